@@ -1,0 +1,150 @@
+"""Run a child process that cannot hang, flood or outlive the doctor."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Literal
+
+import msgspec
+
+WINDOWS = sys.platform == "win32"
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a child ended."""
+
+    how: Literal["exit", "signal", "hung", "not started"]
+    code: int
+    """Exit status, signal number, or 0."""
+    out: str
+    """Standard output, at most `limit` bytes, undecodable bytes replaced."""
+    err: str
+    seconds: float = 0.0
+    truncated: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """It ended by itself with status 0."""
+        return self.how == "exit" and self.code == 0
+
+    @property
+    def death(self) -> str:
+        """How it ended, in words: "signal SIGSEGV", "exit status 3", "no answer in 5.0 s"."""
+        match self.how:
+            case "signal":
+                return f"signal {_signal_name(self.code)}"
+            case "hung":
+                return f"no answer in {self.seconds:.0f} s"
+            case "not started":
+                return self.err
+            case _:
+                return f"exit status {self.code}"
+
+
+def run(  # noqa: PLR0913  each is a knob of one child
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    stdin: str = "",
+    limit: int = 4 << 20,
+) -> Ended:
+    """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and its group.
+
+    Reads at most `limit` bytes from each stream; what comes after is read and thrown away. Never raises for
+    what the child does.
+    """
+    began = time.monotonic()
+    try:
+        child = subprocess.Popen(  # noqa: S603  argv lists only
+            list(argv),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            start_new_session=not WINDOWS,
+        )
+    except (OSError, ValueError) as error:
+        return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
+    readers = [_Reader(child.stdout, limit), _Reader(child.stderr, limit)]
+    if stdin and child.stdin:
+        with suppress(OSError):
+            child.stdin.write(stdin.encode())
+            child.stdin.close()
+    hung = False
+    try:
+        child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        hung = True
+    finally:
+        _kill(child)
+    for reader in readers:
+        # a grandchild may have left the group and hold the pipe: do not wait for it
+        reader.thread.join(0.5)
+    out, err = (r.text() for r in readers)
+    seconds = time.monotonic() - began
+    cut = any(r.truncated for r in readers)
+    code = child.returncode if child.returncode is not None else 0
+    if hung:
+        return Ended("hung", 0, out, err, timeout, cut)
+    if code < 0:
+        return Ended("signal", -code, out, err, seconds, cut)
+    return Ended("exit", code, out, err, seconds, cut)
+
+
+class _Reader:
+    """Reads one stream to its end, keeps the first `limit` bytes."""
+
+    def __init__(self, stream: IO[bytes] | None, limit: int) -> None:
+        self.truncated = False
+        self._parts: list[bytes] = []
+        self._room = limit
+        self._stream = stream
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self) -> None:
+        if self._stream is None:
+            return
+        with suppress(OSError, ValueError):
+            while block := os.read(self._stream.fileno(), 65536):
+                kept = block[: self._room]
+                self.truncated |= len(kept) < len(block)
+                self._room -= len(kept)
+                self._parts.append(kept)
+
+    def text(self) -> str:
+        return b"".join(self._parts).decode("utf-8", "replace")
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    """End the child and everything in its process group."""
+    if WINDOWS:
+        if child.poll() is None:
+            subprocess.run(  # noqa: S603
+                ["taskkill", "/T", "/F", "/PID", str(child.pid)],  # noqa: S607
+                capture_output=True,
+                check=False,
+            )
+            child.kill()
+    else:
+        # the group is asked even if the child itself is gone: it may have left helpers behind
+        with suppress(OSError):
+            os.killpg(child.pid, signal.SIGKILL)
+    # a process stuck in a driver call (state D) dies when the call returns: do not wait for it
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(1.0)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -1,0 +1,109 @@
+"""Evaluate checks on a snapshot and tell causes from symptoms."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tunedoctor.facts import Absent
+from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.wiring import NotRun, call
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A finding with the check that made it."""
+
+    check: Check
+    finding: Finding
+
+    @property
+    def severity(self) -> Severity:
+        """Its own severity, else that of the check."""
+        return self.finding.severity or self.check.severity
+
+    @property
+    def title(self) -> str:
+        """Its own title, else that of the check."""
+        return self.finding.title or self.check.title
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """What the checks say of a snapshot."""
+
+    causes: tuple[Found, ...]
+    """Findings that no other finding explains, worst first."""
+    symptoms: dict[str, tuple[Found, ...]]
+    """id of a cause -> findings that follow from it."""
+    passed: tuple[str, ...]
+    skipped: dict[str, str]
+    """id -> why it is not for this machine."""
+    unknown: dict[str, str]
+    """id -> why it could not tell."""
+    blind: tuple[str, ...] = ()
+    """Ids of unknown checks whose finding would be an error."""
+
+
+def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
+    """Run every check; a check that raises could not tell."""
+    by_id = {one.id: one for one in checks}
+    found: dict[str, Found] = {}
+    passed: list[str] = []
+    skipped: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    for id_, one in by_id.items():
+        try:
+            outcome = call(one.run, snapshot)
+        except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
+            unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
+            continue
+        match outcome:
+            case NotRun(why=Absent(why=why)):
+                skipped[id_] = why
+            case NotRun(why=other):
+                unknown[id_] = other.why
+            case None:
+                passed.append(id_)
+            case finding:
+                found[id_] = Found(one, finding)
+    below = {id_: _reach(id_, by_id) & found.keys() for id_ in found}
+    explained = _explained(below)
+    causes = sorted(found.keys() - explained, key=lambda id_: _rank(found[id_], len(below[id_])))
+    return Diagnosis(
+        causes=tuple(found[id_] for id_ in causes),
+        symptoms={
+            id_: tuple(
+                sorted((found[s] for s in below[id_] if s in explained), key=lambda f: _rank(f, 0))
+            )
+            for id_ in causes
+        },
+        passed=tuple(passed),
+        skipped=skipped,
+        unknown=unknown,
+        blind=tuple(id_ for id_ in unknown if by_id[id_].severity == "error"),
+    )
+
+
+def _rank(one: Found, explains: int) -> tuple[int, bool, int, str]:
+    return (SEVERITIES.index(one.severity), one.check.advice, -explains, one.check.id)
+
+
+def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
+    """Ids that follow from `id_`, over any number of steps, itself left out."""
+    seen: set[str] = set()
+    todo = list(checks[id_].explains)
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo += checks[one].explains if one in checks else ()
+    return seen - {id_}
+
+
+def _explained(below: dict[str, set[str]]) -> set[str]:
+    """Ids that another finding explains; of two that explain each other neither is a symptom of the other."""
+    return {
+        symptom
+        for cause, symptoms in below.items()
+        for symptom in symptoms
+        if cause not in below[symptom]
+    }

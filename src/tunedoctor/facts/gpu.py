@@ -1,0 +1,205 @@
+"""Facts about GPUs and their drivers."""
+
+from typing import Literal
+
+from tunedoctor.facts.base import Bytes, Count, Fact
+
+
+class PciDevice(Fact, frozen=True):
+    """A display or accelerator device on the PCI bus."""
+
+    slot: str
+    """As in 0000:01:00.0."""
+    vendor: str
+    """Four hex digits: 10de NVIDIA, 1002 AMD, 8086 Intel."""
+    device: str
+    """Four hex digits."""
+    device_class: str
+    """Six hex digits: 030000 VGA, 030200 3D, 120000 accelerator, 068000 bridge (NVSwitch where 10de)."""
+    driver: str = ""
+    """Kernel driver bound to it; empty for none."""
+
+
+class PciBus(Fact, frozen=True):
+    """Display devices, accelerators and NVSwitches on the PCI bus; Absent where the bus cannot be seen."""
+
+    devices: tuple[PciDevice, ...]
+
+    def of(self, vendor: str) -> tuple[PciDevice, ...]:
+        """GPUs of one vendor (not its NVSwitches)."""
+        return tuple(
+            d for d in self.devices if d.vendor == vendor and not d.device_class.startswith("0680")
+        )
+
+    @property
+    def nvswitches(self) -> int:
+        """Number of NVSwitch bridges."""
+        return sum(d.vendor == "10de" and d.device_class.startswith("0680") for d in self.devices)
+
+
+class NvidiaDriver(Fact, frozen=True):
+    """The NVIDIA kernel driver (in WSL: the Windows driver). Absent: none is loaded."""
+
+    version: str
+    """As read: "550.144.03", "595.80"."""
+    source: str = ""
+    """Where the version was read."""
+    cuda: str = ""
+    """Newest CUDA version that the driver says it runs: "12.4". Raised by a cuda-compat library."""
+    library: str = ""
+    """Version of the user-space libraries (libcuda, libnvidia-ml), empty where not found."""
+    open_module: bool | None = None
+    """Open (True) or proprietary (False) kernel module; None where not told."""
+
+
+class NvidiaModule(Fact, frozen=True):
+    """State of the kernel modules on Linux. Absent: not Linux, or no trace of a driver."""
+
+    loaded: bool
+    on_disk: bool = False
+    """A module for the running kernel lies under /lib/modules."""
+    nouveau: bool = False
+    secure_boot: bool | None = None
+    uvm_loaded: bool | None = None
+    missing_nodes: tuple[str, ...] = ()
+    """Device files that ought to be there: /dev/nvidiactl, /dev/nvidia0, /dev/nvidia-uvm."""
+    denied_nodes: tuple[str, ...] = ()
+    """Device files that this user may not open for reading and writing."""
+    gpus_in_proc: Count | None = None
+    """Folders in /proc/driver/nvidia/gpus; 0 while cards are on the bus: the driver could not start them."""
+
+
+class NvidiaAnswer(Fact, frozen=True):
+    """How NVML and nvidia-smi answered. Absent: neither is there."""
+
+    nvml: str = ""
+    """"ok", "missing" (library not found), "error", "hung", "crashed", "not asked"."""
+    nvml_code: int | None = None
+    """NVML error number: 9 driver not loaded, 12 library not found, 15 GPU lost, 18 version mismatch …"""
+    nvml_text: str = ""
+    smi: str = ""
+    """The same words for nvidia-smi."""
+    smi_code: int | None = None
+    """Its exit status, which equals the NVML error number."""
+    smi_text: str = ""
+    """First lines that it printed when it failed."""
+
+
+class GpuProcess(Fact, frozen=True):
+    """A process that holds GPU memory."""
+
+    pid: int
+    name: str = ""
+    memory: Bytes | None = None
+
+
+class NvidiaGpu(Fact, frozen=True):
+    """One NVIDIA GPU. Sizes come from the driver, never from a table; None where it did not tell."""
+
+    index: int
+    name: str
+    uuid: str = ""
+    slot: str = ""
+    memory_total: Bytes | None = None
+    memory_free: Bytes | None = None
+    compute_capability: str = ""
+    """"8.9"; empty where neither the driver nor the table could tell."""
+    mig: bool | None = None
+    mig_instances: Count = 0
+    ecc_uncorrected: Count | None = None
+    remap_pending: bool = False
+    remap_failed: bool = False
+    recovery_action: str = ""
+    """What the driver asks for: "", "GPU_RESET", "NODE_REBOOT" …"""
+    throttle: tuple[str, ...] = ()
+    """Reasons that slow the clocks by fault: hw-slowdown, hw-thermal, sw-thermal, power-brake."""
+    fabric_state: str = ""
+    """"completed", "in progress", "not started", "not supported"; empty where not told."""
+    fabric_status: str = ""
+    driver_model: str = ""
+    """Windows: WDDM, TCC or MCDM."""
+    unified_memory: bool = False
+    """The GPU shares the machine's RAM (Jetson, GB10)."""
+    processes: tuple[GpuProcess, ...] = ()
+
+
+class NvidiaGpus(Fact, frozen=True):
+    """The NVIDIA GPUs that the driver offers. Absent: there is none; Unknown: nobody answered."""
+
+    gpus: tuple[NvidiaGpu, ...]
+    source: str = ""
+    """nvml, nvidia-smi, torch or a report."""
+
+
+class Xid(Fact, frozen=True):
+    """One Xid line of the kernel log."""
+
+    number: int
+    slot: str = ""
+    text: str = ""
+
+
+class KernelLog(Fact, frozen=True):
+    """GPU lines of the kernel log. Absent: this user may not read it."""
+
+    xids: tuple[Xid, ...] = ()
+    fell_off_bus: bool = False
+    kfd: tuple[str, ...] = ()
+    """Lines of the AMD compute driver that name a refusal."""
+    oom_kills: tuple[str, ...] = ()
+
+
+class AmdGpu(Fact, frozen=True):
+    """One AMD GPU, from the KFD topology or a report."""
+
+    index: int
+    gfx: str
+    """As in gfx1100."""
+    name: str = ""
+    slot: str = ""
+    memory_total: Bytes | None = None
+    integrated: bool = False
+
+
+class AmdGpus(Fact, frozen=True):
+    """AMD GPUs that the kernel offers for computing. Absent: no AMD GPU."""
+
+    gpus: tuple[AmdGpu, ...]
+
+
+class RocmStack(Fact, frozen=True):
+    """The AMD compute driver and the ROCm around it. Absent: no AMD GPU and no ROCm."""
+
+    kfd: Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
+    """/dev/kfd opened for reading and writing: ok, ENOENT, EACCES or EPERM, EINVAL, ENOMEM."""
+    render_denied: tuple[str, ...] = ()
+    """Render nodes that this user may not open."""
+    render_nodes: tuple[str, ...] = ()
+    groups_missing: tuple[str, ...] = ()
+    """Groups that own the nodes and that this user is not in."""
+    version: str = ""
+    """Of the installed ROCm, where one is installed."""
+    dxg: bool = False
+    """WSL: /dev/dxg is there."""
+    hsa_libraries: tuple[str, ...] = ()
+    """Copies of libhsa-runtime64 outside the target."""
+    driver: str = ""
+    """Version of the amdgpu kernel module where it states one."""
+
+
+class IntelGpu(Fact, frozen=True):
+    """Intel GPUs. Absent: none."""
+
+    names: tuple[str, ...]
+    discrete: bool
+    """An Arc, Flex, Max or Battlemage device, or a Core Ultra iGPU that XPU builds support."""
+    render_denied: tuple[str, ...] = ()
+    level_zero: bool | None = None
+    """libze_loader.so.1 or ze_loader.dll is found; None where not looked for."""
+
+
+class AppleGpu(Fact, frozen=True):
+    """The GPU of an Apple processor. Absent: not such a machine."""
+
+    name: str
+    metal: bool = True

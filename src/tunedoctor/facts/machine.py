@@ -1,0 +1,113 @@
+"""Facts about the machine: system, container, processor, memory, disks."""
+
+from typing import Literal
+
+from tunedoctor.facts.base import Bytes, Count, Fact
+
+OsFamily = Literal["linux", "windows", "macos", "other"]
+
+
+class Host(Fact, frozen=True):
+    """The operating system and the machine below it."""
+
+    os: OsFamily
+    name: str
+    """As people call it: "Ubuntu 24.04", "Windows 11", "macOS 15.1"."""
+    distro: str = ""
+    """ID of /etc/os-release: ubuntu, debian, rhel …"""
+    distro_version: str = ""
+    kernel: str = ""
+    """Release of the kernel as uname gives it."""
+    machine: str = ""
+    """Architecture of the machine, as uname spells it: x86_64, aarch64, arm64, AMD64."""
+    libc: Literal["glibc", "musl", ""] = ""
+    libc_version: str = ""
+    wsl: Literal[0, 1, 2] = 0
+    """Windows Subsystem for Linux: its version, or 0."""
+    model: str = ""
+    """Board or product name where it decides something: "NVIDIA Jetson AGX Orin", "NVIDIA DGX Spark"."""
+    macos_version: str = ""
+    """Real product version of macOS, never the compatibility name 10.16."""
+    rosetta: bool = False
+    """An x86_64 process on an Apple processor."""
+
+
+class Container(Fact, frozen=True):
+    """The container that the doctor runs in; Absent outside of one."""
+
+    kind: str
+    """docker, podman, kubernetes, lxc, apptainer, systemd-nspawn, or "container"."""
+    evidence: str = ""
+
+
+class Cpu(Fact, frozen=True):
+    """Processors that this process may use."""
+
+    count: Count
+    """Logical processors of the machine."""
+    usable: Count
+    """Those that the affinity mask leaves."""
+    quota: float | None = None
+    """Processors' worth of time that the control group grants; None without a limit."""
+    model: str = ""
+
+
+class Memory(Fact, frozen=True):
+    """RAM and swap, in bytes."""
+
+    total: Bytes
+    available: Bytes
+    swap_total: Bytes = 0
+    swap_free: Bytes = 0
+    limit: Bytes | None = None
+    """Smallest limit in the chain of control groups; None without one."""
+    limit_used: Bytes = 0
+    """What counts against that limit now, page cache subtracted."""
+    limit_place: str = ""
+    """The file that states the limit."""
+    commit_total: Bytes | None = None
+    """Windows: commit limit, RAM and page file together."""
+    commit_free: Bytes | None = None
+    oom_kills: Count = 0
+    """Processes that the kernel killed in this control group."""
+
+    @property
+    def usable(self) -> int:
+        """Bytes that a process here can have at most."""
+        return min(self.total, self.limit) if self.limit is not None else self.total
+
+
+class SharedMemory(Fact, frozen=True):
+    """/dev/shm; Absent where there is none."""
+
+    total: Bytes
+    free: Bytes
+
+
+class FileLimit(Fact, frozen=True):
+    """Open file descriptors: soft and hard limit of this process, -1 for none."""
+
+    soft: int
+    hard: int
+
+
+class Disk(Fact, frozen=True):
+    """The file system that holds a place the stack writes to."""
+
+    use: Literal["hf-cache", "tmp", "target", "work"]
+    path: str
+    free: Bytes
+    total: Bytes
+    device: str = ""
+    """Identifies the file system: equal for places that share one."""
+    writable: bool = True
+    exists: bool = True
+    """False where the folder is still to be made; the figures are then its nearest parent's."""
+    hint: str = ""
+    """The variable that moves this place, as in HF_HOME."""
+
+
+class Disks(Fact, frozen=True):
+    """One Disk for each use."""
+
+    disks: tuple[Disk, ...]

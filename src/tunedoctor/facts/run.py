@@ -1,0 +1,72 @@
+"""Facts that only running the target, or a pasted log, can tell."""
+
+from typing import Literal
+
+from tunedoctor.facts.base import Bytes, Fact
+
+Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
+
+
+class Stage(Fact, frozen=True):
+    """One stage of the probe that runs in the target."""
+
+    name: str
+    """import torch, import numpy, numpy bridge, init cuda, matmul cuda:0 float16 …"""
+    outcome: Outcome
+    error: str = ""
+    """Last lines of the exception, or how it died: "signal SIGSEGV", "exit status 3", "no answer in 60 s"."""
+    error_type: str = ""
+    seconds: float = 0.0
+
+
+class RunDevice(Fact, frozen=True):
+    """A device as torch describes it."""
+
+    kind: Literal["cuda", "rocm", "xpu", "mps"]
+    index: int
+    name: str
+    compute_capability: str = ""
+    gfx: str = ""
+    memory_total: Bytes | None = None
+    bf16: bool | None = None
+
+
+class Runtime(Fact, frozen=True):
+    """What torch said when it ran in the target. Absent: it was not run (--deep does)."""
+
+    stages: tuple[Stage, ...]
+    """In order; the last is where a crash or a hang happened."""
+    torch_version: str = ""
+    torch_cuda: str = ""
+    torch_hip: str = ""
+    torch_file: str = ""
+    """Where the imported torch lies."""
+    gpu_available: bool | None = None
+    """torch.cuda, torch.xpu or torch.mps is available; None where not asked or not told."""
+    gpu_error: str = ""
+    """What the initialisation of the device said."""
+    archs: tuple[str, ...] = ()
+    devices: tuple[RunDevice, ...] = ()
+    attention: tuple[str, ...] = ()
+    """Back-ends of scaled dot product attention that ran: flash, efficient, cudnn, math."""
+    warnings: tuple[str, ...] = ()
+    """Warnings that torch and its neighbours printed."""
+
+    def stage(self, name: str) -> Stage | None:
+        """Return the stage of that name, if it was begun."""
+        return next((s for s in self.stages if s.name == name), None)
+
+
+class ErrorText(Fact, frozen=True):
+    """An error that was printed: by a stage of the probe or in a pasted log."""
+
+    text: str
+    """The message, with its type in front: "ImportError: libcudart.so.12: cannot open …"."""
+    where: str = ""
+    """The stage, the module that failed, or the line of the log."""
+
+
+class Errors(Fact, frozen=True):
+    """All errors seen, in order. Absent: nothing ran and no log was given."""
+
+    errors: tuple[ErrorText, ...]

@@ -1,0 +1,237 @@
+"""Facts about the target: its interpreter, its packages, its PyTorch build."""
+
+from typing import Literal
+
+from tunedoctor.facts.base import Fact
+
+PrefixKind = Literal["venv", "conda", "system", "standalone", "unknown"]
+
+
+class Target(Fact, frozen=True):
+    """Which interpreter was asked for, and by whom. The first fact of every live snapshot."""
+
+    asked: str
+    """Path as given or found: an interpreter or the folder of an environment."""
+    chosen_by: str
+    """"--target", "VIRTUAL_ENV", "CONDA_PREFIX", "./.venv" or "own"."""
+    python: str = ""
+    """The interpreter's path; empty where none was found."""
+    problem: str = ""
+    """Why there is no interpreter, in one sentence."""
+
+
+class Interpreter(Fact, frozen=True):
+    """The target interpreter, as it tells of itself under -I -S."""
+
+    executable: str
+    version: str
+    """"3.12.7", with the suffix of a pre-release: "3.15.0rc1"."""
+    implementation: str = "cpython"
+    bits: int = 64
+    free_threaded: bool = False
+    platform: str = ""
+    """sysconfig's platform: linux-x86_64, win-amd64, macosx-14.0-arm64."""
+    machine: str = ""
+    """Architecture that the interpreter was built for: x86_64, aarch64, arm64, amd64, i686."""
+    soabi: str = ""
+    prefix: str = ""
+    base_prefix: str = ""
+    kind: PrefixKind = "unknown"
+    externally_managed: bool = False
+    """PEP 668: the system forbids pip here."""
+    system_site: bool = False
+    """A venv that also sees the packages of its base interpreter."""
+    stdlib: str = ""
+    path: tuple[str, ...] = ()
+    """Folders and archives on sys.path in the order of search, as a plain start would have them."""
+    site_packages: tuple[str, ...] = ()
+    user_site: str = ""
+    """The user's own site-packages, whether or not it exists."""
+    user_site_on: bool = False
+    """It exists and is on the path."""
+    pythonpath: tuple[str, ...] = ()
+    include: str = ""
+    """Folder of Python.h."""
+    headers: bool | None = None
+    """Python.h is there."""
+
+
+class Distribution(Fact, frozen=True):
+    """One installed distribution, from its METADATA headers."""
+
+    name: str
+    """Normalised as PEP 503 has it: huggingface-hub."""
+    version: str
+    """Empty where the metadata state none."""
+    location: str = ""
+    """The folder on sys.path that holds it."""
+    metadata: str = ""
+    """Name of its .dist-info or .egg-info folder."""
+    requires: tuple[str, ...] = ()
+    """Requires-Dist as written; requirements of extras left out."""
+    requires_python: str = ""
+    editable: bool = False
+    installer: str = ""
+    """pip, uv, conda …"""
+
+
+class BrokenDistribution(Fact, frozen=True):
+    """A distribution that is not whole."""
+
+    name: str
+    problem: Literal[
+        "no metadata", "no version", "files missing", "code missing", "leftover", "doubled"
+    ]
+    """no metadata: the code is there, its .dist-info is not, or has no METADATA file. leftover: a ~ folder.
+    doubled: two versions in one folder. code missing: metadata is there, the package folder is not."""
+    detail: str = ""
+    """Files or folders that show it."""
+    location: str = ""
+
+
+class PackageCopy(Fact, frozen=True):
+    """A further copy of a distribution, lower on the path than the one that wins."""
+
+    name: str
+    version: str
+    location: str
+    hidden_by: str
+    """Location of the copy that wins."""
+    winner_version: str = ""
+
+
+class Packages(Fact, frozen=True):
+    """Everything installed that the target's plain sys.path reaches."""
+
+    distributions: tuple[Distribution, ...]
+    """The copy that wins on the path, for each name."""
+    broken: tuple[BrokenDistribution, ...] = ()
+    copies: tuple[PackageCopy, ...] = ()
+    conda: dict[str, str] = {}
+    """conda packages, name -> "version build"."""
+
+    def get(self, name: str) -> Distribution | None:
+        """Return the distribution of that normalised name, if installed."""
+        return next((d for d in self.distributions if d.name == name), None)
+
+    def version(self, name: str) -> str:
+        """Return the version of a distribution, or "" where it is not installed."""
+        found = self.get(name)
+        return found.version if found else ""
+
+
+class TorchBuild(Fact, frozen=True):
+    """PyTorch in the target. Absent: not installed."""
+
+    version: str
+    """With the local label: "2.9.1+cu130"."""
+    cuda: str = ""
+    """CUDA release of the build: "13.0"; empty for none."""
+    hip: str = ""
+    """HIP release of a ROCm build: "6.3.42131"."""
+    xpu: str = ""
+    accelerator: Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"] = "unknown"
+    variant: str = ""
+    """Name of the wheel variant: cu126, rocm6.3, xpu, cpu; empty where not known."""
+    location: str = ""
+    """Folder of the package."""
+    archs: tuple[str, ...] = ()
+    """Compiled architectures: sm_80 …, compute_120 for PTX, or gfx names. Empty: not known."""
+    archs_source: str = ""
+    """"library" (flag string of the binary), "torch" (asked at run time), "table", "report"."""
+    conda: bool = False
+
+
+class CudaWheel(Fact, frozen=True):
+    """An nvidia-* runtime wheel in the target."""
+
+    name: str
+    version: str
+    cuda_major: int = 0
+    """From the name (nvidia-cudnn-cu12) or the version of an unsuffixed name; 0 where not told."""
+
+
+class CudaWheels(Fact, frozen=True):
+    """NVIDIA runtime libraries that came as wheels. Absent: none."""
+
+    wheels: tuple[CudaWheel, ...]
+
+
+class Shadow(Fact, frozen=True):
+    """A file or folder that hides a library or a standard module from imports."""
+
+    module: str
+    path: str
+    hides: str
+    """What would have been imported: the distribution's or the stdlib's place."""
+    where: Literal["work", "pythonpath", "path"]
+    """Found in the working folder, by PYTHONPATH, or elsewhere ahead on sys.path."""
+
+
+class Shadows(Fact, frozen=True):
+    """All Shadows found for the modules that the stack imports."""
+
+    shadows: tuple[Shadow, ...]
+
+
+class Launcher(Fact, frozen=True):
+    """A command of the stack on PATH and the interpreter that it starts."""
+
+    name: str
+    """pip, python, torchrun, accelerate …"""
+    path: str
+    interpreter: str = ""
+    """From its first line; empty where it is no script."""
+    in_target: bool = True
+
+
+class Launchers(Fact, frozen=True):
+    """What the shell would start."""
+
+    launchers: tuple[Launcher, ...]
+
+
+class LibraryShadow(Fact, frozen=True):
+    """A shared library that LD_LIBRARY_PATH puts before the wheel's own."""
+
+    library: str
+    """libcudnn, libnvJitLink, libcublas, libcublasLt, libnccl, libcudart, libcuda, libstdc++ …"""
+    path: str
+    """The file that wins, links resolved."""
+    version: str = ""
+    own: str = ""
+    """The wheel's file, links resolved."""
+    own_version: str = ""
+
+
+class LibraryPath(Fact, frozen=True):
+    """What the loader's search path puts first. Absent: nothing set that matters."""
+
+    shadows: tuple[LibraryShadow, ...]
+    folders: tuple[str, ...] = ()
+
+
+class Environment(Fact, frozen=True):
+    """Variables that steer the stack, from an allow-list of names."""
+
+    variables: dict[str, str]
+
+    def get(self, name: str) -> str | None:
+        """Return the value, or None where the variable is not set."""
+        return self.variables.get(name)
+
+
+class InstallerConfig(Fact, frozen=True):
+    """pip and uv settings that steer which files an install takes, as name -> value."""
+
+    settings: dict[str, str]
+
+
+class Compilers(Fact, frozen=True):
+    """Compilers on PATH; empty strings where there is none."""
+
+    cc: str = ""
+    cxx: str = ""
+    nvcc: str = ""
+    nvcc_version: str = ""
+    """CUDA release of nvcc: "12.4"."""

@@ -1,0 +1,72 @@
+"""What checks are and what they return."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong, in the four parts that `docs/architecture.md` asks for.
+
+    `found`: facts with numbers and places. `means`: what goes wrong in training. `cure`: one command or one
+    deed. `cure_note`: who does it, what it costs (size, reboot, root). `evidence`: where the facts were read.
+    `severity` and `title` override those of the check.
+    """
+
+    found: str
+    means: str
+    cure: str
+    cure_note: str = ""
+    evidence: tuple[str, ...] = ()
+    severity: Severity | None = None
+    title: str = ""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A check as the registry holds it."""
+
+    id: str
+    title: str
+    severity: Severity
+    explains: tuple[str, ...]
+    """Ids of findings that follow from this one."""
+    advice: bool
+    """A recommendation: ranked after what is wrong."""
+    run: Callable[..., Finding | None]
+    page: str
+    """The docstring of its file: the manual page."""
+    origin: str
+    """The module it stands in."""
+
+
+def check(
+    id: str,  # noqa: A002  the word that users see
+    title: str,
+    severity: Severity = "error",
+    *,
+    explains: tuple[str, ...] | list[str] = (),
+    advice: bool = False,
+) -> Callable[[Callable[..., Finding | None]], Callable[..., Finding | None]]:
+    """Mark a pure function as a check; its parameters name the facts that it needs."""
+
+    def mark(function: Callable[..., Finding | None]) -> Callable[..., Finding | None]:
+        import sys  # noqa: PLC0415  only to find the docstring beside the function
+
+        module = sys.modules[function.__module__]
+        function.tunedoctor_check = Check(  # type: ignore[attr-defined]
+            id=id,
+            title=title,
+            severity=severity,
+            explains=tuple(explains),
+            advice=advice,
+            run=function,
+            page=module.__doc__ or "",
+            origin=function.__module__,
+        )
+        return function
+
+    return mark

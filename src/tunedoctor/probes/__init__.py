@@ -1,0 +1,1 @@
+"""Sources of facts about this machine and the target: one file each."""

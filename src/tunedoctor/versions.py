@@ -1,0 +1,58 @@
+"""Compare versions: of packages (PEP 440) and of drivers, CUDA, glibc and macOS (dotted numbers)."""
+
+import re
+from functools import cache
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+
+def parts(text: str) -> tuple[int, ...]:
+    """Return the dotted numbers that `text` begins with: "550.144.03" -> (550, 144, 3), "" -> ()."""
+    found = re.match(r"\d{1,9}(?:\.\d{1,9}){0,7}", text.strip())
+    return tuple(map(int, found[0].split("."))) if found else ()
+
+
+def at_least(version: str, floor: str) -> bool:
+    """Compare dotted numbers; missing parts count as zero: 580 is at least 580.0."""
+    a, b = parts(version), parts(floor)
+    size = max(len(a), len(b))
+    return a + (0,) * (size - len(a)) >= b + (0,) * (size - len(b))
+
+
+@cache
+def pep440(text: str) -> Version | None:
+    """Return a package version, or None where `text` is none."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+@cache
+def specifiers(text: str) -> SpecifierSet | None:
+    """Return a set of specifiers, or None where `text` is none."""
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier:
+        return None
+
+
+def within(version: str, specifier: str) -> bool | None:
+    """Tell whether a version meets a specifier; pre-releases count, the local label does not; None: unreadable."""
+    one, allowed = pep440(version), specifiers(specifier)
+    if one is None or allowed is None:
+        return None
+    return allowed.contains(one.public, prereleases=True)
+
+
+def release(version: str) -> tuple[int, ...]:
+    """Return the release numbers of a package version: "2.9.1+cu130" -> (2, 9, 1); () where unreadable."""
+    one = pep440(version)
+    return one.release if one else ()
+
+
+def minor(version: str) -> str:
+    """Return "2.9" of "2.9.1+cu130"; "" where unreadable."""
+    numbers = release(version)
+    return ".".join(map(str, (*numbers, 0)[:2])) if numbers else ""
