@@ -19,8 +19,7 @@ Seen as
     CUDA driver version is insufficient for CUDA runtime version
 """
 
-from tunedoctor.api import Finding, Host, NvidiaDriver, TorchBuild, at_least, check
-from tunedoctor.tables.cuda import driver_floor
+from tunedoctor.api import Finding, Host, NvidiaDriver, TorchBuild, at_least, check, driver_floor
 
 
 @check(

@@ -1,0 +1,28 @@
+"""How findings put sizes, lists and commands."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from tunedoctor.facts import Interpreter
+
+
+def gib(size: int) -> str:
+    """Return bytes as people read them: "24 GiB", "1.5 GiB", "64 MiB"."""
+    if size < 1 << 30:
+        return f"{size / (1 << 20):.0f} MiB"
+    value = size / (1 << 30)
+    return f"{value:.1f} GiB" if value < 10 and abs(value - round(value)) > 0.05 else f"{value:.0f} GiB"
+
+
+def listed(items: Iterable[str], most: int = 4) -> str:
+    """Return "a, b and c", or "a, b, c, d and 7 more"."""
+    names: Sequence[str] = list(items)
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def pip(interpreter: Interpreter, *arguments: str) -> str:
+    """Return a pip command for the target that a shell takes as it stands."""
+    quoted = (a if a.startswith("--") else f'"{a}"' if set(a) & set("<>!*~ ,;") else a for a in arguments)
+    return f"{shlex.quote(interpreter.executable or 'python')} -m pip {' '.join(quoted)}"
