@@ -1,0 +1,137 @@
+"""What is known of GPU models, over gpus.json. Where rows of one name or id differ, nothing is said.
+
+A value that its row marks as not verified is never given out. Memory sizes are not given out at all: one name
+covers boards of several sizes, so they come from the driver.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from tunedoctor.tables.load import table
+
+T = TypeVar("T")
+Module = Literal["open", "proprietary", "either", ""]
+
+_MODULES: dict[str, Module] = {"required": "open", "false": "proprietary", "optional": "either"}
+_NOTHING_READ = ("announced", "all figures but the name")
+"""Notes of rows whose figures were recalled, not read."""
+
+
+class NvidiaModel(msgspec.Struct, frozen=True):
+    """What is common to all boards of one name or PCI id; empty strings and None where not known."""
+
+    name: str = ""
+    """Name of the first row, as the driver spells it."""
+    compute_capability: str = ""
+    arch: str = ""
+    module: Module = ""
+    """Kernel module that runs it; "either" holds up to driver branch 615, 620 is open only."""
+    last_branch: str = ""
+    """Last driver branch for it, as in "580"; empty where none ended it yet."""
+    unified: bool | None = None
+    """It shares the machine's RAM."""
+    tensor_cores: bool | None = None
+
+
+def nvidia_by_name(name: str) -> NvidiaModel | None:
+    """Return the model of a name as NVML gives it, with or without "NVIDIA " in front; None: not known."""
+    return _model(_nvidia_names().get(_key(name), ()))
+
+
+def nvidia_by_pci(device: str) -> NvidiaModel | None:
+    """Return the model of a PCI device id, four hex digits; None: not known."""
+    return _model(_nvidia_ids().get(device.lower(), ()))
+
+
+def amd_gfx(device: str) -> str:
+    """Return the gfx name of a PCI device id, four hex digits; "": not known, or several."""
+    return _only(_amd_ids().get(device.lower(), ()), lambda row: str(row["gfx"])) or ""
+
+
+def amd_gfx_by_name(name: str) -> str:
+    """Return the gfx name of a product name such as "Radeon RX 7900 XTX"; "": not known, or several."""
+    return _only(_amd_names().get(_key(name), ()), lambda row: str(row["gfx"])) or ""
+
+
+def _model(rows: Iterable[dict[str, Any]]) -> NvidiaModel | None:
+    rows = tuple(rows)
+    if not rows:
+        return None
+    return NvidiaModel(
+        name=rows[0]["names"][0],
+        compute_capability=_only(rows, lambda row: str(row["cc"])) or "",
+        arch=_only(rows, lambda row: str(row["arch"])) or "",
+        module=_only(rows, lambda row: _MODULES.get(row["open_module"], "")) or "",
+        last_branch=_only(rows, lambda row: str(row["driver_last"] or "")) or "",
+        unified=_only(rows, lambda row: bool(row["unified"])),
+        tensor_cores=_only(rows, lambda row: bool(row["tensor_cores"])),
+    )
+
+
+def _only(rows: Iterable[dict[str, Any]], get: Callable[[dict[str, Any]], T]) -> T | None:
+    """Return what all rows say alike."""
+    said = {get(row) for row in rows}
+    return said.pop() if len(said) == 1 else None
+
+
+def _key(name: str) -> str:
+    """Old drivers leave "NVIDIA " or "AMD " out; torch adds the profile of a MIG device."""
+    name = re.sub(r" MIG \d+[cg]\..*$", "", name.strip()[:200])
+    return re.sub(r"^(?:NVIDIA|AMD) ", "", name)
+
+
+def _verified(row: dict[str, Any]) -> bool:
+    return not any(note.startswith(_NOTHING_READ) for note in row["unverified"])
+
+
+@cache
+def _nvidia_names() -> dict[str, list[dict[str, Any]]]:
+    return _index(_rows("nvidia"), lambda row: map(_key, row["names"]))
+
+
+@cache
+def _nvidia_ids() -> dict[str, list[dict[str, Any]]]:
+    # the part before the first colon: PCI probes see the device, rows may name its subsystem too
+    ids = _index(_rows("nvidia"), lambda row: (one.split(":")[0] for one in row["pci"]))
+    for new in table("gpus")["pci_newer"]:
+        vendor, _, device = new["id"].partition(":")
+        if vendor == "10de" and device not in ids:
+            named = _nvidia_names().get(_key(new["name"].partition(" ")[2]))
+            ids.update({device: named} if named else {})
+    return ids
+
+
+@cache
+def _amd_names() -> dict[str, list[dict[str, Any]]]:
+    return _index(_rows("amd"), lambda row: map(_key, row["names"]))
+
+
+@cache
+def _amd_ids() -> dict[str, list[dict[str, Any]]]:
+    ids = _index(_rows("amd"), lambda row: (one.partition(":")[2] for one in row["pci"]))
+    # a note such as "gfx of 1902 parts" doubts one id of a row, not the row
+    doubted = {
+        id_
+        for row in table("gpus")["amd"]
+        for note in row["unverified"]
+        for id_ in re.findall(r"gfx of (\w{4}) parts", note)
+    }
+    return {id_: rows for id_, rows in ids.items() if id_ not in doubted}
+
+
+def _rows(vendor: str) -> list[dict[str, Any]]:
+    return [row for row in table("gpus")[vendor] if _verified(row)]
+
+
+def _index(
+    rows: Iterable[dict[str, Any]], keys: Callable[[dict[str, Any]], Iterable[str]]
+) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        for key in dict.fromkeys(keys(row)):
+            found.setdefault(key, []).append(row)
+    return found
