@@ -1,0 +1,33 @@
+"""Read a small file of /proc, /sys or /etc."""
+
+from pathlib import Path
+
+
+def read(path: Path, limit: int = 1 << 16) -> str | None:
+    """Return at most `limit` bytes as text, bad bytes replaced; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit).decode("utf-8", "replace")
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+
+
+def line(path: Path) -> str:
+    """Return the text without spaces and NULs at its ends; "" where it cannot be read."""
+    return (read(path, 4096) or "").strip(" \t\r\n\0")
+
+
+def number(path: Path) -> int | None:
+    """Return the decimal number that the file holds; None where it holds none."""
+    text = line(path)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None  # noqa: PLR2004  2**64
+
+
+def fields(text: str) -> dict[str, int]:
+    """Return name -> number of lines such as "oom_kill 3" and "MemTotal: 16 kB", unit left out."""
+    found: dict[str, int] = {}
+    for one in text.splitlines():
+        words = one.split()
+        if len(words) > 1 and words[1].isascii() and words[1].isdigit() and len(words[1]) <= 20:  # noqa: PLR2004  2**64
+            found[words[0].rstrip(":")] = int(words[1])
+    return found
