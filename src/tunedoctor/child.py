@@ -1,12 +1,13 @@
 """Run a child process that cannot hang, flood or outlive the doctor."""
 
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Literal
 
@@ -61,18 +62,9 @@ def run(  # noqa: PLR0913  each is a knob of one child
     what the child does.
     """
     began = time.monotonic()
-    try:
-        child = subprocess.Popen(  # noqa: S603  argv lists only
-            list(argv),
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(env) if env is not None else None,
-            cwd=cwd,
-            start_new_session=not WINDOWS,
-        )
-    except (OSError, ValueError) as error:
-        return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
+    child = _start(argv, env, cwd, subprocess.PIPE if stdin else subprocess.DEVNULL)
+    if isinstance(child, Ended):
+        return child
     readers = [_Reader(child.stdout, limit), _Reader(child.stderr, limit)]
     if stdin and child.stdin:
         with suppress(OSError):
@@ -89,14 +81,105 @@ def run(  # noqa: PLR0913  each is a knob of one child
         # a grandchild may have left the group and hold the pipe: do not wait for it
         reader.thread.join(0.5)
     out, err = (r.text() for r in readers)
-    seconds = time.monotonic() - began
     cut = any(r.truncated for r in readers)
+    seconds = timeout if hung else time.monotonic() - began
+    return _ended(child, out, err, seconds, hung=hung, cut=cut)
+
+
+def run_lines(  # noqa: PLR0913  each is a knob of one child
+    argv: Sequence[str],
+    *,
+    heard: Callable[[str], float],
+    silence: float,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    limit: int = 4 << 20,
+) -> Ended:
+    """Run `argv` as `run` does and hand each line of standard output to `heard` as it comes.
+
+    `heard` returns how many seconds of silence may follow that line; `silence` may come before the
+    first. Who stays silent longer, or passes `timeout` altogether, is hung: `seconds` then tells
+    which limit. Of standard error the first `limit` bytes are kept; lines after as many are not heard.
+    """
+    began = time.monotonic()
+    child = _start(argv, env, cwd, subprocess.DEVNULL)
+    if isinstance(child, Ended):
+        return child
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_pump, args=(child.stdout, lines, limit), daemon=True).start()
+    errors = _Reader(child.stderr, limit)
+    allowed, last = silence, began
+    hung = 0.0
+    try:
+        while not hung:
+            try:
+                line = lines.get(timeout=_TICK)
+            except queue.Empty:
+                # a grandchild may hold the pipe after the child is gone: no end of file then
+                if child.poll() is not None:
+                    break
+            else:
+                if not line:
+                    break
+                allowed = heard(line.decode("utf-8", "replace").rstrip("\r\n"))
+                last = time.monotonic()
+            now = time.monotonic()
+            hung = allowed if now - last > allowed else timeout if now - began > timeout else 0.0
+        if not hung:
+            try:
+                child.wait(allowed)
+            except subprocess.TimeoutExpired:
+                hung = allowed
+    finally:
+        _kill(child)
+    errors.thread.join(0.5)
+    seconds = hung or time.monotonic() - began
+    return _ended(child, "", errors.text(), seconds, hung=hung > 0, cut=errors.truncated)
+
+
+_TICK = 0.1
+"""Seconds between two looks at a silent child."""
+
+
+def _start(
+    argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None, stdin: int
+) -> "subprocess.Popen[bytes] | Ended":
+    try:
+        return subprocess.Popen(  # noqa: S603  argv lists only
+            list(argv),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            start_new_session=not WINDOWS,
+        )
+    except (OSError, ValueError) as error:
+        return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
+
+
+def _ended(  # noqa: PLR0913  what is known at the end
+    child: "subprocess.Popen[bytes]", out: str, err: str, seconds: float, *, hung: bool, cut: bool
+) -> Ended:
     code = child.returncode if child.returncode is not None else 0
     if hung:
-        return Ended("hung", 0, out, err, timeout, cut)
+        return Ended("hung", 0, out, err, seconds, cut)
     if code < 0:
         return Ended("signal", -code, out, err, seconds, cut)
     return Ended("exit", code, out, err, seconds, cut)
+
+
+def _pump(stream: IO[bytes] | None, lines: "queue.SimpleQueue[bytes]", limit: int) -> None:
+    """Put lines in a queue, b"" at the end; read on and throw away after `limit` bytes."""
+    left = limit
+    if stream is not None:
+        with suppress(OSError, ValueError):
+            while line := stream.readline(limit):
+                if left > 0:
+                    lines.put(line)
+                left -= len(line)
+    lines.put(b"")
 
 
 class _Reader:
