@@ -225,6 +225,9 @@ class InstallerConfig(Fact, frozen=True):
     """pip and uv settings that steer which files an install takes, as name -> value."""
 
     settings: dict[str, str]
+    """pip.index-url, pip.constraint, uv.torch-backend …; pip.unreadable where pip would stop at it."""
+    places: dict[str, str] = {}
+    """The file or the variable that states each of them."""
 
 
 class Compilers(Fact, frozen=True):
