@@ -100,7 +100,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
 
     `heard` returns how many seconds of silence may follow that line; `silence` may come before the
     first. Who stays silent longer, or passes `timeout` altogether, is hung: `seconds` then tells
-    which limit. Of standard error the first `limit` bytes are kept; lines after as many are not heard.
+    which limit. Of standard error the first `limit` bytes are kept; lines after as many go unheard.
     """
     began = time.monotonic()
     child = _start(argv, env, cwd, subprocess.DEVNULL)

@@ -1,0 +1,263 @@
+"""The runtime probe on real children with packages made for the case, and its pure parts."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunedoctor import child
+from tunedoctor.facts import Absent, Errors, Runtime, Stage, Unknown
+from tunedoctor.probes.errors import errors, texts
+from tunedoctor.probes.runtime import Line, Run, fold, frames, paragraphs, runtime_of, steered
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+
+TORCH = "__version__ = '2.9.1'\nclass version: cuda = None\n"
+CRASH = "import ctypes\ndef fall(): ctypes.string_at(0)\nfall()\n"
+
+
+def run(folder: Path, seconds: str = "20", **files: str) -> Runtime:
+    """Run the probe with modules `files` in front of everything else."""
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    # of the test's own environment nothing but these modules is of interest
+    environment = {**os.environ, "PYTHONPATH": str(folder), "TUNEDOCTOR_STAGE_SECONDS": seconds}
+    found = runtime_of(sys.executable, "3.11.0", environment)
+    assert isinstance(found, Runtime), found
+    return found
+
+
+def outcomes(found: Runtime) -> dict[str, str]:
+    """Return stage -> outcome."""
+    return {stage.name: stage.outcome for stage in found.stages}
+
+
+def stage(found: Runtime, name: str) -> Stage:
+    """Return a stage that must be there."""
+    one = found.stage(name)
+    assert one is not None, found.stages
+    return one
+
+
+@POSIX
+def test_a_crash_at_import_torch_is_told_with_its_place_and_not_tried_again(tmp_path: Path) -> None:
+    found = run(tmp_path, torch=CRASH, tokenizers="")
+    broken = stage(found, "import torch")
+    assert broken.outcome == "crashed"
+    assert broken.error.splitlines()[0] == "signal SIGSEGV"
+    assert f'{tmp_path / "torch.py"}", line 2 in fall' in broken.error
+    assert found.stages[-1] == broken
+
+
+def test_a_hang_at_import_torch_is_told_with_its_place(tmp_path: Path) -> None:
+    began = time.monotonic()
+    found = run(tmp_path, "0.5", torch="import time\ntime.sleep(120)")
+    broken = stage(found, "import torch")
+    assert broken.outcome == "hung"
+    assert broken.error.startswith("no answer in")
+    assert f'{tmp_path / "torch.py"}", line 2 in <module>' in broken.error
+    assert time.monotonic() - began < 30
+
+
+@POSIX
+def test_after_a_crash_later_stages_are_told_as_well(tmp_path: Path) -> None:
+    found = run(tmp_path, torch=TORCH, safetensors=CRASH, tokenizers="", huggingface_hub="")
+    assert outcomes(found)["import safetensors"] == "crashed"
+    assert outcomes(found)["import tokenizers"] == "ok"
+    assert outcomes(found)["import huggingface_hub"] == "ok"
+    assert found.torch_version == "2.9.1"
+
+
+def test_after_a_hang_later_stages_are_told_as_well(tmp_path: Path) -> None:
+    found = run(
+        tmp_path, "0.5", torch=TORCH, safetensors="import time; time.sleep(120)", huggingface_hub=""
+    )
+    assert outcomes(found)["import safetensors"] == "hung"
+    assert outcomes(found)["import huggingface_hub"] == "ok"
+
+
+def test_a_library_that_ends_the_process_is_told(tmp_path: Path) -> None:
+    text = "import os, sys\nprint('no licence', file=sys.stderr, flush=True)\nos._exit(7)"
+    found = run(tmp_path, torch=TORCH, safetensors=text, huggingface_hub="")
+    broken = stage(found, "import safetensors")
+    assert broken.outcome == "crashed"
+    assert broken.error == "exit status 7\n  no licence"
+    assert outcomes(found)["import huggingface_hub"] == "ok"
+
+
+def test_what_is_printed_is_among_the_warnings(tmp_path: Path) -> None:
+    text = (
+        TORCH
+        + "import sys, warnings\nprint('Disabling\\nx\\n\\nsecond', file=sys.stderr)\nwarnings.warn('w')"
+    )
+    found = run(tmp_path, torch=text)
+    assert found.warnings == ("UserWarning: w", "Disabling\nx", "second")
+
+
+def test_a_flood_of_warnings_is_cut(tmp_path: Path) -> None:
+    text = TORCH + "import warnings\nfor i in range(500): warnings.warn(str(i) * 2000)"
+    found = run(tmp_path, torch=text)
+    assert len(found.warnings) == 50
+    assert max(map(len, found.warnings)) <= 1000
+
+
+def test_devices_and_archs_come_from_torch(tmp_path: Path) -> None:
+    torch = """
+class version: cuda = "12.6"; hip = None
+class cuda:
+    is_available = staticmethod(lambda: True)
+    device_count = staticmethod(lambda: 2)
+    get_device_name = staticmethod(lambda i: "NVIDIA L4")
+    get_device_capability = staticmethod(lambda i: (8, 9))
+    get_arch_list = staticmethod(lambda: ["sm_80", "sm_90"])
+    class get_device_properties:
+        def __init__(self, i): self.total_memory = 23 * 2**30
+"""
+    found = run(tmp_path, torch=torch)
+    assert found.gpu_available is True
+    assert found.archs == ("sm_80", "sm_90")
+    assert [d.index for d in found.devices] == [0, 1]
+    device = found.devices[0]
+    assert (device.kind, device.name, device.compute_capability) == ("cuda", "NVIDIA L4", "8.9")
+    assert (device.bf16, device.memory_total) == (True, 23 * 2**30)
+
+
+def test_an_old_python_is_told_not_tried() -> None:
+    answer = runtime_of("/nowhere/python", "3.7.16", {})
+    assert answer == Absent(why="running the stack needs Python 3.8; the target has 3.7.16")
+
+
+def test_a_target_that_does_not_start_is_unknown() -> None:
+    answer = runtime_of("/nowhere/python", "3.12.0", {})
+    assert isinstance(answer, Unknown)
+    assert "FileNotFoundError" in answer.why
+
+
+def test_a_target_that_is_no_python_is_unknown() -> None:
+    answer = runtime_of("/bin/echo", "3.12.0", {})
+    assert isinstance(answer, Unknown)
+
+
+def test_the_run_is_kept_off_the_network_and_the_disk_and_else_the_users() -> None:
+    made = steered({"LD_LIBRARY_PATH": "/x", "HF_HUB_OFFLINE": "0"}, "/scratch")
+    assert made["LD_LIBRARY_PATH"] == "/x"
+    assert made["HF_HUB_OFFLINE"] == "1"
+    assert made["TRITON_CACHE_DIR"] == "/scratch"
+
+
+def test_errors_are_those_of_failed_stages_without_frames(tmp_path: Path) -> None:
+    torch = "try:\n    import nothing_here\nexcept ImportError as e:\n    raise RuntimeError('first\\nsecond') from e"
+    found = run(tmp_path, torch=torch, tokenizers="raise OSError('libx.so.1: cannot open')")
+    told = errors(found)
+    assert isinstance(told, Errors)
+    assert [(e.where, e.text) for e in told.errors] == [
+        ("import torch", "ModuleNotFoundError: No module named 'nothing_here'"),
+        ("import torch", "RuntimeError: first\nsecond"),
+        ("import tokenizers", "OSError: libx.so.1: cannot open"),
+    ]
+
+
+def test_errors_hold_what_the_gpu_said_and_how_a_stage_died() -> None:
+    found = Runtime(
+        stages=(Stage(name="import peft", outcome="crashed", error="signal SIGILL"),),
+        gpu_error="CUDA error 803",
+    )
+    told = errors(found)
+    assert isinstance(told, Errors)
+    assert [e.text for e in told.errors] == ["signal SIGILL", "CUDA error 803"]
+
+
+def test_no_errors_are_absent() -> None:
+    assert isinstance(errors(Runtime(stages=(Stage(name="tensor", outcome="ok"),))), Absent)
+
+
+def test_a_skipped_stage_is_no_error() -> None:
+    assert texts(Stage(name="tensor", outcome="skipped", error="torch has no ones")) == []
+
+
+ENDED = child.Ended("signal", 11, "", "", 1.0)
+
+
+def test_a_run_that_dies_between_stages_does_not_blame_one() -> None:
+    made = fold([Run(lines=(Line(begin="tensor"), Line(end="tensor", ok=True)), ended=ENDED)])
+    assert [(s.name, s.outcome) for s in made.stages] == [
+        ("tensor", "ok"),
+        ("between stages", "crashed"),
+    ]
+
+
+def test_frames_are_those_of_the_thread_that_fell() -> None:
+    words = [
+        "Fatal Python error: Segmentation fault",
+        "",
+        "Thread 0x01 (most recent call first):",
+        '  File "/x/wait.py", line 1 in wait',
+        "Current thread 0x02 (most recent call first):",
+        '  File "/x/torch/__init__.py", line 9 in load',
+        '  File "<frozen importlib._bootstrap>", line 241 in _call',
+    ]
+    assert frames(words) == ['  File "/x/torch/__init__.py", line 9 in load']
+
+
+lines = st.builds(
+    Line,
+    begin=st.sampled_from(["", "import torch", "init gpu"]),
+    end=st.sampled_from(["", "import torch", "init gpu"]),
+    ok=st.booleans(),
+    done=st.booleans(),
+    error=st.text(),
+    warnings=st.lists(st.text()).map(tuple),
+)
+
+
+@given(st.lists(lines), st.lists(st.text()), st.text(), st.integers(0, 64))
+def test_any_telling_makes_a_fact(told: list[Line], words: list[str], err: str, code: int) -> None:
+    ended = child.Ended("signal", code, "", err, 1.0)
+    made = fold([Run(lines=tuple(told), ended=ended, words=tuple(words))])
+    assert len({s.name for s in made.stages}) == len(made.stages)
+    errors(made)
+
+
+@given(st.text())
+def test_paragraphs_lose_no_words(text: str) -> None:
+    assert " ".join(paragraphs(text)).split() == text.split()
+
+
+@POSIX
+def test_the_doctors_death_ends_the_run(tmp_path: Path) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the kernel's help is Linux's")
+    note = tmp_path / "pid"
+    (tmp_path / "torch.py").write_text(
+        f"import os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)"
+    )
+    doctor = os.fork()
+    if doctor == 0:
+        runtime_of(sys.executable, "3.11.0", {**os.environ, "PYTHONPATH": str(tmp_path)})
+        os._exit(0)
+    try:
+        pid = wait_for(note)
+    finally:
+        os.kill(doctor, signal.SIGKILL)
+        os.waitpid(doctor, 0)
+    for _ in range(100):
+        state = Path(f"/proc/{pid}/stat")
+        if not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the child outlived the doctor")
+
+
+def wait_for(note: Path) -> int:
+    """Return the number that a child writes."""
+    for _ in range(200):
+        if note.exists() and note.read_text():
+            return int(note.read_text())
+        time.sleep(0.05)
+    pytest.fail("the child wrote no number")
