@@ -1,7 +1,5 @@
 """Read kernel settings of macOS, without a child."""
 
-import ctypes
-
 
 def sysctl_text(name: str) -> str | None:
     """Return a setting that is a string; None where there is none of that name."""
@@ -16,6 +14,8 @@ def sysctl_number(name: str) -> int | None:
 
 
 def _raw(name: str) -> bytes | None:
+    import ctypes  # noqa: PLC0415  3 ms that only macOS needs
+
     ask = getattr(ctypes.CDLL(None), "sysctlbyname", None)
     if ask is None:
         return None

@@ -1,0 +1,93 @@
+"""Intel GPUs."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tunedoctor.facts import Absent, Host, IntelGpu, PciBus
+from tunedoctor.probes.render_nodes import denied, may_open, render_nodes
+from tunedoctor.probes.windows_display import Adapter, adapters
+from tunedoctor.probing import probe
+
+_INTEL = "8086"
+_SUPPORTED = (
+    (0x0B69, 0x0B6E),  # Data Center GPU Max
+    (0x0BD4, 0x0BE5),
+    (0x5690, 0x56C2),  # Arc A and Flex
+    (0x6420, 0x64B0),  # Lunar Lake
+    (0x7D40, 0x7DD5),  # Meteor Lake, Arrow Lake
+    (0xB080, 0xB0B0),  # Panther Lake
+    (0xB640, 0xB640),  # Arrow Lake
+    (0xE202, 0xE223),  # Arc B
+)
+"""First and last device id of the families that XPU builds of PyTorch run on.
+
+Source: the kernel's include/drm/intel/pciids.h, read 2026-11.
+"""
+_LOADER_FOLDERS = (
+    "usr/lib/x86_64-linux-gnu",
+    "usr/lib64",
+    "usr/lib",
+    "usr/local/lib",
+    "lib/x86_64-linux-gnu",
+)
+
+
+@probe(IntelGpu)
+def intel_gpu(pci: PciBus | None, host: Host) -> IntelGpu | Absent:
+    """Take Intel's devices from the bus, or from the registry of Windows."""
+    if pci is not None:
+        found = tuple(Adapter(one.vendor, one.device) for one in pci.of(_INTEL))
+    elif host.os == "windows":
+        found = tuple(one for one in adapters() or () if one.vendor == _INTEL)
+    else:
+        found = ()
+    return describe(found, Path("/"), os.environ, linux=host.os == "linux")
+
+
+def describe(
+    found: tuple[Adapter, ...],
+    root: Path,
+    variables: Mapping[str, str],
+    *,
+    linux: bool,
+    allowed: Callable[[Path], bool] = may_open,
+) -> IntelGpu | Absent:
+    """Make the fact of the devices found."""
+    if not found:
+        return Absent(why="no Intel GPU")
+    return IntelGpu(
+        names=tuple(one.name or name_of(one.device) for one in found),
+        discrete=any(is_supported(one.device) for one in found),
+        render_denied=denied(render_nodes(root, _INTEL), allowed) if linux else (),
+        level_zero=has_level_zero(root, variables, linux=linux),
+    )
+
+
+def is_supported(device: str) -> bool:
+    """Tell whether XPU builds of PyTorch run on the device of that id, four hex digits."""
+    try:
+        number = int(device, 16)
+    except ValueError:
+        return False
+    return any(first <= number <= last for first, last in _SUPPORTED)
+
+
+def name_of(device: str) -> str:
+    """Return the product's name from the table of GPUs, else one that holds the id."""
+    from tunedoctor.tables.load import table  # noqa: PLC0415  few machines need it
+
+    for row in table("gpus")["intel"]:
+        if f"{_INTEL}:{device}" in row["pci"]:
+            return str(row["names"][0])
+    return f"Intel graphics {device}"
+
+
+def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> bool:
+    """Look for the Level Zero loader where the system's own loader would."""
+    if linux:
+        path = variables.get("LD_LIBRARY_PATH", "").split(":")
+        folders = [*(Path(f) for f in path if f), *(root / f for f in _LOADER_FOLDERS)]
+        return any((folder / "libze_loader.so.1").exists() for folder in folders)
+    system = variables.get("SYSTEMROOT", "")
+    return bool(system) and (Path(system) / "System32/ze_loader.dll").exists()

@@ -1,0 +1,125 @@
+"""The AMD compute device and the ROCm that is installed on the system.
+
+Source: ROCm's layouts of installation: /opt/rocm, /opt/rocm-7.2.0, since 10.0 /opt/rocm/core-10.0.
+"""
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal
+
+from tunedoctor.facts import RocmStack
+from tunedoctor.probes.render_nodes import denied, may_open, render_nodes
+from tunedoctor.probes.small_file import line
+from tunedoctor.versions import parts
+
+Kfd = Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
+
+_HSA = "libhsa-runtime64.so.1"
+_LIBRARY_FOLDERS = (
+    "usr/lib/x86_64-linux-gnu",
+    "usr/lib64",
+    "usr/lib",
+    "usr/local/lib",
+)
+
+
+def rocm_stack(
+    root: Path,
+    version: str,
+    libraries: tuple[str, ...],
+    allowed: Callable[[Path], bool] = may_open,
+) -> RocmStack:
+    """Try the device files and describe what is installed."""
+    kfd = root / "dev/kfd"
+    state = open_kfd(kfd)
+    nodes = render_nodes(root, "1002")
+    closed = denied(nodes, allowed)
+    refused = [*([kfd] if state == "denied" else []), *(Path(node) for node in closed)]
+    return RocmStack(
+        kfd=state,
+        render_denied=closed,
+        render_nodes=tuple(map(str, nodes)),
+        groups_missing=groups_missing(refused),
+        version=version,
+        dxg=(root / "dev/dxg").exists(),
+        hsa_libraries=libraries,
+        driver=line(root / "sys/module/amdgpu/version"),
+    )
+
+
+def open_kfd(path: Path) -> Kfd:
+    """Open the compute device for reading and writing, as ROCm does, and close it."""
+    try:
+        os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
+    except OSError as error:
+        return kfd_state(error.errno or 0)
+    return "ok"
+
+
+def kfd_state(number: int) -> Kfd:
+    """Return what an error number of /dev/kfd means."""
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        return "missing"
+    if number in (errno.EACCES, errno.EPERM):
+        return "denied"
+    return "no memory" if number == errno.ENOMEM else "refused"
+
+
+def groups_missing(nodes: Iterable[Path]) -> tuple[str, ...]:
+    """Return the groups that own `nodes`, files that were refused, and that this process is not in.
+
+    By name, or by number where this system has no name for it, as in a container.
+    """
+    if sys.platform == "win32":
+        return ()
+    import grp  # noqa: PLC0415  Windows has no such module
+
+    own = {*os.getgroups(), os.getegid()}
+    found: list[str] = []
+    for node in nodes:
+        try:
+            owner = node.stat().st_gid
+        except OSError:
+            continue
+        try:
+            name = grp.getgrgid(owner).gr_name
+        except KeyError:
+            name = str(owner)
+        if owner not in own and name not in found:
+            found.append(name)
+    return tuple(found)
+
+
+def rocm_version(root: Path) -> str:
+    """Return the version of the ROCm under /opt; of several, of the one that /opt/rocm is."""
+    opt = root / "opt"
+    numbered = _newest_first(opt.glob("rocm-[0-9]*"), "rocm-")
+    for folder in (opt / "rocm", *numbered):
+        for place in (folder, *_newest_first(folder.glob("core-[0-9]*"), "core-")):
+            stated = re.match(r"\d+(?:\.\d+)+", line(place / ".info/version"))
+            if stated:
+                return stated[0]
+            if place is not folder:
+                return place.name.removeprefix("core-")
+    return numbered[0].name.removeprefix("rocm-") if numbered else ""
+
+
+def _newest_first(folders: Iterable[Path], start: str) -> list[Path]:
+    return sorted(folders, key=lambda one: parts(one.name.removeprefix(start)), reverse=True)
+
+
+def hsa_libraries(root: Path) -> tuple[str, ...]:
+    """Return the copies of the ROCm runtime in the system's folders, links resolved."""
+    opt = root / "opt"
+    folders = [
+        *(root / folder for folder in _LIBRARY_FOLDERS),
+        opt / "rocm/lib",
+        *sorted(opt.glob("rocm*/core-*/lib")),
+        *sorted(opt.glob("rocm-*/lib")),
+    ]
+    found = [(folder / _HSA).resolve() for folder in folders if (folder / _HSA).exists()]
+    return tuple(dict.fromkeys(map(str, found)))
