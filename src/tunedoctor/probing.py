@@ -51,8 +51,15 @@ def probe(
     return mark
 
 
-def examine(given: Iterable[Fact], probes: Iterable[Probe]) -> Snapshot:
-    """Run `probes` around the facts `given` (the Target first of all) and return what they found."""
+def examine(
+    given: Iterable[Fact],
+    probes: Iterable[Probe],
+    watch: Callable[[list[str]], None] | None = None,
+) -> Snapshot:
+    """Run `probes` around the facts `given` (the Target first of all) and return what they found.
+
+    `watch` is told the names of the probes that run whenever that changes.
+    """
     answers: dict[type[Fact], Answer] = {type(fact): fact for fact in given}
     waiting = list(probes)
     running: dict[int, tuple[Probe, float]] = {}
@@ -67,6 +74,8 @@ def examine(given: Iterable[Fact], probes: Iterable[Probe]) -> Snapshot:
                 target=_work, args=(number, one, snapshot, finished), daemon=True
             ).start()
             number += 1
+        if watch:
+            watch([one.name for one, _ in running.values()])
         soonest = min(end for _, end in running.values()) - time.monotonic()
         try:
             key, found = finished.get(timeout=max(soonest, 0.0))

@@ -109,6 +109,8 @@ class Packages(Fact, frozen=True):
     copies: tuple[PackageCopy, ...] = ()
     conda: dict[str, str] = {}
     """conda packages, name -> "version build"."""
+    complete: bool = True
+    """False where only some were told, as in a report: what is not named can still be installed."""
 
     def get(self, name: str) -> Distribution | None:
         """Return the distribution of that normalised name, if installed."""

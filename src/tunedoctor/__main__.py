@@ -1,0 +1,20 @@
+"""The commands `doctor`, `tunedoctor` and `python -m tunedoctor`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; a reader that went away and Ctrl-C end it quietly."""
+    from tunedoctor.cli.app import app  # noqa: PLC0415  for the handlers below
+
+    try:
+        app(prog_name="doctor")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

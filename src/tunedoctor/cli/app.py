@@ -1,0 +1,150 @@
+"""The command line: options and their words. What a command does is in the file of its name."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="doctor",
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target", "-t", metavar="PATH", help="Interpreter or environment folder to look at."
+    ),
+]
+Format = Annotated[str, typer.Option("--format", metavar="F", help="terminal or json.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Evidence, and what passed.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors and the verdict alone.")]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="ID", help="Run this check (repeat for more).")
+]
+Skip = Annotated[
+    list[str] | None, typer.Option("--skip", metavar="ID", help="Leave this check out.")
+]
+FailOn = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-on", metavar="S", help="Exit 1 from: error (default), warning, note, never."
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Warnings fail; so does what could not be told.")
+]
+Plugin = Annotated[
+    list[str] | None, typer.Option("--plugin", metavar="NAME", help="Run this plug-in's checks too.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def doctor(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,  # noqa: FBT002
+) -> None:
+    """Find what stops a machine from fine-tuning language models."""
+    if version:
+        from tunedoctor import __version__  # noqa: PLC0415
+
+        typer.echo(f"tunedoctor {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        from tunedoctor.cli.overview import OVERVIEW  # noqa: PLC0415
+
+        typer.echo(OVERVIEW, nl=False)
+
+
+@app.command("check")
+def check_command(  # noqa: PLR0913  each is an option
+    target: Target = None,
+    format_: Format = "terminal",
+    verbose: Verbose = False,  # noqa: FBT002
+    quiet: Quiet = False,  # noqa: FBT002
+    only: Only = None,
+    skip: Skip = None,
+    fail_on: FailOn = None,
+    strict: Strict = False,  # noqa: FBT002
+    plugin: Plugin = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FILE", help="Judge a snapshot (- for stdin), not this machine."),
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also run the target's own packages, stage by stage.")
+    ] = False,  # noqa: FBT002
+) -> None:
+    """Find problems of this machine and a target environment; reads only."""
+    from tunedoctor.cli.check import check  # noqa: PLC0415
+    from tunedoctor.cli.options import Options  # noqa: PLC0415
+
+    options = Options.of(format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict)
+    raise typer.Exit(check(options, target, from_, deep=deep))
+
+
+@app.command("triage")
+def triage_command(  # noqa: PLR0913
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A pasted report, or - for stdin.")],
+    format_: Format = "terminal",
+    verbose: Verbose = False,  # noqa: FBT002
+    quiet: Quiet = False,  # noqa: FBT002
+    only: Only = None,
+    skip: Skip = None,
+    fail_on: FailOn = None,
+    strict: Strict = False,  # noqa: FBT002
+    plugin: Plugin = None,
+) -> None:
+    """Diagnose a report that somebody pasted: collect_env, nvidia-smi."""
+    from tunedoctor.cli.options import Options  # noqa: PLC0415
+    from tunedoctor.cli.triage import triage  # noqa: PLC0415
+
+    options = Options.of(format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict)
+    raise typer.Exit(triage(options, file))
+
+
+@app.command("explain")
+def explain_command(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A check, as in driver-too-old.")] = "",
+    list_: Annotated[bool, typer.Option("--list", help="Name all checks.")] = False,  # noqa: FBT002
+    plugin: Plugin = None,
+) -> None:
+    """Tell all about one finding."""
+    from tunedoctor.cli.explain import explain  # noqa: PLC0415
+
+    raise typer.Exit(explain(id_, list_all=list_, plugins=plugin or []))
+
+
+@app.command("snapshot")
+def snapshot_command(
+    out: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to write (- for stdout).")
+    ] = "-",
+    target: Target = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also run the target's own packages, stage by stage.")
+    ] = False,  # noqa: FBT002
+) -> None:
+    """Write down all facts, redacted: for doctor check --from, elsewhere or later."""
+    from tunedoctor.cli.snapshot import snapshot  # noqa: PLC0415
+
+    raise typer.Exit(snapshot(out, target, deep=deep))
+
+
+@app.command("list")
+def list_command() -> None:
+    """Name checks, fixes and plug-ins."""
+    from tunedoctor.cli.list import list_all  # noqa: PLC0415
+
+    raise typer.Exit(list_all())
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of check --format json."""
+    from tunedoctor.cli.schema import schema  # noqa: PLC0415
+
+    raise typer.Exit(schema())

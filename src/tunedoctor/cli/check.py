@@ -1,0 +1,31 @@
+"""doctor check."""
+
+import sys
+import time
+
+from tunedoctor.cli.options import Options, misuse
+from tunedoctor.cli.output import judge
+from tunedoctor.cli.read import read_input
+from tunedoctor.snapshot import SnapshotError, from_json
+
+
+def check(options: Options, target: str | None, source: str | None, *, deep: bool) -> int:
+    """Examine this machine, or a snapshot, and print the report; returns the exit code."""
+    began = time.perf_counter()
+    if source is not None:
+        if target or deep:
+            misuse("--from judges a snapshot", "leave out --target and --deep")
+        data = read_input(source)
+        try:
+            snapshot = from_json(data)
+        except SnapshotError as error:
+            misuse(f"{source} is no snapshot: {error}", "doctor snapshot -o FILE writes one")
+        return judge(snapshot, options, began)
+    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+    from tunedoctor.live import take  # noqa: PLC0415
+
+    if deep:
+        sys.stderr.write("doctor: --deep runs the target's own packages\n")
+    with spinner() as one:
+        snapshot = take(target or options.target or None, deep=deep, watch=one.watch)
+    return judge(snapshot, options, began)

@@ -1,0 +1,17 @@
+"""doctor list."""
+
+from tunedoctor.cli.output import write
+from tunedoctor.registry import all_checks, installed_plugins
+
+
+def list_all() -> int:
+    """Print checks, fixes and plug-ins; returns the exit code."""
+    checks = sorted(all_checks(), key=lambda c: c.id)
+    lines = [f"{len(checks)} checks"]
+    lines += [f"  {c.id:<30} {c.severity:<8} {c.title}" for c in checks]
+    lines.append("0 fixes: this version finds and tells; each finding names its cure")
+    plugins = installed_plugins()
+    lines.append(f"{len(plugins)} plug-ins (they run only when named: --plugin NAME)")
+    lines += [f"  {name:<30} {module}" for name, module in sorted(plugins.items())]
+    write("\n".join(lines) + "\n")
+    return 0

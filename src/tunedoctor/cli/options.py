@@ -1,0 +1,87 @@
+"""The options that check and triage share, together with the user's settings."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple, NoReturn, get_args
+
+from tunedoctor.config import ConfigError, read_config
+from tunedoctor.findings import Check
+from tunedoctor.registry import RegistryError, all_checks
+from tunedoctor.report import FailOn
+
+FORMATS = ("terminal", "json")
+
+
+class Options(NamedTuple):
+    """What the command line and the settings say."""
+
+    format: str
+    only: tuple[str, ...]
+    skip: tuple[str, ...]
+    fail_on: FailOn
+    plugins: tuple[str, ...]
+    verbose: bool
+    quiet: bool
+    strict: bool
+    target: str
+
+    @classmethod
+    def of(  # noqa: PLR0913
+        cls,
+        format_: str,
+        only: list[str] | None,
+        skip: list[str] | None,
+        fail_on: str | None,
+        plugins: list[str] | None,
+        *,
+        verbose: bool,
+        quiet: bool,
+        strict: bool,
+    ) -> "Options":
+        """Put options over the settings of the working folder; exits with 2 on misuse."""
+        try:
+            config = read_config(Path())
+        except ConfigError as error:
+            misuse(str(error), "doctor check --help lists the keys as options")
+        if format_ not in FORMATS:
+            misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+        if fail_on is not None and fail_on not in get_args(FailOn):
+            misuse(f"--fail-on is {fail_on!r}", f"choose one of {', '.join(get_args(FailOn))}")
+        return cls(
+            format=format_,
+            only=tuple(only or config.only),
+            skip=(*config.skip, *(skip or ())),
+            fail_on=fail_on or config.fail_on,  # type: ignore[arg-type]  # checked above
+            plugins=(*config.plugins, *(plugins or ())),
+            verbose=verbose,
+            quiet=quiet,
+            strict=strict or config.strict,
+            target=config.target,
+        )
+
+    def checks(self) -> tuple[Check, ...]:
+        """Return the checks that are wanted; exits with 2 on an unknown id."""
+        try:
+            checks = all_checks(self.plugins)
+        except RegistryError as error:
+            misuse(str(error), "doctor list names what is installed")
+        ids = {one.id for one in checks}
+        for id_ in (*self.only, *self.skip):
+            if id_ not in ids:
+                misuse(f"no check is called {id_!r}{_near(id_, ids)}", "doctor explain --list names all")
+        return tuple(
+            c for c in checks if (not self.only or c.id in self.only) and c.id not in self.skip
+        )
+
+
+def misuse(what: str, way_out: str) -> NoReturn:
+    """Say what is wrong with the input and how to go on; exit with 2."""
+    sys.stderr.write(f"doctor: {what}; {way_out}\n")
+    raise SystemExit(2)
+
+
+def _near(word: str, words: set[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
+
+    close = get_close_matches(word, words, 1)
+    return f" (is it {close[0]}?)" if close else ""

@@ -1,0 +1,43 @@
+"""doctor snapshot."""
+
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from tunedoctor.cli.options import misuse
+from tunedoctor.cli.progress import spinner
+from tunedoctor.live import take
+from tunedoctor.redaction import snapshot_json, this_identity
+
+
+def snapshot(out: str, target: str | None, *, deep: bool) -> int:
+    """Take a snapshot and write it, whole or not at all; returns the exit code."""
+    if deep:
+        sys.stderr.write("doctor: --deep runs the target's own packages\n")
+    with spinner() as one:
+        data = snapshot_json(take(target, deep=deep, watch=one.watch), this_identity())
+    if out == "-":
+        sys.stdout.buffer.write(data)
+        return 0
+    place = Path(out)
+    try:
+        _write_whole(place, data)
+    except OSError as error:
+        misuse(f"{out} can't be written: {error.strerror or error}", "name a file in a folder of yours")
+    sys.stderr.write(f"doctor: wrote {out} ({len(data) // 1000} kB, redacted)\n")
+    return 0
+
+
+def _write_whole(place: Path, data: bytes) -> None:
+    """Write beside `place`, then rename: a full disk leaves the old file as it was."""
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=place.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).replace(place)
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise

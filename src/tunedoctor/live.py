@@ -1,0 +1,27 @@
+"""Take a snapshot of this machine and a target."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from tunedoctor.facts import Absent, Errors, Fact, Runtime
+from tunedoctor.probes.builtin import builtin_probes
+from tunedoctor.probing import examine
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.targeting import choose
+
+NOT_DEEP = Absent(why="nothing of the target was run: doctor check --deep does")
+
+
+def take(
+    asked: str | None, *, deep: bool = False, watch: Callable[[list[str]], None] | None = None
+) -> Snapshot:
+    """Examine the machine and the target that `asked` names, or the default one."""
+    target = choose(asked, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
+    given: tuple[Fact, ...] = (target,)
+    snapshot = examine(given, builtin_probes(deep=deep), watch)
+    if deep:
+        return snapshot
+    return snapshot.having(
+        **{kind.__name__: NOT_DEEP for kind in (Runtime, Errors)}
+    )

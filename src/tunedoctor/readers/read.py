@@ -1,0 +1,64 @@
+"""Read a pasted text with every reader and put what they found into one Snapshot."""
+
+from collections.abc import Callable
+
+from tunedoctor.facts import (
+    KINDS,
+    Absent,
+    Container,
+    Fact,
+    NvidiaAnswer,
+    NvidiaDriver,
+    NvidiaGpus,
+    Unknown,
+)
+from tunedoctor.readers import collect_env, messages, nvidia_smi
+from tunedoctor.readers.tidy import tidy
+from tunedoctor.snapshot import Answer, Snapshot
+
+Reader = Callable[[list[str]], list[Fact]]
+
+NOT_TOLD = Unknown(why="the report does not tell")
+
+
+def read_report(text: str) -> Snapshot | None:
+    """Return what a text tells; None where no reader found anything. A reader that fails is left out."""
+    lines = tidy(text)
+    facts: list[Fact] = []
+    for reader in _READERS:
+        try:
+            facts += reader(lines)
+        except Exception:  # noqa: BLE001, S112, PERF203  a crash is the result of that reader alone
+            continue
+    if not facts:
+        return None
+    answers: dict[type[Fact], Answer] = dict.fromkeys(KINDS, NOT_TOLD)
+    answers[Container] = Absent(why="the report tells of no container")
+    answers[NvidiaAnswer] = Absent(why="the report holds no failure of the NVIDIA tools")
+    for fact in facts:
+        kind = type(fact)
+        before = answers.get(kind)
+        answers[kind] = fact if not isinstance(before, kind) else _richer(before, fact)
+    return Snapshot(answers)
+
+
+def _read_smi(lines: list[str]) -> list[Fact]:
+    return nvidia_smi.read("\n".join(lines))
+
+
+_READERS: tuple[Reader, ...] = (collect_env.read, _read_smi, messages.read)
+
+
+def _richer(one: Fact, other: Fact) -> Fact:
+    """Of two facts of a kind, the one that tells more: nvidia-smi knows the memory, collect_env does not."""
+    if isinstance(one, NvidiaGpus) and isinstance(other, NvidiaGpus):
+        def known(gpus: NvidiaGpus) -> tuple[int, int]:
+            return (
+                sum(bool(g.compute_capability) for g in gpus.gpus),
+                sum(g.memory_total is not None for g in gpus.gpus),
+            )
+
+        return max(one, other, key=known)
+    if isinstance(one, NvidiaDriver) and isinstance(other, NvidiaDriver):
+        return max(one, other, key=lambda d: bool(d.cuda))
+    return one

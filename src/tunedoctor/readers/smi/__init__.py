@@ -1,0 +1,1 @@
+"""The formats of nvidia-smi, one file each."""

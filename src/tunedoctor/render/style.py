@@ -1,0 +1,57 @@
+"""How a terminal is to be written: marks, colours, width."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import NamedTuple, TextIO
+
+_COLOURS = {"error": "31", "warning": "33", "ok": "32", "unknown": "36", "dim": "2", "bold": "1"}
+_MARKS = {"error": "✗", "warning": "!", "ok": "✓", "unknown": "?", "note": "-", "times": "×"}
+_ASCII = {"error": "x", "warning": "!", "ok": ".", "unknown": "?", "note": "-", "times": "x"}
+_SPELLED = str.maketrans({"→": "->", "…": "...", "×": "x", "✗": "x", "✓": ".", "–": "-", "≥": ">="})
+
+
+class Style(NamedTuple):
+    """What the terminal can show."""
+
+    colour: bool = False
+    unicode: bool = True
+    width: int = 80
+
+    def mark(self, kind: str) -> str:
+        """Return the mark of a kind; they differ in shape, colour only repeats them."""
+        return self.paint((_MARKS if self.unicode else _ASCII)[kind], kind)
+
+    def paint(self, text: str, kind: str) -> str:
+        """Return `text` in the colour of a kind, if there is colour."""
+        code = _COLOURS.get(kind)
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code else text
+
+    def plain(self, text: str) -> str:
+        """Spell out what an ASCII terminal can't show."""
+        if self.unicode:
+            return text
+        return text.translate(_SPELLED).encode("ascii", "replace").decode()
+
+    def wrapped(self, text: str, indent: int, first: str = "") -> list[str]:
+        """Wrap `text` with a hanging indent; `first` stands in front of its first line."""
+        lines: list[str] = []
+        for paragraph in self.plain(text).splitlines() or [""]:
+            lines += textwrap.wrap(
+                paragraph,
+                self.width - indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            ) or [""]
+        pad = " " * indent
+        return [(first.ljust(indent) if i == 0 and first else pad) + x for i, x in enumerate(lines)]
+
+
+def style_for(stream: TextIO, environ: Mapping[str, str]) -> Style:
+    """Choose a style: NO_COLOR and FORCE_COLOR hold, an encoding that is not UTF-8 gets ASCII."""
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
+    colour = stream.isatty() and environ.get("TERM") != "dumb"
+    if environ.get("FORCE_COLOR"):
+        colour = environ["FORCE_COLOR"] != "0"
+    if environ.get("NO_COLOR"):
+        colour = False
+    return Style(colour=colour, unicode=encoding in ("utf8", "utf8sig"))

@@ -1,0 +1,152 @@
+"""A report for people: the target first, causes, silence for what is well, the verdict last."""
+
+from tunedoctor.render.style import Style
+from tunedoctor.report import Report, ReportFinding, ReportGpu
+from tunedoctor.wording import gib, listed
+
+INDENT = 11
+
+
+def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool = False) -> str:
+    """Return the screen of a report. `verbose` adds evidence and what passed; `quiet` keeps errors and verdict."""
+    lines = [*_heading(report, style), ""]
+    shown = [f for f in report.findings if not quiet or f.severity == "error"]
+    symptoms = {s.id: s for s in report.symptoms}
+    for one in shown:
+        brief = one.severity == "note" and not verbose
+        lines += _finding(one, style, symptoms, verbose=verbose, brief=brief)
+        if not brief:
+            lines.append("")
+    if shown and lines[-1]:
+        lines.append("")
+    if not quiet:
+        lines += _unknown(report, style, verbose=verbose)
+    if verbose:
+        lines += _verbose(report, style)
+    return "\n".join([*lines, *_verdict(report, style)]) + "\n"
+
+
+def _heading(report: Report, style: Style) -> list[str]:
+    target, machine = report.target, report.machine
+    what = [f"Python {target.version}"] if target.version else []
+    for name in ("torch", "transformers", "peft"):
+        if name in target.packages:
+            what.append(f"{name} {target.packages[name] or '?'}")
+    place = target.asked or target.python or "this report"
+    gpus = _gpus(machine.gpus, style)
+    if not gpus:
+        gpus = ["no GPU"] if machine.gpus_known else ["GPUs not known"]
+    parts = [machine.system or "system not told", *gpus]
+    if machine.driver:
+        parts.append(f"driver {machine.driver}")
+    if machine.ram:
+        parts.append(f"{gib(machine.ram)} RAM")
+    return [
+        *style.wrapped(f"{place}  {', '.join(what)}".rstrip(), 9, "target"),
+        *style.wrapped(", ".join(parts), 9, "machine"),
+    ]
+
+
+def _gpus(gpus: tuple[ReportGpu, ...], style: Style) -> list[str]:
+    counted: dict[str, int] = {}
+    for gpu in gpus:
+        name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")
+        label = f"{name} {gib(gpu.memory)}" if gpu.memory else name
+        counted[label] = counted.get(label, 0) + 1
+    times = "×" if style.unicode else "x"
+    return [f"{n} {times} {label}" if n > 1 else label for label, n in counted.items()]
+
+
+def _finding(
+    one: ReportFinding,
+    style: Style,
+    symptoms: dict[str, ReportFinding],
+    *,
+    verbose: bool,
+    brief: bool,
+) -> list[str]:
+    kind = one.severity
+    head = f"{style.mark(kind)} {style.paint(one.id, kind)}  {style.paint(style.plain(one.title), 'bold')}"
+    if brief:
+        return [head, *_row("found", one.found, style), *_cure(one, style)]
+    lines = [head, *_row("found", one.found, style), *_row("means", one.means, style)]
+    lines += _cure(one, style)
+    if one.explains:
+        lines += style.wrapped(f"clears {listed(one.explains)} too, which follow from it", INDENT)
+    if verbose:
+        for id_ in one.explains:
+            if id_ in symptoms:
+                lines += style.wrapped(f"{id_}: {symptoms[id_].found}", INDENT + 2)
+        if one.evidence:
+            lines += _row("seen", "; ".join(one.evidence), style)
+    return lines
+
+
+def _row(name: str, text: str, style: Style) -> list[str]:
+    return style.wrapped(text, INDENT, f"{name:>9}") if text else []
+
+
+def _cure(one: ReportFinding, style: Style) -> list[str]:
+    """The command whole on one line, however long: a broken line can't be pasted."""
+    if not one.cure:
+        return []
+    cure = style.plain(one.cure)
+    fits = len(cure) + INDENT <= style.width or " " not in cure
+    command = fits or one.cure_note or any(c in cure for c in "=/|-")
+    lines = [f"{'cure':>9}  {cure}"] if command else _row("cure", cure, style)
+    if one.cure_note:
+        if len(lines[0]) + 3 + len(one.cure_note) <= style.width:
+            lines[0] += "   " + style.paint(style.plain(one.cure_note), "dim")
+        else:
+            lines += style.wrapped(one.cure_note, INDENT)
+    return lines
+
+
+def _unknown(report: Report, style: Style, *, verbose: bool) -> list[str]:
+    """What could not be told, one line for each reason."""
+    if not report.unknown:
+        return []
+    by_why: dict[str, list[str]] = {}
+    for id_, why in report.unknown.items():
+        by_why.setdefault(why, []).append(id_)
+    lines: list[str] = []
+    for why, ids in by_why.items():
+        names = listed(ids, 99 if verbose else 3)
+        lines += style.wrapped(f"{names}: {why}", 2, "? ") if style.unicode else [f"? {names}: {why}"]
+    return [*lines, ""]
+
+
+def _verbose(report: Report, style: Style) -> list[str]:
+    lines = style.wrapped(", ".join(report.passed), 9, "passed") if report.passed else []
+    for id_, why in report.skipped.items():
+        lines += style.wrapped(f"{id_}: {why}", 9, "skipped")
+    return [*lines, ""] if lines else []
+
+
+def _verdict(report: Report, style: Style) -> list[str]:
+    count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
+    checks = [f"{len(report.passed)} checks passed"]
+    if report.skipped:
+        checks.append(f"{len(report.skipped)} not for this machine")
+    if report.unknown:
+        checks.append(f"{len(report.unknown)} unknown")
+    words = [_many(count["error"], "error"), _many(count["warning"], "warning")]
+    if count["note"]:
+        words.append(_many(count["note"], "note"))
+    took = f"   {report.seconds:.2f} s" if report.seconds else ""
+    match report.verdict:
+        case "ready" if not count["error"]:
+            extra = "".join(f", {_many(count[s], s)}" for s in ("warning", "note") if count[s])
+            return [
+                f"{style.mark('ok')} {style.paint('Ready to fine-tune', 'ok')}: {', '.join(checks)}{extra}{took}"
+            ]
+        case "unknown" if not count["error"]:
+            return [f"{style.mark('unknown')} Could not tell: {', '.join([*words, *checks])}{took}"]
+    lines = [f"{', '.join([*words, *checks])}{took}"]
+    if report.findings:
+        lines.append(f"Next: doctor explain {report.findings[0].id} tells more.")
+    return lines
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,234 @@
+"""The report of a diagnosis: plain data that every renderer and every script reads. Published as a JSON Schema."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from tunedoctor import __version__
+from tunedoctor.engine import Diagnosis, Found
+from tunedoctor.facts import (
+    AmdGpus,
+    AppleGpu,
+    Host,
+    IntelGpu,
+    Interpreter,
+    Memory,
+    NvidiaDriver,
+    NvidiaGpus,
+    Packages,
+    Target,
+    TorchBuild,
+    Unknown,
+)
+from tunedoctor.findings import SEVERITIES, Severity
+from tunedoctor.snapshot import Snapshot
+
+SCHEMA: Literal["doctor.report/1"] = "doctor.report/1"
+Verdict = Literal["ready", "findings", "unknown"]
+FailOn = Literal["error", "warning", "note", "never"]
+
+
+class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding in a report."""
+
+    id: str
+    severity: Severity
+    title: str
+    found: str
+    means: str
+    cure: str
+    cure_note: str = ""
+    explains: tuple[str, ...] = ()
+    """Ids of the findings of this report that follow from it."""
+    evidence: tuple[str, ...] = ()
+
+
+class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """The environment that was looked at."""
+
+    asked: str = ""
+    chosen_by: str = ""
+    python: str = ""
+    """Path of the interpreter."""
+    version: str = ""
+    kind: str = ""
+    packages: dict[str, str] = {}
+    """Versions of the libraries of the stack that are installed."""
+
+
+class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU of the machine."""
+
+    vendor: Literal["nvidia", "amd", "intel", "apple"]
+    name: str
+    memory: int | None = None
+    """Bytes."""
+    capability: str = ""
+    """Compute capability or gfx target."""
+
+
+class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine that was looked at."""
+
+    system: str = ""
+    architecture: str = ""
+    ram: int | None = None
+    """Bytes that a process can have: the limit of the control group counts."""
+    gpus: tuple[ReportGpu, ...] = ()
+    gpus_known: bool = True
+    """False where nobody could say which GPUs there are."""
+    driver: str = ""
+    """Version of the NVIDIA driver."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What `doctor check --format json` prints."""
+
+    schema: Literal["doctor.report/1"] = SCHEMA
+    doctor: str = __version__
+    verdict: Verdict
+    target: ReportTarget
+    machine: ReportMachine
+    findings: tuple[ReportFinding, ...]
+    """Causes, worst first."""
+    symptoms: tuple[ReportFinding, ...]
+    """Findings that follow from a cause."""
+    passed: tuple[str, ...]
+    skipped: dict[str, str]
+    """id -> why it is not for this machine."""
+    unknown: dict[str, str]
+    """id -> why it could not tell."""
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """From start to verdict, by the clock."""
+
+
+STACK = (
+    *("torch", "torchvision", "torchaudio", "transformers", "tokenizers", "huggingface-hub"),
+    *("safetensors", "peft", "trl", "accelerate", "datasets", "bitsandbytes", "triton", "numpy"),
+    *("flash-attn", "xformers", "deepspeed", "unsloth", "vllm", "torchao"),
+)
+
+
+def report_of(
+    snapshot: Snapshot,
+    diagnosis: Diagnosis,
+    *,
+    fail_on: FailOn = "error",
+    strict: bool = False,
+    seconds: float = 0.0,
+) -> Report:
+    """Put a diagnosis and the main facts together.
+
+    `fail_on`: the least severity that makes the verdict `findings`. `strict`: warnings count, and any check that
+    could not tell makes the verdict `unknown`; else only those do that would find an error.
+    """
+    return Report(
+        verdict=_verdict(snapshot, diagnosis, fail_on, strict=strict),
+        target=_target(snapshot),
+        machine=machine_of(snapshot),
+        findings=tuple(
+            _finding(f, tuple(s.check.id for s in diagnosis.symptoms[f.check.id]))
+            for f in diagnosis.causes
+        ),
+        symptoms=tuple(_unique(diagnosis)),
+        passed=diagnosis.passed,
+        skipped=diagnosis.skipped,
+        unknown=diagnosis.unknown,
+        seconds=round(seconds, 3),
+    )
+
+
+def exit_code(report: Report) -> int:
+    """Return 0 for ready, 1 for findings, 2 for could not tell."""
+    return {"ready": 0, "findings": 1, "unknown": 2}[report.verdict]
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a report, made from the types."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": SCHEMA,
+        **msgspec.json.schema(Report),
+    }
+
+
+def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, strict: bool) -> Verdict:
+    target = snapshot.find(Target)
+    if target and target.problem:
+        return "unknown"
+    least = "warning" if strict and fail_on == "error" else fail_on
+    bar = -1 if least == "never" else SEVERITIES.index(least)
+    if any(SEVERITIES.index(f.severity) <= bar for f in diagnosis.causes):
+        return "findings"
+    return "unknown" if (diagnosis.unknown if strict else diagnosis.blind) else "ready"
+
+
+def _finding(found: Found, explains: tuple[str, ...] = ()) -> ReportFinding:
+    one = found.finding
+    return ReportFinding(
+        id=found.check.id,
+        severity=found.severity,
+        title=found.title,
+        found=one.found,
+        means=one.means,
+        cure=one.cure,
+        cure_note=one.cure_note,
+        explains=explains,
+        evidence=one.evidence,
+    )
+
+
+def _unique(diagnosis: Diagnosis) -> list[ReportFinding]:
+    by_id = {s.check.id: s for below in diagnosis.symptoms.values() for s in below}
+    return [_finding(one) for one in by_id.values()]
+
+
+def _target(snapshot: Snapshot) -> ReportTarget:
+    target, interpreter = snapshot.find(Target), snapshot.find(Interpreter)
+    packages, torch = snapshot.find(Packages), snapshot.find(TorchBuild)
+    versions = {d.name: d.version for d in packages.distributions} if packages else {}
+    if torch:
+        versions["torch"] = torch.version
+    return ReportTarget(
+        asked=target.asked if target else "",
+        chosen_by=target.chosen_by if target else "",
+        python=interpreter.executable if interpreter else "",
+        version=interpreter.version if interpreter else "",
+        kind=interpreter.kind if interpreter else "",
+        packages={name: versions[name] for name in STACK if name in versions},
+    )
+
+
+def machine_of(snapshot: Snapshot) -> ReportMachine:
+    """Return the main facts of the machine."""
+    host, memory, driver = snapshot.find(Host), snapshot.find(Memory), snapshot.find(NvidiaDriver)
+    gpus: list[ReportGpu] = []
+    if nvidia := snapshot.find(NvidiaGpus):
+        gpus += [
+            ReportGpu(
+                vendor="nvidia",
+                name=g.name,
+                memory=g.memory_total,
+                capability=g.compute_capability,
+            )
+            for g in nvidia.gpus
+        ]
+    if amd := snapshot.find(AmdGpus):
+        gpus += [
+            ReportGpu(
+                vendor="amd", name=g.name or g.gfx, memory=g.memory_total, capability=g.gfx
+            )
+            for g in amd.gpus
+        ]
+    if intel := snapshot.find(IntelGpu):
+        gpus += [ReportGpu(vendor="intel", name=n) for n in intel.names if intel.discrete]
+    if apple := snapshot.find(AppleGpu):
+        gpus.append(ReportGpu(vendor="apple", name=apple.name))
+    return ReportMachine(
+        system=host.name + (f" in WSL {host.wsl}" if host.wsl else "") if host else "",
+        architecture=host.machine if host else "",
+        ram=memory.usable if memory else None,
+        gpus=tuple(gpus),
+        gpus_known=not isinstance(snapshot.get(NvidiaGpus), Unknown),
+        driver=driver.version if driver else "",
+    )

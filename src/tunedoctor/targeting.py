@@ -1,0 +1,136 @@
+"""Choose the target: the interpreter that the doctor looks at.
+
+Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
+"""
+# paths stay the strings that the user knows
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH118, PTH120, PTH122, PTH123, PTH206
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Literal
+
+from tunedoctor.facts import Target
+
+ChosenBy = Literal["--target", "VIRTUAL_ENV", "CONDA_PREFIX", "./.venv", "own"]
+
+INSIDE = (
+    os.path.join("bin", "python"),
+    os.path.join("Scripts", "python.exe"),
+    "python.exe",
+    os.path.join("bin", "python3"),
+)
+"""Where an environment folder keeps its interpreter, in the order of trying."""
+
+_STARTS = (
+    b"\x7fELF",
+    b"MZ",
+    b"#!",
+    b"\xcf\xfa\xed\xfe",
+    b"\xce\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+    b"\xfe\xed\xfa",
+)
+"""First bytes of what a system can start: ELF, Windows, a script (pyenv's shims are), Mach-O."""
+
+
+def choose(asked: str | None, environ: Mapping[str, str], cwd: str, own_executable: str) -> Target:
+    """Return the target; where there is no usable interpreter its `problem` says why.
+
+    `asked` is the value of --target: an interpreter, the folder of an environment, or a name on PATH.
+    """
+    if asked is not None:
+        return _asked(asked, environ, cwd)
+    if folder := environ.get("VIRTUAL_ENV"):
+        return _environment(_absolute(folder, cwd), "VIRTUAL_ENV")
+    if folder := environ.get("CONDA_PREFIX"):
+        return _environment(_absolute(folder, cwd), "CONDA_PREFIX")
+    if os.path.isdir(folder := os.path.join(cwd, ".venv")):
+        return _environment(folder, "./.venv")
+    return _interpreter(own_executable, "own")
+
+
+def _asked(asked: str, environ: Mapping[str, str], cwd: str) -> Target:
+    if not asked.strip() or "\0" in asked:
+        return Target(
+            asked=asked, chosen_by="--target", problem="--target names no interpreter or folder."
+        )
+    path = _absolute(_home(asked, environ), cwd)
+    if os.path.isdir(path):
+        return _environment(path, "--target")
+    named = os.path.dirname(asked) == ""
+    if named and (on_path := which(asked, environ)):
+        return _interpreter(on_path, "--target")
+    if named and not os.path.lexists(path):
+        problem = f"No folder here and no command on PATH is called {asked}."
+        return Target(asked=asked, chosen_by="--target", problem=problem)
+    return _interpreter(path, "--target")
+
+
+def which(name: str, environ: Mapping[str, str]) -> str:
+    """Return the file that a shell would start for `name`, or "". Links are not resolved."""
+    windows = sys.platform == "win32"
+    endings = environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(";") if windows else [""]
+    if windows and os.path.splitext(name)[1].upper() in [e.upper() for e in endings]:
+        endings = [""]
+    for folder in environ.get("PATH", "").split(os.pathsep):
+        for ending in endings:
+            path = os.path.join(folder, name + ending)
+            if folder and os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    return ""
+
+
+def _environment(folder: str, by: ChosenBy) -> Target:
+    """Look into the folder of an environment."""
+    if not os.path.isdir(folder):
+        what = "is not a folder" if os.path.lexists(folder) else "does not exist"
+        name = "The environment" if by == "--target" else f"{by} names an environment that"
+        problem = f"{name} {what}: {folder}"
+        return Target(asked=folder, chosen_by=by, problem=problem)
+    places = [os.path.join(folder, inside) for inside in INSIDE]
+    found = next((p for p in places if os.path.isfile(p)), None) or next(
+        (p for p in places if os.path.lexists(p)), None
+    )
+    if found is None:
+        problem = f"There is no Python interpreter in {folder}."
+        return Target(asked=folder, chosen_by=by, problem=problem)
+    return _interpreter(found, by, asked=folder)
+
+
+def _interpreter(path: str, by: ChosenBy, asked: str = "") -> Target:
+    problem = _fault(path)
+    python = "" if problem else path
+    return Target(asked=asked or path, chosen_by=by, python=python, problem=problem)
+
+
+def _fault(path: str) -> str:
+    """Say in one sentence why a file cannot be started as an interpreter; "" where it can."""
+    if not os.path.exists(path):
+        if os.path.islink(path):
+            gone = os.path.join(os.path.dirname(path), os.readlink(path))
+            return f"{path} is a link to {gone}, which is gone."
+        return f"{path} does not exist."
+    if not os.path.isfile(path):
+        return f"{path} is no file."
+    if not os.access(path, os.X_OK):
+        return f"{path} is not executable by this user."
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+    except OSError:
+        return ""  # a program may be executable and not readable; a Windows alias cannot be opened
+    if start and not start.startswith(_STARTS):
+        return f"{path} is no program that this system can start."
+    return ""
+
+
+def _absolute(path: str, cwd: str) -> str:
+    """Join with `cwd`; tidy only where no `..` could climb out of a link."""
+    joined = os.path.join(cwd, path)
+    return joined if ".." in joined.split(os.sep) else os.path.normpath(joined)
+
+
+def _home(path: str, environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    return home + path[1:] if home and path.startswith(("~/", "~\\")) else path
