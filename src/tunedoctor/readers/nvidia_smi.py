@@ -33,8 +33,9 @@ _MARKS = (
 def read(text: str) -> list[Fact]:
     """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as `text` has them; [] for none.
 
-    The driver is also known by the text of /proc/driver/nvidia/version, where that was pasted. Sizes are bytes. Several outputs of one machine complete each other. Never raises; takes time in
-    proportion to the text.
+    The driver is also known by the text of /proc/driver/nvidia/version, where that was pasted.
+    Sizes are bytes. Several outputs of one machine complete each other. Never raises; takes time
+    in proportion to the text.
     """
     if not any(mark in text.lower() for mark in _MARKS):
         return []

@@ -30,7 +30,7 @@ _MESSAGES = (
     (re.compile(r"^\s*No devices were found\s*$"), 6),
 )
 _MISSING = re.compile(
-    r"nvidia-smi['’\"]?: (?:command )?not found|command not found: nvidia-smi"
+    r"nvidia-smi['\"\u2019]?: (?:command )?not found|command not found: nvidia-smi"
     r"|['\"]?nvidia-smi(?:\.exe)?['\"]? is not recognized"
     r"|nvidia-smi: No such file or directory"
 )

@@ -1,14 +1,15 @@
-"""The default table of nvidia-smi: every width, Linux, Windows, WSL, MIG, old and new header words."""
+"""The default table of nvidia-smi: every width, Linux, Windows, WSL, MIG, old and new words."""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from tunedoctor.facts import GpuProcess, NvidiaGpu
-from tunedoctor.readers.smi.words import Seen, count, driver_model, program, size, slot
+from tunedoctor.readers.smi.words import Seen, count, driver_model, program, size, slot, version
 
 _HEADER = re.compile(
-    r"NVIDIA-SMI\s{1,40}(\d[\d.]{0,20})\s{1,80}(?:Driver|KMD) Version\s{0,4}:\s{0,4}(\d[\d.]{0,20})"
+    r"NVIDIA-SMI\s{1,40}(\d[\d.]{0,20})"
+    r"\s{1,80}(?:Driver|KMD) Version\s{0,4}:\s{0,4}(\d[\d.]{0,20}|N/A)"
     r"(?:\s{1,80}CUDA(?: UMD)? Version\s{0,4}:\s{0,4}(\d{1,3}\.\d{1,3})?)?"
 )
 _MEMORY = re.compile(r"(\d{1,9})MiB\s{0,9}/\s{0,9}(\d{1,9})MiB")
@@ -53,14 +54,14 @@ def _table(header: re.Match[str], lines: Sequence[str], margin: int) -> Seen:
             last = None
             if index in gpus:
                 gpus[index]["mig_instances"] += 1
-        elif last and len(cells) == 3:  # noqa: PLR2004  the three columns of a GPU
+        elif last and len(cells) == 3:
             _more(last, cells)
         elif len(cells) == 1 and (process := _process(cells[0])):
             last = None
             processes.setdefault(process[0], []).append(process[1])
     return Seen(
-        driver=header[2].strip("."),
-        library=header[1].strip("."),
+        driver=version(header[2]),
+        library=version(header[1]),
         cuda=header[3] or "",
         gpus=tuple(
             NvidiaGpu(**gpu, processes=tuple(processes.get(index, ())))
@@ -80,15 +81,15 @@ def _cells(line: str) -> list[str]:
 
 def _first_row(cells: list[str]) -> dict[str, Any] | None:
     """Read "0  NVIDIA H100 80GB HBM3  On | 00000000:00:09.0 Off | 0"."""
-    if len(cells) != 3:  # noqa: PLR2004
+    if len(cells) != 3:
         return None
     name, bus, ecc = (cell.split() for cell in cells)
-    if len(name) < 2 or not bus or not _BUS.fullmatch(bus[0]):  # noqa: PLR2004
+    if len(name) < 2 or not bus or not _BUS.fullmatch(bus[0]):
         return None
     index = count(name[0])
     if index is None:
         return None
-    mode = name.pop() if name[-1] in _AFTER_NAME and len(name) > 2 else ""  # noqa: PLR2004
+    mode = name.pop() if name[-1] in _AFTER_NAME and len(name) > 2 else ""
     return {
         "index": index,
         "name": " ".join(name[1:]),
@@ -113,10 +114,10 @@ def _more(gpu: dict[str, Any], cells: list[str]) -> None:
 
 def _mig_row(cells: list[str]) -> int | None:
     """Read "0    2   0   0 | 26MiB / 40448MiB | …" of the MIG devices; returns the GPU."""
-    if len(cells) < 3 or not _MEMORY.search(cells[1]):  # noqa: PLR2004
+    if len(cells) < 3 or not _MEMORY.search(cells[1]):
         return None
     numbers = cells[0].split()
-    if len(numbers) != 4 or not all(one.isdecimal() for one in numbers):  # noqa: PLR2004
+    if len(numbers) != 4 or not all(one.isdecimal() for one in numbers):
         return None
     return count(numbers[0])
 
