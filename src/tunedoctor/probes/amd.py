@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, Unknown
-from tunedoctor.probes.rocm import hsa_libraries, rocm_stack, rocm_version
+from tunedoctor.probes.rocm import hsa_libraries, rocm_folders, rocm_stack, rocm_version
 from tunedoctor.probes.small_file import fields, line, number, read
 from tunedoctor.probes.windows_display import Adapter, adapters
 from tunedoctor.probing import probe
@@ -43,7 +43,7 @@ def amd(
     """Look for AMD GPUs and for ROCm."""
     if host.os == "linux":
         cards = len(pci.of(_AMD)) if isinstance(pci, PciBus) else 0
-        return linux(Path("/"), cards, wsl=host.wsl == 2)  # noqa: PLR2004  version 2 has GPUs
+        return linux(Path("/"), cards, wsl=host.wsl == 2)
     if host.os == "windows":
         return from_adapters(adapters()), Absent(why="Windows has no AMD compute device")
     return _NO_GPU, _NO_STACK
@@ -54,8 +54,9 @@ def linux(
 ) -> tuple[AmdGpus | Absent | Unknown, RocmStack | Absent | Unknown]:
     """Read below `root`; `cards` is the number of AMD GPUs on the PCI bus."""
     gpus = wsl_gpus(root) if wsl else kernel_gpus(root, cards)
-    version = rocm_version(root)
-    libraries = hsa_libraries(root)
+    folders = rocm_folders(root)
+    version = rocm_version(folders)
+    libraries = hsa_libraries(root, folders)
     if isinstance(gpus, Absent) and not (version or libraries or (root / "dev/kfd").exists()):
         return gpus, _NO_STACK
     return gpus, rocm_stack(root, version, libraries)

@@ -1,11 +1,13 @@
 """Compilers that torch.compile, Triton and source builds would find."""
 
-import json
 import os
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from tunedoctor.facts import Compilers
 from tunedoctor.probes.small_file import read
@@ -41,7 +43,7 @@ def first(names: tuple[str, ...], folders: list[str]) -> str:
 
 def _at(folder: str, name: str) -> str:
     path = folder + os.sep + name + (".exe" if _WINDOWS else "")
-    return path if os.access(path, os.X_OK) and os.path.isfile(path) else ""  # noqa: PTH113
+    return path if os.access(path, os.X_OK) and not os.path.isdir(path) else ""  # noqa: PTH112
 
 
 def _named(value: str, folders: list[str]) -> str:
@@ -62,20 +64,34 @@ def _nvcc(variables: Mapping[str, str], folders: list[str], root: Path) -> str:
 
 def nvcc_version(nvcc: str) -> str:
     """Return the CUDA release of an nvcc from the files of its toolkit, else by asking it."""
-    toolkit = Path(nvcc).resolve().parent.parent
-    told = from_version_json(read(toolkit / "version.json") or "")
-    told = told or from_version_txt(read(toolkit / "version.txt") or "")
-    if told:
-        return told
+    real = Path(nvcc).resolve()
+    toolkits = [real.parent.parent]
+    wrapped = wrapped_nvcc(read(real, 512) or "")  # a script in front of it, as Debian has one
+    if wrapped:
+        toolkits.append(Path(wrapped).resolve().parent.parent)
+    for toolkit in toolkits:
+        told = (
+            from_version_json(read(toolkit / "version.json") or "")
+            or from_version_txt(read(toolkit / "version.txt") or "")
+            or from_header(read(toolkit / "include/cuda.h") or "")
+        )
+        if told:
+            return told
     from tunedoctor.child import run  # noqa: PLC0415
 
     return from_nvcc(run([nvcc, "--version"], timeout=2, limit=4096).out)
 
 
+def wrapped_nvcc(text: str) -> str:
+    """Return the nvcc that a shell script starts; "" where the text is no script."""
+    found = re.search(r"^exec\s+[\"']?(/[^\s\"']+/nvcc)\b", text, re.MULTILINE)
+    return found[1] if found and text.startswith("#!") else ""
+
+
 def from_version_json(text: str) -> str:
     """Read version.json of a CUDA toolkit (11.1 and newer); "" where it tells nothing."""
     try:
-        data = json.loads(text)
+        data: Any = msgspec.json.decode(text)
     except (ValueError, RecursionError):
         return ""
     for part in ("cuda_nvcc", "cuda"):
@@ -84,6 +100,12 @@ def from_version_json(text: str) -> str:
         except (KeyError, TypeError, IndexError):
             continue
     return ""
+
+
+def from_header(text: str) -> str:
+    """Read cuda.h, which lies beside an nvcc from conda too: CUDA_VERSION 12040 is 12.4."""
+    found = re.search(r"#define\s+CUDA_VERSION\s+(\d{4,6})\b", text)
+    return f"{int(found[1]) // 1000}.{int(found[1]) % 1000 // 10}" if found else ""
 
 
 def from_version_txt(text: str) -> str:

@@ -6,7 +6,6 @@ SET = "set"
 """Stands for a value that is nobody's business."""
 
 _SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSW", "USERNAME", "CREDENTIAL", "AUTH")
-_URL = re.compile(r"(?<=://)([^\s,;|'\"<>]+)")
 
 
 def is_secret(name: str) -> bool:
@@ -17,7 +16,9 @@ def is_secret(name: str) -> bool:
 
 def without_credentials(text: str) -> str:
     """Return `text` with user, password, query and fragment taken out of every URL in it."""
-    return _URL.sub(lambda found: _plain(found[1]), text)
+    if "://" not in text:
+        return text
+    return re.sub(r"(?<=://)([^\s,;|'\"<>]+)", lambda found: _plain(found[1]), text)
 
 
 def _plain(rest: str) -> str:

@@ -94,32 +94,37 @@ def groups_missing(nodes: Iterable[Path]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def rocm_version(root: Path) -> str:
-    """Return the version of the ROCm under /opt; of several, of the one that /opt/rocm is."""
-    opt = root / "opt"
-    numbered = _newest_first(opt.glob("rocm-[0-9]*"), "rocm-")
-    for folder in (opt / "rocm", *numbered):
-        for place in (folder, *_newest_first(folder.glob("core-[0-9]*"), "core-")):
+def rocm_folders(root: Path) -> list[Path]:
+    """Return the folders of ROCm under /opt: /opt/rocm first, then the newest."""
+    try:
+        names = [name for name in os.listdir(root / "opt") if name.startswith("rocm")]  # noqa: PTH208  names alone
+    except OSError:
+        return []
+    names.sort(key=lambda name: (name == "rocm", parts(name.removeprefix("rocm-"))), reverse=True)
+    return [root / "opt" / name for name in names]
+
+
+def rocm_version(folders: Iterable[Path]) -> str:
+    """Return the version that the first of `folders` states, in a file or in its name; "" for none."""
+    for folder in folders:
+        for place in (folder, *_cores(folder)):
             stated = re.match(r"\d+(?:\.\d+)+", line(place / ".info/version"))
+            stated = stated or re.search(r"(?<=-)\d+(?:\.\d+)+", place.name)
             if stated:
                 return stated[0]
-            if place is not folder:
-                return place.name.removeprefix("core-")
-    return numbered[0].name.removeprefix("rocm-") if numbered else ""
+    return ""
 
 
-def _newest_first(folders: Iterable[Path], start: str) -> list[Path]:
-    return sorted(folders, key=lambda one: parts(one.name.removeprefix(start)), reverse=True)
+def _cores(folder: Path) -> list[Path]:
+    """ROCm 10 and newer lie in core-10.0 inside; the newest first."""
+    found = folder.glob("core-[0-9]*")
+    return sorted(found, key=lambda one: parts(one.name.removeprefix("core-")), reverse=True)
 
 
-def hsa_libraries(root: Path) -> tuple[str, ...]:
-    """Return the copies of the ROCm runtime in the system's folders, links resolved."""
-    opt = root / "opt"
-    folders = [
-        *(root / folder for folder in _LIBRARY_FOLDERS),
-        opt / "rocm/lib",
-        *sorted(opt.glob("rocm*/core-*/lib")),
-        *sorted(opt.glob("rocm-*/lib")),
-    ]
+def hsa_libraries(root: Path, rocm: Iterable[Path]) -> tuple[str, ...]:
+    """Return the copies of the ROCm runtime in the system's and ROCm's folders, links resolved."""
+    folders = [root / folder for folder in _LIBRARY_FOLDERS]
+    for folder in rocm:
+        folders += [folder / "lib", *(core / "lib" for core in _cores(folder))]
     found = [(folder / _HSA).resolve() for folder in folders if (folder / _HSA).exists()]
     return tuple(dict.fromkeys(map(str, found)))
