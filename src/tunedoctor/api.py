@@ -24,7 +24,7 @@ from tunedoctor.wheels import (
 )
 from tunedoctor.wording import gib, listed, pip
 
-__all__ = [
+__all__ = [  # noqa: PLE0604  the fact types are listed where they are defined
     *_facts,
     "Finding",
     "archs_run",

@@ -22,6 +22,4 @@ def take(
     snapshot = examine(given, builtin_probes(deep=deep), watch)
     if deep:
         return snapshot
-    return snapshot.having(
-        **{kind.__name__: NOT_DEEP for kind in (Runtime, Errors)}
-    )
+    return snapshot.having(**{kind.__name__: NOT_DEEP for kind in (Runtime, Errors)})

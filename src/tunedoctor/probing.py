@@ -98,9 +98,7 @@ def _ready(waiting: list[Probe], answers: dict[type[Fact], Answer]) -> list[Prob
     return [
         one
         for one in waiting
-        if all(
-            want.kind in answers or want.kind not in coming for want in wants(one.run).values()
-        )
+        if all(want.kind in answers or want.kind not in coming for want in wants(one.run).values())
     ]
 
 

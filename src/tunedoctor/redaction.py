@@ -24,9 +24,11 @@ class Identity(NamedTuple):
     host: str
 
 
-_COMMON = {"root", "user", "admin", "ubuntu", "debian", "runner", "jovyan", "home", "python"}
+_COMMON = frozenset(
+    "root user admin ubuntu debian runner jovyan home python localhost linux docker nvidia torch vm "
+    "default test build".split()
+)
 """User and host names that name nobody, and would be found inside other words."""
-_COMMON |= {"localhost", "linux", "docker", "nvidia", "torch", "vm", "default", "test", "build"}
 
 _TOKENS = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
@@ -42,13 +44,17 @@ _UUIDS = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _MACS = re.compile(r"(?<![0-9a-fA-F:])(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}(?![0-9a-fA-F:])")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9a-fA-F]{1,4}:){3,7}(?::?[0-9a-fA-F]{1,4}){1,4}(?![\w:])")
 _IPV4 = re.compile(r"(?<![\w.+-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.+-]*\d)")
-_VERSION_BEFORE = re.compile(r"(?:nvidia-\S+|[-_](?:cu|rocm)\d*|version|driver|[=<>~!]=|v)[ :=(]*$", re.I)
+_VERSION_BEFORE = re.compile(
+    r"(?:nvidia-\S+|[-_](?:cu|rocm)\d*|version|driver|[=<>~!]=|v)[ :=(]*$", re.IGNORECASE
+)
 """Four-part versions, as of nvidia-cublas-cu12 12.6.4.1, look like addresses."""
 _SERIALS = re.compile(r"(?i)(\bserial(?:[ _-]?(?:number|no))?\s*[:=]\s*)([\w-]{5,})")
 _HOMES = re.compile(r"(?<![\w.])(/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)([^/\\\s:\"']{1,64})")
 
-_VERSION_FIELDS = {"version", "requires", "metadata", "requires_python", "conda", "packages"}
-_VERSION_FIELDS |= {"torch_version", "winner_version", "own_version", "driver", "cuda", "library"}
+_VERSION_FIELDS = frozenset(
+    "version requires metadata requires_python conda packages torch_version winner_version "
+    "own_version driver cuda library".split()
+)
 
 
 def this_identity() -> Identity:
@@ -83,7 +89,10 @@ def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
     for name, kind in ((who.user, "user"), (who.host, "host")):
         if len(name) > 2 and name.lower() not in _COMMON:
             text = re.sub(
-                rf"(?<![\w-]){re.escape(name)}(?![\w-])", hashed(kind, name), text, flags=re.I
+                rf"(?<![\w-]){re.escape(name)}(?![\w-])",
+                hashed(kind, name),
+                text,
+                flags=re.IGNORECASE,
             )
     return text
 
@@ -111,7 +120,10 @@ def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  a
         return redact_text(data, who, addresses=field not in _VERSION_FIELDS)
     if isinstance(data, dict):
         inherited = field if field in _VERSION_FIELDS else ""
-        return {redact_text(str(k), who, addresses=False): redact(v, who, inherited or str(k)) for k, v in data.items()}
+        return {
+            redact_text(str(k), who, addresses=False): redact(v, who, inherited or str(k))
+            for k, v in data.items()
+        }
     if isinstance(data, (list, tuple)):
         return [redact(item, who, field) for item in data]
     return data

@@ -215,9 +215,7 @@ def machine_of(snapshot: Snapshot) -> ReportMachine:
         ]
     if amd := snapshot.find(AmdGpus):
         gpus += [
-            ReportGpu(
-                vendor="amd", name=g.name or g.gfx, memory=g.memory_total, capability=g.gfx
-            )
+            ReportGpu(vendor="amd", name=g.name or g.gfx, memory=g.memory_total, capability=g.gfx)
             for g in amd.gpus
         ]
     if intel := snapshot.find(IntelGpu):

@@ -13,6 +13,7 @@ LARGEST = 64 * 1024 * 1024
 """Bytes of a snapshot file that are read; a real one has about 100 kB."""
 
 F = TypeVar("F", bound=Fact)
+T = TypeVar("T")
 Answer = Fact | Absent | Unknown
 
 _NOT_PROBED = Unknown(why="not looked at")
@@ -90,6 +91,15 @@ def to_data(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """A snapshot file; the facts are converted one by one, so that an error names its kind."""
+
+    schema: str
+    facts: dict[str, dict[str, Any]]
+    doctor: str = ""
+    taken: str = ""
+
+
 def from_json(data: bytes | str) -> Snapshot:
     """Read a snapshot.
 
@@ -110,54 +120,45 @@ def from_json(data: bytes | str) -> Snapshot:
     return from_data(raw)
 
 
-def from_data(raw: object) -> Snapshot:
+def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     """Make a snapshot of plain data as `to_data` gives it.
 
     Raises:
         SnapshotError: as `from_json`.
     """
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        stated = raw.get("schema") if isinstance(raw, dict) else None
-        msg = f'its "schema" is {str(stated)[:60]!r}; this doctor reads {SCHEMA!r}'
-        raise SnapshotError(msg)
-    strange = raw.keys() - {"schema", "doctor", "taken", "facts"}
-    if strange:
-        msg = f"it has a field that no snapshot has: {min(map(str, strange))[:60]!r}"
-        raise SnapshotError(msg)
-    facts = raw.get("facts")
-    if not isinstance(facts, dict):
-        msg = '"facts" is not an object'
+    file = _converted(raw, _File, "the file")
+    if file.schema != SCHEMA:
+        msg = f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}'
         raise SnapshotError(msg)
     by_name = {kind.__name__: kind for kind in KINDS}
     answers: dict[type[Fact], Answer] = {}
-    for name, answer in facts.items():
+    for name, answer in file.facts.items():
         if name not in by_name:
-            msg = f"{str(name)[:60]!r} is no kind of fact that this doctor knows"
+            msg = f"{name[:60]!r} is no kind of fact that this doctor knows"
             raise SnapshotError(msg)
         answers[by_name[name]] = _answer(by_name[name], answer)
-    return Snapshot(
-        answers, taken=str(raw.get("taken", ""))[:40], doctor=str(raw.get("doctor", ""))[:40]
-    )
+    return Snapshot(answers, taken=file.taken[:40], doctor=file.doctor[:40])
 
 
-def _answer(kind: type[Fact], data: object) -> Answer:
-    if not isinstance(data, dict) or len(data) != 1:
-        msg = f"{kind.__name__} holds none of value, absent and unknown, or several"
-        raise SnapshotError(msg)
-    ((how, value),) = data.items()
+def _answer(kind: type[Fact], data: dict[str, Any]) -> Answer:
+    match data:
+        case {"value": value} if len(data) == 1:
+            return _converted(value, kind, kind.__name__)
+        case {"absent": why} if len(data) == 1:
+            return _converted({"why": why}, Absent, kind.__name__)
+        case {"unknown": why} if len(data) == 1:
+            return _converted({"why": why}, Unknown, kind.__name__)
+        case _:
+            msg = f"{kind.__name__} holds none of value, absent and unknown, or more than one"
+            raise SnapshotError(msg)
+
+
+def _converted(data: Any, kind: type[T], name: str) -> T:  # noqa: ANN401
     try:
-        match how:
-            case "value":
-                return msgspec.convert(value, kind)
-            case "absent":
-                return msgspec.convert({"why": value}, Absent)
-            case "unknown":
-                return msgspec.convert({"why": value}, Unknown)
+        return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        msg = f"{kind.__name__}: {error}"
+        msg = f"{name}: {error}"
         raise SnapshotError(msg) from None
     except RecursionError:
-        msg = f"{kind.__name__} is nested too deeply"
+        msg = f"{name} is nested too deeply"
         raise SnapshotError(msg) from None
-    msg = f"{kind.__name__} holds {str(how)[:60]!r}, which is none of value, absent and unknown"
-    raise SnapshotError(msg)

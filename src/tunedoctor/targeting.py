@@ -106,23 +106,26 @@ def _interpreter(path: str, by: ChosenBy, asked: str = "") -> Target:
 
 def _fault(path: str) -> str:
     """Say in one sentence why a file cannot be started as an interpreter; "" where it can."""
-    if not os.path.exists(path):
-        if os.path.islink(path):
-            gone = os.path.join(os.path.dirname(path), os.readlink(path))
-            return f"{path} is a link to {gone}, which is gone."
-        return f"{path} does not exist."
+    if os.path.islink(path) and not os.path.exists(path):
+        gone = os.path.join(os.path.dirname(path), os.readlink(path))
+        return f"{path} is a link to {gone}, which is gone."
     if not os.path.isfile(path):
-        return f"{path} is no file."
+        return f"{path} {'is no file' if os.path.exists(path) else 'does not exist'}."
     if not os.access(path, os.X_OK):
         return f"{path} is not executable by this user."
-    try:
-        with open(path, "rb") as file:
-            start = file.read(4)
-    except OSError:
-        return ""  # a program may be executable and not readable; a Windows alias cannot be opened
+    start = _start(path)
     if start and not start.startswith(_STARTS):
         return f"{path} is no program that this system can start."
     return ""
+
+
+def _start(path: str) -> bytes:
+    """Return the first bytes, or none: programs may be unreadable, a Windows alias cannot be opened."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4)
+    except OSError:
+        return b""
 
 
 def _absolute(path: str, cwd: str) -> str:

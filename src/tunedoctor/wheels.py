@@ -26,13 +26,17 @@ def family(host: Host, interpreter: Interpreter) -> Family:
     machine = interpreter.machine.lower()
     match host.os:
         case "linux" if host.libc != "musl" and interpreter.bits == 64:
-            return {"x86_64": "linux_x86_64", "amd64": "linux_x86_64", "aarch64": "linux_aarch64"}.get(
-                machine, ""
-            )  # type: ignore[return-value]
+            return {
+                "x86_64": "linux_x86_64",
+                "amd64": "linux_x86_64",
+                "aarch64": "linux_aarch64",
+            }.get(machine, "")  # type: ignore[return-value]
         case "windows" if interpreter.bits == 64 and machine in ("amd64", "x86_64"):
             return "win_amd64"
         case "macos":
             return "macos_arm64" if machine == "arm64" else "macos_x86_64"
+        case _:
+            pass
     return ""
 
 
@@ -44,8 +48,8 @@ def releases() -> tuple[str, ...]:
 def release_row(version: str) -> dict[str, Any] | None:
     """Return the row of a torch release ("2.9.1+cu130" finds "2.9.1"), or None where the table has none."""
     one = pep440(version)
-    row = _wheels()["releases"]["items"].get(one.base_version) if one else None
-    return row if isinstance(row, dict) else None
+    items: dict[str, dict[str, Any]] = _wheels()["releases"]["items"]
+    return items.get(one.base_version) if one else None
 
 
 def driver_floor(cuda: str, *, windows: bool) -> str:
@@ -146,7 +150,7 @@ def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
 def has_wheel(version: str, python: str, where: Family) -> bool:
     """Tell whether a torch release has a wheel for a Python tag ("3.12", "3.14t") and platform."""
     row = release_row(version)
-    tags = row["pypi_wheels"].get(where, {}) if row else {}
+    tags: dict[str, list[str]] = row["pypi_wheels"].get(where, {}) if row else {}
     return any(python in pythons for pythons in tags.values())
 
 
@@ -218,7 +222,9 @@ def pick_cuda(  # noqa: PLR0913  the inputs that decide
         ]
         if fits:
             default = row["pypi_default"].get("linux_x86_64", "")
-            return Pick((version, max(fits, key=lambda v: _rank(v, driver, capabilities, default, windows))))
+            return Pick(
+                (version, max(fits, key=lambda v: _rank(v, driver, capabilities, default, windows)))
+            )
     return None
 
 
@@ -257,13 +263,23 @@ _KNOWN_SINCE = {"8.9": "11.8", "9.0": "11.8", "10.0": "12.8", "12.0": "12.8"} | 
 
 
 def _rank(
-    variant: str, driver: str, capabilities: tuple[str, ...], default: str, windows: bool  # noqa: FBT001
+    variant: str,
+    driver: str,
+    capabilities: tuple[str, ...],
+    default: str,
+    windows: bool,  # noqa: FBT001
 ) -> tuple[bool, bool, bool, bool, int]:
     cuda = cuda_of(variant)
     native = at_least(driver, native_driver(variant, windows=windows) or "99999")
     knows = all(at_least(cuda, _KNOWN_SINCE.get(c, "10.0")) for c in capabilities)
     number = int(variant.removeprefix("cu"))
-    return (knows, variant[:-1] == default[:-1], native, variant == default, number if native else -number)
+    return (
+        knows,
+        variant[:-1] == default[:-1],
+        native,
+        variant == default,
+        number if native else -number,
+    )
 
 
 @cache

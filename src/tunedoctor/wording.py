@@ -11,7 +11,11 @@ def gib(size: int) -> str:
     if size < 1 << 30:
         return f"{size / (1 << 20):.0f} MiB"
     value = size / (1 << 30)
-    return f"{value:.1f} GiB" if value < 10 and abs(value - round(value)) > 0.05 else f"{value:.0f} GiB"
+    return (
+        f"{value:.1f} GiB"
+        if value < 10 and abs(value - round(value)) > 0.05
+        else f"{value:.0f} GiB"
+    )
 
 
 def listed(items: Iterable[str], most: int = 4) -> str:
@@ -24,5 +28,7 @@ def listed(items: Iterable[str], most: int = 4) -> str:
 
 def pip(interpreter: Interpreter, *arguments: str) -> str:
     """Return a pip command for the target that a shell takes as it stands."""
-    quoted = (a if a.startswith("--") else f'"{a}"' if set(a) & set("<>!*~ ,;") else a for a in arguments)
+    quoted = (
+        a if a.startswith("--") else f'"{a}"' if set(a) & set("<>!*~ ,;") else a for a in arguments
+    )
     return f"{shlex.quote(interpreter.executable or 'python')} -m pip {' '.join(quoted)}"

@@ -37,8 +37,12 @@ FailOn = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Warnings fail; so does what could not be told.")
 ]
+Deep = Annotated[
+    bool, typer.Option("--deep", help="Also run the target's own packages, stage by stage.")
+]
 Plugin = Annotated[
-    list[str] | None, typer.Option("--plugin", metavar="NAME", help="Run this plug-in's checks too.")
+    list[str] | None,
+    typer.Option("--plugin", metavar="NAME", help="Run this plug-in's checks too."),
 ]
 
 
@@ -72,17 +76,19 @@ def check_command(  # noqa: PLR0913  each is an option
     plugin: Plugin = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="FILE", help="Judge a snapshot (- for stdin), not this machine."),
+        typer.Option(
+            "--from", metavar="FILE", help="Judge a snapshot (- for stdin), not this machine."
+        ),
     ] = None,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Also run the target's own packages, stage by stage.")
-    ] = False,  # noqa: FBT002
+    deep: Deep = False,  # noqa: FBT002
 ) -> None:
     """Find problems of this machine and a target environment; reads only."""
     from tunedoctor.cli.check import check  # noqa: PLC0415
     from tunedoctor.cli.options import Options  # noqa: PLC0415
 
-    options = Options.of(format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict)
+    options = Options.of(
+        format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict
+    )
     raise typer.Exit(check(options, target, from_, deep=deep))
 
 
@@ -102,7 +108,9 @@ def triage_command(  # noqa: PLR0913
     from tunedoctor.cli.options import Options  # noqa: PLC0415
     from tunedoctor.cli.triage import triage  # noqa: PLC0415
 
-    options = Options.of(format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict)
+    options = Options.of(
+        format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict
+    )
     raise typer.Exit(triage(options, file))
 
 
@@ -124,9 +132,7 @@ def snapshot_command(
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write (- for stdout).")
     ] = "-",
     target: Target = None,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Also run the target's own packages, stage by stage.")
-    ] = False,  # noqa: FBT002
+    deep: Deep = False,  # noqa: FBT002
 ) -> None:
     """Write down all facts, redacted: for doctor check --from, elsewhere or later."""
     from tunedoctor.cli.snapshot import snapshot  # noqa: PLC0415

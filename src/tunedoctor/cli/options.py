@@ -68,7 +68,10 @@ class Options(NamedTuple):
         ids = {one.id for one in checks}
         for id_ in (*self.only, *self.skip):
             if id_ not in ids:
-                misuse(f"no check is called {id_!r}{_near(id_, ids)}", "doctor explain --list names all")
+                misuse(
+                    f"no check is called {id_!r}{_near(id_, ids)}",
+                    "doctor explain --list names all",
+                )
         return tuple(
             c for c in checks if (not self.only or c.id in self.only) and c.id not in self.skip
         )

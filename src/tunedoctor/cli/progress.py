@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from tunedoctor.wording import listed
@@ -41,7 +41,7 @@ class Spinner:
 
 
 @contextmanager
-def spinner() -> Iterator[Spinner]:
+def spinner() -> Generator[Spinner]:
     """Spin while the block runs, where stderr is a terminal."""
     one = Spinner()
     if not sys.stderr.isatty():

@@ -17,7 +17,11 @@ def read_input(source: str) -> bytes:
             with path.open("rb") as file:
                 data = file.read(LARGEST + 1)
         except OSError as error:
-            misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")
+            misuse(
+                f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin"
+            )
     if len(data) > LARGEST:
-        misuse(f"{source} has more than {LARGEST >> 20} MiB", "cut it down to the part that matters")
+        misuse(
+            f"{source} has more than {LARGEST >> 20} MiB", "cut it down to the part that matters"
+        )
     return data

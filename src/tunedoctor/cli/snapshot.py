@@ -25,7 +25,9 @@ def snapshot(out: str, target: str | None, *, deep: bool) -> int:
     try:
         _write_whole(place, data)
     except OSError as error:
-        misuse(f"{out} can't be written: {error.strerror or error}", "name a file in a folder of yours")
+        misuse(
+            f"{out} can't be written: {error.strerror or error}", "name a file in a folder of yours"
+        )
     sys.stderr.write(f"doctor: wrote {out} ({len(data) // 1000} kB, redacted)\n")
     return 0
 

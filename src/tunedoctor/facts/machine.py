@@ -78,7 +78,7 @@ class Memory(Fact, frozen=True):
 
 
 class SharedMemory(Fact, frozen=True):
-    """/dev/shm; Absent where there is none."""
+    """The shared memory file system at /dev/shm; Absent where there is none."""
 
     total: Bytes
     free: Bytes

@@ -54,7 +54,7 @@ _PACKAGE = re.compile(
     r"^\W{0,3}\[(?P<how>pip3?|conda)\]\s+(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:==|=|\s)\s*\(?"
     r"(?P<version>\d[\w.+!-]*)\)?(?P<rest>.*)$"
 )
-_RUNTIMES = re.compile(r"\((\d\d)-?bit", re.I)
+_RUNTIMES = re.compile(r"\((\d\d)-?bit", re.IGNORECASE)
 
 
 def read(lines: list[str]) -> list[Fact]:
@@ -84,9 +84,7 @@ def read(lines: list[str]) -> list[Fact]:
     facts += _torch(values, conda)
     facts += _gpus(values, gpus)
     if packages or conda:
-        facts.append(
-            Packages(distributions=tuple(packages.values()), conda=conda, complete=False)
-        )
+        facts.append(Packages(distributions=tuple(packages.values()), conda=conda, complete=False))
     variables = {
         name: values[key].strip("'\"")
         for key, name in (("cvd", "CUDA_VISIBLE_DEVICES"), ("ld", "LD_LIBRARY_PATH"))
@@ -112,15 +110,17 @@ def _host(values: dict[str, str]) -> Host:
         family = "macos"
     elif text or "linux" in both:
         family = "linux"
-    machine = re.search(r"\((x86_64|amd64|aarch64|arm64|ppc64le|i686)\)", text, re.I) or re.search(
-        r"(x86_64|AMD64|aarch64|arm64|ppc64le)", platform
+    machine = re.search(
+        r"\((x86_64|amd64|aarch64|arm64|ppc64le|i686)\)", text, re.IGNORECASE
+    ) or re.search(r"(x86_64|AMD64|aarch64|arm64|ppc64le)", platform)
+    libc = re.search(
+        r"(glibc|musl)\s*-?\s*(\d+\.\d+)", f"{values.get('libc', '')} {platform}", re.IGNORECASE
     )
-    libc = re.search(r"(glibc|musl)\s*-?\s*(\d+\.\d+)", f"{values.get('libc', '')} {platform}", re.I)
     mac = re.search(r"mac\s?os(?:\s?x)?\s*-?(\d+(?:\.\d+)+)", both)
     wsl: Literal[0, 1, 2] = 0
     if "microsoft" in platform.lower():
         wsl = 2 if "wsl2" in platform.lower() or "standard" in platform.lower() else 1
-    name = re.sub(r"\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", text, flags=re.I)
+    name = re.sub(r"\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", text, flags=re.IGNORECASE)
     return Host(
         os=family,
         name=name.removeprefix("Microsoft ") or family,
@@ -140,14 +140,18 @@ def _interpreter(values: dict[str, str]) -> list[Fact]:
         return []
     bits = _RUNTIMES.search(text)
     told = 64
-    if (bits and bits[1] == "32") or "[msc v" in text.lower() and "32 bit (intel)" in text.lower():
+    if (bits and bits[1] == "32") or (
+        "[msc v" in text.lower() and "32 bit (intel)" in text.lower()
+    ):
         told = 32
     return [
         Interpreter(
             executable="",
             version=version[0].rstrip("+"),
             bits=told,
-            kind="conda" if "anaconda" in text.lower() or "conda-forge" in text.lower() else "unknown",
+            kind="conda"
+            if "anaconda" in text.lower() or "conda-forge" in text.lower()
+            else "unknown",
             machine=_host(values).machine,
             free_threaded="free-threading" in text,
         )
@@ -210,7 +214,9 @@ def _gpus(values: dict[str, str], gpus: list[tuple[int, str]]) -> list[Fact]:
     if parts(driver):
         facts.append(NvidiaDriver(version=driver, source="collect_env"))
     names = {i: re.sub(r"\s*\(UUID.*", "", n) for i, n in gpus}
-    amd = bool(_told(values, "hip")) or any(re.search(r"gfx\d|Radeon|Instinct", n) for n in names.values())
+    amd = bool(_told(values, "hip")) or any(
+        re.search(r"gfx\d|Radeon|Instinct", n) for n in names.values()
+    )
     if names and not amd:
         facts.append(
             NvidiaGpus(
@@ -234,7 +240,10 @@ def _add_package(
 ) -> None:
     name = re.sub(r"[-_.]+", "-", found["name"]).lower()
     if found["how"] == "conda":
-        conda.setdefault(name, f"{found['version']} {found['rest'].split()[0] if found['rest'].split() else ''}".strip())
+        conda.setdefault(
+            name,
+            f"{found['version']} {found['rest'].split()[0] if found['rest'].split() else ''}".strip(),
+        )
         name = {"pytorch": "torch"}.get(name, name)
     packages.setdefault(
         name,

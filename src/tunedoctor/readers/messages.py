@@ -11,7 +11,7 @@ _SIGN = re.compile(
     r"(?:[A-Za-z_.]*(?:Error|Exception|Warning|Interrupt)\b.{0,40}[:(]|\berror\b|\bfailed\b|\bfailure\b"
     r"|cannot open shared object|undefined symbol|not compatible with|No such file"
     r"|found version \d|no kernel image|core dumped|^Killed|Segmentation fault|Bus error)",
-    re.I,
+    re.IGNORECASE,
 )
 _PREFIX = re.compile(r"^\s*(?:\[[^\]\n]{1,40}\]:?\s*|[|│]\s*)+")
 

@@ -28,7 +28,7 @@ def read_report(text: str) -> Snapshot | None:
     for reader in _READERS:
         try:
             facts += reader(lines)
-        except Exception:  # noqa: BLE001, S112, PERF203  a crash is the result of that reader alone
+        except Exception:  # noqa: BLE001, S112  a crash is the result of that reader alone
             continue
     if not facts:
         return None
@@ -52,6 +52,7 @@ _READERS: tuple[Reader, ...] = (collect_env.read, _read_smi, messages.read)
 def _richer(one: Fact, other: Fact) -> Fact:
     """Of two facts of a kind, the one that tells more: nvidia-smi knows the memory, collect_env does not."""
     if isinstance(one, NvidiaGpus) and isinstance(other, NvidiaGpus):
+
         def known(gpus: NvidiaGpus) -> tuple[int, int]:
             return (
                 sum(bool(g.compute_capability) for g in gpus.gpus),

@@ -7,7 +7,9 @@ LONGEST = 4_000_000
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _QUOTE = re.compile(r"^(?:\s{0,3}>\s?)+")
-_WIDE = str.maketrans({"：": ":", "（": "(", "）": ")", "，": ",", "\u00a0": " ", "\u3000": " "})
+_WIDE = str.maketrans(
+    {"\uff1a": ":", "\uff08": "(", "\uff09": ")", "\uff0c": ",", "\u00a0": " ", "\u3000": " "}
+)
 
 
 def tidy(text: str) -> list[str]:

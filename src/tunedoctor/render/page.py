@@ -41,6 +41,6 @@ def render(check: Check, source: str, style: Style) -> str:
         lines.append(style.paint("Explains", "bold"))
         lines += style.wrapped(", ".join(check.explains), 2)
         lines.append("")
-    lines.append(f'To leave it out: doctor check --skip {check.id}, or in pyproject.toml:')
+    lines.append(f"To leave it out: doctor check --skip {check.id}, or in pyproject.toml:")
     lines.append(f'  [tool.doctor]\n  skip = ["{check.id}"]')
     return "\n".join(lines) + "\n"

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import NamedTuple, TextIO
 
 _COLOURS = {"error": "31", "warning": "33", "ok": "32", "unknown": "36", "dim": "2", "bold": "1"}
-_MARKS = {"error": "✗", "warning": "!", "ok": "✓", "unknown": "?", "note": "-", "times": "×"}
+_MARKS = {"error": "✗", "warning": "!", "ok": "✓", "unknown": "?", "note": "-", "times": "\u00d7"}
 _ASCII = {"error": "x", "warning": "!", "ok": ".", "unknown": "?", "note": "-", "times": "x"}
-_SPELLED = str.maketrans({"→": "->", "…": "...", "×": "x", "✗": "x", "✓": ".", "–": "-", "≥": ">="})
+_SPELLED = str.maketrans(
+    {"→": "->", "…": "...", "\u00d7": "x", "✗": "x", "✓": ".", "\u2013": "-", "≥": ">="}
+)
 
 
 class Style(NamedTuple):

@@ -29,9 +29,8 @@ def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool =
 def _heading(report: Report, style: Style) -> list[str]:
     target, machine = report.target, report.machine
     what = [f"Python {target.version}"] if target.version else []
-    for name in ("torch", "transformers", "peft"):
-        if name in target.packages:
-            what.append(f"{name} {target.packages[name] or '?'}")
+    named = [n for n in ("torch", "transformers", "peft") if n in target.packages]
+    what += [f"{n} {target.packages[n] or '?'}" for n in named]
     place = target.asked or target.python or "this report"
     gpus = _gpus(machine.gpus, style)
     if not gpus:
@@ -53,7 +52,7 @@ def _gpus(gpus: tuple[ReportGpu, ...], style: Style) -> list[str]:
         name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")
         label = f"{name} {gib(gpu.memory)}" if gpu.memory else name
         counted[label] = counted.get(label, 0) + 1
-    times = "×" if style.unicode else "x"
+    times = "\u00d7" if style.unicode else "x"
     return [f"{n} {times} {label}" if n > 1 else label for label, n in counted.items()]
 
 
@@ -87,7 +86,7 @@ def _row(name: str, text: str, style: Style) -> list[str]:
 
 
 def _cure(one: ReportFinding, style: Style) -> list[str]:
-    """The command whole on one line, however long: a broken line can't be pasted."""
+    """Keep a command whole on one line, however long: a broken line can't be pasted."""
     if not one.cure:
         return []
     cure = style.plain(one.cure)
@@ -103,7 +102,7 @@ def _cure(one: ReportFinding, style: Style) -> list[str]:
 
 
 def _unknown(report: Report, style: Style, *, verbose: bool) -> list[str]:
-    """What could not be told, one line for each reason."""
+    """Say what could not be told, one entry for each reason."""
     if not report.unknown:
         return []
     by_why: dict[str, list[str]] = {}
@@ -112,7 +111,9 @@ def _unknown(report: Report, style: Style, *, verbose: bool) -> list[str]:
     lines: list[str] = []
     for why, ids in by_why.items():
         names = listed(ids, 99 if verbose else 3)
-        lines += style.wrapped(f"{names}: {why}", 2, "? ") if style.unicode else [f"? {names}: {why}"]
+        lines += (
+            style.wrapped(f"{names}: {why}", 2, "? ") if style.unicode else [f"? {names}: {why}"]
+        )
     return [*lines, ""]
 
 
@@ -134,14 +135,12 @@ def _verdict(report: Report, style: Style) -> list[str]:
     if count["note"]:
         words.append(_many(count["note"], "note"))
     took = f"   {report.seconds:.2f} s" if report.seconds else ""
-    match report.verdict:
-        case "ready" if not count["error"]:
-            extra = "".join(f", {_many(count[s], s)}" for s in ("warning", "note") if count[s])
-            return [
-                f"{style.mark('ok')} {style.paint('Ready to fine-tune', 'ok')}: {', '.join(checks)}{extra}{took}"
-            ]
-        case "unknown" if not count["error"]:
-            return [f"{style.mark('unknown')} Could not tell: {', '.join([*words, *checks])}{took}"]
+    if report.verdict == "ready" and not count["error"]:
+        checks += [_many(count[s], s) for s in ("warning", "note") if count[s]]
+        ready = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
+        return [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
+    if report.verdict == "unknown" and not count["error"]:
+        return [f"{style.mark('unknown')} Could not tell: {', '.join([*words, *checks])}{took}"]
     lines = [f"{', '.join([*words, *checks])}{took}"]
     if report.findings:
         lines.append(f"Next: doctor explain {report.findings[0].id} tells more.")

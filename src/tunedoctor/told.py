@@ -1,0 +1,39 @@
+"""Ask facts that may be unknown, and look for an error text."""
+
+import re
+from typing import TypeVar
+
+from tunedoctor.facts import Errors, Fact, Unknown
+
+F = TypeVar("F", bound=Fact)
+
+_LONGEST = 160
+"""Characters of a quoted message."""
+
+
+def known(fact: F | Unknown | None) -> F | None:
+    """Return the fact, or None where it is absent or unknown."""
+    return None if isinstance(fact, Unknown) else fact
+
+
+def told(errors: Errors | Unknown | None, *patterns: str) -> str:
+    """Return what an error says from where the first of the patterns matches, to the end of its sentence.
+
+    Patterns are regular expressions; case does not count. "" where none matches.
+    """
+    if not isinstance(errors, Errors):
+        return ""
+    wanted = re.compile("|".join(patterns), re.IGNORECASE)
+    for error in errors.errors:
+        for line in error.text.splitlines():
+            found = wanted.search(line)
+            if found:
+                return _sentence(line[found.start() :])
+    return ""
+
+
+def _sentence(text: str) -> str:
+    """Cut after the first full stop that ends a sentence."""
+    end = re.search(r"(?<!\bv)[.!](?:\s|$)", text)
+    cut = (text[: end.start()] if end else text).strip()
+    return cut if len(cut) <= _LONGEST else cut[: _LONGEST - 1].rstrip() + "…"

@@ -1,0 +1,69 @@
+"""Children can't hang, flood or outlive the doctor."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tunedoctor.child import run
+
+PY = sys.executable
+
+
+def test_output_and_status() -> None:
+    ended = run([PY, "-c", "import sys; print('a'); print('b', file=sys.stderr); sys.exit(3)"], timeout=20)
+    assert (ended.how, ended.code, ended.out.strip(), ended.err.strip()) == ("exit", 3, "a", "b")
+    assert ended.death == "exit status 3"
+
+
+def test_a_hang_is_ended_with_its_children(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    script = (
+        "import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+        f"open({str(mark)!r}, 'w').write(str(p.pid)); print('begun', flush=True); time.sleep(60)"
+    )
+    ended = run([PY, "-c", script], timeout=3)
+    assert ended.how == "hung"
+    assert ended.out == "begun\n"
+    grandchild = int(mark.read_text())
+    for _ in range(50):
+        stat = Path(f"/proc/{grandchild}/stat")
+        if not stat.exists() or stat.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail("the grandchild is still there")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_a_crash_names_its_signal() -> None:
+    ended = run([PY, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"], timeout=20)
+    assert ended.death == "signal SIGSEGV"
+
+
+def test_a_flood_is_cut() -> None:
+    ended = run([PY, "-c", "print('x' * 10**7)"], timeout=20, limit=1000)
+    assert ended.ok
+    assert len(ended.out) == 1000
+    assert ended.truncated
+
+
+def test_a_program_that_is_not_there() -> None:
+    ended = run(["/no/such/program"], timeout=1)
+    assert ended.how == "not started"
+    assert "FileNotFoundError" in ended.death
+
+
+def test_nul_in_an_argument_is_no_crash() -> None:
+    assert run([PY, "a\0b"], timeout=1).how == "not started"
+
+
+def test_bytes_that_are_no_text() -> None:
+    ended = run([PY, "-c", "import os; os.write(1, bytes(range(256)))"], timeout=20)
+    assert ended.ok
+    assert "\ufffd" in ended.out
+
+
+def test_stdin_reaches_it() -> None:
+    assert run([PY, "-c", "print(input())"], timeout=20, stdin="hello\n").out == "hello\n"

@@ -1,0 +1,81 @@
+"""Probes run side by side; what goes wrong in one stays in that one."""
+
+import threading
+import time
+
+from tunedoctor.facts import Absent, Cpu, FileLimit, Host, Memory, Unknown
+from tunedoctor.probing import Probe, examine
+
+HOST = Host(os="linux", name="x")
+
+
+def a_probe(run: object, *kinds: type, seconds: float = 5.0) -> Probe:
+    return Probe(kinds=kinds, run=run, seconds=seconds, deep=False)  # type: ignore[arg-type]
+
+
+def test_a_probe_waits_for_the_facts_it_needs() -> None:
+    def cpu(host: Host) -> Cpu:
+        return Cpu(count=len(host.name), usable=1)
+
+    def host() -> Host:
+        time.sleep(0.05)
+        return HOST
+
+    snapshot = examine((), [a_probe(cpu, Cpu), a_probe(host, Host)])
+    assert snapshot.find(Cpu) == Cpu(count=1, usable=1)
+
+
+def test_a_crash_is_the_unknown_of_that_fact_alone() -> None:
+    def broken() -> Cpu:
+        msg = "no such file"
+        raise OSError(msg)
+
+    snapshot = examine((), [a_probe(broken, Cpu), a_probe(lambda: HOST, Host)])
+    answer = snapshot.get(Cpu)
+    assert isinstance(answer, Unknown)
+    assert "no such file" in answer.why
+    assert snapshot.find(Host) == HOST
+
+
+def test_a_hang_ends_at_the_time_limit_and_what_comes_later_is_ignored() -> None:
+    release = threading.Event()
+
+    def hangs() -> tuple[Cpu, FileLimit]:
+        release.wait(10)
+        return Cpu(count=1, usable=1), FileLimit(soft=1, hard=1)
+
+    def after(cpu: Cpu) -> Memory:
+        return Memory(total=cpu.count, available=1)
+
+    began = time.monotonic()
+    snapshot = examine((), [a_probe(hangs, Cpu, FileLimit, seconds=0.2), a_probe(after, Memory)])
+    release.set()
+    assert time.monotonic() - began < 5
+    for kind in (Cpu, FileLimit, Memory):
+        answer = snapshot.get(kind)
+        assert isinstance(answer, Unknown)
+        assert "no answer in" in answer.why
+
+
+def test_absent_passes_on() -> None:
+    def cpu() -> Absent:
+        return Absent(why="no cpu")
+
+    def after(cpu: Cpu) -> Memory:
+        return Memory(total=cpu.count, available=1)
+
+    snapshot = examine((), [a_probe(cpu, Cpu), a_probe(after, Memory)])
+    assert snapshot.get(Memory) == Absent(why="no cpu")
+
+
+def test_a_wrong_answer_is_unknown() -> None:
+    snapshot = examine((), [a_probe(lambda: HOST, Cpu), a_probe(lambda: (HOST,), Memory, FileLimit)])
+    for kind in (Cpu, Memory, FileLimit):
+        assert isinstance(snapshot.get(kind), Unknown)
+
+
+def test_a_fact_that_nobody_finds_does_not_stop_the_rest() -> None:
+    def needs(cpu: Cpu) -> Memory:
+        return Memory(total=cpu.count, available=1)
+
+    assert isinstance(examine((), [a_probe(needs, Memory)]).get(Memory), Unknown)

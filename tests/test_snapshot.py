@@ -1,0 +1,86 @@
+"""Snapshots go to JSON and back; hostile ones get a clear error."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from museum import names, snapshot_of
+
+from tunedoctor.facts import KINDS, Absent, Host, Unknown
+from tunedoctor.snapshot import LARGEST, SCHEMA, Snapshot, SnapshotError, from_json, to_data
+
+
+def _back(snapshot: Snapshot) -> Snapshot:
+    return from_json(msgspec.json.encode(to_data(snapshot)))
+
+
+@pytest.mark.parametrize("name", names())
+def test_there_and_back(name: str) -> None:
+    snapshot = snapshot_of(name)
+    assert _back(snapshot) == snapshot
+
+
+@given(st.dictionaries(st.sampled_from(KINDS), st.builds(Absent, why=st.text()) | st.builds(Unknown, why=st.text())))
+def test_the_other_answers_there_and_back(answers: dict[Any, Any]) -> None:
+    assert _back(Snapshot(answers)) == Snapshot(answers)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+def test_any_json_is_read_or_refused(data: Any) -> None:
+    for raw in (data, {"schema": SCHEMA, "facts": data}, {"schema": SCHEMA, "facts": {"Host": {"value": data}}}):
+        try:
+            from_json(json.dumps(raw))
+        except SnapshotError as error:
+            assert 0 < len(str(error)) < 500
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(SnapshotError):
+        from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[" * 10_000 + "]" * 10_000, "deep"),
+        ('{"a":' * 100_000 + "1" + "}" * 100_000, "deep"),
+        ('{"schema": "doctor.snapshot/9", "facts": {}}', "doctor.snapshot/1"),
+        ('{"facts": {}}', "schema"),
+        ('{"schema": "doctor.snapshot/1", "facts": {}, "extra": 1}', "extra"),
+        ('{"schema": "doctor.snapshot/1", "facts": {"Horse": {"absent": ""}}}', "Horse"),
+        ('{"schema": "doctor.snapshot/1", "facts": {"Host": {"value": {"os": "linux", "name": 5}}}}', "Host"),
+        ('{"schema": "doctor.snapshot/1", "facts": {"Host": {"value": {"os": "linux", "name": "", "x": 1}}}}', "x"),
+        ('{"schema": "doctor.snapshot/1", "facts": {"Cpu": {"value": {"count": -1, "usable": 1}}}}', "Cpu"),
+        ('{"schema": "doctor.snapshot/1", "facts": {"Host": {"absent": "", "unknown": ""}}}', "Host"),
+        ('{"schema": "doctor.snapshot/1", "facts": {"Host": 3}}', "facts"),
+        ("", "JSON"),
+        ("\ud800", "JSON"),
+    ],
+)
+def test_a_hostile_file_gets_a_clear_error(text: str, says: str) -> None:
+    with pytest.raises(SnapshotError) as caught:
+        from_json(text.encode("utf-8", "surrogatepass"))
+    assert says in str(caught.value)
+
+
+def test_a_huge_file_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(SnapshotError, match="MiB"):
+        from_json(b" " * (LARGEST + 1))
+
+
+def test_a_long_string_is_cut_when_the_fact_is_made() -> None:
+    data = {"schema": SCHEMA, "facts": {"Host": {"value": {"os": "linux", "name": "x" * 10**7}}}}
+    host = from_json(json.dumps(data)).find(Host)
+    assert host is not None
+    assert len(host.name) < 10_000
+
+
+def test_having_leaves_the_old_one_as_it_was() -> None:
+    old = Snapshot.of([Host(os="linux", name="a")])
+    new = old.having(Host(os="linux", name="b"), Cpu=Absent(why="none"))
+    assert old.find(Host) != new.find(Host)
+    assert old.answers().keys() == {Host}

@@ -1,0 +1,58 @@
+"""Functions get the facts that their parameters name."""
+
+import pytest
+
+from tunedoctor.facts import Absent, Cpu, Host, Memory, Unknown
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.wiring import NotRun, call
+
+HOST = Host(os="linux", name="Debian 13")
+CPU = Cpu(count=2, usable=2)
+
+
+def name_of(host: Host) -> str:
+    return host.name
+
+
+def maybe(host: Host | None) -> str:
+    return host.name if host else "none"
+
+
+def any_answer(host: Host | Unknown | None) -> str:
+    return type(host).__name__
+
+
+def both(cpu: Cpu, host: Host) -> tuple[int, str]:
+    return cpu.count, host.name
+
+
+def test_by_annotation_in_any_order() -> None:
+    assert call(both, Snapshot.of([HOST, CPU])) == (2, "Debian 13")
+
+
+@pytest.mark.parametrize("why", [Absent(why="gone"), Unknown(why="timed out")])
+def test_a_needed_fact_that_is_not_there(why: Absent | Unknown) -> None:
+    assert call(name_of, Snapshot({Host: why})) == NotRun(why, Host)
+
+
+def test_nobody_looked_is_unknown() -> None:
+    outcome = call(name_of, Snapshot({}))
+    assert isinstance(outcome, NotRun)
+    assert isinstance(outcome.why, Unknown)
+
+
+def test_none_stands_for_absent_but_not_for_unknown() -> None:
+    assert call(maybe, Snapshot({Host: Absent(why="")})) == "none"
+    assert isinstance(call(maybe, Snapshot({Host: Unknown(why="")})), NotRun)
+
+
+def test_unknown_is_handed_over_where_asked_for() -> None:
+    assert call(any_answer, Snapshot({Host: Unknown(why="")})) == "Unknown"
+    assert call(any_answer, Snapshot({Host: Absent(why="")})) == "NoneType"
+
+
+def test_an_annotation_that_is_no_fact_is_refused() -> None:
+    def wrong(memory: Memory, size: int) -> None: ...
+
+    with pytest.raises(TypeError, match="size"):
+        call(wrong, Snapshot({}))
