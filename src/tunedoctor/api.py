@@ -3,8 +3,15 @@
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.facts import __all__ as _facts
 from tunedoctor.findings import Finding, check
+from tunedoctor.rebuild import Rebuild, rebuild_cuda, rebuild_rocm, rebuild_xpu
+from tunedoctor.shells import set_variable, unset_variable
+from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
+from tunedoctor.tables.gpus import nvidia_by_name, nvidia_by_pci
 from tunedoctor.tables.load import table
+from tunedoctor.tables.xids import xid_meaning
+from tunedoctor.told import known, told
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
+from tunedoctor.visible import entries, visible_gpus
 from tunedoctor.wheels import (
     archs_run,
     code_runs_on,
@@ -26,6 +33,22 @@ from tunedoctor.wording import gib, listed, pip
 
 __all__ = [  # noqa: PLE0604  the fact types are listed where they are defined
     *_facts,
+    "xid_meaning",
+    "visible_gpus",
+    "unset_variable",
+    "told",
+    "set_variable",
+    "rebuild_xpu",
+    "rebuild_rocm",
+    "rebuild_module",
+    "rebuild_cuda",
+    "nvidia_by_pci",
+    "nvidia_by_name",
+    "known",
+    "install_driver",
+    "entries",
+    "Rebuild",
+    "DriverInstall",
     "Finding",
     "archs_run",
     "at_least",

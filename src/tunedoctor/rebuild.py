@@ -6,7 +6,16 @@ from typing import NamedTuple
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.tables.load import table
 from tunedoctor.versions import minor, pep440
-from tunedoctor.wheels import INDEX, Family, family, has_wheel, install_command, pick_cuda, python_tag, releases
+from tunedoctor.wheels import (
+    INDEX,
+    Family,
+    companions,
+    family,
+    has_wheel,
+    pick_cuda,
+    python_tag,
+    releases,
+)
 
 _ANY_DRIVER = "99999"
 
@@ -70,33 +79,35 @@ def rebuild_rocm(
     for version in order:
         variants = [v for v in index.get(version, ()) if v in ROCM_KNOWN]
         if variants and has_wheel(version, tag, "linux_x86_64"):
-            return Rebuild(version, variants[-1], _command(host, interpreter, version, variants[-1]))
+            return Rebuild(
+                version, variants[-1], _command(host, interpreter, version, variants[-1])
+            )
     return None
 
 
-ROCM_KNOWN = frozenset(f"rocm{v}" for v in ("6.0", "6.1", "6.2", "6.2.4", "6.3", "6.4", "7.0", "7.1", "7.2"))
+ROCM_KNOWN = frozenset(
+    f"rocm{v}" for v in ("6.0", "6.1", "6.2", "6.2.4", "6.3", "6.4", "7.0", "7.1", "7.2")
+)
 """Indexes whose gfx targets were measured; see `rocm` in torch_wheels.json."""
 
 
-def rebuild_xpu(
-    host: Host | None, interpreter: Interpreter | None, torch: TorchBuild | None
-) -> Rebuild | None:
-    """Return an XPU build of the installed release where it has one, else of the newest."""
-    if host is not None and host.os not in ("linux", "windows"):
-        return None
-    tag = python_tag(interpreter) if interpreter else "3.12"
-    where: Family = family(host, interpreter) if host and interpreter else "linux_x86_64"
-    one = pep440(torch.version) if torch else None
-    order = [*([one.base_version] if one else []), *reversed(releases())]
-    for version in order:
-        if version in XPU_RELEASES and has_wheel(version, tag, where):
-            return Rebuild(version, "xpu", _command(host, interpreter, version, "xpu"))
-    return None
+def rebuild_xpu(interpreter: Interpreter | None) -> str:
+    """Return the command for an XPU build; no release is named, since none of them is verified."""
+    return f"{_python(interpreter)} -m pip install --upgrade --force-reinstall torch torchvision --index-url {INDEX}xpu"
 
 
-def _command(
-    host: Host | None, interpreter: Interpreter | None, version: str, variant: str
-) -> str:
+def _command(host: Host | None, interpreter: Interpreter | None, version: str, variant: str) -> str:
+    """Return a pip command. With "==2.9.1" alone pip would keep an installed 2.9.1+cpu, so the label is named."""
     if interpreter is None or host is None:
-        return f"python -m pip install --upgrade torch torchvision --index-url {INDEX}{variant}"
-    return install_command(shlex.quote(interpreter.executable or "python"), version, variant)
+        return f"python -m pip install --upgrade --force-reinstall torch torchvision --index-url {INDEX}{variant}"
+    pins = [f"torch=={version}"]
+    if vision := companions(version).get("torchvision"):
+        pins.append(f"torchvision=={vision}")
+    # torchvision for aarch64 has carried a label in some releases only
+    plain = family(host, interpreter) == "linux_aarch64"
+    pins = [*pins, "--force-reinstall"] if plain else [f"{pin}+{variant}" for pin in pins]
+    return f"{_python(interpreter)} -m pip install {' '.join(pins)} --index-url {INDEX}{variant}"
+
+
+def _python(interpreter: Interpreter | None) -> str:
+    return shlex.quote((interpreter.executable if interpreter else "") or "python")

@@ -31,7 +31,9 @@ def visible_gpus(
     order = environment.get("CUDA_DEVICE_ORDER") if isinstance(environment, Environment) else None
     counted = cards
     if order != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
-        counted = tuple(sorted(cards, key=lambda card: parts(card.compute_capability), reverse=True))
+        counted = tuple(
+            sorted(cards, key=lambda card: parts(card.compute_capability), reverse=True)
+        )
     left: list[NvidiaGpu] = []
     for entry in entries(setting):
         named = _named(entry, counted)
