@@ -1,0 +1,149 @@
+"""List what is installed in the target, by reading files alone."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tunedoctor.facts import (
+    BrokenDistribution,
+    Distribution,
+    Interpreter,
+    PackageCopy,
+    Packages,
+    Unknown,
+)
+from tunedoctor.probes.conda import conda_packages
+from tunedoctor.probes.metadata import read_start
+from tunedoctor.probes.record import missing
+from tunedoctor.probes.site_folder import SiteFolder, module_there, read_folder
+from tunedoctor.probes.stack import STACK
+from tunedoctor.probing import probe
+
+_SHOWN = 5
+"""Files that a finding names."""
+_LARGEST_RECORD = 32 << 20
+
+
+@probe(Packages)
+def packages(interpreter: Interpreter) -> Packages | Unknown:
+    """Read every folder of the target's path but those of the standard library."""
+    if not interpreter.site_packages:
+        return Unknown(why=f"no site-packages folder of {interpreter.executable} is known")
+    folders: list[SiteFolder] = []
+    for place in package_places(interpreter):
+        folder = read_folder(place)
+        if folder:
+            folders.append(folder)
+        elif place in interpreter.site_packages:
+            return Unknown(why=f"{place} cannot be read by this user")
+    return assemble(folders, interpreter.site_packages, conda_packages(Path(interpreter.prefix)))
+
+
+def package_places(interpreter: Interpreter) -> tuple[str, ...]:
+    """Return the places of the path that can hold distributions."""
+    stdlib = interpreter.stdlib
+    return tuple(
+        place
+        for place in interpreter.path
+        if place in interpreter.site_packages
+        or not (place == stdlib or place.startswith(stdlib + os.sep) or place.endswith(".zip"))
+    )
+
+
+def assemble(
+    folders: Sequence[SiteFolder], sites: Sequence[str], conda: dict[str, str]
+) -> Packages:
+    """Put the folders of a path together: the first copy of a name wins."""
+    linked = {os.path.normpath(link) for folder in folders for link in folder.linked}
+    winners: dict[str, Distribution] = {}
+    copies: list[PackageCopy] = []
+    broken: list[BrokenDistribution] = []
+    for folder in folders:
+        broken += folder.broken
+        for found in folder.distributions:
+            one = msgspec.structs.replace(found, editable=True) if folder.place in linked else found
+            winner = winners.setdefault(one.name, one)
+            if winner is not one and not (winner.editable and folder.place not in sites):
+                copies.append(
+                    PackageCopy(
+                        name=one.name,
+                        version=one.version,
+                        location=one.location,
+                        hidden_by=winner.location,
+                        winner_version=winner.version,
+                    )
+                )
+        broken += _faults(folder, conda) if folder.place in sites else ()
+    return Packages(
+        distributions=tuple(winners[name] for name in sorted(winners)),
+        broken=tuple(broken),
+        copies=tuple(copies),
+        conda=conda,
+    )
+
+
+def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[BrokenDistribution]:
+    """Look at the code of the stack's distributions."""
+    held = {one.name: one for one in folder.distributions}
+    known = held.keys() | {one.name for one in folder.broken}
+    for name, module in STACK.items():
+        one = held.get(name)
+        if one is not None and not one.editable and one.metadata.endswith(".dist-info"):
+            yield from _code_faults(folder, one, module)
+        elif one is None and name not in known and module in folder.names:
+            yield from _ownerless(folder, name, module, conda)
+
+
+def _code_faults(
+    folder: SiteFolder, one: Distribution, module: str
+) -> Iterable[BrokenDistribution]:
+    path = os.path.join(folder.place, one.metadata, "RECORD")  # noqa: PTH118
+    record = read_start(path, _LARGEST_RECORD) or b""
+    brings = f"{module}/".encode() in record or f"{module}.py,".encode() in record
+    if (brings or not record) and not any(
+        n == module or n.startswith(f"{module}.") for n in folder.names
+    ):
+        yield BrokenDistribution(
+            name=one.name,
+            problem="code missing",
+            detail=f"{one.metadata} is there, {module} is not",
+            location=folder.place,
+        )
+    elif record and (gone := missing(folder.place, record)):
+        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+        yield BrokenDistribution(
+            name=one.name,
+            problem="files missing",
+            detail=", ".join(gone[:_SHOWN]) + more,
+            location=folder.place,
+        )
+
+
+def _ownerless(
+    folder: SiteFolder, name: str, module: str, conda: dict[str, str]
+) -> Iterable[BrokenDistribution]:
+    """Find a package whose metadata are gone; builds under other names (pytorch-triton) own it too."""
+    if name in conda or not module_there(folder.names, folder.place, module):
+        return
+    start = f"{module}/__init__.".encode()
+    for one in folder.distributions:
+        record = read_start(
+            os.path.join(folder.place, one.metadata, "RECORD"),  # noqa: PTH118
+            _LARGEST_RECORD,
+        )
+        if record and (record.startswith(start) or b"\n" + start in record):
+            return
+        tops = read_start(
+            os.path.join(folder.place, one.metadata, "top_level.txt"),  # noqa: PTH118
+            16 * 1024,
+        )
+        if tops and module.encode() in tops.split():
+            return
+    yield BrokenDistribution(
+        name=name,
+        problem="no metadata",
+        detail=f"{module} is there, its .dist-info is not",
+        location=folder.place,
+    )

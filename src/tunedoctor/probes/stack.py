@@ -1,0 +1,33 @@
+"""The distributions that a fine-tune stands on, and the module that each of them brings."""
+
+STACK = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "torchaudio": "torchaudio",
+    "triton": "triton",
+    "numpy": "numpy",
+    "transformers": "transformers",
+    "tokenizers": "tokenizers",
+    "huggingface-hub": "huggingface_hub",
+    "safetensors": "safetensors",
+    "peft": "peft",
+    "trl": "trl",
+    "accelerate": "accelerate",
+    "datasets": "datasets",
+    "pyarrow": "pyarrow",
+    "pandas": "pandas",
+    "bitsandbytes": "bitsandbytes",
+    "sentencepiece": "sentencepiece",
+    "flash-attn": "flash_attn",
+    "xformers": "xformers",
+    "deepspeed": "deepspeed",
+    "torchao": "torchao",
+    "unsloth": "unsloth",
+    "liger-kernel": "liger_kernel",
+    "tqdm": "tqdm",
+    "pyyaml": "yaml",
+    "requests": "requests",
+    "regex": "regex",
+    "psutil": "psutil",
+}
+"""Normalised name of the distribution -> its top-level module."""

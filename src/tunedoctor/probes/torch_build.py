@@ -1,0 +1,166 @@
+"""Tell which build of PyTorch the target holds, without importing it."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tunedoctor.facts import (
+    Absent,
+    AmdGpus,
+    Interpreter,
+    NvidiaGpus,
+    Packages,
+    Runtime,
+    TorchBuild,
+    Unknown,
+)
+from tunedoctor.probes.arch_flags import compiled_archs
+from tunedoctor.probes.metadata import read_start
+from tunedoctor.probing import probe
+
+Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
+
+_ASSIGNED = re.compile(
+    r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:'([^'\n]*)'|\"([^\"\n]*)\"|(None|True|False))\s*$", re.MULTILINE
+)
+_LABEL = re.compile(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)(?:\W|$)")
+
+
+@probe(TorchBuild)
+def torch_build(
+    interpreter: Interpreter,
+    packages: Packages | Unknown,
+    runtime: Runtime | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+) -> TorchBuild | Absent | Unknown:
+    """Read torch/version.py; the library's flag string too where there is a GPU; a run knows best."""
+    told = packages if isinstance(packages, Packages) else Packages(distributions=())
+    folder = find_torch(interpreter.path)
+    if folder is None:
+        found = _without_folder(told, packages)
+    else:
+        text = read_start(str(folder / "version.py"), 16 * 1024)
+        found = from_files(
+            (text or b"").decode("utf-8", "replace"), str(folder), told, interpreter.platform
+        )
+        gpu = isinstance(nvidia, NvidiaGpus) or isinstance(amd, AmdGpus)
+        if gpu and isinstance(found, TorchBuild) and found.accelerator in {"cuda", "rocm"}:
+            found = _with_archs(found, compiled_archs(folder / "lib"), "library")
+    return with_runtime(found, runtime) if isinstance(runtime, Runtime) else found
+
+
+def find_torch(path: Iterable[str]) -> Path | None:
+    """Return the torch folder that an import would find, or None."""
+    for place in path:
+        folder = Path(place, "torch")
+        if (folder / "__init__.py").is_file() or (folder / "version.py").is_file():
+            return folder
+    return None
+
+
+def _without_folder(told: Packages, packages: Packages | Unknown) -> TorchBuild | Absent | Unknown:
+    installed = told.get("torch")
+    if installed and installed.editable:  # an editable install may lie anywhere
+        return TorchBuild(version=installed.version, location=installed.location)
+    if isinstance(packages, Unknown):
+        return packages
+    if installed:
+        return Absent(why="the metadata of torch are there, its code is not")
+    return Absent(why="torch is not installed in the target")
+
+
+def from_files(text: str, folder: str, packages: Packages, platform: str) -> TorchBuild | Unknown:
+    """Make the fact of the text of torch/version.py and of the names of packages."""
+    named = assignments(text)
+    version = named.get("__version__") or packages.version("torch")
+    if not version:
+        return Unknown(why=f"{folder} states no version")
+    build = conda_build(packages.conda)
+    cuda, hip, xpu = (named.get(key, "") for key in ("cuda", "hip", "xpu"))
+    accelerator: Accelerator
+    if cuda:
+        accelerator = "cuda"
+    elif hip:
+        accelerator = "rocm"
+    elif xpu or "+xpu" in version:
+        accelerator = "xpu"
+    elif "cuda" not in named:
+        accelerator = "unknown"
+    else:
+        accelerator = "mps" if platform.startswith("macosx") and "arm64" in platform else "cpu"
+    return TorchBuild(
+        version=version,
+        cuda=cuda,
+        hip=hip,
+        xpu=xpu,
+        accelerator=accelerator,
+        variant=variant_of(version, accelerator, cuda=cuda, hip=hip, xpu=xpu),
+        location=folder,
+        conda=bool(build),
+    )
+
+
+def assignments(text: str) -> dict[str, str]:
+    """Return the strings that a version.py assigns; "" for None. Never raises."""
+    found: dict[str, str] = {}
+    for name, single, double, word in _ASSIGNED.findall(text):
+        found[name] = single or double or (word if word in {"True", "False"} else "")
+    return found
+
+
+def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str) -> str:
+    """Name the wheel variant: by the local label, else by what the build was made with."""
+    label = _LABEL.match(version.partition("+")[2])
+    if label:
+        return label[1].rstrip(".")
+    numbers = re.match(r"(\d+)\.(\d+)", cuda or hip)
+    if accelerator == "cuda" and numbers:
+        return f"cu{numbers[1]}{numbers[2]}"
+    if accelerator == "rocm" and numbers:
+        return f"rocm{numbers[1]}.{numbers[2]}"
+    if accelerator == "xpu" or xpu:
+        return "xpu"
+    return accelerator if accelerator in {"cpu", "mps"} else ""
+
+
+def conda_build(conda: dict[str, str]) -> str:
+    """Return "version build" of the conda package that brings torch, or ""."""
+    names = ("pytorch", "pytorch-gpu", "pytorch-cpu", "libtorch")
+    return next((conda[name] for name in names if name in conda), "")
+
+
+def with_runtime(
+    found: TorchBuild | Absent | Unknown, runtime: Runtime
+) -> TorchBuild | Absent | Unknown:
+    """Let what a run told win over the files."""
+    if not runtime.torch_version:
+        return found
+    build = found if isinstance(found, TorchBuild) else TorchBuild(version=runtime.torch_version)
+    cuda, hip = runtime.torch_cuda or build.cuda, runtime.torch_hip or build.hip
+    if runtime.torch_cuda or runtime.torch_hip:
+        cuda, hip = runtime.torch_cuda, runtime.torch_hip
+    accelerator: Accelerator = "cuda" if cuda else "rocm" if hip else build.accelerator
+    return _with_archs(
+        msgspec.structs.replace(
+            build,
+            version=runtime.torch_version,
+            cuda=cuda,
+            hip=hip,
+            accelerator=accelerator,
+            variant=variant_of(
+                runtime.torch_version, accelerator, cuda=cuda, hip=hip, xpu=build.xpu
+            ),
+            location=os.path.dirname(runtime.torch_file) or build.location,  # noqa: PTH120
+        ),
+        runtime.archs,
+        "torch",
+    )
+
+
+def _with_archs(build: TorchBuild, archs: tuple[str, ...], source: str) -> TorchBuild:
+    return msgspec.structs.replace(build, archs=archs, archs_source=source) if archs else build
