@@ -45,7 +45,7 @@ def folders(root: Path, controller: str) -> tuple[Path, ...]:
 def own_groups(text: str) -> list[tuple[str, str]]:
     """Read /proc/self/cgroup: (controllers, path) of each line, controllers empty for version 2."""
     split = (one.split(":", 2) for one in text.splitlines())
-    return [(parts[1], parts[2]) for parts in split if len(parts) == 3]  # noqa: PLR2004  id:names:path
+    return [(parts[1], parts[2]) for parts in split if len(parts) == 3]
 
 
 def chain(mount: Path, own: str) -> list[Path]:
@@ -111,9 +111,9 @@ def cpu_quota(root: Path) -> float | None:
 
 def _quota(group: Path) -> float | None:
     granted = line(group / "cpu.max").split()
-    if len(granted) != 2:  # noqa: PLR2004  quota and period
+    if len(granted) != 2:
         granted = [line(group / "cpu.cfs_quota_us"), line(group / "cpu.cfs_period_us")]
-    if not all(word.isascii() and word.isdigit() and len(word) < 20 for word in granted):  # noqa: PLR2004  "max", "-1"
+    if not all(word.isascii() and word.isdigit() and len(word) < 20 for word in granted):
         return None
     quota, period = map(int, granted)
     return quota / period if quota and period else None

@@ -168,7 +168,7 @@ def windows_host(version: tuple[int, int, int], machine: str, *, server: bool) -
     elif build >= WINDOWS_11:
         name = "Windows 11"
     else:
-        name = f"Windows {major}" if major >= 10 else f"Windows {major}.{minor}"  # noqa: PLR2004
+        name = f"Windows {major}" if major >= 10 else f"Windows {major}.{minor}"
     return Host(os="windows", name=name, kernel=f"{major}.{minor}.{build}", machine=machine)
 
 

@@ -43,7 +43,7 @@ def rocm_stack(
         kfd=state,
         render_denied=closed,
         render_nodes=tuple(map(str, nodes)),
-        groups_missing=groups_missing(refused),
+        groups_missing=groups_missing(refused, _own_groups()),
         version=version,
         dxg=(root / "dev/dxg").exists(),
         hsa_libraries=libraries,
@@ -69,29 +69,38 @@ def kfd_state(number: int) -> Kfd:
     return "no memory" if number == errno.ENOMEM else "refused"
 
 
-def groups_missing(nodes: Iterable[Path]) -> tuple[str, ...]:
-    """Return the groups that own `nodes`, files that were refused, and that this process is not in.
+def groups_missing(refused: Iterable[Path], own: frozenset[int]) -> tuple[str, ...]:
+    """Return the groups that own the files `refused` and are not in `own`, group numbers.
 
     By name, or by number where this system has no name for it, as in a container.
     """
-    if sys.platform == "win32":
-        return ()
-    import grp  # noqa: PLC0415  Windows has no such module
-
-    own = {*os.getgroups(), os.getegid()}
     found: list[str] = []
-    for node in nodes:
+    for node in refused:
         try:
             owner = node.stat().st_gid
         except OSError:
             continue
-        try:
-            name = grp.getgrgid(owner).gr_name
-        except KeyError:
-            name = str(owner)
+        name = _group_name(owner)
         if owner not in own and name not in found:
             found.append(name)
     return tuple(found)
+
+
+def _group_name(number: int) -> str:
+    if sys.platform == "win32":
+        return str(number)
+    import grp  # noqa: PLC0415  Windows has no such module
+
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def _own_groups() -> frozenset[int]:
+    if sys.platform == "win32":
+        return frozenset()
+    return frozenset((*os.getgroups(), os.getegid()))
 
 
 def rocm_folders(root: Path) -> list[Path]:

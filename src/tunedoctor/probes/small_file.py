@@ -20,7 +20,7 @@ def line(path: Path) -> str:
 def number(path: Path) -> int | None:
     """Return the decimal number that the file holds; None where it holds none."""
     text = line(path)
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None  # noqa: PLR2004  2**64
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
 
 
 def fields(text: str) -> dict[str, int]:
@@ -28,6 +28,6 @@ def fields(text: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for one in text.splitlines():
         words = one.split()
-        if len(words) > 1 and words[1].isascii() and words[1].isdigit() and len(words[1]) <= 20:  # noqa: PLR2004  2**64
+        if len(words) > 1 and words[1].isascii() and words[1].isdigit() and len(words[1]) <= 20:
             found[words[0].rstrip(":")] = int(words[1])
     return found
