@@ -25,6 +25,31 @@ def test_a_probe_waits_for_the_facts_it_needs() -> None:
     assert snapshot.find(Cpu) == Cpu(count=1, usable=1)
 
 
+def test_a_probe_waits_for_one_that_still_runs() -> None:
+    def host() -> Host:
+        time.sleep(0.3)
+        return HOST
+
+    def memory(host: Host) -> Memory:
+        return Memory(total=len(host.name), available=1)
+
+    quick = a_probe(lambda: Cpu(count=1, usable=1), Cpu)
+    snapshot = examine((), [quick, a_probe(host, Host), a_probe(memory, Memory)])
+    assert snapshot.find(Memory) == Memory(total=1, available=1)
+
+
+def test_probes_that_wait_for_each_other_end_as_unknown() -> None:
+    def cpu(memory: Memory) -> Cpu:
+        return Cpu(count=memory.total, usable=1)
+
+    def memory(cpu: Cpu) -> Memory:
+        return Memory(total=cpu.count, available=1)
+
+    snapshot = examine((), [a_probe(cpu, Cpu), a_probe(memory, Memory)])
+    assert isinstance(snapshot.get(Cpu), Unknown)
+    assert isinstance(snapshot.get(Memory), Unknown)
+
+
 def test_a_crash_is_the_unknown_of_that_fact_alone() -> None:
     def broken() -> Cpu:
         msg = "no such file"

@@ -18,6 +18,9 @@ from tunedoctor.snapshot import Answer, Snapshot
 from tunedoctor.wiring import NotRun, call, wants
 
 
+_RING = Unknown(why="its probe waits for a fact that waits for it")
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """A probe as the runner holds it."""
 
@@ -66,7 +69,7 @@ def examine(
     finished: queue.Queue[tuple[int, tuple[Answer, ...]]] = queue.Queue()
     number = 0
     while waiting or running:
-        for one in _ready(waiting, answers):
+        for one in _ready(waiting, [one for one, _ in running.values()], answers):
             waiting.remove(one)
             running[number] = (one, time.monotonic() + one.seconds)
             snapshot = Snapshot(answers)
@@ -74,6 +77,9 @@ def examine(
                 target=_work, args=(number, one, snapshot, finished), daemon=True
             ).start()
             number += 1
+        if not running:  # what is left waits for itself
+            answers.update({k: _RING for one in waiting for k in one.kinds})
+            break
         if watch:
             watch([one.name for one, _ in running.values()])
         soonest = min(end for _, end in running.values()) - time.monotonic()
@@ -92,9 +98,11 @@ def examine(
     return Snapshot(answers, taken=datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _ready(waiting: list[Probe], answers: dict[type[Fact], Answer]) -> list[Probe]:
-    """Probes whose facts are answered; if none is, those that wait for a fact that nobody will find."""
-    coming = {kind for one in waiting for kind in one.kinds}
+def _ready(
+    waiting: list[Probe], running: list[Probe], answers: dict[type[Fact], Answer]
+) -> list[Probe]:
+    """Return the probes whose facts are answered, or will be by nobody."""
+    coming = {kind for one in (*waiting, *running) for kind in one.kinds}
     return [
         one
         for one in waiting

@@ -41,9 +41,15 @@ def _heading(report: Report, style: Style) -> list[str]:
     if machine.ram:
         parts.append(f"{gib(machine.ram)} RAM")
     return [
-        *style.wrapped(f"{place}  {', '.join(what)}".rstrip(), 9, "target"),
-        *style.wrapped(", ".join(parts), 9, "machine"),
+        *_items([f"{place} ", *what], style, "target"),
+        *_items(parts, style, "machine"),
     ]
+
+
+def _items(items: list[str], style: Style, name: str) -> list[str]:
+    """Wrap between items, never inside one; the first, if it ends in a space, is set apart by it."""
+    whole = ", ".join(item.replace(" ", "\u00a0") for item in items).replace("\u00a0, ", "  ")
+    return [line.replace("\u00a0", " ").rstrip() for line in style.wrapped(whole, 9, name)]
 
 
 def _gpus(gpus: tuple[ReportGpu, ...], style: Style) -> list[str]:
@@ -126,7 +132,7 @@ def _verbose(report: Report, style: Style) -> list[str]:
 
 def _verdict(report: Report, style: Style) -> list[str]:
     count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
-    checks = [f"{len(report.passed)} checks passed"]
+    checks = [f"{_many(len(report.passed), 'check')} passed"]
     if report.skipped:
         checks.append(f"{len(report.skipped)} not for this machine")
     if report.unknown:

@@ -1,0 +1,180 @@
+"""The commands as a user starts them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+from museum import snapshot_of
+
+from tunedoctor.redaction import Identity, snapshot_json
+from tunedoctor.report import json_schema
+from tunedoctor.snapshot import from_json
+
+NOBODY = Identity("", "", "")
+
+
+def doctor(*argv: str, stdin: str | None = None, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    ended = subprocess.run(
+        [sys.executable, "-m", "tunedoctor", *argv],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=cwd,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **env},
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
+    return ended
+
+
+@pytest.fixture
+def healthy(tmp_path: Path) -> str:
+    file = tmp_path / "healthy.json"
+    file.write_bytes(snapshot_json(snapshot_of("healthy-rtx4090"), NOBODY))
+    return str(file)
+
+
+@pytest.fixture
+def sick(tmp_path: Path) -> str:
+    file = tmp_path / "sick.json"
+    file.write_bytes(snapshot_json(snapshot_of("driver-550-with-cu130"), NOBODY))
+    return str(file)
+
+
+def test_exit_codes(healthy: str, sick: str) -> None:
+    assert doctor("check", "--from", healthy).returncode == 0
+    ended = doctor("check", "--from", sick)
+    assert ended.returncode == 1
+    assert "driver-too-old" in ended.stdout
+    assert doctor("check", "--from", sick, "--fail-on", "never").returncode == 0
+    assert doctor("check", "--from", sick, "--skip", "driver-too-old").returncode == 0
+
+
+def test_the_live_report_keeps_to_its_schema(tmp_path: Path) -> None:
+    ended = doctor("check", "--format", "json", cwd=tmp_path)
+    report = json.loads(ended.stdout)
+    jsonschema.validate(report, json_schema())
+    assert ended.returncode == {"ready": 0, "findings": 1, "unknown": 2}[report["verdict"]]
+    assert report["schema"] == "doctor.report/1"
+    assert report["machine"]["ram"] > 0
+    keys = {"doctor", "target", "findings", "symptoms", "passed", "skipped", "unknown", "seconds"}
+    assert keys <= report.keys()
+
+
+def test_the_printed_schema_is_the_one_of_the_types() -> None:
+    printed = json.loads(doctor("schema").stdout)
+    assert printed == json.loads(msgspec.json.encode(json_schema()))
+
+
+def test_snapshot_then_from(tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    assert doctor("snapshot", "-o", str(file), cwd=tmp_path).returncode == 0
+    from_json(file.read_bytes())
+    live = json.loads(doctor("check", "--format", "json", cwd=tmp_path).stdout)
+    again = json.loads(doctor("check", "--from", str(file), "--format", "json", cwd=tmp_path).stdout)
+    assert [f["id"] for f in again["findings"]] == [f["id"] for f in live["findings"]]
+    assert again["verdict"] == live["verdict"]
+    piped = doctor("check", "--from", "-", "--format", "json", stdin=file.read_text())
+    assert json.loads(piped.stdout)["verdict"] == live["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("check", "--from", "/no/such/file"), "/no/such/file"),
+        (("check", "--from", "."), "can't be read"),
+        (("check", "--format", "yaml"), "yaml"),
+        (("check", "--fail-on", "typo"), "typo"),
+        (("check", "--only", "driver-to-old"), "driver-too-old"),
+        (("check", "--skip", "nope"), "nope"),
+        (("check", "--plugin", "nope"), "nope"),
+        (("check", "--deep", "--from", "x"), "--from"),
+        (("explain",), "--list"),
+        (("explain", "nope"), "nope"),
+        (("snapshot", "-o", "/no/such/folder/x"), "/no/such/folder/x"),
+        (("triage", "/no/such/file"), "/no/such/file"),
+        (("frobnicate",), "frobnicate"),
+        (("check", "--frobnicate"), "--frobnicate"),
+    ],
+)
+def test_misuse_names_the_input_and_exits_with_2(argv: tuple[str, ...], says: str) -> None:
+    ended = doctor(*argv)
+    assert ended.returncode == 2
+    assert says in ended.stderr
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[" * 50_000, '{"schema": "doctor.snapshot/1", "facts": {"Host": 1}}'])
+def test_a_hostile_snapshot(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(text)
+    ended = doctor("check", "--from", str(file))
+    assert ended.returncode == 2
+    assert "x.json is no snapshot" in ended.stderr
+    assert len(ended.stderr) < 600
+
+
+def test_a_target_that_is_not_there() -> None:
+    ended = doctor("check", "--target", "/no/such/env", "--format", "json")
+    report = json.loads(ended.stdout)
+    assert ended.returncode == 2
+    assert report["verdict"] == "unknown"
+    assert report["findings"][0]["id"] == "target-missing"
+
+
+def test_settings_of_the_folder(tmp_path: Path, sick: str) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text('[tool.doctor]\nskip = ["driver-too-old"]\n')
+    assert doctor("check", "--from", sick, cwd=tmp_path).returncode == 0
+    file.write_text("[tool.doctor]\nfail-on = 'never'\n")
+    assert doctor("check", "--from", sick, cwd=tmp_path).returncode == 0
+    for bad in ("[tool.doctor]\nskip = 3\n", "[tool.doctor]\nskpi = []\n", "[tool.doctor]\nskip = [\n"):
+        file.write_text(bad)
+        ended = doctor("check", "--from", sick, cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "pyproject.toml" in ended.stderr
+
+
+def test_explain_and_lists() -> None:
+    page = doctor("explain", "driver-too-old")
+    assert page.returncode == 0
+    for heading in ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as"):
+        assert heading in page.stdout
+    assert "checks/driver_too_old.py" in page.stdout
+    assert "driver-too-old" in doctor("explain", "--list").stdout
+    assert "plug-ins" in doctor("list").stdout
+    assert "Exit codes" in doctor().stdout
+    assert doctor("--version").stdout.startswith("tunedoctor 0")
+
+
+def test_an_encoding_that_is_not_utf_8_gets_ascii(sick: str) -> None:
+    ended = doctor("check", "--from", sick, PYTHONIOENCODING="ascii")
+    assert ended.stdout.isascii()
+    assert "x driver-too-old" in ended.stdout
+
+
+def test_colour_by_request_alone(sick: str) -> None:
+    assert "\x1b[" not in doctor("check", "--from", sick).stdout
+    assert "\x1b[" in doctor("check", "--from", sick, FORCE_COLOR="1").stdout
+    assert "\x1b[" not in doctor("check", "--from", sick, FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+def test_deep_says_that_it_runs_the_target(tmp_path: Path) -> None:
+    assert "runs the target's own packages" in doctor("check", "--deep", cwd=tmp_path).stderr
+
+
+def test_a_reader_that_goes_away(healthy: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tunedoctor", "explain", "--list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout
+        child.stdout.close()
+        assert child.stderr
+        assert b"Traceback" not in child.stderr.read()

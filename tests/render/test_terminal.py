@@ -1,0 +1,80 @@
+"""The screens, against golden files. `UPDATE_GOLDEN=1 pytest tests/render` writes them anew."""
+
+import os
+from pathlib import Path
+
+import pytest
+from museum import snapshot_of
+
+from tunedoctor.engine import diagnose
+from tunedoctor.findings import Check, Finding
+from tunedoctor.facts import Host
+from tunedoctor.registry import builtin_checks
+from tunedoctor.render import page, terminal
+from tunedoctor.render.style import Style
+from tunedoctor.report import Report, report_of
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def _same(name: str, text: str) -> None:
+    file = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+def _report(case: str) -> Report:
+    snapshot = snapshot_of(case)
+    only = {"driver-too-old", "torch-sees-no-gpu", "python-old", "no-gpu", "vram-too-small"}
+    checks = [c for c in builtin_checks() if c.id in only]
+    return report_of(snapshot, diagnose(snapshot, checks), seconds=0.21)
+
+
+@pytest.mark.parametrize("case", ["healthy-rtx4090", "driver-550-with-cu130"])
+def test_check_screen(case: str) -> None:
+    _same(f"{case}.txt", terminal.render(_report(case), Style()))
+
+
+def test_ascii_screen() -> None:
+    text = terminal.render(_report("driver-550-with-cu130"), Style(unicode=False))
+    assert text.isascii()
+    _same("ascii.txt", text)
+
+
+def test_colour_repeats_the_marks_and_no_more() -> None:
+    import re
+
+    report = _report("driver-550-with-cu130")
+    coloured = terminal.render(report, Style(colour=True))
+    assert re.sub(r"\x1b\[\d*m", "", coloured) == terminal.render(report, Style())
+
+
+def test_every_line_but_commands_fits_80_columns() -> None:
+    for line in terminal.render(_report("driver-550-with-cu130"), Style()).splitlines():
+        assert len(line) <= 80 or " pip install " in line
+
+
+def test_quiet_keeps_errors_and_the_verdict() -> None:
+    text = terminal.render(_report("driver-550-with-cu130"), Style(), quiet=True)
+    assert "driver-too-old" in text
+    assert text.splitlines()[-1].startswith("Next:")
+
+
+def test_page() -> None:
+    check = Check(
+        id="an-id",
+        title="A title",
+        severity="error",
+        explains=("other",),
+        advice=False,
+        run=_never,
+        page="First.\n\nWhat it means\n    Long prose that goes on over\n    two lines.\n\nSeen as\n    Error: x\n    y\n",
+        origin="",
+    )
+    _same("page.txt", page.render(check, "checks/an_id.py", Style()))
+
+
+def _never(host: Host) -> Finding | None:
+    raise AssertionError(host)

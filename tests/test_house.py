@@ -1,0 +1,107 @@
+"""The rules of the house: who imports whom, and what starting costs."""
+
+import ast
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tunedoctor
+
+SRC = Path(tunedoctor.__file__).parent
+LAYERS = (
+    *(("clean",), ("facts",), ("snapshot", "versions", "findings", "child"), ("wiring", "tables", "told", "visible", "shells"), ("wheels", "wording"), ("rebuild",)),
+    *(("requirements",), ("api",), ("checks", "fixes"), ("engine", "registry", "probing", "config"), ("report",)),
+    *(("redaction", "targeting", "readers", "probes", "target"), ("live", "render"), ("cli",), ("__main__",)),
+)
+"""Rooms from the ground up: a room imports from its own layer and those below it."""
+
+HEAVY = {
+    *("torch", "numpy", "pydantic", "importlib.metadata", "asyncio", "pynvml", "rich", "psutil"),
+    *("concurrent.futures", "http.client", "urllib.request", "tomllib", "sqlite3", "xml", "email"),
+}
+"""Modules that a plain `doctor check` never loads."""
+
+CPU_SECONDS = 0.25
+"""Of the whole check, children counted, as the least of several runs."""
+
+
+def _room(module: str) -> str:
+    return module.removeprefix("tunedoctor.").partition(".")[0]
+
+
+def _imports(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tunedoctor"):
+            found |= {f"{node.module}.{alias.name}" if node.module == "tunedoctor" else str(node.module) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name for a in node.names if a.name.startswith("tunedoctor")}
+    return found
+
+
+def _files() -> list[Path]:
+    places = [SRC, *(p.resolve() for p in (SRC / "checks", SRC / "fixes"))]
+    return sorted({f for place in places for f in place.rglob("*.py") if "__pycache__" not in f.parts})
+
+
+def _own_room(file: Path) -> str:
+    if file.is_relative_to(SRC) and file.parent not in (SRC / "checks", SRC / "fixes"):
+        first = file.relative_to(SRC).parts[0]
+        return first.removesuffix(".py")
+    return file.parent.name
+
+
+@pytest.mark.parametrize("file", _files(), ids=lambda f: f"{f.parent.name}/{f.name}")
+def test_imports_go_one_way(file: Path) -> None:
+    room = _own_room(file)
+    level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+    for module in _imports(file) - {"tunedoctor.__version__"}:
+        other = _room(module)
+        if room == "__init__" or other == room:
+            continue
+        assert level[other] <= level[room], f"{room} imports {module}"
+
+
+@pytest.mark.parametrize("room", ["checks", "fixes"])
+def test_checks_and_fixes_use_the_public_api_alone(room: str) -> None:
+    for file in (SRC / room).glob("*.py"):
+        assert _imports(file) <= {"tunedoctor.api"}, file.name
+
+
+def test_scripts_of_the_target_import_nothing_of_the_doctor() -> None:
+    for file in (SRC / "target").glob("*.py"):
+        assert not _imports(file), file.name
+
+
+def _check(cwd: Path, code: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, env=os.environ, check=False
+    )
+
+
+def test_a_check_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.argv = ['doctor', 'check', '--format', 'json']\n"
+        "from tunedoctor.__main__ import main\n"
+        "try:\n main()\nexcept SystemExit: pass\n"
+        "import json; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    ended = _check(tmp_path, code)
+    loaded = set(json.loads(ended.stderr.splitlines()[-1]))
+    assert "tunedoctor.engine" in loaded
+    assert not loaded & HEAVY
+
+
+def test_a_check_costs_less_than_a_quarter_of_a_second(tmp_path: Path) -> None:
+    def cost() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        _check(tmp_path, "import sys; sys.argv = ['doctor', 'check']; from tunedoctor.__main__ import main; main()")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(cost() for _ in range(8)) < CPU_SECONDS

@@ -1,0 +1,106 @@
+"""Nothing that names a person or a machine leaves the doctor."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from museum import snapshot_of
+
+from tunedoctor.facts import Distribution, Environment, ErrorText, Errors, NvidiaGpu, NvidiaGpus, Packages
+from tunedoctor.redaction import Identity, redact_text, snapshot_json
+from tunedoctor.snapshot import Snapshot, from_json
+
+WHO = Identity(home="/home/adalove", user="adalove", host="bletchley7")
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567",
+        "ghp_0123456789abcdefghij0123456789abcdef",
+        "github_pat_11AAAAAAA0aaaaaaaaaaaa_bbbbbbbbbbbbbbbbbbbb",
+        "sk-proj-0123456789abcdefghij",
+        "AKIAABCDEFGHIJKLMNOP",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijk",
+        "GPU-8f3e1b22-1111-2222-3333-444455556666",
+        "52:54:00:12:34:56",
+        "192.168.17.23",
+        "10.1.2.3",
+        "fe80:0:0:0:1ff:fe23:4567:890a",
+        "adalove",
+        "bletchley7",
+        "/home/somebody-else/x",
+        "C:\\Users\\Grace\\venv",
+    ],
+)
+def test_it_goes_and_equal_things_stay_equal(secret: str) -> None:
+    text = f"before {secret} after {secret}"
+    clean = redact_text(text, WHO)
+    needle = secret.removeprefix("GPU-").replace("/home/", "").replace("/x", "")
+    needle = needle.removeprefix("C:\\Users\\").removesuffix("\\venv")
+    assert needle not in clean
+    assert clean.startswith("before ")
+    _, _, rest = clean.partition("before ")
+    first, _, second = rest.partition(" after ")
+    assert first == second
+
+
+def test_home_is_a_tilde() -> None:
+    assert redact_text("/home/adalove/llm/.venv/bin/python", WHO) == "~/llm/.venv/bin/python"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nvidia-cublas-cu12 12.6.4.1",
+        "nvidia-cudnn-cu12==9.10.2.21",
+        "driver 32.0.15.9159",
+        "libcudnn.so.9.10.2",
+        "0000:01:00.0",
+        "torch 2.9.1+cu126",
+        "2026-11-25T10:20:30+00:00",
+        "token: set",
+        "127.0.0.1",
+        "/home/ubuntu/x",
+        "/root/x",
+    ],
+)
+def test_what_names_nobody_stays(text: str) -> None:
+    assert redact_text(text, WHO) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["password=hunter2hunter2", "HF_TOKEN: abcdefghijk", "api_key='abcdefghijk'", "http://bob:pw@proxy:80/"]
+)
+def test_assigned_secrets_go(text: str) -> None:
+    clean = redact_text(text, WHO)
+    assert "hunter2" not in clean
+    assert "abcdefghijk" not in clean
+    assert "bob" not in clean
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_any_text_around_does_not_save_a_token(before: str, after: str) -> None:
+    token = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
+    assert token not in redact_text(f"{before} {token} {after}", WHO)
+
+
+def test_versions_of_packages_are_no_addresses() -> None:
+    snapshot = Snapshot.of(
+        [Packages(distributions=(Distribution(name="nvidia-cublas-cu12", version="12.6.4.1", location="/home/adalove/v"),))]
+    )
+    back = from_json(snapshot_json(snapshot, WHO)).find(Packages)
+    assert back is not None
+    assert back.distributions[0].version == "12.6.4.1"
+    assert back.distributions[0].location == "~/v"
+
+
+def test_a_snapshot_is_written_redacted() -> None:
+    snapshot = snapshot_of("healthy-rtx4090").having(
+        NvidiaGpus(gpus=(NvidiaGpu(index=0, name="T4", uuid="GPU-8f3e1b22-1111-2222-3333-444455556666"),)),
+        Environment(variables={"HF_HOME": "/home/adalove/hf"}),
+        Errors(errors=(ErrorText(text="401 for hf_AbCdEfGhIjKlMnOpQrStUvWxYz on bletchley7 (192.168.1.9)"),)),
+    )
+    data = snapshot_json(snapshot, WHO).decode()
+    for secret in ("8f3e1b22", "adalove", "hf_AbCd", "bletchley7", "192.168.1.9"):
+        assert secret not in data
+    assert from_json(data)

@@ -1,0 +1,140 @@
+"""The target is chosen in a fixed order, and what cannot be started is named as such."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunedoctor.targeting import choose, which
+
+
+def interpreter_in(folder: Path, inside: str = "bin/python") -> Path:
+    path = folder / inside
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_asked_folder_comes_before_every_variable(tmp_path: Path) -> None:
+    mine = interpreter_in(tmp_path / "mine")
+    interpreter_in(tmp_path / "active")
+    environ = {"VIRTUAL_ENV": str(tmp_path / "active"), "CONDA_PREFIX": str(tmp_path / "active")}
+    target = choose("mine", environ, str(tmp_path), sys.executable)
+    assert (target.python, target.chosen_by) == (str(mine), "--target")
+    assert target.asked == str(tmp_path / "mine")
+
+
+def test_order_of_what_was_not_asked_for(tmp_path: Path) -> None:
+    venv, conda, local = (interpreter_in(tmp_path / n) for n in ("venv", "conda", "work/.venv"))
+    work = str(tmp_path / "work")
+    environ = {"VIRTUAL_ENV": str(tmp_path / "venv"), "CONDA_PREFIX": str(tmp_path / "conda")}
+    own = sys.executable
+    chosen = []
+    for _ in range(2):
+        chosen.append(choose(None, environ, work, own))
+        environ.popitem() if len(environ) == 1 else environ.pop("VIRTUAL_ENV")
+    chosen.append(choose(None, environ, work, own))
+    chosen.append(choose(None, environ, str(tmp_path), own))
+    assert [(t.chosen_by, t.python) for t in chosen] == [
+        ("VIRTUAL_ENV", str(venv)),
+        ("CONDA_PREFIX", str(conda)),
+        ("./.venv", str(local)),
+        ("own", own),
+    ]
+    assert [t.problem for t in chosen] == ["", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    "inside", ["bin/python", "Scripts/python.exe", "python.exe", "bin/python3"]
+)
+def test_layouts_of_an_environment(tmp_path: Path, inside: str) -> None:
+    path = interpreter_in(tmp_path / "env", inside)
+    assert choose(str(tmp_path / "env"), {}, "/", sys.executable).python == str(path)
+
+
+def test_bin_python_comes_before_bin_python3(tmp_path: Path) -> None:
+    interpreter_in(tmp_path, "bin/python3")
+    first = interpreter_in(tmp_path, "bin/python")
+    assert choose(str(tmp_path), {}, "/", sys.executable).python == str(first)
+
+
+def test_link_is_kept_as_written(tmp_path: Path) -> None:
+    real = interpreter_in(tmp_path / "base")
+    link = tmp_path / "env" / "bin" / "python"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(real)
+    assert choose(str(tmp_path / "env"), {}, "/", sys.executable).python == str(link)
+    assert choose(str(link), {}, "/", sys.executable).python == str(link)
+
+
+def test_name_on_path(tmp_path: Path) -> None:
+    path = interpreter_in(tmp_path, "bin/python9.9")
+    environ = {"PATH": os.pathsep.join(["/nowhere", str(tmp_path / "bin")])}
+    assert choose("python9.9", environ, "/", sys.executable).python == str(path)
+    missing = choose("python9.8", environ, "/", sys.executable)
+    assert (missing.python, missing.problem) == (
+        "",
+        "No folder here and no command on PATH is called python9.8.",
+    )
+
+
+def test_home_is_expanded(tmp_path: Path) -> None:
+    path = interpreter_in(tmp_path / "env")
+    target = choose("~/env", {"HOME": str(tmp_path)}, "/", sys.executable)
+    assert target.python == str(path)
+
+
+def test_faults_are_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("no program")
+    (tmp_path / "script").write_text("also no program")
+    (tmp_path / "script").chmod(0o755)
+    dangling = tmp_path / "stale" / "bin" / "python"
+    dangling.parent.mkdir(parents=True)
+    dangling.symlink_to("/gone/python3.9")
+    problems = {
+        "empty": f"There is no Python interpreter in {tmp_path}/empty.",
+        "./notes.txt": f"{tmp_path}/notes.txt is not executable by this user.",
+        "./script": f"{tmp_path}/script is no program that this system can start.",
+        "stale": f"{dangling} is a link to /gone/python3.9, which is gone.",
+        "./nothing": f"{tmp_path}/nothing does not exist.",
+        " ": "--target names no interpreter or folder.",
+        "a\0b": "--target names no interpreter or folder.",
+    }
+    for asked, problem in problems.items():
+        target = choose(asked, {}, str(tmp_path), sys.executable)
+        assert (target.python, target.problem) == ("", problem)
+
+
+def test_active_environment_that_is_gone(tmp_path: Path) -> None:
+    environ = {"VIRTUAL_ENV": str(tmp_path / "gone")}
+    target = choose(None, environ, str(tmp_path), sys.executable)
+    assert target.python == ""
+    assert (
+        target.problem == f"VIRTUAL_ENV names an environment that does not exist: {tmp_path}/gone"
+    )
+
+
+def test_dot_venv_that_is_a_file_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / ".venv").write_text("name-of-an-environment")
+    assert choose(None, {}, str(tmp_path), sys.executable).chosen_by == "own"
+
+
+def test_which_skips_what_cannot_run(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "tool").write_text("")
+    tool = interpreter_in(tmp_path, "b/tool")
+    assert which("tool", {"PATH": f"{tmp_path}/a{os.pathsep}{tmp_path}/b"}) == str(tool)
+    assert which("tool", {}) == ""
+
+
+@given(
+    st.text(max_size=60), st.dictionaries(st.sampled_from(["PATH", "HOME"]), st.text(max_size=30))
+)
+def test_never_raises(asked: str, environ: dict[str, str]) -> None:
+    target = choose(asked, environ, "/", sys.executable)
+    assert bool(target.python) != bool(target.problem)
