@@ -12,29 +12,133 @@ Cures
     A build for an older CUDA major (no reboot), or a newer driver (root, reboot).
 
 When to ignore it
-    On a login node that only submits jobs.
+    On a login node that only submits jobs. On a data-centre card a cuda-compat library makes up for an old driver.
 
 Seen as
     The NVIDIA driver on your system is too old (found version 12040)
     CUDA driver version is insufficient for CUDA runtime version
+    nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8
 """
 
-from tunedoctor.api import Finding, Host, NvidiaDriver, TorchBuild, at_least, check, driver_floor
+import re
+
+from tunedoctor.api import (
+    Container,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpus,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    at_least,
+    check,
+    driver_floor,
+    install_driver,
+    known,
+    parts,
+    rebuild_cuda,
+    told,
+    visible_gpus,
+)
+
+MEANS = "torch.cuda.is_available() is False, so training runs on the CPU"
+SAID = (
+    "The NVIDIA driver on your system is too old",
+    "CUDA driver version is insufficient for CUDA runtime version",
+    r"unsatisfied condition: cuda\s*>=",
+)
 
 
 @check(
-    "driver-too-old", "This PyTorch needs a newer NVIDIA driver", explains=["torch-sees-no-gpu"]
+    "driver-too-old",
+    "This PyTorch needs a newer NVIDIA driver",
+    explains=["cuda-old", "gpu-does-not-compute", "torch-sees-no-gpu"],
 )
-def driver_too_old(torch: TorchBuild, driver: NvidiaDriver, host: Host) -> Finding | None:
-    """Compare the driver with the floor of the build's CUDA major."""
-    if not torch.cuda:
+def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
+    torch: TorchBuild | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    gpus: NvidiaGpus | Unknown | None,
+    host: Host | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    environment: Environment | Unknown | None,
+    container: Container | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Compare the driver with the floor of the build's CUDA major; what torch itself says goes first."""
+    build, module, system, run = known(torch), known(driver), known(host), known(runtime)
+    if run is not None and run.gpu_available:
         return None
-    floor = driver_floor(torch.cuda, windows=host.os == "windows" or host.wsl == 2)
-    if not floor or at_least(driver.version, floor):
+    said = told(errors, *SAID)
+    windows = system is not None and (system.os == "windows" or system.wsl == 2)
+    floor = driver_floor(build.cuda, windows=windows) if build and build.cuda else ""
+    low = bool(floor) and module is not None and not at_least(module.version, floor)
+    if not said and (not low or _compat(build, module)):
         return None
-    return Finding(
-        found=f"torch {torch.version} is built for CUDA {torch.cuda}, which needs driver {floor} or newer; "
-        f"the driver is {driver.version}",
-        means="torch.cuda.is_available() is False, so training runs on the CPU",
-        cure="",
+    cards = known(gpus)
+    seen = visible_gpus(cards.gpus, environment) if cards else ()
+    capabilities = tuple({card.compute_capability for card in seen if card.compute_capability})
+    version = module.version if module else _driver_of(said)
+    fit = (
+        rebuild_cuda(system, known(interpreter), build, version, capabilities) if version else None
     )
+    if build is not None and fit is not None and fit.command and fit.variant == build.variant:
+        fit = None
+    old = bool(capabilities) and all(parts(c) < (7, 5) for c in capabilities)
+    install = install_driver(system, floor, old_card=old, container=known(container))
+    return Finding(
+        found=_found(build, module, floor if low else "", said),
+        means=MEANS,
+        cure=fit.command if fit else install.command,
+        cure_note=f"torch {fit.version} for CUDA {fit.variant[2:-1]}.{fit.variant[-1]}: about 3 GB, no reboot"
+        if fit
+        else install.note,
+        evidence=tuple(
+            place
+            for place in (
+                f"{build.location}/version.py" if build and build.location else "",
+                module.source if module else "",
+            )
+            if place
+        ),
+    )
+
+
+def _found(build: TorchBuild | None, module: NvidiaDriver | None, floor: str, said: str) -> str:
+    if build is not None and module is not None and floor:
+        return (
+            f"torch {build.version} is built for CUDA {build.cuda}, which needs driver {floor} or newer; "
+            f"the driver is {module.version}"
+        )
+    version = _cuda_of(said)
+    here = f"; that is a driver for CUDA {version} at most" if version else ""
+    what = f"torch {build.version}, " if build is not None else ""
+    which = f"driver {module.version}, " if module is not None else ""
+    return (
+        f"{what}{which}and the error '{said}'{here}"
+        if what or which
+        else f"the error '{said}'{here}"
+    )
+
+
+def _cuda_of(said: str) -> str:
+    """Return "12.8" of "found version 12080": that number is a CUDA release, not a driver."""
+    number = re.search(r"found version (\d{4,6})", said)
+    return f"{int(number[1]) // 1000}.{int(number[1]) % 1000 // 10}" if number else ""
+
+
+def _driver_of(said: str) -> str:
+    """Return a driver that certainly is there, from the CUDA release that it offers."""
+    cuda = _cuda_of(said)
+    return driver_floor(f"{parts(cuda)[0]}.0", windows=False) if cuda else ""
+
+
+def _compat(build: TorchBuild | None, module: NvidiaDriver | None) -> bool:
+    """Tell whether a cuda-compat library raises what the driver offers to the release of the build."""
+    if build is None or module is None or not module.cuda:
+        return False
+    return at_least(module.cuda, build.cuda)

@@ -1,0 +1,95 @@
+"""A cuda-compat libcuda is loaded on a card that does not permit it.
+
+What it means
+    CUDA images carry a libcuda of their own under /usr/local/cuda/compat, newer than the host's driver. Only
+    data-centre cards accept it. On GeForce cards it ends in error 804, though the driver alone would do: a build
+    for CUDA 12.x runs on every driver from 525.60.13.
+
+How it is found
+    LD_LIBRARY_PATH puts a compat folder first and the card is a GeForce; or CUDA itself said 804.
+
+Cures
+    Take the compat folder off the search path, so that the host's libcuda is loaded; or upgrade the driver.
+
+When to ignore it
+    On data-centre cards, where it works.
+
+Seen as
+    Error 804: forward compatibility was attempted on non supported HW
+    forward compatibility was attempted on non supported HW
+    cudaErrorCompatNotSupportedOnDevice
+"""
+
+from tunedoctor.api import (
+    Environment,
+    Errors,
+    Finding,
+    LibraryPath,
+    NvidiaDriver,
+    NvidiaGpus,
+    Runtime,
+    Unknown,
+    check,
+    known,
+    parts,
+    told,
+)
+
+
+@check(
+    "cuda-compat-unsupported-gpu",
+    "A cuda-compat library is loaded that this GPU refuses",
+    explains=[
+        "driver-library-mismatch",
+        "driver-too-old",
+        "gpu-does-not-compute",
+        "library-path-shadowing",
+        "torch-sees-no-gpu",
+    ],
+)
+def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a library
+    errors: Errors | Unknown | None,
+    gpus: NvidiaGpus | Unknown | None,
+    paths: LibraryPath | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    environment: Environment | Unknown | None,
+    runtime: Runtime | Unknown | None,
+) -> Finding | None:
+    """Error 804 decides; so does a libcuda from a compat folder, newer than the module, on a GeForce card."""
+    run = known(runtime)
+    if run is not None and run.gpu_available:
+        return None
+    said = told(errors, "Error 804", "forward compatibility was attempted on non supported HW")
+    module, cards = known(driver), known(gpus)
+    file = _compat_file(known(paths), module)
+    geforce = [card.name for card in cards.gpus if "GeForce" in card.name] if cards else []
+    if not said and not (file and geforce):
+        return None
+    where = f"; {file} is found first" if file else ""
+    version = f" under driver {module.version}" if module else ""
+    subject = geforce[0] if geforce else "the GPU"
+    path = known(environment)
+    return Finding(
+        found=f"{subject}{version}{where}" if not said else f"the error '{said}'{version}{where}",
+        means="CUDA starts with error 804, torch.cuda.is_available() is False, and training runs on the CPU",
+        cure=_cure((path.get("LD_LIBRARY_PATH") if path else None) or ""),
+        cure_note="the host's own libcuda is then loaded; an image that lists the folder in ld.so.conf "
+        "needs `rm -f /etc/ld.so.conf.d/*compat* && ldconfig` as root in the container instead",
+        evidence=(file,) if file else (),
+    )
+
+
+def _compat_file(paths: LibraryPath | None, module: NvidiaDriver | None) -> str:
+    """Return the libcuda of a compat folder that the loader finds first, where it is newer than the module."""
+    for shadow in paths.shadows if paths else ():
+        if shadow.library == "libcuda" and "/compat" in shadow.path:
+            newer = not (shadow.version and module) or parts(shadow.version) > parts(module.version)
+            return shadow.path if newer else ""
+    return next(
+        (f for f in (paths.folders if paths else ()) if f.rstrip("/").endswith("/compat")), ""
+    )
+
+
+def _cure(value: str) -> str:
+    kept = [folder for folder in value.split(":") if folder and "/compat" not in folder]
+    return f"export LD_LIBRARY_PATH={':'.join(kept)}" if kept else "unset LD_LIBRARY_PATH"

@@ -1,0 +1,71 @@
+"""The NVIDIA driver or its tools do not answer.
+
+What it means
+    NVML and nvidia-smi answer in milliseconds, or in seconds where the driver first wakes the cards. When they do not
+    answer at all, a call is stuck in the kernel: a card has failed, or its firmware hangs. Training that starts then
+    hangs at the first CUDA call and cannot be killed.
+
+How it is found
+    NVML is asked in a child process with a time limit; nvidia-smi likewise.
+
+Cures
+    Reboot. If it comes back, the kernel log names the card.
+
+When to ignore it
+    Never.
+
+Seen as
+    nvidia-container-cli: initialization error: driver rpc error: timed out
+    Timeout after 6s of waiting for RPC response from GPU
+"""
+
+from tunedoctor.api import Container, Errors, Finding, NvidiaAnswer, Unknown, check, known, told
+
+SAID = (
+    "driver (?:rpc )?error: timed out",
+    r"Timeout after \d+s of waiting for RPC response from GPU",
+)
+
+
+@check(
+    "driver-hung",
+    "The NVIDIA driver does not answer",
+    explains=[
+        "driver-library-mismatch",
+        "driver-missing",
+        "driver-too-old",
+        "gpu-does-not-compute",
+        "torch-import-hang",
+        "torch-sees-no-gpu",
+        "uvm-module-broken",
+    ],
+)
+def driver_hung(
+    answer: NvidiaAnswer | Unknown | None,
+    container: Container | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """NVML hung, or nvidia-smi did where NVML did not answer well; else a text that says so."""
+    reply = known(answer)
+    stuck = (
+        [
+            name
+            for name, how in (("NVML", reply.nvml), ("nvidia-smi", reply.smi))
+            if how == "hung" and reply.nvml != "ok"
+        ]
+        if reply
+        else []
+    )
+    said = told(errors, *SAID)
+    if not stuck and not said:
+        return None
+    inside = "on the host of this container; " if known(container) is not None else ""
+    return Finding(
+        found=f"{' and '.join(stuck)} gave no answer before the time limit"
+        if stuck
+        else f"the error '{said}'",
+        means="the first CUDA call hangs, 'import torch' or the first step never returns, and Ctrl-C does not help",
+        cure="sudo reboot",
+        cure_note=f"{inside}root; if it hangs again, `sudo dmesg | grep -E 'NVRM|Xid'` names the card",
+        evidence=tuple(stuck),
+    )

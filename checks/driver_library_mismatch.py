@@ -1,0 +1,89 @@
+"""The NVIDIA libraries and the loaded kernel module have different versions.
+
+What it means
+    libcuda and libnvidia-ml must come from the same release as the kernel module, to the last digit. They differ
+    after a driver package was upgraded while the old module stayed loaded, after two kinds of installs were mixed,
+    or where a container brings a libcuda of its own. NVML then gives error 18, CUDA error 803.
+
+How it is found
+    /sys/module/nvidia/version against the version in the names of the library files; else the tools' own error.
+    In WSL the two differ by design, which counts for nothing.
+
+Cures
+    Reboot: it loads the module of the installed release. In a container: let the host's libraries win.
+
+When to ignore it
+    Never: every CUDA program fails until the two are the same.
+
+Seen as
+    Failed to initialize NVML: Driver/library version mismatch
+    NVRM: API mismatch: the client has the version
+    Error 803: system has unsupported display driver / cuda driver combination
+"""
+
+from tunedoctor.api import (
+    Container,
+    Errors,
+    Finding,
+    Host,
+    NvidiaAnswer,
+    NvidiaDriver,
+    Unknown,
+    check,
+    known,
+    parts,
+    told,
+)
+
+
+@check(
+    "driver-library-mismatch",
+    "NVIDIA libraries and kernel module are of different versions",
+    explains=["driver-too-old", "gpu-does-not-compute", "torch-sees-no-gpu", "uvm-module-broken"],
+)
+def driver_library_mismatch(
+    driver: NvidiaDriver | Unknown | None,
+    answer: NvidiaAnswer | Unknown | None,
+    host: Host | Unknown | None,
+    container: Container | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """NVML's error 18 or CUDA's 803 decide; two versions alone do where NVML did not say that it is well."""
+    module, reply, system = known(driver), known(answer), known(host)
+    refused = reply is not None and 18 in (reply.nvml_code, reply.smi_code)
+    said = told(errors, "Driver/library version mismatch", "NVRM: API mismatch", "Error 803")
+    if system is not None and (system.wsl or system.os == "windows"):
+        return None
+    differ = (
+        module is not None
+        and bool(module.library)
+        and len(parts(module.library)) > 1
+        and parts(module.library) != parts(module.version)
+    )
+    well = reply is not None and reply.nvml == "ok"
+    if not (refused or said or (differ and reply is not None and not well)):
+        return None
+    if well and not said:
+        return None
+    versions = (
+        f"the kernel module is {module.version}, the libraries are {module.library}"
+        if module is not None and differ
+        else "NVML answers with error 18, driver/library version mismatch"
+        if refused
+        else f"the error '{said}'"
+    )
+    inside = known(container) is not None or "803" in said
+    return Finding(
+        found=versions,
+        means="every CUDA call fails: 'Driver/library version mismatch' or error 803, and training runs on the CPU",
+        cure="export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/lib/x86_64-linux-gnu"
+        if inside
+        else "sudo reboot",
+        cure_note="in the container: the host's libcuda then wins over the image's own; "
+        "if the versions still differ, reboot the host"
+        if inside
+        else "root; loads the module of the installed libraries",
+        evidence=(module.source or "/sys/module/nvidia/version", "libcuda.so.1, libnvidia-ml.so.1")
+        if module is not None
+        else (),
+    )

@@ -1,0 +1,240 @@
+"""An NVIDIA GPU is there, and its kernel driver is not loaded.
+
+What it means
+    PyTorch reaches a GPU through the kernel module `nvidia`. Without it the card is a lamp: nvidia-smi fails and
+    CUDA counts no device. Five states look alike from outside: the driver was never installed, the kernel was
+    updated and the module not built for it, Secure Boot refuses the module, nouveau owns the card, or the card is
+    reserved for virtual machines.
+
+How it is found
+    /sys/bus/pci/devices names the cards and the driver bound to each; /sys/module tells what is loaded;
+    /lib/modules tells whether a module for the running kernel is there; an EFI variable tells of Secure Boot.
+
+Cures
+    For each state its own: install the driver, build the module for this kernel, use a signed module, keep nouveau
+    out, or take the card back from vfio-pci. All need root, most a reboot.
+
+When to ignore it
+    On a host that hands its cards to virtual machines, and where the GPU is not meant for training.
+
+Seen as
+    NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver
+    Found no NVIDIA driver on your system
+    modprobe: FATAL: Module nvidia not found in directory /lib/modules
+    modprobe: ERROR: could not insert 'nvidia': Key was rejected by service
+"""
+
+from tunedoctor.api import (
+    Container,
+    Errors,
+    Finding,
+    Host,
+    NvidiaAnswer,
+    NvidiaGpus,
+    NvidiaModule,
+    PciBus,
+    PciDevice,
+    TorchBuild,
+    Unknown,
+    check,
+    install_driver,
+    known,
+    listed,
+    nvidia_by_pci,
+    parts,
+    rebuild_module,
+    told,
+)
+
+MEANS = "torch.cuda.is_available() is False and nvidia-smi fails, so training runs on the CPU"
+NOUVEAU = (
+    "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' "
+    "| sudo tee /etc/modprobe.d/blacklist-nouveau.conf"
+)
+VIRTUAL = ("vfio-pci", "pci-stub")
+
+
+@check(
+    "driver-missing",
+    "The NVIDIA driver is not loaded",
+    explains=[
+        "driver-too-old",
+        "gpu-does-not-compute",
+        "torch-sees-no-gpu",
+        "uvm-module-broken",
+        "visible-devices-wrong",
+    ],
+)
+def driver_missing(  # noqa: PLR0913  the facts that tell the five states apart
+    pci: PciBus | Unknown | None,
+    module: NvidiaModule | Unknown | None,
+    answer: NvidiaAnswer | Unknown | None,
+    gpus: NvidiaGpus | Unknown | None,
+    host: Host | Unknown | None,
+    container: Container | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Take the state from the kernel's files; from an error text only where those are not known."""
+    build, system = known(torch), known(host)
+    if build is not None and build.accelerator in ("rocm", "xpu", "mps"):
+        return None
+    state, bus = known(module), known(pci)
+    if state is None and bus is None:
+        return _from_text(answer, gpus, system, known(container), errors)
+    cards = bus.of("10de") if bus else ()
+    if state is None or state.loaded or not cards:
+        return None
+    if not any(_trains(card) for card in cards):
+        return None
+    return _state(cards, state, known(answer), system, known(container))
+
+
+def _trains(card: PciDevice) -> bool:
+    """Kepler and older have no driver that a current torch runs on."""
+    model = nvidia_by_pci(card.device)
+    capability = model.compute_capability if model else ""
+    return not capability or parts(capability) >= (5,)
+
+
+def _state(
+    cards: tuple[PciDevice, ...],
+    state: NvidiaModule,
+    answer: NvidiaAnswer | None,
+    host: Host | None,
+    container: Container | None,
+) -> Finding:
+    names = listed(_name(card) for card in cards)
+    kernel = f"kernel {host.kernel}" if host and host.kernel else "the running kernel"
+    seen = ("/sys/bus/pci/devices", "/sys/module/nvidia")
+    old = all(_is_old(card) for card in cards)
+    if all(card.driver in VIRTUAL for card in cards):
+        slots = listed(card.slot for card in cards)
+        return Finding(
+            title="The NVIDIA GPU is reserved for virtual machines",
+            found=f"{names}: bound to {cards[0].driver} at {slots}",
+            means=MEANS,
+            cure="Remove the card from vfio-pci.ids on the kernel command line, then reboot",
+            cure_note="root; only if no virtual machine needs the card",
+            evidence=(*seen, "/proc/cmdline"),
+        )
+    if not state.on_disk and _libraries_there(answer):
+        cure = rebuild_module(host)
+        return Finding(
+            title="The NVIDIA driver has no module for this kernel",
+            found=f"{names}; the driver's libraries are installed, but /lib/modules has no nvidia module for {kernel}",
+            means=MEANS,
+            cure=cure.command,
+            cure_note=_on_host(cure.note, container),
+            evidence=(*seen, "/lib/modules"),
+        )
+    if not state.on_disk:
+        install = install_driver(host, old_card=old, container=container)
+        owner = "; nouveau drives the card" if state.nouveau else ""
+        return Finding(
+            title="The NVIDIA driver is not installed",
+            found=f"{names}; no nvidia module for {kernel}{owner}",
+            means=MEANS,
+            cure=install.command,
+            cure_note=install.note,
+            evidence=(*seen, "/lib/modules"),
+        )
+    if state.nouveau:
+        images = "sudo dracut --force" if host and _has_dracut(host) else "sudo update-initramfs -u"
+        return Finding(
+            title="nouveau holds the GPU, so the NVIDIA driver is not loaded",
+            found=f"{names}: driven by nouveau; the nvidia module for {kernel} is installed and not loaded",
+            means=MEANS,
+            cure=f"{NOUVEAU} && {images} && sudo reboot",
+            cure_note=_on_host("root; reboots", container),
+            evidence=(*seen, "/sys/module/nouveau"),
+        )
+    if state.secure_boot:
+        return _secure_boot(names, kernel, host, container)
+    return Finding(
+        found=f"{names}; the nvidia module for {kernel} is installed and not loaded",
+        means=MEANS,
+        cure="sudo modprobe nvidia && sudo modprobe nvidia_uvm",
+        cure_note=_on_host(
+            "root; if it fails, `sudo dmesg | tail -50` states the reason", container
+        ),
+        evidence=(*seen, "/lib/modules"),
+    )
+
+
+def _secure_boot(
+    names: str, kernel: str, host: Host | None, container: Container | None
+) -> Finding:
+    signed = host is not None and host.distro == "ubuntu"
+    return Finding(
+        title="The NVIDIA module is not loaded, and Secure Boot is on",
+        found=f"{names}; the nvidia module for {kernel} is installed and not loaded; Secure Boot is on",
+        means=f"the kernel refuses a module without a known key; {MEANS}",
+        cure="sudo apt-get install -y linux-modules-nvidia-580-open-generic && sudo reboot"
+        if signed
+        else "sudo mokutil --import /var/lib/dkms/mok.pub && sudo reboot",
+        cure_note=_on_host(
+            "root; reboots; the module is signed by Canonical"
+            if signed
+            else "root; reboots; choose Enroll MOK on the blue screen, at the machine's own keyboard",
+            container,
+        ),
+        evidence=("/sys/firmware/efi/efivars/SecureBoot-*", "/lib/modules"),
+    )
+
+
+def _from_text(
+    answer: NvidiaAnswer | Unknown | None,
+    gpus: NvidiaGpus | Unknown | None,
+    host: Host | None,
+    container: Container | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    reply = known(answer)
+    if reply is not None and 9 in (reply.nvml_code, reply.smi_code):
+        said = reply.smi_text or reply.nvml_text or "NVML error 9, driver not loaded"
+    else:
+        said = told(
+            errors,
+            "couldn't communicate with the NVIDIA driver",
+            "Module nvidia not found in directory",
+            "could not insert '?nvidia",
+            "NVML: Driver Not Loaded",
+            "Found no NVIDIA driver on your system",
+        )
+    if not said or known(gpus) is not None or (host and host.wsl):
+        return None
+    return Finding(
+        found=said.splitlines()[0],
+        means=MEANS,
+        cure="sudo modprobe nvidia && sudo modprobe nvidia_uvm",
+        cure_note=_on_host(
+            "root; where it finds no module, install the driver, or build it for this kernel",
+            container,
+        ),
+    )
+
+
+def _libraries_there(answer: NvidiaAnswer | None) -> bool:
+    """Tell whether the driver's own libraries or tools are installed, though they fail."""
+    return answer is not None and (
+        9 in (answer.nvml_code, answer.smi_code) or answer.nvml in ("error", "hung", "crashed")
+    )
+
+
+def _name(card: PciDevice) -> str:
+    model = nvidia_by_pci(card.device)
+    return model.name if model and model.name else f"NVIDIA GPU 10de:{card.device}"
+
+
+def _is_old(card: PciDevice) -> bool:
+    model = nvidia_by_pci(card.device)
+    return model is not None and model.last_branch != ""
+
+
+def _has_dracut(host: Host) -> bool:
+    return host.distro in ("fedora", "rhel", "almalinux", "rocky", "ol", "centos", "amzn")
+
+
+def _on_host(note: str, container: Container | None) -> str:
+    return f"on the host of this container: {note}" if container is not None else note

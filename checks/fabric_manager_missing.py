@@ -1,0 +1,91 @@
+"""The NVSwitches of this machine are not set up by their fabric manager.
+
+What it means
+    On HGX and DGX machines the GPUs talk through NVSwitches. Until the service nvidia-fabricmanager, of exactly the
+    driver's version, has set up the fabric, every CUDA call fails with error 802, while nvidia-smi looks well.
+
+How it is found
+    NVSwitches on the PCI bus, and the fabric state that the driver gives for each GPU; else the text of error 802.
+
+Cures
+    Install and start the service on the host. In a container or a hired node: move to another node.
+
+When to ignore it
+    Never, on such a machine.
+
+Seen as
+    Error 802: system not yet initialized
+    CUDA_ERROR_SYSTEM_NOT_READY
+    cudaErrorSystemNotReady
+"""
+
+from tunedoctor.api import (
+    Container,
+    Errors,
+    Finding,
+    Host,
+    NvidiaDriver,
+    NvidiaGpus,
+    PciBus,
+    Runtime,
+    Unknown,
+    check,
+    known,
+    listed,
+    parts,
+    told,
+)
+
+WAITING = ("not started", "in progress")
+
+
+@check(
+    "fabric-manager-missing",
+    "The NVSwitch fabric of this machine is not set up",
+    explains=["gpu-does-not-compute", "torch-sees-no-gpu", "uvm-module-broken"],
+)
+def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
+    gpus: NvidiaGpus | Unknown | None,
+    pci: PciBus | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    host: Host | Unknown | None,
+    container: Container | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Go by the fabric state or error 802; NVSwitches alone say nothing."""
+    run = known(runtime)
+    if run is not None and run.gpu_available:
+        return None
+    cards, bus, module, system = known(gpus), known(pci), known(driver), known(host)
+    waiting = [card for card in cards.gpus if card.fabric_state in WAITING] if cards else []
+    said = told(errors, r"Error 802", "system not yet initialized", "SYSTEM_NOT_READY")
+    if not waiting and not said:
+        return None
+    switches = f"{bus.nvswitches} NVSwitches; " if bus and bus.nvswitches else ""
+    state = (
+        f"fabric of GPU {listed(str(c.index) for c in waiting)}: {waiting[0].fabric_state}"
+        if waiting
+        else ""
+    )
+    what = state or f"CUDA says '{said}'"
+    inside = known(container) is not None
+    branch = parts(module.version)[0] if module and parts(module.version) else 580
+    debian = system is None or system.distro in ("ubuntu", "debian")
+    install = (
+        f"apt-get install -y nvidia-fabricmanager-{branch}"
+        if debian
+        else "dnf install -y nvidia-fabricmanager"
+    )
+    return Finding(
+        found=f"{switches}{what}",
+        means="every CUDA call fails with error 802, 'system not yet initialized', and training does not start",
+        cure="sudo systemctl restart nvidia-fabricmanager"
+        if inside
+        else f"sudo {install} && sudo systemctl enable --now nvidia-fabricmanager",
+        cure_note="on the host, not in this container; in a hired container, move to another node"
+        if inside
+        else "root; its version has to be the driver's to the last digit"
+        + (f": {module.version}" if module else ""),
+        evidence=("/sys/bus/pci/devices", "nvidia-smi -q, section Fabric") if cards else (),
+    )

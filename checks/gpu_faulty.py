@@ -1,0 +1,183 @@
+"""A GPU has failed: it fell off the bus, or its driver asks for a reset or a replacement.
+
+What it means
+    The driver notes faults of a card as Xid numbers in the kernel log. Most blame a program; some ask for a reset of
+    the card, a reboot or a replacement. Until then CUDA calls on that card fail or return wrong results.
+
+How it is found
+    The driver's own state of each GPU (recovery action, row remapping, error 15), and the kernel log of this boot
+    where this user may read it.
+
+Cures
+    Reset or reboot; where memory repair is used up, take the card out of service.
+
+When to ignore it
+    An Xid from before a reset: the log keeps it until the next boot.
+
+Seen as
+    GPU is lost. Reboot the system to recover this GPU
+    Unable to determine the device handle for GPU
+    GPU has fallen off the bus
+    CUDA error: uncorrectable ECC error encountered
+    GPU requires reset
+"""
+
+import re
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    KernelLog,
+    NvidiaAnswer,
+    NvidiaGpu,
+    NvidiaGpus,
+    Unknown,
+    Xid,
+    check,
+    known,
+    told,
+    xid_meaning,
+)
+
+MEANS = "CUDA calls on that card fail, or training hangs or ends with 'uncorrectable ECC error' or 'GPU is lost'"
+SAID = (
+    "GPU is lost",
+    "Unable to determine the device handle for GPU",
+    "fallen off the bus",
+    "uncorrectable ECC error encountered",
+    "GPU requires reset",
+)
+REBOOT = "sudo reboot"
+
+
+@check(
+    "gpu-faulty",
+    "A GPU has failed",
+    explains=[
+        "driver-hung",
+        "gpu-does-not-compute",
+        "gpu-not-started",
+        "gpu-throttled",
+        "torch-sees-no-gpu",
+        "uvm-module-broken",
+    ],
+)
+def gpu_faulty(
+    gpus: NvidiaGpus | Unknown | None,
+    answer: NvidiaAnswer | Unknown | None,
+    log: KernelLog | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Worst first: lost, beyond repair, in need of a reset now, then what the log says of the past."""
+    cards, reply, kernel = known(gpus), known(answer), known(log)
+    lost = reply is not None and 15 in (reply.nvml_code, reply.smi_code)
+    if lost or (kernel is not None and kernel.fell_off_bus) or _newest(kernel, 79):
+        return _lost(kernel, reply if lost else None)
+    for card in cards.gpus if cards else ():
+        if finding := _state(card):
+            return finding
+    if (finding := _logged(kernel, cards)) is not None:
+        return finding
+    said = told(errors, *SAID)
+    if not said:
+        return None
+    return Finding(found=f"the error '{said}'", means=MEANS, cure=REBOOT, cure_note="root")
+
+
+def _lost(kernel: KernelLog | None, reply: NvidiaAnswer | None) -> Finding:
+    xid = _newest(kernel, 79)
+    where = f" at {xid.slot}" if xid and xid.slot else ""
+    by = "the driver answers 'GPU is lost' (15)" if reply else "the kernel log says so"
+    return Finding(
+        title="A GPU has fallen off the bus",
+        found=f"a GPU{where} no longer answers on the PCI bus: {by}",
+        means=MEANS,
+        cure="sudo poweroff",
+        cure_note="root; switch off fully, then on. If it comes back: power cable, riser, seating or heat",
+        evidence=("kernel log",) if kernel else (),
+    )
+
+
+def _state(card: NvidiaGpu) -> Finding | None:
+    """Return what the driver says of a card now."""
+    name = f"GPU {card.index} ({card.name})"
+    reset = f"sudo nvidia-smi --gpu-reset -i {card.index}"
+    if card.remap_failed:
+        return Finding(
+            title="The memory of a GPU is beyond repair",
+            found=f"{name}: remapping of faulty memory rows failed",
+            means=MEANS,
+            cure=f"Take GPU {card.index} out of service and have it replaced",
+            cure_note=f"until then, leave it out of CUDA_VISIBLE_DEVICES; its UUID is {card.uuid or 'not known'}",
+            evidence=("NVML, remapped rows",),
+        )
+    action = card.recovery_action.upper().replace(" ", "_")
+    if action and action not in ("NONE", "N/A"):
+        reboots = "REBOOT" in action
+        return Finding(
+            title="The driver asks for a reboot"
+            if reboots
+            else "The driver asks for a reset of a GPU",
+            found=f"{name}: recovery action {action}",
+            means=MEANS,
+            cure=REBOOT if reboots else reset,
+            cure_note="root" if reboots else "root; stop every program on it first; else reboot",
+            evidence=("NVML, GPU recovery action",),
+        )
+    if card.remap_pending or card.ecc_uncorrected:
+        count = (
+            f"{card.ecc_uncorrected} uncorrectable memory errors since boot"
+            if card.ecc_uncorrected
+            else ""
+        )
+        pending = (
+            "a faulty memory row waits for a reset to be mapped out" if card.remap_pending else ""
+        )
+        return Finding(
+            title="A GPU has memory errors",
+            severity="warning",
+            found=f"{name}: {'; '.join(t for t in (count, pending) if t)}",
+            means="a run that touches that memory ends with 'uncorrectable ECC error encountered'",
+            cure=reset,
+            cure_note="root; stop every program on it first; else reboot",
+            evidence=("NVML, ECC and remapped rows",),
+        )
+    return None
+
+
+def _logged(kernel: KernelLog | None, cards: NvidiaGpus | None) -> Finding | None:
+    """Return what the log of this boot says, unless a later Xid 154 took it back."""
+    xids = kernel.xids if kernel else ()
+    cleared: set[str] = set()
+    for xid in reversed(xids):
+        if xid.number == 154 and re.search(r"to 0x0\b|\(None\)\s*$", xid.text):
+            cleared.add(xid.slot)
+        meaning = xid_meaning(xid.number)
+        if meaning is None or xid.slot in cleared:
+            continue
+        answers = cards is not None and any(card.slot == xid.slot for card in cards.gpus)
+        past = answers and meaning.asks in ("reset", "reboot")
+        where = f" at {xid.slot}" if xid.slot else ""
+        cure, note = {
+            "replace": (
+                "Take that GPU out of service and have it replaced",
+                "memory repair is used up",
+            ),
+            "power": ("Connect the power cable of that GPU", "switch the machine off first"),
+        }.get(
+            meaning.asks, (REBOOT, "root; or reset the idle card: sudo nvidia-smi --gpu-reset -i N")
+        )
+        return Finding(
+            title="A GPU has failed since this boot",
+            severity="warning" if past else "error",
+            found=f"Xid {xid.number}{where} in the kernel log: {meaning.name}",
+            means=MEANS,
+            cure=cure,
+            cure_note=note,
+            evidence=("kernel log",),
+        )
+    return None
+
+
+def _newest(kernel: KernelLog | None, number: int) -> Xid | None:
+    return next((x for x in reversed(kernel.xids if kernel else ()) if x.number == number), None)

@@ -1,0 +1,118 @@
+"""The NVIDIA driver is loaded and has started none of the cards.
+
+What it means
+    The kernel module is there, the cards are on the bus, and the driver lists none of them. Most often the kind of
+    module is wrong: Blackwell needs the open one, Maxwell to Volta the proprietary one. Or the branch does not know
+    the card: Blackwell needs 570 or newer, and 580 is the last for Maxwell to Volta.
+
+How it is found
+    /proc/driver/nvidia/gpus is empty while /sys/bus/pci/devices has cards bound to nvidia; /proc/driver/nvidia/version
+    names the kind of module.
+
+Cures
+    Install the other kind of module or another branch. Root, reboot.
+
+When to ignore it
+    Never: CUDA counts no device.
+
+Seen as
+    No devices were found
+    requires use of the NVIDIA open kernel modules
+    is not supported by open nvidia.ko because it does not include the required GPU System Processor
+    RmInitAdapter failed
+"""
+
+from tunedoctor.api import (
+    Container,
+    Errors,
+    Finding,
+    Host,
+    NvidiaDriver,
+    NvidiaGpus,
+    NvidiaModule,
+    PciBus,
+    Unknown,
+    at_least,
+    check,
+    install_driver,
+    known,
+    listed,
+    nvidia_by_pci,
+    parts,
+    told,
+)
+
+MEANS = "nvidia-smi prints 'No devices were found', torch.cuda.is_available() is False, training runs on the CPU"
+SAID = (
+    "requires use of the NVIDIA open kernel modules",
+    "is not supported by open nvidia.ko",
+    "RmInitAdapter failed",
+    "ignoring the legacy GPU",
+)
+
+
+@check(
+    "gpu-not-started",
+    "The NVIDIA driver does not start the GPU",
+    explains=["gpu-does-not-compute", "torch-sees-no-gpu", "uvm-module-broken"],
+)
+def gpu_not_started(  # noqa: PLR0913  the facts that tell why
+    module: NvidiaModule | Unknown | None,
+    pci: PciBus | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    gpus: NvidiaGpus | Unknown | None,
+    host: Host | Unknown | None,
+    container: Container | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Go by an empty list of GPUs beside cards on the bus; else by a text of the driver."""
+    state, bus, version = known(module), known(pci), known(driver)
+    cards = [card for card in bus.of("10de") if card.driver in ("nvidia", "")] if bus else []
+    empty = state is not None and state.loaded and state.gpus_in_proc == 0 and bool(cards)
+    answered = known(gpus)
+    said = told(errors, *SAID)
+    if (answered is not None and answered.gpus) or not (empty or said):
+        return None
+    models = [model for card in cards if (model := nvidia_by_pci(card.device))]
+    names = listed(model.name for model in models) or "the NVIDIA GPU"
+    number = version.version if version else ""
+    old = any(model.last_branch for model in models)
+    floor = "570" if any(parts(m.compute_capability) >= (10,) for m in models) else ""
+    why = f"the error '{said}'" if said else "/proc/driver/nvidia/gpus is empty"
+    cure = install_driver(
+        known(host), "580" if floor else "", old_card=old, container=known(container)
+    )
+    if version is not None and floor and not at_least(number, floor):
+        why = f"{names} needs driver {floor} or newer"
+    elif version is not None and version.open_module and old:
+        why = f"{names} needs the proprietary module"
+    elif (
+        version is not None
+        and version.open_module is False
+        and any(m.module == "open" for m in models)
+    ):
+        why = f"{names} needs the open module"
+    elif not said and not floor and not old:
+        return Finding(
+            found=f"driver {number or 'not known'} is loaded and lists no GPU; on the bus: {names}",
+            means=MEANS,
+            cure="sudo dmesg | grep -i -E 'NVRM|nvidia' | tail -30",
+            cure_note="root; prints the reason. Seating, power, and 'Above 4G Decoding' in the BIOS are usual",
+            evidence=("/proc/driver/nvidia/gpus", "/sys/bus/pci/devices"),
+        )
+    kind = (
+        {True: "open", False: "proprietary"}.get(version.open_module)
+        if version and version.open_module is not None
+        else ""
+    )
+    return Finding(
+        found=f"{why}; driver {number or 'not known'}{f', {kind} module' if kind else ''}, is loaded and lists no GPU",
+        means=MEANS,
+        cure=cure.command,
+        cure_note=cure.note,
+        evidence=(
+            "/proc/driver/nvidia/version",
+            "/proc/driver/nvidia/gpus",
+            "/sys/bus/pci/devices",
+        ),
+    )

@@ -1,0 +1,99 @@
+"""MIG is on, and there is no instance, or the process is not pinned to one.
+
+What it means
+    A GPU in MIG mode computes only through its instances, which do not outlive a reboot. Without one, CUDA counts no
+    device. With several, a process sees one only: the first, or the one that CUDA_VISIBLE_DEVICES names by UUID.
+
+How it is found
+    The driver tells the MIG mode and the number of instances of each GPU; CUDA_VISIBLE_DEVICES is read.
+
+Cures
+    Create instances, name one, or switch MIG off.
+
+When to ignore it
+    Where a scheduler creates instances for each job.
+
+Seen as
+    device >= 0 && device < num_gpus INTERNAL ASSERT FAILED
+    No CUDA GPUs are available
+"""
+
+from tunedoctor.api import (
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    NvidiaGpu,
+    NvidiaGpus,
+    Runtime,
+    Unknown,
+    check,
+    entries,
+    known,
+    listed,
+    set_variable,
+    told,
+)
+
+ASSERTION = r"device >= 0 && device < num_gpus"
+
+
+@check(
+    "mig-misconfigured",
+    "MIG is on, and this process gets no MIG instance",
+    explains=["gpu-does-not-compute", "torch-sees-no-gpu", "visible-devices-wrong"],
+)
+def mig_misconfigured(
+    gpus: NvidiaGpus | Unknown | None,
+    environment: Environment | Unknown | None,
+    host: Host | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """No instance on any MIG GPU, or a run that failed without naming one of several."""
+    cards = known(gpus)
+    split = [card for card in cards.gpus if card.mig] if cards else []
+    if cards is None or not split:
+        return None
+    run, variables = known(runtime), known(environment)
+    if run is not None and run.gpu_available and not told(errors, ASSERTION):
+        return None
+    setting = (variables.get("CUDA_VISIBLE_DEVICES") if variables else None) or ""
+    named = any(entry.startswith("MIG-") for entry in entries(setting))
+    instances = sum(card.mig_instances for card in split)
+    failed = (run is not None and run.gpu_available is False) or bool(told(errors, ASSERTION))
+    if instances == 0 and len(split) == len(cards.gpus) and cards.source != "report":
+        # a report seldom shows the instances: without a failure it proves nothing
+        if cards.source == "nvml" or failed:
+            return _none(split, failed=failed, told_by=cards.source)
+        return None
+    if failed and not named and instances != 1:
+        return _unnamed(split, instances, setting, known(host))
+    return None
+
+
+def _none(split: list[NvidiaGpu], *, failed: bool, told_by: str) -> Finding:
+    which = ",".join(str(card.index) for card in split)
+    shown = "no instance exists" if told_by == "nvml" else "no instance is shown"
+    return Finding(
+        found=f"MIG is on for GPU {listed(str(c.index) for c in split)} ({split[0].name}); {shown}",
+        means="torch counts no usable device: 'No CUDA GPUs are available'"
+        + (", as the run shows" if failed else ""),
+        cure=f"sudo nvidia-smi -i {which} -mig 0",
+        cure_note="root; gives the whole GPU back. To keep MIG, `sudo nvidia-smi mig -lgip` lists profiles "
+        "and `sudo nvidia-smi mig -cgi PROFILE -C` makes an instance",
+        evidence=(told_by,),
+    )
+
+
+def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | None) -> Finding:
+    value = f"is '{setting}'" if setting else "is not set"
+    return Finding(
+        title="MIG is on, and the process names no MIG instance",
+        found=f"{len(split)} GPUs in MIG mode with {instances} instances; CUDA_VISIBLE_DEVICES {value}",
+        means="a process computes on one MIG instance only, and this one found none: "
+        "'device >= 0 && device < num_gpus'",
+        cure=set_variable(host, "CUDA_VISIBLE_DEVICES", "MIG-UUID"),
+        cure_note="`nvidia-smi -L` prints the UUIDs; one process for each instance",
+        evidence=("CUDA_VISIBLE_DEVICES",),
+    )

@@ -1,0 +1,89 @@
+"""The kernel module nvidia_uvm is not loaded, has no device file, or is stale after a suspend.
+
+What it means
+    CUDA needs nvidia_uvm beside the module nvidia; nvidia-smi does not. So nvidia-smi lists the card while CUDA
+    fails with the unknown error, 999. After suspend and resume the module can stay in a bad state, though it is
+    loaded.
+
+How it is found
+    /dev/nvidia-uvm and /sys/module/nvidia_uvm; else the text of error 999.
+
+Cures
+    Load the module, or load it anew after a suspend. Root, no reboot.
+
+When to ignore it
+    Never: no CUDA program starts without it.
+
+Seen as
+    CUDA unknown error - this may be due to an incorrectly set up environment
+    cuInit returned 999
+    CUDA_ERROR_UNKNOWN
+"""
+
+from tunedoctor.api import (
+    Container,
+    Errors,
+    Finding,
+    Host,
+    NvidiaAnswer,
+    NvidiaModule,
+    Runtime,
+    Unknown,
+    check,
+    known,
+    told,
+)
+
+NODE = "/dev/nvidia-uvm"
+
+
+@check(
+    "uvm-module-broken",
+    "CUDA's memory module nvidia_uvm is not ready",
+    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
+)
+def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
+    module: NvidiaModule | Unknown | None,
+    answer: NvidiaAnswer | Unknown | None,
+    host: Host | Unknown | None,
+    container: Container | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Go by a missing node where nothing makes it on demand, and by CUDA's own words."""
+    state, run, system = known(module), known(runtime), known(host)
+    if (run is not None and run.gpu_available) or (system is not None and system.wsl):
+        return None
+    said = told(
+        errors, "CUDA unknown error", r"cuInit\D{0,20}999", "CUDA_ERROR_UNKNOWN", "Error 999"
+    )
+    inside = known(container) is not None
+    nodes = state.missing_nodes if state and state.loaded else ()
+    lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
+    # outside of a container the first CUDA program loads the module, by nvidia-modprobe
+    proven = bool(said) or (run is not None and run.gpu_available is False)
+    reply = known(answer)
+    if not said and not (lacks and (inside or proven)):
+        return None
+    if reply is not None and 18 in (reply.nvml_code, reply.smi_code):
+        return None
+    facts = f"{NODE} is missing" if lacks else f"CUDA says '{said}'"
+    if state is not None and state.uvm_loaded is not None:
+        facts += f"; the module nvidia_uvm is {'loaded' if state.uvm_loaded else 'not loaded'}"
+    return Finding(
+        found=facts,
+        means="CUDA fails with 'CUDA unknown error' (999) while nvidia-smi works, and training runs on the CPU",
+        cure=_cure(lacks=lacks, inside=inside),
+        cure_note="start the container with it; the host has to have loaded nvidia_uvm"
+        if inside and lacks
+        else "root; stop programs that use the GPU first; no reboot",
+        evidence=(NODE, "/sys/module/nvidia_uvm") if state is not None else (),
+    )
+
+
+def _cure(*, lacks: bool, inside: bool) -> str:
+    if inside and lacks:
+        return "docker run --gpus all --device=/dev/nvidia-uvm --device=/dev/nvidia-uvm-tools IMAGE"
+    if lacks:
+        return "sudo nvidia-modprobe -u -c=0"
+    return "sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm"

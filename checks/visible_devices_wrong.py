@@ -1,0 +1,151 @@
+"""A variable hides every GPU, or names one that does not exist.
+
+What it means
+    CUDA_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES list the GPUs that a process sees. The list
+    ends at its first bad entry: "2" on a machine with two cards, counted from 0, leaves none, and so do "" and "-1".
+    nvidia-smi takes no notice of it and still shows all cards.
+
+How it is found
+    The variables as the doctor's own shell has them, against the GPUs that the driver lists.
+
+Cures
+    Remove the variable, or name GPUs that exist.
+
+When to ignore it
+    Where "" or "-1" was set to force the CPU.
+
+Seen as
+    No CUDA GPUs are available
+    no CUDA-capable device is detected
+    CUDA error: invalid device ordinal
+    No HIP GPUs are available
+"""
+
+import re
+
+from tunedoctor.api import (
+    AmdGpus,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    NvidiaGpus,
+    TorchBuild,
+    Unknown,
+    check,
+    entries,
+    known,
+    told,
+    unset_variable,
+    visible_gpus,
+)
+
+CUDA = "CUDA_VISIBLE_DEVICES"
+AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
+MEANS = "torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU"
+SAID = (
+    "no CUDA-capable device is detected",
+    "No CUDA GPUs are available",
+    "invalid device ordinal",
+    "error=38",
+)
+
+
+@check(
+    "visible-devices-wrong",
+    "A variable names no GPU that exists",
+    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
+)
+def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
+    environment: Environment | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    host: Host | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
+    variables, build = known(environment), known(torch)
+    cards, radeons = known(nvidia), known(amd)
+    if variables is None:
+        return _from_text(cards, errors)
+    if cards is not None and cards.gpus and not (build and build.accelerator == "rocm"):
+        return _nvidia(variables, cards, known(host))
+    if radeons is not None and radeons.gpus and build is not None and build.accelerator == "rocm":
+        for name in AMD:
+            problem = _problem(variables.get(name), len(radeons.gpus), ())
+            if problem:
+                return _finding(
+                    name, variables.get(name) or "", problem, len(radeons.gpus), known(host)
+                )
+    return None
+
+
+def _nvidia(variables: Environment, cards: NvidiaGpus, host: Host | None) -> Finding | None:
+    setting = variables.get(CUDA)
+    uuids = tuple(card.uuid for card in cards.gpus if card.uuid)
+    problem = _problem(setting, len(cards.gpus), uuids)
+    if not problem or setting is None:
+        return None
+    left = len(visible_gpus(cards.gpus, variables))
+    finding = _finding(CUDA, setting, problem, len(cards.gpus), host)
+    if left:
+        return Finding(
+            title="CUDA_VISIBLE_DEVICES names a GPU that does not exist",
+            severity="warning",
+            found=finding.found,
+            means=f"the list ends there: training uses {left} of {len(cards.gpus)} GPUs",
+            cure=finding.cure,
+            cure_note=finding.cure_note,
+            evidence=finding.evidence,
+        )
+    return finding
+
+
+def _problem(setting: str | None, count: int, uuids: tuple[str, ...]) -> str:
+    """Return what is wrong with a list, "" for a good one. Without UUIDs to compare, any UUID is good."""
+    if setting is None:
+        return ""
+    listed_ = entries(setting)
+    if not listed_ or listed_[0] in ("-1", "NoDevFiles"):
+        return "hides every GPU"
+    for entry in listed_:
+        if re.fullmatch(r"[0-9]{1,6}", entry):
+            if int(entry) >= count:
+                return f"{entry} is beyond the last GPU, {count - 1}"
+        elif entry.startswith("GPU-"):
+            if len(uuids) == count and not any(uuid.startswith(entry) for uuid in uuids):
+                return f"no GPU here has the UUID {entry}"
+        elif not entry.startswith("MIG-"):
+            # an entry such as -1 after good ones ends the list on purpose
+            return "" if entry == "-1" else f"'{entry}' is neither an index nor a UUID"
+    return ""
+
+
+def _finding(name: str, setting: str, problem: str, count: int, host: Host | None) -> Finding:
+    hides = problem == "hides every GPU"
+    number = "1 GPU" if count == 1 else f"{count} GPUs"
+    return Finding(
+        title=f"{name} hides every GPU" if hides else f"{name} names no GPU that exists",
+        severity="warning" if hides else "error",
+        found=f"{name} is '{setting}': {problem}; the machine has {number}",
+        means=MEANS,
+        cure=unset_variable(host, name),
+        cure_note="in the shell that starts training; look for it in ~/.bashrc and in the job script",
+        evidence=(name,),
+    )
+
+
+def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Finding | None:
+    """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
+    said = told(errors, *SAID)
+    if not said or cards is None or not cards.gpus or any(card.mig for card in cards.gpus):
+        return None
+    names = f"nvidia-smi lists {len(cards.gpus)} GPU{'s' if len(cards.gpus) > 1 else ''}"
+    return Finding(
+        title="CUDA finds no GPU though the driver lists one",
+        found=f"the error '{said}', while {names}; CUDA_VISIBLE_DEVICES is not known",
+        means=MEANS,
+        cure=f"unset {CUDA}",
+        cure_note=f"`echo ${CUDA}` shows it before: indexes count from 0",
+    )
