@@ -4,7 +4,6 @@ Home folders become `~`. Tokens, user and host names, IP and MAC addresses, seri
 hashes that are equal for equal values, so that two places that name one thing still do.
 """
 
-import hashlib
 import os
 import re
 import sys
@@ -67,6 +66,8 @@ def this_identity() -> Identity:
 
 def hashed(kind: str, value: str) -> str:
     """Return a short stable stand-in: "uuid-1f0a9c"."""
+    import hashlib  # noqa: PLC0415  OpenSSL costs 7 ms, and most reports have nothing to hash
+
     return f"{kind}-{hashlib.sha256(f'{kind}:{value}'.encode()).hexdigest()[:6]}"
 
 
