@@ -13,7 +13,9 @@ PY = sys.executable
 
 
 def test_output_and_status() -> None:
-    ended = run([PY, "-c", "import sys; print('a'); print('b', file=sys.stderr); sys.exit(3)"], timeout=20)
+    ended = run(
+        [PY, "-c", "import sys; print('a'); print('b', file=sys.stderr); sys.exit(3)"], timeout=20
+    )
     assert (ended.how, ended.code, ended.out.strip(), ended.err.strip()) == ("exit", 3, "a", "b")
     assert ended.death == "exit status 3"
 

@@ -12,7 +12,9 @@ from tunedoctor.facts import Host
 @given(st.text())
 def test_nothing_that_acts_is_left(text: str) -> None:
     clean = clean_text(text)
-    assert not [c for c in clean if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t"]
+    assert not [
+        c for c in clean if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t"
+    ]
     assert clean_text(clean) == clean
 
 

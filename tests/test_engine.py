@@ -6,7 +6,9 @@ from tunedoctor.findings import Check, Finding, Severity
 from tunedoctor.snapshot import Snapshot
 
 FINDING = Finding(found="2", means="3", cure="4")
-SNAPSHOT = Snapshot({Host: Host(os="linux", name="x"), Cpu: Absent(why="no cpu"), Memory: Unknown(why="hung")})
+SNAPSHOT = Snapshot(
+    {Host: Host(os="linux", name="x"), Cpu: Absent(why="no cpu"), Memory: Unknown(why="hung")}
+)
 
 
 def found(host: Host) -> Finding | None:
@@ -30,10 +32,22 @@ def raises(host: Host) -> Finding | None:
 
 
 def a_check(
-    id_: str, run: object = found, severity: Severity = "error", explains: tuple[str, ...] = (), *, advice: bool = False
+    id_: str,
+    run: object = found,
+    severity: Severity = "error",
+    explains: tuple[str, ...] = (),
+    *,
+    advice: bool = False,
 ) -> Check:
     return Check(
-        id=id_, title=id_, severity=severity, explains=explains, advice=advice, run=run, page="", origin=""  # type: ignore[arg-type]
+        id=id_,
+        title=id_,
+        severity=severity,
+        explains=explains,
+        advice=advice,
+        run=run,
+        page="",
+        origin="",  # type: ignore[arg-type]
     )
 
 
@@ -42,7 +56,13 @@ def causes(diagnosis: Diagnosis) -> list[str]:
 
 
 def test_the_outcomes() -> None:
-    checks = [a_check("a"), a_check("b", fine), a_check("c", absent), a_check("d", unknown), a_check("e", raises)]
+    checks = [
+        a_check("a"),
+        a_check("b", fine),
+        a_check("c", absent),
+        a_check("d", unknown),
+        a_check("e", raises),
+    ]
     diagnosis = diagnose(SNAPSHOT, checks)
     assert causes(diagnosis) == ["a"]
     assert diagnosis.passed == ("b",)

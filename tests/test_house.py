@@ -14,9 +14,27 @@ import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
-    *(("clean",), ("facts",), ("snapshot", "versions", "findings", "child"), ("wiring", "tables", "told", "visible", "shells"), ("wheels", "wording"), ("rebuild",)),
-    *(("requirements",), ("api",), ("checks", "fixes"), ("engine", "registry", "probing", "config"), ("report",)),
-    *(("redaction", "targeting", "readers", "probes", "target"), ("live", "render"), ("cli",), ("__main__",)),
+    *(
+        ("clean",),
+        ("facts",),
+        ("snapshot", "versions", "findings", "child"),
+        ("wiring", "tables", "told", "visible", "shells"),
+        ("wheels", "wording"),
+        ("rebuild",),
+    ),
+    *(
+        ("requirements",),
+        ("api",),
+        ("checks", "fixes"),
+        ("engine", "registry", "probing", "config"),
+        ("report",),
+    ),
+    *(
+        ("redaction", "targeting", "readers", "probes", "target"),
+        ("live", "render"),
+        ("cli",),
+        ("__main__",),
+    ),
 )
 """Rooms from the ground up: a room imports from its own layer and those below it."""
 
@@ -38,7 +56,10 @@ def _imports(file: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tunedoctor"):
-            found |= {f"{node.module}.{alias.name}" if node.module == "tunedoctor" else str(node.module) for alias in node.names}
+            found |= {
+                f"{node.module}.{alias.name}" if node.module == "tunedoctor" else str(node.module)
+                for alias in node.names
+            }
         elif isinstance(node, ast.Import):
             found |= {a.name for a in node.names if a.name.startswith("tunedoctor")}
     return found
@@ -46,7 +67,9 @@ def _imports(file: Path) -> set[str]:
 
 def _files() -> list[Path]:
     places = [SRC, *(p.resolve() for p in (SRC / "checks", SRC / "fixes"))]
-    return sorted({f for place in places for f in place.rglob("*.py") if "__pycache__" not in f.parts})
+    return sorted(
+        {f for place in places for f in place.rglob("*.py") if "__pycache__" not in f.parts}
+    )
 
 
 def _own_room(file: Path) -> str:
@@ -62,7 +85,7 @@ def test_imports_go_one_way(file: Path) -> None:
     level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
     for module in _imports(file) - {"tunedoctor.__version__"}:
         other = _room(module)
-        if room == "__init__" or other == room:
+        if room in {"__init__", other}:
             continue
         assert level[other] <= level[room], f"{room} imports {module}"
 
@@ -80,7 +103,12 @@ def test_scripts_of_the_target_import_nothing_of_the_doctor() -> None:
 
 def _check(cwd: Path, code: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, env=os.environ, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=os.environ,
+        check=False,
     )
 
 
@@ -100,7 +128,10 @@ def test_a_check_loads_nothing_heavy(tmp_path: Path) -> None:
 def test_a_check_costs_less_than_a_quarter_of_a_second(tmp_path: Path) -> None:
     def cost() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        _check(tmp_path, "import sys; sys.argv = ['doctor', 'check']; from tunedoctor.__main__ import main; main()")
+        _check(
+            tmp_path,
+            "import sys; sys.argv = ['doctor', 'check']; from tunedoctor.__main__ import main; main()",
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.skipif(not CHECKOUT, reason="not a checkout: nothing to
 
 def _run(*argv: str, cwd: Path) -> str:
     environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    ended = subprocess.run(list(argv), cwd=cwd, capture_output=True, text=True, env=environ, check=False)
+    ended = subprocess.run(
+        list(argv), cwd=cwd, capture_output=True, text=True, env=environ, check=False
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
@@ -37,7 +39,17 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy2(from_, to)
     _run("git", "init", "-q", cwd=place)
     _run("git", "add", "-A", cwd=place)
-    _run("git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", "commit", "-qm", "all", cwd=place)
+    _run(
+        "git",
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.invalid",
+        "commit",
+        "-qm",
+        "all",
+        cwd=place,
+    )
     return place
 
 
@@ -57,13 +69,21 @@ def _prove(python: Path, tmp_path: Path, *, editable: bool = False) -> None:
     site = next((python.parents[1] / "lib").glob("python*/site-packages"))
     ours = {p.name for p in site.iterdir() if not p.is_symlink() and p.name != "__pycache__"}
     if editable:
-        assert {n.split("-")[0].removesuffix(".pth") for n in ours} == {"tunedoctor", "_editable_impl_tunedoctor"}
+        assert {n.split("-")[0].removesuffix(".pth") for n in ours} == {
+            "tunedoctor",
+            "_editable_impl_tunedoctor",
+        }
     else:
         assert {n.split("-")[0] for n in ours} == {"tunedoctor"}
     for command in (("doctor",), ("tunedoctor",), ("python", "-m", "tunedoctor")):
         out = _run(str(python.parent / command[0]), *command[1:], "explain", "--list", cwd=tmp_path)
         assert "driver-too-old" in out
-    out = _run(str(python), "-c", "import tunedoctor.checks.driver_too_old as m; print(m.__name__)", cwd=tmp_path)
+    out = _run(
+        str(python),
+        "-c",
+        "import tunedoctor.checks.driver_too_old as m; print(m.__name__)",
+        cwd=tmp_path,
+    )
     assert out.strip() == "tunedoctor.checks.driver_too_old"
 
 

@@ -94,7 +94,9 @@ def test_absent_passes_on() -> None:
 
 
 def test_a_wrong_answer_is_unknown() -> None:
-    snapshot = examine((), [a_probe(lambda: HOST, Cpu), a_probe(lambda: (HOST,), Memory, FileLimit)])
+    snapshot = examine(
+        (), [a_probe(lambda: HOST, Cpu), a_probe(lambda: (HOST,), Memory, FileLimit)]
+    )
     for kind in (Cpu, Memory, FileLimit):
         assert isinstance(snapshot.get(kind), Unknown)
 

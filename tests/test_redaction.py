@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from museum import snapshot_of
 
-from tunedoctor.facts import Distribution, Environment, ErrorText, Errors, NvidiaGpu, NvidiaGpus, Packages
+from tunedoctor.facts import (
+    Distribution,
+    Environment,
+    Errors,
+    ErrorText,
+    NvidiaGpu,
+    NvidiaGpus,
+    Packages,
+)
 from tunedoctor.redaction import Identity, redact_text, snapshot_json
 from tunedoctor.snapshot import Snapshot, from_json
 
@@ -69,7 +77,13 @@ def test_what_names_nobody_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["password=hunter2hunter2", "HF_TOKEN: abcdefghijk", "api_key='abcdefghijk'", "http://bob:pw@proxy:80/"]
+    "text",
+    [
+        "password=hunter2hunter2",
+        "HF_TOKEN: abcdefghijk",
+        "api_key='abcdefghijk'",
+        "http://bob:pw@proxy:80/",
+    ],
 )
 def test_assigned_secrets_go(text: str) -> None:
     clean = redact_text(text, WHO)
@@ -86,7 +100,15 @@ def test_any_text_around_does_not_save_a_token(before: str, after: str) -> None:
 
 def test_versions_of_packages_are_no_addresses() -> None:
     snapshot = Snapshot.of(
-        [Packages(distributions=(Distribution(name="nvidia-cublas-cu12", version="12.6.4.1", location="/home/adalove/v"),))]
+        [
+            Packages(
+                distributions=(
+                    Distribution(
+                        name="nvidia-cublas-cu12", version="12.6.4.1", location="/home/adalove/v"
+                    ),
+                )
+            )
+        ]
     )
     back = from_json(snapshot_json(snapshot, WHO)).find(Packages)
     assert back is not None
@@ -96,9 +118,15 @@ def test_versions_of_packages_are_no_addresses() -> None:
 
 def test_a_snapshot_is_written_redacted() -> None:
     snapshot = snapshot_of("healthy-rtx4090").having(
-        NvidiaGpus(gpus=(NvidiaGpu(index=0, name="T4", uuid="GPU-8f3e1b22-1111-2222-3333-444455556666"),)),
+        NvidiaGpus(
+            gpus=(NvidiaGpu(index=0, name="T4", uuid="GPU-8f3e1b22-1111-2222-3333-444455556666"),)
+        ),
         Environment(variables={"HF_HOME": "/home/adalove/hf"}),
-        Errors(errors=(ErrorText(text="401 for hf_AbCdEfGhIjKlMnOpQrStUvWxYz on bletchley7 (192.168.1.9)"),)),
+        Errors(
+            errors=(
+                ErrorText(text="401 for hf_AbCdEfGhIjKlMnOpQrStUvWxYz on bletchley7 (192.168.1.9)"),
+            )
+        ),
     )
     data = snapshot_json(snapshot, WHO).decode()
     for secret in ("8f3e1b22", "adalove", "hf_AbCd", "bletchley7", "192.168.1.9"):

@@ -23,14 +23,27 @@ def test_there_and_back(name: str) -> None:
     assert _back(snapshot) == snapshot
 
 
-@given(st.dictionaries(st.sampled_from(KINDS), st.builds(Absent, why=st.text()) | st.builds(Unknown, why=st.text())))
+@given(
+    st.dictionaries(
+        st.sampled_from(KINDS), st.builds(Absent, why=st.text()) | st.builds(Unknown, why=st.text())
+    )
+)
 def test_the_other_answers_there_and_back(answers: dict[Any, Any]) -> None:
     assert _back(Snapshot(answers)) == Snapshot(answers)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    )
+)
 def test_any_json_is_read_or_refused(data: Any) -> None:
-    for raw in (data, {"schema": SCHEMA, "facts": data}, {"schema": SCHEMA, "facts": {"Host": {"value": data}}}):
+    for raw in (
+        data,
+        {"schema": SCHEMA, "facts": data},
+        {"schema": SCHEMA, "facts": {"Host": {"value": data}}},
+    ):
         try:
             from_json(json.dumps(raw))
         except SnapshotError as error:
@@ -52,10 +65,22 @@ def test_any_bytes_are_refused(data: bytes) -> None:
         ('{"facts": {}}', "schema"),
         ('{"schema": "doctor.snapshot/1", "facts": {}, "extra": 1}', "extra"),
         ('{"schema": "doctor.snapshot/1", "facts": {"Horse": {"absent": ""}}}', "Horse"),
-        ('{"schema": "doctor.snapshot/1", "facts": {"Host": {"value": {"os": "linux", "name": 5}}}}', "Host"),
-        ('{"schema": "doctor.snapshot/1", "facts": {"Host": {"value": {"os": "linux", "name": "", "x": 1}}}}', "x"),
-        ('{"schema": "doctor.snapshot/1", "facts": {"Cpu": {"value": {"count": -1, "usable": 1}}}}', "Cpu"),
-        ('{"schema": "doctor.snapshot/1", "facts": {"Host": {"absent": "", "unknown": ""}}}', "Host"),
+        (
+            '{"schema": "doctor.snapshot/1", "facts": {"Host": {"value": {"os": "linux", "name": 5}}}}',
+            "Host",
+        ),
+        (
+            '{"schema": "doctor.snapshot/1", "facts": {"Host": {"value": {"os": "linux", "name": "", "x": 1}}}}',
+            "x",
+        ),
+        (
+            '{"schema": "doctor.snapshot/1", "facts": {"Cpu": {"value": {"count": -1, "usable": 1}}}}',
+            "Cpu",
+        ),
+        (
+            '{"schema": "doctor.snapshot/1", "facts": {"Host": {"absent": "", "unknown": ""}}}',
+            "Host",
+        ),
         ('{"schema": "doctor.snapshot/1", "facts": {"Host": 3}}', "facts"),
         ("", "JSON"),
         ("\ud800", "JSON"),

@@ -25,7 +25,12 @@ def test_any_text_has_parts_or_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("version", "floor", "expected"),
-    [("580", "580.65.06", False), ("595.80", "580.65.06", True), ("525.60.13", "525.60.13", True), ("9.0", "10.0", False)],
+    [
+        ("580", "580.65.06", False),
+        ("595.80", "580.65.06", True),
+        ("525.60.13", "525.60.13", True),
+        ("9.0", "10.0", False),
+    ],
 )
 def test_drivers(version: str, floor: str, *, expected: bool) -> None:
     assert at_least(version, floor) is expected

@@ -18,7 +18,9 @@ from tunedoctor.snapshot import from_json
 NOBODY = Identity("", "", "")
 
 
-def doctor(*argv: str, stdin: str | None = None, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+def doctor(
+    *argv: str, stdin: str | None = None, cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
     ended = subprocess.run(
         [sys.executable, "-m", "tunedoctor", *argv],
         input=stdin,
@@ -78,7 +80,9 @@ def test_snapshot_then_from(tmp_path: Path) -> None:
     assert doctor("snapshot", "-o", str(file), cwd=tmp_path).returncode == 0
     from_json(file.read_bytes())
     live = json.loads(doctor("check", "--format", "json", cwd=tmp_path).stdout)
-    again = json.loads(doctor("check", "--from", str(file), "--format", "json", cwd=tmp_path).stdout)
+    again = json.loads(
+        doctor("check", "--from", str(file), "--format", "json", cwd=tmp_path).stdout
+    )
     assert [f["id"] for f in again["findings"]] == [f["id"] for f in live["findings"]]
     assert again["verdict"] == live["verdict"]
     piped = doctor("check", "--from", "-", "--format", "json", stdin=file.read_text())
@@ -111,7 +115,9 @@ def test_misuse_names_the_input_and_exits_with_2(argv: tuple[str, ...], says: st
     assert ended.stdout == ""
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[" * 50_000, '{"schema": "doctor.snapshot/1", "facts": {"Host": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[" * 50_000, '{"schema": "doctor.snapshot/1", "facts": {"Host": 1}}']
+)
 def test_a_hostile_snapshot(text: str, tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     file.write_text(text)
@@ -135,7 +141,11 @@ def test_settings_of_the_folder(tmp_path: Path, sick: str) -> None:
     assert doctor("check", "--from", sick, cwd=tmp_path).returncode == 0
     file.write_text("[tool.doctor]\nfail-on = 'never'\n")
     assert doctor("check", "--from", sick, cwd=tmp_path).returncode == 0
-    for bad in ("[tool.doctor]\nskip = 3\n", "[tool.doctor]\nskpi = []\n", "[tool.doctor]\nskip = [\n"):
+    for bad in (
+        "[tool.doctor]\nskip = 3\n",
+        "[tool.doctor]\nskpi = []\n",
+        "[tool.doctor]\nskip = [\n",
+    ):
         file.write_text(bad)
         ended = doctor("check", "--from", sick, cwd=tmp_path)
         assert ended.returncode == 2
@@ -172,7 +182,9 @@ def test_deep_says_that_it_runs_the_target(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away(healthy: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "tunedoctor", "explain", "--list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "tunedoctor", "explain", "--list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as child:
         assert child.stdout
         child.stdout.close()

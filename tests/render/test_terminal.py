@@ -7,8 +7,8 @@ import pytest
 from museum import snapshot_of
 
 from tunedoctor.engine import diagnose
-from tunedoctor.findings import Check, Finding
 from tunedoctor.facts import Host
+from tunedoctor.findings import Check, Finding
 from tunedoctor.registry import builtin_checks
 from tunedoctor.render import page, terminal
 from tunedoctor.render.style import Style

@@ -42,7 +42,7 @@ _KEYS = {
     "ld": r"LD_LIBRARY_PATH",
 }
 _LINE = re.compile(
-    r"^\W{0,4}(?:"
+    r"^\W{0,12}(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in _KEYS.items())
     + r")\s*[:=]\s*(?P<value>.*)$"
 )
@@ -51,9 +51,10 @@ _SIGNS = ("torch", "cuda_build", "available", "gpus", "driver")
 _NOTHING = {"", "n/a", "none", "could not collect", "no cuda", "false", "not available"}
 _GPU_LINE = re.compile(r"^\s*(?:GPU|Device)\s*(\d{1,3})\s*:\s*(.{2,120}?)\s*(?:\(UUID.*)?$")
 _PACKAGE = re.compile(
-    r"^\W{0,3}\[(?P<how>pip3?|conda)\]\s+(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:==|=|\s)\s*\(?"
+    r"^\W{0,12}?\[(?P<how>pip3?|conda)\]\s+(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:==|=|\s)\s*\(?"
     r"(?P<version>\d[\w.+!-]*)\)?(?P<rest>.*)$"
 )
+_MACHINE = re.compile(r"\b(x86_64|amd64|aarch64|arm64|ppc64le|i686)\b", re.IGNORECASE)
 _RUNTIMES = re.compile(r"\((\d\d)-?bit", re.IGNORECASE)
 
 
@@ -110,9 +111,7 @@ def _host(values: dict[str, str]) -> Host:
         family = "macos"
     elif text or "linux" in both:
         family = "linux"
-    machine = re.search(
-        r"\((x86_64|amd64|aarch64|arm64|ppc64le|i686)\)", text, re.IGNORECASE
-    ) or re.search(r"(x86_64|AMD64|aarch64|arm64|ppc64le)", platform)
+    machine = _MACHINE.search(text) or _MACHINE.search(f"{platform} {values.get('python', '')}")
     libc = re.search(
         r"(glibc|musl)\s*-?\s*(\d+\.\d+)", f"{values.get('libc', '')} {platform}", re.IGNORECASE
     )
