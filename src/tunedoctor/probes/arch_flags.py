@@ -5,8 +5,8 @@ import re
 import struct
 from pathlib import Path
 
-LIBRARIES = ("libtorch_python.so", "torch_python.dll", "libtorch_cuda.so", "torch_cuda.dll")
-"""Where the string lies, the likeliest first."""
+LIBRARIES = ("libtorch_python.so", "torch_python.dll")
+"""Where the string lies."""
 
 _CUDA = rb"(?:sm|compute)_\d{2,3}[af]?"
 _GFX = rb"gfx\d[0-9a-f]{2,4}(?::[a-z+\-:]+)?"
@@ -15,7 +15,7 @@ _FLAGS = re.compile(rb"\0(%b(?: %b)*|%b(?:[ ;]%b)*)\0" % (_CUDA, _CUDA, _GFX, _G
 
 def compiled_archs(folder: Path) -> tuple[str, ...]:
     """Return the architectures stated by the libraries in torch/lib, or () where none states any."""
-    for name in LIBRARIES[:2]:
+    for name in LIBRARIES:
         try:
             with (folder / name).open("rb") as file:
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -8,10 +8,18 @@ The loader takes a file by its exact name: libcudnn.so.8 does not hide a wheel's
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tunedoctor.facts import Absent, Interpreter, LibraryPath, LibraryShadow
+from tunedoctor.facts import (
+    Absent,
+    Distribution,
+    Interpreter,
+    LibraryPath,
+    LibraryShadow,
+    Packages,
+    Unknown,
+)
 from tunedoctor.probing import probe
 
 _NAME = re.compile(
@@ -22,15 +30,19 @@ _NAME = re.compile(
 
 
 @probe(LibraryPath)
-def library_path(interpreter: Interpreter) -> LibraryPath | Absent:
+def library_path(interpreter: Interpreter, packages: Packages | Unknown) -> LibraryPath | Absent:
     """Read LD_LIBRARY_PATH and the folders that it names."""
     if not sys.platform.startswith("linux"):
         return Absent(why="LD_LIBRARY_PATH counts on Linux alone")
-    return find_shadows(interpreter, os.environ, str(Path.cwd()))
+    told = packages.distributions if isinstance(packages, Packages) else ()
+    return find_shadows(interpreter, told, os.environ, str(Path.cwd()))
 
 
 def find_shadows(
-    interpreter: Interpreter, environ: Mapping[str, str], cwd: str
+    interpreter: Interpreter,
+    distributions: Sequence[Distribution],
+    environ: Mapping[str, str],
+    cwd: str,
 ) -> LibraryPath | Absent:
     """Return which libraries the loader takes from LD_LIBRARY_PATH in place of the target's own."""
     folders = split(environ.get("LD_LIBRARY_PATH", ""), cwd)
@@ -47,9 +59,9 @@ def find_shadows(
         mine = own.get(name) or (own.get(f"{stem}.so", "") if stem in _UNNUMBERED else "")
         if stem == "libcuda":
             if _stands_in(path):
-                found.setdefault(stem, _shadow(stem, path, ""))
+                found.setdefault(stem, _shadow(stem, path, "", ()))
         elif mine and not os.path.samefile(mine, path):
-            found.setdefault(stem, _shadow(stem, path, mine))
+            found.setdefault(stem, _shadow(stem, path, mine, distributions))
     shadows = tuple(one for stem, one in found.items() if not _part_of_cudnn(stem, found))
     if not shadows:
         return Absent(why="LD_LIBRARY_PATH holds no library that the target brings itself")
@@ -100,11 +112,37 @@ def _listed(folder: str) -> list[str]:
         return []
 
 
-def _shadow(stem: str, path: str, own: str) -> LibraryShadow:
+def _shadow(stem: str, path: str, own: str, distributions: Sequence[Distribution]) -> LibraryShadow:
     real, mine = os.path.realpath(path), os.path.realpath(own) if own else ""
     return LibraryShadow(
-        library=stem, path=real, version=version_of(real), own=mine, own_version=version_of(mine)
+        library=stem,
+        path=real,
+        version=version_of(real),
+        own=mine,
+        own_version=of_wheel(stem, mine, distributions) or version_of(mine),
     )
+
+
+def of_wheel(stem: str, path: str, distributions: Iterable[Distribution]) -> str:
+    """Return the version of the nvidia-* wheel that brought a library: its file name has only the major.
+
+    "" where no wheel, or more than one, fits.
+    """
+    if f"{os.sep}nvidia{os.sep}" not in path:
+        return ""
+    name = _WHEELS.get(stem.partition("_")[0], f"nvidia-{stem.removeprefix('lib').lower()}")
+    wanted = re.compile(rf"{name}(-cu\d+)?$")
+    versions = [one.version for one in distributions if wanted.match(one.name)]
+    return versions[0] if len(versions) == 1 else ""
+
+
+_WHEELS = {
+    "libcudart": "nvidia-cuda-runtime",
+    "libcublasLt": "nvidia-cublas",
+    "libcupti": "nvidia-cuda-cupti",
+    "libnvrtc": "nvidia-cuda-nvrtc",
+}
+"""Libraries whose wheel has another name."""
 
 
 def version_of(path: str) -> str:

@@ -126,18 +126,19 @@ def find_shadows(
 
 def _of_standard(module: str, along: Sequence[Place], suffix: str) -> Shadow | None:
     """Find what lies before the standard library."""
-    before: tuple[str, Where] | None = None
     for place in along:
-        if not place.standard and before:
-            continue
-        path = regular(place.folder, module, suffix, exact=not place.standard)
-        if path and place.standard:
-            if before and not _same(before[0], path):
-                return Shadow(module=module, path=before[0], hides=path, where=before[1])
+        if place.standard:
             return None
+        path = regular(place.folder, module, suffix, exact=True)
         if path:
-            before = (path, place.where)
-    return None  # built in: nothing hides it
+            break
+    else:
+        return None
+    inside = (one.folder for one in along if one.standard)
+    own = next((o for o in (regular(f, module, suffix, exact=False) for f in inside) if o), "")
+    if not own or _same(path, own):  # not there: it is built in, and nothing hides it
+        return None
+    return Shadow(module=module, path=path, hides=own, where=place.where)
 
 
 def _of_library(
@@ -166,7 +167,7 @@ def _namespace(
     """Find a folder without __init__, which counts where no regular package is on the path."""
     for place in ahead:
         path = os.path.join(place.folder, module)
-        if os.path.isdir(path) and not (home and _inside(path, home)):
+        if os.path.isdir(path):
             if any(regular(one.folder, module, suffix, exact=False) for one in along):
                 return None
             return Shadow(module=module, path=path, hides=home, where=place.where)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from urllib.parse import unquote
 
 import msgspec
 
@@ -140,6 +139,8 @@ def parse_direct_url(text: bytes) -> str:
         return ""
     match told:
         case {"url": str(url), "dir_info": {"editable": True}} if url.startswith("file://"):
+            from urllib.parse import unquote  # noqa: PLC0415  few installs are editable
+
             path = unquote(url.removeprefix("file://"))
             drive = re.match(r"/[A-Za-z]:", path)
             return path[1:] if drive else path

@@ -5,7 +5,6 @@ Written so that Python 2.7 and every Python 3 can run it. What cannot be told is
 """
 # Type comments and percent signs, since Python 2.7 knows neither annotations nor f-strings.
 
-import json
 import os
 import sys
 
@@ -97,6 +96,33 @@ def sites(venv):
     }
 
 
+def as_json(value):
+    # type: (Any) -> str
+    """Write JSON in ASCII; the json module would cost as much time as all the rest."""
+    if value is None:
+        return "null"
+    if isinstance(value, (bool, int)):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{%s}" % ", ".join(as_json(k) + ": " + as_json(v) for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return "[%s]" % ", ".join(as_json(v) for v in value)
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return '"%s"' % "".join(letter(c) for c in text)
+
+
+def letter(char):
+    # type: (str) -> str
+    """Write one character of a JSON string; what is no character becomes a question mark."""
+    code = ord(char)
+    if 32 <= code < 127 and char not in '"\\':
+        return str(char)
+    if code > 0xFFFF:
+        code -= 0x10000
+        return "\\u%04x\\u%04x" % (0xD800 + (code >> 10), 0xDC00 + (code & 0x3FF))
+    return "?" if 0xD800 <= code < 0xE000 else "\\u%04x" % code
+
+
 def main():
     # type: () -> None
     """Print the line."""
@@ -106,7 +132,7 @@ def main():
             told.update(step())
         except Exception as error:
             told.setdefault("errors", []).append("%s: %s" % (type(error).__name__, error))
-    print(json.dumps(told))
+    print(as_json(told))
 
 
 if __name__ == "__main__":

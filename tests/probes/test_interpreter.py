@@ -1,0 +1,207 @@
+"""What is told of an interpreter agrees with what a plain start of it shows."""
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunedoctor.facts import Interpreter, Target, Unknown
+from tunedoctor.probes import interpreter as probe
+from tunedoctor.probes.interpreter import Told
+
+PYENV = Path.home() / ".pyenv" / "versions"
+HERE = Told(
+    executable="/opt/py/bin/python",
+    version="3.12.7",
+    prefix="/opt/py",
+    base_prefix="/opt/py",
+    stdlib="/opt/py/lib/python3.12",
+    path=(),
+    os="linux",
+    soabi="cpython-312-x86_64-linux-gnu",
+    uname="x86_64",
+)
+
+
+def describe(told: Told, **environ: str) -> Interpreter:
+    return probe.describe(told, environ, "/work", same_user=True)
+
+
+def program(path: Path, text: str) -> str:
+    path.write_text(text)
+    path.chmod(0o755)
+    return str(path)
+
+
+def plain_start(python: str | Path, *, env: dict[str, str]) -> list[str]:
+    """Return sys.path of `python -c`, its first entry (the working folder) left out."""
+    code = "import json, sys; print(json.dumps(sys.path[1:]))"
+    done = subprocess.run([python, "-c", code], env=env, capture_output=True, text=True, check=True)
+    return [place for place in json.loads(done.stdout) if Path(place).exists()]
+
+
+@pytest.mark.parametrize("system_site", [False, True])
+def test_path_of_a_real_venv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, system_site: bool
+) -> None:
+    home = tmp_path / "env"
+    venv.create(home, with_pip=False, system_site_packages=system_site, symlinks=True)
+    site = next(home.glob("lib/python3.*/site-packages"))
+    extra, more, user = tmp_path / "extra", tmp_path / "more", tmp_path / "user"
+    version = ".".join(map(str, sys.version_info[:2]))
+    user_site = user / "lib" / f"python{version}" / "site-packages"
+    for folder in (extra, more, user_site):
+        folder.mkdir(parents=True)
+    (site / "b.pth").write_text(f"# comment\n{extra}\nimport os\n{tmp_path}/missing\n")
+    environ = {"PYTHONPATH": f"{more}:{tmp_path}/nothing", "PYTHONUSERBASE": str(user)}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PYTHONNOUSERSITE", raising=False)
+    found = probe.interpreter(Target(asked="", chosen_by="own", python=str(home / "bin/python")))
+    assert isinstance(found, Interpreter)
+    assert list(found.path) == plain_start(home / "bin/python", env=environ)
+    assert (found.kind, found.prefix) == ("venv", str(home))
+    assert (found.system_site, found.user_site_on) == (system_site, system_site)
+    assert found.user_site == str(user_site)
+    assert found.pythonpath == (str(more), str(tmp_path / "nothing"))
+    assert str(site) in found.site_packages
+    assert not found.externally_managed
+
+
+@pytest.mark.parametrize(
+    "python", ["/usr/bin/python3", *sorted(map(str, PYENV.glob("3.*/bin/python")))]
+)
+def test_path_of_installed_pythons(python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path(python).exists():
+        pytest.skip(f"{python} is not there")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.delenv("PYTHONNOUSERSITE", raising=False)
+    found = probe.interpreter(Target(asked=python, chosen_by="--target", python=python))
+    assert isinstance(found, Interpreter)
+    home = {"HOME": str(Path.home())}
+    assert list(found.path) == list(dict.fromkeys(plain_start(python, env=home)))
+    assert found.kind == ("system" if python.startswith("/usr/") else "standalone")
+    assert found.machine
+    assert found.headers is not None
+
+
+def test_old_python_is_named_as_what_it_is() -> None:
+    found = sorted(PYENV.glob("2.7.*/bin/python"))
+    if not found:
+        pytest.skip("Python 2.7 is not installed under ~/.pyenv")
+    told = probe.ask(str(found[0]))
+    assert isinstance(told, Told)
+    assert describe(told).version.startswith("2.7.")
+    assert describe(told).site_packages == ()
+
+
+def test_no_interpreter_is_unknown() -> None:
+    target = Target(asked="x", chosen_by="--target", problem="x does not exist.")
+    assert probe.interpreter(target) == Unknown(why="x does not exist.")
+
+
+def test_faults_of_an_interpreter(tmp_path: Path) -> None:
+    hangs = program(tmp_path / "hangs", "#!/bin/sh\nsleep 30\n")
+    dies = program(tmp_path / "dies", "#!/bin/sh\nkill -SEGV $$\n")
+    fails = program(tmp_path / "fails", "#!/bin/sh\necho no encodings >&2\nexit 1\n")
+    babbles = program(tmp_path / "babbles", "#!/bin/sh\necho hello\n")
+    answers = [probe.ask(p, seconds=0.3) for p in (hangs, dies, fails, babbles, "/no/such")]
+    assert all(isinstance(a, Unknown) for a in answers)
+    why = [a.why for a in answers if isinstance(a, Unknown)]
+    assert why[0].endswith("no answer in 0 s")
+    assert why[1].endswith("signal SIGSEGV")
+    assert why[2].endswith("exit status 1: no encodings")
+    assert why[3].endswith("answered what no Python does: 'hello'")
+    assert "FileNotFoundError" in why[4]
+
+
+def test_answer_after_noise_is_found() -> None:
+    line = msgspec.json.encode(HERE).decode()
+    assert probe.read(f"startup noise\n{line}\n") == HERE
+    assert probe.read('{"executable": 3}') is None
+
+
+@given(st.text())
+def test_read_never_raises(text: str) -> None:
+    assert probe.read("{" + text) is None or isinstance(probe.read("{" + text), Told)
+
+
+def test_conda_prefix(tmp_path: Path) -> None:
+    (tmp_path / "conda-meta").mkdir()
+    told = msgspec.structs.replace(HERE, prefix=str(tmp_path))
+    assert describe(told).kind == "conda"
+    assert describe(HERE).kind == "standalone"
+
+
+def test_pep_668(tmp_path: Path) -> None:
+    (tmp_path / "EXTERNALLY-MANAGED").write_text("[externally-managed]\n")
+    told = msgspec.structs.replace(HERE, prefix="/usr", stdlib=str(tmp_path))
+    assert describe(told).externally_managed
+    assert not describe(msgspec.structs.replace(told, venv="/x")).externally_managed
+    assert not describe(HERE).externally_managed
+
+
+def test_user_site_can_be_switched_off(tmp_path: Path) -> None:
+    told = msgspec.structs.replace(HERE, user_site=str(tmp_path))
+    assert describe(told).user_site_on
+    assert describe(told).site_packages == (str(tmp_path),)
+    assert not describe(told, PYTHONNOUSERSITE="1").user_site_on
+    assert not probe.describe(told, {}, "/work", same_user=False).user_site_on
+    gone = msgspec.structs.replace(HERE, user_site=str(tmp_path / "gone"))
+    assert not describe(gone).user_site_on
+
+
+@pytest.mark.parametrize(
+    ("os_name", "soabi", "platform", "uname", "bits", "machine"),
+    [
+        ("linux", "cpython-312-x86_64-linux-gnu", "linux-x86_64", "x86_64", 64, "x86_64"),
+        ("linux", "cpython-311-i386-linux-gnu", "linux-x86_64", "x86_64", 32, "i686"),
+        ("linux", "cpython-311-aarch64-linux-musl", "linux-aarch64", "aarch64", 64, "aarch64"),
+        ("linux", "", "linux-x86_64", "x86_64", 32, "i686"),
+        ("darwin", "cpython-312-darwin", "macosx-14.0-arm64", "arm64", 64, "arm64"),
+        ("win32", "cp312-win_amd64", "win-amd64", "", 64, "amd64"),
+        ("win32", "cp312-win_arm64", "win-arm64", "", 64, "arm64"),
+        ("win32", "cp312-win32", "win32", "", 32, "x86"),
+    ],
+)
+def test_machine(
+    os_name: str, soabi: str, platform: str, uname: str, bits: int, machine: str
+) -> None:
+    told = msgspec.structs.replace(
+        HERE, os=os_name, soabi=soabi, platform=platform, uname=uname, bits=bits
+    )
+    assert probe.machine_of(told) == machine
+
+
+@pytest.mark.parametrize(
+    ("prefix", "os_name", "kind"),
+    [
+        ("/usr", "linux", "system"),
+        ("/usr/local", "linux", "system"),
+        ("/opt/homebrew/opt/python@3.12", "darwin", "system"),
+        ("/home/me/.local/share/uv/python/cpython-3.12", "linux", "standalone"),
+        ("C:\\Program Files\\Python312", "win32", "system"),
+        ("C:\\tools\\py", "win32", "standalone"),
+    ],
+)
+def test_kind_of_a_prefix(prefix: str, os_name: str, kind: str) -> None:
+    told = msgspec.structs.replace(HERE, prefix=prefix, os=os_name)
+    assert probe.kind_of(told) == kind
+
+
+def test_pythonpath_with_empty_entries() -> None:
+    assert probe.search_path(":/a:", "/work", "linux") == ("/work", "/a")
+    assert probe.search_path("lib", "/work", "linux") == ("/work/lib",)
+    assert probe.search_path("", "/work", "linux") == ()
+
+
+def test_pyvenv_cfg() -> None:
+    assert probe.includes_system_site("home = /usr\nInclude-System-Site-Packages = TRUE\n")
+    assert not probe.includes_system_site("include-system-site-packages = false\n")
+    assert not probe.includes_system_site("")
