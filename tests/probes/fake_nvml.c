@@ -1,4 +1,5 @@
-/* A part of NVML that answers what its environment says: FAKE_NVML = ok, hang, crash or an error number. */
+/* A part of NVML that does what FAKE_NVML says: ok, hang, hang late, crash, lost, none, or an error number.
+   With -DFULL it has more functions: GPU 0 is a sick one with MIG, GPU 1 supports none of them. */
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
@@ -38,3 +39,53 @@ int nvmlDeviceGetCudaComputeCapability(void *h, int *major, int *minor) {
     return 0;
 }
 const char *nvmlErrorString(int code) { return code == 18 ? "Driver/library version mismatch" : "Some error"; }
+
+#ifdef FULL
+typedef struct { char legacy[16]; unsigned domain, bus, device, id, subsystem; char bus_id[32]; } pci;
+typedef struct { unsigned id, scope; long long time, latency; int type, code; unsigned long long value; } field;
+typedef struct { unsigned version; unsigned char uuid[16]; int status; unsigned clique; unsigned char state; unsigned health; } fabric;
+typedef struct { unsigned pid; unsigned long long used; unsigned gi, ci; } process;
+#define ONLY_FIRST if ((size_t)h != 1) return 3
+
+int nvmlDeviceGetUUID(void *h, char *out, unsigned n) { snprintf(out, n, "GPU-%zu", (size_t)h); return 0; }
+int nvmlDeviceGetPciInfo_v3(void *h, pci *out) {
+    memset(out, 0, sizeof *out);
+    out->domain = 1; out->bus = 0x9b; out->device = (unsigned)(size_t)h - 1;
+    return 0;
+}
+int nvmlDeviceGetMigMode(void *h, unsigned *now, unsigned *later) { ONLY_FIRST; *now = 1; *later = 1; return 0; }
+int nvmlDeviceGetMaxMigDeviceCount(void *h, unsigned *out) { *out = 7; return 0; }
+int nvmlDeviceGetMigDeviceHandleByIndex(void *h, unsigned i, void **out) {
+    if (i > 1) return 6;
+    *out = (void *)(size_t)(100 + i);
+    return 0;
+}
+int nvmlDeviceGetTotalEccErrors(void *h, int kind, int counter, unsigned long long *out) {
+    ONLY_FIRST;
+    *out = kind == 1 && counter == 0 ? 7 : 9000000000ULL;
+    return 0;
+}
+int nvmlDeviceGetRemappedRows(void *h, unsigned *c, unsigned *u, unsigned *pending, unsigned *failed) {
+    ONLY_FIRST;
+    *c = 0; *u = 1; *pending = 1; *failed = 0;
+    return 0;
+}
+int nvmlDeviceGetFieldValues(void *h, int n, field *out) {
+    for (int i = 0; i < n; i++) {
+        out[i].code = (size_t)h == 1 && out[i].id == 230 ? 0 : 3;
+        out[i].value = 1;
+    }
+    return 0;
+}
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *h, unsigned long long *out) { ONLY_FIRST; *out = 0x4c; return 0; }
+int nvmlDeviceGetGpuFabricInfoV(void *h, fabric *out) { ONLY_FIRST; out->state = 2; out->status = 27; return 0; }
+int nvmlDeviceGetComputeRunningProcesses_v3(void *h, unsigned *n, process *out) {
+    ONLY_FIRST;
+    if (!out) { *n = 2; return 7; }
+    *n = 2;
+    out[0] = (process){4242, 1 << 20, 0, 0};
+    out[1] = (process){4243, ~0ULL, 0, 0};
+    return 0;
+}
+int nvmlSystemGetProcessName(unsigned pid, char *out, unsigned n) { strncpy(out, "/opt/venv/bin/python", n); return 0; }
+#endif

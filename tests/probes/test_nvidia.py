@@ -32,14 +32,24 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the loader and the s
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that holds a libnvidia-ml with a few functions."""
+    return compiled(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture(scope="session")
+def full_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that holds a libnvidia-ml with more functions."""
+    return compiled(tmp_path_factory.mktemp("nvml-full"), "-DFULL")
+
+
+def compiled(folder: Path, *more: str) -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or sys.platform != "linux":
         pytest.skip("no C compiler is here to make a library with")
-    folder = tmp_path_factory.mktemp("nvml")
     real = folder / "libnvidia-ml.so.570.86.15"
     source = str(Path(__file__).parent / "fake_nvml.c")
     subprocess.run(
-        [compiler, "-shared", "-fPIC", f"-Wl,-soname,{NVML}", "-o", str(real), source], check=True
+        [compiler, *more, "-shared", "-fPIC", f"-Wl,-soname,{NVML}", "-o", str(real), source],
+        check=True,
     )
     (folder / NVML).symlink_to(real.name)
     return folder
@@ -83,6 +93,25 @@ def test_a_library_with_few_functions_is_enough(library: Path, tmp_path: Path) -
     assert (second.name, second.compute_capability) == ("NVIDIA GB10", "12.1")
     assert second.unified_memory
     assert second.memory_total is None
+
+
+def test_all_that_a_sick_gpu_tells(full_library: Path) -> None:
+    _, _, gpus = look(LOADED, Path("/"), with_library(full_library, "ok"), FAST)
+    assert isinstance(gpus, NvidiaGpus)
+    sick, well = gpus.gpus
+    assert (sick.uuid, sick.slot) == ("GPU-1", "0001:9b:00.0")
+    assert (sick.mig, sick.mig_instances) == (True, 2)
+    assert sick.ecc_uncorrected == 7  # since the driver was loaded, not in its life
+    assert (sick.remap_pending, sick.remap_failed) == (True, False)
+    assert sick.recovery_action == "GPU_RESET"
+    assert sick.throttle == ("hw-slowdown", "hw-thermal")  # the power cap is no fault
+    assert (sick.fabric_state, sick.fabric_status) == ("in progress", "")
+    assert [(p.pid, p.name, p.memory) for p in sick.processes] == [
+        (4242, "python", 1 << 20),
+        (4243, "python", None),
+    ]
+    assert (well.mig, well.ecc_uncorrected, well.throttle, well.processes) == (None, None, (), ())
+    assert (well.recovery_action, well.fabric_state, well.remap_pending) == ("", "", False)
 
 
 def test_nvidia_smi_is_left_alone_where_nvml_answers(library: Path, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def _model(rows: Iterable[dict[str, Any]]) -> NvidiaModel | None:
         name=rows[0]["names"][0],
         compute_capability=_only(rows, lambda row: str(row["cc"])) or "",
         arch=_only(rows, lambda row: str(row["arch"])) or "",
-        module=_only(rows, lambda row: _MODULES.get(row["open_module"], "")) or "",
+        module=_MODULES.get(_only(rows, lambda row: str(row["open_module"])) or "", ""),
         last_branch=_only(rows, lambda row: str(row["driver_last"] or "")) or "",
         unified=_only(rows, lambda row: bool(row["unified"])),
         tensor_cores=_only(rows, lambda row: bool(row["tensor_cores"])),
