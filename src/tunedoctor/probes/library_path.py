@@ -3,7 +3,7 @@
 The loader takes a file by its exact name: libcudnn.so.8 does not hide a wheel's libcudnn.so.9.
 """
 # os.path: the loader takes the variable's folders as they are written
-# ruff: noqa: PTH118, PTH120, PTH121, PTH208
+# ruff: noqa: PTH110, PTH118, PTH120, PTH121, PTH208
 
 import os
 import re
@@ -52,7 +52,8 @@ def find_shadows(
     winners: dict[str, str] = {}
     for folder in folders:
         for name in _matching(folder):
-            winners.setdefault(name, os.path.join(folder, name))
+            if os.path.exists(path := os.path.join(folder, name)):  # no link to nothing
+                winners.setdefault(name, path)
     found: dict[str, LibraryShadow] = {}
     for name, path in sorted(winners.items()):
         stem = name.partition(".so")[0]
@@ -130,7 +131,8 @@ def of_wheel(stem: str, path: str, distributions: Iterable[Distribution]) -> str
     """
     if f"{os.sep}nvidia{os.sep}" not in path:
         return ""
-    name = _WHEELS.get(stem.partition("_")[0], f"nvidia-{stem.removeprefix('lib').lower()}")
+    library = stem.partition("_")[0]
+    name = _WHEELS.get(library, f"nvidia-{library.removeprefix('lib').lower()}")
     wanted = re.compile(rf"{name}(-cu\d+)?$")
     versions = [one.version for one in distributions if wanted.match(one.name)]
     return versions[0] if len(versions) == 1 else ""

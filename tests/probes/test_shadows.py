@@ -1,0 +1,266 @@
+"""What hides a module is found as Python's own imports would meet it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Target
+from tunedoctor.probes.interpreter import interpreter
+from tunedoctor.probes.packages import packages
+from tunedoctor.probes.shadows import Place, extension, find_shadows, places, shadows
+
+Install = Callable[..., Path]
+STDLIB = "/base/lib/python3.12"
+SUFFIX = ".cpython-312-x86_64-linux-gnu.so"
+
+
+class World:
+    """A working folder, a standard library, and folders of a path."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.work, self.stdlib, self.site = (root / n for n in ("work", "stdlib", "site"))
+        for folder in (self.work, self.stdlib, self.site):
+            folder.mkdir()
+        for name in ("random", "code", "queue"):
+            (self.stdlib / f"{name}.py").write_text(f"# {name}\n")
+        (self.stdlib / "json").mkdir()
+        (self.stdlib / "json" / "__init__.py").touch()
+
+    def interpreter(self, *ahead: Path, behind: tuple[Path, ...] = ()) -> Interpreter:
+        return Interpreter(
+            executable="/e/bin/python",
+            version="3.12.1",
+            stdlib=str(self.stdlib),
+            path=tuple(map(str, (*ahead, self.stdlib, self.site, *behind))),
+            site_packages=(str(self.site), *map(str, behind)),
+            pythonpath=tuple(map(str, ahead)),
+        )
+
+    def look(
+        self, *ahead: Path, behind: tuple[Path, ...] = (), work: Path | None = None
+    ) -> tuple[Shadow, ...]:
+        one = self.interpreter(*ahead, behind=behind)
+        found = packages(one)
+        assert isinstance(found, Packages)
+        told = found.distributions
+        return find_shadows(places(one, told, str(work or self.work)), told, SUFFIX)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_nothing_hides_anything(world: World, install: Install) -> None:
+    install(world.site, "torch", "2.9.1")
+    (world.work / "train.py").touch()
+    assert world.look() == ()
+
+
+def test_file_in_the_working_folder(world: World, install: Install) -> None:
+    install(world.site, "transformers", "5.0")
+    for name in ("transformers.py", "random.py"):
+        (world.work / name).write_text("mine\n")
+    assert world.look() == (
+        Shadow(
+            module="random",
+            path=str(world.work / "random.py"),
+            hides=str(world.stdlib / "random.py"),
+            where="work",
+        ),
+        Shadow(
+            module="transformers",
+            path=str(world.work / "transformers.py"),
+            hides=str(world.site / "transformers"),
+            where="work",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["torch/__init__.py", f"torch/__init__{SUFFIX}", f"torch{SUFFIX}", "torch.abi3.so"]
+)
+def test_packages_and_extensions_hide(world: World, install: Install, name: str) -> None:
+    install(world.site, "torch", "2.9.1")
+    (world.work / name).parent.mkdir(exist_ok=True)
+    (world.work / name).touch()
+    assert [one.module for one in world.look()] == ["torch"]
+
+
+def test_file_of_another_abi_hides_nothing(world: World, install: Install) -> None:
+    install(world.site, "torch", "2.9.1")
+    (world.work / "torch.cpython-39-x86_64-linux-gnu.so").touch()
+    assert world.look() == ()
+
+
+def test_folder_without_init_loses_to_a_package(world: World, install: Install) -> None:
+    install(world.site, "datasets", "4.0")
+    for name in ("datasets", "queue"):
+        (world.work / name).mkdir()
+    assert world.look() == ()
+
+
+def test_folder_without_init_wins_where_the_code_is_gone(world: World, install: Install) -> None:
+    info = install(world.site, "datasets", "4.0", record=False)
+    (world.site / "datasets" / "__init__.py").unlink()
+    (world.site / "datasets").rmdir()
+    (world.work / "datasets").mkdir()
+    expected = Shadow(module="datasets", path=str(world.work / "datasets"), hides="", where="work")
+    assert world.look() == (expected,)
+    (info / "METADATA").unlink()
+    info.joinpath("INSTALLER").unlink()
+    info.rmdir()
+    assert world.look() == ()  # not installed and not needed: a folder of data
+
+
+def test_empty_folder_of_a_library_that_everyone_needs(world: World) -> None:
+    (world.work / "transformers").mkdir()
+    assert [(one.module, one.hides) for one in world.look()] == [("transformers", "")]
+
+
+def test_module_that_is_built_in_cannot_be_hidden(world: World) -> None:
+    (world.work / "select.py").touch()
+    assert world.look() == ()
+
+
+def test_pythonpath(world: World, install: Install) -> None:
+    install(world.site, "numpy", "2.3")
+    tools = world.root / "tools"
+    (tools / "numpy").mkdir(parents=True)
+    (tools / "numpy" / "__init__.py").touch()
+    (tools / "code.py").write_text("other\n")
+    assert [(one.module, one.where) for one in world.look(tools)] == [
+        ("code", "pythonpath"),
+        ("numpy", "pythonpath"),
+    ]
+
+
+def test_pythonpath_with_the_same_standard_module(world: World) -> None:
+    tools = world.root / "tools"
+    tools.mkdir()
+    (tools / "code.py").write_text("# code\n")
+    assert world.look(tools) == ()
+
+
+def test_pythonpath_that_brings_what_nobody_else_does(world: World) -> None:
+    tools = world.root / "tools"
+    (tools / "peft").mkdir(parents=True)
+    (tools / "peft" / "__init__.py").touch()
+    assert world.look(tools) == ()
+
+
+def test_second_installed_copy_is_no_shadow(world: World, install: Install) -> None:
+    other = world.root / "other"
+    install(world.site, "numpy", "2.3")
+    install(other, "numpy", "1.26")
+    assert world.look(behind=(other,)) == ()
+
+
+def test_stray_package_ahead_of_an_installed_one(world: World, install: Install) -> None:
+    other = world.root / "other"
+    install(other, "numpy", "1.26")
+    (world.site / "numpy").mkdir()
+    (world.site / "numpy" / "__init__.py").touch()
+    assert [(one.module, one.where) for one in world.look(behind=(other,))] == [("numpy", "path")]
+
+
+def editable(world: World, install: Install, home: Path) -> None:
+    info = install(world.site, "trl", "1.0", module="unused")
+    told = {"url": home.as_uri(), "dir_info": {"editable": True}}
+    (info / "direct_url.json").write_text(json.dumps(told))
+    (home / "trl").mkdir(parents=True)
+    (home / "trl" / "__init__.py").touch()
+
+
+def test_home_of_an_editable_install_hides_nothing(world: World, install: Install) -> None:
+    home = world.root / "clone"
+    editable(world, install, home)
+    assert world.look(work=home) == ()
+
+
+def test_working_folder_above_the_home_of_an_editable_install(
+    world: World, install: Install
+) -> None:
+    # the clone's own folder is a namespace to Python, and comes before the hook of the install
+    home = world.root / "trl"
+    editable(world, install, home)
+    assert world.look(work=world.root) == (
+        Shadow(module="trl", path=str(home), hides=str(home), where="work"),
+    )
+
+
+def test_another_copy_than_the_editable_one(world: World, install: Install) -> None:
+    home = world.root / "clone"
+    editable(world, install, home)
+    (world.work / "trl.py").touch()
+    assert [(one.module, one.hides) for one in world.look()] == [("trl", str(home))]
+
+
+def test_working_folder_on_the_path_hides_nothing(world: World, install: Install) -> None:
+    install(world.site, "torch", "2.9.1")
+    assert world.look(work=world.site) == ()
+
+
+def test_doctors_own_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    own = interpreter(Target(asked="", chosen_by="own", python=sys.executable))
+    assert isinstance(own, Interpreter)
+    assert shadows(own, packages(own)).shadows == ()
+
+
+@pytest.mark.parametrize(
+    "module", ["random", "select", "json", "tokenize", "types", "yaml", "packaging"]
+)
+@pytest.mark.parametrize("form", ["{}.py", "{}/__init__.py", "{}/data.txt"])
+def test_agrees_with_a_real_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, form: str
+) -> None:
+    path = tmp_path / form.format(module)
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    own = interpreter(Target(asked="", chosen_by="own", python=sys.executable))
+    assert isinstance(own, Interpreter)
+    found = {one.module for one in shadows(own, packages(own)).shadows}
+    code = f"from importlib.machinery import PathFinder as P; import sys; s = P.find_spec({module!r}); print(s and s.origin)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    origin = done.stdout.strip()
+    elsewhere = _on_path(own, module)
+    assert (module in found) == (str(tmp_path) in origin and elsewhere)
+
+
+def _on_path(own: Interpreter, module: str) -> bool:
+    from importlib.machinery import PathFinder
+
+    return PathFinder.find_spec(module, list(own.path)) is not None
+
+
+def test_extension_names() -> None:
+    assert extension("cpython-312-x86_64-linux-gnu") == SUFFIX
+    assert extension("cp312-win_amd64") == ".cp312-win_amd64.pyd"
+
+
+def test_order_of_places() -> None:
+    one = Interpreter(
+        executable="/e",
+        version="3.12.1",
+        stdlib=STDLIB,
+        path=("/pp", STDLIB, f"{STDLIB}/lib-dynload", f"{STDLIB}/site-packages"),
+        site_packages=(f"{STDLIB}/site-packages",),
+        pythonpath=("/pp",),
+    )
+    numpy = Distribution(name="numpy", version="2", location=f"{STDLIB}/site-packages")
+    assert places(one, [numpy], "/work") == (
+        Place(folder="/work", where="work"),
+        Place(folder="/pp", where="pythonpath"),
+        Place(folder=STDLIB, where="path", standard=True),
+        Place(folder=f"{STDLIB}/lib-dynload", where="path", standard=True),
+        Place(folder=f"{STDLIB}/site-packages", where="path", owned=frozenset({"numpy"})),
+    )

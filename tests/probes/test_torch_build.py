@@ -1,0 +1,198 @@
+"""Which build of torch it is, told by files alone, or by a run, which knows best."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunedoctor.facts import (
+    Absent,
+    AmdGpu,
+    AmdGpus,
+    Distribution,
+    Interpreter,
+    NvidiaGpu,
+    NvidiaGpus,
+    Packages,
+    Runtime,
+    TorchBuild,
+    Unknown,
+)
+from tunedoctor.probes.torch_build import assignments, from_files, torch_build, variant_of
+
+NONE = Packages(distributions=())
+TYPED = """\
+from typing import Optional
+
+__all__ = ['__version__', 'debug', 'cuda', 'git_version', 'hip', 'rocm', 'xpu']
+__version__ = '{version}'
+debug = False
+cuda: Optional[str] = {cuda}
+git_version = '7661cd9c6b841b62b7f411aa52ec51f05457263b'
+hip: Optional[str] = {hip}
+xpu: Optional[str] = {xpu}
+"""
+OLD = "__version__ = '1.13.1'\ndebug = False\ncuda = '11.7'\ngit_version = '49444c'\nhip = None\n"
+
+
+def text(version: str, *, cuda: str = "None", hip: str = "None", xpu: str = "None") -> str:
+    return TYPED.format(version=version, cuda=cuda, hip=hip, xpu=xpu)
+
+
+@pytest.mark.parametrize(
+    ("content", "platform", "accelerator", "variant"),
+    [
+        (text("2.12.0+cu130", cuda="'13.0'"), "linux-x86_64", "cuda", "cu130"),
+        (text("2.8.0", cuda="'12.8'"), "linux-x86_64", "cuda", "cu128"),
+        (OLD, "linux-x86_64", "cuda", "cu117"),
+        (text("2.13.0+cpu"), "linux-x86_64", "cpu", "cpu"),
+        (text("2.6.0"), "win-amd64", "cpu", "cpu"),
+        (text("2.6.0"), "macosx-14.0-arm64", "mps", "mps"),
+        (text("2.2.2"), "macosx-10.9-x86_64", "cpu", "cpu"),
+        (text("2.9.1+rocm6.4", hip="'6.4.43484-123eb5128'"), "linux-x86_64", "rocm", "rocm6.4"),
+        (text("2.6.0a0+git1234", hip="'6.3.42131'"), "linux-x86_64", "rocm", "rocm6.3"),
+        (text("2.10.0+xpu", xpu="'20250301'"), "linux-x86_64", "xpu", "xpu"),
+        (text("2.3.0a0+40ec155e58.nv24.03", cuda='"12.4"'), "linux-x86_64", "cuda", "cu124"),
+        ("__version__ = '2.5.0'\n", "linux-x86_64", "unknown", ""),
+    ],
+)
+def test_builds(content: str, platform: str, accelerator: str, variant: str) -> None:
+    found = from_files(content, "/site/torch", NONE, platform)
+    assert isinstance(found, TorchBuild)
+    assert (found.accelerator, found.variant) == (accelerator, variant)
+    assert found.location == "/site/torch"
+
+
+def test_fields() -> None:
+    found = from_files(text("2.9.1+rocm6.4", hip="'6.4.43484'"), "/t", NONE, "linux-x86_64")
+    assert found == TorchBuild(
+        version="2.9.1+rocm6.4",
+        hip="6.4.43484",
+        accelerator="rocm",
+        variant="rocm6.4",
+        location="/t",
+    )
+
+
+def test_version_comes_from_metadata_where_the_file_is_gone() -> None:
+    told = Packages(distributions=(Distribution(name="torch", version="2.9.1+cu130"),))
+    found = from_files("", "/t", told, "linux-x86_64")
+    assert isinstance(found, TorchBuild)
+    assert (found.version, found.accelerator, found.variant) == ("2.9.1+cu130", "unknown", "cu130")
+    assert isinstance(from_files("", "/t", NONE, ""), Unknown)
+
+
+def test_conda_build() -> None:
+    told = Packages(distributions=(), conda={"pytorch": "2.5.1 py3.12_cuda12.4_cudnn9.1.0_0"})
+    found = from_files(text("2.5.1", cuda="'12.4'"), "/t", told, "linux-x86_64")
+    assert isinstance(found, TorchBuild)
+    assert (found.conda, found.variant) == (True, "cu124")
+
+
+def target(site: Path) -> Interpreter:
+    return Interpreter(
+        executable="/e/bin/python",
+        version="3.12.1",
+        platform="linux-x86_64",
+        path=("/base", str(site)),
+        site_packages=(str(site),),
+    )
+
+
+def install_torch(site: Path, content: str, flags: bytes = b"sm_80 sm_90") -> Path:
+    folder = site / "torch"
+    (folder / "lib").mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "version.py").write_text(content)
+    (folder / "lib" / "libtorch_python.so").write_bytes(b"\0" + flags + b"\0")
+    return folder
+
+
+GPU = NvidiaGpus(gpus=(NvidiaGpu(index=0, name="x"),))
+CUDA = text("2.9.1+cu130", cuda="'13.0'")
+
+
+def build(site: Path, **given: object) -> object:
+    values: dict[str, object] = {"packages": NONE, "runtime": None, "nvidia": None, "amd": None}
+    return torch_build(target(site), **{**values, **given})
+
+
+def test_folder_without_metadata_counts(tmp_path: Path) -> None:
+    folder = install_torch(tmp_path, CUDA)
+    found = build(tmp_path)
+    assert isinstance(found, TorchBuild)
+    assert (found.version, found.location, found.archs) == ("2.9.1+cu130", str(folder), ())
+
+
+def test_architectures_are_read_where_there_is_a_gpu(tmp_path: Path) -> None:
+    install_torch(tmp_path, CUDA)
+    found = build(tmp_path, nvidia=GPU)
+    assert isinstance(found, TorchBuild)
+    assert (found.archs, found.archs_source) == (("sm_80", "sm_90"), "library")
+    unknown = build(tmp_path, nvidia=Unknown(why="x"))
+    assert isinstance(unknown, TorchBuild)
+    assert (unknown.archs, unknown.archs_source) == ((), "")
+
+
+def test_architectures_of_amd(tmp_path: Path) -> None:
+    install_torch(tmp_path, text("2.9.1+rocm6.4", hip="'6.4.1'"), b"gfx90a gfx1100")
+    found = build(tmp_path, amd=AmdGpus(gpus=(AmdGpu(index=0, gfx="gfx1100"),)))
+    assert isinstance(found, TorchBuild)
+    assert found.archs == ("gfx90a", "gfx1100")
+
+
+def test_cpu_build_states_no_architectures(tmp_path: Path) -> None:
+    install_torch(tmp_path, text("2.9.1+cpu"))
+    found = build(tmp_path, nvidia=GPU)
+    assert isinstance(found, TorchBuild)
+    assert found.archs == ()
+
+
+def test_run_knows_best(tmp_path: Path) -> None:
+    install_torch(tmp_path, text("2.9.1+cpu"))
+    runtime = Runtime(
+        stages=(),
+        torch_version="2.10.0+cu130",
+        torch_cuda="13.0",
+        torch_file="/other/torch/__init__.py",
+        archs=("sm_120",),
+    )
+    assert build(tmp_path, runtime=runtime, nvidia=GPU) == TorchBuild(
+        version="2.10.0+cu130",
+        cuda="13.0",
+        accelerator="cuda",
+        variant="cu130",
+        location="/other/torch",
+        archs=("sm_120",),
+        archs_source="torch",
+    )
+
+
+def test_run_that_did_not_get_to_torch_changes_nothing(tmp_path: Path) -> None:
+    install_torch(tmp_path, CUDA)
+    assert build(tmp_path, runtime=Runtime(stages=())) == build(tmp_path)
+    assert build(tmp_path, runtime=Unknown(why="x")) == build(tmp_path)
+
+
+def test_no_torch(tmp_path: Path) -> None:
+    gone = Packages(distributions=(Distribution(name="torch", version="2.9.1"),))
+    assert build(tmp_path) == Absent(why="torch is not installed in the target")
+    assert build(tmp_path, packages=gone) == Absent(
+        why="the metadata of torch are there, its code is not"
+    )
+    unread = Unknown(why="x cannot be read")
+    assert build(tmp_path, packages=unread) == unread
+
+
+def test_editable_torch_may_lie_anywhere(tmp_path: Path) -> None:
+    one = Distribution(name="torch", version="2.11.0a0", location=str(tmp_path), editable=True)
+    found = build(tmp_path, packages=Packages(distributions=(one,)))
+    assert found == TorchBuild(version="2.11.0a0", location=str(tmp_path))
+
+
+@given(st.text())
+def test_never_raises(content: str) -> None:
+    assignments(content)
+    from_files(content, "/t", NONE, content)
+    variant_of(content, "cuda", cuda=content, hip=content, xpu=content)
