@@ -124,6 +124,20 @@ def test_the_first_cause_comes_first(tmp_path: Path) -> None:
     assert plain == ["ZeroDivisionError: division by zero", "ImportError: libx.so.12: no"]
 
 
+def test_of_a_long_chain_the_first_causes_and_the_end_are_told(tmp_path: Path) -> None:
+    torch = """
+def fall(n):
+    if n == 0: raise OSError("libx.so.12: no")
+    try: fall(n - 1)
+    except Exception as e: raise RuntimeError(f"level {n}") from e
+fall(9)
+"""
+    lines, _ = tell(tmp_path, torch=torch)
+    plain = [x for x in ends(lines)["import torch"]["error"].splitlines() if x[0] != " "]
+    assert plain[0] == "OSError: libx.so.12: no"
+    assert plain[1:] == [f"RuntimeError: level {n}" for n in (1, 2, 9)]
+
+
 @pytest.mark.parametrize(
     "end",
     [

@@ -213,14 +213,16 @@ def fold(runs: Sequence[Run]) -> Runtime:
 
 def broken(run: Run) -> Stage:
     """Tell how a run broke, with the place where Python stood."""
-    lines = [run.ended.death, *frames(run.words)]
+    hung = run.ended.how == "hung"
+    limit = max((one.limit for one in run.lines if one.begin == run.broke_in), default=STAGE)
+    lines = [f"no answer in {limit:.0f} s" if hung else run.ended.death, *frames(run.words)]
     if len(lines) == 1:
         lines += ["  " + one[:300] for one in run.ended.err.splitlines()[-3:] if one.strip()]
     return Stage(
         name=run.broke_in,
-        outcome="hung" if run.ended.how == "hung" else "crashed",
+        outcome="hung" if hung else "crashed",
         error="\n".join(lines),
-        seconds=run.ended.seconds if run.ended.how == "hung" else 0.0,
+        seconds=limit if hung else 0.0,
     )
 
 
@@ -239,7 +241,7 @@ def frames(words: Sequence[str]) -> list[str]:
 
 def _users(frame: str) -> bool:
     """Tell a frame of the tested packages from those of the script and of the import system."""
-    return not frame.startswith(f'  File "{SCRIPT}"') and '"<frozen' not in frame
+    return not any(part in frame for part in (f'"{SCRIPT}"', '"<frozen', "importlib/__init__.py"))
 
 
 def paragraphs(text: str) -> list[str]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 FRAMES = 3
 """Innermost frames of a traceback that are told."""
+CAUSES = 3
+"""First causes of an exception that are told, besides itself."""
+DEEPEST = 50
 LONGEST = 2000
 """Characters of one message."""
 MOST_WARNINGS = 50
@@ -32,14 +35,15 @@ SLOW = ("import torch", "import transformers", "transformers Trainer", "init gpu
 """Stages that get twice the time: they read much from a cold disk, or start many GPUs."""
 
 LIBRARIES = (
+    # first, for a clean error: others import it, and half of it then stays behind
+    ("torchvision", True),
+    ("torchaudio", True),
     ("tokenizers", False),
     ("safetensors", False),
     ("huggingface_hub", False),
     ("triton", False),
     ("datasets", False),
     ("transformers", False),
-    ("torchvision", True),
-    ("torchaudio", True),
     ("accelerate", True),
     ("peft", True),
     ("trl", True),
@@ -126,10 +130,12 @@ def told(error: BaseException) -> str:
     """Return an exception and its causes, first cause first: innermost frames, then the message."""
     chain: list[BaseException] = []
     one: BaseException | None = error
-    while one is not None and one not in chain and len(chain) < 4:  # noqa: PLR2004
+    while one is not None and one not in chain and len(chain) < DEEPEST:
         chain.append(one)
         one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
-    return "\n".join(_one(e) for e in reversed(chain))
+    chain.reverse()
+    # what is between the first causes and the end repeats them
+    return "\n".join(_one(e) for e in (*chain[:CAUSES], *chain[CAUSES:][-1:]))
 
 
 def _one(error: BaseException) -> str:
