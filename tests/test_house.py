@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -125,14 +126,34 @@ def test_a_check_loads_nothing_heavy(tmp_path: Path) -> None:
     assert not loaded & HEAVY
 
 
-def test_a_check_costs_less_than_a_quarter_of_a_second(tmp_path: Path) -> None:
+def _least_cost(cwd: Path, *argv: str) -> float:
+    """CPU seconds of a check with its children, the least of several."""
+
     def cost() -> float:
+        code = f"import sys; sys.argv = {['doctor', 'check', *argv]!r}; from tunedoctor.__main__ import main; main()"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        _check(
-            tmp_path,
-            "import sys; sys.argv = ['doctor', 'check']; from tunedoctor.__main__ import main; main()",
-        )
+        assert _check(cwd, code).returncode in (0, 1)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert min(cost() for _ in range(8)) < CPU_SECONDS
+    return min(cost() for _ in range(8))
+
+
+def test_a_check_costs_less_than_a_quarter_of_a_second(tmp_path: Path) -> None:
+    assert _least_cost(tmp_path) < CPU_SECONDS
+
+
+def test_three_hundred_distributions_cost_less_than_a_quarter_of_a_second(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    (site,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
+    requires = "".join(f"Requires-Dist: pkg-{i:03} (>=1.{i})\n" for i in range(12))
+    for i in range(300):
+        info = site / f"pkg_{i:03}-1.{i}.dist-info"
+        info.mkdir()
+        head = f"Metadata-Version: 2.1\nName: pkg-{i:03}\nVersion: 1.{i}\nRequires-Python: >=3.8\n"
+        (info / "METADATA").write_text(f"{head}{requires}\n{'Long description. ' * 500}")
+        (info / "RECORD").write_text(f"pkg_{i:03}/__init__.py,,\n")
+        (info / "INSTALLER").write_text("pip\n")
+        (site / f"pkg_{i:03}").mkdir()
+        (site / f"pkg_{i:03}" / "__init__.py").touch()
+    assert _least_cost(tmp_path, "--target", str(tmp_path / "env")) < CPU_SECONDS
