@@ -16,14 +16,13 @@ from gallery.base import Base, NoBaseError, build
 def base(pytestconfig: pytest.Config) -> Base:
     """Return the base environment; TUNEDOCTOR_GALLERY names a folder to keep it in."""
     chosen = os.environ.get("TUNEDOCTOR_GALLERY")
-    folder = Path(chosen) if chosen else _cache(pytestconfig)
+    if not chosen:
+        # there is none where pytest's cache is switched off
+        cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)
+        if cache is None:
+            pytest.skip("pytest has no cache folder here: set TUNEDOCTOR_GALLERY")
+        chosen = str(cache.mkdir("gallery"))
     try:
-        return build(folder)
+        return build(Path(chosen))
     except NoBaseError as error:
         pytest.skip(f"the base environment can't be built: {error}")
-
-
-def _cache(config: pytest.Config) -> Path:
-    if config.cache is None:
-        pytest.skip("pytest has no cache folder here: set TUNEDOCTOR_GALLERY")
-    return config.cache.mkdir("gallery")

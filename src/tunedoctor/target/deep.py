@@ -87,7 +87,7 @@ class Teller:
         faulthandler.enable(file=self.stream)
         warnings.showwarning = self._warn
 
-    def say(self, **line: Any) -> None:  # noqa: ANN401
+    def say(self, **line: Any) -> None:
         """Write one JSON line in one piece."""
         os.write(self.stream, json.dumps(line).encode("ascii") + b"\n")
 
@@ -109,7 +109,7 @@ class Teller:
             work(data)
         except Missing as error:
             failure = {"skipped": True, "error": str(error)}
-        except BaseException as error:  # noqa: BLE001  a SystemExit on import is a failure too
+        except BaseException as error:  # a SystemExit on import is a failure too
             failure = {"error": told(error), "type": type(error).__name__}
         seconds = time.perf_counter() - began
         faulthandler.cancel_dump_traceback_later()
@@ -120,7 +120,7 @@ class Teller:
         )
         return not failure
 
-    def _warn(self, message: Any, category: Any, *_: Any, **__: Any) -> None:  # noqa: ANN401
+    def _warn(self, message: Any, category: Any, *_: Any, **__: Any) -> None:
         text = f"{getattr(category, '__name__', category)}: {message}"
         if len(self.warnings) < MOST_WARNINGS and text[:LONGEST] not in self.warnings:
             self.warnings.append(text[:LONGEST])
@@ -150,7 +150,7 @@ def _one(error: BaseException) -> str:
         lines.append(f"  module {module}")
     try:
         message = str(error)
-    except Exception as worse:  # noqa: BLE001  a library's own exception class
+    except Exception as worse:  # a library's own exception class
         message = f"no message: {worse}"
     text = type(error).__name__ + (": " + message if message else "")
     if len(text) > LONGEST:
@@ -158,7 +158,7 @@ def _one(error: BaseException) -> str:
     return "\n".join([*lines, text])
 
 
-def reach(root: Any, path: str) -> Any:  # noqa: ANN401
+def reach(root: Any, path: str) -> Any:
     """Return root.a.b for "a.b".
 
     Raises:
@@ -174,15 +174,15 @@ def reach(root: Any, path: str) -> Any:  # noqa: ANN401
     return found
 
 
-def attempt(root: Any, path: str, *arguments: Any) -> Any:  # noqa: ANN401
+def attempt(root: Any, path: str, *arguments: Any) -> Any:
     """Call root.path(*arguments); None where it is not there or fails."""
     try:
         return reach(root, path)(*arguments)
-    except Exception:  # noqa: BLE001  an answer less
+    except Exception:  # an answer less
         return None
 
 
-def text_of(root: Any, path: str) -> str:  # noqa: ANN401
+def text_of(root: Any, path: str) -> str:
     """Return root.path as text, "" where it is not there or None."""
     try:
         value = reach(root, path)
@@ -195,7 +195,7 @@ def installed(module: str) -> bool:
     """Tell whether the module is found, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
-    except Exception:  # noqa: BLE001  a broken finder or a module without a spec: import will tell
+    except Exception:  # a broken finder or a module without a spec: import will tell
         return True
 
 
@@ -213,7 +213,7 @@ def import_module(module: str) -> None:
         raise ImportError(msg, name=module)
 
 
-def build(torch: Any, data: dict[str, Any]) -> None:  # noqa: ANN401
+def build(torch: Any, data: dict[str, Any]) -> None:
     """Note what torch says it is."""
     data["version"] = text_of(torch, "__version__")
     data["file"] = text_of(torch, "__file__")
@@ -224,25 +224,25 @@ def build(torch: Any, data: dict[str, Any]) -> None:  # noqa: ANN401
     data["archs"] = flags.split() if isinstance(flags, str) else []
 
 
-def bridge(torch: Any) -> None:  # noqa: ANN401
+def bridge(torch: Any) -> None:
     """Take an array from NumPy to torch and back."""
     numpy = importlib.import_module("numpy")
     back = reach(torch, "from_numpy")(numpy.ones(3)).numpy()
-    if float(back.sum()) != 3.0:  # noqa: PLR2004
+    if float(back.sum()) != 3.0:
         msg = f"torch.from_numpy(ones(3)).numpy() gave {back!r}"
         raise ValueError(msg)
 
 
-def tensor(torch: Any) -> None:  # noqa: ANN401
+def tensor(torch: Any) -> None:
     """Compute a product and its gradient on the CPU."""
     weight = reach(torch, "ones")(8, 8, requires_grad=True)
     (reach(torch, "ones")(8, 8) @ weight).sum().backward()
-    if float(weight.grad.sum()) != 512.0:  # noqa: PLR2004
+    if float(weight.grad.sum()) != 512.0:
         msg = f"the gradient of a product of ones is {weight.grad!r}"
         raise ValueError(msg)
 
 
-def kind_of(torch: Any) -> str:  # noqa: ANN401
+def kind_of(torch: Any) -> str:
     """Return the kind of device that this build is for: cuda, rocm, xpu, mps or ""."""
     if text_of(torch, "version.hip"):
         return "rocm"
@@ -254,7 +254,7 @@ def kind_of(torch: Any) -> str:  # noqa: ANN401
     return "mps" if built else ""
 
 
-def init_gpu(torch: Any, kind: str, data: dict[str, Any]) -> None:  # noqa: ANN401
+def init_gpu(torch: Any, kind: str, data: dict[str, Any]) -> None:
     """Ask whether the GPU works and, if not, why."""
     data["kind"] = kind
     name = {"mps": "backends.mps", "xpu": "xpu"}.get(kind, "cuda")
@@ -269,7 +269,7 @@ def init_gpu(torch: Any, kind: str, data: dict[str, Any]) -> None:  # noqa: ANN4
             reach(torch, name + ".init")()
         except Missing:
             pass
-        except Exception as error:  # noqa: BLE001  the very text that is wanted
+        except Exception as error:  # the very text that is wanted
             reasons.append((type(error).__name__ + ": " + str(error))[:LONGEST])
     data["gpu_error"] = "\n".join(dict.fromkeys(reasons)) if not data["available"] else ""
     for text in reasons if data["available"] else ():
@@ -285,7 +285,7 @@ def init_gpu(torch: Any, kind: str, data: dict[str, Any]) -> None:  # noqa: ANN4
         data["archs"] = [str(a) for a in archs] if isinstance(archs, (list, tuple)) else []
 
 
-def describe(torch: Any, kind: str, index: int, data: dict[str, Any]) -> None:  # noqa: ANN401
+def describe(torch: Any, kind: str, index: int, data: dict[str, Any]) -> None:
     """Note what torch says of one device."""
     device: dict[str, Any] = {"kind": kind, "index": index, "name": ""}
     data["device"] = device
@@ -299,7 +299,7 @@ def describe(torch: Any, kind: str, index: int, data: dict[str, Any]) -> None:  
     shape = attempt(torch, space + ".get_device_capability", index) if space == "cuda" else None
     properties = attempt(torch, space + ".get_device_properties", index)
     device["name"] = str(name or getattr(properties, "name", ""))
-    if kind == "cuda" and isinstance(shape, (list, tuple)) and len(shape) == 2:  # noqa: PLR2004
+    if kind == "cuda" and isinstance(shape, (list, tuple)) and len(shape) == 2:
         device["compute_capability"] = f"{shape[0]}.{shape[1]}"
         device["bf16"] = tuple(shape) >= (8, 0)
     elif kind == "rocm":
@@ -310,7 +310,7 @@ def describe(torch: Any, kind: str, index: int, data: dict[str, Any]) -> None:  
     device["memory_total"] = size if isinstance(size, int) and size >= 0 else None
 
 
-def matmul(torch: Any, device: str, dtype: str) -> None:  # noqa: ANN401
+def matmul(torch: Any, device: str, dtype: str) -> None:
     """Compare a product on the device with that of the CPU."""
     kind = reach(torch, dtype)
     left = reach(torch, "randn")(64, 64)
@@ -323,7 +323,7 @@ def matmul(torch: Any, device: str, dtype: str) -> None:  # noqa: ANN401
         raise ValueError(msg)
 
 
-def attention(torch: Any, device: str, data: dict[str, Any]) -> None:  # noqa: ANN401
+def attention(torch: Any, device: str, data: dict[str, Any]) -> None:
     """Which back-ends of scaled dot product attention run."""
     data["attention"] = []
     run = reach(torch, "nn.functional.scaled_dot_product_attention")
@@ -350,7 +350,7 @@ def attention(torch: Any, device: str, data: dict[str, Any]) -> None:  # noqa: A
                 warnings.simplefilter("ignore")
                 with choose(backend):
                     float(run(query, query, query).sum())
-        except Exception as error:  # noqa: BLE001  this back-end is not for this device
+        except Exception as error:  # this back-end is not for this device
             last = error
         else:
             data["attention"].append(name)
@@ -358,10 +358,10 @@ def attention(torch: Any, device: str, data: dict[str, Any]) -> None:  # noqa: A
         raise last
 
 
-def compiled(torch: Any, device: str) -> None:  # noqa: ANN401
+def compiled(torch: Any, device: str) -> None:
     """torch.compile of one line."""
     double = reach(torch, "compile")(lambda x: x * 2 + 1)
-    if float(double(reach(torch, "ones")(8, device=device)).sum()) != 24.0:  # noqa: PLR2004
+    if float(double(reach(torch, "ones")(8, device=device)).sum()) != 24.0:
         msg = "the compiled function gave a wrong result"
         raise ValueError(msg)
 
@@ -413,7 +413,7 @@ def device_name(kind: str, index: int) -> str:
     return "mps" if kind == "mps" else f"{'xpu' if kind == 'xpu' else 'cuda'}:{index}"
 
 
-def run_device(tell: Teller, torch: Any, kind: str, index: int) -> None:  # noqa: ANN401
+def run_device(tell: Teller, torch: Any, kind: str, index: int) -> None:
     """Stages of one device."""
     device = device_name(kind, index)
     tell.stage("device " + device, lambda data: describe(torch, kind, index, data))
@@ -440,23 +440,24 @@ def run_libraries(tell: Teller, *, torch: bool) -> None:
 def die_with_the_doctor() -> None:
     """Linux: have the kernel end this process when the doctor is gone, even amid a hang."""
     try:
-        import ctypes  # noqa: PLC0415
+        import ctypes
 
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
-    except Exception:  # noqa: BLE001, S110  not Linux, or no ctypes: the closed stream ends it
+    except Exception:  # not Linux, or no ctypes: the closed stream ends it
         pass
 
 
 def main() -> None:
     """Read the arguments and run everything."""
     sys.dont_write_bytecode = True
-    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    here = os.path.dirname(os.path.abspath(__file__))
     # the folder of this script is no place of the user's
-    if sys.path and os.path.abspath(sys.path[0] or ".") == here:  # noqa: PTH100
+    if sys.path and os.path.abspath(sys.path[0] or ".") == here:
         del sys.path[0]
     arguments = sys.argv[1:]
-    skip = [value for flag, value in zip(arguments, arguments[1:]) if flag == "--skip"]  # noqa: B905, RUF007
-    seconds = [value for flag, value in zip(arguments, arguments[1:]) if flag == "--seconds"]  # noqa: B905, RUF007
+    pairs = list(zip(arguments, arguments[1:]))  # noqa: B905, RUF007  of Python 3.10
+    skip = [value for flag, value in pairs if flag == "--skip"]
+    seconds = [value for flag, value in pairs if flag == "--seconds"]
     if sys.platform.startswith("linux"):
         die_with_the_doctor()
     tell = Teller(skip, float(seconds[0]) if seconds else 0.0)
