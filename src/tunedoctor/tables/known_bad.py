@@ -1,0 +1,187 @@
+"""Combinations of packages that installers accept and that break, over known_bad.json.
+
+Each row names the check that it belongs to. Versions alone fire rows of trigger "versions"; "versions+env" needs the
+facts in `env` too; "symptom" rows fire only where an error text says so, since their versions are in order.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from tunedoctor.facts import Environment, Errors, Packages, TorchBuild, Unknown
+from tunedoctor.tables.load import table
+from tunedoctor.versions import pep440, within
+
+Severity = Literal["error", "warning", "note"]
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One combination."""
+
+    id: str
+    check: str
+    """Id of the check that reports it."""
+    title: str
+    level: str
+    severity: Severity
+    stage: str
+    """Where it bites: import, model-load, train, resume, compile, runtime."""
+    trigger: Literal["versions", "versions+env", "symptom"]
+    when: dict[str, str]
+    """Normalised name -> specifier: all installed and inside."""
+    when_not: dict[str, str] = {}
+    """Installed, and outside."""
+    absent: tuple[str, ...] = ()
+    """Not installed."""
+    env: dict[str, Any] = {}
+    symptom: str = ""
+    """Regular expression over an error text."""
+    cause: str = ""
+    fix: dict[str, str] = {}
+    """What to install in place of it."""
+    fix_alt: dict[str, str] = {}
+    fix_text: str = ""
+    fix_uninstall: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    verified: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The packages that the row is about, those that are installed."""
+        return (*self.when, *self.when_not)
+
+
+class Broken(NamedTuple):
+    """A row that fires."""
+
+    row: Row
+    versions: dict[str, str]
+    """Installed version of each package of the row."""
+    said: str
+    """What the error said, "" where the versions alone tell."""
+
+
+@cache
+def rows(check: str) -> tuple[Row, ...]:
+    """Return the rows of one check."""
+    return _by_check().get(check, ())
+
+
+@cache
+def _by_check() -> dict[str, tuple[Row, ...]]:
+    found: dict[str, list[Row]] = {}
+    for row in msgspec.convert(table("known_bad")["rows"], tuple[Row, ...]):
+        found.setdefault(row.check, []).append(row)
+    return {check: tuple(some) for check, some in found.items()}
+
+
+def broken_pairs(
+    check: str,
+    packages: Packages,
+    torch: TorchBuild | None = None,
+    environment: Environment | Unknown | None = None,
+    errors: Errors | Unknown | None = None,
+) -> tuple[Broken, ...]:
+    """Return the rows of a check that fire, errors first, in the order of the table.
+
+    The release of torch is that of the build where there is one. Where the packages are told in part only, a package
+    that is not named counts as neither installed nor absent.
+    """
+    installed = versions_of(packages, torch)
+    texts = [one.text for one in errors.errors] if isinstance(errors, Errors) else []
+    found: list[Broken] = []
+    for row in rows(check):
+        if not _versions_fit(row, installed, complete=packages.complete):
+            continue
+        said = _said(row, texts)
+        if said or (
+            row.trigger != "symptom"
+            and (row.trigger == "versions" or _facts_fit(row.env, packages, torch, environment))
+        ):
+            found.append(Broken(row, {n: installed[n] for n in row.names}, said))
+    return tuple(sorted(found, key=lambda one: (_ORDER[one.row.severity], not one.said)))
+
+
+_ORDER = {"error": 0, "warning": 1, "note": 2}
+
+
+def versions_of(packages: Packages, torch: TorchBuild | None) -> dict[str, str]:
+    """Return name -> version; torch as its own files state it, since metadata lack the local label."""
+    found = {one.name: one.version for one in packages.distributions}
+    if torch is not None and torch.version:
+        found["torch"] = torch.version
+    return found
+
+
+def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> bool:
+    for name, specifier in row.when.items():
+        version = installed.get(name)
+        if version is None or (specifier != "*" and not _inside(version, specifier)):
+            return False
+    for name, specifier in row.when_not.items():
+        version = installed.get(name)
+        if version is None or _inside(version, specifier) is not False:
+            return False
+    return not row.absent or (complete and not any(name in installed for name in row.absent))
+
+
+@cache
+def _inside(version: str, specifier: str) -> bool | None:
+    """`within`, whose answers are kept: many rows ask for the same few pairs."""
+    return within(version, specifier)
+
+
+def _said(row: Row, texts: list[str]) -> str:
+    """Return the line of an error from where the row's expression matches."""
+    if not row.symptom:
+        return ""
+    for text in texts:
+        found = re.search(row.symptom, text)
+        if found:
+            end = text.find("\n", found.end())
+            line = text[found.start() : end if end >= 0 else None]
+            return " ".join(line.split())[:160]
+    return ""
+
+
+def _facts_fit(
+    env: Mapping[str, Any],
+    packages: Packages,
+    torch: TorchBuild | None,
+    environment: Environment | Unknown | None,
+) -> bool:
+    """Tell whether the facts of `env` are known to hold; a key that nobody knows does not."""
+    for key, want in env.items():
+        match key:
+            case "env_var":
+                if not isinstance(environment, Environment) or any(
+                    environment.get(name) != value for name, value in want.items()
+                ):
+                    return False
+            case "conda":
+                if torch is None or torch.conda is not bool(want):
+                    return False
+            case "cuda_available":
+                # a build without CUDA for sure has none; of other builds the packages cannot tell
+                if want is not False or torch is None or torch.accelerator not in ("cpu", "mps"):
+                    return False
+            case _:
+                return False
+    return packages.complete
+
+
+def bitsandbytes_cuda(version: str) -> tuple[int, ...]:
+    """Return the CUDA releases (128 for 12.8) whose binary the Linux wheel of a release holds; () where not known."""
+    one = pep440(version)
+    table_rows: list[dict[str, Any]] = table("known_bad")["bitsandbytes"]["binaries"]
+    floors = [(pep440(row["since"]), tuple(row["cuda"])) for row in table_rows]
+    if one is None or floors[0][0] is None or one < floors[0][0]:
+        return ()
+    for (_, codes), (following, _) in pairwise(floors):
+        if following is not None and one < following:
+            return codes
+    return floors[-1][1]
