@@ -1,15 +1,20 @@
 """All that a check or a fix may import, built in or from a plug-in."""
 
+from tunedoctor.compiled import Coverage, code_list, coverage
+from tunedoctor.cures import pinned, pip_command
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.facts import __all__ as _facts
 from tunedoctor.findings import Finding, check
 from tunedoctor.rebuild import Rebuild, rebuild_cuda, rebuild_rocm, rebuild_xpu
+from tunedoctor.requirements import Unmet, unmet
 from tunedoctor.shells import set_variable, unset_variable
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_by_pci
+from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.told import known, told
+from tunedoctor.torch_install import TorchInstall, companion_install, torch_install
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.visible import entries, visible_gpus
 from tunedoctor.wheels import (
@@ -33,6 +38,20 @@ from tunedoctor.wording import gib, listed, pip
 
 __all__ = [  # noqa: PLE0604  the fact types are listed where they are defined
     *_facts,
+    "Broken",
+    "TorchInstall",
+    "Unmet",
+    "bitsandbytes_cuda",
+    "broken_pairs",
+    "companion_install",
+    "pinned",
+    "pip_command",
+    "torch_install",
+    "unmet",
+    "versions_of",
+    "coverage",
+    "code_list",
+    "Coverage",
     "xid_meaning",
     "visible_gpus",
     "unset_variable",

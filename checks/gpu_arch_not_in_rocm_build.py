@@ -1,0 +1,158 @@
+"""The ROCm build of PyTorch has no code for the AMD GPU.
+
+What it means
+    A ROCm build contains code objects for a list of gfx targets. A GPU that is not among them is counted as available,
+    and its first kernel fails. RX 6600 to 6750 (gfx1031, gfx1032) run the code of gfx1030 when
+    HSA_OVERRIDE_GFX_VERSION says so, and gfx1101 to gfx1103 that of gfx1100.
+
+How it is found
+    The kernel names the target of each GPU; the list stands in the binary or in the table of wheels.
+
+Cures
+    The override, where one is known to work; else a build with the target.
+
+When to ignore it
+    Where the GPU is an integrated one that training leaves alone.
+
+Seen as
+    HIP error: invalid device function
+    rocBLAS error: Cannot read TensileLibrary.dat for GPU arch
+    no kernel image is available for execution on the device
+"""
+
+import re
+
+from tunedoctor.api import (
+    AmdGpu,
+    AmdGpus,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    listed,
+    rocm_archs,
+    set_variable,
+    told,
+)
+
+MEANS = "the first kernel fails with 'HIP error: invalid device function', or the process crashes"
+SIBLINGS = {f"gfx103{n}": ("gfx1030", "10.3.0") for n in range(1, 7)} | {
+    f"gfx110{n}": ("gfx1100", "11.0.0") for n in range(1, 4)
+}
+"""Target -> the one whose code it runs, and the override that says so. Source: rocm.json of 2026-11-24."""
+STOPGAP = {"gfx1150", "gfx1151"}
+"""gfx115x were seen to run with 11.0.0, where a build lacks them."""
+SAID = (
+    "HIP error: invalid device function",
+    "ROCm error: invalid device function",
+    r"Cannot read \S*TensileLibrary",
+    r"hipErrorNoBinaryForGpu",
+    "hipErrorInvalidDeviceFunction",
+)
+
+
+@check(
+    "gpu-arch-not-in-rocm-build",
+    "This PyTorch has no code for this AMD GPU",
+    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
+)
+def gpu_arch_not_in_rocm_build(  # noqa: PLR0913  build, GPUs and override
+    torch: TorchBuild | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    environment: Environment | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    host: Host | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Compare the targets; integrated GPUs count only where there is no other."""
+    build, run, variables = known(torch), known(runtime), known(environment)
+    if build is not None and build.accelerator != "rocm":
+        return None
+    gpus = _training_gpus(known(amd), run)
+    archs = _archs(build, run)
+    override = variables.get("HSA_OVERRIDE_GFX_VERSION") if variables else None
+    lacking = [gpu for gpu in gpus if gpu.gfx and gpu.gfx not in archs] if archs else []
+    if not lacking or override:
+        return _from_text(build, gpus, archs, errors, known(host)) if not (archs and gpus) else None
+    first = lacking[0]
+    version = f"torch {build.version}" if build else "this PyTorch"
+    found = f"{first.name or 'the GPU'} is {first.gfx}; {version} has code for {listed(archs, 16)}"
+    return _cure(found, first.gfx, archs, known(host), known(interpreter))
+
+
+def _cure(
+    found: str,
+    gfx: str,
+    archs: tuple[str, ...],
+    host: Host | None,
+    interpreter: Interpreter | None = None,
+) -> Finding:
+    sibling, value = SIBLINGS.get(gfx, ("", ""))
+    if gfx in STOPGAP:
+        sibling, value = "gfx1100", "11.0.0"
+    if sibling and (sibling in archs or not archs) and not (host and host.os == "windows"):
+        return Finding(
+            found=found,
+            means=MEANS,
+            cure=set_variable(host, "HSA_OVERRIDE_GFX_VERSION", value),
+            cure_note=f"in the shell that starts training: {gfx} then runs the code of {sibling}"
+            + ("; a stopgap until a build with the target is installed" if gfx in STOPGAP else ""),
+        )
+    python = (interpreter.executable if interpreter else "") or "python"
+    return Finding(
+        found=found,
+        means=MEANS,
+        cure=f'{python} -m pip install "torch[device-{gfx}]"',
+        cure_note="from AMD's own index of ROCm wheels (TheRock), which builds for each target; "
+        "the PyTorch index has no such build"
+        if gfx not in ("gfx1010", "gfx1011", "gfx1012")
+        else "from AMD's own index of ROCm wheels (TheRock); an override to 10.3.0 is unreliable on RDNA1",
+    )
+
+
+def _training_gpus(amd: AmdGpus | None, run: Runtime | None) -> list[AmdGpu]:
+    gpus = list(amd.gpus) if amd else []
+    if not gpus and run is not None:
+        gpus = [
+            AmdGpu(index=d.index, gfx=d.gfx, name=d.name) for d in run.devices if d.kind == "rocm"
+        ]
+    return [gpu for gpu in gpus if not gpu.integrated] or gpus
+
+
+def _archs(build: TorchBuild | None, run: Runtime | None) -> tuple[str, ...]:
+    for archs in (run.archs if run else (), build.archs if build else ()):
+        targets = tuple(dict.fromkeys(a.split(":")[0] for a in archs if a.startswith("gfx")))
+        if targets:
+            return targets
+    return rocm_archs(build.version, build.hip) if build else ()
+
+
+def _from_text(
+    build: TorchBuild | None,
+    gpus: list[AmdGpu],
+    archs: tuple[str, ...],
+    errors: Errors | Unknown | None,
+    host: Host | None,
+) -> Finding | None:
+    said = told(errors, *SAID)
+    if not said or "current device: 1" in said:
+        return None
+    named = re.search(r"gfx[0-9a-f]{3,5}", said)
+    gfx = gpus[0].gfx if gpus else named[0] if named else ""
+    version = f" of torch {build.version}" if build else ""
+    found = f"the error '{said}'{version}{f' on {gfx}' if gfx else ''}"
+    if gfx:
+        return _cure(found, gfx, archs, host)
+    return Finding(
+        found=found,
+        means=MEANS,
+        cure='python -c "import torch; print(torch.cuda.get_arch_list())"',
+        cure_note="prints the targets of the build; `rocminfo | grep gfx` prints that of the GPU: they have to agree",
+    )

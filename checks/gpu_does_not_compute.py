@@ -1,0 +1,50 @@
+"""A multiplication on the GPU failed or gave a wrong result.
+
+What it means
+    PyTorch sees the GPU, and the simplest computation on it does not work. Nearly always another finding says why.
+
+How it is found
+    `doctor check --deep` multiplies two small matrices on each GPU in float32, float16 and bfloat16 and compares them
+    with the CPU.
+
+Cures
+    Those of the finding above it. Alone: another card if there is one; wrong results point at the hardware.
+
+When to ignore it
+    Where only bfloat16 fails on a card without it.
+
+Seen as
+    CUDA error: no kernel image is available for execution on the device
+    CUDA error: CUBLAS_STATUS_NOT_INITIALIZED
+    HIP error: invalid device function
+"""
+
+from tunedoctor.api import Finding, Runtime, check
+
+
+@check("gpu-does-not-compute", "A multiplication on the GPU fails")
+def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
+    """Take the first stage `matmul DEVICE DTYPE` that went wrong."""
+    failed = [
+        stage
+        for stage in runtime.stages
+        if stage.name.startswith("matmul ")
+        and not stage.name.startswith("matmul cpu")
+        and stage.outcome in ("failed", "crashed", "hung")
+    ]
+    if not failed or all(stage.name.endswith("bfloat16") for stage in failed):
+        return None
+    first = failed[0]
+    _, device, dtype = (*first.name.split(" "), "", "")[:3]
+    text = (first.error.strip().splitlines() or [first.outcome])[-1][:200]
+    wrong = "is off by" in text
+    return Finding(
+        title="The GPU computes wrong results" if wrong else "",
+        found=f"{device} in {dtype}: {text}",
+        means="the losses of a training run are wrong"
+        if wrong
+        else "training stops at its first step with that error",
+        cure="sudo dmesg | grep -E 'NVRM|Xid|amdgpu' | tail -20",
+        cure_note="root; shows whether the driver blames the card",
+        evidence=(f"doctor check --deep, stage '{first.name}'",),
+    )

@@ -1,0 +1,84 @@
+"""The GPU has no bf16: train in fp16.
+
+What it means
+    Tensor cores multiply bf16 from compute capability 8.0 (Ampere, 2020) on. Older cards, and AMD's RDNA2, emulate it,
+    slowly, or refuse. fp16 with loss scaling works on them; models that were trained in bf16 can overflow in it.
+
+How it is found
+    The compute capability of the GPUs that a process sees, or the gfx target.
+
+Cures
+    fp16=True and bf16=False in the training arguments.
+
+When to ignore it
+    Where the job says fp16 already.
+
+Seen as
+    Your setup doesn't support bf16/gpu
+    bf16 is not supported on this GPU
+    Bfloat16 is only supported on GPUs with compute capability of at least 8.0
+"""
+
+from tunedoctor.api import (
+    AmdGpus,
+    Environment,
+    Errors,
+    Finding,
+    NvidiaGpus,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    listed,
+    parts,
+    told,
+    visible_gpus,
+)
+
+SAID = (
+    "Your setup doesn't support bf16",
+    "bf16 is not supported on this GPU",
+    "Bfloat16 is only supported on GPUs",
+)
+
+
+@check("gpu-lacks-bf16", "The GPU has no bf16: train in fp16", "note", advice=True)
+def gpu_lacks_bf16(
+    nvidia: NvidiaGpus | None,
+    amd: AmdGpus | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Go by the best GPU of the build's vendor; an error text makes an error of it."""
+    build = known(torch)
+    said = told(errors, *SAID)
+    names = _nvidia(nvidia, environment)
+    if build is not None and build.accelerator == "rocm":
+        radeons = known(amd)
+        discrete = [g for g in radeons.gpus if not g.integrated] if radeons else []
+        old = discrete and all(
+            g.gfx.startswith(("gfx103", "gfx101", "gfx900", "gfx906")) for g in discrete
+        )
+        names = (
+            listed(dict.fromkeys(f"{g.name or 'GPU'} ({g.gfx})" for g in discrete)) if old else ""
+        )
+    if not names and not said:
+        return None
+    return Finding(
+        severity="error" if said else None,
+        found=names or f"the error '{said}'",
+        means='bf16=True stops with "Your setup doesn\'t support bf16/gpu" or runs several times slower',
+        cure="Set fp16=True and bf16=False in the training arguments",
+        cure_note="torch.cuda.is_bf16_supported() counts emulation too; with including_emulation=False it does not",
+    )
+
+
+def _nvidia(gpus: NvidiaGpus | None, environment: Environment | Unknown | None) -> str:
+    cards = visible_gpus(gpus.gpus, environment) if gpus else ()
+    told_ = [card for card in cards if card.compute_capability]
+    if not told_ or any(parts(card.compute_capability) >= (8, 0) for card in told_):
+        return ""
+    return listed(
+        dict.fromkeys(f"{c.name} (compute capability {c.compute_capability})" for c in told_)
+    )

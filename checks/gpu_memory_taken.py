@@ -1,0 +1,61 @@
+"""Other programs hold much of the memory of a GPU.
+
+What it means
+    Memory that a desktop, a notebook kernel or another user's job holds is not there for training. A forgotten kernel
+    keeps its model until it is stopped.
+
+How it is found
+    The driver tells total and free memory and the processes of each GPU.
+
+Cures
+    Stop the process, or train on another GPU.
+
+When to ignore it
+    Where the job fits in what is left.
+
+Seen as
+    CUDA out of memory. Tried to allocate
+    including non-PyTorch memory, this process has
+"""
+
+from tunedoctor.api import (
+    Environment,
+    Finding,
+    NvidiaGpus,
+    Unknown,
+    check,
+    gib,
+    listed,
+    visible_gpus,
+)
+
+SHARE = 0.3
+"""Part of the memory that has to be taken before it is worth a word."""
+
+
+@check("gpu-memory-taken", "Other programs hold much of the GPU's memory", "note", advice=True)
+def gpu_memory_taken(gpus: NvidiaGpus, environment: Environment | Unknown | None) -> Finding | None:
+    """Take the GPU that is fullest."""
+    full = [
+        (1 - card.memory_free / card.memory_total, card)
+        for card in visible_gpus(gpus.gpus, environment)
+        if card.memory_total and card.memory_free is not None and not card.unified_memory
+    ]
+    taken, card = max(full, key=lambda one: one[0], default=(0.0, None))
+    if card is None or taken <= SHARE or not card.memory_total or card.memory_free is None:
+        return None
+    biggest = sorted(card.processes, key=lambda p: p.memory or 0, reverse=True)
+    holders = listed(
+        f"{process.name or 'process'} ({process.pid}{', ' + gib(process.memory) if process.memory else ''})"
+        for process in biggest[:4]
+    )
+    return Finding(
+        found=f"GPU {card.index} ({card.name}): {gib(card.memory_free)} of {gib(card.memory_total)} free"
+        + (f"; held by {holders}" if holders else ""),
+        means="training gets what is left: 'CUDA out of memory' comes sooner",
+        cure=f"kill {biggest[0].pid}" if biggest and biggest[0].pid > 1 else "nvidia-smi",
+        cure_note="ends that program: save its work first"
+        if biggest
+        else "lists the programs on each GPU",
+        evidence=("NVML",),
+    )

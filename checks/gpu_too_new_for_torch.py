@@ -1,0 +1,151 @@
+"""The PyTorch build holds no code for a GPU that is newer than it.
+
+What it means
+    A build contains machine code for a list of compute capabilities. Code for X.Y runs on a GPU of the same X and a Y
+    as high or higher, on no other. A card of a later generation than the newest code cannot compute anything:
+    torch.cuda.is_available() is True, and the first kernel fails.
+
+How it is found
+    The list stands in the binary, or in the table of wheels; the driver names the compute capability of each card.
+    Sub-versions count as the rule says: sm_86 code runs on an RTX 4090 (8.9), sm_120 code on a GB10 (12.1).
+
+Cures
+    A build with code for the card: RTX 50 and B200 need torch 2.7 for CUDA 12.8 or newer, Jetson Thor CUDA 13.
+
+When to ignore it
+    Where the card is not meant for training: leave it out of CUDA_VISIBLE_DEVICES.
+
+Seen as
+    with CUDA capability sm_120 is not compatible with the current PyTorch installation
+    no kernel image is available for execution on the device
+    CUDA error: no kernel image is available for execution on the device
+"""
+
+import re
+
+from tunedoctor.api import (
+    Container,
+    Coverage,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpu,
+    NvidiaGpus,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    code_list,
+    coverage,
+    cuda_of,
+    driver_floor,
+    install_driver,
+    known,
+    listed,
+    parts,
+    rebuild_cuda,
+    set_variable,
+    told,
+)
+
+MEANS = (
+    "the first kernel on it fails with 'no kernel image is available for execution on the device'"
+)
+REFUSED = r"\S+ \S+ [^:]{0,60}with CUDA capability sm_\d+\S* is not compatible"
+
+
+@check(
+    "gpu-too-new-for-torch",
+    "This PyTorch has no code for this GPU, which is newer",
+    explains=["cuda-old", "gpu-does-not-compute", "torch-sees-no-gpu"],
+)
+def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the cure
+    torch: TorchBuild | Unknown | None,
+    gpus: NvidiaGpus | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    host: Host | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    environment: Environment | Unknown | None,
+    container: Container | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Compare each card with the code of the build; where they are not known, read torch's own warning."""
+    build, system = known(torch), known(host)
+    seen = coverage(build, known(gpus), known(runtime), system, known(interpreter), environment)
+    cards = seen.too_new if seen else ()
+    if seen is None:
+        cards = _from_text(errors)
+    if not cards:
+        return None
+    capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
+    names = listed(dict.fromkeys(f"{card.name} ({card.compute_capability})" for card in cards))
+    found = f"{names}; {_code(build, seen)}"
+    evidence = (seen.source,) if seen and seen.source else ()
+    if seen is not None and seen.works:
+        uuids = [card.uuid or str(card.index) for card in seen.works]
+        return Finding(
+            title="This PyTorch has no code for one GPU, which is newer",
+            severity="warning",
+            found=f"{found}; it runs on {listed(dict.fromkeys(c.name for c in seen.works))}",
+            means=f"{MEANS}; Trainer and device_map='auto' use all GPUs",
+            cure=set_variable(system, "CUDA_VISIBLE_DEVICES", ",".join(uuids)),
+            cure_note="leaves that GPU out",
+            evidence=evidence,
+        )
+    module = known(driver)
+    version = module.version if module else ""
+    title = "This PyTorch has no code for the GPU of this Jetson" if "8.7" in capabilities else ""
+    fit = rebuild_cuda(system, known(interpreter), build, version, capabilities)
+    if fit is not None:
+        return Finding(
+            title=title,
+            found=found,
+            means=MEANS,
+            cure=fit.command,
+            cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
+            evidence=evidence,
+        )
+    later = rebuild_cuda(system, known(interpreter), build, "", capabilities)
+    if later is None:
+        return Finding(
+            title=title,
+            found=found,
+            means=f"{MEANS}; no PyTorch wheel for this Python and system has code for it",
+            cure="Install the PyTorch wheel that the maker of the device offers",
+            cure_note="or build from source with TORCH_CUDA_ARCH_LIST=" + ";".join(capabilities),
+            evidence=evidence,
+        )
+    windows = system is not None and (system.os == "windows" or system.wsl == 2)
+    floor = driver_floor(cuda_of(later.variant), windows=windows)
+    install = install_driver(system, floor, container=known(container))
+    return Finding(
+        title=title,
+        found=f"{found}; driver {version} is below {floor}, which builds with such code need",
+        means=MEANS,
+        cure=install.command,
+        cure_note=f"{install.note}; then {later.command}",
+        evidence=evidence,
+    )
+
+
+def _code(build: TorchBuild | None, seen: Coverage | None) -> str:
+    name = f"torch {build.version}" if build else "this PyTorch"
+    if seen is not None and seen.archs:
+        return f"{name} has code for {code_list(seen.archs)}"
+    if build is not None and build.cuda:
+        return f"{name} is built with CUDA {build.cuda}, which knows no such GPU"
+    return f"{name} says that it is not compatible"
+
+
+def _from_text(errors: Errors | Unknown | None) -> tuple[NvidiaGpu, ...]:
+    """Take name and capability from torch's warning; 8.0 and newer were never dropped."""
+    said = told(errors, REFUSED)
+    found = re.search(r"(.*?) with CUDA capability sm_(\d+)(\d)", said)
+    if not found or parts(f"{found[2]}.{found[3]}") < (8, 0):
+        return ()
+    name = re.sub(r".*(?:Warning|Error):\s*", "", found[1]).strip()
+    return (NvidiaGpu(index=0, name=name, compute_capability=f"{found[2]}.{found[3]}"),)

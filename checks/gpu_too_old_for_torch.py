@@ -1,0 +1,140 @@
+"""The PyTorch build no longer holds code for an old GPU, or never did.
+
+What it means
+    Newer builds leave old generations out: CUDA 13 builds start at 7.5, and CUDA 12.8 builds lost 5.0 to 6.1 at once
+    and 7.0 with torch 2.11. Builds for CUDA 12.6 still carry Maxwell, Pascal and Volta, up to torch 2.14.
+
+How it is found
+    The list stands in the binary, or in the table of wheels; the driver names the compute capability of each card.
+
+Cures
+    A build that still has code for the card.
+
+When to ignore it
+    Where the card only drives a screen: leave it out of CUDA_VISIBLE_DEVICES.
+
+Seen as
+    with CUDA capability sm_60 is not compatible with the current PyTorch installation
+    PyTorch no longer supports this GPU because it is too old
+    The minimum cuda capability supported by this library is
+    no kernel image is available for execution on the device
+"""
+
+import re
+
+from tunedoctor.api import (
+    Coverage,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpu,
+    NvidiaGpus,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    code_list,
+    coverage,
+    cuda_of,
+    known,
+    listed,
+    parts,
+    rebuild_cuda,
+    set_variable,
+    told,
+)
+
+MEANS = (
+    "the first kernel on it fails with 'no kernel image is available for execution on the device'"
+)
+REFUSED = r"\S+ \S+ [^:]{0,60}with CUDA capability sm_\d+\S* is not compatible"
+TOO_OLD = (
+    "no longer supports this GPU because it is too old",
+    "minimum cuda capability supported by this library",
+)
+
+
+@check(
+    "gpu-too-old-for-torch",
+    "This PyTorch has no code for this old GPU",
+    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
+)
+def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the cure
+    torch: TorchBuild | Unknown | None,
+    gpus: NvidiaGpus | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    host: Host | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Compare each card with the code of the build; where they are not known, read torch's own warning."""
+    build, system = known(torch), known(host)
+    seen = coverage(build, known(gpus), known(runtime), system, known(interpreter), environment)
+    cards = seen.too_old if seen else ()
+    said = "" if seen else told(errors, *TOO_OLD)
+    if seen is None:
+        cards = _from_text(errors)
+    if not cards and not said:
+        return None
+    capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
+    names = listed(dict.fromkeys(f"{card.name} ({card.compute_capability})" for card in cards))
+    found = f"{names}; {_code(build, seen)}" if names else f"PyTorch says '{said}'"
+    evidence = (seen.source,) if seen and seen.source else ()
+    if seen is not None and seen.works:
+        uuids = [card.uuid or str(card.index) for card in seen.works]
+        return Finding(
+            title="This PyTorch has no code for one old GPU",
+            severity="warning",
+            found=f"{found}; it runs on {listed(dict.fromkeys(c.name for c in seen.works))}",
+            means=f"{MEANS}; Trainer and device_map='auto' use all GPUs",
+            cure=set_variable(system, "CUDA_VISIBLE_DEVICES", ",".join(uuids)),
+            cure_note="leaves that GPU out",
+            evidence=evidence,
+        )
+    module = known(driver)
+    fit = rebuild_cuda(
+        system,
+        known(interpreter),
+        build,
+        module.version if module else "",
+        capabilities or ("7.0",),
+    )
+    if fit is not None:
+        return Finding(
+            found=found,
+            means=MEANS,
+            cure=fit.command,
+            cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
+            evidence=evidence,
+        )
+    return Finding(
+        found=found,
+        means=f"{MEANS}; no PyTorch wheel for this Python, system and driver has code for it",
+        cure="Train on a GPU of compute capability 5.0 or newer"
+        if any(parts(c) < (5,) for c in capabilities)
+        else "Make a virtual environment with Python 3.12 and install torch for CUDA 12.6 there",
+        cure_note="small models also train on the CPU",
+        evidence=evidence,
+    )
+
+
+def _code(build: TorchBuild | None, seen: Coverage | None) -> str:
+    name = f"torch {build.version}" if build else "this PyTorch"
+    if seen is not None and seen.archs:
+        return f"{name} has code for {code_list(seen.archs)}"
+    return f"{name} says that it is not compatible"
+
+
+def _from_text(errors: Errors | Unknown | None) -> tuple[NvidiaGpu, ...]:
+    """Take name and capability from torch's warning; below 8.0 it means that the card is too old."""
+    said = told(errors, REFUSED)
+    found = re.search(r"(.*?) with CUDA capability sm_(\d+)(\d)", said)
+    if not found or parts(f"{found[2]}.{found[3]}") >= (8, 0):
+        return ()
+    name = re.sub(r".*(?:Warning|Error):\s*", "", found[1]).strip()
+    return (NvidiaGpu(index=0, name=name, compute_capability=f"{found[2]}.{found[3]}"),)

@@ -1,0 +1,67 @@
+"""The machine has no GPU that PyTorch could train on.
+
+What it means
+    Models of a few hundred million parameters train on a CPU in hours. A 7B model does not: one step takes minutes, and
+    its weights alone fill 15 GB of RAM. Checking, exporting and small tests need no GPU.
+
+How it is found
+    No NVIDIA, AMD, discrete Intel or Apple GPU on the bus or from a driver.
+
+Cures
+    Move the job to a machine with a GPU; train a small model here.
+
+When to ignore it
+    On login nodes, build servers and laptops that only prepare jobs.
+
+Seen as
+    Found no NVIDIA driver on your system
+"""
+
+from tunedoctor.api import (
+    AmdGpus,
+    AppleGpu,
+    Finding,
+    Host,
+    IntelGpu,
+    NvidiaDriver,
+    NvidiaGpus,
+    PciBus,
+    Unknown,
+    check,
+    known,
+)
+
+
+@check("no-gpu", "No GPU to train on", "note", advice=True)
+def no_gpu(  # noqa: PLR0913  every vendor
+    nvidia: NvidiaGpus | None,
+    amd: AmdGpus | None,
+    intel: IntelGpu | None,
+    apple: AppleGpu | None,
+    pci: PciBus | None,
+    driver: NvidiaDriver | Unknown | None,
+    host: Host | Unknown | None,
+) -> Finding | None:
+    """Every vendor has to be known not to be there."""
+    radeon = amd is not None and any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in amd.gpus)
+    on_bus = pci is not None and bool(pci.of("10de"))
+    if (
+        (nvidia is not None and nvidia.gpus)
+        or radeon
+        or (intel is not None and intel.discrete)
+        or apple is not None
+        or on_bus
+        or known(driver) is not None
+    ):
+        return None
+    system = known(host)
+    if system is not None and system.os == "macos" and system.machine == "arm64":
+        return None
+    where = "on the PCI bus" if pci is not None and pci.devices else "in this machine"
+    return Finding(
+        found=f"no NVIDIA, AMD, discrete Intel or Apple GPU {where}",
+        means="small models, up to about 1B parameters, fine-tune on the CPU; a 7B model takes minutes for each step",
+        cure="Train 7B models on a machine with a GPU of 16 GiB or more",
+        cure_note="everything else that the doctor checks holds for the CPU too",
+        evidence=("/sys/bus/pci/devices",) if pci is not None else (),
+    )

@@ -1,0 +1,190 @@
+"""The PyTorch build has no support for the GPU that the machine has.
+
+What it means
+    PyTorch comes in builds for CUDA (NVIDIA), ROCm (AMD), XPU (Intel) and for the CPU alone; one build knows one of
+    them. On Windows the default index carries CPU builds only, and a later `pip install` of another package can put
+    one in place of a CUDA build.
+
+How it is found
+    torch/version.py of the target says what the build is for; the driver lists the GPUs. Only GPUs that some build
+    supports count: no old Kepler card, no integrated Radeon.
+
+Cures
+    The same release built for the GPU.
+
+When to ignore it
+    Where the CPU build is wanted, as for exporting or testing.
+
+Seen as
+    Torch not compiled with CUDA enabled
+    AssertionError: Torch not compiled with CUDA enabled
+    Torch not compiled with XPU enabled
+"""
+
+import re
+
+from tunedoctor.api import (
+    AmdGpus,
+    Errors,
+    Finding,
+    Host,
+    IntelGpu,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpu,
+    NvidiaGpus,
+    RocmStack,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    cuda_of,
+    install_driver,
+    known,
+    listed,
+    parts,
+    rebuild_cuda,
+    rebuild_rocm,
+    rebuild_xpu,
+    told,
+)
+
+MEANS = "training runs on the CPU, or stops with 'Torch not compiled with CUDA enabled'"
+ROCM = re.compile(r"gfx(?:90[068a]|94\d|950|103\d|110[0-2]|120[01])\Z")
+"""Discrete AMD targets that wheels have code for, RDNA2 siblings of gfx1030 with an override."""
+ARC = re.compile(r"\bArc\b.*\b[AB]\d{2,3}|Flex|Data Center GPU Max", re.IGNORECASE)
+SMALL = 4 << 30
+"""Bytes of GPU memory below which a CPU build is no fault."""
+OLDEST_DRIVER = "525.60.13"
+"""Floor of all CUDA 12 builds."""
+SAID = ("Torch not compiled with CUDA enabled", "not linked with support for cuda devices")
+
+
+@check(
+    "torch-cpu-only",
+    "This PyTorch build cannot use the GPU of this machine",
+    explains=["cuda-old", "torch-sees-no-gpu"],
+)
+def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
+    torch: TorchBuild | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    rocm: RocmStack | Unknown | None,
+    intel: IntelGpu | Unknown | None,
+    host: Host | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
+    build, run = known(torch), known(runtime)
+    said = told(errors, *SAID)
+    kind = build.accelerator if build else "unknown"
+    if (run is not None and run.gpu_available) or (kind == "unknown" and not said):
+        return None
+    cards, radeons, chips = known(nvidia), known(amd), known(intel)
+    usable = [c for c in cards.gpus if parts(c.compute_capability) >= (5,)] if cards else []
+    discrete = (
+        [g for g in radeons.gpus if not g.integrated and ROCM.match(g.gfx)] if radeons else []
+    )
+    arcs = [n for n in chips.names if ARC.search(n)] if chips and chips.discrete else []
+    stack, system, own = known(rocm), known(host), known(interpreter)
+    served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
+    name = f"torch {build.version} is {_what(build)}" if build else f"the error '{said}'"
+    if served.get(kind):
+        finding = None
+    elif usable:
+        finding = _nvidia(name, usable, build, known(driver), system, own)
+    elif discrete and (stack is None or stack.kfd in ("ok", "denied")):
+        finding = _amd(name, listed(g.name or g.gfx for g in discrete), build, system, own)
+    elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
+        finding = _intel(name, listed(chips.names if chips else ()), own, arc=bool(arcs))
+    elif said and cards is None and build is None:
+        finding = _from_text(name)
+    else:
+        finding = None
+    return finding
+
+
+def _from_text(name: str) -> Finding | None:
+    fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
+    if fit is None:
+        return None
+    return Finding(
+        found=name,
+        means=MEANS,
+        cure=fit.command,
+        cure_note=f"for NVIDIA GPUs under driver {OLDEST_DRIVER} or newer: about 3 GB, no reboot",
+    )
+
+
+def _what(build: TorchBuild) -> str:
+    if build.accelerator == "cuda":
+        return f"built for NVIDIA, CUDA {build.cuda}"
+    return {"rocm": "built for AMD, ROCm", "xpu": "built for Intel, XPU"}.get(
+        build.accelerator, "a CPU build"
+    )
+
+
+def _nvidia(  # noqa: PLR0913  what decides the cure
+    name: str,
+    usable: list[NvidiaGpu],
+    build: TorchBuild | None,
+    driver: NvidiaDriver | None,
+    host: Host | None,
+    interpreter: Interpreter | None,
+) -> Finding:
+    capabilities = tuple({card.compute_capability for card in usable})
+    small = max(card.memory_total or SMALL for card in usable) < SMALL
+    card, count = usable[0].name, len(usable)
+    fit = rebuild_cuda(host, interpreter, build, driver.version if driver else "", capabilities)
+    number = f"{count} x {card}" if count > 1 else card
+    if fit is None:
+        install = install_driver(host)
+        return Finding(
+            found=f"{name}; the machine has {number} under driver {driver.version if driver else 'not known'}",
+            means=MEANS,
+            cure=install.command,
+            cure_note=f"{install.note}; no CUDA build fits the present driver; then `doctor check` names one",
+        )
+    return Finding(
+        severity="note" if small else "error",
+        found=f"{name}; the machine has {number}",
+        means=MEANS,
+        cure=fit.command,
+        cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
+        evidence=(f"{build.location}/version.py",) if build and build.location else (),
+    )
+
+
+def _amd(
+    name: str,
+    cards: str,
+    build: TorchBuild | None,
+    host: Host | None,
+    interpreter: Interpreter | None,
+) -> Finding:
+    fit = None if host is not None and host.wsl else rebuild_rocm(host, interpreter, build)
+    return Finding(
+        title="This PyTorch build cannot use the AMD GPU",
+        severity="error" if fit else "note",
+        found=f"{name}; the machine has {cards}",
+        means="torch.cuda.is_available() is False, so training runs on the CPU",
+        cure=fit.command if fit else "Install AMD's own PyTorch wheel for this system",
+        cure_note="a ROCm build for Linux: about 4 GB, no reboot"
+        if fit
+        else "the PyTorch index has ROCm builds for Linux on x86_64 only",
+        evidence=(f"{build.location}/version.py",) if build and build.location else (),
+    )
+
+
+def _intel(name: str, chips: str, interpreter: Interpreter | None, *, arc: bool) -> Finding:
+    return Finding(
+        title="This PyTorch build cannot use the Intel GPU",
+        severity="error" if arc else "note",
+        found=f"{name}; the machine has {chips}",
+        means="torch.xpu.is_available() is False, so training runs on the CPU",
+        cure=rebuild_xpu(interpreter),
+        cure_note="an XPU build: about 2 GB, no reboot; it needs Intel's Level Zero driver",
+    )

@@ -1,0 +1,63 @@
+"""PyTorch was run and found no GPU, though the machine has one.
+
+What it means
+    The build is made for the GPU's vendor, a GPU is there, and torch.cuda.is_available() is False all the same. Nearly
+    always another finding says why, and this one stands below it.
+
+How it is found
+    `doctor check --deep` starts the target's torch and asks it.
+
+Cures
+    Those of the finding above it; alone, the reason is what torch's own initialisation prints.
+
+When to ignore it
+    Where the GPU was hidden on purpose.
+
+Seen as
+    No CUDA GPUs are available
+    CUDA initialization: Unexpected error from cudaGetDeviceCount()
+    No HIP GPUs are available
+"""
+
+import shlex
+
+from tunedoctor.api import (
+    AmdGpus,
+    Finding,
+    IntelGpu,
+    Interpreter,
+    NvidiaGpus,
+    Runtime,
+    Unknown,
+    check,
+    known,
+    listed,
+)
+
+
+@check("torch-sees-no-gpu", "PyTorch does not see the GPU")
+def torch_sees_no_gpu(
+    runtime: Runtime,
+    nvidia: NvidiaGpus | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    intel: IntelGpu | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+) -> Finding | None:
+    """Go by what torch said of the GPUs that the drivers list."""
+    if runtime.gpu_available is not False:
+        return None
+    cards, radeons, chips, own = known(nvidia), known(amd), known(intel), known(interpreter)
+    names = [card.name for card in cards.gpus] if cards else []
+    names += [gpu.name or gpu.gfx for gpu in radeons.gpus if not gpu.integrated] if radeons else []
+    names += [*chips.names] if chips and chips.discrete and runtime.stage("import torch") else []
+    if not names:
+        return None
+    python = shlex.quote((own.executable if own else "") or "python")
+    reason = f": '{runtime.gpu_error.splitlines()[0][:160]}'" if runtime.gpu_error else ""
+    return Finding(
+        found=f"torch {runtime.torch_version} was run and sees no GPU{reason}; the machine has {listed(names)}",
+        means="training runs on the CPU, some hundred times slower, or stops with 'No CUDA GPUs are available'",
+        cure=f'{python} -c "import torch; torch.cuda.init()"',
+        cure_note="prints the reason that the driver gives",
+        evidence=(runtime.torch_file,) if runtime.torch_file else (),
+    )
