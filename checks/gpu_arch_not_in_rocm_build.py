@@ -1,8 +1,8 @@
 """The ROCm build of PyTorch has no code for the AMD GPU.
 
 What it means
-    A ROCm build contains code objects for a list of gfx targets. A GPU that is not among them is counted as available,
-    and its first kernel fails. RX 6600 to 6750 (gfx1031, gfx1032) run the code of gfx1030 when
+    A ROCm build contains code objects for a list of gfx targets. A GPU that is not among them is counted as
+    available, and its first kernel fails. RX 6600 to 6750 (gfx1031, gfx1032) run the code of gfx1030 when
     HSA_OVERRIDE_GFX_VERSION says so, and gfx1101 to gfx1103 that of gfx1100.
 
 How it is found

@@ -1,8 +1,9 @@
 """The GPU has no bf16: train in fp16.
 
 What it means
-    Tensor cores multiply bf16 from compute capability 8.0 (Ampere, 2020) on. Older cards, and AMD's RDNA2, emulate it,
-    slowly, or refuse. fp16 with loss scaling works on them; models that were trained in bf16 can overflow in it.
+    Tensor cores multiply bf16 from compute capability 8.0 (Ampere, 2020) on. Older cards, and AMD's RDNA2,
+    emulate it, slowly, or refuse. fp16 with loss scaling works on them; models that were trained in bf16 can
+    overflow in it.
 
 How it is found
     The compute capability of the GPUs that a process sees, or the gfx target.

@@ -1,13 +1,13 @@
 """The NVIDIA driver is loaded and has started none of the cards.
 
 What it means
-    The kernel module is there, the cards are on the bus, and the driver lists none of them. Most often the kind of
-    module is wrong: Blackwell needs the open one, Maxwell to Volta the proprietary one. Or the branch does not know
-    the card: Blackwell needs 570 or newer, and 580 is the last for Maxwell to Volta.
+    The kernel module is there, the cards are on the bus, and the driver lists none of them. Most often the kind
+    of module is wrong: Blackwell needs the open one, Maxwell to Volta the proprietary one. Or the branch does not
+    know the card: Blackwell needs 570 or newer, and 580 is the last for Maxwell to Volta.
 
 How it is found
-    /proc/driver/nvidia/gpus is empty while /sys/bus/pci/devices has cards bound to nvidia; /proc/driver/nvidia/version
-    names the kind of module.
+    /proc/driver/nvidia/gpus is empty while /sys/bus/pci/devices has cards bound to nvidia;
+    /proc/driver/nvidia/version names the kind of module.
 
 Cures
     Install the other kind of module or another branch. Root, reboot.

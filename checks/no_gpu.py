@@ -1,8 +1,8 @@
 """The machine has no GPU that PyTorch could train on.
 
 What it means
-    Models of a few hundred million parameters train on a CPU in hours. A 7B model does not: one step takes minutes, and
-    its weights alone fill 15 GB of RAM. Checking, exporting and small tests need no GPU.
+    Models of a few hundred million parameters train on a CPU in hours. A 7B model does not: one step takes
+    minutes, and its weights alone fill 15 GB of RAM. Checking, exporting and small tests need no GPU.
 
 How it is found
     No NVIDIA, AMD, discrete Intel or Apple GPU on the bus or from a driver.

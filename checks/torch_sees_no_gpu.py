@@ -1,8 +1,8 @@
 """PyTorch was run and found no GPU, though the machine has one.
 
 What it means
-    The build is made for the GPU's vendor, a GPU is there, and torch.cuda.is_available() is False all the same. Nearly
-    always another finding says why, and this one stands below it.
+    The build is made for the GPU's vendor, a GPU is there, and torch.cuda.is_available() is False all the same.
+    Nearly always another finding says why, and this one stands below it.
 
 How it is found
     `doctor check --deep` starts the target's torch and asks it.

@@ -1,7 +1,7 @@
 """All that a check or a fix may import, built in or from a plug-in."""
 
 from tunedoctor.compiled import Coverage, code_list, coverage
-from tunedoctor.cures import pinned, pip_command
+from tunedoctor.cures import merged, pinned, pip_command, together
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.facts import __all__ as _facts
 from tunedoctor.findings import Finding, check
@@ -9,9 +9,11 @@ from tunedoctor.rebuild import Rebuild, rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.requirements import Unmet, unmet
 from tunedoctor.shells import set_variable, unset_variable
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
+from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_by_pci
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
+from tunedoctor.tables.modules import distribution_of
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.told import known, told
 from tunedoctor.torch_install import TorchInstall, companion_install, torch_install
@@ -38,6 +40,10 @@ from tunedoctor.wording import gib, listed, pip
 
 __all__ = [  # noqa: PLE0604  the fact types are listed where they are defined
     *_facts,
+    "merged",
+    "together",
+    "good_set",
+    "distribution_of",
     "Broken",
     "TorchInstall",
     "Unmet",

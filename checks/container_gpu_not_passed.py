@@ -1,0 +1,132 @@
+"""The container has no GPU device, though the host has a GPU.
+
+What it means
+    A container sees a GPU only if it was started with one. Without it there are no /dev/nvidia* files (AMD: no
+    /dev/kfd), and CUDA counts no device, whatever is installed inside. Docker Desktop for Linux runs its engine in a
+    virtual machine and can pass none.
+
+How it is found
+    /sys is the host's: it shows the cards and the loaded module; /dev is the container's own.
+
+Cures
+    Start the container anew with the flag.
+
+When to ignore it
+    In containers that are not meant to train.
+
+Seen as
+    WARNING: The NVIDIA Driver was not detected.  GPU functionality will not be available.
+    No HIP GPUs are available
+    No CUDA GPUs are available
+"""
+
+from tunedoctor.api import (
+    AmdGpus,
+    Container,
+    Environment,
+    Errors,
+    Finding,
+    NvidiaGpus,
+    NvidiaModule,
+    PciBus,
+    RocmStack,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    told,
+)
+
+NVIDIA_FLAGS = {
+    "docker": "docker run --gpus all IMAGE",
+    "podman": "podman run --device nvidia.com/gpu=all IMAGE",
+    "apptainer": "apptainer exec --nv IMAGE python",
+    "kubernetes": "resources: {limits: {nvidia.com/gpu: 1}}",
+    "lxc": "lxc config device add CONTAINER gpu gpu",
+}
+AMD_FLAGS = {
+    "apptainer": "apptainer exec --rocm IMAGE python",
+    "kubernetes": "resources: {limits: {amd.com/gpu: 1}}",
+    "lxc": "lxc config device add CONTAINER gpu gpu",
+    "podman": "podman run --device /dev/kfd --device /dev/dri --group-add keep-groups IMAGE",
+}
+DETECTED = r"WARNING: The NVIDIA Driver was not detected"
+NO_HIP = "No HIP GPUs are available"
+
+
+@check(
+    "container-gpu-not-passed",
+    "The container was started without the GPU",
+    explains=[
+        "driver-missing",
+        "gpu-not-started",
+        "rocm-driver-not-bound",
+        "torch-sees-no-gpu",
+        "uvm-module-broken",
+        "visible-devices-wrong",
+    ],
+)
+def container_gpu_not_passed(  # noqa: PLR0913  both vendors, and what was said
+    container: Container | Unknown | None,
+    module: NvidiaModule | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    pci: PciBus | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    rocm: RocmStack | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Compare what the host has with the device files of the container; a CPU build makes a note of it."""
+    inside, state, bus, build = known(container), known(module), known(pci), known(torch)
+    stack, cards, kind = known(rocm), known(nvidia), build.accelerator if build else "unknown"
+    if inside is None:
+        return _from_text(bus, errors)
+    if cards is not None and cards.gpus:
+        return None
+    if (
+        state is not None
+        and state.loaded
+        and {"/dev/nvidia0", "/dev/nvidiactl"} <= set(state.missing_nodes)
+        and kind not in ("rocm", "xpu")
+    ):
+        variables = known(environment)
+        setting = variables.get("NVIDIA_VISIBLE_DEVICES") if variables else None
+        shown = f"; NVIDIA_VISIBLE_DEVICES is '{setting}'" if setting is not None else ""
+        return Finding(
+            severity="note" if kind == "cpu" else "error",
+            found=f"the host has the NVIDIA module loaded; this {inside.kind} container has no /dev/nvidia*{shown}",
+            means="torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU",
+            cure=NVIDIA_FLAGS.get(inside.kind, NVIDIA_FLAGS["docker"]),
+            cure_note="start the container anew; the host needs nvidia-container-toolkit",
+            evidence=("/sys/module/nvidia", "/dev", inside.evidence),
+        )
+    discrete = known(amd)
+    has_amd = bus is not None and any(card.driver == "amdgpu" for card in bus.of("1002"))
+    if has_amd and stack is not None and stack.kfd == "missing" and kind == "rocm":
+        names = f" ({discrete.gpus[0].name})" if discrete and discrete.gpus else ""
+        return Finding(
+            found=f"the host has an AMD GPU under amdgpu{names}; this {inside.kind} container has no /dev/kfd",
+            means="torch counts no GPU, 'No HIP GPUs are available', and training runs on the CPU",
+            cure=AMD_FLAGS.get(
+                inside.kind,
+                "docker run --device=/dev/kfd --device=/dev/dri --group-add video --group-add render IMAGE",
+            ),
+            cure_note="start the container anew; Docker Desktop cannot pass the device: use the native engine, "
+            "`docker context use default`",
+            evidence=("/sys/bus/pci/devices", "/dev/kfd", inside.evidence),
+        )
+    return None
+
+
+def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding | None:
+    """NVIDIA's images print this at their start; nothing else does."""
+    said = told(errors, DETECTED)
+    if said and bus is None:
+        return Finding(
+            found=f"the image says '{said}'",
+            means="torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU",
+            cure=NVIDIA_FLAGS["docker"],
+            cure_note="start the container anew; the host needs nvidia-container-toolkit",
+        )
+    return None

@@ -1,0 +1,114 @@
+"""A disk that the stack writes to is full, or has no room for a model.
+
+What it means
+    Models go to the cache of the Hub: a 7B model in bf16 is 15 GB. Downloads and pip use the temporary folder first.
+    Each checkpoint of a full fine-tune is six times the size of the weights, that of an adapter some 100 MB.
+
+How it is found
+    The free space of the file systems below HF_HOME, TMPDIR, the environment and the working folder.
+
+Cures
+    Move the cache or the temporary folder to a larger disk, or clear the cache.
+
+When to ignore it
+    Where the model is in the cache already.
+
+Seen as
+    OSError: [Errno 28] No space left on device
+    No space left on device (os error 28)
+    not enough free disk space to download the file
+"""
+
+from tunedoctor.api import (
+    Disk,
+    Disks,
+    Errors,
+    Finding,
+    Host,
+    Unknown,
+    check,
+    gib,
+    known,
+    set_variable,
+    told,
+)
+
+GIB = 1 << 30
+MODEL = 20 * GIB
+"""A 7B model in bf16 with its tokenizer, and room to unpack."""
+WORDS = {
+    "hf-cache": "the cache of models",
+    "tmp": "the temporary folder",
+    "target": "the environment",
+    "work": "the working folder",
+}
+
+
+@check("disk-full", "A disk is full that training writes to", "error")
+def disk_full(
+    disks: Disks | Unknown | None, host: Host | Unknown | None, errors: Errors | Unknown | None
+) -> Finding | None:
+    """Below 1 GiB is an error, in the environment and working folder a warning, below 20 GiB for models a note."""
+    places, system = known(disks), known(host)
+    said = told(
+        errors,
+        r"No space left on device(?!.{0,40}shm)",
+        r"not enough (?:free )?disk space",
+        "Errno 28",
+    )
+    found = sorted(places.disks if places else (), key=lambda disk: disk.free)
+    full = [disk for disk in found if disk.free < GIB and disk.writable]
+    worst = next((d for d in full if d.use in ("hf-cache", "tmp")), next(iter(full), None))
+    if worst is not None:
+        return _full(
+            worst, said, found, system, stops=worst.use in ("hf-cache", "tmp") or bool(said)
+        )
+    if said and "shm" not in said:
+        room = "; ".join(f"{gib(d.free)} free in {d.path}" for d in found[:3])
+        return Finding(
+            found=f"the error '{said}'" + (f"; {room}" if room else ""),
+            means="downloads, installs and checkpoints stop at that point",
+            cure=set_variable(system, "HF_HOME", "/path/on/a/larger/disk"),
+            cure_note="`df -h ~/.cache/huggingface /tmp` shows which is full; TMPDIR moves the temporary folder",
+        )
+    cache = next((disk for disk in found if disk.use == "hf-cache" and disk.free < MODEL), None)
+    if cache is None:
+        return None
+    return Finding(
+        title="The model cache has room for one 7B model at most",
+        severity="note",
+        found=f"{gib(cache.free)} free for {cache.path}; a 7B model in bf16 takes 15 GB",
+        means="a larger download ends with 'No space left on device'",
+        cure=set_variable(
+            system, cache.hint or "HF_HOME", _roomier(found) or "/path/on/a/larger/disk"
+        ),
+        cure_note="in the shell that starts training",
+        evidence=(cache.path,),
+    )
+
+
+def _full(disk: Disk, said: str, found: list[Disk], host: Host | None, *, stops: bool) -> Finding:
+    other = _roomier(found)
+    moves = bool(disk.hint)
+    return Finding(
+        title=f"The disk of {WORDS[disk.use]} is full",
+        severity="error" if stops else "warning",
+        found=f"{gib(disk.free)} of {gib(disk.total)} free for {disk.path}"
+        + (f"; the error '{said}'" if said else ""),
+        means="downloads, installs and checkpoints end with '[Errno 28] No space left on device'",
+        cure=set_variable(host, disk.hint, other or "/path/on/a/larger/disk")
+        if moves
+        else f"du -xh --max-depth=2 {disk.path} | sort -h | tail -20",
+        cure_note="in the shell that starts training; `hf cache delete` clears old models"
+        if moves
+        else "lists what takes the room",
+        evidence=(disk.path,),
+    )
+
+
+def _roomier(found: list[Disk]) -> str:
+    """Return a folder on the roomiest other file system that can be written to."""
+    best = max(
+        (d for d in found if d.writable and d.free >= 2 * MODEL), key=lambda d: d.free, default=None
+    )
+    return f"{best.path}/hf" if best is not None and best.use == "work" else ""

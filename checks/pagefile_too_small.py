@@ -1,0 +1,54 @@
+"""The commit limit of Windows is nearly reached: the page file is too small.
+
+What it means
+    Windows promises memory only up to RAM and page file together. Each DataLoader worker is a new process that
+    loads the CUDA libraries again and is promised several GB for them, whether it uses them or not.
+
+How it is found
+    Windows tells the commit limit and what is left of it.
+
+Cures
+    A larger page file, fewer workers.
+
+When to ignore it
+    With num_workers=0 and a model that fits.
+
+Seen as
+    OSError: [WinError 1455] The paging file is too small for this operation to complete
+    DefaultCPUAllocator: not enough memory
+"""
+
+from tunedoctor.api import Errors, Finding, Memory, Unknown, check, gib, known, told
+
+LEAST = 8 << 30
+"""Bytes: two workers with the CUDA libraries."""
+
+
+@check("pagefile-too-small", "The Windows page file is too small", "warning")
+def pagefile_too_small(
+    memory: Memory | Unknown | None, errors: Errors | Unknown | None
+) -> Finding | None:
+    """Go by what is left; WinError 1455, in whatever language, makes an error of it."""
+    ram = known(memory)
+    said = told(
+        errors,
+        r"WinError 1455",
+        r"paging file is too small",
+        r"DefaultCPUAllocator: not enough memory",
+    )
+    free = ram.commit_free if ram else None
+    low = free is not None and free < LEAST
+    if not said and not low:
+        return None
+    facts = [f"{gib(free)} of the commit limit is left"] if free is not None else []
+    facts[0:0] = [f"the error '{said}'"] if said else []
+    if ram is not None and ram.commit_total:
+        facts.append(f"RAM and page file together are {gib(ram.commit_total)}")
+    return Finding(
+        severity="error" if said else None,
+        found="; ".join(facts),
+        means="starting DataLoader workers or loading torch ends with 'WinError 1455'",
+        cure="SystemPropertiesPerformance.exe",
+        cure_note="administrator; Advanced, Virtual memory: 32 GiB or more, then restart. "
+        "Until then dataloader_num_workers=0",
+    )

@@ -1,0 +1,83 @@
+"""An AMD GPU is there, and the kernel driver amdgpu does not drive it.
+
+What it means
+    ROCm works through the kernel driver amdgpu. Without it there is no /dev/kfd. It is missing after a failed
+    DKMS build, on a kernel without it, where it is blacklisted, and for virtual slices of a card that have no
+    Linux driver.
+
+How it is found
+    /sys/bus/pci/devices names the driver of each card.
+
+Cures
+    Load the driver; install it where the kernel has none.
+
+When to ignore it
+    Where the card is kept for virtual machines.
+
+Seen as
+    ROCk module is NOT loaded, possibly no GPU devices
+    Unable to open /dev/kfd read-write: No such file or directory
+    hipErrorInvalidDevice
+"""
+
+from tunedoctor.api import (
+    Container,
+    Errors,
+    Finding,
+    Host,
+    PciBus,
+    RocmStack,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    listed,
+    told,
+)
+
+SAID = (
+    r"ROCk module is NOT loaded",
+    r"Unable to open /dev/kfd read-write: No such file or directory",
+    r"hipGetDeviceCount.{0,80}Error 101",
+)
+
+
+@check(
+    "rocm-driver-not-bound",
+    "The AMD driver amdgpu does not drive the GPU",
+    explains=["gpu-does-not-compute", "torch-cpu-only", "torch-sees-no-gpu"],
+)
+def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
+    pci: PciBus | Unknown | None,
+    rocm: RocmStack | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    host: Host | Unknown | None,
+    container: Container | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Only for a ROCm build, unless an error says it, and never in WSL, which has no /dev/kfd."""
+    bus, build, system, stack = known(pci), known(torch), known(host), known(rocm)
+    if (system is not None and (system.wsl or system.os != "linux")) or (
+        build is not None and build.accelerator != "rocm"
+    ):
+        return None
+    cards = bus.of("1002") if bus else ()
+    unbound = [card for card in cards if card.driver != "amdgpu"]
+    said = told(errors, *SAID)
+    mine = bool(cards) and len(unbound) == len(cards) and build is not None
+    if not mine and not (said and not cards):
+        return None
+    if stack is not None and stack.kfd == "ok":
+        return None
+    held = listed(sorted({card.driver or "no driver" for card in unbound}))
+    inside = "on the host of this container; " if known(container) is not None else ""
+    return Finding(
+        found=f"AMD GPU 1002:{unbound[0].device} at {unbound[0].slot}: {held} instead of amdgpu"
+        if mine
+        else f"the error '{said}'",
+        means="there is no /dev/kfd: torch.cuda.is_available() is False, and training runs on the CPU",
+        cure="sudo modprobe amdgpu",
+        cure_note=f"{inside}root; if it fails, `sudo dmesg | grep amdgpu` states the reason. "
+        "Cloud slices of an MI25 have no Linux driver: take another instance",
+        evidence=("/sys/bus/pci/devices", "/dev/kfd") if bus else (),
+    )

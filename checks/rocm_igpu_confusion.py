@@ -1,0 +1,107 @@
+"""An integrated AMD GPU is counted beside the real card.
+
+What it means
+    The graphics of a Ryzen processor is a device to ROCm like any other: Trainer and device_map='auto' put layers
+    on it, for which the build has no code. It can even be device 0.
+
+How it is found
+    The kernel lists both, and no variable hides one.
+
+Cures
+    Name the card in HIP_VISIBLE_DEVICES; where that still crashes, switch the graphics off in the BIOS.
+
+When to ignore it
+    Where the job names its device.
+
+Seen as
+    ROCm error: invalid device function
+    HIP error: invalid device function
+    current device: 1
+"""
+
+import re
+
+from tunedoctor.api import (
+    AmdGpus,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    listed,
+    set_variable,
+)
+
+VARIABLES = (
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "CUDA_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+)
+MEANS = (
+    "layers land on the integrated GPU, and the run ends with 'invalid device function' or a crash"
+)
+
+
+@check(
+    "rocm-igpu-confusion",
+    "The integrated AMD GPU is used beside the real one",
+    "warning",
+    explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute"],
+)
+def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what was said
+    torch: TorchBuild | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    environment: Environment | Unknown | None,
+    host: Host | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
+    build, gpus, variables, run = known(torch), known(amd), known(environment), known(runtime)
+    if gpus is None or variables is None:
+        return _from_text(errors)
+    if (
+        build is None
+        or build.accelerator != "rocm"
+        or any(variables.get(v) is not None for v in VARIABLES)
+    ):
+        return None
+    chips = [gpu for gpu in gpus.gpus if gpu.integrated]
+    cards = [gpu for gpu in gpus.gpus if not gpu.integrated]
+    # torch may leave the integrated GPU out by itself: then nothing is wrong
+    counted = len([d for d in run.devices if d.kind == "rocm"]) if run else 0
+    if not chips or not cards or (counted and counted <= len(cards)):
+        return None
+    indexes = ",".join(str(gpu.index) for gpu in cards)
+    return Finding(
+        found=f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in chips)} is listed beside "
+        f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in cards)}; no variable hides it",
+        means=MEANS,
+        cure=set_variable(known(host), "HIP_VISIBLE_DEVICES", indexes),
+        cure_note="in the shell that starts training; `rocminfo` shows the order. If it still crashes, "
+        "switch the integrated graphics off in the BIOS",
+        evidence=("/sys/class/kfd/kfd/topology/nodes",),
+    )
+
+
+def _from_text(errors: Errors | Unknown | None) -> Finding | None:
+    """Take a device above 0 without code for the integrated one."""
+    if not isinstance(errors, Errors):
+        return None
+    text = "\n".join(error.text for error in errors.errors)
+    if not re.search(r"invalid device function", text) or not re.search(
+        r"current device: [1-9]", text
+    ):
+        return None
+    return Finding(
+        severity="error",
+        found="'invalid device function' on device 1, which is not the first GPU",
+        means=MEANS,
+        cure="export HIP_VISIBLE_DEVICES=0",
+        cure_note="in the shell that starts training; `rocminfo` shows which index is the card",
+    )

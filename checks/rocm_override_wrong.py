@@ -1,0 +1,117 @@
+"""HSA_OVERRIDE_GFX_VERSION has a value that does not belong to this GPU.
+
+What it means
+    The variable makes ROCm treat a GPU as another target. It helps within a family: 10.3.0 for gfx1031 to
+    gfx1036, 11.0.0 for gfx1101 to gfx1103. Across families it crashes, and where the build has the real target it
+    only forces foreign kernels on the card.
+
+How it is found
+    The variable as the doctor's own shell has it, the target that the kernel names, and the list of the build.
+
+Cures
+    The right value, or none.
+
+When to ignore it
+    Where a run with it was seen to work.
+
+Seen as
+    Memory access fault by GPU node-1
+    HSA_STATUS_ERROR_INVALID_ISA
+"""
+
+import re
+
+from tunedoctor.api import (
+    AmdGpu,
+    AmdGpus,
+    Environment,
+    Finding,
+    Host,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    listed,
+    parts,
+    rocm_archs,
+    set_variable,
+    unset_variable,
+)
+
+NAME = "HSA_OVERRIDE_GFX_VERSION"
+RIGHT = {f"gfx103{n}": "10.3.0" for n in range(1, 7)} | {
+    f"gfx110{n}": "11.0.0" for n in range(1, 4)
+}
+STOPGAP = {"gfx1150": "11.0.0", "gfx1151": "11.0.0", "gfx1152": "11.0.0", "gfx1153": "11.0.0"}
+
+
+@check(
+    "rocm-override-wrong",
+    "HSA_OVERRIDE_GFX_VERSION does not fit this GPU",
+    explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "torch-sees-no-gpu"],
+)
+def rocm_override_wrong(
+    environment: Environment,
+    amd: AmdGpus | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    host: Host | Unknown | None,
+) -> Finding | None:
+    """Judge the value against the first discrete GPU; one that is only needless is a warning."""
+    value = environment.get(NAME)
+    gpus, build, run, system = known(amd), known(torch), known(runtime), known(host)
+    if (
+        value is None
+        or gpus is None
+        or not gpus.gpus
+        or build is None
+        or build.accelerator != "rocm"
+    ):
+        return None
+    gpu = next((g for g in gpus.gpus if not g.integrated), gpus.gpus[0])
+    archs = {
+        a.split(":")[0] for a in (*(run.archs if run else ()), *build.archs) if a.startswith("gfx")
+    }
+    archs = archs or set(rocm_archs(build.version, build.hip))
+    works = run is not None and any(
+        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in run.stages
+    )
+    target = _target(value)
+    if target == gpu.gfx or works:
+        return None
+    wanted = RIGHT.get(gpu.gfx) or STOPGAP.get(gpu.gfx, "")
+    wrong = not target or target[:-2] != gpu.gfx[:-2] if gpu.gfx not in STOPGAP else value != wanted
+    if gpu.gfx in archs:
+        return _needless(value, target, gpu, system, crosses=bool(wrong))
+    if value == wanted or not gpu.gfx:
+        return None
+    return Finding(
+        found=f"{NAME} is '{value}'; {gpu.name or 'the GPU'} is {gpu.gfx}"
+        + (f", which takes {wanted}" if wanted else ", which no value fits"),
+        means="kernels for another chip crash: 'Memory access fault by GPU node-1' or a segmentation fault",
+        cure=set_variable(system, NAME, wanted) if wanted else unset_variable(system, NAME),
+        cure_note="in the shell that starts training; fish: set -gx",
+        evidence=(NAME, f"torch {build.version} has code for {listed(sorted(archs), 6)}"),
+    )
+
+
+def _needless(value: str, target: str, gpu: AmdGpu, host: Host | None, *, crosses: bool) -> Finding:
+    return Finding(
+        title="HSA_OVERRIDE_GFX_VERSION is set for no need",
+        severity="error" if crosses else "warning",
+        found=f"{NAME} is '{value}'{f' ({target})' if target else ''}; {gpu.name or 'the GPU'} is {gpu.gfx}, "
+        "for which this build has its own code",
+        means="kernels for another chip run in place of the card's own: crashes and memory faults",
+        cure=unset_variable(host, NAME),
+        cure_note="in the shell that starts training, and in ~/.bashrc or ~/.profile",
+        evidence=(NAME,),
+    )
+
+
+def _target(value: str) -> str:
+    """Return the target that a value stands for: "10.3.0" -> gfx1030; "" for no such value."""
+    if not re.fullmatch(r"\d{1,2}\.\d{1,3}\.\d{1,3}", value):
+        return ""
+    major, minor, step = parts(value)
+    return f"gfx{major}{minor:x}{step:x}"

@@ -1,0 +1,65 @@
+"""ROCm 6.x fails on paths with a space.
+
+What it means
+    HIP of ROCm 6 finds its code objects through the path of the program. With a space in it, as in "PyTorch
+    projects", it finds none, and the first kernel fails on a card that is supported.
+
+How it is found
+    The target's path, the working folder, and the HIP release of the build.
+
+Cures
+    Move the environment and the project to a path without spaces.
+
+When to ignore it
+    With ROCm 7 and newer.
+
+Seen as
+    HIP error: invalid device function
+    HIP error: no kernel image is available for execution on the device
+"""
+
+from tunedoctor.api import (
+    Disks,
+    Finding,
+    Interpreter,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    parts,
+)
+
+
+@check(
+    "rocm-path-with-space",
+    "ROCm 6 fails in a path with a space",
+    explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "torch-sees-no-gpu"],
+)
+def rocm_path_with_space(
+    torch: TorchBuild,
+    interpreter: Interpreter | Unknown | None,
+    disks: Disks | Unknown | None,
+    runtime: Runtime | Unknown | None,
+) -> Finding | None:
+    """Look at the environment's path, then at the working folder, unless a computation was seen to work."""
+    if torch.accelerator != "rocm" or parts(torch.hip)[:1] != (6,):
+        return None
+    run, own, space = known(runtime), known(interpreter), known(disks)
+    if run is not None and any(
+        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in run.stages
+    ):
+        return None
+    work = next((disk.path for disk in space.disks if disk.use == "work"), "") if space else ""
+    prefix = (own.prefix if own else "") or torch.location
+    place = next((path for path in (torch.location, prefix, work) if " " in path), "")
+    if not place:
+        return None
+    return Finding(
+        severity="error" if place != work else "warning",
+        found=f"torch {torch.version} is built for ROCm {'.'.join(torch.hip.split('.')[:2])}; '{place}' has a space",
+        means="the first kernel fails with 'HIP error: invalid device function' on a supported card",
+        cure="python3 -m venv ~/llm/.venv",
+        cure_note="make a new environment in a path without spaces, install the same packages there, move the project",
+        evidence=(place,),
+    )

@@ -1,0 +1,122 @@
+"""What fits into the memory of this GPU, or: the job did not fit.
+
+What it means
+    Fine-tuning needs the weights, the adapters with their gradients and optimiser, and the activations with the
+    logits. Measured and computed for 7-8B models with adapters on all linear layers, short sequences,
+    checkpointing: QLoRA 8 to 12 GB, LoRA in 16 bits 18 to 21 GB, full fine-tuning 57 GB and more.
+
+How it is found
+    The driver tells the memory of the largest GPU; where it shares the RAM, the RAM counts. An out-of-memory
+    error in a log decides by itself.
+
+Cures
+    Smaller batches and sequences, gradient checkpointing, 4-bit weights, a smaller model.
+
+When to ignore it
+    Where the job is known to fit.
+
+Seen as
+    CUDA out of memory. Tried to allocate
+    OutOfMemoryError: CUDA out of memory
+    MPS backend out of memory
+    HIP out of memory. Tried to allocate
+"""
+
+from tunedoctor.api import (
+    AmdGpus,
+    Environment,
+    Errors,
+    Finding,
+    Memory,
+    NvidiaGpus,
+    Runtime,
+    Unknown,
+    check,
+    gib,
+    known,
+    told,
+    visible_gpus,
+)
+
+SAID = (
+    r"(?:CUDA|HIP|XPU) out of memory",
+    r"MPS backend out of memory",
+    r"CUDA_ERROR_OUT_OF_MEMORY",
+)
+GIB = 1 << 30
+TIERS = (
+    (8, "QLoRA of 1-3B models; a 7B model does not fit", "a 1-3B model with QLoRA"),
+    (11, "QLoRA of 1-4B models; of 7-8B only with sequences up to 512", "a 3-4B model with QLoRA"),
+    (
+        15.5,
+        "QLoRA of 7-8B models, LoRA of 1-3B; LoRA of 7-8B in 16 bits needs 20 GiB",
+        "QLoRA for 7-8B models",
+    ),
+    (
+        22,
+        "QLoRA of 7-14B models; LoRA of 7-8B in 16 bits only with rank 8",
+        "QLoRA for 7-14B models",
+    ),
+    (
+        30,
+        "LoRA of 7-8B models in 16 bits, QLoRA of 14B; 30B models do not fit",
+        "LoRA for 7-8B models",
+    ),
+)
+"""GiB below which a tier holds, what fits, what to do. Source: training.md of 2026-11-24, section B."""
+
+
+@check("vram-too-small", "GPU memory decides which models fit", "note", advice=True)
+def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
+    nvidia: NvidiaGpus | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    memory: Memory | Unknown | None,
+    environment: Environment | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Call it an error where a run ended so; else name what fits, below 30 GiB."""
+    said = told(errors, *SAID)
+    name, size = _largest(known(nvidia), known(amd), known(memory), known(runtime), environment)
+    if said:
+        return Finding(
+            title="The job needs more GPU memory than there is",
+            severity="error",
+            found=f"the error '{said}'" + (f"; {name} has {gib(size)}" if size else ""),
+            means="training stops at the step whose batch, sequence or logits do not fit",
+            cure="Set per_device_train_batch_size=1 and gradient_checkpointing=True",
+            cure_note="then halve max_length, load the weights in 4 bits, or take a smaller model; "
+            "each GPU of a plain multi-GPU run holds the whole model",
+        )
+    if not size:
+        return None
+    for limit, fits, deed in TIERS:
+        if size < limit * GIB:
+            return Finding(
+                title=f"GPU memory of {gib(size)} limits the models that fit",
+                found=f"{name} has {gib(size)}: {fits}",
+                means="a larger job ends with 'CUDA out of memory'",
+                cure=f"Use {deed}",
+                cure_note="batch size 1, gradient checkpointing, sequences of 512 to 2048 tokens",
+            )
+    return None
+
+
+def _largest(
+    nvidia: NvidiaGpus | None,
+    amd: AmdGpus | None,
+    memory: Memory | None,
+    run: Runtime | None,
+    environment: Environment | Unknown | None,
+) -> tuple[str, int]:
+    """Return name and bytes of the largest GPU; of one that shares the RAM the RAM."""
+    sizes: list[tuple[str, int]] = []
+    for card in visible_gpus(nvidia.gpus, environment) if nvidia else ():
+        shared = memory.usable if card.unified_memory and memory else 0
+        sizes.append((card.name, card.memory_total or shared))
+    discrete = [gpu for gpu in amd.gpus if not gpu.integrated] if amd else []
+    sizes += [(gpu.name or gpu.gfx, gpu.memory_total or 0) for gpu in discrete]
+    sizes += (
+        [(d.name, d.memory_total or 0) for d in (run.devices if run else ())] if not sizes else []
+    )
+    return max(sizes, key=lambda one: one[1], default=("", 0))

@@ -1,0 +1,37 @@
+"""The system is WSL 1, which has no GPU.
+
+What it means
+    WSL 1 translates system calls and knows no devices. WSL 2 is a virtual machine with a path to the GPU, /dev/dxg.
+
+How it is found
+    The kernel's release names Microsoft and not WSL 2.
+
+Cures
+    Turn the distribution into WSL 2; its files stay.
+
+When to ignore it
+    Where WSL 1 is there for another purpose.
+
+Seen as
+    GPU access blocked by the operating system
+"""
+
+from tunedoctor.api import Finding, Host, TorchBuild, Unknown, check, known
+
+
+@check("wsl1-no-gpu", "WSL 1 has no GPU", "note", explains=["no-gpu", "torch-sees-no-gpu"])
+def wsl1_no_gpu(host: Host, torch: TorchBuild | Unknown | None) -> Finding | None:
+    """Call it an error where a build for a GPU is installed, else a note."""
+    if host.wsl != 1:
+        return None
+    build = known(torch)
+    wants = build is not None and build.accelerator in ("cuda", "rocm", "xpu")
+    name = f"; torch {build.version} is built for a GPU" if build is not None and wants else ""
+    return Finding(
+        severity="error" if wants else "note",
+        found=f"{host.name} runs under WSL 1{name}",
+        means="no program sees a GPU here, and training runs on the CPU",
+        cure="wsl.exe --set-version DISTRIBUTION 2",
+        cure_note="in Windows; `wsl.exe -l -v` lists the names; takes some minutes, files stay",
+        evidence=("/proc/sys/kernel/osrelease",),
+    )

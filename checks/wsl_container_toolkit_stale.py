@@ -1,0 +1,54 @@
+"""The container toolkit in WSL 2 is too old for the Windows driver: CUDA error 500.
+
+What it means
+    Since driver 555 Windows hands its CUDA library to WSL in another layout. Container toolkits before 1.14.4 and
+    Docker Desktop before 4.31 mount the old one, so CUDA in the container fails with error 500, while nvidia-smi
+    works.
+
+How it is found
+    The text of error 500; in a container on a WSL kernel it can have no other source.
+
+Cures
+    Update Docker Desktop or the toolkit.
+
+When to ignore it
+    Never.
+
+Seen as
+    Error 500: named symbol not found
+    ggml_cuda_init: failed to initialize CUDA: named symbol not found
+"""
+
+from tunedoctor.api import Container, Errors, Finding, Host, Unknown, check, known, told
+
+
+@check(
+    "wsl-container-toolkit-stale",
+    "The container toolkit in WSL is older than the driver",
+    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
+)
+def wsl_container_toolkit_stale(
+    host: Host | Unknown | None,
+    container: Container | Unknown | None,
+    errors: Errors,
+) -> Finding | None:
+    """Only error 500, and only where the system is not known to be another than WSL."""
+    said = told(
+        errors,
+        r"Error 500: named symbol not found",
+        r"cudaGetDeviceCount.{0,200}Error 500",
+        r"failed to initialize CUDA: named symbol not found",
+    )
+    system = known(host)
+    if not said or (
+        system is not None and not system.wsl and "microsoft" not in system.kernel.lower()
+    ):
+        return None
+    inside = known(container)
+    where = f" in a {inside.kind} container" if inside else ""
+    return Finding(
+        found=f"CUDA says '{said}'{where}",
+        means="torch.cuda.is_available() is False while nvidia-smi works, so training runs on the CPU",
+        cure="sudo apt-get install -y --only-upgrade nvidia-container-toolkit && sudo systemctl restart docker",
+        cure_note="in WSL, outside of the container: 1.14.4 or newer; with Docker Desktop, update it to 4.31 or newer",
+    )

@@ -1,0 +1,91 @@
+"""The Intel GPU cannot be used by the XPU build: driver or permission is missing.
+
+What it means
+    An XPU build reaches the GPU through Level Zero (libze_loader and libze_intel_gpu) and the render node of the
+    card. Where one is missing, too old, or closed for this user, torch.xpu counts no device.
+
+How it is found
+    The loader in the system's folders, the render nodes opened for reading and writing; else torch's own warning.
+
+Cures
+    Install Intel's compute runtime, or join the group render.
+
+When to ignore it
+    Where another GPU trains.
+
+Seen as
+    Failed to initialize XPU devices
+    No XPU devices are available
+    PyTorch was compiled without XPU support
+"""
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Host,
+    IntelGpu,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    listed,
+    told,
+)
+
+SAID = (
+    r"Failed to initialize XPU devices",
+    r"No XPU devices are available",
+    r"UR_RESULT_ERROR_\w+",
+)
+MEANS = "torch.xpu.is_available() is False, so training runs on the CPU"
+
+
+@check("xpu-driver", "The Intel GPU driver does not serve PyTorch", explains=["torch-sees-no-gpu"])
+def xpu_driver(
+    torch: TorchBuild | Unknown | None,
+    intel: IntelGpu | Unknown | None,
+    host: Host | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Only for an XPU build, unless an error says it."""
+    build, gpus, system, run = known(torch), known(intel), known(host), known(runtime)
+    said = told(errors, *SAID)
+    if (run is not None and run.gpu_available) or (
+        build is not None and build.accelerator != "xpu"
+    ):
+        return None
+    mine = (
+        build is not None
+        and gpus is not None
+        and (gpus.level_zero is False or bool(gpus.render_denied))
+    )
+    if not said and not mine:
+        return None
+    windows = system is not None and system.os == "windows"
+    name = f"torch {build.version}" if build else "an XPU build"
+    card = listed(gpus.names) if gpus else "the Intel GPU"
+    if gpus is not None and gpus.render_denied:
+        return Finding(
+            title="This user may not open the Intel GPU",
+            found=f"{name}, {card}; {listed(gpus.render_denied)}: permission denied",
+            means=MEANS,
+            cure="sudo usermod -a -G render $LOGNAME",
+            cure_note="root; log out and in again afterwards",
+            evidence=gpus.render_denied,
+        )
+    lacks = gpus is not None and gpus.level_zero is False
+    return Finding(
+        found=f"{name}, {card}; "
+        + ("the Level Zero loader is not installed" if lacks else f"the error '{said}'"),
+        means=MEANS,
+        cure="Install Intel's current graphics driver"
+        if windows
+        else "sudo apt-get install -y libze1 libze-intel-gpu1 intel-opencl-icd",
+        cure_note="administrator; then restart"
+        if windows
+        else "root; package names of Ubuntu 24.10 and newer. On a mixed machine: "
+        "export ONEAPI_DEVICE_SELECTOR=level_zero:gpu",
+        evidence=("libze_loader.so.1",) if lacks else (),
+    )
