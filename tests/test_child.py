@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.child import run
+from tunedoctor.child import Ended, run, run_lines
 
 PY = sys.executable
 
@@ -69,3 +69,32 @@ def test_bytes_that_are_no_text() -> None:
 
 def test_stdin_reaches_it() -> None:
     assert run([PY, "-c", "print(input())"], timeout=20, stdin="hello\n").out == "hello\n"
+
+
+def _lines(script: str, **limits: float) -> tuple[list[str], Ended]:
+    heard: list[str] = []
+
+    def hear(line: str) -> float:
+        heard.append(line)
+        return 60.0
+
+    return heard, run_lines([PY, "-u", "-c", script], heard=hear, silence=60, timeout=90, **limits)
+
+
+def test_a_child_that_does_no_work_is_hung_and_says_where() -> None:
+    script = "import faulthandler, sys, time\nfaulthandler.enable(sys.stdout)\nprint('begun')\ntime.sleep(60)"
+    began = time.monotonic()
+    heard, ended = _lines(script, idle=2.0)
+    assert ended.how == "hung"
+    assert time.monotonic() - began < 30
+    assert heard[0] == "begun"
+    assert any("most recent call first" in line for line in heard)
+
+
+def test_a_child_that_works_in_silence_is_let_be() -> None:
+    script = (
+        "import time\nend = time.monotonic() + 5\nwhile time.monotonic() < end: pass\nprint('done')"
+    )
+    heard, ended = _lines(script, idle=2.0)
+    assert ended.ok
+    assert heard == ["done"]

@@ -1,5 +1,6 @@
 """Run a child process that cannot hang, flood or outlive the doctor."""
 
+import math
 import os
 import queue
 import signal
@@ -12,6 +13,8 @@ from contextlib import suppress
 from typing import IO, Literal
 
 import msgspec
+
+from tunedoctor.idleness import Idleness
 
 WINDOWS = sys.platform == "win32"
 
@@ -92,6 +95,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     heard: Callable[[str], float],
     silence: float,
     timeout: float,
+    idle: float = math.inf,
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
     limit: int = 4 << 20,
@@ -99,8 +103,9 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     """Run `argv` as `run` does and hand each line of standard output to `heard` as it comes.
 
     `heard` returns how many seconds of silence may follow that line; `silence` may come before the
-    first. Who stays silent longer, or passes `timeout` altogether, is hung: `seconds` then tells
-    which limit. Of standard error the first `limit` bytes are kept; lines after as many go unheard.
+    first. Who stays silent longer, does no work for `idle` seconds, or passes `timeout` altogether,
+    is hung: `seconds` then tells which limit. It gets SIGABRT first, so that faulthandler can say
+    where it stands. Of standard error the first `limit` bytes are kept; lines after as many go unheard.
     """
     began = time.monotonic()
     child = _start(argv, env, cwd, subprocess.DEVNULL)
@@ -110,6 +115,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     threading.Thread(target=_pump, args=(child.stdout, lines, limit), daemon=True).start()
     errors = _Reader(child.stderr, limit)
     allowed, last = silence, began
+    idleness = Idleness(child.pid)
     hung = 0.0
     try:
         while not hung:
@@ -126,6 +132,9 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
                 last = time.monotonic()
             now = time.monotonic()
             hung = allowed if now - last > allowed else timeout if now - began > timeout else 0.0
+            if not hung and now - last > idle and idleness.seconds() > idle:
+                hung = idle
+                _ask_where(child, lines, heard)
         if not hung:
             try:
                 child.wait(allowed)
@@ -136,6 +145,21 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     errors.thread.join(0.5)
     seconds = hung or time.monotonic() - began
     return _ended(child, "", errors.text(), seconds, hung=hung > 0, cut=errors.truncated)
+
+
+def _ask_where(
+    child: "subprocess.Popen[bytes]",
+    lines: "queue.SimpleQueue[bytes]",
+    heard: Callable[[str], float],
+) -> None:
+    """Let faulthandler write where a child stands, and hand that on."""
+    if WINDOWS:
+        return
+    with suppress(OSError):
+        child.send_signal(signal.SIGABRT)
+    with suppress(queue.Empty):
+        while line := lines.get(timeout=1.0):
+            heard(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 _TICK = 0.1

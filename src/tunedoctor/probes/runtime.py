@@ -22,6 +22,8 @@ OVERALL = 900.0
 """Seconds for all stages, restarts counted in."""
 STAGE = 60.0
 """Seconds for one stage; the script grants some more and says so."""
+IDLE = 20.0
+"""Seconds without any work after which a stage is hung, whatever its limit."""
 GRACE = 3.0
 """Seconds after the limit in which the child itself may still tell where it stands."""
 RESTARTS = 4
@@ -159,6 +161,7 @@ def run_once(
             ],
             heard=heard,
             silence=limit + GRACE,
+            idle=IDLE,
             timeout=timeout,
             env=steered(environment, scratch),
         )
@@ -215,6 +218,8 @@ def broken(run: Run) -> Stage:
     """Tell how a run broke, with the place where Python stood."""
     hung = run.ended.how == "hung"
     limit = max((one.limit for one in run.lines if one.begin == run.broke_in), default=STAGE)
+    if hung:
+        limit = min(limit, run.ended.seconds)
     lines = [f"no answer in {limit:.0f} s" if hung else run.ended.death, *frames(run.words)]
     if len(lines) == 1:
         lines += ["  " + one[:300] for one in run.ended.err.splitlines()[-3:] if one.strip()]

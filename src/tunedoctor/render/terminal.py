@@ -77,7 +77,8 @@ def _finding(
     lines = [head, *_row("found", one.found, style), *_row("means", one.means, style)]
     lines += _cure(one, style)
     if one.explains:
-        lines += style.wrapped(f"clears {listed(one.explains)} too, which follow from it", INDENT)
+        follow = "follows" if len(one.explains) == 1 else "follow"
+        lines += style.wrapped(f"clears {listed(one.explains)} too, which {follow} from it", INDENT)
     if verbose:
         for id_ in one.explains:
             if id_ in symptoms:
