@@ -1,4 +1,4 @@
-"""The process may use fewer processors than the machine shows.
+"""The process is granted fewer processors than the machine shows.
 
 What it means
     Libraries count the processors of the machine and start as many threads. Under the quota of a control group those

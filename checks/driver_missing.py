@@ -205,7 +205,7 @@ def _from_text(
     if not said or known(gpus) is not None or (host and host.wsl):
         return None
     return Finding(
-        found=said.splitlines()[0],
+        found=f"the error '{said.splitlines()[0].rstrip(' .')}'",
         means=MEANS,
         cure="sudo modprobe nvidia && sudo modprobe nvidia_uvm",
         cure_note=_on_host(

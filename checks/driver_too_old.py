@@ -3,7 +3,7 @@
 What it means
     A PyTorch wheel carries its own CUDA runtime, but not the driver. Each CUDA major has one floor: 11.x runs on
     driver 450.80.02 (Windows 452.39) and newer, 12.x on 525.60.13 (528.33), 13.x on 580. Minor versions do not
-    matter: a 12.8 build runs on driver 525.
+    matter: a 12.8 build runs on driver 525. Builds for CUDA 10 and older have a floor for each release.
 
 How it is found
     torch/version.py of the target names the CUDA release; the kernel module names the driver. Nothing is run.
@@ -46,6 +46,8 @@ from tunedoctor.api import (
 )
 
 MEANS = "torch.cuda.is_available() is False, so training runs on the CPU"
+BEFORE_11 = {"10.2": "440.33", "10.1": "418.39", "10.0": "410.48", "9.2": "396.26"}
+"""Floors on Linux of releases before minor versions were compatible. Source: CUDA release notes, table of drivers."""
 SAID = (
     "The NVIDIA driver on your system is too old",
     "CUDA driver version is insufficient for CUDA runtime version",
@@ -75,7 +77,7 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
         return None
     said = told(errors, *SAID)
     windows = system is not None and (system.os == "windows" or system.wsl == 2)
-    floor = driver_floor(build.cuda, windows=windows) if build and build.cuda else ""
+    floor = _floor(build.cuda, windows=windows) if build and build.cuda else ""
     low = bool(floor) and module is not None and not at_least(module.version, floor)
     if not said and (not low or _compat(build, module)):
         return None
@@ -106,6 +108,11 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
             if place
         ),
     )
+
+
+def _floor(cuda: str, *, windows: bool) -> str:
+    old = "" if windows else BEFORE_11.get(".".join(cuda.split(".")[:2]), "")
+    return old or driver_floor(cuda, windows=windows)
 
 
 def _found(build: TorchBuild | None, module: NvidiaDriver | None, floor: str, said: str) -> str:

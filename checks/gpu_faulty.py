@@ -6,7 +6,7 @@ What it means
 
 How it is found
     The driver's own state of each GPU (recovery action, row remapping, error 15), and the kernel log of this boot
-    where this user may read it.
+    where this user can read it.
 
 Cures
     Reset or reboot; where memory repair is used up, take the card out of service.

@@ -5,7 +5,7 @@ What it means
     by root with sudo, belongs to another user: the download stops, or a model in the cache cannot be locked.
 
 How it is found
-    The folder, or its nearest parent that exists, is asked whether this user may write to it.
+    The folder, or its nearest parent that exists, is asked whether this user can write to it.
 
 Cures
     Give the folder to the user, or point HF_HOME elsewhere.
@@ -71,7 +71,7 @@ def hub_cache_permission(
     windows = system is not None and system.os == "windows"
     return Finding(
         severity="note" if offline and not said else "error",
-        found=f"this user may not write to {folder}" + (f"; the error '{said}'" if said else "")
+        found=f"this user cannot write to {folder}" + (f"; the error '{said}'" if said else "")
         if cache
         else f"the error '{said}'",
         means="downloads of models and data sets stop with 'Permission denied'",

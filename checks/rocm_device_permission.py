@@ -1,4 +1,4 @@
-"""The user may not open the AMD compute device.
+"""The user has no right to open the AMD compute device.
 
 What it means
     ROCm opens /dev/kfd and /dev/dri/renderD*, which belong to the groups render and video. A user outside of them
@@ -42,7 +42,7 @@ SAID = (
 
 @check(
     "rocm-device-permission",
-    "This user may not open the AMD compute device",
+    "This user cannot open the AMD compute device",
     explains=["gpu-does-not-compute", "torch-cpu-only", "torch-sees-no-gpu"],
 )
 def rocm_device_permission(

@@ -5,7 +5,7 @@ What it means
     atomics. The screen works, ROCm does not: opening /dev/kfd gives "Cannot allocate memory".
 
 How it is found
-    /dev/kfd is opened; the kernel log names the refusal where this user may read it.
+    /dev/kfd is opened; the kernel log names the refusal where this user can read it.
 
 Cures
     None in software for an old chip. A card that lacks atomics needs another slot.

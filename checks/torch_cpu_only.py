@@ -18,7 +18,7 @@ When to ignore it
 Seen as
     Torch not compiled with CUDA enabled
     AssertionError: Torch not compiled with CUDA enabled
-    Torch not compiled with XPU enabled
+    PyTorch is not linked with support for xpu devices
 """
 
 import re
@@ -57,7 +57,7 @@ SMALL = 4 << 30
 """Bytes of GPU memory below which a CPU build is no fault."""
 OLDEST_DRIVER = "525.60.13"
 """Floor of all CUDA 12 builds."""
-SAID = ("Torch not compiled with CUDA enabled", "not linked with support for cuda devices")
+SAID = ("Torch not compiled with CUDA enabled", r"not linked with support for (?:cuda|xpu) devices")
 
 
 @check(
@@ -108,6 +108,8 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
 
 
 def _from_text(name: str) -> Finding | None:
+    if "xpu" in name:
+        return _intel(name, "an Intel GPU, as the job asks for one", None, arc=True)
     fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
     if fit is None:
         return None

@@ -68,7 +68,7 @@ def xpu_driver(
     card = listed(gpus.names) if gpus else "the Intel GPU"
     if gpus is not None and gpus.render_denied:
         return Finding(
-            title="This user may not open the Intel GPU",
+            title="This user cannot open the Intel GPU",
             found=f"{name}, {card}; {listed(gpus.render_denied)}: permission denied",
             means=MEANS,
             cure="sudo usermod -a -G render $LOGNAME",

@@ -1,0 +1,106 @@
+"""The words of findings and manual pages keep the rules of docs: short, plain, with a cure that can be pasted."""
+
+import re
+
+import pytest
+from museum import names, snapshot_of
+
+from tunedoctor.engine import Found, diagnose
+from tunedoctor.findings import SEVERITIES, Check
+from tunedoctor.registry import builtin_checks, source_of
+
+CHECKS = builtin_checks()
+IDS = {check.id for check in CHECKS}
+SECTIONS = ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as")
+FORBIDDEN = re.compile(
+    r"\b(?:may|might|please|invalid|illegal|sorry|unfortunately|oops|simply|obviously|error occurred|you should"
+    r"|you must|you forgot|your fault|wrongly|bad user)\b",
+    re.IGNORECASE,
+)
+QUOTED = re.compile(r"(?<!\w)'[^'\n]*(?:'\w[^'\n]*)*'(?!\w)|\"[^\"]*\"|`[^`]*`")
+"""Literal messages and commands keep their own words."""
+MEMORY_IN_GB = re.compile(r"\d ?(?:GB|MB) of (?:RAM|memory|VRAM|GPU memory)")
+PLACES = re.compile(r"/work/|/tmp/t/|/root/")
+
+
+def _findings(name: str) -> list[Found]:
+    diagnosis = diagnose(snapshot_of(name), CHECKS)
+    below = [one for symptoms in diagnosis.symptoms.values() for one in symptoms]
+    return [*diagnosis.causes, *below]
+
+
+def _sections(page: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    title = ""
+    for line in page.splitlines()[1:]:
+        if line and not line.startswith(" "):
+            title = line
+            found[title] = []
+        elif line.strip():
+            assert line.startswith("    "), line
+            found[title].append(line.strip())
+    return found
+
+
+@pytest.mark.parametrize("name", names())
+def test_findings_of_the_museum(name: str) -> None:
+    """Every finding has its four parts, in the words that the house uses."""
+    for one in _findings(name):
+        finding, who = one.finding, f"{one.check.id} in {name}"
+        assert one.severity in SEVERITIES, who
+        assert 0 < len(one.title) <= 60, (who, one.title)
+        assert one.title[0] == one.title[0].upper() or one.title.split()[0] == "nouveau", who
+        assert not one.title.endswith((".", "!", "?")), (who, one.title)
+        for part in ("found", "means", "cure"):
+            text = getattr(finding, part)
+            assert text.strip(), (who, part)
+            assert text == text.strip(), (who, part)
+        assert not finding.found.endswith((".", "!")), (who, finding.found)
+        assert not finding.means.endswith((".", "!")), (who, finding.means)
+        assert "\n" not in finding.cure, (who, finding.cure)
+        assert not finding.cure.startswith(("http:", "https:", "www.")), (who, finding.cure)
+        for text in (one.title, finding.found, finding.means, finding.cure_note):
+            plain = QUOTED.sub("", text)
+            assert not FORBIDDEN.search(plain), (who, text)
+            assert "!" not in plain, (who, text)
+            assert not MEMORY_IN_GB.search(plain), (who, text)
+            assert "  " not in text or "'" in text, (who, text)
+        for text in (finding.found, finding.means, finding.cure, finding.cure_note):
+            assert not PLACES.search(text), (who, text)
+            assert "None" not in QUOTED.sub("", text).split(), (who, text)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.id)
+def test_manual_page(check: Check) -> None:
+    """The docstring of a check's file is its manual page: one sentence, then the five sections in order."""
+    first, *rest = check.page.splitlines()
+    assert first.endswith("."), first
+    assert len(first) <= 120, first
+    assert rest, "the page has its first line alone"
+    assert rest[0] == "", "a blank line follows the first"
+    sections = _sections(check.page)
+    assert tuple(sections) == SECTIONS
+    for title, lines in sections.items():
+        assert lines, f"{title} is empty"
+        prose = " ".join(lines)
+        if title != "Seen as":
+            plain = QUOTED.sub("", prose)
+            assert not FORBIDDEN.search(plain), (title, FORBIDDEN.search(plain))
+            assert prose.endswith((".", ":")), (title, prose[-40:])
+            assert "http" not in prose, title
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.id)
+def test_names(check: Check) -> None:
+    """A check's id, file and function have one name; its title is short; what it explains exists."""
+    name = check.id.replace("-", "_")
+    assert source_of(check).endswith(f"/{name}.py")
+    assert check.run.__name__ == name
+    assert re.fullmatch(r"[a-z0-9]+(?:-[a-z0-9]+)*", check.id)
+    assert len(check.title) <= 60
+    assert not check.title.endswith((".", "!", "?"))
+    assert not FORBIDDEN.search(QUOTED.sub("", check.title))
+    assert check.id not in check.explains
+    assert len(set(check.explains)) == len(check.explains)
+    unknown = set(check.explains) - IDS
+    assert not unknown, f"explains {sorted(unknown)}, which no check finds"
