@@ -166,13 +166,15 @@ def _secure_boot(
     names: str, kernel: str, host: Host | None, container: Container | None
 ) -> Finding:
     signed = host is not None and host.distro == "ubuntu"
+    akmods = host is not None and host.distro in ("fedora", "nobara")
+    key = "/etc/pki/akmods/certs/public_key.der" if akmods else "/var/lib/dkms/mok.pub"
     return Finding(
         title="The NVIDIA module is not loaded, and Secure Boot is on",
         found=f"{names}; the nvidia module for {kernel} is installed and not loaded; Secure Boot is on",
         means=f"the kernel refuses a module without a known key; {MEANS}",
         cure="sudo apt-get install -y linux-modules-nvidia-580-open-generic && sudo reboot"
         if signed
-        else "sudo mokutil --import /var/lib/dkms/mok.pub && sudo reboot",
+        else f"sudo mokutil --import {key} && sudo reboot",
         cure_note=_on_host(
             "root; reboots; the module is signed by Canonical"
             if signed

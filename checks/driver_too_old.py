@@ -36,6 +36,7 @@ from tunedoctor.api import (
     Unknown,
     at_least,
     check,
+    cuda_of,
     driver_floor,
     install_driver,
     known,
@@ -96,7 +97,8 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
         found=_found(build, module, floor if low else "", said),
         means=MEANS,
         cure=fit.command if fit else install.command,
-        cure_note=f"torch {fit.version} for CUDA {fit.variant[2:-1]}.{fit.variant[-1]}: about 3 GB, no reboot"
+        cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot; "
+        f"or a newer driver: {install.command}"
         if fit
         else install.note,
         evidence=tuple(

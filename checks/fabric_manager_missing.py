@@ -62,7 +62,11 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
     said = told(errors, r"Error 802", "system not yet initialized", "SYSTEM_NOT_READY")
     if not waiting and not said:
         return None
-    switches = f"{bus.nvswitches} NVSwitches; " if bus and bus.nvswitches else ""
+    switches = (
+        f"{bus.nvswitches} NVSwitch{'es' if bus.nvswitches > 1 else ''}; "
+        if bus and bus.nvswitches
+        else ""
+    )
     state = (
         f"fabric of GPU {listed(str(c.index) for c in waiting)}: {waiting[0].fabric_state}"
         if waiting

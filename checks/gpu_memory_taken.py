@@ -49,13 +49,14 @@ def gpu_memory_taken(gpus: NvidiaGpus, environment: Environment | Unknown | None
         f"{process.name or 'process'} ({process.pid}{', ' + gib(process.memory) if process.memory else ''})"
         for process in biggest[:4]
     )
+    python = bool(biggest) and "python" in biggest[0].name.lower() and biggest[0].pid > 1
     return Finding(
         found=f"GPU {card.index} ({card.name}): {gib(card.memory_free)} of {gib(card.memory_total)} free"
         + (f"; held by {holders}" if holders else ""),
         means="training gets what is left: 'CUDA out of memory' comes sooner",
-        cure=f"kill {biggest[0].pid}" if biggest and biggest[0].pid > 1 else "nvidia-smi",
+        cure=f"kill {biggest[0].pid}" if python else "nvidia-smi",
         cure_note="ends that program: save its work first"
-        if biggest
-        else "lists the programs on each GPU",
+        if python
+        else "lists the programs on each GPU; a desktop can be logged out",
         evidence=("NVML",),
     )

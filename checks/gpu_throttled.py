@@ -44,9 +44,9 @@ def gpu_throttled(gpus: NvidiaGpus) -> Finding | None:
         means="training runs at a fraction of its speed, and the slowest GPU holds up all others",
         cure="Check the power supply, its cables and the server's power cap"
         if power
-        else f"sudo nvidia-smi -i {slow[0].index} -pl 250",
+        else "Clean the fans and filters, and check the airflow and the room's temperature",
         cure_note="hardware slowdown without heat comes from the supply"
         if power
-        else "root; 250 W is an example within most cards' range: cleaning and airflow cure the cause",
+        else f"until then a lower power limit helps: sudo nvidia-smi -i {slow[0].index} -pl WATTS",
         evidence=("NVML, clock event reasons",),
     )

@@ -32,7 +32,7 @@ def pagefile_too_small(
     ram = known(memory)
     said = told(
         errors,
-        r"WinError 1455",
+        r"\[?WinError 1455",
         r"paging file is too small",
         r"DefaultCPUAllocator: not enough memory",
     )

@@ -105,7 +105,7 @@ def ram_too_small(
                 title=f"RAM of {gib(size)} limits the models that fit",
                 found=f"{facts}: {fits}",
                 means="loading a larger model ends with 'Killed', exit code 137",
-                cure=f"Use {deed}, in safetensors, with low_cpu_mem_usage=True",
+                cure=f"Use {deed}, with weights in safetensors",
                 cure_note="swap helps while loading, not while training",
                 evidence=(ram.limit_place,) if ram.limit_place else (),
             )
@@ -118,8 +118,8 @@ def _ended(said: str, ram: Memory | None) -> Finding:
         severity="error",
         found=f"the log says '{said}'" + (f"; {gib(ram.usable)} of RAM can be used" if ram else ""),
         means="weights or DataLoader workers need more RAM than there is; the kernel kills the process",
-        cure="Load with torch_dtype='auto' and low_cpu_mem_usage=True, and set dataloader_num_workers=0",
-        cure_note="safetensors weights pass through RAM one shard at a time; swap helps while loading",
+        cure="Load the weights with dtype='auto' and set dataloader_num_workers=0",
+        cure_note="torch_dtype in transformers 4; safetensors weights pass through RAM shard by shard",
     )
 
 

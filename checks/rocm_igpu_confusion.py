@@ -49,7 +49,7 @@ MEANS = (
 
 @check(
     "rocm-igpu-confusion",
-    "The integrated AMD GPU is used beside the real one",
+    "The integrated AMD GPU is counted beside the real one",
     "warning",
     explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute"],
 )

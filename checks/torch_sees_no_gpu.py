@@ -30,8 +30,8 @@ from tunedoctor.api import (
     Runtime,
     Unknown,
     check,
+    counted,
     known,
-    listed,
 )
 
 
@@ -55,7 +55,7 @@ def torch_sees_no_gpu(
     python = shlex.quote((own.executable if own else "") or "python")
     reason = f": '{runtime.gpu_error.splitlines()[0][:160]}'" if runtime.gpu_error else ""
     return Finding(
-        found=f"torch {runtime.torch_version} was run and sees no GPU{reason}; the machine has {listed(names)}",
+        found=f"torch {runtime.torch_version} was run and sees no GPU{reason}; the machine has {counted(names)}",
         means="training runs on the CPU, some hundred times slower, or stops with 'No CUDA GPUs are available'",
         cure=f'{python} -c "import torch; torch.cuda.init()"',
         cure_note="prints the reason that the driver gives",

@@ -39,7 +39,7 @@ from tunedoctor.api import (
 )
 
 SAID = (
-    r"(?:CUDA|HIP|XPU) out of memory",
+    r"(?:CUDA|HIP|XPU) out of memory(?:\. Tried to allocate [\d.]+ \w+)?",
     r"MPS backend out of memory",
     r"CUDA_ERROR_OUT_OF_MEMORY",
 )

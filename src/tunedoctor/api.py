@@ -15,7 +15,7 @@ from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs,
 from tunedoctor.tables.load import table
 from tunedoctor.tables.modules import distribution_of
 from tunedoctor.tables.xids import xid_meaning
-from tunedoctor.told import known, told
+from tunedoctor.told import counted, known, told
 from tunedoctor.torch_install import TorchInstall, companion_install, torch_install
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.visible import entries, visible_gpus
@@ -80,6 +80,7 @@ __all__ = [  # noqa: PLE0604  the fact types are listed where they are defined
     "check",
     "code_runs_on",
     "companions",
+    "counted",
     "cuda_of",
     "driver_floor",
     "family",

@@ -3,9 +3,11 @@
 import shlex
 from typing import NamedTuple
 
+from packaging.version import Version
+
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.tables.load import table
-from tunedoctor.versions import minor, pep440
+from tunedoctor.versions import minor, parts, pep440
 from tunedoctor.wheels import (
     INDEX,
     Family,
@@ -14,6 +16,7 @@ from tunedoctor.wheels import (
     has_wheel,
     pick_cuda,
     python_tag,
+    release_row,
     releases,
 )
 
@@ -44,10 +47,10 @@ def rebuild_cuda(
     if not where:
         return None
     one = pep440(torch.version) if torch else None
-    near = (f"=={one.base_version}", f"=={minor(one.base_version)}.*") if one else ()
+    near = (f"=={one.base_version}",) if one else ()
     windows = host is not None and (host.os == "windows" or host.wsl == 2)
     glibc = host.libc_version if host and host.libc == "glibc" else ""
-    for wanted in (*near, ""):
+    for wanted in (*near, *(_nearest(one) if one else ()), ""):
         pick = pick_cuda(
             where,
             python_tag(interpreter) if interpreter else "3.12",
@@ -101,12 +104,27 @@ def _command(host: Host | None, interpreter: Interpreter | None, version: str, v
     if interpreter is None or host is None:
         return f"python -m pip install --upgrade --force-reinstall torch torchvision --index-url {INDEX}{variant}"
     pins = [f"torch=={version}"]
-    if vision := companions(version).get("torchvision"):
-        pins.append(f"torchvision=={vision}")
+    pins += _torchvision(version)
     # torchvision for aarch64 has carried a label in some releases only
     plain = family(host, interpreter) == "linux_aarch64"
-    pins = [*pins, "--force-reinstall"] if plain else [f"{pin}+{variant}" for pin in pins]
+    labelled = [f"{pin}+{variant}" if "==" in pin else pin for pin in pins]
+    pins = [*pins, "--force-reinstall"] if plain else labelled
     return f"{_python(interpreter)} -m pip install {' '.join(pins)} --index-url {INDEX}{variant}"
+
+
+def _torchvision(version: str) -> list[str]:
+    """Return the pin of the release that belongs to a torch, without a number where that is not verified."""
+    vision = companions(version).get("torchvision")
+    doubted = "torchvision_pair" in (release_row(version) or {}).get("unverified", ())
+    return [f"torchvision=={vision}" if vision and not doubted else "torchvision"]
+
+
+def _nearest(one: Version) -> list[str]:
+    """Return specifiers of releases: the same minor, newer ones upwards, then older ones downwards."""
+    minors = list(dict.fromkeys(minor(version) for version in releases()))
+    newer = [m for m in minors if parts(m) > one.release[:2]]
+    older = [m for m in reversed(minors) if parts(m) < one.release[:2]]
+    return [f"=={m}.*" for m in (minor(one.base_version), *newer, *older)]
 
 
 def _python(interpreter: Interpreter | None) -> str:

@@ -1,9 +1,12 @@
 """Ask facts that may be unknown, and look for an error text."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import TypeVar
 
 from tunedoctor.facts import Errors, Fact, Unknown
+from tunedoctor.wording import listed
 
 F = TypeVar("F", bound=Fact)
 
@@ -28,12 +31,18 @@ def told(errors: Errors | Unknown | None, *patterns: str) -> str:
         for line in error.text.splitlines():
             found = wanted.search(line)
             if found:
-                return _sentence(line[found.start() :])
+                return _sentence(line[found.start() :], found.end() - found.start())
     return ""
 
 
-def _sentence(text: str) -> str:
-    """Cut after the first full stop that ends a sentence."""
-    end = re.search(r"(?<!\bv)[.!](?:\s|$)", text)
+def counted(names: Iterable[str]) -> str:
+    """Return "2 x A and B" for A, A, B."""
+    numbers = Counter(names)
+    return listed(f"{number} x {name}" if number > 1 else name for name, number in numbers.items())
+
+
+def _sentence(text: str, least: int) -> str:
+    """Cut before the first full stop that ends a sentence, after `least` characters."""
+    end = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!](?:\s|$)").search(text, max(least - 1, 0))
     cut = (text[: end.start()] if end else text).strip()
     return cut if len(cut) <= _LONGEST else cut[: _LONGEST - 1].rstrip() + "…"
