@@ -191,6 +191,16 @@ def test_a_run_that_dies_between_stages_does_not_blame_one() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("waited", "told"),
+    [(1.5, "no answer in 120 s"), (123.0, "no answer in 120 s"), (20.0, "no answer in 20 s")],
+)
+def test_a_hang_tells_how_long_it_was_waited_for(waited: float, told: str) -> None:
+    ended = child.Ended("hung", 0, "", "", waited)
+    made = fold([Run(lines=(Line(begin="import torch", limit=120.0),), ended=ended)])
+    assert stage(made, "import torch").error == told
+
+
 def test_frames_are_those_of_the_thread_that_fell() -> None:
     words = [
         "Fatal Python error: Segmentation fault",

@@ -218,7 +218,8 @@ def broken(run: Run) -> Stage:
     """Tell how a run broke, with the place where Python stood."""
     hung = run.ended.how == "hung"
     limit = max((one.limit for one in run.lines if one.begin == run.broke_in), default=STAGE)
-    if hung:
+    # shorter than GRACE is only the wait after faulthandler spoke, at the end of the limit
+    if hung and run.ended.seconds >= GRACE:
         limit = min(limit, run.ended.seconds)
     lines = [f"no answer in {limit:.0f} s" if hung else run.ended.death, *frames(run.words)]
     if len(lines) == 1:
