@@ -41,10 +41,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     symptom: str = ""
     """Regular expression over an error text."""
     cause: str = ""
+    says: str = ""
+    """What the error says, for people."""
+    generic: bool = False
+    """The text fits other causes too."""
     fix: dict[str, str] = {}
     """What to install in place of it."""
     fix_alt: dict[str, str] = {}
     fix_text: str = ""
+    note: str = ""
+    """What to change in the script."""
     fix_uninstall: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     verified: str = ""
@@ -81,52 +87,69 @@ def _by_check() -> dict[str, tuple[Row, ...]]:
 
 def broken_pairs(
     check: str,
-    packages: Packages,
-    torch: TorchBuild | None = None,
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None = None,
     environment: Environment | Unknown | None = None,
     errors: Errors | Unknown | None = None,
 ) -> tuple[Broken, ...]:
     """Return the rows of a check that fire, errors first, in the order of the table.
 
-    The release of torch is that of the build where there is one. Where the packages are told in part only, a package
-    that is not named counts as neither installed nor absent.
+    The release of torch is that of the build where there is one. Where packages are not told, or in part only, a
+    package that is not named may have any version: then an error text decides, if no other cause has the same.
     """
-    installed = versions_of(packages, torch)
+    build = torch if isinstance(torch, TorchBuild) else None
+    told = packages if isinstance(packages, Packages) else None
+    installed = versions_of(told, build)
+    complete = told is not None and told.complete
     texts = [one.text for one in errors.errors] if isinstance(errors, Errors) else []
     found: list[Broken] = []
     for row in rows(check):
-        if not _versions_fit(row, installed, complete=packages.complete):
+        fits = _versions_fit(row, installed, complete=complete)
+        if fits is False:
             continue
         said = _said(row, texts)
+        if fits is None and (not said or row.generic):
+            continue
         if said or (
             row.trigger != "symptom"
-            and (row.trigger == "versions" or _facts_fit(row.env, packages, torch, environment))
+            and (row.trigger == "versions" or _facts_fit(row.env, build, environment))
         ):
-            found.append(Broken(row, {n: installed[n] for n in row.names}, said))
-    return tuple(sorted(found, key=lambda one: (_ORDER[one.row.severity], not one.said)))
+            versions = {n: installed[n] for n in row.names if n in installed}
+            found.append(Broken(row, versions, said))
+    return tuple(
+        sorted(found, key=lambda one: (_ORDER[one.row.severity], not one.said, -len(one.versions)))
+    )
 
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
-def versions_of(packages: Packages, torch: TorchBuild | None) -> dict[str, str]:
+def versions_of(packages: Packages | None, torch: TorchBuild | None) -> dict[str, str]:
     """Return name -> version; torch as its own files state it, since metadata lack the local label."""
-    found = {one.name: one.version for one in packages.distributions}
+    found = {one.name: one.version for one in packages.distributions} if packages else {}
     if torch is not None and torch.version:
         found["torch"] = torch.version
     return found
 
 
-def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> bool:
-    for name, specifier in row.when.items():
-        version = installed.get(name)
-        if version is None or (specifier != "*" and not _inside(version, specifier)):
-            return False
-    for name, specifier in row.when_not.items():
-        version = installed.get(name)
-        if version is None or _inside(version, specifier) is not False:
-            return False
-    return not row.absent or (complete and not any(name in installed for name in row.absent))
+def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> bool | None:
+    """Tell whether the versions are those of the row; None where one of them is not known."""
+    unknown = False
+    for want, inside in ((row.when, True), (row.when_not, False)):
+        for name, specifier in want.items():
+            version = installed.get(name)
+            if not version:
+                if complete:
+                    return False
+                unknown = True
+            elif specifier == "*":
+                continue
+            elif _inside(version, specifier) is not inside:
+                return False
+    if any(name in installed for name in row.absent):
+        return False
+    unknown |= bool(row.absent) and not complete
+    return None if unknown else True
 
 
 @cache
@@ -149,10 +172,7 @@ def _said(row: Row, texts: list[str]) -> str:
 
 
 def _facts_fit(
-    env: Mapping[str, Any],
-    packages: Packages,
-    torch: TorchBuild | None,
-    environment: Environment | Unknown | None,
+    env: Mapping[str, Any], torch: TorchBuild | None, environment: Environment | Unknown | None
 ) -> bool:
     """Tell whether the facts of `env` are known to hold; a key that nobody knows does not."""
     for key, want in env.items():
@@ -162,16 +182,13 @@ def _facts_fit(
                     environment.get(name) != value for name, value in want.items()
                 ):
                     return False
-            case "conda":
-                if torch is None or torch.conda is not bool(want):
-                    return False
             case "cuda_available":
                 # a build without CUDA for sure has none; of other builds the packages cannot tell
                 if want is not False or torch is None or torch.accelerator not in ("cpu", "mps"):
                     return False
             case _:
                 return False
-    return packages.complete
+    return True
 
 
 def bitsandbytes_cuda(version: str) -> tuple[int, ...]:

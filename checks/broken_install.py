@@ -1,0 +1,187 @@
+"""A package of the stack is not whole.
+
+What it means
+    An upgrade was interrupted, or two installers wrote to one folder: files are missing, metadata are gone or
+    doubled, or the old package lies there under a name that begins with ~.
+
+How it is found
+    Each package's RECORD is compared with the files that are there, its METADATA is read, and leftover folders are
+    listed. Nothing is run. Errors such as found=None tell of it too.
+
+Cures
+    Reinstall the package that is named. Stop every Python that uses the environment first: on Windows open files
+    are what interrupted the upgrade.
+
+When to ignore it
+    Leftover ~ folders waste room and do no harm: they are a note, or a warning where the stack is concerned.
+
+Seen as
+    Unable to compare versions for numpy>=1.17: need=1.17 found=None
+    WARNING: Ignoring invalid distribution -orch
+    PackageNotFoundError: No package metadata was found for
+    ModuleNotFoundError: No module named
+    ImportError: cannot import name
+"""
+
+import re
+
+from tunedoctor.api import (
+    AmdGpus,
+    BrokenDistribution,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpus,
+    Packages,
+    TorchBuild,
+    Unknown,
+    check,
+    companion_install,
+    known,
+    pip_command,
+    torch_install,
+)
+
+WHAT = {
+    "no metadata": "its metadata are missing",
+    "no version": "its metadata state no version",
+    "files missing": "files are missing",
+    "code missing": "its code is missing",
+    "doubled": "two versions of its metadata lie in one folder",
+    "leftover": "remains of an interrupted upgrade",
+}
+WORST = ("code missing", "files missing", "no metadata", "no version", "doubled", "leftover")
+STACK = frozenset(
+    {
+        *("torch", "torchvision", "torchaudio", "triton", "numpy", "transformers", "tokenizers"),
+        *("huggingface-hub", "safetensors", "peft", "trl", "accelerate", "datasets", "pyarrow"),
+        *("pandas", "bitsandbytes", "sentencepiece", "flash-attn", "xformers", "deepspeed"),
+        *("torchao", "unsloth", "liger-kernel", "tqdm", "pyyaml", "requests", "regex", "psutil"),
+        *("packaging", "filelock", "jinja2", "sympy", "networkx", "fsspec", "typing-extensions"),
+        *("mpmath", "dill", "multiprocess", "xxhash", "httpx", "pillow", "setuptools"),
+    }
+)
+"""The stack and what it imports."""
+
+REMAINS = tuple(sorted(name[1:] for name in STACK))
+NONE_FOUND = re.compile(r"Unable to compare versions for ([\w-]+)\S*: need=\S+ found=None")
+INVALID = re.compile(r"Ignoring invalid distribution -([\w-]+)")
+
+
+@check(
+    "broken-install",
+    "A package of the stack is not whole",
+    explains=[
+        "gpu-does-not-compute",
+        "library-import-fails",
+        "library-version-clash",
+        "missing-dependency",
+        "torch-companion-mismatch",
+        "torch-import-crash",
+        "torch-missing",
+        "torch-sees-no-gpu",
+    ],
+)
+def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
+    packages: Packages | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    host: Host | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Take the worst fault of the stack; leftovers of others are a note."""
+    there = known(packages)
+    faults = sorted(there.broken if there is not None else (), key=lambda b: WORST.index(b.problem))
+    real = [b for b in faults if b.problem != "leftover" and _of_stack(b, there)]
+    if real:
+        first = real[0]
+        version = there.version(first.name) if there is not None else ""
+        cure = _reinstall(first.name, version, known(torch), interpreter)
+        if first.name == "torch":
+            own = known(torch)
+            wanted = f"=={own.version.partition('+')[0]}" if own is not None else ""
+            fit = torch_install(host, interpreter, nvidia, driver, amd, wanted)
+            cure = (f"{fit.command} --force-reinstall --no-deps") if fit.command else cure
+        return Finding(
+            title=f"{first.name} is not whole: {WHAT[first.problem]}"
+            if len(first.name) + len(WHAT[first.problem]) < 45
+            else "",
+            found=_told(real),
+            means=f"import {first.name.replace('-', '_')} stops, or what imports it does",
+            cure=cure,
+            cure_note="end every Python that uses this environment first",
+            evidence=tuple(dict.fromkeys(f"{b.location}/{b.detail.split(',')[0]}" for b in real))[
+                :4
+            ],
+        )
+    said = _from_errors(errors, interpreter)
+    if said is not None:
+        return said
+    return _leftovers([b for b in faults if b.problem == "leftover"])
+
+
+def _of_stack(one: BrokenDistribution, packages: Packages | None) -> bool:
+    """Tell whether the stack imports it; doubled metadata of which conda is the owner are common and harmless."""
+    if one.name not in STACK:
+        return False
+    conda = packages.conda if packages is not None else {}
+    return not (one.problem == "no metadata" and one.name in conda)
+
+
+def _told(faults: list[BrokenDistribution]) -> str:
+    texts = [f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in faults[:3]]
+    return "; ".join(texts) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
+
+
+def _reinstall(
+    name: str, version: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
+) -> str:
+    plain = version.partition("+")[0]
+    if name in ("torchvision", "torchaudio") and torch is not None and plain:
+        return companion_install(interpreter, torch, name, plain)
+    pin = f"{name}=={plain}" if plain else name
+    return pip_command(interpreter, "install", "--force-reinstall", "--no-deps", pin)
+
+
+def _from_errors(
+    errors: Errors | Unknown | None, interpreter: Interpreter | Unknown | None
+) -> Finding | None:
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        found = NONE_FOUND.search(error.text) or INVALID.search(error.text)
+        if not found:
+            continue
+        half = found.re is INVALID
+        name = next((n for n in sorted(STACK) if n[1:] == found[1]), "") if half else found[1]
+        if not name:
+            continue
+        return Finding(
+            found=f"the error '{found[0]}': "
+            + (
+                "an upgrade was interrupted" if half else f"the metadata of {name} state no version"
+            ),
+            means=f"imports that compare the version of {name} stop, or {name} is half removed",
+            cure=pip_command(interpreter, "install", "--force-reinstall", "--no-deps", name),
+            cure_note="end every Python that uses this environment first",
+        )
+    return None
+
+
+def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
+    if not faults:
+        return None
+    stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
+    first = (stack or faults)[0]
+    return Finding(
+        severity="warning" if stack else "note",
+        title="Remains of an interrupted upgrade lie in site-packages",
+        found=f"{', '.join(b.name for b in (stack or faults)[:4])} in {first.location}",
+        means="they take room, and pip warns 'Ignoring invalid distribution' at each run",
+        cure=f"rm -r {first.location}/~*",
+        cure_note="end every Python that uses this environment first",
+        evidence=(first.location,),
+    )

@@ -1,0 +1,169 @@
+"""A binary wants a CUDA library that is not there.
+
+What it means
+    A CUDA build of torch takes cuBLAS, cuDNN, NCCL and the like from nvidia-* wheels that it requires. Without one
+    of them import torch stops. An extension that was built for another CUDA major wants other names.
+
+How it is found
+    The nvidia-* wheels that torch requires against those installed; and errors that name the library. Nothing is run.
+
+Cures
+    Install the wheel that is missing, or the build of the package for torch's CUDA.
+
+When to ignore it
+    In a container whose system provides the libraries.
+
+Seen as
+    ImportError: libcudart.so.12: cannot open shared object file: No such file or directory
+    OSError: libcudnn.so.9: cannot open shared object file
+    libcublas.so.12: cannot open shared object file
+    libtorch_cuda.so: cannot open shared object file
+"""
+
+import re
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    Packages,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    Unmet,
+    check,
+    known,
+    listed,
+    parts,
+    pip_command,
+    unmet,
+)
+
+MISSING = re.compile(
+    r"(lib(?:cudart|cublas|cublasLt|cudnn\w*|cusparse|cusparseLt|cufft|curand|cusolver|nccl|cupti|nvrtc|nvJitLink"
+    r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*): cannot open shared object"
+)
+WHEEL = {
+    "cudart": "cuda-runtime",
+    "cublasLt": "cublas",
+    "nvJitLink": "nvjitlink",
+    "nvrtc": "cuda-nvrtc",
+    "cupti": "cuda-cupti",
+    "cusparseLt": "cusparselt",
+    "nvToolsExt": "nvtx",
+    "nvshmem_host": "nvshmem",
+}
+NOT_NAMED_SO = (
+    "cudnn",
+    "nccl",
+    "cufft",
+    "curand",
+    "cusolver",
+    "cusparse",
+    "cusparseLt",
+    "cufile",
+    "nvshmem_host",
+)
+"""Their file numbers are not those of CUDA."""
+
+
+@check(
+    "cuda-library-missing",
+    "A CUDA library that a binary needs is not there",
+    explains=["library-import-fails", "torch-import-crash", "torch-sees-no-gpu"],
+)
+def cuda_library_missing(  # noqa: PLR0913
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    errors: Errors | Unknown | None,
+    runtime: Runtime | Unknown | None,
+) -> Finding | None:
+    """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
+    there, build, run = known(packages), known(torch), known(runtime)
+    lost = _required(there, build, known(interpreter), known(host))
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        found = MISSING.search(error.text)
+        if found:
+            return _from_error(found[1], error.where, build, interpreter, lost)
+    stage = run.stage("import torch") if run is not None else None
+    if not lost or (stage is not None and stage.outcome == "ok"):
+        return None
+    return Finding(
+        found=f"torch {lost[0].owner.version} requires {listed(one.wanted for one in lost)}, "
+        f"which {'is' if len(lost) == 1 else 'are'} not installed",
+        means="import torch stops with 'cannot open shared object file'",
+        cure=pip_command(interpreter, "install", *(one.wanted for one in lost)),
+        cure_note="up to 3 GB, no reboot",
+    )
+
+
+def _required(
+    packages: Packages | None,
+    torch: TorchBuild | None,
+    interpreter: Interpreter | None,
+    host: Host | None,
+) -> list[Unmet]:
+    """Return the nvidia-* wheels that a CUDA build of torch requires and does not get; conda brings them itself."""
+    if packages is None or torch is None or torch.accelerator != "cuda" or torch.conda:
+        return []
+    return [
+        one
+        for one in unmet(packages, interpreter, host, torch, names=("torch",))
+        if one.name.startswith("nvidia-") and not one.installed
+    ]
+
+
+def _from_error(
+    library: str,
+    where: str,
+    torch: TorchBuild | None,
+    interpreter: Interpreter | Unknown | None,
+    lost: list[Unmet],
+) -> Finding:
+    stem = library.partition(".so")[0].removeprefix("lib")
+    number = library.partition(".so.")[2]
+    what = where if where.startswith("import ") else "an import"
+    own = (parts(torch.cuda) or (0,))[0] if torch is not None else 0
+    wants = f"{what} wants {library}, and no such file is found"
+    if stem in ("torch_cuda", "c10_cuda"):
+        return Finding(
+            title="A CUDA extension lies beside a PyTorch without CUDA",
+            found=f"{wants}; torch {torch.version if torch else ''} is not a CUDA build".replace(
+                "  ", " "
+            ),
+            means="what imports the extension stops",
+            cure=pip_command(interpreter, "uninstall", "--yes", _package(where)),
+            cure_note="or install the CUDA build of torch",
+        )
+    major = int(number.split(".")[0]) if number.split(".")[0].isdigit() else 0
+    if (
+        own
+        and major
+        and stem not in NOT_NAMED_SO
+        and stem.startswith(("cudart", "cublas"))
+        and major != own
+    ):
+        return Finding(
+            title="A package is built for another CUDA major than torch",
+            found=f"{wants}; torch {torch.version if torch else ''} brings CUDA {own}",
+            means=f"{what} stops with '{library}: cannot open shared object file'",
+            cure=pip_command(
+                interpreter, "install", "--force-reinstall", "--no-deps", _package(where)
+            ),
+            cure_note=f"the build for CUDA {own}; torch itself is in order",
+        )
+    wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
+    needed = [one.wanted for one in lost] or ([wheel] if own and own < 13 else ["torch"])
+    return Finding(
+        found=wants + (f"; torch is built for CUDA {torch.cuda}" if torch and torch.cuda else ""),
+        means=f"{what} stops with '{library}: cannot open shared object file'",
+        cure=pip_command(interpreter, "install", "--force-reinstall", *needed),
+        cure_note="the wheel that torch requires; up to 1 GB, no reboot",
+    )
+
+
+def _package(where: str) -> str:
+    return where.removeprefix("import ") if where.startswith("import ") else "torchaudio"

@@ -1,0 +1,126 @@
+"""LD_LIBRARY_PATH puts a foreign library before the wheel's own.
+
+What it means
+    The loader takes the first file of a name. A system toolkit in LD_LIBRARY_PATH hides the cuDNN, cuBLAS, NCCL or
+    nvJitLink that torch was built with; a folder called stubs hides the driver's libcuda.
+
+How it is found
+    Each folder of LD_LIBRARY_PATH is searched for libraries that the target brings too, as the loader does. Nothing
+    is run.
+
+Cures
+    Unset the variable: wheels need none. Never install another cuDNN.
+
+When to ignore it
+    With a CPU build nothing of it is loaded, so it is a note.
+
+Seen as
+    undefined symbol: __nvJitLinkAddData_12_1, version libnvJitLink.so.12
+    cuDNN version incompatibility: PyTorch was compiled against
+    CUDA driver is a stub library
+    libtorch_cuda.so: undefined symbol: ncclCommRegister
+    version `GLIBCXX_3.4.29' not found
+"""
+
+from tunedoctor.api import (
+    CudaWheels,
+    Errors,
+    Finding,
+    Host,
+    LibraryPath,
+    LibraryShadow,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    listed,
+    parts,
+    told,
+    unset_variable,
+)
+
+SAID = (
+    r"undefined symbol: _{1,2}nvJitLink\w+",
+    r"cuDNN version incompatibility: PyTorch was compiled\s+against",
+    r"CUDA driver is a stub library",
+    r"libtorch_cuda\.so: undefined symbol: nccl\w+",
+)
+EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
+"""Newer is as good as the own one: only an older one breaks."""
+
+
+@check(
+    "library-path-shadowing",
+    "LD_LIBRARY_PATH hides the libraries that torch brings",
+    explains=[
+        "gpu-does-not-compute",
+        "library-import-fails",
+        "torch-import-crash",
+        "torch-sees-no-gpu",
+    ],
+)
+def library_path_shadowing(  # noqa: PLR0913
+    paths: LibraryPath | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    wheels: CudaWheels | Unknown | None,
+    host: Host | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Compare the versions of the file that wins and of the wheel's own."""
+    have, build, run = known(paths), known(torch), known(runtime)
+    said = told(errors, *SAID)
+    shadows = [s for s in (have.shadows if have is not None else ()) if _matters(s)]
+    if not shadows:
+        return _from_error(said, host) if said else None
+    first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
+    others = [s for s in shadows if s is not first]
+    gpu_build = build is not None and build.accelerator in ("cuda", "rocm")
+    used = gpu_build or known(wheels) is not None or first.library == "libcuda"
+    # it was run and everything on the GPU went well: the foreign library does
+    ran = (
+        run is not None and run.gpu_available is True and all(s.outcome == "ok" for s in run.stages)
+    )
+    severity = "error" if used and not ran else "warning" if used else "note"
+    return Finding(
+        severity=severity,  # type: ignore[arg-type]
+        title=f"LD_LIBRARY_PATH puts a foreign {first.library} first"
+        if len(first.library) < 20
+        else "",
+        found=_pair(first) + (f"; also {listed(s.library for s in others)}" if others else ""),
+        means="the driver is replaced by a stub: 'CUDA driver is a stub library', and no GPU is seen"
+        if first.library == "libcuda"
+        else f"torch loads another {first.library} than it was built with: "
+        + (f"'{said}'" if said else "'undefined symbol', or a cuDNN error in the first step"),
+        cure=unset_variable(host, "LD_LIBRARY_PATH"),
+        cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",
+        evidence=tuple(s.path for s in shadows[:4]),
+    )
+
+
+def _matters(shadow: LibraryShadow) -> bool:
+    """Tell a library that differs, or that nobody can compare, from one of the same version."""
+    mine, theirs = parts(shadow.own_version), parts(shadow.version)
+    size = min(len(mine), len(theirs))
+    same = size > 1 and mine[:size] == theirs[:size]
+    if shadow.library in EITHER_WAY:
+        return bool(mine and theirs) and theirs < mine
+    return not same
+
+
+def _pair(shadow: LibraryShadow) -> str:
+    wins = f"{shadow.path} ({shadow.version})" if shadow.version else shadow.path
+    if not shadow.own:
+        return f"{wins} wins over the driver's own"
+    own = f"{shadow.own} ({shadow.own_version})" if shadow.own_version else shadow.own
+    return f"{wins} wins over {own}"
+
+
+def _from_error(said: str, host: Host | Unknown | None) -> Finding:
+    return Finding(
+        found=f"the error '{said}'",
+        means="a library outside the environment is loaded in place of the one that torch brings",
+        cure=unset_variable(host, "LD_LIBRARY_PATH"),
+        cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",
+    )

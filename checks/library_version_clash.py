@@ -1,0 +1,212 @@
+"""Two Python libraries of the stack have versions that exclude each other.
+
+What it means
+    A library calls what its neighbour no longer has, or not yet. pip prevents some of this when it installs; later
+    upgrades, --no-deps and undeclared breaks get past it.
+
+How it is found
+    Requires-Dist of the stack against what is installed, and a table of pairs that pip accepts and that break. Pairs
+    whose versions are in order are named only where an error text says so. Nothing is run.
+
+Cures
+    Change one package of the pair, the younger one first. The command names the versions that fit.
+
+When to ignore it
+    A warning for one way of training (DPO, GRPO) that you do not use.
+
+Seen as
+    is required for a normal functioning of this module, but found
+    ImportError: cannot import name 'HybridCache' from 'transformers'
+    ImportError: cannot import name 'EncoderDecoderCache' from 'transformers'
+    unwrap_model() got an unexpected keyword argument 'keep_torch_compile'
+    module 'pyarrow' has no attribute 'PyExtensionType'
+    TypeError: Descriptors cannot not be created directly
+    Found an incompatible version of torchao
+    got an unexpected keyword argument
+"""
+
+from typing import Literal, NamedTuple
+
+from tunedoctor.api import (
+    Broken,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    Packages,
+    TorchBuild,
+    Unknown,
+    Unmet,
+    broken_pairs,
+    check,
+    known,
+    merged,
+    pinned,
+    pip_command,
+    release,
+    together,
+    unmet,
+    within,
+)
+
+ELSEWHERE = frozenset({"torchvision", "torchaudio", "xformers"})
+"""What these require of torch is told by torch-companion-mismatch."""
+
+CHECKS_AT_IMPORT = frozenset({"transformers"})
+"""It compares its requirements when it is imported and raises ImportError."""
+
+
+@check(
+    "library-version-clash",
+    "Two libraries of the stack exclude each other",
+    explains=["library-import-fails"],
+)
+def library_version_clash(  # noqa: PLR0913  what is declared, what is known, what was said
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Join declared clashes and known pairs; the worst gives severity and title."""
+    pairs = broken_pairs("library-version-clash", packages, torch, environment, errors)
+    covered = [set(pair.versions) for pair in pairs]
+    told = known(packages)
+    declared = [
+        one
+        for one in _declared(told, known(interpreter), known(host), known(torch))
+        if not any({one.owner.name, one.name} <= names for names in covered)
+    ]
+    found = sorted(
+        [*(_pair(p) for p in pairs), *(_clash(d) for d in declared)],
+        key=lambda one: _ORDER[one.severity],
+    )
+    if not found:
+        return None
+    severity = found[0].severity
+    shown = [one for one in found if one.severity == severity]
+    fix = merged(one.fix for one in shown)
+    command = pip_command(interpreter, "install", *pinned(fix)) if fix else ""
+    return Finding(
+        severity=severity,
+        title=_title(pairs, declared, severity),
+        found="; ".join(one.found for one in shown[:3])
+        + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
+        means=shown[0].means,
+        cure=command or _told_cure(pairs),
+        cure_note=_note(pairs),
+        evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
+    )
+
+
+_ORDER = {"error": 0, "warning": 1, "note": 2}
+
+
+class _Told(NamedTuple):
+    """One clash in words."""
+
+    severity: Literal["error", "warning", "note"]
+    found: str
+    means: str
+    fix: dict[str, str]
+
+
+def _declared(
+    told: Packages | None,
+    interpreter: Interpreter | None,
+    host: Host | None,
+    torch: TorchBuild | None,
+) -> list[Unmet]:
+    """Return clashes that metadata declare; those with a check of their own are left out."""
+    if told is None:
+        return []
+    return [
+        one
+        for one in unmet(told, interpreter, host, torch)
+        if one.installed
+        and not (one.name == "torch" and (one.owner.name in ELSEWHERE or not _too_new(one)))
+        and not (one.name == "numpy" and release(one.installed)[:1] >= (2,) and _caps_numpy(one))
+        and not (one.owner.name == "torch" and _too_new(one))
+    ]
+
+
+def _caps_numpy(one: Unmet) -> bool:
+    """Tell a requirement that no NumPy 2 meets: numpy-abi tells of it."""
+    return within("2.0.0", one.specifier) is False
+
+
+def _too_new(one: Unmet) -> bool:
+    """Tell whether the installed version lies above what is wanted, not below."""
+    caps = ",".join(
+        s for s in one.specifier.split(",") if s.lstrip().startswith(("<", "!", "=", "~"))
+    )
+    floors = ",".join(s for s in one.specifier.split(",") if s.lstrip().startswith(">"))
+    if floors and within(one.installed, floors) is False:
+        return False
+    exact = next((s[2:] for s in one.specifier.split(",") if s.startswith(("==", "~="))), "")
+    if exact:
+        return release(one.installed) > release(exact.replace(".*", ""))
+    return bool(caps)
+
+
+def _clash(one: Unmet) -> _Told:
+    new = _too_new(one)
+    at_import = one.owner.name in CHECKS_AT_IMPORT
+    older_wheel = one.owner.name == "torch"
+    severity: Literal["error", "warning"] = (
+        "error" if at_import or not (new or older_wheel) else "warning"
+    )
+    owner = f"{one.owner.name} {one.owner.version}"
+    means = (
+        f"import {one.owner.name} stops: '{one.wanted} is required for a normal functioning of this module'"
+        if at_import
+        else f"{one.owner.name} calls what {one.name} {one.installed} "
+        + ("no longer has" if new else "does not have yet")
+    )
+    return _Told(
+        severity,
+        f"{owner} requires {one.wanted}, and {one.name} {one.installed} is installed",
+        means,
+        {one.name: one.specifier},
+    )
+
+
+def _pair(broken: Broken) -> _Told:
+    row = broken.row
+    both = together(broken.versions)
+    found = f"{both}: {row.cause}" if both else row.cause
+    if broken.said:
+        found = f"the error '{broken.said}'" + (f", with {both}" if both else "")
+    stage = {
+        "import": "the import stops",
+        "train": "training stops",
+        "resume": "resuming from a checkpoint stops",
+        "model-load": "loading the model stops",
+    }.get(row.stage, "the run stops")
+    return _Told(row.severity, found, f"{stage}: '{row.says}'", row.fix)
+
+
+def _title(pairs: tuple[Broken, ...], declared: list[Unmet], severity: str) -> str:
+    """Name the pair where that fits into the title."""
+    names: list[str] = []
+    worst = next((p for p in pairs if p.row.severity == severity), None)
+    if worst is not None:
+        names = list(worst.row.names)[:2]
+    elif declared:
+        names = [declared[0].owner.name, declared[0].name]
+    title = f"{' and '.join(names)} do not fit together"
+    return title if len(names) == 2 and len(title) <= 60 else ""
+
+
+def _told_cure(pairs: tuple[Broken, ...]) -> str:
+    return next((p.row.fix_text for p in pairs if p.row.fix_text), "")
+
+
+def _note(pairs: tuple[Broken, ...]) -> str:
+    script = next((p.row.note for p in pairs if p.row.note), "")
+    other = next((p.row.fix_alt for p in pairs if p.row.fix_alt), {})
+    if script:
+        return f"or change the script: {script}"
+    return f"or, to keep the other: {' '.join(pinned(other))}" if other else ""

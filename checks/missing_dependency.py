@@ -1,0 +1,214 @@
+"""A package that the job needs is absent.
+
+What it means
+    An installed library of the stack declares a package that is not there, as after pip install --no-deps or pip
+    uninstall, or code asks for one that nobody declares: Trainer needs accelerate, 4-bit loading needs bitsandbytes.
+
+How it is found
+    Requires-Dist of the stack against the installed packages, for the target's own Python and system; and errors
+    that say No module named. Nothing is run.
+
+Cures
+    Install what is named. "Please install X" in an error is not always right: a library that fails to import counts
+    as not installed too.
+
+When to ignore it
+    Libraries that you do not train with are a note.
+
+Seen as
+    ModuleNotFoundError: No module named
+    requires the SentencePiece library but it was not found in your environment
+    Using the `Trainer` with `PyTorch` requires `accelerate
+    No package metadata was found for bitsandbytes
+    RuntimeError: Numpy is not available
+"""
+
+import re
+
+from tunedoctor.api import (
+    Broken,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    Packages,
+    Shadows,
+    TorchBuild,
+    Unknown,
+    broken_pairs,
+    check,
+    distribution_of,
+    good_set,
+    known,
+    listed,
+    merged,
+    pinned,
+    pip_command,
+    unmet,
+)
+
+STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
+"""What a fine-tune script imports besides torch."""
+
+OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-bindings"})
+"""Declared, yet training runs without them: faster downloads, torch.compile."""
+
+NO_MODULE = re.compile(r"No module named '?([A-Za-z_][\w.]*)'?")
+
+
+@check(
+    "missing-dependency",
+    "A package that the stack needs is not installed",
+    explains=["library-import-fails", "torch-import-crash"],
+)
+def missing_dependency(  # noqa: PLR0913  declared, told by errors, and what decides the cure
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+    shadows: Shadows | Unknown | None,
+) -> Finding | None:
+    """Tell what is declared and missing, then what an error says, then which libraries are simply absent."""
+    told = known(packages)
+    build, python, system = known(torch), known(interpreter), known(host)
+    declared = _declared(told, python, system, build)
+    hard = {n: who for n, who in declared.items() if n not in OPTIONAL}
+    pairs = broken_pairs("missing-dependency", packages, torch, environment, errors)
+    hidden = {s.module for s in shadows.shadows} if isinstance(shadows, Shadows) else set()
+    asked = {n: t for n, t in _asked_for(told, errors).items() if n not in hard and n not in hidden}
+    if hard:
+        return _from_declared(hard, interpreter)
+    worst = next((p for p in pairs if p.row.severity == "error"), None)
+    if worst is not None:
+        return _from_row(worst, interpreter)
+    if asked:
+        return _from_error(asked, interpreter)
+    if pairs:
+        return _from_row(pairs[0], interpreter)
+    absent = [n for n in STACK if told is not None and told.complete and not told.get(n)]
+    gone = {b.name for b in told.broken} | told.conda.keys() if told is not None else set()
+    absent = [n for n in absent if n not in gone]
+    if absent:
+        return _from_absent(absent, told, build, interpreter)
+    soft = {n: who for n, who in declared.items() if n in OPTIONAL}
+    return _from_optional(soft, interpreter) if soft else None
+
+
+def _declared(
+    told: Packages | None,
+    interpreter: Interpreter | None,
+    host: Host | None,
+    torch: TorchBuild | None,
+) -> dict[str, tuple[str, str]]:
+    """Return missing name -> (who declares it, the requirement); torch and its CUDA wheels are told elsewhere."""
+    if told is None:
+        return {}
+    return {
+        one.name: (f"{one.owner.name} {one.owner.version}", one.wanted)
+        for one in unmet(told, interpreter, host, torch)
+        if not one.installed
+        and one.name != "torch"
+        and not one.name.startswith(("nvidia-", "cuda-toolkit"))
+    }
+
+
+def _asked_for(told: Packages | None, errors: Errors | Unknown | None) -> dict[str, str]:
+    """Return distribution -> what the error says, for known modules whose distribution is not installed."""
+    if not isinstance(errors, Errors):
+        return {}
+    found: dict[str, str] = {}
+    for error in errors.errors:
+        for match in NO_MODULE.finditer(error.text):
+            name = distribution_of(match[1])
+            installed = told is not None and told.get(name) is not None
+            if name and name != "torch" and not installed:
+                found.setdefault(name, match[0])
+    return found
+
+
+def _from_declared(
+    hard: dict[str, tuple[str, str]], interpreter: Interpreter | Unknown | None
+) -> Finding:
+    first = next(iter(hard))
+    return Finding(
+        title=f"{first} is not installed, and the stack needs it"
+        if len(hard) == 1 and len(first) < 24
+        else "",
+        found="; ".join(
+            f"{who} requires {want}, which is not installed"
+            for who, want in list(hard.values())[:3]
+        )
+        + (f"; and {len(hard) - 3} more" if len(hard) > 3 else ""),
+        means=f"the import stops with ModuleNotFoundError: No module named '{first.replace('-', '_')}'",
+        cure=pip_command(interpreter, "install", *(want for _, want in hard.values())),
+        cure_note="no reboot",
+    )
+
+
+def _from_row(broken: Broken, interpreter: Interpreter | Unknown | None) -> Finding:
+    row = broken.row
+    asks = next(iter(broken.versions), "")
+    note = row.severity == "note" and asks and row.absent
+    return Finding(
+        severity=row.severity,
+        title=f"Some code of {asks} needs {row.absent[0]}" if note else "",
+        found=f"{listed(f'{n} {v}' for n, v in broken.versions.items())}"
+        + (" without " if broken.versions else "without ")
+        + listed(row.absent or row.fix)
+        if not broken.said
+        else f"the error '{broken.said}'",
+        means=f"'{row.says}'" + _stage(row.stage),
+        cure=pip_command(interpreter, "install", *pinned(merged([row.fix]))),
+        evidence=row.source,
+    )
+
+
+def _stage(stage: str) -> str:
+    return {"train": " when the Trainer is made", "model-load": " when the model is loaded"}.get(
+        stage, " stops the run"
+    )
+
+
+def _from_error(asked: dict[str, str], interpreter: Interpreter | Unknown | None) -> Finding:
+    names = list(asked)
+    return Finding(
+        found=f"the error '{next(iter(asked.values()))}', and {listed(names)} is not among the packages",
+        means="the script stops at that import",
+        cure=pip_command(interpreter, "install", *names),
+        cure_note="no reboot",
+    )
+
+
+def _from_absent(
+    absent: list[str],
+    told: Packages | None,
+    torch: TorchBuild | None,
+    interpreter: Interpreter | Unknown | None,
+) -> Finding:
+    versions = good_set(
+        torch.version if torch else "", told.version("transformers") if told else ""
+    )
+    pins = [f"{n}=={versions[n]}" if n in versions else n for n in absent]
+    return Finding(
+        severity="note",
+        title="Libraries for fine-tuning are not installed",
+        found=f"{listed(absent, 5)} {'is' if len(absent) == 1 else 'are'} not installed in the target",
+        means=f"a script that imports {'it' if len(absent) == 1 else 'them'} stops with ModuleNotFoundError",
+        cure=pip_command(interpreter, "install", *pins),
+        cure_note="versions that were tested together; about 0.1 GB, no reboot",
+    )
+
+
+def _from_optional(
+    soft: dict[str, tuple[str, str]], interpreter: Interpreter | Unknown | None
+) -> Finding:
+    return Finding(
+        severity="note",
+        title="An optional part of the stack is not installed",
+        found="; ".join(f"{who} declares {want}" for who, want in list(soft.values())[:3]),
+        means="training runs; torch.compile or fast downloads do not",
+        cure=pip_command(interpreter, "install", *(want for _, want in soft.values())),
+    )

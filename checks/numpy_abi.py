@@ -1,0 +1,209 @@
+"""A binary built for NumPy 1 runs under NumPy 2, or the reverse.
+
+What it means
+    NumPy 2 changed its binary interface. A compiled package of before loads, and then fails: its bridge to NumPy is
+    off, or the import stops. The other way round newer packages refuse NumPy 1.
+
+How it is found
+    Versions of torch, pyarrow and others against what their binaries were built for, caps on numpy that installed
+    libraries declare, and what errors say. Nothing is run.
+
+Cures
+    The newer release of the old package; where there is none, NumPy below 2.
+
+When to ignore it
+    A note about a package that training does not import.
+
+Seen as
+    A module that was compiled using NumPy 1.x cannot be run in NumPy 2
+    Failed to initialize NumPy: _ARRAY_API not found
+    RuntimeError: Numpy is not available
+    RuntimeError: Could not infer dtype of numpy.float32
+    numpy.dtype size changed, may indicate binary incompatibility
+    numpy.core.multiarray failed to import
+    ImportError: pyarrow requires NumPy 2.0 or newer
+"""
+
+from tunedoctor.api import (
+    Broken,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    Packages,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    broken_pairs,
+    check,
+    known,
+    merged,
+    pinned,
+    pip_command,
+    release,
+    together,
+    told,
+    unmet,
+    within,
+)
+
+SAID = (
+    r"module that was compiled using NumPy 1\.x",
+    r"_ARRAY_API not found",
+    r"numpy\.dtype size changed",
+    r"Numpy is not available",
+    r"Could not infer dtype of numpy",
+    r"numpy\.core\.multiarray failed to import",
+)
+WINDOWS_SINCE = "2.4.1"
+"""First torch for Windows that was built for NumPy 2; elsewhere 2.3. Source: torch_wheels.json, numpy."""
+COMPILED = frozenset(
+    {"torch", "torchvision", "torchaudio", "pyarrow", "pandas", "tokenizers", "datasets"}
+)
+
+
+@check(
+    "numpy-abi",
+    "A binary package and NumPy are of different generations",
+    explains=["library-import-fails", "library-version-clash", "torch-import-crash"],
+)
+def numpy_abi(  # noqa: PLR0913  versions, caps and errors
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+    runtime: Runtime | Unknown | None,
+) -> Finding | None:
+    """Known pairs and an old torch first, then caps that the stack declares, then errors."""
+    there, build = known(packages), known(torch)
+    pairs = [
+        one
+        for one in broken_pairs("numpy-abi", packages, torch, environment, errors)
+        if one.row.id != "numpy-2-abi-any"
+    ]
+    numpy = there.version("numpy") if there is not None else ""
+    said = told(errors, *SAID) or _warned(known(runtime))
+    if pairs and not (said and pairs[0].row.trigger == "symptom"):
+        return _from_pair(pairs, interpreter, said)
+    old = _old_on_windows(build, numpy, known(host))
+    capped = _capped(there, known(interpreter), known(host), build) if numpy else []
+    if old or capped or said:
+        owners = list(dict.fromkeys(f"{name} {version}".strip() for name, version, _ in capped))
+        if old and build is not None:
+            found = (
+                f"torch {build.version} with NumPy {numpy}; "
+                f"torch for Windows before {WINDOWS_SINCE} is built for NumPy 1"
+            )
+        elif capped:
+            found = f"{owners[0]} requires numpy{capped[0][2]}, and numpy {numpy} is installed"
+        else:
+            found = f"the error '{said}'" + (f", with NumPy {numpy}" if numpy else "")
+        if said and (old or capped):
+            found += f"; '{said}' was printed"
+        return Finding(
+            found=found,
+            means="compiled code stops with '_ARRAY_API not found' or 'Numpy is not available'",
+            cure=pip_command(interpreter, "install", _numpy_for(capped)),
+            cure_note="or a release of the old package that was built for NumPy 2; no reboot",
+        )
+    others = _others(there) if numpy else []
+    if not others:
+        return None
+    return Finding(
+        severity="note",
+        title="A package declares that it does not go with NumPy 2",
+        found=f"{others[0][0]} requires numpy{others[0][1]}, and numpy {numpy} is installed",
+        means=f"import {others[0][0].split()[0]} can stop; training does not use it",
+        cure=pip_command(interpreter, "install", "--upgrade", others[0][0].split()[0]),
+    )
+
+
+def _from_pair(
+    pairs: list[Broken], interpreter: Interpreter | Unknown | None, said: str
+) -> Finding:
+    first = pairs[0].row
+    return Finding(
+        severity=first.severity,
+        found=f"{together(pairs[0].versions)}: {first.cause}"
+        + (f"; '{said}' was printed" if said else ""),
+        means=f"'{first.says}'",
+        cure=pip_command(interpreter, "install", *pinned(merged(p.row.fix for p in pairs))),
+        cure_note=f"or, to keep the other: {' '.join(pinned(first.fix_alt))}"
+        if first.fix_alt
+        else "",
+        evidence=first.source,
+    )
+
+
+def _warned(runtime: Runtime | None) -> str:
+    """Return the warning of an import that went on without NumPy."""
+    if runtime is None:
+        return ""
+    bridge = runtime.stage("numpy bridge")
+    texts = [
+        *runtime.warnings,
+        bridge.error if bridge is not None and bridge.outcome == "failed" else "",
+    ]
+    for text in texts:
+        if (
+            "_ARRAY_API not found" in text
+            or "compiled using NumPy 1" in text
+            or "Numpy is not available" in text
+        ):
+            return next(line.strip() for line in text.splitlines() if line.strip())[:120]
+    return ""
+
+
+def _old_on_windows(torch: TorchBuild | None, numpy: str, host: Host | None) -> bool:
+    return (
+        torch is not None
+        and host is not None
+        and host.os == "windows"
+        and release(numpy)[:1] >= (2,)
+        and within(torch.version, f"<{WINDOWS_SINCE}") is True
+    )
+
+
+def _capped(
+    packages: Packages | None,
+    interpreter: Interpreter | None,
+    host: Host | None,
+    torch: TorchBuild | None,
+) -> list[tuple[str, str, str]]:
+    """Return (owner, its version, specifier) of compiled packages of the stack that no NumPy 2 fits."""
+    if packages is None:
+        return []
+    return [
+        (one.owner.name, one.owner.version, one.specifier)
+        for one in unmet(packages, interpreter, host, torch, names=COMPILED)
+        if one.name == "numpy"
+        and one.installed
+        and within("2.0.0", one.specifier) is False
+        and release(one.installed)[:1] >= (2,)
+    ]
+
+
+def _numpy_for(capped: list[tuple[str, str, str]]) -> str:
+    return f"numpy{capped[0][2]}" if capped else "numpy<2"
+
+
+def _others(packages: Packages | None) -> list[tuple[str, str]]:
+    """Return ("name version", specifier) of further packages that declare a NumPy below 2."""
+    found: list[tuple[str, str]] = []
+    for one in packages.distributions if packages is not None else ():
+        if one.name in COMPILED:
+            continue
+        for line in one.requires:
+            if line.startswith("numpy") and ";" not in line:
+                specifier = line[5:].strip().strip("()").replace(" ", "")
+                numpy = packages.version("numpy") if packages is not None else ""
+                if (
+                    "<2" in specifier
+                    and within(numpy, specifier) is False
+                    and within("2.0.0", specifier) is False
+                ):
+                    found.append((f"{one.name} {one.version}", specifier))
+    return found

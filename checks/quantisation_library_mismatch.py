@@ -1,0 +1,176 @@
+"""bitsandbytes or torchao does not fit the installed torch, triton or GPU.
+
+What it means
+    bitsandbytes brings one binary for each CUDA release. Up to 0.49 it takes the one of torch's own CUDA or none;
+    from 0.50 on the nearest of the same major. Without it 4-bit and 8-bit loading stop. Old releases also import
+    what triton no longer has.
+
+How it is found
+    The list of binaries in each release against the CUDA of the torch build, known pairs, and what errors say.
+    Nothing is run.
+
+Cures
+    A bitsandbytes that has the binary.
+
+When to ignore it
+    torchao's line about skipped C++ extensions, while its int4 and fp8 kernels are not used.
+
+Seen as
+    CUDA Setup failed despite GPU being available
+    CUDA VERSION MISMATCH
+    Configured CUDA binary not found at
+    No module named 'triton.ops'
+    BNB_CUDA_VERSION='': value must be digits only
+    Skipping import of cpp extensions due to incompatible torch version
+"""
+
+from tunedoctor.api import (
+    Broken,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    Packages,
+    TorchBuild,
+    Unknown,
+    bitsandbytes_cuda,
+    broken_pairs,
+    check,
+    known,
+    listed,
+    merged,
+    parts,
+    pinned,
+    pip_command,
+    together,
+    told,
+    unset_variable,
+    within,
+)
+
+NEAREST = ">=0.50.0"
+"""Releases that take a binary of the same CUDA major."""
+
+SAID = (
+    r"CUDA VERSION MISMATCH",
+    r"Configured CUDA binary not found",
+    r"Could not find the bitsandbytes CUDA binary",
+    r"libbitsandbytes_cuda\d+\S*: cannot open shared object",
+    r"CUDA Setup failed despite (CUDA|GPU) being available",
+    r"Error no kernel image is available for execution on the device at line \d+ in file /\S*/(csrc/)?ops\.(cu|hip)",
+    r"bitsandbytes\S* .*ops\.hip",
+)
+TORCHAO = (
+    r"Skipping import of cpp extensions due to incompatible torch version",
+    r"Please upgrade to torch >= [\d.]+ \(found",
+)
+TORCHAO_FOR = {
+    "2.7": "0.12.0",
+    "2.8": "0.13.0",
+    "2.9": "0.14.1",
+    "2.10": "0.16.0",
+    "2.11": "0.17.0",
+}
+"""torch -> the torchao built for it. Source: torchao's own message and its release notes."""
+
+
+@check(
+    "quantisation-library-mismatch",
+    "The quantisation library does not fit this PyTorch",
+    explains=["library-import-fails"],
+)
+def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Known pairs, then the binary for the build's CUDA, then what an error says."""
+    there, build = known(packages), known(torch)
+    id_ = "quantisation-library-mismatch"
+    pairs = broken_pairs(id_, packages, torch, environment, errors)
+    if pairs:
+        return _from_pair(pairs[0], interpreter, known(host))
+    version = there.version("bitsandbytes") if there is not None else ""
+    lacks = _lacks(version, build, known(environment), known(host))
+    said = told(errors, *SAID)
+    if lacks:
+        return Finding(
+            title="bitsandbytes has no binary for the CUDA of this torch",
+            found=lacks + (f"; '{said}' was printed" if said else ""),
+            means="loading in 4 or 8 bits stops: 'CUDA Setup failed despite GPU being available'",
+            cure=pip_command(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
+            cure_note="0.1 GB, no reboot",
+        )
+    if said:
+        return Finding(
+            title="bitsandbytes cannot run on this PyTorch and GPU",
+            found=f"the error '{said}'" + (f", from bitsandbytes {version}" if version else ""),
+            means="loading in 4 or 8 bits stops, or its first kernel does",
+            cure=pip_command(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
+            cure_note="or load the model in bfloat16",
+        )
+    skipped = told(errors, *TORCHAO)
+    return _torchao(skipped, build, there, interpreter) if skipped else None
+
+
+def _from_pair(
+    broken: Broken, interpreter: Interpreter | Unknown | None, host: Host | None
+) -> Finding:
+    row = broken.row
+    both = together(broken.versions)
+    variable = next(iter(row.env.get("env_var", ())), "")
+    return Finding(
+        severity=row.severity,
+        found=f"{both}: {row.cause}" + (f"; '{broken.said}' was printed" if broken.said else "")
+        if both
+        else f"the error '{broken.said}'",
+        means=f"'{row.says}'",
+        cure=unset_variable(host, str(variable))
+        if variable
+        else pip_command(interpreter, "install", *pinned(merged([row.fix]))),
+        evidence=row.source,
+    )
+
+
+def _lacks(
+    version: str, torch: TorchBuild | None, environment: Environment | None, host: Host | None
+) -> str:
+    """Tell that a release holds no binary for the build's CUDA; "" where it does or nobody knows."""
+    if not version or torch is None or torch.accelerator != "cuda" or not torch.cuda:
+        return ""
+    if host is not None and (host.os != "linux" or host.machine != "x86_64"):
+        return ""
+    forced = environment.get("BNB_CUDA_VERSION") if environment is not None else None
+    codes = bitsandbytes_cuda(version)
+    if not codes or forced:
+        return ""
+    wanted = int("".join(map(str, parts(torch.cuda)[:2])))
+    served = wanted in codes or (
+        within(version, NEAREST) is True and any(code // 10 == wanted // 10 for code in codes)
+    )
+    if served:
+        return ""
+    have = listed((f"{code // 10}.{code % 10}" for code in codes[-3:]), 3)
+    return f"torch {torch.version} is built for CUDA {torch.cuda}; bitsandbytes {version} has binaries up to {have}"
+
+
+def _torchao(
+    said: str,
+    torch: TorchBuild | None,
+    packages: Packages | None,
+    interpreter: Interpreter | Unknown | None,
+) -> Finding:
+    version = packages.version("torchao") if packages is not None else ""
+    own = TORCHAO_FOR.get(".".join(map(str, parts(torch.version)[:2])) if torch else "", "")
+    return Finding(
+        severity="warning",
+        title="torchao is built for another PyTorch",
+        found=f"torchao {version} says '{said}'".replace("  ", " "),
+        means="training goes on; torchao's int4 and fp8 kernels are missing or slow",
+        cure=pip_command(interpreter, "install", f"torchao=={own}" if own else "torchao"),
+        cure_note="the release made for this torch" if own else "",
+    )

@@ -1,0 +1,39 @@
+"""There is no Python interpreter where the target was asked for.
+
+What it means
+    The doctor looks at one environment, the target. None was found at the place that --target, VIRTUAL_ENV,
+    CONDA_PREFIX or ./.venv name, or what lies there does not start.
+
+How it is found
+    The path is looked up, and the interpreter is started once with -I -S.
+
+Cures
+    Name the environment that you train in: a folder or an interpreter. An environment whose base Python was removed
+    must be made anew.
+
+When to ignore it
+    Never: without a target nothing can be said of PyTorch.
+
+Seen as
+    No such file or directory
+    bad interpreter: No such file or directory
+"""
+
+from tunedoctor.api import Finding, Interpreter, Target, Unknown, check
+
+
+@check("target-missing", "There is no Python at the target")
+def target_missing(
+    target: Target | Unknown | None, interpreter: Interpreter | Unknown | None
+) -> Finding | None:
+    """Find a live target that gave no interpreter."""
+    if not isinstance(target, Target) or isinstance(interpreter, Interpreter):
+        return None
+    why = target.problem or (interpreter.why if isinstance(interpreter, Unknown) else "")
+    return Finding(
+        found=f"{target.asked}, named by {target.chosen_by}: {why or 'no interpreter is there'}",
+        means="nothing that trains can start from there, and no package can be looked at",
+        cure="doctor check --target ~/miniconda3/envs/train",
+        cure_note="the folder of your own environment, or its python; "
+        "where its base Python is gone, make it anew with python3 -m venv",
+    )

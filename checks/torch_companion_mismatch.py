@@ -1,0 +1,194 @@
+"""torchvision, torchaudio or xformers belong to another torch.
+
+What it means
+    Each of their releases is compiled against one torch release and one variant (CUDA, ROCm, CPU). Beside another
+    their C++ operators are missing. transformers imports torchvision where it is installed, so even a text-only
+    script stops.
+
+How it is found
+    The installed pair against the table of releases, the pins that they declare, the local labels, and what errors
+    say. Nothing is run.
+
+Cures
+    The companion of this torch, from the same index.
+
+When to ignore it
+    A build of your own that was compiled against this torch.
+
+Seen as
+    RuntimeError: operator torchvision::nms does not exist
+    partially initialized module 'torchvision' has no attribute 'extension'
+    Couldn't load custom C++ ops
+    Detected that PyTorch and TorchAudio were compiled with different CUDA versions
+    libtorch_cuda.so: cannot open shared object file
+    xFormers can't load C++/CUDA extensions. xFormers was built for
+"""
+
+import re
+from typing import NamedTuple
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    Packages,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    Unmet,
+    check,
+    companion_install,
+    companions,
+    known,
+    minor,
+    pip_command,
+    told,
+    unmet,
+    within,
+)
+
+LAST_TORCHAUDIO = ">=2.11"
+"""From here on torchaudio names no torch: its last release goes with newer ones too."""
+
+SAID = {
+    "torchvision": (
+        r"operator torchvision::nms does not exist",
+        r"partially initialized module 'torchvision' has no attribute 'extension'",
+        r"Couldn't load custom C\+\+ ops",
+        r"PyTorch and torchvision were compiled with different CUDA",
+        r"torchvision/_C\S*: undefined symbol",
+        r"torchvision\S*\.so: undefined symbol",
+    ),
+    "torchaudio": (
+        r"PyTorch and TorchAudio were compiled with different CUDA versions",
+        r"torchaudio\S*\.so: undefined symbol",
+    ),
+    "xformers": (r"xFormers can't load C\+\+/CUDA extensions\. xFormers was built for",),
+}
+
+
+class _Bad(NamedTuple):
+    """A companion that does not fit."""
+
+    name: str
+    found: str
+    version: str
+    """The release that would fit, "" where not known."""
+
+
+@check(
+    "torch-companion-mismatch",
+    "torchvision or torchaudio belongs to another PyTorch",
+    explains=["library-import-fails", "library-version-clash"],
+)
+def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
+    torch: TorchBuild | Unknown | None,
+    packages: Packages | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    errors: Errors | Unknown | None,
+    runtime: Runtime | Unknown | None,
+) -> Finding | None:
+    """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
+    build, there, run = known(torch), known(packages), known(runtime)
+    bad: list[_Bad] = []
+    if build is not None and there is not None:
+        pins = {one.owner.name: one for one in _pins(there, known(interpreter), known(host), build)}
+        for name in SAID:
+            found = _judged(name, there.version(name), build, pins.get(name), known(host))
+            # what was imported without a fault does fit
+            stage = run.stage(f"import {name}") if run is not None else None
+            if found is not None and not (stage is not None and stage.outcome == "ok"):
+                bad.append(found)
+    worst = next((one for one in bad if one.name != "xformers"), None)
+    said = {name: text for name, patterns in SAID.items() if (text := told(errors, *patterns))}
+    if not said and worst is None and not bad:
+        return None
+    if said and worst is None:
+        name = next(iter(said))
+        own = companions(build.version).get(name, "") if build is not None else ""
+        version = there.version(name) if there is not None else ""
+        worst = next((one for one in bad if one.name == name), None) or _Bad(
+            name,
+            f"{name} {version} beside torch {build.version if build else 'of another release'}".replace(
+                "  ", " "
+            ),
+            own,
+        )
+        worst = worst._replace(found=f"{worst.found}: the error '{said[name]}'")
+    chosen = worst or bad[0]
+    return Finding(
+        severity="warning" if chosen.name == "xformers" else "error",
+        title=f"{chosen.name} belongs to another PyTorch",
+        found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad)])),
+        means=_means(chosen.name),
+        cure=_cure(chosen, build, interpreter),
+        cure_note="the same index as torch; no reboot",
+        evidence=(there.get(chosen.name).location,)  # type: ignore[union-attr]
+        if there is not None and there.get(chosen.name)
+        else (),
+    )
+
+
+def _pins(
+    packages: Packages, interpreter: Interpreter | None, host: Host | None, torch: TorchBuild
+) -> list[Unmet]:
+    return [
+        one
+        for one in unmet(packages, interpreter, host, torch, names=SAID)
+        if one.name == "torch" and one.installed
+    ]
+
+
+def _judged(
+    name: str, version: str, torch: TorchBuild, pin: Unmet | None, host: Host | None
+) -> _Bad | None:
+    """Tell what is wrong with a companion; None where it fits or nobody knows."""
+    if not version:
+        return None
+    own = companions(torch.version).get(name, "")
+    newest = within(version, LAST_TORCHAUDIO) and within(torch.version, LAST_TORCHAUDIO)
+    if name == "torchaudio" and newest:
+        own = version.partition("+")[0]
+    beside = f"{name} {version} beside torch {torch.version}"
+    if pin is not None:
+        return _Bad(name, f"{beside}; it requires {pin.wanted}", own)
+    if own and name != "xformers" and minor(version) != minor(own):
+        return _Bad(name, f"{beside}; that torch goes with {name} {own}", own)
+    odd = _odd_label(name, version, torch, host)
+    return _Bad(name, f"{beside}: {odd}", own or version) if odd else None
+
+
+def _odd_label(name: str, version: str, torch: TorchBuild, host: Host | None) -> str:
+    """Tell of two variants that do not go together; "" where they do."""
+    label, mine = _label(version), _label(torch.version)
+    plain_linux = host is not None and host.os == "linux" and host.machine == "x86_64"
+    if name != "xformers" and mine == "cpu" and (label or (plain_linux and not torch.conda)):
+        # without a label it is the default index's build for Linux, which links CUDA
+        return "" if label == "cpu" else f"a {label or 'CUDA'} build beside a CPU build"
+    if torch.accelerator in ("cuda", "rocm") and label == "cpu":
+        return f"a CPU build beside a {torch.variant or torch.accelerator} build"
+    if label and mine and label[:2] != mine[:2]:
+        return f"built for {label}, and torch for {mine}"
+    return ""
+
+
+def _label(version: str) -> str:
+    """Return cu126, rocm6.3, cpu or "" of a version; "+pt22cu121" names its torch in front."""
+    found = re.search(r"(cu\d+|rocm[\d.]+|cpu|xpu)$", version.partition("+")[2])
+    return found[1] if found else ""
+
+
+def _means(name: str) -> str:
+    return {
+        "torchvision": "import transformers and import torchvision stop with "
+        "'operator torchvision::nms does not exist'",
+        "torchaudio": "import torchaudio stops with 'undefined symbol' or a missing libtorch_cuda.so",
+    }.get(name, "xFormers' attention kernels are not loaded; what asks for them stops")
+
+
+def _cure(chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None) -> str:
+    if chosen.name == "xformers" or torch is None or not chosen.version:
+        return pip_command(interpreter, "uninstall", "--yes", chosen.name)
+    return companion_install(interpreter, torch, chosen.name, chosen.version.partition("+")[0])

@@ -1,0 +1,74 @@
+"""PyTorch is not installed in the target.
+
+What it means
+    import torch stops with ModuleNotFoundError. Often torch is installed, but in another interpreter: the virtual
+    environment is not the one that pip wrote to.
+
+How it is found
+    No folder called torch lies on the target's sys.path. Nothing is run.
+
+Cures
+    Install the build that fits the GPU and the driver, or point the doctor to the interpreter that has torch.
+
+When to ignore it
+    In an environment that never trains.
+
+Seen as
+    ModuleNotFoundError: No module named 'torch'
+    ImportError: No module named torch
+"""
+
+from tunedoctor.api import (
+    AmdGpus,
+    Finding,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpus,
+    TorchBuild,
+    Unknown,
+    check,
+    cuda_of,
+    torch_install,
+)
+
+
+@check(
+    "torch-missing",
+    "PyTorch is not installed in this interpreter",
+    explains=[
+        "library-import-fails",
+        "missing-dependency",
+        "torch-import-crash",
+        "torch-sees-no-gpu",
+    ],
+)
+def torch_missing(  # noqa: PLR0913  what decides which build fits
+    interpreter: Interpreter,
+    torch: TorchBuild | None,
+    host: Host | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+) -> Finding | None:
+    """Absent: no torch on the path of the target."""
+    if torch is not None:
+        return None
+    fit = torch_install(host, interpreter, nvidia, driver, amd)
+    what = {"cu": f"for CUDA {cuda_of(fit.variant)}", "ro": "for ROCm", "cp": "for the CPU"}
+    size = "about 3 GB" if fit.variant[:2] in ("cu", "ro") else "about 0.3 GB"
+    note = f"torch {fit.version} {what.get(fit.variant[:2], '')}: {size}".replace(" :", ":")
+    if interpreter.externally_managed:
+        note += "; the system manages this Python: make a venv first with python3 -m venv .venv"
+    found = f"no torch on the path of {interpreter.executable}, Python {interpreter.version}"
+    if interpreter.kind != "unknown":
+        found += f" ({interpreter.kind})"
+    return Finding(
+        found=found,
+        means="every training script stops with ModuleNotFoundError: No module named 'torch'",
+        cure=fit.command or "python3.12 -m venv ~/train",
+        cure_note=note
+        if fit.command
+        else "no torch build fits this Python and system: make an environment of a Python that one fits",
+        evidence=interpreter.site_packages,
+    )

@@ -1,0 +1,127 @@
+"""A library has a torch floor above the installed torch.
+
+What it means
+    transformers 5 counts an older torch as not installed: it prints one line and gives out tokenizers only. Its floor
+    is not among its declared requirements, so pip accepts the pair. Other libraries declare theirs.
+
+How it is found
+    The torch of the target against the floors that libraries declare and those read in transformers' source. Nothing
+    is run.
+
+Cures
+    A newer torch that the driver and the GPU allow, or the last library release for this torch.
+
+When to ignore it
+    A note about torch.load: while all your models are safetensors files.
+
+Seen as
+    Disabling PyTorch because PyTorch >= 2.4 is required but found
+    requires the PyTorch library but it was not found in your environment
+    PyTorch was not found. Models won't be available
+    we now require users to upgrade torch to at least v2.6
+"""
+
+from tunedoctor.api import (
+    AmdGpus,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpus,
+    Packages,
+    TorchBuild,
+    Unknown,
+    broken_pairs,
+    check,
+    known,
+    pinned,
+    pip_command,
+    release,
+    together,
+    torch_install,
+    unmet,
+)
+
+COMPANIONS = frozenset({"torchvision", "torchaudio", "xformers"})
+
+
+@check(
+    "torch-too-old-for-library",
+    "PyTorch is too old for a library of the stack",
+    explains=["library-import-fails", "torch-old"],
+)
+def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides the cure
+    torch: TorchBuild | Unknown | None,
+    packages: Packages | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Take the highest floor, hidden or declared, that the build does not reach."""
+    build, told = known(torch), known(packages)
+    pairs = broken_pairs("torch-too-old-for-library", packages, torch, environment, errors)
+    declared = [
+        one
+        for one in (unmet(told, known(interpreter), known(host), build) if told else ())
+        if one.name == "torch" and one.installed and one.owner.name not in COMPANIONS
+    ]
+    floors = [(one, floor) for one in declared if (floor := _floor(one.specifier, one.installed))]
+    worst = pairs[0] if pairs else None
+    if worst is not None and worst.row.severity == "error":
+        wanted = worst.row.fix.get("torch", "")
+        both = together(worst.versions)
+        found = (
+            f"the error '{worst.said}'"
+            if worst.said and not both
+            else f"{both}: it counts a torch outside {wanted} as not installed"
+        )
+        keep = " ".join(pinned(worst.row.fix_alt))
+        means = f"'{worst.row.says}', and from_pretrained stops: no model can be loaded"
+    elif floors:
+        one, wanted = max(floors, key=lambda f: release(f[1].lstrip(">=")))
+        found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, and torch {one.installed} is installed"
+        keep = ""
+        means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
+    elif worst is not None:
+        return Finding(
+            severity=worst.row.severity,
+            title="torch.load of .bin checkpoints is refused",
+            found=f"{together(worst.versions)}: transformers refuses torch.load below torch 2.6",
+            means="models in safetensors load; a .bin model, or a resume from a checkpoint, stops with "
+            "'Due to a serious vulnerability issue in torch.load'",
+            cure=torch_install(host, interpreter, nvidia, driver, amd, ">=2.6").command
+            or pip_command(interpreter, "install", "transformers<4.52"),
+            cure_note="or convert the model to safetensors",
+            evidence=worst.row.source,
+        )
+    else:
+        return None
+    fit = torch_install(host, interpreter, nvidia, driver, amd, wanted)
+    down = pip_command(interpreter, "install", keep) if keep else ""
+    return Finding(
+        found=found,
+        means=means,
+        cure=fit.command or down or pip_command(interpreter, "install", f"torch{wanted}"),
+        cure_note=(f"or, to keep this torch: {down}" if down else "about 3 GB, no reboot")
+        if fit.command
+        else "no newer torch fits this Python, driver and GPU",
+        evidence=worst.row.source if worst else (),
+    )
+
+
+def _floor(specifier: str, installed: str) -> str:
+    """Return the floor of a specifier that the installed version does not reach, as ">=2.4"; "" for none."""
+    for one in specifier.split(","):
+        for sign in (">=", "~=", "==", ">"):
+            if one.startswith(sign):
+                floor = one[len(sign) :].replace(".*", "")
+                if release(installed) < release(floor):
+                    return f">={floor}"
+                break
+    return ""
