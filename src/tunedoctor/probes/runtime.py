@@ -6,7 +6,6 @@ stage other than `import torch` the script starts again without it, so that late
 """
 
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -138,6 +137,8 @@ def run_once(
     timeout: float,
 ) -> Run:
     """Run the script once, without the stages in `skip`; `limit` is for one common stage."""
+    import tempfile  # noqa: PLC0415  only a deep check needs it
+
     lines: list[Line] = []
     words: list[str] = []
 
