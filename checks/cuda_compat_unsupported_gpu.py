@@ -85,9 +85,7 @@ def _compat_file(paths: LibraryPath | None, module: NvidiaDriver | None) -> str:
         if shadow.library == "libcuda" and "/compat" in shadow.path:
             newer = not (shadow.version and module) or parts(shadow.version) > parts(module.version)
             return shadow.path if newer else ""
-    return next(
-        (f for f in (paths.folders if paths else ()) if f.rstrip("/").endswith("/compat")), ""
-    )
+    return ""
 
 
 def _cure(value: str) -> str:

@@ -48,7 +48,7 @@ WORDS = {
 def disk_full(
     disks: Disks | Unknown | None, host: Host | Unknown | None, errors: Errors | Unknown | None
 ) -> Finding | None:
-    """Below 1 GiB is an error, in the environment and working folder a warning, below 20 GiB for models a note."""
+    """Go by what is free: below 1 GiB an error or a warning, below 20 GiB for models a note."""
     places, system = known(disks), known(host)
     said = told(
         errors,
@@ -57,7 +57,8 @@ def disk_full(
         "Errno 28",
     )
     found = sorted(places.disks if places else (), key=lambda disk: disk.free)
-    full = [disk for disk in found if disk.free < GIB and disk.writable]
+    # a small tmpfs that is mostly free is not full
+    full = [d for d in found if d.free < GIB and d.writable and not _is_small(d)]
     worst = next((d for d in full if d.use in ("hf-cache", "tmp")), next(iter(full), None))
     if worst is not None:
         return _full(
@@ -70,6 +71,17 @@ def disk_full(
             means="downloads, installs and checkpoints stop at that point",
             cure=set_variable(system, "HF_HOME", "/path/on/a/larger/disk"),
             cure_note="`df -h ~/.cache/huggingface /tmp` shows which is full; TMPDIR moves the temporary folder",
+        )
+    small = next((d for d in found if d.use == "tmp" and d.free < GIB), None)
+    if small is not None:
+        return Finding(
+            title="The temporary folder is small",
+            severity="note",
+            found=f"{gib(small.free)} of {gib(small.total)} free for {small.path}",
+            means="a large install or download ends with 'No space left on device'",
+            cure=set_variable(system, small.hint or "TMPDIR", "/var/tmp"),  # noqa: S108  a usual place on disk
+            cure_note="in the shell that installs",
+            evidence=(small.path,),
         )
     cache = next((disk for disk in found if disk.use == "hf-cache" and disk.free < MODEL), None)
     if cache is None:
@@ -85,6 +97,10 @@ def disk_full(
         cure_note="in the shell that starts training",
         evidence=(cache.path,),
     )
+
+
+def _is_small(disk: Disk) -> bool:
+    return disk.use == "tmp" and disk.free * 2 > disk.total
 
 
 def _full(disk: Disk, said: str, found: list[Disk], host: Host | None, *, stops: bool) -> Finding:

@@ -51,6 +51,8 @@ NOUVEAU = (
     "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' "
     "| sudo tee /etc/modprobe.d/blacklist-nouveau.conf"
 )
+FIRST_MAXWELL = "1340"
+"""Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
 VIRTUAL = ("vfio-pci", "pci-stub")
 
 
@@ -91,8 +93,10 @@ def driver_missing(  # noqa: PLR0913  the facts that tell the five states apart
 
 
 def _trains(card: PciDevice) -> bool:
-    """Kepler and older have no driver that a current torch runs on."""
+    """Tell whether a current torch runs on a card: not on Kepler and older, which the table leaves out."""
     model = nvidia_by_pci(card.device)
+    if model is None and card.device < FIRST_MAXWELL:
+        return False
     capability = model.compute_capability if model else ""
     return not capability or parts(capability) >= (5,)
 

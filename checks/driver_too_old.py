@@ -79,7 +79,9 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
     said = told(errors, *SAID)
     windows = system is not None and (system.os == "windows" or system.wsl == 2)
     floor = _floor(build.cuda, windows=windows) if build and build.cuda else ""
-    low = bool(floor) and module is not None and not at_least(module.version, floor)
+    # JetPack 5 states the release of its own system, as in 35.4.1
+    comparable = module is not None and parts(module.version)[:1] >= (100,)
+    low = bool(floor) and comparable and module is not None and not at_least(module.version, floor)
     if not said and (not low or _compat(build, module)):
         return None
     cards = known(gpus)

@@ -60,7 +60,8 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
     cards, bus, module, system = known(gpus), known(pci), known(driver), known(host)
     waiting = [card for card in cards.gpus if card.fabric_state in WAITING] if cards else []
     said = told(errors, r"Error 802", "system not yet initialized", "SYSTEM_NOT_READY")
-    if not waiting and not said:
+    failed = bool(said) or (run is not None and run.gpu_available is False)
+    if not said and not (waiting and (failed or (bus is not None and bus.nvswitches))):
         return None
     switches = (
         f"{bus.nvswitches} NVSwitch{'es' if bus.nvswitches > 1 else ''}; "

@@ -64,7 +64,7 @@ def mig_misconfigured(
     failed = (run is not None and run.gpu_available is False) or bool(told(errors, ASSERTION))
     if instances == 0 and len(split) == len(cards.gpus) and cards.source != "report":
         # a report seldom shows the instances: without a failure it proves nothing
-        if cards.source == "nvml" or failed:
+        if (cards.source == "nvml" and not named) or failed:
             return _none(split, failed=failed, told_by=cards.source)
         return None
     if failed and not named and instances != 1:

@@ -18,7 +18,7 @@ Seen as
     DefaultCPUAllocator: not enough memory
 """
 
-from tunedoctor.api import Errors, Finding, Memory, Unknown, check, gib, known, told
+from tunedoctor.api import Errors, Finding, Memory, TorchBuild, Unknown, check, gib, known, told
 
 LEAST = 8 << 30
 """Bytes: two workers with the CUDA libraries."""
@@ -26,10 +26,13 @@ LEAST = 8 << 30
 
 @check("pagefile-too-small", "The Windows page file is too small", "warning")
 def pagefile_too_small(
-    memory: Memory | Unknown | None, errors: Errors | Unknown | None
+    memory: Memory | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Go by what is left; WinError 1455, in whatever language, makes an error of it."""
-    ram = known(memory)
+    ram, build = known(memory), known(torch)
+    cpu = build is not None and build.accelerator == "cpu"
     said = told(
         errors,
         r"\[?WinError 1455",
@@ -45,7 +48,7 @@ def pagefile_too_small(
     if ram is not None and ram.commit_total:
         facts.append(f"RAM and page file together are {gib(ram.commit_total)}")
     return Finding(
-        severity="error" if said else None,
+        severity="error" if said else "note" if cpu else None,
         found="; ".join(facts),
         means="starting DataLoader workers or loading torch ends with 'WinError 1455'",
         cure="SystemPropertiesPerformance.exe",

@@ -26,6 +26,7 @@ from tunedoctor.api import (
     Finding,
     NvidiaGpus,
     SharedMemory,
+    TorchBuild,
     Unknown,
     check,
     gib,
@@ -56,9 +57,10 @@ def shm_too_small(
     memory: SharedMemory | Unknown | None,
     container: Container | Unknown | None,
     gpus: NvidiaGpus | Unknown | None,
+    torch: TorchBuild | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | None:
-    """In a container by its size; an error text makes an error of it."""
+    """Go by its size in a container; an error text makes an error of it, a CPU build without a GPU a note."""
     size, inside, cards = known(memory), known(container), known(gpus)
     said = told(errors, *SAID)
     small = size is not None and inside is not None and size.total < ENOUGH
@@ -66,12 +68,14 @@ def shm_too_small(
         return None
     if size is not None and size.total >= ENOUGH and not size.free < ENOUGH:
         return None
+    build = known(torch)
+    idle = build is not None and build.accelerator == "cpu" and not (cards and cards.gpus)
     several = cards is not None and len(cards.gpus) > 1
     place = f" in a {inside.kind} container" if inside else ""
     facts = f"{SHM} has {gib(size.total)}{place}" if size else f"the error '{said}'"
     kind = inside.kind if inside else "docker"
     return Finding(
-        severity="error" if said else None,
+        severity="error" if said else "note" if idle else None,
         found=facts + (f"; the error '{said}'" if said and size else ""),
         means="num_workers > 0 dies with 'Bus error' in the first epoch"
         + ("; NCCL fails with 'unhandled system error'" if several else ""),

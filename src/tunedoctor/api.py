@@ -20,6 +20,7 @@ from tunedoctor.torch_install import TorchInstall, companion_install, torch_inst
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.visible import entries, visible_gpus
 from tunedoctor.wheels import (
+    Family,
     archs_run,
     code_runs_on,
     companions,
@@ -40,6 +41,7 @@ from tunedoctor.wording import gib, listed, pip
 
 __all__ = [  # noqa: PLE0604  the fact types are listed where they are defined
     *_facts,
+    "Family",
     "merged",
     "together",
     "good_set",
