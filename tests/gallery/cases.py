@@ -209,7 +209,13 @@ INTERPRETER = (
         "python-unsupported",
         start="nothing",
     ),
-    Case("no-such-target", (faults.nothing_there,), "", "", start="nothing", verdict="unknown"),
+    Case(
+        "no-such-target",
+        (faults.nothing_there,),
+        "target-missing",
+        start="nothing",
+        verdict="unknown",
+    ),
     Case("torch-missing", (faults.bare,), "torch-missing", start="nothing"),
 )
 

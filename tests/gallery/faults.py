@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from gallery.base import find_python
+from gallery.base import TORCH, find_python
 from gallery.machine import prepend
 from gallery.place import Place
 
@@ -12,8 +12,7 @@ from gallery.place import Place
 def claims_cuda(place: Place, torch: str, torchvision: str, cuda: str) -> None:
     """Have torch and its companion state a release and a CUDA of their own; the binary stays the CPU's."""
     label = "cu" + cuda.replace(".", "")
-    place.claim("torch", f"{torch}+{label}")
-    place.claim("torchvision", f"{torchvision}+{label}")
+    _claims(place, f"{torch}+{label}", f"{torchvision}+{label}")
     for name in ("torch", "torchvision"):
         place.alter(
             place.site / name / "version.py",
@@ -23,8 +22,17 @@ def claims_cuda(place: Place, torch: str, torchvision: str, cuda: str) -> None:
 
 def claims_torch(place: Place, torch: str, torchvision: str) -> None:
     """Have torch and its companion state another release, for the CPU."""
-    place.claim("torch", f"{torch}+cpu")
-    place.claim("torchvision", f"{torchvision}+cpu")
+    _claims(place, f"{torch}+cpu", f"{torchvision}+cpu")
+
+
+def _claims(place: Place, torch: str, torchvision: str) -> None:
+    place.claim("torch", torch)
+    place.claim("torchvision", torchvision)
+    # the companion asks for its own torch
+    place.alter(
+        place.metadata("torchvision") / "METADATA",
+        lambda t: t.replace(f"torch=={TORCH}", f"torch=={torch.partition('+')[0]}"),
+    )
 
 
 def swapped(place: Place, *requirements: str) -> None:
