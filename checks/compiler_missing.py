@@ -1,0 +1,92 @@
+"""No C compiler is found, and Triton needs one at run time.
+
+What it means
+    Triton compiles a small launcher with cc for each kernel. torch.compile, Unsloth, Liger and some quantised kernels
+    use it. Plain training with transformers does not.
+
+How it is found
+    gcc, clang or cc on PATH, where Triton and a GPU are there; and errors of the compiler and the linker.
+
+Cures
+    Install gcc (and g++ for torch.compile on the CPU).
+
+When to ignore it
+    When nothing of that is used.
+
+Seen as
+    RuntimeError: Failed to find C compiler. Please specify via CC environment variable
+    InvalidCxxCompiler: No working C++ compiler found
+    /usr/bin/ld: cannot find -lcuda
+"""
+
+from tunedoctor.api import (
+    AmdGpus,
+    Compilers,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    NvidiaGpus,
+    Packages,
+    Unknown,
+    check,
+    known,
+    told,
+)
+
+INSTALL = {
+    "debian": "sudo apt-get install -y gcc g++",
+    "ubuntu": "sudo apt-get install -y gcc g++",
+    "alpine": "sudo apk add build-base",
+    "arch": "sudo pacman -S --noconfirm gcc",
+    "opensuse-leap": "sudo zypper install -y gcc gcc-c++",
+}
+SAID = (
+    r"Failed to find C compiler",
+    r"InvalidCxxCompiler",
+    r"No working C\+\+ compiler found",
+    r"cannot find -lcuda\b",
+)
+
+
+@check("compiler-missing", "No C compiler is found, and Triton needs one", "warning")
+def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was said
+    compilers: Compilers | Unknown | None,
+    packages: Packages | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+    environment: Environment | Unknown | None,
+    host: Host | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Believe an error first; else find Triton beside a GPU without a compiler on Linux."""
+    said = told(errors, *SAID)
+    system = known(host)
+    if "-lcuda" in said:
+        return Finding(
+            severity="error",
+            title="The linker finds no libcuda.so",
+            found=f"the error '{said}': the driver brings libcuda.so.1, and its folder is not searched",
+            means="torch.compile and Triton kernels stop; plain training runs",
+            cure="sudo ln -s libcuda.so.1 /usr/lib/x86_64-linux-gnu/libcuda.so",
+            cure_note="root; where ldconfig -p shows libcuda.so.1 elsewhere, set TRITON_LIBCUDA_PATH to that folder",
+        )
+    tools, there, settings = known(compilers), known(packages), known(environment)
+    names = ("triton", "pytorch-triton", "pytorch-triton-rocm", "triton-rocm")
+    version = next((v for n in names if there is not None and (v := there.version(n))), "")
+    gpu = known(nvidia) is not None or known(amd) is not None
+    lacks = tools is not None and not tools.cc and not (settings is not None and settings.get("CC"))
+    linux = system is None or system.os == "linux"
+    if not said and not (lacks and version and gpu and linux):
+        return None
+    return Finding(
+        severity="error" if said else "warning",
+        found=f"the error '{said}'"
+        if said
+        else f"no gcc, clang or cc on PATH; triton {version} is installed",
+        means="torch.compile, Unsloth and other Triton kernels stop with 'Failed to find C compiler'",
+        cure=INSTALL.get(
+            system.distro if system is not None else "debian", "sudo dnf install -y gcc gcc-c++"
+        ),
+        cure_note="root; about 0.2 GB",
+    )

@@ -1,0 +1,70 @@
+"""A binary of conda clashes with the torch build.
+
+What it means
+    MKL 2024.1 dropped symbols that conda's torch before 2.5 wants. And two OpenMP runtimes in one process, conda's
+    MKL and torch's own, stop it at the second.
+
+How it is found
+    conda's list of packages beside a torch from conda; and errors that name the symbol or OMP.
+
+Cures
+    An older MKL, or one source for NumPy and torch.
+
+When to ignore it
+    Never where an error names it. KMP_DUPLICATE_LIB_OK hides the second fault and can give wrong numbers.
+
+Seen as
+    libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent
+    undefined symbol: iJIT_IsProfilingActive
+    OMP: Error #15: Initializing libiomp5.dylib, but found libomp.dylib already initialized
+"""
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Packages,
+    TorchBuild,
+    Unknown,
+    at_least,
+    check,
+    known,
+    told,
+    within,
+)
+
+
+@check(
+    "conda-binary-clash",
+    "A binary of conda clashes with this PyTorch",
+    explains=["library-import-fails", "torch-import-crash"],
+)
+def conda_binary_clash(
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Two errors, or conda's MKL beside an old torch of conda."""
+    there, build = known(packages), known(torch)
+    omp = told(errors, r"OMP: Error #15")
+    if omp:
+        return Finding(
+            title="Two OpenMP runtimes are loaded into one process",
+            found=f"the error '{omp}'",
+            means="the process ends at the import that loads the second one",
+            cure="conda install --channel conda-forge nomkl numpy",
+            cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
+        )
+    said = told(errors, r"undefined symbol: iJIT_\w+")
+    mkl = there.conda.get("mkl", "").partition(" ")[0] if there is not None else ""
+    old = build is not None and build.conda and within(build.version, "<2.5") is True
+    clash = bool(mkl) and old and at_least(mkl, "2024.1")
+    if not said and not clash:
+        return None
+    beside = f"mkl {mkl} beside torch {build.version} of conda" if mkl and build is not None else ""
+    return Finding(
+        severity="error" if said else "warning",
+        found="; ".join(t for t in (beside, f"the error '{said}'" if said else "") if t),
+        means="import torch stops with 'undefined symbol: iJIT_NotifyEvent'",
+        cure='conda install "mkl<2024.1"',
+        cure_note="0.2 GB, no reboot",
+    )

@@ -1,0 +1,139 @@
+"""A compiled extension was built for another torch or another C++ ABI.
+
+What it means
+    flash-attn and the like are compiled against one torch. After an upgrade of torch, or with a wheel for the other
+    C++ ABI, a symbol that they want is not there. PyTorch's own wheels have the old ABI up to 2.6 (but for its CUDA
+    12.6 build) and the new one since.
+
+How it is found
+    The undefined symbol that an error names: __cxx11 in it says that the extension has the new ABI. And the torch
+    that the version label of flash-attn names.
+
+Cures
+    The build of the extension for this torch and ABI, or to compile it against the torch that is here.
+
+When to ignore it
+    Never where an error names it; attn_implementation="sdpa" does without flash-attn.
+
+Seen as
+    flash_attn_2_cuda.cpython-311-x86_64-linux-gnu.so: undefined symbol: _ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx11
+    undefined symbol: _ZN2at4_ops
+    undefined symbol: _ZN3c104cuda9SetDeviceEi
+"""
+
+import re
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Interpreter,
+    Packages,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    minor,
+    pip_command,
+    within,
+)
+
+UNDEFINED = re.compile(r"([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
+NOT_THESE = ("torch/lib/", "torchvision", "torchaudio", "torch/_C")
+"""They have checks of their own."""
+NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformers": "xformers"} | {
+    "vllm": "vllm",
+    "bitsandbytes": "bitsandbytes",
+    "torchao": "torchao",
+    "deepspeed": "deepspeed",
+    "causal_conv1d": "causal-conv1d",
+    "mamba_ssm": "mamba-ssm",
+    "torch_scatter": "torch-scatter",
+    "torch_sparse": "torch-sparse",
+    "selective_scan": "mamba-ssm",
+}
+
+
+@check(
+    "extension-abi-mismatch",
+    "A compiled extension belongs to another PyTorch",
+    explains=["library-import-fails"],
+)
+def extension_abi_mismatch(
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Read the symbol that is missing; without an error, the label of flash-attn."""
+    there, build = known(packages), known(torch)
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        found = UNDEFINED.search(error.text)
+        if found and not any(part in found[1].replace("\\", "/") for part in NOT_THESE):
+            return _from_symbol(found[1], found[2], there, build, interpreter)
+    version = there.version("flash-attn") if there is not None else ""
+    label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
+    if build is None or label is None or label[1] == minor(build.version):
+        return None
+    return Finding(
+        title="flash-attn was built for another PyTorch",
+        found=f"flash-attn {version} was built for torch {label[1]}; torch {build.version} is installed",
+        means="import flash_attn stops with 'undefined symbol', and transformers with it",
+        cure=_rebuild(interpreter, "flash-attn", version),
+        cure_note="needs nvcc of torch's CUDA, up to an hour; or attn_implementation='sdpa'",
+    )
+
+
+def _from_symbol(
+    path: str,
+    symbol: str,
+    packages: Packages | None,
+    torch: TorchBuild | None,
+    interpreter: Interpreter | Unknown | None,
+) -> Finding:
+    stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+    name = next(
+        (NAMED[n] for n in NAMED if n in path or n == stem), stem.lstrip("_") or "extension"
+    )
+    version = packages.version(name) if packages is not None else ""
+    what = f"{name} {version}".strip()
+    new = "__cxx11" in symbol
+    own = f"torch {torch.version}" if torch is not None else "this torch"
+    old_torch = torch is not None and _old_abi(torch)
+    if new and (torch is None or old_torch):
+        why = f"it was built for the new C++ ABI, and {own} has the old one"
+    elif torch is not None and not old_torch and re.search(r"(?:ERKSs|Ss)", symbol):
+        why = f"it was built for the old C++ ABI, and {own} has the new one"
+    else:
+        why = f"it was built for another torch than {own}"
+    return Finding(
+        title=f"{name} belongs to another PyTorch" if len(name) < 36 else "",
+        found=f"{stem}.so wants {symbol[:90]}, which torch does not have; {what}: {why}",
+        means=f"import {stem} stops with 'undefined symbol', and what imports it does",
+        cure=_rebuild(interpreter, name, version),
+        cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; "
+        + (
+            "or attn_implementation='sdpa'"
+            if name == "flash-attn"
+            else "or its wheel for this torch"
+        ),
+    )
+
+
+def _old_abi(torch: TorchBuild) -> bool:
+    """Tell the ABI of PyTorch's own Linux wheels; conda's differ."""
+    if within(torch.version, "<2.6"):
+        return True
+    return within(torch.version, "<2.7") is True and torch.variant != "cu126"
+
+
+def _rebuild(interpreter: Interpreter | Unknown | None, name: str, version: str) -> str:
+    plain = version.partition("+")[0]
+    return pip_command(
+        interpreter,
+        "install",
+        "--no-build-isolation",
+        "--no-cache-dir",
+        "--force-reinstall",
+        "--no-deps",
+        f"{name}=={plain}" if plain else name,
+    )

@@ -1,0 +1,104 @@
+"""The host's glibc is older than a binary needs.
+
+What it means
+    A wheel is built against a glibc; the system must have that one or a newer one. torch needs 2.28 since 2.7
+    (2.17 before); wheels that were compiled elsewhere, such as flash-attn's, can need more.
+
+How it is found
+    The glibc of the system against the floor of the installed torch; errors that name GLIBC.
+
+Cures
+    A newer system or a container; an older release of the package; or to compile it here. glibc itself cannot be
+    replaced.
+
+When to ignore it
+    Never where an error names it.
+
+Seen as
+    ImportError: /lib64/libc.so.6: version `GLIBC_2.32' not found
+    version `GLIBC_2.28' not found
+"""
+
+import re
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    at_least,
+    check,
+    family,
+    glibc_floor,
+    known,
+    pip_command,
+)
+
+NEEDED = re.compile(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
+
+
+@check(
+    "glibc-too-old",
+    "glibc is older than a binary needs",
+    explains=["library-import-fails", "torch-import-crash", "torch-sees-no-gpu"],
+)
+def glibc_too_old(
+    host: Host | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Believe an error first, then compare with the floor of the installed wheel."""
+    system, own, build, run = known(host), known(interpreter), known(torch), known(runtime)
+    have = system.libc_version if system is not None and system.libc == "glibc" else ""
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        found = NEEDED.search(error.text)
+        if found:
+            return _from_error(found[1], found[2] or "", have, interpreter)
+    stage = run.stage("import torch") if run is not None else None
+    if not have or build is None or own is None or system is None or build.conda:
+        return None
+    if stage is not None and stage.outcome == "ok":
+        return None
+    where = family(system, own)
+    if not where.startswith("linux"):
+        return None
+    floor = glibc_floor(build.version, build.variant, where)
+    if at_least(have, floor):
+        return None
+    return Finding(
+        found=f"torch {build.version} needs glibc {floor}; {system.name} has {have}",
+        means=f'import torch stops with "version `GLIBC_{floor}\' not found"',
+        cure=pip_command(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
+        cure_note="the last release for glibc 2.17; a newer system or a container takes any",
+    )
+
+
+def _from_error(
+    needed: str, by: str, have: str, interpreter: Interpreter | Unknown | None
+) -> Finding:
+    name = by.replace("\\", "/").rpartition("/")[2] or "a compiled module"
+    system = f"glibc {have}" if have else "an older one"
+    package = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "")
+    return Finding(
+        found=f"{name} needs glibc {needed}; the system has {system}",
+        means=f'its import stops with "version `GLIBC_{needed}\' not found"',
+        cure=pip_command(
+            interpreter,
+            "install",
+            "--no-build-isolation",
+            "--no-binary",
+            ":all:",
+            "--no-deps",
+            "flash-attn",
+        )
+        if package == "flash_attn"
+        else "docker run --rm -it --gpus all pytorch/pytorch:latest",
+        cure_note="compiles it here against this glibc; needs nvcc"
+        if package == "flash_attn"
+        else "a container with a newer glibc, or an older release of that package",
+    )

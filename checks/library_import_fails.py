@@ -1,0 +1,88 @@
+"""A library of the stack cannot be imported.
+
+What it means
+    The library is installed, and its import stops. Most often another finding says why, and this one stands below
+    it; where it stands alone, no known cause fits.
+
+How it is found
+    doctor check --deep imports each library of the stack in a child.
+
+Cures
+    Reinstall the library that is named, with its dependencies.
+
+When to ignore it
+    Where you do not use that library.
+
+Seen as
+    Failed to import transformers.
+    ImportError: cannot import name
+    ModuleNotFoundError: No module named
+"""
+
+from tunedoctor.api import (
+    Finding,
+    Interpreter,
+    Runtime,
+    Stage,
+    Unknown,
+    check,
+    distribution_of,
+    listed,
+    pip_command,
+)
+
+NEEDED = ("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub")
+TRAINERS = ("transformers Trainer", "trl SFTTrainer")
+MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
+"""What a fine-tune imports; others of the stack are a warning."""
+
+
+@check("library-import-fails", "A library of the stack cannot be imported")
+def library_import_fails(
+    runtime: Runtime | None, interpreter: Interpreter | Unknown | None
+) -> Finding | None:
+    """Find stages "import X" that failed, crashed or hung."""
+    bad = [
+        stage
+        for stage in (runtime.stages if runtime is not None else ())
+        if stage.outcome in ("failed", "crashed", "hung") and _is_import(stage)
+    ]
+    if not bad:
+        return None
+    main = [stage for stage in bad if _module(stage) in MAIN or stage.name in TRAINERS]
+    first = (main or bad)[0]
+    module = _module(first)
+    others = [stage.name for stage in bad if stage is not first]
+    return Finding(
+        severity="error" if main else "warning",
+        title=f"{module} cannot be imported",
+        found=f"{first.name}: {_last(first)}" + (f"; also {listed(others)}" if others else ""),
+        means=f"a script that imports {module} stops there"
+        if first.outcome != "hung"
+        else f"a script that imports {module} waits there",
+        cure=pip_command(
+            interpreter, "install", "--force-reinstall", distribution_of(module) or module
+        ),
+        cure_note="no other finding says why; the message names the place",
+        evidence=tuple(
+            line.strip() for line in first.error.splitlines() if line.strip().startswith("File ")
+        )[-3:],
+    )
+
+
+def _is_import(stage: Stage) -> bool:
+    return (stage.name.startswith("import ") and stage.name != "import torch") or (
+        stage.name in TRAINERS
+    )
+
+
+def _module(stage: Stage) -> str:
+    return stage.name.removeprefix("import ").partition(" ")[0]
+
+
+def _last(stage: Stage) -> str:
+    """Return the message of the first cause: of a chain it is the innermost that tells."""
+    lines = [
+        line for line in stage.error.splitlines() if line.strip() and not line.startswith("  ")
+    ]
+    return (lines[0] if lines else stage.error.strip() or stage.outcome)[:200]

@@ -1,0 +1,164 @@
+"""A file of yours hides a library or a standard module.
+
+What it means
+    Python looks in the folder of the script, then along PYTHONPATH, before it looks at what is installed. A script
+    called transformers.py, a folder called torch or a random.py is imported in place of the real one.
+
+How it is found
+    The working folder and each folder of the path are searched for names that the stack imports. Nothing is run.
+
+Cures
+    Rename the file, or start from another folder.
+
+When to ignore it
+    When no script starts from that folder.
+
+Seen as
+    cannot import name 'AutoModel' from partially initialized module 'transformers'
+    cannot import name 'BertTokenizer' from 'transformers' (unknown location)
+    NameError: name '_C' is not defined
+    (most likely due to a circular import)
+    module 'torch' has no attribute '__version__'
+"""
+
+import re
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    PackageCopy,
+    Packages,
+    Shadow,
+    Shadows,
+    Unknown,
+    check,
+    distribution_of,
+    known,
+    listed,
+    unset_variable,
+)
+
+CIRCULAR = re.compile(r"partially initialized module '([\w.]+)'[^\n]*\(([^()\n]+\.py)\)")
+NOWHERE = re.compile(r"cannot import name '\w+' from '(\w+)' \(unknown location\)")
+UNCOMPILED = re.compile(r"name '_C' is not defined")
+
+
+@check(
+    "local-file-shadowing",
+    "A file of yours hides a library",
+    explains=[
+        "library-import-fails",
+        "missing-dependency",
+        "torch-import-crash",
+        "torch-missing",
+        "torch-sees-no-gpu",
+    ],
+)
+def local_file_shadowing(
+    shadows: Shadows | Unknown | None,
+    packages: Packages | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Libraries first, then standard modules, then copies by PYTHONPATH, then errors."""
+    have, there, own = known(shadows), known(packages), known(interpreter)
+    found = list(have.shadows) if have is not None else []
+    libraries = [s for s in found if distribution_of(s.module) and s.hides]
+    standard = [s for s in found if not distribution_of(s.module)]
+    empty = [s for s in found if distribution_of(s.module) and not s.hides]
+    said = _from_errors(errors)
+    copies = _by_pythonpath(there, own)
+    if libraries:
+        return _finding(libraries, "error")
+    if standard and any(s.where != "work" for s in standard):
+        return _finding([s for s in standard if s.where != "work"], "error")
+    if said is not None:
+        return said
+    if standard:
+        return _finding(standard, "warning")
+    if copies:
+        return _from_copies(copies, host)
+    return _finding(empty, "note") if empty else None
+
+
+def _finding(shadows: list[Shadow], severity: str) -> Finding:
+    first = shadows[0]
+    others = [s.module for s in shadows[1:]]
+    how = {"work": "from the folder it lies in", "pythonpath": "by way of PYTHONPATH", "path": ""}
+    kind = "library" if distribution_of(first.module) else "standard module"
+    return Finding(
+        severity=severity,  # type: ignore[arg-type]
+        title=f"{first.module} of yours hides the {kind} of that name"
+        if len(first.module) < 24
+        else "",
+        found=f"{first.path} is imported in place of {first.hides or 'an installed ' + first.module}"
+        + (f", {how[first.where]}" if how[first.where] else "")
+        + (f"; also {listed(others)}" if others else ""),
+        means=f"import {first.module} takes it: 'cannot import name', 'circular import' or "
+        "'(unknown location)' in training",
+        cure=f"mv {first.path} {_renamed(first.path)}",
+        cure_note="yours to rename; or start the script from another folder",
+        evidence=tuple(s.path for s in shadows[:4]),
+    )
+
+
+def _renamed(path: str) -> str:
+    stem, dot, ending = path.rpartition(".")
+    return f"{stem}_mine.{ending}" if dot and "/" not in ending else f"{path}_mine"
+
+
+def _by_pythonpath(packages: Packages | None, interpreter: Interpreter | None) -> list[PackageCopy]:
+    if packages is None or interpreter is None:
+        return []
+    return [
+        c
+        for c in packages.copies
+        if c.hidden_by in interpreter.pythonpath
+        and distribution_of(c.name.replace("-", "_"))
+        and c.version != c.winner_version
+    ]
+
+
+def _from_copies(copies: list[PackageCopy], host: Host | Unknown | None) -> Finding:
+    first = copies[0]
+    return Finding(
+        severity="warning",
+        title="PYTHONPATH hides an installed library",
+        found=f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}",
+        means="the version that pip shows is not the one that is imported",
+        cure=unset_variable(host, "PYTHONPATH"),
+        cure_note="in the shell that starts the training, and in its profile",
+        evidence=(first.hidden_by,),
+    )
+
+
+def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        circular = CIRCULAR.search(error.text)
+        if circular and "site-packages" not in circular[2] and "dist-packages" not in circular[2]:
+            return Finding(
+                found=f"{circular[2]} is imported in place of the installed {circular[1]}",
+                means=f"the script imports itself: '{circular[0][:100]}'",
+                cure=f"mv {circular[2]} {_renamed(circular[2])}",
+                cure_note="yours to rename; remove the __pycache__ beside it as well",
+            )
+        nowhere = NOWHERE.search(error.text)
+        if nowhere:
+            return Finding(
+                found=f"the error '{nowhere[0]}': {nowhere[1]} is a folder without code",
+                means=f"a folder called {nowhere[1]} in the working folder is imported in place of the library",
+                cure=f"python -c 'import {nowhere[1]}; print({nowhere[1]}.__path__)'",
+                cure_note="shows the folder: rename it, or start from another one; then install the library",
+            )
+        if UNCOMPILED.search(error.text):
+            return Finding(
+                title="A source checkout of PyTorch hides the installed one",
+                found="the error \"name '_C' is not defined\": the torch that is imported was never compiled",
+                means="import torch stops wherever a folder called torch with sources lies",
+                cure="cd ~",
+                cure_note="start Python from any folder but the checkout",
+            )
+    return None

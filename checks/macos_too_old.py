@@ -1,0 +1,85 @@
+"""macOS is older than this PyTorch needs for its GPU.
+
+What it means
+    Each release of torch states the macOS that its wheel needs, and MPS, the back-end for Apple's GPU, needs at
+    least that. The message names an outdated minimum.
+
+How it is found
+    The version of macOS against the platform tag of the installed release's wheels; and MPS errors.
+
+Cures
+    A newer macOS, or the last torch for this one.
+
+When to ignore it
+    Where training runs on the CPU on purpose.
+
+Seen as
+    RuntimeError: The MPS backend is supported on MacOS 12.3+
+    RuntimeError: The MPS backend is supported on MacOS 13.0+
+    RuntimeError: The MPS backend is supported on MacOS 14.0+
+"""
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    TorchBuild,
+    Unknown,
+    at_least,
+    check,
+    known,
+    macos_floor,
+    python_tag,
+    release,
+    told,
+    torch_install,
+)
+
+MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("2.0", "12.3"))
+"""torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
+
+
+@check(
+    "macos-too-old",
+    "macOS is older than this PyTorch needs",
+    explains=["gpu-does-not-compute", "torch-import-crash", "torch-sees-no-gpu"],
+)
+def macos_too_old(
+    host: Host | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Compare with the floor of the wheel and of MPS."""
+    system, build, own = known(host), known(torch), known(interpreter)
+    said = told(errors, r"The MPS backend is supported on MacOS [\d.]+\+")
+    have = system.macos_version if system is not None else ""
+    floor = _floor(build.version, own) if build is not None else ""
+    arm = own is None or own.machine in ("arm64", "")
+    below = bool(have and floor and arm) and not at_least(have, floor)
+    if not said and not (below and system is not None and system.os == "macos"):
+        return None
+    if said and have and floor and at_least(have, floor):
+        return None
+    name = f"torch {build.version}" if build is not None else "this torch"
+    needs = f"{name} needs macOS {floor} for the GPU" if floor else f"the error '{said}'"
+    older = torch_install(host, interpreter)
+    return Finding(
+        found=needs + (f"; this is macOS {have}" if have else ""),
+        means="torch.backends.mps.is_available() is False, so training runs on the CPU"
+        + (f"; '{said}' names an outdated minimum" if said and floor else ""),
+        cure=older.command
+        if older.version and build is not None and below
+        else "softwareupdate --install --all",
+        cure_note="the last torch for this macOS; or update macOS"
+        if older.version and build is not None and below
+        else "yours to run: needs a restart",
+    )
+
+
+def _floor(version: str, interpreter: Interpreter | None) -> str:
+    """Return the higher of both floors."""
+    wheel = macos_floor(version, python_tag(interpreter)) if interpreter is not None else ""
+    mps = next((f for since, f in MPS_FLOOR if release(version) >= release(since)), "")
+    return max((f for f in (wheel, mps) if f), key=release, default="")

@@ -1,0 +1,134 @@
+"""No PyTorch wheel exists for this system or processor.
+
+What it means
+    Wheels are made for Linux with glibc on x86_64 and aarch64, Windows x64, and macOS. Alpine (musl), 32-bit ARM,
+    PyPy and Windows on ARM get none from the default index; Intel Macs end with torch 2.2.2.
+
+How it is found
+    The system, its C library and the architecture that the interpreter was built for.
+
+Cures
+    Another base image or interpreter; on an Intel Mac the last releases that go together.
+
+When to ignore it
+    Where you compile torch yourself, or the system's packages bring it.
+
+Seen as
+    ERROR: Could not find a version that satisfies the requirement torch==2.4.1 (from versions: 2.0.0, 2.0.1
+    ImportError: libc.musl-x86_64.so.1
+    RuntimeError: No GPU found. A GPU is needed for quantization.
+"""
+
+from tunedoctor.api import (
+    AppleGpu,
+    Errors,
+    Finding,
+    Host,
+    Interpreter,
+    TorchBuild,
+    Unknown,
+    check,
+    family,
+    known,
+    pip_command,
+    told,
+)
+
+LAST_INTEL_MAC = "2.2.2"
+
+
+@check(
+    "platform-unsupported",
+    "No PyTorch wheel exists for this system",
+    explains=[
+        "library-import-fails",
+        "missing-dependency",
+        "torch-import-crash",
+        "torch-missing",
+        "torch-old",
+    ],
+)
+def platform_unsupported(
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    apple: AppleGpu | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Judge by family of wheels; an installed torch that came otherwise is left alone."""
+    own, system = known(interpreter), known(host)
+    said = told(errors, r"No GPU found\. A GPU is needed for quantization")
+    if said and (known(apple) is not None or (system is not None and system.os == "macos")):
+        return _quantised_on_mac(said)
+    if _stops_at_222(errors):
+        return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", interpreter)
+    return _judged(own, system, absent=torch is None) if own and system else None
+
+
+def _judged(own: Interpreter, host: Host, *, absent: bool) -> Finding | None:
+    if family(host, own) == "macos_x86_64" and own.implementation == "cpython":
+        if host.rosetta:
+            return _rosetta(own)
+        return _intel_mac(_machine(host, own), own) if absent else None
+    if not absent or own.bits == 32:
+        return None
+    if own.implementation != "cpython":
+        return Finding(
+            found=f"{own.executable} is {own.implementation} {own.version}",
+            means="torch is built for CPython alone",
+            cure="python3.12 -m venv ~/train",
+            cure_note="an environment of CPython",
+        )
+    return None if family(host, own) else _nothing(host, own)
+
+
+def _nothing(host: Host, own: Interpreter) -> Finding:
+    musl = host.libc == "musl"
+    return Finding(
+        found=_machine(host, own) + (", whose C library is musl" if musl else ""),
+        means="pip finds no torch for it, or one whose import stops",
+        cure="docker run --rm -it python:3.12-slim" if musl else "doctor check --target ~/train",
+        cure_note="an image with glibc (Debian, Ubuntu, Rocky) has wheels"
+        if musl
+        else "on a machine with Linux on x86_64 or aarch64, Windows x64 or Apple silicon",
+    )
+
+
+def _machine(host: Host, interpreter: Interpreter) -> str:
+    return f"{host.name} on {interpreter.machine or host.machine}, Python {interpreter.version}"
+
+
+def _stops_at_222(errors: Errors | Unknown | None) -> bool:
+    return bool(told(errors, r"requirement torch\S* \(from versions: [^)]*2\.2\.2\)"))
+
+
+def _intel_mac(found: str, interpreter: Interpreter | Unknown | None) -> Finding:
+    return Finding(
+        title="Intel Macs end with PyTorch 2.2.2",
+        found=f"{found}: no torch after {LAST_INTEL_MAC} is built for it",
+        means="newer releases are not found, and transformers 5 counts 2.2.2 as not installed; no GPU trains",
+        cure=pip_command(
+            interpreter, "install", f"torch=={LAST_INTEL_MAC}", "transformers<4.50", "numpy<2"
+        ),
+        cure_note="Python 3.8 to 3.12; small models on the CPU",
+    )
+
+
+def _rosetta(own: Interpreter) -> Finding:
+    return Finding(
+        title="This Python is an Intel one on an Apple processor",
+        found=f"{own.executable} runs under Rosetta as {own.machine}",
+        means=f"torch ends at {LAST_INTEL_MAC} for it, and the GPU is not seen",
+        cure="uv python install cpython-3.12-macos-aarch64",
+        cure_note="a Python for arm64; then make a new environment of it",
+    )
+
+
+def _quantised_on_mac(said: str) -> Finding:
+    return Finding(
+        title="bitsandbytes has no kernels for this device",
+        found=f"the error '{said}', on a Mac",
+        means="4-bit and 8-bit loading stops; the kernels of that release are for CUDA",
+        cure="Load the model in bfloat16 without quantization_config",
+        cure_note="LoRA in 16 bits runs on MPS",
+    )

@@ -1,0 +1,170 @@
+"""No PyTorch is built for this Python.
+
+What it means
+    torch is built for a few releases of CPython at a time. Older and newer ones get no wheel: pip says from versions:
+    none, or offers sources of ten years ago. Python 3.13.8 alone has a fault that breaks import torch.
+
+How it is found
+    The version of the target's interpreter against the list of wheels. Nothing is run.
+
+Cures
+    An environment of a Python that torch is built for; 3.12 has them all.
+
+When to ignore it
+    Where you compile torch yourself.
+
+Seen as
+    ERROR: Could not find a version that satisfies the requirement torch (from versions: none)
+    (from versions: 0.1.2, 0.1.2.post1, 0.1.2.post2)
+    IndentationError: expected an indented block after function definition on line 4
+    ERROR: No matching distribution found for torch
+"""
+
+import re
+from typing import Any
+
+from tunedoctor.api import (
+    Errors,
+    Family,
+    Finding,
+    Host,
+    Interpreter,
+    Packages,
+    TorchBuild,
+    Unknown,
+    at_least,
+    check,
+    family,
+    has_wheel,
+    known,
+    parts,
+    python_tag,
+    release_row,
+    table,
+    told,
+    within,
+)
+
+OLDEST = "3.8"
+"""First Python of torch 2. Source: torch_wheels.json."""
+OLDEST_FOR_NEW = "3.9"
+"""Below it transformers 5 and torch 2.5 and newer have nothing."""
+BROKEN_PATCH = "3.13.8"
+"""Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
+NONE_FIT = re.compile(
+    r"satisfies the requirement torch\S* \(from versions: (none|0\.1\.2[^)]*)\)", re.IGNORECASE
+)
+
+
+@check(
+    "python-unsupported",
+    "No PyTorch is built for this Python",
+    explains=[
+        "library-import-fails",
+        "missing-dependency",
+        "python-old",
+        "torch-import-crash",
+        "torch-import-hang",
+        "torch-missing",
+        "torch-old",
+        "torch-sees-no-gpu",
+    ],
+)
+def python_unsupported(
+    interpreter: Interpreter | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    host: Host | Unknown | None,
+    packages: Packages | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Judge the version alone, then with the torch that is or is not there, then what pip said."""
+    own = known(interpreter)
+    if own is None:
+        return _from_errors(errors)
+    if own.implementation != "cpython" or not parts(own.version):
+        return None
+    where = family(host, own) if isinstance(host, Host) else ""
+    why = _too_old(own.version) or (_absent(own, where) if torch is None else "")
+    if why:
+        return _finding(own, why)
+    if _is(own.version, BROKEN_PATCH):
+        return _patch(own, known(torch))
+    build = known(torch)
+    return _excluded(own, build, known(packages), where) if build and not build.conda else None
+
+
+def _too_old(version: str) -> str:
+    if at_least(version, OLDEST):
+        return ""
+    ended = "has ended in 2020" if parts(version)[:1] < (3,) else "has ended"
+    return f"Python {version} {ended}; torch 2 needs {OLDEST} or newer"
+
+
+def _absent(own: Interpreter, where: Family) -> str:
+    """Tell why no torch can be had for this Python; "" where one can."""
+    if not at_least(own.version, OLDEST_FOR_NEW):
+        return f"Python {own.version} has ended; no torch since 2.5 and no transformers 5 is built for it"
+    if where and not _any_wheel(python_tag(own), where):
+        return f"no torch has a wheel for Python {python_tag(own)} on this system"
+    return ""
+
+
+def _is(version: str, patch: str) -> bool:
+    return within(version, f"=={patch}") is True
+
+
+def _any_wheel(tag: str, where: Family) -> bool:
+    releases: dict[str, Any] = table("torch_wheels")["releases"]["items"]
+    return any(has_wheel(version, tag, where) for version in releases)
+
+
+def _excluded(
+    own: Interpreter, torch: TorchBuild, packages: Packages | None, where: Family
+) -> Finding | None:
+    """Tell of an installed torch whose own metadata exclude this Python."""
+    installed = packages.get("torch") if packages is not None else None
+    if installed is None or not installed.requires_python:
+        return None
+    if within(own.version, installed.requires_python) is not False:
+        return None
+    if where and release_row(torch.version) and has_wheel(torch.version, python_tag(own), where):
+        return None
+    return _finding(
+        own,
+        f"torch {torch.version} requires Python {installed.requires_python}; this is {own.version}",
+    )
+
+
+def _patch(own: Interpreter, torch: TorchBuild | None) -> Finding:
+    beside = f", with torch {torch.version}" if torch is not None else ""
+    return Finding(
+        title="Python 3.13.8 breaks import torch",
+        found=f"Python {own.version} at {own.executable}{beside}",
+        means="import torch stops with 'IndentationError: expected an indented block'; only this patch release does so",
+        cure="uv python upgrade 3.13"
+        if own.kind in ("venv", "standalone")
+        else "conda install python=3.13.9",
+        cure_note="or any other way to Python 3.13.9; then make the venv anew",
+    )
+
+
+def _finding(own: Interpreter, found: str) -> Finding:
+    return Finding(
+        found=f"{found} ({own.executable})",
+        means="pip finds no torch for it: 'from versions: none', and nothing can be trained",
+        cure="python3.12 -m venv ~/train",
+        cure_note="a new environment of a Python that torch is built for, 3.10 to 3.13; "
+        "then doctor check --target ~/train",
+    )
+
+
+def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
+    said = told(errors, NONE_FIT.pattern)
+    if not said:
+        return None
+    return Finding(
+        found=f"the error '{said}'",
+        means="no wheel of torch fits the Python or the system that pip ran for",
+        cure="python3.12 -m venv ~/train",
+        cure_note="a 64-bit Python from 3.10 to 3.13 on Linux, Windows x64 or Apple silicon has wheels",
+    )

@@ -1,0 +1,66 @@
+"""An extension is compiled with an nvcc whose CUDA differs from that of torch.
+
+What it means
+    torch runs without any CUDA toolkit. Only where an extension is compiled, such as flash-attn from source or
+    DeepSpeed's ops, must nvcc be of torch's CUDA major.
+
+How it is found
+    Errors of such a build; nvcc on PATH against the CUDA of the torch build, where DeepSpeed is installed.
+
+Cures
+    The toolkit of torch's CUDA beside the other, with CUDA_HOME pointing to it; or a ready wheel.
+
+When to ignore it
+    While nothing is compiled: nvcc that differs is harmless at run time.
+
+Seen as
+    The detected CUDA version (10.1) mismatches the version that was used to compile PyTorch (11.3)
+    Installed CUDA version 11.8 does not match the version torch was compiled with 12.1
+    MissingCUDAException: CUDA_HOME does not exist, unable to compile CUDA op(s)
+"""
+
+from tunedoctor.api import (
+    Compilers,
+    Errors,
+    Finding,
+    Packages,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    parts,
+    told,
+)
+
+SAID = (
+    r"detected CUDA version \([\d.]+\) mismatches the version",
+    r"Installed CUDA version [\d.]+ does not match the version torch was compiled with",
+    r"CUDA_HOME does not exist, unable to compile CUDA op",
+)
+
+
+@check("toolkit-build-mismatch", "nvcc and PyTorch are of different CUDA releases")
+def toolkit_build_mismatch(
+    compilers: Compilers | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    packages: Packages | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
+    tools, build, there = known(compilers), known(torch), known(packages)
+    said = told(errors, *SAID)
+    cuda = build.cuda if build is not None else ""
+    nvcc = tools.nvcc_version if tools is not None else ""
+    differ = bool(cuda and nvcc) and parts(cuda)[:1] != parts(nvcc)[:1]
+    if not said and not (differ and there is not None and there.get("deepspeed")):
+        return None
+    release = ".".join(map(str, parts(cuda)[:2])) or "12.1"
+    found = f"nvcc is of CUDA {nvcc}, torch of CUDA {cuda}" if differ else f"the error '{said}'"
+    return Finding(
+        severity="error" if said else "note",
+        found=found + (f"; '{said}' was printed" if said and differ else ""),
+        means="an extension that is compiled here stops in its build; torch itself runs",
+        cure=f"export CUDA_HOME=/usr/local/cuda-{release}",
+        cure_note=f"with the CUDA toolkit {release} installed there; or install a ready wheel of the extension",
+        evidence=(tools.nvcc,) if tools is not None and tools.nvcc else (),
+    )

@@ -1,0 +1,78 @@
+"""import torch dies, and no other finding says why.
+
+What it means
+    The interpreter was killed by a signal, or the import raised an error that is none of the known ones. Common
+    reasons are a damaged library file, a processor without AVX, or another library in front.
+
+How it is found
+    doctor check --deep imports torch in a child and watches how it ends.
+
+Cures
+    Reinstall torch. If it dies again, the last lines that were printed say where.
+
+When to ignore it
+    Never.
+
+Seen as
+    Segmentation fault (core dumped)
+    Illegal instruction (core dumped)
+    ImportError: DLL load failed while importing _C
+"""
+
+from tunedoctor.api import (
+    AmdGpus,
+    Finding,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpus,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    pip_command,
+    torch_install,
+)
+
+
+@check(
+    "torch-import-crash",
+    "import torch dies",
+    explains=["library-import-fails", "torch-sees-no-gpu"],
+)
+def torch_import_crash(  # noqa: PLR0913  how it ended, and what decides the cure
+    runtime: Runtime | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+) -> Finding | None:
+    """Find a first stage that failed or crashed, though a torch is there."""
+    stage = runtime.stage("import torch") if runtime is not None else None
+    if stage is None or stage.outcome not in ("failed", "crashed"):
+        return None
+    build = known(torch)
+    if build is None:
+        return None
+    lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
+    last = (lines[-1] if stage.outcome == "failed" else lines[0]) if lines else "no message"
+    wanted = f"=={build.version.partition('+')[0]}" if build is not None else ""
+    fit = torch_install(host, interpreter, nvidia, driver, amd, wanted)
+    illegal = "SIGILL" in stage.error
+    return Finding(
+        found=f"import torch {'raises' if stage.outcome == 'failed' else 'ends with'} {last[:200]}",
+        means="nothing that uses torch starts"
+        + (
+            "; the processor, as this machine shows it, lacks instructions of the build"
+            if illegal
+            else ""
+        ),
+        cure=f"{fit.command} --force-reinstall --no-deps"
+        if fit.command
+        else pip_command(interpreter, "install", "--force-reinstall", "torch"),
+        cure_note="a download of torch alone, no reboot",
+        evidence=tuple(line for line in lines if line.startswith("File "))[:3],
+    )

@@ -1,0 +1,46 @@
+"""import torch does not return.
+
+What it means
+    The import waits: for a driver that does not answer, for a network file system, or in code that someone put in
+    front of it.
+
+How it is found
+    doctor check --deep gives import torch a time limit in a child and tells where Python stood.
+
+Cures
+    Look at the place that is named. A driver that hangs is cured by a reboot.
+
+When to ignore it
+    On a cold network file system the first import takes minutes: run it again.
+
+Seen as
+    no answer in 60 s
+"""
+
+from tunedoctor.api import Finding, Interpreter, Runtime, Unknown, check, known
+
+
+@check(
+    "torch-import-hang",
+    "import torch does not return",
+    explains=["library-import-fails", "torch-sees-no-gpu"],
+)
+def torch_import_hang(
+    runtime: Runtime | None,
+    interpreter: Interpreter | Unknown | None,
+) -> Finding | None:
+    """Find a first stage that hung."""
+    stage = runtime.stage("import torch") if runtime is not None else None
+    if stage is None or stage.outcome != "hung":
+        return None
+    own = known(interpreter)
+    lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
+    place = next((line for line in lines if line.startswith("File ")), "")
+    return Finding(
+        found=f"import torch gave no answer in {stage.seconds:.0f} s"
+        + (f"; it stood at {place}" if place else ""),
+        means="nothing that uses torch starts",
+        cure=f"{own.executable if own is not None else 'python'} -X faulthandler -X importtime -c 'import torch'",
+        cure_note="shows the module at which it waits; end it with Ctrl+\\",
+        evidence=tuple(lines[:3]),
+    )

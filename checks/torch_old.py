@@ -1,0 +1,58 @@
+"""A newer PyTorch is recommended.
+
+What it means
+    transformers 5 counts a torch below its floor as not installed, and refuses torch.load below 2.6. An old release
+    goes on working with libraries of its time.
+
+How it is found
+    The version of the target's torch.
+
+Cures
+    The newest release that the driver and the GPU allow.
+
+When to ignore it
+    While the versions that you have do what you need.
+
+Seen as
+    Disabling PyTorch because PyTorch >= 2.4 is required but found
+"""
+
+from tunedoctor.api import (
+    AmdGpus,
+    Finding,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpus,
+    TorchBuild,
+    Unknown,
+    check,
+    torch_install,
+    within,
+)
+
+RECOMMENDED = "2.5"
+"""Floor of transformers 5.15. Source: known_bad.json."""
+
+
+@check("torch-old", "A newer PyTorch is recommended", "note", advice=True)
+def torch_old(  # noqa: PLR0913  what decides the cure
+    torch: TorchBuild,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    amd: AmdGpus | Unknown | None,
+) -> Finding | None:
+    """Compare with the floor of current libraries."""
+    if within(torch.version, f"<{RECOMMENDED}") is not True:
+        return None
+    fit = torch_install(host, interpreter, nvidia, driver, amd, f">={RECOMMENDED}")
+    if not fit.command:
+        return None
+    return Finding(
+        found=f"torch {torch.version}; current libraries need {RECOMMENDED} or newer",
+        means="newer models ask for libraries that count this torch as not installed",
+        cure=fit.command,
+        cure_note="about 3 GB, no reboot; in a new environment, so that what works now goes on working",
+    )

@@ -1,0 +1,71 @@
+"""A DLL is there, and one that it depends on is missing.
+
+What it means
+    Windows says that a module was not found, and names the one that it did find: what is missing is a dependency.
+    torch 2.4.0 shipped fbgemm.dll linked against libomp140, which only Visual Studio installs.
+
+How it is found
+    Error 126 and the library that it names.
+
+Cures
+    A release of torch without that fault; else the Visual C++ redistributable.
+
+When to ignore it
+    Never.
+
+Seen as
+    OSError: [WinError 126] The specified module could not be found. Error loading
+    fbgemm.dll" or one of its dependencies
+"""
+
+import re
+
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Interpreter,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    pip_command,
+)
+
+FAILED = re.compile(r"WinError 126\][\s\S]{0,200}?(\w+)\.dll")
+
+
+@check(
+    "windows-missing-dll",
+    "A DLL that torch depends on is missing",
+    explains=["library-import-fails", "torch-import-crash"],
+)
+def windows_missing_dll(
+    errors: Errors | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+) -> Finding | None:
+    """Error 126 in a library."""
+    build = known(torch)
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        found = FAILED.search(error.text)
+        if not found:
+            continue
+        name = found[1]
+        fbgemm = name == "fbgemm"
+        version = f" of torch {build.version}" if build is not None else ""
+        return Finding(
+            found=f"WinError 126 in {name}.dll{version}: "
+            + (
+                "libomp140.x86_64.dll is missing"
+                if fbgemm
+                else "one of its dependencies is missing"
+            ),
+            means="import torch stops with WinError 126",
+            cure=pip_command(interpreter, "install", "torch==2.4.1", "torchvision==0.19.1")
+            if fbgemm
+            else "winget install --exact Microsoft.VCRedist.2015+.x64",
+            cure_note="the next patch release does without it; add the --index-url of your CUDA build"
+            if fbgemm
+            else "administrator",
+        )
+    return None

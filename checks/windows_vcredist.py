@@ -1,0 +1,49 @@
+"""The Visual C++ runtime is older than the wheel needs.
+
+What it means
+    torch 2.9 and newer for Windows need msvcp140.dll 14.40. An older one of the system, or one that conda or another
+    program loaded first, makes the start of c10.dll fail with error 1114.
+
+How it is found
+    The number of the error and the library that it names; the words are in the language of Windows.
+
+Cures
+    The current Visual C++ redistributable; where conda brings an older msvcp140.dll, its update.
+
+When to ignore it
+    Never.
+
+Seen as
+    OSError: [WinError 1114] A dynamic link library (DLL) initialization routine failed. Error loading
+    c10.dll" or one of its dependencies
+"""
+
+import re
+
+from tunedoctor.api import Errors, Finding, TorchBuild, Unknown, check, known
+
+FAILED = re.compile(r"WinError 1114\][\s\S]{0,200}?(c10|torch_python|shm|torch_cpu)\.dll")
+
+
+@check(
+    "windows-vcredist",
+    "The Visual C++ runtime is too old for this PyTorch",
+    explains=["library-import-fails", "torch-import-crash"],
+)
+def windows_vcredist(
+    errors: Errors | Unknown | None, torch: TorchBuild | Unknown | None
+) -> Finding | None:
+    """Error 1114 in a library of torch."""
+    build = known(torch)
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        found = FAILED.search(error.text)
+        if found:
+            name = f"torch {build.version}" if build is not None else "torch 2.9 and newer"
+            return Finding(
+                found=f"WinError 1114 in {found[1]}.dll; {name} needs msvcp140.dll 14.40 or newer",
+                means="import torch stops with WinError 1114",
+                cure="winget install --exact Microsoft.VCRedist.2015+.x64",
+                cure_note="administrator; in a conda environment also: conda update vs2015_runtime; "
+                "if it stays, torch 2.8 needs no newer one",
+            )
+    return None
