@@ -84,6 +84,27 @@ def test_a_symptom_is_explained_through_one_that_was_not_found() -> None:
     assert causes(diagnose(SNAPSHOT, checks)) == ["a"]
 
 
+def test_a_note_hides_no_error() -> None:
+    checks = [a_check("a", severity="note", explains=("b",)), a_check("b")]
+    assert causes(diagnose(SNAPSHOT, checks)) == ["b", "a"]
+
+
+def test_a_check_can_say_that_it_could_not_tell() -> None:
+    def unsure(host: Host) -> Finding | Unknown | None:
+        return Unknown(why=f"{host.name} does not say")
+
+    assert diagnose(SNAPSHOT, [a_check("a", unsure)]).unknown == {"a": "x does not say"}
+
+
+def test_a_check_that_takes_unknown_facts_does_not_pass_on_nothing() -> None:
+    def lenient(memory: Memory | Unknown | None) -> Finding | None:
+        return FINDING if isinstance(memory, Memory) else None
+
+    diagnosis = diagnose(SNAPSHOT, [a_check("a", lenient)])
+    assert diagnosis.passed == ()
+    assert diagnosis.unknown == {"a": "hung"}
+
+
 def test_a_ring_has_two_causes_and_no_symptom() -> None:
     checks = [a_check("a", explains=("b",)), a_check("b", explains=("a",))]
     assert causes(diagnose(SNAPSHOT, checks)) == ["a", "b"]

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from tunedoctor.facts import Absent
+from tunedoctor.facts import Absent, Unknown
 from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.wiring import NotRun, call
+from tunedoctor.wiring import NotRun, call, wants
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -61,12 +61,16 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 skipped[id_] = why
             case NotRun(why=other):
                 unknown[id_] = other.why
+            case Unknown(why=why):
+                unknown[id_] = why
+            case None if why := _nothing_known(one, snapshot):
+                unknown[id_] = why
             case None:
                 passed.append(id_)
             case finding:
                 found[id_] = Found(one, finding)
-    below = {id_: _reach(id_, by_id) & found.keys() for id_ in found}
-    explained = _explained(below)
+    below = {id_: _follow(id_, by_id, found) for id_ in found}
+    explained = _explained(below, {id_: SEVERITIES.index(f.severity) for id_, f in found.items()})
     causes = sorted(found.keys() - explained, key=lambda id_: _rank(found[id_], len(below[id_])))
     return Diagnosis(
         causes=tuple(found[id_] for id_ in causes),
@@ -87,6 +91,13 @@ def _rank(one: Found, explains: int) -> tuple[int, bool, int, str]:
     return (SEVERITIES.index(one.severity), one.check.advice, -explains, one.check.id)
 
 
+def _follow(id_: str, checks: dict[str, Check], found: dict[str, Found]) -> set[str]:
+    """Ids of findings that follow from `id_`: a note does not account for what stops training."""
+    own = SEVERITIES.index(found[id_].severity)
+    reached = _reach(id_, checks) & found.keys()
+    return {one for one in reached if own <= SEVERITIES.index(found[one].severity)}
+
+
 def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
     """Ids that follow from `id_`, over any number of steps, itself left out."""
     seen: set[str] = set()
@@ -99,11 +110,23 @@ def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
     return seen - {id_}
 
 
-def _explained(below: dict[str, set[str]]) -> set[str]:
-    """Ids that another finding explains; of two that explain each other neither is a symptom of the other."""
+def _explained(below: dict[str, set[str]], weight: dict[str, int]) -> set[str]:
+    """Return the ids that another finding explains.
+
+    Of two that explain each other neither is a symptom of the other, and a note never hides an error. `weight`: place
+    in SEVERITIES.
+    """
     return {
         symptom
         for cause, symptoms in below.items()
         for symptom in symptoms
-        if cause not in below[symptom]
+        if cause not in below[symptom] and weight[cause] <= weight[symptom]
     }
+
+
+def _nothing_known(one: Check, snapshot: Snapshot) -> str:
+    """Return why a check that takes unknown facts had nothing to go on; "" where it had something."""
+    answers = [snapshot.get(want.kind) for want in wants(one.run).values()]
+    if answers and all(isinstance(answer, Unknown) for answer in answers):
+        return answers[0].why if isinstance(answers[0], Unknown) else ""
+    return ""

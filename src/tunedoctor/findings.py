@@ -5,6 +5,9 @@ from typing import Literal
 
 import msgspec
 
+from tunedoctor.facts import Unknown
+
+Body = Callable[..., "Finding | Unknown | None"]
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
@@ -36,7 +39,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of findings that follow from this one."""
     advice: bool
     """A recommendation: ranked after what is wrong."""
-    run: Callable[..., Finding | None]
+    run: Callable[..., Finding | Unknown | None]
     page: str
     """The docstring of its file: the manual page."""
     origin: str
@@ -50,10 +53,13 @@ def check(
     *,
     explains: tuple[str, ...] | list[str] = (),
     advice: bool = False,
-) -> Callable[[Callable[..., Finding | None]], Callable[..., Finding | None]]:
-    """Mark a pure function as a check; its parameters name the facts that it needs."""
+) -> Callable[[Body], Body]:
+    """Mark a pure function as a check; its parameters name the facts that it needs.
 
-    def mark(function: Callable[..., Finding | None]) -> Callable[..., Finding | None]:
+    It returns a Finding, None where all is well, or Unknown(why) where the facts do not tell.
+    """
+
+    def mark(function: Body) -> Body:
         import sys  # noqa: PLC0415  only to find the docstring beside the function
 
         module = sys.modules[function.__module__]
