@@ -57,7 +57,7 @@ def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a
 ) -> Finding | None:
     """Error 804 decides; so does a libcuda from a compat folder, newer than the module, on a GeForce card."""
     run = known(runtime)
-    if run is not None and run.gpu_available:
+    if run is not None and run.gpu_works:
         return None
     said = told(errors, "Error 804", "forward compatibility was attempted on non supported HW")
     module, cards = known(driver), known(gpus)

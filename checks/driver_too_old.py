@@ -74,7 +74,7 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
 ) -> Finding | None:
     """Compare the driver with the floor of the build's CUDA major; what torch itself says goes first."""
     build, module, system, run = known(torch), known(driver), known(host), known(runtime)
-    if run is not None and run.gpu_available:
+    if run is not None and run.gpu_works:
         return None
     said = told(errors, *SAID)
     windows = system is not None and (system.os == "windows" or system.wsl == 2)

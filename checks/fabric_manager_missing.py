@@ -55,7 +55,7 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
 ) -> Finding | None:
     """Go by the fabric state or error 802; NVSwitches alone say nothing."""
     run = known(runtime)
-    if run is not None and run.gpu_available:
+    if run is not None and run.gpu_works:
         return None
     cards, bus, module, system = known(gpus), known(pci), known(driver), known(host)
     waiting = [card for card in cards.gpus if card.fabric_state in WAITING] if cards else []

@@ -56,7 +56,7 @@ def mig_misconfigured(
     if cards is None or not split:
         return None
     run, variables = known(runtime), known(environment)
-    if run is not None and run.gpu_available and not told(errors, ASSERTION):
+    if run is not None and run.gpu_works and not told(errors, ASSERTION):
         return None
     setting = (variables.get("CUDA_VISIBLE_DEVICES") if variables else None) or ""
     named = any(entry.startswith("MIG-") for entry in entries(setting))

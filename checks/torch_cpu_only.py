@@ -81,7 +81,7 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
     build, run = known(torch), known(runtime)
     said = told(errors, *SAID)
     kind = build.accelerator if build else "unknown"
-    if (run is not None and run.gpu_available) or (kind == "unknown" and not said):
+    if (run is not None and run.gpu_works) or (kind == "unknown" and not said):
         return None
     cards, radeons, chips = known(nvidia), known(amd), known(intel)
     usable = [c for c in cards.gpus if parts(c.compute_capability) >= (5,)] if cards else []

@@ -52,7 +52,7 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
 ) -> Finding | None:
     """Go by a missing node where nothing makes it on demand, and by CUDA's own words."""
     state, run, system = known(module), known(runtime), known(host)
-    if (run is not None and run.gpu_available) or (system is not None and system.wsl):
+    if (run is not None and run.gpu_works) or (system is not None and system.wsl):
         return None
     said = told(
         errors, "CUDA unknown error", r"cuInit\D{0,20}999", "CUDA_ERROR_UNKNOWN", "Error 999"

@@ -52,6 +52,15 @@ class Runtime(Fact, frozen=True):
     warnings: tuple[str, ...] = ()
     """Warnings that torch and its neighbours printed."""
 
+    @property
+    def gpu_works(self) -> bool:
+        """The device is available, and where a multiplication was tried, one was right.
+
+        A report tries none; there the word of torch counts.
+        """
+        tried = [s for s in self.stages if s.name.startswith("matmul")]
+        return bool(self.gpu_available) and (not tried or any(s.outcome == "ok" for s in tried))
+
     def stage(self, name: str) -> Stage | None:
         """Return the stage of that name, if it was begun."""
         return next((s for s in self.stages if s.name == name), None)
