@@ -93,7 +93,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
     driver: NvidiaDriver | Unknown | None,
     amd: AmdGpus | Unknown | None,
     errors: Errors | Unknown | None,
-) -> Finding | None:
+) -> Finding | Unknown | None:
     """Take the worst fault of the stack; leftovers of others are a note."""
     there = known(packages)
     faults = sorted(there.broken if there is not None else (), key=lambda b: WORST.index(b.problem))
@@ -122,6 +122,8 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
     said = _from_errors(errors, interpreter)
     if said is not None:
         return said
+    if isinstance(packages, Unknown):
+        return packages
     return _leftovers([b for b in faults if b.problem == "leftover"])
 
 

@@ -69,7 +69,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     host: Host | Unknown | None,
     environment: Environment | Unknown | None,
     errors: Errors | Unknown | None,
-) -> Finding | None:
+) -> Finding | Unknown | None:
     """Join declared clashes and known pairs; the worst gives severity and title."""
     pairs = broken_pairs("library-version-clash", packages, torch, environment, errors)
     covered = [set(pair.versions) for pair in pairs]
@@ -84,7 +84,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         key=lambda one: _ORDER[one.severity],
     )
     if not found:
-        return None
+        return packages if isinstance(packages, Unknown) else None
     severity = found[0].severity
     shown = [one for one in found if one.severity == severity]
     fix = merged(one.fix for one in shown)
