@@ -30,6 +30,7 @@ from tunedoctor.api import (
     Host,
     Interpreter,
     Packages,
+    Runtime,
     TorchBuild,
     Unknown,
     at_least,
@@ -75,6 +76,7 @@ def python_unsupported(
     torch: TorchBuild | Unknown | None,
     host: Host | Unknown | None,
     packages: Packages | Unknown | None,
+    runtime: Runtime | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Judge the version alone, then with the torch that is or is not there, then what pip said."""
@@ -82,6 +84,9 @@ def python_unsupported(
     if own is None:
         return _from_errors(errors)
     if own.implementation != "cpython" or not parts(own.version):
+        return None
+    ran = known(runtime)
+    if ran is not None and (stage := ran.stage("import torch")) and stage.outcome == "ok":
         return None
     where = family(host, own) if isinstance(host, Host) else ""
     why = _too_old(own.version) or (_absent(own, where) if torch is None else "")

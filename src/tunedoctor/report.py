@@ -16,6 +16,7 @@ from tunedoctor.facts import (
     NvidiaDriver,
     NvidiaGpus,
     Packages,
+    Runtime,
     Target,
     TorchBuild,
     Unknown,
@@ -160,6 +161,9 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
     bar = -1 if least == "never" else SEVERITIES.index(least)
     if any(SEVERITIES.index(f.severity) <= bar for f in diagnosis.causes):
         return "findings"
+    if target is None:  # a report tells a part; what it says of a working GPU is all there can be
+        runtime = snapshot.find(Runtime)
+        return "ready" if runtime is not None and runtime.gpu_works else "unknown"
     return "unknown" if (diagnosis.unknown if strict else diagnosis.blind) else "ready"
 
 

@@ -10,7 +10,8 @@ MOST = 200
 _SIGN = re.compile(
     r"(?:[A-Za-z_.]*(?:Error|Exception|Warning|Interrupt)\b.{0,40}[:(]|\berror\b|\bfailed\b|\bfailure\b"
     r"|cannot open shared object|undefined symbol|not compatible with|No such file"
-    r"|found version \d|no kernel image|core dumped|^Killed|Segmentation fault|Bus error)",
+    r"|cuda capabilit|arch_list|is too old|current device\s*:|requires the .{1,60} library|WinError \d"
+    r"|from versions:|found version \d|no kernel image|core dumped|^Killed|Segmentation fault|Bus error)",
     re.IGNORECASE,
 )
 _PREFIX = re.compile(r"^\s*(?:\[[^\]\n]{1,40}\]:?\s*|[|│]\s*)+")

@@ -5,6 +5,7 @@ from tunedoctor.report import Report, ReportFinding, ReportGpu
 from tunedoctor.wording import gib, listed
 
 INDENT = 11
+ASK = "Next: doctor check --deep on that machine settles it."
 
 
 def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool = False) -> str:
@@ -147,7 +148,8 @@ def _verdict(report: Report, style: Style) -> list[str]:
         ready = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
         return [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
     if report.verdict == "unknown" and not count["error"]:
-        return [f"{style.mark('unknown')} Could not tell: {', '.join([*words, *checks])}{took}"]
+        lines = [f"{style.mark('unknown')} Could not tell: {', '.join([*words, *checks])}{took}"]
+        return lines if report.target.python else [*lines, ASK]
     lines = [f"{', '.join([*words, *checks])}{took}"]
     if report.findings:
         lines.append(f"Next: doctor explain {report.findings[0].id} tells more.")
