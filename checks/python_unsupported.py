@@ -71,7 +71,7 @@ NONE_FIT = re.compile(
         "torch-sees-no-gpu",
     ],
 )
-def python_unsupported(
+def python_unsupported(  # noqa: PLR0913  what each source can tell
     interpreter: Interpreter | Unknown | None,
     torch: TorchBuild | Unknown | None,
     host: Host | Unknown | None,

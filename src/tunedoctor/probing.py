@@ -17,7 +17,6 @@ from tunedoctor.facts import Absent, Fact, Unknown
 from tunedoctor.snapshot import Answer, Snapshot
 from tunedoctor.wiring import NotRun, call, wants
 
-
 _RING = Unknown(why="its probe waits for a fact that waits for it")
 
 

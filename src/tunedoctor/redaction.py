@@ -24,8 +24,26 @@ class Identity(NamedTuple):
 
 
 _COMMON = frozenset(
-    "root user admin ubuntu debian runner jovyan home python localhost linux docker nvidia torch vm "
-    "default test build".split()
+    [
+        "root",
+        "user",
+        "admin",
+        "ubuntu",
+        "debian",
+        "runner",
+        "jovyan",
+        "home",
+        "python",
+        "localhost",
+        "linux",
+        "docker",
+        "nvidia",
+        "torch",
+        "vm",
+        "default",
+        "test",
+        "build",
+    ]
 )
 """User and host names that name nobody, and would be found inside other words."""
 
@@ -51,8 +69,20 @@ _SERIALS = re.compile(r"(?i)(\bserial(?:[ _-]?(?:number|no))?\s*[:=]\s*)([\w-]{5
 _HOMES = re.compile(r"(?<![\w.])(/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)([^/\\\s:\"']{1,64})")
 
 _VERSION_FIELDS = frozenset(
-    "version requires metadata requires_python conda packages torch_version winner_version "
-    "own_version driver cuda library".split()
+    [
+        "version",
+        "requires",
+        "metadata",
+        "requires_python",
+        "conda",
+        "packages",
+        "torch_version",
+        "winner_version",
+        "own_version",
+        "driver",
+        "cuda",
+        "library",
+    ]
 )
 
 
