@@ -52,9 +52,7 @@ def xpu_driver(
     """Only for an XPU build, unless an error says it."""
     build, gpus, system, run = known(torch), known(intel), known(host), known(runtime)
     said = told(errors, *SAID)
-    if (run is not None and run.gpu_works) or (
-        build is not None and build.accelerator != "xpu"
-    ):
+    if (run is not None and run.gpu_works) or (build is not None and build.accelerator != "xpu"):
         return None
     mine = (
         build is not None

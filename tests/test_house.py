@@ -21,7 +21,7 @@ LAYERS = (
         ("snapshot", "versions", "findings", "child"),
         ("wiring", "tables", "told", "visible", "shells"),
         ("wheels", "wording"),
-        ("rebuild",),
+        ("rebuild", "torch_install", "cures"),
     ),
     *(
         ("requirements",),
