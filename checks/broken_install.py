@@ -37,8 +37,10 @@ from tunedoctor.api import (
     Packages,
     TorchBuild,
     Unknown,
+    broken_pairs,
     check,
     companion_install,
+    distribution_of,
     known,
     pip_command,
     torch_install,
@@ -67,6 +69,7 @@ STACK = frozenset(
 
 REMAINS = tuple(sorted(name[1:] for name in STACK))
 NONE_FOUND = re.compile(r"Unable to compare versions for ([\w-]+)\S*: need=\S+ found=None")
+PART = re.compile(r"No module named '(\w+)\.[\w.]+'")
 INVALID = re.compile(r"Ignoring invalid distribution -([\w-]+)")
 
 
@@ -119,7 +122,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
                 :4
             ],
         )
-    said = _from_errors(errors, interpreter)
+    said = _from_errors(errors, interpreter) or _part_missing(packages, torch, interpreter, errors)
     if said is not None:
         return said
     if isinstance(packages, Unknown):
@@ -187,3 +190,35 @@ def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
         cure_note="end every Python that uses this environment first",
         evidence=(first.location,),
     )
+
+
+def _part_missing(
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | None:
+    """Find a part of a package that a run missed and that no pair of versions accounts for.
+
+    Only of a stage of the doctor's own: a pasted log says little of what is installed.
+    """
+    if not isinstance(packages, Packages) or not packages.complete:
+        return None
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        found = PART.search(error.text)
+        name = distribution_of(found[1]) if found else ""
+        if not found or name not in STACK or packages.get(name) is None:
+            continue
+        if not error.where.startswith(("import ", "transformers ", "trl ")):
+            continue
+        clashes = ("library-version-clash", "quantisation-library-mismatch")
+        if any(broken_pairs(one, packages, torch, None, errors) for one in clashes):
+            continue
+        return Finding(
+            title=f"{name} is not whole: a part of it is missing",
+            found=f"the error '{found[0]}' in {error.where}, though {name} {packages.version(name)} is installed",
+            means=f"import {found[1]} stops, or what imports it does",
+            cure=_reinstall(name, packages.version(name), known(torch), interpreter),
+            cure_note="end every Python that uses this environment first",
+        )
+    return None

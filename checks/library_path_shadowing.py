@@ -18,7 +18,6 @@ Seen as
     undefined symbol: __nvJitLinkAddData_12_1, version libnvJitLink.so.12
     cuDNN version incompatibility: PyTorch was compiled against
     CUDA driver is a stub library
-    libtorch_cuda.so: undefined symbol: ncclCommRegister
     version `GLIBCXX_3.4.29' not found
 """
 
@@ -44,7 +43,6 @@ SAID = (
     r"undefined symbol: _{1,2}nvJitLink\w+",
     r"cuDNN version incompatibility: PyTorch was compiled\s+against",
     r"CUDA driver is a stub library",
-    r"libtorch_cuda\.so: undefined symbol: nccl\w+",
 )
 EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
 """Newer is as good as the own one: only an older one breaks."""

@@ -25,6 +25,7 @@ Seen as
     got an unexpected keyword argument
 """
 
+import re
 from typing import Literal, NamedTuple
 
 from tunedoctor.api import (
@@ -57,6 +58,12 @@ CHECKS_AT_IMPORT = frozenset({"transformers"})
 """It compares its requirements when it is imported and raises ImportError."""
 
 
+CONFLICT = re.compile(
+    r"([\w.-]+) (\S+) requires ([A-Za-z][\w-]*)(\S*), but you have [\w.-]+ (\S+) which is incompatible"
+)
+"""A line of pip's after an install."""
+
+
 @check(
     "library-version-clash",
     "Two libraries of the stack exclude each other",
@@ -79,8 +86,9 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         for one in _declared(told, known(interpreter), known(host), known(torch))
         if not any({one.owner.name, one.name} <= names for names in covered)
     ]
+    pip_said = _from_pip(errors) if told is None else []
     found = sorted(
-        [*(_pair(p) for p in pairs), *(_clash(d) for d in declared)],
+        [*(_pair(p) for p in pairs), *(_clash(d) for d in declared), *pip_said],
         key=lambda one: _ORDER[one.severity],
     )
     if not found:
@@ -171,6 +179,24 @@ def _clash(one: Unmet) -> _Told:
         means,
         {one.name: one.specifier},
     )
+
+
+def _from_pip(errors: Errors | Unknown | None) -> list[_Told]:
+    """Read what pip itself said after an install; torch's companions have a check of their own."""
+    found: list[_Told] = []
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        for owner, version, name, specifier, have in CONFLICT.findall(error.text):
+            if owner in ELSEWHERE:
+                continue
+            found.append(
+                _Told(
+                    "error" if owner in CHECKS_AT_IMPORT else "warning",
+                    f"{owner} {version} requires {name}{specifier}, and {name} {have} is installed",
+                    f"{owner} calls what {name} {have} does not have",
+                    {name: specifier.rstrip(",")},
+                )
+            )
+    return found
 
 
 def _pair(broken: Broken) -> _Told:

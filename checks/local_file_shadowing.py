@@ -69,7 +69,8 @@ def local_file_shadowing(
     libraries = [s for s in found if distribution_of(s.module) and s.hides]
     standard = [s for s in found if not distribution_of(s.module)]
     empty = [s for s in found if distribution_of(s.module) and not s.hides]
-    said = _from_errors(errors)
+    # live, the folders themselves tell; what runs in the target does not start from the working folder
+    said = _from_errors(errors) if have is None else None
     copies = _by_pythonpath(there, own)
     if libraries:
         return _finding(libraries, "error")

@@ -54,7 +54,12 @@ STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-bindings"})
 """Declared, yet training runs without them: faster downloads, torch.compile."""
 
-NO_MODULE = re.compile(r"No module named '?([A-Za-z_][\w.]*)'?")
+NO_MODULE = re.compile(r"No module named '?([A-Za-z_]\w*(?:\.protobuf)?)'?(?![\w.])")
+"""A dotted name is a part of a package that is there."""
+NO_METADATA = re.compile(
+    r"(?:No package metadata was found for|PackageNotFoundError:) ([A-Za-z][\w-]*)\s*$",
+    re.MULTILINE,
+)
 
 
 @check(
@@ -121,8 +126,8 @@ def _asked_for(told: Packages | None, errors: Errors | Unknown | None) -> dict[s
         return {}
     found: dict[str, str] = {}
     for error in errors.errors:
-        for match in NO_MODULE.finditer(error.text):
-            name = distribution_of(match[1])
+        for match in (*NO_MODULE.finditer(error.text), *NO_METADATA.finditer(error.text)):
+            name = distribution_of(match[1].replace("-", "_"))
             installed = told is not None and told.get(name) is not None
             if name and name != "torch" and not installed:
                 found.setdefault(name, match[0])

@@ -26,6 +26,7 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    LibraryPath,
     TorchBuild,
     Unknown,
     check,
@@ -38,6 +39,13 @@ from tunedoctor.api import (
 
 COLLIDE = ("nvidia-nccl", "nvidia-cudnn")
 """Wheels of these for two majors own the same files. Source: their RECORDs."""
+
+
+SAID = (
+    r"undefined symbol: nccl\w+",
+    r"CUDNN_STATUS_SUBLIBRARY",
+    r"cuDNN version incompat",
+)
 
 
 @check(
@@ -54,12 +62,19 @@ def mixed_cuda_wheels(
     wheels: CudaWheels | Unknown | None,
     torch: TorchBuild | Unknown | None,
     interpreter: Interpreter | Unknown | None,
+    paths: LibraryPath | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Find one library in two majors; else wheels whose major is not that of torch."""
     have, build = known(wheels), known(torch)
+    said = told(errors, *SAID)
     if have is None:
-        return None
+        foreign_path = known(paths)
+        nccl_said = told(errors, SAID[0])
+        hidden = foreign_path is not None and any(
+            s.library == "libnccl" for s in foreign_path.shadows
+        )
+        return _from_error(nccl_said, build, interpreter) if nccl_said and not hidden else None
     own = (parts(build.cuda) or (0,))[0] if build is not None else 0
     by_library: dict[str, list[CudaWheel]] = {}
     for wheel in have.wheels:
@@ -67,9 +82,6 @@ def mixed_cuda_wheels(
             by_library.setdefault(_library(wheel.name), []).append(wheel)
     twice = {n: ws for n, ws in by_library.items() if len({w.cuda_major for w in ws}) > 1}
     collide = {n: ws for n, ws in twice.items() if n in COLLIDE}
-    said = told(
-        errors, r"undefined symbol: nccl\w+", r"CUDNN_STATUS_SUBLIBRARY", r"cuDNN version incompat"
-    )
     if collide or twice:
         shown = collide or twice
         keep = own or max(w.cuda_major for ws in shown.values() for w in ws)
@@ -116,3 +128,20 @@ def _library(name: str) -> str:
     """Return "nvidia-nccl" of "nvidia-nccl-cu12"."""
     head, _, tail = name.rpartition("-cu")
     return head if head and tail.isdigit() else name
+
+
+def _from_error(
+    said: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
+) -> Finding:
+    """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
+    major = (parts(torch.cuda) or (12,))[0] if torch is not None else 12
+    return Finding(
+        title="torch loads an NCCL that it was not built for",
+        found=f"the error '{said}': wheels of two CUDA majors write one libnccl.so.2, and an older one is loaded",
+        means="import torch stops with 'undefined symbol: nccl…'",
+        cure=pip_command(
+            interpreter, "install", "--force-reinstall", "--no-deps", f"nvidia-nccl-cu{major}"
+        ),
+        cure_note="the version that torch requires; first uninstall the nvidia-nccl of the other major, "
+        "and unset LD_LIBRARY_PATH",
+    )

@@ -58,8 +58,9 @@ def platform_unsupported(
     """Judge by family of wheels; an installed torch that came otherwise is left alone."""
     own, system = known(interpreter), known(host)
     said = told(errors, r"No GPU found\. A GPU is needed for quantization")
-    if said and (known(apple) is not None or (system is not None and system.os == "macos")):
-        return _quantised_on_mac(said)
+    mac = known(apple) is not None or (system is not None and system.os == "macos")
+    if said and (mac or system is None):
+        return _quantised(said, mac=mac)
     if _stops_at_222(errors):
         return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", interpreter)
     return _judged(own, system, absent=torch is None) if own and system else None
@@ -124,11 +125,11 @@ def _rosetta(own: Interpreter) -> Finding:
     )
 
 
-def _quantised_on_mac(said: str) -> Finding:
+def _quantised(said: str, *, mac: bool) -> Finding:
     return Finding(
         title="bitsandbytes has no kernels for this device",
-        found=f"the error '{said}', on a Mac",
+        found=f"the error '{said}'" + (", on a Mac" if mac else ""),
         means="4-bit and 8-bit loading stops; the kernels of that release are for CUDA",
         cure="Load the model in bfloat16 without quantization_config",
-        cure_note="LoRA in 16 bits runs on MPS",
+        cure_note="LoRA in 16 bits runs on MPS and on the CPU",
     )

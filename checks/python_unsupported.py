@@ -52,6 +52,7 @@ OLDEST_FOR_NEW = "3.9"
 """Below it transformers 5 and torch 2.5 and newer have nothing."""
 BROKEN_PATCH = "3.13.8"
 """Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
+SAID_3_13_8 = r"IndentationError\b.*expected an indented block after function definition"
 NONE_FIT = re.compile(
     r"satisfies the requirement torch\S* \(from versions: (none|0\.1\.2[^)]*)\)", re.IGNORECASE
 )
@@ -83,13 +84,27 @@ def python_unsupported(  # noqa: PLR0913  what each source can tell
     own = known(interpreter)
     if own is None:
         return _from_errors(errors)
-    if own.implementation != "cpython" or not parts(own.version):
-        return None
     ran = known(runtime)
     if ran is not None and (stage := ran.stage("import torch")) and stage.outcome == "ok":
         return None
+    finding = _judged(own, torch, host, packages)
+    if finding is None and not isinstance(torch, TorchBuild):
+        return _from_errors(errors)
+    return finding
+
+
+def _judged(
+    own: Interpreter,
+    torch: TorchBuild | Unknown | None,
+    host: Host | Unknown | None,
+    packages: Packages | Unknown | None,
+) -> Finding | None:
+    if own.implementation != "cpython" or not parts(own.version):
+        return None
     where = family(host, own) if isinstance(host, Host) else ""
-    why = _too_old(own.version) or (_absent(own, where) if torch is None else "")
+    why = _too_old(own.version, absent=torch is None) or (
+        _absent(own, where) if torch is None else ""
+    )
     if why:
         return _finding(own, why)
     if _is(own.version, BROKEN_PATCH):
@@ -98,8 +113,9 @@ def python_unsupported(  # noqa: PLR0913  what each source can tell
     return _excluded(own, build, known(packages), where) if build and not build.conda else None
 
 
-def _too_old(version: str) -> str:
-    if at_least(version, OLDEST):
+def _too_old(version: str, *, absent: bool) -> str:
+    """Tell of a Python that has ended; one of the 3.x that has the torch of its time goes on working."""
+    if at_least(version, OLDEST) or not (absent or parts(version)[:1] < (3,)):
         return ""
     ended = "has ended in 2020" if parts(version)[:1] < (3,) else "has ended"
     return f"Python {version} {ended}; torch 2 needs {OLDEST} or newer"
@@ -164,6 +180,8 @@ def _finding(own: Interpreter, found: str) -> Finding:
 
 
 def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
+    if told(errors, SAID_3_13_8):
+        return _patch(Interpreter(executable="python", version=BROKEN_PATCH), None)
     said = told(errors, NONE_FIT.pattern)
     if not said:
         return None

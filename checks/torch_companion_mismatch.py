@@ -68,6 +68,10 @@ SAID = {
 }
 
 
+CONFLICT = r"(torchvision|torchaudio|xformers) \S+ depends on torch==\S+"
+"""A line of pip's when no set of versions fits."""
+
+
 class _Bad(NamedTuple):
     """A companion that does not fit."""
 
@@ -103,6 +107,9 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
                 bad.append(found)
     worst = next((one for one in bad if one.name != "xformers"), None)
     said = {name: text for name, patterns in SAID.items() if (text := told(errors, *patterns))}
+    conflict = told(errors, CONFLICT)
+    if conflict and not bad:
+        said.setdefault(conflict.partition(" ")[0], conflict)
     if not said and worst is None and not bad:
         return None
     if said and worst is None:
@@ -152,10 +159,11 @@ def _judged(
     if name == "torchaudio" and newest:
         own = version.partition("+")[0]
     beside = f"{name} {version} beside torch {torch.version}"
-    if pin is not None:
-        return _Bad(name, f"{beside}; it requires {pin.wanted}", own)
     if own and name != "xformers" and minor(version) != minor(own):
         return _Bad(name, f"{beside}; that torch goes with {name} {own}", own)
+    # a pin on another patch release of the same minor breaks nothing
+    if pin is not None and not own:
+        return _Bad(name, f"{beside}; it requires {pin.wanted}", own)
     odd = _odd_label(name, version, torch, host)
     return _Bad(name, f"{beside}: {odd}", own or version) if odd else None
 
