@@ -1,0 +1,182 @@
+"""Combinations that break: the table, and which rows fire when."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunedoctor.facts import (
+    Distribution,
+    Environment,
+    Errors,
+    ErrorText,
+    Packages,
+    TorchBuild,
+    Unknown,
+)
+from tunedoctor.registry import builtin_checks
+from tunedoctor.tables import known_bad
+from tunedoctor.tables.known_bad import Row, bitsandbytes_cuda, broken_pairs, rows
+from tunedoctor.tables.load import table
+from tunedoctor.versions import specifiers
+
+CHECKS = sorted({row["check"] for row in table("known_bad")["rows"]})
+ROWS: list[Row] = [row for check in CHECKS for row in rows(check)]
+GOOD = table("good_sets")["sets"]
+
+
+def _packages(versions: dict[str, str], *, complete: bool = True) -> Packages:
+    return Packages(
+        distributions=tuple(Distribution(name=n, version=v) for n, v in versions.items()),
+        complete=complete,
+    )
+
+
+def _errors(*texts: str) -> Errors:
+    return Errors(errors=tuple(ErrorText(text=t) for t in texts))
+
+
+def _ids(check: str, versions: dict[str, str], **more: object) -> list[str]:
+    complete = bool(more.pop("complete", True))
+    found = broken_pairs(check, _packages(versions, complete=complete), **more)  # type: ignore[arg-type]
+    return [one.row.id for one in found]
+
+
+def test_every_row_belongs_to_a_check() -> None:
+    assert {row.check for row in ROWS} <= {check.id for check in builtin_checks()}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda r: r.id)
+def test_a_row_is_sound(row: Row) -> None:
+    for specifier in (*row.when.values(), *row.when_not.values(), *row.fix.values()):
+        assert specifier == "*" or specifiers(specifier) is not None
+    assert row.source
+    assert row.says
+    assert re.search(row.symptom, row.says) or row.id == "numpy-2-abi-any" or len(row.says) > 8
+    assert row.trigger == "symptom" or row.verified in ("run", "run-simulated", "source", "cited")
+    if row.trigger != "symptom" and row.verified == "cited":
+        assert len(row.source) > 1, "one weak source never decides alone"
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("versions", GOOD, ids=lambda v: f"torch {v['torch']}")
+def test_good_sets_are_left_alone(check: str, versions: dict[str, str]) -> None:
+    assert _ids(check, versions) == []
+
+
+def test_versions_alone_fire() -> None:
+    assert _ids("library-version-clash", {"peft": "0.17.1", "transformers": "5.24.0"}) == [
+        "peft-0.16-0.17-hybridcache"
+    ]
+    assert _ids("library-version-clash", {"peft": "0.18.1", "transformers": "5.24.0"}) == []
+
+
+def test_local_labels_do_not_count() -> None:
+    pair = {"transformers": "5.24.0", "torch": "2.5.1+cu124"}
+    assert _ids("torch-too-old-for-library", pair)[0] == "transformers-5.20-needs-torch-2.6"
+
+
+def test_the_build_knows_the_release_better_than_the_metadata() -> None:
+    found = broken_pairs(
+        "torch-too-old-for-library",
+        _packages({"transformers": "5.24.0", "torch": "2.9.1"}),
+        TorchBuild(version="2.5.1+cpu"),
+    )
+    assert found[0].versions == {"transformers": "5.24.0", "torch": "2.5.1+cpu"}
+
+
+def test_outside_of_a_range() -> None:
+    check = "library-version-clash"
+    assert _ids(check, {"transformers": "5.24.0", "tokenizers": "0.22.1"}) == [
+        "tokenizers-for-transformers-5.16"
+    ]
+    assert _ids(check, {"transformers": "5.24.0", "tokenizers": "0.23.3"}) == []
+    assert _ids(check, {"transformers": "5.24.0"}) == []
+
+
+def test_absence_counts_only_where_all_is_told() -> None:
+    pair = {"transformers": "5.24.0"}
+    assert _ids("missing-dependency", pair) == ["accelerate-missing"]
+    assert _ids("missing-dependency", pair, complete=False) == []
+
+
+def test_a_symptom_row_needs_its_text() -> None:
+    check, versions = "library-version-clash", {"trl": "1.16.0"}
+    said = "TypeError: SFTConfig.__init__() got an unexpected keyword argument 'max_seq_length'"
+    assert _ids(check, versions) == []
+    assert _ids(check, versions, errors=_errors(said)) == ["trl-0.20-sftconfig-max-seq-length"]
+    assert _ids(check, {"trl": "0.15.2"}, errors=_errors(said)) == []
+
+
+def test_a_text_alone_decides_where_no_version_is_known() -> None:
+    said = _errors("ImportError: cannot import name 'HybridCache' from 'transformers'")
+    found = broken_pairs("library-version-clash", Unknown(why="not told"), errors=said)
+    assert found[0].row.id == "peft-0.16-0.17-hybridcache"
+    assert found[0].versions == {}
+    vague = _errors("KeyError: 'past_key_values'")
+    assert broken_pairs("library-version-clash", None, errors=vague) == ()
+
+
+def test_the_environment_decides() -> None:
+    check, versions = "quantisation-library-mismatch", {"bitsandbytes": "0.50.2"}
+    empty = Environment(variables={"BNB_CUDA_VERSION": ""})
+    assert _ids(check, versions, environment=empty) == ["bnb-empty-override"]
+    assert _ids(check, versions, environment=Environment(variables={})) == []
+    assert _ids(check, versions, environment=Unknown(why="x")) == []
+
+
+def test_a_build_without_cuda_has_none_available() -> None:
+    check, versions = "quantisation-library-mismatch", {"bitsandbytes": "0.44.1", "triton": "3.1.0"}
+    cpu = TorchBuild(version="2.5.1+cpu", accelerator="cpu")
+    cuda = TorchBuild(version="2.5.1+cu124", cuda="12.4", accelerator="cuda")
+    assert _ids(check, versions, torch=cpu) == ["triton-no-driver-import"]
+    assert _ids(check, versions, torch=cuda) == []
+
+
+@given(st.text(max_size=300), st.text(max_size=20), st.sampled_from(CHECKS))
+def test_no_text_and_no_version_makes_it_fall(text: str, version: str, check: str) -> None:
+    names = ("transformers", "peft", "trl", "torch", "bitsandbytes", "numpy")
+    packages = _packages(dict.fromkeys(names, version))
+    broken_pairs(check, packages, errors=_errors(text))
+
+
+@pytest.mark.parametrize(
+    ("version", "has", "lacks"),
+    [
+        ("0.43.3", 125, 126),
+        ("0.45.2", 126, 128),
+        ("0.47.0", 129, 130),
+        ("0.49.2", 130, 132),
+        ("0.50.2", 132, 129),
+        ("0.60.0", 132, 129),
+    ],
+)
+def test_binaries_of_bitsandbytes(version: str, has: int, lacks: int) -> None:
+    assert has in bitsandbytes_cuda(version)
+    assert lacks not in bitsandbytes_cuda(version)
+
+
+def test_binaries_of_releases_that_nobody_knows() -> None:
+    assert bitsandbytes_cuda("0.37.0") == ()
+    assert bitsandbytes_cuda("of mine") == ()
+
+
+def test_the_table_names_no_place_of_downloads() -> None:
+    text = Path(known_bad.__file__).with_name("known_bad.json").read_text(encoding="utf-8")
+    assert "pypi.org" not in text
+    assert "as_of" in json.loads(text)
+
+
+def test_all_rules_cost_little() -> None:
+    versions = {n: "5.1.0" for row in ROWS for n in row.names}
+    packages = _packages(versions)
+    for check in CHECKS:
+        broken_pairs(check, packages)
+    begun = time.process_time()
+    for check in CHECKS:
+        broken_pairs(check, packages)
+    assert time.process_time() - begun < 0.006

@@ -1,0 +1,148 @@
+"""Declared requirements against what is installed, for the target's Python and system."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.markers import Marker
+
+from tunedoctor.facts import BrokenDistribution, Distribution, Interpreter, Packages, TorchBuild
+from tunedoctor.requirements import marker_environment, parse, requirements, unmet
+
+LINUX = Interpreter(
+    executable="/v/bin/python", version="3.12.7", platform="linux-x86_64", machine="x86_64"
+)
+WINDOWS = Interpreter(
+    executable="python.exe", version="3.10.11", platform="win-amd64", machine="amd64"
+)
+
+
+def _packages(*pairs: tuple[str, str, tuple[str, ...]], complete: bool = True) -> Packages:
+    return Packages(
+        distributions=tuple(Distribution(name=n, version=v, requires=r) for n, v, r in pairs),
+        complete=complete,
+    )
+
+
+def _told(packages: Packages, interpreter: Interpreter = LINUX) -> list[tuple[str, str]]:
+    return [(one.wanted, one.installed) for one in unmet(packages, interpreter)]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("numpy", ("numpy", "", "")),
+        ("Huggingface_Hub<2.0,>=1.3.0", ("huggingface-hub", "<2.0,>=1.3.0", "")),
+        ("tqdm (>=4.27)", ("tqdm", ">=4.27", "")),
+        ("fsspec[http] <=2026.9.0,>=2023.1.0", ("fsspec", "<=2026.9.0,>=2023.1.0", "")),
+        (
+            'triton==3.5.1; platform_system == "Linux"',
+            ("triton", "==3.5.1", 'platform_system == "Linux"'),
+        ),
+        ("x @ https://example.org/x.whl ; os_name == 'nt'", ("x", "", "os_name == 'nt'")),
+        ("!!", None),
+    ],
+)
+def test_lines(line: str, expected: tuple[str, str, str] | None) -> None:
+    assert parse(line) == expected
+
+
+@given(st.text(max_size=80))
+def test_any_line(line: str) -> None:
+    parse(line)
+    list(requirements([line], tuple(marker_environment(LINUX, None).items())))
+
+
+def test_missing_and_outside() -> None:
+    packages = _packages(
+        ("transformers", "5.13.1", ("tokenizers<=0.23.0,>=0.22.0", "tqdm>=4.27", "numpy")),
+        ("tokenizers", "0.21.4", ()),
+        ("numpy", "2.2.6", ()),
+    )
+    assert _told(packages) == [("tokenizers<=0.23.0,>=0.22.0", "0.21.4"), ("tqdm>=4.27", "")]
+
+
+def test_only_the_stack_is_asked() -> None:
+    assert _told(_packages(("gradio", "5.0", ("nothing-here",)))) == []
+
+
+def test_parts_of_a_list_miss_nothing() -> None:
+    packages = _packages(("peft", "0.21.2", ("transformers", "tqdm")), complete=False)
+    assert _told(packages) == []
+
+
+def test_local_labels_and_pre_releases_count_as_pip_has_them() -> None:
+    packages = _packages(
+        ("torchvision", "0.24.1", ("torch==2.9.1",)),
+        ("peft", "0.21.2", ("torch>=2.9",)),
+        ("torch", "2.9.1+cu126", ()),
+    )
+    assert _told(packages) == []
+    nightly = _packages(("peft", "1.0", ("torch>=2.9",)), ("torch", "2.10.0.dev20251008+cu130", ()))
+    assert _told(nightly) == []
+
+
+def test_the_build_states_the_release() -> None:
+    packages = _packages(("torchvision", "0.24.1", ("torch==2.9.1",)), ("torch", "2.9.1", ()))
+    found = unmet(packages, LINUX, torch=TorchBuild(version="2.8.0+cu126"))
+    assert [one.installed for one in found] == ["2.8.0+cu126"]
+
+
+def test_markers_are_those_of_the_target() -> None:
+    lines = (
+        "a; sys_platform == 'win32'",
+        'b; platform_system == "Linux" and platform_machine == "x86_64"',
+        'c; python_version < "3.11"',
+        "d; extra == 'test'",
+        'e; (python_version >= "3.9" and os_name == "nt") or python_version > "3.13"',
+        'f; platform_machine == "AMD64" or platform_machine == "aarch64"',
+        'g; implementation_name == "pypy"',
+        "h; nonsense ~~ 3",
+        'i; python_full_version >= "3.10.5"',
+    )
+    packages = _packages(("datasets", "5.0.1", lines))
+    assert [w for w, _ in _told(packages)] == ["b", "i"]
+    assert [w for w, _ in _told(packages, WINDOWS)] == ["a", "c", "e", "f", "i"]
+
+
+VARIABLES = st.sampled_from(
+    ["python_version", "sys_platform", "platform_system", "os_name", "platform_machine"]
+)
+VALUES = st.sampled_from(["3.8", "3.9", "3.12", "3.13", "linux", "win32", "Linux", "nt", "x86_64"])
+CLAUSES = st.tuples(VARIABLES, st.sampled_from(["==", "!=", "<", ">="]), VALUES).filter(
+    lambda c: (
+        (c[0] == "python_version") == c[2].startswith("3.")
+        and (c[2].startswith("3.") or c[1] in ("==", "!="))
+    )
+)
+
+
+@given(st.lists(st.tuples(CLAUSES, st.sampled_from(["and", "or"])), min_size=1, max_size=5))
+def test_markers_agree_with_packaging(
+    clauses: list[tuple[tuple[str, str, str], str]],
+) -> None:
+    words: list[str] = []
+    for (variable, sign, value), joint in clauses:
+        words += [f'{variable} {sign} "{value}"', joint]
+    marker = " ".join(words[:-1])
+    environment = marker_environment(LINUX, None)
+    ours = list(requirements([f"x; {marker}"], tuple(environment.items())))
+    assert bool(ours) is Marker(marker).evaluate(dict(environment))
+
+
+def test_what_stands_in_for_another_name() -> None:
+    packages = _packages(("torch", "2.10.0.dev1", ("triton",)), ("pytorch-triton", "3.5.1", ()))
+    assert _told(packages) == []
+
+
+def test_conda_and_broken_packages_are_there() -> None:
+    base = _packages(("transformers", "5.13.1", ("tqdm", "regex")))
+    packages = Packages(
+        distributions=base.distributions,
+        conda={"tqdm": "4.67.1 py_0"},
+        broken=(BrokenDistribution(name="regex", problem="no metadata"),),
+    )
+    assert _told(packages) == []
+
+
+def test_a_distribution_without_version_is_told_elsewhere() -> None:
+    assert _told(_packages(("peft", "1.0", ("numpy>=1.17",)), ("numpy", "", ()))) == []
