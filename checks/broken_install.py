@@ -42,7 +42,9 @@ from tunedoctor.api import (
     companion_install,
     distribution_of,
     known,
+    listed,
     pip_command,
+    same_torch,
     torch_install,
 )
 
@@ -106,10 +108,10 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
         version = there.version(first.name) if there is not None else ""
         cure = _reinstall(first.name, version, known(torch), interpreter)
         if first.name == "torch":
-            own = known(torch)
-            wanted = f"=={own.version.partition('+')[0]}" if own is not None else ""
-            fit = torch_install(host, interpreter, nvidia, driver, amd, wanted)
-            cure = (f"{fit.command} --force-reinstall --no-deps") if fit.command else cure
+            cure = _torch(version, known(torch), interpreter) or cure
+            if not version:
+                fit = torch_install(host, interpreter, nvidia, driver, amd)
+                cure = f"{fit.command} --force-reinstall" if fit.command else cure
         return Finding(
             title=f"{first.name} is not whole: {WHAT[first.problem]}"
             if len(first.name) + len(WHAT[first.problem]) < 45
@@ -141,6 +143,15 @@ def _of_stack(one: BrokenDistribution, packages: Packages | None) -> bool:
 def _told(faults: list[BrokenDistribution]) -> str:
     texts = [f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in faults[:3]]
     return "; ".join(texts) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
+
+
+def _torch(
+    version: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
+) -> str:
+    """Return the command for the build that was there; "" where its release is not known."""
+    if torch is not None:
+        return same_torch(interpreter, torch.version, torch.variant)
+    return same_torch(interpreter, version, version.partition("+")[2]) if version else ""
 
 
 def _reinstall(
@@ -180,13 +191,14 @@ def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
     if not faults:
         return None
     stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
-    first = (stack or faults)[0]
+    shown = stack or faults
+    first = shown[0]
     return Finding(
         severity="warning" if stack else "note",
         title="Remains of an interrupted upgrade lie in site-packages",
-        found=f"{', '.join(b.name for b in (stack or faults)[:4])} in {first.location}",
+        found=f"{listed(b.name for b in shown)} in {first.location}",
         means="they take room, and pip warns 'Ignoring invalid distribution' at each run",
-        cure=f"rm -r {first.location}/~*",
+        cure="rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown),
         cure_note="end every Python that uses this environment first",
         evidence=(first.location,),
     )

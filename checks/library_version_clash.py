@@ -39,6 +39,7 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     Unmet,
+    brief,
     broken_pairs,
     check,
     known,
@@ -202,7 +203,7 @@ def _from_pip(errors: Errors | Unknown | None) -> list[_Told]:
 def _pair(broken: Broken) -> _Told:
     row = broken.row
     both = together(broken.versions)
-    found = f"{both}: {row.cause}" if both else row.cause
+    found = f"{both}: {brief(row.cause)}" if both else brief(row.cause)
     if broken.said:
         found = f"the error '{broken.said}'" + (f", with {both}" if both else "")
     stage = {
@@ -218,6 +219,9 @@ def _title(pairs: tuple[Broken, ...], declared: list[Unmet], severity: str) -> s
     """Name the pair where that fits into the title."""
     names: list[str] = []
     worst = next((p for p in pairs if p.row.severity == severity), None)
+    if worst is not None and len(worst.row.names) == 1:
+        title = f"The script does not fit {together(worst.versions) or worst.row.names[0]}"
+        return title if len(title) <= 60 else ""
     if worst is not None:
         names = list(worst.row.names)[:2]
     elif declared:

@@ -100,7 +100,7 @@ def mixed_cuda_wheels(
             if collide
             else "two copies of one library can be loaded into one process",
             cure=pip_command(interpreter, "uninstall", "--yes", *(w.name for w in foreign)),
-            cure_note="then, since the files were shared: "
+            cure_note=("then, since the files were shared: " if collide else "then: ")
             + pip_command(
                 interpreter,
                 "install",

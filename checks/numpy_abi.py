@@ -35,6 +35,7 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
+    brief,
     broken_pairs,
     check,
     known,
@@ -127,9 +128,9 @@ def _from_pair(
     first = pairs[0].row
     return Finding(
         severity=first.severity,
-        found=f"{together(pairs[0].versions)}: {first.cause}"
+        found=f"{together(pairs[0].versions)}: {brief(first.cause)}"
         + (f"; '{said}' was printed" if said else ""),
-        means=f"'{first.says}'",
+        means=f"the import, or the first array that goes to torch, stops: '{first.says}'",
         cure=pip_command(interpreter, "install", *pinned(merged(p.row.fix for p in pairs))),
         cure_note=f"or, to keep the other: {' '.join(pinned(first.fix_alt))}"
         if first.fix_alt

@@ -24,6 +24,8 @@ Seen as
     Skipping import of cpp extensions due to incompatible torch version
 """
 
+import re
+
 from tunedoctor.api import (
     Broken,
     Environment,
@@ -35,11 +37,13 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     bitsandbytes_cuda,
+    brief,
     broken_pairs,
     check,
     known,
     listed,
     merged,
+    minor,
     parts,
     pinned,
     pip_command,
@@ -124,10 +128,11 @@ def _from_pair(
     variable = next(iter(row.env.get("env_var", ())), "")
     return Finding(
         severity=row.severity,
-        found=f"{both}: {row.cause}" + (f"; '{broken.said}' was printed" if broken.said else "")
+        found=f"{both}: {brief(row.cause)}"
+        + (f"; '{broken.said}' was printed" if broken.said else "")
         if both
         else f"the error '{broken.said}'",
-        means=f"'{row.says}'",
+        means=f"{'import bitsandbytes' if row.stage == 'import' else 'training'} stops: '{row.says}'",
         cure=unset_variable(host, str(variable))
         if variable
         else pip_command(interpreter, "install", *pinned(merged([row.fix]))),
@@ -164,12 +169,16 @@ def _torchao(
     interpreter: Interpreter | Unknown | None,
 ) -> Finding:
     version = packages.version("torchao") if packages is not None else ""
-    own = TORCHAO_FOR.get(".".join(map(str, parts(torch.version)[:2])) if torch else "", "")
+    said_torch = re.search(r"(?:torch version|found) (\d+\.\d+)", said)
+    minor_ = minor(torch.version) if torch is not None else said_torch[1] if said_torch else ""
+    own = TORCHAO_FOR.get(minor_, "")
     return Finding(
         severity="warning",
         title="torchao is built for another PyTorch",
         found=f"torchao {version} says '{said}'".replace("  ", " "),
         means="training goes on; torchao's int4 and fp8 kernels are missing or slow",
-        cure=pip_command(interpreter, "install", f"torchao=={own}" if own else "torchao"),
+        cure=pip_command(
+            interpreter, "install", *([f"torchao=={own}"] if own else ["--upgrade", "torchao"])
+        ),
         cure_note="the release made for this torch" if own else "",
     )

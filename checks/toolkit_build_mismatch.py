@@ -19,6 +19,8 @@ Seen as
     MissingCUDAException: CUDA_HOME does not exist, unable to compile CUDA op(s)
 """
 
+import re
+
 from tunedoctor.api import (
     Compilers,
     Errors,
@@ -54,13 +56,18 @@ def toolkit_build_mismatch(
     differ = bool(cuda and nvcc) and parts(cuda)[:1] != parts(nvcc)[:1]
     if not said and not (differ and there is not None and there.get("deepspeed")):
         return None
-    release = ".".join(map(str, parts(cuda)[:2])) or "12.1"
+    wanted = re.search(r"PyTorch \(([\d.]+)\)|compiled with ([\d.]+\d)", said)
+    release = ".".join(map(str, parts(cuda)[:2])) or (wanted[1] or wanted[2] if wanted else "")
     found = f"nvcc is of CUDA {nvcc}, torch of CUDA {cuda}" if differ else f"the error '{said}'"
     return Finding(
         severity="error" if said else "note",
         found=found + (f"; '{said}' was printed" if said and differ else ""),
         means="an extension that is compiled here stops in its build; torch itself runs",
-        cure=f"export CUDA_HOME=/usr/local/cuda-{release}",
-        cure_note=f"with the CUDA toolkit {release} installed there; or install a ready wheel of the extension",
+        cure=f"export CUDA_HOME=/usr/local/cuda-{release}"
+        if release
+        else "python -c 'import torch; print(torch.version.cuda)'",
+        cure_note=f"with the CUDA toolkit {release} installed there; or install a ready wheel of the extension"
+        if release
+        else "install the toolkit of that release and point CUDA_HOME to it; or a ready wheel of the extension",
         evidence=(tools.nvcc,) if tools is not None and tools.nvcc else (),
     )

@@ -131,7 +131,9 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
         found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad)])),
         means=_means(chosen.name),
         cure=_cure(chosen, build, interpreter),
-        cure_note="the same index as torch; no reboot",
+        cure_note="from the index that torch came from; no reboot"
+        if chosen.name != "xformers" and build is not None and chosen.version
+        else "text models need none; or the release of it for this torch, from the same index",
         evidence=(there.get(chosen.name).location,)  # type: ignore[union-attr]
         if there is not None and there.get(chosen.name)
         else (),

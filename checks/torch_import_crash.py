@@ -20,19 +20,14 @@ Seen as
 """
 
 from tunedoctor.api import (
-    AmdGpus,
     Finding,
-    Host,
     Interpreter,
-    NvidiaDriver,
-    NvidiaGpus,
     Runtime,
     TorchBuild,
     Unknown,
     check,
     known,
-    pip_command,
-    torch_install,
+    same_torch,
 )
 
 
@@ -41,14 +36,10 @@ from tunedoctor.api import (
     "import torch dies",
     explains=["library-import-fails", "torch-sees-no-gpu"],
 )
-def torch_import_crash(  # noqa: PLR0913  how it ended, and what decides the cure
+def torch_import_crash(
     runtime: Runtime | None,
     torch: TorchBuild | Unknown | None,
     interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
 ) -> Finding | None:
     """Find a first stage that failed or crashed, though a torch is there."""
     stage = runtime.stage("import torch") if runtime is not None else None
@@ -59,8 +50,6 @@ def torch_import_crash(  # noqa: PLR0913  how it ended, and what decides the cur
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     last = (lines[-1] if stage.outcome == "failed" else lines[0]) if lines else "no message"
-    wanted = f"=={build.version.partition('+')[0]}" if build is not None else ""
-    fit = torch_install(host, interpreter, nvidia, driver, amd, wanted)
     illegal = "SIGILL" in stage.error
     return Finding(
         found=f"import torch {'raises' if stage.outcome == 'failed' else 'ends with'} {last[:200]}",
@@ -70,9 +59,7 @@ def torch_import_crash(  # noqa: PLR0913  how it ended, and what decides the cur
             if illegal
             else ""
         ),
-        cure=f"{fit.command} --force-reinstall --no-deps"
-        if fit.command
-        else pip_command(interpreter, "install", "--force-reinstall", "torch"),
+        cure=same_torch(interpreter, build.version, build.variant),
         cure_note="a download of torch alone, no reboot",
         evidence=tuple(line for line in lines if line.startswith("File "))[:3],
     )

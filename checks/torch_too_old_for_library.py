@@ -79,7 +79,7 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
         found = (
             f"the error '{worst.said}'"
             if worst.said and not both
-            else f"{both}: it counts a torch outside {wanted} as not installed"
+            else f"{both}: transformers counts a torch below {wanted.lstrip('>=')} as not installed"
         )
         keep = " ".join(pinned(worst.row.fix_alt))
         means = f"'{worst.row.says}', and from_pretrained stops: no model can be loaded"

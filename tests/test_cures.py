@@ -1,6 +1,6 @@
 """Commands and words that cures share."""
 
-from tunedoctor.cures import merged, pinned, pip_command, together
+from tunedoctor.cures import brief, merged, pinned, pip_command, together
 from tunedoctor.facts import Interpreter, Unknown
 from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.modules import distribution_of
@@ -51,3 +51,9 @@ def test_modules_and_their_distributions() -> None:
     assert distribution_of("google.cloud") == ""
     assert distribution_of("peft.tuners") == "peft"
     assert distribution_of("my_loader") == ""
+
+
+def test_a_cause_in_brief() -> None:
+    assert brief("checked at import") == "checked at import"
+    assert brief("built for NumPy 1; seen in 14.0. And more.") == "built for NumPy 1"
+    assert len(brief("x" * 500)) <= 160

@@ -12,7 +12,7 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.torch_install import companion_install, torch_install
+from tunedoctor.torch_install import companion_install, same_torch, torch_install
 from tunedoctor.wheels import has_wheel
 
 LINUX = Host(os="linux", name="Ubuntu 24.04", machine="x86_64", libc="glibc", libc_version="2.39")
@@ -76,3 +76,12 @@ def test_a_companion_comes_from_the_index_of_torch() -> None:
     assert command.endswith("/cu126")
     plain = TorchBuild(version="2.9.1", accelerator="mps", variant="mps")
     assert "index-url" not in companion_install(PYTHON, plain, "torchvision", "0.24.1")
+
+
+def test_the_same_build_once_more() -> None:
+    assert same_torch(PYTHON, "2.9.1+cu126", "cu126").endswith(
+        "--no-deps --force-reinstall torch==2.9.1 --index-url https://download.pytorch.org/whl/cu126"
+    )
+    assert same_torch(None, "2.9.1", "mps") == (
+        "python -m pip install --no-deps --force-reinstall torch==2.9.1"
+    )

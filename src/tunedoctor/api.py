@@ -2,7 +2,7 @@
 
 from tunedoctor import facts
 from tunedoctor.compiled import Coverage, code_list, coverage
-from tunedoctor.cures import merged, pinned, pip_command, together
+from tunedoctor.cures import brief, merged, pinned, pip_command, together
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, check
 from tunedoctor.rebuild import Rebuild, rebuild_cuda, rebuild_rocm, rebuild_xpu
@@ -16,7 +16,12 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.modules import distribution_of
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.told import counted, known, told
-from tunedoctor.torch_install import TorchInstall, companion_install, torch_install
+from tunedoctor.torch_install import (
+    TorchInstall,
+    companion_install,
+    same_torch,
+    torch_install,
+)
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.visible import entries, visible_gpus
 from tunedoctor.wheels import (
@@ -51,6 +56,7 @@ __all__ = [
     "archs_run",
     "at_least",
     "bitsandbytes_cuda",
+    "brief",
     "broken_pairs",
     "check",
     "code_list",
@@ -91,6 +97,7 @@ __all__ = [
     "release",
     "release_row",
     "rocm_archs",
+    "same_torch",
     "set_variable",
     "specifiers",
     "table",

@@ -1,5 +1,6 @@
 """Commands for the target whose interpreter a pasted report does not name."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from tunedoctor.facts import Interpreter, Unknown
@@ -16,6 +17,15 @@ def pip_command(interpreter: Interpreter | Unknown | None, *arguments: str) -> s
 def pinned(requirements: dict[str, str]) -> tuple[str, ...]:
     """Return {"peft": ">=0.18.0", "requests": "*"} as pip takes it."""
     return tuple(name + ("" if spec == "*" else spec) for name, spec in requirements.items())
+
+
+def brief(cause: str) -> str:
+    """Return the first clause of a long cause: what follows a semicolon or a full stop is for the table."""
+    first = re.split(r";\s|\.\s|, so (?=`)", cause, maxsplit=1)[0].strip().rstrip(".")
+    return first if len(first) <= _LONGEST else first[: _LONGEST - 1].rstrip() + "…"
+
+
+_LONGEST = 160
 
 
 def together(versions: Mapping[str, str]) -> str:

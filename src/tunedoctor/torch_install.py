@@ -121,6 +121,16 @@ def newest_cpu(host: Host, tag: str, where: Family, wanted: str = "") -> str:
     return ""
 
 
+def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> str:
+    """Return the command that puts the very same build there once more, without its dependencies."""
+    python, plain = _python(interpreter), version.partition("+")[0]
+    label = variant if variant.startswith(("cu", "rocm", "xpu")) or variant == "cpu" else ""
+    if not label:
+        return f"{python} -m pip install --no-deps --force-reinstall torch=={plain}"
+    index = install_command(python, plain, label).rpartition(" ")[2]
+    return f"{python} -m pip install --no-deps --force-reinstall torch=={plain} --index-url {index}"
+
+
 def companion_install(
     interpreter: Interpreter | Unknown | None, torch: TorchBuild, name: str, version: str
 ) -> str:
