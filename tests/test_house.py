@@ -15,27 +15,20 @@ import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
-    *(
-        ("clean",),
-        ("facts",),
-        ("snapshot", "versions", "findings", "child"),
-        ("wiring", "tables", "told", "visible", "shells"),
-        ("wheels", "wording"),
-        ("rebuild", "torch_install", "cures"),
-    ),
-    *(
-        ("requirements",),
-        ("api",),
-        ("checks", "fixes"),
-        ("engine", "registry", "probing", "config"),
-        ("report",),
-    ),
-    *(
-        ("redaction", "targeting", "readers", "probes", "target"),
-        ("live", "render"),
-        ("cli",),
-        ("__main__",),
-    ),
+    ("clean", "versions", "idleness"),
+    ("facts", "child"),
+    ("snapshot", "findings", "tables", "config"),
+    ("wiring", "wording"),
+    ("wheels",),
+    ("advice",),
+    ("api",),
+    ("checks", "fixes"),
+    ("engine", "registry", "probing"),
+    ("report",),
+    ("redaction", "targeting", "readers", "probes", "target"),
+    ("live", "render"),
+    ("cli",),
+    ("__main__",),
 )
 """Rooms from the ground up: a room imports from its own layer and those below it."""
 

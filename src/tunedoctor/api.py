@@ -1,13 +1,21 @@
 """All that a check or a fix may import, built in or from a plug-in."""
 
 from tunedoctor import facts
-from tunedoctor.compiled import Coverage, code_list, coverage
-from tunedoctor.cures import brief, merged, pinned, pip_command, together
+from tunedoctor.advice.compiled import Coverage, code_list, coverage
+from tunedoctor.advice.cures import brief, merged, pinned, pip_command, together
+from tunedoctor.advice.rebuild import Rebuild, rebuild_cuda, rebuild_rocm, rebuild_xpu
+from tunedoctor.advice.requirements import Unmet, unmet
+from tunedoctor.advice.shells import set_variable, unset_variable
+from tunedoctor.advice.told import counted, known, told
+from tunedoctor.advice.torch_install import (
+    TorchInstall,
+    companion_install,
+    same_torch,
+    torch_install,
+)
+from tunedoctor.advice.visible import entries, visible_gpus
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, check
-from tunedoctor.rebuild import Rebuild, rebuild_cuda, rebuild_rocm, rebuild_xpu
-from tunedoctor.requirements import Unmet, unmet
-from tunedoctor.shells import set_variable, unset_variable
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_by_pci
@@ -15,15 +23,7 @@ from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs,
 from tunedoctor.tables.load import table
 from tunedoctor.tables.modules import distribution_of
 from tunedoctor.tables.xids import xid_meaning
-from tunedoctor.told import counted, known, told
-from tunedoctor.torch_install import (
-    TorchInstall,
-    companion_install,
-    same_torch,
-    torch_install,
-)
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
-from tunedoctor.visible import entries, visible_gpus
 from tunedoctor.wheels import (
     Family,
     archs_run,

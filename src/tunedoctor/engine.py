@@ -70,7 +70,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
             case finding:
                 found[id_] = Found(one, finding)
     below = {id_: _follow(id_, by_id, found) for id_ in found}
-    explained = _explained(below, {id_: SEVERITIES.index(f.severity) for id_, f in found.items()})
+    explained = _explained(below)
     causes = sorted(found.keys() - explained, key=lambda id_: _rank(found[id_], len(below[id_])))
     return Diagnosis(
         causes=tuple(found[id_] for id_ in causes),
@@ -110,17 +110,13 @@ def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
     return seen - {id_}
 
 
-def _explained(below: dict[str, set[str]], weight: dict[str, int]) -> set[str]:
-    """Return the ids that another finding explains.
-
-    Of two that explain each other neither is a symptom of the other, and a note never hides an error. `weight`: place
-    in SEVERITIES.
-    """
+def _explained(below: dict[str, set[str]]) -> set[str]:
+    """Return the ids that another finding explains; two that explain each other are both causes."""
     return {
         symptom
         for cause, symptoms in below.items()
         for symptom in symptoms
-        if cause not in below[symptom] and weight[cause] <= weight[symptom]
+        if cause not in below[symptom]
     }
 
 

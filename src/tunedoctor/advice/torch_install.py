@@ -3,6 +3,7 @@
 import shlex
 from typing import NamedTuple
 
+from tunedoctor.advice.rebuild import rebuild_rocm
 from tunedoctor.facts import (
     AmdGpus,
     Host,
@@ -12,7 +13,6 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.rebuild import rebuild_rocm
 from tunedoctor.versions import at_least, within
 from tunedoctor.wheels import (
     Family,

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunedoctor.advice.told import counted, known, told
 from tunedoctor.facts import Absent, Errors, ErrorText, Host, Unknown
-from tunedoctor.told import counted, known, told
 
 
 def _errors(*texts: str) -> Errors:

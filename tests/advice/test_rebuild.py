@@ -1,7 +1,7 @@
 """The command that puts a fitting build into the target."""
 
+from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.facts import Host, Interpreter, TorchBuild
-from tunedoctor.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.versions import release
 
 LINUX = Host(os="linux", name="Ubuntu 24.04", machine="x86_64", libc="glibc", libc_version="2.39")

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from tunedoctor.advice.torch_install import companion_install, same_torch, torch_install
 from tunedoctor.facts import (
     Host,
     Interpreter,
@@ -12,7 +13,6 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.torch_install import companion_install, same_torch, torch_install
 from tunedoctor.wheels import has_wheel
 
 LINUX = Host(os="linux", name="Ubuntu 24.04", machine="x86_64", libc="glibc", libc_version="2.39")

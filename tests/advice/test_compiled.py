@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunedoctor.compiled import code_list, coverage, is_too_new
+from tunedoctor.advice.compiled import code_list, coverage, is_too_new
 from tunedoctor.facts import NvidiaGpu, NvidiaGpus, RunDevice, Runtime, Stage, TorchBuild
 
 CU126 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
+from tunedoctor.advice.requirements import marker_environment, parse, requirements, unmet
 from tunedoctor.facts import BrokenDistribution, Distribution, Interpreter, Packages, TorchBuild
-from tunedoctor.requirements import marker_environment, parse, requirements, unmet
 
 LINUX = Interpreter(
     executable="/v/bin/python", version="3.12.7", platform="linux-x86_64", machine="x86_64"

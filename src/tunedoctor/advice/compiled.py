@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tunedoctor.advice.visible import visible_gpus
 from tunedoctor.facts import (
     Environment,
     Host,
@@ -19,7 +20,6 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.versions import at_least, parts
-from tunedoctor.visible import visible_gpus
 from tunedoctor.wheels import Family, archs_run, family, table_archs
 
 _FIRST_CUDA = {7: "9.0", 8: "11.0", 9: "11.8", 10: "12.8", 11: "13.0", 12: "12.8"}

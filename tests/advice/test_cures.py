@@ -1,6 +1,6 @@
 """Commands and words that cures share."""
 
-from tunedoctor.cures import brief, merged, pinned, pip_command, together
+from tunedoctor.advice.cures import brief, merged, pinned, pip_command, together
 from tunedoctor.facts import Interpreter, Unknown
 from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.modules import distribution_of

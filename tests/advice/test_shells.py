@@ -2,8 +2,8 @@
 
 import subprocess
 
+from tunedoctor.advice.shells import set_variable, unset_variable
 from tunedoctor.facts import Host, Unknown
-from tunedoctor.shells import set_variable, unset_variable
 
 WINDOWS = Host(os="windows", name="Windows 11")
 
