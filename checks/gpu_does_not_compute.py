@@ -19,7 +19,14 @@ Seen as
     HIP error: invalid device function
 """
 
+import re
+
 from tunedoctor.api import Finding, Runtime, check
+
+OF_THE_BUILD = re.compile(
+    r"not compiled with|not linked with|\b(?:Attribute|Type|NotImplemented|Import)Error"
+)
+"""Errors of the Python side: this torch has no such function, and the card was never asked."""
 
 
 @check("gpu-does-not-compute", "A multiplication on the GPU fails")
@@ -31,6 +38,7 @@ def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
         if stage.name.startswith("matmul ")
         and not stage.name.startswith("matmul cpu")
         and stage.outcome in ("failed", "crashed", "hung")
+        and not OF_THE_BUILD.search(f"{stage.error_type} {stage.error}")
     ]
     if not failed or all(stage.name.endswith("bfloat16") for stage in failed):
         return None

@@ -61,6 +61,87 @@ HEALTHY = (
     ),
 )
 
+MAXWELL_TO_HOPPER = "sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90"
+TURING_TO_BLACKWELL = "sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"
+
+ANSWERS = (
+    Case(
+        "healthy-answers-rtx4090",
+        (
+            _gpu(machine.RTX_4090, "550.144.03"),
+            _cuda("2.13.0", "0.28.0", "12.6"),
+            lambda p: faults.answers(p, machine.RTX_4090.name, (8, 9), MAXWELL_TO_HOPPER),
+        ),
+        "",
+        "",
+        made_up_gpu=True,
+        verdict="ready",
+    ),
+    Case(
+        "answers-gpu-too-new",
+        (
+            _gpu(machine.RTX_5090, "580.95.05"),
+            _cuda("2.13.0", "0.28.0", "12.6"),
+            lambda p: faults.answers(p, machine.RTX_5090.name, (12, 0), MAXWELL_TO_HOPPER),
+        ),
+        "gpu-too-new-for-torch",
+        made_up_gpu=True,
+    ),
+    Case(
+        "answers-gpu-too-old",
+        (
+            _gpu(machine.GTX_1080, "580.95.05"),
+            _cuda("2.13.0", "0.28.0", "13.0"),
+            lambda p: faults.answers(p, machine.GTX_1080.name, (6, 1), TURING_TO_BLACKWELL),
+        ),
+        "gpu-too-old-for-torch",
+        made_up_gpu=True,
+    ),
+    Case(
+        "answers-driver-535",
+        (
+            _gpu(machine.RTX_4090, "535.183.01"),
+            _cuda("2.13.0", "0.28.0", "13.0"),
+            lambda p: faults.answers(
+                p, machine.RTX_4090.name, (8, 9), TURING_TO_BLACKWELL, available=False
+            ),
+        ),
+        "driver-too-old",
+        made_up_gpu=True,
+    ),
+    Case(
+        "answers-no-gpu-and-none-seen",
+        (
+            _gpu(machine.RTX_4090, "550.144.03"),
+            lambda p: faults.answers(p, "", (0, 0), "", available=False),
+        ),
+        "torch-cpu-only",
+        made_up_gpu=True,
+    ),
+    Case(
+        "claims-driver-535",
+        (_gpu(machine.RTX_4090, "535.183.01"), _cuda("2.13.0", "0.28.0", "13.0")),
+        "driver-too-old",
+        made_up_gpu=True,
+    ),
+    Case(
+        "claims-gpu-too-new",
+        (_gpu(machine.RTX_5090, "580.95.05"), _cuda("2.6.0", "0.21.0", "12.4")),
+        "gpu-too-new-for-torch",
+        made_up_gpu=True,
+    ),
+    Case(
+        "claims-foreign-cudnn",
+        (
+            _gpu(machine.RTX_4090, "550.144.03"),
+            _cuda("2.13.0", "0.28.0", "12.6"),
+            faults.foreign_cudnn,
+        ),
+        "library-path-shadowing",
+        made_up_gpu=True,
+    ),
+)
+
 VERSIONS = (
     Case(
         "torchvision-of-another-torch",
@@ -219,4 +300,4 @@ INTERPRETER = (
     Case("torch-missing", (faults.bare,), "torch-missing", start="nothing"),
 )
 
-CASES = (*HEALTHY, *VERSIONS, *BROKEN, *MACHINE, *INTERPRETER)
+CASES = (*HEALTHY, *ANSWERS, *VERSIONS, *BROKEN, *MACHINE, *INTERPRETER)

@@ -20,6 +20,23 @@ def claims_cuda(place: Place, torch: str, torchvision: str, cuda: str) -> None:
         )
 
 
+def answers(
+    place: Place, name: str, capability: tuple[int, int], archs: str, *, available: bool = True
+) -> None:
+    """Have torch tell of one GPU as it would with a driver; nothing can be computed on it."""
+    told = f"""
+def is_available(): return {available}
+def device_count(): return {int(available)}
+def get_device_name(device=None): return {name!r}
+def get_device_capability(device=None): return {capability!r}
+def get_arch_list(): return {archs.split()!r}
+def current_device(): return 0
+def is_bf16_supported(including_emulation=True): return {capability >= (8, 0)}
+def init(): pass
+"""
+    place.alter(place.site / "torch" / "cuda" / "__init__.py", lambda t: t + told)
+
+
 def claims_torch(place: Place, torch: str, torchvision: str) -> None:
     """Have torch and its companion state another release, for the CPU."""
     _claims(place, f"{torch}+cpu", f"{torchvision}+cpu")
