@@ -25,6 +25,7 @@ from tunedoctor.api import (
     Interpreter,
     NvidiaDriver,
     NvidiaGpus,
+    Packages,
     TorchBuild,
     Unknown,
     check,
@@ -50,6 +51,7 @@ def torch_missing(  # noqa: PLR0913  what decides which build fits
     nvidia: NvidiaGpus | Unknown | None,
     driver: NvidiaDriver | Unknown | None,
     amd: AmdGpus | Unknown | None,
+    packages: Packages | Unknown | None,
 ) -> Finding | None:
     """Absent: no torch on the path of the target."""
     if torch is not None:
@@ -60,6 +62,10 @@ def torch_missing(  # noqa: PLR0913  what decides which build fits
     note = f"torch {fit.version} {what.get(fit.variant[:2], '')}: {size}".replace(" :", ":")
     if interpreter.externally_managed:
         note += "; the system manages this Python: make a venv first with python3 -m venv .venv"
+    if isinstance(packages, Packages) and packages.get("tunedoctor") is not None:
+        note += (
+            "; this is the doctor's own environment, look at yours with doctor check --target PATH"
+        )
     found = f"no torch on the path of {interpreter.executable}, Python {interpreter.version}"
     if interpreter.kind != "unknown":
         found += f" ({interpreter.kind})"
