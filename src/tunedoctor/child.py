@@ -1,5 +1,6 @@
 """Run a child process that cannot hang, flood or outlive the doctor."""
 
+import atexit
 import math
 import os
 import queue
@@ -170,7 +171,7 @@ def _start(
     argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None, stdin: int
 ) -> "subprocess.Popen[bytes] | Ended":
     try:
-        return subprocess.Popen(  # noqa: S603  argv lists only
+        child = subprocess.Popen(  # noqa: S603  argv lists only
             list(argv),
             stdin=stdin,
             stdout=subprocess.PIPE,
@@ -181,6 +182,8 @@ def _start(
         )
     except (OSError, ValueError) as error:
         return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
+    atexit.register(_kill_if_left, child)
+    return child
 
 
 def _ended(  # noqa: PLR0913  what is known at the end
@@ -229,6 +232,12 @@ class _Reader:
 
     def text(self) -> str:
         return b"".join(self._parts).decode("utf-8", "replace")
+
+
+def _kill_if_left(child: "subprocess.Popen[bytes]") -> None:
+    """End a child that nobody waits for any more: the doctor was interrupted, or its probe was given up."""
+    if child.returncode is None:
+        _kill(child)
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:

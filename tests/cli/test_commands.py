@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jsonschema
@@ -190,3 +193,30 @@ def test_a_reader_that_goes_away(healthy: str) -> None:
         child.stdout.close()
         assert child.stderr
         assert b"Traceback" not in child.stderr.read()
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or shutil.which("nvidia-smi") is not None,
+    reason="signals are POSIX; where NVML answers, nvidia-smi is not asked",
+)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_doctor_leaves_no_child(tmp_path: Path, number: int, status: int) -> None:
+    mark, tool = tmp_path / "pid", tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho $$ > {mark}.part && mv {mark}.part {mark}\nexec sleep 600\n")
+    tool.chmod(0o755)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tunedoctor", "check"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+    )
+    for _ in range(200):
+        if mark.exists():
+            break
+        time.sleep(0.05)
+    child.send_signal(number)
+    _, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (status, b"")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
