@@ -78,6 +78,13 @@ def test_the_printed_schema_is_the_one_of_the_types() -> None:
     assert printed == json.loads(msgspec.json.encode(json_schema()))
 
 
+def test_the_published_schema_is_the_one_of_the_types() -> None:
+    published = Path(__file__).parents[2] / "docs" / "doctor.report.1.schema.json"
+    if not published.exists():
+        pytest.skip("not a checkout: the published schema is not here")
+    assert json.loads(published.read_text(encoding="utf-8")) == json.loads(doctor("schema").stdout)
+
+
 def test_snapshot_then_from(tmp_path: Path) -> None:
     file = tmp_path / "s.json"
     assert doctor("snapshot", "-o", str(file), cwd=tmp_path).returncode == 0
