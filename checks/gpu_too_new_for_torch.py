@@ -21,40 +21,32 @@ Seen as
     CUDA error: no kernel image is available for execution on the device
 """
 
-import re
-
 from tunedoctor.api import (
+    NO_KERNEL,
     Container,
-    Coverage,
     Environment,
     Errors,
     Finding,
     Host,
     Interpreter,
     NvidiaDriver,
-    NvidiaGpu,
     NvidiaGpus,
     Runtime,
     TorchBuild,
     Unknown,
+    card_refused,
+    cards_named,
     check,
-    code_list,
+    code_of,
     coverage,
     cuda_of,
     driver_floor,
     install_driver,
     known,
-    listed,
+    one_of_several,
     parts,
     rebuild_cuda,
-    set_variable,
-    told,
 )
-
-MEANS = (
-    "the first kernel on it fails with 'no kernel image is available for execution on the device'"
-)
-REFUSED = r"\S+ \S+ [^:]{0,60}with CUDA capability sm_\d+\S* is not compatible"
 
 
 @check(
@@ -78,24 +70,18 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     seen = coverage(build, known(gpus), known(runtime), system, known(interpreter), environment)
     cards = seen.too_new if seen else ()
     if seen is None:
-        cards = _from_text(errors)
+        refused = card_refused(errors)
+        # 8.0 and newer were never dropped
+        apart = refused is not None and parts(refused.compute_capability) >= (8, 0)
+        cards = (refused,) if refused is not None and apart else ()
     if not cards:
         return None
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    names = listed(dict.fromkeys(f"{card.name} ({card.compute_capability})" for card in cards))
-    found = f"{names}; {_code(build, seen)}"
+    found = f"{cards_named(cards)}; {code_of(build, seen)}"
     evidence = (seen.source,) if seen and seen.source else ()
     if seen is not None and seen.works:
-        uuids = [card.uuid or str(card.index) for card in seen.works]
-        return Finding(
-            title="This PyTorch has no code for one GPU, which is newer",
-            severity="warning",
-            found=f"{found}; it runs on {listed(dict.fromkeys(c.name for c in seen.works))}",
-            means=f"{MEANS}; Trainer and device_map='auto' use all GPUs",
-            cure=set_variable(system, "CUDA_VISIBLE_DEVICES", ",".join(uuids)),
-            cure_note="leaves that GPU out",
-            evidence=evidence,
-        )
+        title = "This PyTorch has no code for one GPU, which is newer"
+        return one_of_several(title, found, seen, system)
     module = known(driver)
     version = module.version if module else ""
     title = "This PyTorch has no code for the GPU of this Jetson" if "8.7" in capabilities else ""
@@ -104,7 +90,7 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         return Finding(
             title=title,
             found=found,
-            means=MEANS,
+            means=NO_KERNEL,
             cure=fit.command,
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
             evidence=evidence,
@@ -114,7 +100,7 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         return Finding(
             title=title,
             found=found,
-            means=f"{MEANS}; no PyTorch wheel for this Python and system has code for it",
+            means=f"{NO_KERNEL}; no PyTorch wheel for this Python and system has code for it",
             cure="Install the PyTorch wheel that the maker of the device offers",
             cure_note="or build from source with TORCH_CUDA_ARCH_LIST=" + ";".join(capabilities),
             evidence=evidence,
@@ -125,27 +111,8 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     return Finding(
         title=title,
         found=f"{found}; driver {version} is below {floor}, which builds with such code need",
-        means=MEANS,
+        means=NO_KERNEL,
         cure=install.command,
         cure_note=f"{install.note}; then {later.command}",
         evidence=evidence,
     )
-
-
-def _code(build: TorchBuild | None, seen: Coverage | None) -> str:
-    name = f"torch {build.version}" if build else "this PyTorch"
-    if seen is not None and seen.archs:
-        return f"{name} has code for {code_list(seen.archs)}"
-    if build is not None and build.cuda:
-        return f"{name} is built with CUDA {build.cuda}, which knows no such GPU"
-    return f"{name} says that it is not compatible"
-
-
-def _from_text(errors: Errors | Unknown | None) -> tuple[NvidiaGpu, ...]:
-    """Take name and capability from torch's warning; 8.0 and newer were never dropped."""
-    said = told(errors, REFUSED)
-    found = re.search(r"(.*?) with CUDA capability sm_(\d+)(\d)", said)
-    if not found or parts(f"{found[2]}.{found[3]}") < (8, 0):
-        return ()
-    name = re.sub(r".*(?:Warning|Error):\s*", "", found[1]).strip()
-    return (NvidiaGpu(index=0, name=name, compute_capability=f"{found[2]}.{found[3]}"),)

@@ -20,37 +20,31 @@ Seen as
     no kernel image is available for execution on the device
 """
 
-import re
-
 from tunedoctor.api import (
-    Coverage,
+    NO_KERNEL,
     Environment,
     Errors,
     Finding,
     Host,
     Interpreter,
     NvidiaDriver,
-    NvidiaGpu,
     NvidiaGpus,
     Runtime,
     TorchBuild,
     Unknown,
+    card_refused,
+    cards_named,
     check,
-    code_list,
+    code_of,
     coverage,
     cuda_of,
     known,
-    listed,
+    one_of_several,
     parts,
     rebuild_cuda,
-    set_variable,
     told,
 )
 
-MEANS = (
-    "the first kernel on it fails with 'no kernel image is available for execution on the device'"
-)
-REFUSED = r"\S+ \S+ [^:]{0,60}with CUDA capability sm_\d+\S* is not compatible"
 TOO_OLD = (
     "no longer supports this GPU because it is too old",
     "minimum cuda capability supported by this library",
@@ -78,24 +72,18 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     cards = seen.too_old if seen else ()
     said = "" if seen else told(errors, *TOO_OLD)
     if seen is None:
-        cards = _from_text(errors)
+        refused = card_refused(errors)
+        # what torch refuses below 8.0 is too old for it
+        apart = refused is not None and parts(refused.compute_capability) < (8, 0)
+        cards = (refused,) if refused is not None and apart else ()
     if not cards and not said:
         return None
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    names = listed(dict.fromkeys(f"{card.name} ({card.compute_capability})" for card in cards))
-    found = f"{names}; {_code(build, seen)}" if names else f"PyTorch says '{said}'"
+    found = f"{cards_named(cards)}; {code_of(build, seen)}" if cards else f"PyTorch says '{said}'"
     evidence = (seen.source,) if seen and seen.source else ()
     if seen is not None and seen.works:
-        uuids = [card.uuid or str(card.index) for card in seen.works]
-        return Finding(
-            title="This PyTorch has no code for one old GPU",
-            severity="warning",
-            found=f"{found}; it runs on {listed(dict.fromkeys(c.name for c in seen.works))}",
-            means=f"{MEANS}; Trainer and device_map='auto' use all GPUs",
-            cure=set_variable(system, "CUDA_VISIBLE_DEVICES", ",".join(uuids)),
-            cure_note="leaves that GPU out",
-            evidence=evidence,
-        )
+        title = "This PyTorch has no code for one old GPU"
+        return one_of_several(title, found, seen, system)
     module = known(driver)
     fit = rebuild_cuda(
         system,
@@ -107,34 +95,17 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     if fit is not None:
         return Finding(
             found=found,
-            means=MEANS,
+            means=NO_KERNEL,
             cure=fit.command,
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
             evidence=evidence,
         )
     return Finding(
         found=found,
-        means=f"{MEANS}; no PyTorch wheel for this Python, system and driver has code for it",
+        means=f"{NO_KERNEL}; no PyTorch wheel for this Python, system and driver has code for it",
         cure="Train on a GPU of compute capability 5.0 or newer"
         if any(parts(c) < (5,) for c in capabilities)
         else "Make a virtual environment with Python 3.12 and install torch for CUDA 12.6 there",
         cure_note="small models also train on the CPU",
         evidence=evidence,
     )
-
-
-def _code(build: TorchBuild | None, seen: Coverage | None) -> str:
-    name = f"torch {build.version}" if build else "this PyTorch"
-    if seen is not None and seen.archs:
-        return f"{name} has code for {code_list(seen.archs)}"
-    return f"{name} says that it is not compatible"
-
-
-def _from_text(errors: Errors | Unknown | None) -> tuple[NvidiaGpu, ...]:
-    """Take name and capability from torch's warning; below 8.0 it means that the card is too old."""
-    said = told(errors, REFUSED)
-    found = re.search(r"(.*?) with CUDA capability sm_(\d+)(\d)", said)
-    if not found or parts(f"{found[2]}.{found[3]}") >= (8, 0):
-        return ()
-    name = re.sub(r".*(?:Warning|Error):\s*", "", found[1]).strip()
-    return (NvidiaGpu(index=0, name=name, compute_capability=f"{found[2]}.{found[3]}"),)

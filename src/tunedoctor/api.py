@@ -13,6 +13,13 @@ from tunedoctor.advice.torch_install import (
     same_torch,
     torch_install,
 )
+from tunedoctor.advice.uncovered import (
+    NO_KERNEL,
+    card_refused,
+    cards_named,
+    code_of,
+    one_of_several,
+)
 from tunedoctor.advice.visible import entries, visible_gpus
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, check
@@ -45,6 +52,7 @@ from tunedoctor.wheels import (
 from tunedoctor.wording import gib, listed, pip
 
 __all__ = [
+    "NO_KERNEL",
     "Broken",
     "Coverage",
     "DriverInstall",
@@ -58,8 +66,11 @@ __all__ = [
     "bitsandbytes_cuda",
     "brief",
     "broken_pairs",
+    "card_refused",
+    "cards_named",
     "check",
     "code_list",
+    "code_of",
     "code_runs_on",
     "companion_install",
     "companions",
@@ -83,6 +94,7 @@ __all__ = [
     "minor",
     "nvidia_by_name",
     "nvidia_by_pci",
+    "one_of_several",
     "parts",
     "pep440",
     "pick_cuda",

@@ -150,7 +150,8 @@ def model(root: Path) -> str:
 
 def _windows() -> Host:
     if sys.platform != "win32":
-        raise NotImplementedError
+        msg = "the version of Windows is asked on Windows alone"
+        raise OSError(msg)
     version = sys.getwindowsversion()
     machine = os.environ.get("PROCESSOR_ARCHITEW6432") or os.environ.get(
         "PROCESSOR_ARCHITECTURE", ""

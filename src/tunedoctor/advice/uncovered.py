@@ -1,0 +1,53 @@
+"""What to say of GPUs that a torch build holds no code for, whichever side of the list they lie on."""
+
+import re
+
+from tunedoctor.advice.compiled import Coverage, code_list
+from tunedoctor.advice.shells import set_variable
+from tunedoctor.advice.told import told
+from tunedoctor.facts import Errors, Host, NvidiaGpu, TorchBuild, Unknown
+from tunedoctor.findings import Finding
+from tunedoctor.wording import listed
+
+NO_KERNEL = (
+    "the first kernel on it fails with 'no kernel image is available for execution on the device'"
+)
+_REFUSED = r"\S+ \S+ [^:]{0,60}with CUDA capability sm_\d+\S* is not compatible"
+
+
+def cards_named(cards: tuple[NvidiaGpu, ...]) -> str:
+    """Return "NVIDIA GeForce RTX 5090 (12.0)" for each kind of card."""
+    return listed(dict.fromkeys(f"{card.name} ({card.compute_capability})" for card in cards))
+
+
+def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
+    """Return what the build has code for, as far as it is known."""
+    name = f"torch {build.version}" if build else "this PyTorch"
+    if seen is not None and seen.archs:
+        return f"{name} has code for {code_list(seen.archs)}"
+    if build is not None and build.cuda:
+        return f"{name} is built with CUDA {build.cuda}, which knows no such GPU"
+    return f"{name} says that it is not compatible"
+
+
+def card_refused(errors: Errors | Unknown | None) -> NvidiaGpu | None:
+    """Return the card that torch's own warning calls incompatible."""
+    found = re.search(r"(.*?) with CUDA capability sm_(\d+)(\d)", told(errors, _REFUSED))
+    if not found:
+        return None
+    name = re.sub(r".*(?:Warning|Error):\s*", "", found[1]).strip()
+    return NvidiaGpu(index=0, name=name, compute_capability=f"{found[2]}.{found[3]}")
+
+
+def one_of_several(title: str, found: str, seen: Coverage, host: Host | None) -> Finding:
+    """Return the finding for a machine on whose other GPUs the build runs: leave that one out."""
+    uuids = [card.uuid or str(card.index) for card in seen.works]
+    return Finding(
+        title=title,
+        severity="warning",
+        found=f"{found}; it runs on {listed(dict.fromkeys(c.name for c in seen.works))}",
+        means=f"{NO_KERNEL}; Trainer and device_map='auto' use all GPUs",
+        cure=set_variable(host, "CUDA_VISIBLE_DEVICES", ",".join(uuids)),
+        cure_note="leaves that GPU out",
+        evidence=(seen.source,) if seen.source else (),
+    )
