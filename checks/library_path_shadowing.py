@@ -35,6 +35,7 @@ from tunedoctor.api import (
     known,
     listed,
     parts,
+    release_row,
     told,
     unset_variable,
 )
@@ -81,6 +82,17 @@ def library_path_shadowing(  # noqa: PLR0913
         run is not None and run.gpu_available is True and all(s.outcome == "ok" for s in run.stages)
     )
     severity = "error" if used and not ran else "warning" if used else "note"
+    if not first.own and first.library != "libcuda":
+        # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
+        if (
+            build is None
+            or build.conda
+            or release_row(build.version) is None
+            or (gpu_build and ran)
+        ):
+            return None
+        broken = run is not None and any(s.outcome in ("failed", "crashed") for s in run.stages)
+        severity = "error" if gpu_build and broken else "warning" if gpu_build else "note"
     return Finding(
         severity=severity,  # type: ignore[arg-type]
         title=f"LD_LIBRARY_PATH puts a foreign {first.library} first"
@@ -110,7 +122,8 @@ def _matters(shadow: LibraryShadow) -> bool:
 def _pair(shadow: LibraryShadow) -> str:
     wins = f"{shadow.path} ({shadow.version})" if shadow.version else shadow.path
     if not shadow.own:
-        return f"{wins} wins over the driver's own"
+        whose = "the driver's own" if shadow.library == "libcuda" else "any that torch brings"
+        return f"{wins} wins over {whose}"
     own = f"{shadow.own} ({shadow.own_version})" if shadow.own_version else shadow.own
     return f"{wins} wins over {own}"
 

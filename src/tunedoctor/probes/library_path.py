@@ -54,6 +54,7 @@ def find_shadows(
         for name in _matching(folder):
             if os.path.exists(path := os.path.join(folder, name)):  # no link to nothing
                 winners.setdefault(name, path)
+    torch = any(one.name == "torch" for one in distributions)
     found: dict[str, LibraryShadow] = {}
     for name, path in sorted(winners.items()):
         stem = name.partition(".so")[0]
@@ -63,6 +64,8 @@ def find_shadows(
                 found.setdefault(stem, _shadow(stem, path, "", ()))
         elif mine and not os.path.samefile(mine, path):
             found.setdefault(stem, _shadow(stem, path, mine, distributions))
+        elif not mine and torch and stem == "libcudnn":  # torch asks for it, wherever its own lies
+            found.setdefault(stem, _shadow(stem, path, "", ()))
     shadows = tuple(one for stem, one in found.items() if not _part_of_cudnn(stem, found))
     if not shadows:
         return Absent(why="LD_LIBRARY_PATH holds no library that the target brings itself")
