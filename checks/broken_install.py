@@ -71,7 +71,10 @@ STACK = frozenset(
 
 REMAINS = tuple(sorted(name[1:] for name in STACK))
 NONE_FOUND = re.compile(r"Unable to compare versions for ([\w-]+)\S*: need=\S+ found=None")
-PART = re.compile(r"No module named '(\w+)\.[\w.]+'")
+PART = re.compile(
+    r"No module named '(?P<part>\w+)\.[\w.]+'"
+    r"|cannot import name '\w+' from '(?P<folder>\w+)' \(unknown location\)"
+)
 INVALID = re.compile(r"Ignoring invalid distribution -([\w-]+)")
 
 
@@ -218,8 +221,12 @@ def _part_missing(
         return None
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = PART.search(error.text)
-        name = distribution_of(found[1]) if found else ""
-        if not found or name not in STACK or packages.get(name) is None:
+        module = (found["part"] or found["folder"]) if found else ""
+        name = distribution_of(module)
+        if not found or packages.get(name) is None:
+            continue
+        # a part that lacks can be of another version; a folder without its code is never meant
+        if name not in STACK and not found["folder"]:
             continue
         if not error.where.startswith(("import ", "transformers ", "trl ")):
             continue
@@ -229,7 +236,7 @@ def _part_missing(
         return Finding(
             title=f"{name} is not whole: a part of it is missing",
             found=f"the error '{found[0]}' in {error.where}, though {name} {packages.version(name)} is installed",
-            means=f"import {found[1]} stops, or what imports it does",
+            means=f"import {module} stops, or what imports it does",
             cure=_reinstall(name, packages.version(name), known(torch), interpreter),
             cure_note="end every Python that uses this environment first",
         )

@@ -35,6 +35,7 @@ from tunedoctor.api import (
     known,
     listed,
     parts,
+    pep440,
     release_row,
     told,
     unset_variable,
@@ -84,12 +85,7 @@ def library_path_shadowing(  # noqa: PLR0913
     severity = "error" if used and not ran else "warning" if used else "note"
     if not first.own and first.library != "libcuda":
         # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
-        if (
-            build is None
-            or build.conda
-            or release_row(build.version) is None
-            or (gpu_build and ran)
-        ):
+        if build is None or not _wheel_of_pytorch(build) or (gpu_build and ran):
             return None
         broken = run is not None and any(s.outcome in ("failed", "crashed") for s in run.stages)
         severity = "error" if gpu_build and broken else "warning" if gpu_build else "note"
@@ -106,6 +102,17 @@ def library_path_shadowing(  # noqa: PLR0913
         cure=unset_variable(host, "LD_LIBRARY_PATH"),
         cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",
         evidence=tuple(s.path for s in shadows[:4]),
+    )
+
+
+def _wheel_of_pytorch(build: TorchBuild) -> bool:
+    """Tell a release wheel, which brings its own cuDNN, from builds of conda and of vendors."""
+    version = pep440(build.version)
+    return (
+        not build.conda
+        and version is not None
+        and not version.is_prerelease
+        and release_row(build.version) is not None
     )
 
 

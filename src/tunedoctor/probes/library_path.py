@@ -49,11 +49,7 @@ def find_shadows(
     if not folders:
         return Absent(why="LD_LIBRARY_PATH is not set")
     own = own_libraries(interpreter)
-    winners: dict[str, str] = {}
-    for folder in folders:
-        for name in _matching(folder):
-            if os.path.exists(path := os.path.join(folder, name)):  # no link to nothing
-                winners.setdefault(name, path)
+    winners = _first_of_each(folders)
     torch = any(one.name == "torch" for one in distributions)
     found: dict[str, LibraryShadow] = {}
     for name, path in sorted(winners.items()):
@@ -70,6 +66,16 @@ def find_shadows(
     if not shadows:
         return Absent(why="LD_LIBRARY_PATH holds no library that the target brings itself")
     return LibraryPath(shadows=shadows, folders=folders)
+
+
+def _first_of_each(folders: Iterable[str]) -> dict[str, str]:
+    """Return file name -> the path that the loader takes first."""
+    winners: dict[str, str] = {}
+    for folder in folders:
+        for name in _matching(folder):
+            if os.path.exists(path := os.path.join(folder, name)):  # no link to nothing
+                winners.setdefault(name, path)
+    return winners
 
 
 _UNNUMBERED = frozenset({"libhsa-runtime64", "libamdhip64"})

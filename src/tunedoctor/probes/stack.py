@@ -29,5 +29,17 @@ STACK = {
     "requests": "requests",
     "regex": "regex",
     "psutil": "psutil",
+    "filelock": "filelock",
+    "packaging": "packaging",
+    "jinja2": "jinja2",
+    "fsspec": "fsspec",
+    "httpx": "httpx",
+    "dill": "dill",
+    "multiprocess": "multiprocess",
+    "xxhash": "xxhash",
+    "pillow": "PIL",
+    "networkx": "networkx",
+    "sympy": "sympy",
+    "mpmath": "mpmath",
 }
 """Normalised name of the distribution -> its top-level module."""
