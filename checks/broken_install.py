@@ -222,7 +222,7 @@ def _part_missing(
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = PART.search(error.text)
         module = (found["part"] or found["folder"]) if found else ""
-        name = distribution_of(module)
+        name = distribution_of(module) or module.lower().replace("_", "-")
         if not found or packages.get(name) is None:
             continue
         # a part that lacks can be of another version; a folder without its code is never meant
