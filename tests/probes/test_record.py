@@ -1,5 +1,6 @@
 """RECORD is held against the files: what an import needs counts, the rest does not."""
 
+import os
 import zlib
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def build(root: Path, *left_out: str) -> Path:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"x")
+            if (size := line.rpartition(",")[2]).isdigit():
+                os.truncate(path, int(size))  # sparse: takes no room
     return root
 
 
@@ -77,6 +80,18 @@ def test_faults(tmp_path: Path) -> None:
         "torch/nn/",
         "torch/optim/",
     ]
+
+
+def test_a_library_that_is_cut_short(tmp_path: Path) -> None:
+    root = build(tmp_path)
+    os.truncate(root / "torch/lib/libtorch_cpu.so", 100_000)
+    assert missing(str(root), RECORD) == ["torch/lib/libtorch_cpu.so (100000 of 400000000 bytes)"]
+
+
+def test_a_library_without_its_symbols_is_whole(tmp_path: Path) -> None:
+    root = build(tmp_path)
+    os.truncate(root / "torch/lib/libtorch_cpu.so", 330_000_000)
+    assert missing(str(root), RECORD) == []
 
 
 def test_source_that_was_replaced_by_its_byte_code(tmp_path: Path) -> None:

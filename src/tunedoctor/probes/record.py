@@ -15,6 +15,8 @@ _LONGEST_SIZE = 18
 """Digits of a size; more is nonsense."""
 _OUTSIDE = (b'"', b"/", b"../", b"./")
 """Starts of quoted paths, which hold a comma, and of paths out of the site folder."""
+_LEAST = 0.75
+"""Part of its recorded size that a library keeps when it is stripped of symbols; less is a cut download."""
 _LEFT_OUT = frozenset({"tests", "test", "examples", "benchmarks", "benchmark", "docs"})
 """Folders that people delete to save room, and that nothing imports."""
 
@@ -63,7 +65,7 @@ def _is_native(name: bytes) -> bool:
 
 
 def missing(site: str, record: bytes) -> list[str]:
-    """Return files and folders of `record` that `site` lacks, and native libraries that are empty."""
+    """Return files and folders of `record` that `site` lacks, and native libraries that are cut short."""
     root = os.fsencode(site)
     folders, natives = expected(record)
     gone: list[bytes] = []
@@ -79,18 +81,19 @@ def missing(site: str, record: bytes) -> list[str]:
             lost = names - have
             gone += (folder + b"/" + n if folder else n for n in lost if n + b"c" not in have)
     told = {os.fsdecode(path) for path in gone if not _LEFT_OUT & {*os.fsdecode(path).split("/")}}
+    sizes = {path: (_size_there(root, path), size) for path, size in natives.items() if size}
     told |= {
-        f"{os.fsdecode(path)} (empty)"
-        for path, size in natives.items()
-        if size and _empty(root, path)
+        f"{os.fsdecode(path)} ({have} of {size} bytes)" if have else f"{os.fsdecode(path)} (empty)"
+        for path, (have, size) in sizes.items()
+        if have is not None and have < size * _LEAST
     }
     return sorted(
         t for t in told if not any(t != o and o.endswith("/") and t.startswith(o) for o in told)
     )
 
 
-def _empty(root: bytes, path: bytes) -> bool:
+def _size_there(root: bytes, path: bytes) -> int | None:
     try:
-        return os.stat(os.path.join(root, path)).st_size == 0
+        return os.stat(os.path.join(root, path)).st_size
     except OSError:
-        return False
+        return None
