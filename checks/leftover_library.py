@@ -32,7 +32,7 @@ OWN = re.compile(
     "A stale library is loaded before torch's own",
     explains=["library-import-fails", "torch-import-crash"],
 )
-def leftover_library(errors: Errors | Unknown | None) -> Finding | None:
+def leftover_library(errors: Errors | Unknown) -> Finding | None:
     """Find a library of torch that lacks a symbol of torch."""
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = OWN.search(error.text)

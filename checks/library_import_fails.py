@@ -39,12 +39,12 @@ MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
 
 @check("library-import-fails", "A library of the stack cannot be imported")
 def library_import_fails(
-    runtime: Runtime | None, interpreter: Interpreter | Unknown | None
+    runtime: Runtime, interpreter: Interpreter | Unknown | None
 ) -> Finding | None:
     """Find stages "import X" that failed, crashed or hung."""
     bad = [
         stage
-        for stage in (runtime.stages if runtime is not None else ())
+        for stage in runtime.stages
         if stage.outcome in ("failed", "crashed", "hung") and _is_import(stage)
     ]
     if not bad:

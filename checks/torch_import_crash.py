@@ -37,12 +37,12 @@ from tunedoctor.api import (
     explains=["library-import-fails", "torch-sees-no-gpu"],
 )
 def torch_import_crash(
-    runtime: Runtime | None,
+    runtime: Runtime,
     torch: TorchBuild | Unknown | None,
     interpreter: Interpreter | Unknown | None,
 ) -> Finding | None:
     """Find a first stage that failed or crashed, though a torch is there."""
-    stage = runtime.stage("import torch") if runtime is not None else None
+    stage = runtime.stage("import torch")
     if stage is None or stage.outcome not in ("failed", "crashed"):
         return None
     build = known(torch)

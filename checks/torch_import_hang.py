@@ -26,11 +26,11 @@ from tunedoctor.api import Finding, Interpreter, Runtime, Unknown, check, known
     explains=["library-import-fails", "torch-sees-no-gpu"],
 )
 def torch_import_hang(
-    runtime: Runtime | None,
+    runtime: Runtime,
     interpreter: Interpreter | Unknown | None,
 ) -> Finding | None:
     """Find a first stage that hung."""
-    stage = runtime.stage("import torch") if runtime is not None else None
+    stage = runtime.stage("import torch")
     if stage is None or stage.outcome != "hung":
         return None
     own = known(interpreter)

@@ -40,7 +40,7 @@ FAILED = re.compile(r"WinError 126\][\s\S]{0,200}?(\w+)\.dll")
     explains=["library-import-fails", "torch-import-crash"],
 )
 def windows_missing_dll(
-    errors: Errors | Unknown | None,
+    errors: Errors | Unknown,
     torch: TorchBuild | Unknown | None,
     interpreter: Interpreter | Unknown | None,
 ) -> Finding | None:

@@ -31,7 +31,7 @@ FAILED = re.compile(r"WinError 1114\][\s\S]{0,200}?(c10|torch_python|shm|torch_c
     explains=["library-import-fails", "torch-import-crash"],
 )
 def windows_vcredist(
-    errors: Errors | Unknown | None, torch: TorchBuild | Unknown | None
+    errors: Errors | Unknown, torch: TorchBuild | Unknown | None
 ) -> Finding | None:
     """Error 1114 in a library of torch."""
     build = known(torch)
