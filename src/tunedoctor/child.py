@@ -154,7 +154,7 @@ def _ask_where(
     heard: Callable[[str], float],
 ) -> None:
     """Let faulthandler write where a child stands, and hand that on."""
-    if WINDOWS:
+    if sys.platform == "win32":
         return
     with suppress(OSError):
         child.send_signal(signal.SIGABRT)
@@ -242,7 +242,7 @@ def _kill_if_left(child: "subprocess.Popen[bytes]") -> None:
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
     """End the child and everything in its process group."""
-    if WINDOWS:
+    if sys.platform == "win32":
         if child.poll() is None:
             subprocess.run(  # noqa: S603
                 ["taskkill", "/T", "/F", "/PID", str(child.pid)],  # noqa: S607

@@ -90,8 +90,13 @@ def this_identity() -> Identity:
     """Return who and where we are, without starting anything or asking a network."""
     home = os.path.expanduser("~")  # noqa: PTH111  pathlib raises where there is no home
     user = os.environ.get("USER") or os.environ.get("USERNAME") or os.path.basename(home)  # noqa: PTH119
-    host = os.uname().nodename if sys.platform != "win32" else os.environ.get("COMPUTERNAME", "")
-    return Identity(home if len(home) > 1 else "", user, host)
+    return Identity(home if len(home) > 1 else "", user, _host_name())
+
+
+def _host_name() -> str:
+    if sys.platform == "win32":
+        return os.environ.get("COMPUTERNAME", "")
+    return os.uname().nodename
 
 
 def hashed(kind: str, value: str) -> str:

@@ -69,10 +69,14 @@ def interpreter(target: Target) -> Interpreter | Unknown:
     told = ask(target.python)
     if isinstance(told, Unknown):
         return told
-    same_user = not hasattr(os, "geteuid") or (
-        os.geteuid() == os.getuid() and os.getegid() == os.getgid()
-    )
-    return describe(told, os.environ, str(Path.cwd()), same_user=same_user)
+    return describe(told, os.environ, str(Path.cwd()), same_user=_same_user())
+
+
+def _same_user() -> bool:
+    """Tell whether Python will trust the user site: not under a changed identity."""
+    if sys.platform == "win32":
+        return True
+    return os.geteuid() == os.getuid() and os.getegid() == os.getgid()
 
 
 def ask(python: str, seconds: float = SECONDS) -> Told | Unknown:
