@@ -67,6 +67,8 @@ def test_home_is_a_tilde() -> None:
         "torch 2.9.1+cu126",
         "2026-11-25T10:20:30+00:00",
         "token: set",
+        "tokenizers=0.22.1 and tokenizers: 0.22.1",
+        "max_tokens=2048000",
         "127.0.0.1",
         "/home/ubuntu/x",
         "/root/x",

@@ -131,9 +131,11 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
                     break
                 allowed = heard(line.decode("utf-8", "replace").rstrip("\r\n"))
                 last = time.monotonic()
+                idleness = Idleness(child.pid)  # what was said is work
             now = time.monotonic()
             hung = allowed if now - last > allowed else timeout if now - began > timeout else 0.0
-            if not hung and now - last > idle and idleness.seconds() > idle:
+            # the first second is nobody's hang, and psutil is not for short runs
+            if not hung and now - last > 1.0 and idleness.seconds() > idle:
                 hung = idle
                 _ask_where(child, lines, heard)
         if not hung:

@@ -53,7 +53,7 @@ _TOKENS = re.compile(
     r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,})|(?<=Bearer )[\w.~+/-]{8,}=*"
 )
 _SECRET_ASSIGNED = re.compile(
-    r"(?i)\b([\w-]*(?:token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key)[\w-]*\s*[=:]\s*[\"']?)"
+    r"(?i)\b([\w-]*(?:token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key)(?![a-z])[\w-]*\s*[=:]\s*[\"']?)"
     r"(?!none\b|null\b|false\b|true\b|set\b)([^\s\"',;]{6,})"
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]{1,200}(?::[^/\s@]{0,200})?@")
