@@ -40,6 +40,8 @@ HEAVY = {
 
 CPU_SECONDS = 0.25
 """Of the whole check, children counted, as the least of several runs."""
+STARTS = 22
+"""What that is in starts of the bare interpreter (11 ms): the measure where neighbours slow everything."""
 
 
 def _room(module: str) -> str:
@@ -119,21 +121,24 @@ def test_a_check_loads_nothing_heavy(tmp_path: Path) -> None:
     assert not loaded & HEAVY
 
 
-def _least_cost(cwd: Path, *argv: str) -> float:
-    """CPU seconds of a check with its children, the least of several."""
+def _cost(cwd: Path, code: str) -> float:
+    """CPU seconds of an interpreter that runs `code`, with its children."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert _check(cwd, code).returncode in (0, 1)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    def cost() -> float:
-        code = f"import sys; sys.argv = {['doctor', 'check', *argv]!r}; from tunedoctor.__main__ import main; main()"
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert _check(cwd, code).returncode in (0, 1)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    return min(cost() for _ in range(8))
+def _within_budget(cwd: Path, *argv: str) -> None:
+    """Hold a check to its budget, the least of several runs; a machine that is slow for all gets more."""
+    code = f"import sys; sys.argv = {['doctor', 'check', *argv]!r}; from tunedoctor.__main__ import main; main()"
+    pairs = [(_cost(cwd, code), _cost(cwd, "pass")) for _ in range(8)]
+    check, start = (min(column) for column in zip(*pairs, strict=True))
+    assert check < max(CPU_SECONDS, STARTS * start), (check, start)
 
 
 def test_a_check_costs_less_than_a_quarter_of_a_second(tmp_path: Path) -> None:
-    assert _least_cost(tmp_path) < CPU_SECONDS
+    _within_budget(tmp_path)
 
 
 def test_three_hundred_distributions_cost_less_than_a_quarter_of_a_second(tmp_path: Path) -> None:
@@ -149,4 +154,4 @@ def test_three_hundred_distributions_cost_less_than_a_quarter_of_a_second(tmp_pa
         (info / "INSTALLER").write_text("pip\n")
         (site / f"pkg_{i:03}").mkdir()
         (site / f"pkg_{i:03}" / "__init__.py").touch()
-    assert _least_cost(tmp_path, "--target", str(tmp_path / "env")) < CPU_SECONDS
+    _within_budget(tmp_path, "--target", str(tmp_path / "env"))

@@ -38,8 +38,5 @@ STACK = {
     "multiprocess": "multiprocess",
     "xxhash": "xxhash",
     "pillow": "PIL",
-    "networkx": "networkx",
-    "sympy": "sympy",
-    "mpmath": "mpmath",
 }
 """Normalised name of the distribution -> its top-level module."""
