@@ -30,7 +30,7 @@ HERE = Told(
 
 
 def describe(told: Told, **environ: str) -> Interpreter:
-    return probe.describe(told, environ, "/work", same_user=True)
+    return probe.describe(told, environ, "/where", same_user=True)
 
 
 def program(path: Path, text: str) -> str:
@@ -152,7 +152,7 @@ def test_user_site_can_be_switched_off(tmp_path: Path) -> None:
     assert describe(told).user_site_on
     assert describe(told).site_packages == (str(tmp_path),)
     assert not describe(told, PYTHONNOUSERSITE="1").user_site_on
-    assert not probe.describe(told, {}, "/work", same_user=False).user_site_on
+    assert not probe.describe(told, {}, "/where", same_user=False).user_site_on
     gone = msgspec.structs.replace(HERE, user_site=str(tmp_path / "gone"))
     assert not describe(gone).user_site_on
 
@@ -196,9 +196,9 @@ def test_kind_of_a_prefix(prefix: str, os_name: str, kind: str) -> None:
 
 
 def test_pythonpath_with_empty_entries() -> None:
-    assert probe.search_path(":/a:", "/work", "linux") == ("/work", "/a")
-    assert probe.search_path("lib", "/work", "linux") == ("/work/lib",)
-    assert probe.search_path("", "/work", "linux") == ()
+    assert probe.search_path(":/a:", "/where", "linux") == ("/where", "/a")
+    assert probe.search_path("lib", "/where", "linux") == ("/where/lib",)
+    assert probe.search_path("", "/where", "linux") == ()
 
 
 def test_pyvenv_cfg() -> None:
