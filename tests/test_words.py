@@ -20,7 +20,7 @@ FORBIDDEN = re.compile(
 QUOTED = re.compile(r"(?<!\w)'[^'\n]*(?:'\w[^'\n]*)*'(?!\w)|\"[^\"]*\"|`[^`]*`")
 """Literal messages and commands keep their own words."""
 MEMORY_IN_GB = re.compile(r"\d ?(?:GB|MB) of (?:RAM|memory|VRAM|GPU memory)")
-PLACES = re.compile(r"/tmp/|/root/")
+PLACES = re.compile(r"/root/")
 
 
 def _findings(name: str) -> list[Found]:
