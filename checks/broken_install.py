@@ -43,7 +43,7 @@ from tunedoctor.api import (
     distribution_of,
     known,
     listed,
-    pip_command,
+    pip,
     same_torch,
     torch_install,
 )
@@ -164,7 +164,7 @@ def _reinstall(
     if name in ("torchvision", "torchaudio") and torch is not None and plain:
         return companion_install(interpreter, torch, name, plain)
     pin = f"{name}=={plain}" if plain else name
-    return pip_command(interpreter, "install", "--force-reinstall", "--no-deps", pin)
+    return pip(interpreter, "install", "--force-reinstall", "--no-deps", pin)
 
 
 def _from_errors(
@@ -184,7 +184,7 @@ def _from_errors(
                 "an upgrade was interrupted" if half else f"the metadata of {name} state no version"
             ),
             means=f"imports that compare the version of {name} stop, or {name} is half removed",
-            cure=pip_command(interpreter, "install", "--force-reinstall", "--no-deps", name),
+            cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
             cure_note="end every Python that uses this environment first",
         )
     return None

@@ -20,6 +20,7 @@ Seen as
 """
 
 from tunedoctor.api import (
+    TRITON,
     AmdGpus,
     Compilers,
     Environment,
@@ -72,8 +73,7 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
             cure_note="root; where ldconfig -p shows libcuda.so.1 elsewhere, set TRITON_LIBCUDA_PATH to that folder",
         )
     tools, there, settings = known(compilers), known(packages), known(environment)
-    names = ("triton", "pytorch-triton", "pytorch-triton-rocm", "triton-rocm")
-    version = next((v for n in names if there is not None and (v := there.version(n))), "")
+    version = next((v for n in TRITON if there is not None and (v := there.version(n))), "")
     gpu = known(nvidia) is not None or known(amd) is not None
     lacks = tools is not None and not tools.cc and not (settings is not None and settings.get("CC"))
     linux = system is None or system.os == "linux"

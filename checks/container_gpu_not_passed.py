@@ -51,7 +51,6 @@ AMD_FLAGS = {
     "podman": "podman run --device /dev/kfd --device /dev/dri --group-add keep-groups IMAGE",
 }
 DETECTED = r"WARNING: The NVIDIA Driver was not detected"
-NO_HIP = "No HIP GPUs are available"
 
 
 @check(

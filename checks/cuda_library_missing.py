@@ -36,7 +36,7 @@ from tunedoctor.api import (
     known,
     listed,
     parts,
-    pip_command,
+    pip,
     unmet,
 )
 
@@ -95,7 +95,7 @@ def cuda_library_missing(  # noqa: PLR0913
         found=f"torch {lost[0].owner.version} requires {listed(one.wanted for one in lost)}, "
         f"which {'is' if len(lost) == 1 else 'are'} not installed",
         means="import torch stops with 'cannot open shared object file'",
-        cure=pip_command(interpreter, "install", *(one.wanted for one in lost)),
+        cure=pip(interpreter, "install", *(one.wanted for one in lost)),
         cure_note="up to 3 GB, no reboot",
     )
 
@@ -135,7 +135,7 @@ def _from_error(
                 "  ", " "
             ),
             means="what imports the extension stops",
-            cure=pip_command(interpreter, "uninstall", "--yes", _package(where)),
+            cure=pip(interpreter, "uninstall", "--yes", _package(where)),
             cure_note="or install the CUDA build of torch",
         )
     major = int(number.split(".")[0]) if number.split(".")[0].isdigit() else 0
@@ -150,9 +150,7 @@ def _from_error(
             title="A package is built for another CUDA major than torch",
             found=f"{wants}; torch {torch.version if torch else ''} brings CUDA {own}",
             means=f"{what} stops with '{library}: cannot open shared object file'",
-            cure=pip_command(
-                interpreter, "install", "--force-reinstall", "--no-deps", _package(where)
-            ),
+            cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", _package(where)),
             cure_note=f"the build for CUDA {own}; torch itself is in order",
         )
     wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
@@ -160,7 +158,7 @@ def _from_error(
     return Finding(
         found=wants + (f"; torch is built for CUDA {torch.cuda}" if torch and torch.cuda else ""),
         means=f"{what} stops with '{library}: cannot open shared object file'",
-        cure=pip_command(interpreter, "install", "--force-reinstall", *needed),
+        cure=pip(interpreter, "install", "--force-reinstall", *needed),
         cure_note="the wheel that torch requires; up to 1 GB, no reboot",
     )
 

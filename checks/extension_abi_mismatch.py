@@ -33,7 +33,7 @@ from tunedoctor.api import (
     check,
     known,
     minor,
-    pip_command,
+    pip,
     within,
 )
 
@@ -128,7 +128,7 @@ def _old_abi(torch: TorchBuild) -> bool:
 
 def _rebuild(interpreter: Interpreter | Unknown | None, name: str, version: str) -> str:
     plain = version.partition("+")[0]
-    return pip_command(
+    return pip(
         interpreter,
         "install",
         "--no-build-isolation",

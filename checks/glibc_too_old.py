@@ -34,7 +34,7 @@ from tunedoctor.api import (
     family,
     glibc_floor,
     known,
-    pip_command,
+    pip,
 )
 
 NEEDED = re.compile(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
@@ -73,7 +73,7 @@ def glibc_too_old(
     return Finding(
         found=f"torch {build.version} needs glibc {floor}; {system.name} has {have}",
         means=f'import torch stops with "version `GLIBC_{floor}\' not found"',
-        cure=pip_command(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
+        cure=pip(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
         cure_note="the last release for glibc 2.17; a newer system or a container takes any",
     )
 
@@ -87,7 +87,7 @@ def _from_error(
     return Finding(
         found=f"{name} needs glibc {needed}; the system has {system}",
         means=f'its import stops with "version `GLIBC_{needed}\' not found"',
-        cure=pip_command(
+        cure=pip(
             interpreter,
             "install",
             "--no-build-isolation",

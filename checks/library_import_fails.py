@@ -28,7 +28,7 @@ from tunedoctor.api import (
     check,
     distribution_of,
     listed,
-    pip_command,
+    pip,
 )
 
 NEEDED = ("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub")
@@ -60,9 +60,7 @@ def library_import_fails(
         means=f"a script that imports {module} stops there"
         if first.outcome != "hung"
         else f"a script that imports {module} waits there",
-        cure=pip_command(
-            interpreter, "install", "--force-reinstall", distribution_of(module) or module
-        ),
+        cure=pip(interpreter, "install", "--force-reinstall", distribution_of(module) or module),
         cure_note="no other finding says why; the message names the place",
         evidence=tuple(
             line.strip() for line in first.error.splitlines() if line.strip().startswith("File ")

@@ -45,7 +45,7 @@ from tunedoctor.api import (
     known,
     merged,
     pinned,
-    pip_command,
+    pip,
     release,
     together,
     unmet,
@@ -97,7 +97,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     severity = found[0].severity
     shown = [one for one in found if one.severity == severity]
     fix = merged(one.fix for one in shown)
-    command = pip_command(interpreter, "install", *pinned(fix)) if fix else ""
+    command = pip(interpreter, "install", *pinned(fix)) if fix else ""
     return Finding(
         severity=severity,
         title=_title(pairs, declared, severity),

@@ -44,7 +44,7 @@ from tunedoctor.api import (
     listed,
     merged,
     pinned,
-    pip_command,
+    pip,
     unmet,
 )
 
@@ -148,7 +148,7 @@ def _from_declared(
         )
         + (f"; and {len(hard) - 3} more" if len(hard) > 3 else ""),
         means=f"the import stops with ModuleNotFoundError: No module named '{first.replace('-', '_')}'",
-        cure=pip_command(interpreter, "install", *(want for _, want in hard.values())),
+        cure=pip(interpreter, "install", *(want for _, want in hard.values())),
         cure_note="no reboot",
     )
 
@@ -166,7 +166,7 @@ def _from_row(broken: Broken, interpreter: Interpreter | Unknown | None) -> Find
         if not broken.said
         else f"the error '{broken.said}'",
         means=f"'{row.says}'" + _stage(row.stage),
-        cure=pip_command(interpreter, "install", *pinned(merged([row.fix]))),
+        cure=pip(interpreter, "install", *pinned(merged([row.fix]))),
         evidence=row.source,
     )
 
@@ -182,7 +182,7 @@ def _from_error(asked: dict[str, str], interpreter: Interpreter | Unknown | None
     return Finding(
         found=f"the error '{next(iter(asked.values()))}', and {listed(names)} is not among the packages",
         means="the script stops at that import",
-        cure=pip_command(interpreter, "install", *names),
+        cure=pip(interpreter, "install", *names),
         cure_note="no reboot",
     )
 
@@ -202,7 +202,7 @@ def _from_absent(
         title="Libraries for fine-tuning are not installed",
         found=f"{listed(absent, 5)} {'is' if len(absent) == 1 else 'are'} not installed in the target",
         means=f"a script that imports {'it' if len(absent) == 1 else 'them'} stops with ModuleNotFoundError",
-        cure=pip_command(interpreter, "install", *pins),
+        cure=pip(interpreter, "install", *pins),
         cure_note="versions that were tested together; about 0.1 GB, no reboot",
     )
 
@@ -215,5 +215,5 @@ def _from_optional(
         title="An optional part of the stack is not installed",
         found="; ".join(f"{who} declares {want}" for who, want in list(soft.values())[:3]),
         means="training runs; torch.compile or fast downloads do not",
-        cure=pip_command(interpreter, "install", *(want for _, want in soft.values())),
+        cure=pip(interpreter, "install", *(want for _, want in soft.values())),
     )

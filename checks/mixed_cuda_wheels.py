@@ -33,7 +33,7 @@ from tunedoctor.api import (
     known,
     listed,
     parts,
-    pip_command,
+    pip,
     told,
 )
 
@@ -99,9 +99,9 @@ def mixed_cuda_wheels(
             means="torch loads the wrong library: 'undefined symbol: nccl…' or a cuDNN version error"
             if collide
             else "two copies of one library can be loaded into one process",
-            cure=pip_command(interpreter, "uninstall", "--yes", *(w.name for w in foreign)),
+            cure=pip(interpreter, "uninstall", "--yes", *(w.name for w in foreign)),
             cure_note=("then, since the files were shared: " if collide else "then: ")
-            + pip_command(
+            + pip(
                 interpreter,
                 "install",
                 "--force-reinstall",
@@ -119,7 +119,7 @@ def mixed_cuda_wheels(
         title="NVIDIA wheels are of another CUDA major than torch",
         found=f"torch {build.version} is built for CUDA {build.cuda}; installed are {listed(w.name for w in foreign)}",
         means="import torch stops with 'cannot open shared object file', where no system CUDA stands in",
-        cure=pip_command(interpreter, "uninstall", "--yes", *(w.name for w in foreign)),
+        cure=pip(interpreter, "uninstall", "--yes", *(w.name for w in foreign)),
         cure_note="then reinstall torch with its dependencies",
     )
 
@@ -139,7 +139,7 @@ def _from_error(
         title="torch loads an NCCL that it was not built for",
         found=f"the error '{said}': wheels of two CUDA majors write one libnccl.so.2, and an older one is loaded",
         means="import torch stops with 'undefined symbol: nccl…'",
-        cure=pip_command(
+        cure=pip(
             interpreter, "install", "--force-reinstall", "--no-deps", f"nvidia-nccl-cu{major}"
         ),
         cure_note="the version that torch requires; first uninstall the nvidia-nccl of the other major, "

@@ -41,7 +41,7 @@ from tunedoctor.api import (
     known,
     merged,
     pinned,
-    pip_command,
+    pip,
     release,
     together,
     told,
@@ -107,7 +107,7 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
         return Finding(
             found=found,
             means="compiled code stops with '_ARRAY_API not found' or 'Numpy is not available'",
-            cure=pip_command(interpreter, "install", _numpy_for(capped)),
+            cure=pip(interpreter, "install", _numpy_for(capped)),
             cure_note="or a release of the old package that was built for NumPy 2; no reboot",
         )
     others = _others(there) if numpy else []
@@ -118,7 +118,7 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
         title="A package declares that it does not go with NumPy 2",
         found=f"{others[0][0]} requires numpy{others[0][1]}, and numpy {numpy} is installed",
         means=f"import {others[0][0].split()[0]} can stop; training does not use it",
-        cure=pip_command(interpreter, "install", "--upgrade", others[0][0].split()[0]),
+        cure=pip(interpreter, "install", "--upgrade", others[0][0].split()[0]),
     )
 
 
@@ -131,7 +131,7 @@ def _from_pair(
         found=f"{together(pairs[0].versions)}: {brief(first.cause)}"
         + (f"; '{said}' was printed" if said else ""),
         means=f"the import, or the first array that goes to torch, stops: '{first.says}'",
-        cure=pip_command(interpreter, "install", *pinned(merged(p.row.fix for p in pairs))),
+        cure=pip(interpreter, "install", *pinned(merged(p.row.fix for p in pairs))),
         cure_note=f"or, to keep the other: {' '.join(pinned(first.fix_alt))}"
         if first.fix_alt
         else "",

@@ -30,7 +30,7 @@ from tunedoctor.api import (
     check,
     family,
     known,
-    pip_command,
+    pip,
     told,
 )
 
@@ -108,7 +108,7 @@ def _intel_mac(found: str, interpreter: Interpreter | Unknown | None) -> Finding
         title="Intel Macs end with PyTorch 2.2.2",
         found=f"{found}: no torch after {LAST_INTEL_MAC} is built for it",
         means="newer releases are not found, and transformers 5 counts 2.2.2 as not installed; no GPU trains",
-        cure=pip_command(
+        cure=pip(
             interpreter, "install", f"torch=={LAST_INTEL_MAC}", "transformers<4.50", "numpy<2"
         ),
         cure_note="Python 3.8 to 3.12; small models on the CPU",

@@ -18,6 +18,7 @@ Seen as
 """
 
 from tunedoctor.api import (
+    TRITON,
     AmdGpus,
     Compilers,
     Errors,
@@ -48,9 +49,7 @@ def python_headers_missing(  # noqa: PLR0913  what needs them, what is there, wh
     said = told(errors, r"fatal error: Python\.h: No such file")
     own, tools, there, system = known(interpreter), known(compilers), known(packages), known(host)
     gpu = known(nvidia) is not None or known(amd) is not None
-    triton = there is not None and any(
-        there.get(n) for n in ("triton", "pytorch-triton", "pytorch-triton-rocm", "triton-rocm")
-    )
+    triton = there is not None and any(there.get(n) for n in TRITON)
     linux = system is None or system.os == "linux"
     lacks = own is not None and own.headers is False and tools is not None and bool(tools.cc)
     if not said and not (lacks and triton and gpu and linux):

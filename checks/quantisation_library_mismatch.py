@@ -46,7 +46,7 @@ from tunedoctor.api import (
     minor,
     parts,
     pinned,
-    pip_command,
+    pip,
     together,
     told,
     unset_variable,
@@ -105,7 +105,7 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
             title="bitsandbytes has no binary for the CUDA of this torch",
             found=lacks + (f"; '{said}' was printed" if said else ""),
             means="loading in 4 or 8 bits stops: 'CUDA Setup failed despite GPU being available'",
-            cure=pip_command(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
+            cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
             cure_note="0.1 GB, no reboot",
         )
     if said:
@@ -113,7 +113,7 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
             title="bitsandbytes cannot run on this PyTorch and GPU",
             found=f"the error '{said}'" + (f", from bitsandbytes {version}" if version else ""),
             means="loading in 4 or 8 bits stops, or its first kernel does",
-            cure=pip_command(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
+            cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
             cure_note="or load the model in bfloat16",
         )
     skipped = told(errors, *TORCHAO)
@@ -135,7 +135,7 @@ def _from_pair(
         means=f"{'import bitsandbytes' if row.stage == 'import' else 'training'} stops: '{row.says}'",
         cure=unset_variable(host, str(variable))
         if variable
-        else pip_command(interpreter, "install", *pinned(merged([row.fix]))),
+        else pip(interpreter, "install", *pinned(merged([row.fix]))),
         evidence=row.source,
     )
 
@@ -177,7 +177,7 @@ def _torchao(
         title="torchao is built for another PyTorch",
         found=f"torchao {version} says '{said}'".replace("  ", " "),
         means="training goes on; torchao's int4 and fp8 kernels are missing or slow",
-        cure=pip_command(
+        cure=pip(
             interpreter, "install", *([f"torchao=={own}"] if own else ["--upgrade", "torchao"])
         ),
         cure_note="the release made for this torch" if own else "",

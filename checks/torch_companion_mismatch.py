@@ -42,7 +42,7 @@ from tunedoctor.api import (
     companions,
     known,
     minor,
-    pip_command,
+    pip,
     told,
     unmet,
     within,
@@ -200,5 +200,5 @@ def _means(name: str) -> str:
 
 def _cure(chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None) -> str:
     if chosen.name == "xformers" or torch is None or not chosen.version:
-        return pip_command(interpreter, "uninstall", "--yes", chosen.name)
+        return pip(interpreter, "uninstall", "--yes", chosen.name)
     return companion_install(interpreter, torch, chosen.name, chosen.version.partition("+")[0])

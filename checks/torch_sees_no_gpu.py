@@ -19,8 +19,6 @@ Seen as
     No HIP GPUs are available
 """
 
-import shlex
-
 from tunedoctor.api import (
     AmdGpus,
     Finding,
@@ -32,6 +30,7 @@ from tunedoctor.api import (
     check,
     counted,
     known,
+    python,
 )
 
 
@@ -46,18 +45,17 @@ def torch_sees_no_gpu(
     """Go by what torch said of the GPUs that the drivers list."""
     if runtime.gpu_available is not False:
         return None
-    cards, radeons, chips, own = known(nvidia), known(amd), known(intel), known(interpreter)
+    cards, radeons, chips = known(nvidia), known(amd), known(intel)
     names = [card.name for card in cards.gpus] if cards else []
     names += [gpu.name or gpu.gfx for gpu in radeons.gpus if not gpu.integrated] if radeons else []
     names += [*chips.names] if chips and chips.discrete and runtime.stage("import torch") else []
     if not names:
         return None
-    python = shlex.quote((own.executable if own else "") or "python")
     reason = f": '{runtime.gpu_error.splitlines()[0][:160]}'" if runtime.gpu_error else ""
     return Finding(
         found=f"torch {runtime.torch_version} was run and sees no GPU{reason}; the machine has {counted(names)}",
         means="training runs on the CPU, some hundred times slower, or stops with 'No CUDA GPUs are available'",
-        cure=f'{python} -c "import torch; torch.cuda.init()"',
+        cure=f'{python(interpreter)} -c "import torch; torch.cuda.init()"',
         cure_note="prints the reason that the driver gives",
         evidence=(runtime.torch_file,) if runtime.torch_file else (),
     )

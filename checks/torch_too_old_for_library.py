@@ -37,7 +37,7 @@ from tunedoctor.api import (
     check,
     known,
     pinned,
-    pip_command,
+    pip,
     release,
     together,
     torch_install,
@@ -96,18 +96,18 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
             means="models in safetensors load; a .bin model, or a resume from a checkpoint, stops with "
             "'Due to a serious vulnerability issue in torch.load'",
             cure=torch_install(host, interpreter, nvidia, driver, amd, ">=2.6").command
-            or pip_command(interpreter, "install", "transformers<4.52"),
+            or pip(interpreter, "install", "transformers<4.52"),
             cure_note="or convert the model to safetensors",
             evidence=worst.row.source,
         )
     else:
         return None
     fit = torch_install(host, interpreter, nvidia, driver, amd, wanted)
-    down = pip_command(interpreter, "install", keep) if keep else ""
+    down = pip(interpreter, "install", keep) if keep else ""
     return Finding(
         found=found,
         means=means,
-        cure=fit.command or down or pip_command(interpreter, "install", f"torch{wanted}"),
+        cure=fit.command or down or pip(interpreter, "install", f"torch{wanted}"),
         cure_note=(f"or, to keep this torch: {down}" if down else "about 3 GB, no reboot")
         if fit.command
         else "no newer torch fits this Python, driver and GPU",

@@ -28,7 +28,7 @@ from tunedoctor.api import (
     Unknown,
     check,
     known,
-    pip_command,
+    pip,
 )
 
 FAILED = re.compile(r"WinError 126\][\s\S]{0,200}?(\w+)\.dll")
@@ -61,7 +61,7 @@ def windows_missing_dll(
                 else "one of its dependencies is missing"
             ),
             means="import torch stops with WinError 126",
-            cure=pip_command(interpreter, "install", "torch==2.4.1", "torchvision==0.19.1")
+            cure=pip(interpreter, "install", "torch==2.4.1", "torchvision==0.19.1")
             if fbgemm
             else "winget install --exact Microsoft.VCRedist.2015+.x64",
             cure_note="the next patch release does without it; add the --index-url of your CUDA build"

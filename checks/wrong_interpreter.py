@@ -28,7 +28,7 @@ from tunedoctor.api import (
     Unknown,
     check,
     known,
-    pip_command,
+    pip,
 )
 
 BRINGS = {
@@ -66,7 +66,7 @@ def wrong_interpreter(
     starts = f", which starts {first.interpreter}" if first.interpreter else ""
     if first.name == "pip":
         cure, means = (
-            pip_command(interpreter, "--version"),
+            pip(interpreter, "--version"),
             "pip install puts packages into another environment",
         )
     elif first.name == "python":

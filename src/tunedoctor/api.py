@@ -2,9 +2,9 @@
 
 from tunedoctor import facts
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
-from tunedoctor.advice.cures import brief, merged, pinned, pip_command, together
+from tunedoctor.advice.cures import brief, merged, pinned, together
 from tunedoctor.advice.rebuild import Rebuild, rebuild_cuda, rebuild_rocm, rebuild_xpu
-from tunedoctor.advice.requirements import Unmet, unmet
+from tunedoctor.advice.requirements import TRITON, Unmet, unmet
 from tunedoctor.advice.shells import set_variable, unset_variable
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
@@ -49,10 +49,11 @@ from tunedoctor.wheels import (
     rocm_archs,
     table_archs,
 )
-from tunedoctor.wording import gib, listed, pip
+from tunedoctor.wording import gib, listed, pip, python
 
 __all__ = [
     "NO_KERNEL",
+    "TRITON",
     "Broken",
     "Coverage",
     "DriverInstall",
@@ -100,7 +101,7 @@ __all__ = [
     "pick_cuda",
     "pinned",
     "pip",
-    "pip_command",
+    "python",
     "python_tag",
     "rebuild_cuda",
     "rebuild_module",

@@ -7,13 +7,15 @@ counted, since release wheels carry next to none.
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.tables.load import table
 from tunedoctor.versions import at_least, parts, pep440, within
 
 Family = Literal["linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "macos_x86_64", ""]
+ANY_DRIVER = "99999"
+"""Newer than every driver: where none is there or its version is not known, no floor stands in the way."""
 INDEX = "https://download.pytorch.org/whl/"
 
 
@@ -178,20 +180,11 @@ def macos_floor(version: str, python: str) -> str:
     return ""
 
 
-class Pick(tuple[str, str]):
-    """A release and a variant: ("2.14.1", "cu126")."""
+class Pick(NamedTuple):
+    """A torch release and a wheel variant: ("2.14.1", "cu126")."""
 
-    __slots__ = ()
-
-    @property
-    def version(self) -> str:
-        """The torch release."""
-        return self[0]
-
-    @property
-    def variant(self) -> str:
-        """The wheel variant."""
-        return self[1]
+    version: str
+    variant: str
 
 
 def pick_cuda(  # noqa: PLR0913  the inputs that decide
@@ -222,9 +215,8 @@ def pick_cuda(  # noqa: PLR0913  the inputs that decide
         ]
         if fits:
             default = row["pypi_default"].get("linux_x86_64", "")
-            return Pick(
-                (version, max(fits, key=lambda v: _rank(v, driver, capabilities, default, windows)))
-            )
+            best = max(fits, key=lambda v: _rank(v, driver, capabilities, default, windows))
+            return Pick(version, best)
     return None
 
 
@@ -254,7 +246,11 @@ def _fits(  # noqa: PLR0913
     return all(archs_run(archs, capability, cuda) for capability in capabilities)
 
 
-_KNOWN_SINCE = {"8.9": "11.8", "9.0": "11.8", "10.0": "12.8", "12.0": "12.8"} | {
+_KNOWN_SINCE = {
+    "8.9": "11.8",
+    "9.0": "11.8",
+    "10.0": "12.8",
+    "12.0": "12.8",
     "10.3": "12.9",
     "12.1": "12.9",
     "11.0": "13.0",
@@ -270,7 +266,7 @@ def _rank(
     windows: bool,  # noqa: FBT001
 ) -> tuple[bool, bool, bool, bool, int]:
     cuda = cuda_of(variant)
-    native = at_least(driver, native_driver(variant, windows=windows) or "99999")
+    native = at_least(driver, native_driver(variant, windows=windows) or ANY_DRIVER)
     knows = all(at_least(cuda, _KNOWN_SINCE.get(c, "10.0")) for c in capabilities)
     number = int(variant.removeprefix("cu"))
     return (

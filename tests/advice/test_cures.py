@@ -1,19 +1,20 @@
 """Commands and words that cures share."""
 
-from tunedoctor.advice.cures import brief, merged, pinned, pip_command, together
+from tunedoctor.advice.cures import brief, merged, pinned, together
 from tunedoctor.facts import Interpreter, Unknown
 from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.modules import distribution_of
+from tunedoctor.wording import pip
 
 
 def test_a_command_without_an_interpreter() -> None:
-    assert pip_command(None, "install", "peft>=0.18") == 'python -m pip install "peft>=0.18"'
-    assert pip_command(Unknown(why="x"), "check") == "python -m pip check"
+    assert pip(None, "install", "peft>=0.18") == 'python -m pip install "peft>=0.18"'
+    assert pip(Unknown(why="x"), "check") == "python -m pip check"
 
 
 def test_a_command_for_the_target() -> None:
     own = Interpreter(executable="/home/a b/bin/python", version="3.12.7")
-    assert pip_command(own, "check") == "'/home/a b/bin/python' -m pip check"
+    assert pip(own, "check") == "'/home/a b/bin/python' -m pip check"
 
 
 def test_fixes_of_one_package_are_joined() -> None:

@@ -1,17 +1,7 @@
-"""Commands for the target whose interpreter a pasted report does not name."""
+"""How findings on packages put versions, requirements and long causes."""
 
 import re
 from collections.abc import Iterable, Mapping
-
-from tunedoctor.facts import Interpreter, Unknown
-from tunedoctor.wording import pip
-
-
-def pip_command(interpreter: Interpreter | Unknown | None, *arguments: str) -> str:
-    """Return a pip command for the target, or for "python" where no interpreter is known."""
-    if not isinstance(interpreter, Interpreter):
-        interpreter = Interpreter(executable="python", version="")
-    return pip(interpreter, *arguments)
 
 
 def pinned(requirements: dict[str, str]) -> tuple[str, ...]:

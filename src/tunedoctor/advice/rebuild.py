@@ -1,6 +1,5 @@
 """Which command puts a torch build that fits the machine into the target."""
 
-import shlex
 from typing import NamedTuple
 
 from packaging.version import Version
@@ -9,6 +8,7 @@ from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.tables.load import table
 from tunedoctor.versions import minor, parts, pep440
 from tunedoctor.wheels import (
+    ANY_DRIVER,
     INDEX,
     Family,
     companions,
@@ -19,8 +19,7 @@ from tunedoctor.wheels import (
     release_row,
     releases,
 )
-
-_ANY_DRIVER = "99999"
+from tunedoctor.wording import python
 
 
 class Rebuild(NamedTuple):
@@ -54,7 +53,7 @@ def rebuild_cuda(
         pick = pick_cuda(
             where,
             python_tag(interpreter) if interpreter else "3.12",
-            driver or _ANY_DRIVER,
+            driver or ANY_DRIVER,
             capabilities,
             windows=windows,
             glibc=glibc,
@@ -96,7 +95,7 @@ ROCM_KNOWN = frozenset(
 
 def rebuild_xpu(interpreter: Interpreter | None) -> str:
     """Return the command for an XPU build; no release is named, since none of them is verified."""
-    return f"{_python(interpreter)} -m pip install --upgrade --force-reinstall torch torchvision --index-url {INDEX}xpu"
+    return f"{python(interpreter)} -m pip install --upgrade --force-reinstall torch torchvision --index-url {INDEX}xpu"
 
 
 def _command(host: Host | None, interpreter: Interpreter | None, version: str, variant: str) -> str:
@@ -109,7 +108,7 @@ def _command(host: Host | None, interpreter: Interpreter | None, version: str, v
     plain = family(host, interpreter) == "linux_aarch64"
     labelled = [f"{pin}+{variant}" if "==" in pin else pin for pin in pins]
     pins = [*pins, "--force-reinstall"] if plain else labelled
-    return f"{_python(interpreter)} -m pip install {' '.join(pins)} --index-url {INDEX}{variant}"
+    return f"{python(interpreter)} -m pip install {' '.join(pins)} --index-url {INDEX}{variant}"
 
 
 def _torchvision(version: str) -> list[str]:
@@ -125,7 +124,3 @@ def _nearest(one: Version) -> list[str]:
     newer = [m for m in minors if parts(m) > one.release[:2]]
     older = [m for m in reversed(minors) if parts(m) < one.release[:2]]
     return [f"=={m}.*" for m in (minor(one.base_version), *newer, *older)]
-
-
-def _python(interpreter: Interpreter | None) -> str:
-    return shlex.quote((interpreter.executable if interpreter else "") or "python")

@@ -22,8 +22,10 @@ STACK = frozenset(
 )
 """Distributions whose requirements count; those of others do not stop a fine-tune."""
 
+TRITON = ("triton", "pytorch-triton", "pytorch-triton-rocm", "triton-rocm")
+"""Names under which PyTorch's own indexes give Triton."""
 STAND_INS = {
-    "triton": ("pytorch-triton", "pytorch-triton-rocm", "triton-rocm", "triton-windows"),
+    "triton": (*TRITON[1:], "triton-windows"),
     "opencv-python": ("opencv-python-headless", "opencv-contrib-python"),
     "pyarrow": ("pyarrow-core",),
 }

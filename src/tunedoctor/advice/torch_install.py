@@ -1,6 +1,5 @@
 """Which command puts a torch release that this machine can use into the target, where any will do."""
 
-import shlex
 from typing import NamedTuple
 
 from tunedoctor.advice.rebuild import rebuild_rocm
@@ -15,6 +14,8 @@ from tunedoctor.facts import (
 )
 from tunedoctor.versions import at_least, within
 from tunedoctor.wheels import (
+    ANY_DRIVER,
+    INDEX,
     Family,
     companions,
     family,
@@ -26,9 +27,7 @@ from tunedoctor.wheels import (
     python_tag,
     releases,
 )
-
-_ANY_DRIVER = "99999"
-"""No driver is there, or its version is not known: the finding on the driver comes first."""
+from tunedoctor.wording import python
 
 
 class TorchInstall(NamedTuple):
@@ -57,7 +56,7 @@ def torch_install(  # noqa: PLR0913  the facts that decide
     if not where:
         return TorchInstall()
     if isinstance(nvidia, NvidiaGpus) and where in ("linux_x86_64", "linux_aarch64", "win_amd64"):
-        version = driver.version if isinstance(driver, NvidiaDriver) else _ANY_DRIVER
+        version = driver.version if isinstance(driver, NvidiaDriver) else ANY_DRIVER
         return _cuda(host, interpreter, where, nvidia, version, wanted)
     rocm = rebuild_rocm(host, interpreter, None) if isinstance(amd, AmdGpus) else None
     if rocm is not None and (not wanted or within(rocm.version, wanted)):
@@ -84,7 +83,7 @@ def _cuda(  # noqa: PLR0913
     )
     if pick is None:
         return TorchInstall()
-    command = install_command(_python(interpreter), pick.version, pick.variant)
+    command = install_command(python(interpreter), pick.version, pick.variant)
     return TorchInstall(pick.version, pick.variant, command)
 
 
@@ -93,15 +92,10 @@ def _cpu(host: Host, interpreter: Interpreter, where: Family, wanted: str) -> To
     if not version:
         return TorchInstall()
     if not where.startswith("macos"):
-        return TorchInstall(version, "cpu", install_command(_python(interpreter), version, "cpu"))
+        return TorchInstall(version, "cpu", install_command(python(interpreter), version, "cpu"))
     vision = companions(version).get("torchvision", "")
     pins = f"torch=={version} torchvision=={vision}" if vision else f"torch=={version}"
-    return TorchInstall(version, "", f"{_python(interpreter)} -m pip install {pins}")
-
-
-def _python(interpreter: Interpreter | Unknown | None) -> str:
-    known = isinstance(interpreter, Interpreter) and interpreter.executable
-    return shlex.quote(known or "python")
+    return TorchInstall(version, "", f"{python(interpreter)} -m pip install {pins}")
 
 
 def newest_cpu(host: Host, tag: str, where: Family, wanted: str = "") -> str:
@@ -123,24 +117,23 @@ def newest_cpu(host: Host, tag: str, where: Family, wanted: str = "") -> str:
 
 def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> str:
     """Return the command that puts the very same build there once more, without its dependencies."""
-    python, plain = _python(interpreter), version.partition("+")[0]
-    label = variant if variant.startswith(("cu", "rocm", "xpu")) or variant == "cpu" else ""
-    if not label:
-        return f"{python} -m pip install --no-deps --force-reinstall torch=={plain}"
-    index = install_command(python, plain, label).rpartition(" ")[2]
-    return f"{python} -m pip install --no-deps --force-reinstall torch=={plain} --index-url {index}"
+    plain = version.partition("+")[0]
+    return f"{_ANEW.format(python(interpreter))} torch=={plain}{_from_index(variant)}"
 
 
 def companion_install(
     interpreter: Interpreter | Unknown | None, torch: TorchBuild, name: str, version: str
 ) -> str:
     """Return the command that puts a torchvision or torchaudio of the build's own variant beside it."""
-    python = _python(interpreter)
-    label = torch.version.partition("+")[2]
-    pin = f"{name}=={version}"
-    known = torch.variant.startswith(("cu", "rocm", "xpu")) or torch.variant == "cpu"
-    if not known:
-        return f"{python} -m pip install --no-deps --force-reinstall {pin}"
-    pin = f"{pin}+{torch.variant}" if label else pin
-    index = install_command(python, version, torch.variant).rpartition(" ")[2]
-    return f"{python} -m pip install --no-deps --force-reinstall {pin} --index-url {index}"
+    index = _from_index(torch.variant)
+    label = f"+{torch.variant}" if index and "+" in torch.version else ""
+    return f"{_ANEW.format(python(interpreter))} {name}=={version}{label}{index}"
+
+
+_ANEW = "{} -m pip install --no-deps --force-reinstall"
+
+
+def _from_index(variant: str) -> str:
+    """Return the option that names a variant's index; "" for builds that come from no index of theirs."""
+    own = variant.startswith(("cu", "rocm", "xpu")) or variant == "cpu"
+    return f" --index-url {INDEX}{variant}" if own else ""
