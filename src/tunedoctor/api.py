@@ -31,7 +31,7 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.modules import distribution_of
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
-from tunedoctor.wheels import (
+from tunedoctor.wheels.rules import (
     Family,
     archs_run,
     code_runs_on,

@@ -13,7 +13,7 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.wheels import has_wheel
+from tunedoctor.wheels.rules import has_wheel
 
 LINUX = Host(os="linux", name="Ubuntu 24.04", machine="x86_64", libc="glibc", libc_version="2.39")
 PYTHON = Interpreter(executable="/v/bin/python", version="3.12.7", machine="x86_64")

@@ -20,7 +20,7 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.versions import at_least, parts
-from tunedoctor.wheels import Family, archs_run, family, table_archs
+from tunedoctor.wheels.rules import Family, archs_run, family, table_archs
 
 _FIRST_CUDA = {7: "9.0", 8: "11.0", 9: "11.8", 10: "12.8", 11: "13.0", 12: "12.8"}
 """Major compute capability -> first CUDA release that compiles for it."""

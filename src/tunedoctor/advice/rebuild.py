@@ -7,7 +7,7 @@ from packaging.version import Version
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.tables.load import table
 from tunedoctor.versions import minor, parts, pep440
-from tunedoctor.wheels import (
+from tunedoctor.wheels.rules import (
     ANY_DRIVER,
     INDEX,
     Family,

@@ -13,7 +13,7 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.versions import at_least, within
-from tunedoctor.wheels import (
+from tunedoctor.wheels.rules import (
     ANY_DRIVER,
     INDEX,
     Family,

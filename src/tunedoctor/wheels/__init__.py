@@ -1,0 +1,1 @@
+"""Which PyTorch build fits a machine: pure, over the wheel table."""

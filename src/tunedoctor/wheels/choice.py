@@ -1,0 +1,67 @@
+"""The answer: which PyTorch build, or what stands in the way."""
+
+from typing import Literal
+
+import msgspec
+
+Action = Literal[
+    "install",
+    "install_partial",
+    "ask",
+    "upgrade_driver",
+    "downgrade_driver",
+    "install_driver",
+    "use_newer_torch",
+    "use_older_torch",
+    "change_python",
+    "upgrade_os",
+    "use_vendor_build",
+    "build_from_source",
+    "cpu_only",
+    "fix_requirement",
+    "unsupported_platform",
+]
+
+INSTALLS = frozenset({"install", "install_partial", "ask", "cpu_only"})
+"""Actions that come with a build to install."""
+
+
+class Build(msgspec.Struct, frozen=True):
+    """A wheel: ("2.14.1", "cu126")."""
+
+    torch_version: str
+    variant: str
+    """cu126, rocm7.2, xpu, cpu, or mps for the wheel of macOS on Apple silicon."""
+
+    def __str__(self) -> str:
+        """Return "2.14.1+cu126"."""
+        return f"{self.torch_version}+{self.variant}"
+
+
+class Alternative(msgspec.Struct, frozen=True):
+    """Another build, and what it takes: "with driver 580 or newer"; "" where it needs nothing else."""
+
+    build: Build
+    after: str = ""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What to do about PyTorch on a machine."""
+
+    action: Action
+    build: Build | None = None
+    """None where the action is not an install."""
+    torchvision: str = ""
+    torchaudio: str = ""
+    index: str = ""
+    """URL of the wheel index; "PyPI" where the default index has the build and there is nothing to choose."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Best first."""
+    says: tuple[str, ...] = ()
+    """Codes of what the user must hear; `sentences` puts them into words."""
+    reasons: tuple[str, ...] = ()
+    """Sentences, the deciding one first."""
+    hidden: tuple[str, ...] = ()
+    """Names of GPUs that the build does not serve."""
+    environment: dict[str, str] = {}
+    """Variables to set for it to run: HSA_OVERRIDE_GFX_VERSION."""
