@@ -57,6 +57,8 @@ class Release(NamedTuple):
     parsed: Version
     pythons: dict[str, frozenset[str]]
     """Platform family -> Python tags with a wheel."""
+    glibc: dict[str, Numbers]
+    """Platform family -> oldest glibc, for wheels without CUDA."""
     macos: dict[str, Numbers]
     """Python tag -> oldest macOS, for the arm64 wheels."""
     cuda: dict[str, tuple[CudaBuild, ...]]
@@ -69,6 +71,9 @@ class Release(NamedTuple):
     torchaudio: str
     numpy1: frozenset[str]
     """Systems (linux, macos, windows) whose wheels need NumPy below 2."""
+
+
+_LINUX: tuple[Family, ...] = ("linux_x86_64", "linux_aarch64")
 
 
 @cache
@@ -137,6 +142,7 @@ def _release(data: Any, version: str) -> Release:  # noqa: ANN401  a row of the 
             family: frozenset(python for tags in by_tag.values() for python in tags)
             for family, by_tag in row["pypi_wheels"].items()
         },
+        glibc={f: parts(glibc_floor(version, "cpu", f)) for f in _LINUX},
         macos={
             python: tuple(map(int, tag.split("_")[1:3]))
             for tag, tags in row["pypi_wheels"].get("macos_arm64", {}).items()

@@ -246,6 +246,11 @@ def _fits(  # noqa: PLR0913
     return all(archs_run(archs, capability, cuda) for capability in capabilities)
 
 
+def knows(cuda: str, capability: str) -> bool:
+    """Tell whether a CUDA toolkit knows a compute capability, rather than run code of a lower minor on it."""
+    return at_least(cuda, _KNOWN_SINCE.get(capability, "10.0"))
+
+
 _KNOWN_SINCE = {
     "8.9": "11.8",
     "9.0": "11.8",
@@ -267,7 +272,7 @@ def _rank(
 ) -> tuple[bool, bool, bool, bool, int]:
     cuda = cuda_of(variant)
     native = at_least(driver, native_driver(variant, windows=windows) or ANY_DRIVER)
-    knows = all(at_least(cuda, _KNOWN_SINCE.get(c, "10.0")) for c in capabilities)
+    knows = all(knows(cuda, c) for c in capabilities)
     number = int(variant.removeprefix("cu"))
     return (
         knows,

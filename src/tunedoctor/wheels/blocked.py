@@ -1,0 +1,124 @@
+"""What stands in the way where no build fits: each constraint is taken away, in the order in which people would."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tunedoctor.versions import parts
+from tunedoctor.wheels.choice import Action, Alternative
+from tunedoctor.wheels.matrix import allowed, pythons, releases
+from tunedoctor.wheels.pick import NEWEST, Found, Picker, Question
+from tunedoctor.wheels.situation import Situation, floor_words, newest_driver
+
+
+class WayOut(NamedTuple):
+    """What taking constraints away would give."""
+
+    action: Action
+    """The first of them."""
+    found: tuple[Found, ...]
+    after: str
+    """What it takes, in words: "on Python 3.13"."""
+
+    @property
+    def alternative(self) -> Alternative:
+        """The best build of it."""
+        return Alternative(self.found[0].build, self.after)
+
+
+class _Step(NamedTuple):
+    action: Action
+    question: Question
+    after: str
+
+
+def ways_out(s: Situation, picker: Picker) -> list[WayOut]:
+    """Return what the removal of one constraint gives, in order; of two, where no single one helps; [] where none.
+
+    Of several Pythons the nearest that helps is enough.
+    """
+    found: dict[Action, WayOut] = {}
+    for step in _steps(s, s.question):
+        if step.action not in found and (way := _try(s, step, picker, s.question)):
+            found[step.action] = way
+    if found:
+        return list(found.values())
+    for first in _steps(s, s.question):
+        for second in _steps(s, first.question):
+            if second.action == first.action or first.action in found:
+                continue
+            if way := _try(s, second, picker, first.question):
+                after = " and ".join(filter(None, (first.after, way.after)))
+                found[first.action] = WayOut(first.action, way.found, after)
+    return list(found.values())
+
+
+def _try(s: Situation, step: _Step, picker: Picker, before: Question) -> WayOut | None:
+    found = picker(step.question)
+    if not found:
+        return None
+    action, after = step.action, step.after
+    if action == "use_newer_torch":
+        action = _direction(before.torch, found[0])
+        after = ""
+    if action == "upgrade_driver":
+        after = f"with driver {_floor(found[0], s)} or newer"
+        end = newest_driver(s.gpus)
+        after += f", up to branch {end[0]}" if end != NEWEST else ""
+    return WayOut(action, found, after)
+
+
+def _steps(s: Situation, q: Question) -> Iterator[_Step]:
+    """Driver, other Python, other torch, newer system: the order in which giving way costs least."""
+    newest = newest_driver(s.gpus)
+    if s.gpus.nvidia and q.driver < newest:
+        yield _Step("upgrade_driver", q._replace(driver=newest), "")
+    for python in nearest(q.python):
+        yield _Step("change_python", q._replace(python=python), f"on Python {python}")
+    if "+" in q.torch:
+        without = re.sub(r"\+[A-Za-z0-9.]+", "", q.torch)
+        yield _Step("fix_requirement", q._replace(torch=without), "without the label")
+    if q.torch:
+        yield _Step("use_newer_torch", q._replace(torch=""), "")
+    if q.glibc != NEWEST:
+        yield _Step("upgrade_os", q._replace(glibc=NEWEST), "with glibc 2.28 or newer")
+    if q.macos != NEWEST:
+        yield _Step("upgrade_os", q._replace(macos=NEWEST), "on macOS 14 or newer")
+
+
+def nearest(python: str) -> list[str]:
+    """Return the other Pythons that have wheels, nearest first, of two equally near ones the older one.
+
+    Another build of the same language version (free-threaded or not) comes first; else the kind is kept.
+    """
+    here = parts(python)
+    threaded = python.endswith("t")
+    if not here:
+        here = (3, 12)
+
+    def distance(tag: str) -> tuple[int, int, bool]:
+        numbers = parts(tag)
+        return abs(numbers[1] - here[1]), numbers[1], tag.endswith("t") != threaded
+
+    others = [tag for tag in pythons() if tag != python]
+    return sorted(
+        (tag for tag in others if not tag.endswith("t") or threaded),
+        key=distance,
+    )
+
+
+def _direction(wanted: str, found: Found) -> Action:
+    """Tell whether a release lies above or below what was asked for."""
+    inside = [release.parsed for release, _ in allowed(wanted)]
+    if inside:
+        return "use_newer_torch" if found.release.parsed > max(inside) else "use_older_torch"
+    numbers = [parts(n) for n in re.findall(r"\d+(?:\.\d+)*", wanted)]
+    newest = releases()[0].parsed.release
+    return "use_older_torch" if any(n > newest for n in numbers) else "use_newer_torch"
+
+
+def _floor(found: Found, s: Situation) -> str:
+    for build in found.release.cuda.get(s.question.family, ()):
+        if build.variant == found.variant:
+            return floor_words(build.floor[s.question.windows])
+    return ""

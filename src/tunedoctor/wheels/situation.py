@@ -1,0 +1,91 @@
+"""A machine made ready for the choice: its GPUs sorted, its versions comparable."""
+
+import re
+from typing import NamedTuple
+
+from tunedoctor.versions import parts
+from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.matrix import Numbers
+from tunedoctor.wheels.pick import NEWEST, Question
+from tunedoctor.wheels.targets import Targets, last_driver, targets
+
+Said = tuple[str, str]
+"""A message code and its sentence."""
+
+
+class Situation(NamedTuple):
+    """The machine, its GPUs, and the question that follows."""
+
+    machine: Machine
+    gpus: Targets
+    question: Question
+
+
+def situation(machine: Machine) -> Situation:
+    """Make a machine ready."""
+    gpus = targets(machine)
+    windows = machine.platform in ("windows", "wsl")
+    return Situation(
+        machine,
+        gpus,
+        Question(
+            family=family_of(machine),
+            python=tag_of(machine.python),
+            torch=machine.torch.strip(),
+            driver=parts(machine.driver_version),
+            windows=windows,
+            capabilities=gpus.capabilities,
+            gfx=frozenset(g.gfx for g in gpus.amd if g.gfx),
+            glibc=parts(machine.glibc) or NEWEST,
+            macos=parts(machine.macos) or NEWEST,
+        ),
+    )
+
+
+def family_of(machine: Machine) -> str:
+    """Return the platform family of the table; "" where there are no wheels."""
+    arch = arch_of(machine)
+    match machine.platform:
+        case "linux" | "wsl":
+            known = {"x86_64": "linux_x86_64", "arm64": "linux_aarch64"}
+            return "" if machine.libc == "musl" else known.get(arch, "")
+        case "windows":
+            return "win_amd64" if arch == "x86_64" else ""
+        case "macos":
+            return {"arm64": "macos_arm64", "x86_64": "macos_x86_64"}.get(arch, "")
+
+
+def arch_of(machine: Machine) -> str:
+    """Return the architecture of the Python in one spelling: x86_64, arm64, x86 … """
+    arch = machine.arch.lower()
+    spellings = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
+    return "x86" if re.fullmatch(r"i[3-6]86|x86|win32", arch) else spellings.get(arch, arch)
+
+
+def tag_of(python: str) -> str:
+    """Return "3.13t" of "3.13.2t", "cp313t" or "3.13"; "" where it is no CPython."""
+    text = python.strip().lower()
+    short = re.fullmatch(r"(?:cp)?3(\d{1,2})(t?)", text)
+    if short:
+        return f"3.{short[1]}{short[2]}"
+    found = re.fullmatch(r"(?:c?python)?[ -]?(\d+\.\d+)(?:\.\d+)?(?:[a-z]+\d+)?(t?)", text)
+    return found[1] + found[2] if found else ""
+
+
+def full_python(machine: Machine) -> str:
+    """Return the whole version of the Python where it is known: "3.14.1"."""
+    said = next((v for k, v in machine.env.items() if k.lower().startswith("python_full")), "")
+    return said or (machine.python if len(parts(machine.python)) > 2 else "")
+
+
+def newest_driver(gpus: Targets) -> Numbers:
+    """Return the newest driver that drives all NVIDIA GPUs: the last one of the branch that ends first."""
+    lasts = [parts(last_driver(one)) for one in gpus.capabilities]
+    ends = [last for last in lasts if last]
+    return (*min(ends), 999) if ends else NEWEST
+
+
+def floor_words(numbers: Numbers) -> str:
+    """Return a driver as people write it: (525, 60, 13) -> "525.60.13"; the table's leading zeros come back."""
+    head, *rest = numbers
+    return ".".join([str(head), *(f"{n:02d}" for n in rest)])

@@ -1,0 +1,220 @@
+"""Which GPUs a build must serve, and which are left out, with the reason."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tunedoctor.tables.gpus import amd_gfx_by_name, nvidia_by_name
+from tunedoctor.tables.load import table
+from tunedoctor.versions import parts
+from tunedoctor.wheels.machine import Gpu, Machine
+
+OLDEST = (3, 7)
+"""Kepler's GK210, the oldest compute capability that a torch since 2.0 was compiled for."""
+
+
+class LeftOut(NamedTuple):
+    """A GPU that the build need not serve."""
+
+    gpu: Gpu
+    why: str
+    """excluded, not supported, no driver, driver too new, driver too old, open module, integrated, not xpu."""
+
+
+class Targets(NamedTuple):
+    """GPUs by vendor."""
+
+    nvidia: tuple[Gpu, ...]
+    amd: tuple[Gpu, ...]
+    intel: tuple[Gpu, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def out(self, *whys: str) -> tuple[Gpu, ...]:
+        """Return the GPUs that were left out for one of these reasons."""
+        return tuple(one.gpu for one in self.left_out if one.why in whys)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Compute capabilities of the NVIDIA GPUs in the work, as far as known."""
+        return frozenset(g.compute_capability for g in self.nvidia if g.compute_capability)
+
+
+def targets(machine: Machine) -> Targets:
+    """Sort the GPUs of a machine."""
+    gpus = [known(gpu) for gpu in machine.gpus]
+    hidden = _hidden(gpus, machine.env)
+    found: dict[str, list[Gpu]] = {"nvidia": [], "amd": [], "intel": []}
+    left: list[LeftOut] = []
+    for place, gpu in enumerate(gpus):
+        why = "excluded" if gpu.excluded or place in hidden else _why_out(gpu, machine, gpus)
+        if why or gpu.vendor not in found:
+            left.append(LeftOut(gpu, why or "not supported"))
+        else:
+            found[gpu.vendor].append(gpu)
+    # an integrated GPU beside a discrete one drives the display
+    if any(not integrated(g) for vendor in found.values() for g in vendor):
+        for vendor in found.values():
+            for gpu in [g for g in vendor if integrated(g)]:
+                vendor.remove(gpu)
+                left.append(LeftOut(gpu, "integrated"))
+    return Targets(*(tuple(found[v]) for v in ("nvidia", "amd", "intel")), left_out=tuple(left))
+
+
+def known(gpu: Gpu) -> Gpu:
+    """Return the GPU with its vendor, and with the capability or gfx target that the table has for its name."""
+    vendor = gpu.vendor.lower() or _vendor(gpu)
+    capability, gfx = gpu.compute_capability, gpu.gfx.partition(":")[0].lower()
+    if vendor == "nvidia" and not parts(capability):
+        model = nvidia_by_name(gpu.name)
+        capability = model.compute_capability if model else ""
+    if vendor == "amd" and not gfx:
+        gfx = amd_gfx_by_name(gpu.name)
+    return Gpu(
+        name=gpu.name,
+        vendor=vendor,
+        compute_capability=capability,
+        gfx=gfx,
+        seen_by=gpu.seen_by,
+        excluded=gpu.excluded,
+        memory_gib=gpu.memory_gib,
+    )
+
+
+def last_driver(capability: str) -> str:
+    """Return the last driver branch that drives a compute capability ("580"); "" where none ended it yet."""
+    branch = _generation(capability).get("last_driver")
+    return str(branch) if branch else ""
+
+
+def first_driver(capability: str, *, windows: bool) -> str:
+    """Return the first driver that drives a compute capability; "" where the table does not say."""
+    row = _generation(capability)
+    return str(row.get("min_driver_windows" if windows else "min_driver_linux", ""))
+
+
+def is_vgpu(gpu: Gpu) -> bool:
+    """Tell a virtual GPU by the name of its profile: "GRID T4-8Q", "NVIDIA A40-48Q"."""
+    return bool(re.search(r"^(?:NVIDIA )?GRID |-\d+[ABCQ](?:ME)?$|-\d+-\d+C(?:ME)?$", gpu.name))
+
+
+def is_data_centre(gpu: Gpu) -> bool:
+    """Tell a card for which NVIDIA allows forward compatibility (cuda-compat): not GeForce, RTX, Quadro or TITAN."""
+    if is_vgpu(gpu):
+        return False
+    return bool(
+        re.match(
+            r"(?:NVIDIA )?(?:Tesla |[ABHVPLT]\d{1,3}[A-Z]?\b(?! Laptop)|GB?[HB]?[1-3]00\b|GH200)",
+            gpu.name,
+        )
+        and not re.search(r"RTX|GeForce|Quadro|TITAN|GB10\b", gpu.name)
+    )
+
+
+def integrated(gpu: Gpu) -> bool:
+    """Tell an AMD or Intel GPU that shares the processor's chip; the large ones of Strix Halo count as discrete."""
+    if gpu.vendor == "amd":
+        return bool(
+            re.fullmatch(r"gfx(?:80[16]|810|902|909|90c|1013|103[3567]|1103|115[0236])", gpu.gfx)
+        )
+    return gpu.vendor == "intel" and not re.search(
+        r"Arc(?:\(TM\))? (?:Pro )?[AB]\d{2,3}|Data Center|Flex|Max \d|Battlemage|DG2",
+        gpu.name,
+        re.IGNORECASE,
+    )
+
+
+def is_xpu(gpu: Gpu) -> bool:
+    """Tell an Intel GPU that the XPU builds run on: Arc, Flex, Max, and the iGPU of Core Ultra, which is an Arc too."""
+    return bool(
+        re.search(
+            r"\bArc\b|Arc\(|Data Center GPU|\bFlex\b|\bMax \d|Battlemage|Ponte Vecchio|Lunar Lake|Meteor Lake"
+            r"|Arrow Lake|Panther Lake|Core Ultra",
+            gpu.name,
+            re.IGNORECASE,
+        )
+    )
+
+
+def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
+    if gpu.vendor == "intel":
+        return "" if is_xpu(gpu) else "not xpu"
+    if gpu.vendor != "nvidia":
+        return "no driver" if _undriven(gpu) else ""
+    capability = parts(gpu.compute_capability)
+    if capability and capability < OLDEST:
+        return "not supported"
+    if not machine.driver_version:
+        return "no driver"
+    windows = machine.platform in ("windows", "wsl")
+    driver = parts(machine.driver_version)
+    last = last_driver(gpu.compute_capability)
+    if last and driver[:1] > parts(last) and driver >= _FIRST_WITHOUT.get(last, driver):
+        return "driver too new"
+    first = first_driver(gpu.compute_capability, windows=windows)
+    if first and driver < parts(first):
+        return "driver too old"
+    if _undriven(gpu):
+        newer = any(_needs_open_module(g) for g in gpus) or "open" in _module(machine.env)
+        return "open module" if last and newer and machine.platform == "linux" else "no driver"
+    return ""
+
+
+_FIRST_WITHOUT = {"580": (590,), "470": (495,)}
+"""Last branch of a generation -> the first one that lacks it."""
+
+
+def _needs_open_module(gpu: Gpu) -> bool:
+    return gpu.vendor == "nvidia" and parts(gpu.compute_capability) >= (10, 0)
+
+
+def _module(env: dict[str, str]) -> str:
+    return " ".join(value.lower() for key, value in env.items() if "module" in key.lower())
+
+
+def _undriven(gpu: Gpu) -> bool:
+    return bool(re.search(r"\bonly\b|\bpci\b|nouveau", gpu.seen_by, re.IGNORECASE))
+
+
+def _vendor(gpu: Gpu) -> str:
+    if gpu.compute_capability:
+        return "nvidia"
+    if gpu.gfx:
+        return "amd"
+    for vendor, words in _NAMES.items():
+        if re.search(words, gpu.name, re.IGNORECASE):
+            return vendor
+    return ""
+
+
+_NAMES = {
+    "nvidia": r"nvidia|geforce|quadro|tesla|\bRTX\b|\bGTX\b|titan|orin|xavier",
+    "amd": r"\bamd\b|radeon|instinct|\bati\b",
+    "intel": r"intel|\barc\b|iris|\buhd\b",
+}
+
+
+def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
+    """Return the places of the GPUs that a *_VISIBLE_DEVICES variable hides; indexes alone are understood."""
+    hidden: set[int] = set()
+    for variable, vendor in _VISIBLE.items():
+        value = env.get(variable)
+        places = [i for i, gpu in enumerate(gpus) if gpu.vendor == vendor]
+        if value is None or not re.fullmatch(r"\s*(?:-1|\d+(?:\s*,\s*\d+)*)?\s*", value):
+            continue
+        seen = {int(number) for number in re.findall(r"-?\d+", value)}
+        hidden |= {place for number, place in enumerate(places) if number not in seen}
+    return hidden
+
+
+_VISIBLE = {
+    "CUDA_VISIBLE_DEVICES": "nvidia",
+    "HIP_VISIBLE_DEVICES": "amd",
+    "ROCR_VISIBLE_DEVICES": "amd",
+}
+
+
+def _generation(capability: str) -> dict[str, object]:
+    for row in table("torch_wheels")["cuda"]["gpu_generations"]:
+        if capability in row["cc"]:
+            return dict(row)
+    return {}
