@@ -59,7 +59,8 @@ def _requirement(s: Situation) -> Choice | None:
     wanted = s.question.torch
     if specifiers(wanted) is None:
         return Choice(
-            "fix_requirement", reasons=(f"{wanted[:80]!r} is not a range of versions such as >=2.6",)
+            "fix_requirement",
+            reasons=(f"{wanted[:80]!r} is not a range of versions such as >=2.6",),
         )
     if allowed(wanted):
         return None
@@ -123,7 +124,9 @@ def _some(s: Situation) -> Choice | None:
         *choice.alternatives,
         *((Alternative(others[0].build, f"for the {names} only"),) if others else ()),
     )
-    return _with(_replace(choice, alternatives=alternatives, hidden=tuple(g.name for g in left)), said)
+    return _with(
+        _replace(choice, alternatives=alternatives, hidden=tuple(g.name for g in left)), said
+    )
 
 
 def _nothing(s: Situation) -> Choice:
@@ -132,7 +135,9 @@ def _nothing(s: Situation) -> Choice:
     cpu = pick_cpu(s.question)
     alternatives = tuple(Alternative(one.build, "without the GPU") for one in cpu)
     if s.gpus.amd and all(g.gfx in vendor_builds() for g in s.gpus.amd):
-        why = f"no build of PyTorch's own index holds code for {names}; AMD publishes builds that do"
+        why = (
+            f"no build of PyTorch's own index holds code for {names}; AMD publishes builds that do"
+        )
         return Choice("use_vendor_build", alternatives=alternatives, reasons=(why,))
     if s.gpus.nvidia and not any(last_driver(c) == "470" for c in s.gpus.capabilities):
         why = f"no wheel for this platform holds code for {names}: build PyTorch from source, or use the CPU"
@@ -197,11 +202,16 @@ def _two_vendors(s: Situation, cuda: tuple[Found, ...], other: tuple[Found, ...]
     choice = _installed(s, "ask", first)
     names = " and ".join(dict.fromkeys(g.name for g in (*s.gpus.nvidia, *rivals)))
     said: list[Said] = [
-        ("two_vendors", f"one build serves one vendor, and both {names} can work: choose between them")
+        (
+            "two_vendors",
+            f"one build serves one vendor, and both {names} can work: choose between them",
+        )
     ]
     alternatives = (*(Alternative(f.build) for f in second), *choice.alternatives)
     environment = override_of_all(s.gpus.amd) if more else {}
-    return _with(_replace(choice, alternatives=alternatives, environment=environment), said, first=True)
+    return _with(
+        _replace(choice, alternatives=alternatives, environment=environment), said, first=True
+    )
 
 
 def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:

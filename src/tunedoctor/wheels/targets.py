@@ -218,3 +218,17 @@ def _generation(capability: str) -> dict[str, object]:
         if capability in row["cc"]:
             return dict(row)
     return {}
+
+
+def vendor_builds() -> frozenset[str]:
+    """Return the gfx targets that AMD's own builds have a device package for."""
+    return frozenset(table("torch_wheels")["rocm"]["vendor_targets"]["gfx"])
+
+
+def override_of_all(gpus: Iterable[Gpu]) -> dict[str, str]:
+    """Return the variables that make GPUs run another target's code; by device where not all need the same."""
+    ok: dict[str, str] = table("torch_wheels")["rocm"]["hsa_override"]["ok"]
+    values = [ok.get(gpu.gfx, "") for gpu in gpus]
+    if len(set(values)) == 1:
+        return {"HSA_OVERRIDE_GFX_VERSION": values[0]} if values[0] else {}
+    return {f"HSA_OVERRIDE_GFX_VERSION_{n}": value for n, value in enumerate(values) if value}
