@@ -1,0 +1,154 @@
+"""Platforms and Pythons that no wheel of PyTorch's index is made for: answered before any choice."""
+
+import re
+
+from tunedoctor.versions import parts
+from tunedoctor.wheels.choice import Action, Alternative, Choice
+from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.pick import pick_cpu, pick_cuda
+from tunedoctor.wheels.situation import Said, Situation, arch_of, tag_of
+
+_JETPACK_OF_L4T = {32: 4, 34: 5, 35: 5, 36: 6, 38: 7, 39: 7}
+"""Major of the L4T release -> JetPack."""
+
+
+def impossible(s: Situation) -> Choice | None:
+    """Return the answer for a machine that no index choice can help, or None."""
+    machine = s.machine
+    return _no_cpython(machine) or _rosetta(s) or _no_family(s) or _old_jetson(s)
+
+
+def _answer(action: Action, *said: Said, alternatives: tuple[Alternative, ...] = ()) -> Choice:
+    codes = tuple(code for code, _ in said if code)
+    return Choice(
+        action,
+        alternatives=alternatives,
+        says=codes,
+        reasons=tuple(text for _, text in said if text),
+    )
+
+
+def _no_cpython(machine: Machine) -> Choice | None:
+    implementation = " ".join(
+        [machine.python, *(v for k, v in machine.env.items() if "implementation" in k.lower())]
+    )
+    if re.search(r"pypy|\bpp3|graal|jython|ironpython", implementation, re.IGNORECASE) or (
+        machine.python and not tag_of(machine.python)
+    ):
+        why = f"torch has wheels for CPython alone, and this Python is {machine.python[:40]}"
+        return _answer("change_python", ("python_not_supported", why))
+    return None
+
+
+def _rosetta(s: Situation) -> Choice | None:
+    if s.machine.platform != "macos" or arch_of(s.machine) != "x86_64":
+        return None
+    if not any(_says_apple(key, value) for key, value in s.machine.env.items()):
+        return None
+    why = (
+        "this Python is built for Intel and runs under Rosetta on an Apple processor: it sees no wheel newer "
+        "than 2.2.2 and no GPU; an arm64 Python gets the current one"
+    )
+    found = pick_cpu(s.question._replace(family="macos_arm64"))
+    return _answer(
+        "change_python",
+        ("rosetta_python", why),
+        alternatives=tuple(Alternative(f.build, "on an arm64 Python") for f in found),
+    )
+
+
+def _says_apple(key: str, value: str) -> bool:
+    if re.search(r"rosetta|translated", key, re.IGNORECASE):
+        return value.strip().lower() not in ("", "0", "false", "no", "none")
+    return bool(
+        re.search(r"\barm64\b|Apple (?:M\d|silicon|processor)|rosetta", value, re.IGNORECASE)
+    )
+
+
+def _no_family(s: Situation) -> Choice | None:
+    machine, arch = s.machine, arch_of(s.machine)
+    if _is_32_bit(machine):
+        why = "torch has no 32-bit wheels"
+        if arch in ("x86", "x86_64"):
+            return _answer(
+                "change_python",
+                ("need_64_bit_python", f"{why}: install a 64-bit Python"),
+                alternatives=_on_64_bit(s),
+            )
+        return _answer(
+            "unsupported_platform",
+            ("no_wheel_for_arch", f"{why}: install a 64-bit system with a 64-bit Python"),
+            ("need_64_bit_python", ""),
+        )
+    if s.question.family:
+        return None
+    if machine.libc == "musl":
+        why = (
+            "this system uses musl, and no torch release has a wheel for musl; index wheels up to 2.6.0 are tagged "
+            "so that pip and uv install them here all the same, and their import fails: use an image with glibc"
+        )
+        return _answer("unsupported_platform", ("musl", why))
+    if machine.platform == "windows" and arch == "arm64":
+        why = (
+            "torch has no verified wheel for Windows on ARM; an x86_64 Python runs under emulation and gets the "
+            "CPU wheel"
+        )
+        found = pick_cpu(s.question._replace(family="win_amd64"))
+        return _answer(
+            "unsupported_platform",
+            ("no_wheel_for_arch", why),
+            alternatives=tuple(Alternative(f.build, "on an x86_64 Python") for f in found),
+        )
+    why = f"torch has no wheel for {machine.arch or 'this processor'}: build it from source"
+    return _answer("unsupported_platform", ("no_wheel_for_arch", why))
+
+
+def _is_32_bit(machine: Machine) -> bool:
+    bits = next(
+        (v for k, v in machine.env.items() if "bits" in k.lower() or "bitness" in k.lower()), ""
+    )
+    return "32" in bits or bool(re.fullmatch(r"x86|arm|armv[5-7].*|armhf", arch_of(machine)))
+
+
+def _on_64_bit(s: Situation) -> tuple[Alternative, ...]:
+    family = "win_amd64" if s.machine.platform == "windows" else "linux_x86_64"
+    question = s.question._replace(family=family)
+    found = pick_cuda(question) if s.gpus.nvidia else pick_cpu(question)
+    return tuple(Alternative(f.build, "on a 64-bit Python") for f in found[:1])
+
+
+def _old_jetson(s: Situation) -> Choice | None:
+    """JetPack 6 and older: another driver stack, for which only NVIDIA and the Jetson community build."""
+    jetpack = jetpack_of(s.machine)
+    if jetpack is None or jetpack >= 7:
+        return None
+    why = (
+        f"JetPack {jetpack or '6 or older'} has a driver stack of its own, which the wheels of PyTorch's index were "
+        "not built for: take the wheels that NVIDIA and the Jetson community publish for that JetPack"
+    )
+    return _answer("use_vendor_build", ("jetson_needs_vendor_wheels", why))
+
+
+def jetpack_of(machine: Machine) -> int | None:
+    """Return the major of JetPack on a Jetson, 0 where only its age is known, None elsewhere or from 7 where not told.
+
+    L4T 36 and older, or a driver below 580, tell a JetPack up to 6.
+    """
+    text = " ".join(
+        v for k, v in machine.env.items() if re.search(r"tegra|jetpack|l4t", k + v, re.I)
+    )
+    if named := re.search(r"JetPack\s*(\d+)", text, re.IGNORECASE):
+        return int(named[1])
+    if named := re.search(r"(?:\bR|L4T\s*(?:R|release)?\s*)(\d{2})\b", text, re.IGNORECASE):
+        l4t = int(named[1])
+        return _JETPACK_OF_L4T.get(l4t, 7 if l4t > 36 else 0)
+    jetson = any(
+        re.search(r"nvgpu|\bOrin\b|Xavier|Tegra|Jetson", g.name, re.I) for g in machine.gpus
+    )
+    jetson = jetson or any(
+        g.compute_capability in ("5.3", "6.2", "7.2", "8.7") for g in machine.gpus
+    )
+    if jetson and machine.platform == "linux" and arch_of(machine) == "arm64":
+        driver = parts(machine.driver_version)
+        return None if driver >= (580,) else 0
+    return None

@@ -1,0 +1,113 @@
+"""What must be said of the GPUs: those left out, those that force the choice, those without a driver."""
+
+from collections.abc import Iterable
+
+from tunedoctor.versions import parts
+from tunedoctor.wheels.machine import Gpu
+from tunedoctor.wheels.pick import override_of, pick_cuda
+from tunedoctor.wheels.situation import Said, Situation
+from tunedoctor.wheels.targets import last_driver, override_of_all
+from tunedoctor.wheels.undriven import in_container, seen_but_not_driven
+
+
+def about_gpus(s: Situation) -> list[Said]:
+    """Return what the machine's GPUs ask to be said, whatever was chosen."""
+    return [*_left_out(s), *_nvidia(s), *_amd(s), *_none(s)]
+
+
+def _left_out(s: Situation) -> list[Said]:
+    said: list[Said] = []
+    out = s.gpus.out
+    if gpus := out("not supported"):
+        why = f"no torch since 2.0 holds code for the {_names(gpus)}"
+        said += [("gpu_not_supported", why), ("gpu_ignored", why)]
+    if gpus := out("excluded", "integrated"):
+        said.append(("gpu_ignored", f"not counted: {_names(gpus)}"))
+    if gpus := out("not xpu"):
+        working = s.gpus.nvidia or s.gpus.amd or s.gpus.intel
+        why = f"{_names(gpus)} is no device that the XPU builds run on"
+        said.append(("gpu_ignored" if working else "igpu_not_xpu", why))
+    too_new = [g for g in out("driver too new") if last_driver(g.compute_capability) == "580"]
+    if too_new:
+        why = f"driver {s.machine.driver_version} does not drive the {_names(too_new)}: branch 580 is the last that does"
+        said.append(("driver_590_dropped_this_gpu", why))
+    return said
+
+
+def _nvidia(s: Situation) -> list[Said]:
+    machine, gpus = s.machine, s.gpus
+    undriven = seen_but_not_driven(gpus)
+    every = (*gpus.nvidia, *undriven)
+    said: list[Said] = []
+    if machine.platform == "wsl" and every:
+        why = "under WSL the driver is the one of Windows: never install a Linux driver inside"
+        said.append(("wsl_driver_is_on_windows", why))
+    old = [g for g in every if last_driver(g.compute_capability)]
+    new = [g for g in every if parts(g.compute_capability) >= (10, 0)]
+    if machine.platform == "linux" and old and new:
+        why = (
+            f"on Linux the {_names(new)} needs the open kernel module and the {_names(old)} the proprietary one: "
+            "they cannot run together in one machine"
+        )
+        said.append(("open_module_excludes_pre_turing", why))
+    if gpus.nvidia and undriven and len({g.compute_capability for g in every}) > 1:
+        why = (
+            f"only what the driver drives counts: {_names(gpus.nvidia)}, and not {_names(undriven)}"
+        )
+        said.append(("mixed_gpus", why))
+    elif gpus.nvidia and undriven:
+        said.append(("gpu_ignored", f"seen on the bus and not driven: {_names(undriven)}"))
+    elif len(gpus.capabilities) > 1:
+        said.append(("mixed_gpus", _together(s)))
+    if undriven and not machine.driver_version and (gpus.amd or gpus.intel):
+        said.append(("nvidia_driver_missing", f"no driver is there for the {_names(undriven)}"))
+    return said
+
+
+def _together(s: Situation) -> str:
+    """Say which GPU forces the choice, where another one, alone, would have got a newer release."""
+    alone = {
+        c: pick_cuda(s.question._replace(capabilities=frozenset({c}))) for c in s.gpus.capabilities
+    }
+    newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
+    forcing = [
+        g
+        for g in s.gpus.nvidia
+        if not (found := alone.get(g.compute_capability)) or found[0].release.parsed != newest
+    ]
+    if not forcing:
+        return f"one build has to hold code for {_names(s.gpus.nvidia)} together"
+    return f"all GPUs together decide, and {_names(forcing)} holds the choice back"
+
+
+def _amd(s: Situation) -> list[Said]:
+    said: list[Said] = []
+    gpus = s.gpus.amd
+    if s.machine.platform != "linux" or not gpus:
+        return said
+    if s.machine.rocm_tools is False or any("kfd" in g.seen_by.lower() for g in gpus):
+        why = f"found by the kernel's own list, without ROCm tools: {_names(gpus)}"
+        said.append(("gpu_found_by_kfd", why))
+    if overridden := [g for g in gpus if override_of(g.gfx)]:
+        values = " ".join(f"{k}={v}" for k, v in override_of_all(gpus).items())
+        why = f"no build has code for {_names(overridden)}; gfx1030 code runs on it with export {values}"
+        said.append(("hsa_override_10_3_0", why))
+    return said
+
+
+def _none(s: Situation) -> list[Said]:
+    if s.gpus.nvidia or s.gpus.amd or s.gpus.intel:
+        return []
+    nvidia_in_list = any(g.vendor == "nvidia" for g in s.gpus.out("excluded", "not supported"))
+    if in_container(s) or (s.machine.driver_version and not nvidia_in_list and not _undriven(s)):
+        why = "a driver of the host is visible, and no GPU: the container was started without its GPUs (--gpus all)"
+        return [("container_without_gpu", why)]
+    return []
+
+
+def _undriven(s: Situation) -> bool:
+    return bool(seen_but_not_driven(s.gpus))
+
+
+def _names(gpus: Iterable[Gpu]) -> str:
+    return " and ".join(dict.fromkeys(g.name or g.compute_capability or g.gfx for g in gpus))

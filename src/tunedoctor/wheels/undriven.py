@@ -1,0 +1,134 @@
+"""Machines whose NVIDIA GPUs no driver drives: what to do about the driver first."""
+
+import re
+
+from tunedoctor.wheels.choice import Action, Alternative, Choice
+from tunedoctor.wheels.machine import Gpu
+from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda
+from tunedoctor.wheels.situation import Said, Situation, family_of
+from tunedoctor.wheels.targets import Targets, first_driver, is_vgpu, last_driver
+
+
+def undriven(s: Situation) -> Choice | None:
+    """Return the answer where NVIDIA GPUs are there but none is driven; None where there are none."""
+    for why, answer in (
+        ("driver too new", _downgrade),
+        ("driver too old", _upgrade),
+        ("open module", _other_module),
+        ("no driver", _missing),
+    ):
+        gpus = tuple(g for g in s.gpus.out(why) if g.vendor == "nvidia")
+        if gpus:
+            return answer(s, gpus)
+    return None
+
+
+def in_container(s: Situation) -> bool:
+    """Tell whether what is known of the environment names a container."""
+    return any(
+        re.search(
+            r"container|docker|podman|kubernetes|apptainer|lxc", f"{key} {value}", re.IGNORECASE
+        )
+        and value.strip().lower() not in ("", "0", "false", "no", "none")
+        for key, value in s.machine.env.items()
+    )
+
+
+def _downgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
+    last = min((last_driver(g.compute_capability) for g in gpus), default="")
+    why = f"driver {s.machine.driver_version} does not drive the {_names(gpus)} any more: branch {last} is the last that does"
+    return _choice(
+        "downgrade_driver",
+        [("driver_590_dropped_this_gpu" if last == "580" else "", why)],
+        _then(s, gpus, f"with driver branch {last}"),
+    )
+
+
+def _upgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
+    windows = s.question.windows
+    floor = max((first_driver(g.compute_capability, windows=windows) for g in gpus), default="")
+    said: list[Said] = [
+        (
+            "upgrade_driver",
+            f"the {_names(gpus)} needs driver {floor} or newer; here is {s.machine.driver_version}",
+        )
+    ]
+    if any(is_vgpu(g) for g in gpus):
+        said.append(
+            ("vgpu_ask_admin", "the driver of a virtual GPU follows its host: ask who runs it")
+        )
+    return _choice("upgrade_driver", said, _then(s, gpus, "with a driver that new"))
+
+
+def _other_module(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
+    why = (
+        f"the open kernel module does not drive the {_names(gpus)}: it starts with Turing; the proprietary module of "
+        "branch 580 does"
+    )
+    return _choice(
+        "install_driver",
+        [("open_module_excludes_pre_turing", why)],
+        _then(s, gpus, "with the proprietary module"),
+    )
+
+
+def _missing(s: Situation, gpus: tuple[Gpu, ...]) -> Choice | None:
+    if in_container(s):
+        return None
+    ends = [last for g in gpus if (last := last_driver(g.compute_capability))]
+    after = f"after driver branch {min(ends)}" if ends else "after the driver"
+    found = _pick(s, gpus)
+    need = _need(found, s.question)
+    if s.machine.driver_version:
+        why = (
+            f"driver {s.machine.driver_version} is there and does not drive the {_names(gpus)}, which is only seen on the "
+            f"bus: install the driver anew{need}"
+        )
+        said: list[Said] = [("nvidia_driver_missing", why)]
+    elif s.machine.platform == "wsl":
+        why = f"no NVIDIA driver is there for the {_names(gpus)}: under WSL it is installed on Windows{need}, never inside WSL"
+        said = [("nvidia_driver_missing", why)]
+    else:
+        why = f"no NVIDIA driver is there for the {_names(gpus)}: install one{need} first"
+        said = [("nvidia_driver_missing", why)]
+    return _choice("install_driver", said, tuple(Alternative(f.build, after) for f in found[:1]))
+
+
+def _need(found: tuple[Found, ...], q: Question) -> str:
+    for build in found[0].release.cuda.get(q.family, ()) if found else ():
+        if build.variant == found[0].variant:
+            return f" ({build.floor[q.windows][0]} or newer)"
+    return ""
+
+
+def _then(s: Situation, gpus: tuple[Gpu, ...], after: str) -> tuple[Alternative, ...]:
+    return tuple(Alternative(f.build, after) for f in _pick(s, gpus)[:1])
+
+
+def _pick(s: Situation, gpus: tuple[Gpu, ...]) -> tuple[Found, ...]:
+    """Return what fits these GPUs once a driver drives them."""
+    capabilities = frozenset(g.compute_capability for g in gpus if g.compute_capability)
+    ends = [int(last) for c in capabilities if (last := last_driver(c))]
+    driver = (min(ends), 999) if ends else NEWEST
+    return pick_cuda(
+        s.question._replace(driver=driver, capabilities=capabilities, family=family_of(s.machine))
+    )
+
+
+def _choice(action: Action, said: list[Said], alternatives: tuple[Alternative, ...]) -> Choice:
+    return Choice(
+        action,
+        alternatives=alternatives,
+        says=tuple(code for code, _ in said if code),
+        reasons=tuple(text for _, text in said),
+    )
+
+
+def _names(gpus: tuple[Gpu, ...]) -> str:
+    return " and ".join(dict.fromkeys(g.name or g.compute_capability for g in gpus))
+
+
+def seen_but_not_driven(gpus: Targets) -> tuple[Gpu, ...]:
+    """Return the NVIDIA GPUs that no driver drives."""
+    out = gpus.out("driver too new", "driver too old", "open module", "no driver")
+    return tuple(g for g in out if g.vendor == "nvidia")
