@@ -1,12 +1,13 @@
 """Compare versions: of packages (PEP 440) and of drivers, CUDA, glibc and macOS (dotted numbers)."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 
+@lru_cache(maxsize=2048)
 def parts(text: str) -> tuple[int, ...]:
     """Return the dotted numbers that `text` begins with: "550.144.03" -> (550, 144, 3), "" -> ()."""
     found = re.match(r"\d{1,9}(?:\.\d{1,9}){0,7}", text.strip())

@@ -1,26 +1,28 @@
-"""What stands beside the choice and leads people astray: installer options, nvcc, cuda-compat, torchvision's Pythons."""
+"""What stands beside the choice and leads astray: installer options, nvcc, cuda-compat, torchvision's Pythons."""
 
 import re
 
 from tunedoctor.versions import parts
 from tunedoctor.wheels.situation import Said, Situation, full_python
 
-_NEVER = {
-    "extra": (
-        "extra_index_url_picks_pypi",
-        "pip knows no order of indexes: with --extra-index-url it takes the highest version of all of them, which is "
-        "the default index's CUDA 13 build; name one index with --index-url",
+_EXTRA: Said = (
+    "extra_index_url_picks_pypi",
+    (
+        "pip knows no order of indexes: with --extra-index-url it takes the highest version of all of them, often "
+        "the default index's CUDA 13 build; name one index with --index-url"
     ),
-    "one": (
-        "one_index_only",
-        "torch, torchvision and torchaudio come from one index in one command; the rest from the default index after",
-    ),
-    "first": (
-        "uv_first_index",
+)
+_ONE: Said = (
+    "one_index_only",
+    "torch, torchvision and torchaudio come from one index in one command; the rest from the default index after",
+)
+_FIRST: Said = (
+    "uv_first_index",
+    (
         "uv takes a package from the first index that has it, and all that this index mirrors with it: mark it "
-        "explicit and name it for torch alone",
+        "explicit and name it for torch alone"
     ),
-}
+)
 
 
 def beside(s: Situation) -> list[Said]:
@@ -35,16 +37,16 @@ def _installer(s: Situation) -> list[Said]:
     options = re.findall(r"--(?:extra-)?index-url|--index\b|--default-index|--find-links", text)
     extra = "--extra-index-url" in options or "EXTRA_INDEX" in text
     if tool == "uv" and options:
-        said.append(_NEVER["first"])
+        said.append(_FIRST)
     if extra and tool != "uv":
-        said.append(_NEVER["extra"])
+        said.append(_EXTRA)
     if options:
-        said.append(_NEVER["one"])
+        said.append(_ONE)
     variables = {key.upper(): value for key, value in s.machine.env.items()}
     if variables.get("PIP_EXTRA_INDEX_URL"):
-        said += [_NEVER["extra"], _NEVER["one"]]
+        said += [_EXTRA, _ONE]
     if variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL"):
-        said.append(_NEVER["first"])
+        said.append(_FIRST)
     return said
 
 

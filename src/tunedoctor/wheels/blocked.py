@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Alternative
+from tunedoctor.wheels.coverage import floor_of
 from tunedoctor.wheels.matrix import allowed, pythons, releases
 from tunedoctor.wheels.pick import NEWEST, Found, Picker, Question
 from tunedoctor.wheels.situation import Situation, floor_words, newest_driver
@@ -33,7 +34,7 @@ class _Step(NamedTuple):
 
 
 def ways_out(s: Situation, picker: Picker) -> list[WayOut]:
-    """Return what the removal of one constraint gives, in order; of two, where no single one helps; [] where none.
+    """Return what the removal of one constraint gives, in order; [] where no single one helps.
 
     Of several Pythons the nearest that helps is enough.
     """
@@ -41,8 +42,12 @@ def ways_out(s: Situation, picker: Picker) -> list[WayOut]:
     for step in _steps(s, s.question):
         if step.action not in found and (way := _try(s, step, picker, s.question)):
             found[step.action] = way
-    if found:
-        return list(found.values())
+    return list(found.values())
+
+
+def double_ways_out(s: Situation, picker: Picker) -> list[WayOut]:
+    """Return what the removal of two constraints gives, for where no single one helps."""
+    found: dict[Action, WayOut] = {}
     for first in _steps(s, s.question):
         for second in _steps(s, first.question):
             if second.action == first.action or first.action in found:
@@ -62,7 +67,9 @@ def _try(s: Situation, step: _Step, picker: Picker, before: Question) -> WayOut 
         action = _direction(before.torch, found[0])
         after = ""
     if action == "upgrade_driver":
-        after = f"with driver {_floor(found[0], s)} or newer"
+        q = s.question
+        floor = floor_of(found[0].release, q.family, found[0].variant, windows=q.windows)
+        after = f"with driver {floor_words(floor)} or newer"
         end = newest_driver(s.gpus)
         after += f", up to branch {end[0]}" if end != NEWEST else ""
     return WayOut(action, found, after)
@@ -115,10 +122,3 @@ def _direction(wanted: str, found: Found) -> Action:
     numbers = [parts(n) for n in re.findall(r"\d+(?:\.\d+)*", wanted)]
     newest = releases()[0].parsed.release
     return "use_older_torch" if any(n > newest for n in numbers) else "use_newer_torch"
-
-
-def _floor(found: Found, s: Situation) -> str:
-    for build in found.release.cuda.get(s.question.family, ()):
-        if build.variant == found.variant:
-            return floor_words(build.floor[s.question.windows])
-    return ""

@@ -5,10 +5,12 @@ is met, and compiled code for every GPU; among the builds of that release the on
 CPU is never chosen silently. Rows of the table that nobody verified are taken last, and the choice says so.
 """
 
+from msgspec.structs import replace
+
 from tunedoctor.versions import specifiers
 from tunedoctor.wheels.beside import beside
-from tunedoctor.wheels.blocked import WayOut, ways_out
-from tunedoctor.wheels.choice import Action, Alternative, Build, Choice
+from tunedoctor.wheels.blocked import WayOut, double_ways_out, ways_out
+from tunedoctor.wheels.choice import Action, Alternative, Choice
 from tunedoctor.wheels.impossible import impossible
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.matrix import allowed
@@ -21,8 +23,9 @@ from tunedoctor.wheels.pick import (
     pick_xpu,
 )
 from tunedoctor.wheels.rules import INDEX
+from tunedoctor.wheels.say_blocked import about_blocked
 from tunedoctor.wheels.say_gpus import about_gpus
-from tunedoctor.wheels.say_release import about_blocked, about_release
+from tunedoctor.wheels.say_release import about_release
 from tunedoctor.wheels.situation import Said, Situation, situation
 from tunedoctor.wheels.targets import integrated, last_driver, override_of_all, vendor_builds
 from tunedoctor.wheels.undriven import undriven
@@ -41,10 +44,8 @@ def choose(machine: Machine) -> Choice:
         rocm = pick_rocm(s.question) if gpus.amd else ()
         xpu = pick_xpu(s.question) if any(not integrated(g) for g in gpus.intel) else ()
         cuda = pick_cuda(s.question)
-        if cuda and (rocm or xpu):
-            choice = _two_vendors(s, cuda, rocm or xpu)
-        else:
-            choice = _nvidia(s, cuda)
+        both = cuda and (rocm or xpu)
+        choice = _two_vendors(s, cuda, rocm or xpu) if both else _nvidia(s, cuda)
     elif gpus.amd:
         choice = _amd(s)
     elif gpus.intel:
@@ -89,9 +90,12 @@ def _nvidia(s: Situation, found: tuple[Found, ...]) -> Choice:
     if found:
         return _installed(s, "install", found)
     ways = ways_out(s, pick_cuda)
-    if ways:
-        return _blocked(s, ways)
-    return _some(s) or _nothing(s)
+    return _blocked(s, ways) if ways else _some(s) or _otherwise(s, pick_cuda)
+
+
+def _otherwise(s: Situation, picker: Picker) -> Choice:
+    ways = double_ways_out(s, picker)
+    return _blocked(s, ways) if ways else _nothing(s)
 
 
 def _some(s: Situation) -> Choice | None:
@@ -125,7 +129,7 @@ def _some(s: Situation) -> Choice | None:
         *((Alternative(others[0].build, f"for the {names} only"),) if others else ()),
     )
     return _with(
-        _replace(choice, alternatives=alternatives, hidden=tuple(g.name for g in left)), said
+        replace(choice, alternatives=alternatives, hidden=tuple(g.name for g in left)), said
     )
 
 
@@ -165,9 +169,9 @@ def _amd(s: Situation) -> Choice:
     if found:
         choice = _installed(s, "install", found)
         environment = override_of_all(s.gpus.amd)
-        return _replace(choice, environment=environment)
+        return replace(choice, environment=environment)
     ways = ways_out(s, pick_rocm)
-    return _blocked(s, ways) if ways else _nothing(s)
+    return _blocked(s, ways) if ways else _otherwise(s, pick_rocm)
 
 
 def _xpu(s: Situation) -> Choice:
@@ -175,7 +179,7 @@ def _xpu(s: Situation) -> Choice:
     if found:
         return _installed(s, "install", found)
     ways = ways_out(s, pick_xpu)
-    return _blocked(s, ways) if ways else _nothing(s)
+    return _blocked(s, ways) if ways else _otherwise(s, pick_xpu)
 
 
 def _no_gpu(s: Situation) -> Choice:
@@ -188,10 +192,10 @@ def _no_gpu(s: Situation) -> Choice:
 def _plain(s: Situation, action: Action, why: str = "") -> Choice:
     found = pick_cpu(s.question)
     if not found:
-        ways = ways_out(s, pick_cpu)
+        ways = ways_out(s, pick_cpu) or double_ways_out(s, pick_cpu)
         return _blocked(s, ways) if ways else Choice("unsupported_platform", reasons=(why,))
     choice = _installed(s, action, found)
-    return _replace(choice, reasons=(why, *choice.reasons) if why else choice.reasons)
+    return replace(choice, reasons=(why, *choice.reasons) if why else choice.reasons)
 
 
 def _two_vendors(s: Situation, cuda: tuple[Found, ...], other: tuple[Found, ...]) -> Choice:
@@ -210,7 +214,7 @@ def _two_vendors(s: Situation, cuda: tuple[Found, ...], other: tuple[Found, ...]
     alternatives = (*(Alternative(f.build) for f in second), *choice.alternatives)
     environment = override_of_all(s.gpus.amd) if more else {}
     return _with(
-        _replace(choice, alternatives=alternatives, environment=environment), said, first=True
+        replace(choice, alternatives=alternatives, environment=environment), said, first=True
     )
 
 
@@ -250,15 +254,4 @@ def _with(choice: Choice, said: list[Said], *, first: bool = False) -> Choice:
     sentences = [sentence for _, sentence in said if sentence]
     says = (*codes, *choice.says) if first else (*choice.says, *codes)
     reasons = (*sentences, *choice.reasons) if first else (*choice.reasons, *sentences)
-    return _replace(choice, says=tuple(dict.fromkeys(says)), reasons=tuple(dict.fromkeys(reasons)))
-
-
-def _replace(choice: Choice, **changes: object) -> Choice:
-    from msgspec.structs import replace
-
-    return replace(choice, **changes)
-
-
-def build_of(choice: Choice) -> Build | None:
-    """Return the build to install, where the action comes with one."""
-    return choice.build
+    return replace(choice, says=tuple(dict.fromkeys(says)), reasons=tuple(dict.fromkeys(reasons)))

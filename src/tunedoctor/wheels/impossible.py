@@ -135,7 +135,7 @@ def jetpack_of(machine: Machine) -> int | None:
     L4T 36 and older, or a driver below 580, tell a JetPack up to 6.
     """
     text = " ".join(
-        v for k, v in machine.env.items() if re.search(r"tegra|jetpack|l4t", k + v, re.I)
+        v for k, v in machine.env.items() if re.search(r"tegra|jetpack|l4t", k + v, re.IGNORECASE)
     )
     if named := re.search(r"JetPack\s*(\d+)", text, re.IGNORECASE):
         return int(named[1])
@@ -143,7 +143,8 @@ def jetpack_of(machine: Machine) -> int | None:
         l4t = int(named[1])
         return _JETPACK_OF_L4T.get(l4t, 7 if l4t > 36 else 0)
     jetson = any(
-        re.search(r"nvgpu|\bOrin\b|Xavier|Tegra|Jetson", g.name, re.I) for g in machine.gpus
+        re.search(r"nvgpu|\bOrin\b|Xavier|Tegra|Jetson", g.name, re.IGNORECASE)
+        for g in machine.gpus
     )
     jetson = jetson or any(
         g.compute_capability in ("5.3", "6.2", "7.2", "8.7") for g in machine.gpus

@@ -25,6 +25,8 @@ class CudaBuild(NamedTuple):
 
     variant: str
     cuda: str
+    toolkit: Numbers
+    """The same in numbers: (12, 6)."""
     codes: tuple[str, ...]
     """Compiled SASS: sm_75 … PTX isn't counted."""
     verified: bool
@@ -176,6 +178,7 @@ def _cuda(data: Any, version: str, row: Any, family: Family, variant: str) -> Cu
     return CudaBuild(
         variant=variant,
         cuda=cuda,
+        toolkit=parts(cuda),
         codes=tuple(f"sm_{a}" for a in data["archs"]["sets"][archs["set"]]) if archs else (),
         verified=not doubted and bool(archs) and archs.get("confidence") != "unverified",
         floor=(floors[0], floors[1]),

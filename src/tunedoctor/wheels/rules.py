@@ -6,7 +6,7 @@ counted, since release wheels carry next to none.
 """
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, NamedTuple
 
 from tunedoctor.facts import Host, Interpreter
@@ -246,6 +246,7 @@ def _fits(  # noqa: PLR0913
     return all(archs_run(archs, capability, cuda) for capability in capabilities)
 
 
+@lru_cache(maxsize=1024)
 def knows(cuda: str, capability: str) -> bool:
     """Tell whether a CUDA toolkit knows a compute capability, rather than run code of a lower minor on it."""
     return at_least(cuda, _KNOWN_SINCE.get(capability, "10.0"))
@@ -272,10 +273,10 @@ def _rank(
 ) -> tuple[bool, bool, bool, bool, int]:
     cuda = cuda_of(variant)
     native = at_least(driver, native_driver(variant, windows=windows) or ANY_DRIVER)
-    knows = all(knows(cuda, c) for c in capabilities)
+    known = all(knows(cuda, c) for c in capabilities)
     number = int(variant.removeprefix("cu"))
     return (
-        knows,
+        known,
         variant[:-1] == default[:-1],
         native,
         variant == default,

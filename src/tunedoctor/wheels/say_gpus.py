@@ -29,7 +29,8 @@ def _left_out(s: Situation) -> list[Said]:
         said.append(("gpu_ignored" if working else "igpu_not_xpu", why))
     too_new = [g for g in out("driver too new") if last_driver(g.compute_capability) == "580"]
     if too_new:
-        why = f"driver {s.machine.driver_version} does not drive the {_names(too_new)}: branch 580 is the last that does"
+        driver = s.machine.driver_version
+        why = f"driver {driver} does not drive the {_names(too_new)}: branch 580 is the last that does"
         said.append(("driver_590_dropped_this_gpu", why))
     return said
 

@@ -56,7 +56,7 @@ def family_of(machine: Machine) -> str:
 
 
 def arch_of(machine: Machine) -> str:
-    """Return the architecture of the Python in one spelling: x86_64, arm64, x86 …"""
+    """Return the architecture of the Python in one spelling, as x86_64, arm64 or x86."""
     arch = machine.arch.lower()
     spellings = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
     return "x86" if re.fullmatch(r"i[3-6]86|x86|win32", arch) else spellings.get(arch, arch)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 from tunedoctor.tables.gpus import amd_gfx_by_name, nvidia_by_name
@@ -57,7 +58,12 @@ def targets(machine: Machine) -> Targets:
             for gpu in [g for g in vendor if integrated(g)]:
                 vendor.remove(gpu)
                 left.append(LeftOut(gpu, "integrated"))
-    return Targets(*(tuple(found[v]) for v in ("nvidia", "amd", "intel")), left_out=tuple(left))
+    return Targets(
+        nvidia=tuple(found["nvidia"]),
+        amd=tuple(found["amd"]),
+        intel=tuple(found["intel"]),
+        left_out=tuple(left),
+    )
 
 
 def known(gpu: Gpu) -> Gpu:
@@ -138,27 +144,31 @@ def is_xpu(gpu: Gpu) -> bool:
 def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
     if gpu.vendor == "intel":
         return "" if is_xpu(gpu) else "not xpu"
-    if gpu.vendor != "nvidia":
-        return "no driver" if _undriven(gpu) else ""
-    capability = parts(gpu.compute_capability)
-    if capability and capability < OLDEST:
-        return "not supported"
-    if not machine.driver_version:
-        return "no driver"
-    windows = machine.platform in ("windows", "wsl")
-    driver = parts(machine.driver_version)
+    if gpu.vendor == "nvidia":
+        return _why_nvidia_out(gpu, machine, gpus)
+    return "no driver" if _undriven(gpu) else ""
+
+
+def _why_nvidia_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
+    capability, driver = parts(gpu.compute_capability), parts(machine.driver_version)
     last = last_driver(gpu.compute_capability)
-    if last and driver[:1] > parts(last) and driver >= _FIRST_WITHOUT.get(last, driver):
-        return "driver too new"
-    first = first_driver(gpu.compute_capability, windows=windows)
-    if first and driver < parts(first):
-        return "driver too old"
-    if _undriven(gpu):
-        newer = any(_needs_open_module(g) for g in gpus) or "open" in _module(machine.env)
-        return "open module" if last and newer and machine.platform == "linux" else "no driver"
-    return ""
+    first = parts(first_driver(gpu.compute_capability, windows=machine.platform in _WINDOWS))
+    why = ""
+    if capability and capability < OLDEST:
+        why = "not supported"
+    elif not driver:
+        why = "no driver"
+    elif last and driver >= _FIRST_WITHOUT[last]:
+        why = "driver too new"
+    elif first and driver < first:
+        why = "driver too old"
+    elif _undriven(gpu):
+        opened = any(_needs_open_module(g) for g in gpus) or "open" in _module(machine.env)
+        why = "open module" if last and opened and machine.platform == "linux" else "no driver"
+    return why
 
 
+_WINDOWS = ("windows", "wsl")
 _FIRST_WITHOUT = {"580": (590,), "470": (495,)}
 """Last branch of a generation -> the first one that lacks it."""
 
@@ -213,6 +223,7 @@ _VISIBLE = {
 }
 
 
+@cache
 def _generation(capability: str) -> dict[str, object]:
     for row in table("torch_wheels")["cuda"]["gpu_generations"]:
         if capability in row["cc"]:

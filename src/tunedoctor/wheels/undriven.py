@@ -36,7 +36,8 @@ def in_container(s: Situation) -> bool:
 
 def _downgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     last = min((last_driver(g.compute_capability) for g in gpus), default="")
-    why = f"driver {s.machine.driver_version} does not drive the {_names(gpus)} any more: branch {last} is the last that does"
+    driver = s.machine.driver_version
+    why = f"driver {driver} does not drive the {_names(gpus)} any more: branch {last} is the last that does"
     return _choice(
         "downgrade_driver",
         [("driver_590_dropped_this_gpu" if last == "580" else "", why)],
@@ -79,18 +80,14 @@ def _missing(s: Situation, gpus: tuple[Gpu, ...]) -> Choice | None:
     after = f"after driver branch {min(ends)}" if ends else "after the driver"
     found = _pick(s, gpus)
     need = _need(found, s.question)
-    if s.machine.driver_version:
-        why = (
-            f"driver {s.machine.driver_version} is there and does not drive the {_names(gpus)}, which is only seen on the "
-            f"bus: install the driver anew{need}"
-        )
-        said: list[Said] = [("nvidia_driver_missing", why)]
+    names, driver = _names(gpus), s.machine.driver_version
+    if driver:
+        why = f"driver {driver} is there, and the {names} only on the bus: install the driver anew{need}"
     elif s.machine.platform == "wsl":
-        why = f"no NVIDIA driver is there for the {_names(gpus)}: under WSL it is installed on Windows{need}, never inside WSL"
-        said = [("nvidia_driver_missing", why)]
+        why = f"no NVIDIA driver is there for the {names}: WSL takes the one of Windows, so install it there{need}"
     else:
-        why = f"no NVIDIA driver is there for the {_names(gpus)}: install one{need} first"
-        said = [("nvidia_driver_missing", why)]
+        why = f"no NVIDIA driver is there for the {names}: install one{need} first"
+    said: list[Said] = [("nvidia_driver_missing", why)]
     return _choice("install_driver", said, tuple(Alternative(f.build, after) for f in found[:1]))
 
 

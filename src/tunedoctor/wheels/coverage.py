@@ -1,0 +1,75 @@
+"""Which builds hold code for a compute capability, across the releases of a range."""
+
+from functools import lru_cache
+
+from tunedoctor.wheels.matrix import CudaBuild, Numbers, Release, allowed, releases, serves
+
+TURING_ON = 13
+"""CUDA major whose builds start at Turing."""
+
+
+def holds(build: CudaBuild, capability: str) -> bool:
+    """Tell whether a build holds code that runs on a compute capability."""
+    return serves(build.codes, frozenset({capability}), build.cuda)
+
+
+@lru_cache(maxsize=4096)
+def in_no_cuda13(capability: str, family: str, torch: str) -> bool:
+    """Tell whether the releases in range have CUDA 13 builds, and none of them holds code for a capability."""
+    builds = [
+        build
+        for release, _ in allowed(torch)
+        for build in release.cuda.get(family, ())
+        if build.toolkit >= (TURING_ON,)
+    ]
+    return bool(builds) and not any(holds(build, capability) for build in builds)
+
+
+@lru_cache(maxsize=4096)
+def dropped_by(capability: str, family: str, torch: str) -> tuple[Release, Release] | None:
+    """Return the release in range that dropped a capability for good, and the last one before it that has it."""
+    have = [r for r in releases() if any(holds(b, capability) for b in r.cuda.get(family, ()))]
+    if not have:
+        return None
+    after = [r for r, _ in allowed(torch) if r.parsed > have[0].parsed and r.cuda.get(family)]
+    return (after[-1], have[0]) if after else None
+
+
+@lru_cache(maxsize=4096)
+def in_none(capability: str, family: str, torch: str) -> bool:
+    """Tell whether the releases in range have CUDA builds, and none of them holds code for a capability."""
+    builds = [b for r, _ in allowed(torch) for b in r.cuda.get(family, ())]
+    return bool(builds) and not any(holds(build, capability) for build in builds)
+
+
+def first_release(capabilities: frozenset[str], family: str) -> str:
+    """Return the first release with a build for all of these; "" where there is none."""
+    for release in reversed(releases()):
+        if any(serves(b.codes, capabilities, b.cuda) for b in release.cuda.get(family, ())):
+            return release.version
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def without_code(
+    capabilities: frozenset[str], family: str, torch: str, python: str
+) -> tuple[tuple[Release, CudaBuild], ...]:
+    """Return the builds in range, with a wheel for the Python, that lack code for a GPU: newest release first."""
+    return tuple(
+        (release, build)
+        for release, _ in allowed(torch)
+        if python in release.pythons.get(family, ())
+        for build in release.cuda.get(family, ())
+        if not serves(build.codes, capabilities, build.cuda)
+    )
+
+
+def build_of(release: Release, family: str, variant: str) -> CudaBuild | None:
+    """Return a release's build of a variant; None where there is none."""
+    return next((b for b in release.cuda.get(family, ()) if b.variant == variant), None)
+
+
+def floor_of(release: Release, family: str, variant: str, *, windows: bool) -> Numbers:
+    """Return the driver floor of a CUDA build; () for other builds."""
+    build = build_of(release, family, variant)
+    return build.floor[windows] if build else ()

@@ -1,0 +1,91 @@
+"""What must be said where nothing fits: the constraint in the way, and what its removal gives."""
+
+from tunedoctor.versions import parts
+from tunedoctor.wheels.blocked import WayOut
+from tunedoctor.wheels.matrix import allowed, releases
+from tunedoctor.wheels.pick import Question
+from tunedoctor.wheels.say_cuda import about_code, about_old_gpus, opt_ins
+from tunedoctor.wheels.say_release import INTEL_MAC, about_system
+from tunedoctor.wheels.situation import Said, Situation
+
+
+def about_blocked(s: Situation, ways: list[WayOut]) -> list[Said]:
+    """Return what to say where nothing fits as things are: the constraint in the way, and what its removal gives."""
+    q, first = s.question, ways[0]
+    asked = f" {q.torch}" if q.torch else ""
+    said: list[Said] = [("", f"no torch{asked} fits as things are: {_in_words(s, first)}")]
+    actions = {way.action for way in ways}
+    if first.action == "upgrade_driver":
+        said.append(("upgrade_driver", _driver_in_words(s, first)))
+        said += opt_ins(s, first.found[0])
+        if "change_python" in actions:
+            said += _python_against_driver(s, ways)
+    if first.action == "change_python" or (
+        first.action == "upgrade_driver" and not _has_python(q) and "change_python" in actions
+    ):
+        said += _no_python(s)
+    if any(way.action in ("use_older_torch", "use_newer_torch") for way in ways):
+        said += about_code(s, newer=first.action == "use_newer_torch")
+    said += [*about_system(s, None), *about_old_gpus(s)]
+    if s.question.family == "macos_x86_64":
+        said.append(INTEL_MAC)
+    return said
+
+
+def _python_against_driver(s: Situation, ways: list[WayOut]) -> list[Said]:
+    python = next(way for way in ways if way.action == "change_python")
+    first = min(
+        (r for r in releases() if s.question.python in r.pythons.get(s.question.family, ())),
+        key=lambda r: r.parsed,
+        default=None,
+    )
+    if first is None or python.found[0].release.parsed >= first.parsed:
+        return []
+    tag, driver = s.question.python, s.machine.driver_version
+    why = f"Python {tag} has wheels from torch {first.version} on, none of which runs on driver {driver}"
+    return [("python_too_new_for_driver", why)]
+
+
+def _no_python(s: Situation) -> list[Said]:
+    q = s.question
+    wanted = q.torch or "any release"
+    tags = {t for r, _ in allowed(q.torch) for t in r.pythons.get(q.family, ())}
+    said: list[Said] = [
+        ("python_not_supported", f"torch {wanted} has no wheel for Python {q.python} here")
+    ]
+    if tags and parts(q.python) < min(parts(t) for t in tags):
+        said.append(
+            ("python_old", f"the oldest Python with wheels of it is {min(tags, key=parts)}")
+        )
+    if q.python == "3.13t":
+        said.append(
+            (
+                "free_threaded_313_dropped",
+                "free-threaded 3.13 ended with torch 2.12.0; 3.14t goes on",
+            )
+        )
+    return said
+
+
+def _has_python(q: Question) -> bool:
+    return any(q.python in r.pythons.get(q.family, ()) for r, _ in allowed(q.torch))
+
+
+def _in_words(s: Situation, way: WayOut) -> str:
+    build = way.found[0].build
+    match way.action:
+        case "upgrade_driver":
+            return f"a newer driver gives {build}"
+        case "change_python":
+            return f"another Python gives {build} {way.after}"
+        case "upgrade_os":
+            return f"a newer system gives {build} {way.after}"
+        case "fix_requirement":
+            return f"{s.question.torch} names a variant that does not fit; {build} does"
+        case _:
+            return f"another release does: {build}"
+
+
+def _driver_in_words(s: Situation, way: WayOut) -> str:
+    have = s.machine.driver_version
+    return f"driver {have} is too old for {way.found[0].build}: it runs {way.after}"
