@@ -21,6 +21,8 @@ class Gpu(msgspec.Struct, frozen=True):
     """How it was found; "lspci only" (or any text with "only") means that no driver drives it."""
     excluded: bool = False
     """The user leaves it out of the work: a display card, or hidden by a variable."""
+    xpu: bool | None = None
+    """Intel: the XPU builds run on it; None where only the name tells."""
     memory_gib: float = 0.0
     """0: not known."""
 

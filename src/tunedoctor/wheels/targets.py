@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tunedoctor.tables.gpus import amd_gfx_by_name, nvidia_by_name
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
@@ -75,15 +77,7 @@ def known(gpu: Gpu) -> Gpu:
         capability = model.compute_capability if model else ""
     if vendor == "amd" and not gfx:
         gfx = amd_gfx_by_name(gpu.name)
-    return Gpu(
-        name=gpu.name,
-        vendor=vendor,
-        compute_capability=capability,
-        gfx=gfx,
-        seen_by=gpu.seen_by,
-        excluded=gpu.excluded,
-        memory_gib=gpu.memory_gib,
-    )
+    return replace(gpu, vendor=vendor, compute_capability=capability, gfx=gfx)
 
 
 def last_driver(capability: str) -> str:
@@ -131,6 +125,8 @@ def integrated(gpu: Gpu) -> bool:
 
 def is_xpu(gpu: Gpu) -> bool:
     """Tell an Intel GPU that the XPU builds run on: Arc, Flex, Max, and the iGPU of Core Ultra, which is an Arc too."""
+    if gpu.xpu is not None:
+        return gpu.xpu
     return bool(
         re.search(
             r"\bArc\b|Arc\(|Data Center GPU|\bFlex\b|\bMax \d|Battlemage|Ponte Vecchio|Lunar Lake|Meteor Lake"

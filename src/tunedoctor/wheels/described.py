@@ -1,0 +1,156 @@
+"""A machine described in JSON, or by options: read with errors that name the field and the way out."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from tunedoctor.clean import clean_text as clean
+from tunedoctor.versions import parts, specifiers
+from tunedoctor.wheels.machine import Gpu, Machine, Platform
+from tunedoctor.wheels.targets import known
+
+MOST_GPUS = 256
+"""More than any machine has; a longer list is a mistake."""
+
+
+_PLATFORMS: dict[str, Platform] = {one: one for one in get_args(Platform)}
+
+
+class MachineError(ValueError):
+    """The description can't be used; its text names the field and what belongs there."""
+
+
+def _wrong(what: str) -> MachineError:
+    return MachineError(what)
+
+
+def machines_from(text: str) -> list[Machine]:
+    """Return the machines of a JSON object, of a list of them, or of one object a line.
+
+    Raises MachineError.
+    """
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = [
+            _line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()
+        ]
+    rows = data if isinstance(data, list) else [data]
+    if not rows:
+        raise _wrong("it is empty: a JSON object with platform, arch, python … belongs there")
+    return [machine_from(row) for row in rows]
+
+
+def _line(number: int, line: str) -> Any:  # noqa: ANN401  JSON
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise _wrong(f"line {number} is no JSON: {error}") from error
+
+
+def machine_from(row: object) -> Machine:
+    """Return the machine that one JSON object describes; keys that say nothing of a machine are passed over.
+
+    Raises MachineError.
+    """
+    if not isinstance(row, dict):
+        raise _wrong("a machine is a JSON object")
+    platform = _text(row, "platform").lower()
+    if platform not in _PLATFORMS:
+        raise _wrong(f"platform is {platform!r}: one of {', '.join(_PLATFORMS)}")
+    python = _text(row, "python")
+    if not python:
+        raise _wrong("python is missing: as in 3.12, or 3.13t where it is free-threaded")
+    gpus = row.get("gpus") or []
+    if not isinstance(gpus, list) or len(gpus) > MOST_GPUS:
+        raise _wrong(f"gpus is no list of at most {MOST_GPUS} GPUs")
+    torch = _text(row, "torch")
+    wanted(torch)
+    return Machine(
+        platform=_PLATFORMS[platform],
+        arch=_text(row, "arch") or ("arm64" if platform == "macos" else "x86_64"),
+        python=python,
+        glibc=_text(row, "glibc"),
+        libc=_text(row, "libc").lower(),
+        macos=_text(row, "macos"),
+        driver_version=_text(row, "driver_version"),
+        gpus=tuple(_gpu(number, one) for number, one in enumerate(gpus)),
+        torch=torch,
+        env=_strings(row, "env"),
+        installer=_strings(row, "installer"),
+        rocm_tools=row.get("rocm_tools") if isinstance(row.get("rocm_tools"), bool) else None,
+    )
+
+
+def wanted(torch: str) -> str:
+    """Return a wanted range as a specifier: "2.6" means "==2.6.*". Raises MachineError."""
+    text = torch.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        text = f"=={text}.*"
+    elif re.fullmatch(r"\d+\.\d+\.\d+(\+[A-Za-z0-9.]+)?", text):
+        text = f"=={text}"
+    if specifiers(text) is None:
+        raise _wrong(f"torch is {torch!r}: a range such as >=2.6 or ==2.14.1 belongs there")
+    return text
+
+
+def gpus_named(texts: Iterable[str]) -> tuple[Gpu, ...]:
+    """Return the GPUs of words such as "8.9", "sm_120", "gfx1100", "xpu" or a name. Raises MachineError."""
+    return tuple(_named(clean(text).strip()) for text in texts)
+
+
+def _named(text: str) -> Gpu:
+    if found := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)a?", text.lower()):
+        return Gpu(
+            name=f"GPU {found[1]}.{found[2]}",
+            vendor="nvidia",
+            compute_capability=f"{found[1]}.{found[2]}",
+        )
+    if re.fullmatch(r"gfx[0-9a-f]{3,5}", text.lower()):
+        return Gpu(name=text.lower(), vendor="amd", gfx=text.lower())
+    if text.lower() in ("xpu", "intel"):
+        return Gpu(name="Intel Arc", vendor="intel")
+    gpu = known(Gpu(name=text))
+    if gpu.vendor == "intel" or gpu.compute_capability or gpu.gfx:
+        return gpu
+    raise _wrong(
+        f"no GPU is known as {text[:60]!r}: give its compute capability (8.9), its gfx target (gfx1100) or its name"
+    )
+
+
+def _gpu(number: int, row: object) -> Gpu:
+    if not isinstance(row, dict):
+        raise _wrong(f"gpus[{number}] is no JSON object")
+    capability = _text(row, "compute_capability")
+    if capability and len(parts(capability)) < 2:
+        raise _wrong(f"gpus[{number}].compute_capability is {capability!r}: as in 8.9")
+    memory = row.get("memory_gib", 0)
+    return Gpu(
+        name=_text(row, "name"),
+        vendor=_text(row, "vendor").lower(),
+        compute_capability=capability,
+        gfx=_text(row, "gfx").lower(),
+        seen_by=_text(row, "seen_by"),
+        excluded=row.get("excluded") is True,
+        memory_gib=float(memory) if isinstance(memory, int | float) else 0.0,
+    )
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    """Return a cleaned string; numbers are taken as they are written. Raises MachineError."""
+    value = row.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return clean(str(value)).strip()
+    raise _wrong(f"{key} is {type(value).__name__}: a string belongs there")
+
+
+def _strings(row: dict[str, Any], key: str) -> dict[str, str]:
+    value = row.get(key) or {}
+    if isinstance(value, str):
+        return {"args": clean(value)}
+    if not isinstance(value, dict):
+        raise _wrong(f"{key} is no JSON object")
+    return {clean(str(k)): clean(str(v)) for k, v in value.items() if v is not None}
