@@ -21,10 +21,6 @@ class MachineError(ValueError):
     """The description can't be used; its text names the field and what belongs there."""
 
 
-def _wrong(what: str) -> MachineError:
-    return MachineError(what)
-
-
 def machines_from(text: str) -> list[Machine]:
     """Return the machines of a JSON object, of a list of them, or of one object a line.
 
@@ -38,7 +34,8 @@ def machines_from(text: str) -> list[Machine]:
         ]
     rows = data if isinstance(data, list) else [data]
     if not rows:
-        raise _wrong("it is empty: a JSON object with platform, arch, python … belongs there")
+        msg = "it is empty: a JSON object with platform, arch, python … belongs there"
+        raise MachineError(msg)
     return [machine_from(row) for row in rows]
 
 
@@ -46,7 +43,8 @@ def _line(number: int, line: str) -> Any:  # noqa: ANN401  JSON
     try:
         return json.loads(line)
     except ValueError as error:
-        raise _wrong(f"line {number} is no JSON: {error}") from error
+        msg = f"line {number} is no JSON: {error}"
+        raise MachineError(msg) from error
 
 
 def machine_from(row: object) -> Machine:
@@ -55,16 +53,20 @@ def machine_from(row: object) -> Machine:
     Raises MachineError.
     """
     if not isinstance(row, dict):
-        raise _wrong("a machine is a JSON object")
+        msg = "a machine is a JSON object"
+        raise MachineError(msg)
     platform = _text(row, "platform").lower()
     if platform not in _PLATFORMS:
-        raise _wrong(f"platform is {platform!r}: one of {', '.join(_PLATFORMS)}")
+        msg = f"platform is {platform!r}: one of {', '.join(_PLATFORMS)}"
+        raise MachineError(msg)
     python = _text(row, "python")
     if not python:
-        raise _wrong("python is missing: as in 3.12, or 3.13t where it is free-threaded")
+        msg = "python is missing: as in 3.12, or 3.13t where it is free-threaded"
+        raise MachineError(msg)
     gpus = row.get("gpus") or []
     if not isinstance(gpus, list) or len(gpus) > MOST_GPUS:
-        raise _wrong(f"gpus is no list of at most {MOST_GPUS} GPUs")
+        msg = f"gpus is no list of at most {MOST_GPUS} GPUs"
+        raise MachineError(msg)
     torch = _text(row, "torch")
     wanted(torch)
     return Machine(
@@ -91,7 +93,8 @@ def wanted(torch: str) -> str:
     elif re.fullmatch(r"\d+\.\d+\.\d+(\+[A-Za-z0-9.]+)?", text):
         text = f"=={text}"
     if specifiers(text) is None:
-        raise _wrong(f"torch is {torch!r}: a range such as >=2.6 or ==2.14.1 belongs there")
+        msg = f"torch is {torch!r}: a range such as >=2.6 or ==2.14.1 belongs there"
+        raise MachineError(msg)
     return text
 
 
@@ -114,17 +117,18 @@ def _named(text: str) -> Gpu:
     gpu = known(Gpu(name=text))
     if gpu.vendor == "intel" or gpu.compute_capability or gpu.gfx:
         return gpu
-    raise _wrong(
-        f"no GPU is known as {text[:60]!r}: give its compute capability (8.9), its gfx target (gfx1100) or its name"
-    )
+    msg = f"no GPU is known as {text[:60]!r}: give its compute capability (8.9), its gfx target (gfx1100) or its name"
+    raise MachineError(msg)
 
 
 def _gpu(number: int, row: object) -> Gpu:
     if not isinstance(row, dict):
-        raise _wrong(f"gpus[{number}] is no JSON object")
+        msg = f"gpus[{number}] is no JSON object"
+        raise MachineError(msg)
     capability = _text(row, "compute_capability")
     if capability and len(parts(capability)) < 2:
-        raise _wrong(f"gpus[{number}].compute_capability is {capability!r}: as in 8.9")
+        msg = f"gpus[{number}].compute_capability is {capability!r}: as in 8.9"
+        raise MachineError(msg)
     memory = row.get("memory_gib", 0)
     return Gpu(
         name=_text(row, "name"),
@@ -144,7 +148,8 @@ def _text(row: dict[str, Any], key: str) -> str:
         return ""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return clean(str(value)).strip()
-    raise _wrong(f"{key} is {type(value).__name__}: a string belongs there")
+    msg = f"{key} is {type(value).__name__}: a string belongs there"
+    raise MachineError(msg)
 
 
 def _strings(row: dict[str, Any], key: str) -> dict[str, str]:
@@ -152,5 +157,6 @@ def _strings(row: dict[str, Any], key: str) -> dict[str, str]:
     if isinstance(value, str):
         return {"args": clean(value)}
     if not isinstance(value, dict):
-        raise _wrong(f"{key} is no JSON object")
+        msg = f"{key} is no JSON object"
+        raise MachineError(msg)
     return {clean(str(k)): clean(str(v)) for k, v in value.items() if v is not None}
