@@ -42,6 +42,20 @@ def nvidia_by_name(name: str) -> NvidiaModel | None:
     return _model(_nvidia_names().get(_key(name), ()))
 
 
+def nvidia_like(words: str) -> tuple[NvidiaModel, ...]:
+    """Return the models that have these words in their names, as "4090" or "A100"; exact ones alone, if any."""
+    found = [m for rows in _like(_nvidia_names(), words) if (m := _model(rows)) is not None]
+    return tuple(m for m in found if m.compute_capability)
+
+
+def amd_like(words: str) -> dict[str, str]:
+    """Return name -> gfx name of the products that have these words in their names; exact ones alone, if any."""
+    found = _like(_amd_names(), words)
+    return {
+        rows[0]["names"][0]: gfx for rows in found if (gfx := amd_gfx_by_name(rows[0]["names"][0]))
+    }
+
+
 def nvidia_by_pci(device: str) -> NvidiaModel | None:
     """Return the model of a PCI device id, four hex digits; None: not known."""
     return _model(_nvidia_ids().get(device.lower(), ()))
@@ -82,6 +96,19 @@ def _key(name: str) -> str:
     """Old drivers leave "NVIDIA " or "AMD " out; torch adds the profile of a MIG device."""
     name = re.sub(r" MIG \d+[cg]\..*$", "", name.strip()[:200])
     return re.sub(r"^(?:NVIDIA|AMD) ", "", name)
+
+
+_FAMILY = re.compile(r"^(?:GeForce|Tesla|Quadro|Radeon|Instinct) ")
+
+
+def _like(index: dict[str, list[dict[str, Any]]], words: str) -> list[list[dict[str, Any]]]:
+    wanted = _FAMILY.sub("", _key(words)).lower()
+    if not wanted:
+        return []
+    whole = re.compile(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])")
+    hit = {name: rows for name, rows in index.items() if whole.search(name.lower())}
+    exact = [rows for name, rows in hit.items() if _FAMILY.sub("", name).lower() == wanted]
+    return exact or list(hit.values())
 
 
 def _verified(row: dict[str, Any]) -> bool:

@@ -2,13 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Any, get_args
 
 from tunedoctor.clean import clean_text as clean
 from tunedoctor.versions import parts, specifiers
 from tunedoctor.wheels.machine import Gpu, Machine, Platform
-from tunedoctor.wheels.targets import known
 
 MOST_GPUS = 256
 """More than any machine has; a longer list is a mistake."""
@@ -96,29 +94,6 @@ def wanted(torch: str) -> str:
         msg = f"torch is {torch!r}: a range such as >=2.6 or ==2.14.1 belongs there"
         raise MachineError(msg)
     return text
-
-
-def gpus_named(texts: Iterable[str]) -> tuple[Gpu, ...]:
-    """Return the GPUs of words such as "8.9", "sm_120", "gfx1100", "xpu" or a name. Raises MachineError."""
-    return tuple(_named(clean(text).strip()) for text in texts)
-
-
-def _named(text: str) -> Gpu:
-    if found := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)a?", text.lower()):
-        return Gpu(
-            name=f"GPU {found[1]}.{found[2]}",
-            vendor="nvidia",
-            compute_capability=f"{found[1]}.{found[2]}",
-        )
-    if re.fullmatch(r"gfx[0-9a-f]{3,5}", text.lower()):
-        return Gpu(name=text.lower(), vendor="amd", gfx=text.lower())
-    if text.lower() in ("xpu", "intel"):
-        return Gpu(name="Intel Arc", vendor="intel")
-    gpu = known(Gpu(name=text))
-    if gpu.vendor == "intel" or gpu.compute_capability or gpu.gfx:
-        return gpu
-    msg = f"no GPU is known as {text[:60]!r}: give its compute capability (8.9), its gfx target (gfx1100) or its name"
-    raise MachineError(msg)
 
 
 def _gpu(number: int, row: object) -> Gpu:

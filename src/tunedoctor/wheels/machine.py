@@ -41,6 +41,8 @@ class Machine(msgspec.Struct, frozen=True):
     macos: str = ""
     driver_version: str = ""
     """NVIDIA driver; under WSL the one of Windows. "": there is none."""
+    driver_supposed: bool = False
+    """Nobody named the driver: driver_version is the newest that drives the GPUs."""
     gpus: tuple[Gpu, ...] = ()
     torch: str = ""
     """Wanted releases as a specifier: ">=2.6,<2.15"; may carry a label: "==2.6.0+cu124"."""

@@ -15,7 +15,7 @@ from tunedoctor.wheels.coverage import (
 )
 from tunedoctor.wheels.matrix import CudaBuild, allowed
 from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda
-from tunedoctor.wheels.situation import Said, Situation, floor_words, newest_driver
+from tunedoctor.wheels.situation import Said, Situation, driver_words, floor_words, newest_driver
 from tunedoctor.wheels.targets import is_data_centre, is_vgpu
 
 
@@ -26,7 +26,7 @@ def about_cuda(s: Situation, best: Found) -> tuple[list[Said], list[Alternative]
     more: list[Alternative] = []
     if not best.native:
         why = (
-            f"driver {s.machine.driver_version} is older than the toolkit of {best.variant}: it runs by CUDA's "
+            f"{driver_words(s.machine)} is older than the toolkit of {best.variant}: it runs by CUDA's "
             "minor version compatibility"
         )
         said.append(("not_native_for_this_toolkit", why))
@@ -121,7 +121,7 @@ def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
     """Return the names of the GPUs with these compute capabilities."""
     wanted = set(capabilities)
     names = dict.fromkeys(
-        f"{g.name} ({g.compute_capability})".strip()
+        g.name if g.compute_capability in g.name else f"{g.name} ({g.compute_capability})".strip()
         for g in s.gpus.nvidia
         if g.compute_capability in wanted
     )

@@ -5,7 +5,7 @@ from tunedoctor.wheels.choice import Alternative
 from tunedoctor.wheels.matrix import Release, allowed
 from tunedoctor.wheels.pick import NEWEST, Found, Question
 from tunedoctor.wheels.say_cuda import about_cuda, about_default_build
-from tunedoctor.wheels.situation import Said, Situation
+from tunedoctor.wheels.situation import Said, Situation, driver_words
 
 
 def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], list[Alternative]]:
@@ -44,7 +44,7 @@ def _why(s: Situation, best: Found) -> str:
     newest = allowed(s.question.torch)[0][0]
     place = "the newest torch" if best.release is newest else "the newest that fits"
     if best.variant.startswith("cu"):
-        return f"{best.build} is {place}: it holds code for {names} and runs on driver {s.machine.driver_version}"
+        return f"{best.build} is {place}: it holds code for {names} and runs on {driver_words(s.machine)}"
     if best.variant in ("cpu", "mps"):
         return f"{best.build} is {place} for this system and Python"
     return f"{best.build} is {place} with code for {names}"
@@ -130,6 +130,6 @@ def _about_default(s: Situation, best: Found) -> list[Said]:
     newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons.get(q.family, ())), None)
     plain = newest.default.get(q.family, "") if newest else ""
     if s.gpus.nvidia and plain.startswith("cu13") and q.driver < (580,):
-        why = f"a plain install gives {plain}, which needs driver 580; here is {s.machine.driver_version}"
+        why = f"a plain install gives {plain}, which needs driver 580; here is {driver_words(s.machine)}"
         said.append(("pypi_default_needs_580", why))
     return said

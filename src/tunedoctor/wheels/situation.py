@@ -85,6 +85,14 @@ def newest_driver(gpus: Targets) -> Numbers:
     return (*min(ends), 999) if ends else NEWEST
 
 
+def driver_words(machine: Machine) -> str:
+    """Return "driver 550.54.14" as sentences name it."""
+    if not machine.driver_supposed:
+        return f"driver {machine.driver_version}"
+    branch = parts(machine.driver_version)[0]
+    return "a current driver" if (branch,) == NEWEST else f"a driver of branch {branch}"
+
+
 def floor_words(numbers: Numbers) -> str:
     """Return a driver as people write it: (525, 60, 13) -> "525.60.13"; the table's leading zeros come back."""
     head, *rest = numbers
