@@ -114,6 +114,64 @@ def triage_command(  # noqa: PLR0913
     raise typer.Exit(triage(options, file))
 
 
+@app.command("wheel")
+def wheel_command(  # noqa: PLR0913
+    target: Target = None,
+    format_: Format = "terminal",
+    torch: Annotated[
+        str,
+        typer.Option("--torch", metavar="RANGE", help="Wanted releases: '>=2.6', 2.9, ==2.9.1."),
+    ] = "",
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option("--gpu", metavar="G", help="8.9, gfx1100, a name, or none (repeat for more)."),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="G", help="Leave this GPU out (repeat for more)."),
+    ] = None,
+    driver: Annotated[
+        str, typer.Option("--driver", metavar="V", help="NVIDIA driver, or none.")
+    ] = "",
+    python: Annotated[
+        str, typer.Option("--python", metavar="V", help="3.12; 3.13t: free-threaded.")
+    ] = "",
+    platform: Annotated[
+        str,
+        typer.Option(
+            "--platform", metavar="P", help="Another machine: linux, wsl, windows or macos."
+        ),
+    ] = "",
+    arch: Annotated[
+        str, typer.Option("--arch", metavar="A", help="CPU of the Python: x86_64, aarch64, arm64.")
+    ] = "",
+    glibc: Annotated[str, typer.Option("--glibc", metavar="V", help="As 2.28.")] = "",
+    musl: Annotated[bool, typer.Option("--musl", help="The system has musl, not glibc.")] = False,  # noqa: FBT002
+    macos: Annotated[str, typer.Option("--macos", metavar="V", help="As 14.5.")] = "",
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FILE", help="Machines in JSON, or a snapshot (-: stdin)."),
+    ] = None,
+) -> None:
+    """Say which PyTorch build is right for a machine, why, and how to install it."""
+    from tunedoctor.cli.wheel import wheel  # noqa: PLC0415
+    from tunedoctor.wheels.asked import Asked  # noqa: PLC0415
+
+    asked = Asked(
+        platform,
+        arch,
+        glibc,
+        musl,
+        macos,
+        python,
+        driver,
+        tuple(gpu or ()),
+        tuple(without or ()),
+        torch,
+    )
+    raise typer.Exit(wheel(asked, target, from_, format_))
+
+
 @app.command("explain")
 def explain_command(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A check, as in driver-too-old.")] = "",

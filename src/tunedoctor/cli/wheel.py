@@ -1,0 +1,110 @@
+"""doctor wheel."""
+
+import os
+import sys
+
+import msgspec
+
+from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.output import write
+from tunedoctor.cli.read import read_input
+from tunedoctor.redaction import redact, this_identity
+from tunedoctor.wheels.answer import Answer, answer
+from tunedoctor.wheels.asked import Asked, Assembled, blank, over
+from tunedoctor.wheels.described import MachineError, machines_from
+
+_HELP = "doctor wheel --help lists the options"
+
+
+def wheel(asked: Asked, target: str | None, source: str | None, format_: str) -> int:
+    """Say which torch is right for this machine or for a described one; returns the exit code."""
+    if format_ not in FORMATS:
+        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+    if source is not None:
+        if target or any(asked):
+            misuse("--from describes the machine whole", "leave out the other options")
+        answers = _of_file(source)
+    elif asked.platform:
+        if target:
+            misuse(
+                "--platform describes another machine",
+                "leave out --target, or leave out --platform",
+            )
+        answers = [_of_options(asked)]
+    else:
+        answers = [_of_this_machine(asked, target)]
+    _print(answers, format_)
+    return 0
+
+
+def _of_file(source: str) -> list[Answer]:
+    data = read_input(source)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        misuse(f"{source} is no UTF-8 text", "a machine in JSON belongs there")
+    snapshot = _snapshot_answer(text)
+    if snapshot is not None:
+        return [snapshot]
+    try:
+        return [answer(machine) for machine in machines_from(text)]
+    except MachineError as error:
+        misuse(f"{source}: {error}", "docs/wheel.md shows the form")
+
+
+def _snapshot_answer(text: str) -> Answer | None:
+    """Answer for a snapshot that doctor snapshot wrote; None where the text is none."""
+    from tunedoctor.snapshot import SCHEMA, SnapshotError, from_json  # noqa: PLC0415
+    from tunedoctor.wheels.of_snapshot import machine_of  # noqa: PLC0415
+
+    if SCHEMA not in text[:4000]:
+        return None
+    try:
+        snapshot = from_json(text)
+        return answer(machine_of(snapshot), snapshot)
+    except (SnapshotError, MachineError) as error:
+        misuse(f"the snapshot is of no use: {error}", "doctor snapshot -o FILE writes one")
+
+
+def _of_options(asked: Asked) -> Answer:
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    try:
+        done = blank(asked, own)
+    except MachineError as error:
+        misuse(str(error), _HELP)
+    return answer(done.machine, None, done.assumed)
+
+
+def _of_this_machine(asked: Asked, target: str | None) -> Answer:
+    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+    from tunedoctor.live import take  # noqa: PLC0415
+    from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
+
+    with spinner() as one:
+        snapshot = take(target, watch=one.watch)
+    known = not driver_unknown(snapshot)
+    try:
+        done: Assembled = over(machine_of(snapshot), asked, driver_known=known)
+    except MachineError as error:
+        misuse(str(error), "--platform and the other options describe a machine; " + _HELP)
+    return answer(done.machine, snapshot, done.assumed)
+
+
+def _print(answers: list[Answer], format_: str) -> None:
+    who = this_identity()
+    shown = [_public(one) if format_ == "terminal" else one for one in answers]
+    if format_ == "json":
+        rows = [redact(msgspec.to_builtins(one), who) for one in shown]
+        if len(rows) == 1:
+            write(msgspec.json.format(msgspec.json.encode(rows[0]), indent=2).decode() + "\n")
+            return
+        write("".join(msgspec.json.encode(row).decode() + "\n" for row in rows))
+        return
+    from tunedoctor.render import choice, style  # noqa: PLC0415
+
+    look = style.style_for(sys.stdout, os.environ)
+    write("\n".join(choice.render(one, look) for one in shown))
+
+
+def _public(one: Answer) -> Answer:
+    return msgspec.convert(redact(msgspec.to_builtins(one), this_identity()), Answer)

@@ -1,0 +1,149 @@
+"""The screen of a wheel choice: what to do, why, what else there is, and the commands."""
+
+from tunedoctor.render.style import Style
+from tunedoctor.wheels.answer import Answer
+from tunedoctor.wheels.choice import Action
+from tunedoctor.wheels.machine import Gpu, Machine
+
+INDENT = 11
+_HEADS: dict[Action, str] = {
+    "install": "Install torch",
+    "install_partial": "Install torch for some of the GPUs",
+    "ask": "Two vendors can work: choose one",
+    "upgrade_driver": "Upgrade the NVIDIA driver first",
+    "downgrade_driver": "Go back to an older NVIDIA driver first",
+    "install_driver": "Install the NVIDIA driver first",
+    "use_newer_torch": "A newer torch than the wanted one is needed",
+    "use_older_torch": "An older torch than the wanted one is needed",
+    "change_python": "Another Python is needed",
+    "upgrade_os": "A newer operating system is needed",
+    "use_vendor_build": "The vendor's own build of PyTorch is needed",
+    "build_from_source": "PyTorch has to be built from source",
+    "cpu_only": "Only the CPU build runs here",
+    "fix_requirement": "The wanted range fits no release",
+    "unsupported_platform": "No PyTorch wheel runs on this platform",
+}
+_SYSTEMS = {"linux": "Linux", "wsl": "WSL", "windows": "Windows", "macos": "macOS"}
+
+
+def render(answer: Answer, style: Style) -> str:
+    """Return the screen of an answer."""
+    lines = [*_heading("machine", _machine(answer.machine), style)]
+    lines += _heading("assumed", ", ".join(answer.assumed), style)
+    lines += [*_installed(answer, style), "", *_head(answer, style)]
+    for number, reason in enumerate(answer.reasons):
+        lines += style.wrapped(reason, INDENT, "" if number else "      why")
+    for number, one in enumerate(answer.alternatives):
+        lines += style.wrapped(one, INDENT, "" if number else "       or")
+    if answer.hidden:
+        lines += _row("not for", ", ".join(answer.hidden), style)
+    lines += [*_steering(answer, style), *_commands(answer, style)]
+    return "\n".join(lines) + "\n"
+
+
+def _head(answer: Answer, style: Style) -> list[str]:
+    head = _HEADS[answer.action]
+    if answer.torch_version is None:
+        return [f"{style.mark('error')} {style.paint(head, 'bold')}"]
+    kind = "ok" if answer.action == "install" else "warning"
+    build = f"torch {answer.torch_version}+{answer.variant}"
+    text = build if answer.action == "install" else f"{head}: {build}"
+    lines = [f"{style.mark(kind)} {style.paint(style.plain(text), 'bold')}"]
+    beside = [
+        f"{name} {version}"
+        for name, version in (
+            ("torchvision", answer.torchvision),
+            ("torchaudio", answer.torchaudio),
+        )
+        if version
+    ]
+    if beside:
+        lines += _row("with", " and ".join(beside), style)
+    index = "the default index" if answer.index == "PyPI" else answer.index
+    lines.append(f"{'from':>9}  {index}")
+    if answer.driver_floor:
+        lines += _row("driver", f"{answer.driver_floor} or newer", style)
+    return lines
+
+
+def _installed(answer: Answer, style: Style) -> list[str]:
+    if not answer.installed:
+        return []
+    chosen = f"{answer.torch_version}+{answer.variant}"
+    if answer.installed_fits:
+        text = f"{answer.installed}, which fits this machine"
+    elif answer.same_release and answer.same_release != chosen:
+        release = answer.same_release.partition("+")[0]
+        text = f"{answer.installed}; {answer.same_release} keeps its release: --torch {release}"
+    else:
+        text = answer.installed
+    return _heading("installed", text, style)
+
+
+def _machine(machine: Machine) -> str:
+    libc = "musl" if machine.libc == "musl" else f"glibc {machine.glibc}" if machine.glibc else ""
+    python = machine.env.get("python_full_version", machine.python)
+    free = " free-threaded" if machine.python.endswith("t") else ""
+    parts = [
+        f"{_SYSTEMS[machine.platform]} {machine.macos}".strip() + f" {machine.arch}",
+        libc,
+        f"Python {python.removesuffix('t')}{free}",
+        f"driver {machine.driver_version}" if machine.driver_version else "",
+        *_gpus(machine.gpus),
+        f"wanted torch {machine.torch}" if machine.torch else "",
+    ]
+    return ", ".join(part.replace(" ", "\u00a0") for part in parts if part)
+
+
+def _gpus(gpus: tuple[Gpu, ...]) -> list[str]:
+    if not gpus:
+        return ["no GPU"]
+    counted: dict[str, int] = {}
+    for gpu in gpus:
+        code = gpu.compute_capability or gpu.gfx
+        name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ") or code
+        label = name if not code or code in name else f"{name} ({code})"
+        label += " left out" if gpu.excluded else ""
+        counted[label] = counted.get(label, 0) + 1
+    return [f"{n} \u00d7 {label}" if n > 1 else label for label, n in counted.items()]
+
+
+def _steering(answer: Answer, style: Style) -> list[str]:
+    lines: list[str] = []
+    for one in answer.steering:
+        kind = "note" if one.withstood else "warning"
+        head = f"{style.mark(kind)} {one.setting} = {one.value}  ({one.place})"
+        lines += ["", style.plain(head) if not style.unicode else head]
+        lines += style.wrapped(one.does, INDENT)
+        lines += style.wrapped(one.cure, INDENT, "     cure") if one.cure else []
+    return lines
+
+
+def _commands(answer: Answer, style: Style) -> list[str]:
+    """Commands stand unwrapped, each at the start of its line: they are there to be pasted."""
+    commands = answer.commands
+    if commands is None:
+        return []
+    blocks = (
+        ("pip", "\n".join(commands.pip)),
+        ("uv pip", "\n".join(commands.uv_pip)),
+        ("uv project: pyproject.toml", commands.uv_project),
+        ("Dockerfile", commands.dockerfile),
+        ("requirements.txt", commands.requirements),
+    )
+    lines: list[str] = []
+    for name, text in blocks:
+        if text:
+            lines += ["", style.paint(name, "bold"), *text.rstrip().splitlines()]
+    if answer.environment and answer.machine.platform != "windows":
+        lines += ["", style.paint("before each run", "bold")]
+        lines += [f"export {name}={value}" for name, value in answer.environment.items()]
+    return lines
+
+
+def _heading(name: str, text: str, style: Style) -> list[str]:
+    return [x.replace("\u00a0", " ") for x in style.wrapped(text, INDENT, name)] if text else []
+
+
+def _row(name: str, text: str, style: Style) -> list[str]:
+    return _heading(f"{name:>9}", text, style)

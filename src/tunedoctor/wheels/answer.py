@@ -1,0 +1,132 @@
+"""What `doctor wheel` answers: plain data that the screen and scripts read. Published as a JSON Schema."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from tunedoctor.facts import InstallerConfig, Interpreter, TorchBuild
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.wheels.choice import Action, Choice
+from tunedoctor.wheels.choose import choose
+from tunedoctor.wheels.commands import Commands, commands_of
+from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.rules import driver_floor
+from tunedoctor.wheels.steering import Steer, steering
+
+SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice for one machine, with the commands that carry it out."""
+
+    schema: Literal["doctor.wheel/1"] = SCHEMA
+    action: Action
+    torch_version: str | None
+    """None where the action is not an install."""
+    variant: str | None
+    index: str
+    """URL of the wheel index; "PyPI" where the default index has the build."""
+    torchvision: str
+    torchaudio: str
+    alternatives: tuple[str, ...]
+    """Best first: "2.14.1+cu126", or "2.15.0+cu132 with driver 580 or newer"."""
+    says: tuple[str, ...]
+    """Codes of what the user must hear."""
+    reason: str
+    """The deciding sentence."""
+    reasons: tuple[str, ...]
+    """All sentences, the deciding one first."""
+    hidden: tuple[str, ...] = ()
+    """GPUs that the build does not serve."""
+    environment: dict[str, str] = {}
+    """Variables to set for the build to run."""
+    driver_floor: str = ""
+    """Oldest NVIDIA driver for the build."""
+    assumed: tuple[str, ...] = ()
+    """What nobody told of the machine, and was taken for granted."""
+    installed: str = ""
+    """The torch that is in the target now."""
+    installed_fits: bool | None = None
+    """Whether that one can stay: it is the choice, or as good; None where there is none."""
+    same_release: str = ""
+    """The build with the installed release that fits this machine, where the installed one doesn't."""
+    machine: Machine
+    commands: Commands | None = None
+    steering: tuple[Steer, ...] = ()
+
+
+def answer(
+    machine: Machine, snapshot: Snapshot | None = None, assumed: tuple[str, ...] = ()
+) -> Answer:
+    """Choose for a machine; `snapshot` shows what is installed and configured here, None where nothing here counts."""
+    choice = choose(machine)
+    interpreter = snapshot.find(Interpreter) if snapshot else None
+    torch = snapshot.find(TorchBuild) if snapshot else None
+    config = snapshot.find(InstallerConfig) if snapshot else None
+    installed = _label(torch) if torch else ""
+    build = choice.build
+    floor = ""
+    if build and build.variant.startswith("cu"):
+        windows = machine.platform in ("windows", "wsl")
+        floor = driver_floor(f"{build.variant[2:-1]}.{build.variant[-1]}", windows=windows)
+    if machine.driver_supposed and floor:
+        assumed = (*assumed, f"driver {floor} or newer")
+    fits, same = _installed(machine, choice, installed)
+    return Answer(
+        action=choice.action,
+        torch_version=build.torch_version if build else None,
+        variant=build.variant if build else None,
+        index=choice.index,
+        torchvision=choice.torchvision,
+        torchaudio=choice.torchaudio,
+        alternatives=tuple(f"{one.build} {one.after}".strip() for one in choice.alternatives),
+        says=choice.says,
+        reason=choice.reasons[0] if choice.reasons else "",
+        reasons=choice.reasons,
+        hidden=choice.hidden,
+        environment=choice.environment,
+        driver_floor=floor,
+        assumed=assumed,
+        installed=installed,
+        installed_fits=fits,
+        same_release=same,
+        machine=replace(machine, driver_version="") if machine.driver_supposed else machine,
+        commands=commands_of(
+            choice,
+            machine,
+            installed=installed,
+            python=interpreter.executable if interpreter else "",
+        ),
+        steering=steering(config, choice) if config else (),
+    )
+
+
+def _label(torch: TorchBuild) -> str:
+    """Return "2.14.1+cu130": the wheels of the default index say their variant in torch/version.py alone."""
+    release = torch.version.partition("+")[0]
+    return f"{release}+{torch.variant}" if release and torch.variant else torch.version
+
+
+def _installed(machine: Machine, choice: Choice, installed: str) -> tuple[bool | None, str]:
+    """Tell whether the installed torch can stay, and which build of its release fits where it can't.
+
+    A machine that runs the installed release in another variant keeps its release: less changes.
+    """
+    if not installed:
+        return None, ""
+    release, _, label = installed.partition("+")
+    if machine.platform != "macos" and not label:
+        return None, ""
+    same = choose(replace(machine, torch=f"=={release}"))
+    if same.build is None or same.action != choice.action:
+        return False, ""
+    fits = {str(same.build), *(str(a.build) for a in same.alternatives if not a.after)}
+    if installed in fits or machine.platform == "macos":
+        return True, ""
+    return False, str(same.build)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of an answer."""
+    return msgspec.json.schema(Answer)
