@@ -4,13 +4,16 @@ import os
 import sys
 from collections.abc import Callable
 
-from tunedoctor.facts import Absent, Errors, Fact, Runtime
+from tunedoctor.facts import Absent, Errors, Fact, Runtime, Typed, Wanted
 from tunedoctor.probes.builtin import builtin_probes
 from tunedoctor.probing import examine
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import choose
 
 NOT_DEEP = Absent(why="nothing of the target was run: doctor check --deep does")
+
+
+NO_REPORT = Absent(why="only a pasted text tells")
 
 
 def take(
@@ -20,6 +23,7 @@ def take(
     target = choose(asked, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
     given: tuple[Fact, ...] = (target,)
     snapshot = examine(given, builtin_probes(deep=deep), watch)
+    snapshot = snapshot.having(**{kind.__name__: NO_REPORT for kind in (Typed, Wanted)})
     if deep:
         return snapshot
     return snapshot.having(**{kind.__name__: NOT_DEEP for kind in (Runtime, Errors)})

@@ -28,7 +28,17 @@ from tunedoctor.facts.machine import (
     Memory,
     SharedMemory,
 )
-from tunedoctor.facts.run import Errors, ErrorText, RunDevice, Runtime, Stage
+from tunedoctor.facts.run import (
+    Errors,
+    ErrorText,
+    Frame,
+    Requirement,
+    RunDevice,
+    Runtime,
+    Stage,
+    Typed,
+    Wanted,
+)
 from tunedoctor.facts.target import (
     BrokenDistribution,
     Compilers,
@@ -81,6 +91,8 @@ KINDS: tuple[type[Fact], ...] = (
     Compilers,
     Runtime,
     Errors,
+    Typed,
+    Wanted,
 )
 """The kinds of fact that a Snapshot holds, one of each at most."""
 
@@ -106,6 +118,7 @@ __all__ = [
     "Errors",
     "Fact",
     "FileLimit",
+    "Frame",
     "GpuProcess",
     "Host",
     "InstallerConfig",
@@ -126,6 +139,7 @@ __all__ = [
     "Packages",
     "PciBus",
     "PciDevice",
+    "Requirement",
     "RocmStack",
     "RunDevice",
     "Runtime",
@@ -135,6 +149,8 @@ __all__ = [
     "Stage",
     "Target",
     "TorchBuild",
+    "Typed",
     "Unknown",
+    "Wanted",
     "Xid",
 ]

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from tunedoctor.facts.base import Bytes, Fact
+from tunedoctor.facts.base import Bytes, Count, Fact
 
 Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
 
@@ -66,6 +66,16 @@ class Runtime(Fact, frozen=True):
         return next((s for s in self.stages if s.name == name), None)
 
 
+class Frame(Fact, frozen=True):
+    """One frame of a traceback."""
+
+    file: str
+    line: Count | None = None
+    function: str = ""
+    code: str = ""
+    """The source line, where it was printed."""
+
+
 class ErrorText(Fact, frozen=True):
     """An error that was printed: by a stage of the probe or in a pasted log."""
 
@@ -73,9 +83,39 @@ class ErrorText(Fact, frozen=True):
     """The message, with its type in front: "ImportError: libcudart.so.12: cannot open …"."""
     where: str = ""
     """The stage, the module that failed, or the line of the log."""
+    type: str = ""
+    """Class of the exception as printed, "torch.OutOfMemoryError"; empty where the line names none."""
+    frames: tuple[Frame, ...] = ()
+    """Of a traceback, outermost first; only the innermost 40."""
 
 
 class Errors(Fact, frozen=True):
     """All errors seen, in order. Absent: nothing ran and no log was given."""
 
     errors: tuple[ErrorText, ...]
+
+
+class Typed(Fact, frozen=True):
+    """What somebody typed, as a pasted text shows it after a prompt. Absent: not a report."""
+
+    commands: tuple[str, ...]
+    """Without the prompt, in order: "pip install torch --extra-index-url …", ">>> import torch" without its arrows."""
+
+
+class Requirement(Fact, frozen=True):
+    """One stated requirement."""
+
+    name: str
+    """The package or thing that is required, normalised: torch, python, macos …"""
+    specifier: str
+    """">=2.4", "<1.0,>=0.34.0"."""
+    by: str = ""
+    """Who requires it: a package and its version, where told."""
+    have: str = ""
+    """The version that is there instead, where the same line tells it."""
+
+
+class Wanted(Fact, frozen=True):
+    """What a pasted text says that something requires of the environment. Absent: not a report."""
+
+    requirements: tuple[Requirement, ...]

@@ -8,11 +8,10 @@ from tunedoctor.facts import (
     Container,
     Fact,
     NvidiaAnswer,
-    NvidiaDriver,
-    NvidiaGpus,
     Unknown,
 )
 from tunedoctor.readers import collect_env, messages, nvidia_smi
+from tunedoctor.readers.merge import merged
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.snapshot import Answer, Snapshot
 
@@ -38,7 +37,7 @@ def read_report(text: str) -> Snapshot | None:
     for fact in facts:
         kind = type(fact)
         before = answers.get(kind)
-        answers[kind] = fact if not isinstance(before, kind) else _richer(before, fact)
+        answers[kind] = fact if not isinstance(before, kind) else merged(before, fact)
     return Snapshot(answers)
 
 
@@ -47,19 +46,3 @@ def _read_smi(lines: list[str]) -> list[Fact]:
 
 
 _READERS: tuple[Reader, ...] = (collect_env.read, _read_smi, messages.read)
-
-
-def _richer(one: Fact, other: Fact) -> Fact:
-    """Of two facts of a kind, the one that tells more: nvidia-smi knows the memory, collect_env does not."""
-    if isinstance(one, NvidiaGpus) and isinstance(other, NvidiaGpus):
-
-        def known(gpus: NvidiaGpus) -> tuple[int, int]:
-            return (
-                sum(bool(g.compute_capability) for g in gpus.gpus),
-                sum(g.memory_total is not None for g in gpus.gpus),
-            )
-
-        return max(one, other, key=known)
-    if isinstance(one, NvidiaDriver) and isinstance(other, NvidiaDriver):
-        return max(one, other, key=lambda d: bool(d.cuda))
-    return one

@@ -1,0 +1,91 @@
+"""Put what several readers found of one subject together."""
+
+from typing import TypeVar
+
+import msgspec
+
+from tunedoctor.facts import (
+    Distribution,
+    Environment,
+    Errors,
+    Fact,
+    NvidiaDriver,
+    NvidiaGpus,
+    Packages,
+    Runtime,
+    Typed,
+    Wanted,
+)
+
+F = TypeVar("F", bound=Fact)
+
+
+def merged(one: F, other: F) -> F:
+    """Return a fact that tells what both tell; where they differ, the first has the word."""
+    both = _special(one, other)
+    return both if both is not None else filled(one, other)
+
+
+def filled(one: F, other: F) -> F:
+    """Fill the fields of which `one` says nothing from `other`."""
+    empty = {
+        field.encode_name: getattr(other, field.name)
+        for field in msgspec.structs.fields(type(one))
+        if _says_nothing(getattr(one, field.name), field.default)
+        and not _says_nothing(getattr(other, field.name), field.default)
+    }
+    return msgspec.structs.replace(one, **empty) if empty else one
+
+
+def _says_nothing(value: object, default: object) -> bool:
+    return value is None or value in ("", "unknown", "other", (), {}) or value == default
+
+
+def _special(one: F, other: F) -> F | None:
+    """Return the merged fact of kinds that hold lists; None for the others."""
+    result: Fact | None = None
+    if isinstance(one, Packages) and isinstance(other, Packages):
+        result = _packages(one, other)
+    elif isinstance(one, Environment) and isinstance(other, Environment):
+        result = Environment(variables={**other.variables, **one.variables})
+    elif isinstance(one, Errors) and isinstance(other, Errors):
+        result = Errors(errors=(*one.errors, *other.errors))
+    elif isinstance(one, Typed) and isinstance(other, Typed):
+        result = Typed(commands=(*one.commands, *other.commands))
+    elif isinstance(one, Wanted) and isinstance(other, Wanted):
+        result = Wanted(requirements=(*one.requirements, *other.requirements))
+    elif isinstance(one, NvidiaGpus) and isinstance(other, NvidiaGpus):
+        result = max(one, other, key=_known)
+    elif isinstance(one, NvidiaDriver) and isinstance(other, NvidiaDriver):
+        first = max(one, other, key=lambda d: bool(d.cuda))
+        second = other if first is one else one
+        result = filled(first, second) if first.version == second.version else first
+    elif isinstance(one, Runtime) and isinstance(other, Runtime):
+        result = filled(msgspec.structs.replace(one, stages=(*one.stages, *other.stages)), other)
+    return result  # type: ignore[return-value]  # made of two facts of this kind
+
+
+def _known(gpus: NvidiaGpus) -> tuple[int, int, int]:
+    return (
+        sum(bool(g.compute_capability) for g in gpus.gpus),
+        sum(g.memory_total is not None for g in gpus.gpus),
+        len(gpus.gpus),
+    )
+
+
+def _packages(one: Packages, other: Packages) -> Packages:
+    """Unite by name; requirements that either tells are kept."""
+    found: dict[str, Distribution] = {d.name: d for d in one.distributions}
+    for d in other.distributions:
+        before = found.get(d.name)
+        if before is None:
+            found[d.name] = d
+        elif before.version in ("", d.version):
+            found[d.name] = filled(before, d)
+    return Packages(
+        distributions=tuple(found.values()),
+        broken=tuple(dict.fromkeys((*one.broken, *other.broken))),
+        copies=tuple(dict.fromkeys((*one.copies, *other.copies))),
+        conda={**other.conda, **one.conda},
+        complete=one.complete or other.complete,
+    )
