@@ -207,8 +207,12 @@ def list_command() -> None:
 
 
 @app.command("schema")
-def schema_command() -> None:
-    """Print the JSON Schema of check --format json."""
+def schema_command(
+    name: Annotated[
+        str, typer.Argument(metavar="[report|wheel]", help="Of check and triage, or of wheel.")
+    ] = "report",
+) -> None:
+    """Print the JSON Schema of what --format json gives."""
     from tunedoctor.cli.schema import schema  # noqa: PLC0415
 
-    raise typer.Exit(schema())
+    raise typer.Exit(schema(name))

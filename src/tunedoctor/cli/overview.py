@@ -7,11 +7,12 @@ Look
   check     find problems; reads only, takes a quarter of a second
   triage    the same diagnosis from a report that somebody pasted
   explain   tell all about one finding, as in: doctor explain driver-too-old
+  wheel     name the PyTorch build that is right for a machine, and install lines
   list      name checks, fixes and plug-ins
 
 Write down
   snapshot  all facts, redacted: doctor snapshot -o FILE
-  schema    the JSON Schema of doctor check --format json
+  schema    the JSON Schema of what --format json gives
 
 Exit codes  0 ready   1 findings   2 misuse, or could not tell   130 stopped
 Options     --target PATH  --deep  --only ID  --skip ID  --format F  -q  -v

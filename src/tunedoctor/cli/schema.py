@@ -1,12 +1,28 @@
 """doctor schema."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
+from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.report import json_schema
 
 
-def schema() -> int:
-    """Print the JSON Schema of a report; returns the exit code."""
-    write(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode() + "\n")
+def _wheel() -> dict[str, Any]:
+    from tunedoctor.wheels.answer import schema  # noqa: PLC0415
+
+    return schema()
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {"report": json_schema, "wheel": _wheel}
+
+
+def schema(name: str) -> int:
+    """Print the JSON Schema of a kind of output; returns the exit code."""
+    make = SCHEMAS.get(name)
+    if make is None:
+        misuse(f"there is no schema of {name!r}", f"choose one of {', '.join(SCHEMAS)}")
+    write(msgspec.json.format(msgspec.json.encode(make()), indent=2).decode() + "\n")
     return 0
