@@ -216,3 +216,19 @@ def schema_command(
     from tunedoctor.cli.schema import schema  # noqa: PLC0415
 
     raise typer.Exit(schema(name))
+
+
+@app.command("update")
+def update_command(
+    index: Annotated[
+        str, typer.Option("--index", metavar="URL", help="Ask this mirror of PyTorch's index.")
+    ] = "",
+    format_: Format = "terminal",
+    force: Annotated[bool, typer.Option("--force", help="Ask within a day too.")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,  # noqa: FBT002
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no network.")] = False,  # noqa: FBT002
+) -> None:
+    """Learn the newest PyTorch wheels from the index; at most once a day."""
+    from tunedoctor.cli.update import update  # noqa: PLC0415
+
+    raise typer.Exit(update(index, format_, force=force, dry_run=dry_run, is_offline=offline))

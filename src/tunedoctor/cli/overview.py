@@ -10,6 +10,9 @@ Look
   wheel     name the PyTorch build that is right for a machine, and install lines
   list      name checks, fixes and plug-ins
 
+Keep up
+  update    learn the newest PyTorch wheels from the index
+
 Write down
   snapshot  all facts, redacted: doctor snapshot -o FILE
   schema    the JSON Schema of what --format json gives

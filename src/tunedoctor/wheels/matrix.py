@@ -1,11 +1,12 @@
 """The wheel table in the shape in which choices are made: releases newest first, versions parsed, read once."""
 
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any, Literal, NamedTuple
 
 from packaging.version import Version
 
-from tunedoctor.tables.load import table
+from tunedoctor.tables.load import CARRIED, table
 from tunedoctor.versions import parts, pep440, specifiers
 from tunedoctor.wheels.rules import (
     Family,
@@ -39,6 +40,8 @@ class CudaBuild(NamedTuple):
     major_of_default: bool
     """Its CUDA major is that of the release's default wheel, which extension wheels are built for."""
     default: bool
+    carried: bool = False
+    """Its list of code is that of an older release: `doctor update` saw the file, and pages don't tell its code."""
 
 
 class RocmBuild(NamedTuple):
@@ -155,7 +158,7 @@ def _release(data: Any, version: str) -> Release:  # noqa: ANN401  a row of the 
             for family, found in row["cuda"].items()
         },
         rocm=tuple(
-            _rocm(data, parsed, variant)
+            _rocm(data, parsed, variant, row.get("rocm_gfx", {}).get(variant, ()))
             for variant in row["rocm"].get("linux_x86_64", ())
             if f"rocm.{variant}" not in unverified
         ),
@@ -186,14 +189,15 @@ def _cuda(data: Any, version: str, row: Any, family: Family, variant: str) -> Cu
         glibc=parts(glibc_floor(version, variant, family)) if family.startswith("linux") else (),
         major_of_default=variant[:-1] == default[:-1],
         default=variant == default,
+        carried=bool(archs) and str(archs["basis"]).startswith(CARRIED),
     )
 
 
 _NEVER = "999999"
 
 
-def _rocm(data: Any, version: Version, variant: str) -> RocmBuild:  # noqa: ANN401
-    """Targets by the release's build script; where that isn't verified, those measured on the index of the variant."""
+def _rocm(data: Any, version: Version, variant: str, named: Iterable[str]) -> RocmBuild:  # noqa: ANN401
+    """Targets that the requirements name, else by the release's build script, else as measured on the index."""
     rocm = variant.removeprefix("rocm")
     sure: set[str] = set()
     doubted: set[str] = set()
@@ -201,6 +205,8 @@ def _rocm(data: Any, version: Version, variant: str) -> RocmBuild:  # noqa: ANN4
         if row["torch"].startswith("ROCm") or not _inside(row["torch"], version.release, rocm):
             continue
         (doubted if row.get("confidence") == "unverified" else sure).update(row["gfx"])
+    if named:
+        sure = set(named)
     if not sure:
         sure = set(data["rocm"]["gfx_by_index_uv"].get(variant, ()))
     for row in data["rocm"]["works_in_practice"]:

@@ -162,7 +162,13 @@ def python_tag(interpreter: Interpreter) -> str:
 
 
 def glibc_floor(version: str, variant: str, where: Family) -> str:
-    """Return the glibc that a Linux wheel needs: 2.17 for old releases, 2.28 since (traps in the table)."""
+    """Return the glibc that a Linux wheel needs: as its file says where the table holds that, else by the rule."""
+    stated: dict[str, str] = (release_row(version) or {}).get("glibc", {}).get(where, {})
+    return stated.get(variant) or glibc_rule(version, variant, where)
+
+
+def glibc_rule(version: str, variant: str, where: str) -> str:
+    """Return 2.17 for old releases, 2.28 since (traps in the table)."""
     last_old = "2.6.0" if where == "linux_x86_64" else "2.5.1"
     old = within(version, f"<={last_old}") and not (
         variant == "cu126" and within(version, "==2.6.0")

@@ -1,0 +1,86 @@
+"""doctor update."""
+
+import os
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.output import write
+from tunedoctor.cli.progress import spinner
+from tunedoctor.probes.installer_config import pip_settings, places_for, together, uv_settings
+from tunedoctor.refresh.indexes import indexes, offline
+from tunedoctor.refresh.update import Mode, Outcome, UpdateError
+from tunedoctor.refresh.update import update as bring
+from tunedoctor.tables.place import cache_file
+from tunedoctor.wording import listed
+
+MANY = 5
+"""Kept builds that are named; the rest is counted."""
+
+
+def update(index: str, format_: str, *, force: bool, dry_run: bool, is_offline: bool) -> int:
+    """Bring the wheel table up to date and say what changed; returns 0, or 2 where that can't be."""
+    if format_ not in FORMATS:
+        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+    settings = _settings()
+    says = "--offline" if is_offline else offline(settings, os.environ)
+    if says:
+        return _not(f"{says} says that no network is to be asked", format_)
+    try:
+        places = indexes(index, settings)
+    except ValueError as error:
+        misuse(str(error), "name one as in https://download.pytorch.org/whl")
+    mode: Mode = "show" if dry_run else "now" if force else "due"
+    try:
+        with spinner() as one:
+            one.watch(["wheel index"])
+            outcome = bring(cache_file(), places, datetime.now(UTC), mode)
+    except UpdateError as error:
+        return _not(str(error), format_)
+    write(_json(outcome) if format_ == "json" else _text(outcome))
+    return 0
+
+
+def _settings() -> dict[str, str]:
+    home = os.path.expanduser("~")  # noqa: PTH111
+    places = places_for(sys.platform, os.environ, home, sys.prefix)
+    return together(
+        [*pip_settings(places.pip, os.environ), *uv_settings(places.uv, None, os.environ)]
+    ).settings
+
+
+def _not(why: str, format_: str) -> int:
+    if format_ == "json":
+        write(_encoded({"schema": SCHEMA, "state": "refused", "why": why}))
+    else:
+        sys.stderr.write(f"doctor: {why}; the wheel table stays as it was\n")
+    return 2
+
+
+SCHEMA = "doctor.update/1"
+
+
+def _json(outcome: Outcome) -> str:
+    return _encoded({"schema": SCHEMA, **outcome._asdict()})
+
+
+def _encoded(data: dict[str, object]) -> str:
+    return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
+
+
+def _text(outcome: Outcome) -> str:
+    if outcome.state == "recent":
+        return f"The wheel table of {outcome.date} was updated within the last day; --force asks again.\n"
+    lines = [f"  {change}" for change in outcome.changes] or ["  nothing new"]
+    head = "Would change:" if outcome.state == "shown" else "The wheel table is up to date:"
+    lines = [head, *lines]
+    lines += [f"  left out: {one}" for one in outcome.left_out]
+    lines += [f"  not told: {one}" for one in outcome.untold]
+    if outcome.kept:
+        lines.append(f"  kept, though the index does not name it: {listed(outcome.kept, MANY)}")
+    dates = f"in use until now {outcome.before}, shipped {outcome.shipped}"
+    if outcome.state == "updated":
+        dates = f"now of {outcome.date}; {dates}; it lies in {outcome.file}"
+    return "\n".join([*lines, f"Wheel table: {dates}."]) + "\n"

@@ -1,0 +1,204 @@
+"""Ask the indexes: which pages, in which order, and what is refused."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from tunedoctor.refresh.derive import File, Seen, releases
+from tunedoctor.refresh.fetch import Fetcher, FetchError, Limits, host_of
+from tunedoctor.refresh.indexes import Indexes
+from tunedoctor.refresh.known import least_files
+from tunedoctor.refresh.merge import Learned
+from tunedoctor.refresh.page import Link, Page, parsed
+from tunedoctor.refresh.requires import admits, needs
+from tunedoctor.versions import at_least, parts
+
+PROJECTS = ("torch", "torchvision", "torchaudio")
+DETAILED = 6
+"""Releases whose metadata is read, newest first: between two updates there are one or two new ones."""
+TRIED = 4
+"""Releases of a companion whose metadata is read to find the pair of a torch."""
+_FAMILIES = ("linux_x86_64", "linux_aarch64", "win_amd64")
+
+
+class RefusedError(Exception):
+    """A page or file is not what it has to be; the message is a sentence that says why, without its full stop."""
+
+
+class Answer(NamedTuple):
+    """What the indexes said."""
+
+    seen: dict[str, Seen]
+    learned: dict[str, Learned]
+    files: dict[str, int]
+    sources: tuple[str, ...]
+    untold: tuple[str, ...]
+    """What could not be learned and is taken over from older releases, a sentence each."""
+
+
+Get = Callable[[str], bytes]
+Metadata = Callable[[Link], bytes]
+
+
+def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401  a wheel table
+    """Read the pages of torch and its companions, and metadata of the releases that the table does not know.
+
+    Raises:
+        RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
+        FetchError: PyTorch's index can't be had.
+    """
+    get = Fetcher(indexes.hosts, limits).get
+    pages = {project: _page(indexes.torch, project, table, get) for project in PROJECTS}
+    links = {project: page.links for project, page in pages.items()}
+    seen = releases(links["torch"])
+    items = table["releases"]["items"]
+    doubted = {"torchvision_pair", "pypi_default"}
+    unsure = [v for v in seen if v not in items or doubted & set(items[v]["unverified"])][
+        -DETAILED:
+    ]
+    metadata = cache(partial(_metadata, get))
+    companions = {
+        project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
+    }
+    default, untold = _default(indexes, limits) if unsure else ({}, [])
+    learned: dict[str, Learned] = {}
+    for version in unsure:
+        pins = _pins(default.get(version), indexes, limits)
+        vision, sure = _companion(version, companions["torchvision"], metadata)
+        audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
+        learned[version] = pins._replace(
+            torchvision=vision,
+            pair_sure=sure,
+            torchaudio=audio if audio_sure else "",
+            rocm_gfx=_gfx(seen[version], metadata),
+        )
+        if not pins.default:
+            untold.append(f"{version}: the default index does not tell its CUDA variant")
+    files = {project: page.files(project) for project, page in pages.items()}
+    sources = tuple(f"{indexes.torch}{project}/" for project in PROJECTS)
+    return Answer(
+        seen, learned, files, (*sources, *([indexes.default] if default else [])), tuple(untold)
+    )
+
+
+def _page(index: str, project: str, table: Any, get: Get) -> Page:  # noqa: ANN401
+    url = f"{index}{project}/"
+    page = _whole(url, get(url))
+    found, least = page.files(project), least_files(table, project)
+    if found < least:
+        msg = f"{url} names {found} files of {project}, and {least} are known: refused"
+        raise RefusedError(msg)
+    return page
+
+
+def _whole(url: str, data: bytes) -> Page:
+    page = parsed(data, url)
+    if not page.whole:
+        what = "ends before its end" if page.links else "is no page of an index"
+        msg = f"{url} {what}: refused"
+        raise RefusedError(msg)
+    return page
+
+
+def _metadata(get: Get, link: Link) -> bytes:
+    """Return the metadata of a wheel, checked by the hash that the page states; b"" where none can be had.
+
+    Raises:
+        RefusedError: the hash is another.
+    """
+    if not link.metadata_sha256:
+        return b""
+    url = f"{link.url}.metadata"
+    try:
+        data = get(url)
+    except FetchError:
+        return b""
+    if sha256(data).hexdigest() != link.metadata_sha256:
+        msg = f"{url} has another hash than its page states: refused"
+        raise RefusedError(msg)
+    return data
+
+
+def _default(indexes: Indexes, limits: Limits) -> tuple[dict[str, Seen], list[str]]:
+    """Return release -> what the default index has of it; without an answer, why."""
+    if not indexes.default:
+        return {}, ["no default index is known: neither pip nor uv is here to name it"]
+    url = f"{indexes.default}torch/"
+    fetcher = Fetcher(frozenset({host_of(url)}), limits)
+    try:
+        data = fetcher.get(url)
+    except FetchError as error:
+        return {}, [f"the default index was not read: {error}"]
+    return releases(_whole(url, data).links), []
+
+
+def _pins(seen: Seen | None, indexes: Indexes, limits: Limits) -> Learned:
+    """Read what the wheels of the default index pin, for each platform family."""
+    default: dict[str, str] = {}
+    pins = Learned()
+    for family in _FAMILIES if seen else ():
+        files = [f for f in seen.files if f.name.family == family] if seen else []
+        file = max(files, key=_newest_python, default=None)
+        if file is None:
+            continue
+        # files lie on hosts of their own; what comes from there is checked by the hash of the page
+        hosts = frozenset({host_of(indexes.default), host_of(file.link.url)})
+        metadata = _metadata(Fetcher(hosts, limits).get, file.link)
+        if not metadata:
+            continue
+        need = needs(metadata, family, file.name.python)
+        default[family] = need.variant
+        if family == "linux_x86_64":
+            pins = Learned(
+                triton=need.pin("triton"),
+                cudnn=need.pin(r"nvidia-cudnn(?:-cu\d+)?"),
+                nccl=need.pin(r"nvidia-nccl(?:-cu\d+)?"),
+                toolkit=need.pin("cuda-toolkit"),
+            )
+    return pins._replace(default=default)
+
+
+def _newest_python(file: File) -> tuple[bool, tuple[int, ...]]:
+    return (not file.name.python.endswith("t"), parts(file.name.python))
+
+
+def _companion(torch: str, seen: Mapping[str, Seen], metadata_of: Metadata) -> tuple[str, bool]:
+    """Return the newest release that allows this torch, and whether it pins exactly this one; "" if none is found."""
+    allows = ""
+    for version in list(seen)[: -TRIED - 1 : -1]:
+        file = max(seen[version].files, key=_plainest)
+        metadata = metadata_of(file.link)
+        if not metadata:
+            continue
+        name = file.name
+        family = name.family if name.family in _FAMILIES else "linux_x86_64"
+        python = name.python if at_least(name.python, "3") else "3.12"
+        match admits(needs(metadata, family, python), torch):
+            case "pinned":
+                return version, True
+            case "open":
+                allows = allows or version
+            case _:
+                pass
+    return allows, False
+
+
+def _plainest(file: File) -> tuple[bool, bool, tuple[int, ...]]:
+    name = file.name
+    return (
+        name.family in ("linux_x86_64", "any"),
+        not name.python.endswith("t"),
+        parts(name.python),
+    )
+
+
+def _gfx(seen: Seen, metadata_of: Metadata) -> dict[str, tuple[str, ...]]:
+    """Return ROCm variant -> gfx targets that its requirements name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for variant in seen.variants("linux_x86_64", "rocm"):
+        file = next(f for f in seen.files if f.name.variant == variant)
+        gfx = needs(metadata_of(file.link), "linux_x86_64", file.name.python).gfx
+        if gfx:
+            found[variant] = gfx
+    return found

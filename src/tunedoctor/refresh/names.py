@@ -1,0 +1,100 @@
+"""Names of wheel files -> release, variant, platform family, Python tag, glibc floor."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import InvalidVersion
+
+VARIANT = re.compile(r"cpu|xpu|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?")
+_FAMILIES = (
+    (re.compile(r"(?:many)?linux.*_x86_64"), "linux_x86_64"),
+    (re.compile(r"(?:many)?linux.*_aarch64"), "linux_aarch64"),
+    (re.compile(r"win_amd64"), "win_amd64"),
+    (re.compile(r"macosx_\d+_\d+_arm64"), "macos_arm64"),
+    (re.compile(r"macosx_\d+_\d+_x86_64"), "macos_x86_64"),
+)
+_LABELS = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
+"""Old names of platform tags -> glibc: PEP 513, 571, 599."""
+
+
+class WheelName(NamedTuple):
+    """What the name of a wheel says."""
+
+    project: str
+    release: str
+    variant: str
+    """cu132, rocm7.2, xpu, cpu; "cpu" for wheels without a label, those of macOS too."""
+    family: str
+    """linux_x86_64 …; "any" for wheels without compiled code."""
+    tag: str
+    """manylinux_2_28_x86_64; of several the one with the lowest floor."""
+    python: str
+    """3.12, 3.14t, "any"."""
+    glibc: str
+    """Floor; "" where the tag says none: macOS, Windows, plain linux_x86_64."""
+
+
+def wheel_name(name: str, url: str = "") -> WheelName | None:
+    """Read a file name; None where it is none, a pre-release, or of a label, platform or Python that isn't known.
+
+    `url`: a file for Linux on aarch64 without a label is of the variant whose folder it lies in (torch 2.5 cu124).
+    """
+    try:
+        project, version, _, tags = parse_wheel_filename(name)
+    except (InvalidWheelFilename, InvalidVersion, ValueError):
+        return None
+    if version.is_prerelease or version.epoch:
+        return None
+    best: tuple[tuple[int, ...], str, str, Tag] | None = None
+    for tag in tags:
+        family = _family(tag.platform)
+        if not family or not _python(tag):
+            continue
+        glibc = _glibc(tag.platform)
+        key = (*(int(part) for part in glibc.split(".") if part), 0, 0)[:2]
+        if best is None or (key, tag.platform) < (best[0], best[3].platform):
+            best = (key, family, glibc, tag)
+    if best is None:
+        return None
+    _, family, glibc, tag = best
+    variant = version.local or _of_folder(url, family)
+    if not VARIANT.fullmatch(variant):
+        return None
+    return WheelName(project, version.public, variant, family, tag.platform, _python(tag), glibc)
+
+
+def _family(platform: str) -> str:
+    if platform == "any":
+        return "any"
+    return next((family for shape, family in _FAMILIES if shape.fullmatch(platform)), "")
+
+
+def _python(tag: Tag) -> str:
+    """Return "3.12" of cp312-cp312, "3.14t" of cp314-cp314t, "any" of py3-none; "" for others."""
+    if tag.interpreter in ("py3", "py2.py3") and tag.abi == "none":
+        return "any"
+    found = re.fullmatch(r"cp(\d)(\d{1,3})", tag.interpreter)
+    if not found or tag.abi not in (tag.interpreter, f"{tag.interpreter}t"):
+        return ""
+    return f"{found[1]}.{int(found[2])}{'t' * tag.abi.endswith('t')}"
+
+
+def _glibc(platform: str) -> str:
+    found = re.match(r"manylinux_(\d+)_(\d+)_", platform)
+    if found:
+        return f"{found[1]}.{found[2]}"
+    return _LABELS.get(platform.partition("_")[0], "")
+
+
+def _of_folder(url: str, family: str) -> str:
+    if family != "linux_aarch64" or not url:
+        return "cpu"
+    try:
+        folders = unquote(urlsplit(url).path).split("/")[:-1]
+    except ValueError:
+        return "cpu"
+    named = [one for one in folders if re.fullmatch(r"cu\d{2,3}", one)]
+    return named[-1] if named else "cpu"

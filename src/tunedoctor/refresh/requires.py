@@ -1,0 +1,103 @@
+"""What the metadata of a wheel (PEP 566, 658) says of its CUDA, its torch and its gfx targets."""
+
+import re
+from collections.abc import Iterable
+from email.parser import HeaderParser
+from typing import NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+ENVIRONMENTS = {
+    "linux_x86_64": {
+        "platform_system": "Linux",
+        "sys_platform": "linux",
+        "platform_machine": "x86_64",
+    },
+    "linux_aarch64": {
+        "platform_system": "Linux",
+        "sys_platform": "linux",
+        "platform_machine": "aarch64",
+    },
+    "win_amd64": {
+        "platform_system": "Windows",
+        "sys_platform": "win32",
+        "platform_machine": "AMD64",
+    },
+}
+"""Platform family -> what its markers see."""
+
+
+class Needs(NamedTuple):
+    """The requirements of a wheel that hold on one platform, without extras."""
+
+    requirements: tuple[Requirement, ...]
+
+    def pin(self, pattern: str) -> str:
+        """Return the version ("13.2.2") or range ("~=3.9.0") that a project of this name is held to; "" for none."""
+        for one in self.requirements:
+            if re.fullmatch(pattern, one.name.lower().replace("_", "-")):
+                specifier = str(one.specifier)
+                return specifier.removeprefix("==").removesuffix(".*")
+        return ""
+
+    @property
+    def variant(self) -> str:
+        """The CUDA variant that the wheel is of: by its cuda-toolkit, else by its CUDA runtime; "cpu" without."""
+        pinned = self.pin("cuda-toolkit") or self.pin(r"nvidia-cuda-runtime(?:-cu\d+)?")
+        found = re.match(r"(\d{1,2})\.(\d)(?!\d)", pinned)
+        return f"cu{found[1]}{found[2]}" if found else "cpu"
+
+    @property
+    def gfx(self) -> tuple[str, ...]:
+        """Targets (gfx942 …) named by the extras of the rocm package: rocm[device-gfx942]; () for device-all."""
+        extras = {e for one in self.requirements if one.name.lower() == "rocm" for e in one.extras}
+        return tuple(
+            sorted(m[1] for e in extras if (m := re.fullmatch(r"device-(gfx[0-9a-f]{3,5})", e)))
+        )
+
+
+def needs(metadata: bytes, family: str, python: str) -> Needs:
+    """Read Requires-Dist of a METADATA file for a platform family and Python ("3.12"); unreadable lines are left."""
+    headers = HeaderParser().parsestr(metadata.decode("utf-8", "replace"))
+    return Needs(tuple(_holding(headers.get_all("Requires-Dist", []), family, python)))
+
+
+def _holding(lines: Iterable[str], family: str, python: str) -> Iterable[Requirement]:
+    version = python.rstrip("t")
+    environment = {
+        **ENVIRONMENTS.get(family, {}),
+        "python_version": version,
+        "python_full_version": f"{version}.1",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "os_name": "nt" if family.startswith("win") else "posix",
+        "extra": "",
+    }
+    for line in lines:
+        try:
+            one = Requirement(str(line))
+            if one.marker is None or one.marker.evaluate(environment):
+                yield one
+        except (InvalidRequirement, ValueError, KeyError):
+            continue
+
+
+def named(metadata: bytes) -> tuple[str, str]:
+    """Return name and version that a METADATA file states; "" where it lacks them."""
+    headers = HeaderParser().parsestr(metadata.decode("utf-8", "replace"))
+    return str(headers.get("Name", "")).strip().lower(), str(headers.get("Version", "")).strip()
+
+
+def admits(one: Needs, torch: str) -> str:
+    """Return how a companion holds torch: "pinned" to exactly this release, "open" if it allows it, else ""."""
+    for requirement in one.requirements:
+        if requirement.name.lower() == "torch":
+            # a wheel of one variant can name its label: ==2.16.0+cu132
+            public = SpecifierSet(re.sub(r"\+[A-Za-z0-9.]+", "", str(requirement.specifier)))
+            if not public.contains(Version(torch), prereleases=True):
+                return ""
+            exact = any(s.operator in ("==", "===") for s in public)
+            return "pinned" if exact else "open"
+    return "open"

@@ -1,0 +1,91 @@
+"""One update: ask the indexes, lay what they say over the table in use, store it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from tunedoctor.refresh import store
+from tunedoctor.refresh.ask import RefusedError, ask
+from tunedoctor.refresh.fetch import FetchError, Limits
+from tunedoctor.refresh.indexes import Indexes
+from tunedoctor.refresh.merge import MergeError, merged
+from tunedoctor.tables.load import WHEELS, shipped, wheel_table_with
+from tunedoctor.tables.updated import UpdatedError, laid_over, read
+
+Mode = Literal["due", "now", "show"]
+
+
+class Outcome(NamedTuple):
+    """What an update came to."""
+
+    state: Literal["updated", "shown", "recent"]
+    """`shown`: asked, and nothing was written; `recent`: not asked, since a day has not gone by."""
+    shipped: str
+    """Date of the shipped table."""
+    date: str
+    """Date of the table in use from now on."""
+    before: str
+    """Date of the table in use until now."""
+    file: str
+    changes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+class UpdateError(Exception):
+    """No update; the cache is as it was. The message is a sentence without its full stop."""
+
+
+def update(
+    file: Path,
+    indexes: Indexes,
+    now: datetime,
+    mode: Mode = "due",
+    limits: Limits = Limits(),  # noqa: B008  a tuple
+) -> Outcome:
+    """Bring the updated table in `file` up to date, unless that was done within a day before `now`.
+
+    `mode`: `now` asks within a day too; `show` tells what would change and writes nothing.
+
+    Raises:
+        UpdateError: unreachable, refused, or not to be written.
+    """
+    own = shipped(WHEELS)
+    in_use = wheel_table_with(file)
+    today = now.astimezone(UTC).date().isoformat()
+    if mode == "due" and _recent(file, now, used=in_use.source == "updated"):
+        return Outcome("recent", own["as_of"], in_use.date, in_use.date, str(file))
+    if today < in_use.date:
+        msg = (
+            f"the clock says {today}, and the table in use is of {in_use.date}: set the clock right"
+        )
+        raise UpdateError(msg)
+    try:
+        said = ask(indexes, in_use.data, limits)
+        result = merged(own, in_use.data, said.seen, said.learned, said.files, today)
+        laid_over(own, result.overlay)  # what can't be read back is not stored
+        if mode != "show":
+            store.write(file, result.overlay, list(said.sources), now)
+    except (FetchError, RefusedError, MergeError, UpdatedError, store.StoreError) as error:
+        raise UpdateError(str(error)) from None
+    return Outcome(
+        state="shown" if mode == "show" else "updated",
+        shipped=own["as_of"],
+        date=in_use.date if mode == "show" else today,
+        before=in_use.date,
+        file=str(file),
+        changes=result.changes,
+        left_out=result.left_out,
+        kept=result.kept,
+        untold=said.untold,
+        sources=said.sources,
+    )
+
+
+def _recent(file: Path, now: datetime, *, used: bool) -> bool:
+    try:
+        return used and store.asked_lately(read(file).fetched, now)
+    except UpdatedError:
+        return False
