@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from tunedoctor.facts import Absent, Errors, Fact, Runtime, Typed, Wanted
+from tunedoctor.facts import Absent, Errors, Fact, IndexAnswer, Runtime, Typed, Wanted
 from tunedoctor.probes.builtin import builtin_probes
 from tunedoctor.probing import examine
 from tunedoctor.snapshot import Snapshot
@@ -23,7 +23,9 @@ def take(
     target = choose(asked, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
     given: tuple[Fact, ...] = (target,)
     snapshot = examine(given, builtin_probes(deep=deep), watch)
-    snapshot = snapshot.having(**{kind.__name__: NO_REPORT for kind in (Typed, Wanted)})
+    snapshot = snapshot.having(
+        **{kind.__name__: NO_REPORT for kind in (IndexAnswer, Typed, Wanted)}
+    )
     if deep:
         return snapshot
     return snapshot.having(**{kind.__name__: NOT_DEEP for kind in (Runtime, Errors)})

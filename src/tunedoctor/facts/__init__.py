@@ -32,6 +32,8 @@ from tunedoctor.facts.run import (
     Errors,
     ErrorText,
     Frame,
+    IndexAnswer,
+    Refusal,
     Requirement,
     RunDevice,
     Runtime,
@@ -93,6 +95,7 @@ KINDS: tuple[type[Fact], ...] = (
     Errors,
     Typed,
     Wanted,
+    IndexAnswer,
 )
 """The kinds of fact that a Snapshot holds, one of each at most."""
 
@@ -121,6 +124,7 @@ __all__ = [
     "Frame",
     "GpuProcess",
     "Host",
+    "IndexAnswer",
     "InstallerConfig",
     "IntelGpu",
     "Interpreter",
@@ -139,6 +143,7 @@ __all__ = [
     "Packages",
     "PciBus",
     "PciDevice",
+    "Refusal",
     "Requirement",
     "RocmStack",
     "RunDevice",

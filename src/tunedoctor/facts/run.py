@@ -113,9 +113,41 @@ class Requirement(Fact, frozen=True):
     """Who requires it: a package and its version, where told."""
     have: str = ""
     """The version that is there instead, where the same line tells it."""
+    missing: bool = False
+    """The same line says that it is not installed at all."""
 
 
 class Wanted(Fact, frozen=True):
     """What a pasted text says that something requires of the environment. Absent: not a report."""
 
     requirements: tuple[Requirement, ...]
+
+
+class Refusal(Fact, frozen=True):
+    """One requirement for which an installer found no file that this interpreter can use."""
+
+    name: str
+    """Normalised: torch."""
+    specifier: str = ""
+    """As asked: "==2.9.1+cu128"; empty where any version would have done."""
+    reason: Literal["version", "nothing", "python", "abi", "platform", "unknown"] = "unknown"
+    """version: others are offered, none that fits. nothing: the index has no version for this interpreter, or does
+    not know the name. python, abi, platform: files there are, for other Pythons, ABIs or systems."""
+    offered: tuple[str, ...] | None = None
+    """Versions that the index offers to this interpreter, as printed; None where no list was printed."""
+    python_floors: tuple[tuple[str, str], ...] = ()
+    """(version, Requires-Python) of the versions that were ignored for the Python's sake."""
+    tag: str = ""
+    """The tag of this interpreter that nothing matches: cp313, manylinux_2_17_x86_64, win32."""
+    wheel_tags: tuple[str, ...] = ()
+    """Tags of the wheels that there are: cp39, macosx_11_0_arm64; or the name of the one that was refused."""
+    index: str = ""
+    """The index that was asked, where told."""
+    installer: Literal["pip", "uv", "poetry", "conda", ""] = ""
+
+
+class IndexAnswer(Fact, frozen=True):
+    """What package indexes answered to an install that failed. Absent: not a report."""
+
+    refusals: tuple[Refusal, ...]
+    """In the order of the text, one for each requirement."""
