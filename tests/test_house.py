@@ -20,6 +20,7 @@ LAYERS = (
     ("snapshot", "findings", "tables", "config"),
     ("wiring", "wording"),
     ("wheels",),
+    ("refresh",),
     ("advice",),
     ("api",),
     ("checks", "fixes"),
