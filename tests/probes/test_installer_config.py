@@ -84,6 +84,14 @@ def test_secrets_stay_out() -> None:
     assert uv_settings([], None, variables) == []
 
 
+def test_variables_that_stand_for_the_hardware_are_taken() -> None:
+    variables = {"UV_CUDA_DRIVER_VERSION": "535.1", "UV_AMD_GPU_ARCHITECTURE": "gfx1100"}
+    assert together(uv_settings([], None, variables)).settings == {
+        "uv.cuda-driver-version": "535.1",
+        "uv.amd-gpu-architecture": "gfx1100",
+    }
+
+
 def test_places_on_linux() -> None:
     found = places_for("linux", {}, "/home/me", "/v")
     assert found.pip == (

@@ -16,8 +16,10 @@ from tunedoctor.probing import probe
 STEERING = frozenset(
     {
         "allow-unsafe",
+        "amd-gpu-architecture",
         "constraint",
         "constraint-dependencies",
+        "cuda-driver-version",
         "default-index",
         "exclude-newer",
         "extra-index-url",
@@ -44,6 +46,7 @@ STEERING = frozenset(
         "prefix",
         "prerelease",
         "python",
+        "python-platform",
         "python-preference",
         "python-version",
         "require-hashes",

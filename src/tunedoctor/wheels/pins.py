@@ -1,0 +1,119 @@
+"""What is installed together: torch, the companions that belong to it, and their exact versions with labels."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.versions import parts
+from tunedoctor.wheels.choice import Build, Choice
+from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.matrix import Numbers
+from tunedoctor.wheels.rules import release_row
+from tunedoctor.wheels.situation import family_of
+
+BACKENDS = frozenset(
+    (
+        *("cpu", "xpu", "cu117", "cu118", "cu120", "cu121", "cu122", "cu123", "cu124", "cu125"),
+        *("cu126", "cu128", "cu129", "cu130", "cu132"),
+        *("rocm5.3", "rocm5.4", "rocm5.4.2", "rocm5.5", "rocm5.6", "rocm5.7", "rocm6.0", "rocm6.1"),
+        *("rocm6.2", "rocm6.2.4", "rocm6.3", "rocm6.4", "rocm7.0", "rocm7.1", "rocm7.2"),
+    )
+)
+"""Values of uv's --torch-backend (uv 0.13.9, its --help) among the variants that the table knows."""
+
+
+class Pin(NamedTuple):
+    """One package at one version."""
+
+    name: str
+    version: str
+    label: str = ""
+    """Local label: "cu126"; "" where the file carries none, or where nobody saw whether it does."""
+
+    def __str__(self) -> str:
+        """Return "torch==2.14.1+cu126"."""
+        return f"{self.name}=={self.version}" + (f"+{self.label}" if self.label else "")
+
+
+class Pins(msgspec.Struct, frozen=True):
+    """What one install takes."""
+
+    packages: tuple[Pin, ...]
+    """torch first, then torchvision and torchaudio where they belong to the release."""
+    index: str
+    """URL of the one index; "" for the default index."""
+    backend: str
+    """Value for uv's --torch-backend; "" where uv knows none, or where the default index has the build."""
+    numpy1: bool
+    """The release was built for NumPy 1, and torchvision would bring a newer one."""
+    triton: str
+    """Package that only the build's own index has, which a uv project has to name: triton-rocm; "" for none."""
+    replaced: tuple[str, ...]
+    """Packages to install anew: their pin carries no label, so another variant of the same version would stay."""
+    removed: tuple[str, ...]
+    """Packages to remove first: another vendor's Triton, whose files lie in the same folder."""
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Requirements as a requirements file has them."""
+        return (*map(str, self.packages), *(["numpy<2"] if self.numpy1 else []))
+
+
+def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "") -> Pins:
+    """Return the set for a build; `installed` is the torch that is there: "2.14.1+cu130", "2.14.1", or ""."""
+    family = family_of(machine)
+    release = parts(build.torch_version)
+    row = release_row(build.torch_version) or {}
+    default = choice.index == "PyPI"
+    labels = {"torch": "" if default or _unlabelled(family, release) else build.variant}
+    sure = "torchvision_pair" not in row.get("unverified", ())
+    arm = family == "linux_aarch64" and release < _ARM_COMPANIONS_LABELLED
+    labels["torchvision"] = labels["torch"] if sure and not arm else ""
+    labels["torchaudio"] = labels["torch"] if not arm else ""
+    versions = {"torch": build.torch_version, "torchvision": choice.torchvision}
+    # torchaudio ended with 2.11: what later releases find there was built for that one
+    if parts(choice.torchaudio)[:2] == release[:2]:
+        versions["torchaudio"] = choice.torchaudio
+    packages = tuple(Pin(name, v, labels[name]) for name, v in versions.items() if v)
+    there, _, variant = installed.partition("+")
+    same = there == build.torch_version and variant != build.variant and not default
+    system = {"wsl": "linux"}.get(machine.platform, machine.platform)
+    return Pins(
+        packages=packages,
+        index="" if default else choice.index,
+        backend=build.variant if not default and build.variant in BACKENDS else "",
+        numpy1=row.get("numpy_abi", {}).get(system) == 1,
+        triton=triton_of(build.variant, release) if system == "linux" else "",
+        replaced=tuple(pin.name for pin in packages if same and not pin.label),
+        removed=_other_tritons(there, variant, build, release) if system == "linux" else (),
+    )
+
+
+_ARM_COMPANIONS_LABELLED = (2, 11)
+"""aarch64: torchvision 0.24.1 and torchaudio 2.9.1 have no label, those of 2.11 have one (files seen on the index)."""
+
+
+def _unlabelled(family: str, release: Numbers) -> bool:
+    """Tell where torch's own file carries no label: macOS, and aarch64 before 2.6 (cu124 and cpu)."""
+    return family.startswith("macos") or (family == "linux_aarch64" and release < (2, 6))
+
+
+def triton_of(variant: str, release: Numbers) -> str:
+    """Return the package that holds Triton for a ROCm or XPU build; "" for CUDA, whose Triton every index has.
+
+    pytorch-triton-rocm up to 2.9, triton-rocm since; the same for XPU.
+    """
+    kind = "rocm" if variant.startswith("rocm") else variant
+    if kind not in ("rocm", "xpu"):
+        return ""
+    return f"triton-{kind}" if release >= (2, 10) else f"pytorch-triton-{kind}"
+
+
+def _other_tritons(there: str, variant: str, build: Build, release: Numbers) -> tuple[str, ...]:
+    """Return the Triton of the installed torch where the new one brings another, into the same folder."""
+    if not there:
+        return ()
+    # without a label it came from the default index, which has CUDA builds
+    old = "triton" if not variant or variant.startswith("cu") else triton_of(variant, parts(there))
+    new = "triton" if build.variant.startswith("cu") else triton_of(build.variant, release)
+    return (old,) if old and old != new else ()
