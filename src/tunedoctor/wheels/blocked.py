@@ -20,11 +20,32 @@ class WayOut(NamedTuple):
     found: tuple[Found, ...]
     after: str
     """What it takes, in words: "on Python 3.13"."""
+    nearest: Found | None = None
+    """Where it takes a newer torch: the release next to what was asked for, if another one."""
 
-    @property
-    def alternative(self) -> Alternative:
-        """The best build of it."""
-        return Alternative(self.found[0].build, self.after)
+
+def alternatives_of(ways: list[WayOut]) -> tuple[Alternative, ...]:
+    """Return the best build of each way out, and the one next to what was asked for."""
+    found: list[Alternative] = []
+    for way in ways:
+        found.append(Alternative(way.found[0].build, way.after))
+        if way.nearest is not None:
+            found.append(Alternative(way.nearest.build, way.after))
+    return tuple(dict.fromkeys(found))
+
+
+def label_of(wanted: str) -> str:
+    """Return "cu124" of "==2.6.0+cu124"; "" where no label is asked for."""
+    found = _LABEL.search(wanted)
+    return found[0].removeprefix("+") if found else ""
+
+
+def without_label(wanted: str) -> str:
+    """Return "==2.6.0" of "==2.6.0+cu124"."""
+    return _LABEL.sub("", wanted)
+
+
+_LABEL = re.compile(r"\+[A-Za-z0-9.]+")
 
 
 class _Step(NamedTuple):
@@ -53,8 +74,11 @@ def double_ways_out(s: Situation, picker: Picker) -> list[WayOut]:
             if second.action == first.action or first.action in found:
                 continue
             if way := _try(s, second, picker, first.question):
-                after = " and ".join(filter(None, (first.after, way.after)))
-                found[first.action] = WayOut(first.action, way.found, after)
+                after = " and ".join(filter(None, (_after(s, first, way.found), way.after)))
+                action = first.action
+                if action == "use_newer_torch":
+                    action = _direction(s.question.torch, way.found[0])
+                found[first.action] = WayOut(action, way.found, after)
     return list(found.values())
 
 
@@ -62,17 +86,23 @@ def _try(s: Situation, step: _Step, picker: Picker, before: Question) -> WayOut 
     found = picker(step.question)
     if not found:
         return None
-    action, after = step.action, step.after
+    action = step.action
     if action == "use_newer_torch":
         action = _direction(before.torch, found[0])
-        after = ""
-    if action == "upgrade_driver":
-        q = s.question
-        floor = floor_of(found[0].release, q.family, found[0].variant, windows=q.windows)
-        after = f"with driver {floor_words(floor)} or newer"
-        end = newest_driver(s.gpus)
-        after += f", up to branch {end[0]}" if end != NEWEST else ""
-    return WayOut(action, found, after)
+        nearest = _nearest_newer(before, found[0], picker) if action == "use_newer_torch" else None
+        return WayOut(action, found, "", nearest)
+    return WayOut(action, found, _after(s, step, found))
+
+
+def _after(s: Situation, step: _Step, found: tuple[Found, ...]) -> str:
+    """Say what a step takes."""
+    if step.action != "upgrade_driver":
+        return step.after
+    q = s.question
+    floor = floor_of(found[0].release, q.family, found[0].variant, windows=q.windows)
+    end = newest_driver(s.gpus)
+    upto = f", up to branch {end[0]}" if end != NEWEST else ""
+    return f"with driver {floor_words(floor)} or newer{upto}"
 
 
 def _steps(s: Situation, q: Question) -> Iterator[_Step]:
@@ -83,8 +113,8 @@ def _steps(s: Situation, q: Question) -> Iterator[_Step]:
     for python in nearest(q.python):
         yield _Step("change_python", q._replace(python=python), f"on Python {python}")
     if "+" in q.torch:
-        without = re.sub(r"\+[A-Za-z0-9.]+", "", q.torch)
-        yield _Step("fix_requirement", q._replace(torch=without), "without the label")
+        without = q._replace(torch=without_label(q.torch))
+        yield _Step("fix_requirement", without, "without the label")
     if q.torch:
         yield _Step("use_newer_torch", q._replace(torch=""), "")
     if q.glibc != NEWEST:
@@ -112,6 +142,17 @@ def nearest(python: str) -> list[str]:
         (tag for tag in others if not tag.endswith("t") or threaded),
         key=distance,
     )
+
+
+def _nearest_newer(q: Question, newest: Found, picker: Picker) -> Found | None:
+    """Return the build of the first release above the range that fits, where that isn't the newest."""
+    inside = [release.parsed for release, _ in allowed(q.torch)]
+    for release in reversed(releases()):
+        if inside and max(inside) < release.parsed < newest.release.parsed:
+            found = picker(q._replace(torch=f"=={release.version}"))
+            if found:
+                return found[0]
+    return None
 
 
 def _direction(wanted: str, found: Found) -> Action:

@@ -54,14 +54,35 @@ def first_release(capabilities: frozenset[str], family: str) -> str:
 def without_code(
     capabilities: frozenset[str], family: str, torch: str, python: str
 ) -> tuple[tuple[Release, CudaBuild], ...]:
-    """Return the builds in range, with a wheel for the Python, that lack code for a GPU: newest release first."""
+    """Return the builds in range, with a wheel for the Python, that lack code for a GPU: newest release first.
+
+    Of one release the build that the default index has comes first, and those that were seen before others.
+    """
     return tuple(
         (release, build)
-        for release, _ in allowed(torch)
+        for release, labels in allowed(torch)
         if python in release.pythons.get(family, ())
-        for build in release.cuda.get(family, ())
+        for build in sorted(
+            release.cuda.get(family, ()), key=lambda b: (not b.default, not b.verified)
+        )
+        if labels is None or build.variant in labels
         if not serves(build.codes, capabilities, build.cuda)
     )
+
+
+def first_rocm_release(targets: frozenset[str]) -> str:
+    """Return the first release with a ROCm build for all of these gfx targets; "" where there is none."""
+    for release in reversed(releases()):
+        if any(targets <= build.targets | build.doubted for build in release.rocm):
+            return release.version
+    return ""
+
+
+@lru_cache(maxsize=1024)
+def in_no_rocm(target: str, torch: str) -> bool:
+    """Tell whether the releases in range have ROCm builds, and none of them holds code for a gfx target."""
+    builds = [b for r, _ in allowed(torch) for b in r.rocm]
+    return bool(builds) and not any(target in b.targets | b.doubted for b in builds)
 
 
 def build_of(release: Release, family: str, variant: str) -> CudaBuild | None:

@@ -65,8 +65,7 @@ def machine_from(row: object) -> Machine:
     if not isinstance(gpus, list) or len(gpus) > MOST_GPUS:
         msg = f"gpus is no list of at most {MOST_GPUS} GPUs"
         raise MachineError(msg)
-    torch = _text(row, "torch")
-    wanted(torch)
+    torch = wanted(_text(row, "torch"))
     return Machine(
         platform=_PLATFORMS[platform],
         arch=_text(row, "arch") or ("arm64" if platform == "macos" else "x86_64"),
@@ -85,7 +84,7 @@ def machine_from(row: object) -> Machine:
 
 def wanted(torch: str) -> str:
     """Return a wanted range as a specifier: "2.6" means "==2.6.*". Raises MachineError."""
-    text = torch.strip()
+    text = re.sub(r"^(?:py)?torch(?![\w.-])\s*", "", torch.strip())
     if re.fullmatch(r"\d+(\.\d+)?", text):
         text = f"=={text}.*"
     elif re.fullmatch(r"\d+\.\d+\.\d+(\+[A-Za-z0-9.]+)?", text):

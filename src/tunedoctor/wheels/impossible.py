@@ -2,14 +2,11 @@
 
 import re
 
-from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Alternative, Choice
+from tunedoctor.wheels.jetson import jetpack_of
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import pick_cpu, pick_cuda
 from tunedoctor.wheels.situation import Said, Situation, arch_of, tag_of
-
-_JETPACK_OF_L4T = {32: 4, 34: 5, 35: 5, 36: 6, 38: 7, 39: 7}
-"""Major of the L4T release -> JetPack."""
 
 
 def impossible(s: Situation) -> Choice | None:
@@ -43,7 +40,8 @@ def _no_cpython(machine: Machine) -> Choice | None:
 def _rosetta(s: Situation) -> Choice | None:
     if s.machine.platform != "macos" or arch_of(s.machine) != "x86_64":
         return None
-    if not any(_says_apple(key, value) for key, value in s.machine.env.items()):
+    apple = any(re.search(r"\bApple M\d", gpu.name) for gpu in s.machine.gpus)
+    if not apple and not any(_says_apple(key, value) for key, value in s.machine.env.items()):
         return None
     why = (
         "this Python is built for Intel and runs under Rosetta on an Apple processor: it sees no wheel newer "
@@ -61,7 +59,9 @@ def _says_apple(key: str, value: str) -> bool:
     if re.search(r"rosetta|translated", key, re.IGNORECASE):
         return value.strip().lower() not in ("", "0", "false", "no", "none")
     return bool(
-        re.search(r"\barm64\b|Apple (?:M\d|silicon|processor)|rosetta", value, re.IGNORECASE)
+        re.search(
+            r"\barm64\b|\baarch64\b|Apple (?:M\d|silicon|processor)|rosetta", value, re.IGNORECASE
+        )
     )
 
 
@@ -127,29 +127,3 @@ def _old_jetson(s: Situation) -> Choice | None:
         "not built for: take the wheels that NVIDIA and the Jetson community publish for that JetPack"
     )
     return _answer("use_vendor_build", ("jetson_needs_vendor_wheels", why))
-
-
-def jetpack_of(machine: Machine) -> int | None:
-    """Return the major of JetPack on a Jetson, 0 where only its age is known, None elsewhere or from 7 where not told.
-
-    L4T 36 and older, or a driver below 580, tell a JetPack up to 6.
-    """
-    text = " ".join(
-        v for k, v in machine.env.items() if re.search(r"tegra|jetpack|l4t", k + v, re.IGNORECASE)
-    )
-    if named := re.search(r"JetPack\s*(\d+)", text, re.IGNORECASE):
-        return int(named[1])
-    if named := re.search(r"(?:\bR|L4T\s*(?:R|release)?\s*)(\d{2})\b", text, re.IGNORECASE):
-        l4t = int(named[1])
-        return _JETPACK_OF_L4T.get(l4t, 7 if l4t > 36 else 0)
-    jetson = any(
-        re.search(r"nvgpu|\bOrin\b|Xavier|Tegra|Jetson", g.name, re.IGNORECASE)
-        for g in machine.gpus
-    )
-    jetson = jetson or any(
-        g.compute_capability in ("5.3", "6.2", "7.2", "8.7") for g in machine.gpus
-    )
-    if jetson and machine.platform == "linux" and arch_of(machine) == "arm64":
-        driver = parts(machine.driver_version)
-        return None if driver >= (580,) else 0
-    return None

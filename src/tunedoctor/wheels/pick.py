@@ -71,7 +71,7 @@ def pick_rocm(q: Question) -> tuple[Found, ...]:
 
     A release whose list is verified comes before a newer one where it is not.
     """
-    if q.family != "linux_x86_64":
+    if q.family != "linux_x86_64" or q.windows:  # under WSL, AMD's own builds alone reach the GPU
         return ()
     targets = frozenset(native_gfx(one) for one in q.gfx)
     for sure in (True, False):
@@ -123,6 +123,11 @@ def override_of(gfx: str) -> str:
     return ok.get(gfx, "")
 
 
+def unlabelled(family: str, variant: str) -> bool:
+    """Tell whether the files of a variant carry no label, so that a requirement with one finds nothing."""
+    return family.startswith("macos") or (family == "linux_aarch64" and variant == "cu124")
+
+
 def _with_wheels(q: Question) -> Iterator[tuple[Release, Allowed]]:
     for release, labels in allowed(q.torch):
         if q.python in release.pythons.get(q.family, ()):
@@ -145,7 +150,9 @@ def _cuda_fits(build: CudaBuild, q: Question, labels: Allowed) -> bool:
     return (
         q.driver >= build.floor[q.windows]
         and q.glibc >= build.glibc
-        and _named(build.variant, labels)
+        and (
+            labels is None or (build.variant in labels and not unlabelled(q.family, build.variant))
+        )
         and serves(build.codes, q.capabilities, build.cuda)
     )
 

@@ -1,12 +1,13 @@
 """What must be said where nothing fits: the constraint in the way, and what its removal gives."""
 
 from tunedoctor.versions import parts
-from tunedoctor.wheels.blocked import WayOut
+from tunedoctor.wheels.blocked import WayOut, label_of
 from tunedoctor.wheels.matrix import allowed, releases
-from tunedoctor.wheels.pick import Question
+from tunedoctor.wheels.pick import Question, unlabelled
 from tunedoctor.wheels.say_cuda import about_code, about_old_gpus, opt_ins
-from tunedoctor.wheels.say_release import INTEL_MAC, about_system
-from tunedoctor.wheels.situation import Said, Situation
+from tunedoctor.wheels.say_release import INTEL_MAC, NO_LABEL, about_system
+from tunedoctor.wheels.say_rocm import about_gfx
+from tunedoctor.wheels.situation import Said, Situation, driver_words, names_of
 
 
 def about_blocked(s: Situation, ways: list[WayOut]) -> list[Said]:
@@ -24,12 +25,33 @@ def about_blocked(s: Situation, ways: list[WayOut]) -> list[Said]:
         first.action == "upgrade_driver" and not _has_python(q) and "change_python" in actions
     ):
         said += _no_python(s)
-    if any(way.action in ("use_older_torch", "use_newer_torch") for way in ways):
+    if s.gpus.nvidia and any(way.action in _OTHER_RELEASE for way in ways):
         said += about_code(s, newer=first.action == "use_newer_torch")
+    if s.gpus.amd and not s.gpus.nvidia:
+        said += about_gfx(s, newer=first.action == "use_newer_torch")
     said += [*about_system(s, None), *about_old_gpus(s)]
+    if label_of(q.torch) and unlabelled(q.family, label_of(q.torch)):
+        said.append(NO_LABEL if q.family == "linux_aarch64" else ("", _MACOS_LABEL))
     if s.question.family == "macos_x86_64":
         said.append(INTEL_MAC)
     return said
+
+
+_OTHER_RELEASE = ("use_older_torch", "use_newer_torch", "fix_requirement")
+_MACOS_LABEL = "wheels for macOS carry no label on any index"
+
+
+def about_nothing(s: Situation, vendor: str) -> list[Said]:
+    """Return what to say where no build of any release serves the GPUs of a vendor."""
+    names = names_of(s.gpus.of(vendor))
+    if vendor == "nvidia" and s.question.family == "linux_aarch64":
+        why = f"no aarch64 build of any release was compiled for {names}"
+        return [("gpu_not_in_aarch64_builds", why)]
+    if vendor == "amd" and s.question.family == "linux_aarch64":
+        return [("gpu_not_supported", "ROCm builds are made for Linux on x86_64 alone")]
+    if vendor == "intel":
+        return [("gpu_not_supported", "XPU builds are made for x86_64 alone")]
+    return [("gpu_not_supported", f"no torch since 2.0 has a build with code for {names}")]
 
 
 def _python_against_driver(s: Situation, ways: list[WayOut]) -> list[Said]:
@@ -48,15 +70,21 @@ def _python_against_driver(s: Situation, ways: list[WayOut]) -> list[Said]:
 
 def _no_python(s: Situation) -> list[Said]:
     q = s.question
-    wanted = q.torch or "any release"
+    wanted = f"torch {q.torch}" if q.torch else "torch"
+    has = [r for r, _ in allowed(q.torch) if q.python in r.pythons.get(q.family, ())]
     tags = {t for r, _ in allowed(q.torch) for t in r.pythons.get(q.family, ())}
-    said: list[Said] = [
-        ("python_not_supported", f"torch {wanted} has no wheel for Python {q.python} here")
-    ]
-    if tags and parts(q.python) < min(parts(t) for t in tags):
-        said.append(
-            ("python_old", f"the oldest Python with wheels of it is {min(tags, key=parts)}")
-        )
+    if has:
+        span = f"{has[-1].version} to {has[0].version}" if len(has) > 1 else has[0].version
+        why = f"for Python {q.python} {wanted} has wheels of {span}, and none of them fits here"
+    else:
+        why = f"{wanted} has no wheel for Python {q.python} here"
+    said: list[Said] = [("python_not_supported", why)]
+    if not has and tags and parts(q.python) < min(parts(t) for t in tags):
+        why = f"the oldest Python with wheels of it is {min(tags, key=parts)}"
+        said.append(("python_old", why))
+    elif has and parts(q.python) < min(parts(t) for t in allowed("")[0][0].pythons[q.family]):
+        why = f"torch {has[0].version} is the last with wheels for Python {q.python}"
+        said.append(("python_old", why))
     if q.python == "3.13t":
         said.append(
             (
@@ -81,11 +109,11 @@ def _in_words(s: Situation, way: WayOut) -> str:
         case "upgrade_os":
             return f"a newer system gives {build} {way.after}"
         case "fix_requirement":
-            return f"{s.question.torch} names a variant that does not fit; {build} does"
+            return f"{s.question.torch} names a build that does not fit; {build} does"
         case _:
             return f"another release does: {build}"
 
 
 def _driver_in_words(s: Situation, way: WayOut) -> str:
-    have = s.machine.driver_version
-    return f"driver {have} is too old for {way.found[0].build}: it runs {way.after}"
+    have = driver_words(s.machine)
+    return f"{have} is too old for {way.found[0].build}: it runs {way.after}"

@@ -13,10 +13,32 @@ from tunedoctor.wheels.coverage import (
     in_none,
     without_code,
 )
+from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.matrix import CudaBuild, allowed
 from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda
-from tunedoctor.wheels.situation import Said, Situation, driver_words, floor_words, newest_driver
+from tunedoctor.wheels.situation import (
+    Said,
+    Situation,
+    driver_words,
+    floor_words,
+    names_of,
+    newest_driver,
+)
 from tunedoctor.wheels.targets import is_data_centre, is_vgpu
+
+ASK_ADMIN: Said = (
+    "vgpu_ask_admin",
+    "the driver of a virtual GPU follows its host: ask who runs it",
+)
+
+
+def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
+    """Tell whether GPUs are virtual ones, by their names or by what is known of the machine."""
+    told = any(
+        "vgpu" in key.lower() and value.strip().lower() not in ("", "0", "false", "no", "none")
+        for key, value in machine.env.items()
+    )
+    return told or any(is_vgpu(g) for g in gpus)
 
 
 def about_cuda(s: Situation, best: Found) -> tuple[list[Said], list[Alternative]]:
@@ -37,7 +59,8 @@ def about_cuda(s: Situation, best: Found) -> tuple[list[Said], list[Alternative]
         said.append(("upgrade_driver_gives_newer_torch", f"{need} it would be {newer[0].build}"))
         more.append(Alternative(newer[0].build, need))
         said += opt_ins(s, newer[0])
-        if any("/compat" in value for value in s.machine.env.values()):
+        compat = any("/compat" in value for value in s.machine.env.values())
+        if compat and all(is_data_centre(g) for g in s.gpus.nvidia):
             more.append(Alternative(newer[0].build, "with cuda-compat kept on the path (opt-in)"))
     said += [*_passed_over(s, best), *about_old_gpus(s)]
     if not best.verified and (sure := _verified(q)) and sure.build != best.build:
@@ -51,7 +74,12 @@ def about_old_gpus(s: Situation) -> list[Said]:
     said: list[Said] = []
     lacking = [c for c in s.gpus.capabilities if in_no_cuda13(c, q.family, q.torch)]
     if lacking:
-        why = f"no CUDA 13 build holds code for {by_capability(s, lacking)}"
+        within = (
+            f" of torch {q.torch}"
+            if any(not in_no_cuda13(c, q.family, "") for c in lacking)
+            else ""
+        )
+        why = f"no CUDA 13 build{within} holds code for {by_capability(s, lacking)}"
         said.append(("gpu_not_in_cuda13_builds", why))
     for capability in sorted(s.gpus.capabilities):
         if ends := dropped_by(capability, q.family, q.torch):
@@ -67,7 +95,7 @@ def about_code(s: Situation, *, newer: bool) -> list[Said]:
     q = s.question
     lacking = sorted(c for c in q.capabilities if in_none(c, q.family, q.torch))
     if not lacking:
-        return []
+        return [*about_no_cuda(s), *_passed_over(s, None)]
     names = by_capability(s, lacking)
     said: list[Said] = [
         ("gpu_not_in_this_build", f"no build of torch {q.torch} here holds code for {names}")
@@ -82,14 +110,27 @@ def about_code(s: Situation, *, newer: bool) -> list[Said]:
     return said
 
 
+def about_no_cuda(s: Situation) -> list[Said]:
+    """Say where the releases asked for have no CUDA build for aarch64 at all."""
+    q = s.question
+    inside = allowed(q.torch)
+    if q.family != "linux_aarch64" or not inside or any(r.cuda.get(q.family) for r, _ in inside):
+        return []
+    names = names_of(s.gpus.nvidia)
+    why = f"torch {q.torch} has no CUDA build for aarch64, and what a plain install gives there is the CPU build"
+    return [
+        ("pypi_aarch64_is_cpu", why),
+        ("gpu_not_in_aarch64_builds", f"it holds no code for {names}"),
+    ]
+
+
 def opt_ins(s: Situation, found: Found) -> list[Said]:
     """Say what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
     said: list[Said] = []
     gpus = s.gpus.nvidia
-    if any(is_vgpu(g) for g in gpus):
-        why = "the driver of a virtual GPU follows its host: ask who runs it"
-        said.append(("vgpu_ask_admin", why))
-    if s.machine.platform == "linux" and gpus and all(is_data_centre(g) for g in gpus):
+    if virtual(s.machine, gpus):
+        said.append(ASK_ADMIN)
+    elif s.machine.platform == "linux" and gpus and all(is_data_centre(g) for g in gpus):
         cuda = found.variant.removeprefix("cu")
         if cuda.isdigit() and newest_driver(s.gpus) == NEWEST:
             why = (
@@ -128,12 +169,16 @@ def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
     return " and ".join(names)
 
 
-def _passed_over(s: Situation, best: Found) -> list[Said]:
+def _passed_over(s: Situation, best: Found | None) -> list[Said]:
     """Say which build, newer in release or CUDA than the choice and open to this driver, lacks code for a GPU."""
     q = s.question
-    chosen = build_of(best.release, q.family, best.variant)
+    chosen = build_of(best.release, q.family, best.variant) if best else None
     for release, build in without_code(q.capabilities, q.family, q.torch, q.python):
-        newer = release.parsed > best.release.parsed or (chosen and build.toolkit > chosen.toolkit)
+        newer = (
+            best is None
+            or release.parsed > best.release.parsed
+            or (chosen is not None and build.toolkit > chosen.toolkit)
+        )
         if newer and q.driver >= build.floor[q.windows]:
             why = f"{release.version}+{build.variant} holds no code for {_lacking(build, s)}"
             return [("gpu_not_in_this_build", why)]

@@ -2,10 +2,12 @@
 
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Alternative
-from tunedoctor.wheels.matrix import Release, allowed
+from tunedoctor.wheels.machine import Gpu
+from tunedoctor.wheels.matrix import Release, allowed, releases
 from tunedoctor.wheels.pick import NEWEST, Found, Question
 from tunedoctor.wheels.say_cuda import about_cuda, about_default_build
-from tunedoctor.wheels.situation import Said, Situation, driver_words
+from tunedoctor.wheels.say_rocm import about_rocm
+from tunedoctor.wheels.situation import Said, Situation, driver_words, names_of
 
 
 def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], list[Alternative]]:
@@ -13,15 +15,12 @@ def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], l
     best = found[0]
     said: list[Said] = [("", _why(s, best))]
     more: list[Alternative] = []
-    if not best.verified:
-        said.append(
-            ("", f"{best.build} was not seen on the index, or its list of code was not read")
-        )
+    said += _not_sure(s, best)
     if s.gpus.nvidia and best.variant.startswith("cu"):
         cuda_said, more = about_cuda(s, best)
         said += cuda_said
     if s.gpus.amd and best.variant.startswith("rocm"):
-        said += _about_rocm(s, best)
+        said += about_rocm(s, best)
     said += [*_about_python(s.question, best.release), *about_system(s, best.release)]
     said += _about_default(s, best)
     system = {"wsl": "linux"}.get(s.machine.platform, s.machine.platform)
@@ -39,31 +38,61 @@ INTEL_MAC = (
 
 
 def _why(s: Situation, best: Found) -> str:
-    gpus = [g.name for g in (s.gpus.nvidia or s.gpus.amd or s.gpus.intel)]
-    names = " and ".join(dict.fromkeys(gpus))
-    newest = allowed(s.question.torch)[0][0]
-    place = "the newest torch" if best.release is newest else "the newest that fits"
-    if best.variant.startswith("cu"):
-        return f"{best.build} is {place}: it holds code for {names} and runs on {driver_words(s.machine)}"
+    wanted = s.question.torch
+    within = [release for release, _ in allowed(wanted)]
+    if len(within) == 1:
+        place = f"the build of {wanted} for this machine"
+    elif best.release is releases()[0]:
+        place = "the newest torch"
+    elif best.release is within[0]:
+        place = f"the newest torch within {wanted}"
+    else:
+        place = "the newest torch that fits"
     if best.variant in ("cpu", "mps"):
-        return f"{best.build} is {place} for this system and Python"
-    return f"{best.build} is {place} with code for {names}"
+        return f"{best.build} is {place}"
+    known = [g for g in _served(s, best) if g.compute_capability or g.gfx or g.vendor == "intel"]
+    code = f"holds code for {names_of(known)}" if known else ""
+    runs = f"runs on {driver_words(s.machine)}" if best.variant.startswith("cu") else ""
+    return f"{best.build} is {place}: it {' and '.join(filter(None, (code, runs)))}".removesuffix(
+        ": it "
+    )
 
 
-def _about_rocm(s: Situation, best: Found) -> list[Said]:
+def _served(s: Situation, best: Found) -> tuple[Gpu, ...]:
+    """Return the GPUs that a build is for."""
+    if best.variant.startswith("cu"):
+        return s.gpus.nvidia
+    return s.gpus.amd if best.variant.startswith("rocm") else s.gpus.intel
+
+
+def _not_sure(s: Situation, best: Found) -> list[Said]:
     said: list[Said] = []
-    old = sorted({g.gfx for g in s.gpus.amd} & {"gfx906", "gfx900"})
-    if old:
-        why = (
-            f"rocBLAS holds no kernels for {' and '.join(old)} from ROCm 6.4 on, although torch lists it: rocm6.3 is "
-            "the last that works"
+    if not best.verified and best.variant.startswith("cu"):
+        said.append(
+            ("", f"{best.build} was not seen on the index, or its list of code was not read")
         )
-        said.append(("rocblas_dropped_gfx906", why))
-    if not best.verified:
-        targets = ", ".join(sorted(s.question.gfx))
-        why = f"that it holds code for {targets} was read in a build script, not measured"
+    unknown = [
+        g for g in _served(s, best) if not (g.compute_capability or g.gfx or g.vendor == "intel")
+    ]
+    if unknown and best.variant.startswith("cu"):
+        why = (
+            f"the compute capability of {names_of(unknown)} is not known here, nor whether the build holds code for "
+            "it: nvidia-smi --query-gpu=name,compute_cap --format=csv tells"
+        )
+        said.append(("", why))
+    elif unknown and best.variant.startswith("rocm"):
+        why = (
+            f"the gfx target of {names_of(unknown)} is not known here, nor whether the build holds code for it: "
+            "rocminfo tells"
+        )
         said.append(("", why))
     return said
+
+
+NO_LABEL: Said = (
+    "no_local_label_on_aarch64",
+    "the aarch64 files of cu124 carry no label: torch==2.5.1 from that index, never torch==2.5.1+cu124",
+)
 
 
 def _about_python(q: Question, chosen: Release) -> list[Said]:
@@ -96,17 +125,36 @@ def about_system(s: Situation, chosen: Release | None) -> list[Said]:
         if q.glibc < (2, 17):
             why = f"torch needs glibc 2.17, newer releases 2.28; here is {s.machine.glibc}"
         said.append(("glibc_too_old_for_newer", why))
+    elif build := _of_newer_glibc(s, chosen):
+        why = f"{build} needs glibc 2.28; here is {s.machine.glibc}"
+        said.append(("glibc_too_old_for_newer", why))
     floors = [r.macos.get(q.python, ()) for r in with_python] if q.family == "macos_arm64" else []
     if late := [floor for floor in floors if q.macos < floor]:
         floor = ".".join(map(str, min(late)))
         why = f"newer torch needs macOS {floor}; here is {s.machine.macos}"
         said.append(("macos_too_old_for_newer", why))
-        if any(len(set(r.macos.values())) > 1 and q.macos < r.macos[q.python] for r in with_python):
-            why = f"wheels for Python {q.python} are tagged macOS {floor}, those for older Pythons less"
+        tagged = [r for r in with_python if min(r.macos.values()) <= q.macos < r.macos[q.python]]
+        if tagged:
+            floor = ".".join(map(str, tagged[0].macos[q.python]))
+            why = (
+                f"the {tagged[0].version} wheel for Python {q.python} is tagged macOS {floor}, that for older Pythons "
+                "lower"
+            )
             said.append(("macos_tag", why))
     if q.family == "macos_x86_64" and chosen is not None and newer:
         said.append(INTEL_MAC)
     return said
+
+
+def _of_newer_glibc(s: Situation, chosen: Release | None) -> str:
+    """Return a CUDA build of the releases in question that glibc alone keeps away; "" where there is none."""
+    q = s.question
+    for release, labels in allowed(q.torch) if s.gpus.nvidia and q.glibc != NEWEST else ():
+        for build in release.cuda.get(q.family, ()) if chosen in (None, release) else ():
+            named = labels is None or build.variant in labels
+            if named and q.glibc < build.glibc and q.driver >= build.floor[q.windows]:
+                return f"{release.version}+{build.variant}"
+    return ""
 
 
 def _about_default(s: Situation, best: Found) -> list[Said]:
@@ -123,8 +171,7 @@ def _about_default(s: Situation, best: Found) -> list[Said]:
             why = f"a plain install of {best.release.version} on aarch64 gives the CPU build"
             said.append(("pypi_aarch64_is_cpu", why))
         if best.variant == "cu124":
-            why = "the aarch64 files of cu124 carry no label: torch==2.5.1 from that index, never torch==2.5.1+cu124"
-            said.append(("no_local_label_on_aarch64", why))
+            said.append(NO_LABEL)
     if best.variant.startswith("cu") and default.startswith("cu"):
         said += about_default_build(s, best, default)
     newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons.get(q.family, ())), None)

@@ -1,10 +1,14 @@
 """A machine made ready for the choice: its GPUs sorted, its versions comparable."""
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tunedoctor.versions import parts
-from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.jetson import DRIVER_OF_JETPACK_7, jetpack_of
+from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.matrix import Numbers
 from tunedoctor.wheels.pick import NEWEST, Question
 from tunedoctor.wheels.targets import Targets, last_driver, targets
@@ -23,6 +27,8 @@ class Situation(NamedTuple):
 
 def situation(machine: Machine) -> Situation:
     """Make a machine ready."""
+    if machine.gpus and not machine.driver_version and (jetpack_of(machine) or 0) >= 7:
+        machine = replace(machine, driver_version=DRIVER_OF_JETPACK_7, driver_supposed=True)
     gpus = targets(machine)
     windows = machine.platform in ("windows", "wsl")
     return Situation(
@@ -83,6 +89,17 @@ def newest_driver(gpus: Targets) -> Numbers:
     lasts = [parts(last_driver(one)) for one in gpus.capabilities]
     ends = [last for last in lasts if last]
     return (*min(ends), 999) if ends else NEWEST
+
+
+def capabilities_of(gpus: Iterable[Gpu]) -> frozenset[str]:
+    """Return the compute capabilities of GPUs, as far as known."""
+    return frozenset(g.compute_capability for g in gpus if g.compute_capability)
+
+
+def names_of(gpus: Iterable[Gpu]) -> str:
+    """Return the names of GPUs as sentences put them, each once."""
+    names = dict.fromkeys(g.name or g.compute_capability or g.gfx or "GPU" for g in gpus)
+    return " and ".join(names)
 
 
 def driver_words(machine: Machine) -> str:

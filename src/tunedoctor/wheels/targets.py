@@ -16,6 +16,10 @@ OLDEST = (3, 7)
 """Kepler's GK210, the oldest compute capability that a torch since 2.0 was compiled for."""
 
 
+NOT_DRIVEN = ("no driver", "driver too new", "driver too old", "open module")
+"""Reasons for which a GPU waits for a driver."""
+
+
 class LeftOut(NamedTuple):
     """A GPU that the build need not serve."""
 
@@ -36,6 +40,10 @@ class Targets(NamedTuple):
         """Return the GPUs that were left out for one of these reasons."""
         return tuple(one.gpu for one in self.left_out if one.why in whys)
 
+    def of(self, vendor: str) -> tuple[Gpu, ...]:
+        """Return the GPUs of a vendor that are in the work."""
+        return {"nvidia": self.nvidia, "amd": self.amd, "intel": self.intel}[vendor]
+
     @property
     def capabilities(self) -> frozenset[str]:
         """Compute capabilities of the NVIDIA GPUs in the work, as far as known."""
@@ -54,8 +62,9 @@ def targets(machine: Machine) -> Targets:
             left.append(LeftOut(gpu, why or "not supported"))
         else:
             found[gpu.vendor].append(gpu)
-    # an integrated GPU beside a discrete one drives the display
-    if any(not integrated(g) for vendor in found.values() for g in vendor):
+    # an integrated GPU beside a discrete one drives the display, even while no driver drives the discrete one
+    waiting = [one.gpu for one in left if one.why in NOT_DRIVEN]
+    if any(not integrated(g) for g in (*waiting, *(g for v in found.values() for g in v))):
         for vendor in found.values():
             for gpu in [g for g in vendor if integrated(g)]:
                 vendor.remove(gpu)
@@ -86,10 +95,19 @@ def last_driver(capability: str) -> str:
     return str(branch) if branch else ""
 
 
+@cache
 def first_driver(capability: str, *, windows: bool) -> str:
-    """Return the first driver that drives a compute capability; "" where the table does not say."""
-    row = _generation(capability)
-    return str(row.get("min_driver_windows" if windows else "min_driver_linux", ""))
+    """Return the first driver that drives a compute capability; "" where the table does not say.
+
+    Where it tells that of an older generation alone, that one: no driver knew a GPU before its elders.
+    """
+    key = "min_driver_windows" if windows else "min_driver_linux"
+    found = [
+        str(row[key])
+        for row in table("torch_wheels")["cuda"]["gpu_generations"]
+        if key in row and parts(capability) >= min(parts(one) for one in row["cc"])
+    ]
+    return max(found, key=parts, default="")
 
 
 def is_vgpu(gpu: Gpu) -> bool:
@@ -158,15 +176,23 @@ def _why_nvidia_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
         why = "driver too new"
     elif first and driver < first:
         why = "driver too old"
+    elif last and machine.platform == "linux" and _open_module(machine, gpus, _undriven(gpu)):
+        why = "open module"
     elif _undriven(gpu):
-        opened = any(_needs_open_module(g) for g in gpus) or "open" in _module(machine.env)
-        why = "open module" if last and opened and machine.platform == "linux" else "no driver"
+        why = "no driver"
     return why
 
 
 _WINDOWS = ("windows", "wsl")
 _FIRST_WITHOUT = {"580": (590,), "470": (495,)}
 """Last branch of a generation -> the first one that lacks it."""
+
+
+def _open_module(machine: Machine, gpus: Iterable[Gpu], undriven: bool) -> bool:  # noqa: FBT001
+    """Tell whether the open kernel module is loaded: as is said, or as a GPU that isn't driven lets conclude."""
+    if "open" in _module(machine.env):
+        return True
+    return undriven and any(_needs_open_module(g) for g in gpus)
 
 
 def _needs_open_module(gpu: Gpu) -> bool:
@@ -193,7 +219,7 @@ def _vendor(gpu: Gpu) -> str:
 
 
 _NAMES = {
-    "nvidia": r"nvidia|geforce|quadro|tesla|\bRTX\b|\bGTX\b|titan|orin|xavier",
+    "nvidia": r"nvidia|geforce|quadro|tesla|\bRTX\b|\bGTX\b|titan|orin|xavier|jetson|tegra",
     "amd": r"\bamd\b|radeon|instinct|\bati\b",
     "intel": r"intel|\barc\b|iris|\buhd\b",
 }
@@ -233,9 +259,15 @@ def vendor_builds() -> frozenset[str]:
 
 
 def override_of_all(gpus: Iterable[Gpu]) -> dict[str, str]:
-    """Return the variables that make GPUs run another target's code; by device where not all need the same."""
+    """Return the variables that make GPUs run another target's code; by device where not all need the same.
+
+    A GPU whose own target has the version that the others are given (gfx1030, 10.3.0) is as it was.
+    """
     ok: dict[str, str] = table("torch_wheels")["rocm"]["hsa_override"]["ok"]
-    values = [ok.get(gpu.gfx, "") for gpu in gpus]
-    if len(set(values)) == 1:
-        return {"HSA_OVERRIDE_GFX_VERSION": values[0]} if values[0] else {}
+    listed = tuple(gpus)
+    values = [ok.get(gpu.gfx, "") for gpu in listed]
+    given = {value for value in values if value}
+    same = {"gfx" + value.replace(".", "") for value in given}
+    if len(given) == 1 and all(v or g.gfx in same for g, v in zip(listed, values, strict=True)):
+        return {"HSA_OVERRIDE_GFX_VERSION": given.pop()}
     return {f"HSA_OVERRIDE_GFX_VERSION_{n}": value for n, value in enumerate(values) if value}

@@ -2,11 +2,14 @@
 
 import re
 
+from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Alternative, Choice
+from tunedoctor.wheels.coverage import floor_of
 from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda
-from tunedoctor.wheels.situation import Said, Situation, family_of
-from tunedoctor.wheels.targets import Targets, first_driver, is_vgpu, last_driver
+from tunedoctor.wheels.say_cuda import ASK_ADMIN, virtual
+from tunedoctor.wheels.situation import Said, Situation, family_of, floor_words
+from tunedoctor.wheels.targets import NOT_DRIVEN, Targets, first_driver, last_driver
 
 
 def undriven(s: Situation) -> Choice | None:
@@ -37,7 +40,7 @@ def in_container(s: Situation) -> bool:
 def _downgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     last = min((last_driver(g.compute_capability) for g in gpus), default="")
     driver = s.machine.driver_version
-    why = f"driver {driver} does not drive the {_names(gpus)} any more: branch {last} is the last that does"
+    why = f"driver {driver} does not drive the {_names(gpus)}: branch {last} is the last that does"
     return _choice(
         "downgrade_driver",
         [("driver_590_dropped_this_gpu" if last == "580" else "", why)],
@@ -47,18 +50,24 @@ def _downgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
 
 def _upgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     windows = s.question.windows
-    floor = max((first_driver(g.compute_capability, windows=windows) for g in gpus), default="")
+    firsts = [first_driver(g.compute_capability, windows=windows) for g in gpus]
+    floor = max(firsts, key=parts, default="")
+    found = _pick(s, gpus)
+    needed = parts(floor)
+    if found:
+        needed = max(
+            needed, floor_of(found[0].release, s.question.family, found[0].variant, windows=windows)
+        )
     said: list[Said] = [
         (
             "upgrade_driver",
             f"the {_names(gpus)} needs driver {floor} or newer; here is {s.machine.driver_version}",
         )
     ]
-    if any(is_vgpu(g) for g in gpus):
-        said.append(
-            ("vgpu_ask_admin", "the driver of a virtual GPU follows its host: ask who runs it")
-        )
-    return _choice("upgrade_driver", said, _then(s, gpus, "with a driver that new"))
+    if virtual(s.machine, gpus):
+        said.append(ASK_ADMIN)
+    after = f"with driver {floor_words(needed)} or newer"
+    return _choice("upgrade_driver", said, tuple(Alternative(f.build, after) for f in found[:1]))
 
 
 def _other_module(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
@@ -79,7 +88,7 @@ def _missing(s: Situation, gpus: tuple[Gpu, ...]) -> Choice | None:
     ends = [last for g in gpus if (last := last_driver(g.compute_capability))]
     after = f"after driver branch {min(ends)}" if ends else "after the driver"
     found = _pick(s, gpus)
-    need = _need(found, s.question)
+    need = _need(found, s.question, min(ends, default=""))
     names, driver = _names(gpus), s.machine.driver_version
     if driver:
         why = f"driver {driver} is there, and the {names} only on the bus: install the driver anew{need}"
@@ -91,11 +100,12 @@ def _missing(s: Situation, gpus: tuple[Gpu, ...]) -> Choice | None:
     return _choice("install_driver", said, tuple(Alternative(f.build, after) for f in found[:1]))
 
 
-def _need(found: tuple[Found, ...], q: Question) -> str:
-    for build in found[0].release.cuda.get(q.family, ()) if found else ():
-        if build.variant == found[0].variant:
-            return f" ({build.floor[q.windows][0]} or newer)"
-    return ""
+def _need(found: tuple[Found, ...], q: Question, last: str) -> str:
+    """Return the drivers that a build runs on: " (580 or newer)", " (525 to 580)"; `last` is the GPUs' last branch."""
+    if not found:
+        return f" (branch {last})" if last else ""
+    floor = floor_of(found[0].release, q.family, found[0].variant, windows=q.windows)
+    return f" ({floor[0]} to {last})" if last else f" ({floor[0]} or newer)"
 
 
 def _then(s: Situation, gpus: tuple[Gpu, ...], after: str) -> tuple[Alternative, ...]:
@@ -127,5 +137,5 @@ def _names(gpus: tuple[Gpu, ...]) -> str:
 
 def seen_but_not_driven(gpus: Targets) -> tuple[Gpu, ...]:
     """Return the NVIDIA GPUs that no driver drives."""
-    out = gpus.out("driver too new", "driver too old", "open module", "no driver")
+    out = gpus.out(*NOT_DRIVEN)
     return tuple(g for g in out if g.vendor == "nvidia")
