@@ -1,19 +1,119 @@
-"""Undo what pasting does to a report: quoting, colours, line ends, wide punctuation."""
+"""Undo what pasting does to a report: quoting, colours, progress bars, wide punctuation, tags, wrapping."""
 
 import re
+from html import unescape
+
+from tunedoctor.readers.unwrap import unwrapped
 
 LONGEST = 4_000_000
-"""Characters of a text that are read."""
+"""Characters of a text that are read; the digest of a longer one has fewer."""
 
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_QUOTE = re.compile(r"^(?:\s{0,3}>\s?)+")
-_WIDE = str.maketrans(
-    {"\uff1a": ":", "\uff08": "(", "\uff09": ")", "\uff0c": ",", "\u00a0": " ", "\u3000": " "}
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)?|[@-Z\\-_=>])"
+    r"|\x9b[0-?]{0,40}[@-~]|(?<!\w)\[(?:\d{1,3};){0,4}\d{1,3}m|(?:\^\[|\\x1b|\\033|\\e)\[[\d;]{0,20}m"
 )
+"""Escape sequences, and colours that lost their escape character."""
+_HIDDEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00\x07]")
+_LIKE: dict[int, int | str] = {
+    **{wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)},
+    **dict.fromkeys((0xA0, 0x2007, 0x202F, 0x3000, *range(0x2002, 0x200B)), " "),
+    **dict.fromkeys((0x2018, 0x2019), "'"),
+    **dict.fromkeys((0x201C, 0x201D), '"'),
+    0x2028: "\n",
+    0x2029: "\n",
+}
+"""Wide and typographic characters, and what a program printed."""
+_ENTITY = re.compile(r"&(?:[gl]t|amp|quot|apos|nbsp|#\d{2,4}|#x[0-9a-fA-F]{2,4});")
+_TAG = re.compile(
+    r"</?(?:details|summary|pre|code|p|kbd|blockquote|div|span)(?: [^<>\n]{0,80})?>", re.IGNORECASE
+)
+_BREAK = re.compile(r"<br ?/?>\n?", re.IGNORECASE)
+_BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,200})(?<=\S)\*\*")
+_BAR = re.compile(r"\d%\||it/s|s/it|[kKMG]i?B/s|\d{1,3}%|━━|[⠀-⣿]")
+_QUOTE = re.compile(r"(?: {0,3}>(?!>>(?: |$)) ?)+")
+_PROMPT = re.compile(r"(?: {0,3}> )* {0,8}>>>(?: |$)")
+_FENCE = re.compile(r"^\s{0,12}(?:```+|~~~+)\s?(?:[A-Za-z][\w+ -]{0,20})?$")
+_STAMP = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?(?:[ \t]|$)"
+)
+_MOSTLY = 0.8
 
 
 def tidy(text: str) -> list[str]:
-    """Return the lines of a pasted text, unquoted and without colours, ends stripped."""
-    text = _ANSI.sub("", text[:LONGEST]).translate(_WIDE).replace("\ufeff", "")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return [_QUOTE.sub("", line).rstrip().removeprefix("```") for line in lines]
+    """Return the lines of a pasted text as they were printed, ends stripped. Linear; never raises."""
+    lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
+    return unwrapped(_dedented(_unstamped(_unquoted(lines))))
+
+
+def _characters(text: str) -> str:
+    """Put in place of each character what a program printed."""
+    text = _ESCAPES.sub("", text)
+    if not text.isascii():
+        text = _HIDDEN.sub("", text.translate(_LIKE))
+    elif "\x00" in text or "\x07" in text:
+        text = _HIDDEN.sub("", text)
+    if "&" in text:
+        text = _ENTITY.sub(lambda found: unescape(found[0]).replace("\xa0", " "), text)
+    if "<" in text:
+        text = _TAG.sub("", _BREAK.sub("\n", text))
+    if "**" in text:
+        text = _BOLD.sub(r"\1", text)
+    return _without_bars(text)
+
+
+def _without_bars(text: str) -> str:
+    """Undo carriage returns: ends of lines, or overwritten progress, of which only the last state is kept."""
+    if "\r" not in text:
+        return text
+    text = re.sub(r"\r+\n", "\n", text)
+    if "\r" not in text:
+        return text
+    lines: list[str] = []
+    for line in text.split("\n"):
+        states = line.split("\r")
+        lines += [
+            state
+            for state, after in zip(states, (*states[1:], None), strict=True)
+            if after is None or not (_BAR.search(state) or (not state.strip() and len(states) > 1))
+        ]
+    return "\n".join(lines)
+
+
+def _bare(line: str) -> str:
+    """Return a line without code fence and trailing blanks."""
+    line = line.rstrip()
+    if "`" in line or "~" in line:
+        if _FENCE.match(line):
+            return ""
+        line = line.removeprefix("```").removesuffix("```")
+        if line.startswith("`") and line.endswith("`") and line.count("`") == 2:
+            line = line[1:-1]
+    return line
+
+
+def _unquoted(lines: list[str]) -> list[str]:
+    """Take marks of quotation away, but leave Python's prompt."""
+    if not any(line.lstrip()[:1] == ">" for line in lines):
+        return lines
+    return [_without_quote(line) if ">" in line[:16] else line for line in lines]
+
+
+def _without_quote(line: str) -> str:
+    if _PROMPT.match(line):
+        return line[line.index(">>>") :]
+    found = _QUOTE.match(line)
+    return _bare(line[found.end() :]) if found else line
+
+
+def _unstamped(lines: list[str]) -> list[str]:
+    """Take times in front away where nearly all lines have one, as in the log of a CI run."""
+    told = [line for line in lines if line]
+    if len(told) < 3 or sum(bool(_STAMP.match(line)) for line in told) < _MOSTLY * len(told):
+        return lines
+    return [_STAMP.sub("", line, count=1) if _STAMP.match(line) else line for line in lines]
+
+
+def _dedented(lines: list[str]) -> list[str]:
+    """Take away the indentation that all lines share."""
+    shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
+    return [line[shared:] for line in lines] if shared else lines

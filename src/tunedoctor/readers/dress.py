@@ -1,0 +1,93 @@
+"""Take away what launchers, loggers and containers put in front of each line: ranks, processes, times, levels."""
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+STREAM = re.compile(
+    r"\s{0,4}(?:"
+    r"\[(?P<rank>(?:rank|default|worker|node|gpu|local_rank|Rank|GPU)[ _-]?\d{1,5}|\d{1,4},\d{1,4})\](?:<std(?:err|out)>)?:?"
+    r"|\((?P<pid>(?:[\w.:<>-]{1,60} )?(?:pid|PID)=\d{1,9}(?:, ?\w{1,8}=[\w.:]{1,40}){0,3})\)"
+    r"|(?P<name>[\w.-]{1,50})\s{1,20}\|(?=\s|$)"
+    r")[ ]?"
+)
+"""Who printed: the part that tells one process from another."""
+PLAIN = re.compile(
+    r"\s{0,4}(?:"
+    r"\[?(?:std(?:err|out)|err|out|ERR)\]:? ?"
+    r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?[ :,]?"
+    r"|\[?\d\d:\d\d:\d\d(?:[.,-]\d{1,9})?\]? "
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}\d{1,2} \d\d:\d\d:\d\d [\w.-]{1,60} [\w./@-]{1,60}(?:\[\d{1,9}\])?: ?"
+    r"|[IWEF]\d{4} \d\d:\d\d:\d\d[.\d]{0,10} +\d{1,9} [^\s\]]{1,120}:\d{1,6}\] ?"
+    r"|\[?(?:INFO|WARNING|WARN|ERROR|CRITICAL|DEBUG|FATAL)\]? \d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \[?[\w./]{1,80}:\d{1,6}\] ?"
+    r"|\[(?:INFO|WARNING|WARN|ERROR|CRITICAL|DEBUG|FATAL)(?:\|[\w./]{1,80}(?::\d{1,6})?)?\](?: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{1,6})?(?: >>)? ?"
+    r"|(?:INFO|WARNING|ERROR|CRITICAL|DEBUG):[\w.-]{1,80}:"
+    r"|(?:INFO|WARNING|ERROR|CRITICAL|DEBUG) +- ?"
+    r"|#\d{1,4} \d{1,6}\.\d{1,3} ?"
+    r"|! (?=\S)"
+    r")"
+)
+"""What tells nothing of the process: times, levels, places in the code that logged."""
+_MOST = 6
+_FRAME = re.compile(r"(?P<pre>\S.{0,80}?)\s{2}File \"[^\"\n]{1,400}\", line \d")
+_BOX = re.compile(r"\s{0,8}[│┃║] ?(.*?)\s*[│┃║]?\s*$")
+
+
+class Said(NamedTuple):
+    """One line and who printed it."""
+
+    number: int
+    """From 1."""
+    stream: str
+    """The rank or process; "" where the line names none."""
+    text: str
+    """Without what stood in front; indentation is kept."""
+
+
+def undressed(lines: list[str]) -> list[Said]:
+    """Return each line without its prefixes. Linear; never raises."""
+    known = _shapes(lines)
+    return [Said(number, *_one(line, known)) for number, line in enumerate(lines, 1)]
+
+
+def bare(line: str) -> str:
+    """Return one line without known prefixes."""
+    return _one(line, frozenset())[1]
+
+
+def _one(line: str, shapes: frozenset[str]) -> tuple[str, str]:
+    stream = ""
+    text = line[:4000]
+    for shape in shapes:
+        if len(text) >= len(shape) and _shape(text[: len(shape)]) == shape:
+            stream, text = text[: len(shape)].strip(), text[len(shape) :]
+            break
+    for _ in range(_MOST):
+        if not text.strip():
+            break
+        if found := STREAM.match(text):
+            stream = found["rank"] or found["pid"] or found["name"]
+        else:
+            found = PLAIN.match(text)
+        if not found or not found.end():
+            break
+        text = text[found.end() :]
+    if text.lstrip()[:1] in "│┃║" and text.strip():
+        text = _BOX.sub(r"\1", text)
+    return stream, text
+
+
+def _shape(text: str) -> str:
+    return re.sub(r"\d", "0", text)
+
+
+def _shapes(lines: list[str]) -> frozenset[str]:
+    """Learn prefixes that no table knows from lines that hold a frame of a traceback."""
+    seen: Counter[str] = Counter()
+    for line in lines:
+        if 'File "' not in line or not (found := _FRAME.match(line)):
+            continue
+        pre = found["pre"]
+        if not _one(pre + " x", frozenset())[1].strip().startswith("x") and len(pre) <= 80:  # noqa: PLR2004
+            seen[_shape(pre)] += 1
+    return frozenset(shape for shape, _ in seen.most_common(8))

@@ -1,0 +1,73 @@
+"""Join the lines of a text that a terminal or a mail program has wrapped at one width."""
+
+import re
+from collections.abc import Sequence
+
+NARROWEST, WIDEST = 68, 160
+"""Widths at which a text is taken to be wrapped."""
+FEWEST = 3
+"""Broken lines that show a width."""
+
+STARTS = re.compile(
+    r"\s*(?:File \"|Traceback|During handling|The above exception|[-*•#$>+|│╭╰]|\[(?:pip3?|conda|rank\d)"
+    r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
+    r"|(?:ERROR|WARNING|INFO|DEBUG|error|warning|note|hint)\b|[A-Za-z][\w .()/+-]{1,50}(?::|={1,2})(?:\s|\d|$)"
+    r"|[\w.-]{1,60}\s{2,}\S|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>)"
+)
+"""How a line begins that continues none."""
+_TABLE = re.compile(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
+
+
+def unwrapped(lines: list[str]) -> list[str]:
+    """Return the lines with broken ones joined; a joined line's rests are left empty, so that numbers hold.
+
+    Only where the whole text keeps to a width and shows it several times. Tables stay.
+    """
+    free = [len(line) for line in lines if line and not _TABLE.match(line)]
+    width = max(free, default=0)
+    if not NARROWEST <= width <= WIDEST:
+        return lines
+    pairs = [i for i in range(len(lines) - 1) if _broken(lines[i], lines[i + 1], width)]
+    full = [i for i in pairs if len(lines[i]) == width]
+    hard = len(full) >= FEWEST and len(full) >= len(pairs) - len(pairs) // 4
+    if len({lines[i] for i in (full if hard else pairs)}) < FEWEST:
+        return lines
+    out = list(lines)
+    for i in reversed(full if hard else pairs):
+        out[i] = out[i] + ("" if hard else " ") + out[i + 1].lstrip()
+        out[i + 1] = ""
+    return out
+
+
+def wrapped(before: str, after: str) -> bool:
+    """Tell whether a line of a message goes on in the next one because a line was full."""
+    return bool(
+        len(before) >= NARROWEST - 8
+        and after.strip()
+        and not STARTS.match(after)
+        and not _TABLE.match(after)
+        and len(before) + 1 + len(after.split(None, 1)[0]) > NARROWEST
+        and before[-1] not in ".!?:;"
+    )
+
+
+def joined(lines: Sequence[str]) -> list[str]:
+    """Return the lines of one message with wrapped ones joined."""
+    out: list[str] = []
+    last = ""
+    for line in lines:
+        if out and wrapped(last, line):
+            out[-1] += f" {line.strip()}"
+        else:
+            out.append(line)
+        last = line.rstrip()
+    return out
+
+
+def _broken(before: str, after: str, width: int) -> bool:
+    if len(before) < width - 40 or not after or _TABLE.match(before) or _TABLE.match(after):
+        return False
+    first = len(after.split(None, 1)[0])
+    return len(before) == width or (
+        len(before) + 1 + first > width and not STARTS.match(after) and len(after) <= width
+    )
