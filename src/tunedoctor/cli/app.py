@@ -172,6 +172,58 @@ def wheel_command(  # noqa: PLR0913
     raise typer.Exit(wheel(asked, target, from_, format_))
 
 
+@app.command("set")
+def set_command(  # noqa: PLR0913
+    packages: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PACKAGE]...", help="What it must hold too: trl, 'peft>=0.18'."),
+    ] = None,
+    target: Target = None,
+    format_: Format = "terminal",
+    verbose: Annotated[  # noqa: FBT002
+        bool, typer.Option("-v", "--verbose", help="What comes along; the resolver's own words.")
+    ] = False,
+    freeze: Annotated[
+        str, typer.Option("--freeze", metavar="FILE", help="Write all pins with their hashes.")
+    ] = "",
+    pyproject: Annotated[
+        str, typer.Option("--pyproject", metavar="FILE", help="Write a uv project (-: to stdout).")
+    ] = "",
+    force: Annotated[  # noqa: FBT002
+        bool, typer.Option("--force", help="Write over files that the doctor did not write.")
+    ] = False,
+    offline: Annotated[  # noqa: FBT002
+        bool, typer.Option("--offline", help="Go by what uv has in its cache.")
+    ] = False,
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option("--gpu", metavar="G", help="8.9, gfx1100, a name, or none (repeat for more)."),
+    ] = None,
+    driver: Annotated[
+        str, typer.Option("--driver", metavar="V", help="NVIDIA driver, or none.")
+    ] = "",
+    python: Annotated[str, typer.Option("--python", metavar="V", help="As 3.12.")] = "",
+    platform: Annotated[
+        str,
+        typer.Option(
+            "--platform", metavar="P", help="Another machine: linux, wsl, windows or macos."
+        ),
+    ] = "",
+    arch: Annotated[
+        str, typer.Option("--arch", metavar="A", help="CPU of the Python: x86_64, aarch64, arm64.")
+    ] = "",
+    glibc: Annotated[str, typer.Option("--glibc", metavar="V", help="As 2.28.")] = "",
+) -> None:
+    """Find one set of libraries that fits, or the smallest change that makes it fit."""
+    from tunedoctor.cli.set import Files, set_  # noqa: PLC0415
+    from tunedoctor.wheels.asked import Asked  # noqa: PLC0415
+
+    asked = Asked(platform, arch, glibc, python=python, driver=driver, gpus=tuple(gpu or ()))
+    files = Files(freeze, pyproject, force)
+    code = set_(packages or [], asked, target, files, format_, offline=offline, verbose=verbose)
+    raise typer.Exit(code)
+
+
 @app.command("explain")
 def explain_command(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A check, as in driver-too-old.")] = "",

@@ -8,6 +8,7 @@ Look
   triage    the same diagnosis from a report that somebody pasted
   explain   tell all about one finding, as in: doctor explain driver-too-old
   wheel     name the PyTorch build that is right for a machine, and install lines
+  set       one set of libraries that fits, or the smallest change towards it
   list      name checks, fixes and plug-ins
 
 Keep up

@@ -1,0 +1,34 @@
+"""Files that the doctor writes for the user: whole or not at all, and never over what is not its own."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def refusal(name: str, mark: str, *, force: bool) -> str:
+    """Return why a file is not written over; "" where it is not there, begins with `mark`, or `force` is said."""
+    place = Path(name)
+    try:
+        if force or not place.exists():
+            return "" if place.parent.is_dir() else "is in a folder that is not there"
+        with place.open("rb") as file:
+            own = file.read(len(mark)).decode("utf-8", "replace") == mark
+    except OSError as error:
+        return f"can't be read: {error.strerror or error}"
+    return "" if own else "is there, and the doctor did not write it"
+
+
+def write_whole(name: str, text: str) -> None:
+    """Write beside the place, then rename: a full disk leaves the old file as it was. Raises OSError."""
+    place = Path(name)
+    handle, part = tempfile.mkstemp(dir=place.parent, prefix=place.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        Path(part).chmod(0o644)
+        Path(part).replace(place)
+    except OSError:
+        with suppress(OSError):
+            Path(part).unlink()
+        raise

@@ -1,0 +1,158 @@
+"""doctor set."""
+
+import os
+import sys
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.output import write
+from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
+from tunedoctor.installers.uv import Failed, resolve
+from tunedoctor.redaction import redact, this_identity
+from tunedoctor.sets.answer import Answer
+from tunedoctor.sets.freeze import MARK, frozen
+from tunedoctor.sets.make import Here, Made, make
+from tunedoctor.sets.project import project
+from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.wheels.asked import Asked, blank, over
+from tunedoctor.wheels.described import MachineError
+
+_HELP = "doctor set --help lists the options"
+_EXIT = {"set": 0, "none": 1, "unknown": 2}
+
+
+class Files(NamedTuple):
+    """What is to be written, "" for nothing; "-" is stdout, for the project alone."""
+
+    freeze: str = ""
+    pyproject: str = ""
+    force: bool = False
+
+
+def set_(  # noqa: PLR0913  each is an option
+    packages: list[str],
+    asked: Asked,
+    target: str | None,
+    files: Files,
+    format_: str,
+    *,
+    offline: bool,
+    verbose: bool = False,
+) -> int:
+    """Find one set of libraries, print and write it; returns the exit code."""
+    if format_ not in FORMATS:
+        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+    if files.pyproject == "-" and format_ == "json":
+        misuse("--pyproject - and --format json both write to stdout", "name a file for one")
+    _check_places(files)
+    try:
+        names = asked_for(packages)
+    except WantedError as error:
+        misuse(str(error), _HELP)
+    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+
+    with spinner() as one:
+        here = _described(asked, names, target) if asked.platform else _this(asked, names, target)
+        one.watch(["uv"])
+        made = make(here._replace(offline=offline), resolve)
+        answer = made.answer
+        if made.found is not None:
+            answer = _written(answer, made, files)
+    _print(answer, made, files, format_, verbose=verbose)
+    return _EXIT[answer.verdict]
+
+
+def _described(asked: Asked, names: dict[str, str], target: str | None) -> Here:
+    if target:
+        misuse(
+            "--platform describes another machine", "leave out --target, or leave out --platform"
+        )
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    try:
+        return Here(blank(asked, own).machine, wanted(names))
+    except MachineError as error:
+        misuse(str(error), _HELP)
+
+
+def _this(asked: Asked, names: dict[str, str], target: str | None) -> Here:
+    from tunedoctor.live import take  # noqa: PLC0415
+    from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
+
+    snapshot = take(target)
+    known = not driver_unknown(snapshot)
+    try:
+        machine = over(machine_of(snapshot), asked, driver_known=known).machine
+    except MachineError as error:
+        misuse(str(error), "--target names an environment; " + _HELP)
+    if not known and not asked.driver:
+        misuse(
+            "nobody could say which NVIDIA driver there is",
+            "name it with --driver 580.65.06, or --driver none",
+        )
+    interpreter = snapshot.find(Interpreter)
+    place = snapshot.find(Target)
+    if (
+        asked.python
+        and interpreter
+        and not interpreter.version.startswith(asked.python.rstrip("t"))
+    ):
+        return Here(machine, wanted(names))
+    there = snapshot.find(Packages)
+    return Here(
+        machine,
+        wanted(names, there, interpreter, snapshot.find(Host)),
+        snapshot.find(TorchBuild),
+        place.asked if place else "",
+        interpreter.executable if interpreter else "",
+    )
+
+
+def _check_places(files: Files) -> None:
+    """Refuse before any work what could not be written after it."""
+    from tunedoctor.cli.files import refusal  # noqa: PLC0415
+
+    if files.freeze == "-":
+        misuse("--freeze writes a file", "name one: --freeze requirements.txt")
+    for place in (files.freeze, files.pyproject):
+        if place and place != "-" and (why := refusal(place, MARK, force=files.force)):
+            misuse(f"{place} {why}", "name another file, or say --force")
+
+
+def _written(answer: Answer, made: Made, files: Files) -> Answer:
+    from tunedoctor.cli.files import write_whole  # noqa: PLC0415
+
+    texts: dict[str, str] = {}
+    if files.freeze:
+        text = frozen(made, os.path.basename(files.freeze), resolve)  # noqa: PTH119
+        if isinstance(text, Failed):
+            return msgspec.structs.replace(
+                answer, verdict="unknown", why=f"{files.freeze} was not written: {text.text}"
+            )
+        texts[files.freeze] = text
+    if files.pyproject and files.pyproject != "-":
+        texts[files.pyproject] = project(made)
+    for place, text in texts.items():
+        try:
+            write_whole(place, text)
+        except OSError as error:
+            misuse(
+                f"{place} can't be written: {error.strerror or error}",
+                "name a file in a folder of yours",
+            )
+    return msgspec.structs.replace(answer, files=tuple(texts))
+
+
+def _print(answer: Answer, made: Made, files: Files, format_: str, *, verbose: bool) -> None:
+    from tunedoctor.render import set as screen  # noqa: PLC0415
+    from tunedoctor.render import style  # noqa: PLC0415
+
+    public = msgspec.convert(redact(msgspec.to_builtins(answer), this_identity()), Answer)
+    if files.pyproject == "-" and made.found is not None:
+        write(project(made))
+    elif format_ == "json":
+        write(screen.render_json(public))
+    else:
+        look = style.style_for(sys.stdout, os.environ)
+        write(screen.render(public, look, verbose=verbose))

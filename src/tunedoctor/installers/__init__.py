@@ -1,0 +1,1 @@
+"""Installers that the doctor asks or runs, as children with a time limit."""

@@ -1,0 +1,84 @@
+"""A set on the screen: what stays, what changes and why, the commands; or the clash."""
+
+import msgspec
+
+from tunedoctor.render.style import Style
+from tunedoctor.sets.answer import Answer
+from tunedoctor.sets.change import Change
+from tunedoctor.wording import listed
+
+INDENT = 11
+
+
+def render_json(answer: Answer) -> str:
+    """Return the answer as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n"
+
+
+def render(answer: Answer, style: Style, *, verbose: bool = False) -> str:
+    """Return the screen of an answer; `verbose` adds what comes along, and the resolver's own words."""
+    lines = [*_heading(answer, style), ""]
+    if answer.verdict == "set":
+        lines += _set(answer, style, verbose=verbose)
+    elif answer.verdict == "none":
+        head = f"{style.mark('error')} No set exists"
+        lines += [style.paint(head, "bold"), *_row("because", answer.why, style)]
+        lines += _row("way out", answer.way_out, style)
+    else:
+        lines += [f"{style.mark('unknown')} Could not tell whether there is a set"]
+        lines += [*_row("because", answer.why, style), *_row("way out", answer.way_out, style)]
+    if verbose and answer.details:
+        lines += ["", *style.wrapped(answer.details, 2)]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(answer: Answer, style: Style) -> list[str]:
+    what = [answer.target, f"Python {answer.python}", answer.platform]
+    if answer.torch is not None:
+        torch = answer.torch
+        what.append(f"torch {torch.version} ({torch.variant})" if torch.variant else "")
+    return style.wrapped(", ".join(filter(None, what)), 9, "set for")
+
+
+def _set(answer: Answer, style: Style, *, verbose: bool) -> list[str]:
+    shown = [one for one in answer.packages if one.shown or verbose]
+    others = len(answer.packages) - len(shown)
+    lines = [line for one in shown if one.change == "changed" for line in _changed(one, style)]
+    for change, word in (("added", "adds"), ("kept", "keeps")):
+        names = [f"{one.name} {one.version}" for one in shown if one.change == change]
+        lines += style.wrapped(", ".join(names), 9, f"{word:>7}") if names else []
+    if others:
+        lines += [" " * 9 + f"and {others} more that these bring"]
+    for name, why in answer.dropped.items():
+        lines += style.wrapped(f"{name} is left out: {why}", 2, "- ")
+    for why in answer.left:
+        lines += style.wrapped(f"stays as it is: {why}", 2, f"{style.mark('warning')} ")
+    lines += _commands(answer, style)
+    for name in answer.files:
+        lines += [f"{style.mark('ok')} wrote {name}"]
+    count = len(answer.changed)
+    if not count:
+        done = "The set is consistent: nothing to change"
+        return [*lines, "", f"{style.mark('ok')} {style.paint(done, 'ok')}"]
+    changed = sum(one.change == "changed" for one in answer.changed)
+    added = count - changed
+    return [*lines, "", f"{style.mark('ok')} A set exists: {changed} to change, {added} to add"]
+
+
+def _changed(one: Change, style: Style) -> list[str]:
+    versions = f"{one.was} → {one.version}" if one.was != one.version else one.version
+    head = style.plain(f"{one.name} {versions}")
+    return [f"{style.mark('warning')} {head}", *(style.wrapped(one.why, 6) if one.why else [])]
+
+
+def _commands(answer: Answer, style: Style) -> list[str]:
+    """Keep each command whole on one line: a broken line can't be pasted."""
+    lines: list[str] = []
+    for name, some in (("pip", answer.commands.pip), ("uv", answer.commands.uv)):
+        for number, command in enumerate(some):
+            lines.append(f"{name if not number else '':>9}  {style.plain(command)}")
+    return ["", *lines] if lines else []
+
+
+def _row(name: str, text: str, style: Style) -> list[str]:
+    return style.wrapped(text, INDENT, f"{name:>9}") if text else []

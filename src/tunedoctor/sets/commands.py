@@ -1,0 +1,55 @@
+"""Commands that make a set: torch and its companions from their index first, then the rest with torch pinned."""
+
+import shlex
+from collections.abc import Iterable
+
+from tunedoctor.sets.answer import Commands
+from tunedoctor.sets.change import Change
+from tunedoctor.sets.torch_pick import TorchPick
+from tunedoctor.sets.wanted import PAIRED
+
+GROUP = ("torch", *PAIRED)
+"""What comes from one index in one command."""
+
+
+def commands(packages: Iterable[Change], torch: TorchPick, python: str = "") -> Commands:
+    """Return the commands for pip and for uv; `python` is the target's interpreter, "" for the active one.
+
+    The second command names torch as well: an installer that is not told puts another one in its place.
+    """
+    moved = [one for one in packages if one.change != "kept" and one.shown]
+    group = [one for one in moved if one.name in GROUP]
+    rest = [f"{one.name}=={one.version}" for one in moved if one.name not in GROUP]
+    pip = [shlex.quote(python or "python"), "-m", "pip"]
+    uv = ["uv", "pip"]
+    there = ["--python", shlex.quote(python)] if python else []
+    pip_lines: list[list[str]] = []
+    uv_lines: list[list[str]] = []
+    stale = [one.name for one in group if one.was == one.version and not _label(torch)]
+    if stale:
+        # a pin without label is met by the build that is to go
+        pip_lines.append([*pip, "uninstall", "-y", *stale])
+        uv_lines.append([*uv, "uninstall", *there, *stale])
+    if group:
+        first = torch_pins(group, torch)
+        where = ["--index-url", torch.index_url] if torch.index_url else []
+        pip_lines.append([*pip, "install", *first, *where])
+        uv_lines.append([*uv, "install", *there, *first, *where])
+    if rest:
+        pip_lines.append([*pip, "install", *rest, f"torch=={torch.version}"])
+        uv_lines.append([*uv, "install", *there, *rest, f"torch=={torch.version}"])
+    return Commands(tuple(map(" ".join, pip_lines)), tuple(map(" ".join, uv_lines)))
+
+
+def torch_pins(group: Iterable[Change], torch: TorchPick) -> list[str]:
+    """Return torch and its companions as their index has them, torch among them even where it stays."""
+    label = _label(torch)
+    pins = [f"{one.name}=={one.version}{label}" for one in group if one.name in GROUP]
+    if not any(pin.startswith("torch==") for pin in pins):
+        pins.insert(0, f"torch=={torch.version}{label}")
+    return pins
+
+
+def _label(torch: TorchPick) -> str:
+    _, plus, label = torch.label.partition("+")
+    return plus + label

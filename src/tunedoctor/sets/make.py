@@ -1,0 +1,198 @@
+"""From a machine and an environment to a set: torch first, then the smallest change around it.
+
+torch is pinned to the release of the wheel choice. Its metadata are those of the default index, which every release
+is on; the label of the build (cu126, cpu …) changes nothing for the libraries around it. Where they exclude that
+release, an older one that fits the machine is tried.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import NamedTuple
+
+from tunedoctor.facts import TorchBuild
+from tunedoctor.installers.explain import without_wheels
+from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
+from tunedoctor.sets.ages import Ages, ages
+from tunedoctor.sets.answer import Answer, SetTorch
+from tunedoctor.sets.change import changes
+from tunedoctor.sets.commands import commands
+from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
+from tunedoctor.sets.search import Clash, Found, Task, search
+from tunedoctor.sets.task import task_of
+from tunedoctor.sets.torch_pick import NoTorch, TorchPick, torch_pick
+from tunedoctor.sets.truths import named
+from tunedoctor.sets.wanted import OPTIONAL, PAIRED, Wanted
+from tunedoctor.wheels.machine import Machine
+
+Resolve = Callable[[Question], Outcome]
+
+_OTHER_TORCHES = 3
+"""How many older releases of torch are tried where the libraries exclude the first."""
+
+
+class Here(NamedTuple):
+    """Where the set is for."""
+
+    machine: Machine
+    want: Wanted
+    torch: TorchBuild | None = None
+    """The build that is installed."""
+    target: str = ""
+    """The environment as the user names it; "" where there is none."""
+    python: str = ""
+    """Its interpreter, for the commands."""
+    offline: bool = False
+
+
+class Made(NamedTuple):
+    """An answer, and what files are made from."""
+
+    answer: Answer
+    question: Question
+    found: Found | None = None
+    torch: TorchPick | None = None
+
+
+def make(here: Here, resolve: Resolve) -> Made:
+    """Return the set; never raises for what the resolver, the index or the metadata do."""
+    machine, want = here.machine, here.want
+    question = Question(
+        requirements=(),
+        python=python_of(machine),
+        platform=uv_platform(machine),
+        macos=macos_target(machine),
+        offline=here.offline,
+    )
+    torch = torch_pick(machine, here.torch, want.asked.get("torch", ""))
+    if isinstance(torch, NoTorch):
+        why = f"no PyTorch build fits this machine: {torch.why}"
+        return Made(_none(here, why, way_out=torch.after), question)
+
+    @cache
+    def known() -> Ages:
+        pinned = {n: v for n, v in want.installed.items() if n in want.roots}
+        return ages(pinned, question, resolve)
+
+    first: Clash | None = None
+    dropped: dict[str, str] = {}
+    for _ in range(_OTHER_TORCHES + len(OPTIONAL) + 1):
+        task = task_of(want, torch, here.torch, question, frozenset(dropped))
+        found = search(task, resolve, known)
+        if isinstance(found, Found):
+            return Made(_answer(here, torch, found, dropped), question, found, torch)
+        if isinstance(found, Failed):
+            return Made(_unknown(here, found), question)
+        if out := _droppable(found, want, dropped):
+            dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
+            continue
+        first = first or found
+        older = _other_torch(here, task, torch, found, resolve)
+        if older is None:
+            break
+        torch = older
+    clash = first or Clash("", "")
+    return Made(
+        _none(here, _with_outside(want, clash), clash.text, _way_out(want, clash)), question
+    )
+
+
+def _droppable(clash: Clash, want: Wanted, dropped: Iterable[str]) -> str:
+    """Return the optional package of a fresh set that has no wheel here, "" where it isn't that."""
+    if not want.fresh or not without_wheels(clash.text):
+        return ""
+    free = OPTIONAL & set(clash.names) - set(dropped) - set(want.asked)
+    return min(free, default="")
+
+
+def _other_torch(
+    here: Here, task: Task, torch: TorchPick, clash: Clash, resolve: Resolve
+) -> TorchPick | None:
+    """Ask which older torch the libraries take, and whether it has a build for the machine."""
+    if "torch" not in clash.names:
+        return None
+    needs = tuple(n for n in task.requirements if not n.startswith("torch=="))
+    given = tuple(c for c in task.constraints if not c.startswith(PAIRED))
+    range_ = ",".join(filter(None, (here.want.asked.get("torch", ""), f"<{torch.version}")))
+    answer = resolve(
+        task.question._replace(requirements=(*needs, f"torch{range_}"), constraints=given)
+    )
+    if not isinstance(answer, Solved):
+        return None
+    version = next((pin.version for pin in answer.pins if pin.name == "torch"), "")
+    minor = ".".join(version.split(".")[:2])
+    for wanted in (f"=={version}", f"=={minor}.*,<{torch.version}", f"<={version}"):
+        found = torch_pick(here.machine, None, wanted)
+        if isinstance(found, TorchPick):
+            return found
+    return None
+
+
+def _answer(here: Here, torch: TorchPick, found: Found, dropped: dict[str, str]) -> Answer:
+    want = here.want
+    why = dict(found.why)
+    rebuilt: frozenset[str] = frozenset()
+    if not torch.kept:
+        why |= {"torch": torch.why, **dict.fromkeys(PAIRED, f"goes with torch {torch.version}")}
+        rebuilt = frozenset(("torch", *PAIRED)) & set(want.installed)
+    packages = changes(
+        found.pins, want.installed, why, {*want.roots, *found.why, *named()}, rebuilt
+    )
+    return Answer(
+        verdict="set",
+        target=here.target,
+        python=python_of(here.machine),
+        platform=uv_platform(here.machine),
+        torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
+        packages=packages,
+        dropped=dropped,
+        left=found.left,
+        commands=commands(packages, torch, here.python),
+    )
+
+
+def _none(here: Here, why: str, details: str = "", way_out: str = "") -> Answer:
+    return Answer(
+        verdict="none",
+        python=python_of(here.machine),
+        platform=uv_platform(here.machine),
+        target=here.target,
+        why=why,
+        details=details,
+        way_out=way_out,
+    )
+
+
+def _unknown(here: Here, failed: Failed) -> Answer:
+    return Answer(
+        verdict="unknown",
+        python=python_of(here.machine),
+        platform=uv_platform(here.machine),
+        target=here.target,
+        why=failed.text,
+        way_out=_SETTLES[failed.why],
+    )
+
+
+_SETTLES = {
+    "no uv": "install it beside the doctor: pip install uv",
+    "offline": "run it once without --offline: uv keeps what it reads",
+    "network": "name a mirror in UV_DEFAULT_INDEX, or go by what is cached: doctor set --offline",
+    "time": "run it again: what was read is cached",
+    "uv": "run it again with UV_LOG_CONTEXT=1, or name fewer packages",
+}
+
+
+def _with_outside(want: Wanted, clash: Clash) -> str:
+    """Add to the clash who stands outside the set and has a say in it."""
+    if not want.owners:
+        return clash.why
+    return f"{clash.why}; {' and '.join(want.owners[:3])} outside the set have a say too"
+
+
+def _way_out(want: Wanted, clash: Clash) -> str:
+    """Return what the user can give up: the packages that were asked for and that the clash names."""
+    named_too = [name for name in want.asked if name in clash.names]
+    if named_too:
+        return f"leave out {' or '.join(named_too)}, or ask for other versions"
+    there = [name for name in clash.names if name in want.installed]
+    return f"take out {' or '.join(there[:2])}: pip uninstall {there[0]}" if there else ""

@@ -1,0 +1,31 @@
+"""The machine as uv names it."""
+
+from tunedoctor.versions import parts
+from tunedoctor.wheels.machine import Machine
+
+_GLIBC = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
+"""glibc floors that uv has names for."""
+
+
+def uv_platform(machine: Machine) -> str:
+    """Return uv's name for a platform: "x86_64-manylinux_2_28"; that of glibc 2.28 where the glibc isn't known."""
+    arch = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine.arch.lower(), machine.arch.lower())
+    if machine.platform == "macos":
+        return f"{arch}-apple-darwin"
+    if machine.platform == "windows":
+        return f"{arch}-pc-windows-msvc"
+    if machine.libc == "musl":
+        return f"{arch}-unknown-linux-musl"
+    have = parts(machine.glibc)[:2] or (2, 28)
+    fits = [one for one in _GLIBC if one <= have] or [_GLIBC[0]]
+    return f"{arch}-manylinux_{fits[-1][0]}_{fits[-1][1]}"
+
+
+def macos_target(machine: Machine) -> str:
+    """Return the macOS release for which wheels are taken, "" elsewhere; 14.0 where it isn't known."""
+    return (machine.macos or "14.0") if machine.platform == "macos" else ""
+
+
+def python_of(machine: Machine) -> str:
+    """Return the Python as uv takes it: "3.13" of "3.13t"."""
+    return machine.python.rstrip("t")

@@ -1,0 +1,101 @@
+"""What metadata do not declare: pairs that installers accept and that break, as constraints on one of the two.
+
+"A in one range breaks with B in another" is no constraint that a resolver takes. So a solution is checked against
+the table, and a row that fires gives constraints, each of which leads out of it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+from tunedoctor.facts import Distribution, Packages, TorchBuild
+from tunedoctor.sets.wanted import with_torch
+from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
+from tunedoctor.tables.load import table
+from tunedoctor.versions import specifiers, within
+
+
+class Remedy(NamedTuple):
+    """A constraint that leads out of a broken pair."""
+
+    name: str
+    specifier: str
+    """"" for: install it."""
+    why: str
+
+
+def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tuple[Broken, ...]:
+    """Return the rows that a set of versions fires, errors first. Notes are left out: they are no break."""
+    packages = Packages(
+        distributions=tuple(Distribution(name=n, version=v) for n, v in versions.items())
+    )
+    found = [pair for check in _checks() for pair in broken_pairs(check, packages, build)]
+    breaks = [pair for pair in found if pair.row.severity != "note"]
+    return tuple(sorted(breaks, key=lambda pair: pair.row.severity != "error"))
+
+
+@cache
+def _checks() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(row["check"]) for row in table("known_bad")["rows"]))
+
+
+@cache
+def named() -> frozenset[str]:
+    """Return the packages that the table speaks of: commands pin them, so that no break comes in with a dependency."""
+    rows = table("known_bad")["rows"]
+    names = {str(name) for row in rows for name in (*row["when"], *row.get("when_not", ()))}
+    return frozenset(name for name in names if not with_torch(name))
+
+
+def remedies(
+    broken: Broken, younger_first: Callable[[Iterable[str]], list[str]], fixed: frozenset[str]
+) -> tuple[Remedy, ...]:
+    """Return the constraints that lead out of a pair: the younger package gives way first, `fixed` ones never.
+
+    () where the pair can't be left by another version: somebody must take one of the packages out.
+    """
+    row = broken.row
+    why = reason(broken)
+    names = [n for n in row.names if n not in fixed and not with_torch(n)]
+    found = [Remedy(n, "", why) for n in row.absent]
+    for name in younger_first(names):
+        found += [Remedy(name, one, why) for one in _ways(row, name, broken.versions.get(name, ""))]
+    return tuple(dict.fromkeys(found))
+
+
+def reason(broken: Broken) -> str:
+    """Return why the pair does not do, with the versions that were met."""
+    both = " with ".join(f"{name} {version}" for name, version in broken.versions.items())
+    return f"{both}: {broken.row.title}" if both else broken.row.title
+
+
+def _ways(row: Row, name: str, version: str) -> list[str]:
+    """Return the ranges of one package that are outside the row, the one that was seen to cure first."""
+    ways = [row.fix.get(name, ""), row.fix_alt.get(name, "")]
+    ways = [one for one in ways if one and not (version and within(version, one))]
+    ways += outside(row.when[name]) if name in row.when else [row.when_not[name]]
+    return list(dict.fromkeys(ways))
+
+
+def outside(specifier: str) -> list[str]:
+    """Return what lies outside a range: above it, then below it; [] where one specifier can't say it."""
+    allowed = specifiers(specifier)
+    if allowed is None:
+        return []
+    above: list[str] = []
+    below: list[str] = []
+    for one in allowed:
+        match one.operator:
+            case "<":
+                above.append(f">={one.version}")
+            case "<=":
+                above.append(f">{one.version}")
+            case ">=":
+                below.append(f"<{one.version}")
+            case ">":
+                below.append(f"<={one.version}")
+            case "==":
+                return [f"!={one.version}"]
+            case _:
+                return []
+    return above + below
