@@ -28,6 +28,7 @@ from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_by_pci
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
+from tunedoctor.tables.model_types import first_transformers
 from tunedoctor.tables.modules import distribution_of
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
@@ -82,6 +83,7 @@ __all__ = [
     "driver_floor",
     "entries",
     "family",
+    "first_transformers",
     "gib",
     "glibc_floor",
     "good_set",

@@ -1,0 +1,79 @@
+"""The Hugging Face Hub cannot be reached.
+
+What it means
+    A proxy, a firewall, a blocked route or an intercepted TLS connection stands between this machine and the Hub.
+    What is not in the cache is not fetched.
+
+How it is found
+    The text of the error. Nothing is sent to find out.
+
+Cures
+    Name the proxy or its certificate to Python, use a mirror, or fill the cache elsewhere and copy it.
+
+When to ignore it
+    Where HF_HUB_OFFLINE is set and the cache is full.
+
+Seen as
+    We couldn't connect to 'https://huggingface.co' to load the files
+    SSLError: CERTIFICATE_VERIFY_FAILED
+    Max retries exceeded with url
+    ProxyError
+    Temporary failure in name resolution
+"""
+
+import re
+
+from tunedoctor.api import (
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    Unknown,
+    check,
+    known,
+    set_variable,
+    told,
+)
+
+TLS = (r"CERTIFICATE_VERIFY_FAILED", r"certificate verify failed", r"self[- ]signed certificate")
+ROUTE = (
+    r"We couldn'?t connect to '?https?://",
+    r"Max retries exceeded with url",
+    r"ProxyError\b",
+    r"Failed to resolve '",
+    r"Temporary failure in name resolution",
+    r"Name or service not known",
+    r"getaddrinfo failed",
+    r"Network is unreachable",
+    r"ConnectTimeout(?:Error)?\b",
+    r"ReadTimeout(?:Error)?: .{0,80}(?:huggingface|hf\.co)",
+    r"(?:Connection (?:reset|refused|aborted|timed out)|Remote end closed connection).{0,200}",
+    r"Please check your (?:internet )?connection",
+)
+PLACE = re.compile(r"huggingface|hf\.co|hf-mirror|xethub|hub\b.*\bcache", re.IGNORECASE)
+
+
+@check("hub-network", "The Hub cannot be reached")
+def hub_network(
+    errors: Errors, environment: Environment | Unknown | None, host: Host | Unknown | None
+) -> Finding | None:
+    """Tell a certificate that is not trusted from a route that is closed."""
+    about = Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
+    tls, route = told(about, *TLS), told(about, *ROUTE)
+    if not tls and not route:
+        return None
+    variables = known(environment)
+    mirror = variables.get("HF_ENDPOINT") if variables else None
+    if tls:
+        return Finding(
+            found=f"the error '{tls}'",
+            means="something between this machine and the Hub signs with a certificate that Python does not trust",
+            cure=set_variable(known(host), "SSL_CERT_FILE", "/path/to/the/proxy-ca.pem"),
+            cure_note="the certificate of your organisation's proxy; REQUESTS_CA_BUNDLE for older libraries",
+        )
+    return Finding(
+        found=f"the error '{route}'" + (f"; HF_ENDPOINT is {mirror}" if mirror else ""),
+        means="models and data sets that are not in the cache are not fetched",
+        cure="curl -sSI https://huggingface.co",
+        cure_note="tells whether the route is open; then HTTPS_PROXY for a proxy, or HF_ENDPOINT for a mirror",
+    )

@@ -1,0 +1,50 @@
+"""The Hugging Face Hub was asked without valid credentials.
+
+What it means
+    Private and gated repositories answer 401 where no token was sent, or a token that is wrong or expired. For a
+    repository that does not exist the Hub answers 401 too.
+
+How it is found
+    The text of the error: 401, or that no token was found.
+
+Cures
+    Log in, or set HF_TOKEN, in the environment that runs the job: containers, services and other users have their own.
+
+When to ignore it
+    Never: nothing was fetched.
+
+Seen as
+    401 Client Error
+    Token is required (`token=True`), but no token found
+    Invalid username or password
+    You must have access to it and be authenticated to access it. Please log in.
+"""
+
+from tunedoctor.api import Environment, Errors, Finding, Unknown, check, known, told
+
+SAID = (
+    r"Token is required \(",
+    r"Invalid user(?:name or password| token)",
+    r"Invalid credentials in Authorization header",
+    r"must have access to it and be authenticated to access it",
+    r"(?:HF_TOKEN|token) .{0,40}(?:is|was) not (?:set|found)\b.{0,80}gated",
+    r"401 Client Error\b.{0,200}(?:huggingface|hf\.co)",
+    r"401 Client Error\. \(Request ID",
+    r"\b401 (?:Client Error: )?Unauthorized\b.{0,200}(?:huggingface|hf\.co)",
+)
+
+
+@check("hub-no-token", "The Hub got no valid token", explains=["hub-gated-access"])
+def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> Finding | None:
+    """Take the answer 401 and what says that there is no token."""
+    said = told(errors, *SAID)
+    if not said:
+        return None
+    variables = known(environment)
+    has = bool(variables and variables.get("HF_TOKEN"))
+    return Finding(
+        found=f"the error '{said}'" + ("; HF_TOKEN is set" if has else ""),
+        means="private and gated models are not fetched; a model name that does not exist gives the same answer",
+        cure="hf auth login",
+        cure_note="in the environment that runs the job; hf auth whoami then shows whose token it is",
+    )

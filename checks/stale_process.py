@@ -1,0 +1,60 @@
+"""The running process still holds the old modules.
+
+What it means
+    A package was installed or upgraded while a notebook kernel or a server was running. What was imported before
+    stays in memory: the error denies a version that is on the disk, or mixes modules of two versions.
+
+How it is found
+    An error that asks for a version, beside a list of packages that has it; or, in a notebook, a package that does
+    not find a private name of its own. A live check sees only the disk.
+
+Cures
+    Restart the kernel or the process. Nothing needs to be installed.
+
+When to ignore it
+    If the error comes back in a new process, the list belongs to another interpreter.
+
+Seen as
+    Using the `Trainer` with `PyTorch` requires `accelerate>=0.20.1`: Please run `pip install accelerate -U`
+    cannot import name '_center' from 'numpy._core.umath'
+"""
+
+import re
+
+from tunedoctor.api import Errors, Finding, Packages, Unknown, Wanted, check, known, within
+
+OWN_NAME = re.compile(
+    r"cannot import name '(_\w{1,60})' from '((\w{1,60})\.[\w.]{1,120})' \(\S*?[/\\](\3)[/\\]"
+)
+NOTEBOOK = re.compile(r"/usr/local/lib/python3\.\d+/dist-packages|ipython-input|Cell In\[|/kaggle/")
+
+
+@check("stale-process", "The running process holds old modules", explains=["missing-dependency"])
+def stale_process(
+    errors: Errors, wanted: Wanted | Unknown | None, packages: Packages | Unknown | None
+) -> Finding | None:
+    """Compare what an error asks for with what the list of packages has."""
+    asked, installed = known(wanted), known(packages)
+    for one in asked.requirements if asked and installed else ():
+        there = installed.version(one.name) if installed else ""
+        refused = any(one.name in e.text and one.specifier in e.text for e in errors.errors)
+        if refused and not one.have and there and one.specifier and within(there, one.specifier):
+            return _finding(
+                f"the error asks for {one.name}{one.specifier}, and {one.name} {there} is installed"
+            )
+    for error in errors.errors:
+        own = OWN_NAME.search(error.text)
+        if own and NOTEBOOK.search(
+            f"{error.text} {' '.join(frame.file for frame in error.frames)}"
+        ):
+            return _finding(f"{own[3]} does not find its own {own[1]} in {own[2]}")
+    return None
+
+
+def _finding(found: str) -> Finding:
+    return Finding(
+        found=found,
+        means="modules that were imported before the install stay in memory until the process ends",
+        cure="Restart the kernel or the process",
+        cure_note="in a notebook: Runtime, Restart; nothing needs to be installed",
+    )

@@ -1,0 +1,102 @@
+"""The model is younger than the installed transformers.
+
+What it means
+    Each architecture came with some release of transformers. An older one does not know its model type, and stops
+    when the configuration is read, or when its class is imported.
+
+How it is found
+    The text of the error names the model type or the class; a table tells which release was the first to have it.
+
+Cures
+    Upgrade transformers to that release or a newer one, with what it requires.
+
+When to ignore it
+    If the repository brings its own code, trust_remote_code=True serves it with older releases too.
+
+Seen as
+    KeyError: 'qwen3'
+    but Transformers does not recognize this architecture
+    cannot import name 'Qwen3ForCausalLM' from 'transformers'
+    Tokenizer class Qwen2Tokenizer does not exist or is not currently imported
+"""
+
+import re
+
+from tunedoctor.api import (
+    Errors,
+    ErrorText,
+    Finding,
+    Interpreter,
+    Packages,
+    Unknown,
+    at_least,
+    check,
+    first_transformers,
+    known,
+    pip,
+)
+
+NAMED = (
+    re.compile(r"model type `([\w.-]{2,60})` but Transformers does not recognize"),
+    re.compile(r"cannot import name '([A-Z]\w{2,60})' from '(?:transformers)'"),
+    re.compile(r"module transformers has no attribute '?([A-Z]\w{2,60})"),
+    re.compile(r"Tokenizer class ([A-Z]\w{2,60}) does not exist or is not currently imported"),
+    re.compile(r"Unrecognized configuration class <class '[\w.]*?\.([\w-]{2,60})\.configuration_"),
+)
+KEY = re.compile(r"KeyError: '([a-z][\w.-]{1,60})'$", re.MULTILINE)
+UPDATE = re.compile(
+    r"You can update Transformers with the command|Transformers does not recognize this architecture"
+)
+
+
+@check(
+    "transformers-too-old-for-model",
+    "The model is younger than this transformers",
+    explains=["library-import-fails"],
+)
+def transformers_too_old_for_model(
+    errors: Errors,
+    packages: Packages | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+) -> Finding | None:
+    """Look the model type of the error up; without a release to compare, the error's own words decide."""
+    advised = any(UPDATE.search(e.text) for e in errors.errors)
+    installed = known(packages)
+    have = installed.version("transformers") if installed else ""
+    for error in errors.errors:
+        model, said = _model(error, advised=advised)
+        if not model:
+            continue
+        since = first_transformers(model)
+        if since and have and at_least(have, since):
+            continue  # it is known to this release: something else hides it
+        if since or advised:
+            return _finding(model, said, since, have, interpreter)
+    return None
+
+
+def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
+    """Return the model type or class that an error names, and its words."""
+    for pattern in NAMED:
+        if found := pattern.search(error.text):
+            return found[1], found[0]
+    key = KEY.search(error.text)
+    in_config = any("configuration_auto" in f.file for f in error.frames)
+    if key and (advised or in_config):
+        return key[1], key[0]
+    return "", ""
+
+
+def _finding(
+    model: str, said: str, since: str, have: str, interpreter: Interpreter | Unknown | None
+) -> Finding:
+    here = f"transformers {have}" if have else "this transformers"
+    floor = f"{model} came with transformers {since}" if since else f"{here} does not know {model}"
+    return Finding(
+        found=f"the error '{said}'; {floor}" + (f", and {have} is installed" if have else ""),
+        means="the model cannot be loaded: its configuration names a type that this release does not know",
+        cure=pip(
+            interpreter, "install", f"transformers>={since}" if since else "--upgrade transformers"
+        ),
+        cure_note="with the peft, trl and accelerate that fit it: doctor set",
+    )
