@@ -33,6 +33,8 @@ _FIRST: Said = (
 
 def beside(s: Situation, choice: Choice) -> list[Said]:
     """Return what the user's installer, environment and Python ask to be said."""
+    if not s.machine.env and not s.machine.installer:
+        return _python(s, choice)
     return [*_installer(s), *_environment(s), *_python(s, choice)]
 
 
@@ -98,8 +100,9 @@ def _newest_cuda(branch: tuple[int, ...]) -> str:
 
 
 def _python(s: Situation, choice: Choice) -> list[Said]:
-    vision = parts(choice.torchvision)[:2]
-    if parts(full_python(s.machine)) != (3, 14, 1) or not (0, 26) <= vision <= (0, 29):
+    if s.question.python != "3.14" or parts(full_python(s.machine)) != (3, 14, 1):
+        return []
+    if not (0, 26) <= parts(choice.torchvision)[:2] <= (0, 29):
         return []
     why = "torchvision 0.26 to 0.29 exclude Python 3.14.1 in their metadata: take 3.14.2 or newer, or 3.13"
     return [("torchvision_excludes_3_14_1", why)]

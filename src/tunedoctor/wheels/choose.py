@@ -38,7 +38,10 @@ def choose(machine: Machine) -> Choice:
         choice = _cpu_as_asked(s, _PICKERS[vendors[0]])
     else:
         choice = _for_gpus(s, vendors) if vendors else undriven(s) or _no_gpu(s)
-        choice = with_said(choice, about_gpus(s), first=choice.action == "cpu_only")
+        said = about_gpus(s)
+        if choice.action != "cpu_only":
+            return with_said(choice, [*said, *beside(s, choice)])
+        choice = with_said(choice, said, first=True)  # why not the GPU is what decides
     return with_said(choice, beside(s, choice))
 
 

@@ -1,6 +1,7 @@
 """Which builds hold code for a compute capability, across the releases of a range."""
 
 from functools import lru_cache
+from itertools import takewhile
 
 from tunedoctor.wheels.matrix import CudaBuild, Numbers, Release, allowed, releases, serves
 
@@ -83,6 +84,11 @@ def in_no_rocm(target: str, torch: str) -> bool:
     """Tell whether the releases in range have ROCm builds, and none of them holds code for a gfx target."""
     builds = [b for r, _ in allowed(torch) for b in r.rocm]
     return bool(builds) and not any(target in b.targets | b.doubted for b in builds)
+
+
+def newer_than(chosen: Release | None, torch: str) -> list[Release]:
+    """Return the releases in range above a chosen one, newest first; all of them where none was chosen."""
+    return [r for r, _ in takewhile(lambda pair: pair[0] is not chosen, allowed(torch))]
 
 
 def build_of(release: Release, family: str, variant: str) -> CudaBuild | None:

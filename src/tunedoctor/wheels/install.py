@@ -29,6 +29,8 @@ def installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:
 
 def with_said(choice: Choice, said: list[Said], *, first: bool = False) -> Choice:
     """Return the choice with more said, before or after what it says already."""
+    if not said:
+        return choice
     says = (*codes(said), *choice.says) if first else (*choice.says, *codes(said))
     reasons = (*sentences(said), *choice.reasons) if first else (*choice.reasons, *sentences(said))
     return replace(choice, says=tuple(dict.fromkeys(says)), reasons=tuple(dict.fromkeys(reasons)))

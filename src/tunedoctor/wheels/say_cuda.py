@@ -174,12 +174,13 @@ def _passed_over(s: Situation, best: Found | None) -> list[Said]:
     q = s.question
     chosen = build_of(best.release, q.family, best.variant) if best else None
     for release, build in without_code(q.capabilities, q.family, q.torch, q.python):
-        newer = (
+        if q.driver < build.floor[q.windows]:
+            continue
+        if (
             best is None
             or release.parsed > best.release.parsed
             or (chosen is not None and build.toolkit > chosen.toolkit)
-        )
-        if newer and q.driver >= build.floor[q.windows]:
+        ):
             why = f"{release.version}+{build.variant} holds no code for {_lacking(build, s)}"
             return [("gpu_not_in_this_build", why)]
     return []

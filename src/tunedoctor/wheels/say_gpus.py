@@ -88,10 +88,9 @@ def _amd(s: Situation) -> list[Said]:
         said.append(("gpu_found_by_kfd", why))
     if overridden := [g for g in gpus if override_of(g.gfx)]:
         values = " ".join(f"{k}={v}" for k, v in override_of_all(gpus).items())
-        numbered = (
-            " (the numbers are those of the devices in rocminfo)" if "VERSION_" in values else ""
-        )
-        why = f"no build has code for {names_of(overridden)}; gfx1030 code runs on it with export {values}{numbered}"
+        why = f"no build has code for {names_of(overridden)}; gfx1030 code runs on it with export {values}"
+        if "VERSION_" in values:
+            why += " (the number is the GPU's Node in rocminfo)"
         said.append(("hsa_override_10_3_0", why))
     return said
 

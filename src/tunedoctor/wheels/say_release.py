@@ -2,6 +2,7 @@
 
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Alternative
+from tunedoctor.wheels.coverage import newer_than
 from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.matrix import Release, allowed, releases
 from tunedoctor.wheels.pick import NEWEST, Found, Question
@@ -98,9 +99,7 @@ NO_LABEL: Said = (
 def _about_python(q: Question, chosen: Release) -> list[Said]:
     """Say where a newer release has no wheel for this Python any more."""
     said: list[Said] = []
-    for release, _ in allowed(q.torch):
-        if release.parsed <= chosen.parsed:
-            break
+    for release in newer_than(chosen, q.torch):
         tags = release.pythons.get(q.family, frozenset())
         if not tags or q.python in tags:
             continue
@@ -118,7 +117,7 @@ def about_system(s: Situation, chosen: Release | None) -> list[Said]:
     """Say where glibc, macOS or an Intel Mac keeps newer releases away."""
     q = s.question
     said: list[Said] = []
-    newer = [r for r, _ in allowed(q.torch) if chosen is None or r.parsed > chosen.parsed]
+    newer = newer_than(chosen, q.torch)
     with_python = [r for r in newer if q.python in r.pythons.get(q.family, ())]
     if q.glibc != NEWEST and any(q.glibc < r.glibc.get(q.family, ()) for r in with_python):
         why = f"newer torch needs glibc 2.28; here is {s.machine.glibc}"

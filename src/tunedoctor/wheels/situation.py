@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -63,11 +64,17 @@ def family_of(machine: Machine) -> str:
 
 def arch_of(machine: Machine) -> str:
     """Return the architecture of the Python in one spelling, as x86_64, arm64 or x86."""
-    arch = machine.arch.lower()
+    return _arch(machine.arch)
+
+
+@lru_cache(maxsize=256)
+def _arch(text: str) -> str:
+    arch = text.strip().lower()
     spellings = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
     return "x86" if re.fullmatch(r"i[3-6]86|x86|win32", arch) else spellings.get(arch, arch)
 
 
+@lru_cache(maxsize=256)
 def tag_of(python: str) -> str:
     """Return "3.13t" of "3.13.2t", "cp313t" or "3.13"; "" where it is no CPython."""
     text = python.strip().lower()

@@ -270,4 +270,5 @@ def override_of_all(gpus: Iterable[Gpu]) -> dict[str, str]:
     same = {"gfx" + value.replace(".", "") for value in given}
     if len(given) == 1 and all(v or g.gfx in same for g, v in zip(listed, values, strict=True)):
         return {"HSA_OVERRIDE_GFX_VERSION": given.pop()}
-    return {f"HSA_OVERRIDE_GFX_VERSION_{n}": value for n, value in enumerate(values) if value}
+    # counted by the kernel's nodes, of which the processor of a machine with one is the first
+    return {f"HSA_OVERRIDE_GFX_VERSION_{n}": value for n, value in enumerate(values, 1) if value}
