@@ -3,9 +3,11 @@
 from tunedoctor.render.style import Style
 from tunedoctor.wheels.answer import Answer
 from tunedoctor.wheels.choice import Action
+from tunedoctor.wheels.commands import REQUIREMENTS, Commands
 from tunedoctor.wheels.machine import Gpu, Machine
 
 INDENT = 11
+NONE = Commands((), (), "", "", "")
 _HEADS: dict[Action, str] = {
     "install": "Install torch",
     "install_partial": "Install torch for some of the GPUs",
@@ -55,7 +57,7 @@ def _head(answer: Answer, style: Style) -> list[str]:
             ("torchvision", answer.torchvision),
             ("torchaudio", answer.torchaudio),
         )
-        if version
+        if version and f"{name}=={version}" in (answer.commands or NONE).requirements
     ]
     if beside:
         lines += _row("with", " and ".join(beside), style)
@@ -89,7 +91,7 @@ def _machine(machine: Machine) -> str:
         libc,
         f"Python {python.removesuffix('t')}{free}",
         f"driver {machine.driver_version}" if machine.driver_version else "",
-        *_gpus(machine.gpus),
+        *([] if machine.platform == "macos" else _gpus(machine.gpus)),
         f"wanted torch {machine.torch}" if machine.torch else "",
     ]
     return ", ".join(part.replace(" ", "\u00a0") for part in parts if part)
@@ -129,7 +131,7 @@ def _commands(answer: Answer, style: Style) -> list[str]:
         ("uv pip", "\n".join(commands.uv_pip)),
         ("uv project: pyproject.toml", commands.uv_project),
         ("Dockerfile", commands.dockerfile),
-        ("requirements.txt", commands.requirements),
+        (REQUIREMENTS, commands.requirements),
     )
     lines: list[str] = []
     for name, text in blocks:

@@ -65,6 +65,7 @@ def answer(
     torch = snapshot.find(TorchBuild) if snapshot else None
     config = snapshot.find(InstallerConfig) if snapshot else None
     installed = _label(torch) if torch else ""
+    python = interpreter.executable if interpreter else ""
     build = choice.build
     floor = ""
     if build and build.variant.startswith("cu"):
@@ -96,9 +97,10 @@ def answer(
             choice,
             machine,
             installed=installed,
-            python=interpreter.executable if interpreter else "",
+            python=python,
+            config=config,
         ),
-        steering=steering(config, choice) if config else (),
+        steering=steering(config, choice, machine, python=python) if config else (),
     )
 
 
