@@ -25,12 +25,10 @@ class WayOut(NamedTuple):
 
 
 def alternatives_of(ways: list[WayOut]) -> tuple[Alternative, ...]:
-    """Return the best build of each way out, and the one next to what was asked for."""
-    found: list[Alternative] = []
-    for way in ways:
-        found.append(Alternative(way.found[0].build, way.after))
-        if way.nearest is not None:
-            found.append(Alternative(way.nearest.build, way.after))
+    """Return the best build of each way out; of the first also the one next to what was asked for."""
+    found = [Alternative(way.found[0].build, way.after) for way in ways]
+    if ways and (nearest := ways[0].nearest) is not None:
+        found.insert(1, Alternative(nearest.build, ways[0].after))
     return tuple(dict.fromkeys(found))
 
 
@@ -150,7 +148,7 @@ def _nearest_newer(q: Question, newest: Found, picker: Picker) -> Found | None:
     for release in reversed(releases()):
         if inside and max(inside) < release.parsed < newest.release.parsed:
             found = picker(q._replace(torch=f"=={release.version}"))
-            if found:
+            if found and found[0].verified:
                 return found[0]
     return None
 

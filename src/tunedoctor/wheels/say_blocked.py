@@ -1,11 +1,11 @@
 """What must be said where nothing fits: the constraint in the way, and what its removal gives."""
 
 from tunedoctor.versions import parts
-from tunedoctor.wheels.blocked import WayOut, label_of
+from tunedoctor.wheels.blocked import WayOut, label_of, without_label
 from tunedoctor.wheels.matrix import allowed, releases
 from tunedoctor.wheels.pick import Question, unlabelled
 from tunedoctor.wheels.say_cuda import about_code, about_old_gpus, opt_ins
-from tunedoctor.wheels.say_release import INTEL_MAC, NO_LABEL, about_system
+from tunedoctor.wheels.say_release import INTEL_MAC, about_system, no_label
 from tunedoctor.wheels.say_rocm import about_gfx
 from tunedoctor.wheels.situation import Said, Situation, driver_words, names_of
 
@@ -31,7 +31,8 @@ def about_blocked(s: Situation, ways: list[WayOut]) -> list[Said]:
         said += about_gfx(s, newer=first.action == "use_newer_torch")
     said += [*about_system(s, None), *about_old_gpus(s)]
     if label_of(q.torch) and unlabelled(q.family, label_of(q.torch)):
-        said.append(NO_LABEL if q.family == "linux_aarch64" else ("", _MACOS_LABEL))
+        arm = q.family == "linux_aarch64"
+        said.append(no_label(first.found[0].release) if arm else ("", _MACOS_LABEL))
     if s.question.family == "macos_x86_64":
         said.append(INTEL_MAC)
     return said
@@ -108,6 +109,8 @@ def _in_words(s: Situation, way: WayOut) -> str:
             return f"another Python gives {build} {way.after}"
         case "upgrade_os":
             return f"a newer system gives {build} {way.after}"
+        case "fix_requirement" if build.variant == label_of(s.question.torch):
+            return f"its files carry no label, so {without_label(s.question.torch)} finds {build}"
         case "fix_requirement":
             return f"{s.question.torch} names a build that does not fit; {build} does"
         case _:

@@ -1,7 +1,9 @@
 """What must be said of a CUDA choice: driver against toolkit, code against GPU."""
 
+import re
 from collections.abc import Iterable
 
+from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Alternative
 from tunedoctor.wheels.coverage import (
     build_of,
@@ -14,7 +16,7 @@ from tunedoctor.wheels.coverage import (
     without_code,
 )
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.matrix import CudaBuild, allowed
+from tunedoctor.wheels.matrix import CudaBuild, Numbers, allowed
 from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda
 from tunedoctor.wheels.situation import (
     Said,
@@ -59,13 +61,32 @@ def about_cuda(s: Situation, best: Found) -> tuple[list[Said], list[Alternative]
         said.append(("upgrade_driver_gives_newer_torch", f"{need} it would be {newer[0].build}"))
         more.append(Alternative(newer[0].build, need))
         said += opt_ins(s, newer[0])
-        compat = any("/compat" in value for value in s.machine.env.values())
-        if compat and all(is_data_centre(g) for g in s.gpus.nvidia):
-            more.append(Alternative(newer[0].build, "with cuda-compat kept on the path (opt-in)"))
+        more += _with_compat(s, best, newer[0])
     said += [*_passed_over(s, best), *about_old_gpus(s)]
     if not best.verified and (sure := _verified(q)) and sure.build != best.build:
         more.append(Alternative(sure.build, "whose publication was seen"))
     return said, more
+
+
+def _with_compat(s: Situation, best: Found, newer: Found) -> list[Alternative]:
+    """Return what the cuda-compat library on the path opens: the newest build of a toolkit no newer than it."""
+    paths = [value for value in s.machine.env.values() if "/compat" in value]
+    if not paths or not all(is_data_centre(g) for g in s.gpus.nvidia):
+        return []
+    found = re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths))
+    build = _up_to(s.question, parts(found[1])) if found else newer
+    if build is None or build.release.parsed < best.release.parsed or build.build == best.build:
+        return []
+    return [Alternative(build.build, "with cuda-compat kept on the path (opt-in)")]
+
+
+def _up_to(q: Question, toolkit: Numbers) -> Found | None:
+    for release, _ in allowed(q.torch):
+        for found in pick_cuda(q._replace(torch=f"=={release.version}", driver=NEWEST)):
+            build = build_of(release, q.family, found.variant)
+            if found.verified and build and build.toolkit <= toolkit:
+                return found
+    return None
 
 
 def about_old_gpus(s: Situation) -> list[Said]:

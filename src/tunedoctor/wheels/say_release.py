@@ -90,10 +90,13 @@ def _not_sure(s: Situation, best: Found) -> list[Said]:
     return said
 
 
-NO_LABEL: Said = (
-    "no_local_label_on_aarch64",
-    "the aarch64 files of cu124 carry no label: torch==2.5.1 from that index, never torch==2.5.1+cu124",
-)
+def no_label(release: Release) -> Said:
+    """Say how to ask for a build whose files carry no label."""
+    pin = f"torch=={release.version}"
+    why = (
+        f"the aarch64 files of cu124 carry no label: ask that index for {pin}, not for {pin}+cu124"
+    )
+    return ("no_local_label_on_aarch64", why)
 
 
 def _about_python(q: Question, chosen: Release) -> list[Said]:
@@ -170,7 +173,7 @@ def _about_default(s: Situation, best: Found) -> list[Said]:
             why = f"a plain install of {best.release.version} on aarch64 gives the CPU build"
             said.append(("pypi_aarch64_is_cpu", why))
         if best.variant == "cu124":
-            said.append(NO_LABEL)
+            said.append(no_label(best.release))
     if best.variant.startswith("cu") and default.startswith("cu"):
         said += about_default_build(s, best, default)
     newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons.get(q.family, ())), None)

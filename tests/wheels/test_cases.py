@@ -1,0 +1,65 @@
+"""Every recorded case: a machine, and the build that a person chose for it by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunedoctor.wheels.choose import choose
+from tunedoctor.wheels.described import machine_from
+
+CASES = Path(__file__).parents[3] / "shared/cases/wheels.jsonl"
+LINES = CASES.read_text(encoding="utf-8").splitlines() if CASES.is_file() else []
+ROWS: list[dict[str, Any]] = [json.loads(line) for line in LINES]
+
+
+@pytest.mark.skipif(not CASES.is_file(), reason=f"{CASES} is not here")
+def test_there_are_cases() -> None:
+    assert len(ROWS) >= 70
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
+def test_case(row: dict[str, Any]) -> None:
+    wanted = row["expected"]
+    choice = choose(machine_from(row))
+    assert choice.action == wanted["action"], choice.reasons
+    build = str(choice.build) if choice.build else None
+    if wanted.get("acceptable"):
+        assert build in wanted["acceptable"], choice.reasons
+    elif wanted.get("torch_version") is None:
+        assert build is None
+    assert build not in wanted.get("forbidden", ())
+    assert set(wanted.get("must_say", ())) <= set(choice.says)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
+def test_what_goes_with_the_build(row: dict[str, Any]) -> None:
+    wanted = row["expected"]
+    choice = choose(machine_from(row))
+    if choice.build is None:
+        assert (choice.torchvision, choice.torchaudio, choice.index) == ("", "", "")
+        return
+    assert choice.torchvision == wanted["torchvision"]
+    assert choice.torchaudio == wanted["torchaudio"]
+    # the index belongs to the build that was taken, which is not always the preferred of the acceptable ones
+    if str(choice.build) == wanted["preferred"]:
+        assert choice.index == wanted["index"]
+    else:
+        assert choice.index.endswith(f"/{choice.build.variant}")
+
+
+def _build_of(text: str) -> str:
+    """Return "2.14.1+cu126" of "2.14.1+cu126 on Python 3.14"."""
+    return text.split()[0]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
+def test_the_first_alternative_is_offered(row: dict[str, Any]) -> None:
+    """What the case names as the next best is among the answers, or the choice itself."""
+    named = [_build_of(text) for text in row["expected"].get("alternatives", ())]
+    if not named:
+        return
+    choice = choose(machine_from(row))
+    offered = {str(one.build) for one in choice.alternatives} | {str(choice.build)}
+    assert offered & set(named), (named, offered)
