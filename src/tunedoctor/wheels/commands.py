@@ -63,34 +63,46 @@ def commands_of(
 
 
 def _pip(pins: Pins, around: Shield, python: str, *, windows: bool) -> tuple[str, ...]:
-    """Write pip's lines: what stands in the way first, then what pip would leave as it is, then the set."""
-    pip = around.before_pip + _pip_of(python, windows=windows)
-    index = ("--index-url", pins.index) if pins.index else ()
-    lines: list[str] = []
-    if pins.removed:
-        lines.append(f"{pip} uninstall -y {' '.join(pins.removed)}")
+    words = [*map(_quoted, pins.requirements), *_pip_source(pins)]
+    line = " ".join([_pip_of(around, python, windows=windows), "install", *words, *around.pip])
+    return (*_pip_first(pins, around, python, windows=windows), line)
+
+
+def _pip_first(pins: Pins, around: Shield, python: str, *, windows: bool) -> list[str]:
+    """Write what goes first: what stands in the way is removed, what pip would leave as it is comes anew."""
+    pip = _pip_of(around, python, windows=windows)
+    lines = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
     if pins.replaced:
         again = [str(pin) for pin in pins.packages if pin.name in pins.replaced]
-        words = ("install", "--force-reinstall", "--no-deps", *again, *index, *around.pip)
-        lines.append(" ".join([pip, *words]))
-    words = ("install", *map(_quoted, pins.requirements), *index, *around.pip)
-    return (*lines, " ".join([pip, *words]))
+        words = ["--force-reinstall", "--no-deps", *again, *_pip_source(pins), *around.pip]
+        lines.append(" ".join([pip, "install", *words]))
+    return lines
+
+
+def _pip_source(pins: Pins) -> list[str]:
+    return ["--index-url", pins.index] if pins.index else []
 
 
 def _uv(pins: Pins, around: Shield, python: str, *, windows: bool) -> tuple[str, ...]:
-    """Write uv's lines. Not --index-url: UV_DEFAULT_INDEX beats it; --torch-backend beats UV_INDEX and uv.toml."""
-    named = f" --python {_path(python, windows=windows)}" if python else ""
-    words = [*map(_quoted, pins.requirements)]
-    words += [f"--reinstall-package {name}" for name in pins.replaced]
-    words += _uv_source(pins)
-    line = " ".join([f"{around.before_uv}uv pip install{named}", *words, *around.uv])
+    words = [*map(_quoted, pins.requirements), *_uv_options(pins, around)]
+    line = " ".join([_uv_of(around, "install", python, windows=windows), *words])
+    return (*_uv_first(pins, around, python, windows=windows), line)
+
+
+def _uv_first(pins: Pins, around: Shield, python: str, *, windows: bool) -> list[str]:
     if not pins.removed:
-        return (line,)
-    options = "".join(f" {option}" for option in around.uv)
-    return (f"{around.before_uv}uv pip uninstall{named} {' '.join(pins.removed)}{options}", line)
+        return []
+    words = [_uv_of(around, "uninstall", python, windows=windows), *pins.removed, *around.uv]
+    return [" ".join(words)]
+
+
+def _uv_options(pins: Pins, around: Shield) -> list[str]:
+    again = [f"--reinstall-package {name}" for name in pins.replaced]
+    return [*again, *_uv_source(pins), *around.uv]
 
 
 def _uv_source(pins: Pins) -> list[str]:
+    """Name the index. Not as --index-url, which UV_DEFAULT_INDEX beats; a backend beats UV_INDEX and uv.toml."""
     if pins.backend:
         return [f"--torch-backend={pins.backend}"]
     return [f"--index {pins.index}"] if pins.index else []
@@ -100,28 +112,35 @@ def _dockerfile(choice: Choice, pins: Pins, machine: Machine) -> str:
     """Write the lines for an image, which is Linux on every system: on a Mac the CPU build of that release."""
     lines = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
     index = f"{INDEX}cpu" if machine.platform == "macos" else pins.index
-    source = ["--index-url", index] if index else []
-    words = [*map(_quoted, pins.requirements), *source]
+    words = [*map(_quoted, pins.requirements), *(["--index-url", index] if index else [])]
     return "\n".join([*lines, f"RUN python -m pip install --no-cache-dir {' '.join(words)}"]) + "\n"
 
 
 def _requirements(pins: Pins, around: Shield, python: str, *, windows: bool) -> str:
     """Write the file. pip drops other indexes at its --index-url; uv does not, and is told the backend."""
-    file = f"-r {REQUIREMENTS}"
-    pip = [f"{around.before_pip}{_pip_of(python, windows=windows)} install {file}", *around.pip]
-    named = f" --python {_path(python, windows=windows)}" if python else ""
-    uv = [f"{around.before_uv}uv pip install{named} {file}", *_uv_source(pins), *around.uv]
-    lines = [f"# {' '.join(pip)}", f"# {' '.join(uv)}"]
-    lines += [f"--index-url {pins.index}"] if pins.index else []
-    return "\n".join([*lines, *pins.requirements, ""])
+    pip = [_pip_of(around, python, windows=windows), "install -r", REQUIREMENTS, *around.pip]
+    uv = [_uv_of(around, "install", python, windows=windows), "-r", REQUIREMENTS]
+    runs = [
+        *_pip_first(pins, around, python, windows=windows),
+        " ".join(pip),
+        *_uv_first(pins, around, python, windows=windows),
+        " ".join([*uv, *_uv_options(pins, around)]),
+    ]
+    index = [f"--index-url {pins.index}"] if pins.index else []
+    return "\n".join([*(f"# {run}" for run in runs), *index, *pins.requirements, ""])
 
 
-def _pip_of(python: str, *, windows: bool) -> str:
+def _pip_of(around: Shield, python: str, *, windows: bool) -> str:
     path = _path(python or "python", windows=windows)
     if windows and path.startswith('"'):
         # a quoted program is a string to PowerShell, and its & is an error to cmd; an option both take
         return f"python -m pip --python {path}"
-    return f"{path} -m pip"
+    return f"{around.before_pip}{path} -m pip"
+
+
+def _uv_of(around: Shield, verb: str, python: str, *, windows: bool) -> str:
+    named = f" --python {_path(python, windows=windows)}" if python else ""
+    return f"{around.before_uv}uv pip {verb}{named}"
 
 
 def _path(path: str, *, windows: bool) -> str:

@@ -1,0 +1,1 @@
+"""Package indexes on loopback, and environments to install into from them."""

@@ -1,0 +1,105 @@
+"""Fresh virtual environments, and the printed commands run in them as a user would."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import uv
+
+from index.catalogue import DEFAULT
+from index.server import Served
+
+_READ = (
+    "import importlib, importlib.metadata as m, sys\n"
+    "for name in sys.argv[1:]:\n"
+    "    try: v = importlib.import_module(name + '.version')\n"
+    "    except ImportError: print('-', '-', '-')\n"
+    "    else: print(v.__version__, v.origin, m.version(name))\n"
+)
+
+
+class Ground:
+    """One virtual environment and the variables that commands get there; a small world of its own."""
+
+    def __init__(self, folder: Path, served: Served, pip: Path) -> None:
+        """Make the environment; `pip` is the folder that its pip is taken from."""
+        self.folder = folder
+        self.home = folder / "home"
+        self.venv = folder / "venv"
+        self.home.mkdir(parents=True)
+        tool = Path(uv.find_uv_bin())
+        self.variables = {
+            "PATH": os.pathsep.join([str(self.scripts), str(tool.parent), os.defpath]),
+            "HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home / ".config"),
+            "XDG_CONFIG_DIRS": str(self.home / "etc"),
+            "HTTPS_PROXY": served.url,
+            "NO_PROXY": "",
+            "SSL_CERT_FILE": str(served.authority),
+            "REQUESTS_CA_BUNDLE": str(served.authority),
+            "PIP_CERT": str(served.authority),
+            "PIP_INDEX_URL": f"https://{DEFAULT}/simple",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_CACHE_DIR": "1",
+            "UV_DEFAULT_INDEX": f"https://{DEFAULT}/simple",
+            "UV_CACHE_DIR": str(folder.parent / "uv-cache"),
+            "UV_PYTHON_DOWNLOADS": "never",
+            "VIRTUAL_ENV": str(self.venv),
+        }
+        self.uv("venv", "--quiet", "--python", sys.executable, str(self.venv))
+        site = next(self.venv.glob("lib/python*/site-packages"), self.venv / "Lib/site-packages")
+        (site / "pip.pth").write_text(f"{pip}\n")
+
+    @property
+    def scripts(self) -> Path:
+        """Folder of the environment's programs."""
+        return self.venv / ("Scripts" if os.name == "nt" else "bin")
+
+    @property
+    def python(self) -> str:
+        """The interpreter."""
+        return str(self.scripts / ("python.exe" if os.name == "nt" else "python"))
+
+    def uv(self, *arguments: str) -> None:
+        """Run uv, which has to work."""
+        subprocess.run([uv.find_uv_bin(), *arguments], env=self.variables, check=True)
+
+    def run(
+        self, command: str, variables: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a printed command; the program is looked up on the environment's PATH, as a shell does."""
+        program, *arguments = shlex.split(command)
+        found = shutil.which(program, path=self.variables["PATH"])
+        assert found, program
+        return subprocess.run(
+            [found, *arguments],
+            env={**self.variables, **(variables or {})},
+            cwd=cwd or self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def run_all(
+        self, commands: tuple[str, ...], variables: Mapping[str, str] | None = None
+    ) -> None:
+        """Run printed commands one after the other; each has to end well."""
+        for command in commands:
+            done = self.run(command, variables)
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+    def installed(self, *names: str) -> dict[str, tuple[str, str, str]]:
+        """Return build, origin and version in the metadata by name; absent ones are left out."""
+        done = subprocess.run(
+            [self.python, "-c", _READ, *names],
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines = [line.split() for line in done.stdout.splitlines()]
+        return {n: (b, o, v) for n, (b, o, v) in zip(names, lines, strict=True) if b != "-"}

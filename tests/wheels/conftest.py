@@ -1,0 +1,37 @@
+"""Indexes on loopback and environments that install from them."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# test files are imported by path: their neighbours are found only so
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from index.ground import Ground
+from index.server import Served, serving
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Serve the indexes."""
+    with serving(tmp_path_factory.mktemp("index")) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def pip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the pip that this Python brings, and nothing else."""
+    folder = tmp_path_factory.mktemp("pip")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return next(folder.glob("lib/python*/site-packages"), folder / "Lib/site-packages")
+
+
+@pytest.fixture
+def ground(
+    tmp_path_factory: pytest.TempPathFactory, served: Served, pip_folder: Path
+) -> Callable[[], Ground]:
+    """Return a function that makes a fresh environment."""
+    return lambda: Ground(tmp_path_factory.mktemp("ground"), served, pip_folder)

@@ -1,0 +1,259 @@
+"""The printed commands, as text and run by real pip and uv against indexes on loopback."""
+
+import re
+import shlex
+import tomllib
+from collections.abc import Callable
+
+import pytest
+from index.catalogue import DEFAULT, POISONED, PYTORCH
+from index.ground import Ground
+from index.machines import (
+    CPU,
+    CU118,
+    CU124_ARM,
+    CU126,
+    CU126_WINDOWS,
+    CU128,
+    CU130,
+    CU132,
+    MAC,
+    ROCM,
+    ROCM_OLD,
+    chosen,
+)
+from packaging.requirements import Requirement
+
+from tunedoctor.versions import parts
+from tunedoctor.wheels.choice import Build, Choice
+from tunedoctor.wheels.commands import REQUIREMENTS, Commands, commands_of
+from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.matrix import releases, variants
+from tunedoctor.wheels.rules import INDEX
+
+MACHINES = {
+    "cpu": (CPU, "2.15.0+cpu"),
+    "cu118": (CU118, "2.5.1+cu118"),
+    "cu124-arm": (CU124_ARM, "2.5.1+cu124"),
+    "cu126": (CU126, "2.14.1+cu126"),
+    "cu128": (CU128, "2.9.1+cu128"),
+    "cu130": (CU130, "2.14.1+cu130"),
+    "cu132": (CU132, "2.15.0+cu132"),
+    "rocm7.2": (ROCM, "2.14.1+rocm7.2"),
+    "rocm6.4": (ROCM_OLD, "2.9.1+rocm6.4"),
+}
+EVERY = [pytest.param(here, build, id=name) for name, (here, build) in MACHINES.items()]
+TELLING = [EVERY[0], EVERY[3], EVERY[6], EVERY[7]]
+
+NewGround = Callable[[], Ground]
+
+
+def printed(here: Machine, **known: str) -> Commands:
+    """Return the commands for a machine."""
+    commands = commands_of(chosen(here), here, **known)  # type: ignore[arg-type]
+    assert commands is not None
+    return commands
+
+
+def holds(ground: Ground, build: str) -> None:
+    """Check that torch and its companions are that build, of that release, from PyTorch's index."""
+    torch, _, variant = build.partition("+")
+    release = next(one for one in releases() if one.version == torch)
+    wanted = {"torch": build, "torchvision": f"{release.torchvision}+{variant}"}
+    if parts(release.torchaudio)[:2] == parts(torch)[:2]:
+        wanted["torchaudio"] = f"{release.torchaudio}+{variant}"
+    found = ground.installed("torch", "torchvision", "torchaudio")
+    got = {name: one[0].partition("+") for name, one in found.items()}
+    assert {n: f"{v[0]}+{v[2] or variant}" for n, v in got.items()} == wanted
+    assert {one[1] for one in found.values()} == {PYTORCH}
+
+
+@pytest.mark.parametrize(("here", "build"), EVERY)
+def test_pip_ends_with_the_chosen_build(ground: NewGround, here: Machine, build: str) -> None:
+    one = ground()
+    one.run_all(printed(here).pip)
+    holds(one, build)
+
+
+@pytest.mark.parametrize(("here", "build"), EVERY)
+def test_uv_ends_with_the_chosen_build(ground: NewGround, here: Machine, build: str) -> None:
+    one = ground()
+    one.run_all(printed(here, python=one.python).uv_pip)
+    holds(one, build)
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+@pytest.mark.parametrize(("here", "build"), TELLING)
+def test_the_requirements_file_serves_both(
+    ground: NewGround, here: Machine, build: str, tool: str
+) -> None:
+    one = ground()
+    text = printed(here, python=one.python).requirements
+    (one.folder / REQUIREMENTS).write_text(text)
+    runs = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")]
+    one.run_all(tuple(run for run in runs if run.startswith("uv ") == (tool == "uv")))
+    holds(one, build)
+
+
+@pytest.mark.parametrize(("here", "build"), TELLING)
+def test_the_block_of_a_uv_project(ground: NewGround, here: Machine, build: str) -> None:
+    """The block goes below a project as it is; its last line installs, and `uv sync` from the lock does it again."""
+    one = ground()
+    project = one.folder / "project"
+    project.mkdir()
+    block = printed(here).uv_project
+    head = '[project]\nname = "trained"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n\n'
+    (project / "pyproject.toml").write_text(head + block)
+    run = block.splitlines()[-1].removeprefix("# ")
+    active = {"UV_PROJECT_ENVIRONMENT": str(one.venv), "UV_INDEX": f"https://{POISONED}/simple"}
+    done = one.run(run, active, project)
+    assert done.returncode == 0, done.stderr
+    holds(one, build)
+    again = ground()
+    active["UV_PROJECT_ENVIRONMENT"] = str(again.venv)
+    assert again.run("uv lock --check", active, project).returncode == 0
+    done = again.run("uv sync --locked", active, project)
+    assert done.returncode == 0, done.stderr
+    holds(again, build)
+
+
+@pytest.mark.parametrize(("here", "build"), TELLING)
+def test_the_line_of_a_dockerfile(ground: NewGround, here: Machine, build: str) -> None:
+    one = ground()
+    lines = printed(here).dockerfile.splitlines()
+    assert lines[-1].startswith("RUN ")
+    one.run_all((lines[-1].removeprefix("RUN "),))
+    holds(one, build)
+
+
+def test_variables_of_the_build_stand_in_the_dockerfile() -> None:
+    lines = printed(ROCM_OLD).dockerfile.splitlines()
+    assert lines[0] == "ENV HSA_OVERRIDE_GFX_VERSION=10.3.0"
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_a_mac_takes_the_default_index(ground: NewGround, tool: str) -> None:
+    one = ground()
+    commands = printed(MAC)
+    one.run_all(commands.pip if tool == "pip" else commands.uv_pip)
+    found = one.installed("torch", "torchvision")
+    assert {name: (v[1], v[2]) for name, v in found.items()} == {
+        "torch": (DEFAULT, "2.15.0"),
+        "torchvision": (DEFAULT, "0.29.2"),
+    }
+    assert "--index-url" not in " ".join(commands.pip + commands.uv_pip) + commands.requirements
+    assert tomllib.loads(commands.uv_project) == {}
+
+
+def test_uv_takes_a_variant_that_it_has_no_backend_for(ground: NewGround) -> None:
+    """The index is named then; rocm7.14 is such a variant, and stands in here by cu126 without its backend."""
+    choice = Choice("install", Build("2.14.1", "rocm7.14"), "0.29.1", index=f"{INDEX}rocm7.14")
+    commands = commands_of(choice, CU126)
+    assert commands is not None
+    [line] = commands.uv_pip
+    assert line.endswith(f" --index {INDEX}rocm7.14")
+    one = ground()
+    one.run_all((line.replace("rocm7.14", "cu126"),), {"UV_INDEX": f"https://{POISONED}/simple"})
+    holds(one, "2.14.1+cu126")
+
+
+def test_a_build_that_is_not_there_ends_in_an_error(ground: NewGround, served: object) -> None:
+    choice = Choice("install", Build("2.14.1", "cu118"), "0.29.1", index=f"{INDEX}cu118")
+    commands = commands_of(choice, CU126)
+    assert commands is not None
+    one = ground()
+    assert one.run(commands.pip[-1]).returncode == 1
+    assert one.run(commands.uv_pip[-1]).returncode == 1
+    assert one.installed("torch") == {}
+
+
+def test_no_build_no_commands() -> None:
+    assert commands_of(Choice("upgrade_driver"), CU126) is None
+
+
+def _choices(here: Machine) -> list[Choice]:
+    """Return a choice for each release and variant of the table."""
+    return [
+        Choice("install", Build(r.version, v), r.torchvision, r.torchaudio, f"{INDEX}{v}")
+        for r in releases()
+        for v in sorted(variants(r))
+    ]
+
+
+@pytest.mark.parametrize("here", [CU126, CU126_WINDOWS, CU124_ARM], ids=["linux", "win", "arm"])
+def test_every_build_of_the_table_comes_from_its_index_alone(here: Machine) -> None:
+    for choice in _choices(here):
+        commands = commands_of(choice, here, installed="2.14.1+cu130")
+        assert commands is not None
+        assert choice.build is not None
+        everything = "\n".join(
+            [*commands.pip, *commands.uv_pip, commands.dockerfile, commands.requirements]
+        )
+        assert "--extra-index-url" not in everything
+        assert set(re.findall(r"https://\S+", everything)) == {choice.index}
+        pins = [Requirement(w) for w in shlex.split(commands.pip[-1]) if re.search("[=<]", w)]
+        assert [p.name for p in pins][:2] == ["torch", "torchvision"]
+        assert pins[0].specifier.contains(str(choice.build))
+        audio = [p for p in pins if p.name == "torchaudio"]
+        assert bool(audio) == (parts(choice.build.torch_version) < (2, 12)), choice.build
+        block = tomllib.loads(commands.uv_project)["tool"]["uv"]
+        [index] = block["index"]
+        assert (index["url"], index["explicit"]) == (choice.index, True)
+        assert all(source == {"index": index["name"]} for source in block["sources"].values())
+        for line in commands.requirements.splitlines():
+            if not line.startswith(("#", "--index-url")):
+                Requirement(line)
+
+
+@pytest.mark.parametrize(
+    ("here", "torch", "variant", "wanted"),
+    [
+        (CU126, "2.14.1", "cu126", "torch==2.14.1+cu126 torchvision==0.29.1+cu126"),
+        (CU126, "2.15.0", "cu132", "torch==2.15.0+cu132 torchvision==0.29.2"),
+        (CU124_ARM, "2.5.1", "cu124", "torch==2.5.1 torchvision==0.20.1 torchaudio==2.5.1"),
+        (CU124_ARM, "2.9.1", "cu130", "torch==2.9.1+cu130 torchvision==0.24.1 torchaudio==2.9.1"),
+        (CU124_ARM, "2.14.1", "cu130", "torch==2.14.1+cu130 torchvision==0.29.1+cu130"),
+        (
+            CU126,
+            "2.2.2",
+            "cpu",
+            "torch==2.2.2+cpu torchvision==0.17.2+cpu torchaudio==2.2.2+cpu numpy<2",
+        ),
+        (
+            CU126_WINDOWS,
+            "2.4.0",
+            "cpu",
+            "torch==2.4.0+cpu torchvision==0.19.0+cpu torchaudio==2.4.0+cpu numpy<2",
+        ),
+        (CU126, "2.4.0", "cpu", "torch==2.4.0+cpu torchvision==0.19.0+cpu torchaudio==2.4.0+cpu"),
+    ],
+)
+def test_labels_stand_where_the_files_have_them(
+    here: Machine, torch: str, variant: str, wanted: str
+) -> None:
+    [choice] = [c for c in _choices(here) if str(c.build) == f"{torch}+{variant}"]
+    commands = commands_of(choice, here)
+    assert commands is not None
+    words = shlex.split(commands.pip[-1])
+    assert words[: words.index("--index-url")][4:] == wanted.split()
+
+
+@pytest.mark.parametrize("python", ["C:\\env\\python.exe", "C:\\my env\\python.exe"])
+def test_windows_commands_read_alike_in_powershell_and_cmd(python: str) -> None:
+    """Nothing but plain words and double quotes around what has a space; the program itself is never quoted."""
+    commands = printed(CU126_WINDOWS, python=python)
+    for line in (*commands.pip, *commands.uv_pip):
+        assert re.fullmatch(r'[\w.:\\-]+(?: (?:[\w.:\\/=+-]+|"[\w.:\\ ]+"))+', line), line
+        assert python in line
+    assert commands.pip[0].startswith(("C:\\env\\python.exe -m pip ", "python -m pip --python "))
+
+
+def test_a_path_with_a_space_is_one_word(ground: NewGround) -> None:
+    one = ground()
+    folder = one.folder / "my env"
+    one.uv("venv", "--quiet", "--python", one.python, str(folder))
+    python = str(folder / one.scripts.name / "python")
+    one.run_all(printed(CU126, python=python).uv_pip)
+    assert list(folder.glob("lib/python*/site-packages/torch/version.py"))
+    assert one.installed("torch") == {}
