@@ -5,8 +5,10 @@ package with two ranges are the clash. A text of another form is given as it is,
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
+
+from tunedoctor.versions import parts, within
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _EXTRA = r"(?:\[[^\]\s]*\])?(?:\{[^}]*\})?"
@@ -22,6 +24,7 @@ _REQUIRE = re.compile(rf"you require (?P<name>{_NAME}){_EXTRA}(?P<range>{_RANGE}
 _ONLY = re.compile(rf"only (?P<name>{_NAME})(?P<range>{_RANGE}) (?:is|are) available")
 _PYTHON = re.compile(
     r"the requested Python version \((?P<have>[^)]+)\) does not satisfy Python(?P<want>[<>=!~][^\s]*)"
+    rf"(?: and (?:all versions of )?(?P<owner>{_NAME}){_EXTRA}(?P<at>{_RANGE}) depends? on Python)?"
 )
 _NO_WHEEL = re.compile(
     rf"(?:all versions of )?(?P<name>{_NAME})(?P<at>{_RANGE}) (?:has|have) no (?:usable wheels|wheels? )"
@@ -67,11 +70,17 @@ def without_wheels(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def sentence(text: str, installed: Mapping[str, str] | None = None) -> str:
-    """Return the clash in one sentence; uv's own text, cut, where it is not understood. Never raises."""
+def sentence(
+    text: str, installed: Mapping[str, str] | None = None, asked: Container[str] = ()
+) -> str:
+    """Return the clash in one sentence; uv's own text, cut, where it is not understood. Never raises.
+
+    `installed` are versions that stand in the question as pins; a clash about a package that was `asked` for is told
+    before others.
+    """
     flat = _flat(text)
     return (
-        _clash(premises(text), installed or {})
+        _clash(premises(text), installed or {}, asked)
         or _python(flat)
         or _missing(flat)
         or _cut(flat)
@@ -86,28 +95,36 @@ def _premises(flat: str) -> Iterator[Premise]:
         yield Premise("", "", found["name"], found["range"].rstrip(".,"))
 
 
-def _clash(found: tuple[Premise, ...], installed: Mapping[str, str]) -> str:
-    """Join two premises about one package whose ranges differ; the user's own comes second."""
-    declared = [one for one in found if one.owner and one.range]
-    for one in declared:
-        for other in found:
-            same = other.name == one.name and other.range and other.range != one.range
-            if same and other.owner != one.owner and not _overlap(one.range, other.range):
-                return f"{_wants(one, installed)}, and {_wants(other, installed)}"
-    return ""
+def _clash(found: tuple[Premise, ...], installed: Mapping[str, str], asked: Container[str]) -> str:
+    """Join two premises about one package whose ranges share no version; what the user wants comes second."""
+    pairs = [
+        (one, other)
+        for one in found
+        for other in found
+        if one.owner
+        and one.range
+        and other.name == one.name
+        and other.range not in ("", one.range)
+        and other.owner != one.owner
+        and not _overlap(one.range, other.range)
+    ]
+    if not pairs:
+        return ""
+    one, other = min(pairs, key=lambda pair: (bool(pair[1].owner), pair[0].name not in asked))
+    return f"{_wants(one, installed)}, and {_wants(other, installed)}"
 
 
 def _overlap(one: str, other: str) -> bool:
     """Tell whether two ranges surely share a version that one of them names."""
-    from tunedoctor.versions import within  # noqa: PLC0415
-
     versions = re.findall(r"[<>=!~]=?\s*([^\s,]+)", f"{one},{other}")
     return any(within(v, one) and within(v, other) for v in versions)
 
 
 def _wants(one: Premise, installed: Mapping[str, str]) -> str:
     if one.owner:
-        return f"{one.owner}{one.at.replace('==', ' ')} needs {one.name}{one.range}"
+        here = installed.get(one.owner, "")
+        at = f" {here}" if here and within(here, one.at) else one.at.replace("==", " ")
+        return f"{one.owner}{at} needs {one.name}{one.range}"
     have = installed.get(one.name)
     if have and one.range == f"=={have}":
         return f"{one.name} {have} is installed"
@@ -115,14 +132,14 @@ def _wants(one: Premise, installed: Mapping[str, str]) -> str:
 
 
 def _python(flat: str) -> str:
-    found = _PYTHON.search(flat)
+    """Name the package that asks for the least of the Pythons that are too new or too old here."""
+    found = min(
+        _PYTHON.finditer(flat), key=lambda one: parts(one["want"].lstrip("<>=!~")), default=None
+    )
     if found is None:
         return ""
-    owner = re.search(rf"({_NAME})({_RANGE}) depends on Python", flat)
-    who = f"{owner[1]}{owner[2].replace('==', ' ')}" if owner else "a package of the set"
-    return (
-        f"{who} needs Python {found['want'].rstrip(',.')}, and this is {found['have'].lstrip('>=')}"
-    )
+    who = f"{found['owner']}{found['at'].replace('==', ' ')}" if found["owner"] else "a package"
+    return f"{who} needs Python {found['want']}, and this is {found['have'].lstrip('>=')}"
 
 
 def _missing(flat: str) -> str:

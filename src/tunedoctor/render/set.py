@@ -5,7 +5,6 @@ import msgspec
 from tunedoctor.render.style import Style
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.change import Change
-from tunedoctor.wording import listed
 
 INDENT = 11
 
@@ -41,7 +40,8 @@ def _heading(answer: Answer, style: Style) -> list[str]:
 
 
 def _set(answer: Answer, style: Style, *, verbose: bool) -> list[str]:
-    shown = [one for one in answer.packages if one.shown or verbose]
+    about = {*answer.about} if not verbose else {one.name for one in answer.packages}
+    shown = [one for one in answer.packages if one.change == "changed" or one.name in about]
     others = len(answer.packages) - len(shown)
     lines = [line for one in shown if one.change == "changed" for line in _changed(one, style)]
     for change, word in (("added", "adds"), ("kept", "keeps")):

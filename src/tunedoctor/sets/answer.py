@@ -37,6 +37,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     platform: str = ""
     torch: SetTorch | None = None
     packages: tuple[Change, ...] = ()
+    about: tuple[str, ...] = ()
+    """What the set must hold; the others come with these."""
     dropped: dict[str, str] = {}
     """Left out of a fresh set, with the reason."""
     left: tuple[str, ...] = ()

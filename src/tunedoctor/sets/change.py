@@ -19,24 +19,25 @@ class Change(msgspec.Struct, frozen=True):
     change: Literal["kept", "changed", "added"] = "kept"
     why: str = ""
     """Why it is changed or added."""
-    shown: bool = True
-    """The set is about it; others come along with these."""
+    named: bool = True
+    """The commands and the project name it; others come along with these."""
 
 
 def changes(
     pins: Iterable[Pin],
     installed: Mapping[str, str],
     why: Mapping[str, str],
-    named: Iterable[str],
+    named: Iterable[str] | None,
     rebuilt: frozenset[str] = frozenset(),
 ) -> tuple[Change, ...]:
     """Return the packages of a solution in its order, those that torch alone brings left out.
 
+    Named are the `named` ones; None: what moves, since an installer that is told of a part leaves the rest as it is.
     `rebuilt` are changed though their version is not: they come in another build.
     """
     found = {pin.name: pin for pin in pins}
     brought = brought_by_torch(found.values())
-    about = set(named)
+    about = None if named is None else set(named)
     moved = rebuilt | {n for n, pin in found.items() if installed.get(n) != pin.version}
     return tuple(
         Change(
@@ -45,7 +46,7 @@ def changes(
             was=installed.get(name, ""),
             change=("added" if name not in installed else "changed" if name in moved else "kept"),
             why=_why(pin, why, moved),
-            shown=name in about,
+            named=name in (moved if about is None else about),
         )
         for name, pin in found.items()
         if name not in brought

@@ -17,7 +17,7 @@ def commands(packages: Iterable[Change], torch: TorchPick, python: str = "") -> 
 
     The second command names torch as well: an installer that is not told puts another one in its place.
     """
-    moved = [one for one in packages if one.change != "kept" and one.shown]
+    moved = [one for one in packages if one.change != "kept" and one.named]
     group = [one for one in moved if one.name in GROUP]
     rest = [f"{one.name}=={one.version}" for one in moved if one.name not in GROUP]
     pip = [shlex.quote(python or "python"), "-m", "pip"]

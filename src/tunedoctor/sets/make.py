@@ -10,8 +10,8 @@ from functools import cache
 from typing import NamedTuple
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.installers.explain import without_wheels
-from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
+from tunedoctor.installers.explain import blamed, sentence, without_wheels
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
 from tunedoctor.sets.ages import Ages, ages
 from tunedoctor.sets.answer import Answer, SetTorch
 from tunedoctor.sets.change import changes
@@ -67,13 +67,17 @@ def make(here: Here, resolve: Resolve) -> Made:
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
         return Made(_none(here, why, way_out=torch.after), question)
+    if not torch.kept and set(want.asked) - {"torch"}:
+        task = task_of(want, torch, here.torch, question, frozenset())
+        newest = _torch_of(here, task, f"<={torch.version}", resolve)
+        torch = newest if isinstance(newest, TorchPick) else torch
 
     @cache
     def known() -> Ages:
         pinned = {n: v for n, v in want.installed.items() if n in want.roots}
         return ages(pinned, question, resolve)
 
-    first: Clash | None = None
+    clash = Clash("", "")
     dropped: dict[str, str] = {}
     for _ in range(_OTHER_TORCHES + len(OPTIONAL) + 1):
         task = task_of(want, torch, here.torch, question, frozenset(dropped))
@@ -85,12 +89,12 @@ def make(here: Here, resolve: Resolve) -> Made:
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
             continue
-        first = first or found
-        older = _other_torch(here, task, torch, found, resolve)
-        if older is None:
+        clash = clash if clash.why else found
+        older = _torch_of(here, task, f"<{torch.version}", resolve)
+        if not isinstance(older, TorchPick):
+            clash = older or clash
             break
         torch = older
-    clash = first or Clash("", "")
     return Made(
         _none(here, _with_outside(want, clash), clash.text, _way_out(want, clash)), question
     )
@@ -104,23 +108,26 @@ def _droppable(clash: Clash, want: Wanted, dropped: Iterable[str]) -> str:
     return min(free, default="")
 
 
-def _other_torch(
-    here: Here, task: Task, torch: TorchPick, clash: Clash, resolve: Resolve
-) -> TorchPick | None:
-    """Ask which older torch the libraries take, and whether it has a build for the machine."""
-    if "torch" not in clash.names:
-        return None
-    needs = tuple(n for n in task.requirements if not n.startswith("torch=="))
+def _torch_of(here: Here, task: Task, range_: str, resolve: Resolve) -> TorchPick | Clash | None:
+    """Return the build of the torch that the libraries take from a range, with what is asked for as new as it goes.
+
+    A clash where they clash whatever the torch; None where the machine has no build of it, or nobody knows.
+    """
+    asked = here.want.asked
+    needs = [n for n in task.requirements if not n.startswith("torch==")]
+    # uv settles first what is named first
+    needs.sort(key=lambda line: not line.startswith(tuple(asked)))
     given = tuple(c for c in task.constraints if not c.startswith(PAIRED))
-    range_ = ",".join(filter(None, (here.want.asked.get("torch", ""), f"<{torch.version}")))
-    answer = resolve(
-        task.question._replace(requirements=(*needs, f"torch{range_}"), constraints=given)
-    )
-    if not isinstance(answer, Solved):
+    free = "torch" + ",".join(filter(None, (asked.get("torch", ""), range_)))
+    answer = resolve(task.question._replace(requirements=(*needs, free), constraints=given))
+    if isinstance(answer, NoSolution):
+        why = sentence(answer.text, {}, set(asked))
+        return Clash(why, answer.text, blamed(answer.text))
+    if isinstance(answer, Failed):
         return None
     version = next((pin.version for pin in answer.pins if pin.name == "torch"), "")
     minor = ".".join(version.split(".")[:2])
-    for wanted in (f"=={version}", f"=={minor}.*,<{torch.version}", f"<={version}"):
+    for wanted in (f"=={version}", f"=={minor}.*,{range_}", f"<={version}"):
         found = torch_pick(here.machine, None, wanted)
         if isinstance(found, TorchPick):
             return found
@@ -134,9 +141,8 @@ def _answer(here: Here, torch: TorchPick, found: Found, dropped: dict[str, str])
     if not torch.kept:
         why |= {"torch": torch.why, **dict.fromkeys(PAIRED, f"goes with torch {torch.version}")}
         rebuilt = frozenset(("torch", *PAIRED)) & set(want.installed)
-    packages = changes(
-        found.pins, want.installed, why, {*want.roots, *found.why, *named()}, rebuilt
-    )
+    shown = {*want.roots, *found.why, *named()} if want.fresh else None
+    packages = changes(found.pins, want.installed, why, shown, rebuilt)
     return Answer(
         verdict="set",
         target=here.target,
@@ -144,6 +150,7 @@ def _answer(here: Here, torch: TorchPick, found: Found, dropped: dict[str, str])
         platform=uv_platform(here.machine),
         torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
         packages=packages,
+        about=want.roots,
         dropped=dropped,
         left=found.left,
         commands=commands(packages, torch, here.python),

@@ -16,7 +16,7 @@ def project(made: Made) -> str:
     if torch is None:
         return ""
     low = ".".join(map(str, parts(answer.python)[:2])) or "3.11"
-    shown = [one for one in answer.packages if one.shown]
+    shown = [one for one in answer.packages if one.named]
     lines = [
         f"{MARK}: uv sync installs it",
         "[project]",

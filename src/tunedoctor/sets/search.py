@@ -37,6 +37,8 @@ class Task(NamedTuple):
     fixed: frozenset[str]
     """Names that nothing changes: torch."""
     build: TorchBuild | None
+    asked: frozenset[str]
+    """What the user named: a clash about it is told first."""
     question: Question
     """Python, platform, offline."""
 
@@ -152,7 +154,7 @@ def _question(task: Task, state: _State) -> Question:
 def _after_no_solution(task: Task, state: _State, answer: NoSolution) -> list[_State]:
     """Give up one more of the pins that the explanation names."""
     kept = [n for n in blamed(answer.text) if n in task.pinned and n not in state.given_up]
-    why = sentence(answer.text, task.pinned)
+    why = sentence(answer.text, task.pinned, task.asked)
     return [
         state._replace(
             given_up=state.given_up | {name}, why=(*state.why, (name, why)), price=state.price + 1
@@ -201,7 +203,7 @@ def _with(task: Task, state: _State, way: Remedy) -> _State:
 
 
 def _clash(task: Task, state: _State, answer: NoSolution) -> Clash:
-    why = sentence(answer.text, task.pinned)
+    why = sentence(answer.text, task.pinned, task.asked)
     breaks = dict.fromkeys(text for name, text in state.why if (name, text) not in _given(state))
     if state.constraints and breaks:
         why = f"{'; '.join(breaks)}; without that, {why}"

@@ -47,6 +47,7 @@ def task_of(
         beside=beside,
         fixed=frozenset(fixed),
         build=_build(torch, installed),
+        asked=frozenset(want.asked),
         question=question,
     )
 
