@@ -1,6 +1,7 @@
 """Pages of a package index: HTML as PEP 503 and PEP 658 describe it -> links."""
 
-from html.parser import HTMLParser
+import re
+from html import unescape
 from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -37,55 +38,48 @@ class Page(NamedTuple):
         return len({one.name for one in self.links if one.name.lower().startswith(start)})
 
 
+_TAG = re.compile(r"""<(a|base)\s((?:[^<>"']|"[^"<]{0,4000}"|'[^'<]{0,4000}')*+)>""", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"""([a-z][a-z0-9-]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?""", re.IGNORECASE
+)
+_END = re.compile(r"</html\s*>", re.IGNORECASE)
+
+
 def parsed(data: bytes, base: str) -> Page:
-    """Return the wheels that a page links to; never raises. `base`: the URL of the page."""
+    """Return the wheels that a page links to; never raises. `base`: the URL of the page.
+
+    Its own patterns, each linear: html.parser takes minutes for 100 kB of hostile HTML ("<a <a <a …").
+    """
     text = data.decode("utf-8", "replace")
-    reader = _Reader(base)
-    try:
-        reader.feed(text)
-        reader.close()
-    except AssertionError:  # of html.parser, for broken declarations
-        return Page(tuple(reader.links), whole=False)
-    return Page(tuple(reader.links), whole=reader.ended)
-
-
-class _Reader(HTMLParser):
-    def __init__(self, base: str) -> None:
-        super().__init__()
-        self.base = base
-        self.links: list[Link] = []
-        self.ended = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take a link; <base href> moves those that follow."""
-        values = {name: value or "" for name, value in attrs}
+    links: list[Link] = []
+    for tag, inside in _TAG.findall(text):
+        values = _attributes(inside)
         href = values.get("href", "")
         if not href or len(href) > LONGEST:
-            return
+            continue
         try:
-            url, fragment = urldefrag(urljoin(self.base, href))
+            url, fragment = urldefrag(urljoin(base, href))
             path = urlsplit(url).path
         except ValueError:  # a host in broken brackets
-            return
-        if tag == "base":
-            self.base = url
+            continue
+        if tag.lower() == "base":
+            base = url
+            continue
         name = unquote(path.rpartition("/")[2])
-        if tag == "a" and name.endswith(".whl"):
+        if name.endswith(".whl"):
             metadata = values.get("data-core-metadata") or values.get("data-dist-info-metadata", "")
-            self.links.append(
-                Link(
-                    name,
-                    url,
-                    _hash(fragment),
-                    _hash(metadata),
-                    values.get("data-requires-python", "")[:100],
-                    "data-yanked" in values,
-                )
-            )
+            requires = values.get("data-requires-python", "")[:100]
+            yanked = "data-yanked" in values
+            links.append(Link(name, url, _hash(fragment), _hash(metadata), requires, yanked))
+    return Page(tuple(links), whole=_END.search(text) is not None)
 
-    def handle_endtag(self, tag: str) -> None:
-        """Note the end of the page."""
-        self.ended = self.ended or tag == "html"
+
+def _attributes(text: str) -> dict[str, str]:
+    """Return the attributes of a tag; of two with one name the first counts, as in HTML."""
+    found: dict[str, str] = {}
+    for name, *values in _ATTRIBUTE.findall(text[: LONGEST * 4]):
+        found.setdefault(name.lower(), unescape("".join(values)))
+    return found
 
 
 def _hash(text: str) -> str:

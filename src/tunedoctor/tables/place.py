@@ -13,9 +13,11 @@ def cache_file(
 ) -> Path:
     """Return the file that `doctor update` writes; `variables`: the environment, this process's by default.
 
-    XDG Base Directory Specification: a relative XDG_CACHE_HOME is ignored.
+    DOCTOR_CACHE names the folder. XDG Base Directory Specification: a relative XDG_CACHE_HOME is ignored.
     """
     variables = os.environ if variables is None else variables
+    if variables.get("DOCTOR_CACHE"):
+        return Path(variables["DOCTOR_CACHE"]) / NAME
     own = Path(home or os.path.expanduser("~"))  # noqa: PTH111  Path.home raises where there is none
     if platform == "win32":
         folder = Path(variables.get("LOCALAPPDATA") or own / "AppData" / "Local")
