@@ -75,7 +75,9 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
     tools, there, settings = known(compilers), known(packages), known(environment)
     version = next((v for n in TRITON if there is not None and (v := there.version(n))), "")
     gpu = known(nvidia) is not None or known(amd) is not None
-    lacks = tools is not None and not tools.cc and not (settings is not None and settings.get("CC"))
+    lacks = (
+        tools is not None and tools.cc == "" and not (settings is not None and settings.get("CC"))
+    )
     linux = system is None or system.os == "linux"
     if not said and not (lacks and version and gpu and linux):
         return None

@@ -24,6 +24,8 @@ Seen as
     modprobe: ERROR: could not insert 'nvidia': Key was rejected by service
 """
 
+import re
+
 from tunedoctor.api import (
     Container,
     Errors,
@@ -53,6 +55,8 @@ NOUVEAU = (
 )
 FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
+OLD_CHIP = re.compile(r"G[KF]?\d{2,3}\w{0,4} \[|GT2\d\d")
+"""Names of chips of Kepler and older, as lspci has them: GK208B, GF119, G94, GT218."""
 VIRTUAL = ("vfio-pci", "pci-stub")
 
 
@@ -82,12 +86,12 @@ def driver_missing(  # noqa: PLR0913  the facts that tell the five states apart
     if build is not None and build.accelerator in ("rocm", "xpu", "mps"):
         return None
     state, bus = known(module), known(pci)
-    if state is None and bus is None:
-        return _from_text(answer, gpus, system, known(container), errors)
     cards = bus.of("10de") if bus else ()
-    if state is None or state.loaded or not cards:
+    if bus is not None and not any(_trains(card) for card in cards):
         return None
-    if not any(_trains(card) for card in cards):
+    if state is None or (bus is None and not _tells(state)):
+        return _from_text(answer, gpus, system, known(container), errors)
+    if state.loaded or (bus is None and known(gpus) is not None):
         return None
     return _state(cards, state, known(answer), system, known(container))
 
@@ -95,10 +99,17 @@ def driver_missing(  # noqa: PLR0913  the facts that tell the five states apart
 def _trains(card: PciDevice) -> bool:
     """Tell whether a current torch runs on a card: not on Kepler and older, which the table leaves out."""
     model = nvidia_by_pci(card.device)
-    if model is None and card.device < FIRST_MAXWELL:
+    if model is None and card.device and card.device < FIRST_MAXWELL:
+        return False
+    if not card.device and OLD_CHIP.match(card.name):
         return False
     capability = model.compute_capability if model else ""
     return not capability or parts(capability) >= (5,)
+
+
+def _tells(state: NvidiaModule) -> bool:
+    """Tell whether the state of a report, which names no card, says why the module is not loaded."""
+    return state.loaded or state.nouveau or bool(state.secure_boot) or state.on_disk is False
 
 
 def _state(
@@ -108,11 +119,11 @@ def _state(
     host: Host | None,
     container: Container | None,
 ) -> Finding:
-    names = listed(_name(card) for card in cards)
+    names = listed(_name(card) for card in cards) or "an NVIDIA GPU"
     kernel = f"kernel {host.kernel}" if host and host.kernel else "the running kernel"
     seen = ("/sys/bus/pci/devices", "/sys/module/nvidia")
-    old = all(_is_old(card) for card in cards)
-    if all(card.driver in VIRTUAL for card in cards):
+    old = bool(cards) and all(_is_old(card) for card in cards)
+    if cards and all(card.driver in VIRTUAL for card in cards):
         slots = listed(card.slot for card in cards)
         return Finding(
             title="The NVIDIA GPU is reserved for virtual machines",
@@ -122,7 +133,7 @@ def _state(
             cure_note="root; only if no virtual machine needs the card",
             evidence=(*seen, "/proc/cmdline"),
         )
-    if not state.on_disk and _libraries_there(answer):
+    if state.on_disk is False and _libraries_there(answer):
         cure = rebuild_module(host)
         return Finding(
             title="The NVIDIA driver has no module for this kernel",
@@ -132,7 +143,7 @@ def _state(
             cure_note=_on_host(cure.note, container),
             evidence=(*seen, "/lib/modules"),
         )
-    if not state.on_disk:
+    if state.on_disk is False or (state.on_disk is None and not _libraries_there(answer)):
         install = install_driver(host, old_card=old, container=container)
         owner = "; nouveau drives the card" if state.nouveau else ""
         return Finding(
@@ -230,7 +241,9 @@ def _libraries_there(answer: NvidiaAnswer | None) -> bool:
 
 def _name(card: PciDevice) -> str:
     model = nvidia_by_pci(card.device)
-    return model.name if model and model.name else f"NVIDIA GPU 10de:{card.device}"
+    if model and model.name:
+        return model.name
+    return f"NVIDIA GPU 10de:{card.device}" if card.device else f"NVIDIA {card.name}".rstrip()
 
 
 def _is_old(card: PciDevice) -> bool:

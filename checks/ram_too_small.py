@@ -43,6 +43,8 @@ SAID = (
     r"Signal 9 \(SIGKILL\) received by PID",
     r"DefaultCPUAllocator: can't allocate memory",
     r"^MemoryError\b",
+    r"(?:memory cgroup )?out of memory: kill(?:ed)? process \d",
+    r"oom-kill:constraint=",
 )
 TIERS = (
     (

@@ -26,6 +26,7 @@ from tunedoctor.api import (
     Finding,
     Host,
     PciBus,
+    PciDevice,
     RocmStack,
     TorchBuild,
     Unknown,
@@ -39,6 +40,7 @@ SAID = (
     r"ROCk module is NOT loaded",
     r"Unable to open /dev/kfd read-write: No such file or directory",
     r"hipGetDeviceCount.{0,80}Error 101",
+    r"amdgpu not found in modules",
 )
 
 
@@ -62,9 +64,9 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
     ):
         return None
     cards = bus.of("1002") if bus else ()
-    unbound = [card for card in cards if card.driver != "amdgpu"]
+    unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
     said = told(errors, *SAID)
-    mine = bool(cards) and len(unbound) == len(cards) and build is not None
+    mine = bool(cards) and len(unbound) == len(cards) and (build is not None or bool(said))
     if not mine and not (said and not cards):
         return None
     if stack is not None and stack.kfd == "ok":
@@ -72,12 +74,16 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
     held = listed(sorted({card.driver or "no driver" for card in unbound}))
     inside = "on the host of this container; " if known(container) is not None else ""
     return Finding(
-        found=f"AMD GPU 1002:{unbound[0].device} at {unbound[0].slot}: {held} instead of amdgpu"
-        if mine
-        else f"the error '{said}'",
+        found=f"{_name(unbound[0])}: {held} instead of amdgpu" if mine else f"the error '{said}'",
         means="there is no /dev/kfd: torch.cuda.is_available() is False, and training runs on the CPU",
         cure="sudo modprobe amdgpu",
         cure_note=f"{inside}root; if it fails, `sudo dmesg | grep amdgpu` states the reason. "
         "Cloud slices of an MI25 have no Linux driver: take another instance",
         evidence=("/sys/bus/pci/devices", "/dev/kfd") if bus else (),
     )
+
+
+def _name(card: PciDevice) -> str:
+    """Name a card by its id and slot; a report has a name instead, and no slot from some tools."""
+    name = f"AMD GPU 1002:{card.device}" if card.device else card.name or "the AMD GPU"
+    return f"{name} at {card.slot}" if card.slot else name

@@ -39,7 +39,7 @@ def rocm_wsl_runtime_library(
     if host.wsl != 2 or torch.accelerator != "rocm":
         return None
     run, stack = known(runtime), known(rocm)
-    if (run is not None and run.gpu_works) or (stack is not None and not stack.dxg):
+    if (run is not None and run.gpu_works) or (stack is not None and stack.dxg is False):
         return None
     failed = run is not None and run.gpu_available is False
     # AMD's own wheels carry a local label such as rocm7.2.1.lw or rocmsdk

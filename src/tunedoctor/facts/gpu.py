@@ -16,8 +16,10 @@ class PciDevice(Fact, frozen=True):
     """Four hex digits."""
     device_class: str
     """Six hex digits: 030000 VGA, 030200 3D, 120000 accelerator, 068000 bridge (NVSwitch where 10de)."""
-    driver: str = ""
-    """Kernel driver bound to it; empty for none."""
+    driver: str | None = ""
+    """Kernel driver bound to it; empty for none, None where a report does not tell."""
+    name: str = ""
+    """As a report has it: "GA106 [GeForce RTX 3060]"."""
 
 
 class PciBus(Fact, frozen=True):
@@ -56,8 +58,8 @@ class NvidiaModule(Fact, frozen=True):
     """State of the kernel modules on Linux. Absent: not Linux, or no trace of a driver."""
 
     loaded: bool
-    on_disk: bool = False
-    """A module for the running kernel lies under /lib/modules."""
+    on_disk: bool | None = False
+    """A module for the running kernel lies under /lib/modules; None where a report does not tell."""
     nouveau: bool = False
     secure_boot: bool | None = None
     uvm_loaded: bool | None = None
@@ -179,8 +181,8 @@ class RocmStack(Fact, frozen=True):
     """Groups that own the nodes and that this user is not in."""
     version: str = ""
     """Of the installed ROCm, where one is installed."""
-    dxg: bool = False
-    """WSL: /dev/dxg is there."""
+    dxg: bool | None = False
+    """WSL: /dev/dxg is there; None where a report does not tell."""
     hsa_libraries: tuple[str, ...] = ()
     """Copies of libhsa-runtime64 outside the target."""
     driver: str = ""

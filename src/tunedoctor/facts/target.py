@@ -235,8 +235,9 @@ class InstallerConfig(Fact, frozen=True):
 class Compilers(Fact, frozen=True):
     """Compilers on PATH; empty strings where there is none."""
 
-    cc: str = ""
-    cxx: str = ""
+    cc: str | None = ""
+    """None where a report does not tell; so for cxx."""
+    cxx: str | None = ""
     nvcc: str = ""
     nvcc_version: str = ""
     """CUDA release of nvcc: "12.4"."""

@@ -15,7 +15,7 @@ from tunedoctor.probing import probe
 
 _AMD = "1002"
 _NODES = "sys/class/kfd/kfd/topology/nodes"
-_INTEGRATED = re.compile(r"gfx(?:80[16]|810|902|909|90c|1013|103[3567]|1103|115[0-3])\Z")
+INTEGRATED = re.compile(r"gfx(?:80[16]|810|902|909|90c|1013|103[3567]|1103|115[0-3])\Z")
 """Targets that are only ever part of a processor."""
 _NO_GPU = Absent(why="no AMD GPU")
 _NO_STACK = Absent(why="no AMD GPU and no ROCm")
@@ -116,7 +116,7 @@ def describe(root: Path, index: int, node: Node) -> AmdGpu:
     rows = rows_of(node.device)
     integrated = (
         node.with_processor
-        or bool(_INTEGRATED.match(node.gfx))
+        or bool(INTEGRATED.match(node.gfx))
         or any(row["unified"] for row in rows)
     )
     if integrated:  # it uses a carve-out and as much of the RAM as the kernel lets it
@@ -181,5 +181,5 @@ def _from_adapter(index: int, one: Adapter) -> AmdGpu:
         gfx=gfx,
         name=one.name or name_of(rows_of(one.device), one.memory or 0),
         memory_total=one.memory,
-        integrated=bool(_INTEGRATED.match(gfx)) or any(r["unified"] for r in rows_of(one.device)),
+        integrated=bool(INTEGRATED.match(gfx)) or any(r["unified"] for r in rows_of(one.device)),
     )

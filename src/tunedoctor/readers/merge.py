@@ -20,6 +20,20 @@ from tunedoctor.facts import (
 F = TypeVar("F", bound=Fact)
 
 
+_NOTHING: tuple[object, ...] = (
+    "",
+    "unknown",
+    "other",
+    "not tried",
+    "Linux",
+    "Windows",
+    "macOS",
+    (),
+    {},
+)
+"""What fields hold where a text told nothing, or only the family of a system."""
+
+
 def merged(one: F, other: F) -> F:
     """Return a fact that tells what both tell; where they differ, the first has the word."""
     both = _special(one, other)
@@ -38,7 +52,7 @@ def filled(one: F, other: F) -> F:
 
 
 def _says_nothing(value: object, default: object) -> bool:
-    return value is None or value in ("", "unknown", "other", (), {}) or value == default
+    return value is None or value in _NOTHING or value == default
 
 
 def _special(one: F, other: F) -> F | None:

@@ -10,8 +10,9 @@ from tunedoctor.facts import (
     NvidiaAnswer,
     Unknown,
 )
-from tunedoctor.readers import collect_env, messages, nvidia_smi
+from tunedoctor.readers import collect_env, kernel_log, messages, nvidia_smi
 from tunedoctor.readers.merge import merged
+from tunedoctor.readers.rocm import read as rocm
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.snapshot import Answer, Snapshot
 
@@ -45,4 +46,10 @@ def _read_smi(lines: list[str]) -> list[Fact]:
     return nvidia_smi.read("\n".join(lines))
 
 
-_READERS: tuple[Reader, ...] = (collect_env.read, _read_smi, messages.read)
+_READERS: tuple[Reader, ...] = (
+    collect_env.read,
+    _read_smi,
+    messages.read,
+    kernel_log.read,
+    rocm.read,
+)

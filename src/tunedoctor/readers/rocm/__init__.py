@@ -1,0 +1,1 @@
+"""Readers of what ROCm's tools print."""
