@@ -10,7 +10,14 @@ from tunedoctor.facts import (
     NvidiaAnswer,
     Unknown,
 )
-from tunedoctor.readers import collect_env, kernel_log, messages, nvidia_smi
+from tunedoctor.readers import (
+    collect_env,
+    installer_messages,
+    kernel_log,
+    messages,
+    nvidia_smi,
+    package_lists,
+)
 from tunedoctor.readers.merge import merged
 from tunedoctor.readers.rocm import read as rocm
 from tunedoctor.readers.tidy import tidy
@@ -52,4 +59,6 @@ _READERS: tuple[Reader, ...] = (
     messages.read,
     kernel_log.read,
     rocm.read,
+    package_lists.read,
+    installer_messages.read,
 )

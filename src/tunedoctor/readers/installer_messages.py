@@ -1,0 +1,44 @@
+"""Read why an install failed: what the indexes answered, and the interpreter and system that the lines show."""
+
+import re
+
+from tunedoctor.facts import Errors, ErrorText, Fact, IndexAnswer
+from tunedoctor.readers.installing.conflicts import conflicts
+from tunedoctor.readers.installing.refusals import refused_by_others, refused_by_pip, united
+from tunedoctor.readers.installing.sentences import Text, joined
+from tunedoctor.readers.installing.tags import surroundings
+from tunedoctor.readers.installing.uv_refusals import refused_by_uv
+
+MOST = 200
+"""Refusals and messages that are kept."""
+
+_MESSAGES = re.compile(
+    r"No solution found when resolving [^\n]{3,1200}"
+    r"|Because [^\n]{3,1200}? version solving failed"
+    r"|ERROR: Cannot install [^\n]{3,1200}"
+    r"|ResolutionImpossible: [^\n]{3,300}"
+    r"|(?:LibMamba)?UnsatisfiableError: [^\n]{3,1200}"
+    r"|PackagesNotFoundError: [^\n]{3,300}"
+    r"|error: externally-managed-environment"
+    r"|Ignored the following versions that require a different python version: [^\n]{3,300}"
+)
+
+
+def read(lines: list[str]) -> list[Fact]:
+    """Return IndexAnswer, Interpreter, Host and the messages that stand on several lines."""
+    text = joined(lines)
+    refusals = united((*refused_by_pip(text), *refused_by_uv(text), *refused_by_others(text)))
+    facts: list[Fact] = []
+    if refusals:
+        facts.append(IndexAnswer(refusals=refusals[:MOST]))
+    facts += surroundings(text, lines, conflicts(text).python)
+    facts += _messages(text)
+    return facts
+
+
+def _messages(text: Text) -> list[Fact]:
+    found = [
+        ErrorText(text=m[0].strip(), where=f"line {text.line(m.start()) + 1}")
+        for m in _MESSAGES.finditer(text.text)
+    ]
+    return [Errors(errors=tuple(found[:MOST]))] if found else []

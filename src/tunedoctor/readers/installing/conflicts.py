@@ -1,0 +1,124 @@
+"""Requirements that resolvers and checkers say are not met, or exclude each other."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tunedoctor.facts import Requirement
+from tunedoctor.readers.installing.sentences import Text, sentences
+from tunedoctor.readers.lists.ledger import Entry, entry
+from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, normalised
+
+_OWNER = rf"(?<![\w./-])(?P<owner>{NAME}) (?P<at>{VERSION})"
+_NEEDS = (
+    rf"(?P<name>{NAME})(?:\[[\w,\s-]{{0,80}}\])? ?\(?(?P<spec>{SPECIFIER})?\)?(?: ?;[^,]{{0,160}})?"
+)
+_HAVE = rf"(?:you have|you'll have|you will have) (?:{NAME}) (?P<have>{VERSION})"
+
+_INSTALLED = re.compile(
+    rf"{_OWNER} (?:requires|has requirement) {_NEEDS}, "
+    rf"(?:but {_HAVE}(?: which is incompatible)?|(?P<absent>which is not installed))"
+)
+"""pip after an install, and `pip check`: all wordings since 9."""
+_UV_CHECK = re.compile(
+    rf"[Tt]he package `(?P<owner>{NAME})` requires `{_NEEDS}`, but "
+    rf"(?:`(?P<have>{VERSION})` is installed|(?P<absent>it's not installed))"
+)
+_DEPENDS = re.compile(rf"{_OWNER} depends on {_NEEDS}(?![\w.])")
+_ASKED = re.compile(rf"The user requested (?:\(constraint\) )?{_NEEDS}(?![\w.])")
+_UV_DEPENDS = re.compile(
+    rf"(?<![\w./-])(?P<owner>{NAME})(?P<at>{SPECIFIER}) depends on (?P<name>{NAME})(?P<spec>{SPECIFIER})"
+)
+_UV_ASKED = re.compile(rf"you require (?P<name>{NAME})(?P<spec>{SPECIFIER})")
+_POETRY = re.compile(
+    rf"(?<![\w./-])(?P<owner>{NAME}) \((?P<at>[^()]{{1,80}})\) depends on (?P<name>{NAME}) \((?P<spec>[^()]{{1,80}})\)"
+)
+_RESOURCES = re.compile(
+    rf"VersionConflict: \((?P<name>{NAME}) (?P<have>{VERSION}) \((?P<place>[^()]{{1,300}})\), "
+    rf"Requirement\.parse\('(?P<full>[^']{{1,160}})'\)(?:, \{{'(?P<owner>{NAME})'\}})?"
+)
+_NOT_FOUND = re.compile(
+    rf"The '(?P<name>{NAME})(?P<spec>{SPECIFIER})?' distribution was not found and is required by (?P<owner>{NAME})"
+)
+_PYTHON = re.compile(
+    r"(?:Package ['\"]?(?P<owner>[\w.-]{1,100})['\"]?|ERROR: (?P<other>[\w.-]{1,100}))? ?requires a different Python: "
+    r"(?P<have>\d[\w.]{1,20}) not in ['\"]?(?P<spec>[^'\"\s]{1,60})"
+)
+_CHECK_PYTHON = re.compile(
+    rf"[Tt]he package `(?P<owner>{NAME})` requires Python (?P<spec>{SPECIFIER}), but `(?P<have>{VERSION})` is installed"
+)
+_UV_PYTHON = re.compile(
+    rf"the (?:current|requested) Python version \((?P<have>[^()]{{1,30}})\) does not satisfy Python ?(?P<spec>{SPECIFIER})"
+)
+
+
+class Conflicts(NamedTuple):
+    """What was read."""
+
+    entries: tuple[Entry, ...]
+    wanted: tuple[Requirement, ...]
+    python: str
+    """The version of the interpreter that was refused, where told."""
+
+
+def conflicts(text: Text) -> Conflicts:
+    """Return what is installed by the word of pip and uv, and what is required."""
+    entries: list[Entry] = []
+    wanted: list[Requirement] = []
+    python = ""
+    for pattern in (_INSTALLED, _UV_CHECK):
+        for line, found in sentences(text, pattern):
+            entries += _there(line, found)
+            wanted.append(_requirement(found, _owner(found)))
+    for pattern in (_DEPENDS, _UV_DEPENDS, _POETRY):
+        wanted += [_requirement(found, _owner(found)) for _, found in sentences(text, pattern)]
+    for pattern in (_ASKED, _UV_ASKED):
+        wanted += [_requirement(found, "the user") for _, found in sentences(text, pattern)]
+    for line, found in sentences(text, _RESOURCES):
+        name = normalised(found["name"])
+        spec = compact(found["full"].removeprefix(found["name"]))
+        owner = normalised(found["owner"] or "")
+        wanted.append(Requirement(name=name, specifier=spec, by=owner, have=found["have"]))
+        entries.append(entry(line, name, found["have"], location=found["place"], weak=True))
+    wanted += [
+        _requirement(found, normalised(found["owner"]), missing=True)
+        for _, found in sentences(text, _NOT_FOUND)
+    ]
+    for pattern in (_PYTHON, _CHECK_PYTHON, _UV_PYTHON):
+        for _, found in sentences(text, pattern):
+            have = found["have"] if found["have"][:1].isdigit() else ""
+            python = have or python
+            owner = next(
+                (o for o in (found.groupdict().get(k) for k in ("owner", "other")) if o), ""
+            )
+            spec = compact(found["spec"])
+            wanted.append(
+                Requirement(name="python", specifier=spec, by=normalised(owner), have=have)
+            )
+    return Conflicts(tuple(entries), tuple(dict.fromkeys(wanted)), python)
+
+
+def _owner(found: "re.Match[str]") -> str:
+    at = compact(found.groupdict().get("at") or "").removeprefix("==").strip()
+    return f"{normalised(found['owner'])} {at}".strip()
+
+
+def _requirement(found: "re.Match[str]", by: str, *, missing: bool = False) -> Requirement:
+    groups = found.groupdict()
+    return Requirement(
+        name=normalised(found["name"]),
+        specifier=compact(found["spec"] or ""),
+        by=by,
+        have=(groups.get("have") or "").rstrip("."),
+        missing=missing or bool(groups.get("absent")),
+    )
+
+
+def _there(line: int, found: "re.Match[str]") -> Iterator[Entry]:
+    """Yield the two packages of a conflict: who requires, and what is there."""
+    name = normalised(found["name"])
+    requires = (f"{name}{compact(found['spec'] or '')}",)
+    at = found.groupdict().get("at") or ""
+    yield entry(line, normalised(found["owner"]), at, requires=requires)
+    if found["have"]:
+        yield entry(line, name, found["have"].rstrip("."))

@@ -1,0 +1,175 @@
+"""What installers say they did: installed, uninstalled, found there. Plans and dry runs do not count."""
+
+import re
+from collections.abc import Iterator
+
+from tunedoctor.readers.lists.ledger import Entry, entry
+from tunedoctor.readers.lists.names import NAME, VERSION, normalised, version_of_wheel
+
+_INSTALLED = re.compile(r"Successfully installed\s+(?P<rest>\S.*)$")
+_TOKEN = re.compile(rf"^(?P<name>{NAME})-(?P<version>{VERSION})$")
+_UNINSTALLED = re.compile(
+    rf"(?:Successfully uninstalled|Removed existing) (?P<token>{NAME}-{VERSION})"
+)
+_FOUND = re.compile(rf"Found existing installation: (?P<name>{NAME}) (?P<version>{VERSION})")
+_SATISFIED = re.compile(
+    rf"Requirement already (?:satisfied|up-to-date)(?: \([^)]{{0,80}}\))?: (?P<name>{NAME})(?:\[[^\]]{{0,80}}\])?"
+    r"[^\s;(]{0,120}(?: ?;[^(]{0,120})? in (?P<place>\S.{0,300}?) (?:\(from [^)]{1,300}\) )?\((?P<version>[^)\s]{1,60})\)"
+)
+_ROLLED_BACK = re.compile(rf"Rolling back uninstall of (?P<name>{NAME})")
+_UV_DONE = re.compile(
+    r"\b(?P<would>Would )?(?:[Uu]n)?[Ii]nstall(?:ed)? \d{1,5} packages?|\b(?:Prepared|Resolved|Audited|Downloaded) \d{1,5} packages?"
+)
+_UV_DIFF = re.compile(
+    rf"^\s*(?P<sign>[-+~]) (?P<name>{NAME})==(?P<version>{VERSION})(?: \([^)]{{0,300}}\))?$"
+)
+_POETRY = re.compile(
+    rf"^\s*[-•]\s+(?P<what>Installing|Updating|Downgrading|Removing) (?P<name>{NAME}) "
+    rf"\((?:{VERSION}(?: \S{{1,60}})? -> )?(?P<version>{VERSION})(?: \S{{1,60}})?\)(?P<end>.{{0,80}})$"
+)
+_CONDA_ROW = re.compile(
+    rf"^\s+[-+]?\s*(?P<name>{NAME}|_\w{{1,60}}):?\s+(?P<spec>\S{{1,160}})(?P<rest>\s.{{0,200}})?$"
+)
+_CONDA_NEW = re.compile(r"will be (?:INSTALLED|UPDATED|DOWNGRADED|SUPERSEDED)\b")
+_CONDA_GONE = re.compile(r"will be REMOVED\b")
+_CONDA_DONE = re.compile(r"^\W{0,4}(?:Executing transaction: .{0,20}done|Transaction finished)")
+_CONDA_FILE = re.compile(
+    rf"(?:::|^)(?P<name>{NAME})-(?P<version>{VERSION})-(?P<build>[\w.]{{1,60}})$"
+)
+
+
+def operations(lines: list[str]) -> list[Entry]:
+    """Return what was done, in order."""
+    return [*_pip(lines), *_uv(lines), *_poetry(lines), *_conda(lines)]
+
+
+def _pip(lines: list[str]) -> Iterator[Entry]:
+    gone: dict[str, str] = {}
+    going = False
+    for number, line in enumerate(lines):
+        if len(line) > 20_000:
+            continue
+        if going:
+            tokens = [_token(t) for t in line.split()]
+            if tokens and all(tokens):
+                yield from (entry(number, *t, installer="pip") for t in tokens if t)
+                continue
+            going = False
+        if "nstall" not in line and "already" not in line:
+            continue
+        if (done := _INSTALLED.search(line)) is not None:
+            for text in done["rest"].split():
+                if (token := _token(text)) is not None:
+                    yield entry(number, *token, installer="pip")
+            going = True
+        elif (out := _UNINSTALLED.search(line)) is not None:
+            token = _token(out["token"])
+            if token is not None:
+                gone[token[0]] = token[1]
+                yield entry(number, *token, removed=True)
+        elif (back := _ROLLED_BACK.search(line)) is not None:
+            name = normalised(back["name"])
+            if name in gone:
+                yield entry(number, name, gone[name], installer="pip")
+        elif (there := _FOUND.search(line)) is not None:
+            yield entry(number, normalised(there["name"]), there["version"], installer="pip")
+        elif (met := _SATISFIED.search(line)) is not None:
+            place = met["place"]
+            yield entry(number, normalised(met["name"]), met["version"], location=place)
+
+
+def _token(text: str) -> tuple[str, str] | None:
+    """Split "nvidia-cudnn-cu12-9.1.0.70" into name and version."""
+    name, _, version = text.rpartition("-")
+    if len(text) > 200 or not _TOKEN.match(text) or not version[:1].isdigit():
+        return None
+    return normalised(name), version
+
+
+def _uv(lines: list[str]) -> Iterator[Entry]:
+    """Yield uv's " + torch==2.6.0" and " - torch==2.6.0+cu124"; a lone row without uv's own words counts for nothing."""
+    context, would, block = False, False, list[Entry]()
+    for number, line in enumerate([*lines, ""]):
+        if len(line) > 400:
+            continue
+        row = _UV_DIFF.match(line)
+        if row is not None:
+            removed = row["sign"] == "-"
+            block.append(
+                entry(
+                    number, normalised(row["name"]), row["version"], installer="uv", removed=removed
+                )
+            )
+            continue
+        if block:
+            if not would and (context or _is_diff(block)):
+                yield from sorted(block, key=lambda e: not e.removed)
+            block, context, would = [], False, False
+        if "package" in line and (done := _UV_DONE.search(line)) is not None:
+            context, would = True, would or done["would"] is not None
+        elif line.strip():
+            context = context and len(line) < 200
+
+
+def _is_diff(block: list[Entry]) -> bool:
+    """Tell rows of which one goes and another of that name comes."""
+    gone = {e.distribution.name for e in block if e.removed}
+    return any(e.distribution.name in gone for e in block if not e.removed)
+
+
+def _poetry(lines: list[str]) -> Iterator[Entry]:
+    for number, line in enumerate(lines):
+        if len(line) <= 400 and "(" in line and (row := _POETRY.match(line)) is not None:
+            if re.search(r"(?i)failed|skipped|pending", row["end"]):
+                continue
+            removed = row["what"] == "Removing"
+            yield entry(
+                number, normalised(row["name"]), row["version"], installer="poetry", removed=removed
+            )
+
+
+def _conda(lines: list[str]) -> list[Entry]:
+    """Return the plans that a finished transaction carried out."""
+    planned: list[Entry] = []
+    done: list[Entry] = []
+    mode = ""
+    for number, line in enumerate(lines):
+        if len(line) > 400:
+            continue
+        if _CONDA_NEW.search(line):
+            mode = "new"
+        elif _CONDA_GONE.search(line):
+            mode = "gone"
+        elif _CONDA_DONE.match(line):
+            done += planned
+            planned, mode = [], ""
+        elif mode and (row := _CONDA_ROW.match(line)) is not None:
+            planned += _conda_row(number, row, removed=mode == "gone")
+        elif line.strip():
+            mode = ""
+    return done
+
+
+def _conda_row(number: int, row: "re.Match[str]", *, removed: bool) -> Iterator[Entry]:
+    last = (row["rest"] or "").rpartition("-->")[2].split()
+    text = last[0] if last and "-->" in (row["rest"] or "") else row["spec"]
+    name = normalised(row["name"])
+    found = _CONDA_FILE.search(text)
+    if found is not None:
+        build = found["build"]
+        told = f"{found['version']} {build}"
+        yield entry(number, name, found["version"], installer="conda", removed=removed, conda=told)
+    elif re.match(rf"{VERSION}$", text.partition("-")[0]):
+        version, _, build = text.partition("-")
+        told = f"{version} {build}".strip()
+        yield entry(number, name, version, installer="conda", removed=removed, conda=told)
+
+
+def wheels(lines: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (name, version, file) of wheels that an installer fetched or used."""
+    for line in lines:
+        if ".whl" in line and len(line) < 2000:
+            for found in re.finditer(r"[^\s\"'()\[\],<>]{5,600}?\.whl", line):
+                name, version = version_of_wheel(found[0])
+                if name:
+                    yield name, version, found[0].replace("\\", "/").rpartition("/")[2]

@@ -1,0 +1,173 @@
+"""Lines of requirements: what `pip freeze` prints of an environment, and files that say what is wanted."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tunedoctor.facts import Requirement
+from tunedoctor.readers.lists.ledger import Entry, Told, entry
+from tunedoctor.readers.lists.names import (
+    NAME,
+    SPECIFIER,
+    VERSION,
+    compact,
+    known,
+    normalised,
+    version_of_wheel,
+)
+
+_PINNED = re.compile(
+    rf"^\s*(?:[-*•]\s+)?(?P<name>{NAME})\s?={{2,3}}\s?(?P<version>{VERSION})\s*,?$"
+)
+_TYPED = re.compile(rf"^\s*(?P<name>{NAME})=(?P<version>{VERSION})\s*$")
+_EXPORTED = re.compile(
+    rf"^\s*(?:-\s+)?(?P<name>{NAME}|_\w+)=(?P<version>{VERSION})=(?P<build>\w{{1,60}})$"
+)
+_AT = re.compile(rf"^\s*(?P<name>{NAME})(?:\[[^\]]{{0,80}}\])?\s+@\s+(?P<url>\S{{3,600}})\s*$")
+_EDITABLE = re.compile(rf"^\s*-e\s+(?P<url>\S{{2,600}}?)(?:#egg=(?P<name>{NAME}))?(?:&\S*)?\s*$")
+_NO_CONTROL = re.compile(
+    rf"^\s*# Editable (?:install|Git install)[^(]{{0,80}}\((?P<name>{NAME})==(?P<version>{VERSION})\)"
+)
+_LOOSE = re.compile(
+    rf"^\s*(?:-\s+)?[\"']?(?P<name>{NAME})(?:\[[\w,\s.-]{{0,80}}\])?\s*\(?(?P<spec>{SPECIFIER})?\)?"
+    r"\s*(?:;[^\"']{0,200}(?:[\"'][^\"']{0,60}[\"'][^\"']{0,100}){0,6})?[\"']?,?\s*(?:#.*|\\)?$"
+)
+_OPTION = re.compile(
+    r"^\s*(?:--(?:extra-)?index-url|--find-links|-f\s|-i\s|-r\s|-c\s|--hash|--pre\b|--no-binary|--trusted-host)"
+)
+_FILE = re.compile(
+    r"(?i)requirements?[\w.-]{0,40}\.(?:txt|in)\b|constraints?[\w.-]{0,20}\.txt\b|pyproject\.toml"
+    r"|environment\.ya?ml|setup\.(?:py|cfg)|install_requires|^\s*dependencies\s*[=:]|\bpins?\b"
+    r"|\bi (?:want|need)\b|\brequirements?\s*:"
+)
+_FREEZE = re.compile(r"(?i)\bfreeze\b|\b(?:pip|conda)3? list\b|\binstalled\b|\bversions?\b")
+_INSTALL = re.compile(r"\b(?:install|add|download)\b")
+
+
+class _Line(NamedTuple):
+    line: int
+    text: str
+
+
+def requirement_lines(lines: list[str], refused: frozenset[str]) -> Told:
+    """Return what blocks of requirement lines tell: packages of a freeze, or requirements of a file.
+
+    `refused` are requirements that an installer could not meet, "torch==2.9.1+cu128": a block that names one is what
+    was asked for, not what is there.
+    """
+    entries: list[Entry] = []
+    wanted: list[Requirement] = []
+    for before, block in _blocks(lines):
+        if _is_asked(before, block, refused):
+            wanted += [w for one in block if (w := _wanted(one.text)) is not None]
+        else:
+            entries += _installed(block, before)
+    return Told(entries=tuple(entries), wanted=tuple(wanted))
+
+
+def _blocks(lines: list[str]) -> Iterator[tuple[str, list[_Line]]]:
+    """Yield (the lines in front, block): requirement lines that stand together."""
+    block: list[_Line] = []
+    front: list[str] = []
+    before = ""
+    for number, line in enumerate(lines):
+        if line and len(line) <= 700 and _belongs(line, block):
+            if not block:
+                before = "\n".join(front[-2:])
+            block.append(_Line(number, line))
+            continue
+        if block and line.strip():
+            yield before, block
+            block = []
+        if line.strip():
+            front = [*front[-1:], line[:300]]
+    if block:
+        yield before, block
+
+
+def _belongs(line: str, block: list[_Line]) -> bool:
+    if any(p.match(line) for p in (_PINNED, _AT, _EXPORTED, _TYPED, _EDITABLE, _NO_CONTROL)):
+        return True
+    if _OPTION.match(line):
+        return True
+    found = _LOOSE.match(line)
+    if found is None:
+        return bool(block) and line.lstrip().startswith(("#", "--hash"))
+    # a bare word is a requirement only among others
+    return bool(found["spec"]) or (bool(block) and " " not in line.strip())
+
+
+def _is_asked(before: str, block: list[_Line], refused: frozenset[str]) -> bool:
+    texts = [one.text for one in block]
+    if any(_EXPORTED.match(t) for t in texts):
+        return False
+    if any(_OPTION.match(t) or "# via" in t or t.rstrip().endswith("\\") for t in texts):
+        return True
+    for text in texts:
+        exact = any(p.match(text) for p in (_PINNED, _AT, _TYPED, _EDITABLE, _NO_CONTROL))
+        if (
+            not exact
+            and (loose := _LOOSE.match(text))
+            and (loose["spec"] or known(normalised(loose["name"])))
+        ):
+            return True
+        pinned = _PINNED.match(text)
+        if pinned and f"{normalised(pinned['name'])}=={pinned['version']}" in refused:
+            return True
+    if _FREEZE.search(before) and not re.search(r"-r\s+\S*\.txt", before):
+        return False
+    return (
+        _FILE.search(before) is not None or _INSTALL.search(before.rpartition("\n")[2]) is not None
+    )
+
+
+def _wanted(text: str) -> Requirement | None:
+    found = _LOOSE.match(text)
+    if found is None or text.lstrip().startswith("#"):
+        return None
+    name = normalised(found["name"])
+    if not found["spec"] and not known(name):
+        return None
+    return Requirement(name=name, specifier=compact(found["spec"] or ""), by="a requirements file")
+
+
+def _installed(block: list[_Line], before: str) -> Iterator[Entry]:
+    """Yield the packages of a freeze; a lone line counts if it names the stack or stands below such a command."""
+    names = [
+        m["name"] for one in block for p in (_PINNED, _AT, _EXPORTED) if (m := p.match(one.text))
+    ]
+    listed = len(names) >= 3 or _FREEZE.search(before) is not None
+    if not listed and not any(known(normalised(name)) for name in names):
+        typed = [m for one in block if (m := _TYPED.match(one.text))]
+        if not any(known(normalised(m["name"])) for m in typed):
+            return
+    pending = ""
+    for number, text in block:
+        if (bare := _NO_CONTROL.match(text)) is not None:
+            pending = bare["version"]
+            yield entry(
+                number, normalised(bare["name"]), bare["version"], installer="pip", editable=True
+            )
+        elif (pinned := _PINNED.match(text)) is not None:
+            yield entry(number, normalised(pinned["name"]), pinned["version"], installer="pip")
+        elif (at := _AT.match(text)) is not None:
+            yield entry(
+                number, normalised(at["name"]), version_of_wheel(at["url"])[1], installer="pip"
+            )
+        elif (build := _EXPORTED.match(text)) is not None:
+            yield from _conda(number, build)
+        elif (own := _EDITABLE.match(text)) is not None:
+            if own["name"] and not pending:
+                yield entry(number, normalised(own["name"]), "", installer="pip", editable=True)
+            pending = ""
+        elif (typed_row := _TYPED.match(text)) and known(normalised(typed_row["name"])):
+            yield entry(number, normalised(typed_row["name"]), typed_row["version"])
+
+
+def _conda(number: int, found: "re.Match[str]") -> Iterator[Entry]:
+    name = normalised(found["name"])
+    if found["build"].startswith("pypi"):
+        yield entry(number, name, found["version"], installer="pip")
+    elif known(name) or "py" in found["build"]:
+        told = f"{found['version']} {found['build']}"
+        yield entry(number, name, found["version"], installer="conda", conda=told)

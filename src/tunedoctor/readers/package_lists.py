@@ -1,0 +1,79 @@
+"""Read everything that tells which packages there are, and which are wanted: lists, installers, checks, guards.
+
+All of it goes into one ledger in the order of the text, so that what was installed later replaces what a list showed
+before. What is only wanted is never stated to be there.
+"""
+
+from tunedoctor.facts import Distribution, Fact, Interpreter, Packages, Wanted
+from tunedoctor.readers.installing.conflicts import conflicts
+from tunedoctor.readers.installing.guards import guards
+from tunedoctor.readers.installing.operations import operations
+from tunedoctor.readers.installing.refusals import refused_by_pip
+from tunedoctor.readers.installing.sentences import joined
+from tunedoctor.readers.lists.freeze import requirement_lines
+from tunedoctor.readers.lists.ledger import Entry, Told, final_state, together
+from tunedoctor.readers.lists.markdown import version_tables
+from tunedoctor.readers.lists.project_files import project_files
+from tunedoctor.readers.lists.rows import tables
+from tunedoctor.readers.lists.shown import shown
+from tunedoctor.readers.lists.torch_told import torch_told
+
+MOST = 2000
+"""Distributions and requirements that are kept of one text."""
+
+
+def read(lines: list[str]) -> list[Fact]:
+    """Return Packages, the TorchBuild among them, an Interpreter that a list names, and Wanted."""
+    text = joined(lines)
+    project = project_files(lines)
+    rest = [("" if n in project.taken else line) for n, line in enumerate(lines)]
+    refused = frozenset(f"{r.name}{r.specifier}" for r in refused_by_pip(text))
+    said = conflicts(text)
+    refused |= {f"{w.name}{w.specifier}" for w in said.wanted if w.by == "the user"}
+    told = together(
+        (
+            project.told,
+            tables(rest),
+            requirement_lines(rest, refused),
+            shown(rest),
+            version_tables(rest),
+            Told(entries=(*said.entries, *operations(rest)), wanted=said.wanted),
+            guards(text),
+        )
+    )
+    return _facts(told)
+
+
+def _facts(told: Told) -> list[Fact]:
+    facts: list[Fact] = []
+    state = final_state(told.entries)
+    if state or told.broken:
+        rows = list(state.items())[:MOST]
+        facts.append(
+            Packages(
+                distributions=tuple(_distribution(one) for _, one in rows),
+                broken=told.broken[:MOST],
+                conda={name: one.conda for name, one in rows if one.conda},
+                complete=told.whole,
+            )
+        )
+    build = torch_told(state)
+    if build is not None:
+        facts.append(build)
+    if told.python or told.prefix:
+        facts += _interpreter(told)
+    if told.wanted:
+        facts.append(Wanted(requirements=told.wanted[:MOST]))
+    return facts
+
+
+def _distribution(one: Entry) -> Distribution:
+    return one.distribution
+
+
+def _interpreter(told: Told) -> list[Fact]:
+    """Return the interpreter of a conda list, which names its version and its folder."""
+    if not told.python[:1].isdigit():
+        return []
+    kind = "conda" if told.prefix else "unknown"
+    return [Interpreter(executable="", version=told.python, kind=kind, prefix=told.prefix)]
