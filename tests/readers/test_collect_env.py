@@ -17,7 +17,7 @@ from tunedoctor.facts import (
     Runtime,
     TorchBuild,
 )
-from tunedoctor.readers import collect_env
+from tunedoctor.readers import named_values as collect_env
 from tunedoctor.readers.tidy import tidy
 
 F = TypeVar("F", bound=Fact)

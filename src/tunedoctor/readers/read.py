@@ -11,14 +11,15 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.readers import (
-    collect_env,
     installer_messages,
     kernel_log,
     messages,
+    named_values,
     nvidia_smi,
     package_lists,
 )
 from tunedoctor.readers.merge import merged
+from tunedoctor.readers.missing import Missing
 from tunedoctor.readers.rocm import read as rocm
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.snapshot import Answer, Snapshot
@@ -43,9 +44,15 @@ def read_report(text: str) -> Snapshot | None:
     answers[Container] = Absent(why="the report tells of no container")
     answers[NvidiaAnswer] = Absent(why="the report holds no failure of the NVIDIA tools")
     for fact in facts:
+        if isinstance(fact, Missing):
+            continue
         kind = type(fact)
         before = answers.get(kind)
         answers[kind] = fact if not isinstance(before, kind) else merged(before, fact)
+    kinds = {kind.__name__: kind for kind in KINDS}
+    for fact in facts:
+        if isinstance(fact, Missing) and answers.get(kinds[fact.kind]) is NOT_TOLD:
+            answers[kinds[fact.kind]] = Absent(why=fact.why)
     return Snapshot(answers)
 
 
@@ -54,7 +61,7 @@ def _read_smi(lines: list[str]) -> list[Fact]:
 
 
 _READERS: tuple[Reader, ...] = (
-    collect_env.read,
+    named_values.read,
     _read_smi,
     messages.read,
     kernel_log.read,

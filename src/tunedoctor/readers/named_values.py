@@ -1,0 +1,85 @@
+"""Read reports made of names and values: collect_env of torch, vLLM and SGLang, the env commands, banners, issue forms.
+
+Names are found wherever they stand and by whatever tool they were printed; a value counts only where it has the form
+of its kind, so that prose gives nothing. Where a report tells a thing twice, the first has the word.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from tunedoctor.facts import Distribution, Fact, Host, Packages
+from tunedoctor.readers.collect_env import blocks
+from tunedoctor.readers.values.banners import banners
+from tunedoctor.readers.values.build import interpreter, torch
+from tunedoctor.readers.values.gpus import gpus
+from tunedoctor.readers.values.json_text import objects
+from tunedoctor.readers.values.libraries import version_in
+from tunedoctor.readers.values.library_lines import Libraries, libraries
+from tunedoctor.readers.values.machine import apple, host, processor
+from tunedoctor.readers.values.pairs import pairs
+from tunedoctor.readers.values.said import Collected, Said
+from tunedoctor.readers.values.session import answers
+from tunedoctor.readers.values.variables import variables
+
+MOST = 20_000
+"""Values that are kept: a longer text repeats itself."""
+
+
+def read(lines: list[str]) -> list[Fact]:
+    """Return the facts that names with values in these lines tell; nothing where there are none. Never raises."""
+    said = Collected(_first(_all(lines)))
+    listed = libraries(lines)
+    packages = _packages(said, listed)
+    versions = {d.name: d.version for d in packages}
+    facts: list[Fact] = host(said)
+    system = next((f for f in facts if isinstance(f, Host)), None)
+    facts += interpreter(said, system)
+    facts += torch(said, system, versions, listed.conda)
+    facts += gpus(said)
+    facts += processor(said)
+    facts += apple(said, facts)
+    if packages or listed.conda:
+        facts.append(Packages(distributions=tuple(packages), conda=listed.conda, complete=False))
+    facts += variables(said)
+    return facts if _telling(facts) else []
+
+
+def _all(lines: Sequence[str]) -> Iterator[Said]:
+    yield from answers(lines)
+    yield from banners(lines)
+    yield from objects(lines)
+    yield from blocks(lines)
+    yield from pairs(lines)
+
+
+def _first(said: Iterator[Said]) -> Iterator[Said]:
+    """Keep each value of a key once, and no more than MOST in all."""
+    seen: set[tuple[str, str, str]] = set()
+    for one in said:
+        mark = (one.key, one.value, one.index)
+        if one.key in ("mig",) or mark not in seen:
+            seen.add(mark)
+            yield one
+        if len(seen) > MOST:
+            return
+
+
+def _packages(said: Collected, listed: Libraries) -> list[Distribution]:
+    found = dict(listed.distributions)
+    for key in sorted(k for k in said.keys() if k.startswith("library ")):
+        name = key.removeprefix("library ")
+        for one in said.all(key):
+            version = version_in(one.value, whole=one.typed)
+            if version and name not in found:
+                found[name] = Distribution(name=name, version=version)
+    if "torch" not in found:
+        version = next((v for one in said.all("torch") if (v := version_in(one.value, whole=one.typed))), None)
+        if version:
+            found["torch"] = Distribution(name="torch", version=version)
+    return list(found.values())
+
+
+def _telling(facts: list[Fact]) -> bool:
+    """A name of a system alone is told by any prose and decides nothing."""
+    return any(not isinstance(f, Host) for f in facts) or any(
+        isinstance(f, Host) and (f.kernel or f.machine or f.macos_version) for f in facts
+    )

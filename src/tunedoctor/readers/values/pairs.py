@@ -1,0 +1,114 @@
+"""Find names and values in lines, however they are set: "- name: value", columns, dots, tables, JSON, typed by hand."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from tunedoctor.readers.values.libraries import library_of
+from tunedoctor.readers.values.names import key_of, normal
+from tunedoctor.readers.values.said import NOTHING, Said, bare
+
+_LONGEST = 1200
+"""Characters of a line that are read."""
+_HEAD = re.compile(
+    r"""\A\s{0,80}(?:\[(?:rank|stderr|stdout|\d)[^\]\n]{0,20}\]:?\s*|\([A-Za-z]{1,30} (?:pid|rank)=\d{1,9}\)\s*)?
+    (?:[|│║]\s*|[*•·–—+-]\s+|[-–*#>]{1,3}\s*(?=[A-Za-z`'"*])|\d{1,2}[.)]\s+|\[[ xX]\]\s+){0,4}""",
+    re.VERBOSE,
+)
+_LOG = re.compile(
+    r"""\A\s{0,80}(?:\[?\d{4}-\d\d-\d\d[ T]|\[?\d\d:\d\d:\d\d\b|\[?(?:INFO|DEBUG|WARNING|ERROR|LOG)\b)
+    [^A-Za-z]{0,30}(?:[\w.]{1,40}:[\w<>.]{1,40}:\d{1,6}\s*[|-]?\s*)?
+    (?:\[?(?:INFO|DEBUG|WARNING|ERROR|I|W)\]?\b[\s:|>-]*)?
+    (?:\d\d-\d\d\s\d\d:\d\d:\d\d\s*)?(?:\[[\w./ :]{1,60}:\d{1,6}\]\s*)?""",
+    re.VERBOSE,
+)
+_SPLIT = re.compile(
+    r"""\A(?P<name>[^:=|│\t\n]{1,80}?)\s*
+    (?:(?P<colon>:(?!:|//))|(?P<equals>=(?![=>~]))|\t+|(?P<bar>[|│])|\s?\.{3,}|\s{2,}|\s(?:->|=>|→|–|—|-|is)\s(?!\w{0,20}\sand\b))
+    \s*(?P<value>.*)\Z""",
+    re.VERBOSE,
+)
+_ENV = re.compile(r"\A[A-Z][A-Z0-9_]{2,60}\Z")
+_SECTION = re.compile(r"\A\s{0,40}(?:[*-]\s+)?[\"']?(CUDA|Lightning|Packages|System|PyTorch)[\"']?\s*:\s*\{?\s*\Z")
+_IN_SECTION = {
+    ("CUDA", "available"): "available",
+    ("CUDA", "version"): "torch_cuda",
+    ("PyTorch", "cuda"): "torch_cuda",
+    ("PyTorch", "hip"): "torch_hip",
+    ("System", "version"): "kernel",
+}
+_WORDS = 6
+"""Most words of a name that stands without a separator."""
+
+
+def pairs(lines: Iterable[str]) -> Iterator[Said]:
+    """Yield what every line says, in order."""
+    section, indent = "", -1
+    for number, line in enumerate(lines):
+        if len(line) > _LONGEST or not line.strip():
+            continue
+        if opened := _SECTION.match(line):
+            section, indent = opened[1], _depth(line)
+            continue
+        if section and _depth(line) < indent:
+            section = ""
+        for one in _of_line(line, section):
+            yield one._replace(line=number)
+            if one.key == "torch" and not one.typed and one.value:
+                section, indent = "PyTorch", _depth(line) + 1
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _of_line(line: str, section: str) -> Iterator[Said]:
+    text = _HEAD.sub("", line, count=1)
+    if text[:1].isdigit() or text.startswith(("[", "INFO", "WARN", "ERROR", "DEBUG")):
+        text = _HEAD.sub("", _LOG.sub("", line, count=1), count=1)
+    found = _SPLIT.match(text)
+    if found is not None:
+        said = _pair(found["name"].strip(), found["value"], section)
+        if said is None and found["colon"] is None and ":" in found["value"][:80]:
+            again = re.match(r"\A(?P<name>[^:\n]{1,80}?)\s*:(?!:)\s*(?P<value>.*)\Z", text)
+            said = _pair(again["name"], again["value"], section) if again else None
+        if said is not None:
+            yield said
+            return
+    yield from _typed(text)
+
+
+def _pair(name: str, value: str, section: str) -> Said | None:
+    """Return what a name with a value says; None where the name is not known."""
+    raw = bare(name)
+    value = value.strip().removesuffix("|").removesuffix("│").strip()
+    if raw.startswith(("export ", "set ", "ENV ", "$env:")):
+        return None
+    plain = normal(raw)
+    if (section, plain) in _IN_SECTION:
+        return Said(_IN_SECTION[section, plain], value)
+    if section == "PyTorch" and plain in ("cuda", "hip"):
+        return Said(f"torch_{plain}", value)
+    if _ENV.match(raw) and "_" in raw:
+        return Said(f"env {raw}", value)
+    key, index = key_of(raw)
+    if key:
+        return Said(key, value, index)
+    library = library_of(raw)
+    return Said(f"library {library}", value) if library else None
+
+
+def _typed(text: str) -> Iterator[Said]:
+    """Names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
+    if len(text) > 160:
+        return
+    words = text.split()
+    for count in range(min(_WORDS, len(words) - 1), 0, -1):
+        name, value = " ".join(words[:count]), " ".join(words[count:])
+        key, index = key_of(name)
+        if key and value.lower() not in NOTHING | {"version"}:
+            yield Said(key, value, index, typed=True)
+            return
+        library = library_of(name)
+        if library:
+            yield Said(f"library {library}", value, typed=True)
+            return

@@ -1,0 +1,147 @@
+"""What a Python prompt or a shell answered: the expression or command that was typed, then the lines below it."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from tunedoctor.readers.values.libraries import library_of
+from tunedoctor.readers.values.said import Said, bare
+
+_PYTHON = re.compile(r"\A\s{0,40}(?:>>>\s?|In \[\d{1,5}\]:\s?|\.\.\.:?\s)(?P<code>\S.{0,600})\Z")
+_SHELL = re.compile(r"\A\s{0,40}(?:\([\w./-]{1,40}\)\s?)?(?:[\w.@~:/\\ -]{0,80}[$#%]|PS [^>\n]{0,120}>|[A-Z]:\\[^>\n]{0,120}>|>)\s+(?P<code>\S.{0,900})\Z")
+_INLINE = re.compile(r"""python[\d.]*(?:\.exe)?\s+(?:-\w\s+){0,4}?-c\s*(?P<quote>["'])(?P<code>.{1,800})(?P=quote)""")
+_TRACEBACK = "Traceback (most recent call last)"
+_OUT = re.compile(r"\A\s{0,40}(?:Out\[\d{1,5}\]:\s?|\s{0,8})")
+_EXPRESSIONS = (
+    (r"torch\.version\.cuda\b", "torch_cuda"),
+    (r"torch\.version\.hip\b", "torch_hip"),
+    (r"torch\.cuda\.is_available\(\)", "available"),
+    (r"torch\.xpu\.is_available\(\)", "xpu_available"),
+    (r"torch\.backends\.mps\.is_available\(\)", "mps_available"),
+    (r"torch\.cuda\.device_count\(\)", "gpu_count"),
+    (r"torch\.(?:cuda|xpu)\.get_device_name\([^()]{0,30}\)", "gpu"),
+    (r"torch\.cuda\.get_device_capability\([^()]{0,30}\)", "capability"),
+    (r"torch\.cuda\.get_arch_list\(\)", "archs"),
+    (r"torch\.(?:__version__|version\.__version__)", "torch"),
+    (r"(?P<module>[a-z_]\w{1,40})\.(?:__version__|version\.version)", "library"),
+    (r"(?:importlib\.metadata\.|importlib_metadata\.|metadata\.)?version\(['\"](?P<package>[\w.-]{2,60})['\"]\)", "library"),
+    (r"sys\.version\b", "python"),
+    (r"platform\.platform\(\)", "platform"),
+)
+_EXPRESSION = re.compile("|".join(f"(?P<e{i}>{pattern})" for i, (pattern, _) in enumerate(_EXPRESSIONS)))
+_COMMANDS = (
+    (re.compile(r"\A(?:\S*/)?python[\d.]*(?:\.exe)?\s+(?:-V{1,2}|--version)\s*\Z"), "python"),
+    (re.compile(r"\Auname\s+-\w*r\w*\s*\Z"), "kernel"),
+    (re.compile(r"\Auname\s+-a\s*\Z"), "kernel"),
+    (re.compile(r"\Auname\s+-m\s*\Z"), "machine"),
+    (re.compile(r"\A(?:!)?nvcc\s+(?:-V|--version)\s*\Z"), ""),
+)
+_ECHO = re.compile(r"\A(?:echo\s+[\"']?(?:\$\{?|%|\$env:)(?P<name>[A-Za-z_]\w{1,60})[}%]?[\"']?|printenv\s+(?P<printed>[A-Za-z_]\w{1,60}))\s*\Z")
+_ASSIGN = re.compile(r"\A(?:export\s+|set\s+(?:-\w+\s+)*|setx\s+|\$env:)?(?P<rest>[A-Z][A-Z0-9_]{1,60}\s?=\s?.{0,600})\Z")
+_ONE = re.compile(r"""\A(?P<name>[A-Z][A-Z0-9_]{1,60})\s?=\s?(?P<value>"[^"\n]{0,500}"|'[^'\n]{0,500}'|[^\s;&"']{0,500})(?:\s+|\s*(?:;|&&)\s*|\Z)""")
+_ENVIRON = re.compile(r"""\A\s{0,40}(?:>>>\s?)?os\.environ(?:\[|\.setdefault\()\s?["'](?P<name>[A-Z][A-Z0-9_]{1,60})["'](?:\]\s?=|,)\s?["'](?P<value>[^"'\n]{0,300})["']""")
+_FAR = 12
+"""Lines below a command in which its answer stands."""
+
+
+def typed_in(line: str) -> str:
+    """Return what was typed in a line that begins with a prompt, or ""."""
+    found = _PYTHON.match(line) or _SHELL.match(line)
+    return found["code"].strip() if found else ""
+
+
+def answers(lines: Sequence[str]) -> Iterator[Said]:
+    """Yield what was answered, and the variables that were set by what was typed."""
+    for number, line in enumerate(lines):
+        if len(line) > 1000:
+            continue
+        code = typed_in(line)
+        if not code and not line.lstrip().startswith(("python", "export ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")):
+            continue
+        if environ := _ENVIRON.match(line):
+            yield Said(f"env {environ['name']}", environ["value"], line=number)
+        command = code or line.strip()
+        yield from (one._replace(line=number) for one in _set(command, prompted=bool(code)))
+        if (echo := _ECHO.match(command)) and code:
+            value = _next(lines, number)
+            name = echo["name"] or echo["printed"]
+            if value is not None:
+                yield Said(f"env {name}", value, line=number)
+            continue
+        inline = _INLINE.search(command)
+        key = next((key for pattern, key in _COMMANDS if pattern.match(command)), None)
+        if key and code:
+            value = _next(lines, number)
+            if value:
+                yield Said(key, value, line=number)
+        elif inline or _PYTHON.match(line):
+            source = inline["code"] if inline else code
+            yield from _expressions(source, lines, number, repl=not inline)
+
+
+def _set(command: str, *, prompted: bool) -> Iterator[Said]:
+    """Variables before a command or alone: "export A=1 B=2", "CUDA_VISIBLE_DEVICES=2 python main.py"."""
+    found = _ASSIGN.match(command)
+    if found is None:
+        return
+    rest, alone = found["rest"], command.startswith(("export", "set", "$env"))
+    if not (alone or prompted) and not re.search(r"\s(?:\S*/)?(?:python|torchrun|accelerate|deepspeed|llamafactory-cli|vllm|axolotl|uv)\b", rest):
+        return
+    while one := _ONE.match(rest):
+        yield Said(f"env {one['name']}", one["value"].strip("\"'"))
+        rest = rest[one.end() :]
+
+
+def _next(lines: Sequence[str], number: int) -> str | None:
+    """Return the line below, "" for an empty one; None where another prompt stands there or the text ends."""
+    if number + 1 >= len(lines) or typed_in(lines[number + 1]):
+        return None
+    return lines[number + 1].strip()
+
+
+def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) -> Iterator[Said]:
+    """Pair the expressions that a statement prints with the lines that it printed."""
+    groups = [m[1] for m in re.finditer(r"print\(((?:[^()]|\([^()]{0,60}\)){0,300})\)", source)] if "print(" in source else []
+    if not groups and repl and "=" not in source.replace("==", ""):
+        groups = [source]
+    wanted = [[_key(m) for m in _EXPRESSION.finditer(group)] for group in groups]
+    wanted = [keys for keys in wanted if keys]
+    if not wanted:
+        return
+    answers_: list[str] = []
+    for line in lines[number + 1 : number + 1 + _FAR]:
+        if typed_in(line) or _TRACEBACK in line:
+            break
+        text = _OUT.sub("", line, count=1).strip()
+        if text and "Warning" not in text and not text.startswith(("return ", "warnings.", "File ")):
+            answers_.append(text)
+    for keys, text in zip(wanted, answers_, strict=False):
+        yield from _split(keys, text, number)
+
+
+def _key(found: "re.Match[str]") -> str:
+    index = next(i for i in range(len(_EXPRESSIONS)) if found[f"e{i}"] is not None)
+    key = _EXPRESSIONS[index][1]
+    if key != "library":
+        return key
+    name = found["module"] or found["package"] or ""
+    if name.lower() == "torch":
+        return "torch"
+    library = library_of(name)
+    return f"library {library}" if library else "other"
+
+
+def _split(keys: list[str], text: str, number: int) -> Iterator[Said]:
+    """One line for several expressions holds them with spaces between; brackets hold together."""
+    if len(keys) == 1:
+        label = re.match(r"\A[A-Za-z][\w .]{0,40}[:=]\s+(?P<value>.+)\Z", text)
+        values = [label["value"] if label and keys[0] not in ("gpu", "platform", "python") else text]
+    else:
+        values = re.findall(r"\[[^\]]{0,400}\]|\([^)]{0,60}\)|'[^']{0,200}'|\"[^\"]{0,200}\"|[^\s,]+", text[:1000])
+        if "gpu" in keys and len(values) > len(keys):
+            at, extra = keys.index("gpu"), len(values) - len(keys)
+            values[at : at + extra + 1] = [" ".join(values[at : at + extra + 1])]
+        if len(values) != len(keys):
+            return
+    for key, value in zip(keys, values, strict=True):
+        if key != "other":
+            yield Said(key, bare(value), line=number)
