@@ -121,7 +121,7 @@ def _no_gpu(s: Situation) -> Choice:
 
 
 def _cpu_as_asked(s: Situation, picker: Picker) -> Choice:
-    why = f"{s.question.torch} names the CPU build: the GPU stays unused"
+    why = f"torch {s.question.torch} is the CPU build: the GPU stays unused"
     choice = _plain(s, "cpu_only", why)
     found: tuple[Found, ...] = picker(
         s.question._replace(torch=s.question.torch.replace("+cpu", ""))

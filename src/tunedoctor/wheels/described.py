@@ -12,6 +12,9 @@ MOST_GPUS = 256
 """More than any machine has; a longer list is a mistake."""
 
 
+MOST_MEMORY = 100_000
+"""GiB, above which a number is a mistake and tells nothing."""
+_DEEP = "it is nested too deep for a machine"
 _PLATFORMS: dict[str, Platform] = {one: one for one in get_args(Platform)}
 
 
@@ -26,6 +29,8 @@ def machines_from(text: str) -> list[Machine]:
     """
     try:
         data = json.loads(text)
+    except RecursionError as error:
+        raise MachineError(_DEEP) from error
     except ValueError:
         data = [
             _line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()
@@ -40,8 +45,8 @@ def machines_from(text: str) -> list[Machine]:
 def _line(number: int, line: str) -> Any:  # noqa: ANN401  JSON
     try:
         return json.loads(line)
-    except ValueError as error:
-        msg = f"line {number} is no JSON: {error}"
+    except (ValueError, RecursionError) as error:
+        msg = f"line {number} is no JSON of a machine: {error}"
         raise MachineError(msg) from error
 
 
@@ -103,7 +108,8 @@ def _gpu(number: int, row: object) -> Gpu:
     if capability and len(parts(capability)) < 2:
         msg = f"gpus[{number}].compute_capability is {capability!r}: as in 8.9"
         raise MachineError(msg)
-    memory = row.get("memory_gib", 0)
+    memory = row.get("memory_gib")
+    sized = memory if isinstance(memory, int | float) and 0 < memory < MOST_MEMORY else 0
     return Gpu(
         name=_text(row, "name"),
         vendor=_text(row, "vendor").lower(),
@@ -111,7 +117,7 @@ def _gpu(number: int, row: object) -> Gpu:
         gfx=_text(row, "gfx").lower(),
         seen_by=_text(row, "seen_by"),
         excluded=row.get("excluded") is True,
-        memory_gib=float(memory) if isinstance(memory, int | float) else 0.0,
+        memory_gib=float(sized),
     )
 
 
@@ -133,4 +139,7 @@ def _strings(row: dict[str, Any], key: str) -> dict[str, str]:
     if not isinstance(value, dict):
         msg = f"{key} is no JSON object"
         raise MachineError(msg)
-    return {clean(str(k)): clean(str(v)) for k, v in value.items() if v is not None}
+    try:
+        return {clean(str(k)): clean(str(v)) for k, v in value.items() if v is not None}
+    except RecursionError as error:
+        raise MachineError(_DEEP) from error

@@ -45,7 +45,7 @@ def _rosetta(s: Situation) -> Choice | None:
         return None
     why = (
         "this Python is built for Intel and runs under Rosetta on an Apple processor: it sees no wheel newer "
-        "than 2.2.2 and no GPU; an arm64 Python gets the current one"
+        "than 2.2.2 and no GPU; an arm64 Python gets what this macOS runs"
     )
     found = pick_cpu(s.question._replace(family="macos_arm64"))
     return _answer(

@@ -1,7 +1,13 @@
 """Wanted ranges that decide by themselves: unreadable ones, empty ones, and those that name the CPU build."""
 
 from tunedoctor.versions import specifiers
-from tunedoctor.wheels.blocked import alternatives_of, label_of, ways_out, without_label
+from tunedoctor.wheels.blocked import (
+    alternatives_of,
+    double_ways_out,
+    label_of,
+    ways_out,
+    without_label,
+)
 from tunedoctor.wheels.choice import Action, Choice
 from tunedoctor.wheels.matrix import Release, allowed, releases
 from tunedoctor.wheels.pick import Picker
@@ -22,7 +28,7 @@ def at_fault(s: Situation, picker: Picker) -> Choice | None:
         return None
     old = "+" not in wanted and any(range_.contains(version) for version in _BEFORE)
     action: Action = "use_newer_torch" if old else "fix_requirement"
-    ways = ways_out(s, picker)
+    ways = ways_out(s, picker) or double_ways_out(s, picker)
     return Choice(action, alternatives=alternatives_of(ways), reasons=(_why(s, old=old),))
 
 
@@ -36,7 +42,7 @@ def _why(s: Situation, *, old: bool) -> str:
     wanted = s.question.torch
     first, last = releases()[-1].version, releases()[0].version
     if old:
-        return f"{wanted} allows torch before 2.0 alone; the oldest that is known here is {first}"
+        return f"torch {wanted} lies before 2.0; the oldest that is known here is {first}"
     bare = allowed(without_label(wanted)) if label_of(wanted) else ()
     if bare:
         release = bare[0][0]

@@ -6,8 +6,7 @@ counted, since release wheels carry next to none.
 """
 
 from collections.abc import Iterable
-from functools import cache, lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.tables.load import table
@@ -186,73 +185,12 @@ def macos_floor(version: str, python: str) -> str:
     return ""
 
 
-class Pick(NamedTuple):
-    """A torch release and a wheel variant: ("2.14.1", "cu126")."""
-
-    version: str
-    variant: str
-
-
-def pick_cuda(  # noqa: PLR0913  the inputs that decide
-    where: Family,
-    python: str,
-    driver: str,
-    capabilities: tuple[str, ...],
-    *,
-    windows: bool,
-    glibc: str = "",
-    wanted: str = "",
-) -> Pick | None:
-    """Return the newest release whose best CUDA build runs on every GPU under this driver; None if none does.
-
-    `wanted` is a specifier of releases. Unverified rows of the table never decide.
-    """
-    for version in reversed(releases()):
-        if wanted and not within(version, wanted):
-            continue
-        row = release_row(version)
-        if row is None or not has_wheel(version, python, where):
-            continue
-        fits = [
-            variant
-            for variant in row["cuda"].get(where, ())
-            if f"cuda.{where}.{variant}" not in row["unverified"]
-            and _fits(version, variant, where, driver, capabilities, windows=windows, glibc=glibc)
-        ]
-        if fits:
-            default = row["pypi_default"].get("linux_x86_64", "")
-            best = max(fits, key=lambda v: _rank(v, driver, capabilities, default, windows))
-            return Pick(version, best)
-    return None
-
-
 def cuda_of(variant: str) -> str:
     """Return "12.6" of "cu126"; "" for other variants."""
     digits = variant.removeprefix("cu")
     return f"{digits[:-1]}.{digits[-1]}" if variant.startswith("cu") and digits.isdigit() else ""
 
 
-def _fits(  # noqa: PLR0913
-    version: str,
-    variant: str,
-    where: Family,
-    driver: str,
-    capabilities: tuple[str, ...],
-    *,
-    windows: bool,
-    glibc: str,
-) -> bool:
-    cuda = cuda_of(variant)
-    if glibc and not at_least(glibc, glibc_floor(version, variant, where)):
-        return False
-    floor = driver_floor(cuda, windows=windows)
-    if not floor or not at_least(driver, floor):
-        return False
-    archs = [a for a in table_archs(version, variant, where) if a.startswith("sm_")]
-    return all(archs_run(archs, capability, cuda) for capability in capabilities)
-
-
-@lru_cache(maxsize=1024)
 def knows(cuda: str, capability: str) -> bool:
     """Tell whether a CUDA toolkit knows a compute capability, rather than run code of a lower minor on it."""
     return at_least(cuda, _KNOWN_SINCE.get(capability, "10.0"))
@@ -270,27 +208,6 @@ _KNOWN_SINCE = {
 """Compute capability -> first CUDA toolkit that knows it."""
 
 
-def _rank(
-    variant: str,
-    driver: str,
-    capabilities: tuple[str, ...],
-    default: str,
-    windows: bool,  # noqa: FBT001
-) -> tuple[bool, bool, bool, bool, int]:
-    cuda = cuda_of(variant)
-    native = at_least(driver, native_driver(variant, windows=windows) or ANY_DRIVER)
-    known = all(knows(cuda, c) for c in capabilities)
-    number = int(variant.removeprefix("cu"))
-    return (
-        known,
-        variant[:-1] == default[:-1],
-        native,
-        variant == default,
-        number if native else -number,
-    )
-
-
-@cache
 def companions(version: str) -> dict[str, str]:
     """Return the torchvision and torchaudio releases that belong to a torch release; {} where not known."""
     row = release_row(version)
@@ -298,11 +215,3 @@ def companions(version: str) -> dict[str, str]:
         return {}
     names = {"torchvision": row["torchvision"], "torchaudio": row["torchaudio"]}
     return {name: str(value).split()[0] for name, value in names.items() if value}
-
-
-def install_command(python: str, version: str, variant: str, *, extra: Iterable[str] = ()) -> str:
-    """Return the pip command that puts a torch build and its torchvision into the target, from one index."""
-    pins = [f"torch=={version}"]
-    if vision := companions(version).get("torchvision"):
-        pins.append(f"torchvision=={vision}")
-    return f"{python} -m pip install {' '.join([*pins, *extra])} --index-url {INDEX}{variant}"

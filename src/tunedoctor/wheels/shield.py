@@ -2,9 +2,10 @@
 
 import shlex
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tunedoctor.wheels.sways import Sway
+if TYPE_CHECKING:
+    from tunedoctor.wheels.sways import Sway
 
 
 class Shield(NamedTuple):
@@ -19,7 +20,7 @@ class Shield(NamedTuple):
     """Options of uv."""
 
 
-def shield(found: Iterable[Sway], *, windows: bool) -> Shield:
+def shield(found: "Iterable[Sway]", *, windows: bool) -> Shield:
     """Return the least that keeps harmful settings away.
 
     Variables one by one where there is `env`, so that certificates and proxies stay. PowerShell and cmd have no
@@ -45,7 +46,7 @@ def _env(variables: Iterable[str], setting: str) -> str:
     return f"env {' '.join([*words, *([setting] if setting else [])])} " if words or setting else ""
 
 
-def withstood(one: Sway, *, windows: bool) -> bool:
+def withstood(one: "Sway", *, windows: bool) -> bool:
     """Tell whether the shielded command withstands a setting."""
     if not one.harms or not windows:
         return True

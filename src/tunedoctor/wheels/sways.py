@@ -62,9 +62,9 @@ _ALWAYS: dict[str, _Effect] = {
         "pip takes the highest version of all indexes: a torch or a dependency of that index can win",
         True,
     ),
-    "pip.no-binary": ("asks for source archives, which the wheel index has none of", True),
     "pip.no-deps": ("leaves out what torch needs: the CUDA libraries, Triton", True),
     "pip.no-index": ("pip asks no index at all, the one of the command neither", True),
+    "pip.only-binary": ("takes wheels alone, which all of these are", False),
     "pip.platform": ("pip looks for wheels of that platform", True),
     "pip.pre": ("takes preliminary versions of what torch needs", False),
     "pip.prefix": ("puts the files below that folder and not into the target", True),
@@ -98,6 +98,7 @@ _ALWAYS: dict[str, _Effect] = {
         False,
     ),
     "uv.offline": ("uv takes what its cache has, and nothing else", True),
+    "uv.only-binary": ("takes wheels alone, which all of these are", False),
     "uv.override": ("replaces the versions asked for, those of the command too", True),
     "uv.override-dependencies": ("replaces the versions asked for, those of the command too", True),
     "uv.prefix": ("puts the files below that folder and not into the target", True),
@@ -112,11 +113,10 @@ _ALWAYS: dict[str, _Effect] = {
 """Setting -> what it does, and whether the command needs a shield against it."""
 
 _FILES_ALONE: dict[str, _Effect] = {
-    "uv.no-binary": ("asks for source archives, which the wheel index has none of", True),
     "uv.no-deps": ("leaves out what torch needs: the CUDA libraries, Triton", True),
     "uv.no-index": ("uv asks no index at all, that of PyTorch neither", True),
 }
-"""Settings that uv takes from a file; a variable of such a name does nothing to `uv pip install`."""
+"""Settings that uv takes from a file, like no-binary; a variable of such a name does nothing to `uv pip install`."""
 
 
 def _effect(name: str, value: str, pins: Pins, python: str, *, variable: bool) -> _Effect | None:
@@ -124,6 +124,8 @@ def _effect(name: str, value: str, pins: Pins, python: str, *, variable: bool) -
     if name in ("uv.python", "uv.system-python"):
         end = "; the command names its own" if python else ""
         return f"names an interpreter{end}", not python
+    if name.endswith(".no-binary"):
+        return None if variable else _no_binary(value, pins)
     if name in _FILES_ALONE:
         return None if variable else _FILES_ALONE[name]
     if name in _ALWAYS:
@@ -131,18 +133,29 @@ def _effect(name: str, value: str, pins: Pins, python: str, *, variable: bool) -
     return _on_default(name, value) if not pins.index else _on_own_index(name, value, pins)
 
 
+def _no_binary(value: str, pins: Pins) -> _Effect | None:
+    asked = set(re.split(r"[\s,]+", value.lower()))
+    if not asked & {":all:", "true", *(pin.name for pin in pins.packages)}:
+        return None
+    return "asks for source archives, which no index has of torch", True
+
+
 def _on_default(name: str, value: str) -> _Effect | None:
     """Answer for a build of the default index, which the command does not name."""
     if name == "uv.torch-backend":
         return f"sends uv to PyTorch's index for {value}", True
+    if name in _DEFAULT_INDEX:
+        return "stands for the default index: torch comes from there", _PYTORCH in value
     return {
         "pip.find-links": ("adds files to choose from, of the same version too", True),
-        "pip.index-url": ("stands for the default index: torch comes from there", False),
-        "uv.default-index": ("stands for the default index: torch comes from there", False),
         "uv.extra-index-url": ("uv takes each package from the first index that has it", True),
         "uv.index": ("uv takes each package from the first index that has it", True),
-        "uv.index-url": ("stands for the default index: torch comes from there", False),
     }.get(name)
+
+
+_DEFAULT_INDEX = ("pip.index-url", "uv.default-index", "uv.index-url")
+_PYTORCH = "download.pytorch.org"
+"""As the default index of other installs it is left over: it lacks most packages, and each variant some of torch's."""
 
 
 def _on_own_index(name: str, value: str, pins: Pins) -> _Effect | None:
@@ -154,16 +167,15 @@ def _on_own_index(name: str, value: str, pins: Pins) -> _Effect | None:
                 False,
             )
         return f"sends uv to PyTorch's index for {value}", True
+    if name == "pip.index-url":
+        return "names the index of other installs; the command names its own", False
+    if name in _DEFAULT_INDEX:
+        return "what torch needs comes from there; torch itself does not", _PYTORCH in value
     exact = all(pin.label for pin in pins.packages)
+    links = "adds files to choose from; versions with a label leave no choice of torch"
     first = "what torch needs comes from there first; torch itself does not"
     return {
-        "pip.find-links": (
-            "adds files to choose from; versions with a label leave no choice of torch",
-            not exact,
-        ),
-        "pip.index-url": ("names the index of other installs; the command names its own", False),
-        "uv.default-index": ("what torch needs comes from there; torch itself does not", False),
+        "pip.find-links": (links, not exact),
         "uv.extra-index-url": (first, False),
         "uv.index": (first, False),
-        "uv.index-url": ("what torch needs comes from there; torch itself does not", False),
     }.get(name)

@@ -1,0 +1,329 @@
+"""What holds for the wheel choice on every machine."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from packaging.specifiers import SpecifierSet
+from wheels.machines import (
+    DRIVERS,
+    NVIDIA,
+    PYTHONS,
+    RANGES,
+    gpus,
+    machines,
+    nonsense,
+    nvidia,
+    words,
+)
+
+from tunedoctor.tables.load import table
+from tunedoctor.versions import at_least, parts
+from tunedoctor.wheels.choice import INSTALLS, Build, Choice
+from tunedoctor.wheels.choose import choose
+from tunedoctor.wheels.described import MachineError, machine_from, machines_from
+from tunedoctor.wheels.machine import Gpu, Machine
+
+FAMILIES = {
+    ("linux", "x86_64"): "linux_x86_64",
+    ("wsl", "x86_64"): "linux_x86_64",
+    ("linux", "aarch64"): "linux_aarch64",
+    ("windows", "AMD64"): "win_amd64",
+    ("macos", "arm64"): "macos_arm64",
+    ("macos", "x86_64"): "macos_x86_64",
+}
+FLOORS = {"11": ("450.80.02", "452.39"), "12": ("525.60.13", "528.33"), "13": ("580", "580")}
+"""CUDA major -> oldest driver on Linux, on Windows: NVIDIA's minor version compatibility, by hand."""
+
+
+def _items() -> dict[str, Any]:
+    items: dict[str, Any] = table("torch_wheels")["releases"]["items"]
+    return items
+
+
+def _pythons(version: str, family: str) -> set[str]:
+    by_tag = _items()[version]["pypi_wheels"].get(family, {})
+    return {python for tags in by_tag.values() for python in tags}
+
+
+def _has_code(version: str, family: str, variant: str, capability: str) -> bool:
+    """Tell by NVIDIA's rule, spelt out here: same major, no higher minor, and Jetson's exceptions."""
+    archs = table("torch_wheels")["archs"]
+    row = archs["by_release"][version][family][variant]
+    major, minor = map(int, capability.split("."))
+    apart = {"5.3", "6.2", "7.2", "8.7"} if int(variant[2:]) < 132 else {"5.3", "6.2"}
+    if capability == "11.0":
+        return "110" in archs["sets"][row["set"]]
+    if capability in apart:
+        return capability.replace(".", "") in archs["sets"][row["set"]]
+    pairs = [(int(one[:-1]), int(one[-1])) for one in archs["sets"][row["set"]]]
+    return any(have == major and low <= minor for have, low in pairs)
+
+
+def _glibc(version: str, family: str, variant: str) -> str:
+    old = parts(version) <= ((2, 6, 0) if family == "linux_x86_64" else (2, 5, 1))
+    return "2.17" if old and (version, variant) != ("2.6.0", "cu126") else "2.28"
+
+
+def _runs(m: Machine, version: str, variant: str, capabilities: Iterable[str]) -> bool:
+    """Tell whether a CUDA build can be installed and runs on GPUs, straight from the table's rows."""
+    family, windows = FAMILIES.get((m.platform, m.arch), ""), m.platform in ("windows", "wsl")
+    return (
+        variant in _items()[version]["cuda"].get(family, ())
+        and m.python in _pythons(version, family)
+        and at_least(m.driver_version, FLOORS[variant[2:4]][windows])
+        and (
+            not m.glibc
+            or family == "win_amd64"
+            or at_least(m.glibc, _glibc(version, family, variant))
+        )
+        and all(_has_code(version, family, variant, one) for one in capabilities)
+    )
+
+
+def _driven(text: str, driver: str, *, windows: bool) -> bool:
+    """Tell whether a driver drives a compute capability that some torch has code for."""
+    capability, branch = parts(text), parts(driver)[0]
+    if capability < (3, 7):
+        return False
+    if capability < (5, 0):
+        return branch <= 470
+    if capability < (7, 5):
+        return branch < 590
+    return capability < (10, 0) or at_least(driver, "570.65" if windows else "570.26")
+
+
+@st.composite
+def driven(draw: st.DrawFn) -> tuple[Machine, Machine]:
+    """Return a machine whose driver drives all its GPUs, and the same one under a newer driver that does so too.
+
+    Driver 590 and newer leave out what is older than Turing: there the two drivers have no GPU in common.
+    """
+    platform, arch = draw(st.sampled_from(tuple(FAMILIES)[:4]))
+    windows = platform in ("windows", "wsl")
+    older, newer = sorted(
+        draw(st.tuples(st.sampled_from(DRIVERS), st.sampled_from(DRIVERS))), key=parts
+    )
+    common = [c for c in NVIDIA if all(_driven(c, d, windows=windows) for d in (older, newer))]
+    one = Machine(
+        platform=platform,
+        arch=arch,
+        python=draw(st.sampled_from(PYTHONS[1:])),
+        glibc=draw(st.sampled_from(("2.39", "2.28", "2.17", ""))),
+        driver_version=older,
+        gpus=tuple(
+            map(nvidia, draw(st.lists(st.sampled_from(common or ["7.5"]), min_size=1, max_size=3)))
+        ),
+        torch=draw(st.sampled_from(tuple(r for r in RANGES if "+" not in r))),
+    )
+    assume(
+        common and not (arch == "aarch64" and any(c.compute_capability == "8.7" for c in one.gpus))
+    )
+    return one, replace(one, driver_version=newer)
+
+
+@settings(max_examples=250)
+@given(driven())
+def test_a_newer_driver_never_gives_an_older_torch(pair: tuple[Machine, Machine]) -> None:
+    """Of two drivers that drive the same GPUs, what installs under the older one is no newer than under the newer."""
+    now, later = map(choose, pair)
+    if now.action != "install":
+        return
+    assert later.action == "install"
+    assert now.build is not None
+    assert later.build is not None
+    assert parts(later.build.torch_version) >= parts(now.build.torch_version)
+
+
+@settings(max_examples=250)
+@given(driven())
+def test_the_release_is_the_newest_that_fits(pair: tuple[Machine, Machine]) -> None:
+    """Trying every build of the table gives the same release."""
+    machine = pair[0]
+    family = FAMILIES[machine.platform, machine.arch]
+    capabilities = [gpu.compute_capability for gpu in machine.gpus]
+    fits = [
+        version
+        for version, row in _items().items()
+        if SpecifierSet(machine.torch).contains(version)
+        and any(_runs(machine, version, v, capabilities) for v in row["cuda"].get(family, ()))
+    ]
+    choice = choose(machine)
+    if fits:
+        assert choice.action == "install", choice.reasons
+        assert choice.build is not None
+        assert choice.build.torch_version == max(fits, key=parts)
+    else:
+        assert choice.action != "install"
+
+
+@settings(max_examples=250)
+@given(driven(), st.sampled_from(tuple(NVIDIA)))
+def test_another_gpu_never_gives_a_build_without_code_for_it(
+    pair: tuple[Machine, Machine], capability: str
+) -> None:
+    """But for those that the choice leaves out by name, or that the driver does not drive."""
+    machine = replace(pair[0], gpus=(*pair[0].gpus, nvidia(capability)))
+    windows = machine.platform in ("windows", "wsl")
+    choice = choose(machine)
+    if choice.build is None or not choice.build.variant.startswith("cu"):
+        return
+    served = [
+        gpu.compute_capability
+        for gpu in machine.gpus
+        if gpu.name not in choice.hidden
+        and _driven(gpu.compute_capability, machine.driver_version, windows=windows)
+    ]
+    assert served
+    assert _runs(machine, choice.build.torch_version, choice.build.variant, served)
+
+
+@settings(max_examples=200)
+@given(machines(), st.randoms(use_true_random=False))
+def test_the_order_of_gpus_is_irrelevant(machine: Machine, random: Any) -> None:
+    shuffled = list(machine.gpus)
+    random.shuffle(shuffled)
+    one, other = choose(machine), choose(replace(machine, gpus=tuple(shuffled)))
+    assert (one.action, one.build) == (other.action, other.build)
+    assert set(one.says) == set(other.says)
+    assert sorted(one.hidden) == sorted(other.hidden)
+    assert [a.build for a in one.alternatives] == [a.build for a in other.alternatives]
+
+
+@settings(max_examples=200)
+@given(driven(), gpus)
+def test_an_excluded_gpu_changes_no_build(pair: tuple[Machine, Machine], gpu: Gpu) -> None:
+    """But for a Jetson's own, which tells what machine it is whether it works or not."""
+    machine = pair[0]
+    assume(not (machine.arch == "aarch64" and gpu.compute_capability in ("8.7", "11.0")))
+    more = replace(machine, gpus=(*machine.gpus, replace(gpu, excluded=True)))
+    one, other = choose(machine), choose(more)
+    assert (one.action, one.build) == (other.action, other.build)
+
+
+def _exists(machine: Machine, build: Build, after: str) -> bool:
+    """Tell whether the table has a wheel of a build for the machine, or for what an alternative takes."""
+    python = re.search(r"on Python (\S+)", after)
+    place = (machine.platform, machine.arch)
+    if "x86_64 Python" in after:
+        place = (machine.platform, "AMD64")
+    family = FAMILIES[place]
+    row, variant = _items()[build.torch_version], build.variant
+    if (python[1] if python else machine.python) not in _pythons(build.torch_version, family):
+        return False
+    if variant in ("cpu", "mps"):
+        return variant == ("mps" if family == "macos_arm64" else "cpu")
+    if variant == "xpu":
+        return bool(row["xpu"])
+    return variant in (row["rocm"] if variant.startswith("rocm") else row["cuda"]).get(family, ())
+
+
+@settings(max_examples=400)
+@given(machines())
+def test_every_build_that_is_named_exists(machine: Machine) -> None:
+    choice = choose(machine)
+    assert (choice.build is not None) == (choice.action in INSTALLS)
+    if choice.build is not None:
+        assert _exists(machine, choice.build, ""), choice.build
+        row = _items()[choice.build.torch_version]
+        assert choice.torchvision == row["torchvision"].split()[0]
+        assert choice.torchaudio == row["torchaudio"].split()[0]
+    for one in choice.alternatives:
+        assert _exists(machine, one.build, one.after), one
+        assert one.build != choice.build or one.after, "the choice itself is no alternative"
+
+
+ACTIONLESS = re.compile(
+    r"\b(?:may|might|please|invalid|error occurred)\b|!(?!=)|  |\bNone\b|^\W|\.$", re.IGNORECASE
+)
+
+
+def _well_said(choice: Choice) -> None:
+    assert choice.reasons
+    assert len(set(choice.says)) == len(choice.says)
+    for reason in choice.reasons:
+        assert not ACTIONLESS.search(reason), reason
+
+
+@settings(max_examples=300)
+@given(machines())
+def test_every_answer_gives_its_reasons_in_the_words_of_the_house(machine: Machine) -> None:
+    _well_said(choose(machine))
+
+
+@settings(max_examples=500, deadline=None)
+@given(nonsense)
+def test_no_machine_makes_it_raise(machine: Machine) -> None:
+    choice = choose(machine)
+    assert choice.reasons
+    assert (choice.build is not None) == (choice.action in INSTALLS)
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), words),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+FIELDS = (
+    *("platform", "arch", "python", "glibc", "libc", "macos", "driver_version", "gpus", "torch"),
+    *("env", "installer", "rocm_tools", "name", "compute_capability", "gfx", "memory_gib"),
+)
+almost = st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=8).map(
+    lambda row: {"platform": "linux", "python": "3.12", **row}
+)
+rows = almost.flatmap(
+    lambda row: st.lists(
+        st.one_of(json_values, st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=5)),
+        max_size=3,
+    ).map(lambda listed: {**row, "gpus": listed})
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(json_values, almost, rows))
+def test_any_json_is_a_machine_or_a_clear_error(row: object) -> None:
+    try:
+        machine = machine_from(row)
+    except MachineError as error:
+        assert str(error)
+        return
+    assert choose(machine).reasons
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.one_of(st.text(max_size=60), json_values.map(json.dumps), st.lists(almost).map(json.dumps))
+)
+def test_any_text_is_machines_or_a_clear_error(text: str) -> None:
+    try:
+        found = machines_from(text)
+    except MachineError as error:
+        assert str(error)
+        return
+    assert found
+
+
+def test_json_that_breaks_readers_is_a_clear_error() -> None:
+    deep = (
+        '{"platform": "linux", "python": "3.12", "env": {"a": ' + "[" * 90_000 + "]" * 90_000 + "}}"
+    )
+    for text in ("[" * 200_000, deep, '{"a": 1' + "0" * 5000 + "}", "", "[]", "null", '"\\ud800"'):
+        with pytest.raises(MachineError):
+            machines_from(text)
+
+
+def test_a_memory_that_no_gpu_has_is_not_known() -> None:
+    for memory in (10**400, -1, float("nan"), float("inf"), "24 GB", None, [24]):
+        row = {
+            "platform": "linux",
+            "python": "3.12",
+            "gpus": [{"name": "A100", "memory_gib": memory}],
+        }
+        assert machine_from(row).gpus[0].memory_gib == 0
