@@ -59,9 +59,8 @@ def on_poisoned() -> list[Wheel]:
         for label in ("", "+zzz", *(f"+{v}" for v in variants)):
             for name, version in (("torch", torch), ("torchvision", vision)):
                 found.append(build(name, version + label, origin=POISONED, tag=HERE))
-    for name in ("torch", "torchvision", "torchaudio"):
-        found.append(build(name, "99.0", origin=POISONED, tag=HERE))
-    return found
+    names = ("torch", "torchvision", "torchaudio")
+    return [*found, *(build(name, "99.0", origin=POISONED, tag=HERE) for name in names)]
 
 
 def _torches(variant: str, origin: str, *, default: bool) -> Iterator[Wheel]:

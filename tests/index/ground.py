@@ -10,7 +10,6 @@ from pathlib import Path
 
 import uv
 
-from index.catalogue import DEFAULT
 from index.server import Served
 
 _READ = (
@@ -42,10 +41,8 @@ class Ground:
             "SSL_CERT_FILE": str(served.authority),
             "REQUESTS_CA_BUNDLE": str(served.authority),
             "PIP_CERT": str(served.authority),
-            "PIP_INDEX_URL": f"https://{DEFAULT}/simple",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "PIP_NO_CACHE_DIR": "1",
-            "UV_DEFAULT_INDEX": f"https://{DEFAULT}/simple",
+            "XDG_CACHE_HOME": str(self.home / ".cache"),
             "UV_CACHE_DIR": str(folder.parent / "uv-cache"),
             "UV_PYTHON_DOWNLOADS": "never",
             "VIRTUAL_ENV": str(self.venv),

@@ -1,7 +1,8 @@
 """A proxy on loopback that answers as the hosts of the indexes: an install command runs through it as it is printed.
 
 Clients reach it by HTTPS_PROXY and ask it for a tunnel (CONNECT); in the tunnel it speaks TLS with a certificate of its
-own authority, and answers from memory. It passes nothing on: the network stays out of reach.
+own authority, and answers from memory. It passes nothing on: the network stays out of reach. A host that it does not
+know is the default index to it, whose name stands in pip and uv.
 """
 
 import html
@@ -28,6 +29,7 @@ from index.catalogue import (
 )
 from index.wheels import Wheel
 
+_HOSTS = (PYTORCH, FILES, DEFAULT, POISONED)
 Pages = dict[str, tuple[str, bytes]]
 """URL without scheme -> content type and body."""
 
@@ -48,9 +50,7 @@ def serving(folder: Path) -> Iterator[Served]:
     authority = trustme.CA()
     pem = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(PYTORCH, FILES, DEFAULT, POISONED).configure_cert(context)
-    server = _Proxy(context, pages())
+    server = _Proxy(authority, pages())
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -98,11 +98,20 @@ class _Proxy(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, context: ssl.SSLContext, answers: Pages) -> None:
+    def __init__(self, authority: trustme.CA, answers: Pages) -> None:
         super().__init__(("127.0.0.1", 0), _Tunnel)
-        self.context = context
+        self.authority = authority
+        self.contexts: dict[str, ssl.SSLContext] = {}
         self.answers = answers
         self.asked: list[str] = []
+
+    def context(self, host: str) -> ssl.SSLContext:
+        """Return the TLS settings with a certificate for a host."""
+        if host not in self.contexts:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.authority.issue_cert(host).configure_cert(context)
+            self.contexts[host] = context
+        return self.contexts[host]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Leave broken tunnels to the client, which says what it met."""
@@ -115,7 +124,8 @@ class _Tunnel(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         self.send_response_only(200)
         self.end_headers()
-        self.connection = self.server.context.wrap_socket(self.connection, server_side=True)
+        context = self.server.context(self.path.partition(":")[0])
+        self.connection = context.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
         self.close_connection = False
@@ -128,6 +138,7 @@ class _Tunnel(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         host = self.headers.get("Host", "").partition(":")[0]
+        host = host if host in _HOSTS else DEFAULT
         url = host + unquote(urlsplit(self.path).path)
         self.server.asked.append(url)
         # what isn't there is forbidden on PyTorch's index, and not found elsewhere

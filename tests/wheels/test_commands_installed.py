@@ -53,18 +53,8 @@ def test_the_other_build_takes_its_place(
     # what the new build needs has come with it
     cuda = choice.build.variant[2:4] if choice.build.variant.startswith("cu") else ""
     assert not cuda or f"nvidia_cublas_cu{cuda}" in found
-
-
-@pytest.mark.parametrize("tool", ["pip", "uv"])
-@pytest.mark.parametrize(("pins", "variant", "here"), CASES[5:])
-def test_of_two_tritons_one_stays(
-    ground: NewGround, pins: str, variant: str, here: Machine, tool: str
-) -> None:
-    one = ground()
-    commands = _commands(here, _first(one, pins, variant), one.python)
-    one.run_all(commands.pip if tool == "pip" else commands.uv_pip)
-    wanted = "triton_rocm" if here is ROCM else "triton"
-    assert list(one.installed("triton", "triton_rocm")) == [wanted]
+    # of two Tritons, which share a folder, the right one stays
+    assert list(one.installed("triton", "triton_rocm")) == ["triton" if cuda else "triton_rocm"]
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
