@@ -21,18 +21,19 @@ _AND_ON = re.compile(
     rf"(?<= and )(?P<name>{_NAME})(?P<range>(?:[<>=!~]=?)[^\s,|]+(?:,[<>=!~][^\s,|]+)*)"
 )
 _REQUIRE = re.compile(rf"you require (?P<name>{_NAME}){_EXTRA}(?P<range>{_RANGE})")
-_ONLY = re.compile(rf"only (?P<name>{_NAME})(?P<range>{_RANGE}) (?:is|are) available")
+_ONLY = re.compile(rf"only (?P<name>{_NAME}){_EXTRA}(?P<range>{_RANGE}) (?:is|are) available")
 _PYTHON = re.compile(
     r"the requested Python version \((?P<have>[^)]+)\) does not satisfy Python(?P<want>[<>=!~][^\s]*)"
-    rf"(?: and (?:all versions of )?(?P<owner>{_NAME}){_EXTRA}(?P<at>{_RANGE}) depends? on Python)?"
+    rf"(?: and (?:all versions of |all of: )?(?P<owner>{_NAME}){_EXTRA}(?P<at>{_RANGE})"
+    rf"(?P<more>(?: {_NAME}{_EXTRA}{_RANGE})*?) depends? on Python)?"
 )
 _NO_WHEEL = re.compile(
-    rf"(?:all versions of )?(?P<name>{_NAME})(?P<at>{_RANGE}) (?:has|have) no (?:usable wheels|wheels? )"
+    rf"(?:all versions of )?(?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE}) (?:has|have) no (?:usable wheels|wheels? )"
 )
 _ABSENT = re.compile(
-    rf"(?P<name>{_NAME})(?P<at>{_RANGE}) was not found in the (?:package registry|cache)"
+    rf"(?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE}) was not found in the (?:package registry|cache)"
 )
-_NONE = re.compile(rf"there (?:is|are) no versions? of (?P<name>{_NAME})(?P<at>{_RANGE})")
+_NONE = re.compile(rf"there (?:is|are) no versions? of (?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE})")
 
 LONGEST = 400
 """Characters of uv's own text that stand in for a sentence."""
@@ -138,8 +139,8 @@ def _python(flat: str) -> str:
     )
     if found is None:
         return ""
-    who = f"{found['owner']}{found['at'].replace('==', ' ')}" if found["owner"] else "a package"
-    return f"{who} needs Python {found['want']}, and this is {found['have'].lstrip('>=')}"
+    at = "" if found["more"] else (found["at"] or "").replace("==", " ")
+    return f"{found['owner'] or 'a package'}{at} needs Python {found['want']}, and this is {found['have'].lstrip('>=')}"
 
 
 def _missing(flat: str) -> str:

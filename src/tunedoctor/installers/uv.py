@@ -143,7 +143,8 @@ def environment(environ: Mapping[str, str], macos: str = "") -> dict[str, str]:
 def _arguments(question: Question, out: str) -> list[str]:
     argv = ["pip", "compile", "in.txt", "--constraints", "constraints.txt", "--output-file", out]
     argv += ["--only-binary", ":all:", "--no-header", "--no-progress", "--color", "never"]
-    argv += ["--no-python-downloads", "--annotation-style", "line"]
+    # with a Python at hand uv does not look for one; --python-version says whose packages are meant
+    argv += ["--python", sys.executable, "--no-python-downloads", "--annotation-style", "line"]
     if question.python:
         argv += ["--python-version", question.python]
     if question.platform:

@@ -46,15 +46,17 @@ def torch_pick(
 ) -> TorchPick | NoTorch:
     """Return the build for a machine; `asked` is a specifier over releases.
 
-    An installed build stays where it fits the machine and what is asked; else its release in another variant
-    comes first.
+    An installed build stays where it fits the machine and what is asked; one for the CPU does not fit a machine
+    with a GPU that a build serves. Else its release in another variant comes first.
     """
     if installed is not None and installed.version:
         release = installed.version.partition("+")[0]
         variant = installed.variant or installed.version.partition("+")[2]
         label = f"+{variant}" if re.fullmatch(r"cu\d+|rocm[\d.]+|xpu|cpu", variant) else ""
         same = _of(choose(replace(machine, torch=_joined(asked, f"=={release}{label}"))))
-        if isinstance(same, TorchPick):
+        best = _of(choose(replace(machine, torch=asked)))
+        idle = variant == "cpu" and isinstance(best, TorchPick) and best.variant != "cpu"
+        if isinstance(same, TorchPick) and not idle:
             return TorchPick(release, variant, index_url=same.index_url if label else "", kept=True)
         other = _of(choose(replace(machine, torch=_joined(asked, f"=={release}"))))
         if isinstance(other, TorchPick):

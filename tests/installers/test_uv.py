@@ -1,0 +1,158 @@
+"""uv, asked for real over an index on loopback."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from libraries.catalogue import RELEASES, release
+from libraries.server import Index, filename
+
+from tunedoctor.installers.uv import (
+    Failed,
+    NoSolution,
+    Pin,
+    Question,
+    Solved,
+    environment,
+    find_uv,
+    pins_of,
+    resolve,
+    said,
+)
+
+ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
+
+
+def test_a_solution_has_pins_and_who_wants_them(index: Index) -> None:
+    answer = resolve(ASK)
+    assert isinstance(answer, Solved)
+    pins = {pin.name: pin for pin in answer.pins}
+    assert pins["transformers"] == Pin("transformers", "5.24.0", ())
+    assert pins["tokenizers"] == Pin("tokenizers", "0.23.3", ("transformers",))
+    assert set(pins["huggingface-hub"].via) == {"tokenizers", "transformers"}
+
+
+def test_constraints_and_preferred_pins_hold(index: Index) -> None:
+    answer = resolve(
+        ASK._replace(constraints=("numpy<2",), preferred=("transformers==5.13.1", "safetensors==9"))
+    )
+    assert isinstance(answer, Solved)
+    pins = {pin.name: pin.version for pin in answer.pins}
+    assert pins["numpy"] == "1.26.4"
+    assert pins["transformers"] == "5.13.1"
+    assert pins["safetensors"] == "0.8.0"
+
+
+def test_no_solution_comes_with_the_words_of_uv(index: Index) -> None:
+    answer = resolve(ASK._replace(constraints=("transformers==4.57.6", "huggingface-hub==1.5.0")))
+    assert isinstance(answer, NoSolution)
+    assert "huggingface-hub" in answer.text
+    assert "warning" not in answer.text
+
+
+def test_hashes_come_when_asked_for(index: Index) -> None:
+    answer = resolve(ASK._replace(hashes=True, requirements=("numpy==2.4.6",)))
+    assert isinstance(answer, Solved)
+    assert "--hash=sha256:" in answer.text
+    assert [pin.version for pin in answer.pins] == ["2.4.6"]
+
+
+def test_a_package_that_nobody_has_is_no_solution(index: Index) -> None:
+    assert isinstance(resolve(ASK._replace(requirements=("no-such-library",))), NoSolution)
+
+
+def test_wheels_of_another_platform_do_not_count(index: Index) -> None:
+    ask = ASK._replace(requirements=("bitsandbytes",))
+    assert isinstance(resolve(ask), Solved)
+    assert isinstance(
+        resolve(ask._replace(platform="aarch64-apple-darwin", macos="14.0")), NoSolution
+    )
+
+
+def test_an_index_that_is_down_is_no_answer(index: Index) -> None:
+    index.close()
+    answer = resolve(ASK)
+    assert isinstance(answer, Failed)
+    assert answer.why == "network"
+
+
+def test_an_index_that_stalls_ends_with_the_time(index: Index) -> None:
+    index.stalled.set()
+    answer = resolve(ASK, seconds=1.0)
+    assert isinstance(answer, Failed)
+    assert answer.why == "time"
+
+
+def test_offline_goes_by_the_cache(index: Index) -> None:
+    offline = ASK._replace(offline=True)
+    nothing = resolve(offline)
+    assert isinstance(nothing, Failed)
+    assert nothing.why == "offline"
+    assert isinstance(resolve(ASK), Solved)
+    asked = len(index.asked)
+    assert isinstance(resolve(offline), Solved)
+    assert len(index.asked) == asked
+
+
+def test_garbage_for_metadata_is_no_set(index: Index) -> None:
+    index.spoiled |= {filename(one) for one in RELEASES if one.name == "transformers"}
+    assert isinstance(resolve(ASK), NoSolution | Failed)
+
+
+def test_one_spoiled_release_fails_loudly_or_gives_way(index: Index) -> None:
+    index.spoiled.add(filename(release("transformers", "5.24.0")))
+    answer = resolve(ASK)
+    if isinstance(answer, Solved):
+        assert Pin("transformers", "5.24.0", ()) not in answer.pins
+    else:
+        assert "transformers" in answer.text
+
+
+def test_without_uv_it_is_said() -> None:
+    answer = resolve(ASK, uv="")
+    assert isinstance(answer, Failed)
+    assert answer.why == "no uv"
+
+
+def test_a_program_that_is_not_uv_is_no_answer(tmp_path: Path) -> None:
+    answer = resolve(ASK, uv=str(tmp_path / "gone"))
+    assert isinstance(answer, Failed)
+    answer = resolve(ASK, uv=sys.executable)
+    assert isinstance(answer, Failed)
+
+
+def test_uv_is_found_and_is_a_file() -> None:
+    assert Path(find_uv()).is_file()
+
+
+def test_what_steers_the_answer_is_left_out_of_the_environment() -> None:
+    given = {
+        "UV_TORCH_BACKEND": "cpu",
+        "UV_OVERRIDE": "x",
+        "UV_INDEX": "https://mirror",
+        "HOME": "/h",
+    }
+    assert environment(given) == {"UV_INDEX": "https://mirror", "HOME": "/h"}
+
+
+@pytest.mark.parametrize("own", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_the_index_of_pip_is_taken_where_uv_has_none(own: str) -> None:
+    env = environment({"PIP_INDEX_URL": "https://mirror/simple"}, "14.0")
+    assert env["UV_DEFAULT_INDEX"] == "https://mirror/simple"
+    assert env["MACOSX_DEPLOYMENT_TARGET"] == "14.0"
+    kept = environment({"PIP_INDEX_URL": "https://mirror/simple", own: "https://own"})
+    assert kept.get("UV_DEFAULT_INDEX", "https://own") == "https://own"
+
+
+def test_pins_in_both_styles_of_remark() -> None:
+    split = "a==1 ; python_version > '3'\n    # via\n    #   b\nb==2 \\\n    --hash=sha256:0\n    # via -r in.txt\n# c==3\n"
+    assert pins_of(split) == (Pin("a", "1"), Pin("b", "2"))
+    line = (
+        "a==1   # via b, c\nb==2   # via -r in.txt, a\nc==3 \\\n    --hash=sha256:0\n    # via a\n"
+    )
+    assert pins_of(line) == (Pin("a", "1", ("b", "c")), Pin("b", "2"), Pin("c", "3", ("a",)))
+
+
+def test_warnings_and_escapes_are_not_said() -> None:
+    text = "warning: no Python 3.12\n  cause: x\nerror: \x1b[31mNo solution\x1b[0m\n  cause: y\n"
+    assert said(text) == "error: No solution\n  cause: y"

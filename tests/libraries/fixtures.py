@@ -1,0 +1,28 @@
+"""The index as a fixture: one for each test, and uv pointed at it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from libraries.catalogue import RELEASES
+from libraries.server import Index
+
+
+@pytest.fixture(scope="session")
+def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What uv learns about the interpreter serves all tests; each index has an address of its own."""
+    return tmp_path_factory.mktemp("uv-cache")
+
+
+@pytest.fixture
+def index(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    one = Index(RELEASES)
+    for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", one.url)
+    monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    yield one
+    one.close()
