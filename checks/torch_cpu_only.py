@@ -24,6 +24,7 @@ Seen as
 import re
 
 from tunedoctor.api import (
+    AmdGpu,
     AmdGpus,
     Errors,
     Finding,
@@ -97,7 +98,7 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
     elif usable:
         finding = _nvidia(name, usable, build, known(driver), system, own)
     elif discrete and (stack is None or stack.kfd in ("ok", "denied")):
-        finding = _amd(name, listed(g.name or g.gfx for g in discrete), build, system, own)
+        finding = _amd(name, discrete, build, system, own)
     elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
         finding = _intel(name, listed(chips.names if chips else ()), own, arc=bool(arcs))
     elif said and cards is None and build is None:
@@ -162,12 +163,14 @@ def _nvidia(  # noqa: PLR0913  what decides the cure
 
 def _amd(
     name: str,
-    cards: str,
+    chips: list[AmdGpu],
     build: TorchBuild | None,
     host: Host | None,
     interpreter: Interpreter | None,
 ) -> Finding:
-    fit = None if host is not None and host.wsl else rebuild_rocm(host, interpreter, build)
+    cards = listed(chip.name or chip.gfx for chip in chips)
+    gfx = tuple(dict.fromkeys(chip.gfx for chip in chips))
+    fit = rebuild_rocm(host, interpreter, build, gfx)
     return Finding(
         title="This PyTorch build cannot use the AMD GPU",
         severity="error" if fit else "note",

@@ -1,14 +1,14 @@
 """All that a check or a fix may import, built in or from a plug-in."""
 
 from tunedoctor import facts
+from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
-from tunedoctor.advice.rebuild import Rebuild, rebuild_cuda, rebuild_rocm, rebuild_xpu
+from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
 from tunedoctor.advice.shells import set_variable, unset_variable
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
-    TorchInstall,
     companion_install,
     same_torch,
     torch_install,
@@ -42,9 +42,7 @@ from tunedoctor.wheels.rules import (
     family,
     glibc_floor,
     has_wheel,
-    install_command,
     macos_floor,
-    pick_cuda,
     python_tag,
     release_row,
     rocm_archs,
@@ -60,7 +58,6 @@ __all__ = [
     "DriverInstall",
     "Family",
     "Finding",
-    "Rebuild",
     "TorchInstall",
     "Unmet",
     "archs_run",
@@ -88,7 +85,6 @@ __all__ = [
     "glibc_floor",
     "good_set",
     "has_wheel",
-    "install_command",
     "install_driver",
     "known",
     "listed",
@@ -100,7 +96,6 @@ __all__ = [
     "one_of_several",
     "parts",
     "pep440",
-    "pick_cuda",
     "pinned",
     "pip",
     "python",

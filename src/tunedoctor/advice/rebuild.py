@@ -1,33 +1,18 @@
-"""Which command puts a torch build that fits the machine into the target."""
+"""Which command puts a torch build for the GPU into the target, as near to the installed release as can be."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from tunedoctor.advice.builds import TorchInstall, installed_by_pip, machine_for, question_of
 from tunedoctor.facts import Host, Interpreter, TorchBuild
-from tunedoctor.tables.load import table
 from tunedoctor.versions import minor, parts, pep440
-from tunedoctor.wheels.rules import (
-    ANY_DRIVER,
-    INDEX,
-    Family,
-    companions,
-    family,
-    has_wheel,
-    pick_cuda,
-    python_tag,
-    release_row,
-    releases,
-)
+from tunedoctor.wheels.rules import INDEX, releases
 from tunedoctor.wording import python
 
-
-class Rebuild(NamedTuple):
-    """A build and the command that installs it."""
-
-    version: str
-    variant: str
-    command: str
+if TYPE_CHECKING:
+    from tunedoctor.wheels.machine import Machine
+    from tunedoctor.wheels.pick import Picker
 
 
 def rebuild_cuda(
@@ -36,86 +21,59 @@ def rebuild_cuda(
     torch: TorchBuild | None,
     driver: str,
     capabilities: tuple[str, ...],
-) -> Rebuild | None:
-    """Return a CUDA build that runs on all GPUs under this driver, as near to the installed release as can be.
+) -> TorchInstall | None:
+    """Return a CUDA build that runs on all GPUs under this driver.
 
     `driver` "" stands for the newest. None where no release fits. Where the interpreter or the system is not known,
     the command names the index alone.
     """
-    where: Family = family(host, interpreter) if host and interpreter else "linux_x86_64"
-    if not where:
-        return None
-    one = pep440(torch.version) if torch else None
-    near = (f"=={one.base_version}",) if one else ()
-    windows = host is not None and (host.os == "windows" or host.wsl == 2)
-    glibc = host.libc_version if host and host.libc == "glibc" else ""
-    for wanted in (*near, *(_nearest(one) if one else ()), ""):
-        pick = pick_cuda(
-            where,
-            python_tag(interpreter) if interpreter else "3.12",
-            driver or ANY_DRIVER,
-            capabilities,
-            windows=windows,
-            glibc=glibc,
-            wanted=wanted,
-        )
-        if pick is not None:
-            command = _command(host, interpreter, pick.version, pick.variant)
-            return Rebuild(pick.version, pick.variant, command)
-    return None
+    from tunedoctor.wheels.pick import pick_cuda  # noqa: PLC0415  only a finding needs it
+
+    machine = machine_for(host, interpreter, driver=driver, capabilities=capabilities)
+    return _nearest_build(host, interpreter, torch, machine, pick_cuda)
 
 
 def rebuild_rocm(
-    host: Host | None, interpreter: Interpreter | None, torch: TorchBuild | None
-) -> Rebuild | None:
-    """Return a ROCm build for Linux on x86_64: of the installed release where there is one, else of the newest.
+    host: Host | None,
+    interpreter: Interpreter | None,
+    torch: TorchBuild | None,
+    gfx: tuple[str, ...] = (),
+) -> TorchInstall | None:
+    """Return a ROCm build with code for these gfx targets; None off Linux on x86_64, and where no release fits."""
+    from tunedoctor.wheels.pick import pick_rocm  # noqa: PLC0415  only a finding needs it
 
-    Releases whose targets the table does not know for sure are left out.
-    """
-    if host is not None and (host.os != "linux" or host.machine not in ("x86_64", "")):
-        return None
-    tag = python_tag(interpreter) if interpreter else "3.12"
-    index: dict[str, list[str]] = table("torch_wheels")["rocm"]["index_by_release"]
-    one = pep440(torch.version) if torch else None
-    order = [*([one.base_version] if one else []), *reversed(releases())]
-    for version in order:
-        variants = [v for v in index.get(version, ()) if v in ROCM_KNOWN]
-        if variants and has_wheel(version, tag, "linux_x86_64"):
-            return Rebuild(
-                version, variants[-1], _command(host, interpreter, version, variants[-1])
-            )
-    return None
-
-
-ROCM_KNOWN = frozenset(
-    f"rocm{v}" for v in ("6.0", "6.1", "6.2", "6.2.4", "6.3", "6.4", "7.0", "7.1", "7.2")
-)
-"""Indexes whose gfx targets were measured; see `rocm` in torch_wheels.json."""
+    machine = machine_for(host, interpreter, gfx=gfx)
+    return _nearest_build(host, interpreter, torch, machine, pick_rocm)
 
 
 def rebuild_xpu(interpreter: Interpreter | None) -> str:
-    """Return the command for an XPU build; no release is named, since none of them is verified."""
+    """Return the command for an XPU build; no release is named, since few of them are verified."""
     return f"{python(interpreter)} -m pip install --upgrade --force-reinstall torch torchvision --index-url {INDEX}xpu"
 
 
-def _command(host: Host | None, interpreter: Interpreter | None, version: str, variant: str) -> str:
-    """Return a pip command. With "==2.9.1" alone pip would keep an installed 2.9.1+cpu, so the label is named."""
-    if interpreter is None or host is None:
-        return f"python -m pip install --upgrade --force-reinstall torch torchvision --index-url {INDEX}{variant}"
-    pins = [f"torch=={version}"]
-    pins += _torchvision(version)
-    # torchvision for aarch64 has carried a label in some releases only
-    plain = family(host, interpreter) == "linux_aarch64"
-    labelled = [f"{pin}+{variant}" if "==" in pin else pin for pin in pins]
-    pins = [*pins, "--force-reinstall"] if plain else labelled
-    return f"{python(interpreter)} -m pip install {' '.join(pins)} --index-url {INDEX}{variant}"
-
-
-def _torchvision(version: str) -> list[str]:
-    """Return the pin of the release that belongs to a torch, without a number where that is not verified."""
-    vision = companions(version).get("torchvision")
-    doubted = "torchvision_pair" in (release_row(version) or {}).get("unverified", ())
-    return [f"torchvision=={vision}" if vision and not doubted else "torchvision"]
+def _nearest_build(
+    host: Host | None,
+    interpreter: Interpreter | None,
+    torch: TorchBuild | None,
+    machine: "Machine | None",
+    picker: "Picker",
+) -> TorchInstall | None:
+    if machine is None:
+        return None
+    question = question_of(machine)
+    one = pep440(torch.version) if torch else None
+    near = (f"=={one.base_version}", *_nearest(one)) if one else ()
+    for wanted in (*near, ""):
+        found = picker(question._replace(torch=wanted))
+        if not found:
+            continue
+        best = found[0]
+        if host is None or interpreter is None:
+            command = "python -m pip install --upgrade --force-reinstall torch torchvision"
+            source = f"--index-url {INDEX}{best.variant}"
+            return TorchInstall(best.release.version, best.variant, f"{command} {source}")
+        return installed_by_pip(best, machine, interpreter, torch.version if torch else "")
+    return None
 
 
 def _nearest(one: Version) -> list[str]:

@@ -1,14 +1,12 @@
 """The commands that put the chosen build into an environment: pip, uv pip, a uv project, Dockerfile, requirements."""
 
-import re
-import shlex
-
 import msgspec
 
 from tunedoctor.facts import InstallerConfig
 from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pins import Pins, pins_of
+from tunedoctor.wheels.pip_lines import pip_first, pip_lines, pip_of, quoted, shell_path
 from tunedoctor.wheels.rules import INDEX
 from tunedoctor.wheels.shield import Shield, shield
 from tunedoctor.wheels.sways import sways
@@ -54,37 +52,16 @@ def commands_of(
     found = sways(config, pins, python=python) if config else ()
     around = shield(found, windows=windows)
     return Commands(
-        pip=_pip(pins, around, python, windows=windows),
+        pip=pip_lines(pins, around, python, windows=windows),
         uv_pip=_uv(pins, around, python, windows=windows),
-        uv_project=uv_project(pins, around, _quoted),
+        uv_project=uv_project(pins, around, quoted),
         dockerfile=_dockerfile(choice, pins, machine),
         requirements=_requirements(pins, around, python, windows=windows),
     )
 
 
-def _pip(pins: Pins, around: Shield, python: str, *, windows: bool) -> tuple[str, ...]:
-    words = [*map(_quoted, pins.requirements), *_pip_source(pins)]
-    line = " ".join([_pip_of(around, python, windows=windows), "install", *words, *around.pip])
-    return (*_pip_first(pins, around, python, windows=windows), line)
-
-
-def _pip_first(pins: Pins, around: Shield, python: str, *, windows: bool) -> list[str]:
-    """Write what goes first: what stands in the way is removed, what pip would leave as it is comes anew."""
-    pip = _pip_of(around, python, windows=windows)
-    lines = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
-    if pins.replaced:
-        again = [str(pin) for pin in pins.packages if pin.name in pins.replaced]
-        words = ["--force-reinstall", "--no-deps", *again, *_pip_source(pins), *around.pip]
-        lines.append(" ".join([pip, "install", *words]))
-    return lines
-
-
-def _pip_source(pins: Pins) -> list[str]:
-    return ["--index-url", pins.index] if pins.index else []
-
-
 def _uv(pins: Pins, around: Shield, python: str, *, windows: bool) -> tuple[str, ...]:
-    words = [*map(_quoted, pins.requirements), *_uv_options(pins, around)]
+    words = [*map(quoted, pins.requirements), *_uv_options(pins, around)]
     line = " ".join([_uv_of(around, "install", python, windows=windows), *words])
     return (*_uv_first(pins, around, python, windows=windows), line)
 
@@ -112,16 +89,16 @@ def _dockerfile(choice: Choice, pins: Pins, machine: Machine) -> str:
     """Write the lines for an image, which is Linux on every system: on a Mac the CPU build of that release."""
     lines = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
     index = f"{INDEX}cpu" if machine.platform == "macos" else pins.index
-    words = [*map(_quoted, pins.requirements), *(["--index-url", index] if index else [])]
+    words = [*map(quoted, pins.requirements), *(["--index-url", index] if index else [])]
     return "\n".join([*lines, f"RUN python -m pip install --no-cache-dir {' '.join(words)}"]) + "\n"
 
 
 def _requirements(pins: Pins, around: Shield, python: str, *, windows: bool) -> str:
     """Write the file. pip drops other indexes at its --index-url; uv does not, and is told the backend."""
-    pip = [_pip_of(around, python, windows=windows), "install -r", REQUIREMENTS, *around.pip]
+    pip = [pip_of(around, python, windows=windows), "install -r", REQUIREMENTS, *around.pip]
     uv = [_uv_of(around, "install", python, windows=windows), "-r", REQUIREMENTS]
     runs = [
-        *_pip_first(pins, around, python, windows=windows),
+        *pip_first(pins, around, python, windows=windows),
         " ".join(pip),
         *_uv_first(pins, around, python, windows=windows),
         " ".join([*uv, *_uv_options(pins, around)]),
@@ -130,25 +107,6 @@ def _requirements(pins: Pins, around: Shield, python: str, *, windows: bool) -> 
     return "\n".join([*(f"# {run}" for run in runs), *index, *pins.requirements, ""])
 
 
-def _pip_of(around: Shield, python: str, *, windows: bool) -> str:
-    path = _path(python or "python", windows=windows)
-    if windows and path.startswith('"'):
-        # a quoted program is a string to PowerShell, and its & is an error to cmd; an option both take
-        return f"python -m pip --python {path}"
-    return f"{around.before_pip}{path} -m pip"
-
-
 def _uv_of(around: Shield, verb: str, python: str, *, windows: bool) -> str:
-    named = f" --python {_path(python, windows=windows)}" if python else ""
+    named = f" --python {shell_path(python, windows=windows)}" if python else ""
     return f"{around.before_uv}uv pip {verb}{named}"
-
-
-def _path(path: str, *, windows: bool) -> str:
-    if not windows:
-        return shlex.quote(path)
-    return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'
-
-
-def _quoted(requirement: str) -> str:
-    """Quote a requirement as POSIX shells, PowerShell and cmd all take it."""
-    return requirement if re.fullmatch(r"[\w.+=-]+", requirement) else f'"{requirement}"'

@@ -1,0 +1,113 @@
+"""A machine for the wheel choice, made of single facts, and the choice as one command for a finding."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from tunedoctor.facts import Host, Interpreter
+from tunedoctor.wheels.rules import ANY_DRIVER, INDEX, python_tag
+
+if TYPE_CHECKING:
+    from tunedoctor.wheels.machine import Machine
+    from tunedoctor.wheels.pick import Found, Question
+
+# The choice is a dozen modules, which only a finding needs: functions import them.
+
+
+class TorchInstall(NamedTuple):
+    """A build and the command that installs it; empty strings where no build fits."""
+
+    version: str = ""
+    variant: str = ""
+    command: str = ""
+
+
+def machine_for(
+    host: Host | None,
+    interpreter: Interpreter | None,
+    *,
+    driver: str = "",
+    capabilities: Iterable[str] = (),
+    gfx: Iterable[str] = (),
+) -> "Machine | None":
+    """Return the machine; None on a system without wheels. What is not known is taken as the commonest: Linux, 3.12.
+
+    `driver` is that of NVIDIA, "" where it is not known: then no floor stands in a build's way.
+    """
+    from tunedoctor.wheels.machine import Gpu, Machine  # noqa: PLC0415
+
+    gpus = (
+        *(Gpu(name=one, vendor="nvidia", compute_capability=one) for one in capabilities if one),
+        *(Gpu(name=one, vendor="amd", gfx=one) for one in gfx if one),
+    )
+    if host is None or interpreter is None:
+        python = python_tag(interpreter) if interpreter else "3.12"
+        return Machine("linux", "x86_64", python, driver_version=driver or ANY_DRIVER, gpus=gpus)
+    if host.os == "other":
+        return None
+    return Machine(
+        platform="wsl" if host.os == "linux" and host.wsl else host.os,
+        arch=interpreter.machine or host.machine,
+        python=python_tag(interpreter),
+        glibc=host.libc_version if host.libc == "glibc" else "",
+        libc=host.libc,
+        macos=host.macos_version,
+        driver_version=driver or ANY_DRIVER,
+        gpus=gpus,
+    )
+
+
+def question_of(machine: "Machine") -> "Question":
+    """Return the question of a machine with all its GPUs, those too old for any torch among them."""
+    from tunedoctor.wheels.situation import situation  # noqa: PLC0415
+
+    return situation(machine).question._replace(
+        capabilities=frozenset(g.compute_capability for g in machine.gpus if g.compute_capability),
+        gfx=frozenset(g.gfx for g in machine.gpus if g.gfx),
+    )
+
+
+def install_of(
+    machine: "Machine", interpreter: Interpreter | None, installed: str = ""
+) -> TorchInstall:
+    """Return the newest build for the GPUs of a machine, or for the CPU where it has none; empty where none fits."""
+    from tunedoctor.wheels.pick import pick_cpu, pick_cuda, pick_rocm, pick_xpu  # noqa: PLC0415
+    from tunedoctor.wheels.situation import situation  # noqa: PLC0415
+
+    s = situation(machine)
+    pick = pick_cpu
+    if not s.question.family.startswith("macos"):
+        for gpus, picker in (
+            (s.gpus.nvidia, pick_cuda),
+            (s.gpus.amd, pick_rocm),
+            (s.gpus.intel, pick_xpu),
+        ):
+            if gpus:
+                pick = picker
+                break
+    found = pick(s.question)
+    return installed_by_pip(found[0], machine, interpreter, installed) if found else TorchInstall()
+
+
+def installed_by_pip(
+    found: "Found", machine: "Machine", interpreter: Interpreter | None, installed: str = ""
+) -> TorchInstall:
+    """Return a build with its pip command; where two are needed, they stand in one line of a POSIX shell."""
+    from tunedoctor.wheels.choice import Choice  # noqa: PLC0415
+    from tunedoctor.wheels.pins import pins_of  # noqa: PLC0415
+    from tunedoctor.wheels.pip_lines import pip_lines  # noqa: PLC0415
+    from tunedoctor.wheels.shield import Shield  # noqa: PLC0415
+
+    choice = Choice(
+        "install",
+        build=found.build,
+        torchvision=found.release.torchvision,
+        torchaudio=found.release.torchaudio,
+        index="PyPI" if machine.platform == "macos" else f"{INDEX}{found.variant}",
+    )
+    windows = machine.platform == "windows"
+    pins = pins_of(choice, found.build, machine, installed)
+    python = interpreter.executable if interpreter else ""
+    lines = pip_lines(pins, Shield(), python, windows=windows)
+    return TorchInstall(
+        found.release.version, found.variant, ("\n" if windows else " && ").join(lines)
+    )
