@@ -53,15 +53,14 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
     links = {project: page.links for project, page in pages.items()}
     seen = releases(links["torch"])
     items = table["releases"]["items"]
-    doubted = {"torchvision_pair", "pypi_default"}
-    unsure = [v for v in seen if v not in items or doubted & set(items[v]["unverified"])][
-        -DETAILED:
-    ]
+    undefault = {v for v in seen if v not in items or "pypi_default" in items[v]["unverified"]}
+    unpaired = {v for v in seen if v in items and "torchvision_pair" in items[v]["unverified"]}
+    unsure = [v for v in seen if v in undefault | unpaired][-DETAILED:]
     metadata = cache(partial(_metadata, get))
     companions = {
         project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
     }
-    default, untold = _default(indexes, limits) if unsure else ({}, [])
+    default, untold = _default(indexes, limits) if undefault else ({}, [])
     learned: dict[str, Learned] = {}
     for version in unsure:
         pins = _pins(default.get(version), indexes, limits)
@@ -73,7 +72,7 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
             torchaudio=audio if audio_sure else "",
             rocm_gfx=_gfx(seen[version], metadata),
         )
-        if not pins.default:
+        if version in undefault and not pins.default:
             untold.append(f"{version}: the default index does not tell its CUDA variant")
     files = {project: page.files(project) for project, page in pages.items()}
     sources = tuple(f"{indexes.torch}{project}/" for project in PROJECTS)

@@ -57,6 +57,7 @@ class Archs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     basis: Words
     confidence: Words = "verified"
     ptx: list[Words] = []
+    ptx_unverified: list[Words] = []
 
 
 class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,268 @@
+"""Whole updates against a real server: what is learned, and that a refusal leaves the cache as it was."""
+
+import copy
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from refresh.pages import File, Index, page, reply, torch_files
+
+from tunedoctor.refresh.fetch import Limits
+from tunedoctor.refresh.indexes import Indexes
+from tunedoctor.refresh.update import Outcome, UpdateError, update
+from tunedoctor.tables.load import shipped, wheel_table_with
+
+NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
+QUICK = Limits(size=2_000_000, seconds=5)
+CUDA = {family: ["cu130", "cu132"] for family in ("linux_x86_64", "linux_aarch64", "win_amd64")}
+METADATA = b"""Name: torch
+Requires-Dist: cuda-toolkit[cudart]==13.2.2 ; platform_system == "Linux"
+Requires-Dist: nvidia-cudnn-cu13==9.26.0.51 ; platform_system == "Linux"
+Requires-Dist: triton~=3.10.0 ; platform_system == "Linux"
+"""
+ROCM = b"Name: torch\nRequires-Dist: rocm[libraries,device-gfx942,device-gfx1100]==10.0\n"
+
+
+def _new_row(table: Any) -> Any:
+    row = copy.deepcopy(table["releases"]["items"]["2.15.0"])
+    return {**row, "unverified": [], "cuda": CUDA, "rocm": {"linux_x86_64": ["rocm10.0"]}}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "torch_wheels.json"
+
+
+@pytest.fixture
+def fresh(index: Index) -> Index:
+    """An index with 2.16.0 on it and on the default index, and its torchvision."""
+    index.pages.update(_pages())
+    return index
+
+
+@cache
+def _pages() -> dict[str, Any]:
+    index, table = Index(""), shipped("torch_wheels")
+    index.of_table(table)
+    row = _new_row(table)
+    files = [
+        one
+        for version, old in table["releases"]["items"].items()
+        for one in torch_files(version, old)
+    ]
+    index.put("torch", files + torch_files("2.16.0", row, {"rocm10.0": ROCM}))
+    plain = [
+        f._replace(folder="f", name=f.name.replace("+cu132", ""), metadata=METADATA)
+        for f in torch_files(
+            "2.16.0", {**row, "cuda": {key: ["cu132"] for key in CUDA}, "rocm": {}, "xpu": None}
+        )
+        if f.folder == "cu132"
+    ]
+    index.put("torch", plain, "/simple/")
+    vision = [
+        File("cpu", f"torchvision-{one}+cpu-cp313-cp313-manylinux_2_28_x86_64.whl", metadata)
+        for one, metadata in (
+            ("0.30.0", b"Requires-Dist: torch==2.16.0\n"),
+            ("0.31.0", b"Requires-Dist: torch==2.17.0\n"),
+        )
+    ]
+    old = [
+        File("cpu", f"torchvision-{row['torchvision']}+cpu-cp312-cp312-linux_x86_64.whl")
+        for row in table["releases"]["items"].values()
+    ]
+    index.put("torchvision", old + vision)
+    return index.pages
+
+
+def _update(index: Index, file: Path, mode: Any = "due", now: datetime = NOW) -> Outcome:
+    return update(file, Indexes(index.url, index.default), now, mode, QUICK)
+
+
+def test_a_new_release_is_learned_with_its_companions(fresh: Index, file: Path) -> None:
+    outcome = _update(fresh, file)
+    assert outcome.state == "updated"
+    assert outcome.changes == (
+        "2.16.0: cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t 3.15t, torchvision 0.30.0",
+    )
+    assert (outcome.before, outcome.date) == ("2026-11-24", "2026-12-24")
+    assert outcome.untold == ()
+    table = wheel_table_with(file)
+    row = table.data["releases"]["items"]["2.16.0"]
+    assert table.source == "updated"
+    assert row["unverified"] == []
+    assert row["pypi_default"]["linux_x86_64"] == row["pypi_default"]["linux_aarch64"] == "cu132"
+    assert row["pypi_default"]["win_amd64"] == "cpu"
+    assert (row["triton"], row["cudnn_pypi"]) == ("~=3.10.0", "9.26.0.51")
+    assert row["torchaudio"].startswith("2.11.0")
+    assert row["rocm_gfx"] == {"rocm10.0": ["gfx1100", "gfx942"]}
+
+
+def test_once_a_day_unless_forced(fresh: Index, file: Path) -> None:
+    _update(fresh, file)
+    asked = len(fresh.asked)
+    assert _update(fresh, file, now=NOW + timedelta(hours=23)).state == "recent"
+    assert len(fresh.asked) == asked
+    assert _update(fresh, file, "now", NOW + timedelta(hours=1)).changes == ()
+    assert len(fresh.asked) > asked
+    assert _update(fresh, file, now=NOW + timedelta(hours=26)).state == "updated"
+
+
+def test_a_damaged_cache_is_no_reason_to_wait(fresh: Index, file: Path) -> None:
+    _update(fresh, file)
+    file.write_bytes(file.read_bytes()[:-9])
+    assert _update(fresh, file).state == "updated"
+    assert wheel_table_with(file).source == "updated"
+
+
+def test_show_writes_nothing(fresh: Index, file: Path) -> None:
+    outcome = _update(fresh, file, "show")
+    assert outcome.state == "shown"
+    assert outcome.changes
+    assert not file.exists()
+
+
+def test_what_was_learned_once_is_not_lost_by_an_index_without_it(
+    fresh: Index, file: Path, table: Any
+) -> None:
+    _update(fresh, file)
+    learned = wheel_table_with(file).data
+    fewer = [f for v, row in table["releases"]["items"].items() for f in torch_files(v, row)]
+    fresh.put("torch", fewer)
+    with pytest.raises(UpdateError, match=r"names \d+ files of torch, and \d+ are known: refused"):
+        _update(fresh, file, now=NOW + timedelta(days=2))
+    assert wheel_table_with(file).data == learned
+    many = [File("cu999", f"torch-1.9.{i}-cp37-cp37m-linux_x86_64.whl") for i in range(900)]
+    fresh.put("torch", fewer + many)
+    outcome = _update(fresh, file, now=NOW + timedelta(days=2))
+    assert "2.16.0+cu132 for linux_x86_64" in outcome.kept
+    after = wheel_table_with(file).data
+    assert after["releases"] == learned["releases"]
+    assert after["archs"] == learned["archs"]
+
+
+def _with(
+    answer: Callable[[BaseHTTPRequestHandler, bytes], None], project: str
+) -> Callable[[Index], None]:
+    def damage(index: Index) -> None:
+        good = index.pages[f"/whl/{project}/"]
+        assert isinstance(good, bytes)
+
+        def quiet(handler: BaseHTTPRequestHandler) -> None:
+            with suppress(OSError):  # the doctor hangs up
+                answer(handler, good)
+
+        index.pages[f"/whl/{project}/"] = quiet
+
+    return damage
+
+
+def _endless(handler: BaseHTTPRequestHandler, good: bytes) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    while True:
+        handler.wfile.write(good)
+
+
+def _fewer(index: Index) -> None:
+    index.put("torch", [File("cu132", "torch-2.16.0+cu132-cp312-cp312-manylinux_2_28_x86_64.whl")])
+
+
+def _wrong_hash(path: str) -> Callable[[Index], None]:
+    def damage(index: Index) -> None:
+        for name in [n for n in index.pages if path in n and n.endswith(".metadata")]:
+            index.pages[name] = b"Requires-Dist: torch==2.16.0\nRequires-Dist: evil\n"
+
+    return damage
+
+
+def _cut_default(index: Index) -> None:
+    good = index.pages["/simple/torch/"]
+    assert isinstance(good, bytes)
+    index.pages["/simple/torch/"] = good[: len(good) // 2]
+
+
+@pytest.mark.parametrize("project", ["torch", "torchvision", "torchaudio"])
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda h, good: reply(h, good[: len(good) // 2]), "ends before its end"),
+        (lambda h, good: reply(h, good[:-100], length=len(good)), "was cut"),
+        (lambda h, _: h.send_error(403), "answered 403"),
+        (lambda h, _: h.send_error(500), "answered 500"),
+        (lambda h, _: reply(h, b"<html><h1>Sign in to this network</h1></html>"), "names 0 files"),
+        (lambda h, _: reply(h, bytes(range(256)) * 20), "is no page of an index"),
+        (lambda h, _: reply(h, b"", 302, Location="http://127.0.0.1:9/whl/"), "allowed hosts"),
+        (_endless, "more than"),
+    ],
+)
+def test_a_damaged_page_is_refused_and_the_cache_stays(
+    fresh: Index, file: Path, project: str, answer: Any, says: str
+) -> None:
+    _update(fresh, file)
+    before = file.read_bytes()
+    _with(answer, project)(fresh)
+    with pytest.raises(UpdateError, match=says):
+        _update(fresh, file, "now", NOW + timedelta(days=2))
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (_fewer, "names 1 files of torch"),
+        (_wrong_hash("torchvision"), "another hash"),
+        (_wrong_hash("rocm10.0"), "another hash"),
+        (_wrong_hash("/simple/"), "another hash"),
+        (_cut_default, "ends before its end"),
+    ],
+)
+def test_a_damaged_answer_makes_no_cache(
+    fresh: Index, file: Path, damage: Callable[[Index], None], says: str
+) -> None:
+    damage(fresh)
+    with pytest.raises(UpdateError, match=says):
+        _update(fresh, file)
+    assert not file.parent.exists()
+
+
+def test_without_the_default_index_its_variant_is_that_of_the_last_release_and_marked(
+    fresh: Index, file: Path
+) -> None:
+    del fresh.pages["/simple/torch/"]
+    outcome = _update(fresh, file)
+    assert any("the default index was not read" in one for one in outcome.untold)
+    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
+    assert row["unverified"] == ["pypi_default"]
+    assert row["pypi_default"]["linux_x86_64"] == "cu132"
+
+
+def test_a_clock_behind_the_table_is_told(fresh: Index, file: Path) -> None:
+    with pytest.raises(UpdateError, match="the clock says 2020-01-01"):
+        _update(fresh, file, now=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def test_a_folder_that_can_not_be_made(fresh: Index, tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    with pytest.raises(UpdateError, match="can't be written"):
+        _update(fresh, tmp_path / "x" / "t.json")
+
+
+def test_a_page_with_a_foreign_metadata_host_is_not_followed(
+    fresh: Index, file: Path, table: Any
+) -> None:
+    """Links of PyTorch's page to other hosts are not asked: the pair stays untold."""
+    good = fresh.pages["/whl/torchvision/"]
+    assert isinstance(good, bytes)
+    fresh.pages["/whl/torchvision/"] = good.replace(
+        b'href="/whl/', b'href="http://127.0.0.1:9/whl/'
+    )
+    _update(fresh, file)
+    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
+    assert row["torchvision"] == "0.29.2"
+    assert "torchvision_pair" in row["unverified"]
+    assert page([]) != good
