@@ -6,10 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-# test files are imported by path: their neighbours are found only so
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from index.ground import Ground
 from index.server import Served, serving
 

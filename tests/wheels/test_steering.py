@@ -167,7 +167,6 @@ def test_what_is_called_harmless_is(ground: NewGround, tool: str) -> None:
         "UV_TORCH_BACKEND": "cpu",
         "UV_PRERELEASE": "allow",
         "UV_CUDA_DRIVER_VERSION": "580",
-        "UV_NO_BINARY": "1",
         "UV_AMD_GPU_ARCHITECTURE": "gfx1100",
         "UV_NO_INDEX": "1",
     }
@@ -224,6 +223,19 @@ def test_all_that_harms_at_once(ground: NewGround, tool: str) -> None:
     runs = [line[2:] for line in commands.requirements.splitlines() if line.startswith("# ")]
     again.run_all((runs[0] if tool == "pip" else runs[1],), left)
     assert _complete(again)
+
+
+@POSIX
+def test_a_project_is_kept_from_them_too(ground: NewGround) -> None:
+    one = ground()
+    variables = {"UV_CONSTRAINT": "{home}/pins.txt", "UV_NO_BINARY": "1", "UV_INDEX": BAD}
+    variables["UV_PROJECT_ENVIRONMENT"] = str(one.venv)
+    left = _leave(one, variables, {UV_TOML: 'no-index = true\nexclude-newer = "2020-01-01"\n'})
+    block = _commands(CU126, _config(one, left)).uv_project
+    head = '[project]\nname = "trained"\nversion = "1"\nrequires-python = ">=3.11"\n\n'
+    (one.folder / "pyproject.toml").write_text(head + block)
+    one.run_all((block.splitlines()[-1].removeprefix("# "),), left)
+    assert _complete(one)
 
 
 def test_the_windows_command_is_isolated(ground: NewGround) -> None:

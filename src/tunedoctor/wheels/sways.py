@@ -116,7 +116,7 @@ _FILES_ALONE: dict[str, _Effect] = {
     "uv.no-deps": ("leaves out what torch needs: the CUDA libraries, Triton", True),
     "uv.no-index": ("uv asks no index at all, that of PyTorch neither", True),
 }
-"""Settings that uv takes from a file, like no-binary; a variable of such a name does nothing to `uv pip install`."""
+"""Settings that uv takes from a file; a variable of such a name does nothing to `uv pip install`."""
 
 
 def _effect(name: str, value: str, pins: Pins, python: str, *, variable: bool) -> _Effect | None:
@@ -125,7 +125,7 @@ def _effect(name: str, value: str, pins: Pins, python: str, *, variable: bool) -
         end = "; the command names its own" if python else ""
         return f"names an interpreter{end}", not python
     if name.endswith(".no-binary"):
-        return None if variable else _no_binary(value, pins)
+        return _no_binary(value, pins)
     if name in _FILES_ALONE:
         return None if variable else _FILES_ALONE[name]
     if name in _ALWAYS:
@@ -135,7 +135,7 @@ def _effect(name: str, value: str, pins: Pins, python: str, *, variable: bool) -
 
 def _no_binary(value: str, pins: Pins) -> _Effect | None:
     asked = set(re.split(r"[\s,]+", value.lower()))
-    if not asked & {":all:", "true", *(pin.name for pin in pins.packages)}:
+    if not asked & {":all:", "true", "1", *(pin.name for pin in pins.packages)}:
         return None
     return "asks for source archives, which no index has of torch", True
 

@@ -18,7 +18,8 @@ def uv_project(pins: Pins, around: Shield, quoted: Callable[[str], str]) -> str:
         names.append(pins.triton)
         added.append(pins.triton)
     again = [f"--reinstall-package {name}" for name in pins.replaced]
-    run = f"{around.before_uv}uv add {' '.join([*map(quoted, added), *again])}"
+    # --no-config leaves the block itself in force
+    run = " ".join([f"{around.before_uv}uv add", *map(quoted, added), *again, *around.uv])
     if not pins.index:
         return f"# {run}\n"
     label = "pytorch-" + pins.index.rpartition("/")[2].replace(".", "-")
