@@ -12,6 +12,7 @@ from tunedoctor.facts import (
     Host,
     IntelGpu,
     Interpreter,
+    Knowledge,
     Memory,
     NvidiaDriver,
     NvidiaGpus,
@@ -82,6 +83,18 @@ class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
     """Version of the NVIDIA driver."""
 
 
+class ReportKnowledge(msgspec.Struct, frozen=True, kw_only=True):
+    """How old the table of PyTorch wheels is that the advice rests on."""
+
+    date: str
+    days: int
+    """From the date to the examination, or to the judging of a snapshot or report."""
+    source: Literal["shipped", "updated"]
+    """With the doctor, or by `doctor update`."""
+    problem: str = ""
+    """Why an updated table that is there is not used."""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What `doctor check --format json` prints."""
 
@@ -99,6 +112,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """id -> why it is not for this machine."""
     unknown: dict[str, str]
     """id -> why it could not tell."""
+    knowledge: ReportKnowledge | None = None
+    """null: not told."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """From start to verdict, by the clock."""
 
@@ -135,6 +150,7 @@ def report_of(
         passed=diagnosis.passed,
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
+        knowledge=_knowledge(snapshot),
         seconds=round(seconds, 3),
     )
 
@@ -180,6 +196,13 @@ def _finding(found: Found, explains: tuple[str, ...] = ()) -> ReportFinding:
         explains=explains,
         evidence=one.evidence,
     )
+
+
+def _knowledge(snapshot: Snapshot) -> ReportKnowledge | None:
+    one = snapshot.find(Knowledge)
+    if one is None:
+        return None
+    return ReportKnowledge(date=one.date, days=one.days, source=one.source, problem=one.problem)
 
 
 def _unique(diagnosis: Diagnosis) -> list[ReportFinding]:

@@ -7,7 +7,7 @@ import pytest
 from museum import snapshot_of
 
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Host
+from tunedoctor.facts import Host, Knowledge
 from tunedoctor.findings import Check, Finding
 from tunedoctor.registry import builtin_checks
 from tunedoctor.render import page, terminal
@@ -26,7 +26,8 @@ def _same(name: str, text: str) -> None:
 
 
 def _report(case: str) -> Report:
-    snapshot = snapshot_of(case)
+    known = Knowledge(date="2026-11-24", days=31, source="shipped")
+    snapshot = snapshot_of(case).having(known)
     only = {"driver-too-old", "torch-sees-no-gpu", "python-old", "no-gpu", "vram-too-small"}
     checks = [c for c in builtin_checks() if c.id in only]
     return report_of(snapshot, diagnose(snapshot, checks), seconds=0.21)

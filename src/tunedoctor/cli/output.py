@@ -6,13 +6,18 @@ import time
 
 from tunedoctor.cli.options import Options
 from tunedoctor.engine import diagnose
+from tunedoctor.probes.knowledge import knowledge
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.report import exit_code, report_of
 from tunedoctor.snapshot import Snapshot
 
 
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
-    """Diagnose, print the report, return the exit code. `began` is of time.perf_counter."""
+    """Diagnose, print the report, return the exit code. `began` is of time.perf_counter.
+
+    A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
+    """
+    snapshot = snapshot.having(knowledge())
     diagnosis = diagnose(snapshot, options.checks())
     report = report_of(
         snapshot,

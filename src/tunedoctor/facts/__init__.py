@@ -18,6 +18,7 @@ from tunedoctor.facts.gpu import (
     RocmStack,
     Xid,
 )
+from tunedoctor.facts.knowledge import Knowledge
 from tunedoctor.facts.machine import (
     Container,
     Cpu,
@@ -96,6 +97,7 @@ KINDS: tuple[type[Fact], ...] = (
     Typed,
     Wanted,
     IndexAnswer,
+    Knowledge,
 )
 """The kinds of fact that a Snapshot holds, one of each at most."""
 
@@ -129,6 +131,7 @@ __all__ = [
     "IntelGpu",
     "Interpreter",
     "KernelLog",
+    "Knowledge",
     "Launcher",
     "Launchers",
     "LibraryPath",

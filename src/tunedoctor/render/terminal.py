@@ -24,6 +24,8 @@ def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool =
         lines += _unknown(report, style, verbose=verbose)
     if verbose:
         lines += _verbose(report, style)
+    if not quiet:
+        lines += _knowledge(report, style)
     return "\n".join([*lines, *_verdict(report, style)]) + "\n"
 
 
@@ -123,6 +125,16 @@ def _unknown(report: Report, style: Style, *, verbose: bool) -> list[str]:
             style.wrapped(f"{names}: {why}", 2, "? ") if style.unicode else [f"? {names}: {why}"]
         )
     return [*lines, ""]
+
+
+def _knowledge(report: Report, style: Style) -> list[str]:
+    """Say how old the advice is, in a quiet line; and why a newer table is not used."""
+    one = report.knowledge
+    if one is None:
+        return []
+    age = "today" if one.days == 0 else f"{_many(one.days, 'day')} old"
+    lines = [style.paint(f"PyTorch wheels as known on {one.date}, {age}", "dim")]
+    return lines + (style.wrapped(one.problem, 2, "! ") if one.problem else [])
 
 
 def _verbose(report: Report, style: Style) -> list[str]:
