@@ -50,6 +50,17 @@ AMD_FLAGS = {
     "lxc": "lxc config device add CONTAINER gpu gpu",
     "podman": "podman run --device /dev/kfd --device /dev/dri --group-add keep-groups IMAGE",
 }
+DOCKER_AMD = (
+    "docker run --device=/dev/kfd --device=/dev/dri --group-add video --group-add render IMAGE"
+)
+NO_GPU = (
+    r"No CUDA GPUs are available",
+    r"No HIP GPUs are available",
+    r"no CUDA-capable device is detected",
+    r"Found no NVIDIA driver on your system",
+    r"libcuda\.so\.1: cannot open shared object",
+    r"No GPU (?:found|detected)",
+)
 DETECTED = r"WARNING: The NVIDIA Driver was not detected"
 
 
@@ -83,6 +94,8 @@ def container_gpu_not_passed(  # noqa: PLR0913  both vendors, and what was said
         return _from_text(bus, errors)
     if cards is not None and cards.gpus:
         return None
+    if inside.gpu_asked is not None:
+        return _from_start(inside, kind, errors) or _from_text(None, errors)
     if (
         state is not None
         and state.loaded
@@ -107,15 +120,37 @@ def container_gpu_not_passed(  # noqa: PLR0913  both vendors, and what was said
         return Finding(
             found=f"the host has an AMD GPU under amdgpu{names}; this {inside.kind} container has no /dev/kfd",
             means="torch counts no GPU, 'No HIP GPUs are available', and training runs on the CPU",
-            cure=AMD_FLAGS.get(
-                inside.kind,
-                "docker run --device=/dev/kfd --device=/dev/dri --group-add video --group-add render IMAGE",
-            ),
+            cure=AMD_FLAGS.get(inside.kind, DOCKER_AMD),
             cure_note="start the container anew; Docker Desktop cannot pass the device: use the native engine, "
             "`docker context use default`",
             evidence=("/sys/bus/pci/devices", "/dev/kfd", inside.evidence),
         )
     return None
+
+
+def _from_start(container: Container, kind: str, errors: Errors | Unknown | None) -> Finding | None:
+    """Take the command of a report that started the container, and the error that shows that there is no GPU."""
+    said = told(errors, *NO_GPU)
+    desktop = container.evidence == "Docker Desktop"
+    if not said or kind == "cpu" or (container.gpu_asked and not desktop):
+        return None
+    amd = kind == "rocm" or "HIP" in said
+    flags = AMD_FLAGS if amd else NVIDIA_FLAGS
+    other = DOCKER_AMD if amd else NVIDIA_FLAGS["docker"]
+    if desktop:
+        return Finding(
+            found=f"the error '{said}' in a container of Docker Desktop",
+            means="its engine runs in a virtual machine; on Linux that has no GPU, on Windows NVIDIA's alone",
+            cure=f"docker context use default && {other}",
+            cure_note="with the engine of the distribution in place of Docker Desktop",
+        )
+    return Finding(
+        found=f"the {container.kind} command asks for no GPU; the error '{said}'",
+        means="torch counts no GPU, and training runs on the CPU",
+        cure=flags.get(container.kind, other),
+        cure_note="start the container anew"
+        + ("" if amd else "; the host needs nvidia-container-toolkit"),
+    )
 
 
 def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding | None:

@@ -86,7 +86,7 @@ def library_path_shadowing(  # noqa: PLR0913
     if not first.own and first.library != "libcuda":
         # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
         if build is None or not _wheel_of_pytorch(build) or (gpu_build and ran):
-            return None
+            return _from_error(f"{said}'; it is '{first.path}", host) if said else None
         broken = run is not None and any(s.outcome in ("failed", "crashed") for s in run.stages)
         severity = "error" if gpu_build and broken else "warning" if gpu_build else "note"
     return Finding(

@@ -90,4 +90,6 @@ def wrong_interpreter(
 def _expected(one: Launcher, packages: Packages | None) -> bool:
     """Tell a command that the target ought to bring itself; a venv without pip is common."""
     name = BRINGS[one.name]
-    return not name or (packages is not None and packages.get(name) is not None)
+    if not name or packages is None or not packages.complete:
+        return True
+    return packages.get(name) is not None

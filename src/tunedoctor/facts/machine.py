@@ -38,6 +38,8 @@ class Container(Fact, frozen=True):
     kind: str
     """docker, podman, kubernetes, lxc, apptainer, systemd-nspawn, or "container"."""
     evidence: str = ""
+    gpu_asked: bool | None = None
+    """The command or file that starts it asks for a GPU; None where a report does not show it."""
 
 
 class Cpu(Fact, frozen=True):

@@ -21,6 +21,7 @@ from tunedoctor.readers import (
 from tunedoctor.readers.merge import merged
 from tunedoctor.readers.missing import Missing
 from tunedoctor.readers.rocm import read as rocm
+from tunedoctor.readers.system import read as system
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.snapshot import Answer, Snapshot
 
@@ -66,6 +67,7 @@ _READERS: tuple[Reader, ...] = (
     messages.read,
     kernel_log.read,
     rocm.read,
+    system.read,
     package_lists.read,
     installer_messages.read,
 )

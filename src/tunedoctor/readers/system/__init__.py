@@ -1,0 +1,1 @@
+"""Readers of what the system's own tools print."""

@@ -1,0 +1,67 @@
+"""How a container was started: docker and podman commands, compose files, pods, and apptainer."""
+
+import re
+from collections.abc import Sequence
+
+from tunedoctor.facts import Container
+from tunedoctor.readers.system.shell import LONGEST, Shown, flat
+
+_RUN = re.compile(
+    r"(?:^|\s)(?:sudo (?:-\w )?)?(docker|podman|nvidia-docker2?|nerdctl|apptainer|singularity)(?: container)? "
+    r"(run|exec|shell|create)\s(.{0,3000})"
+)
+_NVIDIA = re.compile(
+    r"--gpus\b|--runtime[= ]\"?nvidia|--device[= ]\"?(?:nvidia\.com/gpu|/dev/nvidia)"
+    r"|NVIDIA_VISIBLE_DEVICES=|\s--nv(?:ccli)?\b"
+)
+_AMD = re.compile(
+    r"--device[= ]\"?(?:/dev/kfd|amd\.com/gpu|/dev/dri)|--runtime[= ]\"?amd|\s--rocm\b"
+)
+_TRIES = re.compile(r"\b(?:nvidia-smi|rocm-smi|rocminfo|hello-world|nbody|deviceQuery)\b")
+_COMPOSE = re.compile(r"^\s{0,12}services:\s*$")
+_IMAGE = re.compile(r"^\s{1,12}(?:image|build):")
+_COMPOSE_GPU = re.compile(
+    r"capabilities:\s{0,4}\[\s{0,2}\"?gpu|^\s{0,20}-\s{0,4}\"?gpu\"?\s*$|runtime:\s{0,4}nvidia|/dev/kfd|gpus:\s{0,4}all"
+    r"|device_ids:|nvidia\.com/gpu"
+)
+_POD = re.compile(r"^\s{0,20}\"?(nvidia|amd)\.com/gpu\"?:\s{0,4}\"?\d")
+_DESKTOP = re.compile(r"Operating System: Docker Desktop|\bdesktop-linux\b", re.IGNORECASE)
+
+
+def container(lines: Sequence[str], shown: Sequence[Shown]) -> Container | None:
+    """Return the container that a paste starts, and whether a GPU was asked for; None where it starts none.
+
+    A command that only tries a GPU out (nvidia-smi in a bare image) does not put the rest of a paste inside.
+    """
+    desktop = any(_DESKTOP.search(line[:LONGEST]) for line in lines if "esktop" in line)
+    evidence = "Docker Desktop" if desktop else ""
+    for one in reversed(shown):
+        run = _RUN.search(flat(one.command))
+        if run and run[2] == "run" and not _TRIES.search(run[3]):
+            asked = bool(_NVIDIA.search(f" {run[3]}") or _AMD.search(f" {run[3]}"))
+            return Container(
+                kind=_kind(run[1]),
+                evidence=evidence or f"{run[1]} {run[2]}",
+                gpu_asked=asked or run[1].startswith("nvidia-docker"),
+            )
+        if run and run[2] == "exec" and run[1] in ("apptainer", "singularity"):
+            asked = bool(_NVIDIA.search(f" {run[3]}") or _AMD.search(f" {run[3]}"))
+            return Container(kind="apptainer", evidence=f"{run[1]} exec", gpu_asked=asked)
+    return _from_file(lines, evidence)
+
+
+def _kind(program: str) -> str:
+    return {"podman": "podman", "apptainer": "apptainer", "singularity": "apptainer"}.get(
+        program, "docker"
+    )
+
+
+def _from_file(lines: Sequence[str], evidence: str) -> Container | None:
+    """Read a compose file or the limits of a pod."""
+    short = [line[:LONGEST] for line in lines]
+    if any(map(_COMPOSE.match, short)) and any(map(_IMAGE.match, short)):
+        asked = any(map(_COMPOSE_GPU.search, short))
+        return Container(kind="docker", evidence=evidence or "compose", gpu_asked=asked)
+    if any(map(_POD.match, short)):
+        return Container(kind="kubernetes", evidence="pod", gpu_asked=True)
+    return None
