@@ -261,7 +261,8 @@ def list_command() -> None:
 @app.command("schema")
 def schema_command(
     name: Annotated[
-        str, typer.Argument(metavar="[report|wheel]", help="Of check and triage, or of wheel.")
+        str,
+        typer.Argument(metavar="[report|wheel|set]", help="Of check and triage, of wheel, of set."),
     ] = "report",
 ) -> None:
     """Print the JSON Schema of what --format json gives."""

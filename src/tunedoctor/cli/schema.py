@@ -16,7 +16,17 @@ def _wheel() -> dict[str, Any]:
     return schema()
 
 
-SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {"report": json_schema, "wheel": _wheel}
+def _set() -> dict[str, Any]:
+    from tunedoctor.sets.answer import schema  # noqa: PLC0415
+
+    return schema()
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "report": json_schema,
+    "wheel": _wheel,
+    "set": _set,
+}
 
 
 def schema(name: str) -> int:

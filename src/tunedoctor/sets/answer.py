@@ -1,6 +1,6 @@
 """The answer of doctor set: what stays, what changes and why, or why there is no set."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -56,3 +56,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def changed(self) -> tuple[Change, ...]:
         """Packages that the commands install."""
         return tuple(one for one in self.packages if one.change != "kept")
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the answer."""
+    found = msgspec.json.schema(Answer)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
