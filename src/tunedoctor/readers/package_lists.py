@@ -4,14 +4,14 @@ All of it goes into one ledger in the order of the text, so that what was instal
 before. What is only wanted is never stated to be there.
 """
 
-from tunedoctor.facts import Distribution, Fact, Interpreter, Packages, Wanted
+from tunedoctor.facts import Fact, Interpreter, Packages, Requirement, Wanted
 from tunedoctor.readers.installing.conflicts import conflicts
 from tunedoctor.readers.installing.guards import guards
 from tunedoctor.readers.installing.operations import operations
 from tunedoctor.readers.installing.refusals import refused_by_pip
 from tunedoctor.readers.installing.sentences import joined
 from tunedoctor.readers.lists.freeze import requirement_lines
-from tunedoctor.readers.lists.ledger import Entry, Told, final_state, together
+from tunedoctor.readers.lists.ledger import Told, final_state, together
 from tunedoctor.readers.lists.markdown import version_tables
 from tunedoctor.readers.lists.project_files import project_files
 from tunedoctor.readers.lists.rows import tables
@@ -24,6 +24,7 @@ MOST = 2000
 
 def read(lines: list[str]) -> list[Fact]:
     """Return Packages, the TorchBuild among them, an Interpreter that a list names, and Wanted."""
+    lines = _without_gaps(lines)
     text = joined(lines)
     project = project_files(lines)
     rest = [("" if n in project.taken else line) for n, line in enumerate(lines)]
@@ -44,6 +45,11 @@ def read(lines: list[str]) -> list[Fact]:
     return _facts(told)
 
 
+def _without_gaps(lines: list[str]) -> list[str]:
+    """Return the lines with one blank line in place of several: only their order counts here."""
+    return [line for n, line in enumerate(lines) if line or n == 0 or lines[n - 1]]
+
+
 def _facts(told: Told) -> list[Fact]:
     facts: list[Fact] = []
     state = final_state(told.entries)
@@ -51,7 +57,7 @@ def _facts(told: Told) -> list[Fact]:
         rows = list(state.items())[:MOST]
         facts.append(
             Packages(
-                distributions=tuple(_distribution(one) for _, one in rows),
+                distributions=tuple(one.distribution for _, one in rows),
                 broken=told.broken[:MOST],
                 conda={name: one.conda for name, one in rows if one.conda},
                 complete=told.whole,
@@ -63,17 +69,30 @@ def _facts(told: Told) -> list[Fact]:
     if told.python or told.prefix:
         facts += _interpreter(told)
     if told.wanted:
-        facts.append(Wanted(requirements=told.wanted[:MOST]))
+        facts.append(Wanted(requirements=_told_once(told.wanted)[:MOST]))
     return facts
 
 
-def _distribution(one: Entry) -> Distribution:
-    return one.distribution
+def _told_once(wanted: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
+    """Leave out a requirement that another one tells with its owner or with the version that is there."""
+    full = {(w.name, w.specifier) for w in wanted if w.by or w.have or w.missing}
+    owned = {(w.name, w.specifier) for w in wanted if w.by}
+    return tuple(
+        w
+        for w in wanted
+        if w.by or (w.name, w.specifier) not in (owned if w.have or w.missing else full)
+    )
 
 
 def _interpreter(told: Told) -> list[Fact]:
     """Return the interpreter of a conda list, which names its version and its folder."""
     if not told.python[:1].isdigit():
         return []
-    kind = "conda" if told.prefix else "unknown"
-    return [Interpreter(executable="", version=told.python, kind=kind, prefix=told.prefix)]
+    return [
+        Interpreter(
+            executable="",
+            version=told.python,
+            kind="conda" if told.prefix else "unknown",
+            prefix=told.prefix,
+        )
+    ]

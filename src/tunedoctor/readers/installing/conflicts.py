@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Requirement
 from tunedoctor.readers.installing.sentences import Text, sentences
-from tunedoctor.readers.lists.ledger import Entry, entry
+from tunedoctor.readers.lists.ledger import Entry
 from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, normalised
 
 _OWNER = rf"(?<![\w./-])(?P<owner>{NAME}) (?P<at>{VERSION})"
@@ -27,7 +27,8 @@ _UV_CHECK = re.compile(
 _DEPENDS = re.compile(rf"{_OWNER} depends on {_NEEDS}(?![\w.])")
 _ASKED = re.compile(rf"The user requested (?:\(constraint\) )?{_NEEDS}(?![\w.])")
 _UV_DEPENDS = re.compile(
-    rf"(?<![\w./-])(?P<owner>{NAME})(?P<at>{SPECIFIER}) depends on (?P<name>{NAME})(?P<spec>{SPECIFIER})"
+    rf"(?<![\w./-])(?P<owner>{NAME})(?P<at>{SPECIFIER}) depends on "
+    rf"(?P<name>{NAME})(?:\{{[^{{}}\n]{{0,160}}\}})?(?P<spec>{SPECIFIER})"
 )
 _UV_ASKED = re.compile(rf"you require (?P<name>{NAME})(?P<spec>{SPECIFIER})")
 _POETRY = re.compile(
@@ -48,7 +49,8 @@ _CHECK_PYTHON = re.compile(
     rf"[Tt]he package `(?P<owner>{NAME})` requires Python (?P<spec>{SPECIFIER}), but `(?P<have>{VERSION})` is installed"
 )
 _UV_PYTHON = re.compile(
-    rf"the (?:current|requested) Python version \((?P<have>[^()]{{1,30}})\) does not satisfy Python ?(?P<spec>{SPECIFIER})"
+    r"the (?:current|requested) Python version \((?P<have>[^()]{1,30})\) does not satisfy "
+    rf"Python ?(?P<spec>{SPECIFIER})"
 )
 
 
@@ -67,25 +69,27 @@ def conflicts(text: Text) -> Conflicts:
     wanted: list[Requirement] = []
     python = ""
     for pattern in (_INSTALLED, _UV_CHECK):
-        for line, found in sentences(text, pattern):
+        for line, found in sentences(text, pattern, "requires ", "has requirement "):
             entries += _there(line, found)
             wanted.append(_requirement(found, _owner(found)))
     for pattern in (_DEPENDS, _UV_DEPENDS, _POETRY):
-        wanted += [_requirement(found, _owner(found)) for _, found in sentences(text, pattern)]
+        owned = sentences(text, pattern, "depends on ")
+        wanted += [_requirement(found, _owner(found)) for _, found in owned]
     for pattern in (_ASKED, _UV_ASKED):
-        wanted += [_requirement(found, "the user") for _, found in sentences(text, pattern)]
-    for line, found in sentences(text, _RESOURCES):
+        asked = sentences(text, pattern, "requested", "you require")
+        wanted += [_requirement(found, "the user") for _, found in asked]
+    for line, found in sentences(text, _RESOURCES, "VersionConflict"):
         name = normalised(found["name"])
         spec = compact(found["full"].removeprefix(found["name"]))
         owner = normalised(found["owner"] or "")
         wanted.append(Requirement(name=name, specifier=spec, by=owner, have=found["have"]))
-        entries.append(entry(line, name, found["have"], location=found["place"], weak=True))
+        entries.append(Entry(line, name, found["have"], location=found["place"], weak=True))
     wanted += [
         _requirement(found, normalised(found["owner"]), missing=True)
-        for _, found in sentences(text, _NOT_FOUND)
+        for _, found in sentences(text, _NOT_FOUND, "distribution was not found")
     ]
     for pattern in (_PYTHON, _CHECK_PYTHON, _UV_PYTHON):
-        for _, found in sentences(text, pattern):
+        for _, found in sentences(text, pattern, "Python"):
             have = found["have"] if found["have"][:1].isdigit() else ""
             python = have or python
             owner = next(
@@ -119,6 +123,6 @@ def _there(line: int, found: "re.Match[str]") -> Iterator[Entry]:
     name = normalised(found["name"])
     requires = (f"{name}{compact(found['spec'] or '')}",)
     at = found.groupdict().get("at") or ""
-    yield entry(line, normalised(found["owner"]), at, requires=requires)
+    yield Entry(line, normalised(found["owner"]), at, requires=requires)
     if found["have"]:
-        yield entry(line, name, found["have"].rstrip("."))
+        yield Entry(line, name, found["have"].rstrip("."))

@@ -7,8 +7,8 @@ import re
 from typing import NamedTuple
 
 from tunedoctor.facts import BrokenDistribution, Requirement
-from tunedoctor.readers.installing.sentences import Text
-from tunedoctor.readers.lists.ledger import Entry, Told, entry
+from tunedoctor.readers.installing.sentences import Text, sentences
+from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, known, normalised
 
 
@@ -20,119 +20,119 @@ class _Guard(NamedTuple):
     name: str = ""
     comparison: str = ""
     """What stands in front of the version in group `floor`."""
+    words: tuple[str, ...] = ("requir", "need")
+    """Without one of them there is no such sentence."""
 
 
 _SAID = (
-    r"(?:(?:but|and|we|was|is|you|have|has|only|version|instead|currently|installed|using|got|found|current|your|the) ?[:=-]? ?)"
-    rf"{{1,6}}`?(?:{NAME}==)?"
+    r"(?:[,.;:]? ?\(?(?:(?:but|and|we|was|is|you|have|has|only|version|instead|currently|installed|using|got"
+    rf"|found|current|your|the) ?[:=-]? ?){{1,6}}`?(?:{NAME}==)?v?(?P<have>{VERSION}))?"
 )
+"""What tells the version that is there: ", but found torch==2.3.0", " (you have 2.3.0)", "; installed version: 2.3"."""
+_OR_HIGHER = r"(?:or (?:higher|newer|later|above|greater)|and (?:above|newer|later)|\+)"
+
+
+def _guard(
+    *pieces: str,
+    by: str = "",
+    name: str = "",
+    comparison: str = "",
+    words: tuple[str, ...] = ("requir", "need"),
+) -> _Guard:
+    return _Guard(re.compile("".join(pieces)), by, name, comparison, words)
+
 
 _GUARDS = (
     # transformers.dependency_versions_check, and others that copied it
-    _Guard(
-        re.compile(
-            rf"(?<![\w.-])(?P<name>{NAME})(?P<spec>{SPECIFIER}) is required for a normal functioning of this module, "
-            rf"but found {NAME}==(?P<have>{VERSION})"
-        )
+    _guard(
+        rf"(?<![\w.-])(?P<name>{NAME})(?P<spec>{SPECIFIER}) is required for a normal functioning of this module, ",
+        rf"but found {NAME}==(?P<have>{VERSION})",
     ),
     # transformers 5
-    _Guard(
-        re.compile(
-            rf"Disabling \w{{2,20}} because (?P<name>{NAME}) ?(?P<spec>{SPECIFIER}) is required but found (?P<have>{VERSION})"
-        ),
+    _guard(
+        rf"Disabling \w{{2,20}} because (?P<name>{NAME}) ?(?P<spec>{SPECIFIER}) is required ",
+        rf"but found (?P<have>{VERSION})",
         by="transformers",
     ),
-    # peft, for torchao; and any of the same wording
-    _Guard(
-        re.compile(
-            rf"[Ff]ound an incompatible version of (?P<name>{NAME})\. Found version (?P<have>{VERSION}), "
-            rf"but only versions (?:above|from|newer than|greater than|>=?) ?(?P<floor>{VERSION}) (?:and above )?are supported"
-        ),
+    # peft, of torchao
+    _guard(
+        rf"[Ff]ound an incompatible version of (?P<name>{NAME})\. Found version (?P<have>{VERSION}), ",
+        r"but only versions (?:above|from|newer than|greater than|>=?) ?",
+        rf"(?P<floor>{VERSION}) (?:and above )?are supported",
         by="peft",
         comparison=">=",
+        words=("incompatible version of",),
     ),
-    # torchao, the newer wording
-    _Guard(
-        re.compile(
-            rf"[Pp]lease upgrade to (?P<name>{NAME}) ?(?P<spec>{SPECIFIER}) ?\((?:found|you have|got|current:?|installed:?) (?P<have>{VERSION})\)"
-        )
+    # torchao, newer wording
+    _guard(
+        rf"[Pp]lease upgrade to (?P<name>{NAME}) ?(?P<spec>{SPECIFIER}) ?",
+        rf"\((?:found|you have|got|current:?|installed:?) (?P<have>{VERSION})\)",
+        words=("pgrade to",),
     ),
-    # xformers at import
-    _Guard(
-        re.compile(
-            rf"xFormers was built for:? PyTorch (?P<floor>{VERSION}) with CUDA \S{{1,8}} \(you have (?P<have>{VERSION})\)"
-        ),
+    _guard(
+        rf"xFormers was built for:? PyTorch (?P<floor>{VERSION}) with CUDA \S{{1,8}} ",
+        rf"\(you have (?P<have>{VERSION})\)",
         by="xformers",
+        words=("xFormers was built",),
         name="torch",
         comparison="==",
     ),
-    # DeepSpeed ops
-    _Guard(
-        re.compile(
-            rf"[Ii]nstall(?:ed)? torch (?:cuda )?version ?=? ?(?P<floor>{VERSION}),? [Rr]untime torch (?:cuda )?version ?=? ?(?P<have>{VERSION})"
-        ),
+    _guard(
+        rf"[Ii]nstall(?:ed)? torch (?:cuda )?version ?=? ?(?P<floor>{VERSION}),? ",
+        rf"[Rr]untime torch (?:cuda )?version ?=? ?(?P<have>{VERSION})",
         by="deepspeed",
+        words=("untime torch",),
         name="torch",
         comparison="==",
     ),
-    _Guard(
-        re.compile(
-            r"compiled using NumPy (?P<floor>1)\.x cannot be run in NumPy (?P<have>\d[\w.]{1,20})"
-        ),
+    _guard(
+        r"compiled using NumPy 1\.x cannot be run in NumPy (?P<have>\d[\w.]{1,20})(?P<floor>)",
         name="numpy",
-        comparison="<2,>=",
+        words=("cannot be run in NumPy",),
+        comparison="<2",
     ),
-    # transformers on torch.load
-    _Guard(
-        re.compile(
-            r"serious vulnerability issue in `?torch\.load`?.{0,120}?upgrade (?P<name>torch) to at least v?(?P<floor>\d[\d.]{0,10})"
-        ),
+    # transformers, of torch.load
+    _guard(
+        r"serious vulnerability issue in `?torch\.load`?.{0,120}?",
+        r"upgrade (?P<name>torch) to at least v?(?P<floor>\d[\d.]{0,10})",
+        words=("serious vulnerability",),
         by="transformers",
         comparison=">=",
     ),
-    # "requires `accelerate>=0.26.0`: Please run", "requires torch >= 2.4, but found torch==2.3", "needs transformers version >= 4.40"
-    _Guard(
-        re.compile(
-            rf"(?:requires?|requiring|needs?|required:) (?:at least |the |a )?`?(?P<name>{NAME})`? ?(?:version )?(?P<spec>{SPECIFIER})`?"
-            rf"(?:[,.;:]? ?\(?{_SAID}(?P<have>{VERSION}))?"
-        )
+    # Trainer, of accelerate; unsloth, of torchvision; models with remote code
+    _guard(
+        r"(?:requires?|requiring|needs?|required:) (?:at least |the |a )?",
+        rf"`?(?P<name>{NAME})`? ?(?:version )?(?P<spec>{SPECIFIER})`?",
+        _SAID,
     ),
-    # "torch>=2.4 is required", "torch 2.4 or higher is required", "PyTorch version must be at least 2.1"
-    _Guard(
-        re.compile(
-            rf"(?<![\w./-])(?P<name>{NAME})`? ?(?:version )?(?P<spec>{SPECIFIER})`? (?:is|are) required"
-            rf"(?:[,.;:]? ?\(?{_SAID}(?P<have>{VERSION}))?"
-        )
+    _guard(
+        rf"(?<![\w./-])(?P<name>{NAME})`? ?(?:version )?(?P<spec>{SPECIFIER})`? (?:is|are) required",
+        _SAID,
     ),
-    _Guard(
-        re.compile(
-            rf"(?<![\w./-])(?P<name>{NAME}) (?:version )?(?:must be |should be )?(?:at least |>= )?(?P<floor>{VERSION}) "
-            rf"(?:or (?:higher|newer|later|above|greater)|and (?:above|newer|later)|\+)(?: (?:is|are))? (?:required|needed)"
-            rf"(?:[,.;:]? ?\(?{_SAID}(?P<have>{VERSION}))?"
-        ),
+    _guard(
+        rf"(?<![\w./-])(?P<name>{NAME}) (?:version )?(?:must be |should be )?(?:at least )?",
+        rf"(?P<floor>{VERSION}) {_OR_HIGHER}(?: (?:is|are))? (?:required|needed)",
+        _SAID,
         comparison=">=",
     ),
-    _Guard(
-        re.compile(
-            rf"(?:requires?|needs?) (?:at least )?(?P<name>{NAME}) (?:version )?(?:at least )?v?(?P<floor>{VERSION}) or (?:higher|newer|later|above|greater)"
-            rf"(?:[,.;:]? ?\(?{_SAID}(?P<have>{VERSION}))?"
-        ),
+    _guard(
+        rf"(?:requires?|needs?) (?:at least )?(?P<name>{NAME}) (?:version )?(?:at least )?",
+        rf"v?(?P<floor>{VERSION}) {_OR_HIGHER}",
+        _SAID,
         comparison=">=",
     ),
-    # diffusers, optimum: "{name} must be version X or higher"; "you have version X"
-    _Guard(
-        re.compile(
-            rf"minimum (?:required )?version of `?(?P<name>{NAME})`? (?:is|of) (?P<floor>{VERSION})"
-            rf"(?:[,.;:]? ?\(?{_SAID}(?P<have>{VERSION}))?"
-        ),
+    _guard(
+        rf"minimum (?:required )?version of `?(?P<name>{NAME})`? (?:is|of) (?P<floor>{VERSION})",
+        _SAID,
         comparison=">=",
+        words=("minimum",),
     ),
-    _Guard(
-        re.compile(
-            r"version of (?P<name>PEFT|peft|transformers|accelerate|bitsandbytes|trl) you (?:are using|have) is not compatible, "
-            rf"please use a version that is greater than (?P<floor>{VERSION})"
-        ),
+    # transformers, of peft
+    _guard(
+        rf"version of (?P<name>{NAME}) you (?:are using|have) is not compatible, ",
+        rf"please use a version that is greater than (?P<floor>{VERSION})",
         comparison=">",
+        words=("is not compatible",),
     ),
 )
 
@@ -158,18 +158,18 @@ def guards(text: Text) -> Told:
     python = ""
     body = text.text
     for guard in _GUARDS:
-        for found in guard.pattern.finditer(body):
+        for line, found in sentences(text, guard.pattern, *guard.words):
             one = _requirement(guard, found)
             if one is None:
                 continue
             wanted.append(one)
             if one.have and one.name != "python":
-                entries.append(entry(text.line(found.start()), one.name, one.have, weak=True))
+                entries.append(Entry(line, one.name, one.have, weak=True))
     for found in _SKIPPED.finditer(body):
         line = text.line(found.start())
-        entries.append(entry(line, "torch", found["torch"].rstrip("."), weak=True))
+        entries.append(Entry(line, "torch", found["torch"].rstrip("."), weak=True))
         entries.append(
-            entry(line, normalised(found["name"]), found["version"].rstrip("."), weak=True)
+            Entry(line, normalised(found["name"]), found["version"].rstrip("."), weak=True)
         )
     if "xFormers was built for" in body and (other := _XFORMERS_PYTHON.search(body)):
         python = other["python"]

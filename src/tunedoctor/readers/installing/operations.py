@@ -3,22 +3,25 @@
 import re
 from collections.abc import Iterator
 
-from tunedoctor.readers.lists.ledger import Entry, entry
+from tunedoctor.readers.lists.ledger import Entry
 from tunedoctor.readers.lists.names import NAME, VERSION, normalised, version_of_wheel
 
 _INSTALLED = re.compile(r"Successfully installed\s+(?P<rest>\S.*)$")
 _TOKEN = re.compile(rf"^(?P<name>{NAME})-(?P<version>{VERSION})$")
+_FETCHED = re.compile(r"\b(?:Downloading|Using cached|Processing|Building|Prepared|Added)\b")
+_WHEEL_FILE = re.compile(r"(?<![^\s\"'()\[\],<>])[^\s\"'()\[\],<>]{5,600}?\.whl")
 _UNINSTALLED = re.compile(
     rf"(?:Successfully uninstalled|Removed existing) (?P<token>{NAME}-{VERSION})"
 )
 _FOUND = re.compile(rf"Found existing installation: (?P<name>{NAME}) (?P<version>{VERSION})")
 _SATISFIED = re.compile(
     rf"Requirement already (?:satisfied|up-to-date)(?: \([^)]{{0,80}}\))?: (?P<name>{NAME})(?:\[[^\]]{{0,80}}\])?"
-    r"[^\s;(]{0,120}(?: ?;[^(]{0,120})? in (?P<place>\S.{0,300}?) (?:\(from [^)]{1,300}\) )?\((?P<version>[^)\s]{1,60})\)"
+    r"[^\s;(]{0,120}(?: ?;[^(]{0,120})? in (?P<place>\S.{0,300}?) (?:\(from [^)]{1,300}\) )?"
+    r"\((?P<version>[^)\s]{1,60})\)"
 )
-_ROLLED_BACK = re.compile(rf"Rolling back uninstall of (?P<name>{NAME})")
 _UV_DONE = re.compile(
-    r"\b(?P<would>Would )?(?:[Uu]n)?[Ii]nstall(?:ed)? \d{1,5} packages?|\b(?:Prepared|Resolved|Audited|Downloaded) \d{1,5} packages?"
+    r"\b(?P<would>Would )?(?:[Uu]n)?[Ii]nstall(?:ed)? \d{1,5} packages?"
+    r"|\b(?:Prepared|Resolved|Audited|Downloaded) \d{1,5} packages?"
 )
 _UV_DIFF = re.compile(
     rf"^\s*(?P<sign>[-+~]) (?P<name>{NAME})==(?P<version>{VERSION})(?: \([^)]{{0,300}}\))?$"
@@ -44,7 +47,6 @@ def operations(lines: list[str]) -> list[Entry]:
 
 
 def _pip(lines: list[str]) -> Iterator[Entry]:
-    gone: dict[str, str] = {}
     going = False
     for number, line in enumerate(lines):
         if len(line) > 20_000:
@@ -52,30 +54,27 @@ def _pip(lines: list[str]) -> Iterator[Entry]:
         if going:
             tokens = [_token(t) for t in line.split()]
             if tokens and all(tokens):
-                yield from (entry(number, *t, installer="pip") for t in tokens if t)
+                yield from (Entry(number, *t, installer="pip") for t in tokens if t)
                 continue
-            going = False
-        if "nstall" not in line and "already" not in line:
-            continue
-        if (done := _INSTALLED.search(line)) is not None:
-            for text in done["rest"].split():
-                if (token := _token(text)) is not None:
-                    yield entry(number, *token, installer="pip")
-            going = True
-        elif (out := _UNINSTALLED.search(line)) is not None:
-            token = _token(out["token"])
-            if token is not None:
-                gone[token[0]] = token[1]
-                yield entry(number, *token, removed=True)
-        elif (back := _ROLLED_BACK.search(line)) is not None:
-            name = normalised(back["name"])
-            if name in gone:
-                yield entry(number, name, gone[name], installer="pip")
-        elif (there := _FOUND.search(line)) is not None:
-            yield entry(number, normalised(there["name"]), there["version"], installer="pip")
-        elif (met := _SATISFIED.search(line)) is not None:
-            place = met["place"]
-            yield entry(number, normalised(met["name"]), met["version"], location=place)
+        done = _INSTALLED.search(line) if "nstalled" in line else None
+        going = done is not None
+        if done is not None:
+            tokens = [_token(text) for text in done["rest"].split()]
+            yield from (Entry(number, *t, installer="pip") for t in tokens if t)
+        elif "nstall" in line or "already" in line:
+            yield from _pip_step(number, line)
+
+
+def _pip_step(number: int, line: str) -> Iterator[Entry]:
+    """Yield what one line tells of a package that was there, or went."""
+    if (out := _UNINSTALLED.search(line)) is not None:
+        token = _token(out["token"])
+        if token is not None:
+            yield Entry(number, *token, removed=True)
+    elif (there := _FOUND.search(line)) is not None:
+        yield Entry(number, normalised(there["name"]), there["version"], installer="pip")
+    elif (met := _SATISFIED.search(line)) is not None:
+        yield Entry(number, normalised(met["name"]), met["version"], location=met["place"])
 
 
 def _token(text: str) -> tuple[str, str] | None:
@@ -87,7 +86,7 @@ def _token(text: str) -> tuple[str, str] | None:
 
 
 def _uv(lines: list[str]) -> Iterator[Entry]:
-    """Yield uv's " + torch==2.6.0" and " - torch==2.6.0+cu124"; a lone row without uv's own words counts for nothing."""
+    """Yield uv's " + torch==2.6.0" and " - torch==2.6.0+cu124"; lone rows without uv's own words count for nothing."""
     context, would, block = False, False, list[Entry]()
     for number, line in enumerate([*lines, ""]):
         if len(line) > 400:
@@ -96,7 +95,7 @@ def _uv(lines: list[str]) -> Iterator[Entry]:
         if row is not None:
             removed = row["sign"] == "-"
             block.append(
-                entry(
+                Entry(
                     number, normalised(row["name"]), row["version"], installer="uv", removed=removed
                 )
             )
@@ -113,8 +112,8 @@ def _uv(lines: list[str]) -> Iterator[Entry]:
 
 def _is_diff(block: list[Entry]) -> bool:
     """Tell rows of which one goes and another of that name comes."""
-    gone = {e.distribution.name for e in block if e.removed}
-    return any(e.distribution.name in gone for e in block if not e.removed)
+    gone = {e.name for e in block if e.removed}
+    return any(e.name in gone for e in block if not e.removed)
 
 
 def _poetry(lines: list[str]) -> Iterator[Entry]:
@@ -123,7 +122,7 @@ def _poetry(lines: list[str]) -> Iterator[Entry]:
             if re.search(r"(?i)failed|skipped|pending", row["end"]):
                 continue
             removed = row["what"] == "Removing"
-            yield entry(
+            yield Entry(
                 number, normalised(row["name"]), row["version"], installer="poetry", removed=removed
             )
 
@@ -158,18 +157,18 @@ def _conda_row(number: int, row: "re.Match[str]", *, removed: bool) -> Iterator[
     if found is not None:
         build = found["build"]
         told = f"{found['version']} {build}"
-        yield entry(number, name, found["version"], installer="conda", removed=removed, conda=told)
+        yield Entry(number, name, found["version"], installer="conda", removed=removed, conda=told)
     elif re.match(rf"{VERSION}$", text.partition("-")[0]):
         version, _, build = text.partition("-")
         told = f"{version} {build}".strip()
-        yield entry(number, name, version, installer="conda", removed=removed, conda=told)
+        yield Entry(number, name, version, installer="conda", removed=removed, conda=told)
 
 
 def wheels(lines: list[str]) -> Iterator[tuple[str, str, str]]:
     """Yield (name, version, file) of wheels that an installer fetched or used."""
     for line in lines:
-        if ".whl" in line and len(line) < 2000:
-            for found in re.finditer(r"[^\s\"'()\[\],<>]{5,600}?\.whl", line):
+        if ".whl" in line and len(line) < 2000 and _FETCHED.search(line):
+            for found in _WHEEL_FILE.finditer(line):
                 name, version = version_of_wheel(found[0])
                 if name:
                     yield name, version, found[0].replace("\\", "/").rpartition("/")[2]

@@ -22,7 +22,7 @@ Installer = Literal["pip", "uv", "poetry", "conda", ""]
 _REQUIREMENT = rf"(?P<name>{NAME})(?:\[[\w,\s-]{{0,80}}\])?(?P<spec> ?\(?{SPECIFIER}\)?)?"
 _COULD_NOT = re.compile(
     rf"Could not find a version that satisfies the requirement {_REQUIREMENT}(?P<more>[^\n]{{0,300}}?)"
-    r"(?:\(from versions: ?(?P<offered>[^)]{0,60000})\)|(?=ERROR|$|\n|No matching))"
+    r"(?:\(from versions: ?(?P<offered>[^()]{0,60000})\)|(?=ERROR|$|\n|No matching))"
 )
 _NO_MATCH = re.compile(rf"No matching distribution found for {_REQUIREMENT}(?![\w.])")
 _IGNORED = re.compile(
@@ -33,7 +33,7 @@ _INDEXES = re.compile(
     r"Looking in indexes: (?P<urls>https?://\S{3,300}(?:, https?://\S{3,300}){0,9})"
 )
 _WHEEL = re.compile(
-    r"(?P<file>[^\s'\"`]{5,300}\.whl)['\"`]? is not a supported wheel on this platform"
+    r"(?<![^\s'\"`])(?P<file>[^\s'\"`]{5,300}\.whl)['\"`]? is not a supported wheel on this platform"
 )
 _NO_CANDIDATES = re.compile(
     rf"Unable to find installation candidates for (?P<name>{NAME}) \((?P<spec>[^()\s]{{1,80}})"
@@ -47,8 +47,9 @@ _CONDA_MISSING = re.compile(
 )
 _CONDA_ITEM = re.compile(r"- (?P<name>[\w.-]{1,80}?)(?P<spec>[=<>!~].{0,60})?$")
 _MAMBA = re.compile(
-    rf"(?:nothing provides (?:requested )?|[├└]─ )(?P<name>{NAME}) ?(?P<spec>[=<>!~]?=?{VERSION}\S{{0,40}}|[\d.*]{{1,20}})?"
-    rf"(?: \S{{1,60}})?(?: needed by (?P<owner>{NAME})| ?does not exist|,? which does not exist)"
+    rf"(?:nothing provides (?:requested )?|[├└]─ )(?P<name>{NAME}) ?"
+    rf"(?P<spec>[=<>!~]?=?{VERSION}\S{{0,40}}|[\d.*]{{1,20}})?(?: \S{{1,60}})?"
+    rf"(?: needed by (?P<owner>{NAME})| ?does not exist|,? which does not exist)"
 )
 
 

@@ -57,7 +57,7 @@ def system_of(tag: str) -> System | None:
         return None
     machine = "" if found["machine"] in ("universal2", "fat64") else found["machine"]
     if found["windows"]:
-        wide = machine == "amd64" or machine == "arm64"
+        wide = machine in {"amd64", "arm64"}
         return System("windows", machine or "x86", bits=64 if wide else 32)
     bits = 32 if machine in ("i686", "i386", "armv7l", "armv6l") else 64
     if found["macos"]:
@@ -84,7 +84,7 @@ def surroundings(text: Text, lines: list[str], python: str) -> list[Fact]:
         versions.append((found["version"], bool(found["free"])))
         systems.append(_of_key(found))
     bits = 64
-    for file in {file for _, _, file in wheels(lines) if _refused(file, body) is False}:
+    for file in _fetched(lines, body):
         if (one := _WHEEL.search(file)) and one["python"] == one["abi"]:
             versions.append((_dotted(one["abi"]), bool(one["free"])))
             systems += [_without_floor(s) for s in _systems(one["platform"])[:1]]
@@ -114,8 +114,11 @@ def surroundings(text: Text, lines: list[str], python: str) -> list[Fact]:
     return facts
 
 
-def _refused(file: str, body: str) -> bool:
-    return re.search(re.escape(file[-120:]) + r"['\"`]? is not a supported wheel", body) is not None
+def _fetched(lines: list[str], body: str) -> set[str]:
+    """Return the wheels that an installer took; of a text with refused ones, none."""
+    if "is not a supported wheel" in body:
+        return set()
+    return {file for _, _, file in wheels(lines)}
 
 
 def _satisfied(lines: list[str]) -> str:

@@ -10,11 +10,12 @@ from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, no
 
 Reason = Literal["version", "nothing", "python", "abi", "platform", "unknown"]
 
-_WHAT = rf"(?P<name>{NAME})(?P<spec>{SPECIFIER})?"
+_WHAT = rf"(?P<name>{NAME})(?:\{{[^{{}}\n]{{0,160}}\}})?(?P<spec>{SPECIFIER})?"
 _NO_WHEELS = re.compile(
     rf"(?<![\w./`-]){_WHAT} (?:has|have|is unusable because|are unusable because) no "
-    r"(?:usable )?wheels (?:are available )?with a matching (?P<what>Python ABI|Python implementation|Python version|platform)"
-    r"(?: tag)?(?: \(e\.g\., `(?P<tag>[\w.-]{1,60})`\))?"
+    r"(?:usable )?wheels (?:are available )?with a matching "
+    r"(?P<what>Python ABI|Python implementation|Python version|platform)(?: tag)?"
+    r"(?: \(e\.g\., `(?P<tag>[\w.-]{1,60})`\))?"
 )
 _NOT_THERE = re.compile(rf"there (?:is no version|are no versions) of {_WHAT}(?![\w.])")
 _NOT_FOUND = re.compile(
@@ -25,11 +26,11 @@ _ONLY = re.compile(
 )
 _ONLY_ONE = re.compile(rf"only (?P<name>{NAME})(?P<spec>{SPECIFIER}) is available")
 _DISTRIBUTION = re.compile(
-    rf"Distribution `(?P<name>{NAME})==(?P<version>{VERSION}) @ (?:registry\+)?(?P<index>[^`\s]{{0,300}})` can't be installed "
-    r"because (?P<why>[^\n]{0,160})"
+    rf"Distribution `(?P<name>{NAME})==(?P<version>{VERSION}) @ (?:registry\+)?(?P<index>[^`\s]{{0,300}})` "
+    r"can't be installed because (?P<why>[^\n]{0,160})"
 )
 _YOURS = re.compile(
-    r"(?:You're on (?P<system>Linux|macOS|Windows|[A-Z]\w{1,20})|You(?:'re using| require) (?P<python>[A-Z]\w{1,20} [\d.]{1,9}t?)) "
+    r"You(?:'re on \w{1,20}|(?:'re using| require) \w{1,20} [\d.]{1,9}t?) "
     rf"\(`(?P<tag>[\w.-]{{1,60}})`\), but (?:we only found wheels for )?`(?P<name>{NAME})` \(v(?P<version>{VERSION})\) "
     r"(?:only has wheels )?(?:for|with) the following (?P<what>platform|Python ABI tag|Python implementation tag)s?: "
     r"(?P<tags>`[\w.-]{1,60}`(?:, `[\w.-]{1,60}`){0,60})"
@@ -42,6 +43,8 @@ _ELSEWHERE = re.compile(
     rf"`(?P<name>{NAME})` was found on (?P<index>https?://\S{{3,300}}?),? but not at the requested version "
     rf"\((?P<full>[^()\n]{{1,120}})\)"
 )
+_WORDS = ("wheels", "Because ", "registry", "package locations", "at the requested version")
+"""Of each sentence of uv one; texts without are passed over."""
 _REASONS: dict[str, Reason] = {
     "Python ABI": "abi",
     "Python ABI tag": "abi",
@@ -55,6 +58,8 @@ _REASONS: dict[str, Reason] = {
 def refused_by_uv(text: Text) -> Iterator[Refusal]:
     """Yield what uv found no wheel for, what it was offered, and the tags on both sides."""
     body = text.text
+    if not any(word in body for word in _WORDS):
+        return
     offered = _offers(body)
     for found in _NO_WHEELS.finditer(body):
         name = normalised(found["name"])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tunedoctor.facts import Requirement
-from tunedoctor.readers.lists.ledger import Entry, Told, entry
+from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import (
     NAME,
     SPECIFIER,
@@ -133,41 +133,43 @@ def _wanted(text: str) -> Requirement | None:
 
 def _installed(block: list[_Line], before: str) -> Iterator[Entry]:
     """Yield the packages of a freeze; a lone line counts if it names the stack or stands below such a command."""
-    names = [
-        m["name"] for one in block for p in (_PINNED, _AT, _EXPORTED) if (m := p.match(one.text))
+    exact = [
+        m for one in block for p in (_PINNED, _AT, _EXPORTED, _TYPED) if (m := p.match(one.text))
     ]
-    listed = len(names) >= 3 or _FREEZE.search(before) is not None
-    if not listed and not any(known(normalised(name)) for name in names):
-        typed = [m for one in block if (m := _TYPED.match(one.text))]
-        if not any(known(normalised(m["name"])) for m in typed):
-            return
-    pending = ""
+    pinned = [m for m in exact if m.re is not _TYPED]
+    listed = len(pinned) >= 3 or (bool(pinned) and _FREEZE.search(before) is not None)
+    if not listed and not any(known(normalised(m["name"])) for m in exact):
+        return
+    bare = False
     for number, text in block:
-        if (bare := _NO_CONTROL.match(text)) is not None:
-            pending = bare["version"]
-            yield entry(
-                number, normalised(bare["name"]), bare["version"], installer="pip", editable=True
-            )
-        elif (pinned := _PINNED.match(text)) is not None:
-            yield entry(number, normalised(pinned["name"]), pinned["version"], installer="pip")
-        elif (at := _AT.match(text)) is not None:
-            yield entry(
-                number, normalised(at["name"]), version_of_wheel(at["url"])[1], installer="pip"
-            )
-        elif (build := _EXPORTED.match(text)) is not None:
-            yield from _conda(number, build)
-        elif (own := _EDITABLE.match(text)) is not None:
-            if own["name"] and not pending:
-                yield entry(number, normalised(own["name"]), "", installer="pip", editable=True)
-            pending = ""
-        elif (typed_row := _TYPED.match(text)) and known(normalised(typed_row["name"])):
-            yield entry(number, normalised(typed_row["name"]), typed_row["version"])
+        yield from _one(number, text)
+        own = _EDITABLE.match(text)
+        if own is not None and own["name"] and not bare:
+            yield Entry(number, normalised(own["name"]), "", installer="pip", editable=True)
+        # the line in front of "-e /folder" names it, with its version
+        bare = _NO_CONTROL.match(text) is not None
+
+
+def _one(number: int, text: str) -> Iterator[Entry]:
+    """Yield the package of one line."""
+    if (bare := _NO_CONTROL.match(text)) is not None:
+        name = normalised(bare["name"])
+        yield Entry(number, name, bare["version"], installer="pip", editable=True)
+    elif (pinned := _PINNED.match(text)) is not None:
+        yield Entry(number, normalised(pinned["name"]), pinned["version"], installer="pip")
+    elif (at := _AT.match(text)) is not None:
+        name, version = normalised(at["name"]), version_of_wheel(at["url"])[1]
+        yield Entry(number, name, version, installer="pip")
+    elif (build := _EXPORTED.match(text)) is not None:
+        yield from _conda(number, build)
+    elif (typed := _TYPED.match(text)) is not None and known(normalised(typed["name"])):
+        yield Entry(number, normalised(typed["name"]), typed["version"])
 
 
 def _conda(number: int, found: "re.Match[str]") -> Iterator[Entry]:
     name = normalised(found["name"])
     if found["build"].startswith("pypi"):
-        yield entry(number, name, found["version"], installer="pip")
+        yield Entry(number, name, found["version"], installer="pip")
     elif known(name) or "py" in found["build"]:
         told = f"{found['version']} {found['build']}"
-        yield entry(number, name, found["version"], installer="conda", conda=told)
+        yield Entry(number, name, found["version"], installer="conda", conda=told)

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgspec
-
 from tunedoctor.facts import BrokenDistribution, Distribution, Requirement
 
 
@@ -13,14 +11,32 @@ class Entry(NamedTuple):
 
     line: int
     """Line of the text, from 0: a later statement replaces an earlier one."""
-    distribution: Distribution
-    """Without a version where none is told."""
+    name: str
+    """Normalised."""
+    version: str
+    """Empty where none is told."""
+    installer: str = ""
+    location: str = ""
+    requires: tuple[str, ...] = ()
+    editable: bool = False
     removed: bool = False
     """It was uninstalled."""
     weak: bool = False
     """Told in passing, by an error text or a lock file: counts only where no list and no installer tells."""
     conda: str = ""
     """ "version build" of a conda package."""
+
+    @property
+    def distribution(self) -> Distribution:
+        """The fact that it states."""
+        return Distribution(
+            name=self.name,
+            version=self.version,
+            installer=self.installer,
+            location=self.location,
+            requires=self.requires,
+            editable=self.editable,
+        )
 
 
 class Told(NamedTuple):
@@ -35,31 +51,6 @@ class Told(NamedTuple):
     """Version of the interpreter, where a list names it."""
     prefix: str = ""
     """Folder of the conda environment."""
-
-
-def entry(  # noqa: PLR0913  what a row tells
-    line: int,
-    name: str,
-    version: str,
-    *,
-    installer: str = "",
-    location: str = "",
-    requires: tuple[str, ...] = (),
-    editable: bool = False,
-    removed: bool = False,
-    weak: bool = False,
-    conda: str = "",
-) -> Entry:
-    """Make an entry of a normalised name."""
-    one = Distribution(
-        name=name,
-        version=version,
-        installer=installer,
-        location=location,
-        requires=requires,
-        editable=editable,
-    )
-    return Entry(line, one, removed=removed, weak=weak, conda=conda)
 
 
 def together(parts: Iterable[Told]) -> Told:
@@ -79,26 +70,20 @@ def final_state(entries: Iterable[Entry]) -> dict[str, Entry]:
     """Return the last word on each package that is there, by name; requirements told of that version are kept."""
     state: dict[str, Entry] = {}
     for one in sorted(entries, key=lambda e: (not e.weak, e.line)):
-        name = one.distribution.name
-        before = state.get(name)
-        if before is not None and not one.removed:
-            one = _kept(before, one)  # noqa: PLW2901  the row completed by what was told before
-        state[name] = one
+        before = state.get(one.name)
+        state[one.name] = one if before is None or one.removed else _completed(one, before)
     return {name: one for name, one in state.items() if not one.removed}
 
 
-def _kept(before: Entry, now: Entry) -> Entry:
+def _completed(now: Entry, before: Entry) -> Entry:
     """Complete a statement by an earlier one about the same version."""
-    old, new = before.distribution, now.distribution
-    if before.removed or (new.version and old.version and new.version != old.version):
+    if before.removed or (now.version and before.version and now.version != before.version):
         return now
-    requires = tuple(dict.fromkeys((*old.requires, *new.requires)))
-    filled = msgspec.structs.replace(
-        new,
-        version=new.version or old.version,
-        requires=requires,
-        location=new.location or old.location,
-        installer=new.installer or old.installer,
-        editable=new.editable or old.editable,
+    return now._replace(
+        version=now.version or before.version,
+        requires=tuple(dict.fromkeys((*before.requires, *now.requires))),
+        location=now.location or before.location,
+        installer=now.installer or before.installer,
+        editable=now.editable or before.editable,
+        conda=now.conda or before.conda,
     )
-    return now._replace(distribution=filled, conda=now.conda or before.conda)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from tunedoctor.facts import Requirement
-from tunedoctor.readers.lists.ledger import Entry, Told, entry
+from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, known, normalised
 
 _WHO = re.compile(
@@ -80,7 +80,7 @@ def _row(
     there = _VERSION.match(cells[have]) if have >= 0 else None
     version = there["version"] if there and "." in there["version"] else ""
     if version:
-        yield entry(number, name, version)
+        yield Entry(number, name, version)
     if want >= 0 and (asked := _SPEC.match(cells[want])) is not None:
         spec = compact(asked["spec"]) if asked["spec"] else f">={asked['plain'].rstrip('+')}"
         yield Requirement(name=name, specifier=spec, by="a table", have=version)

@@ -1,8 +1,9 @@
 """Names and versions of packages as lists print them."""
 
 import re
+from functools import lru_cache
 
-NAME = r"[A-Za-z0-9](?:[\w.-]{0,98}[A-Za-z0-9])?"
+NAME = r"[A-Za-z](?:[\w.-]{0,98}[A-Za-z0-9])?"
 VERSION = r"\d[\w.+!-]{0,60}"
 SPECIFIER = (
     r"(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}"
@@ -55,6 +56,7 @@ NOT_PACKAGES = frozenset(
 """First words of lines that look like rows and are none."""
 
 
+@lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
     """Return a name as PEP 503 has it, by the name under which it is installed: PyTorch is torch."""
     plain = _SEPARATORS.sub("-", name.strip()).lower().strip("-")

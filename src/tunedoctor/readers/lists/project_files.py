@@ -117,7 +117,7 @@ def _caret(spec: str) -> str:
     """Return poetry's "^2.1" and a bare version as others write them: ">=2.1,<3"."""
     plain = compact(spec)
     if plain[:1] == "^":
-        numbers = [n for n in re.findall(r"\d+", plain[1:])[:3]]
+        numbers = re.findall(r"\d+", plain[1:])[:3]
         place = next((i for i, n in enumerate(numbers) if int(n)), 0)
         above = [*numbers[:place], str(int(numbers[place]) + 1)] if numbers else ["0"]
         return f">={plain[1:]},<{'.'.join(above)}"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tunedoctor.readers.lists.ledger import Entry, Told, entry
+from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, NOT_PACKAGES, VERSION, known, normalised
 
 _HEADER = re.compile(r"^\W{0,8}package\s+version(?P<more>\s.*)?$", re.IGNORECASE)
@@ -69,27 +69,38 @@ def tables(lines: list[str]) -> Told:
 
 
 def _blocks(lines: list[str]) -> Iterator[Block]:
-    rows: list[Row] = []
-    kind, cut, before, last = "", False, "", ""
+    """Yield the rows that stand together; a header begins a block, a blank line or any other ends it."""
+    block = Block([], "", cut=False, before="")
+    last = ""
     for number, line in enumerate(lines):
-        if (pip := _HEADER.match(line)) or _CONDA_HEADER.match(line):
-            if rows:
-                yield Block(rows, kind, cut, before)
-            rows, cut, before, kind = [], False, line, "pip" if pip else "conda"
-        elif (row := _row(number, line)) is not None:
-            if not rows and not kind:
-                before = last
-            rows.append(row)
+        row = _row(number, line)
+        kind = _header(line)
+        if kind:
+            if block.rows:
+                yield block
+            block = Block([], kind, cut=False, before=line)
+        elif row is not None:
+            if not block.rows and not block.kind:
+                block = block._replace(before=last)
+            block.rows.append(row)
         elif _CUT.match(line) and line.strip():
-            cut = True
-        elif not (_RULER.match(line) and not rows):
-            if rows:
-                yield Block(rows, kind, cut, before)
-            rows, cut, kind = [], False, ""
-        if line.strip():
-            last = line
-    if rows:
-        yield Block(rows, kind, cut, before)
+            block = block._replace(cut=True)
+        elif block.rows or not _RULER.match(line):
+            if block.rows:
+                yield block
+            block = Block([], "", cut=False, before="")
+        last = line if line.strip() else last
+    if block.rows:
+        yield block
+
+
+def _header(line: str) -> str:
+    """Return what kind of list a header begins; "" for other lines."""
+    if len(line) > 200:
+        return ""
+    if _HEADER.match(line):
+        return "pip"
+    return "conda" if _CONDA_HEADER.match(line) else ""
 
 
 def _row(number: int, line: str) -> Row | None:
@@ -110,12 +121,12 @@ def _entry(row: Row, block: Block) -> Entry | None:
     if conda is not None and not place:
         build, channel = conda
         if channel == "pypi" or build.startswith(("pypi", "<pip>")):
-            return entry(row.line, row.name, row.version, installer="pip")
+            return Entry(row.line, row.name, row.version, installer="pip")
         if row.name == "python" or not (known(row.name) or _PYTHON_BUILD.match(build)):
             return None
         told = f"{row.version} {build}"
-        return entry(row.line, row.name, row.version, installer="conda", conda=told)
-    return entry(
+        return Entry(row.line, row.name, row.version, installer="conda", conda=told)
+    return Entry(
         row.line,
         row.name,
         row.version,
@@ -160,7 +171,7 @@ _MUTEX = ("cpu", "cuda", "mkl", "openblas", "<pip>", "main", "hip")
 
 
 def _is_whole(block: Block) -> bool:
-    """Tell a list that is certainly not cut: headed, in order, with pip itself, and reaching the end of the alphabet."""
+    """Tell a list that is certainly not cut: headed, in order, with pip itself, to the end of the alphabet."""
     names = [row.name for row in block.rows]
     return (
         not block.cut

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from tunedoctor.readers.lists.ledger import Entry, Told, entry
+from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, known, normalised
 
 _NAME = re.compile(rf"^\W{{0,4}}N?ame:\s*(?P<name>{NAME})\s*$")
@@ -54,7 +54,7 @@ def _show(line: int, name: str, values: dict[str, str]) -> Iterator[Entry]:
     plain = normalised(name)
     if not name or not version[:1].isdigit() or not (told or known(plain)):
         return
-    yield entry(
+    yield Entry(
         line,
         plain,
         version,
@@ -77,8 +77,8 @@ def _json(lines: list[str]) -> list[Entry]:
         conda = f"{one['version']} {build[1]}" if build and build[1] != "pypi_0" else ""
         installer = "conda" if conda else "pip"
         line = text.count("\n", 0, one.start()) if len(found) < 1000 else len(lines)
-        found.append(entry(line, name, one["version"], installer=installer, conda=conda))
-    return found if any(known(e.distribution.name) for e in found) else []
+        found.append(Entry(line, name, one["version"], installer=installer, conda=conda))
+    return found if any(known(e.name) for e in found) else []
 
 
 def _trees(lines: list[str]) -> Iterator[Entry]:
@@ -99,9 +99,9 @@ def _trees(lines: list[str]) -> Iterator[Entry]:
         if owners:
             _, owner, at = owners[-1]
             spec = "" if row["spec"] == "Any" else compact(row["spec"])
-            yield entry(number, owner, at, installer="pip", requires=(f"{name}{spec}",))
+            yield Entry(number, owner, at, installer="pip", requires=(f"{name}{spec}",))
         if version:
-            yield entry(number, name, version, installer="pip")
+            yield Entry(number, name, version, installer="pip")
             owners.append((column, name, version))
 
 
@@ -112,5 +112,5 @@ def _uv_trees(lines: list[str]) -> list[Entry]:
     for number, line in enumerate(lines):
         if len(line) <= 300 and (row := _UV_TREE.match(line)) is not None:
             branches = branches or "─" in row["indent"]
-            found.append(entry(number, normalised(row["name"]), row["version"], weak=True))
-    return found if branches and any(known(e.distribution.name) for e in found) else []
+            found.append(Entry(number, normalised(row["name"]), row["version"], weak=True))
+    return found if branches and any(known(e.name) for e in found) else []

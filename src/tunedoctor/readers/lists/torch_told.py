@@ -25,9 +25,9 @@ def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
     installed beside it.
     """
     row = state.get("torch")
-    if row is None or not row.distribution.version:
+    if row is None or not row.version:
         return None
-    version = row.distribution.version
+    version = row.version
     accelerator, cuda, rocm = _by_label(version.partition("+")[2])
     if accelerator == "unknown" and row.conda:
         accelerator, cuda = _by_conda(row.conda, state)
@@ -44,7 +44,7 @@ def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
         accelerator=accelerator,
         variant="" if row.conda else variant,
         conda=bool(row.conda),
-        location=row.distribution.location,
+        location=row.location,
     )
 
 
@@ -77,6 +77,6 @@ def _by_wheels(state: Mapping[str, Entry]) -> str:
     versions = {
         ".".join(map(str, numbers[:2]))
         for name in _RUNTIME_WHEELS
-        if name in state and len(numbers := parts(state[name].distribution.version)) >= 2
+        if name in state and len(numbers := parts(state[name].version)) >= 2
     }
     return versions.pop() if len(versions) == 1 else ""
