@@ -239,12 +239,14 @@ def test_every_build_that_is_named_exists(machine: Machine) -> None:
 
 
 ACTIONLESS = re.compile(
-    r"\b(?:may|might|please|invalid|error occurred)\b|!(?!=)|  |\bNone\b|^\W|\.$", re.IGNORECASE
+    r"\b(?:may|might|please|invalid|error occurred)\b|!(?!=)|  |(?-i:\bNone\b)|^\W|\.$",
+    re.IGNORECASE,
 )
 
 
 def _well_said(choice: Choice) -> None:
     assert choice.reasons
+    assert all(choice.reasons)
     assert len(set(choice.says)) == len(choice.says)
     for reason in choice.reasons:
         assert not ACTIONLESS.search(reason), reason

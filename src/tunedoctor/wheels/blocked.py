@@ -8,7 +8,7 @@ from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Alternative
 from tunedoctor.wheels.coverage import floor_of
 from tunedoctor.wheels.matrix import allowed, pythons, releases
-from tunedoctor.wheels.pick import NEWEST, Found, Picker, Question
+from tunedoctor.wheels.pick import NEWEST, Found, Picker, Question, pick_cpu
 from tunedoctor.wheels.situation import Situation, floor_words, newest_driver
 
 
@@ -65,7 +65,7 @@ def ways_out(s: Situation, picker: Picker) -> list[WayOut]:
 
 
 def double_ways_out(s: Situation, picker: Picker) -> list[WayOut]:
-    """Return what the removal of two constraints gives, for where no single one helps."""
+    """Return what the removal of two constraints gives, or of all of them, for where no single one helps."""
     found: dict[Action, WayOut] = {}
     for first in _steps(s, s.question):
         for second in _steps(s, first.question):
@@ -77,7 +77,21 @@ def double_ways_out(s: Situation, picker: Picker) -> list[WayOut]:
                 if action == "use_newer_torch":
                     action = _direction(s.question.torch, way.found[0])
                 found[first.action] = WayOut(action, way.found, after)
-    return list(found.values())
+    return list(found.values()) or _all_away(s, picker)
+
+
+def _all_away(s: Situation, picker: Picker) -> list[WayOut]:
+    """Return what fits any release, on another Python and a current system under a current driver; [] if nothing."""
+    current = s.question._replace(
+        torch="", glibc=NEWEST, macos=NEWEST, driver=newest_driver(s.gpus)
+    )
+    for python in nearest(current.python):
+        if found := picker(current._replace(python=python)):
+            after = f"on Python {python} and a current system"
+            if s.gpus.nvidia and picker is not pick_cpu:
+                after += f", {_after(s, _Step('upgrade_driver', current, ''), found)}"
+            return [WayOut("change_python", found, after)]
+    return []
 
 
 def _try(s: Situation, step: _Step, picker: Picker, before: Question) -> WayOut | None:

@@ -20,7 +20,7 @@ from tunedoctor.wheels.say_gpus import about_gpus
 from tunedoctor.wheels.situation import Situation, names_of, situation
 from tunedoctor.wheels.targets import last_driver, vendor_builds
 from tunedoctor.wheels.undriven import undriven
-from tunedoctor.wheels.vendors import for_some, which_vendor
+from tunedoctor.wheels.vendors import TWO_VENDORS, for_some, which_vendor
 
 _PICKERS: dict[str, Picker] = {"nvidia": pick_cuda, "amd": pick_rocm, "intel": pick_xpu}
 
@@ -61,6 +61,12 @@ def _for_gpus(s: Situation, vendors: list[str]) -> Choice:
 def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
     """Say why the GPUs of a vendor are left out where those of another one work."""
     other = _unfit(s, vendor)
+    if other.build is not None and other.action == "install_partial":
+        alternatives = (
+            *other.alternatives,
+            *((Alternative(choice.build),) if choice.build else ()),
+        )
+        return with_said(replace(other, alternatives=alternatives), [TWO_VENDORS])
     why = f"not counted: {names_of(s.gpus.of(vendor))}; {other.reasons[0]}"
     said = [("gpu_ignored", why)]
     if vendor == "nvidia" and other.action not in INSTALLS:  # the way to it is as good an answer
@@ -76,7 +82,7 @@ def _unfit(s: Situation, vendor: str) -> Choice:
     picker = _PICKERS[vendor]
     if ways := ways_out(s, picker):
         return _blocked(s, ways)
-    if vendor == "nvidia" and (some := for_some(s)):
+    if vendor != "intel" and (some := for_some(s, vendor)):
         return some
     ways = double_ways_out(s, picker)
     return _blocked(s, ways) if ways else _nothing(s, vendor)

@@ -55,15 +55,24 @@ Picker = Callable[[Question], tuple[Found, ...]]
 
 
 def pick_cuda(q: Question) -> tuple[Found, ...]:
-    """Return CUDA builds that run on all capabilities under the driver."""
+    """Return CUDA builds that run on all capabilities under the driver.
+
+    A release whose lists of code are all taken over from an older one comes after those that were read: that its
+    variant lost no GPU generation is not known.
+    """
+    later: tuple[Found, ...] = ()
     for release, labels in _with_wheels(q):
         fits = [b for b in release.cuda.get(q.family, ()) if _cuda_fits(b, q, labels)]
-        if fits:
-            fits.sort(key=lambda build: _rank(build, q), reverse=True)
-            return tuple(
-                Found(release, b.variant, b.verified, q.driver >= b.native[q.windows]) for b in fits
-            )
-    return ()
+        if not fits:
+            continue
+        fits.sort(key=lambda build: (not build.carried, _rank(build, q)), reverse=True)
+        found = tuple(
+            Found(release, b.variant, b.verified, q.driver >= b.native[q.windows]) for b in fits
+        )
+        if not fits[0].carried:
+            return found
+        later = later or found
+    return later
 
 
 def pick_rocm(q: Question) -> tuple[Found, ...]:

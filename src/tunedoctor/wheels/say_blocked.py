@@ -25,14 +25,16 @@ def about_blocked(s: Situation, ways: list[WayOut]) -> list[Said]:
         first.action == "upgrade_driver" and not _has_python(q) and "change_python" in actions
     ):
         said += _no_python(s)
-    if s.gpus.nvidia and any(way.action in _OTHER_RELEASE for way in ways):
+    if first.found[0].variant.startswith("cu") and any(
+        way.action in _OTHER_RELEASE for way in ways
+    ):
         said += about_code(s, newer=first.action == "use_newer_torch")
-    if s.gpus.amd and not s.gpus.nvidia:
+    if first.found[0].variant.startswith("rocm"):
         said += about_gfx(s, newer=first.action == "use_newer_torch")
     said += [*about_system(s, None), *about_old_gpus(s)]
     if label_of(q.torch) and unlabelled(q.family, label_of(q.torch)):
         arm = q.family == "linux_aarch64"
-        said.append(no_label(first.found[0].release) if arm else ("", _MACOS_LABEL))
+        said.append(no_label(without_label(q.torch)) if arm else ("", _MACOS_LABEL))
     if s.question.family == "macos_x86_64":
         said.append(INTEL_MAC)
     return said

@@ -1,6 +1,7 @@
 """What must be said of the GPUs: those left out, those that force the choice, those without a driver."""
 
 from tunedoctor.versions import parts
+from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.pick import override_of, pick_cuda, pick_rocm
 from tunedoctor.wheels.situation import Said, Situation, names_of
 from tunedoctor.wheels.targets import last_driver, override_of_all
@@ -71,9 +72,7 @@ def _together(s: Situation) -> str:
         for g in s.gpus.nvidia
         if not (found := alone.get(g.compute_capability)) or found[0].release.parsed != newest
     ]
-    if not forcing:
-        return f"one build has to hold code for {names_of(s.gpus.nvidia)} together"
-    return f"all GPUs together decide, and {names_of(forcing)} holds the choice back"
+    return _forced_by(s.gpus.nvidia, forcing, fits=bool(pick_cuda(s.question)))
 
 
 def _amd(s: Situation) -> list[Said]:
@@ -118,6 +117,13 @@ def _amd_together(s: Situation) -> str:
     forcing = [
         g for g in s.gpus.amd if not (f := alone.get(g.gfx)) or f[0].release.parsed != newest
     ]
-    if not forcing:
-        return f"one build has to hold code for {names_of(s.gpus.amd)} together"
-    return f"all GPUs together decide, and {names_of(forcing)} holds the choice back"
+    return _forced_by(s.gpus.amd, forcing, fits=bool(pick_rocm(s.question)))
+
+
+def _forced_by(gpus: tuple[Gpu, ...], forcing: list[Gpu], *, fits: bool) -> str:
+    if not fits:
+        return f"no build that fits here holds code for {names_of(gpus)} together"
+    if not forcing or len(forcing) == len(gpus):
+        return f"one build has to hold code for {names_of(gpus)} together"
+    names = names_of(forcing)
+    return f"all GPUs together decide, and {names} {'hold' if ' and ' in names else 'holds'} the choice back"

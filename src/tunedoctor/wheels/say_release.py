@@ -90,12 +90,10 @@ def _not_sure(s: Situation, best: Found) -> list[Said]:
     return said
 
 
-def no_label(release: Release) -> Said:
-    """Say how to ask for a build whose files carry no label."""
-    pin = f"torch=={release.version}"
-    why = (
-        f"the aarch64 files of cu124 carry no label: ask that index for {pin}, not for {pin}+cu124"
-    )
+def no_label(wanted: str) -> Said:
+    """Say how to ask for a build whose files carry no label; `wanted` is the release, as in ==2.5.1."""
+    right = f"torch{wanted}"
+    why = f"the aarch64 files of cu124 carry no label: ask that index for {right}, not for {right}+cu124"
     return ("no_local_label_on_aarch64", why)
 
 
@@ -173,7 +171,7 @@ def _about_default(s: Situation, best: Found) -> list[Said]:
             why = f"a plain install of {best.release.version} on aarch64 gives the CPU build"
             said.append(("pypi_aarch64_is_cpu", why))
         if best.variant == "cu124":
-            said.append(no_label(best.release))
+            said.append(no_label(f"=={best.release.version}"))
     if best.variant.startswith("cu") and default.startswith("cu"):
         said += about_default_build(s, best, default)
     newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons.get(q.family, ())), None)

@@ -23,7 +23,8 @@ def about_gfx(s: Situation, *, newer: bool) -> list[Said]:
     if not lacking:
         return said
     names = names_of(lacking)
-    why = f"no ROCm build of torch {q.torch} holds code for {names}"
+    inside = f" of torch {q.torch}" if q.torch else ""
+    why = f"no ROCm build{inside} holds code for {names}"
     if not _without_kernels(s):
         said.append(("gpu_not_in_this_build", why))
     first = first_rocm_release(frozenset(native_gfx(g.gfx) for g in lacking))

@@ -98,11 +98,6 @@ def newest_driver(gpus: Targets) -> Numbers:
     return (*min(ends), 999) if ends else NEWEST
 
 
-def capabilities_of(gpus: Iterable[Gpu]) -> frozenset[str]:
-    """Return the compute capabilities of GPUs, as far as known."""
-    return frozenset(g.compute_capability for g in gpus if g.compute_capability)
-
-
 def names_of(gpus: Iterable[Gpu]) -> str:
     """Return the names of GPUs as sentences put them, each once."""
     names = dict.fromkeys(g.name or g.compute_capability or g.gfx or "GPU" for g in gpus)
