@@ -76,6 +76,10 @@ def _text(outcome: Outcome) -> str:
     lines = [f"  {change}" for change in outcome.changes] or ["  nothing new"]
     head = "Would change:" if outcome.state == "shown" else "The wheel table is up to date:"
     lines = [head, *lines]
+    if outcome.new:
+        lines.append(
+            f"  of {listed(outcome.new)} the code for GPUs is not told: chosen where nothing older fits"
+        )
     lines += [f"  left out: {one}" for one in outcome.left_out]
     lines += [f"  not told: {one}" for one in outcome.untold]
     if outcome.kept:

@@ -28,6 +28,8 @@ class Outcome(NamedTuple):
     """Date of the table in use until now."""
     file: str
     changes: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    """Releases that came with this update. Pages don't tell for which GPUs they hold code."""
     left_out: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
@@ -77,6 +79,7 @@ def update(
         before=in_use.date,
         file=str(file),
         changes=result.changes,
+        new=tuple(v for v in result.overlay.releases if v not in in_use.data["releases"]["items"]),
         left_out=result.left_out,
         kept=result.kept,
         untold=said.untold,

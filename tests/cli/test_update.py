@@ -1,0 +1,176 @@
+"""doctor update as a user starts it, and what the other commands make of its cache."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from refresh.pages import Index, torch_files
+
+from tunedoctor.tables.load import shipped
+
+CUDA = {family: ["cu130", "cu132"] for family in ("linux_x86_64", "linux_aarch64", "win_amd64")}
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A mirror of PyTorch's index with 2.16.0, served from files; its root."""
+    table = shipped("torch_wheels")
+    folder = tmp_path_factory.mktemp("mirror")
+    index = Index("")
+    index.of_table(table)
+    row = {
+        **table["releases"]["items"]["2.15.0"],
+        "unverified": [],
+        "cuda": CUDA,
+        "rocm": {"linux_x86_64": []},
+    }
+    old = [f for v, known in table["releases"]["items"].items() for f in torch_files(v, known)]
+    index.put("torch", old + torch_files("2.16.0", row))
+    for path, data in index.pages.items():
+        place = folder / path.strip("/") / "index.html"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        assert isinstance(data, bytes)
+        place.write_bytes(data)
+    handler = functools.partial(_Quiet, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def doctor(cache: Path, *argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
+    ended = subprocess.run(
+        [sys.executable, "-m", "tunedoctor", *argv],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=cache.parent,
+        env={**clean, "PYTHONIOENCODING": "utf-8", "DOCTOR_CACHE": str(cache), **env},
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
+    return ended
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def _update(cache: Path, mirror: str, *argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    default = {"PIP_INDEX_URL": f"{mirror}/none/"}
+    return doctor(cache, "update", "--index", f"{mirror}/whl", *argv, **{**default, **env})
+
+
+def test_an_update_says_what_changed_and_the_next_one_waits(cache: Path, mirror: str) -> None:
+    ended = _update(cache, mirror)
+    assert ended.returncode == 0, ended.stderr
+    assert "2.16.0: cu130 cu132, xpu, Python 3.11-3.15 3.14t 3.15t" in ended.stdout
+    assert (
+        "of 2.16.0 the code for GPUs is not told: chosen where nothing older fits" in ended.stdout
+    )
+    assert "shipped 2026-11-24" in ended.stdout
+    again = _update(cache, mirror)
+    assert again.returncode == 0
+    assert "--force asks again" in again.stdout
+    forced = _update(cache, mirror, "--force")
+    assert "nothing new" in forced.stdout
+
+
+def test_as_json_without_writing(cache: Path, mirror: str) -> None:
+    ended = _update(cache, mirror, "--dry-run", "--format", "json")
+    said = json.loads(ended.stdout)
+    assert (said["schema"], said["state"]) == ("doctor.update/1", "shown")
+    assert said["changes"][-1].startswith("2.16.0")
+    assert not cache.exists()
+
+
+def test_the_choice_and_the_report_use_the_updated_table(cache: Path, mirror: str) -> None:
+    _update(cache, mirror)
+    report = json.loads(doctor(cache, "check", "--format", "json").stdout)
+    assert report["knowledge"]["source"] == "updated"
+    assert report["knowledge"]["days"] == 0
+    described = ("--platform", "linux", "--arch", "x86_64", "--python", "3.13")
+    ended = doctor(cache, "wheel", *described, "--torch", "==2.16.0", "--format", "json")
+    chosen = json.loads(ended.stdout)
+    assert chosen["torch_version"] == "2.16.0"
+    with_gpu = (*described, "--gpu", "8.9", "--driver", "600.10")
+    sure = json.loads(doctor(cache, "wheel", *with_gpu, "--format", "json").stdout)
+    assert sure["torch_version"] == "2.15.0", "the code of 2.16.0 was not read"
+    exact = doctor(cache, "wheel", *with_gpu, "--torch", "==2.16.0", "--format", "json")
+    assert json.loads(exact.stdout)["torch_version"] == "2.16.0"
+    plain = doctor(cache / "none", "wheel", *described, "--torch", "==2.16.0", "--format", "json")
+    assert json.loads(plain.stdout)["torch_version"] != "2.16.0"
+
+
+def test_a_damaged_or_unreadable_cache_is_told_and_does_no_harm(cache: Path, mirror: str) -> None:
+    _update(cache, mirror)
+    file = cache / "torch_wheels.json"
+    file.write_bytes(file.read_bytes()[:-20])
+    ended = doctor(cache, "check")
+    assert ended.returncode in (0, 1)
+    assert "torch_wheels.json is left out: it is damaged" in " ".join(ended.stdout.split())
+    knowledge = json.loads(doctor(cache, "check", "--format", "json").stdout)["knowledge"]
+    assert knowledge["source"] == "shipped"
+    assert "damaged" in knowledge["problem"]
+    file.unlink()
+    file.mkdir()
+    told = json.loads(doctor(cache, "check", "--format", "json").stdout)["knowledge"]["problem"]
+    assert "is no file" in told
+
+
+@pytest.mark.parametrize(
+    ("argv", "env", "says"),
+    [
+        (("--offline",), {}, "--offline says"),
+        ((), {"DOCTOR_OFFLINE": "1"}, "DOCTOR_OFFLINE says"),
+        ((), {"UV_OFFLINE": "1"}, "UV_OFFLINE says"),
+        ((), {"PIP_NO_INDEX": "1"}, "PIP_NO_INDEX says"),
+    ],
+)
+def test_offline_nothing_is_asked(
+    cache: Path, argv: tuple[str, ...], env: dict[str, str], says: str
+) -> None:
+    ended = doctor(cache, "update", "--index", "http://127.0.0.1:9/", *argv, **env)
+    assert ended.returncode == 2
+    assert says in ended.stderr
+    assert "the wheel table stays as it was" in ended.stderr
+
+
+def test_what_can_not_be_had_is_told(cache: Path, mirror: str) -> None:
+    ended = _update(cache, f"{mirror}/nowhere")
+    assert ended.returncode == 2
+    assert "/nowhere/whl/torch/ answered 404; the wheel table stays as it was" in ended.stderr
+    said = json.loads(_update(cache, f"{mirror}/nowhere", "--format", "json").stdout)
+    assert said["state"] == "refused"
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("--index", "mirror"), "'mirror' is no URL of an index"),
+        (("--format", "yaml"), "--format is 'yaml'"),
+    ],
+)
+def test_misuse(cache: Path, argv: tuple[str, ...], says: str) -> None:
+    ended = doctor(cache, "update", *argv)
+    assert ended.returncode == 2
+    assert says in ended.stderr
