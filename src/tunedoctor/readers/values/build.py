@@ -4,9 +4,10 @@ import re
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Fact, Host, Interpreter, Runtime, Stage, TorchBuild
+from tunedoctor.probes.torch_build import conda_build
 from tunedoctor.readers.missing import Missing
 from tunedoctor.readers.values.cards import cards_in
-from tunedoctor.readers.values.libraries import version_in
+from tunedoctor.readers.values.libraries import instead, version_in
 from tunedoctor.readers.values.said import Collected, bare, told, yes_or_no
 
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
@@ -33,7 +34,7 @@ class Told(NamedTuple):
 def interpreter(said: Collected, host: Host | None) -> list[Fact]:
     """Make the Interpreter of the first value that is a version of Python."""
     for one in said.all("python"):
-        found = _PYTHON.match(one.value)
+        found = _PYTHON.match(instead(one.value))
         if found is None or (one.typed and re.match(r"\s*[a-z]", found["rest"])):
             continue
         text = one.value
@@ -55,7 +56,7 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
 
 def torch(said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]) -> list[Fact]:
     """Make TorchBuild and Runtime; a Missing where torch is told to be absent."""
-    known = _told(said, host, packages)
+    known = _told(said, host, packages, conda)
     archs = _archs(said)
     facts: list[Fact] = []
     if known.version:
@@ -98,19 +99,22 @@ def _not_imported(said: Collected) -> str:
     return next((w.partition(" (")[0] for w in words if w.partition(" (")[0] in ("n/a", "not installed")), "")
 
 
-def _told(said: Collected, host: Host | None, packages: dict[str, str]) -> Told:
-    best, text, ran = "", "", False
+def _told(said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]) -> Told:
+    best, text = "", ""
     for one in said.all("torch"):
         version = version_in(one.value, whole=one.typed)
         if version and (not best or ("+" in version and version.startswith(best))):
             best, text = version, one.value
-            ran = ran or not one.typed
+    ran = bool(said.all("ran", "debug", "torch_cuda", "torch_hip"))
     version = best or packages.get("torch", "")
     label = _LABEL.search(version)
-    cuda = said.find(_release, "torch_cuda") or _of_label(label[1] if label else "")
+    built = re.search(r"cuda(\d{1,2}\.\d{1,2})", conda_build(conda))
+    cuda = said.find(_release, "torch_cuda") or _of_label(label[1] if label else "") or (built[1] if built else "")
     hip = said.find(_hip, "torch_hip") or ""
     available = _available(said, text, host)
     accelerator = _accelerator(said, version, cuda or "", hip, host, available)
+    if accelerator == "unknown" and re.search(r"_cpu|cpu_", conda_build(conda)):
+        accelerator = "cpu"
     if accelerator == "rocm" and not hip and label:
         hip = label[1].removeprefix("rocm")
     return Told(version, (cuda or "") if accelerator == "cuda" else "", hip if accelerator == "rocm" else "", accelerator, ran, available)
@@ -153,7 +157,7 @@ def _available(said: Collected, text: str, host: Host | None) -> bool | None:
             answers.append(True)
         elif value == "cpu" or bare(one.value).lower() in ("not available", "n/a"):
             answers.append(False)
-    if said.all("device_used", "capability"):
+    if said.all("device_used", "seen"):
         answers.append(True)
     if said.all("on_cpu"):
         answers.append(False)
@@ -176,6 +180,8 @@ def _accelerator(  # noqa: PLR0911, PLR0913  one way out for each sign, the sure
         return "xpu"
     if cuda or re.search(r"\.nv\d\d\.\d\d", version):
         return "cuda"
+    if marked := said.first("torch_kind"):
+        return "rocm" if marked == "rocm" else "cuda"
     if host is not None and host.os == "macos":
         return "mps" if host.machine != "x86_64" else "cpu"
     built = [bare(one.value).lower() for one in said.all("torch_cuda")]

@@ -23,7 +23,7 @@ class Card(NamedTuple):
 
 _COUNT = re.compile(r"\A\s*\(?(\d{1,2})\s*(?:[x×*]|X\b)\s*(?=[A-Za-z]|\d{4}\b)")
 _COUNT_AFTER = re.compile(r"(?:[\s(]+|(?<=\w)(?=\*))(?:[x×*]\s?(\d{1,2})|(\d{1,2})\s?[x×])\)?(?!\d)(?=\s|\Z|[,;)])")
-_SIZE = re.compile(r"(?<![\w.])(\d{1,4}(?:\.\d{1,3})?)\s?(GiB|GB|G|MiB|MB)\b", re.IGNORECASE)
+_SIZE = re.compile(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?)\s?(GiB|GB|G|MiB|MB)\b", re.IGNORECASE)
 _GFX = re.compile(r"\bgfx[0-9a-f]{3,5}\b")
 _NVIDIA = re.compile(
     r"""(?:NVIDIA\s+)?(?:GeForce\s+)?(?:
@@ -33,11 +33,12 @@ _NVIDIA = re.compile(
     |TITAN\s+(?:RTX|Xp|X|V|Black|Z)(?:\s\(Pascal\))?
     |(?<![\w-])(?:A100X?|A800|A40|A30|A16|A10G?|A2|H100|H200|H800|H20|L40S?|L20|L4|T4G?|V100S?|P100|P40|P4|K80|M60|M40|B200|B300|GH200|GB200|GB300|GB10|T1000|T600|T400|T2000)
         (?:-[A-Za-z0-9]+){0,3}(?:\s(?:PCIe|SXM\d?|NVL))?(?![\w])
-    |Jetson[\w\s]{1,30}|Orin(?:\s+(?:Nano|NX))?|Xavier|Thor|Graphics\sDevice
+    |\bJetson[\w\s]{1,30}|(?<!\w)(?:Orin(?:\s+(?:Nano|NX))?|Xavier|Thor)(?!\w)
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
 _BARE = re.compile(r"(?<![\w.-])((?:10|16|20|30|40|50)[5-9]0)\s?(Ti\s?SUPER|SUPER|Ti|D)?(?![\w.])", re.IGNORECASE)
+_BEFORE = re.compile(r"\A\s*(?:\d{1,2}\s?[x×*]\s?)?(?:(?:NVIDIA|GeForce|cuda:\d)\s+){0,3}", re.IGNORECASE)
 _AMD = re.compile(
     r"""(?:AMD\s+)?(?:ATI\s+)?(?:Radeon\s+|Instinct\s+)(?:\(TM\)\s+)?(?:RX\s*|Pro\s+|AI\s+PRO\s+|VII|R\d\s+|Vega\s*|MI\s*)?[A-Z]{0,2}\d{0,4}\w{0,4}(?:\s(?:XTX|XT|GRE|S)\b)?(?:\s+Graphics)?
     |\bRX\s*-?\s*(?:Vega\s*)?\d{2,4}\s?(?:XTX|XT|GRE|S|M)?\b
@@ -80,7 +81,9 @@ def _cards(text: str) -> tuple[Card, ...]:
     found: list[Card] = []
     for piece in pieces:
         card = _card(piece)
-        if card is not None:
+        if card and found and card.name == card.gfx and found[-1].vendor == "amd":
+            found[-1] = found[-1]._replace(gfx=card.gfx)
+        elif card is not None:
             found.append(card)
         elif found and (size := size_of(piece)) and found[-1].memory is None and not re.search(r"\bRAM\b", piece):
             found[-1] = found[-1]._replace(memory=size)
@@ -101,7 +104,7 @@ def _card(text: str) -> Card | None:
         return _amd(text, gfx[0] if gfx else "", memory, number)
     if (found := _INTEL.search(text)) and re.search(r"Intel|Arc|Data Center", text):
         return Card("intel", re.sub(r"\s+", " ", found[0]).strip(), memory=memory, count=number)
-    found = _NVIDIA.search(text) or _BARE.search(text)
+    found = _NVIDIA.search(text) or _BARE.match(_BEFORE.sub("", text, count=1))
     if found is None:
         return _unlisted(text, memory, number)
     name = re.sub(r"\s+", " ", found[0]).strip()
@@ -120,7 +123,9 @@ def _unlisted(text: str, memory: int | None, count: int) -> Card | None:
 def _full(name: str, text: str) -> str:
     """The driver's full name where the text holds it, else the words found."""
     one = re.match(r"\s*(?:\d+\s*[x×*]\s*)?(NVIDIA [\w .()-]{2,60}?)\s*(?:\Z|[,;|(])", text)
-    return one[1] if one and name.lower() in one[1].lower() else name
+    if one is None or name.lower() not in one[1].lower():
+        return name
+    return one[1] if nvidia_by_name(one[1]) else re.sub(r"\s+\d{1,3}\s?GB\Z", "", one[1])
 
 
 def _capability(name: str) -> str:

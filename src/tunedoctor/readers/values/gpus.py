@@ -32,6 +32,9 @@ def gpus(said: Collected) -> list[Fact]:
     nvidia = [c for c in cards if c.vendor == "nvidia"]
     amd = [c for c in cards if c.vendor == "amd"]
     intel = [c for c in cards if c.vendor == "intel"]
+    capability = said.find(_capability, "capability")
+    if not cards and capability and said.all("seen") and not said.first("gfx", "torch_hip"):
+        nvidia = [Card("nvidia", f"GPU of compute capability {capability}", capability)]
     if nvidia:
         facts.append(_nvidia(nvidia, said))
     if amd or (said.first("gfx") and not nvidia):

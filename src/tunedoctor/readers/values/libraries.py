@@ -57,7 +57,7 @@ _VERSION = re.compile(
     r"""\A['"`(\[v= ]{0,6}(?:[\w-]{2,30}==)?v?(?P<version>\d{1,5}(?:\.\d{1,9}){1,4}(?:[._-]?(?:a|b|rc|dev|post|pre|git)\.?\d*){0,3}"""
     r"""(?:\+[A-Za-z0-9][\w.]{0,60})?)['"`)\],;.]{0,4}(?P<rest>\s.{0,200}|\Z)"""
 )
-_BENIGN = re.compile(r"\A\s*(?:\Z|[(\[@,;/•|#]|from |at |\w{1,3}\Z|pre-?release|nightly|stable|latest|dev\b)", re.IGNORECASE)
+_BENIGN = re.compile(r"\A\s*(?:\Z|[(\[@,;/•|#]|from |at |\w{1,3}\Z|[\w-]{2,30}==|pre-?release|nightly|stable|latest|dev\b)", re.IGNORECASE)
 
 
 def library_of(name: str) -> str:
@@ -69,12 +69,21 @@ def library_of(name: str) -> str:
     return dashed if dashed in KNOWN else ""
 
 
+_HAVE = re.compile(r"\(you have (?P<have>[^()\s]{1,80})\)")
+
+
+def instead(value: str) -> str:
+    """Return what stands for a value: of "3.10.16 (you have 3.10.12)", as a build for another version has it, the latter."""
+    found = _HAVE.search(value[:300])
+    return found["have"] if found else value
+
+
 def version_in(value: str, *, whole: bool = False) -> str | None:
     """Return the version that a value begins with: "'2.7.1+cu126'", "v1.2", "torch==2.3.0", "0.6 @/path"; None for none.
 
     `whole`: nothing but a remark in brackets stands behind it.
     """
-    found = _VERSION.match(value[:400])
+    found = _VERSION.match(instead(value[:400]))
     if found is None or not _BENIGN.match(found["rest"]):
         return None
     if whole and found["rest"].strip() and not re.match(r"\s*[(\[#,;•|]", found["rest"]):

@@ -6,6 +6,7 @@ from typing import Literal
 from tunedoctor.facts import AppleGpu, Compilers, Container, Cpu, Fact, Host, Memory, SharedMemory
 from tunedoctor.readers.values.cards import size_of
 from tunedoctor.readers.values.said import Collected, bare, told, yes_or_no
+from tunedoctor.versions import parts
 
 Os = Literal["linux", "windows", "macos", "other"]
 
@@ -15,7 +16,7 @@ _LINUX = re.compile(
     re.IGNORECASE,
 )
 _WINDOWS = re.compile(r"\bwin(?:dows|32|64|\s?1[01]\b)|microsoft win", re.IGNORECASE)
-_MAC = re.compile(r"mac ?os|mac osx|darwin|\bos ?x\b|sequoia|sonoma|ventura|monterey|tahoe", re.IGNORECASE)
+_MAC = re.compile(r"mac ?os|\bmac\b|macbook|imac\b|mac osx|darwin|\bos ?x\b|sequoia|sonoma|ventura|monterey|tahoe", re.IGNORECASE)
 _MACHINE = re.compile(r"\b(x86_64|amd64|aarch64|arm64|ppc64le|i[3-6]86)\b", re.IGNORECASE)
 _UPPER = re.compile(r"RELEASE_(X86_64|ARM64)")
 _LIBC = re.compile(r"(glibc|musl)\s*-?\s*(\d{1,2}\.\d{1,3})", re.IGNORECASE)
@@ -32,6 +33,8 @@ _DISTROS = re.compile(
 _IDS = {"red hat": "rhel", "linuxmint": "linuxmint", "linux mint": "linuxmint", "amazon linux": "amzn", "pop!_os": "pop", "pop os": "pop"}
 _GLIBC = {"ubuntu": {"18.04": "2.27", "20.04": "2.31", "22.04": "2.35", "24.04": "2.39"}, "centos": {"7": "2.17"}}
 """What these releases ship for good; checked against their package lists."""
+_OLDEST = (2, 17)
+"""Oldest glibc that torch and Python 3.8 and newer from conda ran on."""
 _DARWIN_OFFSET = ((25, 26, 1), (20, 11, -9))
 """Darwin 20 to 24 are macOS 11 to 15; 25 is macOS 26."""
 
@@ -50,6 +53,7 @@ def family_of(text: str) -> Os | None:
 def host(said: Collected) -> list[Fact]:
     """Make the Host of every value that speaks of the system; nothing where none does."""
     named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
+    named += [v for one in said.all("machine", "model", "gpu", "cpu") if family_of(v := one.value[:60]) == "macos"]
     platforms = [told(one.value) for one in said.all("platform", "kernel") if _is_platform(one.value)]
     python = said.first("python")
     build = said.first("windows_build")
@@ -61,7 +65,9 @@ def host(said: Collected) -> list[Fact]:
     machine = _machine(both, python, said)
     if family is None:
         return []
-    libc = _LIBC.search(" ".join([said.first("libc"), both]))
+    libc = _LIBC.search(said.first("libc")) or _LIBC.search(both)
+    if libc and libc[1].lower() == "glibc" and parts(libc[2]) < _OLDEST:
+        libc = None  # older builds of Python tell a symbol version of their own in platform.platform()
     name = re.sub(r"\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", named[0], flags=re.IGNORECASE)[:80] if named else ""
     distro, distro_version = _distro(both) if family == "linux" else ("", "")
     plain = _GLIBC.get(distro, {}).get(distro_version, "") if family == "linux" else ""
@@ -106,7 +112,9 @@ def _machine(both: str, python: str, said: Collected) -> str:
     for text in (both, *(one.value for one in said.all("machine")), python):
         if found := _MACHINE.search(text):
             return found[1].lower() if found[1] != "i386" else "x86_64"
-    if re.search(r"Apple M\d|Apple Silicon", " ".join(one.value for one in said.all("cpu", "gpu", "os", "model")), re.IGNORECASE):
+    if re.search(r"\bintel\b.{0,20}\b(?:mac|imac|macbook)|\b(?:mac|macbook).{0,20}\bintel\b", both, re.IGNORECASE):
+        return "x86_64"
+    if re.search(r"Apple M\d|Apple Silicon|\bM[1-5](?: Pro| Max| Ultra)? mac", " ".join(one.value for one in said.all("cpu", "gpu", "os", "model")), re.IGNORECASE):
         return "arm64"
     return ""
 
@@ -131,6 +139,8 @@ def _windows_name(name: str, both: str) -> str:
     build = _NT.search(both)
     if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
         return "Windows 11"
+    if build and not name:
+        return "Windows 10"
     found = re.search(r"Windows(?: Server)?(?: \d{1,4}| XP| 8\.1)?", name.removeprefix("Microsoft "))
     edition = re.search(r"(?:Microsoft )?(Windows [\w .]{1,40})", name)
     return edition[1].strip() if edition else found[0] if found else "Windows"
@@ -192,6 +202,8 @@ def _ram(value: str) -> int | None:
 
 
 def _container(said: Collected) -> list[Fact]:
+    if said.first("env NVIDIA_VISIBLE_DEVICES") and said.first("env CUDA_VERSION", "env NVIDIA_REQUIRE_CUDA"):
+        return [Container(kind="docker", evidence="NVIDIA_VISIBLE_DEVICES and CUDA_VERSION, as CUDA images set them")]
     for one in said.all("container"):
         value = told(one.value)
         if yes_or_no(value):

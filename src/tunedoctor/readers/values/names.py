@@ -40,7 +40,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         *("distro", "distribution", "pretty name", "host os", "operating system/version", "platform/os", "os platform"),
         *("sys.platform", "操作系统", "系统", "系统版本", "betriebssystem", "sistema operativo", "os/platform"),
         *("système d'exploitation", "운영체제", "linux distribution", "operation system", "productname", "os distribution"),
-        *("operating system + version", "os and version", "os & version", "linux", "windows", "macos", "system os"),
+        *("operating system + version", "os and version", "os & version", "system os"),
     ),
     "mac": ("productversion",),
     "platform": ("platform", "python platform", "os platform string", "release", "platform.platform()", "system platform"),
@@ -52,7 +52,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         *("python runtime", "cpython"),
     ),
     "gpu": (
-        *("gpu", "gpus", "gpu type", "gpu model", "gpu models", "gpu name", "gpu device", "gpu device name", "gpu(s)"),
+        *("gpu", "gpus", "gpu type", "name", "gpu model", "gpu models", "gpu name", "gpu device", "gpu device name", "gpu(s)"),
         *("graphics card", "video card", "graphic card", "graphics", "gpu.name", "device name", "cuda device name"),
         *("torch.cuda.get_device_name(0)", "torch.cuda.get_device_name()", "gpu models and configuration", "vga"),
         *("gpu models and configuration gpu 0", "xpu type", "gpu info", "hardware", "gpu used", "card", "cuda device"),
@@ -127,8 +127,8 @@ def normal(name: str) -> str:
     text = _ASKING.sub(" ", name.lower()).replace("`", "").replace("**", "").strip(_EDGES)
     text = text.removesuffix(".__version__").removesuffix(".version")
     text = "".join(c for c in text if c.isascii() or c.isalpha())
-    text = _ENDS.sub("", _SPACES.sub(" ", text).strip())
-    return _OWN.sub("", text).strip()
+    spaced = _SPACES.sub(" ", text).strip()
+    return _OWN.sub("", _ENDS.sub("", spaced)).strip() or spaced
 
 
 KEYS = _table()

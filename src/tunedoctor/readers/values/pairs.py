@@ -36,25 +36,51 @@ _IN_SECTION = {
     ("PyTorch", "hip"): "torch_hip",
     ("System", "version"): "kernel",
 }
+_HEADING = re.compile(r"\A\s{0,8}(?:#{1,6}\s+(?P<name>[^\n:]{2,60}?)\s*[:?]?|\*\*(?P<bold>[^*\n:]{2,60}):?\*\*:?)\s*\Z")
+"""A title of an issue form: its answer stands below it."""
 _WORDS = 6
 """Most words of a name that stands without a separator."""
 
 
 def pairs(lines: Iterable[str]) -> Iterator[Said]:
     """Yield what every line says, in order."""
-    section, indent = "", -1
+    section, indent, heading = "", -1, ""
+    seen: set[tuple[str, str]] = set()
     for number, line in enumerate(lines):
-        if len(line) > _LONGEST or not line.strip():
+        if not 4 <= len(line) <= _LONGEST or not line.strip():
+            continue
+        if heading and not _HEADING.match(line):
+            if said := _pair(heading, line, ""):
+                yield said._replace(line=number, typed=True)
+            heading = ""
+        if titled := _HEADING.match(line):
+            heading = titled["name"] or titled["bold"]
             continue
         if opened := _SECTION.match(line):
             section, indent = opened[1], _depth(line)
             continue
         if section and _depth(line) < indent:
             section = ""
-        for one in _of_line(line, section):
+        if (section, line) in seen:  # says nothing new
+            continue
+        seen.add((section, line))
+        for one in _segments(line, section):
             yield one._replace(line=number)
             if one.key == "torch" and not one.typed and one.value:
                 section, indent = "PyTorch", _depth(line) + 1
+
+
+_SEGMENTS = re.compile(r"\s{3,}|\t+|\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)|\s+[|•·]\s+|,\s+(?=(?:GPU|CUDA|Python|torch|PyTorch|OS|driver)\b)")
+
+
+def _segments(line: str, section: str) -> list[Said]:
+    """Several names in one line: "OS: Ubuntu 22.04, GPU: RTX 3090, Python 3.10", or in columns."""
+    whole = list(_of_line(line, section))
+    parts = [part for part in _SEGMENTS.split(line.strip())[:16] if part.strip()]
+    if len(parts) < 2 or len(line) > 500:
+        return whole
+    said = [one for part in parts for one in _of_line(part, section)]
+    return said if len({one.key for one in said}) > 1 else whole
 
 
 def _depth(line: str) -> int:
@@ -73,6 +99,8 @@ def _of_line(line: str, section: str) -> Iterator[Said]:
             said = _pair(again["name"], again["value"], section) if again else None
         if said is not None:
             yield said
+            return
+        if found["colon"]:
             return
     yield from _typed(text)
 

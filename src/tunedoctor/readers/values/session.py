@@ -36,9 +36,10 @@ _COMMANDS = (
     (re.compile(r"\A(?:!)?nvcc\s+(?:-V|--version)\s*\Z"), ""),
 )
 _ECHO = re.compile(r"\A(?:echo\s+[\"']?(?:\$\{?|%|\$env:)(?P<name>[A-Za-z_]\w{1,60})[}%]?[\"']?|printenv\s+(?P<printed>[A-Za-z_]\w{1,60}))\s*\Z")
-_ASSIGN = re.compile(r"\A(?:export\s+|set\s+(?:-\w+\s+)*|setx\s+|\$env:)?(?P<rest>[A-Z][A-Z0-9_]{1,60}\s?=\s?.{0,600})\Z")
+_ASSIGN = re.compile(r"\A(?:export\s+|ENV\s+|set\s+(?:-\w+\s+)*|setx\s+|\$env:)?(?P<rest>[A-Z][A-Z0-9_]{1,60}\s?=\s?.{0,600})\Z")
 _ONE = re.compile(r"""\A(?P<name>[A-Z][A-Z0-9_]{1,60})\s?=\s?(?P<value>"[^"\n]{0,500}"|'[^'\n]{0,500}'|[^\s;&"']{0,500})(?:\s+|\s*(?:;|&&)\s*|\Z)""")
 _ENVIRON = re.compile(r"""\A\s{0,40}(?:>>>\s?)?os\.environ(?:\[|\.setdefault\()\s?["'](?P<name>[A-Z][A-Z0-9_]{1,60})["'](?:\]\s?=|,)\s?["'](?P<value>[^"'\n]{0,300})["']""")
+_GREP = re.compile(r"\A(?:env|printenv|export)\s*\|\s*grep\s+(?:-\w+\s+)?[\"']?\^?(?P<part>[A-Za-z_]{2,40})[\"']?\s*\Z")
 _FAR = 12
 """Lines below a command in which its answer stands."""
 
@@ -52,15 +53,18 @@ def typed_in(line: str) -> str:
 def answers(lines: Sequence[str]) -> Iterator[Said]:
     """Yield what was answered, and the variables that were set by what was typed."""
     for number, line in enumerate(lines):
-        if len(line) > 1000:
+        if not 4 <= len(line) <= 1000:
             continue
         code = typed_in(line)
-        if not code and not line.lstrip().startswith(("python", "export ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")):
+        if not code and not line.lstrip().startswith(("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")):
             continue
         if environ := _ENVIRON.match(line):
             yield Said(f"env {environ['name']}", environ["value"], line=number)
         command = code or line.strip()
         yield from (one._replace(line=number) for one in _set(command, prompted=bool(code)))
+        if (grep := _GREP.match(command)) and code and _nothing(lines, number):
+            yield Said("not exported", grep["part"].upper(), line=number)
+            continue
         if (echo := _ECHO.match(command)) and code:
             value = _next(lines, number)
             name = echo["name"] or echo["printed"]
@@ -83,7 +87,7 @@ def _set(command: str, *, prompted: bool) -> Iterator[Said]:
     found = _ASSIGN.match(command)
     if found is None:
         return
-    rest, alone = found["rest"], command.startswith(("export", "set", "$env"))
+    rest, alone = found["rest"], command.startswith(("export", "ENV", "set", "$env"))
     if not (alone or prompted) and not re.search(r"\s(?:\S*/)?(?:python|torchrun|accelerate|deepspeed|llamafactory-cli|vllm|axolotl|uv)\b", rest):
         return
     while one := _ONE.match(rest):
@@ -96,6 +100,12 @@ def _next(lines: Sequence[str], number: int) -> str | None:
     if number + 1 >= len(lines) or typed_in(lines[number + 1]):
         return None
     return lines[number + 1].strip()
+
+
+def _nothing(lines: Sequence[str], number: int) -> bool:
+    """A command printed nothing: another prompt, an empty line, or words for it stand below."""
+    answer = _next(lines, number)
+    return answer is None or answer.strip("()[]<># ").lower() in ("", "nothing", "no output", "empty", "none")
 
 
 def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) -> Iterator[Said]:
@@ -145,3 +155,7 @@ def _split(keys: list[str], text: str, number: int) -> Iterator[Said]:
     for key, value in zip(keys, values, strict=True):
         if key != "other":
             yield Said(key, bare(value), line=number)
+        if key in ("torch", "available", "gpu", "capability", "archs"):
+            yield Said("ran", "", line=number)
+        if key in ("gpu", "capability") and re.search(r"\d", value):
+            yield Said("seen", "", line=number)
