@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 STREAM = re.compile(
     r"\s{0,4}(?:"
-    r"\[(?P<rank>(?:rank|default|worker|node|gpu|local_rank|Rank|GPU)[ _-]?\d{1,5}|\d{1,4},\d{1,4})\](?:<std(?:err|out)>)?:?"
+    r"\[(?P<rank>(?:rank|default|worker|node|gpu|local_rank|Rank|GPU)[ _-]?\d{1,5}|\d{1,4},\d{1,4})\]"
+    r"(?:<std(?:err|out)>)?:?"
     r"|\((?P<pid>(?:[\w.:<>-]{1,60} )?(?:pid|PID)=\d{1,9}(?:, ?\w{1,8}=[\w.:]{1,40}){0,3})\)"
-    r"|(?P<name>[\w.-]{1,50})\s{1,20}\|(?=\s|$)"
+    r"|(?P<name>[\w.-]{1,50}[_-]\d{1,3})\s{1,20}\|(?=\s|$)"
     r")[ ]?"
 )
 """Who printed: the part that tells one process from another."""
@@ -17,10 +18,13 @@ PLAIN = re.compile(
     r"\[?(?:std(?:err|out)|err|out|ERR)\]:? ?"
     r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?[ :,]?"
     r"|\[?\d\d:\d\d:\d\d(?:[.,-]\d{1,9})?\]? "
-    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}\d{1,2} \d\d:\d\d:\d\d [\w.-]{1,60} [\w./@-]{1,60}(?:\[\d{1,9}\])?: ?"
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}\d{1,2} \d\d:\d\d:\d\d [\w.-]{1,60} "
+    r"[\w./@-]{1,60}(?:\[\d{1,9}\])?: ?"
     r"|[IWEF]\d{4} \d\d:\d\d:\d\d[.\d]{0,10} +\d{1,9} [^\s\]]{1,120}:\d{1,6}\] ?"
-    r"|\[?(?:INFO|WARNING|WARN|ERROR|CRITICAL|DEBUG|FATAL)\]? \d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? \[?[\w./]{1,80}:\d{1,6}\] ?"
-    r"|\[(?:INFO|WARNING|WARN|ERROR|CRITICAL|DEBUG|FATAL)(?:\|[\w./]{1,80}(?::\d{1,6})?)?\](?: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{1,6})?(?: >>)? ?"
+    r"|\[?(?:INFO|WARNING|WARN|ERROR|CRITICAL|DEBUG|FATAL)\]?(?: \d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)? "
+    r"\[?[\w./]{1,80}:\d{1,6}\] ?"
+    r"|\[(?:INFO|WARNING|WARN|ERROR|CRITICAL|DEBUG|FATAL)(?:\|[\w./]{1,80}(?::\d{1,6})?)?\]"
+    r"(?: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{1,6})?(?: >>)? ?"
     r"|(?:INFO|WARNING|ERROR|CRITICAL|DEBUG):[\w.-]{1,80}:"
     r"|(?:INFO|WARNING|ERROR|CRITICAL|DEBUG) +- ?"
     r"|#\d{1,4} \d{1,6}\.\d{1,3} ?"
@@ -40,6 +44,8 @@ class Said(NamedTuple):
     """From 1."""
     stream: str
     """The rank or process; "" where the line names none."""
+    manner: str
+    """Shape of what told time, level or place, digits as 0; lines of one record share it, or have none."""
     text: str
     """Without what stood in front; indentation is kept."""
 
@@ -52,11 +58,13 @@ def undressed(lines: list[str]) -> list[Said]:
 
 def bare(line: str) -> str:
     """Return one line without known prefixes."""
-    return _one(line, frozenset())[1]
+    return _one(line, frozenset())[2]
 
 
-def _one(line: str, shapes: frozenset[str]) -> tuple[str, str]:
-    stream = ""
+def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
+    stream = manner = ""
+    if not line or line.isspace():
+        return stream, manner, ""
     text = line[:4000]
     for shape in shapes:
         if len(text) >= len(shape) and _shape(text[: len(shape)]) == shape:
@@ -67,14 +75,14 @@ def _one(line: str, shapes: frozenset[str]) -> tuple[str, str]:
             break
         if found := STREAM.match(text):
             stream = found["rank"] or found["pid"] or found["name"]
+        elif found := PLAIN.match(text):
+            manner += _shape(found[0])
         else:
-            found = PLAIN.match(text)
-        if not found or not found.end():
             break
         text = text[found.end() :]
     if text.lstrip()[:1] in "│┃║" and text.strip():
         text = _BOX.sub(r"\1", text)
-    return stream, text
+    return stream, manner, text
 
 
 def _shape(text: str) -> str:
@@ -88,6 +96,6 @@ def _shapes(lines: list[str]) -> frozenset[str]:
         if 'File "' not in line or not (found := _FRAME.match(line)):
             continue
         pre = found["pre"]
-        if not _one(pre + " x", frozenset())[1].strip().startswith("x") and len(pre) <= 80:  # noqa: PLR2004
+        if "Traceback" not in pre and bare(f"{pre} x").strip() != "x":
             seen[_shape(pre)] += 1
     return frozenset(shape for shape, _ in seen.most_common(8))

@@ -1,29 +1,73 @@
-"""Find error messages and telling warnings in a text, whatever stands around them."""
+"""Find error messages and telling warnings in a text, whatever stands around them; tracebacks first."""
 
-import re
+from collections.abc import Sequence
 
 from tunedoctor.facts import Errors, ErrorText, Fact
+from tunedoctor.readers.dress import Said, undressed
+from tunedoctor.readers.message import LOOK_UP, TYPE, message
+from tunedoctor.readers.signs import states_a_fault
+from tunedoctor.readers.tracebacks import tracebacks
+from tunedoctor.readers.unwrap import wrapped
 
 MOST = 200
 """Messages that are kept: the first and the last of a longer log."""
-
-_SIGN = re.compile(
-    r"(?:[A-Za-z_.]*(?:Error|Exception|Warning|Interrupt)\b.{0,40}[:(]|\berror\b|\bfailed\b|\bfailure\b"
-    r"|cannot open shared object|undefined symbol|not compatible with|No such file"
-    r"|cuda capabilit|arch_list|is too old|current device\s*:|requires the .{1,60} library|WinError \d"
-    r"|from versions:|found version \d|no kernel image|core dumped|^Killed|Segmentation fault|Bus error)",
-    re.IGNORECASE,
-)
-_PREFIX = re.compile(r"^\s*(?:\[[^\]\n]{1,40}\]:?\s*|[|│]\s*)+")
+_LONGEST = 2000
+"""Characters of a line."""
 
 
 def read(lines: list[str]) -> list[Fact]:
-    """Return one Errors fact with the lines that state a fault; nothing where there are none."""
-    found: list[ErrorText] = []
-    for number, line in enumerate(lines, 1):
-        text = _PREFIX.sub("", line[:2000]).strip()
-        if text and _SIGN.search(text):
-            found.append(ErrorText(text=text, where=f"line {number}"))
+    """Return one Errors fact in the order of the text; nothing where no fault is stated. Never raises."""
+    said = undressed(lines)
+    traces = tracebacks(said)
+    known = {line for error in traces.errors for line in error.text.splitlines()}
+    once: dict[str, ErrorText] = {}
+    for error in _bare(said, traces.taken):
+        if error.text not in known:
+            once.setdefault(error.text, error)
+    found = sorted((*traces.errors, *once.values()), key=lambda error: int(error.where[5:]))
     if len(found) > MOST:
         found = found[: MOST // 2] + found[-MOST // 2 :]
     return [Errors(errors=tuple(found))] if found else []
+
+
+def _bare(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
+    """Return the lines that state a fault outside of tracebacks, each with what belongs to it."""
+    streams: dict[str, list[Said]] = {}
+    for one in said:
+        streams.setdefault(one.stream, []).append(one)
+    return [error for stream in streams.values() for error in _of_one(stream, taken)]
+
+
+def _of_one(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
+    found: list[ErrorText] = []
+    at = 0
+    while at < len(said):
+        one, text = said[at], said[at].text[:_LONGEST].strip()
+        if not text or one.number in taken or not states_a_fault(text):
+            at += 1
+            continue
+        kind = TYPE.match(text)
+        start = at
+        if kind or text.endswith(LOOK_UP):
+            text, at = message(said, at)
+        else:
+            text, at = _sentence(said, at)
+        if start and text[0].islower() and not kind and wrapped(said[start - 1].text, one.text):
+            before = said[start - 1].text.strip()
+            text = text if states_a_fault(before) else f"{before} {text}"
+        found.append(
+            ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")
+        )
+    return found
+
+
+def _sentence(said: Sequence[Said], at: int) -> tuple[str, int]:
+    """Return a line and what a width broke off from it."""
+    whole = said[at].text[:_LONGEST].strip()
+    last = said[at].text.rstrip()
+    at += 1
+    while at < len(said) and wrapped(last, said[at].text) and len(whole) < _LONGEST:
+        last = said[at].text.rstrip()
+        whole += f" {last.strip()}"
+        at += 1
+    return whole, at

@@ -12,7 +12,7 @@ STARTS = re.compile(
     r"\s*(?:File \"|Traceback|During handling|The above exception|[-*•#$>+|│╭╰]|\[(?:pip3?|conda|rank\d)"
     r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
     r"|(?:ERROR|WARNING|INFO|DEBUG|error|warning|note|hint)\b|[A-Za-z][\w .()/+-]{1,50}(?::|={1,2})(?:\s|\d|$)"
-    r"|[\w.-]{1,60}\s{2,}\S|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>)"
+    r"|[\w.-]{1,60}\s{2,}\S|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>|\d{1,6} \|)"
 )
 """How a line begins that continues none."""
 _TABLE = re.compile(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
@@ -47,7 +47,7 @@ def wrapped(before: str, after: str) -> bool:
         and not STARTS.match(after)
         and not _TABLE.match(after)
         and len(before) + 1 + len(after.split(None, 1)[0]) > NARROWEST
-        and before[-1] not in ".!?:;"
+        and before[-1] not in ".!?:;)"
     )
 
 

@@ -1,0 +1,85 @@
+"""Read one line of a traceback: a place in the code, in the layouts of Python, notebooks, Rich and pytest."""
+
+import re
+
+from tunedoctor.facts import Frame
+
+PLAIN = re.compile(
+    r'(?P<indent>\s*)File "?(?P<file>[^"\n]{1,400}?)"?, line (?P<line>\d{1,7})(?:,? in (?P<function>.{1,200}))?\s*$'
+)
+"""Python's own; faulthandler writes no comma before `in`."""
+_PATH = r"(?:~|[A-Za-z]:)?[\w.<>@+ \\/~-]{0,300}[\w>]"
+_NOTEBOOK = (
+    re.compile(
+        r"(?:Cell|Input) In ?\[(?P<cell>\d{0,5}| |\*)\],? "
+        r"(?:line (?P<line>\d{1,6})|in (?P<function>.{1,200}))\s*(?:\(.{0,80}\))?$"
+    ),
+    re.compile(rf"File (?P<file>{_PATH}):(?P<line>\d{{1,7}})(?:, in (?P<function>.{{1,400}}))?$"),
+    re.compile(
+        r"(?P<file><ipython-input-[\w-]{1,60}>|/tmp/ipykernel_\d{1,9}/\d{1,12}\.py) in (?P<function>.{1,200})$"
+    ),
+    re.compile(
+        rf"\[?(?P<file>(?:~|/|[A-Za-z]:\\){_PATH}\.(?:py|pyx|so|pyd))"
+        r"(?:\]\([^)\n]{1,80}\))? in (?P<function>.{1,400})$"
+    ),
+)
+_RICH = re.compile(
+    rf"(?P<file>{_PATH}\.(?:py|pyx)|<\w{{1,40}}>):(?P<line>\d{{1,7}}) in (?P<function>.{{1,200}})$"
+)
+_PYTEST = re.compile(
+    rf"(?P<file>{_PATH}\.(?:py|pyx)):(?P<line>\d{{1,7}}): (?:in (?P<function>.{{1,200}})|(?P<type>[\w.]{{2,80}}))$"
+)
+ARROW = re.compile(r"\s{0,8}(?:-{1,6}>|❱|>)\s{0,6}(?P<line>\d{1,7})(?:\s(?P<code>.*))?$")
+"""The line of code that stands in the traceback, marked."""
+NUMBERED = re.compile(r"\s{0,12}\d{1,7}(?:\s|$)")
+
+
+def plain(text: str) -> Frame | None:
+    """Return the frame of a line as Python prints it."""
+    found = PLAIN.match(text) if "File " in text and ", line " in text else None
+    if not found:
+        return None
+    return Frame(
+        file=found["file"], line=int(found["line"]), function=(found["function"] or "").strip()
+    )
+
+
+def notebook(text: str) -> Frame | None:
+    """Return the frame of a line as IPython prints it."""
+    line = text.strip()
+    if " in " not in line and ", line " not in line and not line.startswith("File "):
+        return None
+    for pattern in _NOTEBOOK:
+        if found := pattern.match(line):
+            groups = found.groupdict()
+            number = groups.get("line")
+            return Frame(
+                file=groups.get("file") or f"In[{groups.get('cell') or ''}]",
+                line=int(number) if number else None,
+                function=_name(groups.get("function")),
+            )
+    return None
+
+
+def rich(text: str) -> Frame | None:
+    """Return the frame of a line as Rich prints it inside a box."""
+    found = _RICH.match(text.strip()) if " in " in text else None
+    return (
+        Frame(file=found["file"], line=int(found["line"]), function=found["function"])
+        if found
+        else None
+    )
+
+
+def pytest(text: str) -> Frame | None:
+    """Return the frame of a line as pytest prints it."""
+    found = _PYTEST.match(text.strip()) if ": " in text else None
+    return (
+        Frame(file=found["file"], line=int(found["line"]), function=_name(found["function"]))
+        if found
+        else None
+    )
+
+
+def _name(function: str | None) -> str:
+    return (function or "").split("(")[0].strip() or (function or "")
