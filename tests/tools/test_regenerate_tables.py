@@ -1,0 +1,143 @@
+import copy
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from refresh.pages import Index, torch_files
+
+from tunedoctor.tables.load import shipped
+
+TOOL = Path(__file__).parents[2] / "tools" / "regenerate_tables.py"
+pytestmark = pytest.mark.skipif(not TOOL.exists(), reason="not a checkout: the tools are not here")
+CUDA = {family: ["cu130", "cu132"] for family in ("linux_x86_64", "linux_aarch64", "win_amd64")}
+
+
+def _run(*argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
+    ended = subprocess.run(
+        [sys.executable, str(TOOL), *argv],
+        capture_output=True,
+        text=True,
+        env={**clean, **env},
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    file = tmp_path / "torch_wheels.json"
+    file.write_text(json.dumps(shipped("torch_wheels")), encoding="utf-8")
+    return file
+
+
+def _serve(index: Index, table: Any, **new: Any) -> None:
+    index.of_table(table)
+    files = [f for v, row in table["releases"]["items"].items() for f in torch_files(v, row)]
+    for version, row in new.items():
+        files += torch_files(version.removeprefix("v").replace("_", "."), row)
+    index.put("torch", files)
+
+
+def _ask(index: Index, place: Path, *argv: str) -> "subprocess.CompletedProcess[str]":
+    return _run(
+        "--table", str(place), "--index", index.url, *argv, PIP_INDEX_URL=f"{index.default}none/"
+    )
+
+
+def test_a_new_release_is_written_and_told(index: Index, table: Any, place: Path) -> None:
+    row = {**table["releases"]["items"]["2.15.0"], "unverified": [], "cuda": CUDA}
+    _serve(index, table, v2_16_0=row)
+    before = place.read_bytes()
+    ended = _ask(index, place, "--dry-run")
+    assert ended.returncode == 0, ended.stderr
+    assert "+ releases.items.2.16.0.cuda.win_amd64 cu132" in ended.stdout.splitlines()
+    assert not [line for line in ended.stdout.splitlines() if line.startswith("-")]
+    assert place.read_bytes() == before
+    assert _ask(index, place).returncode == 0
+    new = json.loads(place.read_text(encoding="utf-8"))
+    assert new["releases"]["items"]["2.16.0"]["cuda"] == CUDA
+    assert new["as_of"] == new["releases"]["as_of"] > table["as_of"]
+    assert "index_pages" in new["sources"]
+    assert "index_pages" in new["releases"]["source"]
+    assert new["pytorch_index"]["files"]["torch"] > 1000
+    again = _ask(index, place)
+    assert (again.returncode, again.stdout.count("+ ")) == (0, 0)
+
+
+def test_a_page_with_fewer_files_is_refused(index: Index, table: Any, place: Path) -> None:
+    index.of_table(table)
+    index.put("torch", torch_files("2.15.0", table["releases"]["items"]["2.15.0"]))
+    before = place.read_bytes()
+    ended = _ask(index, place)
+    assert ended.returncode == 2
+    assert "are known: refused" in ended.stderr
+    assert place.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        (("releases", "items", "2.9.1"), "releases.items.2.9.1"),
+        (
+            ("releases", "items", "2.9.1", "cuda", "win_amd64", 0),
+            "releases.items.2.9.1.cuda.win_amd64 cu126",
+        ),
+        (
+            ("releases", "items", "2.9.1", "pypi_wheels", "win_amd64", "win_amd64", 0),
+            "releases.items.2.9.1.pypi_wheels.win_amd64.win_amd64 3.10",
+        ),
+        (("archs", "by_release", "2.9.1", "win_amd64"), "archs.by_release.2.9.1.win_amd64"),
+        (("archs", "sets", "T", 0), "archs.sets.T 75"),
+    ],
+)
+def test_a_table_that_drops_a_row_is_refused(
+    place: Path, tmp_path: Path, path: tuple[Any, ...], named: str
+) -> None:
+    candidate = copy.deepcopy(shipped("torch_wheels"))
+    where = candidate
+    for step in path[:-1]:
+        where = where[step]
+    del where[path[-1]]
+    file = tmp_path / "candidate.json"
+    file.write_text(json.dumps(candidate), encoding="utf-8")
+    before = place.read_bytes()
+    ended = _run("--table", str(place), "--candidate", str(file))
+    assert ended.returncode == 1
+    assert "rows would be dropped" in ended.stderr
+    assert named in [line.strip() for line in ended.stderr.splitlines()]
+    assert place.read_bytes() == before
+
+
+def test_doubts_are_free_to_go(place: Path, tmp_path: Path) -> None:
+    candidate = copy.deepcopy(shipped("torch_wheels"))
+    candidate["releases"]["items"]["2.15.0"]["unverified"] = []
+    file = tmp_path / "candidate.json"
+    file.write_text(json.dumps(candidate), encoding="utf-8")
+    assert _run("--table", str(place), "--candidate", str(file)).returncode == 0
+    assert json.loads(place.read_text(encoding="utf-8")) == candidate
+
+
+def test_what_can_not_be_read_is_told(place: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text("{")
+    for argv in (("--candidate", str(bad)), ("--candidate", str(tmp_path / "none.json"))):
+        assert _run("--table", str(place), *argv).returncode == 2
+    assert "DOCTOR_OFFLINE" in _run("--table", str(place), DOCTOR_OFFLINE="1").stderr
+
+
+def test_the_shipped_table_is_the_one_that_is_written() -> None:
+    spec = importlib.util.spec_from_file_location("regenerate_tables", TOOL)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert json.loads(module.TABLE.read_text(encoding="utf-8")) == shipped("torch_wheels")
+    assert module.lost(shipped("torch_wheels"), shipped("torch_wheels")) == []

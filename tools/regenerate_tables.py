@@ -1,0 +1,146 @@
+"""Write the shipped wheel table anew: with what the indexes say now, or from a table that somebody made.
+
+    python tools/regenerate_tables.py                      # asks PyTorch's wheel index
+    python tools/regenerate_tables.py --dry-run            # prints what would change
+    python tools/regenerate_tables.py --candidate FILE     # takes FILE, if it drops nothing
+
+Prints each row that changes. A table that lacks a release, variant, Python, platform tag or list of code of the one
+that is there is refused: exit 1, and what it would drop is named. Exit 2: an index or a file can't be read.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tunedoctor.probes.installer_config import pip_settings, places_for, together, uv_settings
+from tunedoctor.refresh.ask import RefusedError, ask
+from tunedoctor.refresh.fetch import FetchError, Limits
+from tunedoctor.refresh.indexes import indexes, offline
+from tunedoctor.refresh.merge import MergeError, merged
+from tunedoctor.tables.updated import UpdatedError, laid_over
+
+TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "torch_wheels.json"
+SOURCE = "index_pages"
+KEPT = (
+    "releases.items",
+    "archs.by_release",
+    "archs.sets",
+    "cuda.variant_native_driver",
+    "rocm.index_by_release",
+)
+"""Parts of the table in which nothing is dropped, however deep it stands; doubts (`unverified`) are free to go."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Regenerate the table; returns the exit code."""
+    options = _options().parse_args(argv)
+    try:
+        old = json.loads(options.table.read_text(encoding="utf-8"))
+        if options.candidate:
+            new, notes = json.loads(options.candidate.read_text(encoding="utf-8")), []
+        else:
+            new, notes = _asked(old, options.index)
+    except (OSError, ValueError, FetchError, RefusedError, MergeError, UpdatedError) as error:
+        sys.stderr.write(f"regenerate_tables: {error}\n")
+        return 2
+    dropped = lost(old, new)
+    for line in (*changes(old, new), *notes):
+        sys.stdout.write(f"{line}\n")
+    if dropped:
+        sys.stderr.write(f"regenerate_tables: refused, {len(dropped)} rows would be dropped:\n")
+        sys.stderr.writelines(f"  {one}\n" for one in dropped)
+        return 1
+    if not options.dry_run:
+        part = options.table.with_suffix(".part")
+        part.write_text(json.dumps(new, indent=1, ensure_ascii=False), encoding="utf-8")
+        part.replace(options.table)
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--table", type=Path, default=TABLE, help="the table to write anew")
+    parser.add_argument(
+        "--candidate", type=Path, help="a table to take instead of asking the index"
+    )
+    parser.add_argument("--index", default="", help="a mirror of PyTorch's wheel index")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing")
+    return parser
+
+
+def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tables
+    """Return the table with what the indexes say, and what they did not tell."""
+    home = os.path.expanduser("~")  # noqa: PTH111
+    places = places_for(sys.platform, os.environ, home, sys.prefix)
+    settings = together(
+        [*pip_settings(places.pip, os.environ), *uv_settings(places.uv, None, os.environ)]
+    ).settings
+    if says := offline(settings, os.environ):
+        msg = f"{says} says that no network is to be asked"
+        raise FetchError(msg)
+    said = ask(indexes(index, settings), old, Limits())
+    today = datetime.now(UTC).date().isoformat()
+    result = merged(old, old, said.seen, said.learned, said.files, today)
+    new = laid_over(old, result.overlay)
+    what = f"pages of the wheel index and metadata of wheels: {', '.join(said.sources)}, read on {today}"
+    new = {**new, "sources": {**old["sources"], SOURCE: what}}
+    for part in ("releases", "archs"):
+        new[part] = {**new[part], "as_of": today}
+        if SOURCE not in new[part]["source"]:
+            new[part]["source"] = [*new[part]["source"], SOURCE]
+    notes = [f"? left out: {one}" for one in result.left_out]
+    notes += [f"? not told: {one}" for one in said.untold]
+    notes += [f"? kept, though the index does not name it: {one}" for one in result.kept]
+    return new, notes
+
+
+def lost(old: Any, new: Any) -> list[str]:  # noqa: ANN401  tables
+    """Return what the new table lacks of the old one, by its place: "releases.items.2.9.1.cuda.win_amd64 cu126"."""
+    after = _leaves(new)
+    return [
+        f"{place} {value}".rstrip() for place, value in _leaves(old) if (place, value) not in after
+    ]
+
+
+def changes(old: Any, new: Any) -> list[str]:  # noqa: ANN401  tables
+    """Return a line for each row that differs: "+ place value" and "- place value"."""
+    before, after = _leaves(old), _leaves(new)
+    lines = [
+        f"- {place} {value}".rstrip() for place, value in before if (place, value) not in after
+    ]
+    return lines + [
+        f"+ {place} {value}".rstrip() for place, value in after if (place, value) not in before
+    ]
+
+
+def _leaves(table: Any) -> dict[tuple[str, str], None]:  # noqa: ANN401
+    found: dict[tuple[str, str], None] = {}
+    for part in KEPT:
+        value = table
+        for name in part.split("."):
+            value = value.get(name, {}) if isinstance(value, dict) else {}
+        found.update(dict.fromkeys(_below(part, value)))
+    return found
+
+
+def _below(place: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    """Yield (place, value) of lists, and (place, "") of what holds others. Single values change: they name no row."""
+    if isinstance(value, dict):
+        yield place, ""
+        for name, one in value.items():
+            if name != "unverified":
+                yield from _below(f"{place}.{name}", one)
+    elif isinstance(value, list):
+        for one in value:
+            yield place, str(one)
+    else:
+        yield place, ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
