@@ -57,6 +57,14 @@ def test_hashes_come_when_asked_for(index: Index) -> None:
     assert [pin.version for pin in answer.pins] == ["2.4.6"]
 
 
+def test_what_is_excluded_is_taken_for_met(index: Index) -> None:
+    answer = resolve(ASK._replace(excluded=("tokenizers", "numpy")))
+    assert isinstance(answer, Solved)
+    names = {pin.name for pin in answer.pins}
+    assert "transformers" in names
+    assert not names & {"tokenizers", "numpy"}
+
+
 def test_a_package_that_nobody_has_is_no_solution(index: Index) -> None:
     assert isinstance(resolve(ASK._replace(requirements=("no-such-library",))), NoSolution)
 

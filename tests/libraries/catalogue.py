@@ -108,6 +108,8 @@ RELEASES = (
         ),
     ),
     Release("bitsandbytes", "0.50.2", "2026-10-01", ("torch>=2.4,<3", "numpy>=1.17"), "", _LINUX),
+    Release("flash-attn", "2.8.3", "2025-08-15", ("torch", "einops"), "", "cp27-cp27m-win32"),
+    Release("einops", "0.8.2", "2025-09-01"),
     Release("torchao", "0.12.0", "2025-07-17"),
     Release("torchao", "0.16.0", "2026-02-10"),
     Release("torchao", "0.18.0", "2026-08-03"),

@@ -234,6 +234,38 @@ def test_a_companion_of_another_torch_is_changed_and_torch_is_not(index: Index) 
     )
 
 
+BASE = ("transformers==5.13.1", "tokenizers==0.22.2", "huggingface-hub==1.33.0")
+
+
+def test_what_was_built_here_is_left_alone(index: Index) -> None:
+    there = packages(*WHOLE, *BASE, "flash-attn==2.8.3+cu13torch2.14", "einops==0.8.2")
+    answer = asked("trl", there=there, torch=CU130)
+    assert "flash-attn" not in held(answer)
+    assert not moved(answer)
+    fresh = asked("flash-attn")
+    assert fresh.verdict == "none"
+    assert "flash-attn 2.8.3 has no wheel" in fresh.why or "flash-attn has no wheel" in fresh.why
+
+
+def test_a_torch_newer_than_the_table_is_kept(index: Index) -> None:
+    nightly = TorchBuild(
+        version="2.99.0.dev20301101+cu140", cuda="14.0", accelerator="cuda", variant="cu140"
+    )
+    there = packages("torch==2.99.0.dev20301101+cu140", *WHOLE[1:], *BASE)
+    answer = asked(there=there, torch=nightly)
+    assert held(answer)["torch"] == "2.99.0.dev20301101"
+    assert not answer.changed
+    answer = asked("trl", there=there, torch=nightly)
+    assert "torch==2.99.0.dev20301101" in answer.commands.pip[0]
+    assert "torch" not in moved(answer)
+
+
+def test_an_install_from_a_commit_stays(index: Index) -> None:
+    there = packages(*WHOLE, *BASE[1:], "transformers==5.25.0.dev0")
+    answer = asked("trl", there=there, torch=CU130)
+    assert "transformers" not in moved(answer)
+
+
 def test_a_machine_without_a_build_has_no_set(index: Index) -> None:
     answer = asked(machine=Machine(platform="linux", arch="riscv64", python="3.12"))
     assert answer.verdict == "none"

@@ -30,6 +30,8 @@ class Question(NamedTuple):
     constraints: tuple[str, ...] = ()
     preferred: tuple[str, ...] = ()
     """Pins that uv keeps where it can, as those of an existing output file."""
+    excluded: tuple[str, ...] = ()
+    """Names that are taken for met wherever they are required."""
     python: str = ""
     """"3.12"; "" for that of `interpreter`."""
     platform: str = ""
@@ -100,6 +102,7 @@ def resolve(question: Question, *, uv: str | None = None, seconds: float = SECON
         out = place / ("pylock.toml" if question.dated else "out.txt")
         (place / "in.txt").write_text(_lines(question.requirements), encoding="utf-8")
         (place / "constraints.txt").write_text(_lines(question.constraints), encoding="utf-8")
+        (place / "excludes.txt").write_text(_lines(question.excluded), encoding="utf-8")
         if question.preferred:
             out.write_text(_lines(question.preferred), encoding="utf-8")
         ended = run(
@@ -151,6 +154,7 @@ def _arguments(question: Question, out: str) -> list[str]:
         argv += ["--python-platform", question.platform]
     if question.index_url:
         argv += ["--default-index", question.index_url]
+    argv += ["--excludes", "excludes.txt"] if question.excluded else []
     argv += ["--offline"] if question.offline else []
     argv += ["--generate-hashes"] if question.hashes else []
     argv += [] if question.dependencies else ["--no-deps"]

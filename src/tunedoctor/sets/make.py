@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.explain import blamed, sentence, without_wheels
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question
 from tunedoctor.sets.ages import Ages, ages
 from tunedoctor.sets.answer import Answer, SetTorch
 from tunedoctor.sets.change import changes
@@ -21,13 +21,13 @@ from tunedoctor.sets.search import Clash, Found, Task, search
 from tunedoctor.sets.task import task_of
 from tunedoctor.sets.torch_pick import NoTorch, TorchPick, torch_pick
 from tunedoctor.sets.truths import named
-from tunedoctor.sets.wanted import OPTIONAL, PAIRED, Wanted
+from tunedoctor.sets.wanted import OPTIONAL, PAIRED, Wanted, put_outside
 from tunedoctor.wheels.machine import Machine
 
 Resolve = Callable[[Question], Outcome]
 
-_OTHER_TORCHES = 3
-"""How many older releases of torch are tried where the libraries exclude the first."""
+_TRIES = 8
+"""Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""
 
 
 class Here(NamedTuple):
@@ -58,6 +58,7 @@ def make(here: Here, resolve: Resolve) -> Made:
     machine, want = here.machine, here.want
     question = Question(
         requirements=(),
+        excluded=want.own,
         python=python_of(machine),
         platform=uv_platform(machine),
         macos=macos_target(machine),
@@ -79,15 +80,21 @@ def make(here: Here, resolve: Resolve) -> Made:
 
     clash = Clash("", "")
     dropped: dict[str, str] = {}
-    for _ in range(_OTHER_TORCHES + len(OPTIONAL) + 1):
+    for _ in range(_TRIES):
         task = task_of(want, torch, here.torch, question, frozenset(dropped))
         found = search(task, resolve, known)
         if isinstance(found, Found):
-            return Made(_answer(here, torch, found, dropped), question, found, torch)
+            found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
+            made = _answer(here._replace(want=want), torch, found, dropped)
+            return Made(made, question, found, torch)
         if isinstance(found, Failed):
             return Made(_unknown(here, found), question)
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
+            continue
+        if own := _left_alone(found, want):
+            # the clash is about what it takes to build it here, and here it is built
+            want = put_outside(want, own)
             continue
         clash = clash if clash.why else found
         older = _torch_of(here, task, f"<{torch.version}", resolve)
@@ -106,6 +113,17 @@ def _droppable(clash: Clash, want: Wanted, dropped: Iterable[str]) -> str:
         return ""
     free = OPTIONAL & set(clash.names) - set(dropped) - set(want.asked)
     return min(free, default="")
+
+
+def _real(pin: Pin, torch: TorchPick) -> Pin:
+    """Put the build that is there in the place of the release that stood in for it."""
+    return pin._replace(version=torch.version) if pin.name == "torch" else pin
+
+
+def _left_alone(clash: Clash, want: Wanted) -> str:
+    """Return an installed package that has no wheel for this platform, as flash-attn: it was built where it is."""
+    missing = [n for n in without_wheels(clash.text) if n in want.installed and n in want.roots]
+    return next((n for n in missing if n != "torch" and n not in want.asked), "")
 
 
 def _torch_of(here: Here, task: Task, range_: str, resolve: Resolve) -> TorchPick | Clash | None:

@@ -19,7 +19,7 @@ def task_of(
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n not in dropped and n != "torch"]
     lowest = floors()
-    needs = [f"torch=={torch.version}"]
+    needs = [f"torch=={torch.stand_in or torch.version}"]
     for name in roots:
         floor = "" if want.asked.get(name) else lowest.get(name, "")
         have = pep440(want.installed.get(name, ""))

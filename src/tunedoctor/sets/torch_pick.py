@@ -6,9 +6,11 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.facts import TorchBuild
+from tunedoctor.versions import pep440, within
 from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.matrix import allowed, releases
 
 
 class TorchPick(NamedTuple):
@@ -25,6 +27,8 @@ class TorchPick(NamedTuple):
     """URL of the wheel index, "" for the default one."""
     kept: bool = False
     why: str = ""
+    stand_in: str = ""
+    """Release whose metadata stand in for those of a build that no index has: a nightly, a vendor's own."""
 
     @property
     def label(self) -> str:
@@ -54,6 +58,9 @@ def torch_pick(
         variant = installed.variant or installed.version.partition("+")[2]
         label = f"+{variant}" if re.fullmatch(r"cu\d+|rocm[\d.]+|xpu|cpu", variant) else ""
         same = _of(choose(replace(machine, torch=_joined(asked, f"=={release}{label}"))))
+        if not allowed(f"=={release}") and (not asked or within(release, asked)):
+            # newer than the table, or a build of its own: nothing is known against it
+            return TorchPick(release, variant, kept=True, stand_in=_nearest(release))
         best = _of(choose(replace(machine, torch=asked)))
         idle = variant == "cpu" and isinstance(best, TorchPick) and best.variant != "cpu"
         if isinstance(same, TorchPick) and not idle:
@@ -62,6 +69,14 @@ def torch_pick(
         if isinstance(other, TorchPick):
             return other
     return _of(choose(replace(machine, torch=_joined(machine.torch, asked))))
+
+
+def _nearest(version: str) -> str:
+    """Return the newest release of the table that is no newer than a version; the oldest one where none is."""
+    have = pep440(version)
+    known = releases()
+    fits = (one for one in known if have is not None and one.parsed <= have)
+    return next(fits, known[-1]).version
 
 
 def _joined(*ranges: str) -> str:

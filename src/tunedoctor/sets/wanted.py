@@ -45,6 +45,10 @@ class Wanted(NamedTuple):
     """What installed packages outside the set require of those inside, as constraints."""
     owners: tuple[str, ...] = ()
     """Who requires it."""
+    needs: dict[str, tuple[str, ...]] = {}
+    """Installed package -> what it requires of others that are there, and gets."""
+    own: tuple[str, ...] = ()
+    """Editable installs and those of a commit: no index has them, so they stay and are taken for met."""
 
     @property
     def fresh(self) -> bool:
@@ -82,19 +86,62 @@ def wanted(
     interpreter: Interpreter | None = None,
     host: Host | None = None,
 ) -> Wanted:
-    """Return what the set is to hold. What is editable or has no readable version stands outside of it."""
+    """Return what the set is to hold. What no index has stands outside of it."""
     there = [d for d in (packages.distributions if packages else ()) if pep440(d.version)]
+    environment = tuple(marker_environment(interpreter, host).items())
     installed = {d.name: public(d.version) for d in there}
-    inside = {d.name for d in there if d.name in _ABOUT and not d.editable}
-    fresh = Wanted((), {}, installed).fresh
-    base = CORE if fresh else ESSENTIAL
+    own = {d.name for d in there if _own(d) and d.name != "torch"} - set(asked)
+    inside = {d.name for d in there if d.name in _ABOUT and d.name not in own}
+    base = CORE if Wanted((), {}, installed).fresh else ESSENTIAL
     brought = {other for names in STAND_INS.values() for other in names}
     roots = tuple(
-        dict.fromkeys((*base, *sorted(n for n in inside if n not in brought), *sorted(asked)))
+        dict.fromkeys(
+            name
+            for name in (*base, *sorted(n for n in inside if n not in brought), *sorted(asked))
+            if name not in own
+        )
     )
-    reached = _reached(roots, there, interpreter, host)
-    outside, owners = _outside(reached, there, installed, interpreter, host)
-    return Wanted(roots, dict(asked), installed, outside, owners)
+    reached = _reached(roots, there, environment)
+    needs = {d.name: _needs(d, installed, environment) for d in there}
+    aside = [d for d in there if d.name in own or d.name not in reached]
+    lines = [line for d in aside for line in needs[d.name] if _named(line) in reached]
+    owners = [
+        f"{d.name} {d.version}" for d in aside if any(_named(n) in reached for n in needs[d.name])
+    ]
+    return Wanted(
+        roots, dict(asked), installed, tuple(lines), tuple(owners), needs, tuple(sorted(own))
+    )
+
+
+def put_outside(want: Wanted, name: str) -> Wanted:
+    """Return the question with an installed package left as it is: it isn't resolved, and what it requires holds."""
+    owner = f"{name} {want.installed[name]}"
+    return want._replace(
+        roots=tuple(n for n in want.roots if n != name),
+        outside=(*want.outside, *want.needs.get(name, ())),
+        owners=(*want.owners, owner),
+    )
+
+
+def _own(one: Distribution) -> bool:
+    """Tell an install that no index has: editable, or of a commit. It stays as it is."""
+    version = pep440(one.version)
+    return one.editable or (version is not None and version.is_devrelease)
+
+
+def _needs(
+    owner: Distribution, installed: Mapping[str, str], environment: tuple[tuple[str, str], ...]
+) -> tuple[str, ...]:
+    """Return what is required and met, as constraints. What does not hold today is not asked for."""
+    return tuple(
+        f"{name}{specifier}"
+        for name, specifier in requirements(owner.requires, environment)
+        if specifier and name in installed and within(installed[name], specifier)
+    )
+
+
+def _named(line: str) -> str:
+    return re.split(r"[<>=!~]", line, maxsplit=1)[0]
 
 
 def public(version: str) -> str:
@@ -113,14 +160,10 @@ def with_torch(name: str) -> bool:
 
 
 def _reached(
-    roots: Iterable[str],
-    there: list[Distribution],
-    interpreter: Interpreter | None,
-    host: Host | None,
+    roots: Iterable[str], there: list[Distribution], environment: tuple[tuple[str, str], ...]
 ) -> set[str]:
     """Return the roots and what they require, as installed."""
     by_name = {d.name: d for d in there}
-    environment = tuple(marker_environment(interpreter, host).items())
     found: set[str] = set()
     todo = list(roots)
     while todo:
@@ -128,28 +171,6 @@ def _reached(
         if name not in found:
             found.add(name)
             owner = by_name.get(name)
-            if owner is not None and not owner.editable:
+            if owner is not None and not _own(owner):
                 todo += [other for other, _ in requirements(owner.requires, environment)]
     return found
-
-
-def _outside(
-    reached: set[str],
-    there: list[Distribution],
-    installed: Mapping[str, str],
-    interpreter: Interpreter | None,
-    host: Host | None,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what stands outside requires of the set. What does not hold today is not asked for either."""
-    environment = tuple(marker_environment(interpreter, host).items())
-    lines: list[str] = []
-    owners: list[str] = []
-    for owner in there:
-        if owner.name in reached and not owner.editable:
-            continue
-        for name, specifier in requirements(owner.requires, environment):
-            version = installed.get(name)
-            if name in reached and version and specifier and within(version, specifier):
-                lines.append(f"{name}{specifier}")
-                owners.append(f"{owner.name} {owner.version}")
-    return tuple(lines), tuple(dict.fromkeys(owners))
