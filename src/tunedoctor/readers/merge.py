@@ -9,13 +9,17 @@ from tunedoctor.facts import (
     Environment,
     Errors,
     Fact,
+    IndexAnswer,
+    Interpreter,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
     Runtime,
+    TorchBuild,
     Typed,
     Wanted,
 )
+from tunedoctor.versions import release
 
 F = TypeVar("F", bound=Fact)
 
@@ -32,6 +36,15 @@ _NOTHING: tuple[object, ...] = (
     {},
 )
 """What fields hold where a text told nothing, or only the family of a system."""
+
+
+_ONE_LIST: dict[type[Fact], str] = {
+    Errors: "errors",
+    IndexAnswer: "refusals",
+    Typed: "commands",
+    Wanted: "requirements",
+}
+"""Kinds that hold nothing but a list, and its name: what both tell stands in it once."""
 
 
 def merged(one: F, other: F) -> F:
@@ -62,12 +75,14 @@ def _special(one: F, other: F) -> F | None:
         result = _packages(one, other)
     elif isinstance(one, Environment) and isinstance(other, Environment):
         result = Environment(variables={**other.variables, **one.variables})
-    elif isinstance(one, Errors) and isinstance(other, Errors):
-        result = Errors(errors=(*one.errors, *other.errors))
-    elif isinstance(one, Typed) and isinstance(other, Typed):
-        result = Typed(commands=(*one.commands, *other.commands))
-    elif isinstance(one, Wanted) and isinstance(other, Wanted):
-        result = Wanted(requirements=(*one.requirements, *other.requirements))
+    elif type(one) in _ONE_LIST:
+        name = _ONE_LIST[type(one)]
+        both = dict.fromkeys((*getattr(one, name), *getattr(other, name)))
+        result = msgspec.structs.replace(one, **{name: tuple(both)})
+    elif isinstance(one, TorchBuild | Interpreter) and isinstance(other, TorchBuild | Interpreter):
+        # two builds, or two interpreters, in one text: parts of one are not true of the other
+        same = release(one.version)[:2] == release(other.version)[:2]
+        result = filled(one, other) if same or not one.version else one
     elif isinstance(one, NvidiaGpus) and isinstance(other, NvidiaGpus):
         result = max(one, other, key=_known)
     elif isinstance(one, NvidiaDriver) and isinstance(other, NvidiaDriver):

@@ -17,6 +17,7 @@ from tunedoctor.readers.lists.project_files import project_files
 from tunedoctor.readers.lists.rows import tables
 from tunedoctor.readers.lists.shown import shown
 from tunedoctor.readers.lists.torch_told import torch_told
+from tunedoctor.readers.missing import Missing
 
 MOST = 2000
 """Distributions and requirements that are kept of one text."""
@@ -52,7 +53,8 @@ def _without_gaps(lines: list[str]) -> list[str]:
 
 def _facts(told: Told) -> list[Fact]:
     facts: list[Fact] = []
-    state = final_state(told.entries)
+    last = final_state(told.entries)
+    state = {name: one for name, one in last.items() if not one.removed}
     if state or told.broken:
         rows = list(state.items())[:MOST]
         facts.append(
@@ -66,6 +68,8 @@ def _facts(told: Told) -> list[Fact]:
     build = torch_told(state)
     if build is not None:
         facts.append(build)
+    elif "torch" not in state and (told.whole or "torch" in last or "torch" in told.absent):
+        facts.append(Missing(kind="TorchBuild", why="the text tells that torch is not installed"))
     if told.python or told.prefix:
         facts += _interpreter(told)
     if told.wanted:

@@ -7,7 +7,9 @@ from tunedoctor.facts import (
     Absent,
     Container,
     Fact,
+    IndexAnswer,
     NvidiaAnswer,
+    Packages,
     Unknown,
 )
 from tunedoctor.readers import (
@@ -43,6 +45,7 @@ def read_report(text: str) -> Snapshot | None:
         return None
     answers: dict[type[Fact], Answer] = dict.fromkeys(KINDS, NOT_TOLD)
     answers[Container] = Absent(why="the report tells of no container")
+    answers[IndexAnswer] = Absent(why="the report holds no failed install")
     answers[NvidiaAnswer] = Absent(why="the report holds no failure of the NVIDIA tools")
     for fact in facts:
         if isinstance(fact, Missing):
@@ -52,7 +55,17 @@ def read_report(text: str) -> Snapshot | None:
         answers[kind] = fact if not isinstance(before, kind) else merged(before, fact)
     kinds = {kind.__name__: kind for kind in KINDS}
     for fact in facts:
-        if isinstance(fact, Missing) and answers.get(kinds[fact.kind]) is NOT_TOLD:
+        listed = answers.get(Packages)
+        elsewhere = (
+            isinstance(listed, Packages) and listed.get(fact.package)
+            if isinstance(fact, Missing)
+            else None
+        )
+        if (
+            isinstance(fact, Missing)
+            and answers.get(kinds[fact.kind]) is NOT_TOLD
+            and not elsewhere
+        ):
             answers[kinds[fact.kind]] = Absent(why=fact.why)
     return Snapshot(answers)
 
@@ -62,12 +75,12 @@ def _read_smi(lines: list[str]) -> list[Fact]:
 
 
 _READERS: tuple[Reader, ...] = (
+    rocm.read,
+    system.read,
     named_values.read,
     _read_smi,
     messages.read,
     kernel_log.read,
-    rocm.read,
-    system.read,
     package_lists.read,
     installer_messages.read,
 )

@@ -45,6 +45,8 @@ class Told(NamedTuple):
     entries: tuple[Entry, ...] = ()
     wanted: tuple[Requirement, ...] = ()
     broken: tuple[BrokenDistribution, ...] = ()
+    absent: frozenset[str] = frozenset()
+    """Names that were asked for and are not installed."""
     whole: bool = False
     """One of the lists is certainly not cut."""
     python: str = ""
@@ -60,6 +62,7 @@ def together(parts: Iterable[Told]) -> Told:
         entries=tuple(e for one in found for e in one.entries),
         wanted=tuple(dict.fromkeys(w for one in found for w in one.wanted)),
         broken=tuple(dict.fromkeys(b for one in found for b in one.broken)),
+        absent=frozenset(name for one in found for name in one.absent),
         whole=any(one.whole for one in found),
         python=next((one.python for one in found if one.python), ""),
         prefix=next((one.prefix for one in found if one.prefix), ""),
@@ -67,12 +70,12 @@ def together(parts: Iterable[Told]) -> Told:
 
 
 def final_state(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return the last word on each package that is there, by name; requirements told of that version are kept."""
+    """Return the last word on each package, by name, also of those that went; requirements are kept."""
     state: dict[str, Entry] = {}
     for one in sorted(entries, key=lambda e: (not e.weak, e.line)):
         before = state.get(one.name)
         state[one.name] = one if before is None or one.removed else _completed(one, before)
-    return {name: one for name, one in state.items() if not one.removed}
+    return state
 
 
 def _completed(now: Entry, before: Entry) -> Entry:

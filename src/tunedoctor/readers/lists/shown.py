@@ -11,6 +11,7 @@ _FIELD = re.compile(
     r"^\W{0,4}(?P<key>Version|Location|Requires|Required-by|Editable project location|Installer|Summary"
     r"|Home-page|Author|Author-email|License|License-Expression|Metadata-Version):\s*(?P<value>.{0,2000})$"
 )
+_NOT_FOUND = re.compile(rf"Package\(s\) not found: (?P<names>{NAME}(?:, {NAME}){{0,40}})")
 _JSON = re.compile(
     rf'\{{[^{{}}]{{0,400}}?"name"\s{{0,9}}:\s{{0,9}}"(?P<name>{NAME})"(?P<more>[^{{}}]{{0,400}}?)'
     rf'"version"\s{{0,9}}:\s{{0,9}}"(?P<version>{VERSION})"[^{{}}]{{0,600}}\}}'
@@ -29,7 +30,9 @@ _UV_TREE = re.compile(
 def shown(lines: list[str]) -> Told:
     """Return the packages of all such texts in these lines."""
     found = [*_shows(lines), *_json(lines), *_trees(lines), *_uv_trees(lines)]
-    return Told(entries=tuple(found))
+    asked = [m for line in lines if "not found:" in line and (m := _NOT_FOUND.search(line))]
+    absent = frozenset(normalised(name) for m in asked for name in m["names"].split(","))
+    return Told(entries=tuple(found), absent=absent)
 
 
 def _shows(lines: list[str]) -> Iterator[Entry]:
