@@ -45,7 +45,7 @@ MEANS = "the container does not start, so nothing trains"
 @check(
     "container-toolkit-missing",
     "The host has no container toolkit for its GPU",
-    explains=["container-gpu-not-passed", "torch-sees-no-gpu"],
+    explains=["torch-sees-no-gpu"],
 )
 def container_toolkit_missing(
     errors: Errors | Unknown,

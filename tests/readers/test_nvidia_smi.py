@@ -87,7 +87,7 @@ def test_the_header_words_of_610() -> None:
     assert (driver.version, driver.cuda, driver.library) == ("610.57.04", "13.3", "610.57.04")
     one = gpu(own("table_610_rtx2080s"))
     assert one.name == "NVIDIA GeForce RTX 2080 ..."
-    assert one.compute_capability == ""  # the name is cut: several cards begin so
+    assert one.compute_capability == "7.5"  # the name is cut: all cards that begin so share it
     assert one.memory_total == 8192 * MIB
     assert one.slot == "0000:0c:00.0"
     assert [(p.pid, p.name, p.memory) for p in one.processes] == [
@@ -304,17 +304,17 @@ def test_faults_of_a_csv() -> None:
 
 SAMPLES = {
     # file: (driver, CUDA, GPUs, memory of the first in MiB, its compute capability)
-    "nvidia-smi_table_610_rtx2080s.txt": ("610.57.04", "13.3", 1, 8192, ""),
+    "nvidia-smi_table_610_rtx2080s.txt": ("610.57.04", "13.3", 1, 8192, "7.5"),
     "nvidia-smi_version_610.txt": ("610.57.04", "13.3", 0, None, ""),
     "nvidia-smi_version_595.txt": ("595.71.05", "13.2", 0, None, ""),
-    "nvidia-smi_table_595_rtx4080s.txt": ("595.71.05", "13.2", 1, 16376, ""),
+    "nvidia-smi_table_595_rtx4080s.txt": ("595.71.05", "13.2", 1, 16376, "8.9"),
     "nvidia-smi_table_590_h100.txt": ("590.48.01", "13.1", 1, 81559, "9.0"),
     "nvidia-smi_table_590_h100_mig.txt": ("590.48.01", "13.1", 1, 81559, "9.0"),
     "nvidia-smi_table_590_h200_mig_load.txt": ("590.48.01", "13.1", 1, 143771, "9.0"),
     "nvidia-smi_table_590_h200.txt": ("590.48.01", "13.1", 1, 143771, "9.0"),
     "nvidia-smi_table_595_l40s_load.txt": ("595.80", "13.2", 1, 46068, "8.9"),
-    "nvidia-smi_table_win_610.txt": ("610.62", "13.3", 1, 8192, ""),
-    "nvidia-smi_table_win_591.txt": ("591.86", "13.1", 1, 8192, ""),
+    "nvidia-smi_table_win_610.txt": ("610.62", "13.3", 1, 8192, "7.5"),
+    "nvidia-smi_table_win_591.txt": ("591.86", "13.1", 1, 8192, "7.5"),
     "nvidia-smi_list_h100_mig.txt": ("", "", 1, None, "9.0"),
     "nvidia-smi_list_plain.txt": ("", "", 1, None, "7.5"),
     "nvidia-smi_topo_h100.txt": ("", "", 0, None, ""),
@@ -383,6 +383,148 @@ def test_details_of_recorded_outputs() -> None:
     assert [p.pid for p in one.processes] == [21180, 21181, 21198]
     one = gpu(shared("nvidia-smi_table_590_h200_mig_load.txt"))
     assert (one.mig_instances, len(one.processes)) == (5, 3)
+
+
+BROKEN = """\
+| NVIDIA-SMI 550.54.14              Driver Version: 550.54.14      CUDA Version: 12.
+4     |
+|-----------------------------------------+------------------------+----------------
+------+
+|   0  NVIDIA GeForce RTX 4090        Off |   00000000:01:00.0 Off |
+  Off |
+|  0%   43C    P8             12W /  450W |    1182MiB /  24564MiB |      3%      De
+fault |
+"""
+UNEDGED = """\
+NVIDIA-SMI 470.182.03   Driver Version: 470.182.03   CUDA Version: 11.4
+ GPU  Name        Persistence-M| Bus-Id        Disp.A | Volatile Uncorr. ECC
+   0  Tesla P40           Off  | 00000000:03:00.0 Off |                    0
+ N/A   21C    P8     9W / 250W |      0MiB / 22919MiB |      0%      Default
+"""
+
+
+def test_rows_that_a_narrow_terminal_broke() -> None:
+    assert only(NvidiaDriver, BROKEN).cuda == "12.4"
+    one = gpu(BROKEN)
+    assert (one.name, one.memory_total) == ("NVIDIA GeForce RTX 4090", 24564 * MIB)
+
+
+def test_rows_without_their_edges() -> None:
+    one = gpu(UNEDGED)
+    assert (one.name, one.memory_total, one.ecc_uncorrected) == ("Tesla P40", 22919 * MIB, 0)
+
+
+def test_a_head_in_a_markdown_table() -> None:
+    text = "| NVIDIA-SMI 535.104.05 | Driver Version: 535.104.05 | CUDA Version: 12.2 |"
+    assert only(NvidiaDriver, text).version == "535.104.05"
+    assert only(NvidiaDriver, text).cuda == "12.2"
+
+
+@pytest.mark.parametrize(
+    ("name", "capability"),
+    [
+        ("GeForce GTX 108...", "6.1"),
+        ("Tesla V100-SXM2...", "7.0"),
+        ("NVIDIA GeForce RTX 30...", "8.6"),
+        ("NVIDIA GeForce ...", ""),
+    ],
+)
+def test_cut_names_tell_what_all_that_begin_so_share(name: str, capability: str) -> None:
+    text = f"| NVIDIA-SMI 470.1  Driver Version: 470.1 |\n|   0  {name}  Off  | 00000000:01:00.0 Off | N/A |"
+    assert gpu(text).compute_capability == capability
+
+
+def test_a_csv_without_header_goes_by_its_command() -> None:
+    text = (
+        "$ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader\n"
+        "NVIDIA A100-SXM4-80GB, 535.161.08, 81920 MiB\n"
+        "NVIDIA A100-SXM4-80GB, 535.161.08, 81920 MiB\n"
+    )
+    assert [one.memory_total for one in gpus(text)] == [81920 * MIB] * 2
+    assert only(NvidiaDriver, text).version == "535.161.08"
+    single = only(NvidiaDriver, "driver_version\n550.54.15\n550.54.15")
+    assert single.version == "550.54.15"
+    assert not read("driver_version\nsee above")
+
+
+def test_gpustat_and_nvitop() -> None:
+    text = (
+        "host  Mon Jan  1 12:00:00 2024  535.129.03\n"
+        "[0] NVIDIA A100-SXM4-40GB | 45'C,  12 % |  3456 / 40960 MB | me(3000M)\n"
+        "[1] NVIDIA A100-SXM4-40GB | 41'C,   0 % |     0 / 40960 MB |\n"
+    )
+    assert [(g.index, g.memory_total) for g in gpus(text)] == [(0, 40960 * MIB), (1, 40960 * MIB)]
+    assert only(NvidiaDriver, text).version == "535.129.03"
+    head = "│ NVITOP 1.3.2       Driver Version: 550.54.14      CUDA Driver Version: 12.4 │"
+    driver = only(NvidiaDriver, head)
+    assert (driver.version, driver.cuda) == ("550.54.14", "12.4")
+
+
+def test_device_query() -> None:
+    text = (
+        'Device 0: "NVIDIA GeForce RTX 5090"\n'
+        "  CUDA Driver Version / Runtime Version          12.8 / 12.8\n"
+        "  CUDA Capability Major/Minor version number:    12.0\n"
+        "  Total amount of global memory:                 32110 MBytes (33669849088 bytes)\n"
+    )
+    one = gpu(text)
+    assert (one.compute_capability, one.memory_total) == ("12.0", 32110 * MIB)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bash: nvidia-smi: command not found",
+        "zsh: command not found: nvidia-smi",
+        "sh: 1: nvidia-smi: not found",
+        "Command 'nvidia-smi' not found, but can be installed with:",
+        "fish: Unknown command: nvidia-smi",
+        "bash: nvidia-smi: commande introuvable",
+        "nvidia-smi: Befehl nicht gefunden",
+        "bash: nvidia-smi: orden no encontrada",
+        "nvidia-smi\uff1a\u672a\u627e\u5230\u547d\u4ee4",
+        "'nvidia-smi' \u4e0d\u662f\u5185\u90e8\u6216\u5916\u90e8\u547d\u4ee4",
+        "nvidia-smi : The term 'nvidia-smi' is not recognized as the name of a cmdlet",
+        'exec: "nvidia-smi": executable file not found in $PATH',
+        "FileNotFoundError: [Errno 2] No such file or directory: 'nvidia-smi'",
+    ],
+)
+def test_a_missing_tool_in_every_shell(text: str) -> None:
+    assert only(NvidiaAnswer, text) == NvidiaAnswer(smi="missing")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("pynvml.NVMLError_LibraryNotFound: NVML Shared Library Not Found", 12),
+        ("pynvml.nvml.NVMLError_DriverNotLoaded: Driver Not Loaded", 9),
+        ("NVMLError_LibRmVersionMismatch: RM has detected an NVML/RM version mismatch.", 18),
+        ("pynvml.NVMLError_GpuIsLost: GPU is lost", 15),
+    ],
+)
+def test_what_the_python_binding_raises(text: str, code: int) -> None:
+    assert only(NvidiaAnswer, text).nvml_code == code
+
+
+def test_a_question_that_the_binding_refuses_is_no_failure_of_the_driver() -> None:
+    assert not read("pynvml.NVMLError_NotSupported: Not Supported")
+
+
+def test_power_is_not_a_lost_gpu() -> None:
+    line = "Unable to determine the device handle for GPU 0000:01:00.0: "
+    assert only(NvidiaAnswer, line + "Insufficient External Power").smi_code == 8
+    assert only(NvidiaAnswer, line + "Unknown Error").smi_code == 15
+    assert only(NvidiaAnswer, line + "GPU is lost.  Reboot the system").smi_code == 15
+
+
+def test_versions_of_both_sides_of_a_mismatch() -> None:
+    text = (
+        "Failed to initialize NVML: Driver/library version mismatch\n"
+        "NVML library version: 570.124\n"
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Thu Jan 16\n"
+    )
+    driver = only(NvidiaDriver, text)
+    assert (driver.version, driver.library) == ("570.86.15", "570.124")
 
 
 WORDS = st.sampled_from(

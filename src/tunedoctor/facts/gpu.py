@@ -181,7 +181,7 @@ class RocmStack(Fact, frozen=True):
     """Groups that own the nodes and that this user is not in."""
     version: str = ""
     """Of the installed ROCm, where one is installed."""
-    dxg: bool | None = False
+    dxg: bool | None = None
     """WSL: /dev/dxg is there; None where a report does not tell."""
     hsa_libraries: tuple[str, ...] = ()
     """Copies of libhsa-runtime64 outside the target."""

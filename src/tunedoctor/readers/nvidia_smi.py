@@ -7,27 +7,22 @@ import msgspec
 from tunedoctor.facts import Fact, NvidiaDriver, NvidiaGpu, NvidiaGpus
 from tunedoctor.readers.smi.failures import failures
 from tunedoctor.readers.smi.listing import lists, versions
+from tunedoctor.readers.smi.others import device_query, gpustat
 from tunedoctor.readers.smi.proc_version import proc_version
 from tunedoctor.readers.smi.rows import csv_outputs
 from tunedoctor.readers.smi.table import tables
 from tunedoctor.readers.smi.tree import queries, xml_logs
 from tunedoctor.readers.smi.words import CUT, Seen
-from tunedoctor.tables.gpus import nvidia_by_name
+from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
 
 SOURCE = "nvidia-smi"
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)")
+_WIDEST = 200
+"""Characters of a row that lacks its end."""
 _QUOTE = re.compile(r"^\s{0,8}(?:> ?)+")
-_MARKS = (
-    "nvidia-smi",
-    "nvidia_smi",
-    "nvsmi",
-    "nvml",
-    "nvrm",
-    "uuid",
-    "gpu",
-    "no devices were found",
-)
+_MARKS = ("nvidia", "nvsmi", "nvml", "nvrm", "uuid", "gpu", "no devices", "driver_version", "smi ")
+_LIBRARY = re.compile(r"NVML library version: (\d{3}(?:\.\d{1,4}){1,2})")
 
 
 def read(text: str) -> list[Fact]:
@@ -47,15 +42,23 @@ def read(text: str) -> list[Fact]:
         *tables(lines),
         *lists(lines),
         *versions(lines),
+        *gpustat(lines),
+        *device_query(lines),
     ]
     answer = failures(lines)
-    found: list[Fact] = [*_driver(outputs, proc_version(text)), *_gpus(outputs)]
+    kernel = proc_version(text)
+    if kernel and (library := _LIBRARY.search(text)):
+        kernel = msgspec.structs.replace(kernel, library=library[1])
+    found: list[Fact] = [*_driver(outputs, kernel), *_gpus(outputs)]
     return [*found, answer] if answer else found
 
 
 def complete(gpu: NvidiaGpu) -> NvidiaGpu:
     """Fill in what only the table of models knows of a GPU whose driver does not tell."""
-    model = nvidia_by_name(gpu.name) if not gpu.name.endswith(CUT) else None
+    if gpu.name.endswith(CUT):
+        capability = gpu.compute_capability or nvidia_cut(gpu.name.removesuffix(CUT))
+        return msgspec.structs.replace(gpu, compute_capability=capability)
+    model = nvidia_by_name(gpu.name)
     if model is None:
         return gpu
     return msgspec.structs.replace(
@@ -70,7 +73,25 @@ def _plain(text: str) -> list[str]:
     if "\x1b" in text:
         text = _ESCAPE.sub("", text)
     lines = text.replace("\uff1a", ":").expandtabs(8).splitlines()
-    return [_QUOTE.sub("", line, count=1) if ">" in line[:10] else line for line in lines]
+    return _joined([_QUOTE.sub("", line, count=1) if ">" in line[:10] else line for line in lines])
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """Put the rows of a table together that a narrow terminal broke in two."""
+    found: list[str] = []
+    for line in lines:
+        above = found[-1] if found else ""
+        if (
+            above[:1] in ("|", "+")
+            and above[-1:] not in ("|", "+")
+            and line.rstrip()[-1:] in ("|", "+")
+            and line[:1] not in ("|", "+")
+            and len(above) < _WIDEST
+        ):
+            found[-1] = above + line
+        else:
+            found.append(line)
+    return found
 
 
 def _driver(outputs: list[Seen], kernel: NvidiaDriver | None) -> list[NvidiaDriver]:

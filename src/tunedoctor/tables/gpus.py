@@ -42,6 +42,18 @@ def nvidia_by_name(name: str) -> NvidiaModel | None:
     return _model(_nvidia_names().get(_key(name), ()))
 
 
+def nvidia_cut(start: str) -> str:
+    """Return the compute capability that all models share whose names begin so, as the old nvidia-smi cuts them."""
+    key = _key(start).strip()
+    found = {
+        str(row["cc"])
+        for name, rows in _nvidia_names().items()
+        if name.startswith(key)
+        for row in rows
+    }
+    return found.pop() if key and len(found) == 1 else ""
+
+
 def nvidia_like(words: str) -> tuple[NvidiaModel, ...]:
     """Return the models that have these words in their names, as "4090" or "A100"; exact ones alone, if any."""
     found = [m for rows in _like(_nvidia_names(), words) if (m := _model(rows)) is not None]

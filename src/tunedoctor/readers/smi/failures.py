@@ -26,14 +26,37 @@ _CODES = {
 _MESSAGES = (
     (re.compile(r"NVIDIA-SMI has failed because it couldn't communicate with"), 9),
     (re.compile(r"NVIDIA-SMI couldn't find (?:libnvidia-ml|nvml)"), 12),
+    (re.compile(r"NVIDIA-SMI has failed because you do not have permission"), 4),
+    (
+        re.compile(r"Unable to determine the device handle for .{0,80}Insufficient External Power"),
+        8,
+    ),
     (re.compile(r"Unable to determine the device handle for (?:GPU|gpu)"), 15),
-    (re.compile(r"^\s*No devices were found\s*$"), 6),
+    (re.compile(r"^\W{0,4}No devices (?:were )?found\.?\s*$"), 6),
 )
 _MISSING = re.compile(
-    r"nvidia-smi['\"\u2019]?: (?:command )?not found|command not found: nvidia-smi"
-    r"|['\"]?nvidia-smi(?:\.exe)?['\"]? is not recognized"
-    r"|nvidia-smi: No such file or directory"
+    r"nvidia-smi(?:\.exe)?\s?['\"\u2019]?\s?:?\s?.{0,12}(?:not found|No such file|introuvable|nicht gefunden"
+    r"|no encontrad[ao]|n\u00e3o encontrad[ao]|non trovato|nie znaleziono|\u672a\u627e\u5230|\u4e0d\u662f\u5185\u90e8"
+    r"|\u627e\u4e0d\u5230|\u043d\u0435 \u043d\u0430\u0439\u0434\u0435\u043d)"
+    r"|command not found: nvidia-smi|Unknown command:? '?nvidia-smi"
+    r"|nvidia-smi(?:\.exe)?['\"]?:? ?.{0,20} is not recognized"
+    r"|['\"]nvidia-smi['\"]: executable file not found"
+    r"|No such file or directory:? ['\"](?:/\S{1,60}/)?nvidia-smi"
 )
+_BY_PYTHON = re.compile(r"\bNVMLError_(\w{3,40})\b")
+_PYTHON_CODES = {
+    "Uninitialized": 1,
+    "NoPermission": 4,
+    "InsufficientPower": 8,
+    "DriverNotLoaded": 9,
+    "Timeout": 10,
+    "LibraryNotFound": 12,
+    "FunctionNotFound": 13,
+    "GpuIsLost": 15,
+    "OperatingSystem": 17,
+    "LibRmVersionMismatch": 18,
+}
+"""Classes of nvidia-ml-py that tell of the driver; NotSupported and the like tell of one question."""
 _EXIT_LARGEST = 255
 _MARKS = ("nvidia-smi", "NVIDIA-SMI", "NVML", "Unable to determine", "No devices")
 
@@ -57,11 +80,22 @@ def failures(lines: Sequence[str]) -> NvidiaAnswer | None:
                 smi_code=code if code is not None and code <= _EXIT_LARGEST else None,
                 smi_text="\n".join(_text(lines, number)),
             )
+        if python := _by_python(line):
+            return python
         for pattern, code in _MESSAGES:
             if pattern.search(line):
                 text = "\n".join(_text(lines, number))
                 return NvidiaAnswer(smi="error", smi_code=code, smi_text=text)
     return NvidiaAnswer(smi="missing") if missing else None
+
+
+def _by_python(line: str) -> NvidiaAnswer | None:
+    found = _BY_PYTHON.search(line) if "NVMLError_" in line else None
+    code = _PYTHON_CODES.get(found[1]) if found else None
+    if code is None or found is None:
+        return None
+    text = line[found.end() :].lstrip(": ") or found[1]
+    return NvidiaAnswer(nvml="missing" if code == 12 else "error", nvml_code=code, nvml_text=text)
 
 
 def _code(words: str) -> int | None:

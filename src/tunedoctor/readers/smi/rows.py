@@ -26,6 +26,7 @@ _NAMES = {"name", "gpu_name", "uuid", "gpu_uuid"}
 """A header must have one of these …"""
 _SURE = (".", "_", "uuid", "[")
 """… and a field that only nvidia-smi spells so."""
+_QUERY = re.compile(r"--query-gpu[= ]([\w.,]{2,2000})")
 _FIELDS_LEAST = 2
 
 
@@ -34,7 +35,7 @@ def csv_outputs(lines: Sequence[str]) -> list[Seen]:
     found: list[Seen] = []
     number = 0
     while number < len(lines):
-        fields = header_of(lines[number])
+        fields = header_of(lines[number]) or _asked(lines, number)
         number += 1
         if not fields:
             continue
@@ -59,6 +60,21 @@ def header_of(line: str) -> tuple[str, ...]:
     return fields
 
 
+def _asked(lines: Sequence[str], number: int) -> tuple[str, ...]:
+    """Return the fields that a command asks for whose answer has no header."""
+    found = _QUERY.search(lines[number][:_LONGEST]) if "--query-gpu" in lines[number] else None
+    if not found or number + 1 >= len(lines):
+        return _one(lines, number)
+    fields = tuple(one.strip() for one in found[1].split(",") if one.strip())
+    return () if header_of(lines[number + 1]) or lines[number + 1].strip() in fields else fields
+
+
+def _one(lines: Sequence[str], number: int) -> tuple[str, ...]:
+    """Return the field of a header that has one alone, as in "driver_version" above 550.54.15."""
+    field = lines[number].strip() if len(lines[number]) < 60 else ""
+    return (field,) if field == "driver_version" else ()
+
+
 def row_of(fields: Sequence[str], line: str) -> dict[str, str]:
     """Return the values of a line by field; {} where it has not as many."""
     if not line.strip() or len(line) > _LONGEST:
@@ -67,6 +83,10 @@ def row_of(fields: Sequence[str], line: str) -> dict[str, str]:
     if len(parts) != len(fields) or header_of(line):
         return {}
     row = dict(zip(fields, parts, strict=True))
+    if "driver_version" in row and not re.fullmatch(
+        r"\d[\d.]{2,20}|\[?\w[\w /]{0,30}\]?", row["driver_version"]
+    ):
+        return {}
     if not told(row.get("name", "") or row.get("gpu_name", "") or row.get("uuid", "-")):
         return {}
     return row
@@ -93,7 +113,8 @@ def seen(rows: Sequence[Mapping[str, str]]) -> Seen:
             name = program(told(row.get("process_name", "") or row.get("name", "")))
             used = row.get("used_gpu_memory", "") or row.get("used_memory", "")
             gpu["processes"] += (GpuProcess(pid=pid, name=name, memory=size(used)),)
-    return Seen(driver=driver, cuda=cuda, gpus=tuple(NvidiaGpu(**gpu) for gpu in gpus.values()))
+    named = (gpu for gpu in gpus.values() if gpu["name"] or gpu["uuid"])
+    return Seen(driver=driver, cuda=cuda, gpus=tuple(NvidiaGpu(**gpu) for gpu in named))
 
 
 def _gpu(row: Mapping[str, str], position: int, uuid: str, place: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from tunedoctor.readers.smi.words import Seen, count, driver_model, program, siz
 
 _HEADER = re.compile(
     r"NVIDIA-SMI\s{1,40}(\d[\d.]{0,20})"
-    r"\s{1,80}(?:Driver|KMD) Version\s{0,4}:\s{0,4}(\d[\d.]{0,20}|N/A)"
-    r"(?:\s{1,80}CUDA(?: UMD)? Version\s{0,4}:\s{0,4}(\d{1,3}\.\d{1,3})?)?"
+    r"[\s|]{1,80}(?:Driver|KMD) Version\s{0,4}:\s{0,4}(\d[\d.]{0,20}|N/A)"
+    r"(?:[\s|]{1,80}CUDA(?: UMD)? Version\s{0,4}:\s{0,4}(\d{1,3}\.\d{1,3})?)?"
 )
 _MEMORY = re.compile(r"(\d{1,9})MiB\s{0,9}/\s{0,9}(\d{1,9})MiB")
 _LONGEST = 300
@@ -43,8 +43,9 @@ def _table(header: re.Match[str], lines: Sequence[str], margin: int) -> Seen:
     gpus: dict[int, dict[str, Any]] = {}
     processes: dict[int, list[GpuProcess]] = {}
     last: dict[str, Any] | None = None
+    edged = "|" in header.string[: header.start()]
     for line in lines:
-        cells = _cells(line[margin : margin + _LONGEST])
+        cells = _cells(line[margin : margin + _LONGEST], edged=edged)
         if not cells:
             continue
         if gpu := _first_row(cells):
@@ -70,12 +71,16 @@ def _table(header: re.Match[str], lines: Sequence[str], margin: int) -> Seen:
     )
 
 
-def _cells(line: str) -> list[str]:
-    """Return the columns of a row, [] for a rule or a line that is no row."""
+def _cells(line: str, *, edged: bool) -> list[str]:
+    """Return the columns of a row, [] for a rule or a line that is no row.
+
+    Where the head of the table lost its left edge, so did the rows.
+    """
     edge = line.find("|")
     if edge < 0:
         return []
-    body = line[edge + 1 :].rstrip()
+    lost = not edged and line[:edge].strip()
+    body = (line if lost else line[edge + 1 :]).rstrip()
     return body.removesuffix("|").split("|")
 
 
