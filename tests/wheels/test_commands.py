@@ -109,6 +109,8 @@ def test_the_block_of_a_uv_project(ground: NewGround, here: Machine, build: str)
     done = one.run(run, active, project)
     assert done.returncode == 0, done.stderr
     holds(one, build)
+    # an index that is not explicit would be asked for all else too
+    assert one.installed("numpy")["numpy"][1] == DEFAULT
     again = ground()
     active["UV_PROJECT_ENVIRONMENT"] = str(again.venv)
     assert again.run("uv lock --check", active, project).returncode == 0
@@ -158,7 +160,7 @@ def test_uv_takes_a_variant_that_it_has_no_backend_for(ground: NewGround) -> Non
     holds(one, "2.14.1+cu126")
 
 
-def test_a_build_that_is_not_there_ends_in_an_error(ground: NewGround, served: object) -> None:
+def test_a_build_that_is_not_there_ends_in_an_error(ground: NewGround) -> None:
     choice = Choice("install", Build("2.14.1", "cu118"), "0.29.1", index=f"{INDEX}cu118")
     commands = commands_of(choice, CU126)
     assert commands is not None

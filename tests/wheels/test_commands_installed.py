@@ -74,6 +74,10 @@ def test_one_command_where_labels_tell_the_variants_apart() -> None:
         assert "reinstall" not in commands.pip[0] + commands.uv_pip[0]
 
 
+def test_a_cpu_build_leaves_triton_alone() -> None:
+    assert len(_commands(CPU, "2.14.1+cu130", "").pip) == 1
+
+
 def test_what_is_there_already_is_left_alone(ground: NewGround) -> None:
     one = ground()
     commands = _commands(CU118, "2.5.1+cu118", one.python)

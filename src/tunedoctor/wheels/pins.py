@@ -116,4 +116,4 @@ def _other_tritons(there: str, variant: str, build: Build, release: Numbers) -> 
     # without a label it came from the default index, which has CUDA builds
     old = "triton" if not variant or variant.startswith("cu") else triton_of(variant, parts(there))
     new = "triton" if build.variant.startswith("cu") else triton_of(build.variant, release)
-    return (old,) if old and old != new else ()
+    return (old,) if old and new and old != new else ()
