@@ -1,6 +1,7 @@
 """The builds that fit: of the newest release that has one, best first. One function for each kind of build."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from tunedoctor.tables.load import table
@@ -55,24 +56,39 @@ Picker = Callable[[Question], tuple[Found, ...]]
 
 
 def pick_cuda(q: Question) -> tuple[Found, ...]:
-    """Return CUDA builds that run on all capabilities under the driver.
+    """Return CUDA builds that run on all capabilities under the driver."""
+    for release, builds in _with_code(q.family, q.python, q.torch, q.capabilities):
+        fits = [b for b in builds if q.driver >= b.floor[q.windows] and q.glibc >= b.glibc]
+        if fits:
+            if len(fits) > 1:
+                fits.sort(key=lambda build: _rank(build, q), reverse=True)
+            return tuple(
+                Found(release, b.variant, b.verified, q.driver >= b.native[q.windows]) for b in fits
+            )
+    return ()
 
-    A release whose lists of code are all taken over from an older one comes after those that were read: that its
-    variant lost no GPU generation is not known.
+
+@lru_cache(maxsize=4096)
+def _with_code(
+    family: str, python: str, torch: str, capabilities: frozenset[str]
+) -> tuple[tuple[Release, list[CudaBuild]], ...]:
+    """Return the CUDA builds in range with a wheel for a Python and code for all capabilities, newest release first.
+
+    The part of a choice that neither driver nor system changes, which one choice asks for again and again.
     """
-    later: tuple[Found, ...] = ()
-    for release, labels in _with_wheels(q):
-        fits = [b for b in release.cuda.get(q.family, ()) if _cuda_fits(b, q, labels)]
-        if not fits:
+    found: list[tuple[Release, list[CudaBuild]]] = []
+    for release, labels in allowed(torch):
+        if python not in release.pythons.get(family, ()):
             continue
-        fits.sort(key=lambda build: (not build.carried, _rank(build, q)), reverse=True)
-        found = tuple(
-            Found(release, b.variant, b.verified, q.driver >= b.native[q.windows]) for b in fits
-        )
-        if not fits[0].carried:
-            return found
-        later = later or found
-    return later
+        builds = [
+            b
+            for b in release.cuda.get(family, ())
+            if (labels is None or (b.variant in labels and not unlabelled(family, b.variant)))
+            and serves(b.codes, capabilities, b.cuda)
+        ]
+        if builds:
+            found.append((release, builds))
+    return tuple(found)
 
 
 def pick_rocm(q: Question) -> tuple[Found, ...]:
@@ -153,17 +169,6 @@ def _glibc(release: Release, q: Question) -> bool:
 
 def _holds(build: RocmBuild, targets: frozenset[str], sure: bool) -> bool:  # noqa: FBT001
     return targets <= (build.targets if sure else build.targets | build.doubted)
-
-
-def _cuda_fits(build: CudaBuild, q: Question, labels: Allowed) -> bool:
-    return (
-        q.driver >= build.floor[q.windows]
-        and q.glibc >= build.glibc
-        and (
-            labels is None or (build.variant in labels and not unlabelled(q.family, build.variant))
-        )
-        and serves(build.codes, q.capabilities, build.cuda)
-    )
 
 
 def _rank(build: CudaBuild, q: Question) -> tuple[bool, bool, bool, bool, bool, int]:

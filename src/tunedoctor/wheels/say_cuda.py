@@ -93,7 +93,7 @@ def about_old_gpus(s: Situation) -> list[Said]:
     """Say where CUDA 13 builds, or all builds since some release, hold no code for a GPU."""
     q = s.question
     said: list[Said] = []
-    lacking = [c for c in s.gpus.capabilities if in_no_cuda13(c, q.family, q.torch)]
+    lacking = [c for c in s.question.capabilities if in_no_cuda13(c, q.family, q.torch)]
     if lacking:
         within = (
             f" of torch {q.torch}"
@@ -102,7 +102,7 @@ def about_old_gpus(s: Situation) -> list[Said]:
         )
         why = f"no CUDA 13 build{within} holds code for {by_capability(s, lacking)}"
         said.append(("gpu_not_in_cuda13_builds", why))
-    for capability in sorted(s.gpus.capabilities):
+    for capability in sorted(s.question.capabilities):
         if ends := dropped_by(capability, q.family, q.torch):
             gone, last = ends
             name = by_capability(s, [capability])
@@ -217,4 +217,4 @@ def _verified(q: Question) -> Found | None:
 
 
 def _lacking(build: CudaBuild, s: Situation) -> str:
-    return by_capability(s, [c for c in s.gpus.capabilities if not holds(build, c)])
+    return by_capability(s, [c for c in s.question.capabilities if not holds(build, c)])

@@ -64,7 +64,8 @@ def _nvidia(s: Situation) -> list[Said]:
 def _together(s: Situation) -> str:
     """Say which GPU forces the choice, where another one, alone, would have got a newer release."""
     alone = {
-        c: pick_cuda(s.question._replace(capabilities=frozenset({c}))) for c in s.gpus.capabilities
+        c: pick_cuda(s.question._replace(capabilities=frozenset({c})))
+        for c in s.question.capabilities
     }
     newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
     forcing = [
