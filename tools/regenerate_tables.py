@@ -17,7 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tunedoctor.probes.installer_config import pip_settings, places_for, together, uv_settings
+from tunedoctor.probes.installer_config import (
+    installer_config,
+    pip_settings,
+    places_for,
+    together,
+    uv_settings,
+)
 from tunedoctor.refresh.ask import RefusedError, ask
 from tunedoctor.refresh.fetch import FetchError, Limits
 from tunedoctor.refresh.indexes import indexes, offline
@@ -80,7 +86,7 @@ def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tabl
     settings = together(
         [*pip_settings(places.pip, os.environ), *uv_settings(places.uv, None, os.environ)]
     ).settings
-    if says := offline(settings, os.environ):
+    if says := offline(installer_config(None).settings, os.environ):
         msg = f"{says} says that no network is to be asked"
         raise FetchError(msg)
     said = ask(indexes(index, settings), old, Limits())

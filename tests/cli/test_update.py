@@ -154,6 +154,13 @@ def test_offline_nothing_is_asked(
     assert "the wheel table stays as it was" in ended.stderr
 
 
+def test_a_project_that_is_offline(cache: Path) -> None:
+    (cache.parent / "uv.toml").write_text("offline = true\n")
+    ended = doctor(cache, "update", "--index", "http://127.0.0.1:9/")
+    assert ended.returncode == 2
+    assert "uv.offline says" in ended.stderr
+
+
 def test_what_can_not_be_had_is_told(cache: Path, mirror: str) -> None:
     ended = _update(cache, f"{mirror}/nowhere")
     assert ended.returncode == 2

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from refresh.pages import File, Index, page, reply, torch_files
 
+from tunedoctor.refresh import store
 from tunedoctor.refresh.fetch import Limits
 from tunedoctor.refresh.indexes import Indexes
 from tunedoctor.refresh.update import Outcome, UpdateError, update
 from tunedoctor.tables.load import shipped, wheel_table_with
+from tunedoctor.tables.updated import Overlay
 
 NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
 QUICK = Limits(size=2_000_000, seconds=5)
@@ -203,7 +205,8 @@ def _cut_default(index: Index) -> None:
 def test_a_damaged_page_is_refused_and_the_cache_stays(
     fresh: Index, file: Path, project: str, answer: Any, says: str
 ) -> None:
-    _update(fresh, file)
+    overlay = Overlay(as_of="2026-12-24", releases={}, archs={}, files={})
+    store.write(file, overlay, [], NOW)
     before = file.read_bytes()
     _with(answer, project)(fresh)
     with pytest.raises(UpdateError, match=says):

@@ -9,7 +9,13 @@ import msgspec
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.probes.installer_config import pip_settings, places_for, together, uv_settings
+from tunedoctor.probes.installer_config import (
+    installer_config,
+    pip_settings,
+    places_for,
+    together,
+    uv_settings,
+)
 from tunedoctor.refresh.indexes import indexes, offline
 from tunedoctor.refresh.update import Mode, Outcome, UpdateError
 from tunedoctor.refresh.update import update as bring
@@ -24,12 +30,12 @@ def update(index: str, format_: str, *, force: bool, dry_run: bool, is_offline: 
     """Bring the wheel table up to date and say what changed; returns 0, or 2 where that can't be."""
     if format_ not in FORMATS:
         misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
-    settings = _settings()
-    says = "--offline" if is_offline else offline(settings, os.environ)
+    # a project's settings can forbid the network; which index is asked is the user's to set
+    says = "--offline" if is_offline else offline(installer_config(None).settings, os.environ)
     if says:
         return _not(f"{says} says that no network is to be asked", format_)
     try:
-        places = indexes(index, settings)
+        places = indexes(index, _settings())
     except ValueError as error:
         misuse(str(error), "name one as in https://download.pytorch.org/whl")
     mode: Mode = "show" if dry_run else "now" if force else "due"
