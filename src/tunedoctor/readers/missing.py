@@ -9,3 +9,5 @@ class Missing(Fact, frozen=True):
     kind: str
     """Name of the type of fact: TorchBuild."""
     why: str
+    package: str = ""
+    """The distribution that brings it: where another list names it, the word does not count."""

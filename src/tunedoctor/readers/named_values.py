@@ -6,18 +6,20 @@ of its kind, so that prose gives nothing. Where a report tells a thing twice, th
 
 from collections.abc import Iterator, Sequence
 
-from tunedoctor.facts import Distribution, Fact, Host, Packages
+from tunedoctor.facts import AmdGpus, Distribution, Fact, Host, IntelGpu, NvidiaGpus, Packages
 from tunedoctor.readers.collect_env import blocks
 from tunedoctor.readers.values.banners import banners
 from tunedoctor.readers.values.build import interpreter, torch
-from tunedoctor.readers.values.gpus import gpus
+from tunedoctor.readers.values.driver import driver
+from tunedoctor.readers.values.gpus import gpus, partial
 from tunedoctor.readers.values.json_text import objects
 from tunedoctor.readers.values.libraries import version_in
 from tunedoctor.readers.values.library_lines import Libraries, libraries
-from tunedoctor.readers.values.machine import apple, host, processor
+from tunedoctor.readers.values.machine import apple, processor
 from tunedoctor.readers.values.pairs import pairs
 from tunedoctor.readers.values.said import Collected, Said
 from tunedoctor.readers.values.session import answers
+from tunedoctor.readers.values.system import host
 from tunedoctor.readers.values.variables import variables
 
 MOST = 20_000
@@ -34,12 +36,16 @@ def read(lines: list[str]) -> list[Fact]:
     system = next((f for f in facts if isinstance(f, Host)), None)
     facts += interpreter(said, system)
     facts += torch(said, system, versions, listed.conda)
-    facts += gpus(said)
+    cards = gpus(said)
+    others = any(isinstance(f, AmdGpus | IntelGpu) for f in cards) and not any(
+        isinstance(f, NvidiaGpus) for f in cards
+    )
+    facts += cards + driver(said, other_vendor=others)
     facts += processor(said)
     facts += apple(said, facts)
     if packages or listed.conda:
         facts.append(Packages(distributions=tuple(packages), conda=listed.conda, complete=False))
-    facts += variables(said)
+    facts += variables(said, partial=partial(said))
     return facts if _telling(facts) else []
 
 
@@ -55,8 +61,8 @@ def _first(said: Iterator[Said]) -> Iterator[Said]:
     """Keep each value of a key once, and no more than MOST in all."""
     seen: set[tuple[str, str, str]] = set()
     for one in said:
-        mark = (one.key, one.value, one.index)
-        if one.key in ("mig",) or mark not in seen:
+        mark = (one.key, one.value, one.gpu)
+        if one.key == "mig" or mark not in seen:
             seen.add(mark)
             yield one
         if len(seen) > MOST:
@@ -65,21 +71,23 @@ def _first(said: Iterator[Said]) -> Iterator[Said]:
 
 def _packages(said: Collected, listed: Libraries) -> list[Distribution]:
     found = dict(listed.distributions)
-    for key in sorted(k for k in said.keys() if k.startswith("library ")):
+    for key in said.beginning("library "):
         name = key.removeprefix("library ")
         for one in said.all(key):
             version = version_in(one.value, whole=one.typed)
             if version and name not in found:
                 found[name] = Distribution(name=name, version=version)
     if "torch" not in found:
-        version = next((v for one in said.all("torch") if (v := version_in(one.value, whole=one.typed))), None)
+        version = next(
+            (v for one in said.all("torch") if (v := version_in(one.value, whole=one.typed))), None
+        )
         if version:
             found["torch"] = Distribution(name="torch", version=version)
     return list(found.values())
 
 
 def _telling(facts: list[Fact]) -> bool:
-    """A name of a system alone is told by any prose and decides nothing."""
+    """Tell whether there is more than the name of a system, which any prose tells and which decides nothing."""
     return any(not isinstance(f, Host) for f in facts) or any(
         isinstance(f, Host) and (f.kernel or f.machine or f.macos_version) for f in facts
     )

@@ -1,11 +1,15 @@
 """Read a pasted text with every reader and put what they found into one Snapshot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from msgspec import structs
 
 from tunedoctor.facts import (
     KINDS,
     Absent,
     Container,
+    Errors,
+    ErrorText,
     Fact,
     IndexAnswer,
     NvidiaAnswer,
@@ -13,12 +17,15 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.readers import (
+    images,
     installer_messages,
     kernel_log,
     messages,
     named_values,
     nvidia_smi,
     package_lists,
+    paths,
+    typed,
 )
 from tunedoctor.readers.merge import merged
 from tunedoctor.readers.missing import Missing
@@ -32,8 +39,11 @@ Reader = Callable[[list[str]], list[Fact]]
 NOT_TOLD = Unknown(why="the report does not tell")
 
 
-def read_report(text: str) -> Snapshot | None:
-    """Return what a text tells; None where no reader found anything. A reader that fails is left out."""
+def read_report(text: str, numbers: Sequence[int] = ()) -> Snapshot | None:
+    """Return what a text tells; None where no reader found anything. A reader that fails is left out.
+
+    `numbers` tells for each line of a digest which line of the whole log it is.
+    """
     lines = tidy(text)
     facts: list[Fact] = []
     for reader in _READERS:
@@ -67,7 +77,22 @@ def read_report(text: str) -> Snapshot | None:
             and not elsewhere
         ):
             answers[kinds[fact.kind]] = Absent(why=fact.why)
+    errors = answers.get(Errors)
+    if numbers and isinstance(errors, Errors):
+        answers[Errors] = _renumbered(errors, numbers)
     return Snapshot(answers)
+
+
+def _renumbered(errors: Errors, numbers: Sequence[int]) -> Errors:
+    """Name the lines of the whole log."""
+    found: list[ErrorText] = []
+    for error in errors.errors:
+        place, _, number = error.where.partition(" ")
+        if place == "line" and number.isdecimal() and 0 < int(number) <= len(numbers):
+            found.append(structs.replace(error, where=f"line {numbers[int(number) - 1]}"))
+        else:
+            found.append(error)
+    return Errors(errors=tuple(found))
 
 
 def _read_smi(lines: list[str]) -> list[Fact]:
@@ -83,4 +108,7 @@ _READERS: tuple[Reader, ...] = (
     kernel_log.read,
     package_lists.read,
     installer_messages.read,
+    typed.read,
+    images.read,
+    paths.read,
 )

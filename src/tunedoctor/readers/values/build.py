@@ -15,7 +15,10 @@ Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 _LABEL = re.compile(r"\+(?:\w+\.)?(cu\d{2,3}|rocm\d[\d.]*\d|xpu|cpu)")
 _PRINTED = re.compile(r"\((true|false|gpu|cpu|npu|cuda|xpu|mps|na|hpu)\)", re.IGNORECASE)
 _BITS = re.compile(r"\((\d\d)-?bit", re.IGNORECASE)
-_PYTHON = re.compile(r"\A\W{0,4}(?:Python\s*)?[v(]?(3\.\d{1,2}(?:\.\d{1,2})?|2\.7(?:\.\d{1,2})?)((?:a|b|rc)\d{1,2})?\+?(?P<rest>[\s|(,;\[)'\"`*/].{0,400}|\Z)", re.IGNORECASE)
+_PYTHON = re.compile(
+    r"\A\W{0,4}(?:Python\s*)?[v(]?(3\.\d{1,2}(?:\.\d{1,2})?|2\.7(?:\.\d{1,2})?)((?:a|b|rc)\d{1,2})?\+?(?P<rest>[\s|(,;\[)'\"`*/].{0,400}|\Z)",
+    re.IGNORECASE,
+)
 _ARCH = re.compile(r"\b(?:sm_\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\b")
 
 
@@ -46,7 +49,9 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
                 executable="",
                 version=found[1] + (found[2] or ""),
                 bits=32 if (bits and bits[1] == "32") or old else 64,
-                kind="conda" if "anaconda" in lower or "conda-forge" in lower or "continuum" in lower else "unknown",
+                kind="conda"
+                if "anaconda" in lower or "conda-forge" in lower or "continuum" in lower
+                else "unknown",
                 machine=host.machine if host else "",
                 free_threaded="free-threading" in lower,
             )
@@ -54,7 +59,9 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
     return []
 
 
-def torch(said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]) -> list[Fact]:
+def torch(
+    said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]
+) -> list[Fact]:
     """Make TorchBuild and Runtime; a Missing where torch is told to be absent."""
     known = _told(said, host, packages, conda)
     archs = _archs(said)
@@ -74,9 +81,12 @@ def torch(said: Collected, host: Host | None, packages: dict[str, str], conda: d
             )
         )
     failed = _not_imported(said)
-    if failed and not known.version:
-        if "torch" not in packages and (packages or conda or failed == "not installed"):
-            facts.append(Missing(kind=TorchBuild.__name__, why="the report lists no torch"))
+    if failed and "torch" in packages:
+        stage = Stage(name="import torch", outcome="failed", error="the report could not import it")
+        facts.append(Runtime(stages=(stage,)))
+    elif failed and (packages or conda or failed == "not installed") and not known.version:
+        why = "the report lists no torch"
+        facts.append(Missing(kind=TorchBuild.__name__, why=why, package="torch"))
     elif known.ran or known.available is not None:
         facts.append(
             Runtime(
@@ -96,10 +106,15 @@ def _not_imported(said: Collected) -> str:
     words = [bare(one.value).lower() for one in said.all("torch") if not one.typed]
     if any(version_in(one.value) for one in said.all("torch")):
         return ""
-    return next((w.partition(" (")[0] for w in words if w.partition(" (")[0] in ("n/a", "not installed")), "")
+    return next(
+        (w.partition(" (")[0] for w in words if w.partition(" (")[0] in ("n/a", "not installed")),
+        "",
+    )
 
 
-def _told(said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]) -> Told:
+def _told(
+    said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]
+) -> Told:
     best, text = "", ""
     for one in said.all("torch"):
         version = version_in(one.value, whole=one.typed)
@@ -109,19 +124,30 @@ def _told(said: Collected, host: Host | None, packages: dict[str, str], conda: d
     version = best or packages.get("torch", "")
     label = _LABEL.search(version)
     built = re.search(r"cuda(\d{1,2}\.\d{1,2})", conda_build(conda))
-    cuda = said.find(_release, "torch_cuda") or _of_label(label[1] if label else "") or (built[1] if built else "")
+    cuda = (
+        said.find(_release, "torch_cuda")
+        or _of_label(label[1] if label else "")
+        or (built[1] if built else "")
+    )
     hip = said.find(_hip, "torch_hip") or ""
     available = _available(said, text, host)
-    accelerator = _accelerator(said, version, cuda or "", hip, host, available)
+    accelerator = _accelerator(said, version, cuda or "", hip, host, available=available)
     if accelerator == "unknown" and re.search(r"_cpu|cpu_", conda_build(conda)):
         accelerator = "cpu"
     if accelerator == "rocm" and not hip and label:
         hip = label[1].removeprefix("rocm")
-    return Told(version, (cuda or "") if accelerator == "cuda" else "", hip if accelerator == "rocm" else "", accelerator, ran, available)
+    return Told(
+        version,
+        (cuda or "") if accelerator == "cuda" else "",
+        hip if accelerator == "rocm" else "",
+        accelerator,
+        ran,
+        available,
+    )
 
 
 def _release(value: str) -> str | None:
-    """A CUDA release: "12.4", "10.1.243", "12040" (as cudaRuntimeGetVersion has it), "cu124"."""
+    """Return the CUDA release of "12.4", "10.1.243", "12040" (as cudaRuntimeGetVersion has it)."""
     plain = told(value)
     if found := re.match(r"(?:cuda\s*|v)?(\d{1,2}\.\d{1,2})(?=[.\s,)]|\Z)", plain, re.IGNORECASE):
         return found[1]
@@ -143,7 +169,9 @@ def _of_label(label: str) -> str:
 def _available(said: Collected, text: str, host: Host | None) -> bool | None:
     """Whether torch sees a GPU; False of CUDA alone says nothing on a Mac of arm64, whose GPU is asked for as MPS."""
     answers = [
-        v for one in said.all("available", "xpu_available", "mps_available") if (v := yes_or_no(one.value)) is not None
+        v
+        for one in said.all("available", "xpu_available", "mps_available")
+        if (v := yes_or_no(one.value)) is not None
     ]
     if printed := _PRINTED.search(text):
         word = printed[1].lower()
@@ -153,7 +181,9 @@ def _available(said: Collected, text: str, host: Host | None) -> bool | None:
             answers.append(False)
     for one in said.all("accelerator"):
         value = told(one.value).lower()
-        if value in ("cuda", "xpu", "mps", "gpu", "hip", "rocm") or (cards_in(one.value) and "MiB" not in one.value):
+        if value in ("cuda", "xpu", "mps", "gpu", "hip", "rocm") or (
+            cards_in(one.value) and "MiB" not in one.value
+        ):
             answers.append(True)
         elif value == "cpu" or bare(one.value).lower() in ("not available", "n/a"):
             answers.append(False)
@@ -163,12 +193,17 @@ def _available(said: Collected, text: str, host: Host | None) -> bool | None:
         answers.append(False)
     if any(answers):
         return True
-    mac = host is not None and host.os == "macos" and host.machine == "arm64" and not said.all("mps_available")
+    mac = (
+        host is not None
+        and host.os == "macos"
+        and host.machine == "arm64"
+        and not said.all("mps_available")
+    )
     return None if not answers or mac else False
 
 
 def _accelerator(  # noqa: PLR0911, PLR0913  one way out for each sign, the surest first
-    said: Collected, version: str, cuda: str, hip: str, host: Host | None, available: bool | None
+    said: Collected, version: str, cuda: str, hip: str, host: Host | None, *, available: bool | None
 ) -> Accelerator:
     label = _LABEL.search(version)
     kind = label[1] if label else ""
@@ -185,11 +220,19 @@ def _accelerator(  # noqa: PLR0911, PLR0913  one way out for each sign, the sure
     if host is not None and host.os == "macos":
         return "mps" if host.machine != "x86_64" else "cpu"
     built = [bare(one.value).lower() for one in said.all("torch_cuda")]
-    if version and any(v in ("none", "could not collect", "null") for v in built) and not _xpu(said):
+    if (
+        version
+        and any(v in ("none", "could not collect", "null") for v in built)
+        and not _xpu(said)
+    ):
         return "cpu"
     if _xpu(said):
         return "xpu"
-    if available and any(card.vendor == "nvidia" for one in said.all("gpu", "device_used", "accelerator") for card in cards_in(one.value)):
+    if available and any(
+        card.vendor == "nvidia"
+        for one in said.all("gpu", "device_used", "accelerator")
+        for card in cards_in(one.value)
+    ):
         return "cuda"
     return "unknown"
 

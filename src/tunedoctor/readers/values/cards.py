@@ -18,11 +18,13 @@ class Card(NamedTuple):
     gfx: str = ""
     memory: int | None = None
     """Bytes."""
-    count: int = 1
+    times: int = 1
 
 
-_COUNT = re.compile(r"\A\s*\(?(\d{1,2})\s*(?:[x×*]|X\b)\s*(?=[A-Za-z]|\d{4}\b)")
-_COUNT_AFTER = re.compile(r"(?:[\s(]+|(?<=\w)(?=\*))(?:[x×*]\s?(\d{1,2})|(\d{1,2})\s?[x×])\)?(?!\d)(?=\s|\Z|[,;)])")
+_COUNT = re.compile(r"\A\s*\(?(\d{1,2})\s*(?:[x\u00d7*]|X\b)\s*(?=[A-Za-z]|\d{4}\b)")
+_COUNT_AFTER = re.compile(
+    r"(?:[\s(]+|(?<=\w)(?=\*))(?:[x\u00d7*]\s?(\d{1,2})|(\d{1,2})\s?[x\u00d7])\)?(?!\d)(?=\s|\Z|[,;)])"
+)
 _SIZE = re.compile(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?)\s?(GiB|GB|G|MiB|MB)\b", re.IGNORECASE)
 _GFX = re.compile(r"\bgfx[0-9a-f]{3,5}\b")
 _NVIDIA = re.compile(
@@ -37,10 +39,16 @@ _NVIDIA = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_BARE = re.compile(r"(?<![\w.-])((?:10|16|20|30|40|50)[5-9]0)\s?(Ti\s?SUPER|SUPER|Ti|D)?(?![\w.])", re.IGNORECASE)
-_BEFORE = re.compile(r"\A\s*(?:\d{1,2}\s?[x×*]\s?)?(?:(?:NVIDIA|GeForce|cuda:\d)\s+){0,3}", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?<![\w.-])((?:10|16|20|30|40|50)[5-9]0)\s?(Ti\s?SUPER|SUPER|Ti|D)?(?![\w.])", re.IGNORECASE
+)
+_BEFORE = re.compile(
+    r"\A\s*(?:\d{1,2}\s?[x\u00d7*]\s?)?(?:(?:NVIDIA|GeForce|cuda:\d)\s+){0,3}", re.IGNORECASE
+)
 _AMD = re.compile(
-    r"""(?:AMD\s+)?(?:ATI\s+)?(?:Radeon\s+|Instinct\s+)(?:\(TM\)\s+)?(?:RX\s*|Pro\s+|AI\s+PRO\s+|VII|R\d\s+|Vega\s*|MI\s*)?[A-Z]{0,2}\d{0,4}\w{0,4}(?:\s(?:XTX|XT|GRE|S)\b)?(?:\s+Graphics)?
+    r"""(?:AMD\s+)?(?:ATI\s+)?(?:Radeon\s+|Instinct\s+)(?:\(TM\)\s+)?
+        (?:RX\s*|Pro\s+|AI\s+PRO\s+|VII|R\d\s+|Vega\s*|MI\s*)?[A-Z]{0,2}\d{0,4}\w{0,4}
+        (?:\s(?:XTX|XT|GRE|S)\b)?(?:\s+Graphics)?
     |\bRX\s*-?\s*(?:Vega\s*)?\d{2,4}\s?(?:XTX|XT|GRE|S|M)?\b
     |(?<![\w.])[5-9]\d{2}0\s?XTX?\b
     |\bMI\d{2,3}[A-Z]?\b|\bStrix\s?Halo\b
@@ -48,11 +56,13 @@ _AMD = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _INTEL = re.compile(
-    r"(?:Intel(?:\(R\))?\s+)?(?:Arc(?:\(TM\)|™)?\s*(?:Pro\s+)?(?:Graphics\s+)?[AB]?\d{0,3}M?(?:\s+Graphics)?|Data Center GPU (?:Max|Flex)[\s\w]{0,12}"
-    r"|(?:Iris|UHD|HD|Xe)\b[\w\s()]{0,24}|Graphics \[0x[0-9a-f]{4}\])",
+    r"(?:Intel(?:\(R\))?\s+)?(?:Arc(?:\(TM\)|™)?\s*(?:Pro\s+)?(?:Graphics\s+)?[AB]?\d{0,3}M?(?:\s+Graphics)?"
+    r"|Data Center GPU (?:Max|Flex)[\s\w]{0,12}|(?:Iris|UHD|HD|Xe)\b[\w\s()]{0,24}|Graphics \[0x[0-9a-f]{4}\])",
     re.IGNORECASE,
 )
-_APPLE = re.compile(r"\bApple\s+M\d(?:\s(?:Pro|Max|Ultra))?\b|(?<![\w.-])M[1-9](?:\s(?:Pro|Max|Ultra))?(?=\s+(?:mac|chip|Mac)|\Z)")
+_APPLE = re.compile(
+    r"\bApple\s+M\d(?:\s(?:Pro|Max|Ultra))?\b|(?<![\w.-])M[1-9](?:\s(?:Pro|Max|Ultra))?(?=\s+(?:mac|chip|Mac)|\Z)"
+)
 _DISCRETE = re.compile(r"\bArc\b|Flex|\bMax\b|\b[AB]\d{3}\b|\[0x(?:56|e2|0b[dD]|b0)", re.IGNORECASE)
 _GIB = 1 << 30
 
@@ -85,7 +95,12 @@ def _cards(text: str) -> tuple[Card, ...]:
             found[-1] = found[-1]._replace(gfx=card.gfx)
         elif card is not None:
             found.append(card)
-        elif found and (size := size_of(piece)) and found[-1].memory is None and not re.search(r"\bRAM\b", piece):
+        elif (
+            found
+            and (size := size_of(piece))
+            and found[-1].memory is None
+            and not re.search(r"\bRAM\b", piece)
+        ):
             found[-1] = found[-1]._replace(memory=size)
     return tuple(found)
 
@@ -100,10 +115,14 @@ def _card(text: str) -> Card | None:
     if found := _APPLE.search(text):
         name = re.sub(r"\s+", " ", found[0]).strip()
         return Card("apple", name if name.startswith("Apple") else f"Apple {name}")
-    if gfx or ((found := _AMD.search(text)) and found[0].strip() and not re.match(r"\s*(?:NVIDIA|GeForce)", text)):
+    if gfx or (
+        (found := _AMD.search(text))
+        and found[0].strip()
+        and not re.match(r"\s*(?:NVIDIA|GeForce)", text)
+    ):
         return _amd(text, gfx[0] if gfx else "", memory, number)
     if (found := _INTEL.search(text)) and re.search(r"Intel|Arc|Data Center", text):
-        return Card("intel", re.sub(r"\s+", " ", found[0]).strip(), memory=memory, count=number)
+        return Card("intel", re.sub(r"\s+", " ", found[0]).strip(), memory=memory, times=number)
     found = _NVIDIA.search(text) or _BARE.match(_BEFORE.sub("", text, count=1))
     if found is None:
         return _unlisted(text, memory, number)
@@ -111,18 +130,26 @@ def _card(text: str) -> Card | None:
     after = text[found.end() :]
     if memory is None or "GB" in name:
         memory = size_of(after)
-    return Card("nvidia", _full(name, text), _capability(name), memory=memory, count=number)
+    return Card("nvidia", _full(name, text), _capability(name), memory=memory, times=number)
 
 
-def _unlisted(text: str, memory: int | None, count: int) -> Card | None:
-    """A GPU that no table has yet is NVIDIA's where its maker is named."""
-    found = re.match(r"\s*(NVIDIA\s+(?!driver|smi|cuda|gpu|graphics|-)[A-Za-z0-9][\w .-]{1,40}?)\s*(?:[(,;|]|\Z)", text, re.IGNORECASE)
-    return Card("nvidia", found[1], memory=memory, count=count) if found and re.search(r"\d", found[1]) else None
+def _unlisted(text: str, memory: int | None, times: int) -> Card | None:
+    """Return a GPU that no table has yet, where its maker is named."""
+    found = re.match(
+        r"\s*(NVIDIA\s+(?!driver|smi|cuda|gpu|graphics|-)[A-Za-z0-9][\w .-]{1,40}?)\s*(?:[(,;|]|\Z)",
+        text,
+        re.IGNORECASE,
+    )
+    return (
+        Card("nvidia", found[1], memory=memory, times=times)
+        if found and re.search(r"\d", found[1])
+        else None
+    )
 
 
 def _full(name: str, text: str) -> str:
-    """The driver's full name where the text holds it, else the words found."""
-    one = re.match(r"\s*(?:\d+\s*[x×*]\s*)?(NVIDIA [\w .()-]{2,60}?)\s*(?:\Z|[,;|(])", text)
+    """Return the driver's full name where the text holds it, else the words found."""
+    one = re.match(r"\s*(?:\d+\s*[x\u00d7*]\s*)?(NVIDIA [\w .()-]{2,60}?)\s*(?:\Z|[,;|(])", text)
     if one is None or name.lower() not in one[1].lower():
         return name
     return one[1] if nvidia_by_name(one[1]) else re.sub(r"\s+\d{1,3}\s?GB\Z", "", one[1])
@@ -133,25 +160,38 @@ def _capability(name: str) -> str:
     words = re.sub(r"(?i)\b(RTX|GTX|GT)\s*-?\s*(?=\d|A\d)", r"\1 ", name)
     words = re.sub(r"(?i)(?<=\d)\s?-?(Ti|SUPER)\b", r" \1", words)
     words = re.sub(r"(?i)\bsuper\b", "SUPER", re.sub(r"(?i)\bti\b", "Ti", words))
-    tries = (words, words.upper(), re.sub(r"(?i)\s*(?:laptop(?: gpu)?|max-q|with max-q design|generation)\b", "", words), re.sub(r"(?i)[\s-]*(?:pcie|sxm\d?|\d+\s?gb|nvl).*", "", words))
+    tries = (
+        words,
+        words.upper(),
+        re.sub(r"(?i)\s*(?:laptop(?: gpu)?|max-q|with max-q design|generation)\b", "", words),
+        re.sub(r"(?i)[\s-]*(?:pcie|sxm\d?|\d+\s?gb|nvl).*", "", words),
+    )
     for one in dict.fromkeys(tries):
         exact = nvidia_by_name(one)
-        kinds = {exact.compute_capability} if exact else {m.compute_capability for m in nvidia_like(one)}
+        kinds = (
+            {exact.compute_capability}
+            if exact
+            else {m.compute_capability for m in nvidia_like(one)}
+        )
         if len(kinds) == 1:
             return kinds.pop()
     return ""
 
 
-def _amd(text: str, gfx: str, memory: int | None, count: int) -> Card:
+def _amd(text: str, gfx: str, memory: int | None, times: int) -> Card:
     found = _AMD.search(text)
     name = re.sub(r"\s+", " ", found[0]).strip() if found else gfx
     if not gfx:
         words = re.sub(r"(?i)\bRX\s*-?\s*(?=\d)", "RX ", name)
         words = re.sub(r"(?i)(?<=\d)\s?(XTX|XT|GRE)\b", lambda m: f" {m[1].upper()}", words)
         short = re.sub(r"(?i)\b(?:AMD|ATI|Radeon|Instinct|Graphics|RX|\(TM\))\b", "", words).strip()
-        kinds = {amd_gfx_by_name(words)} - {""} or set(amd_like(words).values()) or (set(amd_like(short).values()) if len(short) > 2 else set())
+        kinds = (
+            {amd_gfx_by_name(words)} - {""}
+            or set(amd_like(words).values())
+            or (set(amd_like(short).values()) if len(short) > 2 else set())
+        )
         gfx = kinds.pop() if len(kinds) == 1 else ""
-    return Card("amd", name, gfx=gfx, memory=memory, count=count)
+    return Card("amd", name, gfx=gfx, memory=memory, times=times)
 
 
 def discrete(name: str) -> bool:

@@ -4,23 +4,26 @@ import re
 
 from tunedoctor.readers.values.names import normal
 
-KNOWN = frozenset(
-    """accelerate aiohttp apex auto-gptq autoawq auto-round axolotl bitsandbytes causal-conv1d coqui-tts cupy-cuda12x
-    compressed-tensors datasets deepspeed diffusers einops evaluate fairscale faiss-cpu faiss-gpu fastapi fla flax
-    flash-attn flash-linear-attention flashinfer flashinfer-python fsspec galore-torch gptqmodel gradio hf-transfer
-    hf-xet huggingface-hub hqq intel-extension-for-pytorch jax jaxlib keras kernels lerobot liger-kernel lightning
-    llama-cpp-python llamafactory llm-blender lm-eval lycoris-lora mamba-ssm mmcv mmcv-full mmdet mmengine ms-swift
-    modelscope nltk numba numpy nvidia-nccl-cu12 onnx onnxruntime onnxruntime-gpu openai opencv-python optimum orjson
-    outlines packaging pandas peft pillow pip prodigyopt protobuf psutil pyarrow pydantic pytorch-lightning
-    pytorch-triton pytorch-triton-rocm pytorch3d ray requests rich safetensors scikit-learn scipy seaborn
-    sentence-transformers sentencepiece setuptools sgl-kernel sglang sgl-router spacy spandrel tensorboard tensorflow
-    tiktoken timm tokenizers torchao torchaudio torchcodec torchdata torchmetrics torchsde torchtext torchtune
-    torchvision tqdm transformer-engine transformers triton triton-windows trl tts unsloth unsloth-zoo urllib3 uv
-    uvicorn vllm wandb wheel xformers xgrammar zstandard comfyui-frontend-package detectron2 fvcore hydra-core
-    iopath litellm llmcompressor megatron-core mlx mlx-lm opencv-python-headless swift torch-geometric torch-scatter
-    torch-sparse torchtitan ultralytics whisper openai-whisper faster-whisper ctranslate2 moviepy av decord qwen-vl-utils
-    cuda-python cuda-bindings nvidia-cudnn-cu12 nvidia-ml-py pynvml sympy networkx filelock jinja2 typing-extensions""".split()
-)
+_STACK = """
+accelerate aiohttp apex auto-gptq auto-round autoawq av axolotl bitsandbytes causal-conv1d
+comfyui-frontend-package compressed-tensors coqui-tts ctranslate2 cuda-bindings cuda-python cupy-cuda12x
+datasets decord deepspeed detectron2 diffusers einops evaluate fairscale faiss-cpu faiss-gpu fastapi
+faster-whisper filelock fla flash-attn flash-linear-attention flashinfer flashinfer-python flax fsspec fvcore
+galore-torch gptqmodel gradio hf-transfer hf-xet hqq huggingface-hub hydra-core intel-extension-for-pytorch
+iopath jax jaxlib jinja2 keras kernels lerobot liger-kernel lightning litellm llama-cpp-python llamafactory
+llm-blender llmcompressor lm-eval lycoris-lora mamba-ssm megatron-core mlx mlx-lm mmcv mmcv-full mmdet
+mmengine modelscope moviepy ms-swift networkx nltk numba numpy nvidia-cudnn-cu12 nvidia-ml-py nvidia-nccl-cu12
+onnx onnxruntime onnxruntime-gpu openai openai-whisper opencv-python opencv-python-headless optimum orjson
+outlines packaging pandas peft pillow pip prodigyopt protobuf psutil pyarrow pydantic pynvml pytorch-lightning
+pytorch-triton pytorch-triton-rocm pytorch3d qwen-vl-utils ray requests rich safetensors scikit-learn scipy
+seaborn sentence-transformers sentencepiece setuptools sgl-kernel sgl-router sglang spacy spandrel swift sympy
+tensorboard tensorflow tiktoken timm tokenizers torch-geometric torch-scatter torch-sparse torchao torchaudio
+torchcodec torchdata torchmetrics torchsde torchtext torchtitan torchtune torchvision tqdm transformer-engine
+transformers triton triton-windows trl tts typing-extensions ultralytics unsloth unsloth-zoo urllib3 uv
+uvicorn vllm wandb wheel whisper xformers xgrammar zstandard
+"""
+KNOWN = frozenset(_STACK.split())
+"""Names of distributions that mean themselves."""
 ALIASES = {
     "hf hub": "huggingface-hub",
     "huggingface": "huggingface-hub",
@@ -54,10 +57,14 @@ ALIASES = {
     "sam2": "sam2",
 }
 _VERSION = re.compile(
-    r"""\A['"`(\[v= ]{0,6}(?:[\w-]{2,30}==)?v?(?P<version>\d{1,5}(?:\.\d{1,9}){1,4}(?:[._-]?(?:a|b|rc|dev|post|pre|git)\.?\d*){0,3}"""
+    r"""\A['"`(\[v= ]{0,6}(?:[\w-]{2,30}==)?v?(?P<version>\d{1,5}(?:\.\d{1,9}){1,4}"""
+    r"""(?:[._-]?(?:a|b|rc|dev|post|pre|git)\.?\d*){0,3}"""
     r"""(?:\+[A-Za-z0-9][\w.]{0,60})?)['"`)\],;.]{0,4}(?P<rest>\s.{0,200}|\Z)"""
 )
-_BENIGN = re.compile(r"\A\s*(?:\Z|[(\[@,;/•|#]|from |at |\w{1,3}\Z|[\w-]{2,30}==|pre-?release|nightly|stable|latest|dev\b)", re.IGNORECASE)
+_BENIGN = re.compile(
+    r"\A\s*(?:\Z|[(\[@,;/•|#]|from |at |\w{1,3}\Z|[\w-]{2,30}==|pre-?release|nightly|stable|latest|dev\b)",
+    re.IGNORECASE,
+)
 
 
 def library_of(name: str) -> str:
@@ -73,13 +80,13 @@ _HAVE = re.compile(r"\(you have (?P<have>[^()\s]{1,80})\)")
 
 
 def instead(value: str) -> str:
-    """Return what stands for a value: of "3.10.16 (you have 3.10.12)", as a build for another version has it, the latter."""
+    """Return what is there: of "3.10.16 (you have 3.10.12)", as a build for another version says, the latter."""
     found = _HAVE.search(value[:300])
     return found["have"] if found else value
 
 
 def version_in(value: str, *, whole: bool = False) -> str | None:
-    """Return the version that a value begins with: "'2.7.1+cu126'", "v1.2", "torch==2.3.0", "0.6 @/path"; None for none.
+    """Return the version that a value begins with, None for none: "'2.7.1+cu126'", "v1.2", "0.6 @/path".
 
     `whole`: nothing but a remark in brackets stands behind it.
     """

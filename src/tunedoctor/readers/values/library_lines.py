@@ -25,7 +25,10 @@ def libraries(lines: Iterable[str]) -> Libraries:
     for line in lines:
         if "[pip" not in line and "[conda]" not in line and "[uv]" not in line:
             continue
-        for one in (_LINE.search(piece) for piece in re.split(r"(?<=\S)\s+(?=\[(?:pip3?|conda)\])", line[:2000])):
+        for one in (
+            _LINE.search(piece)
+            for piece in re.split(r"(?<=\S)\s+(?=\[(?:pip3?|conda)\])", line[:2000])
+        ):
             if one is not None:
                 _add(one, found)
     return found

@@ -7,11 +7,11 @@ from tunedoctor.readers.values.libraries import library_of
 from tunedoctor.readers.values.names import key_of, normal
 from tunedoctor.readers.values.said import NOTHING, Said, bare
 
-_LONGEST = 1200
+_SHORTEST, _LONGEST = 4, 1200
 """Characters of a line that are read."""
 _HEAD = re.compile(
     r"""\A\s{0,80}(?:\[(?:rank|stderr|stdout|\d)[^\]\n]{0,20}\]:?\s*|\([A-Za-z]{1,30} (?:pid|rank)=\d{1,9}\)\s*)?
-    (?:[|│║]\s*|[*•·–—+-]\s+|[-–*#>]{1,3}\s*(?=[A-Za-z`'"*])|\d{1,2}[.)]\s+|\[[ xX]\]\s+){0,4}""",
+    (?:[|│║]\s*|[*•·\u2013\u2014+-]\s+|[-\u2013*#>]{1,3}\s*(?=[A-Za-z`'"*])|\d{1,2}[.)]\s+|\[[ xX]\]\s+){0,4}""",
     re.VERBOSE,
 )
 _LOG = re.compile(
@@ -23,12 +23,14 @@ _LOG = re.compile(
 )
 _SPLIT = re.compile(
     r"""\A(?P<name>[^:=|│\t\n]{1,80}?)\s*
-    (?:(?P<colon>:(?!:|//))|(?P<equals>=(?![=>~]))|\t+|(?P<bar>[|│])|\s?\.{3,}|\s{2,}|\s(?:->|=>|→|–|—|-|is)\s(?!\w{0,20}\sand\b))
+    (?:(?P<colon>:(?!:|//))|(?P<equals>=(?![=>~]))|\t+|(?P<bar>[|│])|\s?\.{3,}|\s{2,}|\s(?:->|=>|→|\u2013|\u2014|-|is)\s)
     \s*(?P<value>.*)\Z""",
     re.VERBOSE,
 )
 _ENV = re.compile(r"\A[A-Z][A-Z0-9_]{2,60}\Z")
-_SECTION = re.compile(r"\A\s{0,40}(?:[*-]\s+)?[\"']?(CUDA|Lightning|Packages|System|PyTorch)[\"']?\s*:\s*\{?\s*\Z")
+_SECTION = re.compile(
+    r"\A\s{0,40}(?:[*-]\s+)?[\"']?(CUDA|Lightning|Packages|System|PyTorch)[\"']?\s*:\s*\{?\s*\Z"
+)
 _IN_SECTION = {
     ("CUDA", "available"): "available",
     ("CUDA", "version"): "torch_cuda",
@@ -36,48 +38,69 @@ _IN_SECTION = {
     ("PyTorch", "hip"): "torch_hip",
     ("System", "version"): "kernel",
 }
-_HEADING = re.compile(r"\A\s{0,8}(?:#{1,6}\s+(?P<name>[^\n:]{2,60}?)\s*[:?]?|\*\*(?P<bold>[^*\n:]{2,60}):?\*\*:?)\s*\Z")
+_HEADING = re.compile(
+    r"\A\s{0,8}(?:#{1,6}\s+(?P<name>[^\n:]{2,60}?)\s*[:?]?|\*\*(?P<bold>[^*\n:]{2,60}):?\*\*:?)\s*\Z"
+)
 """A title of an issue form: its answer stands below it."""
+_LONGEST_TYPED, _LONGEST_SEGMENTED = 160, 500
 _WORDS = 6
 """Most words of a name that stands without a separator."""
 
 
 def pairs(lines: Iterable[str]) -> Iterator[Said]:
     """Yield what every line says, in order."""
-    section, indent, heading = "", -1, ""
+    place = _Place()
     seen: set[tuple[str, str]] = set()
     for number, line in enumerate(lines):
-        if not 4 <= len(line) <= _LONGEST or not line.strip():
+        if not _SHORTEST <= len(line) <= _LONGEST or not line.strip():
             continue
-        if heading and not _HEADING.match(line):
-            if said := _pair(heading, line, ""):
-                yield said._replace(line=number, typed=True)
-            heading = ""
-        if titled := _HEADING.match(line):
-            heading = titled["name"] or titled["bold"]
+        below = place.title
+        if place.enters(line):
             continue
-        if opened := _SECTION.match(line):
-            section, indent = opened[1], _depth(line)
+        if below and (said := _pair(below, line, "")):
+            yield said._replace(line=number, typed=True)
+        if (place.section, line) in seen:  # says nothing new
             continue
-        if section and _depth(line) < indent:
-            section = ""
-        if (section, line) in seen:  # says nothing new
-            continue
-        seen.add((section, line))
-        for one in _segments(line, section):
+        seen.add((place.section, line))
+        for one in _segments(line, place.section):
             yield one._replace(line=number)
-            if one.key == "torch" and not one.typed and one.value:
-                section, indent = "PyTorch", _depth(line) + 1
+            if one.key == "torch" and not one.typed:
+                place.below_torch(line)
 
 
-_SEGMENTS = re.compile(r"\s{3,}|\t+|\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)|\s+[|•·]\s+|,\s+(?=(?:GPU|CUDA|Python|torch|PyTorch|OS|driver)\b)")
+class _Place:
+    """Where in a report a line stands: below which title, in which section."""
+
+    def __init__(self) -> None:
+        self.title = self.section = ""
+        self._depth = -1
+
+    def enters(self, line: str) -> bool:
+        """Take note of a line; tell whether it is the head of a section or a title, and nothing else."""
+        titled, opened = _HEADING.match(line), _SECTION.match(line)
+        self.title = (titled["name"] or titled["bold"]) if titled else ""
+        if opened:
+            self.section, self._depth = opened[1], _depth(line)
+        elif self.section and _depth(line) < self._depth:
+            self.section = ""
+        return bool(opened or titled)
+
+    def below_torch(self, line: str) -> None:
+        """Rows that stand deeper than the one of torch speak of its build, as in bitsandbytes' report."""
+        self.section, self._depth = "PyTorch", _depth(line) + 1
+
+
+_SEGMENTS = re.compile(
+    r"\s{3,}|\t+|\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)|\s+[|•·]\s+"
+    r"|,\s+(?=(?:GPU|CUDA|Python|torch|PyTorch|OS|driver)\b)"
+)
 
 
 def _segments(line: str, section: str) -> list[Said]:
     """Several names in one line: "OS: Ubuntu 22.04, GPU: RTX 3090, Python 3.10", or in columns."""
     whole = list(_of_line(line, section))
     parts = [part for part in _SEGMENTS.split(line.strip())[:16] if part.strip()]
-    if len(parts) < 2 or len(line) > 500:
+    if len(parts) == 1 or len(line) > _LONGEST_SEGMENTED:
         return whole
     said = [one for part in parts for one in _of_line(part, section)]
     return said if len({one.key for one in said}) > 1 else whole
@@ -127,7 +150,7 @@ def _pair(name: str, value: str, section: str) -> Said | None:
 
 def _typed(text: str) -> Iterator[Said]:
     """Names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
-    if len(text) > 160:
+    if len(text) > _LONGEST_TYPED:
         return
     words = text.split()
     for count in range(min(_WORDS, len(words) - 1), 0, -1):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
+"""What a value is read as."""
 
 
 class Said(NamedTuple):
@@ -11,7 +12,7 @@ class Said(NamedTuple):
 
     key: str
     value: str
-    index: str = ""
+    gpu: str = ""
     """Of a GPU: "0", "0,1,2"."""
     line: int = 0
     typed: bool = False
@@ -20,10 +21,48 @@ class Said(NamedTuple):
 
 NOTHING = frozenset(
     {
-        *("", "-", "--", "?", "??", "???", "n/a", "na", "none", "null", "nil", "unknown", "unset", "not set"),
-        *("<not set>", "could not collect", "not collected", "no cuda", "not available", "unavailable"),
-        *("not installed", "not installed (na)", "not found", "<fill in>", "fill in", "tbd", "todo", "..."),
-        *("module not found", "not detected", "n.a.", "undefined", "no relevant packages", "(none)"),
+        *(
+            "",
+            "-",
+            "--",
+            "?",
+            "??",
+            "???",
+            "n/a",
+            "na",
+            "none",
+            "null",
+            "nil",
+            "unknown",
+            "unset",
+            "not set",
+        ),
+        *(
+            "<not set>",
+            "could not collect",
+            "not collected",
+            "no cuda",
+            "not available",
+            "unavailable",
+        ),
+        *(
+            "not installed",
+            "not installed (na)",
+            "not found",
+            "<fill in>",
+            "fill in",
+            "tbd",
+            "todo",
+            "...",
+        ),
+        *(
+            "module not found",
+            "not detected",
+            "n.a.",
+            "undefined",
+            "no relevant packages",
+            "(none)",
+        ),
     }
 )
 """Values, in lower case, that tell nothing of the thing they stand for."""
@@ -39,7 +78,7 @@ class Collected:
             self._by_key.setdefault(one.key, []).append(one)
 
     def all(self, *keys: str) -> list[Said]:
-        """Everything under these keys: all of the first, then of the second …"""
+        """Return all that was said under these keys: of the first, then of the second and so on."""
         return [one for key in keys for one in self._by_key.get(key, ())]
 
     def first(self, *keys: str) -> str:
@@ -51,9 +90,9 @@ class Collected:
         found = (read(one.value) for one in self.all(*keys))
         return next((one for one in found if one is not None), None)
 
-    def keys(self) -> set[str]:
-        """Return the keys of which something was said."""
-        return set(self._by_key)
+    def beginning(self, start: str) -> list[str]:
+        """Return the keys that begin so, in order of the alphabet."""
+        return sorted(key for key in self._by_key if key.startswith(start))
 
 
 def told(value: str) -> str:

@@ -7,8 +7,13 @@ from tunedoctor.readers.values.libraries import library_of
 from tunedoctor.readers.values.said import Said, bare
 
 _PYTHON = re.compile(r"\A\s{0,40}(?:>>>\s?|In \[\d{1,5}\]:\s?|\.\.\.:?\s)(?P<code>\S.{0,600})\Z")
-_SHELL = re.compile(r"\A\s{0,40}(?:\([\w./-]{1,40}\)\s?)?(?:[\w.@~:/\\ -]{0,80}[$#%]|PS [^>\n]{0,120}>|[A-Z]:\\[^>\n]{0,120}>|>)\s+(?P<code>\S.{0,900})\Z")
-_INLINE = re.compile(r"""python[\d.]*(?:\.exe)?\s+(?:-\w\s+){0,4}?-c\s*(?P<quote>["'])(?P<code>.{1,800})(?P=quote)""")
+_SHELL = re.compile(
+    r"\A\s{0,40}(?:\([\w./-]{1,40}\)\s?)?"
+    r"(?:[\w.@~:/\\ -]{0,80}[$#%]|PS [^>\n]{0,120}>|[A-Z]:\\[^>\n]{0,120}>|>)\s+(?P<code>\S.{0,900})\Z"
+)
+_INLINE = re.compile(
+    r"""python[\d.]*(?:\.exe)?\s+(?:-\w\s+){0,4}?-c\s*(?P<quote>["'])(?P<code>.{1,800})(?P=quote)"""
+)
 _TRACEBACK = "Traceback (most recent call last)"
 _OUT = re.compile(r"\A\s{0,40}(?:Out\[\d{1,5}\]:\s?|\s{0,8})")
 _EXPRESSIONS = (
@@ -23,23 +28,40 @@ _EXPRESSIONS = (
     (r"torch\.cuda\.get_arch_list\(\)", "archs"),
     (r"torch\.(?:__version__|version\.__version__)", "torch"),
     (r"(?P<module>[a-z_]\w{1,40})\.(?:__version__|version\.version)", "library"),
-    (r"(?:importlib\.metadata\.|importlib_metadata\.|metadata\.)?version\(['\"](?P<package>[\w.-]{2,60})['\"]\)", "library"),
+    (
+        r"(?:importlib\.metadata\.|importlib_metadata\.|metadata\.)?version\(['\"](?P<package>[\w.-]{2,60})['\"]\)",
+        "library",
+    ),
     (r"sys\.version\b", "python"),
     (r"platform\.platform\(\)", "platform"),
 )
-_EXPRESSION = re.compile("|".join(f"(?P<e{i}>{pattern})" for i, (pattern, _) in enumerate(_EXPRESSIONS)))
+_EXPRESSION = re.compile(
+    "|".join(f"(?P<e{i}>{pattern})" for i, (pattern, _) in enumerate(_EXPRESSIONS))
+)
 _COMMANDS = (
     (re.compile(r"\A(?:\S*/)?python[\d.]*(?:\.exe)?\s+(?:-V{1,2}|--version)\s*\Z"), "python"),
     (re.compile(r"\Auname\s+-\w*r\w*\s*\Z"), "kernel"),
     (re.compile(r"\Auname\s+-a\s*\Z"), "kernel"),
     (re.compile(r"\Auname\s+-m\s*\Z"), "machine"),
-    (re.compile(r"\A(?:!)?nvcc\s+(?:-V|--version)\s*\Z"), ""),
 )
-_ECHO = re.compile(r"\A(?:echo\s+[\"']?(?:\$\{?|%|\$env:)(?P<name>[A-Za-z_]\w{1,60})[}%]?[\"']?|printenv\s+(?P<printed>[A-Za-z_]\w{1,60}))\s*\Z")
-_ASSIGN = re.compile(r"\A(?:export\s+|ENV\s+|set\s+(?:-\w+\s+)*|setx\s+|\$env:)?(?P<rest>[A-Z][A-Z0-9_]{1,60}\s?=\s?.{0,600})\Z")
-_ONE = re.compile(r"""\A(?P<name>[A-Z][A-Z0-9_]{1,60})\s?=\s?(?P<value>"[^"\n]{0,500}"|'[^'\n]{0,500}'|[^\s;&"']{0,500})(?:\s+|\s*(?:;|&&)\s*|\Z)""")
-_ENVIRON = re.compile(r"""\A\s{0,40}(?:>>>\s?)?os\.environ(?:\[|\.setdefault\()\s?["'](?P<name>[A-Z][A-Z0-9_]{1,60})["'](?:\]\s?=|,)\s?["'](?P<value>[^"'\n]{0,300})["']""")
-_GREP = re.compile(r"\A(?:env|printenv|export)\s*\|\s*grep\s+(?:-\w+\s+)?[\"']?\^?(?P<part>[A-Za-z_]{2,40})[\"']?\s*\Z")
+_ECHO = re.compile(
+    r"\A(?:echo\s+[\"']?(?:\$\{?|%|\$env:)(?P<name>[A-Za-z_]\w{1,60})[}%]?[\"']?|printenv\s+(?P<printed>[A-Za-z_]\w{1,60}))\s*\Z"
+)
+_ASSIGN = re.compile(
+    r"\A(?:export\s+|ENV\s+|set\s+(?:-\w+\s+)*|setx\s+|\$env:)?(?P<rest>[A-Z][A-Z0-9_]{1,60}\s?=\s?.{0,600})\Z"
+)
+_ONE = re.compile(
+    r"""\A(?P<name>[A-Z][A-Z0-9_]{1,60})\s?=\s?(?P<value>"[^"\n]{0,500}"|'[^'\n]{0,500}'|[^\s;&"']{0,500})(?:\s+|\s*(?:;|&&)\s*|\Z)"""
+)
+_ENVIRON = re.compile(
+    r"""\A\s{0,40}(?:>>>\s?)?os\.environ(?:\[|\.setdefault\()\s?["'](?P<name>[A-Z][A-Z0-9_]{1,60})["'](?:\]\s?=|,)\s?["'](?P<value>[^"'\n]{0,300})["']"""
+)
+_GREP = re.compile(
+    r"\A(?:env|printenv|export)\s*\|\s*grep\s+(?:-\w+\s+)?[\"']?\^?(?P<part>[A-Za-z_]{2,40})[\"']?\s*\Z"
+)
+_STARTS = ("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")
+"""Beginnings of a line without a prompt that is looked at."""
+_SHORTEST, _LONGEST = 4, 1000
 _FAR = 12
 """Lines below a command in which its answer stands."""
 
@@ -53,33 +75,37 @@ def typed_in(line: str) -> str:
 def answers(lines: Sequence[str]) -> Iterator[Said]:
     """Yield what was answered, and the variables that were set by what was typed."""
     for number, line in enumerate(lines):
-        if not 4 <= len(line) <= 1000:
+        if not _SHORTEST <= len(line) <= _LONGEST:
             continue
         code = typed_in(line)
-        if not code and not line.lstrip().startswith(("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")):
+        if not code and not line.lstrip().startswith(_STARTS):
             continue
         if environ := _ENVIRON.match(line):
             yield Said(f"env {environ['name']}", environ["value"], line=number)
         command = code or line.strip()
-        yield from (one._replace(line=number) for one in _set(command, prompted=bool(code)))
-        if (grep := _GREP.match(command)) and code and _nothing(lines, number):
-            yield Said("not exported", grep["part"].upper(), line=number)
-            continue
-        if (echo := _ECHO.match(command)) and code:
-            value = _next(lines, number)
-            name = echo["name"] or echo["printed"]
-            if value is not None:
-                yield Said(f"env {name}", value, line=number)
-            continue
-        inline = _INLINE.search(command)
+        for one in (*_set(command, prompted=bool(code)), *_answered(command, lines, number)):
+            yield one._replace(line=number)
+
+
+def _answered(command: str, lines: Sequence[str], number: int) -> Iterator[Said]:
+    """Pair a command with the lines below it; one without a prompt only where it runs Python."""
+    if inline := _INLINE.search(command):
+        yield from _expressions(inline["code"], lines, number, repl=False)
+    elif not typed_in(lines[number]):
+        return
+    elif _PYTHON.match(lines[number]):
+        yield from _expressions(command, lines, number, repl=True)
+    elif grep := _GREP.match(command):
+        if _nothing(lines, number):
+            yield Said("not exported", grep["part"].upper())
+    elif echo := _ECHO.match(command):
+        value = _next(lines, number)
+        if value is not None:
+            yield Said(f"env {echo['name'] or echo['printed']}", value)
+    else:
         key = next((key for pattern, key in _COMMANDS if pattern.match(command)), None)
-        if key and code:
-            value = _next(lines, number)
-            if value:
-                yield Said(key, value, line=number)
-        elif inline or _PYTHON.match(line):
-            source = inline["code"] if inline else code
-            yield from _expressions(source, lines, number, repl=not inline)
+        if key and (value := _next(lines, number)):
+            yield Said(key, value)
 
 
 def _set(command: str, *, prompted: bool) -> Iterator[Said]:
@@ -88,7 +114,10 @@ def _set(command: str, *, prompted: bool) -> Iterator[Said]:
     if found is None:
         return
     rest, alone = found["rest"], command.startswith(("export", "ENV", "set", "$env"))
-    if not (alone or prompted) and not re.search(r"\s(?:\S*/)?(?:python|torchrun|accelerate|deepspeed|llamafactory-cli|vllm|axolotl|uv)\b", rest):
+    if not (alone or prompted) and not re.search(
+        r"\s(?:\S*/)?(?:python|torchrun|accelerate|deepspeed|llamafactory-cli|vllm|axolotl|uv)\b",
+        rest,
+    ):
         return
     while one := _ONE.match(rest):
         yield Said(f"env {one['name']}", one["value"].strip("\"'"))
@@ -103,14 +132,24 @@ def _next(lines: Sequence[str], number: int) -> str | None:
 
 
 def _nothing(lines: Sequence[str], number: int) -> bool:
-    """A command printed nothing: another prompt, an empty line, or words for it stand below."""
+    """Tell whether a command printed nothing: another prompt, an empty line, or words for it stand below."""
     answer = _next(lines, number)
-    return answer is None or answer.strip("()[]<># ").lower() in ("", "nothing", "no output", "empty", "none")
+    return answer is None or answer.strip("()[]<># ").lower() in (
+        "",
+        "nothing",
+        "no output",
+        "empty",
+        "none",
+    )
 
 
 def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) -> Iterator[Said]:
     """Pair the expressions that a statement prints with the lines that it printed."""
-    groups = [m[1] for m in re.finditer(r"print\(((?:[^()]|\([^()]{0,60}\)){0,300})\)", source)] if "print(" in source else []
+    groups = (
+        [m[1] for m in re.finditer(r"print\(((?:[^()]|\([^()]{0,60}\)){0,300})\)", source)]
+        if "print(" in source
+        else []
+    )
     if not groups and repl and "=" not in source.replace("==", ""):
         groups = [source]
     wanted = [[_key(m) for m in _EXPRESSION.finditer(group)] for group in groups]
@@ -122,7 +161,11 @@ def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) 
         if typed_in(line) or _TRACEBACK in line:
             break
         text = _OUT.sub("", line, count=1).strip()
-        if text and "Warning" not in text and not text.startswith(("return ", "warnings.", "File ")):
+        if (
+            text
+            and "Warning" not in text
+            and not text.startswith(("return ", "warnings.", "File "))
+        ):
             answers_.append(text)
     for keys, text in zip(wanted, answers_, strict=False):
         yield from _split(keys, text, number)
@@ -144,9 +187,13 @@ def _split(keys: list[str], text: str, number: int) -> Iterator[Said]:
     """One line for several expressions holds them with spaces between; brackets hold together."""
     if len(keys) == 1:
         label = re.match(r"\A[A-Za-z][\w .]{0,40}[:=]\s+(?P<value>.+)\Z", text)
-        values = [label["value"] if label and keys[0] not in ("gpu", "platform", "python") else text]
+        values = [
+            label["value"] if label and keys[0] not in ("gpu", "platform", "python") else text
+        ]
     else:
-        values = re.findall(r"\[[^\]]{0,400}\]|\([^)]{0,60}\)|'[^']{0,200}'|\"[^\"]{0,200}\"|[^\s,]+", text[:1000])
+        values = re.findall(
+            r"\[[^\]]{0,400}\]|\([^)]{0,60}\)|'[^']{0,200}'|\"[^\"]{0,200}\"|[^\s,]+", text[:1000]
+        )
         if "gpu" in keys and len(values) > len(keys):
             at, extra = keys.index("gpu"), len(values) - len(keys)
             values[at : at + extra + 1] = [" ".join(values[at : at + extra + 1])]

@@ -1,0 +1,230 @@
+"""The operating system, from what a report says of it."""
+
+import re
+from typing import Literal
+
+from tunedoctor.facts import Fact, Host
+from tunedoctor.readers.values.said import Collected, told, yes_or_no
+from tunedoctor.versions import parts
+
+Os = Literal["linux", "windows", "macos", "other"]
+
+_LINUX = re.compile(
+    r"linux|ubuntu|debian|fedora|centos|red ?hat|rhel|rocky|opensuse|suse|\barch\b|manjaro|mint|nixos|pop!?_?os"
+    r"|kali|gentoo|alpine|amazon|endeavour|cachyos|wsl|euler|kylin|\bl4t\b|\bel[789]\b|anolis|oracle",
+    re.IGNORECASE,
+)
+_WINDOWS = re.compile(r"\bwin(?:dows|32|64|\s?1[01]\b)|microsoft win", re.IGNORECASE)
+_MAC = re.compile(
+    r"mac ?os|\bmac\b|macbook|imac\b|mac osx|darwin|\bos ?x\b|sequoia|sonoma|ventura|monterey|tahoe",
+    re.IGNORECASE,
+)
+_MACHINE = re.compile(r"\b(x86_64|amd64|aarch64|arm64|ppc64le|i[3-6]86)\b", re.IGNORECASE)
+_UPPER = re.compile(r"RELEASE_(X86_64|ARM64)")
+_LIBC = re.compile(r"(glibc|musl)\s*-?\s*(\d{1,2}\.\d{1,3})", re.IGNORECASE)
+_MAC_VERSION = re.compile(
+    r"mac\s?os(?:\s?x)?\s*-?(?:[a-z]{3,12}\s)?v?(\d{2}(?:\.\d{1,3}){0,2})", re.IGNORECASE
+)
+_DARWIN = re.compile(r"Darwin(?: Kernel Version)?[ -](\d{2})\.", re.IGNORECASE)
+_NT = re.compile(r"10\.0\.(\d{5})")
+_WINDOWS_11 = 22000
+"""First build of Windows 11."""
+_DISTROS = re.compile(
+    r"\b(ubuntu|debian|fedora|centos|rocky|almalinux|alpine|arch|nixos|rhel|red hat|opensuse|linux ?mint|pop!?_?os"
+    r"|kali|amazon linux)\b(?:\s?(?:gnu/linux|linux|stream|enterprise linux(?: server)?|os))*"
+    r"\s*(?:release|version|v)?\s*(\d{1,2}(?:\.\d{1,2})?)?",
+    re.IGNORECASE,
+)
+_IDS = {
+    "red hat": "rhel",
+    "linuxmint": "linuxmint",
+    "linux mint": "linuxmint",
+    "amazon linux": "amzn",
+    "pop!_os": "pop",
+    "pop os": "pop",
+}
+_GLIBC = {
+    "ubuntu": {"18.04": "2.27", "20.04": "2.31", "22.04": "2.35", "24.04": "2.39"},
+    "centos": {"7": "2.17"},
+}
+"""What these releases ship for good; checked against their package lists."""
+_OLDEST = (2, 17)
+"""Oldest glibc that torch and Python 3.8 and newer from conda ran on."""
+_DARWIN_OFFSET = ((25, 26, 1), (20, 11, -9))
+"""Darwin 20 to 24 are macOS 11 to 15; 25 is macOS 26."""
+
+
+def family_of(text: str) -> Os | None:
+    """Return the family of systems that a text names, None for none."""
+    if _WINDOWS.search(text) and not re.search(r"\bwsl|ubuntu", text, re.IGNORECASE):
+        return "windows"
+    if _MAC.search(text):
+        return "macos"
+    if _LINUX.search(text):
+        return "linux"
+    return None
+
+
+def host(said: Collected) -> list[Fact]:
+    """Make the Host of every value that speaks of the system; nothing where none does."""
+    named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
+    named += [
+        v
+        for one in said.all("machine", "model", "gpu", "cpu")
+        if family_of(v := one.value[:60]) == "macos"
+    ]
+    platforms = [
+        told(one.value) for one in said.all("platform", "kernel") if _is_platform(one.value)
+    ]
+    python = said.first("python")
+    build = said.first("windows_build")
+    version = said.first("mac")
+    both = " ".join([*named[:2], *platforms[:3], f"Windows-10-{build}" if build else ""])
+    if re.fullmatch(r"\d{2}(?:\.\d{1,3}){1,2}", version):
+        both += f" macOS {version}"
+    family = (
+        family_of(both)
+        or _by_python(python)
+        or ("linux" if re.search(r"\d+\.\d+\.\d+-", both) else None)
+    )
+    machine = _machine(both, python, said)
+    if family is None:
+        return []
+    libc = _LIBC.search(said.first("libc")) or _LIBC.search(both)
+    if libc and libc[1].lower() == "glibc" and parts(libc[2]) < _OLDEST:
+        libc = (
+            None  # older builds of Python tell a symbol version of their own in platform.platform()
+        )
+    name = (
+        re.sub(r"\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", named[0], flags=re.IGNORECASE)[:80]
+        if named
+        else ""
+    )
+    distro, distro_version = _distro(both) if family == "linux" else ("", "")
+    shipped = _GLIBC.get(distro, {})
+    plain = shipped.get(distro_version) or shipped.get(distro_version.partition(".")[0], "")
+    return [
+        Host(
+            os=family,
+            name=_windows_name(name, both)
+            if family == "windows"
+            else _mac_name(name, both)
+            if family == "macos"
+            else name or "linux",
+            distro=distro,
+            distro_version=distro_version,
+            kernel=(platforms[0] if platforms else "")[:120],
+            machine=machine,
+            libc="glibc" if not libc and plain else libc[1].lower() if libc else "",  # type: ignore[arg-type]  # the pattern allows no other
+            libc_version=libc[2] if libc else plain,
+            macos_version=_mac_version(both) if family == "macos" else "",
+            wsl=_wsl(both, said),
+            model=_model(said, both),
+        )
+    ]
+
+
+def _system(value: str, *, typed: bool) -> str:
+    plain = told(value)
+    return "" if typed and len(plain) > 60 else plain[:200]
+
+
+def _is_platform(value: str) -> bool:
+    return bool(
+        re.match(r"\A['\"]?(?:Linux|Windows|macOS|Darwin|\d{1,2}\.\d{1,3}\.\d)", value.strip())
+    )
+
+
+def _by_python(python: str) -> Os | None:
+    """Go by the compiler of CPython: MSC stands for Windows, Clang with "on darwin" for macOS."""
+    if "[MSC v" in python or " on win32" in python:
+        return "windows"
+    if " on darwin" in python or "(clang-" in python:
+        return "macos"
+    return "linux" if " on linux" in python or "[GCC " in python else None
+
+
+def _machine(both: str, python: str, said: Collected) -> str:
+    if kernel := _UPPER.search(both):
+        return kernel[1].lower()
+    for text in (both, *(one.value for one in said.all("machine")), python):
+        if found := _MACHINE.search(text):
+            return "x86_64" if found[1] == "i386" and _MAC.search(both) else found[1].lower()
+    if re.search(
+        r"\bintel\b.{0,20}\b(?:mac|imac|macbook)|\b(?:mac|macbook).{0,20}\bintel\b",
+        both,
+        re.IGNORECASE,
+    ):
+        return "x86_64"
+    if re.search(
+        r"Apple M\d|Apple Silicon|\bM[1-5](?: Pro| Max| Ultra)? mac",
+        " ".join(one.value for one in said.all("cpu", "gpu", "os", "model")),
+        re.IGNORECASE,
+    ):
+        return "arm64"
+    return ""
+
+
+def _wsl(both: str, said: Collected) -> Literal[0, 1, 2]:
+    if found := re.search(
+        r"\bWSL\s?-?([12])?\b",
+        both + "".join(f" {v}" for one in said.all("wsl") if (v := one.value)),
+        re.IGNORECASE,
+    ):
+        return 1 if found[1] == "1" else 2
+    if "microsoft" in both.lower() and not re.search(r"microsoft windows", both, re.IGNORECASE):
+        return 2 if "standard" in both.lower() else 1
+    return 2 if any(yes_or_no(one.value) for one in said.all("wsl")) else 0
+
+
+def _distro(text: str) -> tuple[str, str]:
+    found = _DISTROS.search(text)
+    if found is None:
+        return "", ""
+    name = found[1].lower()
+    return _IDS.get(name, name), found[2] or ""
+
+
+def _windows_name(name: str, both: str) -> str:
+    build = _NT.search(both)
+    if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
+        return "Windows 11"
+    if build and not name:
+        return "Windows 10"
+    found = re.search(
+        r"Windows(?: Server)?(?: \d{1,4}| XP| 8\.1)?", name.removeprefix("Microsoft ")
+    )
+    edition = re.search(r"(?:Microsoft )?(Windows [\w .]{1,40})", name)
+    return edition[1].strip() if edition else found[0] if found else "Windows"
+
+
+def _mac_version(both: str) -> str:
+    found = _MAC_VERSION.search(both)
+    if found and not found[1].startswith("10.16"):
+        return found[1]
+    if darwin := _DARWIN.search(both):
+        number = int(darwin[1])
+        for least, _, offset in _DARWIN_OFFSET:
+            if number >= least:
+                return str(number + offset)
+    return ""
+
+
+def _mac_name(name: str, both: str) -> str:
+    version = _mac_version(both)
+    return name if re.search(r"\d", name) and "Darwin" not in name else f"macOS {version}".strip()
+
+
+def _model(said: Collected, both: str) -> str:
+    told_ = " ".join(one.value for one in said.all("model", "gpu", "os"))
+    if found := re.search(r"(?:NVIDIA\s+)?Jetson[\w \-]{0,30}", told_):
+        return found[0].strip()
+    if "tegra" in both.lower() or re.search(r"\(nvgpu\)", told_):
+        return "NVIDIA Jetson"
+    jetpack = said.first("model")
+    return (
+        f"NVIDIA Jetson, JetPack {jetpack}"
+        if re.match(r"\d", jetpack)
+        and any("jetpack" in one.value.lower() for one in said.all("model"))
+        else ""
+    )
