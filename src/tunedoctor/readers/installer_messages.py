@@ -15,12 +15,12 @@ MOST = 200
 _MESSAGES = re.compile(
     r"No solution found when resolving [^\n]{3,1200}"
     r"|Because [^\n]{3,1200}? version solving failed"
-    r"|ERROR: Cannot install [^\n]{3,1200}"
+    r"|ERROR: Cannot install [^\n]{3,1200}?conflicting dependencies\.?(?: The conflict is caused by:[^\n]{0,1200})?"
     r"|ResolutionImpossible: [^\n]{3,300}"
     r"|(?:LibMamba)?UnsatisfiableError: [^\n]{3,1200}"
     r"|PackagesNotFoundError: [^\n]{3,300}"
     r"|error: externally-managed-environment"
-    r"|Ignored the following versions that require a different python version: [^\n]{3,300}"
+    r"|Ignored the following versions that require a different python version: [^\n]{3,300}?(?= ERROR|\n|$)"
 )
 
 

@@ -22,6 +22,9 @@ from tunedoctor.readers.missing import Missing
 MOST = 2000
 """Distributions and requirements that are kept of one text."""
 
+_CONDA_NAMES = {"torch": "pytorch"}
+"""Names of conda packages that differ from those of their distributions."""
+
 
 def read(lines: list[str]) -> list[Fact]:
     """Return Packages, the TorchBuild among them, an Interpreter that a list names, and Wanted."""
@@ -61,7 +64,7 @@ def _facts(told: Told) -> list[Fact]:
             Packages(
                 distributions=tuple(one.distribution for _, one in rows),
                 broken=told.broken[:MOST],
-                conda={name: one.conda for name, one in rows if one.conda},
+                conda={_CONDA_NAMES.get(n, n): one.conda for n, one in rows if one.conda},
                 complete=told.whole,
             )
         )

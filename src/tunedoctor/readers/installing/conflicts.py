@@ -7,7 +7,14 @@ from typing import NamedTuple
 from tunedoctor.facts import Requirement
 from tunedoctor.readers.installing.sentences import Text, sentences
 from tunedoctor.readers.lists.ledger import Entry
-from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, normalised
+from tunedoctor.readers.lists.names import (
+    NAME,
+    SPECIFIER,
+    VERSION,
+    compact,
+    normalised,
+    poetry_specifier,
+)
 
 _OWNER = rf"(?<![\w./-])(?P<owner>{NAME}) (?P<at>{VERSION})"
 _NEEDS = (
@@ -32,8 +39,14 @@ _UV_DEPENDS = re.compile(
 )
 _UV_ASKED = re.compile(rf"you require (?P<name>{NAME})(?P<spec>{SPECIFIER})")
 _POETRY = re.compile(
-    rf"(?<![\w./-])(?P<owner>{NAME}) \((?P<at>[^()]{{1,80}})\) depends on (?P<name>{NAME}) \((?P<spec>[^()]{{1,80}})\)"
+    rf"(?<![\w./-])(?P<owner>{NAME})(?: \((?P<at>[^()]{{1,80}})\))? depends on "
+    rf"(?P<name>{NAME}) \((?P<spec>[\d^~<>=!][^()]{{0,80}})\)"
 )
+_VIRTUAL = re.compile(
+    rf"(?:nothing provides (?:requested )?|[├└]─ )__(?P<name>glibc|cuda|osx) ?(?P<spec>{SPECIFIER})?"
+    rf"(?: needed by (?P<owner>{NAME})|[ ,]{{0,3}}which is missing on the system)"
+)
+"""What conda knows of the machine: glibc, the CUDA release of the driver, macOS."""
 _RESOURCES = re.compile(
     rf"VersionConflict: \((?P<name>{NAME}) (?P<have>{VERSION}) \((?P<place>[^()]{{1,300}})\), "
     rf"Requirement\.parse\('(?P<full>[^']{{1,160}})'\)(?:, \{{'(?P<owner>{NAME})'\}})?"
@@ -54,6 +67,9 @@ _UV_PYTHON = re.compile(
 )
 
 
+_THINGS = {"glibc": "glibc", "cuda": "cuda driver", "osx": "macos"}
+
+
 class Conflicts(NamedTuple):
     """What was read."""
 
@@ -72,12 +88,30 @@ def conflicts(text: Text) -> Conflicts:
         for line, found in sentences(text, pattern, "requires ", "has requirement "):
             entries += _there(line, found)
             wanted.append(_requirement(found, _owner(found)))
-    for pattern in (_DEPENDS, _UV_DEPENDS, _POETRY):
+    for pattern in (_DEPENDS, _UV_DEPENDS):
         owned = sentences(text, pattern, "depends on ")
         wanted += [_requirement(found, _owner(found)) for _, found in owned]
+    if "version solving failed" in text.text:
+        wanted += [
+            Requirement(
+                name=normalised(found["name"]),
+                specifier=poetry_specifier(found["spec"]),
+                by=_owner(found),
+            )
+            for _, found in sentences(text, _POETRY, "depends on ")
+        ]
     for pattern in (_ASKED, _UV_ASKED):
         asked = sentences(text, pattern, "requested", "you require")
         wanted += [_requirement(found, "the user") for _, found in asked]
+    wanted += [
+        Requirement(
+            name=_THINGS[found["name"]],
+            specifier=compact(found["spec"] or ""),
+            by=_conda_owner(found["owner"] or "conda"),
+            missing=found["name"] == "cuda",
+        )
+        for _, found in sentences(text, _VIRTUAL, "__glibc", "__cuda", "__osx")
+    ]
     for line, found in sentences(text, _RESOURCES, "VersionConflict"):
         name = normalised(found["name"])
         spec = compact(found["full"].removeprefix(found["name"]))
@@ -105,6 +139,12 @@ def conflicts(text: Text) -> Conflicts:
 def _owner(found: "re.Match[str]") -> str:
     at = compact(found.groupdict().get("at") or "").removeprefix("==").strip()
     return f"{normalised(found['owner'])} {at}".strip()
+
+
+def _conda_owner(file: str) -> str:
+    """Return "pytorch-gpu 2.4.1" of pytorch-gpu-2.4.1-cuda118py311hf8a3b2d_306."""
+    pieces = file.rsplit("-", 2)
+    return f"{pieces[0]} {pieces[1]}" if len(pieces) == 3 and pieces[1][:1].isdigit() else file
 
 
 def _requirement(found: "re.Match[str]", by: str, *, missing: bool = False) -> Requirement:

@@ -14,6 +14,7 @@ from tunedoctor.readers.lists.names import (
     VERSION,
     compact,
     normalised,
+    poetry_specifier,
     version_of_wheel,
 )
 
@@ -43,7 +44,7 @@ _POETRY_NO_MATCH = re.compile(
 )
 _CONDA_MISSING = re.compile(
     r"following packages are (?:not available from current channels|missing from the target environment)"
-    r":?[\s\n]{1,8}(?P<list>(?:- [\w.=<>!~*,\[\]']{2,120}[\s\n]{1,4}){1,30})"
+    r":?[\s\n]{1,8}(?P<list>(?:- [\w.=<>!~*,\[\]'-]{2,120}[\s\n]{1,4}){1,30})"
 )
 _CONDA_ITEM = re.compile(r"- (?P<name>[\w.-]{1,80}?)(?P<spec>[=<>!~].{0,60})?$")
 _MAMBA = re.compile(
@@ -109,7 +110,7 @@ def refused_by_others(text: Text) -> Iterator[Refusal]:
         )
     for found in _POETRY_NO_MATCH.finditer(body):
         spec = compact(found["spec"])
-        exact = f"=={spec}" if spec[:1].isdigit() else spec
+        exact = poetry_specifier(spec)
         yield Refusal(
             name=normalised(found["name"]), specifier=exact, reason="version", installer="poetry"
         )
@@ -161,7 +162,7 @@ def _indexes(body: str) -> str:
 
 
 def _conda(name: str, spec: str) -> Refusal:
-    plain = compact(spec)
+    plain = re.sub(r"\*{2,}$", ".*", compact(spec))
     if plain and plain[0].isdigit():
         plain = f"=={plain}"
     elif plain.startswith("=") and not plain.startswith("=="):

@@ -123,7 +123,9 @@ def _fetched(lines: list[str], body: str) -> set[str]:
 
 def _satisfied(lines: list[str]) -> str:
     return "\n".join(
-        line[:600] for line in lines if "Requirement already" in line or "Ignoring inv" in line
+        line[:600]
+        for line in lines
+        if any(word in line for word in ("Requirement already", "Ignoring inv", "Location:"))
     )
 
 

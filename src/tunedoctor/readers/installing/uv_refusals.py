@@ -67,6 +67,7 @@ def refused_by_uv(text: Text) -> Iterator[Refusal]:
             name=name,
             specifier=compact(found["spec"] or ""),
             reason=_REASONS[found["what"]],
+            offered=offered.get(name),
             tag=found["tag"] or "",
             installer="uv",
         )

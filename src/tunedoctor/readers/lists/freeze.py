@@ -21,7 +21,7 @@ _PINNED = re.compile(
 )
 _TYPED = re.compile(rf"^\s*(?P<name>{NAME})=(?P<version>{VERSION})\s*$")
 _EXPORTED = re.compile(
-    rf"^\s*(?:-\s+)?(?P<name>{NAME}|_\w+)=(?P<version>{VERSION})=(?P<build>\w{{1,60}})$"
+    rf"^\s*(?:-\s+)?(?P<name>{NAME}|_\w+)=(?P<version>{VERSION})=(?P<build>[\w.]{{1,60}})$"
 )
 _AT = re.compile(rf"^\s*(?P<name>{NAME})(?:\[[^\]]{{0,80}}\])?\s+@\s+(?P<url>\S{{3,600}})\s*$")
 _EDITABLE = re.compile(rf"^\s*-e\s+(?P<url>\S{{2,600}}?)(?:#egg=(?P<name>{NAME}))?(?:&\S*)?\s*$")
@@ -41,6 +41,12 @@ _FILE = re.compile(
     r"|\bi (?:want|need)\b|\brequirements?\s*:"
 )
 _FREEZE = re.compile(r"(?i)\bfreeze\b|\b(?:pip|conda)3? list\b|\binstalled\b|\bversions?\b")
+_PIP_KEY = re.compile(r"^\s*-\s+pip\s*:\s*$")
+_NEITHER = re.compile(
+    r"(?i)(?:available|channels|missing|not found|one of|conflicts?|incompatible|unsatisfiable|solving|will be \w{5,12}"
+    r"|would be \w{5,12}|to install|to be installed)\b[^:]{0,40}:\s*$"
+)
+"""Ends of lines below which stand neither installed packages nor what somebody wants."""
 _INSTALL = re.compile(r"\b(?:install|add|download)\b")
 
 
@@ -58,6 +64,8 @@ def requirement_lines(lines: list[str], refused: frozenset[str]) -> Told:
     entries: list[Entry] = []
     wanted: list[Requirement] = []
     for before, block in _blocks(lines):
+        if _NEITHER.search(before.rpartition("\n")[2]):
+            continue
         if _is_asked(before, block, refused):
             wanted += [w for one in block if (w := _wanted(one.text)) is not None]
         else:
@@ -89,6 +97,8 @@ def _belongs(line: str, block: list[_Line]) -> bool:
     if any(p.match(line) for p in (_PINNED, _AT, _EXPORTED, _TYPED, _EDITABLE, _NO_CONTROL)):
         return True
     if _OPTION.match(line):
+        return True
+    if block and _PIP_KEY.match(line):
         return True
     found = _LOOSE.match(line)
     if found is None:

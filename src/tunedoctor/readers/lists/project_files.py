@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Requirement
 from tunedoctor.readers.lists.ledger import Told
-from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, normalised
+from tunedoctor.readers.lists.names import (
+    NAME,
+    SPECIFIER,
+    VERSION,
+    compact,
+    normalised,
+    poetry_specifier,
+)
 
 _ARRAY = re.compile(
     r"^\s*[\"']?(?:dependencies|install_requires|requires|dev|test|train|[\w-]{1,40})[\"']?\s*[=:]\s*\[(?P<rest>.*)$"
@@ -86,7 +93,7 @@ def _array(
 def _poetry(lines: list[str], start: int, wanted: list[Requirement], taken: set[int]) -> int:
     end = start + 1
     while end < len(lines) and (found := _POETRY.match(lines[end][:600])) is not None:
-        wanted.append(_asked(found["name"], _caret(found["spec"]), "pyproject.toml"))
+        wanted.append(_asked(found["name"], poetry_specifier(found["spec"]), "pyproject.toml"))
         end += 1
     taken.update(range(start, end))
     return end - start
@@ -111,19 +118,6 @@ def _yaml(lines: list[str], start: int, wanted: list[Requirement], taken: set[in
     wanted += found
     taken.update(range(start, end))
     return end - start
-
-
-def _caret(spec: str) -> str:
-    """Return poetry's "^2.1" and a bare version as others write them: ">=2.1,<3"."""
-    plain = compact(spec)
-    if plain[:1] == "^":
-        numbers = re.findall(r"\d+", plain[1:])[:3]
-        place = next((i for i, n in enumerate(numbers) if int(n)), 0)
-        above = [*numbers[:place], str(int(numbers[place]) + 1)] if numbers else ["0"]
-        return f">={plain[1:]},<{'.'.join(above)}"
-    if plain[:1].isdigit():
-        return f"=={plain}"
-    return "" if plain == "*" else plain
 
 
 def _asked(name: str, spec: str, by: str) -> Requirement:

@@ -114,7 +114,7 @@ def _row(number: int, line: str) -> Row | None:
 
 def _entry(row: Row, block: Block) -> Entry | None:
     """Return what a row tells, where its block makes it one of a list."""
-    conda = _conda_build(row.rest)
+    conda = None if block.kind == "pip" else _conda_build(row.rest)
     if row.absent or not _counts(row, block, conda):
         return None
     place = _PLACE.search(row.rest)
