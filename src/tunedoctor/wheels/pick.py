@@ -74,9 +74,11 @@ def _with_code(
 ) -> tuple[tuple[Release, list[CudaBuild]], ...]:
     """Return the CUDA builds in range with a wheel for a Python and code for all capabilities, newest release first.
 
-    The part of a choice that neither driver nor system changes, which one choice asks for again and again.
+    The part of a choice that neither driver nor system changes, which one choice asks for again and again. Builds whose
+    list of code is that of an older release come last: that they lost no GPU generation is not known.
     """
     found: list[tuple[Release, list[CudaBuild]]] = []
+    later: list[tuple[Release, list[CudaBuild]]] = []
     for release, labels in allowed(torch):
         if python not in release.pythons.get(family, ()):
             continue
@@ -86,9 +88,10 @@ def _with_code(
             if (labels is None or (b.variant in labels and not unlabelled(family, b.variant)))
             and serves(b.codes, capabilities, b.cuda)
         ]
-        if builds:
-            found.append((release, builds))
-    return tuple(found)
+        for group, carried in ((found, False), (later, True)):
+            if some := [b for b in builds if b.carried is carried]:
+                group.append((release, some))
+    return (*found, *later)
 
 
 def pick_rocm(q: Question) -> tuple[Found, ...]:
