@@ -12,7 +12,8 @@ STARTS = re.compile(
     r"\s*(?:File \"|Traceback|During handling|The above exception|[-*•#$>+|│╭╰]|\[(?:pip3?|conda|rank\d)"
     r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
     r"|(?:ERROR|WARNING|INFO|DEBUG|error|warning|note|hint)\b|[A-Za-z][\w .()/+-]{1,50}(?::|={1,2})(?:\s|\d|$)"
-    r"|[\w.-]{1,60}\s{2,}\S|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>|\d{1,6} \|)"
+    r"|[\w.-]{1,60}\s{2,}\S|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>|\d{1,6} \|"
+    r"|(?:/|~/|[A-Z]:\\)\S{0,300}:\d{1,7}:)"
 )
 """How a line begins that continues none."""
 _TABLE = re.compile(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")

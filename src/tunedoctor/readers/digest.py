@@ -1,0 +1,143 @@
+"""Cut a long log down to what can tell: its first and last lines, and those around each fault. Read in a stream.
+
+Time is in proportion to the log, memory is bounded whatever it holds: by lines, by characters of a line and in sum.
+"""
+
+import codecs
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, NamedTuple
+
+from tunedoctor.readers.decode import decoded, encoding
+
+FIRST = LAST = 3000
+"""Lines at both ends that are kept whole."""
+BEFORE, AFTER = 60, 15
+"""Lines kept around one that shows a fault: a traceback stands before its message."""
+REPEATS = 4
+"""Times that one fault, its numbers aside, is kept."""
+LONGEST_LINE = 4000
+MOST = 600_000
+"""Characters of the start, of the middle and of the end, each."""
+_MOST_SHAPES = 20_000
+_SIGNS = re.compile(
+    r"rror|RROR|xception|raceback|ailed|AILED|arning: C|Killed|illed by|Segm|core dumped|Bus error|No such file|too old"
+    r"|Xid|undefined symbol|cannot open|No module|not compatible|NCCL WARN|exit(?:ed|code)|PyTorch version|NVIDIA-SMI"
+    r"|\[pip3?\]"
+    r"|CUDA used to build|Is CUDA available|oom-kill|out of memory|No space left|Permission denied|atal"
+    r"|not found|from versions|which is incompatible|GPU models|Python version|[Dd]river"
+)
+"""What a line has that is worth its surroundings: cheap to look for, and wide."""
+_DIGITS = re.compile(r"[\d\W_]+")
+
+
+WHOLE = 2_000_000
+"""Bytes of a report that is read as it is."""
+_CHUNK = 1 << 20
+
+
+class Digest(NamedTuple):
+    """What is left of a log."""
+
+    text: str
+    lines: int
+    """Lines of the whole log."""
+    numbers: tuple[int, ...]
+    """For each line of `text` its number in the whole log, from 1; empty where nothing is left out."""
+
+
+def from_stream(stream: BinaryIO) -> Digest:
+    """Return the text of a report or, of a long one, its digest. Raises OSError where the stream does."""
+    start = stream.read(WHOLE + 1)
+    if len(start) <= WHOLE:
+        text = decoded(start)
+        return Digest(text, text.count("\n") + 1, ())
+    return digest(_lines(start, stream))
+
+
+def _lines(start: bytes, stream: BinaryIO) -> Iterator[str]:
+    """Yield the lines of a stream; one that is longer than a chunk comes in pieces."""
+    name, skipped = encoding(start)
+    decoder = codecs.getincrementaldecoder(name)("replace")
+    rest = ""
+    chunk = start[skipped:]
+    while chunk:
+        lines = (rest + decoder.decode(chunk)).split("\n")
+        rest = lines.pop()
+        yield from lines
+        if len(rest) > _CHUNK:
+            yield rest
+            rest = ""
+        chunk = stream.read(_CHUNK)
+    yield rest + decoder.decode(b"", final=True)
+
+
+def digest(lines: Iterable[str]) -> Digest:
+    """Return the telling lines of a log in their order; nothing is left out of one that fits."""
+    kept: list[tuple[int, str]] = []
+    size = 0
+    number = 0
+    source = iter(lines)
+    for line in _cut(source):
+        number += 1
+        kept.append((number, line))
+        size += len(line)
+        if number >= FIRST or size >= MOST:
+            break
+    middle, last, number = _rest(source, number)
+    known = {at for at, _ in middle}
+    chosen = [*kept, *middle, *((at, line) for at, line in last if at not in known)]
+    chosen.sort(key=lambda one: one[0])
+    return Digest("\n".join(line for _, line in chosen), number, tuple(at for at, _ in chosen))
+
+
+def _rest(
+    source: Iterator[str], number: int
+) -> tuple[list[tuple[int, str]], deque[tuple[int, str]], int]:
+    """Return what the rest shows around faults, its last lines, and the number of the last line."""
+    last: deque[tuple[int, str]] = deque()
+    size = last_size = 0
+    found: list[tuple[int, str]] = []
+    done = until = 0
+    seen: Counter[str] = Counter()
+    for line in _cut(source):
+        number += 1
+        last.append((number, line))
+        last_size += len(line)
+        while len(last) > LAST or last_size > MOST:
+            last_size -= len(last.popleft()[1])
+        if size < MOST and _SIGNS.search(line) and _new(line, seen):
+            fresh = [
+                last[i] for i in range(max(0, len(last) - BEFORE), len(last)) if last[i][0] > done
+            ]
+            until = number + AFTER
+        elif number <= until and size < MOST:
+            fresh = [(number, line)]
+        else:
+            continue
+        found += fresh
+        size += sum(len(text) for _, text in fresh)
+        done = number
+    return found, last, number
+
+
+def _new(line: str, seen: Counter[str]) -> bool:
+    """Tell whether a fault was not seen often yet; numbers and signs do not make it another."""
+    shape = _DIGITS.sub(" ", line[-300:])
+    if shape not in seen and len(seen) >= _MOST_SHAPES:
+        return False
+    seen[shape] += 1
+    return seen[shape] <= REPEATS
+
+
+def _cut(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines without their ends, overlong ones cut in the middle, of overwritten progress the last state."""
+    for raw in lines:
+        line = raw.rstrip("\r\n")
+        if "\r" in line:
+            *states, line = line.split("\r")
+            line = " ".join((*(state for state in states if _SIGNS.search(state)), line))
+        if len(line) > LONGEST_LINE:
+            line = f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
+        yield line
