@@ -121,6 +121,7 @@ TABLE = [
     # AMD
     Line("linux", "3.12", "", "MI355X", "", "install 2.14.1+rocm7.2"),
     Line("linux", "3.12", "", "W7800", "", "install 2.14.1+rocm7.2", "gpu_found_by_kfd", {"rocm_tools": False}),
+    Line("linux", "3.12", "", "9060 XT?", "", "install_driver 2.14.1+rocm7.2"),
     Line("linux", "3.12", "", "6750 XT", "", "install 2.14.1+rocm7.2", "hsa_override_10_3_0"),
     Line("linux", "3.12", "", "MI60", "", "install 2.9.1+rocm6.3", "rocblas_dropped_gfx906"),
     Line("linux", "3.12", "", "MI60", ">=2.10", "use_older_torch 2.9.1+rocm6.3", "rocblas_dropped_gfx906"),
@@ -174,6 +175,7 @@ TABLE = [
     Line("linux", "3.13t", "580.95.05", "L4", ">=2.13", "change_python 2.15.0+cu132", "free_threaded_313_dropped"),
     Line("linux", "pypy3.11", "", "", "", "change_python", "python_not_supported"),
     Line("linux", "3.14", "580.95.05", "L4", "==2.13.0", "install 2.13.0+cu130", "torchvision_excludes_3_14_1", {"env": {"python_full_version": "3.14.1"}}),
+    Line("linux", "3.13", "580.95.05", "L4", "==2.13.0", "change_python 2.13.0+cu130", "free_threaded_313_dropped", {"env": {"Py_GIL_DISABLED": "1"}}),
     # the range
     Line("linux", "3.12", "580.95.05", "L4", ">=2.16", "fix_requirement 2.15.0+cu132"),
     Line("linux", "3.12", "580.95.05", "L4", "==1.13.1", "use_newer_torch 2.15.0+cu132"),

@@ -12,7 +12,7 @@ from tunedoctor.wheels.machine import Gpu, Machine
 UNITS = 9
 """A choice costs at most this many units of plain Python work.
 
-Where it was measured a unit takes 18 us and a choice 80, so that the budget of 100 us is under 6 units; the rest is room.
+Where it was measured a unit takes 18 us and a choice 80, so that the budget of 100 us is under 6 units.
 """
 ROUNDS = 9
 

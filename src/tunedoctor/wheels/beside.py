@@ -43,7 +43,8 @@ def _installer(s: Situation) -> list[Said]:
     text = " ".join(s.machine.installer.values())
     said: list[Said] = []
     options = re.findall(
-        r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|(?<!\S)-[if](?=\s)", text
+        r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|tool\.uv\.index|(?<!\S)-[if](?=\s)",
+        text,
     )
     extra = "--extra-index-url" in options or "EXTRA_INDEX" in text
     if tool == "uv" and options:

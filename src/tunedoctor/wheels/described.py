@@ -78,13 +78,22 @@ def machine_from(row: object) -> Machine:
         glibc=_text(row, "glibc"),
         libc=_text(row, "libc").lower(),
         macos=_text(row, "macos"),
-        driver_version=_text(row, "driver_version"),
+        driver_version=_driver(_text(row, "driver_version")),
         gpus=tuple(_gpu(number, one) for number, one in enumerate(gpus)),
         torch=torch,
         env=_strings(row, "env"),
         installer=_strings(row, "installer"),
         rocm_tools=row.get("rocm_tools") if isinstance(row.get("rocm_tools"), bool) else None,
     )
+
+
+def _driver(text: str) -> str:
+    if text.lower() in ("none", "null", "no", "n/a", "[n/a]", "-"):
+        return ""
+    if text and not parts(text):
+        msg = f"driver_version is {text[:60]!r}: as in 580.65.06, or null where there is none"
+        raise MachineError(msg)
+    return text
 
 
 def wanted(torch: str) -> str:

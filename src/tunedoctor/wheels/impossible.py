@@ -56,7 +56,7 @@ def _rosetta(s: Situation) -> Choice | None:
 
 
 def _says_apple(key: str, value: str) -> bool:
-    if re.search(r"rosetta|translated", key, re.IGNORECASE):
+    if re.search(r"rosetta|translated|arm64|apple", key, re.IGNORECASE):
         return value.strip().lower() not in ("", "0", "false", "no", "none")
     return bool(
         re.search(

@@ -28,6 +28,8 @@ from tunedoctor.wheels.situation import (
 )
 from tunedoctor.wheels.targets import is_data_centre, is_vgpu
 
+_COMPAT = (525,)
+"""Drivers of CUDA 12, one major below what cuda-compat is offered for; nobody reports it on older ones."""
 ASK_ADMIN: Said = (
     "vgpu_ask_admin",
     "the driver of a virtual GPU follows its host: ask who runs it",
@@ -57,7 +59,8 @@ def about_cuda(s: Situation, best: Found) -> tuple[list[Said], list[Alternative]
     limit = newest_driver(s.gpus)
     newer = pick_cuda(q._replace(driver=limit)) if q.driver < limit else ()
     if newer and newer[0].release.parsed > best.release.parsed:
-        need = f"with driver {driver_floor(newer[0], q)} or newer"
+        upto = f", up to branch {limit[0]}" if limit != NEWEST else ""
+        need = f"with driver {driver_floor(newer[0], q)} or newer{upto}"
         said.append(("upgrade_driver_gives_newer_torch", f"{need} it would be {newer[0].build}"))
         more.append(Alternative(newer[0].build, need))
         said += opt_ins(s, newer[0])
@@ -153,7 +156,7 @@ def opt_ins(s: Situation, found: Found) -> list[Said]:
         said.append(ASK_ADMIN)
     elif s.machine.platform == "linux" and gpus and all(is_data_centre(g) for g in gpus):
         cuda = found.variant.removeprefix("cu")
-        if cuda.isdigit() and newest_driver(s.gpus) == NEWEST:
+        if cuda.isdigit() and s.question.driver >= _COMPAT and newest_driver(s.gpus) == NEWEST:
             why = (
                 f"where the driver cannot be changed, cuda-compat-{cuda[:-1]}-{cuda[-1]} lets these cards run "
                 f"{found.build}: an opt-in"

@@ -100,9 +100,11 @@ def _none(s: Situation) -> list[Said]:
         return []
     kept_out = any(g.vendor == "nvidia" for g in s.gpus.out("excluded", "not supported"))
     alone = s.machine.driver_version and not seen_but_not_driven(s.gpus)
-    if kept_out or not (in_container(s) or alone):
+    if kept_out or s.machine.platform == "macos" or not (in_container(s) or alone):
         return []
     why = "no GPU is visible in this container: if the host has one, start the container with it (--gpus all)"
+    if s.machine.platform == "windows":
+        return [("", f"driver {s.machine.driver_version} is there, and no GPU that it drives")]
     if s.machine.driver_version:
         why = (
             f"driver {s.machine.driver_version} of the host is visible, and no GPU: the container was started without "

@@ -19,7 +19,7 @@ def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], l
     said += _not_sure(s, best)
     if s.gpus.nvidia and best.variant.startswith("cu"):
         cuda_said, more = about_cuda(s, best)
-        said += cuda_said
+        said += [*cuda_said, *_unread(s, best)]
     if s.gpus.amd and best.variant.startswith("rocm"):
         said += about_rocm(s, best)
     said += [*_about_python(s.question, best.release), *about_system(s, best.release)]
@@ -88,6 +88,20 @@ def _not_sure(s: Situation, best: Found) -> list[Said]:
         )
         said.append(("", why))
     return said
+
+
+def _unread(s: Situation, best: Found) -> list[Said]:
+    """Say where a newer release was seen on the index and its code was not read."""
+    q = s.question
+    for release in newer_than(best.release, q.torch):
+        builds = release.cuda.get(q.family, ())
+        if q.python in release.pythons.get(q.family, ()) and builds and builds[-1].carried:
+            why = (
+                f"torch {release.version} is newer; for which GPUs its wheels hold code is not known here, so it is "
+                f"not chosen unasked: --torch '=={release.version}' asks for it"
+            )
+            return [("", why)]
+    return []
 
 
 def no_label(wanted: str) -> Said:

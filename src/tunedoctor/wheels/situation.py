@@ -37,7 +37,7 @@ def situation(machine: Machine) -> Situation:
         gpus,
         Question(
             family=family_of(machine),
-            python=tag_of(machine.python),
+            python=tag_of(machine.python) + "t" * _no_gil(machine),
             torch=machine.torch.strip(),
             driver=parts(machine.driver_version),
             windows=windows,
@@ -72,6 +72,12 @@ def _arch(text: str) -> str:
     arch = text.strip().lower()
     spellings = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
     return "x86" if re.fullmatch(r"i[3-6]86|x86|win32", arch) else spellings.get(arch, arch)
+
+
+def _no_gil(machine: Machine) -> bool:
+    """Tell whether the Python is free-threaded where its tag does not say so."""
+    said = any("gil_disabled" in k.lower() and v in ("1", "True") for k, v in machine.env.items())
+    return said and not machine.python.endswith("t")
 
 
 @lru_cache(maxsize=256)

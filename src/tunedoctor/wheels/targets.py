@@ -204,6 +204,8 @@ def _module(env: dict[str, str]) -> str:
 
 
 def _undriven(gpu: Gpu) -> bool:
+    if "kfd" in gpu.seen_by.lower():  # amdgpu's own list: its driver is at work
+        return False
     return bool(re.search(r"\bonly\b|\bpci\b|nouveau", gpu.seen_by, re.IGNORECASE))
 
 

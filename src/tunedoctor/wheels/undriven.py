@@ -6,9 +6,9 @@ from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Alternative, Choice
 from tunedoctor.wheels.coverage import floor_of
 from tunedoctor.wheels.machine import Gpu
-from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda
+from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda, pick_rocm
 from tunedoctor.wheels.say_cuda import ASK_ADMIN, virtual
-from tunedoctor.wheels.situation import Said, Situation, family_of, floor_words
+from tunedoctor.wheels.situation import Said, Situation, family_of, floor_words, names_of
 from tunedoctor.wheels.targets import NOT_DRIVEN, Targets, first_driver, last_driver
 
 
@@ -23,7 +23,8 @@ def undriven(s: Situation) -> Choice | None:
         gpus = tuple(g for g in s.gpus.out(why) if g.vendor == "nvidia")
         if gpus:
             return answer(s, gpus)
-    return None
+    amd = tuple(g for g in s.gpus.out("no driver") if g.vendor == "amd")
+    return _without_amdgpu(s, amd) if amd and not in_container(s) else None
 
 
 def in_container(s: Situation) -> bool:
@@ -40,7 +41,9 @@ def in_container(s: Situation) -> bool:
 def _downgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     last = min((last_driver(g.compute_capability) for g in gpus), default="")
     driver = s.machine.driver_version
-    why = f"driver {driver} does not drive the {_names(gpus)}: branch {last} is the last that does"
+    why = (
+        f"driver {driver} does not drive the {names_of(gpus)}: branch {last} is the last that does"
+    )
     return _choice(
         "downgrade_driver",
         [("driver_590_dropped_this_gpu" if last == "580" else "", why)],
@@ -61,7 +64,7 @@ def _upgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     said: list[Said] = [
         (
             "upgrade_driver",
-            f"the {_names(gpus)} needs driver {floor} or newer; here is {s.machine.driver_version}",
+            f"the {names_of(gpus)} needs driver {floor} or newer; here is {s.machine.driver_version}",
         )
     ]
     if virtual(s.machine, gpus):
@@ -72,7 +75,7 @@ def _upgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
 
 def _other_module(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     why = (
-        f"the open kernel module does not drive the {_names(gpus)}: it starts with Turing; the proprietary module of "
+        f"the open kernel module does not drive the {names_of(gpus)}: it starts with Turing; the proprietary module of "
         "branch 580 does"
     )
     return _choice(
@@ -89,7 +92,7 @@ def _missing(s: Situation, gpus: tuple[Gpu, ...]) -> Choice | None:
     after = f"after driver branch {min(ends)}" if ends else "after the driver"
     found = _pick(s, gpus)
     need = _need(found, s.question, min(ends, default=""))
-    names, driver = _names(gpus), s.machine.driver_version
+    names, driver = names_of(gpus), s.machine.driver_version
     if driver:
         why = f"driver {driver} is there, and the {names} only on the bus: install the driver anew{need}"
     elif s.machine.platform == "wsl":
@@ -98,6 +101,14 @@ def _missing(s: Situation, gpus: tuple[Gpu, ...]) -> Choice | None:
         why = f"no NVIDIA driver is there for the {names}: install one{need} first"
     said: list[Said] = [("nvidia_driver_missing", why)]
     return _choice("install_driver", said, tuple(Alternative(f.build, after) for f in found[:1]))
+
+
+def _without_amdgpu(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
+    gfx = frozenset(g.gfx for g in gpus if g.gfx)
+    found = pick_rocm(s.question._replace(gfx=gfx)) if gfx else ()
+    why = f"the {names_of(gpus)} is on the bus, and no driver drives it: amdgpu has to be loaded first"
+    after = tuple(Alternative(f.build, "after the driver") for f in found[:1])
+    return _choice("install_driver", [("", why)], after)
 
 
 def _need(found: tuple[Found, ...], q: Question, last: str) -> str:
@@ -129,10 +140,6 @@ def _choice(action: Action, said: list[Said], alternatives: tuple[Alternative, .
         says=tuple(code for code, _ in said if code),
         reasons=tuple(text for _, text in said),
     )
-
-
-def _names(gpus: tuple[Gpu, ...]) -> str:
-    return " and ".join(dict.fromkeys(g.name or g.compute_capability for g in gpus))
 
 
 def seen_but_not_driven(gpus: Targets) -> tuple[Gpu, ...]:
