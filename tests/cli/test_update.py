@@ -114,6 +114,7 @@ def test_the_choice_and_the_report_use_the_updated_table(cache: Path, mirror: st
     with_gpu = (*described, "--gpu", "8.9", "--driver", "600.10")
     sure = json.loads(doctor(cache, "wheel", *with_gpu, "--format", "json").stdout)
     assert sure["torch_version"] == "2.15.0", "the code of 2.16.0 was not read"
+    assert "torch 2.16.0 is newer; for which GPUs its wheels hold code is not known" in str(sure)
     exact = doctor(cache, "wheel", *with_gpu, "--torch", "==2.16.0", "--format", "json")
     assert json.loads(exact.stdout)["torch_version"] == "2.16.0"
     plain = doctor(cache / "none", "wheel", *described, "--torch", "==2.16.0", "--format", "json")

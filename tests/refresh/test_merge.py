@@ -170,6 +170,14 @@ def test_a_release_that_comes_in_pieces_is_completed_the_next_day() -> None:
     assert again["releases"]["items"]["2.16.0"] == got
 
 
+def test_a_variant_of_which_one_file_is_there_takes_no_python_from_the_others() -> None:
+    row = new_row(cuda=NEW)
+    one = File("cu129", "torch-2.16.0+cu129-cp311-cp311-manylinux_2_28_x86_64.whl")
+    got = _after(_merged([*torch_files("2.16.0", row), one]))["releases"]["items"]["2.16.0"]
+    assert got["cuda"]["linux_x86_64"] == ["cu129", "cu130", "cu132"]
+    assert got["pypi_wheels"] == row["pypi_wheels"]
+
+
 def test_a_release_without_wheels_for_linux_is_not_yet_one() -> None:
     row = new_row(cuda=NEW)
     files = [f for f in torch_files("2.16.0", row) if "macosx" in f.name]

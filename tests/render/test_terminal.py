@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from museum import snapshot_of
 
 from tunedoctor.engine import diagnose
@@ -61,6 +62,19 @@ def test_quiet_keeps_errors_and_the_verdict() -> None:
     text = terminal.render(_report("driver-550-with-cu130"), Style(), quiet=True)
     assert "driver-too-old" in text
     assert text.splitlines()[-1].startswith("Next:")
+
+
+def test_age_of_the_knowledge_and_why_a_newer_one_is_not_used() -> None:
+    report = _report("healthy-rtx4090")
+    assert report.knowledge
+    for days, says in ((0, "2026-11-24, today"), (1, "2026-11-24, 1 day old")):
+        one = replace(report, knowledge=replace(report.knowledge, days=days))
+        assert says in terminal.render(one, Style())
+        assert says not in terminal.render(one, Style(), quiet=True)
+    told = replace(report.knowledge, problem="~/x.json is left out: it is damaged")
+    assert "! ~/x.json is left out" in terminal.render(replace(report, knowledge=told), Style())
+    silent = terminal.render(replace(report, knowledge=None), Style())
+    assert "as known on" not in silent
 
 
 def test_page() -> None:

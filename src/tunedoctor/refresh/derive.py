@@ -42,14 +42,17 @@ class Seen(NamedTuple):
         """Return platform tag -> Python tags, oldest first.
 
         Where a family has CUDA variants, a Python counts if all of them have a wheel for it: the table holds one
-        list for all. Each Python stands once, under the tag with the lowest floor.
+        list for all. A variant with less than half of the fullest one's Pythons is still on its way and not asked.
+        Each Python stands once, under the tag with the lowest floor.
         """
         files = [one.name for one in self.files if one.name.family == family]
         cuda = [
             {one.python for one in files if one.variant == variant}
             for variant in self.variants(family, "cu")
         ]
-        counted = set.intersection(*cuda) if cuda else {one.python for one in files}
+        half = max(map(len, cuda), default=0) / 2
+        whole = [pythons for pythons in cuda if len(pythons) >= half]
+        counted = set.intersection(*whole) if whole else {one.python for one in files}
         found: dict[str, list[str]] = {}
         for python in sorted(counted - {"any"}, key=python_order):
             tags = {one.tag for one in files if one.python == python}
