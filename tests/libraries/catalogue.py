@@ -107,6 +107,7 @@ RELEASES = (
             "transformers>=4.56.2",
         ),
     ),
+    Release("bitsandbytes", "0.46.1", "2025-07-02", ("torch>=2.2,<3", "numpy>=1.17"), "", _LINUX),
     Release("bitsandbytes", "0.50.2", "2026-10-01", ("torch>=2.4,<3", "numpy>=1.17"), "", _LINUX),
     Release("flash-attn", "2.8.3", "2025-08-15", ("torch", "einops"), "", "cp27-cp27m-win32"),
     Release("einops", "0.8.2", "2025-09-01"),

@@ -294,3 +294,25 @@ def test_garbage_for_metadata_never_gives_a_set_of_it(index: Index) -> None:
     answer = asked()
     assert answer.verdict in ("none", "unknown")
     assert "peft" in answer.why
+
+
+def test_bitsandbytes_is_left_out_where_it_holds_no_code_for_the_gpu(index: Index) -> None:
+    amd = Machine(
+        platform="linux",
+        arch="x86_64",
+        python="3.12",
+        glibc="2.39",
+        gpus=(Gpu(name="Radeon RX 6800", vendor="amd", gfx="gfx1030"),),
+    )
+    answer = asked(machine=amd)
+    assert answer.torch is not None
+    assert answer.torch.variant.startswith("rocm")
+    assert "bitsandbytes" not in held(answer)
+    assert "gfx1030" in answer.dropped["bitsandbytes"]
+
+
+def test_a_bitsandbytes_without_binary_for_the_cuda_is_changed(index: Index) -> None:
+    there = packages(*WHOLE, *BASE, "bitsandbytes==0.46.1")
+    answer = asked(there=there, torch=CU130)
+    assert moved(answer) == {"bitsandbytes": ("0.46.1", "0.50.2")}
+    assert "no binary for CUDA 13.0" in answer.changed[0].why

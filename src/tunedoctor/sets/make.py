@@ -14,6 +14,7 @@ from tunedoctor.installers.explain import blamed, sentence, without_wheels
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question
 from tunedoctor.sets.ages import Ages, ages
 from tunedoctor.sets.answer import Answer, SetTorch
+from tunedoctor.sets.binaries import NAME, rocm_gap
 from tunedoctor.sets.change import changes
 from tunedoctor.sets.commands import commands
 from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
@@ -64,14 +65,10 @@ def make(here: Here, resolve: Resolve) -> Made:
         macos=macos_target(machine),
         offline=here.offline,
     )
-    torch = torch_pick(machine, here.torch, want.asked.get("torch", ""))
+    torch = _first_torch(here, question, resolve)
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
         return Made(_none(here, why, way_out=torch.after), question)
-    if not torch.kept and set(want.asked) - {"torch"}:
-        task = task_of(want, torch, here.torch, question, frozenset())
-        newest = _torch_of(here, task, f"<={torch.version}", resolve)
-        torch = newest if isinstance(newest, TorchPick) else torch
 
     @cache
     def known() -> Ages:
@@ -79,7 +76,7 @@ def make(here: Here, resolve: Resolve) -> Made:
         return ages(pinned, question, resolve)
 
     clash = Clash("", "")
-    dropped: dict[str, str] = {}
+    dropped = _without_code(here, torch)
     for _ in range(_TRIES):
         task = task_of(want, torch, here.torch, question, frozenset(dropped))
         found = search(task, resolve, known)
@@ -105,6 +102,25 @@ def make(here: Here, resolve: Resolve) -> Made:
     return Made(
         _none(here, _with_outside(want, clash), clash.text, _way_out(want, clash)), question
     )
+
+
+def _first_torch(here: Here, question: Question, resolve: Resolve) -> TorchPick | NoTorch:
+    """Return the build to begin with: what is asked for goes with it in its newest release, not in an old one."""
+    want = here.want
+    torch = torch_pick(here.machine, here.torch, want.asked.get("torch", ""))
+    if isinstance(torch, NoTorch) or torch.kept or not set(want.asked) - {"torch"}:
+        return torch
+    task = task_of(want, torch, here.torch, question, frozenset())
+    newest = _torch_of(here, task, f"<={torch.version}", resolve)
+    return newest if isinstance(newest, TorchPick) else torch
+
+
+def _without_code(here: Here, torch: TorchPick) -> dict[str, str]:
+    """Return what a fresh set leaves out since its wheel does not serve the GPUs, with the reason."""
+    if not here.want.fresh or NAME in here.want.asked:
+        return {}
+    gap = rocm_gap(here.machine, torch.variant)
+    return {NAME: gap} if gap else {}
 
 
 def _droppable(clash: Clash, want: Wanted, dropped: Iterable[str]) -> str:

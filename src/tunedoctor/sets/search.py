@@ -12,6 +12,7 @@ from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.explain import blamed, sentence
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
 from tunedoctor.sets.ages import younger_first
+from tunedoctor.sets.binaries import cuda_gap
 from tunedoctor.sets.truths import Remedy, firing, reason, remedies
 from tunedoctor.versions import within
 
@@ -169,6 +170,9 @@ def _after_solution(
     solved = {pin.name: pin.version for pin in answer.pins if not pin.name.startswith("nvidia-")}
     ignored = {id_ for id_, _ in state.ignored}
     pairs = [p for p in firing({**task.beside, **solved}, task.build) if p.row.id not in ignored]
+    version = {**task.beside, **solved}.get("bitsandbytes", "")
+    gap = cuda_gap(version, task.build, task.question.platform)
+    pairs += [gap] if gap and gap.row.id not in ignored else []
     fixed = task.fixed | (set(task.beside) - set(solved))
     left: list[str] = []
     for pair in pairs:

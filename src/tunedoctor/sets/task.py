@@ -1,11 +1,14 @@
 """The task for the search: what must hold, what is pinned, what is preferred."""
 
+from typing import Literal
+
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.uv import Question
 from tunedoctor.sets.search import Task
 from tunedoctor.sets.torch_pick import TorchPick
 from tunedoctor.sets.wanted import PAIRED, Wanted, floors, with_torch
 from tunedoctor.versions import pep440
+from tunedoctor.wheels.rules import cuda_of
 
 
 def task_of(
@@ -55,9 +58,18 @@ def task_of(
 def _build(torch: TorchPick, installed: TorchBuild | None) -> TorchBuild | None:
     if torch.kept and installed is not None:
         return installed
-    plain = torch.variant in ("cpu", "mps")
     return TorchBuild(
         version=torch.version,
         variant=torch.variant,
-        accelerator="unknown" if not plain else "cpu" if torch.variant == "cpu" else "mps",
+        cuda=cuda_of(torch.variant) if torch.variant.startswith("cu") else "",
+        accelerator=_ACCELERATOR.get(torch.variant.rstrip("0123456789."), "unknown"),
     )
+
+
+_ACCELERATOR: dict[str, Literal["cuda", "rocm", "xpu", "mps", "cpu"]] = {
+    "cu": "cuda",
+    "rocm": "rocm",
+    "xpu": "xpu",
+    "mps": "mps",
+    "cpu": "cpu",
+}
