@@ -22,8 +22,9 @@ Installer = Literal["pip", "uv", "poetry", "conda", ""]
 
 _REQUIREMENT = rf"(?P<name>{NAME})(?:\[[\w,\s-]{{0,80}}\])?(?P<spec> ?\(?{SPECIFIER}\)?)?"
 _COULD_NOT = re.compile(
-    rf"Could not find a version that satisfies the requirement {_REQUIREMENT}(?P<more>[^\n]{{0,300}}?)"
-    r"(?:\(from versions: ?(?P<offered>[^()]{0,60000})\)|(?=ERROR|$|\n|No matching))"
+    rf"Could not find a version that satisfies the requirement {_REQUIREMENT} ?(?:;[^()\n]{{0,120}})?"
+    r"(?:\(from (?!versions)[^()\n]{0,200}(?:\([^()\n]{0,80}\)[^()\n]{0,80}){0,3}\) ?)?"
+    r"(?:\(from versions: ?(?P<offered>[^()\n]{0,60000}))?"
 )
 _NO_MATCH = re.compile(rf"No matching distribution found for {_REQUIREMENT}(?![\w.])")
 _IGNORED = re.compile(
