@@ -1,6 +1,7 @@
 """doctor set as a user starts it, over an index on loopback."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from libraries.environment import installed
 from libraries.fixtures import index, uv_cache
 from libraries.server import Index
 
+from tunedoctor.installers.uv import find_uv
 from tunedoctor.sets.answer import schema
 
 __all__ = ["index", "uv_cache"]
@@ -73,6 +75,45 @@ def test_an_environment_is_read_and_repaired(index: Index, tmp_path: Path) -> No
     assert ended.returncode == 0
     assert ended.stdout.splitlines()[-1].endswith("The set is consistent: nothing to change")
     assert "pip" not in ended.stdout
+
+
+def _uv(*argv: str) -> str:
+    ended = subprocess.run(
+        [find_uv(), *argv], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def test_the_printed_commands_make_the_set(index: Index, tmp_path: Path) -> None:
+    env = tmp_path / "my env"
+    _uv("venv", "-q", "-p", sys.executable, str(env))
+    into = ("pip", "install", "--python", str(env))
+    _uv(
+        *into,
+        "torch==2.14.1",
+        *(one for one in WHOLE if "numpy" not in one),
+        "peft==0.17.1",
+        "pyarrow==26.0.1",
+        "numpy==1.26.4",
+        "datasets==4.8.5",
+    )
+    _uv(*into, "--no-deps", "huggingface-hub==1.5.0")
+    there = ("--target", str(env), "--gpu", "none", "--driver", "none")
+    found = data(*there)
+    commands = found["commands"]["uv"]  # type: ignore[index]
+    assert commands
+    for command in commands:
+        first, *rest = shlex.split(command)
+        assert first == "uv"
+        _uv(*rest)
+    held = _uv("pip", "freeze", "--python", str(env))
+    assert "huggingface-hub==0.36.2" in held
+    assert "pyarrow==25.0.1" in held
+    assert "numpy==1.26.4" in held
+    assert "torch==2.14.1" in held
+    assert "compatible" in _uv("pip", "check", "--python", str(env))
+    assert doctor(*there).stdout.splitlines()[-1].endswith("nothing to change")
 
 
 def test_no_set_is_said_with_the_clash(index: Index) -> None:
