@@ -21,7 +21,18 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x
 _WIDEST = 200
 """Characters of a row that lacks its end."""
 _QUOTE = re.compile(r"^\s{0,8}(?:> ?)+")
-_MARKS = ("nvidia", "nvsmi", "nvml", "nvrm", "uuid", "gpu", "no devices", "driver_version", "smi ")
+_MARKS = (
+    "nvidia",
+    "nvsmi",
+    "nvml",
+    "nvrm",
+    "uuid",
+    "gpu",
+    "no devices",
+    "driver_version",
+    "smi ",
+    "nvitop",
+)
 _LIBRARY = re.compile(r"NVML library version: (\d{3}(?:\.\d{1,4}){1,2})")
 
 
@@ -83,7 +94,6 @@ def _joined(lines: list[str]) -> list[str]:
         above = found[-1] if found else ""
         if (
             above[:1] in ("|", "+")
-            and above[-1:] not in ("|", "+")
             and line.rstrip()[-1:] in ("|", "+")
             and line[:1] not in ("|", "+")
             and len(above) < _WIDEST

@@ -10,7 +10,7 @@ from tunedoctor.tables.gpus import nvidia_by_name
 
 _LONGEST = 300
 _STAT = re.compile(
-    r"^\W{0,4}\[(\d{1,3})\]\s{1,4}(\S[^|]{2,60}?)\s{0,20}\|\s{0,4}\d{1,3}'?C,.{0,60}?\|\s{0,4}(\d{1,9}) / (\d{1,9}) MB"
+    r"^\W{0,4}\[(\d{1,3})\]\s{1,4}(\S[^|]{2,60}?)\s{0,20}\|\s{0,4}\d{1,3}'?C,.{0,60}?\|\s{0,9}(\d{1,9}) / (\d{1,9}) MB"
 )
 _STAT_HEAD = re.compile(r"\d\d:\d\d:\d\d \d{4}\s{1,8}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)\s*$")
 _NVITOP = re.compile(

@@ -33,6 +33,9 @@ _JETSON = re.compile(r"^\W{0,4}R(\d{2}) \(release\), REVISION: (\d{1,2}\.\d{1,2}
 _MODEL = re.compile(r"(NVIDIA (?:Jetson|DGX Spark|Orin)[\w .-]{0,60}?)(?:\s*$|\x00)")
 _IDS = {"redhatenterprise": "rhel", "linuxmint": "linuxmint", "pop": "pop", "amazon": "amzn"}
 
+_FIELDS = 40
+"""Lines of os-release that are read."""
+
 Machine = dict[str, Any]
 
 
@@ -43,7 +46,7 @@ def host(lines: Sequence[str]) -> Host | None:
     listed = musl = False
     for whole in lines:
         line = whole[:LONGEST]
-        if _RELEASE.match(line):
+        if len(release) < _FIELDS and _RELEASE.match(line):
             release.append(line.strip(" >|*-"))
         elif "inux" in line or "arwin" in line or "Kernel" in line:
             _kernel(line, found)

@@ -15,9 +15,14 @@ from tunedoctor.readers.system.shell import shown
 from tunedoctor.readers.system.tools import apple, compilers
 from tunedoctor.readers.system.windows_gpu import windows_driver
 
+_MOST = 200_000
+"""Lines that are read: the first and the last of a longer log."""
+
 
 def read(lines: list[str]) -> list[Fact]:
     """Return the facts of machine, kernel, container and interpreter that the lines tell. Never raises."""
+    if len(lines) > _MOST:
+        lines = [*lines[: _MOST // 2], *lines[-_MOST // 2 :]]
     commands = shown(lines)
     on_bus = bus(lines)
     single: list[Fact | None] = [

@@ -37,16 +37,19 @@ class Shown(NamedTuple):
 def shown(lines: Sequence[str]) -> list[Shown]:
     """Return the commands in order. A "#" prompt counts only before a command of this trade."""
     starts: list[tuple[int, str, str]] = []
+    after = 0
     for number, whole in enumerate(lines):
         line = whole[:LONGEST]
-        found = _PROMPT.match(line) or _TITLE.match(line)
+        found = _PROMPT.match(line) or _TITLE.match(line) if number >= after else None
         if not found:
             continue
         command = found[1].strip()
         sign = line[: found.start(1)].rstrip()[-1:]
         if sign in "$\u276f\u279c>" or _KNOWN.match(command):
             env = _ENV.match(line)
-            starts.append((number, _whole(lines, number, command), env[1] if env else ""))
+            whole_command = _whole(lines, number, command)
+            after = number + 1 + whole_command.count("\n")
+            starts.append((number, whole_command, env[1] if env else ""))
     commands: list[Shown] = []
     for at, (number, command, name) in enumerate(starts):
         end = starts[at + 1][0] if at + 1 < len(starts) else len(lines)
