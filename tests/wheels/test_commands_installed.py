@@ -25,9 +25,9 @@ CASES = [pytest.param(*swap, id=name) for name, swap in SWAPS.items()]
 
 
 def _first(ground: Ground, pins: str, variant: str) -> str:
-    """Install what was there before; return its torch as the doctor tells it."""
-    index = f" --index-url https://{PYTORCH}/whl/{variant}" if variant else ""
-    ground.run_all((f"python -m pip install {pins}{index}",))
+    """Install what was there before; return its version as the metadata has it."""
+    index = f" --default-index https://{PYTORCH}/whl/{variant}" if variant else ""
+    ground.run_all((f"uv pip install {pins}{index}",))
     return ground.installed("torch")["torch"][2]
 
 
@@ -72,6 +72,12 @@ def test_one_command_where_labels_tell_the_variants_apart() -> None:
         commands = _commands(CU126, installed, "")
         assert len(commands.pip) == len(commands.uv_pip) == 1
         assert "reinstall" not in commands.pip[0] + commands.uv_pip[0]
+
+
+def test_gigabytes_of_dependencies_are_not_reinstalled() -> None:
+    commands = _commands(CU124_ARM, "2.5.1+cpu", "")
+    assert ["--force-reinstall --no-deps" in line for line in commands.pip] == [True, False]
+    assert "--reinstall " not in commands.uv_pip[0]
 
 
 def test_a_cpu_build_leaves_triton_alone() -> None:
