@@ -11,7 +11,7 @@ from tunedoctor.readers.collect_env import blocks
 from tunedoctor.readers.values.banners import banners
 from tunedoctor.readers.values.build import interpreter, torch
 from tunedoctor.readers.values.driver import driver
-from tunedoctor.readers.values.gpus import gpus, partial
+from tunedoctor.readers.values.gpus import gpus, shown
 from tunedoctor.readers.values.json_text import objects
 from tunedoctor.readers.values.libraries import version_in
 from tunedoctor.readers.values.library_lines import Libraries, libraries
@@ -45,7 +45,7 @@ def read(lines: list[str]) -> list[Fact]:
     facts += apple(said, facts)
     if packages or listed.conda:
         facts.append(Packages(distributions=tuple(packages), conda=listed.conda, complete=False))
-    facts += variables(said, partial=partial(said))
+    facts += variables(said, shown=shown(said))
     return facts if _telling(facts) else []
 
 
@@ -62,7 +62,7 @@ def _first(said: Iterator[Said]) -> Iterator[Said]:
     seen: set[tuple[str, str, str]] = set()
     for one in said:
         mark = (one.key, one.value, one.gpu)
-        if one.key == "mig" or mark not in seen:
+        if mark not in seen:
             seen.add(mark)
             yield one
         if len(seen) > MOST:

@@ -103,12 +103,14 @@ def _of(one: Said) -> tuple[Card, ...]:
     return cards_in(value)
 
 
-def partial(said: Collected) -> bool:
-    """Tell whether the report names GPUs that need not be all of the machine: those that torch was shown."""
-    whole = any(cards_in(one.value) for one in said.all("whole list")) or bool(
-        said.all("whole list") and any(one.gpu for one in said.all("gpu"))
-    )
-    return not whole and bool(_cards(said))
+def shown(said: Collected) -> int | None:
+    """Return the number of GPUs, where the report lists those that torch was shown; None where it lists all, or none."""
+    whole = said.all("whole list")
+    if any(cards_in(one.value) for one in whole) or (
+        whole and any(one.gpu for one in said.all("gpu"))
+    ):
+        return None
+    return len(_cards(said)) or None
 
 
 def _nvidia(cards: list[Card], said: Collected) -> NvidiaGpus:

@@ -39,7 +39,8 @@ def processor(said: Collected) -> list[Fact]:
     return facts
 
 
-_LEAST_RAM, _MOST_RAM = 1 << 29, 1 << 46
+_LEAST_RAM, _MOST_RAM = 1 << 30, 1 << 46
+"""Sizes of RAM that a report can mean."""
 
 
 def _ram(value: str) -> int | None:

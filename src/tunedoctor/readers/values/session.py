@@ -9,7 +9,7 @@ from tunedoctor.readers.values.said import Said, bare
 _PYTHON = re.compile(r"\A\s{0,40}(?:>>>\s?|In \[\d{1,5}\]:\s?|\.\.\.:?\s)(?P<code>\S.{0,600})\Z")
 _SHELL = re.compile(
     r"\A\s{0,40}(?:\([\w./-]{1,40}\)\s?)?"
-    r"(?:[\w.@~:/\\ -]{0,80}[$#%]|PS [^>\n]{0,120}>|[A-Z]:\\[^>\n]{0,120}>|>)\s+(?P<code>\S.{0,900})\Z"
+    r"(?:(?:[\w.@~:/\\ -]{0,80}[$#%]|PS [^>\n]{0,120}>|>)\s+|[A-Z]:\\[^>\n]{0,120}>\s*)(?P<code>\S.{0,900})\Z"
 )
 _INLINE = re.compile(
     r"""python[\d.]*(?:\.exe)?\s+(?:-\w\s+){0,4}?-c\s*(?P<quote>["'])(?P<code>.{1,800})(?P=quote)"""

@@ -50,6 +50,8 @@ _GLIBC = {
 """What these releases ship for good; checked against their package lists."""
 _OLDEST = (2, 17)
 """Oldest glibc that torch and Python 3.8 and newer from conda ran on."""
+_LONGEST_TYPED, _LONGEST, _EARLY = 60, 200, 40
+"""Characters: a system is named early in what is told of it."""
 _DARWIN_OFFSET = ((25, 26, 1), (20, 11, -9))
 """Darwin 20 to 24 are macOS 11 to 15; 25 is macOS 26."""
 
@@ -126,7 +128,8 @@ def host(said: Collected) -> list[Fact]:
 
 def _system(value: str, *, typed: bool) -> str:
     plain = told(value)
-    return "" if typed and len(plain) > 60 else plain[:200]
+    prose = len(plain) > (_LONGEST_TYPED if typed else _LONGEST) or not family_of(plain[:_EARLY])
+    return "" if prose else plain
 
 
 def _is_platform(value: str) -> bool:

@@ -10,37 +10,38 @@ _NOT_SET = frozenset(
     {"none", "<not set>", "not set", "unset", "n/a", "(nothing)", "not found", "null", "undefined"}
 )
 _NAME = re.compile(r"\A[A-Z][A-Z0-9_]{1,60}\Z")
+_VISIBLE = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
 _LONGEST = 4000
+_WORDS = 3
+"""Most words of a value: what has more is prose about the variable."""
 
 
-def _hides_part(name: str, value: str) -> bool:
-    """Tell whether a variable names some of the GPUs, rather than none."""
-    return (
-        name.endswith("VISIBLE_DEVICES")
-        and name[:4] in ("CUDA", "HIP_", "ROCR")
-        and value[:1].isdigit()
-    )
+def variables(said: Collected, *, shown: int | None) -> list[Fact]:
+    """Make the Environment of "NAME=value" and "NAME: value"; names that steer nothing are left out.
 
-
-def variables(said: Collected, *, partial: bool) -> list[Fact]:
-    """Make the Environment of "NAME=value" and "NAME: value"; names that steer nothing are left out."""
+    `shown`: number of GPUs where the report lists those that torch counted, from 0; numbers of further ones then say
+    nothing. None where it lists all.
+    """
     found: dict[str, str] = {}
     missing = tuple(one.value for one in said.all("not exported"))
     for key in said.beginning("env "):
-        name = key[4:]
-        if any(part in name for part in missing):  # set in the shell, and not handed on to programs
+        name = key.removeprefix("env ")
+        if any(part in name for part in missing):  # set in the shell, not handed on to programs
             continue
         for one in said.all(key):
             value = one.value.strip().strip("\"'")
-            if (
-                _NAME.match(name)
-                and value.lower() not in _NOT_SET
-                and "$" not in value.partition(":")[0][:40]
-            ):
+            if _NAME.match(name) and _is_value(value):
                 found.setdefault(name, value[:_LONGEST])
-    if (
-        partial
-    ):  # torch counts what is visible from 0: the numbers of all GPUs say nothing beside that list
-        found = {name: value for name, value in found.items() if not _hides_part(name, value)}
+    for name in _VISIBLE & found.keys():
+        numbers = [int(n) for n in re.findall(r"\b\d{1,3}\b", found[name][:200])]
+        if shown is not None and numbers and max(numbers) >= shown:
+            del found[name]
     taken = select(found)
     return [taken] if taken.variables or missing else []
+
+
+def _is_value(text: str) -> bool:
+    """Tell whether a text is a value: not a word for none, not a reference, not a sentence."""
+    reference = "$" in text[:40].partition(":")[0] or text.startswith("%")
+    sentence = len(text.split(maxsplit=_WORDS)) > _WORDS and ("; " in text or ", " in text)
+    return text.lower() not in _NOT_SET and not reference and not sentence
