@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from tunedoctor.readers.dress import Said
-from tunedoctor.readers.unwrap import STARTS, joined, wrapped
+from tunedoctor.readers.unwrap import SECOND, STARTS, joined, wrapped
 
 MOST_LINES = 30
 MOST_CHARACTERS = 4000
@@ -21,14 +21,11 @@ LOOK_UP = "(look up to see its traceback):"
 """A line of transformers after which the real error follows."""
 _END = re.compile(
     r"[|+-]*\s*(?:Exception Group )?Traceback \(most|\s*File \"|During handling of|The above exception|>>> |In \[\d"
-    r"|[$#%>] |\S{1,60}[$#%] |\([\w .-]{1,40}\) |PS [A-Z]:|[A-Z]:\\[^>\n]{0,200}>|[-=~_]{8}|\[\w{1,12}\] ?\S"
+    r"|[$#%>] |\S{1,60}[$#%] |\([\w .-]{1,40}\) |PS [A-Z]:|[A-Z]:\\[^>\n]{0,200}>|\+?[-=~_+]{8}|\[\w{1,12}\] ?\S"
     r"|(?:[\w.-]{1,60}(?:==|\s{2,})\d)|NOTE: If your import|[A-Z_]{2,40}=\S|C:\\|Exception raised from|frame #\d"
     r"|\*{4}"
 )
-_KNOWN_REST = re.compile(
-    r"CUDA kernel errors|For debugging consider|Compile with `TORCH_USE|Search for `cuda|Device-side assertion"
-    r"|HIP kernel errors|Last error:|If you do not|If you are|Please |ncclSystemError|Proc(?:ess)? "
-)
+_RULE = re.compile(r"[\s|]*\+?[-=~_+]{8}")
 _NATIVE = re.compile(
     r"\s*(?:Exception raised from|frame #\d|<omitting python frames>|C\+\+ CapturedTraceback)"
 )
@@ -64,9 +61,9 @@ def _goes_on(before: str, said: Sequence[Said], at: int, manner: str) -> bool:
         return before.endswith((LOOK_UP, ":")) and bool(after.strip()) and not _END.match(after)
     if before.endswith(LOOK_UP):
         return True
-    if _END.match(text):
+    if _END.match(text) or _RULE.match(text):
         return False
-    surely = wrapped(before, text) or bool(_KNOWN_REST.match(text)) or text[:1] in " \t"
+    surely = wrapped(before, text) or bool(SECOND.match(text)) or text[:1] in " \t"
     return surely or not STARTS.match(text) or before.endswith(":")
 
 

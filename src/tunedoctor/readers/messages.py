@@ -1,5 +1,6 @@
 """Find error messages and telling warnings in a text, whatever stands around them; tracebacks first."""
 
+import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import Errors, ErrorText, Fact
@@ -13,6 +14,7 @@ MOST = 200
 """Messages that are kept: the first and the last of a longer log."""
 _LONGEST = 2000
 """Characters of a line."""
+_SIDES = re.compile(r"^[\s|\u2502]+|[\s|\u2502]+$")
 
 
 def read(lines: list[str]) -> list[Fact]:
@@ -42,7 +44,8 @@ def _of_one(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
     found: list[ErrorText] = []
     at = 0
     while at < len(said):
-        one, text = said[at], said[at].text[:_LONGEST].strip()
+        one = said[at]
+        text = _SIDES.sub("", one.text[:_LONGEST])
         if not text or one.number in taken or not states_a_fault(text):
             at += 1
             continue
@@ -50,6 +53,7 @@ def _of_one(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
         start = at
         if kind or text.endswith(LOOK_UP):
             text, at = message(said, at)
+            text = _SIDES.sub("", text)
         else:
             text, at = _sentence(said, at)
         if start and text[0].islower() and not kind and wrapped(said[start - 1].text, one.text):
@@ -63,7 +67,7 @@ def _of_one(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
 
 def _sentence(said: Sequence[Said], at: int) -> tuple[str, int]:
     """Return a line and what a width broke off from it."""
-    whole = said[at].text[:_LONGEST].strip()
+    whole = _SIDES.sub("", said[at].text[:_LONGEST])
     last = said[at].text.rstrip()
     at += 1
     while at < len(said) and wrapped(last, said[at].text) and len(whole) < _LONGEST:

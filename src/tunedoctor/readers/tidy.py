@@ -1,9 +1,11 @@
 """Undo what pasting does to a report: quoting, colours, progress bars, wide punctuation, tags, wrapping."""
 
 import re
+from collections import Counter
 from html import unescape
 
-from tunedoctor.readers.unwrap import unwrapped
+from tunedoctor.readers.dress import STREAM
+from tunedoctor.readers.unwrap import FEWEST, unwrapped
 
 LONGEST = 4_000_000
 """Characters of a text that are read; the digest of a longer one has fewer."""
@@ -106,11 +108,23 @@ def _without_quote(line: str) -> str:
 
 
 def _unstamped(lines: list[str]) -> list[str]:
-    """Take times in front away where nearly all lines have one, as in the log of a CI run."""
+    """Take away what a log put in front of nearly all lines: times, or the name of the one process that printed."""
     told = [line for line in lines if line]
-    if len(told) < 3 or sum(bool(_STAMP.match(line)) for line in told) < _MOSTLY * len(told):
-        return lines
-    return [_STAMP.sub("", line, count=1) if _STAMP.match(line) else line for line in lines]
+    for _ in range(2):
+        stamped = sum(bool(_STAMP.match(line)) for line in told)
+        names = Counter(found[0].strip() for line in told if (found := STREAM.match(line)))
+        if len(told) < FEWEST:
+            break
+        if stamped >= _MOSTLY * len(told):
+            lines = [_STAMP.sub("", line, count=1) for line in lines]
+        elif len(names) == 1 and names.total() >= _MOSTLY * len(told):
+            lines = [
+                STREAM.sub("", line, count=1) if STREAM.match(line) else line for line in lines
+            ]
+        else:
+            break
+        told = [line for line in lines if line]
+    return lines
 
 
 def _dedented(lines: list[str]) -> list[str]:

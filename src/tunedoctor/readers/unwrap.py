@@ -8,6 +8,10 @@ NARROWEST, WIDEST = 68, 160
 FEWEST = 3
 """Broken lines that show a width."""
 
+USUAL = (79, 80, 100, 120)
+"""Widths of terminals."""
+_GOES_ON = re.compile(r"[a-z0-9_./\\+=-]")
+
 STARTS = re.compile(
     r"\s*(?:File \"|Traceback|During handling|The above exception|[-*•#$>+|│╭╰]|\[(?:pip3?|conda|rank\d)"
     r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
@@ -16,13 +20,18 @@ STARTS = re.compile(
     r"|(?:/|~/|[A-Z]:\\)\S{0,300}:\d{1,7}:)"
 )
 """How a line begins that continues none."""
+SECOND = re.compile(
+    r"CUDA kernel errors|For debugging consider|Compile with `TORCH_USE|Search for `cuda|Device-side assertion"
+    r"|HIP kernel errors|Last error:|If you do not|If you are|Please |ncclSystemError"
+)
+"""Lines of their own that a message goes on with."""
 _TABLE = re.compile(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
 
 
 def unwrapped(lines: list[str]) -> list[str]:
     """Return the lines with broken ones joined; a joined line's rests are left empty, so that numbers hold.
 
-    Only where the whole text keeps to a width and shows it several times. Tables stay.
+    Only where the whole text keeps to a width and shows it: several times, or by a word broken at a usual width.
     """
     free = [len(line) for line in lines if line and not _TABLE.match(line)]
     width = max(free, default=0)
@@ -30,12 +39,16 @@ def unwrapped(lines: list[str]) -> list[str]:
         return lines
     pairs = [i for i in range(len(lines) - 1) if _broken(lines[i], lines[i + 1], width)]
     full = [i for i in pairs if len(lines[i]) == width]
-    hard = len(full) >= FEWEST and len(full) >= len(pairs) - len(pairs) // 4
-    if len({lines[i] for i in (full if hard else pairs)}) < FEWEST:
+    loose = [i for i in full if not STARTS.match(lines[i + 1])]
+    hard = len(full) >= len(pairs) - len(pairs) // 4 and len(loose) > len(full) // 2
+    split = [i for i in loose if _splits_a_word(lines[i], lines[i + 1])]
+    shown = {re.sub(r"\d", "0", lines[i]) for i in (full if hard else pairs)}
+    if len(shown) < FEWEST and not (width in USUAL and split):
         return lines
     out = list(lines)
     for i in reversed(full if hard else pairs):
-        out[i] = out[i] + ("" if hard else " ") + out[i + 1].lstrip()
+        together = len(lines[i]) == width and (hard or _splits_a_word(lines[i], lines[i + 1]))
+        out[i] = out[i] + ("" if together else " ") + out[i + 1].lstrip()
         out[i + 1] = ""
     return out
 
@@ -46,8 +59,10 @@ def wrapped(before: str, after: str) -> bool:
         len(before) >= NARROWEST - 8
         and after.strip()
         and not STARTS.match(after)
+        and not SECOND.match(after)
         and not _TABLE.match(after)
-        and len(before) + 1 + len(after.split(None, 1)[0]) > NARROWEST
+        and len(before) + 1 + len(after.split(None, 1)[0])
+        > NARROWEST + 8 * after.lstrip()[:1].isupper()
         and before[-1] not in ".!?:;)"
     )
 
@@ -58,7 +73,8 @@ def joined(lines: Sequence[str]) -> list[str]:
     last = ""
     for line in lines:
         if out and wrapped(last, line):
-            out[-1] += f" {line.strip()}"
+            together = len(last) in USUAL and _splits_a_word(last, line)
+            out[-1] += line.strip() if together else f" {line.strip()}"
         else:
             out.append(line)
         last = line.rstrip()
@@ -66,9 +82,19 @@ def joined(lines: Sequence[str]) -> list[str]:
 
 
 def _broken(before: str, after: str, width: int) -> bool:
-    if len(before) < width - 40 or not after or _TABLE.match(before) or _TABLE.match(after):
+    if not before or not after or _TABLE.match(before) or _TABLE.match(after):
         return False
     first = len(after.split(None, 1)[0])
+    if len(before) < width - 40 and first < 40:
+        return False
     return len(before) == width or (
         len(before) + 1 + first > width and not STARTS.match(after) and len(after) <= width
     )
+
+
+def _splits_a_word(before: str, after: str) -> bool:
+    """Tell whether two lines that meet at a full width are parts of one word: a path, a version, a name."""
+    if before[-1:].isspace() or not _GOES_ON.match(after) or STARTS.match(after):
+        return False
+    last, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
+    return not (last.strip("(),.:'").isalpha() and first.strip("(),.:'").isalpha())
