@@ -7,7 +7,7 @@ from tunedoctor.readers.rocm.rocminfo import agents, enumerated, logged
 from tunedoctor.readers.rocm.stack import stack
 from tunedoctor.readers.rocm.words import Part
 
-_MARKS = ("gfx", "rocm", "amdgpu", "kfd", "amd-smi", "hsa", "rock module", "vram", "1002", "radeon")
+_MARKS = ("gfx", "rocm", "amd", "kfd", "hsa", "rock module", "vram", "radeon", "group", "wsl")
 
 
 def read(lines: list[str]) -> list[Fact]:
