@@ -82,7 +82,7 @@ def _no_family(s: Situation) -> Choice | None:
         )
     if s.question.family:
         return None
-    if machine.libc == "musl":
+    if machine.libc.startswith("musl"):
         why = (
             "this system uses musl, and no torch release has a wheel for musl; index wheels up to 2.6.0 are tagged "
             "so that pip and uv install them here all the same, and their import fails: use an image with glibc"

@@ -54,7 +54,8 @@ def about_nothing(s: Situation, vendor: str) -> list[Said]:
         return [("gpu_not_supported", "ROCm builds are made for Linux on x86_64 alone")]
     if vendor == "intel":
         return [("gpu_not_supported", "XPU builds are made for x86_64 alone")]
-    return [("gpu_not_supported", f"no torch since 2.0 has a build with code for {names}")]
+    why = f"no build for this platform, of any release since 2.0, holds code for {names}"
+    return [("gpu_not_supported", why)]
 
 
 def _python_against_driver(s: Situation, ways: list[WayOut]) -> list[Said]:

@@ -61,7 +61,7 @@ def about_cuda(s: Situation, best: Found) -> tuple[list[Said], list[Alternative]
     if newer and newer[0].release.parsed > best.release.parsed:
         upto = f", up to branch {limit[0]}" if limit != NEWEST else ""
         need = f"with driver {driver_floor(newer[0], q)} or newer{upto}"
-        said.append(("upgrade_driver_gives_newer_torch", f"{need} it would be {newer[0].build}"))
+        said.append(("upgrade_driver_gives_newer_torch", f"it would be {newer[0].build} {need}"))
         more.append(Alternative(newer[0].build, need))
         said += opt_ins(s, newer[0])
         more += _with_compat(s, best, newer[0])

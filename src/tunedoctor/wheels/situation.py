@@ -55,7 +55,7 @@ def family_of(machine: Machine) -> str:
     match machine.platform:
         case "linux" | "wsl":
             known = {"x86_64": "linux_x86_64", "arm64": "linux_aarch64"}
-            return "" if machine.libc == "musl" else known.get(arch, "")
+            return "" if machine.libc.startswith("musl") else known.get(arch, "")
         case "windows":
             return "win_amd64" if arch == "x86_64" else ""
         case "macos":
