@@ -42,7 +42,7 @@ from tunedoctor.api import (
 
 MISSING = re.compile(
     r"(lib(?:cudart|cublas|cublasLt|cudnn\w*|cusparse|cusparseLt|cufft|curand|cusolver|nccl|cupti|nvrtc|nvJitLink"
-    r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*): cannot open shared object"
+    r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*)(?:: cannot open shared object| => not found)"
 )
 WHEEL = {
     "cudart": "cuda-runtime",

@@ -131,7 +131,9 @@ def _archs(build: TorchBuild | None, run: Runtime | None) -> tuple[str, ...]:
         targets = tuple(dict.fromkeys(a.split(":")[0] for a in archs if a.startswith("gfx")))
         if targets:
             return targets
-    return rocm_archs(build.version, build.hip) if build else ()
+    if build is None or ".dev" in build.version or ".git" in build.version:
+        return ()  # a nightly has what it has: the table is about releases
+    return rocm_archs(build.version, build.hip)
 
 
 def _from_text(

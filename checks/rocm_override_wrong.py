@@ -29,6 +29,7 @@ from tunedoctor.api import (
     Host,
     Runtime,
     TorchBuild,
+    Typed,
     Unknown,
     check,
     known,
@@ -52,22 +53,23 @@ STOPGAP = {"gfx1150": "11.0.0", "gfx1151": "11.0.0", "gfx1152": "11.0.0", "gfx11
     explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def rocm_override_wrong(
-    environment: Environment,
+    environment: Environment | Unknown | None,
     amd: AmdGpus | Unknown | None,
     torch: TorchBuild | Unknown | None,
     runtime: Runtime | Unknown | None,
     host: Host | Unknown | None,
+    typed: Typed | Unknown | None,
 ) -> Finding | None:
-    """Judge the value against the first discrete GPU; one that is only needless is a warning."""
-    value = environment.get(NAME)
+    """Judge the value against the first discrete GPU; one that is only needless is a warning.
+
+    A report can show that somebody set the variable and that the process did not get it.
+    """
+    variables = known(environment)
+    value = variables.get(NAME) if variables else None
     gpus, build, run, system = known(amd), known(torch), known(runtime), known(host)
-    if (
-        value is None
-        or gpus is None
-        or not gpus.gpus
-        or build is None
-        or build.accelerator != "rocm"
-    ):
+    if value is None:
+        return _not_passed(gpus, build, run, typed, system) if gpus and build else None
+    if gpus is None or not gpus.gpus or build is None or build.accelerator != "rocm":
         return None
     gpu = next((g for g in gpus.gpus if not g.integrated), gpus.gpus[0])
     archs = {
@@ -93,6 +95,33 @@ def rocm_override_wrong(
         cure=set_variable(system, NAME, wanted) if wanted else unset_variable(system, NAME),
         cure_note="in the shell that starts training; fish: set -gx",
         evidence=(NAME, f"torch {build.version} has code for {listed(sorted(archs), 6)}"),
+    )
+
+
+def _not_passed(
+    gpus: AmdGpus,
+    build: TorchBuild,
+    run: Runtime | None,
+    typed: Typed | Unknown | None,
+    host: Host | None,
+) -> Finding | None:
+    """Tell of a GPU that needs the variable, which was asked for or set by hand and is not in the environment."""
+    commands = typed.commands if isinstance(typed, Typed) else ()
+    named = any(NAME in command for command in commands)
+    gpu = next((g for g in gpus.gpus if not g.integrated and g.gfx in RIGHT), None)
+    archs = {a.split(":")[0] for a in (*(run.archs if run else ()), *build.archs)}
+    archs |= set(rocm_archs(build.version, build.hip))
+    if gpu is None or not named or gpu.gfx in archs:
+        return None
+    wanted = RIGHT[gpu.gfx]
+    return Finding(
+        title=f"{NAME} does not reach the process"[:60],
+        found=f"{gpu.name or 'the GPU'} is {gpu.gfx} and needs {NAME}={wanted}; the variable was named in the shell, "
+        "and the environment of its programs does not have it",
+        means="the first kernel crashes: a segmentation fault, or 'invalid device function'",
+        cure=set_variable(host, NAME, wanted),
+        cure_note="in the shell that starts training; fish: set -gx, which exports it",
+        evidence=(NAME,),
     )
 
 

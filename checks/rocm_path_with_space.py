@@ -20,14 +20,17 @@ Seen as
 
 from tunedoctor.api import (
     Disks,
+    Errors,
     Finding,
     Interpreter,
     Runtime,
+    Severity,
     TorchBuild,
     Unknown,
     check,
     known,
     parts,
+    told,
 )
 
 
@@ -41,8 +44,12 @@ def rocm_path_with_space(
     interpreter: Interpreter | Unknown | None,
     disks: Disks | Unknown | None,
     runtime: Runtime | Unknown | None,
+    errors: Errors | Unknown | None,
 ) -> Finding | None:
-    """Look at the environment's path, then at the working folder, unless a computation was seen to work."""
+    """Look at the environment's path, then at the working folder, unless a computation was seen to work.
+
+    In a report the paths of the traceback tell, where it ends in the error that this fault gives.
+    """
     if torch.accelerator != "rocm" or parts(torch.hip)[:1] != (6,):
         return None
     run, own, space = known(runtime), known(interpreter), known(disks)
@@ -53,11 +60,29 @@ def rocm_path_with_space(
     work = next((disk.path for disk in space.disks if disk.use == "work"), "") if space else ""
     prefix = (own.prefix if own else "") or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
+    said = told(errors, *SAID)
+    program = _program(errors) if said else ""
+    if program and not place:
+        return _finding(torch, program, f"; the error '{said}'", severity="error")
     if not place:
         return None
+    return _finding(torch, place, "", severity="error" if place != work else "warning")
+
+
+SAID = (r"HIP error: invalid device function", r"HIP error: no kernel image is available")
+
+
+def _program(errors: Errors | Unknown | None) -> str:
+    """Return the path of the program, outermost in a traceback, where it has a space."""
+    found = errors.errors if isinstance(errors, Errors) else ()
+    return next((e.frames[0].file for e in found if e.frames and " " in e.frames[0].file), "")
+
+
+def _finding(torch: TorchBuild, place: str, more: str, *, severity: Severity) -> Finding:
     return Finding(
-        severity="error" if place != work else "warning",
-        found=f"torch {torch.version} is built for ROCm {'.'.join(torch.hip.split('.')[:2])}; '{place}' has a space",
+        severity=severity,
+        found=f"torch {torch.version} is built for ROCm {'.'.join(torch.hip.split('.')[:2])}; '{place}' has a space"
+        + more,
         means="the first kernel fails with 'HIP error: invalid device function' on a supported card",
         cure="python3 -m venv ~/llm/.venv",
         cure_note="make a new environment in a path without spaces, install the same packages there, move the project",

@@ -25,6 +25,7 @@ Seen as
 """
 
 import re
+from datetime import date
 from typing import NamedTuple
 
 from tunedoctor.api import (
@@ -156,6 +157,8 @@ def _judged(
     """Tell what is wrong with a companion; None where it fits or nobody knows."""
     if not version:
         return None
+    if nightly := _nightly(torch.version):
+        return _other_night(name, version, torch, nightly)
     own = companions(torch.version).get(name, "")
     newest = within(version, LAST_TORCHAUDIO) and within(torch.version, LAST_TORCHAUDIO)
     if name == "torchaudio" and newest:
@@ -168,6 +171,29 @@ def _judged(
         return _Bad(name, f"{beside}; it requires {pin.wanted}", own)
     odd = _odd_label(name, version, torch, host)
     return _Bad(name, f"{beside}: {odd}", own or version) if odd else None
+
+
+NIGHTS = 45
+"""Days that nightlies of one set lie apart at most: one that fails to build is taken from an earlier night."""
+
+
+def _nightly(version: str) -> date | None:
+    """Return the night of "2.10.0.dev20250929"; None for a release."""
+    found = re.search(r"\.dev(\d{4})(\d\d)(\d\d)", version)
+    try:
+        return date(int(found[1]), int(found[2]), int(found[3])) if found else None
+    except ValueError:
+        return None
+
+
+def _other_night(name: str, version: str, torch: TorchBuild, night: date) -> _Bad | None:
+    """Judge beside a nightly: its companions keep numbers of their own, so that only their nights tell."""
+    other = _nightly(version)
+    if other is not None and abs((other - night).days) <= NIGHTS:
+        return None
+    if other is None and (name == "xformers" or not re.match(r"\d+\.\d+\.\d+(\+|$)", version)):
+        return None
+    return _Bad(name, f"{name} {version} beside the nightly torch {torch.version}", "")
 
 
 def _odd_label(name: str, version: str, torch: TorchBuild, host: Host | None) -> str:

@@ -37,6 +37,7 @@ from tunedoctor.api import (
     RocmStack,
     Runtime,
     TorchBuild,
+    Typed,
     Unknown,
     check,
     cuda_of,
@@ -44,6 +45,7 @@ from tunedoctor.api import (
     known,
     listed,
     parts,
+    python,
     rebuild_cuda,
     rebuild_rocm,
     rebuild_xpu,
@@ -58,7 +60,13 @@ SMALL = 4 << 30
 """Bytes of GPU memory below which a CPU build is no fault."""
 OLDEST_DRIVER = "525.60.13"
 """Floor of all CUDA 12 builds."""
-SAID = ("Torch not compiled with CUDA enabled", r"not linked with support for (?:cuda|xpu) devices")
+SAID = (
+    r"Torch not compiled with CUDA enabled",
+    r"not linked with support for (?:cuda|xpu) devices",
+    r"(?:PyTorch|torch) (?:\S+ )?(?:is|seems to be|was) (?:a )?CPU[- ]only",
+    r"CPU[- ]only (?:build|version|wheel)s? of (?:PyTorch|torch)\b",
+    r"(?:installed|found|have) cpu, (?:need|want|expected?) (?:cu\d{2,3}|rocm[\d.]*|xpu)",
+)
 
 
 @check(
@@ -77,13 +85,16 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
     interpreter: Interpreter | Unknown | None,
     runtime: Runtime | Unknown | None,
     errors: Errors | Unknown | None,
+    typed: Typed | Unknown | None,
 ) -> Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
     build, run = known(torch), known(runtime)
     said = told(errors, *SAID)
     kind = build.accelerator if build else "unknown"
-    if (run is not None and run.gpu_works) or (kind == "unknown" and not said):
+    if run is not None and run.gpu_works:
         return None
+    if kind == "unknown" and not said:
+        return _fallen_back(known(typed), run, known(amd), known(nvidia), known(interpreter))
     cards, radeons, chips = known(nvidia), known(amd), known(intel)
     usable = [c for c in cards.gpus if parts(c.compute_capability) >= (5,)] if cards else []
     discrete = (
@@ -101,11 +112,63 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
         finding = _amd(name, discrete, build, system, own)
     elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
         finding = _intel(name, listed(chips.names if chips else ()), own, arc=bool(arcs))
-    elif said and cards is None and build is None:
-        finding = _from_text(name)
+    elif said and (kind == "unknown" or (cards is None and build is None)):
+        finding = _from_text(f"the error '{said}'")
+    elif kind == "cpu" and run is not None and run.gpu_available is False:
+        asked = (nvidia, amd, intel, host)
+        nothing_told = all(isinstance(one, Unknown) for one in asked)
+        finding = _bare_excerpt(name) if nothing_told else None
     else:
         finding = None
     return finding
+
+
+def _bare_excerpt(name: str) -> Finding | None:
+    """Answer somebody who shows a CPU build and that it has no CUDA, and nothing of the machine."""
+    fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
+    return Finding(
+        severity="warning",
+        found=f"{name}, so it has no CUDA on any machine",
+        means=MEANS,
+        cure=fit.command if fit else "",
+        cure_note="if the machine has an NVIDIA GPU: about 3 GB, no reboot; else this build is the right one",
+    )
+
+
+def _fallen_back(
+    typed: Typed | None,
+    run: Runtime | None,
+    amd: AmdGpus | None,
+    nvidia: NvidiaGpus | None,
+    interpreter: Interpreter | None,
+) -> Finding | None:
+    """Tell of an install over several indexes, of which the default one had the build that pip took."""
+    if run is None or run.gpu_available is not False or not (amd or nvidia):
+        return None
+    install = next((c for c in (typed.commands if typed else ()) if EXTRA_INDEX.search(c)), "")
+    if not install:
+        return None
+    variant = "rocm" if amd else "cu"
+    name = python(interpreter)
+    return Finding(
+        found=f"torch sees no GPU after '{install[:120]}'",
+        means="with --extra-index-url pip takes the highest version of all indexes: where PyTorch's index has no wheel "
+        "for this Python, or no such folder, the default index gives a CPU or CUDA build without a word",
+        cure=f'{name} -c "import torch; print(torch.__version__, torch.version.hip, torch.version.cuda)"',
+        cure_note=f"shows what was installed; then install from the one index: doctor wheel --gpu {_gpu(amd, nvidia)} "
+        f"names the {variant} build",
+    )
+
+
+def _gpu(amd: AmdGpus | None, nvidia: NvidiaGpus | None) -> str:
+    if amd:
+        return amd.gpus[0].gfx or "gfx1100"
+    return nvidia.gpus[0].compute_capability or "8.9" if nvidia else ""
+
+
+EXTRA_INDEX = re.compile(
+    r"install\b.*--extra-index-url[= ]\S*/(?:whl|nightly)/\S*(?:rocm|cu\d|xpu)"
+)
 
 
 def _from_text(name: str) -> Finding | None:

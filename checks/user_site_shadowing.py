@@ -18,14 +18,19 @@ Seen as
     Defaulting to user installation because normal site-packages is not writeable
 """
 
+import re
+
 from tunedoctor.api import (
+    Errors,
     Finding,
     Host,
     Interpreter,
     Packages,
+    Severity,
     Unknown,
     check,
     distribution_of,
+    known,
     listed,
     set_variable,
 )
@@ -35,29 +40,82 @@ from tunedoctor.api import (
     "user-site-shadowing",
     "Packages in the user site win over the environment",
     "warning",
-    explains=["library-version-clash", "torch-companion-mismatch"],
+    explains=["library-version-clash", "missing-dependency", "torch-companion-mismatch"],
 )
 def user_site_shadowing(
-    packages: Packages, interpreter: Interpreter, host: Host | Unknown | None
+    packages: Packages | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    errors: Errors | Unknown | None,
 ) -> Finding | None:
-    """Find hidden copies of the stack whose winner lies in the user site and has another version."""
-    if not interpreter.user_site_on or not interpreter.user_site:
+    """Find hidden copies of the stack whose winner lies in the user site and has another version.
+
+    In a report the paths of a traceback tell.
+    """
+    own, there = known(interpreter), known(packages)
+    if isinstance(errors, Errors) and (found := _mixed(errors, there)):
+        return _finding(found[0], found[1], known(host), found[2])
+    if own is None or there is None or not own.user_site_on or not own.user_site:
         return None
     hidden = [
         c
-        for c in packages.copies
-        if c.hidden_by == interpreter.user_site
+        for c in there.copies
+        if c.hidden_by == own.user_site
         and c.version != c.winner_version
         and distribution_of(c.name.replace("-", "_"))
     ]
     if not hidden:
         return None
     first = hidden[0]
-    return Finding(
-        found=f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}"
+    return _finding(
+        f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}"
         + (f"; also {listed(c.name for c in hidden[1:])}" if len(hidden) > 1 else ""),
+        first.hidden_by,
+        known(host),
+    )
+
+
+def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severity] | None:
+    """Return what a traceback shows of modules from the user site and another place; None where nothing does.
+
+    Such a mix is a fault only where what failed is installed: then another interpreter runs than the one that lists it.
+    """
+    for error in errors.errors:
+        missing = NO_MODULE.search(error.text)
+        files = [frame.file for frame in error.frames]
+        user = next((m[0] for file in files if (m := USER_SITE.search(file))), "")
+        elsewhere = [f for f in files if SITE.search(f) and not USER_SITE.search(f)]
+        if not user or not elsewhere or missing is None or packages is None:
+            continue
+        name = distribution_of(missing[1]) or missing[1].replace("_", "-")
+        if packages.get(name) is None:
+            continue
+        found = f"'{missing[0]}', and {name} {packages.version(name)} is in the list; modules come from {user} and "
+        return found + _folder(elsewhere[-1]), user, "error"
+    return None
+
+
+def _folder(file: str) -> str:
+    found = SITE.search(file)
+    return file[: found.end()] if found else file
+
+
+USER_SITE = re.compile(
+    r"\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
+    r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages"
+)
+SITE = re.compile(r"[/\\](?:site|dist)-packages")
+NO_MODULE = re.compile(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
+
+
+def _finding(
+    found: str, place: str, host: Host | None, severity: Severity | None = None
+) -> Finding:
+    return Finding(
+        severity=severity,
+        found=found,
         means="the environment's own versions are never imported: 'cannot import name', or another torch",
         cure=set_variable(host, "PYTHONNOUSERSITE", "1"),
         cure_note="in the shell that starts the training; for good: conda env config vars set PYTHONNOUSERSITE=1",
-        evidence=(first.hidden_by,),
+        evidence=(place,),
     )

@@ -22,7 +22,7 @@ from tunedoctor.advice.uncovered import (
 )
 from tunedoctor.advice.visible import entries, visible_gpus
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
-from tunedoctor.findings import Finding, check
+from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_by_pci
@@ -58,6 +58,7 @@ __all__ = [
     "DriverInstall",
     "Family",
     "Finding",
+    "Severity",
     "TorchInstall",
     "Unmet",
     "archs_run",

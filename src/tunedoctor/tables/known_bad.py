@@ -106,6 +106,12 @@ def broken_pairs(
     for row in rows(check):
         fits = _versions_fit(row, installed, complete=complete)
         if fits is False:
+            belied = _belied(row, installed, errors)
+            if belied:
+                said = _said(row, texts)
+                versions = {n: installed[n] for n in row.names if n in installed}
+                versions[belied] = f"older than the stated {versions[belied]}"
+                found.append(Broken(row, versions, said))
             continue
         said = _said(row, texts)
         if fits is None and (not said or row.generic):
@@ -150,6 +156,32 @@ def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> 
         return False
     unknown |= bool(row.absent) and not complete
     return None if unknown else True
+
+
+def _belied(row: Row, installed: Mapping[str, str], errors: Errors | Unknown | None) -> str:
+    """Return the package of a row whose stated version the traceback gives the lie; "" for none.
+
+    The error is the row's own, the other versions are those of the row, and the frame that failed lies in the package.
+    """
+    if row.generic or not row.symptom or not isinstance(errors, Errors) or row.absent:
+        return ""
+    off = [
+        name
+        for name, specifier in row.when.items()
+        if specifier != "*" and name in installed and not _inside(installed[name], specifier)
+    ]
+    others = [n for n in row.when if n in installed and n not in off]
+    if len(off) != 1 or not others or row.when_not:
+        return ""
+    folder = re.compile(rf"[/\\\\]{re.escape(off[0].replace('-', '_'))}[/\\\\]")
+    for error in errors.errors:
+        if (
+            error.frames
+            and re.search(row.symptom, error.text)
+            and folder.search(error.frames[-1].file)
+        ):
+            return off[0]
+    return ""
 
 
 @cache
