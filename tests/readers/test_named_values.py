@@ -283,8 +283,20 @@ def test_any_mixture_of_lines(lines: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "block",
-    ["GPU 0: A100 ", "torch 2.1.0, ", '{"a": 1, ', ">>> print(torch.__version__, (", "export A=1 "]
-    + ["a", "= ", "| ", "(", "[pip3] numpy==1.2 ", "12:00:00 INFO x: ", "Python 3.10 "],
+    [
+        "GPU 0: A100 ",
+        "torch 2.1.0, ",
+        '{"a": 1, ',
+        ">>> print(torch.__version__, (",
+        "export A=1 ",
+        "a",
+        "= ",
+        "| ",
+        "(",
+        "[pip3] numpy==1.2 ",
+        "12:00:00 INFO x: ",
+        "Python 3.10 ",
+    ],
 )
 def test_a_large_text_takes_linear_time(block: str) -> None:
     def cpu(times: int, repeat: int) -> float:
@@ -296,3 +308,31 @@ def test_a_large_text_takes_linear_time(block: str) -> None:
     cpu(20, 10)
     assert cpu(2000, 10) < 40 * max(cpu(200, 10), 0.005)
     assert cpu(20, 1000) < 40 * max(cpu(20, 100), 0.005)
+
+
+@pytest.mark.parametrize(
+    ("text", "accelerator", "cuda"),
+    [
+        ("PyTorch version: 2.1.0\nCUDA available: False\nCUDA version: None\n", "cpu", ""),
+        ("PyTorch version: 2.1.0\nCUDA available: True\nCUDA version: 12.1\n", "cuda", "12.1"),
+        ("torch: 2.1.0\nCUDA: 12.1\n", "unknown", ""),
+        ("torch: 2.1.0+rocm5.6\nCUDA available: True\nCUDA version: None\n", "rocm", ""),
+        ("torch: 2.6.0a0+df5bbc09d1.nv24.12\n", "cuda", ""),
+        (
+            "torch 2.0.0\nrocBLAS error: Cannot read /x/torch/lib/rocblas/library/T.dat\n",
+            "rocm",
+            "",
+        ),
+    ],
+)
+def test_what_torch_was_built_for(text: str, accelerator: str, cuda: str) -> None:
+    torch = _facts(text)[TorchBuild]
+    assert isinstance(torch, TorchBuild)
+    assert (torch.accelerator, torch.cuda) == (accelerator, cuda)
+
+
+def test_a_gpu_that_a_sentence_names() -> None:
+    found = _facts("Hi, I'm on Ubuntu 22.04 with an RTX 4090 and torch crashes.\n")[NvidiaGpus]
+    assert isinstance(found, NvidiaGpus)
+    assert [(g.name, g.compute_capability) for g in found.gpus] == [("RTX 4090", "8.9")]
+    assert read(["I have an RTX 4090; with a Tesla T4 it works."]) == []

@@ -22,7 +22,9 @@ _MIG = re.compile(r"\A\W{0,16}MIG\s+\d{1,2}[cg]\.[\w.+]{2,20}\s+Device\s+\d{1,3}
 _NEXT = re.compile(r"\A\s*[A-Za-z][\w /()?-]{2,60}:\s")
 _BULLET = re.compile(r"\A\s{0,40}[*-]\s+(?:\[\d{1,2}\]\s*)?(?P<name>\S.{2,120})\Z")
 _CPU = re.compile(r"\A\W{0,12}CPU\s*(?:Info)?\s*:?\s*\Z")
-_APPLE = re.compile(r"\A\s*(?P<chip>Apple M\d\w{0,3}(?: (?:Pro|Max|Ultra))?(?: \(Virtual\))?)\s*\Z")
+_APPLE = re.compile(
+    r"\A\W{0,16}(?P<chip>Apple M\d\w{0,3}(?: (?:Pro|Max|Ultra))?(?: \(Virtual\))?)\s*\Z"
+)
 _SHORTEST, _LONGEST = 3, 400
 
 

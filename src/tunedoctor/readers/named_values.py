@@ -18,6 +18,7 @@ from tunedoctor.readers.values.library_lines import Libraries, libraries
 from tunedoctor.readers.values.machine import apple, processor
 from tunedoctor.readers.values.pairs import pairs
 from tunedoctor.readers.values.said import Collected, Said
+from tunedoctor.readers.values.prose import prose
 from tunedoctor.readers.values.session import answers
 from tunedoctor.readers.values.system import host
 from tunedoctor.readers.values.variables import variables
@@ -55,6 +56,7 @@ def _all(lines: Sequence[str]) -> Iterator[Said]:
     yield from objects(lines)
     yield from blocks(lines)
     yield from pairs(lines)
+    yield from prose(lines)
 
 
 def _first(said: Iterator[Said]) -> Iterator[Said]:

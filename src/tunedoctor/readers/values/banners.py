@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from tunedoctor.readers.values.cards import cards_in
 from tunedoctor.readers.values.forms import FORMS, PROOF
+from tunedoctor.readers.values.heads import headless
 from tunedoctor.readers.values.libraries import library_of, version_in
 from tunedoctor.readers.values.names import key_of
 from tunedoctor.readers.values.said import Said
@@ -13,7 +14,6 @@ _SHORTEST, _LONGEST = 6, 2000
 _LONGEST_ROW = 300
 _MARKS = re.compile(r"[,;|•·]|\b(?:windows|ubuntu|macos|debian|fedora|centos)\b", re.IGNORECASE)
 _DIVIDERS = re.compile(r"\s*(?:[,;|•·]|&nbsp;|\s-\s)\s*")
-_BULLET = re.compile(r"\A\s*(?:[#*>-]{1,2}\s+)?")
 _PART = re.compile(
     r"\A[`'\"(*-]{0,3}(?P<name>[A-Za-z][A-Za-z0-9 ._+-]{1,40}?)[`'\"*]{0,3}\s*(?:==|[:=@]|\s)\s*"
     r"[`'\"v]{0,2}(?P<value>\d\S{0,80}(?:\s\([^()]{0,60}\))?)[`'\")*]{0,3}\Z"
@@ -85,7 +85,7 @@ def _row(line: str) -> Iterator[Said]:
     """Yield the versions, system, GPU and RAM of a row; where a part is a sentence, nothing of it counts."""
     if len(line) > _LONGEST_ROW or not _MARKS.search(line):
         return
-    plain = _BULLET.sub("", line, count=1).strip().strip("`.")
+    plain = headless(line).strip().strip("`.")
     parts = [part for part in _DIVIDERS.split(plain) if part][:_MOST_PARTS]
     said: list[Said] = []
     for part in parts:
@@ -116,7 +116,7 @@ def _fragment(part: str) -> Said | None:
         return None
     chip = _CHIP.match(part)
     if _SYSTEM.match(part) or (chip and chip["mac"]):
-        return Said("os", f"macOS {part}" if chip else part)
+        return Said("os", f"macOS {part}" if chip else part.removeprefix("OS:").strip())
     if chip:
         return Said("cpu", part)
     if _RAM.match(part):

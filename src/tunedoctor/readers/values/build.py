@@ -124,8 +124,9 @@ def _told(
     version = best or packages.get("torch", "")
     label = _LABEL.search(version)
     built = re.search(r"cuda(\d{1,2}\.\d{1,2})", conda_build(conda))
+    printed = ("cuda_plain",) if said.all("available") and not label else ()
     cuda = (
-        said.find(_release, "torch_cuda")
+        said.find(_release, "torch_cuda", *printed)
         or _of_label(label[1] if label else "")
         or (built[1] if built else "")
     )
@@ -219,7 +220,8 @@ def _accelerator(  # noqa: PLR0911, PLR0913  one way out for each sign, the sure
         return "rocm" if marked == "rocm" else "cuda"
     if host is not None and host.os == "macos":
         return "mps" if host.machine != "x86_64" else "cpu"
-    built = [bare(one.value).lower() for one in said.all("torch_cuda")]
+    printed = ("cuda_plain",) if said.all("available") else ()  # a script that asks torch for both
+    built = [bare(one.value).lower() for one in said.all("torch_cuda", *printed)]
     if (
         version
         and any(v in ("none", "could not collect", "null") for v in built)

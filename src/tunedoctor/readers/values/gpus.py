@@ -71,6 +71,8 @@ def _cards(said: Collected) -> list[Card]:
             else:
                 plain += found
         lists.append(plain)
+    if not numbered and not any(lists):
+        lists.append([card for one in said.all("gpu in prose") for card in _of(one)])
     ordered = [numbered[number] for number in sorted(numbered)]
     longest = max(lists, key=len)
     best = ordered if len(ordered) >= len(longest) else longest
@@ -104,7 +106,7 @@ def _of(one: Said) -> tuple[Card, ...]:
 
 
 def shown(said: Collected) -> int | None:
-    """Return the number of GPUs, where the report lists those that torch was shown; None where it lists all, or none."""
+    """Return the number of GPUs where the report lists those that torch was shown; None where it lists all or none."""
     whole = said.all("whole list")
     if any(cards_in(one.value) for one in whole) or (
         whole and any(one.gpu for one in said.all("gpu"))

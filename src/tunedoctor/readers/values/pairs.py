@@ -3,24 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from tunedoctor.readers.values.heads import headless
 from tunedoctor.readers.values.libraries import library_of
 from tunedoctor.readers.values.names import key_of, normal
 from tunedoctor.readers.values.said import NOTHING, Said, bare
 
 _SHORTEST, _LONGEST = 4, 1200
 """Characters of a line that are read."""
-_HEAD = re.compile(
-    r"""\A\s{0,80}(?:\[(?:rank|stderr|stdout|\d)[^\]\n]{0,20}\]:?\s*|\([A-Za-z]{1,30} (?:pid|rank)=\d{1,9}\)\s*)?
-    (?:[|│║]\s*|[*•·\u2013\u2014+-]\s+|[-\u2013*#>]{1,3}\s*(?=[A-Za-z`'"*])|\d{1,2}[.)]\s+|\[[ xX]\]\s+){0,4}""",
-    re.VERBOSE,
-)
-_LOG = re.compile(
-    r"""\A\s{0,80}(?:\[?\d{4}-\d\d-\d\d[ T]|\[?\d\d:\d\d:\d\d\b|\[?(?:INFO|DEBUG|WARNING|ERROR|LOG)\b)
-    [^A-Za-z]{0,30}(?:[\w.]{1,40}:[\w<>.]{1,40}:\d{1,6}\s*[|-]?\s*)?
-    (?:\[?(?:INFO|DEBUG|WARNING|ERROR|I|W)\]?\b[\s:|>-]*)?
-    (?:\d\d-\d\d\s\d\d:\d\d:\d\d\s*)?(?:\[[\w./ :]{1,60}:\d{1,6}\]\s*)?""",
-    re.VERBOSE,
-)
 _SPLIT = re.compile(
     r"""\A(?P<name>[^:=|│\t\n]{1,80}?)\s*
     (?:(?P<colon>:(?!:|//))|(?P<equals>=(?![=>~]))|\t+|(?P<bar>[|│])|\s?\.{3,}|\s{2,}|\s(?:->|=>|→|\u2013|\u2014|-|is)\s)
@@ -91,7 +80,7 @@ class _Place:
 
 
 _SEGMENTS = re.compile(
-    r"\s{3,}|\t+|\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)|\s+[|•·]\s+"
+    r"(?<![:=\s])\s{3,}|(?<![:=\s])\t+|\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)|\s+[|•·]\s+"
     r"|,\s+(?=(?:GPU|CUDA|Python|torch|PyTorch|OS|driver)\b)"
 )
 
@@ -111,9 +100,7 @@ def _depth(line: str) -> int:
 
 
 def _of_line(line: str, section: str) -> Iterator[Said]:
-    text = _HEAD.sub("", line, count=1)
-    if text[:1].isdigit() or text.startswith(("[", "INFO", "WARN", "ERROR", "DEBUG")):
-        text = _HEAD.sub("", _LOG.sub("", line, count=1), count=1)
+    text = headless(line)
     found = _SPLIT.match(text)
     if found is not None:
         said = _pair(found["name"].strip(), found["value"], section)
@@ -123,7 +110,7 @@ def _of_line(line: str, section: str) -> Iterator[Said]:
         if said is not None:
             yield said
             return
-        if found["colon"]:
+        if found["colon"] and not text[found.end("colon") :][:1].isdigit():  # a time is none
             return
     yield from _typed(text)
 
