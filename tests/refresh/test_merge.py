@@ -214,6 +214,46 @@ def test_nothing_is_ever_dropped(places: list[int], invert: bool) -> None:
     assert published(TABLE) <= published(after)
 
 
+NUMBERS = st.sampled_from(["0", "2", "28", "312", "12345", "99999999999"])
+NAMES = st.builds(
+    "torch-{}.{}{}{}-cp3{}-cp3{}{}-{}_{}.whl".format,
+    NUMBERS,
+    NUMBERS,
+    st.sampled_from(["", ".0", ".0.0", ".0.0.0", ".post1", ".post99999", "rc1", "!1"]),
+    st.sampled_from(["", "+cu132", "+cu1", "+cu999", "+rocm7.2", "+rocm7.99999", "+xpu", "+a.b"]),
+    NUMBERS,
+    NUMBERS,
+    st.sampled_from(["", "t"]),
+    st.sampled_from(
+        [
+            "manylinux_2_28",
+            "manylinux_3_1",
+            "manylinux_2_99999",
+            "manylinux2014",
+            "manylinux9",
+            "linux",
+        ]
+        + ["win", "macosx_14_0", "macosx_99999_0", "macosx_a_b"]
+    ),
+    st.sampled_from(["x86_64", "aarch64", "arm64", "amd64"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(NAMES, max_size=8))
+def test_odd_names_neither_stop_an_update_nor_make_a_table_that_can_not_be_read(
+    names: list[str],
+) -> None:
+    merge = _merged([File("cu132", name) for name in names])
+    after = _after(merge)
+    assert decoded(encoded(merge.overlay, "", [])).overlay == merge.overlay
+    for row in after["releases"]["items"].values():
+        for tags in row["pypi_wheels"].values():
+            for tag in tags:
+                if tag.startswith("macosx"):
+                    assert all(part.isdigit() for part in tag.split("_")[1:3])
+
+
 def test_an_overlay_goes_to_bytes_and_back() -> None:
     overlay = _merged(torch_files("2.16.0", new_row(cuda=NEW))).overlay
     got = decoded(encoded(overlay, "2026-12-24T10:00:00+00:00", ["a", "b"]))

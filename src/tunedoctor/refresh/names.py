@@ -9,12 +9,14 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion
 
 VARIANT = re.compile(r"cpu|xpu|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?")
+_LINUX = r"(?:linux|manylinux(?:1|2010|2014|_2_\d{1,3}))"
+_RELEASE = re.compile(r"\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?")
 _FAMILIES = (
-    (re.compile(r"(?:many)?linux.*_x86_64"), "linux_x86_64"),
-    (re.compile(r"(?:many)?linux.*_aarch64"), "linux_aarch64"),
+    (re.compile(rf"{_LINUX}_x86_64"), "linux_x86_64"),
+    (re.compile(rf"{_LINUX}_aarch64"), "linux_aarch64"),
     (re.compile(r"win_amd64"), "win_amd64"),
-    (re.compile(r"macosx_\d+_\d+_arm64"), "macos_arm64"),
-    (re.compile(r"macosx_\d+_\d+_x86_64"), "macos_x86_64"),
+    (re.compile(r"macosx_\d{1,3}_\d{1,3}_arm64"), "macos_arm64"),
+    (re.compile(r"macosx_\d{1,3}_\d{1,3}_x86_64"), "macos_x86_64"),
 )
 _LABELS = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
 """Old names of platform tags -> glibc: PEP 513, 571, 599."""
@@ -46,7 +48,7 @@ def wheel_name(name: str, url: str = "") -> WheelName | None:
         project, version, _, tags = parse_wheel_filename(name)
     except (InvalidWheelFilename, InvalidVersion, ValueError):
         return None
-    if version.is_prerelease or version.epoch:
+    if version.is_prerelease or not _RELEASE.fullmatch(version.public):
         return None
     best: tuple[tuple[int, ...], str, str, Tag] | None = None
     for tag in tags:

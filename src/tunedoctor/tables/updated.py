@@ -17,7 +17,12 @@ Variant = Annotated[str, msgspec.Meta(pattern=rf"\A{_V}\Z")]
 Default = Annotated[str, msgspec.Meta(pattern=rf"\A(?:{_V}|cpu\+mps)\Z")]
 Python = Annotated[str, msgspec.Meta(pattern=r"\A\d\.\d{1,3}t?\Z")]
 Family = Annotated[str, msgspec.Meta(pattern=r"\A(?:linux|win|macos)_[a-z0-9_]{3,10}\Z")]
-Tag = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9_]{3,60}\Z")]
+Tag = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A(?:macosx_\d{1,3}_\d{1,3}|(?:many)?linux(?:\d{1,4}|_2_\d{1,3})?|win)_[a-z0-9_]{3,10}\Z"
+    ),
+]
 Glibc = Annotated[str, msgspec.Meta(pattern=r"\A2\.\d{1,3}\Z")]
 Words = Annotated[str, msgspec.Meta(max_length=200)]
 Date = Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-[01]\d-[0-3]\d\Z")]
