@@ -215,6 +215,10 @@ def test_nothing_is_ever_dropped(places: list[int], invert: bool) -> None:
 
 
 NUMBERS = st.sampled_from(["0", "2", "28", "312", "12345", "99999999999"])
+TAGS = (
+    *("manylinux_2_28", "manylinux_3_1", "manylinux_2_99999", "manylinux2014", "manylinux9"),
+    *("linux", "win", "macosx_14_0", "macosx_99999_0", "macosx_a_b"),
+)
 NAMES = st.builds(
     "torch-{}.{}{}{}-cp3{}-cp3{}{}-{}_{}.whl".format,
     NUMBERS,
@@ -224,17 +228,7 @@ NAMES = st.builds(
     NUMBERS,
     NUMBERS,
     st.sampled_from(["", "t"]),
-    st.sampled_from(
-        [
-            "manylinux_2_28",
-            "manylinux_3_1",
-            "manylinux_2_99999",
-            "manylinux2014",
-            "manylinux9",
-            "linux",
-        ]
-        + ["win", "macosx_14_0", "macosx_99999_0", "macosx_a_b"]
-    ),
+    st.sampled_from(TAGS),
     st.sampled_from(["x86_64", "aarch64", "arm64", "amd64"]),
 )
 
