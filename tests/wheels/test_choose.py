@@ -103,6 +103,9 @@ TABLE = [
     Line("linux", "3.10", "550.54.15", "K80", "", "downgrade_driver 2.7.1+cu118"),
     Line("linux", "3.10", "470.256.02", "GT 710", "", "cpu_only 2.14.1+cpu", "gpu_not_supported gpu_ignored"),
     Line("linux", "3.12", "580.95.05", "TITAN V", "==2.7.1+cu128", "fix_requirement 2.7.1+cu126", "gpu_not_in_this_build"),
+    # both hold 10.0 code, which runs on 10.3; the toolkit of 12.9 is the first that knows 10.3
+    Line("aarch64", "3.12", "580.95.05", "GB300", "==2.9.0", "install 2.9.0+cu130"),
+    Line("linux", "3.12", "580.95.05", "GB300", "==2.8.0", "install 2.8.0+cu129"),
     # several GPUs
     Line("linux", "3.12", "550.54.15", "P40+3080", "", "install 2.14.1+cu126", "mixed_gpus"),
     Line("windows", "3.12", "581.15", "TITAN V+5080", "", "install 2.10.0+cu128", "mixed_gpus"),

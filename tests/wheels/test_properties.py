@@ -183,8 +183,18 @@ def test_another_gpu_never_gives_a_build_without_code_for_it(
     assert _runs(machine, choice.build.torch_version, choice.build.variant, served)
 
 
-@settings(max_examples=200)
-@given(machines(), st.randoms(use_true_random=False))
+far_apart = st.lists(
+    st.sampled_from(("5.2", "6.1", "7.0", "7.5", "8.9", "10.0", "12.0")), min_size=2, max_size=4
+).map(
+    lambda found: Machine(
+        "windows", "AMD64", "3.12", driver_version="581.57", gpus=tuple(map(nvidia, found))
+    )
+)
+"""Machines whose GPUs often no build serves together."""
+
+
+@settings(max_examples=300)
+@given(st.one_of(machines(), far_apart), st.randoms(use_true_random=False))
 def test_the_order_of_gpus_is_irrelevant(machine: Machine, random: Any) -> None:
     shuffled = list(machine.gpus)
     random.shuffle(shuffled)

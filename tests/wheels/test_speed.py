@@ -9,7 +9,7 @@ from wheels.machines import NVIDIA, nvidia
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.machine import Gpu, Machine
 
-UNITS = 9
+UNITS = 8
 """A choice costs at most this many units of plain Python work.
 
 Where it was measured a unit takes 18 us and a choice 80, so that the budget of 100 us is under 6 units.
