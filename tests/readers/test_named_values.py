@@ -336,3 +336,45 @@ def test_a_gpu_that_a_sentence_names() -> None:
     assert isinstance(found, NvidiaGpus)
     assert [(g.name, g.compute_capability) for g in found.gpus] == [("RTX 4090", "8.9")]
     assert read(["I have an RTX 4090; with a Tesla T4 it works."]) == []
+
+
+def test_a_python_under_rosetta() -> None:
+    text = "PyTorch version: 2.2.2\nOS: macOS 14.5 (x86_64)\nPython version: 3.10.4 (main) [Clang 13.0.0 (clang-1300.0.29.30)]\nPython platform: macOS-14.5-x86_64-i386-64bit\nCPU:\nApple M1 Pro\n"
+    facts = _facts(text)
+    host, python = facts[Host], facts[Interpreter]
+    assert isinstance(host, Host)
+    assert isinstance(python, Interpreter)
+    assert (host.rosetta, host.machine, python.machine) == (True, "arm64", "x86_64")
+    intel = _facts(text.replace("Apple M1 Pro", "Intel(R) Core(TM) i7-9750H CPU @ 2.60GHz"))[Host]
+    assert isinstance(intel, Host)
+    assert (intel.rosetta, intel.machine) == (False, "x86_64")
+
+
+def test_reports_glued_together() -> None:
+    text = "Thanks!PyTorch version: 2.1.0+cu118\n[conda] Could not collectCollecting environment information...\nPyTorch version: 2.0.0\n"
+    torch = _facts(text)[TorchBuild]
+    assert isinstance(torch, TorchBuild)
+    assert torch.version == "2.1.0+cu118"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Environment: Ubuntu 22.04, Python 3.10, PyTorch 2.1.0+cu121, CUDA 12.1, RTX 4090 24GB",
+        "Ubuntu 22.04 / Python 3.10 / torch 2.1.0+cu121 / RTX 4090",
+        "OS: Ubuntu 22.04, GPU: RTX 4090, Python 3.10, torch: 2.1.0+cu121",
+        "OS: Ubuntu 22.04 | Python: 3.10 | torch: 2.1.0+cu121 | GPU: RTX 4090",
+        "OS -> Ubuntu 22.04\npython -> 3.10\ntorch -> 2.1.0+cu121\nGPU -> RTX 4090",
+        "OS=Ubuntu 22.04\nPython=3.10\nTorch=2.1.0+cu121\nGPU=RTX 4090",
+    ],
+)
+def test_a_setup_in_one_row_or_several(text: str) -> None:
+    facts = _facts(text)
+    host, python = facts[Host], facts[Interpreter]
+    torch, gpus = facts[TorchBuild], facts[NvidiaGpus]
+    assert isinstance(host, Host)
+    assert isinstance(python, Interpreter)
+    assert isinstance(torch, TorchBuild)
+    assert isinstance(gpus, NvidiaGpus)
+    assert (host.name, python.version, torch.variant) == ("Ubuntu 22.04", "3.10", "cu121")
+    assert [(g.name, g.compute_capability) for g in gpus.gpus] == [("RTX 4090", "8.9")]

@@ -17,18 +17,20 @@ from tunedoctor.readers.values.libraries import version_in
 from tunedoctor.readers.values.library_lines import Libraries, libraries
 from tunedoctor.readers.values.machine import apple, processor
 from tunedoctor.readers.values.pairs import pairs
-from tunedoctor.readers.values.said import Collected, Said
 from tunedoctor.readers.values.prose import prose
+from tunedoctor.readers.values.said import Collected, Said
 from tunedoctor.readers.values.session import answers
 from tunedoctor.readers.values.system import host
 from tunedoctor.readers.values.variables import variables
 
+_HEADS = ("PyTorch version:", "Collecting environment information...")
 MOST = 20_000
 """Values that are kept: a longer text repeats itself."""
 
 
 def read(lines: list[str]) -> list[Fact]:
     """Return the facts that names with values in these lines tell; nothing where there are none. Never raises."""
+    lines = [part for line in lines for part in _unglued(line)]
     said = Collected(_first(_all(lines)))
     listed = libraries(lines)
     packages = _packages(said, listed)
@@ -57,6 +59,13 @@ def _all(lines: Sequence[str]) -> Iterator[Said]:
     yield from blocks(lines)
     yield from pairs(lines)
     yield from prose(lines)
+
+
+def _unglued(line: str) -> list[str]:
+    """Split a line in which a report begins behind other words, as where two were pasted without a line end."""
+    at = max(line.rfind(head) for head in _HEADS)
+    glued = at > 0 and line[at - 1] not in " \t\"'`*_>(|#-["
+    return [line[:at], line[at:]] if glued else [line]
 
 
 def _first(said: Iterator[Said]) -> Iterator[Said]:

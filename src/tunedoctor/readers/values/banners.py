@@ -12,8 +12,15 @@ from tunedoctor.readers.values.said import Said
 
 _SHORTEST, _LONGEST = 6, 2000
 _LONGEST_ROW = 300
-_MARKS = re.compile(r"[,;|•·]|\b(?:windows|ubuntu|macos|debian|fedora|centos)\b", re.IGNORECASE)
-_DIVIDERS = re.compile(r"\s*(?:[,;|•·]|&nbsp;|\s-\s)\s*")
+_MARKS = re.compile(
+    r"[,;|•·]|\s/\s|\b(?:windows|ubuntu|macos|debian|fedora|centos)\b", re.IGNORECASE
+)
+_DIVIDERS = re.compile(r"\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
+_LABEL = re.compile(
+    r"\A(?:\w{2,12}\s)?(?:environment|env|setup|software|versions?|system|hardware|machine|specs?|info|stack)"
+    r"(?:\s\w{2,12})?:\s+",
+    re.IGNORECASE,
+)
 _PART = re.compile(
     r"\A[`'\"(*-]{0,3}(?P<name>[A-Za-z][A-Za-z0-9 ._+-]{1,40}?)[`'\"*]{0,3}\s*(?:==|[:=@]|\s)\s*"
     r"[`'\"v]{0,2}(?P<value>\d\S{0,80}(?:\s\([^()]{0,60}\))?)[`'\")*]{0,3}\Z"
@@ -85,7 +92,7 @@ def _row(line: str) -> Iterator[Said]:
     """Yield the versions, system, GPU and RAM of a row; where a part is a sentence, nothing of it counts."""
     if len(line) > _LONGEST_ROW or not _MARKS.search(line):
         return
-    plain = headless(line).strip().strip("`.")
+    plain = _LABEL.sub("", headless(line).strip().strip("`.*"), count=1)
     parts = [part for part in _DIVIDERS.split(plain) if part][:_MOST_PARTS]
     said: list[Said] = []
     for part in parts:

@@ -52,7 +52,7 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
                 kind="conda"
                 if "anaconda" in lower or "conda-forge" in lower or "continuum" in lower
                 else "unknown",
-                machine=host.machine if host else "",
+                machine=("x86_64" if host.rosetta else host.machine) if host else "",
                 free_threaded="free-threading" in lower,
             )
         ]
@@ -87,7 +87,7 @@ def torch(
     elif failed and (packages or conda or failed == "not installed") and not known.version:
         why = "the report lists no torch"
         facts.append(Missing(kind=TorchBuild.__name__, why=why, package="torch"))
-    elif known.ran or known.available is not None:
+    elif not failed and (known.ran or known.available is not None):
         facts.append(
             Runtime(
                 stages=(Stage(name="import torch", outcome="ok"),),

@@ -51,7 +51,7 @@ def gpus(said: Collected) -> list[Fact]:
 
 
 def _rocm(value: str) -> str | None:
-    found = re.match(r"\d{1,2}\.\d{1,2}(?:\.\d{1,3})?", told(value))
+    found = re.match(r"\d{1,2}\.\d{1,2}(?:\.\d{1,2}(?!\d))?", told(value))
     return found[0] if found else None
 
 
@@ -162,7 +162,7 @@ def _amd(cards: list[Card], said: Collected) -> list[Fact]:
         AmdGpu(
             index=number,
             gfx=card.gfx or (gfx if alike else ""),
-            name=card.name,
+            name=card.name if card.name != card.gfx else "",
             memory_total=card.memory or (memory if alike else None),
             integrated=bool(_INTEGRATED.search(card.name)),
         )

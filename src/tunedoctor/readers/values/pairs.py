@@ -137,7 +137,7 @@ def _pair(name: str, value: str, section: str) -> Said | None:
 
 def _typed(text: str) -> Iterator[Said]:
     """Names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
-    if len(text) > _LONGEST_TYPED:
+    if len(text) > _LONGEST_TYPED or key_of(text)[0]:
         return
     words = text.split()
     for count in range(min(_WORDS, len(words) - 1), 0, -1):

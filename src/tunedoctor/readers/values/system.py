@@ -70,60 +70,75 @@ def family_of(text: str) -> Os | None:
 def host(said: Collected) -> list[Fact]:
     """Make the Host of every value that speaks of the system; nothing where none does."""
     named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
-    named += [
-        v
-        for one in said.all("machine", "model", "gpu", "cpu")
-        if family_of(v := one.value[:60]) == "macos"
-    ]
+    macs = (one.value[:60] for one in said.all("machine", "model", "gpu", "cpu"))
+    named += [mac for mac in macs if family_of(mac) == "macos"]  # "Intel Mac", "MacBook Pro M2"
     platforms = [
         told(one.value) for one in said.all("platform", "kernel") if _is_platform(one.value)
     ]
-    python = said.first("python")
-    build = said.first("windows_build")
-    version = said.first("mac")
-    both = " ".join([*named[:2], *platforms[:3], f"Windows-10-{build}" if build else ""])
-    if re.fullmatch(r"\d{2}(?:\.\d{1,3}){1,2}", version):
-        both += f" macOS {version}"
-    family = (
-        family_of(both)
-        or _by_python(python)
-        or ("linux" if re.search(r"\d+\.\d+\.\d+-", both) else None)
-    )
-    machine = _machine(both, python, said)
+    build, version, python = said.first("windows_build"), said.first("mac"), said.first("python")
+    both = " ".join(
+        [
+            *named[:2],
+            *platforms[:3],
+            f"Windows-10-{build}" if build else "",
+            f"macOS {version}" if re.fullmatch(r"\d{2}(?:\.\d{1,3}){1,2}", version) else "",
+        ]
+    ).strip()
+    family = family_of(both) or _by_python(python)
+    if family is None and platforms:
+        family = "linux"
     if family is None:
         return []
-    libc = _LIBC.search(said.first("libc")) or _LIBC.search(both)
-    if libc and libc[1].lower() == "glibc" and parts(libc[2]) < _OLDEST:
-        libc = (
-            None  # older builds of Python tell a symbol version of their own in platform.platform()
-        )
-    name = (
-        re.sub(r"\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", named[0], flags=re.IGNORECASE)[:80]
-        if named
-        else ""
-    )
+    machine = _machine(both, python, said)
+    translated = machine == "x86_64" or any("x86_64" in one for one in platforms)
+    rosetta = family == "macos" and translated and (machine == "arm64" or _apple(said))
+    libc, libc_version = _libc(said, both, family)
     distro, distro_version = _distro(both) if family == "linux" else ("", "")
-    shipped = _GLIBC.get(distro, {})
-    plain = shipped.get(distro_version) or shipped.get(distro_version.partition(".")[0], "")
     return [
         Host(
             os=family,
-            name=_windows_name(name, both)
-            if family == "windows"
-            else _mac_name(name, both)
-            if family == "macos"
-            else name or "linux",
+            name=_name(family, named, both),
             distro=distro,
             distro_version=distro_version,
             kernel=(platforms[0] if platforms else "")[:120],
-            machine=machine,
-            libc="glibc" if not libc and plain else libc[1].lower() if libc else "",  # type: ignore[arg-type]  # the pattern allows no other
-            libc_version=libc[2] if libc else plain,
+            machine="arm64" if rosetta else machine,
+            libc=libc,
+            libc_version=libc_version,
             macos_version=_mac_version(both) if family == "macos" else "",
             wsl=_wsl(both, said),
             model=_model(said, both),
+            rosetta=rosetta,
         )
     ]
+
+
+def _apple(said: Collected) -> bool:
+    """Tell whether the processor is Apple's; under Rosetta it can be called VirtualApple."""
+    return any(re.match(r"(?:Virtual)?Apple\b", one.value) for one in said.all("cpu", "gpu"))
+
+
+def _libc(said: Collected, both: str, family: Os) -> tuple[Literal["glibc", "musl", ""], str]:
+    """Return the C library and its version; where only the release of the system is told, what that ships."""
+    if family != "linux":
+        return "", ""
+    found = _LIBC.search(said.first("libc")) or _LIBC.search(both)
+    if found and found[1].lower() == "musl":
+        return "musl", found[2]
+    # an older one is a symbol version that builds of Python tell in platform.platform()
+    if found and parts(found[2]) >= _OLDEST:
+        return "glibc", found[2]
+    distro, version = _distro(both)
+    shipped = _GLIBC.get(distro, {})
+    plain = shipped.get(version) or shipped.get(version.partition(".")[0], "")
+    return ("glibc", plain) if plain else ("", "")
+
+
+def _name(family: Os, named: list[str], both: str) -> str:
+    ends = r"\s*\((?:x86_64|amd64|aarch64|arm64)\)$"
+    name = re.sub(ends, "", named[0], flags=re.IGNORECASE)[:80] if named else ""
+    if family == "windows":
+        return _windows_name(name, both)
+    return _mac_name(name, both) if family == "macos" else name or "linux"
 
 
 def _system(value: str, *, typed: bool) -> str:
