@@ -146,9 +146,14 @@ def _state(
     if state.on_disk is False or (state.on_disk is None and not _libraries_there(answer)):
         install = install_driver(host, old_card=old, container=container)
         owner = "; nouveau drives the card" if state.nouveau else ""
+        lacks = (
+            f"no nvidia module for {kernel}"
+            if state.on_disk is False
+            else "no nvidia module is loaded"
+        )
         return Finding(
             title="The NVIDIA driver is not installed",
-            found=f"{names}; no nvidia module for {kernel}{owner}",
+            found=f"{names}; {lacks}{owner}",
             means=MEANS,
             cure=install.command,
             cure_note=install.note,
@@ -158,16 +163,16 @@ def _state(
         images = "sudo dracut --force" if host and _has_dracut(host) else "sudo update-initramfs -u"
         return Finding(
             title="nouveau holds the GPU, so the NVIDIA driver is not loaded",
-            found=f"{names}: driven by nouveau; the nvidia module for {kernel} is installed and not loaded",
+            found=f"{names}: driven by nouveau; {_not_loaded(state, kernel)}",
             means=MEANS,
             cure=f"{NOUVEAU} && {images} && sudo reboot",
             cure_note=_on_host("root; reboots", container),
             evidence=(*seen, "/sys/module/nouveau"),
         )
     if state.secure_boot:
-        return _secure_boot(names, kernel, host, container)
+        return _secure_boot(f"{names}; {_not_loaded(state, kernel)}", host, container)
     return Finding(
-        found=f"{names}; the nvidia module for {kernel} is installed and not loaded",
+        found=f"{names}; {_not_loaded(state, kernel)}",
         means=MEANS,
         cure="sudo modprobe nvidia && sudo modprobe nvidia_uvm",
         cure_note=_on_host(
@@ -177,15 +182,18 @@ def _state(
     )
 
 
-def _secure_boot(
-    names: str, kernel: str, host: Host | None, container: Container | None
-) -> Finding:
+def _not_loaded(state: NvidiaModule, kernel: str) -> str:
+    there = "is installed and not loaded" if state.on_disk else "is not loaded"
+    return f"the nvidia module for {kernel} {there}"
+
+
+def _secure_boot(found: str, host: Host | None, container: Container | None) -> Finding:
     signed = host is not None and host.distro == "ubuntu"
     akmods = host is not None and host.distro in ("fedora", "nobara")
     key = "/etc/pki/akmods/certs/public_key.der" if akmods else "/var/lib/dkms/mok.pub"
     return Finding(
         title="The NVIDIA module is not loaded, and Secure Boot is on",
-        found=f"{names}; the nvidia module for {kernel} is installed and not loaded; Secure Boot is on",
+        found=f"{found}; Secure Boot is on",
         means=f"the kernel refuses a module without a known key; {MEANS}",
         cure="sudo apt-get install -y linux-modules-nvidia-580-open-generic && sudo reboot"
         if signed
@@ -217,6 +225,8 @@ def _from_text(
             "Module nvidia not found in directory",
             "could not insert '?nvidia",
             "NVML: Driver Not Loaded",
+            "nvml error: driver not loaded",
+            r"load library failed: libnvidia-ml\.so\.1",
             "Found no NVIDIA driver on your system",
         )
     if not said or known(gpus) is not None or (host and host.wsl):

@@ -29,7 +29,7 @@ _WSL_HEAD = re.compile(r"^\s{0,6}NAME\s{1,60}STATE\s{1,40}VERSION\s*$")
 _WSL_ROW = re.compile(
     r"^\s{0,6}(\*?)\s{0,4}(\S{1,60})\s{1,60}(?:Running|Stopped|Installing)\s{1,40}([12])\s*$"
 )
-_JETSON = re.compile(r"^\W{0,4}R(\d{2}) \(release\), REVISION: (\d{1,2}\.\d{1,2})")
+_JETSON = re.compile(r"^\W{0,4}R\d{2} \(release\), REVISION: \d{1,2}\.\d{1,2}")
 _MODEL = re.compile(r"(NVIDIA (?:Jetson|DGX Spark|Orin)[\w .-]{0,60}?)(?:\s*$|\x00)")
 _IDS = {"redhatenterprise": "rhel", "linuxmint": "linuxmint", "pop": "pop", "amazon": "amzn"}
 
@@ -95,10 +95,9 @@ def _others(line: str, found: Machine) -> None:
         found.setdefault(
             "machine" if key == "architecture" else key, said.replace("x86-64", "x86_64")
         )
-    elif jetson := _JETSON.match(line):
+    elif _JETSON.match(line):
         found.setdefault("model", "NVIDIA Jetson")
         found.setdefault("family", "Linux")
-        found.setdefault("l4t", f"{jetson[1]}.{jetson[2]}")
     elif "NVIDIA" in line and len(line) < 80 and (model := _MODEL.fullmatch(line.strip())):
         found.setdefault("board", model[1])
     elif windows := _WINDOWS.search(line):
@@ -107,7 +106,8 @@ def _others(line: str, found: Machine) -> None:
 
 def _release(lines: list[str], found: Machine) -> None:
     """Read os-release where at least its id stands there."""
-    if any(line.startswith("ID=") for line in lines):
+    keys = {line.partition("=")[0] for line in lines}
+    if "ID" in keys and len(keys) > 1:
         distro = from_os_release("\n".join(lines))
         found["id"], found["name"] = distro.id, distro.name
         found.setdefault("version", distro.version)

@@ -12,6 +12,7 @@ _SYCL = re.compile(
     r"\[(?:ext_oneapi_)?(level_zero|opencl):gpu(?::\d{1,2})?\].{0,120}?(Intel\(R\) [^,\[]{3,80}?)"
     r"(?:\s\d{1,3}\.\d{1,4}[\w.]{0,20})?\s\["
 )
+_PLATFORM = re.compile(r"\s(?:OpenCL \d\.\d.{0,20}|oneAPI Unified Runtime over \S{1,20})$")
 _NO_LEVEL_ZERO = re.compile(r"\[(?:ext_oneapi_)?(?:opencl|level_zero):(?:cpu|gpu|fpga|acc)")
 _XPU_SMI = re.compile(
     r"\|\s{0,4}(?:\d{1,3}\s{1,6}\|)?\s{0,4}Device Name: (Intel\(R\) [^|\n]{3,80}?)\s{0,60}\|"
@@ -22,9 +23,7 @@ _DISCRETE = re.compile(r"\bArc\b|\bFlex\b|\bMax\b|\bDG2\b|Battlemage|Ponte Vecch
 def intel(lines: Sequence[str], bus: Bus) -> IntelGpu | None:
     """Return the GPUs with what serves them; None where no tool names one that training can use."""
     by_sycl = [f for line in lines if ":gpu" in line and (f := _SYCL.search(line[:LONGEST]))]
-    names = dict.fromkeys(
-        one[2].replace("oneAPI Unified Runtime over ", "").strip() for one in by_sycl
-    )
+    names = dict.fromkeys(_PLATFORM.sub("", one[2]).strip() for one in by_sycl)
     listed = any(_NO_LEVEL_ZERO.search(line[:LONGEST]) for line in lines if "[" in line)
     for line in lines:
         if "Device Name" in line and (row := _XPU_SMI.search(line[:LONGEST])):

@@ -90,7 +90,7 @@ def _by_version(lines: Sequence[str], version: str) -> list[Launcher]:
     minor = ".".join(version.split(".")[:2])
     found = (_PIP.match(line[:LONGEST]) for line in lines if "pip " in line)
     return [
-        Launcher(name="pip", path=one[1], interpreter=f"Python {one[2]}", in_target=False)
+        Launcher(name="pip", path=f"{one[1]}/pip", interpreter=f"Python {one[2]}", in_target=False)
         for one in found
         if one and minor and one[2] != minor
     ]

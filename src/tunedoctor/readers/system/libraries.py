@@ -15,6 +15,8 @@ _OF_WHEELS = re.compile(
     r"|libcusolver|libcupti|libnvrtc"
 )
 _SITE = re.compile(r"/(?:site|dist)-packages/")
+_OWN = re.compile(r"/(?:site|dist)-packages/(?:torch|nvidia)/")
+"""Libraries that name the folders of their own wheels; others count on torch to have loaded what they need."""
 _MOST = 60
 
 
@@ -37,10 +39,16 @@ def libraries(lines: Sequence[str], shown: Sequence[Shown]) -> list[Fact]:
             # the cache is searched from its top
             shadows.setdefault("libcuda", LibraryShadow(library="libcuda", path=cache[1]))
         elif row := _ROW.match(line):
-            if row[3] == "not found":
+            extension = bool(_SITE.search(whose)) and not _OWN.search(whose)
+            if row[3] == "not found" and not extension:
                 text = f"{row[1]}.so{row[2]} => not found"
                 lacking.setdefault(text, ErrorText(text=text, where=f"line {number + 1}"))
-            elif _SITE.search(whose) and not _SITE.search(row[3]) and _OF_WHEELS.fullmatch(row[1]):
+            elif (
+                _OWN.search(whose)
+                and row[3][0] == "/"
+                and not _SITE.search(row[3])
+                and _OF_WHEELS.fullmatch(row[1])
+            ):
                 shadows.setdefault(row[1], _shadow(row[1], row[2], row[3]))
     wins = tuple(
         one for one in shadows.values() if one.library != "libcuda" or _stands_in(one.path)
@@ -54,4 +62,5 @@ def _shadow(library: str, number: str, path: str) -> LibraryShadow:
 
 
 def _stands_in(path: str) -> bool:
-    return "/compat/" in path or "/stubs/" in path
+    """Tell a stub, which no driver stands behind; a compat library is often meant."""
+    return "/stubs/" in path

@@ -52,15 +52,26 @@ def memory(lines: Sequence[str], shown: Sequence[Shown]) -> list[Fact]:
         facts.append(ram)
     facts += _disks(lines, shown)
     limit = next((found[1] for line in lines if (found := _FILES.match(line[:LONGEST]))), "")
+    limit = limit or _answer(shown, "ulimit -n")
     if limit:
-        number = -1 if limit == "unlimited" else int(limit)
-        facts.append(FileLimit(soft=number, hard=-1))
+        hard = _answer(shown, "ulimit -Hn")
+        facts.append(FileLimit(soft=_limit(limit), hard=_limit(hard or "unlimited")))
     return facts
+
+
+def _answer(shown: Sequence[Shown], command: str) -> str:
+    """Return the number that a command printed, "" where it was not typed."""
+    said = (one.output[0].strip() for one in shown if one.command == command and one.output)
+    return next((one for one in said if re.fullmatch(r"\d{1,10}|unlimited", one)), "")
+
+
+def _limit(text: str) -> int:
+    return -1 if text == "unlimited" else int(text)
 
 
 def size(text: str, unit: int = 0) -> int:
     """Return the bytes of "31Gi", "31G", "1,5T", or of a bare number in units of 2**`unit`."""
-    found = re.fullmatch(r"(\d{1,15})(?:[.,](\d{1,3}))?([KMGTP]?)(?:i?B)?", text, re.IGNORECASE)
+    found = re.fullmatch(r"(\d{1,15})(?:[.,](\d{1,3}))?([KMGTP]?)i?B?", text, re.IGNORECASE)
     if not found:
         return 0
     shift = _UNITS[found[3].lower()] if found[3] else unit
@@ -158,7 +169,8 @@ def _uses(rows: dict[str, tuple[str, int, int]]) -> tuple[Disk, ...]:
     if tmp in rows:
         device, total, free = rows[tmp]
         found.append(Disk(use="tmp", path="/tmp", free=free, total=total, device=device))  # noqa: S108
-    home = next((one for one in ("/home", "/root", "/workspace") if one in rows), "")
+    places = ("/home", "/root", "/workspace", *(["/"] if tmp != "/" else []))
+    home = next((one for one in places if one in rows), "")
     if home:
         device, total, free = rows[home]
         found.append(Disk(use="work", path=home, free=free, total=total, device=device))

@@ -9,7 +9,7 @@ from tunedoctor.readers.system.shell import LONGEST
 _NVCC = re.compile(r"Cuda compilation tools, release (\d{1,2}\.\d)|\bBuild cuda_(\d{1,2}\.\d)\.r")
 _GCC = re.compile(r"^\s{0,4}(gcc|g\+\+|cc|c\+\+|clang)(?:-\d{1,2})? \([^)]{1,80}\) \d{1,2}\.\d")
 _NO_GCC = re.compile(r"\b(gcc|cc): (?:command )?not found|command not found: gcc\b")
-_CHIP = re.compile(r"^\s{1,20}Chipset Model: (Apple M\d\S{0,4}(?: \w{2,6})?)\s*$")
+_CHIP = re.compile(r"^\s{0,20}Chipset Model: (Apple M\d\S{0,4}(?: \w{2,6})?)\s*$")
 
 
 def compilers(lines: Sequence[str]) -> Compilers | None:
