@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
-from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
+from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild, Unknown
 from tunedoctor.installers.uv import Failed, resolve
 from tunedoctor.redaction import redact, this_identity
 from tunedoctor.sets.answer import Answer
@@ -100,6 +100,12 @@ def _this(asked: Asked, names: dict[str, str], target: str | None) -> Here:
     ):
         return Here(machine, wanted(names))
     there = snapshot.find(Packages)
+    answer = snapshot.get(Packages)
+    if isinstance(answer, Unknown):
+        misuse(
+            f"what is installed could not be read: {answer.why}",
+            "--target names an environment; --platform describes a machine without one",
+        )
     return Here(
         machine,
         wanted(names, there, interpreter, snapshot.find(Host)),

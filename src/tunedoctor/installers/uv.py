@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from tunedoctor.child import Ended, run
 from tunedoctor.clean import clean_text
 
-Failure = Literal["no uv", "offline", "network", "time", "uv"]
+Failure = Literal["no uv", "offline", "network", "time", "tries", "uv"]
 
 SECONDS = 120.0
 """For one question; a full set takes two to ten."""

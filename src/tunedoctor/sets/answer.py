@@ -39,6 +39,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[Change, ...] = ()
     about: tuple[str, ...] = ()
     """What the set must hold; the others come with these."""
+    smallest: bool = True
+    """No set changes fewer packages; False where that was not searched to the end."""
     dropped: dict[str, str] = {}
     """Left out of a fresh set, with the reason."""
     left: tuple[str, ...] = ()

@@ -185,6 +185,7 @@ def _answer(here: Here, torch: TorchPick, found: Found, dropped: dict[str, str])
         torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
         packages=packages,
         about=want.roots,
+        smallest=found.smallest,
         dropped=dropped,
         left=found.left,
         commands=commands(packages, torch, here.python),
@@ -219,7 +220,8 @@ _SETTLES = {
     "offline": "run it once without --offline: uv keeps what it reads",
     "network": "name a mirror in UV_DEFAULT_INDEX, or go by what is cached: doctor set --offline",
     "time": "run it again: what was read is cached",
-    "uv": "run it again with UV_LOG_CONTEXT=1, or name fewer packages",
+    "tries": "name fewer packages, or start from an empty environment: doctor set --target EMPTY",
+    "uv": "name fewer packages, or another mirror in UV_DEFAULT_INDEX",
 }
 
 

@@ -13,11 +13,14 @@ from tunedoctor.installers.explain import blamed, sentence
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
 from tunedoctor.sets.ages import younger_first
 from tunedoctor.sets.binaries import cuda_gap
+from tunedoctor.sets.covers import Pair, covers
 from tunedoctor.sets.truths import Remedy, firing, reason, remedies
 from tunedoctor.versions import within
 
-MOST = 48
-"""Questions to the resolver for one set; a usual one takes one to six."""
+MOST = 32
+"""Questions to the resolver for one set before the last resort; a usual one takes one to six."""
+_LAST = 16
+"""Questions of the last resort."""
 _WARNING = 3
 """Price of leaving a warning as it is, in packages changed."""
 
@@ -42,6 +45,8 @@ class Task(NamedTuple):
     """What the user named: a clash about it is told first."""
     question: Question
     """Python, platform, offline."""
+    excluding: tuple[Pair, ...] = ()
+    """Pinned packages of which one must change."""
 
 
 class Found(NamedTuple):
@@ -54,6 +59,8 @@ class Found(NamedTuple):
     """What the known breaks added."""
     left: tuple[str, ...]
     """Breaks that no version leaves."""
+    smallest: bool = True
+    """No set changes fewer of the pinned packages; False where the search did not come to its end."""
 
 
 class Clash(NamedTuple):
@@ -116,7 +123,25 @@ def search(
     `ages` is asked at the first clash alone.
     """
     queue = _Queue(ages)
-    queue.push(_State())
+    for start in covers(task.excluding):
+        queue.push(_State(frozenset(start), why=tuple(start.items()), price=len(start)))
+    answer = _run(task, queue, resolve, ages, most)
+    if not isinstance(answer, Failed) or answer.why != "tries":
+        return answer
+    # all pins at once become wishes: the resolver keeps what it can, and nobody says that it is the least
+    free = _Queue(ages)
+    free.push(_State(frozenset(task.pinned)))
+    answer = _run(task, free, resolve, ages, min(most, _LAST))
+    return answer._replace(smallest=False) if isinstance(answer, Found) else answer
+
+
+def _run(
+    task: Task,
+    queue: "_Queue",
+    resolve: Callable[[Question], Outcome],
+    ages: Callable[[], Mapping[str, str]],
+    most: int,
+) -> Found | Clash | Failed:
     clash = Clash("", "")
     deepest = -1
     for _ in range(most):
@@ -128,17 +153,15 @@ def search(
             return answer
         if isinstance(answer, NoSolution):
             others = _after_no_solution(task, state, answer)
-            for other in others:
-                queue.push(other)
             if not others and len(state.given_up) >= deepest:
                 deepest, clash = len(state.given_up), _clash(task, state, answer)
-            continue
-        done, others = _after_solution(task, state, answer, ages)
-        if done is not None:
-            return done
+        else:
+            done, others = _after_solution(task, state, answer, ages)
+            if done is not None:
+                return done
         for other in others:
             queue.push(other)
-    return Failed("time", f"no set was found in {most} tries, and none was ruled out")
+    return Failed("tries", f"no set was found in {most} tries, and none was ruled out")
 
 
 def _question(task: Task, state: _State) -> Question:

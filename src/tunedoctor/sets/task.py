@@ -1,11 +1,14 @@
 """The task for the search: what must hold, what is pinned, what is preferred."""
 
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.uv import Question
+from tunedoctor.sets.covers import Pair, between
 from tunedoctor.sets.search import Task
 from tunedoctor.sets.torch_pick import TorchPick
+from tunedoctor.sets.truths import firing, reason
 from tunedoctor.sets.wanted import PAIRED, Wanted, floors, with_torch
 from tunedoctor.versions import pep440
 from tunedoctor.wheels.rules import cuda_of
@@ -40,6 +43,7 @@ def task_of(
     beside = {n: v for n, v in want.installed.items() if n not in inside and n != "torch"}
     if not torch.kept:
         beside = {n: v for n, v in beside.items() if not with_torch(n)}
+    excluding = between((*want.unmet, *_broken(want.installed, _build(torch, installed))), pinned)
     return Task(
         requirements=tuple(needs),
         constraints=(*want.outside, *given),
@@ -51,8 +55,17 @@ def task_of(
         fixed=frozenset(fixed),
         build=_build(torch, installed),
         asked=frozenset(want.asked),
+        excluding=excluding,
         question=question,
     )
+
+
+def _broken(versions: Mapping[str, str], build: TorchBuild | None) -> Iterator[Pair]:
+    """Yield the known breaks among what is installed; those of torch and of what is absent can end otherwise."""
+    for pair in firing(versions, build):
+        names = frozenset(pair.row.names)
+        if pair.row.severity == "error" and not pair.row.absent:
+            yield Pair(names, reason(pair))
 
 
 def _build(torch: TorchPick, installed: TorchBuild | None) -> TorchBuild | None:

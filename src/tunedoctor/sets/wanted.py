@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from tunedoctor.advice.requirements import STACK, STAND_INS, marker_environment, requirements
+from tunedoctor.advice.requirements import STACK, STAND_INS, marker_environment, requirements, unmet
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages
+from tunedoctor.sets.covers import Pair
 from tunedoctor.tables.load import table
 from tunedoctor.versions import pep440, within
 
@@ -47,6 +48,8 @@ class Wanted(NamedTuple):
     """Who requires it."""
     needs: dict[str, tuple[str, ...]] = {}
     """Installed package -> what it requires of others that are there, and gets."""
+    unmet: tuple[Pair, ...] = ()
+    """What installed roots require of each other and do not get."""
     own: tuple[str, ...] = ()
     """Editable installs and those of a commit: no index has them, so they stay and are taken for met."""
 
@@ -108,8 +111,25 @@ def wanted(
     owners = [
         f"{d.name} {d.version}" for d in aside if any(_named(n) in reached for n in needs[d.name])
     ]
+    broken = unmet(packages, interpreter, host, names=inside) if packages else ()
+    pairs = (
+        Pair(
+            frozenset((one.owner.name, one.name)),
+            f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, and {one.name} "
+            f"{public(one.installed)} is installed",
+        )
+        for one in broken
+        if one.installed
+    )
     return Wanted(
-        roots, dict(asked), installed, tuple(lines), tuple(owners), needs, tuple(sorted(own))
+        roots,
+        dict(asked),
+        installed,
+        tuple(lines),
+        tuple(owners),
+        needs,
+        tuple(pairs),
+        tuple(sorted(own)),
     )
 
 
