@@ -40,7 +40,7 @@ def shown(lines: Sequence[str]) -> list[Shown]:
     after = 0
     for number, whole in enumerate(lines):
         line = whole[:LONGEST]
-        found = _PROMPT.match(line) or _TITLE.match(line) if number >= after else None
+        found = (_TITLE.match(line) or _PROMPT.match(line)) if number >= after else None
         if not found:
             continue
         command = found[1].strip()
