@@ -83,6 +83,9 @@ def driver_library_mismatch(
         "if the versions still differ, reboot the host"
         if inside
         else "root; loads the module of the installed libraries",
+        settle=""
+        if refused or differ or "803" not in said
+        else "cat /proc/driver/nvidia/version; ldconfig -p | grep libcuda.so",
         evidence=(module.source or "/sys/module/nvidia/version", "libcuda.so.1, libnvidia-ml.so.1")
         if module is not None
         else (),

@@ -43,5 +43,6 @@ def leftover_library(errors: Errors | Unknown) -> Finding | None:
                 cure=f"ldd {found[1]}",
                 cure_note="remove the libc10 or libtorch that it shows outside of site-packages, then run ldconfig; "
                 "if all lie inside, reinstall torch",
+                settle=f"ldd {found[1]} | grep -E 'c10|torch'",
             )
     return None

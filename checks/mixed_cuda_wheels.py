@@ -144,4 +144,5 @@ def _from_error(
         ),
         cure_note="the version that torch requires; first uninstall the nvidia-nccl of the other major, "
         "and unset LD_LIBRARY_PATH",
+        settle=f"{pip(interpreter, 'list')} | grep -i nvidia; echo $LD_LIBRARY_PATH",
     )

@@ -27,11 +27,13 @@ from tunedoctor.api import (
     Interpreter,
     TorchBuild,
     Unknown,
+    Wanted,
     check,
     family,
     known,
     pip,
     told,
+    within,
 )
 
 LAST_INTEL_MAC = "2.2.2"
@@ -48,14 +50,15 @@ LAST_INTEL_MAC = "2.2.2"
         "torch-old",
     ],
 )
-def platform_unsupported(
+def platform_unsupported(  # noqa: PLR0913  what is there, what is asked for, what was said
     interpreter: Interpreter | Unknown | None,
     host: Host | Unknown | None,
     torch: TorchBuild | Unknown | None,
     apple: AppleGpu | Unknown | None,
     errors: Errors | Unknown | None,
+    wanted: Wanted | Unknown | None,
 ) -> Finding | None:
-    """Judge by family of wheels; an installed torch that came otherwise is left alone."""
+    """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
     own, system = known(interpreter), known(host)
     said = told(errors, r"No GPU found\. A GPU is needed for quantization")
     mac = known(apple) is not None or (system is not None and system.os == "macos")
@@ -63,7 +66,19 @@ def platform_unsupported(
         return _quantised(said, mac=mac)
     if _stops_at_222(errors):
         return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", interpreter)
-    return _judged(own, system, absent=torch is None) if own and system else None
+    if own is None or system is None:
+        return None
+    newer = _newer_than_last(known(wanted))
+    return _judged(own, system, absent=torch is None or newer)
+
+
+def _newer_than_last(wanted: Wanted | None) -> bool:
+    """Tell whether a torch is asked for that Intel Macs never had."""
+    return any(
+        one.name == "torch" and one.specifier and within(LAST_INTEL_MAC, one.specifier) is False
+        for one in (wanted.requirements if wanted else ())
+        if ">" in one.specifier or "==" in one.specifier
+    )
 
 
 def _judged(own: Interpreter, host: Host, *, absent: bool) -> Finding | None:

@@ -89,7 +89,7 @@ def python_unsupported(  # noqa: PLR0913  what each source can tell
         return None
     finding = _judged(own, torch, host, packages)
     if finding is None and not isinstance(torch, TorchBuild):
-        return _from_errors(errors)
+        return _from_errors(errors, own)
     return finding
 
 
@@ -179,14 +179,20 @@ def _finding(own: Interpreter, found: str) -> Finding:
     )
 
 
-def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
+def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None) -> Finding | None:
     if told(errors, SAID_3_13_8):
         return _patch(Interpreter(executable="python", version=BROKEN_PATCH), None)
     said = told(errors, NONE_FIT.pattern)
     if not said:
         return None
+    version = f" for Python {own.version}" if own is not None else ""
+    old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
     return Finding(
-        found=f"the error '{said}'",
+        found=f"the error '{said}'{version}",
+        settle=""
+        if own is not None or old
+        else 'python -c "import platform as p, struct as s; '
+        "print(p.python_version(), 8 * s.calcsize('P'), p.platform(), p.machine())\"",
         means="no wheel of torch fits the Python or the system that pip ran for",
         cure="python3.12 -m venv ~/train",
         cure_note="a 64-bit Python from 3.10 to 3.13 on Linux, Windows x64 or Apple silicon has wheels",

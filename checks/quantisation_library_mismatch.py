@@ -173,7 +173,7 @@ def _torchao(
     minor_ = minor(torch.version) if torch is not None else said_torch[1] if said_torch else ""
     own = TORCHAO_FOR.get(minor_, "")
     return Finding(
-        severity="warning",
+        severity="note",
         title="torchao is built for another PyTorch",
         found=f"torchao {version} says '{said}'".replace("  ", " "),
         means="training goes on; torchao's int4 and fp8 kernels are missing or slow",

@@ -52,7 +52,7 @@ STOPGAP = {"gfx1150": "11.0.0", "gfx1151": "11.0.0", "gfx1152": "11.0.0", "gfx11
     "HSA_OVERRIDE_GFX_VERSION does not fit this GPU",
     explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "torch-sees-no-gpu"],
 )
-def rocm_override_wrong(
+def rocm_override_wrong(  # noqa: PLR0913  the value, the GPU, the build and what was typed
     environment: Environment | Unknown | None,
     amd: AmdGpus | Unknown | None,
     torch: TorchBuild | Unknown | None,

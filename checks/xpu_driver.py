@@ -85,5 +85,8 @@ def xpu_driver(
         if windows
         else "root; package names of Ubuntu 24.10 and newer. On a mixed machine: "
         "export ONEAPI_DEVICE_SELECTOR=level_zero:gpu",
+        settle=""
+        if lacks or windows
+        else "clinfo -l; ls -l /dev/dri; dpkg -l | grep -E 'libze|intel-opencl'",
         evidence=("libze_loader.so.1",) if lacks else (),
     )

@@ -19,8 +19,9 @@ class Found(msgspec.Struct, frozen=True):
 
     @property
     def severity(self) -> Severity:
-        """Its own severity, else that of the check."""
-        return self.finding.severity or self.check.severity
+        """Its own severity, else that of the check; what is only suspected is a warning at most."""
+        severity = self.finding.severity or self.check.severity
+        return "warning" if severity == "error" and self.finding.settle else severity
 
     @property
     def title(self) -> str:
@@ -110,7 +111,8 @@ _QUOTED = re.compile(r"'([^'\n…]{8,160})")
 
 def _follow(id_: str, checks: dict[str, Check], found: dict[str, Found]) -> set[str]:
     """Ids of findings that follow from `id_`: a note does not account for what stops training."""
-    own = SEVERITIES.index(found[id_].severity)
+    one = found[id_]  # a suspected cause accounts for its symptoms like a proved one
+    own = SEVERITIES.index(one.finding.severity or one.check.severity)
     reached = _reach(id_, checks) & found.keys()
     return {one for one in reached if own <= SEVERITIES.index(found[one].severity)}
 

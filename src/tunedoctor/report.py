@@ -40,6 +40,8 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     means: str
     cure: str
     cure_note: str = ""
+    settle: str = ""
+    """The cause is suspected: what to run to settle it. "" where it is proved."""
     explains: tuple[str, ...] = ()
     """Ids of the findings of this report that follow from it."""
     evidence: tuple[str, ...] = ()
@@ -177,6 +179,8 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
     bar = -1 if least == "never" else SEVERITIES.index(least)
     if any(SEVERITIES.index(f.severity) <= bar for f in diagnosis.causes):
         return "findings"
+    if any(found.finding.settle for found in diagnosis.causes):
+        return "unknown"
     if target is None:  # a report tells a part; what it says of a working GPU is all there can be
         runtime = snapshot.find(Runtime)
         return "ready" if runtime is not None and runtime.gpu_works else "unknown"
@@ -193,6 +197,7 @@ def _finding(found: Found, explains: tuple[str, ...] = ()) -> ReportFinding:
         means=one.means,
         cure=one.cure,
         cure_note=one.cure_note,
+        settle=one.settle,
         explains=explains,
         evidence=one.evidence,
     )

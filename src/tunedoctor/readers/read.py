@@ -17,6 +17,7 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.readers import (
+    floors,
     images,
     installer_messages,
     kernel_log,
@@ -110,5 +111,6 @@ _READERS: tuple[Reader, ...] = (
     installer_messages.read,
     typed.read,
     images.read,
+    floors.read,
     paths.read,
 )

@@ -73,12 +73,14 @@ def _finding(
     verbose: bool,
     brief: bool,
 ) -> list[str]:
-    kind = one.severity
+    kind = "unknown" if one.settle else one.severity
     head = f"{style.mark(kind)} {style.paint(one.id, kind)}  {style.paint(style.plain(one.title), 'bold')}"
     if brief:
         return [head, *_row("found", one.found, style), *_cure(one, style)]
     lines = [head, *_row("found", one.found, style), *_row("means", one.means, style)]
     lines += _cure(one, style)
+    if one.settle:
+        lines.append(f"{'settle':>9}  {style.plain(one.settle)}")
     if one.explains:
         follow = "follows" if len(one.explains) == 1 else "follow"
         lines += style.wrapped(f"clears {listed(one.explains)} too, which {follow} from it", INDENT)
