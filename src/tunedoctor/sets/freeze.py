@@ -12,7 +12,7 @@ from tunedoctor.sets.commands import GROUP
 from tunedoctor.sets.make import Made
 
 MARK = "# written by doctor set"
-"""First words of the files that the doctor may write over."""
+"""First words of the files that the doctor writes over without asking."""
 
 
 def frozen(made: Made, name: str, resolve: Callable[[Question], Outcome]) -> str | Failed:
