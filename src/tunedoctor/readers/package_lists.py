@@ -28,7 +28,7 @@ _CONDA_NAMES = {"torch": "pytorch"}
 
 def read(lines: list[str]) -> list[Fact]:
     """Return Packages, the TorchBuild among them, an Interpreter that a list names, and Wanted."""
-    lines = _without_gaps(lines)
+    lines = _without_repeats(lines)
     text = joined(lines)
     project = project_files(lines)
     rest = [("" if n in project.taken else line) for n, line in enumerate(lines)]
@@ -49,9 +49,9 @@ def read(lines: list[str]) -> list[Fact]:
     return _facts(told)
 
 
-def _without_gaps(lines: list[str]) -> list[str]:
-    """Return the lines with one blank line in place of several: only their order counts here."""
-    return [line for n, line in enumerate(lines) if line or n == 0 or lines[n - 1]]
+def _without_repeats(lines: list[str]) -> list[str]:
+    """Return the lines with one in place of several equal ones: only their order counts here."""
+    return [line for n, line in enumerate(lines) if n == 0 or line != lines[n - 1]]
 
 
 def _facts(told: Told) -> list[Fact]:

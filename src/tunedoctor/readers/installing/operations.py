@@ -88,6 +88,8 @@ def _token(text: str) -> tuple[str, str] | None:
 def _uv(lines: list[str]) -> Iterator[Entry]:
     """Yield uv's " + torch==2.6.0" and " - torch==2.6.0+cu124"; lone rows without uv's own words count for nothing."""
     context, would, block = False, False, list[Entry]()
+    if not any("==" in line for line in lines):
+        return
     for number, line in enumerate([*lines, ""]):
         if len(line) > 400:
             continue
@@ -132,6 +134,8 @@ def _conda(lines: list[str]) -> list[Entry]:
     planned: list[Entry] = []
     done: list[Entry] = []
     mode = ""
+    if not any("ransaction" in line and _CONDA_DONE.match(line) for line in lines):
+        return []
     for number, line in enumerate(lines):
         if len(line) > 400:
             continue

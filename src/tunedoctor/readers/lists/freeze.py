@@ -41,6 +41,7 @@ _FILE = re.compile(
     r"|\bi (?:want|need)\b|\brequirements?\s*:"
 )
 _FREEZE = re.compile(r"(?i)\bfreeze\b|\b(?:pip|conda)3? list\b|\binstalled\b|\bversions?\b")
+_MARKS = re.compile(r"[=@<>~!#-]")
 _PIP_KEY = re.compile(r"^\s*-\s+pip\s*:\s*$")
 _NEITHER = re.compile(
     r"(?i)(?:available|channels|missing|not found|one of|conflicts?|incompatible|unsatisfiable|solving|will be \w{5,12}"
@@ -94,6 +95,9 @@ def _blocks(lines: list[str]) -> Iterator[tuple[str, list[_Line]]]:
 
 
 def _belongs(line: str, block: list[_Line]) -> bool:
+    if not _MARKS.search(line):
+        # a bare word is a requirement only among others
+        return bool(block) and " " not in line.strip() and _LOOSE.match(line) is not None
     if any(p.match(line) for p in (_PINNED, _AT, _EXPORTED, _TYPED, _EDITABLE, _NO_CONTROL)):
         return True
     if _OPTION.match(line):
@@ -103,7 +107,6 @@ def _belongs(line: str, block: list[_Line]) -> bool:
     found = _LOOSE.match(line)
     if found is None:
         return bool(block) and line.lstrip().startswith(("#", "--hash"))
-    # a bare word is a requirement only among others
     return bool(found["spec"]) or (bool(block) and " " not in line.strip())
 
 

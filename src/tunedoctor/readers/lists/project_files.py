@@ -50,12 +50,12 @@ def project_files(lines: list[str]) -> ProjectFiles:
     while number < len(lines):
         line = lines[number]
         step = 1
-        if len(line) < 2000:
+        if line.endswith(":") or ("[" in line and len(line) < 2000):
             if _YAML_HEAD.match(line):
                 step = _yaml(lines, number, wanted, taken)
             elif _POETRY_HEAD.match(line):
                 step = _poetry(lines, number, wanted, taken)
-            elif "[" in line and (array := _ARRAY.match(line)) is not None:
+            elif (array := _ARRAY.match(line)) is not None:
                 step = _array(lines, number, array["rest"], (wanted, taken))
         number += step
     return ProjectFiles(Told(wanted=tuple(wanted)), frozenset(taken))

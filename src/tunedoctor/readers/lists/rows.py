@@ -57,7 +57,9 @@ def tables(lines: list[str]) -> Told:
     entries: list[Entry] = []
     whole, python, prefix = False, "", ""
     for block in _blocks(lines):
-        found = [one for row in block.rows if (one := _entry(row, block)) is not None]
+        listed = len(block.rows) >= 3 and any(known(r.name) for r in block.rows)
+        told = (_entry(row, block, listed=listed) for row in block.rows)
+        found = [one for one in told if one is not None]
         entries += found
         whole = whole or (block.kind == "pip" and _is_whole(block))
         if block.kind == "conda" or any(one.conda for one in found):
@@ -112,10 +114,10 @@ def _row(number: int, line: str) -> Row | None:
     return Row(number, name, version, len(gap), (found["rest"] or "").rstrip(), "(!)" in gap)
 
 
-def _entry(row: Row, block: Block) -> Entry | None:
+def _entry(row: Row, block: Block, *, listed: bool) -> Entry | None:
     """Return what a row tells, where its block makes it one of a list."""
     conda = None if block.kind == "pip" else _conda_build(row.rest)
-    if row.absent or not _counts(row, block, conda):
+    if row.absent or not _counts(row, block, conda, listed=listed):
         return None
     place = _PLACE.search(row.rest)
     if conda is not None and not place:
@@ -136,7 +138,7 @@ def _entry(row: Row, block: Block) -> Entry | None:
     )
 
 
-def _counts(row: Row, block: Block, conda: tuple[str, str] | None) -> bool:
+def _counts(row: Row, block: Block, conda: tuple[str, str] | None, *, listed: bool) -> bool:
     """Tell a row of a list from a line of prose or a log that only looks like one."""
     if block.kind:
         return True
@@ -144,7 +146,6 @@ def _counts(row: Row, block: Block, conda: tuple[str, str] | None) -> bool:
         return False
     if _ASKED.search(block.before) and block.before.rstrip().endswith(":"):
         return False
-    listed = len(block.rows) >= 3 and any(known(r.name) for r in block.rows)
     if listed:
         return _tabular(row, block)
     if not known(row.name) or "." not in row.version:

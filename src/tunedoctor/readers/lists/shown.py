@@ -39,6 +39,8 @@ def _shows(lines: list[str]) -> Iterator[Entry]:
     """Yield `pip show` blocks: Name, then Version, then the rest in any order."""
     name, start, values = "", 0, dict[str, str]()
     for number, line in enumerate([*lines, ""]):
+        if line and ":" not in line and not line.startswith("---"):
+            continue
         if (named := _NAME.match(line)) is not None:
             yield from _show(start, name, values)
             name, start, values = named["name"], number, {}
@@ -88,7 +90,7 @@ def _trees(lines: list[str]) -> Iterator[Entry]:
     """Yield pipdeptree's rows, each with what it requires of the rows below it."""
     owners: list[tuple[int, str, str]] = []
     for number, line in enumerate(lines):
-        if len(line) > 400:
+        if len(line) > 400 or ("==" not in line and "[required: " not in line):
             continue
         if (root := _ROOT.match(line)) is not None:
             owners = [(len(root["indent"]), normalised(root["name"]), root["version"])]
@@ -113,7 +115,7 @@ def _uv_trees(lines: list[str]) -> list[Entry]:
     found: list[Entry] = []
     branches = False
     for number, line in enumerate(lines):
-        if len(line) <= 300 and (row := _UV_TREE.match(line)) is not None:
+        if " v" in line and len(line) <= 300 and (row := _UV_TREE.match(line)) is not None:
             branches = branches or "─" in row["indent"]
             found.append(Entry(number, normalised(row["name"]), row["version"], weak=True))
     return found if branches and any(known(e.name) for e in found) else []
