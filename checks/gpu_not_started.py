@@ -27,6 +27,7 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    NvidiaAnswer,
     NvidiaDriver,
     NvidiaGpus,
     NvidiaModule,
@@ -43,6 +44,7 @@ from tunedoctor.api import (
 )
 
 MEANS = "nvidia-smi prints 'No devices were found', torch.cuda.is_available() is False, training runs on the CPU"
+REASON = "sudo dmesg | grep -i -E 'NVRM|nvidia' | tail -30"
 SAID = (
     "requires use of the NVIDIA open kernel modules",
     "is not supported by open nvidia.ko",
@@ -63,6 +65,7 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
     gpus: NvidiaGpus | Unknown | None,
     host: Host | Unknown | None,
     container: Container | Unknown | None,
+    answer: NvidiaAnswer | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Go by an empty list of GPUs beside cards on the bus; else by a text of the driver."""
@@ -71,7 +74,17 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
     empty = state is not None and state.loaded and state.gpus_in_proc == 0 and bool(cards)
     answered = known(gpus)
     said = told(errors, *SAID)
-    if (answered is not None and answered.gpus) or not (empty or said):
+    if answered is not None and answered.gpus:
+        return None
+    if not said and bus is None and known(container) is None and _lists_none(answer, known(host)):
+        return Finding(
+            found="nvidia-smi says 'No devices were found': the driver is loaded and starts no GPU",
+            means=MEANS,
+            cure=REASON,
+            cure_note="root; prints the reason: often a card that needs the open module or another driver, "
+            "seating, power, or 'Above 4G Decoding' in the BIOS",
+        )
+    if not (empty or said):
         return None
     models = [model for card in cards if (model := nvidia_by_pci(card.device))]
     names = listed(model.name for model in models) or "the NVIDIA GPU"
@@ -96,7 +109,7 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
         return Finding(
             found=f"driver {number or 'not known'} is loaded and lists no GPU; on the bus: {names}",
             means=MEANS,
-            cure="sudo dmesg | grep -i -E 'NVRM|nvidia' | tail -30",
+            cure=REASON,
             cure_note="root; prints the reason. Seating, power, and 'Above 4G Decoding' in the BIOS are usual",
             evidence=("/proc/driver/nvidia/gpus", "/sys/bus/pci/devices"),
         )
@@ -115,4 +128,15 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
             "/proc/driver/nvidia/gpus",
             "/sys/bus/pci/devices",
         ),
+    )
+
+
+def _lists_none(answer: NvidiaAnswer | Unknown | None, host: Host | None) -> bool:
+    """Tell whether nvidia-smi reached the driver and was given no GPU, outside of WSL, which has reasons of its own."""
+    reply = known(answer)
+    return (
+        reply is not None
+        and reply.smi_code == 6
+        and "No devices" in reply.smi_text
+        and not (host is not None and host.wsl)
     )

@@ -41,6 +41,7 @@ SAID = (
     r"Unable to open /dev/kfd read-write: No such file or directory",
     r"hipGetDeviceCount.{0,80}Error 101",
     r"amdgpu not found in modules",
+    r"Unable to detect any GPU devices, check amdgpu version",
 )
 
 

@@ -34,6 +34,7 @@ from tunedoctor.api import (
     known,
     listed,
     set_variable,
+    told,
 )
 
 VARIABLES = (
@@ -42,6 +43,8 @@ VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "GPU_DEVICE_ORDINAL",
 )
+CRASHED = (r"invalid device function", r"Memory access fault by GPU", r"no kernel image")
+"""What a program that lands on the integrated GPU ends with: enough where a report tells no variables."""
 MEANS = (
     "layers land on the integrated GPU, and the run ends with 'invalid device function' or a crash"
 )
@@ -63,12 +66,12 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
 ) -> Finding | None:
     """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
     build, gpus, variables, run = known(torch), known(amd), known(environment), known(runtime)
-    if gpus is None or variables is None:
+    if gpus is None or (variables is None and not told(errors, *CRASHED)):
         return _from_text(errors)
     if (
         build is None
         or build.accelerator != "rocm"
-        or any(variables.get(v) is not None for v in VARIABLES)
+        or any(variables is not None and variables.get(v) is not None for v in VARIABLES)
     ):
         return None
     chips = [gpu for gpu in gpus.gpus if gpu.integrated]

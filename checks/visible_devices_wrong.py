@@ -49,6 +49,8 @@ SAID = (
     "invalid device ordinal",
     "error=38",
 )
+UNKNOWN = r"device error: \S+: unknown device"
+"""What nvidia-container-cli says of an index or UUID that it does not find."""
 
 
 @check(
@@ -138,6 +140,14 @@ def _finding(name: str, setting: str, problem: str, count: int, host: Host | Non
 
 def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Finding | None:
     """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
+    if passed := told(errors, UNKNOWN):
+        return Finding(
+            title="The container is to have a GPU that does not exist",
+            found=f"the container tool says '{passed}'",
+            means="the container does not start, so nothing trains",
+            cure="docker run --gpus all IMAGE",
+            cure_note="`nvidia-smi -L` on the host lists indexes and UUIDs, for --gpus '\"device=0\"'",
+        )
     said = told(errors, *SAID)
     if not said or cards is None or not cards.gpus or any(card.mig for card in cards.gpus):
         return None

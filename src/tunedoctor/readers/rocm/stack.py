@@ -32,6 +32,7 @@ _ERRORS = (
     re.compile(r"hsa api call failure .*"),
     re.compile(r"(?:Call returned )?HSA_STATUS_ERROR_[A-Z_]{3,60}.*"),
     re.compile(r"hsa_init [Ff]ailed.*"),
+    re.compile(r"Unable to detect any GPU devices, check amdgpu version.*"),
     re.compile(r"[Dd]river not initialized \(amdgpu not found in modules\).*"),
     re.compile(r"No compatible code objects found for: gfx\w{3,6}.*"),
 )
