@@ -69,7 +69,7 @@ def platform_unsupported(  # noqa: PLR0913  what is there, what is asked for, wh
     if own is None or system is None:
         return None
     newer = _newer_than_last(known(wanted))
-    return _judged(own, system, absent=torch is None or newer)
+    return _judged(own, system, absent=torch is None, newer=newer)
 
 
 def _newer_than_last(wanted: Wanted | None) -> bool:
@@ -81,12 +81,12 @@ def _newer_than_last(wanted: Wanted | None) -> bool:
     )
 
 
-def _judged(own: Interpreter, host: Host, *, absent: bool) -> Finding | None:
+def _judged(own: Interpreter, host: Host, *, absent: bool, newer: bool) -> Finding | None:
     if family(host, own) == "macos_x86_64" and own.implementation == "cpython":
         if host.rosetta:
             return _rosetta(own)
-        return _intel_mac(_machine(host, own), own) if absent else None
-    if not absent or own.bits == 32:
+        return _intel_mac(_machine(host, own), own) if absent or newer else None
+    if not absent or own.bits == 32 or not (own.machine or host.machine):
         return None
     if own.implementation != "cpython":
         return Finding(

@@ -52,8 +52,9 @@ def torch_sees_no_gpu(
     if not names:
         return None
     reason = f": '{runtime.gpu_error.splitlines()[0][:160]}'" if runtime.gpu_error else ""
+    name = f"torch {runtime.torch_version}".strip()
     return Finding(
-        found=f"torch {runtime.torch_version} was run and sees no GPU{reason}; the machine has {counted(names)}",
+        found=f"{name} was run and sees no GPU{reason}; the machine has {counted(names)}",
         means="training runs on the CPU, some hundred times slower, or stops with 'No CUDA GPUs are available'",
         cure=f'{python(interpreter)} -c "import torch; torch.cuda.init()"',
         cure_note="prints the reason that the driver gives",
