@@ -195,7 +195,8 @@ def test_libraries() -> None:
 
 def test_torch_that_is_told_to_be_missing() -> None:
     assert _of("transformers_5_no_torch", Missing).package == "torch"
-    found = _facts("PyTorch version: N/A\nIs CUDA available: N/A\n[pip3] torch==2.9.0\n")
+    text = "PyTorch version: N/A\nIs CUDA available: N/A\nPython platform: Linux-6.8.0\n[pip3] torch==2.9.0\n"
+    found = _facts(text)
     run = found[Runtime]
     assert Missing not in found
     assert isinstance(run, Runtime)
@@ -378,3 +379,46 @@ def test_a_setup_in_one_row_or_several(text: str) -> None:
     assert isinstance(gpus, NvidiaGpus)
     assert (host.name, python.version, torch.variant) == ("Ubuntu 22.04", "3.10", "cu121")
     assert [(g.name, g.compute_capability) for g in gpus.gpus] == [("RTX 4090", "8.9")]
+
+
+def test_the_first_issue_form_of_torch() -> None:
+    text = """ - PyTorch Version (e.g., 1.0): 1.7.1
+ - OS (e.g., Linux): Linux Ubuntu 20.04
+ - How you installed PyTorch (`conda`, `pip`, source): conda
+ - Python version: 3.8
+ - CUDA/cuDNN version: CUDA 11.0, cuDNN 8.0.5
+ - GPU models and configuration: GeForce RTX 2070, driver 450.102.04
+"""
+    facts = _facts(text)
+    torch, gpus = facts[TorchBuild], facts[NvidiaGpus]
+    assert isinstance(torch, TorchBuild)
+    assert isinstance(gpus, NvidiaGpus)
+    assert torch.version == "1.7.1"
+    assert gpus.gpus[0].compute_capability == "7.5"
+    assert facts[NvidiaDriver] == NvidiaDriver(version="450.102.04", source="report")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("2024-05-29 17:29:37,786 - INFO - PyTorch version 2.0.1 available.", "2.0.1"),
+        ("**Pytorch 2.0.1** (with the same cuda 11.8)", "2.0.1"),
+        ("PyTorch version: 1.8.0 (torchvision: 0.9.0)", "1.8.0"),
+        ("Torch version: torch==2.3.0+rocm6.0", "2.3.0+rocm6.0"),
+        ("torch: '2.1.0a0+git295f2ed'", "2.1.0a0+git295f2ed"),
+        (
+            "PyTorch  2.6.0+cu124 with CUDA 1204 (you have 2.8.0.dev20250331+cu128)",
+            "2.8.0.dev20250331+cu128",
+        ),
+    ],
+)
+def test_versions_of_torch(text: str, version: str) -> None:
+    torch = _facts(text)[TorchBuild]
+    assert isinstance(torch, TorchBuild)
+    assert torch.version == version
+
+
+def test_a_python_with_its_system() -> None:
+    python = _facts("00:41:12-957464 INFO     Python 3.11.3 on Linux\n")[Interpreter]
+    assert isinstance(python, Interpreter)
+    assert python.version == "3.11.3"

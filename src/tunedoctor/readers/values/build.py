@@ -38,7 +38,10 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
     """Make the Interpreter of the first value that is a version of Python."""
     for one in said.all("python"):
         found = _PYTHON.match(instead(one.value))
-        if found is None or (one.typed and re.match(r"\s*[a-z]", found["rest"])):
+        if found is None or (
+            one.typed
+            and re.match(r"\s*(?!on (?:linux|win|darwin|mac))[a-z]", found["rest"].lower())
+        ):
             continue
         text = one.value
         bits = _BITS.search(text)
@@ -81,10 +84,18 @@ def torch(
             )
         )
     failed = _not_imported(said)
-    if failed and "torch" in packages:
+    same = bool(
+        said.all("platform")
+    )  # from 1.8.1 on collect_env asks the pip of its own interpreter
+    if failed and "torch" in packages and same:
         stage = Stage(name="import torch", outcome="failed", error="the report could not import it")
         facts.append(Runtime(stages=(stage,)))
-    elif failed and (packages or conda or failed == "not installed") and not known.version:
+    elif (
+        failed
+        and "torch" not in packages
+        and (packages or conda or failed == "not installed")
+        and not known.version
+    ):
         why = "the report lists no torch"
         facts.append(Missing(kind=TorchBuild.__name__, why=why, package="torch"))
     elif not failed and (known.ran or known.available is not None):

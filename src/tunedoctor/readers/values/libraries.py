@@ -59,10 +59,10 @@ ALIASES = {
 _VERSION = re.compile(
     r"""\A['"`(\[v= ]{0,6}(?:[\w-]{2,30}==)?v?(?P<version>\d{1,5}(?:\.\d{1,9}){1,4}"""
     r"""(?:[._-]?(?:a|b|rc|dev|post|pre|git)\.?\d*){0,3}"""
-    r"""(?:\+[A-Za-z0-9][\w.]{0,60})?)['"`)\],;.]{0,4}(?P<rest>\s.{0,200}|\Z)"""
+    r"""(?:\+[A-Za-z0-9][\w.]{0,60})?)['"`*)\],;.]{0,4}(?P<rest>\s.{0,200}|\Z)"""
 )
 _BENIGN = re.compile(
-    r"\A\s*(?:\Z|[(\[@,;/•|#]|from |at |\w{1,3}\Z|[\w-]{2,30}==|pre-?release|nightly|stable|latest|dev\b)",
+    r"\A\s*(?:\Z|[(\[@,;/•|#]|from |at |\w{1,3}\Z|[\w-]{2,30}==|pre-?release|nightly|stable|latest|dev\b|available\b)",
     re.IGNORECASE,
 )
 
@@ -93,6 +93,10 @@ def version_in(value: str, *, whole: bool = False) -> str | None:
     found = _VERSION.match(instead(value[:400]))
     if found is None or not _BENIGN.match(found["rest"]):
         return None
-    if whole and found["rest"].strip() and not re.match(r"\s*[(\[#,;•|]", found["rest"]):
+    if (
+        whole
+        and found["rest"].strip()
+        and not re.match(r"\s*(?:[(\[#,;•|]|available\b)", found["rest"])
+    ):
         return None
     return found["version"]

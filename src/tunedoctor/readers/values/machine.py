@@ -20,14 +20,7 @@ def processor(said: Collected) -> list[Fact]:
     """Processors, RAM, shared memory, container and compilers, as far as they are told."""
     facts: list[Fact] = []
     model = said.first("cpu")
-    count = next(
-        (
-            int(v)
-            for one in said.all("cpus")
-            if (v := bare(one.value)).isdigit() and 0 < int(v) < 4096
-        ),
-        0,
-    )
+    count = said.find(_number, "cpus")
     if count:
         facts.append(Cpu(count=count, usable=count, model=model[:120]))
     if ram := said.find(_ram, "ram", "free_mem"):
@@ -37,6 +30,11 @@ def processor(said: Collected) -> list[Fact]:
     facts += _container(said)
     facts += _compilers(said)
     return facts
+
+
+def _number(value: str) -> int | None:
+    plain = bare(value)
+    return int(plain) if re.fullmatch(r"[1-9][0-9]{0,3}", plain) else None
 
 
 _LEAST_RAM, _MOST_RAM = 1 << 30, 1 << 46

@@ -22,6 +22,7 @@ NAMES: dict[str, str] = {
     "hip_plain": "hip",
     "debug": "is debug build | pytorch debug build",
     "available": (
+        "is cuda available (pytorch) | cuda available (pytorch) | cuda available (torch) | "
         "is cuda available | cuda available | cuda is available | torch.cuda.is available() | "
         "gpu available | torch.cuda.is available | is gpu available | cuda availability | torch "
         "cuda available | pytorch cuda available | torch cuda is available | gpu is available | "

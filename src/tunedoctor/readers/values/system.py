@@ -70,8 +70,10 @@ def family_of(text: str) -> Os | None:
 def host(said: Collected) -> list[Fact]:
     """Make the Host of every value that speaks of the system; nothing where none does."""
     named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
-    macs = (one.value[:60] for one in said.all("machine", "model", "gpu", "cpu"))
-    named += [mac for mac in macs if family_of(mac) == "macos"]  # "Intel Mac", "MacBook Pro M2"
+    macs = (told(one.value) for one in said.all("machine", "model", "gpu", "cpu"))
+    named += [
+        m for m in macs if len(m) <= _LONGEST_TYPED and family_of(m) == "macos"
+    ]  # "Intel Mac"
     platforms = [
         told(one.value) for one in said.all("platform", "kernel") if _is_platform(one.value)
     ]
