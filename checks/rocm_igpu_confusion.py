@@ -66,7 +66,8 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
 ) -> Finding | None:
     """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
     build, gpus, variables, run = known(torch), known(amd), known(environment), known(runtime)
-    if gpus is None or (variables is None and not told(errors, *CRASHED)):
+    both = gpus is not None and len({gpu.integrated for gpu in gpus.gpus}) > 1
+    if gpus is None or (variables is None and not (both and told(errors, *CRASHED))):
         return _from_text(errors)
     if (
         build is None
