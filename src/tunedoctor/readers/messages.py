@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tunedoctor.facts import Errors, ErrorText, Fact
 from tunedoctor.readers.dress import Said, undressed
 from tunedoctor.readers.message import LOOK_UP, TYPE, message
+from tunedoctor.readers.shadowed import shadows
 from tunedoctor.readers.signs import states_a_fault
 from tunedoctor.readers.tracebacks import tracebacks
 from tunedoctor.readers.unwrap import wrapped
@@ -18,7 +19,7 @@ _SIDES = re.compile(r"^[\s|\u2502]+|[\s|\u2502]+$")
 
 
 def read(lines: list[str]) -> list[Fact]:
-    """Return one Errors fact in the order of the text; nothing where no fault is stated. Never raises."""
+    """Return one Errors fact in the order of the text, and what its tracebacks prove; nothing where none is stated."""
     said = undressed(lines)
     traces = tracebacks(said)
     known = {line for error in traces.errors for line in error.text.splitlines()}
@@ -29,7 +30,7 @@ def read(lines: list[str]) -> list[Fact]:
     found = sorted((*traces.errors, *once.values()), key=lambda error: int(error.where[5:]))
     if len(found) > MOST:
         found = found[: MOST // 2] + found[-MOST // 2 :]
-    return [Errors(errors=tuple(found))] if found else []
+    return [Errors(errors=tuple(found)), *shadows(traces.errors)] if found else []
 
 
 def _bare(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:

@@ -8,7 +8,7 @@ _MARK = re.compile(
     r"|^\W{0,3}(?:[Ee]rror|ERROR|[Ff]atal|FATAL|E:)\s?\S"
     r"|^\W{0,3}FAILED\b|^\W{0,3}Failed\b|\b[Ff]ail(?:ed|ure|s)?(?::|\.?$| (?:to|with|in|at|for|on|due|because)\b)"
     r"|\bexit(?:ed|s)?(?: with)?(?: (?:code|status))?:? ?-?(?:0x[0-9a-fA-F]{4,8}|[1-9]\d{0,9})\b"
-    r"|\bexitcode ?[:=] ?-?[1-9]"
+    r"|\bexitcode {0,4}[:=] ?-?[1-9]"
     r"|^Killed\b|\bKilled$|^Aborted\b|\bXid\b|\berrno\b|0x[cC]000[0-9a-fA-F]{4}|\bSIG(?:SEGV|KILL|BUS|ILL|ABRT|FPE)\b"
     r"|Requirement already satisfied: .{1,80} in [^ ]{0,60}\.local\b"
     r"|\b40[134] (?:Client|Unauthorized|Forbidden|Not Found)|\brequires? (?:a |the )?[^ ]{1,60} ?(?:[<>=!~]|to be)"
@@ -328,7 +328,15 @@ _SAYS = (
         "watchdog caught",
         "operation timeout",
     ),
-    *("bad interpreter", "received by pid", "death signal", "exited unexpectedly"),
+    *(
+        "bad interpreter",
+        "received by pid",
+        "death signal",
+        "terminate called",
+        ": killed",
+        "ssl certificate",
+        "exited unexpectedly",
+    ),
 )
 """What a fault says where nothing marks one, in small letters."""
 

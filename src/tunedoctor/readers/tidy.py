@@ -12,7 +12,7 @@ LONGEST = 4_000_000
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)?|[@-Z\\-_=>])"
-    r"|\x9b[0-?]{0,40}[@-~]|(?<!\w)\[(?:\d{1,3};){0,4}\d{1,3}m|(?:\^\[|\\x1b|\\033|\\e)\[[\d;]{0,20}m"
+    r"|\x9b[0-?]{0,40}[@-~]|\[0m|(?<!\w)\[(?:\d{1,3};){0,4}\d{1,3}m|(?:\^\[|\\x1b|\\033|\\e)\[[\d;]{0,20}m"
 )
 """Escape sequences, and colours that lost their escape character."""
 _HIDDEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00\x07]")
@@ -67,7 +67,7 @@ def _without_bars(text: str) -> str:
     """Undo carriage returns: ends of lines, or overwritten progress, of which only the last state is kept."""
     if "\r" not in text:
         return text
-    text = re.sub(r"\r+\n", "\n", text)
+    text = re.sub(r"(?<!\r)\r+\n", "\n", text)
     if "\r" not in text:
         return text
     lines: list[str] = []

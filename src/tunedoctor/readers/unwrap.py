@@ -8,8 +8,8 @@ NARROWEST, WIDEST = 68, 160
 FEWEST = 3
 """Broken lines that show a width."""
 
-USUAL = (79, 80, 100, 120)
-"""Widths of terminals."""
+USUAL = (72, 76, 78, 79, 80, 100, 120)
+"""Widths of mail and of terminals."""
 _GOES_ON = re.compile(r"[a-z0-9_./\\+=-]")
 
 STARTS = re.compile(
@@ -54,17 +54,11 @@ def unwrapped(lines: list[str]) -> list[str]:
 
 
 def wrapped(before: str, after: str) -> bool:
-    """Tell whether a line of a message goes on in the next one because a line was full."""
-    return bool(
-        len(before) >= NARROWEST - 8
-        and after.strip()
-        and not STARTS.match(after)
-        and not SECOND.match(after)
-        and not _TABLE.match(after)
-        and len(before) + 1 + len(after.split(None, 1)[0])
-        > NARROWEST + 8 * after.lstrip()[:1].isupper()
-        and before[-1] not in ".!?:;)"
-    )
+    """Tell whether a line of a message goes on in the next one because a usual width was full."""
+    if not after.strip() or STARTS.match(after) or SECOND.match(after) or _TABLE.match(after):
+        return False
+    size, first = len(before), len(after.split(None, 1)[0])
+    return before[-1:] not in ".!?:;)" and any(size <= width < size + 1 + first for width in USUAL)
 
 
 def joined(lines: Sequence[str]) -> list[str]:

@@ -1,0 +1,114 @@
+"""A log of any length is read in a stream, within bounds; what tells is kept, with its line numbers."""
+
+import io
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tunedoctor.facts import Errors
+from tunedoctor.readers.digest import FIRST, LAST, MOST, WHOLE, digest, from_stream
+from tunedoctor.readers.read import read_report
+
+FAULT = "RuntimeError: CUDA error: no kernel image is available for execution on the device"
+
+
+def log(lines: int, at: int = -1) -> Iterator[str]:
+    for i in range(1, lines + 1):
+        yield (
+            FAULT
+            if i == at
+            else f"2024-05-01 12:00:00,123 INFO trainer.py:12] step {i} loss 0.{i % 97}"
+        )
+
+
+def test_a_short_report_is_left_as_it_is() -> None:
+    found = from_stream(io.BytesIO(b"a\r\nb\n"))
+    assert found.text == "a\r\nb\n"
+    assert found.numbers == ()
+
+
+@pytest.mark.parametrize("at", [1, 2500, 50_000, 99_990])
+def test_a_fault_anywhere_is_kept_with_its_number(at: int) -> None:
+    found = digest(log(100_000, at))
+    assert found.lines == 100_000
+    assert len(found.text.split("\n")) == len(found.numbers)
+    assert len(found.numbers) < FIRST + LAST + 200
+    snapshot = read_report(found.text, found.numbers)
+    assert snapshot is not None
+    errors = snapshot.find(Errors)
+    assert errors is not None
+    assert [(error.text, error.where) for error in errors.errors] == [(FAULT, f"line {at}")]
+
+
+def test_lines_stay_in_order_and_once() -> None:
+    numbers = digest(log(20_000, 10_000)).numbers
+    assert list(numbers) == sorted(set(numbers))
+    assert numbers[0] == 1
+    assert numbers[-1] == 20_000
+
+
+def test_a_fault_that_repeats_does_not_push_out_another() -> None:
+    lines = [f"ERROR: worker {i} failed" for i in range(200_000)]
+    lines[150_000] = FAULT
+    found = digest(lines)
+    assert FAULT in found.text
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["x" * 5_000_000] * 3,
+        ["RuntimeError: " + "y" * 9000] * 3000,
+        [f"Error: {'z' * i}" for i in range(5000)],
+    ],
+)
+def test_the_digest_is_bounded(lines: list[str]) -> None:
+    assert len(digest(lines).text) < 3 * MOST + 20_000
+
+
+def test_a_line_without_end_comes_in_pieces() -> None:
+    data = b"a" * (WHOLE * 3) + b"\n" + FAULT.encode() + b"\n"
+    assert FAULT in from_stream(io.BytesIO(data)).text
+
+
+def test_utf16_is_read_in_a_stream() -> None:
+    text = "\r\n".join(log(40_000, 30_000))
+    assert FAULT in from_stream(io.BytesIO(text.encode("utf-16"))).text
+
+
+def test_time_is_linear() -> None:
+    def cpu(lines: int) -> float:
+        began = time.process_time()
+        digest(log(lines))
+        return time.process_time() - began
+
+    cpu(5000)
+    assert cpu(200_000) < 25 * max(cpu(20_000), 0.01)
+
+
+def test_memory_is_bounded_whatever_the_length(tmp_path: Path) -> None:
+    path = tmp_path / "long.log"
+    with path.open("w", encoding="utf-8") as file:
+        for block in range(60):
+            file.write("\n".join(f"{line} {block}" for line in log(8000)) + "\n")
+        file.write(f"{FAULT}\n")
+    assert path.stat().st_size > 25 << 20
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from tunedoctor.readers.digest import from_stream\n"
+        "from tunedoctor.readers.read import read_report\n"
+        "with Path(sys.argv[1]).open('rb') as file: found = from_stream(file)\n"
+        "assert read_report(found.text, found.numbers) is not None\n"
+        "print(found.lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    lines, peak = map(int, done.stdout.split())
+    assert lines == 60 * 8000 + 2
+    assert peak * (1 if sys.platform == "darwin" else 1024) < 200 << 20
