@@ -423,6 +423,15 @@ def test_messages_over_several_lines_are_one() -> None:
     assert "we can conclude that your requirements are unsatisfiable." in errors.errors[0].text
 
 
+@pytest.mark.parametrize("text", [FROM_VERSIONS.splitlines()[1], CONFLICTS[0][0]])
+def test_a_wrapped_message_is_told_whole(text: str) -> None:
+    errors = _one("\n".join(textwrap.wrap(text, 60)), Errors)
+    assert errors is not None
+    assert errors.errors[0].text.rstrip(".") in text
+    assert len(errors.errors[0].text) > 100
+    assert _one(text, Errors) is None
+
+
 @pytest.mark.parametrize(
     ("text", "name", "specifier", "have"),
     [

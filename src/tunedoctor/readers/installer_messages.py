@@ -23,6 +23,14 @@ _MESSAGES = re.compile(
     r"|Ignored the following versions that require a different python version: [^\n]{3,300}?(?= ERROR|\n|$)"
 )
 
+_WRAPPED = re.compile(
+    r"Could not find a version that satisfies the requirement [^\n]{1,600}?\(from versions: [^()\n]{0,20000}\)"
+    r"|xFormers can't load [^\n]{3,200}?xFormers was built for:? PyTorch \S{3,60} with CUDA \S{1,8} "
+    r"\(you have \S{3,60}\)"
+    r"|(?<!\S)\S{1,100} \S{1,60} (?:requires|has requirement) [^\n]{3,300}?, but you(?:'ll)? have [^\n]{3,160}?incompatible"
+)
+"""Messages of one line, which checks look for: told here where the text has them wrapped over several."""
+
 
 def read(lines: list[str]) -> list[Fact]:
     """Return IndexAnswer, Interpreter, Host and the messages that stand on several lines."""
@@ -37,8 +45,12 @@ def read(lines: list[str]) -> list[Fact]:
 
 
 def _messages(text: Text) -> list[Fact]:
-    found = [
-        ErrorText(text=m[0].strip(), where=f"line {text.line(m.start()) + 1}")
-        for m in _MESSAGES.finditer(text.text)
-    ]
-    return [Errors(errors=tuple(found[:MOST]))] if found else []
+    found = [(text.line(m.start()), m[0]) for m in _MESSAGES.finditer(text.text)]
+    if "from versions" in text.text or "incompatible" in text.text or "xFormers" in text.text:
+        found += [
+            (text.line(m.start()), m[0])
+            for m in _WRAPPED.finditer(text.text)
+            if text.line(m.start()) != text.line(m.end() - 1)
+        ]
+    errors = [ErrorText(text=said.strip(), where=f"line {line + 1}") for line, said in found]
+    return [Errors(errors=tuple(errors[:MOST]))] if errors else []
