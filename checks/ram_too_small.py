@@ -21,12 +21,15 @@ Seen as
     DefaultCPUAllocator: can't allocate memory
 """
 
+import re
+
 from tunedoctor.api import (
     Container,
     Errors,
     Finding,
     Host,
     Memory,
+    Typed,
     Unknown,
     check,
     gib,
@@ -71,12 +74,15 @@ def ram_too_small(
     container: Container | Unknown | None,
     host: Host | Unknown | None,
     errors: Errors | Unknown | None,
+    typed: Typed | Unknown | None,
 ) -> Finding | None:
     """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
     said = told(errors, *SAID)
     ram = known(memory)
     if said:
         return _ended(said, ram)
+    if silent := told(errors, r"Loading .{1,60} ended without an error"):
+        return _silent(silent, ram, known(typed), known(host))
     if ram is None:
         return None
     size = ram.usable
@@ -123,6 +129,42 @@ def _ended(said: str, ram: Memory | None) -> Finding:
         cure="Load the weights with dtype='auto' and set dataloader_num_workers=0",
         cure_note="torch_dtype in transformers 4; safetensors weights pass through RAM shard by shard",
     )
+
+
+def _silent(silent: str, ram: Memory | None, typed: Typed | None, host: Host | None) -> Finding:
+    """Tell of a load that ended without a word: proved where the model is larger than the RAM, else suspected."""
+    model, billions = _model(typed)
+    need = int(billions * 2e9)
+    larger = ram is not None and need > ram.usable
+    windows = host is not None and host.os == "windows"
+    return Finding(
+        title="The system ran out of RAM",
+        severity="error",
+        found=silent
+        + (f"; {model} takes {need / 1e9:.0f} GB in 16 bits" if billions else "")
+        + (f", and the machine has {gib(ram.usable)} of RAM" if ram is not None else ""),
+        means="the weights pass through the RAM; when it is full, the process ends without a message",
+        cure="Load a smaller model, or the same one in 4 bits on a GPU",
+        cure_note="or more RAM; safetensors weights with low_cpu_mem_usage=True take least while loading",
+        settle=""
+        if larger
+        else "Get-WinEvent -LogName System -MaxEvents 50 | findstr /i memory"
+        if windows
+        else "sudo dmesg | grep -i -E 'out of memory|oom'",
+    )
+
+
+def _model(typed: Typed | None) -> tuple[str, float]:
+    """Return a model that was typed and its billions of parameters, by its name; ("", 0) for none."""
+    for command in typed.commands if typed else ():
+        if found := SIZED.search(command):
+            return found[1], float(found[2])
+    return "", 0.0
+
+
+SIZED = re.compile(
+    r"(?:^|[\s=/'\"])((?:[\w.]{1,60}-)?(\d{1,3}(?:\.\d{1,2})?)[bB](?:-[\w.-]{1,60})?)(?=$|[\s'\"])"
+)
 
 
 def _raise(container: Container | None, host: Host | None) -> str:

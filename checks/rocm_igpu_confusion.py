@@ -69,6 +69,8 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
     both = gpus is not None and len({gpu.integrated for gpu in gpus.gpus}) > 1
     if gpus is None or (variables is None and not (both and told(errors, *CRASHED))):
         return _from_text(errors)
+    if build is None and both:
+        return _from_text(errors)
     if (
         build is None
         or build.accelerator != "rocm"

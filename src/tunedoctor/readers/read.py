@@ -26,6 +26,7 @@ from tunedoctor.readers import (
     nvidia_smi,
     package_lists,
     paths,
+    silent_end,
     typed,
 )
 from tunedoctor.readers.merge import merged
@@ -112,5 +113,6 @@ _READERS: tuple[Reader, ...] = (
     typed.read,
     images.read,
     floors.read,
+    silent_end.read,
     paths.read,
 )
