@@ -26,6 +26,7 @@ from tunedoctor.api import (
     Environment,
     Errors,
     Finding,
+    NvidiaAnswer,
     NvidiaGpus,
     NvidiaModule,
     PciBus,
@@ -85,6 +86,7 @@ def container_gpu_not_passed(  # noqa: PLR0913  both vendors, and what was said
     rocm: RocmStack | Unknown | None,
     torch: TorchBuild | Unknown | None,
     environment: Environment | Unknown | None,
+    answer: NvidiaAnswer | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Compare what the host has with the device files of the container; a CPU build makes a note of it."""
@@ -94,8 +96,12 @@ def container_gpu_not_passed(  # noqa: PLR0913  both vendors, and what was said
         return _from_text(bus, errors)
     if cards is not None and cards.gpus:
         return None
-    if inside.gpu_asked is not None:
-        return _from_start(inside, kind, errors) or _from_text(None, errors)
+    asked = inside.gpu_asked is not None
+    early = _taken_away(inside, known(answer)) or (
+        _from_start(inside, kind, errors) if asked else None
+    )
+    if early or asked:
+        return early or _from_text(None, errors)
     if (
         state is not None
         and state.loaded
@@ -124,6 +130,32 @@ def container_gpu_not_passed(  # noqa: PLR0913  both vendors, and what was said
             cure_note="start the container anew; Docker Desktop cannot pass the device: use the native engine, "
             "`docker context use default`",
             evidence=("/sys/bus/pci/devices", "/dev/kfd", inside.evidence),
+        )
+    return _from_text(bus, errors)
+
+
+def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | None:
+    """Read NVML's answers in a container that was given a GPU: 999 after systemd reloaded, 4 under SELinux.
+
+    Source: NVIDIA Container Toolkit, Troubleshooting.
+    """
+    codes = (answer.nvml_code, answer.smi_code) if answer is not None else ()
+    if 999 in codes:
+        return Finding(
+            title="The container has lost its GPU",
+            found=f"NVML says 'Unknown Error' in this {container.kind} container: its device files no longer open",
+            means="CUDA calls fail and nvidia-smi says 'Failed to initialize NVML: Unknown Error'",
+            cure="docker restart CONTAINER",
+            cure_note="`systemctl daemon-reload` on the host takes the devices away again; for good: "
+            '"exec-opts": ["native.cgroupdriver=cgroupfs"] in /etc/docker/daemon.json, or ask for the GPU by CDI',
+        )
+    if 4 in codes:
+        return Finding(
+            title="The host keeps the GPU from the container",
+            found=f"NVML says 'Insufficient Permissions' in this {container.kind} container",
+            means="CUDA counts no device, and training runs on the CPU",
+            cure="docker run --gpus all --security-opt=label=disable IMAGE",
+            cure_note="where SELinux is on; without it, the user in the container needs the group of /dev/nvidia*",
         )
     return None
 

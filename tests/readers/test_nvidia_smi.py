@@ -577,3 +577,15 @@ def test_time_grows_with_the_text_alone(piece: str) -> None:
     began = time.process_time()
     read(text)
     assert time.process_time() - began < 5
+
+
+def test_vulkaninfo() -> None:
+    text = (
+        "        deviceName         = NVIDIA GeForce RTX 3060\n"
+        "        driverName         = NVIDIA\n"
+        "        driverInfo         = 535.129.03\n"
+        "        deviceName         = llvmpipe (LLVM 15.0.7, 256 bits)\n"
+    )
+    assert gpu(text).compute_capability == "8.6"
+    assert only(NvidiaDriver, text).version == "535.129.03"
+    assert not read("        deviceName         = AMD Radeon RX 7900 XTX (RADV NAVI31)")

@@ -7,7 +7,7 @@ import msgspec
 from tunedoctor.facts import Fact, NvidiaDriver, NvidiaGpu, NvidiaGpus
 from tunedoctor.readers.smi.failures import failures
 from tunedoctor.readers.smi.listing import lists, versions
-from tunedoctor.readers.smi.others import device_query, gpustat
+from tunedoctor.readers.smi.others import device_query, gpustat, vulkan
 from tunedoctor.readers.smi.proc_version import proc_version
 from tunedoctor.readers.smi.rows import csv_outputs
 from tunedoctor.readers.smi.table import tables
@@ -55,6 +55,7 @@ def read(text: str) -> list[Fact]:
         *versions(lines),
         *gpustat(lines),
         *device_query(lines),
+        *vulkan(lines),
     ]
     answer = failures(lines)
     kernel = proc_version(text)

@@ -19,6 +19,7 @@ from tunedoctor.facts import (
     Launchers,
     LibraryPath,
     Memory,
+    Runtime,
     SharedMemory,
     Target,
 )
@@ -421,3 +422,36 @@ def test_no_text_breaks_it(text: str) -> None:
 def test_quoting_changes_nothing(before: str) -> None:
     quoted = "\r\n".join(before + line for line in DF.splitlines())
     assert {type(one) for one in facts(quoted)} == {type(one) for one in facts(DF)}
+
+
+def test_a_prompt_inside_a_container() -> None:
+    text = "root@3f2a1b4c5d6e:/workspace# nvidia-smi\nFailed to initialize NVML: Unknown Error"
+    assert only(Container, text) == Container(kind="docker", evidence="the prompt's host name")
+    assert of(Container, "jo@deadbeefcafe:~$ ls") is None
+    assert of(Container, "jo@workstation1:~$ ls") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "archs"),
+    [
+        (
+            (
+                "$ roc-obj-ls venv/lib/python3.12/site-packages/torch/lib/libtorch_hip.so\n"
+                "1       host-x86_64-unknown-linux--          file://libtorch_hip.so#offset=1&size=0\n"
+                "1       hipv4-amdgcn-amd-amdhsa--gfx1100     file://libtorch_hip.so#offset=2&size=9\n"
+                "1       hipv4-amdgcn-amd-amdhsa--gfx90a:xnack-  file://libtorch_hip.so#offset=3&size=9"
+            ),
+            ("gfx1100", "gfx90a"),
+        ),
+        (
+            (
+                "$ cuobjdump --list-elf torch/lib/libtorch_cuda.so\n"
+                "ELF file    1: libtorch_cuda.1.sm_50.cubin\nELF file    2: libtorch_cuda.2.sm_90a.cubin"
+            ),
+            ("sm_50", "sm_90a"),
+        ),
+    ],
+)
+def test_architectures_in_a_library(text: str, archs: tuple[str, ...]) -> None:
+    assert only(Runtime, text).archs == archs
+    assert of(Runtime, text.replace("libtorch", "librocblas")) is None

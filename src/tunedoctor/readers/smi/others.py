@@ -1,4 +1,4 @@
-"""Tools that say what nvidia-smi says: gpustat, nvitop's head, CUDA's deviceQuery."""
+"""Tools that say what nvidia-smi says: gpustat, nvitop's head, CUDA's deviceQuery, vulkaninfo."""
 
 import re
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ _STAT_HEAD = re.compile(r"\d\d:\d\d:\d\d \d{4}\s{1,8}(\d{3}\.\d{1,3}(?:\.\d{1,3}
 _NVITOP = re.compile(
     r"NVITOP [\d.]{1,20}\s{1,40}Driver Version: (\d{3}[\d.]{2,12})\s{1,40}CUDA (?:Driver )?Version: (\d{1,2}\.\d)"
 )
+_VULKAN_NAME = re.compile(r"^\s{0,12}deviceName\s{1,40}= (\S.{2,80}?)\s*$")
+_VULKAN_DRIVER = re.compile(r"^\s{0,12}driverInfo\s{1,40}= (\d{3}\.[\d.]{2,12})\s*$")
 _DEVICE = re.compile(r"^\W{0,4}Device (\d{1,3}): \"([^\"\n]{3,80})\"\s*$")
 _CAPABILITY = re.compile(
     r"^\s{0,8}CUDA Capability Major/Minor version number:\s{1,20}(\d{1,2}\.\d)"
@@ -47,6 +49,25 @@ def gpustat(lines: Sequence[str]) -> list[Seen]:
     if not gpus and not cuda:
         return []
     return [Seen(driver=driver, cuda=cuda, gpus=tuple(gpus.values()))]
+
+
+def vulkan(lines: Sequence[str]) -> list[Seen]:
+    """Return the NVIDIA GPUs that vulkaninfo names, and their driver."""
+    names: list[str] = []
+    driver = ""
+    ours = False
+    for whole in lines:
+        line = whole[:_LONGEST]
+        if name := _VULKAN_NAME.match(line):
+            ours = "NVIDIA" in name[1]
+            names += [name[1]] if ours else []
+        elif ours and (info := _VULKAN_DRIVER.match(line)):
+            driver = driver or info[1]
+    if not names:
+        return []
+    return [
+        Seen(driver=driver, gpus=tuple(NvidiaGpu(index=n, name=one) for n, one in enumerate(names)))
+    ]
 
 
 def device_query(lines: Sequence[str]) -> list[Seen]:

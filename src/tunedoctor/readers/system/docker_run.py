@@ -18,6 +18,9 @@ _AMD = re.compile(
     r"--device[= ]\"?(?:/dev/kfd|amd\.com/gpu|/dev/dri)|--runtime[= ]\"?amd|\s--rocm\b"
 )
 _TRIES = re.compile(r"\b(?:nvidia-smi|rocm-smi|rocminfo|hello-world|nbody|deviceQuery)\b")
+_INSIDE = re.compile(
+    r"^\s{0,8}(?:\(\w{1,40}\) ?)?\[?[\w.-]{1,40}@(?=[0-9a-f]{0,11}\d)[0-9a-f]{12}[: ][^\n]{0,120}?[#$] "
+)
 _COMPOSE = re.compile(r"^\s{0,12}services:\s*$")
 _IMAGE = re.compile(r"^\s{1,12}(?:image|build):")
 _COMPOSE_GPU = re.compile(
@@ -47,7 +50,14 @@ def container(lines: Sequence[str], shown: Sequence[Shown]) -> Container | None:
         if run and run[2] == "exec" and run[1] in ("apptainer", "singularity"):
             asked = bool(_NVIDIA.search(f" {run[3]}") or _AMD.search(f" {run[3]}"))
             return Container(kind="apptainer", evidence=f"{run[1]} exec", gpu_asked=asked)
-    return _from_file(lines, evidence)
+    return _from_file(lines, evidence) or _from_prompt(lines)
+
+
+def _from_prompt(lines: Sequence[str]) -> Container | None:
+    """Docker names the host inside by the first 12 hex digits of the container's id."""
+    if any("@" in line and _INSIDE.match(line[:LONGEST]) for line in lines):
+        return Container(kind="docker", evidence="the prompt's host name")
+    return None
 
 
 def _kind(program: str) -> str:

@@ -1,6 +1,7 @@
 """Find what the system's own tools printed in any text."""
 
 from tunedoctor.facts import Fact, PciBus
+from tunedoctor.readers.system.code_objects import archs
 from tunedoctor.readers.system.container_errors import container_errors
 from tunedoctor.readers.system.devices import rocm_devices
 from tunedoctor.readers.system.docker_run import container
@@ -37,6 +38,7 @@ def read(lines: list[str]) -> list[Fact]:
         apple(lines),
         compilers(lines),
         container_errors(lines),
+        archs(commands),
     ]
     return [
         *(one for one in single if one is not None),

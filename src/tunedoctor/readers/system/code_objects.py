@@ -1,0 +1,25 @@
+"""Architectures that libtorch holds code for: roc-obj-ls and cuobjdump."""
+
+import re
+from collections.abc import Sequence
+
+from tunedoctor.facts import Runtime
+from tunedoctor.readers.system.shell import LONGEST, Shown, flat
+
+_TORCH = re.compile(
+    r"\b(?:roc-obj-ls|cuobjdump|llvm-objdump|strings)\b.{0,200}\blibtorch_(?:hip|cuda)\w*\.so"
+)
+_HIP = re.compile(r"amdgcn-amd-amdhsa--?(gfx[0-9a-f]{3,5})(?![\w-])")
+_CUDA = re.compile(r"\.(sm_\d{2,3}[af]?)\.(?:cubin|ptx)\b")
+
+
+def archs(shown: Sequence[Shown]) -> Runtime | None:
+    """Return the architectures of the torch library that a command took apart; None where none was."""
+    found: dict[str, None] = {}
+    for one in shown:
+        if not _TORCH.search(flat(one.command)):
+            continue
+        for whole in one.output:
+            line = whole[:LONGEST]
+            found.update(dict.fromkeys((*_HIP.findall(line), *_CUDA.findall(line))))
+    return Runtime(stages=(), archs=tuple(found)) if found else None
