@@ -41,18 +41,24 @@ Reader = Callable[[list[str]], list[Fact]]
 NOT_TOLD = Unknown(why="the report does not tell")
 
 
-def read_report(text: str, numbers: Sequence[int] = ()) -> Snapshot | None:
+def read_report(
+    text: str,
+    numbers: Sequence[int] = (),
+    failed: Callable[[Reader, Exception], None] | None = None,
+) -> Snapshot | None:
     """Return what a text tells; None where no reader found anything. A reader that fails is left out.
 
-    `numbers` tells for each line of a digest which line of the whole log it is.
+    `numbers` tells for each line of a digest which line of the whole log it is. `failed` hears of a reader that
+    raised.
     """
     lines = tidy(text)
     facts: list[Fact] = []
     for reader in _READERS:
         try:
             facts += reader(lines)
-        except Exception:  # noqa: BLE001, S112  a crash is the result of that reader alone
-            continue
+        except Exception as error:  # noqa: BLE001  a crash is the result of that reader alone
+            if failed is not None:
+                failed(reader, error)
     if not facts:
         return None
     answers: dict[type[Fact], Answer] = dict.fromkeys(KINDS, NOT_TOLD)
