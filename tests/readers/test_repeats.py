@@ -1,0 +1,33 @@
+"""Runs of one line are cut; every line that is left keeps its number."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunedoctor.facts import Errors
+from tunedoctor.readers.read import read_report
+from tunedoctor.readers.repeats import MOST, without_repeats
+
+
+def test_an_error_behind_a_thousand_blank_lines_keeps_its_number() -> None:
+    snapshot = read_report("\n" * 1000 + "RuntimeError: CUDA error: out of memory\n")
+    assert snapshot is not None
+    errors = snapshot.find(Errors)
+    assert errors is not None
+    assert errors.errors[0].where == "line 1001"
+
+
+def test_a_short_run_is_left_as_it_is() -> None:
+    lines = ["GPU: A100"] * MOST
+    assert without_repeats(lines, ()) == (lines, ())
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 3 * MOST)), max_size=8))
+def test_numbers_lead_back_to_the_line(runs: list[tuple[str, int]]) -> None:
+    lines = [line for line, times in runs for _ in range(times)]
+    kept, numbers = without_repeats(lines, ())
+    assert [lines[n - 1] for n in numbers or range(1, len(lines) + 1)] == kept
+    assert all(len(set(kept[i : i + MOST + 1])) > 1 for i in range(len(kept) - MOST))
+    shifted = without_repeats(lines, range(7, 7 + len(lines)))
+    assert shifted[0] == kept
+    if numbers:
+        assert list(shifted[1]) == [n + 6 for n in numbers]
