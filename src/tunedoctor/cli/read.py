@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from tunedoctor.cli.options import misuse
-from tunedoctor.readers.digest import Digest, from_stream
 from tunedoctor.snapshot import LARGEST
 
 
@@ -26,17 +25,3 @@ def read_input(source: str) -> bytes:
             f"{source} has more than {LARGEST >> 20} MiB", "cut it down to the part that matters"
         )
     return data
-
-
-def read_log(source: str) -> Digest:
-    """Return the text of a report of any length, or of stdin for "-"; exits with 2 where that can't be read.
-
-    A long one is read in a stream and comes as a digest.
-    """
-    if source == "-":
-        return from_stream(sys.stdin.buffer)
-    try:
-        with Path(source).open("rb") as file:
-            return from_stream(file)
-    except OSError as error:
-        misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")

@@ -4,7 +4,7 @@ import time
 
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
-from tunedoctor.cli.read import read_log
+from tunedoctor.cli.read_log import read_log
 from tunedoctor.readers.read import read_report
 
 

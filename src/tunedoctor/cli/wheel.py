@@ -8,6 +8,7 @@ import msgspec
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.read import read_input
+from tunedoctor.probes.knowledge import knowledge
 from tunedoctor.redaction import redact, this_identity
 from tunedoctor.wheels.answer import Answer, answer
 from tunedoctor.wheels.asked import Asked, Assembled, blank, over
@@ -46,8 +47,9 @@ def _of_file(source: str) -> list[Answer]:
     snapshot = _snapshot_answer(text)
     if snapshot is not None:
         return [snapshot]
+    age = knowledge()
     try:
-        return [answer(machine) for machine in machines_from(text)]
+        return [answer(machine, knowledge=age) for machine in machines_from(text)]
     except MachineError as error:
         misuse(f"{source}: {error}", "docs/wheel.md shows the form")
 
@@ -61,7 +63,7 @@ def _snapshot_answer(text: str) -> Answer | None:
         return None
     try:
         snapshot = from_json(text)
-        return answer(machine_of(snapshot), snapshot)
+        return answer(machine_of(snapshot), snapshot, knowledge=knowledge())
     except (SnapshotError, MachineError) as error:
         misuse(f"the snapshot is of no use: {error}", "doctor snapshot -o FILE writes one")
 
@@ -72,7 +74,7 @@ def _of_options(asked: Asked) -> Answer:
         done = blank(asked, own)
     except MachineError as error:
         misuse(str(error), _HELP)
-    return answer(done.machine, None, done.assumed)
+    return answer(done.machine, None, done.assumed, knowledge())
 
 
 def _of_this_machine(asked: Asked, target: str | None) -> Answer:
@@ -87,7 +89,7 @@ def _of_this_machine(asked: Asked, target: str | None) -> Answer:
         done: Assembled = over(machine_of(snapshot), asked, driver_known=known)
     except MachineError as error:
         misuse(str(error), "--platform and the other options describe a machine; " + _HELP)
-    return answer(done.machine, snapshot, done.assumed)
+    return answer(done.machine, snapshot, done.assumed, knowledge())
 
 
 def _print(answers: list[Answer], format_: str) -> None:

@@ -40,7 +40,22 @@ def render(answer: Answer, style: Style) -> str:
     if answer.hidden:
         lines += _row("not for", ", ".join(answer.hidden), style)
     lines += [*_steering(answer, style), *_commands(answer, style)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_knowledge(answer, style)]) + "\n"
+
+
+def _knowledge(answer: Answer, style: Style) -> list[str]:
+    one = answer.knowledge
+    if one is None:
+        return []
+    days = f"{one.days} {'day' if one.days == 1 else 'days'}"
+    text = f"wheel table of {one.date}, {days} old" + (
+        ": doctor update reads what came since" if one.days > STALE else ""
+    )
+    return ["", style.paint(text, "dim" if one.days <= STALE else "warning")]
+
+
+STALE = 60
+"""Days after which the table's age is told aloud: releases come every eight weeks."""
 
 
 def _head(answer: Answer, style: Style) -> list[str]:
@@ -126,9 +141,11 @@ def _commands(answer: Answer, style: Style) -> list[str]:
     commands = answer.commands
     if commands is None:
         return []
+    there = bool(answer.installed_fits) and not answer.machine.driver_supposed
     blocks = (
-        ("pip", "\n".join(commands.pip)),
-        ("uv pip", "\n".join(commands.uv_pip)),
+        # nothing is to be installed where the build is there
+        ("pip", "" if there else "\n".join(commands.pip)),
+        ("uv pip", "" if there else "\n".join(commands.uv_pip)),
         ("uv project: pyproject.toml", commands.uv_project),
         ("Dockerfile", commands.dockerfile),
         (REQUIREMENTS, commands.requirements),

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import InstallerConfig, Interpreter, TorchBuild
+from tunedoctor.facts import InstallerConfig, Interpreter, Knowledge, TorchBuild
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.choice import Action, Choice
 from tunedoctor.wheels.choose import choose
@@ -52,12 +52,17 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     same_release: str = ""
     """The build with the installed release that fits this machine, where the installed one doesn't."""
     machine: Machine
+    knowledge: Knowledge | None = None
+    """How old the wheel table is that chose."""
     commands: Commands | None = None
     steering: tuple[Steer, ...] = ()
 
 
 def answer(
-    machine: Machine, snapshot: Snapshot | None = None, assumed: tuple[str, ...] = ()
+    machine: Machine,
+    snapshot: Snapshot | None = None,
+    assumed: tuple[str, ...] = (),
+    knowledge: Knowledge | None = None,
 ) -> Answer:
     """Choose for a machine; `snapshot` shows what is installed and configured here, None where nothing here counts."""
     choice = choose(machine)
@@ -93,6 +98,7 @@ def answer(
         installed_fits=fits,
         same_release=same,
         machine=replace(machine, driver_version="") if machine.driver_supposed else machine,
+        knowledge=knowledge,
         commands=commands_of(
             choice,
             machine,

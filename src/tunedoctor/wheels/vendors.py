@@ -51,7 +51,7 @@ def for_some(s: Situation, vendor: str) -> Choice | None:
         alternatives=(*choice.alternatives, *rest),
         hidden=tuple(g.name for g in left),
     )
-    return with_said(choice, said)
+    return with_said(choice, said, first=True)
 
 
 def _together(s: Situation, vendor: str) -> tuple[tuple[Gpu, ...], tuple[Found, ...]]:
