@@ -113,9 +113,9 @@ def _unstamped(lines: list[str]) -> list[str]:
     for _ in range(2):
         stamped = sum(bool(_STAMP.match(line)) for line in told)
         names = Counter(found[0].strip() for line in told if (found := STREAM.match(line)))
-        if len(told) < FEWEST:
+        if len(told) < FEWEST and stamped < len(told):
             break
-        if stamped >= _MOSTLY * len(told):
+        if told and stamped >= _MOSTLY * len(told):
             lines = [_STAMP.sub("", line, count=1) for line in lines]
         elif len(names) == 1 and names.total() >= _MOSTLY * len(told):
             lines = [

@@ -10,6 +10,8 @@ FEWEST = 3
 
 USUAL = (72, 76, 78, 79, 80, 100, 120)
 """Widths of mail and of terminals."""
+TERMINALS = (80, 100, 120)
+"""Widths at which a terminal breaks words."""
 _GOES_ON = re.compile(r"[a-z0-9_./\\+=-]")
 
 STARTS = re.compile(
@@ -39,26 +41,60 @@ def unwrapped(lines: list[str]) -> list[str]:
         return lines
     pairs = [i for i in range(len(lines) - 1) if _broken(lines[i], lines[i + 1], width)]
     full = [i for i in pairs if len(lines[i]) == width]
-    loose = [i for i in full if not STARTS.match(lines[i + 1])]
-    hard = len(full) >= len(pairs) - len(pairs) // 4 and len(loose) > len(full) // 2
+    loose = [i for i in full if not _is_new(lines[i], lines[i + 1])]
+    # a terminal breaks at its width and nowhere else; a blank there is lost
+    sharp = sum(len(lines[i]) >= width - 1 for i in pairs) >= len(pairs) - len(pairs) // 4
+    hard = sharp and len(loose) > len(full) // 2
     split = [i for i in loose if _splits_a_word(lines[i], lines[i + 1])]
-    shown = {re.sub(r"\d", "0", lines[i]) for i in (full if hard else pairs)}
-    if len(shown) < FEWEST and not (width in USUAL and split):
+    shown = {re.sub(r"\d", "0", lines[i]) for i in pairs}
+    certain = len(shown) >= FEWEST or (width in TERMINALS and bool(split or (hard and loose)))
+    if not certain:
         return lines
     out = list(lines)
-    for i in reversed(full if hard else pairs):
-        together = len(lines[i]) == width and (hard or _splits_a_word(lines[i], lines[i + 1]))
-        out[i] = out[i] + ("" if together else " ") + out[i + 1].lstrip()
+    for i in reversed(pairs):
+        out[i] = _together(out[i], out[i + 1], width, hard=hard, one=len(shown) < FEWEST)
         out[i + 1] = ""
     return out
 
 
+def _together(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
+    """Join two lines, with a blank where the break fell between words."""
+    if len(before) != width:
+        return f"{before} {after.lstrip()}"
+    if hard and not (one and _is_apart(before, after)):
+        return before + after
+    return before + ("" if _splits_a_word(before, after) else " ") + after.lstrip()
+
+
+def _is_apart(before: str, after: str) -> bool:
+    """Tell a word and a number, a quotation or a bracket after it: the break fell between them by chance."""
+    return before.rsplit(maxsplit=1)[-1].isalpha() and (
+        after[:1].isdigit() or after[:1] in "'\"([<{`"
+    )
+
+
+def _is_new(before: str, after: str) -> bool:
+    """Tell a line that begins as one of its own does, unless it closes a bracket that the line before opened."""
+    if not STARTS.match(after):
+        return False
+    opened = before.count("(") > before.count(")") and after.count(")") > after.count("(")
+    return not (opened and after[:1].islower())
+
+
 def wrapped(before: str, after: str) -> bool:
     """Tell whether a line of a message goes on in the next one because a usual width was full."""
-    if not after.strip() or STARTS.match(after) or SECOND.match(after) or _TABLE.match(after):
+    if (
+        not after.strip()
+        or after[:1].isspace()
+        or STARTS.match(after)
+        or SECOND.match(after)
+        or _TABLE.match(after)
+    ):
         return False
     size, first = len(before), len(after.split(None, 1)[0])
-    return before[-1:] not in ".!?:;)" and any(size <= width < size + 1 + first for width in USUAL)
+    if before[-1:] in ".!?;)" or before.endswith("):"):
+        return False
+    return any(size <= width < size + 1 + first for width in USUAL)
 
 
 def joined(lines: Sequence[str]) -> list[str]:
@@ -67,7 +103,7 @@ def joined(lines: Sequence[str]) -> list[str]:
     last = ""
     for line in lines:
         if out and wrapped(last, line):
-            together = len(last) in USUAL and _splits_a_word(last, line)
+            together = len(last) in TERMINALS and _splits_a_word(last, line)
             out[-1] += line.strip() if together else f" {line.strip()}"
         else:
             out.append(line)
@@ -82,13 +118,15 @@ def _broken(before: str, after: str, width: int) -> bool:
     if len(before) < width - 40 and first < 40:
         return False
     return len(before) == width or (
-        len(before) + 1 + first > width and not STARTS.match(after) and len(after) <= width
+        len(before) + 1 + first > width and not after[:1].isspace() and not _is_new(before, after)
     )
 
 
 def _splits_a_word(before: str, after: str) -> bool:
     """Tell whether two lines that meet at a full width are parts of one word: a path, a version, a name."""
-    if before[-1:].isspace() or not _GOES_ON.match(after) or STARTS.match(after):
+    if before[-1:].isspace() or not _GOES_ON.match(after) or _is_new(before, after):
         return False
     last, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
-    return not (last.strip("(),.:'").isalpha() and first.strip("(),.:'").isalpha())
+    return not (
+        last.strip("(),.:'").isalpha() and (first.strip("(),.:'").isalpha() or first[0].isdigit())
+    )
