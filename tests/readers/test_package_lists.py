@@ -393,6 +393,9 @@ def test_any_text_is_read(text: str) -> None:
         "-",
         "1.",
         "- pip:\n",
+        "torch" + 480 * " " + "x 1\n",
+        "'torch" + 60 * "'a" + "\n",
+        480 * " " + "- x\n",
         "Name: torch\nVersion: 2.1\n",
     ],
 )

@@ -27,7 +27,8 @@ _WRAPPED = re.compile(
     r"Could not find a version that satisfies the requirement [^\n]{1,600}?\(from versions: [^()\n]{0,20000}\)"
     r"|xFormers can't load [^\n]{3,200}?xFormers was built for:? PyTorch \S{3,60} with CUDA \S{1,8} "
     r"\(you have \S{3,60}\)"
-    r"|(?<!\S)\S{1,100} \S{1,60} (?:requires|has requirement) [^\n]{3,300}?, but you(?:'ll)? have [^\n]{3,160}?incompatible"
+    r"|(?<!\S)\S{1,100} \S{1,60} (?:requires|has requirement) [^\n]{3,300}?, but you(?:'ll)? have "
+    r"[^\n]{3,160}?incompatible"
 )
 """Messages of one line, which checks look for: told here where the text has them wrapped over several."""
 

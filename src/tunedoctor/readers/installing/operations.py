@@ -31,7 +31,7 @@ _POETRY = re.compile(
     rf"\((?:{VERSION}(?: \S{{1,60}})? -> )?(?P<version>{VERSION})(?: \S{{1,60}})?\)(?P<end>.{{0,80}})$"
 )
 _CONDA_ROW = re.compile(
-    rf"^\s+[-+]?\s*(?P<name>{NAME}|_\w{{1,60}}):?\s+(?P<spec>\S{{1,160}})(?P<rest>\s.{{0,200}})?$"
+    rf"^\s+(?:[-+]\s*)?(?P<name>{NAME}|_\w{{1,60}}):?\s+(?P<spec>\S{{1,160}})(?P<rest>\s.{{0,200}})?$"
 )
 _CONDA_NEW = re.compile(r"will be (?:INSTALLED|UPDATED|DOWNGRADED|SUPERSEDED)\b")
 _CONDA_GONE = re.compile(r"will be REMOVED\b")

@@ -29,8 +29,8 @@ _NO_CONTROL = re.compile(
     rf"^\s*# Editable (?:install|Git install)[^(]{{0,80}}\((?P<name>{NAME})==(?P<version>{VERSION})\)"
 )
 _LOOSE = re.compile(
-    rf"^\s*(?:-\s+)?[\"']?(?P<name>{NAME})(?:\[[\w,\s.-]{{0,80}}\])?\s*\(?(?P<spec>{SPECIFIER})?\)?"
-    r"\s*(?:;[^\"']{0,200}(?:[\"'][^\"']{0,60}[\"'][^\"']{0,100}){0,6})?[\"']?,?\s*(?:#.*|\\)?$"
+    rf"^\s*(?:-\s+)?[\"']?(?P<name>{NAME})(?:\[[\w,\s.-]{{0,80}}\])? {{0,20}}\(?(?P<spec>{SPECIFIER})?\)?"
+    r"(?: {0,2};[^\"']{0,200}(?:[\"'][^\"']{0,60}[\"'][^\"']{0,100}){0,6})?[\"']?,?(?:\s+#.*|\s{0,8}\\)?$"
 )
 _OPTION = re.compile(
     r"^\s*(?:--(?:extra-)?index-url|--find-links|-f\s|-i\s|-r\s|-c\s|--hash|--pre\b|--no-binary|--trusted-host)"
