@@ -15,7 +15,8 @@ TERMINALS = (80, 100, 120)
 _GOES_ON = re.compile(r"[a-z0-9_./\\+=-]")
 
 STARTS = re.compile(
-    r"\s*(?:File \"|Traceback|During handling|The above exception|[-*•#$>+|│╭╰]|\[(?:pip3?|conda|rank\d)"
+    r"\s*(?:File \"|Traceback|<ipython-input|Cell In|During handling|The above exception"
+    r"|[-*•#$>+|│╭╰]|\[(?:pip3?|conda|rank\d)"
     r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
     r"|(?:ERROR|WARNING|INFO|DEBUG|error|warning|note|hint)\b|[A-Za-z][\w .()/+-]{1,50}(?::|={1,2})(?:\s|\d|$)"
     r"|[\w.-]{1,60}\s{2,}\S|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>|\d{1,6} \|"
@@ -113,6 +114,8 @@ def joined(lines: Sequence[str]) -> list[str]:
 
 def _broken(before: str, after: str, width: int) -> bool:
     if not before or not after or _TABLE.match(before) or _TABLE.match(after):
+        return False
+    if after.startswith("  ") or before.endswith(("call last)", "call last):")):
         return False
     first = len(after.split(None, 1)[0])
     if len(before) < width - 40 and first < 40:
