@@ -35,7 +35,7 @@ transformers             4.48.0
 FREEZE = """\
 $ pip freeze
 accelerate==1.2.1
-certifi @ file:///croot/certifi_1671487769961/work/certifi
+certifi @ file:///croot/certifi_1671487769961/certifi
 -e git+https://github.com/huggingface/trl.git@0123abc#egg=trl
 flash_attn @ https://example.org/flash_attn-2.7.4.post1-cp311-cp311-linux_x86_64.whl
 # Editable install with no version control (llamafactory==0.9.3)
