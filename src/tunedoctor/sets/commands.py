@@ -7,12 +7,17 @@ from tunedoctor.sets.answer import Commands
 from tunedoctor.sets.change import Change
 from tunedoctor.sets.torch_pick import TorchPick
 from tunedoctor.sets.wanted import PAIRED
+from tunedoctor.wheels.choice import Build
+from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.pins import BACKENDS, labels_of
 
 GROUP = ("torch", *PAIRED)
 """What comes from one index in one command."""
 
 
-def commands(packages: Iterable[Change], torch: TorchPick, python: str = "") -> Commands:
+def commands(
+    packages: Iterable[Change], torch: TorchPick, machine: Machine, python: str = ""
+) -> Commands:
     """Return the commands for pip and for uv; `python` is the target's interpreter, "" for the active one.
 
     The second command names torch as well: an installer that is not told puts another one in its place.
@@ -25,31 +30,47 @@ def commands(packages: Iterable[Change], torch: TorchPick, python: str = "") -> 
     there = ["--python", shlex.quote(python)] if python else []
     pip_lines: list[list[str]] = []
     uv_lines: list[list[str]] = []
-    stale = [one.name for one in group if one.was == one.version and not _label(torch)]
+    labels = labels_in(torch, machine)
+    stale = [one.name for one in group if one.was == one.version and not labels[one.name]]
     if stale:
         # a pin without label is met by the build that is to go
         pip_lines.append([*pip, "uninstall", "-y", *stale])
         uv_lines.append([*uv, "uninstall", *there, *stale])
     if group:
-        first = torch_pins(group, torch)
+        first = torch_pins(group, torch, labels)
         where = ["--index-url", torch.index_url] if torch.index_url else []
         pip_lines.append([*pip, "install", *first, *where])
-        uv_lines.append([*uv, "install", *there, *first, *where])
+        uv_lines.append([*uv, "install", *there, *first, *_uv_source(torch)])
     if rest:
         pip_lines.append([*pip, "install", *rest, f"torch=={torch.version}"])
         uv_lines.append([*uv, "install", *there, *rest, f"torch=={torch.version}"])
     return Commands(tuple(map(" ".join, pip_lines)), tuple(map(" ".join, uv_lines)))
 
 
-def torch_pins(group: Iterable[Change], torch: TorchPick) -> list[str]:
+def torch_pins(group: Iterable[Change], torch: TorchPick, labels: dict[str, str]) -> list[str]:
     """Return torch and its companions as their index has them, torch among them even where it stays."""
-    label = _label(torch)
-    pins = [f"{one.name}=={one.version}{label}" for one in group if one.name in GROUP]
+    pins = [_pin(one.name, one.version, labels) for one in group if one.name in GROUP]
     if not any(pin.startswith("torch==") for pin in pins):
-        pins.insert(0, f"torch=={torch.version}{label}")
+        pins.insert(0, _pin("torch", torch.version, labels))
     return pins
 
 
-def _label(torch: TorchPick) -> str:
-    _, plus, label = torch.label.partition("+")
-    return plus + label
+def labels_in(torch: TorchPick, machine: Machine) -> dict[str, str]:
+    """Return torch and its companions -> the local label of the files that the pick takes."""
+    if torch.label == torch.version:
+        return dict.fromkeys(GROUP, "")
+    return labels_of(Build(torch.version, torch.variant), machine, default=not torch.index_url)
+
+
+def _pin(name: str, version: str, labels: dict[str, str]) -> str:
+    label = labels.get(name, "")
+    return f"{name}=={version}" + (f"+{label}" if label else "")
+
+
+def _uv_source(torch: TorchPick) -> list[str]:
+    """Name the index for uv: UV_DEFAULT_INDEX beats --index-url, and nothing beats a backend."""
+    if not torch.index_url:
+        return []
+    if torch.variant in BACKENDS:
+        return [f"--torch-backend={torch.variant}"]
+    return ["--index", torch.index_url]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.sets.change import brought_by_torch
-from tunedoctor.sets.commands import GROUP
+from tunedoctor.sets.commands import GROUP, torch_pins
 from tunedoctor.sets.make import Made
 
 MARK = "# written by doctor set"
@@ -34,13 +34,8 @@ def _head(made: Made, name: str) -> str:
     answer, torch = made.answer, made.torch
     lines = [f"{MARK} for Python {answer.python}, {answer.platform}"]
     if torch is not None and torch.index_url:
-        group = [
-            f"{one.name}=={one.version}+{torch.variant}"
-            if torch.variant
-            else f"{one.name}=={one.version}"
-            for one in answer.packages
-            if one.name in GROUP
-        ]
+        named = [one for one in answer.packages if one.name in GROUP]
+        group = torch_pins(named, torch, made.labels)
         lines.append(f"#   pip install {' '.join(group)} --index-url {torch.index_url}")
         lines.append(f"#   pip install --require-hashes --no-deps -r {name}")
     else:

@@ -16,7 +16,7 @@ from tunedoctor.sets.ages import Ages, ages
 from tunedoctor.sets.answer import Answer, SetTorch
 from tunedoctor.sets.binaries import NAME, rocm_gap
 from tunedoctor.sets.change import changes
-from tunedoctor.sets.commands import commands
+from tunedoctor.sets.commands import commands, labels_in
 from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
 from tunedoctor.sets.search import Clash, Found, Task, search
 from tunedoctor.sets.task import task_of
@@ -52,6 +52,8 @@ class Made(NamedTuple):
     question: Question
     found: Found | None = None
     torch: TorchPick | None = None
+    labels: dict[str, str] = {}
+    """torch and its companions -> the local label of their files."""
 
 
 def make(here: Here, resolve: Resolve) -> Made:
@@ -83,7 +85,7 @@ def make(here: Here, resolve: Resolve) -> Made:
         if isinstance(found, Found):
             found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
             made = _answer(here._replace(want=want), torch, found, dropped)
-            return Made(made, question, found, torch)
+            return Made(made, question, found, torch, labels_in(torch, machine))
         if isinstance(found, Failed):
             return Made(_unknown(here, found), question)
         if out := _droppable(found, want, dropped):
@@ -188,7 +190,7 @@ def _answer(here: Here, torch: TorchPick, found: Found, dropped: dict[str, str])
         smallest=found.smallest,
         dropped=dropped,
         left=found.left,
-        commands=commands(packages, torch, here.python),
+        commands=commands(packages, torch, here.machine, here.python),
     )
 
 

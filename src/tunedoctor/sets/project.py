@@ -43,10 +43,8 @@ def project(made: Made) -> str:
 
 
 def _label(made: Made, name: str) -> str:
-    torch = made.torch
-    if torch is None or name not in GROUP:
-        return ""
-    return torch.label.removeprefix(torch.version)
+    label = made.labels.get(name, "")
+    return f"+{label}" if label else ""
 
 
 def _environment(platform: str) -> str:

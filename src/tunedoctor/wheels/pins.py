@@ -61,15 +61,10 @@ class Pins(msgspec.Struct, frozen=True):
 
 def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "") -> Pins:
     """Return the set for a build; `installed` is the torch that is there: "2.14.1+cu130", "2.14.1", or ""."""
-    family = family_of(machine)
     release = parts(build.torch_version)
     row = release_row(build.torch_version) or {}
     default = choice.index == "PyPI"
-    labels = {"torch": "" if default or _unlabelled(family, release) else build.variant}
-    sure = "torchvision_pair" not in row.get("unverified", ())
-    arm = family == "linux_aarch64" and release < _ARM_COMPANIONS_LABELLED
-    labels["torchvision"] = labels["torch"] if sure and not arm else ""
-    labels["torchaudio"] = labels["torch"] if not arm else ""
+    labels = labels_of(build, machine, default=default)
     versions = {"torch": build.torch_version, "torchvision": choice.torchvision}
     # torchaudio ended with 2.11: what later releases find there was built for that one
     if parts(choice.torchaudio)[:2] == release[:2]:
@@ -87,6 +82,20 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
         replaced=tuple(pin.name for pin in packages if same and not pin.label),
         removed=_other_tritons(there, variant, build, release) if system == "linux" else (),
     )
+
+
+def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str]:
+    """Return torch, torchvision, torchaudio -> the local label of their files; `default`: from the default index."""
+    family, release = family_of(machine), parts(build.torch_version)
+    row = release_row(build.torch_version) or {}
+    torch = "" if default or _unlabelled(family, release) else build.variant
+    sure = "torchvision_pair" not in row.get("unverified", ())
+    arm = family == "linux_aarch64" and release < _ARM_COMPANIONS_LABELLED
+    return {
+        "torch": torch,
+        "torchvision": torch if sure and not arm else "",
+        "torchaudio": torch if not arm else "",
+    }
 
 
 _ARM_COMPANIONS_LABELLED = (2, 11)
