@@ -15,7 +15,7 @@ _LONGEST_ROW = 300
 _MARKS = re.compile(
     r"[,;|•·]|\s/\s|\b(?:windows|ubuntu|macos|debian|fedora|centos)\b", re.IGNORECASE
 )
-_DIVIDERS = re.compile(r"\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
+_DIVIDERS = re.compile(r"(?<!\s)\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
 _LABEL = re.compile(
     r"\A(?:\w{2,12}\s)?(?:environment|env|setup|software|versions?|system|hardware|machine|specs?|info|stack)"
     r"(?:\s\w{2,12})?:\s+",
@@ -107,7 +107,7 @@ def _row(line: str) -> Iterator[Said]:
 
 def _version(part: str) -> Said | None:
     """Return a library, torch or Python with its version."""
-    found = _PART.match(part)
+    found = _PART.match(" ".join(part.split()))
     if found is None or not version_in(found["value"]):
         return None
     name = found["name"].strip()

@@ -79,7 +79,7 @@ def size_of(text: str) -> int | None:
 
 def cards_in(text: str) -> tuple[Card, ...]:
     """Return the GPUs that a text names, in order: "2x RTX 3090 24GB", "NVIDIA A100-SXM4-80GB", "RX6800, ROCm 5.4"."""
-    return _cards(text[:600])
+    return _cards(" ".join(text[:600].split()))
 
 
 @lru_cache(maxsize=512)

@@ -21,5 +21,5 @@ def headless(line: str) -> str:
     """Return a line without what stands before its words."""
     text = _HEAD.sub("", line, count=1)
     if text[:1].isdigit() or text.startswith(_OF_LOG):
-        text = _HEAD.sub("", _LOG.sub("", line, count=1), count=1)
+        text = _HEAD.sub("", _LOG.sub("", text, count=1), count=1)
     return text

@@ -66,7 +66,9 @@ class _Place:
 
     def enters(self, line: str) -> bool:
         """Take note of a line; tell whether it is the head of a section or a title, and nothing else."""
-        titled, opened = _HEADING.match(line), _SECTION.match(line)
+        opened = _SECTION.match(line)
+        marked = line.lstrip().startswith(("#", "**"))
+        titled = _HEADING.match(" ".join(line.split())) if marked else None
         self.title = (titled["name"] or titled["bold"]) if titled else ""
         if opened:
             self.section, self._depth = opened[1], _depth(line)
@@ -80,7 +82,8 @@ class _Place:
 
 
 _SEGMENTS = re.compile(
-    r"(?<![:=\s])\s{3,}|(?<![:=\s])\t+|\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)|\s+[|•·]\s+"
+    r"(?<![:=\s])\s{3,}|(?<![:=\s])\t+|(?<!\s)\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)"
+    r"|(?<!\s)\s+[|•·]\s+"
     r"|,\s+(?=(?:GPU|CUDA|Python|torch|PyTorch|OS|driver)\b)"
 )
 
