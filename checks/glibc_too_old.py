@@ -25,6 +25,7 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    IndexAnswer,
     Interpreter,
     Runtime,
     TorchBuild,
@@ -35,6 +36,7 @@ from tunedoctor.api import (
     glibc_floor,
     known,
     pip,
+    refused,
 )
 
 NEEDED = re.compile(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
@@ -45,20 +47,29 @@ NEEDED = re.compile(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+
     "glibc is older than a binary needs",
     explains=["library-import-fails", "torch-import-crash", "torch-sees-no-gpu"],
 )
-def glibc_too_old(
+def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
     host: Host | Unknown | None,
     interpreter: Interpreter | Unknown | None,
     torch: TorchBuild | Unknown | None,
     runtime: Runtime | Unknown | None,
     errors: Errors | Unknown | None,
+    answer: IndexAnswer | Unknown | None,
 ) -> Finding | None:
-    """Believe an error first, then compare with the floor of the installed wheel."""
+    """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
     system, own, build, run = known(host), known(interpreter), known(torch), known(runtime)
     have = system.libc_version if system is not None and system.libc == "glibc" else ""
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = NEEDED.search(error.text)
         if found:
             return _from_error(found[1], found[2] or "", have, interpreter)
+    why = refused(answer, own, system)
+    if why is not None and why.cause == "glibc-too-old":
+        return Finding(
+            found=why.found,
+            means="pip and uv find no wheel that this system can load, and nothing is installed",
+            cure=pip(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
+            cure_note="the last release for glibc 2.17; a newer system or a container takes any",
+        )
     stage = run.stage("import torch") if run is not None else None
     if not have or build is None or own is None or system is None or build.conda:
         return None

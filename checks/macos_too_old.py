@@ -23,6 +23,7 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    IndexAnswer,
     Interpreter,
     TorchBuild,
     Unknown,
@@ -31,12 +32,13 @@ from tunedoctor.api import (
     known,
     macos_floor,
     python_tag,
+    refused,
     release,
     told,
     torch_install,
 )
 
-MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("2.0", "12.3"))
+MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
 
 
@@ -50,9 +52,18 @@ def macos_too_old(
     torch: TorchBuild | Unknown | None,
     interpreter: Interpreter | Unknown | None,
     errors: Errors | Unknown | None,
+    answer: IndexAnswer | Unknown | None,
 ) -> Finding | None:
     """Compare with the floor of the wheel and of MPS."""
     system, build, own = known(host), known(torch), known(interpreter)
+    why = refused(answer, own, system)
+    if why is not None and why.cause == "macos-too-old":
+        return Finding(
+            found=why.found,
+            means="pip and uv find no wheel for this macOS, and nothing is installed",
+            cure=torch_install(host, interpreter).command or "softwareupdate --install --all",
+            cure_note="the last torch for this macOS; or update macOS",
+        )
     said = told(errors, r"The MPS backend is supported on MacOS [\d.]+\+")
     have = system.macos_version if system is not None else ""
     floor = _floor(build.version, own) if build is not None else ""

@@ -24,6 +24,7 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    IndexAnswer,
     Interpreter,
     TorchBuild,
     Unknown,
@@ -32,6 +33,7 @@ from tunedoctor.api import (
     family,
     known,
     pip,
+    refused,
     told,
     within,
 )
@@ -50,13 +52,14 @@ LAST_INTEL_MAC = "2.2.2"
         "torch-old",
     ],
 )
-def platform_unsupported(  # noqa: PLR0913  what is there, what is asked for, what was said
+def platform_unsupported(  # noqa: PLR0913, PLR0911  what is there, what is asked for, what was said
     interpreter: Interpreter | Unknown | None,
     host: Host | Unknown | None,
     torch: TorchBuild | Unknown | None,
     apple: AppleGpu | Unknown | None,
     errors: Errors | Unknown | None,
     wanted: Wanted | Unknown | None,
+    answer: IndexAnswer | Unknown | None,
 ) -> Finding | None:
     """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
     own, system = known(interpreter), known(host)
@@ -66,10 +69,29 @@ def platform_unsupported(  # noqa: PLR0913  what is there, what is asked for, wh
         return _quantised(said, mac=mac)
     if _stops_at_222(errors):
         return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", interpreter)
+    why = refused(answer, own, system)
+    if why is not None:
+        if why.cause != "platform-unsupported":
+            return None
+        if "Intel Mac" in why.found:
+            return _intel_mac(why.found, interpreter)
+        return _refused(why.found, system)
     if own is None or system is None:
         return None
     newer = _newer_than_last(known(wanted))
     return _judged(own, system, absent=torch is None, newer=newer)
+
+
+def _refused(found: str, host: Host | None) -> Finding:
+    musl = host is not None and (host.libc == "musl" or host.distro == "alpine")
+    return Finding(
+        found=found,
+        means="pip and uv find no wheel for this system, and nothing is installed",
+        cure="docker run --rm -it python:3.12-slim" if musl else "doctor check --target ~/train",
+        cure_note="an image with glibc (Debian, Ubuntu, Rocky) has wheels"
+        if musl
+        else "on a machine with Linux on x86_64 or aarch64, Windows x64 or Apple silicon",
+    )
 
 
 def _newer_than_last(wanted: Wanted | None) -> bool:

@@ -17,7 +17,7 @@ Seen as
     (32-bit runtime)
 """
 
-from tunedoctor.api import Finding, Host, Interpreter, Unknown, check
+from tunedoctor.api import Finding, Host, IndexAnswer, Interpreter, Unknown, check, known, refused
 
 
 @check(
@@ -33,13 +33,22 @@ from tunedoctor.api import Finding, Host, Interpreter, Unknown, check
         "torch-missing",
     ],
 )
-def python_32bit(interpreter: Interpreter, host: Host | Unknown | None) -> Finding | None:
-    """Find a pointer of 32 bits."""
-    if interpreter.bits != 32:
+def python_32bit(
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    answer: IndexAnswer | Unknown | None,
+) -> Finding | None:
+    """Find a pointer of 32 bits, or an install that failed for such a Python."""
+    own, system = known(interpreter), known(host)
+    why = refused(answer, own, system)
+    small = own is not None and own.bits == 32
+    if not small and (why is None or why.cause != "python-32bit"):
         return None
-    windows = isinstance(host, Host) and host.os == "windows"
+    windows = system is not None and system.os == "windows"
+    place = f"{own.executable or 'the interpreter'} is" if own is not None else "it is"
+    version = own.version if own is not None else ""
     return Finding(
-        found=f"{interpreter.executable} is a 32-bit Python {interpreter.version}",
+        found=f"{place} a 32-bit Python {version}".strip() if small or why is None else why.found,
         means="pip finds no torch for it: all wheels are for 64 bits",
         cure="winget install Python.Python.3.12" if windows else "uv python install 3.12",
         cure_note="a 64-bit Python; then make a new environment of it",

@@ -28,8 +28,10 @@ from tunedoctor.api import (
     Family,
     Finding,
     Host,
+    IndexAnswer,
     Interpreter,
     Packages,
+    Refused,
     Runtime,
     TorchBuild,
     Unknown,
@@ -40,6 +42,7 @@ from tunedoctor.api import (
     known,
     parts,
     python_tag,
+    refused,
     release_row,
     table,
     told,
@@ -79,9 +82,13 @@ def python_unsupported(  # noqa: PLR0913  what each source can tell
     packages: Packages | Unknown | None,
     runtime: Runtime | Unknown | None,
     errors: Errors | Unknown | None,
+    answer: IndexAnswer | Unknown | None,
 ) -> Finding | None:
     """Judge the version alone, then with the torch that is or is not there, then what pip said."""
     own = known(interpreter)
+    why = refused(answer, own, known(host))
+    if why is not None:
+        return _refused(why, own) if why.cause == "python-unsupported" else None
     if own is None:
         return _from_errors(errors)
     ran = known(runtime)
@@ -169,6 +176,24 @@ def _patch(own: Interpreter, torch: TorchBuild | None) -> Finding:
     )
 
 
+def _refused(why: Refused, own: Interpreter | None) -> Finding:
+    """Tell of an install that failed; with no version of the Python at hand, none at all can have other causes."""
+    none = "from versions: none" in why.found
+    return Finding(
+        found=why.found,
+        means="pip and uv find no wheel for this Python, and nothing is installed",
+        cure="python3.12 -m venv ~/train",
+        cure_note="a new environment of a Python that the release is built for; doctor wheel --python 3.12 names it",
+        settle=SETTLE if none and own is None else "",
+    )
+
+
+SETTLE = (
+    'python -c "import platform as p, struct as s; '
+    "print(p.python_version(), 8 * s.calcsize('P'), p.platform(), p.machine())\""
+)
+
+
 def _finding(own: Interpreter, found: str) -> Finding:
     return Finding(
         found=f"{found} ({own.executable})",
@@ -189,10 +214,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
     old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
     return Finding(
         found=f"the error '{said}'{version}",
-        settle=""
-        if own is not None or old
-        else 'python -c "import platform as p, struct as s; '
-        "print(p.python_version(), 8 * s.calcsize('P'), p.platform(), p.machine())\"",
+        settle="" if own is not None or old else SETTLE,
         means="no wheel of torch fits the Python or the system that pip ran for",
         cure="python3.12 -m venv ~/train",
         cure_note="a 64-bit Python from 3.10 to 3.13 on Linux, Windows x64 or Apple silicon has wheels",

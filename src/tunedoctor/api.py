@@ -4,7 +4,9 @@ from tunedoctor import facts
 from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
+from tunedoctor.advice.misfits import Misfit, misfits
 from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
+from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
 from tunedoctor.advice.shells import set_variable, unset_variable
 from tunedoctor.advice.told import counted, known, told
@@ -30,6 +32,7 @@ from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs,
 from tunedoctor.tables.load import table
 from tunedoctor.tables.model_types import first_transformers
 from tunedoctor.tables.modules import distribution_of
+from tunedoctor.tables.torch_names import lacks
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.wheels.rules import (
@@ -58,6 +61,7 @@ __all__ = [
     "DriverInstall",
     "Family",
     "Finding",
+    "Refused",
     "Severity",
     "TorchInstall",
     "Unmet",
@@ -88,10 +92,12 @@ __all__ = [
     "has_wheel",
     "install_driver",
     "known",
+    "lacks",
     "listed",
     "macos_floor",
     "merged",
     "minor",
+    "misfits",
     "nvidia_by_name",
     "nvidia_by_pci",
     "one_of_several",
@@ -105,6 +111,7 @@ __all__ = [
     "rebuild_module",
     "rebuild_rocm",
     "rebuild_xpu",
+    "refused",
     "release",
     "release_row",
     "rocm_archs",

@@ -1,0 +1,225 @@
+"""Why an installer found no file of a package: what the index answered, read with the table of wheels."""
+
+import re
+from typing import Literal, NamedTuple
+
+from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
+from tunedoctor.versions import at_least, parts, within
+from tunedoctor.wheels.rules import (
+    Family,
+    family,
+    glibc_floor,
+    has_wheel,
+    macos_floor,
+    python_tag,
+    release_row,
+    releases,
+)
+
+Cause = Literal[
+    "wheel-not-on-index",
+    "python-unsupported",
+    "python-32bit",
+    "platform-unsupported",
+    "glibc-too-old",
+    "macos-too-old",
+]
+ANCIENT = re.compile(r"0\.1\.2(?:\.post\d)?$")
+"""Sources of 2016: all that the default index offers a Python for which torch has no wheel."""
+TORCH = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
+LAST_INTEL_MAC = "2.2.2"
+_OLD_TAGS = re.compile(r"win32$|i[36]86$|armv[67]l$|linux_armv|musllinux_.*armv")
+_FOREIGN = re.compile(
+    r"musllinux|win_arm64|ppc64|s390x|riscv|freebsd|macosx_\d+_\d+_x86_64|any_arm"
+)
+
+
+class Refused(NamedTuple):
+    """Why, and the sentence that says it."""
+
+    cause: Cause
+    found: str
+
+
+def refused(
+    answer: IndexAnswer | Unknown | None,
+    own: Interpreter | None = None,
+    host: Host | None = None,
+) -> Refused | None:
+    """Return what stands behind the first failed install that can be judged; None where none can."""
+    for one in answer.refusals if isinstance(answer, IndexAnswer) else ():
+        found = _judged(one, own, host)
+        if found is not None:
+            return found
+    return None
+
+
+def _judged(one: Refusal, own: Interpreter | None, host: Host | None) -> Refused | None:
+    what = f"{one.name}{one.specifier}"
+    by_tag = _by_tag(one, what)
+    if by_tag is not None:
+        return by_tag
+    if one.name not in TORCH:
+        floors = [f for v, f in one.python_floors if not one.specifier or _inside(v, one.specifier)]
+        if floors and one.reason == "python":
+            return Refused(
+                "python-unsupported", f"{what} requires Python {floors[0]}{_python(own)}"
+            )
+        return None
+    if not one.offered:
+        return _nothing(one, what, own, host)
+    if all(ANCIENT.match(v) for v in one.offered):
+        offer = f"pip finds sources of 2016 alone for {what}{_python(own)}"
+        return Refused(_none_at_all(own, host), offer)
+    return _of_versions(one, what, own, host)
+
+
+def _by_tag(one: Refusal, what: str) -> Refused | None:
+    """Judge by the tags that the installer names."""
+    tag, wheels = one.tag, " ".join(one.wheel_tags)
+    found: Refused | None = None
+    if one.reason in ("python", "abi") and (tag or one.wheel_tags):
+        has = f"; there are wheels for {', '.join(one.wheel_tags[:6])}" if wheels else ""
+        found = Refused(
+            "python-unsupported", f"{what} has no wheel for {tag or 'this Python'}{has}"
+        )
+    elif one.reason == "platform" and tag:
+        here = f"{what} has no wheel for {tag}"
+        if _OLD_TAGS.search(tag):
+            found = Refused("python-32bit", here)
+        elif (have := _manylinux(tag)) and (need := _least(one.wheel_tags)) and have < need:
+            floor = ".".join(map(str, need))
+            found = Refused("glibc-too-old", f"{here}, and the ones there are need glibc {floor}")
+        elif tag.startswith("macosx") and "arm64" in tag and "macosx" in wheels:
+            found = Refused("macos-too-old", f"{here}; there are {', '.join(one.wheel_tags[:4])}")
+        elif _FOREIGN.search(tag) or one.wheel_tags:
+            found = Refused("platform-unsupported", here)
+    return found
+
+
+def _manylinux(tag: str) -> tuple[int, ...]:
+    found = re.search(r"manylinux_(\d+)_(\d+)", tag)
+    return (int(found[1]), int(found[2])) if found else ()
+
+
+def _least(tags: tuple[str, ...]) -> tuple[int, ...]:
+    floors = [floor for tag in tags if (floor := _manylinux(tag))]
+    return min(floors) if floors else ()
+
+
+def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None) -> Refused | None:
+    """Judge where no version was offered: none at all, or the tool prints no list."""
+    label = one.specifier.partition("+")[2]
+    if label and one.offered is None:
+        release = one.specifier.lstrip("=").partition("+")[0]
+        return Refused("wheel-not-on-index", f"no index here has torch {release} for {label}")
+    if one.offered is None or one.reason != "nothing":
+        return None
+    return Refused(
+        _none_at_all(own, host),
+        f"the index has no {one.name} for this Python and system: '{what} (from versions: none)'",
+    )
+
+
+def _none_at_all(own: Interpreter | None, host: Host | None) -> Cause:
+    """Tell what a Python lacks for which there is no wheel at all: 64 bits, a system, or its version."""
+    if own is not None and own.bits == 32:
+        return "python-32bit"
+    machine = ((own.machine if own else "") or (host.machine if host else "")).lower()
+    if host is not None:
+        arm_windows = host.os == "windows" and machine in ("arm64", "aarch64")
+        musl = host.libc == "musl" or host.distro == "alpine"
+        if arm_windows or musl or (host.os == "other"):
+            return "platform-unsupported"
+    if machine in ("i386", "i486", "i586", "i686", "armv6l", "armv7l", "x86"):
+        return "python-32bit"
+    if machine.startswith(("ppc", "s390", "riscv", "mips", "loong")):
+        return "platform-unsupported"
+    return "python-unsupported"
+
+
+def _of_versions(
+    one: Refusal, what: str, own: Interpreter | None, host: Host | None
+) -> Refused | None:
+    """Judge where other versions are offered than the one that is asked for."""
+    wanted = re.match(r"===?\s*(\d[\w.]*)(?:\+(\w[\w.]*))?", one.specifier)
+    offered = list(one.offered or ())
+    bases = [v.partition("+")[0] for v in offered]
+    last, first = max(offered, key=parts, default=""), min(offered, key=parts, default="")
+    if wanted is None:
+        floor = re.match(r">=?\s*(\d[\w.]*)", one.specifier)
+        return _below(one, what, floor[1], own, host) if floor else None
+    version = wanted[1]
+    has = f"the index offers {first} to {last}" if len(offered) > 1 else f"the index offers {last}"
+    if version in bases:
+        return Refused("wheel-not-on-index", f"{what} is not there: {has}")
+    if all(parts(base) < parts(version) for base in bases):
+        return _below(one, what, version, own, host)
+    labels = {v.partition("+")[2] for v in offered} - {""}
+    tag = python_tag(own) if own is not None else ""
+    where = _family(own, host)
+    if all(parts(base) > parts(version) for base in bases):
+        # an index of one variant begins with the first release that was built for it
+        known = bool(tag) and release_row(version) is not None
+        if labels and not (known and not has_wheel(version, tag, where or "linux_x86_64")):
+            return Refused("wheel-not-on-index", f"{what} is older than what this index has: {has}")
+        return Refused(
+            "python-unsupported", f"{what} has no wheel for a Python so new{_python(own)}: {has}"
+        )
+    return Refused("wheel-not-on-index", f"there is no {what}: {has}")
+
+
+def _below(
+    one: Refusal, what: str, version: str, own: Interpreter | None, host: Host | None
+) -> Refused | None:
+    """Judge where only older releases are offered: what ended there, the Python, the system, or the index."""
+    last = max(one.offered or ("",), key=parts).partition("+")[0]
+    labels = {v.partition("+")[2] for v in one.offered or ()} - {""}
+    end = f"{what} is not offered, {last} is the last that is"
+    if one.name == "torch" and release_row(version) is not None:
+        found = _ended(version, last, own, host, plain=not labels)
+        if found is not None:
+            return found._replace(found=f"{end}: {found.found}")
+    if labels:
+        return Refused("wheel-not-on-index", f"{end} for {', '.join(sorted(labels)[:2])}")
+    if own is not None and parts(own.version) and parts(own.version) < (3, 8):
+        return Refused("python-unsupported", f"{end}{_python(own)}")
+    if parts(version) > parts(releases()[-1]):
+        return Refused("wheel-not-on-index", f"there is no {what} yet: {end}")
+    return None
+
+
+def _ended(
+    version: str, last: str, own: Interpreter | None, host: Host | None, *, plain: bool
+) -> Refused | None:
+    """Tell what a known release asks for and this machine lacks. `plain`: the files carry no label."""
+    where, tag = _family(own, host), python_tag(own) if own is not None else ""
+    intel_mac = where == "macos_x86_64" or (not where and plain)
+    found: Refused | None = None
+    if intel_mac and last == LAST_INTEL_MAC:
+        found = Refused("platform-unsupported", "as on an Intel Mac")
+    elif tag and not has_wheel(version, tag, where or "linux_x86_64"):
+        found = Refused("python-unsupported", f"no wheel of {version} for Python {tag}")
+    elif host is not None and host.libc == "glibc" and host.libc_version:
+        floor = glibc_floor(version, "cpu", where if where.startswith("linux") else "linux_x86_64")
+        if not at_least(host.libc_version, floor):
+            why = f"{version} needs glibc {floor}, here is {host.libc_version}"
+            found = Refused("glibc-too-old", why)
+    elif host is not None and host.os == "macos" and host.macos_version and tag:
+        floor = macos_floor(version, tag)
+        if floor and not at_least(host.macos_version, floor):
+            why = f"{version} needs macOS {floor}, here is {host.macos_version}"
+            found = Refused("macos-too-old", why)
+    return found
+
+
+def _family(own: Interpreter | None, host: Host | None) -> Family:
+    return family(host, own) if own is not None and host is not None else ""
+
+
+def _inside(version: str, specifier: str) -> bool:
+    return within(version, specifier) is not False
+
+
+def _python(own: Interpreter | None) -> str:
+    return f"; this is Python {own.version}" if own is not None and own.version else ""
