@@ -176,6 +176,7 @@ def _below(
     last = max(one.offered or ("",), key=parts).partition("+")[0]
     labels = {v.partition("+")[2] for v in one.offered or ()} - {""}
     end = f"{what} is not offered, {last} is the last that is"
+    version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
     if one.name == "torch" and release_row(version) is not None:
         found = _ended(version, last, own, host, plain=not labels)
         if found is not None:
