@@ -42,11 +42,19 @@ INSTALL = {
     "arch": "sudo pacman -S --noconfirm gcc",
     "opensuse-leap": "sudo zypper install -y gcc gcc-c++",
 }
+CC = r"(?:\S{0,40}-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|cl)(?:-\d{1,2})?(?:\.exe)?"
+"""A compiler as messages name it."""
 SAID = (
     r"Failed to find C compiler",
     r"InvalidCxxCompiler",
     r"No working C\+\+ compiler found",
     r"cannot find -lcuda\b",
+    r"Compiler: \S{1,60} is not found",
+    rf"\['which', '{CC}'\]' returned non-zero",
+    rf"No such file or directory: '{CC}'",
+    rf"(?:^|[\s:'\"]){CC}['\"]?: (?:command )?not found",
+    rf"command '{CC}' failed: (?:No such file|None)",
+    r"Microsoft Visual C\+\+ 14\.\d or greater is required",
 )
 
 

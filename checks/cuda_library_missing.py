@@ -42,7 +42,8 @@ from tunedoctor.api import (
 
 MISSING = re.compile(
     r"(lib(?:cudart|cublas|cublasLt|cudnn\w*|cusparse|cusparseLt|cufft|curand|cusolver|nccl|cupti|nvrtc|nvJitLink"
-    r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*)(?:: cannot open shared object| => not found)"
+    r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*)"
+    r"(?:: cannot open shared object| => not found| is not found or cannot be loaded)"
 )
 WHEEL = {
     "cudart": "cuda-runtime",

@@ -52,7 +52,8 @@ def disk_full(
     places, system = known(disks), known(host)
     said = told(
         errors,
-        r"No space left on device(?!.{0,40}shm)",
+        # of shared memory, the check of /dev/shm tells
+        r"^(?!.{0,300}(?:shm|posix_fallocate)).{0,300}No space left on device(?!.{0,40}shm)",
         r"not enough (?:free )?disk space",
         "Errno 28",
     )

@@ -24,6 +24,7 @@ from tunedoctor.api import Container, Errors, Finding, NvidiaAnswer, Unknown, ch
 SAID = (
     "driver (?:rpc )?error: timed out",
     r"Timeout after \d+s of waiting for RPC response from GPU",
+    r"task \S{1,60} blocked for more than \d+ seconds in the NVIDIA driver",
 )
 
 

@@ -26,15 +26,30 @@ OWN = re.compile(
     r"(\S*torch/lib/lib(?!torch_cuda)\w+\.so): undefined symbol: (_Z\w*(?:c10|at|torch|caffe2)\w*)"
 )
 
+CACHED = re.compile(
+    r"(?P<cache>\S*?(?:torch_extensions|torchinductor_\w+|\.triton[\\/]cache))(?P<file>[\\/]\S*?\.(?:so|pyd)): "
+    r"undefined symbol: (?P<symbol>_Z\w*(?:c10|at|torch|caffe2)\w*)"
+)
+"""What torch and its tools compile once and find again by name, whatever torch is installed by then."""
+OUTSIDE = re.compile(
+    r"(?<![^\s'\"(])(?P<file>/(?:usr/(?:local/)?lib|lib|opt/libtorch)(?![^\s:]*(?:site|dist)-packages)[^\s:]*"
+    r"/lib(?:torch(?:_\w+)?|c10(?:_\w+)?)\.so[\d.]*): undefined symbol: (?P<symbol>_Z\w+)"
+)
+"""A library of torch in a folder where no package puts it."""
+
 
 @check(
     "leftover-library",
     "A stale library is loaded before torch's own",
-    explains=["library-import-fails", "torch-import-crash"],
+    explains=["extension-abi-mismatch", "library-import-fails", "torch-import-crash"],
 )
 def leftover_library(errors: Errors | Unknown) -> Finding | None:
-    """Find a library of torch that lacks a symbol of torch."""
+    """Find a library of torch that lacks a symbol of torch, or a cached extension that does."""
     for error in errors.errors if isinstance(errors, Errors) else ():
+        if cached := CACHED.search(error.text):
+            return _cached(cached)
+        if outside := OUTSIDE.search(error.text):
+            return _outside(outside)
         found = OWN.search(error.text)
         if found:
             return Finding(
@@ -46,3 +61,26 @@ def leftover_library(errors: Errors | Unknown) -> Finding | None:
                 settle=f"ldd {found[1]} | grep -E 'c10|torch'",
             )
     return None
+
+
+def _cached(found: "re.Match[str]") -> Finding:
+    return Finding(
+        title="A compiled extension in the cache belongs to another PyTorch",
+        found=f"{found['cache']}{found['file']} wants {found['symbol'][:90]}, which this torch does not have",
+        means="the extension is loaded from the cache in place of being compiled anew, and its import stops",
+        cure=f"rm -rf {found['cache']}",
+        cure_note="it is compiled anew at the next start, which needs nvcc of torch's CUDA",
+        evidence=(found["cache"],),
+    )
+
+
+def _outside(found: "re.Match[str]") -> Finding:
+    folder = found["file"].rpartition("/")[0]
+    return Finding(
+        title="A library of another PyTorch lies in a folder of the system",
+        found=f"{found['file']} is loaded, outside of any environment, and lacks {found['symbol'][:90]}",
+        means="import stops with 'undefined symbol': it stands in for the library of the installed torch",
+        cure=f"ls -l {folder}/libtorch* {folder}/libc10*",
+        cure_note="what an earlier build from source has left: move it away, then run ldconfig",
+        evidence=(found["file"],),
+    )

@@ -43,6 +43,8 @@ from tunedoctor.api import (
 
 SAID = (
     r"undefined symbol: _{1,2}nvJitLink\w+",
+    # the loader names the library that it found, and that lacks the symbol
+    r"undefined symbol: \w+, version lib(?:cublas|cudnn|cusparse|cusolver|cufft|curand|nvrtc|nvJitLink)\w*\.so",
     r"cuDNN version incompatibility: PyTorch was compiled\s+against",
     r"CUDA driver is a stub library",
 )

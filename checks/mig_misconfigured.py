@@ -35,7 +35,7 @@ from tunedoctor.api import (
     told,
 )
 
-ASSERTION = r"device >= 0 && device < num_gpus"
+ASSERTION = r"device >= 0 && device < num_gpus|invalid device ordinal"
 
 
 @check(

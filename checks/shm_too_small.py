@@ -45,10 +45,13 @@ FLAGS = {
 SAID = (
     r"killed by signal: Bus error",
     r"workers are out of shared memory",
-    r"creating shared memory segment /dev/shm",
+    r"(?:creating|opening|attaching to) shared memory segment",
+    r"NCCL WARN .{0,40}posix_fallocate failed",
+    r"failed to (?:extend|create|open|allocate) \S{0,40}/dev/shm/",
+    r"insufficient shared memory",
     r"unable to (?:open|write to|mmap).{0,40}shared memory",
     r"unable to open shared memory object",
-    r"shm_open.{0,80}No space left on device",
+    r"(?:shm_open|/dev/shm/).{0,80}No space left on device",
 )
 
 

@@ -35,6 +35,14 @@ from tunedoctor.api import (
 )
 
 NODE = "/dev/nvidia-uvm"
+SAID = (
+    "CUDA unknown error",
+    r"cuInit\D{0,20}999",
+    "CUDA_ERROR_UNKNOWN",
+    r"Error 999",
+    # until torch 1.10; 30 is the number before CUDA 10.1
+    r"cuda runtime error \((?:30|999)\) : unknown error",
+)
 
 
 @check(
@@ -54,9 +62,7 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
     state, run, system = known(module), known(runtime), known(host)
     if (run is not None and run.gpu_works) or (system is not None and system.wsl):
         return None
-    said = told(
-        errors, "CUDA unknown error", r"cuInit\D{0,20}999", "CUDA_ERROR_UNKNOWN", "Error 999"
-    )
+    said = told(errors, *SAID)
     inside = known(container) is not None
     nodes = state.missing_nodes if state and state.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes

@@ -72,7 +72,7 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
     if variables is None:
         return _from_text(cards, errors)
     if cards is not None and cards.gpus and not (build and build.accelerator == "rocm"):
-        return _nvidia(variables, cards, known(host))
+        return _nvidia(variables, cards, known(host), told(errors, *SAID))
     if radeons is not None and radeons.gpus and build is not None and build.accelerator == "rocm":
         for name in AMD:
             problem = _problem(variables.get(name), len(radeons.gpus), ())
@@ -80,17 +80,19 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
                 return _finding(
                     name, variables.get(name) or "", problem, len(radeons.gpus), known(host)
                 )
-    return None
+    return _ordinal(variables, cards, errors)
 
 
-def _nvidia(variables: Environment, cards: NvidiaGpus, host: Host | None) -> Finding | None:
+def _nvidia(
+    variables: Environment, cards: NvidiaGpus, host: Host | None, said: str
+) -> Finding | None:
     setting = variables.get(CUDA)
     uuids = tuple(card.uuid for card in cards.gpus if card.uuid)
     problem = _problem(setting, len(cards.gpus), uuids)
     if not problem or setting is None:
         return None
     left = len(visible_gpus(cards.gpus, variables))
-    finding = _finding(CUDA, setting, problem, len(cards.gpus), host)
+    finding = _finding(CUDA, setting, problem, len(cards.gpus), host, said)
     if left:
         return Finding(
             title="CUDA_VISIBLE_DEVICES names a GPU that does not exist",
@@ -124,13 +126,17 @@ def _problem(setting: str | None, count: int, uuids: tuple[str, ...]) -> str:
     return ""
 
 
-def _finding(name: str, setting: str, problem: str, count: int, host: Host | None) -> Finding:
+def _finding(  # noqa: PLR0913  what is set, and where
+    name: str, setting: str, problem: str, count: int, host: Host | None, said: str = ""
+) -> Finding:
     hides = problem == "hides every GPU"
     number = "1 GPU" if count == 1 else f"{count} GPUs"
     return Finding(
         title=f"{name} hides every GPU" if hides else f"{name} names no GPU that exists",
-        severity="warning" if hides else "error",
-        found=f"{name} is '{setting}': {problem}; the machine has {number}",
+        # that may be meant, unless something asked for a GPU and was told that there is none
+        severity="warning" if hides and not said else "error",
+        found=f"{name} is '{setting}': {problem}; the machine has {number}"
+        + (f"; the error '{said}'" if said else ""),
         means=MEANS,
         cure=unset_variable(host, name),
         cure_note="in the shell that starts training; look for it in ~/.bashrc and in the job script",
@@ -158,4 +164,24 @@ def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Fin
         means=MEANS,
         cure=f"unset {CUDA}",
         cure_note=f"`echo ${CUDA}` shows it before: indexes count from 0",
+    )
+
+
+def _ordinal(
+    variables: Environment, cards: NvidiaGpus | None, errors: Errors | Unknown | None
+) -> Finding | None:
+    """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
+    left = entries(variables.get(CUDA) or "")
+    said = told(errors, "invalid device ordinal")
+    if not said or not left or any(entry.startswith("MIG-") for entry in left):
+        return None
+    if cards is not None and any(card.mig for card in cards.gpus):
+        return None
+    return Finding(
+        title=f"A process asks for a GPU beyond those of {CUDA}",
+        found=f"{CUDA} is '{','.join(left)}', which leaves {len(left)}; the error '{said}'",
+        means="every process whose number is beyond the list stops",
+        cure=f"torchrun --nproc_per_node={len(left)} SCRIPT",
+        cure_note="as many processes as the variable names GPUs; they count from 0 within it. Or unset it",
+        evidence=(CUDA,),
     )

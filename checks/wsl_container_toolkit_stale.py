@@ -37,17 +37,24 @@ def wsl_container_toolkit_stale(
         errors,
         r"Error 500: named symbol not found",
         r"failed to initialize CUDA: named symbol not found",
+        r"(?:cuInit|library init failure)\D{0,20}500\b",
     )
-    system = known(host)
+    system, inside = known(host), known(container)
+    windows = system is not None and (system.os == "windows" or bool(system.wsl))
+    if not said and (windows or inside is not None or system is None):
+        # a kernel that a module lacks has the same name: only where a container starts CUDA is this one meant
+        said = told(errors, r"CUDA_ERROR_NOT_FOUND\W{1,6}named symbol not found")
     if not said or (
-        system is not None and not system.wsl and "microsoft" not in system.kernel.lower()
+        system is not None and not windows and "microsoft" not in system.kernel.lower()
     ):
         return None
-    inside = known(container)
     where = f" in a {inside.kind} container" if inside else ""
     return Finding(
         found=f"CUDA says '{said}'{where}",
         means="torch.cuda.is_available() is False while nvidia-smi works, so training runs on the CPU",
         cure="sudo apt-get install -y --only-upgrade nvidia-container-toolkit && sudo systemctl restart docker",
         cure_note="in WSL, outside of the container: 1.14.4 or newer; with Docker Desktop, update it to 4.31 or newer",
+        settle=""
+        if windows or inside is not None or "500" in said
+        else "uname -r; docker info | grep -i operating",
     )

@@ -1,7 +1,7 @@
 """Labelled reports that no reader was written from: the first cause told must be theirs.
 
-Each case is a report as people paste it, shortened and generalised. `KNOWN_MISSES` are the cases that fail today; one that passes
-must leave the list, so that the list and the score stay true.
+Each case is a report as people paste it, shortened and generalised. `KNOWN_MISSES` are the cases that fail today;
+one that passes must leave the list, so that the list and the score stay true.
 """
 
 import importlib.util

@@ -37,6 +37,11 @@ _SIGNED = re.compile(
     re.IGNORECASE,
 )
 _NOT_FOUND = re.compile(r"Module nvidia(?:[-_]current)? not found in directory", re.IGNORECASE)
+_BLOCKED = re.compile(r"task ([^\n]{1,40}:\d{1,10}) blocked for more than \d{1,6} seconds")
+_NVIDIA_TASK = re.compile(r"nvidia|nvc:|nv_queue|irq/\d{1,4}-nvidia")
+_IN_NVIDIA = re.compile(r"\[nvidia(?:_\w{1,20})?\]")
+_TRACE = 40
+"""Lines of a call trace."""
 _NO_INSERT = re.compile(r"could not insert '?\"?nvidia\b", re.IGNORECASE)
 _NOUVEAU = re.compile(
     r"\bnouveau(?: |:)\s{0,3}(?:[0-9a-f]{4}:[0-9a-f]{2}:|\[?drm)|[Uu]nload(?:ing)? .{0,40}nouveau"
@@ -67,7 +72,7 @@ def read(lines: list[str]) -> list[Fact]:
         if _WORTH.search(line[:_LONGEST])
     ]
     parsed = parse_kernel_log("\n".join(line for _, line in worth if _KERNEL.search(line)))
-    driver, errors = _driver([line for _, line in worth], lines), _errors(worth)
+    driver, errors = _driver([line for _, line in worth], lines), _errors(worth) + _hung(lines)
     facts: list[Fact] = [parsed] if parsed != KernelLog() else []
     facts += [driver] if driver else []
     facts += _module([line for _, line in worth], loaded=driver is not None)
@@ -81,6 +86,18 @@ def _errors(worth: list[tuple[int, str]]) -> tuple[ErrorText, ...]:
         if said and len(found) < _MOST:
             found.setdefault(said[0], ErrorText(text=said[0], where=f"line {number}"))
     return tuple(found.values())
+
+
+def _hung(lines: list[str]) -> tuple[ErrorText, ...]:
+    """Tell of tasks that the kernel calls hung while NVIDIA's modules are in their trace, or that ask the driver."""
+    for number, line in enumerate(lines):
+        if "blocked for more than" not in line or not (found := _BLOCKED.search(line[:_LONGEST])):
+            continue
+        trace = lines[number : number + _TRACE]
+        if _NVIDIA_TASK.match(found[1]) or any(_IN_NVIDIA.search(one[:_LONGEST]) for one in trace):
+            text = f"{found[0]} in the NVIDIA driver"
+            return (ErrorText(text=text, where=f"line {number + 1}"),)
+    return ()
 
 
 def _driver(worth: list[str], lines: list[str]) -> NvidiaDriver | None:

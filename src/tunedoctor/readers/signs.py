@@ -23,6 +23,7 @@ _SAYS = (
         "undefined reference",
         "cannot find -l",
         "not found (required by",
+        "python.h:",
     ),
     *(
         "no such file",

@@ -43,6 +43,10 @@ _MISSING = re.compile(
     r"|['\"]nvidia-smi['\"]: executable file not found"
     r"|No such file or directory:? ['\"](?:/\S{1,60}/)?nvidia-smi"
 )
+_ASLEEP = re.compile(
+    r"^\s{0,8}\S{1,40}\s{1,12}\d{1,9}\s.{0,80}\sD[sl+<NL]{0,4}\s.{0,60}\bnvidia-smi\b"
+)
+"""A row of ps: uninterruptible sleep."""
 _BY_PYTHON = re.compile(r"\bNVMLError_(\w{3,40})\b")
 _PYTHON_CODES = {
     "Uninitialized": 1,
@@ -68,6 +72,8 @@ def failures(lines: Sequence[str]) -> NvidiaAnswer | None:
         line = whole[:_LONGEST]
         if not any(mark in line for mark in _MARKS):
             continue
+        if "nvidia-smi" in line and _ASLEEP.search(line):
+            return NvidiaAnswer(smi="hung", smi_text="ps shows nvidia-smi in uninterruptible sleep")
         if "nvidia-smi" in line and _MISSING.search(line):
             missing = True
         if "NVML" in line and (init := _INIT.search(line)):
