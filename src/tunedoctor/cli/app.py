@@ -114,6 +114,26 @@ def triage_command(  # noqa: PLR0913
     raise typer.Exit(triage(options, file))
 
 
+@app.command(
+    "run",
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+)
+def run_command_(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="-- COMMAND...", help="As in: doctor run -- python train.py"),
+    ] = None,
+    target: Target = None,
+    report: Annotated[
+        str, typer.Option("--report", metavar="FILE", help="Write the diagnosis as JSON.")
+    ] = "",
+) -> None:
+    """Run a command untouched; when it fails, say why on stderr."""
+    from tunedoctor.cli.run import run_command  # noqa: PLC0415
+
+    raise typer.Exit(run_command(command or [], target, report))
+
+
 @app.command("wheel")
 def wheel_command(  # noqa: PLR0913
     target: Target = None,

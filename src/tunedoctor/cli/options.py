@@ -10,6 +10,8 @@ from tunedoctor.registry import RegistryError, all_checks
 from tunedoctor.report import FailOn
 
 FORMATS = ("terminal", "json")
+REPORT_FORMATS = (*FORMATS, "jsonl")
+"""Of commands that give reports; jsonl: each in one line."""
 
 
 class Options(NamedTuple):
@@ -43,8 +45,8 @@ class Options(NamedTuple):
             config = read_config(Path())
         except ConfigError as error:
             misuse(str(error), "doctor check --help lists the keys as options")
-        if format_ not in FORMATS:
-            misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+        if format_ not in REPORT_FORMATS:
+            misuse(f"--format is {format_!r}", f"choose one of {', '.join(REPORT_FORMATS)}")
         if fail_on is not None and fail_on not in get_args(FailOn):
             misuse(f"--fail-on is {fail_on!r}", f"choose one of {', '.join(get_args(FailOn))}")
         return cls(

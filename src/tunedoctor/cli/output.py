@@ -3,41 +3,54 @@
 import os
 import sys
 import time
+from typing import TextIO
 
 from tunedoctor.cli.options import Options
 from tunedoctor.engine import diagnose
+from tunedoctor.findings import Check
 from tunedoctor.probes.knowledge import knowledge
 from tunedoctor.redaction import public, this_identity
-from tunedoctor.report import exit_code, report_of
+from tunedoctor.report import Report, exit_code, report_of
 from tunedoctor.snapshot import Snapshot
 
 
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
-    """Diagnose, print the report, return the exit code. `began` is of time.perf_counter.
+    """Diagnose, print the report, return the exit code. `began` is of time.perf_counter."""
+    report = report_for(snapshot, options, options.checks(), began)
+    if options.format != "terminal":
+        from tunedoctor.render.json import line, render  # noqa: PLC0415
+
+        text = render(report) if options.format == "json" else line(report)
+    else:
+        text = on_terminal(report, options, sys.stdout)
+    write(text)
+    return exit_code(report)
+
+
+def report_for(
+    snapshot: Snapshot, options: Options, checks: tuple[Check, ...], began: float
+) -> Report:
+    """Diagnose, and return what can be shown.
 
     A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
     """
     snapshot = snapshot.having(knowledge())
-    diagnosis = diagnose(snapshot, options.checks())
     report = report_of(
         snapshot,
-        diagnosis,
+        diagnose(snapshot, checks),
         fail_on=options.fail_on,
         strict=options.strict,
         seconds=time.perf_counter() - began,
     )
-    report = public(report, this_identity())
-    if options.format == "json":
-        from tunedoctor.render.json import render  # noqa: PLC0415
+    return public(report, this_identity())
 
-        text = render(report)
-    else:
-        from tunedoctor.render import style, terminal  # noqa: PLC0415
 
-        look = style.style_for(sys.stdout, os.environ)
-        text = terminal.render(report, look, verbose=options.verbose, quiet=options.quiet)
-    write(text)
-    return exit_code(report)
+def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
+    """Return a report as people read it, in what `stream` can show."""
+    from tunedoctor.render import style, terminal  # noqa: PLC0415
+
+    look = style.style_for(stream, os.environ)
+    return terminal.render(report, look, verbose=options.verbose, quiet=options.quiet)
 
 
 def write(text: str) -> None:

@@ -95,6 +95,12 @@ def _oom_kills(groups: tuple[Path, ...], limiting: Path | None) -> int:
     return 0
 
 
+def group_kills(root: Path) -> int | None:
+    """Return how many processes of this process's group were killed for memory; None where no file tells."""
+    told = (_kills_in(group) for group in folders(root, "memory"))
+    return next((kills for kills in told if kills is not None), None)
+
+
 def _kills_in(group: Path) -> int | None:
     for name in ("memory.events", "memory.oom_control"):
         text = read(group / name)

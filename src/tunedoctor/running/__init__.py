@@ -1,0 +1,1 @@
+"""Run somebody's command as if the doctor were not there, and keep what tells why it failed."""

@@ -1,0 +1,161 @@
+"""Put the doctor between a command and where its output goes, so that the command does not notice.
+
+A terminal is replaced by a terminal of its own (isatty holds, progress bars live), anything else by a pipe. Where
+stdout and stderr are one thing, the command gets one thing too, and the order of its lines is kept.
+"""
+
+import errno
+import fcntl
+import os
+import select
+import struct
+import sys
+import termios
+import threading
+from contextlib import suppress
+from typing import NamedTuple
+
+from tunedoctor.running.tail import Tail
+
+BLOCK = 1 << 16
+_LOWEST = 3
+"""Where a standard stream of the doctor is closed, nothing of its own slips into that place."""
+
+
+class Stream(NamedTuple):
+    """One way of the output."""
+
+    source: int
+    """What the doctor reads."""
+    inside: int
+    """What the command writes to."""
+    numbers: tuple[int, ...]
+    """The standard streams of the command that this is: 1, 2 or both."""
+    is_terminal: bool
+
+    @property
+    def outside(self) -> int:
+        """Where it goes."""
+        return self.numbers[0]
+
+
+def open_streams() -> list[Stream]:
+    """Open what the command writes to; a standard stream that is closed stays closed. Raises OSError."""
+    stats = {number: stat for number in (1, 2) if (stat := _stat(number)) is not None}
+    if len(stats) == 2 and stats[1] == stats[2]:
+        return [_open((1, 2))]
+    return [_open((number,)) for number in stats]
+
+
+def _stat(number: int) -> tuple[int, int, int] | None:
+    try:
+        one = os.fstat(number)
+    except OSError:
+        return None
+    return one.st_dev, one.st_ino, one.st_rdev
+
+
+def _open(numbers: tuple[int, ...]) -> Stream:
+    if os.isatty(numbers[0]):
+        with suppress(OSError, termios.error):
+            source, inside = (_high(one) for one in os.openpty())
+            attributes = termios.tcgetattr(numbers[0])
+            attributes[1] &= ~termios.OPOST  # the real terminal does that
+            termios.tcsetattr(inside, termios.TCSANOW, attributes)
+            fit(numbers[0], source)
+            return Stream(source, inside, numbers, is_terminal=True)
+    source, inside = (_high(one) for one in os.pipe())
+    return Stream(source, inside, numbers, is_terminal=False)
+
+
+def _high(number: int) -> int:
+    if number >= _LOWEST:
+        return number
+    higher = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
+    os.close(number)
+    return higher
+
+
+def fit(outside: int, source: int) -> None:
+    """Give the command's terminal the size of the real one."""
+    with suppress(OSError):
+        size = fcntl.ioctl(outside, termios.TIOCGWINSZ, b"\0" * 8)
+        if size != fcntl.ioctl(source, termios.TIOCGWINSZ, b"\0" * 8):
+            fcntl.ioctl(source, termios.TIOCSWINSZ, size)
+
+
+class Pump:
+    """Passes one stream on as it comes, and keeps its tail."""
+
+    def __init__(self, stream: Stream) -> None:
+        """Start reading."""
+        self.stream = stream
+        self.tail = Tail()
+        self.problem = ""
+        """Why the output could not be written where it goes; "" where it could."""
+        self._busy = False
+        self._thread = threading.Thread(target=self._pump, daemon=True)
+        self._thread.start()
+
+    def _pump(self) -> None:
+        source = self.stream.source
+        while True:
+            try:
+                block = os.read(source, BLOCK)
+            except OSError:  # EIO: every process has closed its end of the terminal
+                break
+            if not block:
+                break
+            self._busy = True
+            if self.stream.is_terminal:
+                fit(self.stream.outside, source)
+            self.tail.feed(block)
+            if not self._write(block):
+                break
+            self._busy = False
+        self._busy = False
+        # nobody reads on: the command hears of it as it would without the doctor
+        os.close(source)
+
+    def _write(self, block: bytes) -> bool:
+        view = memoryview(block)
+        while view:
+            try:
+                view = view[os.write(self.stream.outside, view) :]
+            except BlockingIOError:
+                select.select([], [self.stream.outside], [])
+            except OSError as error:
+                if error.errno != errno.EPIPE:
+                    self.problem = error.strerror or str(error)
+                return False
+        return True
+
+    def finish(self) -> None:
+        """Wait until all that was written is passed on; daemons that hold the stream open are not waited for."""
+        most = self.tail.size + (4 * BLOCK)
+        idle = 0
+        while self._thread.is_alive() and idle < 3 and self.tail.size < most:
+            self._thread.join(0.01)
+            idle = 0 if self._busy or self._waiting() else idle + 1
+
+    def _waiting(self) -> int:
+        try:
+            return int(
+                struct.unpack("i", fcntl.ioctl(self.stream.source, termios.FIONREAD, b"\0" * 4))[0]
+            )
+        except OSError:
+            return 0
+
+
+def own_terminal() -> bool:
+    """Tell whether this process has a controlling terminal, whose keys then reach the command by themselves."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+if sys.platform == "win32":
+    msg = "running/streams.py is for POSIX systems"
+    raise ImportError(msg)
