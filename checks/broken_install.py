@@ -23,8 +23,6 @@ Seen as
     ImportError: cannot import name
 """
 
-import re
-
 from tunedoctor.api import (
     AmdGpus,
     BrokenDistribution,
@@ -43,6 +41,7 @@ from tunedoctor.api import (
     distribution_of,
     known,
     listed,
+    pattern,
     pip,
     same_torch,
     torch_install,
@@ -70,12 +69,12 @@ STACK = frozenset(
 """The stack and what it imports."""
 
 REMAINS = tuple(sorted(name[1:] for name in STACK))
-NONE_FOUND = re.compile(r"Unable to compare versions for ([\w-]+)\S*: need=\S+ found=None")
-PART = re.compile(
+NONE_FOUND = pattern(r"Unable to compare versions for ([\w-]+)\S*: need=\S+ found=None")
+PART = pattern(
     r"No module named '(?P<part>\w+)\.[\w.]+'"
     r"|cannot import name '\w+' from '(?P<folder>\w+)' \(unknown location\)"
 )
-INVALID = re.compile(r"Ignoring invalid distribution -([\w-]+)")
+INVALID = pattern(r"Ignoring invalid distribution -([\w-]+)")
 
 
 @check(
@@ -171,6 +170,15 @@ def _from_errors(
     errors: Errors | Unknown | None, interpreter: Interpreter | Unknown | None
 ) -> Finding | None:
     for error in errors.errors if isinstance(errors, Errors) else ():
+        cut = CUT_FILE.search(error.text) or NO_RECORD.search(error.text)
+        if cut and (named := distribution_of(cut[1]) or cut[1].lower()) in STACK:
+            return Finding(
+                title=f"{named} is not whole"[:60],
+                found=f"the error '{cut[0]}'",
+                means=f"the files of {named} were not written, or not recorded, to the end",
+                cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", named),
+                cure_note="end every Python that uses this environment first; the build that was there",
+            )
         found = NONE_FOUND.search(error.text) or INVALID.search(error.text)
         if not found:
             continue

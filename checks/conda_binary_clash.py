@@ -33,6 +33,13 @@ from tunedoctor.api import (
 )
 
 
+MKL_FAILS = (
+    r"MKL_THREADING_LAYER=\w+ is incompatible with",
+    r"Intel MKL FATAL ERROR: Cannot load",
+    r"libmkl_\w+\.so(?:\.\d)?: undefined symbol",
+)
+
+
 @check(
     "conda-binary-clash",
     "A binary of conda clashes with this PyTorch",
@@ -51,6 +58,15 @@ def conda_binary_clash(
             title="Two OpenMP runtimes are loaded into one process",
             found=f"the error '{omp}'",
             means="the process ends at the import that loads the second one",
+            cure="conda install --channel conda-forge nomkl numpy",
+            cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
+        )
+    layer = told(errors, *MKL_FAILS)
+    if layer:
+        return Finding(
+            title="conda's MKL and another OpenMP runtime clash",
+            found=f"the error '{layer}'",
+            means="the process ends where NumPy or torch loads MKL",
             cure="conda install --channel conda-forge nomkl numpy",
             cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
         )

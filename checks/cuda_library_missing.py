@@ -20,8 +20,6 @@ Seen as
     libtorch_cuda.so: cannot open shared object file
 """
 
-import re
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -36,11 +34,12 @@ from tunedoctor.api import (
     known,
     listed,
     parts,
+    pattern,
     pip,
     unmet,
 )
 
-MISSING = re.compile(
+MISSING = pattern(
     r"(lib(?:cudart|cublas|cublasLt|cudnn\w*|cusparse|cusparseLt|cufft|curand|cusolver|nccl|cupti|nvrtc|nvJitLink"
     r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*)"
     r"(?:: cannot open shared object| => not found| is not found or cannot be loaded)"

@@ -24,8 +24,6 @@ Seen as
     modprobe: ERROR: could not insert 'nvidia': Key was rejected by service
 """
 
-import re
-
 from tunedoctor.api import (
     Container,
     Errors,
@@ -44,6 +42,7 @@ from tunedoctor.api import (
     listed,
     nvidia_by_pci,
     parts,
+    pattern,
     rebuild_module,
     told,
 )
@@ -55,7 +54,7 @@ NOUVEAU = (
 )
 FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
-OLD_CHIP = re.compile(r"G[KF]?\d{2,3}\w{0,4} \[|GT2\d\d")
+OLD_CHIP = pattern(r"G[KF]?\d{2,3}\w{0,4} \[|GT2\d\d")
 """Names of chips of Kepler and older, as lspci has them: GK208B, GF119, G94, GT218."""
 VIRTUAL = ("vfio-pci", "pci-stub")
 

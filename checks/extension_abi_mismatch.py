@@ -33,11 +33,12 @@ from tunedoctor.api import (
     check,
     known,
     minor,
+    pattern,
     pip,
     within,
 )
 
-UNDEFINED = re.compile(r"([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
+UNDEFINED = pattern(r"([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
 NOT_THESE = ("torch/lib/", "torchvision", "torchaudio", "torch/_C")
 """They have checks of their own."""
 NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformers": "xformers"} | {

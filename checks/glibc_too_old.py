@@ -19,8 +19,6 @@ Seen as
     version `GLIBC_2.28' not found
 """
 
-import re
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -35,11 +33,12 @@ from tunedoctor.api import (
     family,
     glibc_floor,
     known,
+    pattern,
     pip,
     refused,
 )
 
-NEEDED = re.compile(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
+NEEDED = pattern(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
 
 
 @check(

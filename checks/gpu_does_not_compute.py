@@ -19,11 +19,9 @@ Seen as
     HIP error: invalid device function
 """
 
-import re
+from tunedoctor.api import Finding, Runtime, check, pattern
 
-from tunedoctor.api import Finding, Runtime, check
-
-OF_THE_BUILD = re.compile(
+OF_THE_BUILD = pattern(
     r"not compiled with|not linked with|\b(?:Attribute|Type|NotImplemented|Import)Error"
 )
 """Errors of the Python side: this torch has no such function, and the card was never asked."""

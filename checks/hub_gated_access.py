@@ -21,9 +21,7 @@ Seen as
     Please enable access to public gated repositories in your fine-grained token settings
 """
 
-import re
-
-from tunedoctor.api import Errors, Finding, check, told
+from tunedoctor.api import Errors, Finding, check, pattern, told
 
 SAID = (
     r"you are not in the authorized list",
@@ -35,7 +33,7 @@ SAID = (
     r"Cannot access gated repo",
     r"GatedRepoError",
 )
-PAGE = re.compile(r"(?:huggingface\.co|hf\.co)/(?:api/models/)?([\w.-]{1,96}/[\w.-]{1,96})")
+PAGE = pattern(r"(?:huggingface\.co|hf\.co)/(?:api/models/)?([\w.-]{1,96}/[\w.-]{1,96})")
 
 
 @check("hub-gated-access", "This account has no access to the gated model")

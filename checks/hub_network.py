@@ -31,6 +31,7 @@ from tunedoctor.api import (
     Unknown,
     check,
     known,
+    pattern,
     set_variable,
     told,
 )
@@ -50,7 +51,7 @@ ROUTE = (
     r"(?:Connection (?:reset|refused|aborted|timed out)|Remote end closed connection).{0,200}",
     r"Please check your (?:internet )?connection",
 )
-PLACE = re.compile(r"huggingface|hf\.co|hf-mirror|xethub|hub\b.*\bcache", re.IGNORECASE)
+PLACE = pattern(r"huggingface|hf\.co|hf-mirror|xethub|hub\b.*\bcache", re.IGNORECASE)
 
 
 @check("hub-network", "The Hub cannot be reached")

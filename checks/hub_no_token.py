@@ -38,6 +38,8 @@ SAID = (
 def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> Finding | None:
     """Take the answer 401 and what says that there is no token."""
     said = told(errors, *SAID)
+    if not said and told(errors, r"\bNot logged in\b"):
+        said = told(errors, r"If this is a private repository, make sure to pass a token")
     if not said:
         return None
     variables = known(environment)

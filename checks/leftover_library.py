@@ -18,20 +18,20 @@ Seen as
     torch/lib/libtorch_python.so: undefined symbol: _ZN
 """
 
-import re
+import re  # noqa: TC003  its Match, in annotations
 
-from tunedoctor.api import Errors, Finding, Unknown, check
+from tunedoctor.api import Errors, Finding, Unknown, check, pattern
 
-OWN = re.compile(
+OWN = pattern(
     r"(\S*torch/lib/lib(?!torch_cuda)\w+\.so): undefined symbol: (_Z\w*(?:c10|at|torch|caffe2)\w*)"
 )
 
-CACHED = re.compile(
+CACHED = pattern(
     r"(?P<cache>\S*?(?:torch_extensions|torchinductor_\w+|\.triton[\\/]cache))(?P<file>[\\/]\S*?\.(?:so|pyd)): "
     r"undefined symbol: (?P<symbol>_Z\w*(?:c10|at|torch|caffe2)\w*)"
 )
 """What torch and its tools compile once and find again by name, whatever torch is installed by then."""
-OUTSIDE = re.compile(
+OUTSIDE = pattern(
     r"(?<![^\s'\"(])(?P<file>/(?:usr/(?:local/)?lib|lib|opt/libtorch)(?![^\s:]*(?:site|dist)-packages)[^\s:]*"
     r"/lib(?:torch(?:_\w+)?|c10(?:_\w+)?)\.so[\d.]*): undefined symbol: (?P<symbol>_Z\w+)"
 )

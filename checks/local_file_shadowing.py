@@ -21,8 +21,6 @@ Seen as
     module 'torch' has no attribute '__version__'
 """
 
-import re
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -37,12 +35,25 @@ from tunedoctor.api import (
     distribution_of,
     known,
     listed,
+    pattern,
     unset_variable,
 )
 
-CIRCULAR = re.compile(r"partially initialized module '([\w.]+)'[^\n]*\(([^()\n]+\.py)\)")
-NOWHERE = re.compile(r"cannot import name '\w+' from '(\w+)' \(unknown location\)")
-UNCOMPILED = re.compile(r"name '_C' is not defined")
+CIRCULAR = pattern(r"partially initialized module '([\w.]+)'[^\n]*\(([^()\n]+\.py)\)")
+NOWHERE = pattern(r"cannot import name '\w+' from '(\w+)' \(unknown location\)")
+RENAME = re.compile(
+    r"\(consider renaming '([^'\n]{1,300})' (?:since|if) it has the same name as "
+    r"(?:the (standard library module named '\w+')|a )"
+)
+"""Python 3.13 and newer."""
+OWN_FOLDER = re.compile(
+    r"cannot import name '\w+' from '(\w+)(?:\.[\w.]+)?' \(([^()\n]{1,300}\.py)\)"
+)
+PLAIN = re.compile(r"No module named '(\w+)\.[\w.]+'; '\1' is not a package")
+INSTALLED = re.compile(
+    r"[\\/](?:site|dist)-packages[\\/]|[\\/]src[\\/]|[\\/][Ll]ib[\\/]|[\\/]lib(?:64)?[\\/]python\d"
+)
+UNCOMPILED = pattern(r"name '_C' is not defined")
 
 
 @check(
@@ -136,6 +147,18 @@ def _from_copies(copies: list[PackageCopy], host: Host | Unknown | None) -> Find
     )
 
 
+def _is_mine(file: str, module: str) -> bool:
+    """Tell a folder or file of the user's that has a library's name; a checkout of that library is none."""
+    name = re.escape(module)
+    checkout = re.search(rf"[\\/]{name}[\w.-]*[\\/]{name}[\\/]", file)
+    return bool(distribution_of(module)) and not INSTALLED.search(file) and not checkout
+
+
+def _folder_of(file: str) -> str:
+    """Return the folder of a package's __init__.py, or the file itself."""
+    return re.sub(r"[\\/]__init__\.py$", "", file)
+
+
 def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
     for error in errors.errors if isinstance(errors, Errors) else ():
         circular = CIRCULAR.search(error.text)
@@ -145,6 +168,30 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
                 means=f"the script imports itself: '{circular[0][:100]}'",
                 cure=f"mv {circular[2]} {_renamed(circular[2])}",
                 cure_note="yours to rename; remove the __pycache__ beside it as well",
+            )
+        renamed = RENAME.search(error.text)
+        if renamed:
+            return Finding(
+                found=f"{renamed[1]} is imported in place of {renamed[2] or 'the library of that name'}",
+                means="Python says so itself: the file has the name of what the script wants to import",
+                cure=f"mv {renamed[1]} {_renamed(renamed[1])}",
+                cure_note="yours to rename; remove the __pycache__ beside it as well",
+            )
+        own = OWN_FOLDER.search(error.text)
+        if own and _is_mine(own[2], own[1]):
+            return Finding(
+                found=f"{own[2]} is imported in place of the installed {own[1]}",
+                means=f"'{own[0][:100]}'",
+                cure=f"mv {_folder_of(own[2])} {_renamed(_folder_of(own[2]))}",
+                cure_note="yours to rename; or start the script from another folder",
+            )
+        plain = PLAIN.search(error.text)
+        if plain and (distribution_of(plain[1]) or plain[1] in sys.stdlib_module_names):
+            return Finding(
+                found=f"the error '{plain[0]}': a file {plain[1]}.py is imported in place of the package",
+                means="its parts cannot be found in a single file",
+                cure=f"python -c 'import {plain[1]}; print({plain[1]}.__file__)'",
+                cure_note="shows the file: rename it, or start from another folder",
             )
         nowhere = NOWHERE.search(error.text)
         if nowhere:

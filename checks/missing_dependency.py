@@ -43,6 +43,7 @@ from tunedoctor.api import (
     known,
     listed,
     merged,
+    pattern,
     pinned,
     pip,
     unmet,
@@ -54,9 +55,9 @@ STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-bindings"})
 """Declared, yet training runs without them: faster downloads, torch.compile."""
 
-NO_MODULE = re.compile(r"No module named '?([A-Za-z_]\w*(?:\.protobuf)?)'?(?![\w.])")
+NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*(?:\.protobuf)?)'?(?![\w.])")
 """A dotted name is a part of a package that is there."""
-NO_METADATA = re.compile(
+NO_METADATA = pattern(
     r"(?:No package metadata was found for|PackageNotFoundError:) ([A-Za-z][\w-]*)\s*$",
     re.MULTILINE,
 )

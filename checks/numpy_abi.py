@@ -24,6 +24,8 @@ Seen as
     ImportError: pyarrow requires NumPy 2.0 or newer
 """
 
+import re
+
 from tunedoctor.api import (
     Broken,
     Environment,
@@ -52,7 +54,9 @@ from tunedoctor.api import (
 SAID = (
     r"module that was compiled using NumPy 1\.x",
     r"_ARRAY_API not found",
-    r"numpy\.dtype size changed",
+    r"numpy\.\w+ size changed, may indicate binary incompatibility",
+    r"numpy\.\w+ has the wrong size, try recompiling",
+    r"module compiled against (?:API|ABI) version 0x\w+ but this version of numpy is",
     r"Numpy is not available",
     r"Could not infer dtype of numpy",
     r"numpy\.core\.multiarray failed to import",
@@ -107,8 +111,12 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
         return Finding(
             found=found,
             means="compiled code stops with '_ARRAY_API not found' or 'Numpy is not available'",
-            cure=pip(interpreter, "install", _numpy_for(capped)),
-            cure_note="or a release of the old package that was built for NumPy 2; no reboot",
+            cure=pip(interpreter, "install", "--upgrade", "numpy")
+            if not capped and _numpy_is_older(said)
+            else pip(interpreter, "install", _numpy_for(capped)),
+            cure_note="the package was built for a younger NumPy; no reboot"
+            if not capped and _numpy_is_older(said)
+            else "or a release of the old package that was built for NumPy 2; no reboot",
         )
     others = _others(there) if numpy else []
     if not others:
@@ -189,6 +197,18 @@ def _capped(
 
 def _numpy_for(capped: list[tuple[str, str, str]]) -> str:
     return f"numpy{capped[0][2]}" if capped else "numpy<2"
+
+
+def _numpy_is_older(said: str) -> bool:
+    """Tell a binary that was built for a younger NumPy than the one that runs, both of them 1.x or both 2.x.
+
+    A dtype of NumPy 1 takes 96 bytes and one of NumPy 2 takes 88: there the NumPy that runs is the younger one.
+    """
+    api = re.search(r"against A[PB]I version (0x\w+) but this version of numpy is (0x\w+)", said)
+    if api:
+        return int(api[1], 16) % 0x1000000 > int(api[2], 16) % 0x1000000 and len(api[1]) == len(api[2])
+    sizes = re.search(r"Expected (\d+) from C header, got (\d+)", said)
+    return bool(sizes) and sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
 
 
 def _others(packages: Packages | None) -> list[tuple[str, str]]:

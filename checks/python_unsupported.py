@@ -41,6 +41,7 @@ from tunedoctor.api import (
     has_wheel,
     known,
     parts,
+    pattern,
     python_tag,
     refused,
     release_row,
@@ -56,7 +57,7 @@ OLDEST_FOR_NEW = "3.9"
 BROKEN_PATCH = "3.13.8"
 """Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
 SAID_3_13_8 = r"IndentationError\b.*expected an indented block after function definition"
-NONE_FIT = re.compile(
+NONE_FIT = pattern(
     r"satisfies the requirement torch\S* \(from versions: (none|0\.1\.2[^)]*)\)", re.IGNORECASE
 )
 

@@ -21,8 +21,6 @@ Seen as
     DefaultCPUAllocator: can't allocate memory
 """
 
-import re
-
 from tunedoctor.api import (
     Container,
     Errors,
@@ -34,6 +32,7 @@ from tunedoctor.api import (
     check,
     gib,
     known,
+    pattern,
     told,
 )
 
@@ -162,7 +161,7 @@ def _model(typed: Typed | None) -> tuple[str, float]:
     return "", 0.0
 
 
-SIZED = re.compile(
+SIZED = pattern(
     r"(?:^|[\s=/'\"])((?:[\w.]{1,60}-)?(\d{1,3}(?:\.\d{1,2})?)[bB](?:-[\w.-]{1,60})?)(?=$|[\s'\"])"
 )
 

@@ -19,14 +19,12 @@ Seen as
     cannot import name '_center' from 'numpy._core.umath'
 """
 
-import re
+from tunedoctor.api import Errors, Finding, Packages, Unknown, Wanted, check, known, pattern, within
 
-from tunedoctor.api import Errors, Finding, Packages, Unknown, Wanted, check, known, within
-
-OWN_NAME = re.compile(
+OWN_NAME = pattern(
     r"cannot import name '(_\w{1,60})' from '((\w{1,60})\.[\w.]{1,120})' \(\S*?[/\\](\3)[/\\]"
 )
-NOTEBOOK = re.compile(r"/usr/local/lib/python3\.\d+/dist-packages|ipython-input|Cell In\[|/kaggle/")
+NOTEBOOK = pattern(r"/usr/local/lib/python3\.\d+/dist-packages|ipython-input|Cell In\[|/kaggle/")
 
 
 @check("stale-process", "The running process holds old modules", explains=["missing-dependency"])

@@ -45,6 +45,7 @@ from tunedoctor.api import (
     known,
     listed,
     parts,
+    pattern,
     python,
     rebuild_cuda,
     rebuild_rocm,
@@ -53,9 +54,9 @@ from tunedoctor.api import (
 )
 
 MEANS = "training runs on the CPU, or stops with 'Torch not compiled with CUDA enabled'"
-ROCM = re.compile(r"gfx(?:90[068a]|94\d|950|103\d|110[0-2]|120[01])\Z")
+ROCM = pattern(r"gfx(?:90[068a]|94\d|950|103\d|110[0-2]|120[01])\Z")
 """Discrete AMD targets that wheels have code for, RDNA2 siblings of gfx1030 with an override."""
-ARC = re.compile(r"\bArc\b.*\b[AB]\d{2,3}|Flex|Data Center GPU Max", re.IGNORECASE)
+ARC = pattern(r"\bArc\b.*\b[AB]\d{2,3}|Flex|Data Center GPU Max", re.IGNORECASE)
 SMALL = 4 << 30
 """Bytes of GPU memory below which a CPU build is no fault."""
 OLDEST_DRIVER = "525.60.13"
@@ -166,9 +167,7 @@ def _gpu(amd: AmdGpus | None, nvidia: NvidiaGpus | None) -> str:
     return nvidia.gpus[0].compute_capability or "8.9" if nvidia else ""
 
 
-EXTRA_INDEX = re.compile(
-    r"install\b.*--extra-index-url[= ]\S*/(?:whl|nightly)/\S*(?:rocm|cu\d|xpu)"
-)
+EXTRA_INDEX = pattern(r"install\b.*--extra-index-url[= ]\S*/(?:whl|nightly)/\S*(?:rocm|cu\d|xpu)")
 
 
 def _from_text(name: str) -> Finding | None:

@@ -21,6 +21,8 @@ Seen as
     we now require users to upgrade torch to at least v2.6
 """
 
+import re
+
 from tunedoctor.api import (
     AmdGpus,
     Environment,
@@ -36,6 +38,8 @@ from tunedoctor.api import (
     broken_pairs,
     check,
     known,
+    lacks,
+    pattern,
     pinned,
     pip,
     release,
@@ -88,6 +92,12 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
         found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, and torch {one.installed} is installed"
         keep = ""
         means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
+    elif missed := _name_missed(errors, build):
+        said, since = missed
+        keep, wanted = "", f">={since}"
+        here = f", and torch {build.version} is installed" if build else ""
+        found = f"the error '{said}': it came with torch {since}{here}"
+        means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
         return Finding(
             severity=worst.row.severity,
@@ -113,6 +123,34 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
         else "no newer torch fits this Python, driver and GPU",
         evidence=worst.row.source if worst else (),
     )
+
+
+def _name_missed(
+    errors: Errors | Unknown | None, build: TorchBuild | None
+) -> tuple[str, str] | None:
+    """Return what an error says of a public name of torch that this torch does not have, and since when it is there.
+
+    torchao and bitsandbytes have a check of their own.
+    """
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        if any(re.search(r"[\\/](?:torchao|bitsandbytes)[\\/]", f.file) for f in error.frames[-1:]):
+            continue
+        for missed in MISSED:
+            found = missed.search(error.text)
+            since = (
+                lacks(found["module"], found["name"], build.version if build else "")
+                if found
+                else ""
+            )
+            if found and since:
+                return found[0], since
+    return None
+
+
+MISSED = (
+    pattern(r"module '(?P<module>torch[\w.]{0,80})' has no attribute '(?P<name>\w{1,80})'"),
+    pattern(r"cannot import name '(?P<name>\w{1,80})' from '(?P<module>torch[\w.]{0,80})'"),
+)
 
 
 def _floor(specifier: str, installed: str) -> str:

@@ -33,18 +33,19 @@ from tunedoctor.api import (
     check,
     first_transformers,
     known,
+    pattern,
     pip,
 )
 
 NAMED = (
-    re.compile(r"model type `([\w.-]{2,60})` but Transformers does not recognize"),
-    re.compile(r"cannot import name '([A-Z]\w{2,60})' from '(?:transformers)'"),
-    re.compile(r"module transformers has no attribute '?([A-Z]\w{2,60})"),
-    re.compile(r"Tokenizer class ([A-Z]\w{2,60}) does not exist or is not currently imported"),
-    re.compile(r"Unrecognized configuration class <class '[\w.]*?\.([\w-]{2,60})\.configuration_"),
+    pattern(r"model type `([\w.-]{2,60})` but Transformers does not recognize"),
+    pattern(r"cannot import name '([A-Z]\w{2,60})' from '(?:transformers)'"),
+    pattern(r"module transformers has no attribute '?([A-Z]\w{2,60})"),
+    pattern(r"Tokenizer class ([A-Z]\w{2,60}) does not exist or is not currently imported"),
+    pattern(r"Unrecognized configuration class <class '[\w.]*?\.([\w-]{2,60})\.configuration_"),
 )
-KEY = re.compile(r"KeyError: '([a-z][\w.-]{1,60})'$", re.MULTILINE)
-UPDATE = re.compile(
+KEY = pattern(r"KeyError: '([a-z][\w.-]{1,60})'$", re.MULTILINE)
+UPDATE = pattern(
     r"You can update Transformers with the command|Transformers does not recognize this architecture"
 )
 
@@ -77,8 +78,8 @@ def transformers_too_old_for_model(
 
 def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
     """Return the model type or class that an error names, and its words."""
-    for pattern in NAMED:
-        if found := pattern.search(error.text):
+    for named in NAMED:
+        if found := named.search(error.text):
             return found[1], found[0]
     key = KEY.search(error.text)
     in_config = any("configuration_auto" in f.file for f in error.frames)

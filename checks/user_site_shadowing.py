@@ -18,8 +18,6 @@ Seen as
     Defaulting to user installation because normal site-packages is not writeable
 """
 
-import re
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -32,6 +30,7 @@ from tunedoctor.api import (
     distribution_of,
     known,
     listed,
+    pattern,
     set_variable,
 )
 
@@ -100,12 +99,12 @@ def _folder(file: str) -> str:
     return file[: found.end()] if found else file
 
 
-USER_SITE = re.compile(
+USER_SITE = pattern(
     r"\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
     r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages"
 )
-SITE = re.compile(r"[/\\](?:site|dist)-packages")
-NO_MODULE = re.compile(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
+SITE = pattern(r"[/\\](?:site|dist)-packages")
+NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
 
 
 def _finding(

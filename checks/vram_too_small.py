@@ -41,7 +41,13 @@ from tunedoctor.api import (
 SAID = (
     r"(?:CUDA|HIP|XPU) out of memory(?:\. Tried to allocate [\d.]+ \w+)?",
     r"MPS backend out of memory",
-    r"CUDA_ERROR_OUT_OF_MEMORY",
+    r"CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|hipErrorOutOfMemory",
+    r"(?:CUDA|HIP) error: out of memory",
+    r"CU(?:BLAS|DNN|SOLVER)_STATUS_ALLOC_FAILED",
+    r"UR_RESULT_ERROR_OUT_OF_(?:DEVICE_MEMORY|RESOURCES)",
+    r"Command buffer execution failed: Insufficient Memory|kIOGPUCommandBufferCallbackErrorOutOfMemory",
+    r"Make sure you have enough GPU RAM to fit the quantized model",
+    r"No available memory for the cache blocks",
 )
 GIB = 1 << 30
 TIERS = (

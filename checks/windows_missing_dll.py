@@ -16,9 +16,8 @@ When to ignore it
 Seen as
     OSError: [WinError 126] The specified module could not be found. Error loading
     fbgemm.dll" or one of its dependencies
+    ImportError: DLL load failed while importing
 """
-
-import re
 
 from tunedoctor.api import (
     Errors,
@@ -28,10 +27,18 @@ from tunedoctor.api import (
     Unknown,
     check,
     known,
+    pattern,
     pip,
 )
 
-FAILED = re.compile(r"WinError 126\][\s\S]{0,200}?(\w+)\.dll")
+FAILED = pattern(r"WinError 126\][\s\S]{0,200}?(\w+)\.dll")
+
+NOT_LOADED = re.compile(
+    r"DLL load failed while importing (\w+): (?:The specified module could not be found|Das angegebene Modul"
+    r"|Le module spécifié|No se puede encontrar el módulo|Não foi possível encontrar o módulo|Impossibile trovare il modulo"
+    r"|Не найден указанный модуль|找不到指定的模[块組组]|指定されたモジュール)"
+)
+"""Windows error 126 of a compiled module; error 127, a missing procedure, is another matter."""
 
 
 @check(
@@ -48,6 +55,14 @@ def windows_missing_dll(
     build = known(torch)
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = FAILED.search(error.text)
+        if not found and (module := NOT_LOADED.search(error.text)):
+            return Finding(
+                title="A DLL that a compiled module depends on is missing",
+                found=f"'{module[0]}': a DLL that {module[1]} depends on is not found",
+                means=f"import {module[1]} stops",
+                cure="winget install --exact Microsoft.VCRedist.2015+.x64",
+                cure_note=f"administrator; if it stays, install the build of {module[1]} for this torch and Python",
+            )
         if not found:
             continue
         name = found[1]

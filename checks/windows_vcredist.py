@@ -16,25 +16,33 @@ When to ignore it
 Seen as
     OSError: [WinError 1114] A dynamic link library (DLL) initialization routine failed. Error loading
     c10.dll" or one of its dependencies
+    Microsoft Visual C++ Redistributable is not installed, this may lead to the DLL load failure
 """
 
-import re
+from tunedoctor.api import Errors, Finding, TorchBuild, Unknown, check, known, pattern
 
-from tunedoctor.api import Errors, Finding, TorchBuild, Unknown, check, known
-
-FAILED = re.compile(r"WinError 1114\][\s\S]{0,200}?(c10|torch_python|shm|torch_cpu)\.dll")
+FAILED = pattern(r"WinError 1114\][\s\S]{0,200}?(c10|torch_python|shm|torch_cpu)\.dll")
 
 
 @check(
     "windows-vcredist",
     "The Visual C++ runtime is too old for this PyTorch",
-    explains=["library-import-fails", "torch-import-crash"],
+    explains=["library-import-fails", "torch-import-crash", "windows-missing-dll"],
 )
 def windows_vcredist(
     errors: Errors | Unknown, torch: TorchBuild | Unknown | None
 ) -> Finding | None:
     """Error 1114 in a library of torch."""
     build = known(torch)
+    stated = told(errors, r"Microsoft Visual C\+\+ Redistributable is not installed")
+    if stated and told(errors, r"WinError \d+", r"DLL load failed"):
+        return Finding(
+            title="The Visual C++ runtime is not installed",
+            found=f"the warning '{stated}', and a DLL that does not load",
+            means="import torch stops",
+            cure="winget install --exact Microsoft.VCRedist.2015+.x64",
+            cure_note="administrator",
+        )
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = FAILED.search(error.text)
         if found:

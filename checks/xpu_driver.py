@@ -36,7 +36,12 @@ from tunedoctor.api import (
 SAID = (
     r"Failed to initialize XPU devices",
     r"No XPU devices are available",
-    r"UR_RESULT_ERROR_\w+",
+    r"UR_RESULT_ERROR_(?!OUT_OF)\w+",
+    r"version `LIB(?:UR|SYCL|ZE)_\w+[\d.]+' not found",
+    r"libur_adapter_level_zero\S* with error: (?!libur_adapter_level_zero\S+: cannot open)[^\n]{5,}",
+    r"lib(?:ur_loader|sycl|ze_loader|pi_level_zero)\.so[.\d]*: (?:cannot open shared object|undefined symbol)",
+    r"Native API (?:failed\. Native API )?returns: -\d+",
+    r"RuntimeError: UR error",
 )
 MEANS = "torch.xpu.is_available() is False, so training runs on the CPU"
 

@@ -15,7 +15,7 @@ import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
-    ("clean", "versions", "idleness"),
+    ("clean", "versions", "idleness", "lazy"),
     ("facts", "child"),
     ("snapshot", "findings", "tables", "config"),
     ("wiring", "wording", "installers"),

@@ -4,7 +4,7 @@ from tunedoctor import facts
 from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
-from tunedoctor.advice.misfits import Misfit, misfits
+from tunedoctor.advice.misfits import misfits
 from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
@@ -25,6 +25,7 @@ from tunedoctor.advice.uncovered import (
 from tunedoctor.advice.visible import entries, visible_gpus
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_by_pci
@@ -102,6 +103,7 @@ __all__ = [
     "nvidia_by_pci",
     "one_of_several",
     "parts",
+    "pattern",
     "pep440",
     "pinned",
     "pip",

@@ -1,12 +1,12 @@
 """Evaluate checks on a snapshot and tell causes from symptoms."""
 
-import re
 from collections.abc import Iterable
 
 import msgspec
 
 from tunedoctor.facts import Absent, Errors, Unknown
 from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
+from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wiring import NotRun, call, wants
 
@@ -106,7 +106,7 @@ def _quotes(finding: Finding, errors: str) -> bool:
     return bool(errors) and any(piece in errors for piece in _QUOTED.findall(finding.found))
 
 
-_QUOTED = re.compile(r"'([^'\n…]{8,160})")
+_QUOTED = pattern(r"'([^'\n…]{8,160})")
 
 
 def _follow(id_: str, checks: dict[str, Check], found: dict[str, Found]) -> set[str]:

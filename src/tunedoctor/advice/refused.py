@@ -4,6 +4,7 @@ import re
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
+from tunedoctor.lazy import pattern
 from tunedoctor.versions import at_least, parts, within
 from tunedoctor.wheels.rules import (
     Family,
@@ -24,14 +25,12 @@ Cause = Literal[
     "glibc-too-old",
     "macos-too-old",
 ]
-ANCIENT = re.compile(r"0\.1\.2(?:\.post\d)?$")
+ANCIENT = pattern(r"0\.1\.2(?:\.post\d)?$")
 """Sources of 2016: all that the default index offers a Python for which torch has no wheel."""
 TORCH = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
 LAST_INTEL_MAC = "2.2.2"
-_OLD_TAGS = re.compile(r"win32$|i[36]86$|armv[67]l$|linux_armv|musllinux_.*armv")
-_FOREIGN = re.compile(
-    r"musllinux|win_arm64|ppc64|s390x|riscv|freebsd|macosx_\d+_\d+_x86_64|any_arm"
-)
+_OLD_TAGS = pattern(r"win32$|i[36]86$|armv[67]l$|linux_armv|musllinux_.*armv")
+_FOREIGN = pattern(r"musllinux|win_arm64|ppc64|s390x|riscv|freebsd|macosx_\d+_\d+_x86_64|any_arm")
 
 
 class Refused(NamedTuple):

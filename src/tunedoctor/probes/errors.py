@@ -1,11 +1,10 @@
 """The errors that stages of the probe printed, for the checks that know error texts."""
 
-import re
-
 from tunedoctor.facts import Absent, Errors, ErrorText, Runtime, Stage
+from tunedoctor.lazy import pattern
 from tunedoctor.probing import probe
 
-_FRAME = re.compile(r'  (?:File "|module )')
+_FRAME = pattern(r'  (?:File "|module )')
 
 
 @probe(Errors, deep=True)

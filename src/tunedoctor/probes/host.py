@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from tunedoctor.facts import Host
+from tunedoctor.lazy import pattern
 from tunedoctor.probes.small_file import line, read
 from tunedoctor.probing import probe
 from tunedoctor.versions import at_least, parts
@@ -18,9 +19,7 @@ WINDOWS_11 = 22000
 SERVERS = {14393: "2016", 17763: "2019", 20348: "2022", 25398: "23H2", 26100: "2025"}
 """Build of a Windows Server -> its name."""
 
-_TELLING = re.compile(
-    r"nvidia|jetson|tegra|\bdgx\b|\bgh200|\bgb(?:10|200|300)\b|grace", re.IGNORECASE
-)
+_TELLING = pattern(r"nvidia|jetson|tegra|\bdgx\b|\bgh200|\bgb(?:10|200|300)\b|grace", re.IGNORECASE)
 """Models that decide something: the GPU shares the machine's RAM there."""
 
 

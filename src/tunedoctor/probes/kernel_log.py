@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from tunedoctor.facts import Absent, KernelLog, PciBus, Unknown, Xid
+from tunedoctor.lazy import pattern
 from tunedoctor.probing import probe
 
 _LONGEST = 500
@@ -18,12 +19,12 @@ _ALIKE = 3
 _RECORDS = 50_000
 _SECONDS = 3.0
 
-_XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]{4,20})\): (\d{1,5})(?:, ?(.*))?")
-_KFD = re.compile(
+_XID = pattern(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]{4,20})\): (\d{1,5})(?:, ?(.*))?")
+_KFD = pattern(
     r"\bkfd\b.{0,120}?(?:reject|not supported|unsupported|skipped|not added|is missing|fail|error)",
     re.IGNORECASE,
 )
-_KILL = re.compile(r"(?:memory cgroup )?out of memory: kill(?:ed)? process .*", re.IGNORECASE)
+_KILL = pattern(r"(?:memory cgroup )?out of memory: kill(?:ed)? process .*", re.IGNORECASE)
 _NOT_READABLE = Absent(why="kernel log not readable by this user")
 
 

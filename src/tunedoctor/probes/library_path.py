@@ -20,9 +20,10 @@ from tunedoctor.facts import (
     Packages,
     Unknown,
 )
+from tunedoctor.lazy import pattern
 from tunedoctor.probing import probe
 
-_NAME = re.compile(
+_NAME = pattern(
     r"(libcudnn\w*|libnvJitLink|libcublasLt|libcublas|libnccl|libcudart|libcusparseLt|libcusparse"
     r"|libcufft|libcurand|libcusolver|libcupti|libnvrtc|libcuda|libstdc\+\+|libhsa-runtime64"
     r"|libamdhip64|librocblas|libhipblaslt|librccl|libgomp|libiomp5)\.so((?:\.\d+)*)$"

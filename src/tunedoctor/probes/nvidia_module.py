@@ -1,21 +1,21 @@
 """State of the NVIDIA kernel modules on Linux: loaded, on disk, and who may open the devices."""
 
 import os
-import re
 from pathlib import Path
 
 from tunedoctor.facts import Absent, Host, NvidiaModule, PciBus, Unknown
+from tunedoctor.lazy import pattern
 from tunedoctor.probing import probe
 
 _SECURE_BOOT = "firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
-_MODULE = re.compile(
+_MODULE = pattern(
     r"nvidia(?:-(?:current|open|tesla|legacy|\d)[\w.-]*?)?\.ko(?:\.(?:xz|gz|zst|bz2))?"
 )
 """Names that distributions give the driver; nvidiafb and nvidia-wmi-* are the kernel's own."""
 _PLACES = ("updates", "extra", "weak-updates", "misc", "kernel/nvidia", "kernel/drivers/video")
 _MOST = 20_000
 """Folder entries that a search looks at."""
-_NODE = re.compile(r"nvidia\d+")
+_NODE = pattern(r"nvidia\d+")
 
 
 @probe(NvidiaModule)

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 
 T = TypeVar("T")
@@ -110,7 +111,7 @@ def _key(name: str) -> str:
     return re.sub(r"^(?:NVIDIA|AMD) ", "", name)
 
 
-_FAMILY = re.compile(r"^(?:GeForce|Tesla|Quadro|Radeon|Instinct) ")
+_FAMILY = pattern(r"^(?:GeForce|Tesla|Quadro|Radeon|Instinct) ")
 
 
 def _like(index: dict[str, list[dict[str, Any]]], words: str) -> list[list[dict[str, Any]]]:
