@@ -1,0 +1,290 @@
+"""A plan: what is to be changed, as data. Nothing here runs anything.
+
+Fixes make plans, `merge` makes one of several, `simulate` predicts what it leaves, `transaction` carries it out.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA = "doctor.plan/1"
+
+Who = Literal["user", "root", "reboot"]
+Place = Literal["activate", "conda", "printed"]
+
+
+class PlanError(ValueError):
+    """A text is no plan, or plans contradict each other; the message says why, for people."""
+
+
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """One package at one version, and the files that it is taken from."""
+
+    name: str
+    """Normalised as PEP 503 has it."""
+    version: str
+    """With the local label where the file carries one: "2.9.1+cu126"."""
+    hashes: tuple[str, ...] = ()
+    """"sha256:…" of every file that serves; () where they are looked up before the fetch."""
+    was: str = ""
+    """The version that is there; "" for none."""
+    download_bytes: int = 0
+
+    @property
+    def requirement(self) -> str:
+        """Return "torch==2.9.1+cu126"."""
+        return f"{self.name}=={self.version}"
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step"):
+    """One thing to do."""
+
+
+class Install(Step, frozen=True, kw_only=True, tag="install"):
+    """Put packages in, all from one index; what is there in another version goes."""
+
+    pins: tuple[Pin, ...]
+    index: str = ""
+    """URL of the one index; "" for the default index that the user's settings name."""
+    no_deps: bool = True
+    """The pins are the whole of it. False: what they need is resolved before the fetch."""
+    reinstall: tuple[str, ...] = ()
+    """Names to put in anew though the version is there: another build, or broken files."""
+
+
+class Remove(Step, frozen=True, kw_only=True, tag="remove"):
+    """Take distributions out."""
+
+    names: tuple[str, ...]
+
+
+class WriteFile(Step, frozen=True, kw_only=True, tag="write"):
+    """Write a text file inside the environment."""
+
+    path: str
+    """Relative to the prefix of the environment, with forward slashes."""
+    text: str
+
+
+class DeletePath(Step, frozen=True, kw_only=True, tag="delete"):
+    """Delete a file or folder inside the environment: a ~ leftover, metadata of a doubled distribution."""
+
+    path: str
+    """Relative to the prefix of the environment, with forward slashes."""
+    why: str = ""
+
+
+class SetEnv(Step, frozen=True, kw_only=True, tag="setenv"):
+    """Set a variable, or take it away."""
+
+    name: str
+    value: str | None
+    """None: the variable is to be unset."""
+    where: Place = "activate"
+    """activate: scripts of a venv; conda: variables of a conda environment; printed: the user does it."""
+    command: str = ""
+    """The line for a shell."""
+
+
+class Tell(Step, frozen=True, kw_only=True, tag="tell"):
+    """A command that is the user's to run. It is printed and never run."""
+
+    command: str
+    why: str = ""
+    who: Who = "user"
+
+
+class NewEnvironment(Step, frozen=True, kw_only=True, tag="new"):
+    """Make a virtual environment where there is none."""
+
+    path: str
+    """Absolute."""
+    python: str = ""
+    """An interpreter's path, or "3.12"; "" for the one that the doctor runs on."""
+
+
+AnyStep = Install | Remove | WriteFile | DeletePath | SetEnv | Tell | NewEnvironment
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Steps in their order, what they are for and what they cost."""
+
+    steps: tuple[AnyStep, ...]
+    cures: tuple[str, ...] = ()
+    """Ids of the findings that it is to cure."""
+    reasons: tuple[str, ...] = ()
+    """Why these steps, one sentence each."""
+    download_bytes: int = 0
+    disk_bytes: int = 0
+    """What it takes while it runs, the download included."""
+
+    @property
+    def changes(self) -> tuple[AnyStep, ...]:
+        """Steps that change the environment; the others are told."""
+        return tuple(s for s in self.steps if not is_told(s))
+
+    @property
+    def told(self) -> tuple[Tell | SetEnv, ...]:
+        """Steps that are the user's to do."""
+        return tuple(
+            s for s in self.steps if isinstance(s, Tell) or (isinstance(s, SetEnv) and is_told(s))
+        )
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """Everything that is installed."""
+        return tuple(p for s in self.steps if isinstance(s, Install) for p in s.pins)
+
+    @property
+    def new(self) -> NewEnvironment | None:
+        """The environment that it makes; None where it changes one that is there."""
+        return next((s for s in self.steps if isinstance(s, NewEnvironment)), None)
+
+
+def is_told(step: AnyStep) -> bool:
+    """Tell whether a step is printed only."""
+    return isinstance(step, Tell) or (isinstance(step, SetEnv) and step.where == "printed")
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    schema: str
+    plan: dict[str, Any]
+
+
+def to_data(plan: Plan) -> dict[str, Any]:
+    """Return plain data of a plan."""
+    return {"schema": SCHEMA, "plan": msgspec.to_builtins(plan)}
+
+
+def to_json(plan: Plan) -> bytes:
+    """Return a plan as JSON."""
+    return msgspec.json.encode(to_data(plan))
+
+
+def from_json(text: bytes | str) -> Plan:
+    """Read a plan.
+
+    Raises:
+        PlanError: not JSON, another schema, an unknown step, a wrong type.
+    """
+    try:
+        file = msgspec.json.decode(text, type=_File)
+        if file.schema != SCHEMA:
+            msg = f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}'
+            raise PlanError(msg)
+        return msgspec.convert(file.plan, Plan)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"it is no plan: {error}"
+        raise PlanError(msg) from None
+
+
+_ORDER = (NewEnvironment, DeletePath, Remove, Install, WriteFile, SetEnv, Tell)
+
+
+def merge(plans: Iterable[Plan]) -> Plan:
+    """Make one plan of several: one Install for each index, torch first, each thing once.
+
+    Raises:
+        PlanError: two plans want one package in two versions or from two indexes, one removes what another installs,
+            or they differ about a file or a variable.
+    """
+    several = tuple(plans)
+    steps = list(dict.fromkeys(s for plan in several for s in plan.steps))
+    _agree(steps)
+    removed = {n: None for s in steps if isinstance(s, Remove) for n in s.names}
+    kept: list[AnyStep] = [s for s in steps if not isinstance(s, (Install, Remove))]
+    kept += [Remove(names=tuple(removed))] if removed else []
+    kept += _installs([s for s in steps if isinstance(s, Install)])
+    kept.sort(key=lambda s: _ORDER.index(type(s)))
+    return Plan(
+        steps=tuple(kept),
+        cures=tuple(dict.fromkeys(c for plan in several for c in plan.cures)),
+        reasons=tuple(dict.fromkeys(r for plan in several for r in plan.reasons)),
+        download_bytes=_once(several, "download_bytes"),
+        disk_bytes=_once(several, "disk_bytes"),
+    )
+
+
+def _once(plans: tuple[Plan, ...], field: str) -> int:
+    """Add up sizes; equal changes of several plans count once."""
+    return sum({plan.changes: getattr(plan, field) for plan in plans}.values())
+
+
+def _installs(found: list[Install]) -> list[Install]:
+    """Join those of one index; the one that holds torch comes first, for the others are checked against it."""
+    groups: dict[tuple[str, bool], list[Install]] = {}
+    for one in found:
+        groups.setdefault((one.index, one.no_deps), []).append(one)
+    joined = [
+        Install(
+            pins=_pins(group),
+            index=index,
+            no_deps=no_deps,
+            reinstall=tuple(dict.fromkeys(n for one in group for n in one.reinstall)),
+        )
+        for (index, no_deps), group in groups.items()
+    ]
+    joined.sort(key=lambda one: all(pin.name != "torch" for pin in one.pins))
+    return [one for one in _each_once(joined) if one.pins]
+
+
+def _each_once(installs: list[Install]) -> Iterator[Install]:
+    """Leave a package out where an earlier install brings it."""
+    seen: set[str] = set()
+    for one in installs:
+        pins = tuple(pin for pin in one.pins if pin.name not in seen)
+        seen |= {pin.name for pin in pins}
+        yield msgspec.structs.replace(one, pins=pins)
+
+
+def _pins(group: list[Install]) -> tuple[Pin, ...]:
+    pins: dict[str, Pin] = {}
+    for one in (pin for install in group for pin in install.pins):
+        have = pins.get(one.name)
+        # two plans that agree on a version: the one that knows the hashes is the one to go by
+        pins[one.name] = one if have is None or not have.hashes else have
+    return tuple(pins.values())
+
+
+def _agree(steps: list[AnyStep]) -> None:
+    wants: dict[str, tuple[str, str]] = {}
+    for one in (s for s in steps if isinstance(s, Install)):
+        for pin in one.pins:
+            # of a pure library any index has the same file; a build of torch is its index's own
+            want = (pin.version, one.index if pin.name in _BUILDS else "")
+            have = wants.setdefault(pin.name, want)
+            if have != want:
+                _contradict(f"{pin.name} {_from(have)} and {pin.name} {_from(want)}")
+    for name in (n for s in steps if isinstance(s, Remove) for n in s.names):
+        if name in wants:
+            _contradict(f"{name} {wants[name][0]} and no {name}")
+    said: dict[str, str | None] = {}
+    for step in steps:
+        key, value = _said(step)
+        if key and said.setdefault(key, value) != value:
+            _contradict(f"two values for {key}")
+
+
+_BUILDS = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
+
+
+def _said(step: AnyStep) -> tuple[str, str | None]:
+    match step:
+        case WriteFile(path=path, text=text):
+            return f"the file {path}", text
+        case SetEnv(name=name, value=value):
+            return name, value
+        case NewEnvironment(path=path):
+            return "the new environment", path
+        case _:
+            return "", None
+
+
+def _from(want: tuple[str, str]) -> str:
+    return f"{want[0]} from {want[1]}" if want[1] else want[0]
+
+
+def _contradict(what: str) -> None:
+    msg = f"the cures contradict each other: {what}; name one of them with --only"
+    raise PlanError(msg)
