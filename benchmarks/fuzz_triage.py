@@ -275,10 +275,11 @@ class Tally:
         """Count a text; True where it is worth keeping."""
         self.texts += 1
         self.size += len(text)
+        new = any(what not in self.raised for what in raised)
         self.raised.update(raised)
         pace = seconds / max(len(text), 65536) * (1 << 20)
         self.worst = sorted((*self.worst, (pace, maker, len(text))), reverse=True)[:5]
-        return bool(raised) or pace > SLOWEST
+        return new or pace > SLOWEST
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Runs of one line are cut; every line that is left keeps its number."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,14 @@ def test_an_error_behind_a_thousand_blank_lines_keeps_its_number() -> None:
 def test_a_short_run_is_left_as_it_is() -> None:
     lines = ["GPU: A100"] * MOST
     assert without_repeats(lines, ()) == (lines, ())
+
+
+@pytest.mark.parametrize("few", [["False", ""], list("abcdef")])
+def test_a_few_lines_over_and_over_are_one_repetition(few: list[str]) -> None:
+    kept, numbers = without_repeats(few * 5000 + ["end"], ())
+    assert len(kept) == len(few) * MOST + 1
+    assert kept[-1] == "end"
+    assert numbers[-1] == 5000 * len(few) + 1
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 3 * MOST)), max_size=8))

@@ -8,7 +8,7 @@ from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, NOT_PACKAGES, VERSION, known, normalised
 
 _HEADER = re.compile(r"^\W{0,8}package\s+version(?P<more>\s.*)?$", re.IGNORECASE)
-_RULER = re.compile(r"^\s*-{3,}[\s-]*$")
+_RULER = re.compile(r"^\s*---[\s-]*$")
 _CONDA_HEADER = re.compile(r"^\W{0,8}Name\s+Version\s+Build(?:\s+Channel)?\s*$")
 _CONDA_PREFIX = re.compile(r"packages in environment at\s+(?P<prefix>\S.{0,300}?)\s*:?\s*$")
 _CUT = re.compile(r"^\W{0,3}(?:\.{2,}|…|\[\.\.\.\]|\[…\]|<snip>|\(\.\.\.\)|:)\W{0,6}$")
