@@ -74,6 +74,15 @@ PART = pattern(
     r"No module named '(?P<part>\w+)\.[\w.]+'"
     r"|cannot import name '\w+' from '(?P<folder>\w+)' \(unknown location\)"
 )
+CUT_FILE = pattern(
+    r"[\\/](?:site|dist)-packages[\\/](\w+)[\\/][^\s:]*: "
+    r"(?:file too short|ELF load command past end of file|invalid ELF header|cannot read file data)"
+)
+"""A library that ends too early: the disk was full, or the install was interrupted."""
+NO_RECORD = pattern(
+    r"(?:no RECORD file was found for (?=[A-Za-z])|Cannot uninstall (?=[\w-]{1,60} [^\s,]{1,40}, RECORD file not found))"
+    r"([A-Za-z][\w-]{0,60})"
+)
 INVALID = pattern(r"Ignoring invalid distribution -([\w-]+)")
 
 

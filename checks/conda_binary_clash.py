@@ -32,7 +32,6 @@ from tunedoctor.api import (
     within,
 )
 
-
 MKL_FAILS = (
     r"MKL_THREADING_LAYER=\w+ is incompatible with",
     r"Intel MKL FATAL ERROR: Cannot load",

@@ -6,7 +6,8 @@ What it means
 
 How it is found
     Requires-Dist of the stack against what is installed, and a table of pairs that pip accepts and that break. Pairs
-    whose versions are in order are named only where an error text says so. Nothing is run.
+    whose versions are in order are named only where an error text says so. Nothing is run. In a log: an error in
+    the code of one library about a name or keyword of another.
 
 Cures
     Change one package of the pair, the younger one first. The command names the versions that fit.
@@ -25,7 +26,7 @@ Seen as
     got an unexpected keyword argument
 """
 
-import re
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from tunedoctor.api import (
@@ -35,6 +36,7 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Misfit,
     Packages,
     TorchBuild,
     Unknown,
@@ -42,8 +44,12 @@ from tunedoctor.api import (
     brief,
     broken_pairs,
     check,
+    first_transformers,
     known,
+    lacks,
     merged,
+    misfits,
+    pattern,
     pinned,
     pip,
     release,
@@ -59,7 +65,7 @@ CHECKS_AT_IMPORT = frozenset({"transformers"})
 """It compares its requirements when it is imported and raises ImportError."""
 
 
-CONFLICT = re.compile(
+CONFLICT = pattern(
     r"([\w.-]+) (\S+) requires ([A-Za-z][\w-]*)(\S*), but you have [\w.-]+ (\S+) which is incompatible"
 )
 """A line of pip's after an install."""
@@ -87,9 +93,11 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         for one in _declared(told, known(interpreter), known(host), known(torch))
         if not any({one.owner.name, one.name} <= names for names in covered)
     ]
-    pip_said = _from_pip(errors) if told is None else []
+    pip_said = [*(_from_pip(errors) if told is None else []), *_from_resolver(errors)]
+    one = None if pairs else _misfit(packages, torch, environment, errors)
+    missed = [_missed(one)] if one else []
     found = sorted(
-        [*(_pair(p) for p in pairs), *(_clash(d) for d in declared), *pip_said],
+        [*missed, *(_pair(p) for p in pairs), *(_clash(d) for d in declared), *pip_said],
         key=lambda one: _ORDER[one.severity],
     )
     if not found:
@@ -100,7 +108,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     command = pip(interpreter, "install", *pinned(fix)) if fix else ""
     return Finding(
         severity=severity,
-        title=_title(pairs, declared, severity),
+        title=_title(pairs, declared, severity, one),
         found="; ".join(one.found for one in shown[:3])
         + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
         means=shown[0].means,
@@ -200,6 +208,70 @@ def _from_pip(errors: Errors | Unknown | None) -> list[_Told]:
     return found
 
 
+def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
+    """Read what a resolver said of two requirements of one package that exclude each other."""
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        asked = [*USER_ASKS.findall(error.text)]
+        for owner, version, name, specifier in DEPENDS.findall(error.text):
+            if owner in ELSEWHERE or name in ("torch", "python", "numpy"):
+                continue
+            pins = [p.strip("=") for n, p in asked if n == name and p.startswith("==")]
+            if any(within(pin, specifier.rstrip(",")) is False for pin in pins):
+                yield _Told(
+                    "error",
+                    f"{owner} {version} requires {name}{specifier.rstrip(',')}, and {name}=={pins[0]} is asked for",
+                    "the install stops: no set of versions meets both",
+                    {name: specifier.rstrip(",")},
+                )
+
+
+_SPEC = r"(?:[<>=!~]=?[\w.*+]{1,30},? ?){1,4}"
+DEPENDS = pattern(
+    rf"([A-Za-z][\w.-]{{0,60}})(?:==| )(\d[\w.+]{{0,30}}) depends on ([A-Za-z][\w-]{{0,60}})({_SPEC})"
+)
+USER_ASKS = pattern(
+    r"(?:you require|project depends on|user requested|and you require) ([A-Za-z][\w-]{0,60})(==\d[\w.+]{0,30})"
+)
+
+
+def _misfit(
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Misfit | None:
+    """Return an error of one library's code about another that no other check knows better."""
+    build = known(torch)
+    for one in misfits(errors):
+        if {one.owner, one.other} & QUANTISERS or lacks(
+            one.module, one.name, build.version if build else ""
+        ):
+            continue
+        if one.other == "transformers" and first_transformers(one.name):
+            continue
+        others = ("numpy-abi", "torch-too-old-for-library", "missing-dependency")
+        if not any(
+            pair.said
+            for id_ in others
+            for pair in broken_pairs(id_, packages, torch, environment, errors)
+        ):
+            return one
+    return None
+
+
+QUANTISERS = frozenset({"bitsandbytes", "torchao"})
+"""quantisation-library-mismatch tells of them."""
+
+
+def _missed(one: Misfit) -> _Told:
+    return _Told(
+        "error",
+        f"the error '{one.said}' in the code of {one.owner}",
+        f"{one.owner} calls what this {one.other} no longer has, or does not have yet",
+        {one.owner: "", one.other: ""},
+    )
+
+
 def _pair(broken: Broken) -> _Told:
     row = broken.row
     both = together(broken.versions)
@@ -215,7 +287,9 @@ def _pair(broken: Broken) -> _Told:
     return _Told(row.severity, found, f"{stage}: '{row.says}'", row.fix)
 
 
-def _title(pairs: tuple[Broken, ...], declared: list[Unmet], severity: str) -> str:
+def _title(
+    pairs: tuple[Broken, ...], declared: list[Unmet], severity: str, misfit: Misfit | None
+) -> str:
     """Name the pair where that fits into the title."""
     names: list[str] = []
     worst = next((p for p in pairs if p.row.severity == severity), None)
@@ -224,6 +298,8 @@ def _title(pairs: tuple[Broken, ...], declared: list[Unmet], severity: str) -> s
         return title if len(title) <= 60 else ""
     if worst is not None:
         names = list(worst.row.names)[:2]
+    elif misfit is not None:
+        names = [misfit.owner, misfit.other]
     elif declared:
         names = [declared[0].owner.name, declared[0].name]
     title = f"{' and '.join(names)} do not fit together"

@@ -21,6 +21,9 @@ Seen as
     module 'torch' has no attribute '__version__'
 """
 
+import re
+import sys
+
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -41,16 +44,14 @@ from tunedoctor.api import (
 
 CIRCULAR = pattern(r"partially initialized module '([\w.]+)'[^\n]*\(([^()\n]+\.py)\)")
 NOWHERE = pattern(r"cannot import name '\w+' from '(\w+)' \(unknown location\)")
-RENAME = re.compile(
+RENAME = pattern(
     r"\(consider renaming '([^'\n]{1,300})' (?:since|if) it has the same name as "
     r"(?:the (standard library module named '\w+')|a )"
 )
 """Python 3.13 and newer."""
-OWN_FOLDER = re.compile(
-    r"cannot import name '\w+' from '(\w+)(?:\.[\w.]+)?' \(([^()\n]{1,300}\.py)\)"
-)
-PLAIN = re.compile(r"No module named '(\w+)\.[\w.]+'; '\1' is not a package")
-INSTALLED = re.compile(
+OWN_FOLDER = pattern(r"cannot import name '\w+' from '(\w+)(?:\.[\w.]+)?' \(([^()\n]{1,300}\.py)\)")
+PLAIN = pattern(r"No module named '(\w+)\.[\w.]+'; '\1' is not a package")
+INSTALLED = pattern(
     r"[\\/](?:site|dist)-packages[\\/]|[\\/]src[\\/]|[\\/][Ll]ib[\\/]|[\\/]lib(?:64)?[\\/]python\d"
 )
 UNCOMPILED = pattern(r"name '_C' is not defined")
@@ -159,6 +160,35 @@ def _folder_of(file: str) -> str:
     return re.sub(r"[\\/]__init__\.py$", "", file)
 
 
+def _named_alike(text: str) -> Finding | None:
+    """Take what an error says of a file or folder that has the name of a library or standard module."""
+    renamed = RENAME.search(text)
+    if renamed:
+        return Finding(
+            found=f"{renamed[1]} is imported in place of {renamed[2] or 'the library of that name'}",
+            means="Python says so itself: the file has the name of what the script wants to import",
+            cure=f"mv {renamed[1]} {_renamed(renamed[1])}",
+            cure_note="yours to rename; remove the __pycache__ beside it as well",
+        )
+    own = OWN_FOLDER.search(text)
+    if own and _is_mine(own[2], own[1]):
+        return Finding(
+            found=f"{own[2]} is imported in place of the installed {own[1]}",
+            means=f"'{own[0][:100]}'",
+            cure=f"mv {_folder_of(own[2])} {_renamed(_folder_of(own[2]))}",
+            cure_note="yours to rename; or start the script from another folder",
+        )
+    plain = PLAIN.search(text)
+    if plain and (distribution_of(plain[1]) or plain[1] in sys.stdlib_module_names):
+        return Finding(
+            found=f"the error '{plain[0]}': a file {plain[1]}.py is imported in place of the package",
+            means="its parts cannot be found in a single file",
+            cure=f"python -c 'import {plain[1]}; print({plain[1]}.__file__)'",
+            cure_note="shows the file: rename it, or start from another folder",
+        )
+    return None
+
+
 def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
     for error in errors.errors if isinstance(errors, Errors) else ():
         circular = CIRCULAR.search(error.text)
@@ -169,30 +199,9 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
                 cure=f"mv {circular[2]} {_renamed(circular[2])}",
                 cure_note="yours to rename; remove the __pycache__ beside it as well",
             )
-        renamed = RENAME.search(error.text)
-        if renamed:
-            return Finding(
-                found=f"{renamed[1]} is imported in place of {renamed[2] or 'the library of that name'}",
-                means="Python says so itself: the file has the name of what the script wants to import",
-                cure=f"mv {renamed[1]} {_renamed(renamed[1])}",
-                cure_note="yours to rename; remove the __pycache__ beside it as well",
-            )
-        own = OWN_FOLDER.search(error.text)
-        if own and _is_mine(own[2], own[1]):
-            return Finding(
-                found=f"{own[2]} is imported in place of the installed {own[1]}",
-                means=f"'{own[0][:100]}'",
-                cure=f"mv {_folder_of(own[2])} {_renamed(_folder_of(own[2]))}",
-                cure_note="yours to rename; or start the script from another folder",
-            )
-        plain = PLAIN.search(error.text)
-        if plain and (distribution_of(plain[1]) or plain[1] in sys.stdlib_module_names):
-            return Finding(
-                found=f"the error '{plain[0]}': a file {plain[1]}.py is imported in place of the package",
-                means="its parts cannot be found in a single file",
-                cure=f"python -c 'import {plain[1]}; print({plain[1]}.__file__)'",
-                cure_note="shows the file: rename it, or start from another folder",
-            )
+        alike = _named_alike(error.text)
+        if alike:
+            return alike
         nowhere = NOWHERE.search(error.text)
         if nowhere:
             return Finding(

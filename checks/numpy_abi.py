@@ -206,7 +206,9 @@ def _numpy_is_older(said: str) -> bool:
     """
     api = re.search(r"against A[PB]I version (0x\w+) but this version of numpy is (0x\w+)", said)
     if api:
-        return int(api[1], 16) % 0x1000000 > int(api[2], 16) % 0x1000000 and len(api[1]) == len(api[2])
+        return int(api[1], 16) % 0x1000000 > int(api[2], 16) % 0x1000000 and len(api[1]) == len(
+            api[2]
+        )
     sizes = re.search(r"Expected (\d+) from C header, got (\d+)", said)
     return bool(sizes) and sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
 

@@ -44,6 +44,7 @@ from tunedoctor.api import (
     listed,
     merged,
     minor,
+    misfits,
     parts,
     pinned,
     pip,
@@ -58,7 +59,10 @@ NEAREST = ">=0.50.0"
 
 SAID = (
     r"CUDA VERSION MISMATCH",
-    r"Configured CUDA binary not found",
+    r"Configured (?:CUDA|ROCm|XPU) binary not found",
+    r"CUDA SETUP: Required library version not found",
+    r"libbitsandbytes_\w+\.(?:so|dll): undefined symbol",
+    r"'NoneType' object has no attribute 'c(?:adam|lion|momentum|rmsprop|quantize|dequantize|gemm|igemm|get)\w*'",
     r"Could not find the bitsandbytes CUDA binary",
     r"libbitsandbytes_cuda\d+\S*: cannot open shared object",
     r"CUDA Setup failed despite (CUDA|GPU) being available",
@@ -116,6 +120,16 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
             cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
             cure_note="or load the model in bfloat16",
         )
+    for one in misfits(errors):
+        if {one.owner, one.other} & {"torchao", "bitsandbytes"}:
+            mine = "torchao" if "torchao" in (one.owner, one.other) else "bitsandbytes"
+            return Finding(
+                title=f"{one.owner} and {one.other} do not fit together",
+                found=f"the error '{one.said}' in the code of {one.owner}",
+                means=f"{one.owner} calls what this {one.other} does not have",
+                cure=_fitting(mine, build, interpreter),
+                cure_note="the release made for this torch",
+            )
     skipped = told(errors, *TORCHAO)
     return _torchao(skipped, build, there, interpreter) if skipped else None
 
@@ -160,6 +174,11 @@ def _lacks(
         return ""
     have = listed((f"{code // 10}.{code % 10}" for code in codes[-3:]), 3)
     return f"torch {torch.version} is built for CUDA {torch.cuda}; bitsandbytes {version} has binaries up to {have}"
+
+
+def _fitting(name: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None) -> str:
+    own = TORCHAO_FOR.get(minor(torch.version), "") if torch and name == "torchao" else ""
+    return pip(interpreter, "install", *([f"{name}=={own}"] if own else ["--upgrade", name]))
 
 
 def _torchao(

@@ -33,9 +33,10 @@ from tunedoctor.api import (
 
 FAILED = pattern(r"WinError 126\][\s\S]{0,200}?(\w+)\.dll")
 
-NOT_LOADED = re.compile(
+NOT_LOADED = pattern(
     r"DLL load failed while importing (\w+): (?:The specified module could not be found|Das angegebene Modul"
-    r"|Le module spécifié|No se puede encontrar el módulo|Não foi possível encontrar o módulo|Impossibile trovare il modulo"
+    r"|Le module spécifié|No se puede encontrar el módulo|Não foi possível encontrar o módulo"
+    r"|Impossibile trovare il modulo"
     r"|Не найден указанный модуль|找不到指定的模[块組组]|指定されたモジュール)"
 )
 """Windows error 126 of a compiled module; error 127, a missing procedure, is another matter."""

@@ -19,7 +19,7 @@ Seen as
     Microsoft Visual C++ Redistributable is not installed, this may lead to the DLL load failure
 """
 
-from tunedoctor.api import Errors, Finding, TorchBuild, Unknown, check, known, pattern
+from tunedoctor.api import Errors, Finding, TorchBuild, Unknown, check, known, pattern, told
 
 FAILED = pattern(r"WinError 1114\][\s\S]{0,200}?(c10|torch_python|shm|torch_cpu)\.dll")
 

@@ -4,7 +4,7 @@ from tunedoctor import facts
 from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
-from tunedoctor.advice.misfits import misfits
+from tunedoctor.advice.misfits import Misfit, misfits
 from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
@@ -62,6 +62,7 @@ __all__ = [
     "DriverInstall",
     "Family",
     "Finding",
+    "Misfit",
     "Refused",
     "Severity",
     "TorchInstall",

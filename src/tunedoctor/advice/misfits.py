@@ -1,0 +1,100 @@
+"""Find in an error that code of one installed library missed a name, or a keyword, of another."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tunedoctor.facts import Errors, ErrorText, Unknown
+from tunedoctor.lazy import pattern
+from tunedoctor.tables.modules import distribution_of
+
+INSTALLED = pattern(r"[\\/](?:site|dist)-packages[\\/](?P<top>\w{1,60})(?:[\\/]|\.py$)")
+_NAME = pattern(
+    r"cannot import name '(?P<name>\w{1,80})' from '(?P<module>[A-Za-z_][\w.]{1,120})'"
+    r"(?: \((?P<file>[^()\n]{1,400})\))?"
+)
+_ATTRIBUTE = pattern(
+    r"module '(?P<module>[A-Za-z_][\w.]{1,120})' has no attribute '(?P<name>\w{1,80})'"
+)
+_KEYWORD = pattern(
+    r"(?P<module>[A-Z]\w{1,60})(?:\.\w{1,60})?\(\) got an unexpected keyword argument '(?P<name>\w{1,80})'"
+)
+_PYDANTIC = pattern(
+    r"(?P<module>pydantic)\.errors\.(?P<name>Pydantic\w{1,40}Error)|(?:^|\n)(?P<bare>Pydantic(?:User|Import|Schema\w{0,20})Error)\b"
+)
+"""pydantic 2 raises it where code is written for pydantic 1."""
+_NOT_WHOLE = pattern(r"partially initialized|unknown location|circular import")
+CLASSES = {
+    **dict.fromkeys(
+        ("Accelerator", "DataLoaderConfiguration", "GradientAccumulationPlugin"), "accelerate"
+    ),
+    **dict.fromkeys(
+        ("Trainer", "TrainingArguments", "BitsAndBytesConfig", "PreTrainedModel"), "transformers"
+    ),
+    **dict.fromkeys(("SFTTrainer", "SFTConfig", "DPOTrainer", "DPOConfig"), "trl"),
+    **dict.fromkeys(("PPOTrainer", "PPOConfig", "GRPOTrainer", "GRPOConfig"), "trl"),
+    **dict.fromkeys(("LoraConfig", "PeftConfig", "PeftModel"), "peft"),
+    **dict.fromkeys(("Dataset", "DatasetDict", "DownloadConfig"), "datasets"),
+    **dict.fromkeys(("HfApi", "HfFileSystem"), "huggingface-hub"),
+}
+"""Class that others call -> its distribution."""
+
+
+class Misfit(NamedTuple):
+    """One such error."""
+
+    owner: str
+    """Distribution whose code failed."""
+    other: str
+    """Distribution that lacks the name or keyword."""
+    module: str
+    name: str
+    said: str
+
+
+def misfits(errors: Errors | Unknown | None) -> Iterator[Misfit]:
+    """Yield them in the order of the text.
+
+    Not what the user's own code asks for, nor a package that misses a part of itself, nor a file outside of where
+    packages are installed.
+    """
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        if found := _misfit(error):
+            yield found
+
+
+def _misfit(error: ErrorText) -> Misfit | None:
+    if _NOT_WHOLE.search(error.text):
+        return None
+    keyword = _KEYWORD.search(error.text)
+    found = _NAME.search(error.text) or _ATTRIBUTE.search(error.text) or keyword
+    if found is None and (pydantic := _PYDANTIC.search(error.text)):
+        owner = next((o for o in _owners(error) if not o.startswith("pydantic")), "")
+        name = pydantic["name"] or pydantic["bare"]
+        said = error.text.partition("\n")[0][:120]
+        return Misfit(owner, "pydantic", "pydantic", name, said) if owner else None
+    if found is None:
+        return None
+    file = found.groupdict().get("file")
+    if file and not INSTALLED.search(file):
+        return None
+    other = CLASSES.get(found["module"], "") if found is keyword else _named(found["module"])
+    owner = next((o for o in _owners(error) if not keyword or o != other), "")
+    if not owner or not other or owner == other:
+        return None
+    return Misfit(owner, other, found["module"], found["name"], found[0].partition(" (")[0])
+
+
+def _owners(error: ErrorText) -> Iterator[str]:
+    """Yield the distributions of the frames, innermost first, up to the first frame of the user's own."""
+    for frame in reversed(error.frames):
+        if frame.file.startswith("<"):
+            continue
+        place = INSTALLED.search(frame.file)
+        if place is None:
+            return
+        yield _named(place["top"])
+
+
+def _named(module: str) -> str:
+    top = module.partition(".")[0]
+    return distribution_of(module) or top.lower().replace("_", "-")
