@@ -1,0 +1,126 @@
+"""What autograd keeps of one layer for its backward pass, module by module, as transformers' code computes them.
+
+All sizes are bytes for the whole micro-batch.
+"""
+
+from typing import NamedTuple
+
+from tunedoctor.memory.adapters import targeted
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import Layer, Matrix, Mixer, Shape
+
+
+class Kept(NamedTuple):
+    """Bytes that one layer keeps."""
+
+    norms: int
+    mixer: int
+    feed: int
+    inputs: int
+    """Inputs of linear modules: of those that train, and of adapters."""
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self)
+
+
+def kept(layer: Layer, shape: Shape, run: Run) -> Kept:
+    """Return what a layer keeps without checkpointing, or while it is taken back with checkpointing."""
+    return Kept(
+        _norms(layer, shape, run),
+        _mixer(layer.mixer, run) if layer.mixer else 0,
+        _feed(layer, run),
+        _inputs(layer, run),
+    )
+
+
+def _norms(layer: Layer, shape: Shape, run: Run) -> int:
+    wide = sum(norm.width for norm in layer.norms)
+    rows = sum(max(1, norm.width // max(1, norm.size)) for norm in layer.norms)
+    narrow = run.activation_bytes
+    if shape.norm == "layer" or run.stack.own_norm:  # the input itself, mean and deviation
+        return run.tokens * (narrow * wide + 8 * rows)
+    # the input in fp32 and 1/rms; what the weight multiplies, where the weight trains
+    trained = 0 if run.method != "full" else 4 if shape.norm == "gemma" else narrow
+    return run.tokens * ((4 + trained) * wide + 4 * rows)
+
+
+def masked(mixer: Mixer, run: Run) -> bool:
+    """Tell whether SDPA gets a mask: for padding, or for a window that the sequence passes."""
+    return run.attention == "sdpa" and (
+        run.padded or bool(mixer.window and run.seq >= mixer.window)
+    )
+
+
+def _mixer(mixer: Mixer, run: Run) -> int:
+    narrow, tokens = run.activation_bytes, run.tokens
+    found = tokens * (narrow * mixer.kept + 4 * mixer.kept_fp32)
+    if mixer.kind != "attention":
+        return found
+    repeated = run.attention == "eager" or masked(
+        mixer, run
+    )  # keys and values once for each query head
+    key = mixer.query if repeated or mixer.assembled else mixer.key
+    value = mixer.expanded_value if repeated and not mixer.assembled else mixer.value
+    found += narrow * tokens * (mixer.query + key + value)
+    if mixer.fused and not repeated:  # v is a view of the whole projection
+        found += narrow * tokens * (mixer.query + mixer.key)
+    if run.attention == "eager":
+        scores = tokens * run.seq * mixer.heads
+        # softmax in fp32, its 16-bit copy; tanh of the soft cap; the output's copy with heads put together
+        widths = 4 + (narrow if narrow < 4 else 0) + (narrow if mixer.softcap else 0)
+        return found + widths * scores + narrow * tokens * mixer.expanded_value
+    found += (
+        narrow * tokens * mixer.expanded_value + 4 * tokens * mixer.heads
+    )  # output and logsumexp
+    if masked(mixer, run):  # the mask as a bias in the model's type
+        found += narrow * tokens * run.seq
+    return found
+
+
+def _feed(layer: Layer, run: Run) -> int:
+    narrow, tokens = run.activation_bytes, run.tokens
+    parts = 3 if layer.gated else 1  # gate, act(gate) and up; or the input of the activation
+    if run.stack.own_feed and layer.gated:
+        parts = 2
+    found = narrow * tokens * parts * layer.feed
+    if layer.experts:
+        one = layer.experts
+        each = (
+            3 if one.gated else 1
+        ) * one.width + one.inputs  # and the output, which the router's weight multiplies
+        if run.method == "full":
+            each += one.inputs + one.width
+        found += narrow * tokens * one.active * each + 8 * tokens * one.count
+    return found
+
+
+def _inputs(layer: Layer, run: Run) -> int:
+    narrow, tokens = run.activation_bytes, run.tokens
+    if run.method == "full":
+        # the attention output is kept by attention itself, but for eager
+        return narrow * tokens * sum(_reads(layer.matrices, leave=("mixed",)).values())
+    modules = targeted(layer, run)
+    copied = run.adapter_bytes != run.weight_bytes or run.stack.autocast
+    if run.stack.own_feed:
+        modules = tuple(m for m in modules if m.reads != "gated")
+        copied = False
+    each = 2 if run.stack.autocast and run.precision != "fp32" else run.adapter_bytes
+    if copied:  # one copy in the adapter's type for each adapter
+        found = each * tokens * sum(m.inputs for m in modules)
+    else:
+        found = narrow * tokens * sum(_reads(modules, leave=("mixed",)).values())
+    found += each * tokens * run.rank * len(modules)
+    if run.dora:  # the base's output, and the adapter's in its own type
+        found += (narrow + run.adapter_bytes) * tokens * sum(m.outputs for m in modules)
+    if run.dropout:
+        found += (1 + (narrow if not copied else 0)) * tokens * sum(m.inputs for m in modules)
+    if run.stack.input_kept and run.method == "qlora":
+        found += narrow * tokens * sum(_reads(layer.matrices, leave=("mixed",)).values())
+    return int(found)
+
+
+def _reads(modules: tuple[Matrix, ...], leave: tuple[str, ...] = ()) -> dict[str, int]:
+    """Return the width of each activation that these modules read, once."""
+    return {m.reads: m.inputs for m in modules if m.reads not in leave}

@@ -1,0 +1,59 @@
+"""What the head and the loss take: batch x sequence x vocabulary, the term that others leave out.
+
+Bytes for each logit, from the code of transformers' loss_utils (5.24): logits in the model's type (2, while the output
+is held), log_softmax in fp32 (4), and two gradients in fp32 in its backward pass (8).
+"""
+
+from typing import NamedTuple
+
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import Shape
+
+CHUNK = 1024
+"""Tokens of a chunk of doctor train's loss."""
+_TORCHTUNE_CHUNKS = 8
+
+
+class LossTerm(NamedTuple):
+    """Bytes of the head and the loss."""
+
+    peak: int
+    """While the loss is made or taken back."""
+    held: int
+    """Throughout the backward pass."""
+
+
+def loss_term(shape: Shape, run: Run) -> LossTerm:
+    """Return what the head and the loss of one micro-batch take."""
+    narrow = run.activation_bytes
+    tokens, logits = run.tokens, run.tokens * shape.vocab
+    cap = narrow if shape.final_softcap else 0
+    match run.stack.loss:
+        case "whole":
+            held = narrow * logits if run.stack.keeps_logits else 0
+            return LossTerm(held + (12 + cap) * logits, held)
+        case "whole-old":
+            # .float() replaces the output, and the shifted copy lies beside it: 4 + 4; log_softmax 4; gradients 4 + 4,
+            # of which the first goes with the copy
+            held = 4 * logits if run.stack.keeps_logits else 0
+            return LossTerm((17 + cap) * logits, held)
+        case "chunked-kept":
+            chunk = -(-tokens // _TORCHTUNE_CHUNKS) * shape.vocab
+            return LossTerm(narrow * 2 * logits + (12 + cap) * chunk, narrow * logits)
+        case "chunked":
+            chunk = min(tokens, CHUNK) * shape.vocab
+            weight = shape.vocab * shape.hidden * 4 if _head_trains(run) else 0
+            kept = narrow * tokens * shape.hidden
+            return LossTerm(
+                chunk * (4 + narrow + (4 if cap else 0)) + 2 * kept + weight, kept + weight
+            )
+        case "recomputed":
+            chunk = min(tokens, 256) * shape.vocab
+            return LossTerm((12 + narrow + cap) * chunk + narrow * tokens * shape.hidden, 0)
+        case _:
+            weight = shape.vocab * shape.hidden * narrow if _head_trains(run) else 0
+            return LossTerm(16 * tokens + narrow * tokens * shape.hidden + weight, weight)
+
+
+def _head_trains(run: Run) -> bool:
+    return run.method == "full" or run.embeddings

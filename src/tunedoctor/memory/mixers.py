@@ -1,0 +1,138 @@
+"""What mixes tokens other than plain attention: MLA, gated delta nets, Mamba, short convolutions."""
+
+from tunedoctor.memory.fields import Fields
+from tunedoctor.memory.shape import Matrix, Mixer, Norm
+
+Mixing = tuple[list[Matrix], Mixer, list[Norm], int]
+"""Matrices, mixer, norms, elements of other parameters."""
+
+
+def latent(config: Fields, hidden: int, heads: int, bias: bool) -> Mixing:  # noqa: FBT001
+    """Multi-head latent attention (DeepSeek V2 and V3, Kimi, MiniCPM 3)."""
+    rank = config.needed("kv_lora_rank")
+    rope = config.or_else(64, "qk_rope_head_dim")
+    nope = config.or_else(128, "qk_nope_head_dim")
+    value = config.or_else(128, "v_head_dim")
+    asked = config.whole("q_lora_rank")
+    query = heads * (nope + rope)
+    matrices: list[Matrix] = []
+    norms: list[Norm] = []
+    if asked:
+        matrices += [
+            Matrix("q_a_proj", hidden, asked, "mixer", bias),
+            Matrix("q_b_proj", asked, query, "q latent"),
+        ]
+        norms.append(Norm(asked, asked))
+    else:
+        matrices.append(Matrix("q_proj", hidden, query, "mixer"))
+    matrices += [
+        Matrix("kv_a_proj_with_mqa", hidden, rank + rope, "mixer", bias),
+        Matrix("kv_b_proj", rank, heads * (nope + value), "kv latent"),
+        Matrix("o_proj", heads * value, hidden, "mixed", bias),
+    ]
+    norms.append(Norm(rank, rank))
+    mixer = Mixer(
+        kind="attention",
+        heads=heads,
+        query=query,
+        key=query,
+        value=heads * (nope + value),  # what is kept of v is a view of kv_b_proj's output
+        expanded_value=heads * value,
+        assembled=True,
+    )
+    return matrices, mixer, norms, 0
+
+
+def delta(config: Fields, hidden: int, *, split: bool) -> Mixing:
+    """Return a gated delta net (Qwen3-Next; with `split`, the four projections of Qwen3.5)."""
+    key_heads = config.or_else(16, "linear_num_key_heads")
+    value_heads = config.or_else(32, "linear_num_value_heads")
+    key = key_heads * config.or_else(128, "linear_key_head_dim")
+    head = config.or_else(128, "linear_value_head_dim")
+    value = value_heads * head
+    convolved = 2 * key + value
+    if split:
+        widths = {
+            "in_proj_qkv": convolved,
+            "in_proj_z": value,
+            "in_proj_b": value_heads,
+            "in_proj_a": value_heads,
+        }
+    else:
+        widths = {"in_proj_qkvz": convolved + value, "in_proj_ba": 2 * value_heads}
+    matrices = [Matrix(name, hidden, width, "mixer") for name, width in widths.items()]
+    matrices.append(Matrix("out_proj", value, hidden, "mixed"))
+    expanded = value_heads * config.or_else(128, "linear_key_head_dim")
+    mixer = Mixer(
+        kind="delta",
+        heads=value_heads,
+        # convolution in and out, z, then q and k for each value head and v as the kernel keeps them, and its output
+        kept=2 * convolved + value + 2 * expanded + 2 * value,
+        kept_fp32=2 * expanded // 16 + 2 * value + 4 * value_heads,
+    )
+    other = convolved * config.or_else(4, "linear_conv_kernel_dim") + 2 * value_heads + head
+    return matrices, mixer, [], other
+
+
+def convolution(config: Fields, hidden: int) -> Mixing:
+    """Return the gated short convolution of LFM2."""
+    bias = config.flag("conv_bias")
+    matrices = [
+        Matrix("in_proj", hidden, 3 * hidden, "mixer", bias),
+        Matrix("out_proj", hidden, hidden, "mixed", bias),
+    ]
+    other = hidden * config.or_else(3, "conv_L_cache") + (hidden if bias else 0)
+    # B, C and x are one tensor; B*x, its convolution
+    return matrices, Mixer(kind="convolution", kept=5 * hidden), [], other
+
+
+def mamba1(config: Fields, hidden: int) -> Mixing:
+    """Return a Mamba layer (Mamba, Falcon Mamba, Jamba)."""
+    inner = config.or_else(
+        int(config.number("mamba_expand", config.number("expand", 2)) * hidden),
+        "intermediate_size_mamba",
+    )
+    state = config.or_else(16, "state_size", "mamba_d_state")
+    rank = config.or_else(-(-hidden // 16), "time_step_rank", "mamba_dt_rank")
+    kernel = config.or_else(4, "conv_kernel", "mamba_d_conv")
+    bias = config.flag("use_bias") or config.flag("mamba_proj_bias")
+    matrices = [
+        Matrix("in_proj", hidden, 2 * inner, "mixer", bias),
+        Matrix("x_proj", inner, rank + 2 * state, "convolved"),
+        Matrix("dt_proj", rank, inner, "time step", bias=True),
+        Matrix("out_proj", inner, hidden, "mixed", bias),
+    ]
+    convolution_bias = config.flag("use_conv_bias", default=True) or config.flag("mamba_conv_bias")
+    other = inner * (kernel + (1 if convolution_bias else 0)) + inner * state + inner
+    if config.data.get("model_type") == "jamba":
+        other += rank + 2 * state  # norms of dt, B and C
+    # x, z, convolved x, dt, scan output, gated: the fused kernel recomputes its states
+    return matrices, Mixer(kind="mamba", kept=6 * inner, kept_fp32=inner), [], other
+
+
+def mamba2(config: Fields, hidden: int) -> Mixing:
+    """Return a Mamba 2 layer (Mamba 2, Bamba, Granite 4, Falcon H1, Nemotron H)."""
+    heads = config.whole("mamba_n_heads", "mamba_num_heads") or config.whole("num_heads")
+    width = config.whole("mamba_d_head", "mamba_head_dim", "head_dim")
+    expand = config.number("mamba_expand", config.number("expand", 2))
+    inner = config.whole("mamba_d_ssm") or (
+        heads * width if heads and width else int(expand * hidden)
+    )
+    heads = heads or max(1, inner // (width or 64))
+    state = config.or_else(128, "mamba_d_state", "ssm_state_size", "state_size")
+    groups = config.or_else(1, "mamba_n_groups", "n_groups")
+    kernel = config.or_else(4, "mamba_d_conv", "conv_kernel")
+    bias = config.flag("mamba_proj_bias") or config.flag("use_bias")
+    convolved = inner + 2 * groups * state
+    matrices = [
+        Matrix("in_proj", hidden, inner + convolved + heads, "mixer", bias),
+        Matrix("out_proj", inner, hidden, "mixed", bias),
+    ]
+    convolution_bias = any(
+        config.flag(key, default=True) for key in ("use_conv_bias", "mamba_conv_bias")
+    )
+    other = convolved * (kernel + (1 if convolution_bias else 0)) + 3 * heads
+    norms = [Norm(inner, inner)] if config.flag("mamba_rms_norm", default=True) else []
+    # in_proj's output, convolved, scan output, gated
+    mixer = Mixer(kind="mamba", heads=heads, kept=2 * convolved + 3 * inner + heads)
+    return matrices, mixer, norms, other

@@ -1,0 +1,37 @@
+"""How several GPUs share weights, gradients and optimizer states."""
+
+from typing import NamedTuple
+
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import Shape
+
+
+class Shares(NamedTuple):
+    """The parts that lie on one GPU, and what sharing costs there, in bytes."""
+
+    weights: float = 1.0
+    gradients: float = 1.0
+    states: float = 1.0
+    buffers: int = 0
+    copies: int = 0
+    """Made in the optimizer's step."""
+
+
+def shares(shape: Shape, run: Run, base: int, trained: int) -> Shares:
+    """Return what one GPU of `run.gpus` holds; `base` is the weights' bytes, `trained` the elements that train."""
+    n = run.gpus
+    if n == 1:
+        return Shares()
+    gradient = trained * run.trained_bytes
+    match run.sharding:
+        case "ddp":  # buckets beside the gradients: PyTorch's default, gradient_as_bucket_view off
+            return Shares(buffers=gradient)
+        case "zero1":
+            return Shares(states=1 / n, copies=gradient // n)
+        case "zero2":  # DeepSpeed flattens its part of the gradients and makes it fp32 in the step
+            return Shares(gradients=1 / n, states=1 / n, copies=(gradient + 4 * trained) // n)
+        case _:  # zero3, fsdp: the layer at work and the one after it are gathered whole
+            layer = max((one.size for one in shape.layers), default=0)
+            whole = base * layer // max(1, sum(one.repeat * one.size for one in shape.layers))
+            largest = max(whole, shape.vocab * shape.hidden * run.weight_bytes)
+            return Shares(1 / n, 1 / n, 1 / n, buffers=largest + whole)

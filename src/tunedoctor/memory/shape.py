@@ -1,0 +1,153 @@
+"""The shape of a model: which matrices each layer holds and what it keeps for its backward pass.
+
+Sizes are counts of elements; widths are elements for each token.
+"""
+
+from typing import Literal
+
+import msgspec
+
+NormKind = Literal["rms", "gemma", "layer"]
+"""rms: computed in fp32, weight applied in the model's type; gemma: weight applied in fp32; layer: LayerNorm,
+one kernel that keeps its own input."""
+MixerKind = Literal["attention", "delta", "mamba", "convolution"]
+
+
+class MemoryModelError(Exception):
+    """A model, a run or a card that can't be read; the message is a sentence without its full stop."""
+
+
+class Matrix(msgspec.Struct, frozen=True):
+    """One linear module of a layer: y = x W^T."""
+
+    name: str
+    """As peft's target_modules names it: "q_proj"."""
+    inputs: int
+    outputs: int
+    reads: str
+    """The activation that it reads; modules that read the same one share what autograd keeps of it."""
+    bias: bool = False
+    convolution: bool = False
+    """GPT-2's Conv1D: peft adapts it, bitsandbytes quantises it as well."""
+
+    @property
+    def size(self) -> int:
+        """Elements of the matrix, without its bias."""
+        return self.inputs * self.outputs
+
+
+class Norm(msgspec.Struct, frozen=True):
+    """One normalisation."""
+
+    width: int
+    """Elements for each token that pass it."""
+    size: int
+    """Elements of its parameters."""
+
+
+class Mixer(msgspec.Struct, frozen=True):
+    """What mixes the tokens of a layer: attention, or one of its linear relatives."""
+
+    kind: MixerKind
+    heads: int = 0
+    query: int = 0
+    """Width of all queries (and of all keys, where each query head has its own)."""
+    key: int = 0
+    value: int = 0
+    expanded_value: int = 0
+    """Width of the values once repeated for each query head; also that of the output."""
+    window: int = 0
+    """Tokens that a token can look back; 0: all."""
+    softcap: bool = False
+    fused: bool = False
+    """One projection makes q, k and v: what is kept of v keeps the whole of it."""
+    assembled: bool = False
+    """q and k are put together of parts (MLA), so that k is as wide as q."""
+    kept: int = 0
+    """Other elements kept for each token, in the model's type."""
+    kept_fp32: int = 0
+    """Other elements kept for each token, in fp32."""
+
+
+class Experts(msgspec.Struct, frozen=True):
+    """Routed experts of a layer."""
+
+    count: int
+    active: int
+    inputs: int
+    width: int
+    bias: bool = False
+    gated: bool = True
+
+    @property
+    def matrices(self) -> int:
+        """Elements of all experts' matrices."""
+        return self.count * (3 if self.gated else 2) * self.inputs * self.width
+
+    @property
+    def size(self) -> int:
+        """Elements of all experts, biases among them."""
+        biases = (2 if self.gated else 1) * self.width + self.inputs
+        return self.matrices + (self.count * biases if self.bias else 0)
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """Layers that are alike."""
+
+    repeat: int
+    matrices: tuple[Matrix, ...]
+    norms: tuple[Norm, ...]
+    mixer: Mixer | None
+    feed: int = 0
+    """Width of the dense feed-forward part (of a shared expert, in a layer of experts); 0: none."""
+    gated: bool = True
+    experts: Experts | None = None
+    other: int = 0
+    """Elements of parameters that are neither matrices nor norms: routers, convolutions, sinks."""
+
+    @property
+    def size(self) -> int:
+        """Elements of one of these layers."""
+        return (
+            sum(one.size + (one.outputs if one.bias else 0) for one in self.matrices)
+            + sum(one.size for one in self.norms)
+            + (self.experts.size if self.experts else 0)
+            + self.other
+        )
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """A model."""
+
+    name: str
+    model_type: str
+    hidden: int
+    vocab: int
+    tied: bool
+    """Output head and input embedding are one matrix."""
+    layers: tuple[Layer, ...]
+    norm: NormKind = "rms"
+    final_norm: int = 0
+    """Elements of the last norm; 0 where there is none."""
+    final_softcap: bool = False
+    head_bias: bool = False
+    positions: int = 0
+    """Elements of learned positions and of norms and projections around the embedding."""
+    outside: int = 0
+    """Elements outside the language model: vision and audio towers, projectors; frozen, in the model's type."""
+    embedding: int = 0
+    """Width of the embedding where it isn't `hidden`."""
+    exact: bool = True
+    """Every module is known; False where the architecture was read by likeness."""
+    sdpa: bool = True
+    """The architecture runs scaled dot product attention; False where its class has eager attention alone."""
+
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return sum(one.repeat for one in self.layers)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its linear modules, without the head, each once."""
+        return tuple(dict.fromkeys(m.name for layer in self.layers for m in layer.matrices))

@@ -1,0 +1,73 @@
+"""Training stacks: how each one's code spends memory where the model leaves it a choice."""
+
+from typing import Literal
+
+import msgspec
+
+from tunedoctor.memory.shape import MemoryModelError
+
+Loss = Literal["whole", "whole-old", "chunked", "chunked-kept", "recomputed", "fused"]
+"""whole: logits of the batch and a cross-entropy in fp32 (transformers 5); whole-old: with the shifted copy of
+transformers before 4.45; chunked: chunk by chunk, gradient taken in the forward pass (doctor train); chunked-kept:
+chunk by chunk, each chunk's logits kept for the backward pass (torchtune, litgpt); recomputed: chunks made again in
+the backward pass (TRL); fused: a kernel that never holds the logits (liger, cut cross-entropy, unsloth)."""
+
+
+class Stack(msgspec.Struct, frozen=True, kw_only=True):
+    """One training stack."""
+
+    name: str
+    loss: Loss
+    autocast: bool = False
+    """The forward pass runs under torch.autocast: fp32 adapters get 16-bit copies of their inputs."""
+    adapters: Literal[2, 4] = 4
+    """Bytes of an adapter's element; peft makes them fp32 where the base is 16 bit."""
+    qlora_adapters: Literal[2, 4] = 4
+    own_norm: bool = False
+    """Its RMSNorm kernel keeps its input, not a copy in fp32."""
+    own_feed: bool = False
+    """Its feed-forward kernel keeps the input, gate and up for all three modules and their adapters."""
+    offloads: bool = False
+    """With checkpointing, layer inputs lie in host memory."""
+    keeps_logits: bool = False
+    """The loop still holds the model's output, logits among it, during the backward pass."""
+    input_kept: bool = False
+    """Each matmul of a 4-bit matrix keeps its input (bitsandbytes before 0.42)."""
+    experts_quantised: bool = False
+    """4 bits reach routed experts. transformers 5 holds them as 3-D parameters, which bitsandbytes passes over."""
+    reserve: float = 0.0
+    """GiB of buffers of its own."""
+    known: bool = True
+
+
+_STACKS = (
+    Stack(name="doctor", loss="chunked", autocast=True),
+    Stack(name="hf", loss="whole", keeps_logits=True),
+    Stack(name="trl", loss="recomputed", autocast=True, qlora_adapters=2),
+    Stack(
+        name="unsloth", loss="fused", autocast=True, own_norm=True, own_feed=True, offloads=True,
+        experts_quantised=True,
+    ),
+    Stack(name="axolotl", loss="fused", autocast=True, experts_quantised=True),
+    Stack(name="llama-factory", loss="whole-old", autocast=True, keeps_logits=True),
+    Stack(name="hf-2023", loss="whole-old", autocast=True, keeps_logits=True, experts_quantised=True),
+    Stack(name="torchtune", loss="chunked-kept", adapters=2, qlora_adapters=2, own_norm=False),
+    Stack(name="litgpt", loss="chunked-kept", adapters=2, qlora_adapters=2, input_kept=True),
+    Stack(name="other", loss="whole", keeps_logits=True, known=False),
+)  # fmt: skip
+
+STACKS = {one.name: one for one in _STACKS}
+
+LEAST = Stack(name="other", loss="fused", autocast=True, adapters=2, qlora_adapters=2, own_norm=True,
+              own_feed=True, experts_quantised=True, known=False)  # fmt: skip
+"""What an unknown stack spends at the least, and at the most."""
+MOST = Stack(name="other", loss="whole-old", keeps_logits=True, known=False)
+
+
+def stack_named(name: str) -> Stack:
+    """Return a stack by name. Raises MemoryModelError for another name."""
+    found = STACKS.get(name.strip().lower())
+    if found is None:
+        what = f"no stack is called {name[:40]!r}: {', '.join(STACKS)}"
+        raise MemoryModelError(what)
+    return found
