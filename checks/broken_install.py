@@ -80,8 +80,8 @@ CUT_FILE = pattern(
 )
 """A library that ends too early: the disk was full, or the install was interrupted."""
 NO_RECORD = pattern(
-    r"(?:no RECORD file was found for (?=[A-Za-z])|Cannot uninstall (?=[\w-]{1,60} [^\s,]{1,40}, RECORD file not found))"
-    r"([A-Za-z][\w-]{0,60})"
+    r"(?:no RECORD file was found for|Cannot uninstall(?= [\w-]{1,60} [^\s,]{1,40}, RECORD file not found))"
+    r" ([A-Za-z][\w-]{0,60})(?![\s\S]{0,200}installed by )"
 )
 INVALID = pattern(r"Ignoring invalid distribution -([\w-]+)")
 
