@@ -57,8 +57,8 @@ def run_command(argv: list[str], target: str | None, report_file: str) -> int:
 
 
 def _asked_to_end(ran: Ran, death: Death) -> bool:
-    """Tell whether somebody ended the command: by a signal that is a wish, or one that the doctor passed on."""
-    return death.name in ASKED or bool(ran.passed) or death.status == 130
+    """Tell whether somebody ended the command: by a signal that is a wish, to it or to the doctor."""
+    return death.name in ASKED or bool(ran.signals) or death.status == 130
 
 
 def _diagnose(failed: Failed, options: Options, target: str | None, report_file: str) -> None:

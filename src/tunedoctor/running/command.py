@@ -28,8 +28,8 @@ class Ran(NamedTuple):
     seconds: float
     tails: tuple[Tail, ...]
     """Of standard output, then of standard error, or of both in one."""
-    passed: tuple[str, ...]
-    """Names of signals that the doctor passed on to it."""
+    signals: tuple[str, ...]
+    """Names of signals by which somebody spoke to it or to the doctor, keys of the terminal among them."""
     problem: str
     """Why its output could not be written where it goes."""
 
@@ -85,7 +85,7 @@ def _run_posix(argv: Sequence[str]) -> Ran:
         os.waitstatus_to_exitcode(status),
         time.monotonic() - began,
         tuple(pump.tail for pump in pumps),
-        tuple(one.name for one in passing.passed),
+        tuple(one.name for one in passing.came),
         next((pump.problem for pump in pumps if pump.problem), ""),
     )
 

@@ -25,7 +25,8 @@ class Passing:
     def __init__(self, *, own_group: bool) -> None:
         """Hold signals back, so that none is lost before the command is there."""
         self.own_group = own_group
-        self.passed: list[signal.Signals] = []
+        self.came: list[signal.Signals] = []
+        """What the doctor got while the command ran, passed on or not."""
         self._wanted = {one for one in PASSED if signal.getsignal(one) != signal.SIG_IGN}
         self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._wanted | {_WAKE})
         """What was blocked before, for the command."""
@@ -44,13 +45,14 @@ class Passing:
             number, by_kernel = _next(self._wanted | {_WAKE})
             if number == _WAKE:
                 resized()
-            elif self.own_group or not by_kernel:
+                continue
+            self.came.append(number)
+            if self.own_group or not by_kernel:
                 self._send(number)
 
     def _send(self, number: signal.Signals) -> None:
         with self._lock, suppress(OSError):
             if self._pid:
-                self.passed.append(number)
                 (os.killpg if self.own_group else os.kill)(self._pid, number)
 
     def forget(self) -> None:
