@@ -37,14 +37,15 @@ def python(code: str, *options: str, **env: str) -> subprocess.CompletedProcess[
     return run(*options, "--", sys.executable, "-c", code, **env)
 
 
-def started(code: str, *, own_session: bool = True) -> "subprocess.Popen[bytes]":
+def started(code: str) -> "subprocess.Popen[bytes]":
     """Start doctor run around `code`, which prints a line when it is ready."""
     child = subprocess.Popen(
         [*DOCTOR, "--", sys.executable, "-uc", code],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,  # what is read ahead would be lost to communicate
         env=ENV,
-        start_new_session=own_session,
+        start_new_session=True,
     )
     assert child.stdout is not None
     assert child.stdout.readline() == b"ready\n"
