@@ -62,6 +62,14 @@ NO_METADATA = pattern(
     re.MULTILINE,
 )
 
+ADVICE = pattern(
+    r"(?:requires? (?:the )?`[\w-]{2,40}`[^\n]{0,40}[Yy]ou can install it with:? [`'\"]?pip install "
+    r"|, please install ['`\"](?=[\w-]{2,40}['`\"]))(?:-U )?([A-Za-z][\w-]{1,40})"
+)
+"""A library's own words for what it does not find, without a floor on the version."""
+ALONE = 2
+"""Errors of a text in which such words are believed."""
+
 
 @check(
     "missing-dependency",
@@ -127,7 +135,13 @@ def _asked_for(told: Packages | None, errors: Errors | Unknown | None) -> dict[s
         return {}
     found: dict[str, str] = {}
     for error in errors.errors:
-        for match in (*NO_MODULE.finditer(error.text), *NO_METADATA.finditer(error.text)):
+        # an advice to install stands in errors of other causes too: alone, it is believed
+        advice = ADVICE.finditer(error.text) if len(errors.errors) <= ALONE else ()
+        for match in (
+            *NO_MODULE.finditer(error.text),
+            *NO_METADATA.finditer(error.text),
+            *advice,
+        ):
             name = distribution_of(match[1].replace("-", "_"))
             installed = told is not None and told.get(name) is not None
             if name and name != "torch" and not installed:

@@ -208,6 +208,15 @@ def _finding(own: Interpreter, found: str) -> Finding:
 def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None) -> Finding | None:
     if told(errors, SAID_3_13_8):
         return _patch(Interpreter(executable="python", version=BROKEN_PATCH), None)
+    union = told(errors, r"unsupported operand type\(s\) for \|: 'type' and '(?:NoneType|type)'")
+    if union and own is not None and parts(own.version) and not at_least(own.version, "3.10"):
+        return Finding(
+            title="A library needs a newer Python",
+            found=f"the error '{union}' under Python {own.version}: types joined by | need Python 3.10",
+            means="the library is written for Python 3.10 or newer",
+            cure="python3.12 -m venv ~/train",
+            cure_note="then install the stack there",
+        )
     said = told(errors, NONE_FIT.pattern)
     if not said:
         return None

@@ -43,6 +43,8 @@ SAID = (
     r"exit(?:ed with)? (?:code|status):? (?:137|-9)\b",
     r"killed by signal: Killed",
     r"Signal 9 \(SIGKILL\) received by PID",
+    r"died with <Signals\.SIGKILL: 9>",
+    r"(?<!\.)\bOOMKilled\b(?!\W{1,4}false)",
     r"DefaultCPUAllocator: can't allocate memory",
     r"^MemoryError\b",
     r"(?:memory cgroup )?out of memory: kill(?:ed)? process \d",

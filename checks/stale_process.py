@@ -19,7 +19,18 @@ Seen as
     cannot import name '_center' from 'numpy._core.umath'
 """
 
-from tunedoctor.api import Errors, Finding, Packages, Unknown, Wanted, check, known, pattern, within
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Packages,
+    Unknown,
+    Wanted,
+    check,
+    known,
+    pattern,
+    told,
+    within,
+)
 
 OWN_NAME = pattern(
     r"cannot import name '(_\w{1,60})' from '((\w{1,60})\.[\w.]{1,120})' \(\S*?[/\\](\3)[/\\]"
@@ -40,6 +51,11 @@ def stale_process(
             return _finding(
                 f"the error asks for {one.name}{one.specifier}, and {one.name} {there} is installed"
             )
+    restart = told(
+        errors, r"packages were previously imported in this runtime", r"must restart the runtime"
+    )
+    if restart and len(errors.errors) > 1:
+        return _finding(f"the warning '{restart}'")
     for error in errors.errors:
         own = OWN_NAME.search(error.text)
         if own and NOTEBOOK.search(

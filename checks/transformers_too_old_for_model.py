@@ -35,6 +35,7 @@ from tunedoctor.api import (
     known,
     pattern,
     pip,
+    told,
 )
 
 NAMED = (
@@ -48,6 +49,10 @@ KEY = pattern(r"KeyError: '([a-z][\w.-]{1,60})'$", re.MULTILINE)
 UPDATE = pattern(
     r"You can update Transformers with the command|Transformers does not recognize this architecture"
 )
+
+LLAMA_31 = r"`rope_scaling` must be a dictionary with (?:two|with two) fields, .{0,40}got \{.{0,200}'rope_type'"
+ROPE_TYPE_SINCE = "4.43.0"
+"""First to read the rope_scaling of Llama 3.1. Source: its release notes."""
 
 
 @check(
@@ -64,6 +69,9 @@ def transformers_too_old_for_model(
     advised = any(UPDATE.search(e.text) for e in errors.errors)
     installed = known(packages)
     have = installed.version("transformers") if installed else ""
+    rope = told(errors, LLAMA_31)
+    if rope and not (have and at_least(have, ROPE_TYPE_SINCE)):
+        return _finding("rope_type", rope[:70], ROPE_TYPE_SINCE, have, interpreter)
     for error in errors.errors:
         model, said = _model(error, advised=advised)
         if not model:

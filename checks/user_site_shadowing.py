@@ -18,8 +18,11 @@ Seen as
     Defaulting to user installation because normal site-packages is not writeable
 """
 
+import re
+
 from tunedoctor.api import (
     Errors,
+    ErrorText,
     Finding,
     Host,
     Interpreter,
@@ -39,7 +42,12 @@ from tunedoctor.api import (
     "user-site-shadowing",
     "Packages in the user site win over the environment",
     "warning",
-    explains=["library-version-clash", "missing-dependency", "torch-companion-mismatch"],
+    explains=[
+        "library-version-clash",
+        "missing-dependency",
+        "torch-companion-mismatch",
+        "wrong-interpreter",
+    ],
 )
 def user_site_shadowing(
     packages: Packages | Unknown | None,
@@ -84,6 +92,8 @@ def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severit
         files = [frame.file for frame in error.frames]
         user = next((m[0] for file in files if (m := USER_SITE.search(file))), "")
         elsewhere = [f for f in files if SITE.search(f) and not USER_SITE.search(f)]
+        if missing is None and (found := _another_version(error, elsewhere)):
+            return found
         if not user or not elsewhere or missing is None or packages is None:
             continue
         name = distribution_of(missing[1]) or missing[1].replace("_", "-")
@@ -92,6 +102,28 @@ def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severit
         found = f"'{missing[0]}', and {name} {packages.version(name)} is in the list; modules come from {user} and "
         return found + _folder(elsewhere[-1]), user, "error"
     return None
+
+
+def _another_version(error: ErrorText, elsewhere: list[str]) -> tuple[str, str, Severity] | None:
+    """Return that code of an environment got a library of the user site, and missed a name in it."""
+    missed = MISSED.search(error.text)
+    importer = next((file for file in elsewhere if OF_AN_ENVIRONMENT.search(file)), "")
+    if missed is None or not importer:
+        return None
+    module = (missed[1] or missed[2]).partition(".")[0]
+    files = [frame.file for frame in error.frames]
+    for place in (error.text, *files):
+        inside = USER_SITE.search(place)
+        if inside and re.search(rf"site-packages[\\/]{re.escape(module)}[\\/]", place):
+            found = f"{_folder(importer)} imports the {module} of {inside[0].lstrip('(')}"
+            return f"'{missed[0]}': {found}", inside[0].lstrip("("), "error"
+    return None
+
+
+MISSED = pattern(
+    r"cannot import name '\w+' from '([\w.]+)'|module '([\w.]+)' has no attribute '\w+'"
+)
+OF_AN_ENVIRONMENT = pattern(r"[/\\](?:envs?|\.?venv|virtualenvs|\w*conda\d?)[/\\]")
 
 
 def _folder(file: str) -> str:

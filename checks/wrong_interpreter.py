@@ -19,15 +19,19 @@ Seen as
 """
 
 from tunedoctor.api import (
+    Errors,
     Finding,
     Interpreter,
     Launcher,
     Launchers,
     Packages,
     Target,
+    Typed,
     Unknown,
     check,
+    distribution_of,
     known,
+    pattern,
     pip,
 )
 
@@ -43,14 +47,30 @@ MODULE = {
 }
 
 
-@check("wrong-interpreter", "A command belongs to another interpreter", "warning")
-def wrong_interpreter(
-    launchers: Launchers,
-    target: Target,
-    interpreter: Interpreter,
+@check(
+    "wrong-interpreter",
+    "A command belongs to another interpreter",
+    "warning",
+    explains=["missing-dependency", "torch-missing"],
+)
+def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
+    launchers: Launchers | Unknown | None,
+    target: Target | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
     packages: Packages | Unknown | None,
+    errors: Errors | Unknown | None,
+    typed: Typed | Unknown | None,
 ) -> Finding | None:
-    """Only of an activated environment: there the user expects its commands."""
+    """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
+    denied = _denied(errors, known(packages), known(typed))
+    if denied is not None:
+        return denied
+    if (
+        not isinstance(launchers, Launchers)
+        or not isinstance(target, Target)
+        or not isinstance(interpreter, Interpreter)
+    ):
+        return None
     if target.chosen_by not in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         return None
     there = known(packages)
@@ -85,6 +105,46 @@ def wrong_interpreter(
         cure_note="use this form in place of the bare command; or activate the environment anew",
         evidence=tuple(one.path for one in foreign[:4]),
     )
+
+
+def _denied(
+    errors: Errors | Unknown | None, packages: Packages | None, typed: Typed | None
+) -> Finding | None:
+    """Tell of a module that an error calls missing and that a list, shown by a command, has.
+
+    A build in isolation has none of the packages around it: there the error says nothing of the interpreter.
+    """
+    if packages is None or typed is None or not isinstance(errors, Errors):
+        return None
+    if any(ISOLATED.search(error.text) for error in errors.errors):
+        return None
+    listing = next((c for c in typed.commands if LISTS.search(c)), "")
+    for error in errors.errors if listing else ():
+        missing = NO_MODULE.search(error.text)
+        if missing is None or not error.where.startswith("line "):
+            continue
+        name = distribution_of(missing[1]) or missing[1].lower().replace("_", "-")
+        there = packages.get(name)
+        if there is None or any(b.name == name for b in packages.broken):
+            continue
+        place = f" in {there.location}" if there.location else ""
+        return Finding(
+            severity="error",
+            title="pip and python are different interpreters",
+            found=f"'{missing[0]}', and `{listing[:60]}` shows {name} {there.version}{place}",
+            means="the interpreter that runs the script is not the one into which packages were installed",
+            cure="python -c 'import sys; print(sys.executable)'",
+            cure_note="then install with that one: python -m pip install; in a notebook: %pip install",
+        )
+    return None
+
+
+ISOLATED = pattern(
+    r"subprocess-exited-with-error|metadata-generation-failed|Getting requirements to build|Failed building wheel"
+    r"|egg_info|build isolation"
+)
+LISTS = pattern(r"\bpip3? (?:list|show|freeze|install)\b|\bconda list\b")
+NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
 
 
 def _expected(one: Launcher, packages: Packages | None) -> bool:

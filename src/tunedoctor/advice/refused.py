@@ -59,18 +59,37 @@ def _judged(one: Refusal, own: Interpreter | None, host: Host | None) -> Refused
     if by_tag is not None:
         return by_tag
     if one.name not in TORCH:
-        floors = [f for v, f in one.python_floors if not one.specifier or _inside(v, one.specifier)]
-        if floors and one.reason == "python":
-            return Refused(
-                "python-unsupported", f"{what} requires Python {floors[0]}{_python(own)}"
-            )
-        return None
+        return _of_others(one, what, own)
     if not one.offered:
         return _nothing(one, what, own, host)
     if all(ANCIENT.match(v) for v in one.offered):
         offer = f"pip finds sources of 2016 alone for {what}{_python(own)}"
         return Refused(_none_at_all(own, host), offer)
     return _of_versions(one, what, own, host)
+
+
+def _of_others(one: Refusal, what: str, own: Interpreter | None) -> Refused | None:
+    """Judge a package that has no table of wheels here."""
+    if one.offered and own is not None and _older_python_only(one, own):
+        return Refused(
+            "python-unsupported",
+            f"the newest {one.name} that pip offers is {one.offered[-1]}{_python(own)}",
+        )
+    floors = [f for v, f in one.python_floors if not one.specifier or _inside(v, one.specifier)]
+    if floors and one.reason == "python":
+        return Refused("python-unsupported", f"{what} requires Python {floors[0]}{_python(own)}")
+    return None
+
+
+def _older_python_only(one: Refusal, own: Interpreter) -> bool:
+    """Tell of a Python that has ended, to which an index offers only what is older than what is asked for."""
+    ended = bool(parts(own.version)) and not at_least(own.version, "3.9")
+    pin = one.specifier.lstrip("=~>")
+    return (
+        ended
+        and bool(parts(pin))
+        and all(parts(version) < parts(pin) for version in one.offered or ())
+    )
 
 
 def _by_tag(one: Refusal, what: str) -> Refused | None:

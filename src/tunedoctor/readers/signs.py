@@ -331,6 +331,12 @@ _SAYS = (
     ),
     *(
         "bad interpreter",
+        "cannot uninstall",
+        "no record file",
+        "not logged in",
+        "oomkilled",
+        "previously imported in this runtime",
+        "restart the runtime",
         "received by pid",
         "death signal",
         "terminate called",

@@ -30,7 +30,19 @@ NAMED_ALIKE = frozenset(
         *("numpy", "pandas", "pyarrow", "scipy", "requests", "httpx", "tqdm", "regex", "psutil"),
         *("packaging", "filelock", "jinja2", "sympy", "networkx", "fsspec", "dill", "xxhash"),
         *("multiprocess", "aiohttp", "tensorboard", "tensorboardX", "wandb", "gguf", "kernels"),
-        *("unsloth", "mergekit", "rich", "click", "wheel", "ninja", "setuptools", "nltk"),
+        *(
+            "unsloth",
+            "mergekit",
+            "torchcodec",
+            "soundfile",
+            "librosa",
+            "rich",
+            "click",
+            "wheel",
+            "ninja",
+            "setuptools",
+            "nltk",
+        ),
     }
 )
 
