@@ -31,6 +31,7 @@ from tunedoctor.api import (
     NvidiaModule,
     PciBus,
     RocmStack,
+    Runtime,
     TorchBuild,
     Unknown,
     check,
@@ -77,7 +78,7 @@ DETECTED = r"WARNING: The NVIDIA Driver was not detected"
         "visible-devices-wrong",
     ],
 )
-def container_gpu_not_passed(  # noqa: PLR0913  both vendors, and what was said
+def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what was said
     container: Container | Unknown | None,
     module: NvidiaModule | Unknown | None,
     nvidia: NvidiaGpus | Unknown | None,
@@ -87,6 +88,7 @@ def container_gpu_not_passed(  # noqa: PLR0913  both vendors, and what was said
     torch: TorchBuild | Unknown | None,
     environment: Environment | Unknown | None,
     answer: NvidiaAnswer | Unknown | None,
+    runtime: Runtime | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Compare what the host has with the device files of the container; a CPU build makes a note of it."""
@@ -94,14 +96,18 @@ def container_gpu_not_passed(  # noqa: PLR0913  both vendors, and what was said
     stack, cards, kind = known(rocm), known(nvidia), build.accelerator if build else "unknown"
     if inside is None:
         return _from_text(bus, errors)
-    if cards is not None and cards.gpus:
+    run = known(runtime)
+    blind = run is not None and run.gpu_available is False
+    shown = cards is not None and bool(cards.gpus)
+    if lost := _taken_away(inside, known(answer)):
+        return lost
+    # the GPUs that a report lists can be the host's, shown beside the failure in the container
+    if inside.gpu_asked is False or (inside.gpu_asked and not shown):
+        early = _from_start(inside, kind, errors, blind=blind)
+        if early or not shown:
+            return early or _from_text(None, errors)
+    if shown:
         return None
-    asked = inside.gpu_asked is not None
-    early = _taken_away(inside, known(answer)) or (
-        _from_start(inside, kind, errors) if asked else None
-    )
-    if early or asked:
-        return early or _from_text(None, errors)
     if (
         state is not None
         and state.loaded
@@ -160,24 +166,27 @@ def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | 
     return None
 
 
-def _from_start(container: Container, kind: str, errors: Errors | Unknown | None) -> Finding | None:
-    """Take the command of a report that started the container, and the error that shows that there is no GPU."""
+def _from_start(
+    container: Container, kind: str, errors: Errors | Unknown | None, *, blind: bool
+) -> Finding | None:
+    """Take the command of a report that started the container, and what shows that there is no GPU in it."""
     said = told(errors, *NO_GPU)
+    seen = f"the error '{said}'" if said else "torch.cuda.is_available() is False"
     desktop = container.evidence == "Docker Desktop"
-    if not said or kind == "cpu" or (container.gpu_asked and not desktop):
+    if not (said or blind) or kind == "cpu" or (container.gpu_asked and not desktop):
         return None
     amd = kind == "rocm" or "HIP" in said
     flags = AMD_FLAGS if amd else NVIDIA_FLAGS
     other = DOCKER_AMD if amd else NVIDIA_FLAGS["docker"]
     if desktop:
         return Finding(
-            found=f"the error '{said}' in a container of Docker Desktop",
+            found=f"{seen} in a container of Docker Desktop",
             means="its engine runs in a virtual machine; on Linux that has no GPU, on Windows NVIDIA's alone",
             cure=f"docker context use default && {other}",
             cure_note="with the engine of the distribution in place of Docker Desktop",
         )
     return Finding(
-        found=f"the {container.kind} command asks for no GPU; the error '{said}'",
+        found=f"the {container.kind} command asks for no GPU; {seen}",
         means="torch counts no GPU, and training runs on the CPU",
         cure=flags.get(container.kind, other),
         cure_note="start the container anew"

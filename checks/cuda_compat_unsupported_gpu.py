@@ -25,6 +25,7 @@ from tunedoctor.api import (
     Errors,
     Finding,
     LibraryPath,
+    NvidiaAnswer,
     NvidiaDriver,
     NvidiaGpus,
     Runtime,
@@ -54,6 +55,7 @@ def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a
     driver: NvidiaDriver | Unknown | None,
     environment: Environment | Unknown | None,
     runtime: Runtime | Unknown | None,
+    answer: NvidiaAnswer | Unknown | None,
 ) -> Finding | None:
     """Error 804 decides; so does a libcuda from a compat folder, newer than the module, on a GeForce card."""
     run = known(runtime)
@@ -64,6 +66,10 @@ def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a
     file = _compat_file(known(paths), module)
     geforce = [card.name for card in cards.gpus if "GeForce" in card.name] if cards else []
     if not said and not (file and geforce):
+        return None
+    reply = known(answer)
+    if reply is not None and 18 in (reply.nvml_code, reply.smi_code) and not file:
+        # the driver's own libcuda, newer than the module that is still loaded, ends in 804 too
         return None
     where = f"; {file} is found first" if file else ""
     version = f" under driver {module.version}" if module else ""

@@ -21,8 +21,11 @@ Seen as
     version `GLIBCXX_3.4.29' not found
 """
 
+import re
+
 from tunedoctor.api import (
     CudaWheels,
+    Environment,
     Errors,
     Finding,
     Host,
@@ -68,11 +71,12 @@ def library_path_shadowing(  # noqa: PLR0913
     wheels: CudaWheels | Unknown | None,
     host: Host | Unknown | None,
     runtime: Runtime | Unknown | None,
+    environment: Environment | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Compare the versions of the file that wins and of the wheel's own."""
     have, build, run = known(paths), known(torch), known(runtime)
-    said = told(errors, *SAID)
+    said = told(errors, *SAID) or _two_cudnn(environment, errors)
     shadows = [s for s in (have.shadows if have is not None else ()) if _matters(s)]
     if not shadows:
         return _from_error(said, host) if said else None
@@ -105,6 +109,14 @@ def library_path_shadowing(  # noqa: PLR0913
         cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",
         evidence=tuple(s.path for s in shadows[:4]),
     )
+
+
+def _two_cudnn(environment: Environment | Unknown | None, errors: Errors | Unknown | None) -> str:
+    """Parts of two cuDNNs are loaded: by a search path that names one, where one is set."""
+    variables = known(environment)
+    folders = (variables.get("LD_LIBRARY_PATH") if variables else None) or ""
+    foreign = re.search(r"cudnn|cuda|/usr/lib|/usr/local", folders)
+    return told(errors, "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH") if foreign else ""
 
 
 def _wheel_of_pytorch(build: TorchBuild) -> bool:

@@ -46,7 +46,7 @@ def torch_import_crash(
     if stage is None or stage.outcome not in ("failed", "crashed"):
         return None
     build = known(torch)
-    if build is None:
+    if torch is None or (build is None and stage.outcome != "crashed"):
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     last = (lines[-1] if stage.outcome == "failed" else lines[0]) if lines else "no message"
@@ -59,7 +59,11 @@ def torch_import_crash(
             if illegal
             else ""
         ),
-        cure=same_torch(interpreter, build.version, build.variant),
-        cure_note="a download of torch alone, no reboot",
+        cure=same_torch(interpreter, build.version, build.variant)
+        if build is not None
+        else 'python -X faulthandler -c "import torch"',
+        cure_note="a download of torch alone, no reboot"
+        if build is not None
+        else "prints the library in which it dies; then install torch anew in a fresh environment",
         evidence=tuple(line for line in lines if line.startswith("File "))[:3],
     )

@@ -18,8 +18,11 @@ Seen as
     ImportError: No module named torch
 """
 
+import re
+
 from tunedoctor.api import (
     AmdGpus,
+    Errors,
     Finding,
     Host,
     Interpreter,
@@ -30,8 +33,15 @@ from tunedoctor.api import (
     Unknown,
     check,
     cuda_of,
+    told,
     torch_install,
 )
+
+SAID = r"No module named '?torch'?$"
+BUILDING = re.compile(
+    r"build-env|pip-install-|setup\.py|get_requires_for_build|<string>|setuptools"
+)
+"""Frames of a build, whose environment is pip's own: there torch is absent though it is installed."""
 
 
 @check(
@@ -45,17 +55,20 @@ from tunedoctor.api import (
     ],
 )
 def torch_missing(  # noqa: PLR0913  what decides which build fits
-    interpreter: Interpreter,
-    torch: TorchBuild | None,
+    interpreter: Interpreter | Unknown | None,
+    torch: TorchBuild | Unknown | None,
     host: Host | Unknown | None,
     nvidia: NvidiaGpus | Unknown | None,
     driver: NvidiaDriver | Unknown | None,
     amd: AmdGpus | Unknown | None,
     packages: Packages | Unknown | None,
+    errors: Errors | Unknown | None,
 ) -> Finding | None:
-    """Absent: no torch on the path of the target."""
-    if torch is not None:
+    """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
+    if isinstance(torch, TorchBuild):
         return None
+    if torch is not None or not isinstance(interpreter, Interpreter):
+        return _from_error(errors, packages)
     fit = torch_install(host, interpreter, nvidia, driver, amd)
     what = {"cu": f"for CUDA {cuda_of(fit.variant)}", "ro": "for ROCm", "cp": "for the CPU"}
     size = "about 3 GB" if fit.variant[:2] in ("cu", "ro") else "about 0.3 GB"
@@ -77,4 +90,24 @@ def torch_missing(  # noqa: PLR0913  what decides which build fits
         if fit.command
         else "no torch build fits this Python and system: make an environment of a Python that one fits",
         evidence=interpreter.site_packages,
+    )
+
+
+def _from_error(
+    errors: Errors | Unknown | None, packages: Packages | Unknown | None
+) -> Finding | None:
+    """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
+    said = told(errors, SAID)
+    listed = packages if isinstance(packages, Packages) else None
+    if not said or not isinstance(errors, Errors) or (listed and listed.get("torch")):
+        return None
+    files = [frame.file for error in errors.errors if said in error.text for frame in error.frames]
+    if any(BUILDING.search(file) for file in files) and not (listed and listed.get("pip")):
+        return None
+    return Finding(
+        found=f"the error '{said}'" + ("; the list of packages has no torch" if listed else ""),
+        means="every training script stops with ModuleNotFoundError: No module named 'torch'",
+        cure="python -m pip install torch",
+        cure_note="with the python that runs the script; `doctor wheel` tells which build fits its GPU. "
+        "If it is installed there, the script runs with another python",
     )

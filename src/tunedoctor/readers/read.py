@@ -19,6 +19,7 @@ from tunedoctor.facts import (
 from tunedoctor.readers import (
     floors,
     images,
+    import_crash,
     installer_messages,
     kernel_log,
     messages,
@@ -111,6 +112,7 @@ def _read_smi(lines: list[str]) -> list[Fact]:
 _READERS: tuple[Reader, ...] = (
     rocm.read,
     system.read,
+    import_crash.read,
     named_values.read,
     _read_smi,
     messages.read,

@@ -28,6 +28,7 @@ SECOND = re.compile(
     r"|HIP kernel errors|Last error:|If you do not|If you are|Please |ncclSystemError"
 )
 """Lines of their own that a message goes on with."""
+_COMMAND = re.compile(r"""\s-c\s(["']).{1,200}\1\Z""")
 _TABLE = re.compile(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
 
 
@@ -113,7 +114,10 @@ def joined(lines: Sequence[str]) -> list[str]:
 
 
 def _broken(before: str, after: str, width: int) -> bool:
-    if not before or not after or _TABLE.match(before) or _TABLE.match(after):
+    if not before.strip() or not after.strip() or _TABLE.match(before) or _TABLE.match(after):
+        return False
+    # a command whose quotation has ended is whole
+    if _COMMAND.search(before):
         return False
     if after.startswith("  ") or before.endswith(("call last)", "call last):")):
         return False

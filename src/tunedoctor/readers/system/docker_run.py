@@ -18,6 +18,7 @@ _AMD = re.compile(
     r"--device[= ]\"?(?:/dev/kfd|amd\.com/gpu|/dev/dri)|--runtime[= ]\"?amd|\s--rocm\b"
 )
 _TRIES = re.compile(r"\b(?:nvidia-smi|rocm-smi|rocminfo|hello-world|nbody|deviceQuery)\b")
+_WORD = re.compile(r"\b(docker|podman|containers?|kubernetes|k8s|pods?)\b", re.IGNORECASE)
 _INSIDE = re.compile(
     r"^\s{0,8}(?:\(\w{1,40}\) ?)?\[?[\w.-]{1,40}@(?=[0-9a-f]{0,11}\d)[0-9a-f]{12}[: ][^\n]{0,120}?[#$] "
 )
@@ -50,7 +51,7 @@ def container(lines: Sequence[str], shown: Sequence[Shown]) -> Container | None:
         if run and run[2] == "exec" and run[1] in ("apptainer", "singularity"):
             asked = bool(_NVIDIA.search(f" {run[3]}") or _AMD.search(f" {run[3]}"))
             return Container(kind="apptainer", evidence=f"{run[1]} exec", gpu_asked=asked)
-    return _from_file(lines, evidence) or _from_prompt(lines)
+    return _from_file(lines, evidence) or _from_prompt(lines) or _from_words(lines)
 
 
 def _from_prompt(lines: Sequence[str]) -> Container | None:
@@ -58,6 +59,18 @@ def _from_prompt(lines: Sequence[str]) -> Container | None:
     if any("@" in line and _INSIDE.match(line[:LONGEST]) for line in lines):
         return Container(kind="docker", evidence="the prompt's host name")
     return None
+
+
+def _from_words(lines: Sequence[str]) -> Container | None:
+    """Take the word of a text in which NVML says what it says where a container's device files were taken away."""
+    said = next(
+        (line for line in lines if "NVML: Unknown Error" in line[:LONGEST]),
+        "",
+    )
+    word = next((w for line in lines if said and (w := _WORD.search(line[:LONGEST]))), None)
+    if word is None:
+        return None
+    return Container(kind=_kind(word[1].lower()), evidence="the text")
 
 
 def _kind(program: str) -> str:

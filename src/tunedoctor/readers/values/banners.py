@@ -35,7 +35,7 @@ _SYSTEM = re.compile(
     r"|(?:Ubuntu|Debian|Fedora|CentOS|Arch|Manjaro|Rocky|Pop!?_?OS|Linux Mint|openSUSE)(?:\s(?:GNU/)?Linux)?"
     r"(?:\s(?:Stream|Leap))?\s?\d{0,2}(?:\.\d{1,2}){0,2}"
     r"(?:\s?(?:LTS|x86_64|server|desktop|\(?WSL\s?2?\)?|(?:on|in) WSL\s?2?))*"
-    r"|mac\s?OS(?:\s[A-Z][a-z]{3,9})?\s\d{2}(?:\.\d{1,2}){0,2}|WSL\s?2(?:\s(?:Ubuntu|Debian)\s?[\d.]{0,5})?)\s*\Z",
+    r"|mac\s?OS(?:\s[A-Z][a-z]{3,9})?\s\d{2}(?:\.\d{1,2}){0,2}(?:\s\(?(?:arm64|x86_64)\)?)?|WSL\s?2(?:\s(?:Ubuntu|Debian)\s?[\d.]{0,5})?)\s*\Z",
     re.IGNORECASE,
 )
 _RAM = re.compile(
@@ -51,6 +51,7 @@ _CHIP = re.compile(
     r"\A(?:Apple\s)?M\d(?:\s(?:Pro|Max|Ultra))?(?P<mac>\s?(?:mac\s?OS|mac\w{0,6}))?\Z",
     re.IGNORECASE,
 )
+_LDD = re.compile(r"\Aldd \([^()]{1,50}\) (2\.\d{1,3})\Z")
 _LONGEST_PART = 60
 _MOST_PARTS = 24
 
@@ -121,6 +122,8 @@ def _fragment(part: str) -> Said | None:
     """Return a system, a GPU or a size of RAM that stands alone between commas."""
     if len(part) > _LONGEST_PART:
         return None
+    if ldd := _LDD.match(part):
+        return Said("libc", f"glibc {ldd[1]}")
     chip = _CHIP.match(part)
     if _SYSTEM.match(part) or (chip and chip["mac"]):
         return Said("os", f"macOS {part}" if chip else part.removeprefix("OS:").strip())

@@ -47,11 +47,12 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
         bits = _BITS.search(text)
         old = "[msc v" in text.lower() and "32 bit (intel)" in text.lower()
         lower = text.lower()
+        narrow = said.first("bits").strip() == "32"
         return [
             Interpreter(
                 executable="",
                 version=found[1] + (found[2] or ""),
-                bits=32 if (bits and bits[1] == "32") or old else 64,
+                bits=32 if (bits and bits[1] == "32") or old or narrow else 64,
                 kind="conda"
                 if "anaconda" in lower or "conda-forge" in lower or "continuum" in lower
                 else "unknown",

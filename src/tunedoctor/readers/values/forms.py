@@ -103,6 +103,11 @@ FORMS = (
         "_XpuDeviceProperties",
         r"_XpuDeviceProperties\(name='(?P<gpu>[^'\n]{2,80})'[^\n]{0,300}?total_memory=(?P<gpu_memory>\d{3,9}MB)",
     ),
+    _form(
+        " which is of c",
+        r"Found GPU\d{1,2} (?P<device_used>[^\n]{2,80}?) which is of (?:cuda|compute) capability ",
+        r"(?P<capability>\d{1,2}\.\d)",
+    ),
     _form("gcnArchName", r"gcnArchName=?'?[:=]?\s?'?(?P<gfx>gfx[0-9a-f]{3,5})"),
     _form(
         "_CudaDeviceProperties",

@@ -31,6 +31,10 @@ _HEADING = re.compile(
     r"\A\s{0,8}(?:#{1,6}\s+(?P<name>[^\n:]{2,60}?)\s*[:?]?|\*\*(?P<bold>[^*\n:]{2,60}):?\*\*:?)\s*\Z"
 )
 """A title of an issue form: its answer stands below it."""
+_USED = re.compile(
+    r"\A\W{0,4}yes\b[\s,;:(-]{1,4}(?P<gpu>[^,;()]{3,50})(?:[,;)].{0,80})?\Z", re.IGNORECASE
+)
+"""What people fill into the form of transformers: "Using GPU in script?: yes, RTX 3090"."""
 _LONGEST_TYPED, _LONGEST_SEGMENTED = 160, 500
 _WORDS = 6
 """Most words of a name that stands without a separator."""
@@ -135,7 +139,13 @@ def _pair(name: str, value: str, section: str) -> Said | None:
     if key:
         return Said(key, value, index)
     library = library_of(raw)
-    return Said(f"library {library}", value) if library else None
+    return Said(f"library {library}", value) if library else _used(plain, value)
+
+
+def _used(name: str, value: str) -> Said | None:
+    """Return the GPU that somebody filled into the form of transformers."""
+    used = _USED.match(value) if name.startswith("using gpu in script") else None
+    return Said("gpu", used["gpu"], typed=True) if used else None
 
 
 def _typed(text: str) -> Iterator[Said]:

@@ -9,12 +9,18 @@ from tunedoctor.readers.values.said import Said, bare
 _PYTHON = re.compile(r"\A\s{0,40}(?:>>>\s?|In \[\d{1,5}\]:\s?|\.\.\.:?\s)(?P<code>\S.{0,600})\Z")
 _SHELL = re.compile(
     r"\A\s{0,40}(?:\([\w./-]{1,40}\)\s?)?"
-    r"(?:(?:[\w.@~:/\\ -]{0,80}[$#%]|PS [^>\n]{0,120}>|>)\s+|[A-Z]:\\[^>\n]{0,120}>\s*)(?P<code>\S.{0,900})\Z"
+    r"(?:(?:[\w.@~:/\\ -]{0,80}[$#%]|PS ?[^>\n]{0,120}>|>)\s+|[A-Z]:\\[^>\n]{0,120}>\s*)(?P<code>\S.{0,900})\Z"
 )
 _INLINE = re.compile(
     r"""python[\d.]*(?:\.exe)?\s+(?:-\w\s+){0,4}?-c\s*(?P<quote>["'])(?P<code>.{1,800})(?P=quote)"""
 )
-_TRACEBACK = "Traceback (most recent call last)"
+_FAILED = re.compile(
+    r"\s{0,40}(?:Traceback \(most recent call last\)"
+    r"|(?:[A-Za-z_]\w{0,60}\.){0,6}\w{0,60}(?:Error|Exception)\s?(?::|\Z))"
+)
+"""In place of an answer."""
+_TRACED = re.compile(r"\++ (?=[A-Za-z])")
+"""What `set -x` puts in front of a command."""
 _OUT = re.compile(r"\A\s{0,40}(?:Out\[\d{1,5}\]:\s?|\s{0,8})")
 _EXPRESSIONS = (
     (r"torch\.version\.cuda\b", "torch_cuda"),
@@ -34,6 +40,8 @@ _EXPRESSIONS = (
     ),
     (r"sys\.version\b", "python"),
     (r"platform\.platform\(\)", "platform"),
+    (r"platform\.machine\(\)", "machine"),
+    (r"(?:8\s?\*\s?)?struct\.calcsize\(['\"]P['\"]\)(?:\s?\*\s?8)?", "bits"),
 )
 _EXPRESSION = re.compile(
     "|".join(f"(?P<e{i}>{pattern})" for i, (pattern, _) in enumerate(_EXPRESSIONS))
@@ -77,6 +85,8 @@ def answers(lines: Sequence[str]) -> Iterator[Said]:
     for number, line in enumerate(lines):
         if not _SHORTEST <= len(line) <= _LONGEST:
             continue
+        if line.startswith("+"):
+            line = _TRACED.sub("", line, count=1)  # noqa: PLW2901  the command is all that is used
         code = typed_in(line)
         if not code and not line.lstrip().startswith(_STARTS):
             continue
@@ -158,7 +168,7 @@ def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) 
         return
     answers_: list[str] = []
     for line in lines[number + 1 : number + 1 + _FAR]:
-        if typed_in(line) or _TRACEBACK in line:
+        if typed_in(line) or _FAILED.match(line):
             break
         text = _OUT.sub("", line, count=1).strip()
         if (

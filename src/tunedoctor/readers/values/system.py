@@ -19,7 +19,11 @@ _MAC = re.compile(
     r"mac ?os|\bmac\b|macbook|imac\b|mac osx|darwin|\bos ?x\b|sequoia|sonoma|ventura|monterey|tahoe",
     re.IGNORECASE,
 )
-_MACHINE = re.compile(r"\b(x86_64|amd64|aarch64|arm64|ppc64le|i[3-6]86)\b", re.IGNORECASE)
+_MACHINE = re.compile(
+    r"\b(x86_64|amd64|aarch64|arm64|ppc64le|i[3-6]86|armv[5-7]l)\b", re.IGNORECASE
+)
+_LINUX_ONLY = re.compile(r"armv[5-8]l|aarch64|ppc64le|s390x|riscv64")
+"""Machines whose name only Linux writes so."""
 _UPPER = re.compile(r"RELEASE_(X86_64|ARM64)")
 _LIBC = re.compile(r"(glibc|musl)\s*-?\s*(\d{1,2}\.\d{1,3})", re.IGNORECASE)
 _MAC_VERSION = re.compile(
@@ -87,7 +91,7 @@ def host(said: Collected) -> list[Fact]:
         ]
     ).strip()
     family = family_of(both) or _by_python(python)
-    if family is None and platforms:
+    if family is None and (platforms or _LINUX_ONLY.match(said.first("machine"))):
         family = "linux"
     if family is None:
         return []
