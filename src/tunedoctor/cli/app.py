@@ -19,7 +19,9 @@ Target = Annotated[
         "--target", "-t", metavar="PATH", help="Interpreter or environment folder to look at."
     ),
 ]
-Format = Annotated[str, typer.Option("--format", metavar="F", help="terminal or json.")]
+Format = Annotated[
+    str, typer.Option("--format", metavar="F", help="terminal, json or, of reports, jsonl.")
+]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Evidence, and what passed.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors and the verdict alone.")]
 Only = Annotated[
@@ -94,7 +96,15 @@ def check_command(  # noqa: PLR0913  each is an option
 
 @app.command("triage")
 def triage_command(  # noqa: PLR0913
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A pasted report, or - for stdin.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Pasted reports, folders of them, or - for stdin."),
+    ],
+    here: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--here", help="This machine printed it: fill in what the text leaves open."),
+    ] = False,
+    target: Target = None,
     format_: Format = "terminal",
     verbose: Verbose = False,  # noqa: FBT002
     quiet: Quiet = False,  # noqa: FBT002
@@ -111,7 +121,7 @@ def triage_command(  # noqa: PLR0913
     options = Options.of(
         format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict
     )
-    raise typer.Exit(triage(options, file))
+    raise typer.Exit(triage(options, files, target, here=here))
 
 
 @app.command(

@@ -1,16 +1,28 @@
 """doctor triage."""
 
+import sys
 import time
+from pathlib import Path
 
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
 from tunedoctor.cli.read_log import read_log
 from tunedoctor.readers.read import read_report
+from tunedoctor.snapshot import Snapshot
 
 
-def triage(options: Options, source: str) -> int:
-    """Diagnose a pasted report; returns the exit code."""
+def triage(options: Options, sources: list[str], target: str | None, *, here: bool) -> int:
+    """Diagnose pasted reports; returns the exit code."""
     began = time.perf_counter()
+    if len(sources) > 1 or Path(sources[0]).is_dir():
+        if here:
+            misuse("--here is for one report", "name the one that this machine printed")
+        from tunedoctor.cli.triage_many import triage_many  # noqa: PLC0415
+
+        return triage_many(options, sources)
+    if target is not None and not here:
+        misuse("--target is an environment of this machine", "add --here to look at it too")
+    (source,) = sources
     log = read_log(source)
     snapshot = read_report(log.text, log.numbers)
     if snapshot is None:
@@ -18,4 +30,19 @@ def triage(options: Options, source: str) -> int:
             f"{'stdin' if source == '-' else source} holds nothing that the doctor can read",
             "paste the output of python -m torch.utils.collect_env, or of nvidia-smi",
         )
+    if here:
+        snapshot = _with_this_machine(snapshot, target or options.target or None)
     return judge(snapshot, options, began)
+
+
+def _with_this_machine(told: Snapshot, target: str | None) -> Snapshot:
+    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+    from tunedoctor.live import take  # noqa: PLC0415
+    from tunedoctor.readers.here import joined  # noqa: PLC0415
+
+    with spinner() as one:
+        here = take(target, watch=one.watch)
+    both = joined(told, here)
+    for why in both.left_out:
+        sys.stderr.write(f"doctor: {why}\n")
+    return both.snapshot
