@@ -7,6 +7,7 @@ hashes that are equal for equal values, so that two places that name one thing s
 import os
 import re
 import sys
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -110,6 +111,15 @@ def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
     """Return `text` without what names a person or machine. `addresses`: IP addresses too."""
     if len(text) < 4:
         return text
+    redacted = _short if len(text) <= _SHORT else _redacted
+    return redacted(text, who, addresses)
+
+
+_SHORT = 300
+"""Characters of a text that is remembered: reports repeat names of checks and reasons by the hundred."""
+
+
+def _redacted(text: str, who: Identity, addresses: bool) -> str:  # noqa: FBT001  for the cache
     text = _TOKENS.sub(lambda m: hashed("token", m[0]), text)
     text = _SECRET_ASSIGNED.sub(lambda m: m[1] + hashed("secret", m[2]), text)
     text = _CREDENTIALS.sub(lambda m: hashed("login", m[0]) + "@", text)
@@ -131,6 +141,9 @@ def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
                 flags=re.IGNORECASE,
             )
     return text
+
+
+_short = lru_cache(maxsize=4096)(_redacted)
 
 
 def _named(user: str) -> str:
