@@ -39,6 +39,14 @@ SAID = (
     r"Failed to get user name to check for video group membership",
 )
 
+OTHERS = (
+    r"not supported in kfd",
+    r"rejects atomics",
+    r"Cannot allocate memory",
+    r"ROCk module is NOT",
+)
+"""What the same code, out of resources, stands for as well."""
+
 
 @check(
     "rocm-device-permission",
@@ -54,6 +62,10 @@ def rocm_device_permission(
     """Only for a ROCm build, unless an error says it; all render nodes have to be closed."""
     stack, build, inside = known(rocm), known(torch), known(container)
     said = told(errors, *SAID)
+    guess = (
+        "" if said or told(errors, *OTHERS) else told(errors, r"hsa_init failed with (?:0x)?1008")
+    )
+    said = said or guess
     denied = stack is not None and (
         stack.kfd == "denied"
         or (bool(stack.render_denied) and len(stack.render_denied) == len(stack.render_nodes))
@@ -78,5 +90,6 @@ def rocm_device_permission(
         cure_note="start the container anew, from the host's shell"
         if inside
         else "root; log out and in again afterwards",
+        settle="ls -l /dev/kfd /dev/dri/renderD*; id" if guess else "",
         evidence=tuple(files[:4]),
     )

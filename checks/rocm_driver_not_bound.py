@@ -36,6 +36,8 @@ from tunedoctor.api import (
     told,
 )
 
+NO_DEVICE = r"cannot access '?/dev/kfd'?: No such file"
+"""In a container it is the engine that did not pass it."""
 SAID = (
     r"ROCk module is NOT loaded",
     r"Unable to open /dev/kfd read-write: No such file or directory",
@@ -66,19 +68,22 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
         return None
     cards = bus.of("1002") if bus else ()
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
-    said = told(errors, *SAID)
+    said, inside = told(errors, *SAID), isinstance(container, Container)
     mine = bool(cards) and len(unbound) == len(cards) and (build is not None or bool(said))
+    gone = not inside and (build is not None or bool(cards)) and told(errors, NO_DEVICE)
+    if gone and not said and all(card.driver is None for card in cards):
+        said, cards = gone, ()
     if not mine and not (said and not cards):
         return None
     if stack is not None and stack.kfd == "ok":
         return None
     held = listed(sorted({card.driver or "no driver" for card in unbound}))
-    inside = "on the host of this container; " if known(container) is not None else ""
+    where = "on the host of this container; " if inside else ""
     return Finding(
         found=f"{_name(unbound[0])}: {held} instead of amdgpu" if mine else f"the error '{said}'",
         means="there is no /dev/kfd: torch.cuda.is_available() is False, and training runs on the CPU",
         cure="sudo modprobe amdgpu",
-        cure_note=f"{inside}root; if it fails, `sudo dmesg | grep amdgpu` states the reason. "
+        cure_note=f"{where}root; if it fails, `sudo dmesg | grep amdgpu` states the reason. "
         "Cloud slices of an MI25 have no Linux driver: take another instance",
         evidence=("/sys/bus/pci/devices", "/dev/kfd") if bus else (),
     )

@@ -68,9 +68,9 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
     build, gpus, variables, run = known(torch), known(amd), known(environment), known(runtime)
     both = gpus is not None and len({gpu.integrated for gpu in gpus.gpus}) > 1
     if gpus is None or (variables is None and not (both and told(errors, *CRASHED))):
-        return _from_text(errors)
+        return _from_text(errors) or (_first_is_integrated(gpus, errors) if gpus else None)
     if build is None and both:
-        return _from_text(errors)
+        return _from_text(errors) or _first_is_integrated(gpus, errors)
     if (
         build is None
         or build.accelerator != "rocm"
@@ -92,6 +92,23 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
         cure_note="in the shell that starts training; `rocminfo` shows the order. If it still crashes, "
         "switch the integrated graphics off in the BIOS",
         evidence=("/sys/class/kfd/kfd/topology/nodes",),
+    )
+
+
+def _first_is_integrated(gpus: AmdGpus, errors: Errors | Unknown | None) -> Finding | None:
+    """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
+    died = told(errors, r"Segmentation fault", r"SIGSEGV", *CRASHED)
+    first = min(gpus.gpus, key=lambda gpu: gpu.index, default=None)
+    card = next((gpu for gpu in gpus.gpus if not gpu.integrated), None)
+    if not died or first is None or card is None or not first.integrated:
+        return None
+    return Finding(
+        severity="error",
+        found=f"the first GPU is {first.name or first.gfx}, a part of the processor; '{died}'",
+        settle=f"HIP_VISIBLE_DEVICES={card.index} python -c 'import torch; print(torch.ones(2).cuda() + 1)'",
+        means=MEANS,
+        cure=f"export HIP_VISIBLE_DEVICES={card.index}",
+        cure_note="in the shell that starts training; `rocminfo` shows which index is the card",
     )
 
 

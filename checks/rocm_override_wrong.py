@@ -21,22 +21,27 @@ Seen as
 
 import re
 
+from msgspec import structs
+
 from tunedoctor.api import (
     AmdGpu,
     AmdGpus,
     Environment,
+    Errors,
     Finding,
     Host,
     Runtime,
     TorchBuild,
     Typed,
     Unknown,
+    amd_gfx_by_name,
     check,
     known,
     listed,
     parts,
     rocm_archs,
     set_variable,
+    told,
     unset_variable,
 )
 
@@ -44,6 +49,12 @@ NAME = "HSA_OVERRIDE_GFX_VERSION"
 RIGHT = {f"gfx103{n}": "10.3.0" for n in range(1, 7)} | {
     f"gfx110{n}": "11.0.0" for n in range(1, 4)
 }
+CRASHES = (
+    r"Memory access fault by GPU",
+    r"Segmentation fault",
+    r"INVALID_ISA",
+    r"invalid device function",
+)
 STOPGAP = {"gfx1150": "11.0.0", "gfx1151": "11.0.0", "gfx1152": "11.0.0", "gfx1153": "11.0.0"}
 
 
@@ -52,13 +63,14 @@ STOPGAP = {"gfx1150": "11.0.0", "gfx1151": "11.0.0", "gfx1152": "11.0.0", "gfx11
     "HSA_OVERRIDE_GFX_VERSION does not fit this GPU",
     explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "torch-sees-no-gpu"],
 )
-def rocm_override_wrong(  # noqa: PLR0913  the value, the GPU, the build and what was typed
+def rocm_override_wrong(  # noqa: PLR0911, PLR0913  the value, the GPU, the build and what was typed
     environment: Environment | Unknown | None,
     amd: AmdGpus | Unknown | None,
     torch: TorchBuild | Unknown | None,
     runtime: Runtime | Unknown | None,
     host: Host | Unknown | None,
     typed: Typed | Unknown | None,
+    errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Judge the value against the first discrete GPU; one that is only needless is a warning.
 
@@ -69,9 +81,12 @@ def rocm_override_wrong(  # noqa: PLR0913  the value, the GPU, the build and wha
     gpus, build, run, system = known(amd), known(torch), known(runtime), known(host)
     if value is None:
         return _not_passed(gpus, build, run, typed, system) if gpus and build else None
-    if gpus is None or not gpus.gpus or build is None or build.accelerator != "rocm":
+    if gpus is None or not gpus.gpus:
         return None
     gpu = next((g for g in gpus.gpus if not g.integrated), gpus.gpus[0])
+    crossed = _crossed(value, gpu, errors, system)
+    if crossed is not None or build is None or build.accelerator != "rocm":
+        return crossed
     archs = {
         a.split(":")[0] for a in (*(run.archs if run else ()), *build.archs) if a.startswith("gfx")
     }
@@ -96,6 +111,20 @@ def rocm_override_wrong(  # noqa: PLR0913  the value, the GPU, the build and wha
         cure_note="in the shell that starts training; fish: set -gx",
         evidence=(NAME, f"torch {build.version} has code for {listed(sorted(archs), 6)}"),
     )
+
+
+def _crossed(
+    value: str, gpu: AmdGpu, errors: Errors | Unknown | None, host: Host | None
+) -> Finding | None:
+    """Tell of a crash under a value of another family than the product.
+
+    rocminfo itself shows the target that the variable names; the product tells which it is.
+    """
+    real, target = amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
+    same = not real or not target or target[:-2] == real[:-2]
+    if same or gpu.gfx not in (real, target) or not told(errors, *CRASHES):
+        return None
+    return _needless(value, target, structs.replace(gpu, gfx=real), host, crosses=True)
 
 
 def _not_passed(

@@ -26,6 +26,7 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Launchers,
     Packages,
     Severity,
     Unknown,
@@ -54,13 +55,16 @@ def user_site_shadowing(
     interpreter: Interpreter | Unknown | None,
     host: Host | Unknown | None,
     errors: Errors | Unknown | None,
+    launchers: Launchers | Unknown | None,
 ) -> Finding | None:
     """Find hidden copies of the stack whose winner lies in the user site and has another version.
 
     In a report the paths of a traceback tell.
     """
     own, there = known(interpreter), known(packages)
-    if isinstance(errors, Errors) and (found := _mixed(errors, there)):
+    if isinstance(errors, Errors) and (
+        found := _mixed(errors, there) or _launched(errors, there, known(launchers))
+    ):
         return _finding(found[0], found[1], known(host), found[2])
     if own is None or there is None or not own.user_site_on or not own.user_site:
         return None
@@ -102,6 +106,27 @@ def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severit
         found = f"'{missing[0]}', and {name} {packages.version(name)} is in the list; modules come from {user} and "
         return found + _folder(elsewhere[-1]), user, "error"
     return None
+
+
+def _launched(
+    errors: Errors, packages: Packages | None, launchers: Launchers | None
+) -> tuple[str, str, Severity] | None:
+    """Return that a launcher of the user site missed a package that the environment's list has."""
+    for one in launchers.launchers if launchers is not None and packages is not None else ():
+        place = USER_BIN.search(one.path)
+        for error in errors.errors if place and not one.in_target else ():
+            missing = NO_MODULE.search(error.text)
+            name = distribution_of(missing[1]) or missing[1].replace("_", "-") if missing else ""
+            if missing and packages is not None and packages.get(name) is not None:
+                return (
+                    f"{one.name} is {one.path}: '{missing[0]}', and {name} is in the list",
+                    one.path,
+                    "error",
+                )
+    return None
+
+
+USER_BIN = pattern(r"[/\\]\.local[/\\]bin[/\\]|[/\\]Roaming[/\\]Python[/\\]\w+[/\\]Scripts[/\\]")
 
 
 def _another_version(error: ErrorText, elsewhere: list[str]) -> tuple[str, str, Severity] | None:

@@ -2,6 +2,7 @@
 
 from tunedoctor.facts import AmdGpu, AmdGpus, Fact
 from tunedoctor.readers.rocm.amd_smi import amd_smi
+from tunedoctor.readers.rocm.properties import properties
 from tunedoctor.readers.rocm.rocm_smi import rocm_smi
 from tunedoctor.readers.rocm.rocminfo import agents, enumerated, logged
 from tunedoctor.readers.rocm.stack import stack
@@ -15,7 +16,7 @@ def read(lines: list[str]) -> list[Fact]:
     if not any(any(mark in line[:2000].lower() for mark in _MARKS) for line in lines):
         return []
     by_runtime = agents(lines)
-    seen = by_runtime or enumerated(lines) or logged(lines)
+    seen = by_runtime or enumerated(lines) or logged(lines) or properties(lines)
     told = stack(lines, agents=bool(by_runtime))
     by_system = _united(amd_smi(lines), rocm_smi(lines))
     parts = _filled(seen, by_system)

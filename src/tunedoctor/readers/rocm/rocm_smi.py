@@ -9,6 +9,10 @@ _ROW = re.compile(r"GPU\s?\[(\d{1,3})\]\s{0,8}:\s{0,8}([^:\t]{2,60}?)\s{0,4}:\s{
 _CARD = re.compile(r"\"(?:card|gpu)_?(\d{1,3})\"\s{0,4}:\s{0,4}\{")
 _FIELD = re.compile(r"\"([^\"\n]{1,80})\"\s{0,4}:\s{0,4}\"([^\"\n]{0,160})\"")
 _DEVICE = re.compile(r"^\W{0,4}(\d{1,3})\s{1,12}\d{1,3}\s{1,12}(0x[0-9a-f]{4}),\s{1,12}\d{1,8}\b")
+_HARDWARE = re.compile(
+    r"^\W{0,4}(\d{1,3})\s{1,12}\d{1,3}\s{1,12}(0x[0-9a-f]{4})\s{1,12}\d{1,8}\s{1,12}(gfx[0-9a-f]{3,5})\b"
+)
+"""A row of --showhw."""
 _MOST = 256
 
 
@@ -22,6 +26,9 @@ def rocm_smi(lines: Sequence[str]) -> dict[int, Part]:
             _put(_at(found, int(row[1])), row[2], row[3])
         elif "0x" in line and (row := _DEVICE.match(line)):
             _at(found, int(row[1])).device = hexadecimal(row[2])
+        elif "0x" in line and (row := _HARDWARE.match(line)):
+            part = _at(found, int(row[1]))
+            part.device, part.gfx = hexadecimal(row[2]), row[3]
         elif '"' in line:
             card = _json(found, card, line)
     return {n: part for n, part in found.items() if part != Part()}
