@@ -54,6 +54,7 @@ SAID = (
     rf"No such file or directory: '{CC}'",
     rf"(?:^|[\s:'\"]){CC}['\"]?: (?:command )?not found",
     rf"command '{CC}' failed: (?:No such file|None)",
+    rf"Cannot find compiler '{CC}'",
     r"Microsoft Visual C\+\+ 14\.\d or greater is required",
 )
 

@@ -44,6 +44,8 @@ MISSING = pattern(
     r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*)"
     r"(?:: cannot open shared object| => not found| is not found or cannot be loaded)"
 )
+ANY_OF = pattern(r"Unable to load any of \{[^}\n]{0,200}?(lib[a-z]\w+\.so\.\d{1,2})(?=[,}])")
+"""How cuDNN's own loader, and programs that took it over, say it: each name that was tried."""
 WHEEL = {
     "cudart": "cuda-runtime",
     "cublasLt": "cublas",
@@ -85,7 +87,7 @@ def cuda_library_missing(  # noqa: PLR0913
     there, build, run = known(packages), known(torch), known(runtime)
     lost = _required(there, build, known(interpreter), known(host))
     for error in errors.errors if isinstance(errors, Errors) else ():
-        found = MISSING.search(error.text)
+        found = MISSING.search(error.text) or ANY_OF.search(error.text)
         if found:
             return _from_error(found[1], error.where, build, interpreter, lost)
     stage = run.stage("import torch") if run is not None else None

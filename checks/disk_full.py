@@ -53,7 +53,7 @@ def disk_full(
     said = told(
         errors,
         # of shared memory, the check of /dev/shm tells
-        r"^(?!.{0,300}(?:shm|posix_fallocate)).{0,300}No space left on device(?!.{0,40}shm)",
+        r"^(?!.{0,300}(?:shm|posix_fallocate|</torch_\d)).{0,300}No space left on device(?!.{0,40}shm)",
         r"not enough (?:free )?disk space",
         "Errno 28",
     )

@@ -59,7 +59,7 @@ def mig_misconfigured(
     if run is not None and run.gpu_works and not told(errors, ASSERTION):
         return None
     setting = (variables.get("CUDA_VISIBLE_DEVICES") if variables else None) or ""
-    named = any(entry.startswith("MIG-") for entry in entries(setting))
+    named = sum(entry.startswith("MIG-") for entry in entries(setting))
     instances = sum(card.mig_instances for card in split)
     failed = (run is not None and run.gpu_available is False) or bool(told(errors, ASSERTION))
     if instances == 0 and len(split) == len(cards.gpus) and cards.source != "report":
@@ -67,7 +67,7 @@ def mig_misconfigured(
         if (cards.source == "nvml" and not named) or failed:
             return _none(split, failed=failed, told_by=cards.source)
         return None
-    if failed and not named and instances != 1:
+    if failed and named != 1 and instances != 1:
         return _unnamed(split, instances, setting, known(host))
     return None
 
@@ -89,7 +89,9 @@ def _none(split: list[NvidiaGpu], *, failed: bool, told_by: str) -> Finding:
 def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | None) -> Finding:
     value = f"is '{setting}'" if setting else "is not set"
     return Finding(
-        title="MIG is on, and the process names no MIG instance",
+        title="MIG is on, and the process names several instances"
+        if "MIG-" in setting
+        else "MIG is on, and the process names no MIG instance",
         found=f"{len(split)} GPUs in MIG mode with {instances} instances; CUDA_VISIBLE_DEVICES {value}",
         means="a process computes on one MIG instance only, and this one found none: "
         "'device >= 0 && device < num_gpus'",

@@ -46,7 +46,7 @@ def python_headers_missing(  # noqa: PLR0913  what needs them, what is there, wh
     errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
-    said = told(errors, r"(?:fatal error|:\d{1,6}:\d{1,4}: [^:\n]{1,40}): Python\.h: \S")
+    said = told(errors, r"(?:fatal error|:\d{1,6}:\d{1,4}: [^:\n]{1,40}): Python\.h ?: \S")
     own, tools, there, system = known(interpreter), known(compilers), known(packages), known(host)
     gpu = known(nvidia) is not None or known(amd) is not None
     triton = there is not None and any(there.get(n) for n in TRITON)

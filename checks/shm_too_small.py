@@ -49,6 +49,7 @@ SAID = (
     r"NCCL WARN .{0,40}posix_fallocate failed",
     r"failed to (?:extend|create|open|allocate) \S{0,40}/dev/shm/",
     r"insufficient shared memory",
+    r"unable to (?:open|write to|mmap|resize) .{0,10}file </torch_\d",
     r"unable to (?:open|write to|mmap).{0,40}shared memory",
     r"unable to open shared memory object",
     r"(?:shm_open|/dev/shm/).{0,80}No space left on device",

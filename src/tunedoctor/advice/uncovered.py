@@ -7,12 +7,18 @@ from tunedoctor.advice.shells import set_variable
 from tunedoctor.advice.told import told
 from tunedoctor.facts import Errors, Host, NvidiaGpu, TorchBuild, Unknown
 from tunedoctor.findings import Finding
+from tunedoctor.lazy import pattern
 from tunedoctor.wording import listed
 
 NO_KERNEL = (
     "the first kernel on it fails with 'no kernel image is available for execution on the device'"
 )
 _REFUSED = r"\S+ \S+ [^:]{0,60}with CUDA capability sm_\d+\S* is not compatible"
+
+_FOUND = pattern(
+    r"Found GPU\d{1,2} ([^\n]{2,80}?) which is of (?:cuda|compute) capability (\d{1,2})\.(\d)"
+)
+_RANGE = pattern(r"\((\d{1,2})\.(\d)\) - \((\d{1,2})\.\d\)")
 
 
 def cards_named(cards: tuple[NvidiaGpu, ...]) -> str:
@@ -32,11 +38,32 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
 
 def card_refused(errors: Errors | Unknown | None) -> NvidiaGpu | None:
     """Return the card that torch's own warning calls incompatible."""
+    if ranged := _below_or_above(errors):
+        return ranged
     found = re.search(r"(.*?) with CUDA capability sm_(\d+)(\d)", told(errors, _REFUSED))
     if not found:
         return None
     name = re.sub(r".*(?:Warning|Error):\s*", "", found[1]).strip()
     return NvidiaGpu(index=0, name=name, compute_capability=f"{found[2]}.{found[3]}")
+
+
+def _below_or_above(errors: Errors | Unknown | None) -> NvidiaGpu | None:
+    """Return a card outside of the range that torch's warning of several lines states.
+
+    The end of the range holds for its major only: code for 12.0 runs on 12.1, and torch 2.9 warned of that too.
+    """
+    if not isinstance(errors, Errors):
+        return None
+    text = "\n".join(error.text for error in errors.errors)
+    limits = _RANGE.search(text)
+    if limits is None:
+        return None
+    for card in _FOUND.finditer(text):
+        have = int(card[2]), int(card[3])
+        low, high = (int(limits[1]), int(limits[2])), int(limits[3])
+        if have < low or have[0] > high:
+            return NvidiaGpu(index=0, name=card[1], compute_capability=f"{card[2]}.{card[3]}")
+    return None
 
 
 def one_of_several(title: str, found: str, seen: Coverage, host: Host | None) -> Finding:

@@ -1,6 +1,7 @@
 """Tell a line that states a fault from prose and from the rest of a log."""
 
 import re
+from functools import cache
 
 _MARK = re.compile(
     r"\w(?:Error|Exception|Warning|Interrupt|Exit)\b.{0,40}[:(]|^\W{0,3}(?:Error|Exception|Warning|WARNING)\s?[:(]"
@@ -11,6 +12,7 @@ _MARK = re.compile(
     r"|\bexitcode {0,4}[:=] ?-?[1-9]"
     r"|^Killed\b|\bKilled$|^Aborted\b|\bXid\b|\berrno\b|0x[cC]000[0-9a-fA-F]{4}|\bSIG(?:SEGV|KILL|BUS|ILL|ABRT|FPE)\b"
     r"|Requirement already satisfied: .{1,80} in [^ ]{0,60}\.local\b"
+    r"|^\s{0,8}\(\d{1,2}\.\d\) - \(\d{1,2}\.\d\)$"  # capabilities that a torch supports, in a warning of three lines
     r"|\b40[134] (?:Client|Unauthorized|Forbidden|Not Found)|\brequires? (?:a |the )?[^ ]{1,60} ?(?:[<>=!~]|to be)"
     r"|[\w.-] \d[^ ]{0,40} (?:requires|depends on|has requirement)\b|^\W{0,3}Because .{1,200} (?:depends on|has no)\b"
 )
@@ -24,6 +26,8 @@ _SAYS = (
         "cannot find -l",
         "not found (required by",
         "python.h:",
+        "python.h :",
+        "cannot find compiler",
     ),
     *(
         "no such file",
@@ -352,6 +356,8 @@ _A_VALUE = re.compile(
 )
 """A row of a report on versions."""
 
+_LONGEST_SIGN = max(map(len, _SAYS))
+
 
 def states_a_fault(text: str) -> bool:
     """Tell whether a line states a fault, or a warning that tells of one; the word "error" alone is none."""
@@ -360,4 +366,14 @@ def states_a_fault(text: str) -> bool:
     if _MARK.search(text):
         return True
     low = text.lower()
-    return any(sign in low for sign in _SAYS)
+    return any(sign in low for sign in _fitting(len(low)))
+
+
+@cache
+def _of_length(most: int) -> tuple[str, ...]:
+    return tuple(sign for sign in _SAYS if len(sign) <= most)
+
+
+def _fitting(length: int) -> tuple[str, ...]:
+    """Return the signs that a line of this length has room for: short lines, of which a text has many, cost less."""
+    return _of_length(length) if length < _LONGEST_SIGN else _SAYS
