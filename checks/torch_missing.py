@@ -18,8 +18,6 @@ Seen as
     ImportError: No module named torch
 """
 
-import re
-
 from tunedoctor.api import (
     AmdGpus,
     Errors,
@@ -33,14 +31,13 @@ from tunedoctor.api import (
     Unknown,
     check,
     cuda_of,
+    pattern,
     told,
     torch_install,
 )
 
 SAID = r"No module named '?torch'?$"
-BUILDING = re.compile(
-    r"build-env|pip-install-|setup\.py|get_requires_for_build|<string>|setuptools"
-)
+BUILDING = pattern(r"build-env|pip-install-|setup\.py|get_requires_for_build|<string>|setuptools")
 """Frames of a build, whose environment is pip's own: there torch is absent though it is installed."""
 
 
