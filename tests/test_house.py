@@ -27,7 +27,7 @@ LAYERS = (
     ("engine", "registry", "probing"),
     ("report",),
     ("redaction", "targeting", "readers", "probes", "target"),
-    ("sets", "running"),
+    ("sets", "running", "smoke"),
     ("live", "render"),
     ("cli",),
     ("__main__",),

@@ -254,13 +254,60 @@ def set_command(  # noqa: PLR0913
     raise typer.Exit(code)
 
 
+@app.command("smoke")
+def smoke_command(  # noqa: PLR0913
+    target: Target = None,
+    format_: Format = "terminal",
+    verbose: Verbose = False,  # noqa: FBT002
+    quiet: Quiet = False,  # noqa: FBT002
+    strict: Strict = False,  # noqa: FBT002
+    device: Annotated[
+        str, typer.Option("--device", metavar="D", help="As cuda:1 or cpu; else the best there is.")
+    ] = "",
+    full: Annotated[  # noqa: FBT002
+        bool, typer.Option("--full", help="bitsandbytes and torch.compile too; a minute more.")
+    ] = False,
+    gpus: Annotated[
+        str, typer.Option("--gpus", metavar="N", help="Train in N processes too; all: each GPU.")
+    ] = "",
+    model: Annotated[
+        str, typer.Option("--model", metavar="FOLDER", help="Your model, not the tiny one.")
+    ] = "",
+    data: Annotated[
+        str, typer.Option("--data", metavar="FILE", help="Your .jsonl, .csv or text, for --model.")
+    ] = "",
+    steps: Annotated[
+        int, typer.Option("--steps", metavar="N", help="Steps of --model; 5 by default.")
+    ] = 0,
+    snapshot: Annotated[
+        str,
+        typer.Option("--snapshot", metavar="FILE", help="Write all facts with those of the run."),
+    ] = "",
+) -> None:
+    """Train a tiny model in the target, offline, in seconds; name what fails and why."""
+    from tunedoctor.cli.options import Options  # noqa: PLC0415
+    from tunedoctor.cli.smoke import ranks_of, smoke  # noqa: PLC0415
+    from tunedoctor.smoke.make import Asked  # noqa: PLC0415
+
+    options = Options.of(
+        format_, None, None, None, None, verbose=verbose, quiet=quiet, strict=strict
+    )
+    asked = Asked(device, model, data, steps, full, ranks_of(gpus), options.strict)
+    raise typer.Exit(smoke(options, asked, target, snapshot))
+
+
 @app.command("explain")
 def explain_command(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A check, as in driver-too-old.")] = "",
+    id_: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|TEXT", help="A check, or an error text in quotes (- for stdin)."
+        ),
+    ] = "",
     list_: Annotated[bool, typer.Option("--list", help="Name all checks.")] = False,  # noqa: FBT002
     plugin: Plugin = None,
 ) -> None:
-    """Tell all about one finding."""
+    """Tell all about one finding, or about what an error text means."""
     from tunedoctor.cli.explain import explain  # noqa: PLC0415
 
     raise typer.Exit(explain(id_, list_all=list_, plugins=plugin or []))
@@ -292,7 +339,9 @@ def list_command() -> None:
 def schema_command(
     name: Annotated[
         str,
-        typer.Argument(metavar="[report|wheel|set]", help="Of check and triage, of wheel, of set."),
+        typer.Argument(
+            metavar="[report|wheel|set|smoke]", help="Of check and triage, or a command."
+        ),
     ] = "report",
 ) -> None:
     """Print the JSON Schema of what --format json gives."""

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from tunedoctor.cli.explain_text import explain_text, is_text
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.registry import source_of
@@ -12,13 +13,16 @@ from tunedoctor.render.style import style_for
 
 def explain(id_: str, *, list_all: bool, plugins: list[str]) -> int:
     """Print the page of a check, or the list of all; returns the exit code."""
-    only = [id_] if id_ and not list_all else None
+    text = is_text(id_) and not list_all
+    only = [id_] if id_ and not list_all and not text else None
     options = Options.of(
         "terminal", only, None, None, plugins, verbose=False, quiet=False, strict=False
     )._replace(skip=())
-    if not only and not list_all:
-        misuse("explain which finding", "doctor explain ID, or doctor explain --list")
+    if not only and not list_all and not text:
+        misuse("explain which finding", "doctor explain ID, an error text in quotes, or --list")
     checks = options._replace(only=tuple(only or ())).checks()
+    if text:
+        return explain_text(id_, checks)
     style = style_for(sys.stdout, os.environ)
     if list_all:
         width = max(len(c.id) for c in checks)

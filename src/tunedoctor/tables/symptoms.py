@@ -1,0 +1,31 @@
+"""Which checks an error text can mean, over symptoms.json."""
+
+import re
+from functools import cache
+
+import msgspec
+
+from tunedoctor.tables.load import table
+
+
+class Symptom(msgspec.Struct, frozen=True):
+    """A text that programs print."""
+
+    pattern: str
+    """Regular expression; case does not count."""
+    checks: tuple[str, ...]
+    """Ids of the checks whose finding it can mean; several where the text alone does not tell."""
+    source: tuple[str, ...]
+    verified: bool
+    """False: written from memory, and never decides alone."""
+
+
+@cache
+def symptoms() -> tuple[Symptom, ...]:
+    """Return all rows, read once."""
+    return msgspec.convert(tuple(table("symptoms")["rows"]), tuple[Symptom, ...])
+
+
+def matching(text: str) -> tuple[Symptom, ...]:
+    """Return the rows whose text stands in `text`."""
+    return tuple(row for row in symptoms() if re.search(row.pattern, text, re.IGNORECASE))
