@@ -83,7 +83,7 @@ NO_RECORD = pattern(
     r"(?:no RECORD file was found for|Cannot uninstall(?= [\w-]{1,60} [^\s,]{1,40}, RECORD file not found))"
     r" ([A-Za-z][\w-]{0,60})(?![\s\S]{0,200}installed by )"
 )
-INVALID = pattern(r"Ignoring invalid distribution -([\w-]+)")
+INVALID = pattern(r"Ignoring invalid distribution [-~]([\w-]+)")
 
 
 @check(

@@ -56,6 +56,7 @@ def disk_full(
         r"^(?!.{0,300}(?:shm|posix_fallocate|</torch_\d)).{0,300}No space left on device(?!.{0,40}shm)",
         r"not enough (?:free )?disk space",
         "Errno 28",
+        r"Disk quota exceeded",
     )
     found = sorted(places.disks if places else (), key=lambda disk: disk.free)
     # a small tmpfs that is mostly free is not full

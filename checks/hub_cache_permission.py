@@ -37,6 +37,7 @@ from tunedoctor.api import (
 
 SAID = (
     r"Permission denied: '?[^']*(?:huggingface|\.cache|hub/)",
+    r"Read-only file system: '?[^']*(?:huggingface|\.cache|hub/)",
     r"There was a problem when trying to write in your cache folder",
     r"PermissionError at \S*cache\S* when downloading",
 )

@@ -30,6 +30,7 @@ SAID = (
     r"request to access .{1,120} has been rejected",
     r"403 Client Error\b.{0,200}(?:huggingface|hf\.co|Request ID|gated)",
     r"trying to access a gated repo",
+    r"gated (?:dataset|repo\w*|model)\b.{0,200}\bask for access",
     r"Cannot access gated repo",
     r"GatedRepoError",
 )

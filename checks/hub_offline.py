@@ -35,7 +35,13 @@ VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 SAID = (r"offline mode is enabled", r"OfflineModeIsEnabled", r"outgoing traffic has been disabled")
 
 
-@check("hub-offline", "Offline mode of the Hub is on", "note", advice=True)
+@check(
+    "hub-offline",
+    "Offline mode of the Hub is on",
+    "note",
+    explains=["hub-network"],
+    advice=True,
+)
 def hub_offline(
     environment: Environment | Unknown | None,
     host: Host | Unknown | None,
@@ -44,6 +50,9 @@ def hub_offline(
     """Make a note of the variable alone, an error where something had to be fetched."""
     variables = known(environment)
     said = told(errors, *SAID)
+    unreached = told(
+        errors, r"couldn't connect to '?https://huggingface\.co", r"cannot find the requested files"
+    )
     on = [
         name
         for name in VARIABLES
@@ -51,6 +60,7 @@ def hub_offline(
     ]
     if not on and not said:
         return None
+    said = said or unreached
     name = on[0] if on else "HF_HUB_OFFLINE"
     value = variables.get(name) if variables else ""
     return Finding(

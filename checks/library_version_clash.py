@@ -94,6 +94,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         if not any({one.owner.name, one.name} <= names for names in covered)
     ]
     pip_said = [*(_from_pip(errors) if told is None else []), *_from_resolver(errors)]
+    pip_said += [] if pairs or declared or pip_said else _from_check(errors)
     one = None if pairs else _misfit(packages, torch, environment, errors)
     missed = [_missed(one)] if one else []
     found = sorted(
@@ -223,6 +224,40 @@ def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
                     "the install stops: no set of versions meets both",
                     {name: specifier.rstrip(",")},
                 )
+
+
+def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
+    """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        for own in COMPARES:
+            found = own.search(error.text)
+            if found and "torch" not in {found["name"].lower(), found["owner"].lower()}:
+                name = found["name"].lower()
+                return [
+                    _Told(
+                        "error",
+                        f"the error '{found[0]}'",
+                        f"{found['owner'] or 'a library'} refuses to run with this {name}",
+                        {name: ""},
+                    )
+                ]
+    return []
+
+
+COMPARES = (
+    pattern(
+        r"(?P<owner>)Found an incompatible version of (?P<name>[\w-]{2,40})\. Found version [^\n]{3,40}? but only "
+        r"versions (?:above|below) \S{1,20} are supported"
+    ),
+    pattern(
+        r"(?P<owner>[A-Z]\w{1,40}) (?:needs|requires) (?P<name>[A-Za-z][\w-]{1,40}) v?\d[\w.]{0,20} or "
+        r"(?:less|older|greater|newer|later|higher|above)\b[^\n]{0,10} (?:[Gg]ot|[Ff]ound|[Bb]ut) [^\n]{3,60}"
+    ),
+    pattern(
+        r"(?P<owner>[A-Z]\w{1,40}) requires version '?\d[\w.]{0,20}'? or newer of '(?P<name>[\w-]{2,40})' "
+        r"\(version '[^'\n]{1,20}' currently installed\)"
+    ),
+)
 
 
 _SPEC = r"(?:[<>=!~]=?[\w.*+]{1,30},? ?){1,4}"

@@ -64,7 +64,10 @@ NO_METADATA = pattern(
 
 ADVICE = pattern(
     r"(?:requires? (?:the )?`[\w-]{2,40}`[^\n]{0,40}[Yy]ou can install it with:? [`'\"]?pip install "
-    r"|, please install ['`\"](?=[\w-]{2,40}['`\"]))(?:-U )?([A-Za-z][\w-]{1,40})"
+    r"|, please install ['`\"](?=[\w-]{2,40}['`\"])"
+    r"|is not installed,? {0,2}(?:=>|:|;|\.)? ?(?:[Rr]un|[Uu]se|[Ii]nstall it with) ['`\"]pip install "
+    r"|need to install the following dependencies\[[^\]\n]{2,80}\] using ['`\"]pip install )"
+    r"(?:-U )?([A-Za-z][\w-]{1,40})"
 )
 """A library's own words for what it does not find, without a floor on the version."""
 ALONE = 2

@@ -43,6 +43,7 @@ SAID = (
     r"exit(?:ed with)? (?:code|status):? (?:137|-9)\b",
     r"killed by signal: Killed",
     r"Signal 9 \(SIGKILL\) received by PID",
+    r"exit\s?code\s{0,4}[:=]\s?-9\b|exits with return code = -9\b",
     r"died with <Signals\.SIGKILL: 9>",
     r"(?<!\.)\bOOMKilled\b(?!\W{1,4}false)",
     r"DefaultCPUAllocator: can't allocate memory",

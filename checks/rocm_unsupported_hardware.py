@@ -40,7 +40,12 @@ ATOMICS = r"PCI rejects atomics"
 @check(
     "rocm-unsupported-hardware",
     "The AMD compute driver does not support this GPU",
-    explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "torch-sees-no-gpu"],
+    explains=[
+        "gpu-arch-not-in-rocm-build",
+        "gpu-does-not-compute",
+        "rocm-driver-not-bound",
+        "torch-sees-no-gpu",
+    ],
 )
 def rocm_unsupported_hardware(
     rocm: RocmStack | Unknown | None,

@@ -48,6 +48,7 @@ SAID = (
     r"Command buffer execution failed: Insufficient Memory|kIOGPUCommandBufferCallbackErrorOutOfMemory",
     r"Make sure you have enough GPU RAM to fit the quantized model",
     r"No available memory for the cache blocks",
+    r"KV cache is needed, which is larger than the available KV cache memory",
 )
 GIB = 1 << 30
 TIERS = (
