@@ -34,7 +34,8 @@ PLAIN = re.compile(
 """What tells nothing of the process: times, levels, places in the code that logged."""
 _MOST = 6
 _FRAME = re.compile(r"(?P<pre>\S.{0,80}?)\s{2}File \"[^\"\n]{1,400}\", line \d")
-_BOX = re.compile(r"\s{0,8}[│┃║] ?(.*?)\s*[│┃║]?\s*$")
+_SIDES = "│┃║"
+"""How boxes draw their sides."""
 
 
 class Said(NamedTuple):
@@ -80,9 +81,16 @@ def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
         else:
             break
         text = text[found.end() :]
-    if text.lstrip()[:1] in "│┃║" and text.strip():
-        text = _BOX.sub(r"\1", text)
-    return stream, manner, text
+    return stream, manner, unboxed(text, _SIDES)
+
+
+def unboxed(text: str, sides: str) -> str:
+    """Return a line without the sides of a box, if it begins with one. Linear in the length."""
+    inner = text.lstrip()
+    if not inner or inner[0] not in sides:
+        return text
+    inner = inner[1:].removeprefix(" ").rstrip()
+    return inner[:-1].rstrip() if inner[-1:] and inner[-1] in sides else inner
 
 
 def _shape(text: str) -> str:

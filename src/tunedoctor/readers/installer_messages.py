@@ -1,6 +1,7 @@
 """Read why an install failed: what the indexes answered, and the interpreter and system that the lines show."""
 
 import re
+from collections.abc import Iterator
 
 from tunedoctor.facts import Errors, ErrorText, Fact, IndexAnswer
 from tunedoctor.readers.installing.conflicts import conflicts
@@ -14,7 +15,6 @@ MOST = 200
 
 _MESSAGES = re.compile(
     r"No solution found when resolving [^\n]{3,1200}"
-    r"|Because [^\n]{3,1200}? version solving failed"
     r"|ERROR: Cannot install [^\n]{3,1200}?conflicting dependencies\.?(?: The conflict is caused by:[^\n]{0,1200})?"
     r"|ResolutionImpossible: [^\n]{3,300}"
     r"|(?:LibMamba)?UnsatisfiableError: [^\n]{3,1200}"
@@ -22,6 +22,9 @@ _MESSAGES = re.compile(
     r"|error: externally-managed-environment"
     r"|Ignored the following versions that require a different python version: [^\n]{3,300}?(?= ERROR|\n|$)"
 )
+
+_SOLVED = re.compile(r" version solving failed")
+_LONGEST_REASON = 1200
 
 _WRAPPED = re.compile(
     r"Could not find a version that satisfies the requirement [^\n]{1,600}?\(from versions: [^()\n]{0,20000}\)"
@@ -45,8 +48,21 @@ def read(lines: list[str]) -> list[Fact]:
     return facts
 
 
+def _solved(text: Text) -> Iterator[tuple[int, str]]:
+    """Yield poetry's and pub's "Because … version solving failed", found from its end: "Because" is often said."""
+    after = 0
+    for end in _SOLVED.finditer(text.text):
+        window = text.text[max(after, end.start() - _LONGEST_REASON) : end.start()]
+        window = window[window.rfind("\n") + 1 :]
+        at = window.find("Because ")
+        if at >= 0:
+            yield text.line(end.start() - len(window) + at), window[at:] + end[0]
+        after = end.end()
+
+
 def _messages(text: Text) -> list[Fact]:
     found = [(text.line(m.start()), m[0]) for m in _MESSAGES.finditer(text.text)]
+    found += _solved(text)
     if "from versions" in text.text or "incompatible" in text.text or "xFormers" in text.text:
         found += [
             (text.line(m.start()), m[0])

@@ -1,6 +1,5 @@
 """Find error messages and telling warnings in a text, whatever stands around them; tracebacks first."""
 
-import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import Errors, ErrorText, Fact
@@ -15,7 +14,8 @@ MOST = 200
 """Messages that are kept: the first and the last of a longer log."""
 _LONGEST = 2000
 """Characters of a line."""
-_SIDES = re.compile(r"^[\s|\u2502]+|[\s|\u2502]+$")
+_SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
+"""What stands at both ends of a line in a box."""
 
 
 def read(lines: list[str]) -> list[Fact]:
@@ -46,7 +46,7 @@ def _of_one(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
     at = 0
     while at < len(said):
         one = said[at]
-        text = _SIDES.sub("", one.text[:_LONGEST])
+        text = one.text[:_LONGEST].strip(_SIDES)
         if not text or one.number in taken or not states_a_fault(text):
             at += 1
             continue
@@ -54,7 +54,7 @@ def _of_one(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
         start = at
         if kind or text.endswith(LOOK_UP):
             text, at = message(said, at)
-            text = _SIDES.sub("", text)
+            text = text.strip(_SIDES)
         else:
             text, at = _sentence(said, at)
         if start and text[0].islower() and not kind and wrapped(said[start - 1].text, one.text):
@@ -68,7 +68,7 @@ def _of_one(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
 
 def _sentence(said: Sequence[Said], at: int) -> tuple[str, int]:
     """Return a line and what a width broke off from it."""
-    whole = _SIDES.sub("", said[at].text[:_LONGEST])
+    whole = said[at].text[:_LONGEST].strip(_SIDES)
     last = said[at].text.rstrip()
     at += 1
     while at < len(said) and wrapped(last, said[at].text) and len(whole) < _LONGEST:

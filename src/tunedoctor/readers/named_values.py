@@ -4,6 +4,7 @@ Names are found wherever they stand and by whatever tool they were printed; a va
 of its kind, so that prose gives nothing. Where a report tells a thing twice, the first has the word.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tunedoctor.facts import AmdGpus, Distribution, Fact, Host, IntelGpu, NvidiaGpus, Packages
@@ -26,6 +27,8 @@ from tunedoctor.readers.values.variables import variables
 _HEADS = ("PyTorch version:", "Collecting environment information...")
 MOST = 20_000
 """Values that are kept: a longer text repeats itself."""
+_MOST_OF_A_KEY = 200
+"""Values of one name that are kept: no machine has more GPUs."""
 
 
 def read(lines: list[str]) -> list[Fact]:
@@ -71,10 +74,12 @@ def _unglued(line: str) -> list[str]:
 def _first(said: Iterator[Said]) -> Iterator[Said]:
     """Keep each value of a key once, and no more than MOST in all."""
     seen: set[tuple[str, str, str]] = set()
+    counts: Counter[str] = Counter()
     for one in said:
         mark = (one.key, one.value, one.gpu)
-        if mark not in seen:
+        if mark not in seen and counts[one.key] < _MOST_OF_A_KEY:
             seen.add(mark)
+            counts[one.key] += 1
             yield one
         if len(seen) > MOST:
             return

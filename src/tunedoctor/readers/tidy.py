@@ -9,9 +9,14 @@ from tunedoctor.readers.unwrap import FEWEST, unwrapped
 
 LONGEST = 4_000_000
 """Characters of a text that are read; the digest of a longer one has fewer."""
+LONGEST_LINE = 40_000
+"""Characters of a line that are read: more than any list of versions that an installer prints."""
+CUT = " […] "
+"""What stands for the middle of a longer line."""
+_TAIL = 8000
 
 _ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)?|[@-Z\\-_=>])"
+    r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)?|[@-Z\\-_=>])?"
     r"|\x9b[0-?]{0,40}[@-~]|\[0m|(?<!\w)\[(?:\d{1,3};){0,4}\d{1,3}m|(?:\^\[|\\x1b|\\033|\\e)\[[\d;]{0,20}m"
 )
 """Escape sequences, and colours that lost their escape character."""
@@ -82,8 +87,10 @@ def _without_bars(text: str) -> str:
 
 
 def _bare(line: str) -> str:
-    """Return a line without code fence and trailing blanks."""
+    """Return a line without code fence and trailing blanks, the middle of an endless one left out."""
     line = line.rstrip()
+    if len(line) > LONGEST_LINE:
+        line = f"{line[: LONGEST_LINE - _TAIL]}{CUT}{line[-_TAIL:]}"
     if "`" in line or "~" in line:
         if _FENCE.match(line):
             return ""
@@ -116,10 +123,11 @@ def _unstamped(lines: list[str]) -> list[str]:
         if len(told) < FEWEST and stamped < len(told):
             break
         if told and stamped >= _MOSTLY * len(told):
-            lines = [_STAMP.sub("", line, count=1) for line in lines]
+            lines = [_STAMP.sub("", line, count=1).rstrip() for line in lines]
         elif len(names) == 1 and names.total() >= _MOSTLY * len(told):
             lines = [
-                STREAM.sub("", line, count=1) if STREAM.match(line) else line for line in lines
+                STREAM.sub("", line, count=1).rstrip() if STREAM.match(line) else line
+                for line in lines
             ]
         else:
             break

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 from tunedoctor.facts import ErrorText
 from tunedoctor.readers import frames as layout
-from tunedoctor.readers.dress import Said
+from tunedoctor.readers.dress import Said, unboxed
 from tunedoctor.readers.dumps import FATAL, MARKED, fatal_dump, pytest_lines
 from tunedoctor.readers.trace import BOX_HEAD, HEAD, Read, trace
 
 MOST_STREAMS = 256
 _GROUP_SIDE = re.compile(r"\s*[|+](?: |-{1,80}(?: \d{1,4} )?-{0,80}\+?$|$)?")
-_PLAIN_SIDES = re.compile(r"\s{0,8}\| ?(.*?)\s*\|?\s*$")
 
 
 class Found(NamedTuple):
@@ -54,7 +53,7 @@ def _without_sides(said: list[Said]) -> list[Said]:
         if grouped and side in ("|", "+"):
             text = _GROUP_SIDE.sub("", text, count=1)
         elif boxed and side == "|":
-            text = _PLAIN_SIDES.sub(r"\1", text)
+            text = unboxed(text, "|")
         out.append(one if text is one.text else one._replace(text=text))
     return out
 

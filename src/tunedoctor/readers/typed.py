@@ -45,7 +45,7 @@ _DOCKERFILE = re.compile(
     r"\s{0,12}(?P<typed>(?:RUN (?:--\S+ ){0,4}|FROM (?:--platform=\S+ )?(?=[\w.-]+[/:])|ENV [A-Z]\w+[= ])\S.*)$"
 )
 _SENTENCE = re.compile(
-    r"[^'\"`]{0,200}(?:[a-z]\.|\?|!)\s+[A-Z]|.{0,200}\b(?:but|then|and it|does not|doesn't|fails|works)\b"
+    r"[^'\"`]{0,200}(?:[a-z]\.|\?|!)\s{1,4}[A-Z]|.{0,200}\b(?:but|then|and it|does not|doesn't|fails|works)\b"
 )
 
 

@@ -25,7 +25,9 @@ _GROUPS = (
 _ERRORS = (
     _OPEN,
     re.compile(r"ROCk module is NOT loaded.*"),
-    re.compile(r"(?:user )?\S{0,40} ?is not (?:a )?member of \"?(?:render|video)\"? group.*"),
+    re.compile(
+        r"(?:user )?(?<!\S)\S{0,40} ?is not (?:a )?member of \"?(?:render|video)\"? group.*"
+    ),
     re.compile(r"WARNING: User is missing the following required groups.*"),
     re.compile(r"user is not in (?:the )?\"?(?:render|video)\"? group.*", re.IGNORECASE),
     re.compile(r"Failed to get user name to check for (?:video|render) group membership"),

@@ -6,9 +6,11 @@ from functools import lru_cache
 from tunedoctor.readers.values.name_table import NAMES
 
 _ENDS = re.compile(
-    r"[\s:`'\"*]*(?:版本号?|\bversion(?: number)?|\bver\.?|\bversion\(s\)|\bversions)[\s`'\"*]*\Z"
+    r"(?<![\s:`'\"*])[\s:`'\"*]*+(?:版本号?|\bversion(?: number)?|\bver\.?|\bversion\(s\)|\bversions)[\s`'\"*]*\Z"
 )
-_ASKING = re.compile(r"\s*\([^()]{0,40}(?:\?|/|only|if |e\.g|please|output)[^()]{0,60}\)\s*|\?+")
+_ASKING = re.compile(
+    r"(?<!\s)\s*+\([^()]{0,40}(?:\?|/|only|if |e\.g|please|output)[^()]{0,60}\)\s*|\?+"
+)
 _SPACES = re.compile(r"[\s_\-]+")
 _OWN = re.compile(r"\A(?:your|my|the|current|installed|local|used|exact)\s+")
 _EDGES = "`'\"*•·|│> \t#~=+,[]{}"
