@@ -1,0 +1,24 @@
+"""Public names of torch, and since when they are there."""
+
+import pytest
+
+from tunedoctor.tables.torch_names import SINCE, lacks
+from tunedoctor.versions import release
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "torch", "since"),
+    [
+        ("torch.nn", "RMSNorm", "2.1.2+cu121", "2.4"),
+        ("torch.nn", "RMSNorm", "2.4.0", ""),
+        ("torch.nn", "RMSNorm", "", "2.4"),
+        ("torch", "no_such_name", "1.13.1", ""),
+        ("torch.utils._pytree", "register_pytree_node", "2.2.0a0+git1", ""),
+    ],
+)
+def test_what_a_release_lacks(module: str, name: str, torch: str, since: str) -> None:
+    assert lacks(module, name, torch) == since
+
+
+def test_every_row_names_a_part_of_torch_and_a_release() -> None:
+    assert all(name.startswith("torch.") and len(release(v)) == 2 for name, v in SINCE.items())
