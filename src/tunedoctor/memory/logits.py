@@ -21,6 +21,8 @@ class LossTerm(NamedTuple):
     """While the loss is made or taken back."""
     held: int
     """Throughout the backward pass."""
+    cached: int = 0
+    """Freed before the peak in blocks that fit nothing later: the allocator keeps them beside it."""
 
 
 def loss_term(shape: Shape, run: Run) -> LossTerm:
@@ -33,10 +35,16 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:
             held = narrow * logits if run.stack.keeps_logits else 0
             return LossTerm(held + (12 + cap) * logits, held)
         case "whole-old":
-            # .float() replaces the output, and the shifted copy lies beside it: 4 + 4; log_softmax 4; gradients 4 + 4,
-            # of which the first goes with the copy
+            # forward: .float() 4, the shifted copy 4, log_softmax 4; backward: log_softmax and two gradients 12,
+            # beside the output where the loop holds it. Blocks of the 16-bit logits (2) and, where the output goes, of
+            # an fp32 tensor stay with the allocator, too small for what comes
             held = 4 * logits if run.stack.keeps_logits else 0
-            return LossTerm((17 + cap) * logits, held)
+            return LossTerm(held + (12 + cap) * logits, held, cached=2 * logits)
+        case "whole-narrow":
+            # the logits and their shifted copy in 16 bit; under autocast cross-entropy works in fp32 all the same
+            wide = 12 if run.stack.autocast else 3 * narrow
+            held = narrow * logits if run.stack.keeps_logits else 0
+            return LossTerm(held + (wide + cap) * logits, held, cached=(4 if run.stack.autocast else narrow) * logits)
         case "chunked-kept":
             chunk = -(-tokens // _TORCHTUNE_CHUNKS) * shape.vocab
             return LossTerm(narrow * 2 * logits + (12 + cap) * chunk, narrow * logits)

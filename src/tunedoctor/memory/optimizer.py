@@ -65,6 +65,8 @@ def state_bytes(shape: Shape, run: Run) -> int:
     """Return the bytes of all optimizer states, unsharded."""
     kind = OPTIMIZERS[run.optimizer]
     elements = trained_elements(shape, run)
+    if run.sharding.startswith("zero") and not kind.factored:  # DeepSpeed keeps weights and states in fp32
+        return 4 * (1 + kind.states) * elements
     if kind.factored:
         return _factors(shape, run)
     if kind.bits8:
@@ -83,10 +85,12 @@ def step_copies(shape: Shape, run: Run) -> int:
     """Return the bytes that a step makes and drops."""
     kind = OPTIMIZERS[run.optimizer]
     elements = trained_elements(shape, run)
+    if run.sharding.startswith("zero"):  # its kernel is fused
+        return 0
     if kind.factored:  # the update of one parameter in fp32, its square among it
         largest = shape.vocab * shape.hidden if run.method == "full" or run.embeddings else 0
         return 2 * 4 * max(largest, max((r * c for r, c, _ in _matrices(shape, run)), default=0))
-    return kind.copies * elements * run.trained_bytes
+    return kind.copies * run.stack.step_copies * elements * run.trained_bytes
 
 
 def _factors(shape: Shape, run: Run) -> int:

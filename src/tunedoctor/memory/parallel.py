@@ -20,16 +20,18 @@ class Shares(NamedTuple):
 def shares(shape: Shape, run: Run, base: int, trained: int) -> Shares:
     """Return what one GPU of `run.gpus` holds; `base` is the weights' bytes, `trained` the elements that train."""
     n = run.gpus
-    if n == 1:
-        return Shares()
     gradient = trained * run.trained_bytes
+    if n == 1 and not run.sharding.startswith("zero"):
+        return Shares()
     match run.sharding:
         case "ddp":  # buckets beside the gradients: PyTorch's default, gradient_as_bucket_view off
             return Shares(buffers=gradient)
         case "zero1":
-            return Shares(states=1 / n, copies=gradient // n)
+            return Shares(states=1 / n, copies=(gradient + 4 * trained) // n)
         case "zero2":  # DeepSpeed flattens its part of the gradients and makes it fp32 in the step
             return Shares(gradients=1 / n, states=1 / n, copies=(gradient + 4 * trained) // n)
+        case "zero3" if n == 1:
+            return Shares(copies=gradient + 4 * trained)
         case _:  # zero3, fsdp: the layer at work and the one after it are gathered whole
             layer = max((one.size for one in shape.layers), default=0)
             whole = base * layer // max(1, sum(one.repeat * one.size for one in shape.layers))

@@ -27,6 +27,8 @@ class Peak(NamedTuple):
     phases: dict[str, int]
     trained: int
     """Elements that train."""
+    cached: int = 0
+    """Bytes that the allocator keeps beside its peak, from tensors whose blocks fit nothing later."""
 
 
 def peak(shape: Shape, run: Run) -> Peak:
@@ -58,6 +60,7 @@ def peak(shape: Shape, run: Run) -> Peak:
         {k: v for k, v in terms.items() if v},
         {name: fixed + value for name, value in sums.items()},
         trained,
+        loss_term(shape, run).cached if highest == "loss" else 0,
     )
 
 

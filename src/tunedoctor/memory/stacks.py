@@ -6,9 +6,10 @@ import msgspec
 
 from tunedoctor.memory.shape import MemoryModelError
 
-Loss = Literal["whole", "whole-old", "chunked", "chunked-kept", "recomputed", "fused"]
+Loss = Literal["whole", "whole-old", "whole-narrow", "chunked", "chunked-kept", "recomputed", "fused"]
 """whole: logits of the batch and a cross-entropy in fp32 (transformers 5); whole-old: with the shifted copy of
-transformers before 4.45; chunked: chunk by chunk, gradient taken in the forward pass (doctor train); chunked-kept:
+transformers before 4.45; whole-narrow: with the
+shifted copy, of logits that no code makes fp32 (models with code of their own); chunked: chunk by chunk, gradient taken in the forward pass (doctor train); chunked-kept:
 chunk by chunk, each chunk's logits kept for the backward pass (torchtune, litgpt); recomputed: chunks made again in
 the backward pass (TRL); fused: a kernel that never holds the logits (liger, cut cross-entropy, unsloth)."""
 
@@ -35,6 +36,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """Each matmul of a 4-bit matrix keeps its input (bitsandbytes before 0.42)."""
     experts_quantised: bool = False
     """4 bits reach routed experts. transformers 5 holds them as 3-D parameters, which bitsandbytes passes over."""
+    step_copies: int = 1
+    """Copies of what trains that foreach AdamW makes in its step: two before torch 2.1."""
     reserve: float = 0.0
     """GiB of buffers of its own."""
     known: bool = True
@@ -50,7 +53,11 @@ _STACKS = (
     ),
     Stack(name="axolotl", loss="fused", autocast=True, experts_quantised=True),
     Stack(name="llama-factory", loss="whole-old", autocast=True, keeps_logits=True),
-    Stack(name="hf-2023", loss="whole-old", autocast=True, keeps_logits=True, experts_quantised=True),
+    # peft made adapters fp32 from 0.12 on
+    Stack(
+        name="hf-2023", loss="whole-old", autocast=True, adapters=2, qlora_adapters=2,
+        experts_quantised=True, step_copies=2,
+    ),
     Stack(name="torchtune", loss="chunked-kept", adapters=2, qlora_adapters=2, own_norm=False),
     Stack(name="litgpt", loss="chunked-kept", adapters=2, qlora_adapters=2, input_kept=True),
     Stack(name="other", loss="whole", keeps_logits=True, known=False),

@@ -1,0 +1,195 @@
+"""The whole answer of doctor fit for one model and one run."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from tunedoctor.memory.adapters import check_targets, reach
+from tunedoctor.memory.advice import Largest, largest, smallest
+from tunedoctor.memory.band import GIB, band, context, need, reserve
+from tunedoctor.memory.fits import Device, Fit, Verdict, fit
+from tunedoctor.memory.host import disk, ram
+from tunedoctor.memory.parameters import parameters
+from tunedoctor.memory.peak import peak
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import Shape
+from tunedoctor.memory.speed import Speed, speed
+
+
+class RamGib(msgspec.Struct, frozen=True):
+    """RAM on the machine, GiB."""
+
+    loading_gib: float
+    training_gib: float
+
+
+class DiskGb(msgspec.Struct, frozen=True):
+    """Disk, GB of 10^9: the download, one checkpoint, the merged model, and all with three checkpoints."""
+
+    download_gb: float
+    checkpoint_gb: float
+    merged_gb: float
+    total_gb: float
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """One change that, with those before it, makes the run fit."""
+
+    words: str
+    option: str
+    peak_gib: float
+    """With it and those before it."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The run as it was reckoned."""
+
+    method: str
+    rank: int | None
+    targets: tuple[str, ...]
+    seq: int
+    batch: int
+    accum: int
+    optimizer: str
+    checkpointing: bool
+    attention: str
+    stack: str
+    precision: str
+    gpus: int
+    sharding: str | None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """JSON of `doctor fit MODEL --format json`. GiB of 2^30."""
+
+    schema: Literal["doctor.fit/1"] = "doctor.fit/1"
+    model: str
+    parameters: int
+    trained: int
+    """Parameters that train."""
+    settings: Settings
+    peak_gib: float
+    """What torch's allocator must hand out at the peak, on each GPU; the context excluded."""
+    range: tuple[float, float]
+    """The same with the prediction's own error; of an unknown stack, the least and the most that one spends."""
+    phase: str
+    """The phase of a step that peaks."""
+    terms: dict[str, float]
+    """GiB in that phase, by what they are for; they sum to peak_gib."""
+    phases: dict[str, float]
+    """GiB of each phase."""
+    context_gib: float
+    """Of the driver's context, outside the allocator."""
+    reserve: float
+    """Factor of what the allocator takes from the card over what it hands out."""
+    need_gib: float
+    """peak_gib x reserve + context_gib, and blocks that an old loss leaves behind."""
+    verdict: Verdict | None
+    """On the smallest of the GPUs; None where there is no GPU to judge by."""
+    devices: tuple[Fit, ...] = ()
+    ram: RamGib
+    disk: DiskGb
+    time: Speed | None
+    """Tokens a second of all GPUs; None where the card's speed isn't known."""
+    largest: Largest | None
+    advice: tuple[Advice, ...] = ()
+    """The fewest changes that make it fit."""
+    notes: tuple[str, ...] = ()
+
+
+def answer(
+    shape: Shape, run: Run, devices: tuple[Device, ...], notes: tuple[str, ...] = ()
+) -> Answer:
+    """Reckon a run on some devices. Raises MemoryModelError where a target names no module."""
+    check_targets(shape, run)
+    found, around = peak(shape, run), band(shape, run)
+    judged = tuple(fit(shape, run, device) for device in devices)
+    worst = min(judged, key=lambda one: one.margin_gib) if judged else None
+    vendor = worst.device.vendor if worst else "nvidia"
+    space, host = disk(shape, run), ram(shape, run)
+    return Answer(
+        model=shape.name,
+        parameters=parameters(shape).total,
+        trained=found.trained,
+        settings=_settings(run),
+        peak_gib=around.middle,
+        range=(around.low, around.high),
+        phase=found.phase,
+        terms={name: size / GIB for name, size in found.terms.items()},
+        phases={name: size / GIB for name, size in found.phases.items()},
+        context_gib=context(vendor),
+        reserve=reserve(run),
+        need_gib=need(around.middle, run, vendor, around.cached),
+        verdict=worst.verdict if worst else None,
+        devices=judged,
+        ram=RamGib(host.loading / GIB, host.training / GIB),
+        disk=DiskGb(
+            space.download / 1e9, space.checkpoint / 1e9, space.merged / 1e9, space.total / 1e9
+        ),
+        time=speed(shape, run, worst.device.tflops, worst.device.bandwidth_gb_s) if worst else None,
+        largest=largest(shape, run, worst.device) if worst else None,
+        advice=_advice(shape, run, worst) if worst else (),
+        notes=(*notes, *_notes(shape, run)),
+    )
+
+
+def _settings(run: Run) -> Settings:
+    return Settings(
+        method=run.method,
+        rank=None if run.method == "full" else run.rank,
+        targets=run.targets or (() if run.method == "full" else ("all-linear",)),
+        seq=run.seq,
+        batch=run.batch,
+        accum=run.accum,
+        optimizer=run.optimizer,
+        checkpointing=run.checkpointing,
+        attention=run.attention,
+        stack=run.stack.name,
+        precision=run.precision,
+        gpus=run.gpus,
+        sharding=run.sharding if run.gpus > 1 else None,
+    )
+
+
+def _advice(shape: Shape, run: Run, worst: Fit) -> tuple[Advice, ...]:
+    if worst.verdict == "fits":
+        return ()
+    changes = smallest(shape, run, worst.device, run.gpus)
+    return tuple(Advice(one.words, one.option, peak(shape, one.run).total / GIB) for one in changes)
+
+
+def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
+    found: list[str] = []
+    if not run.stack.known:
+        found.append(
+            "the stack is unknown: the range is what the thriftiest and the greediest would spend"
+        )
+    if run.method != "full":
+        one = reach(shape, run)
+        if one.layers < one.of_layers:
+            found.append(f"the adapters reach {one.layers} of {one.of_layers} layers")
+        if any(layer.experts for layer in shape.layers):
+            found.append(
+                f"routed experts get no adapter: {one.share:.0%} of the matrices' parameters are reached; "
+                "peft reaches experts with target_parameters"
+            )
+    if run.method == "qlora" and not run.stack.experts_quantised and parameters(shape).experts:
+        found.append(
+            "bitsandbytes passes over routed experts in transformers 5, which holds them as 3-D parameters: "
+            "they stay 16 bit"
+        )
+    if run.attention != "eager" and not shape.sdpa:
+        found.append(
+            f"{shape.model_type} is safe in eager attention alone: --attn eager tells what that takes"
+        )
+    if shape.outside:
+        found.append(
+            "the vision or audio tower counts as frozen weights, by its config; text alone trains"
+        )
+    return tuple(found)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the answer."""
+    found = msgspec.json.schema(Answer)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
