@@ -4,7 +4,15 @@ import os
 import sys
 from collections.abc import Callable
 
-from tunedoctor.facts import Absent, Errors, Fact, IndexAnswer, Runtime, Typed, Wanted
+from tunedoctor.facts import (
+    Absent,
+    Errors,
+    Fact,
+    IndexAnswer,
+    Runtime,
+    Typed,
+    Wanted,
+)
 from tunedoctor.probes.builtin import builtin_probes
 from tunedoctor.probing import examine
 from tunedoctor.snapshot import Snapshot
@@ -14,6 +22,8 @@ NOT_DEEP = Absent(why="nothing of the target was run: doctor check --deep does")
 
 
 NO_REPORT = Absent(why="only a pasted text tells")
+
+NO_SMOKE = Absent(why="nothing was trained: doctor smoke does")
 
 
 def take(
@@ -26,6 +36,7 @@ def take(
     snapshot = snapshot.having(
         **{kind.__name__: NO_REPORT for kind in (IndexAnswer, Typed, Wanted)}
     )
+    snapshot = snapshot.having(Smoke=NO_SMOKE)
     if deep:
         return snapshot
     return snapshot.having(**{kind.__name__: NOT_DEEP for kind in (Runtime, Errors)})

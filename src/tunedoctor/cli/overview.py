@@ -8,7 +8,9 @@ Look
   triage    the same diagnosis from a report that somebody pasted
   explain   tell all about one finding, as in: doctor explain driver-too-old
   wheel     name the PyTorch build that is right for a machine, and install lines
+  smoke     train a tiny model in the target, offline, in seconds
   set       one set of libraries that fits, or the smallest change towards it
+  fit       what a fine-tune needs, whether it fits, what to change
   list      name checks, fixes and plug-ins
 
 Keep up

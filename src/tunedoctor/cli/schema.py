@@ -22,10 +22,24 @@ def _set() -> dict[str, Any]:
     return schema()
 
 
+def _smoke() -> dict[str, Any]:
+    from tunedoctor.smoke.answer import schema  # noqa: PLC0415
+
+    return schema()
+
+
+def _fit() -> dict[str, Any]:
+    from tunedoctor.memory.answer import schema  # noqa: PLC0415
+
+    return schema()
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "report": json_schema,
     "wheel": _wheel,
     "set": _set,
+    "fit": _fit,
+    "smoke": _smoke,
 }
 
 

@@ -42,6 +42,7 @@ from tunedoctor.facts.run import (
     Typed,
     Wanted,
 )
+from tunedoctor.facts.smoke import Smoke
 from tunedoctor.facts.target import (
     BrokenDistribution,
     Compilers,
@@ -93,6 +94,7 @@ KINDS: tuple[type[Fact], ...] = (
     InstallerConfig,
     Compilers,
     Runtime,
+    Smoke,
     Errors,
     Typed,
     Wanted,
@@ -154,6 +156,7 @@ __all__ = [
     "Shadow",
     "Shadows",
     "SharedMemory",
+    "Smoke",
     "Stage",
     "Target",
     "TorchBuild",

@@ -1,0 +1,133 @@
+"""doctor smoke."""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tunedoctor.cli.options import FORMATS, Options, misuse
+from tunedoctor.cli.output import write
+from tunedoctor.redaction import redact, snapshot_json, this_identity
+from tunedoctor.smoke.answer import Answer, exit_code
+from tunedoctor.smoke.make import Asked, made, not_started, run_all
+from tunedoctor.targeting import choose
+
+if TYPE_CHECKING:
+    from tunedoctor.snapshot import Snapshot
+
+_HELP = "doctor smoke --help lists the options"
+MOST_RANKS = 64
+
+
+class _Taking(threading.Thread):
+    """Takes the snapshot while the script in the target imports."""
+
+    def __init__(self, target: str | None) -> None:
+        super().__init__(daemon=True)
+        self.target = target
+        self.snapshot: Snapshot | None = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        from tunedoctor.live import take  # noqa: PLC0415
+
+        try:
+            self.snapshot = take(self.target)
+        except BaseException as error:  # noqa: BLE001  raised again where it is wanted
+            self.error = error
+
+    def taken(self) -> "Snapshot":
+        """Wait for the snapshot."""
+        self.join()
+        if self.snapshot is None:
+            raise self.error or RuntimeError
+        return self.snapshot
+
+
+def smoke(options: Options, asked: Asked, target: str | None, snapshot_file: str) -> int:
+    """Train in the target, print what came of it; returns the exit code."""
+    if options.format not in FORMATS:
+        misuse(f"--format is {options.format!r}", f"choose one of {', '.join(FORMATS)}")
+    _check(asked)
+    began = time.perf_counter()
+    wanted = target or options.target or None
+    taking = _Taking(wanted)
+    taking.start()
+    place = choose(wanted, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
+    if place.problem:
+        answer = not_started(taking.taken(), place.problem)
+        return _print(answer, options)
+    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+
+    with spinner() as one:
+        runs = run_all(asked, place.python, os.environ, one.watch)
+    seconds = time.perf_counter() - began
+    found = made(runs, asked, taking.taken(), options.checks(), seconds)
+    if snapshot_file:
+        _write_snapshot(snapshot_file, found.snapshot)
+    return _print(found.answer, options)
+
+
+def ranks_of(text: str) -> int:
+    """Return how many ranks --gpus asks for; 0 where it is not given. Exits with 2 on misuse."""
+    if not text:
+        return 0
+    if text == "all":
+        from tunedoctor.facts import AmdGpus, NvidiaGpus  # noqa: PLC0415
+        from tunedoctor.live import take  # noqa: PLC0415
+
+        snapshot = take(None)
+        nvidia, amd = snapshot.find(NvidiaGpus), snapshot.find(AmdGpus)
+        count = len(nvidia.gpus) if nvidia else len(amd.gpus) if amd else 0
+        if count < 2:
+            misuse(
+                f"--gpus all finds {count} GPUs",
+                "two are wanted; --gpus 2 --device cpu trains in two processes on the CPU",
+            )
+        return count
+    if not text.isdecimal() or not 2 <= int(text) <= MOST_RANKS:
+        misuse(f"--gpus is {text!r}", f"choose all, or a number from 2 to {MOST_RANKS}")
+    return int(text)
+
+
+def _check(asked: Asked) -> None:
+    """Refuse before any work what can't be run."""
+    if bool(asked.model) != bool(asked.data):
+        misuse("--model and --data go together", "name both, or none for the tiny model")
+    if asked.model and not (Path(asked.model) / "config.json").is_file():
+        misuse(f"{asked.model} holds no config.json", "name the folder of a model")
+    if asked.data and not Path(asked.data).is_file():
+        misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
+    if asked.steps < 0 or asked.steps > 1000:
+        misuse(f"--steps is {asked.steps}", "choose a number from 1 to 1000")
+    if asked.steps and not asked.model:
+        misuse("--steps is of a model of yours", "name it with --model and --data")
+
+
+def _write_snapshot(place: str, snapshot: "Snapshot") -> None:
+    from tunedoctor.cli.files import write_whole  # noqa: PLC0415
+
+    try:
+        write_whole(place, snapshot_json(snapshot, this_identity()).decode())
+    except OSError as error:
+        misuse(
+            f"{place} can't be written: {error.strerror or error}",
+            "name a file in a folder of yours",
+        )
+
+
+def _print(answer: Answer, options: Options) -> int:
+    from tunedoctor.render import smoke as screen  # noqa: PLC0415
+    from tunedoctor.render import style  # noqa: PLC0415
+
+    public = msgspec.convert(redact(msgspec.to_builtins(answer), this_identity()), Answer)
+    if options.format == "json":
+        write(screen.render_json(public))
+    else:
+        look = style.style_for(sys.stdout, os.environ)
+        write(screen.render(public, look, verbose=options.verbose, quiet=options.quiet))
+    return exit_code(public)

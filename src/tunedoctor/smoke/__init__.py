@@ -1,0 +1,1 @@
+"""The smoke training from outside: start the scripts in the target, judge what they tell, name the cause."""

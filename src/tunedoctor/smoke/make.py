@@ -1,0 +1,197 @@
+"""Run the smoke training and answer: parts in turn, facts into the Snapshot, verdict, blame."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Errors, Interpreter, Packages, Runtime, Smoke, Target, TorchBuild
+from tunedoctor.findings import Check
+from tunedoctor.probes.errors import texts
+from tunedoctor.smoke.answer import Answer, Verdict
+from tunedoctor.smoke.blame import Findings, blames_of
+from tunedoctor.smoke.script import Part, Run, Watch, arguments_of, run_part
+from tunedoctor.smoke.stages import SmokeStage, data_of, stages_of
+from tunedoctor.snapshot import Snapshot
+
+NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
+FULL = ("bitsandbytes", "compile")
+"""Parts that take long, and run when all is asked for."""
+COMPILING = 180.0
+"""Seconds in which a compiler gives no sign."""
+
+
+class Asked(NamedTuple):
+    """What the user asks for."""
+
+    device: str = ""
+    model: str = ""
+    data: str = ""
+    steps: int = 0
+    full: bool = False
+    ranks: int = 0
+    strict: bool = False
+    seconds: float = 60.0
+
+
+class Made(NamedTuple):
+    """The answer, and the Snapshot with the facts of the run."""
+
+    answer: Answer
+    snapshot: Snapshot
+
+
+def parts_of(asked: Asked) -> tuple[Part, ...]:
+    """Return what is to be run, in order."""
+    own = arguments_of(
+        [
+            ("--device", asked.device),
+            ("--model", asked.model),
+            ("--data", asked.data),
+            ("--steps", str(asked.steps or "")),
+        ]
+    )
+    parts = [Part("core", own, seconds=asked.seconds)]
+    device = arguments_of([("--device", asked.device)])
+    if asked.full:
+        parts.append(Part("bitsandbytes", device, seconds=asked.seconds))
+        parts.append(Part("compile", device, seconds=max(COMPILING, asked.seconds), idle=60.0))
+    if asked.ranks > 1:
+        world = (*device, "--world", str(asked.ranks))
+        # ranks that wait for one that never comes do no work, and tell so after a minute
+        parts.append(Part("ranks", world, ranks=asked.ranks, seconds=asked.seconds, idle=120.0))
+    return tuple(parts)
+
+
+def run_all(asked: Asked, python: str, environment: Mapping[str, str], watch: Watch) -> list[Run]:
+    """Run the parts in turn; the first failure of what nothing trains without ends it."""
+    runs: list[Run] = []
+    for part in parts_of(asked):
+        runs.append(run_part(part, python, environment, watch))
+        if any(one.bad and one.required for one in stages_of(runs[-1])):
+            break
+    return runs
+
+
+def made(
+    runs: Sequence[Run], asked: Asked, snapshot: Snapshot, checks: tuple[Check, ...], seconds: float
+) -> Made:
+    """Judge the runs beside what is known of machine and target."""
+    stages = tuple(one for run in runs for one in stages_of(run))
+    smoke = _smoke(runs, stages, asked)
+    told = snapshot.having(smoke, *_facts(runs, stages))
+    findings = Findings(diagnose(snapshot, checks), diagnose(told, checks))
+    blames = blames_of(stages, findings, strict=asked.strict)
+    verdict: Verdict = "findings" if any(b.severity == "error" for b in blames) else "ready"
+    if not any(line.begin for run in runs for line in run.lines):
+        return _not_run(runs, snapshot, seconds)
+    return Made(
+        msgspec.structs.replace(
+            _blank(snapshot),
+            verdict=verdict,
+            model=smoke.model,
+            device=smoke.device,
+            device_name=smoke.device_name,
+            half=smoke.half,
+            stages=stages,
+            blames=blames,
+            losses=smoke.losses,
+            tokens_per_second=smoke.tokens_per_second,
+            peak=smoke.peak,
+            memory_total=smoke.memory_total,
+            ranks=smoke.ranks,
+            seconds=round(seconds, 2),
+        ),
+        told,
+    )
+
+
+def not_started(snapshot: Snapshot, why: str) -> Answer:
+    """Return the answer where there is nothing to run."""
+    return msgspec.structs.replace(_blank(snapshot), why=why)
+
+
+def _not_run(runs: Sequence[Run], snapshot: Snapshot, seconds: float) -> Made:
+    said = " ".join(runs[0].ended.err.split())[-300:]
+    why = f"the target did not run the script: {runs[0].ended.death}. {said}".strip()
+    answer = msgspec.structs.replace(_blank(snapshot), why=why, seconds=round(seconds, 2))
+    return Made(answer, snapshot)
+
+
+def _blank(snapshot: Snapshot) -> Answer:
+    """Return an answer that tells of the target alone."""
+    target, interpreter = snapshot.find(Target), snapshot.find(Interpreter)
+    packages, torch = snapshot.find(Packages), snapshot.find(TorchBuild)
+    versions = {d.name: d.version for d in packages.distributions} if packages else {}
+    if torch:
+        versions["torch"] = torch.version
+    return Answer(
+        verdict="unknown",
+        target=target.asked if target else "",
+        python=interpreter.version if interpreter else "",
+        packages={name: versions[name] for name in NAMED if name in versions},
+    )
+
+
+def _facts(
+    runs: Sequence[Run], stages: Sequence[SmokeStage]
+) -> tuple[Runtime, *tuple[Errors, ...]]:
+    """Return the facts that checks read of a run of the target's packages."""
+    types = {line.end: line.type for run in runs for line in run.lines if line.end}
+    facts = tuple(one.fact(types.get(one.name, "")) for one in stages)
+    torch, device = data_of(runs[0], "import torch"), data_of(runs[0], "device")
+    runtime = Runtime(
+        stages=facts,
+        torch_version=str(torch.get("version", "")),
+        torch_file=str(torch.get("file", "")),
+        gpu_available=True if device.get("kind", "cpu") != "cpu" else None,
+        warnings=tuple(dict.fromkeys(w for run in runs for x in run.lines for w in x.warnings))[
+            :50
+        ],
+    )
+    errors = tuple(error for fact in facts for error in texts(fact))
+    return (runtime, Errors(errors=errors)) if errors else (runtime,)
+
+
+def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> Smoke:
+    device, train = data_of(runs[0], "device"), data_of(runs[0], "train")
+    kernels = data_of(runs[0], f"kernels {device.get('half', '')}")
+    numbers = _numbers(train)
+    return Smoke(
+        stages=tuple(one.fact() for one in stages),
+        reason=next((one.reason for one in stages if one.bad), ""),
+        model=asked.model,
+        device=str(device.get("device", "")),
+        kind=str(device.get("kind", "")),
+        device_name=str(device.get("name", "")),
+        half=str(device.get("half", "")),
+        attention=tuple(map(str, kernels.get("attention", ()))),
+        losses=tuple(x for x in train.get("losses", ()) if isinstance(x, float)),
+        tokens_per_second=numbers("tokens_per_second"),
+        peak=_whole(train.get("peak")),
+        memory_total=_whole(device.get("memory_total")),
+        ranks=_rank_seconds(runs),
+    )
+
+
+def _numbers(data: Mapping[str, object]) -> Callable[[str], float | None]:
+    def number(name: str) -> float | None:
+        value = data.get(name)
+        return float(value) if isinstance(value, (int, float)) else None
+
+    return number
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and 0 <= value < 2**62 else None
+
+
+def _rank_seconds(runs: Sequence[Run]) -> tuple[float, ...]:
+    found = {
+        line.rank: float(line.data.get("work", 0.0))
+        for run in runs
+        for line in run.lines
+        if line.end == "work" and line.ok
+    }
+    return tuple(found[rank] for rank in sorted(found))
