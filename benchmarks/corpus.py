@@ -1,9 +1,10 @@
 """Score triage on labelled reports: the share whose first cause is the label, per kind and cause, with every miss.
 
-    python benchmarks/corpus.py CASES.jsonl REPORTS_FOLDER
+    python benchmarks/corpus.py CASES.jsonl REPORTS_FOLDER [--damage]
 
-A broken report counts as right when the first cause equals the label; a healthy one when nothing of error level is found;
-one that cannot be determined when the verdict is `unknown`.
+A broken report counts as right when the first cause equals the label; a healthy one when nothing of error level is
+found; one that cannot be determined when the verdict is `unknown`. `--damage` scores each report again after each
+change of damage.py, and names what is lost against the report as it is.
 """
 
 import json
@@ -13,6 +14,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from damage import DAMAGE
 
 from tunedoctor.engine import diagnose
 from tunedoctor.readers.read import read_report
@@ -72,7 +75,13 @@ def score(cases: list[Case], folder: Path, change: Callable[[str], str] = str) -
 def main() -> None:
     """Score, and print."""
     cases = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
-    score(cases, Path(sys.argv[2]))
+    folder = Path(sys.argv[2])
+    plain = set(score(cases, folder))
+    if "--damage" in sys.argv[3:]:
+        for name, change in DAMAGE.items():
+            print(f"\n{name}")
+            lost = sorted(set(score(cases, folder, change)) - plain)
+            print(f"{name}: {len(lost)} lost {' '.join(lost)}")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from tunedoctor.readers import (
 )
 from tunedoctor.readers.merge import merged
 from tunedoctor.readers.missing import Missing
+from tunedoctor.readers.ranks import one_of_ranks
 from tunedoctor.readers.repeats import without_repeats
 from tunedoctor.readers.rocm import read as rocm
 from tunedoctor.readers.system import read as system
@@ -53,7 +54,7 @@ def read_report(
     `numbers` tells for each line of a digest which line of the whole log it is. `failed` hears of a reader that
     raised.
     """
-    lines, numbers = without_repeats(tidy(text), numbers)
+    lines, numbers = without_repeats(*one_of_ranks(tidy(text), numbers))
     facts: list[Fact] = []
     for reader in _READERS:
         try:
