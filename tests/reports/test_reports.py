@@ -22,8 +22,6 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "m071-notebook-old-transformers-in-memory",
         "m091-override-not-in-service",
         "m111-docker-oomkilled",
-        # rocminfo told in one line of the user's own
-        "m226-wsl-hsa-init",
     }
 )
 

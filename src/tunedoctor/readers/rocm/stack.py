@@ -96,6 +96,8 @@ def stack(lines: Sequence[str], *, agents: bool) -> Stack:
         )
     if wsl:
         facts.append(Host(os="linux", name="Linux", wsl=2))
+    elif any("microsoft-standard-WSL2" in line[:LONGEST] for line in lines):
+        facts.append(Host(os="linux", name="", wsl=2))
     if errors := _errors(worth):
         facts.append(Errors(errors=errors))
     return Stack(kfd, facts)
