@@ -296,6 +296,74 @@ def smoke_command(  # noqa: PLR0913
     raise typer.Exit(smoke(options, asked, target, snapshot))
 
 
+@app.command("fit")
+def fit_command(  # noqa: PLR0913
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="A name, a folder, a config.json, or 7B.")
+    ] = "",
+    method: Annotated[
+        str, typer.Option("--method", metavar="M", help="lora, qlora or full.")
+    ] = "lora",
+    rank: Annotated[int, typer.Option("--rank", metavar="R", help="Of the adapters.")] = 16,
+    targets: Annotated[
+        str, typer.Option("--targets", metavar="T", help="all-linear, or q_proj,v_proj …")
+    ] = "all-linear",
+    dora: Annotated[bool, typer.Option("--dora", help="Weight-decomposed adapters.")] = False,  # noqa: FBT002
+    seq: Annotated[
+        int, typer.Option("--seq", metavar="N", help="Tokens of the longest sample.")
+    ] = 2048,
+    batch: Annotated[
+        int, typer.Option("--batch", metavar="N", help="Samples at a time, per GPU.")
+    ] = 1,
+    accum: Annotated[int, typer.Option("--accum", metavar="N", help="Batches for one step.")] = 1,
+    optimizer: Annotated[
+        str, typer.Option("--optimizer", metavar="O", help="adamw, adamw_8bit, adafactor …")
+    ] = "adamw",
+    checkpointing: Annotated[  # noqa: FBT002
+        bool, typer.Option("--checkpointing/--no-checkpointing", help="Recompute activations.")
+    ] = True,
+    attn: Annotated[
+        str, typer.Option("--attn", metavar="A", help="sdpa, eager or flash.")
+    ] = "sdpa",
+    stack: Annotated[
+        str, typer.Option("--stack", metavar="S", help="doctor, hf, trl, unsloth, other …")
+    ] = "doctor",
+    precision: Annotated[
+        str, typer.Option("--precision", metavar="P", help="bf16, mixed (fp32 weights) or fp32.")
+    ] = "bf16",
+    quant: Annotated[
+        str, typer.Option("--quant", metavar="Q", help="Of qlora: nf4-dq, nf4 or int8.")
+    ] = "nf4-dq",
+    padded: Annotated[bool, typer.Option("--padded", help="Batches have padding.")] = False,  # noqa: FBT002
+    gpu: Annotated[str, typer.Option("--gpu", metavar="NAME", help="As 'RTX 4090'.")] = "",
+    vram: Annotated[
+        float, typer.Option("--vram", metavar="GIB", help="A card of this size.")
+    ] = 0.0,
+    gpus: Annotated[int, typer.Option("--gpus", metavar="N", help="Train on so many.")] = 1,
+    sharding: Annotated[
+        str, typer.Option("--sharding", metavar="S", help="ddp, fsdp, zero1, zero2 or zero3.")
+    ] = "ddp",
+    exact: Annotated[  # noqa: FBT002
+        bool, typer.Option("--exact", help="Trace the real model class in the target.")
+    ] = False,
+    target: Target = None,
+    cards: Annotated[bool, typer.Option("--cards", help="What each card trains.")] = False,  # noqa: FBT002
+    article: Annotated[  # noqa: FBT002
+        bool, typer.Option("--article", help="A widely read table beside honest figures.")
+    ] = False,
+    format_: Format = "terminal",
+) -> None:
+    """Say what a fine-tune needs, whether it fits, and what to change."""
+    from tunedoctor.cli.fit import Asked, fit  # noqa: PLC0415
+
+    asked = Asked(
+        method, rank, targets, dora, seq, batch, accum, optimizer, checkpointing, attn, stack,
+        precision, quant, sharding, padded, gpu, gpus, vram,
+    )  # fmt: skip
+    table = "article" if article else "cards" if cards else ""
+    raise typer.Exit(fit(model, asked, table, format_, exact=target or "" if exact else None))
+
+
 @app.command("explain")
 def explain_command(
     id_: Annotated[

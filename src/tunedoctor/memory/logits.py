@@ -25,7 +25,7 @@ class LossTerm(NamedTuple):
     """Freed before the peak in blocks that fit nothing later: the allocator keeps them beside it."""
 
 
-def loss_term(shape: Shape, run: Run) -> LossTerm:
+def loss_term(shape: Shape, run: Run) -> LossTerm:  # noqa: PLR0911  one for each kind
     """Return what the head and the loss of one micro-batch take."""
     narrow = run.activation_bytes
     tokens, logits = run.tokens, run.tokens * shape.vocab
@@ -44,7 +44,11 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:
             # the logits and their shifted copy in 16 bit; under autocast cross-entropy works in fp32 all the same
             wide = 12 if run.stack.autocast else 3 * narrow
             held = narrow * logits if run.stack.keeps_logits else 0
-            return LossTerm(held + (wide + cap) * logits, held, cached=(4 if run.stack.autocast else narrow) * logits)
+            return LossTerm(
+                held + (wide + cap) * logits,
+                held,
+                cached=(4 if run.stack.autocast else narrow) * logits,
+            )
         case "chunked-kept":
             chunk = -(-tokens // _TORCHTUNE_CHUNKS) * shape.vocab
             return LossTerm(narrow * 2 * logits + (12 + cap) * chunk, narrow * logits)

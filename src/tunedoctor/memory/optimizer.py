@@ -65,7 +65,9 @@ def state_bytes(shape: Shape, run: Run) -> int:
     """Return the bytes of all optimizer states, unsharded."""
     kind = OPTIMIZERS[run.optimizer]
     elements = trained_elements(shape, run)
-    if run.sharding.startswith("zero") and not kind.factored:  # DeepSpeed keeps weights and states in fp32
+    if (
+        run.sharding.startswith("zero") and not kind.factored
+    ):  # DeepSpeed keeps weights and states in fp32
         return 4 * (1 + kind.states) * elements
     if kind.factored:
         return _factors(shape, run)

@@ -6,12 +6,14 @@ import msgspec
 
 from tunedoctor.memory.shape import MemoryModelError
 
-Loss = Literal["whole", "whole-old", "whole-narrow", "chunked", "chunked-kept", "recomputed", "fused"]
+Loss = Literal[
+    "whole", "whole-old", "whole-narrow", "chunked", "chunked-kept", "recomputed", "fused"
+]
 """whole: logits of the batch and a cross-entropy in fp32 (transformers 5); whole-old: with the shifted copy of
-transformers before 4.45; whole-narrow: with the
-shifted copy, of logits that no code makes fp32 (models with code of their own); chunked: chunk by chunk, gradient taken in the forward pass (doctor train); chunked-kept:
-chunk by chunk, each chunk's logits kept for the backward pass (torchtune, litgpt); recomputed: chunks made again in
-the backward pass (TRL); fused: a kernel that never holds the logits (liger, cut cross-entropy, unsloth)."""
+transformers before 4.45; whole-narrow: with that copy, of logits that no code makes fp32 (models with code of their
+own); chunked: chunk by chunk, gradient taken in the forward pass (doctor train); chunked-kept: chunk by chunk, each
+chunk's logits kept for the backward pass (torchtune, litgpt); recomputed: chunks made again in the backward pass
+(TRL); fused: a kernel that never holds the logits (liger, cut cross-entropy, unsloth)."""
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True):

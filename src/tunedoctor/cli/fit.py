@@ -1,0 +1,183 @@
+"""doctor fit."""
+
+import os
+import sys
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tunedoctor.cli.models import model_of
+from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.output import write
+from tunedoctor.memory.answer import Answer, answer
+from tunedoctor.memory.fits import Device
+from tunedoctor.memory.optimizer import optimizer_name
+from tunedoctor.memory.overview import article_table, card_table, device_of, machine_table
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.memory.stacks import stack_named
+from tunedoctor.redaction import redact, this_identity
+
+_HELP = "doctor fit --help lists the options"
+_CHOICES = {
+    "--method": ("lora", "qlora", "full"),
+    "--attn": ("sdpa", "eager", "flash"),
+    "--precision": ("bf16", "mixed", "fp32"),
+    "--sharding": ("ddp", "fsdp", "zero1", "zero2", "zero3"),
+    "--quant": ("nf4-dq", "nf4", "int8"),
+}
+
+
+class Asked(NamedTuple):
+    """What the command line says of the run."""
+
+    method: str = "lora"
+    rank: int = 16
+    targets: str = "all-linear"
+    dora: bool = False
+    seq: int = 2048
+    batch: int = 1
+    accum: int = 1
+    optimizer: str = "adamw"
+    checkpointing: bool = True
+    attention: str = "sdpa"
+    stack: str = "doctor"
+    precision: str = "bf16"
+    quant: str = "nf4-dq"
+    sharding: str = "ddp"
+    padded: bool = False
+    gpu: str = ""
+    gpus: int = 1
+    vram: float = 0.0
+
+
+def fit(model: str, asked: Asked, table: str, format_: str, *, exact: str | None = None) -> int:
+    """Say what a fine-tune needs and whether it fits; `table` is "", "article" or "cards". Returns the exit code."""
+    if format_ not in FORMATS:
+        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+    run = _run(asked)
+    if table == "article":
+        return _show(article_table(), format_)
+    if table == "cards":
+        return _show(_cards(run), format_)
+    if not model:
+        devices, _ = _devices(asked)
+        if not devices:
+            sys.stderr.write(
+                "doctor: there is no GPU here; --gpu NAME or --vram GIB asks for one\n"
+            )
+            return _show(_cards(run), format_)
+        return _show(machine_table(max(devices, key=lambda one: one.usable), run), format_)
+    try:
+        shape = model_of(model)
+        devices, notes = _devices(asked)
+        found = answer(shape, run, devices, notes)
+        if exact is not None:
+            misuse("--exact is not built yet", "leave it out")
+    except MemoryModelError as error:
+        misuse(str(error), "docs/fit.md tells what MODEL can be")
+    _show(found, format_)
+    return 1 if found.verdict == "doesn't fit" else 0
+
+
+def _run(asked: Asked) -> Run:
+    said = {"--method": asked.method, "--attn": asked.attention, "--precision": asked.precision,
+            "--sharding": asked.sharding, "--quant": asked.quant}  # fmt: skip
+    for option, value in said.items():
+        if value not in _CHOICES[option]:
+            misuse(f"{option} is {value!r}", f"choose one of {', '.join(_CHOICES[option])}")
+    sizes = {"--rank": (asked.rank, 1 << 14), "--seq": (asked.seq, 1 << 24), "--batch": (asked.batch, 1 << 16),
+             "--accum": (asked.accum, 1 << 20), "--gpus": (asked.gpus, 1 << 16)}  # fmt: skip
+    for option, (number, most) in sizes.items():
+        if not 1 <= number <= most:
+            misuse(f"{option} is {number}", f"choose 1 to {most}")
+    try:
+        stack, optimizer = stack_named(asked.stack), optimizer_name(asked.optimizer)
+    except MemoryModelError as error:
+        misuse(str(error), _HELP)
+    names = tuple(dict.fromkeys(one.strip() for one in asked.targets.split(",") if one.strip()))
+    values: dict[str, Any] = {
+        "method": asked.method,
+        "rank": asked.rank,
+        "targets": () if names in ((), ("all-linear",)) else names,
+        "dora": asked.dora,
+        "seq": asked.seq,
+        "batch": asked.batch,
+        "accum": asked.accum,
+        "optimizer": optimizer,
+        "checkpointing": asked.checkpointing,
+        "attention": asked.attention,
+        "stack": stack,
+        "precision": asked.precision,
+        "quantisation": asked.quant,
+        "sharding": asked.sharding,
+        "padded": asked.padded,
+        "gpus": asked.gpus,
+    }
+    return Run(**values)
+
+
+def _devices(asked: Asked) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    """Return the GPUs that are asked about, and what is to be said of them."""
+    if asked.vram:
+        if asked.gpu:
+            misuse("--vram and --gpu both name a card", "leave out one of them")
+        if not 0.5 <= asked.vram <= 1 << 14:
+            misuse(f"--vram is {asked.vram}", "give GiB, as in --vram 24")
+        return (Device(f"a card of {asked.vram:g} GiB", "nvidia", asked.vram),) * asked.gpus, ()
+    if asked.gpu:
+        return _named(asked)
+    from tunedoctor.cli.gpus import here  # noqa: PLC0415
+    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+    from tunedoctor.live import take  # noqa: PLC0415
+
+    with spinner() as one:
+        snapshot = take(None, watch=one.watch)
+    devices, notes = here(snapshot)
+    if 1 < len(devices) < asked.gpus:
+        misuse(
+            f"--gpus is {asked.gpus}, and here are {len(devices)}",
+            "--gpu NAME asks about other ones",
+        )
+    if asked.gpus > 1:
+        devices = tuple(sorted(devices, key=lambda d: -d.usable))[: asked.gpus]
+    return devices, notes
+
+
+def _named(asked: Asked) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    from tunedoctor.tables.cards import cards_like  # noqa: PLC0415
+
+    found = cards_like(asked.gpu)
+    if not found:
+        misuse(
+            f"no card of the table is called {asked.gpu!r}",
+            "doctor fit --cards names some; --vram 24 asks for a size",
+        )
+    card = min(found, key=lambda one: (one.memory_gib, one.name))
+    notes: tuple[str, ...] = ()
+    if len({one.memory_gib for one in found}) > 1:
+        sizes = ", ".join(sorted({f"{one.nominal_gb:.0f} GB" for one in found}, key=len))
+        notes = (
+            f"{asked.gpu} is made with {sizes}: reckoned with the smallest; add the size to the name",
+        )
+    return (device_of(card),) * asked.gpus, notes
+
+
+def _cards(run: Run) -> Any:  # noqa: ANN401
+    from tunedoctor.tables.cards import worth_having  # noqa: PLC0415
+
+    return card_table(worth_having(), run)
+
+
+def _show(found: Any, format_: str) -> int:  # noqa: ANN401  Answer or one of the tables
+    plain = redact(msgspec.to_builtins(found), this_identity())
+    if format_ == "json":
+        write(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode() + "\n")
+        return 0
+    from tunedoctor.render import fit as screen  # noqa: PLC0415
+    from tunedoctor.render import style  # noqa: PLC0415
+
+    public = msgspec.convert(plain, type(found))
+    look = style.style_for(sys.stdout, os.environ)
+    write(screen.render(public, look) if isinstance(public, Answer) else screen.table(public, look))
+    return 0

@@ -1,0 +1,47 @@
+"""The GPUs of a snapshot as devices to train on, and what its RAM and disk say."""
+
+from tunedoctor.facts import AmdGpus, AppleGpu, Memory, NvidiaGpus
+from tunedoctor.memory.band import GIB
+from tunedoctor.memory.fits import Device
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.tables.cards import Card, same_name
+
+_METAL = 0.75
+"""Part of the RAM that Metal lets a process have by default."""
+
+
+def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    """Return this machine's GPUs whose memory is known, and notes on those whose isn't."""
+    memory = snapshot.find(Memory)
+    found: list[Device] = []
+    notes: list[str] = []
+    nvidia = snapshot.find(NvidiaGpus)
+    for gpu in nvidia.gpus if nvidia else ():
+        total = memory.usable if gpu.unified_memory and memory else gpu.memory_total
+        free = memory.available if gpu.unified_memory and memory else gpu.memory_free
+        if total:
+            found.append(_device(gpu.name, "nvidia", total, free))
+        else:
+            notes.append(f"the driver does not tell the memory of {gpu.name}: name it with --vram")
+    amd = snapshot.find(AmdGpus)
+    found += [
+        _device(one.name or one.gfx, "amd", one.memory_total, None)
+        for one in (amd.gpus if amd else ())
+        if one.memory_total and not one.integrated
+    ]
+    apple = snapshot.find(AppleGpu)
+    if apple is not None and memory is not None:
+        found.append(_device(apple.name, "apple", int(memory.total * _METAL), None))
+    return tuple(found), tuple(notes)
+
+
+def _device(name: str, vendor: str, total: int, free: int | None) -> Device:
+    card: Card | None = same_name(name)
+    return Device(
+        name,
+        vendor,
+        total / GIB,
+        None if free is None else free / GIB,
+        card.bandwidth_gb_s if card else None,
+        card.tflops if card else None,
+    )
