@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from tunedoctor.facts import Errors, ErrorText, Fact
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import Said, undressed
 from tunedoctor.readers.message import LOOK_UP, TYPE, message
 from tunedoctor.readers.shadowed import shadows
-from tunedoctor.readers.signs import states_a_fault
+from tunedoctor.readers.signs import signs_in, states_a_fault
 from tunedoctor.readers.tracebacks import tracebacks
 from tunedoctor.readers.unwrap import wrapped
 
@@ -14,6 +17,10 @@ MOST = 200
 """Messages that are kept: the first and the last of a longer log."""
 _LONGEST = 2000
 """Characters of a line."""
+_ALTOGETHER = 120_000
+"""Characters of all messages: every check looks through them."""
+_LONGEST_WORD = 800
+_ENDLESS = pattern(r"\S{800,}")
 _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 """What stands at both ends of a line in a box."""
 
@@ -24,30 +31,50 @@ def read(lines: list[str]) -> list[Fact]:
     traces = tracebacks(said)
     known = {line for error in traces.errors for line in error.text.splitlines()}
     once: dict[str, ErrorText] = {}
-    for error in _bare(said, traces.taken):
+    signs = signs_in("\n".join(lines))
+    for error in _bare(said, traces.taken, signs):
         if error.text not in known:
             once.setdefault(error.text, error)
     found = sorted((*traces.errors, *once.values()), key=lambda error: int(error.where[5:]))
     if len(found) > MOST:
         found = found[: MOST // 2] + found[-MOST // 2 :]
+    found = [_without_endless_words(error) for error in found]
+    if sum(len(error.text) for error in found) > _ALTOGETHER:
+        found = [_shortened(error, _ALTOGETHER // len(found)) for error in found]
     return [Errors(errors=tuple(found)), *shadows(traces.errors)] if found else []
 
 
-def _bare(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
+def _without_endless_words(error: ErrorText) -> ErrorText:
+    """Cut words that no path or symbol is as long as: what looks for a name in them would take for ever."""
+    if len(error.text) <= _LONGEST_WORD:
+        return error
+    return structs.replace(
+        error, text=_ENDLESS.sub(lambda w: f"{w[0][:500]}…{w[0][-100:]}", error.text)
+    )
+
+
+def _shortened(error: ErrorText, most: int) -> ErrorText:
+    """Cut a long message in the middle."""
+    if len(error.text) <= most:
+        return error
+    return structs.replace(error, text=f"{error.text[: most // 2]} … {error.text[-most // 2 :]}")
+
+
+def _bare(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> list[ErrorText]:
     """Return the lines that state a fault outside of tracebacks, each with what belongs to it."""
     streams: dict[str, list[Said]] = {}
     for one in said:
         streams.setdefault(one.stream, []).append(one)
-    return [error for stream in streams.values() for error in _of_one(stream, taken)]
+    return [error for stream in streams.values() for error in _of_one(stream, taken, signs)]
 
 
-def _of_one(said: Sequence[Said], taken: frozenset[int]) -> list[ErrorText]:
+def _of_one(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> list[ErrorText]:
     found: list[ErrorText] = []
     at = 0
     while at < len(said):
         one = said[at]
         text = one.text[:_LONGEST].strip(_SIDES)
-        if not text or one.number in taken or not states_a_fault(text):
+        if not text or one.number in taken or not states_a_fault(text, signs):
             at += 1
             continue
         kind = TYPE.match(text)

@@ -1,7 +1,7 @@
 """Tell a line that states a fault from prose and from the rest of a log."""
 
 import re
-from functools import cache
+from collections.abc import Sequence
 
 _MARK = re.compile(
     r"\w(?:Error|Exception|Warning|Interrupt|Exit)\b.{0,40}[:(]|^\W{0,3}(?:Error|Exception|Warning|WARNING)\s?[:(]"
@@ -356,24 +356,28 @@ _A_VALUE = re.compile(
 )
 """A row of a report on versions."""
 
-_LONGEST_SIGN = max(map(len, _SAYS))
+_BY_LENGTH = tuple(sorted(dict.fromkeys(_SAYS), key=len))
 
 
-def states_a_fault(text: str) -> bool:
-    """Tell whether a line states a fault, or a warning that tells of one; the word "error" alone is none."""
+def signs_in(text: str) -> tuple[str, ...]:
+    """Return the signs of a fault that a whole text holds, shorter ones first: only those can stand in its lines."""
+    low = text.lower()
+    return tuple(sign for sign in _BY_LENGTH if sign in low)
+
+
+def states_a_fault(text: str, among: Sequence[str] = _BY_LENGTH) -> bool:
+    """Tell whether a line states a fault, or a warning that tells of one; the word "error" alone is none.
+
+    `among`: the signs that its text holds, as `signs_in` returns them.
+    """
     if _A_VALUE.match(text):
         return False
     if _MARK.search(text):
         return True
     low = text.lower()
-    return any(sign in low for sign in _fitting(len(low)))
-
-
-@cache
-def _of_length(most: int) -> tuple[str, ...]:
-    return tuple(sign for sign in _SAYS if len(sign) <= most)
-
-
-def _fitting(length: int) -> tuple[str, ...]:
-    """Return the signs that a line of this length has room for: short lines, of which a text has many, cost less."""
-    return _of_length(length) if length < _LONGEST_SIGN else _SAYS
+    for sign in among:
+        if len(sign) > len(low):
+            return False
+        if sign in low:
+            return True
+    return False

@@ -8,7 +8,8 @@ from typing import NamedTuple
 _PREFIX = re.compile(
     r"^\s*(?:\[[^\]\n]{1,40}\]:?\s*|#\d{1,3} \d{1,6}\.\d{1,4} |\d{4}-\d\d-\d\dT[\d:.]{8,18}Z\s+|[|│]\s+)+"
 )
-_BLANKS = re.compile(r"[ \t\n]+")
+_STARTS = "[#|│0123456789"
+"""How a prefix begins."""
 LONGEST_LINE = 100_000
 """Characters of a line that are looked at."""
 
@@ -30,7 +31,10 @@ def joined(lines: list[str]) -> Text:
     pieces: list[str] = []
     position = 0
     for line in lines:
-        piece = _BLANKS.sub(" ", _PREFIX.sub("", line[:LONGEST_LINE], count=1)).strip()
+        words = line[:LONGEST_LINE].split()
+        if words and words[0][0] in _STARTS:
+            words = _PREFIX.sub("", line[:LONGEST_LINE], count=1).split()
+        piece = " ".join(words)
         starts.append(position)
         if not piece:
             piece = "\n"

@@ -11,19 +11,24 @@ _ENDS = re.compile(
 _ASKING = re.compile(
     r"(?<!\s)\s*+\([^()]{0,40}(?:\?|/|only|if |e\.g|please|output)[^()]{0,60}\)\s*|\?+"
 )
-_SPACES = re.compile(r"[\s_\-]+")
 _OWN = re.compile(r"\A(?:your|my|the|current|installed|local|used|exact)\s+")
+_OWNS = ("your", "my", "the", "current", "installed", "local", "used", "exact")
 _EDGES = "`'\"*•·|│> \t#~=+,[]{}"
 
 
 @lru_cache(maxsize=4096)
 def normal(name: str) -> str:
     """Return a name in lower case, without marks, questions and the word version at its end."""
-    text = _ASKING.sub(" ", name.lower()).replace("`", "").replace("**", "").strip(_EDGES)
+    text = name.lower()
+    if "(" in text or "?" in text:
+        text = _ASKING.sub(" ", text)
+    text = text.replace("`", "").replace("**", "").strip(_EDGES)
     text = text.removesuffix(".__version__").removesuffix(".version")
-    text = "".join(c for c in text if c.isascii() or c.isalpha())
-    spaced = _SPACES.sub(" ", text).strip()
-    return _OWN.sub("", _ENDS.sub("", spaced)).strip() or spaced
+    if not text.isascii():
+        text = "".join(c for c in text if c.isascii() or c.isalpha())
+    spaced = " ".join(text.replace("_", " ").replace("-", " ").split())
+    plain = _ENDS.sub("", spaced) if "ver" in spaced or "版本" in spaced else spaced
+    return (_OWN.sub("", plain) if plain.startswith(_OWNS) else plain).strip() or spaced
 
 
 KEYS = {normal(name): key for key, names in NAMES.items() for name in names.split(" | ")}
