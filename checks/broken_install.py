@@ -79,6 +79,9 @@ CUT_FILE = pattern(
     r"(?:file too short|ELF load command past end of file|invalid ELF header|cannot read file data)"
 )
 """A library that ends too early: the disk was full, or the install was interrupted."""
+BAD_ENTRY = pattern(
+    r"Skipping \S{0,300}[\\/]([A-Za-z]\w*)-\d[^\s\\/]{0,60}\.dist-info due to invalid metadata entry"
+)
 NO_RECORD = pattern(
     r"(?:no RECORD file was found for|Cannot uninstall(?= [\w-]{1,60} [^\s,]{1,40}, RECORD file not found))"
     r" ([A-Za-z][\w-]{0,60})(?![\s\S]{0,200}installed by )"
@@ -179,7 +182,11 @@ def _from_errors(
     errors: Errors | Unknown | None, interpreter: Interpreter | Unknown | None
 ) -> Finding | None:
     for error in errors.errors if isinstance(errors, Errors) else ():
-        cut = CUT_FILE.search(error.text) or NO_RECORD.search(error.text)
+        cut = (
+            CUT_FILE.search(error.text)
+            or NO_RECORD.search(error.text)
+            or BAD_ENTRY.search(error.text)
+        )
         if cut and (named := distribution_of(cut[1]) or cut[1].lower()) in STACK:
             return Finding(
                 title=f"{named} is not whole"[:60],

@@ -212,6 +212,14 @@ def _from_pip(errors: Errors | Unknown | None) -> list[_Told]:
 def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
     """Read what a resolver said of two requirements of one package that exclude each other."""
     for error in errors.errors if isinstance(errors, Errors) else ():
+        for owner, version, name, specifier, _, pin in _POETRY.findall(error.text):
+            if owner not in ELSEWHERE and within(pin, specifier) is False:
+                yield _Told(
+                    "error",
+                    f"{owner} {version} requires {name}{specifier}, and {name} {pin} is asked for",
+                    "the install stops: no set of versions meets both",
+                    {name: specifier},
+                )
         asked = [*USER_ASKS.findall(error.text)]
         for owner, version, name, specifier in DEPENDS.findall(error.text):
             if owner in ELSEWHERE or name in ("torch", "python", "numpy"):
@@ -224,6 +232,12 @@ def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
                     "the install stops: no set of versions meets both",
                     {name: specifier.rstrip(",")},
                 )
+
+
+_POETRY = pattern(
+    r"([A-Za-z][\w.-]{0,60}) \(([^()]{1,60})\) depends on ([A-Za-z][\w-]{0,60}) \((\S[^()]{0,60})\)\s{1,4}"
+    r"and (\S{1,60}) depends on \3 \(=?=?(\d[^()]{0,60})\)"
+)
 
 
 def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
@@ -245,6 +259,10 @@ def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
 
 
 COMPARES = (
+    pattern(
+        r"(?P<owner>)(?P<name>(?!numpy|torch)[A-Za-z][\w-]{1,40})[<>=!~]=?[^\s]{1,60} is required for a normal "
+        r"functioning of this module, but found (?!None)[^\n]{3,60}?\d(?=\.\s|\.$|$)"
+    ),
     pattern(
         r"(?P<owner>)Found an incompatible version of (?P<name>[\w-]{2,40})\. Found version [^\n]{3,40}? but only "
         r"versions (?:above|below) \S{1,20} are supported"

@@ -65,6 +65,7 @@ NO_METADATA = pattern(
 ADVICE = pattern(
     r"(?:requires? (?:the )?`[\w-]{2,40}`[^\n]{0,40}[Yy]ou can install it with:? [`'\"]?pip install "
     r"|, please install ['`\"](?=[\w-]{2,40}['`\"])"
+    r"|packages that were not found in your environment: (?=[\w-])"
     r"|is not installed,? {0,2}(?:=>|:|;|\.)? ?(?:[Rr]un|[Uu]se|[Ii]nstall it with) ['`\"]pip install "
     r"|need to install the following dependencies\[[^\]\n]{2,80}\] using ['`\"]pip install )"
     r"(?:-U )?([A-Za-z][\w-]{1,40})"

@@ -60,6 +60,7 @@ NEAREST = ">=0.50.0"
 SAID = (
     r"CUDA VERSION MISMATCH",
     r"Configured (?:CUDA|ROCm|XPU) binary not found",
+    r"Could not load bitsandbytes native library(?!.{0,300}(?:GLIBC|CXXABI))",
     r"CUDA SETUP: Required library version not found",
     r"libbitsandbytes_\w+\.(?:so|dll): undefined symbol",
     r"'NoneType' object has no attribute 'c(?:adam|lion|momentum|rmsprop|quantize|dequantize|gemm|igemm|get)\w*'",
@@ -85,7 +86,7 @@ TORCHAO_FOR = {
 @check(
     "quantisation-library-mismatch",
     "The quantisation library does not fit this PyTorch",
-    explains=["library-import-fails"],
+    explains=["cuda-library-missing", "library-import-fails"],
 )
 def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
     packages: Packages | Unknown | None,

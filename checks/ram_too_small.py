@@ -48,6 +48,7 @@ SAID = (
     r"(?<!\.)\bOOMKilled\b(?!\W{1,4}false)",
     r"DefaultCPUAllocator: can't allocate memory",
     r"^MemoryError\b",
+    r"Unable to allocate [\d.]+ [GT]iB for an array",
     r"(?:memory cgroup )?out of memory: kill(?:ed)? process \d",
     r"oom-kill:constraint=",
 )
