@@ -17,7 +17,7 @@ SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
     ("clean", "versions", "idleness", "lazy"),
     ("facts", "child"),
-    ("snapshot", "findings", "tables", "config"),
+    ("snapshot", "findings", "tables", "config", "plan"),
     ("wiring", "wording", "installers"),
     ("wheels", "memory"),
     ("refresh",),
@@ -27,8 +27,9 @@ LAYERS = (
     ("engine", "registry", "probing"),
     ("report",),
     ("redaction", "targeting", "readers", "probes", "target"),
-    ("sets", "running", "smoke"),
+    ("sets", "running", "smoke", "simulate"),
     ("live", "render"),
+    ("transaction",),
     ("cli",),
     ("__main__",),
 )

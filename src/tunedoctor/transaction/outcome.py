@@ -19,6 +19,7 @@ Stage = Literal[
     "verify",
     "prove",
     "switch",
+    "start",
     "prune",
 ]
 

@@ -1,0 +1,89 @@
+"""uv as installer.
+
+It downloads nothing without installing, so that the fetch fills its cache by way of a folder of links, and the install
+takes all from the cache, offline.
+"""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from tunedoctor.installers.tool import Files, Job, Tool, without_steering
+from tunedoctor.installers.uv import environment as without_answers
+from tunedoctor.installers.uv import find_uv, said
+
+LINKS = "links"
+"""Folder below that of the job; links cost no room."""
+_INDEXES = ("INDEX", "EXTRA_INDEX_URL", "INDEX_URL", "DEFAULT_INDEX", "FIND_LINKS", "NO_INDEX")
+_PLACES = ("TARGET", "PREFIX", "BREAK_SYSTEM_PACKAGES", "COMPILE_BYTECODE", "REQUIRE_HASHES")
+
+
+def fetch(job: Job) -> list[str]:
+    """Fill the cache."""
+    links = str(Path(job.folder, LINKS))
+    argv = [*_pip(job, "install"), "--target", links, "--link-mode", "symlink", "--reinstall"]
+    return [*argv, *_source(job)]
+
+
+def install(job: Job) -> list[str]:
+    """Install out of the cache."""
+    return [*_pip(job, "install"), "--offline", *_source(job)]
+
+
+def remove(job: Job, names: tuple[str, ...]) -> list[str]:
+    """Uninstall."""
+    return [*_pip(job, "uninstall"), *names]
+
+
+def _pip(job: Job, verb: str) -> list[str]:
+    common = ["--no-progress", "--color", "never", "--no-python-downloads"]
+    return [find_uv(), "pip", verb, *common, "--python", job.python, *isolated(job.source)]
+
+
+def _source(job: Job) -> list[str]:
+    argv = ["--no-deps", "--only-binary", ":all:"]
+    argv += ["--require-hashes"] if job.checked else []
+    argv += ["--default-index", job.source] if job.source else []
+    return [*argv, "-r", job.requirements]
+
+
+def isolated(index: str) -> list[str]:
+    """Keep other indexes of the user's files away where one is named."""
+    return ["--no-config"] if index else []
+
+
+def environment(environ: Mapping[str, str], job: Job) -> dict[str, str]:
+    """Return the variables; offline too uv has to be told the same index, which names the place in its cache."""
+    return variables(environ, job.source)
+
+
+def variables(environ: Mapping[str, str], index: str) -> dict[str, str]:
+    """Return the user's variables without what names another place, or another index than `index`."""
+    env = without_answers(without_steering(environ))
+    dropped = {*_PLACES, *(_INDEXES if index else ())}
+    return {k: v for k, v in env.items() if k.removeprefix("UV_") not in dropped}
+
+
+def files(folder: Path) -> Files:
+    """Return what the wheels bring, by the RECORD files of the links."""
+    links = folder / LINKS
+    inside: set[str] = set()
+    scripts: set[str] = set()
+    records = sorted(links.glob("*.dist-info/RECORD"))
+    for record in records:
+        with record.open(encoding="utf-8", newline="") as file:
+            for path, *_ in csv.reader(file):
+                top, _, name = path.replace("\\", "/").removeprefix("./").partition("/")
+                if top in ("bin", "Scripts") and name:
+                    scripts.add(name)
+                inside.add(path)
+    return Files(frozenset(inside), frozenset(scripts), len(records))
+
+
+def why(text: str) -> str:
+    """Return uv's error in one line."""
+    lines = [line.strip().removeprefix("error: ") for line in said(text).splitlines()]
+    return "; ".join(lines[:3])[:300] or "uv said nothing"
+
+
+UV = Tool("uv", fetch, install, remove, environment, files, why)

@@ -1,0 +1,68 @@
+"""Make an environment from nothing: beside its place, under a name that it loses when it is whole."""
+
+import os
+import sys
+from pathlib import Path
+
+from tunedoctor.installers.tool import INSTALL_SECONDS, Tool, start, without_steering
+from tunedoctor.installers.uv import find_uv
+from tunedoctor.plan import NewEnvironment
+from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.places import Places
+from tunedoctor.transaction.relocate import relocate, replace
+
+
+def ground_for(new: NewEnvironment) -> Ground:
+    """Return the ground of an environment to be made.
+
+    Raises:
+        FailureError: the path is not absolute, is taken, or its folder is not there or not writable.
+    """
+    path = Path(new.path)
+    if not path.is_absolute() or ".." in path.parts or "\0" in new.path:
+        raise FailureError(f"{new.path!r} is no absolute path", refused=True)  # noqa: EM102, TRY003
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
+        why = f"{path} is there already"
+        raise FailureError(why, f"doctor fix --target {path}", refused=True)
+    base = Path(os.path.realpath(path.parent))
+    if not base.is_dir() or not os.access(base, os.W_OK):
+        why = f"{base} is not there or not writable by this user"
+        raise FailureError(why, refused=True)
+    windows = sys.platform == "win32"
+    prefix = base / path.name
+    python = "Scripts/python.exe" if windows else "bin/python"
+    scripts = prefix / ("Scripts" if windows else "bin")
+    # which Python it will be is known when it is made
+    return Ground("new", prefix, python, prefix / "lib", scripts, base, path.name)
+
+
+def make(new: NewEnvironment, tool: Tool, places: Places) -> None:
+    """Make the environment at the place of the other state, with the paths of its final place in its files.
+
+    Raises:
+        FailureError: there is no such Python, or it makes no environment.
+    """
+    name = places.stem
+    if tool.name == "uv":
+        argv = [find_uv(), "venv", "--no-project", "--no-config", "--color", "never"]
+        argv += ["--python", new.python or sys.executable, "--prompt", name, str(places.other)]
+    else:
+        argv = [new.python or sys.executable, "-I", "-m", "venv", "--prompt", name]
+        argv += [str(places.other)]
+    env = without_steering(os.environ)
+    ended = start(argv, env, str(places.wheels), INSTALL_SECONDS, places.log)
+    if not ended.ok:
+        why = tool.why(ended.err or ended.out) if ended.how == "exit" else ended.death
+        raise FailureError(f"the environment was not made: {why}")  # noqa: EM102, TRY003
+    config = places.other / "pyvenv.cfg"
+    text = config.read_bytes()
+    replace(config, text.replace(places.token.encode(), b""))
+    relocate(places.other / ("Scripts" if sys.platform == "win32" else "bin"), places.token, ())
+
+
+def sited(ground: Ground, state: Path) -> Ground:
+    """Return the ground with the site folder that is there now."""
+    places = [*state.glob("lib/python*/site-packages"), *state.glob("Lib/site-packages")]
+    site = places[0].relative_to(state) if places else Path("lib")
+    return ground._replace(site=ground.prefix / site)

@@ -1,0 +1,102 @@
+"""Judge a changed environment as if it stood in its place: what is cured, what stays, what is new."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.facts import Absent, Errors, Fact, Launchers, Runtime
+from tunedoctor.facts import target as target_facts
+from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
+from tunedoctor.findings import Check
+from tunedoctor.live import NOT_DEEP, take
+from tunedoctor.snapshot import Snapshot, from_data, to_data
+
+_OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
+"""Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
+
+
+class Proof(NamedTuple):
+    """What the checks say, before against after."""
+
+    cured: tuple[str, ...]
+    left: tuple[str, ...]
+    """Findings to be cured that are there still."""
+    bred: tuple[str, ...]
+    """Findings of the grades asked for that were not there before, or not as bad."""
+    after: Diagnosis
+
+
+def seen(state: Path, live: Path, before: Snapshot, *, deep: bool, python: str) -> Snapshot:
+    """Return the snapshot as it will be when `state` lies at `live`."""
+    found = take(str(state / python), deep=deep)
+    if state != live:
+        found = _moved(found, str(state), str(live))
+    return with_target(before, found, deep=deep)
+
+
+def with_target(before: Snapshot, found: Snapshot, *, deep: bool) -> Snapshot:
+    """Return `before` with the facts of the target that `found` holds."""
+    kinds = {
+        value
+        for value in vars(target_facts).values()
+        if isinstance(value, type) and issubclass(value, Fact) and value not in _OF_THE_MACHINE
+    }
+    answers = before.answers()
+    answers |= {k: v for k, v in found.answers().items() if k in kinds}
+    for kind in (Runtime, Errors):
+        answers[kind] = found.get(kind) if deep else NOT_DEEP
+    return Snapshot(answers, taken=found.taken, doctor=found.doctor)
+
+
+def _moved(snapshot: Snapshot, old: str, new: str) -> Snapshot:
+    """Put one path in the place of another in every string."""
+    text = json.dumps(to_data(snapshot))
+    return from_data(json.loads(text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])))
+
+
+def prove(
+    cures: Iterable[str],
+    before: Snapshot,
+    after: Snapshot,
+    checks: Iterable[Check],
+    grades: Iterable[str] = ("error", "warning"),
+) -> Proof:
+    """Compare two snapshots; a check that could not tell of the state before accuses nobody."""
+    several = tuple(checks)
+    old, new = diagnose(before, several), diagnose(after, several)
+    had, has = severities(old), severities(new)
+    bred = [
+        id_
+        for id_, severity in has.items()
+        if severity in grades and _worse(severity, had.get(id_)) and id_ not in old.unknown
+    ]
+    wanted = tuple(cures)
+    return Proof(
+        cured=tuple(id_ for id_ in had if id_ not in has),
+        left=tuple(id_ for id_ in wanted if id_ in has),
+        bred=tuple(bred),
+        after=new,
+    )
+
+
+def severities(one: Diagnosis) -> dict[str, str]:
+    """Return the findings of a diagnosis, causes and symptoms, with their severity."""
+    found = [*one.causes, *(s for several in one.symptoms.values() for s in several)]
+    return {f.check.id: f.severity for f in found}
+
+
+def _worse(now: str, before: str | None) -> bool:
+    return before is None or (now == "error" and before != "error")
+
+
+def no_target(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot without the facts of a target: what a new environment is compared with."""
+    why = Absent(why="there is no environment yet")
+    kept: Mapping[type[Fact], object] = {
+        k: v
+        for k, v in snapshot.answers().items()
+        if k.__module__ != target_facts.__name__ or k in _OF_THE_MACHINE
+    }
+    return Snapshot({**kept, Runtime: why, Errors: why}, taken=snapshot.taken)  # type: ignore[dict-item]

@@ -1,0 +1,309 @@
+"""One transaction from its first line to its last; whatever stops it, the environment is put back."""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.facts import Packages, Unknown
+from tunedoctor.findings import Check
+from tunedoctor.installers.tool import Tool
+from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
+from tunedoctor.probes.interpreter import ask
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.transaction import making, stash
+from tunedoctor.transaction.change import change, inside, settle_names
+from tunedoctor.transaction.clone import clone, remove_tree
+from tunedoctor.transaction.exchange import swap
+from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.fetching import Fetched, fetch, looked_up
+from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.journal import Journal
+from tunedoctor.transaction.outcome import Stage
+from tunedoctor.transaction.places import MARK, Places
+from tunedoctor.transaction.proof import prove, seen
+from tunedoctor.transaction.records import info_folders, rows
+from tunedoctor.transaction.recovery import drop_work, recover
+from tunedoctor.transaction.states import Begun
+from tunedoctor.transaction.verify import file_faults, metadata_faults, plan_faults
+
+
+class Task(NamedTuple):
+    """All that a transaction needs."""
+
+    plan: Plan
+    ground: Ground
+    tool: Tool
+    places: Places
+    journal: Journal
+    before: Snapshot
+    checks: tuple[Check, ...]
+    deep: bool
+    smoke: Callable[[str], str] | None
+    begin: Callable[[Stage], None]
+    say: Callable[[str], None]
+
+
+class Done(NamedTuple):
+    """What came of it."""
+
+    fetched: int
+    unhashed: tuple[str, ...]
+    changed: tuple[str, ...]
+    cured: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def run(task: Task) -> Done:
+    """Carry it out.
+
+    Raises:
+        FailureError: it did not succeed; the environment is the old one.
+        OSError: so too, or putting back failed as well and the next start goes on with it.
+    """
+    task.begin("lookup")
+    task = task._replace(plan=_looked_up(task))
+    _room(task)
+    ground, places = task.ground, task.places
+    first = Begun(
+        strategy=ground.strategy,
+        time=_now(),
+        prefix=str(ground.prefix),
+        python=ground.python,
+        site=str(ground.site),
+        scripts=str(ground.scripts),
+        user=ground.user,
+        cures=task.plan.cures,
+        changes=changes_of(task.plan),
+    )
+    try:
+        task.journal.write("begin", **msgspec.structs.asdict(first))
+        places.wheels.mkdir()
+        return _run(task)
+    except BaseException as error:
+        log = _kept_log(places)
+        recover(ground.base, ground.stem)
+        if isinstance(error, (FailureError, OSError)) and log:
+            raise _with_log(error, log) from error
+        raise
+
+
+def _run(task: Task) -> Done:
+    plan, ground, places, journal = task.plan, task.ground, task.places, task.journal
+    work = ground.inside(places.other) if ground.strategy in ("switch", "new") else ground
+    if plan.new:
+        task.begin("save")
+        journal.write("cloning")
+        making.make(plan.new, task.tool, places)
+        work = making.sited(ground, places.other).inside(places.other)
+    task.begin("fetch")
+    journal.write("fetching")
+    python = (work if plan.new else ground).executable
+    fetched = fetch(plan, task.tool, python, places, user=ground.user)
+    task.say(f"{sum(one.files.wheels for one in fetched)} wheels")
+    if not plan.new:
+        task.begin("save")
+        journal.write("cloning")
+    found = _save(task, fetched)
+    task.begin("change")
+    journal.write("changing", touched=found.touched)
+    change(plan, work, task.tool, fetched, places)
+    if work is not ground:
+        settle_names(plan, work, places.token)
+    remove_tree(places.wheels)
+    task.begin("verify")
+    journal.write("verifying")
+    _hold(file_faults(plan, work))
+    cured, left = _proved(task, work)
+    if ground.strategy in ("switch", "new"):
+        _switch(task, found.mark)
+    journal.write("done")
+    with suppress(OSError):  # the next start does it
+        drop_work(places)
+    return Done(
+        fetched=sum(one.files.wheels for one in fetched),
+        unhashed=tuple(pin.name for pin in plan.pins if not pin.hashes),
+        changed=changes_of(plan),
+        cured=cured,
+        left=left,
+    )
+
+
+class _Saved(NamedTuple):
+    mark: tuple[object, ...]
+    touched: stash.Touched | None = None
+
+
+def _save(task: Task, fetched: list[Fetched]) -> _Saved:
+    ground, places = task.ground, task.places
+    mark = _mark(ground)
+    if ground.strategy == "stash":
+        names = _touched(task.plan, ground, fetched)
+        stash.save(ground, names, places.other)
+        task.say(f"{len(names.had)} entries")
+        return _Saved(mark, names)
+    if ground.strategy != "new":
+        files = clone(ground.prefix, places.other)
+        task.say(f"{files} files")
+    return _Saved(mark)
+
+
+def _touched(plan: Plan, ground: Ground, fetched: list[Fetched]) -> stash.Touched:
+    """Return what the plan touches in site-packages and among the commands."""
+    names = [pin.name for pin in plan.pins]
+    names += [n for s in plan.steps if isinstance(s, Remove) for n in s.names]
+    names += [n for s in plan.steps if isinstance(s, Install) for n in s.reinstall]
+    site: set[str] = set()
+    scripts: set[str] = set()
+    for info in info_folders(ground.site, names):
+        site.add(info.name)
+        for path in (row.path for row in rows(info)):
+            if path.is_relative_to(ground.site):
+                site.add(str(path.relative_to(ground.site)))
+            elif path.parent == ground.scripts:
+                scripts.add(path.name)
+    for one in fetched:
+        site |= one.files.inside
+        scripts |= one.files.scripts
+    for step in plan.steps:
+        if isinstance(step, (WriteFile, DeletePath)):
+            site.add(str(inside(ground, step.path).relative_to(ground.site)))
+        elif isinstance(step, SetEnv) and step.where == "activate":
+            scripts |= {p.name for p in ground.scripts.glob("[aA]ctivate*")}
+        elif isinstance(step, SetEnv) and step.where == "conda":
+            why = f"{ground.prefix} cannot be cloned, and conda's variables are not among its packages"
+            raise FailureError(why, f"conda env config vars set {step.name}={step.value}")
+    return stash.touched(ground, site, scripts)
+
+
+def _proved(task: Task, work: Ground) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Hold the metadata, the findings and the smoke test against the plan; return what is cured and what stays."""
+    task.begin("prove")
+    plan, ground = task.plan, task.ground
+    after = seen(work.prefix, ground.prefix, task.before, deep=task.deep, python=work.python)
+    packages = after.find(Packages)
+    if packages is None:
+        msg = "the packages of the changed environment could not be read"
+        raise FailureError(msg)
+    _hold(plan_faults(plan, packages))
+    _hold(metadata_faults(None if plan.new else task.before, after))
+    grades = ("error",) if plan.new else ("error", "warning")
+    proof = prove(plan.cures, task.before, after, task.checks, grades)
+    if proof.bred:
+        _hold([f"the change brings {' and '.join(proof.bred[:3])}, which was not there before"])
+    if proof.left and not set(plan.cures) - set(proof.left):
+        _hold([f"{' and '.join(proof.left[:3])} would still be there"])
+    if task.smoke and (why := task.smoke(work.executable)):
+        _hold([why])
+    return proof.cured, tuple(f.check.id for f in proof.after.causes)
+
+
+def _switch(task: Task, mark: tuple[object, ...]) -> None:
+    ground, places = task.ground, task.places
+    _to_disk(places.other)
+    if _mark(ground) != mark:
+        msg = f"{ground.prefix} was changed by another program meanwhile"
+        raise FailureError(msg, "doctor fix")
+    if ground.strategy == "new" and ground.prefix.is_dir():
+        ground.prefix.rmdir()  # it is empty, as was seen
+    task.begin("switch")
+    swap(places, task.journal, "apply")
+    task.begin("start")
+    if isinstance(ask(ground.executable), Unknown):
+        swap(places, task.journal, "put back")
+        msg = f"the new environment does not start in its place: {ground.executable}"
+        raise FailureError(msg)
+
+
+def _mark(ground: Ground) -> tuple[object, ...]:
+    """Return what tells whether somebody else changed the packages meanwhile."""
+    found: list[object] = []
+    for folder in (ground.site, ground.scripts):
+        if folder.is_dir():
+            found += sorted(
+                (e.name, e.stat(follow_symlinks=False).st_mtime_ns)
+                for e in os.scandir(folder)
+                if e.name != "__pycache__"
+            )
+    return tuple(found)
+
+
+def _looked_up(task: Task) -> Plan:
+    plan = task.plan
+    python = (plan.new.python or _own()) if plan.new else task.ground.executable
+    packages = None if plan.new else task.before.find(Packages)
+    installed = {d.name: d.version for d in packages.distributions} if packages else {}
+    return looked_up(plan, python, installed)
+
+
+def _own() -> str:
+    import sys  # noqa: PLC0415
+
+    return sys.executable
+
+
+def _now() -> str:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _room(task: Task) -> None:
+    free = shutil.disk_usage(task.ground.base).free
+    if free < task.plan.disk_bytes:
+        gb = 1e9
+        why = f"{task.ground.base} has {free / gb:.1f} GB free; this takes {task.plan.disk_bytes / gb:.1f} GB"
+        raise FailureError(why, refused=True)
+
+
+def _hold(faults: list[str]) -> None:
+    if faults:
+        more = f", and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise FailureError("; ".join(faults[:3]) + more)
+
+
+def changes_of(plan: Plan) -> tuple[str, ...]:
+    """Return one line for each package that changes."""
+    lines = [
+        f"{pin.name} {pin.was} -> {pin.version}" if pin.was else f"{pin.name} {pin.version}"
+        for pin in plan.pins
+    ]
+    removed = (n for s in plan.steps if isinstance(s, Remove) for n in s.names)
+    return (*lines, *(f"{name} removed" for name in removed))
+
+
+def _kept_log(places: Places) -> Path | None:
+    """Keep the installer's words of a failure: one file for each environment, the last one."""
+    kept = places.base / f"{places.stem}{MARK}failed.log"
+    try:
+        places.log.replace(kept)
+    except OSError:
+        return None
+    return kept
+
+
+def _with_log(error: FailureError | OSError, log: Path) -> FailureError:
+    if isinstance(error, FailureError):
+        return FailureError(error.why, *error.by_hand, refused=error.refused, log=str(log))
+    where = f": {error.filename}" if error.filename else ""
+    return FailureError(f"{error.strerror or error}{where}", log=str(log))
+
+
+def _to_disk(folder: Path) -> None:
+    """Put what was written on the disk before the switch: a power cut must not find the new one half there."""
+    import ctypes  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    if sys.platform != "linux":
+        if sys.platform != "win32":
+            os.sync()
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        ctypes.CDLL(None).syncfs(handle)
+    finally:
+        os.close(handle)

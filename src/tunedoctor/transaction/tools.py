@@ -1,0 +1,36 @@
+"""Which installer carries out a plan."""
+
+from pathlib import Path
+
+from tunedoctor.installers.pip import PIP
+from tunedoctor.installers.tool import Named, Tool
+from tunedoctor.installers.uv import find_uv
+from tunedoctor.installers.uv_pip import UV
+from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.ground import Ground
+
+
+def choose_tool(asked: Named | None, ground: Ground) -> Tool:
+    """Return uv where it is there, else pip; the user's own site is pip's alone.
+
+    Raises:
+        FailureError: the one that is asked for is not there.
+    """
+    has_pip = ground.strategy == "new" or _has_pip(ground)
+    if asked == "uv" or (asked is None and find_uv() and not ground.user):
+        if not find_uv():
+            msg = "uv is not there"
+            raise FailureError(msg, "pip install uv", refused=True)
+        if ground.user:
+            msg = "uv does not install into the user's own site-packages"
+            raise FailureError(msg, "doctor fix --installer pip", refused=True)
+        return UV
+    if not has_pip:
+        why = f"pip is not installed in {ground.prefix}"
+        raise FailureError(why, "doctor fix --installer uv", refused=True)
+    return PIP
+
+
+def _has_pip(ground: Ground) -> bool:
+    folders = [ground.site, *Path(ground.prefix).glob("lib/python*/site-packages")]
+    return any((folder / "pip").is_dir() for folder in folders)

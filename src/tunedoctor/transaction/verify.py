@@ -1,0 +1,58 @@
+"""Hold a changed environment against its plan: versions, RECORD hashes, metadata."""
+
+from collections.abc import Iterable
+
+from tunedoctor.advice.requirements import unmet
+from tunedoctor.facts import Host, Interpreter, Packages, TorchBuild
+from tunedoctor.plan import Plan, Remove
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.records import faults, info_folders
+
+
+def file_faults(plan: Plan, ground: Ground) -> list[str]:
+    """Return where the files of what was installed are not what its RECORD says."""
+    names = [pin.name for pin in plan.pins]
+    return [one for info in info_folders(ground.site, names) for one in faults(info)]
+
+
+def plan_faults(plan: Plan, after: Packages) -> list[str]:
+    """Return where the packages are not what the plan wants."""
+    found = [
+        f"{pin.name} {pin.version} was to be installed, and {after.version(pin.name) or 'none'} is there"
+        for pin in plan.pins
+        if not _same(after.version(pin.name), pin.version)
+    ]
+    removed = (n for s in plan.steps if isinstance(s, Remove) for n in s.names)
+    return found + [f"{n} was to be removed, and is there" for n in removed if after.get(n)]
+
+
+def metadata_faults(before: Snapshot | None, after: Snapshot) -> list[str]:
+    """Return requirements that the change broke, and distributions that it left broken."""
+    old = set(_faults(before)) if before else set()
+    return [one for one in _faults(after) if one not in old]
+
+
+def _faults(snapshot: Snapshot) -> Iterable[str]:
+    packages = snapshot.find(Packages)
+    if packages is None:
+        yield "the packages of the environment could not be read"
+        return
+    names = [one.name for one in packages.distributions]
+    interpreter, host = snapshot.find(Interpreter), snapshot.find(Host)
+    for one in unmet(packages, interpreter, host, snapshot.find(TorchBuild), names):
+        have = one.installed or "none"
+        yield f"{one.owner.name} {one.owner.version} needs {one.wanted}, and {have} is installed"
+    for broken in packages.broken:
+        yield f"{broken.name}: {broken.problem}: {broken.detail}"
+
+
+def _same(have: str, want: str) -> bool:
+    """Compare versions; a pin without label is met by a build that has one, as installers see it."""
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415  13 ms, and only a fix pays
+
+    try:
+        one, other = Version(have), Version(want)
+    except InvalidVersion:
+        return have == want
+    return one == other or (not other.local and one.public == other.public)
