@@ -1,0 +1,110 @@
+"""No text makes a reader or a check raise; benchmarks/fuzz_triage.py looks for longer."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tunedoctor.engine import diagnose
+from tunedoctor.readers.read import Reader, read_report
+from tunedoctor.registry import builtin_checks
+
+CHECKS = builtin_checks()
+FUZZER = Path(__file__).parents[2] / "benchmarks" / "fuzz_triage.py"
+PIECES = (
+    *(
+        "Traceback (most recent call last):\n",
+        '  File "/a/b.py", line 1, in f\n',
+        "RuntimeError: CUDA error: ",
+        "\n",
+    ),
+    *(
+        "PyTorch version: 2.9.1+cu130\n",
+        "[pip3] torch==",
+        "(from versions: ",
+        "none)",
+        "| 0  NVIDIA A100 |",
+        "+---",
+        "===",
+    ),
+    *(
+        "torch 2.1 requires numpy<2, but you have numpy 2.0 which is incompatible.\n",
+        "NVRM: Xid (PCI:0000:01:00): 79, ",
+        "\x1b[31m",
+    ),
+    *(
+        "libcudart.so.12: cannot open shared object file",
+        "$ pip install ",
+        ">>> ",
+        "Name: gfx1100\n",
+        "- `x` version: ",
+        "\r",
+        "\u3000",
+    ),
+    *(
+        "[rank0]: ",
+        "(",
+        ")",
+        "\\",
+        '"',
+        "'",
+        "0x",
+        "{",
+        "}",
+        "<",
+        ">",
+        "%",
+        "|",
+        "\t",
+        "  ",
+        "1.2.3",
+        "\x00",
+        "\ufeff",
+        "\ud800",
+    ),
+)
+
+
+def _raised(text: str) -> list[str]:
+    raised: list[str] = []
+
+    def note(reader: Reader, error: Exception) -> None:
+        raised.append(f"{reader.__module__}: {error!r}")
+
+    snapshot = read_report(text, failed=note)
+    if snapshot is not None:
+        unknown = diagnose(snapshot, CHECKS).unknown
+        raised += [f"{id_}: {why}" for id_, why in unknown.items() if "check itself failed" in why]
+    return raised
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=12), max_size=60).map("".join))
+def test_no_text_makes_a_reader_or_a_check_raise(text: str) -> None:
+    assert _raised(text) == []
+
+
+def test_who_raises_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tunedoctor.readers import read as module
+
+    def broken(lines: list[str]) -> list[object]:
+        raise ZeroDivisionError(len(lines))
+
+    monkeypatch.setattr(module, "_READERS", (broken, *module._READERS))
+    assert any("ZeroDivisionError" in one for one in _raised("PyTorch version: 2.9.1\n"))
+
+
+@pytest.mark.skipif(not FUZZER.exists(), reason="not a checkout: no benchmarks here")
+def test_the_fuzzer_runs(tmp_path: Path) -> None:
+    import subprocess
+
+    ended = subprocess.run(
+        [sys.executable, str(FUZZER), "0.02"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert "exceptions: 0" in ended.stdout, ended.stdout + ended.stderr
