@@ -138,7 +138,7 @@ def finished(  # noqa: PLR0913  what makes a layer
     return Layer(
         repeat=repeat,
         matrices=(*matrices, *own),
-        norms=(*residual_norms(n, family), *norms),
+        norms=(*(residual_norms(n, family) if feeds else residual_norms(n, family)[:1]), *norms),
         mixer=mixer,
         feed=feed,
         gated=family.gated,

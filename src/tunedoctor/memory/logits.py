@@ -54,11 +54,12 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:  # noqa: PLR0911  one for eac
             return LossTerm(narrow * 2 * logits + (12 + cap) * chunk, narrow * logits)
         case "chunked":
             chunk = min(tokens, CHUNK) * shape.vocab
-            weight = shape.vocab * shape.hidden * 4 if _head_trains(run) else 0
-            kept = narrow * tokens * shape.hidden
-            return LossTerm(
-                chunk * (4 + narrow + (4 if cap else 0)) + 2 * kept + weight, kept + weight
-            )
+            kept = 2 * narrow * tokens * shape.hidden
+            found = chunk * (4 + narrow + (4 if cap else 0))
+            if _head_trains(run):  # the head's gradient in fp32, scaled, and in the head's type
+                weight = shape.vocab * shape.hidden
+                found = max(found + 4 * weight, (8 + run.trained_bytes) * weight)
+            return LossTerm(found + kept, 0)
         case "recomputed":
             chunk = min(tokens, 256) * shape.vocab
             return LossTerm((12 + narrow + cap) * chunk + narrow * tokens * shape.hidden, 0)

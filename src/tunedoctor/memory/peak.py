@@ -70,12 +70,15 @@ def _phases(shape: Shape, run: Run, gradients: int, sharing: int) -> dict[str, d
     largest = max((size for _, size in layers), default=0)
     narrow, tokens = run.activation_bytes, run.tokens
     stream = narrow * tokens * shape.hidden
+    inputs = (
+        2 if run.stack.offloads else 1
+    ) * stream  # of the layer that is taken back, and of the next one
     if run.checkpointing:
         saved = 0 if run.stack.offloads else shape.depth * stream
-        working, last = largest, (2 if run.stack.offloads else 1) * stream
+        working, last = largest, inputs
     else:
         saved = sum(repeat * size for repeat, size in layers)
-        working, last = 0, largest
+        working, last = 0, largest + inputs
     loss = loss_term(shape, run)
     tail = 4 * tokens * shape.hidden + stream  # the last norm's input in fp32, the head's input
     transient = 4 * tokens * shape.hidden + dequantised(shape, run)

@@ -122,7 +122,7 @@ def _machine(found: MachineTable, style: Style) -> str:
             f"{found.seq} tokens, batch 1, stack {found.stack}"
         ),
         "",
-        f"  {'model':22}{'method':7}{'GiB':>7}  {'of the free memory':{_BAR}}  longest sequence",
+        f"  {'model':22}{'method':7}{'GiB':>7}  {'of the free memory':{_BAR}}  longest seq",
     ]
     last = ""
     for cell in found.cells:

@@ -1,0 +1,137 @@
+"""doctor fit as a command."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+CONFIG = {
+    "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+def run(*argv: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "tunedoctor", *argv],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        check=False,
+    )
+
+
+def fit(*argv: str) -> dict[str, object]:
+    ended = run("fit", *argv, "--format", "json")
+    assert ended.returncode in (0, 1), ended.stderr
+    found = json.loads(ended.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_an_answer_has_what_it_promises_and_keeps_to_its_schema() -> None:
+    found = fit("Llama-3.1-8B", "--gpu", "RTX 4090")
+    jsonschema.validate(found, json.loads(run("schema", "fit").stdout))
+    assert found["verdict"] == "fits"
+    terms = found["terms"]
+    assert isinstance(terms, dict)
+    assert sum(terms.values()) == pytest.approx(found["peak_gib"])
+    for key in (
+        "range",
+        "phase",
+        "ram",
+        "disk",
+        "time",
+        "advice",
+        "largest",
+        "need_gib",
+        "context_gib",
+    ):
+        assert key in found, key
+
+
+def test_a_folder_a_file_and_stdin_are_one_model(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(CONFIG))
+    wanted = fit("Llama-3.1-8B", "--vram", "24")["peak_gib"]
+    assert fit(str(tmp_path), "--vram", "24")["peak_gib"] == wanted
+    assert fit(str(file), "--vram", "24")["peak_gib"] == wanted
+    ended = run("fit", "-", "--vram", "24", "--format", "json", stdin=json.dumps(CONFIG))
+    assert json.loads(ended.stdout)["peak_gib"] == wanted
+
+
+def test_what_lacks_memory_exits_with_1_and_says_what_to_change() -> None:
+    ended = run("fit", "Llama-3.1-8B", "--vram", "12")
+    assert ended.returncode == 1
+    assert "doesn't fit" in ended.stdout
+    assert "--method qlora" in " ".join(ended.stdout.split())
+
+
+def test_two_gpus_share_by_fsdp() -> None:
+    one = fit(
+        "Llama-3.1-8B", "--method", "full", "--gpu", "H100", "--gpus", "8", "--sharding", "fsdp"
+    )
+    alone = fit("Llama-3.1-8B", "--method", "full", "--gpu", "H100")
+    assert one["verdict"] == "fits"
+    assert alone["verdict"] == "doesn't fit"
+
+
+def test_an_unknown_stack_gets_a_range() -> None:
+    known = fit("Qwen3-4B", "--stack", "hf", "--vram", "24")["range"]
+    other = fit("Qwen3-4B", "--stack", "other", "--vram", "24")["range"]
+    assert isinstance(known, list)
+    assert isinstance(other, list)
+    assert other[0] < known[0] < known[1] < other[1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["lama-3.1-8b"], "is it"),
+        (["Llama-3.1-8B", "--gpu", "RTX 9999"], "RTX 9999"),
+        (["Llama-3.1-8B", "--targets", "q_prj", "--vram", "24"], "q_proj"),
+        (["Llama-3.1-8B", "--method", "lore"], "--method is 'lore'"),
+        (["Llama-3.1-8B", "--seq", "0"], "--seq is 0"),
+        (["Llama-3.1-8B", "--stack", "mine"], "unsloth"),
+        (["Llama-3.1-8B", "--optimizer", "adamm"], "adafactor"),
+        (["Llama-3.1-8B", "--vram", "24", "--gpu", "4090"], "leave out one"),
+        (["nowhere.json"], "nowhere.json"),
+        (["T0_3B"], "catalogue"),
+    ],
+)
+def test_misuse_is_told_in_one_line(argv: list[str], words: str) -> None:
+    ended = run("fit", *argv)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "[]", "null", "{}", '{"hidden_size": "x"}', "[" * 100_000, '{"a": 1e999}']
+)
+def test_a_damaged_config_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    ended = run("fit", str(tmp_path), "--vram", "24")
+    assert ended.returncode == 2
+    assert "config.json" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_tables_are_printed() -> None:
+    article = run("fit", "--article")
+    assert "8-12" in article.stdout
+    assert "140+" in article.stdout
+    cards = run("fit", "--cards")
+    assert "RTX 4090" in cards.stdout
+    machine = run("fit", "--vram", "24")
+    assert machine.returncode == 0
+    assert "Llama-3.1-8B" in machine.stdout
+    assert all(len(line) <= 80 for line in machine.stdout.splitlines())
+    for argv in (["--article"], ["--cards"], ["--vram", "24"]):
+        assert json.loads(run("fit", *argv, "--format", "json").stdout)["schema"].startswith(
+            "doctor.fit."
+        )
