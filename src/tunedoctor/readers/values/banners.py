@@ -1,7 +1,7 @@
 """Read lines of known form, and versions in a row: "peft main, transformers 4.57.6, torch 2.13.0, python 3.12"."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from tunedoctor.readers.values.cards import cards_in
 from tunedoctor.readers.values.forms import FORMS, PROOF
@@ -56,14 +56,16 @@ _LONGEST_PART = 60
 _MOST_PARTS = 24
 
 
-def banners(lines: Iterable[str]) -> Iterator[Said]:
+def banners(lines: Sequence[str]) -> Iterator[Said]:
     """Yield what lines of known form and rows of versions say, in order."""
+    text = "\n".join(lines)
+    forms = [form for form in FORMS if form.mark in text]
     seen: set[str] = set()
     for number, line in enumerate(lines):
         if not _SHORTEST <= len(line) <= _LONGEST or line in seen:
             continue
         seen.add(line)
-        for form in FORMS:
+        for form in forms:
             if form.mark in line and (found := form.pattern.search(line)):
                 yield from _said(found.groupdict(), number)
         yield from (one._replace(line=number) for one in _row(line))

@@ -2,7 +2,7 @@
 
 import re
 
-from tunedoctor.readers.values.names import normal
+from tunedoctor.readers.values.names import CUT, KEYS, NUMBERED, OWNS, normal
 
 _STACK = """
 accelerate aiohttp apex auto-gptq auto-round autoawq av axolotl bitsandbytes causal-conv1d
@@ -65,6 +65,22 @@ _BENIGN = re.compile(
     r"\A\s*(?:\Z|[(\[@,;/•|#]|from |at |\w{1,3}\Z|[\w-]{2,30}==|pre-?release|nightly|stable|latest|dev\b|available\b)",
     re.IGNORECASE,
 )
+
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+def _first_letters(text: str) -> str:
+    found = _LETTERS.search(text)
+    return found[0].lower() if found else ""
+
+
+_BEGINNINGS = frozenset(map(_first_letters, (*KEYS, *CUT, *ALIASES, *KNOWN, *NUMBERED, *OWNS)))
+
+
+def begins_a_name(text: str) -> bool:
+    """Tell whether the first letters of a text are those of any known name: most lines of a text are done with that."""
+    return _first_letters(text) in _BEGINNINGS
 
 
 def library_of(name: str) -> str:

@@ -12,7 +12,7 @@ _ASKING = re.compile(
     r"(?<!\s)\s*+\([^()]{0,40}(?:\?|/|only|if |e\.g|please|output)[^()]{0,60}\)\s*|\?+"
 )
 _OWN = re.compile(r"\A(?:your|my|the|current|installed|local|used|exact)\s+")
-_OWNS = ("your", "my", "the", "current", "installed", "local", "used", "exact")
+OWNS = ("your", "my", "the", "current", "installed", "local", "used", "exact")
 _EDGES = "`'\"*•·|│> \t#~=+,[]{}"
 
 
@@ -28,18 +28,20 @@ def normal(name: str) -> str:
         text = "".join(c for c in text if c.isascii() or c.isalpha())
     spaced = " ".join(text.replace("_", " ").replace("-", " ").split())
     plain = _ENDS.sub("", spaced) if "ver" in spaced or "版本" in spaced else spaced
-    return (_OWN.sub("", plain) if plain.startswith(_OWNS) else plain).strip() or spaced
+    return (_OWN.sub("", plain) if plain.startswith(OWNS) else plain).strip() or spaced
 
 
 KEYS = {normal(name): key for key, names in NAMES.items() for name in names.split(" | ")}
 _LONG = 11
 """A name of which so much is left is known though its first letters are cut."""
-_CUT = {
+CUT = {
     name[n:]: key
     for name, key in KEYS.items()
     for n in (1, 2, 3)
     if len(name) - n >= _LONG and name.isascii()
 } | {"ytorch": "torch", "orch": "torch", "ython": "python"}
+NUMBERED = ("gpu", "device", "cuda", "xpu")
+"""Names that a GPU's number follows."""
 _OF_GPU = re.compile(
     r"\A(?:gpu|device|cuda|cuda device|xpu)[ :#]{0,2}\[?(\d{1,3}(?:\s*,\s*\d{1,3}){0,15})\]?"
     r"(?: (compute capability|name|memory|vram|arch|type|model))?\Z"
@@ -59,4 +61,4 @@ def key_of(name: str) -> tuple[str, str]:
             "arch": "capability",
         }
         return part.get(numbered[2] or "", "gpu"), re.sub(r"\s", "", numbered[1])
-    return _CUT.get(plain, ""), ""
+    return CUT.get(plain, ""), ""

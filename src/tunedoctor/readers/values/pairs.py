@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from tunedoctor.readers.values.heads import headless
-from tunedoctor.readers.values.libraries import library_of
+from tunedoctor.readers.values.libraries import begins_a_name, library_of
 from tunedoctor.readers.values.names import key_of, normal
 from tunedoctor.readers.values.said import NOTHING, Said, bare
 
@@ -135,10 +135,11 @@ def _pair(name: str, value: str, section: str) -> Said | None:
         return Said(f"torch_{plain}", value)
     if _ENV.match(raw) and "_" in raw:
         return Said(f"env {raw}", value)
-    key, index = key_of(raw)
+    known = begins_a_name(plain)
+    key, index = key_of(raw) if known else ("", "")
     if key:
         return Said(key, value, index)
-    library = library_of(raw)
+    library = library_of(raw) if known else ""
     return Said(f"library {library}", value) if library else _used(plain, value)
 
 
@@ -150,7 +151,9 @@ def _used(name: str, value: str) -> Said | None:
 
 def _typed(text: str) -> Iterator[Said]:
     """Names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
-    if len(text) > _LONGEST_TYPED or key_of(text)[0]:
+    if len(text) > _LONGEST_TYPED:
+        return
+    if not begins_a_name(text) or key_of(text)[0]:
         return
     words = text.split()
     for count in range(min(_WORDS, len(words) - 1), 0, -1):
