@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tunedoctor.memory.advice import fits_well, largest, smallest
 from tunedoctor.memory.band import band, need
 from tunedoctor.memory.catalogue import named

@@ -135,6 +135,7 @@ def finished(  # noqa: PLR0913  what makes a layer
     if moe and feeds:
         experts, own, router = routed(n, family)
         feed, other = n.shared_width, other + router
+    other += family.learned_activation if feeds else 0
     return Layer(
         repeat=repeat,
         matrices=(*matrices, *own),

@@ -74,7 +74,7 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         norm=family.norm,
         final_norm=norm_of(hidden, family).size,
         final_softcap=bool(config.data.get("final_logit_softcapping")),
-        head_bias=family.head_bias,
+        head_bias=_bias(config, family.head_bias),
         positions=_positions(config, hidden, model_type),
         outside=_towers(whole, hidden),
         exact=known,
@@ -94,7 +94,8 @@ def _text_part(whole: Fields) -> Fields:
 
 
 def _depth(config: Fields) -> int:
-    depth = config.needed("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+    keys = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+    depth = config.whole(*keys) or len(config.words("layers_block_type")) or config.needed(*keys)
     if depth > DEEPEST:
         what = f"it has {depth} layers, and no model has that"
         raise MemoryModelError(what)
@@ -149,7 +150,7 @@ def _numbers(config: Fields, family: Family, model_type: str) -> Numbers:
             "num_experts_per_token",
             "moe_top_k",
         ),
-        expert_width=expert_width or (feed if experts > 1 else 0),
+        expert_width=expert_width or (_own_feed(config, feed) if experts > 1 else 0),
         shared_width=_shared(config, model_type, expert_width) if experts > 1 else 0,
     )
 
@@ -172,16 +173,27 @@ def _feed(config: Fields, hidden: int, model_type: str) -> int:
         return step * -(-wide // step)
     if model_type == "llama4_text":
         return config.or_else(4 * hidden, "intermediate_size_mlp", "intermediate_size")
+    if model_type == "granitemoehybrid" and (shared := config.whole("shared_intermediate_size")):
+        return shared
     if model_type in ("mamba", "falcon_mamba", "mamba2"):
         return 0
     keys = ("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "d_ff", "hidden_dim")
     return config.or_else(4 * hidden, *keys)
 
 
+def _own_feed(config: Fields, feed: int) -> int:
+    """Return the width of an expert where `intermediate_size` is that, whatever the dense part has."""
+    return config.or_else(feed, "intermediate_size")
+
+
 def _shared(config: Fields, model_type: str, expert_width: int) -> int:
     if model_type == "llama4_text":
         return config.or_else(0, "intermediate_size")
-    own = config.whole("shared_expert_intermediate_size", "shared_intermediate_size")
+    own = config.whole(
+        "shared_expert_intermediate_size",
+        "shared_intermediate_size",
+        "moe_shared_expert_intermediate_size",
+    )
     if own:
         return own
     count = config.or_else(

@@ -17,7 +17,7 @@ class Family(NamedTuple):
     qkv_bias: Bias = "attention_bias"
     o_bias: Bias = "attention_bias"
     feed_bias: Bias = "mlp_bias"
-    head_bias: bool = False
+    head_bias: Bias = False
     norm: NormKind = "rms"
     norms: int = 2
     """Norms of the residual's width in a layer."""
@@ -48,6 +48,8 @@ class Family(NamedTuple):
     query_gate: bool = False
     """q_proj makes a gate as wide as the queries."""
     sdpa: bool = True
+    learned_activation: int = 0
+    """Parameters of the activation of one layer."""
     one_head_key: bool = False
     """Keys and values of one head where the config says multi_query."""
 
@@ -55,6 +57,7 @@ class Family(NamedTuple):
 _NEOX = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
 _OPT = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 _PHI3 = ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")
+_SHARED = ("q_proj", "k_proj", "v_proj", "o_proj", "input_linear", "output_linear")
 _PLAIN = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 
 LLAMA = Family()
@@ -103,8 +106,8 @@ FAMILIES: dict[str, Family] = {
     "flex_olmo": Family(query_norm="full", feed_bias=False),
     "granite": LLAMA,
     "granitemoe": LLAMA,
-    "granitemoeshared": LLAMA,
-    "granitemoehybrid": LLAMA,
+    "granitemoeshared": LLAMA._replace(names=_SHARED),
+    "granitemoehybrid": LLAMA._replace(names=_SHARED),
     "phi": Family(
         qkv_bias=True,
         o_bias=True,
@@ -116,7 +119,7 @@ FAMILIES: dict[str, Family] = {
         names=("q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"),
     ),
     "phi3": Family(qkv_bias=False, o_bias=False, feed_bias=False, fused="all", names=_PHI3),
-    "phimoe": Family(norm="layer", feed_bias=False, head_bias=True),
+    "phimoe": Family(norm="layer", feed_bias=False, head_bias="lm_head_bias"),
     "smollm3": Family(tied=True),
     "cohere": Family(norm="layer", norm_bias=False, norms=1, feed_bias=False, tied=True),
     "cohere2": Family(norm="layer", norm_bias=False, norms=1, feed_bias=False, tied=True),
@@ -135,11 +138,15 @@ FAMILIES: dict[str, Family] = {
     "glm4_moe": Family(o_bias=False, feed_bias=False),
     "exaone4": Family(qkv_bias=False, o_bias=False, feed_bias=False, query_norm="head"),
     "ernie4_5": Family(qkv_bias="use_bias", o_bias="use_bias", feed_bias="use_bias", tied=True),
-    "ernie4_5_moe": Family(qkv_bias="use_bias", o_bias="use_bias", feed_bias="use_bias", tied=True),
+    "ernie4_5_moe": Family(
+        qkv_bias="use_bias", o_bias="use_bias", feed_bias="use_bias", router_bias=True, tied=True
+    ),
     "seed_oss": Family(o_bias="attention_out_bias"),
     "hunyuan_v1_dense": Family(query_norm="head", feed_bias=False),
     "hunyuan_v1_moe": Family(query_norm="head", feed_bias=False),
-    "apertus": Family(query_norm="head", feed_bias=False, gated=False, names=_PLAIN),
+    "apertus": Family(
+        query_norm="head", feed_bias=False, gated=False, learned_activation=2, names=_PLAIN
+    ),
     "arcee": Family(gated=False, names=_PLAIN),
     "nemotron": Family(norm="layer", gated=False, names=_PLAIN),
     "minimax_m2": Family(qkv_bias=False, o_bias=False, feed_bias=False, query_norm="full"),
@@ -289,7 +296,7 @@ FAMILIES: dict[str, Family] = {
     "jamba": Family(qkv_bias=False, o_bias=False, feed_bias=False),
     "bamba": Family(),
     "nemotron_h": Family(qkv_bias=False, o_bias=False, norms=1, gated=False, names=_PLAIN),
-    "granite_swa": Family(tied=True),
+    "granite_swa": Family(tied=True, sinks=True),
     "helium": Family(o_bias=False),
 }
 

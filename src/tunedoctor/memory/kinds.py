@@ -36,7 +36,9 @@ def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for 
         part = {"M": Kind("mamba2", feeds=False), "*": Kind("attention", feeds=False)}
         return part.get(pattern[i], Kind("none", moe=pattern[i] == "E"))
     said = _said(config, i)
-    if "mamba" in said:
+    if name == "nemotron_h" and said:
+        return _single(said)
+    if "mamba" in said or (said == "linear_attention" and name in _MAMBA2):
         return Kind("mamba1" if name in ("jamba", "zamba") else "mamba2", moe=moe)
     if said in ("linear_attention", "linear"):
         return Kind("delta", moe=moe)
@@ -47,6 +49,19 @@ def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for 
     if config.whole("kv_lora_rank"):
         return Kind("latent", moe=moe)
     return Kind("attention", _window(config, name, said, i), moe)
+
+
+_MAMBA2 = ("bamba", "granitemoehybrid", "zamba2")
+"""Hybrids whose "linear_attention" is Mamba 2."""
+
+
+def _single(said: str) -> Kind:
+    """Return the kind of a layer that holds one part alone."""
+    if "mamba" in said or said == "linear_attention":
+        return Kind("mamba2", feeds=False)
+    return (
+        Kind("attention", feeds=False) if "attention" in said else Kind("none", moe=said == "moe")
+    )
 
 
 def _said(config: Fields, i: int) -> str:
@@ -73,7 +88,7 @@ def _by_period(
         if i in places:
             return None
         return "convolution" if name.startswith("lfm2") else "mamba2"
-    return None
+    return "mamba2" if name == "bamba" else None
 
 
 def _window(config: Fields, name: str, said: str, i: int) -> int:
@@ -96,6 +111,9 @@ def _is_moe(config: Fields, name: str, i: int) -> bool:
         config.whole("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts") or 0
     ) < 2:
         return False
+    words = config.words("mlp_layer_types")
+    if i < len(words):
+        return words[i] == "sparse"
     only_dense = config.data.get("mlp_only_layers")
     if isinstance(only_dense, list) and i in only_dense:
         return False
