@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ LAYERS = (
     ("engine", "registry", "probing"),
     ("report",),
     ("redaction", "targeting", "readers", "probes", "target"),
-    ("sets", "running", "smoke", "simulate"),
+    ("sets", "running", "seen", "smoke", "simulate"),
     ("live", "render"),
     ("transaction",),
     ("cli",),
@@ -100,13 +101,15 @@ def test_scripts_of_the_target_import_nothing_of_the_doctor() -> None:
         assert not _imports(file), file.name
 
 
-def _check(cwd: Path, code: str) -> "subprocess.CompletedProcess[str]":
+def _check(
+    cwd: Path, code: str, env: Mapping[str, str] = os.environ
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         cwd=cwd,
-        env=os.environ,
+        env=env,
         check=False,
     )
 
@@ -124,10 +127,10 @@ def test_a_check_loads_nothing_heavy(tmp_path: Path) -> None:
     assert not loaded & HEAVY
 
 
-def _cost(cwd: Path, code: str) -> float:
+def _cost(cwd: Path, code: str, env: Mapping[str, str] = os.environ) -> float:
     """CPU seconds of an interpreter that runs `code`, with its children."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert _check(cwd, code).returncode in (0, 1)
+    assert _check(cwd, code, env).returncode in (0, 1)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -158,3 +161,23 @@ def test_three_hundred_distributions_cost_less_than_a_quarter_of_a_second(tmp_pa
         (site / f"pkg_{i:03}").mkdir()
         (site / f"pkg_{i:03}" / "__init__.py").touch()
     _within_budget(tmp_path, "--target", str(tmp_path / "env"))
+
+
+TRIAGE_STARTS = 27
+"""300 ms in starts of the bare interpreter."""
+
+
+def test_a_triage_costs_less_than_a_third_of_a_second(tmp_path: Path) -> None:
+    report = tmp_path / "report.txt"
+    rows = "".join(f"[pip3] package-{i}==1.{i}\n" for i in range(40))
+    report.write_text(f"PyTorch version: 2.9.1+cu130\nNvidia driver version: 550.144.03\n{rows}")
+    code = (
+        f"import sys; sys.argv = ['doctor', 'triage', {str(report)!r}]; "
+        "from tunedoctor.__main__ import main; main()"
+    )
+    # the readers are 150 modules: their bytecode is on the disk, as every installation has it
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = str(tmp_path / "bytecode")
+    pairs = [(_cost(tmp_path, code, env), _cost(tmp_path, "pass", env)) for _ in range(8)]
+    triage, start = (min(column) for column in zip(*pairs, strict=True))
+    assert triage < max(0.3, TRIAGE_STARTS * start), (triage, start)

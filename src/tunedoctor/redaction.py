@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tunedoctor.lazy import pattern
 from tunedoctor.report import Report
 from tunedoctor.snapshot import Snapshot, to_data
 
@@ -48,26 +49,26 @@ _COMMON = frozenset(
 )
 """User and host names that name nobody, and would be found inside other words."""
 
-_TOKENS = re.compile(
+_TOKENS = pattern(
     r"\b(?:hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
     r"|sk-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}|npm_[A-Za-z0-9]{30,}"
     r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,})|(?<=Bearer )[\w.~+/-]{8,}=*"
 )
-_SECRET_ASSIGNED = re.compile(
+_SECRET_ASSIGNED = pattern(
     r"(?i)\b([\w-]*(?:token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key)(?![a-z])[\w-]*\s*[=:]\s*[\"']?)"
     r"(?!none\b|null\b|false\b|true\b|set\b)([^\s\"',;]{6,})"
 )
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]{1,200}(?::[^/\s@]{0,200})?@")
-_UUIDS = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-_MACS = re.compile(r"(?<![0-9a-fA-F:])(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}(?![0-9a-fA-F:])")
-_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9a-fA-F]{1,4}:){3,7}(?::?[0-9a-fA-F]{1,4}){1,4}(?![\w:])")
-_IPV4 = re.compile(r"(?<![\w.+-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.+-]*\d)")
-_VERSION_BEFORE = re.compile(
+_CREDENTIALS = pattern(r"(?<=://)[^/\s:@]{1,200}(?::[^/\s@]{0,200})?@")
+_UUIDS = pattern(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+_MACS = pattern(r"(?<![0-9a-fA-F:])(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}(?![0-9a-fA-F:])")
+_IPV6 = pattern(r"(?<![\w:.])(?:[0-9a-fA-F]{1,4}:){3,7}(?::?[0-9a-fA-F]{1,4}){1,4}(?![\w:])")
+_IPV4 = pattern(r"(?<![\w.+-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.+-]*\d)")
+_VERSION_BEFORE = pattern(
     r"(?:nvidia-\S+|[-_](?:cu|rocm)\d*|version|driver|[=<>~!]=|v)[ :=(]*$", re.IGNORECASE
 )
 """Four-part versions, as of nvidia-cublas-cu12 12.6.4.1, look like addresses."""
-_SERIALS = re.compile(r"(?i)(\bserial(?:[ _-]?(?:number|no))?\s*[:=]\s*)([\w-]{5,})")
-_HOMES = re.compile(r"(?<![\w.])(/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)([^/\\\s:\"']{1,64})")
+_SERIALS = pattern(r"(?i)(\bserial(?:[ _-]?(?:number|no))?\s*[:=]\s*)([\w-]{5,})")
+_HOMES = pattern(r"(?<![\w.])(/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)([^/\\\s:\"']{1,64})")
 
 _VERSION_FIELDS = frozenset(
     [

@@ -5,8 +5,9 @@ doctor finds what stops a machine from fine-tuning language models.
 
 Look
   check     find problems; reads only, takes a quarter of a second
-  triage    the same diagnosis from a report that somebody pasted
-  explain   tell all about one finding, as in: doctor explain driver-too-old
+  triage    the same diagnosis from reports that somebody pasted
+  run       run a command untouched, and say why it failed
+  explain   all about a finding, or what an error text means
   wheel     name the PyTorch build that is right for a machine, and install lines
   smoke     train a tiny model in the target, offline, in seconds
   set       one set of libraries that fits, or the smallest change towards it

@@ -4,25 +4,25 @@ The list of GPUs below "GPU models and configuration", the MIG devices below a G
 "CPU:", the devices below "Accelerator" of diffusers. All other rows are names with values, as in every other report.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.cards import cards_in
 from tunedoctor.readers.values.said import Said
 
-_OPENS = re.compile(
+_OPENS = pattern(
     r"\A\W{0,16}(?P<whole>GPU models and configuration)?(?:Accelerator|Intel GPU models (?:onboard|detected)|GPUs?)?"
     r"\s*[:=]\s*(?P<value>.*)\Z"
 )
-_WORD = re.compile(r"\A\W{0,16}(?:GPU|Accelerator|Intel GPU)")
-_GPU = re.compile(
+_WORD = pattern(r"\A\W{0,16}(?:GPU|Accelerator|Intel GPU)")
+_GPU = pattern(
     r"\A\W{0,12}(?:GPU|Device)\s*#?(?P<gpu>\d{1,3})\s*:\s*(?P<name>\S.{1,120}?)\s*(?:\(UUID.*)?\Z"
 )
-_MIG = re.compile(r"\A\W{0,16}MIG\s+\d{1,2}[cg]\.[\w.+]{2,20}\s+Device\s+\d{1,3}\s*:")
-_NEXT = re.compile(r"\A\s*[A-Za-z][\w /()?-]{2,60}:\s")
-_BULLET = re.compile(r"\A\s{0,40}[*-]\s+(?:\[\d{1,2}\]\s*)?(?P<name>\S.{2,120})\Z")
-_CPU = re.compile(r"\A\W{0,12}CPU\s*(?:Info)?\s*:?\s*\Z")
-_APPLE = re.compile(
+_MIG = pattern(r"\A\W{0,16}MIG\s+\d{1,2}[cg]\.[\w.+]{2,20}\s+Device\s+\d{1,3}\s*:")
+_NEXT = pattern(r"\A\s*[A-Za-z][\w /()?-]{2,60}:\s")
+_BULLET = pattern(r"\A\s{0,40}[*-]\s+(?:\[\d{1,2}\]\s*)?(?P<name>\S.{2,120})\Z")
+_CPU = pattern(r"\A\W{0,12}CPU\s*(?:Info)?\s*:?\s*\Z")
+_APPLE = pattern(
     r"\A\W{0,16}(?P<chip>Apple M\d\w{0,3}(?: (?:Pro|Max|Ultra))?(?: \(Virtual\))?)\s*\Z"
 )
 _SHORTEST, _LONGEST = 3, 400

@@ -4,11 +4,11 @@ Time is in proportion to the log, memory is bounded whatever it holds: by lines,
 """
 
 import codecs
-import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.decode import decoded, encoding
 
 FIRST = LAST = 3000
@@ -21,7 +21,7 @@ LONGEST_LINE = 4000
 MOST = 600_000
 """Characters of the start, of the middle and of the end, each."""
 _MOST_SHAPES = 20_000
-_SIGNS = re.compile(
+_SIGNS = pattern(
     r"rror|RROR|xception|raceback|ailed|AILED|arning: C|Killed|illed by|Segm|core dumped|Bus error|No such file|too old"
     r"|Xid|undefined symbol|cannot open|No module|not compatible|NCCL WARN|exit(?:ed|code)|PyTorch version|NVIDIA-SMI"
     r"|\[pip3?\]"
@@ -29,7 +29,7 @@ _SIGNS = re.compile(
     r"|not found|from versions|which is incompatible|GPU models|Python version|[Dd]river"
 )
 """What a line has that is worth its surroundings: cheap to look for, and wide."""
-_DIGITS = re.compile(r"[\d\W_]+")
+_DIGITS = pattern(r"[\d\W_]+")
 
 
 WHOLE = 2_000_000

@@ -4,7 +4,9 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-STREAM = re.compile(
+from tunedoctor.lazy import pattern
+
+STREAM = pattern(
     r"\s{0,4}(?:"
     r"\[(?P<rank>(?:rank|default|worker|node|gpu|local_rank|Rank|GPU)[ _-]?\d{1,5}|\d{1,4},\d{1,4})\]"
     r"(?:<std(?:err|out)>)?:?"
@@ -13,7 +15,7 @@ STREAM = re.compile(
     r")[ ]?"
 )
 """Who printed: the part that tells one process from another."""
-PLAIN = re.compile(
+PLAIN = pattern(
     r"\s{0,4}(?:"
     r"\[?(?:std(?:err|out)|err|out|ERR)\]:? ?"
     r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?[ :,]?"
@@ -33,7 +35,7 @@ PLAIN = re.compile(
 )
 """What tells nothing of the process: times, levels, places in the code that logged."""
 _MOST = 6
-_FRAME = re.compile(r"(?P<pre>\S.{0,80}?)\s{2}File \"[^\"\n]{1,400}\", line \d")
+_FRAME = pattern(r"(?P<pre>\S.{0,80}?)\s{2}File \"[^\"\n]{1,400}\", line \d")
 _SIDES = "│┃║"
 """How boxes draw their sides."""
 

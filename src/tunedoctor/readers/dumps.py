@@ -1,19 +1,19 @@
 """Read what faulthandler and pytest print of a failure."""
 
-import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import ErrorText, Frame
+from tunedoctor.lazy import pattern
 from tunedoctor.readers import frames as layout
 from tunedoctor.readers.dress import Said
 from tunedoctor.readers.message import TYPE, message
 from tunedoctor.readers.trace import MOST_FRAMES, Read, error
 
-FATAL = re.compile(r"\s*(?:Fatal Python error|Windows fatal exception): .")
+FATAL = pattern(r"\s*(?:Fatal Python error|Windows fatal exception): .")
 """How a dump of faulthandler begins."""
-MARKED = re.compile(r"\s{0,4}E {2,40}(?P<text>\S.*)$")
+MARKED = pattern(r"\s{0,4}E {2,40}(?P<text>\S.*)$")
 """A line that pytest marks."""
-_THREAD = re.compile(
+_THREAD = pattern(
     r"\s*(?:Current thread|Thread) 0x[0-9a-fA-F]{1,16}.{0,60}\(most recent call first\)"
 )
 _OF_A_DUMP = ("Extension modules:", "Python runtime state", "  <", "  ...")

@@ -3,13 +3,14 @@
 import re
 
 from tunedoctor.facts import Fact, Requirement, Wanted
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.modules import distribution_of
 
 MOST = 50
-_VERB = re.compile(
+_VERB = pattern(
     r"\b(?:require[sd]?|wants?|wanted|needs?|asks? for|demands?|depends on)\b", re.IGNORECASE
 )
-_SPEC = re.compile(
+_SPEC = pattern(
     r"\b([A-Za-z][\w.-]{1,40}?)\s{0,2}((?:>=|==|~=|<=|!=|>|<)\s{0,2}\d[\w.*+]{0,20}"
     r"(?:\s{0,2},\s{0,2}(?:>=|==|~=|<=|!=|>|<)\s{0,2}\d[\w.*+]{0,20}){0,3})"
 )

@@ -3,8 +3,9 @@
 import re
 
 from tunedoctor.facts import Frame
+from tunedoctor.lazy import pattern
 
-PLAIN = re.compile(
+PLAIN = pattern(
     r'(?P<indent>\s*)File "?(?P<file>[^"\n]{1,400}?)"?, line (?P<line>\d{1,7})(?:,? in (?P<function>.{1,200}))?\s*$'
 )
 """Python's own; faulthandler writes no comma before `in`."""
@@ -23,15 +24,15 @@ _NOTEBOOK = (
         r"(?:\]\([^)\n]{1,80}\))? in (?P<function>.{1,400})$"
     ),
 )
-_RICH = re.compile(
+_RICH = pattern(
     rf"(?P<file>{_PATH}\.(?:py|pyx)|<\w{{1,40}}>):(?P<line>\d{{1,7}}) in (?P<function>.{{1,200}})$"
 )
-_PYTEST = re.compile(
+_PYTEST = pattern(
     rf"(?P<file>{_PATH}\.(?:py|pyx)):(?P<line>\d{{1,7}}): (?:in (?P<function>.{{1,200}})|(?P<type>[\w.]{{2,80}}))$"
 )
-ARROW = re.compile(r"\s{0,8}(?:-{1,6}>|❱|>)\s{0,6}(?P<line>\d{1,7})(?:\s(?P<code>.*))?$")
+ARROW = pattern(r"\s{0,8}(?:-{1,6}>|❱|>)\s{0,6}(?P<line>\d{1,7})(?:\s(?P<code>.*))?$")
 """The line of code that stands in the traceback, marked."""
-NUMBERED = re.compile(r"\s{0,12}\d{1,7}(?:\s|$)")
+NUMBERED = pattern(r"\s{0,12}\d{1,7}(?:\s|$)")
 
 
 def plain(text: str) -> Frame | None:
@@ -49,8 +50,8 @@ def notebook(text: str) -> Frame | None:
     line = text.strip()
     if " in " not in line and ", line " not in line and not line.startswith("File "):
         return None
-    for pattern in _NOTEBOOK:
-        if found := pattern.match(line):
+    for shape in _NOTEBOOK:
+        if found := shape.match(line):
             groups = found.groupdict()
             number = groups.get("line")
             return Frame(

@@ -4,24 +4,23 @@ import re
 from collections.abc import Iterable
 
 from tunedoctor.facts import Container, Fact, TorchBuild
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.typed import typed
 
-_PYTORCH = re.compile(
+_PYTORCH = pattern(
     r"(?<![\w./-])(?:docker\.io/)?(?:pytorch/)?pytorch:(?P<torch>\d+\.\d+(?:\.\d+)?)"
     r"(?:-cuda(?P<cuda>\d+\.\d+)(?:-cudnn\d+)?(?:-(?:runtime|devel))?|-(?:runtime|devel))?(?![\w.])"
 )
 """Tags of the pytorch/pytorch images. Source: the tag list of pytorch/pytorch on Docker Hub."""
-_ROCM = re.compile(
+_ROCM = pattern(
     r"(?<![\w.-])rocm/pytorch:(?:rocm(?P<rocm>\d+\.\d+)[\w.]{0,8}_\w{0,60}?)?[\w.]{0,80}?_pytorch_(?:release_)?(?P<torch>\d+\.\d+\.\d+)"
 )
 """As in rocm/pytorch:rocm6.2_ubuntu22.04_py3.10_pytorch_release_2.3.0."""
-_RUN = re.compile(
-    r"(?:^|\s)(?:docker|podman|nvidia-docker) (?:container )?run\s(?P<rest>.{1,1000})$"
-)
-_TRIES = re.compile(r"\b(?:nvidia-smi|rocminfo|rocm-smi|hello-world|ldconfig|nvcc)\b")
-_HOST = re.compile(r"^\s{0,8}(?:\([\w.-]{1,60}\) )?root@[0-9a-f]{12}:[^#\n]{0,120}#")
+_RUN = pattern(r"(?:^|\s)(?:docker|podman|nvidia-docker) (?:container )?run\s(?P<rest>.{1,1000})$")
+_TRIES = pattern(r"\b(?:nvidia-smi|rocminfo|rocm-smi|hello-world|ldconfig|nvcc)\b")
+_HOST = pattern(r"^\s{0,8}(?:\([\w.-]{1,60}\) )?root@[0-9a-f]{12}:[^#\n]{0,120}#")
 """Docker names a container's host by the first 12 digits of its id."""
-_TORCH = re.compile(r"\b(?:py)?torch\b(?: version)?[^\w/]{1,30}(\d+\.\d+\.\d+)", re.IGNORECASE)
+_TORCH = pattern(r"\b(?:py)?torch\b(?: version)?[^\w/]{1,30}(\d+\.\d+\.\d+)", re.IGNORECASE)
 """A version that the text states itself; where it is another one, the image was changed."""
 
 

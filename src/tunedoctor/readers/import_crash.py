@@ -4,13 +4,14 @@ import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import Fact, Runtime, Stage
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.session import typed_in
 
 _FAR = 12
 """Lines below a command in which its end stands; a warning can stand before it."""
 _STACK = 40
 _LONGEST = 1000
-_INLINE = re.compile(
+_INLINE = pattern(
     r"""python[\d.]*(?:\.exe)?\s+(?:-\w\s+(?:faulthandler\s+)?){0,4}?-c\s*(["'])\s*import torch;?\s*"""
     r"""(?:(?:print\()?torch\.__version__\)?;?\s*)?\1"""
 )
@@ -27,16 +28,14 @@ _SIGNALS = {
     "sigbus": "SIGBUS",
     "sigabrt": "SIGABRT",
 }
-_SIGNAL = re.compile(
+_SIGNAL = pattern(
     r"(?:^|[\s:\]])("
     + "|".join(_SIGNALS)
     + r")(?:: \d{1,2})?\b(?=\s*(?:\(core dumped\)|[,.]|\Z|python|\s{2}))",
     re.IGNORECASE,
 )
-_FATAL = re.compile(
-    r"Fatal Python error: (Segmentation fault|Illegal instruction|Bus error|Aborted)"
-)
-_IN_TORCH = re.compile(
+_FATAL = pattern(r"Fatal Python error: (Segmentation fault|Illegal instruction|Bus error|Aborted)")
+_IN_TORCH = pattern(
     r'^\s{0,8}File "[^"\n]{0,300}[\\/]torch[\\/]__init__\.py", line \d{1,6} in <module>'
 )
 

@@ -1,9 +1,9 @@
 """Read why an install failed: what the indexes answered, and the interpreter and system that the lines show."""
 
-import re
 from collections.abc import Iterator
 
 from tunedoctor.facts import Errors, ErrorText, Fact, IndexAnswer
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.installing.conflicts import conflicts
 from tunedoctor.readers.installing.refusals import refused_by_others, refused_by_pip, united
 from tunedoctor.readers.installing.sentences import Text, joined
@@ -13,7 +13,7 @@ from tunedoctor.readers.installing.uv_refusals import refused_by_uv
 MOST = 200
 """Refusals and messages that are kept."""
 
-_MESSAGES = re.compile(
+_MESSAGES = pattern(
     r"No solution found when resolving [^\n]{3,1200}"
     r"|ERROR: Cannot install [^\n]{3,1200}?conflicting dependencies\.?(?: The conflict is caused by:[^\n]{0,1200})?"
     r"|ResolutionImpossible: [^\n]{3,300}"
@@ -23,10 +23,10 @@ _MESSAGES = re.compile(
     r"|Ignored the following versions that require a different python version: [^\n]{3,300}?(?= ERROR|\n|$)"
 )
 
-_SOLVED = re.compile(r" version solving failed")
+_SOLVED = pattern(r" version solving failed")
 _LONGEST_REASON = 1200
 
-_WRAPPED = re.compile(
+_WRAPPED = pattern(
     r"Could not find a version that satisfies the requirement [^\n]{1,600}?\(from versions: [^()\n]{0,20000}\)"
     r"|xFormers can't load [^\n]{3,200}?xFormers was built for:? PyTorch \S{3,60} with CUDA \S{1,8} "
     r"\(you have \S{3,60}\)"

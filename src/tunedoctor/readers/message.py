@@ -1,8 +1,8 @@
 """Take the lines of one error message: how far it goes on, and which of its lines were broken by a width."""
 
-import re
 from collections.abc import Sequence
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import Said
 from tunedoctor.readers.unwrap import SECOND, STARTS, joined, wrapped
 
@@ -13,20 +13,20 @@ KINDS = (
     "Error|Exception|Warning|Interrupt|Exit|ExceptionGroup|Timeout|Refused|Failure|Failed|Aborted"
     "|NotFound|Unavailable|Iteration|Stop"
 )
-TYPE = re.compile(
+TYPE = pattern(
     rf"(?P<type>(?:[A-Za-z_]\w{{0,60}}\.){{0,8}}[A-Za-z_]\w{{0,60}}?(?:{KINDS}))\s?(?::\s*(?P<message>.*))?$"
 )
 """The last line of a traceback: a class, and what it says."""
 LOOK_UP = "(look up to see its traceback):"
 """A line of transformers after which the real error follows."""
-_END = re.compile(
+_END = pattern(
     r"[|+-]*\s*(?:Exception Group )?Traceback \(most|\s*File \"|During handling of|The above exception|>>> |In \[\d"
     r"|[$#%>] |\S{1,60}[$#%] |\([\w .-]{1,40}\) |PS [A-Z]:|[A-Z]:\\[^>\n]{0,200}>|\+?[-=~_+]{8}|\[\w{1,12}\] ?\S"
     r"|(?:[\w.-]{1,60}(?:==|\s{2,})\d)|NOTE: If your import|[A-Z_]{2,40}=\S|C:\\|Exception raised from|frame #\d"
     r"|\*{4}"
 )
-_RULE = re.compile(r"[\s|]*\+?[-=~_+]{8}")
-_NATIVE = re.compile(
+_RULE = pattern(r"[\s|]*\+?[-=~_+]{8}")
+_NATIVE = pattern(
     r"\s*(?:Exception raised from|frame #\d|<omitting python frames>|C\+\+ CapturedTraceback)"
 )
 

@@ -1,10 +1,9 @@
 """Find what nvidia-smi printed in any text: a paste, a log, an issue."""
 
-import re
-
 import msgspec
 
 from tunedoctor.facts import Fact, NvidiaDriver, NvidiaGpu, NvidiaGpus
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.smi.failures import failures
 from tunedoctor.readers.smi.listing import lists, versions
 from tunedoctor.readers.smi.others import device_query, gpustat, vulkan
@@ -17,10 +16,10 @@ from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
 
 SOURCE = "nvidia-smi"
 
-_ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)")
+_ESCAPE = pattern(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)")
 _WIDEST = 200
 """Characters of a row that lacks its end."""
-_QUOTE = re.compile(r"^\s{0,8}(?:> ?)+")
+_QUOTE = pattern(r"^\s{0,8}(?:> ?)+")
 _MARKS = (
     "nvidia",
     "nvsmi",
@@ -33,7 +32,7 @@ _MARKS = (
     "smi ",
     "nvitop",
 )
-_LIBRARY = re.compile(r"NVML library version: (\d{3}(?:\.\d{1,4}){1,2})")
+_LIBRARY = pattern(r"NVML library version: (\d{3}(?:\.\d{1,4}){1,2})")
 
 
 def read(text: str) -> list[Fact]:

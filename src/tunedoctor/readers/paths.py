@@ -7,19 +7,20 @@ from itertools import islice
 
 from tunedoctor.facts import Fact, Interpreter
 from tunedoctor.facts.target import PrefixKind
+from tunedoctor.lazy import pattern
 
-_UNIX = re.compile(
+_UNIX = pattern(
     r"(?P<prefix>[\w.@+~:/-]{0,300}?/|)lib(?:64)?/(?:python|pypy)(?P<version>[23]\.\d{1,2})t?/"
     r"(?P<rest>[\w.-]{0,40})"
 )
-_WINDOWS = re.compile(
+_WINDOWS = pattern(
     r"[\\/]Python(?P<major>3)\.?(?P<minor>\d{1,2})(?P<bits>-32)?[\\/](?:[Ll]ib|[Ss]cripts|python\.exe)"
 )
-_CONDA = re.compile(
+_CONDA = pattern(
     r"(?:^|[\\/])(?:\w{0,20}conda\d?|miniforge\d?|mambaforge|micromamba|conda)[\\/]", re.IGNORECASE
 )
-_VENV = re.compile(r"(?:^|[\\/])\.?v?env(?:s)?\d{0,3}[\\/](?:[\w.-]{1,60}[\\/])?lib", re.IGNORECASE)
-_STANDALONE = re.compile(
+_VENV = pattern(r"(?:^|[\\/])\.?v?env(?:s)?\d{0,3}[\\/](?:[\w.-]{1,60}[\\/])?lib", re.IGNORECASE)
+_STANDALONE = pattern(
     r"[\\/](?:cpython|pypy)-\d\.\d{1,2}\.\d{1,2}[\w.+-]{0,40}[\\/]|[\\/]\.pyenv[\\/]"
 )
 _LONGEST = 600

@@ -1,21 +1,19 @@
 """Find files that a traceback proves to be imported in place of a standard module or a library."""
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from tunedoctor.facts import ErrorText, Frame, Shadow, Shadows
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.modules import distribution_of
 
-_INSTALLED = re.compile(
+_INSTALLED = pattern(
     r"[\\/](?:site|dist)-packages[\\/]|[\\/]lib(?:64)?[\\/]python\d|[\\/][Ll]ib[\\/]|^<|\.zip[\\/]"
 )
 """Where the interpreter keeps what it brings and what was installed."""
-_IMPORTS = re.compile(
-    r"(?:import (?P<name>\w{1,60})|from (?P<source>\w{1,60})[\w.]{0,80} import)\b"
-)
-_FILE = re.compile(r"(?:^|[\\/])(?P<stem>\w{1,60})\.py$")
+_IMPORTS = pattern(r"(?:import (?P<name>\w{1,60})|from (?P<source>\w{1,60})[\w.]{0,80} import)\b")
+_FILE = pattern(r"(?:^|[\\/])(?P<stem>\w{1,60})\.py$")
 
 
 def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:

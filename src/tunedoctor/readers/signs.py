@@ -1,9 +1,10 @@
 """Tell a line that states a fault from prose and from the rest of a log."""
 
-import re
 from collections.abc import Sequence
 
-_MARK = re.compile(
+from tunedoctor.lazy import pattern
+
+_MARK = pattern(
     r"\w(?:Error|Exception|Warning|Interrupt|Exit)\b.{0,40}[:(]|^\W{0,3}(?:Error|Exception|Warning|WARNING)\s?[:(]"
     r"|\b[Ee](?:rror|RROR)(?: code)?(?:\s?[:=#(\[]|:? (?:code )?-?(?:0x)?\d)"
     r"|^\W{0,3}(?:[Ee]rror|ERROR|[Ff]atal|FATAL|E:)\s?\S"
@@ -351,7 +352,7 @@ _SAYS = (
 )
 """What a fault says where nothing marks one, in small letters."""
 
-_A_VALUE = re.compile(
+_A_VALUE = pattern(
     r"\W{0,4}[\w .()/?`-]{1,60}\bversion\b[^:]{0,20}:\s*(?:not installed|N/A|None|not available)"
 )
 """A row of a report on versions."""

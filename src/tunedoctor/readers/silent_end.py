@@ -1,14 +1,13 @@
 """A run that ended while it loaded weights, without a word: the progress bar stands, and the prompt comes back."""
 
-import re
-
 from tunedoctor.facts import Errors, ErrorText, Fact
+from tunedoctor.lazy import pattern
 
 ENDED = "ended without an error"
-_BAR = re.compile(
+_BAR = pattern(
     r"(Loading (?:checkpoint shards|pipeline components|weights|safetensors checkpoint shards))\D{0,20}?(\d{1,3})\s?%"
 )
-_PROMPT = re.compile(
+_PROMPT = pattern(
     r"^\s*(?:PS [A-Za-z]:\\[^>]{0,200}>|[A-Za-z]:\\[^>]{0,200}>|\S{0,80}[$#%\u276f\u279c])\s*$"
 )
 

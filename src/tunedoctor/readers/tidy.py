@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from html import unescape
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import STREAM
 from tunedoctor.readers.unwrap import FEWEST, unwrapped
 
@@ -15,12 +16,12 @@ CUT = " […] "
 """What stands for the middle of a longer line."""
 _TAIL = 8000
 
-_ESCAPES = re.compile(
+_ESCAPES = pattern(
     r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)?|[@-Z\\-_=>])?"
     r"|\x9b[0-?]{0,40}[@-~]|\[0m|(?<!\w)\[(?:\d{1,3};){0,4}\d{1,3}m|(?:\^\[|\\x1b|\\033|\\e)\[[\d;]{0,20}m"
 )
 """Escape sequences, and colours that lost their escape character."""
-_HIDDEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00\x07]")
+_HIDDEN = pattern("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00\x07]")
 _LIKE: dict[int, int | str] = {
     **{wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)},
     **dict.fromkeys((0xA0, 0x2007, 0x202F, 0x3000, *range(0x2002, 0x200B)), " "),
@@ -30,17 +31,17 @@ _LIKE: dict[int, int | str] = {
     0x2029: "\n",
 }
 """Wide and typographic characters, and what a program printed."""
-_ENTITY = re.compile(r"&(?:[gl]t|amp|quot|apos|nbsp|#\d{2,4}|#x[0-9a-fA-F]{2,4});")
-_TAG = re.compile(
+_ENTITY = pattern(r"&(?:[gl]t|amp|quot|apos|nbsp|#\d{2,4}|#x[0-9a-fA-F]{2,4});")
+_TAG = pattern(
     r"</?(?:details|summary|pre|code|p|kbd|blockquote|div|span)(?: [^<>\n]{0,80})?>", re.IGNORECASE
 )
-_BREAK = re.compile(r"<br ?/?>\n?", re.IGNORECASE)
-_BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,200})(?<=\S)\*\*")
-_BAR = re.compile(r"\d%\||it/s|s/it|[kKMG]i?B/s|\d{1,3}%|━━|[⠀-⣿]")
-_QUOTE = re.compile(r"(?: {0,3}>(?!>>(?: |$)) ?)+")
-_PROMPT = re.compile(r"(?: {0,3}> )* {0,8}>>>(?: |$)")
-_FENCE = re.compile(r"^\s{0,12}(?:```+|~~~+)\s?(?:[A-Za-z][\w+ -]{0,20})?$")
-_STAMP = re.compile(
+_BREAK = pattern(r"<br ?/?>\n?", re.IGNORECASE)
+_BOLD = pattern(r"\*\*(?=[^\s*])([^*\n]{1,200})(?<=\S)\*\*")
+_BAR = pattern(r"\d%\||it/s|s/it|[kKMG]i?B/s|\d{1,3}%|━━|[⠀-⣿]")
+_QUOTE = pattern(r"(?: {0,3}>(?!>>(?: |$)) ?)+")
+_PROMPT = pattern(r"(?: {0,3}> )* {0,8}>>>(?: |$)")
+_FENCE = pattern(r"^\s{0,12}(?:```+|~~~+)\s?(?:[A-Za-z][\w+ -]{0,20})?$")
+_STAMP = pattern(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?(?:[ \t]|$)"
 )
 _MOSTLY = 0.8

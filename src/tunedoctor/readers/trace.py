@@ -1,26 +1,26 @@
 """Read one traceback: its frames, its last line, and what that goes on to say."""
 
-import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from tunedoctor.facts import ErrorText, Frame
+from tunedoctor.lazy import pattern
 from tunedoctor.readers import frames as layout
 from tunedoctor.readers.dress import Said
 from tunedoctor.readers.message import TYPE, message
 
 MOST_FRAMES = 40
-HEAD = re.compile(r"Traceback \(most recent call last\)")
-BOX_HEAD = re.compile(r"\s*[+╭┏]?[-─━]{3,200} ?Traceback \(most recent call last\)")
-_NOTEBOOK_HEAD = re.compile(
+HEAD = pattern(r"Traceback \(most recent call last\)")
+BOX_HEAD = pattern(r"\s*[+╭┏]?[-─━]{3,200} ?Traceback \(most recent call last\)")
+_NOTEBOOK_HEAD = pattern(
     r"\s*(?P<type>[A-Za-z_][\w.]{2,80})\s{2,80}Traceback \(most recent call last\)"
 )
-_SKIPPED = re.compile(
+_SKIPPED = pattern(
     r"\s*(?:\[\.{3}\]|\.{3}|…|\[Previous line repeated|\[\s?skipp|[-+|╰└┗╯┛┘─━=~^ ]{2,400}$)"
 )
-_UNKNOWN_CLASS = re.compile(r"\s*[A-Za-z_][\w.]{2,80}(?:: \S|:?$)")
+_UNKNOWN_CLASS = pattern(r"\s*[A-Za-z_][\w.]{2,80}(?:: \S|:?$)")
 
 Kind = Literal["frame", "code", "number", "end", "skip", "other"]
 

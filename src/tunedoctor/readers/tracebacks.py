@@ -1,17 +1,17 @@
 """Read Python tracebacks in all their dresses: per rank, chained, grouped, boxed, of notebooks, cut at either end."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from tunedoctor.facts import ErrorText
+from tunedoctor.lazy import pattern
 from tunedoctor.readers import frames as layout
 from tunedoctor.readers.dress import Said, unboxed
 from tunedoctor.readers.dumps import FATAL, MARKED, fatal_dump, pytest_lines
 from tunedoctor.readers.trace import BOX_HEAD, HEAD, Read, trace
 
 MOST_STREAMS = 256
-_GROUP_SIDE = re.compile(r"\s*[|+](?: |-{1,80}(?: \d{1,4} )?-{0,80}\+?$|$)?")
+_GROUP_SIDE = pattern(r"\s*[|+](?: |-{1,80}(?: \d{1,4} )?-{0,80}\+?$|$)?")
 
 
 class Found(NamedTuple):

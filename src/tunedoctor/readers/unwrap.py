@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from tunedoctor.lazy import pattern
+
 NARROWEST, WIDEST = 68, 160
 """Widths at which a text is taken to be wrapped."""
 FEWEST = 3
@@ -12,9 +14,9 @@ USUAL = (72, 76, 78, 79, 80, 100, 120)
 """Widths of mail and of terminals."""
 TERMINALS = (80, 100, 120)
 """Widths at which a terminal breaks words."""
-_GOES_ON = re.compile(r"[a-z0-9_./\\+=-]")
+_GOES_ON = pattern(r"[a-z0-9_./\\+=-]")
 
-STARTS = re.compile(
+STARTS = pattern(
     r"\s*(?:File \"|Traceback|<ipython-input|Cell In|During handling|The above exception"
     r"|[-*•#$>+|│╭╰]|\[(?:pip3?|conda|rank\d)"
     r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
@@ -23,13 +25,13 @@ STARTS = re.compile(
     r"|(?:/|~/|[A-Z]:\\)\S{0,300}:\d{1,7}:)"
 )
 """How a line begins that continues none."""
-SECOND = re.compile(
+SECOND = pattern(
     r"CUDA kernel errors|For debugging consider|Compile with `TORCH_USE|Search for `cuda|Device-side assertion"
     r"|HIP kernel errors|Last error:|If you do not|If you are|Please |ncclSystemError"
 )
 """Lines of their own that a message goes on with."""
-_COMMAND = re.compile(r"""\s-c\s(["']).{1,200}\1\Z""")
-_TABLE = re.compile(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
+_COMMAND = pattern(r"""\s-c\s(["']).{1,200}\1\Z""")
+_TABLE = pattern(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
 
 
 def unwrapped(lines: list[str]) -> list[str]:

@@ -3,42 +3,41 @@
 import re
 from collections.abc import Iterator
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry
 from tunedoctor.readers.lists.names import NAME, VERSION, normalised, version_of_wheel
 
-_INSTALLED = re.compile(r"Successfully installed\s+(?P<rest>\S.*)$")
-_TOKEN = re.compile(rf"^(?P<name>{NAME})-(?P<version>{VERSION})$")
-_FETCHED = re.compile(r"\b(?:Downloading|Using cached|Processing|Building|Prepared|Added)\b")
-_WHEEL_FILE = re.compile(r"(?<![^\s\"'()\[\],<>])[^\s\"'()\[\],<>]{5,600}?\.whl")
-_UNINSTALLED = re.compile(
+_INSTALLED = pattern(r"Successfully installed\s+(?P<rest>\S.*)$")
+_TOKEN = pattern(rf"^(?P<name>{NAME})-(?P<version>{VERSION})$")
+_FETCHED = pattern(r"\b(?:Downloading|Using cached|Processing|Building|Prepared|Added)\b")
+_WHEEL_FILE = pattern(r"(?<![^\s\"'()\[\],<>])[^\s\"'()\[\],<>]{5,600}?\.whl")
+_UNINSTALLED = pattern(
     rf"(?:Successfully uninstalled|Removed existing) (?P<token>{NAME}-{VERSION})"
 )
-_FOUND = re.compile(rf"Found existing installation: (?P<name>{NAME}) (?P<version>{VERSION})")
-_SATISFIED = re.compile(
+_FOUND = pattern(rf"Found existing installation: (?P<name>{NAME}) (?P<version>{VERSION})")
+_SATISFIED = pattern(
     rf"Requirement already (?:satisfied|up-to-date)(?: \([^)]{{0,80}}\))?: (?P<name>{NAME})(?:\[[^\]]{{0,80}}\])?"
     r"[^\s;(]{0,120}(?: ?;[^(]{0,120})? in (?P<place>\S.{0,300}?) (?:\(from [^)]{1,300}\) )?"
     r"\((?P<version>[^)\s]{1,60})\)"
 )
-_UV_DONE = re.compile(
+_UV_DONE = pattern(
     r"\b(?P<would>Would )?(?:[Uu]n)?[Ii]nstall(?:ed)? \d{1,5} packages?"
     r"|\b(?:Prepared|Resolved|Audited|Downloaded) \d{1,5} packages?"
 )
-_UV_DIFF = re.compile(
+_UV_DIFF = pattern(
     rf"^\s*(?P<sign>[-+~]) (?P<name>{NAME})==(?P<version>{VERSION})(?: \([^)]{{0,300}}\))?$"
 )
-_POETRY = re.compile(
+_POETRY = pattern(
     rf"^\s*[-•]\s+(?P<what>Installing|Updating|Downgrading|Removing) (?P<name>{NAME}) "
     rf"\((?:{VERSION}(?: \S{{1,60}})? -> )?(?P<version>{VERSION})(?: \S{{1,60}})?\)(?P<end>.{{0,80}})$"
 )
-_CONDA_ROW = re.compile(
+_CONDA_ROW = pattern(
     rf"^\s+(?:[-+]\s*)?(?P<name>{NAME}|_\w{{1,60}}):?\s+(?P<spec>\S{{1,160}})(?P<rest>\s.{{0,200}})?$"
 )
-_CONDA_NEW = re.compile(r"will be (?:INSTALLED|UPDATED|DOWNGRADED|SUPERSEDED)\b")
-_CONDA_GONE = re.compile(r"will be REMOVED\b")
-_CONDA_DONE = re.compile(r"^\W{0,4}(?:Executing transaction: .{0,20}done|Transaction finished)")
-_CONDA_FILE = re.compile(
-    rf"(?:::|^)(?P<name>{NAME})-(?P<version>{VERSION})-(?P<build>[\w.]{{1,60}})$"
-)
+_CONDA_NEW = pattern(r"will be (?:INSTALLED|UPDATED|DOWNGRADED|SUPERSEDED)\b")
+_CONDA_GONE = pattern(r"will be REMOVED\b")
+_CONDA_DONE = pattern(r"^\W{0,4}(?:Executing transaction: .{0,20}done|Transaction finished)")
+_CONDA_FILE = pattern(rf"(?:::|^)(?P<name>{NAME})-(?P<version>{VERSION})-(?P<build>[\w.]{{1,60}})$")
 
 
 def operations(lines: list[str]) -> list[Entry]:

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from tunedoctor.facts import Refusal
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.installing.sentences import Text
 from tunedoctor.readers.lists.names import (
     NAME,
@@ -21,34 +22,32 @@ from tunedoctor.readers.lists.names import (
 Installer = Literal["pip", "uv", "poetry", "conda", ""]
 
 _REQUIREMENT = rf"(?P<name>{NAME})(?:\[[\w,\s-]{{0,80}}\])?(?P<spec> ?\(?{SPECIFIER}\)?)?"
-_COULD_NOT = re.compile(
+_COULD_NOT = pattern(
     rf"Could not find a version that satisfies the requirement {_REQUIREMENT} ?(?:;[^()\n]{{0,120}})?"
     r"(?:\(from (?!versions)[^()\n]{0,200}(?:\([^()\n]{0,80}\)[^()\n]{0,80}){0,3}\) ?)?"
     r"(?:\(from versions: ?(?P<offered>[^()\n]{0,60000}))?"
 )
-_NO_MATCH = re.compile(rf"No matching distribution found for {_REQUIREMENT}(?![\w.])")
-_IGNORED = re.compile(
+_NO_MATCH = pattern(rf"No matching distribution found for {_REQUIREMENT}(?![\w.])")
+_IGNORED = pattern(
     r"Ignored the following versions that require a different python version: (?P<list>[^\n]{0,60000})"
 )
-_FLOOR = re.compile(rf"(?P<version>{VERSION}) Requires-Python (?P<spec>[<>=!~][^;A-Za-z]{{1,80}})")
-_INDEXES = re.compile(
-    r"Looking in indexes: (?P<urls>https?://\S{3,300}(?:, https?://\S{3,300}){0,9})"
-)
-_WHEEL = re.compile(
+_FLOOR = pattern(rf"(?P<version>{VERSION}) Requires-Python (?P<spec>[<>=!~][^;A-Za-z]{{1,80}})")
+_INDEXES = pattern(r"Looking in indexes: (?P<urls>https?://\S{3,300}(?:, https?://\S{3,300}){0,9})")
+_WHEEL = pattern(
     r"(?<![^\s'\"`])(?P<file>[^\s'\"`]{5,300}\.whl)['\"`]? is not a supported wheel on this platform"
 )
-_NO_CANDIDATES = re.compile(
+_NO_CANDIDATES = pattern(
     rf"Unable to find installation candidates for (?P<name>{NAME}) \((?P<spec>[^()\s]{{1,80}})"
 )
-_POETRY_NO_MATCH = re.compile(
+_POETRY_NO_MATCH = pattern(
     rf"depends on (?P<name>{NAME}) \((?P<spec>[^()]{{1,80}})\) which doesn't match any versions"
 )
-_CONDA_MISSING = re.compile(
+_CONDA_MISSING = pattern(
     r"following packages are (?:not available from current channels|missing from the target environment)"
     r":?[\s\n]{1,8}(?P<list>(?:- [\w.=<>!~*,\[\]'-]{2,120}[\s\n]{1,4}){1,30})"
 )
-_CONDA_ITEM = re.compile(r"- (?P<name>[\w.-]{1,80}?)(?P<spec>[=<>!~].{0,60})?$")
-_MAMBA = re.compile(
+_CONDA_ITEM = pattern(r"- (?P<name>[\w.-]{1,80}?)(?P<spec>[=<>!~].{0,60})?$")
+_MAMBA = pattern(
     rf"(?:nothing provides (?:requested )?|[├└]─ )(?P<name>{NAME}) ?"
     rf"(?P<spec>[=<>!~]?=?{VERSION}\S{{0,40}}|[\d.*]{{1,20}})?(?: \S{{1,60}})?"
     rf"(?: needed by (?P<owner>{NAME})| ?does not exist|,? which does not exist)"

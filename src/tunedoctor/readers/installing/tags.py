@@ -5,35 +5,36 @@ from collections import Counter
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Fact, Host, Interpreter
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.installing.operations import wheels
 from tunedoctor.readers.installing.sentences import Text
 
 Family = Literal["linux", "windows", "macos"]
 
-_OWN_TAG = re.compile(
+_OWN_TAG = pattern(
     r"(?:You're on \w{1,20} \(`|matching platform tag \(e\.g\., `)(?P<tag>[a-z][\w.]{2,60})`\)"
 )
-_OWN_ABI = re.compile(
+_OWN_ABI = pattern(
     r"(?:You(?:'re using| require) CPython (?P<version>3\.\d{1,2})t? \(`|matching Python (?:ABI|implementation)"
     r" tag \(e\.g\., `)cp(?P<digits>3\d{1,2})(?P<free>t)?`\)"
 )
-_UV_PYTHON = re.compile(
+_UV_PYTHON = pattern(
     r"Using (?:C?Python|CPython) (?P<version>3\.\d{1,2}(?:\.\d{1,3})?(?:(?:a|b|rc)\d{1,2})?)(?P<free>t|\+freethreaded)?"
     r" (?:interpreter|environment) at:? (?P<place>\S{1,300})"
 )
-_UV_KEY = re.compile(
+_UV_KEY = pattern(
     r"`?cpython-(?P<version>3\.\d{1,2}\.\d{1,3})(?P<free>\+freethreaded)?-(?P<os>linux|windows|macos)-"
     r"(?P<machine>x86_64|aarch64|x86|i686|armv7)\w{0,20}-(?P<libc>gnu|musl|none)"
 )
-_FOLDER = re.compile(
+_FOLDER = pattern(
     r"(?:[\\/]lib(?:64)?[\\/]python(?P<posix>3\.\d{1,2})(?P<free>t)?[\\/](?:site|dist)-packages"
     r"|[\\/]Python(?P<windows>3\d{1,2})(?P<bits>-32)?[\\/]Lib[\\/]site-packages)",
     re.IGNORECASE,
 )
-_WHEEL = re.compile(
+_WHEEL = pattern(
     r"-cp(?P<python>3\d{1,2})-cp(?P<abi>3\d{1,2})m?(?P<free>t)?-(?P<platform>[\w.]{3,120})\.whl$"
 )
-_PLATFORM = re.compile(
+_PLATFORM = pattern(
     r"^(?:many(?P<glibc>linux_(?P<libc>2_\d{1,2}))|musl(?P<musl>linux_(?P<muslv>\d_\d))|(?P<linux>linux)"
     r"|macosx_(?P<macos>\d{1,2}_\d{1,2})|(?P<windows>win(?:32|_(?=amd64|arm64))))_?(?P<machine>\w{0,12})$"
 )

@@ -5,41 +5,42 @@ from collections.abc import Iterator
 from typing import Literal
 
 from tunedoctor.facts import Refusal
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.installing.sentences import Text
 from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, normalised
 
 Reason = Literal["version", "nothing", "python", "abi", "platform", "unknown"]
 
 _WHAT = rf"(?P<name>{NAME})(?:\{{[^{{}}\n]{{0,160}}\}})?(?P<spec>{SPECIFIER})?"
-_NO_WHEELS = re.compile(
+_NO_WHEELS = pattern(
     rf"(?<![\w./`-]){_WHAT} (?:has|have|is unusable because|are unusable because) no "
     r"(?:usable )?wheels (?:are available )?with a matching "
     r"(?P<what>Python ABI|Python implementation|Python version|platform)(?: tag)?"
     r"(?: \(e\.g\., `(?P<tag>[\w.-]{1,60})`\))?"
 )
-_NOT_THERE = re.compile(rf"there (?:is no version|are no versions) of {_WHAT}(?![\w.])")
-_NOT_FOUND = re.compile(
+_NOT_THERE = pattern(rf"there (?:is no version|are no versions) of {_WHAT}(?![\w.])")
+_NOT_FOUND = pattern(
     rf"(?<![\w./`-])(?P<name>{NAME}) was not found in the (?:package registry|provided package locations|cache)"
 )
-_ONLY = re.compile(
+_ONLY = pattern(
     rf"only the following versions of (?P<name>{NAME}) are available: (?P<list>(?:{NAME}{SPECIFIER} ){{1,600}})"
 )
-_ONLY_ONE = re.compile(rf"only (?P<name>{NAME})(?P<spec>{SPECIFIER}) is available")
-_DISTRIBUTION = re.compile(
+_ONLY_ONE = pattern(rf"only (?P<name>{NAME})(?P<spec>{SPECIFIER}) is available")
+_DISTRIBUTION = pattern(
     rf"Distribution `(?P<name>{NAME})==(?P<version>{VERSION}) @ (?:registry\+)?(?P<index>[^`\s]{{0,300}})` "
     r"can't be installed because (?P<why>[^\n]{0,160})"
 )
-_YOURS = re.compile(
+_YOURS = pattern(
     r"You(?:'re on \w{1,20}|(?:'re using| require) \w{1,20} [\d.]{1,9}t?) "
     rf"\(`(?P<tag>[\w.-]{{1,60}})`\), but (?:we only found wheels for )?`(?P<name>{NAME})` \(v(?P<version>{VERSION})\) "
     r"(?:only has wheels )?(?:for|with) the following (?P<what>platform|Python ABI tag|Python implementation tag)s?: "
     r"(?P<tags>`[\w.-]{1,60}`(?:, `[\w.-]{1,60}`){0,60})"
 )
-_AVAILABLE = re.compile(
+_AVAILABLE = pattern(
     rf"Wheels are available for `(?P<name>{NAME})` \(v(?P<version>{VERSION})\) (?:on|with) the following "
     r"(?P<what>platform|Python ABI tag|Python implementation tag)s?: (?P<tags>`[\w.-]{1,60}`(?:, `[\w.-]{1,60}`){0,60})"
 )
-_ELSEWHERE = re.compile(
+_ELSEWHERE = pattern(
     rf"`(?P<name>{NAME})` was found on (?P<index>https?://\S{{3,300}}?),? but not at the requested version "
     rf"\((?P<full>[^()\n]{{1,120}})\)"
 )
@@ -94,8 +95,8 @@ def refused_by_uv(text: Text) -> Iterator[Refusal]:
 
 
 def _hints(body: str) -> Iterator[Refusal]:
-    for pattern in (_YOURS, _AVAILABLE):
-        for found in pattern.finditer(body):
+    for shape in (_YOURS, _AVAILABLE):
+        for found in shape.finditer(body):
             yield Refusal(
                 name=normalised(found["name"]),
                 specifier=f"=={found['version']}",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tunedoctor.facts import Requirement
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import (
     NAME,
@@ -16,39 +17,37 @@ from tunedoctor.readers.lists.names import (
     version_of_wheel,
 )
 
-_PINNED = re.compile(
-    rf"^\s*(?:[-*•]\s+)?(?P<name>{NAME})\s?={{2,3}}\s?(?P<version>{VERSION})\s*,?$"
-)
-_TYPED = re.compile(rf"^\s*(?P<name>{NAME})=(?P<version>{VERSION})\s*$")
-_EXPORTED = re.compile(
+_PINNED = pattern(rf"^\s*(?:[-*•]\s+)?(?P<name>{NAME})\s?={{2,3}}\s?(?P<version>{VERSION})\s*,?$")
+_TYPED = pattern(rf"^\s*(?P<name>{NAME})=(?P<version>{VERSION})\s*$")
+_EXPORTED = pattern(
     rf"^\s*(?:-\s+)?(?P<name>{NAME}|_\w+)=(?P<version>{VERSION})=(?P<build>[\w.]{{1,60}})$"
 )
-_AT = re.compile(rf"^\s*(?P<name>{NAME})(?:\[[^\]]{{0,80}}\])?\s+@\s+(?P<url>\S{{3,600}})\s*$")
-_EDITABLE = re.compile(rf"^\s*-e\s+(?P<url>\S{{2,600}}?)(?:#egg=(?P<name>{NAME}))?(?:&\S*)?\s*$")
-_NO_CONTROL = re.compile(
+_AT = pattern(rf"^\s*(?P<name>{NAME})(?:\[[^\]]{{0,80}}\])?\s+@\s+(?P<url>\S{{3,600}})\s*$")
+_EDITABLE = pattern(rf"^\s*-e\s+(?P<url>\S{{2,600}}?)(?:#egg=(?P<name>{NAME}))?(?:&\S*)?\s*$")
+_NO_CONTROL = pattern(
     rf"^\s*# Editable (?:install|Git install)[^(]{{0,80}}\((?P<name>{NAME})==(?P<version>{VERSION})\)"
 )
-_LOOSE = re.compile(
+_LOOSE = pattern(
     rf"^\s*(?:-\s+)?[\"']?(?P<name>{NAME})(?:\[[\w,\s.-]{{0,80}}\])? {{0,20}}\(?(?P<spec>{SPECIFIER})?\)?"
     r"(?: {0,2};[^\"']{0,200}(?:[\"'][^\"']{0,60}[\"'][^\"']{0,100}){0,6})?[\"']?,?(?:\s+#.*|\s{0,8}\\)?$"
 )
-_OPTION = re.compile(
+_OPTION = pattern(
     r"^\s*(?:--(?:extra-)?index-url|--find-links|-f\s|-i\s|-r\s|-c\s|--hash|--pre\b|--no-binary|--trusted-host)"
 )
-_FILE = re.compile(
+_FILE = pattern(
     r"(?i)requirements?[\w.-]{0,40}\.(?:txt|in)\b|constraints?[\w.-]{0,20}\.txt\b|pyproject\.toml"
     r"|environment\.ya?ml|setup\.(?:py|cfg)|install_requires|^\s*dependencies\s*[=:]|\bpins?\b"
     r"|\bi (?:want|need)\b|\brequirements?\s*:"
 )
-_FREEZE = re.compile(r"(?i)\bfreeze\b|\b(?:pip|conda)3? list\b|\binstalled\b|\bversions?\b")
-_MARKS = re.compile(r"[=@<>~!#-]")
-_PIP_KEY = re.compile(r"^\s*-\s+pip\s*:\s*$")
-_NEITHER = re.compile(
+_FREEZE = pattern(r"(?i)\bfreeze\b|\b(?:pip|conda)3? list\b|\binstalled\b|\bversions?\b")
+_MARKS = pattern(r"[=@<>~!#-]")
+_PIP_KEY = pattern(r"^\s*-\s+pip\s*:\s*$")
+_NEITHER = pattern(
     r"(?i)(?:available|channels|missing|not found|one of|conflicts?|incompatible|unsatisfiable|solving|will be \w{5,12}"
     r"|would be \w{5,12}|to install|to be installed)\b[^:]{0,40}:\s*$"
 )
 """Ends of lines below which stand neither installed packages nor what somebody wants."""
-_INSTALL = re.compile(r"\b(?:install|add|download)\b")
+_INSTALL = pattern(r"\b(?:install|add|download)\b")
 
 
 class _Line(NamedTuple):

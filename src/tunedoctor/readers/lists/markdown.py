@@ -1,23 +1,23 @@
 """Tables of versions in Markdown, CSV and the like."""
 
-import re
 from collections.abc import Iterator
 
 from tunedoctor.facts import Requirement
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, known, normalised
 
-_WHO = re.compile(
+_WHO = pattern(
     r"(?i)^(?:package|library|name|module|dependency|component|distribution)s?(?: name)?$"
 )
-_HAVE = re.compile(r"(?i)^(?:(?:installed|current|actual|found|your|my|used|local)\b.*|versions?)$")
-_WANT = re.compile(
+_HAVE = pattern(r"(?i)^(?:(?:installed|current|actual|found|your|my|used|local)\b.*|versions?)$")
+_WANT = pattern(
     r"(?i)^(?:required?|requirement|minimum|min\.?|expected|needed|wanted|recommended|supported)\b"
 )
-_RULER = re.compile(r"^[\s|:+=-]+$")
-_VERSION = re.compile(rf"^[v=]{{0,3}}(?P<version>{VERSION})$")
-_SPEC = re.compile(rf"^(?P<spec>{SPECIFIER})$|^(?P<plain>{VERSION})\+?$")
-_NAME = re.compile(rf"^{NAME}$")
+_RULER = pattern(r"^[\s|:+=-]+$")
+_VERSION = pattern(rf"^[v=]{{0,3}}(?P<version>{VERSION})$")
+_SPEC = pattern(rf"^(?P<spec>{SPECIFIER})$|^(?P<plain>{VERSION})\+?$")
+_NAME = pattern(rf"^{NAME}$")
 
 
 def version_tables(lines: list[str]) -> Told:

@@ -3,6 +3,8 @@
 import re
 from functools import lru_cache
 
+from tunedoctor.lazy import pattern
+
 NAME = r"[A-Za-z](?:[\w.-]{0,98}[A-Za-z0-9])?"
 VERSION = r"\d[\w.+!-]{0,60}"
 SPECIFIER = (
@@ -10,7 +12,7 @@ SPECIFIER = (
     r"(?:\s{0,3},\s{0,3}(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}){0,9}"
 )
 
-_SEPARATORS = re.compile(r"[-_.]+")
+_SEPARATORS = pattern(r"[-_.]+")
 _ALIASES = {"pytorch": "torch", "hf-transformers": "transformers", "flash-attention": "flash-attn"}
 
 KNOWN = frozenset(
@@ -40,7 +42,7 @@ KNOWN = frozenset(
     }
 )
 """Distributions of the stack: a row that names one is a row of a list of packages."""
-_NVIDIA_WHEEL = re.compile(r"nvidia-[a-z0-9-]{2,40}-cu\d{2}$")
+_NVIDIA_WHEEL = pattern(r"nvidia-[a-z0-9-]{2,40}-cu\d{2}$")
 
 NOT_PACKAGES = frozenset(
     {

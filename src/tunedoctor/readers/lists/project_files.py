@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from tunedoctor.facts import Requirement
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Told
 from tunedoctor.readers.lists.names import (
     NAME,
@@ -14,25 +15,23 @@ from tunedoctor.readers.lists.names import (
     poetry_specifier,
 )
 
-_ARRAY = re.compile(
+_ARRAY = pattern(
     r"^\s*[\"']?(?:dependencies|install_requires|requires|dev|test|train|[\w-]{1,40})[\"']?\s*[=:]\s*\[(?P<rest>.*)$"
 )
-_ITEM = re.compile(
+_ITEM = pattern(
     rf"[\"'](?P<name>{NAME})(?:\[[\w,\s.-]{{0,80}}\])?\s{{0,4}}\(?(?P<spec>{SPECIFIER})?\)?\s{{0,4}}"
     r"(?:;[^\"']{0,120})?[\"']"
 )
-_POETRY_HEAD = re.compile(
-    r"^\s*\[tool\.poetry(?:\.group\.[\w-]{1,40})?\.(?:dev-)?dependencies\]\s*$"
-)
-_POETRY = re.compile(
+_POETRY_HEAD = pattern(r"^\s*\[tool\.poetry(?:\.group\.[\w-]{1,40})?\.(?:dev-)?dependencies\]\s*$")
+_POETRY = pattern(
     rf"^\s*(?P<name>{NAME})\s*=\s*(?:\{{[^}}]{{0,200}}?version\s*=\s*)?\"(?P<spec>[\^~]?{VERSION}|[^\"]{{1,80}})\""
 )
-_YAML_HEAD = re.compile(r"^\s*dependencies\s*:\s*$")
-_YAML = re.compile(
+_YAML_HEAD = pattern(r"^\s*dependencies\s*:\s*$")
+_YAML = pattern(
     rf"^\s*-\s+[\"']?(?:[\w.-]{{1,60}}::)?(?P<name>{NAME}|_\w{{1,60}})(?:\[[\w,-]{{0,60}}\])?"
     rf"\s?(?P<spec>{SPECIFIER}|={{1,2}}[\w.*+]{{1,40}}(?:=[\w.*]{{1,60}})?)?[\"']?\s*(?:#.*)?$"
 )
-_PIP = re.compile(r"^\s*-\s+pip\s*:\s*$")
+_PIP = pattern(r"^\s*-\s+pip\s*:\s*$")
 
 
 class ProjectFiles(NamedTuple):

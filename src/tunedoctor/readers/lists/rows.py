@@ -4,24 +4,25 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, NOT_PACKAGES, VERSION, known, normalised
 
-_HEADER = re.compile(r"^\W{0,8}package\s+version(?P<more>\s.*)?$", re.IGNORECASE)
-_RULER = re.compile(r"^\s*---[\s-]*$")
-_CONDA_HEADER = re.compile(r"^\W{0,8}Name\s+Version\s+Build(?:\s+Channel)?\s*$")
-_CONDA_PREFIX = re.compile(r"packages in environment at\s+(?P<prefix>\S.{0,300}?)\s*:?\s*$")
-_CUT = re.compile(r"^\W{0,3}(?:\.{2,}|…|\[\.\.\.\]|\[…\]|<snip>|\(\.\.\.\)|:)\W{0,6}$")
-_ROW = re.compile(
+_HEADER = pattern(r"^\W{0,8}package\s+version(?P<more>\s.*)?$", re.IGNORECASE)
+_RULER = pattern(r"^\s*---[\s-]*$")
+_CONDA_HEADER = pattern(r"^\W{0,8}Name\s+Version\s+Build(?:\s+Channel)?\s*$")
+_CONDA_PREFIX = pattern(r"packages in environment at\s+(?P<prefix>\S.{0,300}?)\s*:?\s*$")
+_CUT = pattern(r"^\W{0,3}(?:\.{2,}|…|\[\.\.\.\]|\[…\]|<snip>|\(\.\.\.\)|:)\W{0,6}$")
+_ROW = pattern(
     rf"^\s*(?:[-*•#]\s+)?(?P<name>{NAME}|_[\w.-]{{1,80}})(?P<gap>\s+(?:\(!\)\s+)?)"
     rf"(?P<version>-?{VERSION})(?P<rest>\s.*)?$"
 )
-_PLACE = re.compile(r"(?:[A-Za-z]:)?[\\/]\S.*$|file://\S+")
-_CONDA_BUILD = re.compile(
+_PLACE = pattern(r"(?:[A-Za-z]:)?[\\/]\S.*$|file://\S+")
+_CONDA_BUILD = pattern(
     r"^\s+(?P<build>[A-Za-z0-9_.*]{1,60}|<pip>)(?:\s+(?P<channel>[\w./:-]{1,80}))?\s*$"
 )
-_PYTHON_BUILD = re.compile(r"^(?:py|.*py\d|.*pyh|.*pyh?d?8|<pip>)")
-_ASKED = re.compile(
+_PYTHON_BUILD = pattern(r"^(?:py|.*py\d|.*pyh|.*pyh?d?8|<pip>)")
+_ASKED = pattern(
     r"(?i)\b(?:requires?|required|requirements?|needs?|expect(?:s|ed)?|minimum|at least|recommended|wanted)\b"
 )
 _WHOLE_FROM = 15

@@ -3,25 +3,26 @@
 import re
 from collections.abc import Iterator
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, known, normalised
 
-_NAME = re.compile(rf"^\W{{0,4}}N?ame:\s*(?P<name>{NAME})\s*$")
-_FIELD = re.compile(
+_NAME = pattern(rf"^\W{{0,4}}N?ame:\s*(?P<name>{NAME})\s*$")
+_FIELD = pattern(
     r"^\W{0,4}(?P<key>Version|Location|Requires|Required-by|Editable project location|Installer|Summary"
     r"|Home-page|Author|Author-email|License|License-Expression|Metadata-Version):\s*(?P<value>.{0,2000})$"
 )
-_NOT_FOUND = re.compile(rf"Package\(s\) not found: (?P<names>{NAME}(?:, {NAME}){{0,40}})")
-_JSON = re.compile(
+_NOT_FOUND = pattern(rf"Package\(s\) not found: (?P<names>{NAME}(?:, {NAME}){{0,40}})")
+_JSON = pattern(
     rf'\{{[^{{}}]{{0,400}}?"name"\s{{0,9}}:\s{{0,9}}"(?P<name>{NAME})"(?P<more>[^{{}}]{{0,400}}?)'
     rf'"version"\s{{0,9}}:\s{{0,9}}"(?P<version>{VERSION})"[^{{}}]{{0,600}}\}}'
 )
-_TREE = re.compile(
+_TREE = pattern(
     rf"^(?P<indent>[\s│|├└─+`\\*-]{{0,120}})(?P<name>{NAME})(?:\[[\w,-]{{0,60}}\])? "
     rf"\[required: (?P<spec>Any|{SPECIFIER}), installed: (?P<version>{VERSION}|\?)\]"
 )
-_ROOT = re.compile(rf"^(?P<indent>[\s*]{{0,8}})(?P<name>{NAME})==(?P<version>{VERSION})\s*$")
-_UV_TREE = re.compile(
+_ROOT = pattern(rf"^(?P<indent>[\s*]{{0,8}})(?P<name>{NAME})==(?P<version>{VERSION})\s*$")
+_UV_TREE = pattern(
     rf"^(?P<indent>[\s│|├└─+`]{{0,120}})(?P<name>{NAME})(?:\[[\w,-]{{0,60}}\])? v(?P<version>{VERSION})"
     r"(?:\s+\((?:\*|extra: [\w-]{1,60}|group: [\w-]{1,60})\))*\s*$"
 )

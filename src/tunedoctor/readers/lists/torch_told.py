@@ -1,20 +1,18 @@
 """The build of PyTorch that a list of packages shows: by its label, its conda build, the wheels beside it."""
 
-import re
 from collections.abc import Mapping
 from typing import Literal
 
 from tunedoctor.facts import TorchBuild
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry
 from tunedoctor.versions import parts
 
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 
-_LABEL = re.compile(
-    r"(?:cu(?P<cuda>\d{2,3})|rocm(?P<rocm>\d[\d.]*)|(?P<plain>cpu|xpu))(?![a-z0-9])"
-)
-_CONDA_CUDA = re.compile(r"cuda_?(?:(\d{1,2})\.(\d)|(\d\d)(\d))")
-_CONDA_CPU = re.compile(r"(?:^|_)cpu(?:_|$)")
+_LABEL = pattern(r"(?:cu(?P<cuda>\d{2,3})|rocm(?P<rocm>\d[\d.]*)|(?P<plain>cpu|xpu))(?![a-z0-9])")
+_CONDA_CUDA = pattern(r"cuda_?(?:(\d{1,2})\.(\d)|(\d\d)(\d))")
+_CONDA_CPU = pattern(r"(?:^|_)cpu(?:_|$)")
 _RUNTIME_WHEELS = ("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu13", "nvidia-cuda-runtime-cu12")
 
 

@@ -3,22 +3,23 @@
 import re
 from collections.abc import Sequence
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.rocm.words import GFX, LONGEST, Part, hexadecimal, size, slot, value
 
-_GPU = re.compile(r"^\s{0,8}GPU:\s{0,4}(\d{1,3})\s*$")
-_JSON_GPU = re.compile(r"\"gpu\"\s{0,4}:\s{0,4}(\d{1,3})\b")
-_KEYED = re.compile(
+_GPU = pattern(r"^\s{0,8}GPU:\s{0,4}(\d{1,3})\s*$")
+_JSON_GPU = pattern(r"\"gpu\"\s{0,4}:\s{0,4}(\d{1,3})\b")
+_KEYED = pattern(
     r"\"?\b(BDF|MARKET_NAME|DEVICE_ID|TARGET_GRAPHICS_VERSION|TOTAL_VRAM|VRAM_TOTAL)\"?\s{0,4}:\s{0,4}"
     r"\"?([^\"\n]{1,120})",
     re.IGNORECASE,
 )
-_HEAD = re.compile(r"AMD-SMI\s{1,4}\S{3,40}\s{1,20}amdgpu version")
-_MODEL = re.compile(
+_HEAD = pattern(r"AMD-SMI\s{1,4}\S{3,40}\s{1,20}amdgpu version")
+_MODEL = pattern(
     r"^\W{0,4}([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\s{1,20}(\S[^|]{2,80}?)\s{0,20}\|"
 )
-_BELOW = re.compile(r"^\W{0,6}(\d{1,3})\s{1,12}.{0,120}?\d/(\d{1,9})\s{0,3}(MB|GB)\b")
-_MONITOR = re.compile(r"^\s*GPU\s.{0,200}\bVRAM_TOTAL\s*$")
-_TOTAL = re.compile(r"^\s*(\d{1,3})\s(?:.{0,200}\s)?(\d{1,9}(?:\.\d{1,3})?) (MB|GB)\s*$")
+_BELOW = pattern(r"^\W{0,6}(\d{1,3})\s{1,12}.{0,120}?\d/(\d{1,9})\s{0,3}(MB|GB)\b")
+_MONITOR = pattern(r"^\s*GPU\s.{0,200}\bVRAM_TOTAL\s*$")
+_TOTAL = pattern(r"^\s*(\d{1,3})\s(?:.{0,200}\s)?(\d{1,9}(?:\.\d{1,3})?) (MB|GB)\s*$")
 
 
 def amd_smi(lines: Sequence[str]) -> dict[int, Part]:

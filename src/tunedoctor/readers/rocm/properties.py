@@ -1,11 +1,11 @@
 """GPUs as torch prints their properties: _CudaDeviceProperties(name='…', …, gcnArchName='gfx1100', …)."""
 
-import re
 from collections.abc import Sequence
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.rocm.words import GFX, Part
 
-_DEVICE = re.compile(
+_DEVICE = pattern(
     r"_CudaDeviceProperties\(name='(?P<name>[^'\n]{2,80})', major=\d{1,2}, minor=\d{1,2}, "
     r"gcnArchName='(?P<gfx>gfx[0-9a-f]{3,5})[^'\n]{0,40}'(?:, total_memory=(?P<memory>\d{3,9})MB)?"
 )

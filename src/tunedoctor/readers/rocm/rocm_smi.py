@@ -3,13 +3,14 @@
 import re
 from collections.abc import Sequence
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.rocm.words import GFX, LONGEST, Part, hexadecimal, size, slot, value
 
-_ROW = re.compile(r"GPU\s?\[(\d{1,3})\]\s{0,8}:\s{0,8}([^:\t]{2,60}?)\s{0,4}:\s{0,12}(\S.{0,120})$")
-_CARD = re.compile(r"\"(?:card|gpu)_?(\d{1,3})\"\s{0,4}:\s{0,4}\{")
-_FIELD = re.compile(r"\"([^\"\n]{1,80})\"\s{0,4}:\s{0,4}\"([^\"\n]{0,160})\"")
-_DEVICE = re.compile(r"^\W{0,4}(\d{1,3})\s{1,12}\d{1,3}\s{1,12}(0x[0-9a-f]{4}),\s{1,12}\d{1,8}\b")
-_HARDWARE = re.compile(
+_ROW = pattern(r"GPU\s?\[(\d{1,3})\]\s{0,8}:\s{0,8}([^:\t]{2,60}?)\s{0,4}:\s{0,12}(\S.{0,120})$")
+_CARD = pattern(r"\"(?:card|gpu)_?(\d{1,3})\"\s{0,4}:\s{0,4}\{")
+_FIELD = pattern(r"\"([^\"\n]{1,80})\"\s{0,4}:\s{0,4}\"([^\"\n]{0,160})\"")
+_DEVICE = pattern(r"^\W{0,4}(\d{1,3})\s{1,12}\d{1,3}\s{1,12}(0x[0-9a-f]{4}),\s{1,12}\d{1,8}\b")
+_HARDWARE = pattern(
     r"^\W{0,4}(\d{1,3})\s{1,12}\d{1,3}\s{1,12}(0x[0-9a-f]{4})\s{1,12}\d{1,8}\s{1,12}(gfx[0-9a-f]{3,5})\b"
 )
 """A row of --showhw."""

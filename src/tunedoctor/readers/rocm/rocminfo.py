@@ -1,23 +1,23 @@
 """rocminfo, whole or after grep; rocm_agent_enumerator; clinfo where it names an AMD target; HIP's own log."""
 
-import re
 from collections.abc import Sequence
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.rocm.words import GFX, LONGEST, Part, hexadecimal, size, value
 
-_AGENT = re.compile(r"^\s*Agent\s{1,3}\d{1,3}\s*\*?\s*$")
-_NAME = re.compile(r"^\W{0,12}Name:\s{1,40}(\S.{0,120})$")
-_MARKETING = re.compile(r"^\W{0,12}Marketing Name:\s{0,40}(\S.{0,120})$")
-_APU = re.compile(r"^\s*Memory Properties:\s{0,40}APU")
-_CHIP = re.compile(r"^\s*Chip ID:\s{1,40}\d{1,10}\((0x[0-9a-f]{1,8})\)")
-_BDF = re.compile(r"^\s*BDFID:\s{1,40}(\d{1,8})\b")
-_SIZE = re.compile(r"^\s*Size:\s{1,40}(\d{1,15})\(0x[0-9a-f]{1,16}\)\s{0,4}(KB|MB|B)?")
-_ISA = re.compile(r"amdgcn-amd-amdhsa--(gfx[0-9a-f]{3,5})(?![\w-])")
-_BARE = re.compile(r"\s*(gfx[0-9a-f]{3,5})\s*")
-_TYPED = re.compile(r"\brocm_agent_enumerator\b|\bamdgpu-arch\b|\boffload-arch\b")
-_CL_DEVICE = re.compile(r"^\s*Device Name:?\s{1,60}(gfx[0-9a-f]{3,5})(?![\w-])")
-_CL_BOARD = re.compile(r"^\s*(?:Device )?Board [Nn]ame(?: \(AMD\))?:?\s{1,60}(\S.{0,120})$")
-_LOG = re.compile(r"Gfx Major/Minor/Stepping:\s{0,4}(\d{1,2})/(\d{1,2})/(\d{1,2})")
+_AGENT = pattern(r"^\s*Agent\s{1,3}\d{1,3}\s*\*?\s*$")
+_NAME = pattern(r"^\W{0,12}Name:\s{1,40}(\S.{0,120})$")
+_MARKETING = pattern(r"^\W{0,12}Marketing Name:\s{0,40}(\S.{0,120})$")
+_APU = pattern(r"^\s*Memory Properties:\s{0,40}APU")
+_CHIP = pattern(r"^\s*Chip ID:\s{1,40}\d{1,10}\((0x[0-9a-f]{1,8})\)")
+_BDF = pattern(r"^\s*BDFID:\s{1,40}(\d{1,8})\b")
+_SIZE = pattern(r"^\s*Size:\s{1,40}(\d{1,15})\(0x[0-9a-f]{1,16}\)\s{0,4}(KB|MB|B)?")
+_ISA = pattern(r"amdgcn-amd-amdhsa--(gfx[0-9a-f]{3,5})(?![\w-])")
+_BARE = pattern(r"\s*(gfx[0-9a-f]{3,5})\s*")
+_TYPED = pattern(r"\brocm_agent_enumerator\b|\bamdgpu-arch\b|\boffload-arch\b")
+_CL_DEVICE = pattern(r"^\s*Device Name:?\s{1,60}(gfx[0-9a-f]{3,5})(?![\w-])")
+_CL_BOARD = pattern(r"^\s*(?:Device )?Board [Nn]ame(?: \(AMD\))?:?\s{1,60}(\S.{0,120})$")
+_LOG = pattern(r"Gfx Major/Minor/Stepping:\s{0,4}(\d{1,2})/(\d{1,2})/(\d{1,2})")
 _MOST = 256
 
 

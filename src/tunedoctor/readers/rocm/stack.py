@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Errors, ErrorText, Fact, Host, RocmStack
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.rocm.words import LONGEST
 
 Kfd = Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
 
-_OPEN = re.compile(r"Unable to open /dev/kfd read-write: ([A-Z][a-z ]{3,40})")
+_OPEN = pattern(r"Unable to open /dev/kfd read-write: ([A-Z][a-z ]{3,40})")
 _STATES: dict[str, Kfd] = {
     "permission denied": "denied",
     "operation not permitted": "denied",
@@ -51,7 +52,7 @@ _DRIVER = (
     re.compile(r"amdgpu version\s{0,4}:\s{0,4}(\d{1,2}\.\d{1,3}[\d.]{0,12})"),
     re.compile(r"ROCk module version (\d{1,2}\.\d[\d.]{0,20}) is loaded"),
 )
-_BARE = re.compile(r"(\d{1,2}\.\d{1,2}\.\d{1,3})(?:-\d{1,6})?")
+_BARE = pattern(r"(\d{1,2}\.\d{1,2}\.\d{1,3})(?:-\d{1,6})?")
 _MOST = 40
 
 

@@ -5,13 +5,14 @@ import re
 import msgspec
 
 from tunedoctor.facts import AmdGpu
+from tunedoctor.lazy import pattern
 from tunedoctor.probes.amd import INTEGRATED, name_of, rows_of
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name
 
-GFX = re.compile(r"gfx[0-9a-f]{3,5}(?![\w-])")
+GFX = pattern(r"gfx[0-9a-f]{3,5}(?![\w-])")
 LONGEST = 400
 _NOTHING = ("", "n/a", "none", "unknown", "0x0000", "not supported")
-_PART_OF_CPU = re.compile(r"\b(?:Ryzen|Athlon|with Radeon|APU)\b|^AMD Radeon(?:\(TM\))? Graphics$")
+_PART_OF_CPU = pattern(r"\b(?:Ryzen|Athlon|with Radeon|APU)\b|^AMD Radeon(?:\(TM\))? Graphics$")
 _LARGEST = 1 << 50
 
 

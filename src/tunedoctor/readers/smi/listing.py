@@ -1,20 +1,20 @@
 """`nvidia-smi -L` and `nvidia-smi --version`."""
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 
 from tunedoctor.facts import NvidiaGpu
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.smi.words import Seen, version
 from tunedoctor.tables.gpus import nvidia_by_name
 
 _LONGEST = 300
-_GPU = re.compile(r"GPU (\d{1,4}): (.{1,100}?) \(UUID: (GPU-[0-9a-fA-F-]{1,40})\)")
-_BARE = re.compile(r"GPU (\d{1,4}): (.{1,100})")
+_GPU = pattern(r"GPU (\d{1,4}): (.{1,100}?) \(UUID: (GPU-[0-9a-fA-F-]{1,40})\)")
+_BARE = pattern(r"GPU (\d{1,4}): (.{1,100})")
 """Some hide the uuid before they paste."""
-_MIG = re.compile(r"MIG \d{1,2}[cg]\S{0,30}\s{1,20}Device\s{1,9}\d{1,3}:")
-_VERSION = re.compile(r"(NVIDIA-SMI|DRIVER|KMD|CUDA UMD|CUDA) [Vv]ersion\s{0,20}:(.{0,60})")
+_MIG = pattern(r"MIG \d{1,2}[cg]\S{0,30}\s{1,20}Device\s{1,9}\d{1,3}:")
+_VERSION = pattern(r"(NVIDIA-SMI|DRIVER|KMD|CUDA UMD|CUDA) [Vv]ersion\s{0,20}:(.{0,60})")
 
 
 def lists(lines: Sequence[str]) -> list[Seen]:

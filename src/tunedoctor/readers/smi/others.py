@@ -1,28 +1,26 @@
 """Tools that say what nvidia-smi says: gpustat, nvitop's head, CUDA's deviceQuery, vulkaninfo."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from tunedoctor.facts import NvidiaGpu
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.smi.words import Seen, size
 from tunedoctor.tables.gpus import nvidia_by_name
 
 _LONGEST = 300
-_STAT = re.compile(
+_STAT = pattern(
     r"^\W{0,4}\[(\d{1,3})\]\s{1,4}(\S[^|]{2,60}?)\s{0,20}\|\s{0,4}\d{1,3}'?C,.{0,60}?\|\s{0,9}(\d{1,9}) / (\d{1,9}) MB"
 )
-_STAT_HEAD = re.compile(r"\d\d:\d\d:\d\d \d{4}\s{1,8}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)\s*$")
-_NVITOP = re.compile(
+_STAT_HEAD = pattern(r"\d\d:\d\d:\d\d \d{4}\s{1,8}(\d{3}\.\d{1,3}(?:\.\d{1,3})?)\s*$")
+_NVITOP = pattern(
     r"NVITOP [\d.]{1,20}\s{1,40}Driver Version: (\d{3}[\d.]{2,12})\s{1,40}CUDA (?:Driver )?Version: (\d{1,2}\.\d)"
 )
-_VULKAN_NAME = re.compile(r"^\s{0,12}deviceName\s{1,40}= (\S.{2,80}?)\s*$")
-_VULKAN_DRIVER = re.compile(r"^\s{0,12}driverInfo\s{1,40}= (\d{3}\.[\d.]{2,12})\s*$")
-_DEVICE = re.compile(r"^\W{0,4}Device (\d{1,3}): \"([^\"\n]{3,80})\"\s*$")
-_CAPABILITY = re.compile(
-    r"^\s{0,8}CUDA Capability Major/Minor version number:\s{1,20}(\d{1,2}\.\d)"
-)
-_MEMORY = re.compile(r"^\s{0,8}Total amount of global memory:\s{1,30}(\d{1,9}) MBytes")
+_VULKAN_NAME = pattern(r"^\s{0,12}deviceName\s{1,40}= (\S.{2,80}?)\s*$")
+_VULKAN_DRIVER = pattern(r"^\s{0,12}driverInfo\s{1,40}= (\d{3}\.[\d.]{2,12})\s*$")
+_DEVICE = pattern(r"^\W{0,4}Device (\d{1,3}): \"([^\"\n]{3,80})\"\s*$")
+_CAPABILITY = pattern(r"^\s{0,8}CUDA Capability Major/Minor version number:\s{1,20}(\d{1,2}\.\d)")
+_MEMORY = pattern(r"^\s{0,8}Total amount of global memory:\s{1,30}(\d{1,9}) MBytes")
 
 
 def gpustat(lines: Sequence[str]) -> list[Seen]:

@@ -1,11 +1,10 @@
 """The text of /proc/driver/nvidia/version."""
 
-import re
-
 from tunedoctor.facts import NvidiaDriver
+from tunedoctor.lazy import pattern
 
 SOURCE = "/proc/driver/nvidia/version"
-_LINE = re.compile(
+_LINE = pattern(
     r"NVRM version:\s{1,9}NVIDIA UNIX (Open Kernel Module for )?\S{1,40}(?: Kernel Module)?"
     r"\s{1,9}(\d{1,6}(?:\.\d{1,6}){1,4})"
 )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunedoctor.facts import GpuProcess, NvidiaGpu
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.smi.words import (
     Seen,
     count,
@@ -21,12 +22,12 @@ from tunedoctor.readers.smi.words import (
 )
 
 _LONGEST = 40_000
-_FIELD = re.compile(r"[A-Za-z][\w.]{0,80}(?: \[[\w%/]{1,8}\])?")
+_FIELD = pattern(r"[A-Za-z][\w.]{0,80}(?: \[[\w%/]{1,8}\])?")
 _NAMES = {"name", "gpu_name", "uuid", "gpu_uuid"}
 """A header must have one of these …"""
 _SURE = (".", "_", "uuid", "[")
 """… and a field that only nvidia-smi spells so."""
-_QUERY = re.compile(r"--query-gpu[= ]([\w.,]{2,2000})")
+_QUERY = pattern(r"--query-gpu[= ]([\w.,]{2,2000})")
 _FIELDS_LEAST = 2
 
 

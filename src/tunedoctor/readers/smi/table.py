@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from tunedoctor.facts import GpuProcess, NvidiaGpu
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.smi.words import Seen, count, driver_model, program, size, slot, version
 
-_HEADER = re.compile(
+_HEADER = pattern(
     r"NVIDIA-SMI\s{1,40}(\d[\d.]{0,20})"
     r"[\s|]{1,80}(?:Driver|KMD) Version\s{0,4}:\s{0,4}(\d[\d.]{0,20}|N/A)"
     r"(?:[\s|]{1,80}CUDA(?: UMD)? Version\s{0,4}:\s{0,4}(\d{1,3}\.\d{1,3})?)?"
 )
-_MEMORY = re.compile(r"(\d{1,9})MiB\s{0,9}/\s{0,9}(\d{1,9})MiB")
+_MEMORY = pattern(r"(\d{1,9})MiB\s{0,9}/\s{0,9}(\d{1,9})MiB")
 _LONGEST = 300
 """Characters of a line; the widest table has 91."""
 _AFTER_NAME = ("On", "Off", "WDDM", "TCC", "MCDM", "N/A", "ERR!", "Enabled", "Disabled")
-_BUS = re.compile(r"(?:[0-9A-Fa-f]{4,8}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f]|N/A")
+_BUS = pattern(r"(?:[0-9A-Fa-f]{4,8}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f]|N/A")
 
 
 def tables(lines: Sequence[str]) -> list[Seen]:

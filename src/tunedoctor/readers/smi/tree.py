@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tunedoctor.facts import GpuProcess, NvidiaGpu
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.smi.words import (
     Seen,
     count,
@@ -23,8 +24,8 @@ Leaf = tuple[tuple[str, ...], str]
 """Names on the way down, in lower case with underscores, and the value."""
 
 _LONGEST = 500
-_GPU = re.compile(r"GPU ([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f])\s*")
-_TAG = re.compile(r"<(/?)([A-Za-z_][\w.-]{0,80})([^<>]{0,200})>([^<]{0,2000})")
+_GPU = pattern(r"GPU ([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f])\s*")
+_TAG = pattern(r"<(/?)([A-Za-z_][\w.-]{0,80})([^<>]{0,200})>([^<]{0,2000})")
 _DEEPEST = 30
 _REASONS = {
     "hw_slowdown": "hw-slowdown",

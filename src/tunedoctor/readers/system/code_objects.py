@@ -1,16 +1,16 @@
 """Architectures that libtorch holds code for: roc-obj-ls and cuobjdump."""
 
-import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import Runtime
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.system.shell import LONGEST, Shown, flat
 
-_TORCH = re.compile(
+_TORCH = pattern(
     r"\b(?:roc-obj-ls|cuobjdump|llvm-objdump|strings)\b.{0,200}\blibtorch_(?:hip|cuda)\w*\.so"
 )
-_HIP = re.compile(r"amdgcn-amd-amdhsa--?(gfx[0-9a-f]{3,5})(?![\w-])")
-_CUDA = re.compile(r"\.(sm_\d{2,3}[af]?)\.(?:cubin|ptx)\b")
+_HIP = pattern(r"amdgcn-amd-amdhsa--?(gfx[0-9a-f]{3,5})(?![\w-])")
+_CUDA = pattern(r"\.(sm_\d{2,3}[af]?)\.(?:cubin|ptx)\b")
 
 
 def archs(shown: Sequence[Shown]) -> Runtime | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import Errors, ErrorText
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.system.shell import LONGEST
 
 _MOST = 30
@@ -29,7 +30,7 @@ _SAID = (
     re.compile(r"OCI runtime create failed: .*"),
     re.compile(r"Auto-detected mode as '?\w{1,10}'? .*"),
 )
-_WORTH = re.compile(
+_WORTH = pattern(
     r"device driver|runtime|nvidia-container|CDI|custom device|Insufficient|nv files|NVIDIA Driver|OCI"
 )
 

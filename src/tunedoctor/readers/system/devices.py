@@ -4,15 +4,16 @@ import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import RocmStack
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.system.shell import LONGEST, Shown
 
-_NODE = re.compile(
+_NODE = pattern(
     r"^\s{0,8}c(?P<own>...)(?P<group>...)(?P<rest>...)\S?\s{1,6}\d{1,3}\s{1,6}(?P<user>\S{1,40})\s{1,10}"
     r"(?P<name>\S{1,40})\s{1,10}\d{1,5},\s{1,10}\d{1,5}\s.{0,60}?(?P<path>(?:/dev/|\b)(?:dri/)?(?:kfd|renderD\d{1,4}))\s*$"
 )
-_NONE = re.compile(r"cannot access '?\"?/dev/kfd'?\"?: No such file")
-_ID = re.compile(r"^\s{0,8}uid=(\d{1,10})\(([^)\n]{1,60})\).{0,80}?\bgroups=(\S{1,2000})")
-_GROUP = re.compile(r"\d{1,10}\(([^)\n]{1,60})\)")
+_NONE = pattern(r"cannot access '?\"?/dev/kfd'?\"?: No such file")
+_ID = pattern(r"^\s{0,8}uid=(\d{1,10})\(([^)\n]{1,60})\).{0,80}?\bgroups=(\S{1,2000})")
+_GROUP = pattern(r"\d{1,10}\(([^)\n]{1,60})\)")
 _MOST = 64
 
 

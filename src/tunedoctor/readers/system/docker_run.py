@@ -4,32 +4,31 @@ import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import Container
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.system.shell import LONGEST, Shown, flat
 
-_RUN = re.compile(
+_RUN = pattern(
     r"(?:^|\s)(?:sudo (?:-\w )?)?(docker|podman|nvidia-docker2?|nerdctl|apptainer|singularity)(?: container)? "
     r"(run|exec|shell|create)\s(.{0,3000})"
 )
-_NVIDIA = re.compile(
+_NVIDIA = pattern(
     r"--gpus\b|--runtime[= ]\"?nvidia|--device[= ]\"?(?:nvidia\.com/gpu|/dev/nvidia)"
     r"|NVIDIA_VISIBLE_DEVICES=|\s--nv(?:ccli)?\b"
 )
-_AMD = re.compile(
-    r"--device[= ]\"?(?:/dev/kfd|amd\.com/gpu|/dev/dri)|--runtime[= ]\"?amd|\s--rocm\b"
-)
-_TRIES = re.compile(r"\b(?:nvidia-smi|rocm-smi|rocminfo|hello-world|nbody|deviceQuery)\b")
-_WORD = re.compile(r"\b(docker|podman|containers?|kubernetes|k8s|pods?)\b", re.IGNORECASE)
-_INSIDE = re.compile(
+_AMD = pattern(r"--device[= ]\"?(?:/dev/kfd|amd\.com/gpu|/dev/dri)|--runtime[= ]\"?amd|\s--rocm\b")
+_TRIES = pattern(r"\b(?:nvidia-smi|rocm-smi|rocminfo|hello-world|nbody|deviceQuery)\b")
+_WORD = pattern(r"\b(docker|podman|containers?|kubernetes|k8s|pods?)\b", re.IGNORECASE)
+_INSIDE = pattern(
     r"^\s{0,8}(?:\(\w{1,40}\) ?)?\[?[\w.-]{1,40}@(?=[0-9a-f]{0,11}\d)[0-9a-f]{12}[: ][^\n]{0,120}?[#$] "
 )
-_COMPOSE = re.compile(r"^\s{0,12}services:\s*$")
-_IMAGE = re.compile(r"^\s{1,12}(?:image|build):")
-_COMPOSE_GPU = re.compile(
+_COMPOSE = pattern(r"^\s{0,12}services:\s*$")
+_IMAGE = pattern(r"^\s{1,12}(?:image|build):")
+_COMPOSE_GPU = pattern(
     r"capabilities:\s{0,4}\[\s{0,2}\"?gpu|^\s{0,20}-\s{0,4}\"?gpu\"?\s*$|runtime:\s{0,4}nvidia|/dev/kfd|gpus:\s{0,4}all"
     r"|device_ids:|nvidia\.com/gpu"
 )
-_POD = re.compile(r"^\s{0,20}\"?(nvidia|amd)\.com/gpu\"?:\s{0,4}\"?\d")
-_DESKTOP = re.compile(r"Operating System: Docker Desktop|\bdesktop-linux\b", re.IGNORECASE)
+_POD = pattern(r"^\s{0,20}\"?(nvidia|amd)\.com/gpu\"?:\s{0,4}\"?\d")
+_DESKTOP = pattern(r"Operating System: Docker Desktop|\bdesktop-linux\b", re.IGNORECASE)
 
 
 def container(lines: Sequence[str], shown: Sequence[Shown]) -> Container | None:

@@ -5,32 +5,33 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from tunedoctor.facts import Host
+from tunedoctor.lazy import pattern
 from tunedoctor.probes.host import from_os_release, windows_host, wsl_version
 from tunedoctor.readers.system.shell import LONGEST
 
-_RELEASE = re.compile(r"^\W{0,4}(NAME|ID|VERSION_ID|PRETTY_NAME)=(\S.{0,100})$")
-_LSB = re.compile(r"^\W{0,4}(Distributor ID|Release):\s{1,10}(\S.{0,60})$")
-_UNAME = re.compile(
+_RELEASE = pattern(r"^\W{0,4}(NAME|ID|VERSION_ID|PRETTY_NAME)=(\S.{0,100})$")
+_LSB = pattern(r"^\W{0,4}(Distributor ID|Release):\s{1,10}(\S.{0,60})$")
+_UNAME = pattern(
     r"^\W{0,4}(Linux|Darwin) \S{1,80} (\d{1,2}\.\d{1,3}[\w.+-]{0,80}) .{0,200}?"
     r"\b(x86_64|aarch64|arm64|ppc64le|i[3-6]86)\b"
 )
-_PROC = re.compile(r"^\W{0,4}Linux version (\d{1,2}\.\d{1,3}[\w.+-]{0,80}) \(")
-_CTL = re.compile(
+_PROC = pattern(r"^\W{0,4}Linux version (\d{1,2}\.\d{1,3}[\w.+-]{0,80}) \(")
+_CTL = pattern(
     r"^\W{0,20}(Operating System|Kernel|Architecture|Hardware Model):\s{1,8}(\S.{0,100})$"
 )
-_LDD = re.compile(r"^\W{0,4}ldd \(.{1,60}\) (\d\.\d{1,3})\s*$")
-_MUSL = re.compile(r"^\W{0,4}musl libc \(")
-_MUSL_VERSION = re.compile(r"^\W{0,4}Version (\d\.\d{1,3}\.\d{1,3})\s*$")
-_WINDOWS = re.compile(
+_LDD = pattern(r"^\W{0,4}ldd \(.{1,60}\) (\d\.\d{1,3})\s*$")
+_MUSL = pattern(r"^\W{0,4}musl libc \(")
+_MUSL_VERSION = pattern(r"^\W{0,4}Version (\d\.\d{1,3}\.\d{1,3})\s*$")
+_WINDOWS = pattern(
     r"^\W{0,4}(?:OS Version|BS-Version|Version du système|操作系统版本)\s?:\s{1,20}10\.0\.(\d{5})\b"
     r"|\(OS Build (\d{5})(?:\.\d{1,6})?\)|^Microsoft Windows \[\S{1,12} 10\.0\.(\d{5})"
 )
-_WSL_HEAD = re.compile(r"^\s{0,6}NAME\s{1,60}STATE\s{1,40}VERSION\s*$")
-_WSL_ROW = re.compile(
+_WSL_HEAD = pattern(r"^\s{0,6}NAME\s{1,60}STATE\s{1,40}VERSION\s*$")
+_WSL_ROW = pattern(
     r"^\s{0,6}(\*?)\s{0,4}(\S{1,60})\s{1,60}(?:Running|Stopped|Installing)\s{1,40}([12])\s*$"
 )
-_JETSON = re.compile(r"^\W{0,4}R\d{2} \(release\), REVISION: \d{1,2}\.\d{1,2}")
-_MODEL = re.compile(r"(NVIDIA (?:Jetson|DGX Spark|Orin)[\w .-]{0,60}?)(?:\s*$|\x00)")
+_JETSON = pattern(r"^\W{0,4}R\d{2} \(release\), REVISION: \d{1,2}\.\d{1,2}")
+_MODEL = pattern(r"(NVIDIA (?:Jetson|DGX Spark|Orin)[\w .-]{0,60}?)(?:\s*$|\x00)")
 _IDS = {"redhatenterprise": "rhel", "linuxmint": "linuxmint", "pop": "pop", "amazon": "amzn"}
 
 _FIELDS = 40

@@ -1,23 +1,23 @@
 """Intel GPUs: sycl-ls, xpu-smi, and the list of the bus."""
 
-import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import IntelGpu
+from tunedoctor.lazy import pattern
 from tunedoctor.probes.intel import is_supported, name_of
 from tunedoctor.readers.system.pci import Bus
 from tunedoctor.readers.system.shell import LONGEST
 
-_SYCL = re.compile(
+_SYCL = pattern(
     r"\[(?:ext_oneapi_)?(level_zero|opencl):gpu(?::\d{1,2})?\].{0,120}?(Intel\(R\) [^,\[]{3,80}?)"
     r"(?:\s\d{1,3}\.\d{1,4}[\w.]{0,20})?\s\["
 )
-_PLATFORM = re.compile(r"\s(?:OpenCL \d\.\d.{0,20}|oneAPI Unified Runtime over \S{1,20})$")
-_NO_LEVEL_ZERO = re.compile(r"\[(?:ext_oneapi_)?(?:opencl|level_zero):(?:cpu|gpu|fpga|acc)")
-_XPU_SMI = re.compile(
+_PLATFORM = pattern(r"\s(?:OpenCL \d\.\d.{0,20}|oneAPI Unified Runtime over \S{1,20})$")
+_NO_LEVEL_ZERO = pattern(r"\[(?:ext_oneapi_)?(?:opencl|level_zero):(?:cpu|gpu|fpga|acc)")
+_XPU_SMI = pattern(
     r"\|\s{0,4}(?:\d{1,3}\s{1,6}\|)?\s{0,4}Device Name: (Intel\(R\) [^|\n]{3,80}?)\s{0,60}\|"
 )
-_DISCRETE = re.compile(r"\bArc\b|\bFlex\b|\bMax\b|\bDG2\b|Battlemage|Ponte Vecchio|\bArc\(TM\)")
+_DISCRETE = pattern(r"\bArc\b|\bFlex\b|\bMax\b|\bDG2\b|Battlemage|Ponte Vecchio|\bArc\(TM\)")
 
 
 def intel(lines: Sequence[str], bus: Bus) -> IntelGpu | None:

@@ -5,28 +5,29 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tunedoctor.facts import Fact, Interpreter, Launcher, Launchers, Target
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.system.shell import LONGEST, Shown, flat
 
 _NAMES = r"(python3?|pip3?|torchrun|accelerate)"
-_WHICH = re.compile(
+_WHICH = pattern(
     rf"^(?:which|where|command -v|type(?: -p)?)(?: -a)?((?: {_NAMES}(?:\.exe)?){{1,6}})\s*$"
 )
-_PATH = re.compile(
+_PATH = pattern(
     r"^\s{0,4}(?:(?:python3?|pip3?|torchrun|accelerate) is )?((?:/|~/|[A-Z]:\\)\S.{0,200}?)\s*$"
 )
-_PIP = re.compile(
+_PIP = pattern(
     r"^\s{0,4}pip \d[\w.]{0,20} from (.{3,300}?)[/\\]pip\s{1,4}\(python (\d\.\d{1,2})\)",
     re.IGNORECASE,
 )
-_PYTHON = re.compile(r"^\s{0,4}Python (\d\.\d{1,2}\.\d{1,3}\S{0,6})\s*$")
-_ALREADY = re.compile(
+_PYTHON = pattern(r"^\s{0,4}Python (\d\.\d{1,2}\.\d{1,3}\S{0,6})\s*$")
+_ALREADY = pattern(
     r"Requirement already satisfied: \S{1,80} in (\S.{2,200}?[/\\](?:site|dist)-packages)\b"
 )
-_ACTIVATE = re.compile(
+_ACTIVATE = pattern(
     r"(?:source|call|\.)?\s?\"?((?:[\w.~$/\\:-]{0,120}[/\\])?([\w.-]{1,60}))[/\\](?:bin|[Ss]cripts)[/\\][Aa]ctivate"
 )
-_PY = re.compile(r"^py(?:\.exe)? (-[23](?:\.\d{1,2})?)(?:-\d\d)? -m pip install\b")
-_INSTALLS = re.compile(
+_PY = pattern(r"^py(?:\.exe)? (-[23](?:\.\d{1,2})?)(?:-\d\d)? -m pip install\b")
+_INSTALLS = pattern(
     r"^(?:!|%)?(?:sudo )?(?:pip3?|py(?:\.exe)?(?: -\d[\d.-]{0,6})? -m pip) install\b"
 )
 

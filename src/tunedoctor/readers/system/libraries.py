@@ -4,18 +4,19 @@ import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import Errors, ErrorText, Fact, LibraryPath, LibraryShadow
+from tunedoctor.lazy import pattern
 from tunedoctor.probes.library_path import version_of
 from tunedoctor.readers.system.shell import LONGEST, Shown
 
-_ROW = re.compile(r"^\W{0,8}(lib[\w+-]{2,40})\.so((?:\.\d{1,6}){0,4}) => (not found|/\S{1,300})")
-_HEAD = re.compile(r"^\s{0,4}(/?\S{1,300}\.so\S{0,40}):\s*$")
-_CACHE = re.compile(r"^\s{0,12}libcuda\.so\.1 \(libc6,x86-64[^)]{0,40}\) => (/\S{1,200})")
-_OF_WHEELS = re.compile(
+_ROW = pattern(r"^\W{0,8}(lib[\w+-]{2,40})\.so((?:\.\d{1,6}){0,4}) => (not found|/\S{1,300})")
+_HEAD = pattern(r"^\s{0,4}(/?\S{1,300}\.so\S{0,40}):\s*$")
+_CACHE = pattern(r"^\s{0,12}libcuda\.so\.1 \(libc6,x86-64[^)]{0,40}\) => (/\S{1,200})")
+_OF_WHEELS = pattern(
     r"libcudnn\w*|libnvJitLink|libcublasLt|libcublas|libnccl|libcudart|libcusparseLt|libcusparse|libcufft|libcurand"
     r"|libcusolver|libcupti|libnvrtc"
 )
-_SITE = re.compile(r"/(?:site|dist)-packages/")
-_OWN = re.compile(r"/(?:site|dist)-packages/(?:torch|nvidia)/")
+_SITE = pattern(r"/(?:site|dist)-packages/")
+_OWN = pattern(r"/(?:site|dist)-packages/(?:torch|nvidia)/")
 """Libraries that name the folders of their own wheels; others count on torch to have loaded what they need."""
 _MOST = 60
 

@@ -1,33 +1,33 @@
 """The NVIDIA kernel module, as lsmod, modinfo, dkms, mokutil, lspci and the listing of /dev tell of it."""
 
-import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import NvidiaDriver, NvidiaModule
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.smi.failures import failures
 from tunedoctor.readers.smi.proc_version import proc_version
 from tunedoctor.readers.system.pci import Bus
 from tunedoctor.readers.system.shell import LONGEST, Shown
 
-_HEADER = re.compile(r"^\s{0,8}Module\s{1,40}Size\s{1,10}Used by\b")
-_ROW = re.compile(
+_HEADER = pattern(r"^\s{0,8}Module\s{1,40}Size\s{1,10}Used by\b")
+_ROW = pattern(
     r"^\s{0,8}([a-z][\w-]{1,40})\s{1,40}\d{3,10}\s{1,10}-?\d{1,6}(?:\s{1,4}(\S{0,300}))?\s*$"
 )
 _WHOLE = 12
 """Rows of a list that shows all modules, not what grep left."""
-_ASKED = re.compile(r"^(?:sudo )?lsmod\b.*\bgrep\b.*\bnvidia\b")
-_MISSING = re.compile(
+_ASKED = pattern(r"^(?:sudo )?lsmod\b.*\bgrep\b.*\bnvidia\b")
+_MISSING = pattern(
     r"modinfo: ERROR: Module nvidia(?:[-_]\w+)? not found|Module nvidia(?:[-_]\w+)? not found\.?$"
 )
-_FILE = re.compile(r"^filename:\s{1,20}/lib/modules/(\S{1,80}?)/\S{1,120}/nvidia(?:-current)?\.ko")
-_DKMS = re.compile(
+_FILE = pattern(r"^filename:\s{1,20}/lib/modules/(\S{1,80}?)/\S{1,120}/nvidia(?:-current)?\.ko")
+_DKMS = pattern(
     r"^\s{0,4}nvidia(?:-\w{1,20})?[/,] ?[\d.]{3,20}(?:, ([\w.+-]{3,80}))?(?:, \w{3,10})?: (added|built|installed)"
 )
-_SECURE = re.compile(r"SecureBoot (enabled|disabled)")
-_KERNEL = re.compile(
+_SECURE = pattern(r"SecureBoot (enabled|disabled)")
+_KERNEL = pattern(
     r"^(\d{1,2}\.\d{1,3}[\w.+-]{0,60})$|^Linux \S{1,60} (\d{1,2}\.\d{1,3}[\w.+-]{0,60}) "
 )
-_PACKAGE = re.compile(
+_PACKAGE = pattern(
     r"^\s{0,4}(?:ii\s{1,4})(?:nvidia-smi|nvidia-utils(?:-\d{3}(?:-server)?)?|libnvidia-compute(?:-\d{3}(?:-server)?)?"
     r"|libcuda1|libnvidia-ml1|nvidia-driver-libs)(?::amd64|:arm64)?\s{1,60}(?:\d:)?(\d{3}\.\d{2,3}(?:\.\d{2})?)"
     r"|^\s{0,4}(?:nvidia-driver-cuda-libs|nvidia-driver-libs|xorg-x11-drv-nvidia-cuda-libs)-(?:\d:)?"

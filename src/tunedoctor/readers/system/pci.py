@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tunedoctor.facts import PciDevice
+from tunedoctor.lazy import pattern
 
 _LONGEST = 400
 _VENDORS = (
@@ -19,23 +20,21 @@ _CLASSES = {
     "processing accelerators": "120000",
     "bridge": "068000",
 }
-_ROW = re.compile(
+_ROW = pattern(
     r"^\W{0,6}((?:[0-9a-f]{4}:)?[0-9a-f]{1,2}:[0-9a-f]{2}\.[0-7])\s{1,4}\"?(VGA compatible controller|3D controller"
     r"|Display controller|Processing accelerators|Bridge)(?: \[([0-9a-f]{4})\])?:\s{1,4}(\S.{0,200})$"
 )
-_NUMBERS = re.compile(
+_NUMBERS = pattern(
     r"^\W{0,6}((?:[0-9a-f]{4}:)?[0-9a-f]{1,2}:[0-9a-f]{2}\.[0-7])\s{1,4}(03[0-9a-f]{2}|1200|0680): "
     r"([0-9a-f]{4}):([0-9a-f]{4})\b"
 )
-_ANY = re.compile(r"^\W{0,6}(?:[0-9a-f]{4}:)?[0-9a-f]{1,2}:[0-9a-f]{2}\.[0-7]\s")
-_IDS = re.compile(r"\[([0-9a-f]{4}):([0-9a-f]{4})\]", re.IGNORECASE)
-_TAIL = re.compile(
-    r"\s{0,3}(?:\[[0-9a-fA-F]{4}:[0-9a-fA-F]{4}\]|\(rev \w{2}\)|\(prog-if .{0,40}\))"
-)
-_USED = re.compile(r"^\s*Kernel driver in use:\s{0,4}([\w-]{1,40})")
-_MODULES = re.compile(r"^\s*Kernel modules:\s{0,4}(\S.{0,200})$")
-_DISPLAY = re.compile(r"^\s*\*-(?:display|generic)(?::\d{1,2})?( UNCLAIMED| DISABLED)?\s*$")
-_FIELD = re.compile(r"^\s{1,40}(product|vendor|bus info|configuration):\s{1,4}(\S.{0,200})$")
+_ANY = pattern(r"^\W{0,6}(?:[0-9a-f]{4}:)?[0-9a-f]{1,2}:[0-9a-f]{2}\.[0-7]\s")
+_IDS = pattern(r"\[([0-9a-f]{4}):([0-9a-f]{4})\]", re.IGNORECASE)
+_TAIL = pattern(r"\s{0,3}(?:\[[0-9a-fA-F]{4}:[0-9a-fA-F]{4}\]|\(rev \w{2}\)|\(prog-if .{0,40}\))")
+_USED = pattern(r"^\s*Kernel driver in use:\s{0,4}([\w-]{1,40})")
+_MODULES = pattern(r"^\s*Kernel modules:\s{0,4}(\S.{0,200})$")
+_DISPLAY = pattern(r"^\s*\*-(?:display|generic)(?::\d{1,2})?( UNCLAIMED| DISABLED)?\s*$")
+_FIELD = pattern(r"^\s{1,40}(product|vendor|bus info|configuration):\s{1,4}(\S.{0,200})$")
 
 
 class Bus(NamedTuple):

@@ -4,21 +4,23 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tunedoctor.lazy import pattern
+
 LONGEST = 500
 _FURTHEST = 400
 """Lines of one output that are kept."""
-_PROMPT = re.compile(
+_PROMPT = pattern(
     r"^\s{0,12}(?:(?:\([\w./-]{1,60}\) ?){0,3}(?:\[?[\w.-]{1,40}@[\w.-]{1,60}[: ][^$#%>]{0,80}?\]?)?[$#%\u276f\u279c] ?"
     r"|(?:\([\w./-]{1,60}\) ?)?(?:PS )?[A-Z]:\\[^>\n]{0,120}>\s?)(\S.{0,500})$"
 )
-_ENV = re.compile(r"^\s{0,12}\(([\w./-]{1,60})\)\s")
-_KNOWN = re.compile(
+_ENV = pattern(r"^\s{0,12}\(([\w./-]{1,60})\)\s")
+_KNOWN = pattern(
     r"(?:sudo )?(?:/\S{0,60}/)?(?:lspci|lshw|lsmod|modinfo|dkms|dpkg|rpm|apt|uname|cat|df|free|ulimit|id|groups|getent"
     r"|ls|ldd|ldconfig|which|where|type|command|pip3?|python[\d.]{0,5}|py|echo|env|printenv|docker|podman|nvidia-smi"
     r"|rocminfo|rocm-smi|nvcc|gcc|mokutil|wsl|sycl-ls|xpu-smi|readlink|grep|head|tail|dmesg|sudo|torchrun|accelerate|export|source"
     r"|conda|uv|cd|clinfo|hipconfig|systeminfo|ver|hostnamectl|lsb_release|lscpu|wmic|call|kubectl|journalctl|modprobe)\b"
 )
-_TITLE = re.compile(
+_TITLE = pattern(
     r"^\s{0,4}(?:#{1,6} |[-*] |\*\*)?`{1,2}\$? ?([a-z][\w./-]{1,30}(?: [^`]{1,120})?)`{1,2}:?\*{0,2}:?\s*$"
 )
 

@@ -1,15 +1,15 @@
 """Compilers and Apple's GPU, as nvcc, gcc and system_profiler tell of them."""
 
-import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import AppleGpu, Compilers
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.system.shell import LONGEST
 
-_NVCC = re.compile(r"Cuda compilation tools, release (\d{1,2}\.\d)|\bBuild cuda_(\d{1,2}\.\d)\.r")
-_GCC = re.compile(r"^\s{0,4}(gcc|g\+\+|cc|c\+\+|clang)(?:-\d{1,2})? \([^)]{1,80}\) \d{1,2}\.\d")
-_NO_GCC = re.compile(r"\b(gcc|cc): (?:command )?not found|command not found: gcc\b")
-_CHIP = re.compile(r"^\s{0,20}Chipset Model: (Apple M\d\S{0,4}(?: \w{2,6})?)\s*$")
+_NVCC = pattern(r"Cuda compilation tools, release (\d{1,2}\.\d)|\bBuild cuda_(\d{1,2}\.\d)\.r")
+_GCC = pattern(r"^\s{0,4}(gcc|g\+\+|cc|c\+\+|clang)(?:-\d{1,2})? \([^)]{1,80}\) \d{1,2}\.\d")
+_NO_GCC = pattern(r"\b(gcc|cc): (?:command )?not found|command not found: gcc\b")
+_CHIP = pattern(r"^\s{0,20}Chipset Model: (Apple M\d\S{0,4}(?: \w{2,6})?)\s*$")
 
 
 def compilers(lines: Sequence[str]) -> Compilers | None:

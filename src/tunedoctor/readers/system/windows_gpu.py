@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import NvidiaDriver
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.system.shell import LONGEST
 
-_NVIDIA = re.compile(r"\bNVIDIA\b|\bGeForce\b|\bQuadro\b", re.IGNORECASE)
-_NUMBER = re.compile(r"\b(?:2[0-9]|3[0-9])\.\d{1,2}\.1(\d)\.(\d{4})\b")
+_NVIDIA = pattern(r"\bNVIDIA\b|\bGeForce\b|\bQuadro\b", re.IGNORECASE)
+_NUMBER = pattern(r"\b(?:2[0-9]|3[0-9])\.\d{1,2}\.1(\d)\.(\d{4})\b")
 _NEAR = 12
 """Lines below the name in which dxdiag and lists of properties give the version."""
 

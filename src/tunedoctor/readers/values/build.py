@@ -4,6 +4,7 @@ import re
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Fact, Host, Interpreter, Runtime, Stage, TorchBuild
+from tunedoctor.lazy import pattern
 from tunedoctor.probes.torch_build import conda_build
 from tunedoctor.readers.missing import Missing
 from tunedoctor.readers.values.cards import cards_in
@@ -12,14 +13,14 @@ from tunedoctor.readers.values.said import Collected, bare, told, yes_or_no
 
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 
-_LABEL = re.compile(r"\+(?:\w+\.)?(cu\d{2,3}|rocm\d[\d.]*\d|xpu|cpu)")
-_PRINTED = re.compile(r"\((true|false|gpu|cpu|npu|cuda|xpu|mps|na|hpu)\)", re.IGNORECASE)
-_BITS = re.compile(r"\((\d\d)-?bit", re.IGNORECASE)
-_PYTHON = re.compile(
+_LABEL = pattern(r"\+(?:\w+\.)?(cu\d{2,3}|rocm\d[\d.]*\d|xpu|cpu)")
+_PRINTED = pattern(r"\((true|false|gpu|cpu|npu|cuda|xpu|mps|na|hpu)\)", re.IGNORECASE)
+_BITS = pattern(r"\((\d\d)-?bit", re.IGNORECASE)
+_PYTHON = pattern(
     r"\A\W{0,4}(?:Python\s*)?[v(]?(3\.\d{1,2}(?:\.\d{1,2})?|2\.7(?:\.\d{1,2})?)((?:a|b|rc)\d{1,2})?\+?(?P<rest>[\s|(,;\[)'\"`*/].{0,400}|\Z)",
     re.IGNORECASE,
 )
-_ARCH = re.compile(r"\b(?:sm_\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\b")
+_ARCH = pattern(r"\b(?:sm_\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\b")
 
 
 class Told(NamedTuple):

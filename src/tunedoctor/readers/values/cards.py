@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, nvidia_by_name, nvidia_like
 
 Vendor = Literal["nvidia", "amd", "intel", "apple"]
@@ -21,13 +22,13 @@ class Card(NamedTuple):
     times: int = 1
 
 
-_COUNT = re.compile(r"\A\s*\(?(\d{1,2})\s*(?:[x\u00d7*]|X\b)\s*(?=[A-Za-z]|\d{4}\b)")
-_COUNT_AFTER = re.compile(
+_COUNT = pattern(r"\A\s*\(?(\d{1,2})\s*(?:[x\u00d7*]|X\b)\s*(?=[A-Za-z]|\d{4}\b)")
+_COUNT_AFTER = pattern(
     r"(?:[\s(]+|(?<=\w)(?=\*))(?:[x\u00d7*]\s?(\d{1,2})|(\d{1,2})\s?[x\u00d7])\)?(?!\d)(?=\s|\Z|[,;)])"
 )
-_SIZE = re.compile(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?)\s?(GiB|GB|G|MiB|MB)\b", re.IGNORECASE)
-_GFX = re.compile(r"\bgfx[0-9a-f]{3,5}\b")
-_NVIDIA = re.compile(
+_SIZE = pattern(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?)\s?(GiB|GB|G|MiB|MB)\b", re.IGNORECASE)
+_GFX = pattern(r"\bgfx[0-9a-f]{3,5}\b")
+_NVIDIA = pattern(
     r"""(?:NVIDIA\s+)?(?:GeForce\s+)?(?:
     (?:RTX|GTX|GT)\s*-?\s*(?:PRO\s+|A(?=\d))?\d{3,4}(?:\s?-?(?:Ti|SUPER|D|M)\b){0,2}
         (?:\s+(?:Ada(?:\s+Generation)?|Blackwell(?:\s+\w+\s+Edition)?|Laptop(?:\s+GPU)?|Max-Q|with\s+Max-Q\s+Design)){0,2}
@@ -39,13 +40,13 @@ _NVIDIA = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_BARE = re.compile(
+_BARE = pattern(
     r"(?<![\w.-])((?:10|16|20|30|40|50)[5-9]0)\s?(Ti\s?SUPER|SUPER|Ti|D)?(?![\w.])", re.IGNORECASE
 )
-_BEFORE = re.compile(
+_BEFORE = pattern(
     r"\A\s*(?:\d{1,2}\s?[x\u00d7*]\s?)?(?:(?:NVIDIA|GeForce|cuda:\d)\s+){0,3}", re.IGNORECASE
 )
-_AMD = re.compile(
+_AMD = pattern(
     r"""(?:AMD\s+)?(?:ATI\s+)?(?:Radeon\s+|Instinct\s+)(?:\(TM\)\s+)?
         (?:RX\s*|Pro\s+|AI\s+PRO\s+|VII|R\d\s+|Vega\s*|MI\s*)?[A-Z]{0,2}\d{0,4}\w{0,4}
         (?:\s(?:XTX|XT|GRE|S)\b)?(?:\s+Graphics)?
@@ -55,15 +56,15 @@ _AMD = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_INTEL = re.compile(
+_INTEL = pattern(
     r"(?:Intel(?:\(R\))?\s+)?(?:Arc(?:\(TM\)|™)?\s*(?:Pro\s+)?(?:Graphics\s+)?[AB]?\d{0,3}M?(?:\s+Graphics)?"
     r"|Data Center GPU (?:Max|Flex)[\s\w]{0,12}|(?:Iris|UHD|HD|Xe)\b[\w\s()]{0,24}|Graphics \[0x[0-9a-f]{4}\])",
     re.IGNORECASE,
 )
-_APPLE = re.compile(
+_APPLE = pattern(
     r"\bApple\s+M\d(?:\s(?:Pro|Max|Ultra))?\b|(?<![\w.-])M[1-9](?:\s(?:Pro|Max|Ultra))?(?=\s+(?:mac|chip|Mac)|\Z)"
 )
-_DISCRETE = re.compile(r"\bArc\b|Flex|\bMax\b|\b[AB]\d{3}\b|\[0x(?:56|e2|0b[dD]|b0)", re.IGNORECASE)
+_DISCRETE = pattern(r"\bArc\b|Flex|\bMax\b|\b[AB]\d{3}\b|\[0x(?:56|e2|0b[dD]|b0)", re.IGNORECASE)
 _GIB = 1 << 30
 
 

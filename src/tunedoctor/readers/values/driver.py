@@ -3,16 +3,17 @@
 import re
 
 from tunedoctor.facts import Fact, NvidiaDriver
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.said import Collected, Said, told
 
 SOURCE = "report"
-_VERSION = re.compile(r"(?:\A|[\s_(v])(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?=\Z|[\s_,;)(/|-])")
-_BRANCH = re.compile(
+_VERSION = pattern(r"(?:\A|[\s_(v])(\d{3}\.\d{1,3}(?:\.\d{1,3})?)(?=\Z|[\s_,;)(/|-])")
+_BRANCH = pattern(
     r"\W{0,2}(?:v|nvidia[ -]?(?:driver)?\s*)?(\d{3})(?:-open|-server)?\W{0,2}", re.IGNORECASE
 )
-_CUDA = re.compile(r"CUDA(?: version)?:?\s*(\d{1,2}\.\d)", re.IGNORECASE)
-_OTHERS = re.compile(r"adrenalin|amdgpu|intel|radeon|\brocm|mesa", re.IGNORECASE)
-_BUNDLED = re.compile(r"\A\D{0,3}\d{1,2}\.\d\.\d{1,3}_(\d{3}\.\d{2,3}(?:\.\d{2})?)_(?:win|linux)")
+_CUDA = pattern(r"CUDA(?: version)?:?\s*(\d{1,2}\.\d)", re.IGNORECASE)
+_OTHERS = pattern(r"adrenalin|amdgpu|intel|radeon|\brocm|mesa", re.IGNORECASE)
+_BUNDLED = pattern(r"\A\D{0,3}\d{1,2}\.\d\.\d{1,3}_(\d{3}\.\d{2,3}(?:\.\d{2})?)_(?:win|linux)")
 """In the file name of a CUDA installer: "11.0.3_451.82_win10"."""
 _FIRST_BRANCH = 300
 _LONGEST_TYPED = 40

@@ -11,6 +11,7 @@ from tunedoctor.facts import (
     NvidiaGpus,
     RocmStack,
 )
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.cards import Card, cards_in, discrete, size_of
 from tunedoctor.readers.values.said import Collected, Said, bare, told
 from tunedoctor.tables.gpus import nvidia_by_name
@@ -20,10 +21,10 @@ MOST = 64
 SOURCE = "report"
 _WORDS_TYPED, _WORDS_PRINTED = 70, 400
 """Characters of a value that can be a list of GPUs; what is longer is prose."""
-_INTEGRATED = re.compile(
+_INTEGRATED = pattern(
     r"\bRadeon(?:\(TM\)|™)?\s+(?:Vega\s+\d+\s+)?(?:\d{3}M\s+)?Graphics\b", re.IGNORECASE
 )
-_CAPABILITY = re.compile(r"\A\W{0,3}(?:sm_?(\d{1,2})(\d)|(\d{1,2})(?:\.|,\s?)(\d))\b")
+_CAPABILITY = pattern(r"\A\W{0,3}(?:sm_?(\d{1,2})(\d)|(\d{1,2})(?:\.|,\s?)(\d))\b")
 _OLDEST, _NEWEST = 2, 20
 """Majors of compute capability that can be meant."""
 

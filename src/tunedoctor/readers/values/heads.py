@@ -2,12 +2,14 @@
 
 import re
 
-_HEAD = re.compile(
+from tunedoctor.lazy import pattern
+
+_HEAD = pattern(
     r"""\A\s{0,80}(?:\[(?:rank|stderr|stdout|\d)[^\]\n]{0,20}\]:?\s*|\([A-Za-z]{1,30} (?:pid|rank)=\d{1,9}\)\s*)?
     (?:[|│║]\s*|[*•·\u2013\u2014+-]\s+|[-\u2013*#>]{1,3}\s*(?=[A-Za-z`'"*])|\d{1,2}[.)]\s+|\[[ xX]\]\s+){0,4}""",
     re.VERBOSE,
 )
-_LOG = re.compile(
+_LOG = pattern(
     r"""\A\s{0,80}(?:\[?\d{4}-\d\d-\d\d[ T]|\[?\d\d:\d\d:\d\d\b|\[?(?:INFO|DEBUG|WARNING|ERROR|LOG)\b)
     [^A-Za-z]{0,30}(?:[\w.]{1,40}:[\w<>.]{1,40}:\d{1,6}\s*[|-]?\s*)?
     (?:\[?(?:INFO|DEBUG|WARNING|ERROR|I|W)\]?\b[\s:|>-]*)?

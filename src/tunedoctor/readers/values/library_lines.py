@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tunedoctor.facts import Distribution
+from tunedoctor.lazy import pattern
 
-_LINE = re.compile(
+_LINE = pattern(
     r"\[(?P<how>pip3?|conda|uv)\]\s{0,4}(?P<name>[A-Za-z0-9][\w.-]{0,80}?)\s*(?:===?|=|\s)\s*\(?(?P<version>\d[\w.+!-]{0,80})\)?(?P<rest>.{0,200})"
 )
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.cards import cards_in
 from tunedoctor.readers.values.said import Said
 
-_OWN = re.compile(
+_OWN = pattern(
     r"\b(?:my (?:gpu|card|graphics card|machine)\s(?:is|has)|i have|i(?:'m| am) (?:on|using|running|training)"
     r"|running on|training on|i use|using|on my|with my|with|gpu:?)\s{1,3}"
     r"(?:(?:a|an|the|one|single|two|2x?|my|local|nvidia|amd|geforce|new)\s){0,4}"

@@ -4,36 +4,35 @@ import re
 from typing import Literal
 
 from tunedoctor.facts import Fact, Host
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.said import Collected, told, yes_or_no
 from tunedoctor.versions import parts
 
 Os = Literal["linux", "windows", "macos", "other"]
 
-_LINUX = re.compile(
+_LINUX = pattern(
     r"linux|ubuntu|debian|fedora|centos|red ?hat|rhel|rocky|opensuse|suse|\barch\b|manjaro|mint|nixos|pop!?_?os"
     r"|kali|gentoo|alpine|amazon|endeavour|cachyos|wsl|euler|kylin|\bl4t\b|\bel[789]\b|anolis|oracle",
     re.IGNORECASE,
 )
-_WINDOWS = re.compile(r"\bwin(?:dows|32|64|\s?1[01]\b)|microsoft win", re.IGNORECASE)
-_MAC = re.compile(
+_WINDOWS = pattern(r"\bwin(?:dows|32|64|\s?1[01]\b)|microsoft win", re.IGNORECASE)
+_MAC = pattern(
     r"mac ?os|\bmac\b|macbook|imac\b|mac osx|darwin|\bos ?x\b|sequoia|sonoma|ventura|monterey|tahoe",
     re.IGNORECASE,
 )
-_MACHINE = re.compile(
-    r"\b(x86_64|amd64|aarch64|arm64|ppc64le|i[3-6]86|armv[5-7]l)\b", re.IGNORECASE
-)
-_LINUX_ONLY = re.compile(r"armv[5-8]l|aarch64|ppc64le|s390x|riscv64")
+_MACHINE = pattern(r"\b(x86_64|amd64|aarch64|arm64|ppc64le|i[3-6]86|armv[5-7]l)\b", re.IGNORECASE)
+_LINUX_ONLY = pattern(r"armv[5-8]l|aarch64|ppc64le|s390x|riscv64")
 """Machines whose name only Linux writes so."""
-_UPPER = re.compile(r"RELEASE_(X86_64|ARM64)")
-_LIBC = re.compile(r"(glibc|musl)\s*-?\s*(\d{1,2}\.\d{1,3})", re.IGNORECASE)
-_MAC_VERSION = re.compile(
+_UPPER = pattern(r"RELEASE_(X86_64|ARM64)")
+_LIBC = pattern(r"(glibc|musl)\s*-?\s*(\d{1,2}\.\d{1,3})", re.IGNORECASE)
+_MAC_VERSION = pattern(
     r"mac\s?os(?:\s?x)?\s*-?(?:[a-z]{3,12}\s)?v?(\d{2}(?:\.\d{1,3}){0,2})", re.IGNORECASE
 )
-_DARWIN = re.compile(r"Darwin(?: Kernel Version)?[ -](\d{2})\.", re.IGNORECASE)
-_NT = re.compile(r"10\.0\.(\d{5})")
+_DARWIN = pattern(r"Darwin(?: Kernel Version)?[ -](\d{2})\.", re.IGNORECASE)
+_NT = pattern(r"10\.0\.(\d{5})")
 _WINDOWS_11 = 22000
 """First build of Windows 11."""
-_DISTROS = re.compile(
+_DISTROS = pattern(
     r"\b(ubuntu|debian|fedora|centos|rocky|almalinux|alpine|arch|nixos|rhel|red hat|opensuse|linux ?mint|pop!?_?os"
     r"|kali|amazon linux)\b(?:\s?(?:gnu/linux|linux|stream|enterprise linux(?: server)?|os))*"
     r"\s*(?:release|version|v)?\s*(\d{1,2}(?:\.\d{1,2})?)?",

@@ -3,13 +3,14 @@
 import re
 
 from tunedoctor.facts import Fact
+from tunedoctor.lazy import pattern
 from tunedoctor.probes.environment import select
 from tunedoctor.readers.values.said import Collected
 
 _NOT_SET = frozenset(
     {"none", "<not set>", "not set", "unset", "n/a", "(nothing)", "not found", "null", "undefined"}
 )
-_NAME = re.compile(r"\A[A-Z][A-Z0-9_]{1,60}\Z")
+_NAME = pattern(r"\A[A-Z][A-Z0-9_]{1,60}\Z")
 _VISIBLE = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
 _LONGEST = 4000
 _WORDS = 3
