@@ -37,6 +37,13 @@ from tunedoctor.api import (
 )
 
 WAITING = ("not started", "in progress")
+SERVICE = (
+    r"fabric manager NVIDIA GPU driver interface version \S+ don't match with driver version [\d.]+",
+    r"Failed to start (?:NVIDIA )?[Ff]abric ?[Mm]anager[^\n]{0,20}",
+    r"[Ff]abric ?[Mm]anager[^\n]{0,60} failed to initialize",
+    r"Unit nvidia-fabricmanager\.service could not be found",
+)
+"""What the service itself, or systemd of it, says. It starts on machines with NVSwitches alone."""
 
 
 @check(
@@ -60,7 +67,10 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
     cards, bus, module, system = known(gpus), known(pci), known(driver), known(host)
     waiting = [card for card in cards.gpus if card.fabric_state in WAITING] if cards else []
     said = told(errors, r"Error 802", "system not yet initialized", "SYSTEM_NOT_READY")
+    service = told(errors, *SERVICE)
     failed = bool(said) or (run is not None and run.gpu_available is False)
+    if service and failed and not said:
+        said = service
     if not said and not (waiting and (failed or (bus is not None and bus.nvswitches))):
         return None
     switches = (
@@ -73,7 +83,7 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
         if waiting
         else ""
     )
-    what = state or f"CUDA says '{said}'"
+    what = state or (f"the service says '{said}'" if said == service else f"CUDA says '{said}'")
     inside = known(container) is not None
     branch = parts(module.version)[0] if module and parts(module.version) else 580
     debian = system is None or system.distro in ("ubuntu", "debian")

@@ -39,13 +39,16 @@ from tunedoctor.api import (
 SAID = (
     "Your setup doesn't support bf16",
     "bf16 is not supported on this GPU",
-    "Bfloat16 is only supported on GPUs",
+    r"[Bb](?:float|F)16 is only supported on GPUs",
+    r"bf16 is not supported on your (?:device|GPU|environment)|Your device does not support bf16",
+    r"bf16 mixed precision requires",
+    r"Current GPU.{0,40} does not support bfloat16",
 )
 
 
 @check("gpu-lacks-bf16", "The GPU has no bf16: train in fp16", "note", advice=True)
 def gpu_lacks_bf16(
-    nvidia: NvidiaGpus | None,
+    nvidia: NvidiaGpus | Unknown | None,
     amd: AmdGpus | Unknown | None,
     torch: TorchBuild | Unknown | None,
     environment: Environment | Unknown | None,
@@ -54,7 +57,7 @@ def gpu_lacks_bf16(
     """Go by the best GPU of the build's vendor; an error text makes an error of it."""
     build = known(torch)
     said = told(errors, *SAID)
-    names = _nvidia(nvidia, environment)
+    names = _nvidia(known(nvidia), environment)
     if build is not None and build.accelerator == "rocm":
         radeons = known(amd)
         discrete = [g for g in radeons.gpus if not g.integrated] if radeons else []

@@ -31,6 +31,7 @@ from tunedoctor.api import (
     check,
     known,
     macos_floor,
+    pattern,
     python_tag,
     refused,
     release,
@@ -38,6 +39,12 @@ from tunedoctor.api import (
     torch_install,
 )
 
+SAID = (
+    r"The MPS backend is supported on MacOS [\d.]+\+",
+    r"[^\n]{0,80}\b(?:supported|support has been added)\b[^\n]{0,40}\bmac ?OS (?:version )?\d\d(?:\.\d+)?",
+)
+"""The back-end as a whole, and single operations of it: "is only supported on MacOS 14+", "natively from macOS 13.2"."""
+NAMED = pattern(r"[Mm]ac ?OS (?:version )?(\d\d(?:\.\d+)?)")
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
 
@@ -64,14 +71,17 @@ def macos_too_old(
             cure=torch_install(host, interpreter).command or "softwareupdate --install --all",
             cure_note="the last torch for this macOS; or update macOS",
         )
-    said = told(errors, r"The MPS backend is supported on MacOS [\d.]+\+")
+    said = told(errors, *SAID)
     have = system.macos_version if system is not None else ""
     floor = _floor(build.version, own) if build is not None else ""
     arm = own is None or own.machine in ("arm64", "")
     below = bool(have and floor and arm) and not at_least(have, floor)
     if not said and not (below and system is not None and system.os == "macos"):
         return None
-    if said and have and floor and at_least(have, floor):
+    named = NAMED.search(said)
+    if named and have and not at_least(have, named[1]):
+        floor = floor if below else ""
+    elif said and have and floor and at_least(have, floor):
         return None
     name = f"torch {build.version}" if build is not None else "this torch"
     needs = f"{name} needs macOS {floor} for the GPU" if floor else f"the error '{said}'"

@@ -67,6 +67,7 @@ ADVICE = pattern(
     r"|, please install ['`\"](?=[\w-]{2,40}['`\"])"
     r"|packages that were not found in your environment: (?=[\w-])"
     r"|is not installed,? {0,2}(?:=>|:|;|\.)? ?(?:[Rr]un|[Uu]se|[Ii]nstall it with) ['`\"]pip install "
+    r"|Neither [`'\"](?=[\w-]{2,40}[`'\"] nor [`'\"][\w-]{2,40}[`'\"] is available)"
     r"|need to install the following dependencies\[[^\]\n]{2,80}\] using ['`\"]pip install )"
     r"(?:-U )?([A-Za-z][\w-]{1,40})"
 )

@@ -49,6 +49,9 @@ SAID = (
     r"Make sure you have enough GPU RAM to fit the quantized model",
     r"No available memory for the cache blocks",
     r"KV cache is needed, which is larger than the available KV cache memory",
+    r"larger than the maximum number of tokens that can be stored in (?:the )?KV cache",
+    r"Not enough memory\. Please try to increase --mem-fraction-static",
+    r"Available KV cache memory: -\d",
 )
 GIB = 1 << 30
 TIERS = (
