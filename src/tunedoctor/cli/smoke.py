@@ -14,6 +14,7 @@ from tunedoctor.cli.output import write
 from tunedoctor.redaction import redact, snapshot_json, this_identity
 from tunedoctor.smoke.answer import Answer, exit_code
 from tunedoctor.smoke.make import Asked, made, not_started, run_all
+from tunedoctor.smoke.script import stage_seconds
 from tunedoctor.targeting import choose
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def smoke(options: Options, asked: Asked, target: str | None, snapshot_file: str
     if options.format not in FORMATS:
         misuse(f"--format is {options.format!r}", f"choose one of {', '.join(FORMATS)}")
     _check(asked)
+    asked = asked._replace(seconds=stage_seconds(os.environ))
     began = time.perf_counter()
     wanted = target or options.target or None
     taking = _Taking(wanted)

@@ -39,9 +39,9 @@ class Findings(NamedTuple):
         """Return findings that explain a failure, the likeliest first."""
         first = stage.name.split()[0]
         old = {one.check.id for one in self.before.causes}
-        new = [one for one in self.after.causes if one.check.id not in old]
         known = [one for one in self.after.causes if one.check.id in RELATED.get(first, ())]
-        return [one for one in (*known, *new) if one.severity != "note"]
+        new = [one for one in self.after.causes if one.check.id not in old]
+        return [*known, *(one for one in new if one.severity != "note")]
 
 
 def blames_of(

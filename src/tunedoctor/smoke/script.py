@@ -104,6 +104,15 @@ def _for_memory(ended: child.Ended, before: Kills) -> bool | None:
     return killed_for_memory(before, kills_now())
 
 
+def stage_seconds(environment: Mapping[str, str]) -> float:
+    """Return the limit of a silent stage: TUNEDOCTOR_STAGE_SECONDS, as the deep probe has it, else a minute."""
+    try:
+        seconds = float(environment.get("TUNEDOCTOR_STAGE_SECONDS", ""))
+    except ValueError:
+        return STAGE
+    return seconds if 0.0 < seconds <= OVERALL else STAGE
+
+
 def arguments_of(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Return the options that are set, as the script takes them."""
     return tuple(word for name, value in pairs if value for word in (name, value))

@@ -14,7 +14,7 @@ from tunedoctor.smoke.words import says
 Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
 
 OPTIONAL = (
-    *("kernels bfloat16", "kernels float16", "repeat", "checkpointing", "16-bit", "workers"),
+    *("kernels bfloat16", "kernels float16", "repeat", "16-bit", "workers"),
     *("import bitsandbytes", "8-bit", "4-bit", "QLoRA step", "compile"),
 )
 """Stages without which a training is possible: a failure is a warning."""
@@ -38,7 +38,7 @@ class SmokeStage(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """A word for the kind of failure, where the script knows it."""
     at_step: int | None = None
-    """Training step, counted from 1, in which it failed."""
+    """Training step, counted from 1, in which an exception or a death ended it."""
     rank: int = 0
 
     @property
@@ -58,13 +58,45 @@ class SmokeStage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stages_of(run: Run) -> tuple[SmokeStage, ...]:
-    """Return the stages of a run, in order; a part that died in between has a stage of its own."""
+    """Return the stages of a run, in order; a part that died in between has a stage of its own.
+
+    Of several ranks a stage is told once: as the worst of them had it, with the ranks that did not come so far.
+    """
     found = [_told(line) for line in run.lines if line.end]
     ranks = range(run.part.ranks)
-    broken = [_broken(run, begun, rank) for rank in ranks if (begun := _open(run, rank))]
+    begun = {rank: _open(run, rank) for rank in ranks}
+    if run.part.ranks > 1:
+        found = [_worst(one, found) for one in found if one.rank == 0 or _first_of(one, found)]
+        failed = next((i for i, one in enumerate(found) if one.bad), None)
+        if failed is not None:
+            text = _left_behind(begun, {line.rank for line in run.lines})
+            error = "; ".join(filter(None, [found[failed].error, text]))
+            found[failed] = msgspec.structs.replace(found[failed], error=error)
+            return tuple(found)
+    broken = [_broken(run, name, rank) for rank, name in begun.items() if name][:1]
     if not run.done and not broken and not any(one.bad for one in found):
         broken = [_broken(run, f"start {run.part.name}", 0)]
     return tuple(found + broken)
+
+
+def _first_of(one: SmokeStage, found: list[SmokeStage]) -> bool:
+    """Tell whether a stage of another rank is the first telling of it."""
+    return next(other for other in found if other.name == one.name) is one and not any(
+        other.name == one.name and other.rank == 0 for other in found
+    )
+
+
+def _worst(one: SmokeStage, found: list[SmokeStage]) -> SmokeStage:
+    return next((other for other in found if other.name == one.name and other.bad), one)
+
+
+def _left_behind(begun: dict[int, str], heard: set[int]) -> str:
+    """Say where ranks stand that told of no end."""
+    silent = [f"rank {rank} said nothing" for rank in begun if rank not in heard]
+    stuck = [
+        f"rank {rank} stood in {name}" for rank, name in begun.items() if name and rank in heard
+    ]
+    return "; ".join(silent + stuck)
 
 
 def _open(run: Run, rank: int) -> str:
@@ -77,7 +109,7 @@ def _open(run: Run, rank: int) -> str:
 
 def _told(line: Line) -> SmokeStage:
     outcome: Outcome = "ok" if line.ok else "skipped" if line.skipped else "failed"
-    step = line.data.get("at_step")
+    step, reason = line.data.get("at_step"), str(line.data.get("reason", ""))
     return SmokeStage(
         name=line.end,
         outcome=outcome,
@@ -86,8 +118,8 @@ def _told(line: Line) -> SmokeStage:
         says=says(line.end, line.data) if line.ok else "",
         note=clean_text(str(line.data.get("note", ""))),
         error=clean_text(line.error),
-        reason=str(line.data.get("reason", "")),
-        at_step=step if isinstance(step, int) and not line.ok else None,
+        reason=reason,
+        at_step=step if isinstance(step, int) and not line.ok and not reason else None,
         rank=line.rank,
     )
 

@@ -5,7 +5,7 @@ from typing import Any, Dict, List
 
 from .lab import Lab, needs
 from .recipe import Batch, base, wrapped
-from .tell import shown, wrong
+from .tell import Missing, shown, wrong
 from .training import Ledger, Trained
 
 SAME = 1e-4
@@ -21,7 +21,13 @@ def checkpointing(lab: Lab, one: Batch, data: Dict[str, Any]) -> None:
     model = wrapped(lab, base(lab))
     model.train()
     plain = _gradients(model, one)
-    model.gradient_checkpointing_enable()
+    # renamed in transformers 5; the old name leaves with 6
+    names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+    enable = next((getattr(model, n) for n in names if hasattr(model, n)), None)
+    if enable is None:
+        msg = "this model has no gradient checkpointing"
+        raise Missing(msg)
+    enable()
     # what trainers do, since frozen embeddings break the chain of gradients
     model.enable_input_require_grads()
     loss = model(labels=one.labels, **one.inputs()).loss

@@ -6,6 +6,7 @@ from 1 to the next number: 2^-24, 2^-8 (bfloat16), 2^-11 (float16). Seen on heal
 float32. That is a setting, and told as such.
 """
 
+import importlib
 import warnings
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -127,19 +128,20 @@ def _attention(
     units = {"attention": _error(lab, work, [q, k, v], "attention", data) / unit}
     data["attention"] = []
     try:
-        from torch.nn.attention import SDPBackend, sdpa_kernel  # type: ignore[import-not-found,unused-ignore]  # noqa: TID251
-    except ImportError:  # before torch 2.3
+        module = importlib.import_module("torch.nn.attention")
+        backends, choose = module.SDPBackend, module.sdpa_kernel
+    except (ImportError, AttributeError):  # before torch 2.3
         return units
     right = work(q.double(), k.double(), v.double())
     moved = [one.to(lab.device) for one in (q, k, v)]
     for name in BACKENDS:
-        backend = getattr(SDPBackend, name, None)
+        backend = getattr(backends, name, None)
         if backend is None:
             continue
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # they warn why they do not fit
-                with sdpa_kernel(backend):
+                with choose(backend):
                     found = work(*moved).double().cpu()
         except RuntimeError as error:
             if "No available kernel" in str(error) or "No viable backend" in str(error):

@@ -4,6 +4,7 @@ import os
 import tempfile
 from typing import Any, Dict
 
+from ..deep import installed
 from . import recipe
 from .lab import Lab, choose_device, import_one, import_stages, needs
 from .tell import Narrator, wrong
@@ -18,11 +19,15 @@ def quantised(tell: Narrator, asked: Any) -> None:
     """Run the stages; each layer type stands alone."""
     lab = Lab(asked.device)
     scratch = asked.scratch or tempfile.mkdtemp(prefix="doctor-smoke-")
-    if not (
-        import_stages(tell, lab) and tell.stage("device", lambda data: choose_device(lab, data))
-    ):
+    # where it is not installed, nothing else is worth importing
+    if not installed("bitsandbytes"):
+        import_one(tell, lab, "bitsandbytes")
         return
-    if not import_one(tell, lab, "bitsandbytes"):
+    if not (
+        import_stages(tell, lab)
+        and import_one(tell, lab, "bitsandbytes")
+        and tell.stage("device", lambda data: choose_device(lab, data))
+    ):
         return
     tell.stage("8-bit", lambda data: _layer(lab, "8-bit", data))
     if tell.stage("4-bit", lambda data: _layer(lab, "4-bit", data)):

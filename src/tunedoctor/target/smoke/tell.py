@@ -48,6 +48,8 @@ class Narrator(Teller):
 
 
 def shown(names: List[str], most: int = 3) -> str:
-    """Return the first names and how many more there are."""
+    """Return the first names, short, and how many more there are."""
     rest = len(names) - most
-    return ", ".join(names[:most]) + (" and {} more".format(rest) if rest > 0 else "")
+    # the same in front of all: base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight
+    short = [n.replace("base_model.model.", "").replace(".default.weight", "") for n in names]
+    return ", ".join(short[:most]) + (" and {} more".format(rest) if rest > 0 else "")
