@@ -59,8 +59,8 @@ def named_patterns() -> dict[str, re.Pattern[str]]:
     found: dict[str, re.Pattern[str]] = {}
 
     def collect(name: str, value: object, depth: int = 0) -> None:
-        if isinstance(value, re.Pattern):
-            found[name] = value
+        if isinstance(value, re.Pattern) or type(value).__name__ == "_Lazy":
+            found[name] = re.compile(value.pattern, value.flags)  # type: ignore[attr-defined]  # as of a pattern
         elif isinstance(value, tuple | list) and depth < 4:
             for at, one in enumerate(value):
                 collect(f"{name}[{at}]", one, depth + 1)

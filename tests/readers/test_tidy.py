@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.readers.decode import decoded
-from tunedoctor.readers.tidy import tidy
+from tunedoctor.readers.tidy import LONGEST_LINE, tidy
 
 REPORT = """\
 PyTorch version: 2.9.1+cu130
@@ -136,3 +136,26 @@ def test_time_is_linear(block: str) -> None:
 
     cpu(1000)
     assert cpu(1 << 19) < 60 * max(cpu(1 << 15), 0.005)
+
+
+PIECES = st.sampled_from(
+    (
+        *("\x00", "\x85", "\u2028", "\r", "\r\n", "\n", "\ud800", "\x1b[", "\t", "\x0c"),
+        *("> ", "   ", "a" * 80, "b " * 39, "| ", "```", "`", "(", "Error: x", "**", "<br>"),
+        *("2024-05-01T12:00:00Z ", "[rank0]: ", "rank_0 | "),
+    )
+)
+
+
+@given(st.one_of(st.text(), st.lists(PIECES, max_size=60).map("".join)))
+def test_any_text_is_tidied(text: str) -> None:
+    lines = tidy(text)
+    assert all(line == line.rstrip() and "\n" not in line for line in lines)
+
+
+def test_one_endless_line_keeps_its_ends() -> None:
+    (line,) = tidy("begin " + "x" * 3_900_000 + " end")
+    assert line.startswith("begin x")
+    assert line.endswith("x end")
+    assert len(line) < LONGEST_LINE + 10
+    assert tidy(line) == [line]

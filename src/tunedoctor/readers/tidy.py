@@ -90,14 +90,14 @@ def _without_bars(text: str) -> str:
 def _bare(line: str) -> str:
     """Return a line without code fence and trailing blanks, the middle of an endless one left out."""
     line = line.rstrip()
-    if len(line) > LONGEST_LINE:
+    if len(line) > LONGEST_LINE + len(CUT):
         line = f"{line[: LONGEST_LINE - _TAIL]}{CUT}{line[-_TAIL:]}"
     if "`" in line or "~" in line:
         if _FENCE.match(line):
             return ""
-        line = line.removeprefix("```").removesuffix("```")
+        line = line.removeprefix("```").removesuffix("```").rstrip()
         if line.startswith("`") and line.endswith("`") and line.count("`") == 2:
-            line = line[1:-1]
+            line = line[1:-1].rstrip()
     return line
 
 
