@@ -77,3 +77,10 @@ def test_any_text(text: str) -> None:
 )
 def test_prose_is_like_nothing(text: str) -> None:
     assert not meaning(text, CHECKS).candidates
+
+
+def test_a_part_of_a_line_is_like_it() -> None:
+    found = meaning("no kernel image is available", builtin_checks())
+    assert "gpu-too-new-for-torch" in {one.check.id for one in found.candidates}
+    assert not found.decided
+    assert not meaning("the model is not available on this device", builtin_checks()).candidates

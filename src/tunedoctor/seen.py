@@ -19,6 +19,8 @@ NEAR = 0.6
 """Share of a line's weight that a text must have to be like it."""
 _LEAST = 4.0
 """Weight that must be common at least: words that many lines have prove nothing."""
+_ENOUGH = 8.0
+"""Weight of a part of a line that tells as much as the line."""
 _LONGEST = 20_000
 _LONG, _RARE = 6, 2
 """Characters of a name that can tell alone, and lines of all pages that have it."""
@@ -88,12 +90,14 @@ def _alike(text: str, checks: dict[str, Check]) -> tuple[list[Check], bool]:
     ]
     counted = Counter(word for _, words in lines for word in words)
     theirs = _words(text)
+    whole = sum(_weight(word, counted[word] or 1, len(lines)) for word in theirs)
     best: dict[str, float] = {}
     named: dict[str, Check] = {}
     for one, words in lines:
         weights = {word: _weight(word, counted[word], len(lines)) for word in words}
         common = sum(weights[word] for word in words & theirs)
-        share = common / sum(weights.values())
+        # a part of a line is like it too, where the part says enough
+        share = max(common / sum(weights.values()), common / whole if common >= _ENOUGH else 0.0)
         if share >= NEAR and common >= _LEAST:
             best[one.id] = max(best.get(one.id, 0.0), share)
         rare = (w for w in words & theirs if len(w) >= _LONG and counted[w] <= _RARE)
