@@ -195,13 +195,16 @@ def read_rows(path: str) -> Tuple[List[Tuple[int, Any]], str]:
                 if None in row or None in row.values():
                     stop(f"{path} line {line}: cells and columns differ in number", "quote cells")
                 rows.append((line, row))
-        for line, words in enumerate([] if rows else text.split("\n"), 1):
+        for line, words in enumerate([] if path.endswith(".csv") else text.split("\n"), 1):
             rows += [(line, json.loads(words))] if words.strip() else []
     except UnicodeDecodeError as error:
         line, byte = raw.count(b"\n", 0, error.start) + 1, raw[error.start]
         stop(f"{path} line {line}: byte 0x{byte:02x} is not UTF-8", "iconv -t UTF-8 OLD > NEW")
     except csv.Error as error:
-        stop(f"{path} line {line}: {error}", "close each quote; write one inside a cell twice")
+        stop(
+            f"{path} line {table.line_num}: {error}",
+            "close each quote; write one inside a cell twice",
+        )
     except ValueError as error:
         stop(f"{path} line {line}: not JSON: {error}: {words[:40]!r}", FORMS)
     except OSError as error:
@@ -240,7 +243,7 @@ def pieces(talk: List[Dict[str, str]], tokenizer: Any, answers: str) -> List[Tup
         if talk[i]["role"] == "assistant":
             before, after = render(talk[:i], add_generation_prompt=True), render(talk[: i + 1])
             if not (whole.startswith(before) and whole.startswith(after) and before < after):
-                raise ValueError(f"message {i + 1} is written otherwise when others follow")
+                raise ValueError(i + 1, "is written otherwise when others follow")
             found += [(whole[done : len(before)], 0), (whole[len(before) : len(after)], 1)]
             done = len(after)
     return found
@@ -416,7 +419,7 @@ def source(config: Config) -> Tuple[str, Dict[str, str]]:
         "config.json" in names and re.search(r"\.(safetensors|bin)\b", " ".join(names))
     ):
         stop(f"{path} lacks config.json or weights", "set model to a folder with both")
-    if not names and not re.match(r"^[\w-][\w.-]*(/[\w.-]+)?$", path):
+    if not names and not re.match(r"^[\w-][\w.-]*(/[\w.-]+)?(?<!gguf)$", path):
         stop(f"there is no model in {path}", "set model to a folder, or owner/name of the hub")
     return path, {}
 
@@ -465,7 +468,7 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     except Exception as error:
         stop(f"model {config.model} does not load: {short(error)}", "download or update it")
     if told["missing_keys"]:
-        stop(f"model {config.model} lacks {sorted(told['missing_keys'])[0]}", "download it anew")
+        stop(f"model {config.model} lacks {min(told['missing_keys'])}", "download it anew")
     model = model if config.method == "qlora" else model.to(device)
     if config.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -478,7 +481,11 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     if folder:
         return PeftModel.from_pretrained(model, folder, is_trainable=True, **cast)
     targets = config.targets if config.targets == "all-linear" else config.targets.split(",")
-    what = {"target_modules": targets, "use_dora": config.dora, "use_rslora": config.rslora}
+    what: Dict[str, Any] = {
+        "target_modules": targets,
+        "use_dora": config.dora,
+        "use_rslora": config.rslora,
+    }
     what.update(r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout)
     try:
         return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **what), **cast)
@@ -799,8 +806,8 @@ class Run:
         norm = float(torch.stack([whole(g.norm()).float() for g in grads]).norm())
         if self.config.precision != "fp16":  # whose scaler leaves such a step out
             self.guard("gradient", norm, rows)
-        if self.config.clip and norm > self.config.clip:
-            torch._foreach_mul_(grads, self.config.clip / norm)
+        for grad in grads if self.config.clip and norm > self.config.clip else []:
+            grad.mul_(self.config.clip / norm)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.scaler.step(self.optimizer)
@@ -890,7 +897,12 @@ class Run:
         states: List[Any] = [self.random()] * self.world
         if self.world > 1:
             dist.all_gather_object(states, self.random())
-        state = {"step": self.step, "tokens": self.tokens, "micro": self.micro, "random": states}
+        state: Dict[str, Any] = {
+            "step": self.step,
+            "tokens": self.tokens,
+            "micro": self.micro,
+            "random": states,
+        }
         state["optimizer"] = self.optimizer.state_dict()
         state["optimizer"]["state"] = whole(state["optimizer"]["state"])
         state["scaler"] = self.scaler.state_dict()
@@ -996,9 +1008,13 @@ def main(arguments: List[str]) -> int:
     config = read_config([a for a in arguments if a not in flags])
     if "--merge" in arguments:
         return merge(config)
-    if "--dry-run" in arguments:
-        return Run(replace(config, out="", resume=False)).dry_run()
-    return Run(config).go()
+    is_dry = "--dry-run" in arguments
+    run = Run(replace(config, out="", resume=False) if is_dry else config)
+    code = run.dry_run() if is_dry else run.go()
+    if dist.is_initialized():  # no process leaves while another writes
+        dist.barrier()
+        dist.destroy_process_group()
+    return code
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+"""A target with real torch, where there is one, and trainers that run in it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import tunedoctor
+
+TRAINER = Path(tunedoctor.__file__).parent / "target" / "trainer.py"
+WANTED = ("torch", "transformers", "peft")
+
+
+class Ended(NamedTuple):
+    """How a trainer ended: exit status, or -signal."""
+
+    code: int
+    out: str
+    err: str
+
+
+Train = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def torch_python() -> str:
+    """DOCTOR_TORCH_TARGET, else the interpreter of the tests where it has all that a training needs."""
+    if named := os.environ.get("DOCTOR_TORCH_TARGET"):
+        return named
+    if not all(find_spec(name) for name in WANTED):
+        pytest.skip("no torch, transformers and peft: name a target in DOCTOR_TORCH_TARGET")
+    return sys.executable
+
+
+@pytest.fixture(scope="session")
+def server(torch_python: str) -> Iterator["subprocess.Popen[str]"]:
+    script = Path(__file__).parent / "trainer_server.py"
+    with subprocess.Popen(
+        [torch_python, str(script), str(TRAINER)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as child:
+        yield child
+        child.kill()
+
+
+@pytest.fixture
+def train(server: "subprocess.Popen[str]", tmp_path: Path) -> Train:
+    """Run the trainer in tmp_path: train("--key=value", .., code="what is run before")."""
+
+    def run(*arguments: str, code: str = "") -> Ended:
+        assert server.stdin
+        assert server.stdout
+        order = {"arguments": list(arguments), "code": code, "folder": str(tmp_path)}
+        server.stdin.write(json.dumps(order) + "\n")
+        server.stdin.flush()
+        line = server.stdout.readline()
+        assert line, "the trainers' process is gone"
+        return Ended(**json.loads(line))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_model(server: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a small Llama and a tokenizer of bytes."""
+    folder = tmp_path_factory.mktemp("model")
+    assert server.stdin
+    assert server.stdout
+    order = {"arguments": [], "code": "tiny('.')", "folder": str(folder)}
+    server.stdin.write(json.dumps(order) + "\n")
+    server.stdin.flush()
+    ended = json.loads(server.stdout.readline())
+    assert ended["code"] == 0, ended["err"]
+    return str(folder)

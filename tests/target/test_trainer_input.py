@@ -1,0 +1,229 @@
+"""What the trainer says of bad input, before it loads any weight."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import Train
+
+NO_WEIGHTS = "trainer.load_model = lambda *_: print('WEIGHTS')"
+GOOD = '{"prompt": "a", "completion": "b"}\n'
+
+
+def chat(*roles: str) -> str:
+    return json.dumps({"messages": [{"role": r, "content": "x"} for r in roles]}) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("d.jsonl", b"", "holds no rows"),
+        ("d.jsonl", b"\n\n", "holds no rows"),
+        ("d.csv", b"prompt,completion\n", "holds no rows"),
+        ("d.jsonl", GOOD.encode() * 2 + b'{"prompt": "a", "comp', "line 3: not JSON"),
+        ("d.jsonl", GOOD.encode() + b"{'prompt': 'a'}\n", "line 2: not JSON"),
+        ("d.jsonl", GOOD.encode() + b'"text"\n', "line 2: there is a row"),
+        ("d.jsonl", b'[\n{"text": "a"}\n]\n', "line 1: not JSON"),
+        ("d.jsonl", b'[{"text": "a"}]\n', "line 1: there is a row"),
+        (
+            "d.jsonl",
+            GOOD.encode() + b'{"question": "a", "answer": "b"}\n',
+            "line 2: there is answer, question",
+        ),
+        ("d.jsonl", b"{}\n", "line 1: there is nothing"),
+        ("d.jsonl", GOOD.encode() + b'{"text": "caf\xe9"}\n', "line 2: byte 0xe9 is not UTF-8"),
+        ("d.jsonl", GOOD.encode("utf-16"), "line 1: byte 0xff is not UTF-8"),
+        ("d.jsonl", b"\x1f\x8b\x08\x00\x00", "line 1: byte 0x8b is not UTF-8"),
+        ("d.jsonl", b"PAR1\x15\x04\x15", "line 1: not JSON"),
+        ("d.jsonl", b"version https://git-lfs.github.com/spec/v1\n", "line 1: not JSON"),
+        ("d.jsonl", b"<!DOCTYPE html>\n", "line 1: not JSON"),
+        ("d.jsonl", GOOD.encode() + b"\0\0\0\0\n", "line 2: not JSON"),
+        ("d.jsonl", b'{"prompt": "a", "completion": null}\n', "line 1: "),
+        ("d.jsonl", b'{"prompt": "a", "completion": ""}\n', "line 1: the assistant says nothing"),
+        ("d.jsonl", b'{"prompt": 7, "completion": "b"}\n', "line 1: "),
+        ("d.jsonl", b'{"text": ""}\n', "line 1: the text says nothing"),
+        ("d.jsonl", b'{"messages": []}\n', "line 1: there is messages"),
+        ("d.jsonl", b'{"messages": "hello"}\n', "line 1: there is messages"),
+        ("d.jsonl", b'{"messages": ["hello"]}\n', 'line 1: "hello"'),
+        (
+            "d.jsonl",
+            b'{"messages": [{"from": "human", "value": "x"}]}\n',
+            'line 1: {"from": "human"',
+        ),
+        ("d.jsonl", chat("user", "bot").encode(), 'line 1: {"role": "bot"'),
+        ("d.jsonl", chat("assistant", "user").encode(), "begins with assistant"),
+        ("d.jsonl", chat("user").encode(), "ends with user"),
+        ("d.csv", b"prompt,completion\na,b\na,b,c\n", "line 3: cells and columns differ"),
+        ("d.csv", b"prompt,completion\na\n", "line 2: cells and columns differ"),
+        ("d.csv", b'prompt,completion\na,b\n"a,b\n', "line 3: "),
+        ("d.csv", b"question;answer\na;b\n", "line 2: there is question;answer"),
+    ],
+)
+def test_damaged_data(
+    train: Train, tiny_model: str, tmp_path: Path, name: str, content: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    ended = train(f"--model={tiny_model}", f"--data={name}", code=NO_WEIGHTS)
+    assert says in ended.err
+    assert ended.err.startswith(f"train: {name}")
+    assert len(ended.err.splitlines()) >= 2, "a remedy"
+    assert (ended.code, ended.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("learning_rat = 1", ["line 3", "unknown key 'learning_rat'", "there is: learning_rate"]),
+        ("lora = 1", ["line 3", "unknown key 'lora'"]),
+        ("[train]\nrank = 8", ["line 3", "unknown key 'train'"]),
+        ("rank = 'x'", ["line 3", "rank is 'x'", "int, as in rank = 16"]),
+        ("rank = true", ["line 3", "rank is True"]),
+        ("rank = 0", ["rank is 0", "more than 0"]),
+        ("learning_rate = nan", ["learning_rate is nan"]),
+        ("learning_rate = -1e-3", ["learning_rate is -0.001", "more than 0"]),
+        ("dropout = 1", ["dropout is 1.0", "less than 1"]),
+        ("method = 'lorra'", ["method is 'lorra'", "one of lora qlora full"]),
+        ("packing = 'yes'", ["packing is 'yes'", "bool, as in packing = false"]),
+        ("rank = ", ["TOMLDecodeError", "at line 3"]),
+        ("eval_data = 'x'\neval_share = 0.1", ["one of eval_data and eval_share"]),
+        ("eval_share = 0.999", ["eval_share"]),
+        ("max_length = 2", ["no answer begins within max_length"]),
+        ("template = 'no.jinja'", ["template: FileNotFoundError"]),
+        ("device = 'xpu'", ["torch sees no xpu"]),
+        ("data = 'none.jsonl'", ["TOMLDecodeError"]),
+    ],
+)
+def test_bad_configuration(
+    train: Train, tiny_model: str, tmp_path: Path, config: str, says: list[str]
+) -> None:
+    (tmp_path / "d.jsonl").write_text(GOOD)
+    (tmp_path / "c.toml").write_text(f"model = {tiny_model!r}\ndata = 'd.jsonl'\n{config}\n")
+    ended = train("c.toml", code=NO_WEIGHTS)
+    assert ended.code == 2
+    assert ended.err.startswith("train: ")
+    assert not [word for word in says if word not in ended.err], ended.err
+    assert "WEIGHTS" not in ended.out
+
+
+def test_options_stand_over_the_file(train: Train, tiny_model: str, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("model = 'nowhere'\nrank = 4\n")
+    code = "trainer.Run = lambda c: print(c.model, c.rank, c.packing, c.learning_rate, c.data) or exit(7)"
+    ended = train(
+        "c.toml", "--model=7", "--packing=true", "--learning-rate=1", "--data=d", code=code
+    )
+    assert (ended.code, ended.out) == (7, "7 4 True 1.0 d\n")
+
+
+@pytest.mark.parametrize(
+    "option", ["--rank", "--rank=", "--rank=4.5", "--packing=yes", "--no-such=1", "missing.toml"]
+)
+def test_bad_options(train: Train, option: str) -> None:
+    ended = train(option, code=NO_WEIGHTS)
+    assert ended.code == 2
+    assert option.partition("=")[0].lstrip("-") in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_nothing_said(train: Train) -> None:
+    ended = train("--rank=4")
+    assert (ended.code, "it takes model, data" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("./nowhere", "there is no model in ./nowhere"),
+        ("nobody/nothing", "model nobody/nothing does not load"),
+        ("empty", "there is no model"),
+        ("no_weights", "no_weights lacks config.json or weights"),
+        ("bad_json", "model bad_json does not load"),
+        ("x.gguf", "there is no model in x.gguf"),
+    ],
+)
+def test_missing_models(
+    train: Train, tiny_model: str, tmp_path: Path, model: str, says: str
+) -> None:
+    (tmp_path / "d.jsonl").write_text(GOOD)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "no_weights").mkdir()
+    (tmp_path / "no_weights" / "config.json").write_text("{}")
+    (tmp_path / "bad_json").mkdir()
+    (tmp_path / "bad_json" / "config.json").write_text("{")
+    (tmp_path / "bad_json" / "model.safetensors").touch()
+    ended = train(
+        f"--model={'./empty' if model == 'empty' else model}", "--data=d.jsonl", code=NO_WEIGHTS
+    )
+    assert says in ended.err
+    assert (ended.code, ended.out) == (2, "")
+
+
+def test_weights_that_are_cut_or_lack_a_part(train: Train, tiny_model: str, tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text(GOOD)
+    whole = Path(tiny_model)
+    for name in ("cut", "lacking"):
+        (tmp_path / name).mkdir()
+        for file in whole.iterdir():
+            (tmp_path / name / file.name).write_bytes(file.read_bytes())
+    weights = (whole / "model.safetensors").read_bytes()
+    (tmp_path / "cut" / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    assert "model cut does not load" in train("--model=cut", "--data=d.jsonl").err
+    config = json.loads((whole / "config.json").read_text())
+    (tmp_path / "lacking" / "config.json").write_text(
+        json.dumps({**config, "num_hidden_layers": 3})
+    )
+    ended = train("--model=lacking", "--data=d.jsonl")
+    assert "model lacking lacks model.layers.2." in ended.err
+    assert ended.code == 2
+
+
+def test_a_template_that_refuses_a_row(train: Train, tiny_model: str, tmp_path: Path) -> None:
+    (tmp_path / "t.jinja").write_text(
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+        "{{ m.content }}{% endfor %}"
+    )
+    (tmp_path / "d.jsonl").write_text(
+        chat("user", "assistant") + chat("system", "user", "assistant")
+    )
+    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--template=t.jinja", code=NO_WEIGHTS)
+    assert "d.jsonl line 2: the chat template refuses it" in ended.err
+    assert "no system here" in ended.err
+    assert ended.code == 2
+
+
+def test_a_template_that_rewrites_earlier_answers(
+    train: Train, tiny_model: str, tmp_path: Path
+) -> None:
+    (tmp_path / "t.jinja").write_text(
+        "{% for m in messages %}{{ m.role[0] + m.content }}{{ '!' if loop.last }}{% endfor %}"
+        "{% if add_generation_prompt %}a{% endif %}"
+    )
+    (tmp_path / "d.jsonl").write_text(chat("user", "assistant", "user", "assistant"))
+    options = (f"--model={tiny_model}", "--data=d.jsonl", "--template=t.jinja")
+    ended = train(*options, code=NO_WEIGHTS)
+    assert "line 1: the chat template refuses it" in ended.err
+    assert "answers = 'last'" in ended.err
+
+
+def test_a_conversation_without_a_template(train: Train, tiny_model: str, tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text(chat("system", "user", "assistant"))
+    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--template=none", code=NO_WEIGHTS)
+    assert "line 1: a conversation, and the model has no chat template" in ended.err
+
+
+def test_another_models_tokenizer(train: Train, tiny_model: str, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    for file in Path(tiny_model).iterdir():
+        (tmp_path / "m" / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    (tmp_path / "m" / "config.json").write_text(json.dumps({**config, "vocab_size": 50}))
+    (tmp_path / "d.jsonl").write_text(GOOD)
+    ended = train("--model=m", "--data=d.jsonl", code=NO_WEIGHTS)
+    assert "the model knows 50 tokens" in ended.err
+
+
+def test_targets_that_the_model_lacks(train: Train, tiny_model: str, tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text(GOOD)
+    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--targets=query_key_value")
+    assert ended.code == 2
+    assert "targets query_key_value" in ended.err
