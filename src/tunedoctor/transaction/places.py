@@ -1,20 +1,20 @@
 """Where the parts of a transaction lie: beside what they change, and named after it.
 
-Of /home/me/llm/.venv and the transaction 20261125T101500-3fa1c0: .venv.doctor-20261125T101500-3fa1c0 is the other state
-of the environment (the clone before the switch, the old one after it), with .journal, .wheels and .log at its end the
-rest.
+Of /home/me/llm/.venv and the transaction ID: .venv.doctor-ID is the other state of the environment (the clone before
+the switch, the old one after it); with .journal, .wheels and .log at its end, the rest.
 The other state lies at the same depth, so that relative links hold in it.
 """
 
 import glob
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 MARK = ".doctor-"
-_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
+_TIME = "%Y%m%dT%H%M%S%f"
+_ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
 
 
 class Places(NamedTuple):
@@ -68,9 +68,12 @@ class Places(NamedTuple):
 
 
 def new(base: Path, stem: str) -> Places:
-    """Return places for a transaction that begins now. Ids sort by time."""
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    return Places(base, stem, f"{now}-{secrets.token_hex(3)}")
+    """Return places for a transaction that begins now. Ids sort by time, even where the clock was set back."""
+    now = datetime.now(UTC)
+    last = max((one.id.partition("-")[0] for one in known(base, stem)), default="")
+    if last and last >= now.strftime(_TIME):
+        now = datetime.strptime(last, _TIME).replace(tzinfo=UTC) + timedelta(microseconds=1)
+    return Places(base, stem, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}")
 
 
 def known(base: Path, stem: str) -> list[Places]:

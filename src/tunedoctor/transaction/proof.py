@@ -11,6 +11,7 @@ from tunedoctor.facts import target as target_facts
 from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
 from tunedoctor.findings import Check
 from tunedoctor.live import NOT_DEEP, take
+from tunedoctor.simulate import severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
 
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
@@ -79,12 +80,6 @@ def prove(
         bred=tuple(bred),
         after=new,
     )
-
-
-def severities(one: Diagnosis) -> dict[str, str]:
-    """Return the findings of a diagnosis, causes and symptoms, with their severity."""
-    found = [*one.causes, *(s for several in one.symptoms.values() for s in several)]
-    return {f.check.id: f.severity for f in found}
 
 
 def _worse(now: str, before: str | None) -> bool:

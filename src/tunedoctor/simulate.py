@@ -1,0 +1,207 @@
+"""Predict what a plan leaves, and refuse it where that is no better: pure, before anything is fetched.
+
+Predicted are packages, the PyTorch build, the CUDA wheels and the variables. What only a run tells is not known of a
+state that is not there yet: findings that rest on it are neither cured nor left, the proof after the change decides.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.facts import (
+    Absent,
+    BrokenDistribution,
+    CudaWheels,
+    Distribution,
+    Environment,
+    Errors,
+    Fact,
+    Host,
+    Interpreter,
+    Packages,
+    Runtime,
+    TorchBuild,
+    Unknown,
+)
+from tunedoctor.findings import Check
+from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv
+from tunedoctor.probes.cuda_wheels import cuda_wheels
+from tunedoctor.probes.torch_build import Accelerator
+from tunedoctor.snapshot import Answer, Snapshot
+from tunedoctor.wheels.rules import cuda_of, family, table_archs
+
+NOT_RUN = Absent(why="it is told when the change is made and run")
+_VARIANT = re.compile(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)$")
+
+
+class Simulated(msgspec.Struct, frozen=True):
+    """What the checks say of the predicted state."""
+
+    cured: tuple[str, ...]
+    """Findings that were there and are gone."""
+    left: tuple[str, ...]
+    """Findings that stay."""
+    bred: tuple[str, ...]
+    """Errors and warnings that come in."""
+    untold: tuple[str, ...]
+    """Findings that were there and whose check cannot tell of the predicted state."""
+    refused: str = ""
+    """Why the plan is of no use, in one sentence; "" where it is."""
+
+
+def simulate(
+    plan: Plan,
+    before: Snapshot,
+    checks: Iterable[Check],
+    metadata: Mapping[str, Distribution] | None = None,
+) -> Simulated:
+    """Judge a plan by the facts that it would leave; `metadata` are those of the pins, by normalised name."""
+    several = tuple(checks)
+    old = diagnose(before, several)
+    new = diagnose(predict(plan, before, metadata or {}), several)
+    had, has = severities(old), severities(new)
+    cannot = new.unknown.keys() | new.skipped.keys()
+    cured = tuple(i for i in had if i not in has and i not in cannot)
+    untold = tuple(i for i in had if i in cannot)
+    bred = tuple(
+        i
+        for i, severity in has.items()
+        if severity != "note" and (i not in had or (severity == "error" != had[i]))
+        if i not in old.unknown
+    )
+    found = Simulated(cured, tuple(has), bred, untold)
+    return msgspec.structs.replace(found, refused=_refused(plan, found))
+
+
+def _refused(plan: Plan, found: Simulated) -> str:
+    if found.bred:
+        return f"it would bring {' and '.join(found.bred[:3])}, which is not there now"
+    if plan.changes and plan.cures and not {*plan.cures} & {*found.cured, *found.untold}:
+        return f"{' and '.join(plan.cures[:3])} would still be there"
+    return ""
+
+
+def severities(one: Diagnosis) -> dict[str, str]:
+    """Return the findings of a diagnosis, causes and symptoms, with their severity."""
+    found = [*one.causes, *(s for several in one.symptoms.values() for s in several)]
+    return {f.check.id: f.severity for f in found}
+
+
+def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) -> Snapshot:
+    """Return the facts after a plan; without metadata of a pin its requirements are not known and none is claimed."""
+    packages = before.find(Packages)
+    if packages is None:
+        return before
+    after = packages_after(plan, packages, metadata)
+    interpreter = before.find(Interpreter)
+    torch = _torch(plan, before, after)
+    wheels = cuda_wheels(after)
+    answers: dict[type[Fact], Answer] = {
+        **before.answers(),
+        Packages: after,
+        TorchBuild: torch,
+        CudaWheels: wheels if isinstance(wheels, CudaWheels) else Absent(why=wheels.why),
+        Environment: _environment(plan, before),
+    }
+    if plan.changes:
+        answers |= {Runtime: NOT_RUN, Errors: NOT_RUN}
+    found = Snapshot(answers, taken=before.taken)
+    return found if interpreter else before
+
+
+def packages_after(
+    plan: Plan, packages: Packages, metadata: Mapping[str, Distribution]
+) -> Packages:
+    """Return the packages after a plan."""
+    held = {one.name: one for one in packages.distributions}
+    pins = {pin.name: pin for pin in plan.pins}
+    gone = {name for step in plan.steps if isinstance(step, Remove) for name in step.names}
+    deleted = {
+        step.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        for step in plan.steps
+        if isinstance(step, DeletePath)
+    }
+    for name in gone:
+        held.pop(name, None)
+    for name, pin in pins.items():
+        held[name] = _installed(pin, held.get(name), metadata.get(name))
+    return msgspec.structs.replace(
+        packages,
+        distributions=tuple(held[name] for name in sorted(held)),
+        broken=tuple(b for b in packages.broken if not _mended(b, pins, gone, deleted)),
+    )
+
+
+def _installed(pin: Pin, old: Distribution | None, told: Distribution | None) -> Distribution:
+    if told is not None:
+        return msgspec.structs.replace(told, version=pin.version)
+    if old is not None and old.version == pin.version:
+        return old
+    return Distribution(name=pin.name, version=pin.version, location=old.location if old else "")
+
+
+def _mended(
+    one: BrokenDistribution, pins: Mapping[str, Pin], gone: set[str], deleted: set[str]
+) -> bool:
+    if one.problem == "leftover":
+        return one.name in deleted
+    if one.problem == "doubled":
+        folders = {part.strip() for part in one.detail.split(",")}
+        return len(folders - deleted) < 2
+    return one.name in pins or one.name in gone
+
+
+def _torch(plan: Plan, before: Snapshot, after: Packages) -> TorchBuild | Absent | Unknown:
+    """Return the build after a plan: its variant is the label, else the name of its index."""
+    old = before.get(TorchBuild)
+    for step in (s for s in plan.steps if isinstance(s, Install)):
+        for pin in (p for p in step.pins if p.name == "torch"):
+            return _build(pin, step.index, before)
+    if after.get("torch") is None and isinstance(old, TorchBuild) and not old.conda:
+        return Absent(why="torch is not installed in the target")
+    return old
+
+
+def _build(pin: Pin, index: str, before: Snapshot) -> TorchBuild | Unknown:
+    label = pin.version.partition("+")[2] or index.rstrip("/").rpartition("/")[2]
+    named = _VARIANT.fullmatch(label)
+    if named is None:
+        # of the default index only the table knows which build that is
+        return Unknown(why=f"which build torch {pin.version} is, its name does not tell")
+    variant = named[1]
+    host, interpreter = before.find(Host), before.find(Interpreter)
+    where = family(host, interpreter) if host and interpreter else ""
+    archs = table_archs(pin.version, variant, where)
+    mac = bool(host and host.os == "macos" and interpreter and interpreter.machine == "arm64")
+    return TorchBuild(
+        version=pin.version,
+        cuda=cuda_of(variant),
+        hip=variant.removeprefix("rocm") if variant.startswith("rocm") else "",
+        accelerator=_accelerator(variant, mac=mac),
+        variant=variant,
+        archs=archs,
+        archs_source="table" if archs else "",
+    )
+
+
+def _accelerator(variant: str, *, mac: bool) -> Accelerator:
+    if variant.startswith("cu"):
+        return "cuda"
+    if variant.startswith("rocm"):
+        return "rocm"
+    return "xpu" if variant == "xpu" else "mps" if mac else "cpu"
+
+
+def _environment(plan: Plan, before: Snapshot) -> Environment | Absent | Unknown:
+    old = before.get(Environment)
+    sets = [step for step in plan.steps if isinstance(step, SetEnv)]
+    if not sets:
+        return old
+    variables = dict(old.variables) if isinstance(old, Environment) else {}
+    for step in sets:
+        variables.pop(step.name, None)
+        if step.value is not None:
+            variables[step.name] = step.value
+    return Environment(variables=variables)

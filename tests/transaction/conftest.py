@@ -1,0 +1,78 @@
+"""What all transaction tests share: an index, a template with pip and one without."""
+
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from transaction.environment import copy, install
+from transaction.index import Index
+from transaction.wheels import ALL
+
+Make = Callable[[str], Path]
+_DROPPED = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "PIP_FIND_LINKS")
+
+
+@pytest.fixture(scope="session")
+def shared_index() -> Iterator[Index]:
+    one = Index(ALL)
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory, shared_index: Index) -> dict[str, Path]:
+    """Environments that hold the old packages; the one with pip is for pip."""
+    folder = tmp_path_factory.mktemp("templates")
+    env = {k: v for k, v in os.environ.items() if k not in _DROPPED}
+    os.environ["UV_DEFAULT_INDEX"], before = shared_index.url, os.environ.get("UV_DEFAULT_INDEX")
+    try:
+        for name in ("uv", "pip"):
+            if name == "pip":
+                subprocess.run([sys.executable, "-m", "venv", folder / name], check=True, env=env)
+            else:
+                venv.create(folder / name, with_pip=False, symlinks=True)
+            install(folder / name, "alpha==1.0", "gamma==1.0")
+    finally:
+        os.environ.pop("UV_DEFAULT_INDEX")
+        if before is not None:
+            os.environ["UV_DEFAULT_INDEX"] = before
+    return {name: folder / name for name in ("uv", "pip")}
+
+
+@pytest.fixture
+def index(shared_index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Index]:
+    """The index, honest again after each test, and both installers pointed at it with an empty cache."""
+    for name in _DROPPED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", shared_index.url)
+    monkeypatch.setenv("PIP_INDEX_URL", shared_index.url)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    yield shared_index
+    shared_index.other.clear()
+    shared_index.cut.clear()
+    shared_index.files.clear()
+
+
+@pytest.fixture
+def make(templates: dict[str, Path], tmp_path: Path, index: Index) -> Make:
+    """Return a function that makes an environment with the old packages."""
+
+    def made(tool: str = "uv", name: str = ".venv") -> Path:
+        folder = tmp_path / "project"
+        folder.mkdir(exist_ok=True)
+        if name.startswith((".", "env")):
+            return copy(templates[tool], folder / name)
+        venv.create(folder / name, with_pip=False, symlinks=True)
+        install(folder / name, "alpha==1.0", "gamma==1.0")
+        return folder / name
+
+    return made

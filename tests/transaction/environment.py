@@ -1,0 +1,96 @@
+"""Real environments that hold the old packages, and the judge: old, new, or what is wrong."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tunedoctor.installers.uv import find_uv
+from tunedoctor.plan import Install, Pin, Plan
+from tunedoctor.transaction.records import faults
+
+OLD = {"alpha": "1.0", "gamma": "1.0"}
+NEW = {"alpha": "2.0", "beta": "1.0", "gamma": "1.0"}
+PLAN = Plan(steps=(Install(pins=(Pin(name="alpha", version="2.0", was="1.0"),), no_deps=False),))
+
+
+def install(env: Path, *pins: str) -> None:
+    """Put the old packages in, from the index that the variables name."""
+    argv = [find_uv(), "pip", "install", "-q", "--python", str(python(env)), "--no-deps", *pins]
+    subprocess.run(argv, check=True, cwd=env.parent)
+
+
+def python(env: Path) -> Path:
+    return env / "bin" / "python"
+
+
+def site(env: Path) -> Path:
+    return next(env.glob("lib/python*/site-packages"))
+
+
+def copy(template: Path, env: Path) -> Path:
+    """Copy an environment; its commands name the copy."""
+    shutil.copytree(template, env, symlinks=True)
+    for path in (env / "bin").iterdir():
+        if path.is_file() and not path.is_symlink():
+            data = path.read_bytes()
+            path.write_bytes(data.replace(os.fsencode(template), os.fsencode(env)))
+            shutil.copystat(template / "bin" / path.name, path)
+    return env
+
+
+def state(env: Path) -> str:
+    """Return "old" or "new", proved by metadata, RECORD hashes, imports and commands; else what is wrong."""
+    folder = site(env)
+    wrong = [p.name for p in folder.iterdir() if p.name.startswith("~")]
+    have: dict[str, str] = {}
+    for info in sorted(folder.glob("*.dist-info")):
+        name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
+        if name not in NEW:
+            continue
+        wrong += [f"two {name}"] if name in have else []
+        have[name] = version
+        # commands that were copied name the copy, so that their hashes are those of the template; and alpha 2 brings
+        # a file that gamma has too
+        fine = (f"{name}-run", f"{name}-say", "both.py of gamma")
+        copied = OLD.get(name) == version
+        wrong += [f for f in faults(info) if not (copied and f.startswith(fine))]
+    which = "old" if have == OLD else "new" if have == NEW else f"mixed {have}"
+    code = f"import sys\nfor n in {sorted(have)!r}: m = __import__(n); s = __import__(n + '_single'); print(n, m.__version__, s.version)"
+    ended = subprocess.run(
+        [python(env), "-I", "-c", code], capture_output=True, text=True, check=False
+    )
+    if ended.stdout.split() != [w for n in sorted(have) for w in (n, have[n], have[n])]:
+        wrong.append(f"imports: {ended.stdout} {ended.stderr[-200:]}")
+    for name, version in have.items():
+        for command in (f"{name}-run", f"{name}-say"):
+            path = env / "bin" / command
+            said = (
+                subprocess.run([path], capture_output=True, text=True, check=False)
+                if path.exists()
+                else None
+            )
+            if said is None or said.stdout.strip() != version:
+                wrong.append(f"{command}: {said and said.stdout + said.stderr[-200:]}")
+            elif b".doctor-" in path.read_bytes():
+                wrong.append(f"{command} names the clone")
+    return f"{which} but {wrong}" if wrong else which
+
+
+def beside(env: Path) -> list[str]:
+    """Return what lies beside an environment and belongs to transactions."""
+    return sorted(p.name for p in env.parent.iterdir() if ".doctor-" in p.name)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file of a tree, byte code left out."""
+    return {
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() and not p.is_symlink() else b"-"
+        for p in sorted(folder.rglob("*"))
+        if "__pycache__" not in p.parts
+    }
+
+
+def interpreter() -> str:
+    return sys.executable

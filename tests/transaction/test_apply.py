@@ -1,0 +1,292 @@
+"""Plans carried out on real environments, by both installers, and undone."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from transaction.conftest import Make
+from transaction.environment import PLAN, beside, contents, interpreter, python, site, state
+from transaction.index import Index
+from transaction.wheels import ALPHA2, BETA1, LIAR, wheel
+from tunedoctor.installers.tool import Named
+from tunedoctor.plan import (
+    DeletePath,
+    Install,
+    NewEnvironment,
+    Pin,
+    Plan,
+    Remove,
+    SetEnv,
+    Tell,
+    WriteFile,
+)
+from tunedoctor.transaction.apply import Event, Ways, apply
+from tunedoctor.transaction.outcome import Outcome
+from tunedoctor.transaction.undoing import list_states, undo
+
+QUIET = Ways(checks=())
+TOOLS: tuple[Named, ...] = ("uv", "pip")
+
+
+def fix(env: Path, plan: Plan = PLAN, tool: Named = "uv", ways: Ways = QUIET) -> Outcome:
+    return apply(plan, str(env), installer=tool, ways=ways)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
+    env = make(tool)
+    before = contents(env)
+    events: list[Event] = []
+    outcome = apply(PLAN, str(env), installer=tool, ways=QUIET, watch=events.append)
+    assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
+    assert outcome.strategy == "switch"
+    assert outcome.changed == ("alpha 1.0 -> 2.0", "beta 1.0")
+    assert outcome.fetched == 2
+    stages = [e.stage for e in events if e.state == "begins"]
+    wanted = ["lookup", "fetch", "save", "change", "verify", "prove", "switch"]
+    assert [s for s in stages if s in wanted] == wanted
+    (kept,) = list_states(str(env))
+    assert kept.folder.startswith(str(env.parent / ".venv.doctor-"))
+    assert kept.bytes > 0
+    undone = undo(str(env))
+    assert (undone.done, undone.why, state(env)) == (True, "", "old")
+    assert contents(env) == before
+    again = undo(str(env), kept.id)
+    assert (again.done, state(env)) == (True, "new")
+
+
+def test_both_installers_come_to_the_same_end(make: Make) -> None:
+    ends: list[dict[str, bytes]] = []
+    for tool in TOOLS:
+        env = make("pip", f"env-{tool}")
+        assert fix(env, tool=tool).end == "applied"
+        held = contents(site(env))
+        # uv and pip sort RECORD in their own ways and sign with their own names
+        own = (".dist-info/RECORD", "/INSTALLER", "/REQUESTED")
+        ends.append({n: b for n, b in held.items() if not n.endswith(own)})
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "it's", 'say "x"', "-rf", "new\nline", "ünïcode", "$HOME", "a;b"]
+)
+def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None:
+    env = make("uv", name)
+    outcome = fix(env)
+    if "\n" in name:  # no first line of a command can hold it: pip and uv write broken ones
+        assert outcome.end in ("applied", "failed", "refused")
+        assert "2.0" in str(list(site(env).glob("alpha*"))) or outcome.end != "applied"
+    else:
+        assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
+    if outcome.end == "applied":
+        assert undo(str(env)).done
+
+
+def test_the_old_state_keeps_its_own_files(make: Make) -> None:
+    """alpha 2 writes over a file that gamma brought and that stays: a hard link would change both states."""
+    env = make()
+    outcome = fix(env)
+    assert outcome.state is not None
+    old = site(Path(outcome.state.folder))
+    assert (site(env) / "shared/both.py").read_text() == "from alpha 2\n"
+    assert (old / "shared/both.py").read_text() == "from gamma 1\n"
+
+
+def test_steps_of_every_kind(make: Make) -> None:
+    env = make()
+    (site(env) / "~lpha").mkdir()
+    (site(env) / "~lpha" / "x.py").write_text("1")
+    where = str((site(env) / "~lpha").relative_to(env))
+    plan = Plan(
+        steps=(
+            DeletePath(path=where),
+            Remove(names=("gamma", "never-there")),
+            WriteFile(path="etc/tune.conf", text="x = 1\n"),
+            SetEnv(name="HSA_OVERRIDE_GFX_VERSION", value="10.3.0"),
+            SetEnv(name="OLD", value=None),
+            SetEnv(name="QUOTED", value="a b'c\"$(touch x)`"),
+            Tell(command="sudo reboot", who="reboot"),
+        )
+    )
+    outcome = fix(env, plan)
+    assert (outcome.end, outcome.why) == ("applied", "")
+    assert not (env / where).exists()
+    assert not list(site(env).glob("gamma*"))
+    assert (env / "etc/tune.conf").read_text() == "x = 1\n"
+    assert outcome.told == (Tell(command="sudo reboot", who="reboot"),)
+    script = '. "$0/bin/activate"; echo "$HSA_OVERRIDE_GFX_VERSION|${OLD-gone}|$QUOTED"'
+    said = subprocess.run(
+        ["bash", "-c", script, env],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OLD": "1"},
+    )
+    assert said.stdout.strip() == "10.3.0|gone|a b'c\"$(touch x)`"
+    undo(str(env))
+    assert (env / where).exists()
+    assert list(site(env).glob("gamma*"))
+
+
+@pytest.mark.parametrize(
+    "path", ["../x", "/etc/passwd", "a/../../x", "", ".", "leads-out/x", "x\0y"]
+)
+def test_paths_that_lead_out_are_refused(make: Make, path: str, tmp_path: Path) -> None:
+    env = make()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x").write_text("kept")
+    (env / "leads-out").symlink_to(outside)
+    for step in (DeletePath(path=path), WriteFile(path=path, text="bad")):
+        outcome = fix(env, Plan(steps=(step,)))
+        assert outcome.end == "refused"
+        assert "leads out of the environment" in outcome.why
+    assert (outside / "x").read_text() == "kept"
+    assert state(env) == "old"
+    assert beside(env) == []
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_file_with_another_hash_is_not_installed(make: Make, index: Index, tool: Named) -> None:
+    env = make(tool)
+    index.other[BETA1.file] = wheel(ALPHA2)
+    outcome = fix(env, tool=tool)
+    assert outcome.end == "failed"
+    assert outcome.stage == "fetch"
+    assert "hash" in outcome.why.lower()
+    assert state(env) == "old"
+    assert [n for n in beside(env) if not n.endswith("failed.log")] == []
+    assert Path(outcome.log).read_text()
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_an_index_that_serves_another_version_than_it_lists(make: Make, tool: Named) -> None:
+    env = make(tool)
+    plan = Plan(steps=(Install(pins=(Pin(name="liar", version=LIAR.version),)),))
+    outcome = fix(env, plan, tool)
+    assert outcome.end in ("failed", "refused")
+    assert state(env) == "old"
+    assert not list(site(env).glob("liar*"))
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("file", [ALPHA2.file, BETA1.file])
+def test_the_network_goes_in_the_middle_of_a_fetch(
+    make: Make, index: Index, tool: Named, file: str
+) -> None:
+    env = make(tool)
+    index.cut.add(file)
+    outcome = fix(env, tool=tool)
+    assert (outcome.end, outcome.stage) == ("failed", "fetch")
+    assert state(env) == "old"
+    index.cut.clear()
+    assert fix(env, tool=tool).end == "applied"
+    assert state(env) == "new"
+
+
+def test_no_index_at_all(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = make()
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    outcome = fix(env)
+    assert (outcome.end, outcome.stage, state(env)) == ("refused", "lookup", "old")
+    assert beside(env) == []
+
+
+def test_an_extra_index_of_the_user_has_no_say_where_an_index_is_named(
+    make: Make, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = Index([ALPHA2._replace(shared="poison\n"), BETA1])
+    monkeypatch.setenv("UV_EXTRA_INDEX_URL", bad.url)
+    monkeypatch.setenv("UV_INDEX", bad.url)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", bad.url)
+    for tool in TOOLS:
+        env = make("pip", f"env-{tool}")
+        steps = (Install(pins=(Pin(name="alpha", version="2.0"),), no_deps=False, index=index.url),)
+        outcome = fix(env, Plan(steps=steps), tool)
+        assert (outcome.end, outcome.why) == ("applied", "")
+        assert (site(env) / "shared/both.py").read_text() == "from alpha 2\n"
+    bad.close()
+
+
+def test_a_change_that_breaks_a_requirement_is_put_back(make: Make) -> None:
+    env = make()
+    first = Plan(steps=(Install(pins=(Pin(name="picky", version="1.0"),)),))
+    assert fix(env, first).end == "applied"
+    plan = Plan(
+        steps=(Install(pins=(Pin(name="alpha", version="2.0"), Pin(name="beta", version="1.0"))),)
+    )
+    outcome = fix(env, plan)
+    assert (outcome.end, outcome.stage) == ("failed", "prove")
+    assert "picky 1.0 needs alpha<2, and 2.0 is installed" in outcome.why
+    assert state(env) == "old"
+
+
+def test_a_smoke_test_that_fails_puts_back(make: Make) -> None:
+    env = make()
+    asked: list[str] = []
+
+    def smoke(interpreter: str) -> str:
+        asked.append(interpreter)
+        return "loss is not a number"
+
+    outcome = fix(env, ways=Ways(checks=(), smoke=smoke))
+    assert (outcome.end, outcome.why) == ("failed", "loss is not a number")
+    assert ".venv.doctor-" in asked[0]
+    assert state(env) == "old"
+
+
+def test_somebody_else_installs_meanwhile(make: Make) -> None:
+    env = make()
+
+    def step(name: str) -> None:
+        if name == "verifying":
+            (site(env) / "other.py").write_text("theirs = 1\n")
+
+    outcome = fix(env, ways=Ways(checks=(), step=step))
+    assert (outcome.end, outcome.stage) == ("failed", "prove")
+    assert "was changed by another program" in outcome.why
+    assert (site(env) / "other.py").exists()
+    assert state(env) == "old"
+
+
+def test_a_new_environment_is_made_from_nothing(index: Index, tmp_path: Path) -> None:
+    for tool in TOOLS:
+        path = tmp_path / f"new {tool}"
+        new = NewEnvironment(path=str(path), python=interpreter())
+        plan = Plan(steps=(new, Install(pins=(Pin(name="alpha", version="2.0"),), no_deps=False)))
+        outcome = fix(path, plan, tool)
+        assert (outcome.end, outcome.why) == ("applied", "")
+        said = subprocess.run([path / "bin/alpha-run"], capture_output=True, text=True, check=False)
+        assert said.stdout.strip() == "2.0"
+        where = 'cd /; . "$0/bin/activate"; python -c "import sys; print(sys.prefix)"'
+        here = subprocess.run(
+            ["bash", "-c", where, path], capture_output=True, text=True, check=False
+        )
+        assert here.stdout.strip() == str(path)
+        again = fix(path, plan, tool)
+        assert (again.end, again.why) == ("refused", f"{path} is there already")
+        assert undo(str(path)).done
+        assert not path.exists()
+
+
+def test_states_are_pruned(make: Make) -> None:
+    env = make()
+    for number in range(4):
+        plan = Plan(steps=(WriteFile(path="etc/n", text=str(number)),))
+        assert fix(env, plan).end == "applied"
+    kept = list_states(str(env))
+    assert len(kept) == 3
+    assert len([n for n in beside(env) if n.endswith(".journal")]) == 3
+    undo(str(env))
+    undo(str(env))
+    assert (env / "etc/n").read_text() == "1"
+    assert python(env).exists()
+
+
+def test_a_plan_of_advice_changes_nothing(make: Make) -> None:
+    env = make()
+    outcome = fix(env, Plan(steps=(Tell(command="sudo reboot", who="reboot"),)))
+    assert (outcome.end, beside(env)) == ("nothing", [])
+    assert len(outcome.told) == 1

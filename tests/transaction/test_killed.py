@@ -1,0 +1,128 @@
+"""kill -9 at every line of the journal and at random moments: old or new, whole, and undo works."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from transaction import killed
+from transaction.conftest import Make
+from transaction.environment import beside, contents, state
+from tunedoctor.transaction.undoing import list_states, put_in_order, undo
+
+SWITCH = ("begin", "fetching", "cloning", "changing", "verifying", "swap", "swapped", "done")
+SAVED = ("begin", "fetching", "cloning", "changing", "verifying", "done")
+TESTS = Path(__file__).parents[1]
+
+
+def start(env: Path, tool: str, strategy: str, at: str = "-") -> "subprocess.Popen[str]":
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, killed.__file__, env, tool, strategy, at],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def doctor(env: Path, tool: str, strategy: str, at: str = "-") -> "tuple[int, str]":
+    child = start(env, tool, strategy, at)
+    out, _ = child.communicate()
+    return child.returncode, out
+
+
+def prove(env: Path, strategy: str, at: str) -> str:
+    """Hold the environment to old or new, and bring it to the old state whichever it is."""
+    if strategy == "switch":
+        # the live one is whole at once, before anything puts it in order
+        assert state(env) in ("old", "new"), at
+    put_in_order(str(env))
+    end = state(env)
+    assert end in ("old", "new"), (at, end)
+    if end == "new":
+        assert undo(str(env)).done
+        assert state(env) == "old"
+    else:
+        assert [n for n in beside(env) if not n.endswith("failed.log")] == [], at
+        assert list_states(str(env)) == ()
+    assert put_in_order(str(env)) == ""
+    return end
+
+
+def placed(make: Make, tool: str, strategy: str) -> Path:
+    env = make(tool)
+    if strategy == "stash":  # an environment in the folder of a project stays where it is
+        (env / ".git").mkdir()
+    return env
+
+
+@pytest.mark.parametrize(
+    ("tool", "strategy", "at"),
+    [
+        *(("uv", "switch", at) for at in SWITCH),
+        *(("pip", "switch", at) for at in ("changing", "swap")),
+        *(("uv", "backup", at) for at in SAVED),
+        *(("uv", "stash", at) for at in SAVED),
+    ],
+)
+def test_killed_at_a_line_of_the_journal(make: Make, tool: str, strategy: str, at: str) -> None:
+    env = placed(make, tool, strategy)
+    before = contents(env)
+    code, said = doctor(env, tool, strategy, at)
+    assert code == -signal.SIGKILL, said
+    end = prove(env, strategy, at)
+    assert end == ("new" if at in ("swapped", "done") else "old")
+    after = contents(env)
+    assert after == before
+
+
+@pytest.mark.parametrize("at", ["swap", "swapped", "undone"])
+def test_killed_while_undoing(make: Make, at: str) -> None:
+    env = make()
+    assert doctor(env, "uv", "switch")[1].startswith("applied")
+    code, said = doctor(env, "uv", "undo", at)
+    assert code == -signal.SIGKILL, said
+    put_in_order(str(env))
+    assert state(env) == ("new" if at == "swap" else "old")
+    if at == "swap":
+        assert undo(str(env)).done
+    assert state(env) == "old"
+
+
+def test_killed_while_undoing_a_stash(make: Make) -> None:
+    env = placed(make, "uv", "stash")
+    assert doctor(env, "uv", "stash")[1].startswith("applied")
+    assert state(env) == "new"
+    code, said = doctor(env, "uv", "undo", "restoring")
+    assert code == -signal.SIGKILL, said
+    assert put_in_order(str(env))
+    assert state(env) == "old"
+
+
+def at_random(make: Make, tool: str, strategy: str, seed: int, longest: float) -> str:
+    env = placed(make, tool, strategy)
+    child = start(env, tool, strategy)
+    time.sleep(random.Random(seed).uniform(0.0, longest))  # noqa: S311
+    child.kill()
+    child.communicate()
+    return prove(env, strategy, f"{tool} {strategy} seed {seed}")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("strategy", ["switch", "backup", "stash"])
+def test_killed_at_a_random_moment(make: Make, strategy: str, seed: int) -> None:
+    at_random(make, "uv", strategy, seed, 3.0)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("strategy", ["switch", "backup", "stash"])
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_killed_at_many_random_moments(make: Make, tool: str, strategy: str, seed: int) -> None:
+    at_random(make, tool, strategy, 1000 + seed, 3.0 if tool == "uv" else 7.0)

@@ -1,0 +1,69 @@
+"""Wheels of the transaction tests: modules, commands of both kinds, a file that two of them bring, a binary file."""
+
+import base64
+import hashlib
+import io
+import zipfile
+from functools import cache
+from typing import NamedTuple
+
+
+class Made(NamedTuple):
+    name: str
+    version: str
+    requires: tuple[str, ...] = ()
+    shared: str = ""
+    """Text of a file that several wheels bring."""
+    claims: str = ""
+    """Version that the metadata state, where that is another one."""
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}-{self.version}-py3-none-any.whl"
+
+
+ALPHA1 = Made("alpha", "1.0")
+ALPHA2 = Made("alpha", "2.0", ("beta>=1",), "from alpha 2\n")
+BETA1 = Made("beta", "1.0")
+GAMMA1 = Made("gamma", "1.0", ("alpha",), "from gamma 1\n")
+LIAR = Made("liar", "2.0", claims="1.0")
+PICKY = Made("picky", "1.0", ("alpha<2",))
+ALL = (ALPHA1, ALPHA2, BETA1, GAMMA1, LIAR, PICKY)
+
+
+@cache
+def wheel(one: Made) -> bytes:
+    version = one.claims or one.version
+    info = f"{one.name}-{one.version}.dist-info"
+    requires = "".join(f"Requires-Dist: {r}\n" for r in one.requires)
+    script = f"#!python\nimport {one.name}; print({one.name}.__version__)\n"
+    files = {
+        f"{one.name}/__init__.py": f'__version__ = "{one.version}"\n',
+        f"{one.name}/blob.bin": f"{one.name} {one.version} " * 4000,
+        f"{one.name}/sub/deep.py": "value = 1\n",
+        f"{one.name}_single.py": f'version = "{one.version}"\n',
+        f"{one.name}-{one.version}.data/scripts/{one.name}-say": script,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {version}\n{requires}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[console_scripts]\n{one.name}-run = {one.name}.sub.main:main\n",
+        f"{one.name}/sub/__init__.py": "",
+        f"{one.name}/sub/main.py": f"import {one.name}\ndef main():\n    print({one.name}.__version__)\n",
+    }
+    if one.shared:
+        files["shared/both.py"] = one.shared
+    record = ""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o100755 if "/scripts/" in name else 0o100644) << 16
+            archive.writestr(entry, text)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+            record += f"{name},sha256={digest.decode().rstrip('=')},{len(text)}\n"
+        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
+    return held.getvalue()
+
+
+def metadata(one: Made) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(wheel(one))) as archive:
+        return archive.read(f"{one.name}-{one.version}.dist-info/METADATA")
