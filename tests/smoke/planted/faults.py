@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 STEPS = [0]
 MODELS = []
@@ -135,7 +136,7 @@ def file_cut(safetensors):
 
     def cut(tensors, filename, *a, **k):
         save(tensors, filename, *a, **k)
-        os.truncate(filename, os.path.getsize(filename) - 1000)
+        os.truncate(filename, Path(filename).stat().st_size - 1000)
 
     safetensors.save_file = cut
 

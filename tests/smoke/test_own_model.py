@@ -1,0 +1,49 @@
+"""`doctor smoke --model --data`: the stages on a model and data of the user."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from smoke.training import answer, needs_torch, stages, torch_target
+
+from tunedoctor.targeting import choose
+
+pytestmark = needs_torch
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    python = choose(torch_target(), {}, str(folder), "").python
+    script = Path(__file__).parent / "make_model.py"
+    subprocess.run([python, str(script), str(folder)], check=True, capture_output=True)
+    return str(folder)
+
+
+def test_the_stages_run_on_it(model: str, tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    lines = ['{"text": "A first sample."}', '{"prompt": "Who?", "completion": "Nobody."}', ""]
+    lines += ['{"messages": [{"role": "user", "content": "Hello"}]}']
+    data.write_text("\n".join(lines))
+    found = answer(
+        torch_target(), "--model", model, "--data", str(data), "--steps", "3", "--device", "cpu"
+    )
+    assert found["verdict"] == "ready"
+    assert len(found["losses"]) == 3
+    told = stages(found)
+    assert told["data"]["says"] == "3 samples"
+    assert told["build"]["says"].startswith("LlamaForCausalLM")
+    assert {
+        told[n]["outcome"] for n in ("backward", "train", "base weights", "save", "reload")
+    } == {"ok"}
+    assert {told[n]["outcome"] for n in ("merge", "generate")} == {"skipped"}
+    assert "repeat" not in told
+
+
+def test_damaged_data_are_told_before_the_model_is_loaded(model: str, tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"text": "well"}\n{"text": "cut\n')
+    found = answer(torch_target(), "--model", model, "--data", str(data), "--device", "cpu")
+    assert found["verdict"] == "findings"
+    assert "line 2: no JSON" in found["blames"][0]["found"]
+    assert "build" not in stages(found)
