@@ -43,7 +43,7 @@ SAID = (
     r"The MPS backend is supported on MacOS [\d.]+\+",
     r"[^\n]{0,80}\b(?:supported|support has been added)\b[^\n]{0,40}\bmac ?OS (?:version )?\d\d(?:\.\d+)?",
 )
-"""The back-end as a whole, and single operations of it: "is only supported on MacOS 14+", "natively from macOS 13.2"."""
+"""The back-end, and single operations: "only supported on MacOS 14+", "natively starting from macOS 13.2"."""
 NAMED = pattern(r"[Mm]ac ?OS (?:version )?(\d\d(?:\.\d+)?)")
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""

@@ -5,7 +5,8 @@ What it means
     front of it.
 
 How it is found
-    doctor check --deep gives import torch a time limit in a child and tells where Python stood.
+    doctor check --deep gives import torch a time limit in a child and tells where Python stood. In a report,
+    the status 124 of `timeout`, a stack that py-spy or faulthandler printed, or a remark below the import.
 
 Cures
     Look at the place that is named. A driver that hangs is cured by a reboot.
@@ -35,9 +36,13 @@ def torch_import_hang(
         return None
     own = known(interpreter)
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
-    place = next((line for line in lines if line.startswith("File ")), "")
+    place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
     return Finding(
-        found=f"import torch gave no answer in {stage.seconds:.0f} s"
+        found=(
+            f"import torch gave no answer in {stage.seconds:.0f} s"
+            if stage.seconds
+            else "import torch does not come to its end"
+        )
         + (f"; it stood at {place}" if place else ""),
         means="nothing that uses torch starts",
         cure=f"{own.executable if own is not None else 'python'} -X faulthandler -X importtime -c 'import torch'",

@@ -23,22 +23,14 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "m091-override-not-in-service",
         "m111-docker-oomkilled",
         # torch and GPU told in one line of the user's own
-        "m317-space-in-venv-windows-drive",
         "m318-gfx1150-new",
         # third round
         "q010-llamacpp-resume-999",
-        "q012-fabricmanager-version-differs",
         "q016-trl-device-ordinal-single-gpu",
         "q021-compose-no-device-request-ragflow",
         "q032-flash-attn-build-isolation-uv",
-        "q035-tf-before-torch-hang",
-        "q036-import-hangs-nfs-timeout",
         "q045-uv-no-cu118-for-280",
-        "q052-alpine-musl-torch-none",
-        "q056-mps-mlx-wheel-macos13",
-        "q072-deepspeed-ninja-gpp-missing",
         "q079-bnb-win-cpu-lib-kohya",
-        "q088-litgpt-lightning-missing-mod",
         "q095-forge-appdata-torchaudio",
         "q096-conda-env-local-lib-torch",
         "q097-jupyter-kernel-other-python",
@@ -48,13 +40,7 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "q108-vfio-bound-mi50",
         "q110-comfy-igpu-device-zero",
         "q112-override-1100-on-rdna2",
-        "q114-mnt-my-passport-rocm61",
-        "q116-wsl2-9070xt-kfd-wheel",
-        "q120-vllm-kvcache-maxlen",
-        "q127-trainer-bf16-t4-valueerror",
-        "q128-vllm-bf16-v100",
         "q139-ipex-231-zero-devices",
-        "q140-lnl-no-libze-gpu",
     }
 )
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from tunedoctor.facts import Container, Fact, TorchBuild
+from tunedoctor.facts import Container, Fact, Host, TorchBuild
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.typed import typed
 
@@ -17,6 +17,8 @@ _ROCM = pattern(
 )
 """As in rocm/pytorch:rocm6.2_ubuntu22.04_py3.10_pytorch_release_2.3.0."""
 _RUN = pattern(r"(?:^|\s)(?:docker|podman|nvidia-docker) (?:container )?run\s(?P<rest>.{1,1000})$")
+_MUSL = pattern(r"^(?:[\w.-]{1,60}/){0,3}(?:alpine\b|[\w.-]{1,60}:[\w.-]{0,40}\balpine)")
+"""Alpine, or an official image upon it: python:3.11-alpine. Its C library is musl."""
 _TRIES = pattern(r"\b(?:nvidia-smi|rocminfo|rocm-smi|hello-world|ldconfig|nvcc)\b")
 _HOST = pattern(r"^\s{0,8}(?:\([\w.-]{1,60}\) )?root@[0-9a-f]{12}:[^#\n]{0,120}#")
 """Docker names a container's host by the first 12 digits of its id."""
@@ -33,6 +35,8 @@ def read(lines: list[str]) -> list[Fact]:
     files = [image for image, of_file in named if of_file]
     if files:
         facts.append(Container(kind="docker", evidence=f"FROM {files[-1][:150]}"))
+    if named and _MUSL.match(named[-1][0].split(" as ")[0].strip()):
+        facts.append(Host(os="linux", name="Alpine", distro="alpine", libc="musl"))
     build = next((found for image, _ in reversed(named) if (found := torch_of(image))), None)
     if build and not any(
         found[1] != build.version for line in lines for found in _TORCH.finditer(line[:500])

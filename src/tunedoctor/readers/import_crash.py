@@ -44,7 +44,7 @@ def read(lines: list[str]) -> list[Fact]:
     """Return a Runtime whose first stage crashed; nothing where no such end is shown. Linear; never raises."""
     for number, whole in enumerate(lines):
         line = whole[:_LONGEST]
-        if "torch" in line and _imports(line):
+        if "torch" in line and imports_torch(line):
             signal = _signal(lines[number + 1 : number + 1 + _FAR])
         elif "Fatal Python error" in line and (fatal := _FATAL.search(line)):
             stack = lines[number + 1 : number + 1 + _STACK]
@@ -58,7 +58,8 @@ def read(lines: list[str]) -> list[Fact]:
     return []
 
 
-def _imports(line: str) -> bool:
+def imports_torch(line: str) -> bool:
+    """Tell whether a line types an import of torch, and nothing that can fail for other reasons."""
     return bool(_INLINE.search(line)) or typed_in(line).rstrip("; ") == "import torch"
 
 

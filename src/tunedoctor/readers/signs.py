@@ -44,6 +44,7 @@ _SAYS = (
         "unable to compile",
         "' not found",
         "command not found",
+        ": not found",
     ),
     # torch, CUDA, HIP, XPU
     *(

@@ -52,6 +52,9 @@ _DRIVER = (
     re.compile(r"amdgpu version\s{0,4}:\s{0,4}(\d{1,2}\.\d{1,3}[\d.]{0,12})"),
     re.compile(r"ROCk module version (\d{1,2}\.\d[\d.]{0,20}) is loaded"),
 )
+_DXG = pattern(
+    r"^\s{0,8}(?:c[rwx-]{9}\S?\s.{5,80}\s)?/dev/dxg(?:\s{1,8}/dev/\w{1,20})*\s*$|.{0,200}amdgpu-install\b.{0,80}--usecase=\S{0,40}\bwsl\b"
+)
 _BARE = pattern(r"(\d{1,2}\.\d{1,2}\.\d{1,3})(?:-\d{1,6})?")
 _MOST = 40
 
@@ -74,7 +77,7 @@ def stack(lines: Sequence[str], *, agents: bool) -> Stack:
         if any(word in line[:LONGEST] for word in _WORTH)
     ]
     plain = [line for _, line in worth]
-    wsl = any("WSL environment detected" in line for line in plain)
+    wsl = any("WSL environment detected" in line for line in plain) or _has_dxg(lines)
     kfd = None if wsl else _kfd(plain) or ("ok" if agents else None)
     groups = [
         name
@@ -102,6 +105,15 @@ def stack(lines: Sequence[str], *, agents: bool) -> Stack:
     if errors := _errors(worth):
         facts.append(Errors(errors=errors))
     return Stack(kfd, facts)
+
+
+def _has_dxg(lines: Sequence[str]) -> bool:
+    """Tell whether `ls` shows /dev/dxg, or the installer was asked for WSL: then no /dev/kfd is wanted."""
+    return any(
+        _DXG.match(line[:LONGEST])
+        for line in lines
+        if "/dev/dxg" in line[:LONGEST] or "--usecase" in line[:LONGEST]
+    )
 
 
 def _kfd(lines: Sequence[str]) -> Kfd | None:

@@ -43,8 +43,8 @@ _RAM = re.compile(
     re.IGNORECASE,
 )
 _GPU = re.compile(
-    r"\A(?:GPU:?\s)?(?:\d{1,2}\s?[x\u00d7*]\s?)?(?:NVIDIA|GeForce|RTX|GTX|Tesla|Quadro|Radeon|AMD Radeon|RX|Instinct"
-    r"|Intel Arc|Arc|A100|H100|H200|V100|T4|L4|L40S?|A10G?|B200|P100)\b",
+    r"\A(?:GPU:?\s)?(?:\d{1,2}\s?[x\u00d7*]\s?)?(?:gfx[0-9a-f]{3,5}|NVIDIA|GeForce|RTX|GTX|Tesla|Quadro|Radeon|AMD Radeon"
+    r"|RX|Instinct|Intel Arc|Arc|A100|H100|H200|V100|T4|L4|L40S?|A10G?|B200|P100)\b",
     re.IGNORECASE,
 )
 _CHIP = re.compile(

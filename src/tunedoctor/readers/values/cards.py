@@ -47,7 +47,8 @@ _BEFORE = pattern(
     r"\A\s*(?:\d{1,2}\s?[x\u00d7*]\s?)?(?:(?:NVIDIA|GeForce|cuda:\d)\s+){0,3}", re.IGNORECASE
 )
 _AMD = pattern(
-    r"""(?:AMD\s+)?(?:ATI\s+)?(?:Radeon\s+|Instinct\s+)(?:\(TM\)\s+)?
+    r"""(?:AMD\s+)?Radeon(?:\s?\(TM\)|™)?\s+Graphics\b
+    |(?:AMD\s+)?(?:ATI\s+)?(?:Radeon\s+|Instinct\s+)(?:\(TM\)\s+)?
         (?:RX\s*|Pro\s+|AI\s+PRO\s+|VII|R\d\s+|Vega\s*|MI\s*)?[A-Z]{0,2}\d{0,4}\w{0,4}
         (?:\s(?:XTX|XT|GRE|S)\b)?(?:\s+Graphics)?
     |\bRX\s*-?\s*(?:Vega\s*)?\d{2,4}\s?(?:XTX|XT|GRE|S|M)?\b

@@ -159,10 +159,12 @@ def _amd(cards: list[Card], said: Collected) -> list[Fact]:
     if not cards:
         return [AmdGpus(gpus=(AmdGpu(index=0, gfx=gfx, memory_total=memory),))] if gfx else []
     alike = len({c.name for c in cards}) == 1
+    nameless = [card for card in cards if not card.gfx]
+    mine = gfx if len(nameless) == 1 and gfx not in {card.gfx for card in cards} else ""
     made = tuple(
         AmdGpu(
             index=number,
-            gfx=card.gfx or (gfx if alike else ""),
+            gfx=card.gfx or (gfx if alike else mine),
             name=card.name if card.name != card.gfx else "",
             memory_total=card.memory or (memory if alike else None),
             integrated=bool(_INTEGRATED.search(card.name)),

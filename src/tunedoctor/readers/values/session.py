@@ -201,6 +201,8 @@ def _split(keys: list[str], text: str, number: int) -> Iterator[Said]:
             label["value"] if label and keys[0] not in ("gpu", "platform", "python") else text
         ]
     else:
+        if len(text) > 2 and text[0] == "(" and text[-1] == ")":
+            text = text[1:-1]  # a prompt prints several values as a tuple
         values = re.findall(
             r"\[[^\]]{0,400}\]|\([^)]{0,60}\)|'[^']{0,200}'|\"[^\"]{0,200}\"|[^\s,]+", text[:1000]
         )

@@ -1,0 +1,94 @@
+"""An `import torch` that does not return: ended by `timeout`, seen by py-spy or faulthandler, or told in a word."""
+
+from collections.abc import Callable, Sequence
+
+from tunedoctor.facts import Fact, Runtime, Stage
+from tunedoctor.lazy import pattern
+from tunedoctor.readers.import_crash import imports_torch
+from tunedoctor.readers.values.session import typed_in
+
+_LONGEST = 1000
+_FAR = 12
+"""Lines below a command in which its end stands."""
+_STACK = 60
+_LIMIT = pattern(r"\btimeout (?:-\S{1,8} (?:\d{1,4}s? )?)?(?P<seconds>\d{1,5})(?P<unit>[sm]?)\s")
+_INTO_TORCH = pattern(r"import torch\b|from torch\b")
+_SPY_THREAD = pattern(r"^\s{0,8}Thread (?:\d{1,8}|0x[0-9a-fA-F]{1,16}) \([\w+ ]{1,30}\)")
+_SPY_FRAME = pattern(r"^\s{0,12}<module> \(\S{0,200}?torch/__init__\.py:\d{1,6}\)")
+"""As py-spy prints a frame: function, file, line."""
+_DUMPED = pattern(r"^\s{0,8}Timeout \(\d{1,3}:\d\d:\d\d")
+"""What faulthandler.dump_traceback_later prints first."""
+_DUMPED_FRAME = pattern(
+    r'^\s{0,8}File "[^"\n]{0,300}[\\/]torch[\\/]__init__\.py", line \d{1,6} in <module>'
+)
+_WORDS = pattern(
+    r"\b(?:hangs?|stuck|freezes|frozen|never (?:returns|comes back|finishes)|(?:does not|doesn't) (?:return|come back)"
+    r"|nothing happens|no (?:output|answer|response)|waits? for ?ever)\b"
+)
+_NO_ANSWER = 124
+"""The exit status of `timeout` where the limit was reached. Source: manual page of GNU timeout."""
+
+
+def read(lines: list[str]) -> list[Fact]:
+    """Return a Runtime whose first stage hung; nothing where no such wait is shown. Linear; never raises."""
+    for number, whole in enumerate(lines):
+        line = whole[:_LONGEST]
+        below = lines[number + 1 : number + 1 + _FAR]
+        seconds, place = 0.0, ""
+        if "torch" in line and (limit := _LIMIT.search(line)) and _INTO_TORCH.search(line):
+            if _status(below) != _NO_ANSWER:
+                continue
+            seconds = int(limit["seconds"]) * (60.0 if limit["unit"] == "m" else 1.0)
+        elif "torch" in line and imports_torch(line):
+            if not _told(below):
+                continue
+        elif "Thread" in line and _SPY_THREAD.match(line):
+            place = _frame(lines[number + 1 : number + 1 + _STACK], _SPY_FRAME.match)
+            if not place:
+                continue
+        elif "Timeout (" in line and _DUMPED.match(line):
+            place = _frame(lines[number + 1 : number + 1 + _STACK], _DUMPED_FRAME.match)
+            if not place:
+                continue
+        else:
+            continue
+        stage = Stage(name="import torch", outcome="hung", error=place, seconds=seconds)
+        return [Runtime(stages=(stage,))]
+    return []
+
+
+def _status(below: Sequence[str]) -> int:
+    """Return the exit status that `echo $?` printed, 0 where none did."""
+    asked = False
+    for whole in below:
+        line = whole[:_LONGEST].strip()
+        if asked:
+            return int(line[:5]) if line[:5].isascii() and line[:5].isdigit() else 0
+        command = typed_in(whole[:_LONGEST])
+        asked = command.rstrip("; ") in ("echo $?", "echo $status", "echo $LASTEXITCODE")
+        if command and not asked:
+            return 0
+        if line.startswith(("rc=", "exit status ", "exit code ")):
+            digits = line.rpartition("=")[2].rpartition(" ")[2][:5]
+            return int(digits) if digits.isascii() and digits.isdigit() else 0
+    return 0
+
+
+def _told(below: Sequence[str]) -> bool:
+    """Tell whether the line below an import says that it does not return."""
+    for whole in below:
+        line = whole[:_LONGEST]
+        if line.strip():
+            return not typed_in(line) and len(line) < 200 and bool(_WORDS.search(line.lower()))
+    return False
+
+
+def _frame(stack: Sequence[str], shape: Callable[[str], object]) -> str:
+    """Return the frame of torch's own start in a stack, "" where it has none; another thread ends it."""
+    for number, whole in enumerate(stack):
+        line = whole[:_LONGEST]
+        if not line.strip() or (number and _SPY_THREAD.match(line)):
+            break
+        if shape(line):
+            return line.strip()
+    return ""
