@@ -47,7 +47,7 @@ def test_a_healthy_screen() -> None:
         "✓ import           torch, peft                                            3.5 s\n"
         "✓ kernels float32  to 900.0 of roundoff                                   0.0 s\n"
         "-                  TF32 is on: float32 products have 11 bits\n"
-        "✓ train            45 steps, loss 12.67 → 0.05  ███▇▇▇▆▆▆▅▅▅▄▄▄▃▃▃▂▂▂▁▁▁  0.8 s\n"
+        "✓ train            45 steps, loss 12.67 → 0.05  ███▇▇▇▆▆▆▆▅▅▅▅▄▄▄▃▃▃▂▂▂▂   0.8 s\n"
         "\n"
         "  speed  41,300 tokens/s   of a tiny model: to compare machines, no forecast\n"
         " memory  400 MiB of 24 GiB   peak, reserved on cuda:0\n"

@@ -1,11 +1,18 @@
 """Faults planted in a real target: each is found, and blamed on its stage. Five seconds each: they train."""
 
+import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from smoke.training import PLANTED, answer, needs_torch, planted, stages, torch_target
+
+from tunedoctor.smoke.make import Asked, made
+from tunedoctor.smoke.script import Part, run_part
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.targeting import choose
 
 pytestmark = needs_torch
 
@@ -101,3 +108,21 @@ def test_a_rank_that_never_joins_is_named() -> None:
     assert blame["stage"] == "join"
     assert "rank 1 stood in join" in blame["found"]
     assert "firewall" in blame["cause"]
+
+
+def test_a_missing_compiler_is_blamed(tmp_path: Path) -> None:
+    python = choose(torch_target(), {}, str(tmp_path), "").python
+    without = {
+        **os.environ,
+        "PATH": str(tmp_path),
+        "CXX": "no-such-compiler",
+        "CC": "no-such-compiler",
+    }
+    part = Part("compile", ("--device", "cpu"), seconds=180.0, idle=60.0)
+    run = run_part(part, python, without, lambda _: None)
+    found = made([run], Asked(), Snapshot({}), (), 1.0).answer
+    assert found.verdict == "ready"
+    (blame,) = found.blames
+    assert (blame.stage, blame.severity) == ("compile", "warning")
+    assert "ompiler" in blame.found
+    assert "no working compiler" in blame.cause

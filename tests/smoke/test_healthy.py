@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from smoke.training import answer, doctor, needs_torch, stages, torch_target
+from smoke.training import answer, doctor, needs_torch, planted, stages, torch_target
 
 from tunedoctor.facts import Runtime, Smoke
 from tunedoctor.snapshot import from_json
@@ -52,6 +52,11 @@ def test_the_screen_ends_with_the_verdict() -> None:
     last = ended.stdout.splitlines()[-1]
     assert last.startswith("✓ This environment can fine-tune with LoRA on the CPU")
     assert all(len(line) <= 80 for line in ended.stdout.splitlines())
+
+
+def test_workers_that_are_spawned_find_what_they_are_sent() -> None:
+    found = planted("workers_spawned")
+    assert stages(found)["workers"]["outcome"] == "ok"
 
 
 def test_two_ranks_train_together_on_the_cpu() -> None:

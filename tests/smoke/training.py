@@ -28,7 +28,7 @@ def torch_target() -> str:
 
 needs_torch = pytest.mark.skipif(
     not torch_target(),
-    reason="no torch, transformers and peft: pip install '.[test,train]', or name a target in DOCTOR_TORCH_TARGET",
+    reason="no target to train in: name an environment with torch, transformers and peft in DOCTOR_TORCH_TARGET",
 )
 
 

@@ -36,7 +36,9 @@ def render(answer: Answer, style: Style, *, verbose: bool = False, quiet: bool =
         if not quiet or one.bad:
             lines += _stage(one, answer, blamed, style, verbose=verbose)
     lines += _numbers(answer, style) if not quiet else []
-    return "\n".join([*lines, "", *_verdict(answer, style)]) + "\n"
+    if lines[-1]:
+        lines.append("")
+    return "\n".join([*lines, *_verdict(answer, style)]) + "\n"
 
 
 def _heading(answer: Answer, style: Style) -> list[str]:

@@ -204,6 +204,11 @@ def rank_sleeps(distributed):
         distributed.init_process_group = lambda *_, **__: time.sleep(3600)
 
 
+def workers_spawned(multiprocessing):
+    """Workers start as on macOS, Windows and Python 3.14: no fault, but they must find what they are sent."""
+    multiprocessing.set_start_method("spawn")
+
+
 LAYER = "peft.tuners.lora.layer"
 ADAMW = "torch.optim.adamw"
 LLAMA = "transformers.models.llama.modeling_llama"
@@ -226,5 +231,6 @@ FAULTS = {
     "wrong_matmul": {"torch._tensor": wrong_matmul},
     "bf16_refused": {"torch.nn.functional": bf16_refused},
     "losses_by_chance": {LLAMA: losses_by_chance},
+    "workers_spawned": {"multiprocessing": workers_spawned},
     "rank_sleeps": {"torch.distributed": rank_sleeps},
 }

@@ -106,7 +106,7 @@ def operations(torch: Any) -> List[Tuple[str, List[Tuple[int, ...]], Work]]:
 
 def _error(lab: Lab, work: Work, inputs: List[Any], what: str, data: Dict[str, Any]) -> float:
     right = work(*[one.double() for one in inputs])
-    found = work(*[one.to(lab.device) for one in inputs]).double().cpu()
+    found = work(*[one.to(lab.device) for one in inputs]).cpu().double()
     if not bool(lab.torch.isfinite(found).all()):
         text = "{} on {} gives numbers that are not finite".format(what, lab.device)
         raise wrong(data, "not-finite", text)
@@ -142,7 +142,7 @@ def _attention(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # they warn why they do not fit
                 with choose(backend):
-                    found = work(*moved).double().cpu()
+                    found = work(*moved).cpu().double()
         except RuntimeError as error:
             if "No available kernel" in str(error) or "No viable backend" in str(error):
                 continue

@@ -132,7 +132,7 @@ def first_step(lab: Lab, run: Trained, steps: int, data: Dict[str, Any]) -> None
 def train(
     run: Trained, steps: int, enough: float, data: Dict[str, Any], tell: Callable[..., None]
 ) -> None:
-    """Train on until the loss is below `enough`; with `enough` of 0 for all steps: a few tell only whether it is finite."""
+    """Train on until the loss is below `enough`; 0: for all steps, which tell only whether it is finite."""
     data["losses"] = run.losses
     while len(run.losses) < steps:
         number = len(run.losses) + 1
