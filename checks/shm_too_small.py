@@ -70,7 +70,7 @@ def shm_too_small(
     small = size is not None and inside is not None and size.total < ENOUGH
     if not small and not said:
         return None
-    if size is not None and size.total >= ENOUGH and not size.free < ENOUGH:
+    if size is not None and size.total >= ENOUGH and (size.free is None or size.free >= ENOUGH):
         return None
     build = known(torch)
     idle = build is not None and build.accelerator == "cpu" and not (cards and cards.gpus)

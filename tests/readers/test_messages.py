@@ -146,3 +146,23 @@ def test_time_is_linear(block: str) -> None:
 
     cpu(1000)
     assert cpu(1 << 18) < 60 * max(cpu(1 << 13), 0.005)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "|  0%  Not Supported   |",
+        "Not Supported",
+        "    Fan Speed                         : Not Supported",
+        "Tesla T4, ERR!, [Not Supported]",
+        "| N/A   ERR!    P8    ERR! /  70W |   1MiB / 23034MiB |   ERR!  Default |",
+        "|   0   Tesla K80   Off | Not Supported |  ERR! |",
+    ],
+)
+def test_figures_that_a_gpu_does_not_have_are_no_faults(row: str) -> None:
+    assert messages.read([row]) == []
+
+
+def test_an_operation_that_is_not_supported_is_a_fault() -> None:
+    assert messages.read(["CUDA error: operation Not Supported"])
+    assert messages.read(["Failed to initialize NVML: Not Supported"])

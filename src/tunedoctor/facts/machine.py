@@ -58,7 +58,8 @@ class Memory(Fact, frozen=True):
     """RAM and swap, in bytes."""
 
     total: Bytes
-    available: Bytes
+    available: Bytes | None
+    """None where a report does not tell."""
     swap_total: Bytes = 0
     swap_free: Bytes = 0
     limit: Bytes | None = None
@@ -83,7 +84,8 @@ class SharedMemory(Fact, frozen=True):
     """The shared memory file system at /dev/shm; Absent where there is none."""
 
     total: Bytes
-    free: Bytes
+    free: Bytes | None
+    """None where a report does not tell."""
 
 
 class FileLimit(Fact, frozen=True):

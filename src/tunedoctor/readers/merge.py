@@ -5,6 +5,9 @@ from typing import TypeVar
 import msgspec
 
 from tunedoctor.facts import (
+    AmdGpu,
+    AmdGpus,
+    Compilers,
     Distribution,
     Environment,
     Errors,
@@ -81,8 +84,11 @@ def _special(one: F, other: F) -> F | None:
         result = msgspec.structs.replace(one, **{name: tuple(both)})
     elif isinstance(one, TorchBuild | Interpreter) and isinstance(other, TorchBuild | Interpreter):
         # two builds, or two interpreters, in one text: parts of one are not true of the other
-        same = release(one.version)[:2] == release(other.version)[:2]
-        result = filled(one, other) if same or not one.version else one
+        result = filled(one, other) if not one.version or _same(one.version, other.version) else one
+    elif isinstance(one, AmdGpus) and isinstance(other, AmdGpus):
+        result = _amd(one, other)
+    elif isinstance(one, Compilers) and isinstance(other, Compilers):
+        result = _compilers(one, other)
     elif isinstance(one, NvidiaGpus) and isinstance(other, NvidiaGpus):
         result = max(one, other, key=_known)
     elif isinstance(one, NvidiaDriver) and isinstance(other, NvidiaDriver):
@@ -92,6 +98,53 @@ def _special(one: F, other: F) -> F | None:
     elif isinstance(one, Runtime) and isinstance(other, Runtime):
         result = filled(msgspec.structs.replace(one, stages=(*one.stages, *other.stages)), other)
     return result  # type: ignore[return-value]  # made of two facts of this kind
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two versions are of one build: equal as far as both go, in local part too where both have one."""
+    numbers, others = release(one), release(other)
+    length = min(len(numbers), len(others))
+    label, its = one.partition("+")[2], other.partition("+")[2]
+    return (
+        length > 1
+        and numbers[:length] == others[:length]
+        and (not label or not its or label == its)
+    )
+
+
+def _amd(one: AmdGpus, other: AmdGpus) -> AmdGpus:
+    """Take the longer list; each GPU's gaps are filled from the one of the other list that is the same."""
+    first, second = (one, other) if len(one.gpus) >= len(other.gpus) else (other, one)
+    rest = list(second.gpus)
+    found: list[AmdGpu] = []
+    for gpu in first.gpus:
+        alike = sorted((g for g in rest if _alike(gpu, g)), key=lambda g: g.index != gpu.index)
+        if alike:
+            rest.remove(alike[0])
+        found.append(filled(gpu, alike[0]) if alike else gpu)
+    return AmdGpus(gpus=tuple(found))
+
+
+def _alike(one: AmdGpu, other: AmdGpu) -> bool:
+    """Tell whether nothing that both tell speaks against one GPU, and something for it."""
+    told = [(one.slot, other.slot), (one.gfx, other.gfx), (one.name.lower(), other.name.lower())]
+    both = [(a, b) for a, b in told if a and b]
+    if one.slot and other.slot:
+        return one.slot == other.slot
+    if one.gfx and other.gfx:  # tools name one GPU differently
+        return one.gfx == other.gfx
+    return all(a == b for a, b in both) and (bool(both) or one.index == other.index)
+
+
+def _compilers(one: Compilers, other: Compilers) -> Compilers:
+    """Fill what one does not tell; "" says that there is no such compiler, None that nothing is said of it."""
+    release_ = one.nvcc_version or other.nvcc_version
+    return Compilers(
+        cc=one.cc if one.cc is not None else other.cc,
+        cxx=one.cxx if one.cxx is not None else other.cxx,
+        nvcc=one.nvcc or other.nvcc,
+        nvcc_version=release_,
+    )
 
 
 def _known(gpus: NvidiaGpus) -> tuple[int, int, int]:
@@ -115,6 +168,7 @@ def _packages(one: Packages, other: Packages) -> Packages:
         distributions=tuple(found.values()),
         broken=tuple(dict.fromkeys((*one.broken, *other.broken))),
         copies=tuple(dict.fromkeys((*one.copies, *other.copies))),
+        in_memory=tuple(dict.fromkeys((*one.in_memory, *other.in_memory))),
         conda={**other.conda, **one.conda},
         complete=one.complete or other.complete,
     )

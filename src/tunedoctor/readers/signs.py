@@ -358,6 +358,8 @@ _A_VALUE = pattern(
 )
 """A row of a report on versions."""
 
+_A_CELL = pattern(r"(?:^|[|:,]|(?<=\s\s))\s{0,4}\[?Not Supported\]?(?=\s{0,80}(?:$|[|,]))")
+"""What nvidia-smi prints of a figure that a GPU does not have."""
 _BY_LENGTH = tuple(sorted(dict.fromkeys(_SAYS), key=len))
 
 
@@ -376,6 +378,8 @@ def states_a_fault(text: str, among: Sequence[str] = _BY_LENGTH) -> bool:
         return False
     if _MARK.search(text):
         return True
+    if "Not Supported" in text:
+        text = _A_CELL.sub(" ", text)
     low = text.lower()
     for sign in among:
         if len(sign) > len(low):

@@ -16,6 +16,13 @@ _NVIDIA = pattern(
     r"|NVIDIA_VISIBLE_DEVICES=|\s--nv(?:ccli)?\b"
 )
 _AMD = pattern(r"--device[= ]\"?(?:/dev/kfd|amd\.com/gpu|/dev/dri)|--runtime[= ]\"?amd|\s--rocm\b")
+_ENTERED = pattern(
+    r"(?:^|\s)(docker|podman|nerdctl|kubectl)(?:[ -]compose| container)? exec\s.{0,300}?\s(?:/\S{0,40}/)?"
+    r"(?:(?:ba|z|da)?sh|i?python[\d.]{0,5}|torchrun|accelerate)(?:\s|$)"
+)
+"""A shell or a program that is started in a container which runs."""
+_LEFT = pattern(r"(?:^|[$#>] ?)(?:exit|logout)$")
+_LONGEST_PROMPT = 80
 _TRIES = pattern(r"\b(?:nvidia-smi|rocm-smi|rocminfo|hello-world|nbody|deviceQuery)\b")
 _WORD = pattern(r"\b(docker|podman|containers?|kubernetes|k8s|pods?)\b", re.IGNORECASE)
 _INSIDE = pattern(
@@ -50,7 +57,15 @@ def container(lines: Sequence[str], shown: Sequence[Shown]) -> Container | None:
         if run and run[2] == "exec" and run[1] in ("apptainer", "singularity"):
             asked = bool(_NVIDIA.search(f" {run[3]}") or _AMD.search(f" {run[3]}"))
             return Container(kind="apptainer", evidence=f"{run[1]} exec", gpu_asked=asked)
+        if (entered := _ENTERED.search(flat(one.command))) and _goes_on(lines[one.line + 1 :]):
+            kind = "kubernetes" if entered[1] == "kubectl" else _kind(entered[1])
+            return Container(kind=kind, evidence=f"{entered[1]} exec", gpu_asked=None)
     return _from_file(lines, evidence) or _from_prompt(lines) or _from_words(lines)
+
+
+def _goes_on(rest: Sequence[str]) -> bool:
+    """Tell whether what a paste shows below a command was printed inside of what it entered, to the end."""
+    return any(rest) and not any(_LEFT.search(line[-_LONGEST_PROMPT:]) for line in rest)
 
 
 def _from_prompt(lines: Sequence[str]) -> Container | None:

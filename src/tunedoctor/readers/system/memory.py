@@ -137,7 +137,7 @@ def _windows(lines: Sequence[str]) -> Memory | None:
         return None
     return Memory(
         total=total,
-        available=min(told(_WINDOWS_FREE) or total, total),
+        available=min(told(_WINDOWS_FREE), total) or None,
         commit_total=told(_WINDOWS_COMMIT) or None,
         commit_free=told(_COMMIT_FREE) or None,
     )

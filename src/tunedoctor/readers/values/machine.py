@@ -24,9 +24,9 @@ def processor(said: Collected) -> list[Fact]:
     if count:
         facts.append(Cpu(count=count, usable=count, model=model[:120]))
     if ram := said.find(_ram, "ram", "free_mem"):
-        facts.append(Memory(total=ram, available=ram))
+        facts.append(Memory(total=ram, available=None))
     if shm := said.find(size_of, "shm"):
-        facts.append(SharedMemory(total=shm, free=shm))
+        facts.append(SharedMemory(total=shm, free=None))
     facts += _container(said)
     facts += _compilers(said)
     return facts
@@ -81,7 +81,8 @@ def _compilers(said: Collected) -> list[Fact]:
     named = [one for one in said.all("gcc") if one.value.strip()]
     if not nvcc:
         return []
-    return [Compilers(cc="gcc" if gcc or not named else "", nvcc="nvcc", nvcc_version=nvcc)]
+    cc = "gcc" if gcc else "" if named else None
+    return [Compilers(cc=cc, cxx=None, nvcc="nvcc", nvcc_version=nvcc)]
 
 
 def apple(said: Collected, facts: list[Fact]) -> list[Fact]:
