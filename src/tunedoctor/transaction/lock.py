@@ -36,16 +36,18 @@ def locked(path: Path) -> Generator[None]:
         LockedError: another process holds it.
         OSError: the lock file cannot be made.
     """
-    handle = _take(path)
+    handle, made = _take(path)
     try:
         yield
     finally:
-        with suppress(OSError):
-            path.unlink()  # while it is held: whoever waits finds that the file is another
+        for one in made:
+            with suppress(OSError):
+                one.unlink()  # while it is held: whoever waits finds that the file is another
         os.close(handle)
 
 
-def _take(path: Path) -> int:
+def _take(path: Path) -> tuple[int, tuple[Path, ...]]:
+    """Return the open lock, and the files to remove with it."""
     for _ in range(8):
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
@@ -56,11 +58,11 @@ def _take(path: Path) -> int:
             raise _busy(holder) from None
         if not whole:
             os.close(handle)
-            return _take_file(path)
-        with suppress(OSError):
-            if os.path.samestat(os.fstat(handle), path.stat()):
-                _sign(handle)
-                return handle
+            own = path.with_name(f"{path.name}-file")
+            return _take_file(own), (path, own)
+        if _lies_at(handle, path):
+            _sign(handle)
+            return handle, (path,)
         os.close(handle)  # the one before took its file away meanwhile
     raise _busy(None)
 
@@ -87,9 +89,15 @@ def _lock(handle: int) -> bool:
     return True
 
 
-def _take_file(path: Path) -> int:
+def _lies_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
+
+
+def _take_file(own: Path) -> int:
     """Take the lock by making a file that is not there yet."""
-    own = path.with_name(f"{path.name}-file")
     for _ in range(2):
         try:
             handle = os.open(own, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
@@ -110,9 +118,11 @@ def _take_file(path: Path) -> int:
 
 
 def _sign(handle: int) -> None:
-    os.ftruncate(handle, 0)
-    os.lseek(handle, 0, os.SEEK_SET)
-    os.write(handle, msgspec.json.encode(Holder(os.getpid(), socket.gethostname())))
+    """Write who holds it, for the message of others; a full disk is no hindrance."""
+    with suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, msgspec.json.encode(Holder(os.getpid(), socket.gethostname())))
 
 
 def _holder(handle: int) -> Holder | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tunedoctor.targeting import choose
 from tunedoctor.transaction import journal as journals
 from tunedoctor.transaction.exchange import swap
-from tunedoctor.transaction.journal import Journal, Watch
+from tunedoctor.transaction.journal import ENDS, Journal, Watch
 from tunedoctor.transaction.lock import LockedError, locked
 from tunedoctor.transaction.outcome import State, Undone
 from tunedoctor.transaction.places import Places, known
@@ -79,10 +79,19 @@ def put_in_order(target: str | None, *, watch: Watch = lambda _: None) -> str:
     """
     said: list[str] = []
     for base, stem in _stations(target):
-        if any(journals.read(p.journal)[-1:] for p in known(base, stem)):
+        if _open(base, stem):
             with locked(Places(base, stem, "").lock):
                 said.append(recover(base, stem, watch))
     return " ".join(one for one in said if one)
+
+
+def _open(base: Path, stem: str) -> bool:
+    """Tell whether a doctor was stopped there; its lock file can be all that it left."""
+    if Places(base, stem, "").lock.exists():
+        return True
+    several = known(base, stem)
+    lasts = [(p, journals.read(p.journal)[-1:]) for p in several]
+    return any(not last or last[0].step not in ENDS or p.wheels.exists() for p, last in lasts)
 
 
 def _place(target: str | None, id_: str) -> tuple[Path, str] | None:

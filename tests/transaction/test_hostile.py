@@ -1,0 +1,231 @@
+"""Disks that are full or read-only, targets that are no good, others at work: never worse than before."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from transaction.conftest import Make
+from transaction.environment import PLAN, beside, contents, python, site, state
+from transaction.test_apply import QUIET, fix
+from tunedoctor.plan import Install, Pin, Plan, Remove
+from tunedoctor.transaction.apply import Ways, apply
+from tunedoctor.transaction.lock import locked
+from tunedoctor.transaction.undoing import put_in_order, undo
+
+ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+needs_root = pytest.mark.skipif(not ROOT, reason="mounting and giving files away take root")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=16M", "tmpfs", folder]
+    if subprocess.run(argv, capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@needs_root
+@pytest.mark.parametrize("free", [0, 4, 12, 32, 80, 160, 400, 4000])
+def test_a_disk_that_fills_up(make: Make, small_disk: Path, free: int) -> None:
+    """`free` is in KiB: from a first line of the journal that does not fit to a fix that does."""
+    env = small_disk / ".venv"
+    subprocess.run(["cp", "-a", make(), env], check=True)
+    _rename_commands(env, make("uv", ".venv2").with_name(".venv"))
+    room = os.statvfs(small_disk)
+    (small_disk / "filler").write_bytes(b"x" * (room.f_bavail * room.f_frsize - free * 1024))
+    outcome = fix(env)
+    if outcome.end != "applied":
+        assert outcome.why
+        (small_disk / "filler").unlink()
+        put_in_order(str(env))
+        assert state(env) == "old"
+        assert [n for n in beside(env) if not n.endswith("failed.log")] == []
+    else:
+        assert state(env) == "new"
+        (small_disk / "filler").unlink()
+        assert undo(str(env)).done
+        assert state(env) == "old"
+    assert (outcome.end == "applied") >= (free == 4000)
+
+
+def _rename_commands(env: Path, old: Path) -> None:
+    for path in (env / "bin").iterdir():
+        if path.is_file() and not path.is_symlink():
+            path.write_bytes(path.read_bytes().replace(os.fsencode(old), os.fsencode(env)))
+
+
+@needs_root
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_read_only_environment_is_refused(make: Make, whole: bool) -> None:
+    env = make()
+    before = contents(env)
+    place = env.parent if whole else site(env)
+    if subprocess.run(["mount", "--bind", place, place], check=False).returncode:
+        pytest.skip("this system lets nobody mount")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
+        outcome = fix(env)
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+    assert outcome.end == "refused"
+    assert "not writable" in outcome.why
+    assert outcome.by_hand
+    assert contents(env) == before
+
+
+@pytest.mark.skipif(ROOT, reason="root writes whatever the mode says")
+def test_a_site_folder_that_may_not_be_written_is_refused(make: Make) -> None:
+    env = make()
+    site(env).chmod(0o555)
+    outcome = fix(env)
+    site(env).chmod(0o755)
+    assert (outcome.end, state(env)) == ("refused", "old")
+
+
+@needs_root
+def test_an_environment_of_another_user_is_refused(make: Make) -> None:
+    env = make()
+    before = contents(env)
+    os.chown(env, 65534, 65534)
+    outcome = fix(env)
+    assert outcome.end == "refused"
+    assert "belongs to" in outcome.why
+    assert "root" in outcome.why
+    assert contents(env) == before
+    assert beside(env) == []
+
+
+def test_targets_that_are_none(make: Make, tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for target in (str(loop), str(tmp_path / "nothing"), "", "-", str(loop / "bin/python")):
+        outcome = apply(PLAN, target, ways=QUIET)
+        assert outcome.end == "refused", target
+        assert outcome.why
+
+
+def test_the_systems_python_is_refused(tmp_path: Path, make: Make) -> None:
+    make()
+    for path in ("/usr/bin/python3", sys.base_prefix):
+        if not Path(path).exists():
+            continue
+        outcome = apply(PLAN, path, ways=QUIET)
+        assert outcome.end == "refused"
+        assert any("-m venv" in line for line in outcome.by_hand)
+
+
+def test_a_link_to_an_environment_is_followed(make: Make) -> None:
+    env = make()
+    link = env.with_name("link")
+    link.symlink_to(env.name)
+    assert fix(link).end == "applied"
+    assert link.is_symlink()
+    assert state(env) == "new"
+    assert undo(str(link)).done
+    assert state(env) == "old"
+
+
+def test_a_second_doctor_waits_for_nobody(make: Make) -> None:
+    env = make()
+    with locked(env.with_name(".venv.doctor-lock")):
+        outcome = fix(env)
+        assert outcome.end == "refused"
+        assert f"process {os.getpid()}" in outcome.why
+        assert not undo(str(env)).done
+    assert state(env) == "old"
+    assert fix(env).end == "applied"
+
+
+def test_two_doctors_at_once(make: Make) -> None:
+    env = make()
+    seconds: list[str] = []
+
+    def step(name: str) -> None:
+        if name == "changing":
+            seconds.append(fix(env).end)
+
+    assert fix(env, ways=Ways(checks=(), step=step)).end == "applied"
+    assert seconds == ["refused"]
+    assert state(env) == "new"
+
+
+def test_whoever_uses_the_environment_is_told(make: Make) -> None:
+    env = make()
+    code = (
+        "import alpha, sys, time; f = open(alpha.__file__); print('up', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([python(env), "-c", code], stdout=subprocess.PIPE)
+    assert other.stdout
+    other.stdout.readline()
+    try:
+        outcome = fix(env)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+    assert outcome.end == "applied"
+    assert [u.pid for u in outcome.users] == [other.pid]
+    assert state(env) == "new"
+
+
+def test_an_installer_does_not_outlive_a_doctor_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tunedoctor.installers.tool import start\n"
+        "import os\n"
+        "start([sys.executable, '-c', 'import os, time; print(os.getpid()); "
+        f'open("{tmp_path}/pid", "w").write(str(os.getpid())); time.sleep(60)\'], os.environ, "/", 60, '
+        f'Path("{tmp_path}/log"))'
+    )
+    doctor = subprocess.Popen([sys.executable, "-c", code])
+    note = tmp_path / "pid"
+    while not (note.exists() and note.read_text()):
+        assert doctor.poll() is None
+        time.sleep(0.02)
+    doctor.send_signal(signal.SIGKILL)
+    doctor.wait()
+    for _ in range(500):
+        if not _runs(int(note.read_text())):
+            return
+        time.sleep(0.02)
+    pytest.fail("the installer runs on")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+def test_a_package_that_is_asked_for_under_a_hostile_name(make: Make) -> None:
+    env = make()
+    before = contents(env)
+    for name in ("--index-url=http://x", "-r/etc/passwd", "a\nb", "alpha; rm -rf /", "../x"):
+        steps = (Install(pins=(Pin(name=name, version="1.0"),)),)
+        assert fix(env, Plan(steps=steps)).end == "refused", name
+        gone = fix(env, Plan(steps=(Remove(names=(name,)),)))
+        assert gone.end in ("applied", "refused"), name
+    assert contents(env) == before
+
+
+def test_system_site_packages_of_a_stash_are_put_back_after_a_failure(make: Make) -> None:
+    env = make()
+    (env / "pyproject.toml").write_text("")
+    before = contents(env)
+    outcome = fix(env, ways=Ways(checks=(), smoke=lambda _: "no"))
+    assert (outcome.end, outcome.why) == ("failed", "no")
+    assert contents(env) == before
+    done = fix(env)
+    assert (done.end, done.strategy, state(env)) == ("applied", "stash", "new")
+    assert undo(str(env)).done
+    assert contents(env) == before
