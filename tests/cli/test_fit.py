@@ -1,6 +1,7 @@
 """doctor fit as a command."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -135,3 +136,32 @@ def test_the_tables_are_printed() -> None:
         assert json.loads(run("fit", *argv, "--format", "json").stdout)["schema"].startswith(
             "doctor.fit."
         )
+
+
+def test_exact_refuses_what_it_can_not_trace() -> None:
+    ended = run("fit", "Llama-3.2-1B", "--vram", "24", "--exact", "--stack", "unsloth")
+    assert ended.returncode == 2
+    assert "--exact traces the stacks doctor and hf" in ended.stderr
+
+
+def test_exact_without_torch_in_the_target_says_so(tmp_path: Path) -> None:
+    import venv
+
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    ended = run("fit", "Llama-3.2-1B", "--vram", "24", "--exact", "--target", str(tmp_path / "env"))
+    assert ended.returncode == 2
+    assert "torch" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(
+    not os.environ.get("DOCTOR_TEST_TORCH"),
+    reason="DOCTOR_TEST_TORCH names no target with torch and peft",
+)
+@pytest.mark.parametrize("method", ["lora", "qlora", "full"])
+def test_exact_agrees_with_the_closed_form(method: str) -> None:
+    target = os.environ["DOCTOR_TEST_TORCH"]
+    found = fit("SmolLM2-135M", "--method", method, "--seq", "256", "--stack", "hf", "--vram", "24",
+                "--exact", "--target", target)  # fmt: skip
+    assert found["way"] == "traced"
+    assert found["peak_gib"] == pytest.approx(found["closed_form_gib"], rel=0.03)

@@ -73,7 +73,9 @@ def fit(model: str, asked: Asked, table: str, format_: str, *, exact: str | None
         devices, notes = _devices(asked)
         found = answer(shape, run, devices, notes)
         if exact is not None:
-            misuse("--exact is not built yet", "leave it out")
+            from tunedoctor.cli.exact import traced  # noqa: PLC0415
+
+            found = traced(found, model, shape, run, exact)
     except MemoryModelError as error:
         misuse(str(error), "docs/fit.md tells what MODEL can be")
     _show(found, format_)

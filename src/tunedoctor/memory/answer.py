@@ -94,6 +94,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     largest: Largest | None
     advice: tuple[Advice, ...] = ()
     """The fewest changes that make it fit."""
+    way: Literal["closed form", "traced"] = "closed form"
+    closed_form_gib: float | None = None
+    """What the closed form says, where the real model class was traced."""
     notes: tuple[str, ...] = ()
 
 

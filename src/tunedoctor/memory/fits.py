@@ -43,11 +43,19 @@ class Fit(msgspec.Struct, frozen=True):
 def fit(shape: Shape, run: Run, device: Device) -> Fit:
     """Judge a run on a device: it fits where the upper end of the prediction leaves room."""
     found = band(shape, run)
-    middle = need(found.middle, run, device.vendor, found.cached)
+    return judged(
+        device,
+        need(found.middle, run, device.vendor, found.cached),
+        need(found.high, run, device.vendor, found.cached),
+    )
+
+
+def judged(device: Device, middle: float, high: float) -> Fit:
+    """Judge GiB of a card, as predicted and at the upper end of the prediction."""
     verdict: Verdict
     if middle > device.usable:
         verdict = "doesn't fit"
-    elif need(found.high, run, device.vendor, found.cached) <= ROOM * device.usable:
+    elif high <= ROOM * device.usable:
         verdict = "fits"
     else:
         verdict = "tight"

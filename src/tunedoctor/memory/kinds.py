@@ -23,7 +23,7 @@ def kinds(config: Fields, model_type: str, depth: int) -> list[Kind]:
     return [_kind(config, name, i) for i in range(depth)]
 
 
-def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for each way of telling
+def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: C901, PLR0911  one for each way of telling
     moe = _is_moe(config, name, i)
     if name in ("mamba", "falcon_mamba"):
         return Kind("mamba1", feeds=False)
@@ -106,7 +106,7 @@ def _window(config: Fields, name: str, said: str, i: int) -> int:
     return window
 
 
-def _is_moe(config: Fields, name: str, i: int) -> bool:
+def _is_moe(config: Fields, name: str, i: int) -> bool:  # noqa: PLR0911  one for each way of telling
     if (
         config.whole("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts") or 0
     ) < 2:

@@ -84,10 +84,16 @@ def _phases(shape: Shape, run: Run, gradients: int, sharing: int) -> dict[str, d
     transient = 4 * tokens * shape.hidden + dequantised(shape, run)
     if run.accum > 1 and run.method == "full":  # a matrix' gradient before it is added
         transient += shape.vocab * shape.hidden * run.trained_bytes
+    casts = _casts(shape, run)
     found = {
-        "loss": {"layer inputs" if run.checkpointing else "activations": saved, "logits and loss": loss.peak,
-                 "one layer": tail},
+        "loss": {
+            "autocast copies": casts,
+            "layer inputs" if run.checkpointing else "activations": saved,
+            "logits and loss": loss.peak,
+            "one layer": tail,
+        },
         "backward, first layer": {
+            "autocast copies": 0 if run.checkpointing else casts,
             "layer inputs" if run.checkpointing else "activations": saved,
             "one layer": working + transient,
             "logits and loss": loss.held,
@@ -112,6 +118,12 @@ def _phases(shape: Shape, run: Run, gradients: int, sharing: int) -> dict[str, d
             "logits and loss": loss.held if run.stack.keeps_logits else 0,
         }
     return found
+
+
+def _casts(shape: Shape, run: Run) -> int:
+    """Return the bytes of the 16-bit copies that autocast makes of what trains in fp32, and keeps to its end."""
+    autocast = run.precision == "mixed" or (run.stack.autocast and run.precision == "bf16")
+    return 2 * trained_elements(shape, run) if autocast and run.trained_bytes == 4 else 0
 
 
 def _sharded(run: Run) -> bool:

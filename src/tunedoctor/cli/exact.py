@@ -1,0 +1,165 @@
+"""The exact path of doctor fit: the real model class traced in the target."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tunedoctor import child
+from tunedoctor.cli.models import config_file, parsed
+from tunedoctor.cli.options import misuse
+from tunedoctor.cli.read import read_input
+from tunedoctor.memory.answer import Answer
+from tunedoctor.memory.band import GIB, context, need
+from tunedoctor.memory.fits import Device, Fit, judged
+from tunedoctor.memory.logits import CHUNK
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.tables.models import models
+
+SCRIPT = Path(__file__).parent.parent / "target" / "trace_memory.py"
+_TIMEOUT = 600.0
+_ERROR = 0.01
+"""What tracing leaves open: workspaces of kernels that only a GPU has."""
+_LOSSES = ("whole", "chunked")
+_OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """What the script prints; bytes."""
+
+    phases: dict[str, int]
+    peak: int
+    torch: str
+    seconds: float
+
+
+def traced(found: Answer, model: str, shape: Shape, run: Run, target: str) -> Answer:
+    """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
+    _refuse(run)
+    request = _request(_config(model, shape), shape, run)
+    ended = child.run(
+        [_python(target), "-I", str(SCRIPT)],
+        timeout=_TIMEOUT,
+        stdin=json.dumps(request),
+        env=os.environ,
+    )
+    if not ended.ok:
+        last = ended.err.strip().splitlines()[-1:] or [ended.death]
+        misuse(
+            f"the target could not trace {shape.name}: {last[0][:200]}",
+            "leave out --exact, or name --target",
+        )
+    try:
+        one = msgspec.json.decode(ended.out.strip().splitlines()[-1], type=Traced)
+    except (msgspec.MsgspecError, IndexError):
+        misuse("the target's answer is no trace", "leave out --exact")
+    gib = one.peak / GIB
+    devices = tuple(_again(f.device, gib, run) for f in found.devices)
+    worst = min(devices, key=lambda f: f.margin_gib) if devices else None
+    vendor = worst.device.vendor if worst else "nvidia"
+    return msgspec.structs.replace(
+        found,
+        way="traced",
+        closed_form_gib=found.peak_gib,
+        peak_gib=gib,
+        range=(gib * (1 - _ERROR), gib * (1 + _ERROR)),
+        need_gib=need(gib, run, vendor),
+        context_gib=context(vendor),
+        phase=max(one.phases, key=lambda name: one.phases[name]),
+        phases={name: size / GIB for name, size in one.phases.items()},
+        terms=found.terms | {"not in the formula": gib - found.peak_gib},
+        devices=devices,
+        verdict=worst.verdict if worst else None,
+        notes=(
+            *found.notes,
+            f"traced with torch {one.torch} in {one.seconds:.0f} s, two depths carried on to the whole",
+        ),
+    )
+
+
+def _again(device: Device, gib: float, run: Run) -> Fit:
+    return judged(
+        device, need(gib, run, device.vendor), need(gib * (1 + _ERROR), run, device.vendor)
+    )
+
+
+def _refuse(run: Run) -> None:
+    """Exit with 2 for what the tracer has no code of."""
+    if run.stack.loss not in _LOSSES:
+        misuse(
+            f"--exact traces the stacks doctor and hf, not {run.stack.name}", "leave out --exact"
+        )
+    if run.optimizer not in _OPTIMIZERS:
+        misuse(f"--exact traces {', '.join(_OPTIMIZERS)}, not {run.optimizer}", "leave out --exact")
+    if (
+        run.gpus > 1
+        or run.dora
+        or run.accum > 1
+        or run.quantisation == "int8"
+        or run.precision == "mixed"
+    ):
+        misuse(
+            "--exact traces one GPU, without accumulation, DoRA, int8 and mixed",
+            "leave out --exact",
+        )
+
+
+def _config(model: str, shape: Shape) -> dict[str, Any]:
+    """Return the config.json of a model as it is, or the catalogue's."""
+    path = config_file(model)
+    if path is not None:
+        found = parsed(read_input(str(path)), str(path))
+        if isinstance(found, dict):
+            return found
+    for row in models():
+        if row.name == shape.name or f"of {row.name})" in shape.name:
+            return row.config
+    what = "--exact wants a folder, a config.json or a name of the catalogue"
+    raise MemoryModelError(what)
+
+
+def _request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
+    few = _period(shape)
+    return {
+        "config": config,
+        "method": run.method,
+        "rank": run.rank,
+        "targets": list(run.targets),
+        "batch": run.batch,
+        "seq": run.seq,
+        "precision": run.precision,
+        "attention": run.attention,
+        "checkpointing": run.checkpointing,
+        "autocast": run.stack.autocast,
+        "adapter_bytes": run.adapter_bytes,
+        "loss": run.stack.loss,
+        "keeps_logits": run.stack.keeps_logits,
+        "optimizer": run.optimizer,
+        "double": run.quantisation == "nf4-dq",
+        "chunk": CHUNK,
+        "few": few,
+        "more": min(2 * few, shape.depth),
+        "layers": shape.depth,
+    }
+
+
+def _period(shape: Shape) -> int:
+    """Return a depth after which a model's layers repeat themselves, at least 2 where it has as many."""
+    if len(shape.layers) == 1:
+        return min(2, shape.depth)
+    length = shape.layers[0].repeat + shape.layers[1].repeat
+    return min(max(2, length), max(1, shape.depth // 2))
+
+
+def _python(target: str) -> str:
+    import sys  # noqa: PLC0415
+
+    from tunedoctor.targeting import choose  # noqa: PLC0415
+
+    chosen = choose(target or None, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
+    if chosen.problem:
+        misuse(chosen.problem.rstrip("."), "--target names an interpreter or an environment")
+    return chosen.python
