@@ -77,7 +77,7 @@ def simulate(
 
 def _refused(plan: Plan, found: Simulated) -> str:
     if found.bred:
-        return f"it would bring {' and '.join(found.bred[:3])}, which is not there now"
+        return f"it would bring in {' and '.join(found.bred[:3])}"
     if plan.changes and plan.cures and not {*plan.cures} & {*found.cured, *found.untold}:
         return f"{' and '.join(plan.cures[:3])} would still be there"
     return ""
@@ -92,23 +92,21 @@ def severities(one: Diagnosis) -> dict[str, str]:
 def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) -> Snapshot:
     """Return the facts after a plan; without metadata of a pin its requirements are not known and none is claimed."""
     packages = before.find(Packages)
-    if packages is None:
+    if packages is None or not plan.changes:
         return before
     after = packages_after(plan, packages, metadata)
-    interpreter = before.find(Interpreter)
-    torch = _torch(plan, before, after)
-    wheels = cuda_wheels(after)
     answers: dict[type[Fact], Answer] = {
         **before.answers(),
         Packages: after,
-        TorchBuild: torch,
-        CudaWheels: wheels if isinstance(wheels, CudaWheels) else Absent(why=wheels.why),
         Environment: _environment(plan, before),
+        Runtime: NOT_RUN,
+        Errors: NOT_RUN,
     }
-    if plan.changes:
-        answers |= {Runtime: NOT_RUN, Errors: NOT_RUN}
-    found = Snapshot(answers, taken=before.taken)
-    return found if interpreter else before
+    if after != packages:
+        wheels = cuda_wheels(after)
+        answers[CudaWheels] = wheels if isinstance(wheels, CudaWheels) else Absent(why=wheels.why)
+        answers[TorchBuild] = _torch(plan, before, after)
+    return Snapshot(answers, taken=before.taken)
 
 
 def packages_after(

@@ -194,7 +194,7 @@ def _proved(task: Task, work: Ground) -> tuple[tuple[str, ...], tuple[str, ...]]
     grades = ("error",) if plan.new else ("error", "warning")
     proof = prove(plan.cures, task.before, after, task.checks, grades)
     if proof.bred:
-        _hold([f"the change brings {' and '.join(proof.bred[:3])}, which was not there before"])
+        _hold([f"the change brings in {' and '.join(proof.bred[:3])}"])
     if proof.left and not set(plan.cures) - set(proof.left):
         _hold([f"{' and '.join(proof.left[:3])} would still be there"])
     if task.smoke and (why := task.smoke(work.executable)):

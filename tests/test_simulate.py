@@ -1,0 +1,111 @@
+"""What a plan would leave, on machines of the museum."""
+
+from museum import snapshot_of
+
+from tunedoctor.facts import CudaWheels, Distribution, Packages, TorchBuild
+from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell
+from tunedoctor.registry import all_checks
+from tunedoctor.simulate import predict, simulate
+from tunedoctor.snapshot import Snapshot
+
+INDEX = "https://download.pytorch.org/whl/"
+
+
+def torch(version: str, index: str = "") -> Install:
+    return Install(pins=(Pin(name="torch", version=version),), index=index)
+
+
+def plan_for(before: Snapshot, build: str, cures: tuple[str, ...]) -> Plan:
+    """Take the wheels of another CUDA out and put the build in, with the companions that are there."""
+    packages = before.find(Packages)
+    assert packages is not None
+    gone = tuple(d.name for d in packages.distributions if d.name.startswith("nvidia-"))
+    steps = (*((Remove(names=gone),) if gone else ()), torch(f"2.9.1+{build}", INDEX + build))
+    return Plan(steps=steps, cures=cures)
+
+
+def test_a_build_that_the_driver_serves_cures() -> None:
+    before = snapshot_of("driver-550-with-cu130")
+    plan = plan_for(before, "cu126", ("driver-too-old",))
+    found = simulate(plan, before, all_checks())
+    assert "driver-too-old" in found.cured
+    assert (found.bred, found.refused) == ((), "")
+
+
+def test_a_build_that_the_driver_does_not_serve_is_refused() -> None:
+    before = snapshot_of("driver-550-with-cu130")
+    plan = plan_for(before, "cu132", ("driver-too-old",))
+    found = simulate(plan, before, all_checks())
+    assert "driver-too-old" in found.left
+    assert found.refused == "driver-too-old would still be there"
+
+
+def test_a_build_that_breeds_a_finding_is_refused() -> None:
+    before = snapshot_of("healthy-rtx4090")
+    found = simulate(plan_for(before, "cpu", ()), before, all_checks())
+    assert "torch-cpu-only" in found.bred
+    assert found.refused.startswith("it would bring in torch-")
+
+
+def test_a_library_that_another_does_not_take_is_refused() -> None:
+    before = snapshot_of("healthy-rtx4090")
+    told = Distribution(name="peft", version="9.9", requires=("transformers>=99",))
+    plan = Plan(steps=(Install(pins=(Pin(name="peft", version="9.9"),)),))
+    found = simulate(plan, before, all_checks(), {"peft": told})
+    assert found.bred
+    assert simulate(plan, before, all_checks(), {}).refused == ""
+
+
+def test_the_predicted_build_is_what_its_name_says() -> None:
+    before = snapshot_of("healthy-rtx4090")
+    for version, index, wants in (
+        ("2.9.1+cu126", INDEX + "cu126", ("cu126", "12.6", "cuda")),
+        ("2.9.1", INDEX + "cu126/", ("cu126", "12.6", "cuda")),
+        ("2.9.1+cpu", INDEX + "cpu", ("cpu", "", "cpu")),
+        ("2.9.1+rocm6.4", INDEX + "rocm6.4", ("rocm6.4", "", "rocm")),
+        ("2.9.1+xpu", INDEX + "xpu", ("xpu", "", "xpu")),
+    ):
+        build = predict(Plan(steps=(torch(version, index),)), before, {}).find(TorchBuild)
+        assert build is not None
+        assert (build.variant, build.cuda, build.accelerator) == wants
+    unnamed = predict(Plan(steps=(torch("2.9.1"),)), before, {})
+    assert unnamed.find(TorchBuild) is None
+
+
+def test_removing_torch_takes_the_build_and_the_wheels() -> None:
+    before = snapshot_of("driver-550-with-cu130")
+    packages = before.find(Packages)
+    assert packages is not None
+    names = tuple(d.name for d in packages.distributions if d.name.startswith(("torch", "nvidia-")))
+    after = predict(Plan(steps=(Remove(names=names),)), before, {})
+    assert after.find(TorchBuild) is None
+    assert after.find(CudaWheels) is None
+
+
+def test_leftovers_and_doubles_go_with_their_folders() -> None:
+    for name, problem in (("torch-leftover", "leftover"), ("numpy-doubled", "doubled")):
+        before = snapshot_of(name)
+        packages = before.find(Packages)
+        assert packages is not None
+        broken = next(b for b in packages.broken if b.problem == problem)
+        first = broken.detail.split(",")[0].strip()
+        plan = Plan(steps=(DeletePath(path=f"lib/python3.12/site-packages/{first}"),))
+        after = predict(plan, before, {}).find(Packages)
+        assert after is not None
+        assert broken not in after.broken
+
+
+def test_a_variable_is_predicted() -> None:
+    before = snapshot_of("visible-devices-empty")
+    plan = Plan(
+        steps=(SetEnv(name="CUDA_VISIBLE_DEVICES", value=None),), cures=("visible-devices-wrong",)
+    )
+    found = simulate(plan, before, all_checks())
+    assert "visible-devices-wrong" in (*found.cured, *found.untold)
+    assert found.refused == ""
+
+
+def test_advice_alone_is_not_held_to_a_cure() -> None:
+    before = snapshot_of("driver-550-with-cu130")
+    plan = Plan(steps=(Tell(command="sudo reboot", who="reboot"),), cures=("driver-too-old",))
+    assert simulate(plan, before, all_checks()).refused == ""
