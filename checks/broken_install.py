@@ -138,7 +138,11 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
                 :4
             ],
         )
-    said = _from_errors(errors, interpreter) or _part_missing(packages, torch, interpreter, errors)
+    said = (
+        _from_errors(errors, interpreter)
+        or _own_part(errors, interpreter)
+        or _part_missing(packages, torch, interpreter, errors)
+    )
     if said is not None:
         return said
     if isinstance(packages, Unknown):
@@ -212,6 +216,34 @@ def _from_errors(
             cure_note="end every Python that uses this environment first",
         )
     return None
+
+
+def _own_part(
+    errors: Errors | Unknown | None, interpreter: Interpreter | Unknown | None
+) -> Finding | None:
+    """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        missing = OWN_PART.search(error.text)
+        last = error.frames[-1].file if error.frames else ""
+        folder = OF_PACKAGE.search(last)
+        if missing is None or folder is None or folder[1] != missing[1]:
+            continue
+        name = distribution_of(missing[1]) or missing[1].lower().replace("_", "-")
+        if name not in STACK or name in ("torch", "numpy"):
+            continue
+        return Finding(
+            title=f"{name} is not whole: a part of it is missing"[:60],
+            found=f"the error '{missing[0]}', raised in {name} itself",
+            means=f"files of two releases of {name} are mixed, and its import stops",
+            cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
+            cure_note="delete its folder in site-packages first",
+        )
+    return None
+
+
+OWN_PART = pattern(r"No module named '(\w+)\.(?!models?\.)[a-z_]\w*(?:\.\w+)*'")
+OF_PACKAGE = pattern(r"[\\/](?:site|dist)-packages[\\/](\w+)[\\/]")
+"""Not of torch, whose parts lack where its release is too old, nor of NumPy, whose parts moved."""
 
 
 def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:

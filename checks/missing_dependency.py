@@ -62,6 +62,11 @@ NO_METADATA = pattern(
     re.MULTILINE,
 )
 
+IN_PASSING = pattern(
+    r"(?:User|Runtime|Import|Future)Warning: [^\n]{0,200}\bNo module named"
+    r"|\b(?:WARN(?:ING)?|INFO|DEBUG)\b[^\n]{0,200}\bNo module named"
+)
+"""A library that goes on without the module, and says so."""
 ADVICE = pattern(
     r"(?:requires? (?:the )?`[\w-]{2,40}`[^\n]{0,40}[Yy]ou can install it with:? [`'\"]?pip install "
     r"|, please install ['`\"](?=[\w-]{2,40}['`\"])"
@@ -140,6 +145,8 @@ def _asked_for(told: Packages | None, errors: Errors | Unknown | None) -> dict[s
         return {}
     found: dict[str, str] = {}
     for error in errors.errors:
+        if IN_PASSING.search(error.text):
+            continue
         # an advice to install stands in errors of other causes too: alone, it is believed
         advice = ADVICE.finditer(error.text) if len(errors.errors) <= ALONE else ()
         for match in (

@@ -28,6 +28,7 @@ from tunedoctor.api import (
     PciBus,
     PciDevice,
     RocmStack,
+    Runtime,
     TorchBuild,
     Unknown,
     check,
@@ -59,6 +60,7 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
     host: Host | Unknown | None,
     container: Container | Unknown | None,
     errors: Errors | Unknown | None,
+    runtime: Runtime | Unknown | None,
 ) -> Finding | None:
     """Only for a ROCm build, unless an error says it, and never in WSL, which has no /dev/kfd."""
     bus, build, system, stack = known(pci), known(torch), known(host), known(rocm)
@@ -68,8 +70,10 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
         return None
     cards = bus.of("1002") if bus else ()
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
+    run = known(runtime)
+    hip = build is not None or (run is not None and bool(run.torch_hip))
     said, inside = told(errors, *SAID), isinstance(container, Container)
-    mine = bool(cards) and len(unbound) == len(cards) and (build is not None or bool(said))
+    mine = bool(cards) and len(unbound) == len(cards) and (hip or bool(said))
     gone = not inside and (build is not None or bool(cards)) and told(errors, NO_DEVICE)
     if gone and not said and all(card.driver is None for card in cards):
         said, cards = gone, ()

@@ -45,6 +45,8 @@ VARIABLES = (
 )
 CRASHED = (r"invalid device function", r"Memory access fault by GPU", r"no kernel image")
 """What a program that lands on the integrated GPU ends with: enough where a report tells no variables."""
+FULL = r"HIP out of memory\. [^\n]{0,80}\bGPU 0 has a total capac\w{0,6} of (?:\d{1,3}(?:\.\d+)? MiB|[1-4]\.\d+ GiB)\b"
+"""The first GPU, which is the integrated one, is what was filled."""
 MEANS = (
     "layers land on the integrated GPU, and the run ends with 'invalid device function' or a crash"
 )
@@ -54,7 +56,7 @@ MEANS = (
     "rocm-igpu-confusion",
     "The integrated AMD GPU is counted beside the real one",
     "warning",
-    explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute"],
+    explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "vram-too-small"],
 )
 def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what was said
     torch: TorchBuild | Unknown | None,
@@ -97,7 +99,8 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
 
 def _first_is_integrated(gpus: AmdGpus, errors: Errors | Unknown | None) -> Finding | None:
     """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
-    died = told(errors, r"Segmentation fault", r"SIGSEGV", *CRASHED)
+    full = told(errors, FULL)
+    died = full or told(errors, r"Segmentation fault", r"SIGSEGV", *CRASHED)
     first = min(gpus.gpus, key=lambda gpu: gpu.index, default=None)
     card = next((gpu for gpu in gpus.gpus if not gpu.integrated), None)
     if not died or first is None or card is None or not first.integrated:
@@ -105,7 +108,9 @@ def _first_is_integrated(gpus: AmdGpus, errors: Errors | Unknown | None) -> Find
     return Finding(
         severity="error",
         found=f"the first GPU is {first.name or first.gfx}, a part of the processor; '{died}'",
-        settle=f"HIP_VISIBLE_DEVICES={card.index} python -c 'import torch; print(torch.ones(2).cuda() + 1)'",
+        settle=""
+        if full
+        else f"HIP_VISIBLE_DEVICES={card.index} python -c 'import torch; print(torch.ones(2).cuda() + 1)'",
         means=MEANS,
         cure=f"export HIP_VISIBLE_DEVICES={card.index}",
         cure_note="in the shell that starts training; `rocminfo` shows which index is the card",

@@ -19,8 +19,11 @@ Seen as
     cannot import name '_center' from 'numpy._core.umath'
 """
 
+from collections.abc import Sequence
+
 from tunedoctor.api import (
     Errors,
+    ErrorText,
     Finding,
     Packages,
     Unknown,
@@ -35,18 +38,39 @@ from tunedoctor.api import (
 OWN_NAME = pattern(
     r"cannot import name '(_\w{1,60})' from '((\w{1,60})\.[\w.]{1,120})' \(\S*?[/\\](\3)[/\\]"
 )
+OF_PYTHON = pattern(r"[/\\](?:python|Python)(\d\.?\d{1,2})[/\\]")
+RESOLVER = pattern(r"No solution found|\bBecause \S|ResolutionImpossible|conflicting dependencies")
+"""An installer compares requirements, no running process does."""
 NOTEBOOK = pattern(r"/usr/local/lib/python3\.\d+/dist-packages|ipython-input|Cell In\[|/kaggle/")
 
 
-@check("stale-process", "The running process holds old modules", explains=["missing-dependency"])
+@check(
+    "stale-process",
+    "The running process holds old modules",
+    explains=["missing-dependency", "numpy-abi"],
+)
 def stale_process(
-    errors: Errors, wanted: Wanted | Unknown | None, packages: Packages | Unknown | None
+    errors: Errors | Unknown | None,
+    wanted: Wanted | Unknown | None,
+    packages: Packages | Unknown | None,
 ) -> Finding | None:
     """Compare what an error asks for with what the list of packages has."""
     asked, installed = known(wanted), known(packages)
+    said = (
+        [e for e in errors.errors if not RESOLVER.search(e.text)]
+        if isinstance(errors, Errors)
+        else []
+    )
+    for held in installed.in_memory if installed else ():
+        if held.notebook:
+            return _finding(
+                f"the kernel has {held.name} {held.version}, and {held.name} {held.installed} is installed"
+            )
     for one in asked.requirements if asked and installed else ():
         there = installed.version(one.name) if installed else ""
-        refused = any(one.name in e.text and one.specifier in e.text for e in errors.errors)
+        refused = any(one.name in e.text and one.specifier in e.text for e in said)
+        if installed and refused and _elsewhere(installed, one.name, said):
+            continue
         if refused and not one.have and there and one.specifier and within(there, one.specifier):
             return _finding(
                 f"the error asks for {one.name}{one.specifier}, and {one.name} {there} is installed"
@@ -54,15 +78,23 @@ def stale_process(
     restart = told(
         errors, r"packages were previously imported in this runtime", r"must restart the runtime"
     )
-    if restart and len(errors.errors) > 1:
+    if restart and len(said) > 1:
         return _finding(f"the warning '{restart}'")
-    for error in errors.errors:
+    for error in said:
         own = OWN_NAME.search(error.text)
         if own and NOTEBOOK.search(
             f"{error.text} {' '.join(frame.file for frame in error.frames)}"
         ):
             return _finding(f"{own[3]} does not find its own {own[1]} in {own[2]}")
     return None
+
+
+def _elsewhere(packages: Packages, name: str, said: Sequence[ErrorText]) -> bool:
+    """Tell whether the package that is listed lies in another Python's folder than the code that failed."""
+    there = packages.get(name)
+    mine = OF_PYTHON.search(there.location) if there else None
+    runs = {f[1] for error in said for frame in error.frames if (f := OF_PYTHON.search(frame.file))}
+    return mine is not None and bool(runs) and mine[1] not in runs
 
 
 def _finding(found: str) -> Finding:

@@ -62,6 +62,15 @@ def user_site_shadowing(
     In a report the paths of a traceback tell.
     """
     own, there = known(interpreter), known(packages)
+    for one in there.in_memory if there else ():
+        place = USER_SITE.search(one.file)
+        if place:
+            return _finding(
+                f"python imports {one.name} {one.version} from {place[0]}; the environment's list has {one.installed}",
+                place[0],
+                known(host),
+                "error",
+            )
     if isinstance(errors, Errors) and (
         found := _mixed(errors, there) or _launched(errors, there, known(launchers))
     ):
@@ -96,7 +105,9 @@ def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severit
         files = [frame.file for frame in error.frames]
         user = next((m[0] for file in files if (m := USER_SITE.search(file))), "")
         elsewhere = [f for f in files if SITE.search(f) and not USER_SITE.search(f)]
-        if missing is None and (found := _another_version(error, elsewhere)):
+        if missing is None and (
+            found := _another_version(error, elsewhere) or _binary(error, files)
+        ):
             return found
         if not user or not elsewhere or missing is None or packages is None:
             continue
@@ -106,6 +117,28 @@ def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severit
         found = f"'{missing[0]}', and {name} {packages.version(name)} is in the list; modules come from {user} and "
         return found + _folder(elsewhere[-1]), user, "error"
     return None
+
+
+def _binary(error: ErrorText, files: list[str]) -> tuple[str, str, Severity] | None:
+    """Return that a binary of the user site was loaded into a torch of another place, and did not fit it."""
+    said = UNFIT.search(error.text)
+    user = next((m for file in files if (m := USER_FILE.search(file))), None)
+    core = next((f for f in files if TORCH_FILE.search(f) and not USER_SITE.search(f)), "")
+    if said is None or user is None or not core or user["module"] == "torch":
+        return None
+    found = f"'{said[0]}': the {user['module']} of {user['site']} is loaded into the torch of "
+    return found + _folder(core), user["site"], "error"
+
+
+UNFIT = pattern(
+    r"\[WinError 12[67]\][^\n]{0,60}|undefined symbol: \w{1,80}|operator \w+::\w+ does not exist"
+    r"|Symbol not found: \w{1,80}|DLL load failed while importing \w+"
+)
+USER_FILE = pattern(
+    r"(?P<site>\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
+    r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages)[/\\](?P<module>\w+)"
+)
+TORCH_FILE = pattern(r"[/\\](?:site|dist)-packages[/\\]torch[/\\]")
 
 
 def _launched(

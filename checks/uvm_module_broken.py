@@ -28,13 +28,17 @@ from tunedoctor.api import (
     NvidiaAnswer,
     NvidiaModule,
     Runtime,
+    Typed,
     Unknown,
     check,
     known,
+    pattern,
     told,
 )
 
 NODE = "/dev/nvidia-uvm"
+RELOADS = pattern(r"\b(?:rmmod|modprobe -r) nvidia_uvm\b")
+"""Somebody has cured it by hand: it comes back with the next suspend."""
 SAID = (
     "CUDA unknown error",
     r"cuInit\D{0,20}999",
@@ -57,10 +61,12 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
     container: Container | Unknown | None,
     runtime: Runtime | Unknown | None,
     errors: Errors | Unknown | None,
+    typed: Typed | Unknown | None,
 ) -> Finding | None:
     """Go by a missing node where nothing makes it on demand, and by CUDA's own words."""
     state, run, system = known(module), known(runtime), known(host)
-    if (run is not None and run.gpu_works) or (system is not None and system.wsl):
+    reloads = any(RELOADS.search(c) for c in typed.commands) if isinstance(typed, Typed) else False
+    if (run is not None and run.gpu_works and not reloads) or (system is not None and system.wsl):
         return None
     said = told(errors, *SAID)
     inside = known(container) is not None

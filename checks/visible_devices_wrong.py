@@ -31,10 +31,12 @@ from tunedoctor.api import (
     Host,
     NvidiaGpus,
     TorchBuild,
+    Typed,
     Unknown,
     check,
     entries,
     known,
+    pattern,
     told,
     unset_variable,
     visible_gpus,
@@ -65,12 +67,13 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
     torch: TorchBuild | Unknown | None,
     host: Host | Unknown | None,
     errors: Errors | Unknown | None,
+    typed: Typed | Unknown | None,
 ) -> Finding | None:
     """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
     variables, build = known(environment), known(torch)
     cards, radeons = known(nvidia), known(amd)
     if variables is None:
-        return _from_text(cards, errors)
+        return _from_text(cards, errors) or _ranks(cards, errors, known(typed))
     if cards is not None and cards.gpus and not (build and build.accelerator == "rocm"):
         return _nvidia(variables, cards, known(host), told(errors, *SAID))
     if radeons is not None and radeons.gpus and build is not None and build.accelerator == "rocm":
@@ -80,7 +83,7 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
                 return _finding(
                     name, variables.get(name) or "", problem, len(radeons.gpus), known(host)
                 )
-    return _ordinal(variables, cards, errors)
+    return _ordinal(variables, cards, errors) or _ranks(cards, errors, known(typed))
 
 
 def _nvidia(
@@ -165,6 +168,30 @@ def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Fin
         cure=f"unset {CUDA}",
         cure_note=f"`echo ${CUDA}` shows it before: indexes count from 0",
     )
+
+
+def _ranks(
+    cards: NvidiaGpus | None, errors: Errors | Unknown | None, typed: Typed | None
+) -> Finding | None:
+    """Find a launcher that was asked for more processes than there are GPUs."""
+    said = told(errors, "invalid device ordinal")
+    asked = next((f for c in (typed.commands if typed else ()) if (f := RANKS.search(c))), None)
+    if not said or asked is None or (cards is not None and any(card.mig for card in cards.gpus)):
+        return None
+    return Finding(
+        title="There are more processes than GPUs",
+        found=f"the command asks for {asked[0].strip()}; the error '{said}'",
+        means="every process whose number is beyond the last GPU stops",
+        cure="nvidia-smi -L",
+        cure_note="start as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides",
+    )
+
+
+RANKS = pattern(
+    r"--(?:num_processes|num-processes|nproc[_-]per[_-]node|tensor[_-]parallel[_-]size|num_gpus|gpus)"
+    r"[ =](?:[2-9]|[1-9]\d{1,2})\b"
+    r"|\s-tp[ =](?:[2-9]|[1-9]\d)\b"
+)
 
 
 def _ordinal(

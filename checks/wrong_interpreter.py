@@ -25,14 +25,18 @@ from tunedoctor.api import (
     Launcher,
     Launchers,
     Packages,
+    Runtime,
     Target,
     Typed,
     Unknown,
+    Wanted,
     check,
     distribution_of,
     known,
     pattern,
     pip,
+    told,
+    within,
 )
 
 BRINGS = {
@@ -60,9 +64,16 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
     packages: Packages | Unknown | None,
     errors: Errors | Unknown | None,
     typed: Typed | Unknown | None,
+    wanted: Wanted | Unknown | None,
+    runtime: Runtime | Unknown | None,
 ) -> Finding | None:
     """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
-    denied = _denied(errors, known(packages), known(typed))
+    listed = known(packages)
+    denied = (
+        _denied(errors, listed, known(typed))
+        or (_elsewhere(errors, listed, known(wanted)) or _running(listed) if listed else None)
+        or _imported(errors, known(runtime), known(typed))
+    )
     if denied is not None:
         return denied
     if (
@@ -107,6 +118,66 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
     )
 
 
+def _elsewhere(
+    errors: Errors | Unknown | None, packages: Packages, wanted: Wanted | None
+) -> Finding | None:
+    """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
+    for one in wanted.requirements if wanted and isinstance(errors, Errors) else ():
+        there = packages.get(one.name)
+        mine = OF_PYTHON.search(there.location) if there else None
+        if there is None or mine is None or not within(there.version, one.specifier):
+            continue
+        for error in errors.errors if isinstance(errors, Errors) else ():
+            files = [frame.file for frame in error.frames]
+            runs = [f[1] for file in files if (f := OF_PYTHON.search(file))]
+            if one.specifier in error.text and runs and mine[1] not in runs:
+                return _two(
+                    f"{one.name} {there.version} is in {there.location}; the error '{error.text[:80]}' "
+                    f"comes from Python {runs[-1]}"
+                )
+    return None
+
+
+def _running(packages: Packages) -> Finding | None:
+    """Tell of a library that a new process imports in another version than the one that pip or conda lists."""
+    for one in packages.in_memory:
+        if not one.notebook:
+            place = f" from {one.file}" if one.file else ""
+            return _two(
+                f"python imports {one.name} {one.version}{place}; the list of packages has {one.installed}"
+            )
+    return None
+
+
+def _imported(
+    errors: Errors | Unknown | None, run: Runtime | None, typed: Typed | None
+) -> Finding | None:
+    """Tell of a torch that one command imported and another one missed."""
+    stage = run.stage("import torch") if run is not None else None
+    said = told(errors, r"No module named '?torch'?$")
+    if stage is None or stage.outcome != "ok" or not said or not isinstance(errors, Errors):
+        return None
+    if any(ISOLATED.search(error.text) for error in errors.errors):
+        return None
+    root = next((c for c in typed.commands if c.startswith("sudo ")), "") if typed else ""
+    version = f"torch {run.torch_version}".strip() if run is not None else "torch"
+    return _two(
+        f"one command imports {version}, another one says '{said}'"
+        + (f"; `{root[:60]}` starts the Python of root's own PATH" if root else "")
+    )
+
+
+def _two(found: str) -> Finding:
+    return Finding(
+        severity="error",
+        title="pip and python are different interpreters",
+        found=found,
+        means="the interpreter that runs the script is not the one into which packages were installed",
+        cure="python -c 'import sys; print(sys.executable)'",
+        cure_note="then install with that one: python -m pip install. After sudo, name the python by its path",
+    )
+
+
 def _denied(
     errors: Errors | Unknown | None, packages: Packages | None, typed: Typed | None
 ) -> Finding | None:
@@ -139,6 +210,7 @@ def _denied(
     return None
 
 
+OF_PYTHON = pattern(r"[/\\](?:python|Python)(\d\.?\d{1,2})[/\\]")
 ISOLATED = pattern(
     r"subprocess-exited-with-error|metadata-generation-failed|Getting requirements to build|Failed building wheel"
     r"|egg_info|build isolation"

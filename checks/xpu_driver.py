@@ -36,6 +36,8 @@ from tunedoctor.api import (
 SAID = (
     r"Failed to initialize XPU devices",
     r"No XPU devices are available",
+    r"XPU device count is zero",
+    r"libze_intel_gpu\.so[.\d]*: cannot open shared object",
     r"UR_RESULT_ERROR_(?!OUT_OF)\w+",
     r"version `LIB(?:UR|SYCL|ZE)_\w+[\d.]+' not found",
     r"libur_adapter_level_zero\S* with error: (?!libur_adapter_level_zero\S+: cannot open)[^\n]{5,}",

@@ -127,7 +127,7 @@ def _least(tags: tuple[str, ...]) -> tuple[int, ...]:
 
 def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None) -> Refused | None:
     """Judge where no version was offered: none at all, or the tool prints no list."""
-    label = one.specifier.partition("+")[2]
+    label = one.specifier.partition("+")[2] or _never_for(one)
     if label and one.offered is None:
         release = one.specifier.lstrip("=").partition("+")[0]
         return Refused("wheel-not-on-index", f"no index here has torch {release} for {label}")
@@ -137,6 +137,16 @@ def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None
         _none_at_all(own, host),
         f"the index has no {one.name} for this Python and system: '{what} (from versions: none)'",
     )
+
+
+def _never_for(one: Refusal) -> str:
+    """Return the variant of the index that was asked, where the release was never built for it; else ""."""
+    label = one.index.rpartition("/whl/")[2]
+    row = release_row(one.specifier.lstrip("=")) if one.name == "torch" and label else None
+    if row is None or one.reason != "version":
+        return ""
+    built = {v for kind in ("cuda", "rocm") for where in row[kind].values() for v in where}
+    return label if label.startswith(("cu", "rocm")) and label not in built else ""
 
 
 def _none_at_all(own: Interpreter | None, host: Host | None) -> Cause:

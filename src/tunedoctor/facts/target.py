@@ -100,6 +100,21 @@ class PackageCopy(Fact, frozen=True):
     winner_version: str = ""
 
 
+class InMemory(Fact, frozen=True):
+    """A library as a running Python of a report has it, of another version than a list of packages there."""
+
+    name: str
+    """Normalised name of the distribution."""
+    version: str
+    """What `__version__` said."""
+    installed: str
+    """What pip or conda tells."""
+    file: str = ""
+    """What `__file__` said, where it was asked."""
+    notebook: bool = False
+    """Said by the kernel of a notebook, which lives on; else by a process started for it."""
+
+
 class Packages(Fact, frozen=True):
     """Everything installed that the target's plain sys.path reaches."""
 
@@ -109,6 +124,7 @@ class Packages(Fact, frozen=True):
     copies: tuple[PackageCopy, ...] = ()
     conda: dict[str, str] = {}
     """conda packages, name -> "version build"."""
+    in_memory: tuple[InMemory, ...] = ()
     complete: bool = True
     """False where only some were told, as in a report: what is not named can still be installed."""
 

@@ -79,7 +79,8 @@ def _told(below: Sequence[str]) -> bool:
     for whole in below:
         line = whole[:_LONGEST]
         if line.strip():
-            return not typed_in(line) and len(line) < 200 and bool(_WORDS.search(line.lower()))
+            remark = line.lstrip().startswith("#") or not typed_in(line)
+            return remark and len(line) < 200 and bool(_WORDS.search(line.lower()))
     return False
 
 

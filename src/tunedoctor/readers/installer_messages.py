@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from tunedoctor.facts import Errors, ErrorText, Fact, IndexAnswer
+from msgspec import structs
+
+from tunedoctor.facts import Errors, ErrorText, Fact, IndexAnswer, Refusal
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.installing.conflicts import conflicts
 from tunedoctor.readers.installing.refusals import refused_by_others, refused_by_pip, united
@@ -41,11 +43,26 @@ def read(lines: list[str]) -> list[Fact]:
     text = joined(lines)
     refusals = united((*refused_by_pip(text), *refused_by_uv(text), *refused_by_others(text)))
     facts: list[Fact] = []
+    refusals = tuple(_of_index(one, lines) for one in refusals)
     if refusals:
         facts.append(IndexAnswer(refusals=refusals[:MOST]))
     facts += surroundings(text, lines, conflicts(text).python)
     facts += _messages(text)
     return facts
+
+
+def _of_index(one: Refusal, lines: list[str]) -> Refusal:
+    """Name the index of a refusal that names none, where the text asks one index of one variant alone."""
+    if one.index or one.offered is not None or one.installer != "uv":
+        return one
+    asked = {m[1] for line in lines if "/whl/" in line for m in _VARIANT.finditer(line[:2000])}
+    return structs.replace(one, index=asked.pop()) if len(asked) == 1 else one
+
+
+_VARIANT = pattern(
+    r"(?:--(?:extra-)?index-url|--index|--default-index|-i)"
+    r"[ =]\"?(\S{0,200}/whl/(?:cu\d{2,3}|cpu|xpu|rocm[\d.]{1,6}))\b"
+)
 
 
 def _solved(text: Text) -> Iterator[tuple[int, str]]:

@@ -11,6 +11,7 @@ from tunedoctor.readers.installing.operations import operations
 from tunedoctor.readers.installing.refusals import refused_by_pip
 from tunedoctor.readers.installing.sentences import joined
 from tunedoctor.readers.lists.freeze import requirement_lines
+from tunedoctor.readers.lists.in_memory import in_memory
 from tunedoctor.readers.lists.ledger import Told, final_state, together
 from tunedoctor.readers.lists.markdown import version_tables
 from tunedoctor.readers.lists.project_files import project_files
@@ -46,7 +47,7 @@ def read(lines: list[str]) -> list[Fact]:
             guards(text),
         )
     )
-    return _facts(told)
+    return _facts(told, lines)
 
 
 def _without_repeats(lines: list[str]) -> list[str]:
@@ -54,7 +55,7 @@ def _without_repeats(lines: list[str]) -> list[str]:
     return [line for n, line in enumerate(lines) if n == 0 or line != lines[n - 1]]
 
 
-def _facts(told: Told) -> list[Fact]:
+def _facts(told: Told, lines: list[str]) -> list[Fact]:
     facts: list[Fact] = []
     last = final_state(told.entries)
     state = {name: one for name, one in last.items() if not one.removed}
@@ -65,6 +66,7 @@ def _facts(told: Told) -> list[Fact]:
                 distributions=tuple(one.distribution for _, one in rows),
                 broken=told.broken[:MOST],
                 conda={_CONDA_NAMES.get(n, n): one.conda for n, one in rows if one.conda},
+                in_memory=in_memory(lines, state),
                 complete=told.whole,
             )
         )

@@ -34,6 +34,7 @@ _EXPRESSIONS = (
     (r"torch\.cuda\.get_arch_list\(\)", "archs"),
     (r"torch\.(?:__version__|version\.__version__)", "torch"),
     (r"(?P<module>[a-z_]\w{1,40})\.(?:__version__|version\.version)", "library"),
+    (r"(?P<filed>[a-z_]\w{1,40})\.__file__", "file"),
     (
         r"(?:importlib\.metadata\.|importlib_metadata\.|metadata\.)?version\(['\"](?P<package>[\w.-]{2,60})['\"]\)",
         "library",
@@ -184,6 +185,8 @@ def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) 
 def _key(found: "re.Match[str]") -> str:
     index = next(i for i in range(len(_EXPRESSIONS)) if found[f"e{i}"] is not None)
     key = _EXPRESSIONS[index][1]
+    if key == "file":
+        return f"file {library_of(found['filed']) or found['filed']}"
     if key != "library":
         return key
     name = found["module"] or found["package"] or ""

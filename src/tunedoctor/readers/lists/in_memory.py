@@ -1,0 +1,51 @@
+"""What a running Python says of a library, beside what pip or conda say that is installed."""
+
+from collections.abc import Mapping, Sequence
+
+from tunedoctor.facts import InMemory
+from tunedoctor.lazy import pattern
+from tunedoctor.readers.lists.ledger import Entry
+from tunedoctor.readers.values.libraries import version_in
+from tunedoctor.readers.values.session import answers
+
+_NOTEBOOK = pattern(r"^\s{0,12}In ?\[\d{0,5}\]:")
+_INSTALLS = pattern(
+    r"\b(?:pip3?|uv|conda|mamba|micromamba)\b.{0,30}\b(?:install|uninstall|update|upgrade|add|sync|remove)\b"
+)
+_ASKS = (".__version__", ".__file__", "version(")
+_LONGEST = 1000
+
+
+def in_memory(lines: Sequence[str], state: Mapping[str, Entry]) -> tuple[InMemory, ...]:
+    """Return the libraries whose imported version is another one than the list's; in a later install either counts.
+
+    `state` is what lists and installers tell, by name of the distribution.
+    """
+    if not state or not any(ask in line for line in lines for ask in _ASKS):
+        return ()
+    last = max((n for n, line in enumerate(lines) if _INSTALLS.search(line[:_LONGEST])), default=-1)
+    versions: dict[str, tuple[str, int]] = {}
+    files: dict[str, str] = {}
+    for one in answers(lines):
+        kind, _, name = one.key.partition(" ")
+        name = name or kind
+        if kind == "file":
+            files[name] = one.value
+        elif kind in ("library", "torch") and (version := version_in(one.value)):
+            versions[name] = version, one.line
+    return tuple(
+        InMemory(
+            name=name,
+            version=version,
+            installed=state[name].conda.partition(" ")[0] or state[name].version,
+            file=files.get(name, ""),
+            notebook=bool(_NOTEBOOK.match(lines[line][:_LONGEST])),
+        )
+        for name, (version, line) in versions.items()
+        if name in state and line > last and _differ(version, state[name])
+    )
+
+
+def _differ(version: str, listed: Entry) -> bool:
+    told = listed.conda.partition(" ")[0] or listed.version
+    return bool(told) and not listed.weak and version.partition("+")[0] != told.partition("+")[0]
