@@ -1,5 +1,7 @@
 """All that a check or a fix may import, built in or from a plug-in."""
 
+from typing import TYPE_CHECKING
+
 from tunedoctor import facts
 from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
@@ -54,19 +56,41 @@ from tunedoctor.wheels.rules import (
 )
 from tunedoctor.wording import gib, listed, pip, python
 
+if TYPE_CHECKING:
+    from tunedoctor.advice.cure_lines import (
+        PipLine,
+        exact,
+        name_of,
+        pip_lines_of,
+        tell,
+        variable_of,
+    )
+    from tunedoctor.fixing import Draft, Resolve, fix
+    from tunedoctor.plan import DeletePath, Install, Pin, Remove, SetEnv, Tell, WriteFile
+
 __all__ = [
     "NO_KERNEL",
     "TRITON",
     "Broken",
     "Coverage",
+    "DeletePath",
+    "Draft",
     "DriverInstall",
     "Family",
     "Finding",
+    "Install",
     "Misfit",
+    "Pin",
+    "PipLine",
     "Refused",
+    "Remove",
+    "Resolve",
+    "SetEnv",
     "Severity",
+    "Tell",
     "TorchInstall",
     "Unmet",
+    "WriteFile",
     "amd_gfx_by_name",
     "archs_run",
     "at_least",
@@ -87,8 +111,10 @@ __all__ = [
     "distribution_of",
     "driver_floor",
     "entries",
+    "exact",
     "family",
     "first_transformers",
+    "fix",
     "gib",
     "glibc_floor",
     "good_set",
@@ -101,6 +127,7 @@ __all__ = [
     "merged",
     "minor",
     "misfits",
+    "name_of",
     "nvidia_by_name",
     "nvidia_by_pci",
     "one_of_several",
@@ -109,6 +136,7 @@ __all__ = [
     "pep440",
     "pinned",
     "pip",
+    "pip_lines_of",
     "python",
     "python_tag",
     "rebuild_cuda",
@@ -124,14 +152,38 @@ __all__ = [
     "specifiers",
     "table",
     "table_archs",
+    "tell",
     "together",
     "told",
     "torch_install",
     "unmet",
     "unset_variable",
+    "variable_of",
     "versions_of",
     "visible_gpus",
     "within",
     "xid_meaning",
 ]
 __all__ += facts.__all__
+
+_FOR_FIXES = {
+    **dict.fromkeys(("Draft", "Resolve", "fix"), "fixing"),
+    **dict.fromkeys(
+        ("DeletePath", "Install", "Pin", "Remove", "SetEnv", "Tell", "WriteFile"), "plan"
+    ),
+    **dict.fromkeys(
+        ("PipLine", "exact", "name_of", "pip_lines_of", "tell", "variable_of"),
+        "advice.cure_lines",
+    ),
+}
+"""What fixes alone use: loaded when one asks for it, since a check pays for every module."""
+
+
+def __getattr__(name: str) -> object:
+    """Load what fixes use."""
+    if name not in _FOR_FIXES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # noqa: PLC0415  fixes alone need it
+
+    return getattr(import_module(f"tunedoctor.{_FOR_FIXES[name]}"), name)

@@ -33,14 +33,14 @@ class NotRun(NamedTuple):
 
 
 @cache
-def wants(function: Callable[..., Any]) -> dict[str, Want]:
-    """Return what each parameter takes.
+def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
+    """Return what each parameter takes; the first `given` are no facts.
 
     Raises:
         TypeError: an annotation is missing, is a string, or names no fact type.
     """
     found: dict[str, Want] = {}
-    for name in function.__code__.co_varnames[: function.__code__.co_argcount]:
+    for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
         options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         kinds = [o for o in options if o not in (NoneType, Unknown)]
@@ -51,10 +51,10 @@ def wants(function: Callable[..., Any]) -> dict[str, Want]:
     return found
 
 
-def call(function: Callable[..., T], snapshot: Snapshot) -> T | NotRun:
-    """Call `function` with facts of `snapshot`, or tell which fact stands in the way."""
+def call(function: Callable[..., T], snapshot: Snapshot, *first: object) -> T | NotRun:
+    """Call `function` with `first` and facts of `snapshot`, or tell which fact stands in the way."""
     given: dict[str, object] = {}
-    for name, want in wants(function).items():
+    for name, want in wants(function, len(first)).items():
         fact: object = snapshot.get(want.kind)
         if isinstance(fact, Absent):
             if not want.absent:
@@ -63,4 +63,4 @@ def call(function: Callable[..., T], snapshot: Snapshot) -> T | NotRun:
         elif isinstance(fact, Unknown) and not want.unknown:
             return NotRun(fact, want.kind)
         given[name] = fact
-    return function(**given)
+    return function(*first, **given)

@@ -1,0 +1,101 @@
+"""Put in anew what is not whole, and delete what an interrupted upgrade left.
+
+The version stays. Of metadata that lie there twice, those of the version that is not the one in use go as well.
+"""
+
+from pathlib import PurePath
+
+from tunedoctor.api import (
+    BrokenDistribution,
+    DeletePath,
+    Draft,
+    Finding,
+    Install,
+    Interpreter,
+    Packages,
+    Pin,
+    PipLine,
+    Resolve,
+    TorchBuild,
+    companion_install,
+    exact,
+    fix,
+    name_of,
+    pip_lines_of,
+    same_torch,
+)
+
+COMPANIONS = ("torchvision", "torchaudio")
+
+
+@fix(
+    "broken-packages",
+    "Put in anew what is not whole",
+    cures=["broken-install", "torch-import-crash", "library-import-fails", "cuda-library-missing"],
+)
+def broken_packages(
+    finding: Finding, packages: Packages, interpreter: Interpreter, torch: TorchBuild | None
+) -> Draft | None:
+    """Reinstall what the finding tells of in the version that is there; leftovers are deleted."""
+    steps: list[DeletePath | Install | Resolve] = []
+    told = [b for b in packages.broken if b.name in finding.found]
+    for one in told:
+        paths = _folders(one, packages, interpreter)
+        if paths is None:
+            return None
+        steps += [DeletePath(path=path, why=one.problem) for path in paths]
+    lines = [one for one in pip_lines_of(finding.cure) if one.verb == "install" and not one.builds]
+    names = {name_of(r) for line in lines for r in line.requirements}
+    for one in told:
+        if one.problem != "leftover" and one.name not in names:
+            lines += pip_lines_of(_again(one.name, packages, interpreter, torch))
+    for line in lines:
+        if not line.anew or any(part in r for r in line.requirements for part in "<>!~,"):
+            return None
+        steps.append(_install(line, packages))
+    return Draft(steps=tuple(steps), reason=finding.found) if steps else None
+
+
+def _install(line: PipLine, packages: Packages) -> Install | Resolve:
+    pins: list[Pin] = []
+    for one in line.requirements:
+        name, version = exact(one) or (name_of(one), packages.version(name_of(one)))
+        if not version:  # nobody knows which version it was
+            return Resolve(requirements=line.requirements)
+        pins.append(Pin(name=name, version=version, was=packages.version(name)))
+    return Install(pins=tuple(pins), index=line.source, reinstall=tuple(pin.name for pin in pins))
+
+
+def _again(
+    name: str, packages: Packages, interpreter: Interpreter, torch: TorchBuild | None
+) -> str:
+    """Return the command that puts a further broken package in anew."""
+    version = packages.version(name)
+    plain = version.partition("+")[0]
+    if torch is not None and name == "torch":
+        return same_torch(interpreter, torch.version, torch.variant)
+    if torch is not None and name in COMPANIONS and plain:
+        return companion_install(interpreter, torch, name, plain)
+    pin = f"{name}=={plain}" if plain else name
+    return f"python -m pip install --force-reinstall --no-deps {pin}"
+
+
+def _folders(
+    one: BrokenDistribution, packages: Packages, interpreter: Interpreter
+) -> list[str] | None:
+    """Return what is to be deleted, relative to the environment; None where it lies outside of it."""
+    if one.problem == "leftover":
+        names = [one.name]
+    elif one.problem == "doubled":
+        held = packages.get(one.name)
+        own = held.metadata if held is not None else ""
+        names = [
+            part for part in (p.strip() for p in one.detail.split(",")) if part and part != own
+        ]
+    else:
+        return []
+    place = PurePath(one.location)
+    if not interpreter.prefix or not place.is_relative_to(interpreter.prefix):
+        return None
+    inside = place.relative_to(interpreter.prefix)
+    return [(inside / PurePath(name).name).as_posix() for name in names]

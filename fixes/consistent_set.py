@@ -1,0 +1,26 @@
+"""Bring libraries that clash to versions that fit each other, by the smallest change.
+
+The finding says which range is wanted; the resolver finds the set around what is installed.
+"""
+
+from tunedoctor.api import Draft, Finding, Packages, Resolve, fix, name_of, pip_lines_of
+
+
+@fix(
+    "consistent-set",
+    "Bring libraries to versions that fit each other",
+    cures=["library-version-clash", "transformers-too-old-for-model", "numpy-abi"],
+)
+def consistent_set(finding: Finding, packages: Packages) -> Draft | None:
+    """Ask for the versions that the finding names; one to upgrade without a range, for a newer one than there is."""
+    wanted: list[str] = []
+    for line in pip_lines_of(finding.cure):
+        for one in line.requirements if line.verb == "install" and not line.builds else ():
+            there = packages.version(name_of(one)).partition("+")[0]
+            bare = one == name_of(one)
+            wanted.append(f"{one}>{there}" if bare and line.upgrade and there else one)
+    return (
+        Draft(steps=(Resolve(requirements=tuple(wanted)),), reason=finding.found)
+        if wanted
+        else None
+    )

@@ -1,0 +1,41 @@
+"""Put in the torch build that fits the machine.
+
+Which build it is the wheel choice says: the newest one whose CUDA or ROCm the driver serves, with code for every GPU,
+for this Python and this system. torchvision, torchaudio, the CUDA libraries and the libraries above it move as little
+as the new build needs.
+"""
+
+from tunedoctor.api import Draft, Finding, PipLine, Resolve, fix, name_of, pip_lines_of
+
+
+@fix(
+    "torch-build",
+    "Install the torch build that fits",
+    cures=[
+        "torch-missing",
+        "torch-cpu-only",
+        "driver-too-old",
+        "gpu-too-new-for-torch",
+        "gpu-too-old-for-torch",
+        "gpu-arch-not-in-rocm-build",
+        "glibc-too-old",
+        "macos-too-old",
+        "windows-missing-dll",
+        "platform-unsupported",
+        "torch-too-old-for-library",
+        "torch-old",
+        "cuda-old",
+    ],
+)
+def torch_build(finding: Finding) -> Draft | None:
+    """Take the build that the finding names; a cure that installs no torch is another fix's."""
+    for line in reversed(pip_lines_of(finding.cure)):
+        if any(name_of(one) == "torch" for one in line.requirements):
+            return Draft(steps=(Resolve(requirements=_wanted(line)),), reason=finding.found)
+    return None
+
+
+def _wanted(line: PipLine) -> tuple[str, ...]:
+    """Leave the companions to the resolver, which knows what goes with a release."""
+    paired = ("torchvision", "torchaudio")
+    return tuple(one for one in line.requirements if name_of(one) not in paired)

@@ -1,0 +1,69 @@
+"""What the planner asks of the world: the resolver, the hashes and the sizes of files."""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from tunedoctor.installers.lookup import look_up
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, resolve
+from tunedoctor.plan import Install
+
+LookUp = Callable[[Install, str, Mapping[str, str]], Install | NoSolution | Failed]
+Sizes = Callable[[Install, Question], dict[str, int]]
+
+
+class Ask(NamedTuple):
+    """The three questions; tests put answers of their own here."""
+
+    resolve: Callable[[Question], Outcome]
+    look_up: LookUp
+    sizes: Sizes
+
+
+def live() -> Ask:
+    """Return what asks uv and the index."""
+    return Ask(resolve, _look_up, sizes_of)
+
+
+def _look_up(
+    install: Install, python: str, installed: Mapping[str, str]
+) -> Install | NoSolution | Failed:
+    return look_up(install, python, installed, os.environ)
+
+
+def sizes_of(install: Install, question: Question) -> dict[str, int]:
+    """Return the bytes of each wheel of an install; a package whose index tells no size is left out.
+
+    `question` gives Python, platform and the like.
+    """
+    pins = tuple(pin.requirement for pin in install.pins)
+    if not pins:
+        return {}
+    answer = resolve(
+        question._replace(
+            requirements=pins,
+            constraints=(),
+            preferred=(),
+            dependencies=False,
+            dated=True,
+            index_url=install.index,
+        )
+    )
+    return read_sizes(answer.text) if isinstance(answer, Solved) else {}
+
+
+def read_sizes(lock: str) -> dict[str, int]:
+    """Return name -> bytes of the largest wheel that a pylock.toml names; {} where it can't be read."""
+    try:
+        packages = tomllib.loads(lock).get("packages", [])
+    except tomllib.TOMLDecodeError:
+        return {}
+    found: dict[str, int] = {}
+    for one in packages if isinstance(packages, list) else []:
+        wheels = one.get("wheels") if isinstance(one, dict) else None
+        sizes = [w.get("size") for w in wheels or () if isinstance(w, dict)]
+        known = [size for size in sizes if isinstance(size, int) and size >= 0]
+        if known and isinstance(one.get("name"), str):
+            found[one["name"]] = max(known)
+    return found

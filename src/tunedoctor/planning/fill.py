@@ -1,0 +1,138 @@
+"""What a draft leaves to the resolver, filled in: a set around what is installed -> installs and removals, pinned."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.advice.requirements import marker_environment, requirements
+from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
+from tunedoctor.installers.explain import sentence
+from tunedoctor.installers.uv import NoSolution
+from tunedoctor.plan import Install, Pin, Remove
+from tunedoctor.planning.ask import Ask
+from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.sets.commands import GROUP
+from tunedoctor.sets.make import Here, Made, make
+from tunedoctor.sets.wanted import WantedError, asked_for, public, wanted, with_torch
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.wheels.described import MachineError
+from tunedoctor.wheels.of_snapshot import machine_of
+
+_LABEL = re.compile(r"\+[\w.]+")
+
+
+class Filled(NamedTuple):
+    """Steps, and what is left as it is although a break is known."""
+
+    steps: tuple[Remove | Install, ...]
+    left: tuple[str, ...] = ()
+
+
+def fill(words: Iterable[str], snapshot: Snapshot, ask: Ask) -> Filled:
+    """Return the steps to a set that holds `words` by the smallest change.
+
+    Raises:
+        RefusedError: there is no such set, or nobody could tell.
+    """
+    several = tuple(dict.fromkeys(words))
+    made = _made(several, snapshot, ask)
+    if made.answer.verdict == "none" and any("+" in one for one in several):
+        # the named build is not the wheel choice's: its release in the variant that is
+        made = _made(tuple(_LABEL.sub("", one) for one in several), snapshot, ask)
+    if made.found is None or made.torch is None:
+        raise RefusedError(made.answer.why, *filter(None, (made.answer.way_out,)))
+    return Filled(steps_of(made, snapshot, ask), made.answer.left)
+
+
+def _made(words: tuple[str, ...], snapshot: Snapshot, ask: Ask) -> Made:
+    interpreter, place = snapshot.find(Interpreter), snapshot.find(Target)
+    try:
+        machine, names = machine_of(snapshot), asked_for(words)
+    except (MachineError, WantedError) as error:
+        raise RefusedError(str(error)) from error
+    want = wanted(names, snapshot.find(Packages), interpreter, snapshot.find(Host))
+    torch = snapshot.find(TorchBuild)
+    python = interpreter.executable if interpreter else ""
+    return make(Here(machine, want, torch, place.asked if place else "", python), ask.resolve)
+
+
+def steps_of(made: Made, snapshot: Snapshot, ask: Ask) -> tuple[Remove | Install, ...]:
+    """Return the steps that make a set: torch and what it brings from its index, the rest from the default one.
+
+    Raises:
+        RefusedError: the index does not answer, or has no such files.
+    """
+    packages = snapshot.find(Packages)
+    interpreter = snapshot.find(Interpreter)
+    there = {d.name: d.version for d in packages.distributions} if packages else {}
+    python = interpreter.executable if interpreter else ""
+    moved = made.answer.changed
+    group = [one for one in moved if one.name in GROUP]
+    rest = [one for one in moved if one.name not in GROUP]
+    torch = made.torch
+    steps: list[Remove | Install] = []
+    if torch is not None and group:
+        pins = [_pin(one.name, one.version, made.labels, there) for one in group]
+        again = tuple(p.name for p in pins if public(p.was) == public(p.version))
+        first = Install(
+            pins=tuple(pins), index=torch.index_url, no_deps=torch.kept, reinstall=again
+        )
+        beside = {n: v for n, v in there.items() if not with_torch(n)}
+        found = looked_up(first, python, beside, ask)
+        mine = _own(found, there, again)
+        if not torch.kept:
+            gone = _stale(packages, snapshot, {pin.name for pin in found.pins})
+            steps += [Remove(names=gone)] if gone else []
+        steps.append(mine)
+    if rest:
+        pins = [Pin(name=o.name, version=o.version, was=o.was) for o in rest]
+        steps.append(looked_up(Install(pins=tuple(pins)), python, there, ask))
+    return tuple(steps)
+
+
+def _pin(name: str, version: str, labels: Mapping[str, str], there: Mapping[str, str]) -> Pin:
+    label = labels.get(name, "")
+    return Pin(name=name, version=version + (f"+{label}" if label else ""), was=there.get(name, ""))
+
+
+def _own(found: Install, there: Mapping[str, str], again: Iterable[str]) -> Install:
+    """Keep of torch's solution what torch alone brings; the set has the versions of all others."""
+    anew = set(again)
+    pins: list[Pin] = []
+    for pin in found.pins:
+        if pin.name not in GROUP and not with_torch(pin.name):
+            continue
+        if there.get(pin.name) != pin.version or pin.name in anew or pin.name in GROUP:
+            pins.append(msgspec.structs.replace(pin, was=there.get(pin.name, "")))
+    return msgspec.structs.replace(found, pins=tuple(pins), no_deps=True)
+
+
+def _stale(packages: Packages | None, snapshot: Snapshot, new: set[str]) -> tuple[str, ...]:
+    """Return the CUDA libraries and Triton of the old torch that the new one does not use, nor anybody else."""
+    if packages is None:
+        return ()
+    where = tuple(marker_environment(snapshot.find(Interpreter), snapshot.find(Host)).items())
+    brought = {d.name for d in packages.distributions if with_torch(d.name)} - {"torch"}
+    used = {
+        name
+        for d in packages.distributions
+        if not with_torch(d.name)
+        for name, _ in requirements(d.requires, where)
+    }
+    return tuple(sorted(brought - new - used))
+
+
+def looked_up(install: Install, python: str, there: Mapping[str, str], ask: Ask) -> Install:
+    """Return an install with its hashes.
+
+    Raises:
+        RefusedError: the index has no such file, does not answer, or the pins clash.
+    """
+    found = ask.look_up(install, python, there)
+    if isinstance(found, Install):
+        return found
+    if isinstance(found, NoSolution):
+        raise RefusedError(sentence(found.text, dict(there), {pin.name for pin in install.pins}))
+    raise RefusedError(found.text, "doctor fix again, when the package index can be reached")

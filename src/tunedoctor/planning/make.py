@@ -1,0 +1,175 @@
+"""One plan for a snapshot's findings, judged before anything is fetched."""
+
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.engine import Diagnosis, Found
+from tunedoctor.facts import Host, Interpreter, Packages
+from tunedoctor.findings import Check
+from tunedoctor.fixing import Fix, Resolve
+from tunedoctor.installers.uv import Question
+from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, PlanError, merge
+from tunedoctor.planning.ask import Ask
+from tunedoctor.planning.drafts import Drafted, drafted
+from tunedoctor.planning.fill import fill, looked_up, steps_of
+from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.sets.make import Here, make
+from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
+from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.simulate import Simulated, simulate
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.wheels.described import MachineError
+from tunedoctor.wheels.of_snapshot import machine_of
+
+UNPACKED = 3.0
+"""Room that a plan takes, in downloads: the wheel, what is in it, and byte code. torch's wheels grow 1.9-fold."""
+
+
+class Planned(NamedTuple):
+    """A plan, and what came of each finding."""
+
+    plan: Plan
+    """All steps; () where nothing is to be done."""
+    drafts: tuple[Drafted, ...] = ()
+    simulated: Simulated | None = None
+    left: tuple[str, ...] = ()
+    """Known breaks that no version of the packages leaves."""
+
+    @property
+    def proved(self) -> Plan:
+        """The plan whose cures a check of the changed environment can see: variables hold from the next shell on."""
+        unseen = {one.id for one in self.drafts if one.sets_variables_alone}
+        cures = tuple(c for c in self.plan.cures if c not in unseen)
+        return msgspec.structs.replace(self.plan, cures=cures)
+
+
+def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
+    """Return the findings of these ids, causes or symptoms; without ids, the causes that are no notes."""
+    wanted_ids = tuple(ids)
+    if not wanted_ids:
+        return tuple(f for f in diagnosis.causes if f.severity != "note")
+    every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
+    seen: dict[str, Found] = {}
+    for one in every:
+        if one.check.id in wanted_ids:
+            seen.setdefault(one.check.id, one)
+    return tuple(seen.values())
+
+
+def planned(
+    snapshot: Snapshot,
+    findings: Iterable[Found],
+    fixes: Iterable[Fix],
+    checks: Iterable[Check],
+    ask: Ask,
+) -> Planned:
+    """Return the plan for some findings of a snapshot.
+
+    Raises:
+        RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
+    """
+    drafts = drafted(findings, snapshot, fixes)
+    several = [_plan(one) for one in drafts if one.changes]
+    words = [
+        word
+        for one in drafts
+        for step in one.draft.steps
+        if isinstance(step, Resolve)
+        for word in step.requirements
+    ]
+    left: tuple[str, ...] = ()
+    if words:
+        filled = fill(words, snapshot, ask)
+        several.append(Plan(steps=filled.steps))
+        left = filled.left
+    several += [_plan(one) for one in drafts if not one.changes]
+    try:
+        whole = merge(several)
+    except PlanError as error:
+        raise RefusedError(str(error)) from error
+    whole = sized(_hashed(whole, snapshot, ask), snapshot, ask)
+    found = Planned(whole, drafts, None, left)
+    if not whole.changes:
+        return found
+    simulated = simulate(found.proved, snapshot, checks)
+    if simulated.refused:
+        ways = tuple(d.found.finding.cure for d in drafts if d.changes)
+        why = f"the plan was not made: {simulated.refused}"
+        raise RefusedError(why, *ways)
+    return found._replace(simulated=simulated)
+
+
+def _plan(one: Drafted) -> Plan:
+    """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
+    steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
+    reasons = (one.draft.reason,) if one.changes and one.draft.reason else ()
+    return Plan(steps=steps, cures=(one.id,) if one.changes else (), reasons=reasons)
+
+
+def _hashed(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
+    """Look up the hashes of what fixes pinned themselves."""
+    packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
+    there = {d.name: d.version for d in packages.distributions} if packages else {}
+    python = interpreter.executable if interpreter else ""
+    steps = [
+        looked_up(step, python, there, ask)
+        if isinstance(step, Install) and not all(pin.hashes for pin in step.pins)
+        else step
+        for step in plan.steps
+    ]
+    return msgspec.structs.replace(plan, steps=tuple(steps))
+
+
+def sized(plan: Plan, snapshot: Snapshot, ask: Ask, python: str = "") -> Plan:
+    """Return the plan with the size of each download and of all."""
+    host, interpreter = snapshot.find(Host), snapshot.find(Interpreter)
+    if host is None or interpreter is None:
+        return plan
+    try:
+        machine = machine_of(snapshot)
+    except MachineError:
+        return plan
+    question = Question(
+        requirements=(),
+        python=python or python_of(machine),
+        platform=uv_platform(machine),
+        macos=macos_target(machine),
+    )
+    steps: list[AnyStep] = []
+    for step in plan.steps:
+        if isinstance(step, Install):
+            sizes = ask.sizes(step, question)
+            pins = (
+                msgspec.structs.replace(p, download_bytes=sizes.get(p.name, 0)) for p in step.pins
+            )
+            steps.append(msgspec.structs.replace(step, pins=tuple(pins)))
+        else:
+            steps.append(step)
+    found = msgspec.structs.replace(plan, steps=tuple(steps))
+    total = sum(pin.download_bytes for pin in found.pins)
+    return msgspec.structs.replace(found, download_bytes=total, disk_bytes=int(total * UNPACKED))
+
+
+def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> Planned:
+    """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
+
+    Raises:
+        RefusedError: no set fits this machine, or nobody could tell.
+    """
+    interpreter = snapshot.find(Interpreter)
+    try:
+        here = Here(machine_of(snapshot), wanted(asked_for(packages)))
+    except (MachineError, WantedError) as error:
+        raise RefusedError(str(error), "doctor fix --help lists the options") from error
+    made = make(here, ask.resolve)
+    if made.found is None:
+        raise RefusedError(made.answer.why, *filter(None, (made.answer.way_out,)))
+    bare = snapshot.having(Packages(distributions=()))
+    python = interpreter.executable if interpreter else sys.executable
+    steps = (NewEnvironment(path=path, python=python), *steps_of(made, bare, ask))
+    reasons = tuple(f"{name} is left out: {why}" for name, why in made.answer.dropped.items())
+    whole = sized(Plan(steps=steps, reasons=reasons), bare, ask)
+    return Planned(whole, left=made.answer.left)
