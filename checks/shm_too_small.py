@@ -18,6 +18,7 @@ Seen as
     It is possible that dataloader's workers are out of shared memory
     Error while creating shared memory segment /dev/shm/nccl
     unable to open shared memory object
+    RuntimeError: unable to allocate shared memory(shm) for file </torch_14785_2017_1>: No space left on device
 """
 
 from tunedoctor.api import (
@@ -51,7 +52,7 @@ SAID = (
     r"insufficient shared memory",
     r"unable to (?:open|write to|mmap|resize) .{0,10}file </torch_\d",
     r"unable to (?:open|write to|mmap).{0,40}shared memory",
-    r"unable to open shared memory object",
+    r"unable to (?:open shared memory object|allocate shared memory)",
     r"(?:shm_open|/dev/shm/).{0,80}No space left on device",
 )
 

@@ -30,7 +30,7 @@ pytestmark = needs_torch
         ("file_cut", "save", "file-damaged", "can't be read back"),
         ("loads_otherwise", "reload", "reload-differs", "other logits"),
         ("wrong_matmul", "kernels float32", "wrong-numbers", "product of small whole numbers"),
-        ("memory_ends", "train", "", "can't allocate memory"),
+        ("memory_ends", "train", "", "(Cannot allocate memory) in step 3"),
     ],
 )
 def test_a_planted_fault_is_blamed(fault: str, stage: str, reason: str, says: str) -> None:
@@ -48,12 +48,6 @@ def test_a_planted_fault_is_blamed(fault: str, stage: str, reason: str, says: st
     assert {one["outcome"] for one in others} == {"ok"}
 
 
-def test_out_of_memory_tells_the_step() -> None:
-    found = planted("memory_ends")
-    assert found["blames"][0]["found"].endswith("in step 3")
-    assert "less free memory" in found["blames"][0]["cause"]
-
-
 def test_a_kill_tells_the_step() -> None:
     found = planted("killed")
     last = found["stages"][-1]
@@ -67,11 +61,10 @@ def _warnings(found: dict[str, Any]) -> list[str]:
     return [one["stage"] for one in found["blames"]]
 
 
-def test_refused_bf16_is_a_warning_and_with_strict_an_error() -> None:
+def test_refused_bf16_is_a_warning() -> None:
     found = planted("bf16_refused")
     assert _warnings(found) == ["kernels bfloat16", "16-bit"]
     assert "not implemented for 'BFloat16'" in found["blames"][0]["found"]
-    assert planted("bf16_refused", "--strict")["verdict"] == "findings"
 
 
 def test_losses_that_differ_are_a_warning() -> None:
@@ -94,6 +87,7 @@ def test_small_shared_memory_is_blamed_on_the_workers() -> None:
     assert _warnings(found) == ["workers"]
     assert found["blames"][0]["finding"] == "shm-too-small"
     assert "8 MiB" in found["blames"][0]["cause"]
+    assert found["blames"][0]["cure"]
 
 
 def test_a_rank_that_never_joins_is_named() -> None:

@@ -36,8 +36,7 @@ def test_the_stages_run_on_it(model: str, tmp_path: Path) -> None:
     assert {
         told[n]["outcome"] for n in ("backward", "train", "base weights", "save", "reload")
     } == {"ok"}
-    assert {told[n]["outcome"] for n in ("merge", "generate")} == {"skipped"}
-    assert "repeat" not in told
+    assert list(told)[-1] == "reload"
 
 
 def test_damaged_data_are_told_before_the_model_is_loaded(model: str, tmp_path: Path) -> None:

@@ -1,12 +1,22 @@
 """Run the smoke training and answer: parts in turn, facts into the Snapshot, verdict, blame."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Errors, Interpreter, Packages, Runtime, Smoke, Target, TorchBuild
+from tunedoctor.facts import (
+    Errors,
+    ErrorText,
+    Interpreter,
+    Packages,
+    Runtime,
+    Smoke,
+    Target,
+    TorchBuild,
+)
 from tunedoctor.findings import Check
 from tunedoctor.probes.errors import texts
 from tunedoctor.smoke.answer import Answer, Verdict
@@ -18,6 +28,8 @@ from tunedoctor.snapshot import Snapshot
 NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
 FULL = ("bitsandbytes", "compile")
 """Parts that take long, and run when all is asked for."""
+PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
+"""The last line of a traceback."""
 COMPILING = 180.0
 """Seconds in which a compiler gives no sign."""
 
@@ -151,7 +163,15 @@ def _facts(
         ],
     )
     errors = tuple(error for fact in facts for error in texts(fact))
+    if any(one.bad for one in stages):
+        errors += tuple(error for run in runs for error in _printed(run))
     return (runtime, Errors(errors=errors)) if errors else (runtime,)
+
+
+def _printed(run: Run) -> tuple[ErrorText, ...]:
+    """Return errors that processes of a run printed: workers and ranks tell theirs on standard error alone."""
+    found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
+    return tuple(ErrorText(text=text, where=run.part.name) for text in list(found)[-10:])
 
 
 def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> Smoke:

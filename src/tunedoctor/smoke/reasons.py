@@ -147,6 +147,11 @@ REASONS: dict[str, Reason] = {
         "16-bit kernels of this build are wrong here",
         "Install torch anew: doctor wheel names the build and the command",
     ),
+    "workers-silent": Reason(
+        "DataLoader workers die, or send nothing, in the first epoch",
+        "shared memory between processes does not work",
+        "Train with num_workers=0",
+    ),
     "wrong-data": Reason(
         "batches come in another order or with other numbers",
         "shared memory between processes is wrong",

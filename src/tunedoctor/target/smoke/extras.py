@@ -13,6 +13,8 @@ SAME = 1e-4
 """Largest relative difference of a loss or gradient that recomputing makes in float32."""
 HALF = 0.1
 """Largest relative difference of the first losses in 16 bits to those in float32; up to 0.02 was seen."""
+PATIENCE = 18
+"""Seconds for one item; spawned workers import torch first. Shorter than the doctor takes for a hang."""
 BLOCK = 16 << 20
 """Bytes of one item that a worker sends: two workers with two each in flight need 64 MiB, docker's whole /dev/shm."""
 
@@ -97,6 +99,11 @@ def workers(lab: Lab, data: Dict[str, Any]) -> None:
         data["shared_free"] = room.f_bavail * room.f_frsize
     except (OSError, AttributeError):  # not on this system
         pass
-    found = [float(one[-1]) for one in loader(Blocks(), batch_size=None, num_workers=2, timeout=45)]
+    # what a worker can't send it tells on standard error alone, and the one who waits is not told
+    sent = loader(Blocks(), batch_size=None, num_workers=2, timeout=PATIENCE)
+    try:
+        found = [float(one[-1]) for one in sent]
+    except RuntimeError as error:
+        raise wrong(data, "workers-silent", str(error).splitlines()[0]) from error
     if found != [0.0, 1.0, 2.0, 3.0]:
         raise wrong(data, "wrong-data", "workers sent {} in place of 0 to 3".format(found))
