@@ -30,11 +30,13 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    PciBus,
     Runtime,
     TorchBuild,
     Typed,
     Unknown,
     amd_gfx_by_name,
+    amd_on_bus,
     check,
     known,
     listed,
@@ -71,6 +73,7 @@ def rocm_override_wrong(  # noqa: PLR0911, PLR0913  the value, the GPU, the buil
     host: Host | Unknown | None,
     typed: Typed | Unknown | None,
     errors: Errors | Unknown | None,
+    pci: PciBus | Unknown | None,
 ) -> Finding | None:
     """Judge the value against the first discrete GPU; one that is only needless is a warning.
 
@@ -79,6 +82,8 @@ def rocm_override_wrong(  # noqa: PLR0911, PLR0913  the value, the GPU, the buil
     variables = known(environment)
     value = variables.get(NAME) if variables else None
     gpus, build, run, system = known(amd), known(torch), known(runtime), known(host)
+    if gpus is None and (cards := amd_on_bus(known(pci))) and told(errors, *CRASHES):
+        gpus = AmdGpus(gpus=cards)
     if value is None:
         return _not_passed(gpus, build, run, typed, system) if gpus and build else None
     if gpus is None or not gpus.gpus:

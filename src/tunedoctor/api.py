@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tunedoctor import facts
+from tunedoctor.advice.amd_on_bus import amd_on_bus
 from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
@@ -92,6 +93,7 @@ __all__ = [
     "Unmet",
     "WriteFile",
     "amd_gfx_by_name",
+    "amd_on_bus",
     "archs_run",
     "at_least",
     "bitsandbytes_cuda",

@@ -17,14 +17,8 @@ CORPUS = HERE.parents[1] / "benchmarks" / "corpus.py"
 
 KNOWN_MISSES: frozenset[str] = frozenset(
     {
-        # an answer of another process, of docker: no reader asks for these
+        # an answer of another process
         "m091-override-not-in-service",
-        "m111-docker-oomkilled",
-        # torch and GPU told in one line of the user's own
-        "m318-gfx1150-new",
-        # third round
-        "q021-compose-no-device-request-ragflow",
-        "q112-override-1100-on-rdna2",
     }
 )
 

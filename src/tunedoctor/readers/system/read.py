@@ -4,6 +4,7 @@ from tunedoctor.facts import Fact, PciBus
 from tunedoctor.readers.system.code_objects import archs
 from tunedoctor.readers.system.container_errors import container_errors
 from tunedoctor.readers.system.devices import rocm_devices
+from tunedoctor.readers.system.docker_inspect import inspected, killed
 from tunedoctor.readers.system.docker_run import container
 from tunedoctor.readers.system.host import host
 from tunedoctor.readers.system.intel import intel
@@ -28,7 +29,8 @@ def read(lines: list[str]) -> list[Fact]:
     on_bus = bus(lines)
     single: list[Fact | None] = [
         host(lines),
-        container(lines, commands),
+        inspected(lines, commands) or container(lines, commands),
+        killed(lines, commands),
         PciBus(devices=on_bus.devices) if on_bus.devices else None,
         module(lines, commands, on_bus),
         installed(lines),

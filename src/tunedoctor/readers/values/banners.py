@@ -12,10 +12,11 @@ from tunedoctor.readers.values.said import Said
 
 _SHORTEST, _LONGEST = 6, 2000
 _LONGEST_ROW = 300
+_ON = r"\bon\s+(?=(?:an?\s)?(?:NVIDIA|GeForce|RTX|GTX|Tesla|Quadro|AMD|Radeon|RX|Instinct|gfx\d|[AHVL]\d{1,3}0\b))"
 _MARKS = re.compile(
-    r"[,;|•·]|\s/\s|\b(?:windows|ubuntu|macos|debian|fedora|centos)\b", re.IGNORECASE
+    _ON + r"|[,;|•·]|\s/\s|\b(?:windows|ubuntu|macos|debian|fedora|centos)\b", re.IGNORECASE
 )
-_DIVIDERS = re.compile(r"(?<!\s)\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
+_DIVIDERS = re.compile(r"\s+" + _ON + r"(?:an?\s)?|(?<!\s)\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
 _LABEL = re.compile(
     r"\A(?:\w{2,12}\s)?(?:environment|env|setup|software|versions?|system|hardware|machine|specs?|info|stack)"
     r"(?:\s\w{2,12})?:\s+",
@@ -43,8 +44,8 @@ _RAM = re.compile(
     re.IGNORECASE,
 )
 _GPU = re.compile(
-    r"\A(?:GPU:?\s)?(?:\d{1,2}\s?[x\u00d7*]\s?)?(?:gfx[0-9a-f]{3,5}|NVIDIA|GeForce|RTX|GTX|Tesla|Quadro|Radeon|AMD Radeon"
-    r"|RX|Instinct|Intel Arc|Arc|A100|H100|H200|V100|T4|L4|L40S?|A10G?|B200|P100)\b",
+    r"\A(?:GPU:?\s)?(?:\d{1,2}\s?[x\u00d7*]\s?)?(?:gfx[0-9a-f]{3,5}|NVIDIA|GeForce|RTX|GTX|Tesla|Quadro|Radeon"
+    r"|AMD Radeon|RX|Instinct|Intel Arc|Arc|A100|H100|H200|V100|T4|L4|L40S?|A10G?|B200|P100)\b",
     re.IGNORECASE,
 )
 _CHIP = re.compile(
