@@ -1,4 +1,4 @@
-"""Run a command that dies with the process that started it: `python leash.py COMMAND…`.
+"""Run a command that dies with the process that started it: `python leash.py PARENT COMMAND…`.
 
 An installer that outlives a killed doctor would write on into an environment that the next one puts in order. Linux
 kills it itself; elsewhere this process stays and looks after its parent. Standard library alone.
@@ -17,24 +17,23 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(argv: list[str]) -> int:
-    """Run `argv`; return its exit status where this process stays."""
+    """Run `argv` for the process whose number comes first; return its exit status where this process stays."""
+    parent, command = int(argv[0]), argv[1:]
     if sys.platform == "linux":
-        _tie()
-        os.execvp(argv[0], argv)  # noqa: S606  argv lists only
-    return _guard(argv)
+        _tie(parent)
+        os.execvp(command[0], command)  # noqa: S606  argv lists only
+    return _guard(parent, command)
 
 
-def _tie() -> None:
+def _tie(parent: int) -> None:
     import ctypes  # noqa: PLC0415
 
-    parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went before the kernel was told
         os._exit(1)
 
 
-def _guard(argv: list[str]) -> int:
-    parent = os.getppid()
+def _guard(parent: int, argv: list[str]) -> int:
     child = subprocess.Popen(argv)  # noqa: S603  argv lists only
     while child.poll() is None:
         if os.getppid() != parent:

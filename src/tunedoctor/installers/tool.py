@@ -70,9 +70,8 @@ def without_steering(environ: Mapping[str, str]) -> dict[str, str]:
 def start(argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log: Path) -> Ended:
     """Run an installer on a leash; its words go to the log. Never raises for what it does."""
     leash = str(Path(__file__).with_name("leash.py"))
-    ended = run(
-        [sys.executable, "-I", "-S", leash, *argv], timeout=seconds, env=env, cwd=cwd, limit=_LIMIT
-    )
+    tied = [sys.executable, "-I", "-S", leash, str(os.getpid()), *argv]
+    ended = run(tied, timeout=seconds, env=env, cwd=cwd, limit=_LIMIT)
     with log.open("a", encoding="utf-8") as file:
         words = [f"$ {' '.join(argv)}", ended.out, ended.err, f"# {ended.death}", ""]
         file.write("\n".join(clean_text(line) for text in words for line in text.splitlines()))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tunedoctor.installers.tool import INSTALL_SECONDS, Job, Tool, start
 from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
+from tunedoctor.transaction.bytecode import drop_stale
 from tunedoctor.transaction.clone import own_copies, remove_tree
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.fetching import Fetched, install_failure, job_of
@@ -72,6 +73,7 @@ def remove(names: tuple[str, ...], ground: Ground, tool: Tool, places: Places) -
 def _install(one: Fetched, ground: Ground, tool: Tool, log: Path) -> None:
     own_copies(ground.site, _written_over(one, ground))
     own_copies(ground.scripts, one.files.scripts)
+    drop_stale(ground.site, one.files.inside)
     job = job_of(one.install, one.folder, ground.executable, user=ground.user)
     env = _quiet(tool, job)
     ended = start(tool.install(job), env, str(one.folder), INSTALL_SECONDS, log)

@@ -8,12 +8,18 @@ import errno
 import os
 import socket
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
+from tunedoctor.transaction.ending import has_ended
+
+_DYING = 5.0
+"""Seconds that the lock of a dead doctor can outlive it: a child that it was starting holds it for a moment."""
+_TICK = 0.02
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
@@ -48,14 +54,18 @@ def locked(path: Path) -> Generator[None]:
 
 def _take(path: Path) -> tuple[int, tuple[Path, ...]]:
     """Return the open lock, and the files to remove with it."""
-    for _ in range(8):
+    ends = time.monotonic() + _DYING
+    while True:
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             whole = _lock(handle)
         except BlockingIOError:
             holder = _holder(handle)
             os.close(handle)
-            raise _busy(holder) from None
+            if not _is_dying(holder) or time.monotonic() > ends:
+                raise _busy(holder) from None
+            time.sleep(_TICK)
+            continue
         if not whole:
             os.close(handle)
             own = path.with_name(f"{path.name}-file")
@@ -64,7 +74,6 @@ def _take(path: Path) -> tuple[int, tuple[Path, ...]]:
             _sign(handle)
             return handle, (path,)
         os.close(handle)  # the one before took its file away meanwhile
-    raise _busy(None)
 
 
 def _lock(handle: int) -> bool:
@@ -104,7 +113,7 @@ def _take_file(own: Path) -> int:
         except FileExistsError:
             with own.open("rb") as file:
                 holder = _holder(file.fileno())
-            if holder is None or holder.host != socket.gethostname() or _alive(holder.pid):
+            if holder is None or holder.host != socket.gethostname() or not has_ended(holder.pid):
                 raise _busy(holder) from None
             # of two that find it stale one alone can move it away
             gone = own.with_name(f"{own.name}-{os.getpid()}")
@@ -133,16 +142,8 @@ def _holder(handle: int) -> Holder | None:
         return None
 
 
-def _alive(pid: int) -> bool:
-    if sys.platform == "win32":
-        return True  # Windows has locks on every file system
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+def _is_dying(holder: Holder | None) -> bool:
+    return holder is not None and holder.host == socket.gethostname() and has_ended(holder.pid)
 
 
 def _busy(holder: Holder | None) -> LockedError:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.transaction.clone import remove_tree
+from tunedoctor.transaction.ending import wait_for_end
 from tunedoctor.transaction.exchange import swap, swapped
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.journal import ENDS, Journal, Line, Watch
@@ -35,6 +36,7 @@ def recover(base: Path, stem: str, watch: Watch = lambda _: None) -> str:
         if first is None:  # killed while the first line was written: nothing was begun
             drop(places)
         elif lines[-1].step not in ENDS:
+            wait_for_end(first.pid)
             said.append(_one(places, journal, lines, first.ground(places)))
         else:
             drop_work(places)

@@ -77,6 +77,7 @@ def run(task: Task) -> Done:
         site=str(ground.site),
         scripts=str(ground.scripts),
         user=ground.user,
+        pid=os.getpid(),
         cures=task.plan.cures,
         changes=changes_of(task.plan),
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from tunedoctor.transaction.bytecode import drop_stale
 from tunedoctor.transaction.clone import clone, remove_tree, sharer
 from tunedoctor.transaction.ground import Ground
 
@@ -70,6 +71,7 @@ def put_back(ground: Ground, names: Touched, saved: Path) -> None:
         for name in entries:
             had = f"{part}/{name}" in names.had
             _one(folder / name, saved / part / name, waste / f"{part}-{name}", had=had)
+    drop_stale(ground.site, names.site)
     for leftover in ground.site.glob("~*"):
         if leftover.name not in names.leftovers and leftover.name not in names.site:
             remove_tree(leftover)

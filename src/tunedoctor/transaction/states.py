@@ -29,6 +29,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     scripts: str
     user: bool = False
+    pid: int = 0
+    """The doctor that began it."""
     cures: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
 
