@@ -296,6 +296,32 @@ def smoke_command(  # noqa: PLR0913
     raise typer.Exit(smoke(options, asked, target, snapshot))
 
 
+@app.command(
+    "train",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def train_command(  # noqa: PLR0913
+    context: typer.Context,
+    target: Target = None,
+    init: Annotated[  # noqa: FBT002
+        bool, typer.Option("--init", help="Write a configuration that fits this machine.")
+    ] = False,
+    eject: Annotated[
+        str, typer.Option("--eject", metavar="FILE", help="Copy the trainer; it runs alone.")
+    ] = "",
+    processes: Annotated[
+        int, typer.Option("--processes", metavar="N", help="One for each GPU, by torchrun.")
+    ] = 1,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Begin without a check.")] = False,  # noqa: FBT002
+    force: Annotated[bool, typer.Option("--force", help="Write over files.")] = False,  # noqa: FBT002
+) -> None:
+    """Fine-tune by CONFIG.toml and --key=value; also --dry-run and --merge."""
+    from tunedoctor.cli.train import Asked, train  # noqa: PLC0415
+
+    asked = Asked(target, eject, init, force, not no_check, processes)
+    raise typer.Exit(train(asked, context.args))
+
+
 @app.command("fit")
 def fit_command(  # noqa: PLR0913
     model: Annotated[
@@ -364,6 +390,77 @@ def fit_command(  # noqa: PLR0913
     raise typer.Exit(fit(model, asked, table, format_, exact=target or "" if exact else None))
 
 
+@app.command("fix")
+def fix_command(  # noqa: PLR0913  each is an option
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Findings to cure; else all errors and warnings."),
+    ] = None,
+    target: Target = None,
+    format_: Format = "terminal",
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every package.")] = False,  # noqa: FBT002
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="The same as naming the id.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,  # noqa: FBT002
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,  # noqa: FBT002
+    script: Annotated[
+        str,
+        typer.Option("--script", metavar="FILE", help="Write it as a shell script (-: stdout)."),
+    ] = "",
+    installer: Annotated[
+        str, typer.Option("--installer", metavar="T", help="uv (where it is there) or pip.")
+    ] = "",
+    new: Annotated[
+        str, typer.Option("--new", metavar="PATH", help="Make a ready environment there.")
+    ] = "",
+    with_: Annotated[
+        list[str] | None, typer.Option("--with", metavar="PACKAGE", help="What --new holds too.")
+    ] = None,
+    python: Annotated[
+        str, typer.Option("--python", metavar="P", help="Interpreter for --new: 3.12, or a path.")
+    ] = "",
+    deep: Annotated[  # noqa: FBT002
+        bool, typer.Option("--deep", help="Look, and prove, by running the target's packages.")
+    ] = False,
+    smoke: Annotated[  # noqa: FBT002
+        bool, typer.Option("--smoke", help="Prove it by a tiny training as well.")
+    ] = False,
+    system: Annotated[  # noqa: FBT002
+        bool, typer.Option("--system", help="Change a Python that is no environment of its own.")
+    ] = False,
+    plugin: Plugin = None,
+) -> None:
+    """Cure what was found: one plan, shown first; all of it or nothing, and a way back."""
+    from tunedoctor.cli.fix import Wish, fix  # noqa: PLC0415
+    from tunedoctor.cli.options import Options  # noqa: PLC0415
+
+    options = Options.of(
+        format_, None, None, None, plugin, verbose=verbose, quiet=False, strict=False
+    )
+    wish = Wish(
+        tuple(dict.fromkeys([*(ids or ()), *(only or ())])), new, tuple(with_ or ()), python,
+        installer, script, dry_run, yes, deep, smoke, system,
+    )  # fmt: skip
+    raise typer.Exit(fix(options, wish, target))
+
+
+@app.command("undo")
+def undo_command(
+    id_: Annotated[
+        str,
+        typer.Argument(metavar="[ID]", help="A state of --list; else the one before the last fix."),
+    ] = "",
+    target: Target = None,
+    list_: Annotated[bool, typer.Option("--list", help="Name the states that are kept.")] = False,  # noqa: FBT002
+    format_: Format = "terminal",
+) -> None:
+    """Bring back the state of an environment before a fix."""
+    from tunedoctor.cli.undo import undo_  # noqa: PLC0415
+
+    raise typer.Exit(undo_(id_, target, format_, listed=list_))
+
+
 @app.command("explain")
 def explain_command(
     id_: Annotated[
@@ -408,7 +505,7 @@ def schema_command(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[report|wheel|set|smoke]", help="Of check and triage, or a command."
+            metavar="[report|wheel|set|fit|fix|smoke]", help="Of check and triage, or a command."
         ),
     ] = "report",
 ) -> None:

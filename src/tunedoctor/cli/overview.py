@@ -12,7 +12,12 @@ Look
   smoke     train a tiny model in the target, offline, in seconds
   set       one set of libraries that fits, or the smallest change towards it
   fit       what a fine-tune needs, whether it fits, what to change
+  train     fine-tune by a configuration, in one file that you can take along
   list      name checks, fixes and plug-ins
+
+Cure
+  fix       one plan for what was found, shown first, and all of it or nothing
+  undo      bring back the state before the last fix
 
 Keep up
   update    learn the newest PyTorch wheels from the index

@@ -28,8 +28,13 @@ class Failed(NamedTuple):
     """The kernel killed for memory meanwhile; None where it does not tell."""
 
 
-def run_command(argv: list[str], target: str | None, report_file: str) -> int:
-    """Run a command untouched; diagnose on stderr when it fails. Returns what a shell would."""
+def run_command(
+    argv: list[str], target: str | None, report_file: str, *, told: tuple[int, ...] = ()
+) -> int:
+    """Run a command untouched; diagnose on stderr when it fails. Returns what a shell would.
+
+    An exit status of `told` needs no diagnosis: the command itself says all about it.
+    """
     if not argv:
         misuse("no command is named", "doctor run -- python train.py")
     options = Options.of(
@@ -44,7 +49,7 @@ def run_command(argv: list[str], target: str | None, report_file: str) -> int:
     death = death_of(ran.code)
     if ran.problem:
         _say(f"the output could not be written: {ran.problem}")
-    if death.status == 0 or _asked_to_end(ran, death):
+    if death.status in (0, *told) or _asked_to_end(ran, death):
         return death.status
     failed = Failed(argv, ran, death, killed_for_memory(before, kills_now()))
     try:

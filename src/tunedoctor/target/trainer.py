@@ -962,6 +962,7 @@ class Run:
                 row["eval_loss"] = self.evaluate()
             if "eval_loss" in row or self.step % config.log_every == 0 or is_last:
                 speed, spent, seen = (self.tokens - seen) / spent, 0.0, self.tokens
+                peak = max(peak, speed * each / self.world)  # measured while others used the device
                 row.update(tokens_per_s=round(speed), mfu=speed * each / peak / self.world)
                 self.log({**row, "memory_gib": self.memory()})
             if self.step % config.save_every == 0 or is_last:

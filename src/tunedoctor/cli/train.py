@@ -1,0 +1,148 @@
+"""doctor train."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tunedoctor.cli.files import refusal, write_whole
+from tunedoctor.cli.options import Options, misuse
+from tunedoctor.targeting import choose as choose_target
+
+if TYPE_CHECKING:
+    from tunedoctor.snapshot import Snapshot
+
+TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
+_NO_TOML = (3, 11)
+"""From this Python on the trainer reads TOML by itself."""
+_MOST_PROCESSES = 64
+
+
+class Asked(NamedTuple):
+    """What is to be done beside the training itself."""
+
+    target: str | None
+    eject: str
+    init: bool
+    force: bool
+    check: bool
+    processes: int
+
+
+def train(asked: Asked, arguments: list[str]) -> int:
+    """Train in the target, or write the trainer or a configuration down; returns the exit code."""
+    if asked.eject:
+        return _write(asked.eject, TRAINER.read_text(encoding="utf-8"), '"""Fine-tune', asked)
+    if asked.init:
+        return _init(asked, arguments)
+    if not arguments:
+        misuse("no configuration is named", "doctor train --init CONFIG.toml writes one")
+    if not 1 <= asked.processes <= _MOST_PROCESSES:
+        misuse(f"--processes is {asked.processes}", f"choose 1 to {_MOST_PROCESSES}")
+    options = Options.of(
+        "terminal", None, None, None, None, verbose=False, quiet=True, strict=False
+    )
+    wanted = asked.target or options.target or None
+    place = choose_target(wanted, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
+    if place.problem:
+        misuse(place.problem, "--target names an environment with torch, transformers and peft")
+    snapshot = _taken(wanted)
+    _libraries(snapshot, place.python)
+    if asked.check and not _ready(snapshot, options):
+        return 1
+    from tunedoctor.cli.run import run_command  # noqa: PLC0415
+
+    many = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(asked.processes)]
+    trainer = [*(many if asked.processes > 1 else []), str(TRAINER)]
+    argv = [place.python, *trainer, *_readable(snapshot, arguments)]
+    return run_command(argv, wanted, "", told=(2,))
+
+
+def _taken(target: str | None) -> "Snapshot":
+    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+    from tunedoctor.live import take  # noqa: PLC0415
+
+    with spinner() as one:
+        return take(target, watch=one.watch)
+
+
+def _libraries(snapshot: "Snapshot", python: str) -> None:
+    from tunedoctor.facts import Packages  # noqa: PLC0415
+
+    packages = snapshot.find(Packages)
+    needs = ("torch", "transformers", "peft") if packages else ()
+    if lacking := [name for name in needs if packages and packages.get(name) is None]:
+        misuse(f"{python} lacks {', '.join(lacking)}", "doctor set says how to install a whole set")
+
+
+def _ready(snapshot: "Snapshot", options: Options) -> bool:
+    from tunedoctor.cli.output import on_terminal, report_for  # noqa: PLC0415
+
+    report = report_for(snapshot, options, options.checks(), time.perf_counter())
+    if any(one.severity == "error" for one in report.findings):
+        sys.stderr.write(on_terminal(report, options, sys.stderr))
+        sys.stderr.write("doctor: not begun; --no-check trains all the same\n")
+        return False
+    return True
+
+
+def _readable(snapshot: "Snapshot", arguments: list[str]) -> list[str]:
+    """Return the arguments, with files as options where the target's Python reads no TOML."""
+    from tunedoctor.facts import Interpreter  # noqa: PLC0415
+
+    found = snapshot.find(Interpreter)
+    version = tuple(int(x) for x in found.version.split(".")[:2]) if found else _NO_TOML
+    if version >= _NO_TOML:
+        return arguments
+    import json  # noqa: PLC0415
+    import tomllib  # noqa: PLC0415
+
+    ours: list[str] = []
+    for path in [one for one in arguments if not one.startswith("--")]:
+        try:
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError) as error:
+            misuse(f"{path}: {error}", "it holds TOML, as in: model = 'folder'")
+        for key, value in values.items():
+            word = value if isinstance(value, str) else json.dumps(value)
+            ours.append(f"--{key}={word}")
+    return [*ours, *(one for one in arguments if one.startswith("--"))]
+
+
+def _init(asked: Asked, arguments: list[str]) -> int:
+    from tunedoctor.cli.gpus import here  # noqa: PLC0415
+    from tunedoctor.cli.models import model_of  # noqa: PLC0415
+    from tunedoctor.cli.starter import HEADLINE, Chosen, choose, starter  # noqa: PLC0415
+    from tunedoctor.memory.shape import MemoryModelError  # noqa: PLC0415
+
+    files = [one for one in arguments if not one.startswith("--")]
+    pairs = [one[2:].partition("=") for one in arguments if one.startswith("--")]
+    given: dict[str, object] = {key.replace("-", "_"): value for key, _, value in pairs}
+    if len(files) > 1 or set(given) - {"model", "data", "out"}:
+        misuse("--init takes a file, --model, --data and --out", "edit what it writes")
+    devices, _ = here(_taken(asked.target))
+    try:
+        shape = model_of(str(given["model"])) if "model" in given else None
+    except MemoryModelError:  # a model that no forecast is known for can still be trained
+        shape = None
+    chosen = choose(shape, max(devices, key=lambda one: one.usable, default=None))
+    basic: dict[str, object] = {"model": "MODEL", "data": "train.jsonl", "out": "out"}
+    values = {**basic, **chosen.values, **given}
+    text = starter(TRAINER.read_text(encoding="utf-8"), Chosen(values, chosen.why))
+    return _write(files[0] if files else "config.toml", text, HEADLINE, asked)
+
+
+def _write(name: str, text: str, mark: str, asked: Asked) -> int:
+    """Write a file of the doctor's own; "-" is standard output."""
+    if name == "-":
+        sys.stdout.write(text)
+        return 0
+    if why := refusal(name, mark, force=asked.force):
+        misuse(f"{name} {why}", "choose another name, or --force")
+    try:
+        write_whole(name, text)
+    except OSError as error:
+        misuse(f"{name} can't be written: {error.strerror or error}", "choose another place")
+    sys.stderr.write(f"doctor: wrote {name}\n")
+    return 0

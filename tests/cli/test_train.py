@@ -1,0 +1,162 @@
+"""doctor train: what it writes, refuses and hands over; the training itself in tests/target/test_trainer_*.py."""
+
+import ast
+import importlib.util
+import os
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+from tunedoctor.cli.starter import HEADLINE, choose, starter
+from tunedoctor.cli.train import TRAINER
+from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.fits import Device, fit
+from tunedoctor.memory.run import Run
+
+SOURCE = TRAINER.read_text(encoding="utf-8")
+
+
+def doctor(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "tunedoctor", "train", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+
+
+def keys_of_the_trainer() -> dict[str, object]:
+    tree = ast.parse(SOURCE)
+    (config,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Config"]
+    fields = [n for n in config.body if isinstance(n, ast.AnnAssign) and n.value]
+    return {
+        n.target.id: ast.literal_eval(n.value)
+        for n in fields
+        if isinstance(n.target, ast.Name) and n.value
+    }
+
+
+def test_the_trainer_is_of_python_3_8_and_stands_alone() -> None:
+    tree = ast.parse(SOURCE, feature_version=(3, 8))
+    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    names |= {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    beside = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+    assert beside == {"torch", "transformers", "peft"}
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        None,
+        Device("RTX 4090", "nvidia", 24.0),
+        Device("H100", "nvidia", 80.0),
+        Device("GTX 1650", "nvidia", 4.0),
+    ],
+)
+@pytest.mark.parametrize("model", ["", "Llama-3.1-8B", "Qwen3-0.6B"])
+def test_a_starter_is_valid_and_its_comments_are_the_defaults(
+    device: Device | None, model: str
+) -> None:
+    chosen = choose(named(model) if model else None, device)
+    text = starter(SOURCE, chosen)
+    keys = keys_of_the_trainer()
+    assert tomllib.loads(text) == chosen.values
+    commented = "\n".join(line.removeprefix("# ") for line in text.splitlines() if " = " in line)
+    assert tomllib.loads(commented) == {**keys, **chosen.values}
+    assert text.startswith(HEADLINE)
+
+
+def test_what_a_starter_chooses_fits() -> None:
+    for size in (8.0, 12.0, 16.0, 24.0, 80.0):
+        device, shape = Device("card", "nvidia", size), named("Llama-3.1-8B")
+        values = choose(shape, device).values
+        run = Run(
+            method=str(values["method"]),  # type: ignore[arg-type]
+            checkpointing=bool(values["checkpointing"]),
+            batch=int(str(values["micro_batch"])),
+            seq=int(str(values.get("max_length", 1024))),
+        )
+        assert fit(shape, run, device).verdict == "fits" or size == 8.0
+
+
+def test_init_writes_once(tmp_path: Path) -> None:
+    assert (
+        doctor(tmp_path, "--init", "c.toml", "--model=some/model", "--data=d.jsonl").returncode == 0
+    )
+    values = tomllib.loads((tmp_path / "c.toml").read_text())
+    assert (values["model"], values["data"]) == ("some/model", "d.jsonl")
+    (tmp_path / "mine.toml").write_text("mine")
+    refused = doctor(tmp_path, "--init", "mine.toml")
+    assert (refused.returncode, (tmp_path / "mine.toml").read_text()) == (2, "mine")
+    assert "--force" in refused.stderr
+    assert doctor(tmp_path, "--init", "mine.toml", "--force").returncode == 0
+
+
+def test_eject_copies_the_trainer(tmp_path: Path) -> None:
+    assert doctor(tmp_path, "--eject", "train.py").returncode == 0
+    assert (tmp_path / "train.py").read_text() == SOURCE
+    assert doctor(tmp_path, "--eject", "train.py").returncode == 0
+    (tmp_path / "own.py").write_text("print()")
+    assert doctor(tmp_path, "--eject", "own.py").returncode == 2
+    assert (tmp_path / "own.py").read_text() == "print()"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "doctor train --init CONFIG.toml writes one"),
+        (["c.toml", "--processes", "0"], "--processes is 0"),
+        (["c.toml", "--target", "nowhere"], "nowhere"),
+        (["--init", "a.toml", "b.toml"], "--init takes a file"),
+        (["--init", "no/folder/c.toml"], "in a folder that is not there"),
+    ],
+)
+def test_misuse(tmp_path: Path, arguments: list[str], says: str) -> None:
+    ended = doctor(tmp_path, *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_target_without_the_libraries_is_told_before_anything_runs(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    ended = doctor(tmp_path, "c.toml", "--target", "env")
+    assert ended.returncode == 2
+    assert "lacks torch, transformers, peft; doctor set" in ended.stderr
+
+
+def torch_target() -> str:
+    found = all(importlib.util.find_spec(name) for name in ("torch", "transformers", "peft"))
+    return os.environ.get("DOCTOR_TORCH_TARGET", "") or (sys.executable if found else "")
+
+
+@pytest.mark.skipif(
+    not torch_target(),
+    reason="no torch, transformers and peft: name a target in DOCTOR_TORCH_TARGET",
+)
+def test_the_trainer_is_handed_its_words(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("model = 'm'\ndata = 'd.jsonl'\nrank = 'x'\n")
+    ended = doctor(tmp_path, "c.toml", "--seed=4", "--no-check", "--target", torch_target())
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-2:] == [
+        "train: c.toml line 3: rank is 'x'",
+        "  it takes int, as in rank = 16",
+    ]
+
+
+def test_old_pythons_get_the_file_as_options(tmp_path: Path) -> None:
+    from tunedoctor.cli.train import _readable
+    from tunedoctor.facts import Interpreter
+    from tunedoctor.snapshot import Snapshot
+
+    (tmp_path / "c.toml").write_text("model = 'a b'\npacking = true\nrank = 8\n")
+    given = [str(tmp_path / "c.toml"), "--rank=4"]
+    old = Snapshot({}).having(Interpreter(executable="python", version="3.10.4"))
+    new = Snapshot({}).having(Interpreter(executable="python", version="3.12.0"))
+    assert _readable(old, given) == ["--model=a b", "--packing=true", "--rank=8", "--rank=4"]
+    assert _readable(new, given) == given
