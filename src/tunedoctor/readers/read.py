@@ -37,7 +37,7 @@ from tunedoctor.readers.ranks import one_of_ranks
 from tunedoctor.readers.repeats import without_repeats
 from tunedoctor.readers.rocm import read as rocm
 from tunedoctor.readers.system import read as system
-from tunedoctor.readers.tidy import tidy
+from tunedoctor.readers.tidy import tidied
 from tunedoctor.snapshot import Answer, Snapshot
 
 Reader = Callable[[list[str]], list[Fact]]
@@ -55,7 +55,7 @@ def read_report(
     `numbers` tells for each line of a digest which line of the whole log it is. `failed` hears of a reader that
     raised.
     """
-    lines, numbers = without_repeats(*one_of_ranks(tidy(text), numbers))
+    lines, numbers = without_repeats(*one_of_ranks(*tidied(text, numbers)))
     facts: list[Fact] = []
     for reader in _READERS:
         try:

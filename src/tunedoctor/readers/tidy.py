@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from html import unescape
 
 from tunedoctor.lazy import pattern
@@ -49,8 +50,17 @@ _MOSTLY = 0.8
 
 def tidy(text: str) -> list[str]:
     """Return the lines of a pasted text as they were printed, ends stripped. Linear; never raises."""
+    return tidied(text, ())[0]
+
+
+def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
+    """Return those lines, and for each its number in the whole text.
+
+    `numbers` are those of the lines of `text`, empty where they count from 1; so are those returned where no lines
+    were joined.
+    """
     lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
-    return unwrapped(_dedented(_unstamped(_unquoted(lines))))
+    return unwrapped(_dedented(_unstamped(_unquoted(lines))), numbers)
 
 
 def _characters(text: str) -> str:

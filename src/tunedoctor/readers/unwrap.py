@@ -21,7 +21,8 @@ STARTS = pattern(
     r"|[-*•#$>+|│╭╰]|\[(?:pip3?|conda|rank\d)"
     r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
     r"|(?:ERROR|WARNING|INFO|DEBUG|error|warning|note|hint)\b|[A-Za-z][\w .()/+-]{1,50}(?::|={1,2})(?:\s|\d|$)"
-    r"|[\w.-]{1,60}\s{2,}\S|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>|\d{1,6} \|"
+    r"|[\w.@-]{1,60}(?::?\s{2,}\S|\s?\.{4})|[A-Z_]{2,40}=|==\(|\\{2}"
+    r"|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>|\d{1,6} \|"
     r"|(?:/|~/|[A-Z]:\\)\S{0,300}:\d{1,7}:)"
 )
 """How a line begins that continues none."""
@@ -34,55 +35,78 @@ _COMMAND = pattern(r"""\s-c\s(["']).{1,200}\1\Z""")
 _TABLE = pattern(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
 
 
-def unwrapped(lines: list[str]) -> list[str]:
-    """Return the lines with broken ones joined; a joined line's rests are left empty, so that numbers hold.
+def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str], Sequence[int]]:
+    """Return the lines with broken ones joined, and for each the number of its first part in the whole text.
+
+    `numbers` are those of `lines`, empty where they count from 1; so are those returned where nothing was joined.
 
     Only where the whole text keeps to a width and shows it: several times, or by a word broken at a usual width.
     """
     free = [len(line) for line in lines if line and not _TABLE.match(line)]
     width = max(free, default=0)
     if not NARROWEST <= width <= WIDEST:
-        return lines
+        return lines, numbers
     pairs = [i for i in range(len(lines) - 1) if _broken(lines[i], lines[i + 1], width)]
     full = [i for i in pairs if len(lines[i]) == width]
-    loose = [i for i in full if not _is_new(lines[i], lines[i + 1])]
+    loose = [i for i in full if not _is_new(lines[i], lines[i + 1], full=True)]
     # a terminal breaks at its width and nowhere else; a blank there is lost
     sharp = sum(len(lines[i]) >= width - 1 for i in pairs) >= len(pairs) - len(pairs) // 4
     hard = sharp and len(loose) > len(full) // 2
+    if not hard:  # every text has a longest line: where a new one follows, nothing is broken
+        news = set(full) - set(loose)
+        pairs = [i for i in pairs if i not in news]
+    if len(pairs) < FEWEST:
+        pairs, loose = (
+            [i for i in some if not _is_ended(lines[i], lines[i + 1])] for some in (pairs, loose)
+        )
     split = [i for i in loose if _splits_a_word(lines[i], lines[i + 1])]
     shown = {re.sub(r"\d", "0", lines[i]) for i in pairs}
     certain = len(shown) >= FEWEST or (width in TERMINALS and bool(split or (hard and loose)))
     if not certain:
-        return lines
-    out = list(lines)
-    for i in reversed(pairs):
-        out[i] = _together(out[i], out[i + 1], width, hard=hard, one=len(shown) < FEWEST)
-        out[i + 1] = ""
-    return out
+        return lines, numbers
+    one = len(shown) < FEWEST
+    rests = {i + 1 for i in pairs}
+    kept = [at for at in range(len(lines)) if at not in rests]
+    out = [
+        "".join(
+            _rest(lines[at - 1], lines[at], width, hard=hard, one=one) if at > start else lines[at]
+            for at in range(start, end)
+        )
+        for start, end in zip(kept, (*kept[1:], len(lines)), strict=True)
+    ]
+    return out, [numbers[at] if at < len(numbers) else at + 1 for at in kept]
 
 
-def _together(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
-    """Join two lines, with a blank where the break fell between words."""
+def _rest(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
+    """Return what a broken line goes on with, behind a blank where the break fell between words."""
     if len(before) != width:
-        return f"{before} {after.lstrip()}"
+        return f" {after.lstrip()}"
     if hard and not (one and _is_apart(before, after)):
-        return before + after
-    return before + ("" if _splits_a_word(before, after) else " ") + after.lstrip()
+        return after
+    return ("" if _splits_a_word(before, after) else " ") + after.lstrip()
+
+
+def _is_ended(before: str, after: str) -> bool:
+    return before[-1] in ".!?:;" and after[0].isupper()
 
 
 def _is_apart(before: str, after: str) -> bool:
     """Tell a word and a number, a quotation or a bracket after it: the break fell between them by chance."""
-    return before.rsplit(maxsplit=1)[-1].isalpha() and (
-        after[:1].isdigit() or after[:1] in "'\"([<{`"
+    last = before.rsplit(maxsplit=1)[-1]
+    return last.isalpha() and (
+        after[:1].isdigit() or (last.islower() and after[:1].isupper()) or after[:1] in "'\"([<{`"
     )
 
 
-def _is_new(before: str, after: str) -> bool:
-    """Tell a line that begins as one of its own does, unless it closes a bracket that the line before opened."""
+def _is_new(before: str, after: str, *, full: bool = False) -> bool:
+    """Tell a line that begins as one of its own does, unless it goes on in a bracket that the line before opened.
+
+    Of a line that is not `full` it must close that bracket.
+    """
     if not STARTS.match(after):
         return False
-    opened = before.count("(") > before.count(")") and after.count(")") > after.count("(")
-    return not (opened and after[:1].islower())
+    opened = before.count("(") > before.count(")")
+    return not (opened and after[:1].islower() and (full or after.count(")") > after.count("(")))
 
 
 def wrapped(before: str, after: str) -> bool:
@@ -133,7 +157,7 @@ def _broken(before: str, after: str, width: int) -> bool:
 
 def _splits_a_word(before: str, after: str) -> bool:
     """Tell whether two lines that meet at a full width are parts of one word: a path, a version, a name."""
-    if before[-1:].isspace() or not _GOES_ON.match(after) or _is_new(before, after):
+    if before[-1:].isspace() or not _GOES_ON.match(after) or _is_new(before, after, full=True):
         return False
     last, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
     return not (

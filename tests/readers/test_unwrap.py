@@ -1,0 +1,85 @@
+"""Lines that a width broke are joined; whole ones are left alone, in every report that there is."""
+
+from pathlib import Path
+
+import pytest
+
+from tunedoctor.facts import Errors
+from tunedoctor.readers.read import read_report
+from tunedoctor.readers.tidy import tidy
+from tunedoctor.readers.unwrap import unwrapped
+
+REPORTS = Path(__file__).parents[1] / "reports" / "reports"
+BROKEN = frozenset({"n620-toolkit-conda-nvcc"})
+"""Reports that somebody pasted with a broken line."""
+
+
+def _reports() -> list[Path]:
+    return sorted(REPORTS.glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", _reports(), ids=lambda path: path.stem)
+def test_whole_lines_stay(path: Path) -> None:
+    lines = [line.rstrip() for line in path.read_text(encoding="utf-8").split("\n")]
+    joined, numbers = unwrapped(lines)
+    if path.stem in BROKEN:
+        assert len(joined) == len(lines) - 1 == len(numbers)
+    else:
+        assert joined == lines
+        assert numbers == ()
+    assert unwrapped(joined)[0] == joined
+
+
+@pytest.mark.parametrize("path", _reports()[::4], ids=lambda path: path.stem)
+@pytest.mark.parametrize("width", [80, 120])
+def test_joining_twice_is_joining_once(path: Path, width: int) -> None:
+    text = path.read_text(encoding="utf-8")
+    cut = [
+        line[at : at + width]
+        for line in text.split("\n")
+        for at in range(0, max(len(line), 1), width)
+    ]
+    once, numbers = unwrapped([line.rstrip() for line in cut])
+    assert not numbers or len(numbers) == len(once)
+    assert sorted(numbers) == list(numbers)
+    assert unwrapped(once)[0] == once or max(map(len, once)) <= width
+
+
+def test_a_bracket_that_a_terminal_broke() -> None:
+    text = (
+        "ERROR: Could not find a version that satisfies the requirement torch==2.12.0 (from versions: "
+        "2.2.0, 2.2.1, 2.2.2, 2.3.0, 2.3.1, 2.4.0, 2.4.1)"
+    )
+    assert tidy(f"{text[:80]}\n{text[80:]}") == [text]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [
+            'SUPPORT_URL="https://help.example.org/a/page/with/a/long/name/that/goes/on/and/on"',
+            'BUG_REPORT_URL="https://bugs.example.org/a/page/with/a/long/name/that/goes/on/x"',
+        ],
+        [
+            "Python version: 3.11.8 (main, Feb 26 2024, 21:39:34) [GCC 11.2.0] (64-bit runtime)",
+            "Python platform: Linux-5.15.0-94-generic-x86_64-with-glibc2.35 and other words ab",
+        ],
+        [
+            " [WARNING]  async_io requires the dev libaio .so object and headers which are missing",
+            "async_io ............... [NO] ....... [NO]",
+        ],
+    ],
+)
+def test_rows_of_one_width_stay(rows: list[str]) -> None:
+    assert unwrapped(rows) == (rows, ())
+    assert unwrapped(rows * 3) == (rows * 3, ())
+
+
+def test_an_error_below_a_broken_line_keeps_its_number() -> None:
+    long = " ".join(f"word{n}" for n in range(60))
+    cut = [long[at : at + 80] for at in range(0, len(long), 80)]
+    snapshot = read_report("\n".join([*cut, "", "RuntimeError: CUDA error: out of memory"]))
+    assert snapshot is not None
+    errors = snapshot.find(Errors)
+    assert errors is not None
+    assert errors.errors[0].where == f"line {len(cut) + 2}"
