@@ -29,8 +29,9 @@ LAYERS = (
     ("report",),
     ("redaction", "targeting", "readers", "probes", "target"),
     ("sets", "running", "seen", "smoke", "simulate"),
-    ("live", "render", "planning"),
-    ("transaction",),
+    ("live",),
+    ("transaction", "planning"),
+    ("render",),
     ("cli",),
     ("__main__",),
 )

@@ -41,7 +41,7 @@ def builtin_fixes() -> "tuple[Fix, ...]":
     """Return the fixes of the package, by file name."""
     import tunedoctor.fixes as package  # noqa: PLC0415  only doctor fix and doctor list need them
 
-    found: list["Fix"] = []
+    found: list[Fix] = []
     for place in package.__path__:
         for name in sorted(p.stem for p in Path(place).glob("*.py") if p.stem != "__init__"):
             found += fixes_in(import_module(f"tunedoctor.fixes.{name}"))
@@ -113,7 +113,7 @@ def all_fixes(plugins: Iterable[str] = ()) -> "tuple[Fix, ...]":
         RegistryError: a plug-in is not there, does not load, or uses an id that is taken.
     """
     fixes = (*(fix for module in _plugins(plugins) for fix in fixes_in(module)), *builtin_fixes())
-    seen: dict[str, "Fix"] = {}
+    seen: dict[str, Fix] = {}
     for one in fixes:
         if one.id in seen:
             msg = f"two fixes are called {one.id}: {seen[one.id].origin} and {one.origin}"

@@ -34,11 +34,18 @@ def _fit() -> dict[str, Any]:
     return schema()
 
 
+def _fix() -> dict[str, Any]:
+    from tunedoctor.planning.answer import schema  # noqa: PLC0415
+
+    return schema()
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "report": json_schema,
     "wheel": _wheel,
     "set": _set,
     "fit": _fit,
+    "fix": _fix,
     "smoke": _smoke,
 }
 

@@ -9,11 +9,11 @@ import msgspec
 from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix, Resolve
+from tunedoctor.fixing import Resolve
 from tunedoctor.installers.uv import Question
 from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, PlanError, merge
 from tunedoctor.planning.ask import Ask
-from tunedoctor.planning.drafts import Drafted, drafted
+from tunedoctor.planning.drafts import Drafted
 from tunedoctor.planning.fill import fill, looked_up, steps_of
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.sets.make import Here, make
@@ -60,18 +60,13 @@ def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
 
 
 def planned(
-    snapshot: Snapshot,
-    findings: Iterable[Found],
-    fixes: Iterable[Fix],
-    checks: Iterable[Check],
-    ask: Ask,
+    snapshot: Snapshot, drafts: tuple[Drafted, ...], checks: Iterable[Check], ask: Ask
 ) -> Planned:
-    """Return the plan for some findings of a snapshot.
+    """Return the one plan of several drafts.
 
     Raises:
         RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
     """
-    drafts = drafted(findings, snapshot, fixes)
     several = [_plan(one) for one in drafts if one.changes]
     words = [
         word

@@ -1,0 +1,78 @@
+"""doctor undo."""
+
+import os
+import sys
+from typing import TypeVar
+
+import msgspec
+
+from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.output import write
+from tunedoctor.redaction import redact, this_identity
+from tunedoctor.render.plan import megabytes
+from tunedoctor.render.style import Style, style_for
+from tunedoctor.transaction.outcome import State, Undone
+from tunedoctor.transaction.undoing import list_states, undo
+
+T = TypeVar("T")
+
+
+def undo_(id_: str, target: str | None, format_: str, *, listed: bool) -> int:
+    """Bring back an earlier state, or list the states; returns the exit code."""
+    if format_ not in FORMATS:
+        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+    if listed and id_:
+        misuse("--list names all states", "leave out the id")
+    style = style_for(sys.stdout, os.environ)
+    if listed:
+        states = tuple(_clean(one, State) for one in list_states(target))
+        if format_ == "json":
+            _json({"schema": "doctor.undo/1", "states": states})
+        else:
+            write(_states(states, style))
+        return 0
+    undone = _clean(undo(target, id_), Undone)
+    if format_ == "json":
+        _json({"schema": "doctor.undo/1", "undone": undone})
+    else:
+        write(_said(undone, style))
+    return 0 if undone.done else 1
+
+
+def _clean(one: T, kind: type[T]) -> T:
+    return msgspec.convert(redact(msgspec.to_builtins(one), this_identity()), kind)
+
+
+def _json(data: object) -> None:
+    write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
+
+
+def _states(states: tuple[State, ...], style: Style) -> str:
+    if not states:
+        return "No state of this environment is kept.\n"
+    lines: list[str] = []
+    for one in states:
+        what = "brought back, and replaced " if one.undone else "before "
+        made = ", ".join(one.changes[:2]) + (
+            f" and {len(one.changes) - 2} more" if len(one.changes) > 2 else ""
+        )
+        text = f"{what}{', '.join(one.cures) or 'a fix'}: {made or 'no packages'}"
+        lines.append(style.plain(f"{one.id}  {one.taken}  {megabytes(one.bytes)}"))
+        lines += style.wrapped(text, 4)
+    return "\n".join(lines) + "\ndoctor undo ID brings one back.\n"
+
+
+def _said(undone: Undone, style: Style) -> str:
+    lines: list[str] = []
+    if undone.recovered:
+        lines += style.wrapped(undone.recovered, 2, f"{style.mark('note')} ")
+    if not undone.done:
+        return "\n".join([*lines, *style.wrapped(undone.why, 2, f"{style.mark('error')} ")]) + "\n"
+    state = undone.state
+    when = f" of {state.taken}" if state else ""
+    lines.append(f"{style.mark('ok')} The state{when} is back.")
+    if state and state.changes:
+        lines += style.wrapped("undone: " + ", ".join(state.changes[:4]), 2, "")
+    if state and state.folder:
+        lines.append(f"  What it replaced is kept: doctor undo {state.id}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,88 @@
+"""What came of a plan on the screen: the stages as they end, then the verdict and the way back."""
+
+from tunedoctor.planning.answer import Answer
+from tunedoctor.render.plan import render_told
+from tunedoctor.render.style import Style
+from tunedoctor.transaction.outcome import Outcome, Stage
+
+_STAGES: dict[Stage, tuple[str, str]] = {
+    "recover": ("", ""),
+    "fetch": ("fetched", "all hashes match"),
+    "save": ("saved", "the old state is kept"),
+    "change": ("changed", "with no network"),
+    "verify": ("verified", "files are as their records say"),
+    "prove": ("proved", "the findings are gone, nothing is new"),
+    "switch": ("switched", "the environment is now the new one"),
+}
+
+
+def render_stage(stage: Stage, words: str, seconds: float, style: Style) -> str:
+    """Return the line of a stage that ended; "" for one that nobody wants to know."""
+    verb, always = _STAGES.get(stage, ("", ""))
+    if not verb:
+        return ""
+    text = f"{verb:<9} {', '.join(filter(None, (words, always)))}"
+    return f"{style.mark('ok')} {style.plain(f'{text:<62}')} {_time(seconds):>7}\n"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def render_end(answer: Answer, style: Style) -> str:
+    """Return the last lines: what is cured, what is left, how to go back or on."""
+    if answer.end == "nothing":
+        text = f"Nothing to cure in {answer.target}" + (f": {answer.why}" if answer.why else "")
+        return "\n".join(style.wrapped(text, 2, f"{style.mark('ok')} ")) + "\n"
+    if answer.end == "planned":
+        return "Nothing was changed: this is a dry run.\n"
+    if answer.end == "declined":
+        return "Nothing was changed.\n"
+    if answer.end == "told":
+        return "Nothing was changed: what is left is yours to do.\n"
+    outcome = answer.outcome
+    if answer.end == "applied" and outcome is not None:
+        return "\n".join(_applied(answer, outcome, style)) + "\n"
+    return "\n".join(_failed(answer, outcome, style)) + "\n"
+
+
+def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
+    lines = [""]
+    if outcome.recovered:
+        lines += style.wrapped(outcome.recovered, 2, f"{style.mark('note')} ")
+    if outcome.unhashed:
+        names = ", ".join(outcome.unhashed[:4])
+        lines += style.wrapped(
+            f"the index gives no hash of {names}", 2, f"{style.mark('warning')} "
+        )
+    activated = [one.id for one in answer.findings if one.held == "activation"]
+    if activated:
+        words = (
+            f"{' and '.join(activated)}: the variables hold once the environment is activated anew"
+        )
+        lines += style.wrapped(words, 2, f"{style.mark('note')} ")
+    if outcome.users:
+        named = ", ".join(f"{one.name} ({one.pid})" for one in outcome.users[:3])
+        lines += style.wrapped(f"restart {named}", 2, f"{style.mark('note')} ")
+    new = answer.plan.new if answer.plan else None
+    if new is not None:
+        head = f"{outcome.target or new.path} is ready."
+    else:
+        mine = {one.id for one in answer.findings if one.changes}
+        left = len({*outcome.left} - set(activated))
+        cured = len(mine & {*outcome.cured, *activated})
+        head = f"{cured} cured" + (f", {left} left" if left else "") + "."
+    return [*lines, f"{style.mark('ok')} {head}  Undo with doctor undo."]
+
+
+def _failed(answer: Answer, outcome: Outcome | None, style: Style) -> list[str]:
+    word = "Refused" if answer.end == "refused" else "Failed"
+    lines = style.wrapped(f"{word}: {answer.why}", 2, f"{style.mark('error')} ")
+    stays = "Nothing was changed." if answer.end == "refused" else "The old state is back."
+    lines.append(f"  {stays}")
+    if outcome is not None and outcome.log:
+        lines.append(style.plain(f"  log      {outcome.log}"))
+    for number, command in enumerate(answer.by_hand):
+        lines.append(style.plain(f"  {'by hand' if not number else '':<8} {command}"))
+    told = render_told(answer, style)
+    return [*lines, *(["", *told] if told else [])]

@@ -1,0 +1,163 @@
+"""A plan on the screen: what changes, what it costs, who uses the environment, the way back, what is left to you."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
+from tunedoctor.planning.answer import Answer
+from tunedoctor.render.style import Style
+from tunedoctor.sets.wanted import with_torch
+
+_SHOWN = 4
+"""Packages of a kind that are named before the others are counted."""
+
+
+def render_json(answer: Answer) -> str:
+    """Return the answer as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n"
+
+
+def render_plan(
+    answer: Answer, style: Style, kept: Iterable[str] = (), *, verbose: bool = False
+) -> str:
+    """Return the screen of a plan; `kept` are packages of the stack that stay as they are."""
+    plan = answer.plan
+    if plan is None:
+        return ""
+    lines = [*_heading(answer, plan, style), ""]
+    if plan.changes:
+        lines += [*_packages(plan, style, tuple(kept), verbose=verbose), *_others(plan, style), ""]
+        lines += [*_cost(answer, plan, style), *_uses(answer, style)]
+        lines += [*_row("undo", _way_back(plan), style), ""]
+    for why in answer.stays:
+        lines += style.wrapped(f"stays as it is: {why}", 2, f"{style.mark('warning')} ")
+    return "\n".join(lines + render_told(answer, style)).rstrip("\n") + "\n"
+
+
+def _heading(answer: Answer, plan: Plan, style: Style) -> list[str]:
+    mine = [one.id for one in answer.findings if one.changes]
+    if plan.new is not None:
+        what = f"makes {plan.new.path}"
+    elif mine:
+        what = f"cures {', '.join(mine)} in {answer.target}"
+    else:
+        what = f"nothing in {answer.target} is the doctor's to change"
+    count = len(plan.pins) + sum(len(s.names) for s in plan.steps if isinstance(s, Remove))
+    noun = "package" if count == 1 else "packages"
+    tail = f"  ({answer.installer}, {count} {noun})" if plan.changes and count else ""
+    return style.wrapped(what + tail, 9, "plan")
+
+
+def _packages(plan: Plan, style: Style, kept: tuple[str, ...], *, verbose: bool) -> list[str]:
+    moved = [pin for pin in plan.pins if pin.was]
+    added = [pin for pin in plan.pins if not pin.was]
+    again = {n for s in plan.steps if isinstance(s, Install) for n in s.reinstall}
+    lines = [
+        _line(style, "~", pin.name, _versions(pin, again), pin.download_bytes) for pin in moved
+    ]
+    if verbose:
+        lines += [_line(style, "+", pin.name, pin.version, pin.download_bytes) for pin in added]
+    else:
+        named = [pin for pin in added if not with_torch(pin.name) or pin.name == "torch"]
+        if len(named) > _SHOWN + 1:
+            named = named[:_SHOWN]
+        lines += [_line(style, "+", pin.name, pin.version, pin.download_bytes) for pin in named]
+        rest = [pin for pin in added if pin not in named]
+        if rest:
+            size = sum(pin.download_bytes for pin in rest)
+            lines.append(_line(style, "+", _and_more([p.name for p in rest]), "", size))
+    gone = [name for s in plan.steps if isinstance(s, Remove) for name in s.names]
+    if gone:
+        lines += (
+            [_line(style, "-", name) for name in gone]
+            if verbose
+            else [_line(style, "-", _and_more(gone))]
+        )
+    if kept and plan.pins:
+        lines.append(_line(style, "=", _and_more(list(kept), 2)))
+    return lines
+
+
+def _versions(pin: Pin, again: set[str]) -> str:
+    if pin.was == pin.version:
+        return f"{pin.version} (put in anew)" if pin.name in again else pin.version
+    return f"{pin.was} → {pin.version}"
+
+
+def _and_more(names: list[str], most: int = 1) -> str:
+    if len(names) <= most + 1:
+        return " and ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def _line(style: Style, mark: str, name: str, versions: str = "", size: int = 0) -> str:
+    left = f"  {mark}  {name:<28}  {versions}" if versions else f"  {mark}  {name}"
+    return style.plain(f"{left:<66}  {megabytes(size)}".rstrip() if size else left.rstrip())
+
+
+def _others(plan: Plan, style: Style) -> list[str]:
+    lines: list[str] = []
+    for step in plan.changes:
+        match step:
+            case DeletePath(path=path):
+                lines.append(style.plain(f"  -  {path}"))
+            case WriteFile(path=path):
+                lines.append(style.plain(f"  +  {path}"))
+            case SetEnv(name=name, value=value):
+                said = f"{name} is unset" if value is None else f"{name}={value}"
+                lines.append(style.plain(f"  ~  {said}, when the environment is activated"))
+            case _:
+                pass
+    return lines
+
+
+def _cost(answer: Answer, plan: Plan, style: Style) -> list[str]:
+    if not plan.pins:
+        return []
+    free = f"; {megabytes(answer.free_bytes)} is free" if answer.free_bytes else ""
+    if not plan.download_bytes:
+        return _row("disk", f"the index tells no sizes{free}", style)
+    return _row("disk", f"{megabytes(plan.disk_bytes)} while it runs{free}", style)
+
+
+def _uses(answer: Answer, style: Style) -> list[str]:
+    if not answer.users:
+        return []
+    named = [f"{one.name} ({one.pid}) {one.how}" for one in answer.users[:3]]
+    more = f" and {len(answer.users) - 3} more" if len(answer.users) > 3 else ""
+    word = "it" if len(answer.users) == 1 else "them"
+    return _row("in use", f"{', '.join(named)}{more}; restart {word} afterwards", style)
+
+
+def _way_back(plan: Plan) -> str:
+    if plan.new is not None:
+        return "doctor undo takes it away again"
+    return "doctor undo brings back today's state; three states are kept"
+
+
+def render_told(answer: Answer, style: Style) -> list[str]:
+    """Return the lines of what is the user's to do."""
+    told = answer.plan.told if answer.plan else ()
+    if not told:
+        return []
+    lines = [style.paint("Yours to do", "bold")]
+    for step in told:
+        # a command stays whole on one line: a broken one can't be pasted
+        lines.append("  " + style.plain(step.command.replace("\n", "\n  ")))
+        if isinstance(step, Tell) and step.why:
+            lines += style.wrapped(step.why, 6)
+    return [*lines, ""]
+
+
+def _row(name: str, text: str, style: Style) -> list[str]:
+    return style.wrapped(text, 10, f"{name:>8}") if text else []
+
+
+def megabytes(size: int) -> str:
+    """Return "2.7 GB", "821 MB", "12 kB"."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            value = size / unit
+            return f"{value:.1f} {name}" if value < 10 else f"{value:.0f} {name}"
+    return f"{size} B"

@@ -1,0 +1,91 @@
+"""A plan as a shell script that a person can read, and run elsewhere."""
+
+import shlex
+from collections.abc import Iterator
+
+from tunedoctor.plan import (
+    DeletePath,
+    Install,
+    NewEnvironment,
+    Pin,
+    Plan,
+    Remove,
+    SetEnv,
+    Tell,
+    WriteFile,
+)
+
+MARK = "#!/bin/sh\n# doctor fix"
+
+
+def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
+    """Return a POSIX script; `python` is the target's interpreter, `prefix` its environment, `tool` pip or uv."""
+    new = plan.new
+    if new is not None:
+        python, prefix = f"{new.path}/bin/python", new.path
+    lines = [f"{MARK}: {_comment(', '.join(plan.cures) or 'a new environment')}"]
+    lines += [f"# {_comment(reason)}" for reason in plan.reasons]
+    lines += [
+        "# It changes the environment in place. doctor fix does the same on a clone.",
+        "set -eu",
+    ]
+    lines += [f"python={shlex.quote(python)}", f"prefix={shlex.quote(prefix)}"]
+    for step in plan.steps:
+        match step:
+            case NewEnvironment():
+                lines += ["", f'{shlex.quote(step.python or "python3")} -m venv "$prefix"']
+            case DeletePath():
+                lines += ["", f'rm -rf -- "$prefix"/{shlex.quote(step.path)}']
+            case Remove():
+                names = " ".join(map(shlex.quote, step.names))
+                yes = "-y " if tool == "pip" else ""
+                lines += ["", f"{_tool(tool, 'uninstall')} {yes}{names}"]
+            case Install():
+                lines += ["", *_install(step, tool)]
+            case WriteFile():
+                quoted = shlex.quote(step.text)
+                lines += ["", f'printf %s {quoted} > "$prefix"/{shlex.quote(step.path)}']
+            case SetEnv():
+                lines += ["", "# in the shell that trains:", *_commented(step.command)]
+            case Tell():
+                lines += ["", f"# yours to do ({step.who}): {_comment(step.why)}"]
+                lines += [*_commented(step.command)]
+    return "\n".join(lines) + "\n"
+
+
+def _install(step: Install, tool: str) -> Iterator[str]:
+    """Write an install: what has hashes is held to them, what has none stands in a command of its own."""
+    source = ""
+    if step.index:
+        source = (
+            f" {'--default-index' if tool == 'uv' else '--index-url'} {shlex.quote(step.index)}"
+        )
+    for hashed in (True, False):
+        pins = [pin for pin in step.pins if bool(pin.hashes) is hashed]
+        if not pins:
+            continue
+        words = "--no-deps --only-binary :all:" + (" --require-hashes" if hashed else "")
+        words += "".join(_again(pin.name, tool) for pin in pins if pin.name in step.reinstall)
+        yield f"{_tool(tool, 'install')} {words}{source} -r /dev/stdin <<'END'"
+        yield from (_pin(pin) for pin in pins)
+        yield "END"
+
+
+def _again(name: str, tool: str) -> str:
+    return f" --reinstall-package {shlex.quote(name)}" if tool == "uv" else " --force-reinstall"
+
+
+def _pin(pin: Pin) -> str:
+    return " ".join([pin.requirement, *(f"--hash={value}" for value in pin.hashes)])
+
+
+def _tool(tool: str, verb: str) -> str:
+    return f'uv pip {verb} --python "$python"' if tool == "uv" else f'"$python" -m pip {verb}'
+
+
+def _commented(text: str) -> list[str]:
+    return [f"#   {line}" for line in text.splitlines()]
+
+
+def _comment(text: str) -> str:
+    return " ".join(text.split())
