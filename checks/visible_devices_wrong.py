@@ -51,6 +51,8 @@ SAID = (
     "invalid device ordinal",
     "error=38",
 )
+SLOT = r"No slot '?\d+'? specified on host"
+"""What the launcher of DeepSpeed says of a GPU that the host does not have."""
 UNKNOWN = r"device error: \S+: unknown device"
 """What nvidia-container-cli says of an index or UUID that it does not find."""
 
@@ -174,7 +176,7 @@ def _ranks(
     cards: NvidiaGpus | None, errors: Errors | Unknown | None, typed: Typed | None
 ) -> Finding | None:
     """Find a launcher that was asked for more processes than there are GPUs."""
-    said = told(errors, "invalid device ordinal")
+    said = told(errors, "invalid device ordinal", SLOT)
     asked = next((f for c in (typed.commands if typed else ()) if (f := RANKS.search(c))), None)
     if not said or asked is None or (cards is not None and any(card.mig for card in cards.gpus)):
         return None

@@ -58,3 +58,12 @@ def test_no_container_is_made_of_others(lines: list[str]) -> None:
 def test_memory_ended_it(lines: list[str], said: int) -> None:
     texts = [e.text for f in read(lines) if isinstance(f, Errors) for e in f.errors]
     assert len([text for text in texts if "OOMKilled" in text]) == said
+
+
+@pytest.mark.parametrize(("answer", "asked"), [('{"limits":{"cpu":"8"}}', False), ("{}", False)])
+def test_a_pod_without_a_gpu(answer: str, asked: bool) -> None:  # noqa: FBT001  a parameter
+    command = "$ kubectl get pod web -o jsonpath='{.spec.containers[0].resources}'"
+    found = _container([command, answer])
+    assert found is not None
+    assert found.gpu_asked is asked
+    assert _container([command, '{"limits":{"nvidia.com/gpu":"1"}}']) is None

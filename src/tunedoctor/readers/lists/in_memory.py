@@ -6,7 +6,7 @@ from tunedoctor.facts import InMemory
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry
 from tunedoctor.readers.values.libraries import version_in
-from tunedoctor.readers.values.session import answers
+from tunedoctor.readers.values.session import answers, typed_in
 
 _NOTEBOOK = pattern(r"^\s{0,12}In ?\[\d{0,5}\]:")
 _INSTALLS = pattern(
@@ -23,7 +23,7 @@ def in_memory(lines: Sequence[str], state: Mapping[str, Entry]) -> tuple[InMemor
     """
     if not state or not any(ask in line for line in lines for ask in _ASKS):
         return ()
-    last = max((n for n, line in enumerate(lines) if _INSTALLS.search(line[:_LONGEST])), default=-1)
+    last = max((n for n, line in enumerate(lines) if _installs(line[:_LONGEST])), default=-1)
     versions: dict[str, tuple[str, int]] = {}
     files: dict[str, str] = {}
     for one in answers(lines):
@@ -44,6 +44,15 @@ def in_memory(lines: Sequence[str], state: Mapping[str, Entry]) -> tuple[InMemor
         for name, (version, line) in versions.items()
         if name in state and line > last and _differ(version, state[name])
     )
+
+
+def _installs(line: str) -> bool:
+    """Tell whether a line installs: a command, or its result; an advice to install does not."""
+    plain = line.lstrip()
+    if plain.startswith("Successfully "):
+        return True
+    command = plain if plain.startswith(("!", "%")) else typed_in(line)
+    return bool(_INSTALLS.search(command))
 
 
 def _differ(version: str, listed: Entry) -> bool:

@@ -12,6 +12,7 @@ _RUNTIME = pattern(r"^\s{0,40}\"Runtime\": \"(\w[\w-]{0,30})\"")
 _KILLED = pattern(r"^\s{0,40}\"OOMKilled\": true\b")
 _FORMAT_KILLED = ".State.OOMKilled"
 _FORMAT_ASKED = ".DeviceRequests"
+_POD, _RESOURCES = "kubectl get po", ".resources"
 _MOST = 40
 """Lines of an answer in a format of one's own."""
 
@@ -25,6 +26,10 @@ def inspected(lines: Sequence[str], shown: Sequence[Shown]) -> Container | None:
             empty = told.lstrip().startswith(("[]", "null", "<no value>"))
             if empty and "nvidia" not in told:
                 return Container(kind="docker", evidence="docker inspect", gpu_asked=False)
+        if _POD in command and _RESOURCES in command and one.output:
+            told = " ".join(one.output[:_MOST])[:LONGEST]
+            if told.lstrip().startswith("{") and "/gpu" not in told:
+                return Container(kind="kubernetes", evidence="kubectl get", gpu_asked=False)
     if any("DeviceRequests" in line and _NONE_ASKED.match(line[:LONGEST]) for line in lines):
         runtimes = {
             f[1] for line in lines if '"Runtime"' in line and (f := _RUNTIME.match(line[:LONGEST]))
