@@ -15,7 +15,6 @@ from tunedoctor.api import (
     Packages,
     Pin,
     PipLine,
-    Resolve,
     TorchBuild,
     companion_install,
     exact,
@@ -37,32 +36,33 @@ def broken_packages(
     finding: Finding, packages: Packages, interpreter: Interpreter, torch: TorchBuild | None
 ) -> Draft | None:
     """Reinstall what the finding tells of in the version that is there; leftovers are deleted."""
-    steps: list[DeletePath | Install | Resolve] = []
     told = [b for b in packages.broken if b.name in finding.found]
-    for one in told:
-        paths = _folders(one, packages, interpreter)
-        if paths is None:
-            return None
-        steps += [DeletePath(path=path, why=one.problem) for path in paths]
+    if any(not PurePath(one.location).is_relative_to(interpreter.prefix or "?") for one in told):
+        return None  # it lies outside of the environment
+    paths = [(path, one.problem) for one in told for path in _folders(one, packages, interpreter)]
+    steps: list[DeletePath | Install] = [DeletePath(path=path, why=why) for path, why in paths]
     lines = [one for one in pip_lines_of(finding.cure) if one.verb == "install" and not one.builds]
     names = {name_of(r) for line in lines for r in line.requirements}
     for one in told:
         if one.problem != "leftover" and one.name not in names:
             lines += pip_lines_of(_again(one.name, packages, interpreter, torch))
     for line in lines:
-        if not line.anew or any(part in r for r in line.requirements for part in "<>!~,"):
+        step = _install(line, packages) if line.anew else None
+        if step is None:
             return None
-        steps.append(_install(line, packages))
+        steps.append(step)
     return Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
 
-def _install(line: PipLine, packages: Packages) -> Install | Resolve:
+def _install(line: PipLine, packages: Packages) -> Install | None:
+    """Pin what a command puts in anew; None where nobody knows which version it was."""
     pins: list[Pin] = []
     for one in line.requirements:
-        name, version = exact(one) or (name_of(one), packages.version(name_of(one)))
-        if not version:  # nobody knows which version it was
-            return Resolve(requirements=line.requirements)
-        pins.append(Pin(name=name, version=version, was=packages.version(name)))
+        bare = (one, packages.version(one)) if one == name_of(one) else None
+        pair = exact(one) or bare
+        if pair is None or not pair[1]:
+            return None
+        pins.append(Pin(name=pair[0], version=pair[1], was=packages.version(pair[0])))
     return Install(pins=tuple(pins), index=line.source, reinstall=tuple(pin.name for pin in pins))
 
 
@@ -80,22 +80,14 @@ def _again(
     return f"python -m pip install --force-reinstall --no-deps {pin}"
 
 
-def _folders(
-    one: BrokenDistribution, packages: Packages, interpreter: Interpreter
-) -> list[str] | None:
-    """Return what is to be deleted, relative to the environment; None where it lies outside of it."""
+def _folders(one: BrokenDistribution, packages: Packages, interpreter: Interpreter) -> list[str]:
+    """Return what is to be deleted, relative to the environment."""
+    names: list[str] = []
     if one.problem == "leftover":
         names = [one.name]
     elif one.problem == "doubled":
         held = packages.get(one.name)
         own = held.metadata if held is not None else ""
-        names = [
-            part for part in (p.strip() for p in one.detail.split(",")) if part and part != own
-        ]
-    else:
-        return []
-    place = PurePath(one.location)
-    if not interpreter.prefix or not place.is_relative_to(interpreter.prefix):
-        return None
-    inside = place.relative_to(interpreter.prefix)
-    return [(inside / PurePath(name).name).as_posix() for name in names]
+        names = [part for part in (p.strip() for p in one.detail.split(",")) if part != own]
+    inside = PurePath(one.location).relative_to(interpreter.prefix)
+    return [(inside / PurePath(name).name).as_posix() for name in names if name]

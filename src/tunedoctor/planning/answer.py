@@ -52,6 +52,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     """For refused and failed."""
     by_hand: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    """Errors and warnings that are there after the change."""
     outcome: Outcome | None = None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tunedoctor.advice.cure_lines import tell
 from tunedoctor.engine import Found
 from tunedoctor.fixing import Draft, Fix, Resolve
 from tunedoctor.plan import SetEnv, is_told
@@ -52,8 +53,8 @@ def drafted(
 ) -> tuple[Drafted, ...]:
     """Return a draft for each finding: of the first fix that changes something, else of the first that tells.
 
-    What is only suspected is told alone: a change on a suspicion can cure nothing. A finding that no fix is for is
-    left out.
+    What is only suspected is told alone: a change on a suspicion can cure nothing. Of a finding that no fix is for its
+    own cure is told.
     """
     several = tuple(fixes)
     made: list[Drafted] = []
@@ -71,6 +72,5 @@ def drafted(
                 break
             if not one.changes:
                 told = told or one
-        if told is not None:
-            made.append(told)
+        made.append(told or Drafted(found, tell(found.finding), ""))
     return tuple(made)

@@ -69,7 +69,7 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         head = f"{outcome.target or new.path} is ready."
     else:
         mine = {one.id for one in answer.findings if one.changes}
-        left = len({*outcome.left} - set(activated))
+        left = len({*answer.left} - set(activated))
         cured = len(mine & {*outcome.cured, *activated})
         head = f"{cured} cured" + (f", {left} left" if left else "") + "."
     return [*lines, f"{style.mark('ok')} {head}  Undo with doctor undo."]
