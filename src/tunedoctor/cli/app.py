@@ -4,6 +4,20 @@ from typing import Annotated
 
 import typer
 
+from tunedoctor.cli.app_cure import fix_command, undo_command
+from tunedoctor.cli.option_types import (
+    Deep,
+    FailOn,
+    Format,
+    Only,
+    Plugin,
+    Quiet,
+    Skip,
+    Strict,
+    Target,
+    Verbose,
+)
+
 app = typer.Typer(
     name="doctor",
     add_completion=False,
@@ -12,40 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-
-Target = Annotated[
-    str | None,
-    typer.Option(
-        "--target", "-t", metavar="PATH", help="Interpreter or environment folder to look at."
-    ),
-]
-Format = Annotated[
-    str, typer.Option("--format", metavar="F", help="terminal, json or, of reports, jsonl.")
-]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Evidence, and what passed.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors and the verdict alone.")]
-Only = Annotated[
-    list[str] | None, typer.Option("--only", metavar="ID", help="Run this check (repeat for more).")
-]
-Skip = Annotated[
-    list[str] | None, typer.Option("--skip", metavar="ID", help="Leave this check out.")
-]
-FailOn = Annotated[
-    str | None,
-    typer.Option(
-        "--fail-on", metavar="S", help="Exit 1 from: error (default), warning, note, never."
-    ),
-]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Warnings fail; so does what could not be told.")
-]
-Deep = Annotated[
-    bool, typer.Option("--deep", help="Also run the target's own packages, stage by stage.")
-]
-Plugin = Annotated[
-    list[str] | None,
-    typer.Option("--plugin", metavar="NAME", help="Run this plug-in's checks too."),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -390,75 +370,8 @@ def fit_command(  # noqa: PLR0913
     raise typer.Exit(fit(model, asked, table, format_, exact=target or "" if exact else None))
 
 
-@app.command("fix")
-def fix_command(  # noqa: PLR0913  each is an option
-    ids: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Findings to cure; else all errors and warnings."),
-    ] = None,
-    target: Target = None,
-    format_: Format = "terminal",
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every package.")] = False,  # noqa: FBT002
-    only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="ID", help="The same as naming the id.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,  # noqa: FBT002
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,  # noqa: FBT002
-    script: Annotated[
-        str,
-        typer.Option("--script", metavar="FILE", help="Write it as a shell script (-: stdout)."),
-    ] = "",
-    installer: Annotated[
-        str, typer.Option("--installer", metavar="T", help="uv (where it is there) or pip.")
-    ] = "",
-    new: Annotated[
-        str, typer.Option("--new", metavar="PATH", help="Make a ready environment there.")
-    ] = "",
-    with_: Annotated[
-        list[str] | None, typer.Option("--with", metavar="PACKAGE", help="What --new holds too.")
-    ] = None,
-    python: Annotated[
-        str, typer.Option("--python", metavar="P", help="Interpreter for --new: 3.12, or a path.")
-    ] = "",
-    deep: Annotated[  # noqa: FBT002
-        bool, typer.Option("--deep", help="Look, and prove, by running the target's packages.")
-    ] = False,
-    smoke: Annotated[  # noqa: FBT002
-        bool, typer.Option("--smoke", help="Prove it by a tiny training as well.")
-    ] = False,
-    system: Annotated[  # noqa: FBT002
-        bool, typer.Option("--system", help="Change a Python that is no environment of its own.")
-    ] = False,
-    plugin: Plugin = None,
-) -> None:
-    """Cure what was found: one plan, shown first; all of it or nothing, and a way back."""
-    from tunedoctor.cli.fix import Wish, fix  # noqa: PLC0415
-    from tunedoctor.cli.options import Options  # noqa: PLC0415
-
-    options = Options.of(
-        format_, None, None, None, plugin, verbose=verbose, quiet=False, strict=False
-    )
-    wish = Wish(
-        tuple(dict.fromkeys([*(ids or ()), *(only or ())])), new, tuple(with_ or ()), python,
-        installer, script, dry_run, yes, deep, smoke, system,
-    )  # fmt: skip
-    raise typer.Exit(fix(options, wish, target))
-
-
-@app.command("undo")
-def undo_command(
-    id_: Annotated[
-        str,
-        typer.Argument(metavar="[ID]", help="A state of --list; else the one before the last fix."),
-    ] = "",
-    target: Target = None,
-    list_: Annotated[bool, typer.Option("--list", help="Name the states that are kept.")] = False,  # noqa: FBT002
-    format_: Format = "terminal",
-) -> None:
-    """Bring back the state of an environment before a fix."""
-    from tunedoctor.cli.undo import undo_  # noqa: PLC0415
-
-    raise typer.Exit(undo_(id_, target, format_, listed=list_))
+app.command("fix")(fix_command)
+app.command("undo")(undo_command)
 
 
 @app.command("explain")

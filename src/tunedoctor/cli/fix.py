@@ -28,6 +28,7 @@ from tunedoctor.registry import RegistryError, all_fixes
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen
 from tunedoctor.render.style import Style, style_for
+from tunedoctor.simulate import severities
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction.apply import Event, Ways, apply
 from tunedoctor.transaction.busy import users
@@ -269,8 +270,21 @@ def _carried_out(case: _Case, answer: Answer, made: Planned) -> int:
         by_hand = tuple(d.found.finding.cure for d in made.drafts if d.changes)
     return _end(
         case,
-        msgspec.structs.replace(answer, end=end, outcome=outcome, why=outcome.why, by_hand=by_hand),
+        msgspec.structs.replace(
+            answer,
+            end=end,
+            outcome=outcome,
+            why=outcome.why,
+            by_hand=by_hand,
+            left=_left(case, outcome.left),
+        ),
     )
+
+
+def _left(case: _Case, ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those that were no notes; nothing new is there after a change that was proved."""
+    graded = severities(diagnose(case.snapshot, case.checks))
+    return tuple(id_ for id_ in ids if graded.get(id_, "error") != "note")
 
 
 def _kept(case: _Case, made: Planned) -> tuple[str, ...]:

@@ -1,0 +1,76 @@
+"""The commands that change an environment: options and their words."""
+
+from typing import Annotated
+
+import typer
+
+from tunedoctor.cli.option_types import Format, Plugin, Target
+
+
+def fix_command(  # noqa: PLR0913  each is an option
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Findings to cure; else all errors and warnings."),
+    ] = None,
+    target: Target = None,
+    format_: Format = "terminal",
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every package.")] = False,  # noqa: FBT002
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="The same as naming the id.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,  # noqa: FBT002
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,  # noqa: FBT002
+    script: Annotated[
+        str,
+        typer.Option("--script", metavar="FILE", help="Write it as a shell script (-: stdout)."),
+    ] = "",
+    installer: Annotated[
+        str, typer.Option("--installer", metavar="T", help="uv (where it is there) or pip.")
+    ] = "",
+    new: Annotated[
+        str, typer.Option("--new", metavar="PATH", help="Make a ready environment there.")
+    ] = "",
+    with_: Annotated[
+        list[str] | None, typer.Option("--with", metavar="PACKAGE", help="What --new holds too.")
+    ] = None,
+    python: Annotated[
+        str, typer.Option("--python", metavar="P", help="Interpreter for --new: 3.12, or a path.")
+    ] = "",
+    deep: Annotated[  # noqa: FBT002
+        bool, typer.Option("--deep", help="Look, and prove, by running the target's packages.")
+    ] = False,
+    smoke: Annotated[  # noqa: FBT002
+        bool, typer.Option("--smoke", help="Prove it by a tiny training as well.")
+    ] = False,
+    system: Annotated[  # noqa: FBT002
+        bool, typer.Option("--system", help="Change a Python that is no environment of its own.")
+    ] = False,
+    plugin: Plugin = None,
+) -> None:
+    """Cure what was found: one plan, shown first; all of it or nothing, and a way back."""
+    from tunedoctor.cli.fix import Wish, fix  # noqa: PLC0415
+    from tunedoctor.cli.options import Options  # noqa: PLC0415
+
+    options = Options.of(
+        format_, None, None, None, plugin, verbose=verbose, quiet=False, strict=False
+    )
+    wish = Wish(
+        tuple(dict.fromkeys([*(ids or ()), *(only or ())])), new, tuple(with_ or ()), python,
+        installer, script, dry_run, yes, deep, smoke, system,
+    )  # fmt: skip
+    raise typer.Exit(fix(options, wish, target))
+
+
+def undo_command(
+    id_: Annotated[
+        str,
+        typer.Argument(metavar="[ID]", help="A state of --list; else the one before the last fix."),
+    ] = "",
+    target: Target = None,
+    list_: Annotated[bool, typer.Option("--list", help="Name the states that are kept.")] = False,  # noqa: FBT002
+    format_: Format = "terminal",
+) -> None:
+    """Bring back the state of an environment before a fix."""
+    from tunedoctor.cli.undo import undo_  # noqa: PLC0415
+
+    raise typer.Exit(undo_(id_, target, format_, listed=list_))
