@@ -9,6 +9,7 @@ from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.facts import (
     AmdGpus,
     AppleGpu,
+    Errors,
     Host,
     IntelGpu,
     Interpreter,
@@ -183,8 +184,16 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
         return "unknown"
     if target is None:  # a report tells a part; what it says of a working GPU is all there can be
         runtime = snapshot.find(Runtime)
-        return "ready" if runtime is not None and runtime.gpu_works else "unknown"
+        works = runtime is not None and runtime.gpu_works and not _raised(snapshot)
+        return "ready" if works else "unknown"
     return "unknown" if (diagnosis.unknown if strict else diagnosis.blind) else "ready"
+
+
+def _raised(snapshot: Snapshot) -> bool:
+    """Tell whether a report shows an exception that ended something: then a GPU at work is not all there is to say."""
+    errors = snapshot.find(Errors)
+    kinds = [error.type for error in errors.errors] if errors else []
+    return any(kind.endswith(("Error", "Exception")) for kind in kinds)
 
 
 def _finding(found: Found, explains: tuple[str, ...] = ()) -> ReportFinding:

@@ -57,6 +57,16 @@ def test_the_first_cause_is_the_label(case: Case, corpus: ModuleType) -> None:
         assert right, f"wanted {case['cause']}; {said}"
 
 
+@pytest.mark.parametrize("end", ["RuntimeError: what no check knows", "x.y.OddError: 7"])
+def test_a_gpu_at_work_is_not_all_where_something_ended(end: str, corpus: ModuleType) -> None:
+    works = (
+        "PyTorch version: 2.5.1+cu124\nIs CUDA available: True\nGPU 0: NVIDIA GeForce RTX 4090\n"
+    )
+    trace = f'Traceback (most recent call last):\n  File "/home/user/t.py", line 1, in <module>\n{end}\n'
+    assert corpus.judged(works).verdict == "ready"
+    assert corpus.judged(works + trace).verdict == "unknown"
+
+
 def test_every_known_miss_is_a_case() -> None:
     assert {case["id"] for case in _cases()} >= KNOWN_MISSES
 

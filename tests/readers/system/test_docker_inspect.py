@@ -61,7 +61,7 @@ def test_memory_ended_it(lines: list[str], said: int) -> None:
 
 
 @pytest.mark.parametrize(("answer", "asked"), [('{"limits":{"cpu":"8"}}', False), ("{}", False)])
-def test_a_pod_without_a_gpu(answer: str, asked: bool) -> None:  # noqa: FBT001  a parameter
+def test_a_pod_without_a_gpu(answer: str, asked: bool) -> None:
     command = "$ kubectl get pod web -o jsonpath='{.spec.containers[0].resources}'"
     found = _container([command, answer])
     assert found is not None
