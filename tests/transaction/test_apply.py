@@ -223,6 +223,23 @@ def test_a_change_that_breaks_a_requirement_is_put_back(make: Make) -> None:
     assert state(env) == "old"
 
 
+def test_a_requirement_that_was_unmet_before_is_no_new_fault(make: Make) -> None:
+    env = make()
+    assert fix(env, Plan(steps=(Remove(names=("alpha",)),))).end == "failed"  # gamma needs it
+    subprocess.run(["rm", "-rf", *site(env).glob("alpha*")], check=True)
+    plan = Plan(steps=(Install(pins=(Pin(name="beta", version="1.0"),)),))
+    assert fix(env, plan).end == "applied"
+
+
+def test_a_plan_that_cures_nothing_is_put_back(make: Make) -> None:
+    env = make()
+    plan = Plan(steps=PLAN.steps, cures=("torch-missing",))
+    outcome = fix(env, plan, ways=Ways(deep=True))
+    assert (outcome.end, outcome.why) == ("failed", "torch-missing would still be there")
+    assert state(env) == "old"
+    assert (outcome.strategy, outcome.target) == ("switch", str(env))
+
+
 def test_a_smoke_test_that_fails_puts_back(make: Make) -> None:
     env = make()
     asked: list[str] = []
@@ -234,6 +251,20 @@ def test_a_smoke_test_that_fails_puts_back(make: Make) -> None:
     outcome = fix(env, ways=Ways(checks=(), smoke=smoke))
     assert (outcome.end, outcome.why) == ("failed", "loss is not a number")
     assert ".venv.doctor-" in asked[0]
+    assert state(env) == "old"
+
+
+def test_a_file_that_is_not_what_its_record_says_is_never_switched_in(make: Make) -> None:
+    env = make()
+
+    def step(name: str) -> None:
+        if name == "verifying":
+            (clone,) = (p for p in env.parent.glob(".venv.doctor-*") if (p / "bin").is_dir())
+            (site(clone) / "alpha/blob.bin").write_text("cut short")
+
+    outcome = fix(env, ways=Ways(checks=(), step=step))
+    assert (outcome.end, outcome.stage) == ("failed", "verify")
+    assert outcome.why == "blob.bin of alpha-2.0.dist-info is not what its RECORD says"
     assert state(env) == "old"
 
 

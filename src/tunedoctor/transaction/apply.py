@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -101,6 +102,7 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
         before = take(None if made else target, deep=ways.deep and not made)
     before = no_target(before) if made else before
     ground = making.ground_for(made) if made else _ground(before, ways)
+    clock.known(ground)
     tool = choose_tool(installer, ground)
     places = new(ground.base, ground.stem)
     clock.begin("lock")
@@ -126,19 +128,18 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
         )
         done = run(task)
         clock.begin("prune")
-        prune(ground.base, ground.stem)
+        with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
+            prune(ground.base, ground.stem)
         clock.end()
         return clock.outcome(
             "applied",
             state=state_of(places),
-            strategy=ground.strategy,
             fetched=done.fetched,
             unhashed=done.unhashed,
             changed=done.changed,
             cured=done.cured,
             left=done.left,
             told=plan.told,
-            target=str(ground.prefix),
         )
 
 
@@ -178,6 +179,10 @@ class _Clock:
         self.seconds: dict[str, float] = {}
         self.recovered = ""
         self.users: tuple[object, ...] = ()
+        self._ground: Ground | None = None
+
+    def known(self, ground: Ground) -> None:
+        self._ground = ground
 
     def begin(self, stage: Stage) -> None:
         self.end()
@@ -202,5 +207,7 @@ class _Clock:
             "seconds": self.seconds,
             "recovered": self.recovered,
             "users": self.users,
+            "strategy": self._ground.strategy if self._ground else None,
+            "target": str(self._ground.prefix) if self._ground else "",
         }
         return msgspec.structs.replace(Outcome(end="nothing"), end=end, **{**data, **known})

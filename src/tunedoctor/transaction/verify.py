@@ -29,22 +29,24 @@ def plan_faults(plan: Plan, after: Packages) -> list[str]:
 
 def metadata_faults(before: Snapshot | None, after: Snapshot) -> list[str]:
     """Return requirements that the change broke, and distributions that it left broken."""
-    old = set(_faults(before)) if before else set()
-    return [one for one in _faults(after) if one not in old]
+    old = {key for key, _ in _faults(before)} if before else set()
+    return [text for key, text in _faults(after) if key not in old]
 
 
-def _faults(snapshot: Snapshot) -> Iterable[str]:
+def _faults(snapshot: Snapshot) -> Iterable[tuple[tuple[str, str], str]]:
+    """Yield who is at fault and with what, and the sentence; versions tell no fault from another."""
     packages = snapshot.find(Packages)
     if packages is None:
-        yield "the packages of the environment could not be read"
         return
     names = [one.name for one in packages.distributions]
     interpreter, host = snapshot.find(Interpreter), snapshot.find(Host)
     for one in unmet(packages, interpreter, host, snapshot.find(TorchBuild), names):
         have = one.installed or "none"
-        yield f"{one.owner.name} {one.owner.version} needs {one.wanted}, and {have} is installed"
+        said = f"{one.owner.name} {one.owner.version} needs {one.wanted}, and {have} is installed"
+        yield (one.owner.name, one.name), said
     for broken in packages.broken:
-        yield f"{broken.name}: {broken.problem}: {broken.detail}"
+        said = f"{broken.name}: {broken.problem}: {broken.detail}"
+        yield (broken.name, broken.problem), said
 
 
 def _same(have: str, want: str) -> bool:

@@ -1,0 +1,113 @@
+"""Clones: what they share, what is their own, and what is taken out of them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tunedoctor.transaction import clone as module
+from tunedoctor.transaction.bytecode import drop_stale
+from tunedoctor.transaction.clone import clone, own_bytes, own_copies, remove_tree
+from tunedoctor.transaction.relocate import relocate
+
+OWN = ("bin/tool", "lib/a-1.0.dist-info/RECORD", "lib/a.pth", "pyvenv.cfg", "conda-meta/state")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Path:
+    root = tmp_path / "env"
+    for name in (*OWN, "lib/a/x.py", "lib/a/big.so", "bin/python-copy"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"z" * (2 << 20) if name.endswith(("so", "copy")) else name.encode())
+    (root / "bin/tool").chmod(0o755)
+    (root / "bin/python").symlink_to("/usr/bin/python3")
+    (root / "lib64").symlink_to("lib")
+    (root / "gone").symlink_to("nowhere")
+    os.mkfifo(root / "lib/pipe")
+    os.utime(root / "lib/a/x.py", ns=(1, 1_000_000_007))
+    os.utime(root / "lib/a", ns=(1, 2_000_000_009))
+    (root / "lib/a").chmod(0o555)
+    return root
+
+
+def test_a_clone_is_the_same_and_shares_what_is_never_rewritten(env: Path) -> None:
+    other = env.with_name("other")
+    assert clone(env, other) == len(OWN) + 3 + 3
+    for path in env.rglob("*"):
+        twin = other / path.relative_to(env)
+        if path.name == "pipe":
+            assert not twin.exists()
+        elif path.is_symlink():
+            assert twin.readlink() == path.readlink()
+        else:
+            one, two = path.stat(), twin.stat()
+            assert (one.st_mode, one.st_mtime_ns) == (two.st_mode, two.st_mtime_ns), path
+            if path.is_file():
+                assert path.read_bytes() == twin.read_bytes()
+    for name in OWN:
+        assert (env / name).stat().st_nlink == 1, name
+    shared = (other / "lib/a/x.py").stat()
+    assert shared.st_nlink == 2 or shared.st_ino != (env / "lib/a/x.py").stat().st_ino
+    assert own_bytes(other) <= sum(len(name) for name in OWN) or shared.st_nlink == 1
+    (env / "lib/a").chmod(0o755)
+    remove_tree(other)
+    assert not other.exists()
+    assert (env / "lib/a/x.py").exists()
+
+
+def test_where_nothing_can_be_linked_it_is_copied(
+    env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(module, "_reflink", refuse)
+    other = env.with_name("other")
+    clone(env, other)
+    assert (other / "lib/a/big.so").stat().st_ino != (env / "lib/a/big.so").stat().st_ino
+    (env / "lib/a").chmod(0o755)
+    remove_tree(other)
+
+
+def test_files_to_be_written_over_get_blocks_of_their_own(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+    (one / "x").write_text("old")
+    os.link(one / "x", other / "x")
+    own_copies(other, ["x", "not-there", "../one/x/y"])
+    with (other / "x").open("w") as file:
+        file.write("new")
+    assert (one / "x").read_text() == "old"
+
+
+def test_byte_code_goes_with_its_source(tmp_path: Path) -> None:
+    stale = ["a.cpython-312.pyc", "a.cpython-312.opt-1.pyc"]
+    kept = ["ab.cpython-312.pyc", "a.txt"]
+    for folder in (tmp_path / "__pycache__", tmp_path / "p/__pycache__"):
+        folder.mkdir(parents=True)
+        for name in (*stale, *kept):
+            (folder / name).touch()
+    drop_stale(tmp_path, ["a.py", "p/b.py", "q/c.py", "a.so"])
+    assert sorted(p.name for p in (tmp_path / "__pycache__").iterdir()) == sorted(kept)
+    assert len(list((tmp_path / "p/__pycache__").iterdir())) == 4
+
+
+def test_commands_lose_the_clones_name_and_records_know(tmp_path: Path) -> None:
+    scripts, info = tmp_path / "bin", tmp_path / "lib/x-1.dist-info"
+    scripts.mkdir()
+    info.mkdir(parents=True)
+    (scripts / "run").write_text("#!/a b/.venv.doctor-1/bin/python\n")
+    (scripts / "run").chmod(0o755)
+    (scripts / "other").write_text("#!/bin/sh\n")
+    record = "../bin/run,sha256=old,1\n../bin/other,sha256=keep,2\nx.py,sha256=keep,3\n"
+    (info / "RECORD").write_text(record)
+    assert relocate(scripts, ".doctor-1", [info / "RECORD"]) == ("run",)
+    assert (scripts / "run").read_text() == "#!/a b/.venv/bin/python\n"
+    assert (scripts / "run").stat().st_mode & 0o777 == 0o755
+    first, *rest = (info / "RECORD").read_text().splitlines()
+    assert first.endswith(",24")
+    assert "old" not in first
+    assert rest == record.splitlines()[1:]
