@@ -56,6 +56,8 @@ def main() -> None:
     imports, smokes = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(other / one for one, other in pairs)
     print(f"{imports:15.2f} {smokes:15.2f} {ratio:6.2f}  medians")
+    least, fastest = (min(column) for column in zip(*pairs, strict=True))
+    print(f"{least:15.2f} {fastest:15.2f} {fastest / least:6.2f}  least of each")
     sys.exit(0 if ratio <= PROMISED else f"the ratio is above {PROMISED}")
 
 

@@ -2,12 +2,13 @@
 
 import msgspec
 import pytest
+from museum import snapshot_of
 from smoke.lines_made import ended, line, run_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Errors, ErrorText, SharedMemory
 from tunedoctor.registry import all_checks
-from tunedoctor.smoke.blame import Findings, blames_of, found_in
+from tunedoctor.smoke.blame import LIBRARIES, RELATED, Findings, blames_of, found_in
 from tunedoctor.smoke.make import Asked, made, parts_of
 from tunedoctor.smoke.reasons import BY_STAGE, REASONS
 from tunedoctor.smoke.stages import SmokeStage, stages_of
@@ -66,6 +67,21 @@ def test_a_finding_of_the_doctor_is_the_cause_of_dead_workers() -> None:
     (blame,) = blames_of([dead], findings, strict=False)
     assert (blame.severity, blame.finding) == ("warning", "shm-too-small")
     assert "64 MiB" in blame.cause
+
+
+def test_findings_that_are_named_exist() -> None:
+    ids = {one.id for one in all_checks(())}
+    assert {*LIBRARIES, *(id_ for related in RELATED.values() for id_ in related)} <= ids
+
+
+def test_libraries_that_clash_are_the_cause_of_a_failed_import() -> None:
+    here = snapshot_of("peft-0.17-with-transformers-5")
+    checks = all_checks(())
+    before = diagnose(here, checks)
+    error = "ImportError: cannot import name 'HybridCache' from 'transformers'"
+    stage = SmokeStage(name="import peft", outcome="failed", required=True, error=error)
+    (blame,) = blames_of([stage], Findings(before, before), strict=False)
+    assert blame.finding == "library-version-clash"
 
 
 def test_strict_makes_an_error_of_a_warning() -> None:

@@ -14,6 +14,13 @@ MEMORY = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+LIBRARIES = (
+    *("library-version-clash", "broken-install", "missing-dependency", "numpy-abi"),
+    *("torch-import-crash", "torch-import-hang", "library-import-fails"),
+)
+"""Findings of the libraries: they explain what fails in any stage but those of the device."""
+DEVICE = ("device", "kernels", "workers", "compile", "join", "all-reduce", "work")
+
 RELATED = {
     "workers": ("shm-too-small", "file-limit"),
     "compile": ("compiler-missing", "python-headers-missing", "triton-missing"),
@@ -39,7 +46,8 @@ class Findings(NamedTuple):
         """Return findings that explain a failure, the likeliest first."""
         first = stage.name.split()[0]
         old = {one.check.id for one in self.before.causes}
-        known = [one for one in self.after.causes if one.check.id in RELATED.get(first, ())]
+        ids = RELATED.get(first, ()) + (() if first in DEVICE else LIBRARIES)
+        known = [one for one in self.after.causes if one.check.id in ids]
         new = [one for one in self.after.causes if one.check.id not in old]
         return [*known, *(one for one in new if one.severity != "note")]
 
