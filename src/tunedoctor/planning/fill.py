@@ -42,7 +42,7 @@ def fill(words: Iterable[str], snapshot: Snapshot, ask: Ask) -> Filled:
         # the named build is not the wheel choice's: its release in the variant that is
         made = _made(tuple(_LABEL.sub("", one) for one in several), snapshot, ask)
     if made.found is None or made.torch is None:
-        raise RefusedError(made.answer.why, *filter(None, (made.answer.way_out,)))
+        raise no_set(made, several)
     return Filled(steps_of(made, snapshot, ask), made.answer.left)
 
 
@@ -56,6 +56,12 @@ def _made(words: tuple[str, ...], snapshot: Snapshot, ask: Ask) -> Made:
     torch = snapshot.find(TorchBuild)
     python = interpreter.executable if interpreter else ""
     return make(Here(machine, want, torch, place.asked if place else "", python), ask.resolve)
+
+
+def no_set(made: Made, words: Iterable[str]) -> RefusedError:
+    """Return why there is no set that holds `words`."""
+    why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
+    return RefusedError(why, *filter(None, (made.answer.way_out,)))
 
 
 def steps_of(made: Made, snapshot: Snapshot, ask: Ask) -> tuple[Remove | Install, ...]:

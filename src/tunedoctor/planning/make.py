@@ -14,7 +14,7 @@ from tunedoctor.installers.uv import Question
 from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, PlanError, merge
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.drafts import Drafted
-from tunedoctor.planning.fill import fill, looked_up, steps_of
+from tunedoctor.planning.fill import fill, looked_up, no_set, steps_of
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.sets.make import Here, make
 from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
@@ -161,7 +161,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> P
         raise RefusedError(str(error), "doctor fix --help lists the options") from error
     made = make(here, ask.resolve)
     if made.found is None:
-        raise RefusedError(made.answer.why, *filter(None, (made.answer.way_out,)))
+        raise no_set(made, here.want.roots)
     bare = snapshot.having(Packages(distributions=()))
     python = interpreter.executable if interpreter else sys.executable
     steps = (NewEnvironment(path=path, python=python), *steps_of(made, bare, ask))

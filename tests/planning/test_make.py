@@ -1,0 +1,143 @@
+"""Drafts become one plan, which the simulation judges."""
+
+import pytest
+from museum import snapshot_of
+
+from planning.fakes import ask
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Packages
+from tunedoctor.fixing import Draft
+from tunedoctor.installers.uv import Failed, NoSolution, Question
+from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
+from tunedoctor.planning.ask import read_sizes
+from tunedoctor.planning.drafts import Drafted, drafted
+from tunedoctor.planning.make import Planned, chosen, fresh, planned
+from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.registry import all_checks, all_fixes
+from tunedoctor.snapshot import Snapshot
+
+CHECKS, FIXES = all_checks(), all_fixes()
+
+
+def plan(snapshot: Snapshot, *ids: str, **versions: str) -> Planned:
+    findings = chosen(diagnose(snapshot, CHECKS), ids)
+    told = {name.replace("_", "-"): version for name, version in versions.items()}
+    return planned(snapshot, drafted(findings, snapshot, FIXES), CHECKS, ask(told))
+
+
+def test_another_build_of_torch_brings_its_libraries_and_takes_the_old_ones_along() -> None:
+    made = plan(snapshot_of("driver-550-with-cu130"))
+    removes = [s for s in made.plan.steps if isinstance(s, Remove)]
+    installs = [s for s in made.plan.steps if isinstance(s, Install)]
+    assert removes == [Remove(names=("nvidia-cublas-cu12",))]
+    (one,) = installs
+    assert one.index == "https://download.pytorch.org/whl/cu128"
+    assert one.no_deps
+    assert [p.requirement for p in one.pins] == ["torch==2.9.1+cu128"]
+    assert one.pins[0].was == "2.9.1"
+    assert made.plan.cures == ("driver-too-old",)
+    assert made.simulated is not None
+    assert made.simulated.cured == ("driver-too-old",)
+    assert made.plan.download_bytes == 1000
+    assert made.plan.disk_bytes == 3000
+
+
+def test_libraries_that_torch_brings_are_put_in_where_they_differ() -> None:
+    snapshot = snapshot_of("cpu-wheel-with-rtx4090")
+    packages = snapshot.find(Packages)
+    assert packages is not None
+    bare = Packages(
+        distributions=tuple(
+            d for d in packages.distributions if not d.name.startswith(("nvidia-", "triton"))
+        )
+    )
+    made = plan(snapshot.having(bare))
+    (one,) = (s for s in made.plan.steps if isinstance(s, Install))
+    assert {p.name for p in one.pins} == {
+        "torch",
+        "nvidia-cudnn-cu12",
+        "nvidia-nccl-cu12",
+        "triton",
+    }, "sympy is the set's to choose, not the index's"
+    assert all(p.hashes for p in one.pins)
+
+
+def test_a_library_moves_alone() -> None:
+    made = plan(snapshot_of("peft-0.17-with-transformers-5"), peft="0.19.0")
+    (one,) = made.plan.changes
+    assert isinstance(one, Install)
+    assert [(p.name, p.was, p.version) for p in one.pins] == [("peft", "0.17.1", "0.19.0")]
+    assert one.index == ""
+
+
+def test_what_cures_nothing_is_refused() -> None:
+    snapshot = snapshot_of("peft-0.17-with-transformers-5")
+    (found,) = chosen(diagnose(snapshot, CHECKS), ())
+    draft = Draft(steps=(Install(pins=(Pin(name="peft", version="0.17.0", was="0.17.1"),)),))
+    with pytest.raises(RefusedError, match="library-version-clash would still be there") as error:
+        planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
+    assert "peft>=0.18.0" in error.value.by_hand[0]
+
+
+def test_a_set_that_nobody_finds_is_refused_in_words() -> None:
+    with pytest.raises(RefusedError, match=r"no set of libraries holds peft>=0\.18\.0"):
+        plan(snapshot_of("peft-0.17-with-transformers-5"), peft="0.17.2")
+
+
+def test_what_breeds_a_finding_is_refused() -> None:
+    snapshot = snapshot_of("two-nccl-majors")
+    (found,) = chosen(diagnose(snapshot, CHECKS), ["mixed-cuda-wheels"])
+    draft = Draft(steps=(Remove(names=("nvidia-nccl-cu13", "torch", "transformers")),))
+    with pytest.raises(RefusedError, match="it would bring"):
+        planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
+
+
+def test_variables_are_not_held_against_a_check_of_this_shell() -> None:
+    made = plan(snapshot_of("foreign-cudnn-in-front"))
+    assert [type(s) for s in made.plan.changes] == [SetEnv]
+    assert made.plan.cures == ("library-path-shadowing",)
+    assert made.proved.cures == ()
+
+
+def test_no_solution_and_no_answer_are_refused_in_words() -> None:
+    snapshot = snapshot_of("peft-0.17-with-transformers-5")
+    drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
+    none = NoSolution("No solution found when resolving dependencies:\n because of peft")
+    for answer in (none, Failed("network", "the package index gave no answer: dns error")):
+
+        def resolve(_: Question, answer: NoSolution | Failed = answer) -> NoSolution | Failed:
+            return answer
+
+        with pytest.raises(RefusedError) as error:
+            planned(snapshot, drafts, CHECKS, ask()._replace(resolve=resolve))
+        assert error.value.why
+    assert "dns error" in error.value.why
+
+
+def test_notes_are_cured_where_they_are_named() -> None:
+    diagnosis = diagnose(snapshot_of("numpy-2-under-torch-2.2"), CHECKS)
+    assert [f.check.id for f in chosen(diagnosis, ())] == ["numpy-abi"]
+    assert [f.check.id for f in chosen(diagnosis, ["torch-old"])] == ["torch-old"]
+    assert chosen(diagnosis, ["driver-missing"]) == ()
+
+
+def test_a_new_environment_is_made_with_a_whole_set() -> None:
+    snapshot = snapshot_of("healthy-rtx4090")
+    packages = snapshot.find(Packages)
+    assert packages is not None
+    good = {d.name: d.version for d in packages.distributions if d.name != "torch"}
+    made = fresh(snapshot, "/home/ada/new", ["trl>=1"], ask(good))
+    first, *rest = made.plan.steps
+    assert isinstance(first, NewEnvironment)
+    assert first.path == "/home/ada/new"
+    names = {p.name for s in rest if isinstance(s, Install) for p in s.pins}
+    assert {"torch", "torchvision", "transformers", "peft", "trl", "accelerate"} <= names
+    assert all(p.hashes for p in made.plan.pins)
+    assert not any(p.was for p in made.plan.pins)
+
+
+def test_sizes_are_those_of_the_lock_file() -> None:
+    lock = '[[packages]]\nname = "peft"\nwheels = [{size = 7}, {size = 9}, {}]\n[[packages]]\nname = "x"\n'
+    assert read_sizes(lock) == {"peft": 9}
+    assert read_sizes("no toml") == {}
+    assert read_sizes("packages = 3") == {}
