@@ -116,10 +116,10 @@ def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what 
     ):
         variables = known(environment)
         setting = variables.get("NVIDIA_VISIBLE_DEVICES") if variables else None
-        shown = f"; NVIDIA_VISIBLE_DEVICES is '{setting}'" if setting is not None else ""
+        set_to = f"; NVIDIA_VISIBLE_DEVICES is '{setting}'" if setting is not None else ""
         return Finding(
             severity="note" if kind == "cpu" else "error",
-            found=f"the host has the NVIDIA module loaded; this {inside.kind} container has no /dev/nvidia*{shown}",
+            found=f"the host has the NVIDIA module loaded; this {inside.kind} container has no /dev/nvidia*{set_to}",
             means="torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU",
             cure=NVIDIA_FLAGS.get(inside.kind, NVIDIA_FLAGS["docker"]),
             cure_note="start the container anew; the host needs nvidia-container-toolkit",

@@ -114,8 +114,8 @@ def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severit
         name = distribution_of(missing[1]) or missing[1].replace("_", "-")
         if packages.get(name) is None:
             continue
-        found = f"'{missing[0]}', and {name} {packages.version(name)} is in the list; modules come from {user} and "
-        return found + _folder(elsewhere[-1]), user, "error"
+        shown = f"'{missing[0]}', and {name} {packages.version(name)} is in the list; modules come from {user} and "
+        return shown + _folder(elsewhere[-1]), user, "error"
     return None
 
 
