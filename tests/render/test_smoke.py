@@ -21,6 +21,7 @@ WELL = Answer(
     stages=(
         _stage("import torch", seconds=2.0, says="2.9.1"),
         _stage("import peft", seconds=1.5, says="0.18.0"),
+        _stage("import torch", seconds=9.0, says="2.9.1"),
         _stage("device", seconds=0.3),
         _stage(
             "kernels float32",

@@ -67,8 +67,10 @@ def _gathered(stages: Sequence[SmokeStage]) -> list[SmokeStage]:
     rest = [one for one in stages if one not in imports and (one.name != "device" or one.bad)]
     if not imports:
         return rest
-    names = ", ".join(one.name.removeprefix("import ") for one in imports)
-    seconds = sum(one.seconds for one in imports)
+    # each part of the run imports anew: a library is told once, with the time of its first
+    first = {one.name: one for one in reversed(imports)}
+    names = ", ".join(name.removeprefix("import ") for name in reversed(first))
+    seconds = sum(one.seconds for one in first.values())
     return [msgspec.structs.replace(imports[0], name="import", says=names, seconds=seconds), *rest]
 
 
@@ -136,7 +138,9 @@ def _numbers(answer: Answer, style: Style) -> list[str]:
         where = f"reserved on {answer.device}" if answer.memory_total else "of the process"
         lines.append(f"{'memory':>7}  {gib(answer.peak)}{total}   peak, {where}")
     if answer.ranks:
-        each = ", ".join(f"{rank}: {seconds:.2f} s" for rank, seconds in enumerate(answer.ranks))
+        each = ", ".join(
+            f"{rank}: {1000 * seconds:.1f} ms" for rank, seconds in enumerate(answer.ranks)
+        )
         lines += style.wrapped(f"{each}   the same work on each", 9, f"{'ranks':>7}")
     return ["", *lines] if lines else []
 

@@ -23,7 +23,7 @@ DEVICE = ("device", "kernels", "workers", "compile", "join", "all-reduce", "work
 
 RELATED = {
     "workers": ("shm-too-small", "file-limit"),
-    "compile": ("compiler-missing", "python-headers-missing", "triton-missing"),
+    "compile": ("compiler-missing", "python-headers-missing"),
     "device": (
         "driver-too-old",
         "driver-hung",

@@ -66,12 +66,13 @@ _WORDS: dict[str, Any] = {
     "checkpointing": lambda _: "same gradients",
     "16-bit": _half,
     "workers": lambda _: "2 loader processes",
-    "8-bit": lambda data: f"outputs within {data['difference']:.0%}",
-    "4-bit": lambda data: f"outputs within {data['difference']:.0%}, nf4",
+    "8-bit": lambda data: f"outputs within {data['difference']:.1%}",
+    "4-bit": lambda data: f"outputs within {data['difference']:.1%}, nf4",
     "QLoRA": lambda data: f"loss {data['losses'][0]:.2f} → {data['losses'][-1]:.2f}",
     "compile": lambda data: f"same result, {data['seconds']:.0f} s",
     "join": lambda data: f"{data['world']} ranks, {data['backend']}",
     "all-reduce": lambda data: f"the sum over {data['world']} ranks is right",
+    "work": lambda data: f"{1000 * data['work']:.1f} ms on rank 0",
     "DDP": lambda data: f"same weights on all ranks after {data['steps']} steps",
 }
 """By the first word of a stage's name."""
