@@ -28,7 +28,7 @@ LAYERS = (
     ("engine", "registry", "probing"),
     ("report",),
     ("redaction", "targeting", "readers", "probes", "target"),
-    ("sets", "running", "seen", "smoke", "simulate"),
+    ("sets", "running", "seen", "smoke", "simulate", "data"),
     ("live",),
     ("transaction", "planning"),
     ("render",),

@@ -374,6 +374,52 @@ app.command("fix")(fix_command)
 app.command("undo")(undo_command)
 
 
+@app.command("data")
+def data_command(  # noqa: PLR0913
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE|DIR...", help="JSONL, JSON, CSV or Parquet; .gz too."),
+    ] = None,
+    valid: Annotated[
+        list[str] | None, typer.Option("--valid", metavar="FILE", help="Of the validation split.")
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option("--test", metavar="FILE", help="Of the test split.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", metavar="M", help="Count with its tokenizer, in the target.")
+    ] = "",
+    seq: Annotated[int, typer.Option("--seq", metavar="N", help="Tell what this cuts.")] = 0,
+    method: Annotated[
+        str, typer.Option("--method", metavar="M", help="lora, qlora or full.")
+    ] = "lora",
+    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Rows of a step.")] = 16,
+    epochs: Annotated[float, typer.Option("--epochs", metavar="N", help="Passes.")] = 1.0,
+    gpu: Annotated[str, typer.Option("--gpu", metavar="NAME", help="As 'RTX 4090'.")] = "",
+    near: Annotated[  # noqa: FBT002
+        bool, typer.Option("--near/--no-near", help="Look for near duplicates too.")
+    ] = True,
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", help="Processes; 0: as many as help.")
+    ] = 0,
+    target: Target = None,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Write the report there.")
+    ] = "",
+    format_: Annotated[
+        str, typer.Option("--format", metavar="F", help="terminal, json or html.")
+    ] = "terminal",
+) -> None:
+    """Look at training data: faults by line, repeats, leaks, secrets, lengths."""
+    from tunedoctor.cli.data import Asked, data  # noqa: PLC0415
+
+    asked = Asked(
+        tuple(files or ()), tuple(valid or ()), tuple(test or ()), model, seq, method, batch, epochs,
+        gpu, near, jobs, target,
+    )  # fmt: skip
+    raise typer.Exit(data(asked, format_, output))
+
+
 @app.command("explain")
 def explain_command(
     id_: Annotated[

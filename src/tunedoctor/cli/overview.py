@@ -12,6 +12,7 @@ Look
   smoke     train a tiny model in the target, offline, in seconds
   set       one set of libraries that fits, or the smallest change towards it
   fit       what a fine-tune needs, whether it fits, what to change
+  data      training data: faults by line, repeats, leaks, secrets, lengths
   train     fine-tune by a configuration, in one file that you can take along
   list      name checks, fixes and plug-ins
 

@@ -40,11 +40,18 @@ def _fix() -> dict[str, Any]:
     return schema()
 
 
+def _data() -> dict[str, Any]:
+    from tunedoctor.data.report import schema  # noqa: PLC0415
+
+    return schema()
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "report": json_schema,
     "wheel": _wheel,
     "set": _set,
     "fit": _fit,
+    "data": _data,
     "fix": _fix,
     "smoke": _smoke,
 }

@@ -1,0 +1,236 @@
+"""doctor data."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.cli.files import write_whole
+from tunedoctor.cli.options import misuse
+from tunedoctor.cli.output import write
+from tunedoctor.data import examine, many, parquet, survey
+from tunedoctor.data.costs import costs, run_for
+from tunedoctor.data.reading import Workers
+from tunedoctor.data.report import Costs, Lengths, Report
+from tunedoctor.data.splits import files_in, split_of
+from tunedoctor.data.spool import Spool
+from tunedoctor.data.tally import Tally
+from tunedoctor.memory.fits import Device
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.redaction import redact, this_identity
+
+FORMATS = ("terminal", "json", "html")
+METHODS = ("lora", "qlora", "full")
+_HELP = "doctor data --help lists the options"
+
+
+class Asked(NamedTuple):
+    """What the command line says."""
+
+    files: tuple[str, ...]
+    valid: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    model: str = ""
+    seq: int = 0
+    method: str = "lora"
+    batch: int = 16
+    epochs: float = 1.0
+    gpu: str = ""
+    near: bool = True
+    jobs: int = 0
+    target: str | None = None
+
+
+def data(asked: Asked, format_: str, output: str) -> int:
+    """Look at training data; returns the exit code: 0 clean, 1 there are errors."""
+    began = time.perf_counter()
+    _check(asked, format_)
+    sources = _sources(asked)
+    sampled = 0 if asked.model else -1
+    spool = Spool() if asked.model else None
+    found = survey.Survey(sources, examine.Asked(asked.near, sampled), spool)
+    found.read(survey.Reader(_workers(asked, sources), parquet.reader(_pythons(asked))))
+    report = _report(asked, found, spool, began)
+    _show(report, format_, output)
+    return 1 if report.verdict == "faults" else 0
+
+
+def _check(asked: Asked, format_: str) -> None:
+    if format_ not in FORMATS:
+        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+    if asked.method not in METHODS:
+        misuse(f"--method is {asked.method!r}", f"choose one of {', '.join(METHODS)}")
+    for option, number, least, most in (
+        ("--seq", asked.seq, 0, 1 << 24),
+        ("--batch", asked.batch, 1, 1 << 20),
+        ("--jobs", asked.jobs, 0, 256),
+    ):
+        if not least <= number <= most:
+            misuse(f"{option} is {number}", f"choose {max(least, 1)} to {most}")
+    if not 0 < asked.epochs <= 10_000:
+        misuse(f"--epochs is {asked.epochs}", "choose a number above 0")
+    if not (asked.files or asked.valid or asked.test):
+        misuse("doctor data wants a file or a folder", _HELP)
+
+
+def _sources(asked: Asked) -> list[survey.Source]:
+    found: dict[str, survey.Source] = {}
+    for names, split in ((asked.files, ""), (asked.valid, "valid"), (asked.test, "test")):
+        for name in names:
+            for path in _paths(name):
+                found[str(path)] = survey.Source(path, split_of(path, split))
+    return list(found.values())
+
+
+def _paths(name: str) -> list[Path]:
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            inside = files_in(path)
+            if not inside:
+                misuse(
+                    f"{name} holds no .jsonl, .json, .csv, .tsv or .parquet file",
+                    "name the files",
+                )
+            return inside
+        if not path.exists():
+            misuse(f"{name} is not there", "name a file or a folder of data")
+        if not path.is_file():
+            misuse(f"{name} is no file that can be read twice", "write it to a file first")
+    except (OSError, ValueError, RuntimeError) as error:
+        misuse(f"{name!r} can't be read: {error}", "name a file or a folder of data")
+    return [path]
+
+
+def _workers(asked: Asked, sources: list[survey.Source]) -> Workers:
+    size = sum(one.path.stat().st_size for one in sources)
+    jobs = asked.jobs or (min(os.cpu_count() or 1, 8) if size >= many.ALONE else 1)
+
+    def work(blocks: Iterable[tuple[bytes, int]], how: examine.Asked) -> Iterator[Tally]:
+        yield from many.side_by_side(blocks, how, jobs)
+
+    return work
+
+
+def _python(asked: Asked) -> str:
+    """Return the target's interpreter; "" where there is none, and none was asked for."""
+    from tunedoctor.targeting import choose  # noqa: PLC0415
+
+    chosen = choose(asked.target, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
+    if chosen.problem and asked.target is not None:
+        misuse(chosen.problem.rstrip("."), "--target names an interpreter or an environment")
+    return "" if chosen.problem else chosen.python
+
+
+def _pythons(asked: Asked) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one for one in (sys.executable, _python(asked)) if one))
+
+
+def _report(asked: Asked, found: survey.Survey, spool: Spool | None, began: float) -> Report:
+    seq = asked.seq or None
+    notes = list(found.bounded())
+    lengths = survey.estimated(found.tallies, seq)
+    if lengths is not None and spool is not None:
+        lengths = _by_tokenizer(asked, found, spool, lengths, notes)
+    cost = _costs(asked, found, lengths, notes) if asked.model and lengths is not None else None
+    if lengths is not None and lengths.cut_rows and found.tallies:
+        share = lengths.cut_tokens / max(lengths.tokens, 1)
+        found.tallies[0].fault(
+            "too-long-for-seq", 0, f"{lengths.cut_rows:,} rows, {share:.1%} of all tokens"
+        )
+    faults = found.faults()
+    return Report(
+        verdict="faults" if any(one.severity == "error" for one in faults) else "clean",
+        rows=sum(one.rows for one in found.files),
+        faulty=sum(one.faulty for one in found.files),
+        files=tuple(found.files),
+        faults=faults,
+        roles=dict(found.total("orders").most_common(20)),
+        duplicates=found.count("duplicate"),
+        near_duplicates=found.count("near-duplicate") if asked.near else None,
+        leaks=found.leak_rows(),
+        lengths=lengths,
+        costs=cost,
+        notes=tuple(notes),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _by_tokenizer(
+    asked: Asked, found: survey.Survey, spool: Spool, estimate: Lengths, notes: list[str]
+) -> Lengths:
+    """Count with the model's tokenizer; where that can't be, keep the estimate and say why."""
+    from tunedoctor.data.tokens import count, described_by  # noqa: PLC0415
+
+    python = _python(asked)
+    counted = count(python, asked.model, spool) if python else "there is no target"
+    if isinstance(counted, str):
+        notes.append(
+            f"the target's tokenizer could not count, so lengths are an estimate: {counted}"
+        )
+        return estimate
+    for index, why in counted.refused.items():
+        _, file, row = spool.rows[int(index)]
+        found.tallies[file].fault("template", msgspec.json.decode(row)[0], why)
+    if not counted.template:
+        notes.append("the model has no chat template: turns are counted one after the other")
+    return described_by(counted, estimate, asked.seq or None, whole=spool.whole)
+
+
+def _costs(asked: Asked, found: survey.Survey, lengths: Lengths, notes: list[str]) -> Costs | None:
+    from tunedoctor.cli.models import model_of  # noqa: PLC0415
+
+    train = sum(one.rows for one in found.files if one.split == "train")
+    rows = sum(one.rows for one in found.files)
+    micro = min(asked.batch, 4)
+    run = Run(method=asked.method, batch=micro, accum=max(1, asked.batch // micro))  # type: ignore[arg-type]
+    try:
+        shape = model_of(asked.model)
+        run = run_for(lengths, run, asked.seq or None)
+        return costs(shape, run, _devices(asked), lengths, (train, rows), asked.epochs)
+    except MemoryModelError as error:
+        notes.append(f"steps, time and memory are not reckoned: {error}")
+    return None
+
+
+def _devices(asked: Asked) -> tuple[Device, ...]:
+    if asked.gpu:
+        from tunedoctor.memory.overview import device_of  # noqa: PLC0415
+        from tunedoctor.tables.cards import cards_like  # noqa: PLC0415
+
+        cards = cards_like(asked.gpu)
+        if not cards:
+            misuse(f"no card of the table is called {asked.gpu!r}", "doctor fit --cards names some")
+        return (device_of(min(cards, key=lambda one: (one.memory_gib, one.name))),)
+    from tunedoctor.cli.gpus import here  # noqa: PLC0415
+    from tunedoctor.live import take  # noqa: PLC0415
+
+    return here(take(None))[0][:1]
+
+
+def _show(report: Report, format_: str, output: str) -> None:
+    plain = redact(msgspec.to_builtins(report), this_identity())
+    public = msgspec.convert(plain, Report)
+    if format_ == "json":
+        text = msgspec.json.format(msgspec.json.encode(public), indent=2).decode() + "\n"
+    elif format_ == "html":
+        from tunedoctor.render import data_page  # noqa: PLC0415
+
+        text = data_page.render(public)
+    else:
+        from tunedoctor.render import data as screen  # noqa: PLC0415
+        from tunedoctor.render import style  # noqa: PLC0415
+
+        text = screen.render(public, style.style_for(sys.stdout, os.environ))
+    if not output:
+        write(text)
+        return
+    try:
+        write_whole(output, text)
+    except OSError as error:
+        misuse(f"{output} can't be written: {error.strerror}", "name another file with -o")

@@ -1,0 +1,79 @@
+"""The bytes of a file as UTF-8, whatever they are: byte order marks, UTF-16, UTF-32, gzip."""
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+BLOCK = 1 << 20
+"""Bytes that are read at a time."""
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""UTF-32's mark begins with that of UTF-16."""
+
+
+class Encoding(NamedTuple):
+    """How a file is written."""
+
+    name: str = "utf-8"
+    mark: bytes = b""
+
+
+class EndsEarlyError(Exception):
+    """A compressed file ends or breaks before its end."""
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file, decompressed where it is gzip. Raises OSError."""
+    file = path.open("rb")
+    magic = file.read(2)
+    file.seek(0)
+    if magic == b"\x1f\x8b":
+        return gzip.GzipFile(fileobj=file, mode="rb")  # type: ignore[return-value]
+    return file
+
+
+def encoding_of(head: bytes) -> Encoding:
+    """Tell how a file is written by its first bytes: its mark, or the zeros that UTF-16 of ASCII has."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return Encoding(name, mark)
+    part = head[:4096]
+    if len(part) >= 4:
+        even, odd = part[::2].count(0), part[1::2].count(0)
+        if odd > len(part) // 8 and even < odd // 8:
+            return Encoding("utf-16-le")
+        if even > len(part) // 8 and odd < even // 8:
+            return Encoding("utf-16-be")
+    return Encoding()
+
+
+def utf8_blocks(file: IO[bytes], encoding: Encoding) -> Iterator[bytes]:
+    """Yield the file's content behind its mark as UTF-8, about BLOCK bytes at a time.
+
+    What UTF-16 or UTF-32 can't decode becomes U+FFFD. Raises EndsEarlyError, OSError.
+    """
+    raw = _raw(file, len(encoding.mark))
+    if encoding.name == "utf-8":
+        yield from raw
+        return
+    decoder = codecs.getincrementaldecoder(encoding.name)(errors="replace")
+    for block in raw:
+        yield decoder.decode(block).encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _raw(file: IO[bytes], skip: int) -> Iterator[bytes]:
+    try:
+        file.read(skip)
+        while block := file.read(BLOCK):
+            yield block
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise EndsEarlyError(str(error)[:80]) from None
