@@ -376,3 +376,28 @@ def test_two_processes_give_the_losses_of_one(
         assert ended.returncode == 0, ended.stderr[-3000:]
     for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
         assert {key: two[key] for key in one} == pytest.approx(one, rel=1e-3)
+
+
+def test_four_bits_learn_after_an_evaluation(
+    torch_python: str, options: list[str], tmp_path: Path, train: Train
+) -> None:
+    """bitsandbytes at rest on the CPU packs weights anew, and gradients were a seventh of what they are."""
+    if subprocess.run(
+        [torch_python, "-c", "import bitsandbytes"], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("the target has no bitsandbytes")
+    done(train(code="tiny('wide', 64)"))
+    options = [*options, "--model=wide", "--method=qlora", "--dropout=0", "--max-steps=2"]
+    blind = "import sys, trainer; trainer.Run.check_model = lambda self: None; trainer.main(sys.argv[1:])"
+    for name, argv in (("seen", [str(TRAINER)]), ("blind", ["-c", blind])):
+        ended = subprocess.run(
+            [torch_python, *argv, *options, f"--out={name}"],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TRAINER.parent)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr[-2000:]
+    for ours, plain in zip(log(tmp_path / "seen"), log(tmp_path / "blind"), strict=True):
+        assert ours == pytest.approx(plain, rel=0.05)

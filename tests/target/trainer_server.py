@@ -26,7 +26,7 @@ torch.set_num_threads(1)
 import peft  # noqa: E402, F401
 
 
-def tiny(folder: str) -> None:
+def tiny(folder: str, width: int = 32) -> None:
     """Write a small Llama of random weights and a tokenizer of bytes."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -47,8 +47,8 @@ def tiny(folder: str) -> None:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=259,
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=width,
+        intermediate_size=2 * width,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,

@@ -673,9 +673,18 @@ class Run:
         kind = HALF.get(self.config.precision)
         return torch.autocast(self.device.type, kind) if kind else contextlib.nullcontext()
 
+    def rest(self) -> None:
+        """Have the model evaluate."""
+        self.model.eval()
+        for module in self.model.modules():  # at rest on the CPU, 4-bit weights are packed anew,
+            if type(module).__module__.startswith(
+                "bitsandbytes"
+            ):  # and gradients wrong from then on
+                module.training = True
+
     def check_model(self) -> None:
         """Measure on this very model what is else taken for granted."""
-        self.model.eval()
+        self.rest()
         head, ids = self.model.get_output_embeddings(), torch.arange(8, device=self.device)[None]
         with torch.no_grad(), self.cast():
             if self.chunk:
@@ -818,7 +827,7 @@ class Run:
 
     def evaluate(self) -> float:
         """Return the mean loss of held-out tokens."""
-        self.model.eval()
+        self.rest()
         mine, loss = self.held[self.rank :: self.world], 0.0
         for i in range(0, len(mine), self.micro):
             batch = collate(mine[i : i + self.micro], self.device, packing=False)
