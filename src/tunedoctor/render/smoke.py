@@ -68,8 +68,10 @@ def _gathered(stages: Sequence[SmokeStage]) -> list[SmokeStage]:
     if not imports:
         return rest
     # each part of the run imports anew: a library is told once, with the time of its first
-    first = {one.name: one for one in reversed(imports)}
-    names = ", ".join(name.removeprefix("import ") for name in reversed(first))
+    first: dict[str, SmokeStage] = {}
+    for one in imports:
+        first.setdefault(one.name, one)
+    names = ", ".join(name.removeprefix("import ") for name in first)
     seconds = sum(one.seconds for one in first.values())
     return [msgspec.structs.replace(imports[0], name="import", says=names, seconds=seconds), *rest]
 
