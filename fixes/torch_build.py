@@ -5,7 +5,7 @@ for this Python and this system. torchvision, torchaudio, the CUDA libraries and
 as the new build needs.
 """
 
-from tunedoctor.api import Draft, Finding, PipLine, Resolve, fix, name_of, pip_lines_of
+from tunedoctor.api import Draft, Finding, Packages, PipLine, Resolve, fix, name_of, pip_lines_of
 
 
 @fix(
@@ -27,15 +27,18 @@ from tunedoctor.api import Draft, Finding, PipLine, Resolve, fix, name_of, pip_l
         "cuda-old",
     ],
 )
-def torch_build(finding: Finding) -> Draft | None:
+def torch_build(finding: Finding, packages: Packages | None) -> Draft | None:
     """Take the build that the finding names; a cure that installs no torch is another fix's."""
+    there = packages.version("torch") if packages is not None else ""
     for line in reversed(pip_lines_of(finding.cure)):
         if any(name_of(one) == "torch" for one in line.requirements):
-            return Draft(steps=(Resolve(requirements=_wanted(line)),), reason=finding.found)
+            return Draft(steps=(Resolve(requirements=_wanted(line, there)),), reason=finding.found)
     return None
 
 
-def _wanted(line: PipLine) -> tuple[str, ...]:
-    """Leave the companions to the resolver, which knows what goes with a release."""
+def _wanted(line: PipLine, there: str) -> tuple[str, ...]:
+    """Leave the versions of companions to the resolver; new ones come with a new torch alone."""
     paired = ("torchvision", "torchaudio")
-    return tuple(one for one in line.requirements if name_of(one) not in paired)
+    own = tuple(one for one in line.requirements if name_of(one) not in paired)
+    beside = (name_of(one) for one in line.requirements if name_of(one) == "torchvision")
+    return own if there else (*own, *beside)

@@ -53,6 +53,9 @@ def _made(words: tuple[str, ...], snapshot: Snapshot, ask: Ask) -> Made:
     except (MachineError, WantedError) as error:
         raise RefusedError(str(error)) from error
     want = wanted(names, snapshot.find(Packages), interpreter, snapshot.find(Host))
+    # a fix puts in what it is for, not what else a whole set would hold
+    own = {"torch", *want.installed, *names}
+    want = want._replace(roots=tuple(name for name in want.roots if name in own))
     torch = snapshot.find(TorchBuild)
     python = interpreter.executable if interpreter else ""
     return make(Here(machine, want, torch, place.asked if place else "", python), ask.resolve)

@@ -1,0 +1,281 @@
+"""doctor fix and doctor undo as a user starts them: real environments, real installers, an index on loopback."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+# test files are imported by path: their neighbours are found only so
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import jsonschema
+import pytest
+from libraries.fixtures import index, uv_cache
+from libraries.server import Index
+
+from tunedoctor.installers.uv import find_uv
+from tunedoctor.planning.answer import schema
+
+__all__ = ["index", "uv_cache"]
+
+WHOLE = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==2.2.6")
+WHOLE += ("safetensors==0.8.0", "accelerate==1.13.0", "tokenizers==0.22.2", "transformers==4.57.6")
+CLASH = (*WHOLE, "huggingface-hub==1.5.0")
+"""transformers 4.57.6 refuses a huggingface-hub of 1 or newer at import."""
+Make = Callable[..., Path]
+
+
+def doctor(*argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    ended = subprocess.run(
+        [sys.executable, "-m", "tunedoctor", *argv],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **env},
+        check=False,
+        timeout=240,
+    )
+    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
+    return ended
+
+
+def data(*argv: str) -> dict[str, object]:
+    ended = doctor(*argv, "--format", "json")
+    found: dict[str, object] = json.loads(ended.stdout)
+    jsonschema.validate(found, schema())
+    return found
+
+
+def state(folder: Path) -> str:
+    """Return a hash over every file, folder and link of a tree, byte code left out."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if "__pycache__" in path.parts or path.suffix == ".pyc":
+            continue
+        found.update(os.fsencode(path.relative_to(folder)))
+        if path.is_symlink():
+            found.update(os.fsencode(path.readlink()))
+        elif path.is_file():
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def version(env: Path, name: str) -> str:
+    (info,) = env.glob(f"lib/python*/site-packages/{name}-*.dist-info")
+    return info.name.removesuffix(".dist-info").rpartition("-")[2]
+
+
+@pytest.fixture
+def make(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Return a function that makes an environment of packages of the index."""
+    monkeypatch.setenv("PIP_INDEX_URL", index.url)
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+
+    def made(*pins: str, name: str = "my env", pip: bool = False) -> Path:
+        env = tmp_path / "work" / name
+        env.parent.mkdir(exist_ok=True)
+        seed = [sys.executable, "-m", "venv"] if pip else [find_uv(), "venv", "-q"]
+        subprocess.run([*seed, env], check=True, cwd=tmp_path)
+        argv = [find_uv(), "pip", "install", "-q", "--no-deps", "--python", env / "bin/python"]
+        subprocess.run([*argv, *pins], check=True, cwd=tmp_path)
+        return env
+
+    return made
+
+
+def test_a_clash_is_cured_and_undone(make: Make) -> None:
+    env = make(*CLASH)
+    leftover = next(env.glob("lib/python*/site-packages")) / "~afetensors"
+    leftover.mkdir()
+    before = state(env)
+    assert doctor("check", "--target", str(env)).returncode == 1
+    ended = doctor("fix", "--target", str(env), "--yes")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "cures library-version-clash, broken-install in" in ended.stdout
+    assert "~  huggingface-hub" in ended.stdout
+    assert "1.5.0 → 0.36.2" in ended.stdout
+    assert "all hashes match" in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "✓ 2 cured.  Undo with doctor undo."
+    assert version(env, "huggingface_hub") == "0.36.2"
+    assert not leftover.exists()
+    assert doctor("check", "--target", str(env)).returncode == 0
+    assert "Nothing to cure" in doctor("fix", "--target", str(env), "--yes").stdout
+    listed = doctor("undo", "--list", "--target", str(env)).stdout
+    assert "huggingface-hub 1.5.0 -> 0.36.2" in " ".join(listed.split())
+    undone = doctor("undo", "--target", str(env))
+    assert undone.returncode == 0, undone.stdout
+    assert state(env) == before
+    again = doctor("undo", "--target", str(env))
+    assert again.returncode == 1
+    assert "no fix of this environment is left to undo" in again.stdout
+
+
+def test_pip_comes_to_the_same_end(make: Make) -> None:
+    env = make(*CLASH, pip=True)
+    found = data("fix", "--target", str(env), "--yes", "--installer", "pip")
+    assert (found["end"], found["installer"], found["why"]) == ("applied", "pip", "")
+    assert version(env, "huggingface_hub") == "0.36.2"
+    without = make(*CLASH, name="bare")
+    ended = doctor("fix", "--target", str(without), "--yes", "--installer", "pip")
+    assert ended.returncode == 1
+    assert "pip is not installed in" in ended.stdout
+    assert "doctor fix --installer uv" in ended.stdout
+
+
+def test_a_dry_run_changes_nothing(make: Make) -> None:
+    env = make(*CLASH)
+    before = state(env.parent)
+    ended = doctor("fix", "--target", str(env), "--dry-run")
+    assert ended.returncode == 0
+    assert "1.5.0 → 0.36.2" in ended.stdout
+    assert "Nothing was changed: this is a dry run." in ended.stdout
+    found = data("fix", "--target", str(env), "--dry-run")
+    assert (found["end"], found["predicted"]) == ("planned", ["library-version-clash"])
+    assert state(env.parent) == before
+
+
+def test_the_script_does_what_the_plan_says(make: Make, tmp_path: Path) -> None:
+    env = make(*CLASH)
+    before = state(env)
+    place = tmp_path / "cure.sh"
+    ended = doctor("fix", "--target", str(env), "--script", str(place))
+    assert ended.returncode == 0
+    assert f"wrote {place}" in " ".join(ended.stdout.split())
+    assert state(env) == before
+    path = f"{Path(find_uv()).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", place], check=True, env={**os.environ, "PATH": path}, timeout=120)
+    assert version(env, "huggingface_hub") == "0.36.2"
+    place.write_text("mine\n")
+    refused = doctor("fix", "--target", str(make(*CLASH, name="b")), "--script", str(place))
+    assert refused.returncode == 2
+    assert place.read_text() == "mine\n"
+
+
+def test_named_findings_alone_are_cured(make: Make) -> None:
+    env = make(*CLASH)
+    leftover = next(env.glob("lib/python*/site-packages")) / "~afetensors"
+    leftover.mkdir()
+    ended = doctor("fix", "broken-install", "--target", str(env), "--yes")
+    assert ended.returncode == 0, ended.stdout
+    assert not leftover.exists()
+    assert version(env, "huggingface_hub") == "1.5.0"
+    assert "1 cured, 1 left" in ended.stdout
+    note = doctor("fix", "--only", "missing-dependency", "--target", str(env), "--dry-run")
+    assert "+  peft" in note.stdout
+    absent = doctor("fix", "driver-missing", "--target", str(env), "--dry-run")
+    assert (absent.returncode, "driver-missing was not found" in absent.stdout) == (0, True)
+
+
+def test_what_does_not_prove_itself_is_put_back(make: Make) -> None:
+    env = make(*CLASH)
+    before = state(env)
+    ended = doctor("fix", "--target", str(env), "--yes", "--smoke")
+    assert ended.returncode == 1
+    assert "Failed: doctor smoke" in " ".join(ended.stdout.split())
+    assert "The old state is back." in ended.stdout
+    assert "by hand" in ended.stdout
+    (log,) = (line[11:] for line in ended.stdout.splitlines() if line.startswith("  log "))
+    assert Path(log.replace("~", str(Path.home()), 1)).parent == env.parent
+    assert state(env) == before
+
+
+def test_without_an_index_nothing_is_changed(make: Make, index: Index) -> None:
+    env = make(*CLASH)
+    before = state(env.parent)
+    url = "http://127.0.0.1:9/simple"
+    ended = doctor("fix", "--target", str(env), "--yes", UV_DEFAULT_INDEX=url, PIP_INDEX_URL=url)
+    assert ended.returncode == 1
+    assert "Refused" in ended.stdout
+    assert "Nothing was changed." in ended.stdout
+    assert state(env.parent) == before
+
+
+def test_a_variable_is_set_in_the_activation(make: Make) -> None:
+    env = make(*WHOLE, "huggingface-hub==0.36.2")
+    told = {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+    plan = doctor("fix", "hub-offline", "--target", str(env), "--yes", **told)
+    assert plan.returncode == 0, plan.stdout
+    assert "HF_HUB_OFFLINE is unset" in plan.stdout
+    assert "hold once the environment is activated anew" in " ".join(plan.stdout.split())
+    code = '. "$0/bin/activate"; echo "${HF_HUB_OFFLINE-gone}"'
+    said = subprocess.run(
+        ["sh", "-c", code, env],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    assert said.stdout.strip() == "gone"
+
+
+def test_what_is_the_users_alone_is_told(make: Make) -> None:
+    env = make(*WHOLE, "huggingface-hub==0.36.2")
+    before = state(env.parent)
+    found = data("fix", "ram-too-small", "no-gpu", "--target", str(env), "--yes")
+    assert found["end"] in ("told", "nothing")
+    assert state(env.parent) == before
+
+
+def test_a_python_of_the_system_is_refused(make: Make) -> None:
+    del make
+    python = Path("/usr/bin/python3")
+    if not python.exists():
+        pytest.skip("there is no /usr/bin/python3")
+    ended = doctor("fix", "--target", str(python), "--dry-run")
+    assert ended.returncode == 1
+    assert "belongs to the system, whose package manager looks after it" in " ".join(
+        ended.stdout.split()
+    )
+    assert "doctor fix --new ./.venv" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["--format", "json"], "there is nobody to ask"),
+        ([], "there is nobody to ask"),
+        (["no-such-id", "--yes"], "no check is called 'no-such-id'"),
+        (["--installer", "conda", "--yes"], "--installer is 'conda'"),
+        (["--new", "x", "--target", "y", "--yes"], "--new makes an environment"),
+        (["--python", "3.12", "--yes"], "name its folder with --new"),
+        (["--new", "x", "--python", "python9.9", "--yes"], "is no interpreter"),
+        (["--format", "yaml", "--yes"], "--format is 'yaml'"),
+        (["--script", "-", "--format", "json"], "both write to stdout"),
+    ],
+)
+def test_misuse_is_said(argv: list[str], why: str) -> None:
+    ended = doctor("fix", *argv)
+    assert ended.returncode == 2
+    assert why in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty on Windows")
+@pytest.mark.parametrize(("word", "hub"), [("y", "0.36.2"), ("n", "1.5.0"), ("", "1.5.0")])
+def test_it_asks_first(make: Make, word: str, hub: str) -> None:
+    env = make(*CLASH)
+    ours, theirs = os.openpty()
+    os.write(ours, f"{word}\n".encode())
+    argv = [sys.executable, "-m", "tunedoctor", "fix", "--target", env]
+    ended = subprocess.run(
+        argv, stdin=theirs, capture_output=True, text=True, check=False, timeout=240
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert "Apply? [y/N]" in ended.stdout
+    assert version(env, "huggingface_hub") == hub
+    assert ended.returncode == (0 if word == "y" else 1)
+
+
+def test_undo_of_nothing_is_said(make: Make) -> None:
+    env = make("numpy==2.2.6")
+    ended = doctor("undo", "--target", str(env))
+    assert (ended.returncode, ended.stdout) == (1, "✗ no fix of this environment is kept\n")
+    assert doctor("undo", "x", "--list", "--target", str(env)).returncode == 2
+    listed = json.loads(doctor("undo", "--list", "--target", str(env), "--format", "json").stdout)
+    assert listed == {"schema": "doctor.undo/1", "states": []}
