@@ -64,6 +64,14 @@ def _rename_commands(env: Path, old: Path) -> None:
             path.write_bytes(path.read_bytes().replace(os.fsencode(old), os.fsencode(env)))
 
 
+def test_a_plan_that_takes_more_than_is_free_is_refused(make: Make) -> None:
+    env = make()
+    outcome = fix(env, Plan(steps=PLAN.steps, disk_bytes=10**18))
+    assert outcome.end == "refused"
+    assert outcome.why.endswith("this takes 1000000000.0 GB")
+    assert beside(env) == []
+
+
 @needs_root
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_read_only_environment_is_refused(make: Make, whole: bool) -> None:

@@ -1,9 +1,10 @@
 """One transaction from its first line to its last; whatever stops it, the environment is put back."""
 
 import os
-import shutil
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import making, stash
 from tunedoctor.transaction.change import change, inside, settle_names
 from tunedoctor.transaction.clone import clone, remove_tree
+from tunedoctor.transaction.disk import hold_room, to_disk
 from tunedoctor.transaction.exchange import swap
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.fetching import Fetched, fetch, looked_up
@@ -67,11 +69,11 @@ def run(task: Task) -> Done:
     """
     task.begin("lookup")
     task = task._replace(plan=_looked_up(task))
-    _room(task)
+    hold_room(task.ground.base, task.plan.disk_bytes)
     ground, places = task.ground, task.places
     first = Begun(
         strategy=ground.strategy,
-        time=_now(),
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
         prefix=str(ground.prefix),
         python=ground.python,
         site=str(ground.site),
@@ -205,7 +207,7 @@ def _proved(task: Task, work: Ground) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 def _switch(task: Task, mark: tuple[object, ...]) -> None:
     ground, places = task.ground, task.places
-    _to_disk(places.other)
+    to_disk(places.other)
     if _mark(ground) != mark:
         msg = f"{ground.prefix} was changed by another program meanwhile"
         raise FailureError(msg, "doctor fix")
@@ -235,30 +237,10 @@ def _mark(ground: Ground) -> tuple[object, ...]:
 
 def _looked_up(task: Task) -> Plan:
     plan = task.plan
-    python = (plan.new.python or _own()) if plan.new else task.ground.executable
+    python = (plan.new.python or sys.executable) if plan.new else task.ground.executable
     packages = None if plan.new else task.before.find(Packages)
     installed = {d.name: d.version for d in packages.distributions} if packages else {}
     return looked_up(plan, python, installed)
-
-
-def _own() -> str:
-    import sys  # noqa: PLC0415
-
-    return sys.executable
-
-
-def _now() -> str:
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _room(task: Task) -> None:
-    free = shutil.disk_usage(task.ground.base).free
-    if free < task.plan.disk_bytes:
-        gb = 1e9
-        why = f"{task.ground.base} has {free / gb:.1f} GB free; this takes {task.plan.disk_bytes / gb:.1f} GB"
-        raise FailureError(why, refused=True)
 
 
 def _hold(faults: list[str]) -> None:
@@ -292,19 +274,3 @@ def _with_log(error: FailureError | OSError, log: Path) -> FailureError:
         return FailureError(error.why, *error.by_hand, refused=error.refused, log=str(log))
     where = f": {error.filename}" if error.filename else ""
     return FailureError(f"{error.strerror or error}{where}", log=str(log))
-
-
-def _to_disk(folder: Path) -> None:
-    """Put what was written on the disk before the switch: a power cut must not find the new one half there."""
-    import ctypes  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
-    if sys.platform != "linux":
-        if sys.platform != "win32":
-            os.sync()
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        ctypes.CDLL(None).syncfs(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,37 @@
+"""Room on the disk, and getting what was written onto it."""
+
+import ctypes
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from tunedoctor.transaction.failure import FailureError
+
+
+def hold_room(folder: Path, wanted: int) -> None:
+    """Hold the disk of a folder to the bytes that a plan takes.
+
+    Raises:
+        FailureError: there is less.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        why = f"{folder} has {free / 1e9:.1f} GB free; this takes {wanted / 1e9:.1f} GB"
+        raise FailureError(why, refused=True)
+
+
+def to_disk(folder: Path) -> None:
+    """Put what was written on the disk: a power cut after the switch must not find the new state half there.
+
+    Raises:
+        OSError: the folder is not there.
+    """
+    if sys.platform == "linux":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            ctypes.CDLL(None).syncfs(handle)
+        finally:
+            os.close(handle)
+    elif sys.platform != "win32":
+        os.sync()
