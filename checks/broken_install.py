@@ -23,6 +23,8 @@ Seen as
     ImportError: cannot import name
 """
 
+import re
+
 from tunedoctor.api import (
     AmdGpus,
     BrokenDistribution,
@@ -79,6 +81,29 @@ CUT_FILE = pattern(
     r"(?:file too short|ELF load command past end of file|invalid ELF header|cannot read file data)"
 )
 """A library that ends too early: the disk was full, or the install was interrupted."""
+COMPILED = pattern(
+    r"No module named '(?P<part>(?P<package>numpy)\.(?:core|_core)\._multiarray_umath|(?P<torch>torch)\.(?:_C|ve"
+    r"rsion|_prims_common)"
+    r"|(?P<other>tokenizers|safetensors|pyarrow|pandas|pydantic_core|regex|yaml|scipy|sentencepiece|psutil|PIL|x"
+    r"xhash|aiohttp)\."
+    r"(?:tokenizers|_safetensors_rust|lib|_libs(?:\.\w{1,40}){1,3}|_pydantic_core|_regex|_yaml|_lib(?:\.\w{1,40}"
+    r"){1,3}|_sentencepiece"
+    r"|_psutil_\w{1,20}|_imaging|_xxhash|_http_parser))'"
+    r"|cannot import name '(?P<name>_C|multiarray|_multiarray_umath|_imaging)' from '(?P<from>torch|numpy\.core|"
+    r"numpy\._core|PIL)'"
+    r"|(?P<numpy>Error importing numpy: you should not try to import numpy from|Unable to import required depend"
+    r"encies:\s{1,3}numpy:)"
+    r"|dlopen\([^()\n]{1,300}[\\/](?P<mac>torch)[\\/]_C\.[^()\n]{1,80}\): Library not loaded"
+)
+"""A compiled part that is not there: an install that was cut, files of another Python, or a source folder."""
+BUSY = pattern(
+    r"WinError (?:5|32)\][^\n]{0,200}[\\/](?:site|dist)-packages[\\/]{1,2}~{0,2}(\w{2,40})[\\/]"
+)
+"""A file that another process holds while pip replaces the package."""
+UV_READ = pattern(
+    r"(?:Failed to read metadata from installed package|Unable to uninstall) `([A-Za-z][\w-]{0,60})"
+    r"|Failed to uninstall package at \S{0,300}[\\/]([A-Za-z]\w{0,60})-\d[^\s\\/]{0,60} due to missing `RECORD`"
+)
 BAD_ENTRY = pattern(
     r"Skipping \S{0,300}[\\/]([A-Za-z]\w*)-\d[^\s\\/]{0,60}\.dist-info due to invalid metadata entry"
 )
@@ -86,7 +111,7 @@ NO_RECORD = pattern(
     r"(?:no RECORD file was found for|Cannot uninstall(?= [\w-]{1,60} [^\s,]{1,40}, RECORD file not found))"
     r" ([A-Za-z][\w-]{0,60})(?![\s\S]{0,200}installed by )"
 )
-INVALID = pattern(r"Ignoring invalid distribution [-~]([\w-]+)")
+INVALID = pattern(r"Ignoring invalid distribution [-~]{1,2}([\w-]+)")
 
 
 @check(
@@ -190,8 +215,9 @@ def _from_errors(
             CUT_FILE.search(error.text)
             or NO_RECORD.search(error.text)
             or BAD_ENTRY.search(error.text)
+            or BUSY.search(error.text)
         )
-        if cut and (named := distribution_of(cut[1]) or cut[1].lower()) in STACK:
+        if cut and (named := distribution_of(cut[1]) or _whole(cut[1].lower())) in STACK:
             return Finding(
                 title=f"{named} is not whole"[:60],
                 found=f"the error '{cut[0]}'",
@@ -199,6 +225,9 @@ def _from_errors(
                 cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", named),
                 cure_note="end every Python that uses this environment first; the build that was there",
             )
+        part = COMPILED.search(error.text) or UV_READ.search(error.text)
+        if part:
+            return _cut_short(part, interpreter)
         found = NONE_FOUND.search(error.text) or INVALID.search(error.text)
         if not found:
             continue
@@ -244,6 +273,32 @@ def _own_part(
 OWN_PART = pattern(r"No module named '(\w+)\.(?!models?\.)[a-z_]\w*(?:\.\w+)*'")
 OF_PACKAGE = pattern(r"[\\/](?:site|dist)-packages[\\/](\w+)[\\/]")
 """Not of torch, whose parts lack where its release is too old, nor of NumPy, whose parts moved."""
+
+
+def _whole(name: str) -> str:
+    """Return the name of the stack that pip's ~ has taken the first letter from, or the name as it is."""
+    return next((n for n in sorted(STACK) if n[1:] == name), name)
+
+
+def _cut_short(part: re.Match[str], interpreter: Interpreter | Unknown | None) -> Finding:
+    """Tell of a compiled part that is not there, or of metadata that uv cannot read."""
+    named = {key: value for key, value in part.groupdict().items() if value}
+    module = named.get("package") or named.get("torch") or named.get("other") or named.get("mac")
+    module = (
+        module or named.get("from", "").partition(".")[0] or ("numpy" if "numpy" in named else "")
+    )
+    module = module or next((group for group in part.groups() if group), "")
+    name = distribution_of(module) or module.lower().replace("_", "-")
+    sure = part.re is UV_READ
+    said = " ".join(part[0].split())[:140]
+    return Finding(
+        title=f"{name} is not whole"[:60],
+        found=f"the error '{said}'",
+        means=f"files of {name} are missing, or belong to another Python",
+        cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
+        cure_note="end every Python that uses this environment first; the build that was there",
+        settle="" if sure else pip(interpreter, "show", "--files", name),
+    )
 
 
 def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:

@@ -34,7 +34,8 @@ from tunedoctor.api import (
 
 MKL_FAILS = (
     r"MKL_THREADING_LAYER=\w+ is incompatible with",
-    r"Intel MKL FATAL ERROR: Cannot load",
+    r"Intel (?:one)?MKL (?:FATAL )?ERROR: (?:Cannot load|The specified module)",
+    r"libmkl_(?!sycl)\w{1,30}\.so[.\d]{0,4}: cannot open shared object file",
     r"libmkl_\w+\.so(?:\.\d)?: undefined symbol",
 )
 
@@ -51,7 +52,7 @@ def conda_binary_clash(
 ) -> Finding | None:
     """Two errors, or conda's MKL beside an old torch of conda."""
     there, build = known(packages), known(torch)
-    omp = told(errors, r"OMP: Error #15")
+    omp = told(errors, r"OMP: Error #15", r"multiple copies of the OpenMP runtime have been linked")
     if omp:
         return Finding(
             title="Two OpenMP runtimes are loaded into one process",

@@ -57,7 +57,20 @@ def disk_full(
         r"not enough (?:free )?disk space",
         "Errno 28",
         r"Disk quota exceeded",
+        r"WinError 112\]|code: (?:112|28), kind: StorageFull|not enough space on the disk",
+        r"database or disk is full|You don't have enough free space in /",
+        r"kind: FilesystemQuotaExceeded",
     )
+    guess = (
+        ""
+        if said
+        else told(
+            errors,
+            r"PytorchStreamWriter failed writing file",
+            r"inline_container\.cc:\d{1,5}\] \. unexpected pos \d",
+        )
+    )
+    said = said or guess
     found = sorted(places.disks if places else (), key=lambda disk: disk.free)
     # a small tmpfs that is mostly free is not full
     full = [d for d in found if d.free < GIB and d.writable and not _is_small(d)]
@@ -73,6 +86,7 @@ def disk_full(
             means="downloads, installs and checkpoints stop at that point",
             cure=set_variable(system, "HF_HOME", "/path/on/a/larger/disk"),
             cure_note="`df -h ~/.cache/huggingface /tmp` shows which is full; TMPDIR moves the temporary folder",
+            settle="df -h . /tmp; df -i ." if guess else "",
         )
     small = next((d for d in found if d.use == "tmp" and d.free < GIB), None)
     if small is not None:

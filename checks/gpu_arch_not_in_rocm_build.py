@@ -51,7 +51,13 @@ STOPGAP = {"gfx1150", "gfx1151"}
 SAID = (
     "HIP error: invalid device function",
     "ROCm error: invalid device function",
-    r"Cannot read \S*TensileLibrary",
+    r"Cannot read [^\n]{0,120}TensileLibrary",
+    r"Could not load [^\n]{0,160}TensileLibrary",
+    r"Could not initialize Tensile (?:library|host)",
+    r"HIP error: (?:no kernel image is available|shared object initialization failed)",
+    r"failed to initialize ROCm: no kernel image",
+    r"use hipBLASLt on a unsupported architecture",
+    r"amdgpu is not supported\"? gpu=\S{1,40} gpu_type=gfx\w{3,5}",
     r"hipErrorNoBinaryForGpu",
     "hipErrorInvalidDeviceFunction",
 )

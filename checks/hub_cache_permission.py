@@ -38,6 +38,10 @@ from tunedoctor.api import (
 SAID = (
     r"Permission denied: '?[^']*(?:huggingface|\.cache|hub/)",
     r"Read-only file system: '?[^']*(?:huggingface|\.cache|hub/)",
+    r"(?:Operation not permitted|Access is denied): '?[^'\n]{0,200}(?:huggingface|\.cache|hub[\\/])",
+    r"WinError 1314\][^\n]{0,300}(?:huggingface|snapshots|blobs)",
+    r"Permission denied \(os error 13\)(?:: | at path )\"?[^\n]{0,200}(?:huggingface|\.cache|hub/)",
+    r"cannot create directory '[^'\n]{0,200}(?:huggingface|\.cache)[^'\n]{0,200}': Permission denied",
     r"There was a problem when trying to write in your cache folder",
     r"PermissionError at \S*cache\S* when downloading",
 )

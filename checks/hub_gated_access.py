@@ -33,6 +33,8 @@ SAID = (
     r"gated (?:dataset|repo\w*|model)\b.{0,200}\bask for access",
     r"Cannot access gated repo",
     r"GatedRepoError",
+    r"Client error '403 Forbidden' for url 'https://(?:huggingface\.co|hf\.co)",
+    r"unable to access 'https://(?:huggingface\.co|hf\.co)/\S{1,200}': The requested URL returned error: 403",
 )
 PAGE = pattern(r"(?:huggingface\.co|hf\.co)/(?:api/models/)?([\w.-]{1,96}/[\w.-]{1,96})")
 

@@ -36,7 +36,13 @@ from tunedoctor.api import (
     told,
 )
 
-TLS = (r"CERTIFICATE_VERIFY_FAILED", r"certificate verify failed", r"self[- ]signed certificate")
+TLS = (
+    r"CERTIFICATE_VERIFY_FAILED",
+    r"certificate verify failed",
+    r"self[- ]signed certificate",
+    r"SSL certificate problem",
+    r"server certificate verification failed",
+)
 ROUTE = (
     r"We couldn'?t connect to '?https?://",
     r"Max retries exceeded with url",
@@ -50,8 +56,26 @@ ROUTE = (
     r"ReadTimeout(?:Error)?: .{0,80}(?:huggingface|hf\.co)",
     r"(?:Connection (?:reset|refused|aborted|timed out)|Remote end closed connection).{0,200}",
     r"Please check your (?:internet )?connection",
+    r"Connection error, and we cannot find the requested files",
+    r"An error happened while trying to locate the files? on the Hub",
+    r"Couldn'?t reach '?[^\n']{1,200}'? (?:on the Hub )?\((?!OfflineMode)",
+    r"Couldn't find '[^'\n]{1,120}' on the Hugging Face Hub either: Connection",
+    r"unable to access 'https://\S{1,200}': (?!The requested URL returned error: 40)",
+    r"Could not resolve host|unable to resolve host|no such host|Failed to connect to \S{1,80} port|i/o timeout",
+    r"SSL_connect: |SSL_ERROR_SYSCALL|EOF occurred in violation of protocol|non-properly terminated",
+    r"Connection broken: IncompleteRead|exceptions\.ReadTimeout: .{0,200}Read timed out",
+    r"CAS (?:service|Client) error ?: (?!.{0,80}client error \(4)|error sending request for url",
+    r"error occurred while downloading using `hf_transfer`",
+    r"There was a specific connection error when trying to load",
+    r"\b50[234] Server Error",
+    r"Distant resource does not seem to be on huggingface",
+    r"Tunnel connection failed|Proxy Authentication Required",
 )
-PLACE = pattern(r"huggingface|hf\.co|hf-mirror|xethub|hub\b.*\bcache", re.IGNORECASE)
+PLACE = pattern(
+    r"huggingface|hf\.co|hf-mirror|xethub|hub\b.*\bcache|on the Hub\b|hf_transfer|CAS (?:service|client) error"
+    r"|cannot find the requested files",
+    re.IGNORECASE,
+)
 
 
 @check("hub-network", "The Hub cannot be reached")

@@ -28,10 +28,25 @@ SAID = (
     r"Invalid credentials in Authorization header",
     r"must have access to it and be authenticated to access it",
     r"(?:HF_TOKEN|token) .{0,40}(?:is|was) not (?:set|found)\b.{0,80}gated",
-    r"401 Client Error\b.{0,200}(?:huggingface|hf\.co)",
+    r"401 Client Error\b.{0,200}(?:huggingface|hf\.co|hf-mirror)",
+    r"use_auth_token=True, but a (?:huggingface|Hugging Face) token was not found",
+    r"Token is required \([^()]{1,40}\)|Token is required, but no token found",
+    r"Invalid token passed|Your token may not be valid|User access token \S{1,80} is expired",
+    r"Authentication failed for 'https://(?:\S{1,60}@)?(?:huggingface\.co|hf\.co)",
+    r"could not read (?:Username|Password) for 'https://(?:\S{1,60}@)?(?:huggingface\.co|hf\.co)",
+    r"Authorization error: https://(?:huggingface\.co|hf\.co)",
+    r"Client error '401 Unauthorized' for url 'https://(?:huggingface\.co|hf\.co)",
+    r"is a gated dataset on the Hub\. You must be authenticated",
     r"401 Client Error\. \(Request ID",
     r"\b401 (?:Client Error: )?Unauthorized\b.{0,200}(?:huggingface|hf\.co)",
 )
+
+
+GUESS = (
+    r"is not a local folder and is not a valid model identifier listed on",
+    r"Dataset '[^'\n]{1,120}' doesn't exist on the Hub or cannot be accessed",
+)
+"""What a name that does not exist gives as well."""
 
 
 @check("hub-no-token", "The Hub got no valid token", explains=["hub-gated-access"])
@@ -40,6 +55,8 @@ def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> F
     said = told(errors, *SAID)
     if not said and told(errors, r"\bNot logged in\b"):
         said = told(errors, r"If this is a private repository, make sure to pass a token")
+    guess = "" if said else told(errors, *GUESS)
+    said = said or guess
     if not said:
         return None
     variables = known(environment)
@@ -49,4 +66,5 @@ def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> F
         means="private and gated models are not fetched; a model name that does not exist gives the same answer",
         cure="hf auth login",
         cure_note="in the environment that runs the job; hf auth whoami then shows whose token it is",
+        settle="hf auth whoami" if guess else "",
     )

@@ -32,7 +32,11 @@ from tunedoctor.api import (
 )
 
 VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
-SAID = (r"offline mode is enabled", r"OfflineModeIsEnabled", r"outgoing traffic has been disabled")
+SAID = (
+    r"offline mode is enabled",
+    r"(?<!')OfflineModeIsEnabled(?!')",
+    r"outgoing traffic has been disabled",
+)
 
 
 @check(

@@ -44,6 +44,7 @@ from tunedoctor.api import (
     brief,
     broken_pairs,
     check,
+    compares,
     first_transformers,
     known,
     lacks,
@@ -102,7 +103,9 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         key=lambda one: _ORDER[one.severity],
     )
     if not found:
-        return packages if isinstance(packages, Unknown) else None
+        return _suspected(errors, interpreter) or (
+            packages if isinstance(packages, Unknown) else None
+        )
     severity = found[0].severity
     shown = [one for one in found if one.severity == severity]
     fix = merged(one.fix for one in shown)
@@ -116,6 +119,24 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         cure=command or _told_cure(pairs),
         cure_note=_note(pairs),
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
+    )
+
+
+def _suspected(
+    errors: Errors | Unknown | None, interpreter: Interpreter | Unknown | None
+) -> Finding | None:
+    """Suspect the version of a library of which code, that is not named, asks for what it does not have."""
+    one = next((m for m in misfits(errors, loosely=True) if m.other not in QUANTISERS), None)
+    if one is None or first_transformers(one.said.partition("'")[2].partition("'")[0]):
+        return None
+    return Finding(
+        title=f"{one.other} does not fit the code that calls it"[:60],
+        severity="error",
+        found=f"the error '{one.said}'",
+        means=f"the code was written for another {one.other}: an older one or a newer one",
+        cure=pip(interpreter, "install", "--upgrade", one.other),
+        cure_note="with what else calls it; or the release that the script names",
+        settle=pip(interpreter, "check"),
     )
 
 
@@ -242,40 +263,11 @@ _POETRY = pattern(
 
 def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
     """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        for own in COMPARES:
-            found = own.search(error.text)
-            if found and "torch" not in {found["name"].lower(), found["owner"].lower()}:
-                name = found["name"].lower()
-                return [
-                    _Told(
-                        "error",
-                        f"the error '{found[0]}'",
-                        f"{found['owner'] or 'a library'} refuses to run with this {name}",
-                        {name: ""},
-                    )
-                ]
-    return []
-
-
-COMPARES = (
-    pattern(
-        r"(?P<owner>)(?P<name>(?!numpy|torch)[A-Za-z][\w-]{1,40})[<>=!~]=?[^\s]{1,60} is required for a normal "
-        r"functioning of this module, but found (?!None)[^\n]{3,60}?\d(?=\.\s|\.$|$)"
-    ),
-    pattern(
-        r"(?P<owner>)Found an incompatible version of (?P<name>[\w-]{2,40})\. Found version [^\n]{3,40}? but only "
-        r"versions (?:above|below) \S{1,20} are supported"
-    ),
-    pattern(
-        r"(?P<owner>[A-Z]\w{1,40}) (?:needs|requires) (?P<name>[A-Za-z][\w-]{1,40}) v?\d[\w.]{0,20} or "
-        r"(?:less|older|greater|newer|later|higher|above)\b[^\n]{0,10} (?:[Gg]ot|[Ff]ound|[Bb]ut) [^\n]{3,60}"
-    ),
-    pattern(
-        r"(?P<owner>[A-Z]\w{1,40}) requires version '?\d[\w.]{0,20}'? or newer of '(?P<name>[\w-]{2,40})' "
-        r"\(version '[^'\n]{1,20}' currently installed\)"
-    ),
-)
+    one = compares(errors)
+    if one is None:
+        return []
+    means = f"{one.owner or 'a library'} refuses to run with this {one.name}"
+    return [_Told("error", f"the error '{one.said}'", means, {one.name: ""})]
 
 
 _SPEC = r"(?:[<>=!~]=?[\w.*+]{1,30},? ?){1,4}"

@@ -54,7 +54,15 @@ PLAIN = pattern(r"No module named '(\w+)\.[\w.]+'; '\1' is not a package")
 INSTALLED = pattern(
     r"[\\/](?:site|dist)-packages[\\/]|[\\/]src[\\/]|[\\/][Ll]ib[\\/]|[\\/]lib(?:64)?[\\/]python\d"
 )
-UNCOMPILED = pattern(r"name '_C' is not defined")
+UNCOMPILED = pattern(r"name '_C' is not defined|PyTorch has loaded the `torch/_C` folder")
+HOLLOW = pattern(
+    r"partially initialized module '(?P<partly>[A-Za-z]\w{1,40})' has no attribute '\w{1,60}'"
+    r"|module '(?P<empty>torch|transformers|datasets|numpy|peft|trl|accelerate|tokenizers)' has no attribute '(?"
+    r":__version__"
+    r"|__path__|nn|Tensor|tensor|cuda|device|load_dataset|Dataset|AutoModel|AutoTokenizer|ndarray|array|float32|"
+    r"LoraConfig)'"
+)
+"""A module without what each release of it has: a file or folder of that name, or a package that is not whole."""
 
 
 @check(
@@ -202,6 +210,18 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
         alike = _named_alike(error.text)
         if alike:
             return alike
+        hollow = HOLLOW.search(error.text)
+        module = (hollow["partly"] or hollow["empty"]) if hollow else ""
+        if hollow and (distribution_of(module) or module in sys.stdlib_module_names):
+            return Finding(
+                title=f"A file or folder of yours called {module} hides it"[:60],
+                found=f"the error '{hollow[0]}': each release of {module} has it",
+                means=f"a file {module}.py or a folder {module} is imported in place of the real one, "
+                f"or {module} is not whole",
+                cure=f"python -c 'import {module}; print({module}.__file__, {module}.__path__)'",
+                cure_note="shows the file: rename it, or start from another folder; if it is installed, reinstall it",
+                settle=f"python -c 'import {module}; print({module}.__file__)'",
+            )
         nowhere = NOWHERE.search(error.text)
         if nowhere:
             return Finding(

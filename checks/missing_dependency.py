@@ -57,6 +57,19 @@ OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-
 
 NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*(?:\.protobuf)?)'?(?![\w.])")
 """A dotted name is a part of a package that is there."""
+NOT_FOUND = pattern(
+    r"\w{2,60} requires the (?P<name>PIL|TIMM|Timm|tokenizers|BeautifulSoup|SentencePiece|protobuf|librosa|torch"
+    r"vision) library but it was not found"
+    r"|The '(?P<dist>[A-Za-z][\w-]{1,40})[^'\n]{0,60}' distribution was not found and is required"
+)
+"""transformers' words for a library that it does not find, and those of pkg_resources."""
+LIBRARIES = {
+    "PIL": "pillow",
+    "TIMM": "timm",
+    "BeautifulSoup": "beautifulsoup4",
+    "GGUF": "gguf",
+    "HQQ": "hqq",
+}
 NO_METADATA = pattern(
     r"(?:No package metadata was found for|PackageNotFoundError:) ([A-Za-z][\w-]*)\s*$",
     re.MULTILINE,
@@ -73,8 +86,18 @@ ADVICE = pattern(
     r"|packages that were not found in your environment: (?=[\w-])"
     r"|is not installed,? {0,2}(?:=>|:|;|\.)? ?(?:[Rr]un|[Uu]se|[Ii]nstall it with) ['`\"]pip install "
     r"|Neither [`'\"](?=[\w-]{2,40}[`'\"] nor [`'\"][\w-]{2,40}[`'\"] is available)"
+    r"|[Pp]lease install (?:it |vLLM )?(?:with|via|using):? ['`\"]?pip install "
+    r"|[Ii]nstall it (?:with|via):? ['`\"]?pip install |requires (?:the )?[A-Z]\w{2,30}: ['`\"]?pip install ['\"]?"
+    r"|Loading an? [\w-]{2,20} (?:quantized )?model requires (?:the )?`?(?=[\w-]{2,30}`? )"
+    r"|requires (?:the )?[\w-]{2,30} library: ['`\"]?pip install |[Ff]ast download using '(?=hf_transfer')"
+    r"|please install '(?=Pillow')|(?<=TensorBoardCallback )requires (?=tensorboard )|(?<=WandbCallback )require"
+    r"s (?=wandb )"
+    r"|You need to install `|A valid (?=HQQ version)|Missing optional dependency '|newer of '(?=[\w-]{2,40}'; it"
+    r" is not installed)"
+    r"|\b(?=jinja2 must be installed)|`(?=tiktoken` is required to read)|PyTorch,? requires both PyTorch and (?=GGUF)"
+    r"|Please install torch and (?=gguf)"
     r"|need to install the following dependencies\[[^\]\n]{2,80}\] using ['`\"]pip install )"
-    r"(?:-U )?([A-Za-z][\w-]{1,40})"
+    r"(?:-U )?(?:trl\[(?=vllm\]))?([A-Za-z][\w-]{1,40})"
 )
 """A library's own words for what it does not find, without a floor on the version."""
 ALONE = 2
@@ -149,16 +172,27 @@ def _asked_for(told: Packages | None, errors: Errors | Unknown | None) -> dict[s
             continue
         # an advice to install stands in errors of other causes too: alone, it is believed
         advice = ADVICE.finditer(error.text) if len(errors.errors) <= ALONE else ()
+        for match in NOT_FOUND.finditer(error.text):
+            library = match["name"] or match["dist"]
+            name = LIBRARIES.get(library) or _distribution(library) or library.lower()
+            if not (told is not None and told.get(name) is not None):
+                found.setdefault(name, match[0])
         for match in (
             *NO_MODULE.finditer(error.text),
             *NO_METADATA.finditer(error.text),
             *advice,
         ):
-            name = distribution_of(match[1].replace("-", "_"))
+            name = _distribution(match[1])
             installed = told is not None and told.get(name) is not None
             if name and name != "torch" and not installed:
                 found.setdefault(name, match[0])
     return found
+
+
+def _distribution(module: str) -> str:
+    """Return the distribution of a module, or of a name that an advice to install has."""
+    plain = module.replace("-", "_")
+    return LIBRARIES.get(module) or distribution_of(plain) or distribution_of(plain.lower())
 
 
 def _from_declared(

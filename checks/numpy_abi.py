@@ -59,7 +59,9 @@ SAID = (
     r"module compiled against (?:API|ABI) version 0x\w+ but this version of numpy is",
     r"Numpy is not available",
     r"Could not infer dtype of numpy",
-    r"numpy\.core\.multiarray failed to import",
+    r"numpy\._?core\.(?:multiarray|umath) failed to import",
+    r"Failed to initialize NumPy:",
+    r"module was compiled against NumPy (?:C-)?API version 0x\w+",
 )
 WINDOWS_SINCE = "2.4.1"
 """First torch for Windows that was built for NumPy 2; elsewhere 2.3. Source: torch_wheels.json, numpy."""
@@ -204,7 +206,13 @@ def _numpy_is_older(said: str) -> bool:
 
     A dtype of NumPy 1 takes 96 bytes and one of NumPy 2 takes 88: there the NumPy that runs is the younger one.
     """
-    api = re.search(r"against A[PB]I version (0x\w+) but this version of numpy is (0x\w+)", said)
+    api = re.search(
+        r"against (?:numpy )?(?:C-)?A[PB]I version (0x\w+)(?: \([^()]{1,20}\))? but (?:this version of numpy is|"
+        r"the running "
+        r"NumPy has C-API version) (0x\w+)",
+        said,
+        re.IGNORECASE,
+    )
     if api:
         return int(api[1], 16) % 0x1000000 > int(api[2], 16) % 0x1000000 and len(api[1]) == len(
             api[2]

@@ -37,6 +37,10 @@ def pagefile_too_small(
         errors,
         r"\[?WinError 1455",
         r"paging file is too small",
+        r"os error 1455\)|error code: <1455>|code: 1455, kind",
+        r"页面文件太小|頁面檔案太小|Файл подкачки слишком мал",
+        r"fichier de pagination est insuffisant|Auslagerungsdatei ist zu klein",
+        r"WinError 8\]|diagnosed a low virtual memory condition",
         r"DefaultCPUAllocator: not enough memory",
     )
     free = ram.commit_free if ram else None

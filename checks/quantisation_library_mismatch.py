@@ -46,6 +46,7 @@ from tunedoctor.api import (
     minor,
     misfits,
     parts,
+    pattern,
     pinned,
     pip,
     together,
@@ -63,6 +64,18 @@ SAID = (
     r"Could not load bitsandbytes native library(?!.{0,300}(?:GLIBC|CXXABI))",
     r"CUDA SETUP: Required library version not found",
     r"libbitsandbytes_\w+\.(?:so|dll): undefined symbol",
+    r"CUDA SETUP: (?:Setup Failed|CUDA detection failed|Something unexpected happened)",
+    r"installed version of bitsandbytes was compiled without GPU support",
+    r"Forgot to compile the bitsandbytes library",
+    r"use bitsandbytes native library functionality but it's not available",
+    r"function 'c(?:adam|lion|momentum|rmsprop|quantize|dequantize|gemm|igemm|get)\w*' not found",
+    r"name '(?:str2optimizer\w{2,30}|cuda_setup|igemmlt)' is not defined",
+    r"(?:Could not run|The operator) 'bitsandbytes::\w{1,60}'",
+    r"'_OpNamespace' 'bitsandbytes' object has no attribute",
+    r"(?:Params4bit|Int8Params)\.__new__\(\) got an unexpected keyword argument '\w{1,40}'",
+    r"None of the available devices `available_devices = [^\n`]{1,60}` are supported by the bitsandbytes version",
+    r"bitsandbytes version [\d.]{1,20} is too old",
+    r"at line \d+ in file /\S{0,60}csrc/ops\.(?:cu|hip)",
     r"'NoneType' object has no attribute 'c(?:adam|lion|momentum|rmsprop|quantize|dequantize|gemm|igemm|get)\w*'",
     r"Could not find the bitsandbytes CUDA binary",
     r"libbitsandbytes_cuda\d+\S*: cannot open shared object",
@@ -73,6 +86,38 @@ TORCHAO = (
     r"Skipping import of cpp extensions due to incompatible torch version",
     r"Please upgrade to torch >= [\d.]+ \(found",
 )
+KERNELS = (
+    pattern(r"name '(?P<kernels>autogptq_cuda_\d{2,3}|exllama_import_exception)' is not defined"),
+    pattern(r"name '(?P<kernels>awq_ext)' is not defined"),
+    pattern(r"No module named '(?P<kernels>awq_inference_engine|awq_ext|awq_v2_ext)'"),
+    pattern(
+        r"Trying to use the (?P<kernels>\w{2,20}) backend, but could not import the C\+\+/CUDA dependencies with"
+        r" the following error: "
+        r"No module named"
+    ),
+    pattern(
+        r"Exllama backend is not installed because the CUDA extension for (?P<kernels>auto-gptq) was not built"
+    ),
+    pattern(r"(?P<kernels>Marlin) kernels are not installed"),
+    pattern(
+        r"AutoAWQ could not load (?P<kernels>\w{2,20}) kernels extension\. Details: No module named"
+    ),
+    pattern(r"No module named 'optimum\.quanto\.library\.extensions\.(?P<kernels>[\w.]{2,40})'"),
+    pattern(r"Error building extension '(?P<kernels>quanto_\w{2,20})'"),
+    pattern(
+        r"'_OpNamespace' '(?:_C|torchao)' object has no attribute '(?P<kernels>\w*(?:marlin|awq|gptq|scaled_"
+        r"linear|_mm)\w*)'"
+    ),
+    pattern(r"(?P<kernels>gptqmodel) requires optimum version"),
+    pattern(r"(?:^|[:\s-])(?P<kernels>CUDA) extension not installed\.?$"),
+    pattern(
+        r"'(?P<kernels>HQQLinear|QuantLinear|WQLinear_GEMM)' object has no attribute '\w{1,40}'"
+    ),
+)
+"""What auto-gptq, autoawq, gptqmodel, hqq and quanto say of compiled parts that do not belong to this torch.
+
+Source: their modules of kernels.
+"""
 TORCHAO_FOR = {
     "2.7": "0.12.0",
     "2.8": "0.13.0",
@@ -131,8 +176,49 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
                 cure=_fitting(mine, build, interpreter),
                 cure_note="the release made for this torch",
             )
+    if words := _words(errors, build, interpreter):
+        return words
     skipped = told(errors, *TORCHAO)
     return _torchao(skipped, build, there, interpreter) if skipped else None
+
+
+def _words(
+    errors: Errors | Unknown | None,
+    build: TorchBuild | None,
+    interpreter: Interpreter | Unknown | None,
+) -> Finding | None:
+    """Suspect what an error's words alone speak for: another release, or kernels that were not built."""
+    for one in misfits(errors, loosely=True):
+        if one.other in ("torchao", "bitsandbytes"):
+            return Finding(
+                severity="error",
+                title=f"{one.other} does not fit the code that calls it",
+                found=f"the error '{one.said}'",
+                means=f"the code was written for another {one.other}: an older one or a newer one",
+                cure=_fitting(one.other, build, interpreter),
+                cure_note="the release made for this torch",
+                settle=pip(interpreter, "check"),
+            )
+    if kernels := _kernels(errors):
+        return Finding(
+            severity="error",
+            title="Compiled kernels of a quantisation library are missing",
+            found=f"the error '{kernels}'",
+            means="a model quantised with GPTQ, AWQ, HQQ or quanto stops, or runs many times slower",
+            cure=pip(interpreter, "install", "--upgrade", "gptqmodel", "optimum"),
+            cure_note="gptqmodel loads GPTQ and AWQ models; auto-gptq and autoawq get no releases any more",
+            settle=pip(interpreter, "list"),
+        )
+    return None
+
+
+def _kernels(errors: Errors | Unknown | None) -> str:
+    """Return what an error says of compiled kernels that are not there."""
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        for said in KERNELS:
+            if found := said.search(error.text):
+                return found[0].strip(" :-")[:140]
+    return ""
 
 
 def _from_pair(

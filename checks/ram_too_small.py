@@ -21,6 +21,8 @@ Seen as
     DefaultCPUAllocator: can't allocate memory
 """
 
+from msgspec import structs
+
 from tunedoctor.api import (
     Container,
     Errors,
@@ -40,6 +42,7 @@ GIB = 1 << 30
 LEAST_LIMIT = 4 * GIB
 SAID = (
     r"^Killed\b",
+    r"\bline \d{1,6}: +\d{1,9} Killed\b|^\[\d{1,4}\] +[+-]? *\d{0,9} *killed\b|^zsh: killed\b",
     r"exit(?:ed with)? (?:code|status):? (?:137|-9)\b",
     r"killed by signal: Killed",
     r"Signal 9 \(SIGKILL\) received by PID",
@@ -48,10 +51,36 @@ SAID = (
     r"(?<!\.)\bOOMKilled\b(?!\W{1,4}false)",
     r"DefaultCPUAllocator: can't allocate memory",
     r"^MemoryError\b",
-    r"Unable to allocate [\d.]+ [GT]iB for an array",
+    r"Unable to allocate [\d.]+ [MGT]iB for an array",
     r"(?:memory cgroup )?out of memory: kill(?:ed)? process \d",
-    r"oom-kill:constraint=",
+    r"oom-kill:constraint=|invoked oom-killer",
+    (
+        r"(?:Errno 12\]|^OSError:|mmap failed:|unable to mmap \d{1,15} bytes from file <[^<>\n]{1,300}>:) ?Cannot al"
+        r"locate memory"
+    ),
+    r"code: 12, kind: OutOfMemory",
+    r"std::bad_alloc|ArrowMemoryError: malloc of size \d|memory allocation of \d{6,18} bytes failed",
+    r"TerminatedWorkerError: .{1,300}excessive memory usage|The exit codes of the workers are \{SIGKILL",
+    r"systemd-oomd.{0,20}: Killed \S|due to memory used \(\d",
+    r"earlyoom.{0,20}: (?:sending SIG(?:TERM|KILL) to process|low memory!)",
+    (
+        r"Detected \d{1,6} oom[-_]kill event|task \d{1,6}(?:-\d{1,6})?: Out Of Memory|Exceeded job memory limit|exce"
+        r"eded memory limit \(\d"
+        r"|JobState=OUT_OF_MEMORY|job killed: mem \d{1,15}kb exceeded|TERM_MEMLIMIT: job killed"
+    ),
+    r"session crashed after using all available RAM|tried to allocate more memory than is available",
+    (
+        r"Task was killed due to the node running low on memory|killed due to memory pressure|killed by SIGKILL by O"
+        r"OM killer"
+    ),
+    r"terminated with signal SIGKILL",
 )
+GUESS = (
+    r"One of the subprocesses has abruptly died during map operation",
+    r"A process in the process pool was terminated abruptly",
+    r"The kernel appears to have died",
+)
+"""What crashes of other causes give as well."""
 TIERS = (
     (
         15,
@@ -82,8 +111,8 @@ def ram_too_small(
     """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
     said = told(errors, *SAID)
     ram = known(memory)
-    if said:
-        return _ended(said, ram)
+    if said or (guess := told(errors, *GUESS)):
+        return _ended(said, ram) if said else _guessed(guess, ram)
     if silent := told(errors, r"Loading .{1,60} ended without an error"):
         return _silent(silent, ram, known(typed), known(host))
     if ram is None:
@@ -132,6 +161,11 @@ def _ended(said: str, ram: Memory | None) -> Finding:
         cure="Load the weights with dtype='auto' and set dataloader_num_workers=0",
         cure_note="torch_dtype in transformers 4; safetensors weights pass through RAM shard by shard",
     )
+
+
+def _guessed(said: str, ram: Memory | None) -> Finding:
+    settle = "sudo dmesg | grep -i -E 'out of memory|oom'"
+    return structs.replace(_ended(said, ram), settle=settle)
 
 
 def _silent(silent: str, ram: Memory | None, typed: Typed | None, host: Host | None) -> Finding:

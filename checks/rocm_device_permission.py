@@ -33,9 +33,10 @@ from tunedoctor.api import (
 )
 
 SAID = (
-    r"Unable to open /dev/kfd read-write: Permission denied",
+    r"Unable to open /dev/kfd read-write: (?:Permission denied|Operation not permitted)",
+    r"/dev/(?:kfd|dri/renderD\d{3})'?\"?(?:, O_RDWR[|\w]{0,20})?\)?:? ?(?:= -1 EACCES \()?(?i:permission denied)",
     r"missing the following required groups",
-    r'is not member of "render" group',
+    r'is not member of "(?:render|video)" group',
     r"Failed to get user name to check for video group membership",
 )
 

@@ -41,7 +41,14 @@ NO_DEVICE = r"cannot access '?/dev/kfd'?: No such file"
 """In a container it is the engine that did not pass it."""
 SAID = (
     r"ROCk module is NOT loaded",
-    r"Unable to open /dev/kfd read-write: No such file or directory",
+    r"Unable to open /dev/kfd read-write: No such (?:file or directory|device or address)",
+    r"could not insert '?amdgpu'?: |Module amdgpu not found in directory",
+    (
+        r"amdgpu: Fatal error during GPU init|disables amdgpu kernel modesetting|amdgpu [\da-f:.]{7,12}: probe of "
+        r"\S{1,20} failed"
+    ),
+    r"amdgpu version file missing|AMDSMI_STATUS_DRIVER_NOT_LOADED|AmdSmiLibraryException.{0,80}Driver not loaded",
+    r"Bad return status for module build on kernel.{0,200}|amdgpu\.ko: Bad return status",
     r"hipGetDeviceCount.{0,80}Error 101",
     r"amdgpu not found in modules",
     r"Unable to detect any GPU devices, check amdgpu version",

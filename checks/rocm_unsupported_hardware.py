@@ -33,8 +33,9 @@ from tunedoctor.api import (
     told,
 )
 
-REFUSED = r"not supported in kfd"
-ATOMICS = r"PCI rejects atomics"
+REFUSED = r"not supported in kfd|kfd: .{0,40}skipped device [\da-f:]{9}, GPU not supported|DID \w{4} is missing "
+r"in supported_devices"
+ATOMICS = r"PCI rejects atomics|PCIE atomic ops is not supported"
 
 
 @check(

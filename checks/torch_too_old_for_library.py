@@ -35,6 +35,7 @@ from tunedoctor.api import (
     Packages,
     TorchBuild,
     Unknown,
+    at_least,
     broken_pairs,
     check,
     known,
@@ -44,6 +45,7 @@ from tunedoctor.api import (
     pip,
     release,
     together,
+    told,
     torch_install,
     unmet,
 )
@@ -92,6 +94,9 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
         found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, and torch {one.installed} is installed"
         keep = ""
         means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
+    elif asked := _asked(errors, build):
+        keep, wanted = "", asked[1]
+        found, means = f"the error '{asked[0]}'", "the import, or the call that asks for it, stops"
     elif missed := _name_missed(errors, build):
         said, since = missed
         keep, wanted = "", f">={since}"
@@ -125,6 +130,23 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
     )
 
 
+def _asked(errors: Errors | Unknown | None, build: TorchBuild | None) -> tuple[str, str] | None:
+    """Return what an error says that states a floor of torch itself, and the floor."""
+    said = told(
+        errors,
+        r"torch>=\d[\d.]{0,12}[^\n]{0,20} is required for a normal functioning",
+        r"PyTorch SDPA requirements in Transformers are not met",
+    )
+    if not said:
+        return None
+    floor = FLOOR.search(said)
+    lowest = floor[1] if floor else "2.1.1"
+    return None if build and at_least(build.version, lowest) else (said, f">={lowest}")
+
+
+FLOOR = pattern(r"torch>=(\d[\d.]{0,12}\d)")
+
+
 def _name_missed(
     errors: Errors | Unknown | None, build: TorchBuild | None
 ) -> tuple[str, str] | None:
@@ -137,17 +159,21 @@ def _name_missed(
             continue
         for missed in MISSED:
             found = missed.search(error.text)
-            since = (
-                lacks(found["module"], found["name"], build.version if build else "")
-                if found
-                else ""
-            )
-            if found and since:
+            if found is None:
+                continue
+            named = found.groupdict()
+            name = named.get("name") or f"{named['function']} {named['keyword']}"
+            since = lacks(named.get("module") or "", name, build.version if build else "")
+            if since:
                 return found[0], since
     return None
 
 
 MISSED = (
+    pattern(r"No module named '(?P<module>torch(?:\.\w{1,40}){0,5})\.(?P<name>\w{1,60})'"),
+    pattern(
+        r"(?P<function>(?:\w{1,40}\.)?\w{1,40})\(\) got an unexpected keyword argument '(?P<keyword>\w{1,60})'"
+    ),
     pattern(r"module '(?P<module>torch[\w.]{0,80})' has no attribute '(?P<name>\w{1,80})'"),
     pattern(r"cannot import name '(?P<name>\w{1,80})' from '(?P<module>torch[\w.]{0,80})'"),
 )

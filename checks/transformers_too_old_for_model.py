@@ -41,7 +41,11 @@ from tunedoctor.api import (
 NAMED = (
     pattern(r"model type `([\w.-]{2,60})` but Transformers does not recognize"),
     pattern(r"cannot import name '([A-Z]\w{2,60})' from '(?:transformers)'"),
-    pattern(r"module transformers has no attribute '?([A-Z]\w{2,60})"),
+    pattern(r"cannot import name '([A-Z]\w{2,60}Config)' from 'transformers\.models\.\w{1,60}'"),
+    pattern(r"module '?transformers'? has no attribute '?([A-Z]\w{2,60})"),
+    pattern(r"No module named 'transformers\.models\.(\w{2,60})'"),
+    pattern(r"Processor class ([A-Z]\w{2,60})Processor not found"),
+    pattern(r"Model architectures \['([A-Z]\w{2,60})'\] failed to be inspected"),
     pattern(r"Tokenizer class ([A-Z]\w{2,60}) does not exist or is not currently imported"),
     pattern(r"Unrecognized configuration class <class '[\w.]*?\.([\w-]{2,60})\.configuration_"),
 )

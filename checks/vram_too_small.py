@@ -39,8 +39,32 @@ from tunedoctor.api import (
 )
 
 SAID = (
-    r"(?:CUDA|HIP|XPU) out of memory(?:\. Tried to allocate [\d.]+ \w+)?",
+    r"(?:CUDA|HIP|XPU|NPU|MLU|MUSA|HPU) out of memory(?:\. Tried to allocate [\d.]+ \w+)?",
     r"MPS backend out of memory",
+    r"Invalid buffer size: [\d.]+ [GT]i?B",
+    r"OutOfMemoryError: Allocation on device|Allocation on device \d{1,3} would exceed allowed memory",
+    r"Got an OOM, unloading all loaded models",
+    r"(?:cuda runtime error \(2\)|error=2) : out of memory",
+    r"CUDA driver error: (?:out of memory|2\b)|Triton Error \[(?:CUDA|HIP)\]: out of memory",
+    r"(?:Cuda|HIP) failure (?:2 )?'out of memory'|Failed to CUDA (?:calloc|malloc)",
+    r"(?:cudaMalloc|hipMalloc) failed: out of memory|CUDA error 2 at \S{1,80}: out of memory",
+    (
+        r"failed to allocate (?:CUDA|ROCm|Vulkan|Metal|SYCL)\d{0,2} buffer|unable to allocate (?:CUDA|ROCm|Vulkan|Me"
+        r"tal|SYCL)\d{0,2} "
+        r"buffer|ErrorOutOfDeviceMemory|failed to allocate buffer for kv cache"
+    ),
+    r"Insufficient Memory \(00000008:kIOGPU",
+    (
+        r"OOM when allocating tensor with shape.{1,160}device:GPU|Allocator \(GPU_\d{1,2}_bfc\) ran out of memory"
+        r"|device:GPU:\d{1,2}\}\} failed to allocate memory"
+    ),
+    r"RESOURCE_EXHAUSTED: Out of memory (?:while trying to allocate|allocating) \d",
+    r"cupy\.cuda\.memory\.OutOfMemoryError: Out of memory allocating",
+    r"Error out of memory at line \d{1,5} in file",
+    r"No executable batch size found, reached zero",
+    r"larger than the maximum number of tokens that can be stored in KV cache",
+    r"You can't train a model that has been loaded in 8-bit or 4-bit precision with CPU or disk offload",
+    r"Some modules are dispatched on the CPU or the disk",
     r"CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|hipErrorOutOfMemory",
     r"(?:CUDA|HIP) error: out of memory",
     r"CU(?:BLAS|DNN|SOLVER)_STATUS_ALLOC_FAILED",
@@ -53,6 +77,14 @@ SAID = (
     r"Not enough memory\. Please try to increase --mem-fraction-static",
     r"Available KV cache memory: -\d",
 )
+GUESS = (
+    r"The current `device_map` had weights offloaded to the disk",
+    r"We need an `offload_dir` to dispatch this model",
+    r"Native API (?:failed\. Native API )?returns: -5 \(PI_ERROR_OUT_OF_RESOURCES\)",
+    r"Failed to allocate memory for requested buffer of size \d",
+    r"Free memory on device \([^()]{1,60}\) on startup is less than desired GPU memory utilization",
+)
+"""What RAM, a driver or other processes on the GPU give as well."""
 GIB = 1 << 30
 TIERS = (
     (8, "QLoRA of 1-3B models; a 7B model does not fit", "a 1-3B model with QLoRA"),
@@ -86,7 +118,8 @@ def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
     errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Call it an error where a run ended so; else name what fits, below 30 GiB."""
-    said = told(errors, *SAID)
+    sure = told(errors, *SAID)
+    said = sure or told(errors, *GUESS)
     name, size = _largest(known(nvidia), known(amd), known(memory), known(runtime), environment)
     if said:
         return Finding(
@@ -97,6 +130,7 @@ def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
             cure="Set per_device_train_batch_size=1 and gradient_checkpointing=True",
             cure_note="then halve max_length, load the weights in 4 bits, or take a smaller model; "
             "each GPU of a plain multi-GPU run holds the whole model",
+            settle="" if sure else "nvidia-smi",
         )
     if not size:
         return None

@@ -31,10 +31,16 @@ from tunedoctor.api import (
     pip,
 )
 
-FAILED = pattern(r"WinError 126\][\s\S]{0,200}?(\w+)\.dll")
+FAILED = pattern(
+    r"WinError (?:126|127|182)\][\s\S]{0,200}?(\w+)\.dll|Could not find module '[^'\n]{1,300}?(\w{2,60})\.dll' "
+    r"\(or one of its"
+)
 
 NOT_LOADED = pattern(
-    r"DLL load failed while importing (\w+): (?:The specified module could not be found|Das angegebene Modul"
+    r"DLL load failed(?: while importing)? ?(\w{0,60}): (?:지정된 모듈을 찾을 수 없습니다"
+    r"|Nie można odnaleźć określonego modułu"
+    r"|Belirtilen modül bulunamadı|Kan de opgegeven module niet vinden|The specified module could not be found|D"
+    r"as angegebene Modul"
     r"|Le module spécifié|No se puede encontrar el módulo|Não foi possível encontrar o módulo"
     r"|Impossibile trovare il modulo"
     r"|Не найден указанный модуль|找不到指定的模[块組组]|指定されたモジュール)"

@@ -35,11 +35,28 @@ def windows_vcredist(
     """Error 1114 in a library of torch."""
     build = known(torch)
     stated = told(errors, r"Microsoft Visual C\+\+ Redistributable is not installed")
-    if stated and told(errors, r"WinError \d+", r"DLL load failed"):
+    absent = told(
+        errors,
+        r"(?:MSVCP140|VCRUNTIME140)(?:_\d)?\.dll (?:was not found|is missing)",
+        r"(?:library|find module|DLL\(s\)) '?(?:msvcp140|vcruntime140)(?:_\d)?\.dll",
+        r"Faulting module name: MSVCP140\.dll",
+    )
+    if absent or (stated and told(errors, r"WinError \d+", r"DLL load failed")):
         return Finding(
             title="The Visual C++ runtime is not installed",
-            found=f"the warning '{stated}', and a DLL that does not load",
+            found=f"the error '{absent}'"
+            if absent
+            else f"the warning '{stated}', and a DLL that does not load",
             means="import torch stops",
+            cure="winget install --exact Microsoft.VCRedist.2015+.x64",
+            cure_note="administrator",
+        )
+    if stated:
+        return Finding(
+            title="The Visual C++ runtime is not installed",
+            severity="warning",
+            found=f"the warning '{stated}'",
+            means="import torch stops where a DLL needs it",
             cure="winget install --exact Microsoft.VCRedist.2015+.x64",
             cure_note="administrator",
         )

@@ -73,6 +73,7 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
         _denied(errors, listed, known(typed))
         or (_elsewhere(errors, listed, known(wanted)) or _running(listed) if listed else None)
         or _imported(errors, known(runtime), known(typed))
+        or _gone(errors)
     )
     if denied is not None:
         return denied
@@ -176,6 +177,34 @@ def _two(found: str) -> Finding:
         cure="python -c 'import sys; print(sys.executable)'",
         cure_note="then install with that one: python -m pip install. After sudo, name the python by its path",
     )
+
+
+LAUNCHER = pattern(
+    r"(?P<launcher>[^\s:'\"]{0,200}[\\/][\w.-]{1,40}): (?P<python>[^\s:]{1,200}python[\w.]{0,8}): bad interpreter"
+    r"|zsh: (?P<shell>[^\s:]{1,200}): bad interpreter: (?P<zsh>[^\s:]{1,200}python[\w.]{0,8}):"
+    r"|(?P<same>[^\s:'\"]{0,200}[\\/][\w.-]{1,40}): line \d: (?P<gone>[^\s:]{1,200}python[\w.]{0,8}): cannot exe"
+    r"cute: required file"
+    r"|[Uu]nable to create process using '\"?(?P<windows>[^'\"\n]{1,200}python\.exe)"
+)
+"""A command whose first line names an interpreter that is gone."""
+
+
+def _gone(errors: Errors | Unknown | None) -> Finding | None:
+    """Tell of a command that belongs to an interpreter that is not there any more."""
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        found = LAUNCHER.search(error.text)
+        if found is None:
+            continue
+        python = found["python"] or found["gone"] or found["zsh"] or found["windows"]
+        return Finding(
+            severity="error",
+            title="A command belongs to a Python that is gone",
+            found=f"'{' '.join(found[0].split())[:140]}': {python} is not there",
+            means="the environment was moved or renamed, or its Python was removed; its commands do not start",
+            cure="python3 -m venv --clear .venv",
+            cure_note="make the environment anew where it now lies; until then start a command as python -m pip",
+        )
+    return None
 
 
 def _denied(

@@ -36,13 +36,18 @@ from tunedoctor.api import (
 SAID = (
     r"Failed to initialize XPU devices",
     r"No XPU devices are available",
+    r"(?:XPU|DPCPP) [Dd]evice count is zero",
+    r"No device of requested type",
+    r"ZE_RESULT_ERROR_(?!OUT_OF)\w{3,40}",
+    r"add devices across platforms to a single context",
+    r"libOpenCL\.so\.1: cannot open shared object|libmkl_sycl_\w{2,20}\.so[.\d]{0,4}: cannot open shared object",
     r"XPU device count is zero",
     r"libze_intel_gpu\.so[.\d]*: cannot open shared object",
     r"UR_RESULT_ERROR_(?!OUT_OF)\w+",
     r"version `LIB(?:UR|SYCL|ZE)_\w+[\d.]+' not found",
     r"libur_adapter_level_zero\S* with error: (?!libur_adapter_level_zero\S+: cannot open)[^\n]{5,}",
     r"lib(?:ur_loader|sycl|ze_loader|pi_level_zero)\.so[.\d]*: (?:cannot open shared object|undefined symbol)",
-    r"Native API (?:failed\. Native API )?returns: -\d+",
+    r"Native API (?:failed\. Native API )?returns: (?!-5 )-\d+",
     r"RuntimeError: UR error",
 )
 MEANS = "torch.xpu.is_available() is False, so training runs on the CPU"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tunedoctor import facts
 from tunedoctor.advice.amd_on_bus import amd_on_bus
 from tunedoctor.advice.builds import TorchInstall
+from tunedoctor.advice.compares import compares
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
 from tunedoctor.advice.misfits import Misfit, misfits
@@ -107,6 +108,7 @@ __all__ = [
     "code_runs_on",
     "companion_install",
     "companions",
+    "compares",
     "counted",
     "coverage",
     "cuda_of",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tunedoctor.advice.loose_misfits import loose_misfits
 from tunedoctor.facts import Errors, ErrorText, Unknown
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.modules import distribution_of
@@ -19,10 +20,17 @@ _KEYWORD = pattern(
     r"(?P<module>[A-Z]\w{1,60})(?:\.\w{1,60})?\(\) got an unexpected keyword argument '(?P<name>\w{1,80})'"
 )
 _PYDANTIC = pattern(
-    r"(?P<module>pydantic)\.errors\.(?P<name>Pydantic\w{1,40}Error)|(?:^|\n)(?P<bare>Pydantic(?:User|Import|Schema\w{0,20})Error)\b"
+    r"(?P<module>pydantic)\.errors\.(?P<name>Pydantic\w{1,40}Error)|(?:^|\n)(?P<bare>Pydantic(?:User|Import|Sche"
+    r"ma\w{0,20})Error)\b"
 )
 """pydantic 2 raises it where code is written for pydantic 1."""
-_NOT_WHOLE = pattern(r"partially initialized|unknown location|circular import")
+_NOT_WHOLE = pattern(
+    r"partially initialized|unknown location|circular import|consider renaming"
+    r"|module '(?:torch|transformers|datasets|numpy)' has no attribute '(?:__version__|__path__|nn|Tensor|tensor"
+    r"|cuda|device"
+    r"|load_dataset|Dataset|AutoModel|AutoTokenizer|ndarray|array|float32)'"
+)
+"""A module without what each release of it has is hidden or cut, not of another version."""
 CLASSES = {
     **dict.fromkeys(
         ("Accelerator", "DataLoaderConfiguration", "GradientAccumulationPlugin"), "accelerate"
@@ -43,7 +51,7 @@ class Misfit(NamedTuple):
     """One such error."""
 
     owner: str
-    """Distribution whose code failed."""
+    """Distribution whose code failed; "" where nothing tells."""
     other: str
     """Distribution that lacks the name or keyword."""
     module: str
@@ -51,12 +59,15 @@ class Misfit(NamedTuple):
     said: str
 
 
-def misfits(errors: Errors | Unknown | None) -> Iterator[Misfit]:
-    """Yield them in the order of the text.
+def misfits(errors: Errors | Unknown | None, *, loosely: bool = False) -> Iterator[Misfit]:
+    """Yield them in the order of the text; `loosely`: those whose caller is not known, instead.
 
     Not what the user's own code asks for, nor a package that misses a part of itself, nor a file outside of where
     packages are installed.
     """
+    if loosely:
+        yield from (Misfit("", one.library, "", "", one.said) for one in loose_misfits(errors))
+        return
     for error in errors.errors if isinstance(errors, Errors) else ():
         if found := _misfit(error):
             yield found

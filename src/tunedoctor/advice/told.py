@@ -24,7 +24,7 @@ def told(errors: Errors | Unknown | None, *patterns: str) -> str:
 
     Patterns are regular expressions; case does not count. "" where none matches.
     """
-    if not isinstance(errors, Errors):
+    if not isinstance(errors, Errors) or not errors.errors:
         return ""
     wanted = re.compile("|".join(patterns), re.IGNORECASE)
     for error in errors.errors:

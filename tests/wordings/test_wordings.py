@@ -1,0 +1,130 @@
+"""Error texts as tools print them lead to their cause, bare, under a traceback and as one rank of several prints them.
+
+A row: text, cause (or `ambiguous`, the causes that the text alone leaves open), tool, source. An ambiguous text gives a
+suspicion or nothing, unless one command cures each of its causes (`same_cure`). `harmless.jsonl`: lines that no
+finding above a note comes from.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunedoctor.engine import Found, diagnose
+from tunedoctor.readers.read import read_report
+from tunedoctor.registry import builtin_checks
+
+HERE = Path(__file__).parent
+CHECKS = builtin_checks()
+IDS = {check.id for check in CHECKS}
+MOST_MISSES = 0.02
+"""Share of a cause's texts, at most, whose dress hides them."""
+
+Row = dict[str, Any]
+_RAISED = re.compile(r"[A-Za-z_][\w.]{0,80}(?:Error|Exception|NotFound)(?::|$)")
+
+
+def _rows() -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for path in sorted(HERE.glob("*.jsonl")):
+        for line in (
+            path.read_text(encoding="utf-8").splitlines() if path.stem != "harmless" else ()
+        ):
+            row = json.loads(line)
+            found[row.get("cause", "ambiguous")].append(row)
+    return found
+
+
+ROWS = _rows()
+
+
+def _first(text: str) -> Found | None:
+    snapshot = read_report(text)
+    causes = diagnose(snapshot, CHECKS).causes if snapshot is not None else ()
+    return causes[0] if causes else None
+
+
+def _is_right(row: Row, found: Found | None) -> bool:
+    if "cause" in row:
+        return found is not None and found.check.id == row["cause"]
+    if found is None or found.severity == "note":
+        return True
+    suspected = bool(found.finding.settle) or bool(row.get("same_cure"))
+    return found.check.id in row["ambiguous"] and suspected
+
+
+def _under_a_traceback(row: Row) -> str:
+    """Put a raised exception below frames of the user's script and of the tool; another text stays as it is."""
+    text: str = row["text"]
+    if not _RAISED.match(text) or "Traceback" in text:
+        return text
+    tool = re.split(r"[ ,]", row["tool"])[0].replace("-", "_")
+    if tool in text:
+        tool = "axolotl"  # what a package itself misses is not what its caller misses
+    return (
+        "Traceback (most recent call last):\n"
+        '  File "/home/me/project/train.py", line 12, in <module>\n'
+        "    main()\n"
+        f'  File "/opt/venv/lib/python3.12/site-packages/{tool}/core.py", line 88, in run\n'
+        "    return function(*args, **kwargs)\n"
+        f"{text}\n"
+    )
+
+
+def _as_a_rank(row: Row) -> str:
+    return "\n".join(f"[rank0]: {line}" for line in row["text"].split("\n"))
+
+
+DRESSES: dict[str, Callable[[Row], str]] = {
+    "bare": lambda row: row["text"],
+    "traceback": _under_a_traceback,
+    "rank": _as_a_rank,
+}
+
+
+@pytest.mark.parametrize("cause", sorted(ROWS))
+@pytest.mark.parametrize("dress", DRESSES)
+def test_each_wording_leads_to_its_cause(cause: str, dress: str) -> None:
+    missed: list[tuple[str, str]] = []
+    for row in ROWS[cause]:
+        found = _first(DRESSES[dress](row))
+        if not _is_right(row, found):
+            missed.append((found.check.id if found else "nothing", row["text"]))
+    allowed = 0 if dress == "bare" else int(len(ROWS[cause]) * MOST_MISSES)
+    assert len(missed) <= allowed, missed
+
+
+def test_rows_are_sound() -> None:
+    texts = [row["text"] for rows in ROWS.values() for row in rows]
+    assert len(texts) == len(set(texts))
+    for rows in ROWS.values():
+        for row in rows:
+            assert row["text"].strip()
+            assert row["tool"], row
+            assert row["source"], row
+            assert set(row.get("ambiguous", [row.get("cause")])) <= IDS, row
+
+
+def _harmless() -> list[str]:
+    lines = (HERE / "harmless.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+def test_harmless_lines_give_nothing_above_a_note() -> None:
+    alarms: list[tuple[str, str]] = []
+    for text in _harmless():
+        snapshot = read_report(text)
+        causes = diagnose(snapshot, CHECKS).causes if snapshot is not None else ()
+        alarms += [(one.check.id, text) for one in causes if one.severity != "note"]
+    assert alarms == []
+
+
+def test_harmless_lines_together_give_nothing_above_a_note() -> None:
+    snapshot = read_report("\n".join(_harmless()))
+    assert snapshot is not None
+    alarms = [one.check.id for one in diagnose(snapshot, CHECKS).causes if one.severity != "note"]
+    assert alarms == []
