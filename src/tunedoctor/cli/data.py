@@ -183,8 +183,12 @@ def _by_tokenizer(
 
 
 def _costs(asked: Asked, found: survey.Survey, lengths: Lengths, notes: list[str]) -> Costs | None:
-    from tunedoctor.cli.models import model_of  # noqa: PLC0415
+    from tunedoctor.cli.models import config_file, model_of  # noqa: PLC0415
 
+    place = config_file(asked.model)
+    if asked.model == "-" or (place is not None and not place.is_file()):
+        notes.append("steps, time and memory are not reckoned: the model has no config.json")
+        return None
     train = sum(one.rows for one in found.files if one.split == "train")
     rows = sum(one.rows for one in found.files)
     micro = min(asked.batch, 4)

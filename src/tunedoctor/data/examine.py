@@ -1,7 +1,6 @@
 """One row, or a block of lines, into counts. Pure: a block can be examined in another process."""
 
 import re
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 import msgspec
@@ -115,43 +114,38 @@ def _note(found: Tally, number: int, problems: list[tuple[str, str]]) -> None:
 def _measure(found: Tally, number: int, sample: Sample, asked: Asked) -> str:
     """Count a sample's tokens and take its prints; return its text."""
     turns = sample.turns
-    texts = [text for _, text in turns]
-    whole = "\n".join(texts)
     # halves of characters can't be written as UTF-8
-    data = whole.encode("utf-8", "surrogatepass")
-    tokens = lengths.estimate(data)
-    if sample.form == "text":
-        learned = tokens
-    else:
+    parts = [text.encode("utf-8", "surrogatepass") for _, text in turns]
+    data = b"\n".join(parts)
+    sizes = [lengths.estimate(part) for part in parts]
+    tokens = learned = sum(sizes)
+    if sample.form != "text":
         tokens += lengths.of_turns(len(turns))
-        learned = min(tokens, sum(_learned(text) for role, text in turns if role == "assistant"))
+        # two tokens end a turn, and they are learned with an answer
+        learned = sum(
+            n + 2 for n, (role, _) in zip(sizes, turns, strict=True) if role == "assistant"
+        )
     found.tokens += tokens
     found.learned += learned
     found.lengths[lengths.rounded(tokens)] += 1
     own = digest(data)
-    found.marks.append(Mark(number, own, _prompt(turns), sketch(data) if asked.near else ()))
+    found.marks.append(Mark(number, own, _prompt(turns, parts), sketch(data) if asked.near else ()))
     if asked.sampled >= 0:
         key = digest(b"%d:%d" % (number, own))
         if key & asked.sampled == 0:
             found.samples.append((key, _encode([number, sample.form, turns])))
-    return whole
+    return "\n".join([text for _, text in turns])
 
 
-def _learned(text: str) -> int:
-    """Estimate the tokens of an answer with the two that end its turn."""
-    return lengths.estimate(text.encode("utf-8", "surrogatepass")) + 2
-
-
-def _prompt(turns: list[Turn]) -> int:
-    """Return the digest of what the user says before the first answer; 0 where that is nothing."""
-    before = [text for role, text in takewhile(_asks, turns) if role != "system"]
-    if not before or len(before) == len(turns):
-        return 0
-    return digest("\n".join(before).encode("utf-8", "surrogatepass"))
-
-
-def _asks(turn: Turn) -> bool:
-    return turn[0] != "assistant"
+def _prompt(turns: list[Turn], parts: list[bytes]) -> int:
+    """Return the digest of what the user says before the first answer; 0 where that is nothing, or all."""
+    before: list[bytes] = []
+    for (role, _), part in zip(turns, parts, strict=True):
+        if role == "assistant":
+            return digest(b"\n".join(before)) if before else 0
+        if role != "system":
+            before.append(part)
+    return 0
 
 
 def _strings(value: dict[str, Any]) -> list[str]:

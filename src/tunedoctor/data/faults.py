@@ -17,6 +17,9 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "unreadable-file": Kind("error", "file that cannot be read", "name a file that can be read"),
+    "no-pyarrow": Kind(
+        "error", "Parquet file that nothing here can read", "install pyarrow in the target"
+    ),
     "ends-early": Kind("error", "file or row that ends early", "fetch or export the file again"),
     "not-utf8-file": Kind(
         "error", "file that is not UTF-8, which trainers read", "write it anew as UTF-8"

@@ -16,13 +16,17 @@ _LIMIT = 256 << 20
 _NO_PYARROW = 3
 
 
+class NoPyarrowError(OSError):
+    """No interpreter at hand has pyarrow."""
+
+
 def reader(pythons: tuple[str, ...]) -> Callable[[Path], Iterator[Element]]:
     """Return what reads a Parquet file with the first of some interpreters that has pyarrow."""
     return lambda path: rows(path, pythons)
 
 
 def rows(path: Path, pythons: tuple[str, ...]) -> Iterator[Element]:
-    """Yield rows, a part at a time. Raises OSError where no interpreter has pyarrow, or pyarrow refuses the file."""
+    """Yield rows, a part at a time. Raises NoPyarrowError, and OSError where pyarrow refuses the file."""
     start, total = 0, -1
     left = list(pythons)
     while start != total:
@@ -36,7 +40,7 @@ def rows(path: Path, pythons: tuple[str, ...]) -> Iterator[Element]:
             left.pop(0)
             if not left:
                 what = "Parquet is read by pyarrow, which neither the doctor's environment nor the target has"
-                raise OSError(what)
+                raise NoPyarrowError(what)
             continue
         said = ended.err.strip().splitlines()[-1:] or [ended.death]
         if not ended.ok or ended.truncated:

@@ -87,13 +87,13 @@ class Sketches:
     def like(self, sketch: tuple[int, ...], file: int, line: int) -> Place | None:
         """Return an earlier row that is much like this one; keep this one where there is none."""
         slots = self._slots
-        own = set(sketch)
         tried = 0
         for value in sketch[:3]:
             row = slots[value % SLOTS]
             if row and row != tried:
                 tried = row
                 start = (row - 1) % KEPT * SKETCH
+                own = set(sketch)
                 other = set(self._sketches[start : start + SKETCH])
                 smallest = sorted(own | other)[:SKETCH]
                 if sum(v in own and v in other for v in smallest) >= ALIKE:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tunedoctor.data import examine, lengths
 from tunedoctor.data.encoding import EndsEarlyError
 from tunedoctor.data.faults import KINDS
+from tunedoctor.data.parquet import NoPyarrowError
 from tunedoctor.data.reading import Parquet, Workers, open_file, parts
 from tunedoctor.data.repeats import Digests, Sketches
 from tunedoctor.data.report import Bar, DataFault, DataFile, Leak, Lengths, Spot
@@ -55,33 +56,37 @@ class Survey:
     def read(self, reader: Reader) -> None:
         """Read every file; one that can't be read is a fault, and the others go on."""
         for number, source in enumerate(self.sources):
-            whole = Tally()
-            kind, name, size = "unknown", "unknown", 0
-            try:
-                size = source.path.stat().st_size
-                opened = open_file(source.path)
-                kind, name = opened.kind, opened.encoding.name
-                if opened.encoding.name != "utf-8":
-                    whole.fault("not-utf8-file", 0, name)
-                elif opened.encoding.mark:
-                    whole.fault("byte-order-mark", 0)
-                with opened.file:
-                    for part in parts(
-                        source.path, opened, self.asked, reader.workers, reader.parquet
-                    ):
-                        self._compare(number, part)
-                        if self.spool is not None:
-                            self.spool.add(number, part.samples)
-                        whole.merge(part)
-            except EndsEarlyError as error:
-                whole.fault("ends-early", 0, str(error))
-            except OSError as error:
-                whole.fault("unreadable-file", 0, error.strerror or str(error))
-            else:
-                if not whole.rows and not whole.unreadable:
-                    whole.fault("no-rows", 0, "the file is empty" if not size else "")
-            self.files.append(_file(source, whole, kind, name, size))
-            self.tallies.append(whole)
+            self._file(number, source, reader)
+
+    def _file(self, number: int, source: Source, reader: Reader) -> None:
+        """Read one file."""
+        whole = Tally()
+        kind, name, size = "unknown", "unknown", 0
+        try:
+            size = source.path.stat().st_size
+            opened = open_file(source.path)
+            kind, name = opened.kind, opened.encoding.name
+            if opened.encoding.name != "utf-8":
+                whole.fault("not-utf8-file", 0, name)
+            elif opened.encoding.mark:
+                whole.fault("byte-order-mark", 0)
+            with opened.file:
+                for part in parts(source.path, opened, self.asked, reader.workers, reader.parquet):
+                    self._compare(number, part)
+                    if self.spool is not None:
+                        self.spool.add(number, part.samples)
+                    whole.merge(part)
+        except EndsEarlyError as error:
+            whole.fault("ends-early", 0, str(error))
+        except NoPyarrowError as error:
+            whole.fault("no-pyarrow", 0, str(error))
+        except OSError as error:
+            whole.fault("unreadable-file", 0, error.strerror or str(error))
+        else:
+            if not whole.rows and not whole.unreadable:
+                whole.fault("no-rows", 0, "the file is empty" if not size else "")
+        self.files.append(_file(source, whole, kind, name, size))
+        self.tallies.append(whole)
 
     def _compare(self, file: int, part: Tally) -> None:
         """Compare rows with all before them."""
