@@ -10,8 +10,8 @@ from tunedoctor.fixing import Draft
 from tunedoctor.installers.uv import Failed, NoSolution, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
 from tunedoctor.planning.ask import read_sizes
-from tunedoctor.planning.drafts import Drafted, drafted
-from tunedoctor.planning.make import Planned, chosen, fresh, planned
+from tunedoctor.planning.drafts import Drafted, chosen, drafted
+from tunedoctor.planning.make import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot

@@ -48,7 +48,8 @@ def fix_command(  # noqa: PLR0913  each is an option
     plugin: Plugin = None,
 ) -> None:
     """Cure what was found: one plan, shown first; all of it or nothing, and a way back."""
-    from tunedoctor.cli.fix import Wish, fix  # noqa: PLC0415
+    from tunedoctor.cli.fix import fix  # noqa: PLC0415
+    from tunedoctor.cli.fix_case import Wish  # noqa: PLC0415
     from tunedoctor.cli.options import Options  # noqa: PLC0415
 
     options = Options.of(

@@ -45,6 +45,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Findings of which only the change itself shows whether they are cured."""
     stays: tuple[str, ...] = ()
     """Known breaks that no version of the packages leaves."""
+    undo: str = ""
+    """The command that goes back."""
     free_bytes: int = 0
     """On the disk of the environment."""
     users: tuple[User, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tunedoctor.advice.cure_lines import tell
-from tunedoctor.engine import Found
+from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.fixing import Draft, Fix, Resolve
 from tunedoctor.plan import SetEnv, is_told
 from tunedoctor.snapshot import Snapshot
@@ -46,6 +46,19 @@ class Drafted(NamedTuple):
 def changes(draft: Draft) -> bool:
     """Tell whether a draft changes the environment."""
     return any(isinstance(s, Resolve) or not is_told(s) for s in draft.steps)
+
+
+def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
+    """Return the findings of these ids, causes or symptoms; without ids, the causes that are no notes."""
+    wanted_ids = tuple(ids)
+    if not wanted_ids:
+        return tuple(f for f in diagnosis.causes if f.severity != "note")
+    every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
+    seen: dict[str, Found] = {}
+    for one in every:
+        if one.check.id in wanted_ids:
+            seen.setdefault(one.check.id, one)
+    return tuple(seen.values())
 
 
 def drafted(

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Resolve
@@ -44,19 +43,6 @@ class Planned(NamedTuple):
         unseen = {one.id for one in self.drafts if one.sets_variables_alone}
         cures = tuple(c for c in self.plan.cures if c not in unseen)
         return msgspec.structs.replace(self.plan, cures=cures)
-
-
-def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
-    """Return the findings of these ids, causes or symptoms; without ids, the causes that are no notes."""
-    wanted_ids = tuple(ids)
-    if not wanted_ids:
-        return tuple(f for f in diagnosis.causes if f.severity != "note")
-    every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
-    seen: dict[str, Found] = {}
-    for one in every:
-        if one.check.id in wanted_ids:
-            seen.setdefault(one.check.id, one)
-    return tuple(seen.values())
 
 
 def planned(

@@ -72,7 +72,7 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         left = len({*answer.left} - set(activated))
         cured = len(mine & {*outcome.cured, *activated})
         head = f"{cured} cured" + (f", {left} left" if left else "") + "."
-    return [*lines, f"{style.mark('ok')} {head}  Undo with doctor undo."]
+    return [*lines, f"{style.mark('ok')} {head}  Undo with {answer.undo}"]
 
 
 def _failed(answer: Answer, outcome: Outcome | None, style: Style) -> list[str]:

@@ -7,7 +7,6 @@ import msgspec
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
 from tunedoctor.planning.answer import Answer
 from tunedoctor.render.style import Style
-from tunedoctor.sets.wanted import with_torch
 
 _SHOWN = 4
 """Packages of a kind that are named before the others are counted."""
@@ -29,7 +28,7 @@ def render_plan(
     if plan.changes:
         lines += [*_packages(plan, style, tuple(kept), verbose=verbose), *_others(plan, style), ""]
         lines += [*_cost(answer, plan, style), *_uses(answer, style)]
-        lines += [*_row("undo", _way_back(plan), style), ""]
+        lines += [*_way_back(answer, plan, style), ""]
     for why in answer.stays:
         lines += style.wrapped(f"stays as it is: {why}", 2, f"{style.mark('warning')} ")
     return "\n".join(lines + render_told(answer, style)).rstrip("\n") + "\n"
@@ -50,6 +49,8 @@ def _heading(answer: Answer, plan: Plan, style: Style) -> list[str]:
 
 
 def _packages(plan: Plan, style: Style, kept: tuple[str, ...], *, verbose: bool) -> list[str]:
+    from tunedoctor.sets.wanted import with_torch  # noqa: PLC0415  a plan alone needs it
+
     moved = [pin for pin in plan.pins if pin.was]
     added = [pin for pin in plan.pins if not pin.was]
     again = {n for s in plan.steps if isinstance(s, Install) for n in s.reinstall}
@@ -130,10 +131,9 @@ def _uses(answer: Answer, style: Style) -> list[str]:
     return _row("in use", f"{', '.join(named)}{more}; restart {word} afterwards", style)
 
 
-def _way_back(plan: Plan) -> str:
-    if plan.new is not None:
-        return "doctor undo takes it away again"
-    return "doctor undo brings back today's state; three states are kept"
+def _way_back(answer: Answer, plan: Plan, style: Style) -> list[str]:
+    does = "takes it away again" if plan.new else "brings back today's state; three are kept"
+    return _row("undo", f"{answer.undo} {does}", style)
 
 
 def render_told(answer: Answer, style: Style) -> list[str]:

@@ -1,0 +1,55 @@
+"""What a run of doctor fix goes by, and how it ends."""
+
+from typing import NamedTuple
+
+from tunedoctor.cli.fix_parts import public
+from tunedoctor.cli.options import Options
+from tunedoctor.cli.output import write
+from tunedoctor.findings import Check
+from tunedoctor.planning.answer import Answer, exit_code
+from tunedoctor.render import outcome as end_screen
+from tunedoctor.render import plan as screen
+from tunedoctor.render.style import Style
+from tunedoctor.snapshot import Snapshot
+
+
+class Wish(NamedTuple):
+    """What the user asks for."""
+
+    ids: tuple[str, ...] = ()
+    new: str = ""
+    packages: tuple[str, ...] = ()
+    """What a new environment must hold besides."""
+    python: str = ""
+    installer: str = ""
+    script: str = ""
+    dry_run: bool = False
+    yes: bool = False
+    deep: bool = False
+    smoke: bool = False
+    system: bool = False
+
+
+class Case(NamedTuple):
+    """All that a run goes by."""
+
+    wish: Wish
+    options: Options
+    target: str | None
+    snapshot: Snapshot
+    checks: tuple[Check, ...]
+    place: str
+    """The environment as the user names it."""
+    style: Style
+
+    @property
+    def plain(self) -> bool:
+        """Whether people read it."""
+        return self.options.format == "terminal"
+
+
+def end(case: Case, answer: Answer) -> int:
+    """Print how it ended; return the exit code."""
+    told = public(answer)
+    write(end_screen.render_end(told, case.style) if case.plain else screen.render_json(told))
+    return exit_code(answer)

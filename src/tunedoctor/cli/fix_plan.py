@@ -1,0 +1,208 @@
+"""doctor fix, once there is something to do: plan, show, ask, carry out."""
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tunedoctor.cli.fix_case import Case, Wish, end
+from tunedoctor.cli.fix_parts import public, script_of, smoke, write_script
+from tunedoctor.cli.options import misuse
+from tunedoctor.cli.output import write
+from tunedoctor.cli.progress import spinner
+from tunedoctor.engine import Found, diagnose
+from tunedoctor.facts import Interpreter, Packages
+from tunedoctor.installers.tool import Named
+from tunedoctor.plan import NewEnvironment
+from tunedoctor.planning import ask as asking
+from tunedoctor.planning.answer import Answer, End, Treated
+from tunedoctor.planning.drafts import drafted
+from tunedoctor.planning.make import Planned, fresh, planned
+from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.registry import RegistryError, all_fixes
+from tunedoctor.render import outcome as end_screen
+from tunedoctor.render import plan as screen
+from tunedoctor.simulate import severities
+from tunedoctor.transaction.apply import Event, Ways, apply
+from tunedoctor.transaction.busy import users
+from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.ground import Ground, Refusal, ground_of
+from tunedoctor.transaction.making import ground_for
+from tunedoctor.transaction.tools import choose_tool
+
+
+def treat(case: Case, findings: tuple[Found, ...]) -> int:
+    """Plan for the findings, or for a new environment, show it, ask, carry it out; returns the exit code."""
+    treated = (Treated(id=f.check.id, title=f.title, severity=f.severity, fix="") for f in findings)
+    way_back = case.wish.new or case.target
+    undo = f"doctor undo --target {shlex.quote(way_back)}" if way_back else "doctor undo"
+    answer = Answer(end="nothing", target=case.place, findings=tuple(treated), undo=undo)
+    try:
+        made, ground = _new(case) if case.wish.new else _planned(case, findings)
+        answer = _known(case, answer, made, ground)
+    except (RefusedError, FailureError) as error:
+        answer = msgspec.structs.replace(
+            answer, end="refused", why=error.why, by_hand=tuple(error.by_hand)
+        )
+        return end(case, answer)
+    if case.wish.script:
+        return _scripted(case, answer, made)
+    return _carried_out(case, answer, made)
+
+
+def _new(case: Case) -> tuple[Planned, Ground | None]:
+    path = os.path.abspath(Path(case.wish.new).expanduser())  # noqa: PTH100  links stay
+    ground = ground_for(NewEnvironment(path=path))
+    with spinner() as one:
+        one.watch(["the package index"])
+        made = fresh(case.snapshot, path, case.wish.packages, asking.live())
+    return made, ground
+
+
+def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground | None]:
+    try:
+        fixes = all_fixes(case.options.plugins)
+    except RegistryError as error:
+        misuse(str(error), "doctor list names what is installed")
+    drafts = drafted(findings, case.snapshot, fixes)
+    # who must not change it is told so before the index is asked
+    ground = _ground(case) if any(one.changes for one in drafts) else None
+    with spinner() as one:
+        one.watch(["the package index"])
+        made = planned(case.snapshot, drafts, case.checks, asking.live())
+    return made, ground
+
+
+def _scripted(case: Case, answer: Answer, made: Planned) -> int:
+    place = case.wish.script
+    text = script_of(made.plan, case.snapshot.find(Interpreter), answer.installer)
+    write_script(place, text)
+    if not case.plain:
+        return end(case, answer)
+    if place != "-":
+        write(screen.render_plan(public(answer), case.style, _kept(case, made)))
+        write(f"{case.style.mark('ok')} wrote {place}; nothing was changed\n")
+    return 0
+
+
+def _ground(case: Case) -> Ground:
+    interpreter = case.snapshot.get(Interpreter)
+    if not isinstance(interpreter, Interpreter):
+        raise FailureError(interpreter.why, "doctor fix --new ./.venv", refused=True)
+    ground = ground_of(interpreter, consent=case.wish.system)
+    if isinstance(ground, Refusal):
+        raise FailureError(ground.why, *ground.by_hand, refused=True)
+    return ground
+
+
+def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> Answer:
+    by_id = {one.id: one for one in made.drafts}
+    treated = tuple(
+        msgspec.structs.replace(
+            one,
+            fix=by_id[one.id].fix,
+            changes=by_id[one.id].changes,
+            held="activation" if by_id[one.id].sets_variables_alone else "check",
+        )
+        if one.id in by_id
+        else one
+        for one in answer.findings
+    )
+    tool = choose_tool(_named(case.wish), ground).name if ground else ""
+    simulated = made.simulated
+    return msgspec.structs.replace(
+        answer,
+        end="planned",
+        findings=treated,
+        plan=made.plan,
+        installer=tool,
+        predicted=simulated.cured if simulated else (),
+        untold=simulated.untold if simulated else (),
+        stays=made.left,
+        free_bytes=shutil.disk_usage(ground.base).free if ground else 0,
+        users=users(ground.prefix) if ground and not made.plan.new else (),
+    )
+
+
+def _named(wish: Wish) -> Named | None:
+    return "pip" if wish.installer == "pip" else "uv" if wish.installer == "uv" else None
+
+
+def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
+    if case.plain:
+        told = public(answer)
+        kept = _kept(case, made)
+        write(screen.render_plan(told, case.style, kept, verbose=case.options.verbose))
+    if not made.plan.changes:
+        return end(case, msgspec.structs.replace(answer, end="told"))
+    if case.wish.dry_run:
+        return end(case, answer)
+    if not case.wish.yes and not _agreed():
+        return end(case, msgspec.structs.replace(answer, end="declined"))
+    if case.plain:
+        write("\n")
+    outcome = apply(
+        made.proved,
+        case.target,
+        installer=_named(case.wish),
+        watch=_shown(case),
+        before=case.snapshot,
+        ways=Ways(
+            deep=case.wish.deep,
+            consent=case.wish.system,
+            smoke=smoke if case.wish.smoke else None,
+            checks=case.checks,
+        ),
+    )
+    ended: End = "told" if outcome.end == "nothing" else outcome.end
+    by_hand = outcome.by_hand
+    if ended in ("refused", "failed") and not by_hand:
+        by_hand = tuple(d.found.finding.cure for d in made.drafts if d.changes)
+    return end(
+        case,
+        msgspec.structs.replace(
+            answer,
+            end=ended,
+            outcome=outcome,
+            why=outcome.why,
+            by_hand=by_hand,
+            left=_left(case, outcome.left),
+        ),
+    )
+
+
+def _left(case: Case, ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those that were no notes; nothing new is there after a change that was proved."""
+    graded = severities(diagnose(case.snapshot, case.checks))
+    return tuple(id_ for id_ in ids if graded.get(id_, "error") != "note")
+
+
+def _kept(case: Case, made: Planned) -> tuple[str, ...]:
+    """Return what stays as it is, the stack first."""
+    from tunedoctor.advice.requirements import STACK  # noqa: PLC0415
+
+    packages = case.snapshot.find(Packages)
+    if packages is None or made.plan.new:
+        return ()
+    moved = {pin.name for pin in made.plan.pins}
+    moved |= {name for s in made.plan.steps for name in getattr(s, "names", ())}
+    names = [d.name for d in packages.distributions if d.name not in moved]
+    return tuple(sorted(names, key=lambda name: (name not in STACK, name)))
+
+
+def _agreed() -> bool:
+    sys.stdout.write("Apply? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _shown(case: Case) -> Callable[[Event], None]:
+    def watch(event: Event) -> None:
+        if event.state == "done" and case.plain:
+            write(end_screen.render_stage(event.stage, event.words, event.seconds, case.style))
+
+    return watch
