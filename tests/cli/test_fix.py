@@ -279,3 +279,14 @@ def test_undo_of_nothing_is_said(make: Make) -> None:
     assert doctor("undo", "x", "--list", "--target", str(env)).returncode == 2
     listed = json.loads(doctor("undo", "--list", "--target", str(env), "--format", "json").stdout)
     assert listed == {"schema": "doctor.undo/1", "states": []}
+
+
+def test_a_fix_without_a_finding_stays_light(make: Make) -> None:
+    env = make(*WHOLE, "huggingface-hub==0.36.2")
+    argv = [sys.executable, "-X", "importtime", "-m", "tunedoctor", "fix", "--target", env, "--yes"]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=240)
+    assert "Nothing to cure" in ended.stdout
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert "tunedoctor.cli.fix" in loaded
+    heavy = ("planning.make", "transaction.apply", "sets.make", "fixes.torch_build")
+    assert [name for name in heavy if f"tunedoctor.{name}" in loaded] == []
