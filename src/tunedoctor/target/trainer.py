@@ -202,7 +202,7 @@ def read_rows(path: str) -> Tuple[List[Tuple[int, Any]], str]:
         stop(f"{path} line {line}: byte 0x{byte:02x} is not UTF-8", "iconv -t UTF-8 OLD > NEW")
     except csv.Error as error:
         stop(
-            f"{path} line {table.line_num}: {error}",
+            f"{path} line {table.reader.line_num}: {error}",
             "close each quote; write one inside a cell twice",
         )
     except ValueError as error:
