@@ -180,10 +180,8 @@ def _two(found: str) -> Finding:
 
 
 LAUNCHER = pattern(
-    r"(?P<launcher>[^\s:'\"]{0,200}[\\/][\w.-]{1,40}): (?P<python>[^\s:]{1,200}python[\w.]{0,8}): bad interpreter"
-    r"|zsh: (?P<shell>[^\s:]{1,200}): bad interpreter: (?P<zsh>[^\s:]{1,200}python[\w.]{0,8}):"
-    r"|(?P<same>[^\s:'\"]{0,200}[\\/][\w.-]{1,40}): line \d: (?P<gone>[^\s:]{1,200}python[\w.]{0,8}): cannot exe"
-    r"cute: required file"
+    r": (?P<python>[^\s:]{1,200}python[\w.]{0,8}): (?:bad interpreter|cannot execute: required file)"
+    r"|: bad interpreter: (?P<zsh>[^\s:]{1,200}python[\w.]{0,8}):"
     r"|[Uu]nable to create process using '\"?(?P<windows>[^'\"\n]{1,200}python\.exe)"
 )
 """A command whose first line names an interpreter that is gone."""
@@ -195,11 +193,11 @@ def _gone(errors: Errors | Unknown | None) -> Finding | None:
         found = LAUNCHER.search(error.text)
         if found is None:
             continue
-        python = found["python"] or found["gone"] or found["zsh"] or found["windows"]
+        python = found["python"] or found["zsh"] or found["windows"]
         return Finding(
             severity="error",
             title="A command belongs to a Python that is gone",
-            found=f"'{' '.join(found[0].split())[:140]}': {python} is not there",
+            found=f"the error '{error.text.partition(chr(10))[0][:140]}': {python} is not there",
             means="the environment was moved or renamed, or its Python was removed; its commands do not start",
             cure="python3 -m venv --clear .venv",
             cure_note="make the environment anew where it now lies; until then start a command as python -m pip",
