@@ -1,8 +1,12 @@
 """Error texts as tools print them lead to their cause, bare, under a traceback and as one rank of several prints them.
 
 A row: text, cause (or `ambiguous`, the causes that the text alone leaves open), tool, source. An ambiguous text gives a
-suspicion or nothing, unless one command cures each of its causes (`same_cure`). `harmless.jsonl`: lines that no
+suspicion or nothing, unless one command cures each of its causes (`same_cure`). `whole`: a session or a listing,
+which no dress fits. `harmless.jsonl`: lines that no
 finding above a note comes from.
+
+`source` names where the wording stands. Rows with `looked_up` were read there, or in a report of it; the others were
+written from memory of those sources, so that one that no tool prints proves nothing about reports.
 """
 
 import json
@@ -76,6 +80,8 @@ def _under_a_traceback(row: Row) -> str:
 
 
 def _as_a_rank(row: Row) -> str:
+    if row.get("whole"):
+        return row["text"]  # what was typed and what the machine is are not printed by a rank
     return "\n".join(f"[rank0]: {line}" for line in row["text"].split("\n"))
 
 

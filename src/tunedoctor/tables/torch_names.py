@@ -1,6 +1,7 @@
 """Which torch release was the first to have a public name that libraries call.
 
-Source: release notes of torch and the `versionadded` of its documentation.
+Source: release notes of torch and its documentation, from memory: no row was checked against a wheel. That a name came
+with some later release is sure; which one can be off by one.
 """
 
 from tunedoctor.versions import within
