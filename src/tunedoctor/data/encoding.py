@@ -4,11 +4,13 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
+_HEAD = 1 << 16
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -71,9 +73,33 @@ def utf8_blocks(file: IO[bytes], encoding: Encoding) -> Iterator[bytes]:
 
 
 def _raw(file: IO[bytes], skip: int) -> Iterator[bytes]:
-    try:
-        file.read(skip)
-        while block := file.read(BLOCK):
-            yield block
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise EndsEarlyError(str(error)[:80]) from None
+    # read1 hands out what was decompressed before the data broke off; read would lose it
+    read = file.read1 if isinstance(file, gzip.GzipFile) else file.read
+    parts: list[bytes] = []
+    size = 0
+    why = ""
+    while True:
+        try:
+            block = read(BLOCK)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            why, block = str(error)[:80], b""
+        parts.append(block)
+        size += len(block)
+        if size >= BLOCK or not block:
+            yield b"".join(parts)[skip:]
+            parts, size, skip = [], 0, 0
+        if not block:
+            break
+    if why:
+        raise EndsEarlyError(why)
+
+
+def head_of(file: IO[bytes]) -> bytes:
+    """Return up to 64 KiB from the beginning, and go back there."""
+    parts: list[bytes] = []
+    read = file.read1 if isinstance(file, gzip.GzipFile) else file.read
+    with suppress(EOFError, zlib.error, gzip.BadGzipFile):
+        while sum(map(len, parts)) < _HEAD and (block := read(_HEAD)):
+            parts.append(block)
+    file.seek(0)
+    return b"".join(parts)

@@ -129,7 +129,9 @@ def _measure(found: Tally, number: int, sample: Sample, asked: Asked) -> str:
     found.learned += learned
     found.lengths[lengths.rounded(tokens)] += 1
     own = digest(data)
-    found.marks.append(Mark(number, own, _prompt(turns, parts), sketch(data) if asked.near else ()))
+    found.marks.append(
+        Mark(number, own, _prompt(turns, parts), sketch(data) if asked.near else b"")
+    )
     if asked.sampled >= 0:
         key = digest(b"%d:%d" % (number, own))
         if key & asked.sampled == 0:

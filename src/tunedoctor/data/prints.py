@@ -1,6 +1,7 @@
 """What a row is known by: a digest of its words, one of its prompt, and a sketch of its pairs of words."""
 
 import operator
+from array import array
 from hashlib import blake2b
 from zlib import crc32
 
@@ -16,14 +17,18 @@ def digest(data: bytes) -> int:
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
-def sketch(data: bytes) -> tuple[int, ...]:
-    """Return the smallest hashes of the pairs of words; () where there are fewer than SKETCH."""
+def sketch(data: bytes) -> bytes:
+    """Return the smallest hashes of the pairs of words, 32 bits each; b"" where there are fewer than SKETCH."""
     words = data.lower().split()
     if len(words) <= SKETCH:
-        return ()
+        return b""
     if len(words) > _WORDS:
         words = words[: _WORDS // 2] + words[-_WORDS // 2 :]
     hashes = list(map(crc32, words))
     # a difference tells the order of a pair, and is as random as its parts
-    pairs = sorted(set(map(operator.sub, hashes, hashes[1:])))[:SKETCH]
-    return tuple([v & _MASK for v in pairs]) if len(pairs) == SKETCH else ()
+    ordered = sorted(map(operator.sub, hashes, hashes[1:]))
+    # the first few hold enough different ones, but in rows that repeat themselves
+    pairs = list(dict.fromkeys(ordered[: 2 * SKETCH]))[:SKETCH]
+    if len(pairs) < SKETCH:
+        pairs = list(dict.fromkeys(ordered))[:SKETCH]
+    return array("I", [v & _MASK for v in pairs]).tobytes() if len(pairs) == SKETCH else b""

@@ -9,7 +9,14 @@ import msgspec
 from tunedoctor.data import examine
 from tunedoctor.data.cells import records
 from tunedoctor.data.elements import Element, elements
-from tunedoctor.data.encoding import Encoding, EndsEarlyError, encoding_of, open_bytes, utf8_blocks
+from tunedoctor.data.encoding import (
+    Encoding,
+    EndsEarlyError,
+    encoding_of,
+    head_of,
+    open_bytes,
+    utf8_blocks,
+)
 from tunedoctor.data.lines import line_blocks
 from tunedoctor.data.secrets import rules_for
 from tunedoctor.data.splits import ending
@@ -34,13 +41,9 @@ class Opened(NamedTuple):
 
 
 def open_file(path: Path) -> Opened:
-    """Open a file and tell its kind by its name and first bytes. Raises OSError, EndsEarlyError."""
+    """Open a file and tell its kind by its name and first bytes. Raises OSError."""
     file = open_bytes(path)
-    try:
-        head = file.read(1 << 16)
-        file.seek(0)
-    except EOFError as error:
-        raise EndsEarlyError(str(error)) from None
+    head = head_of(file)
     encoding = encoding_of(head)
     if head.startswith(b"PAR1") or ending(path) == ".parquet":
         return Opened(file, "parquet", encoding)

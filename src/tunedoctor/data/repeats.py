@@ -5,6 +5,7 @@ pairs of words (a bottom-k sketch): rows that share one of the three smallest ar
 ALIKE of the 16 smallest of both are in both, which stands for the Jaccard similarity of their pairs of words.
 """
 
+import struct
 from array import array
 from typing import NamedTuple
 
@@ -14,8 +15,10 @@ KEPT = 1 << 19
 """Rows among which near duplicates are looked for: sketches of 32 MiB."""
 SLOTS = 1 << 21
 SKETCH = 16
-ALIKE = 13
+ALIKE = 12
 _LINE_BITS = 44
+_LEAST = struct.Struct("3I").unpack_from
+"""The three smallest hashes of a sketch."""
 
 
 class Place(NamedTuple):
@@ -84,16 +87,16 @@ class Sketches:
         """Count the rows that are kept."""
         return min(self.rows, KEPT)
 
-    def like(self, sketch: tuple[int, ...], file: int, line: int) -> Place | None:
+    def like(self, sketch: bytes, file: int, line: int) -> Place | None:
         """Return an earlier row that is much like this one; keep this one where there is none."""
         slots = self._slots
         tried = 0
-        for value in sketch[:3]:
+        for value in _LEAST(sketch):
             row = slots[value % SLOTS]
             if row and row != tried:
                 tried = row
                 start = (row - 1) % KEPT * SKETCH
-                own = set(sketch)
+                own = set(array("I", sketch))
                 other = set(self._sketches[start : start + SKETCH])
                 smallest = sorted(own | other)[:SKETCH]
                 if sum(v in own and v in other for v in smallest) >= ALIKE:
@@ -102,15 +105,15 @@ class Sketches:
         self._keep(sketch, file << _LINE_BITS | line)
         return None
 
-    def _keep(self, sketch: tuple[int, ...], place: int) -> None:
+    def _keep(self, sketch: bytes, place: int) -> None:
         row = self.rows % KEPT
         if self.rows < KEPT:
-            self._sketches.extend(sketch)
+            self._sketches.frombytes(sketch)
             self._places.append(place)
         else:
             self._sketches[row * SKETCH : (row + 1) * SKETCH] = array("I", sketch)
             self._places[row] = place
         self.rows += 1
         number = (self.rows - 1) % 0xFFFFFFFE + 1
-        for value in sketch[:3]:
+        for value in _LEAST(sketch):
             self._slots[value % SLOTS] = number

@@ -107,6 +107,7 @@ def rules_for(block: bytes) -> tuple[Rule, ...]:
 def secrets_in(text: str, rules: tuple[Rule, ...]) -> list[tuple[str, str]]:
     """Return the kind and the name of what a text holds, with its length and never itself."""
     found: list[tuple[str, str]] = []
+    spans: list[tuple[int, int]] = []
     digits: bool | None = None
     for rule in rules:
         if rule.needs:
@@ -116,8 +117,11 @@ def secrets_in(text: str, rules: tuple[Rule, ...]) -> list[tuple[str, str]]:
                 digits = _DIGITS_IN_TEXT.search(text) is not None
             matches = rule.found.finditer(text) if digits else ()
         for one in matches:
+            if any(start <= one.start() < end for start, end in spans):
+                continue  # a part of what a rule above has found
             if (rule.needs or _apart(one)) and (rule.holds is None or rule.holds(one[0])):
-                found.append((rule.kind, f"{rule.name}, {len(one[0])} characters"))  # noqa: PERF401  read easier
+                found.append((rule.kind, f"{rule.name}, {len(one[0])} characters"))
+                spans.append(one.span())
     return found
 
 

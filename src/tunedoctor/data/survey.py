@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.data import examine, lengths
-from tunedoctor.data.encoding import EndsEarlyError
 from tunedoctor.data.faults import KINDS
 from tunedoctor.data.parquet import NoPyarrowError
 from tunedoctor.data.reading import Parquet, Workers, open_file, parts
@@ -76,8 +75,6 @@ class Survey:
                     if self.spool is not None:
                         self.spool.add(number, part.samples)
                     whole.merge(part)
-        except EndsEarlyError as error:
-            whole.fault("ends-early", 0, str(error))
         except NoPyarrowError as error:
             whole.fault("no-pyarrow", 0, str(error))
         except OSError as error:

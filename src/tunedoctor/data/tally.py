@@ -16,7 +16,7 @@ class Mark(NamedTuple):
     digest: int
     prompt: int
     """Digest of what comes before the first answer; 0 where that is nothing."""
-    sketch: tuple[int, ...]
+    sketch: bytes
 
 
 class Tally:

@@ -1,0 +1,238 @@
+"""doctor data as a command."""
+
+import json
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+GOOD = [
+    {"messages": [{"role": "user", "content": f"What is {i} and {i}?"}, {"role": "assistant", "content": f"It is {2 * i}."}]}
+    for i in range(40)
+]  # fmt: skip
+TARGET = os.environ.get("DOCTOR_TORCH_TARGET", "")
+
+
+def run(*argv: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "tunedoctor", *argv], capture_output=True, text=True, check=False
+    )
+
+
+def lines(path: Path, rows: list[Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def report(*argv: str) -> dict[str, Any]:
+    ended = run("data", *argv, "--format", "json")
+    assert ended.returncode in (0, 1), ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    assert (found["verdict"] == "faults") == (ended.returncode == 1)
+    return found
+
+
+def test_clean_data(tmp_path: Path) -> None:
+    file = lines(tmp_path / "train.jsonl", GOOD)
+    ended = run("data", file)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "40 rows; no faults" in ended.stdout
+    assert "ua 40" in ended.stdout
+
+
+def test_a_report_keeps_to_its_schema(tmp_path: Path) -> None:
+    file = lines(tmp_path / "train.jsonl", [*GOOD, {"text": "x"}, [1], GOOD[0]])
+    found = report(file, "--seq", "20")
+    jsonschema.validate(found, json.loads(run("schema", "data").stdout))
+    assert found["schema"] == "doctor.data/1"
+    assert found["rows"] == 42
+    assert found["duplicates"] == 1
+    assert found["lengths"]["cut_rows"] > 0
+    assert found["lengths"]["by"] == "estimate"
+    assert 0 < found["lengths"]["masked_share"] < 1
+    assert sum(bar["rows"] for bar in found["lengths"]["bars"]) == 42
+
+
+def test_each_fault_has_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    good = [json.dumps(row).encode() for row in GOOD]
+    file.write_bytes(b"\n".join([good[0], b"{oops", good[1], b"", b'{"a": "\xff"}', good[2]]))
+    ended = run("data", str(file))
+    assert ended.returncode == 1
+    assert "line 2" in ended.stdout
+    places = {f["kind"]: [p["line"] for p in f["places"]] for f in report(str(file))["faults"]}
+    assert places["no-json"] == [2]
+    assert places["not-utf8"] == [5]
+    assert places["unknown-form"] == [5]
+
+
+def test_a_folder_and_its_splits(tmp_path: Path) -> None:
+    lines(tmp_path / "train.jsonl", GOOD)
+    lines(tmp_path / "valid.jsonl", GOOD[:2])
+    found = report(str(tmp_path))
+    assert {Path(one["name"]).name: one["split"] for one in found["files"]} == {
+        "train.jsonl": "train",
+        "valid.jsonl": "valid",
+    }
+    assert found["leaks"] == [{"kind": "same row", "splits": ["train", "valid"], "rows": 2}]
+    other = lines(tmp_path / "other.jsonl", GOOD[:3])
+    found = report(str(tmp_path / "train.jsonl"), "--test", other)
+    assert found["leaks"][0]["splits"] == ["train", "test"]
+
+
+def test_no_output_holds_a_secret(tmp_path: Path) -> None:
+    token = "hf_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ2cF4iL6o"
+    said = ("jane.roe@firm.co.uk", "4539148803436467", token)
+    file = lines(tmp_path / "a.jsonl", [{"text": f"Write to {one} now."} for one in said])
+    for format_ in ("terminal", "json", "html"):
+        ended = run("data", file, "--format", format_)
+        assert ended.returncode == 1
+        assert not any(one in ended.stdout for one in said)
+        assert "hub token" in ended.stdout
+        assert "card number" in ended.stdout
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.linked: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.linked += [v or "" for k, v in attrs if k in ("src", "href")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_stands_alone_and_escapes(tmp_path: Path) -> None:
+    row = {"<script>alert(1)</script>": "x"}
+    file = lines(tmp_path / "a&b<i>.jsonl", [*GOOD, row])
+    page = tmp_path / "page.html"
+    assert run("data", file, "--format", "html", "-o", str(page)).returncode == 1
+    found = _Page()
+    found.feed(page.read_text())
+    assert found.open == []
+    assert found.linked == []
+    assert found.scripts == 0
+    assert "&lt;script&gt;" in page.read_text()
+
+
+def test_several_processes_find_the_same(tmp_path: Path) -> None:
+    rows = [{"text": f"{i} " + f"word{i % 97} " * 60} for i in range(6000)]
+    file = lines(tmp_path / "a.jsonl", [*rows, rows[0], "x"])
+    one, two = (report(file, "--jobs", n) for n in ("1", "2"))
+    one.pop("seconds")
+    two.pop("seconds")
+    assert one == two
+    assert one["duplicates"] == 1
+
+
+def test_steps_time_and_memory(tmp_path: Path) -> None:
+    file = lines(tmp_path / "train.jsonl", GOOD)
+    found = report(
+        file, "--model", "Llama-3.1-8B", "--gpu", "RTX 4090", "--batch", "8", "--epochs", "3",
+        "--target", sys.executable,
+    )  # fmt: skip
+    costs = found["costs"]
+    assert costs["steps"] == 15
+    assert costs["rows"] == 40
+    assert 14 < costs["peak_gib"] < 20
+    assert costs["verdict"] == "fits"
+    assert 0 < costs["hours_low"] <= costs["hours"] <= costs["hours_high"]
+    assert any("estimate" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "wants a file or a folder"),
+        (["nowhere.jsonl"], "is not there"),
+        (["a\x01b"], "is not there"),
+        ([".", "--format", "xml"], "--format is 'xml'"),
+        ([".", "--seq", "-1"], "--seq is -1"),
+        ([".", "--epochs", "0"], "--epochs is 0"),
+        ([".", "--method", "x"], "--method is 'x'"),
+    ],
+)
+def test_misuse(argv: list[str], words: str) -> None:
+    ended = run("data", *argv)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_parquet_without_pyarrow_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    file.write_bytes(b"PAR1" + b"\0" * 20)
+    found = report(str(file), "--target", sys.executable)
+    (fault,) = found["faults"]
+    assert fault["kind"] in ("no-pyarrow", "unreadable-file")
+    assert "pyarrow" in fault["places"][0]["detail"]
+
+
+MADE = """
+import sys
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+end = "</s>"
+symbols = sorted(pre_tokenizers.ByteLevel.alphabet())
+made = Tokenizer(models.BPE(vocab={end: 0, **{s: i + 1 for i, s in enumerate(symbols)}}, merges=[]))
+made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+made.decoder = decoders.ByteLevel()
+one = PreTrainedTokenizerFast(tokenizer_object=made, eos_token=end)
+one.chat_template = (
+    "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+    "{{ m['role'][0] + ':' + m['content'] + eos_token }}{% endfor %}{% if add_generation_prompt %}a:{% endif %}"
+)
+one.save_pretrained(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(not TARGET, reason="DOCTOR_TORCH_TARGET names no environment with transformers")
+def test_the_models_own_tokenizer_and_template_count(tmp_path: Path) -> None:
+    python = Path(TARGET) if Path(TARGET).is_file() else Path(TARGET) / "bin" / "python"
+    model = tmp_path / "model"
+    subprocess.run([str(python), "-c", MADE, str(model)], check=True)
+    system = {"messages": [{"role": "system", "content": "s"}, *GOOD[7]["messages"]]}
+    file = lines(tmp_path / "train.jsonl", [GOOD[1], system])
+    found = report(file, "--model", str(model), "--target", str(python), "--seq", "22")
+    sizes = found["lengths"]
+    # bytes are tokens, and the end of a turn is one: u:What is 1 and 1?</s>a:It is 2.</s>
+    assert sizes["by"] == "tokenizer"
+    assert (sizes["counted"], sizes["tokens"], sizes["learned"]) == (1, 2 + 16 + 1 + 2 + 8 + 1, 9)
+    assert (sizes["cut_rows"], sizes["cut_tokens"], sizes["nothing_left"]) == (1, 8, 0)
+    template = next(one for one in found["faults"] if one["kind"] == "template")
+    assert [(one["line"], one["detail"]) for one in template["places"]] == [(2, "no system here")]
+    shorter = report(file, "--model", str(model), "--target", str(python), "--seq", "21")
+    assert shorter["lengths"]["nothing_left"] == 1
+
+
+@pytest.mark.skipif(
+    not TARGET, reason="DOCTOR_TORCH_TARGET names no environment, which could have pyarrow"
+)
+def test_parquet_is_read_by_the_target(tmp_path: Path) -> None:
+    python = Path(TARGET) if Path(TARGET).is_file() else Path(TARGET) / "bin" / "python"
+    source = lines(tmp_path / "a.jsonl", [{"text": f"row {i} " + "x" * 5000} for i in range(8000)])
+    write = (
+        "import sys, pyarrow.json as j, pyarrow.parquet as p; "
+        "p.write_table(j.read_json(sys.argv[1]), sys.argv[2], row_group_size=700)"
+    )
+    file = tmp_path / "a.parquet"
+    made = subprocess.run(
+        [str(python), "-c", write, source, str(file)], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("the target has no pyarrow")
+    found = report(str(file), "--target", str(python))
+    assert found["rows"] == 8000
+    assert not found["duplicates"]

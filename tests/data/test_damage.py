@@ -1,0 +1,150 @@
+"""Damaged files of every kind: each line's fault is named with its number, and the other rows are read."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from data.survey_of import faults_of
+
+ROWS = [
+    {"prompt": f"What is {i} and {i}?", "completion": f"It is {2 * i}, as you know."}
+    for i in range(9)
+]
+LINES = [json.dumps(row).encode() for row in ROWS]
+
+
+def lines_with(number: int, line: bytes) -> bytes:
+    """Nine good lines, and `line` as the one with this number."""
+    return b"\n".join([*LINES[: number - 1], line, *LINES[number - 1 :]]) + b"\n"
+
+
+DAMAGED: dict[bytes, tuple[str, str]] = {
+    b'{"prompt": "a", "completion": "b': ("no-json", "cut off"),
+    b'{"prompt": "a", "completion":': ("no-json", "cut off"),
+    b"{'prompt': 'a', 'completion': 'b'}": ("no-json", "single quotes"),
+    b'{"prompt": "a", "completion": None}': ("no-json", "Python's None"),
+    b'{"prompt": "a", "completion": NaN}': ("no-json", "NaN"),
+    b'{"prompt": "a", "completion": "b",}': ("no-json", ""),
+    b'{"prompt": "a" "completion": "b"}': ("no-json", "a comma"),
+    b'{"prompt": "a", "completion": "b"}{"prompt": "c", "completion": "d"}': ("no-json", "two values"),
+    b'{"prompt": "a\tb", "completion": "c"}': ("no-json", "control character"),
+    b'{"prompt": "a", "completion": "\\x41"}': ("no-json", "escape"),
+    b"<html>504 Gateway Time-out</html>": ("no-json", ""),
+    b"[" * 100_000: ("no-json", "nested too deep"),
+    b"[1, 2]": ("no-object", "a list"),
+    b'"text"': ("no-object", "a string"),
+    b"null": ("no-object", "null"),
+    b'{"prompt": "caf\xe9", "completion": "It is closed."}': ("not-utf8", "0xe9"),
+    b'{"foo": "a"}': ("unknown-form", "foo"),
+    b"{}": ("unknown-form", "no column"),
+    b'{"prompt": "a", "completion": ""}': ("empty-turn", "turn 2"),
+    b'{"prompt": "a", "completion": null}': ("wrong-type", "null"),
+    b'{"prompt": "a", "completion": 5}': ("wrong-type", "a number"),
+    b'{"messages": "hello"}': ("wrong-type", "text"),
+    b'{"messages": []}': ("no-answer", ""),
+    b'{"messages": [{"role": "user", "content": "a"}]}': ("no-answer", "no turn is assistant"),
+    b'{"messages": [{"role": "boss", "content": "a"}]}': ("unknown-role", "boss"),
+    b'{"messages": [{"role": "assistant", "content": "a"}]}': ("role-order", "begins"),
+    b'{"chosen": "a", "rejected": "a"}': ("same-pair", ""),
+    b'{"prompt": "a", "completion": "b\\u0000c"}': ("control", ""),
+    b'{"prompt": "a", "completion": "caf\xc3\x83\xc2\xa9"}': ("damaged-text", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [1, 5, 10])
+@pytest.mark.parametrize("line", DAMAGED, ids=lambda line: line[:30].decode("latin-1"))
+def test_a_damaged_line_is_named_and_the_others_are_read(
+    tmp_path: Path, line: bytes, number: int
+) -> None:
+    kind, words = DAMAGED[line]
+    found, faults = faults_of(tmp_path / "a.jsonl", lines_with(number, line))
+    assert kind in faults
+    assert [(one.line, words in one.detail) for one in faults[kind].places] == [(number, True)]
+    (file,) = found.files
+    assert file.lines == 10
+    assert file.rows + file.unreadable == 10
+    assert file.forms["prompt-completion"] >= 9
+
+
+def test_lines_are_numbered_over_blocks(tmp_path: Path) -> None:
+    filler = json.dumps({"text": "word " * 2000}).encode()
+    data = b"\n".join([filler] * 700 + [b"{broken"] + [filler] * 700 + [b"{broken"])
+    _, faults = faults_of(tmp_path / "a.jsonl", data)
+    assert [one.line for one in faults["no-json"].places] == [701, 1402]
+
+
+def test_an_element_of_a_document_that_is_damaged(tmp_path: Path) -> None:
+    good = [json.dumps(row, indent=1) for row in ROWS]
+    bad = good[3].replace('",', '"')
+    text = "[\n" + ",\n".join([*good[:3], bad, *good[4:]]) + "\n]\n"
+    found, faults = faults_of(tmp_path / "a.json", text.encode())
+    assert [one.line for one in faults["no-json"].places] == [2 + 3 * 4]
+    assert found.files[0].rows == 8
+    assert found.files[0].unreadable == 1
+
+
+def test_a_document_that_ends_early(tmp_path: Path) -> None:
+    text = json.dumps(ROWS, indent=1)
+    found, faults = faults_of(tmp_path / "a.json", text[: len(text) - 30].encode())
+    assert "ends-early" in faults
+    assert found.files[0].rows == 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(ROWS),
+        json.dumps(ROWS, indent=2),
+        json.dumps({"version": "1.0", "data": ROWS}),
+        json.dumps({"data": ROWS, "more": {"a": [1]}}, indent=2),
+        "\n".join(json.dumps(row, indent=2) for row in ROWS),
+        "\n".join(map(json.dumps, ROWS)),
+    ],
+)
+def test_documents_of_every_build(tmp_path: Path, text: str) -> None:
+    found, faults = faults_of(tmp_path / "a.json", text.encode())
+    assert found.files[0].rows == 9
+    assert not faults
+
+
+def test_a_record_whose_quote_is_not_closed_loses_no_other(tmp_path: Path) -> None:
+    rows = ["prompt,completion", *(f"What is {i}?,It is {i}." for i in range(8))]
+    rows[4] = 'What is "3?,"It is 3.'
+    found, faults = faults_of(tmp_path / "a.csv", "\n".join(rows).encode())
+    assert [one.line for one in faults["broken-quote"].places] == [5]
+    assert found.files[0].rows == 7
+
+
+def test_a_record_with_other_cells_than_the_header(tmp_path: Path) -> None:
+    data = b'prompt,completion\na,b\n"c\nc",d\ne\nf,g,h\ni,j\n'
+    found, faults = faults_of(tmp_path / "a.csv", data)
+    places = [(one.line, one.detail) for one in faults["wrong-columns"].places]
+    assert places == [(5, "1 cells, the header has 2"), (6, "3 cells, the header has 2")]
+    assert found.files[0].rows == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_encodings(tmp_path: Path, encoding: str, name: str) -> None:
+    text = json.dumps(ROWS) if name == "a.json" else "\n".join(map(json.dumps, ROWS))
+    found, faults = faults_of(tmp_path / name, text.encode(encoding))
+    assert found.files[0].rows == 9
+    assert set(faults) == ({"byte-order-mark"} if encoding == "utf-8-sig" else {"not-utf8-file"})
+
+
+def test_compressed_data_that_break_off(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"{i * 7919} is a number."}).encode() for i in range(20_000)]
+    whole = gzip.compress(b"\n".join(lines))
+    found, faults = faults_of(tmp_path / "a.jsonl.gz", whole[: len(whole) // 2])
+    assert "ends-early" in faults
+    assert found.files[0].rows > 5000
+    found, faults = faults_of(tmp_path / "a.jsonl.gz", whole)
+    assert found.files[0].rows == 20_000
+    assert not faults
+
+
+def test_files_without_rows(tmp_path: Path) -> None:
+    for data in (b"", b"\n\n", b"[]", b"\xef\xbb\xbf"):
+        _, faults = faults_of(tmp_path / "a.json", data)
+        assert "no-rows" in faults, data
