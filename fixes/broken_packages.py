@@ -1,6 +1,7 @@
 """Put in anew what is not whole, and delete what an interrupted upgrade left.
 
-The version stays. Of metadata that lie there twice, those of the version that is not the one in use go as well.
+The version stays; where nobody can tell it, the resolver says which one fits the others. Of metadata that lie there
+twice, those of the version that is not in use go as well.
 """
 
 from pathlib import PurePath
@@ -15,16 +16,20 @@ from tunedoctor.api import (
     Packages,
     Pin,
     PipLine,
+    Resolve,
     TorchBuild,
     companion_install,
     exact,
     fix,
     name_of,
+    pattern,
     pip_lines_of,
     same_torch,
 )
 
 COMPANIONS = ("torchvision", "torchaudio")
+METADATA = pattern(r"(\S+\.(?:dist|egg)-info) (?:has no METADATA|states no version)")
+"""How the facts name metadata that say nothing: installers don't take them away."""
 
 
 @fix(
@@ -40,14 +45,19 @@ def broken_packages(
     if any(not PurePath(one.location).is_relative_to(interpreter.prefix or "?") for one in told):
         return None  # it lies outside of the environment
     paths = [(path, one.problem) for one in told for path in _folders(one, packages, interpreter)]
-    steps: list[DeletePath | Install] = [DeletePath(path=path, why=why) for path, why in paths]
+    steps: list[DeletePath | Install | Resolve] = [
+        DeletePath(path=path, why=why) for path, why in paths
+    ]
     lines = [one for one in pip_lines_of(finding.cure) if one.verb == "install" and not one.builds]
     names = {name_of(r) for line in lines for r in line.requirements}
     for one in told:
         if one.problem != "leftover" and one.name not in names:
             lines += pip_lines_of(_again(one.name, packages, interpreter, torch))
+    unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
     for line in lines:
-        step = _install(line, packages) if line.anew else None
+        step: Install | Resolve | None = _install(line, packages) if line.anew else None
+        if step is None and unknown.issuperset(map(name_of, line.requirements)):
+            step = Resolve(requirements=tuple(map(name_of, line.requirements)))
         if step is None:
             return None
         steps.append(step)
@@ -89,5 +99,7 @@ def _folders(one: BrokenDistribution, packages: Packages, interpreter: Interpret
         held = packages.get(one.name)
         own = held.metadata if held is not None else ""
         names = [part for part in (p.strip() for p in one.detail.split(",")) if part != own]
+    elif told := METADATA.match(one.detail):
+        names = [told[1]]
     inside = PurePath(one.location).relative_to(interpreter.prefix)
     return [(inside / PurePath(name).name).as_posix() for name in names if name]

@@ -12,7 +12,6 @@ from tunedoctor.api import Draft, Finding, fix, tell
         "python-unsupported",
         "platform-unsupported",
         "rocm-path-with-space",
-        "target-missing",
         "wrong-interpreter",
     ],
 )

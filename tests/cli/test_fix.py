@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -170,6 +171,36 @@ def test_named_findings_alone_are_cured(make: Make) -> None:
     assert "+  peft" in note.stdout
     absent = doctor("fix", "driver-missing", "--target", str(env), "--dry-run")
     assert (absent.returncode, "driver-missing was not found" in absent.stdout) == (0, True)
+
+
+def test_what_is_missing_is_put_in_and_advice_stays_advice(make: Make) -> None:
+    """Without its hub transformers does not start; peft and trl are a note, and stay away."""
+    env = make(*WHOLE)
+    found = data("fix", "--target", str(env), "--yes")
+    assert (found["end"], found["why"], found["left"]) == ("applied", "", [])
+    assert found["outcome"]["cured"] == ["missing-dependency"]  # type: ignore[index]
+    assert version(env, "huggingface_hub") == "0.36.2"
+    assert not list(env.glob("lib/python*/site-packages/peft*"))
+
+
+def test_broken_packages_are_put_in_anew(make: Make) -> None:
+    env = make(*WHOLE, "huggingface-hub==0.36.2")
+    (site,) = env.glob("lib/python*/site-packages")
+    copy = site / "numpy-1.26.4.dist-info"
+    shutil.copytree(site / "numpy-2.2.6.dist-info", copy)
+    text = (copy / "METADATA").read_text().replace("2.2.6", "1.26.4")
+    (copy / "METADATA").write_text(text)
+    (site / "transformers" / "__init__.py").unlink()
+    shutil.rmtree(site / "accelerate-1.13.0.dist-info")
+    for _ in range(3):
+        doctor("fix", "--target", str(env), "--yes")
+    assert doctor("fix", "--target", str(env), "--yes").stdout.startswith("✓ Nothing to cure")
+    assert not copy.exists()
+    assert (site / "transformers" / "__init__.py").is_file()
+    assert len(list(site.glob("accelerate-*.dist-info"))) == 1
+    for _ in range(3):
+        doctor("undo", "--target", str(env))
+    assert copy.exists()
 
 
 def test_what_does_not_prove_itself_is_put_back(make: Make) -> None:

@@ -11,7 +11,7 @@ _STAGES: dict[Stage, tuple[str, str]] = {
     "save": ("saved", "the old state is kept"),
     "change": ("changed", "with no network"),
     "verify": ("verified", "files are as their records say"),
-    "prove": ("proved", "the findings are gone, nothing is new"),
+    "prove": ("proved", "the checks find nothing new"),
     "switch": ("switched", "the environment is now the new one"),
 }
 

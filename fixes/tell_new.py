@@ -1,0 +1,16 @@
+"""Where there is no environment: say how to name another one, or to make one that is ready."""
+
+import shlex
+
+from tunedoctor.api import Draft, Finding, Target, Tell, fix
+
+
+@fix("tell-new", "Say how to make an environment", cures=["target-missing"])
+def tell_new(finding: Finding, target: Target) -> Draft:
+    """Print the finding's own command, and the one that makes a ready environment there."""
+    new = f"doctor fix --new {shlex.quote(target.asked)}"
+    steps = (
+        Tell(command=finding.cure, why=finding.cure_note),
+        Tell(command=new, why="makes an environment with the whole stack; its folder must be free"),
+    )
+    return Draft(steps=steps, reason=finding.found)
