@@ -12,6 +12,7 @@ import msgspec
 from tunedoctor.cli.files import write_whole
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
+from tunedoctor.cli.progress import spinner
 from tunedoctor.data import examine, many, parquet, survey
 from tunedoctor.data.costs import costs, run_for
 from tunedoctor.data.reading import Workers
@@ -54,8 +55,12 @@ def data(asked: Asked, format_: str, output: str) -> int:
     sampled = 0 if asked.model else -1
     spool = Spool() if asked.model else None
     found = survey.Survey(sources, examine.Asked(asked.near, sampled), spool)
-    found.read(survey.Reader(_workers(asked, sources), parquet.reader(_pythons(asked))))
-    report = _report(asked, found, spool, began)
+    with spinner() as one:
+        found.read(
+            survey.Reader(_workers(asked, sources), parquet.reader(_pythons(asked)), one.watch)
+        )
+        one.watch(["the tokenizer"] if asked.model else ["the report"])
+        report = _report(asked, found, spool, began)
     _show(report, format_, output)
     return 1 if report.verdict == "faults" else 0
 

@@ -94,6 +94,8 @@ _DIGITS = re.compile(rb"[0-9][0-9 -]{3}")
 _DIGITS_IN_TEXT = re.compile(r"[0-9][0-9 -]{3}")
 _BEFORE, _AFTER = 130, 300
 """Characters around a word in which its rule looks."""
+_MOST = 1000
+"""Places of a word in one row at which its rule looks: a row of nothing but @ takes no minutes."""
 
 
 def rules_for(block: bytes) -> tuple[Rule, ...]:
@@ -129,8 +131,9 @@ def _around(text: str, rule: Rule) -> "Iterator[re.Match[str]]":
     """Find a rule's pattern around its words alone: expressions that begin anywhere are slow on long texts."""
     done: set[int] = set()
     for word in rule.needs:
-        at = text.find(word)
-        while at >= 0:
+        at, left = text.find(word), _MOST
+        while at >= 0 and left:
+            left -= 1
             after = at + len(word)
             for one in rule.found.finditer(text, max(0, at - _BEFORE), at + _AFTER):
                 if one.start() <= at < one.end():

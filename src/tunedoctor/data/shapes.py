@@ -107,7 +107,8 @@ def _preference(row: dict[str, Any], faults: list[Fault]) -> list[Turn]:
         faults.append(("same-pair", ""))
     if rejected and not rejected[-1][1].strip():
         faults.append(("empty-turn", "rejected"))
-    return [*before, *chosen]
+    # UltraFeedback and its like give the prompt apart and again as the first turn of both answers
+    return chosen if chosen and chosen[0][0] in ("user", "system") else [*before, *chosen]
 
 
 def _side(row: dict[str, Any], column: str, role: str, faults: list[Fault]) -> list[Turn]:

@@ -1,7 +1,7 @@
 """All files, part by part, into one report."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ class Reader(NamedTuple):
 
     workers: Workers
     parquet: Parquet
+    watch: Callable[[list[str]], None]
+    """Takes the name of the file that is being read."""
 
 
 def here(blocks: Iterable[tuple[bytes, int]], asked: examine.Asked) -> Iterator[Tally]:
@@ -55,6 +57,7 @@ class Survey:
     def read(self, reader: Reader) -> None:
         """Read every file; one that can't be read is a fault, and the others go on."""
         for number, source in enumerate(self.sources):
+            reader.watch([source.path.name])
             self._file(number, source, reader)
 
     def _file(self, number: int, source: Source, reader: Reader) -> None:

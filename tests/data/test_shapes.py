@@ -1,0 +1,79 @@
+"""Which form a row has, and its turns."""
+
+from typing import Any
+
+import pytest
+
+from tunedoctor.data.roles import order, order_faults, turn_faults
+from tunedoctor.data.shapes import sample_of
+
+USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+TURNS = [("user", "q"), ("assistant", "a")]
+FORMS: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
+    ("prompt-completion", {"prompt": "q", "completion": "a"}, TURNS),
+    ("prompt-completion", {"question": "q", "answer": "a", "id": 1}, TURNS),
+    ("prompt-completion", {"prompt": [USER], "completion": [ANSWER]}, TURNS),
+    ("instruction", {"instruction": "q", "output": "a", "input": ""}, TURNS),
+    ("instruction", {"instruction": "q", "output": "a"}, TURNS),
+    ("instruction", {"instruction": "q", "input": "x", "output": "a"}, [("user", "q\nx"), TURNS[1]]),
+    ("messages", {"messages": [USER, ANSWER]}, TURNS),
+    ("messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, ANSWER]}, TURNS),
+    ("messages", {"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "q"}]}, ANSWER]}, TURNS),
+    ("conversations", {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, TURNS),
+    ("conversations", {"system": "s", "conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+     [("system", "s"), *TURNS]),
+    ("text", {"text": "q"}, [("text", "q")]),
+    ("preference", {"prompt": "q", "chosen": "a", "rejected": "b"}, TURNS),
+    ("preference", {"chosen": [USER, ANSWER], "rejected": [USER, {**ANSWER, "content": "b"}]}, TURNS),
+    ("preference", {"prompt": "q", "chosen": [USER, ANSWER], "rejected": [USER, {**ANSWER, "content": "b"}]}, TURNS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "row", "turns"), FORMS)
+def test_forms(form: str, row: dict[str, Any], turns: list[tuple[str, str]]) -> None:
+    found = sample_of(row)
+    assert (found.form, found.turns, found.faults) == (form, turns, [])
+    assert order_faults(found) == []
+    assert turn_faults(found) == []
+
+
+def test_calls_of_tools_are_turns() -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f"}}]}
+    found = sample_of({"messages": [USER, call, {"role": "tool", "content": "4"}, ANSWER]})
+    assert found.faults == []
+    assert order(found) == "uata"
+    assert order_faults(found) == []
+    assert turn_faults(found) == []
+
+
+ORDERS = {
+    "uu": "turns 1 and 2 are both user",
+    "uaa": "turns 2 and 3 are both assistant",
+    "us": "turn 2 is system",
+    "a": "begins with assistant",
+    "sa": "begins with assistant",
+    "ut": "turn 2 is tool",
+    "uau": "ends with user",
+    "su": "no turn is assistant",
+}
+ROLE = {"u": "user", "a": "assistant", "s": "system", "t": "tool"}
+
+
+@pytest.mark.parametrize("roles", ORDERS)
+def test_orders_that_templates_refuse(roles: str) -> None:
+    found = sample_of({"messages": [{"role": ROLE[one], "content": "x"} for one in roles]})
+    assert any(ORDERS[roles] in detail for _, detail in order_faults(found))
+
+
+def test_answers_that_are_cut_off() -> None:
+    sentence = "This is a sentence that says nothing much at all. " * 5
+    for text, cut in (
+        (sentence + "And here it ends in the", True),
+        (sentence + "It has an end.", False),
+        (sentence + "```python\nx = (1)\n", True),
+        (sentence + "```python\nx = 1\n```", False),
+        ("Paris", False),
+        (sentence + "\n- one\n- two", False),
+    ):
+        found = turn_faults(sample_of({"prompt": "q", "completion": text}))
+        assert [kind for kind, _ in found] == (["cut-answer"] if cut else []), text
