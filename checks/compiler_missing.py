@@ -56,7 +56,26 @@ SAID = (
     rf"command '{CC}' failed: (?:No such file|None)",
     rf"Cannot find compiler '{CC}'",
     r"Microsoft Visual C\+\+ 14\.\d or greater is required",
+    rf"unable to execute '{CC}': No such file",
+    rf"checking compiler version for {CC}: .{{0,20}}WinError 2",
+    rf"\['where', '{CC}'\]' returned non-zero",
+    r"No CMAKE_(?:C|CXX)_COMPILER could be found",
+    r"CMAKE_(?:C|CXX)_COMPILER not set, after EnableLanguage",
+    r"cannot execute .cc1(?:plus)?.: ",
+    r"linker .cc. not found",
 )
+NVCC = (
+    r"CUDA_HOME environment variable is not set",
+    r"CUDA_HOME does not exist, unable to compile CUDA op",
+    r"command '(?:\S{0,80}/)?nvcc(?:\.exe)?' failed: (?:No such file|None)",
+    r"No such file or directory: '(?:\S{0,80}/)?nvcc(?:\.exe)?'",
+    r"(?:^|[\s:'\"])(?:/\S{0,80}/)?nvcc: (?:command )?not found",
+    r"nvcc was not found\b",
+    r"Could not find nvcc\b",
+    r"No CMAKE_CUDA_COMPILER could be found",
+)
+"""What is said where the CUDA compiler is not there: a toolkit, which no wheel of torch brings."""
+NINJA = r"Ninja is required to load C\+\+ extensions"
 
 
 @check("compiler-missing", "No C compiler is found, and Triton needs one", "warning")
@@ -72,6 +91,8 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
     """Believe an error first; else find Triton beside a GPU without a compiler on Linux."""
     said = told(errors, *SAID)
     system = known(host)
+    if other := _other_tool(errors):
+        return other
     if "-lcuda" in said:
         return Finding(
             severity="error",
@@ -101,3 +122,27 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
         ),
         cure_note="root; about 0.2 GB",
     )
+
+
+def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
+    """Tell of a build that lacks nvcc or ninja, not a C compiler."""
+    if said := told(errors, *NVCC):
+        return Finding(
+            severity="error",
+            title="The CUDA compiler nvcc is not found",
+            found=f"the error '{said}'",
+            means="an extension that is compiled here stops in its build; torch itself runs",
+            cure="nvcc --version; python -c 'import torch; print(torch.version.cuda)'",
+            cure_note="install the CUDA toolkit of the release that torch names and point CUDA_HOME to it; "
+            "or a ready wheel of the extension, which needs no compiler",
+        )
+    if said := told(errors, NINJA):
+        return Finding(
+            severity="error",
+            title="The build tool ninja is not found",
+            found=f"the error '{said}'",
+            means="extensions that are compiled at their first use stop there; torch itself runs",
+            cure="python -m pip install ninja",
+            cure_note="with the python that runs the script; its bin folder has to be on PATH",
+        )
+    return None

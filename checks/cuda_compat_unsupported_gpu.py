@@ -61,7 +61,13 @@ def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a
     run = known(runtime)
     if run is not None and run.gpu_works:
         return None
-    said = told(errors, "Error 804", "forward compatibility was attempted on non supported HW")
+    said = told(
+        errors,
+        "Error 804",
+        "forward compatibility was attempted on non supported HW",
+        "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
+        r"(?:cuInit|library init failure)\D{0,20}804\b",
+    )
     module, cards = known(driver), known(gpus)
     file = _compat_file(known(paths), module)
     geforce = [card.name for card in cards.gpus if "GeForce" in card.name] if cards else []

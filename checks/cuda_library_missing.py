@@ -43,6 +43,9 @@ MISSING = pattern(
     r"(lib(?:cudart|cublas|cublasLt|cudnn\w*|cusparse|cusparseLt|cufft|curand|cusolver|nccl|cupti|nvrtc|nvJitLink"
     r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*)"
     r"(?:: cannot open shared object| => not found| is not found or cannot be loaded)"
+    r"|(?:Library )?((?:cublas|cublasLt|cudart|cudnn\w*|cufft|cusparse|nvrtc)64_\d{1,3}\.dll) is not found or cannot"
+    r"|(lib(?:cublas|cublasLt|cudart|cudnn|nvrtc|curand|cufft|nccl|cupti|nvJitLink)\.so)\.\*\[0-9\] not found in the "
+    r"|failed to open (libnvrtc-builtins\.so[.\d]*)"
 )
 ANY_OF = pattern(r"Unable to load any of \{[^}\n]{0,200}?(lib[a-z]\w+\.so\.\d{1,2})(?=[,}])")
 """How cuDNN's own loader, and programs that took it over, say it: each name that was tried."""
@@ -89,7 +92,9 @@ def cuda_library_missing(  # noqa: PLR0913
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = MISSING.search(error.text) or ANY_OF.search(error.text)
         if found:
-            return _from_error(found[1], error.where, build, interpreter, lost)
+            return _from_error(
+                next(filter(None, found.groups())), error.where, build, interpreter, lost
+            )
     stage = run.stage("import torch") if run is not None else None
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None

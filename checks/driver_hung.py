@@ -22,6 +22,10 @@ Seen as
 from tunedoctor.api import Container, Errors, Finding, NvidiaAnswer, Unknown, check, known, told
 
 SAID = (
+    r"soft lockup - CPU#\d+ stuck for \d+s! \[(?:nvidia|nv_queue|irq/\d+-nvidia)",
+    r"\bRIP: [0-9a-f]{4}:_nv\d+rm\+",
+    r"Command '?\[?'(?:\S{0,80}/)?nvidia-smi'[^\n]{0,200} timed out after",
+    r"sending signal \S{1,8} to command .nvidia-smi",
     "driver (?:rpc )?error: timed out",
     r"Timeout after \d+s of waiting for RPC response from GPU",
     r"task \S{1,60} blocked for more than \d+ seconds in the NVIDIA driver",

@@ -21,6 +21,8 @@ Seen as
     Error 803: system has unsupported display driver / cuda driver combination
 """
 
+import re
+
 from tunedoctor.api import (
     Container,
     Errors,
@@ -34,6 +36,20 @@ from tunedoctor.api import (
     parts,
     told,
 )
+
+
+SAID = (
+    "Driver/library version mismatch",
+    "NVRM: API mismatch",
+    r"NVML/RM version mismatch",
+    r"kernel version [\d.]+ does not match DSO version",
+    "Error 803",
+    r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH[^\n]{0,12}(?:803)?",
+    r"system has unsupported display driver / cuda driver combination",
+    r"(?:cuInit|library init failure)\D{0,20}803\b",
+)
+CUDA = r"803|SYSTEM_DRIVER_MISMATCH|unsupported display driver"
+"""What CUDA itself says: in a container a libcuda of the image is as likely as an update without a reboot."""
 
 
 @check(
@@ -51,7 +67,7 @@ def driver_library_mismatch(
     """NVML's error 18 or CUDA's 803 decide; two versions alone do where NVML did not say that it is well."""
     module, reply, system = known(driver), known(answer), known(host)
     refused = reply is not None and 18 in (reply.nvml_code, reply.smi_code)
-    said = told(errors, "Driver/library version mismatch", "NVRM: API mismatch", "Error 803")
+    said = told(errors, *SAID)
     if system is not None and (system.wsl or system.os == "windows"):
         return None
     differ = (
@@ -72,7 +88,8 @@ def driver_library_mismatch(
         if refused
         else f"the error '{said}'"
     )
-    inside = known(container) is not None or "803" in said
+    by_cuda = re.search(CUDA, said) is not None
+    inside = known(container) is not None or by_cuda
     return Finding(
         found=versions,
         means="every CUDA call fails: 'Driver/library version mismatch' or error 803, and training runs on the CPU",
@@ -84,7 +101,7 @@ def driver_library_mismatch(
         if inside
         else "root; loads the module of the installed libraries",
         settle=""
-        if refused or differ or "803" not in said
+        if refused or differ or not by_cuda
         else "cat /proc/driver/nvidia/version; ldconfig -p | grep libcuda.so",
         evidence=(module.source or "/sys/module/nvidia/version", "libcuda.so.1, libnvidia-ml.so.1")
         if module is not None

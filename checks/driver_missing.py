@@ -56,6 +56,16 @@ FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
 OLD_CHIP = pattern(r"G[KF]?\d{2,3}\w{0,4} \[|GT2\d\d")
 """Names of chips of Kepler and older, as lspci has them: GK208B, GF119, G94, GT218."""
+LOGGED = (
+    r"The NVIDIA probe routine was not called for \d+ device",
+    r"No NVIDIA GPU found, module not loaded",
+    r"The Nouveau kernel driver is currently in use",
+    r"Unable to load the kernel module 'nvidia\.ko'",
+    r"Failed to query NVIDIA devices\. Please ensure that the NVIDIA device files",
+    r"kernel driver does not appear to be running on this host",
+    r"/var/lib/dkms/nvidia/\S{1,60} for more information",
+)
+"""How the driver's own tools, the kernel and TensorFlow say that the module is not there."""
 VIRTUAL = ("vfio-pci", "pci-stub")
 
 
@@ -222,10 +232,11 @@ def _from_text(
             errors,
             "couldn't communicate with the NVIDIA driver",
             "Module nvidia not found in directory",
-            "could not insert '?nvidia",
+            r"could not insert '?nvidia(?:_current)?(?![\w-])",
             "NVML: Driver Not Loaded",
             "nvml error: driver not loaded",
             r"load library failed: libnvidia-ml\.so\.1",
+            *LOGGED,
             "Found no NVIDIA driver on your system",
         )
     if not said or known(gpus) is not None or (host and host.wsl):

@@ -49,10 +49,17 @@ from tunedoctor.api import (
 MEANS = "torch.cuda.is_available() is False, so training runs on the CPU"
 BEFORE_11 = {"10.2": "440.33", "10.1": "418.39", "10.0": "410.48", "9.2": "396.26"}
 """Floors on Linux of releases before minor versions were compatible. Source: CUDA release notes, table of drivers."""
+PTX = (
+    r"the provided PTX was compiled with an unsupported toolchain",
+    r"CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+    r"ptxas application ptx input[^\n]{0,40}Unsupported \.version [\d.]+; current version is",
+)
+"""Code of a newer CUDA than the driver compiles. Source: CUDA driver API, error 222."""
 SAID = (
     "The NVIDIA driver on your system is too old",
     "CUDA driver version is insufficient for CUDA runtime version",
     r"unsatisfied condition: cuda\s*>=",
+    *PTX,
 )
 
 

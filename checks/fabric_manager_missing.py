@@ -39,7 +39,8 @@ from tunedoctor.api import (
 WAITING = ("not started", "in progress")
 SERVICE = (
     r"fabric manager NVIDIA GPU driver interface version \S+ don't match with driver version [\d.]+",
-    r"Failed to start (?:NVIDIA )?[Ff]abric ?[Mm]anager[^\n]{0,20}",
+    r"Failed to start (?:nvidia-fabricmanager\.service|(?:NVIDIA )?[Ff]abric ?[Mm]anager)[^\n]{0,60}",
+    r"nvidia-fabricmanager\.service: Failed with result",
     r"[Ff]abric ?[Mm]anager[^\n]{0,60} failed to initialize",
     r"Unit nvidia-fabricmanager\.service could not be found",
 )
@@ -69,7 +70,10 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
     said = told(errors, r"Error 802", "system not yet initialized", "SYSTEM_NOT_READY")
     service = told(errors, *SERVICE)
     failed = bool(said) or (run is not None and run.gpu_available is False)
-    if service and failed and not said:
+    bare = (
+        bus is None and cards is None and run is None
+    )  # a text that shows the service and nothing else
+    if service and (failed or bare) and not said:
         said = service
     if not said and not (waiting and (failed or (bus is not None and bus.nvswitches))):
         return None

@@ -19,7 +19,12 @@ Seen as
 
 from tunedoctor.api import Errors, Finding, Host, NvidiaGpus, Unknown, check, known, told
 
-SAID = r"Distributed package doesn't have NCCL built in"
+SAID = (
+    r"Distributed package doesn't have NCCL(?:\s|\" ?\"){1,3}built in",
+    r"has no attribute '(?:_nccl_\w{1,40}|ProcessGroupNCCL)'",
+    r"cannot import name 'ProcessGroupNCCL'",
+    r"(?:not|without) (?:compiled with )?NCCL support",
+)
 
 
 @check("nccl-unavailable", "Several GPUs cannot use NCCL on Windows", "note", advice=True)
@@ -28,7 +33,7 @@ def nccl_unavailable(
 ) -> Finding | None:
     """Make a note of the number of GPUs, an error where NCCL was asked for."""
     system, cards = known(host), known(gpus)
-    said = told(errors, SAID)
+    said = told(errors, *SAID)
     several = (
         system is not None and system.os == "windows" and cards is not None and len(cards.gpus) > 1
     )

@@ -34,10 +34,19 @@ from tunedoctor.api import (
     told,
 )
 
+HOST = (
+    r"unsupported (?:GNU|clang) version! [^\n]{0,60} versions (?:later|newer) than",
+    r"unsupported Microsoft Visual Studio version!",
+    r"installed version of \S{1,60} \([\d.]+\) is (?:greater|less) than the (?:max|min)imum required version by CUDA",
+)
+"""nvcc refuses the host's compiler."""
+ARCH = r"nvcc fatal\s{0,8}: Unsupported gpu architecture '(?:compute|sm)_\d+\w?'"
 SAID = (
     r"detected CUDA version \([\d.]+\) mismatches the version",
     r"Installed CUDA version [\d.]+ does not match the version torch was compiled with",
-    r"CUDA_HOME does not exist, unable to compile CUDA op",
+    r"Cuda extensions are being compiled with a version of Cuda that does not match",
+    *HOST,
+    r"FlashAttention is only supported on CUDA [\d.]+ and above",
 )
 
 
@@ -51,6 +60,25 @@ def toolkit_build_mismatch(
     """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
     tools, build, there = known(compilers), known(torch), known(packages)
     said = told(errors, *SAID)
+    if host := told(errors, *HOST):
+        return Finding(
+            title="nvcc refuses the C++ compiler of this system",
+            found=f"the error '{host}'",
+            means="an extension that is compiled here stops in its build; torch itself runs",
+            cure="export CC=gcc-11 CXX=g++-11",
+            cure_note="a release that this nvcc takes, installed beside the system's; or a CUDA toolkit that "
+            "knows the compiler, of the release of torch; or a ready wheel of the extension",
+        )
+    if arch := told(errors, ARCH):
+        return Finding(
+            title="nvcc does not know the GPU that it compiles for",
+            found=f"the error '{arch}'",
+            means="an extension that is compiled here stops in its build",
+            cure="nvcc --version; python -c 'import torch; print(torch.version.cuda)'",
+            cure_note="install the toolkit of the release that torch names and point CUDA_HOME to it; "
+            "or name other GPUs in TORCH_CUDA_ARCH_LIST",
+            settle="nvcc --list-gpu-arch",
+        )
     cuda = build.cuda if build is not None else ""
     nvcc = tools.nvcc_version if tools is not None else ""
     differ = bool(cuda and nvcc) and parts(cuda)[:1] != parts(nvcc)[:1]

@@ -39,6 +39,14 @@ from tunedoctor.api import (
 NODE = "/dev/nvidia-uvm"
 RELOADS = pattern(r"\b(?:rmmod|modprobe -r) nvidia_uvm\b")
 """Somebody has cured it by hand: it comes back with the next suspend."""
+OWN = (
+    r"Module nvidia[-_]uvm not found in directory",
+    r"could not insert '?nvidia_uvm\b",
+    r"unable to create device node /dev/nvidia-uvm",
+    r"nvidia_uvm: (?:disagrees about version|Unknown symbol)",
+    r"/dev/nvidia-uvm['\"]?(?:, O_\w[^)\n]{0,40}\) = -1 E\w{1,10} \([^)\n]{1,60}|: No such file or directory)",
+)
+"""What names the module: the rest says of CUDA alone that it does not start."""
 SAID = (
     "CUDA unknown error",
     r"cuInit\D{0,20}999",
@@ -47,6 +55,9 @@ SAID = (
     # until torch 1.10; 30 is the number before CUDA 10.1
     r"cuda runtime error \((?:30|999)\) : unknown error",
 )
+
+
+SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"
 
 
 @check(
@@ -68,7 +79,8 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
     reloads = any(RELOADS.search(c) for c in typed.commands) if isinstance(typed, Typed) else False
     if (run is not None and run.gpu_works and not reloads) or (system is not None and system.wsl):
         return None
-    said = told(errors, *SAID)
+    named = told(errors, *OWN)
+    said = named or told(errors, *SAID)
     inside = known(container) is not None
     nodes = state.missing_nodes if state and state.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
@@ -79,7 +91,13 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
         return None
     if reply is not None and 18 in (reply.nvml_code, reply.smi_code):
         return None
-    facts = f"{NODE} is missing" if lacks else f"CUDA says '{said}'"
+    facts = (
+        f"{NODE} is missing"
+        if lacks
+        else f"the message '{named}'"
+        if named
+        else f"CUDA says '{said}'"
+    )
     if state is not None and state.uvm_loaded is not None:
         facts += f"; the module nvidia_uvm is {'loaded' if state.uvm_loaded else 'not loaded'}"
     return Finding(
@@ -89,6 +107,7 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
         cure_note="start the container with it; the host has to have loaded nvidia_uvm"
         if inside and lacks
         else "root; stop programs that use the GPU first; no reboot",
+        settle="" if state is not None or reply is not None or named else SETTLE,
         evidence=(NODE, "/sys/module/nvidia_uvm") if state is not None else (),
     )
 
