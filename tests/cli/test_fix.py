@@ -303,6 +303,26 @@ def test_it_asks_first(make: Make, word: str, hub: str) -> None:
     assert ended.returncode == (0 if word == "y" else 1)
 
 
+def test_a_loop_of_links_is_no_environment(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for argv in (["fix", "--yes"], ["fix", "--dry-run"], ["undo"]):
+        ended = doctor(*argv, "--target", str(loop))
+        assert ended.returncode == 1
+        assert "✓ " not in ended.stdout
+    ended = doctor("fix", "--new", str(loop), "--yes")
+    assert ended.returncode == 1
+    assert "is there already" in " ".join(ended.stdout.split())
+    assert loop.is_symlink()
+
+
+def test_the_list_names_the_fixes() -> None:
+    lines = doctor("list").stdout.splitlines()
+    (count,) = (line for line in lines if line.endswith(" fixes"))
+    assert int(count.split()[0]) >= 20
+    assert any(line.split()[:1] == ["torch-build"] for line in lines)
+
+
 def test_undo_of_nothing_is_said(make: Make) -> None:
     env = make("numpy==2.2.6")
     ended = doctor("undo", "--target", str(env))

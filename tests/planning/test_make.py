@@ -6,7 +6,7 @@ from museum import snapshot_of
 from planning.fakes import ask
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Packages
-from tunedoctor.fixing import Draft
+from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.uv import Failed, NoSolution, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
 from tunedoctor.planning.ask import read_sizes
@@ -68,6 +68,28 @@ def test_a_library_moves_alone() -> None:
     assert isinstance(one, Install)
     assert [(p.name, p.was, p.version) for p in one.pins] == [("peft", "0.17.1", "0.19.0")]
     assert one.index == ""
+
+
+def test_the_resolver_has_the_last_word_on_a_package() -> None:
+    snapshot = snapshot_of("peft-0.17-with-transformers-5")
+    (found,) = chosen(diagnose(snapshot, CHECKS), ())
+    anew = Install(pins=(Pin(name="peft", version="0.17.1", was="0.17.1"),), reinstall=("peft",))
+    mixed = Draft(steps=(Resolve(requirements=("peft>=0.18.0",)), anew, Remove(names=("peft",))))
+    made = planned(snapshot, (Drafted(found, mixed, "both"),), CHECKS, ask({"peft": "0.19.0"}))
+    (one,) = made.plan.changes
+    assert isinstance(one, Install)
+    assert [p.requirement for p in one.pins] == ["peft==0.19.0"]
+
+
+def test_plans_that_contradict_each_other_are_refused() -> None:
+    snapshot = snapshot_of("peft-0.17-with-transformers-5")
+    (found,) = chosen(diagnose(snapshot, CHECKS), ())
+    several = tuple(
+        Drafted(found, Draft(steps=(Install(pins=(Pin(name="peft", version=v),)),)), v)
+        for v in ("0.18.0", "0.19.0")
+    )
+    with pytest.raises(RefusedError, match=r"contradict each other: peft 0\.18\.0 and peft 0"):
+        planned(snapshot, several, CHECKS, ask())
 
 
 def test_what_cures_nothing_is_refused() -> None:

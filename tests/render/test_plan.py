@@ -84,6 +84,7 @@ def test_the_stages_and_the_end() -> None:
     assert render_stage("fetch", "16 wheels", 48.2, Style()) == (
         "✓ fetched   16 wheels, all hashes match                             48 s\n"
     )
+    assert "fetched   1 wheel, all" in render_stage("fetch", "1 wheels", 1.0, Style())
     assert render_stage("lock", "", 1.0, Style()) == ""
     outcome = Outcome(end="applied", cured=("driver-too-old",), left=("shm-too-small",))
     applied = Answer(
@@ -112,6 +113,10 @@ def test_the_stages_and_the_end() -> None:
         "           pip install y",
     ]
     assert exit_code(failed) == 1
+    made = Plan(steps=(NewEnvironment(path="~/a b"),))
+    done = Outcome(end="applied", target="~/a b")
+    new = Answer(end="applied", plan=made, outcome=done, undo="doctor undo --target '~/a b'")
+    assert "~/a b is ready: doctor check --target ~/'a b'." in render_end(new, Style())
     refused = Answer(end="refused", findings=(TREATED,), why="it is not yours")
     assert "Nothing was changed." in render_end(refused, Style())
 

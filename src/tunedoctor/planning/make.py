@@ -11,7 +11,7 @@ from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Resolve
 from tunedoctor.installers.uv import Question
-from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, PlanError, merge
+from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, PlanError, Remove, merge
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.drafts import Drafted
 from tunedoctor.planning.fill import fill, looked_up, no_set, steps_of
@@ -68,6 +68,8 @@ def planned(
     left: tuple[str, ...] = ()
     if words:
         filled = fill(words, snapshot, ask)
+        moved = {p.name for s in filled.steps if isinstance(s, Install) for p in s.pins}
+        several = [_without(one, moved) for one in several]
         several.append(Plan(steps=filled.steps))
         left = filled.left
     several += [_plan(one) for one in drafts if not one.changes]
@@ -100,6 +102,23 @@ def _plan(one: Drafted) -> Plan:
     steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
     reasons = (one.draft.reason,) if one.changes and one.draft.reason else ()
     return Plan(steps=steps, cures=(one.id,) if one.changes else (), reasons=reasons)
+
+
+def _without(plan: Plan, moved: set[str]) -> Plan:
+    """Return a plan that says nothing of packages that the resolver moves: it sees all of them, a fix its own."""
+    steps: list[AnyStep] = []
+    for step in plan.steps:
+        if isinstance(step, Install):
+            pins = tuple(pin for pin in step.pins if pin.name not in moved)
+            again = tuple(name for name in step.reinstall if name not in moved)
+            if pins:
+                steps.append(msgspec.structs.replace(step, pins=pins, reinstall=again))
+        elif isinstance(step, Remove):
+            names = tuple(name for name in step.names if name not in moved)
+            steps += [Remove(names=names)] if names else []
+        else:
+            steps.append(step)
+    return msgspec.structs.replace(plan, steps=tuple(steps))
 
 
 def _hashed(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:

@@ -1,5 +1,7 @@
 """What came of a plan on the screen: the stages as they end, then the verdict and the way back."""
 
+import shlex
+
 from tunedoctor.planning.answer import Answer
 from tunedoctor.render.plan import render_told
 from tunedoctor.render.style import Style
@@ -21,6 +23,8 @@ def render_stage(stage: Stage, words: str, seconds: float, style: Style) -> str:
     verb, always = _STAGES.get(stage, ("", ""))
     if not verb:
         return ""
+    if words.startswith("1 "):
+        words = words.removesuffix("s")
     text = f"{verb:<9} {', '.join(filter(None, (words, always)))}"
     return f"{style.mark('ok')} {style.plain(f'{text:<62}')} {_time(seconds):>7}\n"
 
@@ -66,13 +70,20 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         lines += style.wrapped(f"restart {named}", 2, f"{style.mark('note')} ")
     new = answer.plan.new if answer.plan else None
     if new is not None:
-        head = f"{outcome.target or new.path} is ready."
+        head = f"{outcome.target or new.path} is ready: doctor check --target {_quoted(new.path)}."
     else:
         mine = {one.id for one in answer.findings if one.changes}
         left = len({*answer.left} - set(activated))
         cured = len(mine & {*outcome.cured, *activated})
         head = f"{cured} cured" + (f", {left} left" if left else "") + "."
     return [*lines, f"{style.mark('ok')} {head}  Undo with {answer.undo}"]
+
+
+def _quoted(path: str) -> str:
+    """Quote a path; a ~ in front stays one, for the shell to put the home folder there."""
+    if path.startswith("~/"):
+        return f"~/{shlex.quote(path[2:])}"
+    return shlex.quote(path)
 
 
 def _failed(answer: Answer, outcome: Outcome | None, style: Style) -> list[str]:
