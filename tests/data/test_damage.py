@@ -84,6 +84,25 @@ def test_an_element_of_a_document_that_is_damaged(tmp_path: Path) -> None:
     assert found.files[0].unreadable == 1
 
 
+def test_damage_of_every_hundredth_row_of_one_line_loses_no_other(tmp_path: Path) -> None:
+    rows = [f'{{"prompt":"q{i}","completion":"an answer, {i}."}}' for i in range(20_000)]
+    for i in range(0, 20_000, 100):
+        rows[i] = rows[i].replace(f'q{i}"', f"q{i}")
+    found, faults = faults_of(tmp_path / "a.json", f"[{','.join(rows)}]".encode())
+    assert found.files[0].rows == 19_800
+    assert faults["no-json"].count == 200
+    assert set(faults) == {"no-json"}
+
+
+def test_the_row_behind_one_that_is_too_long(tmp_path: Path) -> None:
+    long = "word " * 8_000_000
+    for name, start, between, end in (("a.json", "[", ",", "]"), ("a.jsonl", "", "\n", "")):
+        text = f'{start}{{"text": "{long}"}}{between}{{"text": "It is read."}}{end}'
+        found, faults = faults_of(tmp_path / name, text.encode())
+        assert (found.files[0].rows, found.files[0].unreadable) == (1, 1)
+        assert [one.line for one in (faults.get("too-long") or faults["no-json"]).places] == [1]
+
+
 def test_a_document_that_ends_early(tmp_path: Path) -> None:
     text = json.dumps(ROWS, indent=1)
     found, faults = faults_of(tmp_path / "a.json", text[: len(text) - 30].encode())

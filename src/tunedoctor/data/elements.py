@@ -19,6 +19,7 @@ _HOLDER = re.compile(
 )
 """An object whose first list is of objects: {"version": 1, "data": [{..."""
 _TALKS = ("messages", "conversations", "conversation", "chosen", "rejected", "prompt", "completion")
+_KEY = re.compile(r'\{\s*"([^"\\]{1,200})"\s*:')
 _BETWEEN = re.compile(r"[\s,]*")
 _BAD = re.compile("[\udc80-\udcff]")
 
@@ -101,7 +102,7 @@ def _rows(window: _Window, *, inside: bool) -> Iterator[Element]:
         value, end, why = _one(window, scan)
         if why:
             yield Element(line, None, "ends-early" if why.startswith("cut") else "no-json", why)
-            if not _skip(window, key):
+            if not _skip(window, key or _first_key(window)):
                 return
             continue
         if bad := _BAD.search(window.text, window.at, end):
@@ -140,6 +141,12 @@ def _one(window: _Window, scan: "object") -> tuple[object, int, str]:
         if size > LARGEST:
             return None, window.at, "one row is longer than the doctor reads at once"
         window.fill(size)
+
+
+def _first_key(window: _Window) -> str:
+    """Return the first key of the damaged row, which is what the others begin with; "" where it has none."""
+    found = _KEY.match(window.text, window.at)
+    return found[1] if found else ""
 
 
 def _skip(window: _Window, key: str) -> bool:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import multiprocessing.pool
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -13,6 +14,11 @@ ALONE = 16 << 20
 """Bytes below which starting processes costs more than it saves."""
 
 
+def _quiet() -> None:
+    """Leave Ctrl-C to the parent, which ends its children."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def side_by_side(
     blocks: Iterable[tuple[bytes, int]], asked: examine.Asked, processes: int
 ) -> Iterator[Tally]:
@@ -20,7 +26,7 @@ def side_by_side(
     if processes < 2:
         yield from here(blocks, asked)
         return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, _quiet) as pool:
         waiting: deque[multiprocessing.pool.AsyncResult[Tally]] = deque()
         for data, first in blocks:
             waiting.append(pool.apply_async(examine.block, (data, first, asked)))
