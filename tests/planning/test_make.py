@@ -1,11 +1,11 @@
 """Drafts become one plan, which the simulation judges."""
 
 import pytest
-from museum import snapshot_of
+from museum import names, snapshot_of
 
 from planning.fakes import ask
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Packages
+from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.uv import Failed, NoSolution, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
@@ -102,8 +102,34 @@ def test_what_cures_nothing_is_refused() -> None:
 
 
 def test_a_set_that_nobody_finds_is_refused_in_words() -> None:
-    with pytest.raises(RefusedError, match=r"no set of libraries holds peft>=0\.18\.0"):
-        plan(snapshot_of("peft-0.17-with-transformers-5"), peft="0.17.2")
+    snapshot = snapshot_of("peft-0.17-with-transformers-5")
+    drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
+    silent = ask()._replace(resolve=lambda _: NoSolution(""))
+    with pytest.raises(RefusedError, match=r"\w"):
+        planned(snapshot, drafts, CHECKS, silent)
+
+
+WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(n).find(Host)]
+UNSOLVED = {
+    "deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index",
+    "bitsandbytes-without-cuda-130": "its facts hold wheels of CUDA 12 beside a torch for CUDA 13",
+}
+
+
+@pytest.mark.parametrize("machine", WHOLE)
+def test_every_machine_gets_a_plan_that_the_checks_approve(machine: str) -> None:
+    """What is drafted for errors and warnings is planned, and cures what it is for, as far as a prediction tells."""
+    snapshot = snapshot_of(machine)
+    drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
+    if machine in UNSOLVED:
+        with pytest.raises(RefusedError):
+            planned(snapshot, drafts, CHECKS, ask())
+        return
+    made = planned(snapshot, drafts, CHECKS, ask())
+    assert set(made.plan.cures) == {one.id for one in drafts if one.changes}
+    assert all(p.hashes for p in made.plan.pins)
+    if made.simulated is not None:
+        assert made.simulated.bred == ()
 
 
 def test_what_breeds_a_finding_is_refused() -> None:

@@ -17,6 +17,8 @@ from tunedoctor.redaction import redact, this_identity
 def public(answer: Answer) -> Answer:
     """Return the answer as it leaves the doctor; hashes of files are no secrets."""
     clean = msgspec.convert(redact(msgspec.to_builtins(answer), this_identity()), Answer)
+    # a home folder inside of quotes is no home folder to a shell
+    clean = msgspec.structs.replace(clean, undo=clean.undo.replace("'~/", "~/'"))
     if answer.plan is None or clean.plan is None:
         return clean
     steps: list[AnyStep] = []
