@@ -145,9 +145,8 @@ def _report(asked: Asked, found: survey.Survey, spool: Spool | None, began: floa
     cost = _costs(asked, found, lengths, notes) if asked.model and lengths is not None else None
     if lengths is not None and lengths.cut_rows and found.tallies:
         share = lengths.cut_tokens / max(lengths.tokens, 1)
-        found.tallies[0].fault(
-            "too-long-for-seq", 0, f"{lengths.cut_rows:,} rows, {share:.1%} of all tokens"
-        )
+        found.tallies[0].fault("too-long-for-seq", 0, f"{share:.1%} of all tokens are cut off")
+        found.tallies[0].seen["too-long-for-seq"].count = lengths.cut_rows
     faults = found.faults()
     return Report(
         verdict="faults" if any(one.severity == "error" for one in faults) else "clean",

@@ -74,7 +74,7 @@ KINDS: dict[str, Kind] = {
     ),
     "control": Kind("warning", "rows with control characters", "remove them"),
     "mixed-forms": Kind("warning", "mix of forms", "write all rows in one form"),
-    "too-long-for-seq": Kind("warning", "limit that cuts rows", "raise --seq, or split the rows"),
+    "too-long-for-seq": Kind("warning", "rows longer than --seq", "raise --seq, or split the rows"),
     "template": Kind("error", "rows that the chat template refuses", "change their roles"),
     "blank": Kind("note", "blank lines", "remove them"),
 }

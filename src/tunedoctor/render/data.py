@@ -91,7 +91,9 @@ def _lengths(found: Lengths, style: Style) -> list[str]:
     for one in found.bars:
         size = round(one.rows / most * _BAR)
         bar = full * size if size or not one.rows else ("▏" if style.unicode else "|")
-        cut = "  cut" if found.seq and one.low > found.seq else ""
+        cut = ""
+        if found.seq and one.high > found.seq:
+            cut = "  cut" if one.low > found.seq else "  cut in part"
         lines.append(f"  {one.low:>7,} - {one.high:<9,}{bar:{_BAR}} {one.rows:,}{cut}")
     lines.append(
         f"  median {found.median:,}, 90 % {found.p90:,}, 99 % {found.p99:,}, longest {found.longest:,}; "
