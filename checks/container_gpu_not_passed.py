@@ -63,6 +63,8 @@ NO_GPU = (
     r"libcuda\.so\.1: cannot open shared object",
     r"No GPU (?:found|detected)",
 )
+NOT_INJECTED = (r'exec: "nvidia-smi": executable file not found',)
+"""The tool comes with the GPU from the host: an image that is started without has none."""
 DETECTED = r"WARNING: The NVIDIA Driver was not detected"
 
 
@@ -196,7 +198,7 @@ def _from_start(
 
 def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding | None:
     """NVIDIA's images print this at their start; nothing else does."""
-    said = told(errors, DETECTED)
+    said = told(errors, DETECTED, *NOT_INJECTED)
     if said and bus is None:
         return Finding(
             found=f"the image says '{said}'",

@@ -27,6 +27,9 @@ Seen as
 from tunedoctor.api import Container, Errors, Finding, Host, Unknown, check, known, told
 
 NO_DRIVER = (
+    r"no runtime for \"nvidia\" is configured",
+    r"nvidia-ctk: command not found",
+    r"Package '?nvidia-(?:container-toolkit|docker2)'? (?:is not available|has no installation candidate)",
     r"could not select device driver",
     r"unknown or invalid runtime name: \"?(?:nvidia|amd)",
     r"Unknown runtime specified \"?(?:nvidia|amd)",
@@ -35,6 +38,7 @@ NO_DRIVER = (
 CDI = (
     r"failed to discover GPU vendor from CDI",
     r"unresolvable CDI devices?",
+    r"stat nvidia\.com/gpu=\S{1,40}: no such file",
     r"failed to (?:stat|inject) CDI (?:host )?device",
 )
 CLUSTER = (r"Insufficient (?:nvidia|amd)\.com/gpu",)

@@ -53,7 +53,8 @@ def disk_full(
     said = told(
         errors,
         # of shared memory, the check of /dev/shm tells
-        r"^(?!.{0,300}(?:shm|posix_fallocate|</torch_\d)).{0,300}No space left on device(?!.{0,40}shm)",
+        r"^(?!.{0,300}(?:shm|posix_fallocate|</torch_\d|'/(?:psm_|sem\.))).{0,300}"
+        r"No space left on device(?!.{0,40}shm)",
         r"not enough (?:free )?disk space",
         "Errno 28",
         r"Disk quota exceeded",

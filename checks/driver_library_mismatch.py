@@ -37,7 +37,6 @@ from tunedoctor.api import (
     told,
 )
 
-
 SAID = (
     "Driver/library version mismatch",
     "NVRM: API mismatch",

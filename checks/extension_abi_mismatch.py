@@ -35,11 +35,19 @@ from tunedoctor.api import (
     minor,
     pattern,
     pip,
+    told,
     within,
 )
 
 UNDEFINED = pattern(r"([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
-NOT_THESE = ("torch/lib/", "torchvision", "torchaudio", "torch/_C")
+PROCEDURE_NAME = "a procedure"
+PROCEDURE = pattern(
+    r"DLL load failed while importing (?!_C\b|torch)(flash_attn\w*|xformers\w*|causal_conv1d\w*|mamba\w*"
+    r"|selective_scan\w*|exllama\w*|awq\w*|deepspeed\w*|bitsandbytes\w*|\w+_cuda)"
+    r": The specified procedure could not be found"
+)
+"""How Windows says that a symbol is missing, error 127; it does not name the symbol."""
+NOT_THESE = ("torch/lib/", "libcudnn", "torchvision", "torchaudio", "torch/_C")
 """They have checks of their own."""
 NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformers": "xformers"} | {
     "vllm": "vllm",
@@ -71,6 +79,8 @@ def extension_abi_mismatch(
         found = UNDEFINED.search(error.text)
         if found and not any(part in found[1].replace("\\", "/") for part in NOT_THESE):
             return _from_symbol(found[1], found[2], there, build, interpreter)
+    if found := PROCEDURE.search(told(errors, PROCEDURE.pattern)):
+        return _from_symbol(found[1], PROCEDURE_NAME, there, build, interpreter)
     version = there.version("flash-attn") if there is not None else ""
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if build is None or label is None or label[1] == minor(build.version):
@@ -108,7 +118,8 @@ def _from_symbol(
         why = f"it was built for another torch than {own}"
     return Finding(
         title=f"{name} belongs to another PyTorch" if len(name) < 36 else "",
-        found=f"{stem}.so wants {symbol[:90]}, which torch does not have; {what}: {why}",
+        found=f"{stem}{'.pyd' if symbol == PROCEDURE_NAME else '.so'} wants {symbol[:90]}, "
+        f"which torch does not have; {what}: {why}",
         means=f"import {stem} stops with 'undefined symbol', and what imports it does",
         cure=_rebuild(interpreter, name, version),
         cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; "

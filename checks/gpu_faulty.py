@@ -46,6 +46,9 @@ SAID = (
     "fallen off the bus",
     "uncorrectable ECC error encountered",
     "GPU requires reset",
+    "CUDA_ERROR_ECC_UNCORRECTABLE",
+    "uncorrectable NVLink error",
+    "CUDA_ERROR_NVLINK_UNCORRECTABLE",
 )
 REBOOT = "sudo reboot"
 

@@ -49,6 +49,7 @@ SAID = (
     "requires use of the NVIDIA open kernel modules",
     "is not supported by open nvidia.ko",
     "RmInitAdapter failed",
+    r"rm_init_adapter failed, device minor number",
     "ignoring the legacy GPU",
 )
 

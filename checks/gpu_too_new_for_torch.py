@@ -46,7 +46,15 @@ from tunedoctor.api import (
     one_of_several,
     parts,
     rebuild_cuda,
+    told,
 )
+
+UNKNOWN_ARCH = (
+    r"ptxas fatal\s{0,8}: Value 'sm_\d+\w?' is not defined for option 'gpu-name'",
+    r"Unknown CUDA arch \([\d.]{3,5}a?(?:\+PTX)?\) or GPU not supported",
+    r"'sm_\d+\w?' is not a recognized processor for this target",
+)
+"""What Triton's assembler and torch's builder say of a GPU that came after them."""
 
 
 @check(
@@ -75,7 +83,7 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         apart = refused is not None and parts(refused.compute_capability) >= (8, 0)
         cards = (refused,) if refused is not None and apart else ()
     if not cards:
-        return None
+        return _unknown_arch(told(errors, *UNKNOWN_ARCH))
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{cards_named(cards)}; {code_of(build, seen)}"
     evidence = (seen.source,) if seen and seen.source else ()
@@ -115,4 +123,18 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         cure=install.command,
         cure_note=f"{install.note}; then {later.command}",
         evidence=evidence,
+    )
+
+
+def _unknown_arch(said: str) -> Finding | None:
+    """Tell of a compiler beside torch that does not know the GPU; nobody knows which torch it came with."""
+    if not said:
+        return None
+    return Finding(
+        title="A compiler beside PyTorch does not know this GPU",
+        found=f"the error '{said}'",
+        means="torch.compile, Triton kernels and extensions stop; this torch is older than the GPU",
+        cure="python -m pip install --upgrade torch --index-url https://download.pytorch.org/whl/cu128",
+        cure_note="about 3 GB, no reboot; where TRITON_PTXAS_PATH or CUDA_HOME names an older toolkit, unset it",
+        settle='python -c "import torch; print(torch.__version__, torch.cuda.get_arch_list())"',
     )

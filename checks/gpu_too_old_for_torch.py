@@ -45,6 +45,7 @@ from tunedoctor.api import (
     told,
 )
 
+TRITON_TOO_OLD = r"too old to be supported by the triton GPU compiler"
 TOO_OLD = (
     "no longer supports this GPU because it is too old",
     "minimum cuda capability supported by this library",
@@ -76,6 +77,14 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         # what torch refuses below 8.0 is too old for it
         apart = refused is not None and parts(refused.compute_capability) < (8, 0)
         cards = (refused,) if refused is not None and apart else ()
+    if triton := told(errors, TRITON_TOO_OLD):
+        return Finding(
+            title="torch.compile needs a newer GPU",
+            found=f"the error '{triton}'",
+            means="Triton makes no kernels for it; without torch.compile training runs",
+            cure="export TORCHDYNAMO_DISABLE=1",
+            cure_note="or take torch_compile=True out of the training arguments; the GPU itself runs",
+        )
     if not cards and not said:
         return None
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))

@@ -49,6 +49,9 @@ SAID = (
     # the loader names the library that it found, and that lacks the symbol
     r"undefined symbol: \w+, version lib(?:cublas|cudnn|cusparse|cusolver|cufft|curand|nvrtc|nvJitLink)\w*\.so",
     r"cuDNN version incompatibility: PyTorch was compiled\s+against",
+    r"LD_LIBRARY_PATH contains incompatible version of cudnn",
+    r"Error: /usr/\S{1,120}libcudnn\S{1,40}: undefined symbol",
+    r"symbol \w+,? version lib(?:cublas|cudnn|cusparse|cusolver|nvrtc|nvJitLink)\S{1,30} not defined in file",
     r"CUDA driver is a stub library",
 )
 EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
@@ -79,7 +82,7 @@ def library_path_shadowing(  # noqa: PLR0913
     said = told(errors, *SAID) or _two_cudnn(environment, errors)
     shadows = [s for s in (have.shadows if have is not None else ()) if _matters(s)]
     if not shadows:
-        return _from_error(said, host) if said else None
+        return _from_error(said, host, settle=_open(said, environment, errors)) if said else None
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     others = [s for s in shadows if s is not first]
     gpu_build = build is not None and build.accelerator in ("cuda", "rocm")
@@ -149,10 +152,29 @@ def _pair(shadow: LibraryShadow) -> str:
     return f"{wins} wins over {own}"
 
 
-def _from_error(said: str, host: Host | Unknown | None) -> Finding:
+def _open(
+    said: str, environment: Environment | Unknown | None, errors: Errors | Unknown | None
+) -> str:
+    """Return the command that tells a search path from wheels of two releases, where the text shows neither."""
+    variables = known(environment)
+    shown = variables is not None and bool(variables.get("LD_LIBRARY_PATH"))
+    if (
+        shown
+        or "stub" in said
+        or told(errors, "LD_LIBRARY_PATH", r"/usr/\S{1,120}: (?:undefined )?symbol")
+    ):
+        return ""
+    return SETTLE
+
+
+SETTLE = "echo $LD_LIBRARY_PATH; python -m pip list | grep -i nvidia"
+
+
+def _from_error(said: str, host: Host | Unknown | None, *, settle: str = "") -> Finding:
     return Finding(
         found=f"the error '{said}'",
         means="a library outside the environment is loaded in place of the one that torch brings",
         cure=unset_variable(host, "LD_LIBRARY_PATH"),
         cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",
+        settle=settle,
     )

@@ -41,6 +41,10 @@ from tunedoctor.api import (
 
 SAID = (
     r"The MPS backend is supported on MacOS [\d.]+\+",
+    r"the current MacOS version is not [\d.]+\+",
+    r"built for mac ?OS (?:X )?[\d.]+ which is newer than running OS",
+    r"torch\S{0,60} \((?:which was )?built for Mac ?OS (?:X )?[\d.]+\)",
+    r"Symbol not found: \(?_OBJC_CLASS_\$_MPS\w+",
     r"[^\n]{0,80}\b(?:supported|support has been added)\b[^\n]{0,40}\bmac ?OS (?:version )?\d\d(?:\.\d+)?",
 )
 """The back-end, and single operations: "only supported on MacOS 14+", "natively starting from macOS 13.2"."""

@@ -54,7 +54,7 @@ def mig_misconfigured(
     cards = known(gpus)
     split = [card for card in cards.gpus if card.mig] if cards else []
     if cards is None or not split:
-        return None
+        return _from_text(errors)
     run, variables = known(runtime), known(environment)
     if run is not None and run.gpu_works and not told(errors, ASSERTION):
         return None
@@ -99,3 +99,40 @@ def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | 
         cure_note="`nvidia-smi -L` prints the UUIDs; one process for each instance",
         evidence=("CUDA_VISIBLE_DEVICES",),
     )
+
+
+READ_AS_NUMBER = r"invalid literal for int\(\) with base 10: b?'MIG-[^'\n]{1,80}"
+ASKED = (
+    r"No MIG-enabled devices found",
+    r"MIG mode is in pending (?:en|dis)able state",
+    r"Unable to (?:en|dis)able MIG Mode",
+    r"(?:Failed|Unable) to (?:create|destroy) (?:a )?GPU instances?",
+    r"(?:Failed|Unable) to (?:create|destroy) (?:a )?compute instances?",
+    r"No (?:GPU|compute) instances found",
+    r"(?:Error setting MIGMode|error enabling MIG mode|invalid MIG configuration)",
+    r"selected configuration not currently applied",
+)
+
+
+def _from_text(errors: Errors | Unknown | None) -> Finding | None:
+    """Go by what a library or the driver's own tools said, where no card in MIG mode is shown."""
+    if said := told(errors, READ_AS_NUMBER):
+        return Finding(
+            title="A library takes the name of a MIG instance for a number",
+            found=f"the error '{said}'",
+            means="the program stops before it reaches the GPU",
+            cure="export CUDA_VISIBLE_DEVICES=0",
+            cure_note="in a container or a job that is given one instance; else a newer release of the library, "
+            "which reads MIG names",
+        )
+    if said := told(errors, *ASKED):
+        return Finding(
+            title="MIG is not set up as it was asked for",
+            severity="warning",
+            found=f"the message '{said}'",
+            means="a process that names an instance finds none: 'No CUDA GPUs are available'",
+            cure="nvidia-smi -L; sudo nvidia-smi mig -lgi; sudo nvidia-smi mig -lgip",
+            cure_note="root; lists the instances and what still fits. Programs on the GPU have to end before "
+            "its mode or its instances change",
+        )
+    return None

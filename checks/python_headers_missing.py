@@ -34,7 +34,6 @@ from tunedoctor.api import (
     told,
 )
 
-
 SAID = (
     r"(?:fatal error|:\d{1,6}:\d{1,4}: [^:\n]{1,40}): Python\.h ?: \S",
     r"'Python\.h' (?:file )?not found",

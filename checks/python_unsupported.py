@@ -57,6 +57,10 @@ OLDEST_FOR_NEW = "3.9"
 BROKEN_PATCH = "3.13.8"
 """Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
 SAID_3_13_8 = r"IndentationError\b.*expected an indented block after function definition"
+COMPILE = (
+    r"(?:Dynamo|torch\.compile) is not supported on Python 3\.\d{1,2}\+?",
+    r"Python 3\.\d{1,2}\+ not yet supported for torch\.compile",
+)
 NONE_FIT = pattern(
     r"satisfies the requirement torch\S* \(from versions: (none|0\.1\.2[^)]*)\)", re.IGNORECASE
 )
@@ -208,6 +212,21 @@ def _finding(own: Interpreter, found: str) -> Finding:
 def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None) -> Finding | None:
     if told(errors, SAID_3_13_8):
         return _patch(Interpreter(executable="python", version=BROKEN_PATCH), None)
+    if compiled := told(errors, *COMPILE):
+        return Finding(
+            title="torch.compile of this PyTorch does not know this Python",
+            found=f"the error '{compiled}'",
+            means="torch.compile stops; what does not compile runs",
+            cure="python -m pip install --upgrade torch",
+            cure_note="newer releases know it; or leave torch.compile off, or take an older Python",
+        )
+    if excluded := _excluded_by_pip(errors):
+        return Finding(
+            found=f"the message '{excluded}'",
+            means="pip finds no such torch for this Python, and nothing is installed",
+            cure="python3.12 -m venv ~/train",
+            cure_note="a new environment of a Python that the release is built for",
+        )
     union = told(errors, r"unsupported operand type\(s\) for \|: 'type' and '(?:NoneType|type)'")
     if union and own is not None and parts(own.version) and not at_least(own.version, "3.10"):
         return Finding(
@@ -228,4 +247,26 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
         means="no wheel of torch fits the Python or the system that pip ran for",
         cure="python3.12 -m venv ~/train",
         cure_note="a 64-bit Python from 3.10 to 3.13 on Linux, Windows x64 or Apple silicon has wheels",
+    )
+
+
+def _excluded_by_pip(errors: Errors | Unknown | None) -> str:
+    """Return pip's or uv's sentence by which a torch asks for another Python, "" where none says so."""
+    if said := told(
+        errors,
+        r"Package 'torch' requires a different Python: [\d.]+ not in",
+        r"requested Python version \([^)\n]{1,30}\) does not satisfy Python\S{1,30} and torch==",
+        r"torch-\d[\w.+]{1,20}-cp3\d{1,2}-\S{1,80} is not a supported wheel[^\n]{0,30} Python 3",
+    ):
+        return said
+    asked = re.search(
+        r"torch==(\d[\d.]*\d)", told(errors, r"No matching distribution found for torch==")
+    )
+    if asked is None:
+        return ""
+    return told(
+        errors,
+        r"Ignored the following versions that require a different python version: [^\n]{0,300}?(?<![\d.])"
+        + re.escape(asked[1])
+        + r" Requires-Python",
     )

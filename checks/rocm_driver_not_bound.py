@@ -80,6 +80,8 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
     run = known(runtime)
     hip = build is not None or (run is not None and bool(run.torch_hip))
     said, inside = told(errors, *SAID), isinstance(container, Container)
+    if said.startswith("Bad return status") and told(errors, r"/dkms/nvidia\b"):
+        said = ""
     mine = bool(cards) and len(unbound) == len(cards) and (hip or bool(said))
     gone = not inside and (build is not None or bool(cards)) and told(errors, NO_DEVICE)
     if gone and not said and all(card.driver is None for card in cards):

@@ -53,6 +53,8 @@ SAID = (
     r"unable to (?:open|write to|mmap|resize) .{0,10}file </torch_\d",
     r"unable to (?:open|write to|mmap).{0,40}shared memory",
     r"unable to (?:open shared memory object|allocate shared memory)",
+    r"No space left on device: '/(?:dev/shm/|psm_|sem\.)",
+    r"object store is using /tmp instead of /dev/shm because /dev/shm has only",
     r"(?:shm_open|/dev/shm/).{0,80}No space left on device",
 )
 

@@ -54,7 +54,8 @@ LAST_TORCHAUDIO = ">=2.11"
 
 SAID = {
     "torchvision": (
-        r"operator torchvision::nms does not exist",
+        r"operator torchvision::\w+ does not exist",
+        r"Could not run 'torchvision::\w+' with arguments from the 'CUDA' backend",
         r"partially initialized module 'torchvision' has no attribute 'extension'",
         r"Couldn't load custom C\+\+ ops",
         r"PyTorch and torchvision were compiled with different CUDA",
@@ -64,6 +65,7 @@ SAID = {
     "torchaudio": (
         r"PyTorch and TorchAudio were compiled with different CUDA versions",
         r"torchaudio\S*\.so: undefined symbol",
+        r"operator torchaudio::\w+ does not exist",
     ),
     "xformers": (r"xFormers can't load C\+\+/CUDA extensions\. xFormers was built for",),
 }

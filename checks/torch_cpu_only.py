@@ -63,6 +63,12 @@ OLDEST_DRIVER = "525.60.13"
 """Floor of all CUDA 12 builds."""
 SAID = (
     r"Torch not compiled with CUDA enabled",
+    r"Torch not compiled with XPU enabled",
+    r"Cannot initialize CUDA without ATen_cuda library",
+    r"Could not run 'aten::empty\S{0,30}' with arguments from the 'CUDA' backend",
+    r"module 'torch\._C' has no attribute '_[cC]uda\w+'",
+    r"cannot import name '_cuda\w+' from 'torch\._C'",
+    r"Tried to instantiate dummy base class (?:_?Cuda|CUDA|Event|Stream)\w*",
     r"not linked with support for (?:cuda|xpu) devices",
     r"(?:PyTorch|torch) (?:\S+ )?(?:is|seems to be|was) (?:a )?CPU[- ]only",
     r"CPU[- ]only (?:build|version|wheel)s? of (?:PyTorch|torch)\b",
@@ -171,7 +177,7 @@ EXTRA_INDEX = pattern(r"install\b.*--extra-index-url[= ]\S*/(?:whl|nightly)/\S*(
 
 
 def _from_text(name: str) -> Finding | None:
-    if "xpu" in name:
+    if "xpu" in name.lower():
         return _intel(name, "an Intel GPU, as the job asks for one", None, arc=True)
     fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
     if fit is None:

@@ -36,7 +36,13 @@ from tunedoctor.api import (
     torch_install,
 )
 
-SAID = r"No module named '?torch'?$"
+SAID = (
+    r"No module named '?torch'?$",
+    r"Package\(s\) not found: torch$",
+    r"No package metadata was found for torch$",
+    r"The 'torch[^']{0,20}' distribution was not found",
+    r"At least one of TensorFlow 2\.0 or PyTorch should be installed",
+)
 BUILDING = pattern(r"build-env|pip-install-|setup\.py|get_requires_for_build|<string>|setuptools")
 """Frames of a build, whose environment is pip's own: there torch is absent though it is installed."""
 
@@ -94,7 +100,7 @@ def _from_error(
     errors: Errors | Unknown | None, packages: Packages | Unknown | None
 ) -> Finding | None:
     """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
-    said = told(errors, SAID)
+    said = told(errors, *SAID)
     listed = packages if isinstance(packages, Packages) else None
     if not said or not isinstance(errors, Errors) or (listed and listed.get("torch")):
         return None

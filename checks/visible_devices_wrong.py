@@ -75,7 +75,11 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
     variables, build = known(environment), known(torch)
     cards, radeons = known(nvidia), known(amd)
     if variables is None:
-        return _from_text(cards, errors) or _ranks(cards, errors, known(typed))
+        return (
+            _from_text(cards, errors)
+            or _ranks(cards, errors, known(typed))
+            or _beyond(cards, errors)
+        )
     if cards is not None and cards.gpus and not (build and build.accelerator == "rocm"):
         return _nvidia(variables, cards, known(host), told(errors, *SAID))
     if radeons is not None and radeons.gpus and build is not None and build.accelerator == "rocm":
@@ -214,3 +218,33 @@ def _ordinal(
         cure_note="as many processes as the variable names GPUs; they count from 0 within it. Or unset it",
         evidence=(CUDA,),
     )
+
+
+def _beyond(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Finding | None:
+    """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
+    sure = told(errors, *COUNTED)
+    said = sure or told(errors, *ORDINAL)
+    if not said or cards is not None:
+        return None
+    return Finding(
+        title="A GPU is asked for that this process does not have",
+        found=f"the error '{said}'",
+        means="every process whose number is beyond the last GPU stops",
+        cure="nvidia-smi -L",
+        cure_note="ask for as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides; "
+        "indexes count from 0",
+        settle="" if sure else f"nvidia-smi -L; echo ${CUDA}",
+    )
+
+
+COUNTED = (
+    r"You requested gpu: \[[\d, ]{1,40}\]",
+    r"No slot '\d{1,3}' specified on host",
+    r"World size \(\d{1,4}\) is larger than the number of available GPUs",
+    r"number of required GPUs exceeds the total number of available GPUs",
+)
+ORDINAL = (
+    "invalid device ordinal",
+    "CUDA_ERROR_INVALID_DEVICE",
+    "^AssertionError: Invalid device id",
+)

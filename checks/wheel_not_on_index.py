@@ -42,13 +42,13 @@ from tunedoctor.api import (
     explains=["torch-missing"],
 )
 def wheel_not_on_index(
-    answer: IndexAnswer,
+    answer: IndexAnswer | Unknown | None,
     interpreter: Interpreter | Unknown | None,
     host: Host | Unknown | None,
 ) -> Finding | None:
     """Only where the Python and the system have wheels of the release."""
     why = refused(answer, known(interpreter), known(host))
-    if why is None or why.cause != "wheel-not-on-index":
+    if why is None or why.cause != "wheel-not-on-index" or not isinstance(answer, IndexAnswer):
         return None
     asked = next((one for one in answer.refusals if one.name == "torch"), answer.refusals[0])
     release = re.search(r"\d+\.\d+\.\d+", asked.specifier)

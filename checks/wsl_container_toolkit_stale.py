@@ -37,6 +37,9 @@ def wsl_container_toolkit_stale(
         errors,
         r"Error 500: named symbol not found",
         r"failed to initialize CUDA: named symbol not found",
+        r"Named symbol not found \(error 500\)",
+        r"CUDA_ERROR_NOT_FOUND \(500\)",
+        r"cudaGetDeviceCount returned 500\b",
         r"(?:cuInit|library init failure)\D{0,20}500\b",
     )
     system, inside = known(host), known(container)

@@ -155,12 +155,12 @@ def test_exact_without_torch_in_the_target_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(
-    not os.environ.get("DOCTOR_TEST_TORCH"),
-    reason="DOCTOR_TEST_TORCH names no target with torch and peft",
+    not os.environ.get("DOCTOR_TORCH_TARGET"),
+    reason="DOCTOR_TORCH_TARGET names no target with torch and peft",
 )
 @pytest.mark.parametrize("method", ["lora", "qlora", "full"])
 def test_exact_agrees_with_the_closed_form(method: str) -> None:
-    target = os.environ["DOCTOR_TEST_TORCH"]
+    target = os.environ["DOCTOR_TORCH_TARGET"]
     found = fit("SmolLM2-135M", "--method", method, "--seq", "256", "--stack", "hf", "--vram", "24",
                 "--exact", "--target", target)  # fmt: skip
     assert found["way"] == "traced"

@@ -32,7 +32,8 @@ Train = Callable[..., Ended]
 def torch_python() -> str:
     """DOCTOR_TORCH_TARGET, else the interpreter of the tests where it has all that a training needs."""
     if named := os.environ.get("DOCTOR_TORCH_TARGET"):
-        return named
+        inside = Path(named) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        return str(inside) if Path(named).is_dir() else named
     if not all(find_spec(name) for name in WANTED):
         pytest.skip("no torch, transformers and peft: name a target in DOCTOR_TORCH_TARGET")
     return sys.executable

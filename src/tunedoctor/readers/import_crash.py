@@ -23,6 +23,9 @@ _SIGNALS = {
     "bus error": "SIGBUS",
     "aborted": "SIGABRT",
     "floating point exception": "SIGFPE",
+    "access violation": "SIGSEGV",
+    "code 0xc0000005": "SIGSEGV",
+    "code 0xc000001d": "SIGILL",
     "sigsegv": "SIGSEGV",
     "sigill": "SIGILL",
     "sigbus": "SIGBUS",
@@ -34,9 +37,12 @@ _SIGNAL = pattern(
     + r")(?:: \d{1,2})?\b(?=\s*(?:\(core dumped\)|[,.]|\Z|python|\s{2}))",
     re.IGNORECASE,
 )
-_FATAL = pattern(r"Fatal Python error: (Segmentation fault|Illegal instruction|Bus error|Aborted)")
+_FATAL = pattern(
+    r"(?:Fatal Python error: (?=[SIBA])|Windows fatal exception: )"
+    r"(Segmentation fault|Illegal instruction|Bus error|Aborted|access violation|code 0xc000001d|code 0xc0000005)"
+)
 _IN_TORCH = pattern(
-    r'^\s{0,8}File "[^"\n]{0,300}[\\/]torch[\\/]__init__\.py", line \d{1,6} in <module>'
+    r'^\s{0,8}File "[^"\n]{0,300}[\\/]torch[\\/]__init__\.py", line \d{1,6} in (?:<module>|_load_\w+)'
 )
 
 
@@ -45,8 +51,11 @@ def read(lines: list[str]) -> list[Fact]:
     for number, whole in enumerate(lines):
         line = whole[:_LONGEST]
         if "torch" in line and imports_torch(line):
-            signal = _signal(lines[number + 1 : number + 1 + _FAR])
-        elif "Fatal Python error" in line and (fatal := _FATAL.search(line)):
+            below = lines[number + 1 : number + 1 + _FAR]
+            signal = _signal(below) or _by_status(line, below)
+        elif ("Fatal Python error" in line or "fatal exception" in line) and (
+            fatal := _FATAL.search(line)
+        ):
             stack = lines[number + 1 : number + 1 + _STACK]
             inside = any(_IN_TORCH.match(one[:_LONGEST]) for one in stack)
             signal = _SIGNALS[fatal[1].lower()] if inside else ""
@@ -70,3 +79,14 @@ def _signal(below: Sequence[str]) -> str:
         if found := _SIGNAL.search(line[:_LONGEST]):
             return _SIGNALS[found[1].lower()]
     return ""
+
+
+_BY_STATUS = {"132": "SIGILL", "134": "SIGABRT", "135": "SIGBUS", "139": "SIGSEGV"}
+"""Exit statuses of a shell: 128 and the number of the signal."""
+
+
+def _by_status(line: str, below: Sequence[str]) -> str:
+    """Read the status that `; echo $?` behind the import printed on the next line."""
+    if not line.rstrip().endswith("echo $?") or not below:
+        return ""
+    return _BY_STATUS.get(below[0].strip()[:5], "")

@@ -21,6 +21,10 @@ _DUMPED = pattern(r"^\s{0,8}Timeout \(\d{1,3}:\d\d:\d\d")
 _DUMPED_FRAME = pattern(
     r'^\s{0,8}File "[^"\n]{0,300}[\\/]torch[\\/]__init__\.py", line \d{1,6} in <module>'
 )
+_EXPIRED = pattern(
+    r"TimeoutExpired: Command '?\[?'[^\n]{1,200}? '-c', ['\"]import torch\b[^\n]{0,200}? timed out after "
+    r"(?P<seconds>\d{1,5}(?:\.\d{1,3})?) seconds"
+)
 _WORDS = pattern(
     r"\b(?:hangs?|stuck|freezes|frozen|never (?:returns|comes back|finishes)|(?:does not|doesn't) (?:return|come back)"
     r"|nothing happens|no (?:output|answer|response)|waits? for ?ever)\b"
@@ -35,10 +39,10 @@ def read(lines: list[str]) -> list[Fact]:
         line = whole[:_LONGEST]
         below = lines[number + 1 : number + 1 + _FAR]
         seconds, place = 0.0, ""
-        if "torch" in line and (limit := _LIMIT.search(line)) and _INTO_TORCH.search(line):
-            if _status(below) != _NO_ANSWER:
+        if "torch" in line and (limited := _limited(line, below)) is not None:
+            if not limited:
                 continue
-            seconds = int(limit["seconds"]) * (60.0 if limit["unit"] == "m" else 1.0)
+            seconds = limited
         elif "torch" in line and imports_torch(line):
             if not _told(below):
                 continue
@@ -55,6 +59,26 @@ def read(lines: list[str]) -> list[Fact]:
         stage = Stage(name="import torch", outcome="hung", error=place, seconds=seconds)
         return [Runtime(stages=(stage,))]
     return []
+
+
+def _limited(line: str, below: Sequence[str]) -> float | None:
+    """Return the limit in seconds that an import ran into, 0 where it ended in time, None where it had none."""
+    if expired := _EXPIRED.search(line):
+        return float(expired["seconds"])
+    limit = _LIMIT.search(line)
+    if limit is None or not _INTO_TORCH.search(line):
+        return None
+    if (_inline(line, below) or _status(below)) != _NO_ANSWER:
+        return 0.0
+    return int(limit["seconds"]) * (60.0 if limit["unit"] == "m" else 1.0)
+
+
+def _inline(line: str, below: Sequence[str]) -> int:
+    """Return the status that an echo behind the command printed on the next line, 0 where none did."""
+    if "echo" not in line.rpartition(";")[2] or not below:
+        return 0
+    digits = below[0].strip()[-4:].rpartition(" ")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() else 0
 
 
 def _status(below: Sequence[str]) -> int:
