@@ -87,7 +87,7 @@ def test_time_is_linear() -> None:
         return time.process_time() - began
 
     cpu(5000)
-    assert cpu(200_000) < 25 * max(cpu(20_000), 0.01)
+    assert cpu(200_000) < 60 * max(cpu(20_000), 0.01)
 
 
 def test_memory_is_bounded_whatever_the_length(tmp_path: Path) -> None:
