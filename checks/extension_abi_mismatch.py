@@ -116,9 +116,10 @@ def _from_symbol(
         why = f"it was built for the old C++ ABI, and {own} has the new one"
     else:
         why = f"it was built for another torch than {own}"
+    file = f"{stem}.pyd" if symbol == PROCEDURE_NAME else f"{stem}.so"
     return Finding(
         title=f"{name} belongs to another PyTorch" if len(name) < 36 else "",
-        found=f"{stem}{'.pyd' if symbol == PROCEDURE_NAME else '.so'} wants {symbol[:90]}, "
+        found=f"{file} wants {symbol[:90]}, "
         f"which torch does not have; {what}: {why}",
         means=f"import {stem} stops with 'undefined symbol', and what imports it does",
         cure=_rebuild(interpreter, name, version),

@@ -464,7 +464,8 @@ def schema_command(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[report|wheel|set|fit|fix|smoke]", help="Of check and triage, or a command."
+            metavar="[report|wheel|set|fit|data|fix|smoke]",
+            help="Of check and triage, or a command.",
         ),
     ] = "report",
 ) -> None:
