@@ -119,8 +119,7 @@ def _from_symbol(
     file = f"{stem}.pyd" if symbol == PROCEDURE_NAME else f"{stem}.so"
     return Finding(
         title=f"{name} belongs to another PyTorch" if len(name) < 36 else "",
-        found=f"{file} wants {symbol[:90]}, "
-        f"which torch does not have; {what}: {why}",
+        found=f"{file} wants {symbol[:90]}, which torch does not have; {what}: {why}",
         means=f"import {stem} stops with 'undefined symbol', and what imports it does",
         cure=_rebuild(interpreter, name, version),
         cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; "
