@@ -20,14 +20,11 @@ Seen as
 
 from tunedoctor.api import Finding, Knowledge, check
 
-FRESH = 60
-"""Days: the span of one minor release of PyTorch."""
-
 
 @check("knowledge-old", "What the doctor knows of PyTorch wheels is old", "note", advice=True)
 def knowledge_old(knowledge: Knowledge) -> Finding | None:
     """Only by its age: a table that was updated is as good as a shipped one."""
-    if knowledge.days <= FRESH:
+    if not knowledge.old:
         return None
     return Finding(
         found=f"the wheel table is of {knowledge.date}, {knowledge.days} days old",

@@ -20,6 +20,7 @@ Seen as
 """
 
 from tunedoctor.api import (
+    LAST_INTEL_MAC,
     AppleGpu,
     Errors,
     Finding,
@@ -37,8 +38,6 @@ from tunedoctor.api import (
     told,
     within,
 )
-
-LAST_INTEL_MAC = "2.2.2"
 
 
 @check(

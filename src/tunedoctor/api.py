@@ -41,6 +41,7 @@ from tunedoctor.tables.torch_names import lacks
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.wheels.rules import (
+    LAST_INTEL_MAC,
     Family,
     archs_run,
     code_runs_on,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from tunedoctor.plan import DeletePath, Install, Pin, Remove, SetEnv, Tell, WriteFile
 
 __all__ = [
+    "LAST_INTEL_MAC",
     "NO_KERNEL",
     "TRITON",
     "Broken",

@@ -8,13 +8,14 @@ import os
 import re
 import sys
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from tunedoctor.lazy import pattern
-from tunedoctor.report import Report
 from tunedoctor.snapshot import Snapshot, to_data
+
+Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
 class Identity(NamedTuple):
@@ -185,6 +186,6 @@ def snapshot_json(snapshot: Snapshot, who: Identity) -> bytes:
     return msgspec.json.format(msgspec.json.encode(data), indent=1) + b"\n"
 
 
-def public(report: Report, who: Identity) -> Report:
-    """Return a report without what names a person or machine. The only way by which one is shown."""
-    return msgspec.convert(redact(msgspec.to_builtins(report), who), Report)
+def public(answer: Answer, who: Identity) -> Answer:
+    """Return a report or another answer without what names a person or machine. The only way by which one is shown."""
+    return msgspec.convert(redact(msgspec.to_builtins(answer), who), type(answer))

@@ -7,6 +7,7 @@ from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
 from tunedoctor.lazy import pattern
 from tunedoctor.versions import at_least, parts, within
 from tunedoctor.wheels.rules import (
+    LAST_INTEL_MAC,
     Family,
     family,
     glibc_floor,
@@ -28,7 +29,6 @@ Cause = Literal[
 ANCIENT = pattern(r"0\.1\.2(?:\.post\d)?$")
 """Sources of 2016: all that the default index offers a Python for which torch has no wheel."""
 TORCH = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
-LAST_INTEL_MAC = "2.2.2"
 _OLD_TAGS = pattern(r"win32$|i[36]86$|armv[67]l$|linux_armv|musllinux_.*armv")
 _FOREIGN = pattern(r"musllinux|win_arm64|ppc64|s390x|riscv|freebsd|macosx_\d+_\d+_x86_64|any_arm")
 

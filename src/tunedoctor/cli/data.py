@@ -23,7 +23,7 @@ from tunedoctor.data.tally import Tally
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.redaction import redact, this_identity
+from tunedoctor.redaction import public, this_identity
 
 FORMATS = ("terminal", "json", "html")
 METHODS = ("lora", "qlora", "full")
@@ -222,19 +222,20 @@ def _devices(asked: Asked) -> tuple[Device, ...]:
 
 
 def _show(report: Report, format_: str, output: str) -> None:
-    plain = redact(msgspec.to_builtins(report), this_identity())
-    public = msgspec.convert(plain, Report)
+    told = public(report, this_identity())
     if format_ == "json":
-        text = msgspec.json.format(msgspec.json.encode(public), indent=2).decode() + "\n"
+        from tunedoctor.render.json import render  # noqa: PLC0415
+
+        text = render(told)
     elif format_ == "html":
         from tunedoctor.render import data_page  # noqa: PLC0415
 
-        text = data_page.render(public)
+        text = data_page.render(told)
     else:
         from tunedoctor.render import data as screen  # noqa: PLC0415
         from tunedoctor.render import style  # noqa: PLC0415
 
-        text = screen.render(public, style.style_for(sys.stdout, os.environ))
+        text = screen.render(told, style.style_for(sys.stdout, os.environ))
     if not output:
         write(text)
         return

@@ -19,14 +19,17 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     return "" if own else "is there, and the doctor did not write it"
 
 
-def write_whole(name: str, text: str) -> None:
-    """Write beside the place, then rename: a full disk leaves the old file as it was. Raises OSError."""
+def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
+    """Write beside the place, then rename: a full disk leaves the old file as it was. Raises OSError.
+
+    `private`: for the user alone to read.
+    """
     place = Path(name)
     handle, part = tempfile.mkstemp(dir=place.parent, prefix=place.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
-        Path(part).chmod(0o644)
+            file.write(text if isinstance(text, bytes) else text.encode())
+        Path(part).chmod(0o600 if private else 0o644)
         Path(part).replace(place)
     except OSError:
         with suppress(OSError):

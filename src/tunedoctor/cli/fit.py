@@ -4,8 +4,6 @@ import os
 import sys
 from typing import Any, NamedTuple
 
-import msgspec
-
 from tunedoctor.cli.models import model_of
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
@@ -16,7 +14,7 @@ from tunedoctor.memory.overview import article_table, card_table, device_of, mac
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.stacks import stack_named
-from tunedoctor.redaction import redact, this_identity
+from tunedoctor.redaction import public, this_identity
 
 _HELP = "doctor fit --help lists the options"
 _CHOICES = {
@@ -172,14 +170,15 @@ def _cards(run: Run) -> Any:  # noqa: ANN401
 
 
 def _show(found: Any, format_: str) -> int:  # noqa: ANN401  Answer or one of the tables
-    plain = redact(msgspec.to_builtins(found), this_identity())
+    told = public(found, this_identity())
     if format_ == "json":
-        write(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode() + "\n")
+        from tunedoctor.render.json import render  # noqa: PLC0415
+
+        write(render(told))
         return 0
     from tunedoctor.render import fit as screen  # noqa: PLC0415
     from tunedoctor.render import style  # noqa: PLC0415
 
-    public = msgspec.convert(plain, type(found))
     look = style.style_for(sys.stdout, os.environ)
-    write(screen.render(public, look) if isinstance(public, Answer) else screen.table(public, look))
+    write(screen.render(told, look) if isinstance(told, Answer) else screen.table(told, look))
     return 0

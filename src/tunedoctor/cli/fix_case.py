@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from tunedoctor.cli.fix_parts import public
+from tunedoctor.cli.fix_parts import as_shown
 from tunedoctor.cli.options import Options
 from tunedoctor.cli.output import write
 from tunedoctor.findings import Check
 from tunedoctor.planning.answer import Answer, exit_code
 from tunedoctor.render import outcome as end_screen
-from tunedoctor.render import plan as screen
+from tunedoctor.render.json import render as as_json
 from tunedoctor.render.style import Style
 from tunedoctor.snapshot import Snapshot
 
@@ -50,6 +50,6 @@ class Case(NamedTuple):
 
 def end(case: Case, answer: Answer) -> int:
     """Print how it ended; return the exit code."""
-    told = public(answer)
-    write(end_screen.render_end(told, case.style) if case.plain else screen.render_json(told))
+    shown = as_shown(answer)
+    write(end_screen.render_end(shown, case.style) if case.plain else as_json(shown))
     return exit_code(answer)

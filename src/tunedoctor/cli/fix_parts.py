@@ -11,22 +11,22 @@ from tunedoctor.cli.output import write
 from tunedoctor.facts import Interpreter
 from tunedoctor.plan import AnyStep, Install, Plan
 from tunedoctor.planning.answer import Answer
-from tunedoctor.redaction import redact, this_identity
+from tunedoctor.redaction import public, this_identity
 
 
-def public(answer: Answer) -> Answer:
+def as_shown(answer: Answer) -> Answer:
     """Return the answer as it leaves the doctor; hashes of files are no secrets."""
-    clean = msgspec.convert(redact(msgspec.to_builtins(answer), this_identity()), Answer)
+    clean = public(answer, this_identity())
     # a home folder inside of quotes is no home folder to a shell
     clean = msgspec.structs.replace(clean, undo=clean.undo.replace("'~/", "~/'"))
     if answer.plan is None or clean.plan is None:
         return clean
     steps: list[AnyStep] = []
-    for own, told in zip(answer.plan.steps, clean.plan.steps, strict=True):
-        if isinstance(own, Install) and isinstance(told, Install):
-            steps.append(msgspec.structs.replace(told, pins=own.pins))
+    for own, shown in zip(answer.plan.steps, clean.plan.steps, strict=True):
+        if isinstance(own, Install) and isinstance(shown, Install):
+            steps.append(msgspec.structs.replace(shown, pins=own.pins))
         else:
-            steps.append(told)
+            steps.append(shown)
     plan = msgspec.structs.replace(clean.plan, steps=tuple(steps))
     return msgspec.structs.replace(clean, plan=plan)
 

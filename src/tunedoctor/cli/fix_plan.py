@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.cli.fix_case import Case, Wish, end
-from tunedoctor.cli.fix_parts import public, script_of, smoke, write_script
+from tunedoctor.cli.fix_parts import as_shown, script_of, smoke, write_script
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
@@ -86,7 +86,7 @@ def _scripted(case: Case, answer: Answer, made: Planned) -> int:
     if not case.plain:
         return end(case, answer)
     if place != "-":
-        write(screen.render_plan(public(answer), case.style, _kept(case, made)))
+        write(screen.render_plan(as_shown(answer), case.style, _kept(case, made)))
         write(f"{case.style.mark('ok')} wrote {place}; nothing was changed\n")
     return 0
 
@@ -136,7 +136,7 @@ def _named(wish: Wish) -> Named | None:
 
 def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
     if case.plain:
-        told = public(answer)
+        told = as_shown(answer)
         kept = _kept(case, made)
         write(screen.render_plan(told, case.style, kept, verbose=case.options.verbose))
     if not made.plan.changes:

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
+from tunedoctor.render.json import render
 from tunedoctor.report import json_schema
 
 
@@ -62,5 +61,5 @@ def schema(name: str) -> int:
     make = SCHEMAS.get(name)
     if make is None:
         misuse(f"there is no schema of {name!r}", f"choose one of {', '.join(SCHEMAS)}")
-    write(msgspec.json.format(msgspec.json.encode(make()), indent=2).decode() + "\n")
+    write(render(make()))
     return 0

@@ -10,7 +10,7 @@ from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild, Unknown
 from tunedoctor.installers.uv import Failed, resolve
-from tunedoctor.redaction import redact, this_identity
+from tunedoctor.redaction import public, this_identity
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.freeze import MARK, frozen
 from tunedoctor.sets.make import Here, Made, make
@@ -153,12 +153,13 @@ def _written(answer: Answer, made: Made, files: Files) -> Answer:
 def _print(answer: Answer, made: Made, files: Files, format_: str, *, verbose: bool) -> None:
     from tunedoctor.render import set as screen  # noqa: PLC0415
     from tunedoctor.render import style  # noqa: PLC0415
+    from tunedoctor.render.json import render as as_json  # noqa: PLC0415
 
-    public = msgspec.convert(redact(msgspec.to_builtins(answer), this_identity()), Answer)
+    told = public(answer, this_identity())
     if files.pyproject == "-" and made.found is not None:
         write(project(made))
     elif format_ == "json":
-        write(screen.render_json(public))
+        write(as_json(told))
     else:
         look = style.style_for(sys.stdout, os.environ)
-        write(screen.render(public, look, verbose=verbose))
+        write(screen.render(told, look, verbose=verbose))

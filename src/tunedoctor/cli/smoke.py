@@ -7,11 +7,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.output import write
-from tunedoctor.redaction import redact, snapshot_json, this_identity
+from tunedoctor.redaction import public, snapshot_json, this_identity
 from tunedoctor.smoke.answer import Answer, exit_code
 from tunedoctor.smoke.make import Asked, made, not_started, run_all
 from tunedoctor.smoke.script import stage_seconds
@@ -125,11 +123,12 @@ def _write_snapshot(place: str, snapshot: "Snapshot") -> None:
 def _print(answer: Answer, options: Options) -> int:
     from tunedoctor.render import smoke as screen  # noqa: PLC0415
     from tunedoctor.render import style  # noqa: PLC0415
+    from tunedoctor.render.json import render as as_json  # noqa: PLC0415
 
-    public = msgspec.convert(redact(msgspec.to_builtins(answer), this_identity()), Answer)
+    told = public(answer, this_identity())
     if options.format == "json":
-        write(screen.render_json(public))
+        write(as_json(told))
     else:
         look = style.style_for(sys.stdout, os.environ)
-        write(screen.render(public, look, verbose=options.verbose, quiet=options.quiet))
-    return exit_code(public)
+        write(screen.render(told, look, verbose=options.verbose, quiet=options.quiet))
+    return exit_code(told)

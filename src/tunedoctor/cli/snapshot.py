@@ -1,11 +1,8 @@
 """doctor snapshot."""
 
-import os
 import sys
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 
+from tunedoctor.cli.files import write_whole
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.progress import spinner
 from tunedoctor.live import take
@@ -21,25 +18,11 @@ def snapshot(out: str, target: str | None, *, deep: bool) -> int:
     if out == "-":
         sys.stdout.buffer.write(data)
         return 0
-    place = Path(out)
     try:
-        _write_whole(place, data)
+        write_whole(out, data, private=True)
     except OSError as error:
         misuse(
             f"{out} can't be written: {error.strerror or error}", "name a file in a folder of yours"
         )
     sys.stderr.write(f"doctor: wrote {out} ({len(data) // 1000} kB, redacted)\n")
     return 0
-
-
-def _write_whole(place: Path, data: bytes) -> None:
-    """Write beside `place`, then rename: a full disk leaves the old file as it was."""
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=place.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).replace(place)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -2,19 +2,15 @@
 
 import os
 import sys
-from typing import TypeVar
-
-import msgspec
 
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
-from tunedoctor.redaction import redact, this_identity
+from tunedoctor.redaction import public, this_identity
+from tunedoctor.render.json import render as as_json
 from tunedoctor.render.plan import megabytes
 from tunedoctor.render.style import Style, style_for
 from tunedoctor.transaction.outcome import State, Undone
 from tunedoctor.transaction.undoing import list_states, undo
-
-T = TypeVar("T")
 
 
 def undo_(id_: str, target: str | None, format_: str, *, listed: bool) -> int:
@@ -23,28 +19,20 @@ def undo_(id_: str, target: str | None, format_: str, *, listed: bool) -> int:
         misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
     if listed and id_:
         misuse("--list names all states", "leave out the id")
-    style = style_for(sys.stdout, os.environ)
+    style, who = style_for(sys.stdout, os.environ), this_identity()
     if listed:
-        states = tuple(_clean(one, State) for one in list_states(target))
+        states = tuple(public(one, who) for one in list_states(target))
         if format_ == "json":
-            _json({"schema": "doctor.undo/1", "states": states})
+            write(as_json({"schema": "doctor.undo/1", "states": states}))
         else:
             write(_states(states, style))
         return 0
-    undone = _clean(undo(target, id_), Undone)
+    undone = public(undo(target, id_), who)
     if format_ == "json":
-        _json({"schema": "doctor.undo/1", "undone": undone})
+        write(as_json({"schema": "doctor.undo/1", "undone": undone}))
     else:
         write(_said(undone, style))
     return 0 if undone.done else 1
-
-
-def _clean(one: T, kind: type[T]) -> T:
-    return msgspec.convert(redact(msgspec.to_builtins(one), this_identity()), kind)
-
-
-def _json(data: object) -> None:
-    write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
 
 
 def _states(states: tuple[State, ...], style: Style) -> str:

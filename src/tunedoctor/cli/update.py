@@ -4,8 +4,6 @@ import os
 import sys
 from datetime import UTC, datetime
 
-import msgspec
-
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
@@ -19,6 +17,7 @@ from tunedoctor.probes.installer_config import (
 from tunedoctor.refresh.indexes import indexes, offline
 from tunedoctor.refresh.update import Mode, Outcome, UpdateError
 from tunedoctor.refresh.update import update as bring
+from tunedoctor.render.json import render
 from tunedoctor.tables.place import cache_file
 from tunedoctor.wording import listed
 
@@ -59,7 +58,7 @@ def _settings() -> dict[str, str]:
 
 def _not(why: str, format_: str) -> int:
     if format_ == "json":
-        write(_encoded({"schema": SCHEMA, "state": "refused", "why": why}))
+        write(render({"schema": SCHEMA, "state": "refused", "why": why}))
     else:
         sys.stderr.write(f"doctor: {why}; the wheel table stays as it was\n")
     return 2
@@ -69,11 +68,7 @@ SCHEMA = "doctor.update/1"
 
 
 def _json(outcome: Outcome) -> str:
-    return _encoded({"schema": SCHEMA, **outcome._asdict()})
-
-
-def _encoded(data: dict[str, object]) -> str:
-    return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
+    return render({"schema": SCHEMA, **outcome._asdict()})
 
 
 def _text(outcome: Outcome) -> str:

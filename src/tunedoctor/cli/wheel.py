@@ -3,13 +3,11 @@
 import os
 import sys
 
-import msgspec
-
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.read import read_input
 from tunedoctor.probes.knowledge import knowledge
-from tunedoctor.redaction import redact, this_identity
+from tunedoctor.redaction import public, this_identity
 from tunedoctor.wheels.answer import Answer, answer
 from tunedoctor.wheels.asked import Asked, Assembled, blank, over
 from tunedoctor.wheels.described import MachineError, machines_from
@@ -94,19 +92,13 @@ def _of_this_machine(asked: Asked, target: str | None) -> Answer:
 
 def _print(answers: list[Answer], format_: str) -> None:
     who = this_identity()
-    shown = [_public(one) if format_ == "terminal" else one for one in answers]
+    shown = [public(one, who) for one in answers]
     if format_ == "json":
-        rows = [redact(msgspec.to_builtins(one), who) for one in shown]
-        if len(rows) == 1:
-            write(msgspec.json.format(msgspec.json.encode(rows[0]), indent=2).decode() + "\n")
-            return
-        write("".join(msgspec.json.encode(row).decode() + "\n" for row in rows))
+        from tunedoctor.render.json import line, render  # noqa: PLC0415
+
+        write(render(shown[0]) if len(shown) == 1 else "".join(map(line, shown)))
         return
     from tunedoctor.render import choice, style  # noqa: PLC0415
 
     look = style.style_for(sys.stdout, os.environ)
     write("\n".join(choice.render(one, look) for one in shown))
-
-
-def _public(one: Answer) -> Answer:
-    return msgspec.convert(redact(msgspec.to_builtins(one), this_identity()), Answer)

@@ -4,6 +4,9 @@ from typing import Literal
 
 from tunedoctor.facts.base import Count, Fact
 
+FRESH = 60
+"""Days: the span of one minor release of PyTorch."""
+
 
 class Knowledge(Fact, frozen=True):
     """How old the wheel table is that the doctor goes by."""
@@ -16,3 +19,8 @@ class Knowledge(Fact, frozen=True):
     """With the doctor, or by `doctor update`."""
     problem: str = ""
     """Why an updated table that is there is not used."""
+
+    @property
+    def old(self) -> bool:
+        """Releases have come since that it does not know."""
+        return self.days > FRESH

@@ -17,9 +17,6 @@ _DEPENDS = re.compile(
     rf"(?:all versions of )?(?P<owner>{_NAME}){_EXTRA}(?P<at>{_RANGE}) (?:depends|depend) on "
     rf"(?P<name>{_NAME}){_EXTRA}(?P<range>{_RANGE})"
 )
-_AND_ON = re.compile(
-    rf"(?<= and )(?P<name>{_NAME})(?P<range>(?:[<>=!~]=?)[^\s,|]+(?:,[<>=!~][^\s,|]+)*)"
-)
 _REQUIRE = re.compile(rf"you require (?P<name>{_NAME}){_EXTRA}(?P<range>{_RANGE})")
 _ONLY = re.compile(rf"only (?P<name>{_NAME}){_EXTRA}(?P<range>{_RANGE}) (?:is|are) available")
 _PYTHON = re.compile(

@@ -49,13 +49,9 @@ def _knowledge(answer: Answer, style: Style) -> list[str]:
         return []
     days = f"{one.days} {'day' if one.days == 1 else 'days'}"
     text = f"wheel table of {one.date}, {days} old" + (
-        ": doctor update reads what came since" if one.days > STALE else ""
+        ": doctor update reads what came since" if one.old else ""
     )
-    return ["", style.paint(text, "dim" if one.days <= STALE else "warning")]
-
-
-STALE = 60
-"""Days after which the table's age is told aloud: releases come every eight weeks."""
+    return ["", style.paint(text, "warning" if one.old else "dim")]
 
 
 def _head(answer: Answer, style: Style) -> list[str]:

@@ -1,20 +1,18 @@
-"""A report as JSON."""
+"""A report, or any other answer, as JSON."""
 
 from typing import Any
 
 import msgspec
 
-from tunedoctor.report import Report
+
+def render(answer: object) -> str:
+    """Return the answer as indented JSON; its schema is `doctor schema`."""
+    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n"
 
 
-def render(report: Report) -> str:
-    """Return the report as indented JSON; its schema is `doctor schema`."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
-
-
-def line(report: Report, file: str = "") -> str:
-    """Return the report in one line, `file` in front where it is told."""
-    return _line({"file": file} if file else {}, msgspec.to_builtins(report))
+def line(answer: msgspec.Struct, file: str = "") -> str:
+    """Return the answer in one line, `file` in front where it is told."""
+    return _line({"file": file} if file else {}, msgspec.to_builtins(answer))
 
 
 def problem_line(file: str, problem: str) -> str:

@@ -2,19 +2,12 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
 from tunedoctor.planning.answer import Answer
 from tunedoctor.render.style import Style
 
 _SHOWN = 4
 """Packages of a kind that are named before the others are counted."""
-
-
-def render_json(answer: Answer) -> str:
-    """Return the answer as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n"
 
 
 def render_plan(

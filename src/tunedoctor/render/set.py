@@ -1,17 +1,10 @@
 """A set on the screen: what stays, what changes and why, the commands; or the clash."""
 
-import msgspec
-
 from tunedoctor.render.style import Style
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.change import Change
 
 INDENT = 11
-
-
-def render_json(answer: Answer) -> str:
-    """Return the answer as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n"
 
 
 def render(answer: Answer, style: Style, *, verbose: bool = False) -> str:

@@ -18,11 +18,6 @@ PLOT = 24
 """Columns of the plot of losses."""
 
 
-def render_json(answer: Answer) -> str:
-    """Return the answer as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n"
-
-
 def render(answer: Answer, style: Style, *, verbose: bool = False, quiet: bool = False) -> str:
     """Return the screen. `verbose` shows whole errors, `quiet` what is not well and the verdict."""
     lines = [*_heading(answer, style), ""]

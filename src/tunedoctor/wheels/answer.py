@@ -11,7 +11,7 @@ from tunedoctor.wheels.choice import Action, Choice
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.commands import Commands, commands_of
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.rules import driver_floor
+from tunedoctor.wheels.rules import cuda_of, driver_floor
 from tunedoctor.wheels.steering import Steer, steering
 
 SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"
@@ -75,7 +75,7 @@ def answer(
     floor = ""
     if build and build.variant.startswith("cu"):
         windows = machine.platform in ("windows", "wsl")
-        floor = driver_floor(f"{build.variant[2:-1]}.{build.variant[-1]}", windows=windows)
+        floor = driver_floor(cuda_of(build.variant), windows=windows)
     if machine.driver_supposed and floor:
         assumed = (*assumed, f"driver {floor} or newer")
     fits, same = _installed(machine, choice, installed)
