@@ -1,7 +1,6 @@
 """doctor data as a command."""
 
 import json
-import os
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -10,12 +9,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from torch_target import WHY_NOT, torch_python
 
 GOOD = [
     {"messages": [{"role": "user", "content": f"What is {i} and {i}?"}, {"role": "assistant", "content": f"It is {2 * i}."}]}
     for i in range(40)
 ]  # fmt: skip
-TARGET = os.environ.get("DOCTOR_TORCH_TARGET", "")
+PYTHON = torch_python()
 
 
 def run(*argv: str) -> "subprocess.CompletedProcess[str]":
@@ -198,14 +198,13 @@ one.save_pretrained(sys.argv[1])
 """
 
 
-@pytest.mark.skipif(not TARGET, reason="DOCTOR_TORCH_TARGET names no environment with transformers")
+@pytest.mark.skipif(not PYTHON, reason=WHY_NOT)
 def test_the_models_own_tokenizer_and_template_count(tmp_path: Path) -> None:
-    python = Path(TARGET) if Path(TARGET).is_file() else Path(TARGET) / "bin" / "python"
     model = tmp_path / "model"
-    subprocess.run([str(python), "-c", MADE, str(model)], check=True)
+    subprocess.run([PYTHON, "-c", MADE, str(model)], check=True)
     system = {"messages": [{"role": "system", "content": "s"}, *GOOD[7]["messages"]]}
     file = lines(tmp_path / "train.jsonl", [GOOD[1], system])
-    found = report(file, "--model", str(model), "--target", str(python), "--seq", "22")
+    found = report(file, "--model", str(model), "--target", PYTHON, "--seq", "22")
     sizes = found["lengths"]
     # bytes are tokens, and the end of a turn is one: u:What is 1 and 1?</s>a:It is 2.</s>
     assert sizes["by"] == "tokenizer"
@@ -213,15 +212,12 @@ def test_the_models_own_tokenizer_and_template_count(tmp_path: Path) -> None:
     assert (sizes["cut_rows"], sizes["cut_tokens"], sizes["nothing_left"]) == (1, 8, 0)
     template = next(one for one in found["faults"] if one["kind"] == "template")
     assert [(one["line"], one["detail"]) for one in template["places"]] == [(2, "no system here")]
-    shorter = report(file, "--model", str(model), "--target", str(python), "--seq", "21")
+    shorter = report(file, "--model", str(model), "--target", PYTHON, "--seq", "21")
     assert shorter["lengths"]["nothing_left"] == 1
 
 
-@pytest.mark.skipif(
-    not TARGET, reason="DOCTOR_TORCH_TARGET names no environment, which could have pyarrow"
-)
+@pytest.mark.skipif(not PYTHON, reason=f"{WHY_NOT}, which could have pyarrow")
 def test_parquet_is_read_by_the_target(tmp_path: Path) -> None:
-    python = Path(TARGET) if Path(TARGET).is_file() else Path(TARGET) / "bin" / "python"
     source = lines(tmp_path / "a.jsonl", [{"text": f"row {i} " + "x" * 5000} for i in range(8000)])
     write = (
         "import sys, pyarrow.json as j, pyarrow.parquet as p; "
@@ -229,10 +225,10 @@ def test_parquet_is_read_by_the_target(tmp_path: Path) -> None:
     )
     file = tmp_path / "a.parquet"
     made = subprocess.run(
-        [str(python), "-c", write, source, str(file)], capture_output=True, check=False
+        [PYTHON, "-c", write, source, str(file)], capture_output=True, check=False
     )
     if made.returncode:
         pytest.skip("the target has no pyarrow")
-    found = report(str(file), "--target", str(python))
+    found = report(str(file), "--target", PYTHON)
     assert found["rows"] == 8000
     assert not found["duplicates"]

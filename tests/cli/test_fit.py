@@ -1,13 +1,13 @@
 """doctor fit as a command."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+from torch_target import WHY_NOT, torch_target
 
 CONFIG = {
     "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
@@ -154,13 +154,10 @@ def test_exact_without_torch_in_the_target_says_so(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.skipif(
-    not os.environ.get("DOCTOR_TORCH_TARGET"),
-    reason="DOCTOR_TORCH_TARGET names no target with torch and peft",
-)
+@pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
 @pytest.mark.parametrize("method", ["lora", "qlora", "full"])
 def test_exact_agrees_with_the_closed_form(method: str) -> None:
-    target = os.environ["DOCTOR_TORCH_TARGET"]
+    target = torch_target()
     found = fit("SmolLM2-135M", "--method", method, "--seq", "256", "--stack", "hf", "--vram", "24",
                 "--exact", "--target", target)  # fmt: skip
     assert found["way"] == "traced"

@@ -1,8 +1,6 @@
 """doctor train: what it writes, refuses and hands over; the training itself in tests/target/test_trainer_*.py."""
 
 import ast
-import importlib.util
-import os
 import subprocess
 import sys
 import tomllib
@@ -10,6 +8,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.cli.starter import HEADLINE, choose, starter
 from tunedoctor.cli.train import TRAINER
@@ -130,15 +129,7 @@ def test_a_target_without_the_libraries_is_told_before_anything_runs(tmp_path: P
     assert "lacks torch, transformers, peft; doctor set" in ended.stderr
 
 
-def torch_target() -> str:
-    found = all(importlib.util.find_spec(name) for name in ("torch", "transformers", "peft"))
-    return os.environ.get("DOCTOR_TORCH_TARGET", "") or (sys.executable if found else "")
-
-
-@pytest.mark.skipif(
-    not torch_target(),
-    reason="no torch, transformers and peft: name a target in DOCTOR_TORCH_TARGET",
-)
+@pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
 def test_the_trainer_is_handed_its_words(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("model = 'm'\ndata = 'd.jsonl'\nrank = 'x'\n")
     ended = doctor(tmp_path, "c.toml", "--seed=4", "--no-check", "--target", torch_target())

@@ -3,13 +3,12 @@
 import base64
 import hashlib
 import io
-import json
-import secrets
 import threading
 import zipfile
 from collections.abc import Iterable
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from loopback import Answer, File, Loopback, SilentError, page
 
 from libraries.catalogue import Release
 
@@ -56,74 +55,38 @@ class Index:
         self.stalled = threading.Event()
         """Set: no request is answered any more until `close`."""
         self.closed = threading.Event()
-        self.asked: list[str] = []
-        self._own = secrets.token_hex(4)
-        # a port that comes again must not find what uv kept of another index
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._loop = Loopback(self._answer)
+        self.asked = self._loop.asked
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/{self._own}/simple"
+        return self._loop.url
 
     def close(self) -> None:
         self.closed.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._loop.close()
 
-    def answer(self, path: str) -> tuple[str, bytes] | None:
-        """Return content type and body; None: not there."""
-        _, _, inside = path.strip("/").partition("/")
-        kind, _, rest = inside.partition("/")
+    def _answer(self, kind: str, rest: str) -> Answer | None:
+        if self.stalled.is_set():
+            self.closed.wait(60)
+            raise SilentError
         if kind == "simple":
-            found = [one for one in self.releases if one.name == rest]
-            return ("application/vnd.pypi.simple.v1+json", _page(rest, found)) if found else None
+            found = [_file(one) for one in self.releases if one.name == rest]
+            return page(rest, found) if found else None
         for one in self.releases:
             if rest == filename(one):
-                return "application/octet-stream", wheel(one)
+                return Answer("application/octet-stream", wheel(one))
             if rest == f"{filename(one)}.metadata":
                 spoiled = rest.removesuffix(".metadata") in self.spoiled
-                return "text/plain", b"\x00\xff no metadata" if spoiled else metadata(one).encode()
+                return Answer(
+                    "text/plain", b"\x00\xff no metadata" if spoiled else metadata(one).encode()
+                )
         return None
 
 
-def _page(name: str, found: list[Release]) -> bytes:
-    files = [
-        {
-            "filename": filename(one),
-            "url": f"../../files/{filename(one)}",
-            "hashes": {"sha256": hashlib.sha256(wheel(one)).hexdigest()},
-            "core-metadata": True,
-            "size": len(wheel(one)),
-            **({"requires-python": one.python} if one.python else {}),
-            **({"upload-time": f"{one.day}T00:00:00Z"} if one.day else {}),
-        }
-        for one in found
-    ]
-    versions = [one.version for one in found]
-    page = {"meta": {"api-version": "1.1"}, "name": name, "files": files, "versions": versions}
-    return json.dumps(page).encode()
-
-
-def _handler(index: Index) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            index.asked.append(self.path)
-            if index.stalled.is_set():
-                index.closed.wait(60)
-                return
-            found = index.answer(self.path)
-            body = found[1] if found else b"not there"
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Type", found[0] if found else "text/plain")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_HEAD = do_GET  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+def _file(one: Release) -> File:
+    more = {
+        **({"requires-python": one.python} if one.python else {}),
+        **({"upload-time": f"{one.day}T00:00:00Z"} if one.day else {}),
+    }
+    return File(filename(one), one.version, wheel(one), more)

@@ -1,6 +1,5 @@
 """A target with torch, transformers and peft, and `doctor smoke` on it."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,25 +10,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.smoke.answer import schema
 
 PLANTED = Path(__file__).parent / "planted"
-NEEDED = ("torch", "transformers", "peft")
 
 
-def torch_target() -> str:
-    """DOCTOR_TORCH_TARGET, else the interpreter of the tests where it has all that a training needs."""
-    if named := os.environ.get("DOCTOR_TORCH_TARGET"):
-        return named
-    found = all(importlib.util.find_spec(name) for name in NEEDED)
-    return sys.executable if found else ""
-
-
-needs_torch = pytest.mark.skipif(
-    not torch_target(),
-    reason="no target to train in: name an environment with torch, transformers and peft in DOCTOR_TORCH_TARGET",
-)
+needs_torch = pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
 
 
 def doctor(

@@ -3,18 +3,16 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch_target
 
 import tunedoctor
 
 TRAINER = Path(tunedoctor.__file__).parent / "target" / "trainer.py"
-WANTED = ("torch", "transformers", "peft")
 
 
 class Ended(NamedTuple):
@@ -30,13 +28,8 @@ Train = Callable[..., Ended]
 
 @pytest.fixture(scope="session")
 def torch_python() -> str:
-    """DOCTOR_TORCH_TARGET, else the interpreter of the tests where it has all that a training needs."""
-    if named := os.environ.get("DOCTOR_TORCH_TARGET"):
-        inside = Path(named) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        return str(inside) if Path(named).is_dir() else named
-    if not all(find_spec(name) for name in WANTED):
-        pytest.skip("no torch, transformers and peft: name a target in DOCTOR_TORCH_TARGET")
-    return sys.executable
+    """Return the interpreter that trainers run in."""
+    return torch_target.torch_python() or pytest.skip(torch_target.WHY_NOT)
 
 
 @pytest.fixture(scope="session")
