@@ -1,5 +1,10 @@
 """Nothing that names a person or a machine leaves the doctor."""
 
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +59,35 @@ def test_it_goes_and_equal_things_stay_equal(secret: str) -> None:
 
 def test_home_is_a_tilde() -> None:
     assert redact_text("/home/adalove/llm/.venv/bin/python", WHO) == "~/llm/.venv/bin/python"
+
+
+@pytest.mark.parametrize("name", ["my env", "it's", 'say "x"', "a;b", "$x", "a(b", "ünï code"])
+@pytest.mark.parametrize(
+    "form", ["doctor undo --target {}", "export HF_HOME={}", "{} -m pip check", "x=1 {} '/a b'"]
+)
+def test_a_command_with_the_home_folder_still_means_it(
+    name: str, form: str, tmp_path: Path
+) -> None:
+    """What is shown is pasted: a shell of that user makes the same words of it."""
+    who = Identity(home=str(tmp_path), user="", host="")
+    path = f"{tmp_path}/{name}/.venv"
+    shown = redact_text(form.format(shlex.quote(path)), who)
+    assert str(tmp_path) not in shown
+    word = shown.removeprefix(form.partition("{}")[0]).removesuffix(form.partition("{}")[2])
+    said = subprocess.run(
+        ["sh", "-c", f"x={word}; printf %s \"$x\""],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "HOME": str(tmp_path)},
+        check=True,
+    )
+    assert said.stdout == path
+
+
+def test_prose_keeps_its_quotes() -> None:
+    text = "No such file: '/home/adalove/x/y.txt', and '/home/adalove' is full"
+    assert redact_text(text, WHO) == "No such file: '~/x/y.txt', and '~' is full"
 
 
 @pytest.mark.parametrize(

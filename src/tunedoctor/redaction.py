@@ -71,6 +71,9 @@ _VERSION_BEFORE = pattern(
 _SERIALS = pattern(r"(?i)(\bserial(?:[ _-]?(?:number|no))?\s*[:=]\s*)([\w-]{5,})")
 _HOMES = pattern(r"(?<![\w.])(/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)([^/\\\s:\"']{1,64})")
 
+_NEEDS_QUOTES = r"""(?=[^'\n]*(?:[^\w@%+=:,./'\n-]|'"'))"""
+"""What follows is the rest of a word that `shlex.quote` had to quote; a plain path in quotes is prose."""
+
 _VERSION_FIELDS = frozenset(
     [
         "version",
@@ -132,6 +135,8 @@ def _redacted(text: str, who: Identity, addresses: bool) -> str:  # noqa: FBT001
         text = _IPV6.sub(_address, text)
         text = _IPV4.sub(_address, text)
     if who.home:
+        # a shell puts no home folder in the place of a ~ inside of quotes: they begin behind it
+        text = re.sub(rf"(?<![^\s=(])'{re.escape(who.home)}/{_NEEDS_QUOTES}", "~/'", text)
         text = re.sub(rf"{re.escape(who.home)}(?![\w.-])", "~", text)
     text = _HOMES.sub(lambda m: m[1] + _named(m[2]), text)
     for name, kind in ((who.user, "user"), (who.host, "host")):

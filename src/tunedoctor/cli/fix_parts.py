@@ -17,8 +17,6 @@ from tunedoctor.redaction import public, this_identity
 def as_shown(answer: Answer) -> Answer:
     """Return the answer as it leaves the doctor; hashes of files are no secrets."""
     clean = public(answer, this_identity())
-    # a home folder inside of quotes is no home folder to a shell
-    clean = msgspec.structs.replace(clean, undo=clean.undo.replace("'~/", "~/'"))
     if answer.plan is None or clean.plan is None:
         return clean
     steps: list[AnyStep] = []

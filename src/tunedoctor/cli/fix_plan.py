@@ -40,9 +40,15 @@ from tunedoctor.transaction.tools import choose_tool
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
     """Plan for the findings, or for a new environment, show it, ask, carry it out; returns the exit code."""
     treated = (Treated(id=f.check.id, title=f.title, severity=f.severity, fix="") for f in findings)
-    way_back = case.wish.new or case.target
-    undo = f"doctor undo --target {shlex.quote(way_back)}" if way_back else "doctor undo"
-    answer = Answer(end="nothing", target=case.place, findings=tuple(treated), undo=undo)
+    named = case.wish.new or case.target
+    there = f" --target {shlex.quote(named)}" if named else ""
+    answer = Answer(
+        end="nothing",
+        target=case.place,
+        findings=tuple(treated),
+        undo=f"doctor undo{there}",
+        look=f"doctor check{there}",
+    )
     try:
         made, ground = _new(case) if case.wish.new else _planned(case, findings)
         answer = _known(case, answer, made, ground)

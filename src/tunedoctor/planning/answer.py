@@ -47,6 +47,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Known breaks that no version of the packages leaves."""
     undo: str = ""
     """The command that goes back."""
+    look: str = ""
+    """The command that looks at the environment again."""
     free_bytes: int = 0
     """On the disk of the environment."""
     users: tuple[User, ...] = ()

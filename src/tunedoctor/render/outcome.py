@@ -1,7 +1,5 @@
 """What came of a plan on the screen: the stages as they end, then the verdict and the way back."""
 
-import shlex
-
 from tunedoctor.planning.answer import Answer
 from tunedoctor.render.plan import render_told
 from tunedoctor.render.style import Style
@@ -70,20 +68,13 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         lines += style.wrapped(f"restart {named}", 2, f"{style.mark('note')} ")
     new = answer.plan.new if answer.plan else None
     if new is not None:
-        head = f"{outcome.target or new.path} is ready: doctor check --target {_quoted(new.path)}."
+        head = f"{outcome.target or new.path} is ready: {answer.look}."
     else:
         mine = {one.id for one in answer.findings if one.changes}
         left = len({*answer.left} - set(activated))
         cured = len(mine & {*outcome.cured, *activated})
         head = f"{cured} cured" + (f", {left} left" if left else "") + "."
     return [*lines, f"{style.mark('ok')} {head}  Undo with {answer.undo}"]
-
-
-def _quoted(path: str) -> str:
-    """Quote a path; a ~ in front stays one, for the shell to put the home folder there."""
-    if path.startswith("~/"):
-        return f"~/{shlex.quote(path[2:])}"
-    return shlex.quote(path)
 
 
 def _failed(answer: Answer, outcome: Outcome | None, style: Style) -> list[str]:
