@@ -3,10 +3,12 @@
 from museum import snapshot_of
 
 from tunedoctor.facts import CudaWheels, Distribution, Packages, TorchBuild
+from tunedoctor.findings import Check, Finding, Severity
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell
 from tunedoctor.registry import all_checks
 from tunedoctor.simulate import predict, simulate
 from tunedoctor.snapshot import Snapshot
+from tunedoctor.transaction.proof import prove
 
 INDEX = "https://download.pytorch.org/whl/"
 
@@ -45,6 +47,45 @@ def test_a_build_that_breeds_a_finding_is_refused() -> None:
     found = simulate(plan_for(before, "cpu", ()), before, all_checks())
     assert "torch-cpu-only" in found.bred
     assert found.refused.startswith("it would bring in torch-")
+
+
+def half(packages: Packages) -> Finding | None:
+    """An error without alpha, a note without beta."""
+    lacks = "alpha" if not packages.get("alpha") else "beta" if not packages.get("beta") else ""
+    severity: Severity = "error" if lacks == "alpha" else "note"
+    return Finding(found=lacks, means="m", cure="c", severity=severity) if lacks else None
+
+
+HALF = Check(
+    id="half", title="h", severity="error", explains=(), advice=False, run=half, page="", origin=""
+)
+
+
+def has(*names: str) -> Snapshot:
+    return Snapshot.of(
+        [Packages(distributions=tuple(Distribution(name=n, version="1") for n in names))]
+    )
+
+
+def test_an_error_of_which_a_note_is_left_is_cured() -> None:
+    plan = Plan(steps=(Install(pins=(Pin(name="alpha", version="1"),)),), cures=("half",))
+    found = simulate(plan, has("gamma"), [HALF])
+    assert (found.cured, found.left, found.bred, found.refused) == (("half",), (), (), "")
+    proof = prove(["half"], has("gamma"), has("gamma", "alpha"), [HALF])
+    assert (proof.cured, proof.left, proof.bred) == (("half",), (), ())
+
+
+def test_a_note_that_stays_a_note_is_still_there_and_one_that_grows_is_bred() -> None:
+    gone = Plan(steps=(Remove(names=("gamma",)),), cures=("half",))
+    found = simulate(gone, has("gamma", "alpha"), [HALF])
+    assert (found.cured, found.left) == ((), ("half",))
+    assert found.refused == "half would still be there"
+    proof = prove(["half"], has("alpha"), has("alpha", "gamma"), [HALF])
+    assert (proof.cured, proof.left) == ((), ("half",))
+    worse = prove(["half"], has("alpha"), has("gamma"), [HALF])
+    assert (worse.cured, worse.left, worse.bred) == ((), ("half",), ("half",))
+    same = prove(["half"], has("gamma"), has("gamma"), [HALF])
+    assert (same.cured, same.left, same.bred) == ((), ("half",), ())
 
 
 def test_a_library_that_another_does_not_take_is_refused() -> None:

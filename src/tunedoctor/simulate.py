@@ -40,7 +40,7 @@ class Simulated(msgspec.Struct, frozen=True):
     """What the checks say of the predicted state."""
 
     cured: tuple[str, ...]
-    """Findings that were there and are gone."""
+    """Findings that were there and are gone, or of which a note is left."""
     left: tuple[str, ...]
     """Findings that stay."""
     bred: tuple[str, ...]
@@ -63,7 +63,7 @@ def simulate(
     new = diagnose(predict(plan, before, metadata or {}), several)
     had, has = severities(old), severities(new)
     cannot = new.unknown.keys() | new.skipped.keys()
-    cured = tuple(i for i in had if i not in has and i not in cannot)
+    cured = tuple(i for i in cured_of(had, has) if i not in cannot)
     untold = tuple(i for i in had if i in cannot)
     bred = tuple(
         i
@@ -71,7 +71,7 @@ def simulate(
         if severity != "note" and (i not in had or (severity == "error" != had[i]))
         if i not in old.unknown
     )
-    found = Simulated(cured, tuple(has), bred, untold)
+    found = Simulated(cured, tuple(i for i in has if i not in cured), bred, untold)
     return msgspec.structs.replace(found, refused=_refused(plan, found))
 
 
@@ -81,6 +81,15 @@ def _refused(plan: Plan, found: Simulated) -> str:
     if plan.changes and plan.cures and not {*plan.cures} & {*found.cured, *found.untold}:
         return f"{' and '.join(plan.cures[:3])} would still be there"
     return ""
+
+
+def cured_of(had: Mapping[str, str], has: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what is cured, by the severities before and after: what is gone, and what is a note and was more.
+
+    A note is advice: that a library is missing which would be good to have is no fault that stayed.
+    """
+    eased = {i for i, now in has.items() if now == "note" and had.get(i) != "note"}
+    return tuple(i for i in had if i not in has or i in eased)
 
 
 def severities(one: Diagnosis) -> dict[str, str]:

@@ -115,7 +115,13 @@ def test_the_stages_and_the_end() -> None:
     assert exit_code(failed) == 1
     made = Plan(steps=(NewEnvironment(path="~/a b"),))
     done = Outcome(end="applied", target="~/a b")
-    new = Answer(end="applied", plan=made, outcome=done, undo="doctor undo --target '~/a b'")
+    new = Answer(
+        end="applied",
+        plan=made,
+        outcome=done,
+        undo="doctor undo --target ~/'a b'",
+        look="doctor check --target ~/'a b'",
+    )
     assert "~/a b is ready: doctor check --target ~/'a b'." in render_end(new, Style())
     refused = Answer(end="refused", findings=(TREATED,), why="it is not yours")
     assert "Nothing was changed." in render_end(refused, Style())

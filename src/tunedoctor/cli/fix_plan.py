@@ -14,10 +14,9 @@ from tunedoctor.cli.fix_parts import as_shown, script_of, smoke, write_script
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.engine import Found, diagnose
+from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.tool import Named
-from tunedoctor.live import take
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning import ask as asking
 from tunedoctor.planning.answer import Answer, End, Treated
@@ -27,13 +26,11 @@ from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import RegistryError, all_fixes
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen
-from tunedoctor.simulate import severities
 from tunedoctor.transaction.apply import Event, Ways, apply
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import Ground, Refusal, ground_of
 from tunedoctor.transaction.making import ground_for
-from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.tools import choose_tool
 
 
@@ -128,7 +125,7 @@ def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> 
         findings=treated,
         plan=made.plan,
         installer=tool,
-        predicted=(*simulated.cured, *made.eased) if simulated else (),
+        predicted=simulated.cured if simulated else (),
         untold=simulated.untold if simulated else (),
         stays=made.left,
         free_bytes=shutil.disk_usage(ground.base).free if ground else 0,
@@ -166,7 +163,6 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
             checks=case.checks,
         ),
     )
-    outcome, left = _settled(case, made, outcome)
     ended: End = "told" if outcome.end == "nothing" else outcome.end
     by_hand = outcome.by_hand
     if ended in ("refused", "failed") and not by_hand:
@@ -179,21 +175,9 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
             outcome=outcome,
             why=outcome.why,
             by_hand=by_hand,
-            left=left,
+            left=() if made.plan.new else outcome.left,
         ),
     )
-
-
-def _settled(case: Case, made: Planned, outcome: Outcome) -> tuple[Outcome, tuple[str, ...]]:
-    """Return the outcome with what is a note by now among the cured, and the errors and warnings that are left."""
-    if outcome.end != "applied" or made.plan.new:
-        return outcome, ()
-    # what only a deep look tells keeps the grade that it had
-    before = severities(diagnose(case.snapshot, case.checks))
-    graded = before | severities(diagnose(take(case.target), case.checks))
-    left = tuple(id_ for id_ in outcome.left if graded.get(id_, "error") != "note")
-    cured = tuple(id_ for id_ in made.eased if id_ not in left)
-    return msgspec.structs.replace(outcome, cured=(*outcome.cured, *cured)), left
 
 
 def _kept(case: Case, made: Planned) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Resolve
@@ -19,7 +18,7 @@ from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.sets.make import Here, make
 from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
 from tunedoctor.sets.wanted import WantedError, asked_for, wanted
-from tunedoctor.simulate import Simulated, predict, severities, simulate
+from tunedoctor.simulate import Simulated, simulate
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.described import MachineError
 from tunedoctor.wheels.of_snapshot import machine_of
@@ -38,13 +37,10 @@ class Planned(NamedTuple):
     left: tuple[str, ...] = ()
     """Known breaks that no version of the packages leaves."""
 
-    eased: tuple[str, ...] = ()
-    """Findings that are predicted to be notes afterwards: what is left of them is advice."""
-
     @property
     def proved(self) -> Plan:
         """The plan with the cures whose end a check can see: variables hold from the next shell on."""
-        unseen = {one.id for one in self.drafts if one.sets_variables_alone} | {*self.eased}
+        unseen = {one.id for one in self.drafts if one.sets_variables_alone}
         cures = tuple(c for c in self.plan.cures if c not in unseen)
         return msgspec.structs.replace(self.plan, cures=cures)
 
@@ -81,20 +77,12 @@ def planned(
     found = Planned(whole, drafts, None, left)
     if not whole.changes:
         return found
-    found = found._replace(eased=_eased(whole, snapshot, checks))
     simulated = simulate(found.proved, snapshot, checks)
     if simulated.refused:
         ways = tuple(d.found.finding.cure for d in drafts if d.changes)
         why = f"the plan was not made: {simulated.refused}"
         raise RefusedError(why, *ways)
     return found._replace(simulated=simulated)
-
-
-def _eased(plan: Plan, before: Snapshot, checks: tuple[Check, ...]) -> tuple[str, ...]:
-    """Return the cures that stay as notes, as that a library is missing which would be good to have."""
-    old = severities(diagnose(before, checks))
-    new = severities(diagnose(predict(plan, before, {}), checks))
-    return tuple(id_ for id_ in plan.cures if old.get(id_) != "note" and new.get(id_) == "note")
 
 
 def _plan(one: Drafted) -> Plan:

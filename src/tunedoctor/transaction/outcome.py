@@ -76,7 +76,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     changed: tuple[str, ...] = ()
     cured: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
-    """Findings that stay, by id."""
+    """Errors and warnings that are there after the change, by id."""
     told: tuple[Tell | SetEnv, ...] = ()
     """Steps of the plan that are the user's."""
     users: tuple[User, ...] = ()

@@ -11,7 +11,7 @@ from tunedoctor.facts import target as target_facts
 from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
 from tunedoctor.findings import Check
 from tunedoctor.live import NOT_DEEP, take
-from tunedoctor.simulate import severities
+from tunedoctor.simulate import cured_of, severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
 
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
@@ -22,6 +22,7 @@ class Proof(NamedTuple):
     """What the checks say, before against after."""
 
     cured: tuple[str, ...]
+    """Findings that are gone, or of which a note is left."""
     left: tuple[str, ...]
     """Findings to be cured that are there still."""
     bred: tuple[str, ...]
@@ -73,10 +74,10 @@ def prove(
         for id_, severity in has.items()
         if severity in grades and _worse(severity, had.get(id_)) and id_ not in old.unknown
     ]
-    wanted = tuple(cures)
+    cured = cured_of(had, has)
     return Proof(
-        cured=tuple(id_ for id_ in had if id_ not in has),
-        left=tuple(id_ for id_ in wanted if id_ in has),
+        cured=cured,
+        left=tuple(id_ for id_ in cures if id_ in has and id_ not in cured),
         bred=tuple(bred),
         after=new,
     )

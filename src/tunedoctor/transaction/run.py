@@ -202,7 +202,7 @@ def _proved(task: Task, work: Ground) -> tuple[tuple[str, ...], tuple[str, ...]]
         _hold([f"{' and '.join(proof.left[:3])} would still be there"])
     if task.smoke and (why := task.smoke(work.executable)):
         _hold([why])
-    return proof.cured, tuple(f.check.id for f in proof.after.causes)
+    return proof.cured, tuple(f.check.id for f in proof.after.causes if f.severity != "note")
 
 
 def _switch(task: Task, mark: tuple[object, ...]) -> None:
