@@ -16,7 +16,7 @@ import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
-    ("clean", "versions", "idleness", "lazy"),
+    ("clean", "versions", "idleness", "lazy", "literals"),
     ("facts", "child"),
     ("snapshot", "findings", "tables", "config", "plan"),
     ("wiring", "wording", "installers", "fixing"),

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 from tunedoctor.findings import Check
@@ -33,7 +33,7 @@ def builtin_checks() -> tuple[Check, ...]:
 
 def checks_in(module: ModuleType) -> list[Check]:
     """Return the checks that a module defines, in order of definition."""
-    marked = (getattr(value, "tunedoctor_check", None) for value in vars(module).values())
+    marked = (getattr(value, "tunedoctor_check", None) for value in _functions(module))
     return [c for c in marked if isinstance(c, Check) and c.origin == module.__name__]
 
 
@@ -52,8 +52,13 @@ def fixes_in(module: ModuleType) -> "list[Fix]":
     """Return the fixes that a module defines, in order of definition."""
     from tunedoctor.fixing import Fix  # noqa: PLC0415  a check does without
 
-    marked = (getattr(value, "tunedoctor_fix", None) for value in vars(module).values())
+    marked = (getattr(value, "tunedoctor_fix", None) for value in _functions(module))
     return [f for f in marked if isinstance(f, Fix) and f.origin == module.__name__]
+
+
+def _functions(module: ModuleType) -> list[FunctionType]:
+    """Return the functions of a module; its expressions, asked for an attribute, would compile themselves."""
+    return [value for value in vars(module).values() if isinstance(value, FunctionType)]
 
 
 def plugin_checks(names: Iterable[str]) -> tuple[Check, ...]:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
+from tunedoctor.lazy import pattern
 from tunedoctor.versions import parts, within
 
 STACK = frozenset(
@@ -31,11 +32,11 @@ STAND_INS = {
 }
 """Distributions that bring the same module under another name."""
 
-_LINE = re.compile(
+_LINE = pattern(
     r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:\(([^)]*)\)|([^;@(]*))\s*(@[^;]*)?(?:;(.*))?$",
     re.DOTALL,
 )
-_SEPARATORS = re.compile(r"[-_.]+")
+_SEPARATORS = pattern(r"[-_.]+")
 
 
 class Unmet(NamedTuple):
@@ -164,7 +165,7 @@ def _holds(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
         return False
 
 
-_CLAUSE = re.compile(r"""\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*(["'])([^"'*]*)\3\s*$""")
+_CLAUSE = pattern(r"""\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*(["'])([^"'*]*)\3\s*$""")
 _ORDERED: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,

@@ -3,15 +3,19 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from typing import TypeVar
 
 from tunedoctor.facts import Errors, Fact, Unknown
+from tunedoctor.lazy import pattern, possible
 from tunedoctor.wording import listed
 
 F = TypeVar("F", bound=Fact)
 
 _LONGEST = 160
 """Characters of a quoted message."""
+
+_STOP = pattern(r"(?<!\be\.g)(?<!\bi\.e)[.!](?:\s|$)")
 
 
 def known(fact: F | Unknown | None) -> F | None:
@@ -26,13 +30,21 @@ def told(errors: Errors | Unknown | None, *patterns: str) -> str:
     """
     if not isinstance(errors, Errors) or not errors.errors:
         return ""
-    wanted = re.compile("|".join(patterns), re.IGNORECASE)
+    wanted = _any_of(patterns)
     for error in errors.errors:
+        if not possible(wanted, error.text):
+            continue
         for line in error.text.splitlines():
             found = wanted.search(line)
             if found:
                 return _sentence(line[found.start() :], found.end() - found.start())
     return ""
+
+
+@cache
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what matches as any of these do; kept, since each check asks with the same ones for every report."""
+    return pattern("|".join(patterns), re.IGNORECASE)
 
 
 def counted(names: Iterable[str]) -> str:
@@ -43,6 +55,6 @@ def counted(names: Iterable[str]) -> str:
 
 def _sentence(text: str, least: int) -> str:
     """Cut before the first full stop that ends a sentence, after `least` characters."""
-    end = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!](?:\s|$)").search(text, max(least - 1, 0))
+    end = _STOP.search(text, max(least - 1, 0))
     cut = (text[: end.start()] if end else text).strip()
     return cut if len(cut) <= _LONGEST else cut[: _LONGEST - 1].rstrip() + "…"

@@ -1,7 +1,5 @@
 """Read one line of a traceback: a place in the code, in the layouts of Python, notebooks, Rich and pytest."""
 
-import re
-
 from tunedoctor.facts import Frame
 from tunedoctor.lazy import pattern
 
@@ -11,15 +9,15 @@ PLAIN = pattern(
 """Python's own; faulthandler writes no comma before `in`."""
 _PATH = r"(?:~|[A-Za-z]:)?[\w.<>@+ \\/~-]{0,300}[\w>]"
 _NOTEBOOK = (
-    re.compile(
+    pattern(
         r"(?:Cell|Input) In ?\[(?P<cell>\d{0,5}| |\*)\],? "
         r"(?:line (?P<line>\d{1,6})|in (?P<function>.{1,200}))\s*(?:\(.{0,80}\))?$"
     ),
-    re.compile(rf"File (?P<file>{_PATH}):(?P<line>\d{{1,7}})(?:, in (?P<function>.{{1,400}}))?$"),
-    re.compile(
+    pattern(rf"File (?P<file>{_PATH}):(?P<line>\d{{1,7}})(?:, in (?P<function>.{{1,400}}))?$"),
+    pattern(
         r"(?P<file><ipython-input-[\w-]{1,60}>|/tmp/ipykernel_\d{1,9}/\d{1,12}\.py) in (?P<function>.{1,200})$"
     ),
-    re.compile(
+    pattern(
         rf"\[?(?P<file>(?:~|/|[A-Za-z]:\\){_PATH}\.(?:py|pyx|so|pyd))"
         r"(?:\]\([^)\n]{1,80}\))? in (?P<function>.{1,400})$"
     ),

@@ -10,57 +10,58 @@ from tunedoctor.facts import (
     NvidiaDriver,
     NvidiaModule,
 )
+from tunedoctor.lazy import pattern
 from tunedoctor.probes.kernel_log import parse_kernel_log
 
 _LONGEST = 500
 _MOST = 40
 """Messages that are kept."""
-_WORTH = re.compile(
+_WORTH = pattern(
     r"NVRM|nouveau|nvidia|\bkfd\b|amdgpu|[Oo]ut of memory: [Kk]ill|oom-kill:|modprobe|"
     r"segfault at|\bi915\b|\bxe 0000"
 )
-_KERNEL = re.compile(
+_KERNEL = pattern(
     r"NVRM:|\bkfd kfd\b|\bkfd: |\bamdgpu [0-9a-f]{4}:|\[drm|nouveau [0-9a-f]{4}:"
     r"|(?:out of memory|Out of memory): [Kk]ill|oom-kill:"
 )
 """What only the kernel writes so."""
-_LOADING = re.compile(
+_LOADING = pattern(
     r"NVRM: loading NVIDIA UNIX (Open Kernel Module for )?\S{1,40}(?:\s{1,4}Kernel Module)?"
     r"\s{1,9}(\d{1,6}(?:\.\d{1,6}){1,4})"
 )
-_CLIENT = re.compile(r"NVRM: API mismatch: the client has(?: the)? version\s{1,4}([\d.]{3,20})")
-_MODULE = re.compile(r"this kernel module has(?: the)? version\s{1,4}([\d.]{3,20})")
-_SIGNED = re.compile(
+_CLIENT = pattern(r"NVRM: API mismatch: the client has(?: the)? version\s{1,4}([\d.]{3,20})")
+_MODULE = pattern(r"this kernel module has(?: the)? version\s{1,4}([\d.]{3,20})")
+_SIGNED = pattern(
     r"(?:could not insert|insmod|Loading of|modprobe).{0,120}(?:Key was rejected by service"
     r"|Required key not available|unsigned module is rejected)"
     r"|Lockdown:.{0,60}unsigned module loading is restricted",
     re.IGNORECASE,
 )
-_NOT_FOUND = re.compile(r"Module nvidia(?:[-_]current)? not found in directory", re.IGNORECASE)
-_BLOCKED = re.compile(r"task ([^\n]{1,40}:\d{1,10}) blocked for more than \d{1,6} seconds")
-_NVIDIA_TASK = re.compile(r"nvidia|nvc:|nv_queue|irq/\d{1,4}-nvidia")
-_IN_NVIDIA = re.compile(r"\[nvidia(?:_\w{1,20})?\]")
+_NOT_FOUND = pattern(r"Module nvidia(?:[-_]current)? not found in directory", re.IGNORECASE)
+_BLOCKED = pattern(r"task ([^\n]{1,40}:\d{1,10}) blocked for more than \d{1,6} seconds")
+_NVIDIA_TASK = pattern(r"nvidia|nvc:|nv_queue|irq/\d{1,4}-nvidia")
+_IN_NVIDIA = pattern(r"\[nvidia(?:_\w{1,20})?\]")
 _TRACE = 40
 """Lines of a call trace."""
-_NO_INSERT = re.compile(r"could not insert '?\"?nvidia\b", re.IGNORECASE)
-_NOUVEAU = re.compile(
+_NO_INSERT = pattern(r"could not insert '?\"?nvidia\b", re.IGNORECASE)
+_NOUVEAU = pattern(
     r"\bnouveau(?: |:)\s{0,3}(?:[0-9a-f]{4}:[0-9a-f]{2}:|\[?drm)|[Uu]nload(?:ing)? .{0,40}nouveau"
 )
 _ERRORS = (
-    re.compile(r"NVRM: API mismatch.*"),
-    re.compile(r"GPU has fallen off the bus.*", re.IGNORECASE),
-    re.compile(r"RmInitAdapter failed.*"),
-    re.compile(r"NVRM: .{0,120}ignoring the legacy GPU.*", re.IGNORECASE),
-    re.compile(r"NVRM: .{0,200}requires use of the NVIDIA open kernel modules.*"),
-    re.compile(r"NVRM: .{0,200}is not supported by open nvidia\.ko.*"),
-    re.compile(r"NVRM: .{0,200}is not supported by the.*"),
-    re.compile(r"NVRM: No NVIDIA (?:GPU|graphics adapter) found.*"),
-    re.compile(r"(?:modprobe|insmod): (?:ERROR|FATAL): .*"),
-    re.compile(r"(?:memory cgroup )?out of memory: kill(?:ed)? process .*", re.IGNORECASE),
-    re.compile(r"oom-kill:constraint=.*"),
-    re.compile(r"\S{1,40}\[\d{1,10}\]: segfault at .{0,200} in lib\S+.*"),
-    re.compile(r"kfd.{0,100}(?:not supported in kfd|PCI rejects atomics|SRAM ECC).*"),
-    re.compile(r"(?:i915|xe) 0000:.{0,80}(?:GPU HANG|wedged|failed to load|probe failed).*"),
+    pattern(r"NVRM: API mismatch.*"),
+    pattern(r"GPU has fallen off the bus.*", re.IGNORECASE),
+    pattern(r"RmInitAdapter failed.*"),
+    pattern(r"NVRM: .{0,120}ignoring the legacy GPU.*", re.IGNORECASE),
+    pattern(r"NVRM: .{0,200}requires use of the NVIDIA open kernel modules.*"),
+    pattern(r"NVRM: .{0,200}is not supported by open nvidia\.ko.*"),
+    pattern(r"NVRM: .{0,200}is not supported by the.*"),
+    pattern(r"NVRM: No NVIDIA (?:GPU|graphics adapter) found.*"),
+    pattern(r"(?:modprobe|insmod): (?:ERROR|FATAL): .*"),
+    pattern(r"(?:memory cgroup )?out of memory: kill(?:ed)? process .*", re.IGNORECASE),
+    pattern(r"oom-kill:constraint=.*"),
+    pattern(r"\S{1,40}\[\d{1,10}\]: segfault at .{0,200} in lib\S+.*"),
+    pattern(r"kfd.{0,100}(?:not supported in kfd|PCI rejects atomics|SRAM ECC).*"),
+    pattern(r"(?:i915|xe) 0000:.{0,80}(?:GPU HANG|wedged|failed to load|probe failed).*"),
 )
 
 

@@ -118,7 +118,7 @@ def _like(index: dict[str, list[dict[str, Any]]], words: str) -> list[list[dict[
     wanted = _FAMILY.sub("", _key(words)).lower()
     if not wanted:
         return []
-    whole = re.compile(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])")
+    whole = pattern(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])")
     hit = {name: rows for name, rows in index.items() if whole.search(name.lower())}
     exact = [rows for name, rows in hit.items() if _FAMILY.sub("", name).lower() == wanted]
     return exact or list(hit.values())

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from tunedoctor.facts import Environment, Errors, Packages, TorchBuild, Unknown
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 from tunedoctor.versions import pep440, within
 
@@ -177,7 +178,7 @@ def _belied(row: Row, installed: Mapping[str, str], errors: Errors | Unknown | N
     for error in errors.errors:
         if (
             error.frames
-            and re.search(row.symptom, error.text)
+            and _expression(row.symptom).search(error.text)
             and folder.search(error.frames[-1].file)
         ):
             return off[0]
@@ -190,12 +191,18 @@ def _inside(version: str, specifier: str) -> bool | None:
     return within(version, specifier)
 
 
+@cache
+def _expression(symptom: str) -> re.Pattern[str]:
+    """Return the expression of a row, which is compiled where a text has its words."""
+    return pattern(symptom)
+
+
 def _said(row: Row, texts: list[str]) -> str:
     """Return the line of an error from where the row's expression matches."""
     if not row.symptom:
         return ""
     for text in texts:
-        found = re.search(row.symptom, text)
+        found = _expression(row.symptom).search(text)
         if found:
             end = text.find("\n", found.end())
             line = text[found.start() : end if end >= 0 else None]

@@ -5,6 +5,7 @@ from functools import cache
 
 import msgspec
 
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 
 
@@ -28,4 +29,9 @@ def symptoms() -> tuple[Symptom, ...]:
 
 def matching(text: str) -> tuple[Symptom, ...]:
     """Return the rows whose text stands in `text`."""
-    return tuple(row for row in symptoms() if re.search(row.pattern, text, re.IGNORECASE))
+    return tuple(row for row in symptoms() if _expression(row.pattern).search(text))
+
+
+@cache
+def _expression(source: str) -> re.Pattern[str]:
+    return pattern(source, re.IGNORECASE)

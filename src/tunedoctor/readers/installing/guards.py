@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from tunedoctor.facts import BrokenDistribution, Requirement
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.installing.sentences import Text, sentences
 from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, known, normalised
@@ -15,7 +16,7 @@ from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, kn
 class _Guard(NamedTuple):
     """One wording. Groups: name or the fixed name, spec or floor, have, by."""
 
-    pattern: "re.Pattern[str]"
+    pattern: re.Pattern[str]
     by: str = ""
     name: str = ""
     comparison: str = ""
@@ -39,7 +40,7 @@ def _guard(
     comparison: str = "",
     words: tuple[str, ...] = ("requir", "need"),
 ) -> _Guard:
-    return _Guard(re.compile("".join(pieces)), by, name, comparison, words)
+    return _Guard(pattern("".join(pieces)), by, name, comparison, words)
 
 
 _GUARDS = (
@@ -136,17 +137,17 @@ _GUARDS = (
     ),
 )
 
-_SKIPPED = re.compile(
+_SKIPPED = pattern(
     rf"incompatible torch version (?P<torch>{VERSION}) for (?P<name>{NAME}) version (?P<version>{VERSION})"
 )
 """torchao's older wording: both versions, no requirement."""
-_XFORMERS_PYTHON = re.compile(
+_XFORMERS_PYTHON = pattern(
     r"Python ? ?3\.\d[\d.]{1,6} \(you have (?P<python>3\.\d{1,2}\.\d{1,3})\)"
 )
-_NONE_FOUND = re.compile(
+_NONE_FOUND = pattern(
     rf"Unable to compare versions for (?P<name>{NAME})(?:{SPECIFIER})?: need=\S{{1,40}} found=None"
 )
-_LEFTOVER = re.compile(
+_LEFTOVER = pattern(
     r"Ignoring invalid distribution ~?(?P<rest>-?[\w.-]{1,80}|-) \((?P<place>[^()\n]{2,300})\)"
 )
 
@@ -181,7 +182,7 @@ def guards(text: Text) -> Told:
     )
 
 
-def _requirement(guard: _Guard, found: "re.Match[str]") -> Requirement | None:
+def _requirement(guard: _Guard, found: re.Match[str]) -> Requirement | None:
     groups = found.groupdict()
     name = normalised(guard.name or groups["name"])
     floor = (groups.get("floor") or "").rstrip(".")

@@ -5,7 +5,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_PREFIX = re.compile(
+from tunedoctor.lazy import pattern
+
+_PREFIX = pattern(
     r"^\s*(?:\[[^\]\n]{1,40}\]:?\s*|#\d{1,3} \d{1,6}\.\d{1,4} |\d{4}-\d\d-\d\dT[\d:.]{8,18}Z\s+|[|│]\s+)+"
 )
 _STARTS = "[#|│0123456789"
@@ -46,8 +48,8 @@ def joined(lines: list[str]) -> Text:
 
 
 def sentences(
-    text: Text, pattern: "re.Pattern[str]", *words: str
-) -> Iterator[tuple[int, "re.Match[str]"]]:
+    text: Text, pattern: re.Pattern[str], *words: str
+) -> Iterator[tuple[int, re.Match[str]]]:
     """Yield (line, match) of a pattern over the text, if it has one of the words at all: searching those is quick."""
     if not any(word in text.text for word in words):
         return

@@ -19,38 +19,36 @@ _STATES: dict[str, Kfd] = {
     "cannot allocate memory": "no memory",
 }
 _GROUPS = (
-    re.compile(r"is not (?:a )?member of \"?(render|video)\"? group"),
-    re.compile(r"user is not in (?:the )?\"?(render|video)\"? group", re.IGNORECASE),
-    re.compile(r"missing the following required groups?: ((?:\w{1,32}, ?)*\w{1,32})"),
+    pattern(r"is not (?:a )?member of \"?(render|video)\"? group"),
+    pattern(r"user is not in (?:the )?\"?(render|video)\"? group", re.IGNORECASE),
+    pattern(r"missing the following required groups?: ((?:\w{1,32}, ?)*\w{1,32})"),
 )
 _ERRORS = (
     _OPEN,
-    re.compile(r"ROCk module is NOT loaded.*"),
-    re.compile(
-        r"(?:user )?(?<!\S)\S{0,40} ?is not (?:a )?member of \"?(?:render|video)\"? group.*"
-    ),
-    re.compile(r"WARNING: User is missing the following required groups.*"),
-    re.compile(r"user is not in (?:the )?\"?(?:render|video)\"? group.*", re.IGNORECASE),
-    re.compile(r"Failed to get user name to check for (?:video|render) group membership"),
-    re.compile(r"hsa api call failure .*"),
-    re.compile(r"(?:Call returned )?HSA_STATUS_ERROR_[A-Z_]{3,60}.*"),
-    re.compile(r"hsa_init [Ff]ailed.*"),
-    re.compile(r"Unable to detect any GPU devices, check amdgpu version.*"),
-    re.compile(r"[Dd]river not initialized \(amdgpu not found in modules\).*"),
-    re.compile(r"No compatible code objects found for: gfx\w{3,6}.*"),
+    pattern(r"ROCk module is NOT loaded.*"),
+    pattern(r"(?:user )?(?<!\S)\S{0,40} ?is not (?:a )?member of \"?(?:render|video)\"? group.*"),
+    pattern(r"WARNING: User is missing the following required groups.*"),
+    pattern(r"user is not in (?:the )?\"?(?:render|video)\"? group.*", re.IGNORECASE),
+    pattern(r"Failed to get user name to check for (?:video|render) group membership"),
+    pattern(r"hsa api call failure .*"),
+    pattern(r"(?:Call returned )?HSA_STATUS_ERROR_[A-Z_]{3,60}.*"),
+    pattern(r"hsa_init [Ff]ailed.*"),
+    pattern(r"Unable to detect any GPU devices, check amdgpu version.*"),
+    pattern(r"[Dd]river not initialized \(amdgpu not found in modules\).*"),
+    pattern(r"No compatible code objects found for: gfx\w{3,6}.*"),
 )
 _WORTH = ("kfd", "ROCk", "group", "hsa", "HSA_STATUS", "amdgpu", "code objects", "WSL environment")
 _VERSIONS = (
-    re.compile(r"\bROC[mM] [Vv]ersion\s{0,4}:\s{0,4}(\d{1,2}\.\d{1,2}(?:\.\d{1,3})?)"),
-    re.compile(
+    pattern(r"\bROC[mM] [Vv]ersion\s{0,4}:\s{0,4}(\d{1,2}\.\d{1,2}(?:\.\d{1,3})?)"),
+    pattern(
         r"^(?:ii\s{1,4})?rocm(?:-(?:libs|dev|core|hip-sdk|hip-runtime))?(?::amd64)?"
         r"\s{1,60}(\d{1,2}\.\d{1,2}\.\d{1,3})"
     ),
-    re.compile(r"/opt/rocm-(\d{1,2}\.\d{1,2}\.\d{1,3})\b"),
+    pattern(r"/opt/rocm-(\d{1,2}\.\d{1,2}\.\d{1,3})\b"),
 )
 _DRIVER = (
-    re.compile(r"amdgpu version\s{0,4}:\s{0,4}(\d{1,2}\.\d{1,3}[\d.]{0,12})"),
-    re.compile(r"ROCk module version (\d{1,2}\.\d[\d.]{0,20}) is loaded"),
+    pattern(r"amdgpu version\s{0,4}:\s{0,4}(\d{1,2}\.\d{1,3}[\d.]{0,12})"),
+    pattern(r"ROCk module version (\d{1,2}\.\d[\d.]{0,20}) is loaded"),
 )
 _DXG = pattern(
     r"^\s{0,8}(?:c[rwx-]{9}\S?\s.{5,80}\s)?/dev/dxg(?:\s{1,8}/dev/\w{1,20})*\s*$|.{0,200}amdgpu-install\b.{0,80}--usecase=\S{0,40}\bwsl\b"

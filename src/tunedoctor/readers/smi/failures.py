@@ -1,12 +1,12 @@
 """What nvidia-smi prints when it fails, as an NVML error number."""
 
-import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import NvidiaAnswer
+from tunedoctor.lazy import pattern
 
 _LONGEST = 500
-_INIT = re.compile(r"Failed to initialize NVML: ?(.{1,120})")
+_INIT = pattern(r"Failed to initialize NVML: ?(.{1,120})")
 _CODES = {
     "driver/library version mismatch": 18,
     "insufficient permissions": 4,
@@ -24,17 +24,17 @@ _CODES = {
 }
 """Words of NVML's error strings and their numbers."""
 _MESSAGES = (
-    (re.compile(r"NVIDIA-SMI has failed because it couldn't communicate with"), 9),
-    (re.compile(r"NVIDIA-SMI couldn't find (?:libnvidia-ml|nvml)"), 12),
-    (re.compile(r"NVIDIA-SMI has failed because you do not have permission"), 4),
+    (pattern(r"NVIDIA-SMI has failed because it couldn't communicate with"), 9),
+    (pattern(r"NVIDIA-SMI couldn't find (?:libnvidia-ml|nvml)"), 12),
+    (pattern(r"NVIDIA-SMI has failed because you do not have permission"), 4),
     (
-        re.compile(r"Unable to determine the device handle for .{0,80}Insufficient External Power"),
+        pattern(r"Unable to determine the device handle for .{0,80}Insufficient External Power"),
         8,
     ),
-    (re.compile(r"Unable to determine the device handle for (?:GPU|gpu)"), 15),
-    (re.compile(r"^\W{0,4}No devices (?:were )?found\.?\s*$"), 6),
+    (pattern(r"Unable to determine the device handle for (?:GPU|gpu)"), 15),
+    (pattern(r"^\W{0,4}No devices (?:were )?found\.?\s*$"), 6),
 )
-_MISSING = re.compile(
+_MISSING = pattern(
     r"nvidia-smi(?:\.exe)?\s?['\"\u2019]?\s?:?\s?.{0,12}(?:not found|No such file|introuvable|nicht gefunden"
     r"|no encontrad[ao]|n\u00e3o encontrad[ao]|non trovato|nie znaleziono|\u672a\u627e\u5230|\u4e0d\u662f\u5185\u90e8"
     r"|\u627e\u4e0d\u5230|\u043d\u0435 \u043d\u0430\u0439\u0434\u0435\u043d)"
@@ -43,11 +43,11 @@ _MISSING = re.compile(
     r"|['\"]nvidia-smi['\"]: executable file not found"
     r"|No such file or directory:? ['\"](?:/\S{1,60}/)?nvidia-smi"
 )
-_ASLEEP = re.compile(
+_ASLEEP = pattern(
     r"^\s{0,8}\S{1,40}\s{1,12}\d{1,9}\s.{0,80}\sD[sl+<NL]{0,4}\s.{0,60}\bnvidia-smi\b"
 )
 """A row of ps: uninterruptible sleep."""
-_BY_PYTHON = re.compile(r"\bNVMLError_(\w{3,40})\b")
+_BY_PYTHON = pattern(r"\bNVMLError_(\w{3,40})\b")
 _PYTHON_CODES = {
     "Uninitialized": 1,
     "NoPermission": 4,
@@ -88,8 +88,8 @@ def failures(lines: Sequence[str]) -> NvidiaAnswer | None:
             )
         if python := _by_python(line):
             return python
-        for pattern, code in _MESSAGES:
-            if pattern.search(line):
+        for message, code in _MESSAGES:
+            if message.search(line):
                 text = "\n".join(_text(lines, number))
                 return NvidiaAnswer(smi="error", smi_code=code, smi_text=text)
     return NvidiaAnswer(smi="missing") if missing else None

@@ -4,28 +4,27 @@ import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import Disk, Disks, Fact, FileLimit, Memory, SharedMemory
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.system.shell import LONGEST, Shown
 
 _UNITS = {"": 1, "b": 1, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
 _NUMBER = r"\d{1,15}(?:[.,]\d{1,3})?(?:[KMGTP]i?B?|B)?"
-_FREE = re.compile(
+_FREE = pattern(
     r"^\W{0,8}(?:Mem|Mém|Mem\.|Speicher|Speich|Память|内存|記憶體|メモリ)\s?\.?\s?:\s{0,20}("
     + _NUMBER
     + r"(?:\s{1,20}"
     + _NUMBER
     + r"){2,5})\s*$"
 )
-_SWAP = re.compile(
+_SWAP = pattern(
     r"^\W{0,8}(?:Swap|Auslager\w*|Échange|Подкачка|交换|スワップ)\w*\s?\.?\s?:\s{0,20}("
     + _NUMBER
     + r"(?:\s{1,20}"
     + _NUMBER
     + r"){2})\s*$"
 )
-_KIB = re.compile(
-    r"^\W{0,4}(MemTotal|MemAvailable|MemFree|SwapTotal|SwapFree):\s{1,40}(\d{1,12}) kB"
-)
-_DF = re.compile(
+_KIB = pattern(r"^\W{0,4}(MemTotal|MemAvailable|MemFree|SwapTotal|SwapFree):\s{1,40}(\d{1,12}) kB")
+_DF = pattern(
     r"^[\s>|*-]{0,4}(\S{1,80})\s{1,60}("
     + _NUMBER
     + r")\s{1,20}("
@@ -34,13 +33,13 @@ _DF = re.compile(
     + _NUMBER
     + r")\s{1,10}(\d{1,3})%\s{1,10}(/\S{0,120})\s*$"
 )
-_FILES = re.compile(
+_FILES = pattern(
     r"^\W{0,4}open files\s{1,40}(?:\(-n\)|\(-n, .{0,20}\))?\s{0,4}(\d{1,10}|unlimited)\s*$"
 )
-_WINDOWS_RAM = re.compile(r"^\W{0,4}Total Physical Memory:\s{1,20}([\d.,\u00a0]{1,12}) MB")
-_WINDOWS_FREE = re.compile(r"^\W{0,4}Available Physical Memory:\s{1,20}([\d.,\u00a0]{1,12}) MB")
-_WINDOWS_COMMIT = re.compile(r"^\W{0,4}Virtual Memory: Max Size:\s{1,20}([\d.,\u00a0]{1,12}) MB")
-_COMMIT_FREE = re.compile(r"^\W{0,4}Virtual Memory: Available:\s{1,20}([\d.,\u00a0]{1,12}) MB")
+_WINDOWS_RAM = pattern(r"^\W{0,4}Total Physical Memory:\s{1,20}([\d.,\u00a0]{1,12}) MB")
+_WINDOWS_FREE = pattern(r"^\W{0,4}Available Physical Memory:\s{1,20}([\d.,\u00a0]{1,12}) MB")
+_WINDOWS_COMMIT = pattern(r"^\W{0,4}Virtual Memory: Max Size:\s{1,20}([\d.,\u00a0]{1,12}) MB")
+_COMMIT_FREE = pattern(r"^\W{0,4}Virtual Memory: Available:\s{1,20}([\d.,\u00a0]{1,12}) MB")
 _LARGEST = 1 << 60
 
 

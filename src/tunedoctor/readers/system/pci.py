@@ -9,9 +9,9 @@ from tunedoctor.lazy import pattern
 
 _LONGEST = 400
 _VENDORS = (
-    ("10de", re.compile(r"\bNVIDIA\b", re.IGNORECASE)),
-    ("1002", re.compile(r"Advanced Micro Devices|\bAMD/ATI\b|\bATI Technologies\b")),
-    ("8086", re.compile(r"\bIntel\b")),
+    ("10de", pattern(r"\bNVIDIA\b", re.IGNORECASE)),
+    ("1002", pattern(r"Advanced Micro Devices|\bAMD/ATI\b|\bATI Technologies\b")),
+    ("8086", pattern(r"\bIntel\b")),
 )
 _CLASSES = {
     "vga compatible controller": "030000",

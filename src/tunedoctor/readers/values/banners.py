@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.cards import cards_in
 from tunedoctor.readers.values.forms import FORMS, PROOF
 from tunedoctor.readers.values.heads import headless
@@ -13,24 +14,24 @@ from tunedoctor.readers.values.said import Said
 _SHORTEST, _LONGEST = 6, 2000
 _LONGEST_ROW = 300
 _ON = r"\bon\s+(?=(?:an?\s)?(?:NVIDIA|GeForce|RTX|GTX|Tesla|Quadro|AMD|Radeon|RX|Instinct|gfx\d|[AHVL]\d{1,3}0\b))"
-_MARKS = re.compile(
+_MARKS = pattern(
     _ON + r"|[,;|•·]|\s/\s|\b(?:windows|ubuntu|macos|debian|fedora|centos)\b", re.IGNORECASE
 )
-_DIVIDERS = re.compile(r"\s+" + _ON + r"(?:an?\s)?|(?<!\s)\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
-_LABEL = re.compile(
+_DIVIDERS = pattern(r"\s+" + _ON + r"(?:an?\s)?|(?<!\s)\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
+_LABEL = pattern(
     r"\A(?:\w{2,12}\s)?(?:environment|env|setup|software|versions?|system|hardware|machine|specs?|info|stack)"
     r"(?:\s\w{2,12})?:\s+",
     re.IGNORECASE,
 )
-_PART = re.compile(
+_PART = pattern(
     r"\A[`'\"(*-]{0,3}(?P<name>[A-Za-z][A-Za-z0-9 ._+-]{1,40}?)[`'\"*]{0,3}\s*(?:==|[:=@]|\s)\s*"
     r"[`'\"v]{0,2}(?P<value>\d\S{0,80}(?:\s\([^()]{0,60}\))?)[`'\")*]{0,3}\Z"
 )
-_NEUTRAL = re.compile(
+_NEUTRAL = pattern(
     r"\A(?:[\w.-]{1,30}[ :=@]{1,2}(?:main|dev|nightly|latest|git|HEAD|\d\S{0,40})(?:\s?\([^()]{0,50}\))?|\S{1,30})\Z"
 )
 """A part that says nothing here, and is no sentence either."""
-_SYSTEM = re.compile(
+_SYSTEM = pattern(
     r"\A(?:OS:\s?)?(?:Microsoft\s)?(?:Windows\s(?:Server\s)?(?:10|11|20\d\d)"
     r"(?:\s(?:Pro|Home|Education|Enterprise|\d\dH\d|x64|64-?bit|\(?\d{5}\S{0,8}\)?))*"
     r"|(?:Ubuntu|Debian|Fedora|CentOS|Arch|Manjaro|Rocky|Pop!?_?OS|Linux Mint|openSUSE)(?:\s(?:GNU/)?Linux)?"
@@ -39,20 +40,20 @@ _SYSTEM = re.compile(
     r"|mac\s?OS(?:\s[A-Z][a-z]{3,9})?\s\d{2}(?:\.\d{1,2}){0,2}(?:\s\(?(?:arm64|x86_64)\)?)?|WSL\s?2(?:\s(?:Ubuntu|Debian)\s?[\d.]{0,5})?)\s*\Z",
     re.IGNORECASE,
 )
-_RAM = re.compile(
+_RAM = pattern(
     r"\A(?:CPU\s\S{2,20}\s\+\s)?(?:RAM:?\s)?\d{1,4}\s?Gi?B?\s(?:of\s)?(?:system\s|DDR\d\s)?(?:RAM|memory)\s*\Z",
     re.IGNORECASE,
 )
-_GPU = re.compile(
+_GPU = pattern(
     r"\A(?:GPU:?\s)?(?:\d{1,2}\s?[x\u00d7*]\s?)?(?:gfx[0-9a-f]{3,5}|NVIDIA|GeForce|RTX|GTX|Tesla|Quadro|Radeon"
     r"|AMD Radeon|RX|Instinct|Intel Arc|Arc|A100|H100|H200|V100|T4|L4|L40S?|A10G?|B200|P100)\b",
     re.IGNORECASE,
 )
-_CHIP = re.compile(
+_CHIP = pattern(
     r"\A(?:Apple\s)?M\d(?:\s(?:Pro|Max|Ultra))?(?P<mac>\s?(?:mac\s?OS|mac\w{0,6}))?\Z",
     re.IGNORECASE,
 )
-_LDD = re.compile(r"\Aldd \([^()]{1,50}\) (2\.\d{1,3})\Z")
+_LDD = pattern(r"\Aldd \([^()]{1,50}\) (2\.\d{1,3})\Z")
 _LONGEST_PART = 60
 _MOST_PARTS = 24
 

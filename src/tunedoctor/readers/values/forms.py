@@ -7,6 +7,8 @@ a distribution, `kind_` and a kind of torch build. Sources: the programs' own st
 import re
 from typing import NamedTuple
 
+from tunedoctor.lazy import pattern
+
 
 class Form(NamedTuple):
     """One form of line."""
@@ -16,8 +18,8 @@ class Form(NamedTuple):
     pattern: re.Pattern[str]
 
 
-def _form(mark: str, *pattern: str) -> Form:
-    return Form(mark, re.compile("".join(pattern)))
+def _form(mark: str, *pieces: str) -> Form:
+    return Form(mark, pattern("".join(pieces)))
 
 
 _END = r"(?=\.?(?:\s|\Z))"

@@ -2,6 +2,7 @@
 
 import re
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.names import CUT, KEYS, NUMBERED, OWNS, normal
 
 _STACK = """
@@ -56,18 +57,18 @@ ALIASES = {
     "tts": "tts",
     "sam2": "sam2",
 }
-_VERSION = re.compile(
+_VERSION = pattern(
     r"""\A['"`(\[v= ]{0,6}(?:[\w-]{2,30}==)?v?(?P<version>\d{1,5}(?:\.\d{1,9}){1,4}"""
     r"""(?:[._-]?(?:a|b|rc|dev|post|pre|git)\.?\d*){0,3}"""
     r"""(?:\+[A-Za-z0-9][\w.]{0,60})?)['"`*)\],;.]{0,4}(?P<rest>\s.{0,200}|\Z)"""
 )
-_BENIGN = re.compile(
+_BENIGN = pattern(
     r"\A\s*(?:\Z|[(\[@,;/•|#]|from |at |\w{1,3}\Z|[\w-]{2,30}==|pre-?release|nightly|stable|latest|dev\b|available\b)",
     re.IGNORECASE,
 )
 
 
-_LETTERS = re.compile(r"[^\W\d_]+")
+_LETTERS = pattern(r"[^\W\d_]+")
 
 
 def _first_letters(text: str) -> str:
@@ -92,7 +93,7 @@ def library_of(name: str) -> str:
     return dashed if dashed in KNOWN else ""
 
 
-_HAVE = re.compile(r"\(you have (?P<have>[^()\s]{1,80})\)")
+_HAVE = pattern(r"\(you have (?P<have>[^()\s]{1,80})\)")
 
 
 def instead(value: str) -> str:

@@ -3,15 +3,16 @@
 import re
 from functools import lru_cache
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.name_table import NAMES
 
-_ENDS = re.compile(
+_ENDS = pattern(
     r"(?<![\s:`'\"*])[\s:`'\"*]*+(?:版本号?|\bversion(?: number)?|\bver\.?|\bversion\(s\)|\bversions)[\s`'\"*]*\Z"
 )
-_ASKING = re.compile(
+_ASKING = pattern(
     r"(?<!\s)\s*+\([^()]{0,40}(?:\?|/|only|if |e\.g|please|output)[^()]{0,60}\)\s*|\?+"
 )
-_OWN = re.compile(r"\A(?:your|my|the|current|installed|local|used|exact)\s+")
+_OWN = pattern(r"\A(?:your|my|the|current|installed|local|used|exact)\s+")
 OWNS = ("your", "my", "the", "current", "installed", "local", "used", "exact")
 _EDGES = "`'\"*•·|│> \t#~=+,[]{}"
 
@@ -42,7 +43,7 @@ CUT = {
 } | {"ytorch": "torch", "orch": "torch", "ython": "python"}
 NUMBERED = ("gpu", "device", "cuda", "xpu")
 """Names that a GPU's number follows."""
-_OF_GPU = re.compile(
+_OF_GPU = pattern(
     r"\A(?:gpu|device|cuda|cuda device|xpu)[ :#]{0,2}\[?(\d{1,3}(?:\s*,\s*\d{1,3}){0,15})\]?"
     r"(?: (compute capability|name|memory|vram|arch|type|model))?\Z"
 )

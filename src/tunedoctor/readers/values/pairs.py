@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.values.heads import headless
 from tunedoctor.readers.values.libraries import begins_a_name, library_of
 from tunedoctor.readers.values.names import key_of, normal
@@ -10,14 +11,14 @@ from tunedoctor.readers.values.said import NOTHING, Said, bare
 
 _SHORTEST, _LONGEST = 4, 1200
 """Characters of a line that are read."""
-_SPLIT = re.compile(
+_SPLIT = pattern(
     r"""\A(?P<name>[^:=|│\t\n]{1,80}?)\s*
     (?:(?P<colon>:(?!:|//))|(?P<equals>=(?![=>~]))|\t+|(?P<bar>[|│])|\s?\.{3,}|\s{2,}|\s(?:->|=>|→|\u2013|\u2014|-|is)\s)
     \s*(?P<value>.*)\Z""",
     re.VERBOSE,
 )
-_ENV = re.compile(r"\A[A-Z][A-Z0-9_]{2,60}\Z")
-_SECTION = re.compile(
+_ENV = pattern(r"\A[A-Z][A-Z0-9_]{2,60}\Z")
+_SECTION = pattern(
     r"\A\s{0,40}(?:[*-]\s+)?[\"']?(CUDA|Lightning|Packages|System|PyTorch)[\"']?\s*:\s*\{?\s*\Z"
 )
 _IN_SECTION = {
@@ -27,11 +28,11 @@ _IN_SECTION = {
     ("PyTorch", "hip"): "torch_hip",
     ("System", "version"): "kernel",
 }
-_HEADING = re.compile(
+_HEADING = pattern(
     r"\A\s{0,8}(?:#{1,6}\s+(?P<name>[^\n:]{2,60}?)\s*[:?]?|\*\*(?P<bold>[^*\n:]{2,60}):?\*\*:?)\s*\Z"
 )
 """A title of an issue form: its answer stands below it."""
-_USED = re.compile(
+_USED = pattern(
     r"\A\W{0,4}yes\b[\s,;:(-]{1,4}(?P<gpu>[^,;()]{3,50})(?:[,;)].{0,80})?\Z", re.IGNORECASE
 )
 """What people fill into the form of transformers: "Using GPU in script?: yes, RTX 3090"."""
@@ -85,7 +86,7 @@ class _Place:
         self.section, self._depth = "PyTorch", _depth(line) + 1
 
 
-_SEGMENTS = re.compile(
+_SEGMENTS = pattern(
     r"(?<![:=\s])\s{3,}|(?<![:=\s])\t+|(?<!\s)\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)"
     r"|(?<!\s)\s+[|•·]\s+"
     r"|,\s+(?=(?:GPU|CUDA|Python|torch|PyTorch|OS|driver)\b)"
