@@ -31,7 +31,16 @@ TOOLS: tuple[Named, ...] = ("uv", "pip")
 
 
 def fix(env: Path, plan: Plan = PLAN, tool: Named = "uv", ways: Ways = QUIET) -> Outcome:
-    return apply(plan, str(env), installer=tool, ways=ways)
+    return said(apply(plan, str(env), installer=tool, ways=ways))
+
+
+def said(outcome: Outcome) -> Outcome:
+    """Hold every fix that was refused or failed to a reason and a way on."""
+    if outcome.end in ("refused", "failed"):
+        assert outcome.why
+        assert all(outcome.by_hand), outcome
+        assert outcome.by_hand, outcome
+    return outcome
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -12,7 +12,7 @@ import pytest
 
 from transaction.conftest import Make
 from transaction.environment import PLAN, beside, contents, python, site, state
-from transaction.test_apply import QUIET, fix
+from transaction.test_apply import QUIET, fix, said
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.transaction.apply import Ways, apply
 from tunedoctor.transaction.lock import locked
@@ -117,7 +117,7 @@ def test_targets_that_are_none(make: Make, tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     for target in (str(loop), str(tmp_path / "nothing"), "", "-", str(loop / "bin/python")):
-        outcome = apply(PLAN, target, ways=QUIET)
+        outcome = said(apply(PLAN, target, ways=QUIET))
         assert outcome.end == "refused", target
         assert outcome.why
 
@@ -127,7 +127,7 @@ def test_the_systems_python_is_refused(tmp_path: Path, make: Make) -> None:
     for path in ("/usr/bin/python3", sys.base_prefix):
         if not Path(path).exists():
             continue
-        outcome = apply(PLAN, path, ways=QUIET)
+        outcome = said(apply(PLAN, path, ways=QUIET))
         assert outcome.end == "refused"
         assert any("-m venv" in line for line in outcome.by_hand)
 

@@ -51,7 +51,13 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
         answer = _known(case, answer, made, ground)
     except (RefusedError, FailureError) as error:
         answer = msgspec.structs.replace(
-            answer, end="refused", why=error.why, by_hand=tuple(error.by_hand)
+            answer,
+            end="refused",
+            why=error.why,
+            # a finding tells its cure as a command for the user
+            by_hand=tuple(error.by_hand)
+            or tuple(f.finding.cure for f in findings)
+            or ("doctor set", "doctor wheel"),
         )
         return end(case, answer)
     if case.wish.script:
@@ -164,9 +170,6 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         ),
     )
     ended: End = "told" if outcome.end == "nothing" else outcome.end
-    by_hand = outcome.by_hand
-    if ended in ("refused", "failed") and not by_hand:
-        by_hand = tuple(d.found.finding.cure for d in made.drafts if d.changes)
     return end(
         case,
         msgspec.structs.replace(
@@ -174,7 +177,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
             end=ended,
             outcome=outcome,
             why=outcome.why,
-            by_hand=by_hand,
+            by_hand=outcome.by_hand,
             left=() if made.plan.new else outcome.left,
         ),
     )

@@ -16,6 +16,7 @@ from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import making
 from tunedoctor.transaction.busy import users
+from tunedoctor.transaction.by_hand import NEW, ways_on
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import Ground, Refusal, ground_of
 from tunedoctor.transaction.journal import Journal
@@ -80,13 +81,14 @@ def apply(  # noqa: PLR0913  each is a knob of one fix
         return _apply(plan, target, installer, before, ways or Ways(), clock)
     except FailureError as error:
         end: Literal["refused", "failed"] = "refused" if error.refused else "failed"
-        return clock.outcome(
-            end, why=error.why, by_hand=error.by_hand, log=error.log, told=plan.told
-        )
+        hands = error.by_hand or clock.ways_on(plan, target, error.number)
+        return clock.outcome(end, why=error.why, by_hand=hands, log=error.log, told=plan.told)
     except LockedError as error:
-        return clock.outcome("refused", why=str(error), told=plan.told)
+        hands = clock.ways_on(plan, target)
+        return clock.outcome("refused", why=str(error), by_hand=hands, told=plan.told)
     except OSError as error:
-        return clock.outcome("failed", why=_told(error), told=plan.told)
+        hands = clock.ways_on(plan, target, error.errno)
+        return clock.outcome("failed", why=_told(error), by_hand=hands, told=plan.told)
 
 
 def _apply(  # noqa: PLR0913  the knobs of `apply`
@@ -102,8 +104,9 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
         before = take(None if made else target, deep=ways.deep and not made)
     before = no_target(before) if made else before
     ground = making.ground_for(made) if made else _ground(before, ways)
-    clock.known(ground)
+    clock.ground = ground
     tool = choose_tool(installer, ground)
+    clock.tool = tool.name
     places = new(ground.base, ground.stem)
     clock.begin("lock")
     with locked(places.lock):
@@ -146,7 +149,7 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
 def _ground(before: Snapshot, ways: Ways) -> Ground:
     interpreter = before.get(Interpreter)
     if not isinstance(interpreter, Interpreter):
-        raise FailureError(interpreter.why, "doctor fix --new ./.venv", refused=True)
+        raise FailureError(interpreter.why, NEW, refused=True)
     ground = ground_of(interpreter, consent=ways.consent)
     if isinstance(ground, Refusal):
         raise FailureError(ground.why, *ground.by_hand, refused=True)
@@ -158,7 +161,7 @@ def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
     found = take(target, deep=ways.deep)
     if found.find(Packages) != before.find(Packages):
         why = "an earlier fix that was broken off was put in order, and the packages are others now"
-        raise FailureError(why, "doctor fix", refused=True)
+        raise FailureError(why, refused=True)
     return found
 
 
@@ -179,10 +182,11 @@ class _Clock:
         self.seconds: dict[str, float] = {}
         self.recovered = ""
         self.users: tuple[object, ...] = ()
-        self._ground: Ground | None = None
+        self.ground: Ground | None = None
+        self.tool: Named = "pip"
 
-    def known(self, ground: Ground) -> None:
-        self._ground = ground
+    def ways_on(self, plan: Plan, target: str | None, number: int | None = None) -> tuple[str, ...]:
+        return ways_on(self._stage, plan, target, self.ground, self.tool, number)
 
     def begin(self, stage: Stage) -> None:
         self.end()
@@ -207,7 +211,7 @@ class _Clock:
             "seconds": self.seconds,
             "recovered": self.recovered,
             "users": self.users,
-            "strategy": self._ground.strategy if self._ground else None,
-            "target": str(self._ground.prefix) if self._ground else "",
+            "strategy": self.ground.strategy if self.ground else None,
+            "target": str(self.ground.prefix) if self.ground else "",
         }
         return msgspec.structs.replace(Outcome(end="nothing"), end=end, **{**data, **known})

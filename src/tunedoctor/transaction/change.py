@@ -109,7 +109,7 @@ def inside(ground: Ground, path: str) -> Path:
     climbs |= Path(path).is_absolute() and not stash
     if climbs or target == root or not Path(os.path.realpath(target.parent)).is_relative_to(root):
         msg = f"{path!r} leads out of the environment"
-        raise FailureError(msg, refused=True)
+        raise FailureError(msg, "doctor check", refused=True)
     return target
 
 

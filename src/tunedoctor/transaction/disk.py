@@ -1,6 +1,7 @@
 """Room on the disk, and getting what was written onto it."""
 
 import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -18,7 +19,7 @@ def hold_room(folder: Path, wanted: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < wanted:
         why = f"{folder} has {free / 1e9:.1f} GB free; this takes {wanted / 1e9:.1f} GB"
-        raise FailureError(why, refused=True)
+        raise FailureError(why, refused=True, number=errno.ENOSPC)
 
 
 def to_disk(folder: Path) -> None:

@@ -2,12 +2,24 @@
 
 
 class FailureError(Exception):
-    """A step did not succeed; the message says why in one sentence, `by_hand` what gets the user further."""
+    """A step did not succeed; the message says why in one sentence.
 
-    def __init__(self, why: str, *by_hand: str, refused: bool = False, log: str = "") -> None:
+    `by_hand` are commands that get the user further; without any the stage says which: `by_hand.ways_on`.
+    """
+
+    def __init__(
+        self,
+        why: str,
+        *by_hand: str,
+        refused: bool = False,
+        log: str = "",
+        number: int | None = None,
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.by_hand = by_hand
         self.log = log
         self.refused = refused
         """Nothing was begun: the plan cannot be carried out here."""
+        self.number = number
+        """errno, where the system said so."""

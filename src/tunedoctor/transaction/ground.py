@@ -1,6 +1,7 @@
 """What a transaction stands on: which environment is meant, how it can be changed, and who may change it."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -59,12 +60,14 @@ def ground_of(interpreter: Interpreter, *, consent: bool) -> Ground | Refusal:
     try:
         prefix = Path(os.path.realpath(interpreter.prefix, strict=True))
     except OSError as error:
-        return Refusal(f"{interpreter.prefix} cannot be reached: {error.strerror}")
+        why = f"{interpreter.prefix} cannot be reached: {error.strerror}"
+        return Refusal(why, _elsewhere())
     if refused := _forbidden(interpreter, prefix, consent=consent):
         return refused
     executable = _executable(interpreter, prefix)
     if not interpreter.site_packages or executable is None:
-        return Refusal(f"no site-packages folder of {interpreter.executable} is known")
+        why = f"no site-packages folder of {interpreter.executable} is known"
+        return Refusal(why, _elsewhere())
     scripts = prefix / ("Scripts" if sys.platform == "win32" else "bin")
     return _placed(interpreter, prefix, executable, scripts)
 
@@ -78,7 +81,8 @@ def _placed(
     if interpreter.kind not in ("venv", "conda"):
         return _stash(interpreter, prefix, inside or site, scripts)
     if inside is None:
-        return Refusal(f"the site-packages folder of {prefix} lies outside of it: {site}")
+        why = f"the site-packages folder of {prefix} lies outside of it: {site}"
+        return Refusal(why, _elsewhere())
     movable = _movable(prefix)
     if not movable and not os.access(inside, os.W_OK):
         return _unwritable(inside)
@@ -211,4 +215,4 @@ def _unwritable(site: Path) -> Refusal:
 
 def _elsewhere(python: str = "") -> tuple[str, ...]:
     """Return the commands that make a new environment instead."""
-    return ("doctor fix --new ./.venv", f"{python or 'python3'} -m venv .venv")
+    return ("doctor fix --new ./.venv", f"{shlex.quote(python or 'python3')} -m venv .venv")

@@ -1,12 +1,14 @@
 """Make an environment from nothing: beside its place, under a name that it loses when it is whole."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from tunedoctor.installers.tool import INSTALL_SECONDS, Tool, start, without_steering
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import NewEnvironment
+from tunedoctor.transaction.by_hand import NEW
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.places import Places
@@ -21,14 +23,14 @@ def ground_for(new: NewEnvironment) -> Ground:
     """
     path = Path(new.path)
     if not path.is_absolute() or ".." in path.parts or "\0" in new.path:
-        raise FailureError(f"{new.path!r} is no absolute path", refused=True)  # noqa: EM102, TRY003
+        raise FailureError(f"{new.path!r} is no absolute path", NEW, refused=True)  # noqa: EM102, TRY003
     if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
         why = f"{path} is there already"
-        raise FailureError(why, f"doctor fix --target {path}", refused=True)
+        raise FailureError(why, f"doctor fix --target {shlex.quote(str(path))}", refused=True)
     base = Path(os.path.realpath(path.parent))
     if not base.is_dir() or not os.access(base, os.W_OK):
         why = f"{base} is not there or not writable by this user"
-        raise FailureError(why, refused=True)
+        raise FailureError(why, f"ls -ld {shlex.quote(str(base))}", NEW, refused=True)
     windows = sys.platform == "win32"
     prefix = base / path.name
     python = "Scripts/python.exe" if windows else "bin/python"

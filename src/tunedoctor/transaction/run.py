@@ -1,6 +1,7 @@
 """One transaction from its first line to its last; whatever stops it, the environment is put back."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -179,7 +180,8 @@ def _touched(plan: Plan, ground: Ground, fetched: list[Fetched]) -> stash.Touche
             scripts |= {p.name for p in ground.scripts.glob("[aA]ctivate*")}
         elif isinstance(step, SetEnv) and step.where == "conda":
             why = f"{ground.prefix} cannot be cloned, and conda's variables are not among its packages"
-            raise FailureError(why, f"conda env config vars set {step.name}={step.value}")
+            pair = shlex.quote(f"{step.name}={step.value}")
+            raise FailureError(why, f"conda env config vars set {pair}")
     return stash.touched(ground, site, scripts)
 
 
@@ -197,11 +199,13 @@ def _proved(task: Task, work: Ground) -> tuple[tuple[str, ...], tuple[str, ...]]
     grades = ("error",) if plan.new else ("error", "warning")
     proof = prove(plan.cures, task.before, after, task.checks, grades)
     if proof.bred:
-        _hold([f"the change brings in {' and '.join(proof.bred[:3])}"])
+        why = f"the change brings in {' and '.join(proof.bred[:3])}"
+        raise FailureError(why, *map("doctor explain {}".format, proof.bred[:3]))
     if proof.left and not set(plan.cures) - set(proof.left):
-        _hold([f"{' and '.join(proof.left[:3])} would still be there"])
+        why = f"{' and '.join(proof.left[:3])} would still be there"
+        raise FailureError(why, *map("doctor explain {}".format, proof.left[:3]))
     if task.smoke and (why := task.smoke(work.executable)):
-        _hold([why])
+        raise FailureError(why, f"doctor smoke --target {shlex.quote(str(ground.prefix))}")
     return proof.cured, tuple(f.check.id for f in proof.after.causes if f.severity != "note")
 
 
@@ -210,7 +214,7 @@ def _switch(task: Task, mark: tuple[object, ...]) -> None:
     to_disk(places.other)
     if _mark(ground) != mark:
         msg = f"{ground.prefix} was changed by another program meanwhile"
-        raise FailureError(msg, "doctor fix")
+        raise FailureError(msg)
     if ground.strategy == "new" and ground.prefix.is_dir():
         ground.prefix.rmdir()  # it is empty, as was seen
     task.begin("switch")
@@ -271,6 +275,8 @@ def _kept_log(places: Places) -> Path | None:
 
 def _with_log(error: FailureError | OSError, log: Path) -> FailureError:
     if isinstance(error, FailureError):
-        return FailureError(error.why, *error.by_hand, refused=error.refused, log=str(log))
+        return FailureError(
+            error.why, *error.by_hand, refused=error.refused, log=str(log), number=error.number
+        )
     where = f": {error.filename}" if error.filename else ""
-    return FailureError(f"{error.strerror or error}{where}", log=str(log))
+    return FailureError(f"{error.strerror or error}{where}", log=str(log), number=error.errno)

@@ -1,5 +1,6 @@
 """Which installer carries out a plan."""
 
+import shlex
 from pathlib import Path
 
 from tunedoctor.installers.pip import PIP
@@ -16,6 +17,7 @@ def choose_tool(asked: Named | None, ground: Ground) -> Tool:
     Raises:
         FailureError: the one that is asked for is not there.
     """
+    there = "" if ground.strategy == "new" else f" --target {shlex.quote(ground.executable)}"
     has_pip = ground.strategy == "new" or _has_pip(ground)
     if asked == "uv" or (asked is None and find_uv() and not ground.user):
         if not find_uv():
@@ -23,11 +25,11 @@ def choose_tool(asked: Named | None, ground: Ground) -> Tool:
             raise FailureError(msg, "pip install uv", refused=True)
         if ground.user:
             msg = "uv does not install into the user's own site-packages"
-            raise FailureError(msg, "doctor fix --installer pip", refused=True)
+            raise FailureError(msg, f"doctor fix{there} --installer pip", refused=True)
         return UV
     if not has_pip:
         why = f"pip is not installed in {ground.prefix}"
-        raise FailureError(why, "doctor fix --installer uv", refused=True)
+        raise FailureError(why, f"doctor fix{there} --installer uv", refused=True)
     return PIP
 
 
