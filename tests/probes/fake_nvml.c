@@ -78,6 +78,11 @@ int nvmlDeviceGetFieldValues(void *h, int n, field *out) {
     return 0;
 }
 int nvmlDeviceGetCurrentClocksThrottleReasons(void *h, unsigned long long *out) { ONLY_FIRST; *out = 0x4c; return 0; }
+int nvmlDeviceGetTemperature(void *h, int sensor, unsigned *out) { ONLY_FIRST; *out = sensor ? 0 : 83; return 0; }
+int nvmlDeviceGetClockInfo(void *h, int kind, unsigned *out) { ONLY_FIRST; *out = kind == 1 ? 1410 : 7; return 0; }
+int nvmlDeviceGetMaxClockInfo(void *h, int kind, unsigned *out) { ONLY_FIRST; *out = kind == 1 ? 3105 : 7; return 0; }
+int nvmlDeviceGetPowerUsage(void *h, unsigned *out) { ONLY_FIRST; *out = 449900; return 0; }
+int nvmlDeviceGetEnforcedPowerLimit(void *h, unsigned *out) { ONLY_FIRST; *out = 450000; return 0; }
 int nvmlDeviceGetGpuFabricInfoV(void *h, fabric *out) { ONLY_FIRST; out->state = 2; out->status = 27; return 0; }
 int nvmlDeviceGetComputeRunningProcesses_v3(void *h, unsigned *n, process *out) {
     ONLY_FIRST;

@@ -105,6 +105,9 @@ def test_all_that_a_sick_gpu_tells(full_library: Path) -> None:
     assert (sick.remap_pending, sick.remap_failed) == (True, False)
     assert sick.recovery_action == "GPU_RESET"
     assert sick.throttle == ("hw-slowdown", "hw-thermal")  # the power cap is no fault
+    assert (sick.temperature, sick.clock, sick.clock_most) == (83, 1410, 3105)
+    assert (sick.power, sick.power_limit) == (449, 450)
+    assert (well.temperature, well.clock, well.power) == (None, None, None)
     assert (sick.fabric_state, sick.fabric_status) == ("in progress", "")
     assert [(p.pid, p.name, p.memory) for p in sick.processes] == [
         (4242, "python", 1 << 20),

@@ -1,23 +1,10 @@
 """`doctor smoke --model --data`: the stages on a model and data of the user."""
 
-import subprocess
 from pathlib import Path
 
-import pytest
 from smoke.training import answer, needs_torch, stages, torch_target
 
-from tunedoctor.targeting import choose
-
 pytestmark = needs_torch
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("model")
-    python = choose(torch_target(), {}, str(folder), "").python
-    script = Path(__file__).parent / "make_model.py"
-    subprocess.run([python, str(script), str(folder)], check=True, capture_output=True)
-    return str(folder)
 
 
 def test_the_stages_run_on_it(model: str, tmp_path: Path) -> None:

@@ -37,6 +37,15 @@ def smoke_command(  # noqa: PLR0913
     steps: Annotated[
         int, typer.Option("--steps", metavar="N", help="Steps of --model; 5 by default.")
     ] = 0,
+    long: Annotated[  # noqa: FBT002
+        bool, typer.Option("--long", help="Ten minutes of load too: heat, clocks, errors.")
+    ] = False,
+    minutes: Annotated[
+        float, typer.Option("--minutes", metavar="N", help="Of load, where not ten.")
+    ] = 0.0,
+    then_train: Annotated[
+        str, typer.Option("--then-train", metavar="CONFIG", help="Train by it where all is well.")
+    ] = "",
     snapshot: Annotated[
         str,
         typer.Option("--snapshot", metavar="FILE", help="Write all facts with those of the run."),
@@ -50,8 +59,11 @@ def smoke_command(  # noqa: PLR0913
     options = Options.of(
         format_, None, None, None, None, verbose=verbose, quiet=quiet, strict=strict
     )
-    asked = Asked(device, model, data, steps, full, ranks_of(gpus), options.strict)
-    raise typer.Exit(smoke(options, asked, target, snapshot))
+    asked = Asked(
+        device, model, data, steps, full, ranks_of(gpus), options.strict,
+        minutes=minutes or (10.0 if long else 0.0),
+    )  # fmt: skip
+    raise typer.Exit(smoke(options, asked, target, snapshot, then_train))
 
 
 def train_command(  # noqa: PLR0913

@@ -11,6 +11,7 @@ from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.redaction import public, snapshot_json, this_identity
 from tunedoctor.smoke.answer import Answer, exit_code
+from tunedoctor.smoke.load import Watching, reader_of
 from tunedoctor.smoke.make import Asked, made, not_started, run_all
 from tunedoctor.smoke.script import stage_seconds
 from tunedoctor.targeting import choose
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _HELP = "doctor smoke --help lists the options"
 MOST_RANKS = 64
+MOST_MINUTES = 24 * 60
 
 
 class _Taking(threading.Thread):
@@ -47,11 +49,29 @@ class _Taking(threading.Thread):
         return self.snapshot
 
 
-def smoke(options: Options, asked: Asked, target: str | None, snapshot_file: str) -> int:
-    """Train in the target, print what came of it; returns the exit code."""
+def smoke(
+    options: Options, asked: Asked, target: str | None, snapshot_file: str, then_train: str = ""
+) -> int:
+    """Train in the target, print what came of it, and go on to `then_train`; returns the exit code."""
     if options.format not in FORMATS:
         misuse(f"--format is {options.format!r}", f"choose one of {', '.join(FORMATS)}")
     _check(asked)
+    if then_train and options.format != "terminal":
+        misuse("--then-train prints as it trains", f"leave --format {options.format} out")
+    if then_train and not Path(then_train).is_file():
+        misuse(f"{then_train} is no file", f"doctor train --init {then_train} writes one")
+    code = _smoke(options, asked, target, snapshot_file)
+    if code or not then_train:
+        return code
+    from tunedoctor.cli.train import Asked as Training  # noqa: PLC0415
+    from tunedoctor.cli.train import train  # noqa: PLC0415
+
+    processes = max(1, asked.ranks)
+    training = Training(target, eject="", init=False, force=False, check=True, processes=processes)
+    return train(training, [then_train])
+
+
+def _smoke(options: Options, asked: Asked, target: str | None, snapshot_file: str) -> int:
     asked = asked._replace(seconds=stage_seconds(os.environ))
     began = time.perf_counter()
     wanted = target or options.target or None
@@ -63,10 +83,11 @@ def smoke(options: Options, asked: Asked, target: str | None, snapshot_file: str
         return _print(answer, options)
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
 
+    watching = Watching(reader_of(taking.taken))
     with spinner() as one:
-        runs = run_all(asked, place.python, os.environ, one.watch)
+        runs = run_all(asked, place.python, os.environ, one.watch, watching)
     seconds = time.perf_counter() - began
-    found = made(runs, asked, taking.taken(), options.checks(), seconds)
+    found = made(runs, asked, taking.taken(), options.checks(), seconds, watching.readings)
     if snapshot_file:
         _write_snapshot(snapshot_file, found.snapshot)
     return _print(found.answer, options)
@@ -104,6 +125,8 @@ def _check(asked: Asked) -> None:
         misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
     if asked.steps < 0 or asked.steps > 1000:
         misuse(f"--steps is {asked.steps}", "choose a number from 1 to 1000")
+    if not 0 <= asked.minutes <= MOST_MINUTES:
+        misuse(f"--minutes is {asked.minutes:g}", f"choose a number up to {MOST_MINUTES}")
     if asked.steps and not asked.model:
         misuse("--steps is of a model of yours", "name it with --model and --data")
 

@@ -115,6 +115,14 @@ class NvidiaGpu(Fact, frozen=True):
     """What the driver asks for: "", "GPU_RESET", "NODE_REBOOT" …"""
     throttle: tuple[str, ...] = ()
     """Reasons that slow the clocks by fault: hw-slowdown, hw-thermal, sw-thermal, power-brake."""
+    temperature: Count | None = None
+    """Of the chip, degrees Celsius."""
+    clock: Count | None = None
+    """Of the multiprocessors at this moment, MHz; `clock_most` is the highest that the card knows."""
+    clock_most: Count | None = None
+    power: Count | None = None
+    """Drawn at this moment, watts; `power_limit` is what the driver enforces."""
+    power_limit: Count | None = None
     fabric_state: str = ""
     """"completed", "in progress", "not started", "not supported"; empty where not told."""
     fabric_status: str = ""

@@ -115,6 +115,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         "remap_failed": bool(remapped[3]) if remapped else None,
         "recovery_action": recovery(nvml, handle),
         "throttle": throttle(nvml, handle),
+        **load(nvml, handle),
         "driver_model": MODELS[model[0]] if model and 0 <= model[0] < len(MODELS) else None,
         "processes": processes(nvml, handle),
         **fabric(nvml, handle),
@@ -164,6 +165,20 @@ def throttle(nvml: Any, handle: Any) -> list[str] | None:  # noqa: ANN401
         new = getattr(nvml, "nvmlDeviceGetCurrentClocksEventReasons", None)
         bits = ask(new, handle) if new else None
     return None if bits is None else [name for bit, name in THROTTLE.items() if bits & bit]
+
+
+def load(nvml: Any, handle: Any) -> dict[str, int | None]:  # noqa: ANN401
+    """Return temperature (degrees Celsius), clocks of the multiprocessors (MHz) and power (watts)."""
+    sm, chip = 1, 0  # NVML_CLOCK_SM, NVML_TEMPERATURE_GPU
+    power = ask(nvml.nvmlDeviceGetPowerUsage, handle)
+    limit = ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+    return {
+        "temperature": ask(nvml.nvmlDeviceGetTemperature, handle, chip),
+        "clock": ask(nvml.nvmlDeviceGetClockInfo, handle, sm),
+        "clock_most": ask(nvml.nvmlDeviceGetMaxClockInfo, handle, sm),
+        "power": None if power is None else power // 1000,
+        "power_limit": None if limit is None else limit // 1000,
+    }
 
 
 def fabric(nvml: Any, handle: Any) -> dict[str, str]:  # noqa: ANN401

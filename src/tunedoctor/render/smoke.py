@@ -134,6 +134,9 @@ def _numbers(answer: Answer, style: Style) -> list[str]:
         total = f" of {gib(answer.memory_total)}" if answer.memory_total else ""
         where = f"reserved on {answer.device}" if answer.memory_total else "of the process"
         lines.append(f"{'memory':>7}  {gib(answer.peak)}{total}   peak, {where}")
+    if answer.load and answer.load.before and answer.load.after:
+        text = f"{answer.load.before:,.0f} tokens/s at first, {answer.load.after:,.0f} at the end"
+        lines.append(f"{'load':>7}  {text}")
     if answer.ranks:
         each = ", ".join(
             f"{rank}: {1000 * seconds:.1f} ms" for rank, seconds in enumerate(answer.ranks)

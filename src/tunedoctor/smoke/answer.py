@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tunedoctor import __version__
+from tunedoctor.smoke.load import Load
 from tunedoctor.smoke.stages import SmokeStage
 
 SCHEMA: Literal["doctor.smoke/1"] = "doctor.smoke/1"
@@ -57,6 +58,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of the device."""
     ranks: tuple[float, ...] = ()
     """Seconds of the same work on each rank."""
+    load: Load | None = None
+    """Of --long."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 

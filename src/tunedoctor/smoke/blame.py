@@ -19,7 +19,7 @@ LIBRARIES = (
     *("torch-import-crash", "torch-import-hang", "library-import-fails"),
 )
 """Findings of the libraries: they explain what fails in any stage but those of the device."""
-DEVICE = ("device", "kernels", "workers", "compile", "join", "all-reduce", "work")
+DEVICE = ("device", "kernels", "workers", "compile", "join", "all-reduce", "work", "load")
 
 RELATED = {
     "workers": ("shm-too-small", "file-limit"),
@@ -32,8 +32,10 @@ RELATED = {
         "torch-sees-no-gpu",
     ),
     "save": ("disk-full",),
+    "load heat": ("gpu-throttled",),
+    "load": ("gpu-faulty", "gpu-does-not-compute"),
 }
-"""Findings that explain a failed stage though they were there before it, by the first word of its name."""
+"""Findings that explain a failed stage though they were there before it, by its name or the first word of it."""
 
 
 class Findings(NamedTuple):
@@ -46,7 +48,9 @@ class Findings(NamedTuple):
         """Return findings that explain a failure, the likeliest first."""
         first = stage.name.split()[0]
         old = {one.check.id for one in self.before.causes}
-        ids = RELATED.get(first, ()) + (() if first in DEVICE else LIBRARIES)
+        ids = RELATED.get(stage.name, RELATED.get(first, ())) + (
+            () if first in DEVICE else LIBRARIES
+        )
         known = [one for one in self.after.causes if one.check.id in ids]
         new = [one for one in self.after.causes if one.check.id not in old]
         return [*known, *(one for one in new if one.severity != "note")]

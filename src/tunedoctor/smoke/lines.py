@@ -11,6 +11,8 @@ class Step(msgspec.Struct, frozen=True):
     number: int = 0
     loss: float | None = None
     waits: str = ""
+    minutes: float | None = None
+    """Of a long load."""
 
 
 class Line(msgspec.Struct, frozen=True):

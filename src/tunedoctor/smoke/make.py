@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import msgspec
@@ -21,7 +22,15 @@ from tunedoctor.findings import Check
 from tunedoctor.probes.errors import texts
 from tunedoctor.smoke.answer import Answer, Verdict
 from tunedoctor.smoke.blame import Findings, blames_of
-from tunedoctor.smoke.script import Part, Run, Watch, arguments_of, run_part
+from tunedoctor.smoke.load import (
+    Load,
+    Reading,
+    Watching,
+    facts_of_load,
+    load_of,
+    stages_of_load,
+)
+from tunedoctor.smoke.script import OVERALL, Part, Run, Watch, arguments_of, run_part
 from tunedoctor.smoke.stages import SmokeStage, data_of, stages_of
 from tunedoctor.snapshot import Snapshot
 
@@ -45,6 +54,8 @@ class Asked(NamedTuple):
     ranks: int = 0
     strict: bool = False
     seconds: float = 60.0
+    minutes: float = 0.0
+    """Of load after the training; 0: none."""
 
 
 class Made(NamedTuple):
@@ -69,6 +80,10 @@ def parts_of(asked: Asked) -> tuple[Part, ...]:
     if asked.full:
         parts.append(Part("bitsandbytes", device, seconds=asked.seconds))
         parts.append(Part("compile", device, seconds=max(COMPILING, asked.seconds), idle=60.0))
+    if asked.minutes:
+        minutes = (*device, "--minutes", str(asked.minutes))
+        overall = 60 * asked.minutes + OVERALL
+        parts.append(Part("load", minutes, seconds=asked.seconds, overall=overall))
     if asked.ranks > 1:
         world = (*device, "--world", str(asked.ranks))
         # ranks that wait for one that never comes do no work, and tell so after a minute
@@ -76,23 +91,38 @@ def parts_of(asked: Asked) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def run_all(asked: Asked, python: str, environment: Mapping[str, str], watch: Watch) -> list[Run]:
-    """Run the parts in turn; the first failure of what nothing trains without ends it."""
+def run_all(
+    asked: Asked, python: str, environment: Mapping[str, str], watch: Watch, watching: Watching
+) -> list[Run]:
+    """Run the parts in turn; the first failure of what nothing trains without ends it.
+
+    `watching` reads the hardware during the load.
+    """
     runs: list[Run] = []
     for part in parts_of(asked):
-        runs.append(run_part(part, python, environment, watch))
+        with watching if part.name == "load" else nullcontext():
+            runs.append(run_part(part, python, environment, watch))
         if any(one.bad and one.required for one in stages_of(runs[-1])):
             break
     return runs
 
 
-def made(
-    runs: Sequence[Run], asked: Asked, snapshot: Snapshot, checks: tuple[Check, ...], seconds: float
+def made(  # noqa: PLR0913  all that is known
+    runs: Sequence[Run],
+    asked: Asked,
+    snapshot: Snapshot,
+    checks: tuple[Check, ...],
+    seconds: float,
+    readings: Sequence[Reading] = (),
 ) -> Made:
     """Judge the runs beside what is known of machine and target."""
     stages = tuple(one for run in runs for one in stages_of(run))
+    load = _load(runs, readings)
     smoke = _smoke(runs, stages, asked)
     told = snapshot.having(smoke, *_facts(runs, stages))
+    if load:
+        stages += stages_of_load(load, readings)
+        told = facts_of_load(told, readings)
     findings = Findings(diagnose(snapshot, checks), diagnose(told, checks))
     blames = blames_of(stages, findings, strict=asked.strict)
     verdict: Verdict = "findings" if any(b.severity == "error" for b in blames) else "ready"
@@ -113,6 +143,7 @@ def made(
             peak=smoke.peak,
             memory_total=smoke.memory_total,
             ranks=smoke.ranks,
+            load=load,
             seconds=round(seconds, 2),
         ),
         told,
@@ -205,6 +236,11 @@ def _numbers(data: Mapping[str, object]) -> Callable[[str], float | None]:
 
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and 0 <= value < 2**62 else None
+
+
+def _load(runs: Sequence[Run], readings: Sequence[Reading]) -> Load | None:
+    run = next((one for one in runs if one.part.name == "load"), None)
+    return run and load_of(data_of(run, "load"), data_of(run, "load speed"), readings)
 
 
 def _rank_seconds(runs: Sequence[Run]) -> tuple[float, ...]:

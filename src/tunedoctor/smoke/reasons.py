@@ -187,6 +187,26 @@ REASONS: dict[str, Reason] = {
         "this GPU is slower than its neighbours: heat, power limit, another process, PCIe width",
         "Look at nvidia-smi -q -d PERFORMANCE,POWER,TEMPERATURE of it",
     ),
+    "load-differs": Reason(
+        "long trainings go wrong at some step, with no error",
+        "numbers change under load: heat, power, overclocking or faulty memory",
+        "Take back overclocking and undervolting, look at supply and cooling; if it comes back, replace the card",
+    ),
+    "slows-down": Reason(
+        "a long training takes longer than its first minutes promise",
+        "heat or a power limit lowers the clocks",
+        "Look at nvidia-smi -q -d PERFORMANCE,POWER,TEMPERATURE while it trains",
+    ),
+    "throttled": Reason(
+        "training runs at a fraction of its speed",
+        "the card is too hot, or its supply too weak",
+        "Clean the fans and filters; look at power cables and the room's air",
+    ),
+    "hardware-errors": Reason(
+        "a long training dies, or learns from wrong numbers",
+        "the card or its connection fails under load",
+        "doctor explain gpu-faulty tells what each Xid asks for",
+    ),
     "data-unreadable": Reason(
         "the training does not begin",
         "the data are not what was expected",

@@ -29,6 +29,7 @@ class Part(NamedTuple):
     ranks: int = 1
     seconds: float = STAGE
     idle: float = IDLE
+    overall: float = OVERALL
 
 
 class Run(NamedTuple):
@@ -70,7 +71,8 @@ def run_part(part: Part, python: str, environment: Mapping[str, str], watch: Wat
             allowed = max(line.limit, part.seconds) + GRACE
             watch([line.begin])
         elif line.step is not None and line.step.loss is not None:
-            watch([f"training, step {line.step.number}, loss {line.step.loss:.2f}"])
+            told = "training, step" if line.step.minutes is None else "load, round"
+            watch([f"{told} {line.step.number}, loss {line.step.loss:.2f}"])
         return allowed
 
     before = kills_now()
@@ -80,7 +82,7 @@ def run_part(part: Part, python: str, environment: Mapping[str, str], watch: Wat
             heard=heard,
             silence=part.seconds + GRACE,
             idle=part.idle,
-            timeout=OVERALL,
+            timeout=part.overall,
             env={**steered(environment, scratch), "OMP_NUM_THREADS": "1"},
         )
     return Run(part, tuple(lines), ended, tuple(words), _for_memory(ended, before))

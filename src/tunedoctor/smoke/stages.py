@@ -16,6 +16,7 @@ Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
 OPTIONAL = (
     *("kernels bfloat16", "kernels float16", "repeat", "16-bit", "workers"),
     *("import bitsandbytes", "8-bit", "4-bit", "QLoRA step", "compile"),
+    *("load speed", "load heat"),
 )
 """Stages without which a training is possible: a failure is a warning."""
 

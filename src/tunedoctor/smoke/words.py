@@ -41,6 +41,12 @@ def _half(data: Mapping[str, Any]) -> str:
     return f"{data['dtype']} base: losses as in float32 to {data['difference']:.1%}"
 
 
+def _load(data: Mapping[str, Any]) -> str:
+    if "rounds" in data:
+        return f"{data['minutes']:.1f} min, {data['rounds']} rounds with the same losses"
+    return f"{data['before']:,.0f} tokens/s at first, {data['after']:,.0f} at the end"
+
+
 def _bytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
@@ -70,6 +76,7 @@ _WORDS: dict[str, Any] = {
     "4-bit": lambda data: f"outputs within {data['difference']:.1%}, nf4",
     "QLoRA": lambda data: f"loss {data['losses'][0]:.2f} → {data['losses'][-1]:.2f}",
     "compile": lambda data: f"same result, {data['seconds']:.0f} s",
+    "load": _load,
     "join": lambda data: f"{data['world']} ranks, {data['backend']}",
     "all-reduce": lambda data: f"the sum over {data['world']} ranks is right",
     "work": lambda data: f"{1000 * data['work']:.1f} ms on rank 0",

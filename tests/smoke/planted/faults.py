@@ -130,6 +130,18 @@ def gradients_explode(adamw):
     _each_step(adamw, change)
 
 
+def bit_flips_under_load(adamw):
+    """After 20 steps of the long load one number of the base changes, as in memory that is too hot."""
+    import torch
+
+    def change(n):
+        if n == 20 and "load" in sys.argv:
+            with torch.no_grad():
+                MODELS[-1].get_parameter("model.norm.weight")[7] *= -2
+
+    _each_step(adamw, change)
+
+
 def file_cut(safetensors):
     """The last 1000 bytes of a saved file do not reach the disk."""
     save = safetensors.save_file
@@ -226,6 +238,7 @@ FAULTS = {
     "memory_ends": {ADAMW: memory_ends},
     "killed": {ADAMW: killed},
     "gradients_explode": {LLAMA: models_noted, ADAMW: gradients_explode},
+    "bit_flips_under_load": {LLAMA: models_noted, ADAMW: bit_flips_under_load},
     "file_cut": {"safetensors.torch": file_cut},
     "loads_otherwise": {"peft.peft_model": loads_otherwise},
     "wrong_matmul": {"torch._tensor": wrong_matmul},

@@ -33,6 +33,10 @@ def main(argv: List[str]) -> None:
         from .compiling import compiling
 
         compiling(tell, asked)
+    elif asked.part == "load":
+        from .load import load
+
+        load(tell, asked)
     else:
         from .ranks import ranks
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import List
 
-PARTS = ("core", "reload", "bitsandbytes", "compile", "ranks")
+PARTS = ("core", "reload", "bitsandbytes", "compile", "ranks", "load")
 
 
 def parsed(argv: List[str]) -> argparse.Namespace:
@@ -17,5 +17,6 @@ def parsed(argv: List[str]) -> argparse.Namespace:
     parser.add_argument("--data", default="", help="the user's text: .jsonl, .csv or plain")
     parser.add_argument("--steps", type=int, default=0, help="of the user's model")
     parser.add_argument("--length", type=int, default=512, help="longest sample of --data, tokens")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of load")
     parser.add_argument("--world", type=int, default=1, help="ranks")
     return parser.parse_args(argv)
