@@ -1,6 +1,7 @@
 """Drafts become one plan, which the simulation judges."""
 
 import pytest
+from msgspec import structs
 from museum import names, snapshot_of
 
 from planning.fakes import ask
@@ -189,3 +190,33 @@ def test_sizes_are_those_of_the_lock_file() -> None:
     assert read_sizes(lock) == {"peft": 9}
     assert read_sizes("no toml") == {}
     assert read_sizes("packages = 3") == {}
+
+
+def of_conda(snapshot: Snapshot, installer: str) -> Snapshot:
+    """Return it as a conda environment in which peft was put in by `installer`."""
+    packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
+    assert packages is not None
+    assert interpreter is not None
+    held = tuple(
+        structs.replace(d, installer=installer) if d.name == "peft" else d
+        for d in packages.distributions
+    )
+    conda = {"peft": "0.17.1 pyhd8ed1ab_0", "python": "3.12.7 hc5c86c4_0"}
+    return snapshot.having(structs.replace(packages, distributions=held, conda=conda)).having(
+        structs.replace(interpreter, kind="conda", prefix="/opt/my conda/envs/llm")
+    )
+
+
+@pytest.mark.parametrize("installer", ["conda", ""])
+def test_what_conda_put_in_is_condas_to_change(installer: str) -> None:
+    snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), installer)
+    with pytest.raises(RefusedError, match="peft came from conda") as refused:
+        plan(snapshot, peft="0.19.0")
+    assert refused.value.by_hand == ("conda install -p '/opt/my conda/envs/llm' peft=0.19.0",)
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_what_pip_put_into_a_conda_environment_is_changed(installer: str) -> None:
+    snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), installer)
+    made = plan(snapshot, peft="0.19.0")
+    assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]

@@ -12,6 +12,7 @@ from tunedoctor.fixing import Resolve
 from tunedoctor.installers.uv import Question
 from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, PlanError, Remove, merge
 from tunedoctor.planning.ask import Ask
+from tunedoctor.planning.conda_owned import hold_off
 from tunedoctor.planning.drafts import Drafted
 from tunedoctor.planning.fill import fill, looked_up, no_set, steps_of
 from tunedoctor.planning.refusal import RefusedError
@@ -73,6 +74,7 @@ def planned(
         whole = merge(several)
     except PlanError as error:
         raise RefusedError(str(error)) from error
+    hold_off(whole, snapshot)
     whole = sized(_hashed(whole, snapshot, ask), snapshot, ask)
     found = Planned(whole, drafts, None, left)
     if not whole.changes:
