@@ -24,7 +24,7 @@ class Gpu(NamedTuple):
 RTX_4090 = Gpu("NVIDIA GeForce RTX 4090", "8.9", 24564, "2684")
 RTX_5090 = Gpu("NVIDIA GeForce RTX 5090", "12.0", 32607, "2B85")
 GTX_1080 = Gpu("NVIDIA GeForce GTX 1080", "6.1", 8192, "1B80")
-CUDA = {470: "11.4", 535: "12.2", 550: "12.4", 570: "12.8", 580: "13.0"}
+CUDA = {390: "9.1", 470: "11.4", 535: "12.2", 550: "12.4", 570: "12.8", 580: "13.0"}
 """Newest CUDA of a driver branch."""
 
 

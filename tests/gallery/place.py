@@ -26,6 +26,20 @@ class Place:
     bins: list[Path] = field(default_factory=list[Path])
     """Folders in front of PATH."""
     asked: str = ""
+    before: list[str] = field(default_factory=list[str])
+    """What starts the doctor in turn: a command that changes what the machine looks like."""
+    new: str = ""
+    """A folder for `--new`."""
+
+    @property
+    def named(self) -> str:
+        """What `--target` names."""
+        return self.asked or str(self.target)
+
+    @property
+    def caches(self) -> Path:
+        """Where installers keep what they fetched: beside the targets."""
+        return self.work.parents[2] / "caches"
 
     @property
     def site(self) -> Path:
@@ -53,6 +67,7 @@ class Place:
             [self.python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments],
             check=True,
             capture_output=True,
+            env={**os.environ, "PIP_CACHE_DIR": str(self.caches / "pip")},
         )
 
     def claim(self, name: str, version: str) -> None:

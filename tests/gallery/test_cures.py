@@ -1,0 +1,180 @@
+"""Every broken target is cured by `doctor fix --yes` and brought back by `doctor undo`, or left as it was."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from gallery import damage, doctor, faults, tree
+from gallery.base import TORCH, Base, NoBaseError, find_python
+from gallery.cures import CURES, LEFT, Builds, Cure, Left
+from gallery.doctor import Said
+from gallery.place import Place, derive, empty
+from gallery.torch_index import TorchIndex, wheels_of
+
+pytestmark = pytest.mark.gallery
+
+ROOT = damage.is_root()
+MOUNTS = damage.can_mount()
+
+
+@pytest.fixture(scope="module")
+def known(base: Base) -> Iterator[tree.Known]:
+    """Read the base before and after: its files are shared by all targets."""
+    before = tree.read(base.environment)
+    assert not tree.record_faults(derive(base, "whole").site, before)
+    shutil.rmtree(base.targets / f"whole-{os.getpid()}")
+    yield before
+    assert tree.read(base.environment) == before
+
+
+@pytest.fixture(params=CURES, ids=lambda c: c.name)
+def cure(request: pytest.FixtureRequest) -> Cure:
+    """Return one that is cured after the other."""
+    one: Cure = request.param
+    _here(made_up_gpu=one.made_up_gpu, mounts=False)
+    return one
+
+
+@pytest.fixture(params=LEFT, ids=lambda c: c.name)
+def left(request: pytest.FixtureRequest) -> Left:
+    """Return one that is left alone after the other."""
+    one: Left = request.param
+    _here(made_up_gpu=one.made_up_gpu, mounts=one.mounts)
+    if one.root and not ROOT:
+        pytest.skip("giving files away takes root")
+    return one
+
+
+def _here(*, made_up_gpu: bool, mounts: bool) -> None:
+    if made_up_gpu and faults.has_nvidia():
+        pytest.skip("this machine has an NVIDIA driver of its own")
+    if mounts and not MOUNTS:
+        pytest.skip("this system lets this user mount nothing")
+
+
+@pytest.fixture(scope="module")
+def torch_index(base: Base) -> Iterator[TorchIndex | None]:
+    """Return PyTorch's index as it is played; None where this machine has another torch or a proxy of its own."""
+    if any(name.upper() == "HTTPS_PROXY" for name in os.environ):
+        yield None
+        return
+    try:
+        index = TorchIndex(wheels_of(base))
+    except NoBaseError:
+        yield None
+        return
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, base: Base) -> Iterator[Place]:
+    """Build the target, and take it away after the test."""
+    case: Cure | Left = request.getfixturevalue(
+        "cure" if "cure" in request.fixturenames else "left"
+    )
+    bare = isinstance(case, Left) and case.start == "nothing"
+    made = empty(base, case.name) if bare else derive(base, case.name)
+    (made.work.parent / "home").mkdir()
+    _broken(made, case.build)
+    if isinstance(case, Cure) and case.torch_index:
+        index: TorchIndex | None = request.getfixturevalue("torch_index")
+        if index is None:
+            pytest.skip("PyTorch's index can't be played: a proxy is set, or pip has another torch")
+        made.variables |= index.variables
+    yield made
+    subprocess.run(["rm", "-rf", str(made.work.parent)], check=True)
+
+
+def _broken(place: Place, build: Builds) -> None:
+    try:
+        for step in build:
+            step(place)
+    except NoBaseError as error:
+        pytest.skip(str(error))
+
+
+def test_cured_and_brought_back(cure: Cure, place: Place, known: tree.Known) -> None:
+    """After the fix the doctor says ready and every file is what its RECORD says; after undo all is as before."""
+    run = ["--deep"] if cure.run else []
+    found = doctor.check(place, deep=cure.run)
+    assert cure.cause in _all(found), found.report["findings"]
+    before = tree.contents(place.target, known)
+
+    argv = ["fix", *cure.ids, "--yes", "--installer", cure.installer, *run]
+    fixed = doctor.told(place, *argv, "--target", place.named)
+    assert fixed.report["end"] == "applied", fixed.out
+    assert fixed.status == 0, fixed.out
+    assert "Traceback" not in fixed.err
+
+    after = doctor.check(place, deep=cure.deep, variables=doctor.activated(place))
+    assert after.report["verdict"] == "ready", after.report
+    assert cure.cause not in _all(after), after.report["findings"]
+    assert not after.wrong, after.report["findings"]
+    assert not tree.record_faults(place.site, known)
+
+    undone = doctor.told(place, "undo", "--target", place.named)
+    assert undone.report["undone"]["done"], undone.out
+    assert not tree.differences(before, tree.contents(place.target, known))
+    again = doctor.check(place, deep=cure.run)
+    assert again.findings == found.findings
+
+
+def test_left_as_it_was(left: Left, place: Place, known: tree.Known) -> None:
+    """What the doctor can't cure it doesn't touch, neither the environment nor what lies around it."""
+    folder = place.work.parent
+    before = _seen(place, known)
+    argv = ["fix", "--yes", *(["--deep"] if left.run else [])]
+    argv += ["--new", place.new] if place.new else ["--target", place.named]
+    fixed = doctor.told(place, *argv)
+    assert fixed.report["end"] == left.end, fixed.out
+    assert "Traceback" not in fixed.err
+    shown = doctor.run(place, *argv)
+    assert left.says.lower() in " ".join(shown.stdout.split()).lower(), shown.stdout
+    assert left.by_hand in shown.stdout, shown.stdout
+    assert shown.returncode == fixed.status
+    assert not tree.differences(before, _seen(place, known)), folder
+
+
+def _seen(place: Place, known: tree.Known) -> dict[str, str]:
+    """Return the target, the working folder and the home; a target elsewhere has to be small."""
+    found = tree.contents(place.work.parent, known)
+    if place.asked.startswith("/usr"):
+        for folder in damage.of_the_system():
+            found |= {f"{folder}/{k}": v for k, v in tree.contents(folder).items()}
+    return found
+
+
+def _all(said: Said) -> set[str]:
+    """Return ids of causes and of what follows from them."""
+    told = said.report
+    return {one["id"] for one in (*told["findings"], *told["symptoms"])}
+
+
+def test_a_missing_environment_is_made_and_taken_back(
+    base: Base, torch_index: TorchIndex | None
+) -> None:
+    """`--new` makes an environment that the doctor says is ready; undo leaves nothing of it."""
+    if torch_index is None:
+        pytest.skip("PyTorch's index can't be played: a proxy is set, or pip has another torch")
+    place = empty(base, "new")
+    (place.work.parent / "home").mkdir()
+    place.variables |= torch_index.variables
+    before = tree.contents(place.work)
+    place.target = place.work / "env"
+    argv = ["fix", "--new", str(place.target), "--yes", "--installer", "pip"]
+    argv += ["--with", f"torch=={TORCH}"]
+    made = doctor.told(place, *argv, "--python", find_python())
+    assert made.report["end"] == "applied", made.out
+    assert made.status == 0
+    after = doctor.check(place, deep=True)
+    assert after.report["verdict"] == "ready", after.report
+    assert not after.wrong
+    assert not tree.record_faults(place.site)
+    undone = doctor.told(place, "undo", "--target", str(place.target))
+    assert undone.report["undone"]["done"], undone.out
+    assert not place.target.exists()
+    assert not tree.differences(before, tree.contents(place.work))
+    shutil.rmtree(place.work.parent)
