@@ -1,27 +1,60 @@
-"""A fix that is killed: `python killed.py ENV INSTALLER STRATEGY STEP`; STEP is a line of the journal, or "-"."""
+"""A fix that is killed: `python killed.py ENV INSTALLER STRATEGY STEP`.
+
+STEP is a line of the journal, "rename#2" for after the second rename of a swap, or "-". STRATEGY can end in +renames,
+for a system that cannot exchange two folders in one call, and in +fails, for a change that does not prove itself.
+"""
 
 import os
 import signal
 import sys
+from pathlib import Path
 
 from transaction.environment import PLAN
 from tunedoctor.transaction import apply as module
+from tunedoctor.transaction import exchange
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.undoing import undo
+from tunedoctor.transaction.places import MARK
+from tunedoctor.transaction.undoing import put_in_order, undo
+
+
+class Fate:
+    """Who is killed at the nth time that something happens."""
+
+    def __init__(self, at: str) -> None:
+        self.name, _, number = at.partition("#")
+        self.left = int(number or 1)
+
+    def happens(self, name: str) -> None:
+        if name == self.name:
+            self.left -= 1
+            if not self.left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def renames_only(fate: Fate) -> None:
+    """Take the one call away at the place that asks the system, and count the renames of whole states."""
+    exchange.exchange = lambda _one, _other: False  # type: ignore[assignment]
+    real = Path.rename
+
+    def rename(self: Path, to: Path) -> Path:
+        moved = real(self, to)
+        if MARK in f"{self.name}{to.name}" and self.parent == to.parent and to.is_dir():
+            fate.happens("rename")
+        return moved
+
+    Path.rename = rename  # type: ignore[method-assign,assignment]
 
 
 def main(env: str, tool: str, strategy: str, at: str) -> None:
-    count = 0
-
-    def step(name: str) -> None:
-        nonlocal count
-        if name == at.partition("#")[0]:
-            count += 1
-            if count == int(at.partition("#")[2] or 1):
-                os.kill(os.getpid(), signal.SIGKILL)
-
+    fate = Fate(at)
+    strategy, *more = strategy.split("+")
+    if "renames" in more:
+        renames_only(fate)
     if strategy == "undo":
-        print(undo(env, watch=step).done)  # noqa: T201
+        print(undo(env, watch=fate.happens).done)  # noqa: T201
+        return
+    if strategy == "order":
+        print(put_in_order(env, watch=fate.happens))  # noqa: T201
         return
     real = module.ground_of
 
@@ -32,7 +65,8 @@ def main(env: str, tool: str, strategy: str, at: str) -> None:
 
     if strategy == "backup":
         module.ground_of = forced  # type: ignore[assignment]
-    ways = module.Ways(checks=(), step=step)
+    smoke = (lambda _: "no") if "fails" in more else None
+    ways = module.Ways(checks=(), step=fate.happens, smoke=smoke)
     outcome = module.apply(PLAN, env, installer=tool, ways=ways)  # type: ignore[arg-type]
     print(outcome.end, outcome.why)  # noqa: T201
 

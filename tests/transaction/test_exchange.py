@@ -1,17 +1,19 @@
 """Two renames stand in for the exchange, and can be finished from wherever they stopped."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from transaction.conftest import Make
-from transaction.environment import state
+from transaction.environment import contents, state
 from transaction.test_apply import fix
+from transaction.test_killed import doctor, prove
 from tunedoctor.transaction import exchange
 from tunedoctor.transaction.exchange import identity, swapped
 from tunedoctor.transaction.places import Places
-from tunedoctor.transaction.undoing import undo
+from tunedoctor.transaction.undoing import put_in_order, undo
 
 
 @pytest.mark.parametrize("renames", range(4))
@@ -33,6 +35,46 @@ def test_a_swap_is_finished_from_wherever_it_stopped(tmp_path: Path, renames: in
     assert (places.live / ("new" if renames else "old")).exists()
     assert (places.other / ("old" if renames else "new")).exists()
     assert not places.aside.exists()
+
+
+@pytest.mark.parametrize("at", ["rename#1", "rename#2", "rename#3"])
+def test_killed_between_the_renames(make: Make, at: str) -> None:
+    """The next start finishes what stands half way: the new state was proved."""
+    env = make()
+    code, said = doctor(env, "uv", "switch+renames", at)
+    assert code == -signal.SIGKILL, said
+    assert env.exists() is (at != "rename#1")
+    assert prove(env, "renames", at) == "new"
+
+
+@pytest.mark.parametrize("at", ["rename#1", "rename#2"])
+def test_killed_between_the_renames_of_an_undo(make: Make, at: str) -> None:
+    env = make()
+    assert doctor(env, "uv", "switch")[1].startswith("applied")
+    code, said = doctor(env, "uv", "undo+renames", at)
+    assert code == -signal.SIGKILL, said
+    put_in_order(str(env))
+    assert state(env) == "old"
+
+
+@pytest.mark.parametrize("at", ["rename#1", "rename#2", "swap", "swapped"])
+def test_killed_while_a_backup_is_put_back(make: Make, at: str) -> None:
+    """As on Windows: the change is made in place, fails, and two renames bring the backup back."""
+    env = make()
+    before = contents(env)
+    code, said = doctor(env, "uv", "backup+renames+fails", at)
+    assert code == -signal.SIGKILL, said
+    assert prove(env, "backup", at) == "old"
+    assert contents(env) == before
+
+
+def test_killed_again_while_it_is_put_in_order(make: Make) -> None:
+    env = make()
+    for strategy, at in (("switch+renames", "rename#1"), ("order+renames", "rename#1")):
+        code, said = doctor(env, "uv", strategy, at)
+        assert code == -signal.SIGKILL, said
+    assert env.exists()
+    assert prove(env, "renames", "twice") == "new"
 
 
 def test_a_system_without_exchange(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ class Journal:
 
     def __init__(self, path: Path, watch: Watch) -> None:
         self.path = path
-        self._watch = watch
+        self.watch = watch
 
     def write(self, step: str, **data: object) -> None:
         """Append a line and wait until it is on the disk.
@@ -51,7 +51,7 @@ class Journal:
             raise OSError(28, msg)
         if fresh:
             sync_folder(self.path.parent)
-        self._watch(step)
+        self.watch(step)
 
     def lines(self) -> list[Line]:
         """Return the lines; one that was cut short does not count, its step was not begun."""

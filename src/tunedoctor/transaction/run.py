@@ -90,7 +90,7 @@ def run(task: Task) -> Done:
         return _run(task)
     except BaseException as error:
         log = _kept_log(places)
-        recover(ground.base, ground.stem)
+        recover(ground.base, ground.stem, task.journal.watch)
         if isinstance(error, (FailureError, OSError)) and log:
             raise _with_log(error, log) from error
         raise
