@@ -8,6 +8,7 @@ from tunedoctor.lazy import pattern
 from tunedoctor.readers import frames as layout
 from tunedoctor.readers.dress import Said, unboxed
 from tunedoctor.readers.dumps import FATAL, MARKED, fatal_dump, pytest_lines
+from tunedoctor.readers.flattened import flattened
 from tunedoctor.readers.trace import BOX_HEAD, HEAD, Read, trace
 
 MOST_STREAMS = 256
@@ -74,6 +75,9 @@ def _begun(said: Sequence[Said], at: int) -> Read | None:
     """Read what begins at this line; None where nothing does."""
     text = said[at].text
     if "Traceback (most" in text and HEAD.search(text):
+        if "File " in text and (lines := flattened(text)):
+            inner = trace([said[at]._replace(text=line) for line in lines], 0)
+            return Read(inner.errors, at + 1)
         return trace(said, at)
     if ("File " in text or text[:5] in ("Cell ", "Input", "<ipyt")) and (
         layout.plain(text) or layout.notebook(text)
