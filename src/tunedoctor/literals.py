@@ -5,29 +5,35 @@ stands in a text, the expression can't match there, and neither has to be compil
 """
 
 import re
-from collections.abc import Iterator
+from typing import NamedTuple
 
 SHORTEST = 2
 """Characters of a word that is worth looking for."""
 _MOST = 24
 """Words that are looked for at most: with more, the expression itself is as quick."""
-_TOKEN = re.compile(
-    r"(?P<escape>\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|[0-9]{1,3}|.))"
-    r"|(?P<set>\[\^?\]?(?:\\.|[^\]\\])*\])"
-    r"|(?P<open>\((?:\?(?:P<\w+>|P=\w+|<[=!]|[^<P]))?)"
-    r"|(?P<repeat>(?:[*+?]|\{\d*(?:,\d*)?\})[?+]?)"
-    r"|(?P<word>[^\\\[()|*+?{}.^$]+)"
-    r"|(?P<sign>.)",
+_TOKENS = re.compile(
+    r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|[0-9]{1,3}|.)"
+    r"|\[\^?\]?(?:\\.|[^\]\\])*\]"
+    r"|\((?:\?(?:P<\w+>|P=\w+|<[=!]|[^<P]))?"
+    r"|(?:[*+?]|\{\d*(?:,\d*)?\})[?+]?"
+    r"|[^\\\[()|*+?{}.^$]+"
+    r"|.",
     re.DOTALL,
-)
+).findall
 _GROUPS = ("(", "(?:", "(?>")
 _ASIDE = ("(?=", "(?!", "(?<=", "(?<!")
 """What stands in them is beside the match, or not there at all."""
-_Tokens = Iterator[tuple[str, str]]
 
 
-class _Untold(Exception):  # noqa: N818  it never leaves this file
-    """The expression holds what this file does not read, as flags in its midst."""
+class _Words(NamedTuple):
+    """Words one of which a piece of the expression always has."""
+
+    worth: int
+    """The more the seldomer they stand in a text: long ones, and few; 0 for none."""
+    words: tuple[str, ...]
+
+
+_NONE = _Words(0, ())
 
 
 def literals(source: str, flags: int = 0) -> tuple[str, ...]:
@@ -37,14 +43,11 @@ def literals(source: str, flags: int = 0) -> tuple[str, ...]:
     """
     if flags & re.VERBOSE:
         return ()
-    tokens = ((found.lastgroup or "", found[0]) for found in _TOKEN.finditer(source))
-    try:
-        words = _alternatives(tokens)
-    except _Untold:
-        return ()
-    if flags & re.IGNORECASE:
+    words = _read(_TOKENS(source)).words
+    if words and flags & re.IGNORECASE:
         words = tuple(_small(word) for word in words)
-    return words if _worth(words) > 0 else ()
+        return words if min(map(len, words)) >= SHORTEST else ()
+    return words
 
 
 def folded(text: str) -> str:
@@ -57,58 +60,70 @@ def folded(text: str) -> str:
 
 def _small(word: str) -> str:
     """Return the longest part of a word that is ASCII, in small letters."""
-    return max(re.split(r"[^\x00-\x7f]+", word), key=len).lower()
+    return (
+        word.lower() if word.isascii() else max(re.split(r"[^\x00-\x7f]+", word), key=len).lower()
+    )
 
 
-def _alternatives(tokens: _Tokens) -> tuple[str, ...]:
-    """Read up to the bracket that closes; each alternative has to have words of its own."""
-    branches: list[tuple[str, ...]] = []
-    ended = "|"
-    while ended == "|":
-        words, ended = _sequence(tokens)
-        branches.append(words)
-    return tuple(word for words in branches for word in words) if all(branches) else ()
-
-
-def _sequence(tokens: _Tokens) -> tuple[tuple[str, ...], str]:
-    """Return the best words of one alternative, and what ended it: "|", ")" or ""."""
-    best: tuple[str, ...] = ()
-    run = ""
-    group: tuple[str, ...] = ()
-    for kind, token in tokens:
-        if token in ("|", ")") and kind == "sign":
-            return max(best, (run,), group, key=_worth), token
-        if kind == "repeat":
-            if token[0] in "*?" or token.startswith(("{0", "{,")):
-                run, group = run[:-1], ()
-            best, run, group = max(best, (run,), group, key=_worth), "", ()
+def _read(tokens: list[str]) -> _Words:  # noqa: C901, PLR0912  one loop, since it runs a thousand times at a start
+    """Read an expression from its first token to its last, the groups that are open on a stack."""
+    outer: list[tuple[str, list[_Words], _Words]] = []
+    opened = ""
+    branches: list[_Words] = []  # of the group that is open: the alternatives that are read
+    best = _NONE  # of this alternative
+    run = ""  # literal characters up to here
+    group = _NONE  # the group that was just closed: a repetition can make it optional
+    for token in tokens:
+        first = token[0]
+        if first in "*+?" or (first == "{" and len(token) > 1):
+            if first in "*?" or token.startswith(("{0", "{,")):
+                run = run[:-1]
+            elif group.worth > best.worth:
+                best = group
+            group = _NONE
+            if len(run) >= SHORTEST and (one := _of_run(run)).worth > best.worth:
+                best = one
+            run = ""
             continue
-        best, group = max(best, group, key=_worth), ()
-        if kind == "word":
+        if group.worth > best.worth:
+            best = group
+        group = _NONE
+        if first not in "\\[(|).^$}{":
             run += token
-        elif kind == "escape" and not token[1].isalnum():
+            continue
+        if first == "\\" and not token[1].isalnum():
             run += token[1]
-        else:
-            best, run = max(best, (run,), key=_worth), ""
-            if kind == "open":
-                group = _inside(token, tokens)
-    return max(best, (run,), group, key=_worth), ""
+            continue
+        if len(run) >= SHORTEST and (one := _of_run(run)).worth > best.worth:
+            best = one
+        run = ""
+        if first == "(":
+            if token not in _GROUPS and token not in _ASIDE and not token.startswith("(?P"):
+                return _NONE  # flags, conditions and comments are not read
+            outer.append((opened, branches, best))
+            opened, branches, best = token, [], _NONE
+        elif first == "|":
+            branches.append(best)
+            best = _NONE
+        elif first == ")" and outer:
+            branches.append(best)
+            inside = _NONE if opened in _ASIDE or opened.startswith("(?P=") else _all(branches)
+            opened, branches, best = outer.pop()
+            group = inside
+    last = _of_run(run) if len(run) >= SHORTEST else _NONE
+    branches.append(max(best, last, group))
+    return _NONE if outer else _all(branches)
 
 
-def _inside(token: str, tokens: _Tokens) -> tuple[str, ...]:
-    """Return the words of a group, having read it."""
-    if token.startswith("(?P="):
-        next(tokens)  # the bracket that closes
-        return ()
-    if token not in (*_GROUPS, *_ASIDE) and not token.startswith("(?P<"):
-        raise _Untold
-    words = _alternatives(tokens)
-    return () if token in _ASIDE else words
+def _of_run(run: str) -> _Words:
+    return _Words(99 + 10 * min(len(run), 10), (run,))
 
 
-def _worth(words: tuple[str, ...]) -> int:
-    """Tell how seldom these words stand in a text: long ones, and few; 0 for none."""
-    if not words or len(words) > _MOST:
-        return 0
-    least = min(len(word) for word in words)
-    return 0 if least < SHORTEST else 100 + 10 * min(least, 10) - len(words)
+def _all(branches: list[_Words]) -> _Words:
+    """Join the words of alternatives, each of which must have some."""
+    if len(branches) == 1:
+        return branches[0]
+    words = tuple(word for branch in branches for word in branch.words)
+    if len(words) > _MOST or not all(branch.words for branch in branches):
+        return _NONE
+    return _Words(100 + 10 * min(10, *map(len, words)) - len(words), words)

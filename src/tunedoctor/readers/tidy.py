@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from html import unescape
 
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import STREAM
@@ -45,6 +44,8 @@ _FENCE = pattern(r"^\s{0,12}(?:```+|~~~+)\s?(?:[A-Za-z][\w+ -]{0,20})?$")
 _STAMP = pattern(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?(?:[ \t]|$)"
 )
+_ANNOUNCED = "Collecting environment information..."
+"""What collect_env prints first; a terminal that lost the line's end has the first row behind it."""
 _MOSTLY = 0.8
 
 
@@ -70,7 +71,9 @@ def _characters(text: str) -> str:
         text = _HIDDEN.sub("", text.translate(_LIKE))
     elif "\x00" in text or "\x07" in text:
         text = _HIDDEN.sub("", text)
-    if "&" in text:
+    if _ENTITY.search(text):
+        from html import unescape  # noqa: PLC0415  few texts have an entity
+
         text = _ENTITY.sub(lambda found: unescape(found[0]).replace("\xa0", " "), text)
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub("\n", text))
@@ -102,6 +105,8 @@ def _bare(line: str) -> str:
     line = line.rstrip()
     if len(line) > LONGEST_LINE + len(CUT):
         line = f"{line[: LONGEST_LINE - _TAIL]}{CUT}{line[-_TAIL:]}"
+    if line.startswith(_ANNOUNCED):
+        line = line.removeprefix(_ANNOUNCED).lstrip() or line
     if "`" in line or "~" in line:
         if _FENCE.match(line):
             return ""

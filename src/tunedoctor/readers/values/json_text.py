@@ -1,6 +1,5 @@
 """JSON objects in a text: the environment files of coqui, lightning and others."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 from tunedoctor.readers.values.libraries import library_of
@@ -31,6 +30,8 @@ def objects(lines: Sequence[str]) -> Iterator[Said]:
         if tried > MOST:
             return
         text = "\n".join(lines[number : number + 400])[:_LONGEST].lstrip()
+        import json  # noqa: PLC0415  few texts have an object
+
         try:
             value, _ = json.JSONDecoder().raw_decode(text)
         except (ValueError, RecursionError):
