@@ -1,6 +1,7 @@
 """What all transaction tests share: an index, a template with pip and one without."""
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -9,11 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from transaction.environment import copy, install
+from transaction.environment import copy, install, python
 from transaction.index import Index
 from transaction.wheels import ALL
 
 Make = Callable[[str], Path]
+_HEAVY = shutil.ignore_patterns(
+    "test",
+    "tests",
+    "idlelib",
+    "tkinter",
+    "turtledemo",
+    "__pycache__",
+    "site-packages",
+    "config-*",
+    "*.a",
+)
 _DROPPED = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "PIP_FIND_LINKS")
 
 
@@ -76,3 +88,36 @@ def make(templates: dict[str, Path], tmp_path: Path, index: Index) -> Make:
         return folder / name
 
     return made
+
+
+@pytest.fixture(scope="session")
+def relocated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the interpreter that takes itself for a prefix of its own; with pip."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    source = Path(sys.base_prefix)
+    prefix = tmp_path_factory.mktemp("relocated") / "base"
+    (prefix / "bin").mkdir(parents=True)
+    shutil.copytree(
+        source / "lib" / version, prefix / "lib" / version, ignore=_HEAVY, symlinks=True
+    )
+    for library in source.glob("lib/libpython*"):
+        shutil.copy2(library, prefix / "lib", follow_symlinks=False)
+    shutil.copy2(Path(source, "bin", version).resolve(), prefix / "bin" / "python")
+    (prefix / "lib" / version / "site-packages").mkdir()
+    code = "import sys, ensurepip; print(sys.prefix)"
+    said = subprocess.run(
+        [python(prefix), "-I", "-c", code], capture_output=True, text=True, check=False
+    )
+    if said.stdout.strip() != str(prefix):
+        pytest.skip(f"this Python does not run from elsewhere: {said.stdout}{said.stderr[-200:]}")
+    subprocess.run([python(prefix), "-I", "-m", "ensurepip"], check=True, capture_output=True)
+    return prefix
+
+
+@pytest.fixture
+def prefix(relocated: Path, tmp_path: Path, index: Index) -> Path:
+    """A fresh copy that holds the old packages."""
+    folder = tmp_path / "project" / "base"
+    shutil.copytree(relocated, folder, symlinks=True, copy_function=os.link)
+    install(folder, "alpha==1.0", "gamma==1.0")
+    return folder
