@@ -46,6 +46,7 @@ CC = r"(?:\S{0,40}-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|cl)(?:-\d{1,2})?(?:\.
 """A compiler as messages name it."""
 SAID = (
     r"Failed to find C compiler",
+    r"Failed to find (?:MSVC|Windows SDK)\b",
     r"InvalidCxxCompiler",
     r"No working C\+\+ compiler found",
     r"cannot find -lcuda\b",
@@ -63,6 +64,7 @@ SAID = (
     r"CMAKE_(?:C|CXX)_COMPILER not set, after EnableLanguage",
     r"cannot execute .cc1(?:plus)?.: ",
     r"linker .cc. not found",
+    r"No supported gcc/g\+\+ host compiler found",
 )
 NVCC = (
     r"CUDA_HOME environment variable is not set",

@@ -34,6 +34,7 @@ SAID = (
     r"Cannot access gated repo",
     r"GatedRepoError",
     r"Client error '403 Forbidden' for url 'https://(?:huggingface\.co|hf\.co)",
+    r"(?i:status)\W{1,3}403\b.{0,200}(?:huggingface\.co|hf\.co)/\S{1,100}/resolve/",
     r"unable to access 'https://(?:huggingface\.co|hf\.co)/\S{1,200}': The requested URL returned error: 403",
 )
 PAGE = pattern(r"(?:huggingface\.co|hf\.co)/(?:api/models/)?([\w.-]{1,96}/[\w.-]{1,96})")

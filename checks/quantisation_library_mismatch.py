@@ -80,6 +80,7 @@ SAID = (
     r"Could not find the bitsandbytes CUDA binary",
     r"libbitsandbytes_cuda\d+\S*: cannot open shared object",
     r"CUDA Setup failed despite (CUDA|GPU) being available",
+    r"[A-Za-z]:\\[^\n]{1,300}\\libbitsandbytes_\w+\.so\b",  # a library of Linux in a Windows folder
     r"at line \d+ in file \S*bitsandbytes\S*ops\.(cu|hip)",
 )
 TORCHAO = (

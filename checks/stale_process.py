@@ -47,7 +47,7 @@ NOTEBOOK = pattern(r"/usr/local/lib/python3\.\d+/dist-packages|ipython-input|Cel
 @check(
     "stale-process",
     "The running process holds old modules",
-    explains=["missing-dependency", "numpy-abi"],
+    explains=["missing-dependency", "numpy-abi", "transformers-too-old-for-model"],
 )
 def stale_process(
     errors: Errors | Unknown | None,

@@ -55,6 +55,7 @@ LAST_TORCHAUDIO = ">=2.11"
 SAID = {
     "torchvision": (
         r"operator torchvision::\w+ does not exist",
+        r"No such operator torchvision::\w+",
         r"Could not run 'torchvision::\w+' with arguments from the 'CUDA' backend",
         r"partially initialized module 'torchvision' has no attribute 'extension'",
         r"Couldn't load custom C\+\+ ops",
@@ -67,7 +68,10 @@ SAID = {
         r"torchaudio\S*\.so: undefined symbol",
         r"operator torchaudio::\w+ does not exist",
     ),
-    "xformers": (r"xFormers can't load C\+\+/CUDA extensions\. xFormers was built for",),
+    "xformers": (
+        r"xFormers can't load C\+\+/CUDA extensions\. xFormers was built for",
+        r"xFormers wasn't buil[dt] with CUDA support",
+    ),
 }
 
 

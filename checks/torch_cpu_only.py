@@ -71,6 +71,7 @@ SAID = (
     r"Tried to instantiate dummy base class (?:_?Cuda|CUDA|Event|Stream)\w*",
     r"not linked with support for (?:cuda|xpu) devices",
     r"(?:PyTorch|torch) (?:\S+ )?(?:is|seems to be|was) (?:a )?CPU[- ]only",
+    r"xFormers was built for:? PyTorch \S+\+cu\d{2,3} with CUDA \d+ \(you have \S+\+cpu\)",
     r"CPU[- ]only (?:build|version|wheel)s? of (?:PyTorch|torch)\b",
     r"(?:installed|found|have) cpu, (?:need|want|expected?) (?:cu\d{2,3}|rocm[\d.]*|xpu)",
 )
@@ -121,6 +122,8 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
         finding = _intel(name, listed(chips.names if chips else ()), own, arc=bool(arcs))
     elif said and (kind == "unknown" or (cards is None and build is None)):
         finding = _from_text(f"the error '{said}'")
+    elif said and kind == "cpu" and not _surely_none(nvidia, system):
+        finding = _from_text(f"{name}, and the job asks for CUDA: the error '{said}'")
     elif kind == "cpu" and run is not None and run.gpu_available is False:
         asked = (nvidia, amd, intel, host)
         nothing_told = all(isinstance(one, Unknown) for one in asked)
@@ -128,6 +131,11 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
     else:
         finding = None
     return finding
+
+
+def _surely_none(nvidia: NvidiaGpus | Unknown | None, host: Host | None) -> bool:
+    """Tell of a machine that is known to have no GPU for which CUDA builds are made."""
+    return nvidia is None or (host is not None and host.os == "macos")
 
 
 def _bare_excerpt(name: str) -> Finding | None:

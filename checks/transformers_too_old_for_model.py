@@ -95,7 +95,10 @@ def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
             return found[1], found[0]
     key = KEY.search(error.text)
     in_config = any("configuration_auto" in f.file for f in error.frames)
-    if key and (advised or in_config):
+    # the rest of the traceback is cut off: a model type as a key, asked for where a model is loaded
+    loading = not error.frames or "from_pretrained(" in error.frames[-1].code
+    typed = key is not None and loading and any(c in key[1] for c in "_0123456789")
+    if key and (advised or in_config or (typed and first_transformers(key[1]))):
         return key[1], key[0]
     return "", ""
 

@@ -55,7 +55,7 @@ MODULE = {
     "wrong-interpreter",
     "A command belongs to another interpreter",
     "warning",
-    explains=["missing-dependency", "torch-missing"],
+    explains=["missing-dependency", "torch-missing", "transformers-too-old-for-model"],
 )
 def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
     launchers: Launchers | Unknown | None,

@@ -47,7 +47,7 @@ COMPARES = (
     ),
     pattern(
         r"(?P<owner>)Found an incompatible version of (?P<name>[\w-]{2,40})\. Found version [^\n]{3,40}? but only "
-        r"versions? (?:above|below) \S{1,20} are supported"
+        r"versions? (?:above|below) \S{1,40} are supported"
     ),
     pattern(
         r"(?P<owner>[A-Z]\w{1,40}) (?:needs|requires) (?P<name>[A-Za-z][\w-]{1,40}) v?\d[\w.]{0,20} or "
