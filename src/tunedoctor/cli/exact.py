@@ -13,6 +13,7 @@ from tunedoctor.cli.options import misuse
 from tunedoctor.cli.read import read_input
 from tunedoctor.memory.answer import Answer
 from tunedoctor.memory.band import GIB, context, need
+from tunedoctor.memory.depths import depths
 from tunedoctor.memory.fits import Device, Fit, judged
 from tunedoctor.memory.logits import CHUNK
 from tunedoctor.memory.run import Run
@@ -30,20 +31,22 @@ _OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 class Traced(msgspec.Struct, frozen=True):
     """What the script prints; bytes."""
 
-    phases: dict[str, int]
-    peak: int
-    torch: str
-    seconds: float
+    phases: dict[str, int] = {}
+    peak: int = 0
+    torch: str = ""
+    seconds: float = 0.0
+    error: str = ""
+    """Why it could not be traced, in the words of the target's libraries."""
 
 
 def traced(found: Answer, model: str, shape: Shape, run: Run, target: str) -> Answer:
     """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
     _refuse(run)
-    request = _request(_config(model, shape), shape, run)
+    asked = request(_config(model, shape), shape, run)
     ended = child.run(
         [_python(target), "-I", str(SCRIPT)],
         timeout=_TIMEOUT,
-        stdin=json.dumps(request),
+        stdin=json.dumps(asked),
         env=os.environ,
     )
     if not ended.ok:
@@ -56,6 +59,8 @@ def traced(found: Answer, model: str, shape: Shape, run: Run, target: str) -> An
         one = msgspec.json.decode(ended.out.strip().splitlines()[-1], type=Traced)
     except (msgspec.MsgspecError, IndexError):
         misuse("the target's answer is no trace", "leave out --exact")
+    if one.error:
+        misuse(f"the target could not trace {shape.name}: {one.error[:200]}", "leave out --exact")
     gib = one.peak / GIB
     devices = tuple(_again(f.device, gib, run) for f in found.devices)
     worst = min(devices, key=lambda f: f.margin_gib) if devices else None
@@ -98,11 +103,10 @@ def _refuse(run: Run) -> None:
         run.gpus > 1
         or run.dora
         or run.accum > 1
-        or run.quantisation == "int8"
-        or run.precision == "mixed"
+        or (run.method == "qlora" and run.quantisation == "int8")
     ):
         misuse(
-            "--exact traces one GPU, without accumulation, DoRA, int8 and mixed",
+            "--exact traces one GPU, without accumulation, DoRA and int8",
             "leave out --exact",
         )
 
@@ -121,8 +125,9 @@ def _config(model: str, shape: Shape) -> dict[str, Any]:
     raise MemoryModelError(what)
 
 
-def _request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
-    few = _period(shape)
+def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
+    """Return what the script is asked: a config, a run, and the two depths to trace."""
+    few, more = depths(shape, run.seq)
     return {
         "config": config,
         "method": run.method,
@@ -133,7 +138,7 @@ def _request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "precision": run.precision,
         "attention": run.attention,
         "checkpointing": run.checkpointing,
-        "autocast": run.stack.autocast,
+        "autocast": run.stack.autocast or run.precision == "mixed",
         "adapter_bytes": run.adapter_bytes,
         "loss": run.stack.loss,
         "keeps_logits": run.stack.keeps_logits,
@@ -141,17 +146,9 @@ def _request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "double": run.quantisation == "nf4-dq",
         "chunk": CHUNK,
         "few": few,
-        "more": min(2 * few, shape.depth),
+        "more": more,
         "layers": shape.depth,
     }
-
-
-def _period(shape: Shape) -> int:
-    """Return a depth after which a model's layers repeat themselves, at least 2 where it has as many."""
-    if len(shape.layers) == 1:
-        return min(2, shape.depth)
-    length = shape.layers[0].repeat + shape.layers[1].repeat
-    return min(max(2, length), max(1, shape.depth // 2))
 
 
 def _python(target: str) -> str:

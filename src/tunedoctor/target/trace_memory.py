@@ -1,20 +1,23 @@
 # torch and its types are the target's, not the doctor's
 # mypy: ignore-errors
 # ruff: noqa: TID251
-"""Trace the memory of a real training step without a GPU or weights: `python trace_memory.py < request.json`.
+"""Trace the memory of a real training step without a GPU or weights: `python trace_memory.py < requests.jsonl`.
 
-The model class of transformers is built on the meta device, peft's adapters are put on it, and two steps run on fake
+The model class of transformers is built on the meta device, peft's adapters are put on it, and a step runs on fake
 tensors while each new storage is counted, in blocks of 512 bytes as torch's CUDA allocator rounds. Fake tensors lie on
 "cpu": a CPU build can't make fake CUDA ones, and sizes are the same. Two depths are traced, each phase is carried on to
-the whole depth along a line. Prints one JSON object. Python 3.8 and newer; torch, transformers, peft and nothing else.
+the whole depth along a line. One request a line, one JSON object a line. Python 3.8 and newer; torch, transformers,
+peft and nothing else.
 """
 
 import contextlib
 import copy
+import importlib.util
 import json
 import os
 import sys
 import time
+import types
 import weakref
 
 for _name, _value in (
@@ -26,9 +29,33 @@ for _name, _value in (
 sys.modules["bitsandbytes"] = None  # peft then leaves it out: seconds of import
 
 import torch  # noqa: E402
-from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
+
+WHOLE = "DOCTOR_TRACE_WHOLE"
+"""Set in the environment: nothing is left out of the imports."""
+
+
+def lean():
+    """Leave out what is imported and never used here: torch.compile, DTensor, first values of weights. 2 s of CPU."""
+
+    def same(function=None, *_, **__):
+        return (lambda inner: inner) if function is None else function
+
+    def attribute(name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return same
+
+    without = types.ModuleType("torch._dynamo")
+    without.__path__ = [os.path.join(os.path.dirname(torch.__file__), "_dynamo")]
+    without.__getattr__ = attribute
+    sys.modules["torch._dynamo"] = torch._dynamo = without
+    torch.distributed.is_available = lambda: False
+    for name in dir(torch.nn.init):
+        if name.endswith("_") and not name.startswith("_"):
+            setattr(torch.nn.init, name, lambda tensor, *_, **__: tensor)
+
 
 BLOCK = 512
 
@@ -118,49 +145,14 @@ class FourBitLinear(torch.nn.Linear):
         return y if self.bias is None else y + self.bias
 
 
-class ChunkedLoss(torch.autograd.Function):
-    """Cross-entropy chunk by chunk whose gradient is taken in the forward pass, as doctor train has it."""
-
-    @staticmethod
-    def forward(ctx, hidden, weight, labels, cap, chunk):  # noqa: PLR0913  as autograd hands them
-        """Return the sum of the loss over all tokens."""
-        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        back = torch.empty_like(hidden)
-        own = torch.zeros_like(weight, dtype=torch.float32) if weight.requires_grad else None
-        for at in range(0, hidden.shape[0], chunk):
-            part, wanted = hidden[at : at + chunk], labels[at : at + chunk]
-            scores = (part @ weight.t()).float()
-            if cap:
-                squashed = torch.tanh(scores / cap)
-                scores = cap * squashed
-            rows = torch.arange(part.shape[0], device=hidden.device)
-            norm = torch.logsumexp(scores, -1, keepdim=True)
-            total += (norm.squeeze(-1) - scores[rows, wanted]).sum()
-            scores.sub_(norm).exp_()
-            scores[rows, wanted] -= 1
-            if cap:
-                scores.mul_(1 - squashed * squashed)
-            grad = scores.to(hidden.dtype)
-            del scores
-            back[at : at + chunk] = grad @ weight
-            if own is not None:
-                own += (grad.t() @ part).float()
-            del grad
-        ctx.save_for_backward(back, own)
-        ctx.kind = weight.dtype
-        return total
-
-    @staticmethod
-    def backward(ctx, grad):
-        """Scale what the forward pass took."""
-        back, own = ctx.saved_tensors
-        return (
-            back * grad.to(back.dtype),
-            None if own is None else (own * grad).to(ctx.kind),
-            None,
-            None,
-            None,
-        )
+def trainer():
+    """Return doctor train's own code, which lies beside this file."""
+    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trainer.py")
+    spec = importlib.util.spec_from_file_location("trainer", place)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["trainer"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def quantise(model, double):
@@ -221,25 +213,56 @@ def configured(asked, layers):
 
     data = copy.deepcopy(asked["config"])
     model_type = data.pop("model_type", None)
-    config = AutoConfig.for_model(model_type, **data)
-    config = config.get_text_config()
+    config = AutoConfig.for_model(model_type, **data).get_text_config()
+    whole = config.num_hidden_layers
+    for key, value in list(vars(config).items()):  # what stands there once for each layer
+        if isinstance(value, (list, str)) and len(value) == whole:
+            setattr(config, key, value[:layers])
     config.num_hidden_layers = layers
-    for key in ("layer_types", "layers_block_type", "mlp_layer_types"):
-        if isinstance(getattr(config, key, None), list):
-            setattr(config, key, getattr(config, key)[:layers])
     config.use_cache = False
     return config
 
 
 def optimizer_of(name, params):
-    """Return torch's optimizer of that name, or None where it keeps nothing."""
+    """Return torch's optimizer of that name with its states, or None where it keeps nothing."""
     if name in ("adamw", "adamw_fused"):
-        return torch.optim.AdamW(params, foreach=name == "adamw")
-    return torch.optim.SGD(params) if name == "sgd" else None
+        found = torch.optim.AdamW(params, foreach=name == "adamw")
+    elif name == "sgd":
+        found = torch.optim.SGD(params)
+    else:
+        return None
+    for one in params:
+        one.grad = torch.empty_like(one)
+    found.step()
+    found.zero_grad(set_to_none=True)
+    return found
+
+
+def watched(model, live):
+    """Have the backward pass say where it is: the last layer first, then the others, then the embedding."""
+    lists = [one for one in model.modules() if isinstance(one, torch.nn.ModuleList)]
+    layers = max(lists, key=len)
+    count = len(layers)
+
+    def mark(phase):
+        def entered(_):
+            live.phase = phase
+
+        def hook(_, __, out):
+            first = out[0] if isinstance(out, tuple) else out
+            if first.requires_grad:
+                first.register_hook(entered)
+
+        return hook
+
+    for at, one in enumerate(layers):
+        one.register_forward_hook(mark("layer %d" % (count - 1 - at)))
+    model.get_input_embeddings().register_forward_hook(mark("embedding's gradient"))
 
 
 def traced(asked, layers):
-    """Return the peak of each phase of the second step, in bytes, and the number of trained elements."""
+    """Return the peak of each phase of a step in bytes, what lies there always, and the number of trained elements."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
     from transformers import AutoModelForCausalLM, masking_utils
 
     # fake tensors hide their values, so that transformers takes any batch for a packed one and builds a mask
@@ -267,38 +290,30 @@ def traced(asked, layers):
 
 
 def stepped(model, asked):
-    """Run two steps and return the phases of the second."""
-    params = [one for one in model.parameters() if one.requires_grad]
-    optimizer = optimizer_of(asked["optimizer"], params)
+    """Run a step and return its phases."""
     live = Live()
     for one in (*model.parameters(), *model.buffers()):
         live.add(one)
     static = live.now
+    params = [one for one in model.parameters() if one.requires_grad]
+    watched(model, live)
     ids = torch.zeros(asked["batch"], asked["seq"], dtype=torch.long)
-    for step in range(2):
-        with live:
-            live.phase = f"forward {step}"
-            around = (
-                torch.autocast("cpu", torch.bfloat16)
-                if asked["autocast"]
-                else contextlib.nullcontext()
-            )
-            with around:
-                out, loss = forward(model, ids, asked)
-            live.phase = f"backward {step}"
-            loss.backward()
-            live.phase = f"step {step}"
-            torch.nn.utils.clip_grad_norm_(params, 1.0)
-            if optimizer:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-            for one in params:
-                one.grad = None
-            del out, loss
-    phases = {
-        name.partition(" ")[0]: size for name, size in live.peaks.items() if name.endswith("1")
-    }
-    return phases, static, sum(one.numel() for one in params)
+    with live:
+        optimizer = optimizer_of(asked["optimizer"], params)
+        live.peaks.clear()
+        live.phase = "loss"
+        with (
+            torch.autocast("cpu", torch.bfloat16) if asked["autocast"] else contextlib.nullcontext()
+        ):
+            out, loss = forward(model, ids, asked)
+        loss.backward()
+        live.phase = "optimizer step"
+        live.peaks[live.phase] = live.now
+        torch.nn.utils.clip_grad_norm_(params, 1.0)
+        if optimizer:
+            optimizer.step()
+        del out, loss
+    return live.peaks, static, sum(one.numel() for one in params)
 
 
 def forward(model, ids, asked):
@@ -307,32 +322,70 @@ def forward(model, ids, asked):
         out = model(input_ids=ids, labels=ids)
         return (out if asked["keeps_logits"] else None), out.loss
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = base.model(input_ids=ids, use_cache=False)[0]
-    head = base.get_output_embeddings().weight
+    hidden = getattr(base, base.base_model_prefix)(input_ids=ids, use_cache=False)[0]
+    head = base.get_output_embeddings()
     cap = getattr(base.config, "final_logit_softcapping", None)
-    flat = hidden.reshape(-1, hidden.shape[-1])
-    del hidden
+    hidden = hidden.reshape(-1, hidden.shape[-1])
+    hidden = hidden.index_select(0, torch.arange(hidden.shape[0]))  # the tokens that are learned
     with torch.autocast("cpu", enabled=False):
-        return None, ChunkedLoss.apply(
-            flat.to(head.dtype), head, ids.reshape(-1), cap, asked["chunk"]
+        hidden = hidden.to(torch.bfloat16) if asked["autocast"] else hidden
+        return None, trainer().ChunkedLoss.apply(
+            hidden, head.weight, head.bias, ids.reshape(-1), cap, asked["chunk"]
         )
 
 
-def main():
-    """Trace two depths and print what the whole model takes."""
-    asked = json.loads(sys.stdin.read())
+def named(peaks, period):
+    """Put the layers of the first and of the last period together."""
+    layers = {int(key[6:]): size for key, size in peaks.items() if key.startswith("layer ")}
+    found = {key: size for key, size in peaks.items() if not key.startswith("layer ")}
+    if layers:
+        deepest = max(layers)
+        found["backward, first layer"] = max(s for i, s in layers.items() if i < period)
+        found["backward, last layer"] = max(s for i, s in layers.items() if i > deepest - period)
+    return found
+
+
+def answered(asked):
+    """Trace two depths and return what the whole model takes."""
     began = time.time()
     few, more, whole = asked["few"], asked["more"], asked["layers"]
-    one, _, _ = traced(asked, few)
-    two, static, trained = traced(asked, more)
-    phases = {}
-    for name in two:
-        slope = (two[name] - one[name]) / (more - few) if more > few else 0
-        phases[name] = int(two[name] + slope * (whole - more))
-    print(json.dumps({
-        "phases": phases, "peak": max(phases.values()), "trained_at": [more, trained], "static_at": static,
+    period = max(1, more - few)
+    one = named(traced(asked, few)[0], period) if few < more else {}
+    peaks, static, trained = traced(asked, more)
+    two, phases = named(peaks, period), {}
+    for name, size in two.items():
+        slope = (size - one[name]) / (more - few) if name in one else 0
+        phases[name] = int(size + slope * (whole - more))
+    return {
+        "phases": phases, "peak": max(phases.values()), "trained_at": [more, trained], "static_at": [more, static],
         "torch": torch.__version__, "seconds": time.time() - began,
-    }))  # fmt: skip
+    }  # fmt: skip
+
+
+def main():
+    """Answer each line of stdin."""
+    requests = [json.loads(line) for line in sys.stdin if line.strip()]
+    whole = bool(os.environ.get(WHOLE))
+    if not whole:
+        lean()
+    for at, asked in enumerate(requests):
+        try:
+            found = answered(asked)
+        except Exception as error:
+            if not whole:  # what was left out can be what lacks
+                begin_anew(requests[at:])
+            found = {"error": "%s: %s" % (type(error).__name__, str(error).strip()[:300])}
+        print(json.dumps(found), flush=True)
+
+
+def begin_anew(requests):
+    """Answer in a process with all imports."""
+    import subprocess
+
+    text = "\n".join(map(json.dumps, requests))
+    argv = [sys.executable, "-I", os.path.abspath(__file__)]
+    ended = subprocess.run(argv, input=text, text=True, env={**os.environ, WHOLE: "1"}, check=False)
+    raise SystemExit(ended.returncode)
 
 
 if __name__ == "__main__":

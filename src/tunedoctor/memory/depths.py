@@ -1,0 +1,42 @@
+"""How many layers have to be traced so that the rest can be carried on along a line."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.memory.shape import Layer, Shape
+
+
+class Depths(NamedTuple):
+    """Two numbers of layers, one period of a model's layers apart; alike where only the whole model will do."""
+
+    few: int
+    more: int
+
+
+def depths(shape: Shape, seq: int) -> Depths:
+    """Return the depths to trace: those before the layers repeat themselves, and one and two of their periods."""
+    kinds = [_plain(one, seq) for one in shape.layers for _ in range(one.repeat)]
+    whole = len(kinds)
+    for length in range(1, whole // 2 + 1):
+        start = _start(kinds, length)
+        few = max(2, start + length)
+        if few + length <= whole and whole - start >= 2 * length:
+            return Depths(few, few + length)
+    return Depths(whole, whole)
+
+
+def _start(kinds: list[Layer], length: int) -> int:
+    """Return the number of layers in front that stand outside the period."""
+    start = len(kinds) - length
+    while start and kinds[start - 1] == kinds[start - 1 + length]:
+        start -= 1
+    return start
+
+
+def _plain(layer: Layer, seq: int) -> Layer:
+    """Return a layer without what makes no difference: how many are alike, and a window that nothing passes."""
+    mixer = layer.mixer
+    if mixer and mixer.window > seq:
+        mixer = msgspec.structs.replace(mixer, window=0)
+    return msgspec.structs.replace(layer, repeat=1, mixer=mixer)
