@@ -55,6 +55,8 @@ AMD_FLAGS = {
 DOCKER_AMD = (
     "docker run --device=/dev/kfd --device=/dev/dri --group-add video --group-add render IMAGE"
 )
+UNSEEN = r"load library failed: libnvidia-ml\.so"
+"""NVIDIA's container tools, where the engine runs: it has no driver, whatever GPU the text names."""
 NO_GPU = (
     r"No CUDA GPUs are available",
     r"No HIP GPUs are available",
@@ -62,6 +64,7 @@ NO_GPU = (
     r"Found no NVIDIA driver on your system",
     r"libcuda\.so\.1: cannot open shared object",
     r"No GPU (?:found|detected)",
+    UNSEEN,
 )
 NOT_INJECTED = (r'exec: "nvidia-smi": executable file not found',)
 """The tool comes with the GPU from the host: an image that is started without has none."""
@@ -104,12 +107,15 @@ def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what 
     if lost := _taken_away(inside, known(answer)):
         return lost
     # the GPUs that a report lists can be the host's, shown beside the failure in the container
-    if inside.gpu_asked is False or (inside.gpu_asked and not shown):
+    asked_in_vain = inside.gpu_asked and (not shown or bool(told(errors, UNSEEN)))
+    if inside.gpu_asked is False or asked_in_vain:
         early = _from_start(inside, kind, errors, blind=blind)
         if early or not shown:
             return early or _from_text(None, errors)
     if shown:
         return None
+    if lost := _in_a_pod(inside, errors):
+        return lost
     if (
         state is not None
         and state.loaded
@@ -139,7 +145,38 @@ def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what 
             "`docker context use default`",
             evidence=("/sys/bus/pci/devices", "/dev/kfd", inside.evidence),
         )
-    return _from_text(bus, errors)
+    return _without_kfd(inside, stack, errors) or _from_text(bus, errors)
+
+
+def _without_kfd(
+    container: Container, stack: RocmStack | None, errors: Errors | Unknown | None
+) -> Finding | None:
+    """Read rocminfo inside: it finds the host's module loaded, and no device file."""
+    loaded = told(errors, r"ROCk module (?:version \S{1,20} )?is loaded")
+    if stack is None or stack.kfd != "missing" or not loaded:
+        return None
+    return Finding(
+        found=f"'{loaded}', which is the host's; this {container.kind} container has no /dev/kfd",
+        means="torch counts no GPU, 'No HIP GPUs are available', and training runs on the CPU",
+        cure=AMD_FLAGS.get(container.kind, DOCKER_AMD),
+        cure_note="start the container anew; apptainer with --containall needs --bind /dev/kfd,/dev/dri as well",
+    )
+
+
+def _in_a_pod(container: Container, errors: Errors | Unknown | None) -> Finding | None:
+    """Believe a text that says that it failed in a pod: the scheduler gives a GPU only to one that asks for it."""
+    said = told(errors, *NO_GPU)
+    if container.kind != "kubernetes" or container.evidence != "the text" or not said:
+        return None
+    return Finding(
+        title="The pod has no GPU",
+        found=f"the error '{said}' in a pod",
+        means="torch counts no GPU, and training runs on the CPU",
+        cure="resources: {limits: {nvidia.com/gpu: 1}}",
+        cure_note="in the container of the pod; on k3s and others whose default runtime is not nvidia also "
+        "runtimeClassName: nvidia",
+        settle="kubectl exec POD -- sh -c 'ls /dev/nvidia*; ldconfig -p | grep libcuda'",
+    )
 
 
 def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | None:
@@ -185,7 +222,8 @@ def _from_start(
             found=f"{seen} in a container of Docker Desktop",
             means="its engine runs in a virtual machine; on Linux that has no GPU, on Windows NVIDIA's alone",
             cure=f"docker context use default && {other}",
-            cure_note="with the engine of the distribution in place of Docker Desktop",
+            cure_note="with the engine of the distribution in place of Docker Desktop; on Windows: Windows 11, or 10 "
+            "from 21H2, with WSL 2 and NVIDIA's own driver",
         )
     return Finding(
         found=f"the {container.kind} command asks for no GPU; {seen}",

@@ -66,6 +66,8 @@ LOGGED = (
     r"/var/lib/dkms/nvidia/\S{1,60} for more information",
 )
 """How the driver's own tools, the kernel and TensorFlow say that the module is not there."""
+ENGINE = r"load library failed: libnvidia-ml\.so\.1"
+"""NVIDIA's container tools where the engine runs: Docker Desktop's virtual machine, or a host without a driver."""
 VIRTUAL = ("vfio-pci", "pci-stub")
 
 
@@ -235,10 +237,11 @@ def _from_text(
             r"could not insert '?nvidia(?:_current)?(?![\w-])",
             "NVML: Driver Not Loaded",
             "nvml error: driver not loaded",
-            r"load library failed: libnvidia-ml\.so\.1",
             *LOGGED,
             "Found no NVIDIA driver on your system",
         )
+    unseen = "" if said else told(errors, ENGINE)
+    said = said or unseen
     if not said or known(gpus) is not None or (host and host.wsl):
         return None
     return Finding(
@@ -249,6 +252,7 @@ def _from_text(
             "root; where it finds no module, install the driver, or build it for this kernel",
             container,
         ),
+        settle="nvidia-smi; docker context ls" if unseen else "",
     )
 
 

@@ -37,6 +37,7 @@ from tunedoctor.api import (
     known,
     listed,
     rocm_archs,
+    rocm_archs_since,
     set_variable,
     told,
 )
@@ -85,6 +86,8 @@ def gpu_arch_not_in_rocm_build(  # noqa: PLR0913  build, GPUs and override
     archs = _archs(build, run)
     override = variables.get("HSA_OVERRIDE_GFX_VERSION") if variables else None
     lacking = [gpu for gpu in gpus if gpu.gfx and gpu.gfx not in archs] if archs else []
+    if not archs and build is not None and not override and (never := _never(build, gpus)):
+        return _cure(never[0], never[1], (), known(host), known(interpreter))
     if not lacking or override:
         return _from_text(build, gpus, archs, errors, known(host)) if not (archs and gpus) else None
     first = lacking[0]
@@ -140,6 +143,17 @@ def _archs(build: TorchBuild | None, run: Runtime | None) -> tuple[str, ...]:
     if build is None or ".dev" in build.version or ".git" in build.version:
         return ()  # a nightly has what it has: the table is about releases
     return rocm_archs(build.version, build.hip)
+
+
+def _never(build: TorchBuild, gpus: list[AmdGpu]) -> tuple[str, str] | None:
+    """Return what to say of a nightly, and the target, where no release since has code for the first GPU."""
+    since = rocm_archs_since(build.version) if ".dev" in build.version else ()
+    first = gpus[0] if gpus else None
+    if not since or first is None or not first.gfx or first.gfx in since:
+        return None
+    name = first.name or "the GPU"
+    found = f"{name} is {first.gfx}; torch {build.version} is a nightly, and no release since has code for it"
+    return found, first.gfx
 
 
 def _from_text(

@@ -48,6 +48,7 @@ from tunedoctor.api import (
     pip,
     unmet,
 )
+from tunedoctor.api import told as said_by
 
 STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 """What a fine-tune script imports besides torch."""
@@ -133,6 +134,10 @@ def missing_dependency(  # noqa: PLR0913  declared, told by errors, and what dec
         return _from_row(worst, interpreter)
     if asked:
         return _from_error(asked, interpreter)
+    if (
+        lacks := _amdsmi(errors, amd=build is not None and build.accelerator == "rocm")
+    ) is not None:
+        return lacks
     if pairs:
         return _from_row(pairs[0], interpreter)
     absent = [n for n in STACK if told is not None and told.complete and not told.get(n)]
@@ -245,6 +250,21 @@ def _from_error(asked: dict[str, str], interpreter: Interpreter | Unknown | None
         means="the script stops at that import",
         cure=pip(interpreter, "install", *names),
         cure_note="no reboot",
+    )
+
+
+def _amdsmi(errors: Errors | Unknown | None, *, amd: bool) -> Finding | None:
+    """Read vLLM's search for a platform: without amdsmi it takes no AMD GPU. Source: vllm/platforms/__init__.py."""
+    none = said_by(errors, r"No platform detected", r"Failed to infer device type")
+    lacks = said_by(errors, r"ROCm platform is not available because: No module named 'amdsmi'")
+    if not none or not lacks or not (amd or said_by(errors, r"NVML Shared Library Not Found")):
+        return None
+    return Finding(
+        found="vLLM says 'No module named 'amdsmi'', and finds neither another platform nor NVML",
+        means="vLLM asks amdsmi for the AMD GPUs; without it, it stops with 'Failed to infer device type'",
+        cure="python -m pip install /opt/rocm/share/amd_smi",
+        cure_note="the module of the installed ROCm release; no reboot",
+        settle="" if amd else "rocminfo | grep gfx",
     )
 
 

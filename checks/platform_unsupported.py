@@ -27,6 +27,8 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
+    NvidiaAnswer,
+    NvidiaGpus,
     TorchBuild,
     Unknown,
     Wanted,
@@ -59,9 +61,13 @@ def platform_unsupported(  # noqa: PLR0913, PLR0911  what is there, what is aske
     errors: Errors | Unknown | None,
     wanted: Wanted | Unknown | None,
     answer: IndexAnswer | Unknown | None,
+    nvml: NvidiaAnswer | Unknown | None,
+    nvidia: NvidiaGpus | Unknown | None,
 ) -> Finding | None:
     """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
     own, system = known(interpreter), known(host)
+    if tcc := _tcc_under_wsl(known(nvml), known(nvidia)):
+        return tcc
     said = told(errors, r"No GPU found\. A GPU is needed for quantization")
     mac = known(apple) is not None or (system is not None and system.os == "macos")
     if said and (mac or system is None):
@@ -79,6 +85,24 @@ def platform_unsupported(  # noqa: PLR0913, PLR0911  what is there, what is aske
         return None
     newer = _newer_than_last(known(wanted))
     return _judged(own, system, absent=torch is None, newer=newer)
+
+
+def _tcc_under_wsl(nvml: NvidiaAnswer | None, nvidia: NvidiaGpus | None) -> Finding | None:
+    """Find a card that Windows drives without a display model: WSL 2 reaches GPUs by WDDM alone.
+
+    Source: NVIDIA, CUDA on WSL User Guide.
+    """
+    cards = [gpu for gpu in (nvidia.gpus if nvidia else ()) if gpu.driver_model in ("TCC", "MCDM")]
+    if nvml is None or 17 not in (nvml.nvml_code, nvml.smi_code) or not cards:
+        return None
+    return Finding(
+        title="WSL cannot use a GPU in this driver model",
+        found=f"{cards[0].name} is in {cards[0].driver_model} mode on Windows; in WSL NVML says that it is blocked",
+        means="torch.cuda.is_available() is False in WSL, so training runs on the CPU",
+        cure=f"nvidia-smi -i {cards[0].index} -dm 0",
+        cure_note="in an administrator's PowerShell on Windows, then restart; a card or driver that refuses WDDM "
+        "trains on Windows itself or on Linux",
+    )
 
 
 def _refused(found: str, host: Host | None) -> Finding:

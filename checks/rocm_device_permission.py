@@ -37,8 +37,9 @@ SAID = (
     r"/dev/(?:kfd|dri/renderD\d{3})'?\"?(?:, O_RDWR[|\w]{0,20})?\)?:? ?(?:= -1 EACCES \()?(?i:permission denied)",
     r"missing the following required groups",
     r'is not member of "(?:render|video)" group',
-    r"Failed to get user name to check for video group membership",
 )
+NAMELESS = r"Failed to get user name to check for (?:video|render) group membership"
+"""rocminfo prints it after any failure to open /dev/kfd, where the user has no name, as in a container."""
 
 OTHERS = (
     r"not supported in kfd",
@@ -63,6 +64,8 @@ def rocm_device_permission(
     """Only for a ROCm build, unless an error says it; all render nodes have to be closed."""
     stack, build, inside = known(rocm), known(torch), known(container)
     said = told(errors, *SAID)
+    if stack is None or stack.kfd not in ("missing", "no memory", "ok"):
+        said = said or told(errors, NAMELESS)
     guess = (
         "" if said or told(errors, *OTHERS) else told(errors, r"hsa_init failed with (?:0x)?1008")
     )

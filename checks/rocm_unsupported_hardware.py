@@ -34,8 +34,13 @@ from tunedoctor.api import (
 )
 
 REFUSED = r"not supported in kfd|kfd: .{0,40}skipped device [\da-f:]{9}, GPU not supported|DID \w{4} is missing "
-r"in supported_devices"
+r"in supported_devices|ROCR: unsupported GPU"
 ATOMICS = r"PCI rejects atomics|PCIE atomic ops is not supported"
+UNSTATED = (
+    r"Unable to open /dev/kfd read-write: Cannot allocate memory",
+    r"HSA_STATUS_ERROR_OUT_OF_RESOURCES",
+)
+"""What an application gets; the kernel log alone has the reason."""
 
 
 @check(
@@ -55,17 +60,18 @@ def rocm_unsupported_hardware(
     torch: TorchBuild | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | None:
-    """Only where no AMD GPU is offered for computing, and for a ROCm build, unless an error says it."""
+    """Only where no AMD GPU is offered for computing, and for a ROCm build, unless an error says it.
+
+    An offered GPU has a target (gfx); lspci and rocm-smi list the refused ones too.
+    """
     stack, gpus, kernel, build = known(rocm), known(amd), known(log), known(torch)
-    if (build is not None and build.accelerator != "rocm") or (gpus is not None and gpus.gpus):
+    other = build is not None and build.accelerator != "rocm"
+    if other or (gpus is not None and any(gpu.gfx for gpu in gpus.gpus)):
         return None
-    said = told(
-        errors,
-        REFUSED,
-        ATOMICS,
-        r"Unable to open /dev/kfd read-write: Cannot allocate memory",
-        r"HSA_STATUS_ERROR_OUT_OF_RESOURCES",
-    )
+    stated = told(errors, REFUSED, ATOMICS)
+    if not stated and gpus is not None and gpus.gpus:
+        return None
+    said = stated or told(errors, *UNSTATED)
     lines = [
         line
         for line in (kernel.kfd if kernel else ())
@@ -91,5 +97,6 @@ def rocm_unsupported_hardware(
         cure_note="without a riser; old processors and chipset slots lack atomics"
         if atomics
         else "no driver setting helps; the card still drives a screen",
+        settle="" if stated or refused else "sudo dmesg | grep -i kfd",
         evidence=("kernel log",) if lines else ("/dev/kfd",) if stack else (),
     )

@@ -33,6 +33,8 @@ from tunedoctor.api import (
     told,
 )
 
+ONEAPI = r"libmkl_sycl(?:_\w{2,20})?\.so[.\d]{0,4}: cannot open shared object"
+"""oneMKL for SYCL, which Intel's builds before the +xpu wheels take from an installed oneAPI."""
 SAID = (
     r"Failed to initialize XPU devices",
     r"No XPU devices are available",
@@ -40,7 +42,8 @@ SAID = (
     r"No device of requested type",
     r"ZE_RESULT_ERROR_(?!OUT_OF)\w{3,40}",
     r"add devices across platforms to a single context",
-    r"libOpenCL\.so\.1: cannot open shared object|libmkl_sycl_\w{2,20}\.so[.\d]{0,4}: cannot open shared object",
+    r"libOpenCL\.so\.1: cannot open shared object",
+    ONEAPI,
     r"XPU device count is zero",
     r"libze_intel_gpu\.so[.\d]*: cannot open shared object",
     r"UR_RESULT_ERROR_(?!OUT_OF)\w+",
@@ -64,10 +67,12 @@ def xpu_driver(
     """Only for an XPU build, unless an error says it."""
     build, gpus, system, run = known(torch), known(intel), known(host), known(runtime)
     said = told(errors, *SAID)
-    if (run is not None and run.gpu_works) or (build is not None and build.accelerator != "xpu"):
+    other = build is not None and build.accelerator not in ("xpu", "unknown")
+    if (run is not None and run.gpu_works) or other:
         return None
     mine = (
         build is not None
+        and build.accelerator == "xpu"
         and gpus is not None
         and (gpus.level_zero is False or bool(gpus.render_denied))
     )
@@ -86,6 +91,15 @@ def xpu_driver(
             evidence=gpus.render_denied,
         )
     lacks = gpus is not None and gpus.level_zero is False
+    if said and not windows and told(errors, ONEAPI):
+        return Finding(
+            title="The libraries of Intel's oneAPI are not found",
+            found=f"{name}; the error '{told(errors, ONEAPI)}'",
+            means="the import of Intel's extension stops; builds before the +xpu wheels bring no MKL and no SYCL",
+            cure="source /opt/intel/oneapi/setvars.sh",
+            cure_note="in the shell that starts training; where that file is absent, install the oneAPI release that "
+            "the build names, or a torch of 2.5 or newer from https://download.pytorch.org/whl/xpu, which needs none",
+        )
     return Finding(
         found=f"{name}, {card}; "
         + ("the Level Zero loader is not installed" if lacks else f"the error '{said}'"),

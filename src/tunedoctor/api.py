@@ -8,6 +8,7 @@ from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compares import compares
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
+from tunedoctor.advice.given_up import given_up
 from tunedoctor.advice.misfits import Misfit, misfits
 from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
@@ -55,6 +56,7 @@ from tunedoctor.wheels.rules import (
     python_tag,
     release_row,
     rocm_archs,
+    rocm_archs_since,
     table_archs,
 )
 from tunedoctor.wording import gib, listed, pip, python
@@ -122,6 +124,7 @@ __all__ = [
     "first_transformers",
     "fix",
     "gib",
+    "given_up",
     "glibc_floor",
     "good_set",
     "has_wheel",
@@ -153,6 +156,7 @@ __all__ = [
     "release",
     "release_row",
     "rocm_archs",
+    "rocm_archs_since",
     "same_torch",
     "set_variable",
     "specifiers",

@@ -11,6 +11,8 @@ SAYS = (
         "python.h:",
         "python.h :",
         "cannot find compiler",
+        "host compiler found",
+        "no platform detected",
     ),
     *(
         "no such file",

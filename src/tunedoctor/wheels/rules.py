@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from tunedoctor.facts import Host, Interpreter
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 from tunedoctor.versions import at_least, parts, pep440, within
 
@@ -18,6 +19,9 @@ ANY_DRIVER = "99999"
 LAST_INTEL_MAC = "2.2.2"
 """Last torch with a wheel for macOS on x86_64."""
 INDEX = "https://download.pytorch.org/whl/"
+
+_PLAIN_ROCM = pattern(r"rocm\d{1,2}(?:\.\d{1,2}){1,2}")
+"""The local part of a build of PyTorch's index; AMD's own (TheRock) goes on with a date, and has other targets."""
 
 
 def _wheels() -> Any:  # noqa: ANN401
@@ -148,6 +152,31 @@ def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
         if inside and (not condition or at_least(hip, condition.rpartition(">=")[2])):
             return tuple(row["gfx"])
     return ()
+
+
+def rocm_archs_since(version: str) -> tuple[str, ...]:
+    """Return the gfx targets of all ROCm releases from a nightly's own on; () where that is newer than the table.
+
+    A nightly of PyTorch's index has some of them, and none besides.
+    """
+    one = pep440(version)
+    if one is None or not one.local or not _PLAIN_ROCM.fullmatch(one.local):
+        return ()
+    if one.release > parts(releases()[-1]):
+        return ()
+    spans = (
+        (row["torch"].partition(" with ")[0].replace(".x", ""), row["gfx"])
+        for row in _wheels()["rocm"]["gfx_by_build_script"]
+        if not row["torch"].startswith("ROCm")
+    )
+    later = [
+        gfx
+        for span, targets in spans
+        if span.endswith("+")
+        or parts(span.rpartition("-")[2]) >= one.release[: len(parts(span.rpartition("-")[2]))]
+        for gfx in targets
+    ]
+    return tuple(dict.fromkeys(later))
 
 
 def has_wheel(version: str, python: str, where: Family) -> bool:

@@ -24,6 +24,12 @@ _ENTERED = pattern(
 _LEFT = pattern(r"(?:^|[$#>] ?)(?:exit|logout)$")
 _LONGEST_PROMPT = 80
 _TRIES = pattern(r"\b(?:nvidia-smi|rocm-smi|rocminfo|hello-world|nbody|deviceQuery)\b")
+_DESKTOP_WORDS = pattern(r"\bDocker[ -]Desktop\b", re.IGNORECASE)
+_POD_WORDS = pattern(r"\b(?:pods?|kubernetes|k8s|k3s|kubectl)\b", re.IGNORECASE)
+_IN_A_POD = pattern(
+    r"Found no NVIDIA driver on your system|libcuda\.so\.1: cannot open shared|No CUDA GPUs are available"
+)
+_NO_LIBRARY = "load library failed: libnvidia-ml.so"
 _WORD = pattern(r"\b(docker|podman|containers?|kubernetes|k8s|pods?)\b", re.IGNORECASE)
 _INSIDE = pattern(
     r"^\s{0,8}(?:\(\w{1,40}\) ?)?\[?[\w.-]{1,40}@(?=[0-9a-f]{0,11}\d)[0-9a-f]{12}[: ][^\n]{0,120}?[#$] "
@@ -76,7 +82,16 @@ def _from_prompt(lines: Sequence[str]) -> Container | None:
 
 
 def _from_words(lines: Sequence[str]) -> Container | None:
-    """Take the word of a text in which NVML says what it says where a container's device files were taken away."""
+    """Take the word of a text on where it failed, if what failed there is what fails without a GPU in a container.
+
+    NVML says Unknown Error where a container's device files were taken away; NVIDIA's container tools find no library
+    in Docker Desktop's virtual machine.
+    """
+    short = [line[:LONGEST] for line in lines]
+    if any(_NO_LIBRARY in line for line in short) and any(map(_DESKTOP_WORDS.search, short)):
+        return Container(kind="docker", evidence="Docker Desktop", gpu_asked=True)
+    if any(map(_IN_A_POD.search, lines)) and any(map(_POD_WORDS.search, short)):
+        return Container(kind="kubernetes", evidence="the text", gpu_asked=None)
     said = next(
         (line for line in lines if "NVML: Unknown Error" in line[:LONGEST]),
         "",
