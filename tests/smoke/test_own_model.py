@@ -24,6 +24,9 @@ def test_the_stages_run_on_it(model: str, tmp_path: Path) -> None:
         told[n]["outcome"] for n in ("backward", "train", "base weights", "save", "reload")
     } == {"ok"}
     assert list(told)[-1] == "reload"
+    # 31,456 weights in float32, and little beside them
+    assert 31_456 * 4 < found["forecast"] < 4e6
+    assert found["libraries"] > 50e6
 
 
 def test_damaged_data_are_told_before_the_model_is_loaded(model: str, tmp_path: Path) -> None:

@@ -134,6 +134,8 @@ def _numbers(answer: Answer, style: Style) -> list[str]:
         total = f" of {gib(answer.memory_total)}" if answer.memory_total else ""
         where = f"reserved on {answer.device}" if answer.memory_total else "of the process"
         lines.append(f"{'memory':>7}  {gib(answer.peak)}{total}   peak, {where}")
+    if answer.forecast:
+        lines.append(f"{'':>7}  {_beside(answer)}")
     if answer.load and answer.load.before and answer.load.after:
         text = f"{answer.load.before:,.0f} tokens/s at first, {answer.load.after:,.0f} at the end"
         lines.append(f"{'load':>7}  {text}")
@@ -143,6 +145,16 @@ def _numbers(answer: Answer, style: Style) -> list[str]:
         )
         lines += style.wrapped(f"{each}   the same work on each", 9, f"{'ranks':>7}")
     return ["", *lines] if lines else []
+
+
+def _beside(answer: Answer) -> str:
+    """Return the forecast beside what was measured."""
+    text = f"{gib(answer.forecast or 0)} forecast"
+    if answer.allocated:
+        return f"{text}, {gib(answer.allocated)} handed out by the allocator"
+    if answer.libraries:
+        return f"{text}, and {gib(answer.libraries)} of libraries before it"
+    return text
 
 
 def _verdict(answer: Answer, style: Style) -> list[str]:

@@ -56,6 +56,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes: reserved on the device; on the CPU, of the whole process."""
     memory_total: int | None = None
     """Bytes of the device."""
+    libraries: int | None = None
+    """On the CPU, bytes of the process before there was a model."""
+    allocated: int | None = None
+    """Most bytes that the device's allocator handed out; None on the CPU."""
+    forecast: int | None = None
+    """Of the user's model, what `doctor fit` reckons that the allocator must hand out, bytes."""
     ranks: tuple[float, ...] = ()
     """Seconds of the same work on each rank."""
     load: Load | None = None

@@ -22,6 +22,7 @@ from tunedoctor.findings import Check
 from tunedoctor.probes.errors import texts
 from tunedoctor.smoke.answer import Answer, Verdict
 from tunedoctor.smoke.blame import Findings, blames_of
+from tunedoctor.smoke.forecast import forecast
 from tunedoctor.smoke.load import (
     Load,
     Reading,
@@ -117,6 +118,7 @@ def made(  # noqa: PLR0913  all that is known
 ) -> Made:
     """Judge the runs beside what is known of machine and target."""
     stages = tuple(one for run in runs for one in stages_of(run))
+    built = data_of(runs[0], "build")
     load = _load(runs, readings)
     smoke = _smoke(runs, stages, asked)
     told = snapshot.having(smoke, *_facts(runs, stages))
@@ -142,6 +144,9 @@ def made(  # noqa: PLR0913  all that is known
             tokens_per_second=smoke.tokens_per_second,
             peak=smoke.peak,
             memory_total=smoke.memory_total,
+            libraries=_whole(built.get("libraries")),
+            allocated=_whole(data_of(runs[0], "train").get("allocated")),
+            forecast=forecast(asked.model, built) if asked.model else None,
             ranks=smoke.ranks,
             load=load,
             seconds=round(seconds, 2),

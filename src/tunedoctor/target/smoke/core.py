@@ -102,12 +102,15 @@ class Core:
     def build(self, data: Dict[str, Any]) -> None:
         """Make the model and the batch; every weight is finite."""
         lab = self.lab
+        if lab.kind == "cpu":
+            data["libraries"] = lab.peak()
         if self.own:
             self.model, self.batches = mine.of_user(lab, self.asked, self.samples)
         else:
             self.model, self.batches = recipe.base(lab), [recipe.batch(lab)]
         named = list(self.model.named_parameters())
         data["weights"] = sum(p.numel() for _, p in named)
+        data["longest"] = max(len(row) for one in self.batches for row in one.rows)
         data["model"] = type(self.model).__name__
         data["dtype"] = str(named[0][1].dtype).replace("torch.", "")
         bad = [

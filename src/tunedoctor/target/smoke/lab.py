@@ -70,6 +70,12 @@ class Lab:
             most = _peak_of_process()
         return most if isinstance(most, int) else None
 
+    def allocated(self) -> Optional[int]:
+        """Return the most bytes that the device's allocator handed out; None where nobody counts them."""
+        space = {"cuda": "cuda", "rocm": "cuda", "xpu": "xpu"}.get(self.kind, "")
+        most = attempt(self.torch, space + ".max_memory_allocated", self.device) if space else None
+        return most if isinstance(most, int) else None
+
 
 def _peak_of_process() -> Optional[int]:
     try:

@@ -149,6 +149,7 @@ def train(
     data.update(
         tokens_per_second=run.speed(),
         peak=run.lab.peak(),
+        allocated=run.lab.allocated(),
         tokens=run.tokens,
         at_step=len(run.losses),
     )
