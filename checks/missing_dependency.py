@@ -110,7 +110,7 @@ ALONE = 2
     "A package that the stack needs is not installed",
     explains=["library-import-fails", "torch-import-crash"],
 )
-def missing_dependency(  # noqa: PLR0913  declared, told by errors, and what decides the cure
+def missing_dependency(  # noqa: PLR0911, PLR0913  declared, told by errors, and what decides the cure
     packages: Packages | Unknown | None,
     torch: TorchBuild | Unknown | None,
     interpreter: Interpreter | Unknown | None,
