@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tunedoctor.facts import Fact, Runtime, Stage
 from tunedoctor.lazy import pattern
-from tunedoctor.readers.values.session import typed_in
+from tunedoctor.readers.prompts import typed_in
 
 _FAR = 12
 """Lines below a command in which its end stands; a warning can stand before it."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from tunedoctor.facts import Fact, Runtime, Stage
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.import_crash import imports_torch
-from tunedoctor.readers.values.session import typed_in
+from tunedoctor.readers.prompts import typed_in
 
 _LONGEST = 1000
 _FAR = 12

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tunedoctor.readers.prompts import typed_in
 from tunedoctor.readers.values.said import Said
-from tunedoctor.readers.values.session import answers, typed_in
+from tunedoctor.readers.values.session import answers
 
 
 def _said(text: str) -> dict[str, str]:

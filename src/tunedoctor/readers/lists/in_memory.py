@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from tunedoctor.facts import InMemory
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry
+from tunedoctor.readers.prompts import typed_in
 from tunedoctor.readers.values.libraries import version_in
-from tunedoctor.readers.values.session import answers, typed_in
+from tunedoctor.readers.values.session import answers
 
 _NOTEBOOK = pattern(r"^\s{0,12}In ?\[\d{0,5}\]:")
 _INSTALLS = pattern(
@@ -51,8 +52,7 @@ def _installs(line: str) -> bool:
     plain = line.lstrip()
     if plain.startswith("Successfully "):
         return True
-    command = plain if plain.startswith(("!", "%")) else typed_in(line)
-    return bool(_INSTALLS.search(command))
+    return bool(_INSTALLS.search(typed_in(line)))
 
 
 def _differ(version: str, listed: Entry) -> bool:

@@ -5,21 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tunedoctor.lazy import pattern
+from tunedoctor.readers.prompts import prompt
 
 LONGEST = 500
 _FURTHEST = 400
 """Lines of one output that are kept."""
-_PROMPT = pattern(
-    r"^\s{0,12}(?:(?:\([\w./-]{1,60}\) ?){0,3}(?:\[?[\w.-]{1,40}@[\w.-]{1,60}[: ][^$#%>]{0,80}?\]?)?[$#%\u276f\u279c] ?"
-    r"|(?:\([\w./-]{1,60}\) ?)?(?:PS )?[A-Z]:\\[^>\n]{0,120}>\s?)(\S.{0,500})$"
-)
-_ENV = pattern(r"^\s{0,12}\(([\w./-]{1,60})\)\s")
-_KNOWN = pattern(
-    r"(?:sudo )?(?:/\S{0,60}/)?(?:lspci|lshw|lsmod|modinfo|dkms|dpkg|rpm|apt|uname|cat|df|free|ulimit|id|groups|getent"
-    r"|ls|ldd|ldconfig|which|where|type|command|pip3?|python[\d.]{0,5}|py|echo|env|printenv|docker|podman|nvidia-smi"
-    r"|rocminfo|rocm-smi|nvcc|gcc|mokutil|wsl|sycl-ls|xpu-smi|readlink|grep|head|tail|dmesg|sudo|torchrun|accelerate|export|source"
-    r"|conda|uv|cd|clinfo|hipconfig|systeminfo|ver|hostnamectl|lsb_release|lscpu|wmic|call|kubectl|journalctl|modprobe)\b"
-)
 _TITLE = pattern(
     r"^\s{0,4}(?:#{1,6} |[-*] |\*\*)?`{1,2}\$? ?([a-z][\w./-]{1,30}(?: [^`]{1,120})?)`{1,2}:?\*{0,2}:?\s*$"
 )
@@ -37,21 +27,16 @@ class Shown(NamedTuple):
 
 
 def shown(lines: Sequence[str]) -> list[Shown]:
-    """Return the commands in order. A "#" prompt counts only before a command of this trade."""
+    """Return the commands in order."""
     starts: list[tuple[int, str, str]] = []
     after = 0
     for number, whole in enumerate(lines):
-        line = whole[:LONGEST]
-        found = (_TITLE.match(line) or _PROMPT.match(line)) if number >= after else None
-        if not found:
-            continue
-        command = found[1].strip()
-        sign = line[: found.start(1)].rstrip()[-1:]
-        if sign in "$\u276f\u279c>" or _KNOWN.match(command):
-            env = _ENV.match(line)
+        found = _at(whole[:LONGEST]) if number >= after else None
+        if found:
+            command, env = found
             whole_command = _whole(lines, number, command)
             after = number + 1 + whole_command.count("\n")
-            starts.append((number, whole_command, env[1] if env else ""))
+            starts.append((number, whole_command, env))
     commands: list[Shown] = []
     for at, (number, command, name) in enumerate(starts):
         end = starts[at + 1][0] if at + 1 < len(starts) else len(lines)
@@ -59,6 +44,16 @@ def shown(lines: Sequence[str]) -> list[Shown]:
         output = tuple(lines[first : min(end, first + _FURTHEST)])
         commands.append(Shown(command, output, name, number))
     return commands
+
+
+def _at(line: str) -> tuple[str, str] | None:
+    """Return the command of a line and the active environment; None where no shell was asked."""
+    if title := _TITLE.match(line):
+        return title[1].strip(), ""
+    found = prompt(line)
+    if found and found.sure and (found.kind == "shell" or found.typed[0] in "!%"):
+        return found.typed.lstrip("!%"), found.env
+    return None
 
 
 def _whole(lines: Sequence[str], number: int, command: str) -> str:

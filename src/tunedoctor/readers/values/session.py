@@ -3,25 +3,22 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from tunedoctor.lazy import pattern
+from tunedoctor.readers.prompts import Prompt, prompt, typed_in
 from tunedoctor.readers.values.libraries import library_of
 from tunedoctor.readers.values.said import Said, bare
 
-_PYTHON = re.compile(r"\A\s{0,40}(?:>>>\s?|In \[\d{1,5}\]:\s?|\.\.\.:?\s)(?P<code>\S.{0,600})\Z")
-_SHELL = re.compile(
-    r"\A\s{0,40}(?:\([\w./-]{1,40}\)\s?)?"
-    r"(?:(?:[\w.@~:/\\ -]{0,80}[$#%]|PS ?[^>\n]{0,120}>|>)\s+|[A-Z]:\\[^>\n]{0,120}>\s*)(?P<code>\S.{0,900})\Z"
-)
-_INLINE = re.compile(
+_INLINE = pattern(
     r"""python[\d.]*(?:\.exe)?\s+(?:-\w\s+){0,4}?-c\s*(?P<quote>["'])(?P<code>.{1,800})(?P=quote)"""
 )
-_FAILED = re.compile(
+_FAILED = pattern(
     r"\s{0,40}(?:Traceback \(most recent call last\)"
     r"|(?:[A-Za-z_]\w{0,60}\.){0,6}\w{0,60}(?:Error|Exception)\s?(?::|\Z))"
 )
 """In place of an answer."""
-_TRACED = re.compile(r"\++ (?=[A-Za-z])")
+_TRACED = pattern(r"\++ (?=[A-Za-z])")
 """What `set -x` puts in front of a command."""
-_OUT = re.compile(r"\A\s{0,40}(?:Out\[\d{1,5}\]:\s?|\s{0,8})")
+_OUT = pattern(r"\A\s{0,40}(?:Out\[\d{1,5}\]:\s?|\s{0,8})")
 _EXPRESSIONS = (
     (r"torch\.version\.cuda\b", "torch_cuda"),
     (r"torch\.version\.hip\b", "torch_hip"),
@@ -44,28 +41,26 @@ _EXPRESSIONS = (
     (r"platform\.machine\(\)", "machine"),
     (r"(?:8\s?\*\s?)?struct\.calcsize\(['\"]P['\"]\)(?:\s?\*\s?8)?", "bits"),
 )
-_EXPRESSION = re.compile(
-    "|".join(f"(?P<e{i}>{pattern})" for i, (pattern, _) in enumerate(_EXPRESSIONS))
-)
+_EXPRESSION = pattern("|".join(f"(?P<e{i}>{one})" for i, (one, _) in enumerate(_EXPRESSIONS)))
 _COMMANDS = (
-    (re.compile(r"\A(?:\S*/)?python[\d.]*(?:\.exe)?\s+(?:-V{1,2}|--version)\s*\Z"), "python"),
-    (re.compile(r"\Auname\s+-\w*r\w*\s*\Z"), "kernel"),
-    (re.compile(r"\Auname\s+-a\s*\Z"), "kernel"),
-    (re.compile(r"\Auname\s+-m\s*\Z"), "machine"),
+    (pattern(r"\A(?:\S*/)?python[\d.]*(?:\.exe)?\s+(?:-V{1,2}|--version)\s*\Z"), "python"),
+    (pattern(r"\Auname\s+-\w*r\w*\s*\Z"), "kernel"),
+    (pattern(r"\Auname\s+-a\s*\Z"), "kernel"),
+    (pattern(r"\Auname\s+-m\s*\Z"), "machine"),
 )
-_ECHO = re.compile(
+_ECHO = pattern(
     r"\A(?:echo\s+[\"']?(?:\$\{?|%|\$env:)(?P<name>[A-Za-z_]\w{1,60})[}%]?[\"']?|printenv\s+(?P<printed>[A-Za-z_]\w{1,60}))\s*\Z"
 )
-_ASSIGN = re.compile(
+_ASSIGN = pattern(
     r"\A(?:export\s+|ENV\s+|set\s+(?:-\w+\s+)*|setx\s+|\$env:)?(?P<rest>[A-Z][A-Z0-9_]{1,60}\s?=\s?.{0,600})\Z"
 )
-_ONE = re.compile(
+_ONE = pattern(
     r"""\A(?P<name>[A-Z][A-Z0-9_]{1,60})\s?=\s?(?P<value>"[^"\n]{0,500}"|'[^'\n]{0,500}'|[^\s;&"']{0,500})(?:\s+|\s*(?:;|&&)\s*|\Z)"""
 )
-_ENVIRON = re.compile(
+_ENVIRON = pattern(
     r"""\A\s{0,40}(?:>>>\s?)?os\.environ(?:\[|\.setdefault\()\s?["'](?P<name>[A-Z][A-Z0-9_]{1,60})["'](?:\]\s?=|,)\s?["'](?P<value>[^"'\n]{0,300})["']"""
 )
-_GREP = re.compile(
+_GREP = pattern(
     r"\A(?:env|printenv|export)\s*\|\s*grep\s+(?:-\w+\s+)?[\"']?\^?(?P<part>[A-Za-z_]{2,40})[\"']?\s*\Z"
 )
 _STARTS = ("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")
@@ -75,12 +70,6 @@ _FAR = 12
 """Lines below a command in which its answer stands."""
 
 
-def typed_in(line: str) -> str:
-    """Return what was typed in a line that begins with a prompt, or ""."""
-    found = _PYTHON.match(line) or _SHELL.match(line)
-    return found["code"].strip() if found else ""
-
-
 def answers(lines: Sequence[str]) -> Iterator[Said]:
     """Yield what was answered, and the variables that were set by what was typed."""
     for number, line in enumerate(lines):
@@ -88,23 +77,28 @@ def answers(lines: Sequence[str]) -> Iterator[Said]:
             continue
         if line.startswith("+"):
             line = _TRACED.sub("", line, count=1)  # noqa: PLW2901  the command is all that is used
-        code = typed_in(line)
-        if not code and not line.lstrip().startswith(_STARTS):
+        found = prompt(line)
+        if not found and not line.lstrip().startswith(_STARTS):
             continue
         if environ := _ENVIRON.match(line):
             yield Said(f"env {environ['name']}", environ["value"], line=number)
-        command = code or line.strip()
-        for one in (*_set(command, prompted=bool(code)), *_answered(command, lines, number)):
+        command = found.typed if found else line.strip()
+        for one in (
+            *_set(command, prompted=found is not None),
+            *_answered(command, found, lines, number),
+        ):
             yield one._replace(line=number)
 
 
-def _answered(command: str, lines: Sequence[str], number: int) -> Iterator[Said]:
+def _answered(
+    command: str, found: Prompt | None, lines: Sequence[str], number: int
+) -> Iterator[Said]:
     """Pair a command with the lines below it; one without a prompt only where it runs Python."""
     if inline := _INLINE.search(command):
         yield from _expressions(inline["code"], lines, number, repl=False)
-    elif not typed_in(lines[number]):
+    elif found is None:
         return
-    elif _PYTHON.match(lines[number]):
+    elif found.kind != "shell":
         yield from _expressions(command, lines, number, repl=True)
     elif grep := _GREP.match(command):
         if _nothing(lines, number):
@@ -114,7 +108,7 @@ def _answered(command: str, lines: Sequence[str], number: int) -> Iterator[Said]
         if value is not None:
             yield Said(f"env {echo['name'] or echo['printed']}", value)
     else:
-        key = next((key for pattern, key in _COMMANDS if pattern.match(command)), None)
+        key = next((key for shape, key in _COMMANDS if shape.match(command)), None)
         if key and (value := _next(lines, number)):
             yield Said(key, value)
 
