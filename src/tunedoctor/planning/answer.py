@@ -19,6 +19,8 @@ class Treated(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     title: str
+    found: str = ""
+    """What was seen, with numbers and places."""
     severity: Literal["error", "warning", "note"]
     fix: str
     """Id of the fix; "" where none is for it."""

@@ -135,6 +135,10 @@ def render_told(answer: Answer, style: Style) -> list[str]:
     if not told:
         return []
     lines = [style.paint("Yours to do", "bold")]
+    for one in answer.findings:
+        if not one.changes:
+            said = f"{one.title}: {one.found}" if one.found else one.title
+            lines += style.wrapped(said, 4, f"  {style.mark(one.severity)} ")
     for step in told:
         # a command stays whole on one line: a broken one can't be pasted
         lines.append("  " + style.plain(step.command.replace("\n", "\n  ")))

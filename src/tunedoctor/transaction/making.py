@@ -26,7 +26,7 @@ def ground_for(new: NewEnvironment) -> Ground:
         raise FailureError(f"{new.path!r} is no absolute path", NEW, refused=True)  # noqa: EM102, TRY003
     if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
         why = f"{path} is there already"
-        raise FailureError(why, f"doctor fix --target {shlex.quote(str(path))}", refused=True)
+        raise FailureError(why, _instead(path), refused=True)
     base = Path(os.path.realpath(path.parent))
     if not base.is_dir() or not os.access(base, os.W_OK):
         why = f"{base} is not there or not writable by this user"
@@ -37,6 +37,15 @@ def ground_for(new: NewEnvironment) -> Ground:
     scripts = prefix / ("Scripts" if windows else "bin")
     # which Python it will be is known when it is made
     return Ground("new", prefix, python, prefix / "lib", scripts, base, path.name)
+
+
+def _instead(path: Path) -> str:
+    """Return the command for what is there: it is an environment, or another name is free."""
+    if (path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir():
+        return f"doctor fix --target {shlex.quote(str(path))}"
+    names = (path.with_name(f"{path.name}-{number}") for number in range(2, 100))
+    free = next((one for one in names if not os.path.lexists(one)), path / ".venv")
+    return f"doctor fix --new {shlex.quote(str(free))}"
 
 
 def make(new: NewEnvironment, tool: Tool, places: Places) -> None:
