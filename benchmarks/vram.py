@@ -38,10 +38,12 @@ _OWN = {
     "liquidai/lfm2-350m": "lfm2-350m", "allenai/olmo-3-7b-instruct-sft": "olmo-3-7b",
     "zai-org/glm-4.5-air": "glm-4.5-air", "huggingfacetb/smolvlm2-2.2b-instruct": "smolvlm2-2.2b",
 }  # fmt: skip
-_DEEPSPEED = 0.8
-"""GiB of its allgather bucket (2e8 elements of 2 bytes) and of NCCL's channels."""
-_CONTEXT_2023 = 1.25
-"""GiB of the context before modules were loaded as needed: 1343 MB, as transformers' page on training memory has it."""
+_DEEPSPEED = 2 * 2e8 * 2 / GIB
+"""GiB of ZeRO-2's two buffers of gradients under way (stage_1_and_2.py, overlap_comm): reduce_bucket_size is
+2e8 elements in Qwen's ds_config_zero2.json. ZeRO-3's buffer is hidden x hidden elements there ("auto"): nothing."""
+_CONTEXT_2023 = 1343 / 1024
+"""GiB of the context before modules were loaded as needed: what "GPU memory occupied" shows after one tensor, on
+transformers' page on the anatomy of training."""
 _KNOWN = ("peft", "qwen lora", "qwen lora emb", "qwen full", "qwen qlora")
 """Sources whose stack and lengths are stated."""
 
@@ -150,7 +152,7 @@ def _run(row: dict[str, Any], source: str, shape: Shape) -> Run:  # noqa: PLR091
         ):  # README: accumulation 8, torch 2.0; its scripts: LoRA by the Trainer, else DeepSpeed
             own = change(STACKS["hf-2023"], loss="whole-narrow")
             if row["method"] == "full":
-                own = change(own, autocast=False, reserve=_DEEPSPEED)
+                own = change(own, autocast=False)
                 return change(base, stack=own, attention="flash", accum=8, sharding="zero3")
             if row["method"] == "qlora":
                 own = change(own, autocast=False, reserve=_DEEPSPEED)

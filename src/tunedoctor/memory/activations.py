@@ -68,9 +68,11 @@ def _mixer(mixer: Mixer, run: Run) -> int:
         found += narrow * tokens * (mixer.query + mixer.key)
     if run.attention == "eager":
         scores = tokens * run.seq * mixer.heads
-        # softmax in fp32, its 16-bit copy; tanh of the soft cap; the output's copy with heads put together
+        # softmax in fp32, its 16-bit copy; tanh of the soft cap
         widths = 4 + (narrow if narrow < 4 else 0) + (narrow if mixer.softcap else 0)
-        return found + widths * scores + narrow * tokens * mixer.expanded_value
+        # the output with heads put together, where the module that reads it keeps that and not a copy
+        together = 0 if copied(run) else narrow * tokens * mixer.expanded_value
+        return found + widths * scores + together
     found += (
         narrow * tokens * mixer.expanded_value + 4 * tokens * mixer.heads
     )  # output and logsumexp
@@ -96,18 +98,23 @@ def _feed(layer: Layer, run: Run) -> int:
     return found
 
 
+def copied(run: Run) -> bool:
+    """Tell whether each adapter keeps a copy of its input in its own type, and not the input itself."""
+    if run.method == "full" or run.stack.own_feed:
+        return False
+    return run.adapter_bytes != run.weight_bytes or run.stack.autocast
+
+
 def _inputs(layer: Layer, run: Run) -> int:
     narrow, tokens = run.activation_bytes, run.tokens
     if run.method == "full":
         # the attention output is kept by attention itself, but for eager
         return narrow * tokens * sum(_reads(layer.matrices, leave=("mixed",)).values())
     modules = targeted(layer, run)
-    copied = run.adapter_bytes != run.weight_bytes or run.stack.autocast
     if run.stack.own_feed:
         modules = tuple(m for m in modules if m.reads != "gated")
-        copied = False
     each = 2 if run.stack.autocast and run.precision != "fp32" else run.adapter_bytes
-    if copied:  # one copy in the adapter's type for each adapter
+    if copied(run):  # one copy in the adapter's type for each adapter
         found = each * tokens * sum(m.inputs for m in modules)
     else:
         found = narrow * tokens * sum(_reads(modules, leave=("mixed",)).values())
@@ -115,7 +122,7 @@ def _inputs(layer: Layer, run: Run) -> int:
     if run.dora:  # the base's output, and the adapter's in its own type
         found += (narrow + run.adapter_bytes) * tokens * sum(m.outputs for m in modules)
     if run.dropout:
-        found += (1 + (narrow if not copied else 0)) * tokens * sum(m.inputs for m in modules)
+        found += (1 + (0 if copied(run) else narrow)) * tokens * sum(m.inputs for m in modules)
     if run.stack.input_kept and run.method == "qlora":
         found += narrow * tokens * sum(_reads(layer.matrices, leave=("mixed",)).values())
     return int(found)

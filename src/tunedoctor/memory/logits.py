@@ -53,19 +53,37 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:  # noqa: PLR0911  one for eac
             chunk = -(-tokens // _TORCHTUNE_CHUNKS) * shape.vocab
             return LossTerm(narrow * 2 * logits + (12 + cap) * chunk, narrow * logits)
         case "chunked":
-            chunk = min(tokens, CHUNK) * shape.vocab
-            kept = 2 * narrow * tokens * shape.hidden
-            found = chunk * (4 + narrow + (4 if cap else 0))
-            if _head_trains(run):  # the head's gradient in fp32, scaled, and in the head's type
-                weight = shape.vocab * shape.hidden
-                found = max(found + 4 * weight, (8 + run.trained_bytes) * weight)
-            return LossTerm(found + kept, 0)
+            return LossTerm(_doctor(shape, run) + 2 * narrow * tokens * shape.hidden, 0)
         case "recomputed":
             chunk = min(tokens, 256) * shape.vocab
             return LossTerm((12 + narrow + cap) * chunk + narrow * tokens * shape.hidden, 0)
         case _:
             weight = shape.vocab * shape.hidden * narrow if _head_trains(run) else 0
             return LossTerm(16 * tokens + narrow * tokens * shape.hidden + weight, weight)
+
+
+def _doctor(shape: Shape, run: Run) -> int:
+    """Return what a chunk of doctor train's loss takes, line by line of its ChunkedLoss.
+
+    A chunk's logits in fp32 and its slope in the model's type still lie there while those of the next are made.
+    """
+    narrow, weight = run.activation_bytes, shape.vocab * shape.hidden
+    several = run.tokens > CHUNK
+    each = 16 if shape.final_softcap else 4 + narrow
+    if several:
+        each += narrow if shape.final_softcap else 4 + narrow
+    chunk = min(run.tokens, CHUNK) * shape.vocab
+    copy = (
+        narrow * weight if run.weight_bytes != narrow else 0
+    )  # of fp32 weights, in the type that hidden states have
+    if not _head_trains(run):
+        return each * chunk + copy
+    left = (8 if shape.final_softcap else 4) + narrow
+    return max(
+        each * chunk + 4 * weight + copy,  # the head's gradient is added up in fp32
+        left * chunk + (4 + narrow + 4) * weight + copy,  # a chunk's part of it, in both types
+        (8 + run.trained_bytes) * weight,  # taken back: scaled, and in the head's type
+    )
 
 
 def _head_trains(run: Run) -> bool:

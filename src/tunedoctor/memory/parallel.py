@@ -1,4 +1,10 @@
-"""How several GPUs share weights, gradients and optimizer states."""
+"""How several GPUs share weights, gradients and optimizer states.
+
+DeepSpeed's bytes for each trained element: 2 of weight, 2 of gradient, 12 of fp32 weight and Adam's states, 4 of fp32
+gradient in the step ("Memory Requirements" of its documentation; 18 and 2 there), and 2 of the flattened copy from
+which that is made (_prepare_fp32_grad_for_sub_group of stage3.py, step of stage_1_and_2.py). In sub-groups of 1e9
+elements, which is nearly all of what one GPU of a few holds.
+"""
 
 from typing import NamedTuple
 

@@ -12,9 +12,10 @@ from tunedoctor.memory.adapters import adapter_elements, embedding_elements, tra
 from tunedoctor.memory.logits import loss_term
 from tunedoctor.memory.optimizer import state_bytes, step_copies
 from tunedoctor.memory.parallel import shares
-from tunedoctor.memory.quantised import dequantised, weights
+from tunedoctor.memory.quantised import weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
+from tunedoctor.memory.transient import transient
 
 
 class Peak(NamedTuple):
@@ -81,9 +82,9 @@ def _phases(shape: Shape, run: Run, gradients: int, sharing: int) -> dict[str, d
         working, last = 0, largest + inputs
     loss = loss_term(shape, run)
     tail = 4 * tokens * shape.hidden + stream  # the last norm's input in fp32, the head's input
-    transient = 4 * tokens * shape.hidden + dequantised(shape, run)
+    beside = max((transient(one, shape, run) for one in shape.layers), default=0)
     if run.accum > 1 and run.method == "full":  # a matrix' gradient before it is added
-        transient += shape.vocab * shape.hidden * run.trained_bytes
+        beside += shape.vocab * shape.hidden * run.trained_bytes
     casts = _casts(shape, run)
     found = {
         "loss": {
@@ -95,13 +96,13 @@ def _phases(shape: Shape, run: Run, gradients: int, sharing: int) -> dict[str, d
         "backward, first layer": {
             "autocast copies": 0 if run.checkpointing else casts,
             "layer inputs" if run.checkpointing else "activations": saved,
-            "one layer": working + transient,
+            "one layer": working + beside,
             "logits and loss": loss.held,
         },
         "backward, last layer": {
             "gradients": gradients,
             "layer inputs" if run.checkpointing else "activations": last,
-            "one layer": working + transient,
+            "one layer": working + beside,
             "logits and loss": loss.held,
         },
         "optimizer step": {
