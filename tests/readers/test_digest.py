@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from tunedoctor.facts import Errors
-from tunedoctor.readers.digest import FIRST, LAST, MOST, WHOLE, digest, from_stream
+from tunedoctor.readers.digest import (
+    FIRST,
+    LAST,
+    MOST,
+    MOST_LINES,
+    WHOLE,
+    bounded,
+    digest,
+    from_stream,
+)
 from tunedoctor.readers.read import read_report
 
 FAULT = "RuntimeError: CUDA error: no kernel image is available for execution on the device"
@@ -116,3 +125,31 @@ def test_memory_is_bounded_whatever_the_length(tmp_path: Path) -> None:
     lines, peak = map(int, done.stdout.split())
     assert lines == 60 * 8000 + 2
     assert peak * (1 if sys.platform == "darwin" else 1024) < 200 << 20
+
+
+def test_a_text_of_many_short_lines_is_cut_to_those_that_tell() -> None:
+    lines = [f"step {i}" for i in range(1, 40_001)]
+    lines[20_000] = FAULT
+    kept, numbers = bounded(lines, ())
+    assert FAULT in kept
+    assert len(kept) == len(numbers) <= MOST_LINES
+    assert all(lines[at - 1] == line for at, line in zip(numbers, kept, strict=True))
+    snapshot = read_report("\n".join(lines))
+    assert snapshot is not None
+    errors = snapshot.find(Errors)
+    assert errors is not None
+    assert [error.where for error in errors.errors] == ["line 20001"]
+
+
+def test_numbers_of_a_digest_stay_those_of_the_log() -> None:
+    lines = [f"step {i}" for i in range(MOST_LINES + 1)]
+    lines[5000] = FAULT
+    _, numbers = bounded(lines, range(10, 10 + len(lines)))
+    assert numbers[0] == 10
+    assert 5010 in numbers
+    assert bounded(lines[:100], (7,)) == (lines[:100], (7,))
+
+
+@pytest.mark.parametrize("lines", [["Error: " + "ab"[i % 2] * (i % 90) for i in range(100_000)]])
+def test_lines_around_faults_are_bounded(lines: list[str]) -> None:
+    assert len(digest(f"{line} {i:b}" for i, line in enumerate(lines)).numbers) <= MOST_LINES + 100

@@ -5,7 +5,7 @@ Time is in proportion to the log, memory is bounded whatever it holds: by lines,
 
 import codecs
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from tunedoctor.lazy import pattern
@@ -20,6 +20,10 @@ REPEATS = 4
 LONGEST_LINE = 4000
 MOST = 600_000
 """Characters of the start, of the middle and of the end, each."""
+MIDDLE = 6000
+"""Lines between both ends that are kept."""
+MOST_LINES = FIRST + MIDDLE + LAST
+"""Lines of a report that is read as it is: a line costs readers as much as 150 characters."""
 _MOST_SHAPES = 20_000
 _SIGNS = pattern(
     r"rror|RROR|xception|raceback|ailed|AILED|arning: C|Killed|illed by|Segm|core dumped|Bus error|No such file|too old"
@@ -54,6 +58,17 @@ def from_stream(stream: BinaryIO) -> Digest:
         text = decoded(start)
         return Digest(text, text.count("\n") + 1, ())
     return digest(_lines(start, stream))
+
+
+def bounded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
+    """Return the telling lines of a text that has more than MOST_LINES, and for each its number in the whole text.
+
+    `numbers` are those of `lines`, empty where they count from 1; so are those returned where nothing is left out.
+    """
+    if len(lines) <= MOST_LINES:
+        return lines, numbers
+    found = digest(lines)
+    return found.text.split("\n"), [numbers[at - 1] if numbers else at for at in found.numbers]
 
 
 def _lines(start: bytes, stream: BinaryIO) -> Iterator[str]:
@@ -107,12 +122,13 @@ def _rest(
         last_size += len(line)
         while len(last) > LAST or last_size > MOST:
             last_size -= len(last.popleft()[1])
-        if size < MOST and _SIGNS.search(line) and _new(line, seen):
+        full = size >= MOST or len(found) >= MIDDLE
+        if not full and _SIGNS.search(line) and _new(line, seen):
             fresh = [
                 last[i] for i in range(max(0, len(last) - BEFORE), len(last)) if last[i][0] > done
             ]
             until = number + AFTER
-        elif number <= until and size < MOST:
+        elif not full and number <= until:
             fresh = [(number, line)]
         else:
             continue

@@ -31,6 +31,7 @@ from tunedoctor.readers import (
     silent_end,
     typed,
 )
+from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.merge import merged
 from tunedoctor.readers.missing import Missing
 from tunedoctor.readers.ranks import one_of_ranks
@@ -55,7 +56,7 @@ def read_report(
     `numbers` tells for each line of a digest which line of the whole log it is. `failed` hears of a reader that
     raised.
     """
-    lines, numbers = without_repeats(*one_of_ranks(*tidied(text, numbers)))
+    lines, numbers = bounded(*without_repeats(*one_of_ranks(*tidied(text, numbers))))
     facts: list[Fact] = []
     for reader in _READERS:
         try:
