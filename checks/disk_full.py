@@ -56,7 +56,7 @@ def disk_full(
         r"^(?!.{0,300}(?:shm|posix_fallocate|</torch_\d|'/(?:psm_|sem\.))).{0,300}"
         r"No space left on device(?!.{0,40}shm)",
         r"not enough (?:free )?disk space",
-        "Errno 28",
+        r"Errno 28(?!.{0,60}'/(?:dev/shm|psm_|sem\.))",
         r"Disk quota exceeded",
         r"WinError 112\]|code: (?:112|28), kind: StorageFull|not enough space on the disk",
         r"database or disk is full|You don't have enough free space in /",

@@ -155,11 +155,11 @@ def _logged(kernel: KernelLog | None, cards: NvidiaGpus | None) -> Finding | Non
     for xid in reversed(xids):
         if xid.number == 154 and re.search(r"to 0x0\b|\(None\)\s*$", xid.text):
             cleared.add(xid.slot)
-        meaning = xid_meaning(xid.number)
+        meaning = xid_meaning(xid.number, xid.text)
         if meaning is None or xid.slot in cleared:
             continue
         answers = cards is not None and any(card.slot == xid.slot for card in cards.gpus)
-        past = answers and meaning.asks in ("reset", "reboot")
+        past = meaning.asks == "idle" or (answers and meaning.asks in ("reset", "reboot"))
         where = f" at {xid.slot}" if xid.slot else ""
         cure, note = {
             "replace": (
@@ -167,11 +167,17 @@ def _logged(kernel: KernelLog | None, cards: NvidiaGpus | None) -> Finding | Non
                 "memory repair is used up",
             ),
             "power": ("Connect the power cable of that GPU", "switch the machine off first"),
+            "idle": (
+                "sudo nvidia-smi --gpu-reset -i N",
+                "root; N is the index of that GPU; stop every program on it first. Until then, start the run anew",
+            ),
         }.get(
             meaning.asks, (REBOOT, "root; or reset the idle card: sudo nvidia-smi --gpu-reset -i N")
         )
         return Finding(
-            title="A GPU has failed since this boot",
+            title="A GPU has memory errors"
+            if meaning.asks == "idle"
+            else "A GPU has failed since this boot",
             severity="warning" if past else "error",
             found=f"Xid {xid.number}{where} in the kernel log: {meaning.name}",
             means=MEANS,

@@ -46,6 +46,7 @@ from tunedoctor.api import (
     check,
     compares,
     first_transformers,
+    given_up,
     known,
     lacks,
     merged,
@@ -65,6 +66,8 @@ ELSEWHERE = frozenset({"torchvision", "torchaudio", "xformers"})
 CHECKS_AT_IMPORT = frozenset({"transformers"})
 """It compares its requirements when it is imported and raises ImportError."""
 
+
+NEWER_CODE = "Take a release of the code that asks for it which knows this torch"
 
 CONFLICT = pattern(
     r"([\w.-]+) (\S+) requires ([A-Za-z][\w-]*)(\S*), but you have [\w.-]+ (\S+) which is incompatible"
@@ -96,10 +99,11 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     ]
     pip_said = [*(_from_pip(errors) if told is None else []), *_from_resolver(errors)]
     pip_said += [] if pairs or declared or pip_said else _from_check(errors)
-    one = None if pairs else _misfit(packages, torch, environment, errors)
+    gone = [] if pairs else _given_up(errors, torch)
+    one = None if pairs or gone else _misfit(packages, torch, environment, errors)
     missed = [_missed(one)] if one else []
     found = sorted(
-        [*missed, *(_pair(p) for p in pairs), *(_clash(d) for d in declared), *pip_said],
+        [*gone, *missed, *(_pair(p) for p in pairs), *(_clash(d) for d in declared), *pip_said],
         key=lambda one: _ORDER[one.severity],
     )
     if not found:
@@ -112,11 +116,13 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     command = pip(interpreter, "install", *pinned(fix)) if fix else ""
     return Finding(
         severity=severity,
-        title=_title(pairs, declared, severity, one),
+        title="The code is written for an older PyTorch"
+        if gone
+        else _title(pairs, declared, severity, one),
         found="; ".join(one.found for one in shown[:3])
         + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
         means=shown[0].means,
-        cure=command or _told_cure(pairs),
+        cure=command or _told_cure(pairs) or NEWER_CODE,
         cure_note=_note(pairs),
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
     )
@@ -306,6 +312,22 @@ def _misfit(
 
 QUANTISERS = frozenset({"bitsandbytes", "torchao"})
 """quantisation-library-mismatch tells of them."""
+
+
+def _given_up(errors: Errors | Unknown | None, torch: TorchBuild | Unknown | None) -> list[_Told]:
+    """Tell of code that is written for a torch before the one that gave a name up."""
+    build = known(torch)
+    one = given_up(errors, build.version if build else "")
+    if one is None:
+        return []
+    return [
+        _Told(
+            "error",
+            f"the error '{one.said}'" + (f" in the code of {one.owner}" if one.owner else ""),
+            f"{one.owner or 'the code that asks for it'} is written for a torch before {one.since}, which gave it up",
+            {one.owner: ""} if one.owner else {},
+        )
+    ]
 
 
 def _missed(one: Misfit) -> _Told:

@@ -41,6 +41,14 @@ from tunedoctor.api import (
     within,
 )
 
+_PACKAGE = r"\S{0,200}[/\\](?:site|dist)-packages[/\\](?:torch|triton|nvidia|bitsandbytes|vllm|xformers)[/\\]"
+MUSL = (
+    rf"Error relocating {_PACKAGE}[^\s:]{{1,160}}: \S{{1,200}}: symbol not found",
+    rf"Error loading shared library \S{{1,80}}: No such file or directory \(needed by {_PACKAGE}",
+    r"Error loading shared library (?:ld-linux\S{1,20}|lib(?:c|m|dl|rt|pthread)\.so\.\d): No such file",
+)
+"""How the loader of musl speaks of a file that was built for glibc. Source: musl, ldso/dynlink.c."""
+
 
 @check(
     "platform-unsupported",
@@ -74,10 +82,14 @@ def platform_unsupported(  # noqa: PLR0913, PLR0911  what is there, what is aske
         return _quantised(said, mac=mac)
     if _stops_at_222(errors):
         return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", interpreter)
+    if loaded := told(errors, *MUSL):
+        return _musl(f"the error '{loaded}': the loader of musl, and a file built for glibc")
     why = refused(answer, own, system)
     if why is not None:
         if why.cause != "platform-unsupported":
             return None
+        if why.file:
+            return _other_file(why.found)
         if "Intel Mac" in why.found:
             return _intel_mac(why.found, interpreter)
         return _refused(why.found, system)
@@ -114,6 +126,25 @@ def _refused(found: str, host: Host | None) -> Finding:
         cure_note="an image with glibc (Debian, Ubuntu, Rocky) has wheels"
         if musl
         else "on a machine with Linux on x86_64 or aarch64, Windows x64 or Apple silicon",
+    )
+
+
+def _other_file(found: str) -> Finding:
+    return Finding(
+        title="The wheel file is for another system",
+        found=found,
+        means="pip refuses the file, and nothing is installed",
+        cure="doctor wheel",
+        cure_note="names the build for this machine; other packages: install them by name, not by file",
+    )
+
+
+def _musl(found: str) -> Finding:
+    return Finding(
+        found=found,
+        means="the import stops: PyTorch and its libraries are built for glibc alone",
+        cure="docker run --rm -it python:3.12-slim",
+        cure_note="an image with glibc (Debian, Ubuntu, Rocky) has wheels",
     )
 
 

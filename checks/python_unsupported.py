@@ -183,6 +183,15 @@ def _patch(own: Interpreter, torch: TorchBuild | None) -> Finding:
 
 def _refused(why: Refused, own: Interpreter | None) -> Finding:
     """Tell of an install that failed; with no version of the Python at hand, none at all can have other causes."""
+    if why.file:
+        return Finding(
+            title="The wheel file is for another Python",
+            found=why.found,
+            means="pip refuses the file, and nothing is installed",
+            cure="python -m pip debug --verbose",
+            cure_note="lists the tags that this Python takes: choose the file with its cp tag, or install by name",
+            settle=SETTLE if own is None else "",
+        )
     none = "from versions: none" in why.found
     return Finding(
         found=why.found,

@@ -79,6 +79,7 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
     ]
     floors = [(one, floor) for one in declared if (floor := _floor(one.specifier, one.installed))]
     worst = pairs[0] if pairs else None
+    settle = ""
     if worst is not None and worst.row.severity == "error":
         wanted = worst.row.fix.get("torch", "")
         both = together(worst.versions)
@@ -88,6 +89,8 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
             else f"{both}: transformers counts a torch below {wanted.lstrip('>=')} as not installed"
         )
         keep = " ".join(pinned(worst.row.fix_alt))
+        # a torch that is missing, or whose import fails, counts as not found in the same words
+        settle = SETTLE if not both and "is required but found" not in worst.said else ""
         means = f"'{worst.row.says}', and from_pretrained stops: no model can be loaded"
     elif floors:
         one, wanted = max(floors, key=lambda f: release(f[1].lstrip(">=")))
@@ -127,7 +130,11 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
         if fit.command
         else "no newer torch fits this Python, driver and GPU",
         evidence=worst.row.source if worst else (),
+        settle=settle,
     )
+
+
+SETTLE = 'python -c "import torch; print(torch.__version__)"'
 
 
 def _asked(errors: Errors | Unknown | None, build: TorchBuild | None) -> tuple[str, str] | None:

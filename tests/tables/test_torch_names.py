@@ -2,6 +2,7 @@
 
 import pytest
 
+from tunedoctor.tables.torch_gone import GONE, gave_up
 from tunedoctor.tables.torch_names import SINCE, lacks
 from tunedoctor.versions import release
 
@@ -21,4 +22,25 @@ def test_what_a_release_lacks(module: str, name: str, torch: str, since: str) ->
 
 
 def test_every_row_names_a_part_of_torch_and_a_release() -> None:
-    assert all(name.startswith("torch.") and len(release(v)) == 2 for name, v in SINCE.items())
+    assert all(
+        name.startswith("torch.") and len(release(v)) == 2 for name, v in {**SINCE, **GONE}.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "torch", "since"),
+    [
+        ("torch", "_six", "2.4.0+cu121", "2.0"),
+        ("torch", "_six", "1.13.1", ""),
+        ("torch", "_six", "", "2.0"),
+        ("torch.distributed.elastic.agent.server.api", "log", "2.4.0", "2.4"),
+        ("torch", "no_such_name", "2.13.0", ""),
+    ],
+)
+def test_what_a_release_gave_up(module: str, name: str, torch: str, since: str) -> None:
+    assert gave_up(module, name, torch) == since
+
+
+def test_no_name_came_after_it_went() -> None:
+    both = SINCE.keys() & GONE.keys()
+    assert all(release(SINCE[name]) < release(GONE[name]) for name in both)

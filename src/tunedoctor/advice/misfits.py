@@ -31,6 +31,11 @@ _NOT_WHOLE = pattern(
     r"|load_dataset|Dataset|AutoModel|AutoTokenizer|ndarray|array|float32)'"
 )
 """A module without what each release of it has is hidden or cut, not of another version."""
+_LEFT_OUT = pattern(
+    r"module 'torch\._C' has no attribute '_(?:cuda|Cuda|nccl|mps|xpu|npu)"
+    r"|cannot import name '_(?:cuda|Cuda)\w{0,60}' from 'torch\._C'|'ProcessGroup(?:NCCL|Gloo|UCC|MPI|XCCL)'"
+)
+"""What a build of torch leaves out, whatever its release."""
 CLASSES = {
     **dict.fromkeys(
         ("Accelerator", "DataLoaderConfiguration", "GradientAccumulationPlugin"), "accelerate"
@@ -74,7 +79,7 @@ def misfits(errors: Errors | Unknown | None, *, loosely: bool = False) -> Iterat
 
 
 def _misfit(error: ErrorText) -> Misfit | None:
-    if _NOT_WHOLE.search(error.text):
+    if _NOT_WHOLE.search(error.text) or _LEFT_OUT.search(error.text):
         return None
     keyword = _KEYWORD.search(error.text)
     found = _NAME.search(error.text) or _ATTRIBUTE.search(error.text) or keyword
@@ -93,6 +98,11 @@ def _misfit(error: ErrorText) -> Misfit | None:
     if not owner or not other or owner == other:
         return None
     return Misfit(owner, other, found["module"], found["name"], found[0].partition(" (")[0])
+
+
+def owner_of(error: ErrorText) -> str:
+    """Return the distribution whose code raised an error, "" for the user's own or where no frame tells."""
+    return next(_owners(error), "")
 
 
 def _owners(error: ErrorText) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import re
 from typing import Literal, NamedTuple
 
+from tunedoctor.advice.wheel_file import Misplaced, misplaced
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
 from tunedoctor.lazy import pattern
 from tunedoctor.versions import at_least, parts, within
@@ -38,6 +39,8 @@ class Refused(NamedTuple):
 
     cause: Cause
     found: str
+    file: bool = False
+    """A file was named that another Python or system could take: the release itself has one for this machine."""
 
 
 def refused(
@@ -55,6 +58,8 @@ def refused(
 
 def _judged(one: Refusal, own: Interpreter | None, host: Host | None) -> Refused | None:
     what = f"{one.name}{one.specifier}"
+    if one.installer == "pip" and one.wheel_tags:
+        return _by_file(one, own, host)
     by_tag = _by_tag(one, what)
     if by_tag is not None:
         return by_tag
@@ -66,6 +71,29 @@ def _judged(one: Refusal, own: Interpreter | None, host: Host | None) -> Refused
         offer = f"pip finds sources of 2016 alone for {what}{_python(own)}"
         return Refused(_none_at_all(own, host), offer)
     return _of_versions(one, what, own, host)
+
+
+def _by_file(one: Refusal, own: Interpreter | None, host: Host | None) -> Refused | None:
+    """Judge a wheel that was named as a file by its tags; another Python is what is meant most where nobody told."""
+    tags = one.wheel_tags[0]
+    found = misplaced(tags, own, host)
+    if found is not None:
+        return _placed(found, one, own, host)
+    if own is not None:
+        return None
+    said = f"the file of {one.name} {one.specifier.lstrip('=')} has the tags {tags}, which this Python does not take"
+    return Refused("python-unsupported", said, file=True)
+
+
+def _placed(found: Misplaced, one: Refusal, own: Interpreter | None, host: Host | None) -> Refused:
+    release = one.specifier.lstrip("=").partition("+")[0]
+    where, tag = _family(own, host), python_tag(own) if own is not None else ""
+    said = f"the file of {one.name} {one.specifier.lstrip('=')} is {found.said}"
+    if one.name == "torch" and release_row(release) is not None and tag:
+        there = has_wheel(release, tag, where or "linux_x86_64")
+        end = "" if there else f"; torch {release} has none for Python {tag}"
+        return Refused(found.cause, said + end, file=there)
+    return Refused(found.cause, said, file=True)
 
 
 def _of_others(one: Refusal, what: str, own: Interpreter | None) -> Refused | None:

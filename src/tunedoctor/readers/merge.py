@@ -84,7 +84,8 @@ def _special(one: F, other: F) -> F | None:
         result = msgspec.structs.replace(one, **{name: tuple(both)})
     elif isinstance(one, TorchBuild | Interpreter) and isinstance(other, TorchBuild | Interpreter):
         # two builds, or two interpreters, in one text: parts of one are not true of the other
-        result = filled(one, other) if not one.version or _same(one.version, other.version) else one
+        unnamed = not one.version or (isinstance(other, Interpreter) and not other.version)
+        result = filled(one, other) if unnamed or _same(one.version, other.version) else one
     elif isinstance(one, AmdGpus) and isinstance(other, AmdGpus):
         result = _amd(one, other)
     elif isinstance(one, Compilers) and isinstance(other, Compilers):

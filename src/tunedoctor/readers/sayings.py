@@ -428,6 +428,8 @@ SAYS = (
         "fatal exception",
         "does not satisfy",
         "exited unexpectedly",
+        "consult /var/lib/dkms/",
+        "getdevicecount returned",
     ),
 )
 """What a fault says where nothing marks one, in small letters."""

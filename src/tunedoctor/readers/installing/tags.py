@@ -38,6 +38,12 @@ _PLATFORM = pattern(
     r"^(?:many(?P<glibc>linux_(?P<libc>2_\d{1,2}))|musl(?P<musl>linux_(?P<muslv>\d_\d))|(?P<linux>linux)"
     r"|macosx_(?P<macos>\d{1,2}_\d{1,2})|(?P<windows>win(?:32|_(?=amd64|arm64))))_?(?P<machine>\w{0,12})$"
 )
+_NARROW = pattern(
+    r"\('32bit', '(?P<linkage>WindowsPE|ELF)?'\)|calcsize\(['\"]P['\"]\)(?: ?\* ?8\)*|\)*) (?:32|4)(?![\w.])"
+    r"|(?<![\w.-])cp(?P<digits>3\d{1,2})-(?:cp3\d{1,2}m?|abi3|none)-(?P<platform>win32|(?:manylinux\S{1,30}|linux)_"
+    r"(?:i[36]86|armv[67]l))(?![\w.])"
+)
+"""A pointer of 32 bits: platform.architecture(), struct.calcsize, a line of `pip debug --verbose`."""
 
 
 class System(NamedTuple):
@@ -92,15 +98,20 @@ def surroundings(text: Text, lines: list[str], python: str) -> list[Fact]:
     for found in _FOLDER.finditer(_satisfied(lines)):
         versions.append((found["posix"] or _dotted(found["windows"]), bool(found["free"])))
         bits = 32 if found["bits"] else bits
+    for found in _NARROW.finditer(body):
+        bits = 32
+        versions.append((_dotted(found["digits"]), False))
+        systems += _systems(found["platform"] or "")[:1]
+        systems += [System("windows", "x86", bits=32)] if found["linkage"] == "WindowsPE" else []
     facts: list[Fact] = []
     told = _one_version([v for v, _ in versions])
     system = _one_system(systems)
     if system is not None:
         bits = min(bits, system.bits)
         facts.append(_host(system))
-    if told:
+    if told or bits == 32:
         machine = system.machine if system is not None else ""
-        free = any(f for v, f in versions if f and told.startswith(v))
+        free = any(f for v, f in versions if f and v and told.startswith(v))
         facts.append(
             Interpreter(
                 executable="",

@@ -27,17 +27,18 @@ _ONLY = pattern(
 )
 _ONLY_ONE = pattern(rf"only (?P<name>{NAME})(?P<spec>{SPECIFIER}) is available")
 _DISTRIBUTION = pattern(
-    rf"Distribution `(?P<name>{NAME})==(?P<version>{VERSION}) @ (?:registry\+)?(?P<index>[^`\s]{{0,300}})` "
-    r"can't be installed because (?P<why>[^\n]{0,160})"
+    rf"(?:Distribution|Package) `(?P<name>{NAME})(?:==(?P<version>{VERSION}) @ (?:registry\+)?"
+    r"(?P<index>[^`\s]{0,300}))?` can't be installed because (?P<why>[^\n]{0,160})"
 )
 _YOURS = pattern(
-    r"You(?:'re on \w{1,20}|(?:'re using| require) \w{1,20} [\d.]{1,9}t?) "
-    rf"\(`(?P<tag>[\w.-]{{1,60}})`\), but (?:we only found wheels for )?`(?P<name>{NAME})` \(v(?P<version>{VERSION})\) "
+    r"You(?:'re on|'re using| require) (?:[\w.-]{1,20} ){0,3}"
+    r"\(?`(?P<tag>[\w.-]{1,60})`\)?, but (?:we only found wheels for )?"
+    rf"`(?P<name>{NAME})`(?: \(v(?P<version>{VERSION})\))? "
     r"(?:only has wheels )?(?:for|with) the following (?P<what>platform|Python ABI tag|Python implementation tag)s?: "
     r"(?P<tags>`[\w.-]{1,60}`(?:, `[\w.-]{1,60}`){0,60})"
 )
 _AVAILABLE = pattern(
-    rf"Wheels are available for `(?P<name>{NAME})` \(v(?P<version>{VERSION})\) (?:on|with) the following "
+    rf"Wheels are available for `(?P<name>{NAME})`(?: \(v(?P<version>{VERSION})\))? (?:on|with) the following "
     r"(?P<what>platform|Python ABI tag|Python implementation tag)s?: (?P<tags>`[\w.-]{1,60}`(?:, `[\w.-]{1,60}`){0,60})"
 )
 _ELSEWHERE = pattern(
@@ -86,9 +87,10 @@ def refused_by_uv(text: Text) -> Iterator[Refusal]:
     for found in _DISTRIBUTION.finditer(body):
         yield Refusal(
             name=normalised(found["name"]),
-            specifier=f"=={found['version']}",
-            reason="platform" if "platform" in found["why"] else "unknown",
-            index=found["index"],
+            specifier=f"=={found['version']}" if found["version"] else "",
+            # "the current platform" is said of a Python that has no wheel as well: the hint tells which
+            reason="platform" if found["why"].startswith("the binary") else "unknown",
+            index=found["index"] or "",
             installer="uv",
         )
     yield from _hints(body)
@@ -99,7 +101,7 @@ def _hints(body: str) -> Iterator[Refusal]:
         for found in shape.finditer(body):
             yield Refusal(
                 name=normalised(found["name"]),
-                specifier=f"=={found['version']}",
+                specifier=f"=={found['version']}" if found["version"] else "",
                 reason=_REASONS[found["what"]],
                 tag=found.groupdict().get("tag") or "",
                 wheel_tags=tuple(t.strip(" `") for t in found["tags"].split(",")),
