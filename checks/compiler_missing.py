@@ -51,6 +51,7 @@ SAID = (
     r"No working C\+\+ compiler found",
     r"cannot find -lcuda\b",
     r"Compiler: \S{1,60} is not found",
+    r"only support MSVC with English language pack",
     rf"\['which', '{CC}'\]' returned non-zero",
     rf"No such file or directory: '{CC}'",
     rf"(?:^|[\s:'\"]){CC}['\"]?: (?:command )?not found",
@@ -68,6 +69,7 @@ SAID = (
 )
 NVCC = (
     r"CUDA_HOME environment variable is not set",
+    r"nvcc not found at '",
     r"CUDA_HOME does not exist, unable to compile CUDA op",
     r"command '(?:\S{0,80}/)?nvcc(?:\.exe)?' failed: (?:No such file|None)",
     r"No such file or directory: '(?:\S{0,80}/)?nvcc(?:\.exe)?'",
@@ -77,6 +79,11 @@ NVCC = (
     r"No CMAKE_CUDA_COMPILER could be found",
 )
 """What is said where the CUDA compiler is not there: a toolkit, which no wheel of torch brings."""
+OTHERS = {
+    r"ROCM_HOME environment variable is not set": ("hipcc", "ROCm", "hipcc --version"),
+    r"SYCL runtime is not \w{5,8}\.": ("icpx", "oneAPI", "source /opt/intel/oneapi/setvars.sh"),
+}
+"""What torch says -> the compiler of AMD and of Intel, what brings it, and what shows it."""
 NINJA = r"Ninja is required to load C\+\+ extensions"
 
 
@@ -138,6 +145,16 @@ def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
             cure_note="install the CUDA toolkit of the release that torch names and point CUDA_HOME to it; "
             "or a ready wheel of the extension, which needs no compiler",
         )
+    for sign, (compiler, brings, shows) in OTHERS.items():
+        if said := told(errors, sign):
+            return Finding(
+                severity="error",
+                title=f"The compiler {compiler} is not found",
+                found=f"the error '{said}'",
+                means="an extension that is compiled here stops in its build; torch itself runs",
+                cure=shows,
+                cure_note=f"install {brings} with its compiler, of the release that torch names",
+            )
     if said := told(errors, NINJA):
         return Finding(
             severity="error",

@@ -23,7 +23,7 @@ SAID = (
     r"Distributed package doesn't have NCCL(?:\s|\" ?\"){1,3}built in",
     r"has no attribute '(?:_nccl_\w{1,40}|ProcessGroupNCCL)'",
     r"cannot import name 'ProcessGroupNCCL'",
-    r"(?:not|without) (?:compiled with )?NCCL support",
+    r"(?:not|without) (?:compiled with )?NCCL support|but NCCL support is not compiled",
 )
 
 

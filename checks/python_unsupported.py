@@ -60,6 +60,7 @@ SAID_3_13_8 = r"IndentationError\b.*expected an indented block after function de
 COMPILE = (
     r"(?:Dynamo|torch\.compile) is not supported on Python 3\.\d{1,2}\+?",
     r"Python 3\.\d{1,2}\+ not yet supported for torch\.compile",
+    r"torch\.compile is not supported on Python < 3\.\d{1,2}\.\d{1,2} built with GIL disabled",
 )
 NONE_FIT = pattern(
     r"satisfies the requirement torch\S* \(from versions: (none|0\.1\.2[^)]*)\)", re.IGNORECASE

@@ -64,6 +64,8 @@ OLDEST_DRIVER = "525.60.13"
 SAID = (
     r"Torch not compiled with CUDA enabled",
     r"Torch not compiled with XPU enabled",
+    r"PyTorch was compiled without (?:CUDA|XPU) support",
+    r"no accelerator support is found from the current compilation",
     r"Cannot initialize CUDA without ATen_cuda library",
     r"Could not run 'aten::empty\S{0,30}' with arguments from the 'CUDA' backend",
     r"module 'torch\._C' has no attribute '_[cC]uda\w+'",

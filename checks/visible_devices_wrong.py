@@ -242,6 +242,8 @@ COUNTED = (
     r"No slot '\d{1,3}' specified on host",
     r"World size \(\d{1,4}\) is larger than the number of available GPUs",
     r"number of required GPUs exceeds the total number of available GPUs",
+    r"device \d{1,3} is not visible \((?:CUDA|HIP)_VISIBLE_DEVICES=",
+    r"HIP_VISIBLE_DEVICES contains more devices than ROCR_VISIBLE_DEVICES",
 )
 ORDINAL = (
     "invalid device ordinal",
