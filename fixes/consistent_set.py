@@ -3,7 +3,18 @@
 The finding says which range is wanted; the resolver finds the set around what is installed.
 """
 
-from tunedoctor.api import Draft, Finding, Packages, Resolve, fix, name_of, pip_lines_of
+from tunedoctor.api import (
+    Draft,
+    Finding,
+    Interpreter,
+    Packages,
+    Resolve,
+    Unknown,
+    fix,
+    known,
+    name_of,
+    pip_lines_of,
+)
 
 
 @fix(
@@ -11,11 +22,18 @@ from tunedoctor.api import Draft, Finding, Packages, Resolve, fix, name_of, pip_
     "Bring libraries to versions that fit each other",
     cures=["library-version-clash", "transformers-too-old-for-model", "numpy-abi"],
 )
-def consistent_set(finding: Finding, packages: Packages) -> Draft | None:
+def consistent_set(
+    finding: Finding, packages: Packages, interpreter: Interpreter | Unknown | None
+) -> Draft | None:
     """Ask for the versions that the finding names; one to upgrade without a range, for a newer one than there is."""
+    python = known(interpreter)
+    foreign = python.pythonpath if python is not None else ()
     wanted: list[str] = []
     for line in pip_lines_of(finding.cure):
         for one in line.requirements if line.verb == "install" and not line.builds else ():
+            held = packages.get(name_of(one))
+            if held is not None and held.location in foreign:
+                return None  # an install into the environment stays behind the copy of PYTHONPATH
             there = packages.version(name_of(one)).partition("+")[0]
             bare = one == name_of(one)
             wanted.append(f"{one}>{there}" if bare and line.upgrade and there else one)
