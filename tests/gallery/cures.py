@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, NamedTuple
 
-from gallery import damage, faults, machine
+from gallery import amd, damage, faults, machine
 from gallery.cases import Start
 from gallery.place import Place
 
@@ -26,6 +26,7 @@ class Cure(NamedTuple):
     deep: bool = True
     """The proof runs the packages. Not where the metadata claim a CUDA build: its binary is the CPU's."""
     made_up_gpu: bool = False
+    mounts: bool = False
     torch_index: bool = False
     """PyTorch's own index is asked: it is played, see torch_index.py."""
 
@@ -101,12 +102,13 @@ BROKEN = (
     Cure("files-deleted", (_gone("transformers/trainer.py"),), "broken-install"),
     Cure("files-deleted-pip", (_gone("transformers/trainer.py"),), "broken-install", "pip"),
     Cure("folder-emptied", (lambda p: faults.emptied(p, "accelerate"),), "broken-install"),
-    Cure("no-record", (lambda p: faults.no_record(p, "peft", "peft/tuners"),), "broken-install"),
+    Cure("no-record", (lambda p: faults.no_record(p, "peft", "peft/tuners"),), "broken-install", run=True),
     Cure(
         "no-record-pip",
         (lambda p: faults.no_record(p, "peft", "peft/tuners"),),
         "broken-install",
         "pip",
+        run=True,
     ),
     Cure("no-metadata", (lambda p: faults.no_metadata(p, "peft"),), "broken-install"),
     Cure("no-version", (lambda p: faults.no_version(p, "transformers"),), "broken-install"),
@@ -182,6 +184,20 @@ SHADOWED = (
     ),
 )
 
+ROCM = (
+    Cure(
+        "override-of-another-chip",
+        (
+            lambda p: amd.radeon(p, amd.RX_6800_XT),
+            lambda p: amd.claims_rocm(p, "7.2"),
+            lambda p: damage.variable(p, "HSA_OVERRIDE_GFX_VERSION", "9.0.0"),
+        ),
+        "rocm-override-wrong",
+        deep=False,
+        mounts=True,
+    ),
+)
+
 CUDA = (
     Cure(
         "two-cuda-majors",
@@ -236,7 +252,7 @@ TORCH = (
     ),
 )
 
-CURES = (*VERSIONS, *MISSING, *BROKEN, *DAMAGED, *SHADOWED, *CUDA, *TORCH)
+CURES = (*VERSIONS, *MISSING, *BROKEN, *DAMAGED, *SHADOWED, *ROCM, *CUDA, *TORCH)
 
 LEFT = (
     Left(
@@ -246,7 +262,7 @@ LEFT = (
         "sudo",
         made_up_gpu=True,
     ),
-    Left("smi-hangs", (machine.hung,), "driver", "sudo", made_up_gpu=True),
+    Left("smi-hangs", (machine.hung,), "nvidia-smi", "sudo", made_up_gpu=True),
     Left(
         "no-driver",
         (lambda p: damage.on_the_bus(p, "10de", "2684"),),

@@ -134,7 +134,9 @@ def project(place: Place) -> None:
 
 def without_network(place: Place) -> None:
     """Have no way to the package index."""
-    place.variables |= {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(place.work.parent / "no-cache")}
+    nobody = "http://127.0.0.1:9"
+    place.variables |= {"HTTPS_PROXY": nobody, "HTTP_PROXY": nobody}
+    place.variables["UV_CACHE_DIR"] = str(place.work.parent / "no-cache")
 
 
 def the_systems_python(place: Place) -> None:

@@ -12,7 +12,7 @@ from gallery.place import Place
 def claims_cuda(place: Place, torch: str, torchvision: str, cuda: str) -> None:
     """Have torch and its companion state a release and a CUDA of their own; the binary stays the CPU's."""
     label = "cu" + cuda.replace(".", "")
-    _claims(place, f"{torch}+{label}", f"{torchvision}+{label}")
+    claims(place, f"{torch}+{label}", f"{torchvision}+{label}")
     for name in ("torch", "torchvision"):
         place.alter(
             place.site / name / "version.py",
@@ -39,10 +39,10 @@ def init(): pass
 
 def claims_torch(place: Place, torch: str, torchvision: str) -> None:
     """Have torch and its companion state another release, for the CPU."""
-    _claims(place, f"{torch}+cpu", f"{torchvision}+cpu")
+    claims(place, f"{torch}+cpu", f"{torchvision}+cpu")
 
 
-def _claims(place: Place, torch: str, torchvision: str) -> None:
+def claims(place: Place, torch: str, torchvision: str) -> None:
     place.claim("torch", torch)
     place.claim("torchvision", torchvision)
     # the companion asks for its own torch

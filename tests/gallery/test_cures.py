@@ -33,7 +33,7 @@ def known(base: Base) -> Iterator[tree.Known]:
 def cure(request: pytest.FixtureRequest) -> Cure:
     """Return one that is cured after the other."""
     one: Cure = request.param
-    _here(made_up_gpu=one.made_up_gpu, mounts=False)
+    _here(made_up_gpu=one.made_up_gpu, mounts=one.mounts)
     return one
 
 
@@ -102,6 +102,7 @@ def test_cured_and_brought_back(cure: Cure, place: Place, known: tree.Known) -> 
     found = doctor.check(place, deep=cure.run)
     assert cure.cause in _all(found), found.report["findings"]
     before = tree.contents(place.target, known)
+    claimed = set(tree.record_faults(place.site, known))
 
     argv = ["fix", *cure.ids, "--yes", "--installer", cure.installer, *run]
     fixed = doctor.told(place, *argv, "--target", place.named)
@@ -113,7 +114,9 @@ def test_cured_and_brought_back(cure: Cure, place: Place, known: tree.Known) -> 
     assert after.report["verdict"] == "ready", after.report
     assert cure.cause not in _all(after), after.report["findings"]
     assert not after.wrong, after.report["findings"]
-    assert not tree.record_faults(place.site, known)
+    hurt = set(tree.record_faults(place.site, known))
+    # what is made up is not what its RECORD says, before and after
+    assert hurt <= (set() if cure.deep else claimed)
 
     undone = doctor.told(place, "undo", "--target", place.named)
     assert undone.report["undone"]["done"], undone.out

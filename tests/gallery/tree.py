@@ -52,7 +52,7 @@ def record_faults(site: Path, known: Known = NOTHING) -> list[str]:
     found: list[str] = []
     for info in sorted(site.glob("*.dist-info")):
         wanted = [row for row in rows(info) if row.digest and row.path.parent.name != "bin"]
-        found += [] if wanted else [f"{info.name} has no RECORD"]
+        found += [] if (info / "RECORD").is_file() else [f"{info.name} has no RECORD"]
         for row in wanted:
             if not row.path.is_file():
                 found.append(f"{row.path} of {info.name} is not there")
