@@ -68,6 +68,8 @@ NO_GPU = (
 )
 NOT_INJECTED = (r'exec: "nvidia-smi": executable file not found',)
 """The tool comes with the GPU from the host: an image that is started without has none."""
+NOTHING_TO_BRING = r"Could not find any (?:nv files|NVIDIA libraries) on this host"
+"""apptainer and singularity with --nv: their list of files names none that the host has."""
 DETECTED = r"WARNING: The NVIDIA Driver was not detected"
 
 
@@ -236,6 +238,16 @@ def _from_start(
 
 def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding | None:
     """NVIDIA's images print this at their start; nothing else does."""
+    if said := told(errors, NOTHING_TO_BRING):
+        return Finding(
+            title="The container gets no NVIDIA libraries",
+            found=f"the engine says '{said}': its list of files names none that the host has",
+            means="CUDA counts no device in the container, and training runs on the CPU",
+            cure="apptainer exec --nvccli IMAGE python",
+            cure_note="with NVIDIA's container toolkit on the host, which knows Jetson and WSL; without a driver on "
+            "the host, that is to be installed first",
+            settle="nvidia-smi; ldconfig -p | grep libcuda",
+        )
     said = told(errors, DETECTED, *NOT_INJECTED)
     if said and bus is None:
         return Finding(

@@ -43,10 +43,16 @@ MISSING = pattern(
     r"(lib(?:cudart|cublas|cublasLt|cudnn\w*|cusparse|cusparseLt|cufft|curand|cusolver|nccl|cupti|nvrtc|nvJitLink"
     r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*)"
     r"(?:: cannot open shared object| => not found| is not found or cannot be loaded)"
-    r"|(?:Library )?((?:cublas|cublasLt|cudart|cudnn\w*|cufft|cusparse|nvrtc)64_\d{1,3}\.dll) is not found or cannot"
+    r"|(?:Library )?((?:cublas|cublasLt|cudart|cudnn\w{0,40}|cufft|cusparse|nvrtc)64_\d{1,3}\.dll) is not found "
+    r"or cannot"
     r"|(lib(?:cublas|cublasLt|cudart|cudnn|nvrtc|curand|cufft|nccl|cupti|nvJitLink)\.so)\.\*\[0-9\] not found in the "
     r"|failed to open (libnvrtc-builtins\.so[.\d]*)"
+    r"|(?:CUDA|ROCm) SETUP ERROR: Missing dependency: (lib[\w.-]{3,40})"
 )
+LINKER = pattern(
+    r"cannot find -l(cudart|cublas|cublasLt|cudnn|cufft|curand|cusolver|cusparse|nccl|nvrtc)\b"
+)
+"""What a build of an extension links; the wheels have those libraries under names that a linker does not look for."""
 ANY_OF = pattern(r"Unable to load any of \{[^}\n]{0,200}?(lib[a-z]\w+\.so\.\d{1,2})(?=[,}])")
 """How cuDNN's own loader, and programs that took it over, say it: each name that was tried."""
 WHEEL = {
@@ -95,6 +101,8 @@ def cuda_library_missing(  # noqa: PLR0913
             return _from_error(
                 next(filter(None, found.groups())), error.where, build, interpreter, lost
             )
+    if unlinked := _unlinked(errors):
+        return unlinked
     stage = run.stage("import torch") if run is not None else None
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
@@ -104,6 +112,22 @@ def cuda_library_missing(  # noqa: PLR0913
         means="import torch stops with 'cannot open shared object file'",
         cure=pip(interpreter, "install", *(one.wanted for one in lost)),
         cure_note="up to 3 GB, no reboot",
+    )
+
+
+def _unlinked(errors: Errors | Unknown | None) -> Finding | None:
+    """Read the linker's error in a build: what follows, a module that is not found, is its result."""
+    said = (LINKER.search(e.text) for e in errors.errors) if isinstance(errors, Errors) else ()
+    found = next((one for one in said if one), None)
+    if found is None:
+        return None
+    return Finding(
+        title=f"The linker finds no lib{found[1]}.so",
+        found=f"the error '{found[0]}': lib{found[1]}.so of a CUDA toolkit is in none of the folders that are searched",
+        means="an extension that is compiled here is not built, and its import fails; torch itself runs",
+        cure="export LIBRARY_PATH=$CUDA_HOME/lib64:$LIBRARY_PATH",
+        cure_note="CUDA_HOME is the toolkit of torch.version.cuda, with its development files; then delete the "
+        "half-built folder in ~/.cache/torch_extensions",
     )
 
 

@@ -104,9 +104,22 @@ def _tcc_under_wsl(nvml: NvidiaAnswer | None, nvidia: NvidiaGpus | None) -> Find
 
     Source: NVIDIA, CUDA on WSL User Guide.
     """
-    cards = [gpu for gpu in (nvidia.gpus if nvidia else ()) if gpu.driver_model in ("TCC", "MCDM")]
-    if nvml is None or 17 not in (nvml.nvml_code, nvml.smi_code) or not cards:
+    gpus = nvidia.gpus if nvidia else ()
+    cards = [gpu for gpu in gpus if gpu.driver_model in ("TCC", "MCDM")]
+    if nvml is None or 17 not in (nvml.nvml_code, nvml.smi_code):
         return None
+    if not cards and any(gpu.driver_model for gpu in gpus):
+        return None
+    if not cards:
+        return Finding(
+            title="Windows keeps the GPU from WSL",
+            found="NVML says 'GPU access blocked by the operating system', as where a card is not in the WDDM mode",
+            means="torch.cuda.is_available() is False in WSL, so training runs on the CPU",
+            cure="nvidia-smi -dm 0",
+            cure_note="in an administrator's PowerShell on Windows, if the card is in TCC or MCDM mode; else update "
+            "with `wsl --update` and remove the distribution's own nvidia-utils",
+            settle="nvidia-smi.exe --query-gpu=name,driver_model.current --format=csv",
+        )
     return Finding(
         title="WSL cannot use a GPU in this driver model",
         found=f"{cards[0].name} is in {cards[0].driver_model} mode on Windows; in WSL NVML says that it is blocked",

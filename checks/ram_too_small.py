@@ -35,6 +35,7 @@ from tunedoctor.api import (
     gib,
     known,
     pattern,
+    table,
     told,
 )
 
@@ -74,6 +75,7 @@ SAID = (
         r"OM killer"
     ),
     r"terminated with signal SIGKILL",
+    r"Consider provisioning more memory on this node",
 )
 GUESS = (
     r"One of the subprocesses has abruptly died during map operation",
@@ -81,23 +83,8 @@ GUESS = (
     r"The kernel appears to have died",
 )
 """What crashes of other causes give as well."""
-TIERS = (
-    (
-        15,
-        "16 GiB is little even for running a 7B model in 16 bits, whose weights are 15 GB",
-        "a model of up to 3B",
-    ),
-    (
-        31,
-        "enough to run 7B models; 32 GiB is what fine-tuning one takes, merging included",
-        "a model of up to 4B",
-    ),
-    (
-        62,
-        "enough to fine-tune 7B models; 64 GiB is what 13B and larger ones take",
-        "a model of up to 8B",
-    ),
-)
+ENOUGH = 62
+"""GiB from which on there is no note."""
 
 
 @check("ram-too-small", "RAM decides which models fit", "note", advice=True)
@@ -139,17 +126,24 @@ def ram_too_small(
             cure_note="or fewer DataLoader workers and a smaller model",
             evidence=(ram.limit_place,) if ram.limit_place else (),
         )
-    for limit, fits, deed in TIERS:
-        if size < limit * GIB:
-            return Finding(
-                title=f"RAM of {gib(size)} limits the models that fit",
-                found=f"{facts}: {fits}",
-                means="loading a larger model ends with 'Killed', exit code 137",
-                cure=f"Use {deed}, with weights in safetensors",
-                cure_note="swap helps while loading, not while training",
-                evidence=(ram.limit_place,) if ram.limit_place else (),
-            )
-    return None
+    return _note(size, facts, ram) if size < ENOUGH * GIB else None
+
+
+def _note(size: int, facts: str, ram: Memory) -> Finding:
+    """Name the largest models that can be loaded and merged, by the table that doctor fit's own reckoning gave."""
+    tiers = table("what_fits")["tiers"]
+    merged = [tier for tier in tiers if tier["merging"] * GIB <= size]
+    beyond = next((tier for tier in tiers if tier not in merged), None)
+    enough = f"enough to merge adapters into models up to {merged[-1]['size']}" if merged else ""
+    more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
+    return Finding(
+        title=f"RAM of {gib(size)} limits the models that fit",
+        found=f"{facts}: {'; '.join(one for one in (enough, more) if one)}",
+        means="loading a larger model ends with 'Killed', exit code 137",
+        cure=f"Use a model of up to {merged[-1]['size'] if merged else '0.6B'}, with weights in safetensors",
+        cure_note="swap helps while loading, not while training",
+        evidence=(ram.limit_place,) if ram.limit_place else (),
+    )
 
 
 def _ended(said: str, ram: Memory | None) -> Finding:

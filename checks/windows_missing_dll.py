@@ -32,10 +32,12 @@ from tunedoctor.api import (
 )
 
 FAILED = pattern(
-    r"WinError (?:126|127|182)\][\s\S]{0,200}?(\w+)\.dll|Could not find module '[^'\n]{1,300}?(\w{2,60})\.dll' "
+    r"WinError (?:126|127|182)\][\s\S]{0,600}?([\w-]{2,60})\.dll|Could not find module '[^'\n]{1,300}?(\w{2,60})\.dll' "
     r"\(or one of its"
 )
 
+INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
+"""DLLs of Intel's extension and its own torch, which want libuv and oneAPI. Source: its installation guide."""
 NOT_LOADED = pattern(
     r"DLL load failed(?: while importing)? ?(\w{0,60}): (?:지정된 모듈을 찾을 수 없습니다"
     r"|Nie można odnaleźć określonego modułu"
@@ -74,6 +76,7 @@ def windows_missing_dll(
             continue
         name = found[1]
         fbgemm = name == "fbgemm"
+        intel = name in INTEL
         version = f" of torch {build.version}" if build is not None else ""
         return Finding(
             found=f"WinError 126 in {name}.dll{version}: "
@@ -85,9 +88,14 @@ def windows_missing_dll(
             means="import torch stops with WinError 126",
             cure=pip(interpreter, "install", "torch==2.4.1", "torchvision==0.19.1")
             if fbgemm
+            else "conda install --yes --channel conda-forge libuv"
+            if intel
             else "winget install --exact Microsoft.VCRedist.2015+.x64",
             cure_note="the next patch release does without it; add the --index-url of your CUDA build"
             if fbgemm
+            else "and run oneAPI's setvars.bat in the same prompt; or a torch of 2.5 or newer from "
+            "https://download.pytorch.org/whl/xpu, which needs neither"
+            if intel
             else "administrator",
         )
     return None

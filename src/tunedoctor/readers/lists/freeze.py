@@ -138,9 +138,10 @@ def _wanted(text: str) -> Requirement | None:
     if found is None or text.lstrip().startswith("#"):
         return None
     name = normalised(found["name"])
-    if not found["spec"] and not known(name):
+    spec = found["spec"] or ""
+    if (not spec and not known(name)) or (spec and not any(map(str.isdigit, spec))):
         return None
-    return Requirement(name=name, specifier=compact(found["spec"] or ""), by="a requirements file")
+    return Requirement(name=name, specifier=compact(spec), by="a requirements file")
 
 
 def _installed(block: list[_Line], before: str) -> Iterator[Entry]:

@@ -20,13 +20,15 @@ _SAID = (
     pattern(r"failed to (?:stat|inject) CDI (?:host )?devices? .*"),
     pattern(r"error gathering device information while adding custom device .*"),
     pattern(r"\d{1,4} Insufficient (?:nvidia|amd)\.com/gpu.*"),
-    pattern(r"WARNING: Could not find any nv files on this host.*"),
+    pattern(
+        r"(?:WARNING|INFO): {1,8}Could not find any (?:nv files|NVIDIA (?:binaries|libraries)) on this host.*"
+    ),
     pattern(r"WARNING: The NVIDIA Driver was not detected.*"),
     pattern(r"OCI runtime create failed: .*"),
     pattern(r"Auto-detected mode as '?\w{1,10}'? .*"),
 )
 _WORTH = pattern(
-    r"device driver|runtime|nvidia-container|CDI|custom device|Insufficient|nv files|NVIDIA Driver|OCI"
+    r"device driver|runtime|nvidia-container|CDI|custom device|Insufficient|on this host|NVIDIA Driver|OCI"
 )
 
 

@@ -34,6 +34,8 @@ _WORD = pattern(r"\b(docker|podman|containers?|kubernetes|k8s|pods?)\b", re.IGNO
 _INSIDE = pattern(
     r"^\s{0,8}(?:\(\w{1,40}\) ?)?\[?[\w.-]{1,40}@(?=[0-9a-f]{0,11}\d)[0-9a-f]{12}[: ][^\n]{0,120}?[#$] "
 )
+_APPTAINER = pattern(r"^\s{0,8}(?:Singularity|Apptainer)> ?\S")
+"""Their prompt inside."""
 _COMPOSE = pattern(r"^\s{0,12}services:\s*$")
 _IMAGE = pattern(r"^\s{1,12}(?:image|build):")
 _COMPOSE_GPU = pattern(
@@ -78,6 +80,8 @@ def _from_prompt(lines: Sequence[str]) -> Container | None:
     """Docker names the host inside by the first 12 hex digits of the container's id."""
     if any("@" in line and _INSIDE.match(line[:LONGEST]) for line in lines):
         return Container(kind="docker", evidence="the prompt's host name")
+    if any(map(_APPTAINER.match, lines)):
+        return Container(kind="apptainer", evidence="the prompt")
     return None
 
 
