@@ -3,7 +3,7 @@
 What it means
     A ROCm build contains code objects for a list of gfx targets. A GPU that is not among them is counted as
     available, and its first kernel fails. RX 6600 to 6750 (gfx1031, gfx1032) run the code of gfx1030 when
-    HSA_OVERRIDE_GFX_VERSION says so, and gfx1101 to gfx1103 that of gfx1100.
+    HSA_OVERRIDE_GFX_VERSION says so, and gfx1101 and gfx1102 that of gfx1100.
 
 How it is found
     The kernel names the target of each GPU; the list stands in the binary or in the table of wheels.
@@ -36,19 +36,15 @@ from tunedoctor.api import (
     check,
     known,
     listed,
+    python,
     rocm_archs,
     rocm_archs_since,
+    rocm_override,
     set_variable,
     told,
 )
 
 MEANS = "the first kernel fails with 'HIP error: invalid device function', or the process crashes"
-SIBLINGS = {f"gfx103{n}": ("gfx1030", "10.3.0") for n in range(1, 7)} | {
-    f"gfx110{n}": ("gfx1100", "11.0.0") for n in range(1, 4)
-}
-"""Target -> the one whose code it runs, and the override that says so. Source: rocm.json of 2026-11-24."""
-STOPGAP = {"gfx1150", "gfx1151"}
-"""gfx115x were seen to run with 11.0.0, where a build lacks them."""
 SAID = (
     "HIP error: invalid device function",
     "ROCm error: invalid device function",
@@ -103,26 +99,32 @@ def _cure(
     host: Host | None,
     interpreter: Interpreter | None = None,
 ) -> Finding:
-    sibling, value = SIBLINGS.get(gfx, ("", ""))
-    if gfx in STOPGAP:
-        sibling, value = "gfx1100", "11.0.0"
-    if sibling and (sibling in archs or not archs) and not (host and host.os == "windows"):
+    override = rocm_override(gfx)
+    grade = override.grade if override else "fails"
+    windows = host is not None and host.os == "windows"
+    if override and grade != "fails" and (override.runs in archs or not archs) and not windows:
         return Finding(
             found=found,
             means=MEANS,
-            cure=set_variable(host, "HSA_OVERRIDE_GFX_VERSION", value),
-            cure_note=f"in the shell that starts training: {gfx} then runs the code of {sibling}"
-            + ("; a stopgap until a build with the target is installed" if gfx in STOPGAP else ""),
+            cure=set_variable(host, "HSA_OVERRIDE_GFX_VERSION", override.value),
+            cure_note=f"in the shell that starts training: {gfx} then runs the code of {override.runs}"
+            + (
+                "; a stopgap until a build with the target is installed"
+                if grade == "stopgap"
+                else ""
+            ),
         )
-    python = (interpreter.executable if interpreter else "") or "python"
+    fails = (
+        f"; an override to {override.value} was seen to fail on {gfx}"
+        if override and grade == "fails"
+        else ""
+    )
     return Finding(
         found=found,
         means=MEANS,
-        cure=f'{python} -m pip install "torch[device-{gfx}]"',
+        cure=f'{python(interpreter)} -m pip install "torch[device-{gfx}]"',
         cure_note="from AMD's own index of ROCm wheels (TheRock), which builds for each target; "
-        "the PyTorch index has no such build"
-        if gfx not in ("gfx1010", "gfx1011", "gfx1012")
-        else "from AMD's own index of ROCm wheels (TheRock); an override to 10.3.0 is unreliable on RDNA1",
+        f"this PyTorch has none{fails}",
     )
 
 

@@ -1,8 +1,9 @@
 """HSA_OVERRIDE_GFX_VERSION has a value that does not belong to this GPU.
 
 What it means
-    The variable makes ROCm treat a GPU as another target. It helps within a family: 10.3.0 for gfx1031 to
-    gfx1036, 11.0.0 for gfx1101 to gfx1103. Across families it crashes, and where the build has the real target it
+    The variable makes ROCm treat a GPU as another target. It helps within a family: 10.3.0 for gfx1031, gfx1032 and
+    gfx1034, 11.0.0 for gfx1101 and gfx1102 with builds that lack them; gfx1033 and gfx1103 count wrong or hang under
+    it. Across families it crashes, and where the build has the real target it
     only forces foreign kernels on the card.
 
 How it is found
@@ -42,22 +43,19 @@ from tunedoctor.api import (
     listed,
     parts,
     rocm_archs,
+    rocm_override,
     set_variable,
     told,
     unset_variable,
 )
 
 NAME = "HSA_OVERRIDE_GFX_VERSION"
-RIGHT = {f"gfx103{n}": "10.3.0" for n in range(1, 7)} | {
-    f"gfx110{n}": "11.0.0" for n in range(1, 4)
-}
 CRASHES = (
     r"Memory access fault by GPU",
     r"Segmentation fault",
     r"INVALID_ISA",
     r"invalid device function",
 )
-STOPGAP = {"gfx1150": "11.0.0", "gfx1151": "11.0.0", "gfx1152": "11.0.0", "gfx1153": "11.0.0"}
 
 
 @check(
@@ -102,10 +100,12 @@ def rocm_override_wrong(  # noqa: PLR0911, PLR0913  the value, the GPU, the buil
     target = _target(value)
     if target == gpu.gfx or works:
         return None
-    wanted = RIGHT.get(gpu.gfx) or STOPGAP.get(gpu.gfx, "")
-    wrong = not target or target[:-2] != gpu.gfx[:-2] if gpu.gfx not in STOPGAP else value != wanted
+    wanted = _wanted(gpu.gfx)
     if gpu.gfx in archs:
-        return _needless(value, target, gpu, system, crosses=bool(wrong))
+        row = rocm_override(gpu.gfx)
+        stopgap = row is not None and row.grade == "stopgap"
+        crosses = value != wanted if stopgap else not target or target[:-2] != gpu.gfx[:-2]
+        return _needless(value, target, gpu, system, crosses=crosses)
     if value == wanted or not gpu.gfx:
         return None
     return Finding(
@@ -142,12 +142,12 @@ def _not_passed(
     """Tell of a GPU that needs the variable, which was asked for or set by hand and is not in the environment."""
     commands = typed.commands if isinstance(typed, Typed) else ()
     named = any(NAME in command for command in commands)
-    gpu = next((g for g in gpus.gpus if not g.integrated and g.gfx in RIGHT), None)
+    gpu = next((g for g in gpus.gpus if not g.integrated and _wanted(g.gfx)), None)
     archs = {a.split(":")[0] for a in (*(run.archs if run else ()), *build.archs)}
     archs |= set(rocm_archs(build.version, build.hip))
     if gpu is None or not named or gpu.gfx in archs:
         return None
-    wanted = RIGHT[gpu.gfx]
+    wanted = _wanted(gpu.gfx)
     return Finding(
         title=f"{NAME} does not reach the process"[:60],
         found=f"{gpu.name or 'the GPU'} is {gpu.gfx} and needs {NAME}={wanted}; the variable was named in the shell, "
@@ -170,6 +170,12 @@ def _needless(value: str, target: str, gpu: AmdGpu, host: Host | None, *, crosse
         cure_note="in the shell that starts training, and in ~/.bashrc or ~/.profile",
         evidence=(NAME,),
     )
+
+
+def _wanted(gfx: str) -> str:
+    """Return the value that serves a GPU; "" for none."""
+    found = rocm_override(gfx)
+    return found.value if found is not None and found.grade != "fails" else ""
 
 
 def _target(value: str) -> str:

@@ -38,6 +38,7 @@ from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs,
 from tunedoctor.tables.load import table
 from tunedoctor.tables.model_types import first_transformers
 from tunedoctor.tables.modules import distribution_of
+from tunedoctor.tables.rocm_overrides import rocm_override
 from tunedoctor.tables.torch_names import lacks
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
@@ -157,6 +158,7 @@ __all__ = [
     "release_row",
     "rocm_archs",
     "rocm_archs_since",
+    "rocm_override",
     "same_torch",
     "set_variable",
     "specifiers",

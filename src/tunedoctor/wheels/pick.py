@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from tunedoctor.tables.load import table
+from tunedoctor.tables.rocm_overrides import rocm_override
 from tunedoctor.wheels.choice import Build
 from tunedoctor.wheels.matrix import (
     Allowed,
@@ -147,8 +147,8 @@ def native_gfx(gfx: str) -> str:
 
 def override_of(gfx: str) -> str:
     """Return the value of HSA_OVERRIDE_GFX_VERSION that a GPU without builds of its own runs well with; "" for none."""
-    ok: dict[str, str] = table("torch_wheels")["rocm"]["hsa_override"]["ok"]
-    return ok.get(gfx, "")
+    found = rocm_override(gfx)
+    return found.value if found is not None and found.grade == "works" else ""
 
 
 def unlabelled(family: str, variant: str) -> bool:

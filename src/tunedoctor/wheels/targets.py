@@ -11,6 +11,7 @@ from tunedoctor.tables.gpus import amd_gfx_by_name, nvidia_by_name
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
 from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.wheels.pick import override_of
 
 OLDEST = (3, 7)
 """Kepler's GK210, the oldest compute capability that a torch since 2.0 was compiled for."""
@@ -265,9 +266,8 @@ def override_of_all(gpus: Iterable[Gpu]) -> dict[str, str]:
 
     A GPU whose own target has the version that the others are given (gfx1030, 10.3.0) is as it was.
     """
-    ok: dict[str, str] = table("torch_wheels")["rocm"]["hsa_override"]["ok"]
     listed = tuple(gpus)
-    values = [ok.get(gpu.gfx, "") for gpu in listed]
+    values = [override_of(gpu.gfx) for gpu in listed]
     given = {value for value in values if value}
     same = {"gfx" + value.replace(".", "") for value in given}
     if len(given) == 1 and all(v or g.gfx in same for g, v in zip(listed, values, strict=True)):
