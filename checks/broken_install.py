@@ -71,7 +71,7 @@ STACK = frozenset(
 """The stack and what it imports."""
 
 REMAINS = tuple(sorted(name[1:] for name in STACK))
-NONE_FOUND = pattern(r"Unable to compare versions for ([\w-]+)\S*: need=\S+ found=None")
+NONE_FOUND = pattern(r"Unable to compare versions for ([\w-]{1,80}+)\S{0,80}: need=\S{1,80} found=None")
 PART = pattern(
     r"No module named '(?P<part>\w+)\.[\w.]+'"
     r"|cannot import name '\w+' from '(?P<folder>\w+)' \(unknown location\)"

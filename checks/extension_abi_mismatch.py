@@ -39,7 +39,7 @@ from tunedoctor.api import (
     within,
 )
 
-UNDEFINED = pattern(r"([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
+UNDEFINED = pattern(r"(?<![^\s'\"(:])([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
 PROCEDURE_NAME = "a procedure"
 PROCEDURE = pattern(
     r"DLL load failed while importing (?!_C\b|torch)(flash_attn\w*|xformers\w*|causal_conv1d\w*|mamba\w*"

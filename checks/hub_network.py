@@ -72,7 +72,7 @@ ROUTE = (
     r"Tunnel connection failed|Proxy Authentication Required",
 )
 PLACE = pattern(
-    r"huggingface|hf\.co|hf-mirror|xethub|hub\b.*\bcache|on the Hub\b|hf_transfer|CAS (?:service|client) error"
+    r"huggingface|hf\.co|hf-mirror|xethub|hub\b.{0,200}\bcache|on the Hub\b|hf_transfer|CAS (?:service|client) error"
     r"|cannot find the requested files",
     re.IGNORECASE,
 )

@@ -23,16 +23,17 @@ import re  # noqa: TC003  its Match, in annotations
 from tunedoctor.api import Errors, Finding, Unknown, check, pattern
 
 OWN = pattern(
-    r"(\S*torch/lib/lib(?!torch_cuda)\w+\.so): undefined symbol: (_Z\w*(?:c10|at|torch|caffe2)\w*)"
+    r"(?<!\S)(\S*torch/lib/lib(?!torch_cuda)\w{1,60}\.so): undefined symbol: (_Z\w*(?:c10|at|torch|caffe2)\w*)"
 )
 
 CACHED = pattern(
-    r"(?P<cache>\S*?(?:torch_extensions|torchinductor_\w+|\.triton[\\/]cache))(?P<file>[\\/]\S*?\.(?:so|pyd)): "
+    r"(?<!\S)(?P<cache>\S{0,300}?(?:torch_extensions|torchinductor_\w+|\.triton[\\/]cache))"
+    r"(?P<file>[\\/]\S{0,300}?\.(?:so|pyd)): "
     r"undefined symbol: (?P<symbol>_Z\w*(?:c10|at|torch|caffe2)\w*)"
 )
 """What torch and its tools compile once and find again by name, whatever torch is installed by then."""
 OUTSIDE = pattern(
-    r"(?<![^\s'\"(])(?P<file>/(?:usr/(?:local/)?lib|lib|opt/libtorch)(?![^\s:]*(?:site|dist)-packages)[^\s:]*"
+    r"(?<![^\s'\"(])(?P<file>/(?:usr/(?:local/)?lib|lib|opt/libtorch)(?![^\s:]{0,200}(?:site|dist)-packages)[^\s:]{0,200}"
     r"/lib(?:torch(?:_\w+)?|c10(?:_\w+)?)\.so[\d.]*): undefined symbol: (?P<symbol>_Z\w+)"
 )
 """A library of torch in a folder where no package puts it."""
