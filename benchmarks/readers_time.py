@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tunedoctor import readers
+from tunedoctor import advice, checks, readers, tables
 from tunedoctor.readers.read import _READERS
 from tunedoctor.readers.repeats import without_repeats
 from tunedoctor.readers.tidy import tidy
@@ -55,7 +55,7 @@ _NONE = Worst(0, "", "", 0)
 
 
 def named_patterns() -> dict[str, re.Pattern[str]]:
-    """Return every compiled pattern of the readers' modules by module and name."""
+    """Return every compiled pattern of the modules of readers, and of what judges their facts, by module and name."""
     found: dict[str, re.Pattern[str]] = {}
 
     def collect(name: str, value: object, depth: int = 0) -> None:
@@ -69,10 +69,11 @@ def named_patterns() -> dict[str, re.Pattern[str]]:
                 collect(f"{name}[{key}]", one, depth + 1)
                 collect(f"{name}<{key}>", key, depth + 1)
 
-    for module in pkgutil.walk_packages(readers.__path__, "tunedoctor.readers."):
-        for name, value in vars(importlib.import_module(module.name)).items():
-            if not name.startswith("__"):
-                collect(f"{module.name.removeprefix('tunedoctor.readers.')}.{name}", value)
+    for package in (readers, checks, advice, tables):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if not name.startswith("__"):
+                    collect(f"{module.name.removeprefix('tunedoctor.')}.{name}", value)
     return found
 
 

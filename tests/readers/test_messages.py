@@ -168,3 +168,14 @@ def test_figures_that_a_gpu_does_not_have_are_no_faults(row: str) -> None:
 def test_an_operation_that_is_not_supported_is_a_fault() -> None:
     assert messages.read(["CUDA error: operation Not Supported"])
     assert messages.read(["Failed to initialize NVML: Not Supported"])
+
+
+def test_of_many_messages_only_the_long_ones_are_cut() -> None:
+    """Checks look through all of them: in sum they are bounded, and the short ones stay whole."""
+    short = [f"RuntimeError: CUDA error {i}: out of memory" for i in range(90)]
+    long = [f"ValueError: {i} " + f"{i} word " * 250 for i in range(90)]
+    (errors,) = (f for f in messages.read([*short, *long]) if isinstance(f, Errors))
+    texts = [error.text for error in errors.errors]
+    assert set(short) <= set(texts)
+    assert sum(map(len, texts)) <= 60_000 + 3 * len(texts)
+    assert len(texts) == 180

@@ -17,7 +17,7 @@ MOST = 200
 """Messages that are kept: the first and the last of a longer log."""
 _LONGEST = 2000
 """Characters of a line."""
-_ALTOGETHER = 120_000
+_ALTOGETHER = 60_000
 """Characters of all messages: every check looks through them."""
 _LONGEST_WORD = 800
 _ENDLESS = pattern(r"\S{800,}")
@@ -39,8 +39,8 @@ def read(lines: list[str]) -> list[Fact]:
     if len(found) > MOST:
         found = found[: MOST // 2] + found[-MOST // 2 :]
     found = [_without_endless_words(error) for error in found]
-    if sum(len(error.text) for error in found) > _ALTOGETHER:
-        found = [_shortened(error, _ALTOGETHER // len(found)) for error in found]
+    most = _longest_that_fits([len(error.text) for error in found])
+    found = [_shortened(error, most) for error in found]
     return [Errors(errors=tuple(found)), *shadows(traces.errors)] if found else []
 
 
@@ -51,6 +51,16 @@ def _without_endless_words(error: ErrorText) -> ErrorText:
     return structs.replace(
         error, text=_ENDLESS.sub(lambda w: f"{w[0][:500]}…{w[0][-100:]}", error.text)
     )
+
+
+def _longest_that_fits(lengths: list[int]) -> int:
+    """Return the length to which the longest messages are cut so that all fit; the shorter ones stay whole."""
+    room = _ALTOGETHER
+    for left, length in zip(range(len(lengths), 0, -1), sorted(lengths), strict=True):
+        if length * left > room:
+            return room // left
+        room -= length
+    return _ALTOGETHER
 
 
 def _shortened(error: ErrorText, most: int) -> ErrorText:
