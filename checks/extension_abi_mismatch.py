@@ -40,6 +40,8 @@ from tunedoctor.api import (
 )
 
 UNDEFINED = pattern(r"(?<![^\s'\"(:])([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
+OF_TORCH = pattern(r"undefined symbol: (_ZNK?(?:2at|3c10|5torch)\d\w+)")
+"""A symbol in a namespace of torch, of which the file that wants it is left out."""
 PROCEDURE_NAME = "a procedure"
 PROCEDURE = pattern(
     r"DLL load failed while importing (?!_C\b|torch)(flash_attn\w*|xformers\w*|causal_conv1d\w*|mamba\w*"
@@ -81,6 +83,8 @@ def extension_abi_mismatch(
             return _from_symbol(found[1], found[2], there, build, interpreter)
     if found := PROCEDURE.search(told(errors, PROCEDURE.pattern)):
         return _from_symbol(found[1], PROCEDURE_NAME, there, build, interpreter)
+    if found := OF_TORCH.search(told(errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
+        return _from_bare_symbol(found[1], there, interpreter)
     version = there.version("flash-attn") if there is not None else ""
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if build is None or label is None or label[1] == minor(build.version):
@@ -128,6 +132,23 @@ def _from_symbol(
             if name == "flash-attn"
             else "or its wheel for this torch"
         ),
+    )
+
+
+def _from_bare_symbol(
+    symbol: str, packages: Packages | None, interpreter: Interpreter | Unknown | None
+) -> Finding:
+    """Suspect the extension that is installed, or say how to find it."""
+    name = next((n for n in NAMED.values() if packages is not None and packages.version(n)), "")
+    version = packages.version(name) if packages is not None and name else ""
+    return Finding(
+        severity="error",
+        found=f"the error 'undefined symbol: {symbol[:90]}', which is a name of torch's",
+        means="an extension was compiled for another torch; its import stops, and what imports it does",
+        cure=_rebuild(interpreter, name, version)
+        if name
+        else "Install the extension in front of 'undefined symbol' anew, for this torch",
+        cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; or its wheel for this torch",
     )
 
 

@@ -28,6 +28,12 @@ _NAMED = (
         r"|_multiarray_umath|_umath\w{0,20})\b)[\w.]{1,120}'(?!; ')"
     ),
 )
+_QUOTED = pattern(r"(?:\W{0,4}|Failed to import [\w.]{1,120}\W{1,4})cannot import name '")
+"""The error in a sentence, of which the class is left out."""
+_PLACELESS = pattern(
+    rf"cannot import name '[A-Za-z]\w{{1,80}}' from '{_LIBRARY}\b[\w.]{{0,120}}'(?! \(|\w)"
+)
+"""Python adds the file; who types the error from memory does not."""
 _OF_CLASSES = (
     (
         "trl",
@@ -179,6 +185,10 @@ def _loose(error: ErrorText) -> Loose | None:
         if found and error.type:
             library = found["library"]
             return Loose(distribution_of(library) or library.replace("_", "-"), _line(found[0]))
+    placeless = _PLACELESS.search(error.text)
+    if placeless and (_QUOTED.match(error.text) or (error.type and not error.frames)):
+        library = placeless["library"]
+        return Loose(distribution_of(library) or library.replace("_", "-"), _line(placeless[0]))
     for library, known in _OF_CLASSES:
         if found := known.search(error.text):
             return Loose(library, _line(found[0]))

@@ -14,6 +14,7 @@ from tunedoctor.readers.lists.freeze import requirement_lines
 from tunedoctor.readers.lists.in_memory import in_memory
 from tunedoctor.readers.lists.ledger import Told, final_state, together
 from tunedoctor.readers.lists.markdown import version_tables
+from tunedoctor.readers.lists.passing import in_passing
 from tunedoctor.readers.lists.project_files import project_files
 from tunedoctor.readers.lists.rows import tables
 from tunedoctor.readers.lists.shown import shown
@@ -45,6 +46,7 @@ def read(lines: list[str]) -> list[Fact]:
             version_tables(rest),
             Told(entries=(*said.entries, *operations(rest)), wanted=said.wanted),
             guards(text),
+            in_passing(rest),
         )
     )
     return _facts(told, lines)
