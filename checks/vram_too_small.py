@@ -2,8 +2,8 @@
 
 What it means
     Fine-tuning needs the weights, the adapters with their gradients and optimiser, and the activations with the
-    logits. Measured and computed for 7-8B models with adapters on all linear layers, short sequences,
-    checkpointing: QLoRA 8 to 12 GB, LoRA in 16 bits 18 to 21 GB, full fine-tuning 57 GB and more.
+    logits. doctor fit reckons that for any model; for 7-8B models with adapters on all linear layers, short
+    sequences, checkpointing: QLoRA 8 to 12 GB, LoRA in 16 bits 18 to 21 GB, full fine-tuning 57 GB and more.
 
 How it is found
     The driver tells the memory of the largest GPU; where it shares the RAM, the RAM counts. An out-of-memory
@@ -34,6 +34,7 @@ from tunedoctor.api import (
     check,
     gib,
     known,
+    table,
     told,
     visible_gpus,
 )
@@ -86,26 +87,8 @@ GUESS = (
 )
 """What RAM, a driver or other processes on the GPU give as well."""
 GIB = 1 << 30
-TIERS = (
-    (8, "QLoRA of 1-3B models; a 7B model does not fit", "a 1-3B model with QLoRA"),
-    (11, "QLoRA of 1-4B models; of 7-8B only with sequences up to 512", "a 3-4B model with QLoRA"),
-    (
-        15.5,
-        "QLoRA of 7-8B models, LoRA of 1-3B; LoRA of 7-8B in 16 bits needs 20 GiB",
-        "QLoRA for 7-8B models",
-    ),
-    (
-        22,
-        "QLoRA of 7-14B models; LoRA of 7-8B in 16 bits only with rank 8",
-        "QLoRA for 7-14B models",
-    ),
-    (
-        30,
-        "LoRA of 7-8B models in 16 bits, QLoRA of 14B; 30B models do not fit",
-        "LoRA for 7-8B models",
-    ),
-)
-"""GiB below which a tier holds, what fits, what to do. Source: training.md of 2026-11-24, section B."""
+ENOUGH = 30
+"""GiB from which on there is no note."""
 
 
 @check("vram-too-small", "GPU memory decides which models fit", "note", advice=True)
@@ -134,16 +117,27 @@ def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
         )
     if not size:
         return None
-    for limit, fits, deed in TIERS:
-        if size < limit * GIB:
-            return Finding(
-                title=f"GPU memory of {gib(size)} limits the models that fit",
-                found=f"{name} has {gib(size)}: {fits}",
-                means="a larger job ends with 'CUDA out of memory'",
-                cure=f"Use {deed}",
-                cure_note="batch size 1, gradient checkpointing, sequences of 512 to 2048 tokens",
-            )
-    return None
+    return _note(name, size) if size < ENOUGH * GIB else None
+
+
+def _note(name: str, size: int) -> Finding:
+    """Name the largest models that fit, by the table that doctor fit's own reckoning gave."""
+    found = table("what_fits")
+    methods = {"QLoRA of models": "qlora", "LoRA in 16 bits": "lora", "full": "full"}
+    largest = {
+        words: [tier["size"] for tier in found["tiers"] if tier[key] * GIB <= size][-1:]
+        for words, key in methods.items()
+    }
+    said = [f"{words} up to {one[0]}" for words, one in largest.items() if one]
+    most = largest["QLoRA of models"]
+    return Finding(
+        title=f"GPU memory of {gib(size)} limits the models that fit",
+        found=f"{name} has {gib(size)}: {', '.join(said) or 'too little for a model of 0.6B'}",
+        means="a larger job ends with 'CUDA out of memory'",
+        cure="Run: doctor fit" if not most else f"Use QLoRA for models up to {most[0]}",
+        cure_note=f"with sequences of {found['seq']} tokens, batch size 1, gradient checkpointing; "
+        "doctor fit MODEL tells for others",
+    )
 
 
 def _largest(

@@ -21,6 +21,8 @@ class RamGib(msgspec.Struct, frozen=True):
 
     loading_gib: float
     training_gib: float
+    merging_gib: float
+    """While an adapter is merged into the weights; 0 where there is nothing to merge."""
 
 
 class DiskGb(msgspec.Struct, frozen=True):
@@ -125,7 +127,7 @@ def answer(
         need_gib=need(around.middle, run, vendor, around.cached),
         verdict=worst.verdict if worst else None,
         devices=judged,
-        ram=RamGib(host.loading / GIB, host.training / GIB),
+        ram=RamGib(host.loading / GIB, host.training / GIB, host.merging / GIB),
         disk=DiskGb(
             space.download / 1e9, space.checkpoint / 1e9, space.merged / 1e9, space.total / 1e9
         ),

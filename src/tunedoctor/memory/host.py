@@ -21,6 +21,8 @@ class Ram(msgspec.Struct, frozen=True):
 
     loading: int
     training: int
+    merging: int
+    """An adapter into 16-bit weights, which lie there whole; 0 for full fine-tunes, which merge nothing."""
     pinned: int
     """Optimizer states or layer inputs that the host holds for the GPU."""
 
@@ -46,7 +48,8 @@ def ram(shape: Shape, run: Run) -> Ram:
     pinned = state_bytes(shape, run) if kind.paged else 0
     if run.stack.offloads and run.checkpointing:
         pinned += shape.depth * run.tokens * shape.hidden * run.activation_bytes
-    return Ram(loading, run.gpus * (_PROCESS + pinned), pinned * run.gpus)
+    merging = 0 if run.method == "full" else _PROCESS + weights
+    return Ram(loading, run.gpus * (_PROCESS + pinned), merging, pinned * run.gpus)
 
 
 def disk(shape: Shape, run: Run) -> DiskSpace:

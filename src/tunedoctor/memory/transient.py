@@ -1,8 +1,8 @@
 """What lies beside a layer's kept tensors for a moment while it is computed again and taken back.
 
 Read off the tracer's list of what is alive at the peak (torch 2.13, transformers 5.24, peft 0.21). The moments that
-count are the output of the feed-forward part's first modules, the input of its last one, and the backward pass of that. Under
-checkpointing the forward pass runs again until all that is kept is made, and not further.
+count are the output of the feed-forward part's first modules, the input of its last one, and the backward pass of that.
+Under checkpointing the forward pass runs again until all that is kept is made, and not further.
 """
 
 from typing import NamedTuple

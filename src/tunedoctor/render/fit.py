@@ -57,6 +57,7 @@ def render(answer: Answer, style: Style) -> str:
         )
     lines.append(
         f"  RAM       {answer.ram.loading_gib:.0f} GiB while loading, {answer.ram.training_gib:.0f} GiB in training"
+        + (f", {answer.ram.merging_gib:.0f} GiB to merge" if answer.ram.merging_gib else "")
     )
     d = answer.disk
     lines.append(

@@ -1,0 +1,55 @@
+"""The smallest card and the smallest RAM for models of each size: the table behind the notes of `doctor check`.
+
+The check reads the table (tables/what_fits.json), since reckoning costs more than its start-up allows. A test holds the
+table to this file; tools/regenerate_fits.py writes it.
+"""
+
+import msgspec
+
+from tunedoctor.memory.band import band, need
+from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.fits import ROOM
+from tunedoctor.memory.host import ram
+from tunedoctor.memory.overview import METHODS, SIZES
+from tunedoctor.memory.run import Run
+
+SEQ = 1024
+"""Tokens: doctor train's own max_length."""
+_GIB = 1 << 30
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """Models of one size; GiB."""
+
+    size: str
+    """As "8B"."""
+    qlora: float
+    """Of the smallest card, empty, on which this fits: one sample of SEQ tokens at a time, rank 16, checkpointing."""
+    lora: float
+    full: float
+    loading: float
+    """Of RAM while the weights are read."""
+    merging: float
+    """Of RAM while an adapter is merged into 16-bit weights."""
+
+
+def tiers() -> tuple[Tier, ...]:
+    """Return a tier for each size, small to large."""
+    return tuple(_tier(name) for name in SIZES)
+
+
+def _tier(name: str) -> Tier:
+    shape = named(name)
+    cards: dict[str, float] = {}
+    for method in METHODS:
+        run = Run(method=method, seq=SEQ, optimizer="adamw_fused")
+        cards[method] = round(need(band(shape, run).high, run) / ROOM, 1)
+    host = ram(shape, Run(seq=SEQ))
+    return Tier(
+        size=next(part for part in name.split("-") if part[0].isdigit() and part.endswith("B")),
+        qlora=cards["qlora"],
+        lora=cards["lora"],
+        full=cards["full"],
+        loading=round(host.loading / _GIB, 1),
+        merging=round(host.merging / _GIB, 1),
+    )
