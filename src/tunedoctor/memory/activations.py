@@ -58,9 +58,10 @@ def _mixer(mixer: Mixer, run: Run) -> int:
     found = tokens * (narrow * mixer.kept + 4 * mixer.kept_fp32)
     if mixer.kind != "attention":
         return found
-    repeated = run.attention == "eager" or masked(
-        mixer, run
-    )  # keys and values once for each query head
+    # keys and values once for each query head; of one head alone that is a view
+    repeated = (
+        run.attention == "eager" or masked(mixer, run)
+    ) and mixer.key * mixer.heads > mixer.query
     key = mixer.query if repeated or mixer.assembled else mixer.key
     value = mixer.expanded_value if repeated and not mixer.assembled else mixer.value
     found += narrow * tokens * (mixer.query + key + value)
@@ -68,8 +69,9 @@ def _mixer(mixer: Mixer, run: Run) -> int:
         found += narrow * tokens * (mixer.query + mixer.key)
     if run.attention == "eager":
         scores = tokens * run.seq * mixer.heads
-        # softmax in fp32, its 16-bit copy; tanh of the soft cap
+        # softmax in fp32, its 16-bit copy; tanh of the soft cap. With sinks softmax in the model's type
         widths = 4 + (narrow if narrow < 4 else 0) + (narrow if mixer.softcap else 0)
+        widths = narrow if mixer.sinks else widths
         # the output with heads put together, where the module that reads it keeps that and not a copy
         together = 0 if copied(run) else narrow * tokens * mixer.expanded_value
         return found + widths * scores + together
@@ -89,9 +91,8 @@ def _feed(layer: Layer, run: Run) -> int:
     found = narrow * tokens * parts * layer.feed
     if layer.experts:
         one = layer.experts
-        each = (
-            3 if one.gated else 1
-        ) * one.width + one.inputs  # and the output, which the router's weight multiplies
+        # gate, act(gate) and up, and the output, which the router's weight multiplies
+        each = (one.parts if one.gated else 1) * one.width + one.inputs
         if run.method == "full":
             each += one.inputs + one.width
         found += narrow * tokens * one.active * each + 8 * tokens * one.count

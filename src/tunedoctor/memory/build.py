@@ -60,6 +60,7 @@ def attention(
         expanded_value=query,
         window=window,
         softcap=n.softcap,
+        sinks=family.sinks,
         fused=bool(family.fused),
         kept=2 * query if family.query_gate else 0,  # sigmoid(gate) and the ungated output
     )
@@ -105,6 +106,7 @@ def routed(n: Numbers, family: Family) -> tuple[Experts, list[Matrix], int]:
         width=n.expert_width or n.feed,
         bias=family.expert_bias,
         gated=family.gated,
+        parts=family.expert_parts,
     )
     other = n.experts * n.hidden + (n.experts if family.router_bias else 0)
     shared = dense(n, family, n.shared_width) if n.shared_width else []

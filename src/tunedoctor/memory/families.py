@@ -42,6 +42,7 @@ class Family(NamedTuple):
     """Fused ones stand once: ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")."""
     sinks: bool = False
     expert_bias: bool = False
+    expert_parts: int = 3
     router_bias: bool = False
     shared_gate: bool = False
     """A matrix of hidden x 1 weighs the shared expert."""
@@ -152,7 +153,14 @@ FAMILIES: dict[str, Family] = {
     "minimax_m2": Family(qkv_bias=False, o_bias=False, feed_bias=False, query_norm="full"),
     "dots1": Family(query_norm="head", feed_bias=False),
     "gpt_oss": Family(
-        sinks=True, expert_bias=True, router_bias=True, qkv_bias=True, o_bias=True, sdpa=False
+        # its activation clamps gate and up: those, sigmoid(gate), up + 1, and their product are kept
+        sinks=True,
+        expert_bias=True,
+        expert_parts=6,
+        router_bias=True,
+        qkv_bias=True,
+        o_bias=True,
+        sdpa=False,
     ),
     "dbrx": Family(
         qkv_bias=False,

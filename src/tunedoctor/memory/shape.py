@@ -59,6 +59,8 @@ class Mixer(msgspec.Struct, frozen=True):
     window: int = 0
     """Tokens that a token can look back; 0: all."""
     softcap: bool = False
+    sinks: bool = False
+    """A learned score beside those of the tokens (gpt-oss)."""
     fused: bool = False
     """One projection makes q, k and v: what is kept of v keeps the whole of it."""
     assembled: bool = False
@@ -78,6 +80,8 @@ class Experts(msgspec.Struct, frozen=True):
     width: int
     bias: bool = False
     gated: bool = True
+    parts: int = 3
+    """Tensors of the expert's width that its activation keeps."""
 
     @property
     def matrices(self) -> int:
