@@ -1,6 +1,8 @@
 """doctor train: what it writes, refuses and hands over; the training itself in tests/target/test_trainer_*.py."""
 
 import ast
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -151,3 +153,59 @@ def test_old_pythons_get_the_file_as_options(tmp_path: Path) -> None:
     new = Snapshot({}).having(Interpreter(executable="python", version="3.12.0"))
     assert _readable(old, given) == ["--model=a b", "--packing=true", "--rank=8", "--rank=4"]
     assert _readable(new, given) == given
+
+
+@pytest.mark.parametrize(
+    ("words", "starts"),
+    [
+        (["--model=Llama-3.1-8B"], False),
+        (["--model=Llama-3.1-8B", "--method=qlora", "--checkpointing=true"], True),
+        (["--model=Llama-3.1-8B", "--device=cpu"], True),
+    ],
+)
+def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: bool) -> None:
+    from tunedoctor.cli.train import _forecast
+    from tunedoctor.facts import NvidiaGpu, NvidiaGpus
+    from tunedoctor.snapshot import Snapshot
+
+    card = NvidiaGpu(
+        index=0, name="NVIDIA GeForce RTX 3060", memory_total=12 << 30, memory_free=12 << 30
+    )
+    found = _forecast(Snapshot({}).having(NvidiaGpus(gpus=(card,))), words, 1)
+    assert found
+    assert found.peak_gib > 4
+    assert (found.refusal == "") is starts
+    if not starts:
+        assert "12.0 GiB" in found.refusal
+        assert "method = 'qlora'" in found.refusal
+
+
+def test_a_faulty_configuration_is_left_to_the_trainer(tmp_path: Path) -> None:
+    from tunedoctor.cli.train import _forecast
+    from tunedoctor.snapshot import Snapshot
+
+    (tmp_path / "c.toml").write_text("rank = ")
+    for words in (["c.toml"], [str(tmp_path / "c.toml")], ["--model=7B", "--rank=x"], []):
+        assert _forecast(Snapshot({}), words, 1) is None
+
+
+@pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
+def test_a_dry_run_tells_forecast_and_measure(tmp_path: Path) -> None:
+    from torch_target import torch_python
+
+    code = "from trainer_server import tiny; tiny('m')"
+    subprocess.run(
+        [torch_python(), "-c", code],
+        cwd=tmp_path,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "target")},
+    )
+    (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)
+    words = ["--model=m", "--data=d.jsonl", "--dry-run", "--no-check", "--max-length=64"]
+    ended = doctor(tmp_path, *words, "--target", torch_target())
+    assert ended.returncode == 0, ended.stderr
+    told = re.search(
+        r"([\d.]+) GiB at the peak; forecast for 64 tokens: ([\d.]+) GiB", ended.stdout
+    )
+    assert told
+    assert float(told[1]) > float(told[2]) > 0, "on the CPU the libraries count too"

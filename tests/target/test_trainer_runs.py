@@ -57,11 +57,11 @@ def killed(*_): os.kill(os.getpid(), signal.SIGKILL)
 """
 KILLS = {
     "between forward and backward": "trainer.Run.guard = lambda self, what, *_: killed() if self.step == 5 else None",
-    "before a step is taken": "rate = trainer.Run.rate\ntrainer.Run.rate = lambda self: killed() if self.step == 3 else rate(self)",
+    "before a step is taken": "rate = trainer.rate\ntrainer.rate = lambda step, *more: killed() if step == 3 else rate(step, *more)",
     "while a checkpoint is written": "trainer.torch.save = lambda state, path: (open(path, 'w').write('half'), state['step'] == 6 and killed(), save(state, path))",
-    "before it has its name": "rename = os.rename\nos.rename = lambda a, b: killed() if '4' in b else rename(a, b)",
+    "before it has its name": "rename = os.rename\nos.rename = lambda a, b: killed() if '4' in str(b) else rename(a, b)",
     "after a log line": "row = trainer.Run.log\ntrainer.Run.log = lambda self, r: (row(self, r), self.step == 7 and killed())",
-    "before any checkpoint": "rate = trainer.Run.rate\ntrainer.Run.rate = lambda self: killed() if self.step == 1 else rate(self)",
+    "before any checkpoint": "rate = trainer.rate\ntrainer.rate = lambda step, *more: killed() if step == 1 else rate(step, *more)",
 }
 
 
@@ -85,7 +85,7 @@ def test_a_stopped_run_saves_and_ends_well(
     train: Train, options: list[str], tmp_path: Path
 ) -> None:
     done(train(*options, "--out=whole"))
-    code = "rate = trainer.Run.rate\nimport os\ntrainer.Run.rate = lambda self: (self.step == 3 and os.kill(os.getpid(), {}), rate(self))[1]"
+    code = "rate = trainer.rate\nimport os\ntrainer.rate = lambda step, *more: (step == 3 and os.kill(os.getpid(), {}), rate(step, *more))[1]"
     ended = done(train(*options, "--out=cut", "--resume=true", code=code.format(15)))
     assert "stopped after step 4; resume = true goes on" in ended.out
     assert [p.name for p in (tmp_path / "cut").glob("step-*")] == ["step-0000004"]
@@ -324,7 +324,7 @@ def test_a_dry_run_takes_the_longest_rows_and_leaves_nothing(
 ) -> None:
     ended = done(train(*options, "--dry-run", code=SHORT.format(most=2)))
     assert "micro_batch 2" in ended.out
-    assert "8 steps take" in ended.out
+    assert "8 steps of " in ended.out
     assert [p.name for p in tmp_path.iterdir()] == ["d.jsonl"]
 
 

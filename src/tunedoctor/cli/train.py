@@ -51,6 +51,12 @@ def train(asked: Asked, arguments: list[str]) -> int:
     _libraries(snapshot, place.python)
     if asked.check and not _ready(snapshot, options):
         return 1
+    found = None if "--merge" in arguments else _forecast(snapshot, arguments, asked.processes)
+    if found and found.refusal and asked.check:
+        sys.stderr.write(f"doctor: {found.refusal}\n")
+        return 1
+    if found and "--dry-run" in arguments:
+        arguments = [*arguments, f"--forecast-gib={found.peak_gib:.3f}"]
     from tunedoctor.cli.run import run_command  # noqa: PLC0415
 
     many = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(asked.processes)]
@@ -87,6 +93,51 @@ def _ready(snapshot: "Snapshot", options: Options) -> bool:
     return True
 
 
+class _Forecast(NamedTuple):
+    """What a training takes, and why it can't start; "" where it can."""
+
+    peak_gib: float
+    refusal: str
+
+
+def _forecast(snapshot: "Snapshot", arguments: list[str], processes: int) -> _Forecast | None:
+    """Return the memory forecast; None where none is known: of the model, or of a faulty configuration."""
+    from tunedoctor.cli.gpus import here  # noqa: PLC0415
+    from tunedoctor.cli.models import config_file, model_of  # noqa: PLC0415
+    from tunedoctor.memory.forecast import forecast, refusal  # noqa: PLC0415
+    from tunedoctor.memory.shape import MemoryModelError  # noqa: PLC0415
+
+    try:
+        config = _values(arguments)
+        model = str(config.get("model", ""))
+        path = config_file(model)
+        if path and not path.is_file():  # the trainer tells what is wrong with the folder
+            return None
+        devices = () if config.get("device") == "cpu" else here(snapshot)[0]
+        shape = model_of(model)
+        found = forecast(config, shape, devices, processes)
+        return _Forecast(found.peak_gib, refusal(config, shape, devices, processes))
+    except (
+        MemoryModelError,
+        OSError,
+        ValueError,
+    ):  # the trainer tells what is wrong, with its line
+        return None
+
+
+def _values(arguments: list[str]) -> dict[str, object]:
+    """Return the configuration: files, and options over them. Raises OSError, and ValueError for what is no TOML."""
+    import tomllib  # noqa: PLC0415
+
+    values: dict[str, object] = {}
+    for path in [one for one in arguments if not one.startswith("--")]:
+        values |= tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    for key, is_set, word in [one[2:].partition("=") for one in arguments if one.startswith("--")]:
+        if is_set:
+            values[key.replace("-", "_")] = word
+    return values
+
+
 def _readable(snapshot: "Snapshot", arguments: list[str]) -> list[str]:
     """Return the arguments, with files as options where the target's Python reads no TOML."""
     from tunedoctor.facts import Interpreter  # noqa: PLC0415
@@ -96,17 +147,14 @@ def _readable(snapshot: "Snapshot", arguments: list[str]) -> list[str]:
     if version >= _NO_TOML:
         return arguments
     import json  # noqa: PLC0415
-    import tomllib  # noqa: PLC0415
 
-    ours: list[str] = []
-    for path in [one for one in arguments if not one.startswith("--")]:
-        try:
-            values = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError) as error:
-            misuse(f"{path}: {error}", "it holds TOML, as in: model = 'folder'")
-        for key, value in values.items():
-            word = value if isinstance(value, str) else json.dumps(value)
-            ours.append(f"--{key}={word}")
+    files = [one for one in arguments if not one.startswith("--")]
+    try:
+        values = _values(files)
+    except (OSError, ValueError) as error:
+        misuse(f"{', '.join(files)}: {error}", "it holds TOML, as in: model = 'folder'")
+    words = {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
+    ours = [f"--{key}={word}" for key, word in words.items()]
     return [*ours, *(one for one in arguments if one.startswith("--"))]
 
 
