@@ -43,8 +43,15 @@ def latent(config: Fields, hidden: int, heads: int, bias: bool) -> Mixing:  # no
     return matrices, mixer, norms, 0
 
 
+_CHUNK = 64
+"""Tokens of a chunk in transformers' torch_chunk_gated_delta_rule."""
+
+
 def delta(config: Fields, hidden: int, *, split: bool) -> Mixing:
-    """Return a gated delta net (Qwen3-Next; with `split`, the four projections of Qwen3.5)."""
+    """Return a gated delta net (Qwen3-Next; with `split`, the four projections of Qwen3.5).
+
+    It keeps what transformers' own code keeps; the kernels of flash-linear-attention keep about a third of that.
+    """
     key_heads = config.or_else(16, "linear_num_key_heads")
     value_heads = config.or_else(32, "linear_num_value_heads")
     key = key_heads * config.or_else(128, "linear_key_head_dim")
@@ -62,13 +69,19 @@ def delta(config: Fields, hidden: int, *, split: bool) -> Mixing:
         widths = {"in_proj_qkvz": convolved + value, "in_proj_ba": 2 * value_heads}
     matrices = [Matrix(name, hidden, width, "mixer") for name, width in widths.items()]
     matrices.append(Matrix("out_proj", value, hidden, "mixed"))
-    expanded = value_heads * config.or_else(128, "linear_key_head_dim")
+    key_head = config.or_else(128, "linear_key_head_dim")
+    expanded = value_heads * key_head
     mixer = Mixer(
         kind="delta",
         heads=value_heads,
-        # convolution in and out, z, then q and k for each value head and v as the kernel keeps them, and its output
-        kept=2 * convolved + value + 2 * expanded + 2 * value,
-        kept_fp32=2 * expanded // 16 + 2 * value + 4 * value_heads,
+        # convolution in and out, and the normed output; then fp32 throughout: z, silu(z), the norm's input, v padded,
+        # corrected and new; q and k as they come, padded, k by beta, decayed, and both by their decay; five matrices of
+        # chunk x chunk; the state before each chunk
+        kept=2 * convolved + value,
+        kept_fp32=6 * value
+        + 8 * expanded
+        + 5 * value_heads * _CHUNK
+        + value_heads * key_head * head // _CHUNK,
     )
     other = convolved * config.or_else(4, "linear_conv_kernel_dim") + 2 * value_heads + head
     return matrices, mixer, [], other
