@@ -71,7 +71,9 @@ STACK = frozenset(
 """The stack and what it imports."""
 
 REMAINS = tuple(sorted(name[1:] for name in STACK))
-NONE_FOUND = pattern(r"Unable to compare versions for ([\w-]{1,80}+)\S{0,80}: need=\S{1,80} found=None")
+NONE_FOUND = pattern(
+    r"Unable to compare versions for ([\w-]{1,80}+)\S{0,80}: need=\S{1,80} found=None"
+)
 PART = pattern(
     r"No module named '(?P<part>\w+)\.[\w.]+'"
     r"|cannot import name '\w+' from '(?P<folder>\w+)' \(unknown location\)"
@@ -221,6 +223,7 @@ def _from_errors(
             return Finding(
                 title=f"{named} is not whole"[:60],
                 found=f"the error '{cut[0]}'",
+                said=cut[0],
                 means=f"the files of {named} were not written, or not recorded, to the end",
                 cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", named),
                 cure_note="end every Python that uses this environment first; the build that was there",
@@ -240,6 +243,7 @@ def _from_errors(
             + (
                 "an upgrade was interrupted" if half else f"the metadata of {name} state no version"
             ),
+            said=found[0],
             means=f"imports that compare the version of {name} stop, or {name} is half removed",
             cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
             cure_note="end every Python that uses this environment first",
@@ -263,6 +267,7 @@ def _own_part(
         return Finding(
             title=f"{name} is not whole: a part of it is missing"[:60],
             found=f"the error '{missing[0]}', raised in {name} itself",
+            said=missing[0],
             means=f"files of two releases of {name} are mixed, and its import stops",
             cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
             cure_note="delete its folder in site-packages first",
@@ -294,6 +299,7 @@ def _cut_short(part: re.Match[str], interpreter: Interpreter | Unknown | None) -
     return Finding(
         title=f"{name} is not whole"[:60],
         found=f"the error '{said}'",
+        said=said,
         means=f"files of {name} are missing, or belong to another Python",
         cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
         cure_note="end every Python that uses this environment first; the build that was there",
@@ -347,6 +353,7 @@ def _part_missing(
         return Finding(
             title=f"{name} is not whole: a part of it is missing",
             found=f"the error '{found[0]}' in {error.where}, though {name} {packages.version(name)} is installed",
+            said=found[0],
             means=f"import {module} stops, or what imports it does",
             cure=_reinstall(name, packages.version(name), known(torch), interpreter),
             cure_note="end every Python that uses this environment first",

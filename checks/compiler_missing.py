@@ -107,6 +107,7 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
             severity="error",
             title="The linker finds no libcuda.so",
             found=f"the error '{said}': the driver brings libcuda.so.1, and its folder is not searched",
+            said=said,
             means="torch.compile and Triton kernels stop; plain training runs",
             cure="sudo ln -s libcuda.so.1 /usr/lib/x86_64-linux-gnu/libcuda.so",
             cure_note="root; where ldconfig -p shows libcuda.so.1 elsewhere, set TRITON_LIBCUDA_PATH to that folder",
@@ -125,6 +126,7 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
         found=f"the error '{said}'"
         if said
         else f"no gcc, clang or cc on PATH; triton {version} is installed",
+        said=said,
         means="torch.compile, Unsloth and other Triton kernels stop with 'Failed to find C compiler'",
         cure=INSTALL.get(
             system.distro if system is not None else "debian", "sudo dnf install -y gcc gcc-c++"
@@ -140,6 +142,7 @@ def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
             severity="error",
             title="The CUDA compiler nvcc is not found",
             found=f"the error '{said}'",
+            said=said,
             means="an extension that is compiled here stops in its build; torch itself runs",
             cure="nvcc --version; python -c 'import torch; print(torch.version.cuda)'",
             cure_note="install the CUDA toolkit of the release that torch names and point CUDA_HOME to it; "
@@ -151,6 +154,7 @@ def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
                 severity="error",
                 title=f"The compiler {compiler} is not found",
                 found=f"the error '{said}'",
+                said=said,
                 means="an extension that is compiled here stops in its build; torch itself runs",
                 cure=shows,
                 cure_note=f"install {brings} with its compiler, of the release that torch names",
@@ -160,6 +164,7 @@ def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
             severity="error",
             title="The build tool ninja is not found",
             found=f"the error '{said}'",
+            said=said,
             means="extensions that are compiled at their first use stop there; torch itself runs",
             cure="python -m pip install ninja",
             cure_note="with the python that runs the script; its bin folder has to be on PATH",

@@ -57,6 +57,7 @@ def conda_binary_clash(
         return Finding(
             title="Two OpenMP runtimes are loaded into one process",
             found=f"the error '{omp}'",
+            said=omp,
             means="the process ends at the import that loads the second one",
             cure="conda install --channel conda-forge nomkl numpy",
             cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
@@ -66,6 +67,7 @@ def conda_binary_clash(
         return Finding(
             title="conda's MKL and another OpenMP runtime clash",
             found=f"the error '{layer}'",
+            said=layer,
             means="the process ends where NumPy or torch loads MKL",
             cure="conda install --channel conda-forge nomkl numpy",
             cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
@@ -80,6 +82,7 @@ def conda_binary_clash(
     return Finding(
         severity="error" if said else "warning",
         found="; ".join(t for t in (beside, f"the error '{said}'" if said else "") if t),
+        said=said,
         means="import torch stops with 'undefined symbol: iJIT_NotifyEvent'",
         cure='conda install "mkl<2024.1"',
         cure_note="0.2 GB, no reboot",

@@ -159,6 +159,7 @@ def _without_kfd(
         return None
     return Finding(
         found=f"'{loaded}', which is the host's; this {container.kind} container has no /dev/kfd",
+        said=loaded,
         means="torch counts no GPU, 'No HIP GPUs are available', and training runs on the CPU",
         cure=AMD_FLAGS.get(container.kind, DOCKER_AMD),
         cure_note="start the container anew; apptainer with --containall needs --bind /dev/kfd,/dev/dri as well",
@@ -173,6 +174,7 @@ def _in_a_pod(container: Container, errors: Errors | Unknown | None) -> Finding 
     return Finding(
         title="The pod has no GPU",
         found=f"the error '{said}' in a pod",
+        said=said,
         means="torch counts no GPU, and training runs on the CPU",
         cure="resources: {limits: {nvidia.com/gpu: 1}}",
         cure_note="in the container of the pod; on k3s and others whose default runtime is not nvidia also "
@@ -242,6 +244,7 @@ def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding |
         return Finding(
             title="The container gets no NVIDIA libraries",
             found=f"the engine says '{said}': its list of files names none that the host has",
+            said=said,
             means="CUDA counts no device in the container, and training runs on the CPU",
             cure="apptainer exec --nvccli IMAGE python",
             cure_note="with NVIDIA's container toolkit on the host, which knows Jetson and WSL; without a driver on "
@@ -252,6 +255,7 @@ def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding |
     if said and bus is None:
         return Finding(
             found=f"the image says '{said}'",
+            said=said,
             means="torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU",
             cure=NVIDIA_FLAGS["docker"],
             cure_note="start the container anew; the host needs nvidia-container-toolkit",

@@ -63,6 +63,7 @@ def container_toolkit_missing(
         return Finding(
             title="No node of the cluster offers a GPU",
             found=f"the scheduler says '{said}'",
+            said=said,
             means="the pod stays Pending, so nothing trains",
             cure=f"kubectl get nodes -o custom-columns='N:.metadata.name,G:.status.allocatable.{vendor}\\.com/gpu'",
             cure_note=f"shows which node offers how many; none: its owner installs the {vendor.upper()} device plug-in "
@@ -72,6 +73,7 @@ def container_toolkit_missing(
         return Finding(
             title="The container engine has no current list of GPUs",
             found=f"the engine says '{said}'",
+            said=said,
             means=MEANS,
             cure="sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
             cure_note="root, on the host; needs nvidia-container-toolkit; again after each change of the driver",
@@ -82,6 +84,7 @@ def container_toolkit_missing(
     if "amd" in said.lower():
         return Finding(
             found=f"the engine says '{said}'",
+            said=said,
             means=MEANS,
             cure="docker run --device=/dev/kfd --device=/dev/dri --group-add video --group-add render IMAGE",
             cure_note="needs no toolkit; with it: sudo amd-ctk runtime configure, then restart the engine",
@@ -92,6 +95,7 @@ def container_toolkit_missing(
     )
     return Finding(
         found=f"the engine says '{said}'",
+        said=said,
         means=MEANS,
         cure=f"{install} nvidia-container-toolkit && sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
         if kind == "podman"

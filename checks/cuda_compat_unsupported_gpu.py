@@ -83,6 +83,7 @@ def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a
     path = known(environment)
     return Finding(
         found=f"{subject}{version}{where}" if not said else f"the error '{said}'{version}{where}",
+        said=said,
         means="CUDA starts with error 804, torch.cuda.is_available() is False, and training runs on the CPU",
         cure=_cure((path.get("LD_LIBRARY_PATH") if path else None) or ""),
         cure_note="the host's own libcuda is then loaded; an image that lists the folder in ld.so.conf "

@@ -124,6 +124,7 @@ def _unlinked(errors: Errors | Unknown | None) -> Finding | None:
     return Finding(
         title=f"The linker finds no lib{found[1]}.so",
         found=f"the error '{found[0]}': lib{found[1]}.so of a CUDA toolkit is in none of the folders that are searched",
+        said=found[0],
         means="an extension that is compiled here is not built, and its import fails; torch itself runs",
         cure="export LIBRARY_PATH=$CUDA_HOME/lib64:$LIBRARY_PATH",
         cure_note="CUDA_HOME is the toolkit of torch.version.cuda, with its development files; then delete the "

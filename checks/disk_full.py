@@ -84,6 +84,7 @@ def disk_full(
         room = "; ".join(f"{gib(d.free)} free in {d.path}" for d in found[:3])
         return Finding(
             found=f"the error '{said}'" + (f"; {room}" if room else ""),
+            said=said,
             means="downloads, installs and checkpoints stop at that point",
             cure=set_variable(system, "HF_HOME", "/path/on/a/larger/disk"),
             cure_note="`df -h ~/.cache/huggingface /tmp` shows which is full; TMPDIR moves the temporary folder",
@@ -128,6 +129,7 @@ def _full(disk: Disk, said: str, found: list[Disk], host: Host | None, *, stops:
         severity="error" if stops else "warning",
         found=f"{gib(disk.free)} of {gib(disk.total)} free for {disk.path}"
         + (f"; the error '{said}'" if said else ""),
+        said=said,
         means="downloads, installs and checkpoints end with '[Errno 28] No space left on device'",
         cure=set_variable(host, disk.hint, other or "/path/on/a/larger/disk")
         if moves

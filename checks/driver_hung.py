@@ -69,6 +69,7 @@ def driver_hung(
         found=f"{' and '.join(stuck)} gave no answer before the time limit"
         if stuck
         else f"the error '{said}'",
+        said=said,
         means="the first CUDA call hangs, 'import torch' or the first step never returns, and Ctrl-C does not help",
         cure="sudo reboot",
         cure_note=f"{inside}root; if it hangs again, `sudo dmesg | grep -E 'NVRM|Xid'` names the card",

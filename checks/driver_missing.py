@@ -246,6 +246,7 @@ def _from_text(
         return None
     return Finding(
         found=f"the error '{said.splitlines()[0].rstrip(' .')}'",
+        said=said,
         means=MEANS,
         cure="sudo modprobe nvidia && sudo modprobe nvidia_uvm",
         cure_note=_on_host(

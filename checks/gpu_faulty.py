@@ -84,7 +84,9 @@ def gpu_faulty(
     said = told(errors, *SAID)
     if not said:
         return None
-    return Finding(found=f"the error '{said}'", means=MEANS, cure=REBOOT, cure_note="root")
+    return Finding(
+        found=f"the error '{said}'", said=said, means=MEANS, cure=REBOOT, cure_note="root"
+    )
 
 
 def _lost(kernel: KernelLog | None, reply: NvidiaAnswer | None) -> Finding:

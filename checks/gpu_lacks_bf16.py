@@ -72,6 +72,7 @@ def gpu_lacks_bf16(
     return Finding(
         severity="error" if said else None,
         found=names or f"the error '{said}'",
+        said=said,
         means='bf16=True stops with "Your setup doesn\'t support bf16/gpu" or runs several times slower',
         cure="Set fp16=True and bf16=False in the training arguments",
         cure_note="torch.cuda.is_bf16_supported() counts emulation too; with including_emulation=False it does not",

@@ -134,6 +134,7 @@ def _unknown_arch(said: str) -> Finding | None:
     return Finding(
         title="A compiler beside PyTorch does not know this GPU",
         found=f"the error '{said}'",
+        said=said,
         means="torch.compile, Triton kernels and extensions stop; this torch is older than the GPU",
         cure="python -m pip install --upgrade torch --index-url https://download.pytorch.org/whl/cu128",
         cure_note="about 3 GB, no reboot; where TRITON_PTXAS_PATH or CUDA_HOME names an older toolkit, unset it",

@@ -81,6 +81,7 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         return Finding(
             title="torch.compile needs a newer GPU",
             found=f"the error '{triton}'",
+            said=triton,
             means="Triton makes no kernels for it; without torch.compile training runs",
             cure="export TORCHDYNAMO_DISABLE=1",
             cure_note="or take torch_compile=True out of the training arguments; the GPU itself runs",

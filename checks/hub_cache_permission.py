@@ -79,6 +79,7 @@ def hub_cache_permission(
         found=f"this user cannot write to {folder}" + (f"; the error '{said}'" if said else "")
         if cache
         else f"the error '{said}'",
+        said=said,
         means="downloads of models and data sets stop with 'Permission denied'",
         cure=set_variable(system, "HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  a place that every container has
         if inside or windows

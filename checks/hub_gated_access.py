@@ -50,6 +50,7 @@ def hub_gated_access(errors: Errors) -> Finding | None:
     fine = "fine-grained" in said
     return Finding(
         found=f"the error '{said}'",
+        said=said,
         means="the model is not fetched, whatever the token",
         cure="Switch on access to public gated repositories for this token"
         if fine

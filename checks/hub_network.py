@@ -92,12 +92,14 @@ def hub_network(
     if tls:
         return Finding(
             found=f"the error '{tls}'",
+            said=tls,
             means="something between this machine and the Hub signs with a certificate that Python does not trust",
             cure=set_variable(known(host), "SSL_CERT_FILE", "/path/to/the/proxy-ca.pem"),
             cure_note="the certificate of your organisation's proxy; REQUESTS_CA_BUNDLE for older libraries",
         )
     return Finding(
         found=f"the error '{route}'" + (f"; HF_ENDPOINT is {mirror}" if mirror else ""),
+        said=route,
         means="models and data sets that are not in the cache are not fetched",
         cure="curl -sSI https://huggingface.co",
         cure_note="tells whether the route is open; then HTTPS_PROXY for a proxy, or HF_ENDPOINT for a mirror",

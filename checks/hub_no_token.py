@@ -63,6 +63,7 @@ def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> F
     has = bool(variables and variables.get("HF_TOKEN"))
     return Finding(
         found=f"the error '{said}'" + ("; HF_TOKEN is set" if has else ""),
+        said=said,
         means="private and gated models are not fetched; a model name that does not exist gives the same answer",
         cure="hf auth login",
         cure_note="in the environment that runs the job; hf auth whoami then shows whose token it is",

@@ -70,6 +70,7 @@ def hub_offline(
     return Finding(
         severity="error" if said else None,
         found=f"the error '{said}'" if said else f"{name} is '{value}'",
+        said=said,
         means="models and data sets that are not in the cache are not fetched: 'offline mode is enabled'",
         cure=unset_variable(known(host), name),
         cure_note="for one run with a network, which fills the cache; then set it again",

@@ -173,6 +173,7 @@ SETTLE = "echo $LD_LIBRARY_PATH; python -m pip list | grep -i nvidia"
 def _from_error(said: str, host: Host | Unknown | None, *, settle: str = "") -> Finding:
     return Finding(
         found=f"the error '{said}'",
+        said=said,
         means="a library outside the environment is loaded in place of the one that torch brings",
         cure=unset_variable(host, "LD_LIBRARY_PATH"),
         cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",

@@ -139,6 +139,7 @@ def _suspected(
         title=f"{one.other} does not fit the code that calls it"[:60],
         severity="error",
         found=f"the error '{one.said}'",
+        said=one.said,
         means=f"the code was written for another {one.other}: an older one or a newer one",
         cure=pip(interpreter, "install", "--upgrade", one.other),
         cure_note="with what else calls it; or the release that the script names",

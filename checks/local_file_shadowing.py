@@ -190,6 +190,7 @@ def _named_alike(text: str) -> Finding | None:
     if plain and (distribution_of(plain[1]) or plain[1] in sys.stdlib_module_names):
         return Finding(
             found=f"the error '{plain[0]}': a file {plain[1]}.py is imported in place of the package",
+            said=plain[0],
             means="its parts cannot be found in a single file",
             cure=f"python -c 'import {plain[1]}; print({plain[1]}.__file__)'",
             cure_note="shows the file: rename it, or start from another folder",
@@ -216,6 +217,7 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
             return Finding(
                 title=f"A file or folder of yours called {module} hides it"[:60],
                 found=f"the error '{hollow[0]}': each release of {module} has it",
+                said=hollow[0],
                 means=f"a file {module}.py or a folder {module} is imported in place of the real one, "
                 f"or {module} is not whole",
                 cure=f"python -c 'import {module}; print({module}.__file__, {module}.__path__)'",
@@ -226,6 +228,7 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
         if nowhere:
             return Finding(
                 found=f"the error '{nowhere[0]}': {nowhere[1]} is a folder without code",
+                said=nowhere[0],
                 means=f"a folder called {nowhere[1]} in the working folder is imported in place of the library",
                 cure=f"python -c 'import {nowhere[1]}; print({nowhere[1]}.__path__)'",
                 cure_note="shows the folder: rename it, or start from another one; then install the library",

@@ -120,6 +120,7 @@ def _from_text(errors: Errors | Unknown | None) -> Finding | None:
         return Finding(
             title="A library takes the name of a MIG instance for a number",
             found=f"the error '{said}'",
+            said=said,
             means="the program stops before it reaches the GPU",
             cure="export CUDA_VISIBLE_DEVICES=0",
             cure_note="in a container or a job that is given one instance; else a newer release of the library, "
@@ -130,6 +131,7 @@ def _from_text(errors: Errors | Unknown | None) -> Finding | None:
             title="MIG is not set up as it was asked for",
             severity="warning",
             found=f"the message '{said}'",
+            said=said,
             means="a process that names an instance finds none: 'No CUDA GPUs are available'",
             cure="nvidia-smi -L; sudo nvidia-smi mig -lgi; sudo nvidia-smi mig -lgip",
             cure_note="root; lists the instances and what still fits. Programs on the GPU have to end before "

@@ -231,6 +231,7 @@ def _from_row(broken: Broken, interpreter: Interpreter | Unknown | None) -> Find
         + listed(row.absent or row.fix)
         if not broken.said
         else f"the error '{broken.said}'",
+        said=broken.said,
         means=f"'{row.says}'" + _stage(row.stage),
         cure=pip(interpreter, "install", *pinned(merged([row.fix]))),
         evidence=row.source,
@@ -247,6 +248,7 @@ def _from_error(asked: dict[str, str], interpreter: Interpreter | Unknown | None
     names = list(asked)
     return Finding(
         found=f"the error '{next(iter(asked.values()))}', and {listed(names)} is not among the packages",
+        said=next(iter(asked.values())),
         means="the script stops at that import",
         cure=pip(interpreter, "install", *names),
         cure_note="no reboot",

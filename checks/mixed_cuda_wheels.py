@@ -96,6 +96,7 @@ def mixed_cuda_wheels(
                 else ""
             )
             + (f"; '{said}' was printed" if said else ""),
+            said=said,
             means="torch loads the wrong library: 'undefined symbol: nccl…' or a cuDNN version error"
             if collide
             else "two copies of one library can be loaded into one process",
@@ -138,6 +139,7 @@ def _from_error(
     return Finding(
         title="torch loads an NCCL that it was not built for",
         found=f"the error '{said}': wheels of two CUDA majors write one libnccl.so.2, and an older one is loaded",
+        said=said,
         means="import torch stops with 'undefined symbol: nccl…'",
         cure=pip(
             interpreter, "install", "--force-reinstall", "--no-deps", f"nvidia-nccl-cu{major}"

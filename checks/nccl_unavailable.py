@@ -45,6 +45,7 @@ def nccl_unavailable(
         found=f"the error '{said}'"
         if said
         else f"{len(cards.gpus) if cards else 0} NVIDIA GPUs under Windows",
+        said=said,
         means='torchrun with the backend nccl stops with "Distributed package doesn\'t have NCCL built in"',
         cure="torch.distributed.init_process_group('gloo')",
         cure_note="in the training script; WSL 2 has NCCL and is faster",

@@ -140,6 +140,7 @@ def _from_pair(
         severity=first.severity,
         found=f"{together(pairs[0].versions)}: {brief(first.cause)}"
         + (f"; '{said}' was printed" if said else ""),
+        said=said,
         means=f"the import, or the first array that goes to torch, stops: '{first.says}'",
         cure=pip(interpreter, "install", *pinned(merged(p.row.fix for p in pairs))),
         cure_note=f"or, to keep the other: {' '.join(pinned(first.fix_alt))}"

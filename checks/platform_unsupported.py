@@ -233,6 +233,7 @@ def _quantised(said: str, *, mac: bool) -> Finding:
     return Finding(
         title="bitsandbytes has no kernels for this device",
         found=f"the error '{said}'" + (", on a Mac" if mac else ""),
+        said=said,
         means="4-bit and 8-bit loading stops; the kernels of that release are for CUDA",
         cure="Load the model in bfloat16 without quantization_config",
         cure_note="LoRA in 16 bits runs on MPS and on the CPU",

@@ -72,6 +72,7 @@ def python_headers_missing(  # noqa: PLR0913  what needs them, what is there, wh
         found=f"the error '{said}'"
         if said or own is None
         else f"no Python.h in {own.include or 'the include folder'} of Python {own.version}",
+        said=said,
         means="torch.compile and Triton kernels stop with 'Python.h: No such file or directory'",
         cure=f"sudo apt-get install -y python{numbers}-dev"
         if distro in ("debian", "ubuntu")

@@ -226,6 +226,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
         return Finding(
             title="torch.compile of this PyTorch does not know this Python",
             found=f"the error '{compiled}'",
+            said=compiled,
             means="torch.compile stops; what does not compile runs",
             cure="python -m pip install --upgrade torch",
             cure_note="newer releases know it; or leave torch.compile off, or take an older Python",
@@ -233,6 +234,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
     if excluded := _excluded_by_pip(errors):
         return Finding(
             found=f"the message '{excluded}'",
+            said=excluded,
             means="pip finds no such torch for this Python, and nothing is installed",
             cure="python3.12 -m venv ~/train",
             cure_note="a new environment of a Python that the release is built for",
@@ -242,6 +244,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
         return Finding(
             title="A library needs a newer Python",
             found=f"the error '{union}' under Python {own.version}: types joined by | need Python 3.10",
+            said=union,
             means="the library is written for Python 3.10 or newer",
             cure="python3.12 -m venv ~/train",
             cure_note="then install the stack there",
@@ -253,6 +256,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
     old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
     return Finding(
         found=f"the error '{said}'{version}",
+        said=said,
         settle="" if own is not None or old else SETTLE,
         means="no wheel of torch fits the Python or the system that pip ran for",
         cure="python3.12 -m venv ~/train",

@@ -155,6 +155,7 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
         return Finding(
             title="bitsandbytes has no binary for the CUDA of this torch",
             found=lacks + (f"; '{said}' was printed" if said else ""),
+            said=said,
             means="loading in 4 or 8 bits stops: 'CUDA Setup failed despite GPU being available'",
             cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
             cure_note="0.1 GB, no reboot",
@@ -163,6 +164,7 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
         return Finding(
             title="bitsandbytes cannot run on this PyTorch and GPU",
             found=f"the error '{said}'" + (f", from bitsandbytes {version}" if version else ""),
+            said=said,
             means="loading in 4 or 8 bits stops, or its first kernel does",
             cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
             cure_note="or load the model in bfloat16",
@@ -173,6 +175,7 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
             return Finding(
                 title=f"{one.owner} and {one.other} do not fit together",
                 found=f"the error '{one.said}' in the code of {one.owner}",
+                said=one.said,
                 means=f"{one.owner} calls what this {one.other} does not have",
                 cure=_fitting(mine, build, interpreter),
                 cure_note="the release made for this torch",
@@ -195,6 +198,7 @@ def _words(
                 severity="error",
                 title=f"{one.other} does not fit the code that calls it",
                 found=f"the error '{one.said}'",
+                said=one.said,
                 means=f"the code was written for another {one.other}: an older one or a newer one",
                 cure=_fitting(one.other, build, interpreter),
                 cure_note="the release made for this torch",
@@ -205,6 +209,7 @@ def _words(
             severity="error",
             title="Compiled kernels of a quantisation library are missing",
             found=f"the error '{kernels}'",
+            said=kernels,
             means="a model quantised with GPTQ, AWQ, HQQ or quanto stops, or runs many times slower",
             cure=pip(interpreter, "install", "--upgrade", "gptqmodel", "optimum"),
             cure_note="gptqmodel loads GPTQ and AWQ models; auto-gptq and autoawq get no releases any more",
@@ -234,6 +239,7 @@ def _from_pair(
         + (f"; '{broken.said}' was printed" if broken.said else "")
         if both
         else f"the error '{broken.said}'",
+        said=broken.said,
         means=f"{'import bitsandbytes' if row.stage == 'import' else 'training'} stops: '{row.says}'",
         cure=unset_variable(host, str(variable))
         if variable
@@ -283,6 +289,7 @@ def _torchao(
         severity="note",
         title="torchao is built for another PyTorch",
         found=f"torchao {version} says '{said}'".replace("  ", " "),
+        said=said,
         means="training goes on; torchao's int4 and fp8 kernels are missing or slow",
         cure=pip(
             interpreter, "install", *([f"torchao=={own}"] if own else ["--upgrade", "torchao"])

@@ -151,6 +151,7 @@ def _ended(said: str, ram: Memory | None) -> Finding:
         title="The system ran out of RAM",
         severity="error",
         found=f"the log says '{said}'" + (f"; {gib(ram.usable)} of RAM can be used" if ram else ""),
+        said=said,
         means="weights or DataLoader workers need more RAM than there is; the kernel kills the process",
         cure="Load the weights with dtype='auto' and set dataloader_num_workers=0",
         cure_note="torch_dtype in transformers 4; safetensors weights pass through RAM shard by shard",

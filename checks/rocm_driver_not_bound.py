@@ -94,6 +94,7 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
     where = "on the host of this container; " if inside else ""
     return Finding(
         found=f"{_name(unbound[0])}: {held} instead of amdgpu" if mine else f"the error '{said}'",
+        said=said,
         means="there is no /dev/kfd: torch.cuda.is_available() is False, and training runs on the CPU",
         cure="sudo modprobe amdgpu",
         cure_note=f"{where}root; if it fails, `sudo dmesg | grep amdgpu` states the reason. "

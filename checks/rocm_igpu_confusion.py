@@ -108,6 +108,7 @@ def _first_is_integrated(gpus: AmdGpus, errors: Errors | Unknown | None) -> Find
     return Finding(
         severity="error",
         found=f"the first GPU is {first.name or first.gfx}, a part of the processor; '{died}'",
+        said=died,
         settle=""
         if full
         else f"HIP_VISIBLE_DEVICES={card.index} python -c 'import torch; print(torch.ones(2).cuda() + 1)'",

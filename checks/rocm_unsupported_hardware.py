@@ -90,6 +90,7 @@ def rocm_unsupported_hardware(
         else f"the error '{said}'"
         if said
         else "/dev/kfd gives 'Cannot allocate memory', and no AMD GPU is offered for computing",
+        said=said,
         means="torch.cuda.is_available() is False, so training runs on the CPU",
         cure="Put the card into a slot on the processor's own lanes"
         if atomics

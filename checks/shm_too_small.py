@@ -84,6 +84,7 @@ def shm_too_small(
     return Finding(
         severity="error" if said else "note" if idle else None,
         found=facts + (f"; the error '{said}'" if said and size else ""),
+        said=said,
         means="num_workers > 0 dies with 'Bus error' in the first epoch"
         + ("; NCCL fails with 'unhandled system error'" if several else ""),
         cure=FLAGS.get(kind, "docker run --shm-size=8g IMAGE"),

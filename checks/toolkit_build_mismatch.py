@@ -64,6 +64,7 @@ def toolkit_build_mismatch(
         return Finding(
             title="nvcc refuses the C++ compiler of this system",
             found=f"the error '{host}'",
+            said=host,
             means="an extension that is compiled here stops in its build; torch itself runs",
             cure="export CC=gcc-11 CXX=g++-11",
             cure_note="a release that this nvcc takes, installed beside the system's; or a CUDA toolkit that "
@@ -73,6 +74,7 @@ def toolkit_build_mismatch(
         return Finding(
             title="nvcc does not know the GPU that it compiles for",
             found=f"the error '{arch}'",
+            said=arch,
             means="an extension that is compiled here stops in its build",
             cure="nvcc --version; python -c 'import torch; print(torch.version.cuda)'",
             cure_note="install the toolkit of the release that torch names and point CUDA_HOME to it; "
@@ -90,6 +92,7 @@ def toolkit_build_mismatch(
     return Finding(
         severity="error" if said else "note",
         found=found + (f"; '{said}' was printed" if said and differ else ""),
+        said=said,
         means="an extension that is compiled here stops in its build; torch itself runs",
         cure=f"export CUDA_HOME=/usr/local/cuda-{release}"
         if release

@@ -109,6 +109,7 @@ def _from_error(
         return None
     return Finding(
         found=f"the error '{said}'" + ("; the list of packages has no torch" if listed else ""),
+        said=said,
         means="every training script stops with ModuleNotFoundError: No module named 'torch'",
         cure="python -m pip install torch",
         cure_note="with the python that runs the script; `doctor wheel` tells which build fits its GPU. "

@@ -110,6 +110,7 @@ def _finding(
     floor = f"{model} came with transformers {since}" if since else f"{here} does not know {model}"
     return Finding(
         found=f"the error '{said}'; {floor}" + (f", and {have} is installed" if have else ""),
+        said=said,
         means="the model cannot be loaded: its configuration names a type that this release does not know",
         cure=pip(
             interpreter, "install", f"transformers>={since}" if since else "--upgrade transformers"

@@ -146,6 +146,7 @@ def _finding(  # noqa: PLR0913  what is set, and where
         severity="warning" if hides and not said else "error",
         found=f"{name} is '{setting}': {problem}; the machine has {number}"
         + (f"; the error '{said}'" if said else ""),
+        said=said,
         means=MEANS,
         cure=unset_variable(host, name),
         cure_note="in the shell that starts training; look for it in ~/.bashrc and in the job script",
@@ -159,6 +160,7 @@ def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Fin
         return Finding(
             title="The container is to have a GPU that does not exist",
             found=f"the container tool says '{passed}'",
+            said=passed,
             means="the container does not start, so nothing trains",
             cure="docker run --gpus all IMAGE",
             cure_note="`nvidia-smi -L` on the host lists indexes and UUIDs, for --gpus '\"device=0\"'",
@@ -170,6 +172,7 @@ def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Fin
     return Finding(
         title="CUDA finds no GPU though the driver lists one",
         found=f"the error '{said}', while {names}; CUDA_VISIBLE_DEVICES is not known",
+        said=said,
         means=MEANS,
         cure=f"unset {CUDA}",
         cure_note=f"`echo ${CUDA}` shows it before: indexes count from 0",
@@ -187,6 +190,7 @@ def _ranks(
     return Finding(
         title="There are more processes than GPUs",
         found=f"the command asks for {asked[0].strip()}; the error '{said}'",
+        said=said,
         means="every process whose number is beyond the last GPU stops",
         cure="nvidia-smi -L",
         cure_note="start as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides",
@@ -213,6 +217,7 @@ def _ordinal(
     return Finding(
         title=f"A process asks for a GPU beyond those of {CUDA}",
         found=f"{CUDA} is '{','.join(left)}', which leaves {len(left)}; the error '{said}'",
+        said=said,
         means="every process whose number is beyond the list stops",
         cure=f"torchrun --nproc_per_node={len(left)} SCRIPT",
         cure_note="as many processes as the variable names GPUs; they count from 0 within it. Or unset it",
@@ -229,6 +234,7 @@ def _beyond(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Findin
     return Finding(
         title="A GPU is asked for that this process does not have",
         found=f"the error '{said}'",
+        said=said,
         means="every process whose number is beyond the last GPU stops",
         cure="nvidia-smi -L",
         cure_note="ask for as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides; "

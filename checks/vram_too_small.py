@@ -109,6 +109,7 @@ def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
             title="The job needs more GPU memory than there is",
             severity="error",
             found=f"the error '{said}'" + (f"; {name} has {gib(size)}" if size else ""),
+            said=said,
             means="training stops at the step whose batch, sequence or logits do not fit",
             cure="Set per_device_train_batch_size=1 and gradient_checkpointing=True",
             cure_note="then halve max_length, load the weights in 4 bits, or take a smaller model; "

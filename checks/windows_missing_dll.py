@@ -68,6 +68,7 @@ def windows_missing_dll(
             return Finding(
                 title="A DLL that a compiled module depends on is missing",
                 found=f"'{module[0]}': a DLL that {module[1]} depends on is not found",
+                said=module[0],
                 means=f"import {module[1]} stops",
                 cure="winget install --exact Microsoft.VCRedist.2015+.x64",
                 cure_note=f"administrator; if it stays, install the build of {module[1]} for this torch and Python",

@@ -47,6 +47,7 @@ def windows_vcredist(
             found=f"the error '{absent}'"
             if absent
             else f"the warning '{stated}', and a DLL that does not load",
+            said=absent or stated,
             means="import torch stops",
             cure="winget install --exact Microsoft.VCRedist.2015+.x64",
             cure_note="administrator",
@@ -56,6 +57,7 @@ def windows_vcredist(
             title="The Visual C++ runtime is not installed",
             severity="warning",
             found=f"the warning '{stated}'",
+            said=stated,
             means="import torch stops where a DLL needs it",
             cure="winget install --exact Microsoft.VCRedist.2015+.x64",
             cure_note="administrator",

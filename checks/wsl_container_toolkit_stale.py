@@ -54,6 +54,7 @@ def wsl_container_toolkit_stale(
     where = f" in a {inside.kind} container" if inside else ""
     return Finding(
         found=f"CUDA says '{said}'{where}",
+        said=said,
         means="torch.cuda.is_available() is False while nvidia-smi works, so training runs on the CPU",
         cure="sudo apt-get install -y --only-upgrade nvidia-container-toolkit && sudo systemctl restart docker",
         cure_note="in WSL, outside of the container: 1.14.4 or newer; with Docker Desktop, update it to 4.31 or newer",

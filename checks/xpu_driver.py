@@ -95,6 +95,7 @@ def xpu_driver(
         return Finding(
             title="The libraries of Intel's oneAPI are not found",
             found=f"{name}; the error '{told(errors, ONEAPI)}'",
+            said=told(errors, ONEAPI),
             means="the import of Intel's extension stops; builds before the +xpu wheels bring no MKL and no SYCL",
             cure="source /opt/intel/oneapi/setvars.sh",
             cure_note="in the shell that starts training; where that file is absent, install the oneAPI release that "
@@ -103,6 +104,7 @@ def xpu_driver(
     return Finding(
         found=f"{name}, {card}; "
         + ("the Level Zero loader is not installed" if lacks else f"the error '{said}'"),
+        said=said,
         means=MEANS,
         cure="Install Intel's current graphics driver"
         if windows

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from tunedoctor.facts import Absent, Errors, Unknown
+from tunedoctor.facts import Absent, Unknown
 from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
-from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wiring import NotRun, call, wants
 
@@ -73,12 +72,9 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 found[id_] = Found(one, finding)
     below = {id_: _follow(id_, by_id, found) for id_ in found}
     explained = _explained(below)
-    errors = snapshot.find(Errors)
-    blob = "\n".join(error.text for error in errors.errors) if errors else ""
-    said = {id_ for id_, one in found.items() if _quotes(one.finding, blob)}
     causes = sorted(
         found.keys() - explained,
-        key=lambda id_: _rank(found[id_], len(below[id_]), said=id_ in said),
+        key=lambda id_: _rank(found[id_], len(below[id_]), said=bool(found[id_].finding.said)),
     )
     return Diagnosis(
         causes=tuple(found[id_] for id_ in causes),
@@ -99,14 +95,6 @@ def _rank(one: Found, explains: int, *, said: bool = False) -> tuple[int, bool, 
     """Worst first; then what an error of the run says, which is what blocks it, before what only versions tell."""
     severity = SEVERITIES.index(one.severity)
     return (severity, one.check.advice, not said, -explains, one.check.id)
-
-
-def _quotes(finding: Finding, errors: str) -> bool:
-    """Tell whether a finding rests on the words of an error."""
-    return bool(errors) and any(piece in errors for piece in _QUOTED.findall(finding.found))
-
-
-_QUOTED = pattern(r"'([^'\n…]{8,160})")
 
 
 def _follow(id_: str, checks: dict[str, Check], found: dict[str, Found]) -> set[str]:

@@ -27,6 +27,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()
     severity: Severity | None = None
     title: str = ""
+    said: str = ""
+    """The error of the run that the check goes by, as it was printed; "" where facts alone tell. It ranks the finding."""
     settle: str = ""
     """Where the facts leave other causes open: the command whose answer settles it. Then no error is claimed."""
 
