@@ -70,6 +70,13 @@ NOT_INJECTED = (r'exec: "nvidia-smi": executable file not found',)
 """The tool comes with the GPU from the host: an image that is started without has none."""
 NOTHING_TO_BRING = r"Could not find any (?:nv files|NVIDIA libraries) on this host"
 """apptainer and singularity with --nv: their list of files names none that the host has."""
+ROOTLESS = (
+    r"open failed: /sys/fs/cgroup/devices/\S{0,200}devices\.allow: permission denied",
+    r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: operation not permitted",
+)
+"""An engine without root may not set the device rules of a container."""
+NO_CGROUP = r"nvidia-container-cli(?:\.real)?: container error: cgroup subsystem devices not found"
+"""A toolkit before 1.8 looks for cgroup v1. Source: libnvidia-container, release notes of 1.8.0."""
 DETECTED = r"WARNING: The NVIDIA Driver was not detected"
 
 
@@ -240,6 +247,8 @@ def _from_start(
 
 def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding | None:
     """NVIDIA's images print this at their start; nothing else does."""
+    if refused := _by_cgroup(errors):
+        return refused
     if said := told(errors, NOTHING_TO_BRING):
         return Finding(
             title="The container gets no NVIDIA libraries",
@@ -259,5 +268,31 @@ def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding |
             means="torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU",
             cure=NVIDIA_FLAGS["docker"],
             cure_note="start the container anew; the host needs nvidia-container-toolkit",
+        )
+    return None
+
+
+def _by_cgroup(errors: Errors | Unknown | None) -> Finding | None:
+    """Read what NVIDIA's tools say where they cannot give a container its device rules."""
+    means = "the container does not start, so nothing trains"
+    if said := told(errors, *ROOTLESS):
+        return Finding(
+            title="A rootless engine cannot set device rules for the GPU",
+            found=f"the engine says '{said}'",
+            said=said,
+            means=means,
+            cure="sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place",
+            cure_note="root, on the host; for engines without root alone: with root, the container loses the GPU. "
+            "CDI (--device nvidia.com/gpu=all) serves both",
+        )
+    if said := told(errors, NO_CGROUP):
+        return Finding(
+            title="The container toolkit does not know this host's cgroup v2",
+            found=f"the engine says '{said}'",
+            said=said,
+            means=means,
+            cure="sudo apt-get install --only-upgrade -y nvidia-container-toolkit libnvidia-container1 "
+            "&& sudo systemctl restart docker",
+            cure_note="root, on the host; 1.8 or newer, from NVIDIA's package source",
         )
     return None

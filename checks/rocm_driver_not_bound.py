@@ -51,6 +51,7 @@ SAID = (
     r"Bad return status for module build on kernel.{0,200}|amdgpu\.ko: Bad return status",
     r"hipGetDeviceCount.{0,80}Error 101",
     r"amdgpu not found in modules",
+    r"amd(?:gpu|kfd|kcl): (?:Unknown symbol|disagrees about version of symbol)",
     r"Unable to detect any GPU devices, check amdgpu version",
 )
 

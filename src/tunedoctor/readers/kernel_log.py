@@ -61,6 +61,9 @@ _ERRORS = (
     pattern(r"oom-kill:constraint=.*"),
     pattern(r"\S{1,40}\[\d{1,10}\]: segfault at .{0,200} in lib\S+.*"),
     pattern(r"kfd.{0,100}(?:not supported in kfd|PCI rejects atomics|SRAM ECC).*"),
+    pattern(
+        r"(?:amdgpu|amdkfd|amdkcl|nvidia\w{0,12}): (?:Unknown symbol|disagrees about version of symbol) .*"
+    ),
     pattern(r"(?:i915|xe) 0000:.{0,80}(?:GPU HANG|wedged|failed to load|probe failed).*"),
 )
 

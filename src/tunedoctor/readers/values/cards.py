@@ -66,6 +66,8 @@ _APPLE = pattern(
     r"\bApple\s+M\d(?:\s(?:Pro|Max|Ultra))?\b|(?<![\w.-])M[1-9](?:\s(?:Pro|Max|Ultra))?(?=\s+(?:mac|chip|Mac)|\Z)"
 )
 _DISCRETE = pattern(r"\bArc\b|Flex|\bMax\b|\b[AB]\d{3}\b|\[0x(?:56|e2|0b[dD]|b0)", re.IGNORECASE)
+_JETSON = (("thor", "11.0"), ("orin", "8.7"), ("xavier", "7.2"), ("tx2", "6.2"), ("nano", "5.3"))
+"""Compute capability by family, an Orin Nano before a Nano. Source: NVIDIA, CUDA GPU Compute Capability."""
 _GIB = 1 << 30
 
 
@@ -159,6 +161,9 @@ def _full(name: str, text: str) -> str:
 
 def _capability(name: str) -> str:
     """Return what all models of these words have in common, or ""."""
+    small = name.lower()
+    if "jetson" in small or small.startswith(("orin", "xavier", "thor")):
+        return next((capability for family, capability in _JETSON if family in small), "")
     words = re.sub(r"(?i)\b(RTX|GTX|GT)\s*-?\s*(?=\d|A\d)", r"\1 ", name)
     words = re.sub(r"(?i)(?<=\d)\s?-?(Ti|SUPER)\b", r" \1", words)
     words = re.sub(r"(?i)\bsuper\b", "SUPER", re.sub(r"(?i)\bti\b", "Ti", words))

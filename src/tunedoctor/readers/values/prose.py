@@ -15,6 +15,10 @@ _OWN = pattern(
     r"(?:\s(?:Ti|SUPER|XTX?|Ada|Laptop|\w{0,3}\d{2,4}))?)",
     re.IGNORECASE,
 )
+_JETSON = pattern(
+    r"\bon (?:(?:a|an|my|our|the) )?(?:NVIDIA )?(?P<gpu>Jetson (?:(?:AGX|Orin|Xavier|Thor|Nano|NX|TX2)\b ?){1,3})",
+    re.IGNORECASE,
+)
 _LONGEST = 600
 
 
@@ -24,7 +28,7 @@ def prose(lines: Iterable[str]) -> Iterator[Said]:
     for number, line in enumerate(lines):
         if len(line) > _LONGEST or " " not in line:
             continue
-        for one in _OWN.finditer(line):
+        for one in (*_OWN.finditer(line), *_JETSON.finditer(line)):
             for card in cards_in(one["gpu"]):
                 if card.capability or card.gfx:
                     found.setdefault(f"{card.vendor} {card.name.lower()}", (card.name, number))
