@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 
 class Answer(NamedTuple):
@@ -79,7 +80,8 @@ def _handler(index: Loopback) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             index.asked.append(self.path)
-            _, _, inside = self.path.strip("/").partition("/")
+            # pip writes the + of a local version as %2B
+            _, _, inside = unquote(self.path).strip("/").partition("/")
             kind, _, rest = inside.partition("/")
             try:
                 found = index.answer(kind, rest)

@@ -15,6 +15,7 @@ from museum import snapshot_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import NvidiaDriver, NvidiaGpus, Packages, PciBus, TorchBuild
 from tunedoctor.installers.lookup import look_up
+from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import Failed, NoSolution, find_uv
 from tunedoctor.live import take
 from tunedoctor.plan import Install, Remove
@@ -113,10 +114,16 @@ def test_torch_is_put_in_for_the_driver(indexes: tuple[Index, Index], tmp_path: 
     assert versions(env) == before
 
 
-def test_an_environment_from_nothing(indexes: tuple[Index, Index], tmp_path: Path) -> None:
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_an_environment_from_nothing(
+    indexes: tuple[Index, Index], tmp_path: Path, tool: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", indexes[0].url)
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     env = tmp_path / "a new one"
     made = fresh(take(sys.executable), str(env), ("trl",), asking(indexes[1]))
-    outcome = apply(made.plan, None, before=take(sys.executable), ways=Ways())
+    before = take(sys.executable)
+    outcome = apply(made.plan, None, installer=tool, before=before, ways=Ways())
     assert (outcome.end, outcome.why) == ("applied", ""), outcome
     there = versions(env)
     assert there["torch"].startswith("2.15.0")

@@ -1,5 +1,7 @@
 """Plans carried out on real environments, by both installers, and undone."""
 
+import csv
+import io
 import os
 import subprocess
 from pathlib import Path
@@ -24,6 +26,7 @@ from tunedoctor.plan import (
 )
 from tunedoctor.transaction.apply import Event, Ways, apply
 from tunedoctor.transaction.outcome import Outcome
+from tunedoctor.transaction.states import prune
 from tunedoctor.transaction.undoing import list_states, undo
 
 QUIET = Ways(checks=())
@@ -67,15 +70,30 @@ def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
 
 
 def test_both_installers_come_to_the_same_end(make: Make) -> None:
-    ends: list[dict[str, bytes]] = []
+    """The same files with the same contents, and the same rows in every RECORD."""
+    ends: list[tuple[dict[str, bytes], dict[str, set[tuple[str, ...]]]]] = []
     for tool in TOOLS:
         env = make("pip", f"env-{tool}")
-        assert fix(env, tool=tool).end == "applied"
+        plan = Plan(steps=(*PLAN.steps, Remove(names=("gamma",))))
+        assert fix(env, plan, tool).end == "applied"
         held = contents(site(env))
         # uv and pip sort RECORD in their own ways and sign with their own names
         own = (".dist-info/RECORD", "/INSTALLER", "/REQUESTED")
-        ends.append({n: b for n, b in held.items() if not n.endswith(own)})
+        files = {n: b for n, b in held.items() if not n.endswith(own)}
+        ends.append((files, {n: _rows(b) for n, b in held.items() if n.endswith("/RECORD")}))
     assert ends[0] == ends[1]
+    assert {"alpha-2.0.dist-info/RECORD", "beta-1.0.dist-info/RECORD"} <= set(ends[0][1])
+    assert not any(name.startswith("gamma") for name in ends[0][0])
+
+
+def _rows(record: bytes) -> set[tuple[str, ...]]:
+    """Return the rows but those of what an installer writes itself: its signature, and commands in its own words."""
+    rows = {tuple(row) for row in csv.reader(io.StringIO(record.decode(), newline=""))}
+    return {
+        row[:1] if "/bin/" in row[0] else row
+        for row in rows
+        if not row[0].endswith(("/INSTALLER", "/REQUESTED", "/RECORD"))
+    }
 
 
 @pytest.mark.parametrize(
@@ -193,6 +211,22 @@ def test_the_network_goes_in_the_middle_of_a_fetch(
     index.cut.clear()
     assert fix(env, tool=tool).end == "applied"
     assert state(env) == "new"
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_constraints_of_the_user_do_not_contradict_the_plan(
+    make: Make, tool: Named, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan has its versions; both installers put in just these."""
+    bound = tmp_path / "constraints.txt"
+    bound.write_text("alpha<2\n")
+    config = tmp_path / "pip.conf"
+    config.write_text(f"[global]\nconstraint = {bound}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    monkeypatch.setenv("UV_CONSTRAINT", str(bound))
+    env = make(tool)
+    outcome = fix(env, tool=tool)
+    assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
 
 
 def test_no_index_at_all(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,6 +357,28 @@ def test_states_are_pruned(make: Make) -> None:
     undo(str(env))
     assert (env / "etc/n").read_text() == "1"
     assert python(env).exists()
+
+
+def test_states_are_pruned_by_age_but_the_newest_stays(make: Make) -> None:
+    env = make()
+    for number in range(3):
+        plan = Plan(steps=(WriteFile(path="etc/n", text=str(number)),))
+        assert fix(env, plan).end == "applied"
+    several = list_states(str(env))
+    for old in (several[0], several[2]):
+        journal = Path(f"{old.folder}.journal")
+        journal.write_text(journal.read_text().replace(old.taken, "2020-01-01T00:00:00+00:00"))
+    assert prune(env.parent, env.name) == (several[2].id,)
+    assert not Path(several[2].folder).exists()
+    shown = subprocess.run(
+        [interpreter(), "-m", "tunedoctor", "undo", "--list", "--target", env],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert [one.id in shown for one in several] == [True, True, False]
+    assert undo(str(env)).done
+    assert (env / "etc/n").read_text() == "1"
 
 
 def test_a_plan_of_advice_changes_nothing(make: Make) -> None:

@@ -47,6 +47,8 @@ def environment(environ: Mapping[str, str], job: Job) -> dict[str, str]:
         env["PIP_CONFIG_FILE"] = os.devnull
     for name in ("TARGET", "PREFIX", "ROOT", "USER", "PYTHON", "DRY_RUN", "NO_DOWNLOAD"):
         env.pop(f"PIP_{name}", None)
+    # the plan has its versions: constraints of a file could only contradict it, and an empty value would leave them
+    env["PIP_CONSTRAINT"] = os.devnull
     return {**env, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
 
 

@@ -23,13 +23,7 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
     new = plan.new
     if new is not None:
         python, prefix = f"{new.path}/bin/python", new.path
-    lines = [f"{MARK}: {_comment(', '.join(plan.cures) or 'a new environment')}"]
-    lines += [f"# {_comment(reason)}" for reason in plan.reasons]
-    lines += [
-        "# It changes the environment in place. doctor fix does the same on a clone.",
-        "set -eu",
-    ]
-    lines += [f"python={shlex.quote(python)}", f"prefix={shlex.quote(prefix)}"]
+    lines = _head(plan, python, prefix)
     for step in plan.steps:
         match step:
             case NewEnvironment():
@@ -44,13 +38,28 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
                 lines += ["", *_install(step, tool)]
             case WriteFile():
                 quoted = shlex.quote(step.text)
-                lines += ["", f'printf %s {quoted} > "$prefix"/{shlex.quote(step.path)}']
+                place = f'"$prefix"/{shlex.quote(step.path)}'
+                lines += ["", f'mkdir -p -- "$(dirname -- {place})"']
+                lines += [f"printf %s {quoted} > {place}"]
             case SetEnv():
                 lines += ["", "# in the shell that trains:", *_commented(step.command)]
             case Tell():
                 lines += ["", f"# yours to do ({step.who}): {_comment(step.why)}"]
                 lines += [*_commented(step.command)]
     return "\n".join(lines) + "\n"
+
+
+def _head(plan: Plan, python: str, prefix: str) -> list[str]:
+    lines = [f"{MARK}: {_comment(', '.join(plan.cures) or 'a new environment')}"]
+    lines += [f"# {_comment(reason)}" for reason in plan.reasons]
+    lines += [
+        "# It changes the environment in place. doctor fix does the same on a clone.",
+        "set -eu",
+    ]
+    lines += [f"python={shlex.quote(python)}", f"prefix={shlex.quote(prefix)}"]
+    if plan.new is None:
+        lines += ['[ -x "$python" ] || { echo "there is no interpreter $python" >&2; exit 1; }']
+    return lines
 
 
 def _install(step: Install, tool: str) -> Iterator[str]:
@@ -76,7 +85,9 @@ def _again(name: str, tool: str) -> str:
 
 
 def _pin(pin: Pin) -> str:
-    return " ".join([pin.requirement, *(f"--hash={value}" for value in pin.hashes)])
+    # one line, whatever a plug-in calls a package: the text ends at a line of its own
+    words = [pin.requirement, *(f"--hash={value}" for value in pin.hashes)]
+    return _comment(" ".join(words))
 
 
 def _tool(tool: str, verb: str) -> str:

@@ -15,6 +15,7 @@ from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.places import Places
 from tunedoctor.transaction.records import info_folders, rows
 from tunedoctor.transaction.relocate import relocate, replace
+from tunedoctor.transaction.shared_files import keep, put_back
 from tunedoctor.transaction.variables import VariableError, set_conda, set_variables
 
 
@@ -33,9 +34,13 @@ def change(plan: Plan, ground: Ground, tool: Tool, fetched: list[Fetched], place
             remove_tree(path)
     removed = tuple(n for s in plan.steps if isinstance(s, Remove) for n in s.names)
     again = tuple(n for s in plan.steps if isinstance(s, Install) for n in s.reinstall)
+    going = (*removed, *again, *(pin.name for pin in plan.pins))
+    shared = keep(ground.site, going, places.wheels / "shared") if going else None
     remove(tuple(dict.fromkeys((*removed, *again))), ground, tool, places)
     for one in fetched:
         _install(one, ground, tool, places.log)
+    if shared:
+        put_back(shared)
     for write in (s for s in plan.steps if isinstance(s, WriteFile)):
         path = inside(ground, write.path)
         path.parent.mkdir(parents=True, exist_ok=True)

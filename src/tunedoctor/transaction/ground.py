@@ -103,7 +103,8 @@ def _stash(interpreter: Interpreter, prefix: Path, site: Path, scripts: Path) ->
         if interpreter.kind == "venv" or not interpreter.user_site_on:
             return _unwritable(site)
         site, user = Path(os.path.realpath(interpreter.user_site)), True
-        scripts = site.parents[2] / "bin"
+        windows = sys.platform == "win32"
+        scripts = site.parent / "Scripts" if windows else site.parents[2] / "bin"
     if not os.access(site.parent, os.W_OK) or site.stat().st_dev != site.parent.stat().st_dev:
         return Refusal(
             f"the old packages cannot be kept beside {site}: its folder is not writable",

@@ -112,6 +112,28 @@ def _stations(target: str | None) -> list[tuple[Path, str]]:
     else:
         prefix = Path(os.path.realpath(path.parent), path.name)
         prefix = Path(os.path.realpath(path)) if path.is_dir() else prefix
-    sites = [*prefix.glob("lib/python*/site-packages"), prefix / "Lib" / "site-packages"]
-    sites += Path.home().glob(".local/lib/python*/site-packages")
-    return [(prefix.parent, prefix.name), *((site.parent, site.name) for site in sites)]
+    own = [*prefix.glob("lib/python*/site-packages"), prefix / "Lib" / "site-packages"]
+    stations = [(prefix.parent, prefix.name), *((site.parent, site.name) for site in own)]
+    # the user's packages are of several interpreters: those that this one changed are meant
+    prefixes = {str(prefix), str(Path(os.path.realpath(path)).parent.parent)}
+    users = ((site.parent, site.name) for site in user_sites())
+    return stations + [(base, stem) for base, stem in users if prefixes & _changed_by(base, stem)]
+
+
+def _changed_by(base: Path, stem: str) -> set[str]:
+    """Return the prefixes whose fixes lie there."""
+    firsts = (begun(journals.read(one.journal)) for one in known(base, stem))
+    return {first.prefix for first in firsts if first is not None}
+
+
+def user_sites() -> list[Path]:
+    """Return the folders for packages of the user's own that are there, of every interpreter."""
+    base = os.environ.get("PYTHONUSERBASE", "")
+    roots = [Path(base)] if base else [Path.home() / ".local"]
+    if not base and sys.platform == "darwin":
+        roots += (Path.home() / "Library" / "Python").glob("*")
+    if not base and sys.platform == "win32":
+        roots = [Path(os.environ.get("APPDATA", "")) / "Python"]
+    forms = ("lib/python*/site-packages", "lib/python/site-packages", "Python*/site-packages")
+    found = {Path(os.path.realpath(p)): None for r in roots for f in forms for p in r.glob(f)}
+    return list(found)
