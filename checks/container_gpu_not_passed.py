@@ -200,6 +200,7 @@ def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | 
         return Finding(
             title="The container has lost its GPU",
             found=f"NVML says 'Unknown Error' in this {container.kind} container: its device files no longer open",
+            said="Unknown Error",
             means="CUDA calls fail and nvidia-smi says 'Failed to initialize NVML: Unknown Error'",
             cure="docker restart CONTAINER",
             cure_note="`systemctl daemon-reload` on the host takes the devices away again; for good: "
@@ -209,6 +210,7 @@ def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | 
         return Finding(
             title="The host keeps the GPU from the container",
             found=f"NVML says 'Insufficient Permissions' in this {container.kind} container",
+            said="Insufficient Permissions",
             means="CUDA counts no device, and training runs on the CPU",
             cure="docker run --gpus all --security-opt=label=disable IMAGE",
             cure_note="where SELinux is on; without it, the user in the container needs the group of /dev/nvidia*",

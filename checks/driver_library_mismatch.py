@@ -91,6 +91,7 @@ def driver_library_mismatch(
     inside = known(container) is not None or by_cuda
     return Finding(
         found=versions,
+        said=said,
         means="every CUDA call fails: 'Driver/library version mismatch' or error 803, and training runs on the CPU",
         cure="export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/lib/x86_64-linux-gnu"
         if inside

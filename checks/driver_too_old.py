@@ -104,6 +104,7 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
     install = install_driver(system, floor, old_card=old, container=known(container))
     return Finding(
         found=_found(build, module, floor if low else "", said),
+        said=said,
         means=MEANS,
         cure=fit.command if fit else install.command,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot; "

@@ -98,6 +98,7 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
     )
     return Finding(
         found=f"{switches}{what}",
+        said=said,
         means="every CUDA call fails with error 802, 'system not yet initialized', and training does not start",
         cure="sudo systemctl restart nvidia-fabricmanager"
         if inside

@@ -65,6 +65,7 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
     if why is not None and why.cause == "glibc-too-old":
         return Finding(
             found=why.found,
+            said=why.found,
             means="pip and uv find no wheel that this system can load, and nothing is installed",
             cure=pip(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
             cure_note="the last release for glibc 2.17; a newer system or a container takes any",

@@ -173,9 +173,10 @@ def _from_text(
     version = f" of torch {build.version}" if build else ""
     found = f"the error '{said}'{version}{f' on {gfx}' if gfx else ''}"
     if gfx:
-        return _cure(found, gfx, archs, host)
+        return _cure(found, gfx, archs, host).saying(said)
     return Finding(
         found=found,
+        said=said,
         means=MEANS,
         cure='python -c "import torch; print(torch.cuda.get_arch_list())"',
         cure_note="prints the targets of the build; `rocminfo | grep gfx` prints that of the GPU: they have to agree",

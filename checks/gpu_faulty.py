@@ -96,6 +96,7 @@ def _lost(kernel: KernelLog | None, reply: NvidiaAnswer | None) -> Finding:
     return Finding(
         title="A GPU has fallen off the bus",
         found=f"a GPU{where} no longer answers on the PCI bus: {by}",
+        said="GPU is lost" if reply else "",
         means=MEANS,
         cure="sudo poweroff",
         cure_note="root; switch off fully, then on. If it comes back: power cable, riser, seating or heat",

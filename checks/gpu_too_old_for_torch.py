@@ -105,6 +105,7 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     if fit is not None:
         return Finding(
             found=found,
+            said=said,
             means=NO_KERNEL,
             cure=fit.command,
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
@@ -112,6 +113,7 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         )
     return Finding(
         found=found,
+        said=said,
         means=f"{NO_KERNEL}; no PyTorch wheel for this Python, system and driver has code for it",
         cure="Train on a GPU of compute capability 5.0 or newer"
         if any(parts(c) < (5,) for c in capabilities)

@@ -122,6 +122,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         found="; ".join(one.found for one in shown[:3])
         + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
         means=shown[0].means,
+        said=next((one.said for one in shown if one.said), ""),
         cure=command or _told_cure(pairs) or NEWER_CODE,
         cure_note=_note(pairs),
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
@@ -157,6 +158,8 @@ class _Told(NamedTuple):
     found: str
     means: str
     fix: dict[str, str]
+    said: str = ""
+    """The error that tells it, "" where versions do."""
 
 
 def _declared(
@@ -274,7 +277,7 @@ def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
     if one is None:
         return []
     means = f"{one.owner or 'a library'} refuses to run with this {one.name}"
-    return [_Told("error", f"the error '{one.said}'", means, {one.name: ""})]
+    return [_Told("error", f"the error '{one.said}'", means, {one.name: ""}, one.said)]
 
 
 _SPEC = r"(?:[<>=!~]=?[\w.*+]{1,30},? ?){1,4}"
@@ -327,6 +330,7 @@ def _given_up(errors: Errors | Unknown | None, torch: TorchBuild | Unknown | Non
             f"the error '{one.said}'" + (f" in the code of {one.owner}" if one.owner else ""),
             f"{one.owner or 'the code that asks for it'} is written for a torch before {one.since}, which gave it up",
             {one.owner: ""} if one.owner else {},
+            one.said,
         )
     ]
 
@@ -337,6 +341,7 @@ def _missed(one: Misfit) -> _Told:
         f"the error '{one.said}' in the code of {one.owner}",
         f"{one.owner} calls what this {one.other} no longer has, or does not have yet",
         {one.owner: "", one.other: ""},
+        one.said,
     )
 
 
@@ -352,7 +357,7 @@ def _pair(broken: Broken) -> _Told:
         "resume": "resuming from a checkpoint stops",
         "model-load": "loading the model stops",
     }.get(row.stage, "the run stops")
-    return _Told(row.severity, found, f"{stage}: '{row.says}'", row.fix)
+    return _Told(row.severity, found, f"{stage}: '{row.says}'", row.fix, broken.said)
 
 
 def _title(

@@ -92,6 +92,7 @@ def macos_too_old(
     older = torch_install(host, interpreter)
     return Finding(
         found=needs + (f"; this is macOS {have}" if have else ""),
+        said=said,
         means="torch.backends.mps.is_available() is False, so training runs on the CPU"
         + (f"; '{said}' names an outdated minimum" if said and floor else ""),
         cure=older.command

@@ -112,6 +112,7 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
             found += f"; '{said}' was printed"
         return Finding(
             found=found,
+            said=said,
             means="compiled code stops with '_ARRAY_API not found' or 'Numpy is not available'",
             cure=pip(interpreter, "install", "--upgrade", "numpy")
             if not capped and _numpy_is_older(said)

@@ -54,6 +54,7 @@ def pagefile_too_small(
     return Finding(
         severity="error" if said else "note" if cpu else None,
         found="; ".join(facts),
+        said=said,
         means="starting DataLoader workers or loading torch ends with 'WinError 1455'",
         cure="SystemPropertiesPerformance.exe",
         cure_note="administrator; Advanced, Virtual memory: 32 GiB or more, then restart. "

@@ -89,10 +89,10 @@ def platform_unsupported(  # noqa: PLR0913, PLR0911  what is there, what is aske
         if why.cause != "platform-unsupported":
             return None
         if why.file:
-            return _other_file(why.found)
+            return _other_file(why.found).saying(why.found)
         if "Intel Mac" in why.found:
-            return _intel_mac(why.found, interpreter)
-        return _refused(why.found, system)
+            return _intel_mac(why.found, interpreter).saying(why.found)
+        return _refused(why.found, system).saying(why.found)
     if own is None or system is None:
         return None
     newer = _newer_than_last(known(wanted))

@@ -49,6 +49,7 @@ def python_32bit(
     version = own.version if own is not None else ""
     return Finding(
         found=f"{place} a 32-bit Python {version}".strip() if small or why is None else why.found,
+        said=why.found if why is not None else "",
         means="pip finds no torch for it: all wheels are for 64 bits",
         cure="winget install Python.Python.3.12" if windows else "uv python install 3.12",
         cure_note="a 64-bit Python; then make a new environment of it",

@@ -94,7 +94,7 @@ def python_unsupported(  # noqa: PLR0913  what each source can tell
     own = known(interpreter)
     why = refused(answer, own, known(host))
     if why is not None:
-        return _refused(why, own) if why.cause == "python-unsupported" else None
+        return _refused(why, own).saying(why.found) if why.cause == "python-unsupported" else None
     if own is None:
         return _from_errors(errors)
     ran = known(runtime)

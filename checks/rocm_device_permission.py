@@ -87,6 +87,7 @@ def rocm_device_permission(
     facts = f"{listed(files)}: permission denied{lacking}" if files else f"the error '{said}'"
     return Finding(
         found=facts,
+        said=said,
         means="torch.cuda.is_available() is False, so training runs on the CPU",
         cure="docker run --device=/dev/kfd --device=/dev/dri --group-add $(stat -c %g /dev/kfd) --group-add video IMAGE"
         if inside

@@ -130,6 +130,7 @@ def _from_text(errors: Errors | Unknown | None) -> Finding | None:
     return Finding(
         severity="error",
         found="'invalid device function' on device 1, which is not the first GPU",
+        said="invalid device function",
         means=MEANS,
         cure="export HIP_VISIBLE_DEVICES=0",
         cure_note="in the shell that starts training; `rocminfo` shows which index is the card",

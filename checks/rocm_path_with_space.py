@@ -63,7 +63,7 @@ def rocm_path_with_space(
     said = told(errors, *SAID)
     program = _program(errors) if said else ""
     if program and not place:
-        return _finding(torch, program, f"; the error '{said}'", severity="error")
+        return _finding(torch, program, f"; the error '{said}'", severity="error").saying(said)
     if not place:
         return None
     return _finding(torch, place, "", severity="error" if place != work else "warning")

@@ -79,7 +79,7 @@ def stale_process(
         errors, r"packages were previously imported in this runtime", r"must restart the runtime"
     )
     if restart and len(said) > 1:
-        return _finding(f"the warning '{restart}'")
+        return _finding(f"the warning '{restart}'").saying(restart)
     for error in said:
         own = OWN_NAME.search(error.text)
         if own and NOTEBOOK.search(

@@ -136,6 +136,7 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
         severity="warning" if chosen.name == "xformers" else "error",
         title=f"{chosen.name} belongs to another PyTorch",
         found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad)])),
+        said=said.get(chosen.name, ""),
         means=_means(chosen.name),
         cure=_cure(chosen, build, interpreter),
         cure_note="from the index that torch came from; no reboot"

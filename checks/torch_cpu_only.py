@@ -132,7 +132,7 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
         finding = _bare_excerpt(name) if nothing_told else None
     else:
         finding = None
-    return finding
+    return finding.saying(said) if finding is not None else None
 
 
 def _surely_none(nvidia: NvidiaGpus | Unknown | None, host: Host | None) -> bool:

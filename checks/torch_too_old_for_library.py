@@ -79,7 +79,7 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
     ]
     floors = [(one, floor) for one in declared if (floor := _floor(one.specifier, one.installed))]
     worst = pairs[0] if pairs else None
-    settle = ""
+    settle = text = ""
     if worst is not None and worst.row.severity == "error":
         wanted = worst.row.fix.get("torch", "")
         both = together(worst.versions)
@@ -99,12 +99,13 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
         means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
     elif asked := _asked(errors, build):
         keep, wanted = "", asked[1]
-        found, means = f"the error '{asked[0]}'", "the import, or the call that asks for it, stops"
+        text = asked[0]
+        found, means = f"the error '{text}'", "the import, or the call that asks for it, stops"
     elif missed := _name_missed(errors, build):
-        said, since = missed
+        text, since = missed
         keep, wanted = "", f">={since}"
         here = f", and torch {build.version} is installed" if build else ""
-        found = f"the error '{said}': it came with torch {since}{here}"
+        found = f"the error '{text}': it came with torch {since}{here}"
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
         return Finding(
@@ -124,6 +125,7 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
     down = pip(interpreter, "install", keep) if keep else ""
     return Finding(
         found=found,
+        said=text,
         means=means,
         cure=fit.command or down or pip(interpreter, "install", f"torch{wanted}"),
         cure_note=(f"or, to keep this torch: {down}" if down else "about 3 GB, no reboot")

@@ -74,7 +74,7 @@ def user_site_shadowing(
     if isinstance(errors, Errors) and (
         found := _mixed(errors, there) or _launched(errors, there, known(launchers))
     ):
-        return _finding(found[0], found[1], known(host), found[2])
+        return _finding(found[0], found[1], known(host), found[2]).saying(found[0])
     if own is None or there is None or not own.user_site_on or not own.user_site:
         return None
     hidden = [

@@ -102,6 +102,7 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
         facts += f"; the module nvidia_uvm is {'loaded' if state.uvm_loaded else 'not loaded'}"
     return Finding(
         found=facts,
+        said=said,
         means="CUDA fails with 'CUDA unknown error' (999) while nvidia-smi works, and training runs on the CPU",
         cure=_cure(lacks=lacks, inside=inside),
         cure_note="start the container with it; the host has to have loaded nvidia_uvm"

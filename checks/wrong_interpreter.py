@@ -165,7 +165,7 @@ def _imported(
     return _two(
         f"one command imports {version}, another one says '{said}'"
         + (f"; `{root[:60]}` starts the Python of root's own PATH" if root else "")
-    )
+    ).saying(said)
 
 
 def _two(found: str) -> Finding:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+from msgspec import structs
 
 from tunedoctor.facts import Unknown
 
@@ -31,6 +32,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The error of the run that the check goes by, as it was printed; "" where facts alone tell. It ranks the finding."""
     settle: str = ""
     """Where the facts leave other causes open: the command whose answer settles it. Then no error is claimed."""
+
+    def saying(self, said: str) -> "Finding":
+        """Return the same finding, which goes by this error of the run."""
+        return structs.replace(self, said=said)
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
