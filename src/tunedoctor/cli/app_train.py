@@ -134,6 +134,21 @@ def fit_command(  # noqa: PLR0913
     sharding: Annotated[
         str, typer.Option("--sharding", metavar="S", help="ddp, fsdp, zero1, zero2 or zero3.")
     ] = "ddp",
+    tokens: Annotated[
+        str, typer.Option("--tokens", metavar="N", help="Of the whole training, as 20M: costs.")
+    ] = "",
+    price_per_hour: Annotated[
+        float, typer.Option("--price-per-hour", metavar="P", help="Of a rented machine.")
+    ] = 0.0,
+    rented: Annotated[
+        str, typer.Option("--rented", metavar="NAME", help="Its card, as H100; else --gpu.")
+    ] = "",
+    card_price: Annotated[
+        float, typer.Option("--card-price", metavar="P", help="Of a card of your own.")
+    ] = 0.0,
+    power_price: Annotated[
+        float, typer.Option("--power-price", metavar="P", help="Of a kWh.")
+    ] = 0.0,
     exact: Annotated[  # noqa: FBT002
         bool, typer.Option("--exact", help="Trace the real model class in the target.")
     ] = False,
@@ -149,7 +164,8 @@ def fit_command(  # noqa: PLR0913
 
     asked = Asked(
         method, rank, targets, dora, seq, batch, accum, optimizer, checkpointing, attn, stack,
-        precision, quant, sharding, padded, gpu, gpus, vram,
+        precision, quant, sharding, padded, gpu, gpus, vram, tokens, price_per_hour, rented,
+        card_price, power_price,
     )  # fmt: skip
     table = "article" if article else "cards" if cards else ""
     raise typer.Exit(fit(model, asked, table, format_, exact=target or "" if exact else None))

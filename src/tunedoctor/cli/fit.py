@@ -2,12 +2,13 @@
 
 import os
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tunedoctor.cli.models import model_of
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.memory.answer import Answer, answer
+from tunedoctor.memory.costs import Prices
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.optimizer import optimizer_name
 from tunedoctor.memory.overview import article_table, card_table, device_of, machine_table
@@ -16,6 +17,11 @@ from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.stacks import stack_named
 from tunedoctor.redaction import public, this_identity
 
+if TYPE_CHECKING:
+    from tunedoctor.memory.buying import OfferTable
+    from tunedoctor.memory.shape import Shape
+
+_DEAREST = 10_000_000
 _HELP = "doctor fit --help lists the options"
 _CHOICES = {
     "--method": ("lora", "qlora", "full"),
@@ -47,6 +53,11 @@ class Asked(NamedTuple):
     gpu: str = ""
     gpus: int = 1
     vram: float = 0.0
+    tokens: str = ""
+    price_per_hour: float = 0.0
+    rented: str = ""
+    card_price: float = 0.0
+    power_price: float = 0.0
 
 
 def fit(model: str, asked: Asked, table: str, format_: str, *, exact: str | None = None) -> int:
@@ -56,7 +67,7 @@ def fit(model: str, asked: Asked, table: str, format_: str, *, exact: str | None
     run = _run(asked)
     if table == "article":
         return _show(article_table(), format_)
-    if table == "cards":
+    if table == "cards" and not model:
         return _show(_cards(run), format_)
     if not model:
         devices, _ = _devices(asked)
@@ -68,8 +79,10 @@ def fit(model: str, asked: Asked, table: str, format_: str, *, exact: str | None
         return _show(machine_table(max(devices, key=lambda one: one.usable), run), format_)
     try:
         shape = model_of(model)
+        if table == "cards":
+            return _show(_offers(shape, run), format_)
         devices, notes = _devices(asked)
-        found = answer(shape, run, devices, notes)
+        found = answer(shape, run, devices, notes, _prices(asked, devices))
         if exact is not None:
             from tunedoctor.cli.exact import traced  # noqa: PLC0415
 
@@ -126,7 +139,7 @@ def _devices(asked: Asked) -> tuple[tuple[Device, ...], tuple[str, ...]]:
             misuse(f"--vram is {asked.vram}", "give GiB, as in --vram 24")
         return (Device(f"a card of {asked.vram:g} GiB", "nvidia", asked.vram),) * asked.gpus, ()
     if asked.gpu:
-        return _named(asked)
+        return _named(asked, asked.gpu)
     from tunedoctor.cli.gpus import here  # noqa: PLC0415
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
@@ -144,13 +157,13 @@ def _devices(asked: Asked) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     return devices, notes
 
 
-def _named(asked: Asked) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+def _named(asked: Asked, name: str) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     from tunedoctor.tables.cards import cards_like  # noqa: PLC0415
 
-    found = cards_like(asked.gpu)
+    found = cards_like(name)
     if not found:
         misuse(
-            f"no card of the table is called {asked.gpu!r}",
+            f"no card of the table is called {name!r}",
             "doctor fit --cards names some; --vram 24 asks for a size",
         )
     card = min(found, key=lambda one: (one.memory_gib, one.name))
@@ -158,9 +171,45 @@ def _named(asked: Asked) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     if len({one.memory_gib for one in found}) > 1:
         sizes = ", ".join(sorted({f"{one.nominal_gb:.0f} GB" for one in found}, key=len))
         notes = (
-            f"{asked.gpu} is made with {sizes}: reckoned with the smallest; add the size to the name",
+            f"{name} is made with {sizes}: reckoned with the smallest; add the size to the name",
         )
     return (device_of(card),) * asked.gpus, notes
+
+
+def _prices(asked: Asked, devices: tuple[Device, ...]) -> Prices | None:
+    """Return what is known of a training's size and of prices; None where nothing was asked."""
+    money = {"--price-per-hour": asked.price_per_hour, "--card-price": asked.card_price,
+             "--power-price": asked.power_price}  # fmt: skip
+    for option, value in money.items():
+        if not 0 <= value <= _DEAREST:
+            misuse(f"{option} is {value}", f"choose 0 to {_DEAREST:,}")
+    if not asked.tokens:
+        if any(money.values()) or asked.rented:
+            misuse(
+                "prices are told, and no --tokens", "--tokens 20M tells how long the training is"
+            )
+        return None
+    if asked.rented and not asked.price_per_hour:
+        misuse("--rented names a card, and no --price-per-hour", "give its price")
+    from tunedoctor.memory.costs import tokens_of  # noqa: PLC0415
+    from tunedoctor.tables.cards import same_name  # noqa: PLC0415
+
+    own = same_name(devices[0].name) if devices else None
+    return Prices(
+        tokens=tokens_of(asked.tokens),
+        per_hour=asked.price_per_hour or None,
+        rented=_named(asked, asked.rented)[0][0] if asked.rented else None,
+        card=asked.card_price or None,
+        power=asked.power_price or None,
+        watts=own.watts if own else None,
+    )
+
+
+def _offers(shape: "Shape", run: Run) -> "OfferTable":
+    from tunedoctor.memory.buying import offers  # noqa: PLC0415
+    from tunedoctor.tables.cards import worth_having  # noqa: PLC0415
+
+    return offers(shape, run, worth_having())
 
 
 def _cards(run: Run) -> Any:  # noqa: ANN401

@@ -7,6 +7,7 @@ import msgspec
 from tunedoctor.memory.adapters import check_targets, reach
 from tunedoctor.memory.advice import Largest, largest, smallest
 from tunedoctor.memory.band import GIB, band, context, need, reserve
+from tunedoctor.memory.costs import Costs, Prices, costs
 from tunedoctor.memory.fits import Device, Fit, Verdict, fit
 from tunedoctor.memory.host import disk, ram
 from tunedoctor.memory.parameters import parameters
@@ -94,6 +95,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     time: Speed | None
     """Tokens a second of all GPUs; None where the card's speed isn't known."""
     largest: Largest | None
+    costs: Costs | None = None
+    """Of the whole training, where it was told how many tokens that has."""
     advice: tuple[Advice, ...] = ()
     """The fewest changes that make it fit."""
     way: Literal["closed form", "traced"] = "closed form"
@@ -103,7 +106,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answer(
-    shape: Shape, run: Run, devices: tuple[Device, ...], notes: tuple[str, ...] = ()
+    shape: Shape,
+    run: Run,
+    devices: tuple[Device, ...],
+    notes: tuple[str, ...] = (),
+    prices: Prices | None = None,
 ) -> Answer:
     """Reckon a run on some devices. Raises MemoryModelError where a target names no module."""
     check_targets(shape, run)
@@ -133,6 +140,7 @@ def answer(
         ),
         time=speed(shape, run, worst.device.tflops, worst.device.bandwidth_gb_s) if worst else None,
         largest=largest(shape, run, worst.device) if worst else None,
+        costs=costs(shape, run, worst.device, prices) if worst and prices else None,
         advice=_advice(shape, run, worst) if worst else (),
         notes=(*notes, *_notes(shape, run)),
     )

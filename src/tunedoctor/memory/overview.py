@@ -153,11 +153,12 @@ def _card(card: Card, base: Run) -> CardRow:
                 break
     return CardRow(
         card.name, card.memory_gib, card.watts, best["qlora"], best["lora"], best["full"],
-        rate.tokens_per_second if rate else None, _caveat(card),
+        rate.tokens_per_second if rate else None, caveat(card),
     )  # fmt: skip
 
 
-def _caveat(card: Card) -> str:
+def caveat(card: Card) -> str:
+    """Return what is to be known of a card before it is bought; "" for nothing."""
     if card.vendor == "amd":
         named_by = f"ROCm names it in {card.rocm}" if card.rocm else "no ROCm list names it"
         return f"{named_by}; 4 bit needs bitsandbytes built for {card.arch}"

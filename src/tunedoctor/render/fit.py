@@ -1,6 +1,8 @@
 """doctor fit on a terminal."""
 
 from tunedoctor.memory.answer import Answer
+from tunedoctor.memory.buying import OfferTable
+from tunedoctor.memory.costs import Costs, Place
 from tunedoctor.memory.overview import ArticleTable, CardTable, MachineTable
 from tunedoctor.render.style import Style
 
@@ -55,6 +57,7 @@ def render(answer: Answer, style: Style) -> str:
         lines.append(
             f"  speed     {t.tokens_per_second:,.0f} tokens/s ({t.low:,.0f} to {t.high:,.0f})"
         )
+    lines += _costs(answer.costs, style) if answer.costs else []
     lines.append(
         f"  RAM       {answer.ram.loading_gib:.0f} GiB while loading, {answer.ram.training_gib:.0f} GiB in training"
         + (f", {answer.ram.merging_gib:.0f} GiB to merge" if answer.ram.merging_gib else "")
@@ -108,6 +111,8 @@ def table(found: object, style: Style) -> str:
             return _machine(found, style)
         case CardTable():
             return _cards(found, style)
+        case OfferTable():
+            return _offers(found, style)
         case ArticleTable():
             return _article(found, style)
         case _:
@@ -145,21 +150,71 @@ def _cards(found: CardTable, style: Style) -> str:
         f"{'card':30}{'GiB':>6}{'W':>6}  {'qlora':>6}{'lora':>6}{'full':>6}{'tokens/s':>10}",
     ]
     for one in found.cards:
-        short = (
-            one.name.removeprefix("NVIDIA ")
-            .removeprefix("AMD ")
-            .removesuffix(" Workstation Edition")
-        )
         watts = f"{one.watts:.0f}" if one.watts else "?"
         rate = f"{one.tokens_per_second:,.0f}" if one.tokens_per_second else "?"
         lines.append(
-            f"{short[:29]:30}{one.memory_gib:6.0f}{watts:>6}  {_size(one.qlora):>6}{_size(one.lora):>6}"
+            f"{_short(one.name):30}{one.memory_gib:6.0f}{watts:>6}  {_size(one.qlora):>6}{_size(one.lora):>6}"
             f"{_size(one.full):>6}{rate:>10}"
         )
         if one.note:
             lines += style.wrapped(one.note, 4)
     lines += ["", "tokens/s of the largest model by the leftmost method that the card has."]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _costs(found: Costs, style: Style) -> list[str]:
+    """Return a line for each place, and when the card has paid for itself."""
+    lines = [f"  own card  {_place(found.own, 'of power', style)}"]
+    if found.rented:
+        lines.append(f"  rented    {_place(found.rented, 'of rent', style)}")
+    if found.even_trainings is not None:
+        hours = f", {found.even_hours:,.0f} hours" if found.even_hours else ""
+        lines.append(f"  buying    pays after {found.even_trainings:,.0f} such trainings{hours}")
+    return lines
+
+
+def _place(one: Place, of_what: str, style: Style) -> str:
+    parts = [style.plain(one.device)]
+    if one.verdict != "fits":
+        parts.append(one.verdict)
+    if one.hours is None or one.hours_range is None:
+        parts.append("its speed is not known")
+    else:
+        low, high = one.hours_range
+        parts.append(f"{one.hours:,.1f} hours ({low:,.1f} to {high:,.1f})")
+    if one.cost is not None:
+        parts.append(f"{one.cost:,.2f} {of_what}")
+    return ", ".join(parts)
+
+
+def _offers(found: OfferTable, style: Style) -> str:
+    lines = [
+        (
+            f"{style.paint(style.plain(found.model), 'bold')}  {found.method}, "
+            f"{found.batch} x {found.seq} tokens, stack {found.stack}"
+        ),
+        "",
+        f"  {'card':30}{'GiB':>6}{'needs':>7}{'W':>6}{'tokens/s':>10}",
+    ]
+    for one in found.offers:
+        watts = f"{one.watts:.0f}" if one.watts else "?"
+        rate = f"{one.tokens_per_second:,.0f}" if one.tokens_per_second else "?"
+        lines.append(
+            f"{style.mark(_MARK[one.verdict])} {_short(one.name):30}{one.memory_gib:6.0f}{one.need_gib:7.1f}"
+            f"{watts:>6}{rate:>10}"
+        )
+        if one.note:
+            lines += style.wrapped(one.note, 4)
+    least = (
+        f"the smallest that fits: {found.smallest}" if found.smallest else "it fits on none of them"
+    )
+    lines += ["", least]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _short(name: str) -> str:
+    short = name.removeprefix("NVIDIA ").removeprefix("AMD ").removesuffix(" Workstation Edition")
+    return short[:29]
 
 
 def _article(found: ArticleTable, style: Style) -> str:

@@ -1,0 +1,74 @@
+"""Hours, prices and which card to buy."""
+
+import msgspec
+import pytest
+
+from tunedoctor.memory.buying import offers
+from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.costs import Prices, costs, tokens_of
+from tunedoctor.memory.fits import Device
+from tunedoctor.memory.overview import device_of
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.memory.speed import speed
+from tunedoctor.tables.cards import cards_like, worth_having
+
+SHAPE = named("Llama-3.1-8B")
+RUN = Run(method="qlora")
+OWN = device_of(cards_like("RTX 4090")[0])
+RENTED = device_of(cards_like("H100 80GB HBM3")[0])
+PRICES = Prices(tokens=50_000_000, per_hour=2.5, rented=RENTED, card=1800.0, power=0.3, watts=450.0)
+
+
+def test_hours_are_tokens_by_speed_and_money_is_hours_by_price() -> None:
+    found = costs(SHAPE, RUN, OWN, PRICES)
+    rate = speed(SHAPE, RUN, OWN.tflops, OWN.bandwidth_gb_s)
+    assert rate is not None
+    assert found.own.hours == pytest.approx(50_000_000 / rate.tokens_per_second / 3600)
+    assert found.own.cost == pytest.approx(found.own.hours * 0.45 * 0.3)
+    assert found.rented is not None
+    assert found.rented.hours is not None
+    assert found.rented.cost == pytest.approx(found.rented.hours * 2.5)
+    assert found.even_trainings == pytest.approx(1800 / (found.rented.cost - found.own.cost))
+
+
+def test_a_card_that_never_pays_is_not_said_to() -> None:
+    dear = msgspec.structs.replace(PRICES, power=300.0)
+    assert costs(SHAPE, RUN, OWN, dear).even_trainings is None
+    full = msgspec.structs.replace(RUN, method="full")
+    assert costs(SHAPE, full, OWN, PRICES).even_trainings is None
+    assert costs(SHAPE, full, OWN, PRICES).own.verdict == "doesn't fit"
+
+
+def test_what_is_not_known_is_left_open() -> None:
+    nameless = Device("a card of 24 GiB", "nvidia", 24.0)
+    found = costs(SHAPE, RUN, nameless, Prices(tokens=10**6))
+    assert found.own.hours is None
+    assert found.own.cost is None
+    assert found.rented is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("20000000", 20_000_000), ("20M", 20_000_000), ("1.5B", 1_500_000_000)]
+)
+def test_tokens_are_read(text: str, number: int) -> None:
+    assert tokens_of(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "many", "1e9", "9" * 40, "20 T"])
+def test_what_is_no_number_of_tokens_is_refused(text: str) -> None:
+    with pytest.raises(MemoryModelError, match="--tokens"):
+        tokens_of(text)
+
+
+def test_the_smallest_card_that_fits_is_named_and_amd_cards_with_their_caveat() -> None:
+    found = offers(named("Qwen3-14B"), RUN, worth_having())
+    fitting = [one.memory_gib for one in found.offers if one.verdict == "fits"]
+    chosen = next(one for one in found.offers if one.name == found.smallest)
+    assert chosen.memory_gib == min(fitting)
+    assert all("ROCm" in one.note for one in found.offers if "Radeon" in one.name)
+    assert not any("Apple" in one.name for one in found.offers)
+    none = offers(
+        named("Llama-3.1-70B"), msgspec.structs.replace(RUN, method="full"), worth_having()
+    )
+    assert none.smallest == ""
