@@ -50,6 +50,14 @@ def test_fences_and_tags_go() -> None:
     assert lines == ["Environment", *REPORT.split("\n")]
 
 
+def test_the_first_row_behind_an_announcement_stands_alone() -> None:
+    padded = "Collecting environment information..." + 180 * " " + "PyTorch version: 2.9.1"
+    assert tidy(padded) == ["PyTorch version: 2.9.1"]
+    assert tidy("Collecting environment information...") == [
+        "Collecting environment information..."
+    ]
+
+
 def test_placeholders_in_angle_brackets_stay() -> None:
     assert tidy("in <module> of <string> <fill in> a<b>c") == [
         "in <module> of <string> <fill in> a<b>c"

@@ -37,3 +37,40 @@ def test_what_follows_is_inside(command: str, kind: str) -> None:
 def test_what_was_left_or_only_asked_is_not(text: str) -> None:
     snapshot = read_report(text)
     assert snapshot is None or snapshot.find(Container) is None
+
+
+NO_LIBRARY = "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "evidence"),
+    [
+        ("Singularity> nvidia-smi\nNo devices were found\n", "apptainer", "the prompt"),
+        ("Apptainer> python train.py\nRuntimeError: x\n", "apptainer", "the prompt"),
+        (
+            "In the pod it fails:\nRuntimeError: Found no NVIDIA driver on your system.\n",
+            "kubernetes",
+            "the text",
+        ),
+        (f"I use the newest Docker Desktop\n{NO_LIBRARY}\n", "docker", "Docker Desktop"),
+    ],
+)
+def test_words_and_prompts_tell_of_a_container(text: str, kind: str, evidence: str) -> None:
+    snapshot = read_report(text)
+    assert snapshot is not None
+    container = snapshot.find(Container)
+    assert container is not None
+    assert (container.kind, container.evidence) == (kind, evidence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "In the pod it works.\nValueError: x\n",
+        "RuntimeError: Found no NVIDIA driver on your system.\n",
+        f"{NO_LIBRARY}\n",
+    ],
+)
+def test_words_alone_do_not(text: str) -> None:
+    snapshot = read_report(text)
+    assert snapshot is None or snapshot.find(Container) is None
