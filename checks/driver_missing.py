@@ -64,7 +64,7 @@ LOGGED = (
     r"Failed to query NVIDIA devices\. Please ensure that the NVIDIA device files",
     r"kernel driver does not appear to be running on this host",
     r"/var/lib/dkms/nvidia/\S{1,60} for more information",
-    r"nvidia(?:_\w{1,8})?: (?:Unknown symbol|disagrees about version of symbol)",
+    r"\bnvidia: (?:Unknown symbol|disagrees about version of symbol)",
 )
 """How the driver's own tools, the kernel and TensorFlow say that the module is not there."""
 ENGINE = r"load library failed: libnvidia-ml\.so\.1"
