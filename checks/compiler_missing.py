@@ -81,6 +81,7 @@ NVCC = (
 """What is said where the CUDA compiler is not there: a toolkit, which no wheel of torch brings."""
 OTHERS = {
     r"ROCM_HOME environment variable is not set": ("hipcc", "ROCm", "hipcc --version"),
+    r"but hipcc was not found": ("hipcc", "ROCm", "hipcc --version"),
     r"SYCL runtime is not \w{5,8}\.": ("icpx", "oneAPI", "source /opt/intel/oneapi/setvars.sh"),
 }
 """What torch says -> the compiler of AMD and of Intel, what brings it, and what shows it."""

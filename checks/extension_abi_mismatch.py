@@ -85,6 +85,15 @@ def extension_abi_mismatch(
         return _from_symbol(found[1], PROCEDURE_NAME, there, build, interpreter)
     if found := OF_TORCH.search(told(errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
         return _from_bare_symbol(found[1], there, interpreter)
+    if said := told(errors, r"(?:PyTorch|CUDA|HIP) version mismatch! DeepSpeed ops were compiled"):
+        return Finding(
+            title="The operations of deepspeed belong to another PyTorch",
+            found=f"the error '{said}'",
+            said=said,
+            means="deepspeed stops at its start: its compiled operations fit the torch that they were built with",
+            cure=_rebuild(interpreter, "deepspeed", ""),
+            cure_note="builds them for this torch, which needs nvcc of torch's CUDA",
+        )
     version = there.version("flash-attn") if there is not None else ""
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if build is None or label is None or label[1] == minor(build.version):

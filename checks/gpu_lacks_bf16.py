@@ -75,8 +75,20 @@ def gpu_lacks_bf16(
         said=said,
         means='bf16=True stops with "Your setup doesn\'t support bf16/gpu" or runs several times slower',
         cure="Set fp16=True and bf16=False in the training arguments",
+        settle="" if names or not _anywhere(errors) else SETTLE,
         cure_note="torch.cuda.is_bf16_supported() counts emulation too; with including_emulation=False it does not",
     )
+
+
+SETTLE = (
+    'python -c "import torch; print(torch.cuda.is_available(), torch.cuda.get_device_capability())"'
+)
+
+
+def _anywhere(errors: Errors | Unknown | None) -> bool:
+    """Tell a message that a Trainer gives where no GPU is seen as well: it names Ampere only where one is."""
+    words = "Your setup doesn't support bf16"
+    return bool(told(errors, words)) and not told(errors, words + r"[^\n]{0,160}Ampere")
 
 
 def _nvidia(gpus: NvidiaGpus | None, environment: Environment | Unknown | None) -> str:

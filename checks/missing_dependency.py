@@ -70,6 +70,7 @@ LIBRARIES = {
     "BeautifulSoup": "beautifulsoup4",
     "GGUF": "gguf",
     "HQQ": "hqq",
+    "FlashAttention2": "flash-attn",
 }
 NO_METADATA = pattern(
     r"(?:No package metadata was found for|PackageNotFoundError:) ([A-Za-z][\w-]*)\s*$",
@@ -88,7 +89,8 @@ ADVICE = pattern(
     r"|is not installed,? {0,2}(?:=>|:|;|\.)? ?(?:[Rr]un|[Uu]se|[Ii]nstall it with) ['`\"]pip install "
     r"|Neither [`'\"](?=[\w-]{2,40}[`'\"] nor [`'\"][\w-]{2,40}[`'\"] is available)"
     r"|[Pp]lease install (?:it |vLLM )?(?:with|via|using):? ['`\"]?pip install "
-    r"|[Ii]nstall it (?:with|via):? ['`\"]?pip install |requires (?:the )?[A-Z]\w{2,30}: ['`\"]?pip install ['\"]?"
+    r"|[Ii]nstall it (?:with|via|using):? ['`\"]?(?:uv )?pip3? install ['\"]?"
+    r"|requires (?:the )?[A-Z]\w{2,30}: ['`\"]?pip install ['\"]?"
     r"|Loading an? [\w-]{2,20} (?:quantized )?model requires (?:the )?`?(?=[\w-]{2,30}`? )"
     r"|requires (?:the )?[\w-]{2,30} library: ['`\"]?pip install |[Ff]ast download using '(?=hf_transfer')"
     r"|please install '(?=Pillow')|(?<=TensorBoardCallback )requires (?=tensorboard )|(?<=WandbCallback )require"
@@ -97,6 +99,17 @@ ADVICE = pattern(
     r" is not installed)"
     r"|\b(?=jinja2 must be installed)|`(?=tiktoken` is required to read)|PyTorch,? requires both PyTorch and (?=GGUF)"
     r"|Please install torch and (?=gguf)"
+    r"|[Pp]lease install [\w-]{2,40} (?:via|with|using|first):? ['`\"]?pip3? install "
+    r"|(?:is required|to be installed)\b[^\n]{0,80}\. (?:Please )?(?:[Rr]un|[Ii]nstall with) ['`\"]?pip3? install "
+    r"|[Ii]nstall with:? ['`\"]?pip3? install |requires [\w-]{2,40}(?: library)? \(`pip3? install (?:--upgrade )?['\"]?"
+    r"|[Pp]lease install (?:it )?(?:with|using) ['`\"]?pip3? install ['\"]?"
+    r"|requires `[\w-]{2,40}`\. Install it with: pip install |need to install `pip install "
+    r"|requires (?:the )?(?:`?[\w-]{2,40}`?(?:>=[\w.]{1,12})?(?: package)?: `pip3? install (?:-U )?['\"]?)"
+    r"|requires `(?=accelerate>=)|the package (?=flash_attn seems to be not installed)"
+    r"|the package for (?=FlashAttention\d? doesn't seem to be installed)"
+    r"|is not available\. [Pp]lease install (?=[\w-]{2,40} version )"
+    r"|(?:^|[\s:'\"`])(?=[\w-]{2,40}['\"`]? is not available, please install it)|required package '"
+    r"|: [`'](?=[\w-]{2,40}[`'] is not installed\.)"
     r"|need to install the following dependencies\[[^\]\n]{2,80}\] using ['`\"]pip install )"
     r"(?:-U )?(?:trl\[(?=vllm\]))?([A-Za-z][\w-]{1,40})"
 )
@@ -187,11 +200,21 @@ def _asked_for(told: Packages | None, errors: Errors | Unknown | None) -> dict[s
             *NO_METADATA.finditer(error.text),
             *advice,
         ):
-            name = _distribution(match[1])
+            name = _distribution(match[1]) or _literal(match)
             installed = told is not None and told.get(name) is not None
             if name and name != "torch" and not installed:
                 found.setdefault(name, match[0])
     return found
+
+
+def _literal(match: "re.Match[str]") -> str:
+    """Return what an advice has pip install by its name, known or not."""
+    if not INSTALLS.search(match[0]) or match.string[match.end() : match.end() + 1] in "+:/.[":
+        return ""
+    return match[1].lower().replace("_", "-")
+
+
+INSTALLS = pattern(r"pip3? install (?:-U |--upgrade )?['\"]?[\w-]{2,40}$")
 
 
 def _distribution(module: str) -> str:

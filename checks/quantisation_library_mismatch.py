@@ -59,8 +59,11 @@ NEAREST = ">=0.50.0"
 """Releases that take a binary of the same CUDA major."""
 
 SAID = (
-    r"CUDA VERSION MISMATCH",
+    r"CUDA VERSION MISMATCH(?!!)",  # DeepSpeed's own is told by the check of its extension
     r"Configured (?:CUDA|ROCm|XPU) binary not found",
+    r"No compatible (?:CUDA|ROCm|XPU) (?:binary found at|library found \(tried: libbitsandbytes)",
+    r"BNB_(?:CUDA|ROCM)_VERSION=[^\s:]{0,20}: value must be digits",
+    r"bitsandbytes native library did not load",
     r"Could not load bitsandbytes native library(?!.{0,300}(?:GLIBC|CXXABI))",
     r"CUDA SETUP: Required library version not found",
     r"libbitsandbytes_\w+\.(?:so|dll): undefined symbol",

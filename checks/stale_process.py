@@ -39,8 +39,13 @@ OWN_NAME = pattern(
     r"cannot import name '(_\w{1,60})' from '((\w{1,60})\.[\w.]{1,120})' \(\S*?[/\\](\3)[/\\]"
 )
 OF_PYTHON = pattern(r"[/\\](?:python|Python)(\d\.?\d{1,2})[/\\]")
-RESOLVER = pattern(r"No solution found|\bBecause \S|ResolutionImpossible|conflicting dependencies")
-"""An installer compares requirements, no running process does."""
+RESOLVER = pattern(
+    r"No solution found|\bBecause \S|ResolutionImpossible|conflicting dependencies"
+    r"|[A-Za-z][\w-]{1,60} \d[\w.+]{1,40} (?:requires|has requirement|depends on) [A-Za-z]"
+)
+"""An installer compares requirements, of a package whose version it names; no running process does."""
+OTHER = pattern(r"\w ?(?:>=|==|~=|<=) ?\d")
+"""A further requirement of the same sentence, which can be the one that is not met."""
 NOTEBOOK = pattern(r"/usr/local/lib/python3\.\d+/dist-packages|ipython-input|Cell In\[|/kaggle/")
 
 
@@ -68,7 +73,12 @@ def stale_process(
             )
     for one in asked.requirements if asked and installed else ():
         there = installed.version(one.name) if installed else ""
-        refused = any(one.name in e.text and one.specifier in e.text for e in said)
+        refused = any(
+            one.name in e.text
+            and one.specifier in e.text
+            and not OTHER.search(e.text.replace(one.specifier, ""))
+            for e in said
+        )
         if installed and refused and _elsewhere(installed, one.name, said):
             continue
         if refused and not one.have and there and one.specifier and within(there, one.specifier):

@@ -43,7 +43,7 @@ HOST = (
 ARCH = r"nvcc fatal\s{0,8}: Unsupported gpu architecture '(?:compute|sm)_\d+\w?'"
 SAID = (
     r"detected CUDA version \([\d.]+\) mismatches the version",
-    r"Installed CUDA version [\d.]+ does not match the version torch was compiled with",
+    r"Installed CUDA version [\d.]+ does not match the version torch was compiled with(?!.{0,20} but since the APIs)",
     r"Cuda extensions are being compiled with a version of Cuda that does not match",
     *HOST,
     r"FlashAttention is only supported on CUDA [\d.]+ and above",

@@ -62,6 +62,7 @@ SAID = {
         r"PyTorch and torchvision were compiled with different CUDA",
         r"torchvision/_C\S*: undefined symbol",
         r"torchvision\S*\.so: undefined symbol",
+        r"torch==\S{1,30} requires torchvision[^\n]{1,40}, but found torchvision==",
     ),
     "torchaudio": (
         r"PyTorch and TorchAudio were compiled with different CUDA versions",
@@ -71,6 +72,7 @@ SAID = {
     "xformers": (
         r"xFormers can't load C\+\+/CUDA extensions\. xFormers was built for",
         r"xFormers wasn't buil[dt] with CUDA support",
+        r"No such operator xformers::",
     ),
 }
 

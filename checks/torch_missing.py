@@ -41,6 +41,7 @@ SAID = (
     r"Package\(s\) not found: torch$",
     r"No package metadata was found for torch$",
     r"The 'torch[^']{0,20}' distribution was not found",
+    r"(?:^|[:\s])Py[Tt]orch (?:is not|should be) installed\.",
     r"At least one of TensorFlow 2\.0 or PyTorch should be installed",
 )
 BUILDING = pattern(r"build-env|pip-install-|setup\.py|get_requires_for_build|<string>|setuptools")

@@ -145,7 +145,7 @@ def _asked(errors: Errors | Unknown | None, build: TorchBuild | None) -> tuple[s
         errors,
         r"torch>=\d[\d.]{0,12}[^\n]{0,20} is required for a normal functioning",
         r"PyTorch SDPA requirements in Transformers are not met",
-    )
+    ) or _stated(errors)
     if not said:
         return None
     floor = FLOOR.search(said)
@@ -153,7 +153,24 @@ def _asked(errors: Errors | Unknown | None, build: TorchBuild | None) -> tuple[s
     return None if build and at_least(build.version, lowest) else (said, f">={lowest}")
 
 
-FLOOR = pattern(r"torch>=(\d[\d.]{0,12}\d)")
+FLOOR = pattern(r"(?:[Tt]orch (?:version )?(?:must be |>=|≥)?|torch>=) ?(\d[\d.]{0,12}\d)")
+STATED = pattern(
+    r"upgrade to (?:Py[Tt]orch|torch) \d\.\d{1,2}\+|Torch version must be \d\.\d{1,2} or higher"
+    r"|"
+    r"(?:requires?|needs|only (?:available|supported) (?:in|with|on|for)) (?:to have )?(?:an? )?(?:Py[Tt]orch|torch)"
+    r"(?: version)? ?(?:(?:>=|≥) ?\d\.[\d.]{1,8}(?![\d.])"
+    r"|\d\.[\d.]{1,8}\d?\+? (?:and|or) (?:later|newer|higher|above|greater))"
+    r"(?! and a supported device)"
+)
+"""A floor of torch in the words of a library that stops; installers, which name what they found, have their own."""
+
+
+def _stated(errors: Errors | Unknown | None) -> str:
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        raised = error.type and not error.type.endswith("Warning")
+        if raised and "you have" not in error.text and (found := STATED.search(error.text)):
+            return found[0]
+    return ""
 
 
 def _name_missed(

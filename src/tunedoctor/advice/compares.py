@@ -47,7 +47,28 @@ COMPARES = (
     ),
     pattern(
         r"(?P<owner>)Found an incompatible version of (?P<name>[\w-]{2,40})\. Found version [^\n]{3,40}? but only "
-        r"versions? (?:above|below) \S{1,40} are supported"
+        r"versions? (?:(?:above|below) \S{1,40}|\S{1,40} or (?:higher|lower)) are supported"
+    ),
+    pattern(
+        r"(?P<owner>[A-Z`]?[\w-]{0,40}`?)(?: TP| ALST/Ulysses| adapter)? requires (?P<name>transformers|deepspeed"
+        r"|accelerate|peft|trl|datasets|tokenizers|vllm|safetensors|huggingface[_-]hub|optimum|kernels)(?: version)? ?"
+        r"(?:(?:>=|==|<=|<) ?\d[\w.]{0,20}|\d[\w.]{0,20} or (?:higher|newer|later|above))\)?[.,]? (?:[Pp]lease )?"
+        r"(?:[Uu]pgrade|[Uu]pdate|[Ii]nstall|[Dd]owngrade)"
+    ),
+    pattern(
+        r"(?P<owner>)(?:Your )?(?P<name>DeepSpeed|[Tt]ransformers|[Aa]ccelerate|PEFT|TRL)(?: MLU| MUSA)? version "
+        r"(?:must be >= \d[\w.]{0,20}|is too (?:old|new))"
+    ),
+    pattern(
+        r"(?P<owner>)(?:upgrade|update) (?:your )?(?P<name>transformers|accelerate|peft|trl|datasets|tokenizers"
+        r"|deepspeed)(?: version)?(?: to)? ?(?:>=|v?\d)"
+    ),
+    pattern(
+        r"(?P<owner>[\w-]{2,40}) requires (?P<name>(?!torch|numpy)[A-Za-z][\w-]{1,40})>=\d[\w.]{0,20} to be installed"
+        r"\. Your version is \d"
+    ),
+    pattern(
+        r"(?P<owner>vLLM) with version \d[\w.]{0,20} does not (?:yet )?support (?P<name>transformers)"
     ),
     pattern(
         r"(?P<owner>[A-Z]\w{1,40}) (?:needs|requires) (?P<name>[A-Za-z][\w-]{1,40}) v?\d[\w.]{0,20} or "
@@ -74,6 +95,8 @@ class Compared(NamedTuple):
 def compares(errors: Errors | Unknown | None) -> Compared | None:
     """Return the first such sentence of a log; None where there is none."""
     for error in errors.errors if isinstance(errors, Errors) else ():
+        if error.type.endswith("Warning") and error.type != "ImportWarning":  # datasets raises it
+            continue
         for own in COMPARES:
             found = own.search(error.text)
             if found and "torch" not in {found["name"].lower(), found["owner"].lower()}:

@@ -429,6 +429,8 @@ SAYS = (
         "does not satisfy",
         "exited unexpectedly",
         "consult /var/lib/dkms/",
+        "no compatible cuda",
+        "no compatible rocm",
         "getdevicecount returned",
     ),
 )

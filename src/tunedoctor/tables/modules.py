@@ -48,6 +48,7 @@ NAMED_ALIKE = frozenset(
         *("multiprocess", "aiohttp", "tensorboard", "tensorboardX", "wandb", "gguf", "kernels"),
         *(
             "unsloth",
+            "torchdata",
             "mergekit",
             "torchcodec",
             "soundfile",
