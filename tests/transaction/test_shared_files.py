@@ -53,10 +53,10 @@ def test_a_removal_takes_no_file_of_another(make: Make, tool: Named) -> None:
     assert apply(PLAN, str(env), installer=tool, ways=ways).end == "applied"
     shared = site(env) / "shared" / "both.py"
     before = shared.read_text()
-    plan = Plan(steps=(Remove(names=("alpha",)),))
+    plan = Plan(steps=(Remove(names=("gamma",)),))
     outcome = apply(plan, str(env), installer=tool, ways=ways)
     assert (outcome.end, outcome.why) == ("applied", "")
-    assert not (site(env) / "alpha").exists()
+    assert not (site(env) / "gamma").exists()
     assert shared.read_text() == before
     assert undo(str(env)).done
     assert shared.read_text() == before
