@@ -233,6 +233,7 @@ def _from_start(
     if desktop:
         return Finding(
             found=f"{seen} in a container of Docker Desktop",
+            said=said,
             means="its engine runs in a virtual machine; on Linux that has no GPU, on Windows NVIDIA's alone",
             cure=f"docker context use default && {other}",
             cure_note="with the engine of the distribution in place of Docker Desktop; on Windows: Windows 11, or 10 "
@@ -240,6 +241,7 @@ def _from_start(
         )
     return Finding(
         found=f"the {container.kind} command asks for no GPU; {seen}",
+        said=said,
         means="torch counts no GPU, and training runs on the CPU",
         cure=flags.get(container.kind, other),
         cure_note="start the container anew"

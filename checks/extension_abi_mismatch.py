@@ -153,6 +153,7 @@ def _from_bare_symbol(
     return Finding(
         severity="error",
         found=f"the error 'undefined symbol: {symbol[:90]}', which is a name of torch's",
+        said=f"undefined symbol: {symbol}",
         means="an extension was compiled for another torch; its import stops, and what imports it does",
         cure=_rebuild(interpreter, name, version)
         if name

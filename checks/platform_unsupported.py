@@ -114,6 +114,7 @@ def _tcc_under_wsl(nvml: NvidiaAnswer | None, nvidia: NvidiaGpus | None) -> Find
         return Finding(
             title="Windows keeps the GPU from WSL",
             found="NVML says 'GPU access blocked by the operating system', as where a card is not in the WDDM mode",
+            said="GPU access blocked by the operating system",
             means="torch.cuda.is_available() is False in WSL, so training runs on the CPU",
             cure="nvidia-smi -dm 0",
             cure_note="in an administrator's PowerShell on Windows, if the card is in TCC or MCDM mode; else update "
@@ -123,6 +124,7 @@ def _tcc_under_wsl(nvml: NvidiaAnswer | None, nvidia: NvidiaGpus | None) -> Find
     return Finding(
         title="WSL cannot use a GPU in this driver model",
         found=f"{cards[0].name} is in {cards[0].driver_model} mode on Windows; in WSL NVML says that it is blocked",
+        said="GPU access blocked by the operating system",
         means="torch.cuda.is_available() is False in WSL, so training runs on the CPU",
         cure=f"nvidia-smi -i {cards[0].index} -dm 0",
         cure_note="in an administrator's PowerShell on Windows, then restart; a card or driver that refuses WDDM "

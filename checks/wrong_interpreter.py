@@ -135,7 +135,7 @@ def _elsewhere(
                 return _two(
                     f"{one.name} {there.version} is in {there.location}; the error '{error.text[:80]}' "
                     f"comes from Python {runs[-1]}"
-                )
+                ).saying(error.text)
     return None
 
 
