@@ -1,0 +1,131 @@
+"""Targets with hostile names, of other users, of the system: refused with a way on, or changed rightly."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from transaction.conftest import Make
+from transaction.environment import beside, contents, copy, python, site, state
+from transaction.test_apply import fix
+from transaction.test_hostile import ROOT, needs_root
+from transaction.test_killed import TESTS
+from tunedoctor.transaction.undoing import undo
+
+NOBODY = 65534
+
+
+FIX = f"""
+import json, os, sys
+from transaction.environment import PLAN
+from tunedoctor.live import take
+from tunedoctor.transaction.apply import Ways, apply
+before = take(sys.argv[1])  # the interpreter can lie where nobody but root gets to
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
+    os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
+o = apply(PLAN, sys.argv[1], before=before, ways=Ways(checks=()))
+print(json.dumps([o.end, o.why, o.by_hand]))
+"""
+"""A fix by a user who is not root; all that starts the target's interpreter was done before."""
+
+
+def as_nobody(env: Path) -> tuple[str, str, list[str]]:
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    ended = subprocess.run(
+        [sys.executable, "-c", FIX, env],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    end, why, by_hand = json.loads(ended.stdout)
+    return end, why, by_hand
+
+
+@pytest.fixture
+def env(make: Make) -> Iterator[Path]:
+    """An environment in a folder that every user gets to."""
+    folder = Path(tempfile.mkdtemp(prefix="doctor-"))
+    folder.chmod(0o755)
+    yield copy(make(), folder / ".venv")
+    shutil.rmtree(folder)
+
+
+def given_away(env: Path) -> None:
+    for path in (env.parent, env, *env.rglob("*")):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def test_a_read_only_site_packages_is_refused_for_who_is_not_root(env: Path) -> None:
+    before = contents(env)
+    if ROOT:
+        given_away(env)
+    site(env).chmod(0o555)
+    end, why, by_hand = as_nobody(env)
+    site(env).chmod(0o755)
+    assert end == "refused"
+    assert why == f"{site(env)} is not writable by this user"
+    assert by_hand[0] == "doctor fix --new ./.venv"
+    assert contents(env) == before
+    assert beside(env) == []
+
+
+@needs_root
+def test_who_is_not_root_leaves_an_environment_of_root(env: Path) -> None:
+    before = contents(env)
+    end, why, by_hand = as_nobody(env)
+    assert (end, by_hand) == ("refused", ["run doctor fix as root"])
+    assert "belongs to root" in why
+    assert contents(env) == before
+
+
+@needs_root
+def test_root_leaves_an_environment_that_is_not_roots(env: Path) -> None:
+    given_away(env)
+    before = contents(env)
+    owners = {p: p.lstat().st_uid for p in env.rglob("*")}
+    outcome = fix(env)
+    assert outcome.end == "refused"
+    assert outcome.by_hand[0].startswith("run doctor fix as ")
+    assert contents(env) == before
+    assert {p: p.lstat().st_uid for p in env.rglob("*")} == owners
+
+
+@pytest.mark.parametrize("name", ["-rf", "--target=x", "it's", 'say "x"', "$(touch y)"])
+def test_what_is_printed_for_a_hostile_name_is_one_word(make: Make, name: str) -> None:
+    """A failure on an environment of any name prints commands in which the path is whole."""
+    env = make("uv", name)
+    outcome = fix(env, tool="pip")  # it has none
+    assert outcome.end == "refused"
+    (command,) = outcome.by_hand
+    assert str(python(env)) in shlex.split(command)
+    assert state(env) == "old"
+    assert fix(env).end == "applied"
+    assert undo(str(env)).done
+    assert state(env) == "old"
+
+
+@pytest.mark.parametrize("where", ["/usr", "/usr/bin/python3", "/bin/python3"])
+def test_the_systems_own_is_refused_by_the_command(where: str) -> None:
+    if not Path(where).exists():
+        pytest.skip(f"there is no {where}")
+    for more in ([], ["--system"]):
+        argv = [sys.executable, "-m", "tunedoctor", "fix", "torch-missing", "--yes"]
+        ended = subprocess.run(
+            [*argv, *more, "--target", where], capture_output=True, text=True, check=False
+        )
+        said = " ".join((ended.stdout + ended.stderr).split())
+        assert "Traceback" not in said
+        if "was not found here" in said:
+            continue  # it has torch
+        assert ended.returncode == 1, said
+        assert "Nothing was changed" in said
