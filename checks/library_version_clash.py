@@ -142,12 +142,17 @@ def _suspected(
         found=f"the error '{one.said}'",
         said=one.said,
         means=f"the code was written for another {one.other}: an older one or a newer one",
-        cure=pip(interpreter, "install", "--upgrade", one.other),
+        cure=OF_TORCH
+        if one.other == "triton"
+        else pip(interpreter, "install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other),
         cure_note="with what else calls it; or the release that the script names",
         settle=pip(interpreter, "check"),
     )
 
 
+OF_TORCH = "Upgrade the library that imports it; the release of triton is torch's own"
+BUILT_HERE = {"flash-attn": ("--no-build-isolation",)}
+"""Options of pip for what is compiled against the torch that is there."""
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 

@@ -11,7 +11,7 @@ _PLACE = r"(?: \([^()\n]{1,300}[\\/](?:site|dist)-packages[\\/][^()\n]{1,300}\))
 _LIBRARY = (
     r"(?P<library>transformers|tokenizers|huggingface_hub|peft|trl|accelerate|datasets|deepspeed|diffusers"
     r"|sentence_transformers|vllm|numpy|pyarrow|pydantic|pydantic_core|fsspec|safetensors|typing_extensions|google"
-    r"|torchao|bitsandbytes|unsloth_zoo|unsloth|optimum(?!\.quanto)|evaluate|pandas|scipy|sklearn)"
+    r"|torchao|bitsandbytes|unsloth_zoo|unsloth|optimum(?!\.quanto)|evaluate|pandas|scipy|sklearn|flash_attn)"
 )
 _NAMED = (
     pattern(
@@ -93,6 +93,10 @@ _OF_CLASSES = (
     (
         "safetensors",
         pattern(r"HeaderDeserialization: unknown variant `[^\n]{1,80}"),
+    ),
+    (
+        "triton",
+        pattern(r"No module named 'triton\.(?!(?:ops|_C)\b)[a-z][\w.]{1,80}'(?!; ')"),
     ),
     (
         "vllm",
