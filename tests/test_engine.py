@@ -128,3 +128,12 @@ def test_a_finding_can_lower_its_severity() -> None:
 
     (cause,) = diagnose(SNAPSHOT, [a_check("a", note)]).causes
     assert (cause.severity, cause.title) == ("note", "other")
+
+
+def test_of_equals_the_one_that_goes_by_an_error_of_the_run_leads() -> None:
+    def told(host: Host) -> Finding:
+        return FINDING.saying(f"{host.name}: out of memory")
+
+    checks = [a_check("a"), a_check("b", told), a_check("c", told, "warning")]
+    assert causes(diagnose(SNAPSHOT, checks)) == ["b", "a", "c"]
+    assert FINDING.said == ""

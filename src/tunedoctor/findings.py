@@ -29,7 +29,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity | None = None
     title: str = ""
     said: str = ""
-    """The error of the run that the check goes by, as it was printed; "" where facts alone tell. It ranks the finding."""
+    """The error of the run that the check goes by, as it was printed; "" where facts alone tell. It ranks."""
     settle: str = ""
     """Where the facts leave other causes open: the command whose answer settles it. Then no error is claimed."""
 
