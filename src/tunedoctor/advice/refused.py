@@ -156,6 +156,14 @@ def _least(tags: tuple[str, ...]) -> tuple[int, ...]:
 def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None) -> Refused | None:
     """Judge where no version was offered: none at all, or the tool prints no list."""
     label = one.specifier.partition("+")[2] or _never_for(one)
+    if one.reason == "abi":
+        tag, version = python_tag(own) if own is not None else "", one.specifier.lstrip("=")
+        if not tag or release_row(version) is None:
+            return None
+        where = _family(own, host) or "linux_x86_64"
+        if has_wheel(version.partition("+")[0], tag, where):
+            return None
+        return Refused("python-unsupported", f"{what} has no wheel for Python {tag}")
     if label and one.offered is None:
         release = one.specifier.lstrip("=").partition("+")[0]
         return Refused("wheel-not-on-index", f"no index here has torch {release} for {label}")

@@ -39,6 +39,9 @@ _WHEEL = pattern(
 _NO_CANDIDATES = pattern(
     rf"Unable to find installation candidates for (?P<name>{NAME}) \((?P<spec>[^()\s]{{1,80}})"
 )
+_SKIPPED = "were skipped as your project's environment does not support"
+"""Of poetry 2: the index has wheels, for other Pythons or systems."""
+_NEAR = 400
 _POETRY_NO_MATCH = pattern(
     rf"depends on (?P<name>{NAME}) \((?P<spec>[^()]{{1,80}})\) which doesn't match any versions"
 )
@@ -105,7 +108,7 @@ def refused_by_others(text: Text) -> Iterator[Refusal]:
         yield Refusal(
             name=normalised(found["name"]),
             specifier=f"=={found['spec']}",
-            reason="platform",
+            reason="abi" if _SKIPPED in body[found.end() :][:_NEAR] else "platform",
             installer="poetry",
         )
     for found in _POETRY_NO_MATCH.finditer(body):
