@@ -18,7 +18,7 @@ Seen as
     no answer in 60 s
 """
 
-from tunedoctor.api import Finding, Interpreter, Runtime, Unknown, check, known
+from tunedoctor.api import Finding, Interpreter, Runtime, Unknown, check, known, python
 
 
 @check(
@@ -45,7 +45,7 @@ def torch_import_hang(
         )
         + (f"; it stood at {place}" if place else ""),
         means="nothing that uses torch starts",
-        cure=f"{own.executable if own is not None else 'python'} -X faulthandler -X importtime -c 'import torch'",
+        cure=f"{python(own)} -X faulthandler -X importtime -c 'import torch'",
         cure_note="shows the module at which it waits; end it with Ctrl+\\",
         evidence=tuple(lines[:3]),
     )

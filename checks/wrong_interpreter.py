@@ -35,6 +35,7 @@ from tunedoctor.api import (
     known,
     pattern,
     pip,
+    python,
     told,
     within,
 )
@@ -103,11 +104,11 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
         )
     elif first.name == "python":
         cure, means = (
-            interpreter.executable,
+            python(interpreter),
             "scripts run in another environment than the activated one",
         )
     else:
-        cure = f"{interpreter.executable} -m {MODULE[first.name]} --help"
+        cure = f"{python(interpreter)} -m {MODULE[first.name]} --help"
         means = f"{first.name} trains in another environment, without the packages of this one"
     return Finding(
         title=f"{first.name} belongs to another interpreter",
