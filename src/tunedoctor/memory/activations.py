@@ -56,6 +56,8 @@ def masked(mixer: Mixer, run: Run) -> bool:
 def _mixer(mixer: Mixer, run: Run) -> int:
     narrow, tokens = run.activation_bytes, run.tokens
     found = tokens * (narrow * mixer.kept + 4 * mixer.kept_fp32)
+    if run.method == "full":
+        found += narrow * tokens * mixer.trained
     if mixer.kind != "attention":
         return found
     # keys and values once for each query head; of one head alone that is a view

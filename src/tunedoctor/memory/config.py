@@ -12,6 +12,7 @@ from tunedoctor.memory.families import ALIASES, Bias, Family, family_of
 from tunedoctor.memory.fields import DEEPEST, Fields
 from tunedoctor.memory.kinds import Kind, kinds
 from tunedoctor.memory.shape import Layer, MemoryModelError, Mixer, Shape
+from tunedoctor.tables.config_defaults import defaults_of
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
 _SEQ2SEQ = (
@@ -38,6 +39,9 @@ _NO_DECODER = (
     "clip",
     "vit",
 )
+
+
+_NO_HEADS = ("mamba", "falcon_mamba", "mamba2")
 
 
 def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of somebody
@@ -88,9 +92,12 @@ def _text_part(whole: Fields) -> Fields:
     for _ in range(3):
         inner = config.part(*_TEXT)
         if inner is None:
-            return config
+            break
         config = inner
-    return config
+    if config is whole:
+        return whole
+    # what is as its class has it isn't written there
+    return Fields({**defaults_of(str(config.data.get("model_type"))), **config.data})
 
 
 def _depth(config: Fields) -> int:
@@ -104,15 +111,15 @@ def _depth(config: Fields) -> int:
 
 def _tied(whole: Fields, config: Fields, family: Family) -> bool:
     for place in (whole, config):
-        value = place.data.get("tie_word_embeddings")
-        if value is not None:
-            return bool(value)
+        if place.data.get("tie_word_embeddings") is not None:
+            return place.flag("tie_word_embeddings")
     return family.tied
 
 
 def _numbers(config: Fields, family: Family, model_type: str) -> Numbers:
     hidden = config.needed("hidden_size", "n_embd", "d_model", "dim")
-    heads = config.or_else(1, "num_attention_heads", "n_head", "n_heads", "num_heads")
+    named = ("num_attention_heads", "n_head", "n_heads", "num_heads")
+    heads = config.or_else(1, *named) if model_type in _NO_HEADS else config.needed(*named)
     kv_heads = _kv_heads(config, family, heads)
     head_dim = config.whole("head_dim", "kv_channels", "d_kv", "attention_head_dim") or max(
         1, hidden // heads

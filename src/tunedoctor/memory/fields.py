@@ -58,9 +58,14 @@ class Fields:
         return default if found is None else found
 
     def flag(self, key: str, *, default: bool = False) -> bool:
-        """Return whether a key is switched on."""
+        """Return whether a key is switched on. Raises MemoryModelError where it holds neither true nor false."""
         value = self.data.get(key)
-        return default if value is None else bool(value)
+        if value is None:
+            return default
+        if value not in (True, False):
+            what = f"{key} is {str(value)[:40]!r} where true or false belongs"
+            raise MemoryModelError(what)
+        return bool(value)
 
     def number(self, key: str, default: float) -> float:
         """Return a real number, or the default where the key holds none."""

@@ -78,6 +78,7 @@ def delta(config: Fields, hidden: int, *, split: bool) -> Mixing:
         # corrected and new; q and k as they come, padded, k by beta, decayed, and both by their decay; five matrices of
         # chunk x chunk; the state before each chunk
         kept=2 * convolved + value,
+        trained=2 * value,  # what the norm's weight and out_proj read
         kept_fp32=6 * value
         + 8 * expanded
         + 5 * value_heads * _CHUNK

@@ -69,6 +69,8 @@ class Mixer(msgspec.Struct, frozen=True):
     """Other elements kept for each token, in the model's type."""
     kept_fp32: int = 0
     """Other elements kept for each token, in fp32."""
+    trained: int = 0
+    """Elements kept for each token in the model's type where the mixer's own weights train."""
 
 
 class Experts(msgspec.Struct, frozen=True):
