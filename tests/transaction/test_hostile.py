@@ -12,7 +12,11 @@ import pytest
 
 from transaction.conftest import Make
 from transaction.environment import PLAN, beside, contents, python, site, state
-from transaction.test_apply import QUIET, fix, said
+from transaction.index import Index
+from transaction.test_apply import QUIET, TOOLS, fix, said
+from transaction.wheels import ALPHA2, BETA1
+from tunedoctor.installers.lookup import look_up
+from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.transaction.apply import Ways, apply
 from tunedoctor.transaction.lock import locked
@@ -237,3 +241,20 @@ def test_system_site_packages_of_a_stash_are_put_back_after_a_failure(make: Make
     assert (done.end, done.strategy, state(env)) == ("applied", "stash", "new")
     assert undo(str(env)).done
     assert contents(env) == before
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_poisoned_extra_index_cannot_slip_a_file_in(
+    make: Make, index: Index, tool: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no index is named: the hashes are of the index that was asked, and another file has others."""
+    env = make(tool)
+    bad = Index([ALPHA2._replace(shared="poison\n"), BETA1])
+    found = look_up(PLAN.steps[0], str(python(env)), {"alpha": "1.0"})  # type: ignore[arg-type]
+    assert isinstance(found, Install)
+    for name in ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX"):
+        monkeypatch.setenv(name, bad.url)
+    outcome = fix(env, Plan(steps=(found,)), tool)
+    bad.close()
+    assert not [p for p in site(env).rglob("both.py") if p.read_text() == "poison\n"]
+    assert state(env) == ("new" if outcome.end == "applied" else "old")
