@@ -37,10 +37,14 @@ def kept(layer: Layer, shape: Shape, run: Run) -> Kept:
 
 def _norms(layer: Layer, shape: Shape, run: Run) -> int:
     wide = sum(norm.width for norm in layer.norms)
-    rows = sum(max(1, norm.width // max(1, norm.size)) for norm in layer.norms)
+    rows = sum(max(1, norm.width // (norm.size or norm.width)) for norm in layer.norms)
     narrow = run.activation_bytes
     if shape.norm == "layer" or run.stack.own_norm:  # the input itself, mean and deviation
         return run.tokens * (narrow * wide + 8 * rows)
+    if shape.norm == "bare":
+        return run.tokens * (4 * wide + 8 * rows)
+    if shape.norm == "centred":
+        return run.tokens * ((12 if run.method == "full" else 8) * wide + 4 * rows)
     # the input in fp32 and 1/rms; what the weight multiplies, where the weight trains
     trained = 0 if run.method != "full" else 4 if shape.norm == "gemma" else narrow
     return run.tokens * ((4 + trained) * wide + 4 * rows)
@@ -88,8 +92,7 @@ def _mixer(mixer: Mixer, run: Run) -> int:
 def _feed(layer: Layer, run: Run) -> int:
     narrow, tokens = run.activation_bytes, run.tokens
     parts = 3 if layer.gated else 1  # gate, act(gate) and up; or the input of the activation
-    if run.stack.own_feed and layer.gated:
-        parts = 2
+    parts = 2 if run.stack.own_feed and layer.gated else parts + layer.parts
     found = narrow * tokens * parts * layer.feed
     if layer.experts:
         one = layer.experts

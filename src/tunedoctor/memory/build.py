@@ -5,6 +5,9 @@ import msgspec
 from tunedoctor.memory.families import Family
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
 
+_WRITTEN_OUT = {"gelu_new": 3, "gelu_fast": 3}
+"""Activations that transformers writes out: tanh, 1 + tanh and x / 2 are kept as well (activations.py)."""
+
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     """What a config says of its attention layers, in elements."""
@@ -23,6 +26,7 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     active: int = 0
     expert_width: int = 0
     shared_width: int = 0
+    activation: str = ""
 
 
 def attention(
@@ -145,6 +149,7 @@ def finished(  # noqa: PLR0913  what makes a layer
         mixer=mixer,
         feed=feed,
         gated=family.gated,
+        parts=_WRITTEN_OUT.get(n.activation, 0) if feed else 0,
         experts=experts,
         other=other,
     )

@@ -158,8 +158,16 @@ def _numbers(config: Fields, family: Family, model_type: str) -> Numbers:
             "moe_top_k",
         ),
         expert_width=expert_width or (_own_feed(config, feed) if experts > 1 else 0),
+        activation=_activation(config, model_type),
         shared_width=_shared(config, model_type, expert_width) if experts > 1 else 0,
     )
+
+
+def _activation(config: Fields, model_type: str) -> str:
+    for key in ("hidden_act", "activation_function", "hidden_activation"):
+        if isinstance(value := config.data.get(key), str):
+            return value
+    return {"phi": "gelu_new", "gpt2": "gelu_new", "gptj": "gelu_new"}.get(model_type, "")
 
 
 def _kv_heads(config: Fields, family: Family, heads: int) -> int:

@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
-NormKind = Literal["rms", "gemma", "layer"]
+NormKind = Literal["rms", "gemma", "layer", "bare", "centred"]
 """rms: computed in fp32, weight applied in the model's type; gemma: weight applied in fp32; layer: LayerNorm,
-one kernel that keeps its own input."""
+one kernel that keeps its own input; bare: that kernel on a copy in fp32 (OLMo); centred: LayerNorm written out in fp32,
+which keeps what is centred twice (Cohere)."""
 MixerKind = Literal["attention", "delta", "mamba", "convolution"]
 
 
@@ -107,6 +108,8 @@ class Layer(msgspec.Struct, frozen=True):
     feed: int = 0
     """Width of the dense feed-forward part (of a shared expert, in a layer of experts); 0: none."""
     gated: bool = True
+    parts: int = 0
+    """Tensors of the feed-forward part's width that its activation keeps beside the usual ones."""
     experts: Experts | None = None
     other: int = 0
     """Elements of parameters that are neither matrices nor norms: routers, convolutions, sinks."""
