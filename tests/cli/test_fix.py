@@ -341,3 +341,19 @@ def test_a_fix_without_a_finding_stays_light(make: Make) -> None:
     assert "tunedoctor.cli.fix" in loaded
     heavy = ("planning.make", "transaction.apply", "sets.make", "fixes.torch_build")
     assert [name for name in heavy if f"tunedoctor.{name}" in loaded] == []
+
+
+def test_who_holds_the_environment_open_is_told_in_the_plan(make: Make) -> None:
+    env = make(*CLASH)
+    code = "import numpy, time; f = open(numpy.__file__); print(1, flush=True); time.sleep(120)"
+    argv = [env / "bin/python", "-c", code]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        other.stdout.readline()
+        shown = doctor("fix", "--target", str(env), "--dry-run").stdout
+        done = data("fix", "--target", str(env), "--yes")
+        assert other.poll() is None
+        other.kill()
+    assert f"({other.pid}) runs its interpreter; restart it afterwards" in " ".join(shown.split())
+    assert [one["pid"] for one in done["users"]] == [other.pid]  # type: ignore[attr-defined]
+    assert done["end"] == "applied"
