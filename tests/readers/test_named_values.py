@@ -422,3 +422,16 @@ def test_a_python_with_its_system() -> None:
     python = _facts("00:41:12-957464 INFO     Python 3.11.3 on Linux\n")[Interpreter]
     assert isinstance(python, Interpreter)
     assert python.version == "3.11.3"
+
+
+@pytest.mark.parametrize("how", ["pip", "pip3", "conda", "uv"])
+def test_the_installer_in_front_of_a_row_is_no_package_of_it(how: str) -> None:
+    rows = {
+        "conda": "[conda] numpy 1.26.4 py311_0\n[conda] torch 2.1.0 py3.11",
+    }.get(how, f"[{how}] numpy==1.26.4\n[{how}] torch==2.1.0")
+    packages = _facts(rows)[Packages]
+    assert isinstance(packages, Packages)
+    assert {one.name: one.version for one in packages.distributions} == {
+        "numpy": "1.26.4",
+        "torch": "2.1.0",
+    }

@@ -152,7 +152,9 @@ def _used(name: str, value: str) -> Said | None:
 
 def _typed(text: str) -> Iterator[Said]:
     """Names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
-    if len(text) > _LONGEST_TYPED:
+    if len(text) > _LONGEST_TYPED or text.startswith(
+        "["
+    ):  # "[pip] numpy==1.26" says nothing of pip
         return
     if not begins_a_name(text) or key_of(text)[0]:
         return
