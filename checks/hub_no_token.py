@@ -24,6 +24,7 @@ from tunedoctor.api import Environment, Errors, Finding, Unknown, check, known, 
 
 SAID = (
     r"Token is required \(",
+    r"Hugging Face access token has expired",
     r"Invalid user(?:name or password| token)",
     r"Invalid credentials in Authorization header",
     r"must have access to it and be authenticated to access it",

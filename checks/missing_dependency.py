@@ -107,6 +107,8 @@ ADVICE = pattern(
     r"|requires (?:the )?(?:`?[\w-]{2,40}`?(?:>=[\w.]{1,12})?(?: package)?: `pip3? install (?:-U )?['\"]?)"
     r"|requires `(?=accelerate>=)|the package (?=flash_attn seems to be not installed)"
     r"|the package for (?=FlashAttention\d? doesn't seem to be installed)"
+    r"|Cannot find a working (?=triton installation)"
+    r"|Install `[\w-]{2,40}` with `pip install |you need to install the (?=[\w-]{2,40} package\.)"
     r"|is not available\. [Pp]lease install (?=[\w-]{2,40} version )"
     r"|(?:^|[\s:'\"`])(?=[\w-]{2,40}['\"`]? is not available, please install it)|required package '"
     r"|: [`'](?=[\w-]{2,40}[`'] is not installed\.)"

@@ -134,19 +134,3 @@ def test_harmless_lines_together_give_nothing_above_a_note() -> None:
     assert snapshot is not None
     alarms = [one.check.id for one in diagnose(snapshot, CHECKS).causes if one.severity != "note"]
     assert alarms == []
-
-
-MISSED = [
-    json.loads(line)
-    for line in (HERE / "missed" / "build.jsonl").read_text(encoding="utf-8").splitlines()
-]
-"""Texts that do not lead to their cause yet, bare or in a dress."""
-
-
-@pytest.mark.parametrize("row", MISSED, ids=lambda row: row["text"][:40])
-def test_what_is_missed_is_still_missed(row: Row) -> None:
-    """One that is told right belongs in the list of its group, so that this list stays true."""
-    texts = [row["text"]]
-    if not row.get("whole"):
-        texts += [_under_a_traceback(row), f"[rank0]: {row['text']}"]
-    assert not all(_is_right(row, _first(text)) for text in texts)

@@ -18,6 +18,10 @@ _REFUSED = r"\S+ \S+ [^:]{0,60}with CUDA capability sm_\d+\S* is not compatible"
 _FOUND = pattern(
     r"Found GPU\d{1,2} ([^\n]{2,80}?) which is of (?:cuda|compute) capability (\d{1,2})\.(\d)"
 )
+_LISTED = pattern(
+    r"Found GPU\d{1,2} ([^\n]{2,80}?) which is of compute capability \(CC\) (\d{1,2})\.(\d)"
+)
+"""Since torch 2.11: said only of a card for which the build has no code. Source: torch/cuda/__init__.py."""
 _RANGE = pattern(r"\((\d{1,2})\.(\d)\) - \((\d{1,2})\.\d\)")
 
 
@@ -38,6 +42,11 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
 
 def card_refused(errors: Errors | Unknown | None) -> NvidiaGpu | None:
     """Return the card that torch's own warning calls incompatible."""
+    if listed_ := _LISTED.search(
+        told(errors, r"Found GPU\d{1,2} .{2,80} capability \(CC\) \d{1,2}\.\d")
+    ):
+        name, major, minor = listed_.groups()
+        return NvidiaGpu(index=0, name=name, compute_capability=f"{major}.{minor}")
     if ranged := _below_or_above(errors):
         return ranged
     found = re.search(r"(.*?) with CUDA capability sm_(\d+)(\d)", told(errors, _REFUSED))

@@ -429,6 +429,8 @@ SAYS = (
         "does not satisfy",
         "exited unexpectedly",
         "consult /var/lib/dkms/",
+        "which is of compute capability (cc)",
+        "access token has expired",
         "no compatible cuda",
         "no compatible rocm",
         "getdevicecount returned",
