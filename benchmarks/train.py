@@ -33,17 +33,17 @@ spec.loader.exec_module(trainer)
 rows = [json.loads(line) for line in open(folder + "/rows.jsonl")]
 config = trainer.Config(model=folder, data="-", batch=BATCH, micro_batch=BATCH, max_steps=steps, learning_rate=RATE,
                         warmup=0.0, schedule="linear", max_length=LENGTH, out=folder + "/" + who, precision="fp32", save_every=10**6)
-samples = [trainer.Sample(i, ids, [1] * len(ids)) for i, ids in enumerate(rows)]
-order = [row[0].line for step in range(steps) for row in trainer.rows_of(step, [[s] for s in samples], config)]
+samples = [trainer.Row([i], ids, [-100, *ids[1:]], range(len(ids))) for i, ids in enumerate(rows)]
+order = [row.lines[0] for step in range(steps) for row in trainer.rows_of(step, samples, config)]
 peft_config = dict(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
 from transformers import AutoModelForCausalLM
 from peft import LoraConfig, get_peft_model
 losses = []
 if who == "doctor":
     trainer.load_tokenizer = lambda _: (type("None_", (), {"save_pretrained": lambda *_: None})(), 10**9)
-    trainer.read_samples = lambda *_: (samples, "")
+    trainer.read_data = lambda *_: (samples, "")
     run = trainer.Run(config)
-    run.flops = lambda: (1.0, 1.0)
+    run.speeds = lambda: (1.0, 1.0)
     update = run.update
     run.update = lambda rows: (lambda row: (losses.append(row["loss"]), row)[1])(update(rows))
     work = run.go

@@ -180,12 +180,14 @@ def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: boo
         assert "method = 'qlora'" in found.refusal
 
 
-def test_a_faulty_configuration_is_left_to_the_trainer(tmp_path: Path) -> None:
+def test_what_no_forecast_is_known_for_is_left_to_the_trainer(tmp_path: Path) -> None:
     from tunedoctor.cli.train import _forecast
     from tunedoctor.snapshot import Snapshot
 
     (tmp_path / "c.toml").write_text("rank = ")
-    for words in (["c.toml"], [str(tmp_path / "c.toml")], ["--model=7B", "--rank=x"], []):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    faulty = (["c.toml"], [str(tmp_path / "c.toml")], ["--model=7B", "--rank=x"], [])
+    for words in (*faulty, [f"--model={tmp_path / 'm.gguf'}"], [f"--model={tmp_path}"]):
         assert _forecast(Snapshot({}), words, 1) is None
 
 

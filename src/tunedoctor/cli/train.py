@@ -111,7 +111,7 @@ def _forecast(snapshot: "Snapshot", arguments: list[str], processes: int) -> _Fo
         config = _values(arguments)
         model = str(config.get("model", ""))
         path = config_file(model)
-        if path and not path.is_file():  # the trainer tells what is wrong with the folder
+        if path and not (path.suffix == ".json" and path.is_file()):  # a .gguf, or a faulty folder
             return None
         devices = () if config.get("device") == "cpu" else here(snapshot)[0]
         shape = model_of(model)
