@@ -42,6 +42,11 @@ class Traced(msgspec.Struct, frozen=True):
 def traced(found: Answer, model: str, shape: Shape, run: Run, target: str) -> Answer:
     """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
     _refuse(run)
+    if any(one.mixer and one.mixer.assembled for one in shape.layers):
+        misuse(
+            f"--exact traces kernels of the CPU, and none takes the heads of {shape.model_type}",
+            "leave out --exact",
+        )
     asked = request(_config(model, shape), shape, run)
     ended = child.run(
         [_python(target), "-I", str(SCRIPT)],
@@ -136,7 +141,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "batch": run.batch,
         "seq": run.seq,
         "precision": run.precision,
-        "attention": run.attention,
+        "attention": run.attention if _attends(shape) else "eager",
         "checkpointing": run.checkpointing,
         "autocast": run.stack.autocast or run.precision == "mixed",
         "adapter_bytes": run.adapter_bytes,
@@ -149,6 +154,10 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "more": more,
         "layers": shape.depth,
     }
+
+
+def _attends(shape: Shape) -> bool:
+    return any(one.mixer and one.mixer.kind == "attention" for one in shape.layers)
 
 
 def _python(target: str) -> str:

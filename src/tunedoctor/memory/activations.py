@@ -84,6 +84,8 @@ def _mixer(mixer: Mixer, run: Run) -> int:
     found += (
         narrow * tokens * mixer.expanded_value + 4 * tokens * mixer.heads
     )  # output and logsumexp
+    if mixer.kernelless:
+        found += 4 * tokens * run.seq * mixer.heads
     if masked(mixer, run):  # the mask as a bias in the model's type
         found += narrow * tokens * run.seq
     return found
@@ -91,9 +93,9 @@ def _mixer(mixer: Mixer, run: Run) -> int:
 
 def _feed(layer: Layer, run: Run) -> int:
     narrow, tokens = run.activation_bytes, run.tokens
-    parts = 3 if layer.gated else 1  # gate, act(gate) and up; or the input of the activation
-    parts = 2 if run.stack.own_feed and layer.gated else parts + layer.parts
-    found = narrow * tokens * parts * layer.feed
+    usual = 3 if layer.gated else 1  # gate, act(gate) and up; or the input of the activation
+    parts = 2 if run.stack.own_feed and layer.gated else usual + layer.parts
+    found = int(narrow * tokens * parts * layer.feed)
     if layer.experts:
         one = layer.experts
         # gate, act(gate) and up, and the output, which the router's weight multiplies

@@ -5,8 +5,9 @@ import msgspec
 from tunedoctor.memory.families import Family
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
 
-_WRITTEN_OUT = {"gelu_new": 3, "gelu_fast": 3}
-"""Activations that transformers writes out: tanh, 1 + tanh and x / 2 are kept as well (activations.py)."""
+_WRITTEN_OUT = {"gelu_new": 3.0, "gelu_fast": 3.0, "xielu": 2.5}
+"""Activations that transformers writes out (activations.py): GELU keeps tanh, 1 + tanh and x / 2 as well, xIELU two
+tensors and a mask."""
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +66,7 @@ def attention(
         window=window,
         softcap=n.softcap,
         sinks=family.sinks,
+        kernelless=family.one_head_key and n.kv_heads < n.heads and family.sdpa,
         fused=bool(family.fused),
         kept=2 * query if family.query_gate else 0,  # sigmoid(gate) and the ungated output
     )

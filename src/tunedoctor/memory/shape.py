@@ -62,6 +62,9 @@ class Mixer(msgspec.Struct, frozen=True):
     softcap: bool = False
     sinks: bool = False
     """A learned score beside those of the tokens (gpt-oss)."""
+    kernelless: bool = False
+    """One key head for many query heads, handed to SDPA as it is (Falcon): no fast kernel takes that, and the scores
+    are made whole."""
     fused: bool = False
     """One projection makes q, k and v: what is kept of v keeps the whole of it."""
     assembled: bool = False
@@ -108,7 +111,7 @@ class Layer(msgspec.Struct, frozen=True):
     feed: int = 0
     """Width of the dense feed-forward part (of a shared expert, in a layer of experts); 0: none."""
     gated: bool = True
-    parts: int = 0
+    parts: float = 0.0
     """Tensors of the feed-forward part's width that its activation keeps beside the usual ones."""
     experts: Experts | None = None
     other: int = 0

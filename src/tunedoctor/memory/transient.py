@@ -12,6 +12,9 @@ from tunedoctor.memory.quantised import dequantised
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Layer, Matrix, Shape
 
+_WHOLE_SCORES, _WHOLE_AUTOCAST = 36, 8
+"""Bytes for each score where SDPA makes them whole, traced on Falcon; and under autocast."""
+
 
 class _Widths(NamedTuple):
     """Bytes of an element."""
@@ -45,6 +48,9 @@ def transient(layer: Layer, shape: Shape, run: Run) -> int:
         around + _first(layer, run, widths),
         around + stream + _second(layer, widths),
     ]
+    if layer.mixer and layer.mixer.kernelless and run.attention == "sdpa":
+        each = _WHOLE_AUTOCAST if run.stack.autocast else _WHOLE_SCORES
+        moments.append(arriving + each * run.seq * layer.mixer.heads)
     copy = dequantised(shape, run)
     return max(tokens * max(moments), copy + tokens * (arriving + stream))
 

@@ -51,7 +51,7 @@ def lean():
     without = types.ModuleType("torch._dynamo")
     without.__path__ = [os.path.join(os.path.dirname(torch.__file__), "_dynamo")]
     without.__getattr__ = attribute
-    sys.modules["torch._dynamo"] = torch._dynamo = without
+    sys.modules["torch._dynamo"] = torch._dynamo = without  # noqa: SLF001  the one way to leave it out
     torch.distributed.is_available = lambda: False
     for name in dir(torch.nn.init):
         if name.endswith("_") and not name.startswith("_"):
@@ -185,10 +185,9 @@ def adapted(model, asked):
     )  # fmt: skip
     with torch.device("meta"):
         model = get_peft_model(model, config)
-    wanted = torch.float32 if asked["adapter_bytes"] == 4 else torch.bfloat16
     for name, one in model.named_parameters():
         if "lora_" in name:
-            one.data = one.data.to(wanted)
+            one.data = one.data.to(torch.float32 if asked["adapter_bytes"] == 4 else torch.bfloat16)
     return model
 
 
@@ -220,6 +219,12 @@ def configured(asked, layers):
     for key, value in list(vars(config).items()):  # what stands there once for each layer
         if isinstance(value, (list, str)) and len(value) == whole:
             setattr(config, key, value[:layers])
+    for key in (
+        "attention_dropout",
+        "attn_pdrop",
+    ):  # the CPU's kernel knows none; those of GPUs keep a seed
+        if hasattr(config, key):
+            setattr(config, key, 0.0)
     config.num_hidden_layers = layers
     config.use_cache = False
     return config
@@ -386,7 +391,8 @@ def begin_anew(requests):
 
     text = "\n".join(map(json.dumps, requests))
     argv = [sys.executable, "-I", os.path.abspath(__file__)]
-    ended = subprocess.run(argv, input=text, text=True, env={**os.environ, WHOLE: "1"}, check=False)
+    around = {**os.environ, WHOLE: "1"}
+    ended = subprocess.run(argv, input=text, text=True, env=around, check=False)  # noqa: S603
     raise SystemExit(ended.returncode)
 
 
