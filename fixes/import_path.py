@@ -15,6 +15,7 @@ from tunedoctor.api import (
     known,
     name_of,
     pip_lines_of,
+    set_variable,
     unset_variable,
     variable_of,
 )
@@ -34,16 +35,24 @@ def import_path(
     host: Host | Unknown | None,
 ) -> Draft | None:
     """Set or unset what the finding's cure names, or what lets a copy win that no install can reach."""
-    cure = finding.cure
-    if _hidden(finding, known(packages), known(interpreter)):
-        cure = unset_variable(host, "PYTHONPATH")
+    cure = _apart(finding, known(packages), known(interpreter), known(host)) or finding.cure
     step = variable_of(cure, interpreter, NAMES)
     return Draft(steps=(step,), reason=finding.found) if step is not None else None
 
 
-def _hidden(finding: Finding, packages: Packages | None, interpreter: Interpreter | None) -> bool:
-    """Tell whether a package to be installed is there already, behind a copy that PYTHONPATH brings."""
-    if packages is None or interpreter is None:
-        return False
+def _apart(
+    finding: Finding,
+    packages: Packages | None,
+    interpreter: Interpreter | None,
+    host: Host | None,
+) -> str:
+    """Return what keeps away a copy that wins over the package that the cure would install; "" where none does."""
+    if packages is None or interpreter is None or interpreter.kind not in ("venv", "conda"):
+        return ""
     named = {name_of(r) for line in pip_lines_of(finding.cure) for r in line.requirements}
-    return any(c.name in named and c.hidden_by in interpreter.pythonpath for c in packages.copies)
+    hiding = {c.hidden_by for c in packages.copies if c.name in named}
+    if hiding & {*interpreter.pythonpath}:
+        return unset_variable(host, "PYTHONPATH")
+    if interpreter.user_site_on and interpreter.user_site in hiding:
+        return set_variable(host, "PYTHONNOUSERSITE", "1")
+    return ""

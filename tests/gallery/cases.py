@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from gallery import faults, machine
 from gallery.place import Place
 
-Start = Literal["base", "nothing"]
+Start = Literal["base", "conda", "nothing"]
 
 
 class Case(NamedTuple):

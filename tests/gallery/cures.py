@@ -19,6 +19,7 @@ class Cure(NamedTuple):
     cause: str
     """A finding, cause or symptom, that is there before and is gone afterwards."""
     installer: Literal["uv", "pip"] = "uv"
+    start: Start = "base"
     ids: tuple[str, ...] = ()
     """What `doctor fix` is told to cure; nothing: all errors and warnings."""
     run: bool = False
@@ -102,7 +103,12 @@ BROKEN = (
     Cure("files-deleted", (_gone("transformers/trainer.py"),), "broken-install"),
     Cure("files-deleted-pip", (_gone("transformers/trainer.py"),), "broken-install", "pip"),
     Cure("folder-emptied", (lambda p: faults.emptied(p, "accelerate"),), "broken-install"),
-    Cure("no-record", (lambda p: faults.no_record(p, "peft", "peft/tuners"),), "broken-install", run=True),
+    Cure(
+        "no-record",
+        (lambda p: faults.no_record(p, "peft", "peft/tuners"),),
+        "broken-install",
+        run=True,
+    ),
     Cure(
         "no-record-pip",
         (lambda p: faults.no_record(p, "peft", "peft/tuners"),),
@@ -162,7 +168,9 @@ SHADOWED = (
         "user-site",
         (lambda p: damage.in_user_site(p, "peft==0.17.1"),),
         "user-site-shadowing",
+        start="conda",
     ),
+    Cure("in-a-conda-prefix", (_swapped("peft==0.17.1"),), CLASH, start="conda"),
     Cure(
         "pythonpath",
         (lambda p: damage.on_pythonpath(p, "peft==0.17.1"),),
@@ -324,8 +332,8 @@ LEFT = (
     Left(
         "no-network",
         (_removed("tqdm"), damage.without_network),
-        "",
-        "doctor fix",
+        "index gave no answer",
+        "UV_DEFAULT_INDEX",
         "refused",
     ),
     Left(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gallery.base import find_python
+from gallery.base import PYTHON, find_python
 from gallery.place import Place
 
 AARCH64 = 183
@@ -56,15 +56,8 @@ def doubled(place: Place, name: str, version: str) -> None:
 
 
 def in_user_site(place: Place, *requirements: str) -> None:
-    """Install into the user's own site-packages, which the environment sees."""
-    config = place.target / "pyvenv.cfg"
-    place.alter(
-        config,
-        lambda t: t.replace(
-            "include-system-site-packages = false", "include-system-site-packages = true"
-        ),
-    )
-    user = place.work.parent / "home" / ".local" / "lib" / "python3.11" / "site-packages"
+    """Install into the user's own site-packages, which a conda environment looks into first."""
+    user = place.work.parent / "home" / ".local" / "lib" / PYTHON / "site-packages"
     place.pip("install", "--no-deps", "--target", str(user), *requirements)
 
 

@@ -79,7 +79,15 @@ def run(
 
 
 def activated(place: Place) -> dict[str, str]:
-    """Return the variables of a shell that has activated the target."""
+    """Return the variables of a shell that has activated the target.
+
+    Conda's own activation reads the variables of the prefix from conda-meta/state.
+    """
+    state = place.target / "conda-meta" / "state"
+    if (place.target / "conda-meta").is_dir():
+        held: dict[str, str] = json.loads(state.read_text())["env_vars"] if state.exists() else {}
+        both = {**_shell(place), **held, "CONDA_PREFIX": str(place.target)}
+        return {name: value for name, value in both.items() if value != "***unset***"}
     script = f". {shlex.quote(str(place.target / 'bin' / 'activate'))} && env -0"
     done = subprocess.run(
         ["/bin/sh", "-c", script], capture_output=True, text=True, check=True, env=_shell(place)

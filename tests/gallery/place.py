@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gallery.base import Base
+from gallery.base import PYTHON, Base
 
 VERSION = re.compile(r"^Version: .*", re.MULTILINE)
 STATED = re.compile(r"^__version__ = .*", re.MULTILINE)
@@ -91,15 +91,44 @@ def derive(base: Base, name: str) -> Place:
     shutil.rmtree(folder, ignore_errors=True)
     target = folder / "env"
     shutil.copytree(base.environment, target, symlinks=True, copy_function=_link)
-    # commands of the copy start the interpreter of the copy
-    old, new = str(base.environment), str(target)
+    _rename(target, str(base.environment))
+    return _place(folder, target)
+
+
+def derive_conda(base: Base, name: str) -> Place:
+    """Make a prefix as conda lays it out: an interpreter of its own, and the packages of the base."""
+    folder = base.targets / f"{name}-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    target = folder / "env"
+    python = base.environment.joinpath("bin", "python").resolve()
+    library = python.parents[1] / "lib" / PYTHON
+    (target / "bin").mkdir(parents=True)
+    shutil.copy2(python, target / "bin" / PYTHON)
+    (target / "bin" / "python").symlink_to(PYTHON)
+    left_out = shutil.ignore_patterns("site-packages", "test", "idlelib", "config-*", "__pycache__")
+    shutil.copytree(library, target / "lib" / PYTHON, ignore=left_out)
+    packages = f"lib/{PYTHON}/site-packages"
+    shutil.copytree(
+        base.environment / packages, target / packages, symlinks=True, copy_function=_link
+    )
+    shutil.copytree(base.environment / "share", target / "share")
+    for script in (base.environment / "bin").iterdir():
+        if script.is_file() and not script.is_symlink():
+            shutil.copy2(script, target / "bin")
+    _rename(target, str(base.environment))
+    (target / "conda-meta").mkdir()
+    (target / "conda-meta" / "history").write_text("==> 2026-11-25 10:00:00 <==\n")
+    return _place(folder, target)
+
+
+def _rename(target: Path, old: str) -> None:
+    """Let commands of the copy start the interpreter of the copy."""
     for script in (target / "bin").iterdir():
         if script.is_file() and not script.is_symlink() and old in (text := _text(script)):
             mode = script.stat().st_mode
             script.unlink()
-            script.write_text(text.replace(old, new))
+            script.write_text(text.replace(old, str(target)))
             script.chmod(mode)
-    return _place(folder, target)
 
 
 def empty(base: Base, name: str) -> Place:

@@ -10,11 +10,12 @@ from gallery import damage, doctor, faults, tree
 from gallery.base import TORCH, Base, NoBaseError, find_python
 from gallery.cures import CURES, LEFT, Builds, Cure, Left
 from gallery.doctor import Said
-from gallery.place import Place, derive, empty
+from gallery.place import Place, derive, derive_conda, empty
 from gallery.torch_index import TorchIndex, wheels_of
 
 pytestmark = pytest.mark.gallery
 
+START = {"base": derive, "conda": derive_conda, "nothing": empty}
 ROOT = damage.is_root()
 MOUNTS = damage.can_mount()
 
@@ -75,8 +76,7 @@ def place(request: pytest.FixtureRequest, base: Base) -> Iterator[Place]:
     case: Cure | Left = request.getfixturevalue(
         "cure" if "cure" in request.fixturenames else "left"
     )
-    bare = isinstance(case, Left) and case.start == "nothing"
-    made = empty(base, case.name) if bare else derive(base, case.name)
+    made = START[case.start](base, case.name)
     (made.work.parent / "home").mkdir()
     _broken(made, case.build)
     if isinstance(case, Cure) and case.torch_index:
@@ -159,7 +159,7 @@ def _all(said: Said) -> set[str]:
 def test_a_missing_environment_is_made_and_taken_back(
     base: Base, torch_index: TorchIndex | None
 ) -> None:
-    """`--new` makes an environment that the doctor says is ready; undo leaves nothing of it."""
+    """`--new` makes an environment that the doctor says is ready; undo takes it out of its place."""
     if torch_index is None:
         pytest.skip("PyTorch's index can't be played: a proxy is set, or pip has another torch")
     place = empty(base, "new")
@@ -179,5 +179,9 @@ def test_a_missing_environment_is_made_and_taken_back(
     undone = doctor.told(place, "undo", "--target", str(place.target))
     assert undone.report["undone"]["done"], undone.out
     assert not place.target.exists()
-    assert not tree.differences(before, tree.contents(place.work))
+    # what was undone is kept, so that it can be brought back
+    (kept,) = (path for path in place.work.iterdir() if path.is_dir())
+    assert kept.name.startswith("env.doctor-")
+    shutil.rmtree(kept)
+    assert tree.contents(place.work).keys() - before.keys() == {f"{kept.name}.journal"}
     shutil.rmtree(place.work.parent)
