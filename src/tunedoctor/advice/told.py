@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from typing import TypeVar
 
 from tunedoctor.facts import Errors, Fact, Unknown
@@ -34,16 +34,18 @@ def told(errors: Errors | Unknown | None, *patterns: str) -> str:
     for error in errors.errors:
         if not possible(wanted, error.text):
             continue
-        for line in error.text.splitlines():
-            found = wanted.search(line)
+        # compiled are those alone that can match here: for one text, seldom more than one
+        likely = tuple(one for one in patterns if possible(_any_of((one,)), error.text))
+        for line in error.text.splitlines() if likely else ():
+            found = _any_of(likely).search(line)
             if found:
                 return _sentence(line[found.start() :], found.end() - found.start())
     return ""
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Return what matches as any of these do; kept, since each check asks with the same ones for every report."""
+    """Return what matches as any of these do; kept, as each check asks for the same with every report."""
     return pattern("|".join(patterns), re.IGNORECASE)
 
 
