@@ -70,7 +70,7 @@ CHECKS_AT_IMPORT = frozenset({"transformers"})
 NEWER_CODE = "Take a release of the code that asks for it which knows this torch"
 
 CONFLICT = pattern(
-    r"([\w.-]+) (\S+) requires ([A-Za-z][\w-]*)(\S*), but you have [\w.-]+ (\S+) which is incompatible"
+    r"(?<![\w.-])([\w.-]+) (\S+) requires ([A-Za-z][\w-]*+)(\S*), but you have [\w.-]+ (\S+) which is incompatible"
 )
 """A line of pip's after an install."""
 

@@ -135,7 +135,7 @@ UNFIT = pattern(
     r"|Symbol not found: \w{1,80}|DLL load failed while importing \w+"
 )
 USER_FILE = pattern(
-    r"(?P<site>\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
+    r"(?<!\S)(?P<site>\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
     r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages)[/\\](?P<module>\w+)"
 )
 TORCH_FILE = pattern(r"[/\\](?:site|dist)-packages[/\\]torch[/\\]")
@@ -190,8 +190,8 @@ def _folder(file: str) -> str:
 
 
 USER_SITE = pattern(
-    r"\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
-    r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages"
+    r"(?<!\S)(?:\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
+    r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages)"
 )
 SITE = pattern(r"[/\\](?:site|dist)-packages")
 NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
