@@ -1,4 +1,4 @@
-"""The closed form against the traced model classes: `python benchmarks/exact.py PYTHON [--configs FILE] [--table FILE]`.
+"""The closed form against `--exact`: `python benchmarks/exact.py PYTHON [--configs FILE] [--table FILE]`.
 
 PYTHON is an interpreter with torch, transformers and peft. Every model of the catalogue, or every config of FILE (JSON
 of configs by name), is traced in several runs on the meta device, no GPU needed. Prints the table; an hour on one core.
@@ -73,8 +73,8 @@ def compared(python: str, configs: dict[str, dict[str, Any]]) -> list[Compared]:
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        if process.stdin is None or process.stdout is None:
+            raise SystemExit(2)
         process.stdin.write(text)
         process.stdin.close()
         found: list[Compared] = []
@@ -111,8 +111,11 @@ def summary(found: list[Compared]) -> str:
     worst = max(found, key=lambda one: abs(one.off))
     lines += [
         "",
-        f"{len(off)} runs: median {statistics.median(off):.2%}, 90th percentile {off[int(0.9 * len(off))]:.2%}, "
-        f"worst {abs(worst.off):.2%} ({worst.model}, {worst.run}).",
+        (
+            f"{len(off)} runs: median {statistics.median(off):.2%}, "
+            f"90th percentile {off[int(0.9 * len(off))]:.2%}, "
+            f"worst {abs(worst.off):.2%} ({worst.model}, {worst.run})."
+        ),
     ]
     return "\n".join(lines) + "\n"
 

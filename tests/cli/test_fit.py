@@ -155,10 +155,34 @@ def test_exact_without_torch_in_the_target_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
-@pytest.mark.parametrize("method", ["lora", "qlora", "full"])
-def test_exact_agrees_with_the_closed_form(method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "stack"), [("lora", "hf"), ("qlora", "hf"), ("full", "hf"), ("lora", "doctor")]
+)
+def test_exact_agrees_with_the_closed_form(method: str, stack: str) -> None:
     target = torch_target()
-    found = fit("SmolLM2-135M", "--method", method, "--seq", "256", "--stack", "hf", "--vram", "24",
+    found = fit("SmolLM2-135M", "--method", method, "--seq", "2048", "--stack", stack, "--vram", "24",
                 "--exact", "--target", target)  # fmt: skip
     assert found["way"] == "traced"
-    assert found["peak_gib"] == pytest.approx(found["closed_form_gib"], rel=0.03)
+    assert found["peak_gib"] == pytest.approx(found["closed_form_gib"], rel=0.01)
+
+
+def test_costs_at_home_and_rented_are_told() -> None:
+    found = fit("Llama-3.1-8B", "--gpu", "RTX 4090", "--tokens", "50M", "--price-per-hour", "2.5",
+                "--rented", "H100", "--card-price", "1800", "--power-price", "0.3")  # fmt: skip
+    costs = found["costs"]
+    assert isinstance(costs, dict)
+    assert costs["own"]["hours"] > costs["rented"]["hours"]
+    assert costs["even_trainings"] > 0
+    ended = run("fit", "Llama-3.1-8B", "--gpu", "RTX 4090", "--price-per-hour", "2.5")
+    assert ended.returncode == 2
+    assert "--tokens" in ended.stderr
+
+
+def test_cards_are_judged_for_one_model() -> None:
+    ended = run("fit", "Qwen3-14B", "--method", "qlora", "--cards", "--format", "json")
+    found = json.loads(ended.stdout)
+    assert found["schema"] == "doctor.fit.offers/1"
+    assert found["smallest"]
+    screen = run("fit", "Qwen3-14B", "--method", "qlora", "--cards").stdout
+    assert "the smallest that fits" in screen
+    assert all(len(line) <= 80 for line in screen.splitlines())

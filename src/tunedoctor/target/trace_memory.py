@@ -173,7 +173,7 @@ def adapted(model, asked):
         {
             name.rpartition(".")[2]
             for name, one in model.named_modules()
-            if type(one) is torch.nn.Linear or type(one).__name__ == "Conv1D"
+            if type(one).__name__ in ("Linear", "FourBitLinear", "Conv1D")
         }
         - {"lm_head"}
     )
