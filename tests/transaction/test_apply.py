@@ -69,6 +69,19 @@ def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
     assert (again.done, state(env)) == (True, "new")
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_has_no_record_is_written_over(make: Make, tool: Named) -> None:
+    env = make("pip")
+    (site(env) / "alpha-1.0.dist-info" / "RECORD").unlink()
+    (site(env) / "alpha" / "__init__.py").unlink()
+    before = contents(env)
+    pins = (Pin(name="alpha", version="1.0", was="1.0"),)
+    outcome = fix(env, Plan(steps=(Install(pins=pins, reinstall=("alpha",)),)), tool)
+    assert (outcome.end, outcome.why, state(env)) == ("applied", "", "old")
+    assert undo(str(env)).done
+    assert contents(env) == before
+
+
 def test_both_installers_come_to_the_same_end(make: Make) -> None:
     """The same files with the same contents, and the same rows in every RECORD."""
     ends: list[tuple[dict[str, bytes], dict[str, set[tuple[str, ...]]]]] = []

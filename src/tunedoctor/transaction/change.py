@@ -36,6 +36,7 @@ def change(plan: Plan, ground: Ground, tool: Tool, fetched: list[Fetched], place
     again = tuple(n for s in plan.steps if isinstance(s, Install) for n in s.reinstall)
     going = (*removed, *again, *(pin.name for pin in plan.pins))
     shared = keep(ground.site, going, places.wheels / "shared") if going else None
+    _forget((*again, *(pin.name for pin in plan.pins)), ground)
     remove(tuple(dict.fromkeys((*removed, *again))), ground, tool, places)
     for one in fetched:
         _install(one, ground, tool, places.log)
@@ -51,6 +52,13 @@ def change(plan: Plan, ground: Ground, tool: Tool, fetched: list[Fetched], place
         set_conda(ground.prefix, _sets(plan, "conda"))
     except VariableError as error:
         raise FailureError(str(error)) from error
+
+
+def _forget(names: Iterable[str], ground: Ground) -> None:
+    """Delete metadata without a RECORD of what is put in anew: no installer uninstalls it, each writes over it."""
+    for info in tuple(info_folders(ground.site, names)):
+        if not (info / "RECORD").is_file():
+            remove_tree(info)
 
 
 def _sets(plan: Plan, where: str) -> Iterable[SetEnv]:
