@@ -6,7 +6,7 @@ import msgspec
 
 from tunedoctor.memory.adapters import check_targets, reach
 from tunedoctor.memory.advice import Largest, largest, smallest
-from tunedoctor.memory.band import GIB, band, context, need, reserve
+from tunedoctor.memory.band import GIB, band, context, holds_mamba, need, reserve
 from tunedoctor.memory.costs import Costs, Prices, costs
 from tunedoctor.memory.fits import Device, Fit, Verdict, fit
 from tunedoctor.memory.host import disk, ram
@@ -194,6 +194,15 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
     if run.attention != "eager" and not shape.sdpa:
         found.append(
             f"{shape.model_type} is safe in eager attention alone: --attn eager tells what that takes"
+        )
+    if holds_mamba(shape):
+        found.append(
+            "Mamba layers are reckoned with mamba-ssm's kernels; transformers' own code keeps up to twice as much: "
+            "--exact tells"
+        )
+    if any(one.mixer and one.mixer.kind == "delta" for one in shape.layers):
+        found.append(
+            "linear attention is reckoned in transformers' own code; flash-linear-attention's kernels keep less"
         )
     if shape.outside:
         found.append(

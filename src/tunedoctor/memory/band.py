@@ -15,6 +15,11 @@ CONTEXT = 0.6
 _APPLE_CONTEXT = 0.3
 
 
+_PLAIN_MAMBA = 0.9
+"""How much more transformers' own code keeps than mamba-ssm's kernels, without checkpointing: traced on Granite 4
+(84 %) and Falcon H1 (37 %)."""
+
+
 class Band(NamedTuple):
     """GiB that the allocator must hand out."""
 
@@ -30,11 +35,17 @@ def band(shape: Shape, run: Run) -> Band:
     found = peak(shape, run)
     middle, cached = found.total / GIB, found.cached / GIB
     error = relative_error(shape, run)
+    more = max(error, _PLAIN_MAMBA) if holds_mamba(shape) and not run.checkpointing else error
     if run.stack.known:
-        return Band(middle * (1 - error), middle, middle * (1 + error), cached)
+        return Band(middle * (1 - error), middle, middle * (1 + more), cached)
     low = peak(shape, msgspec.structs.replace(run, stack=LEAST)).total / GIB
     high = peak(shape, msgspec.structs.replace(run, stack=MOST, padded=run.batch > 1)).total / GIB
-    return Band(min(low, middle) * (1 - error), middle, max(high, middle) * (1 + error), cached)
+    return Band(min(low, middle) * (1 - error), middle, max(high, middle) * (1 + more), cached)
+
+
+def holds_mamba(shape: Shape) -> bool:
+    """Tell whether any layer is one of Mamba, whose kernels (mamba-ssm) are not transformers' own code."""
+    return any(one.mixer is not None and one.mixer.kind == "mamba" for one in shape.layers)
 
 
 def relative_error(shape: Shape, run: Run) -> float:
