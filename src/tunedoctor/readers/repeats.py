@@ -18,6 +18,8 @@ def without_repeats(lines: list[str], numbers: Sequence[int]) -> tuple[list[str]
     kept: list[int] = []
     runs = [0] * (_LONGEST + 1)
     for at, line in enumerate(lines):
+        if runs[1] >= MOST and line == lines[at - 1]:
+            continue  # in the midst of a run of one line; the next other line ends the runs of all periods
         repeats = False
         for period in range(1, min(_LONGEST, at) + 1):
             if line == lines[at - period]:
