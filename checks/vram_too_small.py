@@ -27,13 +27,17 @@ from tunedoctor.api import (
     Environment,
     Errors,
     Finding,
+    Host,
     Memory,
     NvidiaGpus,
     Runtime,
+    Shortage,
     Unknown,
     check,
     gib,
     known,
+    set_variable,
+    shortage,
     table,
     told,
     visible_gpus,
@@ -93,6 +97,7 @@ ENOUGH = 30
 
 @check("vram-too-small", "GPU memory decides which models fit", "note", advice=True)
 def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
+    host: Host | Unknown | None,
     nvidia: NvidiaGpus | Unknown | None,
     amd: AmdGpus | Unknown | None,
     memory: Memory | Unknown | None,
@@ -104,6 +109,9 @@ def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
     sure = told(errors, *SAID)
     said = sure or told(errors, *GUESS)
     name, size = _largest(known(nvidia), known(amd), known(memory), known(runtime), environment)
+    short = shortage(errors) if said else None
+    if short and (finding := _held(short, said, host)):
+        return finding
     if said:
         return Finding(
             title="The job needs more GPU memory than there is",
@@ -119,6 +127,34 @@ def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
     if not size:
         return None
     return _note(name, size) if size < ENOUGH * GIB else None
+
+
+def _held(short: Shortage, said: str, host: Host | Unknown | None) -> Finding | None:
+    """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
+    if short.by_others:
+        who = f" by process {', '.join(map(str, short.processes[:3]))}" if short.processes else ""
+        return Finding(
+            title="Other programs hold the GPU memory that the job needs",
+            severity="error",
+            found=f"the error '{said}'; of {gib(short.total)}, {gib(short.others)} are held{who}",
+            said=said,
+            means="training stops at a step that would fit in an empty GPU",
+            cure=f"kill {short.processes[0]}" if short.processes else "nvidia-smi",
+            cure_note="ends that program: save its work first; a container shows other numbers"
+            if short.processes
+            else "lists the programs on each GPU: stop those that hold its memory",
+        )
+    if short.by_pieces:
+        return Finding(
+            title="GPU memory lies in pieces that are too small",
+            severity="error",
+            found=f"the error '{said}'; torch holds {gib(short.unused)} that nobody uses, in pieces",
+            said=said,
+            means="training stops though the memory would do in one piece",
+            cure=set_variable(host, "PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True"),
+            cure_note="before Python starts; if it is not enough: smaller batches, or samples of alike lengths",
+        )
+    return None
 
 
 def _note(name: str, size: int) -> Finding:

@@ -10,6 +10,7 @@ from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
 from tunedoctor.advice.given_up import given_up
 from tunedoctor.advice.misfits import Misfit, misfits
+from tunedoctor.advice.out_of_memory import Shortage, shortage
 from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
@@ -94,6 +95,7 @@ __all__ = [
     "Resolve",
     "SetEnv",
     "Severity",
+    "Shortage",
     "Tell",
     "TorchInstall",
     "Unmet",
@@ -161,6 +163,7 @@ __all__ = [
     "rocm_override",
     "same_torch",
     "set_variable",
+    "shortage",
     "specifiers",
     "table",
     "table_archs",
