@@ -233,6 +233,45 @@ def repeated(dice: random.Random, texts: list[str]) -> str:
     return before + (piece or " ") * (size // max(1, len(piece))) + dice.choice(FRAGMENTS)
 
 
+LINES: tuple[Callable[[random.Random], str], ...] = (
+    lambda dice: _word(dice, 8),
+    lambda dice: "".join(dice.choices("ab1:=-|>$#.[( ", k=dice.randrange(1, 9))),
+    lambda dice: f"{_word(dice, 3)}: {_word(dice, 3)}",
+    lambda dice: f"- {_word(dice, 3)}: {_word(dice, 3)}",
+    lambda dice: f"{_word(dice, 3)} = {_word(dice, 3)}",
+    lambda dice: f"$ {_word(dice, 4)}",
+    lambda dice: f">>> {_word(dice, 4)}",
+    lambda dice: f"{_word(dice, 5)} {dice.randrange(10)}.{dice.randrange(100)}",
+    lambda dice: f"{_word(dice, 5)}=={dice.randrange(10)}.{dice.randrange(100)}",
+    lambda dice: dice.choice(
+        (
+            "Traceback (most recent call last):",
+            f'  File "/{_word(dice, 3)}.py", line {dice.randrange(9)}, in {_word(dice, 3)}',
+            f"{_word(dice, 4)}Error: {_word(dice, 4)}",
+        )
+    ),
+    lambda dice: (
+        f"| {dice.randrange(9)}  {_word(dice, 5)}  {dice.randrange(99)}MiB / {dice.randrange(99)}MiB |"
+    ),
+    lambda dice: f"GPU {dice.randrange(99)}: {_word(dice, 5)}",
+)
+"""Short lines, as many as a text can have: what costs by the line."""
+
+
+def _word(dice: random.Random, most: int) -> str:
+    return "".join(
+        dice.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=dice.randrange(1, most + 1))
+    )
+
+
+def of_short_lines(dice: random.Random, _: list[str]) -> str:
+    """Return 1 MiB of short lines of one shape: a line costs more than its characters, and lines are bounded."""
+    shape = dice.choice(LINES)
+    lines = [shape(dice) for _ in range(1000)]
+    size = (1 << 20) // max(1, sum(map(len, lines)) // 1000 + 1)
+    return "\n".join(shape(dice) for _ in range(size))
+
+
 MAKERS: tuple[Make, ...] = (
     spliced,
     mutated,
@@ -242,6 +281,8 @@ MAKERS: tuple[Make, ...] = (
     of_fragments,
     repeated,
 )
+SELDOM = 200
+"""One text in so many is of short lines, which take long to make."""
 
 
 def judge(text: str, raised: list[str]) -> None:
@@ -302,10 +343,10 @@ def main() -> None:
     all_checks(())
     began = last = time.monotonic()
     while time.monotonic() - began < 60 * asked.minutes:
-        maker = dice.choice(MAKERS)
+        maker = dice.choice(MAKERS) if tally.texts % SELDOM else of_short_lines
         text = maker(dice, texts)
         raised: list[str] = []
-        measured = tally.texts % 100 == 0
+        measured = tally.texts % 100 == 50
         if measured:
             tracemalloc.start()
         start = time.process_time()

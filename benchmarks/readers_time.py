@@ -3,7 +3,8 @@
     python benchmarks/readers_time.py [SECONDS] [--seed N] [--reader NAME] [--patterns]
 
 Each text is one piece, or a head and one filler, repeated to lines of 10 to 100,000 characters, no two lines alike,
-32 KiB or one line. Told: the worst CPU seconds per MiB of each reader and of tidying, with the piece. SECONDS (default
+32 KiB or one line; of lines of 10 characters 1 MiB, whose cost is by the line (`fuzz_triage.py` has more of them).
+Told: the worst CPU seconds per MiB of each reader and of tidying, with the piece. SECONDS (default
 120) is how long pieces are drawn, after the fixed ones. With `--patterns`, each compiled pattern is tried alone, as
 `search`, on its own words at two lengths, and those are told whose time grows faster than the text (patterns that
 readers only `match` are slow there alone). Exit status 1 where all readers together took over 2 s per MiB.
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tunedoctor import advice, checks, readers, tables
+from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.read import _READERS
 from tunedoctor.readers.repeats import without_repeats
 from tunedoctor.readers.tidy import tidy
@@ -28,6 +30,7 @@ from tunedoctor.readers.tidy import tidy
 SLOWEST = 2.0
 """CPU seconds per MiB that all readers together are allowed."""
 SIZE = 1 << 15
+MANY = 1 << 20
 LENGTHS = (10, 100, 1000, 10_000, 100_000)
 FILLERS = (
     *"()[]{}<>:=aA0-_./\\'`|@#*+%&!~\t\r\" \u2502",
@@ -69,11 +72,17 @@ def named_patterns() -> dict[str, re.Pattern[str]]:
                 collect(f"{name}[{key}]", one, depth + 1)
                 collect(f"{name}<{key}>", key, depth + 1)
 
-    for package in (readers, checks, advice, tables):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            for name, value in vars(importlib.import_module(module.name)).items():
-                if not name.startswith("__"):
-                    collect(f"{module.name.removeprefix('tunedoctor.')}.{name}", value)
+    packages = (readers, checks, advice, tables)
+    walks = (pkgutil.walk_packages(one.__path__, f"{one.__name__}.") for one in packages)
+    for module in itertools.chain.from_iterable(walks):
+        collect(
+            module.name.removeprefix("tunedoctor."),
+            {
+                name: value
+                for name, value in vars(importlib.import_module(module.name)).items()
+                if not name.startswith("__")
+            },
+        )
     return found
 
 
@@ -86,7 +95,7 @@ def words_of(pattern: re.Pattern[str]) -> list[str]:
 def text_of(head: str, filler: str, length: int) -> str:
     """Return lines of about `length` characters that begin with the head, no two alike."""
     line = (head + filler * (length // max(len(filler), 1) + 1))[:length]
-    count = max(SIZE // (length + 1), 1)
+    count = max((MANY if length == LENGTHS[0] else SIZE) // (length + 1), 1)
     return "\n".join(f"{line}{n}" for n in range(count))
 
 
@@ -102,7 +111,7 @@ def timed(text: str, only: str) -> Iterator[tuple[str, float]]:
     """Yield the CPU seconds per MiB of tidying, of each reader, and of all."""
     size = len(text) / (1 << 20)
     began = time.process_time()
-    lines, _ = without_repeats(tidy(text), ())
+    lines, _ = bounded(*without_repeats(tidy(text), ()))
     whole = time.process_time() - began
     yield "tidy", whole / size
     for name, reader in stages().items():
