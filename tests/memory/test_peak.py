@@ -107,7 +107,7 @@ def test_the_loss_of_transformers_takes_14_bytes_a_logit() -> None:
     assert found.phase == "loss"
     assert found.terms["logits and loss"] == 14 * 2048 * 151936
     chunked = peak(shape, Run(method="qlora"))
-    assert found.total - chunked.total > 2 * GIB
+    assert found.total - chunked.total > 3 * GIB
 
 
 def test_a_tied_embedding_is_the_peak_of_a_full_fine_tune() -> None:

@@ -63,15 +63,9 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:  # noqa: PLR0911  one for eac
 
 
 def _doctor(shape: Shape, run: Run) -> int:
-    """Return what a chunk of doctor train's loss takes, line by line of its ChunkedLoss.
-
-    A chunk's logits in fp32 and its slope in the model's type still lie there while those of the next are made.
-    """
+    """Return what a chunk of doctor train's loss takes, line by line of its ChunkedLoss."""
     narrow, weight = run.activation_bytes, shape.vocab * shape.hidden
-    several = run.tokens > CHUNK
     each = 16 if shape.final_softcap else 4 + narrow
-    if several:
-        each += narrow if shape.final_softcap else 4 + narrow
     chunk = min(run.tokens, CHUNK) * shape.vocab
     copy = (
         narrow * weight if run.weight_bytes != narrow else 0

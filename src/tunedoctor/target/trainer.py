@@ -367,6 +367,7 @@ class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
                 d_hidden[i : i + chunk] = slope @ weight
             if d_weight is not None:
                 d_weight += (slope.t() @ some).float()
+            logits = slope = bent = total = None  # else they lie beside those of the next chunk
         ctx.save_for_backward(d_hidden, d_weight)
         return loss
 
@@ -437,7 +438,10 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
         nf4.update(load_in_4bit=True, bnb_4bit_compute_dtype=half)
         four = transformers.BitsAndBytesConfig(**nf4)
         options.update(quantization_config=four, device_map={"": device})
-    with or_stop(f"model {config.model} does not load", "download or update it"):
+    with or_stop(
+        f"model {config.model} does not load",
+        "download or update it; attention = 'eager' where sdpa is refused",
+    ):
         auto = transformers.AutoModelForCausalLM
         model, told = auto.from_pretrained(output_loading_info=True, **options)
     if told["missing_keys"]:
