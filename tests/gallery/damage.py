@@ -129,7 +129,7 @@ def without_network(place: Place) -> None:
     """Have no way to the package index."""
     nobody = "http://127.0.0.1:9"
     place.variables |= {"HTTPS_PROXY": nobody, "HTTP_PROXY": nobody}
-    place.variables["UV_CACHE_DIR"] = str(place.work.parent / "no-cache")
+    place.variables["UV_CACHE_DIR"] = str(place.caches / "nothing")
 
 
 def the_systems_python(place: Place) -> None:
