@@ -12,7 +12,6 @@ import pytest
 from tunedoctor.facts import Errors
 from tunedoctor.readers.digest import (
     FIRST,
-    LAST,
     MOST,
     MOST_LINES,
     WHOLE,
@@ -45,7 +44,7 @@ def test_a_fault_anywhere_is_kept_with_its_number(at: int) -> None:
     found = digest(log(100_000, at))
     assert found.lines == 100_000
     assert len(found.text.split("\n")) == len(found.numbers)
-    assert len(found.numbers) < FIRST + LAST + 200
+    assert len(found.numbers) < 2 * FIRST + 200
     snapshot = read_report(found.text, found.numbers)
     assert snapshot is not None
     errors = snapshot.find(Errors)
@@ -153,3 +152,14 @@ def test_numbers_of_a_digest_stay_those_of_the_log() -> None:
 @pytest.mark.parametrize("lines", [["Error: " + "ab"[i % 2] * (i % 90) for i in range(100_000)]])
 def test_lines_around_faults_are_bounded(lines: list[str]) -> None:
     assert len(digest(f"{line} {i:b}" for i, line in enumerate(lines)).numbers) <= MOST_LINES + 100
+
+
+def test_the_shorter_the_lines_the_fewer_are_read() -> None:
+    short = [f"p{i % 10}" for i in range(30_000)]
+    short[15_000] = FAULT
+    kept, numbers = bounded(short, ())
+    assert len(kept) < 2000 + 200
+    assert 15_001 in numbers
+    longer = [f"package-number-{i} at version {i % 10}.0.{i}" for i in range(5000)]
+    assert bounded(longer, ()) == (longer, ())
+    assert bounded(short[:2000], ()) == (short[:2000], ())

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.decode import decoded, encoding
 
-FIRST = LAST = 3000
+FIRST = 3000
 """Lines at both ends that are kept whole."""
 BEFORE, AFTER = 60, 15
 """Lines kept around one that shows a fault: a traceback stands before its message."""
@@ -22,8 +22,12 @@ MOST = 600_000
 """Characters of the start, of the middle and of the end, each."""
 MIDDLE = 6000
 """Lines between both ends that are kept."""
-MOST_LINES = FIRST + MIDDLE + LAST
+MOST_LINES = FIRST + MIDDLE + FIRST
 """Lines of a report that is read as it is: a line costs readers as much as 150 characters."""
+FEWEST_LINES = 2000
+"""Lines of any report that is read as it is: more than pasted lists have."""
+_WORTH = 36
+"""Characters that a line costs at least: of more and shorter lines the ends and the faults are read."""
 _MOST_SHAPES = 20_000
 _SIGNS = pattern(
     r"rror|RROR|xception|raceback|ailed|AILED|arning: C|Killed|illed by|Segm|core dumped|Bus error|No such file|too old"
@@ -61,13 +65,16 @@ def from_stream(stream: BinaryIO) -> Digest:
 
 
 def bounded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
-    """Return the telling lines of a text that has more than MOST_LINES, and for each its number in the whole text.
+    """Return the telling lines of a text that has too many, and for each its number in the whole text.
 
     `numbers` are those of `lines`, empty where they count from 1; so are those returned where nothing is left out.
     """
-    if len(lines) <= MOST_LINES:
+    if len(lines) <= FEWEST_LINES:
         return lines, numbers
-    found = digest(lines)
+    most = min(MOST_LINES, max(FEWEST_LINES, sum(map(len, lines)) // _WORTH))
+    if len(lines) <= most:
+        return lines, numbers
+    found = digest(lines, min(FIRST, most // 2))
     return found.text.split("\n"), [numbers[at - 1] if numbers else at for at in found.numbers]
 
 
@@ -88,8 +95,11 @@ def _lines(start: bytes, stream: BinaryIO) -> Iterator[str]:
     yield rest + decoder.decode(b"", final=True)
 
 
-def digest(lines: Iterable[str]) -> Digest:
-    """Return the telling lines of a log in their order; nothing is left out of one that fits."""
+def digest(lines: Iterable[str], ends: int = FIRST) -> Digest:
+    """Return the telling lines of a log in their order; nothing is left out of one that fits.
+
+    `ends` is the number of lines at both ends that are kept whole.
+    """
     kept: list[tuple[int, str]] = []
     size = 0
     number = 0
@@ -98,9 +108,9 @@ def digest(lines: Iterable[str]) -> Digest:
         number += 1
         kept.append((number, line))
         size += len(line)
-        if number >= FIRST or size >= MOST:
+        if number >= ends or size >= MOST:
             break
-    middle, last, number = _rest(source, number)
+    middle, last, number = _rest(source, number, ends)
     known = {at for at, _ in middle}
     chosen = [*kept, *middle, *((at, line) for at, line in last if at not in known)]
     chosen.sort(key=lambda one: one[0])
@@ -108,7 +118,7 @@ def digest(lines: Iterable[str]) -> Digest:
 
 
 def _rest(
-    source: Iterator[str], number: int
+    source: Iterator[str], number: int, ends: int
 ) -> tuple[list[tuple[int, str]], deque[tuple[int, str]], int]:
     """Return what the rest shows around faults, its last lines, and the number of the last line."""
     last: deque[tuple[int, str]] = deque()
@@ -120,7 +130,7 @@ def _rest(
         number += 1
         last.append((number, line))
         last_size += len(line)
-        while len(last) > LAST or last_size > MOST:
+        while len(last) > ends or last_size > MOST:
             last_size -= len(last.popleft()[1])
         full = size >= MOST or len(found) >= MIDDLE
         if not full and _SIGNS.search(line) and _new(line, seen):
