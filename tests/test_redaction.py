@@ -75,7 +75,7 @@ def test_a_command_with_the_home_folder_still_means_it(
     assert str(tmp_path) not in shown
     word = shown.removeprefix(form.partition("{}")[0]).removesuffix(form.partition("{}")[2])
     said = subprocess.run(
-        ["sh", "-c", f"x={word}; printf %s \"$x\""],
+        ["sh", "-c", f'x={word}; printf %s "$x"'],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -83,6 +83,12 @@ def test_a_command_with_the_home_folder_still_means_it(
         check=True,
     )
     assert said.stdout == path
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "192.168.1.9", "172.16.3.4", "8.8.8.8"])
+def test_an_address_beside_wheels_is_none_of_theirs(address: str) -> None:
+    text = f"nvidia-nccl on host at {address}"
+    assert address not in redact_text(text, WHO)
 
 
 def test_prose_keeps_its_quotes() -> None:
@@ -95,6 +101,8 @@ def test_prose_keeps_its_quotes() -> None:
     [
         "nvidia-cublas-cu12 12.6.4.1",
         "nvidia-cudnn-cu12==9.10.2.21",
+        "torch asks for nvidia-cudnn-cu12 9.10.2.21, and 9.7.1.26 is here",
+        "curand 10.3.9.90 beside 10.3.7.77",
         "driver 32.0.15.9159",
         "libcudnn.so.9.10.2",
         "0000:01:00.0",

@@ -68,6 +68,7 @@ _VERSION_BEFORE = pattern(
     r"(?:nvidia-\S+|[-_](?:cu|rocm)\d*|version|driver|[=<>~!]=|v)[ :=(]*$", re.IGNORECASE
 )
 """Four-part versions, as of nvidia-cublas-cu12 12.6.4.1, look like addresses."""
+_WHEELS = pattern(r"nvidia-(?:cu|nv)|cudnn|cublas|curand|cusparse|cusolver|cufft")
 _SERIALS = pattern(r"(?i)(\bserial(?:[ _-]?(?:number|no))?\s*[:=]\s*)([\w-]{5,})")
 _HOMES = pattern(r"(?<![\w.])(/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)([^/\\\s:\"']{1,64})")
 
@@ -167,7 +168,17 @@ def _address(found: "re.Match[str]") -> str:
             return text
         if _VERSION_BEFORE.search(found.string[max(0, found.start() - 60) : found.start()]):
             return text
+        if _of_wheel(text, found.string):
+            return text
     return hashed("ip", text)
+
+
+def _of_wheel(number: str, text: str) -> bool:
+    """Tell a version of an NVIDIA wheel from an address, where a text speaks of such wheels. They go from 8 to 13."""
+    first = int(number.partition(".")[0])
+    if not 8 <= first <= 13 or not _WHEELS.search(text):
+        return False
+    return first != 10 or "curand" in text
 
 
 def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  any JSON
