@@ -137,7 +137,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "config": config,
         "method": run.method,
         "rank": run.rank,
-        "targets": list(run.targets),
+        "targets": list(run.targets or _without_refused(shape)),
         "batch": run.batch,
         "seq": run.seq,
         "precision": run.precision,
@@ -154,6 +154,14 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "more": more,
         "layers": shape.depth,
     }
+
+
+def _without_refused(shape: Shape) -> tuple[str, ...]:
+    """Return the names of all modules but those that peft refuses; () where it refuses none."""
+    every = [one for layer in shape.layers for one in layer.matrices]
+    if not any(one.refused for one in every):
+        return ()
+    return tuple(dict.fromkeys(one.name for one in every if not one.refused))
 
 
 def _attends(shape: Shape) -> bool:

@@ -5,6 +5,7 @@ All sizes are bytes for the whole micro-batch.
 
 from typing import NamedTuple
 
+from tunedoctor.memory import scan
 from tunedoctor.memory.adapters import targeted
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Layer, Matrix, Mixer, Shape
@@ -29,7 +30,7 @@ def kept(layer: Layer, shape: Shape, run: Run) -> Kept:
     """Return what a layer keeps without checkpointing, or while it is taken back with checkpointing."""
     return Kept(
         _norms(layer, shape, run),
-        _mixer(layer.mixer, run) if layer.mixer else 0,
+        mixing(layer.mixer, run) if layer.mixer else 0,
         _feed(layer, run),
         _inputs(layer, run),
     )
@@ -57,9 +58,12 @@ def masked(mixer: Mixer, run: Run) -> bool:
     )
 
 
-def _mixer(mixer: Mixer, run: Run) -> int:
+def mixing(mixer: Mixer, run: Run) -> int:
+    """Return what the mixer of a layer keeps."""
     narrow, tokens = run.activation_bytes, run.tokens
     found = tokens * (narrow * mixer.kept + 4 * mixer.kept_fp32)
+    if mixer.scan:
+        found += scan.kept(mixer.scan, run)
     if run.method == "full":
         found += narrow * tokens * mixer.trained
     if mixer.kind != "attention":
@@ -104,6 +108,16 @@ def _feed(layer: Layer, run: Run) -> int:
             each += one.inputs + one.width
         found += narrow * tokens * one.active * each + 8 * tokens * one.count
     return found
+
+
+def scanning(layer: Layer, shape: Shape, run: Run) -> int:
+    """Return what lies there of a layer at the highest moment of its scan; 0: it has none."""
+    mixer = layer.mixer
+    if not mixer or not mixer.scan:
+        return 0
+    more = scan.highest(mixer.scan, run) - scan.kept(mixer.scan, run)
+    # the norm in front, and its output for in_proj
+    return mixing(mixer, run) + more + run.tokens * (4 + run.adapter_bytes) * shape.hidden
 
 
 def copied(run: Run) -> bool:

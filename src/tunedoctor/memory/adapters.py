@@ -23,7 +23,7 @@ def targeted(layer: Layer, run: Run) -> tuple[Matrix, ...]:
     if run.method == "full":
         return ()
     if not run.targets:
-        return layer.matrices
+        return tuple(m for m in layer.matrices if not m.refused)
     return tuple(m for m in layer.matrices if m.name in run.targets)
 
 

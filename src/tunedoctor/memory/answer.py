@@ -6,7 +6,7 @@ import msgspec
 
 from tunedoctor.memory.adapters import check_targets, reach
 from tunedoctor.memory.advice import Largest, largest, smallest
-from tunedoctor.memory.band import GIB, band, context, holds_mamba, need, reserve
+from tunedoctor.memory.band import GIB, band, by_kernels, context, holds_mamba, need, reserve
 from tunedoctor.memory.costs import Costs, Prices, costs
 from tunedoctor.memory.fits import Device, Fit, Verdict, fit
 from tunedoctor.memory.host import disk, ram
@@ -197,8 +197,8 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
         )
     if holds_mamba(shape):
         found.append(
-            "Mamba layers are reckoned with mamba-ssm's kernels; transformers' own code keeps up to twice as much: "
-            "--exact tells"
+            "Mamba layers are reckoned in transformers' own code, which runs without mamba-ssm; with its kernels the "
+            f"peak is about {peak(by_kernels(shape), run).total / GIB:.1f} GiB"
         )
     if any(one.mixer and one.mixer.kind == "delta" for one in shape.layers):
         found.append(

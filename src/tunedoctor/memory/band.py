@@ -6,18 +6,13 @@ import msgspec
 
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import Shape
+from tunedoctor.memory.shape import Layer, Shape
 from tunedoctor.memory.stacks import LEAST, MOST
 
 GIB = 1 << 30
 CONTEXT = 0.6
 """GiB of the CUDA or ROCm context with its libraries and workspaces, outside torch's allocator: 0.4 to 0.9."""
 _APPLE_CONTEXT = 0.3
-
-
-_PLAIN_MAMBA = 0.9
-"""How much more transformers' own code keeps than mamba-ssm's kernels, without checkpointing: traced on Granite 4
-(84 %) and Falcon H1 (37 %)."""
 
 
 class Band(NamedTuple):
@@ -35,17 +30,31 @@ def band(shape: Shape, run: Run) -> Band:
     found = peak(shape, run)
     middle, cached = found.total / GIB, found.cached / GIB
     error = relative_error(shape, run)
-    more = max(error, _PLAIN_MAMBA) if holds_mamba(shape) and not run.checkpointing else error
+    lowest = middle
+    if holds_mamba(shape):
+        lowest = min(middle, peak(by_kernels(shape), run).total / GIB)
     if run.stack.known:
-        return Band(middle * (1 - error), middle, middle * (1 + more), cached)
+        return Band(lowest * (1 - error), middle, middle * (1 + error), cached)
     low = peak(shape, msgspec.structs.replace(run, stack=LEAST)).total / GIB
     high = peak(shape, msgspec.structs.replace(run, stack=MOST, padded=run.batch > 1)).total / GIB
-    return Band(min(low, middle) * (1 - error), middle, max(high, middle) * (1 + more), cached)
+    return Band(min(low, lowest) * (1 - error), middle, max(high, middle) * (1 + error), cached)
 
 
 def holds_mamba(shape: Shape) -> bool:
     """Tell whether any layer is one of Mamba, whose kernels (mamba-ssm) are not transformers' own code."""
-    return any(one.mixer is not None and one.mixer.kind == "mamba" for one in shape.layers)
+    return any(one.mixer is not None and one.mixer.scan is not None for one in shape.layers)
+
+
+def by_kernels(shape: Shape) -> Shape:
+    """Return the shape as it is where mamba-ssm's kernels make the scans."""
+    return msgspec.structs.replace(shape, layers=tuple(_by_kernels(one) for one in shape.layers))
+
+
+def _by_kernels(layer: Layer) -> Layer:
+    if not layer.mixer or not layer.mixer.scan:
+        return layer
+    mixer = msgspec.structs.replace(layer.mixer, kept=layer.mixer.by_kernels, scan=None)
+    return msgspec.structs.replace(layer, mixer=mixer)
 
 
 def relative_error(shape: Shape, run: Run) -> float:

@@ -82,6 +82,8 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         positions=_positions(config, hidden, model_type),
         outside=_towers(whole, hidden),
         exact=known,
+        wide_residual=config.flag("residual_in_fp32", default=model_type in _NO_HEADS),
+        wide_logits=family.wide_logits,
         sdpa=family.sdpa and not config.data.get("attn_logit_softcapping"),
     )
 
@@ -287,5 +289,9 @@ def _layer(  # noqa: PLR0913  what makes a layer
 
 def _side_by_side(one: Mixer, two: Mixer) -> Mixer:
     return msgspec.structs.replace(
-        one, kept=one.kept + two.kept, kept_fp32=one.kept_fp32 + two.kept_fp32
+        one,
+        kept=one.kept + two.kept,
+        trained=one.trained + two.trained,
+        scan=two.scan,
+        by_kernels=one.kept + two.by_kernels,
     )

@@ -51,6 +51,8 @@ class Family(NamedTuple):
     sdpa: bool = True
     learned_activation: int = 0
     """Parameters of the activation of one layer."""
+    wide_logits: bool = False
+    """Its class makes logits fp32 before it gives them back."""
     one_head_key: bool = False
     """Keys and values of one head where the config says multi_query."""
 
@@ -297,13 +299,15 @@ FAMILIES: dict[str, Family] = {
     "minicpm3": Family(feed_bias=False, tied=True),
     "kimi_k2": Family(feed_bias=False),
     "glm4_moe_lite": Family(feed_bias=False),
-    "mamba": Family(tied=True),
-    "falcon_mamba": Family(tied=True),
-    "mamba2": Family(),
+    "mamba": Family(tied=True, wide_logits=True),
+    "falcon_mamba": Family(tied=True, wide_logits=True),
+    "mamba2": Family(wide_logits=True),
     "falcon_h1": Family(),
     "jamba": Family(qkv_bias=False, o_bias=False, feed_bias=False),
     "bamba": Family(),
-    "nemotron_h": Family(qkv_bias=False, o_bias=False, norms=1, gated=False, names=_PLAIN),
+    "nemotron_h": Family(
+        qkv_bias=False, o_bias=False, norms=1, gated=False, names=_PLAIN, wide_logits=True
+    ),
     "granite_swa": Family(tied=True, sinks=True),
     "helium": Family(o_bias=False),
 }

@@ -32,7 +32,7 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:  # noqa: PLR0911  one for eac
     cap = narrow if shape.final_softcap else 0
     match run.stack.loss:
         case "whole":
-            held = narrow * logits if run.stack.keeps_logits else 0
+            held = (4 if shape.wide_logits else narrow) * logits if run.stack.keeps_logits else 0
             return LossTerm(held + (12 + cap) * logits, held)
         case "whole-old":
             # forward: .float() 4, the shifted copy 4, log_softmax 4; backward: log_softmax and two gradients 12,

@@ -1,7 +1,7 @@
 """What mixes tokens other than plain attention: MLA, gated delta nets, Mamba, short convolutions."""
 
 from tunedoctor.memory.fields import Fields
-from tunedoctor.memory.shape import Matrix, Mixer, Norm
+from tunedoctor.memory.shape import Matrix, Mixer, Norm, Scan
 
 Mixing = tuple[list[Matrix], Mixer, list[Norm], int]
 """Matrices, mixer, norms, elements of other parameters."""
@@ -100,6 +100,12 @@ def convolution(config: Fields, hidden: int) -> Mixing:
     return matrices, Mixer(kind="convolution", kept=5 * hidden), [], other
 
 
+_CHUNK_2 = 256
+"""Tokens of a chunk of Mamba 2, where the config names none."""
+_REFUSED = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
+"""Model types whose out_proj peft (0.21) gives no adapter."""
+
+
 def mamba1(config: Fields, hidden: int) -> Mixing:
     """Return a Mamba layer (Mamba, Falcon Mamba, Jamba)."""
     inner = config.or_else(
@@ -110,22 +116,30 @@ def mamba1(config: Fields, hidden: int) -> Mixing:
     rank = config.or_else(-(-hidden // 16), "time_step_rank", "mamba_dt_rank")
     kernel = config.or_else(4, "conv_kernel", "mamba_d_conv")
     bias = config.flag("use_bias") or config.flag("mamba_proj_bias")
+    refused = config.data.get("model_type") in _REFUSED
     matrices = [
         Matrix("in_proj", hidden, 2 * inner, "mixer", bias),
         Matrix("x_proj", inner, rank + 2 * state, "convolved"),
         Matrix("dt_proj", rank, inner, "time step", bias=True),
-        Matrix("out_proj", inner, hidden, "mixed", bias),
+        Matrix("out_proj", inner, hidden, "mixed", bias, refused=refused),
     ]
     convolution_bias = config.flag("use_conv_bias", default=True) or config.flag("mamba_conv_bias")
     other = inner * (kernel + (1 if convolution_bias else 0)) + inner * state + inner
     if config.data.get("model_type") == "jamba":
         other += rank + 2 * state  # norms of dt, B and C
-    # x, z, convolved x, dt, scan output, gated: the fused kernel recomputes its states
-    return matrices, Mixer(kind="mamba", kept=6 * inner, kept_fp32=inner), [], other
+    mixer = Mixer(
+        kind="mamba",
+        # in_proj's output, the convolution and its activation, the time step twice; states in the model's type
+        kept=(6 + state) * inner,
+        scan=Scan(inner, state),
+        # x, z, convolved x, dt, scan output, gated, dt in fp32: the fused kernel recomputes its states
+        by_kernels=8 * inner,
+    )
+    return matrices, mixer, [], other
 
 
 def mamba2(config: Fields, hidden: int) -> Mixing:
-    """Return a Mamba 2 layer (Mamba 2, Bamba, Granite 4, Falcon H1, Nemotron H)."""
+    """Return a Mamba 2 layer (Mamba 2, Bamba, Granite 4, Falcon H1, Nemotron H), as transformers' own code has it."""
     heads = config.whole("mamba_n_heads", "mamba_num_heads") or config.whole("num_heads")
     width = config.whole("mamba_d_head", "mamba_head_dim", "head_dim")
     expand = config.number("mamba_expand", config.number("expand", 2))
@@ -136,17 +150,28 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
     state = config.or_else(128, "mamba_d_state", "ssm_state_size", "state_size")
     groups = config.or_else(1, "mamba_n_groups", "n_groups")
     kernel = config.or_else(4, "mamba_d_conv", "conv_kernel")
+    chunk = config.or_else(_CHUNK_2, "mamba_chunk_size", "chunk_size")
     bias = config.flag("mamba_proj_bias") or config.flag("use_bias")
     convolved = inner + 2 * groups * state
+    # Falcon H1 scales what each of its two mixers reads, and so reads copies
+    reads = "scaled" if config.data.get("model_type") == "falcon_h1" else "mixer"
+    refused = config.data.get("model_type") in _REFUSED
     matrices = [
-        Matrix("in_proj", hidden, inner + convolved + heads, "mixer", bias),
-        Matrix("out_proj", inner, hidden, "mixed", bias),
+        Matrix("in_proj", hidden, inner + convolved + heads, reads, bias),
+        Matrix("out_proj", inner, hidden, "mixed", bias, refused=refused),
     ]
     convolution_bias = any(
         config.flag(key, default=True) for key in ("use_conv_bias", "mamba_conv_bias")
     )
     other = convolved * (kernel + (1 if convolution_bias else 0)) + 3 * heads
-    norms = [Norm(inner, inner)] if config.flag("mamba_rms_norm", default=True) else []
-    # in_proj's output, convolved, scan output, gated
-    mixer = Mixer(kind="mamba", heads=heads, kept=2 * convolved + 3 * inner + heads)
-    return matrices, mixer, norms, other
+    normed = config.flag("mamba_rms_norm", default=True)
+    mixer = Mixer(
+        kind="mamba",
+        heads=heads,
+        # in_proj's output, the convolution's, the time step twice; silu(gate) where no norm takes that in fp32
+        kept=inner + 2 * convolved + 3 * heads + (0 if normed else inner),
+        trained=0 if normed else inner,
+        scan=Scan(inner, state, heads, chunk, normed),
+        by_kernels=2 * convolved + 3 * inner + heads,
+    )
+    return matrices, mixer, [Norm(inner, inner)] if normed else [], other

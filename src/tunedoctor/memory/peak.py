@@ -67,22 +67,26 @@ def peak(shape: Shape, run: Run) -> Peak:
 
 def _phases(shape: Shape, run: Run, gradients: int, sharing: int) -> dict[str, dict[str, int]]:
     """Return each phase's terms beside what always lies there."""
-    layers = [(one.repeat, kept(one, shape, run).total) for one in shape.layers]
-    largest = max((size for _, size in layers), default=0)
+    layers = [
+        (one.repeat, kept(one, shape, run).total, transient(one, shape, run))
+        for one in shape.layers
+    ]
+    largest = max((size for _, size, _ in layers), default=0)
     narrow, tokens = run.activation_bytes, run.tokens
-    stream = narrow * tokens * shape.hidden
+    stream = (4 if shape.wide_residual else narrow) * tokens * shape.hidden
     inputs = (
         2 if run.stack.offloads else 1
     ) * stream  # of the layer that is taken back, and of the next one
     if run.checkpointing:
         saved = 0 if run.stack.offloads else shape.depth * stream
-        working, last = largest, inputs
+        working = max((size + more for _, size, more in layers), default=0)
+        last, beside = inputs, 0
     else:
-        saved = sum(repeat * size for repeat, size in layers)
+        saved = sum(repeat * size for repeat, size, _ in layers)
         working, last = 0, largest + inputs
+        beside = max((more for _, _, more in layers), default=0)
     loss = loss_term(shape, run)
     tail = 4 * tokens * shape.hidden + stream  # the last norm's input in fp32, the head's input
-    beside = max((transient(one, shape, run) for one in shape.layers), default=0)
     if run.accum > 1 and run.method == "full":  # a matrix' gradient before it is added
         beside += shape.vocab * shape.hidden * run.trained_bytes
     casts = _casts(shape, run)

@@ -30,6 +30,8 @@ class Matrix(msgspec.Struct, frozen=True):
     bias: bool = False
     convolution: bool = False
     """GPT-2's Conv1D: peft adapts it, bitsandbytes quantises it as well."""
+    refused: bool = False
+    """peft refuses an adapter here: kernels of Mamba read the weight past it."""
 
     @property
     def size(self) -> int:
@@ -44,6 +46,18 @@ class Norm(msgspec.Struct, frozen=True):
     """Elements for each token that pass it."""
     size: int
     """Elements of its parameters."""
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """The scan of a Mamba layer as transformers' own code has it: chunk by chunk (Mamba 2), or token by token."""
+
+    inner: int
+    """Width of what is scanned, all heads together."""
+    state: int
+    heads: int = 0
+    chunk: int = 0
+    """Tokens of a chunk; 0: one token at a time."""
+    normed: bool = False
 
 
 class Mixer(msgspec.Struct, frozen=True):
@@ -75,6 +89,9 @@ class Mixer(msgspec.Struct, frozen=True):
     """Other elements kept for each token, in fp32."""
     trained: int = 0
     """Elements kept for each token in the model's type where the mixer's own weights train."""
+    scan: Scan | None = None
+    by_kernels: int = 0
+    """Elements that mamba-ssm's kernels keep in the model's type in the place of all these; 0: there are none."""
 
 
 class Experts(msgspec.Struct, frozen=True):
@@ -151,6 +168,10 @@ class Shape(msgspec.Struct, frozen=True):
     """Width of the embedding where it isn't `hidden`."""
     exact: bool = True
     """Every module is known; False where the architecture was read by likeness."""
+    wide_residual: bool = False
+    """The residual is fp32, whatever the model's type."""
+    wide_logits: bool = False
+    """Its class makes logits fp32 before it gives them back."""
     sdpa: bool = True
     """The architecture runs scaled dot product attention; False where its class has eager attention alone."""
 

@@ -7,6 +7,7 @@ Under checkpointing the forward pass runs again until all that is kept is made, 
 
 from typing import NamedTuple
 
+from tunedoctor.memory.activations import kept, scanning
 from tunedoctor.memory.adapters import targeted
 from tunedoctor.memory.quantised import dequantised
 from tunedoctor.memory.run import Run
@@ -52,7 +53,10 @@ def transient(layer: Layer, shape: Shape, run: Run) -> int:
         each = _WHOLE_AUTOCAST if run.stack.autocast else _WHOLE_SCORES
         moments.append(arriving + each * run.seq * layer.mixer.heads)
     copy = dequantised(shape, run)
-    return max(tokens * max(moments), copy + tokens * (arriving + stream))
+    found = max(tokens * max(moments), copy + tokens * (arriving + stream))
+    if scan := scanning(layer, shape, run):
+        found = max(found, scan + tokens * (arriving + stream) - kept(layer, shape, run).total)
+    return found
 
 
 def _widths(layer: Layer, run: Run) -> _Widths:

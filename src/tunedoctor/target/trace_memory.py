@@ -169,19 +169,11 @@ def adapted(model, asked):
     """Put peft's adapters on a model; they are made by hand what peft would make of real tensors."""
     from peft import LoraConfig, get_peft_model
 
-    targets = asked["targets"] or sorted(
-        {
-            name.rpartition(".")[2]
-            for name, one in model.named_modules()
-            if type(one).__name__ in ("Linear", "FourBitLinear", "Conv1D")
-        }
-        - {"lm_head"}
-    )
     for one in model.parameters():
         one.requires_grad_(requires_grad=False)
     config = LoraConfig(
-        r=asked["rank"], lora_alpha=asked["rank"], lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM",
-        use_dora=False,
+        r=asked["rank"], lora_alpha=asked["rank"], lora_dropout=0.0,
+        target_modules=asked["targets"] or "all-linear", task_type="CAUSAL_LM", use_dora=False,
     )  # fmt: skip
     with torch.device("meta"):
         model = get_peft_model(model, config)
