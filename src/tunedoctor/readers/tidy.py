@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import STREAM
 from tunedoctor.readers.unwrap import FEWEST, unwrapped
+from tunedoctor.readers.unwrap_commands import whole_commands
 
 LONGEST = 4_000_000
 """Characters of a text that are read; the digest of a longer one has fewer."""
@@ -61,7 +62,7 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     were joined.
     """
     lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
-    return unwrapped(_dedented(_unstamped(_unquoted(lines))), numbers)
+    return whole_commands(*unwrapped(_dedented(_unstamped(_unquoted(lines))), numbers))
 
 
 def _characters(text: str) -> str:

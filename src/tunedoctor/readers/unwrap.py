@@ -18,7 +18,7 @@ _GOES_ON = pattern(r"[a-z0-9_./\\+=-]")
 
 STARTS = pattern(
     r"\s*(?:File \"|Traceback|<ipython-input|Cell In|During handling|The above exception"
-    r"|[-*•#$>+|│╭╰]|\[(?:pip3?|conda|rank\d)"
+    r"|[-*•#$>+|│╭╰✔✓✖✘⠿]|`{3}|\[(?:pip3?|conda|rank\d)"
     r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
     r"|(?:ERROR|WARNING|INFO|DEBUG|error|warning|note|hint)\b|[A-Za-z][\w .()/+-]{1,50}(?::|={1,2})(?:\s|\d|$)"
     r"|[\w.@-]{1,60}(?::?\s{2,}\S|\s?\.{4})|[A-Z_]{2,40}=|==\(|\\{2}"
@@ -31,6 +31,15 @@ SECOND = pattern(
     r"|HIP kernel errors|Last error:|If you do not|If you are|Please |ncclSystemError"
 )
 """Lines of their own that a message goes on with."""
+_LITTLE = pattern(
+    r"(?:an?|and|are|as|at|be|but|by|can|for|from|has|have|if|in|is|its?|no|not|of|on|only|or|so|than|that|the"
+    r"|then|there|this|to|was|were|which|will|with|you|your)\Z"
+)
+"""Words that sentences are held together with: two of them that meet at a break are two words."""
+_REST = pattern(r"[a-z][\w'-]{0,30}(?:[ .,;:)]|$)(?!\s*[=<>~])|[:,;)](?:\s|$)")
+"""How the rest of a broken word begins, which is no row of a list."""
+_PATH = pattern(r"[\"']?(?:/|~/|[A-Z]:\\)\S{3,300}\Z")
+"""A row of a list of files."""
 _COMMAND = pattern(r"""\s-c\s(["']).{1,200}\1\Z""")
 _TABLE = pattern(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
 
@@ -51,6 +60,10 @@ def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str],
     loose = [i for i in full if not _is_new(lines[i], lines[i + 1], full=True)]
     # a terminal breaks at its width and nowhere else; a blank there is lost
     sharp = sum(len(lines[i]) >= width - 1 for i in pairs) >= len(pairs) - len(pairs) // 4
+    if sharp and width in TERMINALS and len(loose) <= len(full) // 2:
+        # the rest of a broken word can look like a name and its value: "Plat", "form: Linux"
+        torn = [i for i in full if lines[i][-1].isalnum() and _REST.match(lines[i + 1])]
+        loose = full if len(torn) >= FEWEST and len(torn) > len(full) // 2 else loose
     hard = sharp and len(loose) > len(full) // 2
     if not hard:  # every text has a longest line: where a new one follows, nothing is broken
         news = set(full) - set(loose)
@@ -93,6 +106,8 @@ def _is_ended(before: str, after: str) -> bool:
 def _is_apart(before: str, after: str) -> bool:
     """Tell a word and a number, a quotation or a bracket after it: the break fell between them by chance."""
     last = before.rsplit(maxsplit=1)[-1]
+    if _LITTLE.match(last) and _LITTLE.match(after.split(maxsplit=1)[0]):
+        return True
     return last.isalpha() and (
         after[:1].isdigit() or (last.islower() and after[:1].isupper()) or after[:1] in "'\"([<{`"
     )
@@ -144,6 +159,8 @@ def _broken(before: str, after: str, width: int) -> bool:
         return False
     # a command whose quotation has ended is whole
     if _COMMAND.search(before):
+        return False
+    if _PATH.match(after) and (before.endswith(":") or _PATH.match(before)):
         return False
     if after.startswith("  ") or before.endswith(("call last)", "call last):")):
         return False
