@@ -6,7 +6,7 @@ All sizes are bytes for the whole micro-batch.
 from typing import NamedTuple
 
 from tunedoctor.memory import scan
-from tunedoctor.memory.adapters import targeted
+from tunedoctor.memory.adapters import of_experts, targeted
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Layer, Matrix, Mixer, Shape
 
@@ -104,8 +104,15 @@ def _feed(layer: Layer, run: Run) -> int:
         one = layer.experts
         # gate, act(gate) and up, and the output, which the router's weight multiplies
         each = (one.parts if one.gated else 1) * one.width + one.inputs
-        if run.method == "full":
+        own = of_experts(layer, run)
+        if run.method == "full" or own.weights:
             each += one.inputs + one.width
+        # weights with their adapters, and 16-bit copies of those
+        found += narrow * own.weights + (
+            narrow * own.adapters if run.adapter_bytes != narrow else 0
+        )
+        if own.router:
+            found += narrow * tokens * one.inputs
         found += narrow * tokens * one.active * each + 8 * tokens * one.count
     return found
 

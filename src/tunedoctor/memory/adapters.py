@@ -23,8 +23,37 @@ def targeted(layer: Layer, run: Run) -> tuple[Matrix, ...]:
     if run.method == "full":
         return ()
     if not run.targets:
-        return tuple(m for m in layer.matrices if not m.refused)
-    return tuple(m for m in layer.matrices if m.name in run.targets)
+        return tuple(m for m in layer.matrices if not (m.refused or m.carried))
+    return tuple(m for m in layer.matrices if m.name in run.targets and not m.carried)
+
+
+class OfExperts(NamedTuple):
+    """Elements of the adapters of a layer's routed experts, and of the weights that they make anew for each pass."""
+
+    adapters: int = 0
+    weights: int = 0
+    largest: int = 0
+    """Of the weights, those of the second matrices, or the first where the second have no adapter."""
+    router: int = 0
+    """Elements of the router's adapter."""
+
+
+def of_experts(layer: Layer, run: Run) -> OfExperts:
+    """Return what peft gives the routed experts of a layer: it adds adapters to their parameters, whole, each time."""
+    one = layer.experts
+    if run.method == "full" or not one or not one.names:
+        return OfExperts()
+    gate, up, down, router = (not run.targets or name in run.targets for name in one.names)
+    first, second = gate and up, down
+    size = one.count * one.inputs * one.width
+    found = 2 * run.rank * (one.inputs + 2 * one.width) if first else 0
+    found += run.rank * (one.inputs + one.width) if second else 0
+    return OfExperts(
+        one.count * found,
+        (2 * size if first else 0) + (size if second else 0),
+        size if second else 2 * size if first else 0,
+        run.rank * (one.inputs + one.count) if router else 0,
+    )
 
 
 def check_targets(shape: Shape, run: Run) -> None:
@@ -35,6 +64,13 @@ def check_targets(shape: Shape, run: Run) -> None:
         if name not in shape.names:
             what = f"{shape.name} has no module {name[:40]!r}: {', '.join(shape.names)}"
             raise MemoryModelError(what)
+    if any(m.refused and m.name in run.targets for one in shape.layers for m in one.matrices):
+        what = f"peft gives out_proj of {shape.model_type} no adapter: name the others"
+        raise MemoryModelError(what)
+    pair = next((one.experts.names[:2] for one in shape.layers if one.experts), ())
+    if len(set(pair) & set(run.targets)) == 1:
+        what = f"peft adapts {' and '.join(pair)} of routed experts together: name both or none"
+        raise MemoryModelError(what)
 
 
 def adapter_elements(shape: Shape, run: Run) -> int:
@@ -44,6 +80,8 @@ def adapter_elements(shape: Shape, run: Run) -> int:
         for m in targeted(layer, run):
             own = run.rank * (m.inputs + m.outputs) + (m.outputs if run.dora else 0)
             found += layer.repeat * own
+        experts = of_experts(layer, run)
+        found += layer.repeat * (experts.adapters + experts.router)
     return found
 
 
@@ -68,6 +106,7 @@ def reach(shape: Shape, run: Run) -> Reach:
     of_modules = sum(one.repeat * len(one.matrices) for one in shape.layers)
     layers = sum(one.repeat for one in shape.layers if targeted(one, run))
     size = sum(one.repeat * m.size for one in shape.layers for m in targeted(one, run))
+    size += sum(one.repeat * of_experts(one, run).weights for one in shape.layers)
     counts = parameters(shape)
     whole = counts.linear + counts.experts
     return Reach(modules, of_modules, layers, shape.depth, size / whole if whole else 0.0)

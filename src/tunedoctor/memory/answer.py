@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tunedoctor.memory.adapters import check_targets, reach
+from tunedoctor.memory.adapters import check_targets, of_experts, reach
 from tunedoctor.memory.advice import Largest, largest, smallest
 from tunedoctor.memory.band import GIB, band, by_kernels, context, holds_mamba, need, reserve
 from tunedoctor.memory.costs import Costs, Prices, costs
@@ -178,14 +178,7 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
             "the stack is unknown: the range is what the thriftiest and the greediest would spend"
         )
     if run.method != "full":
-        one = reach(shape, run)
-        if one.layers < one.of_layers:
-            found.append(f"the adapters reach {one.layers} of {one.of_layers} layers")
-        if any(layer.experts for layer in shape.layers):
-            found.append(
-                f"routed experts get no adapter: {one.share:.0%} of the matrices' parameters are reached; "
-                "peft reaches experts with target_parameters"
-            )
+        found += _reaching(shape, run)
     if run.method == "qlora" and not run.stack.experts_quantised and parameters(shape).experts:
         found.append(
             "bitsandbytes passes over routed experts in transformers 5, which holds them as 3-D parameters: "
@@ -209,6 +202,25 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
             "the vision or audio tower counts as frozen weights, by its config; text alone trains"
         )
     return tuple(found)
+
+
+def _reaching(shape: Shape, run: Run) -> list[str]:
+    """Return what the adapters leave out, or reach beyond the linear modules."""
+    found: list[str] = []
+    one = reach(shape, run)
+    if one.layers < one.of_layers:
+        found.append(f"the adapters reach {one.layers} of {one.of_layers} layers")
+    if any(of_experts(layer, run).weights for layer in shape.layers):
+        found.append(
+            "peft 0.21 with transformers 5 gives routed experts adapters as well, and makes their weights anew in "
+            "each pass; older ones leave them out. Without: --targets of attention alone"
+        )
+    elif any(layer.experts for layer in shape.layers):
+        found.append(
+            f"routed experts get no adapter: {one.share:.0%} of the matrices' parameters are reached; "
+            "peft reaches experts with target_parameters"
+        )
+    return found
 
 
 def schema() -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     expert_width: int = 0
     shared_width: int = 0
     activation: str = ""
+    expert_names: tuple[str, ...] = ()
 
 
 def attention(
@@ -66,7 +67,8 @@ def attention(
         window=window,
         softcap=n.softcap,
         sinks=family.sinks,
-        kernelless=family.one_head_key and n.kv_heads < n.heads and family.sdpa,
+        kernelless=family.as_it_is and n.kv_heads == 1 < n.heads,
+        assembled=family.as_it_is and 1 < n.kv_heads < n.heads,
         fused=bool(family.fused),
         kept=2 * query if family.query_gate else 0,  # sigmoid(gate) and the ungated output
     )
@@ -76,19 +78,22 @@ def attention(
 def dense(n: Numbers, family: Family, width: int | None = None) -> list[Matrix]:
     """Return the matrices of a dense feed-forward part."""
     feed = n.feed if width is None else width
+    carried = bool(n.experts and n.expert_names)
     names = family.names[2:] if family.fused else family.names[4:]
     if not feed:
         return []
     if not family.gated:
         return [
-            Matrix(names[0], n.hidden, feed, "feed", n.feed_bias),
-            Matrix(names[-1], feed, n.hidden, "gated", n.feed_bias),
+            Matrix(names[0], n.hidden, feed, "feed", n.feed_bias, carried=carried),
+            Matrix(names[-1], feed, n.hidden, "gated", n.feed_bias, carried=carried),
         ]
     if len(names) == 2:
-        first = [Matrix(names[0], n.hidden, 2 * feed, "feed", n.feed_bias)]
+        first = [Matrix(names[0], n.hidden, 2 * feed, "feed", n.feed_bias, carried=carried)]
     else:
-        first = [Matrix(name, n.hidden, feed, "feed", n.feed_bias) for name in names[:2]]
-    return [*first, Matrix(names[-1], feed, n.hidden, "gated", n.feed_bias)]
+        first = [
+            Matrix(name, n.hidden, feed, "feed", n.feed_bias, carried=carried) for name in names[:2]
+        ]
+    return [*first, Matrix(names[-1], feed, n.hidden, "gated", n.feed_bias, carried=carried)]
 
 
 def residual_norms(n: Numbers, family: Family) -> list[Norm]:
@@ -113,6 +118,7 @@ def routed(n: Numbers, family: Family) -> tuple[Experts, list[Matrix], int]:
         bias=family.expert_bias,
         gated=family.gated,
         parts=family.expert_parts,
+        names=n.expert_names,
     )
     other = n.experts * n.hidden + (n.experts if family.router_bias else 0)
     shared = dense(n, family, n.shared_width) if n.shared_width else []

@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor.memory import mixers
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
-from tunedoctor.memory.families import ALIASES, Bias, Family, family_of
+from tunedoctor.memory.families import ALIASES, EXPERT_NAMES, Bias, Family, family_of
 from tunedoctor.memory.fields import DEEPEST, Fields
 from tunedoctor.memory.kinds import Kind, kinds
 from tunedoctor.memory.shape import Layer, MemoryModelError, Mixer, Shape
@@ -161,6 +161,7 @@ def _numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         ),
         expert_width=expert_width or (_own_feed(config, feed) if experts > 1 else 0),
         activation=_activation(config, model_type),
+        expert_names=EXPERT_NAMES.get(ALIASES.get(model_type, model_type), ()),
         shared_width=_shared(config, model_type, expert_width) if experts > 1 else 0,
     )
 

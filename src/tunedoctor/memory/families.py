@@ -55,6 +55,8 @@ class Family(NamedTuple):
     """Its class makes logits fp32 before it gives them back."""
     one_head_key: bool = False
     """Keys and values of one head where the config says multi_query."""
+    as_it_is: bool = False
+    """That one head is handed to SDPA as it is, with all query heads; in the newer decoder as many copies."""
 
 
 _NEOX = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
@@ -192,6 +194,7 @@ FAMILIES: dict[str, Family] = {
         names=_NEOX,
         tied=True,
         one_head_key=True,
+        as_it_is=True,
     ),
     "bloom": Family(
         qkv_bias=True,
@@ -311,6 +314,18 @@ FAMILIES: dict[str, Family] = {
     "granite_swa": Family(tied=True, sinks=True),
     "helium": Family(o_bias=False),
 }
+
+EXPERT_NAMES = {
+    **dict.fromkeys(("mixtral", "minimax", "minimax_m2"), ("w1", "w3", "w2", "gate")),
+    **dict.fromkeys(
+        (
+            *("qwen3_moe", "qwen3_next", "deepseek_v2", "deepseek_v3", "dots1", "ernie4_5_moe"),
+            *("glm4_moe", "glm4_moe_lite", "hunyuan_v1_moe", "flex_olmo", "olmoe"),
+        ),
+        ("gate_proj", "up_proj", "down_proj", "gate"),
+    ),
+}
+"""Names that peft 0.21 carries over from modules to the parameters of routed experts and of their router."""
 
 ALIASES = {
     "gemma3_text": "gemma3",

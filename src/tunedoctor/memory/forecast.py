@@ -15,9 +15,11 @@ _WORDS = {
     "method": ("lora", "qlora", "full"),
     "optimizer": ("adamw", "adamw8bit"),
     "precision": ("auto", "bf16", "fp16", "fp32", "pure-bf16"),
-    "attention": ("sdpa", "eager", "flash_attention_2"),
+    "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
 }
 """Values of the trainer's keys that decide on memory; the first is its default."""
+_ATTENTION = {"auto": "sdpa", "flash_attention_2": "flash"}
+"""As doctor fit calls them; transformers chooses sdpa where the model has it."""
 _MOST = 1 << 24
 _KEYS = {
     "--method": "method",
@@ -57,7 +59,7 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
         "accum": max(1, -(-_whole(config, "batch", 16) // rows)),
         "optimizer": {"adamw": "adamw_fused", "adamw8bit": "adamw_8bit"}[word["optimizer"]],
         "checkpointing": _flag(config, "checkpointing"),
-        "attention": {"flash_attention_2": "flash"}.get(word["attention"], word["attention"]),
+        "attention": _ATTENTION.get(word["attention"], word["attention"]),
         "stack": stack,
         # whole weights are trained in fp32 under autocast, unless they are to be 16 bit
         "precision": "fp32" if word["precision"] == "fp32" else "mixed" if full and not pure else "bf16",

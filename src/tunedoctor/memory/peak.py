@@ -8,7 +8,12 @@ the optimizer's step.
 from typing import NamedTuple
 
 from tunedoctor.memory.activations import kept
-from tunedoctor.memory.adapters import adapter_elements, embedding_elements, trained_elements
+from tunedoctor.memory.adapters import (
+    adapter_elements,
+    embedding_elements,
+    of_experts,
+    trained_elements,
+)
 from tunedoctor.memory.logits import loss_term
 from tunedoctor.memory.optimizer import state_bytes, step_copies
 from tunedoctor.memory.parallel import shares
@@ -128,7 +133,11 @@ def _phases(shape: Shape, run: Run, gradients: int, sharing: int) -> dict[str, d
 def _casts(shape: Shape, run: Run) -> int:
     """Return the bytes of the 16-bit copies that autocast makes of what trains in fp32, and keeps to its end."""
     autocast = run.precision == "mixed" or (run.stack.autocast and run.precision == "bf16")
-    return 2 * trained_elements(shape, run) if autocast and run.trained_bytes == 4 else 0
+    if not autocast or run.trained_bytes != 4:
+        return 0
+    # adapters of routed experts are copied by peft, layer by layer
+    others = sum(one.repeat * of_experts(one, run).adapters for one in shape.layers)
+    return 2 * (trained_elements(shape, run) - others)
 
 
 def _sharded(run: Run) -> bool:

@@ -32,6 +32,8 @@ class Matrix(msgspec.Struct, frozen=True):
     """GPT-2's Conv1D: peft adapts it, bitsandbytes quantises it as well."""
     refused: bool = False
     """peft refuses an adapter here: kernels of Mamba read the weight past it."""
+    carried: bool = False
+    """peft carries the name over to routed experts, and this module gets no adapter."""
 
     @property
     def size(self) -> int:
@@ -105,6 +107,8 @@ class Experts(msgspec.Struct, frozen=True):
     gated: bool = True
     parts: int = 3
     """Tensors of the expert's width that its activation keeps."""
+    names: tuple[str, ...] = ()
+    """Targets that peft carries over to these: of gate, up, down and router; (): none."""
 
     @property
     def matrices(self) -> int:
@@ -183,4 +187,6 @@ class Shape(msgspec.Struct, frozen=True):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of its linear modules, without the head, each once."""
-        return tuple(dict.fromkeys(m.name for layer in self.layers for m in layer.matrices))
+        names = [m.name for layer in self.layers for m in layer.matrices]
+        names += [name for one in self.layers if one.experts for name in one.experts.names]
+        return tuple(dict.fromkeys(names))

@@ -8,7 +8,7 @@ Under checkpointing the forward pass runs again until all that is kept is made, 
 from typing import NamedTuple
 
 from tunedoctor.memory.activations import kept, scanning
-from tunedoctor.memory.adapters import targeted
+from tunedoctor.memory.adapters import of_experts, targeted
 from tunedoctor.memory.quantised import dequantised
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Layer, Matrix, Shape
@@ -52,11 +52,18 @@ def transient(layer: Layer, shape: Shape, run: Run) -> int:
     if layer.mixer and layer.mixer.kernelless and run.attention == "sdpa":
         each = _WHOLE_AUTOCAST if run.stack.autocast else _WHOLE_SCORES
         moments.append(arriving + each * run.seq * layer.mixer.heads)
+    moments.append(_of_experts(layer, run) // tokens + 2 * stream)
     copy = dequantised(shape, run)
     found = max(tokens * max(moments), copy + tokens * (arriving + stream))
     if scan := scanning(layer, shape, run):
         found = max(found, scan + tokens * (arriving + stream) - kept(layer, shape, run).total)
     return found
+
+
+def _of_experts(layer: Layer, run: Run) -> int:
+    """Return bytes while the weights of routed experts with their adapters are taken back."""
+    own = of_experts(layer, run)
+    return run.activation_bytes * own.largest
 
 
 def _widths(layer: Layer, run: Run) -> _Widths:
