@@ -42,11 +42,6 @@ class Traced(msgspec.Struct, frozen=True):
 def traced(found: Answer, model: str, shape: Shape, run: Run, target: str) -> Answer:
     """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
     _refuse(run)
-    if any(one.mixer and one.mixer.assembled for one in shape.layers):
-        misuse(
-            f"--exact traces kernels of the CPU, and none takes the heads of {shape.model_type}",
-            "leave out --exact",
-        )
     asked = request(_config(model, shape), shape, run)
     ended = child.run(
         [_python(target), "-I", str(SCRIPT)],
@@ -137,7 +132,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "config": config,
         "method": run.method,
         "rank": run.rank,
-        "targets": list(run.targets or _without_refused(shape)),
+        "targets": list(run.targets or _named(shape)),
         "batch": run.batch,
         "seq": run.seq,
         "precision": run.precision,
@@ -150,17 +145,20 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "optimizer": run.optimizer,
         "double": run.quantisation == "nf4-dq",
         "chunk": CHUNK,
+        "narrow_values": any(
+            one.mixer and one.mixer.expanded_value != one.mixer.query for one in shape.layers
+        ),
         "few": few,
         "more": more,
         "layers": shape.depth,
     }
 
 
-def _without_refused(shape: Shape) -> tuple[str, ...]:
-    """Return the names of all modules but those that peft refuses; () where it refuses none."""
-    every = [one for layer in shape.layers for one in layer.matrices]
-    if not any(one.refused for one in every):
+def _named(shape: Shape) -> tuple[str, ...]:
+    """Return the names of all modules that peft adapts, where it fails on all-linear; () where it doesn't."""
+    if not shape.named_targets:
         return ()
+    every = (one for layer in shape.layers for one in layer.matrices)
     return tuple(dict.fromkeys(one.name for one in every if not one.refused))
 
 

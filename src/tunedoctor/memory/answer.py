@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tunedoctor.memory.adapters import check_targets, of_experts, reach
+from tunedoctor.memory.adapters import check_targets, of_experts, reach, targeted
 from tunedoctor.memory.advice import Largest, largest, smallest
 from tunedoctor.memory.band import GIB, band, by_kernels, context, holds_mamba, need, reserve
 from tunedoctor.memory.costs import Costs, Prices, costs
@@ -207,6 +207,9 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
 def _reaching(shape: Shape, run: Run) -> list[str]:
     """Return what the adapters leave out, or reach beyond the linear modules."""
     found: list[str] = []
+    if shape.named_targets and not run.targets:
+        names = ",".join(dict.fromkeys(m.name for one in shape.layers for m in targeted(one, run)))
+        found.append(f"peft 0.21 fails on all-linear here; what is reckoned is --targets {names}")
     one = reach(shape, run)
     if one.layers < one.of_layers:
         found.append(f"the adapters reach {one.layers} of {one.of_layers} layers")

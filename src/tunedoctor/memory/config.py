@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor.memory import mixers
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
-from tunedoctor.memory.families import ALIASES, EXPERT_NAMES, Bias, Family, family_of
+from tunedoctor.memory.families import ALIASES, EXPERT_NAMES, NAMED_TARGETS, Bias, Family, family_of
 from tunedoctor.memory.fields import DEEPEST, Fields
 from tunedoctor.memory.kinds import Kind, kinds
 from tunedoctor.memory.shape import Layer, MemoryModelError, Mixer, Shape
@@ -82,6 +82,7 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         positions=_positions(config, hidden, model_type),
         outside=_towers(whole, hidden),
         exact=known,
+        named_targets=model_type in NAMED_TARGETS,
         wide_residual=config.flag("residual_in_fp32", default=model_type in _NO_HEADS),
         wide_logits=family.wide_logits,
         sdpa=family.sdpa and not config.data.get("attn_logit_softcapping"),

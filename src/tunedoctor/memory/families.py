@@ -315,6 +315,11 @@ FAMILIES: dict[str, Family] = {
     "helium": Family(o_bias=False),
 }
 
+REFUSED = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
+"""Model types whose out_proj peft (0.21) gives no adapter, and raises where all-linear names it."""
+NAMED_TARGETS = (*REFUSED, "phimoe")
+"""Model types that all-linear fails on. phimoe's router is a linear module that gives back a tuple."""
+
 EXPERT_NAMES = {
     **dict.fromkeys(("mixtral", "minimax", "minimax_m2"), ("w1", "w3", "w2", "gate")),
     **dict.fromkeys(

@@ -1,5 +1,6 @@
 """What mixes tokens other than plain attention: MLA, gated delta nets, Mamba, short convolutions."""
 
+from tunedoctor.memory.families import REFUSED
 from tunedoctor.memory.fields import Fields
 from tunedoctor.memory.shape import Matrix, Mixer, Norm, Scan
 
@@ -102,8 +103,6 @@ def convolution(config: Fields, hidden: int) -> Mixing:
 
 _CHUNK_2 = 256
 """Tokens of a chunk of Mamba 2, where the config names none."""
-_REFUSED = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
-"""Model types whose out_proj peft (0.21) gives no adapter."""
 
 
 def mamba1(config: Fields, hidden: int) -> Mixing:
@@ -116,7 +115,7 @@ def mamba1(config: Fields, hidden: int) -> Mixing:
     rank = config.or_else(-(-hidden // 16), "time_step_rank", "mamba_dt_rank")
     kernel = config.or_else(4, "conv_kernel", "mamba_d_conv")
     bias = config.flag("use_bias") or config.flag("mamba_proj_bias")
-    refused = config.data.get("model_type") in _REFUSED
+    refused = config.data.get("model_type") in REFUSED
     matrices = [
         Matrix("in_proj", hidden, 2 * inner, "mixer", bias),
         Matrix("x_proj", inner, rank + 2 * state, "convolved"),
@@ -155,7 +154,7 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
     convolved = inner + 2 * groups * state
     # Falcon H1 scales what each of its two mixers reads, and so reads copies
     reads = "scaled" if config.data.get("model_type") == "falcon_h1" else "mixer"
-    refused = config.data.get("model_type") in _REFUSED
+    refused = config.data.get("model_type") in REFUSED
     matrices = [
         Matrix("in_proj", hidden, inner + convolved + heads, reads, bias),
         Matrix("out_proj", inner, hidden, "mixed", bias, refused=refused),

@@ -172,6 +172,8 @@ class Shape(msgspec.Struct, frozen=True):
     """Width of the embedding where it isn't `hidden`."""
     exact: bool = True
     """Every module is known; False where the architecture was read by likeness."""
+    named_targets: bool = False
+    """peft fails on all-linear: targets have to be named."""
     wide_residual: bool = False
     """The residual is fp32, whatever the model's type."""
     wide_logits: bool = False

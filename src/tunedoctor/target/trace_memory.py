@@ -146,6 +146,35 @@ class FourBitLinear(torch.nn.Linear):
         return y if self.bias is None else y + self.bias
 
 
+class Attention(torch.autograd.Function):
+    """Stands for the GPU's kernel of attention whose values are narrower than its keys; the CPU has none.
+
+    Keeps q, k, v, the output and the logsumexp, as torch's memory-efficient kernel does.
+    """
+
+    @staticmethod
+    def forward(ctx, query, key, value):
+        """Attend."""
+        batch, heads, tokens, _ = query.shape
+        out = query.new_empty(batch, tokens, heads, value.shape[-1]).transpose(1, 2)
+        ctx.save_for_backward(
+            query, key, value, out, query.new_empty(batch, heads, tokens, dtype=torch.float32)
+        )
+        return out
+
+    @staticmethod
+    def backward(ctx, _):
+        """Take it back."""
+        return tuple(torch.empty_like(one) for one in ctx.saved_tensors[:3])
+
+
+def attend(query, key, value, *_, **__):
+    """Stand for scaled_dot_product_attention."""
+    if torch.is_autocast_enabled("cpu"):
+        query, key, value = (one.to(torch.bfloat16) for one in (query, key, value))
+    return Attention.apply(query, key, value)
+
+
 @functools.lru_cache(maxsize=None)
 def trainer():
     """Return doctor train's own code, which lies beside this file."""
@@ -267,6 +296,8 @@ def traced(asked, layers):
     # fake tensors hide their values, so that transformers takes any batch for a packed one and builds a mask
     masking_utils.find_packed_sequence_indices = lambda *_, **__: None
     attention = "sdpa" if asked["attention"] == "flash" else asked["attention"]
+    if asked["narrow_values"]:
+        torch.nn.functional.scaled_dot_product_attention = attend
     kind = torch.bfloat16 if asked["precision"] == "bf16" else torch.float32
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
