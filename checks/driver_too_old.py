@@ -58,6 +58,7 @@ PTX = (
 SAID = (
     "The NVIDIA driver on your system is too old",
     "CUDA driver version is insufficient for CUDA runtime version",
+    r"nvidia (?:driver )?version is too old",
     r"unsatisfied condition: cuda\s*>=",
     *PTX,
 )

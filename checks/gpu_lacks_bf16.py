@@ -45,6 +45,9 @@ SAID = (
     r"Current GPU.{0,40} does not support bfloat16",
 )
 
+ON_OLD = (r"not implemented for 'BFloat16'",)
+"""What says so on a GPU without bf16; others give it too, where fp16 and bf16 meet."""
+
 
 @check("gpu-lacks-bf16", "The GPU has no bf16: train in fp16", "note", advice=True)
 def gpu_lacks_bf16(
@@ -67,6 +70,7 @@ def gpu_lacks_bf16(
         names = (
             listed(dict.fromkeys(f"{g.name or 'GPU'} ({g.gfx})" for g in discrete)) if old else ""
         )
+    said = said or (told(errors, *ON_OLD) if names else "")
     if not names and not said:
         return None
     return Finding(

@@ -30,6 +30,7 @@ from tunedoctor.api import (
     Host,
     Interpreter,
     NvidiaDriver,
+    NvidiaGpu,
     NvidiaGpus,
     Runtime,
     TorchBuild,
@@ -57,6 +58,10 @@ UNKNOWN_ARCH = (
 )
 """What Triton's assembler and torch's builder say of a GPU that came after them."""
 
+NO_IMAGE = r"CUDA error: no kernel image is available for execution"
+NEW = (10, 0)
+"""From here on builds before torch 2.7 hold no code. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
+
 
 @check(
     "gpu-too-new-for-torch",
@@ -83,6 +88,8 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         # 8.0 and newer were never dropped
         apart = refused is not None and parts(refused.compute_capability) >= (8, 0)
         cards = (refused,) if refused is not None and apart else ()
+        if not cards and build is None:
+            cards = _new_ones(known(gpus)) if told(errors, NO_IMAGE) else ()
     if not cards:
         return _unknown_arch(told(errors, *UNKNOWN_ARCH))
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
@@ -125,6 +132,13 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         cure_note=f"{install.note}; then {later.command}",
         evidence=evidence,
     )
+
+
+def _new_ones(gpus: NvidiaGpus | None) -> tuple[NvidiaGpu, ...]:
+    """Return the cards of a machine that has only new ones: an error of theirs tells of an older build."""
+    cards = gpus.gpus if gpus else ()
+    new = [c for c in cards if c.compute_capability and parts(c.compute_capability) >= NEW]
+    return tuple(new) if len(new) == len(cards) else ()
 
 
 def _unknown_arch(said: str) -> Finding | None:

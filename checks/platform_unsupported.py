@@ -17,6 +17,7 @@ Seen as
     ERROR: Could not find a version that satisfies the requirement torch==2.4.1 (from versions: 2.0.0, 2.0.1
     ImportError: libc.musl-x86_64.so.1
     RuntimeError: No GPU found. A GPU is needed for quantization.
+    RuntimeError: FlashAttention only supports Ampere GPUs or newer.
 """
 
 from tunedoctor.api import (
@@ -35,6 +36,7 @@ from tunedoctor.api import (
     check,
     family,
     known,
+    listed,
     pip,
     refused,
     told,
@@ -76,10 +78,9 @@ def platform_unsupported(  # noqa: PLR0913, PLR0911  what is there, what is aske
     own, system = known(interpreter), known(host)
     if tcc := _tcc_under_wsl(known(nvml), known(nvidia)):
         return tcc
-    said = told(errors, r"No GPU found\. A GPU is needed for quantization")
     mac = known(apple) is not None or (system is not None and system.os == "macos")
-    if said and (mac or system is None):
-        return _quantised(said, mac=mac)
+    if device := _of_device(errors, system, known(nvidia), mac=mac):
+        return device
     if _stops_at_222(errors):
         return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", interpreter)
     if loaded := told(errors, *MUSL):
@@ -228,6 +229,30 @@ def _rosetta(own: Interpreter) -> Finding:
         means=f"torch ends at {LAST_INTEL_MAC} for it, and the GPU is not seen",
         cure="uv python install cpython-3.12-macos-aarch64",
         cure_note="a Python for arm64; then make a new environment of it",
+    )
+
+
+def _of_device(
+    errors: Errors | Unknown | None, host: Host | None, nvidia: NvidiaGpus | None, *, mac: bool
+) -> Finding | None:
+    """Find a library that has no kernels for a kind of device, by its own words."""
+    said = told(errors, r"No GPU found\. A GPU is needed for quantization")
+    if said and (mac or host is None):
+        return _quantised(said, mac=mac)
+    said = told(errors, r"FlashAttention only supports \w+ GPUs or newer")
+    return _flash(said, nvidia) if said else None
+
+
+def _flash(said: str, nvidia: NvidiaGpus | None) -> Finding:
+    """Tell of a card that flash-attn has no kernels for. Source: flash-attn, csrc/flash_attn/flash_api.cpp."""
+    names = listed(dict.fromkeys(card.name for card in nvidia.gpus)) if nvidia else ""
+    return Finding(
+        title="flash-attn has no kernels for this GPU",
+        found=f"the error '{said}'" + (f"; the GPU is {names}" if names else ""),
+        said=said,
+        means="training stops at the first attention layer; the kernels begin with compute capability 8.0",
+        cure="Set attn_implementation='sdpa'",
+        cure_note="in from_pretrained; axolotl: flash_attention: false and sdp_attention: true",
     )
 
 

@@ -22,6 +22,7 @@ Seen as
     Detected that PyTorch and TorchAudio were compiled with different CUDA versions
     libtorch_cuda.so: cannot open shared object file
     xFormers can't load C++/CUDA extensions. xFormers was built for
+    swiglu.fused.p.cpp:                                not built
 """
 
 import re
@@ -72,6 +73,7 @@ SAID = {
     "xformers": (
         r"xFormers can't load C\+\+/CUDA extensions\. xFormers was built for",
         r"xFormers wasn't buil[dt] with CUDA support",
+        r"swiglu\.fused\.p\.cpp:\s+not built",
         r"No such operator xformers::",
     ),
 }
@@ -116,6 +118,10 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
                 bad.append(found)
     worst = next((one for one in bad if one.name != "xformers"), None)
     said = {name: text for name, patterns in SAID.items() if (text := told(errors, *patterns))}
+    if build is not None and there is not None and _one_variant(known(host)):
+        said = {
+            name: t for name, t in said.items() if not _of_release(there.version(name), name, build)
+        }
     conflict = told(errors, CONFLICT)
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
@@ -148,6 +154,17 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
         if there is not None and there.get(chosen.name)
         else (),
     )
+
+
+def _one_variant(host: Host | None) -> bool:
+    """Tell a system whose wheels come in one variant: there the release alone decides."""
+    return host is not None and host.os == "macos"
+
+
+def _of_release(version: str, name: str, torch: TorchBuild) -> bool:
+    """Tell a companion of the very release of torch."""
+    own = companions(torch.version).get(name, "")
+    return bool(own and version) and minor(version) == minor(own)
 
 
 def _pins(

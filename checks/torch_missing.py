@@ -43,9 +43,12 @@ SAID = (
     r"The 'torch[^']{0,20}' distribution was not found",
     r"(?:^|[:\s])Py[Tt]orch (?:is not|should be) installed\.",
     r"At least one of TensorFlow 2\.0 or PyTorch should be installed",
+    r"Neither PyTorch nor TensorFlow >= 2\.0 have been found",
 )
 BUILDING = pattern(r"build-env|pip-install-|setup\.py|get_requires_for_build|<string>|setuptools")
 """Frames of a build, whose environment is pip's own: there torch is absent though it is installed."""
+ISOLATED = pattern(r"as a build dependency|build backend returned an error|--no-build-isolation")
+"""What uv says of a build that failed. Source: uv, crates/uv-build-frontend/src/error.rs."""
 
 
 @check(
@@ -106,7 +109,9 @@ def _from_error(
     if not said or not isinstance(errors, Errors) or (listed and listed.get("torch")):
         return None
     files = [frame.file for error in errors.errors if said in error.text for frame in error.frames]
-    if any(BUILDING.search(file) for file in files) and not (listed and listed.get("pip")):
+    built = any(BUILDING.search(file) for file in files)
+    built = built or any(ISOLATED.search(error.text) for error in errors.errors)
+    if built and not (listed and listed.get("pip")):
         return None
     return Finding(
         found=f"the error '{said}'" + ("; the list of packages has no torch" if listed else ""),

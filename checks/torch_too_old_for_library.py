@@ -88,6 +88,7 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
             if worst.said and not both
             else f"{both}: transformers counts a torch below {wanted.lstrip('>=')} as not installed"
         )
+        text = worst.said if worst.said and not both else ""
         keep = " ".join(pinned(worst.row.fix_alt))
         # a torch that is missing, or whose import fails, counts as not found in the same words
         settle = SETTLE if not both and "is required but found" not in worst.said else ""

@@ -46,6 +46,8 @@ from tunedoctor.api import (
 SAID = (
     r"(?:CUDA|HIP|XPU|NPU|MLU|MUSA|HPU) out of memory(?:\. Tried to allocate [\d.]+ \w+)?",
     r"MPS backend out of memory",
+    # what a notebook prints above the frames, where the message below them is cut
+    r"^(?:torch\.(?:cuda\.)?)?OutOfMemoryError$",
     r"Invalid buffer size: [\d.]+ [GT]i?B",
     r"OutOfMemoryError: Allocation on device|Allocation on device \d{1,3} would exceed allowed memory",
     r"Got an OOM, unloading all loaded models",

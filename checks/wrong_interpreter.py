@@ -243,7 +243,7 @@ def _denied(
 OF_PYTHON = pattern(r"[/\\](?:python|Python)(\d\.?\d{1,2})[/\\]")
 ISOLATED = pattern(
     r"subprocess-exited-with-error|metadata-generation-failed|Getting requirements to build|Failed building wheel"
-    r"|egg_info|build isolation"
+    r"|egg_info|build.isolation|build backend returned an error|as a build dependency"
 )
 LISTS = pattern(r"\bpip3? (?:list|show|freeze|install)\b|\bconda list\b")
 NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")

@@ -14,21 +14,26 @@ When to ignore it
 
 Seen as
     GPU access blocked by the operating system
+    WSL environment detected but no adapters were found
 """
 
-from tunedoctor.api import Finding, Host, TorchBuild, Unknown, check, known
+from tunedoctor.api import Errors, Finding, Host, TorchBuild, Unknown, check, known, told
 
 
 @check("wsl1-no-gpu", "WSL 1 has no GPU", "note", explains=["no-gpu", "torch-sees-no-gpu"])
-def wsl1_no_gpu(host: Host, torch: TorchBuild | Unknown | None) -> Finding | None:
-    """Call it an error where a build for a GPU is installed, else a note."""
+def wsl1_no_gpu(
+    host: Host, torch: TorchBuild | Unknown | None, errors: Errors | Unknown | None
+) -> Finding | None:
+    """Call it an error where a build for a GPU is installed or one was asked for, else a note."""
     if host.wsl != 1:
         return None
     build = known(torch)
     wants = build is not None and build.accelerator in ("cuda", "rocm", "xpu")
     name = f"; torch {build.version} is built for a GPU" if build is not None and wants else ""
+    said = told(errors, r"WSL environment detected but no adapters were found")
     return Finding(
-        severity="error" if wants else "note",
+        severity="error" if wants or said else "note",
+        said=said,
         found=f"{host.name} runs under WSL 1{name}",
         means="no program sees a GPU here, and training runs on the CPU",
         cure="wsl.exe --set-version DISTRIBUTION 2",

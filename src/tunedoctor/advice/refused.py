@@ -168,7 +168,9 @@ def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None
         release = one.specifier.lstrip("=").partition("+")[0]
         return Refused("wheel-not-on-index", f"no index here has torch {release} for {label}")
     if one.offered is None or one.reason != "nothing":
-        return None
+        never = not one.specifier and _none_at_all(own, host) == "platform-unsupported"
+        here = f"no index has a wheel of {one.name} for this system that pip takes"
+        return Refused("platform-unsupported", here) if never and host is not None else None
     return Refused(
         _none_at_all(own, host),
         f"the index has no {one.name} for this Python and system: '{what} (from versions: none)'",

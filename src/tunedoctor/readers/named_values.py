@@ -20,7 +20,7 @@ from tunedoctor.readers.values.machine import apple, processor
 from tunedoctor.readers.values.pairs import pairs
 from tunedoctor.readers.values.prose import prose
 from tunedoctor.readers.values.said import Collected, Said
-from tunedoctor.readers.values.session import answers
+from tunedoctor.readers.values.session import answers, latest
 from tunedoctor.readers.values.system import host
 from tunedoctor.readers.values.variables import variables
 
@@ -56,11 +56,16 @@ def read(lines: list[str]) -> list[Fact]:
 
 
 def _all(lines: Sequence[str]) -> Iterator[Said]:
-    yield from answers(lines)
+    yield from latest(answers(lines))
     yield from banners(lines)
     yield from objects(lines)
     yield from blocks(lines)
-    yield from pairs(lines)
+    # what the driver's own tool prints is the driver's CUDA, not that of torch
+    yield from (
+        one
+        for one in pairs(lines)
+        if one.key != "cuda_plain" or "NVIDIA-SMI" not in lines[one.line]
+    )
     yield from prose(lines)
 
 

@@ -434,6 +434,9 @@ SAYS = (
         "no compatible cuda",
         "no compatible rocm",
         "getdevicecount returned",
+        "neither pytorch nor tensorflow",
+        "as a build dependency",
+        "build backend returned an error",
     ),
 )
 """What a fault says where nothing marks one, in small letters."""

@@ -15,6 +15,7 @@ _MARK = pattern(
     r"|^(?:MemoryError|std::bad_alloc)$|\bline \d{1,6}: +\d{1,9} Killed\b|^\[\d{1,4}\] +[+-]? *\d{0,9} *[Kk]ille"
     r"d\b|^zsh: killed\b"
     r"|\\libbitsandbytes_\w{1,40}\.so\b"  # a library of Linux in a folder of Windows
+    r"|^\s{0,8}swiglu\.fused\.p\.cpp:\s{1,60}not built$"  # a compiled part that xformers did not load
     r"|^Killed\b|\bKilled$|^Aborted\b|\bXid\b|\berrno\b|0x[cC]000[0-9a-fA-F]{4}|\bSIG(?:SEGV|KILL|BUS|ILL|ABRT|FPE)\b"
     r"|Requirement already satisfied: .{1,80} in [^ ]{0,60}\.local\b"
     r"|^\s{0,8}\(\d{1,2}\.\d\) - \(\d{1,2}\.\d\)$"  # capabilities that a torch supports, in a warning of three lines

@@ -10,6 +10,7 @@ from tunedoctor.readers.rocm.words import LONGEST
 
 Kfd = Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
 
+_WSL1 = pattern(r"\bWSL ?(?:version )?1\b(?!\.)", re.IGNORECASE)
 _OPEN = pattern(r"Unable to open /dev/kfd read-write: ([A-Z][a-z ]{3,40})")
 _STATES: dict[str, Kfd] = {
     "permission denied": "denied",
@@ -97,7 +98,8 @@ def stack(lines: Sequence[str], *, agents: bool) -> Stack:
             )
         )
     if wsl:
-        facts.append(Host(os="linux", name="Linux", wsl=2))
+        first = any(_WSL1.search(line[:LONGEST]) for line in lines if "1" in line[:LONGEST])
+        facts.append(Host(os="linux", name="Linux", wsl=1 if first else 2))
     elif any("microsoft-standard-WSL2" in line[:LONGEST] for line in lines):
         facts.append(Host(os="linux", name="", wsl=2))
     if errors := _errors(worth):

@@ -134,6 +134,15 @@ FORMS = (
         "Python 3",
         r"\A\s{0,8}Python (?P<python>3\.\d{1,2}\.\d{1,2}\S{0,6}(?: \([^\n]{4,200}| experimental[^\n]{0,100})?)\s*\Z",
     ),
+    # ds_report imports torch before it prints this
+    _form(
+        "extension op report",
+        r"\A(?P<ran>DeepSpeed (?:C\+\+|general)[^\n]{0,20} extension op report)",
+    ),
+    _form(
+        "Snapdragon",
+        r"\b(?P<os>Windows(?: 1[01])?)\b[^\n]{0,60}\b(?P<machine>Snapdragon)\b",
+    ),
     # what only one kind of torch build has or says
     _form("ibtorch_hip", r"(?P<kind_rocm>libtorch_hip)"),
     _form("torch/lib/rocblas", r"(?P<kind_rocm>torch/lib/rocblas)"),

@@ -9,8 +9,9 @@ from tunedoctor.readers.values.said import Said
 
 _OWN = pattern(
     r"\b(?:my (?:gpu|card|graphics card|machine)\s(?:is|has)|i have|i(?:'m| am) (?:on|using|running|training)"
-    r"|running on|training on|i use|using|on my|with my|with|gpu:?)\s{1,3}"
-    r"(?:(?:a|an|the|one|single|two|2x?|my|local|nvidia|amd|geforce|new)\s){0,4}"
+    r"|running on|training on|i use|using|on my|with my|with|gpu:?"
+    r"|my (?:gpu|card|graphics card),|on (?:an?|the|one|google|colab|kaggle))\s{1,3}"
+    r"(?:(?:a|an|the|one|single|two|2x?|my|local|nvidia|amd|geforce|new|free|google|colab|kaggle)\s){0,4}"
     r"(?P<gpu>(?:RTX|GTX|RX|Radeon|Tesla|A100|H100|H200|V100|T4|L4|L40S?|A10G?|Arc|Quadro)\b[ -]?[\w]{0,8}"
     r"(?:\s(?:Ti|SUPER|XTX?|Ada|Laptop|\w{0,3}\d{2,4}))?)",
     re.IGNORECASE,

@@ -1,7 +1,7 @@
 """What a Python prompt or a shell answered: the expression or command that was typed, then the lines below it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.prompts import Prompt, prompt, typed_in
@@ -65,6 +65,11 @@ _GREP = pattern(
 )
 _STARTS = ("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")
 """Beginnings of a line without a prompt that is looked at."""
+_PRINTED = pattern(
+    r"\s{0,8}(?:print\()?(?:torch\.(?:__version__|version\.cuda|cuda\.is_available\(\)))\)?\s{0,8}\Z"
+)
+"""A statement without its prompt: an answer only where a value stands below it."""
+_VALUE = pattern(r"\s{0,8}['\"]?(?:\d{1,2}\.\d{1,2}[\w.+]{0,30}|True|False|None)['\"]?\s{0,8}\Z")
 _SHORTEST, _LONGEST = 4, 1000
 _FAR = 12
 """Lines below a command in which its answer stands."""
@@ -79,6 +84,9 @@ def answers(lines: Sequence[str]) -> Iterator[Said]:
             line = _TRACED.sub("", line, count=1)  # noqa: PLW2901  the command is all that is used
         found = prompt(line)
         if not found and not line.lstrip().startswith(_STARTS):
+            if "torch." in line and _PRINTED.match(line) and _is_value(lines, number):
+                for one in _expressions(line.strip(), lines, number, repl=True):
+                    yield one._replace(line=number)
             continue
         if environ := _ENVIRON.match(line):
             yield Said(f"env {environ['name']}", environ["value"], line=number)
@@ -88,6 +96,28 @@ def answers(lines: Sequence[str]) -> Iterator[Said]:
             *_answered(command, found, lines, number),
         ):
             yield one._replace(line=number)
+
+
+_CHANGES = frozenset({"torch", "torch_cuda", "torch_hip", "available", "xpu_available", "archs"})
+"""What another torch answers otherwise."""
+
+
+def latest(answered: Iterable[Said]) -> Iterator[Said]:
+    """Yield the answers, of a torch that changed its version only the last: what came before is over."""
+    kept = list(answered)
+    versions = [(at, one.value) for at, one in enumerate(kept) if one.key == "torch"]
+    last = versions[-1][1] if versions else ""
+    other = next((at for at, value in reversed(versions) if value != last), -1)
+    since = next((at for at, _ in versions if at > other), 0) if other >= 0 else 0
+    for at, one in enumerate(kept):
+        if at >= since or one.key not in _CHANGES:
+            yield one
+
+
+def _is_value(lines: Sequence[str], number: int) -> bool:
+    """Tell whether the next line that is not empty is a value as torch prints them."""
+    after = next((line for line in lines[number + 1 : number + 3] if line.strip()), "")
+    return _VALUE.match(after) is not None
 
 
 def _answered(

@@ -185,6 +185,9 @@ def _machine(both: str, python: str, said: Collected) -> str:
         re.IGNORECASE,
     ):
         return "arm64"
+    # Qualcomm's processors for Windows are all of ARM64
+    if "Snapdragon" in said.first("machine"):
+        return "arm64"
     return ""
 
 
