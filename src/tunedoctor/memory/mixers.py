@@ -101,10 +101,6 @@ def convolution(config: Fields, hidden: int) -> Mixing:
     return matrices, Mixer(kind="convolution", kept=5 * hidden), [], other
 
 
-_CHUNK_2 = 256
-"""Tokens of a chunk of Mamba 2, where the config names none."""
-
-
 def mamba1(config: Fields, hidden: int) -> Mixing:
     """Return a Mamba layer (Mamba, Falcon Mamba, Jamba)."""
     inner = config.or_else(
@@ -149,12 +145,14 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
     state = config.or_else(128, "mamba_d_state", "ssm_state_size", "state_size")
     groups = config.or_else(1, "mamba_n_groups", "n_groups")
     kernel = config.or_else(4, "mamba_d_conv", "conv_kernel")
-    chunk = config.or_else(_CHUNK_2, "mamba_chunk_size", "chunk_size")
+    model_type = config.data.get("model_type")
+    usual = 128 if model_type == "nemotron_h" else 256
+    chunk = config.or_else(usual, "mamba_chunk_size", "chunk_size")
     bias = config.flag("mamba_proj_bias") or config.flag("use_bias")
     convolved = inner + 2 * groups * state
     # Falcon H1 scales what each of its two mixers reads, and so reads copies
-    reads = "scaled" if config.data.get("model_type") == "falcon_h1" else "mixer"
-    refused = config.data.get("model_type") in REFUSED
+    reads = "scaled" if model_type == "falcon_h1" else "mixer"
+    refused = model_type in REFUSED
     matrices = [
         Matrix("in_proj", hidden, inner + convolved + heads, reads, bias),
         Matrix("out_proj", inner, hidden, "mixed", bias, refused=refused),
@@ -163,7 +161,7 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
         config.flag(key, default=True) for key in ("use_conv_bias", "mamba_conv_bias")
     )
     other = convolved * (kernel + (1 if convolution_bias else 0)) + 3 * heads
-    normed = config.flag("mamba_rms_norm", default=True)
+    normed = config.flag("mamba_rms_norm", default=model_type != "falcon_h1")
     mixer = Mixer(
         kind="mamba",
         heads=heads,

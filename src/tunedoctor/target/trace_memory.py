@@ -95,103 +95,15 @@ class Live(TorchDispatchMode):
         return made
 
 
-class FourBitMatmul(torch.autograd.Function):
-    """A matmul of a 4-bit matrix: a copy in the compute type, forward and backward, that is dropped at once."""
-
-    @staticmethod
-    def forward(ctx, x, packed, rows, columns):
-        """Multiply."""
-        ctx.save_for_backward(packed)
-        ctx.sizes = (rows, columns)
-        return torch.nn.functional.linear(
-            x, torch.empty(rows, columns, dtype=x.dtype, device=x.device)
-        )
-
-    @staticmethod
-    def backward(ctx, grad):
-        """Take the product back."""
-        return (
-            grad.matmul(torch.empty(*ctx.sizes, dtype=grad.dtype, device=grad.device)),
-            None,
-            None,
-            None,
-        )
-
-
-class FourBitLinear(torch.nn.Linear):
-    """Stands for bitsandbytes' Linear4bit: packed weight, and the scales of nf4 with or without double quantisation."""
-
-    def __init__(self, linear, double):
-        torch.nn.Module.__init__(self)
-        self.in_features, self.out_features, self.bias = (
-            linear.in_features,
-            linear.out_features,
-            linear.bias,
-        )
-        device = linear.weight.device
-        blocks = -(-linear.weight.numel() // 64)
-
-        def frozen(count, dtype):
-            return torch.nn.Parameter(
-                torch.empty(count, dtype=dtype, device=device), requires_grad=False
-            )
-
-        self.weight = frozen(((linear.weight.numel() + 1) // 2, 1), torch.uint8)
-        self.scales = frozen(blocks, torch.uint8 if double else torch.float32)
-        self.outer = frozen(-(-blocks // 256) + 257 if double else 1, torch.float32)
-
-    def forward(self, x):
-        """Multiply, and add the bias."""
-        y = FourBitMatmul.apply(x, self.weight, self.out_features, self.in_features)
-        return y if self.bias is None else y + self.bias
-
-
-class Attention(torch.autograd.Function):
-    """Stands for the GPU's kernel of attention whose values are narrower than its keys; the CPU has none.
-
-    Keeps q, k, v, the output and the logsumexp, as torch's memory-efficient kernel does.
-    """
-
-    @staticmethod
-    def forward(ctx, query, key, value):
-        """Attend."""
-        batch, heads, tokens, _ = query.shape
-        out = query.new_empty(batch, tokens, heads, value.shape[-1]).transpose(1, 2)
-        ctx.save_for_backward(
-            query, key, value, out, query.new_empty(batch, heads, tokens, dtype=torch.float32)
-        )
-        return out
-
-    @staticmethod
-    def backward(ctx, _):
-        """Take it back."""
-        return tuple(torch.empty_like(one) for one in ctx.saved_tensors[:3])
-
-
-def attend(query, key, value, *_, **__):
-    """Stand for scaled_dot_product_attention."""
-    if torch.is_autocast_enabled("cpu"):
-        query, key, value = (one.to(torch.bfloat16) for one in (query, key, value))
-    return Attention.apply(query, key, value)
-
-
 @functools.lru_cache(maxsize=None)
-def trainer():
-    """Return doctor train's own code, which lies beside this file."""
-    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trainer.py")
-    spec = importlib.util.spec_from_file_location("trainer", place)
+def beside(name):
+    """Return a module that lies beside this file: doctor train's own code, or the stand-ins."""
+    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
+    spec = importlib.util.spec_from_file_location(name, place)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["trainer"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def quantise(model, double):
-    """Put 4-bit stand-ins in place of all linear modules but the head."""
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is torch.nn.Linear and name != "lm_head":
-                setattr(module, name, FourBitLinear(child, double))
 
 
 def adapted(model, asked):
@@ -238,7 +150,7 @@ def configured(asked, layers):
     config = AutoConfig.for_model(model_type, **data).get_text_config()
     whole = config.num_hidden_layers
     for key, value in list(vars(config).items()):  # what stands there once for each layer
-        if isinstance(value, (list, str)) and len(value) == whole:
+        if (isinstance(value, list) or key == "hybrid_override_pattern") and len(value) == whole:
             setattr(config, key, value[:layers])
     for key in (
         "attention_dropout",
@@ -297,14 +209,14 @@ def traced(asked, layers):
     masking_utils.find_packed_sequence_indices = lambda *_, **__: None
     attention = "sdpa" if asked["attention"] == "flash" else asked["attention"]
     if asked["narrow_values"]:
-        torch.nn.functional.scaled_dot_product_attention = attend
+        torch.nn.functional.scaled_dot_product_attention = beside("stand_ins").attend
     kind = torch.bfloat16 if asked["precision"] == "bf16" else torch.float32
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
             configured(asked, layers), dtype=kind, attn_implementation=attention
         )
     if asked["method"] == "qlora":
-        quantise(model, asked["double"])
+        beside("stand_ins").quantise(model, asked["double"])
     if asked["method"] != "full":
         model = adapted(model, asked)
     model.train()
@@ -359,7 +271,7 @@ def forward(model, ids, asked):
     hidden = hidden.index_select(0, torch.arange(hidden.shape[0]))  # the tokens that are learned
     with torch.autocast("cpu", enabled=False):
         hidden = hidden.to(torch.bfloat16) if asked["autocast"] else hidden
-        return None, trainer().ChunkedLoss.apply(
+        return None, beside("trainer").ChunkedLoss.apply(
             hidden, head.weight, ids.reshape(-1), cap, asked["chunk"]
         )
 
