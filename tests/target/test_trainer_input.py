@@ -101,7 +101,7 @@ def test_damaged_data(
         ("rank = true", ["line 3", "rank is True"]),
         ("rank = 0", ["rank is 0", "1 or more"]),
         ("learning_rate = nan", ["learning_rate is nan"]),
-        ("learning_rate = -1e-3", ["learning_rate is -0.001", "1e-12 or more"]),
+        ("learning_rate = -1e-3", ["learning_rate is -0.001", "0 or more"]),
         ("dropout = 1", ["dropout is 1\n", "0 or more, and less than 1"]),
         ("method = 'lorra'", ["method is 'lorra'", "one of lora qlora full"]),
         ("packing = 'yes'", ["packing is 'yes'", "bool, as in packing = false"]),
@@ -209,6 +209,26 @@ def test_a_template_that_refuses_a_row(train: Train, tiny_model: str, tmp_path: 
     assert "d.jsonl line 2: the chat template refuses it" in ended.err
     assert "no system here" in ended.err
     assert ended.code == 2
+
+
+def test_a_tokenizer_that_fails_on_a_row(train: Train, tiny_model: str, tmp_path: Path) -> None:
+    code = """
+load = trainer.load_tokenizer
+def picky(config):
+    tokenizer, known = load(config)
+    class Picky(type(tokenizer)):
+        def __call__(self, text, **more):
+            if "z" in text: raise ValueError("knows no z")
+            return super().__call__(text, **more)
+    tokenizer.__class__ = Picky
+    return tokenizer, known
+trainer.load_tokenizer = picky
+"""
+    (tmp_path / "d.jsonl").write_text(GOOD + '{"prompt": "a", "completion": "z"}\n')
+    ended = train(f"--model={tiny_model}", "--data=d.jsonl", code=NO_WEIGHTS + code)
+    assert "d.jsonl line 2: the model's tokenizer refuses this text: " in ended.err
+    assert "knows no z" in ended.err
+    assert (ended.code, "JSON" in ended.err) == (2, False)
 
 
 def test_a_template_that_rewrites_earlier_answers(

@@ -56,7 +56,9 @@ def train(asked: Asked, arguments: list[str]) -> int:
         sys.stderr.write(f"doctor: {found.refusal}\n")
         return 1
     if found and "--dry-run" in arguments:
-        arguments = [*arguments, f"--forecast-gib={found.peak_gib:.3f}"]
+        sys.stderr.write(
+            f"doctor: forecast for rows of max_length tokens: {found.peak_gib:.3g} GiB\n"
+        )
     from tunedoctor.cli.run import run_command  # noqa: PLC0415
 
     many = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(asked.processes)]

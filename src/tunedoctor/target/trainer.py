@@ -3,9 +3,8 @@
     python train.py config.toml [--key=value ...] [--dry-run | --merge]
     torchrun --nproc-per-node 2 train.py config.toml
 
-In this order: configuration, data, loss, model, files, run. The rows and the learning rate of a
-step are functions of seed and step. So weights, optimizer, random states and the step's number make
-a whole checkpoint, and a run that was killed goes on as if it had not been.
+The rows and the learning rate of a step are functions of seed and step. So weights, optimizer,
+random states and the step's number make a whole checkpoint: a killed run goes on bit for bit.
 """
 
 from __future__ import annotations
@@ -40,7 +39,24 @@ from torch.nn.utils.rnn import pad_sequence
 
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-FULL = whole.StateDictOptions(full_state_dict=True)
+FULL, STATE = whole.StateDictOptions(full_state_dict=True), "trainer_state.pt"
+say: Any = functools.partial(print, flush=True) if RANK == 0 else lambda _: None
+
+
+def stop(what: str, remedy: str, code: int = 2) -> NoReturn:
+    """End with what is wrong and the way out; code 2: the input, 1: the run."""
+    if code == 1 or RANK == 0:
+        print(f"train: {what}\n  {remedy}", file=sys.stderr, flush=True)
+    raise SystemExit(code)
+
+
+@contextlib.contextmanager
+def or_stop(what: str, remedy: str) -> Iterator[None]:
+    """End where a library raises, with what it says."""
+    try:
+        yield
+    except Exception as error:
+        stop(f"{what}: {error!r:.300}", remedy)
 
 
 # ------------------------------------------------------------------------------- configuration
@@ -75,7 +91,7 @@ class Config:
     clip: float = 1.0  # largest norm of the gradient; 0: any
     optimizer: str = "adamw"  # adamw, or adamw8bit (needs bitsandbytes)
     precision: str = "auto"  # bf16, fp16, fp32, or pure-bf16: trained weights in 16 bits too
-    attention: str = "sdpa"  # sdpa, eager or flash_attention_2
+    attention: str = "auto"  # as transformers chooses, or sdpa, eager, flash_attention_2
     checkpointing: bool = False  # activations are computed twice and not kept
     chunk: int = 1024  # tokens that meet the vocabulary at a time; 0: all
     device: str = "auto"  # cuda, xpu, mps or cpu
@@ -88,7 +104,6 @@ class Config:
     resume: bool = False  # go on from the last checkpoint in out, if there is one
     tensorboard: bool = False  # log there too
     peak_tflops: float = 0.0  # of the device, for mfu; 0: measured by a matrix product
-    forecast_gib: float = 0.0  # by doctor fit; --dry-run tells it beside what is measured
 
 
 CHOICES = {
@@ -97,77 +112,48 @@ CHOICES = {
     "schedule": "cosine linear constant",
     "optimizer": "adamw adamw8bit",
     "precision": "auto bf16 fp16 fp32 pure-bf16",
-    "attention": "sdpa eager flash_attention_2",
+    "attention": "auto sdpa eager flash_attention_2",
     "device": "auto cuda xpu mps cpu",
 }
 COUNTS = "rank alpha max_length batch micro_batch log_every save_every keep"  # 1 or more
-LEAST = {"learning_rate": 1e-12, "epochs": 1e-12, **dict.fromkeys(COUNTS.split(), 1)}
-BELOW = {"dropout": 1, "eval_share": 1, "warmup": 1}
+SHARES = "dropout eval_share warmup"  # less than 1
 FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
-FREE += " peak_tflops forecast_gib device"  # what can change when a run is resumed
-
-
-def stop(what: str, remedy: str, code: int = 2) -> NoReturn:
-    """End with what is wrong and the way out; code 2: the input, 1: the run."""
-    if code == 1 or RANK == 0:
-        print(f"train: {what}\n  {remedy}", file=sys.stderr, flush=True)
-    raise SystemExit(code)
-
-
-@contextlib.contextmanager
-def or_stop(what: str, remedy: str) -> Iterator[None]:
-    """End where a library raises, with what it says."""
-    try:
-        yield
-    except Exception as error:
-        stop(f"{what}: {short(error)}", remedy)
-
-
-def short(error: Exception) -> str:
-    """Return what an error says, in one line."""
-    return f"{type(error).__name__}: {(str(error).strip() or '-').splitlines()[0][:200]}"
-
-
-def say(text: str) -> None:
-    """Print a line, once for all processes."""
-    if RANK == 0:
-        print(text, flush=True)
+FREE += " peak_tflops device"  # what can change when a run is resumed
 
 
 def read_config(arguments: list[str]) -> Config:
     """Read files of flat TOML, line by line, and put the options over them."""
-    config = Config()
+    config, keys = Config(), asdict(Config())
     given: list[tuple[str, str, Any]] = []
     for word in sorted(arguments, key=lambda one: one.startswith("--")):
         if word.startswith("--"):
             key, _, value = word[2:].partition("=")
-            with contextlib.suppress(ValueError):  # words that are numbers or truths in JSON
-                is_text = type(getattr(config, key.replace("-", "_"), "")) is str
-                value = value if is_text else json.loads(value)
-            given.append((word, key.replace("-", "_"), value))
+            key = key.replace("-", "_")
+            with contextlib.suppress(ValueError):  # numbers and truths are words of JSON
+                value = value if type(keys.get(key)) is str else json.loads(value)
+            given += [(word, key, value)]
             continue
         with or_stop(word, "name a file of TOML"):
             toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
             lines = Path(word).read_text(encoding="utf-8-sig").splitlines()
         for number, line in enumerate(lines, 1):
             with or_stop(where := f"{word} line {number}", "write TOML, as in: model = 'folder'"):
-                given += [(where, key, value) for key, value in toml.loads(line).items()]
-    for where, key, value in given:
-        if key not in (keys := asdict(config)):
+                given += [(where, *pair) for pair in toml.loads(line).items()]
+    for where, key, got in given:
+        if key not in keys:
             near = get_close_matches(key, keys, 1, 0.5) or [", ".join(keys)]
             stop(f"{where}: unknown key {key!r}", f"there is: {near[0]}")
-        default: Any = getattr(Config, key)
-        kinds = (float, int) if type(default) is float else (type(default),)
-        is_right = type(value) in kinds
-        wants = f"{type(default).__name__}, as in {key} = {json.dumps(default)}"
+        kind: Any = type(keys[key])
+        is_right = type(got) is kind or (kind is float and type(got) is int)
+        wants = f"{kind.__name__}, as in {key} = {json.dumps(keys[key])}"
         if key in CHOICES:
-            is_right, wants = value in CHOICES[key].split(), f"one of {CHOICES[key]}"
-        elif is_right and type(value) in (int, float):
-            least, top = LEAST.get(key, 0), BELOW.get(key, math.inf)
-            is_right, wants = least <= value < top, f"{least} or more, and less than {top}"
+            is_right, wants = got in CHOICES[key].split(), f"one of {CHOICES[key]}"
+        elif is_right and kind in (int, float):
+            least, below = int(key in COUNTS.split()), 1 if key in SHARES.split() else math.inf
+            is_right, wants = least <= got < below, f"{least} or more, and less than {below}"
         if not is_right:
-            stop(f"{where}: {key} is {value!r}", f"it takes {wants}")
-        setattr(config, key, type(default)(value))
+            stop(f"{where}: {key} is {got!r}", f"it takes {wants}")
+        setattr(config, key, kind(got))
     if not config.model or not config.data or (config.eval_data and config.eval_share):
         stop("it takes model, data, and one of eval_data and eval_share at most", "set them")
     return config
@@ -176,8 +162,6 @@ def read_config(arguments: list[str]) -> Config:
 # ---------------------------------------------------------------------------------------- data
 FORMS = """a row is {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
   "user", "content": ".."}, {"role": "assistant", "content": ".."}]}; a line of UTF-8 for each"""
-
-
 ROLES, ANSWERS = ("system", "user", "assistant", "tool", "text"), ("assistant", "text")
 
 
@@ -190,8 +174,8 @@ class Row(NamedTuple):
     places: Any
 
 
-def messages_of(row: Any, where: str) -> list[dict[str, str]]:
-    """Return a row as messages; a text is one of the role text."""
+def encode(row: Any, line: int, where: str, tokenizer: Any, config: Config) -> Iterator[Row]:
+    """Check a row of the file, and yield it as tokens; a long text gives several."""
     try:
         if "prompt" in row and "completion" in row:
             talk = [{"role": "user", "content": row["prompt"]}]
@@ -199,50 +183,40 @@ def messages_of(row: Any, where: str) -> list[dict[str, str]]:
         else:
             talk = [{"role": "text", "content": row["text"]}] if "text" in row else row["messages"]
         roles = [one["role"] for one in talk]
-        empty = [one for one in talk if not one["content"].strip()]
+        empty = {one["role"] for one in talk if not one["content"].strip()}
         wrong = (
             (None in row and "more cells than columns")
-            or (set(roles) - set(ROLES) and f"a role that is none of {', '.join(ROLES)}")
+            or (not {*roles} <= {*ROLES} and f"a role that is none of {', '.join(ROLES)}")
             or (roles[0] == "assistant" and "begins with assistant")
             or (roles[-1] not in ANSWERS and f"ends with {roles[-1]}")
-            or (any(one["role"] in ANSWERS for one in empty) and "an answer or text that is empty")
+            or (empty & {*ANSWERS} and "an answer or text that is empty")
         )
     except (AttributeError, IndexError, KeyError, TypeError):
         wrong = "no row to learn from"
     if wrong:
         stop(f"{where}: {wrong}: {json.dumps(row, skipkeys=True)[:80]}", FORMS)
-    return talk
 
-
-def cut_at_answers(talk: Any, tokenizer: Any, answers: str) -> Iterator[tuple[str, bool]]:
-    """Yield pieces of what the model reads of a conversation, and whether they are learned."""
-    render = functools.partial(tokenizer.apply_chat_template, tokenize=False)
-    whole, done = render(talk), 0
-    for i in range(len(talk) - 1 if answers == "last" else 0, len(talk)):
-        if talk[i]["role"] == "assistant":
-            before, after = render(talk[:i], add_generation_prompt=True), render(talk[: i + 1])
-            if not (whole.startswith(before) and whole.startswith(after) and before < after):
-                raise ValueError(i + 1, "is written otherwise when others follow")
-            yield whole[done : len(before)], False
-            yield whole[len(before) : len(after)], True
-            done = len(after)
-
-
-def encode(row: Any, line: int, where: str, tokenizer: Any, config: Config) -> Iterator[Row]:
-    """Yield a row of the file as tokens; a long text gives several."""
-    talk, end = messages_of(row, where), [x for x in [tokenizer.eos_token_id] if x is not None]
-    first = tokenizer(talk[0]["content"])["input_ids"]
+    plain = functools.partial(tokenizer, add_special_tokens=False)
+    end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    first, remedy = tokenizer(talk[0]["content"])["input_ids"], "set template to a Jinja file"
     first = first[:-1] if end and first[-1:] == end else first
-    roles, remedy = [one["role"] for one in talk], "set template to a Jinja file"
+    parts: list[tuple[list[int], bool]] = []  # tokens, and whether they are learned
     if roles == ["text"]:
         parts = [(first + end, True)]
     elif config.template != "none" and tokenizer.chat_template:
         with or_stop(f"{where}: the chat template refuses it", f"{remedy}, or answers = 'last'"):
-            cut = list(cut_at_answers(talk, tokenizer, config.answers))
-        parts = [(tokenizer(text, add_special_tokens=False)["input_ids"], x) for text, x in cut]
+            render = functools.partial(tokenizer.apply_chat_template, tokenize=False)
+            text, done, pieces = render(talk), 0, []
+            for i in range(len(talk) - 1 if config.answers == "last" else 0, len(talk)):
+                if roles[i] == "assistant":
+                    ask, told = render(talk[:i], add_generation_prompt=True), render(talk[: i + 1])
+                    if not (text.startswith(ask) and text.startswith(told) and ask < told):
+                        raise ValueError(i + 1, "is written otherwise when others follow")
+                    pieces += [(text[done : len(ask)], False), (told[len(ask) :], True)]
+                    done = len(told)
+        parts = [(plain(piece)["input_ids"], is_learned) for piece, is_learned in pieces]
     elif roles == ["user", "assistant"]:
-        answer = tokenizer(talk[1]["content"], add_special_tokens=False)["input_ids"]
-        parts = [(first, False), (answer + end, True)]
+        parts = [(first, False), (plain(talk[1]["content"])["input_ids"] + end, True)]
     else:
         stop(f"{where}: a conversation, and the model has no chat template", remedy)
     ids = [token for part, _ in parts for token in part]
@@ -252,10 +226,9 @@ def encode(row: Any, line: int, where: str, tokenizer: Any, config: Config) -> I
         yield Row([line], some, [-100, *labels[i + 1 : i + len(some)]], range(len(some)))
 
 
-def read_data(path: str, tokenizer: Any, known: int, config: Config) -> tuple[list[Row], str]:
-    """Read, check and encode a file for a model that knows `known` tokens; returns its sha256 too."""
-    line, kind = 0, "CSV" if path.endswith(".csv") else "JSON"
-    every: list[Row] = []
+def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[list[Row], str]:
+    """Read, check and encode a file for a model that knows `size` tokens; returns its sha256 too."""
+    line = 0
 
     def lines() -> Iterator[str]:
         nonlocal line
@@ -265,33 +238,26 @@ def read_data(path: str, tokenizer: Any, known: int, config: Config) -> tuple[li
     with or_stop(path, "set data to a .jsonl or .csv file"):
         raw = Path(path).read_bytes()
     csv.field_size_limit(2**31 - 1)
-    table, objects = (
-        csv.DictReader(lines(), strict=True),
-        map(json.loads, filter(str.strip, lines())),
-    )
+    table = csv.DictReader(lines(), strict=True) if path.endswith(".csv") else None
     try:
-        for row in table if kind == "CSV" else objects:
-            every += encode(row, line, f"{path} line {line}", tokenizer, config)
+        found = [(line, row) for row in table or map(json.loads, filter(str.strip, lines()))]
     except (ValueError, RecursionError, csv.Error) as error:
-        stop(f"{path} line {line}: not {kind} in UTF-8: {getattr(error, 'msg', error)}", FORMS)
-    rows = [row for row in every if learned([row])]
-    if full := sum(len(row.ids) == config.max_length for row in every):
-        lost = f"{len(every) - len(rows)} are left out, with nothing to learn"
-        say(f"{path}: {full} samples fill max_length; {lost}")
+        what = f"not {'CSV' if table else 'JSON'} in UTF-8: {getattr(error, 'msg', error)}"
+        stop(f"{path} line {line}: {what}", FORMS)
+    rows: list[Row] = []
+    for number, row in found:
+        where = f"{path} line {number}"
+        with or_stop(f"{where}: the model's tokenizer refuses this text", "take the line out"):
+            rows += encode(row, number, where, tokenizer, config)
+    full = sum(len(row.ids) == config.max_length for row in rows)
+    dull = len(rows) - len(rows := [row for row in rows if learned([row])])
+    if full:
+        say(f"{path}: {full} samples fill max_length; {dull} are left out, with nothing to learn")
     if not rows:
         stop(f"{path}: no row, or no answer within max_length", f"set a larger max_length; {FORMS}")
-    if (largest := max(max(row.ids) for row in rows)) >= known:
-        what = f"the tokenizer gives {largest}, the model knows {known} tokens"
-        stop(what, "take the model's own")
+    if (most := max(max(row.ids) for row in rows)) >= size:
+        stop(f"the tokenizer gives {most}, the model knows {size} tokens", "take the model's own")
     return rows, hashlib.sha256(raw).hexdigest()
-
-
-def held_out(rows: list[Row], share: float) -> tuple[list[Row], list[Row]]:
-    """Split by content: the same rows are held out when others are added."""
-    count = max(1, round(share * len(rows))) if share else 0
-    if count:
-        rows = sorted(rows, key=lambda one: hashlib.sha256(repr(one.ids).encode()).digest())
-    return rows[:count], rows[count:]
 
 
 def pack(samples: list[Row], length: int) -> list[Row]:
@@ -323,16 +289,12 @@ def learned(rows: list[Row]) -> int:
 
 
 def collate(rows: list[Row], device: Any, packing: bool) -> tuple[Any, Any, Any]:  # noqa: FBT001
-    """Return ids, labels and positions, each rows x tokens.
-
-    Padding is at the end, where no token looks back from: that needs no mask. Positions begin anew with
-    each sample of a packed row, and transformers makes the mask of those.
-    """
+    """Return ids, labels and positions, each rows x tokens; padding is last, and needs no mask."""
     ids, labels, places = (
         pad_sequence([torch.tensor(row[i]) for row in rows], True, fill).to(device)  # noqa: FBT003
         for i, fill in ((1, 0), (2, -100), (3, 0))
     )
-    return ids, labels, places if packing else None
+    return ids, labels, places if packing else None  # of which transformers makes the mask
 
 
 # ---------------------------------------------------------------------------------------- loss
@@ -406,15 +368,15 @@ def source(config: Config, folder: str = "") -> dict[str, Any]:
     return {place: str(path.parent), "gguf_file": path.name}
 
 
-def load_tokenizer(config: Config) -> tuple[Any, int]:
-    """Return the tokenizer with the template that is wanted, and how many tokens the model knows."""
+def load_tokenizer(config: Config) -> tuple[Any, Any]:
+    """Return the tokenizer with the template that is wanted, and the model's own configuration."""
     from transformers import AutoConfig, AutoTokenizer
 
     with or_stop(f"model {config.model} does not load", "set model to a folder, or owner/name"):
-        known = AutoConfig.from_pretrained(**source(config)).get_text_config().vocab_size
+        known = AutoConfig.from_pretrained(**source(config))
         tokenizer = AutoTokenizer.from_pretrained(**source(config))
-    if config.template not in ("model", "none"):
-        with or_stop("template", "set it to model, none, or a Jinja file"):
+    with or_stop("template", "set it to model, none, or a Jinja file"):
+        if config.template not in ("model", "none"):
             tokenizer.chat_template = Path(config.template).read_text(encoding="utf-8")
     return tokenizer, known
 
@@ -427,21 +389,21 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     else:
         sys.modules.setdefault("bitsandbytes", None)  # type: ignore[arg-type]  # peft loads it: 1.5 s
     import transformers
+    from peft import LoraConfig, PeftModel, get_peft_model
 
     is_full, is_pure = config.method == "full", config.precision == "pure-bf16"
     half = torch.bfloat16 if is_pure else HALF.get(config.precision, torch.float32)
-    options = {**source(config, folder * is_full), "attn_implementation": config.attention}
+    options = source(config, folder * is_full)
     old = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
     options["torch_dtype" if old else "dtype"] = half if is_pure or not is_full else torch.float32
+    if config.attention != "auto":
+        options["attn_implementation"] = config.attention
     if config.method == "qlora":
-        nf4: dict[str, Any] = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
-        nf4.update(load_in_4bit=True, bnb_4bit_compute_dtype=half)
-        four = transformers.BitsAndBytesConfig(**nf4)
-        options.update(quantization_config=four, device_map={"": device})
-    with or_stop(
-        f"model {config.model} does not load",
-        "download or update it; attention = 'eager' where sdpa is refused",
-    ):
+        four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+        four.update(load_in_4bit=True, bnb_4bit_compute_dtype=half)
+        options["quantization_config"] = transformers.BitsAndBytesConfig(**four)
+        options["device_map"] = {"": device}
+    with or_stop(f"model {config.model} does not load", "download or update it"):
         auto = transformers.AutoModelForCausalLM
         model, told = auto.from_pretrained(output_loading_info=True, **options)
     if told["missing_keys"]:
@@ -452,8 +414,6 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
         model.enable_input_require_grads()  # else nothing above frozen embeddings is learned
     if is_full:
         return model
-    from peft import LoraConfig, PeftModel, get_peft_model
-
     cast = {"autocast_adapter_dtype": not is_pure}  # adapters are learned in fp32
     if folder:
         return PeftModel.from_pretrained(model, folder, is_trainable=True, **cast)
@@ -462,17 +422,6 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     lora["target_modules"] = config.targets.split(",") if "," in config.targets else config.targets
     with or_stop(f"targets {config.targets}", "all-linear, or names as q_proj,v_proj"):
         return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **lora), **cast)
-
-
-def shard(model: Any) -> None:
-    """Spread the weights of the layers over the devices; adapters stay whole on each."""
-    from torch.distributed.fsdp import fully_shard
-
-    has_adapters = hasattr(model, "peft_config")
-    whole_ones = {p for p in model.parameters() if p.requires_grad and has_adapters}
-    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList)]
-    for layer in max(lists, key=len):
-        fully_shard(layer, reshard_after_forward=True, ignored_params=whole_ones)
 
 
 def pick_device(config: Config) -> Any:
@@ -521,49 +470,36 @@ def last_state(config: Config, sha: str) -> tuple[str, dict[str, Any]]:
     if not config.resume:
         stop(f"{config.out} holds a run", "set resume = true to go on, or out to another folder")
     with or_stop(f"{last} does not load", f"delete it; left are {[str(x) for x in older[1:]]}"):
-        path = last / "trainer_state.pt"
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    now = {**asdict(config), "the content of data": sha}
-    for key in set(now) - set(FREE.split()):
-        if (old := state["config"].get(key)) != now[key]:
-            what = f"{key} was {old!r} before, now {now[key]!r}"
-            stop(what, "set it back, or out to a new folder")
+        state: dict[str, Any] = torch.load(last / STATE, map_location="cpu", weights_only=True)
+    for key, now in {**asdict(config), "the content of data": sha}.items():
+        if key not in FREE.split() and (old := state["config"].get(key)) != now:
+            stop(f"{key} was {old!r} before, now {now!r}", "set it back, or out to a new folder")
     return str(last), state
 
 
 def plot(log: list[dict[str, Any]]) -> str:
-    """Return the losses as SVG."""
-    lines = {k: [(r["step"], r[k]) for r in log if k in r] for k in ("loss", "eval_loss")}
-    losses = [y for line in lines.values() for _, y in line]
+    """Return the losses over the steps as SVG."""
+    losses = [row[key] for row in log for key in ("loss", "eval_loss") if key in row]
     low, high, last = min(losses), max(losses), log[-1]["step"]
-    svg = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 320" font-size="12">
-<path d="M50 20V290H630" fill="none" stroke="gray"/><text x="560" y="310">step {last}</text>
-<text x="2" y="24">{high:.3g}</text><text x="2" y="290">{low:.3g}</text>"""
-    for at, colour, (name, line) in zip((60, 100), ("steelblue", "orangered"), lines.items()):
-        places = [(50 + 580 * x / last, 290 - 270 * (y - low) / (high - low or 1)) for x, y in line]
-        dots = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    text = f"loss (blue) and eval_loss (red), {high:.3g} to {low:.3g}, over {last} steps"
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 320">'
+    for key, colour in (("loss", "blue"), ("eval_loss", "red")):
+        places = ((r["step"] / last, (high - r[key]) / (high - low or 1)) for r in log if key in r)
+        dots = " ".join(f"{10 + 620 * x:.1f},{30 + 280 * y:.1f}" for x, y in places)
         svg += f'<polyline points="{dots}" fill="none" stroke="{colour}"/>'
-        svg += f'<text x="{at}" y="14" fill="{colour}">{name}</text>'
-    return f"{svg}</svg>\n"
+    return f'{svg}<text x="10" y="20">{text}</text></svg>'
 
 
 def card(run: Run) -> str:
     """Return the model card: what was made, and everything to make it again."""
-    config, names = run.config, ("torch", "transformers", "peft")
-    versions = ", ".join(f"{name} {importlib.import_module(name).__version__}" for name in names)
-    column = {k: [r[k] for r in run.history if k in r] for k in ("loss", "eval_loss")}
-    results = "\n".join(f"- {k}: {x[0]:.4f} -> {x[-1]:.4f}" for k, x in column.items() if x)
-    toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in asdict(config).items())
+    libraries = map(importlib.import_module, ("torch", "transformers", "peft"))
+    versions = ", ".join(f"{one.__name__} {one.__version__}" for one in libraries)
+    toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in asdict(run.config).items())
     return f"""---
-base_model: {config.model}
-library_name: {"transformers" if config.method == "full" else "peft"}
-pipeline_tag: text-generation
+base_model: {run.config.model}
+library_name: {"transformers" if run.config.method == "full" else "peft"}
 ---
-# {Path(config.out).resolve().name}
-
-`{config.model}` by {config.method}: {run.step} steps, {run.tokens} tokens.
-
-{results}
+`{run.config.model}` by {run.config.method}; the last step: {json.dumps(run.history[-1])}
 
 ![loss](loss.svg)
 
@@ -585,68 +521,66 @@ def rate(step: int, total: int, config: Config) -> float:
     return config.learning_rate * ((step + 1) / warm if step < warm else shapes[config.schedule])
 
 
-KEPT = ("step", "tokens", "micro", "history")  # in checkpoints, beside optimizer and weights
-
-
-def memory(device: Any) -> float:
-    """Return the peak of memory in GiB: the device's, or the process's where that is the CPU."""
-    if device.type in ("cuda", "xpu"):
-        return float(getattr(torch, device.type).max_memory_allocated() / 2**30)
-    if os.name != "posix":
-        return 0.0
-    peak = importlib.import_module("resource").getrusage(0).ru_maxrss
-    return float(peak / 2 ** (30 if sys.platform == "darwin" else 20))
-
-
 class Run:
     """What is trained, on what, and how far it is."""
+
+    kept = ("step", "tokens", "micro", "history")  # in checkpoints, beside optimizer and weights
 
     def __init__(self, config: Config) -> None:
         """Read everything, data before weights, and stand where the last checkpoint stood."""
         self.config, self.step, self.tokens, self.micro = config, 0, 0, config.micro_batch
         self.history: list[dict[str, Any]] = []
         self.tokenizer, known = load_tokenizer(config)
-        rows, self.sha = read_data(config.data, self.tokenizer, known, config)
-        self.held, rows = held_out(rows, config.eval_share)
+        size = known.get_text_config().vocab_size
+        rows, self.sha = read_data(config.data, self.tokenizer, size, config)
+        held = max(1, round(config.eval_share * len(rows))) if config.eval_share else 0
+        if held:  # by content: the same rows are held out when others are added
+            rows.sort(key=lambda one: hashlib.sha256(repr(one.ids).encode()).digest())
+        self.held, rows = rows[:held], rows[held:]
         if config.eval_data:
-            self.held, _ = read_data(config.eval_data, self.tokenizer, known, config)
+            self.held, _ = read_data(config.eval_data, self.tokenizer, size, config)
         if not rows or config.batch % WORLD:
-            what = "no row is left, or batch is no multiple of the processes"
-            stop(what, "set eval_share, batch")
+            stop("no row is left, or batch does not divide by processes", "set eval_share, batch")
+        self.rows = pack(rows, config.max_length) if config.packing else rows
+        steps = config.epochs * len(self.rows) / config.batch
+        self.total = config.max_steps or max(1, math.ceil(steps))
         self.board: Any = None
         if config.tensorboard and config.out and RANK == 0:
             with or_stop("tensorboard does not load", "pip install tensorboard"):
                 writer = importlib.import_module("torch.utils.tensorboard").SummaryWriter
             self.board = writer(config.out, flush_secs=1)
-        self.rows = pack(rows, config.max_length) if config.packing else rows
-        self.total = config.max_steps or math.ceil(config.epochs * len(self.rows) / config.batch)
+
         self.device = pick_device(config)
-        kind = self.device.type
+        kind, half = self.device.type, HALF.get(config.precision)
+        self.dice = [torch.random, *([] if kind == "cpu" else [getattr(torch, kind)])]
+        self.cast = functools.partial(torch.autocast, kind, half, enabled=half is not None)
         folder, state = last_state(config, self.sha)
         torch.manual_seed(config.seed)
         self.model, self.chunk = load_model(config, self.device, folder), config.chunk
         if WORLD > 1:
             dist.init_process_group("nccl" if kind == "cuda" else "gloo")
-            if config.shard:
-                shard(self.model)
-        self.dice = [torch.random, *([] if kind == "cpu" else [getattr(torch, kind)])]
-        half = HALF.get(config.precision)
-        self.cast = functools.partial(torch.autocast, kind, half, enabled=half is not None)
+        if WORLD > 1 and config.shard:  # layers are spread; adapters stay whole on each device
+            shard = importlib.import_module("torch.distributed.fsdp").fully_shard
+            has_adapters = config.method != "full"
+            adapters = {p for p in self.model.parameters() if p.requires_grad and has_adapters}
+            lists = [m for m in self.model.modules() if isinstance(m, torch.nn.ModuleList)]
+            for layer in max(lists, key=len):
+                shard(layer, reshard_after_forward=True, ignored_params=adapters)
         self.check_model()
+
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
         groups: dict[Any, list[Any]] = {}  # matrices decay; whole and sharded weights don't mix
         for p in self.trained:
             groups.setdefault((p.dim() >= 2, hasattr(p, "full_tensor")), []).append(p)
-        decay = config.weight_decay
+        decay, lr = config.weight_decay, config.learning_rate
         sets = [{"params": x, "weight_decay": decay * key[0]} for key, x in groups.items()]
         if config.optimizer == "adamw":
-            self.optimizer: Any = torch.optim.AdamW(sets, lr=config.learning_rate, fused=True)
+            self.optimizer: Any = torch.optim.AdamW(sets, lr=lr, fused=True)
         else:
-            bitsandbytes = importlib.import_module("bitsandbytes")
-            self.optimizer = bitsandbytes.optim.AdamW8bit(sets, lr=config.learning_rate)
+            self.optimizer = importlib.import_module("bitsandbytes.optim").AdamW8bit(sets, lr=lr)
         self.scaler = torch.amp.GradScaler(kind, enabled=config.precision == "fp16")
         if state:
-            self.__dict__.update({key: state[key] for key in KEPT})
+            self.__dict__.update({key: state[key] for key in self.kept})
             self.scaler.load_state_dict(state["scaler"])
             parts = {"optim_state_dict": state["optimizer"], "options": FULL}
             whole.set_optimizer_state_dict(self.model, self.optimizer, **parts)
@@ -673,11 +607,10 @@ class Run:
                     say("this model does more than a product with its vocabulary: chunk is 0")
             if self.config.packing:  # what stands before a sample must not change what it gives
                 both = torch.cat([torch.cat([x, ids], 1) for x in (ids, ids + 8)])
-                inputs = {"input_ids": both, "position_ids": both % 8, "use_cache": False}
-                a, b = self.model(**inputs).logits[:, 8:]
+                a, b = self.model(both, position_ids=both % 8, use_cache=False).logits[:, 8:]
                 if not torch.allclose(a, b, rtol=0.01, atol=0.01 * float(a.abs().max())):
                     remedy = "set packing = false, or update transformers"
-                    stop("packed samples see each other in this model and transformers", remedy)
+                    stop("packed samples see each other in this model", remedy)
         self.model.train()
 
     def summed(self, number: float) -> float:
@@ -691,10 +624,10 @@ class Run:
         """Stop where a number is none any more, naming the step and the lines of the data."""
         if not math.isfinite(value):
             lines = sorted({line for row in rows for line in row.lines})
-            where = f"step {self.step + 1}: the {what} is {value} on lines {lines} of {self.config.data}"
+            where = f"the {what} is {value} on lines {lines} of {self.config.data}"
             last = [Path("no checkpoint"), *checkpoints(self.config)][-1]
             remedy = "look at these lines; lower learning_rate; bf16 holds what overflows fp16"
-            stop(f"{where}; {last} stands", remedy, 1)
+            stop(f"step {self.step + 1}: {where}; {last} stands", remedy, 1)
 
     def backward(self, rows: list[Row], count: int) -> float | None:
         """Add up gradients over micro-batches; returns the loss, None when memory runs out."""
@@ -741,13 +674,12 @@ class Run:
         for grad in grads if config.clip and norm > config.clip else []:
             grad.mul_(config.clip / norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate(self.step, self.total, config)
+            group["lr"] = lr = rate(self.step, self.total, config)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
         self.step, self.tokens = self.step + 1, self.tokens + sum(len(row.ids) for row in rows)
-        told = {"step": self.step, "loss": self.summed(loss or 0), "lr": group["lr"]}
-        return {**told, "grad_norm": norm}
+        return {"step": self.step, "loss": self.summed(loss or 0), "lr": lr, "grad_norm": norm}
 
     def evaluate(self) -> float:
         """Return the mean loss of held-out tokens."""
@@ -760,18 +692,14 @@ class Run:
         self.model.train()
         return self.summed(loss) / learned(self.held)
 
-    def speeds(self) -> tuple[float, float]:
-        """Return the operations of training on a token, and those of the device in a second."""
-        layers = [m for m in self.model.modules() if isinstance(m, torch.nn.Linear)]
-        each = sum(m.in_features * m.out_features for m in layers)
-        each *= 6 if self.config.method == "full" else 4  # frozen weights have no gradient
-        if self.config.peak_tflops:
-            return each, self.config.peak_tflops * 1e12
-        width = 512 if self.device.type == "cpu" else 4096
-        one = torch.ones(width, width, device=self.device)
-        with self.cast():
-            took = timeit.repeat(lambda: float((one @ one)[0, 0]), number=1, repeat=4)
-        return each, 2 * width**3 / min(took)
+    def memory(self) -> float:
+        """Return the peak of memory in GiB: the device's, or the process's where that is the CPU."""
+        if self.device.type in ("cuda", "xpu"):
+            return float(getattr(torch, self.device.type).max_memory_allocated() / 2**30)
+        if os.name != "posix":
+            return 0.0
+        peak = importlib.import_module("resource").getrusage(0).ru_maxrss
+        return float(peak / 2 ** (30 if sys.platform == "darwin" else 20))
 
     def log(self, row: dict[str, Any]) -> None:
         """Tell a row to the terminal, log.jsonl and TensorBoard."""
@@ -782,19 +710,17 @@ class Run:
                 with Path(self.config.out, "log.jsonl").open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
         except OSError as error:
-            say(f"log.jsonl is not written: {short(error)}")
+            say(f"log.jsonl is not written: {error}")
         for key, value in row.items() if self.board else ():
             self.board.add_scalar(key, value, row["step"])
 
     def save(self, name: str) -> bool:
         """Save the model and where the run stands; a failure leaves what was there, and is told."""
-        config, own = self.config, [module.get_rng_state() for module in self.dice]
-        state = {key: getattr(self, key) for key in KEPT}
+        config, own, weights = self.config, [module.get_rng_state() for module in self.dice], {}
+        state = {key: getattr(self, key) for key in self.kept}
         parts = whole.get_optimizer_state_dict(self.model, self.optimizer, options=FULL)
-        state["optimizer"] = parts
-        state["scaler"], state["random"] = self.scaler.state_dict(), [own] * WORLD
+        state.update(optimizer=parts, scaler=self.scaler.state_dict(), random=[own] * WORLD)
         state["config"] = {**asdict(config), "the content of data": self.sha}
-        weights = {}
         if WORLD > 1:
             dist.all_gather_object(state["random"], own)
         if config.shard and config.method == "full":
@@ -809,10 +735,10 @@ class Run:
                     (folder / "loss.svg").write_text(plot(self.history), encoding="utf-8")
                     (folder / "README.md").write_text(card(self), encoding="utf-8")
                 else:
-                    torch.save(state, folder / "trainer_state.pt")
+                    torch.save(state, folder / STATE)
         except Exception as error:
             last = [Path("no checkpoint"), *checkpoints(config)][-1]
-            say(f"{name} is not saved: {short(error)}\n  {last} stands; free space on the disk")
+            say(f"{name} is not saved: {error!r:.300}\n  {last} stands; free space on the disk")
             return False
         for old in checkpoints(config)[: -config.keep]:
             shutil.rmtree(old, ignore_errors=True)
@@ -823,10 +749,15 @@ class Run:
         config, signals, saved = self.config, [], True
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: signals.append(number))
-        each, peak = self.speeds()
+        layers = [m for m in self.model.modules() if isinstance(m, torch.nn.Linear)]
+        work = sum(m.in_features * m.out_features for m in layers)  # on a token, for mfu
+        work *= 6 if config.method == "full" else 4  # frozen weights have no gradient
+        one = torch.ones([512 if self.device.type == "cpu" else 4096] * 2, device=self.device)
+        with self.cast():
+            took = timeit.repeat(lambda: float((one @ one)[0, 0]), number=1, repeat=4)
+        peak = config.peak_tflops * 1e12 or 2 * len(one) ** 3 / min(took)
         count = sum(p.numel() for p in self.trained)
-        rows = f"{len(self.rows)} rows"
-        say(f"{config.method} of {config.model}: {count:,} weights learn from {rows}")
+        say(f"{config.method} of {config.model}: {count:,} weights, {len(self.rows)} rows")
         say(f"{self.total} steps in {config.precision} on {WORLD} x {self.device}")
         if RANK == 0:  # what a killed run wrote after its last checkpoint comes again
             Path(config.out).mkdir(parents=True, exist_ok=True)
@@ -847,40 +778,32 @@ class Run:
                 row["eval_loss"] = self.evaluate()
             if "eval_loss" in row or self.step % config.log_every == 0 or is_last:
                 speed, spent, seen = (self.tokens - seen) / spent, 0.0, self.tokens
-                row.update(tokens_per_s=round(speed), mfu=speed * each / WORLD / peak)
-                self.log({**row, "memory_gib": memory(self.device)})
+                row.update(tokens_per_s=round(speed), mfu=speed * work / WORLD / peak)
+                self.log({**row, "memory_gib": self.memory()})
             if self.step % config.save_every == 0 or is_last:
                 saved = self.save(f"step-{self.step:07}")
         return 0 if self.save("final") and saved else 1
 
     def dry_run(self) -> int:
         """Take real steps on the longest rows, and save nothing."""
-        config, rows = self.config, sorted(self.rows, key=lambda row: -len(row.ids))
-        rows = rows[: config.batch]
+        rows = sorted(self.rows, key=lambda row: -len(row.ids))[: self.config.batch]
         self.update(rows)
         began, row = time.perf_counter(), self.update(rows)
-        took, most = time.perf_counter() - began, len(rows[0].ids)
-        say(f"the longest {len(rows)} rows, up to {most} tokens: loss {row['loss']:.4g}")
-        told = f"; forecast for {config.max_length} tokens: {config.forecast_gib:.3g} GiB"
-        told = f"{memory(self.device):.2f} GiB at the peak{told * (config.forecast_gib > 0)}"
-        say(f"micro_batch {self.micro}: {told}")
+        took, loss = time.perf_counter() - began, row["loss"]
+        say(f"the longest {len(rows)} rows, up to {len(rows[0].ids)} tokens: loss {loss:.4g}")
+        say(f"micro_batch {self.micro}: {self.memory():.2f} GiB at the peak")
         say(f"{self.total} steps of {took:.3g} s take {self.total * took / 60:.1f} min at most")
         return 0
 
 
 def merge(config: Config) -> int:
     """Write the model with its adapters merged in, as one that stands alone."""
-    from peft import PeftModel
-    from transformers import AutoConfig
-
-    folder = Path(config.out, "final")
-    if not (folder / "adapter_config.json").exists():
+    if not (folder := Path(config.out, "final")).joinpath("adapter_config.json").exists():
         stop(f"{folder} holds no adapters", "train first; a full fine-tune needs no merge")
-    exact = replace(config, method="full", precision="fp32")  # sums in 16 bits lose digits
-    base, (tokenizer, _) = load_model(exact, "cpu", ""), load_tokenizer(config)
-    known = AutoConfig.from_pretrained(**source(config))
+    tokenizer, known = load_tokenizer(config)
     kind = getattr(known, "dtype", None) or getattr(known, "torch_dtype", None) or torch.float32
-    merged = PeftModel.from_pretrained(base, folder).merge_and_unload().to(kind)
+    exact = replace(config, method="lora", precision="fp32")  # sums in 16 bits lose digits
+    merged = load_model(exact, "cpu", str(folder)).merge_and_unload().to(kind)
     with whole_folder(config.out, "merged") as place:
         merged.save_pretrained(place)
         tokenizer.save_pretrained(place)
