@@ -26,6 +26,7 @@ LAYERS = (
     ("api",),
     ("checks", "fixes"),
     ("engine", "registry", "probing"),
+    ("leads",),
     ("report",),
     ("redaction", "targeting", "readers", "probes", "target"),
     ("sets", "running", "seen", "smoke", "simulate", "data"),

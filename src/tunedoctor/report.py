@@ -1,5 +1,6 @@
 """The report of a diagnosis: plain data that every renderer and every script reads. Published as a JSON Schema."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -23,7 +24,8 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.findings import SEVERITIES, Severity
+from tunedoctor.findings import SEVERITIES, Check, Severity
+from tunedoctor.leads import ask, possible
 from tunedoctor.snapshot import Snapshot
 
 SCHEMA: Literal["doctor.report/1"] = "doctor.report/1"
@@ -46,6 +48,13 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     explains: tuple[str, ...] = ()
     """Ids of the findings of this report that follow from it."""
     evidence: tuple[str, ...] = ()
+
+
+class ReportLead(msgspec.Struct, frozen=True, kw_only=True):
+    """A check whose finding the errors of a report can mean."""
+
+    id: str
+    title: str
 
 
 class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +124,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """id -> why it is not for this machine."""
     unknown: dict[str, str]
     """id -> why it could not tell."""
+    possible: tuple[ReportLead, ...] = ()
+    """Of a report that does not tell: what its errors can mean."""
+    next: str = ""
+    """Of a report that does not tell: what to run or to ask for."""
     knowledge: ReportKnowledge | None = None
     """null: not told."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
@@ -128,9 +141,10 @@ STACK = (
 )
 
 
-def report_of(
+def report_of(  # noqa: PLR0913  two of them are what the user asked for
     snapshot: Snapshot,
     diagnosis: Diagnosis,
+    checks: Iterable[Check] = (),
     *,
     fail_on: FailOn = "error",
     strict: bool = False,
@@ -138,11 +152,14 @@ def report_of(
 ) -> Report:
     """Put a diagnosis and the main facts together.
 
+    `checks`: those of the diagnosis, for what the errors of a report that does not tell can mean.
     `fail_on`: the least severity that makes the verdict `findings`. `strict`: warnings count, and any check that
     could not tell makes the verdict `unknown`; else only those do that would find an error.
     """
+    verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
+    open_ = verdict == "unknown" and snapshot.find(Target) is None
     return Report(
-        verdict=_verdict(snapshot, diagnosis, fail_on, strict=strict),
+        verdict=verdict,
         target=_target(snapshot),
         machine=machine_of(snapshot),
         findings=tuple(
@@ -153,6 +170,8 @@ def report_of(
         passed=diagnosis.passed,
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
+        possible=_possible(snapshot, diagnosis, checks) if open_ else (),
+        next=ask(snapshot, diagnosis) if open_ else "",
         knowledge=_knowledge(snapshot),
         seconds=round(seconds, 3),
     )
@@ -217,6 +236,14 @@ def _knowledge(snapshot: Snapshot) -> ReportKnowledge | None:
     if one is None:
         return None
     return ReportKnowledge(date=one.date, days=one.days, source=one.source, problem=one.problem)
+
+
+def _possible(
+    snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
+) -> tuple[ReportLead, ...]:
+    return tuple(
+        ReportLead(id=one.id, title=one.title) for one in possible(snapshot, diagnosis, checks)
+    )
 
 
 def _unique(diagnosis: Diagnosis) -> list[ReportFinding]:

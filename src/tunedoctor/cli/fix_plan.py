@@ -37,9 +37,7 @@ from tunedoctor.transaction.tools import choose_tool
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
     """Plan for the findings, or for a new environment, show it, ask, carry it out; returns the exit code."""
     treated = (
-        Treated(
-            id=f.check.id, title=f.title, found=f.finding.found, severity=f.severity, fix=""
-        )
+        Treated(id=f.check.id, title=f.title, found=f.finding.found, severity=f.severity, fix="")
         for f in findings
     )
     named = case.wish.new or case.target

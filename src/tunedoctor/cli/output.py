@@ -38,6 +38,7 @@ def report_for(
     report = report_of(
         snapshot,
         diagnose(snapshot, checks),
+        checks,
         fail_on=options.fail_on,
         strict=options.strict,
         seconds=time.perf_counter() - began,

@@ -5,7 +5,6 @@ from tunedoctor.report import Report, ReportFinding, ReportGpu
 from tunedoctor.wording import gib, listed
 
 INDENT = 11
-ASK = "Next: doctor check --deep on that machine settles it."
 
 
 def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool = False) -> str:
@@ -21,6 +20,7 @@ def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool =
     if shown and lines[-1]:
         lines.append("")
     if not quiet:
+        lines += _possible(report, style)
         lines += _unknown(report, style, verbose=verbose)
     if verbose:
         lines += _verbose(report, style)
@@ -113,6 +113,16 @@ def _cure(one: ReportFinding, style: Style) -> list[str]:
     return lines
 
 
+def _possible(report: Report, style: Style) -> list[str]:
+    """Name what the errors can mean where nothing is found."""
+    if not report.possible:
+        return []
+    lines = [f"{style.mark('unknown')} {style.paint('its errors can mean', 'unknown')}"]
+    for one in report.possible:
+        lines += style.wrapped(f"{one.id}  {one.title}", 6, "    ")
+    return [*lines, ""]
+
+
 def _unknown(report: Report, style: Style, *, verbose: bool) -> list[str]:
     """Say what could not be told, one entry for each reason."""
     if not report.unknown:
@@ -163,7 +173,12 @@ def _verdict(report: Report, style: Style) -> list[str]:
         return [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
     if report.verdict == "unknown" and not count["error"]:
         lines = [f"{style.mark('unknown')} Could not tell: {', '.join([*words, *checks])}{took}"]
-        return lines if report.target.python else [*lines, ASK]
+        told = any(f.settle for f in report.findings)  # stands with the finding
+        return (
+            [*lines, *style.wrapped(f"Next: {report.next}.", 0)]
+            if report.next and not told
+            else lines
+        )
     lines = [f"{', '.join([*words, *checks])}{took}"]
     if report.findings:
         lines.append(f"Next: doctor explain {report.findings[0].id} tells more.")

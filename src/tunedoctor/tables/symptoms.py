@@ -21,6 +21,16 @@ class Symptom(msgspec.Struct, frozen=True):
     """False: written from memory, and never decides alone."""
 
 
+class Question(msgspec.Struct, frozen=True):
+    """A text behind which many things can stand."""
+
+    pattern: str
+    """Regular expression; case does not count."""
+    ask: str
+    """What to run or to ask for, and what that tells."""
+    source: tuple[str, ...]
+
+
 @cache
 def symptoms() -> tuple[Symptom, ...]:
     """Return all rows, read once."""
@@ -30,6 +40,17 @@ def symptoms() -> tuple[Symptom, ...]:
 def matching(text: str) -> tuple[Symptom, ...]:
     """Return the rows whose text stands in `text`."""
     return tuple(row for row in symptoms() if _expression(row.pattern).search(text))
+
+
+@cache
+def questions() -> tuple[Question, ...]:
+    """Return all questions, read once; the first that a text leads to is the one to ask."""
+    return msgspec.convert(tuple(table("symptoms")["questions"]), tuple[Question, ...])
+
+
+def question(text: str) -> str:
+    """Return what to ask for, of a text that does not tell; "" where no row knows it."""
+    return next((row.ask for row in questions() if _expression(row.pattern).search(text)), "")
 
 
 @cache

@@ -1,0 +1,82 @@
+"""A report that does not tell names what its errors can mean, and the next thing to ask for."""
+
+import re
+
+import pytest
+
+from tunedoctor.engine import diagnose
+from tunedoctor.readers.read import read_report
+from tunedoctor.registry import builtin_checks
+from tunedoctor.render import terminal
+from tunedoctor.render.style import Style
+from tunedoctor.report import Report, report_of
+from tunedoctor.tables.symptoms import questions
+
+CHECKS = builtin_checks()
+NO_IMAGE = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
+ENVIRONMENT = """Collecting environment information...
+PyTorch version: 2.9.1+cu128
+Is debug build: False
+CUDA used to build PyTorch: 12.8
+OS: Ubuntu 24.04 LTS (x86_64)
+Python version: 3.12.3 (64-bit runtime)
+Is CUDA available: True
+GPU models and configuration: GPU 0: NVIDIA GeForce RTX 4090
+Nvidia driver version: 575.57.08
+"""
+
+
+def report(text: str) -> Report:
+    snapshot = read_report(text)
+    assert snapshot is not None
+    return report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS)
+
+
+def test_what_an_error_can_mean_is_named() -> None:
+    found = report(NO_IMAGE)
+    ids = [one.id for one in found.possible]
+    assert found.verdict == "unknown"
+    assert {"gpu-too-new-for-torch", "gpu-too-old-for-torch"} <= set(ids)
+    screen = terminal.render(found, Style(width=80))
+    assert "its errors can mean" in screen
+    assert "Next: python -m torch.utils.collect_env" in screen
+
+
+def test_what_the_facts_rule_out_is_not_named() -> None:
+    ids = [one.id for one in report(ENVIRONMENT + NO_IMAGE).possible]
+    assert not {"gpu-too-new-for-torch", "gpu-too-old-for-torch"} & set(ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("RuntimeError: CUDA error: device-side assert triggered", "CUDA_LAUNCH_BLOCKING=1"),
+        ("torch.distributed.DistBackendError: NCCL error in: a.cpp:1", "NCCL_DEBUG=INFO"),
+        ("Segmentation fault (core dumped)", "faulthandler"),
+        ("ValueError: no check knows this", "torch.utils.collect_env"),
+        (ENVIRONMENT.replace("Is CUDA available: True\n", ""), "the run that fails"),
+        (ENVIRONMENT + "ValueError: no check knows this", "doctor check --deep"),
+    ],
+)
+def test_the_next_thing_to_ask_for(text: str, asked: str) -> None:
+    found = report(text)
+    assert found.verdict == "unknown"
+    assert asked in found.next
+
+
+def test_what_a_suspected_cause_asks_for_goes_first() -> None:
+    found = report("ImportError: cannot import name 'foo' from 'transformers'")
+    assert found.findings
+    assert found.next == found.findings[0].settle != ""
+
+
+def test_a_report_with_a_cause_asks_for_nothing() -> None:
+    found = report("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")
+    assert (found.verdict, found.next, found.possible) == ("findings", "", ())
+
+
+def test_questions_compile_and_have_sources() -> None:
+    for row in questions():
+        re.compile(row.pattern)
+        assert row.ask
+        assert all(row.source)
