@@ -5,7 +5,9 @@ from tunedoctor.readers.lists.ledger import Entry, Told
 from tunedoctor.readers.lists.names import NAME, known, normalised
 
 _VERSION = r"\d\w{0,20}(?:[.+!-]\w{1,40}){0,8}"
-_PIN = pattern(rf"(?<![\w.=<>!~-])(?P<name>{NAME}) ?={{2,3}} ?(?P<version>{_VERSION})(?!\.?[\w=<>*])")
+_PIN = pattern(
+    rf"(?<![\w.=<>!~-])(?P<name>{NAME}) ?={{2,3}} ?(?P<version>{_VERSION})(?!\.?[\w=<>*])"
+)
 _OWN = pattern(
     r"(?i)\b(?:my|mine|our|i(?:'m| am| have| use)|we (?:have|use)|using|versions?|installed|environment|env)\b"
 )
