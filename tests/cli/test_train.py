@@ -107,6 +107,20 @@ def test_eject_copies_the_trainer(tmp_path: Path) -> None:
     assert (tmp_path / "own.py").read_text() == "print()"
 
 
+@pytest.mark.parametrize("option", ["--eject", "--init"])
+def test_what_was_changed_since_is_not_written_over(tmp_path: Path, option: str) -> None:
+    file = tmp_path / "file"
+    assert doctor(tmp_path, option, "file").returncode == 0
+    assert doctor(tmp_path, option, "file").returncode == 0, "nothing would be lost"
+    changed = file.read_text() + "# and a line of mine\n"
+    file.write_text(changed)
+    refused = doctor(tmp_path, option, "file")
+    assert (refused.returncode, file.read_text()) == (2, changed)
+    assert "file is there, and holds something else" in refused.stderr
+    assert doctor(tmp_path, option, "file", "--force").returncode == 0
+    assert file.read_text() != changed
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -80,6 +80,8 @@ def test_no_torch_is_blamed_by_the_doctors_own_finding(bare: str) -> None:
     assert found["verdict"] == "findings"
     assert found["blames"][0]["stage"] == "import torch"
     assert "No module named 'torch'" in found["blames"][0]["found"]
+    assert found["blames"][0]["finding"] == "torch-missing"
+    assert "pip install torch" in found["blames"][0]["cure"]
     screen = doctor(bare)
     assert screen.returncode == 1
     assert "✗ import torch" in screen.stdout
@@ -149,3 +151,9 @@ def test_the_scripts_run_on_other_pythons(version: str) -> None:
     run = run_part(Part("core"), str(found[-1]), os.environ, lambda _: None)
     (only,) = stages_of(run)
     assert (only.name, only.outcome) == ("import torch", "failed")
+
+
+def test_a_device_that_torch_has_no_name_for_is_refused_before_any_work(bare: str) -> None:
+    ended = doctor(bare, "--device", "quark")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--device is 'quark'; choose cpu, cuda" in ended.stderr

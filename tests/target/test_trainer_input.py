@@ -27,6 +27,7 @@ def chat(*roles: str) -> str:
             "line 3: not JSON in UTF-8: Unterminated string",
         ),
         ("d.jsonl", GOOD.encode() + b"{'prompt': 'a'}\n", "line 2: not JSON"),
+        ("d.jsonl", b'{"text": "a\n' + GOOD.encode(), "line 1: not JSON in UTF-8: Unterminated"),
         ("d.jsonl", GOOD.encode() + b'"text"\n', 'line 2: no row to learn from: "text"'),
         ("d.jsonl", b'[\n{"text": "a"}\n]\n', "line 1: not JSON"),
         ("d.jsonl", b'[{"text": "a"}]\n', "line 1: no row to learn from"),

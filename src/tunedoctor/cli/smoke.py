@@ -1,6 +1,7 @@
 """doctor smoke."""
 
 import os
+import re
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tunedoctor.snapshot import Snapshot
 
 _HELP = "doctor smoke --help lists the options"
+DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
 MOST_MINUTES = 24 * 60
 
@@ -117,6 +119,8 @@ def ranks_of(text: str) -> int:
 
 def _check(asked: Asked) -> None:
     """Refuse before any work what can't be run."""
+    if not DEVICE.fullmatch(asked.device):
+        misuse(f"--device is {asked.device!r}", "choose cpu, cuda (ROCm too), cuda:1, xpu or mps")
     if bool(asked.model) != bool(asked.data):
         misuse("--model and --data go together", "name both, or none for the tiny model")
     if asked.model and not (Path(asked.model) / "config.json").is_file():

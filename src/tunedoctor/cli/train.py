@@ -33,7 +33,7 @@ class Asked(NamedTuple):
 def train(asked: Asked, arguments: list[str]) -> int:
     """Train in the target, or write the trainer or a configuration down; returns the exit code."""
     if asked.eject:
-        return _write(asked.eject, TRAINER.read_text(encoding="utf-8"), '"""Fine-tune', asked)
+        return _write(asked.eject, TRAINER.read_text(encoding="utf-8"), asked)
     if asked.init:
         return _init(asked, arguments)
     if not arguments:
@@ -163,7 +163,7 @@ def _readable(snapshot: "Snapshot", arguments: list[str]) -> list[str]:
 def _init(asked: Asked, arguments: list[str]) -> int:
     from tunedoctor.cli.gpus import here  # noqa: PLC0415
     from tunedoctor.cli.models import model_of  # noqa: PLC0415
-    from tunedoctor.cli.starter import HEADLINE, Chosen, choose, starter  # noqa: PLC0415
+    from tunedoctor.cli.starter import Chosen, choose, starter  # noqa: PLC0415
     from tunedoctor.memory.shape import MemoryModelError  # noqa: PLC0415
 
     files = [one for one in arguments if not one.startswith("--")]
@@ -180,15 +180,18 @@ def _init(asked: Asked, arguments: list[str]) -> int:
     basic: dict[str, object] = {"model": "MODEL", "data": "train.jsonl", "out": "out"}
     values = {**basic, **chosen.values, **given}
     text = starter(TRAINER.read_text(encoding="utf-8"), Chosen(values, chosen.why))
-    return _write(files[0] if files else "config.toml", text, HEADLINE, asked)
+    return _write(files[0] if files else "config.toml", text, asked)
 
 
-def _write(name: str, text: str, mark: str, asked: Asked) -> int:
-    """Write a file of the doctor's own; "-" is standard output."""
+def _write(name: str, text: str, asked: Asked) -> int:
+    """Write a file for the user to change: never over one that holds anything else; "-" is standard output."""
     if name == "-":
         sys.stdout.write(text)
         return 0
-    if why := refusal(name, mark, force=asked.force):
+    why, place = refusal(name, "", force=asked.force), Path(name)
+    if not (why or asked.force) and place.exists() and place.read_bytes() != text.encode():
+        why = "is there, and holds something else: changes of yours, as like as not"
+    if why:
         misuse(f"{name} {why}", "choose another name, or --force")
     try:
         write_whole(name, text)

@@ -15,7 +15,13 @@ MEMORY = re.compile(
 )
 
 LIBRARIES = (
-    *("library-version-clash", "broken-install", "missing-dependency", "numpy-abi"),
+    *(
+        "torch-missing",
+        "library-version-clash",
+        "broken-install",
+        "missing-dependency",
+        "numpy-abi",
+    ),
     *("torch-import-crash", "torch-import-hang", "library-import-fails"),
 )
 """Findings of the libraries: they explain what fails in any stage but those of the device."""

@@ -23,7 +23,9 @@ _OPTIMIZER = (
 
 REASONS: dict[str, Reason] = {
     "no-device": Reason(
-        "training would run on the CPU, or not at all", "the device that was asked for is not there"
+        "training would run on the CPU, or not at all",
+        "the device that was asked for is not there",
+        "Leave --device out for the best one that torch sees; doctor check says why it sees no other",
     ),
     "wrong-sum": Reason(
         "every number of a training would be wrong",

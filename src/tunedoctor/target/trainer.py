@@ -239,8 +239,9 @@ def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[lis
         raw = Path(path).read_bytes()
     csv.field_size_limit(2**31 - 1)
     table = csv.DictReader(lines(), strict=True) if path.endswith(".csv") else None
+    texts = filter(None, map(str.strip, lines()))
     try:
-        found = [(line, row) for row in table or map(json.loads, filter(str.strip, lines()))]
+        found = [(line, row) for row in table or map(json.loads, texts)]
     except (ValueError, RecursionError, csv.Error) as error:
         what = f"not {'CSV' if table else 'JSON'} in UTF-8: {getattr(error, 'msg', error)}"
         stop(f"{path} line {line}: {what}", FORMS)

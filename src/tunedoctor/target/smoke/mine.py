@@ -24,9 +24,7 @@ def read_samples(asked: Any, data: Dict[str, Any]) -> List[Dict[str, Any]]:
     """
     try:
         found = list(itertools.islice(samples(asked.data), MOST_ROWS))
-        for one in found:
-            plain(one, None)
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise wrong(data, "data-unreadable", str(error)) from None
     if not found:
         raise wrong(data, "data-unreadable", "{} holds no sample".format(asked.data))
@@ -53,53 +51,75 @@ def of_user(lab: Lab, asked: Any, found: List[Dict[str, Any]]) -> Tuple[Any, Lis
 
 
 def samples(path: str) -> Iterator[Dict[str, Any]]:
-    """Read JSON Lines, CSV, or plain text in paragraphs."""
+    """Read JSON Lines, CSV, or plain text in paragraphs.
+
+    Raises:
+        ValueError: there is no sample where one is wanted; the message names the line.
+    """
+    line = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal line
+        with open(path, "rb") as file:
+            for line, raw in enumerate(file, 1):  # noqa: B007  nonlocal
+                yield raw.decode("utf-8-sig")
+
     ending = os.path.splitext(path)[1].lower()
-    with open(path, encoding="utf-8", newline="") as file:
-        if ending in (".jsonl", ".json", ".ndjson"):
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield _json(path, number, line)
-        elif ending == ".csv":
-            yield from csv.DictReader(file)
-        else:
-            for paragraph in file.read(1 << 20).split("\n\n"):
-                if paragraph.strip():
-                    yield {"text": paragraph.strip()}
-
-
-def _json(path: str, number: int, line: str) -> Dict[str, Any]:
+    csv.field_size_limit(2**31 - 1)
     try:
-        found = json.loads(line)
-    except ValueError as error:
-        msg = "{}, line {}: no JSON: {}".format(path, number, error)
-        raise ValueError(msg) from None
-    if not isinstance(found, dict):
-        msg = "{}, line {}: {}, where an object is wanted".format(
-            path, number, type(found).__name__
-        )
-        raise ValueError(msg)  # noqa: TRY004  of the file, not of a caller
-    return found
+        if ending in (".jsonl", ".json", ".ndjson"):
+            rows: Iterator[Any] = map(json.loads, filter(None, map(str.strip, lines())))
+        elif ending == ".csv":
+            rows = iter(csv.DictReader(lines(), strict=True))
+        else:
+            rows = _paragraphs(path)
+        for row in rows:
+            plain(row, None)
+            yield row
+    except UnicodeDecodeError as error:
+        raise _at(path, line, "not UTF-8: {}".format(error)) from None
+    except json.JSONDecodeError as error:
+        raise _at(path, line, "no JSON: {}".format(error.msg)) from None
+    except RecursionError:
+        raise _at(path, line, "no JSON: brackets too deep") from None
+    except (ValueError, csv.Error) as error:
+        raise _at(path, line, str(error)) from None
 
 
-def plain(sample: Dict[str, Any], reader: Any) -> str:
+def _at(path: str, line: int, what: str) -> ValueError:
+    return ValueError("{}{}: {}".format(path, ", line {}".format(line) if line else "", what))
+
+
+def _paragraphs(path: str) -> Iterator[Dict[str, Any]]:
+    with open(path, encoding="utf-8-sig") as file:
+        for paragraph in file.read(1 << 20).split("\n\n"):
+            if paragraph.strip():
+                yield {"text": paragraph.strip()}
+
+
+def plain(sample: Any, reader: Any) -> str:
     """Return the text of a sample; by the model's template where `reader` has one.
 
     Raises:
-        ValueError: it has none of the keys that are read.
+        ValueError: it is no object, or has no text under the keys that are read.
     """
+    if not isinstance(sample, dict):
+        msg = "{}, where an object is wanted".format(type(sample).__name__)
+        raise ValueError(msg)  # noqa: TRY004  of the file, not of a caller
     messages = sample.get("messages") or sample.get("conversations")
     if isinstance(messages, list):
+        if not all(isinstance(m, dict) for m in messages):
+            msg = "messages that are no objects with role and content"
+            raise ValueError(msg)
         if getattr(reader, "chat_template", None):
             return str(reader.apply_chat_template(messages, tokenize=False))
         return "\n".join(str(m.get("content", m.get("value", ""))) for m in messages)
+    texts = {key: text for key, text in sample.items() if isinstance(text, str) and text}
     for key in TEXT_KEYS:
-        if sample.get(key):
-            return str(sample[key])
+        if key in texts:
+            return texts[key]
     for first, second in PAIRS:
-        if sample.get(first) and sample.get(second):
-            return "{}\n{}".format(sample[first], sample[second])
-    msg = "a sample has the keys {}; text, messages, or prompt and completion are read".format(
-        ", ".join(map(str, sample))
-    )
-    raise ValueError(msg)
+        if first in texts and second in texts:
+            return "{}\n{}".format(texts[first], texts[second])
+    msg = "a sample has the keys {}; texts under text, messages, or prompt and completion are read"
+    raise ValueError(msg.format(", ".join(map(str, sample))))
