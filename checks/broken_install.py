@@ -166,7 +166,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
             ],
         )
     said = (
-        _from_errors(errors, interpreter)
+        _from_errors(errors, interpreter, there, known(torch))
         or _own_part(errors, interpreter)
         or _part_missing(packages, torch, interpreter, errors)
     )
@@ -210,7 +210,10 @@ def _reinstall(
 
 
 def _from_errors(
-    errors: Errors | Unknown | None, interpreter: Interpreter | Unknown | None
+    errors: Errors | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    packages: Packages | None,
+    torch: TorchBuild | None,
 ) -> Finding | None:
     for error in errors.errors if isinstance(errors, Errors) else ():
         cut = (
@@ -231,17 +234,21 @@ def _from_errors(
         part = COMPILED.search(error.text) or UV_READ.search(error.text)
         if part:
             return _cut_short(part, interpreter)
-        found = NONE_FOUND.search(error.text) or INVALID.search(error.text)
+        half = INVALID.search(error.text)
+        found = NONE_FOUND.search(error.text) or half
         if not found:
             continue
-        half = found.re is INVALID
-        name = next((n for n in sorted(STACK) if n[1:] == found[1]), "") if half else found[1]
-        if not name:
+        name = _whole(found[1].lower().replace("_", "-")) if found is half else found[1]
+        if found is half and name not in STACK:
             continue
+        if found is half and (torch if name == "torch" else packages and packages.version(name)):
+            return _left_beside(name, found[0], interpreter)
         return Finding(
             found=f"the error '{found[0]}': "
             + (
-                "an upgrade was interrupted" if half else f"the metadata of {name} state no version"
+                "an upgrade was interrupted"
+                if found is half
+                else f"the metadata of {name} state no version"
             ),
             said=found[0],
             means=f"imports that compare the version of {name} stop, or {name} is half removed",
@@ -249,6 +256,19 @@ def _from_errors(
             cure_note="end every Python that uses this environment first",
         )
     return None
+
+
+def _left_beside(name: str, said: str, interpreter: Interpreter | Unknown | None) -> Finding:
+    """Tell of remains beside a package that is whole: pip passes them over and says so at each run."""
+    return Finding(
+        severity="warning",
+        title=f"Remains of an older {name} lie in site-packages"[:60],
+        found=f"pip says '{said}', and {name} is installed",
+        said=said,
+        means="they take room, and pip warns 'Ignoring invalid distribution' at each run",
+        cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
+        cure_note=f"or delete the folder ~{name[1:].replace('-', '_')}* there; end every Python first",
+    )
 
 
 def _own_part(
@@ -294,7 +314,7 @@ def _cut_short(part: re.Match[str], interpreter: Interpreter | Unknown | None) -
     )
     module = module or next((group for group in part.groups() if group), "")
     name = distribution_of(module) or module.lower().replace("_", "-")
-    sure = part.re is UV_READ
+    sure = UV_READ.pattern == part.re.pattern
     said = " ".join(part[0].split())[:140]
     return Finding(
         title=f"{name} is not whole"[:60],

@@ -66,8 +66,11 @@ NO_GPU = (
     r"No GPU (?:found|detected)",
     UNSEEN,
 )
-NOT_INJECTED = (r'exec: "nvidia-smi": executable file not found',)
-"""The tool comes with the GPU from the host: an image that is started without has none."""
+NOT_INJECTED = (
+    r'exec: "nvidia-smi": executable file not found',
+    r"executable file `nvidia-smi` not found",
+)
+"""The tool comes with the GPU from the host: an image that is started without has none. runc's words, and crun's."""
 NOTHING_TO_BRING = r"Could not find any (?:nv files|NVIDIA libraries) on this host"
 """apptainer and singularity with --nv: their list of files names none that the host has."""
 ROOTLESS = (
@@ -270,7 +273,8 @@ def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding |
             found=f"the image says '{said}'",
             said=said,
             means="torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU",
-            cure=NVIDIA_FLAGS["docker"],
+            # crun is podman's runtime, and podman takes --gpus without doing anything
+            cure=NVIDIA_FLAGS["podman" if "`" in said else "docker"],
             cure_note="start the container anew; the host needs nvidia-container-toolkit",
         )
     return None

@@ -68,6 +68,8 @@ def container_toolkit_missing(
             cure=f"kubectl get nodes -o custom-columns='N:.metadata.name,G:.status.allocatable.{vendor}\\.com/gpu'",
             cure_note=f"shows which node offers how many; none: its owner installs the {vendor.upper()} device plug-in "
             "and the container toolkit on the GPU nodes; all taken: wait, or ask for fewer",
+            severity="error",
+            settle="kubectl describe nodes | grep -A8 'Allocated resources'",
         )
     if said := told(errors, *CDI):
         return Finding(

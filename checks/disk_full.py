@@ -27,6 +27,7 @@ from tunedoctor.api import (
     Host,
     Unknown,
     check,
+    full_shared_memory,
     gib,
     known,
     set_variable,
@@ -61,7 +62,10 @@ def disk_full(
         r"WinError 112\]|code: (?:112|28), kind: StorageFull|not enough space on the disk",
         r"database or disk is full|You don't have enough free space in /",
         r"kind: FilesystemQuotaExceeded",
+        r"node was low on resource: ephemeral-storage|node had condition: \[DiskPressure\]",
     )
+    if said and said in full_shared_memory(errors):
+        said = ""
     guess = (
         ""
         if said

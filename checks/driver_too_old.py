@@ -60,6 +60,7 @@ SAID = (
     "CUDA driver version is insufficient for CUDA runtime version",
     r"nvidia (?:driver )?version is too old",
     r"unsatisfied condition: cuda\s*>=",
+    r"has constraint __cuda \S{1,30} conflicting with __cuda-\d",  # conda's name for what the driver offers
     *PTX,
 )
 
@@ -148,7 +149,10 @@ def _found(build: TorchBuild | None, module: NvidiaDriver | None, floor: str, sa
 def _cuda_of(said: str) -> str:
     """Return "12.8" of "found version 12080": that number is a CUDA release, not a driver."""
     number = re.search(r"found version (\d{4,6})", said)
-    return f"{int(number[1]) // 1000}.{int(number[1]) % 1000 // 10}" if number else ""
+    if number is None:
+        offered = re.search(r"conflicting with __cuda-(\d+\.\d+)", said)
+        return offered[1] if offered else ""
+    return f"{int(number[1]) // 1000}.{int(number[1]) % 1000 // 10}"
 
 
 def _driver_of(said: str) -> str:

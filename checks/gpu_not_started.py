@@ -45,13 +45,13 @@ from tunedoctor.api import (
 
 MEANS = "nvidia-smi prints 'No devices were found', torch.cuda.is_available() is False, training runs on the CPU"
 REASON = "sudo dmesg | grep -i -E 'NVRM|nvidia' | tail -30"
-SAID = (
+SAID_WHY = (
     "requires use of the NVIDIA open kernel modules",
     "is not supported by open nvidia.ko",
-    "RmInitAdapter failed",
-    r"rm_init_adapter failed, device minor number",
     "ignoring the legacy GPU",
 )
+"""Sentences of the driver that name the wrong kind of module or branch."""
+SAID = (*SAID_WHY, "RmInitAdapter failed", r"rm_init_adapter failed, device minor number")
 
 
 @check(
@@ -74,7 +74,9 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
     cards = [card for card in bus.of("10de") if card.driver in ("nvidia", "")] if bus else []
     empty = state is not None and state.loaded and state.gpus_in_proc == 0 and bool(cards)
     answered = known(gpus)
-    said = told(errors, *SAID)
+    said = told(errors, *SAID_WHY)
+    named = bool(said)
+    said = said or told(errors, *SAID)
     if answered is not None and answered.gpus:
         return None
     if not said and bus is None and known(container) is None and _lists_none(answer, known(host)):
@@ -106,13 +108,16 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
         and any(m.module == "open" for m in models)
     ):
         why = f"{names} needs the open module"
-    elif not said and not floor and not old:
+    elif not named and not floor and not old:
         return Finding(
-            found=f"driver {number or 'not known'} is loaded and lists no GPU; on the bus: {names}",
+            found=f"the error '{said}': the driver is loaded and starts no GPU"
+            if said
+            else f"driver {number or 'not known'} is loaded and lists no GPU; on the bus: {names}",
+            said=said,
             means=MEANS,
             cure=REASON,
             cure_note="root; prints the reason. Seating, power, and 'Above 4G Decoding' in the BIOS are usual",
-            evidence=("/proc/driver/nvidia/gpus", "/sys/bus/pci/devices"),
+            evidence=() if said else ("/proc/driver/nvidia/gpus", "/sys/bus/pci/devices"),
         )
     kind = (
         {True: "open", False: "proprietary"}.get(version.open_module)
@@ -120,7 +125,10 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
         else ""
     )
     return Finding(
-        found=f"{why}; driver {number or 'not known'}{f', {kind} module' if kind else ''}, is loaded and lists no GPU",
+        found=f"{why}; "
+        + (f"driver {number}" if number else "the driver")
+        + f"{f', {kind} module,' if kind else ''} is loaded and lists no GPU",
+        said=said if f"'{said}'" in why else "",
         means=MEANS,
         cure=cure.command,
         cure_note=cure.note,

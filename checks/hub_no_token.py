@@ -20,27 +20,34 @@ Seen as
     You must have access to it and be authenticated to access it. Please log in.
 """
 
-from tunedoctor.api import Environment, Errors, Finding, Unknown, check, known, told
+from tunedoctor.api import Environment, Errors, Finding, Unknown, check, known, pattern, told
 
+UNAUTHORISED = (
+    r"401 Client Error\b.{0,200}(?:huggingface|hf\.co|hf-mirror)",
+    r"Client error '401 Unauthorized' for url 'https://(?:huggingface\.co|hf\.co)",
+    r"\b401 (?:Client Error: )?Unauthorized\b.{0,200}(?:huggingface|hf\.co)",
+)
 SAID = (
+    *UNAUTHORISED,
     r"Token is required \(",
     r"Hugging Face access token has expired",
     r"Invalid user(?:name or password| token)",
     r"Invalid credentials in Authorization header",
     r"must have access to it and be authenticated to access it",
     r"(?:HF_TOKEN|token) .{0,40}(?:is|was) not (?:set|found)\b.{0,80}gated",
-    r"401 Client Error\b.{0,200}(?:huggingface|hf\.co|hf-mirror)",
     r"use_auth_token=True, but a (?:huggingface|Hugging Face) token was not found",
     r"Token is required \([^()]{1,40}\)|Token is required, but no token found",
     r"Invalid token passed|Your token may not be valid|User access token \S{1,80} is expired",
     r"Authentication failed for 'https://(?:\S{1,60}@)?(?:huggingface\.co|hf\.co)",
     r"could not read (?:Username|Password) for 'https://(?:\S{1,60}@)?(?:huggingface\.co|hf\.co)",
     r"Authorization error: https://(?:huggingface\.co|hf\.co)",
-    r"Client error '401 Unauthorized' for url 'https://(?:huggingface\.co|hf\.co)",
     r"is a gated dataset on the Hub\. You must be authenticated",
     r"401 Client Error\. \(Request ID",
-    r"\b401 (?:Client Error: )?Unauthorized\b.{0,200}(?:huggingface|hf\.co)",
 )
+OWNERLESS = pattern(
+    r"(?:huggingface\.co|hf\.co|hf-mirror\.com)/(?:datasets/)?[\w.-]{1,96}/(?:resolve|raw|tree)/"
+)
+"""A repository without an owner: each of these is public, so that no right to it can be missing."""
 
 
 GUESS = (
@@ -56,6 +63,10 @@ def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> F
     said = told(errors, *SAID)
     if not said and told(errors, r"\bNot logged in\b"):
         said = told(errors, r"If this is a private repository, make sure to pass a token")
+    if said and OWNERLESS.search(said):
+        said = told(errors, *(one for one in SAID if one not in UNAUTHORISED))
+        if not said:
+            return _no_such_name(told(errors, *UNAUTHORISED))
     guess = "" if said else told(errors, *GUESS)
     said = said or guess
     if not said:
@@ -69,4 +80,18 @@ def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> F
         cure="hf auth login",
         cure_note="in the environment that runs the job; hf auth whoami then shows whose token it is",
         settle="hf auth whoami" if guess else "",
+    )
+
+
+def _no_such_name(said: str) -> Finding:
+    """Tell of a name without an owner that the Hub refuses: a folder that is not there, or a token that is wrong."""
+    return Finding(
+        title="The Hub has no repository of this name",
+        severity="error",
+        found=f"the error '{said}'; a repository without an owner is public, so no right to it is missing",
+        said=said,
+        means="nothing is fetched: the name is that of a local folder which is not there, or is misspelt",
+        cure="hf auth whoami",
+        cure_note="give the path of the folder, or OWNER/NAME; a token that is wrong gets the same answer",
+        settle="hf auth whoami",
     )

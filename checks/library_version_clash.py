@@ -327,7 +327,7 @@ def _given_up(errors: Errors | Unknown | None, torch: TorchBuild | Unknown | Non
     """Tell of code that is written for a torch before the one that gave a name up."""
     build = known(torch)
     one = given_up(errors, build.version if build else "")
-    if one is None:
+    if one is None or one.owner in QUANTISERS:
         return []
     return [
         _Told(

@@ -76,6 +76,7 @@ SAID = (
     ),
     r"terminated with signal SIGKILL",
     r"Consider provisioning more memory on this node",
+    r"node was low on resource: memory|node had condition: \[MemoryPressure\]",
 )
 GUESS = (
     r"One of the subprocesses has abruptly died during map operation",

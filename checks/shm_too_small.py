@@ -30,6 +30,7 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    full_shared_memory,
     gib,
     known,
     told,
@@ -69,7 +70,7 @@ def shm_too_small(
 ) -> Finding | None:
     """Go by its size in a container; an error text makes an error of it, a CPU build without a GPU a note."""
     size, inside, cards = known(memory), known(container), known(gpus)
-    said = told(errors, *SAID)
+    said = told(errors, *SAID) or full_shared_memory(errors)
     small = size is not None and inside is not None and size.total < ENOUGH
     if not small and not said:
         return None

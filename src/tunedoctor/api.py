@@ -14,6 +14,7 @@ from tunedoctor.advice.out_of_memory import Shortage, shortage
 from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
+from tunedoctor.advice.shared_memory import full_shared_memory
 from tunedoctor.advice.shells import set_variable, unset_variable
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
@@ -126,6 +127,7 @@ __all__ = [
     "family",
     "first_transformers",
     "fix",
+    "full_shared_memory",
     "gib",
     "given_up",
     "glibc_floor",

@@ -33,22 +33,11 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         # cut before the list of packages, which would show that torch is none of them
         "t003-jetson-orin-nano-no-torch",
         # met for the first time, by what tools print
-        "h018-podman-gpus-flag-no-op",
-        "h019-k8s-insufficient-gpu-two-nodes",
-        "h029-kubeflow-node-low-on-memory",
-        "h030-pandarallel-memory-file-system",
         "h034-poetry-torch-251-python313-pipx",
         "h035-poetry-torch-1131-windows-py311-said",
         "h036-poetry-cu124-no-candidates-313",
         "h040-uv-cu124-only-linux-aarch64-on-windows",
         "h045-libmamba-torchaudio-cu117-cu121",
-        "h046-mamba-cudatoolkit11-cuda-102-driver",
-        "h049-skypilot-torchtune-do-bench",
-        "h050-torchtune-return-and-correct-aliasing",
-        "h055-gpt-server-bettertransformer-4513",
-        "h063-alpaca-lora-LLaMAForCausalLM-name",
-        "h087-alpaca-lora-weights-401-local-path",
-        "h088-sd-rocm-sdk-none-repo-401",
         "h100-nanovlm-3090-nan-warmup",
         "h104-bnb-705-apptainer-libcusparse11",
     }

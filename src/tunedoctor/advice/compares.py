@@ -68,6 +68,10 @@ COMPARES = (
         r"\. Your version is \d"
     ),
     pattern(
+        r"(?P<owner>[\w-]{2,40}) requires (?P<name>(?!torch|numpy)[A-Za-z][\w-]{1,40}) ?(?:[<>=!~]=?\d[\w.*]{0,20},? ?)"
+        r"{1,3}but (?:found|got|version) v?\d[\w.]{0,20}"
+    ),
+    pattern(
         r"(?P<owner>vLLM) with version \d[\w.]{0,20} does not (?:yet )?support (?P<name>transformers)"
     ),
     pattern(

@@ -29,6 +29,7 @@ SAYS = (
         "' not found",
         "command not found",
         ": not found",
+        "library not found",
     ),
     # torch, CUDA, HIP, XPU
     *(
@@ -437,6 +438,8 @@ SAYS = (
         "neither pytorch nor tensorflow",
         "as a build dependency",
         "build backend returned an error",
+        "low on resource",
+        "node had condition",
     ),
 )
 """What a fault says where nothing marks one, in small letters."""

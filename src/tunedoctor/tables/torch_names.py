@@ -93,6 +93,7 @@ SINCE = {
     "torch.optim.optimizer.ParamsT": "2.2",
     "torch.unravel_index": "2.2",
     "torch.utils._cxx_pytree": "2.2",
+    "torch.utils._python_dispatch.return_and_correct_aliasing": "2.2",
     "torch.utils._pytree.register_pytree_node": "2.2",
     "torch.utils._pytree.tree_map_": "2.2",
     "torch.utils._triton": "2.2",

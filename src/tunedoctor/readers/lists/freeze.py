@@ -149,7 +149,7 @@ def _installed(block: list[_Line], before: str) -> Iterator[Entry]:
     exact = [
         m for one in block for p in (_PINNED, _AT, _EXPORTED, _TYPED) if (m := p.match(one.text))
     ]
-    pinned = [m for m in exact if m.re is not _TYPED]
+    pinned = [m for m in exact if m.re.pattern != _TYPED.pattern]
     listed = len(pinned) >= 3 or (bool(pinned) and _FREEZE.search(before) is not None)
     if not listed and not any(known(normalised(m["name"])) for m in exact):
         return
