@@ -28,6 +28,7 @@ from tunedoctor.api import (
     Host,
     Interpreter,
     NvidiaDriver,
+    NvidiaGpu,
     NvidiaGpus,
     Runtime,
     TorchBuild,
@@ -50,6 +51,9 @@ TOO_OLD = (
     "no longer supports this GPU because it is too old",
     "minimum cuda capability supported by this library",
 )
+NO_IMAGE = r"CUDA error: no kernel image is available for execution"
+KEPT = (7, 5)
+"""From here on no build dropped a generation. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 
 
 @check(
@@ -77,6 +81,9 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         # what torch refuses below 8.0 is too old for it
         apart = refused is not None and parts(refused.compute_capability) < (8, 0)
         cards = (refused,) if refused is not None and apart else ()
+    image = "" if cards or said or build is not None else told(errors, NO_IMAGE)
+    if image:
+        cards = _old_ones(known(gpus))
     if triton := told(errors, TRITON_TOO_OLD):
         return Finding(
             title="torch.compile needs a newer GPU",
@@ -90,6 +97,10 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         return None
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{cards_named(cards)}; {code_of(build, seen)}" if cards else f"PyTorch says '{said}'"
+    if image:
+        found = f"{cards_named(cards)}, and the error '{image}'"
+    # an extension built without code for the card ends with the same words
+    settle = _CODE if image else ""
     evidence = (seen.source,) if seen and seen.source else ()
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one old GPU"
@@ -105,15 +116,17 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     if fit is not None:
         return Finding(
             found=found,
-            said=said,
+            said=said or image,
             means=NO_KERNEL,
             cure=fit.command,
+            settle=settle,
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
             evidence=evidence,
         )
     return Finding(
         found=found,
-        said=said,
+        said=said or image,
+        settle=settle,
         means=f"{NO_KERNEL}; no PyTorch wheel for this Python, system and driver has code for it",
         cure="Train on a GPU of compute capability 5.0 or newer"
         if any(parts(c) < (5,) for c in capabilities)
@@ -121,3 +134,13 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         cure_note="small models also train on the CPU",
         evidence=evidence,
     )
+
+
+_CODE = 'python -c "import torch; print(torch.__version__, torch.cuda.get_arch_list())"'
+
+
+def _old_ones(gpus: NvidiaGpus | None) -> tuple[NvidiaGpu, ...]:
+    """Return the cards of a machine that has only old ones: an error of theirs tells of a build that dropped them."""
+    cards = gpus.gpus if gpus else ()
+    old = [c for c in cards if c.compute_capability and parts(c.compute_capability) < KEPT]
+    return tuple(old) if len(old) == len(cards) else ()

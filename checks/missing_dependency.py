@@ -62,8 +62,9 @@ NOT_FOUND = pattern(
     r"\w{2,60} requires the (?P<name>PIL|TIMM|Timm|tokenizers|BeautifulSoup|SentencePiece|protobuf|librosa|torch"
     r"vision) library but it was not found"
     r"|The '(?P<dist>[A-Za-z][\w-]{1,40})[^'\n]{0,60}' distribution was not found and is required"
+    r"|\b(?P<floor>[A-Za-z][\w-]{1,40}) with minimum required version [\d.]{1,12} is not installed"
 )
-"""transformers' words for a library that it does not find, and those of pkg_resources."""
+"""transformers' words for a library that it does not find, those of pkg_resources and of SGLang."""
 LIBRARIES = {
     "PIL": "pillow",
     "TIMM": "timm",
@@ -193,8 +194,9 @@ def _asked_for(told: Packages | None, errors: Errors | Unknown | None) -> dict[s
         # an advice to install stands in errors of other causes too: alone, it is believed
         advice = ADVICE.finditer(error.text) if len(errors.errors) <= ALONE else ()
         for match in NOT_FOUND.finditer(error.text):
-            library = match["name"] or match["dist"]
-            name = LIBRARIES.get(library) or _distribution(library) or library.lower()
+            library = match["name"] or match["dist"] or match["floor"]
+            name = LIBRARIES.get(library) or _distribution(library)
+            name = name or library.lower().replace("_", "-")
             if not (told is not None and told.get(name) is not None):
                 found.setdefault(name, match[0])
         for match in (

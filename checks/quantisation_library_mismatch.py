@@ -66,6 +66,7 @@ SAID = (
     r"bitsandbytes native library did not load",
     r"Could not load bitsandbytes native library(?!.{0,300}(?:GLIBC|CXXABI))",
     r"CUDA SETUP: Required library version not found",
+    r"(?:^|\s)Library not found: \S{1,300}libbitsandbytes_\w+",  # 0.43
     r"libbitsandbytes_\w+\.(?:so|dll): undefined symbol",
     r"CUDA SETUP: (?:Setup Failed|CUDA detection failed|Something unexpected happened)",
     r"installed version of bitsandbytes was compiled without GPU support",

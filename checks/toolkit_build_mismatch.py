@@ -31,6 +31,7 @@ from tunedoctor.api import (
     check,
     known,
     parts,
+    pattern,
     told,
 )
 
@@ -41,6 +42,13 @@ HOST = (
 )
 """nvcc refuses the host's compiler."""
 ARCH = r"nvcc fatal\s{0,8}: Unsupported gpu architecture '(?:compute|sm)_\d+\w?'"
+STANDARD = r"nvcc fatal\s{0,8}: Value '(?:c|gnu)\+\+\d\d' is not defined for option 'std'"
+"""torch's headers want C++17 since 2.1, which nvcc knows since CUDA 11. Source: torch/utils/cpp_extension.py."""
+OWN_BUILD = pattern(
+    r"[\\/](?:\.cache|torch_extensions|\w{1,40}_extensions|cached_ops|jit_cache)[\\/][^\n]{0,600}"
+    r"\.so: undefined symbol: (?P<symbol>cu(?:da)?[A-Z]\w{2,80}), version (?P<library>libcudart\.so\.\d{1,2})"
+)
+"""What was compiled here calls a function that the CUDA runtime of torch's wheels is too old for."""
 SAID = (
     r"detected CUDA version \([\d.]+\) mismatches the version",
     r"Installed CUDA version [\d.]+ does not match the version torch was compiled with(?!.{0,20} but since the APIs)",
@@ -81,6 +89,19 @@ def toolkit_build_mismatch(
             "or name other GPUs in TORCH_CUDA_ARCH_LIST",
             settle="nvcc --list-gpu-arch",
         )
+    if standard := told(errors, STANDARD):
+        return Finding(
+            title="nvcc is too old for the headers of this PyTorch",
+            found=f"the error '{standard}'",
+            said=standard,
+            means="an extension that is compiled here stops in its build; torch itself runs",
+            cure="python -c 'import torch; print(torch.version.cuda)'",
+            cure_note="install the CUDA toolkit of that release and point CUDA_HOME to it; or a ready wheel of the "
+            "extension",
+        )
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        if own := OWN_BUILD.search(error.text):
+            return _newer_nvcc(own["symbol"], own["library"], build)
     cuda = build.cuda if build is not None else ""
     nvcc = tools.nvcc_version if tools is not None else ""
     differ = bool(cuda and nvcc) and parts(cuda)[:1] != parts(nvcc)[:1]
@@ -101,4 +122,21 @@ def toolkit_build_mismatch(
         if release
         else "install the toolkit of that release and point CUDA_HOME to it; or a ready wheel of the extension",
         evidence=(tools.nvcc,) if tools is not None and tools.nvcc else (),
+    )
+
+
+def _newer_nvcc(symbol: str, library: str, torch: TorchBuild | None) -> Finding:
+    """Tell of an extension compiled here by an nvcc that is newer than the CUDA runtime beside torch."""
+    said = f"undefined symbol: {symbol}, version {library}"
+    own = f" {torch.cuda}" if torch is not None and torch.cuda else ""
+    return Finding(
+        title="An extension was compiled by a newer nvcc than torch's CUDA",
+        found=f"the error '{said}': the {library} beside torch is older than what it was compiled with",
+        said=said,
+        means="the extension does not load; torch itself runs",
+        cure=f"export CUDA_HOME=/usr/local/cuda-{own.strip()}"
+        if own
+        else "python -c 'import torch; print(torch.version.cuda)'",
+        cure_note=f"with the CUDA toolkit{own or ' of that release'} installed and CUDA_HOME pointing to it; then "
+        "remove the folder of the file, which is compiled anew",
     )

@@ -185,7 +185,7 @@ def _judged(
         return None
     if nightly := _nightly(torch.version):
         return _other_night(name, version, torch, nightly)
-    if re.search(r"\da0\+", torch.version):
+    if re.search(r"\da0\+|\+git[0-9a-f]{6,40}$", torch.version):
         return None  # built from a commit before the release, by a vendor that builds its companions likewise
     own = companions(torch.version).get(name, "")
     newest = within(version, LAST_TORCHAUDIO) and within(torch.version, LAST_TORCHAUDIO)

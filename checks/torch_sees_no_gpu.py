@@ -59,4 +59,6 @@ def torch_sees_no_gpu(
         cure=f'{python(interpreter)} -c "import torch; torch.cuda.init()"',
         cure_note="prints the reason that the driver gives",
         evidence=(runtime.torch_file,) if runtime.torch_file else (),
+        # of a pasted report, which tells only a part, the cause is still open
+        settle="" if runtime.torch_file else f"{python(interpreter)} -m torch.utils.collect_env",
     )

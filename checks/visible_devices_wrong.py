@@ -175,7 +175,9 @@ def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Fin
         said=said,
         means=MEANS,
         cure=f"unset {CUDA}",
-        cure_note=f"`echo ${CUDA}` shows it before: indexes count from 0",
+        cure_note="indexes count from 0",
+        # a container that got no GPU says the same, while nvidia-smi ran outside of it
+        settle=f"echo ${CUDA}; ls /dev/nvidia*",
     )
 
 

@@ -25,12 +25,18 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.findings import SEVERITIES, Check, Severity
+from tunedoctor.lazy import pattern
 from tunedoctor.leads import ask, possible
 from tunedoctor.snapshot import Snapshot
 
 SCHEMA: Literal["doctor.report/1"] = "doctor.report/1"
 Verdict = Literal["ready", "findings", "unknown"]
 FailOn = Literal["error", "warning", "note", "never"]
+_BY_SIGNAL = pattern(
+    r"exitcode\s{0,4}[:=] ?-\d|[Ss]ignal \d{1,2} \(SIG[A-Z]{3,4}\)|[Ss]egmentation fault|\(core dumped\)"
+    r"|exits with return code = -\d"
+)
+"""How launchers and shells tell of a process that a signal ended."""
 
 
 class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,8 +217,10 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
 def _raised(snapshot: Snapshot) -> bool:
     """Tell whether a report shows an exception that ended something: then a GPU at work is not all there is to say."""
     errors = snapshot.find(Errors)
-    kinds = [error.type for error in errors.errors] if errors else []
-    return any(kind.endswith(("Error", "Exception")) for kind in kinds)
+    return any(
+        error.type.endswith(("Error", "Exception")) or _BY_SIGNAL.search(error.text)
+        for error in (errors.errors if errors else ())
+    )
 
 
 def _finding(found: Found, explains: tuple[str, ...] = ()) -> ReportFinding:

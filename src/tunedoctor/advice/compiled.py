@@ -46,7 +46,10 @@ def coverage(  # noqa: PLR0913  what decides it
     interpreter: Interpreter | None,
     environment: Environment | Unknown | None,
 ) -> Coverage | None:
-    """Sort the GPUs that a process would see; None where the build or the GPUs are not known, or not CUDA's."""
+    """Sort the GPUs that a process would see; None where the build or the GPUs are not known, or not CUDA's.
+
+    So it is where nobody knows what a build has code for: then what torch says of a card has the word.
+    """
     cuda = (torch.cuda if torch else "") or (runtime.torch_cuda if runtime else "")
     cards = [card for card in _cards(gpus, runtime, environment) if card.compute_capability]
     if not cuda or not cards:
@@ -54,6 +57,7 @@ def coverage(  # noqa: PLR0913  what decides it
     archs, source = _archs(torch, runtime, host, interpreter)
     if not archs and torch is not None and torch.conda:
         return None  # conda builds of old releases carry PTX that nobody wrote down
+    known = bool(archs)
     works: list[NvidiaGpu] = []
     new: list[NvidiaGpu] = []
     old: list[NvidiaGpu] = []
@@ -63,12 +67,15 @@ def coverage(  # noqa: PLR0913  what decides it
             runs = archs_run(archs, card.compute_capability, cuda)
         if runs is None and _is_before(cuda, card.compute_capability):
             runs = False
+        known = known or runs is not None
         if runs is None or runs:
             works.append(card)
         elif is_too_new(card.compute_capability, archs, cuda):
             new.append(card)
         else:
             old.append(card)
+    if not known:
+        return None
     return Coverage(tuple(works), tuple(new), tuple(old), archs, source)
 
 
@@ -129,7 +136,11 @@ def _archs(
         return (), ""
     if any(a.startswith("sm_") for a in torch.archs):
         return torch.archs, torch.location or torch.archs_source
-    where: Family = family(host, interpreter) if host and interpreter else "linux_x86_64"
+    where: Family = "linux_x86_64"
+    if host and interpreter and (interpreter.machine or host.os == "macos"):
+        where = family(host, interpreter)
+    elif host and host.os == "windows":
+        where = "win_amd64"
     archs = () if torch.conda else table_archs(torch.version, torch.variant, where)
     return archs, "the table of PyTorch wheels" if archs else ""
 

@@ -48,6 +48,7 @@ CLASSES = {
     **dict.fromkeys(("LoraConfig", "PeftConfig", "PeftModel"), "peft"),
     **dict.fromkeys(("Dataset", "DatasetDict", "DownloadConfig"), "datasets"),
     **dict.fromkeys(("HfApi", "HfFileSystem"), "huggingface-hub"),
+    **dict.fromkeys(("EngineArgs", "AsyncEngineArgs", "SamplingParams"), "vllm"),
 }
 """Class that others call -> its distribution."""
 

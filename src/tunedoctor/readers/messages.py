@@ -1,5 +1,6 @@
 """Find error messages and telling warnings in a text, whatever stands around them; tracebacks first."""
 
+import re
 from collections.abc import Sequence
 
 from msgspec import structs
@@ -21,6 +22,12 @@ _ALTOGETHER = 60_000
 """Characters of all messages: every check looks through them."""
 _LONGEST_WORD = 800
 _ENDLESS = pattern(r"\S{800,}")
+_LABEL = pattern(
+    r"(?:#{1,4} |\*\*)?\[(?:bug|issue|help|question|usage|installation|error|feature|[A-Za-z ]{1,12} bug)\]"
+    r"\s?:?\s{1,3}(?=[A-Za-z_])",
+    re.IGNORECASE,
+)
+"""What the title of a thread has in front of the error that it quotes."""
 _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 """What stands at both ends of a line in a box."""
 
@@ -87,11 +94,12 @@ def _of_one(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -
         if not text or one.number in taken or not states_a_fault(text, signs):
             at += 1
             continue
-        kind = TYPE.match(text)
+        label = _LABEL.match(text)
+        kind = TYPE.match(text, label.end() if label else 0)
         start = at
         if kind or text.endswith(LOOK_UP):
             text, at = message(said, at)
-            text = text.strip(_SIDES)
+            text = text.strip(_SIDES)[label.end() if label and kind else 0 :]
         else:
             text, at = _sentence(said, at)
         if start and text[0].islower() and not kind and wrapped(said[start - 1].text, one.text):

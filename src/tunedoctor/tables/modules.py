@@ -9,6 +9,8 @@ NAMED_OTHERWISE = {
     "bs4": "beautifulsoup4",
     "dateutil": "python-dateutil",
     "flash_attn": "flash-attn",
+    "flashinfer": "flashinfer-python",
+    "sgl_kernel": "sgl-kernel",
     "huggingface_hub": "huggingface-hub",
     "liger_kernel": "liger-kernel",
     "hf_transfer": "hf-transfer",

@@ -95,6 +95,18 @@ FORMS = (
         "Highest compute capability",
         r"Highest compute capability among GPUs detected: (?P<capability>\d{1,2}\.\d)",
     ),
+    # what somebody saw and put in a sentence
+    _form(
+        "torch.__version__",
+        r"torch\.__version__[`'\"*]{0,3} (?:is|returns|shows|prints|reports|gives|->|\u2192) ",
+        r"[`'\"*]{1,3}(?P<torch>\d+\.\d+\S{0,60}?)[`'\"*]{1,3}(?=[\s,.;)]|\Z)",
+    ),
+    _form(
+        "orch",
+        r"\b(?:reports?|shows?|says?|prints?|loads?|sees|runs?|running|found|detects?|has) (?:that )?\*{0,2}",
+        r"(?:PyTorch|[Tt]orch) ",
+        r"[`'\"*]{1,3}(?P<torch>\d+\.\d+\.\d+\+(?:cpu|xpu|cu\d{2,3}|rocm[\d.]{1,8}))[`'\"*]{1,3}",
+    ),
     # nvcc, xformers.info, the configuration that torch shows
     _form("Cuda compilation tools", r"Cuda compilation tools, release (?P<nvcc>\d{1,2}\.\d)"),
     _form("xFormers ", r"\A\s{0,8}xFormers (?P<lib_xformers>\d+\.\d+\.\S{1,30})\s*\Z"),

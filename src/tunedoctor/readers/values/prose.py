@@ -20,6 +20,10 @@ _JETSON = pattern(
     r"\bon (?:(?:a|an|my|our|the) )?(?:NVIDIA )?(?P<gpu>Jetson (?:(?:AGX|Orin|Xavier|Thor|Nano|NX|TX2)\b ?){1,3})",
     re.IGNORECASE,
 )
+_SPARK = pattern(
+    r"\bon (?:(?:a|an|my|our|the) )?(?:NVIDIA )?DGX Spark \((?P<gpu>(?:NVIDIA )?GB10)\b",
+    re.IGNORECASE,
+)
 _LONGEST = 600
 
 
@@ -29,7 +33,7 @@ def prose(lines: Iterable[str]) -> Iterator[Said]:
     for number, line in enumerate(lines):
         if len(line) > _LONGEST or " " not in line:
             continue
-        for one in (*_OWN.finditer(line), *_JETSON.finditer(line)):
+        for one in (*_OWN.finditer(line), *_JETSON.finditer(line), *_SPARK.finditer(line)):
             for card in cards_in(one["gpu"]):
                 if card.capability or card.gfx:
                     found.setdefault(f"{card.vendor} {card.name.lower()}", (card.name, number))
