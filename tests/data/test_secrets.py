@@ -33,7 +33,9 @@ PLAIN = [
     "4539 1488 0343 6468", "1234567890123456", "0000 0000 0000 0000", "3.14159265358979323846", "000-12-3456",
     "user@example.com", "you@test", "sk-learn-and-other-libraries-of-python", 'password = "changeme"', "https://host:8080/a@b",
     "DE89 3704 0044 0532 0130 01", "hf_short", "2024-01-01 12:00:00", "1 + 2 = 3", "GB12345678", 'password="<password>"',
-    "9789295055025", "192.168.100.200",
+    "9789295055025", "192.168.100.200", "password = get_password2(user)", "api_key=os.environ['KEY1']", "PASSWORD=changeme",
+    "max_new_tokens: 1234567890", "secret: see the chapter 12abcdef", "token = tokens2ids.lookup", "415-555-01234",
+    "1-415-555-0132-77", "ISBN 978-0-306-40615-7", "secret_name=projects/p1/secrets/db-1",
 ]  # fmt: skip
 
 
@@ -46,6 +48,21 @@ def test_held(name: str, around: str) -> None:
     found = secrets_in(text, rules_for(text.encode()))
     assert [said.partition(",")[0] for _, said in found] == [name]
     assert HELD[name] not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("DB_PASSWORD=k3tchUp-77x", "assigned secret"),
+        ("HF_TOKEN: a81kdm2kz9v0", "assigned secret"),
+        ("aws_secret_access_key = wJ4lrXUtnFEMI/K7MDENG/bPxRf1CYZQ", "assigned secret"),
+        ("(415) 555-0132", "phone number"),
+        ("415-555-0132", "phone number"),
+    ],
+)
+def test_other_ways_to_write_them(text: str, name: str) -> None:
+    found = secrets_in(f"It is {text} there.", rules_for(text.encode()))
+    assert [said.partition(",")[0] for _, said in found] == [name]
 
 
 @pytest.mark.parametrize("text", PLAIN)

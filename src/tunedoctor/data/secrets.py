@@ -62,6 +62,13 @@ def _mixed(text: str) -> bool:
     )
 
 
+def _bare(text: str) -> bool:
+    """Tell a secret without quotes from code: in a variable of the environment, or long and of both cases."""
+    name, value = re.split(r"\s*[=:]\s*", text, maxsplit=1)
+    of_both = len(value) >= 16 and not value.islower() and not value.isupper()
+    return _mixed(value) and (name.isupper() or of_both)
+
+
 RULES: tuple[Rule, ...] = (
     Rule("secret", "private key", ("PRIVATE KEY",), pattern(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
     Rule("secret", "hub token", ("hf_",), pattern(r"\bhf_[A-Za-z0-9]{30,}\b")),
@@ -81,11 +88,17 @@ RULES: tuple[Rule, ...] = (
          ("password", "passwd", "secret", "api_key", "apikey", "access_key", "PASSWORD", "SECRET", "API_KEY"),
          pattern(r"(?i)\b[\w-]{0,40}(?:passw(?:or)?d|secret|api_?key|access_key)\w{0,20}[\"']?\s{0,4}[=:]\s{0,4}"
                  r"[\"'][^\s\"'<>{}$]{8,100}[\"']"), _mixed),
+    Rule("secret", "assigned secret",
+         ("password", "passwd", "secret", "api_key", "apikey", "access_key", "PASSWORD", "SECRET", "API_KEY", "TOKEN",
+          "ACCESS_KEY"),
+         pattern(r"(?i)\b\w{0,40}(?:passw(?:or)?d|secret|api_?key|access_key|token)\w{0,20}\s{0,4}[=:]\s{0,4}"
+                 r"[^\s\"'`<>{}()\[\]$,;]{8,100}(?![\w({\[<])"), _bare),
     Rule("personal", "e-mail address", ("@",),
          pattern(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,12}\b"), _somebody),
     Rule("personal", "card number", (), pattern(r"[0-9](?:[ -]?[0-9]){12,18}"), luhn),
     Rule("personal", "social security number", (),
          pattern(r"[0-8]\d\d-\d\d-\d{4}"), _issued),
+    Rule("personal", "phone number", (), pattern(r"[2-9]\d\d(?:\) ?|-)[2-9]\d\d-\d{4}")),
     Rule("personal", "phone number", ("+",),
          pattern(r"(?<![\w+])\+[1-9]\d{0,2}[ .-]?\(?\d{2,4}\)?(?:[ .-]?\d{2,4}){2,3}(?!\d)")),
     Rule("personal", "bank account", (), pattern(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?"), iban),
