@@ -63,6 +63,45 @@ def test_the_system_tells_why_there_is_none() -> None:
     assert refused(none, PY312)[0] == "python-unsupported"  # type: ignore[index]
 
 
+def _locked(spec: str) -> IndexAnswer:
+    return IndexAnswer(
+        refusals=(Refusal(name="torch", specifier=spec, reason="platform", installer="poetry"),)
+    )
+
+
+def test_what_a_lock_names_was_on_the_index() -> None:
+    """Poetry says it of a version that it took from an index: the label was built, and the Python is what lacks."""
+    assert refused(_locked("==2.5.1+cu124")) is None
+    assert refused(_locked("==2.5.1+cu128"))[0] == "wheel-not-on-index"  # type: ignore[index]
+    windows = Host(os="windows", name="Windows 11", machine="")
+    new = Interpreter(executable="", version="3.12.2")
+    assert refused(_locked("==2.0.1"), new, windows)[0] == "python-unsupported"  # type: ignore[index]
+    assert refused(_locked("==2.5.1"), new, windows) is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "wheels", "cause"),
+    [
+        ("win_amd64", ("linux_aarch64",), "wheel-not-on-index"),
+        ("manylinux_2_35_x86_64", ("macosx_11_0_arm64",), "wheel-not-on-index"),
+        ("win_arm64", ("win_amd64",), "platform-unsupported"),
+        ("macosx_13_0_x86_64", ("macosx_11_0_arm64",), "platform-unsupported"),
+    ],
+)
+def test_files_with_a_label_are_not_found_without_it(
+    tag: str, wheels: tuple[str, ...], cause: str
+) -> None:
+    one = Refusal(
+        name="torch",
+        specifier="==2.6.0",
+        reason="platform",
+        tag=tag,
+        wheel_tags=wheels,
+        installer="uv",
+    )
+    assert refused(IndexAnswer(refusals=(one,)))[0] == cause  # type: ignore[index]
+
+
 def test_other_packages_are_not_guessed_at() -> None:
     one = Refusal(name="flash-attn", specifier="==9", reason="version", offered=("2.0",))
     assert refused(IndexAnswer(refusals=(one,))) is None

@@ -35,8 +35,6 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         # met for the first time, by what tools print
         "h034-poetry-torch-251-python313-pipx",
         "h035-poetry-torch-1131-windows-py311-said",
-        "h036-poetry-cu124-no-candidates-313",
-        "h040-uv-cu124-only-linux-aarch64-on-windows",
         "h045-libmamba-torchaudio-cu117-cu121",
         "h100-nanovlm-3090-nan-warmup",
         "h104-bnb-705-apptainer-libcusparse11",

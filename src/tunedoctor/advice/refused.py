@@ -138,9 +138,29 @@ def _by_tag(one: Refusal, what: str) -> Refused | None:
             found = Refused("glibc-too-old", f"{here}, and the ones there are need glibc {floor}")
         elif tag.startswith("macosx") and "arm64" in tag and "macosx" in wheels:
             found = Refused("macos-too-old", f"{here}; there are {', '.join(one.wheel_tags[:4])}")
+        elif one.name == "torch" and _elsewhere(one, tag):
+            found = Refused(
+                "wheel-not-on-index",
+                f"{here} under that name; PyTorch's index has it as {one.specifier.lstrip('=')}+cpu, +cu…: "
+                f"without a label there is {', '.join(one.wheel_tags[:3])} alone",
+            )
         elif _FOREIGN.search(tag) or one.wheel_tags:
             found = Refused("platform-unsupported", here)
     return found
+
+
+def _elsewhere(one: Refusal, tag: str) -> bool:
+    """Tell of a system for which the release has wheels with a label, where an index was asked for one without.
+
+    PyTorch's index names the files for Linux and Windows 2.6.0+cu124, and those for macOS or Arm 2.6.0.
+    """
+    row = release_row(one.specifier.lstrip("="))
+    linux = "linux" in tag and tag.endswith("x86_64")
+    where = "win_amd64" if tag == "win_amd64" else "linux_x86_64" if linux else ""
+    if row is None or not where or "+" in one.specifier:
+        return False
+    mine = any(t == tag or (linux and "linux" in t and "x86_64" in t) for t in one.wheel_tags)
+    return not mine and any(where in row[kind] for kind in ("cuda", "rocm"))
 
 
 def _manylinux(tag: str) -> tuple[int, ...]:
@@ -157,13 +177,10 @@ def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None
     """Judge where no version was offered: none at all, or the tool prints no list."""
     label = one.specifier.partition("+")[2] or _never_for(one)
     if one.reason == "abi":
-        tag, version = python_tag(own) if own is not None else "", one.specifier.lstrip("=")
-        if not tag or release_row(version) is None:
-            return None
-        where = _family(own, host) or "linux_x86_64"
-        if has_wheel(version.partition("+")[0], tag, where):
-            return None
-        return Refused("python-unsupported", f"{what} has no wheel for Python {tag}")
+        return _for_python(one, what, own, host)
+    if one.installer == "poetry" and _locked(one, label):
+        # what is locked was on the index: no file of it is for this Python or system
+        return _for_python(one, what, own, host)
     if label and one.offered is None:
         release = one.specifier.lstrip("=").partition("+")[0]
         return Refused("wheel-not-on-index", f"no index here has torch {release} for {label}")
@@ -175,6 +192,36 @@ def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None
         _none_at_all(own, host),
         f"the index has no {one.name} for this Python and system: '{what} (from versions: none)'",
     )
+
+
+def _locked(one: Refusal, label: str) -> bool:
+    """Tell of a release that was built for the label that is asked for, or that is asked for without one."""
+    row = release_row(one.specifier.lstrip("="))
+    if row is None or one.name != "torch" or not one.specifier.startswith("=="):
+        return False
+    built = {v for kind in ("cuda", "rocm") for where in row[kind].values() for v in where}
+    return not label or label in (*built, "cpu")
+
+
+def _for_python(
+    one: Refusal, what: str, own: Interpreter | None, host: Host | None
+) -> Refused | None:
+    """Judge a known release by the Python that asked for it; None where that has a wheel, or is not known."""
+    tag, version = python_tag(own) if own is not None else "", one.specifier.lstrip("=")
+    if not tag or release_row(version) is None:
+        return None
+    where = _family(own, host) or _usual(host)
+    if has_wheel(version.partition("+")[0], tag, where):
+        return None
+    if where == "macos_x86_64" and parts(version) > parts(LAST_INTEL_MAC):
+        return Refused("platform-unsupported", f"{what} has no wheel for an Intel Mac")
+    return Refused("python-unsupported", f"{what} has no wheel for Python {tag}")
+
+
+def _usual(host: Host | None) -> Family:
+    """Return the family of most machines with this system, where the processor is not known."""
+    systems: dict[str, Family] = {"windows": "win_amd64", "macos": "macos_arm64"}
+    return systems.get(host.os if host is not None else "", "linux_x86_64")
 
 
 def _never_for(one: Refusal) -> str:
