@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from tunedoctor.cli.exact import SCRIPT, request
+from tunedoctor.memory.adapters import trained_elements
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
@@ -61,6 +64,14 @@ def asked(configs: dict[str, dict[str, Any]]) -> list[tuple[str, str, Shape, Run
     return found
 
 
+def first_layers(shape: Shape, depth: int) -> Shape:
+    """Return the shape of a model that ends after so many layers."""
+    kinds = [
+        msgspec.structs.replace(one, repeat=1) for one in shape.layers for _ in range(one.repeat)
+    ]
+    return msgspec.structs.replace(shape, layers=tuple(kinds[:depth]))
+
+
 def _fields(run: Run) -> dict[str, Any]:
     return {name: getattr(run, name) for name in run.__struct_fields__}
 
@@ -84,6 +95,9 @@ def compared(python: str, configs: dict[str, dict[str, Any]]) -> list[Compared]:
                 print(f"{name}, {title}: {traced['error'][:200]}", flush=True)
                 continue
             one = peak(shape, run)
+            depth, trained = traced["trained_at"]
+            if (said := trained_elements(first_layers(shape, depth), run)) != trained:
+                print(f"{name}, {title}: {said} train in {depth} layers, traced {trained}")
             high = max(traced["phases"], key=lambda phase: traced["phases"][phase])
             row = Compared(name, title, traced["peak"] / GIB, one.total / GIB, (high, one.phase))
             found.append(row)

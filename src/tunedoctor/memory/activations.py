@@ -38,7 +38,7 @@ def kept(layer: Layer, shape: Shape, run: Run) -> Kept:
 
 def _norms(layer: Layer, shape: Shape, run: Run) -> int:
     wide = sum(norm.width for norm in layer.norms)
-    rows = sum(max(1, norm.width // (norm.size or norm.width)) for norm in layer.norms)
+    rows = sum(norm.rows for norm in layer.norms)
     narrow = run.activation_bytes
     if shape.norm == "layer" or run.stack.own_norm:  # the input itself, mean and deviation
         return run.tokens * (narrow * wide + 8 * rows)

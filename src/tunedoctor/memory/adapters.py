@@ -82,7 +82,16 @@ def adapter_elements(shape: Shape, run: Run) -> int:
             found += layer.repeat * own
         experts = of_experts(layer, run)
         found += layer.repeat * (experts.adapters + experts.router)
+    for m in beside(shape, run):
+        found += run.rank * (m.inputs + m.outputs) + (m.outputs if run.dora else 0)
     return found
+
+
+def beside(shape: Shape, run: Run) -> tuple[Matrix, ...]:
+    """Return the modules beside the layers that get an adapter."""
+    if run.method == "full":
+        return ()
+    return tuple(m for m in shape.beside if not run.targets or m.name in run.targets)
 
 
 def trained_elements(shape: Shape, run: Run) -> int:

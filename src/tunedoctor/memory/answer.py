@@ -197,11 +197,22 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
         found.append(
             "linear attention is reckoned in transformers' own code; flash-linear-attention's kernels keep less"
         )
+    if not shape.exact:
+        found.append(_by_likeness(shape))
     if shape.outside:
         found.append(
             "the vision or audio tower counts as frozen weights, by its config; text alone trains"
         )
     return tuple(found)
+
+
+def _by_likeness(shape: Shape) -> str:
+    """Return what is to be said of an architecture that isn't in the table."""
+    what = f"{shape.model_type or 'the architecture'} is not known and is read as Llama's kin"
+    if shape.unread:
+        keys = ", ".join(shape.unread[:6]) + (" ..." if len(shape.unread) > 6 else "")
+        what += f"; not understood: {keys}"
+    return f"{what}. --exact counts its real class"
 
 
 def _reaching(shape: Shape, run: Run) -> list[str]:

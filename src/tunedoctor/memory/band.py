@@ -31,13 +31,27 @@ def band(shape: Shape, run: Run) -> Band:
     middle, cached = found.total / GIB, found.cached / GIB
     error = relative_error(shape, run)
     lowest = middle
-    if holds_mamba(shape):
+    if any(one.mixer and one.mixer.by_kernels for one in shape.layers):
         lowest = min(middle, peak(by_kernels(shape), run).total / GIB)
     if run.stack.known:
-        return Band(lowest * (1 - error), middle, middle * (1 + error), cached)
+        return _strange(shape, Band(lowest * (1 - error), middle, middle * (1 + error), cached))
     low = peak(shape, msgspec.structs.replace(run, stack=LEAST)).total / GIB
     high = peak(shape, msgspec.structs.replace(run, stack=MOST, padded=run.batch > 1)).total / GIB
-    return Band(min(low, lowest) * (1 - error), middle, max(high, middle) * (1 + error), cached)
+    return _strange(
+        shape, Band(min(low, lowest) * (1 - error), middle, max(high, middle) * (1 + error), cached)
+    )
+
+
+_STRANGE = 2.5
+"""How far off a model can be whose config names sizes that nobody here understands; outside the table of
+architectures, transformers' own were 0.4 to 2.8 times what is read of them by likeness."""
+
+
+def _strange(shape: Shape, found: Band) -> Band:
+    """Widen the range of a model whose config names sizes that were not understood."""
+    if not shape.unread:
+        return found
+    return found._replace(low=found.low / _STRANGE, high=found.high * _STRANGE)
 
 
 def holds_mamba(shape: Shape) -> bool:
@@ -46,14 +60,16 @@ def holds_mamba(shape: Shape) -> bool:
 
 
 def by_kernels(shape: Shape) -> Shape:
-    """Return the shape as it is where mamba-ssm's kernels make the scans."""
+    """Return the shape as it is where mamba-ssm's or flash-linear-attention's kernels mix the tokens."""
     return msgspec.structs.replace(shape, layers=tuple(_by_kernels(one) for one in shape.layers))
 
 
 def _by_kernels(layer: Layer) -> Layer:
-    if not layer.mixer or not layer.mixer.scan:
+    if not layer.mixer or not layer.mixer.by_kernels:
         return layer
-    mixer = msgspec.structs.replace(layer.mixer, kept=layer.mixer.by_kernels, scan=None)
+    mixer = msgspec.structs.replace(
+        layer.mixer, kept=layer.mixer.by_kernels, kept_fp32=0, scan=None
+    )
     return msgspec.structs.replace(layer, mixer=mixer)
 
 
@@ -61,7 +77,7 @@ def relative_error(shape: Shape, run: Run) -> float:
     """Return how far off the closed form can be, by what it can't know of a model."""
     error = 0.03
     if not shape.exact:
-        error = 0.10
+        error = 0.15
     if any(one.mixer is not None and one.mixer.kind != "attention" for one in shape.layers):
         error = max(error, 0.12)  # kernels of linear attention and Mamba differ in what they keep
     if any(one.experts for one in shape.layers):

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from tunedoctor.memory.families import Family
+from tunedoctor.memory.family import Family
+from tunedoctor.memory.kind import Kind
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
 
 _WRITTEN_OUT = {"gelu_new": 3.0, "gelu_fast": 3.0, "xielu": 2.5}
@@ -21,7 +22,13 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     qkv_bias: bool = False
     o_bias: bool = False
     feed_bias: bool = False
-    query_norm: bool = True
+    query_norm: bool | None = None
+    """Whether queries and keys are normed, where the config says it."""
+    gate: bool = True
+    """A gate of what attention gives is there, where the family has one."""
+    value_dim: int = 0
+    """Width of a head's values where it isn't that of its keys."""
+    norms: int = 2
     softcap: bool = False
     experts: int = 0
     active: int = 0
@@ -32,47 +39,72 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def attention(
-    n: Numbers, family: Family, window: int = 0
+    n: Numbers, family: Family, kind: Kind
 ) -> tuple[list[Matrix], Mixer, list[Norm], int]:
     """Return the matrices, the mixer, the norms of q and k, and the other parameters of multi-head attention."""
-    query, key = n.heads * n.head_dim, n.kv_heads * n.head_dim
+    head, kv_heads = kind.head_dim or n.head_dim, kind.kv_heads or n.kv_heads
+    query, key = n.heads * head, kv_heads * head
+    value, given = kv_heads * (n.value_dim or head), n.heads * (n.value_dim or head)
     names = family.names
     asked = query * (2 if family.query_gate else 1)
     if family.fused:
-        matrices = [Matrix(names[0], n.hidden, query + 2 * key, "mixer", n.qkv_bias)]
+        matrices = [Matrix(names[0], n.hidden, query + key + value, "mixer", n.qkv_bias)]
         out = names[1]
     else:
-        widths = (asked, key, key)
+        widths = (
+            (asked,) if kind.borrows else (asked, key) if kind.one_for_both else (asked, key, value)
+        )
         matrices = [
             Matrix(name, n.hidden, width, "mixer", n.qkv_bias)
-            for name, width in zip(names[:3], widths, strict=True)
+            for name, width in zip(names, widths, strict=False)
         ]
         out = names[3]
-    matrices.append(Matrix(out, query, n.hidden, "mixed", n.o_bias))
-    norms: list[Norm] = []
-    if family.query_norm and n.query_norm:
-        weights = {
-            "head": (n.head_dim, n.head_dim),
-            "full": (query, key),
-            "heads": (query, key),
-        }[family.query_norm]
-        norms = [Norm(query, weights[0]), Norm(key, weights[1])]
+    gates = [(family.out_gate, given), (family.head_gate, n.heads)] if n.gate else []
+    matrices += [Matrix(name, n.hidden, width, "mixer") for name, width in gates if name]
+    matrices.append(
+        Matrix(out, given, n.hidden, "normed" if family.sub_norms else "mixed", n.o_bias)
+    )
+    gated = family.query_gate or any(name for name, _ in gates)
+    sinks = family.sinks and (bool(kind.window) or not family.window_sinks)
     mixer = Mixer(
         kind="attention",
         heads=n.heads,
         query=query,
-        key=key,
-        value=key,
-        expanded_value=query,
-        window=window,
+        key=0 if kind.borrows else key,
+        value=0 if kind.borrows else value,
+        expanded_value=given,
+        window=kind.window,
         softcap=n.softcap,
-        sinks=family.sinks,
-        kernelless=family.as_it_is and n.kv_heads == 1 < n.heads,
-        assembled=family.as_it_is and 1 < n.kv_heads < n.heads,
+        sinks=sinks,
+        kernelless=family.as_it_is and kv_heads == 1 < n.heads,
+        assembled=family.as_it_is and 1 < kv_heads < n.heads,
         fused=bool(family.fused),
-        kept=2 * query if family.query_gate else 0,  # sigmoid(gate) and the ungated output
+        kept=_gates(n, family, given) if gated else 0,
     )
-    return matrices, mixer, norms, n.heads if family.sinks else 0
+    return matrices, mixer, _inner_norms(n, family, kind, mixer), n.heads if sinks else 0
+
+
+def _gates(n: Numbers, family: Family, given: int) -> int:
+    """Return the elements that a gate keeps of a token: what it weighs, and its sigmoid."""
+    return given + (n.heads if family.head_gate else given)
+
+
+def _inner_norms(n: Numbers, family: Family, kind: Kind, mixer: Mixer) -> list[Norm]:
+    """Return the norms within attention."""
+    found: list[Norm] = []
+    # of an architecture that isn't known, the config's own switch tells
+    if n.query_norm if not family.query_norm else n.query_norm is not False:
+        head, weights = kind.head_dim or n.head_dim, family.query_norm or family.asked_norm
+        double = 2 if family.norm == "layer" and weights == "head" else 1
+        for width in (mixer.query, mixer.key):
+            if width:
+                size = {"head": double * head, "bare": 0}.get(weights, width)
+                found.append(Norm(width, size, 0 if weights == "full" else width // head))
+    if family.value_norm and mixer.value:
+        found.append(Norm(mixer.value, 0, mixer.value // (kind.head_dim or n.head_dim)))
+    if family.sub_norms:
+        found.append(norm_of(mixer.expanded_value, family))
+    return found
 
 
 def dense(n: Numbers, family: Family, width: int | None = None) -> list[Matrix]:
@@ -98,7 +130,7 @@ def dense(n: Numbers, family: Family, width: int | None = None) -> list[Matrix]:
 
 def residual_norms(n: Numbers, family: Family) -> list[Norm]:
     """Return the norms of the residual's width of one layer."""
-    return [norm_of(n.hidden, family)] * family.norms
+    return [norm_of(n.hidden, family)] * n.norms
 
 
 def norm_of(width: int, family: Family) -> Norm:
@@ -127,33 +159,35 @@ def routed(n: Numbers, family: Family) -> tuple[Experts, list[Matrix], int]:
     return experts, shared, other
 
 
-def usual(n: Numbers, family: Family, repeat: int, *, moe: bool, window: int = 0) -> Layer:
-    """Return a layer of multi-head attention and a dense or routed feed-forward part."""
-    matrices, mixer, norms, other = attention(n, family, window)
-    return finished(n, family, repeat, (matrices, mixer, norms, other), moe=moe)
-
-
-def finished(  # noqa: PLR0913  what makes a layer
+def finished(
     n: Numbers,
     family: Family,
     repeat: int,
     mixing: tuple[list[Matrix], Mixer | None, list[Norm], int],
     *,
-    moe: bool,
-    feeds: bool = True,
+    kind: Kind,
 ) -> Layer:
     """Put a feed-forward part to whatever mixes the tokens."""
     matrices, mixer, norms, other = mixing
-    experts, feed = None, n.feed if feeds else 0
-    own = dense(n, family) if feeds else []
-    if moe and feeds:
+    feeds = kind.feeds
+    experts, feed = None, n.feed * kind.wide if feeds else 0
+    own = dense(n, family, feed) if feeds else []
+    more: list[Norm] = []
+    if kind.moe and feeds:
         experts, own, router = routed(n, family)
         feed, other = n.shared_width, other + router
+        more = [norm_of(n.hidden, family)] * family.moe_norms
+    if feed and family.sub_norms:
+        more = [*more, norm_of(feed, family)]
     other += family.learned_activation if feeds else 0
     return Layer(
         repeat=repeat,
         matrices=(*matrices, *own),
-        norms=(*(residual_norms(n, family) if feeds else residual_norms(n, family)[:1]), *norms),
+        norms=(
+            *(residual_norms(n, family) if feeds else residual_norms(n, family)[:1]),
+            *norms,
+            *more,
+        ),
         mixer=mixer,
         feed=feed,
         gated=family.gated,

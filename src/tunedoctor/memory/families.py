@@ -4,60 +4,7 @@ Read from the modelling code of transformers 5.24 (4.46 for GPT-2's kin). A bias
 config that switches it on.
 """
 
-from typing import Literal, NamedTuple
-
-from tunedoctor.memory.shape import NormKind
-
-Bias = bool | str
-
-
-class Family(NamedTuple):
-    """The modules of an architecture's attention layers."""
-
-    qkv_bias: Bias = "attention_bias"
-    o_bias: Bias = "attention_bias"
-    feed_bias: Bias = "mlp_bias"
-    head_bias: Bias = False
-    norm: NormKind = "rms"
-    norms: int = 2
-    """Norms of the residual's width in a layer."""
-    norm_bias: bool = True
-    """Of a LayerNorm."""
-    norm_weight: bool = True
-    query_norm: Literal["", "head", "full", "heads"] = ""
-    """head: one weight for all heads; full: over the whole projection; heads: a weight for each head."""
-    gated: bool = True
-    tied: bool = False
-    fused: Literal["", "qkv", "all"] = ""
-    """qkv: one projection for q, k and v; all: gate and up in one as well."""
-    names: tuple[str, ...] = (
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
-    )
-    """Fused ones stand once: ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")."""
-    sinks: bool = False
-    expert_bias: bool = False
-    expert_parts: int = 3
-    router_bias: bool = False
-    shared_gate: bool = False
-    """A matrix of hidden x 1 weighs the shared expert."""
-    query_gate: bool = False
-    """q_proj makes a gate as wide as the queries."""
-    sdpa: bool = True
-    learned_activation: int = 0
-    """Parameters of the activation of one layer."""
-    wide_logits: bool = False
-    """Its class makes logits fp32 before it gives them back."""
-    one_head_key: bool = False
-    """Keys and values of one head where the config says multi_query."""
-    as_it_is: bool = False
-    """That one head is handed to SDPA as it is, with all query heads; in the newer decoder as many copies."""
-
+from tunedoctor.memory.family import Family
 
 _NEOX = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
 _OPT = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
@@ -126,7 +73,9 @@ FAMILIES: dict[str, Family] = {
     "phi3": Family(qkv_bias=False, o_bias=False, feed_bias=False, fused="all", names=_PHI3),
     "phimoe": Family(norm="layer", feed_bias=False, head_bias="lm_head_bias"),
     "smollm3": Family(tied=True),
-    "cohere": Family(norm="centred", norm_bias=False, norms=1, feed_bias=False, tied=True),
+    "cohere": Family(
+        norm="centred", norm_bias=False, norms=1, feed_bias=False, tied=True, asked_norm="heads"
+    ),
     "cohere2": Family(norm="centred", norm_bias=False, norms=1, feed_bias=False, tied=True),
     "starcoder2": Family(
         qkv_bias="use_bias",
@@ -137,7 +86,9 @@ FAMILIES: dict[str, Family] = {
         names=("q_proj", "k_proj", "v_proj", "o_proj", "c_fc", "c_proj"),
         tied=True,
     ),
-    "stablelm": Family(qkv_bias="use_qkv_bias", o_bias=False, feed_bias=False, norm="layer"),
+    "stablelm": Family(
+        qkv_bias="use_qkv_bias", o_bias=False, feed_bias=False, norm="layer", asked_norm="heads"
+    ),
     "glm": Family(o_bias=False, feed_bias=False, names=_GLM4.names),
     "glm4": _GLM4,
     "glm4_moe": Family(o_bias=False, feed_bias=False),
@@ -312,28 +263,110 @@ FAMILIES: dict[str, Family] = {
         qkv_bias=False, o_bias=False, norms=1, gated=False, names=_PLAIN, wide_logits=True
     ),
     "granite_swa": Family(tied=True, sinks=True),
+    "granitemoe_swa": Family(sinks=True),
     "helium": Family(o_bias=False),
-}
-
-REFUSED = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
-"""Model types whose out_proj peft (0.21) gives no adapter, and raises where all-linear names it."""
-NAMED_TARGETS = (*REFUSED, "phimoe")
-"""Model types that all-linear fails on. phimoe's router is a linear module that gives back a tuple."""
-
-EXPERT_NAMES = {
-    **dict.fromkeys(("mixtral", "minimax", "minimax_m2"), ("w1", "w3", "w2", "gate")),
-    **dict.fromkeys(
-        (
-            *("qwen3_moe", "qwen3_next", "deepseek_v2", "deepseek_v3", "dots1", "ernie4_5_moe"),
-            *("glm4_moe", "glm4_moe_lite", "hunyuan_v1_moe", "flex_olmo", "olmoe"),
-        ),
-        ("gate_proj", "up_proj", "down_proj", "gate"),
+    "afmoe": Family(
+        qkv_bias=False,
+        o_bias=False,
+        feed_bias=False,
+        query_norm="head",
+        norms=4,
+        out_gate="gate_proj",
+        router_bias=True,
     ),
+    "aria_text": Family(),
+    "axk1": Family(feed_bias=False, moe_norms=1),
+    "bitnet": Family(feed_bias=False, sub_norms=True),
+    "codegen": Family(
+        qkv_bias=False,
+        o_bias=False,
+        feed_bias=True,
+        head_bias=True,
+        norm="layer",
+        norms=1,
+        gated=False,
+        fused="qkv",
+        names=("qkv_proj", "out_proj", "fc_in", "fc_out"),
+    ),
+    "cohere2_moe": Family(norm="centred", norm_bias=False, norms=1, feed_bias=False, tied=True),
+    "deepseek_v32": Family(feed_bias=False),
+    "glm_moe_dsa": Family(feed_bias=False),
+    "exaone_moe": _QWEN3,
+    "flint": _QWEN3._replace(sinks=True),
+    "hy_v3": _QWEN3,
+    "kolibri1": _QWEN3._replace(norms=4),
+    "laguna": _QWEN3._replace(head_gate="g_proj", router_bias=True),
+    "mellum": _QWEN3,
+    "minimax_m3_vl_text": Family(
+        norm="gemma", query_norm="head", feed_bias=False, names=_GLM4.names
+    ),
+    "lara_mini": _QWEN3,
+    "lfm3": Family(
+        qkv_bias=False,
+        o_bias=False,
+        feed_bias=False,
+        query_norm="head",
+        head_gate="g_proj",
+        tied=True,
+        names=("q_proj", "k_proj", "v_proj", "o_proj", "w1", "w3", "w2"),
+    ),
+    "gemma3n": _GEMMA._replace(norm="rms", norms=4, query_norm="head", value_norm=True),
+    "gemma4": _GEMMA._replace(norm="rms", norms=4, query_norm="head", value_norm=True),
+    "gemma4_unified": _GEMMA._replace(norm="rms", norms=4, query_norm="head", value_norm=True),
+    "gpt_neo": Family(
+        qkv_bias=False,
+        o_bias=True,
+        feed_bias=True,
+        norm="layer",
+        gated=False,
+        tied=True,
+        names=("q_proj", "k_proj", "v_proj", "out_proj", "c_fc", "c_proj"),
+        sdpa=False,
+    ),
+    "jais2": Family(norm="layer", gated=False, names=_PLAIN),
+    "hyperclovax": Family(),
+    "llama4": Family(query_norm="bare", feed_bias=False),
+    "olmo_hybrid": Family(query_norm="full", feed_bias=False),
+    "kimi_linear": Family(feed_bias=False),
+    "mimo_v2_flash": Family(
+        qkv_bias="attention_bias", o_bias=False, feed_bias=False, sinks=True, window_sinks=True
+    ),
+    "nanochat": Family(
+        qkv_bias="attention_bias",
+        o_bias="attention_bias",
+        feed_bias=False,
+        norm_weight=False,
+        gated=False,
+        names=("q_proj", "k_proj", "v_proj", "o_proj", "fc1", "fc2"),
+    ),
+    "persimmon": Family(
+        qkv_bias=True,
+        o_bias=True,
+        feed_bias=True,
+        norm="layer",
+        gated=False,
+        fused="qkv",
+        names=_NEOX,
+    ),
+    "sarvam_moe": Family(o_bias=False, feed_bias=False),
+    "solar_open": Family(o_bias=False, feed_bias=False),
+    "xglm": Family(
+        qkv_bias=True, o_bias=True, feed_bias=True, norm="layer", gated=False, names=_OPT, tied=True
+    ),
+    "biogpt": Family(
+        qkv_bias=True, o_bias=True, feed_bias=True, norm="layer", gated=False, names=_OPT, tied=True
+    ),
+    "sarvam_mla": Family(feed_bias=False),
+    "youtu": Family(feed_bias=False, tied=True),
 }
-"""Names that peft 0.21 carries over from modules to the parameters of routed experts and of their router."""
+
+NO_HEADS = ("mamba", "falcon_mamba", "mamba2")
+"""Model types without attention and without a feed-forward part."""
 
 ALIASES = {
     "gemma3_text": "gemma3",
+    "apertus1p5_text": "apertus",
+    "llama4_text": "llama4",
     "qwen3_5_text": "qwen3_5",
     "qwen3_5_moe_text": "qwen3_5_moe",
     "qwen2_vl_text": "qwen2",

@@ -1,5 +1,6 @@
 """Numbers of a config.json under the names that its makers gave them, within sense."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,78 @@ DEEPEST = 4096
 """Layers."""
 
 
+_INERT = re.compile(
+    r"token|_id$|_ids$|eps|rope|rotary|position|version|dtype|drop|init|coef|scal|multiplier|theta|group|architectures|"
+    r"auto_map|label|beam|length|top_[kp]$|temperature|penalt|return|output_|cache|quantization|transformers|pretraining|"
+    r"nextn|mtp|window|layer_types|block_types|logit|norm|seed|alpha|beta|limit|factor|kernel|router_aux|softcap|task|"
+    r"index_topk|qk_head_dim|problem_type|torchscript|name|language_model_only|layer_config|patch|image|vision|audio|video"
+)
+"""Keys of numbers that say nothing of a matrix' size."""
+
+
+def _size(value: Any) -> int:  # noqa: ANN401
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _is_size(value: Any) -> bool:  # noqa: ANN401
+    return _size(value) > 1
+
+
+class _Watched(dict[str, Any]):
+    """A config that remembers which of its keys were looked at."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        self.seen: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401  JSON of somebody
+        self.seen.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
+        self.seen.add(key)
+        return super().__getitem__(key)
+
+
 class Fields:
     """A config, read by key."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data = data
+    def __init__(self, data: Mapping[str, Any], seen: set[str] | None = None) -> None:
+        self.data = _Watched({str(key): value for key, value in data.items()})
+        if seen is not None:
+            self.data.seen = seen
+
+    def at(self, layer: int, depth: int) -> "Fields":
+        """Return the config as it is for one layer: of lists as long as the model is deep, that layer's number."""
+        own = self._own(layer, depth)
+        return Fields({**self.data, **own}, self.data.seen) if own else self
+
+    def _own(self, layer: int, depth: int) -> dict[str, Any]:
+        found = {
+            key: value[layer]
+            for key, value in self.data.items()
+            if isinstance(value, list) and len(value) == depth and _is_size(value[layer])
+        }
+        if "num_attention_heads_per_layer" in found:
+            found["num_attention_heads"] = found.pop("num_attention_heads_per_layer")
+        special = self.data.get("per_layer_config")
+        if isinstance(special, Mapping):
+            for key, value in special.items():
+                if str(key).isdecimal() and int(key) == layer and isinstance(value, Mapping):
+                    found |= {str(name): one for name, one in value.items() if _is_size(one)}
+        return found
+
+    def unread(self) -> tuple[str, ...]:
+        """Return the keys that name a size and that nothing looked at."""
+        return tuple(
+            sorted(
+                key[:60]
+                for key, value in self.data.items()
+                if key not in self.data.seen
+                and not _INERT.search(key)
+                and _is_size(max(value, default=0, key=_size) if isinstance(value, list) else value)
+            )
+        )
 
     def whole(self, *keys: str, least: int = 1) -> int | None:
         """Return the first of these keys that holds a number; None: none does.

@@ -1,20 +1,11 @@
 """Which kind each layer of a config is: its mixer, its window, and whether it holds experts."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tunedoctor.memory.families import ALIASES
 from tunedoctor.memory.fields import Fields
-
-
-class Kind(NamedTuple):
-    """One layer."""
-
-    mixer: Literal[
-        "attention", "latent", "delta", "convolution", "mamba1", "mamba2", "both", "none"
-    ]
-    window: int = 0
-    moe: bool = False
-    feeds: bool = True
+from tunedoctor.memory.kind import Kind
+from tunedoctor.memory.sizes import experts_of
 
 
 def kinds(config: Fields, model_type: str, depth: int) -> list[Kind]:
@@ -23,7 +14,7 @@ def kinds(config: Fields, model_type: str, depth: int) -> list[Kind]:
     return [_kind(config, name, i) for i in range(depth)]
 
 
-def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: C901, PLR0911  one for each way of telling
+def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for each way of telling
     moe = _is_moe(config, name, i)
     if name in ("mamba", "falcon_mamba"):
         return Kind("mamba1", feeds=False)
@@ -46,9 +37,40 @@ def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: C901, PLR0911  on
         return Kind("convolution", moe=moe)
     if not said and (other := _by_period(config, name, i)) is not None:
         return Kind(other, moe=moe)
-    if config.whole("kv_lora_rank"):
-        return Kind("latent", moe=moe)
-    return Kind("attention", _window(config, name, said, i), moe)
+    plain = _attention(config, name, said, i)
+    return plain._replace(mixer="latent" if config.whole("kv_lora_rank") else "attention", moe=moe)
+
+
+def _attention(config: Fields, name: str, said: str, i: int) -> Kind:
+    """Return what is told of one layer of attention."""
+    window = _window(config, name, said, i)
+    kind = Kind("attention", window, indexed=_indexed(config, said, i))
+    if "full" in said or (not said and not window):
+        kind = kind._replace(
+            head_dim=config.or_else(0, "global_head_dim"),
+            one_for_both=config.data.get("attention_k_eq_v") is True,
+        )
+        if kind.one_for_both:
+            kind = kind._replace(kv_heads=config.or_else(0, "num_global_key_value_heads"))
+    elif window:
+        usual = config.or_else(0, "num_key_value_heads") * 2 if name == "mimo_v2_flash" else 0
+        kind = kind._replace(
+            head_dim=config.or_else(0, "swa_head_dim"),
+            kv_heads=config.or_else(usual, "swa_num_key_value_heads"),
+        )
+    own = (config.whole("num_hidden_layers") or 0) - config.or_else(0, "num_kv_shared_layers")
+    if config.whole("num_kv_shared_layers") and i >= own:
+        wide = 2 if config.data.get("use_double_wide_mlp") is True else 1
+        kind = kind._replace(borrows=True, wide=wide)
+    return kind
+
+
+def _indexed(config: Fields, said: str, i: int) -> bool:
+    if not (config.whole("index_n_heads") and config.whole("index_head_dim")):
+        return False
+    types = config.words("indexer_types")
+    chosen = types[i] == "full" if i < len(types) else True
+    return chosen and ("index" in said or "sparse" in said or not said)
 
 
 _MAMBA2 = ("bamba", "granitemoehybrid", "zamba2")
@@ -70,6 +92,12 @@ def _said(config: Fields, i: int) -> str:
         words = config.words(key)
         if words:
             return words[i % len(words)].lower()
+    pattern = config.data.get("hybrid_layer_pattern")  # MiMo: 1 where a window is
+    if isinstance(pattern, list) and i < len(pattern):
+        return "sliding_attention" if pattern[i] == 1 else "full_attention"
+    linear = config.part("linear_attn_config")  # Kimi Linear: places, counted from 1
+    if linear and isinstance(places := linear.data.get("kda_layers"), list):
+        return "linear_attention" if i + 1 in places else "full_attention"
     return ""
 
 
@@ -107,13 +135,14 @@ def _window(config: Fields, name: str, said: str, i: int) -> int:
 
 
 def _is_moe(config: Fields, name: str, i: int) -> bool:  # noqa: PLR0911  one for each way of telling
-    if (
-        config.whole("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts") or 0
-    ) < 2:
+    if not experts_of(config):
         return False
     words = config.words("mlp_layer_types")
     if i < len(words):
-        return words[i] == "sparse"
+        return words[i] == "sparse" or "moe" in words[i]
+    flags = config.data.get("moe_layer_freq")  # MiMo: one for each layer
+    if isinstance(flags, list):
+        return i < len(flags) and flags[i] in (1, True)
     only_dense = config.data.get("mlp_only_layers")
     if isinstance(only_dense, list) and i in only_dense:
         return False

@@ -1,15 +1,18 @@
-"""What mixes tokens other than plain attention: MLA, gated delta nets, Mamba, short convolutions."""
+"""What mixes tokens other than plain attention: MLA, Mamba, short convolutions. deltas.py has the delta nets."""
 
-from tunedoctor.memory.families import REFUSED
+from tunedoctor.memory.build import Numbers
+from tunedoctor.memory.family import Family
 from tunedoctor.memory.fields import Fields
+from tunedoctor.memory.peft_rules import REFUSED
 from tunedoctor.memory.shape import Matrix, Mixer, Norm, Scan
 
 Mixing = tuple[list[Matrix], Mixer, list[Norm], int]
 """Matrices, mixer, norms, elements of other parameters."""
 
 
-def latent(config: Fields, hidden: int, heads: int, bias: bool) -> Mixing:  # noqa: FBT001
-    """Multi-head latent attention (DeepSeek V2 and V3, Kimi, MiniCPM 3)."""
+def latent(config: Fields, n: Numbers, family: Family, *, indexed: bool) -> Mixing:
+    """Multi-head latent attention (DeepSeek V2 and V3, Kimi, MiniCPM 3), its tokens chosen where it is indexed."""
+    hidden, heads, bias = n.hidden, n.heads, n.qkv_bias
     rank = config.needed("kv_lora_rank")
     rope = config.or_else(64, "qk_rope_head_dim")
     nope = config.or_else(128, "qk_nope_head_dim")
@@ -32,6 +35,16 @@ def latent(config: Fields, hidden: int, heads: int, bias: bool) -> Mixing:  # no
         Matrix("o_proj", heads * value, hidden, "mixed", bias),
     ]
     norms.append(Norm(rank, rank))
+    if family.head_gate and n.gate:
+        matrices.append(Matrix(family.head_gate, hidden, heads, "mixer"))
+    if indexed and asked:
+        chosen, width = config.needed("index_n_heads"), config.needed("index_head_dim")
+        matrices += [
+            Matrix("wq_b", asked, chosen * width, "q latent"),
+            Matrix("wk", hidden, width, "mixer"),
+            Matrix("weights_proj", hidden, chosen, "mixer"),
+        ]
+        norms.append(Norm(width, 2 * width))
     mixer = Mixer(
         kind="attention",
         heads=heads,
@@ -42,51 +55,6 @@ def latent(config: Fields, hidden: int, heads: int, bias: bool) -> Mixing:  # no
         assembled=True,
     )
     return matrices, mixer, norms, 0
-
-
-_CHUNK = 64
-"""Tokens of a chunk in transformers' torch_chunk_gated_delta_rule."""
-
-
-def delta(config: Fields, hidden: int, *, split: bool) -> Mixing:
-    """Return a gated delta net (Qwen3-Next; with `split`, the four projections of Qwen3.5).
-
-    It keeps what transformers' own code keeps; the kernels of flash-linear-attention keep about a third of that.
-    """
-    key_heads = config.or_else(16, "linear_num_key_heads")
-    value_heads = config.or_else(32, "linear_num_value_heads")
-    key = key_heads * config.or_else(128, "linear_key_head_dim")
-    head = config.or_else(128, "linear_value_head_dim")
-    value = value_heads * head
-    convolved = 2 * key + value
-    if split:
-        widths = {
-            "in_proj_qkv": convolved,
-            "in_proj_z": value,
-            "in_proj_b": value_heads,
-            "in_proj_a": value_heads,
-        }
-    else:
-        widths = {"in_proj_qkvz": convolved + value, "in_proj_ba": 2 * value_heads}
-    matrices = [Matrix(name, hidden, width, "mixer") for name, width in widths.items()]
-    matrices.append(Matrix("out_proj", value, hidden, "mixed"))
-    key_head = config.or_else(128, "linear_key_head_dim")
-    expanded = value_heads * key_head
-    mixer = Mixer(
-        kind="delta",
-        heads=value_heads,
-        # convolution in and out, and the normed output; then fp32 throughout: z, silu(z), the norm's input, v padded,
-        # corrected and new; q and k as they come, padded, k by beta, decayed, and both by their decay; five matrices of
-        # chunk x chunk; the state before each chunk
-        kept=2 * convolved + value,
-        trained=2 * value,  # what the norm's weight and out_proj read
-        kept_fp32=6 * value
-        + 8 * expanded
-        + 5 * value_heads * _CHUNK
-        + value_heads * key_head * head // _CHUNK,
-    )
-    other = convolved * config.or_else(4, "linear_conv_kernel_dim") + 2 * value_heads + head
-    return matrices, mixer, [], other
 
 
 def convolution(config: Fields, hidden: int) -> Mixing:

@@ -24,14 +24,15 @@ class Parameters(NamedTuple):
 
 def parameters(shape: Shape) -> Parameters:
     """Count the parameters of a model."""
-    linear = sum(one.repeat * m.size for one in shape.layers for m in one.matrices)
+    beside = sum(m.size for m in shape.beside)
+    linear = beside + sum(one.repeat * m.size for one in shape.layers for m in one.matrices)
     experts = sum(one.repeat * one.experts.matrices for one in shape.layers if one.experts)
     embedding = shape.vocab * (shape.embedding or shape.hidden)
     head = 0 if shape.tied else shape.vocab * shape.hidden
     around = shape.final_norm + shape.positions + (shape.vocab if shape.head_bias else 0)
     layers = sum(one.repeat * one.size for one in shape.layers)
-    total = layers + embedding + head + around + shape.outside
-    other = layers - linear - experts + around
+    total = layers + beside + embedding + head + around + shape.outside
+    other = layers + beside - linear - experts + around
     return Parameters(total, linear, experts, embedding, head, shape.outside, other)
 
 

@@ -37,6 +37,7 @@ def weights(shape: Shape, run: Run) -> int:
         for one in shape.layers
         for m in one.matrices
     )
+    packed += sum(matrix_bytes(m.size, m.outputs, run.quantisation) for m in shape.beside)
     rest = counts.total - counts.linear
     if run.stack.experts_quantised:
         rest -= counts.experts

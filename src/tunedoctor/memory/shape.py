@@ -48,6 +48,13 @@ class Norm(msgspec.Struct, frozen=True):
     """Elements for each token that pass it."""
     size: int
     """Elements of its parameters."""
+    heads: int = 0
+    """Rows that each token is, of a norm without weight; 0: told by its weight."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows each token is: one, or one for each head."""
+        return self.heads or max(1, self.width // (self.size or self.width))
 
 
 class Scan(msgspec.Struct, frozen=True):
@@ -93,7 +100,8 @@ class Mixer(msgspec.Struct, frozen=True):
     """Elements kept for each token in the model's type where the mixer's own weights train."""
     scan: Scan | None = None
     by_kernels: int = 0
-    """Elements that mamba-ssm's kernels keep in the model's type in the place of all these; 0: there are none."""
+    """Elements that kernels (mamba-ssm, flash-linear-attention) keep in the model's type in the place of all these; 0:
+    there are none."""
 
 
 class Experts(msgspec.Struct, frozen=True):
@@ -168,6 +176,10 @@ class Shape(msgspec.Struct, frozen=True):
     """Elements of learned positions and of norms and projections around the embedding."""
     outside: int = 0
     """Elements outside the language model: vision and audio towers, projectors; frozen, in the model's type."""
+    beside: tuple[Matrix, ...] = ()
+    """Linear modules beside the layers; an adapter reaches them."""
+    unread: tuple[str, ...] = ()
+    """Keys of the config that name sizes and that nobody here understands."""
     embedding: int = 0
     """Width of the embedding where it isn't `hidden`."""
     exact: bool = True
@@ -190,5 +202,6 @@ class Shape(msgspec.Struct, frozen=True):
     def names(self) -> tuple[str, ...]:
         """Names of its linear modules, without the head, each once."""
         names = [m.name for layer in self.layers for m in layer.matrices]
+        names += [m.name for m in self.beside]
         names += [name for one in self.layers if one.experts for name in one.experts.names]
         return tuple(dict.fromkeys(names))

@@ -1,0 +1,99 @@
+"""What stands around the layers of a model: positions, inputs of their own for each layer, towers for pictures."""
+
+import msgspec
+
+from tunedoctor.memory.build import Numbers, norm_of
+from tunedoctor.memory.family import Family
+from tunedoctor.memory.fields import DEEPEST, Fields
+from tunedoctor.memory.shape import Layer, Matrix
+
+
+def positions(config: Fields, hidden: int, model_type: str) -> int:
+    """Return learned positions, and Bloom's norm of the embedding."""
+    if model_type == "bloom":
+        return 2 * hidden
+    if model_type in ("gpt2", "gpt_bigcode"):
+        return hidden * config.or_else(1024, "n_positions", "max_position_embeddings")
+    if model_type == "gpt_neo":
+        return hidden * config.or_else(2048, "max_position_embeddings")
+    if model_type in ("opt", "biogpt"):
+        return hidden * (config.or_else(2048, "max_position_embeddings") + 2)
+    return 0
+
+
+def _wide(config: Fields) -> int:
+    """Return the width of the input that each layer has of its own (Gemma 3n and 4); 0: there is none."""
+    return config.or_else(0, "hidden_size_per_layer_input")
+
+
+def inputs_of_layers(config: Fields, depth: int) -> int:
+    """Return the elements of the embedding of the layers' own inputs, and of the norm of these."""
+    wide = _wide(config)
+    return (
+        wide and config.or_else(0, "vocab_size_per_layer_input", "vocab_size") * depth * wide + wide
+    )
+
+
+def beside_layers(config: Fields, hidden: int, depth: int) -> tuple[Matrix, ...]:
+    """Return the linear modules that stand beside the layers: all-linear reaches them."""
+    found: list[Matrix] = []
+    if wide := _wide(config):
+        found.append(Matrix("per_layer_model_projection", hidden, depth * wide, "embedded"))
+    for name in ("altup_projections", "altup_unembed_projections"):
+        more = config.or_else(1, "altup_num_inputs") - 1
+        found += [Matrix(f"{name}.{i}", hidden, hidden, "embedded") for i in range(min(more, 64))]
+    return tuple(found)
+
+
+def with_input_of_its_own(layer: Layer, config: Fields, n: Numbers, family: Family) -> Layer:
+    """Return the layer with what takes its own input in, and with its alternating updates (Gemma 3n)."""
+    matrices, norms, other = list(layer.matrices), list(layer.norms), layer.other
+    mixer = layer.mixer
+    norm = norm_of(n.hidden, family)
+    if wide := _wide(config):
+        matrices += [
+            Matrix("per_layer_input_gate", n.hidden, wide, "stream"),
+            Matrix("per_layer_projection", wide, n.hidden, "own input"),
+        ]
+        norms.append(norm)
+    if rank := config.whole("laurel_rank"):
+        matrices += [
+            Matrix("linear_left", n.hidden, rank, "mixer"),
+            Matrix("linear_right", rank, n.hidden, "laurel"),
+        ]
+        norms.append(norm)
+    if streams := config.whole("altup_num_inputs"):
+        matrices += [
+            Matrix("correction_coefs", streams, streams, "modalities"),
+            Matrix("prediction_coefs", streams, streams * streams, "modalities"),
+            Matrix("modality_router", n.hidden, streams, "routed"),
+        ]
+        norms.append(norm)
+        other += n.hidden
+    if len(matrices) == len(layer.matrices):
+        return layer
+    if mixer:  # the gate, its activation and the layer's own input; streams as they come and as they are predicted
+        kept = 3 * wide + (2 * streams * n.hidden if streams else 0)
+        mixer = msgspec.structs.replace(mixer, kept=mixer.kept + kept)
+    return msgspec.structs.replace(
+        layer, matrices=tuple(matrices), norms=tuple(norms), other=other, mixer=mixer
+    )
+
+
+def towers(whole: Fields, hidden: int) -> int:
+    """Return the elements of a vision or audio tower, by the plain transformer that it is, and its projector."""
+    found = 0
+    for key in ("vision_config", "audio_config", "vision_tower"):
+        tower = whole.part(key)
+        if tower is None:
+            continue
+        width = tower.whole("hidden_size", "embed_dim", "d_model")
+        depth = tower.whole("num_hidden_layers", "depth", "encoder_layers", "num_layers")
+        if width is None or depth is None or depth > DEEPEST:
+            continue
+        feed = tower.whole("intermediate_size", "encoder_ffn_dim") or 4 * width
+        matrices = 3 if tower.data.get("hidden_act") in ("silu", "swiglu") else 2
+        patch = tower.or_else(14, "patch_size", "spatial_patch_size")
+        found += depth * (4 * width * width + matrices * width * feed) + 3 * patch * patch * width
+        found += width * hidden + hidden * hidden
+    return found

@@ -1,0 +1,70 @@
+"""What can differ between architectures whose layers are attention and a feed-forward part."""
+
+from typing import Literal, NamedTuple
+
+from tunedoctor.memory.shape import NormKind
+
+Bias = bool | str
+
+
+class Family(NamedTuple):
+    """The modules of an architecture's attention layers."""
+
+    qkv_bias: Bias = "attention_bias"
+    o_bias: Bias = "attention_bias"
+    feed_bias: Bias = "mlp_bias"
+    head_bias: Bias = False
+    norm: NormKind = "rms"
+    norms: int = 2
+    """Norms of the residual's width in a layer."""
+    norm_bias: bool = True
+    """Of a LayerNorm."""
+    norm_weight: bool = True
+    query_norm: Literal["", "head", "full", "heads", "bare"] = ""
+    """head: one weight for all heads; full: over the whole projection; heads: a weight for each head;
+    bare: no weight."""
+    asked_norm: Literal["head", "heads"] = "head"
+    """The same, where a switch of the config alone asks for it."""
+    gated: bool = True
+    tied: bool = False
+    fused: Literal["", "qkv", "all"] = ""
+    """qkv: one projection for q, k and v; all: gate and up in one as well."""
+    names: tuple[str, ...] = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+    """Fused ones stand once: ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")."""
+    sinks: bool = False
+    window_sinks: bool = False
+    """Of layers with a window alone."""
+    expert_bias: bool = False
+    expert_parts: int = 3
+    router_bias: bool = False
+    shared_gate: bool = False
+    """A matrix of hidden x 1 weighs the shared expert."""
+    query_gate: bool = False
+    """q_proj makes a gate as wide as the queries."""
+    sdpa: bool = True
+    learned_activation: int = 0
+    """Parameters of the activation of one layer."""
+    wide_logits: bool = False
+    """Its class makes logits fp32 before it gives them back."""
+    one_head_key: bool = False
+    """Keys and values of one head where the config says multi_query."""
+    as_it_is: bool = False
+    """That one head is handed to SDPA as it is, with all query heads; in the newer decoder as many copies."""
+    out_gate: str = ""
+    """Name of a projection as wide as the queries whose sigmoid weighs what attention gives."""
+    head_gate: str = ""
+    """Name of a projection of one number for each head that does so."""
+    sub_norms: bool = False
+    """Norms stand before the last matrix of attention and of the feed-forward part (BitNet)."""
+    moe_norms: int = 0
+    """Norms of the residual's width that layers of experts have beside the others."""
+    value_norm: bool = False
+    """Values pass a norm without weight (Gemma 3n and 4)."""

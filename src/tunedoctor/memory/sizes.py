@@ -1,0 +1,133 @@
+"""The numbers of a config's layers, under whatever names its makers gave them."""
+
+from tunedoctor.memory.build import Numbers
+from tunedoctor.memory.families import ALIASES, NO_HEADS
+from tunedoctor.memory.family import Bias, Family
+from tunedoctor.memory.fields import Fields
+from tunedoctor.memory.peft_rules import EXPERT_NAMES
+
+_HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "model_dim")
+_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
+_EXPERTS = (
+    *("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
+    *("num_routed_experts", "n_experts"),
+)
+_ACTIVE = (
+    *("num_experts_per_tok", "top_k_experts", "moe_topk", "moe_k", "num_experts_per_token"),
+    *("moe_top_k", "experts_per_token"),
+)
+_WIDTHS = ("moe_intermediate_size", "expert_ffn_hidden_size", "ffn_hidden_size_moe")
+_SHARED = (
+    *("shared_expert_intermediate_size", "shared_experts_intermediate_size"),
+    *("shared_intermediate_size", "moe_shared_expert_intermediate_size"),
+)
+_SHARED_COUNT = (
+    *("n_shared_experts", "num_shared_experts", "num_shared_expert", "moe_num_shared_experts"),
+)
+_FEED = (
+    *("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "d_ff", "hidden_dim"),
+    *("dff", "encoder_ffn_dim"),
+)
+
+
+def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
+    """Return what a config says of a layer. Raises MemoryModelError where it does not say it."""
+    hidden = config.needed(*_HIDDEN)
+    heads = config.or_else(1, *_HEADS) if model_type in NO_HEADS else config.needed(*_HEADS)
+    head_dim = config.whole("head_dim", "kv_channels", "d_kv", "attention_head_dim") or max(
+        1, hidden // heads
+    )
+    feed = _feed(config, hidden, model_type)
+    experts = experts_of(config)
+    width = config.or_else(0, *_WIDTHS)
+    own = width or config.or_else(feed, "intermediate_size")
+    return Numbers(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=_kv_heads(config, family, heads),
+        head_dim=head_dim,
+        value_dim=0 if config.whole("kv_lora_rank") else config.or_else(0, "v_head_dim"),
+        feed=config.or_else(feed, "dense_intermediate_size") if experts else feed,
+        qkv_bias=bias(config, family.qkv_bias),
+        o_bias=bias(config, family.o_bias),
+        feed_bias=bias(config, family.feed_bias),
+        query_norm=_query_norm(config),
+        gate=config.flag("use_attention_gate", default=True),
+        softcap=bool(config.data.get("attn_logit_softcapping")),
+        norms=_norms(config, family),
+        experts=experts,
+        active=config.or_else(1, *_ACTIVE),
+        expert_width=own if experts else 0,
+        activation=_activation(config, model_type),
+        expert_names=EXPERT_NAMES.get(ALIASES.get(model_type, model_type), ()),
+        shared_width=_shared(config, model_type, own) if experts else 0,
+    )
+
+
+def experts_of(config: Fields) -> int:
+    """Return the number of routed experts; 0: there are none."""
+    if config.data.get("is_moe") is False or config.data.get("enable_moe_block") is False:
+        return 0
+    found = config.or_else(0, *_EXPERTS)
+    return found if found > 1 else 0
+
+
+def bias(config: Fields, rule: Bias) -> bool:
+    """Tell whether a bias is there, by a family's rule."""
+    return rule if isinstance(rule, bool) else config.flag(rule)
+
+
+def _norms(config: Fields, family: Family) -> int:
+    """Return the norms of the residual's width: two more where a switch puts them behind each part."""
+    switches = ("use_post_norm", "use_sandwich_norm", "use_sandwich_norms")
+    more = 2 if any(config.data.get(key) is True for key in switches) else 0
+    return max(family.norms, family.norms + more if family.norms <= 2 else 0)
+
+
+def _activation(config: Fields, model_type: str) -> str:
+    for key in ("hidden_act", "activation_function", "hidden_activation"):
+        if isinstance(value := config.data.get(key), str):
+            return value
+    return {"phi": "gelu_new", "gpt2": "gelu_new", "gptj": "gelu_new"}.get(model_type, "")
+
+
+def _kv_heads(config: Fields, family: Family, heads: int) -> int:
+    if config.data.get("multi_query_attention") is True:  # ChatGLM
+        return config.or_else(1, "multi_query_group_num")
+    if family.one_head_key and not config.flag("new_decoder_architecture"):
+        return 1 if config.flag("multi_query", default=True) else heads
+    return config.or_else(heads, "num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads")
+
+
+def _feed(config: Fields, hidden: int, model_type: str) -> int:  # noqa: PLR0911  one for each way of telling
+    if model_type == "qwen":  # its intermediate_size counts w1 and w2 together
+        return config.or_else(8 * hidden, "intermediate_size") // 2
+    if model_type == "recurrent_gemma":  # gate and up together
+        return config.or_else(6 * hidden, "intermediate_size") // 2
+    if model_type == "lfm2" and config.flag("block_auto_adjust_ff_dim", default=True):
+        wide = int(2 * config.or_else(4 * hidden, "intermediate_size", "block_ff_dim") / 3)
+        wide = int(config.number("block_ffn_dim_multiplier", 1.0) * wide)
+        step = config.or_else(256, "block_multiple_of")
+        return step * -(-wide // step)
+    if model_type == "llama4_text":
+        return config.or_else(4 * hidden, "intermediate_size_mlp", "intermediate_size")
+    if model_type == "granitemoehybrid" and (shared := config.whole("shared_intermediate_size")):
+        return shared
+    if model_type in NO_HEADS:
+        return 0
+    return config.or_else(4 * hidden, *_FEED)
+
+
+def _shared(config: Fields, model_type: str, expert_width: int) -> int:
+    if model_type == "llama4_text":
+        return config.or_else(0, "intermediate_size")
+    if own := config.whole(*_SHARED):
+        return own
+    return config.or_else(0, *_SHARED_COUNT) * expert_width
+
+
+def _query_norm(config: Fields) -> bool | None:
+    """Tell whether queries and keys are normed, as the config says; None where it says nothing."""
+    switches = ("use_qk_norm", "qk_layernorm", "qk_norm")
+    said = [bool(config.data[key]) for key in switches if config.data.get(key) is not None]
+    return said[0] if said else None
