@@ -44,6 +44,7 @@ from tunedoctor.api import (
     companions,
     known,
     minor,
+    pattern,
     pip,
     told,
     unmet,
@@ -81,6 +82,11 @@ SAID = {
 
 CONFLICT = r"(torchvision|torchaudio|xformers) \S+ depends on torch==\S+"
 """A line of pip's when no set of versions fits."""
+CONDA_CUDA = pattern(
+    r"package (?P<name>torchvision|torchaudio)-(?P<version>\d[\w.]{0,20})-\S{1,60} requires pytorch-cuda "
+    r"(?P<cuda>\d{1,2}\.\d{1,2})\S{0,12}, but none of the providers can be installed"
+)
+"""libmamba's: the package was built for one CUDA, and the environment asks for another."""
 
 
 class _Bad(NamedTuple):
@@ -106,6 +112,8 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
     runtime: Runtime | Unknown | None,
 ) -> Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
+    if asked := _from_conda(errors):
+        return asked
     build, there, run = known(torch), known(packages), known(runtime)
     bad: list[_Bad] = []
     if build is not None and there is not None:
@@ -154,6 +162,24 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
         if there is not None and there.get(chosen.name)
         else (),
     )
+
+
+def _from_conda(errors: Errors | Unknown | None) -> Finding | None:
+    """Read what conda says where it has a companion for another CUDA alone."""
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        found = CONDA_CUDA.search(error.text)
+        if found is None:
+            continue
+        what = f"{found['name']}={found['version']} pytorch-cuda={found['cuda']}"
+        return Finding(
+            title=f"conda has this {found['name']} for another CUDA alone",
+            found=f"the error '{found[0]}'",
+            said=found[0],
+            means="the install stops: no set of packages meets both",
+            cure=f"conda install pytorch {what} -c pytorch -c nvidia",
+            cure_note="or leave it out: text models need none. The channel ends with torch 2.5; pip has all releases",
+        )
+    return None
 
 
 def _one_variant(host: Host | None) -> bool:

@@ -32,11 +32,13 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "f045-tinyllm-custom-code-not-known",
         # cut before the list of packages, which would show that torch is none of them
         "t003-jetson-orin-nano-no-torch",
-        # met for the first time, by what tools print
+        # the Python that poetry itself runs in, which a project's own need not be, and no system
         "h034-poetry-torch-251-python313-pipx",
+        # a release before those of the table of wheels
         "h035-poetry-torch-1131-windows-py311-said",
-        "h045-libmamba-torchaudio-cu117-cu121",
+        # a run that says "Using device: cuda" and nothing more of the machine
         "h100-nanovlm-3090-nan-warmup",
+        # the library lacks for an old bitsandbytes alone, which is named in its place: a newer one needs no such path
         "h104-bnb-705-apptainer-libcusparse11",
     }
 )

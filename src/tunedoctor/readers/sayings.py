@@ -439,6 +439,7 @@ SAYS = (
         "as a build dependency",
         "build backend returned an error",
         "low on resource",
+        "none of the providers",
         "node had condition",
     ),
 )
