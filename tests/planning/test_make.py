@@ -6,7 +6,7 @@ from museum import names, snapshot_of
 
 from planning.fakes import ask
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Host, Interpreter, Packages
+from tunedoctor.facts import Absent, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.uv import Failed, NoSolution, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
@@ -80,6 +80,53 @@ def test_the_resolver_has_the_last_word_on_a_package() -> None:
     (one,) = made.plan.changes
     assert isinstance(one, Install)
     assert [p.requirement for p in one.pins] == ["peft==0.19.0"]
+
+
+def lacking(snapshot: Snapshot, *gone: str, **versions: str) -> Snapshot:
+    """Return it without some packages, and with other versions of some."""
+    packages = snapshot.find(Packages)
+    assert packages is not None
+    kept = tuple(
+        structs.replace(d, version=versions[d.name], requires=("requests>=2",))
+        if d.name in versions
+        else d
+        for d in packages.distributions
+        if d.name not in gone
+    )
+    return snapshot.having(structs.replace(packages, distributions=kept))
+
+
+def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
+    snapshot = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.17.1")
+    made = plan(snapshot, peft="0.19.0")
+    assert set(made.plan.cures) == {"library-version-clash", "missing-dependency"}
+    assert [p.requirement for p in made.plan.pins] == ["peft==0.19.0"]
+    assert made.simulated is not None
+    assert {"library-version-clash", "missing-dependency"} <= set(made.simulated.cured)
+    alone = plan(snapshot, "missing-dependency")
+    assert "requests" in {p.name for p in alone.plan.pins}
+
+
+def test_what_others_need_is_put_in_beside_what_moves() -> None:
+    snapshot = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.17.1", trl="1.16.0")
+    made = plan(snapshot, peft="0.19.0")
+    assert {p.name for p in made.plan.pins} == {"peft", "requests"}
+
+
+def test_a_torch_that_is_not_there_is_a_cure_of_its_own() -> None:
+    snapshot = lacking(snapshot_of("healthy-rtx4090"), "torch", "requests", peft="0.19.0")
+    snapshot = Snapshot({**snapshot.answers(), TorchBuild: Absent(why="torch is not installed")})
+    made = plan(snapshot, "missing-dependency")
+    assert {p.name for p in made.plan.pins} == {"requests"}
+
+
+def test_a_variable_that_forbids_the_index_is_named() -> None:
+    snapshot = snapshot_of("peft-0.17-with-transformers-5")
+    drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
+    silent = ask()._replace(resolve=lambda _: NoSolution(""), barred="UV_NO_INDEX")
+    with pytest.raises(RefusedError, match="UV_NO_INDEX is set so that no index is asked") as error:
+        planned(snapshot, drafts, CHECKS, silent)
+    assert "UV_NO_INDEX" in error.value.by_hand[0]
 
 
 def test_plans_that_contradict_each_other_are_refused() -> None:

@@ -8,7 +8,8 @@ from tunedoctor.cli.fix_case import Case, Wish, end
 from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.progress import spinner
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Target
+from tunedoctor.facts import InstallerConfig, Target
+from tunedoctor.installers.barred import stated
 from tunedoctor.live import take
 from tunedoctor.planning.answer import Answer
 from tunedoctor.planning.drafts import chosen
@@ -27,6 +28,9 @@ def fix(options: Options, wish: Wish, target: str | None) -> int:
     with spinner() as one:
         place = _own_python(wish) if wish.new else wanted
         snapshot = take(place, deep=deep, watch=one.watch)
+    config = snapshot.find(InstallerConfig)
+    if config:
+        os.environ.update(stated(config.settings, config.places, os.environ))
     found = snapshot.find(Target)
     asked = wish.new or (found.asked if found else "")
     style = style_for(sys.stdout, os.environ)

@@ -16,6 +16,7 @@ from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
+from tunedoctor.installers.barred import allowed, offline
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning import ask as asking
@@ -127,6 +128,9 @@ def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> 
         for one in answer.findings
     )
     tool = choose_tool(_named(case.wish), ground).name if ground else ""
+    if made.plan.pins and tool == "pip" and (name := offline(os.environ)):
+        why = f"{name} leaves installers to the cache of uv, and pip is to make the change"
+        raise FailureError(why, allowed(name, os.environ), refused=True)
     simulated = made.simulated
     return msgspec.structs.replace(
         answer,
@@ -202,7 +206,10 @@ def _kept(case: Case, made: Planned) -> tuple[str, ...]:
 def _agreed() -> bool:
     sys.stdout.write("Apply? [y/N] ")
     sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    said = sys.stdin.readline()
+    if not said:  # the input ended, and the cursor stands behind the question
+        sys.stdout.write("\n")
+    return said.strip().lower() in ("y", "yes")
 
 
 def _shown(case: Case) -> Callable[[Event], None]:

@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.child import Ended, run
-from tunedoctor.installers.uv import Failed, Failure, NoSolution, find_uv, said
+from tunedoctor.installers.barred import source
+from tunedoctor.installers.uv import Failed, Failure, NoSolution, find_uv, is_lack, lack, said
 from tunedoctor.installers.uv_pip import isolated, variables, why
 from tunedoctor.plan import Install, Pin
 
@@ -53,10 +54,12 @@ def look_up(
         argv += ["--color", "never", "--python", python, "--no-python-downloads"]
         argv += ["--no-deps"] if install.no_deps else []
         argv += [*isolated(install.index)]
-        argv += ["--default-index", install.index] if install.index else []
+        argv += source(install.index, environ)
         ended = run(argv, timeout=SECONDS, env=variables(environ, install.index), cwd=folder)
         if not ended.ok:
             text = said(ended.err)
+            if is_lack(text):
+                return lack()
             if "No solution found" in text:
                 return NoSolution(text)
             return Failed(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tunedoctor.clean import clean_text
+from tunedoctor.installers.barred import heeded
 from tunedoctor.installers.tool import Files, Job, Tool, scripts_of, without_steering
 
 _DATA = re.compile(r"[^/]+\.data/(\w+)/(.+)")
@@ -41,7 +42,7 @@ def _pip(job: Job) -> list[str]:
 
 def environment(environ: Mapping[str, str], job: Job) -> dict[str, str]:
     """Return the variables: the user's, with index, proxy and certificates, for the network; none of pip's without."""
-    env = without_steering(environ)
+    env = without_steering(heeded(environ))
     if not job.network:
         env = {k: v for k, v in env.items() if not k.startswith("PIP_")}
         env["PIP_CONFIG_FILE"] = os.devnull

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from tunedoctor.child import Ended, run
 from tunedoctor.clean import clean_text
+from tunedoctor.installers.barred import barred, heeded, source
 
 Failure = Literal["no uv", "offline", "network", "time", "tries", "uv"]
 
@@ -122,7 +123,7 @@ def resolve(question: Question, *, uv: str | None = None, seconds: float = SECON
 
 
 _OURS = (
-    *("TORCH_BACKEND", "RESOLUTION", "PRERELEASE", "CONSTRAINT", "OVERRIDE", "EXCLUDE", "OFFLINE"),
+    *("TORCH_BACKEND", "RESOLUTION", "PRERELEASE", "CONSTRAINT", "OVERRIDE", "EXCLUDE"),
     *("EXCLUDE_NEWER", "BUILD_CONSTRAINT", "PYTHON", "PROJECT", "WORKING_DIR", "FORK_STRATEGY"),
     *("CUSTOM_COMPILE_COMMAND", "NO_SOURCES", "SYSTEM_PYTHON"),
 )
@@ -130,11 +131,12 @@ _OURS = (
 
 
 def environment(environ: Mapping[str, str], macos: str = "") -> dict[str, str]:
-    """Return the environment for uv: the user's, without what would steer the answer.
+    """Return the environment for uv: the user's, without what would steer the answer, but with what it forbids.
 
     The index of pip's variable is taken where uv has none of its own.
     """
-    env = {k: v for k, v in environ.items() if k not in {f"UV_{name}" for name in _OURS}}
+    own = heeded(environ)
+    env = {k: v for k, v in own.items() if k not in {f"UV_{name}" for name in _OURS}}
     index = environ.get("PIP_INDEX_URL", "").strip()
     if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & set(env):
         env["UV_DEFAULT_INDEX"] = index
@@ -152,8 +154,7 @@ def _arguments(question: Question, out: str) -> list[str]:
         argv += ["--python-version", question.python]
     if question.platform:
         argv += ["--python-platform", question.platform]
-    if question.index_url:
-        argv += ["--default-index", question.index_url]
+    argv += source(question.index_url, os.environ)
     argv += ["--excludes", "excludes.txt"] if question.excluded else []
     argv += ["--offline"] if question.offline else []
     argv += ["--generate-hashes"] if question.hashes else []
@@ -202,15 +203,24 @@ def _failed(ended: Ended, *, offline: bool) -> NoSolution | Failed:
         return Failed("time", f"uv gave {ended.death}")
     if ended.how != "exit":
         return Failed("uv", f"uv ended by {ended.death}")
-    if "network was disabled" in text or (offline and "in the cache" in text):
-        return Failed(
-            "offline", "the cache of uv lacks what is needed, and --offline forbids to fetch it"
-        )
+    if is_lack(text) or (offline and "in the cache" in text):
+        return lack("--offline" if offline else "")
     if "No solution found" in text:
         return NoSolution(text)
     if _DOWN.search(text):
         return Failed("network", f"the package index gave no answer: {_first(text)}")
     return Failed("uv", f"uv: {_first(text)}")
+
+
+def is_lack(text: str) -> bool:
+    """Tell whether uv has no solution for the only reason that it may not ask."""
+    return "network was disabled" in text
+
+
+def lack(by: str = "") -> Failed:
+    """Return that the cache lacks something, and who forbids to fetch it."""
+    by = by or barred(os.environ) or "a file of uv"
+    return Failed("offline", f"the cache of uv lacks what is needed, and {by} forbids to fetch it")
 
 
 def said(text: str) -> str:

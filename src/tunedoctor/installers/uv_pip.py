@@ -5,9 +5,12 @@ takes all from the cache, offline.
 """
 
 import csv
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from tunedoctor.installers.barred import no_index, source
 from tunedoctor.installers.tool import Files, Job, Tool, without_steering
 from tunedoctor.installers.uv import environment as without_answers
 from tunedoctor.installers.uv import find_uv, said
@@ -15,6 +18,9 @@ from tunedoctor.installers.uv import find_uv, said
 LINKS = "links"
 """Folder below that of the job; links cost no room."""
 _INDEXES = ("INDEX", "EXTRA_INDEX_URL", "INDEX_URL", "DEFAULT_INDEX", "FIND_LINKS", "NO_INDEX")
+_MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ ")
+"""What uv draws before the parts of an error."""
+_GONE_WELL = ("Using ", "Resolved ", "Prepared ", "Audited ")
 _PLACES = ("TARGET", "PREFIX", "BREAK_SYSTEM_PACKAGES", "COMPILE_BYTECODE", "REQUIRE_HASHES")
 
 
@@ -43,7 +49,7 @@ def _pip(job: Job, verb: str) -> list[str]:
 def _source(job: Job) -> list[str]:
     argv = ["--no-deps", "--only-binary", ":all:"]
     argv += ["--require-hashes"] if job.checked else []
-    argv += ["--default-index", job.source] if job.source else []
+    argv += source(job.source, os.environ)
     return [*argv, "-r", job.requirements]
 
 
@@ -60,7 +66,8 @@ def environment(environ: Mapping[str, str], job: Job) -> dict[str, str]:
 def variables(environ: Mapping[str, str], index: str) -> dict[str, str]:
     """Return the user's variables without what names another place, or another index than `index`."""
     env = without_answers(without_steering(environ))
-    dropped = {*_PLACES, *(_INDEXES if index else ())}
+    # where every index is forbidden, the named one is too, and folders of wheels are all there is
+    dropped = {*_PLACES, *(_INDEXES if index and not no_index(environ) else ())}
     return {k: v for k, v in env.items() if k.removeprefix("UV_") not in dropped}
 
 
@@ -82,7 +89,10 @@ def files(folder: Path) -> Files:
 
 def why(text: str) -> str:
     """Return uv's error in one line."""
-    lines = [line.strip().removeprefix("error: ") for line in said(text).splitlines()]
+    every = [_MARK.sub("", line.strip()) for line in said(text).splitlines()]
+    # what uv did before it failed is no reason
+    lines = [line for line in every if not line.startswith(_GONE_WELL)]
+    lines = [line.removeprefix("error: ") for line in lines]
     return "; ".join(lines[:3])[:300] or "uv said nothing"
 
 

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from tunedoctor.installers.barred import barred
 from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, resolve
 from tunedoctor.plan import Install
@@ -19,11 +20,13 @@ class Ask(NamedTuple):
     resolve: Callable[[Question], Outcome]
     look_up: LookUp
     sizes: Sizes
+    barred: str = ""
+    """The variable that keeps installers from an index."""
 
 
 def live() -> Ask:
     """Return what asks uv and the index."""
-    return Ask(resolve, _look_up, sizes_of)
+    return Ask(resolve, _look_up, sizes_of, barred(os.environ))
 
 
 def _look_up(

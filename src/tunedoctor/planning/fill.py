@@ -1,7 +1,7 @@
 """What a draft leaves to the resolver, filled in: a set around what is installed -> installs and removals, pinned."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +12,7 @@ from tunedoctor.installers.explain import sentence
 from tunedoctor.installers.uv import NoSolution
 from tunedoctor.plan import Install, Pin, Remove
 from tunedoctor.planning.ask import Ask
-from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.planning.refusal import RefusedError, unanswered
 from tunedoctor.sets.commands import GROUP
 from tunedoctor.sets.make import Here, Made, make
 from tunedoctor.sets.wanted import WantedError, asked_for, public, wanted, with_torch
@@ -42,8 +42,8 @@ def fill(words: Iterable[str], snapshot: Snapshot, ask: Ask) -> Filled:
         # the named build is not the wheel choice's: its release in the variant that is
         made = _made(tuple(_LABEL.sub("", one) for one in several), snapshot, ask)
     if made.found is None or made.torch is None:
-        raise no_set(made, several)
-    return Filled(steps_of(made, snapshot, ask), made.answer.left)
+        raise no_set(made, several, ask)
+    return Filled(steps_of(made, snapshot, ask, asked_for(several)), made.answer.left)
 
 
 def _made(words: tuple[str, ...], snapshot: Snapshot, ask: Ask) -> Made:
@@ -61,14 +61,19 @@ def _made(words: tuple[str, ...], snapshot: Snapshot, ask: Ask) -> Made:
     return make(Here(machine, want, torch, place.asked if place else "", python), ask.resolve)
 
 
-def no_set(made: Made, words: Iterable[str]) -> RefusedError:
+def no_set(made: Made, words: Iterable[str], ask: Ask) -> RefusedError:
     """Return why there is no set that holds `words`."""
     why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
-    return RefusedError(why, *filter(None, (made.answer.way_out,)))
+    ways = () if ask.barred else filter(None, (made.answer.way_out,))
+    return unanswered(why, ask.barred, *ways)
 
 
-def steps_of(made: Made, snapshot: Snapshot, ask: Ask) -> tuple[Remove | Install, ...]:
+def steps_of(
+    made: Made, snapshot: Snapshot, ask: Ask, asked: Collection[str]
+) -> tuple[Remove | Install, ...]:
     """Return the steps that make a set: torch and what it brings from its index, the rest from the default one.
+
+    `asked` are the packages that it is for: of others it brings in only what they need.
 
     Raises:
         RefusedError: the index does not answer, or has no such files.
@@ -77,7 +82,7 @@ def steps_of(made: Made, snapshot: Snapshot, ask: Ask) -> tuple[Remove | Install
     interpreter = snapshot.find(Interpreter)
     there = {d.name: d.version for d in packages.distributions} if packages else {}
     python = interpreter.executable if interpreter else ""
-    moved = made.answer.changed
+    moved = [one for one in made.answer.changed if one.name in _serving(made, there, asked)]
     group = [one for one in moved if one.name in GROUP]
     rest = [one for one in moved if one.name not in GROUP]
     torch = made.torch
@@ -99,6 +104,22 @@ def steps_of(made: Made, snapshot: Snapshot, ask: Ask) -> tuple[Remove | Install
         pins = [Pin(name=o.name, version=o.version, was=o.was) for o in rest]
         steps.append(looked_up(Install(pins=tuple(pins)), python, there, ask))
     return tuple(steps)
+
+
+def _serving(made: Made, there: Collection[str], asked: Collection[str]) -> set[str]:
+    """Return what is asked for, and what that and the packages that are there require.
+
+    A set always holds torch, and what torch requires moves with it. Where it is neither there nor asked for, it is a
+    cure of its own.
+    """
+    pins = made.found.pins if made.found else ()
+    wanted = {*there, *asked}
+    if "torch" in wanted:
+        return {pin.name for pin in pins}
+    serving = {*asked}
+    while more := {p.name for p in pins if (wanted | serving) & {*p.via}} - serving:
+        serving |= more
+    return serving
 
 
 def _pin(name: str, version: str, labels: Mapping[str, str], there: Mapping[str, str]) -> Pin:
@@ -143,5 +164,7 @@ def looked_up(install: Install, python: str, there: Mapping[str, str], ask: Ask)
     if isinstance(found, Install):
         return found
     if isinstance(found, NoSolution):
-        raise RefusedError(sentence(found.text, dict(there), {pin.name for pin in install.pins}))
-    raise RefusedError(found.text, "doctor fix again, when the package index can be reached")
+        why = sentence(found.text, dict(there), {pin.name for pin in install.pins})
+        raise unanswered(why, ask.barred)
+    again = "doctor fix again, when the package index can be reached"
+    raise unanswered(found.text, ask.barred, *(() if ask.barred else (again,)))

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Resolve
@@ -49,11 +51,55 @@ class Planned(NamedTuple):
 def planned(
     snapshot: Snapshot, drafts: tuple[Drafted, ...], checks: tuple[Check, ...], ask: Ask
 ) -> Planned:
-    """Return the one plan of several drafts.
+    """Return the one plan of several drafts, without what they ask for and the plan of the others makes needless.
 
     Raises:
         RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
     """
+    if fewer := _without_additions(drafts, snapshot):
+        needless = {one.id for one, other in zip(drafts, fewer, strict=True) if one is not other}
+        with suppress(RefusedError):
+            made = _planned(snapshot, fewer, checks, ask)
+            if made.simulated and needless <= {*made.simulated.cured}:
+                cures = dict.fromkeys(one.id for one in drafts if one.changes)
+                plan = msgspec.structs.replace(made.plan, cures=tuple(cures))
+                return made._replace(plan=plan, drafts=drafts)
+    return _planned(snapshot, drafts, checks, ask)
+
+
+def _without_additions(drafts: tuple[Drafted, ...], snapshot: Snapshot) -> tuple[Drafted, ...]:
+    """Return the drafts without those that only add packages beside others that move some; () where it is not so.
+
+    Who needs a missing package is often what another draft moves: its new version needs others, and brings them.
+    """
+    packages = snapshot.find(Packages)
+    there = {d.name for d in packages.distributions} if packages else set[str]()
+    asked = [
+        {
+            name_of(word)
+            for s in one.draft.steps
+            if isinstance(s, Resolve)
+            for word in s.requirements
+        }
+        for one in drafts
+    ]
+    adds = [bool(names) and not names & there for names in asked]
+    moves = any(names & there for names in asked)
+    if not moves or not any(adds):
+        return ()
+    return tuple(
+        _unresolved(one) if added else one for one, added in zip(drafts, adds, strict=True)
+    )
+
+
+def _unresolved(one: Drafted) -> Drafted:
+    steps = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
+    return one._replace(draft=msgspec.structs.replace(one.draft, steps=steps))
+
+
+def _planned(
+    snapshot: Snapshot, drafts: tuple[Drafted, ...], checks: tuple[Check, ...], ask: Ask
+) -> Planned:
     several = [_plan(one) for one in drafts if one.changes]
     words = [
         word
@@ -168,10 +214,10 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> P
         raise RefusedError(str(error), "doctor fix --help lists the options") from error
     made = make(here, ask.resolve)
     if made.found is None:
-        raise no_set(made, here.want.roots)
+        raise no_set(made, here.want.roots, ask)
     bare = snapshot.having(Packages(distributions=()))
     python = interpreter.executable if interpreter else sys.executable
-    steps = (NewEnvironment(path=path, python=python), *steps_of(made, bare, ask))
+    steps = (NewEnvironment(path=path, python=python), *steps_of(made, bare, ask, here.want.roots))
     reasons = tuple(f"{name} is left out: {why}" for name, why in made.answer.dropped.items())
     whole = sized(Plan(steps=steps, reasons=reasons), bare, ask)
     return Planned(whole, left=made.answer.left)

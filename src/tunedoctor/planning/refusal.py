@@ -1,5 +1,9 @@
 """Why there is no plan."""
 
+import os
+
+from tunedoctor.installers.barred import allowed, why_barred
+
 
 class RefusedError(Exception):
     """There is no plan; the message says why in one sentence, `by_hand` what gets the user further."""
@@ -8,3 +12,11 @@ class RefusedError(Exception):
         super().__init__(why)
         self.why = why
         self.by_hand = by_hand
+
+
+def unanswered(why: str, barred: str, *by_hand: str) -> RefusedError:
+    """Return the refusal where resolver or index have no answer; `barred` is the variable that keeps them from one."""
+    if barred:
+        there = os.environ
+        return RefusedError(why_barred(barred, why, there), allowed(barred, there), *by_hand)
+    return RefusedError(why, *by_hand)

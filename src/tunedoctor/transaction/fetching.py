@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.child import Ended
+from tunedoctor.installers.barred import allowed, barred, why_barred
 from tunedoctor.installers.explain import sentence
 from tunedoctor.installers.lookup import lines_of, look_up
 from tunedoctor.installers.tool import FETCH_SECONDS, Files, Job, Tool, start
@@ -37,14 +38,20 @@ def looked_up(plan: Plan, python: str, installed: Mapping[str, str]) -> Plan:
             found = look_up(step, python, installed)
             if isinstance(found, NoSolution):
                 why = sentence(found.text, installed, {pin.name for pin in step.pins})
-                raise FailureError(why, refused=True)
+                raise _unanswered(why, refused=True)
             if not isinstance(found, Install):
-                raise FailureError(found.text, _RETRY, refused=True)
+                raise _unanswered(found.text, refused=True)
             steps[number] = found
     return msgspec.structs.replace(plan, steps=tuple(steps))
 
 
-_RETRY = "doctor fix again, when the package index can be reached"
+def _unanswered(why: str, *, refused: bool) -> FailureError:
+    """Return the failure where no index answers, which can be the user's own will."""
+    if name := barred(os.environ):
+        ways = (allowed(name, os.environ), "doctor fix")
+        return FailureError(why_barred(name, why, os.environ), *ways, refused=refused)
+    retry = "doctor fix again, when the package index can be reached"
+    return FailureError(why, retry, refused=refused)
 
 
 def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) -> list[Fetched]:
@@ -63,7 +70,7 @@ def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) ->
         env = tool.environment(os.environ, job)
         ended = start(tool.fetch(job), env, str(folder), FETCH_SECONDS, places.log)
         if not ended.ok:
-            raise FailureError(_why(tool, ended, "fetch"), _RETRY)
+            raise _unanswered(_why(tool, ended, "fetch"), refused=False)
         files = tool.files(folder)
         if files.wheels != len(pins):
             msg = f"{len(pins)} wheels were asked for, and {tool.name} fetched {files.wheels}"
