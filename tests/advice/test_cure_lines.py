@@ -47,6 +47,16 @@ def test_options_are_told_apart() -> None:
     assert exact("numpy>=2") is None
 
 
+@given(st.lists(st.sampled_from([*"ab '\"\\\n;$&", " && ", " pip "]), max_size=8))
+def test_a_path_parts_no_command_whatever_is_in_it(name: list[str]) -> None:
+    place = Interpreter(
+        executable=f"/home/{''.join(name)}/bin/python", version="3.12.7", kind="venv"
+    )
+    one = pip(place, "install", "peft>=0.18")
+    lines = pip_lines_of(f"{one} && {one}\n{one}")
+    assert [line.requirements for line in lines] == [("peft>=0.18",)] * 3
+
+
 def test_what_does_more_than_pip_is_none() -> None:
     assert pip_lines_of("sudo apt-get install -y gcc g++") == ()
     assert pip_lines_of("python -m pip install numpy && sudo reboot") == ()

@@ -6,7 +6,8 @@ Checks choose versions and variables; a fix takes them from the cure, so that wh
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Interpreter, Unknown
@@ -40,8 +41,25 @@ _UNSETS = pattern(r"(?:unset |Remove-Item Env:)([A-Za-z_]\w*)")
 
 def pip_lines_of(cure: str) -> tuple[PipLine, ...]:
     """Return the pip commands of a cure; () where it is something else, or more than pip commands."""
-    found = [_pip_line(part) for part in re.split(r"\s&&\s|\n", cure) if part.strip()]
+    found = [_pip_line(part) for part in _commands(cure) if part.strip()]
     return tuple(one for one in found if one) if all(found) else ()
+
+
+def _commands(cure: str) -> Iterator[str]:
+    """Yield the commands that line breaks and && part; within quotes, as of a path, they part nothing."""
+    pieces = re.split(r"(\s&&\s|\n)", cure)
+    begun = ""
+    for command, separator in zip_longest(pieces[::2], pieces[1::2], fillvalue=""):
+        begun += command
+        try:
+            shlex.split(begun)
+        except ValueError:  # a quote is open
+            begun += separator
+            continue
+        yield begun
+        begun = ""
+    if begun:
+        yield begun
 
 
 def _pip_line(text: str) -> PipLine | None:
