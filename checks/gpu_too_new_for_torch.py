@@ -24,6 +24,7 @@ Seen as
 from tunedoctor.api import (
     NO_KERNEL,
     Container,
+    Coverage,
     Environment,
     Errors,
     Finding,
@@ -35,6 +36,7 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
+    archs_run,
     card_refused,
     cards_named,
     check,
@@ -82,6 +84,8 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
     build, system = known(torch), known(host)
     seen = coverage(build, known(gpus), known(runtime), system, known(interpreter), environment)
+    if seen is not None and told(errors, NO_IMAGE):
+        seen = _without_ptx(seen)
     cards = seen.too_new if seen else ()
     if seen is None:
         refused = card_refused(errors)
@@ -132,6 +136,16 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         cure_note=f"{install.note}; then {later.command}",
         evidence=evidence,
     )
+
+
+def _without_ptx(seen: Coverage) -> Coverage:
+    """Count compiled code alone: a run that says it has none got none from PTX either."""
+    compiled = [arch for arch in seen.archs if arch.startswith("sm_")]
+    newest = max((parts(f"{a[3:-1]}.{a[-1]}") for a in compiled if a[3:].isdigit()), default=())
+    new = tuple(c for c in seen.works if newest and parts(c.compute_capability) > newest)
+    new = tuple(c for c in new if archs_run(compiled, c.compute_capability) is False)
+    works = tuple(c for c in seen.works if c not in new)
+    return seen._replace(works=works, too_new=(*seen.too_new, *new))
 
 
 def _new_ones(gpus: NvidiaGpus | None) -> tuple[NvidiaGpu, ...]:
