@@ -9,11 +9,12 @@ from museum import names, snapshot_of
 
 from tunedoctor import api
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Packages
+from tunedoctor.facts import Interpreter, Packages, Target, Unknown
 from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.plan import AnyStep, DeletePath, Install, Remove, SetEnv, Tell, is_told
 from tunedoctor.planning.drafts import Drafted, drafted
 from tunedoctor.registry import all_checks, all_fixes, fixes_in
+from tunedoctor.snapshot import Snapshot
 
 CHECKS, FIXES = all_checks(), all_fixes()
 SITE = "lib/python3.12/site-packages"
@@ -201,3 +202,20 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
     (first, *_) = drafted(diagnose(snapshot, CHECKS).causes, snapshot, (one, *FIXES))
     assert first.fix == "mine"
     assert first.draft.steps[0] == Tell(command="mine linux", why=first.found.finding.found)
+
+
+@pytest.mark.parametrize(
+    ("problem", "place"),
+    [
+        ("/home/ada/new env does not exist.", "'/home/ada/new env'"),
+        ("/home/ada/new env is a link to /gone, which is gone.", "./.venv"),
+        ("There is no Python interpreter in /home/ada/new env.", "./.venv"),
+    ],
+)
+def test_a_new_environment_is_offered_where_nothing_is(problem: str, place: str) -> None:
+    fixes = [one for one in FIXES if one.id == "tell-new"]
+    target = Target(asked="/home/ada/new env", chosen_by="--target", problem=problem)
+    snapshot = Snapshot({Target: target, Interpreter: Unknown(why=problem)})
+    (one,) = drafted(diagnose(snapshot, CHECKS).causes, snapshot, fixes)
+    told = [s.command for s in one.draft.steps if isinstance(s, Tell)]
+    assert told[1:] == [f"doctor fix --new {place}"]

@@ -153,8 +153,15 @@ def _foreign(prefix: Path) -> Refusal | None:
     name = _user(owner)
     return Refusal(
         f"{prefix} belongs to {name}, and this is {_user(os.geteuid())}",
-        (f"run doctor fix as {name}",),
+        (_as_owner(owner, prefix),),
     )
+
+
+def _as_owner(number: int, prefix: Path) -> str:
+    name = _user(number)
+    # sudo takes a number where the system has no name for it
+    who = f"#{number}" if name == f"user {number}" else name
+    return f"sudo -u {shlex.quote(who)} doctor fix --target {shlex.quote(str(prefix))}"
 
 
 def _user(number: int) -> str:
