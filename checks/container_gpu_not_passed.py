@@ -18,6 +18,7 @@ Seen as
     WARNING: The NVIDIA Driver was not detected.  GPU functionality will not be available.
     No HIP GPUs are available
     No CUDA GPUs are available
+    Error: crun: executable file `nvidia-smi` not found in $PATH
 """
 
 from tunedoctor.api import (

@@ -17,6 +17,7 @@ Seen as
     OSError: [Errno 28] No space left on device
     No space left on device (os error 28)
     not enough free disk space to download the file
+    The node was low on resource: ephemeral-storage
 """
 
 from tunedoctor.api import (

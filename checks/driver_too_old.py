@@ -18,6 +18,7 @@ Seen as
     The NVIDIA driver on your system is too old (found version 12040)
     CUDA driver version is insufficient for CUDA runtime version
     nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8
+    package cudatoolkit-11.0.3 has constraint __cuda >=11.0 conflicting with __cuda-10.2-0
 """
 
 import re

@@ -19,6 +19,7 @@ Seen as
     exit code 137
     DataLoader worker (pid 1234) is killed by signal: Killed
     DefaultCPUAllocator: can't allocate memory
+    The node was low on resource: memory
 """
 
 from msgspec import structs

@@ -23,6 +23,7 @@ Seen as
     libtorch_cuda.so: cannot open shared object file
     xFormers can't load C++/CUDA extensions. xFormers was built for
     swiglu.fused.p.cpp:                                not built
+    package torchaudio-2.0.2-py310_cu117 requires pytorch-cuda 11.7.*, but none of the providers can be installed
 """
 
 import re
