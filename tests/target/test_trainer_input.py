@@ -146,6 +146,19 @@ def test_bad_options(train: Train, option: str) -> None:
     assert "Traceback" not in ended.err
 
 
+def test_a_value_that_stands_apart_is_told_as_such(train: Train) -> None:
+    ended = train("--seed", "1", code=NO_WEIGHTS)
+    assert ended.err == "train: --seed has no value\n  write it as one word: --seed=VALUE\n"
+    assert ended.code == 2
+
+
+def test_help(train: Train) -> None:
+    ended = train("--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert "torchrun --nproc-per-node 2 train.py config.toml" in ended.out
+    assert "learning_rate" in ended.out
+
+
 def test_nothing_said(train: Train) -> None:
     ended = train("--rank=4")
     assert (ended.code, "it takes model, data" in ended.err) == (2, True)

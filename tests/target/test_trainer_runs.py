@@ -328,6 +328,12 @@ def test_a_dry_run_takes_the_longest_rows_and_leaves_nothing(
     assert [p.name for p in tmp_path.iterdir()] == ["d.jsonl"]
 
 
+def test_a_dry_run_fills_the_batch(train: Train, options: list[str], tmp_path: Path) -> None:
+    """Of fewer rows than a batch has: else memory is measured of less, and processes have unequal parts."""
+    (tmp_path / "d.jsonl").write_text("".join(DATA.splitlines(keepends=True)[:3]))
+    assert "the longest 8 rows" in done(train(*options, "--dry-run")).out
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -346,7 +352,8 @@ def test_two_processes_give_the_losses_of_one(
         *options,
         "--dropout=0",
         "--max-steps=4",
-        "--eval-share=0.2",
+        "--eval-share=0.12",  # 5 rows: one process has more of them to evaluate than the other
+        "--micro-batch=1",
         "--resume=true",
         "--save-every=2",
         *more,

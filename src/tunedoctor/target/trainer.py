@@ -125,13 +125,16 @@ def read_config(arguments: list[str]) -> Config:
     """Read files of flat TOML, line by line, and put the options over them."""
     config, keys = Config(), asdict(Config())
     given: list[tuple[str, str, Any]] = []
-    for word in sorted(arguments, key=lambda one: one.startswith("--")):
+    options: list[tuple[str, str, Any]] = []
+    for word in arguments:
         if word.startswith("--"):
-            key, _, value = word[2:].partition("=")
+            key, is_set, value = word[2:].partition("=")
             key = key.replace("-", "_")
+            if not is_set:
+                stop(f"{word} has no value", f"write it as one word: {word}=VALUE")
             with contextlib.suppress(ValueError):  # numbers and truths are words of JSON
                 value = value if type(keys.get(key)) is str else json.loads(value)
-            given += [(word, key, value)]
+            options += [(word, key, value)]
             continue
         with or_stop(word, "name a file of TOML"):
             toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -139,7 +142,7 @@ def read_config(arguments: list[str]) -> Config:
         for number, line in enumerate(lines, 1):
             with or_stop(where := f"{word} line {number}", "write TOML, as in: model = 'folder'"):
                 given += [(where, *pair) for pair in toml.loads(line).items()]
-    for where, key, got in given:
+    for where, key, got in given + options:
         if key not in keys:
             near = get_close_matches(key, keys, 1, 0.5) or [", ".join(keys)]
             stop(f"{where}: unknown key {key!r}", f"there is: {near[0]}")
@@ -238,12 +241,12 @@ def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[lis
     with or_stop(path, "set data to a .jsonl or .csv file"):
         raw = Path(path).read_bytes()
     csv.field_size_limit(2**31 - 1)
-    table = csv.DictReader(lines(), strict=True) if path.endswith(".csv") else None
-    texts = filter(None, map(str.strip, lines()))
+    is_csv, texts = path.endswith(".csv"), filter(None, map(str.strip, lines()))
     try:
-        found = [(line, row) for row in table or map(json.loads, texts)]
+        table = csv.DictReader(lines(), strict=True) if is_csv else map(json.loads, texts)
+        found = [(line, row) for row in table]
     except (ValueError, RecursionError, csv.Error) as error:
-        what = f"not {'CSV' if table else 'JSON'} in UTF-8: {getattr(error, 'msg', error)}"
+        what = f"not {'CSV' if is_csv else 'JSON'} in UTF-8: {getattr(error, 'msg', error)}"
         stop(f"{path} line {line}: {what}", FORMS)
     rows: list[Row] = []
     for number, row in found:
@@ -685,11 +688,15 @@ class Run:
     def evaluate(self) -> float:
         """Return the mean loss of held-out tokens."""
         self.rest()
-        mine, loss = self.held[RANK::WORLD], 0.0
-        for i in range(0, len(mine), self.micro):
-            batch = collate(mine[i : i + self.micro], self.device, packing=False)
-            with torch.no_grad(), self.cast():
-                loss += float(loss_of(self.model, batch, self.chunk))
+        loss, size = 0.0, self.micro * WORLD
+        for i in range(0, len(self.held), size):
+            mine = self.held[i : i + size][RANK::WORLD]
+            batch = collate(mine or self.held[:1], self.device, packing=False)
+            with (
+                torch.no_grad(),
+                self.cast(),
+            ):  # with a shard of it, no process runs the model alone
+                loss += float(loss_of(self.model, batch, self.chunk)) * bool(mine)
         self.model.train()
         return self.summed(loss) / learned(self.held)
 
@@ -787,7 +794,8 @@ class Run:
 
     def dry_run(self) -> int:
         """Take real steps on the longest rows, and save nothing."""
-        rows = sorted(self.rows, key=lambda row: -len(row.ids))[: self.config.batch]
+        longest = sorted(self.rows, key=lambda row: -len(row.ids))
+        rows = [longest[i % len(longest)] for i in range(self.config.batch)]
         self.update(rows)
         began, row = time.perf_counter(), self.update(rows)
         took, loss = time.perf_counter() - began, row["loss"]
@@ -814,6 +822,9 @@ def merge(config: Config) -> int:
 
 def main(arguments: list[str]) -> int:
     """Train, try or merge."""
+    if "--help" in arguments:
+        say(f"{__doc__}\nKeys: {', '.join(asdict(Config()))}")
+        return 0
     config = read_config([a for a in arguments if a not in ("--dry-run", "--merge")])
     if "--merge" in arguments:
         return merge(config)
