@@ -40,7 +40,8 @@ from tunedoctor.api import (
 
 NAMED = (
     pattern(r"model type `([\w.-]{2,60})` but Transformers does not recognize"),
-    pattern(r"cannot import name '([A-Z]\w{2,60})' from '(?:transformers)'"),
+    # LLaMA… are names of a branch that was merged as Llama…. Source: transformers pull request 21955
+    pattern(r"cannot import name '(?!LLaMA)([A-Z]\w{2,60})' from '(?:transformers)'"),
     pattern(r"cannot import name '([A-Z]\w{2,60}Config)' from 'transformers\.models\.\w{1,60}'"),
     pattern(r"module '?transformers'? has no attribute '?([A-Z]\w{2,60})"),
     pattern(r"No module named 'transformers\.models\.(\w{2,60})'"),

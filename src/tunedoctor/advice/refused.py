@@ -178,7 +178,7 @@ def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None
     label = one.specifier.partition("+")[2] or _never_for(one)
     if one.reason == "abi":
         return _for_python(one, what, own, host)
-    if one.installer == "poetry" and _locked(one, label):
+    if one.installer == "poetry" and one.reason in ("platform", "abi") and _locked(one, label):
         # what is locked was on the index: no file of it is for this Python or system
         return _for_python(one, what, own, host)
     if label and one.offered is None:

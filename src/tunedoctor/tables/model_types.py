@@ -4,17 +4,12 @@ import re
 
 from tunedoctor.tables.load import table
 
-NEVER = ("LLaMA",)
-"""How classes began in a branch that was merged under other names. Source: transformers pull request 21955."""
-
 
 def first_transformers(model: str) -> str:
     """Return the first release that knows a model type ("qwen3" -> "4.51.0"), or a class of it ("Qwen3ForCausalLM").
 
     "" where no release of the table knows it: a model with code of its own, or one that is younger than the table.
     """
-    if model.startswith(NEVER):
-        return ""
     data = table("model_types")
     known: dict[str, str] = data["items"]
     if model in known:
