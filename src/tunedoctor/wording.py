@@ -18,6 +18,15 @@ def gib(size: int) -> str:
     )
 
 
+def megabytes(size: int) -> str:
+    """Return "2.7 GB", "821 MB", "12 kB"."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            value = size / unit
+            return f"{value:.1f} {name}" if value < 10 else f"{value:.0f} {name}"
+    return f"{size} B"
+
+
 def listed(items: Iterable[str], most: int = 4) -> str:
     """Return "a, b and c", or "a, b, c, d and 7 more"."""
     names: Sequence[str] = list(items)

@@ -18,10 +18,11 @@ from tunedoctor.plan import (
 )
 from tunedoctor.planning.answer import Answer, Treated, exit_code
 from tunedoctor.render.outcome import render_end, render_stage
-from tunedoctor.render.plan import megabytes, render_plan
+from tunedoctor.render.plan import render_plan
 from tunedoctor.render.script import render_script
 from tunedoctor.render.style import Style
 from tunedoctor.transaction.outcome import Outcome, User
+from tunedoctor.wording import megabytes
 
 INDEX = "https://download.pytorch.org/whl/cu126"
 PINS = (

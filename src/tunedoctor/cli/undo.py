@@ -7,10 +7,10 @@ from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.render.json import render as as_json
-from tunedoctor.render.plan import megabytes
 from tunedoctor.render.style import Style, style_for
 from tunedoctor.transaction.outcome import State, Undone
 from tunedoctor.transaction.undoing import list_states, undo
+from tunedoctor.wording import megabytes
 
 
 def undo_(id_: str, target: str | None, format_: str, *, listed: bool) -> int:

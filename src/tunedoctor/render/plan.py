@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
 from tunedoctor.planning.answer import Answer
 from tunedoctor.render.style import Style
+from tunedoctor.wording import megabytes
 
 _SHOWN = 4
 """Packages of a kind that are named before the others are counted."""
@@ -149,12 +150,3 @@ def render_told(answer: Answer, style: Style) -> list[str]:
 
 def _row(name: str, text: str, style: Style) -> list[str]:
     return style.wrapped(text, 10, f"{name:>8}") if text else []
-
-
-def megabytes(size: int) -> str:
-    """Return "2.7 GB", "821 MB", "12 kB"."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size >= unit:
-            value = size / unit
-            return f"{value:.1f} {name}" if value < 10 else f"{value:.0f} {name}"
-    return f"{size} B"

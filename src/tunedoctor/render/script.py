@@ -18,12 +18,18 @@ from tunedoctor.plan import (
 MARK = "#!/bin/sh\n# doctor fix"
 
 
+_NO_UV = (
+    'command -v uv >/dev/null || { echo "there is no uv here: pip install uv, or take a script of '
+    'doctor fix --installer pip" >&2; exit 1; }'
+)
+
+
 def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
     """Return a POSIX script; `python` is the target's interpreter, `prefix` its environment, `tool` pip or uv."""
     new = plan.new
     if new is not None:
         python, prefix = f"{new.path}/bin/python", new.path
-    lines = _head(plan, python, prefix)
+    lines = _head(plan, python, prefix, tool)
     for step in plan.steps:
         match step:
             case NewEnvironment():
@@ -49,7 +55,7 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _head(plan: Plan, python: str, prefix: str) -> list[str]:
+def _head(plan: Plan, python: str, prefix: str, tool: str) -> list[str]:
     lines = [f"{MARK}: {_comment(', '.join(plan.cures) or 'a new environment')}"]
     lines += [f"# {_comment(reason)}" for reason in plan.reasons]
     lines += [
@@ -59,6 +65,8 @@ def _head(plan: Plan, python: str, prefix: str) -> list[str]:
     lines += [f"python={shlex.quote(python)}", f"prefix={shlex.quote(prefix)}"]
     if plan.new is None:
         lines += ['[ -x "$python" ] || { echo "there is no interpreter $python" >&2; exit 1; }']
+    if tool == "uv" and any(isinstance(step, (Install, Remove)) for step in plan.steps):
+        lines += [_NO_UV]
     return lines
 
 

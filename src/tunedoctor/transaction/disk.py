@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tunedoctor.transaction.failure import FailureError
+from tunedoctor.wording import megabytes
 
 
 def hold_room(folder: Path, wanted: int) -> None:
@@ -18,7 +19,7 @@ def hold_room(folder: Path, wanted: int) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free < wanted:
-        why = f"{folder} has {free / 1e9:.1f} GB free; this takes {wanted / 1e9:.1f} GB"
+        why = f"{folder} has {megabytes(free)} free; this takes {megabytes(wanted)}"
         raise FailureError(why, refused=True, number=errno.ENOSPC)
 
 
