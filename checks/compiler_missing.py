@@ -19,6 +19,8 @@ Seen as
     /usr/bin/ld: cannot find -lcuda
 """
 
+import re
+
 from tunedoctor.api import (
     TRITON,
     AmdGpus,
@@ -32,6 +34,7 @@ from tunedoctor.api import (
     Unknown,
     check,
     known,
+    pattern,
     told,
 )
 
@@ -42,8 +45,11 @@ INSTALL = {
     "arch": "sudo pacman -S --noconfirm gcc",
     "opensuse-leap": "sudo zypper install -y gcc gcc-c++",
 }
+BUILD_TOOLS = "winget install --exact Microsoft.VisualStudio.2022.BuildTools"
+WINDOWS_WORDS = r"MSVC|Windows SDK|Microsoft Visual C\+\+|\bcl\.exe|\['where'"
 CC = r"(?:\S{0,40}-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|cl)(?:-\d{1,2})?(?:\.exe)?"
 """A compiler as messages name it."""
+DRIVE = pattern(r"[A-Za-z]:\\")
 SAID = (
     r"Failed to find C compiler",
     r"Failed to find (?:MSVC|Windows SDK)\b",
@@ -120,6 +126,7 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
         tools is not None and tools.cc == "" and not (settings is not None and settings.get("CC"))
     )
     linux = system is None or system.os == "linux"
+    windows = _windows(system, said, errors)
     if not said and not (lacks and version and gpu and linux):
         return None
     return Finding(
@@ -129,11 +136,23 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
         else f"no gcc, clang or cc on PATH; triton {version} is installed",
         said=said,
         means="torch.compile, Unsloth and other Triton kernels stop with 'Failed to find C compiler'",
-        cure=INSTALL.get(
+        cure=BUILD_TOOLS
+        if windows
+        else INSTALL.get(
             system.distro if system is not None else "debian", "sudo dnf install -y gcc gcc-c++"
         ),
-        cure_note="root; about 0.2 GB",
+        cure_note="with the workload Desktop development with C++; about 7 GB. Then start from its x64 prompt"
+        if windows
+        else "root; about 0.2 GB",
     )
+
+
+def _windows(host: Host | None, said: str, errors: Errors | Unknown | None) -> bool:
+    """Tell Windows by the system, by the words of the error, or by a file in its traceback."""
+    if host is not None:
+        return host.os == "windows"
+    frames = [f for e in errors.errors for f in e.frames] if isinstance(errors, Errors) else []
+    return bool(re.search(WINDOWS_WORDS, said)) or any(DRIVE.match(f.file) for f in frames)
 
 
 def _other_tool(errors: Errors | Unknown | None) -> Finding | None:

@@ -22,6 +22,7 @@ Seen as
 
 from tunedoctor.api import (
     Errors,
+    ErrorText,
     Finding,
     Host,
     Interpreter,
@@ -31,6 +32,7 @@ from tunedoctor.api import (
     Unknown,
     Unmet,
     check,
+    distribution_of,
     known,
     listed,
     parts,
@@ -98,9 +100,8 @@ def cuda_library_missing(  # noqa: PLR0913
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = MISSING.search(error.text) or ANY_OF.search(error.text)
         if found:
-            return _from_error(
-                next(filter(None, found.groups())), error.where, build, interpreter, lost
-            )
+            library = next(filter(None, found.groups()))
+            return _from_error(library, _importer(error), build, interpreter, lost)
     if unlinked := _unlinked(errors):
         return unlinked
     stage = run.stage("import torch") if run is not None else None
@@ -150,14 +151,14 @@ def _required(
 
 def _from_error(
     library: str,
-    where: str,
+    package: str,
     torch: TorchBuild | None,
     interpreter: Interpreter | Unknown | None,
     lost: list[Unmet],
 ) -> Finding:
     stem = library.partition(".so")[0].removeprefix("lib")
     number = library.partition(".so.")[2]
-    what = where if where.startswith("import ") else "an import"
+    what = f"import {package}" if package else "an import"
     own = (parts(torch.cuda) or (0,))[0] if torch is not None else 0
     wants = f"{what} wants {library}, and no such file is found"
     if stem in ("torch_cuda", "c10_cuda"):
@@ -167,7 +168,9 @@ def _from_error(
                 "  ", " "
             ),
             means="what imports the extension stops",
-            cure=pip(interpreter, "uninstall", "--yes", _package(where)),
+            cure=pip(interpreter, "uninstall", "--yes", _distribution(package))
+            if package
+            else "Remove the package whose import fails",
             cure_note="or install the CUDA build of torch",
         )
     major = int(number.split(".")[0]) if number.split(".")[0].isdigit() else 0
@@ -182,7 +185,11 @@ def _from_error(
             title="A package is built for another CUDA major than torch",
             found=f"{wants}; torch {torch.version if torch else ''} brings CUDA {own}",
             means=f"{what} stops with '{library}: cannot open shared object file'",
-            cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", _package(where)),
+            cure=pip(
+                interpreter, "install", "--force-reinstall", "--no-deps", _distribution(package)
+            )
+            if package
+            else f"Install the package whose import fails in its build for CUDA {own}",
             cure_note=f"the build for CUDA {own}; torch itself is in order",
         )
     wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
@@ -195,5 +202,19 @@ def _from_error(
     )
 
 
-def _package(where: str) -> str:
-    return where.removeprefix("import ") if where.startswith("import ") else "torchaudio"
+def _importer(error: ErrorText) -> str:
+    """Return the module whose own library wants the one that is missing; "" where nothing tells."""
+    if error.where.startswith("import "):
+        return error.where.removeprefix("import ")
+    files = [*(frame.file for frame in error.frames), error.text]
+    tops = [top for file in files for top in INSTALLED.findall(file)]
+    return next((top for top in reversed(tops) if top not in LOADERS), "")
+
+
+INSTALLED = pattern(r"(?:site|dist)-packages[\\/]([A-Za-z]\w{1,40})[\\/.]")
+LOADERS = ("torch", "nvidia")
+"""They load what others bring."""
+
+
+def _distribution(module: str) -> str:
+    return distribution_of(module) or module.replace("_", "-")

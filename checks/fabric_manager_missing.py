@@ -46,6 +46,9 @@ SERVICE = (
 )
 """What the service itself, or systemd of it, says. It starts on machines with NVSwitches alone."""
 
+OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0 | cut -d. -f1)"
+"""Where the report does not tell the driver, the machine does."""
+
 
 @check(
     "fabric-manager-missing",
@@ -89,7 +92,7 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
     )
     what = state or (f"the service says '{said}'" if said == service else f"CUDA says '{said}'")
     inside = known(container) is not None
-    branch = parts(module.version)[0] if module and parts(module.version) else 580
+    branch = str(parts(module.version)[0]) if module and parts(module.version) else OWN_BRANCH
     debian = system is None or system.distro in ("ubuntu", "debian")
     install = (
         f"apt-get install -y nvidia-fabricmanager-{branch}"

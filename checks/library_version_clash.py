@@ -113,7 +113,9 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     severity = found[0].severity
     shown = [one for one in found if one.severity == severity]
     fix = merged(one.fix for one in shown)
-    command = pip(interpreter, "install", *pinned(fix)) if fix else ""
+    # of names without versions pip leaves what is there, unless it is told to look for newer ones
+    newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
+    command = pip(interpreter, "install", *newer, *pinned(fix)) if fix else ""
     return Finding(
         severity=severity,
         title="The code is written for an older PyTorch"

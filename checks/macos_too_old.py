@@ -89,7 +89,7 @@ def macos_too_old(
         return None
     name = f"torch {build.version}" if build is not None else "this torch"
     needs = f"{name} needs macOS {floor} for the GPU" if floor else f"the error '{said}'"
-    older = torch_install(host, interpreter)
+    older = torch_install(host, interpreter, wanted=_wanted(have) if below else "")
     return Finding(
         found=needs + (f"; this is macOS {have}" if have else ""),
         said=said,
@@ -109,3 +109,9 @@ def _floor(version: str, interpreter: Interpreter | None) -> str:
     wheel = macos_floor(version, python_tag(interpreter)) if interpreter is not None else ""
     mps = next((f for since, f in MPS_FLOOR if release(version) >= release(since)), "")
     return max((f for f in (wheel, mps) if f), key=release, default="")
+
+
+def _wanted(have: str) -> str:
+    """Return the releases whose MPS runs on this macOS; "" where all do, or none."""
+    above = [since for since, floor in MPS_FLOOR if not at_least(have, floor)]
+    return f"<{above[-1]}" if above and len(above) < len(MPS_FLOOR) else ""

@@ -54,7 +54,7 @@ CURED = (
     ("p100-with-cu128", "gpu-too-old-for-torch", "resolve torch==2.9.1+cu126"),
     ("torch-in-another-interpreter", "torch-missing", "resolve torch==2.14.1+cu126 torchvision"),
     ("glibc-2.26", "glibc-too-old", "resolve torch==2.6.0"),
-    ("macos-13-with-torch-2.9", "macos-too-old", "resolve torch==2.11.0"),
+    ("macos-13-with-torch-2.9", "macos-too-old", "resolve torch==2.8.0"),
     ("torch-1.13-of-its-time", "torch-old", "resolve torch==2.14.1+cu126"),
     ("transformers-5-with-torch-2.3", "torch-too-old-for-library", "resolve torch==2.14.1+cu126"),
     ("peft-0.17-with-transformers-5", "library-version-clash", "resolve peft>=0.18.0"),

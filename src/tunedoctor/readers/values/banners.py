@@ -54,6 +54,7 @@ _CHIP = pattern(
     re.IGNORECASE,
 )
 _LDD = pattern(r"\Aldd \([^()]{1,50}\) (2\.\d{1,3})\Z")
+_TARGET = pattern(r"gfx[0-9a-f]{3,5}")
 _LONGEST_PART = 60
 _MOST_PARTS = 24
 
@@ -99,6 +100,8 @@ def _row(line: str) -> Iterator[Said]:
         return
     plain = _LABEL.sub("", headless(line).strip().strip("`.*"), count=1)
     parts = [part for part in _DIVIDERS.split(plain) if part][:_MOST_PARTS]
+    if len(parts) > 1 and all(_TARGET.fullmatch(part.strip()) for part in parts):
+        return  # what a build has code for; no machine is told by names of targets alone
     said: list[Said] = []
     for part in parts:
         one = _fragment(part) or _version(part)

@@ -1,0 +1,47 @@
+"""What a pasted report is told to do: the cure of its first finding, where a wrong one would do harm."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+HERE = Path(__file__).parent
+CORPUS = HERE.parents[1] / "benchmarks" / "corpus.py"
+
+CURES = {
+    # the banner shows torch's own frames, and no version of pyarrow
+    "g040-joy-caption-numpy-211": '"numpy<2"',
+    "g041-mistral-finetune-array-api-only": '"numpy<2"',
+    # the name is gone since that release: a newer one has it no more
+    "g034-internvl-llama-attention-classes": '"transformers<4.48"',
+    "g038-trl-vllm-worker-extension-cls": "--upgrade",
+    # 2.9 and newer have no MPS on macOS 13, though their wheels install there
+    "g056-mps-macos-1374-210-nightly": "torch==2.8.0",
+    # the driver, whose version the package has to have, is not told
+    "g057-a100-802-two-environments": "--query-gpu=driver_version",
+    "g054-arc140v-i-have-gcc": "VisualStudio",
+    # which package is imported is not told, so none is named
+    "g029-vllm-cu129-wants-cudart13": "Install the package whose import fails",
+    # the list is of what the build has code for, and not of GPUs
+    "g059-rocm-780m-sdk-targets": "get_arch_list()",
+}
+
+
+@pytest.fixture(scope="module")
+def corpus() -> ModuleType:
+    """Return the benchmark that judges texts."""
+    spec = importlib.util.spec_from_file_location("corpus", CORPUS)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(CORPUS.parent)
+        spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("case", CURES)
+def test_the_cure_is_the_right_one(case: str, corpus: ModuleType) -> None:
+    text = (HERE / "reports" / f"{case}.txt").read_text(encoding="utf-8")
+    assert CURES[case] in corpus.judged(text).findings[0].cure
