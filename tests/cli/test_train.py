@@ -9,14 +9,18 @@ import tomllib
 import venv
 from pathlib import Path
 
+import msgspec
 import pytest
 from torch_target import WHY_NOT, torch_target
 
-from tunedoctor.cli.starter import HEADLINE, choose, starter
+from tunedoctor.cli.starter import HEADLINE, as_smoked, choose, starter
 from tunedoctor.cli.train import TRAINER
+from tunedoctor.facts import Smoke, Stage
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.run import Run
+from tunedoctor.redaction import Identity, snapshot_json
+from tunedoctor.snapshot import Snapshot
 
 SOURCE = TRAINER.read_text(encoding="utf-8")
 
@@ -83,6 +87,36 @@ def test_what_a_starter_chooses_fits() -> None:
             seq=int(str(values.get("max_length", 1024))),
         )
         assert fit(shape, run, device).verdict == "fits" or size == 8.0
+
+
+def test_a_starter_goes_by_what_the_smoke_saw_train() -> None:
+    chosen = choose(named("Qwen3-0.6B"), Device("card", "amd", 24.0))
+    assert as_smoked(chosen, None) == chosen
+    well = [Stage(name=name, outcome="ok") for name in ("train", "16-bit")]
+    smoke = Smoke(stages=tuple(well), kind="rocm", device="cuda:0", half="bfloat16")
+    told = as_smoked(chosen, smoke)
+    assert told.values == {**chosen.values, "device": "cuda", "precision": "bf16"}
+    assert "doctor smoke trained on cuda:0 in bf16" in starter(SOURCE, told).splitlines()[0]
+    for stage, precision in (("16-bit", "fp32"), ("train", None)):
+        stages = tuple(
+            Stage(name=n, outcome="failed" if n == stage else "ok") for n in ("train", "16-bit")
+        )
+        told = as_smoked(chosen, msgspec.structs.replace(smoke, stages=stages))
+        assert told.values.get("precision") == precision
+
+
+def test_init_reads_the_facts_of_a_smoke(tmp_path: Path) -> None:
+    smoke = Smoke(stages=(Stage(name="train", outcome="ok"),), kind="cpu", device_name="CPU")
+    (tmp_path / "s.json").write_bytes(
+        snapshot_json(Snapshot({}).having(smoke), Identity("", "", ""))
+    )
+    assert doctor(tmp_path, "--init", "c.toml", "--from", "s.json").returncode == 0
+    values = tomllib.loads((tmp_path / "c.toml").read_text())
+    assert (values["device"], values["precision"]) == ("cpu", "fp32")
+    (tmp_path / "d.json").write_text("{}")
+    for words in (["--init", "d.toml", "--from", "d.json"], ["c.toml", "--from", "s.json"]):
+        refused = doctor(tmp_path, *words)
+        assert (refused.returncode, "snapshot" in refused.stderr) == (2, True)
 
 
 def test_init_writes_once(tmp_path: Path) -> None:
@@ -159,7 +193,6 @@ def test_the_trainer_is_handed_its_words(tmp_path: Path) -> None:
 def test_old_pythons_get_the_file_as_options(tmp_path: Path) -> None:
     from tunedoctor.cli.train import _readable
     from tunedoctor.facts import Interpreter
-    from tunedoctor.snapshot import Snapshot
 
     (tmp_path / "c.toml").write_text("model = 'a b'\npacking = true\nrank = 8\n")
     given = [str(tmp_path / "c.toml"), "--rank=4"]
@@ -180,7 +213,6 @@ def test_old_pythons_get_the_file_as_options(tmp_path: Path) -> None:
 def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: bool) -> None:
     from tunedoctor.cli.train import _forecast
     from tunedoctor.facts import NvidiaGpu, NvidiaGpus
-    from tunedoctor.snapshot import Snapshot
 
     card = NvidiaGpu(
         index=0, name="NVIDIA GeForce RTX 3060", memory_total=12 << 30, memory_free=12 << 30
@@ -196,7 +228,6 @@ def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: boo
 
 def test_what_no_forecast_is_known_for_is_left_to_the_trainer(tmp_path: Path) -> None:
     from tunedoctor.cli.train import _forecast
-    from tunedoctor.snapshot import Snapshot
 
     (tmp_path / "c.toml").write_text("rank = ")
     (tmp_path / "m.gguf").write_bytes(b"GGUF")

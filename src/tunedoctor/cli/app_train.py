@@ -80,11 +80,14 @@ def train_command(  # noqa: PLR0913
     ] = 1,
     no_check: Annotated[bool, typer.Option("--no-check", help="Begin without a check.")] = False,  # noqa: FBT002
     force: Annotated[bool, typer.Option("--force", help="Write over files.")] = False,  # noqa: FBT002
+    from_: Annotated[
+        str, typer.Option("--from", metavar="FILE", help="Facts of doctor smoke, for --init.")
+    ] = "",
 ) -> None:
     """Fine-tune by CONFIG.toml and --key=value; also --dry-run and --merge."""
     from tunedoctor.cli.train import Asked, train  # noqa: PLC0415
 
-    asked = Asked(target, eject, init, force, not no_check, processes)
+    asked = Asked(target, eject, init, force, not no_check, processes, from_)
     raise typer.Exit(train(asked, context.args))
 
 

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from tunedoctor.facts import Smoke
 from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
@@ -64,3 +65,17 @@ def choose(shape: Shape | None, device: Device | None) -> Chosen:
         {"method": "qlora", "micro_batch": 1, "checkpointing": True, "max_length": 512},
         f"{room}: too little for {_SEQ} tokens, which need {least.need_gib:.1f} GiB as predicted",
     )
+
+
+def as_smoked(chosen: Chosen, smoke: Smoke | None) -> Chosen:
+    """Settle device and precision by what doctor smoke saw train, where it did."""
+    outcomes = {one.name: one.outcome for one in smoke.stages} if smoke else {}
+    if smoke is None or outcomes.get("train") != "ok":
+        return chosen
+    device = "cuda" if smoke.kind == "rocm" else smoke.kind
+    short = {"bfloat16": "bf16", "float16": "fp16"}.get(smoke.half, "fp32")
+    precision = short if device != "cpu" and outcomes.get("16-bit") == "ok" else "fp32"
+    why = (
+        f"{chosen.why}; doctor smoke trained on {smoke.device_name or smoke.device} in {precision}"
+    )
+    return Chosen({**chosen.values, "device": device, "precision": precision}, why)

@@ -28,10 +28,14 @@ class Asked(NamedTuple):
     force: bool
     check: bool
     processes: int
+    facts: str = ""
+    """A snapshot for --init; "": of this machine, as it is now."""
 
 
 def train(asked: Asked, arguments: list[str]) -> int:
     """Train in the target, or write the trainer or a configuration down; returns the exit code."""
+    if asked.facts and not asked.init:
+        misuse("--from is a snapshot for --init", "leave it out")
     if asked.eject:
         return _write(asked.eject, TRAINER.read_text(encoding="utf-8"), asked)
     if asked.init:
@@ -73,6 +77,16 @@ def _taken(target: str | None) -> "Snapshot":
 
     with spinner() as one:
         return take(target, watch=one.watch)
+
+
+def _read(name: str) -> "Snapshot":
+    from tunedoctor.cli.read import read_input  # noqa: PLC0415
+    from tunedoctor.snapshot import SnapshotError, from_json  # noqa: PLC0415
+
+    try:
+        return from_json(read_input(name))
+    except SnapshotError as error:
+        misuse(f"{name} is no snapshot: {error}", "doctor smoke --snapshot FILE writes one")
 
 
 def _libraries(snapshot: "Snapshot", python: str) -> None:
@@ -163,7 +177,8 @@ def _readable(snapshot: "Snapshot", arguments: list[str]) -> list[str]:
 def _init(asked: Asked, arguments: list[str]) -> int:
     from tunedoctor.cli.gpus import here  # noqa: PLC0415
     from tunedoctor.cli.models import model_of  # noqa: PLC0415
-    from tunedoctor.cli.starter import Chosen, choose, starter  # noqa: PLC0415
+    from tunedoctor.cli.starter import Chosen, as_smoked, choose, starter  # noqa: PLC0415
+    from tunedoctor.facts import Smoke  # noqa: PLC0415
     from tunedoctor.memory.shape import MemoryModelError  # noqa: PLC0415
 
     files = [one for one in arguments if not one.startswith("--")]
@@ -171,12 +186,14 @@ def _init(asked: Asked, arguments: list[str]) -> int:
     given: dict[str, object] = {key.replace("-", "_"): value for key, _, value in pairs}
     if len(files) > 1 or set(given) - {"model", "data", "out"}:
         misuse("--init takes a file, --model, --data and --out", "edit what it writes")
-    devices, _ = here(_taken(asked.target))
+    snapshot = _read(asked.facts) if asked.facts else _taken(asked.target)
+    devices, _ = here(snapshot)
     try:
         shape = model_of(str(given["model"])) if "model" in given else None
     except MemoryModelError:  # a model that no forecast is known for can still be trained
         shape = None
     chosen = choose(shape, max(devices, key=lambda one: one.usable, default=None))
+    chosen = as_smoked(chosen, snapshot.find(Smoke))
     basic: dict[str, object] = {"model": "MODEL", "data": "train.jsonl", "out": "out"}
     values = {**basic, **chosen.values, **given}
     text = starter(TRAINER.read_text(encoding="utf-8"), Chosen(values, chosen.why))
