@@ -84,6 +84,16 @@ def test_libraries_that_clash_are_the_cause_of_a_failed_import() -> None:
     assert blame.finding == "library-version-clash"
 
 
+def test_a_note_of_libraries_is_no_cause() -> None:
+    """As that datasets and trl are not there, which this training does without."""
+    here = snapshot_of("no-trl")
+    before = diagnose(here, [one for one in all_checks(()) if one.id == "missing-dependency"])
+    assert [one.severity for one in before.causes] == ["note"]
+    stage = SmokeStage(name="build", outcome="failed", required=True, error="KeyError: 1")
+    (blame,) = blames_of([stage], Findings(before, before), strict=False)
+    assert (blame.finding, blame.cause) == ("", "")
+
+
 def test_strict_makes_an_error_of_a_warning() -> None:
     refused = SmokeStage(name="kernels bfloat16", outcome="failed", required=False, error="E: no")
     (blame,) = blames_of([refused], NONE, strict=True)

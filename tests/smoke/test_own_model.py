@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from smoke.training import answer, needs_torch, stages, torch_target
 
 pytestmark = needs_torch
@@ -29,10 +30,23 @@ def test_the_stages_run_on_it(model: str, tmp_path: Path) -> None:
     assert found["libraries"] > 50e6
 
 
-def test_damaged_data_are_told_before_the_model_is_loaded(model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        ('{"text": "cut', "line 2: no JSON: Unterminated string"),
+        ('{"text": "half \\ud800"}', "sample 2: the model's tokenizer or chat template refuses it"),
+    ],
+)
+def test_damaged_data_are_told_before_the_model_is_loaded(
+    model: str, tmp_path: Path, last: str, says: str
+) -> None:
     data = tmp_path / "data.jsonl"
-    data.write_text('{"text": "well"}\n{"text": "cut\n')
-    found = answer(torch_target(), "--model", model, "--data", str(data), "--device", "cpu")
+    data.write_text('{"text": "well"}\n' + last)
+    asked = ("--model", model, "--data", str(data), "--device", "cpu")
+    found = answer(torch_target(), *asked)
     assert found["verdict"] == "findings"
-    assert "line 2: no JSON" in found["blames"][0]["found"]
+    blame = found["blames"][0]
+    assert (blame["stage"], blame["finding"]) == ("data", "")
+    assert says in blame["found"]
+    assert "the data are not what was expected" in blame["cause"]
     assert "build" not in stages(found)

@@ -164,6 +164,8 @@ def _verdict(answer: Answer, style: Style) -> list[str]:
     if errors:
         first = errors[0]
         sentence = f"This environment does not fine-tune: {first.stage} fails"
+        if first.stage == "data":
+            sentence = "No training begins with these data"
         lines = [f"{style.mark('error')} {style.paint(sentence, 'bold')}{took}"]
         if first.finding:
             lines.append(f"Next: doctor explain {first.finding} tells more.")

@@ -54,12 +54,13 @@ class Findings(NamedTuple):
         """Return findings that explain a failure, the likeliest first."""
         first = stage.name.split()[0]
         old = {one.check.id for one in self.before.causes}
-        ids = RELATED.get(stage.name, RELATED.get(first, ())) + (
-            () if first in DEVICE else LIBRARIES
-        )
+        ids = RELATED.get(stage.name, RELATED.get(first, ()))
+        libraries = () if first in DEVICE else LIBRARIES
+        # a note, as of a library that this training does without, breaks nothing
+        grave = [one for one in self.after.causes if one.severity != "note"]
         known = [one for one in self.after.causes if one.check.id in ids]
-        new = [one for one in self.after.causes if one.check.id not in old]
-        return [*known, *(one for one in new if one.severity != "note")]
+        known += [one for one in grave if one.check.id in libraries]
+        return [*known, *(one for one in grave if one.check.id not in old)]
 
 
 def blames_of(

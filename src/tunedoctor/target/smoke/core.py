@@ -47,7 +47,8 @@ class Core:
         self.rate = 1e-4 if self.own else recipe.RATE
         self.enough = 0.0 if self.own else recipe.ENOUGH
         self.model: Any = None
-        self.samples: List[Dict[str, Any]] = []
+        self.rows: List[List[int]] = []
+        self.pad = 0
         self.batches: List[recipe.Batch] = []
         self.kept: Any = None
         self.run_: Any = None
@@ -97,7 +98,8 @@ class Core:
 
     def read(self, data: Dict[str, Any]) -> None:
         """Read the user's data, before any weight is loaded."""
-        self.samples = mine.read_samples(self.asked, data)
+        samples = mine.read_samples(self.asked, data)
+        self.rows, self.pad = mine.tokens_of(self.lab, self.asked, samples, data)
 
     def build(self, data: Dict[str, Any]) -> None:
         """Make the model and the batch; every weight is finite."""
@@ -105,7 +107,7 @@ class Core:
         if lab.kind == "cpu":
             data["libraries"] = lab.peak()
         if self.own:
-            self.model, self.batches = mine.of_user(lab, self.asked, self.samples)
+            self.model, self.batches = mine.of_user(lab, self.asked, self.rows, self.pad)
         else:
             self.model, self.batches = recipe.base(lab), [recipe.batch(lab)]
         named = list(self.model.named_parameters())

@@ -60,7 +60,7 @@ def reload_part(asked: Any) -> None:
 
 
 def _reload(asked: Any) -> Dict[str, Any]:
-    from .mine import of_user, read_samples
+    from .mine import of_user, read_samples, tokens_of
     from .recipe import base, batch
     from .saving import logits
 
@@ -74,7 +74,7 @@ def _reload(asked: Any) -> Dict[str, Any]:
     lab.asked_device = question["device"]
     choose_device(lab, {})
     if asked.model:
-        model, batches = of_user(lab, asked, read_samples(asked, {}))
+        model, batches = of_user(lab, asked, *tokens_of(lab, asked, read_samples(asked, {}), {}))
     else:
         model, batches = base(lab), [batch(lab)]
     loaded = lab.peft.PeftModel.from_pretrained(model, question["folder"])

@@ -32,22 +32,43 @@ def read_samples(asked: Any, data: Dict[str, Any]) -> List[Dict[str, Any]]:
     return found
 
 
-def of_user(lab: Lab, asked: Any, found: List[Dict[str, Any]]) -> Tuple[Any, List[Batch]]:
-    """Load the model in the 16-bit type of the device (float32 on the CPU), and make a batch of each sample."""
-    parts = lab.transformers
-    reader = parts.AutoTokenizer.from_pretrained(asked.model, local_files_only=True)
+def tokens_of(
+    lab: Lab, asked: Any, found: List[Dict[str, Any]], data: Dict[str, Any]
+) -> Tuple[List[List[int]], int]:
+    """Return the samples as the model's own tokenizer and template write them, and the padding.
+
+    Raises:
+        Wrong: they refuse a sample, or there are no two tokens; the message names the sample.
+    """
+    reader = lab.transformers.AutoTokenizer.from_pretrained(asked.model, local_files_only=True)
+    rows = []
+    for number, one in enumerate(found, 1):
+        try:
+            row = list(reader(plain(one, reader))["input_ids"])[: asked.length]
+        except Exception as error:
+            text = (
+                "{}, sample {}: the model's tokenizer or chat template refuses it: {}: {}".format(
+                    asked.data, number, type(error).__name__, error
+                )
+            )
+            raise wrong(data, "data-unreadable", text) from None
+        if len(row) > 1:
+            rows.append(row)
+    if not rows:
+        text = "no sample of {} has two tokens".format(asked.data)
+        raise wrong(data, "data-unreadable", text)
+    pad = reader.pad_token_id if reader.pad_token_id is not None else reader.eos_token_id or 0
+    return rows, pad
+
+
+def of_user(lab: Lab, asked: Any, rows: List[List[int]], pad: int) -> Tuple[Any, List[Batch]]:
+    """Load the model in the 16-bit type of the device (float32 on the CPU), and make a batch of each row."""
     dtype = lab.torch.float32 if lab.kind == "cpu" else lab.half
-    model = parts.AutoModelForCausalLM.from_pretrained(
+    model = lab.transformers.AutoModelForCausalLM.from_pretrained(
         asked.model, torch_dtype=dtype, local_files_only=True
     ).to(lab.device)
     model.config.use_cache = False
-    rows = [list(reader(plain(one, reader))["input_ids"])[: asked.length] for one in found]
-    long = [row for row in rows if len(row) > 1]
-    if not long:
-        msg = "no sample of {} has two tokens".format(asked.data)
-        raise ValueError(msg)
-    pad = reader.pad_token_id if reader.pad_token_id is not None else reader.eos_token_id or 0
-    return model, [of_rows(lab, [row], pad) for row in long[: asked.steps or STEPS]]
+    return model, [of_rows(lab, [row], pad) for row in rows[: asked.steps or STEPS]]
 
 
 def samples(path: str) -> Iterator[Dict[str, Any]]:
