@@ -30,10 +30,12 @@ from tunedoctor.api import (
     Finding,
     Host,
     NvidiaAnswer,
+    NvidiaDriver,
     NvidiaGpus,
     NvidiaModule,
     PciBus,
     PciDevice,
+    Runtime,
     TorchBuild,
     Unknown,
     check,
@@ -92,6 +94,8 @@ def driver_missing(  # noqa: PLR0913  the facts that tell the five states apart
     container: Container | Unknown | None,
     torch: TorchBuild | Unknown | None,
     errors: Errors | Unknown | None,
+    driver: NvidiaDriver | Unknown | None,
+    runtime: Runtime | Unknown | None,
 ) -> Finding | None:
     """Take the state from the kernel's files; from an error text only where those are not known."""
     build, system = known(torch), known(host)
@@ -101,11 +105,20 @@ def driver_missing(  # noqa: PLR0913  the facts that tell the five states apart
     cards = bus.of("10de") if bus else ()
     if bus is not None and not any(_trains(card) for card in cards):
         return None
+    served = _served(known(gpus), known(driver), known(runtime))
     if state is None or (bus is None and not _tells(state)):
-        return _from_text(answer, gpus, system, known(container), errors)
-    if state.loaded or (bus is None and known(gpus) is not None):
+        return _from_text(answer, system, known(container), errors, served=served)
+    if state.loaded or (bus is None and served):
         return None
     return _state(cards, state, known(answer), system, known(container))
+
+
+def _served(gpus: NvidiaGpus | None, driver: NvidiaDriver | None, runtime: Runtime | None) -> bool:
+    """Tell whether GPUs that a report names were shown by a driver; a name alone is what the user says."""
+    if gpus is None:
+        return False
+    works = runtime is not None and bool(runtime.gpu_available)
+    return works or driver is not None or any(c.memory_total or c.uuid for c in gpus.gpus)
 
 
 def _trains(card: PciDevice) -> bool:
@@ -222,10 +235,11 @@ def _secure_boot(found: str, host: Host | None, container: Container | None) -> 
 
 def _from_text(
     answer: NvidiaAnswer | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
     host: Host | None,
     container: Container | None,
     errors: Errors | Unknown | None,
+    *,
+    served: bool,
 ) -> Finding | None:
     reply = known(answer)
     if reply is not None and 9 in (reply.nvml_code, reply.smi_code):
@@ -243,7 +257,7 @@ def _from_text(
         )
     unseen = "" if said else told(errors, ENGINE)
     said = said or unseen
-    if not said or known(gpus) is not None or (host and host.wsl):
+    if not said or served or (host and host.wsl):
         return None
     return Finding(
         found=f"the error '{said.splitlines()[0].rstrip(' .')}'",

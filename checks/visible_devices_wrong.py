@@ -57,6 +57,10 @@ UNKNOWN = r"device error: \S+: unknown device"
 """What nvidia-container-cli says of an index or UUID that it does not find."""
 
 
+DUPLICATE = r"Duplicate GPU detected ?: rank \d{1,5} and rank \d{1,5} both on CUDA device \w{1,16}"
+"""NCCL's: two ranks of a job on one GPU."""
+
+
 @check(
     "visible-devices-wrong",
     "A variable names no GPU that exists",
@@ -79,9 +83,10 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
             _from_text(cards, errors)
             or _ranks(cards, errors, known(typed))
             or _beyond(cards, errors)
+            or _one_for_two(errors)
         )
     if cards is not None and cards.gpus and not (build and build.accelerator == "rocm"):
-        return _nvidia(variables, cards, known(host), told(errors, *SAID))
+        return _nvidia(variables, cards, known(host), told(errors, *SAID)) or _one_for_two(errors)
     if radeons is not None and radeons.gpus and build is not None and build.accelerator == "rocm":
         for name in AMD:
             problem = _problem(variables.get(name), len(radeons.gpus), ())
@@ -89,7 +94,28 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
                 return _finding(
                     name, variables.get(name) or "", problem, len(radeons.gpus), known(host)
                 )
-    return _ordinal(variables, cards, errors) or _ranks(cards, errors, known(typed))
+    return (
+        _ordinal(variables, cards, errors)
+        or _ranks(cards, errors, known(typed))
+        or _one_for_two(errors)
+    )
+
+
+def _one_for_two(errors: Errors | Unknown | None) -> Finding | None:
+    """Suspect what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device."""
+    said = told(errors, DUPLICATE)
+    if not said:
+        return None
+    return Finding(
+        severity="error",
+        title="Two ranks of the job use one GPU",
+        found=f"NCCL says '{said}'",
+        said=said,
+        means="NCCL stops: 'invalid usage'; each rank needs a GPU of its own",
+        cure="torchrun --nproc_per_node=gpu train.py",
+        cure_note="as many ranks as GPUs; the script takes cuda:LOCAL_RANK, and no variable names one GPU for all",
+        settle=f"nvidia-smi -L; echo ${CUDA}",
+    )
 
 
 def _nvidia(

@@ -38,6 +38,14 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "h035-poetry-torch-1131-windows-py311-said",
         # a run that says "Using device: cuda" and nothing more of the machine
         "h100-nanovlm-3090-nan-warmup",
+        # the first WSL, of 2016, told by the number of its kernel alone
+        "h203-wsl1-ubuntu1404-kernel-340",
+        # two answers of sys.executable, each below a sentence
+        "h213-jupyter-two-sys-executables-win",
+        # two Pythons in two sentences, one of which works
+        "h225-uv-add-torch-313-windows-title",
+        # cut before the error
+        "h232-vllm-33b-fp16-two-l40-kv",
         # the library lacks for an old bitsandbytes alone, which is named in its place: a newer one needs no such path
         "h104-bnb-705-apptainer-libcusparse11",
     }

@@ -96,7 +96,10 @@ _OF_CLASSES = (
     ),
     (
         "triton",
-        pattern(r"No module named 'triton\.(?!(?:ops|_C)\b)[a-z][\w.]{1,80}'(?!; ')"),
+        pattern(
+            r"No module named 'triton\.(?!(?:ops|_C)\b)[a-z][\w.]{1,80}'(?!; ')"
+            r"|cannot import name '[A-Za-z]\w{1,60}' from 'triton\.(?!ops\b)[\w.]{1,80}'"
+        ),
     ),
     (
         "vllm",

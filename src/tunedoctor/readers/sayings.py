@@ -439,6 +439,8 @@ SAYS = (
         "as a build dependency",
         "build backend returned an error",
         "low on resource",
+        "terminated with exit code",
+        "duplicate gpu detected",
         "none of the providers",
         "node had condition",
     ),
