@@ -34,7 +34,6 @@ def _build(archs: tuple[str, ...], cuda: str, **more: object) -> TorchBuild:
         (("sm_80", "sm_90"), "12.6", "8.7", "too_new"),
         (("sm_80", "compute_90"), "12.6", "12.0", "works"),
         ((), "10.2", "8.6", "too_new"),
-        ((), "12.6", "8.9", "works"),
     ],
 )
 def test_verdict(archs: tuple[str, ...], cuda: str, capability: str, verdict: str) -> None:
@@ -42,6 +41,11 @@ def test_verdict(archs: tuple[str, ...], cuda: str, capability: str, verdict: st
     assert seen is not None
     assert len(getattr(seen, verdict)) == 1
     assert len(seen.works) + len(seen.too_new) + len(seen.too_old) == 1
+
+
+def test_nothing_is_said_of_a_build_that_nobody_knows() -> None:
+    """Torch's own word on the card decides then."""
+    assert coverage(_build((), "12.6"), _gpus("8.9"), None, None, None, None) is None
 
 
 def test_nothing_is_said_without_a_build_or_a_gpu() -> None:
