@@ -19,6 +19,8 @@ Seen as
     ModuleNotFoundError: No module named
 """
 
+from collections.abc import Sequence
+
 from tunedoctor.api import (
     Finding,
     Interpreter,
@@ -28,6 +30,7 @@ from tunedoctor.api import (
     check,
     distribution_of,
     listed,
+    pattern,
     pip,
 )
 
@@ -35,6 +38,8 @@ NEEDED = ("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub
 TRAINERS = ("transformers Trainer", "trl SFTTrainer")
 MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
 """What a fine-tune imports; others of the stack are a warning."""
+_IN_PACKAGE = pattern(r"File \"[^\"\n]*[\\/](?:site|dist)-packages[\\/](\w+)[\\/]")
+"""The library that a line of a traceback stands in."""
 
 
 @check("library-import-fails", "A library of the stack cannot be imported")
@@ -50,7 +55,7 @@ def library_import_fails(
     if not bad:
         return None
     main = [stage for stage in bad if _module(stage) in MAIN or stage.name in TRAINERS]
-    first = (main or bad)[0]
+    first = _blamed((main or bad)[0], bad)
     module = _module(first)
     others = [stage.name for stage in bad if stage is not first]
     return Finding(
@@ -66,6 +71,13 @@ def library_import_fails(
             line.strip() for line in first.error.splitlines() if line.strip().startswith("File ")
         )[-3:],
     )
+
+
+def _blamed(first: Stage, bad: Sequence[Stage]) -> Stage:
+    """Return the stage of the library in whose files the first one ended, where that one fails too."""
+    files = _IN_PACKAGE.findall(first.error)
+    own = f"import {files[-1]}" if files else ""
+    return next((stage for stage in bad if stage.name == own), first)
 
 
 def _is_import(stage: Stage) -> bool:
