@@ -163,19 +163,24 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         return end(case, msgspec.structs.replace(answer, end="declined"))
     if case.plain:
         write("\n")
-    outcome = apply(
-        made.proved,
-        case.target,
-        installer=_named(case.wish),
-        watch=_shown(case),
-        before=case.snapshot,
-        ways=Ways(
-            deep=case.wish.deep,
-            consent=case.wish.system,
-            smoke=smoke if case.wish.smoke else None,
-            checks=case.checks,
-        ),
-    )
+    try:
+        outcome = apply(
+            made.proved,
+            case.target,
+            installer=_named(case.wish),
+            watch=_shown(case),
+            before=case.snapshot,
+            ways=Ways(
+                deep=case.wish.deep,
+                consent=case.wish.system,
+                smoke=smoke if case.wish.smoke else None,
+                checks=case.checks,
+            ),
+        )
+    except KeyboardInterrupt as stopped:
+        said = " ".join(getattr(stopped, "__notes__", ())) or "Nothing was changed."
+        sys.stderr.write(f"\ndoctor: {said}\n")
+        raise
     ended: End = "told" if outcome.end == "nothing" else outcome.end
     return end(
         case,

@@ -90,7 +90,9 @@ def run(task: Task) -> Done:
         return _run(task)
     except BaseException as error:
         log = _kept_log(places)
-        recover(ground.base, ground.stem, task.journal.watch)
+        said = recover(ground.base, ground.stem, task.journal.watch)
+        if said:
+            error.add_note(said)  # Ctrl-C has no outcome that could tell
         if isinstance(error, (FailureError, OSError)) and log:
             raise _with_log(error, log) from error
         raise
@@ -206,6 +208,8 @@ def _proved(task: Task, work: Ground) -> tuple[tuple[str, ...], tuple[str, ...]]
         raise FailureError(why, *map("doctor explain {}".format, proof.left[:3]))
     if task.smoke and (why := task.smoke(work.executable)):
         raise FailureError(why, f"doctor smoke --target {shlex.quote(str(ground.prefix))}")
+    if task.smoke:
+        task.say("a tiny model trains")
     return proof.cured, tuple(f.check.id for f in proof.after.causes if f.severity != "note")
 
 
