@@ -40,10 +40,13 @@ from transformers import AutoModelForCausalLM
 from peft import LoraConfig, get_peft_model
 losses = []
 if who == "doctor":
-    trainer.load_tokenizer = lambda _: (type("None_", (), {"save_pretrained": lambda *_: None})(), 10**9)
+    class Known:  # a tokenizer that writes nothing, and a configuration that knows every token
+        vocab_size = 10**9
+        def get_text_config(self): return self
+        def save_pretrained(self, folder): pass
+    trainer.load_tokenizer = lambda _: (Known(), Known())
     trainer.read_data = lambda *_: (samples, "")
     run = trainer.Run(config)
-    run.speeds = lambda: (1.0, 1.0)
     update = run.update
     run.update = lambda rows: (lambda row: (losses.append(row["loss"]), row)[1])(update(rows))
     work = run.go
