@@ -5,7 +5,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch_target
@@ -13,6 +13,10 @@ import torch_target
 import tunedoctor
 
 TRAINER = Path(tunedoctor.__file__).parent / "target" / "trainer.py"
+DATA = "".join(
+    json.dumps({"prompt": f"What is {i}?", "completion": "x" * (i * 7 % 23) + f" {i}"}) + "\n"
+    for i in range(40)
+)
 
 
 class Ended(NamedTuple):
@@ -75,3 +79,36 @@ def tiny_model(server: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPat
     ended = json.loads(server.stdout.readline())
     assert ended["code"] == 0, ended["err"]
     return str(folder)
+
+
+@pytest.fixture
+def options(tiny_model: str, tmp_path: Path) -> list[str]:
+    """A run of eight steps with dropout."""
+    (tmp_path / "d.jsonl").write_text(DATA)
+    common = (
+        "--data=d.jsonl",
+        "--batch=8",
+        "--max-steps=8",
+        "--learning-rate=5e-3",
+        "--dropout=0.1",
+        "--device=cpu",
+    )
+    return [f"--model={tiny_model}", *common]
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    """The log without what time and memory make of it."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [
+        {k: v for k, v in row.items() if k not in ("tokens_per_s", "mfu", "memory_gib")}
+        for row in rows
+    ]
+
+
+def weights(folder: Path) -> bytes:
+    return next(folder.glob("*model.safetensors")).read_bytes()
+
+
+def done(ended: Ended) -> Ended:
+    assert ended.code == 0, ended.err + ended.out
+    return ended

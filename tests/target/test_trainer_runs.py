@@ -1,55 +1,14 @@
 """Whole runs of the trainer: killed, stopped, short of memory or disk, and what they leave."""
 
 import json
-import os
 import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .conftest import TRAINER, Ended, Train
-
-DATA = "".join(
-    json.dumps({"prompt": f"What is {i}?", "completion": "x" * (i * 7 % 23) + f" {i}"}) + "\n"
-    for i in range(40)
-)
-
-
-@pytest.fixture
-def options(tiny_model: str, tmp_path: Path) -> list[str]:
-    """A run of eight steps with dropout."""
-    (tmp_path / "d.jsonl").write_text(DATA)
-    common = (
-        "--data=d.jsonl",
-        "--batch=8",
-        "--max-steps=8",
-        "--learning-rate=5e-3",
-        "--dropout=0.1",
-        "--device=cpu",
-    )
-    return [f"--model={tiny_model}", *common]
-
-
-def log(folder: Path) -> list[dict[str, Any]]:
-    """The log without what time and memory make of it."""
-    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [
-        {k: v for k, v in row.items() if k not in ("tokens_per_s", "mfu", "memory_gib")}
-        for row in rows
-    ]
-
-
-def weights(folder: Path) -> bytes:
-    return next(folder.glob("*model.safetensors")).read_bytes()
-
-
-def done(ended: Ended) -> Ended:
-    assert ended.code == 0, ended.err + ended.out
-    return ended
-
+from .conftest import DATA, TRAINER, Train, done, log, weights
 
 KILL = """
 import os, signal
@@ -332,89 +291,3 @@ def test_a_dry_run_fills_the_batch(train: Train, options: list[str], tmp_path: P
     """Of fewer rows than a batch has: else memory is measured of less, and processes have unequal parts."""
     (tmp_path / "d.jsonl").write_text("".join(DATA.splitlines(keepends=True)[:3]))
     assert "the longest 8 rows" in done(train(*options, "--dry-run")).out
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        [],
-        ["--packing=true", "--max-length=96"],
-        ["--shard=true"],
-        ["--method=full", "--shard=true", "--learning-rate=1e-3"],
-    ],
-    ids=["lora", "packed", "lora sharded", "full sharded"],
-)
-def test_two_processes_give_the_losses_of_one(
-    train: Train, torch_python: str, options: list[str], tmp_path: Path, more: list[str]
-) -> None:
-    """Real processes by torchrun with gloo; the sharded ones are stopped and go on, too."""
-    options = [
-        *options,
-        "--dropout=0",
-        "--max-steps=4",
-        "--eval-share=0.12",  # 5 rows: one process has more of them to evaluate than the other
-        "--micro-batch=1",
-        "--resume=true",
-        "--save-every=2",
-        *more,
-    ]
-    options += ["--schedule=constant", "--warmup=0"]
-    done(train(*options, "--out=one"))
-    argv = [
-        torch_python,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        str(TRAINER),
-        *options,
-    ]
-    for steps in (["--max-steps=2"], []) if "--shard=true" in more else ([],):
-        ended = subprocess.run(
-            [*argv, *steps, "--out=two"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        assert ended.returncode == 0, ended.stderr[-3000:]
-    for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
-        assert {key: two[key] for key in one} == pytest.approx(one, rel=1e-3)
-
-
-def test_four_bits_learn_after_an_evaluation(
-    torch_python: str, options: list[str], tmp_path: Path, train: Train
-) -> None:
-    """bitsandbytes at rest on the CPU packs weights anew, and gradients were a seventh of what they are."""
-    if subprocess.run(
-        [torch_python, "-c", "import bitsandbytes"], capture_output=True, check=False
-    ).returncode:
-        pytest.skip("the target has no bitsandbytes")
-    done(train(code="tiny('wide', 64)"))
-    options = [*options, "--model=wide", "--method=qlora", "--dropout=0", "--max-steps=2"]
-    planted = "import sys, trainer; trainer.Run.{} = lambda self: {}; trainer.main(sys.argv[1:])"
-    blind, faulty = (
-        planted.format("check_model", "None"),
-        planted.format("rest", "self.model.eval()"),
-    )
-    for name, argv in (
-        ("seen", [str(TRAINER)]),
-        ("blind", ["-c", blind]),
-        ("faulty", ["-c", faulty]),
-    ):
-        ended = subprocess.run(
-            [torch_python, *argv, *options, f"--out={name}"],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TRAINER.parent)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr[-2000:]
-    seen, unseen, wrong = (log(tmp_path / name) for name in ("seen", "blind", "faulty"))
-    for ours, plain in zip(seen, unseen, strict=True):  # its 4-bit sums vary by 0.5 % between runs
-        assert ours == pytest.approx(plain, rel=0.02)
-    assert wrong[0]["grad_norm"] < 0.5 * seen[0]["grad_norm"], "the fault is gone: so can the cure"
