@@ -46,7 +46,9 @@ INSTALL = {
     "opensuse-leap": "sudo zypper install -y gcc gcc-c++",
 }
 BUILD_TOOLS = "winget install --exact Microsoft.VisualStudio.2022.BuildTools"
-WINDOWS_WORDS = r"MSVC|Windows SDK|Microsoft Visual C\+\+|\bcl\.exe|\['where'"
+WINDOWS_WORDS = (
+    r"MSVC|Windows SDK|Microsoft Visual C\+\+|\bcl\.exe|Compiler: cl\b|\bcl is not found|\['where'"
+)
 CC = r"(?:\S{0,40}-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|cl)(?:-\d{1,2})?(?:\.exe)?"
 """A compiler as messages name it."""
 DRIVE = pattern(r"[A-Za-z]:\\")

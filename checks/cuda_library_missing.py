@@ -192,6 +192,19 @@ def _from_error(
             else f"Install the package whose import fails in its build for CUDA {own}",
             cure_note=f"the build for CUDA {own}; torch itself is in order",
         )
+    if not own and not lost and package != "torch":
+        return Finding(
+            found=wants,
+            means=f"{what} stops with '{library}: cannot open shared object file'",
+            cure=pip(
+                interpreter, "install", "--force-reinstall", "--no-deps", _distribution(package)
+            )
+            if package
+            else "python -c 'import torch; print(torch.version.cuda)'",
+            cure_note="its build for the CUDA of torch, torch.version.cuda"
+            if package
+            else "then install the package whose import fails in its build for that CUDA",
+        )
     wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
     needed = [one.wanted for one in lost] or ([wheel] if own and own < 13 else ["torch"])
     return Finding(
@@ -203,12 +216,18 @@ def _from_error(
 
 
 def _importer(error: ErrorText) -> str:
-    """Return the module whose own library wants the one that is missing; "" where nothing tells."""
+    """Return the module whose own library wants the one that is missing; "" where nothing tells of a known one.
+
+    No name of a module is given to pip that is not known to be a package's.
+    """
     if error.where.startswith("import "):
         return error.where.removeprefix("import ")
     files = [*(frame.file for frame in error.frames), error.text]
     tops = [top for file in files for top in INSTALLED.findall(file)]
-    return next((top for top in reversed(tops) if top not in LOADERS), "")
+    others = [top for top in reversed(tops) if top not in LOADERS]
+    if not others:
+        return "torch" if tops else ""
+    return next((top for top in others if distribution_of(top)), "")
 
 
 INSTALLED = pattern(r"(?:site|dist)-packages[\\/]([A-Za-z]\w{1,40})[\\/.]")

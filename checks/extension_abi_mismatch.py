@@ -31,6 +31,7 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    distribution_of,
     known,
     minor,
     pattern,
@@ -51,6 +52,8 @@ PROCEDURE = pattern(
 """How Windows says that a symbol is missing, error 127; it does not name the symbol."""
 NOT_THESE = ("torch/lib/", "libcudnn", "torchvision", "torchaudio", "torch/_C")
 """They have checks of their own."""
+INSTALLED = pattern(r"(?:site|dist)-packages[\\/]([A-Za-z]\w{1,40})[\\/]")
+ANEW = "Install the extension in front of 'undefined symbol' anew, for this torch"
 NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformers": "xformers"} | {
     "vllm": "vllm",
     "bitsandbytes": "bitsandbytes",
@@ -115,9 +118,8 @@ def _from_symbol(
     interpreter: Interpreter | Unknown | None,
 ) -> Finding:
     stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
-    name = next(
-        (NAMED[n] for n in NAMED if n in path or n == stem), stem.lstrip("_") or "extension"
-    )
+    of = next((NAMED[n] for n in NAMED if n in path or n == stem), "") or _brought_by(path)
+    name = of or stem.lstrip("_") or "extension"
     version = packages.version(name) if packages is not None else ""
     what = f"{name} {version}".strip()
     new = "__cxx11" in symbol
@@ -134,7 +136,7 @@ def _from_symbol(
         title=f"{name} belongs to another PyTorch" if len(name) < 36 else "",
         found=f"{file} wants {symbol[:90]}, which torch does not have; {what}: {why}",
         means=f"import {stem} stops with 'undefined symbol', and what imports it does",
-        cure=_rebuild(interpreter, name, version),
+        cure=_rebuild(interpreter, of, version) if of else ANEW,
         cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; "
         + (
             "or attn_implementation='sdpa'"
@@ -142,6 +144,12 @@ def _from_symbol(
             else "or its wheel for this torch"
         ),
     )
+
+
+def _brought_by(path: str) -> str:
+    """Return the distribution in whose folder a file lies; "" where it is not known: no guess is given to pip."""
+    tops = INSTALLED.findall(path)
+    return distribution_of(tops[-1]) if tops else ""
 
 
 def _from_bare_symbol(
@@ -155,9 +163,7 @@ def _from_bare_symbol(
         found=f"the error 'undefined symbol: {symbol[:90]}', which is a name of torch's",
         said=f"undefined symbol: {symbol}",
         means="an extension was compiled for another torch; its import stops, and what imports it does",
-        cure=_rebuild(interpreter, name, version)
-        if name
-        else "Install the extension in front of 'undefined symbol' anew, for this torch",
+        cure=_rebuild(interpreter, name, version) if name else ANEW,
         cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; or its wheel for this torch",
     )
 

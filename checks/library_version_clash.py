@@ -241,7 +241,7 @@ def _from_pip(errors: Errors | Unknown | None) -> list[_Told]:
                     "error" if owner in CHECKS_AT_IMPORT else "warning",
                     f"{owner} {version} requires {name}{specifier}, and {name} {have} is installed",
                     f"{owner} calls what {name} {have} does not have",
-                    {name: specifier.rstrip(",")},
+                    {name: specifier.rstrip(", ")},
                 )
             )
     return found
@@ -268,7 +268,7 @@ def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
                     "error",
                     f"{owner} {version} requires {name}{specifier.rstrip(',')}, and {name}=={pins[0]} is asked for",
                     "the install stops: no set of versions meets both",
-                    {name: specifier.rstrip(",")},
+                    {name: specifier.rstrip(", ")},
                 )
 
 
@@ -284,7 +284,15 @@ def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
     if one is None:
         return []
     means = f"{one.owner or 'a library'} refuses to run with this {one.name}"
-    return [_Told("error", f"the error '{one.said}'", means, {one.name: ""}, one.said)]
+    stated = STATES.match(one.said)
+    fix = {one.name: stated["wanted"] if stated else ""}
+    return [_Told("error", f"the error '{one.said}'", means, fix, one.said)]
+
+
+STATES = pattern(
+    r"[A-Za-z][\w-]{1,40}(?P<wanted>(?:[<>=!~]=?[\w.*+]{1,30},?){1,4}) is required for a normal functioning"
+)
+"""transformers' words for what it needs; other libraries name one bound, or none."""
 
 
 _SPEC = r"(?:[<>=!~]=?[\w.*+]{1,30},? ?){1,4}"

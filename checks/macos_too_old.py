@@ -72,7 +72,10 @@ def macos_too_old(
         return Finding(
             found=why.found,
             means="pip and uv find no wheel for this macOS, and nothing is installed",
-            cure=torch_install(host, interpreter).command or "softwareupdate --install --all",
+            cure=torch_install(
+                host, interpreter, wanted=_wanted(system.macos_version if system else "")
+            ).command
+            or "softwareupdate --install --all",
             cure_note="the last torch for this macOS; or update macOS",
         )
     said = told(errors, *SAID)

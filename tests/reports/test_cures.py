@@ -25,6 +25,18 @@ CURES = {
     "g029-vllm-cu129-wants-cudart13": "Install the package whose import fails",
     # the list is of what the build has code for, and not of GPUs
     "g059-rocm-780m-sdk-targets": "get_arch_list()",
+    # no processor is told: it is the commonest one, for which there are wheels
+    "n173-cpu-only-transformers-env": "torch==2.7.0+cu126",
+    "f029-falcon3-nightly-cu124-two-5090": "+cu128",
+    "g008-exllama-form-1080ti-p100": "torch==2.7.0+cu126",
+    # the error states the one range that is wanted
+    "m004-tokenizers-0203-with-transformers447": '"tokenizers>=0.21,<0.22"',
+    "n252-macos-pip-212-on-13": "torch==2.8.0",
+    # the name of a module or a file is no name of a package
+    "n271-abi-lmcache-old": "Install the extension",
+    "g026-flashinfer-ngc-2408-parse-schema": "flashinfer-python",
+    "q064-llamacpp-python-libcudart12": "torch.version.cuda",
+    "n331-compiler-cl-missing": "VisualStudio",
 }
 
 

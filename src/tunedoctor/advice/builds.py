@@ -7,7 +7,7 @@ from tunedoctor.facts import Host, Interpreter
 from tunedoctor.wheels.rules import ANY_DRIVER, INDEX, python_tag
 
 if TYPE_CHECKING:
-    from tunedoctor.wheels.machine import Machine
+    from tunedoctor.wheels.machine import Gpu, Machine
     from tunedoctor.wheels.pick import Found, Question
 
 # The choice is a dozen modules, which only a finding needs: functions import them.
@@ -41,12 +41,13 @@ def machine_for(
     )
     if host is None or interpreter is None:
         python = python_tag(interpreter) if interpreter else "3.12"
-        return Machine("linux", "x86_64", python, driver_version=driver or ANY_DRIVER, gpus=gpus)
+        arch = _likely_arch(host, gpus)
+        return Machine("linux", arch, python, driver_version=driver or ANY_DRIVER, gpus=gpus)
     if host.os == "other":
         return None
     return Machine(
         platform="wsl" if host.os == "linux" and host.wsl else host.os,
-        arch=interpreter.machine or host.machine,
+        arch=interpreter.machine or host.machine or _likely_arch(host, gpus),
         python=python_tag(interpreter),
         glibc=host.libc_version if host.libc == "glibc" else "",
         libc=host.libc,
@@ -54,6 +55,17 @@ def machine_for(
         driver_version=driver or ANY_DRIVER,
         gpus=gpus,
     )
+
+
+ON_ARM_ALONE = ("7.2", "8.7", "11.0", "12.1")
+"""Xavier, Orin, Thor and GB10, whose GPU and ARM processor are one part."""
+
+
+def _likely_arch(host: Host | None, gpus: "Iterable[Gpu]") -> str:
+    """Return the processor that a report does not tell: ARM where the GPU is part of one, or on a Mac."""
+    if host is not None and host.os == "macos":
+        return "arm64"
+    return "aarch64" if any(g.compute_capability in ON_ARM_ALONE for g in gpus) else "x86_64"
 
 
 def question_of(machine: "Machine") -> "Question":
