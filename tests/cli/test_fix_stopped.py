@@ -83,3 +83,30 @@ def test_a_file_that_forbids_the_index_is_named(make: Make, tmp_path: Path) -> N
     ended = doctor("fix", "--target", str(env), "--dry-run", PIP_CONFIG_FILE=str(file))
     assert ended.returncode == 1, ended.stdout
     assert f"# take no-index out of {file}" in " ".join(ended.stdout.split())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
+def test_check_tells_of_a_fix_that_was_killed(make: Make) -> None:
+    env = make(*CLASH)
+    (env / ".git").mkdir()  # in the folder of a project it is changed in place
+    before = state(env)
+    assert "broken off" not in doctor("check", "--target", str(env)).stderr
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tunedoctor", "fix", "--target", str(env), "--yes"],
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        if "saved" in line:
+            break
+    child.kill()
+    child.communicate(timeout=60)
+    assert "was broken off" in doctor("check", "--target", str(env)).stderr
+    ended = doctor("fix", "--target", str(env), "--yes")
+    assert ended.returncode == 0, ended.stdout
+    assert doctor("check", "--target", str(env)).stderr == ""
+    assert doctor("undo", "--target", str(env)).returncode == 0
+    assert state(env) == before

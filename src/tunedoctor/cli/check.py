@@ -6,7 +6,9 @@ import time
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
 from tunedoctor.cli.read import read_input
+from tunedoctor.facts import Interpreter
 from tunedoctor.snapshot import SnapshotError, from_json
+from tunedoctor.transaction.notice import open_fix
 
 
 def check(options: Options, target: str | None, source: str | None, *, deep: bool) -> int:
@@ -28,4 +30,7 @@ def check(options: Options, target: str | None, source: str | None, *, deep: boo
         sys.stderr.write("doctor: --deep runs the target's own packages\n")
     with spinner() as one:
         snapshot = take(target or options.target or None, deep=deep, watch=one.watch)
+    interpreter = snapshot.find(Interpreter)
+    if interpreter and (said := open_fix(interpreter.prefix, interpreter.site_packages)):
+        sys.stderr.write(f"doctor: {said}\n")
     return judge(snapshot, options, began)
