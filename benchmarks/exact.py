@@ -96,7 +96,10 @@ def compared(python: str, configs: dict[str, dict[str, Any]]) -> list[Compared]:
                 continue
             one = peak(shape, run)
             depth, trained = traced["trained_at"]
-            if (said := trained_elements(first_layers(shape, depth), run)) != trained:
+            if (
+                not shape.beside
+                and (said := trained_elements(first_layers(shape, depth), run)) != trained
+            ):
                 print(f"{name}, {title}: {said} train in {depth} layers, traced {trained}")
             high = max(traced["phases"], key=lambda phase: traced["phases"][phase])
             row = Compared(name, title, traced["peak"] / GIB, one.total / GIB, (high, one.phase))

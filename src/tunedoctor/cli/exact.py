@@ -41,7 +41,7 @@ class Traced(msgspec.Struct, frozen=True):
 
 def traced(found: Answer, model: str, shape: Shape, run: Run, target: str) -> Answer:
     """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
-    _refuse(run)
+    _refuse(run, shape)
     asked = request(_config(model, shape), shape, run)
     ended = child.run(
         [_python(target), "-I", str(SCRIPT)],
@@ -91,8 +91,13 @@ def _again(device: Device, gib: float, run: Run) -> Fit:
     )
 
 
-def _refuse(run: Run) -> None:
+def _refuse(run: Run, shape: Shape) -> None:
     """Exit with 2 for what the tracer has no code of."""
+    if run.attention != "eager" and not shape.sdpa:
+        misuse(
+            f"transformers runs {shape.model_type} in eager attention alone, unless a kernel of its own is there",
+            "--attn eager",
+        )
     if run.stack.loss not in _LOSSES:
         misuse(
             f"--exact traces the stacks doctor and hf, not {run.stack.name}", "leave out --exact"
@@ -115,7 +120,7 @@ def _config(model: str, shape: Shape) -> dict[str, Any]:
     """Return the config.json of a model as it is, or the catalogue's."""
     path = config_file(model)
     if path is not None:
-        found = parsed(read_input(str(path)), str(path))
+        found = parsed(read_input(str(path)))
         if isinstance(found, dict):
             return found
     for row in models():
@@ -148,6 +153,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "narrow_values": any(
             one.mixer and one.mixer.expanded_value != one.mixer.query for one in shape.layers
         ),
+        "whole_scores": any(one.mixer and one.mixer.kernelless for one in shape.layers),
         "few": few,
         "more": more,
         "layers": shape.depth,

@@ -162,8 +162,12 @@ def _named(asked: Asked, name: str) -> tuple[tuple[Device, ...], tuple[str, ...]
 
     found = cards_like(name)
     if not found:
+        from tunedoctor.cli.fit_names import cards_near  # noqa: PLC0415  only on a mistake
+
+        near = cards_near(name)
+        hint = f" (is it {' or '.join(near)}?)" if near else ""
         misuse(
-            f"no card of the table is called {name!r}",
+            f"no card of the table is called {name[:60]!r}{hint}",
             "doctor fit --cards names some; --vram 24 asks for a size",
         )
     card = min(found, key=lambda one: (one.memory_gib, one.name))

@@ -25,30 +25,38 @@ def config_file(model: str) -> Path | None:
 def model_of(model: str) -> Shape:
     """Return a model's shape. Raises MemoryModelError; exits with 2 where a file can't be read."""
     if model == "-":
-        return shape_of(parsed(read_input("-"), "stdin"), "stdin")
+        return shape_of(parsed(read_input("-")), "stdin")
     path = config_file(model)
     if path is None:
         return named(model)
     if path.name == "config.json" and not path.exists():
+        if (path.parent / "adapter_config.json").is_file():
+            misuse(f"{path.parent} holds an adapter and no model", "name its base model")
         misuse(
             f"{path} is not there", "name a folder with a config.json, or a model of the catalogue"
         )
     try:
-        return shape_of(parsed(read_input(str(path)), str(path)), _title(path))
+        return shape_of(parsed(read_input(str(path))), _title(path))
     except MemoryModelError as error:
         what = f"{path}: {error}"
         raise MemoryModelError(what) from None
 
 
-def parsed(data: bytes, place: str) -> Any:  # noqa: ANN401  JSON of somebody
+def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
     """Return parsed JSON. Raises MemoryModelError where it is none.
 
     The standard library's parser: configs of Mamba hold Infinity, which JSON has not.
     """
+    if not data.strip():
+        what = "it is empty"
+        raise MemoryModelError(what)
     try:
         return json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        what = "it is no JSON: not UTF-8 text"
+        raise MemoryModelError(what) from None
     except (ValueError, RecursionError) as error:
-        what = f"{place} is no JSON: {str(error)[:100]}"
+        what = f"it is no JSON: {str(error)[:100]}"
         raise MemoryModelError(what) from None
 
 

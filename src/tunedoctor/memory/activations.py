@@ -79,9 +79,14 @@ def mixing(mixer: Mixer, run: Run) -> int:
         found += narrow * tokens * (mixer.query + mixer.key)
     if run.attention == "eager":
         scores = tokens * run.seq * mixer.heads
-        # softmax in fp32, its 16-bit copy; tanh of the soft cap. With sinks softmax in the model's type
-        widths = 4 + (narrow if narrow < 4 else 0) + (narrow if mixer.softcap else 0)
-        widths = narrow if mixer.sinks else widths
+        # softmax in fp32, its 16-bit copy; tanh of the soft cap, or the scores that a sink is measured by
+        widths = 4 + (narrow if narrow < 4 else 0)
+        widths += narrow if mixer.softcap or mixer.sinks == "after" else 0
+        widths = narrow if mixer.sinks == "among" else widths
+        if mixer.sinks == "after":
+            found += narrow * tokens * mixer.expanded_value
+        if mixer.sinks == "wide":  # q and k in fp32
+            found += 8 * tokens * mixer.query
         # the output with heads put together, where the module that reads it keeps that and not a copy
         together = 0 if copied(run) else narrow * tokens * mixer.expanded_value
         return found + widths * scores + together

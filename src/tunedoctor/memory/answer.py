@@ -197,6 +197,10 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
         found.append(
             "linear attention is reckoned in transformers' own code; flash-linear-attention's kernels keep less"
         )
+    if shape.stored and run.method != "qlora":
+        found.append(
+            f"its weights are stored quantised ({shape.stored}); what is reckoned are 16-bit weights: load it so"
+        )
     if not shape.exact:
         found.append(_by_likeness(shape))
     if shape.outside:

@@ -5,7 +5,7 @@ import msgspec
 from tunedoctor.memory.build import Numbers, norm_of
 from tunedoctor.memory.family import Family
 from tunedoctor.memory.fields import DEEPEST, Fields
-from tunedoctor.memory.shape import Layer, Matrix
+from tunedoctor.memory.shape import Layer, Matrix, Norm
 
 
 def positions(config: Fields, hidden: int, model_type: str) -> int:
@@ -68,12 +68,12 @@ def with_input_of_its_own(layer: Layer, config: Fields, n: Numbers, family: Fami
             Matrix("prediction_coefs", streams, streams * streams, "modalities"),
             Matrix("modality_router", n.hidden, streams, "routed"),
         ]
-        norms.append(norm)
+        norms += [norm, Norm(n.hidden, 0, 1)]  # one norm, passed twice
         other += n.hidden
     if len(matrices) == len(layer.matrices):
         return layer
-    if mixer:  # the gate, its activation and the layer's own input; streams as they come and as they are predicted
-        kept = 3 * wide + (2 * streams * n.hidden if streams else 0)
+    if mixer:  # the gate, its activation and the layer's own input; streams as they come, predicted, and corrected
+        kept = 3 * wide + (3 * streams * n.hidden if streams else 0)
         mixer = msgspec.structs.replace(mixer, kept=mixer.kept + kept)
     return msgspec.structs.replace(
         layer, matrices=tuple(matrices), norms=tuple(norms), other=other, mixer=mixer

@@ -29,6 +29,10 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     value_dim: int = 0
     """Width of a head's values where it isn't that of its keys."""
     norms: int = 2
+    parallel: bool = False
+    """Attention and feed-forward part read the same residual."""
+    dropped: bool = False
+    """What attention and the feed-forward part give passes a dropout, which keeps masks."""
     softcap: bool = False
     experts: int = 0
     active: int = 0
@@ -60,12 +64,16 @@ def attention(
         ]
         out = names[3]
     gates = [(family.out_gate, given), (family.head_gate, n.heads)] if n.gate else []
-    matrices += [Matrix(name, n.hidden, width, "mixer") for name, width in gates if name]
+    matrices += [
+        Matrix(name, n.hidden, width, "mixer", carried=bool(n.experts) and name in n.expert_names)
+        for name, width in gates
+        if name
+    ]
     matrices.append(
         Matrix(out, given, n.hidden, "normed" if family.sub_norms else "mixed", n.o_bias)
     )
     gated = family.query_gate or any(name for name, _ in gates)
-    sinks = family.sinks and (bool(kind.window) or not family.window_sinks)
+    sinks = family.sinks if kind.window or not family.window_sinks else ""
     mixer = Mixer(
         kind="attention",
         heads=n.heads,
@@ -78,10 +86,13 @@ def attention(
         sinks=sinks,
         kernelless=family.as_it_is and kv_heads == 1 < n.heads,
         assembled=family.as_it_is and 1 < kv_heads < n.heads,
-        fused=bool(family.fused),
+        fused=bool(family.fused) and not family.own_value,
         kept=_gates(n, family, given) if gated else 0,
     )
-    return matrices, mixer, _inner_norms(n, family, kind, mixer), n.heads if sinks else 0
+    norms = _inner_norms(n, family, kind, mixer)
+    if norms and family.norm == "layer":  # these keep q and k, views of the same projection
+        mixer = msgspec.structs.replace(mixer, fused=False)
+    return matrices, mixer, norms, n.heads if sinks else 0
 
 
 def _gates(n: Numbers, family: Family, given: int) -> int:
@@ -130,7 +141,10 @@ def dense(n: Numbers, family: Family, width: int | None = None) -> list[Matrix]:
 
 def residual_norms(n: Numbers, family: Family) -> list[Norm]:
     """Return the norms of the residual's width of one layer."""
-    return [norm_of(n.hidden, family)] * n.norms
+    one = norm_of(n.hidden, family)
+    if n.parallel and family.norm == "layer":  # they read one tensor, and keep it once
+        return [one] + [Norm(0, one.size, 1)] * (n.norms - 1)
+    return [one] * n.norms
 
 
 def norm_of(width: int, family: Family) -> Norm:
@@ -180,6 +194,8 @@ def finished(
     if feed and family.sub_norms:
         more = [*more, norm_of(feed, family)]
     other += family.learned_activation if feeds else 0
+    if mixer and n.dropped:  # two masks of a byte
+        mixer = msgspec.structs.replace(mixer, kept=mixer.kept + n.hidden)
     return Layer(
         repeat=repeat,
         matrices=(*matrices, *own),

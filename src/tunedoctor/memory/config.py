@@ -22,7 +22,7 @@ from tunedoctor.memory.kind import Kind
 from tunedoctor.memory.kinds import kinds
 from tunedoctor.memory.peft_rules import NAMED_TARGETS
 from tunedoctor.memory.shape import Layer, MemoryModelError, Mixer, Shape
-from tunedoctor.memory.sizes import bias, numbers
+from tunedoctor.memory.sizes import DEPTHS, HIDDEN, bias, numbers
 from tunedoctor.tables.config_defaults import defaults_of
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
@@ -73,6 +73,9 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
     if model_type in _NO_DECODER or encoder:
         what = f"{model_type} writes no text; the doctor reckons decoder-only language models"
         raise MemoryModelError(what)
+    if not any(config.data.get(key) is not None for key in (*DEPTHS, *HIDDEN, "vocab_size")):
+        what = "it is no config.json of a language model: no hidden_size, num_hidden_layers and vocab_size"
+        raise MemoryModelError(what)
     family, known = family_of(model_type)
     depth = _depth(config)
     hidden = numbers(config, family, model_type).hidden
@@ -101,10 +104,18 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         exact=known,
         named_targets=model_type in NAMED_TARGETS,
         wide_residual=config.flag("residual_in_fp32", default=model_type in NO_HEADS),
+        streams=config.or_else(1, "altup_num_inputs", "hc_mult"),
         wide_logits=family.wide_logits,
         # scores beside those of the tokens, or capped ones, are eager's alone
+        stored=_stored(whole, config),
         sdpa=family.sdpa and not family.sinks and not config.data.get("attn_logit_softcapping"),
     )
+
+
+def _stored(whole: Fields, config: Fields) -> str:
+    """Return what the weights are quantised with already; "" where they are not."""
+    part = whole.part("quantization_config") or config.part("quantization_config")
+    return str(part.data.get("quant_method") or "")[:40] if part else ""
 
 
 _GATED = ("silu", "swish", "swiglu")
@@ -147,8 +158,9 @@ def _text_part(whole: Fields) -> Fields:
 
 
 def _depth(config: Fields) -> int:
-    keys = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
-    depth = config.whole(*keys) or len(config.words("layers_block_type")) or config.needed(*keys)
+    depth = (
+        config.whole(*DEPTHS) or len(config.words("layers_block_type")) or config.needed(*DEPTHS)
+    )
     if depth > DEEPEST:
         what = f"it has {depth} layers, and no model has that"
         raise MemoryModelError(what)

@@ -15,15 +15,17 @@ class Depths(NamedTuple):
 
 
 def depths(shape: Shape, seq: int) -> Depths:
-    """Return the depths to trace: those before the layers repeat themselves, and one and two of their periods."""
+    """Return the fewest layers to trace: those in front of the last whole periods, and one and two periods more."""
     kinds = [_plain(one, seq) for one in shape.layers for _ in range(one.repeat)]
     whole = len(kinds)
+    found = Depths(whole, whole)
     for length in range(1, whole // 2 + 1):
         start = _start(kinds, length)
-        few = max(2, start + length)
-        if few + length <= whole and whole - start >= 2 * length:
-            return Depths(few, few + length)
-    return Depths(whole, whole)
+        start += (whole - start) % length  # what is carried on are whole periods
+        few = start + length
+        if whole - start >= 2 * length and few + few + length < sum(found):
+            found = Depths(few, few + length)
+    return found
 
 
 def _start(kinds: list[Layer], length: int) -> int:

@@ -87,7 +87,12 @@ FAMILIES: dict[str, Family] = {
         tied=True,
     ),
     "stablelm": Family(
-        qkv_bias="use_qkv_bias", o_bias=False, feed_bias=False, norm="layer", asked_norm="heads"
+        qkv_bias="use_qkv_bias",
+        o_bias=False,
+        feed_bias=False,
+        norm="layer",
+        parallel_norms=1,
+        asked_norm="heads",
     ),
     "glm": Family(o_bias=False, feed_bias=False, names=_GLM4.names),
     "glm4": _GLM4,
@@ -109,7 +114,7 @@ FAMILIES: dict[str, Family] = {
     "dots1": Family(query_norm="head", feed_bias=False),
     "gpt_oss": Family(
         # its activation clamps gate and up: those, sigmoid(gate), up + 1, and their product are kept
-        sinks=True,
+        sinks="among",
         expert_bias=True,
         expert_parts=6,
         router_bias=True,
@@ -262,8 +267,8 @@ FAMILIES: dict[str, Family] = {
     "nemotron_h": Family(
         qkv_bias=False, o_bias=False, norms=1, gated=False, names=_PLAIN, wide_logits=True
     ),
-    "granite_swa": Family(tied=True, sinks=True),
-    "granitemoe_swa": Family(sinks=True),
+    "granite_swa": Family(tied=True, sinks="after"),
+    "granitemoe_swa": Family(sinks="after"),
     "helium": Family(o_bias=False),
     "afmoe": Family(
         qkv_bias=False,
@@ -292,7 +297,7 @@ FAMILIES: dict[str, Family] = {
     "deepseek_v32": Family(feed_bias=False),
     "glm_moe_dsa": Family(feed_bias=False),
     "exaone_moe": _QWEN3,
-    "flint": _QWEN3._replace(sinks=True),
+    "flint": _QWEN3._replace(sinks="wide"),
     "hy_v3": _QWEN3,
     "kolibri1": _QWEN3._replace(norms=4),
     "laguna": _QWEN3._replace(head_gate="g_proj", router_bias=True),
@@ -329,12 +334,13 @@ FAMILIES: dict[str, Family] = {
     "olmo_hybrid": Family(query_norm="full", feed_bias=False),
     "kimi_linear": Family(feed_bias=False),
     "mimo_v2_flash": Family(
-        qkv_bias="attention_bias", o_bias=False, feed_bias=False, sinks=True, window_sinks=True
+        qkv_bias="attention_bias", o_bias=False, feed_bias=False, sinks="among", window_sinks=True
     ),
     "nanochat": Family(
         qkv_bias="attention_bias",
         o_bias="attention_bias",
         feed_bias=False,
+        query_norm="bare",
         norm_weight=False,
         gated=False,
         names=("q_proj", "k_proj", "v_proj", "o_proj", "fc1", "fc2"),

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from tunedoctor.memory.shape import NormKind
+from tunedoctor.memory.shape import NormKind, Sinks
 
 Bias = bool | str
 
@@ -17,6 +17,8 @@ class Family(NamedTuple):
     norm: NormKind = "rms"
     norms: int = 2
     """Norms of the residual's width in a layer."""
+    parallel_norms: int = 2
+    """The same where attention and feed-forward part work side by side."""
     norm_bias: bool = True
     """Of a LayerNorm."""
     norm_weight: bool = True
@@ -29,6 +31,8 @@ class Family(NamedTuple):
     tied: bool = False
     fused: Literal["", "qkv", "all"] = ""
     """qkv: one projection for q, k and v; all: gate and up in one as well."""
+    own_value: bool = False
+    """Values of a fused projection are copied out of it."""
     names: tuple[str, ...] = (
         "q_proj",
         "k_proj",
@@ -39,7 +43,7 @@ class Family(NamedTuple):
         "down_proj",
     )
     """Fused ones stand once: ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")."""
-    sinks: bool = False
+    sinks: Sinks = ""
     window_sinks: bool = False
     """Of layers with a window alone."""
     expert_bias: bool = False

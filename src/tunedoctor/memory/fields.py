@@ -116,7 +116,8 @@ class Fields:
         """Return what `whole` does; raises MemoryModelError where it is not there."""
         found = self.whole(*keys)
         if found is None:
-            what = f"it names no {keys[0]}"
+            zero = next((key for key in keys if self.data.get(key) is not None), None)
+            what = f"{zero} is {self.data[zero]}" if zero else f"it names no {keys[0]}"
             raise MemoryModelError(what)
         return found
 

@@ -78,7 +78,7 @@ def _phases(shape: Shape, run: Run, gradients: int, sharing: int) -> dict[str, d
     ]
     largest = max((size for _, size, _ in layers), default=0)
     narrow, tokens = run.activation_bytes, run.tokens
-    stream = (4 if shape.wide_residual else narrow) * tokens * shape.hidden
+    stream = (4 if shape.wide_residual else narrow) * tokens * shape.hidden * shape.streams
     inputs = (
         2 if run.stack.offloads else 1
     ) * stream  # of the layer that is taken back, and of the next one

@@ -11,6 +11,9 @@ NormKind = Literal["rms", "gemma", "layer", "bare", "centred"]
 """rms: computed in fp32, weight applied in the model's type; gemma: weight applied in fp32; layer: LayerNorm,
 one kernel that keeps its own input; bare: that kernel on a copy in fp32 (OLMo); centred: LayerNorm written out in fp32,
 which keeps what is centred twice (Cohere)."""
+Sinks = Literal["", "among", "after", "wide"]
+"""A learned score beside those of the tokens. among: softmax over both in the model's type (gpt-oss); after: what
+attention gives is weighed by it (Granite); wide: scores and softmax in fp32 (Flint)."""
 MixerKind = Literal["attention", "delta", "mamba", "convolution"]
 
 
@@ -83,8 +86,7 @@ class Mixer(msgspec.Struct, frozen=True):
     window: int = 0
     """Tokens that a token can look back; 0: all."""
     softcap: bool = False
-    sinks: bool = False
-    """A learned score beside those of the tokens (gpt-oss)."""
+    sinks: Sinks = ""
     kernelless: bool = False
     """One key head for many query heads, handed to SDPA as it is (Falcon): no fast kernel takes that, and the scores
     are made whole."""
@@ -178,6 +180,8 @@ class Shape(msgspec.Struct, frozen=True):
     """Elements outside the language model: vision and audio towers, projectors; frozen, in the model's type."""
     beside: tuple[Matrix, ...] = ()
     """Linear modules beside the layers; an adapter reaches them."""
+    stored: str = ""
+    """What its weights are quantised with where they lie: "fp8", "gptq"."""
     unread: tuple[str, ...] = ()
     """Keys of the config that name sizes and that nobody here understands."""
     embedding: int = 0
@@ -188,6 +192,8 @@ class Shape(msgspec.Struct, frozen=True):
     """peft fails on all-linear: targets have to be named."""
     wide_residual: bool = False
     """The residual is fp32, whatever the model's type."""
+    streams: int = 1
+    """Residuals side by side (Gemma 3n's alternating updates, DeepSeek 4's hyper-connections)."""
     wide_logits: bool = False
     """Its class makes logits fp32 before it gives them back."""
     sdpa: bool = True

@@ -6,7 +6,8 @@ from tunedoctor.memory.family import Bias, Family
 from tunedoctor.memory.fields import Fields
 from tunedoctor.memory.peft_rules import EXPERT_NAMES
 
-_HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "model_dim")
+DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "model_dim")
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
 _EXPERTS = (
     *("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
@@ -29,10 +30,12 @@ _FEED = (
     *("dff", "encoder_ffn_dim"),
 )
 
+_DROPOUTS = ("resid_pdrop", "dropout", "hidden_dropout", "hidden_dropout_prob", "residual_dropout")
+
 
 def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
     """Return what a config says of a layer. Raises MemoryModelError where it does not say it."""
-    hidden = config.needed(*_HIDDEN)
+    hidden = config.needed(*HIDDEN)
     heads = config.or_else(1, *_HEADS) if model_type in NO_HEADS else config.needed(*_HEADS)
     head_dim = config.whole("head_dim", "kv_channels", "d_kv", "attention_head_dim") or max(
         1, hidden // heads
@@ -59,6 +62,8 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         active=config.or_else(1, *_ACTIVE),
         expert_width=own if experts else 0,
         activation=_activation(config, model_type),
+        parallel=config.flag("use_parallel_residual") or config.flag("parallel_attn"),
+        dropped=any(config.number(key, 0) > 0 for key in _DROPOUTS),
         expert_names=EXPERT_NAMES.get(ALIASES.get(model_type, model_type), ()),
         shared_width=_shared(config, model_type, own) if experts else 0,
     )
@@ -79,6 +84,13 @@ def bias(config: Fields, rule: Bias) -> bool:
 
 def _norms(config: Fields, family: Family) -> int:
     """Return the norms of the residual's width: two more where a switch puts them behind each part."""
+    if config.data.get("parallel_attn") is not None:  # Falcon
+        if not config.flag("parallel_attn"):
+            return 2
+        usual = 2 if config.flag("new_decoder_architecture") else 1
+        return config.or_else(usual, "num_ln_in_parallel_attn")
+    if config.flag("use_parallel_residual"):
+        return min(family.norms, family.parallel_norms)
     switches = ("use_post_norm", "use_sandwich_norm", "use_sandwich_norms")
     more = 2 if any(config.data.get(key) is True for key in switches) else 0
     return max(family.norms, family.norms + more if family.norms <= 2 else 0)

@@ -13,8 +13,8 @@ from tunedoctor.memory.quantised import dequantised
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Layer, Matrix, Shape
 
-_WHOLE_SCORES, _WHOLE_AUTOCAST = 36, 8
-"""Bytes for each score where SDPA makes them whole, traced on Falcon; and under autocast."""
+_WHOLE_SCORES = 8
+"""Bytes for each score where SDPA makes them whole, in fp32; traced on Falcon."""
 
 
 class _Widths(NamedTuple):
@@ -50,8 +50,7 @@ def transient(layer: Layer, shape: Shape, run: Run) -> int:
         around + stream + _second(layer, widths),
     ]
     if layer.mixer and layer.mixer.kernelless and run.attention == "sdpa":
-        each = _WHOLE_AUTOCAST if run.stack.autocast else _WHOLE_SCORES
-        moments.append(arriving + each * run.seq * layer.mixer.heads)
+        moments.append(arriving + _WHOLE_SCORES * run.seq * layer.mixer.heads)
     moments.append(_of_experts(layer, run) // tokens + 2 * stream)
     copy = dequantised(shape, run)
     found = max(tokens * max(moments), copy + tokens * (arriving + stream))

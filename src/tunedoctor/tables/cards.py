@@ -79,7 +79,7 @@ _FAMILY = {
 def _words(text: str) -> list[str]:
     spaced = re.sub(r"(\d)\s+(gb|gib)\b", r"\1gb", text.lower()[:120]).replace("gib", "gb")
     spaced = re.sub(r"\b(rtx|rx|gtx)(\d)", r"\1 \2", spaced)
-    spaced = re.sub(r"(\d{4})(ti|super)\b", r"\1 \2", spaced)
+    spaced = re.sub(r"(\d{4})(ti|super|xtx|xt|gre)\b", r"\1 \2", spaced)
     return [one for one in re.findall(r"[a-z0-9]+", spaced) if one not in _FAMILY]
 
 

@@ -89,6 +89,30 @@ def attend(query, key, value, *_, **__):
     return Attention.apply(query, key, value)
 
 
+def attend_whole(query, key, value, attn_mask=None, dropout_p=0.0, **asked):
+    """Attend as a GPU does where keys have fewer heads than queries: scores are made whole, in fp32.
+
+    A kernel of the CPU takes such heads; none of a GPU does.
+    """
+    if torch.is_autocast_enabled("cpu"):
+        query, key, value = (one.to(torch.bfloat16) for one in (query, key, value))
+    with torch.autocast("cpu", enabled=False):
+        return torch.ops.aten._scaled_dot_product_attention_math(  # noqa: SLF001  it has no other name
+            query,
+            key,
+            value,
+            attn_mask,
+            dropout_p,
+            asked.get("is_causal", False),
+            scale=asked.get("scale"),
+        )[0]
+
+
+def dropout(x, p=0.5, training=True, inplace=False):  # noqa: ARG001, FBT002  torch calls it so
+    """Stand for dropout: a GPU keeps a mask of one byte an element, the CPU one in the type of what is dropped."""
+    return torch.native_dropout(x, p, training)[0] if training and p else x
+
+
 def quantise(model, double):
     """Put 4-bit stand-ins in place of all linear modules but the head."""
     for module in list(model.modules()):

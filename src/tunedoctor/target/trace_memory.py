@@ -167,15 +167,11 @@ def optimizer_of(name, params):
     """Return torch's optimizer of that name with its states, or None where it keeps nothing."""
     if name in ("adamw", "adamw_fused"):
         found = torch.optim.AdamW(params, foreach=name == "adamw")
-    elif name == "sgd":
-        found = torch.optim.SGD(params)
-    else:
-        return None
-    for one in params:
-        one.grad = torch.empty_like(one)
-    found.step()
-    found.zero_grad(set_to_none=True)
-    return found
+        for one in params:  # what its first step would make
+            made = {"exp_avg": torch.zeros_like(one), "exp_avg_sq": torch.zeros_like(one)}
+            found.state[one] = {"step": torch.tensor(0.0, dtype=torch.float32), **made}
+        return found
+    return torch.optim.SGD(params) if name == "sgd" else None
 
 
 def watched(model, live):
@@ -207,9 +203,12 @@ def traced(asked, layers):
 
     # fake tensors hide their values, so that transformers takes any batch for a packed one and builds a mask
     masking_utils.find_packed_sequence_indices = lambda *_, **__: None
+    torch.nn.functional.dropout = beside("stand_ins").dropout
     attention = "sdpa" if asked["attention"] == "flash" else asked["attention"]
-    if asked["narrow_values"]:
-        torch.nn.functional.scaled_dot_product_attention = beside("stand_ins").attend
+    if asked["narrow_values"] or asked["whole_scores"]:
+        of = beside("stand_ins")
+        attend = of.attend if asked["narrow_values"] else of.attend_whole
+        torch.nn.functional.scaled_dot_product_attention = attend
     kind = torch.bfloat16 if asked["precision"] == "bf16" else torch.float32
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
