@@ -17,6 +17,7 @@ Seen as
     libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent
     undefined symbol: iJIT_IsProfilingActive
     OMP: Error #15: Initializing libiomp5.dylib, but found libomp.dylib already initialized
+    /home/u/miniconda3/envs/x/bin/../lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found
 """
 
 from tunedoctor.api import (
@@ -27,6 +28,7 @@ from tunedoctor.api import (
     Unknown,
     at_least,
     check,
+    cxx_too_old,
     known,
     told,
     within,
@@ -50,7 +52,7 @@ def conda_binary_clash(
     torch: TorchBuild | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | None:
-    """Two errors, or conda's MKL beside an old torch of conda."""
+    """Three errors, or conda's MKL beside an old torch of conda."""
     there, build = known(packages), known(torch)
     omp = told(errors, r"OMP: Error #15", r"multiple copies of the OpenMP runtime have been linked")
     if omp:
@@ -61,6 +63,16 @@ def conda_binary_clash(
             means="the process ends at the import that loads the second one",
             cure="conda install --channel conda-forge nomkl numpy",
             cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
+        )
+    cxx = cxx_too_old(errors)
+    if cxx is not None and cxx.whose == "conda":
+        return Finding(
+            title="conda's C++ library is older than a binary needs",
+            found=cxx.found,
+            said=cxx.said,
+            means="what imports that binary stops: it was compiled with the system's newer compiler",
+            cure="conda install --channel conda-forge libstdcxx-ng",
+            cure_note="the newest of it serves all that is older",
         )
     layer = told(errors, *MKL_FAILS)
     if layer:

@@ -17,6 +17,7 @@ When to ignore it
 Seen as
     ImportError: /lib64/libc.so.6: version `GLIBC_2.32' not found
     version `GLIBC_2.28' not found
+    OSError: /lib64/libstdc++.so.6: version `CXXABI_1.3.9' not found
 """
 
 from tunedoctor.api import (
@@ -30,6 +31,7 @@ from tunedoctor.api import (
     Unknown,
     at_least,
     check,
+    cxx_too_old,
     family,
     glibc_floor,
     known,
@@ -61,6 +63,17 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
         found = NEEDED.search(error.text)
         if found:
             return _from_error(found[1], found[2] or "", have, interpreter)
+    cxx = cxx_too_old(errors, conda=own is not None and own.kind == "conda")
+    if cxx is not None and cxx.whose == "system":
+        return Finding(
+            title="The system's C++ library is older than a binary needs",
+            found=cxx.found,
+            said=cxx.said,
+            means="what imports that binary stops",
+            cure="docker run --rm -it --gpus all pytorch/pytorch:latest",
+            cure_note="a container or a newer system, or an older release of that package; without root, an "
+            "environment of conda, whose libstdcxx-ng is newer",
+        )
     why = refused(answer, own, system)
     if why is not None and why.cause == "glibc-too-old":
         return Finding(

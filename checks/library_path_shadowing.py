@@ -29,12 +29,14 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Interpreter,
     LibraryPath,
     LibraryShadow,
     Runtime,
     TorchBuild,
     Unknown,
     check,
+    cxx_too_old,
     known,
     listed,
     parts,
@@ -76,9 +78,13 @@ def library_path_shadowing(  # noqa: PLR0913
     runtime: Runtime | Unknown | None,
     environment: Environment | Unknown | None,
     errors: Errors | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
 ) -> Finding | None:
     """Compare the versions of the file that wins and of the wheel's own."""
     have, build, run = known(paths), known(torch), known(runtime)
+    cxx = cxx_too_old(errors, conda=_of_conda(interpreter))
+    if cxx is not None and cxx.whose == "system before conda":
+        return _cxx(cxx.found, cxx.said)
     said = told(errors, *SAID) or _two_cudnn(environment, errors)
     shadows = [s for s in (have.shadows if have is not None else ()) if _matters(s)]
     if not shadows:
@@ -111,6 +117,25 @@ def library_path_shadowing(  # noqa: PLR0913
         cure=unset_variable(host, "LD_LIBRARY_PATH"),
         cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",
         evidence=tuple(s.path for s in shadows[:4]),
+    )
+
+
+def _of_conda(interpreter: Interpreter | Unknown | None) -> bool:
+    own = known(interpreter)
+    return own is not None and own.kind == "conda"
+
+
+def _cxx(found: str, said: str) -> Finding:
+    """Suspect a search path, or a module that came first, where the environment has a C++ library of its own."""
+    return Finding(
+        severity="error",
+        title="The system's C++ library is loaded before conda's",
+        found=found,
+        said=said,
+        means="what imports that binary stops; conda's own libstdc++ would do",
+        cure="unset LD_LIBRARY_PATH; conda install --channel conda-forge libstdcxx-ng",
+        cure_note="where it goes on: export LD_LIBRARY_PATH=$CONDA_PREFIX/lib",
+        settle="echo $LD_LIBRARY_PATH; strings $CONDA_PREFIX/lib/libstdc++.so.6 | grep GLIBCXX | tail -3",
     )
 
 

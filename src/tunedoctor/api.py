@@ -8,6 +8,7 @@ from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compares import compares
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
+from tunedoctor.advice.cxx_library import cxx_too_old
 from tunedoctor.advice.given_up import given_up
 from tunedoctor.advice.misfits import Misfit, misfits
 from tunedoctor.advice.out_of_memory import Shortage, shortage
@@ -120,6 +121,7 @@ __all__ = [
     "counted",
     "coverage",
     "cuda_of",
+    "cxx_too_old",
     "distribution_of",
     "driver_floor",
     "entries",

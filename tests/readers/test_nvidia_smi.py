@@ -589,3 +589,13 @@ def test_vulkaninfo() -> None:
     assert gpu(text).compute_capability == "8.6"
     assert only(NvidiaDriver, text).version == "535.129.03"
     assert not read("        deviceName         = AMD Radeon RX 7900 XTX (RADV NAVI31)")
+
+
+def test_a_section_alone_is_of_one_gpu() -> None:
+    text = (
+        "    Remapped Rows\n        Correctable Error                 : 0\n"
+        "        Uncorrectable Error               : 4\n        Pending                           : Yes\n"
+    )
+    found = [fact for fact in read(text) if isinstance(fact, NvidiaGpus)]
+    assert [card.remap_pending for one in found for card in one.gpus] == [True]
+    assert not read("Remapped Rows\nare what a reset maps out\n")

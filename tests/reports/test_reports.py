@@ -46,6 +46,8 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "h225-uv-add-torch-313-windows-title",
         # cut before the error
         "h232-vllm-33b-fp16-two-l40-kv",
+        # a sentence about a card's errors, in words of the user's own
+        "h313-v100s-smi-one-card-ecc-k8s",
         # the library lacks for an old bitsandbytes alone, which is named in its place: a newer one needs no such path
         "h104-bnb-705-apptainer-libcusparse11",
     }
@@ -94,6 +96,21 @@ def test_a_gpu_at_work_is_not_all_where_something_ended(end: str, corpus: Module
     trace = f'Traceback (most recent call last):\n  File "/home/user/t.py", line 1, in <module>\n{end}\n'
     assert corpus.judged(works).verdict == "ready"
     assert corpus.judged(works + trace).verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "exitcode  : -11 (pid: 4181)",
+        "traceback : Signal 11 (SIGSEGV) received by PID 4181",
+        "['/venv/bin/python', 'train.py'] exits with return code = -6",
+    ],
+)
+def test_a_gpu_at_work_is_not_all_where_a_signal_ended_something(
+    end: str, corpus: ModuleType
+) -> None:
+    works = "PyTorch version: 2.5.1+cu124\nIs CUDA available: True\nGPU 0: NVIDIA A800-SXM4-80GB\n"
+    assert corpus.judged(f"{works}{end}\n").verdict == "unknown"
 
 
 def test_every_known_miss_is_a_case() -> None:

@@ -31,6 +31,7 @@ _MARKS = (
     "driver_version",
     "smi ",
     "nvitop",
+    "remapped rows",
 )
 _LIBRARY = pattern(r"NVML library version: (\d{3}(?:\.\d{1,4}){1,2})")
 

@@ -27,6 +27,10 @@ _LONGEST = 500
 _GPU = pattern(r"GPU ([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f])\s*")
 _TAG = pattern(r"<(/?)([A-Za-z_][\w.-]{0,80})([^<>]{0,200})>([^<]{0,2000})")
 _DEEPEST = 30
+_SECTIONS = ("Remapped Rows",)
+"""Headings under which a few lines of one GPU say by themselves what is wrong with it."""
+_SECTION = 12
+_VALUE = pattern(r"\s+(?:Correctable|Uncorrectable) Error\s{1,60}: \d")
 _REASONS = {
     "hw_slowdown": "hw-slowdown",
     "sw_thermal_slowdown": "sw-thermal",
@@ -36,8 +40,13 @@ _REASONS = {
 
 
 def queries(lines: Sequence[str]) -> list[Seen]:
-    """Return every -q output; each begins with its NVSMI LOG line."""
+    """Return every -q output; each begins with its NVSMI LOG line. A section alone is of one GPU."""
     starts = [n for n, line in enumerate(lines) if "=NVSMI LOG=" in line]
+    if not starts:
+        piece = next((n for n, line in enumerate(lines) if line.strip() in _SECTIONS), None)
+        after = lines[piece + 1 : piece + 2] if piece is not None else ()
+        if piece is not None and after and _VALUE.match(after[0][:_LONGEST]):
+            return [_query(lines[piece : piece + _SECTION], inside=True)]
     return [
         _query(lines[start + 1 : end])
         for start, end in zip(starts, [*starts[1:], len(lines)], strict=False)
@@ -50,9 +59,10 @@ def xml_logs(text: str) -> list[Seen]:
     return [_xml(part.partition("</nvidia_smi_log>")[0]) for part in parts]
 
 
-def _query(lines: Sequence[str]) -> Seen:
+def _query(lines: Sequence[str], *, inside: bool = False) -> Seen:
+    """Read one output; `inside`: it begins below the line that names the GPU."""
     head: dict[str, str] = {}
-    gpus: list[list[Leaf]] = []
+    gpus: list[list[Leaf]] = [[(("product_name",), "NVIDIA GPU")]] if inside else []
     above: list[tuple[int, str]] = []
     for whole in lines:
         line = whole[:_LONGEST].rstrip()
