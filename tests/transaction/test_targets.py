@@ -17,6 +17,9 @@ from transaction.environment import beside, contents, copy, python, site, state
 from transaction.test_apply import fix
 from transaction.test_hostile import ROOT, needs_root
 from transaction.test_killed import TESTS
+from tunedoctor.plan import NewEnvironment
+from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.making import ground_for
 from tunedoctor.transaction.undoing import undo
 
 NOBODY = 65534
@@ -129,3 +132,17 @@ def test_the_systems_own_is_refused_by_the_command(where: str) -> None:
             continue  # it has torch
         assert ended.returncode == 1, said
         assert "Nothing was changed" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the folders of a POSIX system")
+@pytest.mark.parametrize("where", ["/usr/new", "/usr/lib/new", "/bin/new"])
+def test_no_environment_is_made_among_the_systems_files(where: str) -> None:
+    with pytest.raises(FailureError, match="among the files of the system") as refused:
+        ground_for(NewEnvironment(path=where))
+    assert refused.value.refused
+    assert refused.value.by_hand == ("doctor fix --new ./.venv",)
+
+
+@needs_root
+def test_usr_local_is_the_administrators() -> None:
+    assert ground_for(NewEnvironment(path="/usr/local/new")).strategy == "new"

@@ -21,21 +21,22 @@ def fix_command(  # noqa: PLR0913  each is an option
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,  # noqa: FBT002
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,  # noqa: FBT002
     script: Annotated[
-        str,
+        str | None,
         typer.Option("--script", metavar="FILE", help="Write it as a shell script (-: stdout)."),
-    ] = "",
+    ] = None,
     installer: Annotated[
-        str, typer.Option("--installer", metavar="T", help="uv (where it is there) or pip.")
-    ] = "",
+        str | None, typer.Option("--installer", metavar="T", help="uv (where it is there) or pip.")
+    ] = None,
     new: Annotated[
-        str, typer.Option("--new", metavar="PATH", help="Make a ready environment there.")
-    ] = "",
+        str | None, typer.Option("--new", metavar="PATH", help="Make a ready environment there.")
+    ] = None,
     with_: Annotated[
         list[str] | None, typer.Option("--with", metavar="PACKAGE", help="What --new holds too.")
     ] = None,
     python: Annotated[
-        str, typer.Option("--python", metavar="P", help="Interpreter for --new: 3.12, or a path.")
-    ] = "",
+        str | None,
+        typer.Option("--python", metavar="P", help="Interpreter for --new: 3.12, or a path."),
+    ] = None,
     deep: Annotated[  # noqa: FBT002
         bool, typer.Option("--deep", help="Look, and prove, by running the target's packages.")
     ] = False,
@@ -56,17 +57,27 @@ def fix_command(  # noqa: PLR0913  each is an option
         format_, None, None, None, plugin, verbose=verbose, quiet=False, strict=False
     )
     wish = Wish(
-        tuple(dict.fromkeys([*(ids or ()), *(only or ())])), new, tuple(with_ or ()), python,
-        installer, script, dry_run, yes, deep, smoke, system,
+        tuple(dict.fromkeys([*(ids or ()), *(only or ())])), _said("--new", new), tuple(with_ or ()),
+        _said("--python", python), _said("--installer", installer), _said("--script", script),
+        dry_run, yes, deep, smoke, system,
     )  # fmt: skip
     raise typer.Exit(fix(options, wish, target))
 
 
+def _said(option: str, value: str | None) -> str:
+    """Return the value of an option; an empty one, as of a variable that is not set, is not the same as none."""
+    if value == "":
+        from tunedoctor.cli.options import misuse  # noqa: PLC0415
+
+        misuse(f"{option} is empty", "leave it out, or say what it is to be")
+    return value or ""
+
+
 def undo_command(
     id_: Annotated[
-        str,
+        str | None,
         typer.Argument(metavar="[ID]", help="A state of --list; else the one before the last fix."),
-    ] = "",
+    ] = None,
     target: Target = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the states that are kept.")] = False,  # noqa: FBT002
     format_: Format = "terminal",
@@ -74,4 +85,4 @@ def undo_command(
     """Bring back the state of an environment before a fix."""
     from tunedoctor.cli.undo import undo_  # noqa: PLC0415
 
-    raise typer.Exit(undo_(id_, target, format_, listed=list_))
+    raise typer.Exit(undo_(_said("the id", id_), target, format_, listed=list_))

@@ -3,14 +3,17 @@
 import os
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.facts import Interpreter
 from tunedoctor.transaction.outcome import Strategy
 
-_SYSTEM = ("/usr", "/bin", "/nix/store", "/gnu/store", "/snap", "/System", "/Library")
-"""Prefixes that belong to a package manager; /usr/local and below is the administrator's."""
+_USR = ("/usr", "/bin")
+"""Where nobody's environment lies; /usr/local and below is the administrator's."""
+_SYSTEM = (*_USR, "/nix/store", "/gnu/store", "/snap", "/System", "/Library")
+"""Prefixes of Pythons that belong to a package manager."""
 _PROJECT = (".git", ".hg", "pyproject.toml", "setup.py", "requirements.txt")
 """In the prefix of an environment that was made in the folder of a project itself."""
 
@@ -124,11 +127,8 @@ def _executable(interpreter: Interpreter, prefix: Path) -> str | None:
 
 
 def _forbidden(interpreter: Interpreter, prefix: Path, *, consent: bool) -> Refusal | None:
-    where = str(prefix)
-    own = where.startswith("/usr/local")
     if interpreter.kind not in ("venv", "conda"):
-        system = any(where == s or where.startswith(f"{s}/") for s in _SYSTEM) and not own
-        if interpreter.externally_managed or system:
+        if interpreter.externally_managed or is_the_systems(prefix, _SYSTEM):
             return Refusal(
                 f"{interpreter.executable} belongs to the system, whose package manager looks after it",
                 _elsewhere(interpreter.executable),
@@ -138,9 +138,16 @@ def _forbidden(interpreter: Interpreter, prefix: Path, *, consent: bool) -> Refu
                 f"{interpreter.executable} is no environment of its own: a change is felt by all that use it",
                 _elsewhere(interpreter.executable),
             )
-    elif any(where == s or where.startswith(f"{s}/") for s in ("/usr", "/bin")) and not own:
+    elif is_the_systems(prefix):
         return Refusal(f"{prefix} lies among the files of the system", _elsewhere())
     return _foreign(prefix)
+
+
+def is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
+    """Tell whether a path lies where a package manager alone puts files."""
+    where = str(path)
+    inside = any(where == root or where.startswith(f"{root}/") for root in roots)
+    return inside and not where.startswith("/usr/local")
 
 
 def _foreign(prefix: Path) -> Refusal | None:

@@ -10,7 +10,7 @@ from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.transaction.by_hand import NEW
 from tunedoctor.transaction.failure import FailureError
-from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.ground import Ground, is_the_systems
 from tunedoctor.transaction.places import Places
 from tunedoctor.transaction.relocate import relocate, replace
 
@@ -28,6 +28,9 @@ def ground_for(new: NewEnvironment) -> Ground:
         why = f"{path} is there already"
         raise FailureError(why, _instead(path), refused=True)
     base = Path(os.path.realpath(path.parent))
+    if is_the_systems(base):
+        why = f"{path} would lie among the files of the system"
+        raise FailureError(why, NEW, refused=True)
     if not base.is_dir() or not os.access(base, os.W_OK):
         why = f"{base} is not there or not writable by this user"
         raise FailureError(why, f"ls -ld {shlex.quote(str(base))}", NEW, refused=True)
