@@ -180,9 +180,10 @@ def test_a_target_without_the_libraries_is_told_before_anything_runs(tmp_path: P
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
-def test_the_trainer_is_handed_its_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("--processes", "2")], ids=["one", "two"])
+def test_the_trainer_is_handed_its_words(tmp_path: Path, more: tuple[str, ...]) -> None:
     (tmp_path / "c.toml").write_text("model = 'm'\ndata = 'd.jsonl'\nrank = 'x'\n")
-    ended = doctor(tmp_path, "c.toml", "--seed=4", "--no-check", "--target", torch_target())
+    ended = doctor(tmp_path, "c.toml", "--seed=4", "--no-check", "--target", torch_target(), *more)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-2:] == [
         "train: c.toml line 3: rank is 'x'",

@@ -108,7 +108,7 @@ def test_damaged_data(
         ("packing = 'yes'", ["packing is 'yes'", "bool, as in packing = false"]),
         ("rank = ", ["c.toml line 3: TOMLDecodeError"]),
         ("eval_data = 'x'\neval_share = 0.1", ["one of eval_data and eval_share"]),
-        ("eval_share = 0.999", ["eval_share"]),
+        ("eval_share = 0.999", ["eval_share 0.999 leaves no row to learn"]),
         ("max_length = 2", ["no answer within max_length"]),
         ("template = 'no.jinja'", ["template: FileNotFoundError"]),
         ("device = 'xpu'", ["torch sees no xpu"]),

@@ -76,7 +76,7 @@ def train_command(  # noqa: PLR0913
         str, typer.Option("--eject", metavar="FILE", help="Copy the trainer; it runs alone.")
     ] = "",
     processes: Annotated[
-        int, typer.Option("--processes", metavar="N", help="One for each GPU, by torchrun.")
+        int, typer.Option("--processes", metavar="N", help="One for each GPU.")
     ] = 1,
     no_check: Annotated[bool, typer.Option("--no-check", help="Begin without a check.")] = False,  # noqa: FBT002
     force: Annotated[bool, typer.Option("--force", help="Write over files.")] = False,  # noqa: FBT002

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tunedoctor.snapshot import Snapshot
 
 TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
+LAUNCHER = TRAINER.with_name("launch.py")
 _NO_TOML = (3, 11)
 """From this Python on the trainer reads TOML by itself."""
 _MOST_PROCESSES = 64
@@ -50,7 +51,10 @@ def train(asked: Asked, arguments: list[str]) -> int:
     wanted = asked.target or options.target or None
     place = choose_target(wanted, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
     if place.problem:
-        misuse(place.problem, "--target names an environment with torch, transformers and peft")
+        misuse(
+            place.problem.rstrip("."),
+            "--target names an environment with torch, transformers and peft",
+        )
     snapshot = _taken(wanted)
     _libraries(snapshot, place.python)
     if asked.check and not _ready(snapshot, options):
@@ -65,8 +69,8 @@ def train(asked: Asked, arguments: list[str]) -> int:
         )
     from tunedoctor.cli.run import run_command  # noqa: PLC0415
 
-    many = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(asked.processes)]
-    trainer = [*(many if asked.processes > 1 else []), str(TRAINER)]
+    many = [str(LAUNCHER), str(asked.processes)] if asked.processes > 1 else []
+    trainer = [*many, str(TRAINER)]
     argv = [place.python, *trainer, *_readable(snapshot, arguments)]
     return run_command(argv, wanted, "", told=(2,))
 

@@ -125,7 +125,6 @@ def read_config(arguments: list[str]) -> Config:
     """Read files of flat TOML, line by line, and put the options over them."""
     config, keys = Config(), asdict(Config())
     given: list[tuple[str, str, Any]] = []
-    options: list[tuple[str, str, Any]] = []
     for word in arguments:
         if word.startswith("--"):
             key, is_set, value = word[2:].partition("=")
@@ -134,7 +133,7 @@ def read_config(arguments: list[str]) -> Config:
                 stop(f"{word} has no value", f"write it as one word: {word}=VALUE")
             with contextlib.suppress(ValueError):  # numbers and truths are words of JSON
                 value = value if type(keys.get(key)) is str else json.loads(value)
-            options += [(word, key, value)]
+            given += [(word, key, value)]
             continue
         with or_stop(word, "name a file of TOML"):
             toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -142,7 +141,8 @@ def read_config(arguments: list[str]) -> Config:
         for number, line in enumerate(lines, 1):
             with or_stop(where := f"{word} line {number}", "write TOML, as in: model = 'folder'"):
                 given += [(where, *pair) for pair in toml.loads(line).items()]
-    for where, key, got in given + options:
+    given.sort(key=lambda one: one[0].startswith("--"))  # options stand over files
+    for where, key, got in given:
         if key not in keys:
             near = get_close_matches(key, keys, 1, 0.5) or [", ".join(keys)]
             stop(f"{where}: unknown key {key!r}", f"there is: {near[0]}")
@@ -428,6 +428,17 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
         return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **lora), **cast)
 
 
+def spread_layers(model: Any, config: Config) -> None:
+    """Have each device hold a part of each layer; adapters stay whole."""
+    from torch.distributed.fsdp import fully_shard
+
+    is_full = config.method == "full"
+    adapters = {p for p in model.parameters() if p.requires_grad and not is_full}
+    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList)]
+    for layer in max(lists, key=len):
+        fully_shard(layer, reshard_after_forward=True, ignored_params=adapters)
+
+
 def pick_device(config: Config) -> Any:
     """Return the device, and settle precision auto by what it can do."""
     kinds = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.backends.mps, "cpu": torch.cpu}
@@ -543,8 +554,10 @@ class Run:
         self.held, rows = rows[:held], rows[held:]
         if config.eval_data:
             self.held, _ = read_data(config.eval_data, self.tokenizer, size, config)
-        if not rows or config.batch % WORLD:
-            stop("no row is left, or batch does not divide by processes", "set eval_share, batch")
+        if not rows:
+            stop(f"eval_share {config.eval_share} leaves no row to learn", "set a smaller one")
+        if config.batch % WORLD:
+            stop(f"batch {config.batch} is no multiple of {WORLD} processes", "set one that is")
         self.rows = pack(rows, config.max_length) if config.packing else rows
         steps = config.epochs * len(self.rows) / config.batch
         self.total = config.max_steps or max(1, math.ceil(steps))
@@ -563,13 +576,8 @@ class Run:
         self.model, self.chunk = load_model(config, self.device, folder), config.chunk
         if WORLD > 1:
             dist.init_process_group("nccl" if kind == "cuda" else "gloo")
-        if WORLD > 1 and config.shard:  # layers are spread; adapters stay whole on each device
-            shard = importlib.import_module("torch.distributed.fsdp").fully_shard
-            has_adapters = config.method != "full"
-            adapters = {p for p in self.model.parameters() if p.requires_grad and has_adapters}
-            lists = [m for m in self.model.modules() if isinstance(m, torch.nn.ModuleList)]
-            for layer in max(lists, key=len):
-                shard(layer, reshard_after_forward=True, ignored_params=adapters)
+            if config.shard:
+                spread_layers(self.model, config)
         self.check_model()
 
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
@@ -690,12 +698,9 @@ class Run:
         self.rest()
         loss, size = 0.0, self.micro * WORLD
         for i in range(0, len(self.held), size):
-            mine = self.held[i : i + size][RANK::WORLD]
+            mine = self.held[i : i + size][RANK::WORLD]  # who holds a shard cannot sit a turn out
             batch = collate(mine or self.held[:1], self.device, packing=False)
-            with (
-                torch.no_grad(),
-                self.cast(),
-            ):  # with a shard of it, no process runs the model alone
+            with torch.no_grad(), self.cast():
                 loss += float(loss_of(self.model, batch, self.chunk)) * bool(mine)
         self.model.train()
         return self.summed(loss) / learned(self.held)
