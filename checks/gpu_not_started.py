@@ -143,9 +143,6 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
 def _lists_none(answer: NvidiaAnswer | Unknown | None, host: Host | None) -> bool:
     """Tell whether nvidia-smi reached the driver and was given no GPU, outside of WSL, which has reasons of its own."""
     reply = known(answer)
-    return (
-        reply is not None
-        and reply.smi_code == 6
-        and "No devices" in reply.smi_text
-        and not (host is not None and host.wsl)
-    )
+    if reply is None or (host is not None and host.wsl):
+        return False
+    return reply.smi_code == 6 and "No devices" in reply.smi_text

@@ -100,7 +100,8 @@ def ram_too_small(
     """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
     said = told(errors, *SAID)
     ram = known(memory)
-    if said or (guess := told(errors, *GUESS)):
+    guess = "" if said else told(errors, *GUESS)
+    if said or guess:
         return _ended(said, ram) if said else _guessed(guess, ram)
     if silent := told(errors, r"Loading .{1,60} ended without an error"):
         return _silent(silent, ram, known(typed), known(host))
