@@ -72,7 +72,7 @@ def test_a_plan_that_takes_more_than_is_free_is_refused(make: Make) -> None:
     env = make()
     outcome = fix(env, Plan(steps=PLAN.steps, disk_bytes=10**18))
     assert outcome.end == "refused"
-    assert outcome.why.endswith("this takes 1000000000.0 GB")
+    assert outcome.why.endswith("this takes 1000000000 GB")
     assert beside(env) == []
 
 
