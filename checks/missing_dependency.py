@@ -20,6 +20,7 @@ Seen as
     requires the SentencePiece library but it was not found in your environment
     Using the `Trainer` with `PyTorch` requires `accelerate
     No package metadata was found for bitsandbytes
+    flashinfer_python with minimum required version 0.2.5 is not installed
     RuntimeError: Numpy is not available
 """
 

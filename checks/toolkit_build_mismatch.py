@@ -17,6 +17,8 @@ Seen as
     The detected CUDA version (10.1) mismatches the version that was used to compile PyTorch (11.3)
     Installed CUDA version 11.8 does not match the version torch was compiled with 12.1
     MissingCUDAException: CUDA_HOME does not exist, unable to compile CUDA op(s)
+    nvcc fatal   : Value 'c++17' is not defined for option 'std'
+    undefined symbol: cudaGetDriverEntryPointByVersion, version libcudart.so.12
 """
 
 import re
