@@ -219,7 +219,7 @@ def _unknown(here: Here, failed: Failed) -> Answer:
 
 _SETTLES = {
     "no uv": "install it beside the doctor: pip install uv",
-    "offline": "run it once without --offline: uv keeps what it reads",
+    "offline": "allow the network once: uv keeps what it reads",
     "network": "name a mirror in UV_DEFAULT_INDEX, or go by what is cached: doctor set --offline",
     "time": "run it again: what was read is cached",
     "tries": "name fewer packages, or start from an empty environment: doctor set --target EMPTY",
