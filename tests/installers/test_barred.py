@@ -91,3 +91,17 @@ def test_a_folder_of_wheels_is_no_ban() -> None:
     assert barred.stated({"pip.find-links": "/a"}, {}, {}) == {}
     env = barred.heeded({"PIP_FIND_LINKS": "/a"})
     assert env == {"PIP_FIND_LINKS": "/a"}
+
+
+def test_what_uv_did_before_it_failed_is_no_reason() -> None:
+    said = """Using CPython 3.11.7 interpreter at: env/bin/python
+Resolved 1 package in 10ms
+  \u00d7 Failed to download `tqdm==4.70.1`
+  \u251c\u2500\u25b6 Network connectivity is disabled
+  \u2570\u2500\u25b6 Not in the cache: https://index.example/tqdm
+"""
+    assert UV.why(said) == (
+        "Failed to download `tqdm==4.70.1`; Network connectivity is disabled; "
+        "Not in the cache: https://index.example/tqdm"
+    )
+    assert UV.why("") == "uv said nothing"

@@ -310,6 +310,14 @@ def test_a_smoke_test_that_fails_puts_back(make: Make) -> None:
     assert state(env) == "old"
 
 
+def test_a_smoke_test_that_passes_is_told(make: Make) -> None:
+    events: list[Event] = []
+    ways = Ways(checks=(), smoke=lambda _: "")
+    assert apply(PLAN, str(make()), ways=ways, watch=events.append).end == "applied"
+    (words,) = (one.words for one in events if (one.stage, one.state) == ("prove", "done"))
+    assert words == "a tiny model trains"
+
+
 def test_a_file_that_is_not_what_its_record_says_is_never_switched_in(make: Make) -> None:
     env = make()
 
