@@ -171,7 +171,7 @@ def _advice(shape: Shape, run: Run, worst: Fit) -> tuple[Advice, ...]:
     return tuple(Advice(one.words, one.option, peak(shape, one.run).total / GIB) for one in changes)
 
 
-def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
+def _notes(shape: Shape, run: Run) -> tuple[str, ...]:  # noqa: C901  one for each thing to tell
     found: list[str] = []
     if not run.stack.known:
         found.append(
@@ -207,6 +207,8 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
         found.append(
             "the vision or audio tower counts as frozen weights, by its config; text alone trains"
         )
+    if shape.parts_unread:
+        found.append(f"not counted, since it could not be read: {', '.join(shape.parts_unread)}")
     return tuple(found)
 
 

@@ -80,20 +80,37 @@ def with_input_of_its_own(layer: Layer, config: Fields, n: Numbers, family: Fami
     )
 
 
+_TOWERS = ("vision_config", "audio_config", "vision_tower")
+_PARTS = (
+    *_TOWERS,
+    "encoder_config",
+    "speech_config",
+    "qformer_config",
+    "talker_config",
+    "token2wav_config",
+)
+
+
 def towers(whole: Fields, hidden: int) -> int:
     """Return the elements of a vision or audio tower, by the plain transformer that it is, and its projector."""
-    found = 0
-    for key in ("vision_config", "audio_config", "vision_tower"):
-        tower = whole.part(key)
-        if tower is None:
-            continue
-        width = tower.whole("hidden_size", "embed_dim", "d_model")
-        depth = tower.whole("num_hidden_layers", "depth", "encoder_layers", "num_layers")
-        if width is None or depth is None or depth > DEEPEST:
-            continue
-        feed = tower.whole("intermediate_size", "encoder_ffn_dim") or 4 * width
-        matrices = 3 if tower.data.get("hidden_act") in ("silu", "swiglu") else 2
-        patch = tower.or_else(14, "patch_size", "spatial_patch_size")
-        found += depth * (4 * width * width + matrices * width * feed) + 3 * patch * patch * width
-        found += width * hidden + hidden * hidden
-    return found
+    return sum(_tower(whole, key, hidden) for key in _TOWERS)
+
+
+def unread_parts(whole: Fields, hidden: int) -> tuple[str, ...]:
+    """Return the keys of parts beside the language model that count for nothing, since they could not be read."""
+    return tuple(key for key in _PARTS if whole.part(key) and not _tower(whole, key, hidden))
+
+
+def _tower(whole: Fields, key: str, hidden: int) -> int:
+    tower = whole.part(key)
+    if tower is None or key not in _TOWERS:
+        return 0
+    width = tower.whole("embed_dim", "hidden_size", "d_model")
+    depth = tower.whole("num_hidden_layers", "depth", "encoder_layers", "num_layers")
+    if width is None or depth is None or depth > DEEPEST:
+        return 0
+    feed = tower.whole("intermediate_size", "encoder_ffn_dim") or 4 * width
+    matrices = 3 if tower.data.get("hidden_act") in ("silu", "swiglu") else 2
+    patch = tower.or_else(14, "patch_size", "spatial_patch_size")
+    found = depth * (4 * width * width + matrices * width * feed) + 3 * patch * patch * width
+    return found + width * hidden + hidden * hidden

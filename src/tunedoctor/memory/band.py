@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Layer, Shape
@@ -82,6 +83,10 @@ def relative_error(shape: Shape, run: Run) -> float:
         error = max(error, 0.12)  # kernels of linear attention and Mamba differ in what they keep
     if any(one.experts for one in shape.layers):
         error = max(error, 0.08)
+    if shape.outside:  # towers are counted by the plain transformer that they mostly are
+        error = max(error, 0.03 + 0.3 * shape.outside / parameters(shape).total)
+    if shape.parts_unread:
+        error = max(error, 0.25)
     if run.attention == "eager":
         error = max(error, 0.06)
     if run.gpus > 1:

@@ -12,6 +12,7 @@ from tunedoctor.memory.around import (
     inputs_of_layers,
     positions,
     towers,
+    unread_parts,
     with_input_of_its_own,
 )
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
@@ -100,6 +101,7 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         positions=positions(config, hidden, model_type) + inputs_of_layers(config, depth),
         beside=beside_layers(config, hidden, depth),
         outside=towers(whole, hidden),
+        parts_unread=unread_parts(whole, hidden),
         unread=() if known else _unread(config),
         exact=known,
         named_targets=model_type in NAMED_TARGETS,
@@ -152,9 +154,18 @@ def _text_part(whole: Fields) -> Fields:
             break
         config = inner
     if config is whole:
-        return whole
+        return _flat(whole)
     # what is as its class has it isn't written there
-    return Fields({**defaults_of(str(config.data.get("model_type"))), **config.data})
+    return _flat(Fields({**defaults_of(str(config.data.get("model_type"))), **config.data}))
+
+
+def _flat(config: Fields) -> Fields:
+    """Return the config with what DBRX and MPT keep in parts for attention and feed-forward."""
+    parts = [one for key in ("attn_config", "ffn_config") if (one := config.part(key))]
+    if not parts:
+        return config
+    inner = {key: value for one in parts for key, value in one.data.items() if key != "model_type"}
+    return Fields({**inner, **config.data})
 
 
 def _depth(config: Fields) -> int:

@@ -357,7 +357,14 @@ FAMILIES: dict[str, Family] = {
     "sarvam_moe": Family(o_bias=False, feed_bias=False),
     "solar_open": Family(o_bias=False, feed_bias=False),
     "xglm": Family(
-        qkv_bias=True, o_bias=True, feed_bias=True, norm="layer", gated=False, names=_OPT, tied=True
+        qkv_bias=True,
+        o_bias=True,
+        feed_bias=True,
+        norm="layer",
+        gated=False,
+        names=_OPT,
+        sdpa=False,
+        tied=True,
     ),
     "biogpt": Family(
         qkv_bias=True, o_bias=True, feed_bias=True, norm="layer", gated=False, names=_OPT, tied=True

@@ -13,7 +13,7 @@ DEEPEST = 4096
 
 
 _INERT = re.compile(
-    r"token|_id$|_ids$|eps|rope|rotary|position|version|dtype|drop|init|coef|scal|multiplier|theta|group|architectures|"
+    r"parameters|config_path|token|_id$|_ids$|eps|rope|rotary|position|version|dtype|drop|init|coef|scal|multiplier|theta|group|architectures|"
     r"auto_map|label|beam|length|top_[kp]$|temperature|penalt|return|output_|cache|quantization|transformers|pretraining|"
     r"nextn|mtp|window|layer_types|block_types|logit|norm|seed|alpha|beta|limit|factor|kernel|router_aux|softcap|task|"
     r"index_topk|qk_head_dim|problem_type|torchscript|name|language_model_only|layer_config|patch|image|vision|audio|video"
@@ -27,6 +27,14 @@ def _size(value: Any) -> int:  # noqa: ANN401
 
 def _is_size(value: Any) -> bool:  # noqa: ANN401
     return _size(value) > 1
+
+
+def _holds_size(value: Any) -> bool:  # noqa: ANN401
+    if isinstance(value, Mapping):
+        return bool(value)
+    if isinstance(value, list):
+        return any(_is_size(one) or isinstance(one, Mapping) for one in value)
+    return _is_size(value)
 
 
 class _Watched(dict[str, Any]):
@@ -79,9 +87,7 @@ class Fields:
             sorted(
                 key[:60]
                 for key, value in self.data.items()
-                if key not in self.data.seen
-                and not _INERT.search(key)
-                and _is_size(max(value, default=0, key=_size) if isinstance(value, list) else value)
+                if key not in self.data.seen and not _INERT.search(key) and _holds_size(value)
             )
         )
 

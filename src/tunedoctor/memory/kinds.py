@@ -47,7 +47,7 @@ def _attention(config: Fields, name: str, said: str, i: int) -> Kind:
     kind = Kind("attention", window, indexed=_indexed(config, said, i))
     if "full" in said or (not said and not window):
         kind = kind._replace(
-            head_dim=config.or_else(0, "global_head_dim"),
+            head_dim=config.or_else(512 if name.startswith("gemma4") else 0, "global_head_dim"),
             one_for_both=config.data.get("attention_k_eq_v") is True,
         )
         if kind.one_for_both:
@@ -119,6 +119,17 @@ def _by_period(
     return "mamba2" if name == "bamba" else None
 
 
+_PATTERNS = {
+    "gemma3": 6,
+    "gemma3n": 5,
+    "gemma4": 6,
+    "gemma4_unified": 6,
+    "cohere2": 4,
+    "gpt_oss": 2,
+}
+"""Every how manieth layer sees all tokens, where the config does not say it."""
+
+
 def _window(config: Fields, name: str, said: str, i: int) -> int:
     window = config.or_else(0, "sliding_window")
     if not window or config.data.get("use_sliding_window") is False:
@@ -128,8 +139,8 @@ def _window(config: Fields, name: str, said: str, i: int) -> int:
     if name == "gemma2":
         return window if i % 2 == 0 else 0
     pattern = config.or_else(0, "sliding_window_pattern", "_sliding_window_pattern")
-    if name in ("gemma3", "cohere2", "gpt_oss") or pattern:
-        step = pattern or {"gemma3": 6, "cohere2": 4, "gpt_oss": 2}.get(name, 1)
+    if name in _PATTERNS or pattern:
+        step = pattern or _PATTERNS.get(name, 1)
         return window if (i + 1) % step else 0
     return window
 

@@ -184,6 +184,8 @@ class Shape(msgspec.Struct, frozen=True):
     """What its weights are quantised with where they lie: "fp8", "gptq"."""
     unread: tuple[str, ...] = ()
     """Keys of the config that name sizes and that nobody here understands."""
+    parts_unread: tuple[str, ...] = ()
+    """Keys of parts beside the language model that count for nothing here."""
     embedding: int = 0
     """Width of the embedding where it isn't `hidden`."""
     exact: bool = True

@@ -108,7 +108,9 @@ def _kv_heads(config: Fields, family: Family, heads: int) -> int:
         return config.or_else(1, "multi_query_group_num")
     if family.one_head_key and not config.flag("new_decoder_architecture"):
         return 1 if config.flag("multi_query", default=True) else heads
-    return config.or_else(heads, "num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads")
+    return config.or_else(
+        heads, "num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads", "kv_n_heads"
+    )
 
 
 def _feed(config: Fields, hidden: int, model_type: str) -> int:  # noqa: PLR0911  one for each way of telling

@@ -49,6 +49,8 @@ def transient(layer: Layer, shape: Shape, run: Run) -> int:
         around + _first(layer, run, widths),
         around + stream + _second(layer, widths),
     ]
+    if any(norm.width == layer.feed for norm in layer.norms):  # taken back in fp32 as wide
+        moments.append(taken_back + 10 * layer.feed + 2 * stream)
     if layer.mixer and layer.mixer.kernelless and run.attention == "sdpa":
         moments.append(arriving + _WHOLE_SCORES * run.seq * layer.mixer.heads)
     moments.append(_of_experts(layer, run) // tokens + 2 * stream)

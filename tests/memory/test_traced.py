@@ -1,0 +1,97 @@
+"""The closed form against the real model classes, traced in the target; small models of many architectures."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from torch_target import WHY_NOT, torch_python
+
+from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.stacks import STACKS
+
+ROOT = Path(__file__).parents[2]
+BASE: dict[str, Any] = {
+    "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 8,
+    "num_key_value_heads": 4, "head_dim": 64, "vocab_size": 4096, "tie_word_embeddings": False,
+    "max_position_embeddings": 2048,
+}  # fmt: skip
+LATENT = {"kv_lora_rank": 128, "q_lora_rank": 256, "qk_nope_head_dim": 64, "qk_rope_head_dim": 32, "v_head_dim": 64,
+          "n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 256, "n_shared_experts": 1,
+          "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1, "head_dim": None}  # fmt: skip
+CONFIGS: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "qwen3": {},
+    "gpt_neox": {"head_dim": None, "hidden_act": "gelu"},
+    "afmoe": {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 256, "num_dense_layers": 1,
+              "num_shared_experts": 1, "sliding_window": 4096},
+    "bitnet": {"head_dim": None},
+    "gemma4_text": {"hidden_size_per_layer_input": 64, "vocab_size_per_layer_input": 4096, "sliding_window": 4096,
+                    "num_kv_shared_layers": 0, "global_head_dim": 128, "tie_word_embeddings": True,
+                    "layer_types": ["sliding_attention", "full_attention"] * 3},
+    "deepseek_v3": LATENT,
+    "opt": {"ffn_dim": 2048, "dropout": 0.1, "word_embed_proj_dim": 512, "head_dim": None, "intermediate_size": None, "tie_word_embeddings": True},
+}  # fmt: skip
+RUNS = {
+    "lora, checkpointed": Run(stack=STACKS["doctor"], seq=1024),
+    "lora, all kept": Run(stack=STACKS["hf"], checkpointing=False, seq=1024),
+}
+
+
+def config_of(model_type: str) -> dict[str, Any]:
+    whole = {"model_type": model_type, **BASE, **CONFIGS[model_type]}
+    return {key: value for key, value in whole.items() if value is not None}
+
+
+@pytest.fixture(scope="module")
+def compared() -> dict[tuple[str, str], Any]:
+    """Trace all in one process of the target."""
+    if not torch_python():
+        pytest.skip(WHY_NOT)
+    exact = _benchmark()
+    exact.RUNS = RUNS
+    rows = exact.compared(torch_python(), {name: config_of(name) for name in CONFIGS})
+    return {(row.model, row.run): row for row in rows}
+
+
+def _benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("exact", ROOT / "benchmarks" / "exact.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["exact"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("model_type", CONFIGS)
+def test_the_closed_form_is_near_the_tracer(
+    model_type: str, run: str, compared: dict[tuple[str, str], Any]
+) -> None:
+    assert compared[model_type, run].off == pytest.approx(0, abs=0.04)
+
+
+def test_a_fault_of_the_target_is_an_answer() -> None:
+    """What can't be traced is told in one line, and the next request is answered all the same."""
+    if not torch_python():
+        pytest.skip(WHY_NOT)
+    exact = _benchmark()
+    config = config_of("llama")
+    good = exact.request(config, shape_of(config), RUNS["lora, checkpointed"])
+    bad = {**good, "config": {**config, "model_type": "nothing_of_the_kind"}}
+    ended = subprocess.run(
+        [torch_python(), "-W", "ignore", "-I", str(exact.SCRIPT)],
+        input=f"{json.dumps(bad)}\n{json.dumps(good)}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, second = (json.loads(line) for line in ended.stdout.splitlines())
+    assert "nothing_of_the_kind" in first["error"]
+    assert second["peak"] > 0
