@@ -65,7 +65,7 @@ def train(asked: Asked, arguments: list[str]) -> int:
         return 1
     if found and "--dry-run" in arguments:
         sys.stderr.write(
-            f"doctor: forecast for rows of max_length tokens: {found.peak_gib:.3g} GiB\n"
+            f"doctor: forecast for rows of max_length tokens: {found.peak_gib:.3g} GiB beside libraries\n"
         )
     from tunedoctor.cli.run import run_command  # noqa: PLC0415
 
