@@ -9,7 +9,7 @@ How it is found
     The kernel names the target of each GPU; the list stands in the binary or in the table of wheels.
 
 Cures
-    The override, where one is known to work; else a build with the target.
+    The override, where it is accepted practice; else a build with the target: of PyTorch's index, or AMD's own.
 
 When to ignore it
     Where the GPU is an integrated one that training leaves alone.
@@ -36,9 +36,9 @@ from tunedoctor.api import (
     check,
     known,
     listed,
-    python,
     rocm_archs,
     rocm_archs_since,
+    rocm_build,
     rocm_override,
     set_variable,
     told,
@@ -83,49 +83,49 @@ def gpu_arch_not_in_rocm_build(  # noqa: PLR0913  build, GPUs and override
     override = variables.get("HSA_OVERRIDE_GFX_VERSION") if variables else None
     lacking = [gpu for gpu in gpus if gpu.gfx and gpu.gfx not in archs] if archs else []
     if not archs and build is not None and not override and (never := _never(build, gpus)):
-        return _cure(never[0], never[1], (), known(host), known(interpreter))
+        return _cure(never[0], never[1], (), build, known(host), known(interpreter))
     if not lacking or override:
-        return _from_text(build, gpus, archs, errors, known(host)) if not (archs and gpus) else None
+        if archs and gpus:
+            return None
+        return _from_text(build, gpus, archs, errors, known(host), known(interpreter))
     first = lacking[0]
     version = f"torch {build.version}" if build else "this PyTorch"
     found = f"{first.name or 'the GPU'} is {first.gfx}; {version} has code for {listed(archs, 16)}"
-    return _cure(found, first.gfx, archs, known(host), known(interpreter))
+    return _cure(found, first.gfx, archs, build, known(host), known(interpreter))
 
 
-def _cure(
+def _cure(  # noqa: PLR0913  the GPU, and what decides the build
     found: str,
     gfx: str,
     archs: tuple[str, ...],
+    build: TorchBuild | None,
     host: Host | None,
-    interpreter: Interpreter | None = None,
+    interpreter: Interpreter | None,
 ) -> Finding:
     override = rocm_override(gfx)
     grade = override.grade if override else "fails"
+    fit = rocm_build(host, interpreter, build, (gfx,))
     windows = host is not None and host.os == "windows"
-    if override and grade != "fails" and (override.runs in archs or not archs) and not windows:
+    if (
+        override
+        and (grade in ("works", "older") or (grade == "stopgap" and not fit.on_index))
+        and (override.runs in archs or not archs)
+        and not windows
+    ):
+        stopgap = "; a stopgap until a build with the target is installed"
         return Finding(
             found=found,
             means=MEANS,
             cure=set_variable(host, "HSA_OVERRIDE_GFX_VERSION", override.value),
             cure_note=f"in the shell that starts training: {gfx} then runs the code of {override.runs}"
-            + (
-                "; a stopgap until a build with the target is installed"
-                if grade == "stopgap"
-                else ""
-            ),
+            + (stopgap if grade == "stopgap" else ""),
         )
     fails = (
         f"; an override to {override.value} was seen to fail on {gfx}"
         if override and grade == "fails"
         else ""
     )
-    return Finding(
-        found=found,
-        means=MEANS,
-        cure=f'{python(interpreter)} -m pip install "torch[device-{gfx}]"',
-        cure_note="from AMD's own index of ROCm wheels (TheRock), which builds for each target; "
-        f"this PyTorch has none{fails}",
-    )
+    return Finding(found=found, means=MEANS, cure=fit.cure, cure_note=fit.note + fails)
 
 
 def _training_gpus(amd: AmdGpus | None, run: Runtime | None) -> list[AmdGpu]:
@@ -158,12 +158,13 @@ def _never(build: TorchBuild, gpus: list[AmdGpu]) -> tuple[str, str] | None:
     return found, first.gfx
 
 
-def _from_text(
+def _from_text(  # noqa: PLR0913  the error, and what _cure takes
     build: TorchBuild | None,
     gpus: list[AmdGpu],
     archs: tuple[str, ...],
     errors: Errors | Unknown | None,
     host: Host | None,
+    interpreter: Interpreter | None,
 ) -> Finding | None:
     said = told(errors, *SAID)
     if not said or "current device: 1" in said:
@@ -173,7 +174,7 @@ def _from_text(
     version = f" of torch {build.version}" if build else ""
     found = f"the error '{said}'{version}{f' on {gfx}' if gfx else ''}"
     if gfx:
-        return _cure(found, gfx, archs, host).saying(said)
+        return _cure(found, gfx, archs, build, host, interpreter).saying(said)
     return Finding(
         found=found,
         said=said,

@@ -48,8 +48,8 @@ from tunedoctor.api import (
     pattern,
     python,
     rebuild_cuda,
-    rebuild_rocm,
     rebuild_xpu,
+    rocm_build,
     told,
 )
 
@@ -248,16 +248,14 @@ def _amd(
 ) -> Finding:
     cards = listed(chip.name or chip.gfx for chip in chips)
     gfx = tuple(dict.fromkeys(chip.gfx for chip in chips))
-    fit = rebuild_rocm(host, interpreter, build, gfx)
+    fit = rocm_build(host, interpreter, build, gfx)
     return Finding(
         title="This PyTorch build cannot use the AMD GPU",
-        severity="error" if fit else "note",
+        severity="error" if fit.on_index else "note",
         found=f"{name}; the machine has {cards}",
         means="torch.cuda.is_available() is False, so training runs on the CPU",
-        cure=fit.command if fit else "Install AMD's own PyTorch wheel for this system",
-        cure_note="a ROCm build for Linux: about 4 GB, no reboot"
-        if fit
-        else "the PyTorch index has ROCm builds for Linux on x86_64 only",
+        cure=fit.cure,
+        cure_note=fit.note,
         evidence=(f"{build.location}/version.py",) if build and build.location else (),
     )
 

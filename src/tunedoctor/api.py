@@ -12,9 +12,10 @@ from tunedoctor.advice.cxx_library import cxx_too_old
 from tunedoctor.advice.given_up import given_up
 from tunedoctor.advice.misfits import Misfit, misfits
 from tunedoctor.advice.out_of_memory import Shortage, shortage
-from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
+from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
+from tunedoctor.advice.rocm_build import RocmBuild, rocm_build
 from tunedoctor.advice.shared_memory import full_shared_memory
 from tunedoctor.advice.shells import set_variable, unset_variable
 from tunedoctor.advice.told import counted, known, told
@@ -95,6 +96,7 @@ __all__ = [
     "Refused",
     "Remove",
     "Resolve",
+    "RocmBuild",
     "SetEnv",
     "Severity",
     "Shortage",
@@ -157,13 +159,13 @@ __all__ = [
     "python_tag",
     "rebuild_cuda",
     "rebuild_module",
-    "rebuild_rocm",
     "rebuild_xpu",
     "refused",
     "release",
     "release_row",
     "rocm_archs",
     "rocm_archs_since",
+    "rocm_build",
     "rocm_override",
     "same_torch",
     "set_variable",
