@@ -96,11 +96,14 @@ def test_faults_are_told_in_a_sentence(tmp_path: Path) -> None:
     dangling = tmp_path / "stale" / "bin" / "python"
     dangling.parent.mkdir(parents=True)
     dangling.symlink_to("/gone/python3.9")
+    (tmp_path / "round").symlink_to("about")
+    (tmp_path / "about").symlink_to("round")
     problems = {
         "empty": f"There is no Python interpreter in {tmp_path}/empty.",
         "./notes.txt": f"{tmp_path}/notes.txt is not executable by this user.",
         "./script": f"{tmp_path}/script is no program that this system can start.",
         "stale": f"{dangling} is a link to /gone/python3.9, which is gone.",
+        "./round": f"{tmp_path}/round is a link that leads back to itself.",
         "./nothing": f"{tmp_path}/nothing does not exist.",
         " ": "--target names no interpreter or folder.",
         "a\0b": "--target names no interpreter or folder.",

@@ -3,8 +3,9 @@
 Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
 """
 # paths stay the strings that the user knows
-# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH118, PTH120, PTH122, PTH123, PTH206
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH123, PTH206
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -108,6 +109,8 @@ def _fault(path: str) -> str:
     """Say in one sentence why a file cannot be started as an interpreter; "" where it can."""
     if os.path.islink(path) and not os.path.exists(path):
         gone = os.path.join(os.path.dirname(path), os.readlink(path))
+        if _loops(path):
+            return f"{path} is a link that leads back to itself."
         return f"{path} is a link to {gone}, which is gone."
     if not os.path.isfile(path):
         return f"{path} {'is no file' if os.path.exists(path) else 'does not exist'}."
@@ -117,6 +120,14 @@ def _fault(path: str) -> str:
     if start and not start.startswith(_STARTS):
         return f"{path} is no program that this system can start."
     return ""
+
+
+def _loops(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _start(path: str) -> bytes:
