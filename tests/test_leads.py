@@ -64,6 +64,18 @@ def test_the_next_thing_to_ask_for(text: str, asked: str) -> None:
     assert asked in found.next
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "INFO No available shared memory broadcast block found in 60 seconds.",
+        "RuntimeError: CUDA error: device-side assert triggered",
+    ],
+)
+def test_a_gpu_at_work_is_not_all_beside_an_error_of_many_meanings(said: str) -> None:
+    assert report(ENVIRONMENT).verdict == "ready"
+    assert report(ENVIRONMENT + said).verdict == "unknown"
+
+
 def test_what_a_suspected_cause_asks_for_goes_first() -> None:
     found = report("ImportError: cannot import name 'foo' from 'transformers'")
     assert found.findings

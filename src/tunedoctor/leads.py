@@ -52,6 +52,12 @@ def _text(errors: Errors) -> str:
     return "\n".join(one.text for one in errors.errors)[-_ENOUGH:]
 
 
+def doubtful(snapshot: Snapshot) -> bool:
+    """Tell whether an error of a report is one behind which many things stand: then a GPU at work is not all."""
+    errors = snapshot.find(Errors)
+    return errors is not None and question(_text(errors)) != ""
+
+
 def ask(snapshot: Snapshot, diagnosis: Diagnosis) -> str:
     """Return what to run or to ask for next, where a report does not tell."""
     for one in diagnosis.causes:

@@ -26,7 +26,7 @@ from tunedoctor.facts import (
 )
 from tunedoctor.findings import SEVERITIES, Check, Severity
 from tunedoctor.lazy import pattern
-from tunedoctor.leads import ask, possible
+from tunedoctor.leads import ask, doubtful, possible
 from tunedoctor.snapshot import Snapshot
 
 SCHEMA: Literal["doctor.report/1"] = "doctor.report/1"
@@ -209,7 +209,8 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
         return "unknown"
     if target is None:  # a report tells a part; what it says of a working GPU is all there can be
         runtime = snapshot.find(Runtime)
-        works = runtime is not None and runtime.gpu_works and not _raised(snapshot)
+        works = runtime is not None and runtime.gpu_works
+        works = works and not _raised(snapshot) and not doubtful(snapshot)
         return "ready" if works else "unknown"
     return "unknown" if (diagnosis.unknown if strict else diagnosis.blind) else "ready"
 
