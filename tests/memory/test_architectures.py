@@ -132,9 +132,9 @@ def test_parallel_residuals_keep_the_input_of_their_norms_once() -> None:
 @pytest.mark.parametrize(
     ("pattern", "few", "more"),
     [
-        (["full_attention"] * 12, 1, 2),
-        ((["sliding_attention"] * 5 + ["full_attention"]) * 4 + ["sliding_attention"] * 2, 8, 14),
-        (["sliding_attention", "full_attention"] * 6, 2, 4),
+        (["full_attention"] * 12, 2, 3),
+        ((["sliding_attention"] * 5 + ["full_attention"]) * 4 + ["sliding_attention"] * 2, 14, 20),
+        (["sliding_attention", "full_attention"] * 6, 4, 6),
         (["sliding_attention"] + ["full_attention"] * 11, 2, 3),
     ],
 )

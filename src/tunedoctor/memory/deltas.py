@@ -86,8 +86,8 @@ def by_channel(config: Fields, hidden: int) -> Mixing:
         kind="delta",
         heads=heads,
         kept=2 * 3 * inner + inner,
-        # decay for each pair and channel, k by beta and k by decay, q by k by decay, and what a gated delta net keeps
-        kept_fp32=4 * _CHUNK * inner + 16 * inner + 5 * heads * _CHUNK + inner * head // _CHUNK,
+        # for each pair of a chunk and each channel: decay, k by k by it, q by k by it; else twice a gated delta net
+        kept_fp32=(3 * _CHUNK + 32) * inner + 5 * heads * _CHUNK + inner * head // _CHUNK,
         by_kernels=3 * inner + 8 * inner + 2 * (_CHUNK + 3) * heads,
     )
     other = (

@@ -15,15 +15,18 @@ class Depths(NamedTuple):
 
 
 def depths(shape: Shape, seq: int) -> Depths:
-    """Return the fewest layers to trace: those in front of the last whole periods, and one and two periods more."""
+    """Return the fewest layers to trace, one period of the layers apart.
+
+    What is carried on are whole periods, and the last period stands apart from the first: what is highest while a
+    layer is taken back differs between them.
+    """
     kinds = [_plain(one, seq) for one in shape.layers for _ in range(one.repeat)]
     whole = len(kinds)
     found = Depths(whole, whole)
     for length in range(1, whole // 2 + 1):
-        start = _start(kinds, length)
-        start += (whole - start) % length  # what is carried on are whole periods
-        few = start + length
-        if whole - start >= 2 * length and few + few + length < sum(found):
+        few = max(2 * length, _start(kinds, length) + length)
+        few += (whole - few) % length
+        if few + length <= whole and few + few + length < sum(found):
             found = Depths(few, few + length)
     return found
 

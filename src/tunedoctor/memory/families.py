@@ -8,6 +8,9 @@ from tunedoctor.memory.family import Family
 
 _NEOX = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
 _OPT = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+_OPT_KIN = Family(
+    qkv_bias=True, o_bias=True, feed_bias=True, norm="layer", gated=False, names=_OPT, tied=True
+)
 _PHI3 = ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")
 _SHARED = ("q_proj", "k_proj", "v_proj", "o_proj", "input_linear", "output_linear")
 _PLAIN = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
@@ -170,6 +173,7 @@ FAMILIES: dict[str, Family] = {
         norm="layer",
         gated=False,
         fused="qkv",
+        own_value=True,
         names=("c_attn", "c_proj", "c_fc", "c_proj"),
         tied=True,
     ),
@@ -180,6 +184,7 @@ FAMILIES: dict[str, Family] = {
         norm="layer",
         gated=False,
         fused="qkv",
+        own_value=True,
         names=("c_attn", "c_proj", "c_fc", "c_proj"),
         tied=True,
         one_head_key=True,
@@ -206,9 +211,9 @@ FAMILIES: dict[str, Family] = {
         tied=True,
         sdpa=False,
     ),
-    "opt": Family(
-        qkv_bias=True, o_bias=True, feed_bias=True, norm="layer", gated=False, names=_OPT, tied=True
-    ),
+    "opt": _OPT_KIN,
+    "biogpt": _OPT_KIN,
+    "xglm": _OPT_KIN._replace(sdpa=False),
     "qwen": Family(
         qkv_bias=True,
         o_bias=False,
@@ -291,6 +296,7 @@ FAMILIES: dict[str, Family] = {
         norms=1,
         gated=False,
         fused="qkv",
+        own_value=True,
         names=("qkv_proj", "out_proj", "fc_in", "fc_out"),
     ),
     "cohere2_moe": Family(norm="centred", norm_bias=False, norms=1, feed_bias=False, tied=True),
@@ -356,19 +362,6 @@ FAMILIES: dict[str, Family] = {
     ),
     "sarvam_moe": Family(o_bias=False, feed_bias=False),
     "solar_open": Family(o_bias=False, feed_bias=False),
-    "xglm": Family(
-        qkv_bias=True,
-        o_bias=True,
-        feed_bias=True,
-        norm="layer",
-        gated=False,
-        names=_OPT,
-        sdpa=False,
-        tied=True,
-    ),
-    "biogpt": Family(
-        qkv_bias=True, o_bias=True, feed_bias=True, norm="layer", gated=False, names=_OPT, tied=True
-    ),
     "sarvam_mla": Family(feed_bias=False),
     "youtu": Family(feed_bias=False, tied=True),
 }

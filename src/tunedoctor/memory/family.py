@@ -32,7 +32,7 @@ class Family(NamedTuple):
     fused: Literal["", "qkv", "all"] = ""
     """qkv: one projection for q, k and v; all: gate and up in one as well."""
     own_value: bool = False
-    """Values of a fused projection are copied out of it."""
+    """Values of a fused projection are copied out of it, or queries and keys are views of it as well."""
     names: tuple[str, ...] = (
         "q_proj",
         "k_proj",
