@@ -120,6 +120,14 @@ def test_kernels_of_linear_attention_are_the_lower_end_of_the_range() -> None:
     assert found.low < 0.8 * found.middle
 
 
+def test_what_runs_in_eager_attention_alone_has_that_as_its_upper_end() -> None:
+    shape = shape_of({**PLAIN, "model_type": "granite_swa"})
+    run = Run(checkpointing=False, stack=STACKS["hf"])
+    eager = Run(checkpointing=False, stack=STACKS["hf"], attention="eager")
+    assert band(shape, run).high * 2**30 >= peak(shape, eager).total
+    assert peak(shape, eager).total > 1.2 * peak(shape, run).total
+
+
 def test_parallel_residuals_keep_the_input_of_their_norms_once() -> None:
     neox = KNOWN["gpt_neox"]["config"]
     run = Run(checkpointing=False, stack=STACKS["hf"])

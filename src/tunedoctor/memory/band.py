@@ -31,15 +31,21 @@ def band(shape: Shape, run: Run) -> Band:
     found = peak(shape, run)
     middle, cached = found.total / GIB, found.cached / GIB
     error = relative_error(shape, run)
-    lowest = middle
+    lowest, highest = middle, middle
+    if (
+        run.attention != "eager" and not shape.sdpa
+    ):  # what transformers runs unless a kernel of its own is there
+        eager = msgspec.structs.replace(run, attention="eager")
+        highest = max(highest, peak(shape, eager).total / GIB)
     if any(one.mixer and one.mixer.by_kernels for one in shape.layers):
         lowest = min(middle, peak(by_kernels(shape), run).total / GIB)
     if run.stack.known:
-        return _strange(shape, Band(lowest * (1 - error), middle, middle * (1 + error), cached))
+        return _strange(shape, Band(lowest * (1 - error), middle, highest * (1 + error), cached))
     low = peak(shape, msgspec.structs.replace(run, stack=LEAST)).total / GIB
     high = peak(shape, msgspec.structs.replace(run, stack=MOST, padded=run.batch > 1)).total / GIB
     return _strange(
-        shape, Band(min(low, lowest) * (1 - error), middle, max(high, middle) * (1 + error), cached)
+        shape,
+        Band(min(low, lowest) * (1 - error), middle, max(high, highest) * (1 + error), cached),
     )
 
 
