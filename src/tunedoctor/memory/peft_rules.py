@@ -2,8 +2,8 @@
 
 REFUSED = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
 """Model types whose out_proj peft (0.21) gives no adapter, and raises where all-linear names it."""
-NAMED_TARGETS = (*REFUSED, "phimoe")
-"""Model types that all-linear fails on. phimoe's router is a linear module that gives back a tuple."""
+NAMED_TARGETS = (*REFUSED, "phimoe", "llama4", "llama4_text")
+"""Model types that all-linear fails on. The routers of phimoe and Llama 4 are linear modules that give back a tuple."""
 
 EXPERT_NAMES = {
     **dict.fromkeys(("mixtral", "minimax", "minimax_m2"), ("w1", "w3", "w2", "gate")),

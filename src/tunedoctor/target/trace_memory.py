@@ -263,7 +263,8 @@ def forward(model, ids, asked):
         out = model(input_ids=ids, labels=ids)
         return (out if asked["keeps_logits"] else None), out.loss
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = getattr(base, base.base_model_prefix)(input_ids=ids, use_cache=False)[0]
+    inner = getattr(base, base.base_model_prefix, None) or base.model  # Llama 4 misnames it
+    hidden = inner(input_ids=ids, use_cache=False)[0]
     head = base.get_output_embeddings()
     cap = getattr(base.config, "final_logit_softcapping", None)
     hidden = hidden.reshape(-1, hidden.shape[-1])
