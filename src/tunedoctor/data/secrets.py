@@ -103,6 +103,7 @@ RULES: tuple[Rule, ...] = (
          pattern(r"(?<![\w+])\+[1-9]\d{0,2}[ .-]?\(?\d{2,4}\)?(?:[ .-]?\d{2,4}){2,3}(?!\d)")),
     Rule("personal", "bank account", (), pattern(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?"), iban),
 )  # fmt: skip
+_WORDS = {word: word.encode() for rule in RULES for word in rule.needs}
 _DIGITS = re.compile(rb"[0-9][0-9 -]{3}")
 _DIGITS_IN_TEXT = re.compile(r"[0-9][0-9 -]{3}")
 _BEFORE, _AFTER = 130, 300
@@ -114,9 +115,8 @@ _MOST = 1000
 def rules_for(block: bytes) -> tuple[Rule, ...]:
     """Return the rules that can find anything in a block, all its rows together."""
     digits = _DIGITS.search(block) is not None
-    return tuple(
-        r for r in RULES if (digits if not r.needs else any(w.encode() in block for w in r.needs))
-    )
+    there = {word for word, in_bytes in _WORDS.items() if in_bytes in block}
+    return tuple(r for r in RULES if (digits if not r.needs else not there.isdisjoint(r.needs)))
 
 
 def secrets_in(text: str, rules: tuple[Rule, ...]) -> list[tuple[str, str]]:
