@@ -19,6 +19,7 @@ Seen as
     Unable to compare versions for numpy>=1.17: need=1.17 found=None
     WARNING: Ignoring invalid distribution -orch
     PackageNotFoundError: No package metadata was found for
+    No such file or directory: '/venv/lib/python3.12/site-packages/tqdm-4.67.1.dist-info/METADATA'
     ModuleNotFoundError: No module named
     ImportError: cannot import name
 """
@@ -30,12 +31,14 @@ from tunedoctor.api import (
     BrokenDistribution,
     Errors,
     Finding,
+    Gone,
     Host,
     Interpreter,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
     TorchBuild,
+    Typed,
     Unknown,
     broken_pairs,
     check,
@@ -43,6 +46,7 @@ from tunedoctor.api import (
     distribution_of,
     known,
     listed,
+    metadata_gone,
     pattern,
     pip,
     same_torch,
@@ -139,6 +143,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
     driver: NvidiaDriver | Unknown | None,
     amd: AmdGpus | Unknown | None,
     errors: Errors | Unknown | None,
+    typed: Typed | Unknown | None,
 ) -> Finding | Unknown | None:
     """Take the worst fault of the stack; leftovers of others are a note."""
     there = known(packages)
@@ -167,6 +172,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
         )
     said = (
         _from_errors(errors, interpreter, there, known(torch))
+        or ((gone := metadata_gone(errors, typed, replaced=False)) and _gone(gone, interpreter))
         or _own_part(errors, interpreter)
         or _part_missing(packages, torch, interpreter, errors)
     )
@@ -256,6 +262,19 @@ def _from_errors(
             cure_note="end every Python that uses this environment first",
         )
     return None
+
+
+def _gone(one: Gone, interpreter: Interpreter | Unknown | None) -> Finding:
+    """Tell of metadata that are not there, which stop pip for every package, not this one alone."""
+    pin = f"{one.name}=={one.version}"
+    return Finding(
+        title="The metadata of a package are gone",
+        found=f"the error '{one.said}'",
+        said=one.said,
+        means="pip stops at each install, and what asks for the version of the package stops",
+        cure=pip(interpreter, "install", "--ignore-installed", "--no-deps", pin),
+        cure_note=f"where pip stops here too: delete the .dist-info folder of {one.name} first",
+    )
 
 
 def _left_beside(name: str, said: str, interpreter: Interpreter | Unknown | None) -> Finding:

@@ -50,7 +50,9 @@ PROCEDURE = pattern(
     r": The specified procedure could not be found"
 )
 """How Windows says that a symbol is missing, error 127; it does not name the symbol."""
-NOT_THESE = ("torch/lib/", "libcudnn", "torchvision", "torchaudio", "torch/_C")
+OF_SYCL = pattern(r"_ZNK?(?:4sycl3_V\d|2cl(?:10__host_std|4sycl))")
+"""A name of Intel's SYCL runtime, not of torch: xpu-driver tells of it."""
+NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
 """They have checks of their own."""
 INSTALLED = pattern(r"(?:site|dist)-packages[\\/]([A-Za-z]\w{1,40})[\\/]")
 ANEW = "Install the extension in front of 'undefined symbol' anew, for this torch"
@@ -82,7 +84,10 @@ def extension_abi_mismatch(
     there, build = known(packages), known(torch)
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = UNDEFINED.search(error.text)
-        if found and not any(part in found[1].replace("\\", "/") for part in NOT_THESE):
+        if found and OF_SYCL.match(found[2]):
+            continue
+        path = f"/{found[1]}".replace("\\", "/") if found else ""
+        if found and not any(part in path for part in NOT_THESE):
             return _from_symbol(found[1], found[2], there, build, interpreter)
     if found := PROCEDURE.search(told(errors, PROCEDURE.pattern)):
         return _from_symbol(found[1], PROCEDURE_NAME, there, build, interpreter)

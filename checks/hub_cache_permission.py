@@ -44,6 +44,9 @@ SAID = (
     r"cannot create directory '[^'\n]{0,200}(?:huggingface|\.cache)[^'\n]{0,200}': Permission denied",
     r"There was a problem when trying to write in your cache folder",
     r"PermissionError at \S*cache\S* when downloading",
+    # what the libraries call a file that is not yet whole, and one that another process may hold
+    r"Permission denied: '?[^'\n]{1,400}(?:\.incomplete|_builder\.lock|[\\/]\.locks[\\/])",
+    r"Permission ?Error .{0,40}[`'\"]?/(?:root/)?\.cache\b",
 )
 
 

@@ -43,6 +43,7 @@ SAID = (
     r"Authorization error: https://(?:huggingface\.co|hf\.co)",
     r"is a gated dataset on the Hub\. You must be authenticated",
     r"401 Client Error\. \(Request ID",
+    r"Token must be (?:specified|provided|given|set)\b.{0,60}\bhub\b",
 )
 OWNERLESS = pattern(
     r"(?:huggingface\.co|hf\.co|hf-mirror\.com)/(?:datasets/)?[\w.-]{1,96}/(?:resolve|raw|tree)/"

@@ -56,6 +56,7 @@ from tunedoctor.api import (
     pip,
     release,
     together,
+    tokenizer_file,
     unmet,
     within,
 )
@@ -107,7 +108,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         key=lambda one: _ORDER[one.severity],
     )
     if not found:
-        return _suspected(errors, interpreter) or (
+        return _suspected(errors, told, interpreter) or (
             packages if isinstance(packages, Unknown) else None
         )
     severity = found[0].severity
@@ -132,11 +133,15 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
 
 
 def _suspected(
-    errors: Errors | Unknown | None, interpreter: Interpreter | Unknown | None
+    errors: Errors | Unknown | None,
+    packages: Packages | None,
+    interpreter: Interpreter | Unknown | None,
 ) -> Finding | None:
     """Suspect the version of a library of which code, that is not named, asks for what it does not have."""
     one = next((m for m in misfits(errors, loosely=True) if m.other not in QUANTISERS), None)
-    if one is None or first_transformers(one.said.partition("'")[2].partition("'")[0]):
+    if one is None or (one.other == "tokenizers" and tokenizer_file(errors, packages)):
+        return None
+    if first_transformers(one.said.partition("'")[2].partition("'")[0]):
         return None
     return Finding(
         title=f"{one.other} does not fit the code that calls it"[:60],

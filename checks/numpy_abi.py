@@ -110,6 +110,8 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
             found = f"the error '{said}'" + (f", with NumPy {numpy}" if numpy else "")
         if said and (old or capped):
             found += f"; '{said}' was printed"
+        if not old and not capped and release(numpy)[:1] == (1,) and re.match(BRIDGE, said):
+            return _bridge(said, numpy, interpreter)
         return Finding(
             found=found,
             said=said,
@@ -130,6 +132,24 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
         found=f"{others[0][0]} requires numpy{others[0][1]}, and numpy {numpy} is installed",
         means=f"import {others[0][0].split()[0]} can stop; training does not use it",
         cure=pip(interpreter, "install", "--upgrade", others[0][0].split()[0]),
+    )
+
+
+BRIDGE = r"Numpy is not available|Could not infer dtype of numpy"
+"""What torch says whenever its bridge to NumPy is off, whatever the reason; its import states that."""
+
+
+def _bridge(said: str, numpy: str, interpreter: Interpreter | Unknown | None) -> Finding:
+    """Suspect a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason."""
+    return Finding(
+        severity="error",
+        title="torch does not reach NumPy",
+        found=f"the error '{said}', with NumPy {numpy}: it is not of NumPy 2",
+        said=said,
+        means="what goes from a tensor to an array, or back, stops",
+        cure=pip(interpreter, "install", "--upgrade", "numpy<2"),
+        cure_note="where the import says that torch was built for a younger NumPy",
+        settle="python -W always -c 'import torch'",
     )
 
 
@@ -220,7 +240,7 @@ def _numpy_is_older(said: str) -> bool:
             api[2]
         )
     sizes = re.search(r"Expected (\d+) from C header, got (\d+)", said)
-    return bool(sizes) and sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
+    return sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
 
 
 def _others(packages: Packages | None) -> list[tuple[str, str]]:

@@ -173,7 +173,9 @@ def _patch(own: Interpreter, torch: TorchBuild | None) -> Finding:
     beside = f", with torch {torch.version}" if torch is not None else ""
     return Finding(
         title="Python 3.13.8 breaks import torch",
-        found=f"Python {own.version} at {own.executable}{beside}",
+        found=f"Python {own.version}"
+        + (f" at {own.executable}" if own.executable else "")
+        + beside,
         means="import torch stops with 'IndentationError: expected an indented block'; only this patch release does so",
         cure="uv python upgrade 3.13"
         if own.kind in ("venv", "standalone")
@@ -211,7 +213,7 @@ SETTLE = (
 
 def _finding(own: Interpreter, found: str) -> Finding:
     return Finding(
-        found=f"{found} ({own.executable})",
+        found=f"{found} ({own.executable})" if own.executable else found,
         means="pip finds no torch for it: 'from versions: none', and nothing can be trained",
         cure="python3.12 -m venv ~/train",
         cure_note="a new environment of a Python that torch is built for, 3.10 to 3.13; "

@@ -68,6 +68,7 @@ SAID = (
     r"CUDA SETUP: Required library version not found",
     r"(?:^|\s)Library not found: \S{1,300}libbitsandbytes_\w+",  # 0.43
     r"libbitsandbytes_\w+\.(?:so|dll): undefined symbol",
+    r"libbitsandbytes_\w+\.so: lib[\w+-]+\.so[.\d]* => not found; torch loads",
     r"CUDA SETUP: (?:Setup Failed|CUDA detection failed|Something unexpected happened)",
     r"installed version of bitsandbytes was compiled without GPU support",
     r"Forgot to compile the bitsandbytes library",

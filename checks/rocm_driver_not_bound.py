@@ -39,6 +39,8 @@ from tunedoctor.api import (
 
 NO_DEVICE = r"cannot access '?/dev/kfd'?: No such file"
 """In a container it is the engine that did not pass it."""
+HIP = r"HIP initialization: |hipErrorInvalidDevice"
+"""What a build for ROCm alone says; without a card that has no driver it can have other causes."""
 SAID = (
     r"ROCk module is NOT loaded",
     r"Unable to open /dev/kfd read-write: No such (?:file or directory|device or address)",
@@ -80,6 +82,7 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
     run = known(runtime)
     hip = build is not None or (run is not None and bool(run.torch_hip))
+    hip = hip or bool(told(errors, HIP))
     said, inside = told(errors, *SAID), isinstance(container, Container)
     if said.startswith("Bad return status") and told(errors, r"/dkms/nvidia\b"):
         said = ""

@@ -17,6 +17,7 @@ When to ignore it
 Seen as
     Using the `Trainer` with `PyTorch` requires `accelerate>=0.20.1`: Please run `pip install accelerate -U`
     cannot import name '_center' from 'numpy._core.umath'
+    No such file or directory: '/usr/local/lib/python3.12/dist-packages/tqdm-4.66.0.dist-info/METADATA'
 """
 
 from collections.abc import Sequence
@@ -26,10 +27,12 @@ from tunedoctor.api import (
     ErrorText,
     Finding,
     Packages,
+    Typed,
     Unknown,
     Wanted,
     check,
     known,
+    metadata_gone,
     pattern,
     told,
     within,
@@ -58,6 +61,7 @@ def stale_process(
     errors: Errors | Unknown | None,
     wanted: Wanted | Unknown | None,
     packages: Packages | Unknown | None,
+    typed: Typed | Unknown | None,
 ) -> Finding | None:
     """Compare what an error asks for with what the list of packages has."""
     asked, installed = known(wanted), known(packages)
@@ -90,6 +94,9 @@ def stale_process(
     )
     if restart and len(said) > 1:
         return _finding(f"the warning '{restart}'").saying(restart)
+    if gone := metadata_gone(errors, typed, replaced=True):
+        found = f"the error '{gone.said}', after a cell installed another {gone.name}"
+        return _finding(found).saying(gone.said)
     for error in said:
         own = OWN_NAME.search(error.text)
         if own and NOTEBOOK.search(

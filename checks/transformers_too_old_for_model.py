@@ -18,6 +18,8 @@ Seen as
     but Transformers does not recognize this architecture
     cannot import name 'Qwen3ForCausalLM' from 'transformers'
     Tokenizer class Qwen2Tokenizer does not exist or is not currently imported
+    data did not match any variant of untagged enum ModelWrapper
+    is not supported yet in `transformers==4.57.6`
 """
 
 import re
@@ -28,6 +30,7 @@ from tunedoctor.api import (
     Finding,
     Interpreter,
     Packages,
+    TokenizerFile,
     Unknown,
     at_least,
     check,
@@ -35,6 +38,7 @@ from tunedoctor.api import (
     known,
     pattern,
     pip,
+    tokenizer_file,
     told,
 )
 
@@ -60,6 +64,12 @@ ROPE_TYPE_SINCE = "4.43.0"
 """First to read the rope_scaling of Llama 3.1. Source: its release notes."""
 
 
+NOT_YET = pattern(
+    r"`(?P<model>[\w./-]{2,160})` is not supported (?:yet )?in `transformers ?[=<>~]{1,2} ?(?P<have>\d[\w.+]{1,30})`"
+)
+"""unsloth's words where transformers does not know the model. Source: unsloth/models/loader.py."""
+
+
 @check(
     "transformers-too-old-for-model",
     "The model is younger than this transformers",
@@ -77,7 +87,12 @@ def transformers_too_old_for_model(
     rope = told(errors, LLAMA_31)
     if rope and not (have and at_least(have, ROPE_TYPE_SINCE)):
         return _finding("rope_type", rope[:70], ROPE_TYPE_SINCE, have, interpreter)
+    if file := tokenizer_file(errors, installed):
+        return _of_file(file, interpreter)
     for error in errors.errors:
+        if not_yet := NOT_YET.search(error.text):
+            have = not_yet["have"]
+            return _finding(not_yet["model"], not_yet[0], "", have, interpreter)
         model, said = _model(error, advised=advised)
         if not model:
             continue
@@ -87,6 +102,24 @@ def transformers_too_old_for_model(
         if since or advised:
             return _finding(model, said, since, have, interpreter)
     return None
+
+
+def _of_file(one: TokenizerFile, interpreter: Interpreter | Unknown | None) -> Finding:
+    """Tell of a tokenizer.json that is younger than the tokenizers installed."""
+    return Finding(
+        title="The model's tokenizer file is younger than tokenizers",
+        found=f"the error '{one.said}'; its format came with tokenizers {one.tokenizers} and transformers "
+        f"{one.transformers}, and {one.have} is installed",
+        said=one.said,
+        means="the tokenizer cannot be loaded: tokenizer.json is written in a way that this release does not read",
+        cure=pip(
+            interpreter,
+            "install",
+            f"transformers>={one.transformers}",
+            f"tokenizers>={one.tokenizers}",
+        ),
+        cure_note="with the peft, trl and accelerate that fit it: doctor set",
+    )
 
 
 def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:

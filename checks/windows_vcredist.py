@@ -37,7 +37,10 @@ def windows_vcredist(
     stated = told(errors, r"Microsoft Visual C\+\+ Redistributable is not installed")
     absent = told(
         errors,
-        r"(?:MSVCP140|VCRUNTIME140)(?:_\d)?\.dll (?:was not found|is missing)",
+        (
+            r"(?:MSVCP140|VCRUNTIME140)(?:_\d)?\.dll,? (?:which )?"
+            r"(?:was not found|(?:is|was) missing|is not (?:found|there))"
+        ),
         r"(?:library|find module|DLL\(s\)) '?(?:msvcp140|vcruntime140)(?:_\d)?\.dll",
         r"Faulting module name: MSVCP140\.dll",
     )

@@ -35,6 +35,8 @@ from tunedoctor.api import (
 
 ONEAPI = r"libmkl_sycl(?:_\w{2,20})?\.so[.\d]{0,4}: cannot open shared object"
 """oneMKL for SYCL, which Intel's builds before the +xpu wheels take from an installed oneAPI."""
+SYCL_NAME = r"undefined symbol: _ZNK?(?:4sycl3_V\d|2cl(?:10__host_std|4sycl))\w+"
+"""A name of the SYCL runtime, which libsycl of another oneAPI release lacks."""
 SAID = (
     r"Failed to initialize XPU devices",
     r"No XPU devices are available",
@@ -52,6 +54,7 @@ SAID = (
     r"lib(?:ur_loader|sycl|ze_loader|pi_level_zero)\.so[.\d]*: (?:cannot open shared object|undefined symbol)",
     r"Native API (?:failed\. Native API )?returns: (?!-5 )-\d+",
     r"RuntimeError: UR error",
+    SYCL_NAME,
 )
 MEANS = "torch.xpu.is_available() is False, so training runs on the CPU"
 
@@ -100,6 +103,16 @@ def xpu_driver(
             cure="source /opt/intel/oneapi/setvars.sh",
             cure_note="in the shell that starts training; where that file is absent, install the oneAPI release that "
             "the build names, or a torch of 2.5 or newer from https://download.pytorch.org/whl/xpu, which needs none",
+        )
+    if symbol := told(errors, SYCL_NAME):
+        return Finding(
+            title="The SYCL runtime is of another oneAPI release",
+            found=f"{name}; the error '{symbol}': a name of the SYCL runtime, which the libsycl that is loaded lacks",
+            said=symbol,
+            means="the import of Intel's extension stops, or torch's own",
+            cure="source /opt/intel/oneapi/setvars.sh",
+            cure_note="of the oneAPI release that the build names; or a torch of 2.5 or newer from "
+            "https://download.pytorch.org/whl/xpu, which brings its own: then without setvars.sh",
         )
     return Finding(
         found=f"{name}, {card}; "

@@ -10,6 +10,7 @@ from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, merged, pinned, together
 from tunedoctor.advice.cxx_library import cxx_too_old
 from tunedoctor.advice.given_up import given_up
+from tunedoctor.advice.metadata_gone import Gone, metadata_gone
 from tunedoctor.advice.misfits import Misfit, misfits
 from tunedoctor.advice.out_of_memory import Shortage, shortage
 from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_xpu
@@ -18,6 +19,7 @@ from tunedoctor.advice.requirements import TRITON, Unmet, unmet
 from tunedoctor.advice.rocm_build import RocmBuild, rocm_build
 from tunedoctor.advice.shared_memory import full_shared_memory
 from tunedoctor.advice.shells import set_variable, unset_variable
+from tunedoctor.advice.tokenizer_file import TokenizerFile, tokenizer_file
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
     companion_install,
@@ -89,6 +91,7 @@ __all__ = [
     "DriverInstall",
     "Family",
     "Finding",
+    "Gone",
     "Install",
     "Misfit",
     "Pin",
@@ -101,6 +104,7 @@ __all__ = [
     "Severity",
     "Shortage",
     "Tell",
+    "TokenizerFile",
     "TorchInstall",
     "Unmet",
     "WriteFile",
@@ -143,6 +147,7 @@ __all__ = [
     "listed",
     "macos_floor",
     "merged",
+    "metadata_gone",
     "minor",
     "misfits",
     "name_of",
@@ -175,6 +180,7 @@ __all__ = [
     "table_archs",
     "tell",
     "together",
+    "tokenizer_file",
     "told",
     "torch_install",
     "unmet",

@@ -28,10 +28,10 @@ _NAMED = (
         r"|_multiarray_umath|_umath\w{0,20})\b)[\w.]{1,120}'(?!; ')"
     ),
 )
-_QUOTED = pattern(r"(?:\W{0,4}|Failed to import [\w.]{1,120}\W{1,4})cannot import name '")
+_QUOTED = pattern(r"(?:\W{0,4}|Failed to import [\w.]{1,120}\W{1,4})[Cc]annot import name '")
 """The error in a sentence, of which the class is left out."""
 _PLACELESS = pattern(
-    rf"cannot import name '[A-Za-z]\w{{1,80}}' from '{_LIBRARY}\b[\w.]{{0,120}}'(?! \(|\w)"
+    rf"[Cc]annot import name '[A-Za-z]\w{{1,80}}' from '{_LIBRARY}\b[\w.]{{0,120}}'(?! \(|\w)"
 )
 """Python adds the file; who types the error from memory does not."""
 _OF_CLASSES = (

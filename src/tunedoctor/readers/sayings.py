@@ -443,6 +443,12 @@ SAYS = (
         "duplicate gpu detected",
         "none of the providers",
         "node had condition",
+        "did not match any variant",
+        "memory for the cache blocks",
+        "token must be",
+        "msvcp140.dll",
+        "vcruntime140",
+        "permission error",
     ),
 )
 """What a fault says where nothing marks one, in small letters."""

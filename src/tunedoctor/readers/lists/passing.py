@@ -1,4 +1,4 @@
-"""Versions that somebody names in a sentence: "mine is huggingface_hub==0.17.3, tokenizers==0.14.0"."""
+"""Versions that somebody names in a sentence: "mine is huggingface_hub==0.17.3", "installed torch (v. 1.10.1)"."""
 
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry, Told
@@ -7,6 +7,9 @@ from tunedoctor.readers.lists.names import NAME, known, normalised
 _VERSION = r"\d\w{0,20}(?:[.+!-]\w{1,40}){0,8}"
 _PIN = pattern(
     rf"(?<![\w.=<>!~-])(?P<name>{NAME}) ?={{2,3}} ?(?P<version>{_VERSION})(?!\.?[\w=<>*])"
+)
+_BRACKETS = pattern(
+    rf"(?<![\w.=<>!~/-])(?P<name>{NAME}) ?\((?:v\.? ?|version:? ?)?(?P<version>\d{{1,4}}\.{_VERSION})\)"
 )
 _OWN = pattern(
     r"(?i)\b(?:my|mine|our|i(?:'m| am| have| use)|we (?:have|use)|using|versions?|installed|environment|env)\b"
@@ -26,9 +29,10 @@ def in_passing(lines: list[str]) -> Told:
     """
     found: list[Entry] = []
     for number, line in enumerate(lines):
-        if "==" not in line or len(line) > _LONGEST or _ASKED.search(line) or not _OWN.search(line):
+        form = _PIN if "==" in line else _BRACKETS if "(" in line else None
+        if form is None or len(line) > _LONGEST or _ASKED.search(line) or not _OWN.search(line):
             continue
-        pins = [(normalised(p["name"]), p["version"]) for p in _PIN.finditer(line)]
+        pins = [(normalised(p["name"]), p["version"]) for p in form.finditer(line)]
         stack = [(name, version) for name, version in pins if known(name)]
         if len(dict(stack)) >= 2 and len(dict(stack)) == len(stack):
             found += [Entry(number, name, version, weak=True) for name, version in stack]

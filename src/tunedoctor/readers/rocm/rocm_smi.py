@@ -14,6 +14,9 @@ _HARDWARE = pattern(
     r"^\W{0,4}(\d{1,3})\s{1,12}\d{1,3}\s{1,12}(0x[0-9a-f]{4})\s{1,12}\d{1,8}\s{1,12}(gfx[0-9a-f]{3,5})\b"
 )
 """A row of --showhw."""
+_MODEL = pattern(r"^\W{0,4}(\d{1,3})\s{1,12}\[0x[0-9a-f]{4} : 0x[0-9a-f]{2}\]\s")
+"""A row of 5.7, whose name stands on the next line; the numbers are those of the board, not of the chip."""
+_NAME = pattern(r"^\s{4,12}([A-Z][\w\[\] ()./-]{2,40}?)(?:\s{2,}|\s*$)")
 _MOST = 256
 
 
@@ -21,8 +24,13 @@ def rocm_smi(lines: Sequence[str]) -> dict[int, Part]:
     """Return GPU number -> what is said of it; {} where there is no such output."""
     found: dict[int, Part] = {}
     card: Part | None = None
+    board: int | None = None
     for whole in lines:
         line = whole[:40_000]
+        if board is not None and (named := _NAME.match(line[:LONGEST])):
+            _at(found, board).name = named[1]
+        row = _MODEL.match(line[:LONGEST]) if "[0x" in line else None
+        board = int(row[1]) if row else None
         if "GPU" in line and "[" in line and (row := _ROW.search(line[:LONGEST])):
             _put(_at(found, int(row[1])), row[2], row[3])
         elif "0x" in line and (row := _DEVICE.match(line)):
