@@ -83,6 +83,8 @@ NVCC = (
     r"No such file or directory: '(?:\S{0,80}/)?nvcc(?:\.exe)?'",
     r"(?:^|[\s:'\"])(?:/\S{0,80}/)?nvcc: (?:command )?not found",
     r"nvcc was not found\b",
+    # setup.py of flash-attn, causal-conv1d and mamba goes on without it and stumbles here
+    r"name 'bare_metal_version' is not defined",
     r"Could not find nvcc\b",
     r"No CMAKE_CUDA_COMPILER could be found",
 )

@@ -127,7 +127,7 @@ def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what 
             return early or _from_text(None, errors)
     if shown:
         return None
-    if lost := _in_a_pod(inside, errors):
+    if lost := _in_a_pod(inside, errors) or _in_words(inside, errors):
         return lost
     if (
         state is not None
@@ -174,6 +174,44 @@ def _without_kfd(
         means="torch counts no GPU, 'No HIP GPUs are available', and training runs on the CPU",
         cure=AMD_FLAGS.get(container.kind, DOCKER_AMD),
         cure_note="start the container anew; apptainer with --containall needs --bind /dev/kfd,/dev/dri as well",
+    )
+
+
+SERVICE = (
+    "for the service in the compose file: deploy.resources.reservations.devices with driver nvidia and "
+    "capabilities [gpu, compute, utility]; without compute, the driver's libcuda stays outside"
+)
+IN_WORDS = {
+    "docker": (
+        "docker compose config | grep -A8 devices",
+        SERVICE,
+        "docker compose exec SERVICE sh -c 'ls /dev/nvidia*; ldconfig -p | grep libcuda'",
+    ),
+    "enroot": (
+        "export NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+        "before srun, or in the image: NVIDIA's images set both; without them enroot's hook brings nothing",
+        "srun --container-image=IMAGE sh -c 'ls /dev/nvidia*; ldconfig -p | grep libcuda'",
+    ),
+}
+"""How a container gets its GPU that a text shows without the command or file that starts it.
+
+Source: Docker, "Enable GPU access with Docker Compose"; enroot's doc/standard-hooks.md, 98-nvidia.sh.
+"""
+
+
+def _in_words(container: Container, errors: Errors | Unknown | None) -> Finding | None:
+    """Believe a text that shows by its form that it failed in a container: the host can have all that is needed."""
+    said = told(errors, *NO_GPU)
+    if container.kind not in IN_WORDS or container.evidence != "the text" or not said:
+        return None
+    cure, note, settle = IN_WORDS[container.kind]
+    return Finding(
+        found=f"the error '{said}' in a container of {container.kind}",
+        said=said,
+        means="torch counts no GPU, and training runs on the CPU",
+        cure=cure,
+        cure_note=note,
+        settle=settle,
     )
 
 

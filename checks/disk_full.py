@@ -28,10 +28,10 @@ from tunedoctor.api import (
     Host,
     Unknown,
     check,
-    full_shared_memory,
     gib,
     known,
     set_variable,
+    speaks_of_shared_memory,
     told,
 )
 
@@ -65,7 +65,7 @@ def disk_full(
         r"kind: FilesystemQuotaExceeded",
         r"node was low on resource: ephemeral-storage|node had condition: \[DiskPressure\]",
     )
-    if said and said in full_shared_memory(errors):
+    if said and speaks_of_shared_memory(said, errors):
         said = ""
     guess = (
         ""

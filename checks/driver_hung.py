@@ -29,7 +29,10 @@ SAID = (
     "driver (?:rpc )?error: timed out",
     r"Timeout after \d+s of waiting for RPC response from GPU",
     r"task \S{1,60} blocked for more than \d+ seconds in the NVIDIA driver",
+    r"task:\S{1,40} state:D in the NVIDIA driver",
 )
+WAITS = r"torch/cuda/__init__\.py:\d{1,6}\) does not return"
+"""What the reader of stacks says of a first CUDA call."""
 
 
 @check(
@@ -62,6 +65,8 @@ def driver_hung(
         else []
     )
     said = told(errors, *SAID)
+    waits = "" if said else told(errors, WAITS)
+    said = said or waits
     if not stuck and not said:
         return None
     inside = "on the host of this container; " if known(container) is not None else ""
@@ -74,4 +79,7 @@ def driver_hung(
         cure="sudo reboot",
         cure_note=f"{inside}root; if it hangs again, `sudo dmesg | grep -E 'NVRM|Xid'` names the card",
         evidence=tuple(stuck),
+        settle="timeout 60 nvidia-smi; sudo dmesg | grep -E 'NVRM|Xid|blocked for'"
+        if waits and not stuck
+        else "",
     )

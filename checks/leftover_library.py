@@ -27,11 +27,16 @@ OWN = pattern(
 )
 
 CACHED = pattern(
-    r"(?<!\S)(?P<cache>\S{0,300}?(?:torch_extensions|torchinductor_\w+|\.triton[\\/]cache))"
+    r"(?<!\S)(?P<cache>\S{0,300}?(?:torch_extensions|torchinductor_[\w.-]+|\.triton[\\/]cache))"
     r"(?P<file>[\\/]\S{0,300}?\.(?:so|pyd)): "
-    r"undefined symbol: (?P<symbol>_Z\w*(?:c10|at|torch|caffe2)\w*)"
+    r"undefined symbol: (?P<symbol>_Z\w*(?:c10|at|torch|caffe2)\w*|(?:cu|hip)[A-Z]\w+)"
 )
 """What torch and its tools compile once and find again by name, whatever torch is installed by then."""
+LAUNCHER = pattern(
+    r"DLL load failed while importing (?P<module>__triton_launcher|cuda_utils|hip_utils)\b"
+)
+"""Modules that Triton compiles itself and keeps in its cache: no package holds them. Source: triton/backends."""
+FRESH = "TORCHINDUCTOR_CACHE_DIR=$(mktemp -d) TRITON_CACHE_DIR=$(mktemp -d) python SCRIPT"
 OUTSIDE = pattern(
     r"(?<![^\s'\"(])(?P<file>/(?:usr/(?:local/)?lib|lib|opt/libtorch)(?![^\s:]{0,200}(?:site|dist)-packages)[^\s:]{0,200}"
     r"/lib(?:torch(?:_\w+)?|c10(?:_\w+)?)\.so[\d.]*): undefined symbol: (?P<symbol>_Z\w+)"
@@ -42,13 +47,20 @@ OUTSIDE = pattern(
 @check(
     "leftover-library",
     "A stale library is loaded before torch's own",
-    explains=["extension-abi-mismatch", "library-import-fails", "torch-import-crash"],
+    explains=[
+        "extension-abi-mismatch",
+        "library-import-fails",
+        "torch-import-crash",
+        "windows-missing-dll",
+    ],
 )
 def leftover_library(errors: Errors | Unknown) -> Finding | None:
     """Find a library of torch that lacks a symbol of torch, or a cached extension that does."""
     for error in errors.errors if isinstance(errors, Errors) else ():
         if cached := CACHED.search(error.text):
             return _cached(cached)
+        if launcher := LAUNCHER.search(error.text):
+            return _launcher(launcher)
         if outside := OUTSIDE.search(error.text):
             return _outside(outside)
         found = OWN.search(error.text)
@@ -67,11 +79,26 @@ def leftover_library(errors: Errors | Unknown) -> Finding | None:
 def _cached(found: "re.Match[str]") -> Finding:
     return Finding(
         title="A compiled extension in the cache belongs to another PyTorch",
-        found=f"{found['cache']}{found['file']} wants {found['symbol'][:90]}, which this torch does not have",
+        found=f"{found['cache']}{found['file']} wants {found['symbol'][:90]}, which nothing that is loaded has",
         means="the extension is loaded from the cache in place of being compiled anew, and its import stops",
         cure=f"rm -rf {found['cache']}",
         cure_note="it is compiled anew at the next start, which needs nvcc of torch's CUDA",
         evidence=(found["cache"],),
+        # a symbol of the driver lacks as well where no real libcuda is loaded
+        settle="" if found["symbol"].startswith("_Z") else FRESH,
+    )
+
+
+def _launcher(found: "re.Match[str]") -> Finding:
+    return Finding(
+        severity="error",
+        title="What Triton compiled earlier no longer loads",
+        found=f"the error '{found[0]}': Triton compiles {found['module']} itself and keeps it in its cache",
+        said=found[0],
+        means="every kernel of Triton and torch.compile stops at its start",
+        cure='Remove-Item -Recurse -Force "$HOME\\.triton\\cache", "$env:TEMP\\torchinductor_*"',
+        cure_note="it is compiled anew at the next start; if that one does not load either, the C++ runtime lacks: "
+        "winget install --exact Microsoft.VCRedist.2015+.x64",
     )
 
 

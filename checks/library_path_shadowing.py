@@ -56,6 +56,8 @@ SAID = (
     r"symbol \w+,? version lib(?:cublas|cudnn|cusparse|cusolver|nvrtc|nvJitLink)\S{1,30} not defined in file",
     r"CUDA driver is a stub library",
 )
+SUBLIBRARY = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"
+"""Parts of two cuDNNs are loaded: one of a search path or of the system, or of wheels that do not go together."""
 EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
 """Newer is as good as the own one: only an older one breaks."""
 
@@ -85,7 +87,7 @@ def library_path_shadowing(  # noqa: PLR0913
     cxx = cxx_too_old(errors, conda=_of_conda(interpreter))
     if cxx is not None and cxx.whose == "system before conda":
         return _cxx(cxx.found, cxx.said)
-    said = told(errors, *SAID) or _two_cudnn(environment, errors)
+    said = told(errors, *SAID) or told(errors, SUBLIBRARY)
     shadows = [s for s in (have.shadows if have is not None else ()) if _matters(s)]
     if not shadows:
         return _from_error(said, host, settle=_open(said, environment, errors)) if said else None
@@ -139,14 +141,6 @@ def _cxx(found: str, said: str) -> Finding:
     )
 
 
-def _two_cudnn(environment: Environment | Unknown | None, errors: Errors | Unknown | None) -> str:
-    """Parts of two cuDNNs are loaded: by a search path that names one, where one is set."""
-    variables = known(environment)
-    folders = (variables.get("LD_LIBRARY_PATH") if variables else None) or ""
-    foreign = re.search(r"cudnn|cuda|/usr/lib|/usr/local", folders)
-    return told(errors, "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH") if foreign else ""
-
-
 def _wheel_of_pytorch(build: TorchBuild) -> bool:
     """Tell a release wheel, which brings its own cuDNN, from builds of conda and of vendors."""
     version = pep440(build.version)
@@ -182,7 +176,8 @@ def _open(
 ) -> str:
     """Return the command that tells a search path from wheels of two releases, where the text shows neither."""
     variables = known(environment)
-    shown = variables is not None and bool(variables.get("LD_LIBRARY_PATH"))
+    folders = (variables.get("LD_LIBRARY_PATH") if variables else None) or ""
+    shown = re.search(r"cudnn|cuda|/usr/lib|/usr/local", folders) if SUBLIBRARY in said else folders
     if (
         shown
         or "stub" in said

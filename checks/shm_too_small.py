@@ -22,6 +22,7 @@ Seen as
 """
 
 from tunedoctor.api import (
+    SHARED_MEMORY,
     Container,
     Errors,
     Finding,
@@ -44,20 +45,6 @@ FLAGS = {
     "podman": "podman run --shm-size=8g IMAGE",
     "lxc": "lxc config device add CONTAINER shm disk source=tmpfs: path=/dev/shm",
 }
-SAID = (
-    r"killed by signal: Bus error",
-    r"workers are out of shared memory",
-    r"(?:creating|opening|attaching to) shared memory segment",
-    r"NCCL WARN .{0,40}posix_fallocate failed",
-    r"failed to (?:extend|create|open|allocate) \S{0,40}/dev/shm/",
-    r"insufficient shared memory",
-    r"unable to (?:open|write to|mmap|resize) .{0,10}file </torch_\d",
-    r"unable to (?:open|write to|mmap).{0,40}shared memory",
-    r"unable to (?:open shared memory object|allocate shared memory)",
-    r"No space left on device: '/(?:dev/shm/|psm_|sem\.)",
-    r"object store is using /tmp instead of /dev/shm because /dev/shm has only",
-    r"(?:shm_open|/dev/shm/).{0,80}No space left on device",
-)
 
 
 @check("shm-too-small", "Shared memory is too small for DataLoader workers", "warning")
@@ -70,7 +57,7 @@ def shm_too_small(
 ) -> Finding | None:
     """Go by its size in a container; an error text makes an error of it, a CPU build without a GPU a note."""
     size, inside, cards = known(memory), known(container), known(gpus)
-    said = told(errors, *SAID) or full_shared_memory(errors)
+    said = told(errors, *SHARED_MEMORY) or full_shared_memory(errors)
     small = size is not None and inside is not None and size.total < ENOUGH
     if not small and not said:
         return None

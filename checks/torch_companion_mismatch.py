@@ -69,7 +69,8 @@ SAID = {
     ),
     "torchaudio": (
         r"PyTorch and TorchAudio were compiled with different CUDA versions",
-        r"torchaudio\S*\.so: undefined symbol",
+        # _torch_sox is the name that its library had up to 0.6
+        r"(?:torchaudio|/_torch_sox)\S*\.so: undefined symbol",
         r"operator torchaudio::\w+ does not exist",
     ),
     "xformers": (

@@ -95,7 +95,8 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
                     name, variables.get(name) or "", problem, len(radeons.gpus), known(host)
                 )
     return (
-        _ordinal(variables, cards, errors)
+        (_nameless(variables, known(host), errors) if cards is None and radeons is None else None)
+        or _ordinal(variables, cards, errors)
         or _ranks(cards, errors, known(typed))
         or _one_for_two(errors)
     )
@@ -139,6 +140,25 @@ def _nvidia(
             evidence=finding.evidence,
         )
     return finding
+
+
+def _nameless(
+    variables: Environment, host: Host | None, errors: Errors | Unknown | None
+) -> Finding | None:
+    """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
+    said, setting = told(errors, *SAID), variables.get(CUDA)
+    problem = _problem(setting, 1 << 20, ())
+    if not said or setting is None or not problem:
+        return None
+    return Finding(
+        title=f"{CUDA} hides every GPU" if problem.startswith("hides") else f"{CUDA} names no GPU",
+        found=f"{CUDA} is '{setting}': {problem}; the error '{said}'",
+        said=said,
+        means=MEANS,
+        cure=unset_variable(host, CUDA),
+        cure_note="where the process starts: the shell, the job script, the compose file; unset, it shows every GPU",
+        evidence=(CUDA,),
+    )
 
 
 def _problem(setting: str | None, count: int, uuids: tuple[str, ...]) -> str:

@@ -39,7 +39,8 @@ FAILED = pattern(
 INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 """DLLs of Intel's extension and its own torch, which want libuv and oneAPI. Source: its installation guide."""
 NOT_LOADED = pattern(
-    r"DLL load failed(?: while importing)? ?(\w{0,60}): (?:지정된 모듈을 찾을 수 없습니다"
+    r"DLL load failed(?: while importing)? ?((?!__triton_launcher|cuda_utils|hip_utils)\w{0,60}): "
+    r"(?:지정된 모듈을 찾을 수 없습니다"
     r"|Nie można odnaleźć określonego modułu"
     r"|Belirtilen modül bulunamadı|Kan de opgegeven module niet vinden|The specified module could not be found|D"
     r"as angegebene Modul"

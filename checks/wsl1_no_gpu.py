@@ -17,12 +17,30 @@ Seen as
     WSL environment detected but no adapters were found
 """
 
-from tunedoctor.api import Errors, Finding, Host, TorchBuild, Unknown, check, known, told
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Host,
+    NvidiaAnswer,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    told,
+)
 
 
-@check("wsl1-no-gpu", "WSL 1 has no GPU", "note", explains=["no-gpu", "torch-sees-no-gpu"])
+@check(
+    "wsl1-no-gpu",
+    "WSL 1 has no GPU",
+    "note",
+    explains=["driver-missing", "no-gpu", "torch-sees-no-gpu"],
+)
 def wsl1_no_gpu(
-    host: Host, torch: TorchBuild | Unknown | None, errors: Errors | Unknown | None
+    host: Host,
+    torch: TorchBuild | Unknown | None,
+    answer: NvidiaAnswer | Unknown | None,
+    errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Call it an error where a build for a GPU is installed or one was asked for, else a note."""
     if host.wsl != 1:
@@ -31,8 +49,11 @@ def wsl1_no_gpu(
     wants = build is not None and build.accelerator in ("cuda", "rocm", "xpu")
     name = f"; torch {build.version} is built for a GPU" if build is not None and wants else ""
     said = told(errors, r"WSL environment detected but no adapters were found")
+    reply = known(answer)
+    # whoever runs the tools of the driver wants the GPU
+    asked = reply is not None and reply.smi == "error"
     return Finding(
-        severity="error" if wants or said else "note",
+        severity="error" if wants or said or asked else "note",
         said=said,
         found=f"{host.name} runs under WSL 1{name}",
         means="no program sees a GPU here, and training runs on the CPU",

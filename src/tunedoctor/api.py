@@ -17,7 +17,11 @@ from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
 from tunedoctor.advice.rocm_build import RocmBuild, rocm_build
-from tunedoctor.advice.shared_memory import full_shared_memory
+from tunedoctor.advice.shared_memory import (
+    SHARED_MEMORY,
+    full_shared_memory,
+    speaks_of_shared_memory,
+)
 from tunedoctor.advice.shells import set_variable, unset_variable
 from tunedoctor.advice.tokenizer_file import TokenizerFile, tokenizer_file
 from tunedoctor.advice.told import counted, known, told
@@ -83,6 +87,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LAST_INTEL_MAC",
     "NO_KERNEL",
+    "SHARED_MEMORY",
     "TRITON",
     "Broken",
     "Coverage",
@@ -175,6 +180,7 @@ __all__ = [
     "same_torch",
     "set_variable",
     "shortage",
+    "speaks_of_shared_memory",
     "specifiers",
     "table",
     "table_archs",

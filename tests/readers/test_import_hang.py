@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.facts import Runtime
+from tunedoctor.facts import Errors, Runtime
 from tunedoctor.readers import import_hang
 
 TIMEOUT = ['$ timeout 60 python -c "import torch"', "", "$ echo $?"]
@@ -55,6 +55,21 @@ def test_a_wait_is_found(lines: list[str], seconds: float, place: str) -> None:
 )
 def test_no_wait_is_invented(lines: list[str]) -> None:
     assert _stage(lines) is None
+
+
+WAITS = [
+    'Thread 3396640 (idle): "MainThread"',
+    "    is_available (torch/cuda/__init__.py:129)",
+    "    main (train.py:3)",
+]
+
+
+def test_a_first_cuda_call_that_waits() -> None:
+    (found,) = import_hang.read(["It hangs there:", *WAITS])
+    assert isinstance(found, Errors)
+    assert found.errors[0].text == "is_available (torch/cuda/__init__.py:129) does not return"
+    assert import_hang.read(WAITS) == []
+    assert import_hang.read(["It hangs", WAITS[0], WAITS[2], WAITS[1]]) == []
 
 
 @given(st.lists(st.sampled_from([*TIMEOUT, *SPY, *DUMPED, "124", ">>> import torch", "hangs"])))

@@ -153,6 +153,26 @@ def test_prose_gives_nothing(text: str) -> None:
     assert facts(text) == []
 
 
+NAMED = """[    9.42] NVRM: API mismatch: the client 'kwin_wayland' (pid 1005)
+               NVRM: has the version 595.84, but this kernel module has
+               NVRM: the version 595.80.  Please make sure that this"""
+
+
+def test_a_quarrel_that_names_the_client() -> None:
+    (driver,) = (one for one in facts(NAMED) if isinstance(one, NvidiaDriver))
+    assert (driver.version, driver.library) == ("595.80", "595.84")
+
+
+@pytest.mark.parametrize(
+    ("trace", "count"), [("uvm_ioctl+0x13e0/0x16f0 [nvidia_uvm]", 1), ("nfs_wait+0x1/0x2 [nfs]", 0)]
+)
+def test_a_task_that_waits_in_the_driver(trace: str, count: int) -> None:
+    text = f"[ +0.00] task:python3.11      state:D stack:    0 pid:15277\n[ +0.00]  {trace}"
+    said = [e.text for f in facts(text) if isinstance(f, Errors) for e in f.errors]
+    assert len(said) == count
+    assert all(one == "task:python3.11 state:D in the NVIDIA driver" for one in said)
+
+
 WORDS = st.sampled_from(
     [
         "NVRM: ",

@@ -36,7 +36,7 @@ class Container(Fact, frozen=True):
     """The container that the doctor runs in; Absent outside of one."""
 
     kind: str
-    """docker, podman, kubernetes, lxc, apptainer, systemd-nspawn, or "container"."""
+    """docker, podman, kubernetes, lxc, apptainer, enroot, systemd-nspawn, or "container"."""
     evidence: str = ""
     gpu_asked: bool | None = None
     """The command or file that starts it asks for a GPU; None where a report does not show it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from tunedoctor.facts import Fact, Runtime, Stage
+from tunedoctor.facts import Errors, ErrorText, Fact, Runtime, Stage
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.import_crash import imports_torch
 from tunedoctor.readers.prompts import typed_in
@@ -16,6 +16,11 @@ _INTO_TORCH = pattern(r"import torch\b|from torch\b")
 _SPY_THREAD = pattern(r"^\s{0,8}Thread (?:\d{1,8}|0x[0-9a-fA-F]{1,16}) \([\w+ ]{1,30}\)")
 _SPY_FRAME = pattern(r"^\s{0,12}<module> \(\S{0,200}?torch/__init__\.py:\d{1,6}\)")
 """As py-spy prints a frame: function, file, line."""
+_SPY_CUDA = pattern(
+    r"^\s{0,12}(?:is_available|device_count|current_device|_lazy_init|init) "
+    r"\(\S{0,200}?torch/cuda/__init__\.py:\d{1,6}\)"
+)
+"""Functions that first ask the driver."""
 _DUMPED = pattern(r"^\s{0,8}Timeout \(\d{1,3}:\d\d:\d\d")
 """What faulthandler.dump_traceback_later prints first."""
 _DUMPED_FRAME = pattern(
@@ -34,7 +39,7 @@ _NO_ANSWER = 124
 
 
 def read(lines: list[str]) -> list[Fact]:
-    """Return a Runtime whose first stage hung; nothing where no such wait is shown. Linear; never raises."""
+    """Return a Runtime whose first stage hung, or an Errors of a first CUDA call that does. Linear; never raises."""
     for number, whole in enumerate(lines):
         line = whole[:_LONGEST]
         below = lines[number + 1 : number + 1 + _FAR]
@@ -58,6 +63,18 @@ def read(lines: list[str]) -> list[Fact]:
             continue
         stage = Stage(name="import torch", outcome="hung", error=place, seconds=seconds)
         return [Runtime(stages=(stage,))]
+    return _first_cuda_call(lines)
+
+
+def _first_cuda_call(lines: Sequence[str]) -> list[Fact]:
+    """Return an error for a thread that stands in a first CUDA call, in a text that speaks of a wait."""
+    for number in range(len(lines) - 1):
+        frame = lines[number + 1][:_LONGEST]
+        if _SPY_CUDA.match(frame) and _SPY_THREAD.match(lines[number][:_LONGEST]):
+            if not any(_WORDS.search(line[:_LONGEST].lower()) for line in lines):
+                return []
+            text = f"{frame.strip()} does not return"
+            return [Errors(errors=(ErrorText(text=text, where=f"line {number + 2}"),))]
     return []
 
 

@@ -30,6 +30,12 @@ _LOADING = pattern(
     r"\s{1,9}(\d{1,6}(?:\.\d{1,6}){1,4})"
 )
 _CLIENT = pattern(r"NVRM: API mismatch: the client has(?: the)? version\s{1,4}([\d.]{3,20})")
+_QUARREL = pattern(
+    r"the client '[^'\n]{1,40}' \(pid \d{1,10}\) has the version ([\d.]{3,20}), but this kernel module has "
+    r"the version ([\d.]{3,20})"
+)
+"""The same in the words of newer drivers, which name the client, on one line."""
+_OUR_WORDS = pattern(r".{0,80}NVRM:\s{1,4}")
 _MODULE = pattern(r"this kernel module has(?: the)? version\s{1,4}([\d.]{3,20})")
 _SIGNED = pattern(
     r"(?:could not insert|insmod|Loading of|modprobe).{0,120}(?:Key was rejected by service"
@@ -39,6 +45,8 @@ _SIGNED = pattern(
 )
 _NOT_FOUND = pattern(r"Module nvidia(?:[-_]current)? not found in directory", re.IGNORECASE)
 _BLOCKED = pattern(r"task ([^\n]{1,40}:\d{1,10}) blocked for more than \d{1,6} seconds")
+_WAITS = pattern(r"task:(\S{1,40})\s{1,30}state:D\s")
+"""What the kernel prints of a task that nothing can wake or kill, before its call trace."""
 _NVIDIA_TASK = pattern(r"nvidia|nvc:|nv_queue|irq/\d{1,4}-nvidia")
 _IN_NVIDIA = pattern(r"\[nvidia(?:_\w{1,20})?\]")
 _TRACE = 40
@@ -95,11 +103,15 @@ def _errors(worth: list[tuple[int, str]]) -> tuple[ErrorText, ...]:
 def _hung(lines: list[str]) -> tuple[ErrorText, ...]:
     """Tell of tasks that the kernel calls hung while NVIDIA's modules are in their trace, or that ask the driver."""
     for number, line in enumerate(lines):
-        if "blocked for more than" not in line or not (found := _BLOCKED.search(line[:_LONGEST])):
+        blocked = "blocked for more than" in line and _BLOCKED.search(line[:_LONGEST])
+        found = blocked or ("state:D" in line and _WAITS.search(line[:_LONGEST]))
+        if not found:
             continue
         trace = lines[number : number + _TRACE]
-        if _NVIDIA_TASK.match(found[1]) or any(_IN_NVIDIA.search(one[:_LONGEST]) for one in trace):
-            text = f"{found[0]} in the NVIDIA driver"
+        # a task that the kernel only lists can be one that waits for a moment: its trace has to tell
+        named = blocked and _NVIDIA_TASK.match(found[1])
+        if named or any(_IN_NVIDIA.search(one[:_LONGEST]) for one in trace):
+            text = f"{' '.join(found[0].split())} in the NVIDIA driver"
             return (ErrorText(text=text, where=f"line {number + 1}"),)
     return ()
 
@@ -108,6 +120,8 @@ def _driver(worth: list[str], lines: list[str]) -> NvidiaDriver | None:
     """Return the version of the module: of its own first line, or of its quarrel with a client."""
     loading = next((f for line in reversed(worth) if (f := _LOADING.search(line))), None)
     client = next((f[1] for line in reversed(worth) if (f := _CLIENT.search(line))), "")
+    if not client and (named := _named_quarrel(worth)):
+        return named
     # the second line of the quarrel is often cut or wrapped
     of_module = next((f[1] for line in lines if client and (f := _MODULE.search(line))), "")
     version = of_module.rstrip(".") or (loading[2] if loading else "")
@@ -119,6 +133,18 @@ def _driver(worth: list[str], lines: list[str]) -> NvidiaDriver | None:
         library=client.rstrip("."),
         open_module=bool(loading[1]) if loading and loading[2] == version else None,
     )
+
+
+def _named_quarrel(worth: list[str]) -> NvidiaDriver | None:
+    """Join the lines over which newer drivers spread their quarrel with a client."""
+    for number, line in enumerate(worth):
+        if "API mismatch: the client '" in line:
+            said = " ".join(_OUR_WORDS.sub("", one).strip() for one in worth[number : number + 3])
+            if found := _QUARREL.search(said):
+                return NvidiaDriver(
+                    version=found[2].rstrip("."), source="kernel log", library=found[1].rstrip(".")
+                )
+    return None
 
 
 def _module(worth: list[str], *, loaded: bool) -> list[NvidiaModule]:

@@ -53,6 +53,16 @@ NO_LIBRARY = "nvidia-container-cli: initialization error: load library failed: l
             "the text",
         ),
         (f"I use the newest Docker Desktop\n{NO_LIBRARY}\n", "docker", "Docker Desktop"),
+        (
+            "qna-transformers_1  | RuntimeError: Found no NVIDIA driver on your system.\n",
+            "docker",
+            "the text",
+        ),
+        (
+            'srun --container-image="mine" bash\nRuntimeError: Found no NVIDIA driver on your system.\n',
+            "enroot",
+            "the text",
+        ),
     ],
 )
 def test_words_and_prompts_tell_of_a_container(text: str, kind: str, evidence: str) -> None:
@@ -67,6 +77,8 @@ def test_words_and_prompts_tell_of_a_container(text: str, kind: str, evidence: s
     "text",
     [
         "In the pod it works.\nValueError: x\n",
+        "qna-transformers_1  | ValueError: x\n",
+        "| column_1  | RuntimeError: Found no NVIDIA driver on your system.\n",
         "RuntimeError: Found no NVIDIA driver on your system.\n",
         f"{NO_LIBRARY}\n",
     ],

@@ -455,3 +455,17 @@ def test_a_prompt_inside_a_container() -> None:
 def test_architectures_in_a_library(text: str, archs: tuple[str, ...]) -> None:
     assert only(Runtime, text).archs == archs
     assert of(Runtime, text.replace("libtorch", "librocblas")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wsl"),
+    [
+        ("Your kernel headers for kernel 4.4.0-19041-Microsoft cannot be found.", 1),
+        ("### Microsoft Windows [Version 10.0.17763.292]\n#### Ubuntu app WSL:", 1),
+        ("Microsoft Windows [Version 10.0.17763.292]\nfrom PowerShell", 0),
+        ("Microsoft Windows [Version 10.0.19041.292]\nin WSL", 0),
+    ],
+)
+def test_the_first_wsl(text: str, wsl: int) -> None:
+    found = of(Host, text)
+    assert (found.wsl if found else 0) == wsl

@@ -95,3 +95,15 @@ def test_the_prompt_is_taken_off() -> None:
 def test_where_it_stands() -> None:
     said = [one for one in answers(["", ">>> torch.__version__", "'2.1.0'"]) if one.key == "torch"]
     assert said == [Said("torch", "2.1.0", line=1)]
+
+
+def test_a_warning_over_two_lines_is_no_answer() -> None:
+    lines = [
+        ">>> torch.cuda.is_available()",
+        "torch/cuda/__init__.py:115: UserWarning: CUDA initialization: CUDA driver initializati",
+        "on failed, you might not have a CUDA gpu. (Triggered internally at CUDAFunctions.cpp:108.)",
+        "  return torch._C._cuda_getDeviceCount() > 0",
+        "False",
+    ]
+    assert [one.value for one in answers(lines) if one.key == "available"] == ["False"]
+    assert not [one for one in answers(lines[:3]) if one.key == "available"]

@@ -30,6 +30,12 @@ _IN_A_POD = pattern(
     r"Found no NVIDIA driver on your system|libcuda\.so\.1: cannot open shared|No CUDA GPUs are available"
 )
 _NO_LIBRARY = "load library failed: libnvidia-ml.so"
+_OF_COMPOSE = pattern(
+    r"^\s{0,4}[a-zA-Z][\w.-]{0,60}[_-]\d{1,2}\s{1,20}\| \s{0,8}(?:File \"|[A-Za-z.]{1,60}(?:Error|Exception):)"
+)
+"""A frame or an error below the name of a service, as compose shows what its containers print."""
+_PYXIS = pattern(r"\s--container-image[= ]|\benroot start\b")
+"""How Slurm and enroot start one."""
 _WORD = pattern(r"\b(docker|podman|containers?|kubernetes|k8s|pods?)\b", re.IGNORECASE)
 _INSIDE = pattern(
     r"^\s{0,8}(?:\(\w{1,40}\) ?)?\[?[\w.-]{1,40}@(?=[0-9a-f]{0,11}\d)[0-9a-f]{12}[: ][^\n]{0,120}?[#$] "
@@ -96,6 +102,11 @@ def _from_words(lines: Sequence[str]) -> Container | None:
         return Container(kind="docker", evidence="Docker Desktop", gpu_asked=True)
     if any(map(_IN_A_POD.search, lines)) and any(map(_POD_WORDS.search, short)):
         return Container(kind="kubernetes", evidence="the text", gpu_asked=None)
+    if any(map(_IN_A_POD.search, lines)):
+        if any(map(_OF_COMPOSE.match, short)):
+            return Container(kind="docker", evidence="the text", gpu_asked=None)
+        if any(map(_PYXIS.search, short)):
+            return Container(kind="enroot", evidence="the text", gpu_asked=None)
     said = next(
         (line for line in lines if "NVML: Unknown Error" in line[:LONGEST]),
         "",

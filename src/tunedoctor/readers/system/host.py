@@ -24,8 +24,13 @@ _MUSL = pattern(r"^\W{0,4}musl libc \(")
 _MUSL_VERSION = pattern(r"^\W{0,4}Version (\d\.\d{1,3}\.\d{1,3})\s*$")
 _WINDOWS = pattern(
     r"^\W{0,4}(?:OS Version|BS-Version|Version du système|操作系统版本)\s?:\s{1,20}10\.0\.(\d{5})\b"
-    r"|\(OS Build (\d{5})(?:\.\d{1,6})?\)|^Microsoft Windows \[\S{1,12} 10\.0\.(\d{5})"
+    r"|\(OS Build (\d{5})(?:\.\d{1,6})?\)|^\W{0,6}Microsoft Windows \[\S{1,12} 10\.0\.(\d{5})"
 )
+_WSL1_KERNEL = pattern(r"\b(\d\.\d{1,2}\.0-\d{2,5}-Microsoft)\b")
+"""Only WSL 1 names its kernel so."""
+_WSL_WORDS = pattern(r"\bWSL\b|Windows Subsystem for Linux|Bash on Ubuntu on Windows")
+_FIRST_WSL2 = 18362
+"""Windows builds below it have WSL 1 alone. Source: Microsoft, "WSL 2 on Windows 10 1903 and 1909"."""
 _WSL_HEAD = pattern(r"^\s{0,6}NAME\s{1,60}STATE\s{1,40}VERSION\s*$")
 _WSL_ROW = pattern(
     r"^\s{0,6}(\*?)\s{0,4}(\S{1,60})\s{1,60}(?:Running|Stopped|Installing)\s{1,40}([12])\s*$"
@@ -63,6 +68,10 @@ def host(lines: Sequence[str]) -> Host | None:
             _others(line, found)
         musl = bool(_MUSL.match(line)) or (musl and not line.strip())
     _release(release, found)
+    if found.get("build", _FIRST_WSL2) < _FIRST_WSL2 and any(
+        _WSL_WORDS.search(line[:LONGEST]) for line in lines
+    ):
+        found["wsl"] = 1
     return _fact(found)
 
 
@@ -71,7 +80,7 @@ def _kernel(line: str, found: Machine) -> None:
         found.setdefault("family", uname[1])
         found.setdefault("kernel", uname[2])
         found.setdefault("machine", uname[3])
-    elif proc := _PROC.match(line):
+    elif "-Microsoft" not in line and (proc := _PROC.match(line)):
         found.setdefault("family", "Linux")
         found.setdefault("kernel", proc[1])
     else:
@@ -85,7 +94,10 @@ def _distribution(row: "re.Match[str]", found: Machine) -> None:
 
 
 def _others(line: str, found: Machine) -> None:
-    if lsb := _LSB.match(line):
+    if "-Microsoft" in line and (kernel := _WSL1_KERNEL.search(line)):
+        found.setdefault("family", "Linux")
+        found.setdefault("kernel", kernel[1])
+    elif lsb := _LSB.match(line):
         found.setdefault({"Release": "version"}.get(lsb[1], "distributor"), lsb[2].strip())
     elif ctl := _CTL.match(line):
         key = {"Operating System": "pretty", "Hardware Model": "model"}.get(ctl[1], ctl[1].lower())

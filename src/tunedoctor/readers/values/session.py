@@ -98,6 +98,9 @@ def answers(lines: Sequence[str]) -> Iterator[Said]:
             yield one._replace(line=number)
 
 
+_YES_OR_NO = frozenset({"available", "xpu_available", "mps_available"})
+_TRUTH = pattern(r"\b(?:[Tt]rue|[Ff]alse)\b")
+"""In an answer of theirs; a warning that a terminal broke over two lines stands before it."""
 _CHANGES = frozenset({"torch", "torch_cuda", "torch_hip", "available", "xpu_available", "archs"})
 """What another torch answers otherwise."""
 
@@ -202,6 +205,8 @@ def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) 
             and not text.startswith(("return ", "warnings.", "File "))
         ):
             answers_.append(text)
+    if _YES_OR_NO.issuperset(key for keys in wanted for key in keys):
+        answers_ = [text for text in answers_ if _TRUTH.search(text)]
     for keys, text in zip(wanted, answers_, strict=False):
         yield from _split(keys, text, number)
 
