@@ -28,6 +28,32 @@ def test_own_versions_in_a_sentence_are_weak_entries(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "OSX, venv, pip installed torch (v. 1.10.1) and numpy(1.21.4).",
+        "I have torch (version 1.10.1) with numpy (1.21.4) here",
+        "My torch (1.10.1), my numpy (v1.21.4)",
+    ],
+)
+def test_own_versions_in_brackets(line: str) -> None:
+    told = in_passing([line]).entries
+    assert {(e.name, e.version) for e in told} == {("torch", "1.10.1"), ("numpy", "1.21.4")}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "I use torch.device(0.5) and numpy.float32(1.0)",
+        "I have transformers (4.35) and peft (see 2)",
+        "my model(1.5) of torch(2.1.0)",
+        "torch (2.1.0) needs my numpy (1.21.4)",
+    ],
+)
+def test_numbers_in_brackets_that_are_no_versions_of_two_packages(line: str) -> None:
+    assert not in_passing([line]).entries
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
         "my setup: pip install transformers==4.35.0 tokenizers==0.14.0",
         "using transformers==4.35.0 and peft==0.5.0 solved it",
         "my transformers requires tokenizers==0.14.0 and huggingface-hub==0.17.3",

@@ -319,3 +319,21 @@ WORDS = st.sampled_from(
 @given(st.lists(WORDS | st.text(max_size=5), max_size=60).map("".join))
 def test_no_text_breaks_it(text: str) -> None:
     assert isinstance(facts(text), list)
+
+
+TWO_LINES = """\
+Device  [Model : Revision]    Temp    Power   Partitions      SCLK     MCLK
+        Name (20 chars)       (Edge)  (Avg)   (Mem, Compute)
+================================================================================
+0       [0x0c34 : 0x02]       37.0°C  42.0W   N/A, N/A        800Mhz   1600Mhz
+        Instinct MI210
+1       [0x0b0c : 0x00]       36.0°C  35.0W   N/A, N/A        300Mhz   1200Mhz
+        Navi 31 [Radeon RX 7
+================================================================================
+"""
+
+
+def test_the_table_of_rocm_smi_57_names_the_card_on_the_next_line() -> None:
+    first, second = gpus(TWO_LINES)
+    assert (first.index, first.name, first.gfx) == (0, "Instinct MI210", "gfx90a")
+    assert (second.index, second.name) == (1, "Navi 31 [Radeon RX 7")

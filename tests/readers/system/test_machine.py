@@ -311,6 +311,28 @@ def test_a_foreign_library_wins() -> None:
     )
 
 
+BITSANDBYTES = "/opt/venv/lib/python3.12/site-packages/bitsandbytes/libbitsandbytes_xpu.so"
+
+
+@pytest.mark.parametrize(
+    ("torch", "lacks"),
+    [
+        (
+            "libsycl.so.9 => /opt/venv/lib/libsycl.so.9 (0x0)",
+            ["libbitsandbytes_xpu.so: libsycl.so.8 => not found; torch loads libsycl.so.9"],
+        ),
+        ("libsycl.so.8 => /opt/venv/lib/libsycl.so.8 (0x0)", []),
+        ("libc.so.6 => /lib/libc.so.6 (0x0)", []),
+    ],
+)
+def test_what_an_extension_does_not_find_is_told_where_torch_brings_another(
+    torch: str, lacks: list[str]
+) -> None:
+    text = f"$ ldd {BITSANDBYTES}\n\tlibsycl.so.8 => not found\n\n$ ldd .../torch/lib/libtorch_xpu.so\n\t{torch}\n"
+    told = [one for one in facts(text) if isinstance(one, Errors)]
+    assert [error.text for one in told for error in one.errors] == lacks
+
+
 def test_a_library_that_is_not_found() -> None:
     text = f"$ ldd {NVIDIA}\n\tlibcublas.so.12 => not found"
     assert [error.text for error in only(Errors, text).errors] == ["libcublas.so.12 => not found"]
