@@ -31,7 +31,7 @@ SAID = (
     r"task \S{1,60} blocked for more than \d+ seconds in the NVIDIA driver",
     r"task:\S{1,40} state:D in the NVIDIA driver",
 )
-WAITS = r"torch/cuda/__init__\.py:\d{1,6}\) does not return"
+WAITS = r"\w{2,20} \(\S{0,200}torch/cuda/__init__\.py:\d{1,6}\) does not return"
 """What the reader of stacks says of a first CUDA call."""
 
 

@@ -94,7 +94,7 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
             cure_note="or take torch_compile=True out of the training arguments; the GPU itself runs",
         )
     if not cards and not said:
-        return None
+        return _never_supported(errors)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{cards_named(cards)}; {code_of(build, seen)}" if cards else f"PyTorch says '{said}'"
     if image:
@@ -133,6 +133,26 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         else "Make a virtual environment with Python 3.12 and install torch for CUDA 12.6 there",
         cure_note="small models also train on the CPU",
         evidence=evidence,
+    )
+
+
+SPOKEN = r"\b(?:cuda |compute )capability\W{1,4}(?:(?:is|of|version)\W{1,3})?(?:[12]\.\d|3\.[02])\b"
+"""Below 3.5, for which no wheel of PyTorch since 0.4 had code. Source: pytorch, issue 14681."""
+
+
+def _never_supported(errors: Errors | Unknown | None) -> Finding | None:
+    """Take a capability that a text itself tells, beside the error of a card without code."""
+    spoken = told(errors, SPOKEN)
+    said = told(errors, r"invalid device function", NO_IMAGE) if spoken else ""
+    if not said:
+        return None
+    spoken, said = (words.partition("`")[0].partition(")")[0] for words in (spoken, said))
+    return Finding(
+        found=f"the text says '{spoken[:40]}'; the error '{said}'",
+        said=said,
+        means=f"{NO_KERNEL}; is_available() is True all the same",
+        cure="Train on a GPU of compute capability 5.0 or newer",
+        cure_note="small models also train on the CPU",
     )
 
 

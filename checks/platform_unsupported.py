@@ -30,6 +30,7 @@ from tunedoctor.api import (
     Interpreter,
     NvidiaAnswer,
     NvidiaGpus,
+    Refused,
     TorchBuild,
     Unknown,
     Wanted,
@@ -37,6 +38,7 @@ from tunedoctor.api import (
     family,
     known,
     listed,
+    pattern,
     pip,
     refused,
     told,
@@ -87,17 +89,36 @@ def platform_unsupported(  # noqa: PLR0913, PLR0911  what is there, what is aske
         return _musl(f"the error '{loaded}': the loader of musl, and a file built for glibc")
     why = refused(answer, own, system)
     if why is not None:
-        if why.cause != "platform-unsupported":
-            return None
-        if why.file:
-            return _other_file(why.found).saying(why.found)
-        if "Intel Mac" in why.found:
-            return _intel_mac(why.found, interpreter).saying(why.found)
-        return _refused(why.found, system).saying(why.found)
+        return _by_index(why, system, interpreter) if why.cause == "platform-unsupported" else None
     if own is None or system is None:
         return None
     newer = _newer_than_last(known(wanted))
     return _judged(own, system, absent=torch is None, newer=newer)
+
+
+def _by_index(
+    why: Refused, host: Host | None, interpreter: Interpreter | Unknown | None
+) -> Finding:
+    if why.file:
+        return _other_file(why.found).saying(why.found)
+    if named := LABEL.search(why.found):
+        return _label_on_a_mac(why.found, named[1], interpreter).saying(why.found)
+    if "Intel Mac" in why.found:
+        return _intel_mac(why.found, interpreter).saying(why.found)
+    return _refused(why.found, host).saying(why.found)
+
+
+LABEL = pattern(r"^(\S{1,60})\+(?:cu|rocm)\S{1,20} is a build for a GPU that no Mac has")
+
+
+def _label_on_a_mac(found: str, plain: str, interpreter: Interpreter | Unknown | None) -> Finding:
+    return Finding(
+        title="A build for CUDA or ROCm is asked for on a Mac",
+        found=found,
+        means="pip finds no such file for macOS, and nothing is installed",
+        cure=pip(interpreter, "install", plain),
+        cure_note="files for macOS carry no label; training uses the Apple GPU (mps); what needs CUDA itself stays out",
+    )
 
 
 def _tcc_under_wsl(nvml: NvidiaAnswer | None, nvidia: NvidiaGpus | None) -> Finding | None:

@@ -26,6 +26,7 @@ import re
 from tunedoctor.api import (
     AmdGpu,
     AmdGpus,
+    Compilers,
     Errors,
     Finding,
     Host,
@@ -96,6 +97,7 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
     runtime: Runtime | Unknown | None,
     errors: Errors | Unknown | None,
     typed: Typed | Unknown | None,
+    compilers: Compilers | Unknown | None,
 ) -> Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
     build, run = known(torch), known(runtime)
@@ -131,8 +133,32 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
         nothing_told = all(isinstance(one, Unknown) for one in asked)
         finding = _bare_excerpt(name) if nothing_told else None
     else:
-        finding = None
+        finding = _beside_toolkit(name, kind, known(compilers), errors, system)
+    said = said or (finding.said if finding is not None else "")
     return finding.saying(said) if finding is not None else None
+
+
+def _beside_toolkit(
+    name: str,
+    kind: str,
+    compilers: Compilers | None,
+    errors: Errors | Unknown | None,
+    host: Host | None,
+) -> Finding | None:
+    """Suspect a CPU build where somebody has NVIDIA's toolkit and misses CUDA, and no GPU is told."""
+    missed = told(errors, r"\bCUDA is not available\b")
+    if kind != "cpu" or compilers is None or not compilers.nvcc_version or not missed:
+        return None
+    fit = rebuild_cuda(host, None, None, OLDEST_DRIVER, ())
+    return Finding(
+        severity="error",
+        found=f"{name}; nvcc {compilers.nvcc_version} is installed, and the error '{missed}'",
+        said=missed,
+        means=MEANS,
+        cure=fit.command if fit else "",
+        cure_note="about 3 GB, no reboot; the toolkit does not count: a build brings its own CUDA",
+        settle="nvidia-smi -L",
+    )
 
 
 def _surely_none(nvidia: NvidiaGpus | Unknown | None, host: Host | None) -> bool:

@@ -57,6 +57,26 @@ def test_no_wait_is_invented(lines: list[str]) -> None:
     assert _stage(lines) is None
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# Importing tensorflow (2.12) before torch (2.0) hangs at import torch",
+        "Since the update it gets stuck when importing torch",
+        "However, import torch is taking straight up forever.",
+    ],
+)
+def test_a_sentence_tells_of_the_wait(line: str) -> None:
+    assert _stage([line]) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["It hangs at the first step, after import torch", "import torch first, then it hangs at loss"],
+)
+def test_a_wait_elsewhere_is_not_the_import(line: str) -> None:
+    assert _stage([line]) is None
+
+
 WAITS = [
     'Thread 3396640 (idle): "MainThread"',
     "    is_available (torch/cuda/__init__.py:129)",

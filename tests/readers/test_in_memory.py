@@ -64,3 +64,22 @@ def test_a_label_of_the_build_is_no_other_version() -> None:
         "peft==0.14.0",
     ]
     assert _held(lines) == ()
+
+
+REPLACED = [
+    "!pip install pandas --upgrade",
+    "import pandas as pd; pd.__version__",
+    "  Found existing installation: pandas 0.22.0",
+    "Successfully installed pandas-0.23.4",
+]
+
+
+def test_a_cell_that_answers_what_it_replaced() -> None:
+    assert [
+        (h.name, h.version, h.installed, h.notebook) for h in _held([*REPLACED, "'0.22.0'"])
+    ] == [("pandas", "0.22.0", "0.23.4", True)]
+
+
+@pytest.mark.parametrize("answer", ["'0.23.4'", "'1.26.0'", "$ pip show pandas", ""])
+def test_a_cell_that_answers_something_else(answer: str) -> None:
+    assert _held([*REPLACED, answer]) == ()

@@ -26,6 +26,7 @@ def interpreter(text: str) -> tuple[str, str, int] | None:
         ("/usr/local/lib/python3.10/dist-packages/x.py", ("3.10", "system", 64)),
         ("/usr/lib/python3.8/random.py", ("3.8", "system", 64)),
         ("~/.local/lib/python3.9/site-packages/x.py", ("3.9", "unknown", 64)),
+        ("c:\\program files (x86)\\python38-32\\python.exe", ("3.8", "unknown", 32)),
         ("C:\\Python39-32\\lib\\site-packages\\x.py", ("3.9", "unknown", 32)),
         (
             "C:\\Users\\u\\AppData\\Local\\Programs\\Python\\Python312\\Lib\\x.py",

@@ -51,16 +51,9 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         # the library lacks for an old bitsandbytes alone, which is named in its place: a newer one needs no such path
         "h104-bnb-705-apptainer-libcusparse11",
         # as first met
-        "i033-tensorflow-before-torch-hangs",
-        "i034-import-torch-takes-forever-cpu-wheel",
-        "i035-win-home-171-cpu-nvcc-102",
-        "i038-gm630m-error-8-invalid-function",
-        "i044-python38-32-setup-torch-012post2",
-        "i046-onetrainer-cu118-on-apple-m2",
         "i069-codellama-laptop-is-nccl-available",
         "i071-conda-sys-path-local-before-env",
         "i073-detectron2-env-but-base-python",
-        "i074-colab-pandas-upgraded-still-0220",
         # torchao asked for by transformers: told as of a quantisation library, where it stands at the front of a line
         "j006-transformers-445-torchao-01-cli-env",
         # which GPU is the integrated one stands in a sentence

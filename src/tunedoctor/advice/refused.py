@@ -70,7 +70,17 @@ def _judged(one: Refusal, own: Interpreter | None, host: Host | None) -> Refused
     if all(ANCIENT.match(v) for v in one.offered):
         offer = f"pip finds sources of 2016 alone for {what}{_python(own)}"
         return Refused(_none_at_all(own, host), offer)
-    return _of_versions(one, what, own, host)
+    return _on_a_mac(one, what, host) or _of_versions(one, what, own, host)
+
+
+_FOR_OTHER_GPUS = pattern(r"\+(?:cu|rocm)\d")
+
+
+def _on_a_mac(one: Refusal, what: str, host: Host | None) -> Refused | None:
+    """Judge a label of CUDA or ROCm: no file for macOS carries one."""
+    if host is None or host.os != "macos" or not _FOR_OTHER_GPUS.search(one.specifier):
+        return None
+    return Refused("platform-unsupported", f"{what} is a build for a GPU that no Mac has")
 
 
 def _by_file(one: Refusal, own: Interpreter | None, host: Host | None) -> Refused | None:

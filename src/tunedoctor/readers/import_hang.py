@@ -1,5 +1,6 @@
 """An `import torch` that does not return: ended by `timeout`, seen by py-spy or faulthandler, or told in a word."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from tunedoctor.facts import Errors, ErrorText, Fact, Runtime, Stage
@@ -34,6 +35,13 @@ _WORDS = pattern(
     r"\b(?:hangs?|stuck|freezes|frozen|never (?:returns|comes back|finishes)|(?:does not|doesn't) (?:return|come back)"
     r"|nothing happens|no (?:output|answer|response)|waits? for ?ever)\b"
 )
+_IN_A_SENTENCE = pattern(
+    r"\b(?:hangs?|(?:is |gets )?stuck|freezes) (?:\w{1,8} ){0,3}(?:at|on|in|when|while|during) (?:\w{1,8} ){0,2}"
+    r"`?import(?:ing)? torch\b"
+    r"|\bimport(?:ing)? torch`? (?:\w{1,8} ){0,5}(?:hangs|freezes|forever|never (?:returns|finishes))\b",
+    re.IGNORECASE,
+)
+"""A title, or a user's own sentence."""
 _NO_ANSWER = 124
 """The exit status of `timeout` where the limit was reached. Source: manual page of GNU timeout."""
 
@@ -48,8 +56,8 @@ def read(lines: list[str]) -> list[Fact]:
             if not limited:
                 continue
             seconds = limited
-        elif "torch" in line and imports_torch(line):
-            if not _told(below):
+        elif "torch" in line and (sentence := _IN_A_SENTENCE.search(line) or imports_torch(line)):
+            if sentence is True and not _told(below):
                 continue
         elif "Thread" in line and _SPY_THREAD.match(line):
             place = _frame(lines[number + 1 : number + 1 + _STACK], _SPY_FRAME.match)

@@ -14,7 +14,8 @@ _UNIX = pattern(
     r"(?P<rest>[\w.-]{0,40})"
 )
 _WINDOWS = pattern(
-    r"[\\/]Python(?P<major>3)\.?(?P<minor>\d{1,2})(?P<bits>-32)?[\\/](?:[Ll]ib|[Ss]cripts|python\.exe)"
+    # pip writes the paths of Windows in small letters
+    r"[\\/][Pp]ython(?P<major>3)\.?(?P<minor>\d{1,2})(?P<bits>-32)?[\\/](?:[Ll]ib|[Ss]cripts|python\.exe)"
 )
 _CONDA = pattern(
     r"(?:^|[\\/])(?:\w{0,20}conda\d?|miniforge\d?|mambaforge|micromamba|conda)[\\/]", re.IGNORECASE

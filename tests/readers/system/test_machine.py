@@ -491,3 +491,9 @@ def test_architectures_in_a_library(text: str, archs: tuple[str, ...]) -> None:
 def test_the_first_wsl(text: str, wsl: int) -> None:
     found = of(Host, text)
     assert (found.wsl if found else 0) == wsl
+
+
+def test_a_chip_alone_on_its_line() -> None:
+    found = only(Host, "Python 3.10.13\nApple M2 Pro")
+    assert (found.os, found.machine) == ("macos", "arm64")
+    assert of(Host, "trained on an Apple M2 of a friend") is None

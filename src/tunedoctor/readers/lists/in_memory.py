@@ -13,6 +13,9 @@ _NOTEBOOK = pattern(r"^\s{0,12}In ?\[\d{0,5}\]:")
 _INSTALLS = pattern(
     r"\b(?:pip3?|uv|conda|mamba|micromamba)\b.{0,30}\b(?:install|uninstall|update|upgrade|add|sync|remove)\b"
 )
+_FOUND = pattern(r"Found existing installation: (?P<name>[\w.-]{1,60}) (?P<version>\d[\w.+]{0,40})")
+_NEW = pattern(r"([A-Za-z][\w.-]{0,60}?)-(\d[\w.+]{0,40})(?=\s|$)")
+_ANSWER = pattern(r"^\s{0,12}(?:Out ?\[\d{0,5}\]:\s{0,4})?['\"]?(\d[\w.+]{0,40})['\"]?\s*$")
 _ASKS = (".__version__", ".__file__", "version(")
 _LONGEST = 1000
 
@@ -24,6 +27,8 @@ def in_memory(lines: Sequence[str], state: Mapping[str, Entry]) -> tuple[InMemor
     """
     if not state or not any(ask in line for line in lines for ask in _ASKS):
         return ()
+    if held := _replaced(lines):
+        return (held,)
     last = max((n for n, line in enumerate(lines) if _installs(line[:_LONGEST])), default=-1)
     versions: dict[str, tuple[str, int]] = {}
     files: dict[str, str] = {}
@@ -45,6 +50,23 @@ def in_memory(lines: Sequence[str], state: Mapping[str, Entry]) -> tuple[InMemor
         for name, (version, line) in versions.items()
         if name in state and line > last and _differ(version, state[name])
     )
+
+
+def _replaced(lines: Sequence[str]) -> InMemory | None:
+    """Return the package whose old version a notebook's cell answers right below the install that replaced it."""
+    before: dict[str, str] = {}
+    for number, whole in enumerate(lines):
+        line = whole[:_LONGEST]
+        if found := _FOUND.search(line):
+            before[found["name"].lower()] = found["version"]
+        elif before and "Successfully installed " in line:
+            below = next((one for one in lines[number + 1 : number + 4] if one.strip()), "")
+            answer = _ANSWER.match(below[:_LONGEST])
+            for name, version in _NEW.findall(line.partition("Successfully installed ")[2]):
+                old = before.get(name.lower(), "")
+                if answer and answer[1] == old != version:
+                    return InMemory(name=name, version=old, installed=version, notebook=True)
+    return None
 
 
 def _installs(line: str) -> bool:

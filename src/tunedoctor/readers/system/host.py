@@ -26,6 +26,8 @@ _WINDOWS = pattern(
     r"^\W{0,4}(?:OS Version|BS-Version|Version du système|操作系统版本)\s?:\s{1,20}10\.0\.(\d{5})\b"
     r"|\(OS Build (\d{5})(?:\.\d{1,6})?\)|^\W{0,6}Microsoft Windows \[\S{1,12} 10\.0\.(\d{5})"
 )
+_APPLE = pattern(r"^\W{0,6}Apple M\d{1,2}(?: (?:Pro|Max|Ultra))?\W{0,3}$")
+"""A line that names the chip and nothing else, as people end a report."""
 _WSL1_KERNEL = pattern(r"\b(\d\.\d{1,2}\.0-\d{2,5}-Microsoft)\b")
 """Only WSL 1 names its kernel so."""
 _WSL_WORDS = pattern(r"\bWSL\b|Windows Subsystem for Linux|Bash on Ubuntu on Windows")
@@ -94,7 +96,9 @@ def _distribution(row: "re.Match[str]", found: Machine) -> None:
 
 
 def _others(line: str, found: Machine) -> None:
-    if "-Microsoft" in line and (kernel := _WSL1_KERNEL.search(line)):
+    if "Apple M" in line and _APPLE.match(line):
+        found["apple"] = True
+    elif "-Microsoft" in line and (kernel := _WSL1_KERNEL.search(line)):
         found.setdefault("family", "Linux")
         found.setdefault("kernel", kernel[1])
     elif lsb := _LSB.match(line):
@@ -135,7 +139,7 @@ def _fact(found: Machine) -> Host | None:
     if found.get("family") == "Darwin":
         return Host(os="macos", name="macOS", kernel=kernel, machine=found.get("machine", ""))
     if not linux and "libc" not in found:
-        return None
+        return Host(os="macos", name="macOS", machine="arm64") if "apple" in found else None
     libc: tuple[Literal["glibc", "musl", ""], str] = found.get("libc", ("", ""))
     distributor = str(found.get("distributor", "")).lower()
     version = str(found.get("version", ""))
