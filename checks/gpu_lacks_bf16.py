@@ -43,6 +43,7 @@ SAID = (
     r"bf16 is not supported on your (?:device|GPU|environment)|Your device does not support bf16",
     r"bf16 mixed precision requires",
     r"Current GPU.{0,40} does not support bfloat16",
+    r"Feature '[^\n]{0,30}bf16[^\n]{0,30}requires ?\.target sm_[89]\d",  # ptxas, of what triton compiled
 )
 
 ON_OLD = (r"not implemented for 'BFloat16'",)

@@ -78,13 +78,26 @@ PLACE = pattern(
 )
 
 
+HOST = pattern(r"https?://|host='|\bpypi\b|pythonhosted")
+
+
+def _tls_of_no_host(errors: Errors) -> str:
+    """Return a failed handshake that names no host, where the same text or its frames speak of the Hub."""
+    speaks = any(
+        PLACE.search(error.text) or any("huggingface_hub" in f.file for f in error.frames)
+        for error in errors.errors
+    )
+    bare = tuple(error for error in errors.errors if not HOST.search(error.text))
+    return told(Errors(errors=bare), *TLS) if speaks else ""
+
+
 @check("hub-network", "The Hub cannot be reached")
 def hub_network(
     errors: Errors, environment: Environment | Unknown | None, host: Host | Unknown | None
 ) -> Finding | None:
     """Tell a certificate that is not trusted from a route that is closed."""
     about = Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
-    tls, route = told(about, *TLS), told(about, *ROUTE)
+    tls, route = told(about, *TLS) or _tls_of_no_host(errors), told(about, *ROUTE)
     if not tls and not route:
         return None
     variables = known(environment)

@@ -43,7 +43,7 @@ from tunedoctor.api import (
 GIB = 1 << 30
 LEAST_LIMIT = 4 * GIB
 SAID = (
-    r"^Killed\b",
+    r"^Killed\b|\](?: ?it/s)?\s?Killed$",
     r"\bline \d{1,6}: +\d{1,9} Killed\b|^\[\d{1,4}\] +[+-]? *\d{0,9} *killed\b|^zsh: killed\b",
     r"(?:exit(?:ed with)?|\berror) (?:code|status):? \(?(?:137|-9)\b",
     r"killed by signal: Killed",

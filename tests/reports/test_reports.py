@@ -62,13 +62,9 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "j042-acestep-6700xt-wrong-override-script",
         # cuBLAS says so of a full GPU; that one GPU alone works stands in a sentence
         "j076-mmseg-alloc-failed-on-several-only",
-        # a second lot of the same round, as first met
+        # the version of one library alone, in a sentence
         "j102-tova-mistral-4362-two-errors",
-        "j106-img2img-turbo-cache-peft-arrow",
-        "j110-autotrain-triton-ops-title",
-        "j113-chatchat-killed-at-38-percent",
-        "j114-nanogpt-t4-inductor-subproc-e0813",
-        "j116-svc-self-signed-hub-only-two-models",
+        # the package in a sentence about what was needed
         "j125-lmdeploy-einops-prose-trace-cut",
     }
 )

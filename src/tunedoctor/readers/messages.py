@@ -23,11 +23,17 @@ _ALTOGETHER = 60_000
 _LONGEST_WORD = 800
 _ENDLESS = pattern(r"\S{800,}")
 _LABEL = pattern(
-    r"(?:#{1,4} |\*\*)?\[(?:bug|issue|help|question|usage|installation|error|feature|[A-Za-z ]{1,12} bug)\]"
+    r"#{1,6} (?=[A-Za-z_][\w.]{0,80}(?:Error|Exception)\s?:)"
+    r"|(?:#{1,4} |\*\*)?\[(?:bug|issue|help|question|usage|installation|error|feature|[A-Za-z ]{1,12} bug)\]"
     r"\s?:?\s{1,3}(?=[A-Za-z_])",
     re.IGNORECASE,
 )
 """What the title of a thread has in front of the error that it quotes."""
+_TICKED = pattern(
+    r"\b(?P<words>No module named|has no attribute|[Cc]annot import name|keyword argument) `(?P<name>[\w.]{1,120})`"
+    r"(?: from `(?P<module>[\w.]{1,120})`)?"
+)
+"""Python's own words with the quotes of Markdown in place of Python's."""
 _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 """What stands at both ends of a line in a box."""
 
@@ -105,10 +111,16 @@ def _of_one(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -
         if start and text[0].islower() and not kind and wrapped(said[start - 1].text, one.text):
             before = said[start - 1].text.strip()
             text = text if states_a_fault(before) else f"{before} {text}"
+        text = _TICKED.sub(_quoted, text) if "`" in text else text
         found.append(
             ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")
         )
     return found
+
+
+def _quoted(ticked: re.Match[str]) -> str:
+    module = f" from '{ticked['module']}'" if ticked["module"] else ""
+    return f"{ticked['words']} '{ticked['name']}'{module}"
 
 
 def _sentence(said: Sequence[Said], at: int) -> tuple[str, int]:

@@ -449,6 +449,7 @@ SAYS = (
         "msvcp140.dll",
         "vcruntime140",
         "permission error",
+        "requires .target",
     ),
 )
 """What a fault says where nothing marks one, in small letters."""
