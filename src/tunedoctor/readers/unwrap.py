@@ -100,7 +100,7 @@ def _rest(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
 
 
 def _is_ended(before: str, after: str) -> bool:
-    return before[-1] in ".!?:;" and after[0].isupper()
+    return before[-1] in ".!?:;]" and after[0].isupper()
 
 
 def _is_apart(before: str, after: str) -> bool:
