@@ -187,9 +187,9 @@ def _declared(
         one
         for one in unmet(told, interpreter, host, torch)
         if one.installed
-        and not (one.name == "torch" and (one.owner.name in ELSEWHERE or not _too_new(one)))
+        and not (one.name == "torch" and (one.owner.name in ELSEWHERE or not one.too_new))
         and not (one.name == "numpy" and release(one.installed)[:1] >= (2,) and _caps_numpy(one))
-        and not (one.owner.name == "torch" and _too_new(one))
+        and not (one.owner.name == "torch" and one.too_new)
     ]
 
 
@@ -198,22 +198,8 @@ def _caps_numpy(one: Unmet) -> bool:
     return within("2.0.0", one.specifier) is False
 
 
-def _too_new(one: Unmet) -> bool:
-    """Tell whether the installed version lies above what is wanted, not below."""
-    caps = ",".join(
-        s for s in one.specifier.split(",") if s.lstrip().startswith(("<", "!", "=", "~"))
-    )
-    floors = ",".join(s for s in one.specifier.split(",") if s.lstrip().startswith(">"))
-    if floors and within(one.installed, floors) is False:
-        return False
-    exact = next((s[2:] for s in one.specifier.split(",") if s.startswith(("==", "~="))), "")
-    if exact:
-        return release(one.installed) > release(exact.replace(".*", ""))
-    return bool(caps)
-
-
 def _clash(one: Unmet) -> _Told:
-    new = _too_new(one)
+    new = one.too_new
     at_import = one.owner.name in CHECKS_AT_IMPORT
     older_wheel = one.owner.name == "torch"
     severity: Literal["error", "warning"] = (

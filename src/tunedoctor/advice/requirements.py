@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.lazy import pattern
-from tunedoctor.versions import parts, within
+from tunedoctor.versions import parts, release, within
 
 STACK = frozenset(
     {
@@ -56,6 +56,19 @@ class Unmet(NamedTuple):
     def wanted(self) -> str:
         """As in "tokenizers>=0.22.0,<=0.23.0"."""
         return self.name + self.specifier
+
+    @property
+    def too_new(self) -> bool:
+        """Whether the installed version lies above what is wanted, not below."""
+        bounds = self.specifier.split(",")
+        caps = any(s.lstrip().startswith(("<", "!", "=", "~")) for s in bounds)
+        floors = ",".join(s for s in bounds if s.lstrip().startswith(">"))
+        if floors and within(self.installed, floors) is False:
+            return False
+        exact = next((s[2:] for s in bounds if s.startswith(("==", "~="))), "")
+        if exact:
+            return release(self.installed) > release(exact.replace(".*", ""))
+        return caps
 
 
 def unmet(
