@@ -53,7 +53,7 @@ from tunedoctor.api import (
 )
 
 UNKNOWN_ARCH = (
-    r"ptxas fatal\s{0,8}: Value 'sm_\d+\w?' is not defined for option 'gpu-name'",
+    r"ptxas(?:-\w{1,20})? fatal\s{0,8}: Value 'sm_\d+\w?' is not defined for option 'gpu-name'",
     r"PTX \.version [\d.]{1,5} does not support \.target sm_\d+\w?",
     r"Unknown CUDA arch \([\d.]{3,5}a?(?:\+PTX)?\) or GPU not supported",
     r"'sm_\d+\w?' is not a recognized processor for this target",

@@ -55,6 +55,8 @@ from tunedoctor.api import (
 LAST_TORCHAUDIO = ">=2.11"
 """From here on torchaudio names no torch: its last release goes with newer ones too."""
 
+MACOS = r"(?:2|0x[0-9A-Fa-f]{1,8})\): Symbol not found: \(?__Z"
+"""How the loader of macOS speaks of a symbol of C++, after the file and the mode."""
 SAID = {
     "torchvision": (
         r"operator torchvision::\w+ does not exist",
@@ -65,12 +67,14 @@ SAID = {
         r"PyTorch and torchvision were compiled with different CUDA",
         r"torchvision/_C\S*: undefined symbol",
         r"torchvision\S*\.so: undefined symbol",
+        rf"torchvision\S*\.so, {MACOS}",
         r"torch==\S{1,30} requires torchvision[^\n]{1,40}, but found torchvision==",
     ),
     "torchaudio": (
         r"PyTorch and TorchAudio were compiled with different CUDA versions",
         # _torch_sox is the name that its library had up to 0.6
         r"(?:torchaudio|/_torch_sox)\S*\.so: undefined symbol",
+        rf"(?:torchaudio|/_torch_sox)\S*\.so, {MACOS}",
         r"operator torchaudio::\w+ does not exist",
     ),
     "xformers": (

@@ -625,3 +625,12 @@ def test_a_long_text_is_read_in_linear_time(piece: str) -> None:
     installer_messages.read(lines)
     package_lists.read(lines)
     assert time.process_time() - began < 4
+
+
+def test_pip_names_its_python_that_has_ended() -> None:
+    said = "DEPRECATION: Python 3.7 reached the end of its life on June 27th, 2023. Please upgrade."
+    found = installer_messages.read(
+        tidy(f"{said}\nERROR: No matching distribution found for torch==2.1.0")
+    )
+    (own,) = (one for one in found if isinstance(one, Interpreter))
+    assert own.version == "3.7"

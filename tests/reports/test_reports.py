@@ -67,10 +67,6 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         # the package in a sentence about what was needed
         "j125-lmdeploy-einops-prose-trace-cut",
         # as first met
-        "i313-thor-ptxas-blackwell-sm110a",
-        "i315-pip3-python35-torch181-cu102",
-        "i317-pip-triton-none-macos-10157",
-        "i320-mac-torch-sox-symbol-not-found-nightly",
         "i326-gpt2tokenizer-partially-initialized",
     }
 )

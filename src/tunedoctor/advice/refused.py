@@ -64,7 +64,7 @@ def _judged(one: Refusal, own: Interpreter | None, host: Host | None) -> Refused
     if by_tag is not None:
         return by_tag
     if one.name not in TORCH:
-        return _of_others(one, what, own)
+        return _of_others(one, what, own, host)
     if not one.offered:
         return _nothing(one, what, own, host)
     if all(ANCIENT.match(v) for v in one.offered):
@@ -106,8 +106,14 @@ def _placed(found: Misplaced, one: Refusal, own: Interpreter | None, host: Host 
     return Refused(found.cause, said, file=True)
 
 
-def _of_others(one: Refusal, what: str, own: Interpreter | None) -> Refused | None:
+def _of_others(
+    one: Refusal, what: str, own: Interpreter | None, host: Host | None
+) -> Refused | None:
     """Judge a package that has no table of wheels here."""
+    mac = host is not None and host.os == "macos"
+    if mac and one.name == "triton" and one.reason == "nothing":
+        # its wheels are for Linux alone. Source: PyPI, files of triton
+        return Refused("platform-unsupported", "triton has no wheel for macOS")
     if one.offered and own is not None and _older_python_only(one, own):
         return Refused(
             "python-unsupported",
@@ -186,6 +192,8 @@ def _least(tags: tuple[str, ...]) -> tuple[int, ...]:
 def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None) -> Refused | None:
     """Judge where no version was offered: none at all, or the tool prints no list."""
     label = one.specifier.partition("+")[2] or _never_for(one)
+    if ended := _after_its_time(one, what, own):
+        return ended
     if one.reason == "abi":
         return _for_python(one, what, own, host)
     if one.installer == "poetry" and one.reason in ("platform", "abi") and _locked(one, label):
@@ -201,6 +209,21 @@ def _nothing(one: Refusal, what: str, own: Interpreter | None, host: Host | None
     return Refused(
         _none_at_all(own, host),
         f"the index has no {one.name} for this Python and system: '{what} (from versions: none)'",
+    )
+
+
+_LAST = {"2.7": "1.4.0", "3.5": "1.5.1", "3.6": "1.10.2", "3.7": "1.13.1"}
+"""The last torch with wheels for a Python that has ended. Source: PyPI, files of torch."""
+
+
+def _after_its_time(one: Refusal, what: str, own: Interpreter | None) -> Refused | None:
+    """Judge a pinned release that is younger than the last one for an old Python."""
+    last = _LAST.get(".".join(map(str, parts(own.version)[:2])), "") if own is not None else ""
+    pinned = re.match(r"===?\s*(\d[\w.]*)", one.specifier)
+    if one.name != "torch" or not last or pinned is None or parts(pinned[1]) <= parts(last):
+        return None
+    return Refused(
+        "python-unsupported", f"{what} has no wheel{_python(own)}: torch {last} is the last"
     )
 
 

@@ -26,6 +26,10 @@ _UV_KEY = pattern(
     r"`?cpython-(?P<version>3\.\d{1,2}\.\d{1,3})(?P<free>\+freethreaded)?-(?P<os>linux|windows|macos)-"
     r"(?P<machine>x86_64|aarch64|x86|i686|armv7)\w{0,20}-(?P<libc>gnu|musl|none)"
 )
+_ENDED = pattern(
+    r"DEPRECATION: Python (\d\.\d{1,2}) (?:reached the end of its life|will reach the end)"
+)
+"""What pip says of the Python that runs it."""
 _FOLDER = pattern(
     r"(?:[\\/]lib(?:64)?[\\/]python(?P<posix>3\.\d{1,2})(?P<free>t)?[\\/](?:site|dist)-packages"
     r"|[\\/]Python(?P<windows>3\d{1,2})(?P<bits>-32)?[\\/]Lib[\\/]site-packages)",
@@ -83,6 +87,7 @@ def surroundings(text: Text, lines: list[str], python: str) -> list[Fact]:
     systems = [s for m in _OWN_TAG.finditer(body) if (s := system_of(m["tag"])) is not None]
     versions = [(python, False)] if python else []
     versions += [(_dotted(m["digits"]), bool(m["free"])) for m in _OWN_ABI.finditer(body)]
+    versions += [(m[1], False) for m in _ENDED.finditer(body)]
     prefix = ""
     for found in _UV_PYTHON.finditer(body):
         versions.append((found["version"], bool(found["free"])))

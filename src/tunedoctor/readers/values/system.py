@@ -154,7 +154,7 @@ def _system(value: str, *, typed: bool) -> str:
 
 def _is_platform(value: str) -> bool:
     return bool(
-        re.match(r"\A['\"]?(?:Linux|Windows|macOS|Darwin|\d{1,2}\.\d{1,3}\.\d)", value.strip())
+        re.match(r"\A['\"]?(?:Linux|Windows|[Mm]ac ?OS|Darwin|\d{1,2}\.\d{1,3}\.\d)", value.strip())
     )
 
 
