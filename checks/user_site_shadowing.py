@@ -75,6 +75,8 @@ def user_site_shadowing(
         found := _mixed(errors, there) or _launched(errors, there, known(launchers))
     ):
         return _finding(found[0], found[1], known(host), found[2]).saying(found[0])
+    if own is not None and not own.executable and (order := _in_front(own)):
+        return _by_order(order, own, known(host))
     if own is None or there is None or not own.user_site_on or not own.user_site:
         return None
     hidden = [
@@ -93,6 +95,23 @@ def user_site_shadowing(
         first.hidden_by,
         known(host),
     )
+
+
+def _in_front(own: Interpreter) -> str:
+    """Return the user site that stands before an environment's packages in a printed sys.path; "" where none does."""
+    for at, folder in enumerate(own.path):
+        if USER_SITE.fullmatch(folder):
+            later = own.path[at + 1 :]
+            return (
+                folder if any(OF_AN_ENVIRONMENT.search(f) and SITE.search(f) for f in later) else ""
+            )
+    return ""
+
+
+def _by_order(user: str, own: Interpreter, host: Host | None) -> Finding:
+    """Suspect what an order alone shows: a package has to lie in both places to be the wrong one."""
+    later = next(f for f in reversed(own.path) if OF_AN_ENVIRONMENT.search(f) and SITE.search(f))
+    return _finding(f"sys.path has {user} before {later}", user, host, "error", settle=f"ls {user}")
 
 
 def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severity] | None:
@@ -198,7 +217,12 @@ NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
 
 
 def _finding(
-    found: str, place: str, host: Host | None, severity: Severity | None = None
+    found: str,
+    place: str,
+    host: Host | None,
+    severity: Severity | None = None,
+    *,
+    settle: str = "",
 ) -> Finding:
     return Finding(
         severity=severity,
@@ -207,4 +231,5 @@ def _finding(
         cure=set_variable(host, "PYTHONNOUSERSITE", "1"),
         cure_note="in the shell that starts the training; for good: conda env config vars set PYTHONNOUSERSITE=1",
         evidence=(place,),
+        settle=settle,
     )

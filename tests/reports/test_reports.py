@@ -52,7 +52,6 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "h104-bnb-705-apptainer-libcusparse11",
         # as first met
         "i069-codellama-laptop-is-nccl-available",
-        "i071-conda-sys-path-local-before-env",
         "i073-detectron2-env-but-base-python",
         # torchao asked for by transformers: told as of a quantisation library, where it stands at the front of a line
         "j006-transformers-445-torchao-01-cli-env",

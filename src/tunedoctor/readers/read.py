@@ -28,6 +28,7 @@ from tunedoctor.readers import (
     nvidia_smi,
     package_lists,
     paths,
+    search_path,
     silent_end,
     typed,
 )
@@ -128,4 +129,5 @@ _READERS: tuple[Reader, ...] = (
     floors.read,
     silent_end.read,
     paths.read,
+    search_path.read,
 )
