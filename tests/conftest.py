@@ -1,6 +1,7 @@
-"""What all tests share: the doctor's own cache is empty, whatever the user of this machine updated."""
+"""What all tests share: the doctor's own cache is empty, and signals do what they do in a shell."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,3 +18,13 @@ def _no_updated_table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
         del os.environ["DOCTOR_CACHE"]
     else:
         os.environ["DOCTOR_CACHE"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_as_in_a_shell() -> None:
+    """What runs in the background ignores Ctrl-C, nohup the end of a terminal; so would all that tests start."""
+    for name in ("SIGHUP", "SIGINT", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            own = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+            signal.signal(number, own)
