@@ -50,9 +50,8 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "h313-v100s-smi-one-card-ecc-k8s",
         # the library lacks for an old bitsandbytes alone, which is named in its place: a newer one needs no such path
         "h104-bnb-705-apptainer-libcusparse11",
-        # as first met
+        # a print of the user's own, and an error in an image
         "i069-codellama-laptop-is-nccl-available",
-        "i073-detectron2-env-but-base-python",
         # torchao asked for by transformers: told as of a quantisation library, where it stands at the front of a line
         "j006-transformers-445-torchao-01-cli-env",
         # which GPU is the integrated one stands in a sentence
@@ -65,7 +64,8 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         "j102-tova-mistral-4362-two-errors",
         # the package in a sentence about what was needed
         "j125-lmdeploy-einops-prose-trace-cut",
-        # as first met
+        # a circular import that names no file
+        # a circular import that names no file
         "i326-gpt2tokenizer-partially-initialized",
         "j204-colab-vllm-pin-under-a-live-torch",  # the order of the cells stands in sentences alone
         "j205-6800xt-zluda-tensile-gfx1036",

@@ -497,3 +497,20 @@ def test_a_chip_alone_on_its_line() -> None:
     found = only(Host, "Python 3.10.13\nApple M2 Pro")
     assert (found.os, found.machine) == ("macos", "arm64")
     assert of(Host, "trained on an Apple M2 of a friend") is None
+
+
+@pytest.mark.parametrize(
+    ("activated", "python", "count"),
+    [
+        ("conda activate ft", "/opt/anaconda3/bin/python", 1),
+        ("conda activate ft", "/opt/anaconda3/envs/ft/bin/python", 0),
+        ("conda activate ft", "/usr/bin/python3", 0),
+        ("conda activate base", "/opt/anaconda3/bin/python", 0),
+        ("conda activate /data/envs/ft", "/opt/anaconda3/bin/python", 0),
+        ("conda activate ft, then conda activate other", "/opt/anaconda3/bin/python", 0),
+    ],
+)
+def test_a_build_under_the_base_of_conda(activated: str, python: str, count: int) -> None:
+    text = f"I did {activated}\n     command: {python} -c 'import sys, setuptools' egg_info"
+    found = of(Launchers, text)
+    assert (len(found.launchers) if found else 0) == count

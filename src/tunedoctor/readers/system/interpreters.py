@@ -27,6 +27,15 @@ _ACTIVATE = pattern(
     r"(?:source|call|\.)?\s?\"?((?:[\w.~$/\\:-]{0,120}[/\\])?([\w.-]{1,60}))[/\\](?:bin|[Ss]cripts)[/\\][Aa]ctivate"
 )
 _PY = pattern(r"^py(?:\.exe)? (-[23](?:\.\d{1,2})?)(?:-\d\d)? -m pip install\b")
+_CONDA_ACTIVATE = pattern(
+    r"\b(?:conda|mamba|micromamba|source) activate ['\"]?([A-Za-z][\w.-]{0,60})['\"]?(?![\w/\\])"
+)
+_BUILDS = pattern(
+    r"^\s{0,12}(?:full )?command: '?((?:/|[A-Za-z]:\\)[^'\n]{1,200}?[/\\]python[\d.]{0,5}(?:\.exe)?)'? -"
+)
+"""The Python of pip, as pip prints it where a setup.py fails."""
+OWN = "$CONDA_PREFIX/bin/python"
+_CONDA_ROOT = pattern(r"[/\\]\w{0,20}(?:conda\d?|mambaforge|miniforge\d?)[/\\]", re.IGNORECASE)
 _INSTALLS = pattern(
     r"^(?:!|%)?(?:sudo )?(?:pip3?|py(?:\.exe)?(?: -\d[\d.-]{0,6})? -m pip) install\b"
 )
@@ -43,7 +52,7 @@ def interpreters(lines: Sequence[str], shown: Sequence[Shown]) -> list[Fact]:
     active = _active(shown)
     version = next((f[1] for line in lines if (f := _PYTHON.match(line[:LONGEST]))), "")
     if active is None:
-        return []
+        return _by_build(lines)
     foreign = [*_by_version(lines, version), *_by_path(shown, active), *_by_install(shown, active)]
     if not foreign:
         return []
@@ -61,6 +70,31 @@ def interpreters(lines: Sequence[str], shown: Sequence[Shown]) -> list[Fact]:
             kind="venv",
         ),
         Launchers(launchers=tuple(foreign[:4])),
+    ]
+
+
+def _by_build(lines: Sequence[str]) -> list[Fact]:
+    """Compare the Python of a failed setup.py with the conda environment that a text says it activates.
+
+    conda calls an environment as its folder; a prompt of venv's can have any name.
+    """
+    names = {
+        m[1]
+        for line in lines
+        if " activate " in line
+        for m in _CONDA_ACTIVATE.finditer(line[:LONGEST])
+    }
+    python = next(
+        (f[1] for line in lines if "command: " in line and (f := _BUILDS.match(line[:LONGEST]))), ""
+    )
+    name = names.pop() if len(names) == 1 else "base"
+    base = _CONDA_ROOT.search(python) and not re.search(r"[/\\]envs[/\\]", python)
+    if name == "base" or not base or _in(python, _Active(name, name)):
+        return []
+    return [
+        Target(asked=name, chosen_by="CONDA_PREFIX", python=OWN),
+        Interpreter(executable=OWN, version="", prefix=name, kind="conda"),
+        Launchers(launchers=(Launcher(name="python", path=python, in_target=False),)),
     ]
 
 
