@@ -65,7 +65,6 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         # the package in a sentence about what was needed
         "j125-lmdeploy-einops-prose-trace-cut",
         # a circular import that names no file
-        # a circular import that names no file
         "i326-gpt2tokenizer-partially-initialized",
         "j204-colab-vllm-pin-under-a-live-torch",  # the order of the cells stands in sentences alone
         "j205-6800xt-zluda-tensile-gfx1036",
