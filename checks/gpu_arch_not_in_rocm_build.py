@@ -50,6 +50,7 @@ SAID = (
     "ROCm error: invalid device function",
     r"Cannot read [^\n]{0,120}TensileLibrary",
     r"Could not load [^\n]{0,160}TensileLibrary",
+    r"TensileLibrary\S{0,60}: No such file or directory for GPU arch",
     r"Could not initialize Tensile (?:library|host)",
     r"HIP error: (?:no kernel image is available|shared object initialization failed)",
     r"failed to initialize ROCm: no kernel image",
@@ -169,7 +170,7 @@ def _from_text(  # noqa: PLR0913  the error, and what _cure takes
     said = told(errors, *SAID)
     if not said or "current device: 1" in said:
         return None
-    named = re.search(r"gfx[0-9a-f]{3,5}", said)
+    named = re.search(r"gfx[0-9a-f]{3,5}(?![0-9a-zA-Z])", said)
     gfx = gpus[0].gfx if gpus else named[0] if named else ""
     version = f" of torch {build.version}" if build else ""
     found = f"the error '{said}'{version}{f' on {gfx}' if gfx else ''}"

@@ -45,7 +45,7 @@ LEAST_LIMIT = 4 * GIB
 SAID = (
     r"^Killed\b|\](?: ?it/s)?\s?Killed$",
     r"\bline \d{1,6}: +\d{1,9} Killed\b|^\[\d{1,4}\] +[+-]? *\d{0,9} *killed\b|^zsh: killed\b",
-    r"(?:exit(?:ed with)?|\berror) (?:code|status):? \(?(?:137|-9)\b",
+    r"(?:\bexit(?:ed|s)?(?: with)?(?: exit)?(?: status)?|\berror) (?:code|status):? \(?(?:137|-9)\b",
     r"killed by signal: Killed",
     r"Signal 9 \(SIGKILL\) received by PID",
     r"exit\s?code\s{0,4}[:=]\s?-9\b|exits with return code = -9\b",

@@ -30,6 +30,7 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
+    amd_integrated,
     check,
     known,
     listed,
@@ -69,6 +70,8 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
     """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
     build, gpus, variables, run = known(torch), known(amd), known(environment), known(runtime)
     both = gpus is not None and len({gpu.integrated for gpu in gpus.gpus}) > 1
+    if gpus is not None and (landed := _landed(gpus, errors, known(host))):
+        return landed
     if gpus is None or (variables is None and not (both and told(errors, *CRASHED))):
         return _from_text(errors) or (_first_is_integrated(gpus, errors) if gpus else None)
     if build is None and both:
@@ -94,6 +97,26 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
         cure_note="in the shell that starts training; `rocminfo` shows the order. If it still crashes, "
         "switch the integrated graphics off in the BIOS",
         evidence=("/sys/class/kfd/kfd/topology/nodes",),
+    )
+
+
+def _landed(gpus: AmdGpus, errors: Errors | Unknown | None, host: Host | None) -> Finding | None:
+    """Read for which target rocBLAS had no code: one of a processor, where there is a card."""
+    said = told(errors, r"for GPU arch ?: ?gfx[0-9a-f]{3,5}")
+    named = re.search(r"gfx[0-9a-f]{3,5}", said)
+    card = next((gpu for gpu in gpus.gpus if gpu.gfx and not gpu.integrated), None)
+    if named is None or card is None or not amd_integrated(named[0]):
+        return None
+    chips = [gpu for gpu in gpus.gpus if gpu.integrated]
+    return Finding(
+        severity="error",
+        found=f"rocBLAS looked for code for {named[0]}, a part of the processor; "
+        f"the card is {card.name or card.gfx} ({card.gfx})",
+        said=said,
+        means=MEANS,
+        cure=set_variable(host, "HIP_VISIBLE_DEVICES", str(card.index if chips else 1)),
+        cure_note="in the shell that starts training. If it still crashes, switch the integrated graphics off "
+        "in the BIOS",
     )
 
 

@@ -43,7 +43,7 @@ from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.good_sets import good_set
-from tunedoctor.tables.gpus import amd_gfx_by_name, nvidia_by_name, nvidia_by_pci
+from tunedoctor.tables.gpus import amd_gfx_by_name, amd_integrated, nvidia_by_name, nvidia_by_pci
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
 from tunedoctor.tables.model_types import first_transformers
@@ -114,6 +114,7 @@ __all__ = [
     "Unmet",
     "WriteFile",
     "amd_gfx_by_name",
+    "amd_integrated",
     "amd_on_bus",
     "archs_run",
     "at_least",

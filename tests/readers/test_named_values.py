@@ -231,6 +231,19 @@ def test_numbers_of_gpus_that_torch_was_not_shown() -> None:
     assert Environment in _facts(whole)
 
 
+def test_a_point_of_a_list_that_is_one_card_names_the_gpu() -> None:
+    """The model has to be the whole point; two models are what was tried, or what is supported."""
+    setup = "## My setup\n\n- {}\n- torch: 2.1.0\n"
+    amd = _facts(setup.format("AMD RX 6800XT"))[AmdGpus]
+    assert isinstance(amd, AmdGpus)
+    assert [card.gfx for card in amd.gpus] == ["gfx1030"]
+    nvidia = _facts(setup.format("NVIDIA RTX 3090"))[NvidiaGpus]
+    assert isinstance(nvidia, NvidiaGpus)
+    assert [card.compute_capability for card in nvidia.gpus] == ["8.6"]
+    for text in ("RTX 3090 runs out of memory", "RTX 3090\n- RTX 4090", "5700 steps", "A100x"):
+        assert NvidiaGpus not in _facts(setup.format(text)), text
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -67,10 +67,6 @@ KNOWN_MISSES: frozenset[str] = frozenset(
         # a circular import that names no file
         "i326-gpt2tokenizer-partially-initialized",
         "j204-colab-vllm-pin-under-a-live-torch",  # the order of the cells stands in sentences alone
-        "j205-6800xt-zluda-tensile-gfx1036",
-        "j206-7800xt-zluda-tensile-gfx1036-title",
-        "j207-9070xt-zluda-tensile-gfx1201",
-        "j209-bugbug-task-status-code-137",
     }
 )
 

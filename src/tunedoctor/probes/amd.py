@@ -1,6 +1,5 @@
 """AMD GPUs: from the kernel's KFD topology, one folder for each processor and GPU, and from DRM."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from tunedoctor.probing import probe
 
 _AMD = "1002"
 _NODES = "sys/class/kfd/kfd/topology/nodes"
-INTEGRATED = re.compile(r"gfx(?:80[16]|810|902|909|90c|1013|103[3567]|1103|115[0-3])\Z")
-"""Targets that are only ever part of a processor."""
 _NO_GPU = Absent(why="no AMD GPU")
 _NO_STACK = Absent(why="no AMD GPU and no ROCm")
 
@@ -111,13 +108,13 @@ def gfx_name(version: int) -> str:
 
 def describe(root: Path, index: int, node: Node) -> AmdGpu:
     """Make the fact of a node, with the memory that DRM states and the name that the table knows."""
+    from tunedoctor.tables.gpus import amd_integrated  # noqa: PLC0415  few machines need it
+
     device = root / f"sys/class/drm/renderD{node.render_minor}/device"
     memory = number(device / "mem_info_vram_total") or (0 if node.with_processor else node.memory)
     rows = rows_of(node.device)
     integrated = (
-        node.with_processor
-        or bool(INTEGRATED.match(node.gfx))
-        or any(row["unified"] for row in rows)
+        node.with_processor or amd_integrated(node.gfx) or any(row["unified"] for row in rows)
     )
     if integrated:  # it uses a carve-out and as much of the RAM as the kernel lets it
         memory += number(device / "mem_info_gtt_total") or 0
@@ -173,7 +170,7 @@ def from_adapters(found: tuple[Adapter, ...] | None) -> AmdGpus | Absent | Unkno
 
 
 def _from_adapter(index: int, one: Adapter) -> AmdGpu:
-    from tunedoctor.tables.gpus import amd_gfx  # noqa: PLC0415  few machines need it
+    from tunedoctor.tables.gpus import amd_gfx, amd_integrated  # noqa: PLC0415  few machines need it
 
     gfx = amd_gfx(one.device)
     return AmdGpu(
@@ -181,5 +178,5 @@ def _from_adapter(index: int, one: Adapter) -> AmdGpu:
         gfx=gfx,
         name=one.name or name_of(rows_of(one.device), one.memory or 0),
         memory_total=one.memory,
-        integrated=bool(INTEGRATED.match(gfx)) or any(r["unified"] for r in rows_of(one.device)),
+        integrated=amd_integrated(gfx) or any(r["unified"] for r in rows_of(one.device)),
     )

@@ -10,7 +10,7 @@ _MARK = pattern(
     r"|\b[Ee](?:rror|RROR)(?: code)?(?:\s?[:=#(\[]|:? (?:code )?-?(?:0x)?\d)"
     r"|^\W{0,3}(?:[Ee]rror|ERROR|[Ff]atal|FATAL|E:)\s?\S"
     r"|^\W{0,3}FAILED\b|^\W{0,3}Failed\b|\b[Ff]ail(?:ed|ure|s)?(?::|\.?$| (?:to|with|in|at|for|on|due|because)\b)"
-    r"|\bexit(?:ed|s)?(?: with)?(?: (?:code|status))?:? ?-?(?:0x[0-9a-fA-F]{4,8}|[1-9]\d{0,9})\b"
+    r"|\bexit(?:ed|s)?(?: with)?(?: exit)?(?: status)?(?: (?:code|status))?:? ?-?(?:0x[0-9a-fA-F]{4,8}|[1-9]\d{0,9})\b"
     r"|\bexitcode {0,4}[:=] ?-?[1-9]"
     r"|^(?:MemoryError|std::bad_alloc)$|\bline \d{1,6}: +\d{1,9} Killed\b|^\[\d{1,4}\] +[+-]? *\d{0,9} *[Kk]ille"
     r"d\b|^zsh: killed\b"

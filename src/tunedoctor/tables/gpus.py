@@ -18,6 +18,7 @@ T = TypeVar("T")
 Module = Literal["open", "proprietary", "either", ""]
 
 _MODULES: dict[str, Module] = {"required": "open", "false": "proprietary", "optional": "either"}
+_INTEGRATED = pattern(r"gfx(?:80[16]|810|902|909|90c|1013|103[3567]|1103|115[0-3])\Z")
 _NOTHING_READ = ("announced", "all figures but the name")
 """Notes of rows whose figures were recalled, not read."""
 
@@ -82,6 +83,11 @@ def amd_gfx(device: str) -> str:
 def amd_gfx_by_name(name: str) -> str:
     """Return the gfx name of a product name such as "Radeon RX 7900 XTX"; "": not known, or several."""
     return _only(_amd_names().get(_key(name), ()), lambda row: str(row["gfx"])) or ""
+
+
+def amd_integrated(gfx: str) -> bool:
+    """Tell whether a target is only ever part of a processor."""
+    return bool(_INTEGRATED.match(gfx))
 
 
 def _model(rows: Iterable[dict[str, Any]]) -> NvidiaModel | None:

@@ -6,8 +6,8 @@ import msgspec
 
 from tunedoctor.facts import AmdGpu
 from tunedoctor.lazy import pattern
-from tunedoctor.probes.amd import INTEGRATED, name_of, rows_of
-from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name
+from tunedoctor.probes.amd import name_of, rows_of
+from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name, amd_integrated
 
 GFX = pattern(r"gfx[0-9a-f]{3,5}(?![\w-])")
 LONGEST = 400
@@ -41,7 +41,7 @@ class Part(msgspec.Struct):
             slot=self.slot,
             memory_total=self.memory,
             integrated=self.apu
-            or bool(INTEGRATED.match(gfx))
+            or amd_integrated(gfx)
             or (bool(_PART_OF_CPU.search(name)) and not gfx.startswith(("gfx9", "gfx12"))),
         )
 

@@ -24,16 +24,28 @@ _SPARK = pattern(
     r"\bon (?:(?:a|an|my|our|the) )?(?:NVIDIA )?DGX Spark \((?P<gpu>(?:NVIDIA )?GB10)\b",
     re.IGNORECASE,
 )
+_ITEM = pattern(
+    r"\A\s{0,16}[-*+\u2022]\s{1,3}(?P<gpu>(?:(?:nvidia|amd|geforce|radeon)\s){0,3}"
+    r"(?:RTX|GTX|RX|Tesla|Quadro|[AVHL]\d{2,3}S?|[5-9]\d{2}0 ?XTX?)\b[ -]?\w{0,8}"
+    r"(?:\s(?:Ti|SUPER|XTX?|GRE|Ada|Laptop|\d{1,3}\s?GB))?)\s*\Z",
+    re.IGNORECASE,
+)
+"""A point of a list that is a card's name and nothing else."""
 _LONGEST = 600
 
 
 def prose(lines: Iterable[str]) -> Iterator[Said]:
-    """Yield the GPU that sentences in the first person name, where they name one model only."""
+    """Yield the GPU that sentences in the first person or points of a list name, where they name one model only."""
     found: dict[str, tuple[str, int]] = {}
     for number, line in enumerate(lines):
         if len(line) > _LONGEST or " " not in line:
             continue
-        for one in (*_OWN.finditer(line), *_JETSON.finditer(line), *_SPARK.finditer(line)):
+        for one in (
+            *_OWN.finditer(line),
+            *_JETSON.finditer(line),
+            *_SPARK.finditer(line),
+            *_ITEM.finditer(line),
+        ):
             for card in cards_in(one["gpu"]):
                 if card.capability or card.gfx:
                     found.setdefault(f"{card.vendor} {card.name.lower()}", (card.name, number))
