@@ -107,3 +107,10 @@ def test_a_warning_over_two_lines_is_no_answer() -> None:
     ]
     assert [one.value for one in answers(lines) if one.key == "available"] == ["False"]
     assert not [one for one in answers(lines[:3]) if one.key == "available"]
+
+
+def test_an_import_that_came_to_its_end() -> None:
+    assert "ran" in [one.key for one in answers([">>> import torch", ">>>"])]
+    assert "ran" in [one.key for one in answers(["In [1]: import torch", "", "In [2]: 1"])]
+    assert not list(answers([">>> import torch", "Segmentation fault (core dumped)"]))
+    assert not list(answers([">>> import torch"]))

@@ -91,6 +91,13 @@ def answers(lines: Sequence[str]) -> Iterator[Said]:
         if environ := _ENVIRON.match(line):
             yield Said(f"env {environ['name']}", environ["value"], line=number)
         command = found.typed if found else line.strip()
+        if (
+            found
+            and found.kind != "shell"
+            and command == "import torch"
+            and _goes_on(lines, number)
+        ):
+            yield Said("ran", "", line=number)
         for one in (
             *_set(command, prompted=found is not None),
             *_answered(command, found, lines, number),
@@ -115,6 +122,12 @@ def latest(answered: Iterable[Said]) -> Iterator[Said]:
     for at, one in enumerate(kept):
         if at >= since or one.key not in _CHANGES:
             yield one
+
+
+def _goes_on(lines: Sequence[str], number: int) -> bool:
+    """Tell whether the next prompt stands right below a statement: it printed nothing, and raised nothing."""
+    after = next((line for line in lines[number + 1 : number + 3] if line.strip()), "")
+    return after.lstrip().startswith((">>>", "In ["))
 
 
 def _is_value(lines: Sequence[str], number: int) -> bool:
