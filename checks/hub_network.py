@@ -78,7 +78,7 @@ PLACE = pattern(
 )
 
 
-HOST = pattern(r"https?://|host='|\bpypi\b|pythonhosted")
+HOST = pattern(r"https?://|host='|\bpypi\b|hosted\.org")
 
 
 def _tls_of_no_host(errors: Errors) -> str:
