@@ -1,13 +1,11 @@
 """What a pasted report is told to do: the cure of its first finding, where a wrong one would do harm."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 HERE = Path(__file__).parent
-CORPUS = HERE.parents[1] / "benchmarks" / "corpus.py"
 
 CURES = {
     # the banner shows torch's own frames, and no version of pyarrow
@@ -38,19 +36,6 @@ CURES = {
     "q064-llamacpp-python-libcudart12": "torch.version.cuda",
     "n331-compiler-cl-missing": "VisualStudio",
 }
-
-
-@pytest.fixture(scope="module")
-def corpus() -> ModuleType:
-    """Return the benchmark that judges texts."""
-    spec = importlib.util.spec_from_file_location("corpus", CORPUS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(CORPUS.parent)
-        spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("case", CURES)

@@ -4,7 +4,6 @@ Each case is a report as people paste it, shortened and generalised. `KNOWN_MISS
 one that passes must leave the list, so that the list and the score stay true.
 """
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-CORPUS = HERE.parents[1] / "benchmarks" / "corpus.py"
 
 KNOWN_MISSES: frozenset[str] = frozenset(
     {
@@ -82,19 +80,6 @@ def _cases() -> list[Case]:
         if (HERE / name).is_file()
         for line in (HERE / name).read_text(encoding="utf-8").splitlines()
     ]
-
-
-@pytest.fixture(scope="module")
-def corpus() -> ModuleType:
-    """Return the benchmark that scores labelled reports."""
-    spec = importlib.util.spec_from_file_location("corpus", CORPUS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(CORPUS.parent)
-        spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: case["id"])
