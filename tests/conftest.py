@@ -1,23 +1,19 @@
-"""What all tests share: the doctor's own cache is empty, and signals do what they do in a shell."""
+"""What all tests share: the doctor's own cache and state are empty, and signals do what they do in a shell."""
 
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_updated_table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    before = os.environ.get("DOCTOR_CACHE")
-    folder = tmp_path_factory.mktemp("doctor-cache")
-    os.environ["DOCTOR_CACHE"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["DOCTOR_CACHE"]
-    else:
-        os.environ["DOCTOR_CACHE"] = before
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("cache", "state"):
+            folder = tmp_path_factory.mktemp(f"doctor-{name}")
+            patch.setenv(f"DOCTOR_{name.upper()}", str(folder))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

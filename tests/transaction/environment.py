@@ -111,11 +111,11 @@ def beside(env: Path) -> list[str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a tree, byte code and words about a failure left out."""
+    """Return every file of a tree, byte code left out."""
     return {
         str(p.relative_to(folder)): p.read_bytes() if p.is_file() and not p.is_symlink() else b"-"
         for p in sorted(folder.rglob("*"))
-        if "__pycache__" not in p.parts and not p.name.endswith(".doctor-failed.log")
+        if "__pycache__" not in p.parts
     }
 
 

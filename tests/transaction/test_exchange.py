@@ -1,6 +1,5 @@
 """Two renames stand in for the exchange, and can be finished from wherever they stopped."""
 
-import json
 import signal
 from pathlib import Path
 
@@ -10,20 +9,20 @@ from transaction.conftest import Make
 from transaction.environment import contents, state
 from transaction.test_apply import fix
 from transaction.test_killed import doctor, prove
-from tunedoctor.transaction import exchange
-from tunedoctor.transaction.exchange import identity, swapped
+from tunedoctor.transaction import exchange, marks
+from tunedoctor.transaction.exchange import Swap, swapped
 from tunedoctor.transaction.places import Places
 from tunedoctor.transaction.undoing import put_in_order, undo
 
 
 @pytest.mark.parametrize("renames", range(4))
 def test_a_swap_is_finished_from_wherever_it_stopped(tmp_path: Path, renames: int) -> None:
-    places = Places(tmp_path, "env", "20261125T101500000000-0000")
-    places.live.mkdir()
-    places.other.mkdir()
+    places = Places(tmp_path, "env", "20261125T101500000000-0000", tmp_path / "entry")
+    data = Swap("apply", marks.fresh(), marks.fresh())
+    marks.make(places.live, data.live)
+    marks.make(places.other, data.other)
     (places.live / "old").touch()
     (places.other / "new").touch()
-    data = json.loads(json.dumps({"live": identity(places.live), "other": identity(places.other)}))
     moves = [
         (places.live, places.aside),
         (places.other, places.live),

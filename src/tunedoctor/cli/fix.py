@@ -14,6 +14,7 @@ from tunedoctor.live import take
 from tunedoctor.planning.answer import Answer
 from tunedoctor.planning.drafts import chosen
 from tunedoctor.render.style import style_for
+from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.lock import LockedError
 from tunedoctor.transaction.undoing import put_in_order
 
@@ -78,6 +79,8 @@ def _order(target: str | None) -> None:
     """Finish or take back what a killed doctor left, before anything is looked at."""
     try:
         said = put_in_order(target)
+    except FailureError as error:
+        misuse(error.why, error.by_hand[0])
     except (LockedError, OSError) as error:
         misuse(str(error), "wait for it, then run doctor fix again")
     if said:

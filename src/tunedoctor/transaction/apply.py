@@ -27,6 +27,7 @@ from tunedoctor.transaction.places import new
 from tunedoctor.transaction.proof import no_target
 from tunedoctor.transaction.recovery import recover
 from tunedoctor.transaction.run import Task, run
+from tunedoctor.transaction.state_folder import make_entry
 from tunedoctor.transaction.states import prune, state_of
 from tunedoctor.transaction.tools import choose_tool
 
@@ -107,9 +108,10 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
     clock.ground = ground
     tool = choose_tool(installer, ground)
     clock.tool = tool.name
-    places = new(ground.base, ground.stem)
+    entry = make_entry(ground.base / ground.stem)
+    places = new(ground.base, ground.stem, entry)
     clock.begin("lock")
-    with locked(places.lock):
+    with locked(entry / "lock"):
         clock.begin("recover")
         clock.recovered = recover(ground.base, ground.stem, ways.step)
         if clock.recovered and not made:

@@ -3,10 +3,12 @@
 import os
 import stat
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from tunedoctor.installers.tool import INSTALL_SECONDS, Job, Tool, start
 from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
+from tunedoctor.transaction.bounds import hold_files, inside
 from tunedoctor.transaction.bytecode import drop_stale
 from tunedoctor.transaction.clone import own_copies, remove_tree
 from tunedoctor.transaction.failure import FailureError
@@ -26,15 +28,12 @@ def change(plan: Plan, ground: Ground, tool: Tool, fetched: list[Fetched], place
         FailureError: the installer failed, or a path leads out of the environment.
         OSError: a file cannot be written, or the disk is full.
     """
-    for delete in (s for s in plan.steps if isinstance(s, DeletePath)):
-        path = inside(ground, delete.path)
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-        else:
-            remove_tree(path)
     removed = tuple(n for s in plan.steps if isinstance(s, Remove) for n in s.names)
     again = tuple(n for s in plan.steps if isinstance(s, Install) for n in s.reinstall)
     going = (*removed, *again, *(pin.name for pin in plan.pins))
+    hold_files(ground, going, chain.from_iterable(one.files.inside for one in fetched))
+    for delete in (s for s in plan.steps if isinstance(s, DeletePath)):
+        remove_tree(inside(ground, delete.path))
     shared = keep(ground.site, going, places.wheels / "shared") if going else None
     _forget((*again, *(pin.name for pin in plan.pins)), ground)
     remove(tuple(dict.fromkeys((*removed, *again))), ground, tool, places)
@@ -49,7 +48,8 @@ def change(plan: Plan, ground: Ground, tool: Tool, fetched: list[Fetched], place
         replace(path, write.text.encode("utf-8"), mode)
     try:
         set_variables(ground.scripts, _sets(plan, "activate"))
-        set_conda(ground.prefix, _sets(plan, "conda"))
+        if conda := _sets(plan, "conda"):
+            set_conda(inside(ground, "conda-meta/state"), conda)
     except VariableError as error:
         raise FailureError(str(error)) from error
 
@@ -61,7 +61,7 @@ def _forget(names: Iterable[str], ground: Ground) -> None:
             remove_tree(info)
 
 
-def _sets(plan: Plan, where: str) -> Iterable[SetEnv]:
+def _sets(plan: Plan, where: str) -> list[SetEnv]:
     return [s for s in plan.steps if isinstance(s, SetEnv) and s.where == where]
 
 
@@ -105,25 +105,6 @@ def _written_over(one: Fetched, ground: Ground) -> Iterable[str]:
 def _quiet(tool: Tool, job: Job) -> dict[str, str]:
     env = tool.environment(os.environ, job)
     return {**env, "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def inside(ground: Ground, path: str) -> Path:
-    """Return the place of a relative path, which must not lead out of the environment.
-
-    Raises:
-        FailureError: it is absolute, climbs out, or a link on its way leads out.
-    """
-    parts = path.replace("\\", "/").split("/")
-    stash = ground.strategy == "stash"
-    # of a stash only site-packages are saved; the user's lie outside of the prefix
-    root = ground.site if stash else ground.prefix
-    target = ground.prefix / path
-    climbs = ".." in parts or "\0" in path or not path.strip("/. ")
-    climbs |= Path(path).is_absolute() and not stash
-    if climbs or target == root or not Path(os.path.realpath(target.parent)).is_relative_to(root):
-        msg = f"{path!r} leads out of the environment"
-        raise FailureError(msg, "doctor check", refused=True)
-    return target
 
 
 def settle_names(plan: Plan, ground: Ground, token: str) -> tuple[str, ...]:

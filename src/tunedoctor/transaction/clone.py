@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tunedoctor.transaction import marks
+
 _SMALL = 1 << 20
 """Bytes of a file that is copied for its name alone; interpreters among the scripts are larger."""
 _REWRITTEN = (".pth", ".cfg", ".egg-link")
@@ -29,8 +31,8 @@ _FICLONE = 0x40049409
 Copy = Callable[[str, str], None]
 
 
-def clone(source: Path, to: Path) -> int:
-    """Clone a tree; return the number of files. `to` must not be there.
+def clone(source: Path, to: Path, mark: str = "") -> int:
+    """Clone a tree; return the number of files. `to` must not be there; it gets the mark as its first file.
 
     Links stay as they read; sockets and the like are left out. Times are kept: byte code is checked by them.
 
@@ -44,11 +46,15 @@ def clone(source: Path, to: Path) -> int:
     while todo:
         here, there, copied = todo.pop()
         os.mkdir(there, 0o700)  # noqa: PTH102
+        if mark and not folders:
+            marks.put(to, mark)
         folders.append((here, there))
         top = os.path.basename(here) in _SCRIPTS and len(folders) > 1  # noqa: PTH119
         with os.scandir(here) as entries:
             for entry in entries:
                 target = os.path.join(there, entry.name)
+                if entry.name == marks.NAME and len(folders) == 1:
+                    continue
                 if entry.is_symlink():
                     os.symlink(os.readlink(entry.path), target)
                 elif entry.is_dir(follow_symlinks=False):
@@ -69,17 +75,18 @@ def clone(source: Path, to: Path) -> int:
 def sharer(source: Path, to: Path) -> Copy:
     """Return the cheapest way to clone a file from one place to another, tried on a small file."""
     if sys.platform == "linux":
-        sample = to / f".doctor-share-{os.getpid()}"
+        import tempfile  # noqa: PLC0415  6 ms, and only a clone pays
+
+        handle, sample = tempfile.mkstemp(prefix=".doctor-share-", dir=to)
+        os.close(handle)
         try:
-            with sample.open("wb") as one:
-                one.write(b"x")
-            _reflink(str(sample), f"{sample}-2")
+            _reflink(sample, f"{sample}-2")
         except OSError:
             return _link
         else:
             return _reflink if source.stat().st_dev == to.stat().st_dev else _link
         finally:
-            for name in (sample, Path(f"{sample}-2")):
+            for name in (Path(sample), Path(f"{sample}-2")):
                 name.unlink(missing_ok=True)
     return _link
 
@@ -123,6 +130,7 @@ def own_copies(folder: Path, names: Iterable[str]) -> None:
             continue
         if found.st_nlink > 1 and os.path.isfile(path) and not os.path.islink(path):  # noqa: PTH113, PTH114
             temporary = f"{path}.doctor-own"
+            Path(temporary).unlink(missing_ok=True)  # a link of this name would be written through
             _copy(path, temporary)
             os.replace(temporary, path)
 
@@ -147,6 +155,22 @@ def own_bytes(folder: Path) -> int:
     return total
 
 
+def remove_marked(folder: Path) -> None:
+    """Remove a marked folder, its mark last: a doctor that is killed meanwhile knows the rest again.
+
+    Raises:
+        OSError: something of it stays.
+    """
+    if not os.path.lexists(folder):
+        return
+    folder.chmod(0o700)
+    for path in folder.iterdir():
+        if path.name != marks.NAME:
+            remove_tree(path)
+    (folder / marks.NAME).unlink(missing_ok=True)
+    folder.rmdir()
+
+
 def remove_tree(path: Path) -> None:
     """Remove a tree, read-only folders too; what is not there is fine.
 
@@ -165,6 +189,12 @@ def remove_tree(path: Path) -> None:
             os.unlink(name)  # noqa: PTH108
 
     if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_dir():
+        try:
+            path.unlink()
+        except PermissionError as error:
+            again(str(path), error)
         return
     if sys.version_info >= (3, 12):
         shutil.rmtree(path, onexc=lambda _f, n, e: again(n, e))

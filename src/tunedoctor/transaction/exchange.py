@@ -8,8 +8,11 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
+import msgspec
+
+from tunedoctor.transaction import marks
 from tunedoctor.transaction.journal import Journal, sync_folder
 from tunedoctor.transaction.places import Places
 
@@ -21,20 +24,12 @@ _RENAME_SWAP = 2
 _NOT_THERE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-class Identity(NamedTuple):
-    """A folder, whatever it is called."""
+class Swap(msgspec.Struct, frozen=True):
+    """What the journal holds of a swap: its purpose, and the marks of who lay where before it; "" for nobody."""
 
-    device: int
-    inode: int
-
-
-def identity(path: Path) -> Identity | None:
-    """Return who lies at a path; None where nothing does."""
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return Identity(found.st_dev, found.st_ino)
+    purpose: Literal["apply", "undo", "put back"]
+    live: str = ""
+    other: str = ""
 
 
 def exchange(one: Path, other: Path) -> bool:
@@ -61,25 +56,30 @@ def exchange(one: Path, other: Path) -> bool:
     return True
 
 
-def swap(places: Places, journal: Journal, purpose: str) -> None:
+def swap(places: Places, journal: Journal, purpose: Literal["apply", "undo", "put back"]) -> None:
     """Swap the live folder and the other state; where nothing lies at one of them, the other one moves.
 
-    The journal gets "swap" before and "swapped" after it.
+    The journal gets "swap" before and "swapped" after it. The live folder is marked before it leaves its place, and
+    whoever takes the place loses his mark.
 
     Raises:
-        OSError: nothing moved, or `finish` can finish it.
+        OSError: nothing moved, or `swapped` can finish it.
     """
-    journal.write("swap", purpose=purpose, live=identity(places.live), other=identity(places.other))
+    mark = marks.fresh() if os.path.lexists(places.live) else ""
+    data = Swap(purpose, mark, marks.read(places.other))
+    journal.write("swap", **msgspec.structs.asdict(data))
+    if mark:
+        marks.put(places.live, mark)
     _move(places)
     sync_folder(places.base)
     journal.write("swapped", purpose=purpose)
+    marks.take_off(places.live, data.other)
 
 
 def _move(places: Places) -> None:
-    live, other = identity(places.live), identity(places.other)
-    if live is None:
+    if not os.path.lexists(places.live):
         places.other.rename(places.live)
-    elif other is None:
+    elif not os.path.lexists(places.other):
         places.live.rename(places.other)
     elif not exchange(places.live, places.other):
         places.live.rename(places.aside)
@@ -91,20 +91,11 @@ def _move(places: Places) -> None:
         places.aside.rename(places.other)
 
 
-def swapped(places: Places, data: dict[str, object]) -> bool:
-    """Tell whether the swap of a "swap" line took place, and finish one that stands half way."""
-    live, other = _identity(data.get("live")), _identity(data.get("other"))
-    if places.aside.exists():
-        if identity(places.live) is None:
+def swapped(places: Places, data: Swap) -> bool:
+    """Tell whether a swap took place, and finish one that stands half way."""
+    if data.live and marks.read(places.aside) == data.live:
+        if not os.path.lexists(places.live):
             places.other.rename(places.live)
         places.aside.rename(places.other)
         sync_folder(places.base)
-    return identity(places.live) == other and identity(places.other) == live
-
-
-def _identity(value: object) -> Identity | None:
-    match value:
-        case [int(device), int(inode)]:
-            return Identity(device, inode)
-        case _:
-            return None
+    return marks.read(places.live) == data.other and marks.read(places.other) == data.live

@@ -11,6 +11,10 @@ Watch = Callable[[str], None]
 """Called with the name of each line when it is on the disk."""
 
 
+class DamagedError(Exception):
+    """A journal tells what no doctor wrote; the message says what."""
+
+
 class Line(msgspec.Struct, frozen=True):
     """One line: what comes next, and what is needed to finish it or to take it back."""
 
@@ -37,7 +41,8 @@ class Journal:
         """
         text = msgspec.json.encode(Line(step, data)) + b"\n"
         fresh = not self.path.exists()
-        handle = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+        handle = os.open(self.path, flags, 0o600)
         try:
             # a line that a full disk cut short must not run into the next one
             if not fresh and not _ends_whole(self.path):
@@ -59,17 +64,24 @@ class Journal:
 
 
 def read(path: Path) -> list[Line]:
-    """Return the whole lines of a journal; [] where there is none."""
+    """Return the whole lines of a journal; [] where there is none, or where its first line was cut short.
+
+    Raises:
+        DamagedError: the first line is whole and none that a doctor writes.
+    """
     try:
         text = path.read_bytes()
     except OSError:
         return []
     found: list[Line] = []
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(keepends=True)):
         try:
             found.append(msgspec.json.decode(line, type=Line))
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            continue
+            # any other one can be what a full disk left, and was written anew
+            if number == 0 and line.endswith(b"\n"):
+                msg = "its first line is not a doctor's"
+                raise DamagedError(msg) from None
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tunedoctor.installers.tool import INSTALL_SECONDS, Tool, start, without_steering
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import NewEnvironment
+from tunedoctor.transaction import marks
 from tunedoctor.transaction.by_hand import NEW
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import Ground, is_the_systems
@@ -51,16 +52,18 @@ def _instead(path: Path) -> str:
     return f"doctor fix --new {shlex.quote(str(free))}"
 
 
-def make(new: NewEnvironment, tool: Tool, places: Places) -> None:
-    """Make the environment at the place of the other state, with the paths of its final place in its files.
+def make(new: NewEnvironment, tool: Tool, places: Places, mark: str) -> None:
+    """Make the environment at the place of the other state, marked, with the paths of its final place in its files.
 
     Raises:
         FailureError: there is no such Python, or it makes no environment.
     """
     name = places.stem
+    marks.make(places.other, mark)
     if tool.name == "uv":
         argv = [find_uv(), "venv", "--no-project", "--no-config", "--color", "never"]
-        argv += ["--python", new.python or sys.executable, "--prompt", name, str(places.other)]
+        argv += ["--python", new.python or sys.executable, "--prompt", name]
+        argv += ["--allow-existing", str(places.other)]
     else:
         argv = [new.python or sys.executable, "-I", "-m", "venv", "--prompt", name]
         argv += [str(places.other)]

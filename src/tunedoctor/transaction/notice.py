@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
-_LOCK = ".doctor-lock"
-"""The end of a lock's name; it stays where its holder was killed."""
+from tunedoctor.transaction.state_folder import state_folder
 
 
 def open_fix(prefix: str, sites: Iterable[str]) -> str:
     """Return a sentence where a doctor works on an environment, or was killed there; "" where none did."""
-    for folder in filter(None, (prefix, *sites)):
-        if os.path.lexists(f"{os.path.realpath(folder)}{_LOCK}"):
+    if not state_folder().is_dir():
+        return ""
+    from tunedoctor.transaction.places import known  # noqa: PLC0415  only who fixed something pays
+    from tunedoctor.transaction.recovery import is_open  # noqa: PLC0415
+
+    for folder in map(os.path.realpath, filter(None, (prefix, *sites))):
+        if any(map(is_open, known(Path(folder).parent, Path(folder).name))):
             return (
                 "a fix of this environment is at work, or was broken off: what is shown can be half of it. "
                 "doctor fix finishes it, or takes it back, before anything else"

@@ -1,16 +1,18 @@
-"""Where the parts of a transaction lie: beside what they change, and named after it.
+"""Where the parts of a transaction lie.
 
-Of /home/me/llm/.venv and the transaction ID: .venv.doctor-ID is the other state of the environment (the clone before
-the switch, the old one after it); with .journal, .wheels and .log at its end, the rest.
-The other state lies at the same depth, so that relative links hold in it.
+Beside /home/me/llm/.venv, for the transaction ID: .venv.doctor-ID is the other state of the environment (the clone
+before the switch, the old one after it), and with .wheels at its end what was fetched; both carry marks. The other
+state lies at the same depth, so that relative links hold in it. What is believed of them stands in the user's state
+folder.
 """
 
-import glob
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
+
+from tunedoctor.transaction.state_folder import entry_of
 
 MARK = ".doctor-"
 _TIME = "%Y%m%dT%H%M%S%f"
@@ -25,6 +27,8 @@ class Places(NamedTuple):
     stem: str
     """Name of what is changed."""
     id: str
+    entry: Path
+    """The environment's folder in the user's state folder."""
 
     @property
     def live(self) -> Path:
@@ -47,38 +51,34 @@ class Places(NamedTuple):
         return self.other.with_name(self.other.name + ".aside")
 
     @property
-    def journal(self) -> Path:
-        """The journal; it stays as long as the state."""
-        return self.other.with_name(self.other.name + ".journal")
-
-    @property
     def wheels(self) -> Path:
         """What was fetched."""
         return self.other.with_name(self.other.name + ".wheels")
 
     @property
-    def log(self) -> Path:
-        """The installer's words."""
-        return self.other.with_name(self.other.name + ".log")
+    def journal(self) -> Path:
+        """The journal; it stays as long as the state."""
+        return self.entry / f"{self.id}.journal"
 
     @property
-    def lock(self) -> Path:
-        """One for all transactions of an environment."""
-        return self.base / f"{self.stem}{MARK}lock"
+    def log(self) -> Path:
+        """The installer's words."""
+        return self.entry / f"{self.id}.log"
 
 
-def new(base: Path, stem: str) -> Places:
+def new(base: Path, stem: str, entry: Path) -> Places:
     """Return places for a transaction that begins now. Ids sort by time, even where the clock was set back."""
     now = datetime.now(UTC)
     last = max((one.id.partition("-")[0] for one in known(base, stem)), default="")
     if last and last >= now.strftime(_TIME):
         now = datetime.strptime(last, _TIME).replace(tzinfo=UTC) + timedelta(microseconds=1)
-    return Places(base, stem, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}")
+    return Places(base, stem, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}", entry)
 
 
 def known(base: Path, stem: str) -> list[Places]:
     """Return the places of all transactions that left a journal, oldest first."""
-    start = f"{stem}{MARK}"
-    names = (p.name for p in base.glob(f"{glob.escape(start)}*.journal"))
-    ids = (n.removeprefix(start).removesuffix(".journal") for n in names)
-    return [Places(base, stem, one) for one in sorted(ids) if _ID.fullmatch(one)]
+    entry = entry_of(base / stem)
+    if entry is None:
+        return []
+    ids = (p.name.removesuffix(".journal") for p in entry.glob("*.journal"))
+    return [Places(base, stem, one, entry) for one in sorted(ids) if _ID.fullmatch(one)]

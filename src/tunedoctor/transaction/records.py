@@ -19,6 +19,8 @@ class Row(NamedTuple):
     path: Path
     digest: str
     """"sha256=…"; "" where there is none, as of RECORD itself."""
+    name: str
+    """As it is written, relative to the site folder."""
 
 
 def info_folders(site: Path, names: Iterable[str]) -> Iterator[Path]:
@@ -37,7 +39,7 @@ def rows(info: Path) -> Iterator[Row]:
             for row in csv.reader(file):
                 if row:
                     digest = row[1] if len(row) > 1 else ""
-                    yield Row(Path(os.path.normpath(site / row[0])), digest)
+                    yield Row(Path(os.path.normpath(site / row[0])), digest, row[0])
     except (OSError, UnicodeDecodeError, csv.Error):
         return
 
@@ -47,7 +49,7 @@ def faults(info: Path) -> list[str]:
     found: list[str] = []
     if not (info / "RECORD").is_file():
         return [f"{info.name} has no RECORD"]
-    for path, digest in rows(info):
+    for path, digest, _ in rows(info):
         if not digest:
             continue
         kind, _, wanted = digest.partition("=")

@@ -47,7 +47,9 @@ def _commands(scripts: Path, token: bytes) -> Iterable[str]:
 def replace(path: Path, text: bytes, mode: int = 0o644) -> None:
     """Write a file beside its old self and put it in its place: other states keep theirs."""
     temporary = path.with_name(f"{path.name}.doctor-tmp")
-    temporary.write_bytes(text)
+    temporary.unlink(missing_ok=True)  # a link of this name would be written through
+    with temporary.open("xb") as file:
+        file.write(text)
     temporary.chmod(mode)
     temporary.replace(path)
 

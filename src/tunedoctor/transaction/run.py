@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,9 +18,10 @@ from tunedoctor.installers.tool import Tool
 from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
 from tunedoctor.probes.interpreter import ask
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.transaction import making, stash
-from tunedoctor.transaction.change import change, inside, settle_names
-from tunedoctor.transaction.clone import clone, remove_tree
+from tunedoctor.transaction import making, marks, stash
+from tunedoctor.transaction.bounds import hold_ground, inside
+from tunedoctor.transaction.change import change, settle_names
+from tunedoctor.transaction.clone import clone, remove_marked
 from tunedoctor.transaction.disk import hold_room, to_disk
 from tunedoctor.transaction.exchange import swap
 from tunedoctor.transaction.failure import FailureError
@@ -27,7 +29,7 @@ from tunedoctor.transaction.fetching import Fetched, fetch, looked_up
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.journal import Journal
 from tunedoctor.transaction.outcome import Stage
-from tunedoctor.transaction.places import MARK, Places
+from tunedoctor.transaction.places import Places
 from tunedoctor.transaction.proof import prove, seen
 from tunedoctor.transaction.records import info_folders, rows
 from tunedoctor.transaction.recovery import drop_work, recover
@@ -72,7 +74,10 @@ def run(task: Task) -> Done:
     task = task._replace(plan=_looked_up(task))
     hold_room(task.ground.base, task.plan.disk_bytes)
     ground, places = task.ground, task.places
+    hold_ground(ground)
     first = Begun(
+        mark=marks.fresh(),
+        host=socket.gethostname(),
         strategy=ground.strategy,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         prefix=str(ground.prefix),
@@ -86,8 +91,8 @@ def run(task: Task) -> Done:
     )
     try:
         task.journal.write("begin", **msgspec.structs.asdict(first))
-        places.wheels.mkdir()
-        return _run(task)
+        marks.make(places.wheels, first.mark)
+        return _run(task, first.mark)
     except BaseException as error:
         log = _kept_log(places)
         said = recover(ground.base, ground.stem, task.journal.watch)
@@ -98,13 +103,13 @@ def run(task: Task) -> Done:
         raise
 
 
-def _run(task: Task) -> Done:
+def _run(task: Task, mark: str) -> Done:
     plan, ground, places, journal = task.plan, task.ground, task.places, task.journal
     work = ground.inside(places.other) if ground.strategy in ("switch", "new") else ground
     if plan.new:
         task.begin("save")
         journal.write("cloning")
-        making.make(plan.new, task.tool, places)
+        making.make(plan.new, task.tool, places, mark)
         work = making.sited(ground, places.other).inside(places.other)
     task.begin("fetch")
     journal.write("fetching")
@@ -114,19 +119,19 @@ def _run(task: Task) -> Done:
     if not plan.new:
         task.begin("save")
         journal.write("cloning")
-    found = _save(task, fetched)
+    found = _save(task, fetched, mark)
     task.begin("change")
     journal.write("changing", touched=found.touched)
     change(plan, work, task.tool, fetched, places)
     if work is not ground:
         settle_names(plan, work, places.token)
-    remove_tree(places.wheels)
+    remove_marked(places.wheels)
     task.begin("verify")
     journal.write("verifying")
     _hold(file_faults(plan, work))
     cured, left = _proved(task, work)
     if ground.strategy in ("switch", "new"):
-        _switch(task, found.mark)
+        _switch(task, found.seen)
     journal.write("done")
     with suppress(OSError):  # the next start does it
         drop_work(places)
@@ -140,22 +145,22 @@ def _run(task: Task) -> Done:
 
 
 class _Saved(NamedTuple):
-    mark: tuple[object, ...]
+    seen: tuple[object, ...]
     touched: stash.Touched | None = None
 
 
-def _save(task: Task, fetched: list[Fetched]) -> _Saved:
+def _save(task: Task, fetched: list[Fetched], mark: str) -> _Saved:
     ground, places = task.ground, task.places
-    mark = _mark(ground)
+    entries = _entries(ground)
     if ground.strategy == "stash":
         names = _touched(task.plan, ground, fetched)
-        stash.save(ground, names, places.other)
+        stash.save(ground, names, places.other, mark)
         task.say(f"{len(names.had)} entries")
-        return _Saved(mark, names)
+        return _Saved(entries, names)
     if ground.strategy != "new":
-        files = clone(ground.prefix, places.other)
+        files = clone(ground.prefix, places.other, mark)
         task.say(f"{files} files")
-    return _Saved(mark)
+    return _Saved(entries)
 
 
 def _touched(plan: Plan, ground: Ground, fetched: list[Fetched]) -> stash.Touched:
@@ -213,10 +218,10 @@ def _proved(task: Task, work: Ground) -> tuple[tuple[str, ...], tuple[str, ...]]
     return proof.cured, tuple(f.check.id for f in proof.after.causes if f.severity != "note")
 
 
-def _switch(task: Task, mark: tuple[object, ...]) -> None:
+def _switch(task: Task, seen_: tuple[object, ...]) -> None:
     ground, places = task.ground, task.places
     to_disk(places.other)
-    if _mark(ground) != mark:
+    if _entries(ground) != seen_:
         msg = f"{ground.prefix} was changed by another program meanwhile"
         raise FailureError(msg)
     if ground.strategy == "new" and ground.prefix.is_dir():
@@ -230,7 +235,7 @@ def _switch(task: Task, mark: tuple[object, ...]) -> None:
         raise FailureError(msg)
 
 
-def _mark(ground: Ground) -> tuple[object, ...]:
+def _entries(ground: Ground) -> tuple[object, ...]:
     """Return what tells whether somebody else changed the packages meanwhile."""
     found: list[object] = []
     for folder in (ground.site, ground.scripts):
@@ -269,7 +274,7 @@ def changes_of(plan: Plan) -> tuple[str, ...]:
 
 def _kept_log(places: Places) -> Path | None:
     """Keep the installer's words of a failure: one file for each environment, the last one."""
-    kept = places.base / f"{places.stem}{MARK}failed.log"
+    kept = places.entry / "failed.log"
     try:
         places.log.replace(kept)
     except OSError:

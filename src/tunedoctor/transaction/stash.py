@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from tunedoctor.transaction import marks
 from tunedoctor.transaction.bytecode import drop_stale
 from tunedoctor.transaction.clone import clone, remove_tree, sharer
 from tunedoctor.transaction.ground import Ground
@@ -38,14 +39,15 @@ def touched(ground: Ground, inside: Iterable[str], scripts: Iterable[str]) -> To
     return Touched(tops, commands, tuple(had), leftovers)
 
 
-def save(ground: Ground, names: Touched, to: Path) -> None:
-    """Clone what is there of the names.
+def save(ground: Ground, names: Touched, to: Path, mark: str) -> None:
+    """Clone what is there of the names into a new marked folder.
 
     Raises:
         OSError: it cannot be read, or the disk is full.
     """
+    marks.make(to, mark)
     for part, folder, entries in _parts(ground, names):
-        (to / part).mkdir(parents=True)
+        (to / part).mkdir()
         share = sharer(folder, to) if folder.exists() else None
         for name in entries:
             path = folder / name
@@ -65,7 +67,7 @@ def put_back(ground: Ground, names: Touched, saved: Path) -> None:
     Raises:
         OSError: something stands in the way; begin again.
     """
-    waste = saved.with_name(f"{saved.name}.waste")
+    waste = saved / "waste"
     waste.mkdir(exist_ok=True)
     for part, folder, entries in _parts(ground, names):
         for name in entries:
@@ -83,8 +85,7 @@ def _one(live: Path, kept: Path, waste: Path, *, had: bool) -> None:
     if had and not os.path.lexists(kept):
         return
     if os.path.lexists(live):
-        if os.path.lexists(waste):
-            remove_tree(waste) if waste.is_dir() and not waste.is_symlink() else waste.unlink()
+        remove_tree(waste)
         live.rename(waste)
     if had:
         live.parent.mkdir(parents=True, exist_ok=True)

@@ -2,17 +2,21 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tunedoctor.targeting import choose
 from tunedoctor.transaction import journal as journals
+from tunedoctor.transaction import marks
 from tunedoctor.transaction.exchange import swap
-from tunedoctor.transaction.journal import ENDS, Journal, Watch
+from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.journal import DamagedError, Journal, Watch
 from tunedoctor.transaction.lock import LockedError, locked
 from tunedoctor.transaction.outcome import State, Undone
 from tunedoctor.transaction.places import Places, known
-from tunedoctor.transaction.recovery import recover, take_back
-from tunedoctor.transaction.states import begun, state_of, states
+from tunedoctor.transaction.recovery import is_open, recover, take_back
+from tunedoctor.transaction.state_folder import make_entry
+from tunedoctor.transaction.states import begun, marks_of, state_of, states
 
 
 def undo(target: str | None, id_: str = "", *, watch: Watch = lambda _: None) -> Undone:
@@ -26,17 +30,17 @@ def undo(target: str | None, id_: str = "", *, watch: Watch = lambda _: None) ->
         return Undone(done=False, why=what)
     base, stem = place
     try:
-        with locked(Places(base, stem, "").lock):
+        with locked(make_entry(base / stem) / "lock"):
             recovered = recover(base, stem, watch)
             found = next((s for s in states(base, stem) if _meant(s, id_)), None)
             if found is None:
                 why = "no fix of this environment is left to undo"
                 return Undone(done=False, why=why, recovered=recovered)
-            places = Places(base, stem, found.id)
+            places = next(one for one in known(base, stem) if one.id == found.id)
             _bring_back(places, Journal(places.journal, watch))
             state = state_of(places) or found
             return Undone(done=True, state=state, recovered=recovered)
-    except LockedError as error:
+    except (LockedError, FailureError, DamagedError) as error:
         return Undone(done=False, why=str(error))
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
@@ -51,10 +55,14 @@ def _meant(state: State, id_: str) -> bool:
 
 
 def _bring_back(places: Places, journal: Journal) -> None:
-    lines = journals.read(places.journal)
+    lines = journal.lines()
     first = begun(lines)
     if first is None:
         return
+    gone = not os.path.lexists(places.other) and first.strategy == "new"
+    if not gone and marks.read(places.other) not in marks_of(lines):
+        msg = f"{places.other} is not what this doctor left there; nothing was changed"
+        raise DamagedError(msg)
     if first.strategy == "stash":
         take_back(places, journal, first.ground(places))
         return
@@ -75,23 +83,15 @@ def put_in_order(target: str | None, *, watch: Watch = lambda _: None) -> str:
 
     Raises:
         LockedError: another doctor is at work.
+        FailureError: others can write to what this user believes.
         OSError: it could not be done now.
     """
     said: list[str] = []
     for base, stem in _stations(target):
-        if _open(base, stem):
-            with locked(Places(base, stem, "").lock):
+        if any(is_open(one) or one.wheels.exists() for one in known(base, stem)):
+            with locked(make_entry(base / stem) / "lock"):
                 said.append(recover(base, stem, watch))
     return " ".join(one for one in said if one)
-
-
-def _open(base: Path, stem: str) -> bool:
-    """Tell whether a doctor was stopped there; its lock file can be all that it left."""
-    if Places(base, stem, "").lock.exists():
-        return True
-    several = known(base, stem)
-    lasts = [(p, journals.read(p.journal)[-1:]) for p in several]
-    return any(not last or last[0].step not in ENDS or p.wheels.exists() for p, last in lasts)
 
 
 def _place(target: str | None, id_: str) -> tuple[Path, str] | None:
@@ -122,8 +122,12 @@ def _stations(target: str | None) -> list[tuple[Path, str]]:
 
 def _changed_by(base: Path, stem: str) -> set[str]:
     """Return the prefixes whose fixes lie there."""
-    firsts = (begun(journals.read(one.journal)) for one in known(base, stem))
-    return {first.prefix for first in firsts if first is not None}
+    found: set[str] = set()
+    for one in known(base, stem):
+        with suppress(DamagedError):
+            first = begun(journals.read(one.journal))
+            found |= {first.prefix} if first else set()
+    return found
 
 
 def user_sites() -> list[Path]:

@@ -49,8 +49,8 @@ def set_variables(scripts: Path, steps: Iterable[SetEnv]) -> None:
         replace(path, (body + block).encode("utf-8", "surrogateescape"), mode)
 
 
-def set_conda(prefix: Path, steps: Iterable[SetEnv]) -> None:
-    """Write the variables where `conda env config vars set` keeps them: conda-meta/state.
+def set_conda(path: Path, steps: Iterable[SetEnv]) -> None:
+    """Write the variables where `conda env config vars set` keeps them: `path` is conda-meta/state.
 
     Raises:
         VariableError: a name is none, or the file holds something else.
@@ -61,7 +61,6 @@ def set_conda(prefix: Path, steps: Iterable[SetEnv]) -> None:
         return
     for name, value in wanted.items():
         _check(name, value)
-    path = prefix / "conda-meta" / "state"
     state = _state(path)
     held = state.setdefault("env_vars", {})
     if not isinstance(held, dict):

@@ -1,0 +1,80 @@
+"""The user's own state folder: what the doctor believes of its earlier work lies here, and nowhere else.
+
+One folder below it for each environment, its *entry*, holds the journals, the lock and the last log of a failure.
+"""
+
+import os
+import shlex
+import stat
+from pathlib import Path
+
+from tunedoctor.transaction.failure import FailureError
+
+POSIX = os.name == "posix"
+"""On Windows the access list of the profile keeps others out; modes and numbers of users say nothing there."""
+
+
+def state_folder() -> Path:
+    """Return the folder, there or not: `DOCTOR_STATE` where it is an absolute path, else the system's custom."""
+    named = os.environ.get("DOCTOR_STATE", "")
+    if Path(named).is_absolute():
+        return Path(named)
+    import platformdirs  # noqa: PLC0415  15 ms, and a named folder needs none of it
+
+    return platformdirs.user_state_path("tunedoctor", appauthor=False)
+
+
+def entry_of(environment: Path) -> Path | None:
+    """Return the entry of an environment; None where there is none, or where it is not this user's alone."""
+    root = state_folder()
+    if fault(root):
+        return None
+    entry = root / _name(environment)
+    return None if fault(entry) else entry
+
+
+def make_entry(environment: Path) -> Path:
+    """Return the entry of an environment, made if need be.
+
+    Raises:
+        FailureError: the folder cannot be made or written, or others can write to it; nothing was changed.
+    """
+    root = state_folder()
+    entry = root / _name(environment)
+    for folder in (root, entry):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            why = fault(folder)
+            if not why and POSIX:
+                folder.chmod(0o700)
+            if not why and not os.access(folder, os.W_OK | os.X_OK):
+                why = f"{folder} is not writable by this user"
+        except OSError as error:
+            why = f"{folder} cannot be made: {error.strerror}"
+        if why:
+            why = f"{why}; the doctor keeps there how to take a fix back"
+            way = f"ls -ld {shlex.quote(str(folder))}"
+            raise FailureError(why, way, "DOCTOR_STATE=/path/of/your/own doctor fix", refused=True)
+    return entry
+
+
+def fault(folder: Path) -> str:
+    """Say why a folder is not one that this user alone writes; "" where it is."""
+    try:
+        found = folder.lstat()
+    except OSError as error:
+        return f"{folder} cannot be read: {error.strerror}"
+    if not stat.S_ISDIR(found.st_mode):
+        return f"{folder} is not a folder"
+    if POSIX and found.st_uid != os.geteuid():
+        return f"{folder} belongs to another user"
+    if POSIX and found.st_mode & 0o022:
+        return f"others can write to {folder}"
+    return ""
+
+
+def _name(environment: Path) -> str:
+    import hashlib  # noqa: PLC0415  7 ms, and most users have no entry
+
+    digest = hashlib.sha256(os.fsencode(environment)).hexdigest()[:32]
+    return f"{environment.name[:40]}-{digest}"
