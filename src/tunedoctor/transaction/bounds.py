@@ -47,6 +47,8 @@ def strays(ground: Ground) -> str:
     """Return the folder of a ground that is not where it must be, links resolved; "" where all are."""
     live = ground.base / ground.stem
     if ground.strategy == "stash":
+        if ground.site != live:
+            return str(ground.site)
         wanted = {ground.site: live}
     else:
         wanted = {ground.prefix: live, ground.site: ground.prefix, ground.scripts: ground.prefix}

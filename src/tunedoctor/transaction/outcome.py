@@ -40,7 +40,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     taken: str
     """When it was left, ISO 8601."""
     folder: str
-    """Where it lies; "" for an environment that was made from nothing."""
+    """Where it lies; "" for an environment that was made from nothing, or where something else lies there."""
     strategy: Strategy
     bytes: int = 0
     """What its removal would free."""

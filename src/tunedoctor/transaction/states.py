@@ -1,5 +1,6 @@
 """The states of an environment that can be brought back: which there are, how big, and which to let go."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -123,7 +124,8 @@ def state_of(places: Places, *, sizes: bool = True) -> State | None:
     if first is None or lines[-1].step not in ENDS:
         return None
     there = marks.read(places.other) in known_marks
-    if not there and not (first.strategy == "new" and places.live.exists()):
+    made = first.strategy == "new" and os.path.lexists(places.live)
+    if not made and not os.path.lexists(places.other):
         return None
     return State(
         id=places.id,

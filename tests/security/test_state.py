@@ -1,0 +1,304 @@
+"""What a folder ships is not believed: journals, kept states, locks, links and RECORD files that aim elsewhere."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+# test files are imported by path: their neighbours are found only so
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import pytest
+from cli.test_fix import CLASH, Make, doctor, index, make, state, uv_cache, version
+
+from tunedoctor.installers.uv import find_uv
+from tunedoctor.transaction import marks
+from tunedoctor.transaction.state_folder import make_entry
+
+__all__ = ["index", "make", "uv_cache"]
+
+ID = "20261101T101500000000-0badc0de"[:26]
+MARK = "0123456789abcdef" * 2
+ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+needs_root = pytest.mark.skipif(not ROOT, reason="giving files away takes root")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder that has something to lose, and a state folder of its own."""
+    home = tmp_path / "home"
+    for name in ("Documents/thesis.tex", ".ssh/authorized_keys", "Documents/deep/er.txt"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("DOCTOR_STATE", str(tmp_path / "state"))
+    return home
+
+
+def site(env: Path) -> Path:
+    return next(env.glob("lib/python*/site-packages"))
+
+
+def forged(env: Path, home: Path, last: str) -> str:
+    """Return a journal that names the user's files, in each way that one can."""
+    up = os.path.relpath(home, site(env))
+    # site-packages, commands, those that were there, leftovers
+    names = [
+        [f"{up}/Documents", f"{home}/.ssh/authorized_keys"],
+        [f"../../{home.name}/Documents"],
+        [],
+        [],
+    ]
+    begin = {
+        "mark": MARK,
+        "host": socket.gethostname(),
+        "strategy": "stash",
+        "time": "2026-11-01T10:15:00+00:00",
+        "prefix": str(home),
+        "python": "bin/python",
+        "site": str(site(env)),
+        "scripts": str(home / ".ssh"),
+        "pid": 0,
+    }
+    lines: list[tuple[str, object]] = [
+        ("begin", begin),
+        ("cloning", {}),
+        ("changing", {"touched": names}),
+    ]
+    lines += [(last, {"purpose": "apply", "live": "", "other": MARK})] if last else []
+    return "".join(json.dumps({"step": step, "data": data}) + "\n" for step, data in lines)
+
+
+@pytest.mark.parametrize("command", ["fix", "undo"])
+@pytest.mark.parametrize("last", ["", "swap", "done"])
+def test_a_journal_that_a_folder_ships_moves_nothing(
+    make: Make, home: Path, command: str, last: str
+) -> None:
+    env = make(*CLASH, name=".venv")
+    text = forged(env, home, last)
+    for base, stem in ((env.parent, env.name), (site(env).parent, "site-packages")):
+        (base / f"{stem}.doctor-{ID}").mkdir()
+        (base / f"{stem}.doctor-{ID}" / "pyvenv.cfg").write_text("evil")
+        marks.put(base / f"{stem}.doctor-{ID}", MARK)
+        (base / f"{stem}.doctor-{ID}.journal").write_text(text)
+    shipped, before, kept = env.parent / f".venv.doctor-{ID}", state(home), state(env)
+    # the control: read as a journal, it names what the attack is after
+    named = [
+        name
+        for line in text.splitlines()
+        for name in json.loads(line)["data"].get("touched", [()])[0]
+    ]
+    assert {(site(env) / name).resolve() for name in named} == {
+        home / "Documents",
+        home / ".ssh/authorized_keys",
+    }
+    if command == "fix":
+        assert doctor("fix", "-y", "--target", str(env)).returncode == 0
+        assert version(env, "huggingface_hub") == "0.36.2"
+    else:
+        ended = doctor("undo", "--target", str(env))
+        assert (ended.returncode, state(env)) == (1, kept), ended.stdout
+        assert "no fix of this environment is kept" in ended.stdout
+    assert state(home) == before
+    assert (shipped / "pyvenv.cfg").read_text() == "evil"
+
+
+def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(
+    make: Make, home: Path
+) -> None:
+    """The second wall: even what this user wrote must stay inside the environment."""
+    env = make(*CLASH, name=".venv")
+    before = state(home)
+    for place in (env, site(env)):
+        (make_entry(place) / f"{ID}.journal").write_text(forged(env, home, ""))
+        marks.make(place.with_name(f"{place.name}.doctor-{ID}"), MARK)
+    ended = doctor("fix", "-y", "--target", str(env))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    said = " ".join(ended.stderr.split())
+    assert f"{ID}.damaged" in said
+    assert "is no part of" in said
+    assert "is no name of an entry" in said
+    assert state(home) == before
+    assert version(env, "huggingface_hub") == "0.36.2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1, 2]\n",
+        "\0\n",
+        '{"step": "begin", "data": {"strategy": 3}}\n',
+        '{"step": "swap", "data": {}}\n',
+        '{"step": "begin"}\n{"step": "done"}\n',
+        "x" * 100_000 + "\n",
+        "[" * 100_000 + "\n",
+    ],
+)
+def test_a_damaged_journal_stops_nothing(make: Make, home: Path, text: str) -> None:
+    env = make(*CLASH, name=".venv")
+    entry = make_entry(env)
+    (entry / f"{ID}.journal").write_text(text)
+    assert "doctor fix finishes it" in " ".join(
+        doctor("check", "--target", str(env)).stderr.split()
+    )
+    assert doctor("undo", "--list", "--target", str(env)).returncode == 0
+    ended = doctor("fix", "-y", "--target", str(env))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "is damaged" in ended.stderr
+    assert (entry / f"{ID}.damaged").read_text() == text
+    assert doctor("undo", "--target", str(env)).returncode == 0
+
+
+def test_a_lock_that_is_a_link_is_not_written_through(make: Make, home: Path) -> None:
+    env = make(*CLASH, name=".venv")
+    victim = home / ".ssh" / "authorized_keys"
+    own = make_entry(env)
+    for lock in (env.parent / ".venv.doctor-lock", own / "lock", own / "failed.log"):
+        lock.symlink_to(victim)
+    # the control: who opens such a file as files are opened empties the victim
+    copy = home / "copy"
+    copy.write_text("x")
+    (home / "link").symlink_to(copy)
+    (home / "link").write_text("")
+    assert copy.read_text() == ""
+    doctor("fix", "-y", "--target", str(env))
+    doctor("undo", "--target", str(env))
+    assert victim.read_text() == ".ssh/authorized_keys"
+
+
+def test_a_kept_state_that_somebody_replaced_is_not_swapped_in(make: Make, home: Path) -> None:
+    env = make(*CLASH, name=".venv")
+    assert doctor("fix", "-y", "--target", str(env)).returncode == 0
+    (kept,) = env.parent.glob(".venv.doctor-*")
+    cured = state(env)
+    shutil.copytree(kept, home / "true", symlinks=True)
+    for mark in ("", MARK, "f" * 31, "link"):
+        shutil.rmtree(kept)
+        shutil.copytree(env, kept, symlinks=True)
+        (kept / "evil").touch()
+        if mark == "link":
+            (kept / marks.NAME).symlink_to(home / "true" / marks.NAME)
+        else:
+            (kept / marks.NAME).write_text(mark)
+        ended = doctor("undo", "--target", str(env))
+        assert (ended.returncode, state(env)) == (1, cured), mark
+        assert (kept / "evil").exists()
+    shutil.rmtree(kept)
+    # the control: the true one comes back
+    shutil.copytree(home / "true", kept, symlinks=True)
+    fixed = doctor("undo", "--target", str(env))
+    assert fixed.returncode == 0, fixed.stdout
+    assert version(env, "huggingface_hub") == "1.5.0"
+
+
+def unwritable(folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("a file")
+
+
+def linked(folder: Path) -> None:
+    (folder.parent / "elsewhere").mkdir(mode=0o700)
+    folder.symlink_to(folder.parent / "elsewhere")
+
+
+def open_to_all(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+def foreign(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 65534, 65534)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes and owners are of POSIX")
+@pytest.mark.parametrize(
+    "wrong", [unwritable, linked, open_to_all, pytest.param(foreign, marks=needs_root)]
+)
+def test_without_a_state_folder_of_its_own_fix_refuses_first(
+    make: Make, home: Path, tmp_path: Path, wrong: Callable[[Path], None]
+) -> None:
+    env = make(*CLASH, name=".venv")
+    wrong(tmp_path / "state")
+    before, beside = state(env), sorted(env.parent.iterdir())
+    ended = doctor("fix", "-y", "--target", str(env))
+    assert ended.returncode in (1, 2)
+    assert str(tmp_path / "state") in (ended.stdout + ended.stderr).replace("\n", "").replace(
+        " ", ""
+    )
+    assert "DOCTOR_STATE=" in ended.stdout + ended.stderr
+    assert (state(env), sorted(env.parent.iterdir())) == (before, beside)
+    # what changes nothing goes on
+    assert doctor("check", "--target", str(env)).returncode == 1
+    assert doctor("fix", "--dry-run", "--target", str(env)).returncode == 0
+    # the control: with a folder of its own it cures
+    assert (
+        doctor("fix", "-y", "--target", str(env), DOCTOR_STATE=str(tmp_path / "own")).returncode
+        == 0
+    )
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
+
+
+def test_files_written_beside_others_are_not_written_through_links(make: Make, home: Path) -> None:
+    """An environment ships links under the names that a change writes first."""
+    env = make(*CLASH, name=".venv")
+    before = state(home)
+    (env / "bin" / "activate").write_text("# activate\n")
+    aims = [env / "bin" / f"{p.name}.doctor-tmp" for p in (env / "bin").iterdir() if p.is_file()]
+    aims += [path.with_name(f"{path.name}.doctor-own") for path in site(env).glob("hugging*/*.py")]
+    aims += [info / "RECORD.doctor-tmp" for info in site(env).glob("[!h]*.dist-info")]
+    aims += [env / marks.NAME, env / "pyvenv.cfg.doctor-tmp"]
+    for path in aims:
+        path.symlink_to(home / ".ssh" / "authorized_keys")
+    assert len(aims) > 5
+    ended = doctor("fix", "-y", "--target", str(env))
+    assert ended.returncode == 0, ended.stdout
+    doctor("undo", "--target", str(env))
+    assert state(home) == before
+
+
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+@pytest.mark.parametrize("way", ["record", "absolute", "link", "lib", "bin"])
+def test_what_leads_out_of_the_environment_is_refused_by_name(
+    make: Make, home: Path, tool: str, way: str
+) -> None:
+    env = make(*CLASH, name=".venv", pip=tool == "pip")
+    own = site(env)
+    (info,) = own.glob("huggingface_hub-*.dist-info")
+    rows = {
+        "record": f"{os.path.relpath(home, own)}/Documents/thesis.tex",
+        "absolute": f"{home}/Documents/thesis.tex",
+        "link": "huggingface_hub/aside/thesis.tex",
+    }
+    if way in rows:
+        with (info / "RECORD").open("a") as file:
+            file.write(f"{rows[way]},,\n")
+        (own / "huggingface_hub" / "aside").symlink_to(home / "Documents")
+    else:
+        folder = env / way
+        folder.rename(home / way)
+        folder.symlink_to(home / way)
+    before = state(home)
+    ended = doctor("fix", "-y", "--target", str(env), "--installer", tool)
+    said = " ".join((ended.stdout + ended.stderr).split())
+    assert ended.returncode in (1, 2), said
+    assert state(home) == before
+    if way in rows:
+        assert "leads out of the environment" in said
+        assert Path(rows[way]).name in said
+    if (way, tool) == ("link", "uv"):  # the control: the installer alone does delete it
+        argv = [
+            find_uv(),
+            "pip",
+            "uninstall",
+            "-q",
+            "--python",
+            env / "bin/python",
+            "huggingface-hub",
+        ]
+        subprocess.run(argv, check=True)
+        assert not (home / "Documents/thesis.tex").exists()
