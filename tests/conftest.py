@@ -1,6 +1,5 @@
 """What all tests share: the doctor's own cache and state are empty, and signals do what they do in a shell."""
 
-import os
 import signal
 from collections.abc import Iterator
 

@@ -118,7 +118,7 @@ def test_the_message_of_an_exception_is_found_after_its_frames() -> None:
 @pytest.mark.parametrize("name", [*REASONS, *BY_STAGE])
 def test_every_reason_says_what_it_means(name: str) -> None:
     reason = REASONS.get(name) or BY_STAGE[name]
-    words = " ".join(reason[:3])
+    words = f"{reason.means} {reason.cause} {reason.cure}"
     assert reason.means
     for bad in ("may ", "might", "please", "invalid", "error occurred", "!"):
         assert bad not in words.lower()

@@ -2,9 +2,11 @@
 
 import pytest
 
-from tunedoctor.tables.torch_gone import GONE, gave_up
-from tunedoctor.tables.torch_names import SINCE, lacks
+from tunedoctor.tables.load import table
+from tunedoctor.tables.torch_names import gave_up, lacks
 from tunedoctor.versions import release
+
+SINCE, GONE = table("torch_names")["since"], table("torch_names")["gone"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tunedoctor.lazy import pattern
-from tunedoctor.readers.sayings import SAYS
+from tunedoctor.tables.load import table
 
 _MARK = pattern(
     r"\w(?:Error|Exception|Warning|Interrupt|Exit)\b.{0,40}[:(]|^\W{0,3}(?:Error|Exception|Warning|WARNING)\s?[:(]"
@@ -30,7 +30,7 @@ _A_VALUE = pattern(
 
 _A_CELL = pattern(r"(?:^|[|:,]|(?<=\s\s))\s{0,4}\[?Not Supported\]?(?=\s{0,80}(?:$|[|,]))")
 """What nvidia-smi prints of a figure that a GPU does not have."""
-_BY_LENGTH = tuple(sorted(dict.fromkeys(SAYS), key=len))
+_BY_LENGTH: tuple[str, ...] = tuple(sorted(table("sayings")["sayings"], key=len))
 
 
 def signs_in(text: str) -> tuple[str, ...]:
