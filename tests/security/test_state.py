@@ -195,6 +195,23 @@ def test_a_kept_state_that_somebody_replaced_is_not_swapped_in(make: Make, home:
     assert version(env, "huggingface_hub") == "1.5.0"
 
 
+def test_other_things_in_the_place_of_an_entry_stop_nothing(make: Make, home: Path) -> None:
+    env = make(*CLASH, name=".venv")
+    entry = make_entry(env)
+    (entry / f"{ID}.journal").mkdir()
+    entry.rename(entry.with_name("moved"))
+    entry.write_text("a file")
+    assert doctor("fix", "-y", "--target", str(env)).returncode == 0
+    assert entry.with_name(f"{entry.name}.damaged").read_text() == "a file"
+    (entry / f"{ID}.journal").mkdir()
+    assert doctor("undo", "--target", str(env)).returncode == 0
+    assert version(env, "huggingface_hub") == "1.5.0"
+    ended = doctor("fix", "-y", "--target", str(env), DOCTOR_STATE="rel/ative")
+    assert ended.returncode == 1
+    assert "rel/ative is no absolute path" in " ".join(ended.stdout.split())
+    assert not Path("rel").exists()
+
+
 def unwritable(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("a file")

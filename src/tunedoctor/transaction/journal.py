@@ -67,12 +67,14 @@ def read(path: Path) -> list[Line]:
     """Return the whole lines of a journal; [] where there is none, or where its first line was cut short.
 
     Raises:
-        DamagedError: the first line is whole and none that a doctor writes.
+        DamagedError: it cannot be read, or its first line is whole and none that a doctor writes.
     """
     try:
         text = path.read_bytes()
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise DamagedError(error.strerror) from None
     found: list[Line] = []
     for number, line in enumerate(text.splitlines(keepends=True)):
         try:

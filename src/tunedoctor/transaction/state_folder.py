@@ -15,9 +15,8 @@ POSIX = os.name == "posix"
 
 
 def state_folder() -> Path:
-    """Return the folder, there or not: `DOCTOR_STATE` where it is an absolute path, else the system's custom."""
-    named = os.environ.get("DOCTOR_STATE", "")
-    if Path(named).is_absolute():
+    """Return the folder, there or not: `DOCTOR_STATE`, else the system's custom."""
+    if named := os.environ.get("DOCTOR_STATE", ""):
         return Path(named)
     import platformdirs  # noqa: PLC0415  15 ms, and a named folder needs none of it
 
@@ -42,20 +41,29 @@ def make_entry(environment: Path) -> Path:
     root = state_folder()
     entry = root / _name(environment)
     for folder in (root, entry):
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            why = fault(folder)
-            if not why and POSIX:
-                folder.chmod(0o700)
-            if not why and not os.access(folder, os.W_OK | os.X_OK):
-                why = f"{folder} is not writable by this user"
-        except OSError as error:
-            why = f"{folder} cannot be made: {error.strerror}"
-        if why:
+        if why := _made(folder, spare=folder == entry):
             why = f"{why}; the doctor keeps there how to take a fix back"
             way = f"ls -ld {shlex.quote(str(folder))}"
             raise FailureError(why, way, "DOCTOR_STATE=/path/of/your/own doctor fix", refused=True)
     return entry
+
+
+def _made(folder: Path, *, spare: bool) -> str:
+    """Make a folder, and say why it is not good; `spare`: what stands in its place is set aside."""
+    if not folder.is_absolute():
+        return f"{folder} is no absolute path"
+    try:
+        if spare and os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+            folder.replace(folder.with_name(f"{folder.name}.damaged"))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        why = fault(folder)
+        if not why and POSIX:
+            folder.chmod(0o700)
+    except OSError as error:
+        return f"{folder} cannot be made: {error.strerror}"
+    if not why and not os.access(folder, os.W_OK | os.X_OK):
+        return f"{folder} is not writable by this user"
+    return why
 
 
 def fault(folder: Path) -> str:
