@@ -7,6 +7,7 @@ end. Bare calls: hundreds of small files are read, and a file object costs more 
 import errno
 import os
 import stat
+from typing import BinaryIO
 
 _FLAGS = (
     os.O_RDONLY
@@ -42,23 +43,42 @@ def read_start(path: str | os.PathLike[str], most: int) -> bytes:
 
     Raises OSError and nothing else.
     """
+    handle, size = _open(path)
     try:
-        _refuse_other(path, os.stat(path).st_mode)  # noqa: PTH116  before it is opened: a device would act
-        handle = os.open(path, _FLAGS)
-    except ValueError as error:  # a NUL or a lone surrogate in the path
-        raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
-    try:
-        told = os.fstat(handle)
-        _refuse_other(path, told.st_mode)  # it was exchanged in between
         # files of /proc tell no size and come in pieces
-        parts = [os.read(handle, min(most, told.st_size or _PIECE))]
+        parts = [os.read(handle, min(most, size or _PIECE))]
         have = len(parts[0])
-        while parts[-1] and have < most and have != told.st_size:
+        while parts[-1] and have < most and have != size:
             parts.append(os.read(handle, min(most - have, _PIECE)))
             have += len(parts[-1])
         return b"".join(parts)
     finally:
         os.close(handle)
+
+
+def open_regular(path: str | os.PathLike[str], limit: int) -> BinaryIO:
+    """Open a regular file of at most `limit` bytes, for what is not read whole. Raises OSError and nothing else."""
+    handle, size = _open(path)
+    if size > limit:
+        os.close(handle)
+        raise TooLargeError(errno.EFBIG, f"more than {limit} bytes", os.fspath(path))
+    return os.fdopen(handle, "rb")
+
+
+def _open(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the handle of a regular file and the size that it tells, in bytes."""
+    try:
+        _refuse_other(path, os.stat(path).st_mode)  # noqa: PTH116  before it is opened: a device would act
+        handle = os.open(path, _FLAGS)
+    except ValueError as error:  # a NUL or a lone surrogate in the path
+        raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
+    told = os.fstat(handle)
+    try:
+        _refuse_other(path, told.st_mode)  # it was exchanged in between
+    except NotRegularError:
+        os.close(handle)
+        raise
+    return handle, told.st_size
 
 
 def _refuse_other(path: str | os.PathLike[str], mode: int) -> None:
