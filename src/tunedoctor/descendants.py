@@ -151,7 +151,7 @@ def _environment(pid: int) -> bytes:
     import psutil  # noqa: PLC0415  Linux does without
 
     with suppress(psutil.Error, OSError):
-        return psutil.Process(pid).environ().get(_MARK, "").encode()
+        return str(psutil.Process(pid).environ().get(_MARK, "")).encode()
     return b""
 
 

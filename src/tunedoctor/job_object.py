@@ -9,56 +9,34 @@ from typing import Any
 
 _EXTENDED_LIMITS = 9
 """JobObjectExtendedLimitInformation."""
-_KILL_ON_CLOSE = 0x2000
+_SIZE = 144 if ctypes.sizeof(ctypes.c_void_p) == 8 else 112
+_LIMITS = (0x2000).to_bytes(4, "little").rjust(20, b"\0").ljust(_SIZE, b"\0")
+"""The structure with nothing but JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, in LimitFlags behind two 64-bit times."""
 _ACCESS = 0x0101
 """PROCESS_TERMINATE | PROCESS_SET_QUOTA, which AssignProcessToJobObject asks for."""
 
-_JOBS: dict[int, int] = {}
+_JOBS: dict[int, Any] = {}
 """Process number -> handle."""
-
-
-class _Limits(ctypes.Structure):
-    _fields_ = (
-        ("times", ctypes.c_int64 * 2),
-        ("flags", ctypes.c_uint32),
-        ("working_set", ctypes.c_size_t * 2),
-        ("active", ctypes.c_uint32),
-        ("affinity", ctypes.c_size_t),
-        ("classes", ctypes.c_uint32 * 2),
-        ("io", ctypes.c_uint64 * 6),
-        ("memory", ctypes.c_size_t * 4),
-    )
 
 
 def hold(pid: int) -> None:
     """Put a process into a new job. Where that fails it has none, and `end` ends nothing."""
     kernel32 = _kernel32()
-    job = kernel32.CreateJobObjectW(None, None)
-    limits = _Limits(flags=_KILL_ON_CLOSE)
-    kernel32.SetInformationJobObject(
-        job, _EXTENDED_LIMITS, ctypes.byref(limits), ctypes.sizeof(limits)
-    )
-    process = kernel32.OpenProcess(_ACCESS, 0, pid)
+    _JOBS[pid] = job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
+    kernel32.SetInformationJobObject(job, _EXTENDED_LIMITS, _LIMITS, _SIZE)
+    process = ctypes.c_void_p(kernel32.OpenProcess(_ACCESS, 0, pid))
     kernel32.AssignProcessToJobObject(job, process)
     kernel32.CloseHandle(process)
-    _JOBS[pid] = job
 
 
 def end(pid: int) -> None:
     """End every process of the job."""
-    if job := _JOBS.pop(pid, 0):
+    if job := _JOBS.pop(pid, None):
         _kernel32().TerminateJobObject(job, 1)
         _kernel32().CloseHandle(job)
 
 
 def _kernel32() -> Any:  # noqa: ANN401  its functions have no types
     library = getattr(ctypes, "WinDLL")("kernel32")  # noqa: B009  other systems' ctypes has none
-    for name in ("CreateJobObjectW", "OpenProcess"):
-        getattr(library, name).restype = ctypes.c_void_p
-    handle, number, other = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p
-    library.SetInformationJobObject.argtypes = (handle, number, other, number)
-    library.AssignProcessToJobObject.argtypes = (handle, other)
-    library.TerminateJobObject.argtypes = (handle, number)
-    library.CloseHandle.argtypes = (handle,)
-    library.OpenProcess.argtypes = (number, number, number)
+    library.CreateJobObjectW.restype = library.OpenProcess.restype = ctypes.c_void_p
     return library

@@ -51,7 +51,12 @@ def check(env: Path, form: str = "json") -> "tuple[dict[str, Any], str]":
     argv = [sys.executable, "-m", "tunedoctor", "check", "--target", str(env)]
     before = os.times()
     done = subprocess.run(
-        [*argv, "-v", "--format", form], capture_output=True, text=True, check=False, timeout=60
+        [*argv, "-v", "--format", form],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=env.parent,
     )
     after = os.times()
     used = after.children_user + after.children_system
@@ -167,6 +172,37 @@ def test_a_hundred_thousand_entries_are_read(env: Path) -> None:
 def test_a_record_is_read_in_time(env: Path, record: str) -> None:
     (site(env) / "transformers-9.9.dist-info" / "RECORD").write_text(record)
     check(env)
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("env/pip.conf", "[global]\nx" + " " * 60_000 + "x"),
+        ("uv.toml", "a." * 30_000 + "a = 1"),
+        ("uv.toml", "a = " + "[" * 60_000),
+    ],
+    ids=["blanks", "a key of many parts", "a deep list"],
+)
+def test_settings_are_read_in_time(env: Path, place: str, text: str) -> None:
+    (env.parent / place).write_text(text)
+    assert check(env)[0]["target"]["packages"]
+
+
+def test_settings_of_the_doctor_are_read_in_time(env: Path) -> None:
+    text = "[tool.doctor]\n" + "a." * 400_000 + "a = 1"
+    (env.parent / "pyproject.toml").write_text(text)
+    argv = [sys.executable, "-m", "tunedoctor", "check", "--target", str(env)]
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=False, timeout=20, cwd=env.parent
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pyproject.toml, [tool.doctor]: a line has more than 500 dots" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["uv.toml", "pyproject.toml"])
+def test_settings_that_never_end_are_none(env: Path, name: str) -> None:
+    os.mkfifo(env.parent / name)
+    assert check(env)[0]["target"]["packages"]
 
 
 def test_names_that_act_on_a_terminal_do_not(env: Path) -> None:

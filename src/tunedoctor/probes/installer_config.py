@@ -14,20 +14,9 @@ from tunedoctor.probes.credentials import is_secret, without_credentials
 from tunedoctor.probes.small_file import read
 from tunedoctor.probing import probe
 from tunedoctor.reading import toml
+from tunedoctor.tables.load import table
 
-STEERING = frozenset(
-    {
-        *("allow-unsafe", "amd-gpu-architecture", "constraint", "constraint-dependencies"),
-        *("cuda-driver-version", "default-index", "exclude-newer", "extra-index-url"),
-        *("find-links", "index", "index-strategy", "index-url", "isolated", "link-mode"),
-        *("no-binary", "no-build", "no-build-isolation", "no-cache", "no-cache-dir"),
-        *("no-deps", "no-index", "offline", "only-binary", "override"),
-        *("override-dependencies", "platform", "pre", "prefer-binary", "prefix"),
-        *("prerelease", "python", "python-platform", "python-preference", "python-version"),
-        *("require-hashes", "require-virtualenv", "resolution", "system-python", "target"),
-        *("torch-backend", "trusted-host", "upgrade-strategy", "user"),
-    }
-)
+STEERING = frozenset(table("probes")["installer_settings"])
 """Settings that are taken, of pip and of uv."""
 
 _ALIASES = {"build-constraint": "constraint"}
@@ -163,8 +152,8 @@ def in_uv_toml(text: str, place: str) -> list[Setting]:
     if place.endswith("pyproject.toml"):
         data = _table(_table(data, "tool"), "uv")
     found: list[Setting] = []
-    for table in (data, _table(data, "pip")):
-        for name, value in table.items():
+    for settings in (data, _table(data, "pip")):
+        for name, value in settings.items():
             found += _taken("uv", name, _words(value), place)
     return found
 

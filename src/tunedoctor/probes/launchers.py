@@ -10,22 +10,10 @@ from collections.abc import Iterable, Mapping
 from tunedoctor.facts import Interpreter, Launcher, Launchers
 from tunedoctor.probes.small_file import start
 from tunedoctor.probing import probe
+from tunedoctor.tables.load import table
 from tunedoctor.targeting import which
 
-NAMES = (
-    "python",
-    "python3",
-    "pip",
-    "pip3",
-    "torchrun",
-    "accelerate",
-    "transformers-cli",
-    "transformers",
-    "trl",
-    "deepspeed",
-    "jupyter",
-    "hf",
-)
+NAMES: list[str] = table("probes")["commands"]
 
 _EXEC = re.compile(rb"""^'''exec'\s+(?:"([^"\n]+)"|'([^'\n]+)'|(\S+))""", re.MULTILINE)
 _LAUNCHER_EXE = re.compile(rb'#!\s*"?([^"\r\n\0]+?python[w\d.]*\.exe)"?', re.IGNORECASE)

@@ -1,7 +1,8 @@
 """Lines with a form of their own: banners and logs of trainers and user interfaces, parts of reports.
 
-Each has a mark, which the line contains, and a pattern whose groups are named by keys of `name_table.py`, or `lib_` and
-a distribution, `kind_` and a kind of torch build. Sources: the programs' own start-up code, named in the headings.
+Each has a mark, which the line contains, and a pattern whose groups are named by keys of the table `report_names`, or
+`lib_` and a distribution, `kind_` and a kind of torch build. Sources: the programs' own start-up code, named in the
+headings.
 """
 
 import re

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 
 from tunedoctor.lazy import pattern
-from tunedoctor.readers.values.name_table import NAMES
+from tunedoctor.tables.load import table
 
 _ENDS = pattern(
     r"(?<![\s:`'\"*])[\s:`'\"*]*+(?:版本号?|\bversion(?: number)?|\bver\.?|\bversion\(s\)|\bversions)[\s`'\"*]*\Z"
@@ -32,7 +32,9 @@ def normal(name: str) -> str:
     return (_OWN.sub("", plain) if plain.startswith(OWNS) else plain).strip() or spaced
 
 
-KEYS = {normal(name): key for key, names in NAMES.items() for name in names.split(" | ")}
+KEYS: dict[str, str] = {
+    normal(name): key for key, names in table("report_names")["names"].items() for name in names
+}
 _LONG = 11
 """A name of which so much is left is known though its first letters are cut."""
 CUT = {
