@@ -55,13 +55,22 @@ from tunedoctor.api import (
 
 WHAT = {
     "no metadata": "its metadata are missing",
+    "damaged metadata": "its metadata are damaged",
     "no version": "its metadata state no version",
     "files missing": "files are missing",
     "code missing": "its code is missing",
     "doubled": "two versions of its metadata lie in one folder",
     "leftover": "remains of an interrupted upgrade",
 }
-WORST = ("code missing", "files missing", "no metadata", "no version", "doubled", "leftover")
+WORST = (
+    "code missing",
+    "files missing",
+    "no metadata",
+    "damaged metadata",
+    "no version",
+    "doubled",
+    "leftover",
+)
 STACK = frozenset(
     {
         *("torch", "torchvision", "torchaudio", "triton", "numpy", "transformers", "tokenizers"),

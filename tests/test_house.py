@@ -16,7 +16,8 @@ import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
-    ("clean", "versions", "idleness", "lazy", "literals"),
+    ("clean", "versions", "idleness", "lazy", "literals", "reading", "job_object"),
+    ("descendants",),
     ("facts", "child"),
     ("snapshot", "findings", "tables", "config", "plan"),
     ("wiring", "wording", "installers", "fixing"),

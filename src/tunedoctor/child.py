@@ -1,6 +1,5 @@
 """Run a child process that cannot hang, flood or outlive the doctor."""
 
-import atexit
 import math
 import os
 import queue
@@ -15,15 +14,14 @@ from typing import IO, Literal
 
 import msgspec
 
+from tunedoctor import descendants
 from tunedoctor.idleness import Idleness
-
-WINDOWS = sys.platform == "win32"
 
 
 class Ended(msgspec.Struct, frozen=True):
     """How a child ended."""
 
-    how: Literal["exit", "signal", "hung", "not started"]
+    how: Literal["exit", "signal", "hung", "flooded", "not started"]
     code: int
     """Exit status, signal number, or 0."""
     out: str
@@ -45,6 +43,8 @@ class Ended(msgspec.Struct, frozen=True):
                 return f"signal {_signal_name(self.code)}"
             case "hung":
                 return f"no answer in {self.seconds:.0f} s"
+            case "flooded":
+                return "more output than any answer has"
             case "not started":
                 return self.err
             case _:
@@ -60,33 +60,32 @@ def run(  # noqa: PLR0913  each is a knob of one child
     stdin: str = "",
     limit: int = 4 << 20,
 ) -> Ended:
-    """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and its group.
+    """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and all that it started.
 
-    Reads at most `limit` bytes from each stream; what comes after is read and thrown away. Never raises for
-    what the child does.
+    Keeps at most `limit` bytes of each stream; what comes after is read and thrown away, and one that prints
+    FLOOD bytes is ended. Never raises for what the child does.
     """
     began = time.monotonic()
     child = _start(argv, env, cwd, subprocess.PIPE if stdin else subprocess.DEVNULL)
     if isinstance(child, Ended):
         return child
-    readers = [_Reader(child.stdout, limit), _Reader(child.stderr, limit)]
-    if stdin and child.stdin:
-        with suppress(OSError):
-            child.stdin.write(stdin.encode())
-            child.stdin.close()
+    readers = [_Reader(child, one, limit) for one in (child.stdout, child.stderr)]
+    if stdin:  # a child that does not read it must not hold the doctor
+        threading.Thread(target=_feed, args=(child, stdin.encode()), daemon=True).start()
     hung = False
     try:
         child.wait(timeout)
     except subprocess.TimeoutExpired:
         hung = True
     finally:
-        _kill(child)
+        descendants.end(child)
     for reader in readers:
-        # a grandchild may have left the group and hold the pipe: do not wait for it
         reader.thread.join(0.5)
     out, err = (r.text() for r in readers)
     cut = any(r.truncated for r in readers)
     seconds = timeout if hung else time.monotonic() - began
+    if any(r.flooded for r in readers):
+        return Ended("flooded", 0, out, err, seconds, cut)
     return _ended(child, out, err, seconds, hung=hung, cut=cut)
 
 
@@ -114,7 +113,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
         return child
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_pump, args=(child.stdout, lines, limit), daemon=True).start()
-    errors = _Reader(child.stderr, limit)
+    errors = _Reader(child, child.stderr, limit)
     allowed, last = silence, began
     idleness = Idleness(child.pid)
     hung = 0.0
@@ -144,7 +143,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
             except subprocess.TimeoutExpired:
                 hung = allowed
     finally:
-        _kill(child)
+        descendants.end(child)
     errors.thread.join(0.5)
     seconds = hung or time.monotonic() - began
     return _ended(child, "", errors.text(), seconds, hung=hung > 0, cut=errors.truncated)
@@ -167,25 +166,24 @@ def _ask_where(
 
 _TICK = 0.1
 """Seconds between two looks at a silent child."""
+FLOOD = 64 << 20
+"""Bytes of a stream after which a child is ended: no answer has as many."""
 
 
 def _start(
     argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None, stdin: int
 ) -> "subprocess.Popen[bytes] | Ended":
     try:
-        child = subprocess.Popen(  # noqa: S603  argv lists only
-            list(argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(env) if env is not None else None,
-            cwd=cwd,
-            start_new_session=not WINDOWS,
-        )
+        return descendants.start(argv, env=env, cwd=cwd, stdin=stdin)
     except (OSError, ValueError) as error:
         return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
-    atexit.register(_kill_if_left, child)
-    return child
+
+
+def _feed(child: "subprocess.Popen[bytes]", text: bytes) -> None:
+    with suppress(OSError, ValueError):
+        if child.stdin:
+            child.stdin.write(text)
+            child.stdin.close()
 
 
 def _ended(  # noqa: PLR0913  what is known at the end
@@ -214,10 +212,15 @@ def _pump(stream: IO[bytes] | None, lines: "queue.SimpleQueue[bytes]", limit: in
 class _Reader:
     """Reads one stream to its end, keeps the first `limit` bytes."""
 
-    def __init__(self, stream: IO[bytes] | None, limit: int) -> None:
+    def __init__(
+        self, child: "subprocess.Popen[bytes]", stream: IO[bytes] | None, limit: int
+    ) -> None:
         self.truncated = False
+        self.flooded = False
+        self._child = child
         self._parts: list[bytes] = []
         self._room = limit
+        self._most = FLOOD
         self._stream = stream
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
@@ -231,34 +234,13 @@ class _Reader:
                 self.truncated |= len(kept) < len(block)
                 self._room -= len(kept)
                 self._parts.append(kept)
+                self._most -= len(block)
+                if self._most < 0 and not self.flooded:
+                    self.flooded = True
+                    descendants.kill(self._child)
 
     def text(self) -> str:
         return b"".join(self._parts).decode("utf-8", "replace")
-
-
-def _kill_if_left(child: "subprocess.Popen[bytes]") -> None:
-    """End a child that nobody waits for any more: the doctor was interrupted, or its probe was given up."""
-    if child.returncode is None:
-        _kill(child)
-
-
-def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """End the child and everything in its process group."""
-    if sys.platform == "win32":
-        if child.poll() is None:
-            subprocess.run(  # noqa: S603
-                ["taskkill", "/T", "/F", "/PID", str(child.pid)],  # noqa: S607
-                capture_output=True,
-                check=False,
-            )
-            child.kill()
-    else:
-        # the group is asked even if the child itself is gone: it may have left helpers behind
-        with suppress(OSError):
-            os.killpg(child.pid, signal.SIGKILL)
-    # a process stuck in a driver call (state D) dies when the call returns: do not wait for it
-    with suppress(subprocess.TimeoutExpired):
-        child.wait(1.0)
 
 
 def _signal_name(number: int) -> str:

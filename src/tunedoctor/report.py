@@ -140,6 +140,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """From start to verdict, by the clock."""
 
 
+_GPUS = (NvidiaGpus, AmdGpus, IntelGpu, AppleGpu)
 STACK = (
     *("torch", "torchvision", "torchaudio", "transformers", "tokenizers", "huggingface-hub"),
     *("safetensors", "peft", "trl", "accelerate", "datasets", "bitsandbytes", "triton", "numpy"),
@@ -212,7 +213,15 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
         works = runtime is not None and runtime.gpu_works
         works = works and not _raised(snapshot) and not doubtful(snapshot)
         return "ready" if works else "unknown"
+    if _accelerator_unknown(snapshot):
+        return "unknown"
     return "unknown" if (diagnosis.unknown if strict else diagnosis.blind) else "ready"
+
+
+def _accelerator_unknown(snapshot: Snapshot) -> bool:
+    """Tell whether nobody knows what would train: no GPU is known, and of some it could not be told."""
+    machine, runtime = machine_of(snapshot), snapshot.find(Runtime)
+    return not (machine.gpus or machine.gpus_known or (runtime and runtime.gpu_works))
 
 
 def _raised(snapshot: Snapshot) -> bool:
@@ -304,6 +313,6 @@ def machine_of(snapshot: Snapshot) -> ReportMachine:
         architecture=host.machine if host else "",
         ram=memory.usable if memory else None,
         gpus=tuple(gpus),
-        gpus_known=not isinstance(snapshot.get(NvidiaGpus), Unknown),
+        gpus_known=not any(isinstance(snapshot.get(kind), Unknown) for kind in _GPUS),
         driver=driver.version if driver else "",
     )

@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 
 from tunedoctor.probes.metadata import (
     Headers,
-    normalised,
     parse,
     parse_requires_txt,
     read_headers,
-    read_start,
 )
 
 TEXT = """\
@@ -62,17 +60,6 @@ def test_body_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "METADATA"
     path.write_text("Name: a\nVersion: 1\n\n" + "body\n" * 100_000)
     assert len(read_headers(str(path)) or b"") == 32 * 1024
-
-
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    assert read_start(str(tmp_path / "gone"), 10) is None
-    assert read_start(str(tmp_path), 10) is None
-    assert read_start("a\0b", 10) is None
-
-
-def test_names() -> None:
-    assert normalised("Foo._-Bar") == "foo-bar"
-    assert normalised("huggingface_hub") == "huggingface-hub"
 
 
 def test_requires_txt() -> None:

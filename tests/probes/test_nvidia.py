@@ -297,7 +297,8 @@ def test_one_that_finds_no_device(tmp_path: Path) -> None:
 def test_one_that_prints_something_else(tmp_path: Path) -> None:
     path = smi(tmp_path / "bin", "echo hello; exit 3")
     said = ask_smi(f"{path}/nvidia-smi", 10.0)
-    assert (said.how, said.code, said.text) == ("error", 3, "hello")
+    assert (said.how, said.code) == ("nonsense", None)
+    assert "hello" in said.text
 
 
 @linux
@@ -322,9 +323,9 @@ def test_only_a_program_on_path_is_run(tmp_path: Path, monkeypatch: pytest.Monke
 @given(st.text(max_size=200))
 def test_no_output_breaks_it(text: str) -> None:
     ended = Ended("exit", 1, text, text)
-    assert smi_table_said(ended).how in ("ok", "error")
+    assert smi_table_said(ended).how in ("ok", "error", "nonsense")
     said = smi_query_said(ended)
-    assert said is None or said.how in ("ok", "error")
+    assert said is None or said.how in ("ok", "error", "nonsense")
 
 
 # what files say

@@ -107,7 +107,7 @@ def test_the_younger_package_of_a_declared_clash_gives_way(index: Index) -> None
     assert moved(answer) == {"huggingface-hub": ("1.5.0", "0.36.2")}
     (one,) = answer.changed
     assert one.why == (
-        "transformers 4.57.6 needs huggingface-hub>=0.34.0,<1.0, and huggingface-hub 1.5.0 is installed"
+        "transformers 4.57.6 needs huggingface-hub<1.0,>=0.34.0, and huggingface-hub 1.5.0 is installed"
     )
     (command,) = answer.commands.pip
     assert command == ("/env/bin/python -m pip install huggingface-hub==0.36.2 torch==2.14.1")

@@ -15,6 +15,7 @@ from tunedoctor.findings import Finding
 from tunedoctor.fixing import Draft
 from tunedoctor.lazy import pattern
 from tunedoctor.plan import Place, SetEnv, Tell, Who
+from tunedoctor.versions import normalised
 
 
 class PipLine(NamedTuple):
@@ -100,18 +101,13 @@ def _pip_line(text: str) -> PipLine | None:
 def exact(requirement: str) -> tuple[str, str] | None:
     """Return ("torch", "2.9.1+cu126") of "torch==2.9.1+cu126"; None where it allows several versions."""
     found = _EXACT.fullmatch(requirement)
-    return (normal(found[1]), found[2]) if found else None
+    return (normalised(found[1]), found[2]) if found else None
 
 
 def name_of(requirement: str) -> str:
     """Return the normalised name of a requirement."""
     found = _NAME.match(requirement)
-    return normal(found[0]) if found else ""
-
-
-def normal(name: str) -> str:
-    """Return a name as PEP 503 has it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return normalised(found[0]) if found else ""
 
 
 def variable_of(

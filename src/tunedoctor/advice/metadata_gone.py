@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Errors, Typed, Unknown
 from tunedoctor.lazy import pattern
+from tunedoctor.versions import normalised
 
 _GONE = pattern(
     r"No such file or directory: '[^'\n]{1,300}[\\/](?:site|dist)-packages[\\/](?P<name>[A-Za-z][\w.]{0,60}?)-"
@@ -30,7 +31,7 @@ def metadata_gone(
     """
     for error in errors.errors if isinstance(errors, Errors) else ():
         if found := _GONE.search(error.text):
-            name = re.sub(r"[-_.]+", "-", found["name"]).lower()
+            name = normalised(found["name"])
             if _in_notebook(name, typed) == replaced:
                 return Gone(name, found["version"], found[0])
     return None

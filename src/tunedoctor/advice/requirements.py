@@ -3,15 +3,11 @@
 Markers are evaluated for the target's Python and system, never for the doctor's own.
 """
 
-import operator
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.lazy import pattern
-from tunedoctor.versions import parts, release, within
+from tunedoctor.versions import holds, normalised, parts, release, requirement, within
 
 STACK = frozenset(
     {
@@ -32,12 +28,6 @@ STAND_INS = {
     "pyarrow": ("pyarrow-core",),
 }
 """Distributions that bring the same module under another name."""
-
-_LINE = pattern(
-    r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:\(([^)]*)\)|([^;@(]*))\s*(@[^;]*)?(?:;(.*))?$",
-    re.DOTALL,
-)
-_SEPARATORS = pattern(r"[-_.]+")
 
 
 class Unmet(NamedTuple):
@@ -88,7 +78,7 @@ def unmet(
     if torch is not None:
         installed["torch"] = torch.version
     there = {*packages.conda, *(one.name for one in packages.broken)}
-    environment = tuple(marker_environment(interpreter, host).items())
+    environment = marker_environment(interpreter, host)
     found: list[Unmet] = []
     for owner in packages.distributions:
         if owner.name in wanted:
@@ -97,33 +87,16 @@ def unmet(
                 if version is None:
                     if packages.complete and name not in there:
                         found.append(Unmet(owner, name, specifier, ""))
-                elif version and specifier and _met(version, specifier) is False:
+                elif version and specifier and within(version, specifier) is False:
                     found.append(Unmet(owner, name, specifier, version))
     return tuple(found)
 
 
-def requirements(
-    lines: Iterable[str], environment: tuple[tuple[str, str], ...]
-) -> Iterator[tuple[str, str]]:
-    """Yield (normalised name, specifier) of the lines whose marker holds; lines of extras are left out."""
-    for line in lines:
-        parsed = parse(line)
-        if parsed is None:
-            continue
-        name, specifier, marker = parsed
-        if not marker or ("extra" not in marker and _holds(marker, environment)):
-            yield name, specifier
-
-
-@cache
-def parse(line: str) -> tuple[str, str, str] | None:
-    """Split "name[extra] (>=1); marker" into name, specifier and marker; None where it is no requirement."""
-    found = _LINE.match(line)
-    if found is None:
-        return None
-    name, bracketed, plain, _, marker = found.groups()
-    specifier = "".join((bracketed or plain or "").split())
-    return _SEPARATORS.sub("-", name).lower(), specifier, (marker or "").strip()
+def requirements(lines: Iterable[str], environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield (normalised name, specifier) of the lines whose marker holds; what is none, or of an extra, is left out."""
+    for one in map(requirement, lines):
+        if one is not None and holds(one, environment):
+            yield normalised(one.name), str(one.specifier)
 
 
 def marker_environment(interpreter: Interpreter | None, host: Host | None) -> dict[str, str]:
@@ -158,74 +131,8 @@ def marker_environment(interpreter: Interpreter | None, host: Host | None) -> di
     }
 
 
-@cache
-def _holds(marker: str, environment: tuple[tuple[str, str], ...]) -> bool:
-    """Evaluate a marker; one that cannot be read does not hold."""
-    variables = dict(environment)
-    plain = _plain(marker, variables)
-    if plain is not None:
-        return plain
-    # 13 ms to import, and hardly ever needed
-    from packaging.markers import (  # noqa: PLC0415
-        InvalidMarker,
-        Marker,
-        UndefinedComparison,
-        UndefinedEnvironmentName,
-    )
-
-    try:
-        return Marker(marker).evaluate(variables)
-    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName):
-        return False
-
-
-_CLAUSE = pattern(r"""\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*(["'])([^"'*]*)\3\s*$""")
-_ORDERED: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-def _plain(marker: str, variables: Mapping[str, str]) -> bool | None:
-    """Evaluate what nearly all markers are: comparisons joined by "and" and "or"; None for others."""
-    if "(" in marker:
-        return None
-    any_holds = False
-    for alternative in re.split(r"\bor\b", marker):
-        holds = True
-        for clause in re.split(r"\band\b", alternative):
-            found = _CLAUSE.match(clause)
-            if found is None or found[1] not in variables:
-                return None
-            left, right = variables[found[1]], found[4]
-            if found[1] == "python_version":
-                if not re.fullmatch(r"\d+(\.\d+)?", right):
-                    return None
-                pair = (*parts(left), 0, 0)[:2], (*parts(right), 0, 0)[:2]
-                holds &= _ORDERED[found[2]](*pair)
-            elif found[1].startswith(("python", "implementation_v")) or found[2] not in (
-                "==",
-                "!=",
-            ):
-                return None
-            else:
-                holds &= (left == right) is (found[2] == "==")
-        any_holds |= holds
-    return any_holds
-
-
 def _version(installed: Mapping[str, str], name: str) -> str | None:
     version = installed.get(name)
     if version is None:
         return next((installed[n] for n in STAND_INS.get(name, ()) if n in installed), None)
     return version
-
-
-@cache
-def _met(version: str, specifier: str) -> bool | None:
-    """Tell whether a version meets a specifier, its local label left out; None where unreadable."""
-    return within(version, specifier)

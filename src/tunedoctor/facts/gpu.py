@@ -75,7 +75,7 @@ class NvidiaAnswer(Fact, frozen=True):
     """How NVML and nvidia-smi answered. Absent: neither is there."""
 
     nvml: str = ""
-    """"ok", "missing" (library not found), "error", "hung", "crashed", "not asked"."""
+    """"ok", "missing" (library not found), "error", "hung", "crashed", "nonsense", "not asked"."""
     nvml_code: int | None = None
     """NVML error number: 9 driver not loaded, 12 library not found, 15 GPU lost, 18 version mismatch …"""
     nvml_text: str = ""

@@ -80,10 +80,17 @@ class BrokenDistribution(Fact, frozen=True):
 
     name: str
     problem: Literal[
-        "no metadata", "no version", "files missing", "code missing", "leftover", "doubled"
+        "no metadata",
+        "damaged metadata",
+        "no version",
+        "files missing",
+        "code missing",
+        "leftover",
+        "doubled",
     ]
     """no metadata: the code is there, its .dist-info is not, or has no METADATA file. leftover: a ~ folder.
-    doubled: two versions in one folder. code missing: metadata is there, the package folder is not."""
+    doubled: two versions in one folder. code missing: metadata is there, the package folder is not.
+    damaged metadata: a field can't be read, or is longer than any."""
     detail: str = ""
     """Files or folders that show it."""
     location: str = ""

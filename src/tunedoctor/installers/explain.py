@@ -8,7 +8,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
-from tunedoctor.versions import parts, within
+from tunedoctor.versions import normalised, parts, within
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _EXTRA = r"(?:\[[^\]\s]*\])?(?:\{[^}]*\})?"
@@ -58,7 +58,7 @@ def blamed(text: str) -> tuple[str, ...]:
     flat = _flat(text)
     for form in (_NO_WHEEL, _ABSENT, _NONE, _ONLY):
         names += [found["name"] for found in form.finditer(flat)]
-    return tuple(dict.fromkeys(re.sub(r"[-_.]+", "-", name).lower() for name in names))
+    return tuple(dict.fromkeys(map(normalised, names)))
 
 
 def without_wheels(text: str) -> tuple[str, ...]:

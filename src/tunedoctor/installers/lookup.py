@@ -17,11 +17,11 @@ from tunedoctor.installers.barred import source
 from tunedoctor.installers.uv import Failed, Failure, NoSolution, find_uv, is_lack, lack, said
 from tunedoctor.installers.uv_pip import isolated, variables, why
 from tunedoctor.plan import Install, Pin
+from tunedoctor.versions import normalised
 
 SECONDS = 180.0
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
 _HASH = re.compile(r"--hash=(\S+)")
-_SEPARATORS = re.compile(r"[-_.]+")
 _NO_NETWORK = re.compile(
     r"error sending request|Request failed|dns error|timed out|Connection", re.IGNORECASE
 )
@@ -80,7 +80,7 @@ def read(text: str) -> tuple[Pin, ...]:
     pins: list[Pin] = []
     for line in text.splitlines():
         if one := _PIN.match(line):
-            name = _SEPARATORS.sub("-", one[1]).lower()
+            name = normalised(one[1])
             pins.append(Pin(name=name, version=one[2]))
         if pins and (hashes := _HASH.findall(line)):
             both = (*pins[-1].hashes, *hashes)

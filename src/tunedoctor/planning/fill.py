@@ -143,7 +143,7 @@ def _stale(packages: Packages | None, snapshot: Snapshot, new: set[str]) -> tupl
     """Return the CUDA libraries and Triton of the old torch that the new one does not use, nor anybody else."""
     if packages is None:
         return ()
-    where = tuple(marker_environment(snapshot.find(Interpreter), snapshot.find(Host)).items())
+    where = marker_environment(snapshot.find(Interpreter), snapshot.find(Host))
     brought = {d.name for d in packages.distributions if with_torch(d.name)} - {"torch"}
     used = {
         name

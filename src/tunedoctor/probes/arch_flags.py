@@ -5,8 +5,11 @@ import re
 import struct
 from pathlib import Path
 
+from tunedoctor.reading import open_regular
+
 LIBRARIES = ("libtorch_python.so", "torch_python.dll")
 """Where the string lies."""
+_LARGEST = 512 << 20
 
 _CUDA = rb"(?:sm|compute)_\d{2,3}[af]?"
 _GFX = rb"gfx\d[0-9a-f]{2,4}(?::[a-z+\-:]+)?"
@@ -17,7 +20,7 @@ def compiled_archs(folder: Path) -> tuple[str, ...]:
     """Return the architectures stated by the libraries in torch/lib, or () where none states any."""
     for name in LIBRARIES:
         try:
-            with (folder / name).open("rb") as file:
+            with open_regular(folder / name, _LARGEST) as file:
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError):
             continue

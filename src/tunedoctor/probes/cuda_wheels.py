@@ -4,24 +4,9 @@ import re
 
 from tunedoctor.facts import Absent, CudaWheel, CudaWheels, Packages
 from tunedoctor.probing import probe
+from tunedoctor.tables.load import table
 
 _SUFFIX = re.compile(r"-cu(\d{2})$")
-_NUMBERED_AS_CUDA = frozenset(
-    {
-        "nvidia-cublas",
-        "nvidia-cuda-cccl",
-        "nvidia-cuda-crt",
-        "nvidia-cuda-cupti",
-        "nvidia-cuda-nvcc",
-        "nvidia-cuda-nvrtc",
-        "nvidia-cuda-runtime",
-        "nvidia-nvjitlink",
-        "nvidia-nvtx",
-        "nvidia-nvvm",
-    }
-)
-"""Wheels without a suffix whose version is that of CUDA; cuSPARSE, cuFFT and the like count for themselves."""
-_NOT_RUNTIME = frozenset({"nvidia-ml-py", "nvidia-ml-py3", "nvidia-smi", "nvidia-pyindex"})
 
 
 @probe(CudaWheels)
@@ -30,7 +15,7 @@ def cuda_wheels(packages: Packages) -> CudaWheels | Absent:
     wheels = tuple(
         CudaWheel(name=one.name, version=one.version, cuda_major=cuda_major(one.name, one.version))
         for one in packages.distributions
-        if one.name.startswith("nvidia-") and one.name not in _NOT_RUNTIME
+        if one.name.startswith("nvidia-") and one.name not in table("probes")["not_cuda"]
     )
     return CudaWheels(wheels=wheels) if wheels else Absent(why="no nvidia-* wheel is installed")
 
@@ -41,4 +26,4 @@ def cuda_major(name: str, version: str) -> int:
     if suffix:
         return int(suffix[1])
     number = re.match(r"\d{1,3}", version)
-    return int(number[0]) if number and name in _NUMBERED_AS_CUDA else 0
+    return int(number[0]) if number and name in table("probes")["numbered_as_cuda"] else 0

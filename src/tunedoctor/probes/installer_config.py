@@ -1,6 +1,7 @@
 """Settings of pip and uv that steer which files an install takes."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,54 +13,10 @@ from tunedoctor.facts import InstallerConfig, Interpreter, Unknown
 from tunedoctor.probes.credentials import is_secret, without_credentials
 from tunedoctor.probes.small_file import read
 from tunedoctor.probing import probe
+from tunedoctor.reading import toml
+from tunedoctor.tables.load import table
 
-STEERING = frozenset(
-    {
-        "allow-unsafe",
-        "amd-gpu-architecture",
-        "constraint",
-        "constraint-dependencies",
-        "cuda-driver-version",
-        "default-index",
-        "exclude-newer",
-        "extra-index-url",
-        "find-links",
-        "index",
-        "index-strategy",
-        "index-url",
-        "isolated",
-        "link-mode",
-        "no-binary",
-        "no-build",
-        "no-build-isolation",
-        "no-cache",
-        "no-cache-dir",
-        "no-deps",
-        "no-index",
-        "offline",
-        "only-binary",
-        "override",
-        "override-dependencies",
-        "platform",
-        "pre",
-        "prefer-binary",
-        "prefix",
-        "prerelease",
-        "python",
-        "python-platform",
-        "python-preference",
-        "python-version",
-        "require-hashes",
-        "require-virtualenv",
-        "resolution",
-        "system-python",
-        "target",
-        "torch-backend",
-        "trusted-host",
-        "upgrade-strategy",
-        "user",
-    }
-)
+STEERING = frozenset(table("probes")["installer_settings"])
 """Settings that are taken, of pip and of uv."""
 
 _ALIASES = {"build-constraint": "constraint"}
@@ -157,7 +114,8 @@ def in_pip_conf(text: str, place: str) -> list[Setting]:
 
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(text)
+        # its pattern goes with the square of a run of blanks
+        parser.read_string(re.sub(r"(?<=\S)[^\S\n]{2,}", " ", text))
     except (configparser.Error, ValueError) as error:
         return [Setting("pip.unreadable", type(error).__name__, place)]
     found: list[Setting] = []
@@ -187,17 +145,15 @@ def uv_settings(
 
 def in_uv_toml(text: str, place: str) -> list[Setting]:
     """Read a uv.toml, or [tool.uv] of a pyproject.toml; [pip] in it wins for `uv pip`."""
-    import tomllib  # noqa: PLC0415  few have such a file
-
     try:
-        data: Any = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        data: Any = toml(text)
+    except ValueError as error:
         return [Setting("uv.unreadable", type(error).__name__, place)]
     if place.endswith("pyproject.toml"):
         data = _table(_table(data, "tool"), "uv")
     found: list[Setting] = []
-    for table in (data, _table(data, "pip")):
-        for name, value in table.items():
+    for settings in (data, _table(data, "pip")):
+        for name, value in settings.items():
             found += _taken("uv", name, _words(value), place)
     return found
 

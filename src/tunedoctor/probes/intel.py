@@ -10,20 +10,6 @@ from tunedoctor.probes.windows_display import Adapter, adapters
 from tunedoctor.probing import probe
 
 _INTEL = "8086"
-_SUPPORTED = (
-    (0x0B69, 0x0B6E),  # Data Center GPU Max
-    (0x0BD4, 0x0BE5),
-    (0x5690, 0x56C2),  # Arc A and Flex
-    (0x6420, 0x64B0),  # Lunar Lake
-    (0x7D40, 0x7DD5),  # Meteor Lake, Arrow Lake
-    (0xB080, 0xB0B0),  # Panther Lake
-    (0xB640, 0xB640),  # Arrow Lake
-    (0xE202, 0xE223),  # Arc B
-)
-"""First and last device id of the families that XPU builds of PyTorch run on.
-
-Source: the kernel's include/drm/intel/pciids.h, read 2026-11.
-"""
 _LOADER_FOLDERS = (
     "usr/lib/x86_64-linux-gnu",
     "usr/lib64",
@@ -66,11 +52,10 @@ def describe(
 
 def is_supported(device: str) -> bool:
     """Tell whether XPU builds of PyTorch run on the device of that id, four hex digits."""
-    try:
-        number = int(device, 16)
-    except ValueError:
-        return False
-    return any(first <= number <= last for first, last in _SUPPORTED)
+    from tunedoctor.tables.load import table  # noqa: PLC0415  few machines need it
+
+    families = table("probes")["xpu_devices"].values()
+    return any(len(device) == 4 and first <= device <= last for first, last in families)
 
 
 def name_of(device: str) -> str:

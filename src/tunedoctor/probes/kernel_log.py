@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tunedoctor.facts import Absent, KernelLog, PciBus, Unknown, Xid
 from tunedoctor.lazy import pattern
+from tunedoctor.probes.small_file import number
 from tunedoctor.probing import probe
 
 _LONGEST = 500
@@ -25,15 +26,19 @@ _KFD = pattern(
     re.IGNORECASE,
 )
 _KILL = pattern(r"(?:memory cgroup )?out of memory: kill(?:ed)? process .*", re.IGNORECASE)
+_STAMP = pattern(r"^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT", re.MULTILINE)
+"""Times of dmesg, of dmesg -T and of --time-format iso."""
 _NOT_READABLE = Absent(why="kernel log not readable by this user")
 
 
 @probe(KernelLog, seconds=6.0)
-def kernel_log(pci: PciBus | Unknown | None) -> KernelLog | Absent:
+def kernel_log(pci: PciBus | Unknown | None) -> KernelLog | Absent | Unknown:
     """Read the log of this boot, where a GPU is on the bus that may have written to it."""
     if not isinstance(pci, PciBus) or not (pci.of("10de") or pci.of("1002")):
         return Absent(why="no NVIDIA or AMD GPU on the PCI bus")
     text = _kmsg(Path("/dev/kmsg")) or _dmesg(Path("/proc/sys/kernel/dmesg_restrict"))
+    if isinstance(text, Unknown):
+        return text
     return parse_kernel_log(text) if text else _NOT_READABLE
 
 
@@ -99,14 +104,13 @@ def _kmsg(device: Path) -> str:
     return b"".join(parts).decode("utf-8", "replace")
 
 
-def _dmesg(restrict: Path) -> str:
+def _dmesg(restrict: Path) -> str | Unknown:
     """Ask dmesg, which needs no device file, where the kernel lets every user read its log."""
     from tunedoctor.child import run  # noqa: PLC0415  seldom needed
 
-    try:
-        if restrict.read_text().strip() != "0":
-            return ""
-    except OSError:
+    if number(restrict) != 0:
         return ""
     ended = run(["dmesg"], timeout=_SECONDS)
+    if ended.how not in ("exit", "not started") or (ended.ok and not _STAMP.search(ended.out)):
+        return Unknown(why=f"dmesg: {'no kernel log' if ended.ok else ended.death}")
     return ended.out if ended.ok else ""

@@ -8,24 +8,12 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from tunedoctor.facts import Interpreter, Launcher, Launchers
-from tunedoctor.probes.metadata import read_start
+from tunedoctor.probes.small_file import start
 from tunedoctor.probing import probe
+from tunedoctor.tables.load import table
 from tunedoctor.targeting import which
 
-NAMES = (
-    "python",
-    "python3",
-    "pip",
-    "pip3",
-    "torchrun",
-    "accelerate",
-    "transformers-cli",
-    "transformers",
-    "trl",
-    "deepspeed",
-    "jupyter",
-    "hf",
-)
+NAMES: list[str] = table("probes")["commands"]
 
 _EXEC = re.compile(rb"""^'''exec'\s+(?:"([^"\n]+)"|'([^'\n]+)'|(\S+))""", re.MULTILINE)
 _LAUNCHER_EXE = re.compile(rb'#!\s*"?([^"\r\n\0]+?python[w\d.]*\.exe)"?', re.IGNORECASE)
@@ -48,14 +36,14 @@ def find_launchers(
 def _launcher(
     name: str, path: str, interpreter: Interpreter, environ: Mapping[str, str]
 ) -> Launcher:
-    started = script_interpreter(read_start(path, 4096) or b"")
+    started = script_interpreter(start(path, 4096) or b"")
     if not started and sys.platform == "win32" and not name.startswith("python"):
         started = exe_interpreter(path)
     if started.startswith("env:"):
         started = which(started.removeprefix("env:"), environ)
     if not started and not name.startswith("python"):
         return Launcher(name=name, path=path)  # no Python script: what it starts is not known
-    if not started and (read_start(path, 2) or b"") == b"#!":
+    if not started and (start(path, 2) or b"") == b"#!":
         return Launcher(name=name, path=path)  # a shim: it decides when it runs
     return Launcher(
         name=name,

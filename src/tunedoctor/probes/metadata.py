@@ -1,20 +1,23 @@
 """Read the headers of METADATA and PKG-INFO files. importlib.metadata takes twenty times as long."""
 
-import os
 import re
 
 import msgspec
 
+from tunedoctor.probes.small_file import start
+from tunedoctor.versions import LONGEST
+
 _BLOCK = 32 * 1024
-_MOST = 512 * 1024
+_MOST = 256 * 1024
 """A licence text among the headers makes some of them long."""
+_MOST_REQUIRED = 1000
+"""Requirements that one distribution can have, extras left out."""
 
 _HEADER = re.compile(
     rb"^(Name|Version|Requires-Dist|Requires-Python):[ \t]*([^\r\n]*)", re.MULTILINE
 )
 _END = re.compile(rb"\r?\n\r?\n")
-_OF_EXTRA = re.compile(r";.*\bextra\s*(?:==|in\b)", re.DOTALL)
-_SEPARATORS = re.compile(r"[-_.]+")
+_OF_EXTRA = re.compile(r"\bextra\s*(?:==|in\b)")
 
 
 class Headers(msgspec.Struct, frozen=True):
@@ -25,11 +28,8 @@ class Headers(msgspec.Struct, frozen=True):
     requires: tuple[str, ...] = ()
     """Requires-Dist as written, those of extras left out."""
     requires_python: str = ""
-
-
-def normalised(name: str) -> str:
-    """Return a distribution's name as PEP 503 has it."""
-    return _SEPARATORS.sub("-", name).lower()
+    damaged: str = ""
+    """What is longer than any such header is: it is left out."""
 
 
 def parse(text: bytes) -> Headers:
@@ -37,17 +37,24 @@ def parse(text: bytes) -> Headers:
     end = _END.search(text)
     single: dict[bytes, str] = {}
     requires: list[str] = []
+    damaged = "" if end or len(text) < _MOST else f"headers of more than {_MOST >> 10} KiB"
     for key, raw in _HEADER.findall(text, 0, end.start() if end else len(text)):
+        if len(raw) > LONGEST:
+            damaged = f"{key.decode()} of {len(raw)} characters"
+            continue
         value = raw.decode("utf-8", "replace").strip()
         if key != b"Requires-Dist":
             single.setdefault(key, value)
-        elif not _OF_EXTRA.search(value):
+        elif not _OF_EXTRA.search(value.partition(";")[2]):
             requires.append(value)
+    if len(requires) > _MOST_REQUIRED:
+        damaged = f"{len(requires)} lines of Requires-Dist"
     return Headers(
         name=single.get(b"Name", ""),
         version=single.get(b"Version", ""),
-        requires=tuple(requires),
+        requires=tuple(requires[:_MOST_REQUIRED]),
         requires_python=single.get(b"Requires-Python", ""),
+        damaged=damaged,
     )
 
 
@@ -60,30 +67,15 @@ def parse_requires_txt(text: str) -> tuple[str, ...]:
             extra, _, condition = line[1:-1].partition(":")
             marker = None if extra else condition
         elif line and not line.startswith("#") and marker is not None:
-            found.append(f"{line}; {marker}" if marker else line)
+            found.append(f"{line}; {marker[:LONGEST]}" if marker else line)
+        if len(found) > _MOST_REQUIRED:
+            break
     return tuple(found)
 
 
 def read_headers(path: str) -> bytes | None:
     """Return the start of a file down to its first blank line, or more; None where it cannot be read."""
-    text = read_start(path, _BLOCK)
+    text = start(path, _BLOCK)
     if text is not None and len(text) == _BLOCK and not _END.search(text):
-        return read_start(path, _MOST)
+        return start(path, _MOST)
     return text
-
-
-def read_start(path: str, most: int) -> bytes | None:
-    """Return at most `most` first bytes of a file, or None where it cannot be read.
-
-    Bare calls: hundreds of small files are read, and a file object costs more than the reading.
-    """
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError):
-        return None
-    try:
-        return os.read(handle, most)
-    except OSError:
-        return None
-    finally:
-        os.close(handle)

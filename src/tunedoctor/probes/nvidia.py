@@ -39,6 +39,7 @@ from tunedoctor.probing import probe
 _NOT_LOADED = (9, 12)
 """NVML's numbers for: driver not loaded, library not found."""
 _NO_DEVICES = 6
+_DUMB = ("hung", "crashed", "nonsense")
 
 Answers = tuple[
     NvidiaAnswer | Absent, NvidiaDriver | Absent | Unknown, NvidiaGpus | Absent | Unknown
@@ -202,9 +203,9 @@ def _no_gpus(world: World) -> Absent | Unknown:
 
 def _silence(nvml: NvmlSaid | None, smi: SmiSaid) -> str:
     """Return why those who ought to know did not tell; "" where they say that there is no driver."""
-    if nvml and (nvml.how in ("hung", "crashed") or _odd(nvml.how, nvml.code)):
+    if nvml and (nvml.how in _DUMB or _odd(nvml.how, nvml.code)):
         return f"NVML: {nvml.text}" + (f" (error {nvml.code})" if nvml.code else "")
-    if smi.how in ("hung", "crashed") or _odd(smi.how, smi.code):
+    if smi.how in _DUMB or _odd(smi.how, smi.code):
         return f"nvidia-smi: {smi.text}"
     return ""
 

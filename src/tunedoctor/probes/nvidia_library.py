@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tunedoctor.probes.small_file import start
+
 NVML = "libnvidia-ml.so.1"
 CUDA = "libcuda.so.1"
 WSL_FOLDER = "usr/lib/wsl/lib"
@@ -75,11 +77,7 @@ def find_nvml(root: Path, environ: Mapping[str, str]) -> bool:
 
 def _cached(name: str, root: Path) -> list[Path]:
     """Return the paths of a library in /etc/ld.so.cache, which holds them as strings."""
-    try:
-        with (root / "etc/ld.so.cache").open("rb") as file:
-            cache = file.read(_CACHE_LARGEST)
-    except OSError:
-        return []
+    cache = start(root / "etc/ld.so.cache", _CACHE_LARGEST) or b""
     # the plain search first: where nothing of NVIDIA is installed it is all that is needed
     if name.encode() not in cache:
         return []
@@ -88,8 +86,4 @@ def _cached(name: str, root: Path) -> list[Path]:
 
 
 def _is_wide(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(5)[4:] == _WIDE
-    except OSError:
-        return False
+    return (start(path, 5) or b"")[4:] == _WIDE

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tunedoctor.facts import Absent, Host, NvidiaModule, PciBus, Unknown
 from tunedoctor.lazy import pattern
+from tunedoctor.probes.small_file import start
 from tunedoctor.probing import probe
 
 _SECURE_BOOT = "firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
@@ -50,10 +51,8 @@ def read_module(root: Path, *, gpu_on_bus: bool, kernel: str) -> NvidiaModule | 
 
 def _secure_boot(file: Path) -> bool | None:
     """Return the last byte of the EFI variable; None where it cannot be read, as in a container."""
-    try:
-        return file.read_bytes()[-1:] == b"\1"
-    except OSError:
-        return None
+    value = start(file, 64)
+    return None if value is None else value[-1:] == b"\1"
 
 
 def _nodes(dev: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -24,6 +24,8 @@ FIELDS = (
 )
 _LINES = 4
 """Lines of a failure that are kept."""
+MOST_GPUS = 256
+"""No machine has more."""
 _LEAST = 0.5
 
 
@@ -68,12 +70,14 @@ def smi_query_said(ended: Ended) -> SmiSaid | None:
     from tunedoctor.readers.nvidia_smi import complete  # noqa: PLC0415  seldom needed
     from tunedoctor.readers.smi.rows import row_of, seen  # noqa: PLC0415
 
-    if ended.how != "exit":
+    if ended.how != "exit" or ended.truncated:
         return _failed(ended)
     lines = [line for line in ended.out.splitlines() if line.strip()]
     rows = [row_of(FIELDS, line) for line in lines]
     if rows and all(row and row["index"].isdecimal() for row in rows):
-        what = seen(rows)
+        what = seen(rows[: MOST_GPUS + 1])
+        if len(rows) > MOST_GPUS or len({gpu.index for gpu in what.gpus}) < len(rows):
+            return _failed(ended)
         return SmiSaid(how="ok", driver=what.driver, gpus=tuple(map(complete, what.gpus)))
     return _failed(ended) if _failure(ended) else None
 
@@ -82,19 +86,17 @@ def smi_table_said(ended: Ended) -> SmiSaid:
     """Read the plain table."""
     from tunedoctor.readers.nvidia_smi import read  # noqa: PLC0415  seldom needed
 
-    if ended.how != "exit":
+    if ended.how != "exit" or ended.truncated:
         return _failed(ended)
     facts = read(ended.out)
     driver = next((one for one in facts if isinstance(one, NvidiaDriver)), None)
     gpus = next((one.gpus for one in facts if isinstance(one, NvidiaGpus)), ())
-    if driver is None and not gpus:
-        return _failed(ended)
-    return SmiSaid(
-        how="ok",
-        driver=driver.version if driver else "",
-        cuda=driver.cuda if driver else "",
-        library=driver.library if driver else "",
-        gpus=gpus,
+    # a table without GPUs was cut off: where there are none, nvidia-smi says so in words
+    said = SmiSaid(how="ok", gpus=gpus) if 0 < len(gpus) <= MOST_GPUS else _failed(ended)
+    if driver is None:
+        return said
+    return msgspec.structs.replace(
+        said, driver=driver.version, cuda=driver.cuda, library=driver.library
     )
 
 
@@ -111,7 +113,10 @@ def _failed(ended: Ended) -> SmiSaid:
         return SmiSaid(how="crashed", text=ended.death)
     if ended.how == "not started":
         return SmiSaid(how="error", text=ended.err)
-    known = _failure(ended)
+    known = None if ended.truncated else _failure(ended)
     lines = [line for line in (*ended.out.splitlines(), *ended.err.splitlines()) if line.strip()]
-    code = ended.code or (known.smi_code if known else None)
-    return SmiSaid(how="error", code=code, text="\n".join(lines[:_LINES])[:1000])
+    text = "\n".join(lines[:_LINES])[:1000]
+    if known is None:
+        what = f"{len(lines)} lines, first '{text[:60]}'" if lines else "nothing"
+        return SmiSaid(how="nonsense", text=f"it printed what nvidia-smi never does: {what}")
+    return SmiSaid(how="error", code=ended.code or known.smi_code, text=text)

@@ -67,7 +67,8 @@ def nvml_said(ended: Ended) -> NvmlSaid:
     elif failure:
         how = "missing" if code == _LIBRARY_NOT_FOUND else "error"
     elif any(line.done for line in lines):
-        how = "ok"
+        how = "ok" if len(gpus) == count and not ended.truncated else "nonsense"
+        text = "" if how == "ok" else f"it counts {count} GPUs and tells of {len(gpus)}"
     else:
         last = ended.err.strip().rpartition("\n")[2]
         how, text = "crashed", ": ".join(filter(None, (ended.death, last[:300])))
@@ -79,5 +80,5 @@ def _line(text: str) -> _Line | None:
         return None
     try:
         return msgspec.json.decode(text, type=_Line)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None

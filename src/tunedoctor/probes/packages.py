@@ -15,15 +15,17 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.probes.conda import conda_packages
-from tunedoctor.probes.metadata import read_start
 from tunedoctor.probes.record import missing
-from tunedoctor.probes.site_folder import SiteFolder, module_there, read_folder
+from tunedoctor.probes.site_folder import SiteFolder, damaged, module_there, read_folder
+from tunedoctor.probes.small_file import start
 from tunedoctor.probes.stack import STACK
 from tunedoctor.probing import probe
+from tunedoctor.reading import NotRegularError, TooLargeError, read_regular
+from tunedoctor.versions import requirement
 
 _SHOWN = 5
 """Files that a finding names."""
-_LARGEST_RECORD = 32 << 20
+_LARGEST_RECORD = 8 << 20
 
 
 @probe(Packages)
@@ -33,7 +35,10 @@ def packages(interpreter: Interpreter) -> Packages | Unknown:
         return Unknown(why=f"no site-packages folder of {interpreter.executable} is known")
     folders: list[SiteFolder] = []
     for place in package_places(interpreter):
-        folder = read_folder(place)
+        try:
+            folder = read_folder(place)
+        except TooLargeError as error:
+            return Unknown(why=f"{place} holds {error.strerror}")
         if folder:
             folders.append(folder)
         elif place in interpreter.site_packages:
@@ -90,6 +95,10 @@ def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[BrokenDistrib
     known = held.keys() | {one.name for one in folder.broken}
     for name, module in STACK.items():
         one = held.get(name)
+        bad = next((line for line in one.requires if requirement(line) is None), "") if one else ""
+        if one is not None and bad:
+            detail = f"{one.metadata} has a Requires-Dist that is none: {bad[:60]}"
+            yield damaged(name, folder.place, detail)
         if one is not None and not one.editable and one.metadata.endswith(".dist-info"):
             yield from _code_faults(folder, one, module)
         elif one is None and name not in known and module in folder.names:
@@ -100,7 +109,13 @@ def _code_faults(
     folder: SiteFolder, one: Distribution, module: str
 ) -> Iterable[BrokenDistribution]:
     path = os.path.join(folder.place, one.metadata, "RECORD")  # noqa: PTH118
-    record = read_start(path, _LARGEST_RECORD) or b""
+    try:
+        record = read_regular(path, _LARGEST_RECORD)
+    except (NotRegularError, TooLargeError) as error:
+        yield damaged(one.name, folder.place, f"{one.metadata}/RECORD: {error.strerror}")
+        return
+    except OSError:
+        record = b""
     brings = f"{module}/".encode() in record or f"{module}.py,".encode() in record
     if (brings or not record) and not any(
         n == module or n.startswith(f"{module}.") for n in folder.names
@@ -127,18 +142,13 @@ def _ownerless(
     """Find a package whose metadata are gone; builds under other names (pytorch-triton) own it too."""
     if name in conda or not module_there(folder.names, folder.place, module):
         return
-    start = f"{module}/__init__.".encode()
+    first = f"{module}/__init__.".encode()
     for one in folder.distributions:
-        record = read_start(
-            os.path.join(folder.place, one.metadata, "RECORD"),  # noqa: PTH118
-            _LARGEST_RECORD,
-        )
-        if record and (record.startswith(start) or b"\n" + start in record):
+        info = os.path.join(folder.place, one.metadata)  # noqa: PTH118
+        record = start(f"{info}{os.sep}RECORD", _LARGEST_RECORD)
+        if record and (record.startswith(first) or b"\n" + first in record):
             return
-        tops = read_start(
-            os.path.join(folder.place, one.metadata, "top_level.txt"),  # noqa: PTH118
-            16 * 1024,
-        )
+        tops = start(f"{info}{os.sep}top_level.txt", 16 * 1024)
         if tops and module.encode() in tops.split():
             return
     yield BrokenDistribution(

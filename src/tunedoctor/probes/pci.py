@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tunedoctor.facts import Absent, PciBus, PciDevice
+from tunedoctor.probes.small_file import line
 from tunedoctor.probing import probe
 
 _GPU_CLASSES = ("03", "12")
@@ -47,10 +48,7 @@ def _devices(folder: Path, slots: list[str]) -> Iterator[PciDevice]:
 
 def _hex(file: Path) -> str:
     """Return the digits of a sysfs number such as 0x10de."""
-    try:
-        return file.read_text(errors="replace").strip().lower().removeprefix("0x")
-    except OSError:
-        return ""
+    return line(file).lower().removeprefix("0x")
 
 
 def _link(path: Path) -> str:

@@ -5,6 +5,12 @@
 import os
 from pathlib import Path
 
+from tunedoctor.reading import read_regular
+
+_LARGEST = 1 << 20
+_MOST = 1000
+"""Places of one site folder; each is looked at."""
+
 
 def added_by_pth(site: Path) -> tuple[str, ...]:
     """Return the existing places that the .pth files of a site folder add to sys.path."""
@@ -15,11 +21,11 @@ def added_by_pth(site: Path) -> tuple[str, ...]:
     found: list[str] = []
     for name in names:
         try:
-            text = (site / name).read_bytes()[:1_000_000].decode("utf-8-sig", "replace")
+            text = read_regular(site / name, _LARGEST).decode("utf-8-sig", "replace")
         except OSError:
             continue
         found += (os.path.normpath(site / line) for line in path_lines(text))
-    return tuple(dict.fromkeys(place for place in found if os.path.exists(place)))
+    return tuple(dict.fromkeys(place for place in found[:_MOST] if os.path.exists(place)))
 
 
 def path_lines(text: str) -> tuple[str, ...]:

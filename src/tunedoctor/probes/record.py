@@ -15,6 +15,8 @@ _LONGEST_SIZE = 18
 """Digits of a size; more is nonsense."""
 _OUTSIDE = (b'"', b"/", b"../", b"./")
 """Starts of quoted paths, which hold a comma, and of paths out of the site folder."""
+_LONGEST = 4096
+"""Bytes of a path; what is longer is none."""
 _LEAST = 0.75
 """Part of its recorded size that a library keeps when it is stripped of symbols; less is a cut download."""
 _LEFT_OUT = frozenset({"tests", "test", "examples", "benchmarks", "benchmark", "docs"})
@@ -31,7 +33,9 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
     below = b"\n"
     for match in _ENDINGS.finditer(record):
         at = match.start()
-        start = record.rfind(b"\n", 0, at) + 1
+        start = record.rfind(b"\n", max(at - _LONGEST, 0), at) + 1
+        if not start and at > _LONGEST:
+            continue
         python = record.startswith(b"py,", at + 1)
         if record.startswith(below, start) and python:
             continue  # the folder that it lies in is noted already
@@ -87,9 +91,13 @@ def missing(site: str, record: bytes) -> list[str]:
         for path, (have, size) in sizes.items()
         if have is not None and have < size * _LEAST
     }
-    return sorted(
-        t for t in told if not any(t != o and o.endswith("/") and t.startswith(o) for o in told)
-    )
+    return sorted(one for one in told if not any(up in told for up in _above(one)))
+
+
+def _above(path: str) -> list[str]:
+    """Return the folders that a path lies in, each with its slash at the end."""
+    names = path.rstrip("/").split("/")
+    return ["/".join(names[:count]) + "/" for count in range(1, len(names))]
 
 
 def _size_there(root: bytes, path: bytes) -> int | None:

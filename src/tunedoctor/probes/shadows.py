@@ -17,36 +17,14 @@ from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Shadow
 from tunedoctor.probes.site_folder import editable_home
 from tunedoctor.probes.stack import STACK
 from tunedoctor.probing import probe
+from tunedoctor.tables.load import table
 
-LIBRARIES = {
+LIBRARIES: dict[str, str] = {
     **{module: name for name, module in STACK.items()},
-    "packaging": "packaging",
-    "filelock": "filelock",
-    "jinja2": "jinja2",
-    "sympy": "sympy",
-    "networkx": "networkx",
-    "fsspec": "fsspec",
-    "typing_extensions": "typing-extensions",
-    "click": "click",
-    "rich": "rich",
+    **table("probes")["also_shadowed"],
 }
 """Module -> the distribution that brings it."""
-
-# fmt: off
-STANDARD = (
-    "argparse", "ast", "asyncio", "base64", "bisect", "calendar", "code", "collections",
-    "concurrent", "configparser", "contextlib", "copy", "csv", "ctypes", "dataclasses",
-    "datetime", "decimal", "difflib", "dis", "email", "enum", "fnmatch", "fractions",
-    "functools", "getpass", "glob", "gzip", "hashlib", "heapq", "html", "http", "inspect",
-    "ipaddress", "json", "keyword", "linecache", "locale", "logging", "lzma", "math",
-    "multiprocessing", "numbers", "operator", "pathlib", "pdb", "pickle", "pkgutil", "platform",
-    "pprint", "profile", "queue", "random", "re", "resource", "secrets", "select", "selectors",
-    "shlex", "shutil", "signal", "socket", "ssl", "statistics", "string", "struct",
-    "subprocess", "symtable", "sysconfig", "tempfile", "textwrap", "threading", "timeit",
-    "token", "tokenize", "trace", "traceback", "types", "typing", "unittest", "urllib", "uuid",
-    "warnings", "weakref", "xml", "zipfile", "zlib",
-)
-# fmt: on
+STANDARD: list[str] = table("probes")["standard_modules"]
 
 NEEDED = frozenset({"torch", "transformers", "peft"})
 """An import of these from an empty folder gives "unknown location" instead of "not installed"."""

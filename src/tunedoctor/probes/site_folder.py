@@ -1,6 +1,6 @@
 """Read one folder of sys.path: which distributions it holds, and what is wrong with their metadata."""
-# ruff: noqa: PTH208
 
+import errno
 import os
 import re
 from collections.abc import Iterable
@@ -10,21 +10,21 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.facts import BrokenDistribution, Distribution
-from tunedoctor.probes.metadata import (
-    Headers,
-    normalised,
-    parse,
-    parse_requires_txt,
-    read_headers,
-    read_start,
-)
+from tunedoctor.probes.metadata import Headers, parse, parse_requires_txt, read_headers
+from tunedoctor.probes.small_file import start
+from tunedoctor.reading import TooLargeError
+from tunedoctor.versions import normalised
 
 MOST_ENTRIES = 200_000
-"""A folder with more is no site folder; the rest of it is not looked at."""
+MOST_DISTRIBUTIONS = 5_000
+MOST_REQUIRED = 8 << 20
+"""Characters of all requirements. A folder with more of any of them is no site folder."""
 
 _FOLDER_NAME = re.compile(
     r"(.+?)(?:-([^-]+)(?:-py\d[\d.]*)?(?:-[\w.]+)?)?\.(?:dist-info|egg-info)$"
 )
+_METADATA = (".dist-info", ".egg-info", "EGG-INFO")
+"""Endings; EGG-INFO lies in an unzipped .egg that easy-install.pth put on the path."""
 _EMPTY = Headers()
 
 
@@ -42,11 +42,11 @@ class SiteFolder(msgspec.Struct, frozen=True):
 
 
 def read_folder(place: str) -> SiteFolder | None:
-    """Read a folder; None where it is no folder or may not be read."""
-    try:
-        names = frozenset(islice(os.listdir(place), MOST_ENTRIES))
-    except OSError:
+    """Read a folder; None where it is no folder or may not be read. TooLargeError: it holds more than any has."""
+    names = _names(place)
+    if names is None:
         return None
+    required = 0
     found: dict[str, list[Distribution]] = {}
     broken: list[BrokenDistribution] = []
     linked: list[str] = []
@@ -55,19 +55,16 @@ def read_folder(place: str) -> SiteFolder | None:
             broken.append(
                 BrokenDistribution(name=entry, problem="leftover", detail=entry, location=place)
             )
-        elif entry.endswith((".dist-info", ".egg-info")):
-            one = _distribution(place, entry)
-            if isinstance(one, BrokenDistribution):
-                broken.append(one)
-            else:
+        elif entry.endswith(_METADATA):
+            one = _distribution(place, entry, broken)
+            if one is not None:
                 found.setdefault(one.name, []).append(one)
+                required += sum(map(len, one.requires))
+            if required > MOST_REQUIRED:
+                raise TooLargeError(errno.EFBIG, "more requirements than any site folder", place)
         elif entry.endswith(".egg-link"):
-            text = (read_start(f"{place}{os.sep}{entry}", 4096) or b"").decode("utf-8", "replace")
+            text = (start(f"{place}{os.sep}{entry}", 4096) or b"").decode("utf-8", "replace")
             linked += text.splitlines()[:1]
-    if "EGG-INFO" in names:  # an unzipped .egg that easy-install.pth put on the path
-        one = _distribution(place, "EGG-INFO")
-        if isinstance(one, Distribution):
-            found.setdefault(one.name, []).append(one)
     chosen: list[Distribution] = []
     for copies in found.values():
         copies.sort(key=lambda one: (one.version != "", _order(one.version)))
@@ -82,6 +79,18 @@ def read_folder(place: str) -> SiteFolder | None:
     )
 
 
+def _names(place: str) -> frozenset[str] | None:
+    try:
+        with os.scandir(place) as entries:
+            names = frozenset(one.name for one in islice(entries, MOST_ENTRIES + 1))
+    except OSError:
+        return None
+    told = sum(name.endswith((*_METADATA, ".egg-link")) for name in names)
+    if len(names) > MOST_ENTRIES or told > MOST_DISTRIBUTIONS:
+        raise TooLargeError(errno.EFBIG, "more entries than any site folder", place)
+    return names
+
+
 def _faults(place: str, copies: list[Distribution]) -> Iterable[BrokenDistribution]:
     """Look at the metadata folders of one name in one place."""
     name = copies[0].name
@@ -94,8 +103,8 @@ def _faults(place: str, copies: list[Distribution]) -> Iterable[BrokenDistributi
         yield BrokenDistribution(name=name, problem="doubled", detail=detail, location=place)
 
 
-def _distribution(place: str, entry: str) -> Distribution | BrokenDistribution:
-    """Read one .dist-info or .egg-info (a folder, or a file where distutils made it)."""
+def _distribution(place: str, entry: str, broken: list[BrokenDistribution]) -> Distribution | None:
+    """Read one .dist-info or .egg-info (a folder, or a file where distutils made it); add what is wrong with it."""
     folder = f"{place}{os.sep}{entry}"
     egg = not entry.endswith(".dist-info")
     text = read_headers(f"{folder}{os.sep}{'PKG-INFO' if egg else 'METADATA'}")
@@ -105,14 +114,19 @@ def _distribution(place: str, entry: str) -> Distribution | BrokenDistribution:
     headers = parse(text) if text else _EMPTY
     name = normalised(headers.name or (named[1] if named else entry))
     if text is None:
-        return BrokenDistribution(
-            name=name, problem="no metadata", detail=f"{entry} has no METADATA", location=place
+        broken.append(
+            BrokenDistribution(
+                name=name, problem="no metadata", detail=f"{entry} has no METADATA", location=place
+            )
         )
+        return None
+    if headers.damaged:
+        broken.append(damaged(name, place, f"{entry} has {headers.damaged}"))
     requires = headers.requires
     if egg and not requires:
-        listed = read_start(f"{folder}{os.sep}requires.txt", 64 * 1024)
+        listed = start(f"{folder}{os.sep}requires.txt", 64 * 1024)
         requires = parse_requires_txt(listed.decode("utf-8", "replace")) if listed else ()
-    installer = read_start(f"{folder}{os.sep}INSTALLER", 64) or b""
+    installer = start(f"{folder}{os.sep}INSTALLER", 64) or b""
     return Distribution(
         name=name,
         version=headers.version,
@@ -125,9 +139,14 @@ def _distribution(place: str, entry: str) -> Distribution | BrokenDistribution:
     )
 
 
+def damaged(name: str, place: str, detail: str) -> BrokenDistribution:
+    """Make the fault of metadata that nobody can read."""
+    return BrokenDistribution(name=name, problem="damaged metadata", detail=detail, location=place)
+
+
 def editable_home(metadata_folder: str) -> str:
     """Return the source folder of an editable install, from direct_url.json; "" where it is none."""
-    text = read_start(f"{metadata_folder}{os.sep}direct_url.json", 16 * 1024)
+    text = start(f"{metadata_folder}{os.sep}direct_url.json", 16 * 1024)
     return parse_direct_url(text) if text else ""
 
 
@@ -135,7 +154,7 @@ def parse_direct_url(text: bytes) -> str:
     """Return the folder of an editable direct_url.json (PEP 610), else ""."""
     try:
         told = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     match told:
         case {"url": str(url), "dir_info": {"editable": True}} if url.startswith("file://"):

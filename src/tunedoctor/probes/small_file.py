@@ -1,15 +1,23 @@
-"""Read a small file of /proc, /sys or /etc."""
+"""Read a small file of the machine or of the target, where what cannot be read is as good as not there."""
 
+from os import PathLike
 from pathlib import Path
+
+from tunedoctor.reading import read_start
+
+
+def start(path: str | PathLike[str], most: int) -> bytes | None:
+    """Return at most `most` first bytes of a regular file; None where it cannot be read."""
+    try:
+        return read_start(path, most)
+    except OSError:
+        return None
 
 
 def read(path: Path, limit: int = 1 << 16) -> str | None:
     """Return at most `limit` bytes as text, bad bytes replaced; None where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit).decode("utf-8", "replace")
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return None
+    text = start(path, limit)
+    return None if text is None else text.decode("utf-8", "replace")
 
 
 def line(path: Path) -> str:

@@ -1,42 +1,5 @@
 """The distributions that a fine-tune stands on, and the module that each of them brings."""
 
-STACK = {
-    "torch": "torch",
-    "torchvision": "torchvision",
-    "torchaudio": "torchaudio",
-    "triton": "triton",
-    "numpy": "numpy",
-    "transformers": "transformers",
-    "tokenizers": "tokenizers",
-    "huggingface-hub": "huggingface_hub",
-    "safetensors": "safetensors",
-    "peft": "peft",
-    "trl": "trl",
-    "accelerate": "accelerate",
-    "datasets": "datasets",
-    "pyarrow": "pyarrow",
-    "pandas": "pandas",
-    "bitsandbytes": "bitsandbytes",
-    "sentencepiece": "sentencepiece",
-    "flash-attn": "flash_attn",
-    "xformers": "xformers",
-    "deepspeed": "deepspeed",
-    "torchao": "torchao",
-    "unsloth": "unsloth",
-    "liger-kernel": "liger_kernel",
-    "tqdm": "tqdm",
-    "pyyaml": "yaml",
-    "requests": "requests",
-    "regex": "regex",
-    "psutil": "psutil",
-    "filelock": "filelock",
-    "packaging": "packaging",
-    "jinja2": "jinja2",
-    "fsspec": "fsspec",
-    "httpx": "httpx",
-    "dill": "dill",
-    "multiprocess": "multiprocess",
-    "xxhash": "xxhash",
-    "pillow": "PIL",
-}
-"""Normalised name of the distribution -> its top-level module."""
+from tunedoctor.tables.load import table
+
+STACK: dict[str, str] = table("probes")["stack"]

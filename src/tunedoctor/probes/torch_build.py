@@ -19,7 +19,7 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.probes.arch_flags import compiled_archs
-from tunedoctor.probes.metadata import read_start
+from tunedoctor.probes.small_file import read
 from tunedoctor.probing import probe
 
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
@@ -44,10 +44,8 @@ def torch_build(
     if folder is None:
         found = _without_folder(told, packages)
     else:
-        text = read_start(str(folder / "version.py"), 16 * 1024)
-        found = from_files(
-            (text or b"").decode("utf-8", "replace"), str(folder), told, interpreter.platform
-        )
+        text = read(folder / "version.py", 16 * 1024) or ""
+        found = from_files(text, str(folder), told, interpreter.platform)
         gpu = isinstance(nvidia, NvidiaGpus) or isinstance(amd, AmdGpus)
         if gpu and isinstance(found, TorchBuild) and found.accelerator in {"cuda", "rocm"}:
             found = _with_archs(found, compiled_archs(folder / "lib"), "library")

@@ -8,7 +8,7 @@ from tunedoctor.advice.requirements import STACK, STAND_INS, marker_environment,
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages
 from tunedoctor.sets.covers import Pair
 from tunedoctor.tables.load import table
-from tunedoctor.versions import pep440, within
+from tunedoctor.versions import normalised, pep440, within
 
 CORE = (
     *("torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "safetensors"),
@@ -73,14 +73,9 @@ def asked_for(words: Iterable[str]) -> dict[str, str]:
         if one.url or one.marker or one.extras:
             msg = f"{word[:80]!r} has more than a name and versions: the set is resolved from an index"
             raise WantedError(msg)
-        name = normal(one.name)
+        name = normalised(one.name)
         found[name] = ",".join(filter(None, (found.get(name, ""), str(one.specifier))))
     return found
-
-
-def normal(name: str) -> str:
-    """Return a name as PEP 503 has it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def wanted(
@@ -91,7 +86,7 @@ def wanted(
 ) -> Wanted:
     """Return what the set is to hold. What no index has stands outside of it."""
     there = [d for d in (packages.distributions if packages else ()) if pep440(d.version)]
-    environment = tuple(marker_environment(interpreter, host).items())
+    environment = marker_environment(interpreter, host)
     installed = {d.name: public(d.version) for d in there}
     own = {d.name for d in there if _own(d) and d.name != "torch"} - set(asked)
     inside = {d.name for d in there if d.name in _ABOUT and d.name not in own}
@@ -150,7 +145,7 @@ def _own(one: Distribution) -> bool:
 
 
 def _needs(
-    owner: Distribution, installed: Mapping[str, str], environment: tuple[tuple[str, str], ...]
+    owner: Distribution, installed: Mapping[str, str], environment: Mapping[str, str]
 ) -> tuple[str, ...]:
     """Return what is required and met, as constraints. What does not hold today is not asked for."""
     return tuple(
@@ -180,7 +175,7 @@ def with_torch(name: str) -> bool:
 
 
 def _reached(
-    roots: Iterable[str], there: list[Distribution], environment: tuple[tuple[str, str], ...]
+    roots: Iterable[str], there: list[Distribution], environment: Mapping[str, str]
 ) -> set[str]:
     """Return the roots and what they require, as installed."""
     by_name = {d.name: d for d in there}

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from tunedoctor.probes.metadata import normalised
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.records import info_folders, rows
+from tunedoctor.versions import normalised
 
 
 def inside(ground: Ground, path: str) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.probes.metadata import normalised
+from tunedoctor.versions import normalised
 
 _BLOCK = 1 << 20
 

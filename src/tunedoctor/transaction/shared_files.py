@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.probes.metadata import normalised
+from tunedoctor.versions import normalised
 
 
 class Kept(NamedTuple):

@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from tunedoctor.lazy import pattern
+from tunedoctor.versions import normalised as pep503
 
 NAME = r"[A-Za-z](?:[\w.-]{0,98}[A-Za-z0-9])?"
 VERSION = r"\d[\w.+!-]{0,60}"
@@ -12,7 +13,6 @@ SPECIFIER = (
     r"(?:\s{0,3},\s{0,3}(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}){0,9}"
 )
 
-_SEPARATORS = pattern(r"[-_.]+")
 _ALIASES = {"pytorch": "torch", "hf-transformers": "transformers", "flash-attention": "flash-attn"}
 
 KNOWN = frozenset(
@@ -61,7 +61,7 @@ NOT_PACKAGES = frozenset(
 @lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
     """Return a name as PEP 503 has it, by the name under which it is installed: PyTorch is torch."""
-    plain = _SEPARATORS.sub("-", name.strip()).lower().strip("-")
+    plain = pep503(name.strip()).strip("-")
     return _ALIASES.get(plain, plain)
 
 

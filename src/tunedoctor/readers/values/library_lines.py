@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Distribution
 from tunedoctor.lazy import pattern
+from tunedoctor.versions import normalised
 
 _LINE = pattern(
     r"\[(?P<how>pip3?|conda|uv)\]\s{0,4}(?P<name>[A-Za-z0-9][\w.-]{0,80}?)\s*(?:===?|=|\s)\s*\(?(?P<version>\d[\w.+!-]{0,80})\)?(?P<rest>.{0,200})"
@@ -36,7 +37,7 @@ def libraries(lines: Iterable[str]) -> Libraries:
 
 
 def _add(one: "re.Match[str]", found: Libraries) -> None:
-    name = re.sub(r"[-_.]+", "-", one["name"]).lower()
+    name = normalised(one["name"])
     conda = one["how"] == "conda"
     if conda:
         build = one["rest"].split()

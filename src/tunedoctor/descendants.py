@@ -1,0 +1,177 @@
+"""Start a child of which nothing stays: what it starts dies with it, in whatever group, session and environment.
+
+Each child has a random mark in its environment, which what it starts inherits. On Linux this process adopts orphans
+while children of its own live (PR_SET_CHILD_SUBREAPER, prctl(2)); those that cleared their environment go when the
+last of these children has ended. macOS adopts none: an orphan that cleared its environment is lost there. Windows has
+jobs.
+"""
+
+import atexit
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+_MARK = "DOCTOR_CHILD"
+_PR_SET_CHILD_SUBREAPER = 36
+_PATIENCE = 1.0
+"""Seconds for the killed to go. Who is stuck in a driver call (state D) goes when the call returns: nobody waits."""
+
+
+class _Child(NamedTuple):
+    process: "subprocess.Popen[bytes]"
+    mark: bytes
+
+
+_LOCK = threading.Lock()
+_LIVING: dict[int, _Child] = {}
+_OTHERS: set[int] = set()
+"""Children that this process had before the living."""
+
+
+def start(
+    argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: str | None, stdin: int
+) -> "subprocess.Popen[bytes]":
+    """Start `argv` with pipes for what it prints. Raises OSError and ValueError as Popen does."""
+    mark = os.urandom(16).hex()
+    with _LOCK:
+        if not _LIVING:
+            _OTHERS.update(_candidates())
+            _adopt_orphans(yes=True)
+        try:
+            process = subprocess.Popen(  # noqa: S603  argv lists only
+                list(argv),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**(os.environ if env is None else env), _MARK: mark},
+                cwd=cwd,
+                start_new_session=sys.platform != "win32",
+            )
+            _LIVING[process.pid] = _Child(process, mark.encode())
+        finally:
+            _rest()
+    if sys.platform == "win32":
+        from tunedoctor import job_object  # noqa: PLC0415  Windows alone has jobs
+
+        job_object.hold(process.pid)
+    return process
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a child, if it still runs, and all that it started."""
+    with _LOCK:
+        child = _LIVING.pop(process.pid, None)
+        if child is not None:
+            kill(process)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+            _sweep(child.mark)
+            _rest()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End those that nobody waits for any more: the doctor was interrupted, or a probe was given up."""
+    for child in list(_LIVING.values()):
+        end(child.process)
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a child and its process group, or its job on Windows. Waits for nothing."""
+    if sys.platform == "win32":
+        from tunedoctor import job_object  # noqa: PLC0415  Windows alone has jobs
+
+        job_object.end(process.pid)
+        with suppress(OSError):
+            process.kill()
+        return
+    if sys.platform == "darwin" and process.poll() is None:
+        import psutil  # noqa: PLC0415  Linux does without
+
+        with suppress(psutil.Error):
+            for one in psutil.Process(process.pid).children(recursive=True):
+                _kill(one.pid)
+    # the group is asked even if the child itself is gone: it may have left helpers behind
+    with suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _sweep(mark: bytes) -> None:
+    """Kill who left the group of a child that is gone, wave after wave: the killed leave theirs to this process."""
+    ends = time.monotonic() + _PATIENCE
+    while strays := [one for one in _candidates() if _is_stray(one, mark)]:
+        for one in strays:
+            _kill(one)
+        if time.monotonic() > ends:
+            return
+        time.sleep(0.002)
+
+
+def _candidates() -> list[int]:
+    """Return the children of this process, adopted ones among them; where none are adopted, all processes."""
+    if sys.platform == "win32":
+        return []
+    if sys.platform == "linux":
+        with suppress(OSError):
+            lists = [one.read_text() for one in Path("/proc/self/task").glob("*/children")]
+            if lists:  # a kernel can be built without
+                return [int(pid) for text in lists for pid in text.split()]
+    import psutil  # noqa: PLC0415  11 ms, and Linux does without
+
+    if sys.platform == "linux":
+        return [one.pid for one in psutil.Process().children()]
+    return psutil.pids()
+
+
+def _is_stray(pid: int, mark: bytes) -> bool:
+    """Tell who has the mark of a child that is gone, or none while no child lives that it can belong to."""
+    if pid in _LIVING or pid in _OTHERS:
+        return False
+    told = _environment(pid)
+    if mark in told or sys.platform != "linux":
+        return mark in told
+    # children that other code of this process starts stay in its session; process 1 adopts those of strangers
+    with suppress(OSError):
+        return not _LIVING and os.getpid() != 1 and os.getsid(pid) != os.getsid(0)
+    return False
+
+
+def _environment(pid: int) -> bytes:
+    if sys.platform == "linux":
+        with suppress(OSError):
+            return Path(f"/proc/{pid}/environ").read_bytes()
+        return b""
+    import psutil  # noqa: PLC0415  Linux does without
+
+    with suppress(psutil.Error, OSError):
+        return str(psutil.Process(pid).environ().get(_MARK, "")).encode()
+    return b""
+
+
+def _kill(pid: int) -> None:
+    if sys.platform != "win32":
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, os.WNOHANG)  # an adopted one is nobody else's to bury
+
+
+def _rest() -> None:
+    """Adopt no longer where no child lives: what others start is not ours."""
+    if not _LIVING:
+        _adopt_orphans(yes=False)
+        _OTHERS.clear()
+
+
+def _adopt_orphans(*, yes: bool) -> None:
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415  2 ms, and only who has children pays
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(yes), 0, 0, 0)

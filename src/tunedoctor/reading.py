@@ -1,0 +1,105 @@
+"""Read a file of somebody else's: a regular file, of a size that is sane, or an OSError that says why not.
+
+A folder from outside can hold a FIFO, which never ends, a link to a device, whose opening alone acts, or a file without
+end. Bare calls: hundreds of small files are read, and a file object costs more than the reading.
+"""
+
+import errno
+import os
+import stat
+from typing import Any, BinaryIO
+
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+_PIECE = 1 << 16
+_MOST_DOTS = 500
+
+
+class NotRegularError(OSError):
+    """A FIFO, a device, a socket or a folder."""
+
+
+class TooLargeError(OSError):
+    """A file with more bytes than a sane one has."""
+
+
+def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the bytes of a regular file, links followed; TooLargeError where it has more than `limit`.
+
+    Raises OSError and nothing else; its `strerror` says why in words.
+    """
+    text = read_start(path, limit + 1)
+    if len(text) > limit:
+        raise TooLargeError(errno.EFBIG, f"more than {limit} bytes", os.fspath(path))
+    return text
+
+
+def read_start(path: str | os.PathLike[str], most: int) -> bytes:
+    """Return the first `most` bytes of a regular file, links followed, or all where it has fewer.
+
+    Raises OSError and nothing else.
+    """
+    handle, size = _open(path)
+    try:
+        # files of /proc tell no size and come in pieces
+        parts = [os.read(handle, min(most, size or _PIECE))]
+        have = len(parts[0])
+        while parts[-1] and have < most and have != size:
+            parts.append(os.read(handle, min(most - have, _PIECE)))
+            have += len(parts[-1])
+        return b"".join(parts)
+    finally:
+        os.close(handle)
+
+
+def open_regular(path: str | os.PathLike[str], limit: int) -> BinaryIO:
+    """Open a regular file of at most `limit` bytes, for what is not read whole. Raises OSError and nothing else."""
+    handle, size = _open(path)
+    if size > limit:
+        os.close(handle)
+        raise TooLargeError(errno.EFBIG, f"more than {limit} bytes", os.fspath(path))
+    return os.fdopen(handle, "rb")
+
+
+def toml(text: str) -> dict[str, Any]:
+    """Return parsed TOML, in time linear in the text: tomllib's goes with the square of a key's parts.
+
+    Raises ValueError for what is no TOML, or has a line with more dots than any.
+    """
+    import tomllib  # noqa: PLC0415  8 ms, and few have such a file
+
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+        msg = f"a line has more than {_MOST_DOTS} dots"
+        raise ValueError(msg)
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        msg = "its values lie too deep in each other"
+        raise ValueError(msg) from None
+
+
+def _open(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the handle of a regular file and the size that it tells, in bytes."""
+    try:
+        _refuse_other(path, os.stat(path).st_mode)  # noqa: PTH116  before it is opened: a device would act
+        handle = os.open(path, _FLAGS)
+    except ValueError as error:  # a NUL or a lone surrogate in the path
+        raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
+    told = os.fstat(handle)
+    try:
+        _refuse_other(path, told.st_mode)  # it was exchanged in between
+    except NotRegularError:
+        os.close(handle)
+        raise
+    return handle, told.st_size
+
+
+def _refuse_other(path: str | os.PathLike[str], mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise NotRegularError(errno.EINVAL, kind, os.fspath(path))
