@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from tunedoctor.reading import read_regular
+from tunedoctor.toml import LARGEST, parsed
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings; options of the command line add to them or win."""
@@ -30,18 +33,16 @@ def read_config(folder: Path) -> Config:
     """
     file = folder / "pyproject.toml"
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_regular(file, LARGEST).decode()
     except (OSError, UnicodeDecodeError):
         return Config()
-    if "[tool.doctor]" not in text:  # a TOML parser costs 8 ms
+    if "[tool.doctor]" not in text:
         return Config()
-    import tomllib  # noqa: PLC0415
-
     try:
-        table: Any = tomllib.loads(text).get("tool", {}).get("doctor", {})
+        table: Any = parsed(text).get("tool", {}).get("doctor", {})
         return msgspec.convert(
             {key.replace("-", "_"): value for key, value in table.items()}, Config
         )
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         msg = f"{file.name}, [tool.doctor]: {error}"
         raise ConfigError(msg) from None

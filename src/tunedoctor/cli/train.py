@@ -147,11 +147,12 @@ def _forecast(snapshot: "Snapshot", arguments: list[str], processes: int) -> _Fo
 
 def _values(arguments: list[str]) -> dict[str, object]:
     """Return the configuration: files, and options over them. Raises OSError, and ValueError for what is no TOML."""
-    import tomllib  # noqa: PLC0415
+    from tunedoctor.reading import read_regular  # noqa: PLC0415
+    from tunedoctor.toml import LARGEST, parsed  # noqa: PLC0415
 
     values: dict[str, object] = {}
     for path in [one for one in arguments if not one.startswith("--")]:
-        values |= tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        values |= parsed(read_regular(path, LARGEST).decode("utf-8-sig"))
     for key, is_set, word in [one[2:].partition("=") for one in arguments if one.startswith("--")]:
         if is_set:
             values[key.replace("-", "_")] = word

@@ -2,11 +2,14 @@
 
 import codecs
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
+
+from tunedoctor.reading import open_regular
 
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
@@ -34,7 +37,7 @@ class EndsEarlyError(Exception):
 
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file, decompressed where it is gzip. Raises OSError."""
-    file = path.open("rb")
+    file = os.fdopen(open_regular(path), "rb")
     magic = file.read(2)
     file.seek(0)
     if magic == b"\x1f\x8b":

@@ -12,6 +12,7 @@ from tunedoctor.facts import InstallerConfig, Interpreter, Unknown
 from tunedoctor.probes.credentials import is_secret, without_credentials
 from tunedoctor.probes.small_file import read
 from tunedoctor.probing import probe
+from tunedoctor.toml import parsed
 
 STEERING = frozenset(
     {
@@ -187,11 +188,9 @@ def uv_settings(
 
 def in_uv_toml(text: str, place: str) -> list[Setting]:
     """Read a uv.toml, or [tool.uv] of a pyproject.toml; [pip] in it wins for `uv pip`."""
-    import tomllib  # noqa: PLC0415  few have such a file
-
     try:
-        data: Any = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        data: Any = parsed(text)
+    except ValueError as error:
         return [Setting("uv.unreadable", type(error).__name__, place)]
     if place.endswith("pyproject.toml"):
         data = _table(_table(data, "tool"), "uv")

@@ -5,6 +5,8 @@
 import os
 from pathlib import Path
 
+from tunedoctor.reading import read_start
+
 
 def added_by_pth(site: Path) -> tuple[str, ...]:
     """Return the existing places that the .pth files of a site folder add to sys.path."""
@@ -15,7 +17,7 @@ def added_by_pth(site: Path) -> tuple[str, ...]:
     found: list[str] = []
     for name in names:
         try:
-            text = (site / name).read_bytes()[:1_000_000].decode("utf-8-sig", "replace")
+            text = read_start(site / name, 1_000_000).decode("utf-8-sig", "replace")
         except OSError:
             continue
         found += (os.path.normpath(site / line) for line in path_lines(text))

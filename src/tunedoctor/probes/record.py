@@ -13,6 +13,8 @@ import re
 _ENDINGS = re.compile(rb"\.(?=py,|so[,.]|dll,|pyd,|dylib,)")
 _LONGEST_SIZE = 18
 """Digits of a size; more is nonsense."""
+_LONGEST = 4096
+"""Bytes of a path; what is sought in a line is sought so far, or a file that is one line takes minutes."""
 _OUTSIDE = (b'"', b"/", b"../", b"./")
 """Starts of quoted paths, which hold a comma, and of paths out of the site folder."""
 _LEAST = 0.75
@@ -31,11 +33,13 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
     below = b"\n"
     for match in _ENDINGS.finditer(record):
         at = match.start()
-        start = record.rfind(b"\n", 0, at) + 1
+        start = record.rfind(b"\n", max(0, at - _LONGEST), at) + 1
         python = record.startswith(b"py,", at + 1)
         if record.startswith(below, start) and python:
             continue  # the folder that it lies in is noted already
-        end = at + 3 if python else record.find(b",", at)
+        end = at + 3 if python else record.find(b",", at, at + _LONGEST)
+        if not start and at > _LONGEST or end < 0:
+            continue  # no path
         path = record[start:end]
         folder, _, name = path.rpartition(b"/")
         if path.startswith(_OUTSIDE) or not (python or _is_native(name)):
@@ -51,8 +55,7 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
 
 
 def _size(record: bytes, comma: int) -> int:
-    end = record.find(b"\n", comma)
-    text = record[comma : end if end >= 0 else len(record)].rpartition(b",")[2].strip()
+    text = record[comma : comma + _LONGEST].partition(b"\n")[0].rpartition(b",")[2].strip()
     return int(text) if text.isdigit() and len(text) < _LONGEST_SIZE else 0
 
 
