@@ -57,10 +57,10 @@ def read_start(path: str | os.PathLike[str], most: int) -> bytes:
         os.close(handle)
 
 
-def open_regular(path: str | os.PathLike[str], limit: int) -> BinaryIO:
-    """Open a regular file of at most `limit` bytes, for what is not read whole. Raises OSError and nothing else."""
+def open_regular(path: str | os.PathLike[str], limit: int = 0) -> BinaryIO:
+    """Open a regular file of at most `limit` bytes, 0: of any size, that is not read whole. Raises OSError alone."""
     handle, size = _open(path)
-    if size > limit:
+    if limit and size > limit:
         os.close(handle)
         raise TooLargeError(errno.EFBIG, f"more than {limit} bytes", os.fspath(path))
     return os.fdopen(handle, "rb")

@@ -1,25 +1,34 @@
 """Read a file or stdin that the user names."""
 
+import os
 import sys
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
+from typing import BinaryIO
 
 from tunedoctor.cli.options import misuse
+from tunedoctor.reading import open_regular
 from tunedoctor.snapshot import LARGEST
+
+_HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""Names of what a shell or a caller has opened, as `<(command)` does: pipes as often as files."""
+
+
+def opened(source: str) -> AbstractContextManager[BinaryIO]:
+    """Open a file, or stdin for "-". Raises OSError, for a pipe or a device in a folder too: reading it may never end."""
+    if source == "-":
+        return nullcontext(sys.stdin.buffer)
+    if source.startswith(_HANDED):
+        return os.fdopen(os.open(source, os.O_RDONLY), "rb")
+    return open_regular(source)
 
 
 def read_input(source: str) -> bytes:
     """Return the bytes of a file, or of stdin for "-"; exits with 2 where that can't be."""
-    if source == "-":
-        data = sys.stdin.buffer.read(LARGEST + 1)
-    else:
-        path = Path(source)
-        try:
-            with path.open("rb") as file:
-                data = file.read(LARGEST + 1)
-        except OSError as error:
-            misuse(
-                f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin"
-            )
+    try:
+        with opened(source) as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")
     if len(data) > LARGEST:
         misuse(
             f"{source} has more than {LARGEST >> 20} MiB", "cut it down to the part that matters"

@@ -1,9 +1,7 @@
 """Read a report of any length that the user names."""
 
-import sys
-from pathlib import Path
-
 from tunedoctor.cli.options import misuse
+from tunedoctor.cli.read import opened
 from tunedoctor.readers.digest import Digest, from_stream
 
 
@@ -12,10 +10,8 @@ def read_log(source: str) -> Digest:
 
     A long one is read in a stream and comes as a digest.
     """
-    if source == "-":
-        return from_stream(sys.stdin.buffer)
     try:
-        with Path(source).open("rb") as file:
+        with opened(source) as file:
             return from_stream(file)
     except OSError as error:
         misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")

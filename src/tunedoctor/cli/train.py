@@ -10,6 +10,9 @@ from tunedoctor.cli.files import refusal, write_whole
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.targeting import choose as choose_target
 
+_LARGEST = 1 << 20
+"""Bytes of a configuration."""
+
 if TYPE_CHECKING:
     from tunedoctor.snapshot import Snapshot
 
@@ -147,11 +150,11 @@ def _forecast(snapshot: "Snapshot", arguments: list[str], processes: int) -> _Fo
 
 def _values(arguments: list[str]) -> dict[str, object]:
     """Return the configuration: files, and options over them. Raises OSError, and ValueError for what is no TOML."""
-    import tomllib  # noqa: PLC0415
+    from tunedoctor.reading import read_regular, toml  # noqa: PLC0415
 
     values: dict[str, object] = {}
     for path in [one for one in arguments if not one.startswith("--")]:
-        values |= tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        values |= toml(read_regular(path, _LARGEST).decode("utf-8-sig"))
     for key, is_set, word in [one[2:].partition("=") for one in arguments if one.startswith("--")]:
         if is_set:
             values[key.replace("-", "_")] = word

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import report_for, write
-from tunedoctor.readers.digest import Digest, from_stream
+from tunedoctor.cli.read import opened
+from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.json import line, problem_line
 
@@ -131,7 +132,8 @@ def judged(options: Options, files: list[str]) -> list[Row]:
     for file in files:
         began = time.perf_counter()
         try:
-            log = from_stream(sys.stdin.buffer) if file == "-" else _read(file)
+            with opened(file) as stream:
+                log = from_stream(stream)
             snapshot = read_report(log.text, log.numbers)
             if snapshot is None:
                 rows.append(_problem(file, NOTHING, as_json=as_json))
@@ -156,11 +158,6 @@ def judged(options: Options, files: list[str]) -> list[Row]:
             )
         )
     return rows
-
-
-def _read(file: str) -> Digest:
-    with Path(file).open("rb") as stream:
-        return from_stream(stream)
 
 
 def _problem(file: str, problem: str, *, as_json: bool) -> Row:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from tunedoctor.reading import open_regular
+
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 _HEAD = 1 << 16
@@ -34,7 +36,7 @@ class EndsEarlyError(Exception):
 
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file, decompressed where it is gzip. Raises OSError."""
-    file = path.open("rb")
+    file = open_regular(path)
     magic = file.read(2)
     file.seek(0)
     if magic == b"\x1f\x8b":
