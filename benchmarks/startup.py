@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+DOCTOR = (sys.executable, "-m", "tunedoctor")
+
 
 def cpu(argv: list[str]) -> float | None:
     """Return user and system seconds of a command and its children; None where it does not start."""
@@ -38,8 +40,8 @@ def main() -> None:
     python = str(Path(options.target) / "bin" / "python")
     commands = {
         "python -c pass": [sys.executable, "-c", "pass"],
-        "doctor check": [*_doctor(), "check", "--target", options.target],
-        "doctor check --deep": [*_doctor(), "check", "--deep", "--target", options.target],
+        "doctor check": [*DOCTOR, "check", "--target", options.target],
+        "doctor check --deep": [*DOCTOR, "check", "--deep", "--target", options.target],
         "torch collect_env": [python, "-m", "torch.utils.collect_env"],
     }
     for rival in options.rival:
@@ -58,10 +60,6 @@ def main() -> None:
             print(f"{name:<28} {median:7.3f} {min(values):7.3f} {median / base:7.2f}")
         else:
             print(f"{name:<28} does not start")
-
-
-def _doctor() -> list[str]:
-    return [sys.executable, "-m", "tunedoctor"]
 
 
 if __name__ == "__main__":
