@@ -136,3 +136,25 @@ def test_the_record_of_first_answers_is_of_cases_that_are_there(judging: str) ->
     assert len(names) == len(set(names))
     assert set(names) <= first_met.cases().keys()
     assert [batch.date for batch in batches] == sorted(batch.date for batch in batches)
+
+
+def test_a_ranker_is_trained_on_older_batches_alone(
+    judging: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = importlib.import_module(f"{judging}.reports")
+    monkeypatch.setattr(reports, "answers", lambda chosen, _: {case["id"]: [] for case in chosen})
+    ranker = tmp_path / "ranker.py"
+    ranker.write_text(
+        "def train(texts, labels):\n    assert len(texts) == len(labels) > 600\n    return {*texts}\n"
+        "def apply(model, text):\n    assert text not in model\n"
+        "    return [('driver-missing', 1.0), ('healthy', 0.5)]\n"
+    )
+    found = reports.judge(ranker)
+    before, ranked, both, _ = found["newest"].values()
+    healthy = before["false_on_healthy"]
+    assert ranked["false_on_healthy"] == [healthy[1]] * 2
+    assert both["false_on_healthy"] == healthy
+    assert min(both["first"][0], before["first"][0]) > 200 > ranked["first"][0] > 5
+    assert both["silent"][0] == 0 < before["silent"][0]
+    assert sum("ranker" in views for views in found["batches"].values()) == reports.NEWEST
+    assert reports.judge(tmp_path / "none.py")["ranker"] == "none"

@@ -55,9 +55,9 @@ def _verdict(path: str, old: Any, new: Any) -> str:  # noqa: ANN401  any leaf
         if new[1] < old[1]:
             return "worse"
         # of more cases than before, neither the count nor the share tells alone
-        gains = (new[0] - old[0], new[0] * old[1] - old[0] * new[1])
+        gains = [new[0] - old[0], new[0] * old[1] - old[0] * new[1]]
     else:
-        gains = (new - old,)
+        gains = [new - old]
         if abs(new - old) <= NOISE.get(name, 0) * abs(old):
             return "changed"
     sign = -1 if name in LOWER else 1
