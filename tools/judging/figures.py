@@ -13,7 +13,7 @@ LOWER |= {"median_error", "p90_error", "worst_error"}
 """Figures of which less is better."""
 NEITHER = {"silent", "cases", "skipped", "bare_interpreter_ms"}
 """Figures that are neither better nor worse: what is silent is not right, and right is counted."""
-NOISE = {"cpu_ms": 0.25, "starts": 0.15, "choices_per_cpu_second": 0.3}
+NOISE = {"cpu_ms": 0.3, "starts": 0.1, "choices_per_cpu_second": 0.3}
 """Share by which a figure differs between runs on a machine with neighbours; all others repeat."""
 
 

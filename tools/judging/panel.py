@@ -71,21 +71,19 @@ def fit() -> Figures:
 
 def start(target: str) -> Figures:
     """Return CPU of `doctor check`, children counted, as median of fifteen, and in starts of the bare interpreter."""
-    found: Figures = {}
-    for name, folder in {"own_environment": sys.prefix, "torch_target": target}.items():
-        if folder:
-            argv = [*startup.DOCTOR, "check", "--format", "json", "--target", folder]
-            bare_argv = [sys.executable, "-c", "pass"]
-            runs = [(startup.cpu(argv), startup.cpu(bare_argv)) for _ in range(STARTS)]
-            check, bare = (
-                statistics.median(filter(None, column)) for column in zip(*runs, strict=True)
-            )
-            found[name] = {
-                "cpu_ms": round(1000 * check, 1),
-                "bare_interpreter_ms": round(1000 * bare, 1),
-                "starts": round(check / bare, 2),
-            }
-    return found
+    check = [*startup.DOCTOR, "check", "--format", "json", "--target"]
+    commands = {"bare": [sys.executable, "-c", "pass"], "own_environment": [*check, sys.prefix]}
+    if target:
+        commands["torch_target"] = [*check, target]
+    seconds = startup.rounds(commands, STARTS)
+    bare, *medians = (statistics.median(values) for values in seconds.values())
+    return {
+        "bare_interpreter_ms": round(1000 * bare, 1),
+        **{
+            name: {"cpu_ms": round(1000 * one, 1), "starts": round(one / bare, 2)}
+            for name, one in zip(list(commands)[1:], medians, strict=True)
+        },
+    }
 
 
 def smoke(target: str) -> Figures:
