@@ -9,6 +9,7 @@ under every driver branch, on each platform. Reading the table and the first rou
 import itertools
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tunedoctor.wheels.choose import choose
@@ -38,10 +39,8 @@ def made_up() -> list[Machine]:
     ]
 
 
-def main() -> None:
-    """Choose for all machines over and over, and print the rate."""
-    path = sys.argv[1] if len(sys.argv) > 1 else ""
-    machines = machines_from(Path(path).read_text(encoding="utf-8")) if path else made_up()
+def rate(machines: Sequence[Machine]) -> float:
+    """Choose for all machines over and over, and return choices per second of CPU."""
     for machine in machines:
         choose(machine)
     rounds, start = 0, time.process_time()
@@ -49,7 +48,14 @@ def main() -> None:
         for machine in machines:
             choose(machine)
         rounds += 1
-    print(f"{len(machines)} machines, {rounds * len(machines) / taken:.0f} choices per CPU second")
+    return rounds * len(machines) / taken
+
+
+def main() -> None:
+    """Print the rate."""
+    path = sys.argv[1] if len(sys.argv) > 1 else ""
+    machines = machines_from(Path(path).read_text(encoding="utf-8")) if path else made_up()
+    print(f"{len(machines)} machines, {rate(machines):.0f} choices per CPU second")
 
 
 if __name__ == "__main__":

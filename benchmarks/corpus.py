@@ -1,10 +1,11 @@
 """Score triage on labelled reports: the share whose first cause is the label, per kind and cause, with every miss.
 
-    python benchmarks/corpus.py CASES.jsonl REPORTS_FOLDER [--damage]
+    python benchmarks/corpus.py CASES.jsonl REPORTS_FOLDER [--damage | --answers]
 
 A broken report counts as right when the first cause equals the label; a healthy one when nothing of error level is
 found; one that cannot be determined when the verdict is `unknown`. `--damage` scores each report again after each
-change of damage.py, and names what is lost against the report as it is.
+change of damage.py, and names what is lost against the report as it is. `--answers` scores nothing and prints what is
+told of each report, as JSON: for `tools/judges`, which runs it with the code of older commits too.
 """
 
 import json
@@ -49,6 +50,12 @@ def outcome(case: Case, report: Report | None) -> tuple[bool, str]:
     return first == case["cause"], said
 
 
+def answer(report: Report | None) -> list[str]:
+    """Return the ids of what is found, in the order told; one of error level ends in "!", a note in "?"."""
+    marks = {"error": "!", "warning": "", "note": "?"}
+    return [one.id + marks[one.severity] for one in (report.findings if report else ())]
+
+
 def score(cases: list[Case], folder: Path, change: Callable[[str], str] = str) -> list[str]:
     """Return the ids of the misses, printing a line for each."""
     misses: list[str] = []
@@ -76,6 +83,10 @@ def main() -> None:
     """Score, and print."""
     cases = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
     folder = Path(sys.argv[2])
+    if "--answers" in sys.argv[3:]:
+        texts = {c["id"]: (folder / f"{c['id']}.txt").read_text(encoding="utf-8") for c in cases}
+        print(json.dumps({name: answer(judged(text)) for name, text in texts.items()}))
+        return
     plain = set(score(cases, folder))
     if "--damage" in sys.argv[3:]:
         for name, change in DAMAGE.items():

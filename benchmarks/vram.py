@@ -261,37 +261,52 @@ def line_of(case: Case) -> str:
     )
 
 
+class Off(NamedTuple):
+    """How far predictions are off, as parts of what was measured."""
+
+    cases: int
+    median: float
+    p90: float
+    worst: float
+
+
+def off(members: list[Case]) -> Off:
+    """Return how far the predictions of some measured rows are off."""
+    errors = [abs(error(case)) for case in members]
+    return Off(len(errors), statistics.median(errors), quantile(errors, 0.9), max(errors))
+
+
+def groups(measured: list[Case]) -> dict[str, list[Case]]:
+    """Return measured rows by source and method, then those whose stack is known, then all."""
+    found: dict[str, list[Case]] = defaultdict(list)
+    for case in measured:
+        qwen = case.source.startswith("qwen")
+        found[case.source if qwen else f"{case.source} {case.row['method']}"].append(case)
+    known = [case for case in measured if case.source in _KNOWN]
+    return {**dict(sorted(found.items())), "known": known, "all": measured}
+
+
 def main(argv: list[str]) -> int:
     """Print the table."""
     rows = [json.loads(line) for line in Path(argv[0]).read_text().splitlines() if line]
     found, left = cases(rows)
     measured = [case for case in found if case.row["peak_gib"]]
-    groups: dict[str, list[Case]] = defaultdict(list)
-    for case in measured:
-        qwen = case.source.startswith("qwen")
-        groups[case.source if qwen else f"{case.source} {case.row['method']}"].append(case)
-        if "--rows" in argv:
-            print(line_of(case))
+    for case in measured if "--rows" in argv else ():
+        print(line_of(case))
     rivals_named = "medians of: accelerate, weights x 1.2, rule of thumb"
     print(
         f"{'source and method':22} {'n':>3} {'median':>8} {'p90':>7} {'worst':>7}   {rivals_named}"
     )
-    for name, members in [
-        *sorted(groups.items()),
-        ("known", [c for c in measured if c.source in _KNOWN]),
-        ("all", measured),
-    ]:
-        off = [abs(error(c)) for c in members]
-        if not off:
+    for name, members in groups(measured).items():
+        if not members:
             continue
+        count, median, p90, worst = off(members)
         rivals = [naive(c.shape, c.run) for c in members]
         beside = "  ".join(
             f"{statistics.median(abs(r[k] / c.row['peak_gib'] - 1) for r, c in zip(rivals, members, strict=True)):6.0%}"
             for k in rivals[0]
         )
-        print(
-            f"{name:22} {len(off):3} {statistics.median(off):8.1%} {quantile(off, 0.9):7.1%} {max(off):7.1%}   {beside}"
-        )
+        print(f"{name:22} {count:3} {median:8.1%} {p90:7.1%} {worst:7.1%}   {beside}")
     print("left out:", dict(left))
     bad = false_fits(found)
     for case, judged in bad:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import statistics
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -28,12 +27,12 @@ def vram() -> ModuleType:
 def test_measured_rows(vram: ModuleType) -> None:
     found, _ = vram.cases([json.loads(line) for line in ROWS.read_text().splitlines() if line])
     measured = [case for case in found if case.row["peak_gib"]]
-    off = [abs(vram.error(case)) for case in measured]
-    known = [abs(vram.error(case)) for case in measured if case.source in vram._KNOWN]
+    groups = vram.groups(measured)
+    known = vram.off(groups["known"])
     assert len(measured) >= 70
-    assert len(known) >= 30
-    assert statistics.median(off) <= 0.12
-    assert statistics.median(known) <= 0.05
-    assert vram.quantile(known, 0.9) <= 0.12
+    assert known.cases >= 30
+    assert vram.off(groups["all"]).median <= 0.12
+    assert known.median <= 0.05
+    assert known.p90 <= 0.12
     assert vram.false_fits(found) == []
     assert any(case.row["outcome"] == "oom" for case in found)

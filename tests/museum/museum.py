@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tunedoctor.engine import Diagnosis
 from tunedoctor.snapshot import SCHEMA, Snapshot, from_data
 
 HERE = Path(__file__).parent
@@ -35,3 +36,22 @@ def facts_of(name: str) -> dict[str, Any]:
 def snapshot_of(name: str) -> Snapshot:
     """Return the snapshot of a case."""
     return from_data({"schema": SCHEMA, "facts": facts_of(name)})
+
+
+def expectations(name: str, diagnosis: Diagnosis) -> dict[str, bool]:
+    """Return what a case expects of its diagnosis, and whether it holds."""
+    expect = load(name)["expect"]
+    told = [(c.check.id, c.severity) for c in diagnosis.causes]
+    notes = {one for one, severity in told if severity == "note"}
+    below = {c: [s.check.id for s in ss] for c, ss in diagnosis.symptoms.items()}
+    found = {one for one, _ in told} | {one for ids in below.values() for one in ids}
+    failed = [why for why in diagnosis.unknown.values() if "the check itself failed" in why]
+    return {
+        "no check failed": not failed,
+        "causes": [i for i, severity in told if severity in ("error", "warning")]
+        == expect["causes"],
+        **{f"note {i}": i in notes for i in expect.get("notes", ())},
+        **{f"unknown {i}": i in diagnosis.unknown for i in expect.get("unknown", ())},
+        **{f"silent {i}": i not in found for i in expect.get("silent", ())},
+        **{f"symptoms of {i}": below[i] == s for i, s in expect.get("symptoms", {}).items()},
+    }

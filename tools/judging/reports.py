@@ -1,0 +1,137 @@
+"""Labelled reports, split by time: each batch is scored by what was known before it came.
+
+`before` is the code of the day before; it, `ranker` and `both` are scores on reports never seen. `today` is the code
+that learnt from these very reports: a training score, which may not fall. A case whose thread an older batch holds
+counts in `today` alone.
+"""
+
+import json
+import re
+import runpy
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from . import ROOT, SHARED
+from .figures import Figures
+from .first_met import REPORTS, Answers, Case, answers, batches, cases
+
+LARGE, NEWEST = 50, 4
+"""The newest batches are the last four of at least fifty cases: smaller ones are chance."""
+RANKER = ROOT / "tools" / "train_ranker.py"
+"""A module with `train(texts, labels)`, which returns a model, and `apply(model, text)`, which returns pairs of a cause
+and its score, best first; "healthy" is a label as well. Trained on the older batches for each of the newest."""
+
+
+def kind(case: Case) -> str:
+    """Return broken, healthy, or unknown, where the text does not tell."""
+    return str(case["kind"]) if case["determinable"] or case["kind"] == "healthy" else "unknown"
+
+
+def score(chosen: Iterable[Case], told: Answers) -> Figures:
+    """Return how often the label came first, among three, something else came first, or no more than a note."""
+    found: Figures = {}
+
+    def count(name: str, of: str, right: Callable[[str, list[str]], bool]) -> None:
+        hits = [right(c["cause"], told[c["id"]]) for c in chosen if kind(c) == of]
+        if hits:
+            found[name] = [sum(hits), len(hits)]
+
+    def first(cause: str, said: list[str]) -> bool:
+        return bool(said) and said[0].rstrip("!?") == cause
+
+    def silent(cause: str, said: list[str]) -> bool:
+        return not first(cause, said) and (not said or said[0].endswith("?"))
+
+    def accused(_: str, said: list[str]) -> bool:
+        return any(one.endswith("!") for one in said)
+
+    count("first", "broken", first)
+    count("in_three", "broken", lambda cause, said: any(first(cause, [s]) for s in said[:3]))
+    count("silent", "broken", silent)
+    count("wrong", "broken", lambda *case: not first(*case) and not silent(*case))
+    count("false_on_healthy", "healthy", accused)
+    count("false_on_unknown", "unknown", accused)
+    return found
+
+
+def judge(ranker: Path = RANKER, *, again: bool = False) -> Figures:
+    """Return the figures of every batch, of the newest, of all, and by family of causes."""
+    known = cases()
+    learns = runpy.run_path(str(ranker)) if ranker.is_file() else None
+    record = batches(known, again=again)
+    views: dict[str, Answers] = {"before": {}, "ranker": {}, "both": {}}
+    views["today"] = answers(list(known.values()), ROOT / "src")
+    every = {
+        f"{one.date} {one.commit}": [known[name] for name in one.answers if name in known]
+        for one in record
+    }
+    newest = [name for name, mine in every.items() if len(mine) >= LARGE][-NEWEST:]
+    older: list[Case] = []
+    for one, (name, mine) in zip(record, every.items(), strict=True):
+        threads = {_thread(case) for case in older}
+        unseen = [case for case in mine if _thread(case) not in threads]
+        rules = {case["id"]: one.answers[case["id"]] for case in unseen}
+        views["before"] |= rules
+        if learns is not None and name in newest:
+            ranked = _ranked(learns, older, unseen)
+            views["ranker"] |= ranked
+            views["both"] |= {case: _beside(said, ranked[case]) for case, said in rules.items()}
+        older += mine
+    return {
+        "ranker": ranker.name if learns else "none",
+        "newest": _scored([case for name in newest for case in every[name]], views),
+        "all": _scored(older, views),
+        "families": _families(older, views),
+        "batches": {name: _scored(mine, views) for name, mine in every.items()},
+    }
+
+
+def _scored(chosen: list[Case], views: dict[str, Answers]) -> Figures:
+    found = {
+        view: score([c for c in chosen if c["id"] in views[view]], views[view]) for view in views
+    }
+    return {view: figures for view, figures in found.items() if figures}
+
+
+def _families(chosen: list[Case], views: dict[str, Answers]) -> Figures | str:
+    file = SHARED / "causes.json"
+    if not file.is_file():
+        return "shared/causes.json is not beside the checkout"
+    names: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8"))["causes"]
+    family = {cause: name for name, causes in names.items() for cause in causes}
+    broken = [case for case in chosen if kind(case) == "broken"]
+    return {
+        name: _scored([c for c in broken if family.get(c["cause"], "other") == name], views)
+        for name in [*names, "other"]
+    }
+
+
+def _thread(case: Case) -> str:
+    """Return the thread that a case is from; its own id where it names none."""
+    source = str(case.get("source") or case["id"])
+    return re.sub(r"^https?://|[#?].*$", "", source).rstrip("/").lower()
+
+
+def _ranked(ranker: dict[str, Any], older: list[Case], chosen: list[Case]) -> Answers:
+    """Return causes by a ranker trained on older cases; they accuse unless it says healthy first."""
+    texts = {
+        c["id"]: (REPORTS / "reports" / f"{c['id']}.txt").read_text("utf-8")
+        for c in [*older, *chosen]
+    }
+    rows = [c for c in older if kind(c) != "unknown"]
+    labels = ["healthy" if kind(c) == "healthy" else str(c["cause"]) for c in rows]
+    model = ranker["train"]([texts[c["id"]] for c in rows], labels)
+    told = {c["id"]: [name for name, _ in ranker["apply"](model, texts[c["id"]])] for c in chosen}
+    return {
+        case: [name + "!" * (names[0] != "healthy") for name in names if name != "healthy"]
+        for case, names in told.items()
+    }
+
+
+def _beside(rules: list[str], ranked: list[str]) -> list[str]:
+    """Return what rules tell above a note and, after it, what a ranker suggests, which is never an error."""
+    told = [one for one in rules if not one.endswith("?")]
+    return told + [
+        one.rstrip("!") for one in ranked if one.rstrip("!") not in {t.rstrip("!") for t in told}
+    ]
