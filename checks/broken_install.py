@@ -6,7 +6,7 @@ What it means
 
 How it is found
     Each package's RECORD is compared with the files that are there, its METADATA is read, and leftover folders are
-    listed. Nothing is run. Errors such as found=None tell of it too.
+    listed. A field that is none, or longer than any, is damage. Nothing is run. Errors such as found=None tell of it too.
 
 Cures
     Reinstall the package that is named. Stop every Python that uses the environment first: on Windows open files
@@ -54,23 +54,15 @@ from tunedoctor.api import (
 )
 
 WHAT = {
+    "code missing": "its code is missing",
+    "files missing": "files are missing",
     "no metadata": "its metadata are missing",
     "damaged metadata": "its metadata are damaged",
     "no version": "its metadata state no version",
-    "files missing": "files are missing",
-    "code missing": "its code is missing",
     "doubled": "two versions of its metadata lie in one folder",
     "leftover": "remains of an interrupted upgrade",
 }
-WORST = (
-    "code missing",
-    "files missing",
-    "no metadata",
-    "damaged metadata",
-    "no version",
-    "doubled",
-    "leftover",
-)
+WORST = tuple(WHAT)
 STACK = frozenset(
     {
         *("torch", "torchvision", "torchaudio", "triton", "numpy", "transformers", "tokenizers"),
