@@ -6,7 +6,7 @@ What it means
 
 How it is found
     Each package's RECORD is compared with the files that are there, its METADATA is read, and leftover folders are
-    listed. Nothing is run. Errors such as found=None tell of it too.
+    listed. A field that can't be read is damage. Nothing is run. Errors such as found=None tell of it too.
 
 Cures
     Reinstall the package that is named. Stop every Python that uses the environment first: on Windows open files
@@ -54,23 +54,14 @@ from tunedoctor.api import (
 )
 
 WHAT = {
+    "code missing": "its code is missing",
+    "files missing": "files are missing",
     "no metadata": "its metadata are missing",
     "damaged metadata": "its metadata are damaged",
     "no version": "its metadata state no version",
-    "files missing": "files are missing",
-    "code missing": "its code is missing",
     "doubled": "two versions of its metadata lie in one folder",
     "leftover": "remains of an interrupted upgrade",
 }
-WORST = (
-    "code missing",
-    "files missing",
-    "no metadata",
-    "damaged metadata",
-    "no version",
-    "doubled",
-    "leftover",
-)
 STACK = frozenset(
     {
         *("torch", "torchvision", "torchaudio", "triton", "numpy", "transformers", "tokenizers"),
@@ -156,7 +147,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
 ) -> Finding | Unknown | None:
     """Take the worst fault of the stack; leftovers of others are a note."""
     there = known(packages)
-    faults = sorted(there.broken if there is not None else (), key=lambda b: WORST.index(b.problem))
+    faults = sorted(there.broken if there else (), key=lambda b: [*WHAT].index(b.problem))
     real = [b for b in faults if b.problem != "leftover" and _of_stack(b, there)]
     if real:
         first = real[0]

@@ -112,7 +112,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     if isinstance(child, Ended):
         return child
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_pump, args=(child.stdout, lines, limit), daemon=True).start()
+    threading.Thread(target=_pump, args=(child, lines, limit), daemon=True).start()
     errors = _Reader(child, child.stderr, limit)
     allowed, last = silence, began
     idleness = Idleness(child.pid)
@@ -197,15 +197,17 @@ def _ended(  # noqa: PLR0913  what is known at the end
     return Ended("exit", code, out, err, seconds, cut)
 
 
-def _pump(stream: IO[bytes] | None, lines: "queue.SimpleQueue[bytes]", limit: int) -> None:
-    """Put lines in a queue, b"" at the end; read on and throw away after `limit` bytes."""
+def _pump(child: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes]", limit: int) -> None:
+    """Put lines in a queue, b"" at the end; read on and throw away after `limit` bytes, and end who floods."""
     left = limit
-    if stream is not None:
+    if child.stdout is not None:
         with suppress(OSError, ValueError):
-            while line := stream.readline(limit):
+            while left > -FLOOD and (line := child.stdout.readline(limit)):
                 if left > 0:
                     lines.put(line)
                 left -= len(line)
+    if left <= -FLOOD:
+        descendants.kill(child)
     lines.put(b"")
 
 

@@ -127,7 +127,7 @@ def _candidates() -> list[int]:
 
     if sys.platform == "linux":
         return [one.pid for one in psutil.Process().children()]
-    return psutil.pids()
+    return list(map(int, psutil.pids()))
 
 
 def _is_stray(pid: int, mark: bytes) -> bool:

@@ -100,6 +100,23 @@ def test_what_a_hung_interpreter_leaves_is_ended(tmp_path: Path, trick: str) -> 
     assert left(folder) == []
 
 
+def test_who_floods_is_ended_before_the_limit_of_time() -> None:
+    code = """
+import sys, time
+from tunedoctor.child import run, run_lines
+flood = [sys.executable, "-IS", "-c", "import os\\nwhile True: os.write({}, b'x' * 65535 + bytes([10]))"]
+for fd in "12":
+    argv = [*flood[:-1], flood[-1].format(fd)]
+    began = time.monotonic()
+    print(run(argv, timeout=60).how, run_lines(argv, heard=lambda _: 60.0, silence=60, timeout=60).how)
+    assert time.monotonic() - began < 40
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.split() == ["flooded", "signal"] * 2, done.stderr
+
+
 def test_a_daemon_that_the_user_starts_is_the_users(tmp_path: Path) -> None:
     script = tool(tmp_path / "bin", "mine", TRICKS["a daemon"], "")
     done = subprocess.run(
