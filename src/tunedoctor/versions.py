@@ -54,13 +54,21 @@ def specifiers(text: str) -> SpecifierSet | None:
 
 @lru_cache(maxsize=4096)
 def requirement(text: str) -> "Requirement | None":
-    """Return a requirement as PEP 508 has it, or None where `text` is none."""
+    """Return a requirement as PEP 508 has it, or None where `text` is none.
+
+    One whose versions alone are not to be read, as the ">=1.9.*" of older packages, comes without them.
+    """
     from packaging.requirements import Requirement  # noqa: PLC0415  7 ms, for targets that require something
 
-    try:
-        return Requirement(text) if len(text) <= LONGEST else None
-    except (ValueError, RecursionError):
-        return None
+    head, semicolon, marker = text.partition(";")
+    for sign in "<>=!~(":
+        head = head.partition(sign)[0]
+    for one in (text, f"{head}{semicolon}{marker}") if len(text) <= LONGEST else ():
+        try:
+            return Requirement(one)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 def holds(one: "Requirement", environment: Mapping[str, str]) -> bool:

@@ -92,6 +92,11 @@ def test_a_field_that_no_pattern_reads_in_time(env: Path) -> None:
     assert "16203 characters" in broken(report)
 
 
+def test_versions_as_older_packages_write_them_are_no_damage(env: Path) -> None:
+    package(env, "peft", "Requires-Dist: torch (>=1.9.*)\nRequires-Dist: numpy>=1.x ; extra == 'y'")
+    assert "metadata are damaged" not in broken(check(env)[0])
+
+
 @pytest.mark.parametrize(
     "header",
     [
