@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tunedoctor.cli.files import refusal, write_whole
 from tunedoctor.cli.options import Options, misuse
+from tunedoctor.cli.output import write
 from tunedoctor.targeting import choose as choose_target
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _init(asked: Asked, arguments: list[str]) -> int:
 def _write(name: str, text: str, asked: Asked) -> int:
     """Write a file for the user to change: never over one that holds anything else; "-" is standard output."""
     if name == "-":
-        sys.stdout.write(text)
+        write(text)
         return 0
     why, place = refusal(name, "", force=asked.force), Path(name)
     if not (why or asked.force) and place.exists() and place.read_bytes() != text.encode():
