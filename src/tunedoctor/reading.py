@@ -42,14 +42,9 @@ def read_start(path: str | os.PathLike[str], most: int) -> bytes:
 
     Raises OSError and nothing else.
     """
-    try:
-        _refuse_other(path, os.stat(path).st_mode)  # noqa: PTH116  before it is opened: a device would act
-        handle = os.open(path, _FLAGS)
-    except ValueError as error:  # a NUL or a lone surrogate in the path
-        raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
+    handle = open_regular(path)
     try:
         told = os.fstat(handle)
-        _refuse_other(path, told.st_mode)  # it was exchanged in between
         # files of /proc tell no size and come in pieces
         parts = [os.read(handle, min(most, told.st_size or _PIECE))]
         have = len(parts[0])
@@ -59,6 +54,21 @@ def read_start(path: str | os.PathLike[str], most: int) -> bytes:
         return b"".join(parts)
     finally:
         os.close(handle)
+
+
+def open_regular(path: str | os.PathLike[str]) -> int:
+    """Return the descriptor of a regular file, links followed. Raises OSError and nothing else."""
+    try:
+        _refuse_other(path, os.stat(path).st_mode)  # noqa: PTH116  before it is opened: a device would act
+        handle = os.open(path, _FLAGS)
+    except ValueError as error:  # a NUL or a lone surrogate in the path
+        raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
+    try:
+        _refuse_other(path, os.fstat(handle).st_mode)  # it was exchanged in between
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _refuse_other(path: str | os.PathLike[str], mode: int) -> None:

@@ -125,7 +125,7 @@ def test_a_file_is_written_whole_or_not_at_all(folder: Path, command: str) -> No
         capture_output=True,
         cwd=folder,
         env=PLAIN,
-        preexec_fn=limited,  # noqa: PLW1509
+        preexec_fn=limited,
         check=False,
     )
     assert ended.returncode == (1 if "run" in command else 2), ended.stderr

@@ -1,10 +1,11 @@
 """Read a report of any length that the user names."""
 
+import os
 import sys
-from pathlib import Path
 
 from tunedoctor.cli.options import misuse
 from tunedoctor.readers.digest import Digest, from_stream
+from tunedoctor.reading import open_regular
 
 
 def read_log(source: str) -> Digest:
@@ -15,7 +16,7 @@ def read_log(source: str) -> Digest:
     if source == "-":
         return from_stream(sys.stdin.buffer)
     try:
-        with Path(source).open("rb") as file:
+        with os.fdopen(open_regular(source), "rb") as file:
             return from_stream(file)
     except OSError as error:
         misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")

@@ -77,7 +77,8 @@ def _inert(text: str) -> str:
 
 
 def take_over() -> None:
-    """Stand for both streams of the program."""
+    """Stand for the streams that the program writes to; where it reads from a closed one, there is nothing."""
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stdout, sys.stderr = (
         Stream(sys.stdout, is_result=True),
         Stream(sys.stderr, is_result=False),

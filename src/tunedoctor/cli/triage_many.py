@@ -14,6 +14,7 @@ from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import report_for, write
 from tunedoctor.readers.digest import Digest, from_stream
 from tunedoctor.readers.read import read_report
+from tunedoctor.reading import open_regular
 from tunedoctor.render.json import line, problem_line
 
 CHUNK = 16
@@ -159,7 +160,7 @@ def judged(options: Options, files: list[str]) -> list[Row]:
 
 
 def _read(file: str) -> Digest:
-    with Path(file).open("rb") as stream:
+    with os.fdopen(open_regular(file), "rb") as stream:
         return from_stream(stream)
 
 
