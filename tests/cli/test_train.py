@@ -174,6 +174,8 @@ def test_misuse(tmp_path: Path, arguments: list[str], says: str) -> None:
 
 def test_a_target_without_the_libraries_is_told_before_anything_runs(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    (tmp_path / "d.jsonl").touch()
+    (tmp_path / "c.toml").write_text("model = 'm'\ndata = 'd.jsonl'\n")
     ended = doctor(tmp_path, "c.toml", "--target", "env")
     assert ended.returncode == 2
     assert "lacks torch, transformers, peft; doctor set" in ended.stderr

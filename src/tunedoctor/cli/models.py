@@ -42,5 +42,13 @@ def model_of(model: str) -> Shape:
         raise MemoryModelError(what) from None
 
 
+def check_folder(model: str) -> None:
+    """Exit with 2 where a model's folder holds what would wait or act when the target opens it."""
+    folder = Path(model).expanduser()
+    for one in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if one.exists() and not one.is_file() and not one.is_dir():
+            misuse(f"{one} is no regular file", "take it out of the model's folder")
+
+
 def _title(path: Path) -> str:
     return clean_text(path.resolve().parent.name if path.name == "config.json" else path.stem)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tunedoctor import child
 from tunedoctor.cli.files import refusal, write_whole
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
@@ -56,6 +57,7 @@ def train(asked: Asked, arguments: list[str]) -> int:
             place.problem.rstrip("."),
             "--target names an environment with torch, transformers and peft",
         )
+    _readable_input(arguments)
     snapshot = _taken(wanted)
     _libraries(snapshot, place.python)
     if asked.check and not _ready(snapshot, options):
@@ -74,6 +76,14 @@ def train(asked: Asked, arguments: list[str]) -> int:
     trainer = [*many, str(TRAINER)]
     argv = [place.python, *trainer, *_readable(snapshot, arguments)]
     return run_command(argv, wanted, "", told=(2,))
+
+
+def _readable_input(arguments: list[str]) -> None:
+    """Have the trainer look at words and files before anything is loaded; exits with 2 where it refuses them."""
+    ended = child.run([sys.executable, "-I", str(TRAINER), *arguments, "--check"], timeout=60.0)
+    if ended.code == 2:
+        sys.stderr.write(ended.err)
+        raise SystemExit(2)
 
 
 def _taken(target: str | None) -> "Snapshot":

@@ -14,7 +14,7 @@ from tunedoctor.reading import open_regular
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 _HEAD = 1 << 16
-_ROOM, _GROWTH = 16 << 20, 200
+_ROOM, _GROWTH = 16 << 20, 100
 """Bytes that any file may unpack to, and how many times its size: text seldom unpacks to twenty times."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -22,7 +22,9 @@ import random
 import re
 import shutil
 import signal
+import stat
 import sys
+import tempfile
 import time
 import timeit
 from dataclasses import asdict, dataclass, replace
@@ -30,22 +32,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple, NoReturn
 
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-import torch
-import torch.distributed as dist
-import torch.nn.functional as F  # noqa: N812  as everybody calls it
-from torch.distributed.checkpoint import state_dict as whole
-from torch.nn.utils.rnn import pad_sequence
-
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-FULL, STATE = whole.StateDictOptions(full_state_dict=True), "trainer_state.pt"
 say: Any = functools.partial(print, flush=True) if RANK == 0 else lambda _: None
 
 
 def stop(what: str, remedy: str, code: int = 2) -> NoReturn:
     """End with what is wrong and the way out; code 2: the input, 1: the run."""
     if code == 1 or RANK == 0:
+        what = "".join(one if one.isprintable() else " " for one in what)
         print(f"train: {what}\n  {remedy}", file=sys.stderr, flush=True)
     raise SystemExit(code)
 
@@ -137,7 +131,7 @@ def read_config(arguments: list[str]) -> Config:
             continue
         with or_stop(word, "name a file of TOML"):
             toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-            lines = Path(word).read_text(encoding="utf-8-sig").splitlines()
+            lines = regular(word, 1 << 20).read_text(encoding="utf-8-sig").splitlines()
         for number, line in enumerate(lines, 1):
             with or_stop(where := f"{word} line {number}", "write TOML, as in: model = 'folder'"):
                 given += [(where, *pair) for pair in toml.loads(line).items()]
@@ -161,6 +155,68 @@ def read_config(arguments: list[str]) -> Config:
         stop("it takes model, data, and one of eval_data and eval_share at most", "set them")
     return config
 
+
+def regular(path: Any, most: float = math.inf) -> Path:
+    """Return the path of a regular file; anything else would wait or act when it is opened."""
+    told = os.stat(path)
+    if not stat.S_ISREG(told.st_mode) or told.st_size > most:
+        raise ValueError(most, "bytes of a regular file at most")
+    return Path(path)
+
+
+def checkpoints(config: Config) -> list[Path]:
+    """Return the folders of checkpoints, oldest first."""
+    return sorted(Path(config.out).glob("step-*"))
+
+
+def settled(arguments: list[str]) -> Config:
+    """Return the configuration, its files and folders looked at; --help and --check end here."""
+    if "--help" in arguments:
+        say(f"{__doc__}\nKeys: {', '.join(asdict(Config()))}")
+        raise SystemExit(0)
+    config = read_config([a for a in arguments if a not in ("--dry-run", "--merge", "--check")])
+    model, out = Path(config.model).expanduser(), Path(os.path.abspath(config.out))
+    files: list[Any] = [config.data, config.eval_data, config.template]
+    if "--dry-run" in arguments:
+        config = replace(config, out="", resume=False)
+    elif "--merge" in arguments:
+        files = []
+        if not Path(config.out, "final", "adapter_config.json").exists():
+            stop(f"{config.out}/final holds no adapters", "train; a full fine-tune needs no merge")
+    elif checkpoints(config) and not config.resume:
+        stop(f"{config.out} holds a run", "set resume = true to go on, or out to another folder")
+    if model.is_dir():
+        files += [model / "config.json", *(one for one in model.iterdir() if not one.is_dir())]
+    elif model.suffix == ".gguf" or not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", config.model):
+        files.append(model)
+    for path in files:
+        if path not in ("", "model", "none"):
+            with or_stop(f"{path} can't be read", "set model, data … to what is there"):
+                regular(path)
+    if config.out:
+        place = next(one for one in (out, *out.parents) if os.path.lexists(one))
+        wrong, remedy = f"out {config.out} can't be written", "set out to a folder with free space"
+        with or_stop(wrong, remedy), tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(4096))
+    if "--check" in arguments:
+        raise SystemExit(0)
+    return config
+
+
+if __name__ == "__main__":  # what is wrong with the input is told before torch takes its seconds
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    settled(sys.argv[1:])
+# whoever loads a pickle: it runs no code
+os.environ.update(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1", TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="0")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F  # noqa: N812  as everybody calls it
+from torch.distributed.checkpoint import state_dict as whole
+from torch.nn.utils.rnn import pad_sequence
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+FULL = whole.StateDictOptions(full_state_dict=True)
 
 # ---------------------------------------------------------------------------------------- data
 FORMS = """a row is {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
@@ -238,8 +294,7 @@ def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[lis
         for line, part in enumerate(raw.splitlines(keepends=True), 1):  # noqa: B007  nonlocal
             yield part.decode("utf-8-sig")
 
-    with or_stop(path, "set data to a .jsonl or .csv file"):
-        raw = Path(path).read_bytes()
+    raw = Path(path).read_bytes()
     csv.field_size_limit(2**31 - 1)
     is_csv, texts = path.endswith(".csv"), filter(None, map(str.strip, lines()))
     try:
@@ -366,10 +421,11 @@ def loss_of(model: Any, batch: tuple[Any, Any, Any], chunk: int) -> Any:
 # --------------------------------------------------------------------------------------- model
 def source(config: Config, folder: str = "") -> dict[str, Any]:
     """Return what from_pretrained takes: a folder or name, and the .gguf file in it."""
-    place, path = "pretrained_model_name_or_path", Path(config.model).expanduser()
-    if path.suffix != ".gguf" or folder:
-        return {place: folder or (str(path) if path.exists() else config.model)}
-    return {place: str(path.parent), "gguf_file": path.name}
+    path, found = Path(config.model).expanduser(), {"trust_remote_code": False}
+    if path.suffix == ".gguf" and not folder:
+        return {**found, "pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
+    place = folder or (str(path) if path.exists() else config.model)
+    return {**found, "pretrained_model_name_or_path": place}
 
 
 def load_tokenizer(config: Config) -> tuple[Any, Any]:
@@ -463,6 +519,7 @@ def whole_folder(out: str, name: str) -> Iterator[Path]:
     new.mkdir(parents=True)
     try:
         yield new
+        (new / DIGESTS).write_text(json.dumps(digests(new)), encoding="utf-8")
         for path in [*new.iterdir(), new] if os.name == "posix" else []:
             os.fsync(number := os.open(path, os.O_RDONLY))
             os.close(number)
@@ -472,20 +529,61 @@ def whole_folder(out: str, name: str) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def checkpoints(config: Config) -> list[Path]:
-    """Return the folders of checkpoints, oldest first."""
-    return sorted(Path(config.out).glob("step-*"))
+DIGESTS, STATE = "digests.json", "trainer_state"
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the sha256 of the files that a model is loaded from."""
+    found = {}
+    for path in folder.iterdir():
+        if path.is_file() and path.name != DIGESTS and path.suffix not in (".md", ".svg"):
+            sha = hashlib.sha256()
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    sha.update(block)
+            found[path.name] = sha.hexdigest()
+    return found
+
+
+def check_digests(folder: Path, remedy: str) -> None:
+    """Stop where a file is not as it was saved, or where weights are none that run no code."""
+    with or_stop(f"{folder} does not load", remedy):
+        told = json.loads(regular(folder / DIGESTS, 1 << 20).read_text(encoding="utf-8"))
+        now = digests(folder)
+        names = [n for n in sorted({*told, *now}) if told.get(n) != now.get(n)]
+        if names or not any(re.search(r"model\S*\.safetensors$", n) for n in now):
+            wrong = f"{', '.join(names)} changed since" if names else "no model.safetensors"
+            stop(f"{folder} does not load: {wrong}", remedy)
+
+
+def save_state(state: dict[str, Any], folder: Path) -> None:
+    """Write a state as JSON and its tensors as safetensors: neither can hold code."""
+    tensors: dict[str, Any] = {}
+
+    def put(tensor: Any) -> dict[str, str]:
+        name = str(len(tensors))
+        tensors[name] = tensor.detach().cpu().clone().contiguous()
+        return {"tensor": name}
+
+    (folder / f"{STATE}.json").write_text(json.dumps(state, default=put), encoding="utf-8")
+    importlib.import_module("safetensors.torch").save_file(tensors, folder / f"{STATE}.safetensors")
 
 
 def last_state(config: Config, sha: str) -> tuple[str, dict[str, Any]]:
     """Return folder and state of the last checkpoint, if the run is to go on from it."""
     *older, last = [Path(), *checkpoints(config)]
-    if not older:
+    if not older or not config.resume:
         return "", {}
-    if not config.resume:
-        stop(f"{config.out} holds a run", "set resume = true to go on, or out to another folder")
-    with or_stop(f"{last} does not load", f"delete it; left are {[str(x) for x in older[1:]]}"):
-        state: dict[str, Any] = torch.load(last / STATE, map_location="cpu", weights_only=True)
+    remedy = f"delete it; left are {[str(x) for x in older[1:]]}"
+    check_digests(last, remedy)
+    with or_stop(f"{last} does not load", remedy):
+        load = importlib.import_module("safetensors.torch").load_file
+        tensors = load(last / f"{STATE}.safetensors")
+
+        def back(one: dict[str, Any]) -> Any:
+            return tensors[one["tensor"]] if [*one] == ["tensor"] else one
+
+        state: dict[str, Any] = json.loads((last / f"{STATE}.json").read_bytes(), object_hook=back)
     for key, now in {**asdict(config), "the content of data": sha}.items():
         if key not in FREE.split() and (old := state["config"].get(key)) != now:
             stop(f"{key} was {old!r} before, now {now!r}", "set it back, or out to a new folder")
@@ -748,7 +846,7 @@ class Run:
                     (folder / "loss.svg").write_text(plot(self.history), encoding="utf-8")
                     (folder / "README.md").write_text(card(self), encoding="utf-8")
                 else:
-                    torch.save(state, folder / STATE)
+                    save_state(state, folder)
         except Exception as error:
             last = [Path("no checkpoint"), *checkpoints(config)][-1]
             say(f"{name} is not saved: {error!r:.300}\n  {last} stands; free space on the disk")
@@ -812,8 +910,7 @@ class Run:
 
 def merge(config: Config) -> int:
     """Write the model with its adapters merged in, as one that stands alone."""
-    if not (folder := Path(config.out, "final")).joinpath("adapter_config.json").exists():
-        stop(f"{folder} holds no adapters", "train first; a full fine-tune needs no merge")
+    check_digests(folder := Path(config.out, "final"), "train again")
     tokenizer, known = load_tokenizer(config)
     kind = getattr(known, "dtype", None) or getattr(known, "torch_dtype", None) or torch.float32
     exact = replace(config, method="lora", precision="fp32")  # sums in 16 bits lose digits
@@ -827,15 +924,11 @@ def merge(config: Config) -> int:
 
 def main(arguments: list[str]) -> int:
     """Train, try or merge."""
-    if "--help" in arguments:
-        say(f"{__doc__}\nKeys: {', '.join(asdict(Config()))}")
-        return 0
-    config = read_config([a for a in arguments if a not in ("--dry-run", "--merge")])
+    config = settled(arguments)
     if "--merge" in arguments:
         return merge(config)
-    is_dry = "--dry-run" in arguments
-    run = Run(replace(config, out="", resume=False) if is_dry else config)
-    code = run.dry_run() if is_dry else run.go()
+    run = Run(config)
+    code = run.dry_run() if "--dry-run" in arguments else run.go()
     if dist.is_initialized():  # no process leaves while another writes
         dist.barrier()
         dist.destroy_process_group()
