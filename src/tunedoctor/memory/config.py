@@ -16,7 +16,7 @@ from tunedoctor.memory.around import (
     with_input_of_its_own,
 )
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
-from tunedoctor.memory.families import ALIASES, NO_HEADS, family_of
+from tunedoctor.memory.families import KNOWN, family_of, name_of
 from tunedoctor.memory.family import Family
 from tunedoctor.memory.fields import DEEPEST, Fields, senseless
 from tunedoctor.memory.kind import Kind
@@ -27,33 +27,6 @@ from tunedoctor.memory.sizes import DEPTHS, HIDDEN, bias, numbers
 from tunedoctor.tables.config_defaults import defaults_of
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
-_SEQ2SEQ = (
-    "t5",
-    "mt5",
-    "umt5",
-    "bart",
-    "mbart",
-    "pegasus",
-    "m2m_100",
-    "marian",
-    "whisper",
-    "led",
-    "longt5",
-)
-_RECURRENT = ("rwkv", "rwkv5", "rwkv6", "rwkv7", "xlstm", "reformer", "retnet", "recurrentgemma")
-_NO_DECODER = (
-    "xlnet",
-    "bert-generation",
-    "bert",
-    "roberta",
-    "deberta-v2",
-    "deberta",
-    "distilbert",
-    "electra",
-    "xlm-roberta",
-    "clip",
-    "vit",
-)
 
 
 def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of somebody
@@ -64,14 +37,14 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
     whole = Fields(data)
     config = _text_part(whole)
     model_type = (config.word("model_type") or whole.word("model_type"))[:60]
-    if model_type in _SEQ2SEQ or config.flag("is_encoder_decoder"):
+    if model_type in KNOWN.encoder_and_decoder or config.flag("is_encoder_decoder"):
         what = f"{model_type or 'it'} has an encoder and a decoder; the doctor reckons decoder-only models"
         raise MemoryModelError(what)
-    if model_type in _RECURRENT:
+    if model_type in KNOWN.recurrent:
         what = f"{model_type} mixes tokens by a recurrence that the doctor has no formula for"
         raise MemoryModelError(what)
     encoder = config.data.get("type_vocab_size") and not config.flag("is_decoder")
-    if model_type in _NO_DECODER or encoder:
+    if model_type in KNOWN.without_decoder or encoder:
         what = f"{model_type} writes no text; the doctor reckons decoder-only language models"
         raise MemoryModelError(what)
     if not any(config.data.get(key) is not None for key in (*DEPTHS, *HIDDEN, "vocab_size")):
@@ -105,7 +78,9 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         unread=() if known else _unread(config),
         exact=known,
         named_targets=model_type in NAMED_TARGETS,
-        wide_residual=config.flag("residual_in_fp32", default=model_type in NO_HEADS),
+        wide_residual=config.flag(
+            "residual_in_fp32", default=model_type in KNOWN.without_attention
+        ),
         streams=config.or_else(1, "altup_num_inputs", "hc_mult"),
         wide_logits=family.wide_logits,
         # scores beside those of the tokens, or capped ones, are eager's alone
@@ -190,7 +165,7 @@ def _tied(whole: Fields, config: Fields, family: Family) -> bool:
 def _layer(  # noqa: PLR0913  what makes a layer
     config: Fields, n: Numbers, family: Family, model_type: str, kind: Kind, repeat: int
 ) -> Layer:
-    name = ALIASES.get(model_type, model_type)
+    name = name_of(model_type)
     match kind.mixer:
         case "latent":
             mixing = mixers.latent(config, n, family, indexed=kind.indexed)

@@ -1,13 +1,15 @@
 """What can differ between architectures whose layers are attention and a feed-forward part."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from tunedoctor.memory.shape import NormKind, Sinks
 
 Bias = bool | str
 
 
-class Family(NamedTuple):
+class Family(msgspec.Struct, frozen=True):
     """The modules of an architecture's attention layers."""
 
     qkv_bias: Bias = "attention_bias"

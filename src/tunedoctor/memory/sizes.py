@@ -1,7 +1,7 @@
 """The numbers of a config's layers, under whatever names its makers gave them."""
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.families import ALIASES, NO_HEADS
+from tunedoctor.memory.families import KNOWN, name_of
 from tunedoctor.memory.family import Bias, Family
 from tunedoctor.memory.fields import Fields, senseless
 from tunedoctor.memory.peft_rules import EXPERT_NAMES
@@ -37,7 +37,11 @@ _DROPOUTS = ("resid_pdrop", "dropout", "hidden_dropout", "hidden_dropout_prob", 
 def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
     """Return what a config says of a layer. Raises MemoryModelError where it does not say it."""
     hidden = config.needed(*HIDDEN)
-    heads = config.or_else(1, *_HEADS) if model_type in NO_HEADS else config.needed(*_HEADS)
+    heads = (
+        config.or_else(1, *_HEADS)
+        if model_type in KNOWN.without_attention
+        else config.needed(*_HEADS)
+    )
     head_dim = config.whole("head_dim", "kv_channels", "d_kv", "attention_head_dim")
     feed = _feed(config, hidden, model_type)
     experts = experts_of(config)
@@ -73,7 +77,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         activation=_activation(config, model_type),
         parallel=config.flag("use_parallel_residual") or config.flag("parallel_attn"),
         dropped=any(config.number(key) > 0 for key in _DROPOUTS),
-        expert_names=EXPERT_NAMES.get(ALIASES.get(model_type, model_type), ()),
+        expert_names=EXPERT_NAMES.get(name_of(model_type), ()),
         shared_width=_shared(config, model_type, own) if experts else 0,
     )
 
@@ -134,7 +138,7 @@ def _feed(config: Fields, hidden: int, model_type: str) -> int:  # noqa: PLR0911
         return config.or_else(4 * hidden, "intermediate_size_mlp", "intermediate_size")
     if model_type == "granitemoehybrid" and (shared := config.whole("shared_intermediate_size")):
         return shared
-    if model_type in NO_HEADS:
+    if model_type in KNOWN.without_attention:
         return 0
     return config.or_else(4 * hidden, *_FEED, least=1)
 
