@@ -14,7 +14,7 @@ import pytest
 from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.cli.starter import HEADLINE, as_smoked, choose, starter
-from tunedoctor.cli.train import TRAINER
+from tunedoctor.cli.train import whole_trainer
 from tunedoctor.facts import Smoke, Stage
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.fits import Device, fit
@@ -22,7 +22,7 @@ from tunedoctor.memory.run import Run
 from tunedoctor.redaction import Identity, snapshot_json
 from tunedoctor.snapshot import Snapshot
 
-SOURCE = TRAINER.read_text(encoding="utf-8")
+SOURCE = whole_trainer()
 
 
 def doctor(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
