@@ -6,19 +6,27 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; a reader that went away and Ctrl-C end it quietly."""
+    """Run the command line. Exit status 1 is of findings alone: what fails ends with 2."""
     gc.disable()  # a process of a quarter of a second: collecting costs 5 % and frees nothing
     # a plain end, so that children are ended too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    from tunedoctor.cli.app import app  # noqa: PLC0415  for the handlers below
+    from tunedoctor.cli import streams  # noqa: PLC0415  for the handlers below
 
+    streams.take_over()
     try:
+        from tunedoctor.cli.app import app  # noqa: PLC0415
+
         app(prog_name="doctor")
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:
+        sys.stderr.write(f"doctor: {error}\n")
+        sys.exit(2)
+    except Exception:  # noqa: BLE001  a fault of the doctor's own
+        sys.excepthook(*sys.exc_info())
+        sys.exit(2)
+    finally:
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

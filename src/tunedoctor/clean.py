@@ -32,14 +32,14 @@ def clean_text(text: str) -> str:
 
 
 def cleaned(value: T) -> T:
-    """Clean a string, or the strings inside a tuple or a mapping; the same object if all is clean."""
+    """Clean a string, or the strings inside a tuple, a list or a mapping; the same object if all is clean."""
     clean: object = value
     if isinstance(value, str):
         clean = clean_text(value)
-    elif isinstance(value, tuple):
-        items = tuple(map(cleaned, value))
+    elif isinstance(value, tuple | list):
+        items = list(map(cleaned, value))
         if any(a is not b for a, b in zip(items, value, strict=True)):
-            clean = items
+            clean = items if isinstance(value, list) else tuple(items)
     elif isinstance(value, Mapping):
         clean = {clean_text(str(k)): cleaned(v) for k, v in value.items()}
     return clean  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 
 SCHEMA = "doctor.snapshot/1"
 LARGEST = 4 << 20
-"""Bytes of a snapshot file that are read; a real one has about 100 kB. Lists of nothing take 24 times as much memory."""
+"""Bytes of a snapshot file that are read; a real one has about 100 kB. Empty lists take 24 times as much memory."""
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")

@@ -14,7 +14,7 @@ import pytest
 from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.cli.starter import HEADLINE, as_smoked, choose, starter
-from tunedoctor.cli.train import TRAINER
+from tunedoctor.cli.train import whole_trainer
 from tunedoctor.facts import Smoke, Stage
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.fits import Device, fit
@@ -22,7 +22,7 @@ from tunedoctor.memory.run import Run
 from tunedoctor.redaction import Identity, snapshot_json
 from tunedoctor.snapshot import Snapshot
 
-SOURCE = TRAINER.read_text(encoding="utf-8")
+SOURCE = whole_trainer()
 
 
 def doctor(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -174,6 +174,8 @@ def test_misuse(tmp_path: Path, arguments: list[str], says: str) -> None:
 
 def test_a_target_without_the_libraries_is_told_before_anything_runs(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    (tmp_path / "d.jsonl").touch()
+    (tmp_path / "c.toml").write_text("model = 'm'\ndata = 'd.jsonl'\n")
     ended = doctor(tmp_path, "c.toml", "--target", "env")
     assert ended.returncode == 2
     assert "lacks torch, transformers, peft; doctor set" in ended.stderr

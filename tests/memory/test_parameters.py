@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tunedoctor.memory.adapters import adapter_elements
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.families import FAMILIES
+from tunedoctor.memory.families import KNOWN
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
@@ -127,7 +127,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 CONFIGS = st.fixed_dictionaries(
-    {"model_type": st.one_of(st.sampled_from([*FAMILIES, "made_up"]), LEAVES)},
+    {"model_type": st.one_of(st.sampled_from([*KNOWN.families, "made_up"]), LEAVES)},
     optional=dict.fromkeys(KEYS, VALUES),
 )
 
@@ -146,7 +146,7 @@ def test_any_config_is_read_or_refused_in_a_sentence(config: object) -> None:
         assert found.total >= 0
 
 
-@pytest.mark.parametrize("model_type", FAMILIES)
+@pytest.mark.parametrize("model_type", KNOWN.families)
 def test_every_family_makes_a_model_that_adapters_reach(model_type: str) -> None:
     config = {"model_type": model_type, "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4,
               "vocab_size": 512, "intermediate_size": 128, "kv_lora_rank": 16 if "deepseek" in model_type else None}  # fmt: skip

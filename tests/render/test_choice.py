@@ -68,7 +68,7 @@ def test_screen(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCREENS)
 def test_an_ascii_terminal_gets_ascii(name: str) -> None:
-    choice.render(SCREENS[name](), Style(unicode=False)).encode("ascii")
+    choice.render(SCREENS[name](), Style(encoding="ascii")).encode("ascii")
 
 
 def test_commands_stand_whole_at_the_start_of_their_lines() -> None:

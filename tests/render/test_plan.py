@@ -74,7 +74,7 @@ def test_the_screen_of_a_plan() -> None:
     kept = ("transformers", "peft", *(f"p{n}" for n in range(84)))
     assert render_plan(ANSWER, Style(), kept) == SCREEN
     assert max(map(len, SCREEN.splitlines())) <= 80
-    plain = render_plan(ANSWER, Style(unicode=False), kept)
+    plain = render_plan(ANSWER, Style(encoding="ascii"), kept)
     assert plain.isascii()
     assert "2.9.1+cu130 -> 2.9.1+cu126" in plain
     whole = render_plan(ANSWER, Style(), kept, verbose=True)

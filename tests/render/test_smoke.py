@@ -69,7 +69,7 @@ def test_a_failure_shows_its_parts_and_quiet_shows_it_alone() -> None:
     )
     bad = _stage("device", outcome="failed", error="RuntimeError: no")
     one = Answer(verdict="findings", stages=(*WELL.stages[:2], bad), blames=(blame,), seconds=3.0)
-    screen = render(one, Style(unicode=False), quiet=True)
+    screen = render(one, Style(encoding="ascii"), quiet=True)
     assert "import" not in screen
     assert "x device\n    found  RuntimeError: no\n    means  no GPU\n" in screen
     assert "    cause  Driver too old (driver-too-old)\n     cure  pip install it\n" in screen

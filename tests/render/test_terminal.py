@@ -40,7 +40,7 @@ def test_check_screen(case: str) -> None:
 
 
 def test_ascii_screen() -> None:
-    text = terminal.render(_report("driver-550-with-cu130"), Style(unicode=False))
+    text = terminal.render(_report("driver-550-with-cu130"), Style(encoding="ascii"))
     assert text.isascii()
     _same("ascii.txt", text)
 

@@ -110,9 +110,9 @@ def test_damaged_data(
         ("eval_data = 'x'\neval_share = 0.1", ["one of eval_data and eval_share"]),
         ("eval_share = 0.999", ["eval_share 0.999 leaves no row to learn"]),
         ("max_length = 2", ["no answer within max_length"]),
-        ("template = 'no.jinja'", ["template: FileNotFoundError"]),
+        ("template = 'no.jinja'", ["no.jinja can't be read: FileNotFoundError"]),
         ("device = 'xpu'", ["torch sees no xpu"]),
-        ("data = 'none.jsonl'", ["none.jsonl: FileNotFoundError"]),
+        ("data = 'none.jsonl'", ["none.jsonl can't be read: FileNotFoundError"]),
     ],
 )
 def test_bad_configuration(
@@ -129,6 +129,7 @@ def test_bad_configuration(
 
 def test_options_stand_over_the_file(train: Train, tiny_model: str, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("model = 'nowhere'\nrank = 4\n")
+    (tmp_path / "d").touch()
     code = "trainer.Run = lambda c: print(c.model, c.rank, c.packing, c.learning_rate, c.data) or exit(7)"
     ended = train(
         "c.toml", "--model=7", "--packing=true", "--learning-rate=1", "--data=d", code=code
@@ -167,12 +168,12 @@ def test_nothing_said(train: Train) -> None:
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("./nowhere", "model ./nowhere does not load"),
+        ("./nowhere", "nowhere can't be read: FileNotFoundError"),
         ("nobody/nothing", "model nobody/nothing does not load"),
-        ("empty", "model ./empty does not load"),
+        ("empty", "empty/config.json can't be read: FileNotFoundError"),
         ("no_weights", "model no_weights does not load"),
         ("bad_json", "model bad_json does not load"),
-        ("x.gguf", "model x.gguf does not load"),
+        ("x.gguf", "x.gguf can't be read: FileNotFoundError"),
     ],
 )
 def test_missing_models(

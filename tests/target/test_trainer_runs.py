@@ -17,7 +17,7 @@ def killed(*_): os.kill(os.getpid(), signal.SIGKILL)
 KILLS = {
     "between forward and backward": "trainer.Run.guard = lambda self, what, *_: killed() if self.step == 5 else None",
     "before a step is taken": "rate = trainer.rate\ntrainer.rate = lambda step, *more: killed() if step == 3 else rate(step, *more)",
-    "while a checkpoint is written": "trainer.torch.save = lambda state, path: (open(path, 'w').write('half'), state['step'] == 6 and killed(), save(state, path))",
+    "while a checkpoint is written": "st.save_file = lambda tensors, path: (open(path, 'w').write('half'), '0000006' in str(path) and killed(), save(tensors, path))",
     "before it has its name": "rename = os.rename\nos.rename = lambda a, b: killed() if '4' in str(b) else rename(a, b)",
     "after a log line": "row = trainer.Run.log\ntrainer.Run.log = lambda self, r: (row(self, r), self.step == 7 and killed())",
     "before any checkpoint": "rate = trainer.rate\ntrainer.rate = lambda step, *more: killed() if step == 1 else rate(step, *more)",
@@ -31,7 +31,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
 ) -> None:
     more = [*options, f"--method={method}", "--save-every=2", "--resume=true", "--eval-share=0.1"]
     done(train(*more, "--out=whole"))
-    code = "save = torch.save\n" + KILL + KILLS[when]
+    code = "import safetensors.torch as st\nsave = st.save_file\n" + KILL + KILLS[when]
     assert train(*more, "--out=cut", code=code).code == -signal.SIGKILL
     done(train(*more, "--out=cut"))
     assert log(tmp_path / "cut") == log(tmp_path / "whole")
@@ -63,7 +63,7 @@ def test_a_run_in_its_own_process_ends_well_on_sigterm(
             time.sleep(0.1)
         child.terminate()
         assert child.wait(60) == 0
-    assert len(list((tmp_path / "out").glob("step-*/trainer_state.pt"))) == 1
+    assert len(list((tmp_path / "out").glob("step-*/trainer_state.json"))) == 1
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(
@@ -271,10 +271,10 @@ def test_a_run_goes_on_as_it_began_or_not_at_all(
 
 def test_a_damaged_checkpoint_is_told(train: Train, options: list[str], tmp_path: Path) -> None:
     done(train(*options, "--save-every=4"))
-    (tmp_path / "out" / "step-0000008" / "trainer_state.pt").write_bytes(b"cut")
+    (tmp_path / "out" / "step-0000008" / "trainer_state.json").write_bytes(b"cut")
     ended = train(*options, "--resume=true")
     assert ended.code == 2
-    assert "step-0000008 does not load" in ended.err
+    assert "step-0000008 does not load: trainer_state.json changed since" in ended.err
     assert "out/step-0000004" in ended.err
 
 

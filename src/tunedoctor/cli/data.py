@@ -79,6 +79,10 @@ def _check(asked: Asked, format_: str) -> None:
             misuse(f"{option} is {number}", f"choose {max(least, 1)} to {most}")
     if not 0 < asked.epochs <= 10_000:
         misuse(f"--epochs is {asked.epochs}", "choose a number above 0")
+    if asked.model:
+        from tunedoctor.cli.models import check_folder  # noqa: PLC0415
+
+        check_folder(asked.model)
     if not (asked.files or asked.valid or asked.test):
         misuse("doctor data wants a file or a folder", _HELP)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor import child
-from tunedoctor.cli.models import config_file, parsed
+from tunedoctor.cli.models import config_file
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.read import read_input
 from tunedoctor.memory.answer import Answer
@@ -16,6 +16,7 @@ from tunedoctor.memory.band import GIB, context, need
 from tunedoctor.memory.depths import depths
 from tunedoctor.memory.fits import Device, Fit, judged
 from tunedoctor.memory.logits import CHUNK
+from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.tables.models import models
@@ -120,7 +121,7 @@ def _config(model: str, shape: Shape) -> dict[str, Any]:
     """Return the config.json of a model as it is, or the catalogue's."""
     path = config_file(model)
     if path is not None:
-        found = parsed(read_input(str(path)))
+        found = parsed(read_input(str(path), LARGEST))
         if isinstance(found, dict):
             return found
     for row in models():

@@ -22,16 +22,19 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
 def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
     """Write beside the place, then rename: a full disk leaves the old file as it was. Raises OSError.
 
-    `private`: for the user alone to read.
+    A device or a FIFO is written to. `private`: for the user alone to read.
     """
-    place = Path(name)
+    place, data = Path(name), text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    if place.exists() and not place.is_file() and not place.is_dir():
+        place.write_bytes(data)
+        return
     handle, part = tempfile.mkstemp(dir=place.parent, prefix=place.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(text if isinstance(text, bytes) else text.encode())
+            file.write(data)
         Path(part).chmod(0o600 if private else 0o644)
         Path(part).replace(place)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             Path(part).unlink()
         raise

@@ -1,13 +1,13 @@
 """What a user calls a model: a name of the catalogue, a folder, a config.json, or a size as "7B"."""
 
-import json
 from pathlib import Path
-from typing import Any
 
+from tunedoctor.clean import clean_text
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.read import read_input
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.shape import MemoryModelError, Shape
 
 
@@ -17,7 +17,7 @@ def config_file(model: str) -> Path | None:
         path = Path(model).expanduser()
         if path.is_dir():
             return path / "config.json"
-        return path if path.is_file() or model.endswith(".json") else None
+        return path if path.exists() or path.suffix in (".json", ".gguf", ".safetensors") else None
     except (OSError, ValueError, RuntimeError):  # too long a name, a NUL, no home
         return None
 
@@ -25,7 +25,7 @@ def config_file(model: str) -> Path | None:
 def model_of(model: str) -> Shape:
     """Return a model's shape. Raises MemoryModelError; exits with 2 where a file can't be read."""
     if model == "-":
-        return shape_of(parsed(read_input("-")), "stdin")
+        return shape_of(parsed(read_input("-", LARGEST)), "stdin")
     path = config_file(model)
     if path is None:
         return named(model)
@@ -36,29 +36,19 @@ def model_of(model: str) -> Shape:
             f"{path} is not there", "name a folder with a config.json, or a model of the catalogue"
         )
     try:
-        return shape_of(parsed(read_input(str(path))), _title(path))
+        return shape_of(parsed(read_input(str(path), LARGEST)), _title(path))
     except MemoryModelError as error:
         what = f"{path}: {error}"
         raise MemoryModelError(what) from None
 
 
-def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
-    """Return parsed JSON. Raises MemoryModelError where it is none.
-
-    The standard library's parser: configs of Mamba hold Infinity, which JSON has not.
-    """
-    if not data.strip():
-        what = "it is empty"
-        raise MemoryModelError(what)
-    try:
-        return json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        what = "it is no JSON: not UTF-8 text"
-        raise MemoryModelError(what) from None
-    except (ValueError, RecursionError) as error:
-        what = f"it is no JSON: {str(error)[:100]}"
-        raise MemoryModelError(what) from None
+def check_folder(model: str) -> None:
+    """Exit with 2 where a model's folder holds what would wait or act when the target opens it."""
+    folder = Path(model).expanduser()
+    for one in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if one.exists() and not one.is_file() and not one.is_dir():
+            misuse(f"{one} is no regular file", "take it out of the model's folder")
 
 
 def _title(path: Path) -> str:
-    return path.resolve().parent.name if path.name == "config.json" else path.stem
+    return clean_text(path.resolve().parent.name if path.name == "config.json" else path.stem)

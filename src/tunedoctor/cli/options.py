@@ -81,7 +81,7 @@ class Options(NamedTuple):
 
 def misuse(what: str, way_out: str) -> NoReturn:
     """Say what is wrong with the input and how to go on; exit with 2."""
-    sys.stderr.write(f"doctor: {what}; {way_out}\n")
+    sys.stderr.write(" ".join(f"doctor: {what}; {way_out}".splitlines()) + "\n")
     raise SystemExit(2)
 
 

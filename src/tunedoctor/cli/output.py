@@ -55,7 +55,6 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
 
 
 def write(text: str) -> None:
-    """Write to stdout whatever its encoding can take."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    """Write to stdout, and at once."""
+    sys.stdout.write(text)
     sys.stdout.flush()

@@ -14,7 +14,7 @@ _HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 def opened(source: str) -> AbstractContextManager[BinaryIO]:
-    """Open a file, or stdin for "-". Raises OSError, for a pipe or a device in a folder too: reading it may never end."""
+    """Open a file, or stdin for "-". Raises OSError, for a pipe or a device in a folder too: they may never end."""
     if source == "-":
         return nullcontext(sys.stdin.buffer)
     if source.startswith(_HANDED):
@@ -22,15 +22,13 @@ def opened(source: str) -> AbstractContextManager[BinaryIO]:
     return open_regular(source)
 
 
-def read_input(source: str) -> bytes:
+def read_input(source: str, limit: int = LARGEST) -> bytes:
     """Return the bytes of a file, or of stdin for "-"; exits with 2 where that can't be."""
     try:
         with opened(source) as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(limit + 1)
     except OSError as error:
         misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")
-    if len(data) > LARGEST:
-        misuse(
-            f"{source} has more than {LARGEST >> 20} MiB", "cut it down to the part that matters"
-        )
+    if len(data) > limit:
+        misuse(f"{source} has more than {limit >> 20} MiB", "cut it down to the part that matters")
     return data

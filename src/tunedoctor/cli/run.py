@@ -2,7 +2,6 @@
 
 import sys
 import time
-from contextlib import suppress
 from typing import NamedTuple
 
 from tunedoctor.cli.options import Options, misuse
@@ -93,8 +92,7 @@ def _diagnose(failed: Failed, options: Options, target: str | None, report_file:
     if report_file:
         _write_report(report_file, report)
     if any(f.severity != "note" for f in report.findings):
-        with suppress(OSError, AttributeError):
-            sys.stderr.write(on_terminal(report, options, sys.stderr))
+        sys.stderr.write(on_terminal(report, options, sys.stderr))
     else:
         _say("neither its output nor this machine shows a fault of the environment")
 
@@ -122,6 +120,4 @@ def _write_report(file: str, report: Report) -> None:
 
 
 def _say(text: str) -> None:
-    with suppress(OSError, AttributeError):  # stderr is closed, or None
-        sys.stderr.write(f"doctor: {text}\n")
-        sys.stderr.flush()
+    sys.stderr.write(f"doctor: {text}\n")

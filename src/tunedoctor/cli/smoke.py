@@ -125,6 +125,10 @@ def _check(asked: Asked) -> None:
         misuse("--model and --data go together", "name both, or none for the tiny model")
     if asked.model and not (Path(asked.model) / "config.json").is_file():
         misuse(f"{asked.model} holds no config.json", "name the folder of a model")
+    if asked.model:
+        from tunedoctor.cli.models import check_folder  # noqa: PLC0415
+
+        check_folder(asked.model)
     if asked.data and not Path(asked.data).is_file():
         misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
     if asked.steps < 0 or asked.steps > 1000:

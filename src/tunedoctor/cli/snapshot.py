@@ -4,9 +4,11 @@ import sys
 
 from tunedoctor.cli.files import write_whole
 from tunedoctor.cli.options import misuse
+from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.live import take
 from tunedoctor.redaction import snapshot_json, this_identity
+from tunedoctor.render.json import ascii_of
 
 
 def snapshot(out: str, target: str | None, *, deep: bool) -> int:
@@ -16,7 +18,7 @@ def snapshot(out: str, target: str | None, *, deep: bool) -> int:
     with spinner() as one:
         data = snapshot_json(take(target, deep=deep, watch=one.watch), this_identity())
     if out == "-":
-        sys.stdout.buffer.write(data)
+        write(ascii_of(data))
         return 0
     try:
         write_whole(out, data, private=True)

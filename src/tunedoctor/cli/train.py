@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tunedoctor import child
 from tunedoctor.cli.files import refusal, write_whole
 from tunedoctor.cli.options import Options, misuse
+from tunedoctor.cli.output import write
 from tunedoctor.targeting import choose as choose_target
 
 _LARGEST = 1 << 20
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tunedoctor.snapshot import Snapshot
 
 TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
+INPUT = TRAINER.with_name("train_input.py")
 LAUNCHER = TRAINER.with_name("launch.py")
 _NO_TOML = (3, 11)
 """From this Python on the trainer reads TOML by itself."""
@@ -41,7 +44,7 @@ def train(asked: Asked, arguments: list[str]) -> int:
     if asked.facts and not asked.init:
         misuse("--from is a snapshot for --init", "leave it out")
     if asked.eject:
-        return _write(asked.eject, TRAINER.read_text(encoding="utf-8"), asked)
+        return _write(asked.eject, whole_trainer(), asked)
     if asked.init:
         return _init(asked, arguments)
     if not arguments:
@@ -58,6 +61,7 @@ def train(asked: Asked, arguments: list[str]) -> int:
             place.problem.rstrip("."),
             "--target names an environment with torch, transformers and peft",
         )
+    _readable_input(arguments)
     snapshot = _taken(wanted)
     _libraries(snapshot, place.python)
     if asked.check and not _ready(snapshot, options):
@@ -76,6 +80,22 @@ def train(asked: Asked, arguments: list[str]) -> int:
     trainer = [*many, str(TRAINER)]
     argv = [place.python, *trainer, *_readable(snapshot, arguments)]
     return run_command(argv, wanted, "", told=(2,))
+
+
+def whole_trainer() -> str:
+    """Return the trainer as one file: its part without torch stands where it is imported."""
+    trainer, first = (one.read_text(encoding="utf-8") for one in (TRAINER, INPUT))
+    before, _, after = trainer.partition("sys.path.append(")
+    _, _, after = after.partition("# The other part ends here.\n")
+    return before + first.partition("from __future__ import annotations\n\n")[2] + after
+
+
+def _readable_input(arguments: list[str]) -> None:
+    """Have the trainer look at words and files before anything is loaded; exits with 2 where it refuses them."""
+    ended = child.run([sys.executable, "-I", str(INPUT), *arguments, "--check"], timeout=60.0)
+    if ended.code == 2:
+        sys.stderr.write(ended.err)
+        raise SystemExit(2)
 
 
 def _taken(target: str | None) -> "Snapshot":
@@ -203,14 +223,14 @@ def _init(asked: Asked, arguments: list[str]) -> int:
     chosen = as_smoked(chosen, snapshot.find(Smoke))
     basic: dict[str, object] = {"model": "MODEL", "data": "train.jsonl", "out": "out"}
     values = {**basic, **chosen.values, **given}
-    text = starter(TRAINER.read_text(encoding="utf-8"), Chosen(values, chosen.why))
+    text = starter(INPUT.read_text(encoding="utf-8"), Chosen(values, chosen.why))
     return _write(files[0] if files else "config.toml", text, asked)
 
 
 def _write(name: str, text: str, asked: Asked) -> int:
     """Write a file for the user to change: never over one that holds anything else; "-" is standard output."""
     if name == "-":
-        sys.stdout.write(text)
+        write(text)
         return 0
     why, place = refusal(name, "", force=asked.force), Path(name)
     if not (why or asked.force) and place.exists() and place.read_bytes() != text.encode():

@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +14,8 @@ from tunedoctor.reading import open_regular
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 _HEAD = 1 << 16
+_ROOM, _GROWTH = 16 << 20, 100
+"""Bytes that any file may unpack to, and how many times its size: text seldom unpacks to twenty times."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -78,13 +81,17 @@ def _raw(file: IO[bytes], skip: int) -> Iterator[bytes]:
     # read1 hands out what was decompressed before the data broke off; read would lose it
     read = file.read1 if isinstance(file, gzip.GzipFile) else file.read
     parts: list[bytes] = []
-    size = 0
+    size = total = 0
+    most = max(_ROOM, _GROWTH * os.fstat(file.fileno()).st_size)
     why = ""
     while True:
         try:
             block = read(BLOCK)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            why, block = str(error)[:80], b""
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            why, block = "the compressed data break off", b""
+        total += len(block)
+        if total > most:
+            why, block = f"it unpacks to more than {_GROWTH} times its size", b""
         parts.append(block)
         size += len(block)
         if size >= BLOCK or not block:

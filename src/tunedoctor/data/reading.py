@@ -100,8 +100,8 @@ class _Until:
     def __iter__(self) -> Iterator[bytes]:
         try:
             yield from self._blocks
-        except EndsEarlyError:
-            self.why = "the compressed data break off"
+        except EndsEarlyError as error:
+            self.why = str(error)
 
 
 def _of_lines(blocks: Iterable[bytes], asked: examine.Asked, workers: Workers) -> Iterator[Tally]:

@@ -16,9 +16,9 @@ from tunedoctor.memory.around import (
     with_input_of_its_own,
 )
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
-from tunedoctor.memory.families import ALIASES, NO_HEADS, family_of
+from tunedoctor.memory.families import KNOWN, family_of, name_of
 from tunedoctor.memory.family import Family
-from tunedoctor.memory.fields import DEEPEST, Fields
+from tunedoctor.memory.fields import DEEPEST, Fields, senseless
 from tunedoctor.memory.kind import Kind
 from tunedoctor.memory.kinds import kinds
 from tunedoctor.memory.peft_rules import NAMED_TARGETS
@@ -27,33 +27,6 @@ from tunedoctor.memory.sizes import DEPTHS, HIDDEN, bias, numbers
 from tunedoctor.tables.config_defaults import defaults_of
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
-_SEQ2SEQ = (
-    "t5",
-    "mt5",
-    "umt5",
-    "bart",
-    "mbart",
-    "pegasus",
-    "m2m_100",
-    "marian",
-    "whisper",
-    "led",
-    "longt5",
-)
-_RECURRENT = ("rwkv", "rwkv5", "rwkv6", "rwkv7", "xlstm", "reformer", "retnet", "recurrentgemma")
-_NO_DECODER = (
-    "xlnet",
-    "bert-generation",
-    "bert",
-    "roberta",
-    "deberta-v2",
-    "deberta",
-    "distilbert",
-    "electra",
-    "xlm-roberta",
-    "clip",
-    "vit",
-)
 
 
 def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of somebody
@@ -63,22 +36,22 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         raise MemoryModelError(what)
     whole = Fields(data)
     config = _text_part(whole)
-    model_type = str(config.data.get("model_type") or data.get("model_type") or "")[:60]
-    if model_type in _SEQ2SEQ or config.flag("is_encoder_decoder"):
+    model_type = (config.word("model_type") or whole.word("model_type"))[:60]
+    if model_type in KNOWN.encoder_and_decoder or config.flag("is_encoder_decoder"):
         what = f"{model_type or 'it'} has an encoder and a decoder; the doctor reckons decoder-only models"
         raise MemoryModelError(what)
-    if model_type in _RECURRENT:
+    if model_type in KNOWN.recurrent:
         what = f"{model_type} mixes tokens by a recurrence that the doctor has no formula for"
         raise MemoryModelError(what)
     encoder = config.data.get("type_vocab_size") and not config.flag("is_decoder")
-    if model_type in _NO_DECODER or encoder:
+    if model_type in KNOWN.without_decoder or encoder:
         what = f"{model_type} writes no text; the doctor reckons decoder-only language models"
         raise MemoryModelError(what)
     if not any(config.data.get(key) is not None for key in (*DEPTHS, *HIDDEN, "vocab_size")):
         what = "it is no config.json of a language model: no hidden_size, num_hidden_layers and vocab_size"
         raise MemoryModelError(what)
     family, known = family_of(model_type)
-    depth = _depth(config)
+    config.depth = depth = _depth(config)
     hidden = numbers(config, family, model_type).hidden
     per_layer = _per_layer(config, family, model_type, depth)
     layers = tuple(
@@ -88,7 +61,7 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
     tied = _tied(whole, config, family)
     vocab = config.or_else(0, "vocab_size", "padded_vocab_size") or whole.needed("vocab_size")
     return Shape(
-        name=name or str(data.get("_name_or_path") or model_type or "config.json")[:200],
+        name=name or (whole.word("_name_or_path") or model_type or "config.json")[:200],
         model_type=model_type,
         hidden=hidden,
         vocab=vocab,
@@ -96,7 +69,7 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         layers=layers,
         norm=family.norm,
         final_norm=norm_of(hidden, family).size,
-        final_softcap=bool(config.data.get("final_logit_softcapping")),
+        final_softcap=config.number("final_logit_softcapping") > 0,
         head_bias=bias(config, family.head_bias),
         positions=positions(config, hidden, model_type) + inputs_of_layers(config, depth),
         beside=beside_layers(config, hidden, depth),
@@ -105,19 +78,21 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         unread=() if known else _unread(config),
         exact=known,
         named_targets=model_type in NAMED_TARGETS,
-        wide_residual=config.flag("residual_in_fp32", default=model_type in NO_HEADS),
+        wide_residual=config.flag(
+            "residual_in_fp32", default=model_type in KNOWN.without_attention
+        ),
         streams=config.or_else(1, "altup_num_inputs", "hc_mult"),
         wide_logits=family.wide_logits,
         # scores beside those of the tokens, or capped ones, are eager's alone
         stored=_stored(whole, config),
-        sdpa=family.sdpa and not family.sinks and not config.data.get("attn_logit_softcapping"),
+        sdpa=family.sdpa and not family.sinks and not config.number("attn_logit_softcapping"),
     )
 
 
 def _stored(whole: Fields, config: Fields) -> str:
     """Return what the weights are quantised with already; "" where they are not."""
     part = whole.part("quantization_config") or config.part("quantization_config")
-    return str(part.data.get("quant_method") or "")[:40] if part else ""
+    return part.word("quant_method")[:40] if part else ""
 
 
 _GATED = ("silu", "swish", "swiglu")
@@ -140,7 +115,7 @@ def _per_layer(
     found: list[tuple[Numbers, Kind]] = []
     usual = numbers(config, family, model_type)
     for layer, kind in enumerate(kinds(config, model_type, depth)):
-        own = config.at(layer, depth)
+        own = config.at(layer)
         found.append((usual if own is config else numbers(own, family, model_type), kind))
     return found
 
@@ -170,11 +145,13 @@ def _flat(config: Fields) -> Fields:
 
 def _depth(config: Fields) -> int:
     depth = (
-        config.whole(*DEPTHS) or len(config.words("layers_block_type")) or config.needed(*DEPTHS)
+        config.whole(*DEPTHS, least=1)
+        or len(config.words("layers_block_type"))
+        or config.needed(*DEPTHS)
     )
     if depth > DEEPEST:
-        what = f"it has {depth} layers, and no model has that"
-        raise MemoryModelError(what)
+        key = config.key(*DEPTHS, "layers_block_type")
+        raise senseless(key, depth, f"a whole number from 1 to {DEEPEST}")
     return depth
 
 
@@ -188,7 +165,7 @@ def _tied(whole: Fields, config: Fields, family: Family) -> bool:
 def _layer(  # noqa: PLR0913  what makes a layer
     config: Fields, n: Numbers, family: Family, model_type: str, kind: Kind, repeat: int
 ) -> Layer:
-    name = ALIASES.get(model_type, model_type)
+    name = name_of(model_type)
     match kind.mixer:
         case "latent":
             mixing = mixers.latent(config, n, family, indexed=kind.indexed)

@@ -1,22 +1,30 @@
-"""How architectures differ where a config.json is silent, over tables/families.json."""
-
-from typing import Any
+"""How architectures differ, over families.json: biases, norms, names of modules, what is tied."""
 
 import msgspec
 
 from tunedoctor.memory.family import Family
 from tunedoctor.tables.load import table
 
-LLAMA = Family()
-_TABLE: Any = table("families")
-FAMILIES = msgspec.convert(_TABLE["families"], dict[str, Family])
-NO_HEADS: tuple[str, ...] = tuple(_TABLE["no_heads"])
-"""Model types without attention and without a feed-forward part."""
-ALIASES: dict[str, str] = _TABLE["aliases"]
+
+class _Table(msgspec.Struct, frozen=True):
+    families: dict[str, Family]
+    aliases: dict[str, str]
+    without_attention: tuple[str, ...]
+    without_decoder: tuple[str, ...]
+    encoder_and_decoder: tuple[str, ...]
+    recurrent: tuple[str, ...]
+
+
+KNOWN = msgspec.convert(table("families"), _Table)
+
+
+def name_of(model_type: str) -> str:
+    """Return the name that a model type's family goes by."""
+    return KNOWN.aliases.get(model_type, model_type)
 
 
 def family_of(model_type: str) -> tuple[Family, bool]:
     """Return the family of a model type, and whether it is known; who isn't is read as Llama's kin."""
-    name = ALIASES.get(model_type, model_type)
-    found = FAMILIES.get(name) or FAMILIES.get(name.removesuffix("_text"))
-    return (found, True) if found else (LLAMA, False)
+    name = name_of(model_type)
+    found = KNOWN.families.get(name) or KNOWN.families.get(name.removesuffix("_text"))
+    return (found, True) if found else (Family(), False)

@@ -1,5 +1,7 @@
 """Numbers of a config.json under the names that its makers gave them, within sense."""
 
+import copy
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +10,13 @@ from tunedoctor.memory.shape import MemoryModelError
 
 LARGEST = 1 << 24
 """No width, count or vocabulary of a model is larger: 16 million."""
-DEEPEST = 4096
+DEEPEST = 512
 """Layers."""
-
+_MOST_KEYS = 400
+_SINGLE = ("hidden_size", "n_embd", "d_model", "vocab_size", "padded_vocab_size")
+"""Sizes that no layer has of its own."""
+_PAIRS = ("moe_intermediate_size", "patch_size")
+"""Sizes that can be lists of another length: for text and pictures, for height and width."""
 
 _INERT = re.compile(
     r"parameters|config_path|token|_id$|_ids$|eps|rope|rotary|position|version|dtype|drop|init|coef|scal|multiplier|theta|group|architectures|"
@@ -19,6 +25,18 @@ _INERT = re.compile(
     r"index_topk|qk_head_dim|problem_type|torchscript|name|language_model_only|layer_config|patch|image|vision|audio|video"
 )
 """Keys of numbers that say nothing of a matrix' size."""
+
+
+def senseless(key: str, value: Any, wanted: str) -> MemoryModelError:  # noqa: ANN401
+    """Return the error of a key that holds no `wanted`."""
+    shown = repr(value)
+    shown = f"{shown[:40]} …" if len(shown) > 40 else shown
+    return MemoryModelError(f"{key} is {shown}; {wanted} is needed")
+
+
+def _is_number(value: Any, least: int) -> bool:  # noqa: ANN401
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and least <= value <= LARGEST and value == value // 1
 
 
 def _size(value: Any) -> int:  # noqa: ANN401
@@ -40,9 +58,9 @@ def _holds_size(value: Any) -> bool:  # noqa: ANN401
 class _Watched(dict[str, Any]):
     """A config that remembers which of its keys were looked at."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], seen: set[str]) -> None:
         super().__init__(data)
-        self.seen: set[str] = set()
+        self.seen = seen
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401  JSON of somebody
         self.seen.add(key)
@@ -56,30 +74,44 @@ class _Watched(dict[str, Any]):
 class Fields:
     """A config, read by key."""
 
-    def __init__(self, data: Mapping[str, Any], seen: set[str] | None = None) -> None:
-        self.data = _Watched({str(key): value for key, value in data.items()})
-        if seen is not None:
-            self.data.seen = seen
+    depth = 0
+    """Layers, where they are known: as long are lists with a number for each."""
 
-    def at(self, layer: int, depth: int) -> "Fields":
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        if len(data) > _MOST_KEYS:
+            what = f"it has {len(data)} keys, and no model has more than {_MOST_KEYS}"
+            raise MemoryModelError(what)
+        long = {k: one[: DEEPEST + 1] for k, one in data.items() if isinstance(one, list)}
+        self.data = _Watched({**data, **long}, set())
+
+    def at(self, layer: int) -> "Fields":
         """Return the config as it is for one layer: of lists as long as the model is deep, that layer's number."""
-        own = self._own(layer, depth)
-        return Fields({**self.data, **own}, self.data.seen) if own else self
+        own = self._own(layer)
+        if not own:
+            return self
+        found = copy.copy(self)
+        found.data = _Watched({**self.data, **own}, self.data.seen)
+        return found
 
-    def _own(self, layer: int, depth: int) -> dict[str, Any]:
-        found = {
-            key: value[layer]
-            for key, value in self.data.items()
-            if isinstance(value, list) and len(value) == depth and _is_size(value[layer])
-        }
+    def _own(self, layer: int) -> dict[str, Any]:
+        found = {key: one[layer] for key, one in self._lists if _is_size(one[layer])}
         if "num_attention_heads_per_layer" in found:
             found["num_attention_heads"] = found.pop("num_attention_heads_per_layer")
+        return found | self._special.get(layer, {})
+
+    @functools.cached_property
+    def _special(self) -> dict[int, dict[str, int]]:
         special = self.data.get("per_layer_config")
-        if isinstance(special, Mapping):
-            for key, value in special.items():
-                if str(key).isdecimal() and int(key) == layer and isinstance(value, Mapping):
-                    found |= {str(name): one for name, one in value.items() if _is_size(one)}
-        return found
+        return {
+            int(key): {name: size for name, size in one.items() if _is_size(size)}
+            for key, one in (special.items() if isinstance(special, Mapping) else ())
+            if re.fullmatch("[0-9]{1,4}", key) and isinstance(one, Mapping)
+        }
+
+    @functools.cached_property
+    def _lists(self) -> list[tuple[str, list[Any]]]:
+        lists = [(key, one) for key, one in self.data.items() if isinstance(one, list)]
+        return [(key, one) for key, one in lists if len(one) == self.depth]
 
     def unread(self) -> tuple[str, ...]:
         """Return the keys that name a size and that nothing looked at."""
@@ -91,8 +123,8 @@ class Fields:
             )
         )
 
-    def whole(self, *keys: str, least: int = 1) -> int | None:
-        """Return the first of these keys that holds a number; None: none does.
+    def whole(self, *keys: str, least: int = -1) -> int | None:
+        """Return the first of these keys that holds a number; None: none does. 0 and -1 say that it is not used.
 
         Raises MemoryModelError where it holds anything else.
         """
@@ -100,36 +132,32 @@ class Fields:
             value = self.data.get(key)
             if value is None:
                 continue
-            if isinstance(value, list) and value:  # one for each layer: the largest decides
-                numbers = [
-                    one for one in value if isinstance(one, int) and not isinstance(one, bool)
-                ]
-                value = max(numbers, default=value)
-            if isinstance(value, float) and value == value // 1:
-                value = int(value)
-            if not isinstance(value, int) or isinstance(value, bool):
-                what = f"{key} is {str(value)[:40]!r} where a whole number belongs"
-                raise MemoryModelError(what)
-            if not least <= value <= LARGEST:
-                if value <= 0:  # as -1 and 0 for "not used"
-                    continue
-                what = f"{key} is {value}, and no model has that: {least} to {LARGEST}"
-                raise MemoryModelError(what)
-            return value
+            each = [value]
+            if (
+                isinstance(value, list) and key not in _SINGLE
+            ):  # for each layer: the largest decides
+                each = value if key in _PAIRS or len(value) == self.depth else each
+            if not each or not all(_is_number(one, least) for one in each):
+                raise senseless(key, value, f"a whole number from {max(1, least)} to {LARGEST}")
+            if (most := int(max(each))) > 0:
+                return most
         return None
+
+    def key(self, *keys: str) -> str:
+        """Return the first of these keys that is there, else the first."""
+        return next((key for key in keys if self.data.get(key) is not None), keys[0])
 
     def needed(self, *keys: str) -> int:
         """Return what `whole` does; raises MemoryModelError where it is not there."""
-        found = self.whole(*keys)
+        found = self.whole(*keys, least=1)
         if found is None:
-            zero = next((key for key in keys if self.data.get(key) is not None), None)
-            what = f"{zero} is {self.data[zero]}" if zero else f"it names no {keys[0]}"
+            what = f"it names no {keys[0]}"
             raise MemoryModelError(what)
         return found
 
-    def or_else(self, default: int, *keys: str) -> int:
+    def or_else(self, default: int, *keys: str, least: int = -1) -> int:
         """Return what `whole` does, or a default."""
-        found = self.whole(*keys)
+        found = self.whole(*keys, least=least)
         return default if found is None else found
 
     def flag(self, key: str, *, default: bool = False) -> bool:
@@ -138,25 +166,35 @@ class Fields:
         if value is None:
             return default
         if value not in (True, False):
-            what = f"{key} is {str(value)[:40]!r} where true or false belongs"
-            raise MemoryModelError(what)
+            raise senseless(key, value, "true or false")
         return bool(value)
 
-    def number(self, key: str, default: float) -> float:
-        """Return a real number, or the default where the key holds none."""
+    def number(self, key: str, default: float = 0) -> float:
+        """Return a real number, or the default where there is none. Raises MemoryModelError for anything else."""
         value = self.data.get(key)
-        if (
-            not isinstance(value, int | float)
-            or isinstance(value, bool)
-            or not abs(value) < LARGEST
-        ):
+        if value is None:
             return default
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not 0 <= value < LARGEST
+        ):
+            raise senseless(key, value, f"a number from 0 to {LARGEST}")
         return float(value)
 
-    def words(self, key: str) -> list[str]:
-        """Return a list of words, [] where the key holds none."""
+    def word(self, key: str) -> str:
+        """Return a word, "" where there is none. Raises MemoryModelError for anything else."""
         value = self.data.get(key)
-        return [str(one) for one in value[:DEEPEST]] if isinstance(value, list) else []
+        if not isinstance(value, str | None):
+            raise senseless(key, value, "a word")
+        return value or ""
+
+    def words(self, key: str) -> list[str]:
+        """Return a list of words, [] where there is none. Raises MemoryModelError for anything else."""
+        value = self.data.get(key) or []
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise senseless(key, value, "a list of words")
+        return value
 
     def part(self, *keys: str) -> "Fields | None":
         """Return the first of these keys that holds a config of its own."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from tunedoctor.memory.families import ALIASES
+from tunedoctor.memory.families import name_of
 from tunedoctor.memory.fields import Fields
 from tunedoctor.memory.kind import Kind
 from tunedoctor.memory.sizes import experts_of
@@ -10,7 +10,7 @@ from tunedoctor.memory.sizes import experts_of
 
 def kinds(config: Fields, model_type: str, depth: int) -> list[Kind]:
     """Return the kind of each of `depth` layers."""
-    name = ALIASES.get(model_type, model_type)
+    name = name_of(model_type)
     return [_kind(config, name, i) for i in range(depth)]
 
 

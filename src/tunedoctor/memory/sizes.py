@@ -1,14 +1,15 @@
 """The numbers of a config's layers, under whatever names its makers gave them."""
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.families import ALIASES, NO_HEADS
+from tunedoctor.memory.families import KNOWN, name_of
 from tunedoctor.memory.family import Bias, Family
-from tunedoctor.memory.fields import Fields
+from tunedoctor.memory.fields import Fields, senseless
 from tunedoctor.memory.peft_rules import EXPERT_NAMES
 
 DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "model_dim")
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
+_KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads", "kv_n_heads")
 _EXPERTS = (
     *("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
     *("num_routed_experts", "n_experts"),
@@ -36,19 +37,31 @@ _DROPOUTS = ("resid_pdrop", "dropout", "hidden_dropout", "hidden_dropout_prob", 
 def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
     """Return what a config says of a layer. Raises MemoryModelError where it does not say it."""
     hidden = config.needed(*HIDDEN)
-    heads = config.or_else(1, *_HEADS) if model_type in NO_HEADS else config.needed(*_HEADS)
-    head_dim = config.whole("head_dim", "kv_channels", "d_kv", "attention_head_dim") or max(
-        1, hidden // heads
+    heads = (
+        config.or_else(1, *_HEADS)
+        if model_type in KNOWN.without_attention
+        else config.needed(*_HEADS)
     )
+    head_dim = config.whole("head_dim", "kv_channels", "d_kv", "attention_head_dim")
     feed = _feed(config, hidden, model_type)
     experts = experts_of(config)
     width = config.or_else(0, *_WIDTHS)
+    kv_heads, active = _kv_heads(config, family, heads), config.or_else(1, *_ACTIVE)
+    if not head_dim and hidden % heads and not config.whole("kv_lora_rank"):
+        wanted = f"head_dim, or a divisor of {config.key(*HIDDEN)} {hidden},"
+        raise senseless(config.key(*_HEADS), heads, wanted)
+    if heads % kv_heads:
+        wanted = f"a divisor of {config.key(*_HEADS)} {heads}"
+        raise senseless(config.key(*_KV_HEADS), kv_heads, wanted)
+    if experts and active > experts:
+        wanted = f"at most {config.key(*_EXPERTS)} {experts}"
+        raise senseless(config.key(*_ACTIVE), active, wanted)
     own = width or config.or_else(feed, "intermediate_size")
     return Numbers(
         hidden=hidden,
         heads=heads,
-        kv_heads=_kv_heads(config, family, heads),
-        head_dim=head_dim,
+        kv_heads=kv_heads,
+        head_dim=head_dim or max(1, hidden // heads),
         value_dim=0 if config.whole("kv_lora_rank") else config.or_else(0, "v_head_dim"),
         feed=config.or_else(feed, "dense_intermediate_size") if experts else feed,
         qkv_bias=bias(config, family.qkv_bias),
@@ -56,15 +69,15 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         feed_bias=bias(config, family.feed_bias),
         query_norm=_query_norm(config),
         gate=config.flag("use_attention_gate", default=True),
-        softcap=bool(config.data.get("attn_logit_softcapping")),
+        softcap=config.number("attn_logit_softcapping") > 0,
         norms=_norms(config, family),
         experts=experts,
-        active=config.or_else(1, *_ACTIVE),
+        active=active,
         expert_width=own if experts else 0,
         activation=_activation(config, model_type),
         parallel=config.flag("use_parallel_residual") or config.flag("parallel_attn"),
-        dropped=any(config.number(key, 0) > 0 for key in _DROPOUTS),
-        expert_names=EXPERT_NAMES.get(ALIASES.get(model_type, model_type), ()),
+        dropped=any(config.number(key) > 0 for key in _DROPOUTS),
+        expert_names=EXPERT_NAMES.get(name_of(model_type), ()),
         shared_width=_shared(config, model_type, own) if experts else 0,
     )
 
@@ -108,9 +121,7 @@ def _kv_heads(config: Fields, family: Family, heads: int) -> int:
         return config.or_else(1, "multi_query_group_num")
     if family.one_head_key and not config.flag("new_decoder_architecture"):
         return 1 if config.flag("multi_query", default=True) else heads
-    return config.or_else(
-        heads, "num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads", "kv_n_heads"
-    )
+    return config.or_else(heads, *_KV_HEADS, least=1)
 
 
 def _feed(config: Fields, hidden: int, model_type: str) -> int:  # noqa: PLR0911  one for each way of telling
@@ -127,9 +138,9 @@ def _feed(config: Fields, hidden: int, model_type: str) -> int:  # noqa: PLR0911
         return config.or_else(4 * hidden, "intermediate_size_mlp", "intermediate_size")
     if model_type == "granitemoehybrid" and (shared := config.whole("shared_intermediate_size")):
         return shared
-    if model_type in NO_HEADS:
+    if model_type in KNOWN.without_attention:
         return 0
-    return config.or_else(4 * hidden, *_FEED)
+    return config.or_else(4 * hidden, *_FEED, least=1)
 
 
 def _shared(config: Fields, model_type: str, expert_width: int) -> int:
@@ -142,6 +153,5 @@ def _shared(config: Fields, model_type: str, expert_width: int) -> int:
 
 def _query_norm(config: Fields) -> bool | None:
     """Tell whether queries and keys are normed, as the config says; None where it says nothing."""
-    switches = ("use_qk_norm", "qk_layernorm", "qk_norm")
-    said = [bool(config.data[key]) for key in switches if config.data.get(key) is not None]
-    return said[0] if said else None
+    key = config.key("use_qk_norm", "qk_layernorm", "qk_norm")
+    return None if config.data.get(key) is None else config.flag(key)

@@ -157,7 +157,7 @@ def _commands(answer: Answer, style: Style) -> list[str]:
 
 
 def _heading(name: str, text: str, style: Style) -> list[str]:
-    return [x.replace("\u00a0", " ") for x in style.wrapped(text, INDENT, name)] if text else []
+    return style.wrapped(text, INDENT, name) if text else []
 
 
 def _row(name: str, text: str, style: Style) -> list[str]:

@@ -19,7 +19,7 @@ _SHOWN = 200
 
 
 def render(report: Report) -> str:
-    """Return the page."""
+    """Return the page, in ASCII: what it is written to has no say in what it holds."""
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -56,7 +56,7 @@ def render(report: Report) -> str:
         )
     parts += [f"<p>{escape(note)}</p>" for note in report.notes]
     parts.append("</body></html>")
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts).encode("ascii", "xmlcharrefreplace").decode() + "\n"
 
 
 def _files(report: Report) -> list[str]:

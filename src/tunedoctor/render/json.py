@@ -1,13 +1,17 @@
 """A report, or any other answer, as JSON."""
 
+import re
+from json import dumps
 from typing import Any
 
 import msgspec
 
+_NOT_ASCII = re.compile(r"[^\n -~]+")
+
 
 def render(answer: object) -> str:
     """Return the answer as indented JSON; its schema is `doctor schema`."""
-    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n"
+    return ascii_of(msgspec.json.format(msgspec.json.encode(answer), indent=2))
 
 
 def line(answer: msgspec.Struct, file: str = "") -> str:
@@ -24,4 +28,9 @@ def _line(*parts: dict[str, Any]) -> str:
     whole: dict[str, Any] = {}
     for part in parts:
         whole |= part
-    return msgspec.json.encode(whole).decode() + "\n"
+    return ascii_of(msgspec.json.encode(whole))
+
+
+def ascii_of(text: bytes) -> str:
+    """Return JSON in ASCII, which no stream spells otherwise, with a line end."""
+    return _NOT_ASCII.sub(lambda found: dumps(found[0])[1:-1], text.decode()) + "\n"

@@ -52,7 +52,7 @@ def _heading(report: Report, style: Style) -> list[str]:
 def _items(items: list[str], style: Style, name: str) -> list[str]:
     """Wrap between items, never inside one; the first, if it ends in a space, is set apart by it."""
     whole = ", ".join(item.replace(" ", "\u00a0") for item in items).replace("\u00a0, ", "  ")
-    return [line.replace("\u00a0", " ").rstrip() for line in style.wrapped(whole, 9, name)]
+    return style.wrapped(whole, 9, name)
 
 
 def _gpus(gpus: tuple[ReportGpu, ...], style: Style) -> list[str]:

@@ -1,18 +1,17 @@
 """What the memory model says of the run that was made on the user's own model."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.stacks import STACKS
+from tunedoctor.reading import read_regular
 
 _RANK = 8
-_LARGEST = 1 << 20
-"""Bytes of a config.json that are read."""
 
 
 def forecast(folder: str, built: Mapping[str, object]) -> int | None:
@@ -24,8 +23,8 @@ def forecast(folder: str, built: Mapping[str, object]) -> int | None:
     if not isinstance(longest, int):
         return None
     try:
-        text = (Path(folder).expanduser() / "config.json").read_bytes()[:_LARGEST]
-        shape = shape_of(json.loads(text), folder)
+        text = read_regular(Path(folder).expanduser() / "config.json", LARGEST)
+        shape = shape_of(parsed(text), folder)
         run = Run(
             method="lora",
             rank=_RANK,
@@ -37,5 +36,5 @@ def forecast(folder: str, built: Mapping[str, object]) -> int | None:
             precision="fp32" if built.get("dtype") == "float32" else "bf16",
         )
         return peak(shape, run).total
-    except (OSError, ValueError, RecursionError, MemoryModelError):
+    except (OSError, MemoryModelError):
         return None

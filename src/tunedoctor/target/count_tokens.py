@@ -49,7 +49,9 @@ def main(model, path):
         print(error, file=sys.stderr)
         return 3
     try:
-        reader = transformers.AutoTokenizer.from_pretrained(model, local_files_only=True)
+        reader = transformers.AutoTokenizer.from_pretrained(
+            model, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:
         print("{}: {}".format(type(error).__name__, str(error).splitlines()[0]), file=sys.stderr)
         return 4

@@ -9,6 +9,8 @@ import datetime as dt
 import json
 import sys
 
+MEMORY = 4 << 30
+
 
 def plain(value):
     """Return what JSON has no type for as text."""
@@ -17,8 +19,19 @@ def plain(value):
     return value.isoformat() if isinstance(value, (dt.date, dt.time)) else str(value)
 
 
+def bound():
+    """Take no more memory than a sane file needs: a small one can unpack to any size."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    except (ImportError, OSError, ValueError):  # Windows
+        return
+
+
 def main(path, start, room):
     """Print rows from `start`; exit status 3: no pyarrow, 4: the file can't be read."""
+    bound()
     try:
         from pyarrow import parquet
     except ImportError as error:

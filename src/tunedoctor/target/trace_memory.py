@@ -147,6 +147,7 @@ def configured(asked, layers):
 
     data = copy.deepcopy(asked["config"])
     model_type = data.pop("model_type", None)
+    data.pop("auto_map", None)  # code of its own
     config = AutoConfig.for_model(model_type, **data).get_text_config()
     whole = config.num_hidden_layers
     for key, value in list(vars(config).items()):  # what stands there once for each layer
@@ -212,7 +213,10 @@ def traced(asked, layers):
     kind = torch.bfloat16 if asked["precision"] == "bf16" else torch.float32
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
-            configured(asked, layers), dtype=kind, attn_implementation=attention
+            configured(asked, layers),
+            dtype=kind,
+            attn_implementation=attention,
+            trust_remote_code=False,
         )
     if asked["method"] == "qlora":
         beside("stand_ins").quantise(model, asked["double"])

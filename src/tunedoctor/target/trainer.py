@@ -1,8 +1,5 @@
 """Fine-tune a language model on rows of your own, on one device or several.
 
-    python train.py config.toml [--key=value ...] [--dry-run | --merge]
-    torchrun --nproc-per-node 2 train.py config.toml
-
 The rows and the learning rate of a step are functions of seed and step. So weights, optimizer,
 random states and the step's number make a whole checkpoint: a killed run goes on bit for bit.
 """
@@ -10,7 +7,6 @@ random states and the step's number make a whole checkpoint: a killed run goes o
 from __future__ import annotations
 
 import bisect
-import contextlib
 import csv
 import functools
 import hashlib
@@ -25,11 +21,29 @@ import signal
 import sys
 import time
 import timeit
-from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, NoReturn
+from typing import Any, Iterator, NamedTuple
 
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+from train_input import (  # type: ignore[import-not-found]
+    RANK,
+    WORLD,
+    Config,
+    check_digests,
+    checkpoints,
+    or_stop,
+    say,
+    settled,
+    stop,
+    whole_folder,
+)
+
+if __name__ == "__main__":  # before the seconds that torch takes
+    settled(sys.argv[1:])
+# The other part ends here.
+# whoever loads a pickle: it runs no code
+os.environ.update(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1", TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import torch
 import torch.distributed as dist
@@ -37,130 +51,8 @@ import torch.nn.functional as F  # noqa: N812  as everybody calls it
 from torch.distributed.checkpoint import state_dict as whole
 from torch.nn.utils.rnn import pad_sequence
 
-RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-FULL, STATE = whole.StateDictOptions(full_state_dict=True), "trainer_state.pt"
-say: Any = functools.partial(print, flush=True) if RANK == 0 else lambda _: None
-
-
-def stop(what: str, remedy: str, code: int = 2) -> NoReturn:
-    """End with what is wrong and the way out; code 2: the input, 1: the run."""
-    if code == 1 or RANK == 0:
-        print(f"train: {what}\n  {remedy}", file=sys.stderr, flush=True)
-    raise SystemExit(code)
-
-
-@contextlib.contextmanager
-def or_stop(what: str, remedy: str) -> Iterator[None]:
-    """End where a library raises, with what it says."""
-    try:
-        yield
-    except Exception as error:
-        stop(f"{what}: {error!r:.300}", remedy)
-
-
-# ------------------------------------------------------------------------------- configuration
-@dataclass
-class Config:
-    """The keys of config.toml; each is an option --key=value too."""
-
-    model: str = ""  # folder, .gguf file, or name on the hub
-    data: str = ""  # .jsonl or .csv with rows of prompt and completion, of messages, or of text
-    eval_data: str = ""  # held-out rows; or set eval_share
-    eval_share: float = 0.0  # share of data that is held out
-    out: str = "out"  # folder of checkpoints, log.jsonl and the result
-    method: str = "lora"  # lora, qlora (4-bit base, needs bitsandbytes) or full
-    rank: int = 16  # of the adapters
-    alpha: int = 32  # adapters are scaled by alpha / rank
-    dropout: float = 0.0  # on the input of adapters
-    targets: str = "all-linear"  # layers with adapters, as in q_proj,v_proj
-    dora: bool = False  # learn magnitudes apart from directions
-    rslora: bool = False  # scale by alpha / sqrt(rank)
-    template: str = "model"  # chat template: the model's, none, or a Jinja file
-    answers: str = "all"  # which answers of a conversation are learned: all or last
-    max_length: int = 1024  # tokens; longer texts are cut up, longer conversations cut off
-    packing: bool = False  # several samples in one row, without sight of each other
-    batch: int = 16  # rows of a step, over all devices
-    micro_batch: int = 4  # rows at a time on a device; halved when memory runs out
-    epochs: float = 1.0  # passes over the data
-    max_steps: int = 0  # instead of epochs, where not 0
-    learning_rate: float = 2e-4  # at its peak; full fine-tunes want about 2e-5
-    schedule: str = "cosine"  # cosine, linear or constant
-    warmup: float = 0.03  # share of the steps
-    weight_decay: float = 0.0  # of matrices
-    clip: float = 1.0  # largest norm of the gradient; 0: any
-    optimizer: str = "adamw"  # adamw, or adamw8bit (needs bitsandbytes)
-    precision: str = "auto"  # bf16, fp16, fp32, or pure-bf16: trained weights in 16 bits too
-    attention: str = "auto"  # as transformers chooses, or sdpa, eager, flash_attention_2
-    checkpointing: bool = False  # activations are computed twice and not kept
-    chunk: int = 1024  # tokens that meet the vocabulary at a time; 0: all
-    device: str = "auto"  # cuda, xpu, mps or cpu
-    shard: bool = False  # FSDP2: each device of torchrun holds a part of the layers
-    seed: int = 0  # of adapters, order and dropout
-    log_every: int = 1  # steps
-    eval_every: int = 0  # steps; 0: before and after training
-    save_every: int = 100  # steps
-    keep: int = 2  # checkpoints
-    resume: bool = False  # go on from the last checkpoint in out, if there is one
-    tensorboard: bool = False  # log there too
-    peak_tflops: float = 0.0  # of the device, for mfu; 0: measured by a matrix product
-
-
-CHOICES = {
-    "method": "lora qlora full",
-    "answers": "all last",
-    "schedule": "cosine linear constant",
-    "optimizer": "adamw adamw8bit",
-    "precision": "auto bf16 fp16 fp32 pure-bf16",
-    "attention": "auto sdpa eager flash_attention_2",
-    "device": "auto cuda xpu mps cpu",
-}
-COUNTS = "rank alpha max_length batch micro_batch log_every save_every keep"  # 1 or more
-SHARES = "dropout eval_share warmup"  # less than 1
-FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
-FREE += " peak_tflops device"  # what can change when a run is resumed
-
-
-def read_config(arguments: list[str]) -> Config:
-    """Read files of flat TOML, line by line, and put the options over them."""
-    config, keys = Config(), asdict(Config())
-    given: list[tuple[str, str, Any]] = []
-    for word in arguments:
-        if word.startswith("--"):
-            key, is_set, value = word[2:].partition("=")
-            key = key.replace("-", "_")
-            if not is_set:
-                stop(f"{word} has no value", f"write it as one word: {word}=VALUE")
-            with contextlib.suppress(ValueError):  # numbers and truths are words of JSON
-                value = value if type(keys.get(key)) is str else json.loads(value)
-            given += [(word, key, value)]
-            continue
-        with or_stop(word, "name a file of TOML"):
-            toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-            lines = Path(word).read_text(encoding="utf-8-sig").splitlines()
-        for number, line in enumerate(lines, 1):
-            with or_stop(where := f"{word} line {number}", "write TOML, as in: model = 'folder'"):
-                given += [(where, *pair) for pair in toml.loads(line).items()]
-    given.sort(key=lambda one: one[0].startswith("--"))  # options stand over files
-    for where, key, got in given:
-        if key not in keys:
-            near = get_close_matches(key, keys, 1, 0.5) or [", ".join(keys)]
-            stop(f"{where}: unknown key {key!r}", f"there is: {near[0]}")
-        kind: Any = type(keys[key])
-        is_right = type(got) is kind or (kind is float and type(got) is int)
-        wants = f"{kind.__name__}, as in {key} = {json.dumps(keys[key])}"
-        if key in CHOICES:
-            is_right, wants = got in CHOICES[key].split(), f"one of {CHOICES[key]}"
-        elif is_right and kind in (int, float):
-            least, below = int(key in COUNTS.split()), 1 if key in SHARES.split() else math.inf
-            is_right, wants = least <= got < below, f"{least} or more, and less than {below}"
-        if not is_right:
-            stop(f"{where}: {key} is {got!r}", f"it takes {wants}")
-        setattr(config, key, kind(got))
-    if not config.model or not config.data or (config.eval_data and config.eval_share):
-        stop("it takes model, data, and one of eval_data and eval_share at most", "set them")
-    return config
-
+FULL = whole.StateDictOptions(full_state_dict=True)
 
 # ---------------------------------------------------------------------------------------- data
 FORMS = """a row is {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
@@ -238,8 +130,7 @@ def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[lis
         for line, part in enumerate(raw.splitlines(keepends=True), 1):  # noqa: B007  nonlocal
             yield part.decode("utf-8-sig")
 
-    with or_stop(path, "set data to a .jsonl or .csv file"):
-        raw = Path(path).read_bytes()
+    raw = Path(path).read_bytes()
     csv.field_size_limit(2**31 - 1)
     is_csv, texts = path.endswith(".csv"), filter(None, map(str.strip, lines()))
     try:
@@ -366,10 +257,11 @@ def loss_of(model: Any, batch: tuple[Any, Any, Any], chunk: int) -> Any:
 # --------------------------------------------------------------------------------------- model
 def source(config: Config, folder: str = "") -> dict[str, Any]:
     """Return what from_pretrained takes: a folder or name, and the .gguf file in it."""
-    place, path = "pretrained_model_name_or_path", Path(config.model).expanduser()
-    if path.suffix != ".gguf" or folder:
-        return {place: folder or (str(path) if path.exists() else config.model)}
-    return {place: str(path.parent), "gguf_file": path.name}
+    path, found = Path(config.model).expanduser(), {"trust_remote_code": False}
+    if path.suffix == ".gguf" and not folder:
+        return {**found, "pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
+    place = folder or (str(path) if path.exists() else config.model)
+    return {**found, "pretrained_model_name_or_path": place}
 
 
 def load_tokenizer(config: Config) -> tuple[Any, Any]:
@@ -454,38 +346,40 @@ def pick_device(config: Config) -> Any:
     return torch.device(name, torch.cuda.current_device() if name == "cuda" else None)
 
 
-# --------------------------------------------------------------------------------------- files
-@contextlib.contextmanager
-def whole_folder(out: str, name: str) -> Iterator[Path]:
-    """Give a folder to fill; it has its name when all is on the disk: it is whole or not there."""
-    new, final = Path(out, f".new-{name}"), Path(out, name)
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    try:
-        yield new
-        for path in [*new.iterdir(), new] if os.name == "posix" else []:
-            os.fsync(number := os.open(path, os.O_RDONLY))
-            os.close(number)
-        shutil.rmtree(final, ignore_errors=True)
-        new.rename(final)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+STATE = "trainer_state"
+FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
+FREE += " peak_tflops device"  # what can change when a run is resumed
 
 
-def checkpoints(config: Config) -> list[Path]:
-    """Return the folders of checkpoints, oldest first."""
-    return sorted(Path(config.out).glob("step-*"))
+def save_state(state: dict[str, Any], folder: Path) -> None:
+    """Write a state as JSON and its tensors as safetensors: neither can hold code."""
+    tensors: dict[str, Any] = {}
+
+    def put(tensor: Any) -> dict[str, str]:
+        name = str(len(tensors))
+        tensors[name] = tensor.detach().cpu().clone().contiguous()
+        return {"tensor": name}
+
+    (folder / f"{STATE}.json").write_text(json.dumps(state, default=put), encoding="utf-8")
+    importlib.import_module("safetensors.torch").save_file(tensors, folder / f"{STATE}.safetensors")
 
 
 def last_state(config: Config, sha: str) -> tuple[str, dict[str, Any]]:
     """Return folder and state of the last checkpoint, if the run is to go on from it."""
-    *older, last = [Path(), *checkpoints(config)]
-    if not older:
+    found: list[Path] = checkpoints(config)
+    *older, last = [Path(), *found]
+    if not older or not config.resume:
         return "", {}
-    if not config.resume:
-        stop(f"{config.out} holds a run", "set resume = true to go on, or out to another folder")
-    with or_stop(f"{last} does not load", f"delete it; left are {[str(x) for x in older[1:]]}"):
-        state: dict[str, Any] = torch.load(last / STATE, map_location="cpu", weights_only=True)
+    remedy = f"delete it; left are {[str(x) for x in older[1:]]}"
+    check_digests(last, remedy)
+    with or_stop(f"{last} does not load", remedy):
+        load = importlib.import_module("safetensors.torch").load_file
+        tensors = load(last / f"{STATE}.safetensors")
+
+        def back(one: dict[str, Any]) -> Any:
+            return tensors[one["tensor"]] if [*one] == ["tensor"] else one
+
+        state: dict[str, Any] = json.loads((last / f"{STATE}.json").read_bytes(), object_hook=back)
     for key, now in {**asdict(config), "the content of data": sha}.items():
         if key not in FREE.split() and (old := state["config"].get(key)) != now:
             stop(f"{key} was {old!r} before, now {now!r}", "set it back, or out to a new folder")
@@ -533,7 +427,8 @@ def rate(step: int, total: int, config: Config) -> float:
     warm = math.ceil(config.warmup * total)
     part = (step - warm) / max(1, total - warm)
     shapes = {"cosine": 0.5 * (1 + math.cos(math.pi * part)), "linear": 1 - part, "constant": 1}
-    return config.learning_rate * ((step + 1) / warm if step < warm else shapes[config.schedule])
+    share: float = (step + 1) / warm if step < warm else shapes[config.schedule]
+    return share * float(config.learning_rate)
 
 
 class Run:
@@ -748,7 +643,7 @@ class Run:
                     (folder / "loss.svg").write_text(plot(self.history), encoding="utf-8")
                     (folder / "README.md").write_text(card(self), encoding="utf-8")
                 else:
-                    torch.save(state, folder / STATE)
+                    save_state(state, folder)
         except Exception as error:
             last = [Path("no checkpoint"), *checkpoints(config)][-1]
             say(f"{name} is not saved: {error!r:.300}\n  {last} stands; free space on the disk")
@@ -812,8 +707,7 @@ class Run:
 
 def merge(config: Config) -> int:
     """Write the model with its adapters merged in, as one that stands alone."""
-    if not (folder := Path(config.out, "final")).joinpath("adapter_config.json").exists():
-        stop(f"{folder} holds no adapters", "train first; a full fine-tune needs no merge")
+    check_digests(folder := Path(config.out, "final"), "train again")
     tokenizer, known = load_tokenizer(config)
     kind = getattr(known, "dtype", None) or getattr(known, "torch_dtype", None) or torch.float32
     exact = replace(config, method="lora", precision="fp32")  # sums in 16 bits lose digits
@@ -827,15 +721,11 @@ def merge(config: Config) -> int:
 
 def main(arguments: list[str]) -> int:
     """Train, try or merge."""
-    if "--help" in arguments:
-        say(f"{__doc__}\nKeys: {', '.join(asdict(Config()))}")
-        return 0
-    config = read_config([a for a in arguments if a not in ("--dry-run", "--merge")])
+    config = settled(arguments)
     if "--merge" in arguments:
         return merge(config)
-    is_dry = "--dry-run" in arguments
-    run = Run(replace(config, out="", resume=False) if is_dry else config)
-    code = run.dry_run() if is_dry else run.go()
+    run = Run(config)
+    code = run.dry_run() if "--dry-run" in arguments else run.go()
     if dist.is_initialized():  # no process leaves while another writes
         dist.barrier()
         dist.destroy_process_group()

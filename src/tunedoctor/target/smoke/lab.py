@@ -15,8 +15,10 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
+    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "0",
 }
-"""No network, no chatter."""
+"""No network, no chatter, no code out of a pickle."""
 
 UNASKED = ("bitsandbytes", "torchvision", "torchaudio", "deepspeed")
 """Libraries that peft or transformers load where they are there, though nothing here needs them: bitsandbytes alone

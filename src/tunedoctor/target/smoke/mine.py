@@ -12,6 +12,7 @@ from .tell import wrong
 
 MOST_ROWS = 64
 STEPS = 5
+OURS = {"local_files_only": True, "trust_remote_code": False}
 TEXT_KEYS = ("text", "content")
 PAIRS = (("prompt", "completion"), ("instruction", "output"), ("question", "answer"))
 
@@ -40,7 +41,7 @@ def tokens_of(
     Raises:
         Wrong: they refuse a sample, or there are no two tokens; the message names the sample.
     """
-    reader = lab.transformers.AutoTokenizer.from_pretrained(asked.model, local_files_only=True)
+    reader = lab.transformers.AutoTokenizer.from_pretrained(asked.model, **OURS)
     rows = []
     for number, one in enumerate(found, 1):
         try:
@@ -65,7 +66,7 @@ def of_user(lab: Lab, asked: Any, rows: List[List[int]], pad: int) -> Tuple[Any,
     """Load the model in the 16-bit type of the device (float32 on the CPU), and make a batch of each row."""
     dtype = lab.torch.float32 if lab.kind == "cpu" else lab.half
     model = lab.transformers.AutoModelForCausalLM.from_pretrained(
-        asked.model, torch_dtype=dtype, local_files_only=True
+        asked.model, torch_dtype=dtype, **OURS
     ).to(lab.device)
     model.config.use_cache = False
     return model, [of_rows(lab, [row], pad) for row in rows[: asked.steps or STEPS]]

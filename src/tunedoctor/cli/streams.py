@@ -1,0 +1,85 @@
+"""The program's streams: all that it writes passes through here, and here is decided what comes of it if it can't."""
+
+import errno
+import io
+import os
+import re
+import sys
+from contextlib import suppress
+from typing import NoReturn, TextIO
+
+from tunedoctor.render.spelling import spelled
+
+GONE = 141
+"""Exit status where the reader of standard output went away: what a shell says of a tool that SIGPIPE ended."""
+_OURS = re.compile(r"(\x1b\[\d{0,2}m|[\n\t]|^\r)")
+"""What acts on a terminal and is the doctor's own: colours, line ends, the spinner's return."""
+
+
+class Stream(io.TextIOWrapper):
+    """A stream that takes any text, and lets nothing through that acts on a terminal but `_OURS`."""
+
+    def __init__(self, stream: TextIO | None, *, is_result: bool) -> None:
+        """Stand for `stream`, None where it is closed. Where the result can't be written, the program ends."""
+        buffer = stream.buffer if stream else io.BufferedWriter(_Closed())
+        self._is_result, self._is_lost = is_result, False
+        self._has = stream.encoding if stream else "utf-8"
+        # typer writes UTF-8 past a stream that says it is ASCII
+        encoding = "latin-1" if self._has.lower() in ("ascii", "us-ascii", "646") else self._has
+        super().__init__(buffer, encoding, "backslashreplace", line_buffering=not is_result)
+
+    def write(self, text: str) -> int:
+        """Write text, cleaned and in the characters that the stream has."""
+        parts = _OURS.split(text)
+        parts[::2] = [one if one.isprintable() else _inert(one) for one in parts[::2]]
+        try:
+            return super().write(spelled("".join(parts), self._has))
+        except OSError as error:
+            self._fail(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or end as `write` does."""
+        try:
+            if not self._is_lost:
+                super().flush()
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self._is_lost = True
+        with suppress(OSError):  # what is left in buffers goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+        if self._is_result:
+            _end(error)
+
+
+class _Closed(io.RawIOBase):
+    """Stands for a stream that was closed before the program began."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, _: object) -> int:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+def _end(error: OSError) -> NoReturn:
+    # Windows has no EPIPE
+    if error.errno == errno.EPIPE or (sys.platform == "win32" and error.errno == errno.EINVAL):
+        raise SystemExit(GONE)
+    sys.stderr.write(f"doctor: standard output can't be written: {error.strerror}\n")
+    raise SystemExit(2)
+
+
+def _inert(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text if c.isprintable() or c.isspace())
+
+
+def take_over() -> None:
+    """Stand for the streams that the program writes to; where it reads from a closed one, there is nothing."""
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stdout, sys.stderr = (
+        Stream(sys.stdout, is_result=True),
+        Stream(sys.stderr, is_result=False),
+    )

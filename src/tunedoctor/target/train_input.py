@@ -1,0 +1,244 @@
+"""What a training is told, and the folders that it keeps: the part of the trainer that needs no torch.
+
+`python train_input.py CONFIG.toml` says what is wrong with it. doctor train --eject puts both parts in one file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib
+import json
+import math
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Iterator, NoReturn
+
+DIGESTS = "digests.json"
+USAGE = """\
+python train.py config.toml [--key=value ...] [--dry-run | --merge]
+torchrun --nproc-per-node 2 train.py config.toml
+
+"""
+RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+say: Any = functools.partial(print, flush=True) if RANK == 0 else lambda _: None
+
+
+def stop(what: str, remedy: str, code: int = 2) -> NoReturn:
+    """End with what is wrong and the way out; code 2: the input, 1: the run."""
+    if code == 1 or RANK == 0:
+        what = "".join(one if one.isprintable() else " " for one in what)
+        print(f"train: {what}\n  {remedy}", file=sys.stderr, flush=True)
+    raise SystemExit(code)
+
+
+@contextlib.contextmanager
+def or_stop(what: str, remedy: str) -> Iterator[None]:
+    """End where a library raises, with what it says."""
+    try:
+        yield
+    except Exception as error:
+        stop(f"{what}: {error!r:.300}", remedy)
+
+
+@dataclass
+class Config:
+    """The keys of config.toml; each is an option --key=value too."""
+
+    model: str = ""  # folder, .gguf file, or name on the hub
+    data: str = ""  # .jsonl or .csv with rows of prompt and completion, of messages, or of text
+    eval_data: str = ""  # held-out rows; or set eval_share
+    eval_share: float = 0.0  # share of data that is held out
+    out: str = "out"  # folder of checkpoints, log.jsonl and the result
+    method: str = "lora"  # lora, qlora (4-bit base, needs bitsandbytes) or full
+    rank: int = 16  # of the adapters
+    alpha: int = 32  # adapters are scaled by alpha / rank
+    dropout: float = 0.0  # on the input of adapters
+    targets: str = "all-linear"  # layers with adapters, as in q_proj,v_proj
+    dora: bool = False  # learn magnitudes apart from directions
+    rslora: bool = False  # scale by alpha / sqrt(rank)
+    template: str = "model"  # chat template: the model's, none, or a Jinja file
+    answers: str = "all"  # which answers of a conversation are learned: all or last
+    max_length: int = 1024  # tokens; longer texts are cut up, longer conversations cut off
+    packing: bool = False  # several samples in one row, without sight of each other
+    batch: int = 16  # rows of a step, over all devices
+    micro_batch: int = 4  # rows at a time on a device; halved when memory runs out
+    epochs: float = 1.0  # passes over the data
+    max_steps: int = 0  # instead of epochs, where not 0
+    learning_rate: float = 2e-4  # at its peak; full fine-tunes want about 2e-5
+    schedule: str = "cosine"  # cosine, linear or constant
+    warmup: float = 0.03  # share of the steps
+    weight_decay: float = 0.0  # of matrices
+    clip: float = 1.0  # largest norm of the gradient; 0: any
+    optimizer: str = "adamw"  # adamw, or adamw8bit (needs bitsandbytes)
+    precision: str = "auto"  # bf16, fp16, fp32, or pure-bf16: trained weights in 16 bits too
+    attention: str = "auto"  # as transformers chooses, or sdpa, eager, flash_attention_2
+    checkpointing: bool = False  # activations are computed twice and not kept
+    chunk: int = 1024  # tokens that meet the vocabulary at a time; 0: all
+    device: str = "auto"  # cuda, xpu, mps or cpu
+    shard: bool = False  # FSDP2: each device of torchrun holds a part of the layers
+    seed: int = 0  # of adapters, order and dropout
+    log_every: int = 1  # steps
+    eval_every: int = 0  # steps; 0: before and after training
+    save_every: int = 100  # steps
+    keep: int = 2  # checkpoints
+    resume: bool = False  # go on from the last checkpoint in out, if there is one
+    tensorboard: bool = False  # log there too
+    peak_tflops: float = 0.0  # of the device, for mfu; 0: measured by a matrix product
+
+
+CHOICES = {
+    "method": "lora qlora full",
+    "answers": "all last",
+    "schedule": "cosine linear constant",
+    "optimizer": "adamw adamw8bit",
+    "precision": "auto bf16 fp16 fp32 pure-bf16",
+    "attention": "auto sdpa eager flash_attention_2",
+    "device": "auto cuda xpu mps cpu",
+}
+COUNTS = "rank alpha max_length batch micro_batch log_every save_every keep"  # 1 or more
+SHARES = "dropout eval_share warmup"  # less than 1
+
+
+def read_config(arguments: list[str]) -> Config:
+    """Read files of flat TOML, line by line, and put the options over them."""
+    config, keys = Config(), asdict(Config())
+    given: list[tuple[str, str, Any]] = []
+    for word in arguments:
+        if word.startswith("--"):
+            key, is_set, value = word[2:].partition("=")
+            key = key.replace("-", "_")
+            if not is_set:
+                stop(f"{word} has no value", f"write it as one word: {word}=VALUE")
+            with contextlib.suppress(ValueError):  # numbers and truths are words of JSON
+                value = value if type(keys.get(key)) is str else json.loads(value)
+            given += [(word, key, value)]
+            continue
+        with or_stop(word, "name a file of TOML"):
+            toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+            lines = regular(word, 1 << 20).read_text(encoding="utf-8-sig").splitlines()
+        for number, line in enumerate(lines, 1):
+            with or_stop(where := f"{word} line {number}", "write TOML, as in: model = 'folder'"):
+                given += [(where, *pair) for pair in toml.loads(line).items()]
+    given.sort(key=lambda one: one[0].startswith("--"))  # options stand over files
+    for where, key, got in given:
+        if key not in keys:
+            near = get_close_matches(key, keys, 1, 0.5) or [", ".join(keys)]
+            stop(f"{where}: unknown key {key!r}", f"there is: {near[0]}")
+        kind: Any = type(keys[key])
+        is_right = type(got) is kind or (kind is float and type(got) is int)
+        wants = f"{kind.__name__}, as in {key} = {json.dumps(keys[key])}"
+        if key in CHOICES:
+            is_right, wants = got in CHOICES[key].split(), f"one of {CHOICES[key]}"
+        elif is_right and kind in (int, float):
+            least, below = int(key in COUNTS.split()), 1 if key in SHARES.split() else math.inf
+            is_right, wants = least <= got < below, f"{least} or more, and less than {below}"
+        if not is_right:
+            stop(f"{where}: {key} is {got!r}", f"it takes {wants}")
+        setattr(config, key, kind(got))
+    if not config.model or not config.data or (config.eval_data and config.eval_share):
+        stop("it takes model, data, and one of eval_data and eval_share at most", "set them")
+    return config
+
+
+def regular(path: Any, most: float = math.inf) -> Path:
+    """Return the path of a regular file; anything else would wait or act when it is opened."""
+    told = os.stat(path)
+    if not stat.S_ISREG(told.st_mode) or told.st_size > most:
+        what = "it is no regular file, or a large one"
+        raise ValueError(what)
+    return Path(path)
+
+
+def checkpoints(config: Config) -> list[Path]:
+    """Return the folders of checkpoints, oldest first."""
+    return sorted(Path(config.out).glob("step-*"))
+
+
+def settled(arguments: list[str]) -> Config:
+    """Return the configuration, its files and folders looked at; --help and --check end here."""
+    if "--help" in arguments:
+        say(f"{USAGE}Keys: {', '.join(asdict(Config()))}")
+        raise SystemExit(0)
+    config = read_config([a for a in arguments if a not in ("--dry-run", "--merge", "--check")])
+    model, out = Path(config.model).expanduser(), Path(os.path.abspath(config.out))
+    files: list[Any] = [config.data, config.eval_data, config.template]
+    if "--dry-run" in arguments:
+        config = replace(config, out="", resume=False)
+    elif "--merge" in arguments:
+        files = []
+        if not Path(config.out, "final", "adapter_config.json").exists():
+            stop(f"{config.out}/final holds no adapters", "train; a full fine-tune needs no merge")
+    elif checkpoints(config) and not config.resume:
+        stop(f"{config.out} holds a run", "set resume = true to go on, or out to another folder")
+    if model.is_dir():
+        files += [model / "config.json", *(one for one in model.iterdir() if not one.is_dir())]
+    elif model.suffix == ".gguf" or not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", config.model):
+        files.append(model)
+    for path in files:
+        if path not in ("", "model", "none"):
+            with or_stop(f"{path} can't be read", "set model, data … to what is there"):
+                regular(path)
+    if config.out:
+        place = next(one for one in (out, *out.parents) if os.path.lexists(one))
+        wrong, remedy = f"out {config.out} can't be written", "set out to a folder with free space"
+        with or_stop(wrong, remedy), tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(4096))
+    if "--check" in arguments:
+        raise SystemExit(0)
+    return config
+
+
+@contextlib.contextmanager
+def whole_folder(out: str, name: str) -> Iterator[Path]:
+    """Give a folder to fill; it has its name when all is on the disk: it is whole or not there."""
+    new, final = Path(out, f".new-{name}"), Path(out, name)
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        (new / DIGESTS).write_text(json.dumps(digests(new)), encoding="utf-8")
+        for path in [*new.iterdir(), new] if os.name == "posix" else []:
+            os.fsync(number := os.open(path, os.O_RDONLY))
+            os.close(number)
+        shutil.rmtree(final, ignore_errors=True)
+        new.rename(final)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the sha256 of the files that a model is loaded from."""
+    found = {}
+    for path in folder.iterdir():
+        if path.is_file() and path.name != DIGESTS and path.suffix not in (".md", ".svg"):
+            sha = hashlib.sha256()
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    sha.update(block)
+            found[path.name] = sha.hexdigest()
+    return found
+
+
+def check_digests(folder: Path, remedy: str) -> None:
+    """Stop where a file is not as it was saved, or where weights are none that run no code."""
+    with or_stop(f"{folder} does not load", remedy):
+        told = json.loads(regular(folder / DIGESTS, 1 << 20).read_text(encoding="utf-8"))
+        now = digests(folder)
+        names = [n for n in sorted({*told, *now}) if told.get(n) != now.get(n)]
+        if names or not any(re.search(r"model\S*\.safetensors$", n) for n in now):
+            wrong = f"{', '.join(names)} changed since" if names else "no model.safetensors"
+            stop(f"{folder} does not load: {wrong}", remedy)
+
+
+if __name__ == "__main__":  # what is wrong with the input is told before torch takes its seconds
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    settled(sys.argv[1:])
