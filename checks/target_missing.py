@@ -29,6 +29,8 @@ def target_missing(
     """Find a live target that gave no interpreter."""
     if not isinstance(target, Target) or isinstance(interpreter, Interpreter):
         return None
+    if target.chosen_by == "none":
+        return None
     why = target.problem or (interpreter.why if isinstance(interpreter, Unknown) else "")
     return Finding(
         found=f"{target.asked}, named by {target.chosen_by}: {why or 'no interpreter is there'}",

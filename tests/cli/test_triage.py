@@ -110,7 +110,8 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 
 def test_here_fills_in_what_an_error_leaves_open(tmp_path: Path) -> None:
     text = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
-    report = json.loads(triage("-", "--here", "--format", "json", stdin=text, cwd=tmp_path).stdout)
+    argv = ("-", "--here", "--self", "--format", "json")
+    report = json.loads(triage(*argv, stdin=text, cwd=tmp_path).stdout)
     assert report["target"]["python"]
     assert report["machine"]["ram"]
     assert not json.loads(triage("-", "--format", "json", stdin=text).stdout)["machine"]["ram"]

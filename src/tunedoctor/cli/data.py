@@ -45,6 +45,7 @@ class Asked(NamedTuple):
     near: bool = True
     jobs: int = 0
     target: str | None = None
+    own: bool = False
 
 
 def data(asked: Asked, format_: str, output: str) -> int:
@@ -123,13 +124,18 @@ def _workers(asked: Asked, sources: list[survey.Source]) -> Workers:
 
 
 def _python(asked: Asked) -> str:
-    """Return the target's interpreter; "" where there is none, and none was asked for."""
-    from tunedoctor.targeting import choose  # noqa: PLC0415
+    """Return the interpreter that the user named, or whose environment is active where --model asks for its tokenizer.
 
-    chosen = choose(asked.target, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
-    if chosen.problem and asked.target is not None:
-        misuse(chosen.problem.rstrip("."), "--target names an interpreter or an environment")
-    return "" if chosen.problem else chosen.python
+    "": there is none. What only stands in the folder is never started here.
+    """
+    from tunedoctor.cli.target import aim  # noqa: PLC0415
+
+    place = aim(asked.target, own=asked.own)
+    if place.problem and place.chosen_by == "--target":
+        misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
+    named = place.chosen_by in ("--target", "--self")
+    active = asked.model and place.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
+    return place.python if named or active else ""
 
 
 def _pythons(asked: Asked) -> tuple[str, ...]:
@@ -172,7 +178,7 @@ def _by_tokenizer(
     from tunedoctor.data.tokens import count, described_by  # noqa: PLC0415
 
     python = _python(asked)
-    counted = count(python, asked.model, spool) if python else "there is no target"
+    counted = count(python, asked.model, spool) if python else "name the environment with --target"
     if isinstance(counted, str):
         notes.append(
             f"the target's tokenizer could not count, so lengths are an estimate: {counted}"
@@ -217,8 +223,9 @@ def _devices(asked: Asked) -> tuple[Device, ...]:
         return (device_of(min(cards, key=lambda one: (one.memory_gib, one.name))),)
     from tunedoctor.cli.gpus import here  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
+    from tunedoctor.targeting import NO_TARGET  # noqa: PLC0415
 
-    return here(take(None))[0][:1]
+    return here(take(NO_TARGET))[0][:1]
 
 
 def _show(report: Report, format_: str, output: str) -> None:

@@ -5,16 +5,18 @@ import sys
 from tunedoctor.cli.files import write_whole
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.target import starting
+from tunedoctor.facts import Target
 from tunedoctor.live import take
 from tunedoctor.redaction import snapshot_json, this_identity
 
 
-def snapshot(out: str, target: str | None, *, deep: bool) -> int:
+def snapshot(out: str, place: Target, *, deep: bool) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
     if deep:
-        sys.stderr.write("doctor: --deep runs the target's own packages\n")
+        starting(place)
     with spinner() as one:
-        data = snapshot_json(take(target, deep=deep, watch=one.watch), this_identity())
+        data = snapshot_json(take(place, deep=deep, watch=one.watch), this_identity())
     if out == "-":
         sys.stdout.buffer.write(data)
         return 0

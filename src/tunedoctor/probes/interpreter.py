@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor import child
-from tunedoctor.facts import Interpreter, Target, Unknown
-from tunedoctor.facts.target import PrefixKind
+from tunedoctor.facts import Absent, Interpreter, Target, Unknown
+from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
 from tunedoctor.probes.pth import added_by_pth
 from tunedoctor.probing import probe
 
@@ -62,8 +62,10 @@ class Told(msgspec.Struct, frozen=True):
 
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
-def interpreter(target: Target) -> Interpreter | Unknown:
+def interpreter(target: Target) -> Interpreter | Absent | Unknown:
     """Start the target's interpreter with the identity script."""
+    if target.chosen_by == "none":
+        return Absent(why=NO_ENVIRONMENT)
     if not target.python:
         return Unknown(why=target.problem or "no interpreter was found")
     told = ask(target.python)
