@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from tunedoctor.facts import (
     Absent,
     Errors,
@@ -19,7 +21,6 @@ from tunedoctor.targeting import here
 
 NOT_DEEP = Absent(why="nothing of the target was run: doctor check --deep does")
 
-
 NO_REPORT = Absent(why="only a pasted text tells")
 
 NO_SMOKE = Absent(why="nothing was trained: doctor smoke does")
@@ -29,10 +30,15 @@ def take(
     asked: Target | str | None,
     *,
     deep: bool = False,
+    start: bool = False,
     watch: Callable[[list[str]], None] | None = None,
 ) -> Snapshot:
-    """Examine the machine and a target: one that was chosen, or the one that `asked` names."""
+    """Examine the machine and a target: one that was chosen, or the one that `asked` names.
+
+    Nothing of the target is started but where `start` or `deep` say so.
+    """
     target = asked if isinstance(asked, Target) else here(asked)
+    target = msgspec.structs.replace(target, start=start or deep)
     given: tuple[Fact, ...] = (target,)
     snapshot = examine(given, builtin_probes(deep=deep), watch)
     snapshot = snapshot.having(

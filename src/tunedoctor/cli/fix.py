@@ -30,7 +30,7 @@ def fix(options: Options, wish: Wish, target: str | None, *, own: bool) -> int:
     deep = wish.deep and not wish.new
     starting(place)
     with spinner() as one:
-        snapshot = take(place, deep=deep, watch=one.watch)
+        snapshot = take(place, deep=deep, start=True, watch=one.watch)
     config = snapshot.find(InstallerConfig)
     if config:
         os.environ.update(stated(config.settings, config.places, os.environ))

@@ -84,7 +84,7 @@ def _this(asked: Asked, names: dict[str, str], place: Target) -> Here:
     from tunedoctor.live import take  # noqa: PLC0415
     from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
 
-    snapshot = take(place)
+    snapshot = take(place, start=True)
     known = not driver_unknown(snapshot)
     try:
         machine = over(machine_of(snapshot), asked, driver_known=known).machine

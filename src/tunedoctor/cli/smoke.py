@@ -41,7 +41,7 @@ class _Taking(threading.Thread):
         from tunedoctor.live import take  # noqa: PLC0415
 
         try:
-            self.snapshot = take(self.target)
+            self.snapshot = take(self.target, start=True)
         except BaseException as error:  # noqa: BLE001  raised again where it is wanted
             self.error = error
 

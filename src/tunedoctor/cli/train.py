@@ -56,7 +56,7 @@ def train(asked: Asked, arguments: list[str]) -> int:
             place.problem.rstrip("."),
             "--target names an environment with torch, transformers and peft",
         )
-    snapshot = _taken(starting(place))
+    snapshot = _taken(starting(place), start=True)
     _libraries(snapshot, place.python)
     if asked.check and not _ready(snapshot, options):
         return 1
@@ -76,12 +76,12 @@ def train(asked: Asked, arguments: list[str]) -> int:
     return run_command(argv, place, "", told=(2,))
 
 
-def _taken(place: Target) -> "Snapshot":
+def _taken(place: Target, *, start: bool = False) -> "Snapshot":
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
 
     with spinner() as one:
-        return take(place, watch=one.watch)
+        return take(place, start=start, watch=one.watch)
 
 
 def _read(name: str) -> "Snapshot":

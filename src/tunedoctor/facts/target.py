@@ -23,6 +23,8 @@ class Target(Fact, frozen=True):
     """The interpreter's path; empty where none was found."""
     problem: str = ""
     """Why there is no interpreter, in one sentence."""
+    start: bool = False
+    """Its interpreter may be started; else its files are read."""
     nearby: tuple[str, ...] = ()
     """Where nobody named one: environments that stand in the working folder."""
     own: str = ""

@@ -1,9 +1,10 @@
-"""Ask the target's interpreter who it is, and work out the sys.path of a plain start.
+"""Say who the target's interpreter is, and work out the sys.path of a plain start.
 
-Nothing of the target's site-packages runs: -I -S, and `.pth` files are read as text.
+Its files tell. Where it may be started, it is asked; nothing of its site-packages runs even then: -I -S. `.pth` files
+are read as text.
 """
 # paths stay as the interpreter told them
-# ruff: noqa: PTH110, PTH112, PTH113, PTH118
+# ruff: noqa: PTH110, PTH112, PTH113, PTH118, PTH119
 
 import os
 import sys
@@ -15,6 +16,8 @@ import msgspec
 from tunedoctor import child
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
+from tunedoctor.probes import interpreter_files as files
+from tunedoctor.probes.interpreter_files import Told
 from tunedoctor.probes.pth import added_by_pth
 from tunedoctor.probing import probe
 
@@ -36,39 +39,14 @@ _SYSTEM = (
 """Where systems and their package managers put Python."""
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What the script printed; see target/identity.py."""
-
-    executable: str
-    version: str
-    prefix: str
-    base_prefix: str
-    stdlib: str
-    path: tuple[str, ...]
-    implementation: str = "cpython"
-    bits: int = 64
-    os: str = ""
-    venv: str | None = None
-    platform: str = ""
-    include: str = ""
-    headers: bool | None = None
-    free_threaded: bool = False
-    uname: str = ""
-    soabi: str = ""
-    venv_site: tuple[str, ...] = ()
-    base_site: tuple[str, ...] = ()
-    user_site: str = ""
-    errors: tuple[str, ...] = ()
-
-
 @probe(Interpreter, seconds=2 * SECONDS + 2)
 def interpreter(target: Target) -> Interpreter | Absent | Unknown:
-    """Start the target's interpreter with the identity script."""
+    """Read the files of the target's interpreter, or start it with the identity script where that is asked for."""
     if target.chosen_by == "none":
         return Absent(why=NO_ENVIRONMENT)
     if not target.python:
         return Unknown(why=target.problem or "no interpreter was found")
-    told = ask(target.python)
+    told = ask(target.python) if target.start else files.read(target.python, os.environ)
     if isinstance(told, Unknown):
         return told
     return describe(told, os.environ, str(Path.cwd()), same_user=_same_user())
@@ -109,7 +87,7 @@ def read(text: str) -> Told | None:
 def describe(told: Told, environ: Mapping[str, str], cwd: str, *, same_user: bool) -> Interpreter:
     """Make the fact of an answer, the environment of a plain start and the files around it."""
     prefix = told.venv or told.prefix
-    system_site = told.venv is not None and includes_system_site(_text(told.venv, "pyvenv.cfg"))
+    system_site = includes_system_site(files.settings_of(told.venv))
     pythonpath = search_path(environ.get("PYTHONPATH", ""), cwd, told.os)
     user_on = (
         (told.venv is None or system_site)
@@ -121,13 +99,18 @@ def describe(told: Told, environ: Mapping[str, str], cwd: str, *, same_user: boo
     folders = [*told.venv_site, *([told.user_site] if user_on else ()), *base]
     sites = tuple(dict.fromkeys(f for f in folders if os.path.isdir(f)))
     kind = kind_of(told)
+    abi = [part for part in told.soabi.split("-")[:2] if part[-2:-1].isdigit()]
+    headers = [os.path.basename(told.stdlib) + "m" * any(part.endswith("m") for part in abi)]
+    include = os.path.join(
+        told.base_prefix, *(["Include"] if told.os == "win32" else ["include", *headers])
+    )
     managed = os.path.isfile(os.path.join(told.stdlib, "EXTERNALLY-MANAGED"))
     return Interpreter(
         executable=told.executable,
         version=told.version,
         implementation=told.implementation,
         bits=told.bits,
-        free_threaded=told.free_threaded,
+        free_threaded=any(part.endswith("t") for part in abi),
         platform=told.platform,
         machine=machine_of(told),
         soabi=told.soabi,
@@ -142,8 +125,8 @@ def describe(told: Told, environ: Mapping[str, str], cwd: str, *, same_user: boo
         user_site=told.user_site,
         user_site_on=user_on,
         pythonpath=pythonpath,
-        include=told.include,
-        headers=told.headers,
+        include=include,
+        headers=os.path.isfile(os.path.join(include, "Python.h")),
     )
 
 
@@ -169,13 +152,9 @@ def search_path(text: str, cwd: str, os_name: str = sys.platform) -> tuple[str, 
     return tuple(dict.fromkeys(places))
 
 
-def includes_system_site(config: str) -> bool:
+def includes_system_site(settings: Mapping[str, str]) -> bool:
     """Tell from pyvenv.cfg whether the venv also sees the packages of its base."""
-    for line in config.splitlines():
-        key, equals, value = line.partition("=")
-        if equals and key.strip().lower() == "include-system-site-packages":
-            return value.strip().lower() == "true"
-    return False
+    return settings.get("include-system-site-packages", "").lower() == "true"
 
 
 def kind_of(told: Told) -> PrefixKind:
@@ -207,10 +186,3 @@ def machine_of(told: Told) -> str:
     if told.bits == 32:
         return {"x86_64": "i686", "aarch64": "armv7l"}.get(told.uname, told.uname)
     return told.uname
-
-
-def _text(*parts: str) -> str:
-    try:
-        return Path(*parts).read_text("utf-8", "replace")
-    except OSError:
-        return ""

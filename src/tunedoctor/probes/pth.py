@@ -5,6 +5,11 @@
 import os
 from pathlib import Path
 
+from tunedoctor.reading import read_start
+
+_MOST = 2000
+"""Places that are looked at; each costs a question to the file system."""
+
 
 def added_by_pth(site: Path) -> tuple[str, ...]:
     """Return the existing places that the .pth files of a site folder add to sys.path."""
@@ -15,11 +20,11 @@ def added_by_pth(site: Path) -> tuple[str, ...]:
     found: list[str] = []
     for name in names:
         try:
-            text = (site / name).read_bytes()[:1_000_000].decode("utf-8-sig", "replace")
+            text = read_start(site / name, 1_000_000).decode("utf-8-sig", "replace")
         except OSError:
             continue
-        found += (os.path.normpath(site / line) for line in path_lines(text))
-    return tuple(dict.fromkeys(place for place in found if os.path.exists(place)))
+        found += (os.path.normpath(site / line) for line in path_lines(text)[:_MOST])
+    return tuple(place for place in dict.fromkeys(found[:_MOST]) if os.path.exists(place))
 
 
 def path_lines(text: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Written so that Python 2.7 and every Python 3 can run it. What cannot be told is
 """
 # Type comments and percent signs, since Python 2.7 knows neither annotations nor f-strings.
 
+import json
 import os
 import sys
 
@@ -50,24 +51,16 @@ def basics():
         "stdlib": os.path.dirname(os.path.abspath(os.__file__)),
         "path": [p for p in sys.path if p and os.path.abspath(p) != script],
         "venv": venv_of(sys.executable),
+        "uname": os.uname()[4] if os.name == "posix" else "",
     }
 
 
 def build():
     # type: () -> dict[str, Any]
-    """Return platform, ABI and headers."""
+    """Return platform and ABI."""
     import sysconfig
 
-    posix = os.name == "posix"
-    include = sysconfig.get_path("include", "posix_prefix" if posix else "nt")
-    return {
-        "platform": sysconfig.get_platform(),
-        "include": include,
-        "headers": os.path.isfile(os.path.join(include, "Python.h")),
-        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-        "uname": os.uname()[4] if posix else "",
-        "soabi": extension().strip("."),
-    }
+    return {"platform": sysconfig.get_platform(), "soabi": extension().strip(".")}
 
 
 def extension():
@@ -96,43 +89,21 @@ def sites(venv):
     }
 
 
-def as_json(value):
-    # type: (Any) -> str
-    """Write JSON in ASCII; the json module would cost as much time as all the rest."""
-    if value is None:
-        return "null"
-    if isinstance(value, (bool, int)):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "{%s}" % ", ".join(as_json(k) + ": " + as_json(v) for k, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return "[%s]" % ", ".join(as_json(v) for v in value)
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    return '"%s"' % "".join(letter(c) for c in text)
-
-
-def letter(char):
-    # type: (str) -> str
-    """Write one character of a JSON string; what is no character becomes a question mark."""
-    code = ord(char)
-    if 32 <= code < 127 and char not in '"\\':
-        return str(char)
-    if code > 0xFFFF:
-        code -= 0x10000
-        return "\\u%04x\\u%04x" % (0xD800 + (code >> 10), 0xDC00 + (code & 0x3FF))
-    return "?" if 0xD800 <= code < 0xE000 else "\\u%04x" % code
-
-
 def main():
     # type: () -> None
     """Print the line."""
     told = basics()
-    for step in (build,) if sys.version_info < (3, 3) else (build, lambda: sites(told["venv"])):
+    steps = (build,) if sys.version_info < (3, 3) else (build, lambda: sites(told["venv"]))
+    for step in steps:
         try:
             told.update(step())
         except Exception as error:
             told.setdefault("errors", []).append("%s: %s" % (type(error).__name__, error))
-    print(as_json(told))
+    if sys.version_info < (3,):
+        print(json.dumps(told))
+    else:  # a path can hold bytes that are no text
+        text = json.dumps(told, ensure_ascii=False) + "\n"
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
 
 
 if __name__ == "__main__":
