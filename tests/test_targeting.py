@@ -1,6 +1,7 @@
 """The target is chosen in a fixed order, and what cannot be started is named as such."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -118,7 +119,13 @@ def test_faults_are_told_in_a_sentence(tmp_path: Path) -> None:
     dangling.symlink_to("/gone/python3.9")
     (tmp_path / "round").symlink_to("about")
     (tmp_path / "about").symlink_to("round")
+    foreign = {"x86_64": 183, "aarch64": 62}.get(platform.machine(), 0)
+    elf = b"\x7fELF\2\1".ljust(18, b"\0") + foreign.to_bytes(2, "little") + bytes(44)
+    (tmp_path / "foreign").write_bytes(elf)
+    (tmp_path / "foreign").chmod(0o755)
+    name = {183: "aarch64", 62: "x86_64"}[foreign]
     problems = {
+        "./foreign": f"{tmp_path}/foreign is a program for {name}, and this machine is {platform.machine()}.",
         "empty": f"There is no Python interpreter in {tmp_path}/empty.",
         "./notes.txt": f"{tmp_path}/notes.txt is not executable by this user.",
         "./script": f"{tmp_path}/script is no program that this system can start.",

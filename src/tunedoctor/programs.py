@@ -1,6 +1,8 @@
 """What the head of a file tells of a program: its format and the machine that it is for."""
 
+import os
 import struct
+import sys
 from typing import Literal, NamedTuple
 
 HEAD = 4096
@@ -25,6 +27,11 @@ class Program(NamedTuple):
     bits: int
     machine: str
     """As ELF, Mach-O or sysconfig's platform of Windows name it; "" where it is another, or several."""
+
+
+def this_machine() -> str:
+    """Return the processor as the kernel names it; "" on Windows."""
+    return "" if sys.platform == "win32" else os.uname().machine
 
 
 def program(head: bytes) -> Program | None:

@@ -3,7 +3,7 @@
 Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
 """
 # paths stay the strings that the user knows
-# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH123, PTH206, PTH208
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH206, PTH208
 
 import errno
 import os
@@ -15,6 +15,8 @@ import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import NO_ENVIRONMENT
+from tunedoctor.programs import HEAD, program, this_machine
+from tunedoctor.reading import read_start
 
 ChosenBy = Literal[
     "--target", "--self", "[tool.doctor] target", "VIRTUAL_ENV", "CONDA_PREFIX", "./.venv", "none"
@@ -33,16 +35,9 @@ INSIDE = (
 _MARKS = ("pyvenv.cfg", "conda-meta")
 _ACTIVE: tuple[ChosenBy, ...] = ("VIRTUAL_ENV", "CONDA_PREFIX")
 
-_STARTS = (
-    b"\x7fELF",
-    b"MZ",
-    b"#!",
-    b"\xcf\xfa\xed\xfe",
-    b"\xce\xfa\xed\xfe",
-    b"\xca\xfe\xba\xbe",
-    b"\xfe\xed\xfa",
-)
-"""First bytes of what a system can start: ELF, Windows, a script (pyenv's shims are), Mach-O."""
+_RUNS = {"x86_64": ("x86_64", "i386", ""), "aarch64": ("aarch64", "arm", "")}
+"""Programs that a processor with Linux runs by itself."""
+_EMULATORS = "/proc/sys/fs/binfmt_misc"
 
 
 def choose(
@@ -164,10 +159,25 @@ def _fault(path: str) -> str:
         return f"{path} {'is no file' if os.path.exists(path) else 'does not exist'}."
     if not os.access(path, os.X_OK):
         return f"{path} is not executable by this user."
+    return _no_program(path)
+
+
+def _no_program(path: str) -> str:
     start = _start(path)
-    if start and not start.startswith(_STARTS):
+    made = program(start)
+    if start and not (made or start.startswith(b"#!")):
         return f"{path} is no program that this system can start."
+    own = this_machine() if made and made.format == "elf" else ""
+    if made and made.machine not in _RUNS.get(own, (made.machine,)) and not _emulated():
+        return f"{path} is a program for {made.machine}, and this machine is {own}."
     return ""
+
+
+def _emulated() -> bool:
+    try:
+        return any(name.startswith("qemu-") for name in os.listdir(_EMULATORS))
+    except OSError:
+        return False
 
 
 def _loops(path: str) -> bool:
@@ -181,8 +191,7 @@ def _loops(path: str) -> bool:
 def _start(path: str) -> bytes:
     """Return the first bytes, or none: programs may be unreadable, a Windows alias cannot be opened."""
     try:
-        with open(path, "rb") as file:
-            return file.read(4)
+        return read_start(path, HEAD)
     except OSError:
         return b""
 

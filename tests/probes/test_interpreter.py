@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tunedoctor.facts import Interpreter, Target, Unknown
 from tunedoctor.probes import interpreter as probe
-from tunedoctor.probes.interpreter import Told
+from tunedoctor.probes.interpreter_files import Told, settings_of
 
 PYENV = Path.home() / ".pyenv" / "versions"
 HERE = Told(
@@ -201,7 +201,12 @@ def test_pythonpath_with_empty_entries() -> None:
     assert probe.search_path("", "/where", "linux") == ()
 
 
-def test_pyvenv_cfg() -> None:
-    assert probe.includes_system_site("home = /usr\nInclude-System-Site-Packages = TRUE\n")
-    assert not probe.includes_system_site("include-system-site-packages = false\n")
-    assert not probe.includes_system_site("")
+def test_pyvenv_cfg(tmp_path: Path) -> None:
+    def includes(text: str) -> bool:
+        (tmp_path / "pyvenv.cfg").write_text(text)
+        return probe.includes_system_site(settings_of(str(tmp_path)))
+
+    assert includes("home = /usr\nInclude-System-Site-Packages = TRUE\n")
+    assert not includes("include-system-site-packages = false\n")
+    assert not includes("")
+    assert not probe.includes_system_site(settings_of(None))

@@ -5,7 +5,6 @@ Written so that Python 2.7 and every Python 3 can run it. What cannot be told is
 """
 # Type comments and percent signs, since Python 2.7 knows neither annotations nor f-strings.
 
-import json
 import os
 import sys
 
@@ -92,6 +91,8 @@ def sites(venv):
 def main():
     # type: () -> None
     """Print the line."""
+    import json
+
     told = basics()
     steps = (build,) if sys.version_info < (3, 3) else (build, lambda: sites(told["venv"]))
     for step in steps:

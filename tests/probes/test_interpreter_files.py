@@ -1,0 +1,156 @@
+"""What the files of an interpreter tell is what it tells itself when it is started: field by field."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tunedoctor.facts import Unknown
+from tunedoctor.probes import interpreter as asked
+from tunedoctor.probes.interpreter_files import Told, read
+from tunedoctor.programs import Program, program
+
+VERSIONS = Path.home() / ".pyenv" / "versions"
+INSTALLED = sorted(
+    {
+        "/usr/bin/python3",
+        os.path.realpath(sys.executable),
+        *map(str, VERSIONS.glob("3.*/bin/python")),
+        *map(str, VERSIONS.glob("3.*/bin/python3.*[0-9m]")),
+    }
+)
+UV = shutil.which("uv", path=str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"])
+
+
+def differences(python: str) -> list[tuple[str, object, object]]:
+    """Return the fields of the fact that a start and the files tell otherwise."""
+    answers = asked.ask(python), read(python, os.environ)
+    facts = [
+        asked.describe(one, os.environ, "/where", same_user=True) if isinstance(one, Told) else one
+        for one in answers
+    ]
+    if any(isinstance(one, Unknown) for one in facts):
+        return [("all", *facts)]  # type: ignore[list-item]
+    names = facts[0].__struct_fields__
+    pairs = ((n, getattr(facts[0], n), getattr(facts[1], n)) for n in names)
+    return [one for one in pairs if one[1] != one[2]]
+
+
+@pytest.mark.parametrize("python", INSTALLED)
+def test_an_installed_python(python: str) -> None:
+    if not Path(python).exists():
+        pytest.skip(f"{python} is not there")
+    assert differences(python) == []
+
+
+def made(*argv: str) -> Callable[[str, Path], None]:
+    def make(python: str, home: Path) -> None:
+        first = UV if argv[0] == "uv" else python
+        if first is None:
+            pytest.skip("uv is not installed")
+        own = ["-q", "-p", python] if argv[0] == "uv" else []
+        subprocess.run([first, *argv[1:], *own, home], check=True, capture_output=True)
+
+    return make
+
+
+def relocated(python: str, home: Path) -> None:
+    made("python", "-m", "venv", "--without-pip")(python, home.with_name("before"))
+    home.with_name("before").rename(home)
+
+
+KINDS = {
+    "venv": made("python", "-m", "venv", "--without-pip"),
+    "venv, system site": made("python", "-m", "venv", "--without-pip", "--system-site-packages"),
+    "venv, copies": made("python", "-m", "venv", "--without-pip", "--copies"),
+    "uv": made("uv", "venv"),
+    "uv, system site": made("uv", "venv", "--system-site-packages", "--relocatable"),
+    "relocated": relocated,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("base", ["/usr/bin/python3", *map(str, VERSIONS.glob("3.*/bin/python"))])
+def test_a_virtual_environment(kind: str, base: str, tmp_path: Path) -> None:
+    if not Path(base).exists() or (kind.startswith("uv") and "/3.6" in base):
+        pytest.skip(f"{base} is not there, or too old for uv")
+    KINDS[kind](base, tmp_path / "env")
+    assert differences(str(tmp_path / "env" / "bin" / "python")) == []
+
+
+def test_a_tree_that_was_copied_without_its_headers(tmp_path: Path) -> None:
+    """As conda lays it out: the release is then told by the program itself."""
+    base = Path(os.path.realpath(sys.executable)).parent.parent
+    version = "python{}.{}".format(*sys.version_info)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "conda-meta").mkdir()
+    shutil.copy(os.path.realpath(sys.executable), tmp_path / "bin" / version)
+    (tmp_path / "bin" / "python").symlink_to(version)
+    shutil.copytree(
+        base / "lib" / version, tmp_path / "lib" / version, symlinks=True,
+        ignore=shutil.ignore_patterns("site-packages", "test", "__pycache__", "config-*", "idlelib"),
+    )  # fmt: skip
+    assert differences(str(tmp_path / "bin" / "python")) == []
+    told = read(str(tmp_path / "bin" / "python"), {})
+    assert isinstance(told, Told)
+    assert told.version == "{}.{}.{}".format(*sys.version_info)
+
+
+def windows_program(machine: int) -> bytes:
+    return b"MZ".ljust(60, b"\0") + struct.pack("<I4sH", 64, b"PE\0\0", machine) + bytes(64)
+
+
+def test_the_layout_of_windows(tmp_path: Path) -> None:
+    base, home = tmp_path / "Python312", tmp_path / "env"
+    for folder in (base / "Lib", base / "DLLs", base / "Include", home / "Scripts"):
+        folder.mkdir(parents=True)
+    (base / "python312.dll").write_bytes(b"x\0" + b"3.12.7\0")
+    (base / "Lib" / "os.py").touch()
+    for place in (base / "python.exe", home / "Scripts" / "python.exe"):
+        place.write_bytes(windows_program(0x8664))
+    (home / "pyvenv.cfg").write_text(f"home = {base}\nversion = 3.12.1\n")
+    told = read(str(home / "Scripts" / "python.exe"), {"APPDATA": "/roaming"})
+    assert isinstance(told, Told)
+    assert (told.version, told.base_prefix, told.venv) == ("3.12.7", str(base), str(home))
+    assert (told.soabi, told.platform, told.bits) == ("cp312-win_amd64", "win-amd64", 64)
+    assert told.venv_site == (str(home), f"{home}/Lib/site-packages")
+    assert told.user_site == "/roaming/Python/Python312/site-packages"
+
+
+def test_heads_of_programs() -> None:
+    elf = b"\x7fELF\x02\x01".ljust(18, b"\0") + struct.pack("<H", 183) + bytes(44)
+    assert program(elf) == Program("elf", 64, "aarch64")
+    assert program(windows_program(0xAA64)) == Program("pe", 64, "win-arm64")
+    assert program(b"\xcf\xfa\xed\xfe" + struct.pack("<I", 0x0100000C)) == Program(
+        "mach", 64, "arm64"
+    )
+    for whole in (elf, windows_program(0x8664)):
+        for cut in range(64):
+            program(whole[:cut])  # raises nothing
+    assert program(elf[:19]) is None
+    assert program(b"MZ" + b"\xff" * 80) is None
+
+
+def test_what_files_do_not_tell_is_unknown(tmp_path: Path) -> None:
+    """A shim of pyenv, an empty alias of the Windows store, another program, an environment without its base."""
+    shim, alias, other, gone = (tmp_path / n / "bin" / "python" for n in ("a", "b", "c", "d"))
+    for one in (shim, alias, other, gone):
+        one.parent.mkdir(parents=True)
+    shim.write_text('#!/usr/bin/env bash\nexec pyenv exec python "$@"\n')
+    alias.touch()
+    shutil.copy(shutil.which("true") or "/bin/true", other)
+    shutil.copy(os.path.realpath(sys.executable), gone)
+    (gone.parent.parent / "pyvenv.cfg").write_text("home = /no/such/folder\nversion = 3.11.7\n")
+    for place in (shim, alias, other):
+        told = read(str(place), {})
+        assert isinstance(told, Unknown)
+        assert f"doctor check --deep --target {place}" in told.why
+    told = read(str(gone), {})
+    assert told == Unknown(
+        why=f"{gone} is of a virtual environment whose base, /no/such/folder, is gone"
+    )
