@@ -8,8 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor.facts import Interpreter, Target, Unknown
 from tunedoctor.probes import interpreter as probe
@@ -119,17 +117,6 @@ def test_faults_of_an_interpreter(tmp_path: Path) -> None:
     assert why[2].endswith("exit status 1: no encodings")
     assert why[3].endswith("answered what no Python does: 'hello'")
     assert "FileNotFoundError" in why[4]
-
-
-def test_answer_after_noise_is_found() -> None:
-    line = msgspec.json.encode(HERE).decode()
-    assert probe.read(f"startup noise\n{line}\n") == HERE
-    assert probe.read('{"executable": 3}') is None
-
-
-@given(st.text())
-def test_read_never_raises(text: str) -> None:
-    assert probe.read("{" + text) is None or isinstance(probe.read("{" + text), Told)
 
 
 def test_conda_prefix(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tunedoctor.facts import Unknown
@@ -27,17 +28,60 @@ INSTALLED = sorted(
 UV = shutil.which("uv", path=str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"])
 
 
+ORACLE = """
+import json, os, site, sys, sysconfig
+from importlib.machinery import EXTENSION_SUFFIXES
+here = os.path.dirname(sys.executable)
+venv = next((f for f in (here, os.path.dirname(here)) if os.path.isfile(f + "/pyvenv.cfg")), None)
+levels = {"alpha": "a", "beta": "b", "candidate": "rc"}
+info = sys.version_info
+told = {
+    "executable": sys.executable,
+    "version": "%d.%d.%d" % info[:3] + (levels[info[3]] + str(info[4]) if info[3] in levels else ""),
+    "implementation": sys.implementation.name,
+    "bits": 64 if sys.maxsize > 2**32 else 32,
+    "os": sys.platform,
+    "prefix": sys.base_prefix,
+    "base_prefix": sys.base_prefix,
+    "stdlib": os.path.dirname(os.__file__),
+    "path": [p for p in sys.path if p],
+    "venv": venv,
+    "platform": sysconfig.get_platform(),
+    "uname": os.uname().machine,
+    "soabi": EXTENSION_SUFFIXES[0].split(".")[1],
+    "include": sysconfig.get_path("include", "posix_prefix"),
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+}
+bases = [sys.base_prefix, sys.base_exec_prefix]
+if venv:  # Debian goes by whether the two differ, as in a plain start
+    sys.prefix = sys.exec_prefix = venv
+told["venv_site"] = site.getsitepackages([venv]) if venv else []
+told["base_site"] = site.getsitepackages(bases)
+told["user_site"] = site.getusersitepackages()
+print(json.dumps(told))
+"""
+"""What an interpreter tells of itself."""
+
+
 def differences(python: str) -> list[tuple[str, object, object]]:
     """Return the fields of the fact that a start and the files tell otherwise."""
-    answers = asked.ask(python), read(python, os.environ)
-    facts = [
-        asked.describe(one, os.environ, "/where", same_user=True) if isinstance(one, Told) else one
+    argv = [python, "-I", "-S", "-c", ORACLE]
+    said = subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout
+    answers = msgspec.json.decode(said, type=Told), read(python, os.environ)
+    assert asked.ask(python) == answers[1]
+    if isinstance(answers[1], Unknown):
+        return [("all", *answers)]
+    started, files = (
+        asked.describe(one, os.environ, "/where", same_user=True)
         for one in answers
-    ]
-    if any(isinstance(one, Unknown) for one in facts):
-        return [("all", *facts)]  # type: ignore[list-item]
-    names = facts[0].__struct_fields__
-    pairs = ((n, getattr(facts[0], n), getattr(facts[1], n)) for n in names)
+        if isinstance(one, Told)
+    )
+    own = msgspec.json.decode(said)
+    header = Path(own["include"], "Python.h").is_file()
+    started = msgspec.structs.replace(
+        started, include=own["include"], headers=header, free_threaded=own["free_threaded"]
+    )
+    pairs = ((n, getattr(started, n), getattr(files, n)) for n in started.__struct_fields__)
     return [one for one in pairs if one[1] != one[2]]
 
 

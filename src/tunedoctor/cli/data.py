@@ -53,12 +53,17 @@ def data(asked: Asked, format_: str, output: str) -> int:
     began = time.perf_counter()
     _check(asked, format_)
     sources = _sources(asked)
+    asked = _startable(asked, sources)
     sampled = 0 if asked.model else -1
     spool = Spool() if asked.model else None
     found = survey.Survey(sources, examine.Asked(asked.near, sampled), spool)
     with spinner() as one:
         found.read(
-            survey.Reader(_workers(asked, sources), parquet.reader(_pythons(asked)), one.watch)
+            survey.Reader(
+                _workers(asked, sources),
+                parquet.reader(tuple(filter(None, (sys.executable, asked.target)))),
+                one.watch,
+            )
         )
         one.watch(["the tokenizer"] if asked.model else ["the report"])
         report = _report(asked, found, spool, began)
@@ -123,23 +128,23 @@ def _workers(asked: Asked, sources: list[survey.Source]) -> Workers:
     return work
 
 
-def _python(asked: Asked) -> str:
-    """Return the interpreter that the user named, or whose environment is active where --model asks for its tokenizer.
+def _startable(asked: Asked, sources: list[survey.Source]) -> Asked:
+    """Put in the place of --target the interpreter that may be started; None where there is none.
 
-    "": there is none. What only stands in the folder is never started here.
+    That is one that the user named, or the active one where --model asks for its tokenizer. What only stands in the
+    folder is never started here.
     """
-    from tunedoctor.cli.target import aim  # noqa: PLC0415
+    from tunedoctor.cli.target import aim, starting  # noqa: PLC0415
 
     place = aim(asked.target, own=asked.own)
     if place.problem and place.chosen_by == "--target":
         misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
-    named = place.chosen_by in ("--target", "--self")
     active = asked.model and place.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
-    return place.python if named or active else ""
-
-
-def _pythons(asked: Asked) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one for one in (sys.executable, _python(asked)) if one))
+    if not (active or place.chosen_by in ("--target", "--self")):
+        return asked._replace(target=None)
+    if asked.model or any(one.path.suffix == ".parquet" for one in sources):
+        starting(place)
+    return asked._replace(target=place.python or None)
 
 
 def _report(asked: Asked, found: survey.Survey, spool: Spool | None, began: float) -> Report:
@@ -177,7 +182,7 @@ def _by_tokenizer(
     """Count with the model's tokenizer; where that can't be, keep the estimate and say why."""
     from tunedoctor.data.tokens import count, described_by  # noqa: PLC0415
 
-    python = _python(asked)
+    python = asked.target
     counted = count(python, asked.model, spool) if python else "name the environment with --target"
     if isinstance(counted, str):
         notes.append(

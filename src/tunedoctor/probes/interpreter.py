@@ -4,14 +4,12 @@ Its files tell. Where it may be started, it is asked; nothing of its site-packag
 are read as text.
 """
 # paths stay as the interpreter told them
-# ruff: noqa: PTH110, PTH112, PTH113, PTH118, PTH119
+# ruff: noqa: PTH110, PTH112, PTH113, PTH117, PTH118, PTH119
 
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-import msgspec
 
 from tunedoctor import child
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
@@ -21,7 +19,8 @@ from tunedoctor.probes.interpreter_files import Told
 from tunedoctor.probes.pth import added_by_pth
 from tunedoctor.probing import probe
 
-SCRIPT = Path(__file__).parent.parent / "target" / "identity.py"
+_WHO = "import sys; print(sys.executable); print(getattr(sys, 'base_prefix', sys.prefix))"
+"""Nothing of site-packages is imported, and Python 2.7 can run it."""
 SECONDS = 5.0
 
 _SYSTEM = (
@@ -41,7 +40,7 @@ _SYSTEM = (
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
 def interpreter(target: Target) -> Interpreter | Absent | Unknown:
-    """Read the files of the target's interpreter, or start it with the identity script where that is asked for."""
+    """Read the files of the target's interpreter, or start it where that is allowed."""
     if target.chosen_by == "none":
         return Absent(why=NO_ENVIRONMENT)
     if not target.python:
@@ -60,28 +59,24 @@ def _same_user() -> bool:
 
 
 def ask(python: str, seconds: float = SECONDS) -> Told | Unknown:
-    """Run the script and read its line. Unknown: it hangs, crashes, or prints something else."""
-    ended = child.run([python, "-I", "-S", str(SCRIPT)], timeout=seconds)
+    """Start an interpreter, and read the files of the one that it turns out to be.
+
+    Unknown: it hangs, crashes, or prints something else.
+    """
+    ended = child.run([python, "-I", "-S", "-c", _WHO], timeout=seconds)
     if ended.how == "exit" and ended.code != 0:  # Python 2.7 knows no -I
-        ended = child.run([python, "-E", "-s", "-S", str(SCRIPT)], timeout=seconds)
+        ended = child.run([python, "-E", "-s", "-S", "-c", _WHO], timeout=seconds)
     if not ended.ok:
         said = ended.err.strip().splitlines() if ended.how != "not started" else []
         last = f": {said[-1][:200]}" if said else ""
         return Unknown(why=f"{python} does not start: {ended.death}{last}")
-    return read(ended.out) or Unknown(
-        why=f"{python} answered what no Python does: {ended.out.strip()[:100]!r}"
-    )
-
-
-def read(text: str) -> Told | None:
-    """Read the last line that is an answer; None where there is none."""
-    for line in reversed(text.splitlines()):
-        if line.startswith("{"):
-            try:
-                return msgspec.json.decode(line.encode(), type=Told)
-            except (msgspec.MsgspecError, UnicodeEncodeError):
-                continue
-    return None
+    match ended.out.splitlines()[-2:]:
+        case [executable, base] if os.path.isabs(executable) and os.path.isabs(base):
+            return files.read(executable, os.environ, base)
+        case _:
+            return Unknown(
+                why=f"{python} answered what no Python does: {ended.out.strip()[:100]!r}"
+            )
 
 
 def describe(told: Told, environ: Mapping[str, str], cwd: str, *, same_user: bool) -> Interpreter:

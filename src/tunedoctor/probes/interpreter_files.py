@@ -13,7 +13,6 @@ import msgspec
 from tunedoctor.facts import Unknown
 from tunedoctor.programs import Program, program, this_machine
 from tunedoctor.reading import read_start
-from tunedoctor.target.identity import venv_of
 
 _HEAD = 4 << 20
 """A program's table of symbols lies before its code."""
@@ -29,7 +28,7 @@ _DLL = re.compile(r"python(\d)(\d{1,2})t?\.dll")
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What an interpreter tells of itself when it is asked by target/identity.py, or what its files tell."""
+    """What an interpreter would tell of itself under -I -S."""
 
     executable: str
     version: str
@@ -60,10 +59,11 @@ class _Base(NamedTuple):
     path: tuple[str, ...]
 
 
-def read(python: str, variables: Mapping[str, str]) -> Told | Unknown:
+def read(python: str, variables: Mapping[str, str], base_prefix: str = "") -> Told | Unknown:
     """Return what `python -I -S` would tell of itself; Unknown where files do not tell it, with what does.
 
-    A base Python that is gone is Unknown as well, without a way to know more.
+    A base Python that is gone is Unknown as well, without a way to know more. `base_prefix`: as it told when it was
+    started.
     """
     real = os.path.realpath(python)
     head = _bytes(real, _HEAD)
@@ -74,7 +74,7 @@ def read(python: str, variables: Mapping[str, str]) -> Told | Unknown:
         return _untold(python, "is no program whose files show a Python")
     venv = venv_of(python)
     settings = settings_of(venv)
-    home = settings.get("home", "")
+    home = base_prefix or settings.get("home", "")
     if home and not os.path.isdir(home):
         return Unknown(why=f"{python} is of a virtual environment whose base, {home}, is gone")
     look = _windows if kind.format == "pe" else _posix
@@ -82,6 +82,13 @@ def read(python: str, variables: Mapping[str, str]) -> Told | Unknown:
     if base is None:
         return _untold(python, "lies beside no standard library")
     return _told(python, real, venv, kind, base, variables)
+
+
+def venv_of(executable: str) -> str | None:
+    """Return the folder whose pyvenv.cfg makes this a virtual environment, or None."""
+    here = os.path.dirname(executable)
+    folders = (here, os.path.dirname(here))
+    return next((f for f in folders if os.path.isfile(os.path.join(f, "pyvenv.cfg"))), None)
 
 
 def settings_of(venv: str | None) -> dict[str, str]:
