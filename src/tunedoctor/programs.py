@@ -8,16 +8,16 @@ from typing import Literal, NamedTuple
 HEAD = 4096
 """Bytes of a file that hold its head."""
 _ELF = {
-    3: "i386",
+    3: "i686",
     21: "ppc64le",
     22: "s390x",
-    40: "arm",
+    40: "armv7l",
     62: "x86_64",
     183: "aarch64",
     243: "riscv64",
 }
 _MACH = {0x01000007: "x86_64", 0x0100000C: "arm64"}
-_PE = {0x014C: "win32", 0x8664: "win-amd64", 0xAA64: "win-arm64"}
+_PE = {0x014C: "x86", 0x8664: "amd64", 0xAA64: "arm64"}
 
 
 class Program(NamedTuple):
@@ -26,7 +26,7 @@ class Program(NamedTuple):
     format: Literal["elf", "mach", "pe"]
     bits: int
     machine: str
-    """As ELF, Mach-O or sysconfig's platform of Windows name it; "" where it is another, or several."""
+    """As the system calls it: x86_64, amd64 on Windows; "" where it is another, or one of several."""
 
 
 def this_machine() -> str:

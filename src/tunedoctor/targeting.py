@@ -35,7 +35,7 @@ INSIDE = (
 _MARKS = ("pyvenv.cfg", "conda-meta")
 _ACTIVE: tuple[ChosenBy, ...] = ("VIRTUAL_ENV", "CONDA_PREFIX")
 
-_RUNS = {"x86_64": ("x86_64", "i386", ""), "aarch64": ("aarch64", "arm", "")}
+_RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
 """Programs that a processor with Linux runs by itself."""
 _EMULATORS = "/proc/sys/fs/binfmt_misc"
 

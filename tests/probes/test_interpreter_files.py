@@ -1,5 +1,6 @@
 """What the files of an interpreter tell is what it tells itself when it is started: field by field."""
 
+import json
 import os
 import shutil
 import struct
@@ -8,12 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from tunedoctor.facts import Unknown
 from tunedoctor.probes import interpreter as asked
-from tunedoctor.probes.interpreter_files import Told, read
+from tunedoctor.probes.interpreter_files import Installation, find
 from tunedoctor.programs import Program, program
 
 VERSIONS = Path.home() / ".pyenv" / "versions"
@@ -40,14 +40,13 @@ told = {
     "version": "%d.%d.%d" % info[:3] + (levels[info[3]] + str(info[4]) if info[3] in levels else ""),
     "implementation": sys.implementation.name,
     "bits": 64 if sys.maxsize > 2**32 else 32,
-    "os": sys.platform,
     "prefix": sys.base_prefix,
     "base_prefix": sys.base_prefix,
     "stdlib": os.path.dirname(os.__file__),
     "path": [p for p in sys.path if p],
     "venv": venv,
     "platform": sysconfig.get_platform(),
-    "uname": os.uname().machine,
+    "machine": os.uname().machine,
     "soabi": EXTENSION_SUFFIXES[0].split(".")[1],
     "include": sysconfig.get_path("include", "posix_prefix"),
     "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
@@ -64,24 +63,24 @@ print(json.dumps(told))
 
 
 def differences(python: str) -> list[tuple[str, object, object]]:
-    """Return the fields of the fact that a start and the files tell otherwise."""
+    """Return the fields of the fact that the started interpreter tells otherwise than its files."""
     argv = [python, "-I", "-S", "-c", ORACLE]
     said = subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout
-    answers = msgspec.json.decode(said, type=Told), read(python, os.environ)
-    assert asked.ask(python) == answers[1]
-    if isinstance(answers[1], Unknown):
-        return [("all", *answers)]
-    started, files = (
-        asked.describe(one, os.environ, "/where", same_user=True)
-        for one in answers
-        if isinstance(one, Told)
-    )
-    own = msgspec.json.decode(said)
-    header = Path(own["include"], "Python.h").is_file()
-    started = msgspec.structs.replace(
-        started, include=own["include"], headers=header, free_threaded=own["free_threaded"]
-    )
-    pairs = ((n, getattr(started, n), getattr(files, n)) for n in started.__struct_fields__)
+    files = find(python)
+    assert not isinstance(files, Unknown), files.why
+    assert asked.ask(python) == files
+    fact = asked.describe(files, os.environ, "/where", same_user=True)
+    told = json.loads(said)
+    shared = not told["venv"] or fact.system_site
+    user_on = shared and Path(told["user_site"]).is_dir()
+    own, base = told.pop("venv_site"), told.pop("base_site")
+    places = [*own, *([told["user_site"]] if user_on else []), *(base if shared else [])]
+    sites = tuple(dict.fromkeys(p for p in places if Path(p).is_dir()))
+    told["path"] = asked.plain_path(told["path"], sites)
+    told["prefix"] = told.pop("venv") or told["prefix"]
+    told["headers"] = Path(told["include"], "Python.h").is_file()
+    told |= {"site_packages": sites, "user_site_on": user_on}
+    pairs = ((name, value, getattr(fact, name)) for name, value in told.items())
     return [one for one in pairs if one[1] != one[2]]
 
 
@@ -140,9 +139,7 @@ def test_a_tree_that_was_copied_without_its_headers(tmp_path: Path) -> None:
         ignore=shutil.ignore_patterns("site-packages", "test", "__pycache__", "config-*", "idlelib"),
     )  # fmt: skip
     assert differences(str(tmp_path / "bin" / "python")) == []
-    told = read(str(tmp_path / "bin" / "python"), {})
-    assert isinstance(told, Told)
-    assert told.version == "{}.{}.{}".format(*sys.version_info)
+    assert not (tmp_path / "include").exists()
 
 
 def windows_program(machine: int) -> bytes:
@@ -151,25 +148,33 @@ def windows_program(machine: int) -> bytes:
 
 def test_the_layout_of_windows(tmp_path: Path) -> None:
     base, home = tmp_path / "Python312", tmp_path / "env"
-    for folder in (base / "Lib", base / "DLLs", base / "Include", home / "Scripts"):
+    for folder in (
+        base / "Lib",
+        base / "DLLs",
+        base / "Include",
+        home / "Scripts",
+        home / "Lib" / "site-packages",
+    ):
         folder.mkdir(parents=True)
     (base / "python312.dll").write_bytes(b"x\0" + b"3.12.7\0")
     (base / "Lib" / "os.py").touch()
     for place in (base / "python.exe", home / "Scripts" / "python.exe"):
         place.write_bytes(windows_program(0x8664))
     (home / "pyvenv.cfg").write_text(f"home = {base}\nversion = 3.12.1\n")
-    told = read(str(home / "Scripts" / "python.exe"), {"APPDATA": "/roaming"})
-    assert isinstance(told, Told)
-    assert (told.version, told.base_prefix, told.venv) == ("3.12.7", str(base), str(home))
-    assert (told.soabi, told.platform, told.bits) == ("cp312-win_amd64", "win-amd64", 64)
-    assert told.venv_site == (str(home), f"{home}/Lib/site-packages")
+    found = find(str(home / "Scripts" / "python.exe"))
+    assert isinstance(found, Installation)
+    told = asked.describe(found, {"APPDATA": "/roaming"}, "/where", same_user=True)
+    assert (told.version, told.base_prefix, told.prefix) == ("3.12.7", str(base), str(home))
+    assert (told.soabi, told.platform, told.machine) == ("cp312-win_amd64", "win-amd64", "amd64")
+    assert (told.stdlib, told.include) == (f"{base}/Lib", f"{base}/Include")
+    assert told.site_packages == (str(home), f"{home}/Lib/site-packages")
     assert told.user_site == "/roaming/Python/Python312/site-packages"
 
 
 def test_heads_of_programs() -> None:
     elf = b"\x7fELF\x02\x01".ljust(18, b"\0") + struct.pack("<H", 183) + bytes(44)
     assert program(elf) == Program("elf", 64, "aarch64")
-    assert program(windows_program(0xAA64)) == Program("pe", 64, "win-arm64")
+    assert program(windows_program(0xAA64)) == Program("pe", 64, "arm64")
     assert program(b"\xcf\xfa\xed\xfe" + struct.pack("<I", 0x0100000C)) == Program(
         "mach", 64, "arm64"
     )
@@ -191,10 +196,10 @@ def test_what_files_do_not_tell_is_unknown(tmp_path: Path) -> None:
     shutil.copy(os.path.realpath(sys.executable), gone)
     (gone.parent.parent / "pyvenv.cfg").write_text("home = /no/such/folder\nversion = 3.11.7\n")
     for place in (shim, alias, other):
-        told = read(str(place), {})
+        told = find(str(place))
         assert isinstance(told, Unknown)
         assert f"doctor check --deep --target {place}" in told.why
-    told = read(str(gone), {})
+    told = find(str(gone))
     assert told == Unknown(
         why=f"{gone} is of a virtual environment whose base, /no/such/folder, is gone"
     )

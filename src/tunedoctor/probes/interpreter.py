@@ -15,9 +15,10 @@ from tunedoctor import child
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
 from tunedoctor.probes import interpreter_files as files
-from tunedoctor.probes.interpreter_files import Told
+from tunedoctor.probes.interpreter_files import Installation
 from tunedoctor.probes.pth import added_by_pth
 from tunedoctor.probing import probe
+from tunedoctor.programs import this_machine
 
 _WHO = "import sys; print(sys.executable); print(getattr(sys, 'base_prefix', sys.prefix))"
 """Nothing of site-packages is imported, and Python 2.7 can run it."""
@@ -36,6 +37,7 @@ _SYSTEM = (
     "/snap",
 )
 """Where systems and their package managers put Python."""
+_INSTALLED = ("\\program files", "\\programs\\python\\", "\\windowsapps\\")
 
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
@@ -45,10 +47,10 @@ def interpreter(target: Target) -> Interpreter | Absent | Unknown:
         return Absent(why=NO_ENVIRONMENT)
     if not target.python:
         return Unknown(why=target.problem or "no interpreter was found")
-    told = ask(target.python) if target.start else files.read(target.python, os.environ)
-    if isinstance(told, Unknown):
-        return told
-    return describe(told, os.environ, str(Path.cwd()), same_user=_same_user())
+    found = ask(target.python) if target.start else files.find(target.python)
+    if isinstance(found, Unknown):
+        return found
+    return describe(found, os.environ, str(Path.cwd()), same_user=_same_user())
 
 
 def _same_user() -> bool:
@@ -58,7 +60,7 @@ def _same_user() -> bool:
     return os.geteuid() == os.getuid() and os.getegid() == os.getgid()
 
 
-def ask(python: str, seconds: float = SECONDS) -> Told | Unknown:
+def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
     """Start an interpreter, and read the files of the one that it turns out to be.
 
     Unknown: it hangs, crashes, or prints something else.
@@ -72,52 +74,59 @@ def ask(python: str, seconds: float = SECONDS) -> Told | Unknown:
         return Unknown(why=f"{python} does not start: {ended.death}{last}")
     match ended.out.splitlines()[-2:]:
         case [executable, base] if os.path.isabs(executable) and os.path.isabs(base):
-            return files.read(executable, os.environ, base)
+            return files.find(executable, base)
         case _:
             return Unknown(
                 why=f"{python} answered what no Python does: {ended.out.strip()[:100]!r}"
             )
 
 
-def describe(told: Told, environ: Mapping[str, str], cwd: str, *, same_user: bool) -> Interpreter:
-    """Make the fact of an answer, the environment of a plain start and the files around it."""
-    prefix = told.venv or told.prefix
-    system_site = includes_system_site(files.settings_of(told.venv))
-    pythonpath = search_path(environ.get("PYTHONPATH", ""), cwd, told.os)
-    user_on = (
-        (told.venv is None or system_site)
-        and same_user
-        and not environ.get("PYTHONNOUSERSITE")
-        and os.path.isdir(told.user_site)
-    )
-    base = told.base_site if told.venv is None or system_site else ()
-    folders = [*told.venv_site, *([told.user_site] if user_on else ()), *base]
+def describe(
+    found: Installation, environ: Mapping[str, str], cwd: str, *, same_user: bool
+) -> Interpreter:
+    """Make the fact of an interpreter, the environment of a plain start and the files around it."""
+    venv, name = found.venv, os.path.basename(found.library)
+    system_site = found.settings.get("include-system-site-packages", "").lower() == "true"
+    shared = venv is None or system_site
+    pythonpath = search_path(environ.get("PYTHONPATH", ""), cwd, windows=found.windows)
+    user_site = files.user_site_of(found, environ)
+    user_on = shared and same_user and os.path.isdir(user_site)
+    user_on = user_on and not environ.get("PYTHONNOUSERSITE")
+    folders = [*(files.sites_of(found, venv) if venv else ()), *([user_site] if user_on else ())]
+    folders += files.sites_of(found, found.prefix) if shared else ()
     sites = tuple(dict.fromkeys(f for f in folders if os.path.isdir(f)))
-    kind = kind_of(told)
-    abi = [part for part in told.soabi.split("-")[:2] if part[-2:-1].isdigit()]
-    headers = [os.path.basename(told.stdlib) + "m" * any(part.endswith("m") for part in abi)]
-    include = os.path.join(
-        told.base_prefix, *(["Include"] if told.os == "win32" else ["include", *headers])
+    soabi, macos = files.abi_of(found)
+    flags = "".join(
+        part.lstrip("cp0123456789") for part in soabi.split("-")[:2] if part[-2:-1].isdigit()
     )
-    managed = os.path.isfile(os.path.join(told.stdlib, "EXTERNALLY-MANAGED"))
+    inside = ["Include"] if found.windows else ["include", name + "m" * ("m" in flags)]
+    include = os.path.join(found.prefix, *inside)
+    kind = kind_of(found)
+    managed = os.path.isfile(os.path.join(found.library, "EXTERNALLY-MANAGED"))
+    machine = found.program.machine or this_machine()
+    platforms = {
+        "elf": f"linux-{this_machine()}",
+        "mach": f"macosx-{macos}-{machine}",
+        "pe": "win32" if machine == "x86" else f"win-{machine}",
+    }
     return Interpreter(
-        executable=told.executable,
-        version=told.version,
-        implementation=told.implementation,
-        bits=told.bits,
-        free_threaded=any(part.endswith("t") for part in abi),
-        platform=told.platform,
-        machine=machine_of(told),
-        soabi=told.soabi,
-        prefix=prefix,
-        base_prefix=told.base_prefix,
+        executable=found.python,
+        version=files.version_of(found),
+        implementation="pypy" if name.startswith("pypy") else "cpython",
+        bits=found.program.bits,
+        free_threaded="t" in flags,
+        platform=platforms[found.program.format],
+        machine=machine,
+        soabi=soabi,
+        prefix=venv or found.prefix,
+        base_prefix=found.prefix,
         kind=kind,
         externally_managed=managed and kind != "venv",
         system_site=system_site,
-        stdlib=told.stdlib,
-        path=plain_path((*pythonpath, *told.path), sites),
+        stdlib=found.library,
+        path=plain_path((*pythonpath, *found.path), sites),
         site_packages=sites,
-        user_site=told.user_site,
+        user_site=user_site,
         user_site_on=user_on,
         pythonpath=pythonpath,
         include=include,
@@ -138,46 +147,23 @@ def plain_path(start: Iterable[str], sites: Sequence[str]) -> tuple[str, ...]:
     return tuple(seen.values())
 
 
-def search_path(text: str, cwd: str, os_name: str = sys.platform) -> tuple[str, ...]:
+def search_path(text: str, cwd: str, *, windows: bool) -> tuple[str, ...]:
     """Split PYTHONPATH as Python does: an empty entry stands for the working folder."""
     if not text:
         return ()
-    separator = ";" if os_name == "win32" else ":"
+    separator = ";" if windows else ":"
     places = (os.path.normpath(os.path.join(cwd, part)) for part in text.split(separator))
     return tuple(dict.fromkeys(places))
 
 
-def includes_system_site(settings: Mapping[str, str]) -> bool:
-    """Tell from pyvenv.cfg whether the venv also sees the packages of its base."""
-    return settings.get("include-system-site-packages", "").lower() == "true"
-
-
-def kind_of(told: Told) -> PrefixKind:
+def kind_of(found: Installation) -> PrefixKind:
     """Say what sort of prefix it is."""
-    if told.venv is not None:
+    prefix, lower = found.prefix, found.prefix.lower()
+    if found.venv is not None:
         return "venv"
-    if os.path.isdir(os.path.join(told.prefix, "conda-meta")):
+    if os.path.isdir(os.path.join(prefix, "conda-meta")):
         return "conda"
-    if told.os == "win32":
-        lower = told.prefix.lower()
-        installed = ("\\program files", "\\programs\\python\\", "\\windowsapps\\")
-        return "system" if any(part in lower for part in installed) else "standalone"
-    if told.prefix in _SYSTEM[:2] or told.prefix.startswith(tuple(f"{p}/" for p in _SYSTEM[2:])):
-        return "system"
-    return "standalone"
-
-
-def machine_of(told: Told) -> str:
-    """Return the architecture that the interpreter was built for, as its ABI names it.
-
-    The kernel's own answer is wrong for a 32-bit Python on a 64-bit kernel.
-    """
-    if told.os == "win32":
-        return {"win-amd64": "amd64", "win32": "x86", "win-arm64": "arm64"}.get(told.platform, "")
-    if told.os == "linux" and (triplet := told.soabi.split("-")[2:]):
-        name = triplet[0]
-        named = {"i386": "i686", "powerpc64le": "ppc64le", "arm": "armv7l"}
-        return named.get(name, name)
-    if told.bits == 32:
-        return {"x86_64": "i686", "aarch64": "armv7l"}.get(told.uname, told.uname)
-    return told.uname
+    if found.windows:
+        return "system" if any(part in lower for part in _INSTALLED) else "standalone"
+    system = prefix in _SYSTEM[:2] or prefix.startswith(tuple(f"{p}/" for p in _SYSTEM[2:]))
+    return "system" if system else "standalone"

@@ -6,12 +6,11 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
-import msgspec
-
 from tunedoctor.facts import Unknown
-from tunedoctor.programs import Program, program, this_machine
+from tunedoctor.programs import Program, program
 from tunedoctor.reading import read_start
 
 _HEAD = 4 << 20
@@ -27,43 +26,37 @@ _RELEASE = re.compile(rb"\d\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?(?=\+?\0)")
 _DLL = re.compile(r"python(\d)(\d{1,2})t?\.dll")
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What an interpreter would tell of itself under -I -S."""
-
-    executable: str
-    version: str
-    prefix: str
-    base_prefix: str
-    stdlib: str
-    path: tuple[str, ...]
-    implementation: str = "cpython"
-    bits: int = 64
-    os: str = ""
-    venv: str | None = None
-    platform: str = ""
-    uname: str = ""
-    soabi: str = ""
-    venv_site: tuple[str, ...] = ()
-    base_site: tuple[str, ...] = ()
-    user_site: str = ""
+_Base = tuple[str, str, str, tuple[str, ...]]
+"""Prefix, folder of the standard library, "3.12", and where that library is looked for."""
 
 
-class _Base(NamedTuple):
-    """The installation that an interpreter is of."""
+class Installation(NamedTuple):
+    """An interpreter, and the installation that it is of."""
 
+    python: str
+    program: Program
+    venv: str | None
+    """Folder of the virtual environment that it belongs to."""
+    settings: dict[str, str]
+    """Those of the virtual environment, from pyvenv.cfg."""
     prefix: str
     library: str
     """Folder of the standard library."""
     short: str
     """"3.12"."""
     path: tuple[str, ...]
+    """Where the standard library is looked for."""
+
+    @property
+    def windows(self) -> bool:
+        """Whether it is laid out as on Windows."""
+        return self.program.format == "pe"
 
 
-def read(python: str, variables: Mapping[str, str], base_prefix: str = "") -> Told | Unknown:
-    """Return what `python -I -S` would tell of itself; Unknown where files do not tell it, with what does.
+def find(python: str, base_prefix: str = "") -> Installation | Unknown:
+    """Search the installation as the interpreter would; Unknown where files do not tell it, with what does.
 
-    A base Python that is gone is Unknown as well, without a way to know more. `base_prefix`: as it told when it was
-    started.
+    A base that is gone is Unknown as well, without a way to know more. `base_prefix`: as it told when it was started.
     """
     real = os.path.realpath(python)
     head = _bytes(real, _HEAD)
@@ -77,11 +70,11 @@ def read(python: str, variables: Mapping[str, str], base_prefix: str = "") -> To
     home = base_prefix or settings.get("home", "")
     if home and not os.path.isdir(home):
         return Unknown(why=f"{python} is of a virtual environment whose base, {home}, is gone")
-    look = _windows if kind.format == "pe" else _posix
-    base = look([*filter(None, [home]), os.path.dirname(real)], real, settings)
+    folders = [*filter(None, [home]), os.path.dirname(real)]
+    base = _windows(folders) if kind.format == "pe" else _posix(folders, real, settings)
     if base is None:
         return _untold(python, "lies beside no standard library")
-    return _told(python, real, venv, kind, base, variables)
+    return Installation(python, kind, venv, settings, *base)
 
 
 def venv_of(executable: str) -> str | None:
@@ -118,133 +111,96 @@ def _posix(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _B
                     archive = os.path.join(place, f"python{short.replace('.', '')}.zip")
                     library = os.path.join(place, name)
                     path = (archive, library, os.path.join(library, "lib-dynload"))
-                    return _Base(folder, library, short, path)
+                    return folder, library, short, path
             folder = os.path.dirname(folder)  # noqa: PLW2901
     return None
 
 
-def _windows(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _Base | None:
+def _windows(folders: Sequence[str]) -> _Base | None:
     """Look for python3XX.dll, which lies beside python.exe."""
-    del real, settings
     for folder in folders:
         for name in _names(folder):
             if found := _DLL.fullmatch(name.lower()):
                 short = f"{found[1]}.{found[2]}"
                 archive = os.path.join(folder, name[:-4] + ".zip")
                 library = os.path.join(folder, "Lib")
-                inside = library if os.path.isdir(library) else archive
-                return _Base(
-                    folder, inside, short, (archive, os.path.join(folder, "DLLs"), library, folder)
-                )
+                path = (archive, os.path.join(folder, "DLLs"), library, folder)
+                whole = os.path.isfile(os.path.join(library, "os.py"))
+                return folder, library if whole else archive, short, path
     return None
 
 
-def _told(  # noqa: PLR0913  what is known by now
-    python: str,
-    real: str,
-    venv: str | None,
-    kind: Program,
-    base: _Base,
-    variables: Mapping[str, str],
-) -> Told:
-    built = _built(base, kind)
-    name = os.path.basename(base.library)
-    machine = kind.machine if kind.format == "mach" and kind.machine else this_machine()
-    old = base.short == "2.7"
-    systems = {"elf": "linux", "mach": "darwin", "pe": "win32"}
-    platforms = {
-        "elf": f"linux-{machine}",
-        "mach": f"macosx-{built.get('MACOSX_DEPLOYMENT_TARGET', '')}-{machine}",
-        "pe": kind.machine,
-    }
-    return Told(
-        executable=python,
-        version=_version(real, base),
-        prefix=base.prefix,
-        base_prefix=base.prefix,
-        stdlib=base.library,
-        path=base.path,
-        implementation="pypy" if name.startswith("pypy") else "cpython",
-        bits=kind.bits,
-        os=systems[kind.format],
-        venv=venv,
-        platform=platforms[kind.format],
-        uname=machine,
-        soabi="" if old else built.get("SOABI", ""),
-        venv_site=_sites(venv, base, kind, venv=True) if venv and not old else (),
-        base_site=() if old else _sites(base.prefix, base, kind),
-        user_site="" if old else _user_site(base, kind, variables),
+def abi_of(one: Installation) -> tuple[str, str]:
+    """Return the ABI in the names of extensions, and the macOS that it is built for, as the build noted them."""
+    if one.windows:
+        threads = "t" if one.settings.get("executable", one.python).endswith("t.exe") else ""
+        end = "win32" if one.program.machine == "x86" else f"win_{one.program.machine}"
+        return f"cp{one.short.replace('.', '')}{threads}-{end}", ""
+    found = {"'SOABI'": "", "'MACOSX_DEPLOYMENT_TARGET'": ""}
+    names = (
+        n for n in _names(one.library) if n.startswith("_sysconfigdata_") and n.endswith(".py")
     )
-
-
-def _built(base: _Base, kind: Program) -> dict[str, str]:
-    """Return what the build noted: SOABI, and the macOS that it is for."""
-    if kind.format == "pe":
-        threads = "t" if any(n.lower().endswith("t.dll") for n in _names(base.prefix)) else ""
-        end = kind.machine.replace("-", "_")
-        return {"SOABI": f"cp{base.short.replace('.', '')}{threads}-{end}"}
-    found: dict[str, str] = {}
-    names = [
-        n for n in _names(base.library) if n.startswith("_sysconfigdata_") and n.endswith(".py")
-    ]
-    for name in names[:_FEW]:
-        text = _bytes(os.path.join(base.library, name), _TEXT).decode("utf-8", "replace")
+    for name in islice(names, _FEW):
+        text = _bytes(os.path.join(one.library, name), _TEXT).decode("utf-8", "replace")
         for line in text.splitlines():
             key, _, value = line.strip().partition(": ")
-            if key in ("'SOABI'", "'MACOSX_DEPLOYMENT_TARGET'"):
-                found.setdefault(key.strip("'"), value.strip("',}"))
-    if "SOABI" not in found:
-        parts = (n.split(".") for n in _names(base.path[-1]) if n.endswith(".so"))
-        found["SOABI"] = next((p[1] for p in parts if "-" in p[1]), "")
-    return found
+            if found.get(key) == "":
+                found[key] = value.strip("',}")
+    parts = (
+        n.split(".") for n in _names(os.path.join(one.library, "lib-dynload")) if n.endswith(".so")
+    )
+    soabi, system = found.values()
+    return soabi or next((p[1] for p in parts if "-" in p[1]), ""), system
 
 
-def _version(real: str, base: _Base) -> str:
+def version_of(one: Installation) -> str:
     """Return "3.12.7", of the headers where they are there, else of the program or its library."""
-    for folder in ("include", "Include"):
-        for inside in ("", os.path.basename(base.library), os.path.basename(base.library) + "m"):
-            header = os.path.join(base.prefix, folder, inside, "patchlevel.h")
-            for line in _bytes(header, _TEXT).decode("utf-8", "replace").splitlines():
-                if line.startswith("#define PY_VERSION ") and f'"{base.short}.' in line:
-                    return line.split('"')[1].rstrip("+")
-    lib = os.path.dirname(base.library)
-    beside = [os.path.join(lib, n) for n in _names(lib) if n.startswith(f"libpython{base.short}")]
-    dll = os.path.join(base.prefix, f"python{base.short.replace('.', '')}.dll")
-    start = f"{base.short}.".encode()
-    for place in (real, *beside[:_FEW], dll):
+    name = os.path.basename(one.library)
+    for inside in (("Include",), ("include", name), ("include", f"{name}m")):
+        header = os.path.join(one.prefix, *inside, "patchlevel.h")
+        for line in _bytes(header, _TEXT).decode("utf-8", "replace").splitlines():
+            if line.startswith("#define PY_VERSION ") and f'"{one.short}.' in line:
+                return line.split('"')[1].rstrip("+")
+    lib = os.path.dirname(one.library)
+    beside = [os.path.join(lib, n) for n in _names(lib) if n.startswith(f"libpython{one.short}")]
+    dll = os.path.join(one.prefix, f"python{one.short.replace('.', '')}.dll")
+    start = f"{one.short}.".encode()
+    for place in (one.python, *beside[:_FEW], dll):
         code, at = _bytes(place, _LIBRARY), -1
         while (at := code.find(start, at + 1)) >= 0:  # a search by an expression takes 80 ms
             found = _RELEASE.match(code[at : at + 20])
             if found and code[at - 1 : at] not in b".0123456789":
                 return found[0].decode()
-    return base.short
+    return one.short
 
 
-def _sites(prefix: str, base: _Base, kind: Program, *, venv: bool = False) -> tuple[str, ...]:
-    """Return what site.getsitepackages would, also that of Debian."""
-    if kind.format == "pe":
+def sites_of(one: Installation, prefix: str) -> tuple[str, ...]:
+    """Return what site.getsitepackages would for this prefix or the virtual environment's, also that of Debian."""
+    if one.windows:
         return (prefix, os.path.join(prefix, "Lib", "site-packages"))
-    lib, name = os.path.split(base.library)
+    lib, name = os.path.split(one.library)
     libs = dict.fromkeys((os.path.basename(lib), "lib"))
-    if b"dist-packages" not in _bytes(os.path.join(base.library, "site.py"), _TEXT):
-        return tuple(os.path.join(prefix, one, name, "site-packages") for one in libs)
-    own = [os.path.join("lib", name, "site-packages")] if venv else []
-    places = (("local", "lib", name), ("lib", "python3"), *((one, name) for one in libs))
-    shared = [os.path.join(*place, "dist-packages") for place in places]
-    return tuple(os.path.join(prefix, one) for one in (*own, *shared))
+    places = [(part, name, "site-packages") for part in libs]
+    if b"dist-packages" in _bytes(os.path.join(one.library, "site.py"), _TEXT):
+        shared = (("local", "lib", name), ("lib", "python3"), *((part, name) for part in libs))
+        places = [("lib", name, "site-packages")] if prefix == one.venv else []
+        places += [(os.path.join(*place), "dist-packages", "") for place in shared]
+    return tuple(os.path.join(prefix, *filter(None, place)) for place in places)
 
 
-def _user_site(base: _Base, kind: Program, variables: Mapping[str, str]) -> str:
-    given = variables.get("PYTHONUSERBASE", "")
-    if kind.format == "pe":
-        root = given or os.path.join(variables.get("APPDATA") or os.path.expanduser("~"), "Python")
-        bits = "-32" if kind.bits == 32 else ""
-        return os.path.join(root, f"Python{base.short.replace('.', '')}{bits}", "site-packages")
-    if "Python.framework" in base.prefix:
-        root = given or os.path.join("~", "Library", "Python", base.short)
-        return os.path.expanduser(os.path.join(root, "lib", "python", "site-packages"))
-    name = os.path.basename(base.library)
-    return os.path.expanduser(os.path.join(given or "~/.local", "lib", name, "site-packages"))
+def user_site_of(one: Installation, variables: Mapping[str, str]) -> str:
+    """Return where packages of the user's own lie, whether or not they do."""
+    given, name = variables.get("PYTHONUSERBASE", ""), os.path.basename(one.library)
+    if one.windows:
+        root = given or os.path.join(variables.get("APPDATA") or "~", "Python")
+        bits = "-32" if one.program.bits == 32 else ""
+        inside = [f"Python{one.short.replace('.', '')}{bits}", "site-packages"]
+    elif "Python.framework" in one.prefix:
+        root = given or os.path.join("~", "Library", "Python", one.short)
+        inside = ["lib", "python", "site-packages"]
+    else:
+        root, inside = given or os.path.join("~", ".local"), ["lib", name, "site-packages"]
+    return os.path.expanduser(os.path.join(root, *inside))
 
 
 def _untold(python: str, why: str) -> Unknown:
