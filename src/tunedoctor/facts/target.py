@@ -32,7 +32,7 @@ class Target(Fact, frozen=True):
 
 
 class Interpreter(Fact, frozen=True):
-    """The target interpreter, as it tells of itself under -I -S."""
+    """The target interpreter, as it would tell of itself under -I -S."""
 
     executable: str
     version: str
