@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -75,3 +76,19 @@ def test_a_new_environment_needs_no_other(tmp_path: Path) -> None:
     assert doctor("train", "--init", "c.toml", cwd=tmp_path).returncode == 0
     ended = doctor("fix", "--new", "taken", "--dry-run", cwd=tmp_path, UV_OFFLINE="1")
     assert "no environment was named" not in ended.stderr
+
+
+def test_names_nearby_neither_act_nor_flood(tmp_path: Path) -> None:
+    for name in (".venv-\x1b[31m$(touch x)\u202e", *(f".venv{n:05}" for n in range(3000))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyvenv.cfg").touch()
+    ended = doctor("check", cwd=tmp_path)
+    asked = doctor("fix", "-y", cwd=tmp_path)
+    for text in (ended.stdout, asked.stderr):
+        assert not {"\x1b", "\u202e"} & set(text)
+        assert text.count(".venv") < 12
+    last = ended.stdout.split("Next: ", 1)[1].removesuffix(".\n")
+    words = shlex.split(last)
+    assert words[:3] == ["doctor", "check", "--target"]
+    assert words[3].startswith("./.venv-")
+    assert "$(touch x)" in words[3]
