@@ -102,6 +102,11 @@ def made(*argv: str) -> Callable[[str, Path], None]:
     return make
 
 
+def home_moved(python: str, home: Path) -> None:
+    made("python", "-m", "venv", "--without-pip")(python, home)
+    (home / "pyvenv.cfg").write_text("home = /no/such/folder\n")
+
+
 def relocated(python: str, home: Path) -> None:
     made("python", "-m", "venv", "--without-pip")(python, home.with_name("before"))
     home.with_name("before").rename(home)
@@ -114,6 +119,7 @@ KINDS = {
     "uv": made("uv", "venv"),
     "uv, system site": made("uv", "venv", "--system-site-packages", "--relocatable"),
     "relocated": relocated,
+    "home moved": home_moved,
 }
 
 

@@ -68,9 +68,10 @@ def find(python: str, base_prefix: str = "") -> Installation | Unknown:
     venv = venv_of(python)
     settings = settings_of(venv)
     home = base_prefix or settings.get("home", "")
-    if home and not os.path.isdir(home):
+    copied = os.path.dirname(real) == os.path.realpath(os.path.dirname(python))
+    if copied and home and not os.path.isdir(home):  # a link shows its base by itself
         return Unknown(why=f"{python} is of a virtual environment whose base, {home}, is gone")
-    folders = [*filter(None, [home]), os.path.dirname(real)]
+    folders = [*filter(os.path.isdir, [home]), os.path.dirname(real)]
     base = _windows(folders) if kind.format == "pe" else _posix(folders, real, settings)
     if base is None:
         return _untold(python, "lies beside no standard library")
