@@ -19,7 +19,14 @@ from tunedoctor.programs import HEAD, program, this_machine
 from tunedoctor.reading import read_start
 
 ChosenBy = Literal[
-    "--target", "--self", "[tool.doctor] target", "VIRTUAL_ENV", "CONDA_PREFIX", "./.venv", "none"
+    "--target",
+    "--self",
+    "--new",
+    "[tool.doctor] target",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "./.venv",
+    "none",
 ]
 NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
 """The machine alone is to be looked at."""

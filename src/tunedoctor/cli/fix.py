@@ -23,7 +23,7 @@ from tunedoctor.transaction.undoing import put_in_order
 def fix(options: Options, wish: Wish, target: str | None, *, own: bool) -> int:
     """Look, plan, show, ask, carry out; returns the exit code."""
     _check(options, wish, named=own or target is not None)
-    place = here(_own_python(wish)) if wish.new else needed(aim(target, own=own))
+    place = here(_own_python(wish), "--new") if wish.new else needed(aim(target, own=own))
     wanted = typed(place, target)
     if not wish.dry_run and not wish.script and not wish.new:
         _order(wanted)

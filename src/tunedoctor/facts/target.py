@@ -17,7 +17,7 @@ class Target(Fact, frozen=True):
     chosen_by: str
     """"--target", "--self", "[tool.doctor] target", "VIRTUAL_ENV", "CONDA_PREFIX" or "./.venv".
 
-    "none": nobody named one, and only the machine is looked at.
+    "--new": a new environment is made of it. "none": nobody named one, and only the machine is looked at.
     """
     python: str = ""
     """The interpreter's path; empty where none was found."""
