@@ -5,7 +5,7 @@ What it means
     CONDA_PREFIX or ./.venv name, or what lies there does not start.
 
 How it is found
-    The path is looked up, and the interpreter is started once with -I -S.
+    The path is looked up, and the files of the interpreter are read; with --deep it is started once with -I -S.
 
 Cures
     Name the environment that you train in: a folder or an interpreter. An environment whose base Python was removed
@@ -25,11 +25,15 @@ from tunedoctor.api import Finding, Interpreter, Target, Unknown, check
 @check("target-missing", "There is no Python at the target")
 def target_missing(
     target: Target | Unknown | None, interpreter: Interpreter | Unknown | None
-) -> Finding | None:
+) -> Finding | Unknown | None:
     """Find a live target that gave no interpreter."""
     if not isinstance(target, Target) or isinstance(interpreter, Interpreter):
         return None
+    if target.chosen_by == "none":
+        return None
     why = target.problem or (interpreter.why if isinstance(interpreter, Unknown) else "")
+    if isinstance(interpreter, Unknown) and "doctor check --deep" in why:  # its files do not tell
+        return interpreter
     return Finding(
         found=f"{target.asked}, named by {target.chosen_by}: {why or 'no interpreter is there'}",
         means="nothing that trains can start from there, and no package can be looked at",

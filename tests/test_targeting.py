@@ -1,6 +1,7 @@
 """The target is chosen in a fixed order, and what cannot be started is named as such."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_order_of_what_was_not_asked_for(tmp_path: Path) -> None:
     venv, conda, local = (interpreter_in(tmp_path / n) for n in ("venv", "conda", "work/.venv"))
     work = str(tmp_path / "work")
     environ = {"VIRTUAL_ENV": str(tmp_path / "venv"), "CONDA_PREFIX": str(tmp_path / "conda")}
-    own = sys.executable
+    own = str(interpreter_in(tmp_path / "own"))
     chosen = []
     for _ in range(2):
         chosen.append(choose(None, environ, work, own))
@@ -43,9 +44,29 @@ def test_order_of_what_was_not_asked_for(tmp_path: Path) -> None:
         ("VIRTUAL_ENV", str(venv)),
         ("CONDA_PREFIX", str(conda)),
         ("./.venv", str(local)),
-        ("own", own),
+        ("none", ""),
     ]
-    assert [t.problem for t in chosen] == ["", "", "", ""]
+    assert [t.problem for t in chosen] == ["", "", "", "no environment was looked at."]
+
+
+def test_the_doctors_own_environment_is_never_chosen_by_itself(tmp_path: Path) -> None:
+    own = str(interpreter_in(tmp_path / "work" / ".venv-doctor"))
+    (tmp_path / "work" / ".venv").symlink_to(".venv-doctor")
+    for name in (".venv-doctor", "venv", "env"):
+        (tmp_path / "work" / name).mkdir(exist_ok=True)
+        (tmp_path / "work" / name / "pyvenv.cfg").touch()
+    (tmp_path / "work" / ".venv-empty").mkdir()
+    active, work = str(tmp_path / "work" / ".venv-doctor"), str(tmp_path / "work")
+    for environ in ({"VIRTUAL_ENV": active}, {"CONDA_PREFIX": active + "/."}, {}):
+        chosen = choose(None, environ, work, own)
+        assert (chosen.chosen_by, chosen.python) == ("none", "")
+        assert chosen.nearby == ("./env", "./venv")
+        assert chosen.own in (active, f"{work}/.venv")
+    interpreter_in(tmp_path / "conda")
+    both = {"VIRTUAL_ENV": active, "CONDA_PREFIX": str(tmp_path / "conda")}
+    assert choose(None, both, work, own).chosen_by == "CONDA_PREFIX"
+    assert choose(own, {}, work, own).python == own
+    assert choose(own, {}, work, own, "--self").chosen_by == "--self"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +119,13 @@ def test_faults_are_told_in_a_sentence(tmp_path: Path) -> None:
     dangling.symlink_to("/gone/python3.9")
     (tmp_path / "round").symlink_to("about")
     (tmp_path / "about").symlink_to("round")
+    foreign = {"x86_64": 183, "aarch64": 62}.get(platform.machine(), 0)
+    elf = b"\x7fELF\2\1".ljust(18, b"\0") + foreign.to_bytes(2, "little") + bytes(44)
+    (tmp_path / "foreign").write_bytes(elf)
+    (tmp_path / "foreign").chmod(0o755)
+    name = {183: "aarch64", 62: "x86_64"}[foreign]
     problems = {
+        "./foreign": f"{tmp_path}/foreign is a program for {name}, and this machine is {platform.machine()}.",
         "empty": f"There is no Python interpreter in {tmp_path}/empty.",
         "./notes.txt": f"{tmp_path}/notes.txt is not executable by this user.",
         "./script": f"{tmp_path}/script is no program that this system can start.",
@@ -124,7 +151,7 @@ def test_active_environment_that_is_gone(tmp_path: Path) -> None:
 
 def test_dot_venv_that_is_a_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / ".venv").write_text("name-of-an-environment")
-    assert choose(None, {}, str(tmp_path), sys.executable).chosen_by == "own"
+    assert choose(None, {}, str(tmp_path), sys.executable).chosen_by == "none"
 
 
 def test_which_skips_what_cannot_run(tmp_path: Path) -> None:

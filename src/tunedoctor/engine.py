@@ -5,9 +5,12 @@ from collections.abc import Iterable
 import msgspec
 
 from tunedoctor.facts import Absent, Unknown
+from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wiring import NotRun, call, wants
+
+_NOBODY = Absent(why=NO_ENVIRONMENT)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -66,6 +69,8 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 unknown[id_] = why
             case None if why := _nothing_known(one, snapshot):
                 unknown[id_] = why
+            case None if any(snapshot.get(w.kind) == _NOBODY for w in wants(one.run).values()):
+                skipped[id_] = _NOBODY.why
             case None:
                 passed.append(id_)
             case finding:

@@ -1,8 +1,8 @@
 """Take a snapshot of this machine and a target."""
 
-import os
-import sys
 from collections.abc import Callable
+
+import msgspec
 
 from tunedoctor.facts import (
     Absent,
@@ -10,16 +10,16 @@ from tunedoctor.facts import (
     Fact,
     IndexAnswer,
     Runtime,
+    Target,
     Typed,
     Wanted,
 )
 from tunedoctor.probes.builtin import builtin_probes
 from tunedoctor.probing import examine
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.targeting import choose
+from tunedoctor.targeting import here
 
 NOT_DEEP = Absent(why="nothing of the target was run: doctor check --deep does")
-
 
 NO_REPORT = Absent(why="only a pasted text tells")
 
@@ -27,10 +27,18 @@ NO_SMOKE = Absent(why="nothing was trained: doctor smoke does")
 
 
 def take(
-    asked: str | None, *, deep: bool = False, watch: Callable[[list[str]], None] | None = None
+    asked: Target | str | None,
+    *,
+    deep: bool = False,
+    start: bool = False,
+    watch: Callable[[list[str]], None] | None = None,
 ) -> Snapshot:
-    """Examine the machine and the target that `asked` names, or the default one."""
-    target = choose(asked, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
+    """Examine the machine and a target: one that was chosen, or the one that `asked` names.
+
+    Nothing of the target is started but where `start` or `deep` say so.
+    """
+    target = asked if isinstance(asked, Target) else here(asked)
+    target = msgspec.structs.replace(target, start=start or deep)
     given: tuple[Fact, ...] = (target,)
     snapshot = examine(given, builtin_probes(deep=deep), watch)
     snapshot = snapshot.having(

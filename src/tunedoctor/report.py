@@ -1,5 +1,6 @@
 """The report of a diagnosis: plain data that every renderer and every script reads. Published as a JSON Schema."""
 
+import shlex
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -74,6 +75,10 @@ class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     packages: dict[str, str] = {}
     """Versions of the libraries of the stack that are installed."""
+    nearby: tuple[str, ...] = ()
+    """Where `chosen_by` is "none", and only the machine was looked at: environments in the working folder."""
+    own: str = ""
+    """And the doctor's own environment, where it is active or stands there."""
 
 
 class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +138,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     possible: tuple[ReportLead, ...] = ()
     """Of a report that does not tell: what its errors can mean."""
     next: str = ""
-    """Of a report that does not tell: what to run or to ask for."""
+    """Of a report that does not tell, and where no environment was named: what to run or to ask for."""
     knowledge: ReportKnowledge | None = None
     """null: not told."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
@@ -164,7 +169,8 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     could not tell makes the verdict `unknown`; else only those do that would find an error.
     """
     verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
-    open_ = verdict == "unknown" and snapshot.find(Target) is None
+    target = snapshot.find(Target)
+    open_ = verdict == "unknown" and target is None
     return Report(
         verdict=verdict,
         target=_target(snapshot),
@@ -178,9 +184,20 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
         possible=_possible(snapshot, diagnosis, checks) if open_ else (),
-        next=ask(snapshot, diagnosis) if open_ else "",
+        next=ask(snapshot, diagnosis) if open_ else _way_on(target),
         knowledge=_knowledge(snapshot),
         seconds=round(seconds, 3),
+    )
+
+
+def _way_on(target: Target | None) -> str:
+    """Return what to run where no environment was named; "" where one was looked at."""
+    if target is None or target.chosen_by != "none":
+        return ""
+    if target.nearby:
+        return f"doctor check --target {shlex.quote(target.nearby[0])} looks at it"
+    return (
+        "doctor check --target PATH looks at an environment, doctor fix --new ~/llm/.venv makes one"
     )
 
 
@@ -281,6 +298,8 @@ def _target(snapshot: Snapshot) -> ReportTarget:
         python=interpreter.executable if interpreter else "",
         version=interpreter.version if interpreter else "",
         kind=interpreter.kind if interpreter else "",
+        nearby=target.nearby if target else (),
+        own=target.own if target else "",
         packages={name: versions[name] for name in STACK if name in versions},
     )
 

@@ -3,7 +3,7 @@
 Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
 """
 # paths stay the strings that the user knows
-# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH123, PTH206
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH206, PTH208
 
 import errno
 import os
@@ -11,9 +11,26 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-from tunedoctor.facts import Target
+import msgspec
 
-ChosenBy = Literal["--target", "VIRTUAL_ENV", "CONDA_PREFIX", "./.venv", "own"]
+from tunedoctor.facts import Target
+from tunedoctor.facts.target import NO_ENVIRONMENT
+from tunedoctor.programs import HEAD, program, this_machine
+from tunedoctor.reading import read_start
+
+ChosenBy = Literal[
+    "--target",
+    "--self",
+    "--new",
+    "[tool.doctor] target",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "./.venv",
+    "none",
+]
+NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
+"""The machine alone is to be looked at."""
+_MOST_NEARBY = 5
 
 INSIDE = (
     os.path.join("bin", "python"),
@@ -22,50 +39,83 @@ INSIDE = (
     os.path.join("bin", "python3"),
 )
 """Where an environment folder keeps its interpreter, in the order of trying."""
+_MARKS = ("pyvenv.cfg", "conda-meta")
+_ACTIVE: tuple[ChosenBy, ...] = ("VIRTUAL_ENV", "CONDA_PREFIX")
 
-_STARTS = (
-    b"\x7fELF",
-    b"MZ",
-    b"#!",
-    b"\xcf\xfa\xed\xfe",
-    b"\xce\xfa\xed\xfe",
-    b"\xca\xfe\xba\xbe",
-    b"\xfe\xed\xfa",
-)
-"""First bytes of what a system can start: ELF, Windows, a script (pyenv's shims are), Mach-O."""
+_RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
+"""Programs that a processor with Linux runs by itself."""
+_EMULATORS = "/proc/sys/fs/binfmt_misc"
 
 
-def choose(asked: str | None, environ: Mapping[str, str], cwd: str, own_executable: str) -> Target:
+def choose(
+    asked: str | None,
+    environ: Mapping[str, str],
+    cwd: str,
+    own_executable: str,
+    by: ChosenBy = "--target",
+) -> Target:
     """Return the target; where there is no usable interpreter its `problem` says why.
 
-    `asked` is the value of --target: an interpreter, the folder of an environment, or a name on PATH.
+    `asked` is the value of --target, or of what `by` names: an interpreter, the folder of an environment, or a name
+    on PATH. The environment of `own_executable`, the doctor's, is chosen only where it is asked for.
     """
     if asked is not None:
-        return _asked(asked, environ, cwd)
-    if folder := environ.get("VIRTUAL_ENV"):
-        return _environment(_absolute(folder, cwd), "VIRTUAL_ENV")
-    if folder := environ.get("CONDA_PREFIX"):
-        return _environment(_absolute(folder, cwd), "CONDA_PREFIX")
+        return _asked(asked, environ, cwd, by)
+    found: dict[ChosenBy, str] = {}
+    for name in _ACTIVE:
+        if folder := environ.get(name):
+            found[name] = _absolute(folder, cwd)
     if os.path.isdir(folder := os.path.join(cwd, ".venv")):
-        return _environment(folder, "./.venv")
-    return _interpreter(own_executable, "own")
+        found["./.venv"] = folder
+    for chosen_by, folder in found.items():
+        if not is_own(folder, own_executable):
+            return _environment(folder, chosen_by)
+    names = _environments_in(cwd)
+    others = [n for n in names if not is_own(os.path.join(cwd, n), own_executable)]
+    own = next((one for one in (*found.values(), *names) if one not in others), "")
+    return msgspec.structs.replace(NO_TARGET, nearby=tuple(others[:_MOST_NEARBY]), own=own)
 
 
-def _asked(asked: str, environ: Mapping[str, str], cwd: str) -> Target:
+def here(asked: str | None, by: ChosenBy = "--target") -> Target:
+    """Choose by the variables and the working folder of this process."""
+    return choose(asked, os.environ, os.getcwd(), sys.executable, by)  # noqa: PTH109
+
+
+def is_own(folder: str, own_executable: str) -> bool:
+    """Tell whether a folder is the environment that the doctor itself runs in."""
+    inside = os.path.dirname(own_executable)
+    return os.path.realpath(folder) in {
+        os.path.realpath(p) for p in (inside, os.path.dirname(inside))
+    }
+
+
+def _environments_in(cwd: str) -> list[str]:
+    """Return the environments that stand in the working folder under one of the usual names, as "./venv"."""
+    try:
+        names = sorted(n for n in os.listdir(cwd) if n.startswith(".venv") or n in ("venv", "env"))
+    except OSError:
+        return []
+    return [
+        os.path.join(".", name)
+        for name in names[: 4 * _MOST_NEARBY]
+        if any(os.path.exists(os.path.join(cwd, name, mark)) for mark in _MARKS)
+    ]
+
+
+def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Target:
     if not asked.strip() or "\0" in asked:
-        return Target(
-            asked=asked, chosen_by="--target", problem="--target names no interpreter or folder."
-        )
+        problem = f"{by} names no interpreter or folder."
+        return Target(asked=asked, chosen_by=by, problem=problem)
     path = _absolute(_home(asked, environ), cwd)
     if os.path.isdir(path):
-        return _environment(path, "--target")
+        return _environment(path, by)
     named = os.path.dirname(asked) == ""
     if named and (on_path := which(asked, environ)):
-        return _interpreter(on_path, "--target")
+        return _interpreter(on_path, by)
     if named and not os.path.lexists(path):
         problem = f"No folder here and no command on PATH is called {asked}."
-        return Target(asked=asked, chosen_by="--target", problem=problem)
-    return _interpreter(path, "--target")
+        return Target(asked=asked, chosen_by=by, problem=problem)
+    return _interpreter(path, by)
 
 
 def which(name: str, environ: Mapping[str, str]) -> str:
@@ -116,10 +166,25 @@ def _fault(path: str) -> str:
         return f"{path} {'is no file' if os.path.exists(path) else 'does not exist'}."
     if not os.access(path, os.X_OK):
         return f"{path} is not executable by this user."
+    return _no_program(path)
+
+
+def _no_program(path: str) -> str:
     start = _start(path)
-    if start and not start.startswith(_STARTS):
+    made = program(start)
+    if start and not (made or start.startswith(b"#!")):
         return f"{path} is no program that this system can start."
+    own = this_machine() if made and made.format == "elf" else ""
+    if made and made.machine not in _RUNS.get(own, (made.machine,)) and not _emulated():
+        return f"{path} is a program for {made.machine}, and this machine is {own}."
     return ""
+
+
+def _emulated() -> bool:
+    try:
+        return any(name.startswith("qemu-") for name in os.listdir(_EMULATORS))
+    except OSError:
+        return False
 
 
 def _loops(path: str) -> bool:
@@ -133,8 +198,7 @@ def _loops(path: str) -> bool:
 def _start(path: str) -> bytes:
     """Return the first bytes, or none: programs may be unreadable, a Windows alias cannot be opened."""
     try:
-        with open(path, "rb") as file:
-            return file.read(4)
+        return read_start(path, HEAD)
     except OSError:
         return b""
 

@@ -187,7 +187,8 @@ def test_colour_by_request_alone(sick: str) -> None:
 
 
 def test_deep_says_that_it_runs_the_target(tmp_path: Path) -> None:
-    assert "runs the target's own packages" in doctor("check", "--deep", cwd=tmp_path).stderr
+    said = doctor("check", "--deep", "--self", "--only", "no-gpu", cwd=tmp_path).stderr
+    assert said == f"doctor: starts {sys.executable}, chosen by --self\n"
 
 
 def test_a_reader_that_goes_away(healthy: str) -> None:

@@ -110,10 +110,21 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 
 def test_here_fills_in_what_an_error_leaves_open(tmp_path: Path) -> None:
     text = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
-    report = json.loads(triage("-", "--here", "--format", "json", stdin=text, cwd=tmp_path).stdout)
+    argv = ("-", "--here", "--self", "--format", "json")
+    report = json.loads(triage(*argv, stdin=text, cwd=tmp_path).stdout)
     assert report["target"]["python"]
     assert report["machine"]["ram"]
     assert not json.loads(triage("-", "--format", "json", stdin=text).stdout)["machine"]["ram"]
+
+
+def test_here_without_an_environment_judges_the_text_as_before(tmp_path: Path) -> None:
+    for text in (SICK, "RuntimeError: CUDA error: no kernel image is available\n"):
+        alone, here = (
+            triage("-", *more, "--format", "json", stdin=text, cwd=tmp_path)
+            for more in ((), ("--here",))
+        )
+        assert json.loads(here.stdout)["target"]["chosen_by"] == ""
+        assert here.returncode == alone.returncode
 
 
 def test_here_takes_nothing_from_another_machine(tmp_path: Path) -> None:

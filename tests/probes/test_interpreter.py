@@ -5,32 +5,30 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Literal
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor.facts import Interpreter, Target, Unknown
 from tunedoctor.probes import interpreter as probe
-from tunedoctor.probes.interpreter import Told
+from tunedoctor.probes.interpreter_files import Installation, find, settings_of
+from tunedoctor.programs import Program
 
 PYENV = Path.home() / ".pyenv" / "versions"
-HERE = Told(
-    executable="/opt/py/bin/python",
-    version="3.12.7",
+HERE = Installation(
+    python="/opt/py/bin/python",
+    program=Program("elf", 64, "x86_64"),
+    venv=None,
+    settings={},
     prefix="/opt/py",
-    base_prefix="/opt/py",
-    stdlib="/opt/py/lib/python3.12",
+    library="/opt/py/lib/python3.12",
+    short="3.12",
     path=(),
-    os="linux",
-    soabi="cpython-312-x86_64-linux-gnu",
-    uname="x86_64",
 )
 
 
-def describe(told: Told, **environ: str) -> Interpreter:
-    return probe.describe(told, environ, "/where", same_user=True)
+def describe(found: Installation, **environ: str) -> Interpreter:
+    return probe.describe(found, environ, "/where", same_user=True)
 
 
 def program(path: Path, text: str) -> str:
@@ -95,10 +93,11 @@ def test_old_python_is_named_as_what_it_is() -> None:
     found = sorted(PYENV.glob("2.7.*/bin/python"))
     if not found:
         pytest.skip("Python 2.7 is not installed under ~/.pyenv")
-    told = probe.ask(str(found[0]))
-    assert isinstance(told, Told)
-    assert describe(told).version.startswith("2.7.")
-    assert describe(told).site_packages == ()
+    for one in (probe.ask(str(found[0])), find(str(found[0]))):
+        assert isinstance(one, Installation)
+        assert describe(one).version.startswith("2.7.")
+        (site,) = describe(one).site_packages
+        assert site.endswith("/lib/python2.7/site-packages")
 
 
 def test_no_interpreter_is_unknown() -> None:
@@ -121,87 +120,60 @@ def test_faults_of_an_interpreter(tmp_path: Path) -> None:
     assert "FileNotFoundError" in why[4]
 
 
-def test_answer_after_noise_is_found() -> None:
-    line = msgspec.json.encode(HERE).decode()
-    assert probe.read(f"startup noise\n{line}\n") == HERE
-    assert probe.read('{"executable": 3}') is None
-
-
-@given(st.text())
-def test_read_never_raises(text: str) -> None:
-    assert probe.read("{" + text) is None or isinstance(probe.read("{" + text), Told)
-
-
 def test_conda_prefix(tmp_path: Path) -> None:
     (tmp_path / "conda-meta").mkdir()
-    told = msgspec.structs.replace(HERE, prefix=str(tmp_path))
-    assert describe(told).kind == "conda"
+    assert describe(HERE._replace(prefix=str(tmp_path))).kind == "conda"
     assert describe(HERE).kind == "standalone"
 
 
 def test_pep_668(tmp_path: Path) -> None:
     (tmp_path / "EXTERNALLY-MANAGED").write_text("[externally-managed]\n")
-    told = msgspec.structs.replace(HERE, prefix="/usr", stdlib=str(tmp_path))
-    assert describe(told).externally_managed
-    assert not describe(msgspec.structs.replace(told, venv="/x")).externally_managed
+    system = HERE._replace(prefix="/usr", library=str(tmp_path))
+    assert describe(system).externally_managed
+    assert not describe(system._replace(venv="/x")).externally_managed
     assert not describe(HERE).externally_managed
 
 
 def test_user_site_can_be_switched_off(tmp_path: Path) -> None:
-    told = msgspec.structs.replace(HERE, user_site=str(tmp_path))
-    assert describe(told).user_site_on
-    assert describe(told).site_packages == (str(tmp_path),)
-    assert not describe(told, PYTHONNOUSERSITE="1").user_site_on
-    assert not probe.describe(told, {}, "/where", same_user=False).user_site_on
-    gone = msgspec.structs.replace(HERE, user_site=str(tmp_path / "gone"))
-    assert not describe(gone).user_site_on
+    site = tmp_path / "lib" / "python3.12" / "site-packages"
+    site.mkdir(parents=True)
+    base = {"PYTHONUSERBASE": str(tmp_path)}
+    assert describe(HERE, **base).user_site_on
+    assert describe(HERE, **base).site_packages == (str(site),)
+    assert not describe(HERE, **base, PYTHONNOUSERSITE="1").user_site_on
+    assert not probe.describe(HERE, base, "/where", same_user=False).user_site_on
+    assert not describe(HERE, PYTHONUSERBASE=str(tmp_path / "gone")).user_site_on
 
 
 @pytest.mark.parametrize(
-    ("os_name", "soabi", "platform", "uname", "bits", "machine"),
+    ("prefix", "format_", "kind"),
     [
-        ("linux", "cpython-312-x86_64-linux-gnu", "linux-x86_64", "x86_64", 64, "x86_64"),
-        ("linux", "cpython-311-i386-linux-gnu", "linux-x86_64", "x86_64", 32, "i686"),
-        ("linux", "cpython-311-aarch64-linux-musl", "linux-aarch64", "aarch64", 64, "aarch64"),
-        ("linux", "", "linux-x86_64", "x86_64", 32, "i686"),
-        ("darwin", "cpython-312-darwin", "macosx-14.0-arm64", "arm64", 64, "arm64"),
-        ("win32", "cp312-win_amd64", "win-amd64", "", 64, "amd64"),
-        ("win32", "cp312-win_arm64", "win-arm64", "", 64, "arm64"),
-        ("win32", "cp312-win32", "win32", "", 32, "x86"),
+        ("/usr", "elf", "system"),
+        ("/usr/local", "elf", "system"),
+        ("/opt/homebrew/opt/python@3.12", "mach", "system"),
+        ("/home/me/.local/share/uv/python/cpython-3.12", "elf", "standalone"),
+        ("C:\\Program Files\\Python312", "pe", "system"),
+        ("C:\\tools\\py", "pe", "standalone"),
     ],
 )
-def test_machine(
-    os_name: str, soabi: str, platform: str, uname: str, bits: int, machine: str
-) -> None:
-    told = msgspec.structs.replace(
-        HERE, os=os_name, soabi=soabi, platform=platform, uname=uname, bits=bits
-    )
-    assert probe.machine_of(told) == machine
-
-
-@pytest.mark.parametrize(
-    ("prefix", "os_name", "kind"),
-    [
-        ("/usr", "linux", "system"),
-        ("/usr/local", "linux", "system"),
-        ("/opt/homebrew/opt/python@3.12", "darwin", "system"),
-        ("/home/me/.local/share/uv/python/cpython-3.12", "linux", "standalone"),
-        ("C:\\Program Files\\Python312", "win32", "system"),
-        ("C:\\tools\\py", "win32", "standalone"),
-    ],
-)
-def test_kind_of_a_prefix(prefix: str, os_name: str, kind: str) -> None:
-    told = msgspec.structs.replace(HERE, prefix=prefix, os=os_name)
-    assert probe.kind_of(told) == kind
+def test_kind_of_a_prefix(prefix: str, format_: Literal["elf", "mach", "pe"], kind: str) -> None:
+    found = HERE._replace(prefix=prefix, program=Program(format_, 64, ""))
+    assert probe.kind_of(found) == kind
 
 
 def test_pythonpath_with_empty_entries() -> None:
-    assert probe.search_path(":/a:", "/where", "linux") == ("/where", "/a")
-    assert probe.search_path("lib", "/where", "linux") == ("/where/lib",)
-    assert probe.search_path("", "/where", "linux") == ()
+    assert probe.search_path(":/a:", "/where", windows=False) == ("/where", "/a")
+    assert probe.search_path("lib", "/where", windows=False) == ("/where/lib",)
+    assert probe.search_path("", "/where", windows=False) == ()
 
 
-def test_pyvenv_cfg() -> None:
-    assert probe.includes_system_site("home = /usr\nInclude-System-Site-Packages = TRUE\n")
-    assert not probe.includes_system_site("include-system-site-packages = false\n")
-    assert not probe.includes_system_site("")
+def test_pyvenv_cfg(tmp_path: Path) -> None:
+    def includes(text: str) -> bool:
+        (tmp_path / "pyvenv.cfg").write_text(text)
+        home = str(tmp_path)
+        return describe(HERE._replace(venv=home, settings=settings_of(home))).system_site
+
+    assert includes("home = /usr\nInclude-System-Site-Packages = TRUE\n")
+    assert not includes("include-system-site-packages = false\n")
+    assert not includes("")
+    assert not describe(HERE).system_site

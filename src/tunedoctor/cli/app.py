@@ -14,6 +14,7 @@ from tunedoctor.cli.option_types import (
     Only,
     Plugin,
     Quiet,
+    Self,
     Skip,
     Strict,
     Target,
@@ -50,6 +51,7 @@ def doctor(
 @app.command("check")
 def check_command(  # noqa: PLR0913  each is an option
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     format_: Format = "terminal",
     verbose: Verbose = False,  # noqa: FBT002
     quiet: Quiet = False,  # noqa: FBT002
@@ -73,7 +75,7 @@ def check_command(  # noqa: PLR0913  each is an option
     options = Options.of(
         format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict
     )
-    raise typer.Exit(check(options, target, from_, deep=deep))
+    raise typer.Exit(check(options, target, from_, own=self_, deep=deep))
 
 
 @app.command("triage")
@@ -87,6 +89,7 @@ def triage_command(  # noqa: PLR0913
         typer.Option("--here", help="This machine printed it: fill in what the text leaves open."),
     ] = False,
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     format_: Format = "terminal",
     verbose: Verbose = False,  # noqa: FBT002
     quiet: Quiet = False,  # noqa: FBT002
@@ -103,7 +106,7 @@ def triage_command(  # noqa: PLR0913
     options = Options.of(
         format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict
     )
-    raise typer.Exit(triage(options, files, target, here=here))
+    raise typer.Exit(triage(options, files, target, own=self_, here=here))
 
 
 @app.command(
@@ -116,14 +119,16 @@ def run_command_(
         typer.Argument(metavar="-- COMMAND...", help="As in: doctor run -- python train.py"),
     ] = None,
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     report: Annotated[
         str, typer.Option("--report", metavar="FILE", help="Write the diagnosis as JSON.")
     ] = "",
 ) -> None:
     """Run a command untouched; when it fails, say why on stderr."""
     from tunedoctor.cli.run import run_command  # noqa: PLC0415
+    from tunedoctor.cli.target import aim  # noqa: PLC0415
 
-    raise typer.Exit(run_command(command or [], target, report))
+    raise typer.Exit(run_command(command or [], aim(target, own=self_), report))
 
 
 app.command("wheel")(wheel_command)
@@ -174,12 +179,14 @@ def snapshot_command(
         str, typer.Option("-o", "--output", metavar="FILE", help="Where to write (- for stdout).")
     ] = "-",
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     deep: Deep = False,  # noqa: FBT002
 ) -> None:
     """Write down all facts, redacted: for doctor check --from, elsewhere or later."""
     from tunedoctor.cli.snapshot import snapshot  # noqa: PLC0415
+    from tunedoctor.cli.target import aim  # noqa: PLC0415
 
-    raise typer.Exit(snapshot(out, target, deep=deep))
+    raise typer.Exit(snapshot(out, aim(target, own=self_), deep=deep))
 
 
 @app.command("list")

@@ -6,12 +6,14 @@ import typer
 
 from tunedoctor.cli.option_types import (
     Format,
+    Self,
     Target,
 )
 
 
 def wheel_command(  # noqa: PLR0913
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     format_: Format = "terminal",
     torch: Annotated[
         str,
@@ -64,7 +66,7 @@ def wheel_command(  # noqa: PLR0913
         tuple(without or ()),
         torch,
     )
-    raise typer.Exit(wheel(asked, target, from_, format_))
+    raise typer.Exit(wheel(asked, target, from_, format_, own=self_))
 
 
 def set_command(  # noqa: PLR0913
@@ -73,6 +75,7 @@ def set_command(  # noqa: PLR0913
         typer.Argument(metavar="[PACKAGE]...", help="What it must hold too: trl, 'peft>=0.18'."),
     ] = None,
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     format_: Format = "terminal",
     verbose: Annotated[  # noqa: FBT002
         bool, typer.Option("-v", "--verbose", help="What comes along; the resolver's own words.")
@@ -114,7 +117,9 @@ def set_command(  # noqa: PLR0913
 
     asked = Asked(platform, arch, glibc, python=python, driver=driver, gpus=tuple(gpu or ()))
     files = Files(freeze, pyproject, force)
-    code = set_(packages or [], asked, target, files, format_, offline=offline, verbose=verbose)
+    code = set_(
+        packages or [], asked, target, files, format_, own=self_, offline=offline, verbose=verbose
+    )
     raise typer.Exit(code)
 
 

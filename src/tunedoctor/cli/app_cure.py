@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tunedoctor.cli.option_types import Format, Plugin, Target
+from tunedoctor.cli.option_types import Format, Plugin, Self, Target
 
 
 def fix_command(  # noqa: PLR0913  each is an option
@@ -13,6 +13,7 @@ def fix_command(  # noqa: PLR0913  each is an option
         typer.Argument(metavar="[ID]...", help="Findings to cure; else all errors and warnings."),
     ] = None,
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     format_: Format = "terminal",
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every package.")] = False,  # noqa: FBT002
     only: Annotated[
@@ -61,7 +62,7 @@ def fix_command(  # noqa: PLR0913  each is an option
         _said("--python", python), _said("--installer", installer), _said("--script", script),
         dry_run, yes, deep, smoke, system,
     )  # fmt: skip
-    raise typer.Exit(fix(options, wish, target))
+    raise typer.Exit(fix(options, wish, target, own=self_))
 
 
 def _said(option: str, value: str | None) -> str:
@@ -79,10 +80,11 @@ def undo_command(
         typer.Argument(metavar="[ID]", help="A state of --list; else the one before the last fix."),
     ] = None,
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     list_: Annotated[bool, typer.Option("--list", help="Name the states that are kept.")] = False,  # noqa: FBT002
     format_: Format = "terminal",
 ) -> None:
     """Bring back the state of an environment before a fix."""
     from tunedoctor.cli.undo import undo_  # noqa: PLC0415
 
-    raise typer.Exit(undo_(_said("the id", id_), target, format_, listed=list_))
+    raise typer.Exit(undo_(_said("the id", id_), target, format_, own=self_, listed=list_))

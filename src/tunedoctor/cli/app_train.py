@@ -7,6 +7,7 @@ import typer
 from tunedoctor.cli.option_types import (
     Format,
     Quiet,
+    Self,
     Strict,
     Target,
     Verbose,
@@ -15,6 +16,7 @@ from tunedoctor.cli.option_types import (
 
 def smoke_command(  # noqa: PLR0913
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     format_: Format = "terminal",
     verbose: Verbose = False,  # noqa: FBT002
     quiet: Quiet = False,  # noqa: FBT002
@@ -63,12 +65,13 @@ def smoke_command(  # noqa: PLR0913
         device, model, data, steps, full, ranks_of(gpus), options.strict,
         minutes=minutes or (10.0 if long else 0.0),
     )  # fmt: skip
-    raise typer.Exit(smoke(options, asked, target, snapshot, then_train))
+    raise typer.Exit(smoke(options, asked, target, snapshot, then_train, own=self_))
 
 
 def train_command(  # noqa: PLR0913
     context: typer.Context,
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     init: Annotated[  # noqa: FBT002
         bool, typer.Option("--init", help="Write a configuration that fits this machine.")
     ] = False,
@@ -87,7 +90,7 @@ def train_command(  # noqa: PLR0913
     """Fine-tune by CONFIG.toml and --key=value; also --dry-run and --merge."""
     from tunedoctor.cli.train import Asked, train  # noqa: PLC0415
 
-    asked = Asked(target, eject, init, force, not no_check, processes, from_)
+    asked = Asked(target, eject, init, force, not no_check, processes, from_, self_)
     raise typer.Exit(train(asked, context.args))
 
 
@@ -156,6 +159,7 @@ def fit_command(  # noqa: PLR0913
         bool, typer.Option("--exact", help="Trace the real model class in the target.")
     ] = False,
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     cards: Annotated[bool, typer.Option("--cards", help="What each card trains.")] = False,  # noqa: FBT002
     article: Annotated[  # noqa: FBT002
         bool, typer.Option("--article", help="A widely read table beside honest figures.")
@@ -164,6 +168,7 @@ def fit_command(  # noqa: PLR0913
 ) -> None:
     """Say what a fine-tune needs, whether it fits, and what to change."""
     from tunedoctor.cli.fit import Asked, fit  # noqa: PLC0415
+    from tunedoctor.cli.target import aim  # noqa: PLC0415
 
     asked = Asked(
         method, rank, targets, dora, seq, batch, accum, optimizer, checkpointing, attn, stack,
@@ -171,7 +176,9 @@ def fit_command(  # noqa: PLR0913
         card_price, power_price,
     )  # fmt: skip
     table = "article" if article else "cards" if cards else ""
-    raise typer.Exit(fit(model, asked, table, format_, exact=target or "" if exact else None))
+    raise typer.Exit(
+        fit(model, asked, table, format_, place=aim(target, own=self_) if exact else None)
+    )
 
 
 def data_command(  # noqa: PLR0913
@@ -202,6 +209,7 @@ def data_command(  # noqa: PLR0913
         int, typer.Option("--jobs", metavar="N", help="Processes; 0: as many as help.")
     ] = 0,
     target: Target = None,
+    self_: Self = False,  # noqa: FBT002
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE", help="Write the report there.")
     ] = "",
@@ -214,6 +222,6 @@ def data_command(  # noqa: PLR0913
 
     asked = Asked(
         tuple(files or ()), tuple(valid or ()), tuple(test or ()), model, seq, method, batch, epochs,
-        gpu, near, jobs, target,
+        gpu, near, jobs, target, self_,
     )  # fmt: skip
     raise typer.Exit(data(asked, format_, output))

@@ -6,17 +6,20 @@ import time
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
 from tunedoctor.cli.read import read_input
+from tunedoctor.cli.target import aim, starting
 from tunedoctor.facts import Interpreter
 from tunedoctor.snapshot import SnapshotError, from_json
 from tunedoctor.transaction.notice import open_fix
 
 
-def check(options: Options, target: str | None, source: str | None, *, deep: bool) -> int:
+def check(
+    options: Options, target: str | None, source: str | None, *, own: bool, deep: bool
+) -> int:
     """Examine this machine, or a snapshot, and print the report; returns the exit code."""
     began = time.perf_counter()
     if source is not None:
-        if target or deep:
-            misuse("--from judges a snapshot", "leave out --target and --deep")
+        if target is not None or own or deep:
+            misuse("--from judges a snapshot", "leave out --target, --self and --deep")
         data = read_input(source)
         try:
             snapshot = from_json(data)
@@ -26,10 +29,11 @@ def check(options: Options, target: str | None, source: str | None, *, deep: boo
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
 
+    place = aim(target, own=own)
     if deep:
-        sys.stderr.write("doctor: --deep runs the target's own packages\n")
+        starting(place, quiet=options.quiet)
     with spinner() as one:
-        snapshot = take(target or options.target or None, deep=deep, watch=one.watch)
+        snapshot = take(place, deep=deep, watch=one.watch)
     interpreter = snapshot.find(Interpreter)
     if interpreter and (said := open_fix(interpreter.prefix, interpreter.site_packages)):
         sys.stderr.write(f"doctor: {said}\n")

@@ -45,6 +45,7 @@ class Asked(NamedTuple):
     near: bool = True
     jobs: int = 0
     target: str | None = None
+    own: bool = False
 
 
 def data(asked: Asked, format_: str, output: str) -> int:
@@ -52,12 +53,17 @@ def data(asked: Asked, format_: str, output: str) -> int:
     began = time.perf_counter()
     _check(asked, format_)
     sources = _sources(asked)
+    asked = _startable(asked, sources)
     sampled = 0 if asked.model else -1
     spool = Spool() if asked.model else None
     found = survey.Survey(sources, examine.Asked(asked.near, sampled), spool)
     with spinner() as one:
         found.read(
-            survey.Reader(_workers(asked, sources), parquet.reader(_pythons(asked)), one.watch)
+            survey.Reader(
+                _workers(asked, sources),
+                parquet.reader(tuple(filter(None, (sys.executable, asked.target)))),
+                one.watch,
+            )
         )
         one.watch(["the tokenizer"] if asked.model else ["the report"])
         report = _report(asked, found, spool, began)
@@ -126,18 +132,23 @@ def _workers(asked: Asked, sources: list[survey.Source]) -> Workers:
     return work
 
 
-def _python(asked: Asked) -> str:
-    """Return the target's interpreter; "" where there is none, and none was asked for."""
-    from tunedoctor.targeting import choose  # noqa: PLC0415
+def _startable(asked: Asked, sources: list[survey.Source]) -> Asked:
+    """Put in the place of --target the interpreter that may be started; None where there is none.
 
-    chosen = choose(asked.target, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
-    if chosen.problem and asked.target is not None:
-        misuse(chosen.problem.rstrip("."), "--target names an interpreter or an environment")
-    return "" if chosen.problem else chosen.python
+    That is one that the user named, or the active one where --model asks for its tokenizer. What only stands in the
+    folder is never started here.
+    """
+    from tunedoctor.cli.target import aim, starting  # noqa: PLC0415
 
-
-def _pythons(asked: Asked) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one for one in (sys.executable, _python(asked)) if one))
+    place = aim(asked.target, own=asked.own)
+    if place.problem and place.chosen_by == "--target":
+        misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
+    active = asked.model and place.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
+    if not (active or place.chosen_by in ("--target", "--self")):
+        return asked._replace(target=None)
+    if asked.model or any(one.path.suffix == ".parquet" for one in sources):
+        starting(place)
+    return asked._replace(target=place.python or None)
 
 
 def _report(asked: Asked, found: survey.Survey, spool: Spool | None, began: float) -> Report:
@@ -175,8 +186,8 @@ def _by_tokenizer(
     """Count with the model's tokenizer; where that can't be, keep the estimate and say why."""
     from tunedoctor.data.tokens import count, described_by  # noqa: PLC0415
 
-    python = _python(asked)
-    counted = count(python, asked.model, spool) if python else "there is no target"
+    python = asked.target
+    counted = count(python, asked.model, spool) if python else "name the environment with --target"
     if isinstance(counted, str):
         notes.append(
             f"the target's tokenizer could not count, so lengths are an estimate: {counted}"
@@ -221,8 +232,9 @@ def _devices(asked: Asked) -> tuple[Device, ...]:
         return (device_of(min(cards, key=lambda one: (one.memory_gib, one.name))),)
     from tunedoctor.cli.gpus import here  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
+    from tunedoctor.targeting import NO_TARGET  # noqa: PLC0415
 
-    return here(take(None))[0][:1]
+    return here(take(NO_TARGET))[0][:1]
 
 
 def _show(report: Report, format_: str, output: str) -> None:

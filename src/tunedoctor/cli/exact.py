@@ -11,6 +11,8 @@ from tunedoctor import child
 from tunedoctor.cli.models import config_file
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.read import read_input
+from tunedoctor.cli.target import needed, starting
+from tunedoctor.facts import Target
 from tunedoctor.memory.answer import Answer
 from tunedoctor.memory.band import GIB, context, need
 from tunedoctor.memory.depths import depths
@@ -40,12 +42,12 @@ class Traced(msgspec.Struct, frozen=True):
     """Why it could not be traced, in the words of the target's libraries."""
 
 
-def traced(found: Answer, model: str, shape: Shape, run: Run, target: str) -> Answer:
+def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> Answer:
     """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
     _refuse(run, shape)
     asked = request(_config(model, shape), shape, run)
     ended = child.run(
-        [_python(target), "-I", str(SCRIPT)],
+        [_python(place), "-I", str(SCRIPT)],
         timeout=_TIMEOUT,
         stdin=json.dumps(asked),
         env=os.environ,
@@ -173,12 +175,7 @@ def _attends(shape: Shape) -> bool:
     return any(one.mixer and one.mixer.kind == "attention" for one in shape.layers)
 
 
-def _python(target: str) -> str:
-    import sys  # noqa: PLC0415
-
-    from tunedoctor.targeting import choose  # noqa: PLC0415
-
-    chosen = choose(target or None, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
-    if chosen.problem:
-        misuse(chosen.problem.rstrip("."), "--target names an interpreter or an environment")
-    return chosen.python
+def _python(place: Target) -> str:
+    if needed(place).problem:
+        misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
+    return starting(place).python

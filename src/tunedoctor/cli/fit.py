@@ -18,6 +18,7 @@ from tunedoctor.memory.stacks import stack_named
 from tunedoctor.redaction import public, this_identity
 
 if TYPE_CHECKING:
+    from tunedoctor.facts import Target
     from tunedoctor.memory.buying import OfferTable
     from tunedoctor.memory.shape import Shape
 
@@ -60,7 +61,9 @@ class Asked(NamedTuple):
     power_price: float = 0.0
 
 
-def fit(model: str, asked: Asked, table: str, format_: str, *, exact: str | None = None) -> int:
+def fit(
+    model: str, asked: Asked, table: str, format_: str, *, place: "Target | None" = None
+) -> int:
     """Say what a fine-tune needs and whether it fits; `table` is "", "article" or "cards". Returns the exit code."""
     if format_ not in FORMATS:
         misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
@@ -83,10 +86,10 @@ def fit(model: str, asked: Asked, table: str, format_: str, *, exact: str | None
             return _show(_offers(shape, run), format_)
         devices, notes = _devices(asked)
         found = answer(shape, run, devices, notes, _prices(asked, devices))
-        if exact is not None:
+        if place is not None:
             from tunedoctor.cli.exact import traced  # noqa: PLC0415
 
-            found = traced(found, model, shape, run, exact)
+            found = traced(found, model, shape, run, place)
     except MemoryModelError as error:
         misuse(str(error), "docs/fit.md tells what MODEL can be")
     _show(found, format_)
@@ -143,9 +146,10 @@ def _devices(asked: Asked) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     from tunedoctor.cli.gpus import here  # noqa: PLC0415
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
+    from tunedoctor.targeting import NO_TARGET  # noqa: PLC0415
 
     with spinner() as one:
-        snapshot = take(None, watch=one.watch)
+        snapshot = take(NO_TARGET, watch=one.watch)
     devices, notes = here(snapshot)
     if 1 < len(devices) < asked.gpus:
         misuse(

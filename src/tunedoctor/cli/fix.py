@@ -7,33 +7,35 @@ import sys
 from tunedoctor.cli.fix_case import Case, Wish, end
 from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.target import aim, needed, starting, typed
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import InstallerConfig, Target
+from tunedoctor.facts import InstallerConfig
 from tunedoctor.installers.barred import stated
 from tunedoctor.live import take
 from tunedoctor.planning.answer import Answer
 from tunedoctor.planning.drafts import chosen
 from tunedoctor.render.style import style_for
+from tunedoctor.targeting import here
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.lock import LockedError
 from tunedoctor.transaction.undoing import put_in_order
 
 
-def fix(options: Options, wish: Wish, target: str | None) -> int:
+def fix(options: Options, wish: Wish, target: str | None, *, own: bool) -> int:
     """Look, plan, show, ask, carry out; returns the exit code."""
-    _check(options, wish, target)
-    wanted = target or options.target or None
+    _check(options, wish, named=own or target is not None)
+    place = here(_own_python(wish), "--new") if wish.new else needed(aim(target, own=own))
+    wanted = typed(place, target)
     if not wish.dry_run and not wish.script and not wish.new:
         _order(wanted)
     deep = wish.deep and not wish.new
+    starting(place)
     with spinner() as one:
-        place = _own_python(wish) if wish.new else wanted
-        snapshot = take(place, deep=deep, watch=one.watch)
+        snapshot = take(place, deep=deep, start=True, watch=one.watch)
     config = snapshot.find(InstallerConfig)
     if config:
         os.environ.update(stated(config.settings, config.places, os.environ))
-    found = snapshot.find(Target)
-    asked = wish.new or (found.asked if found else "")
+    asked = wish.new or place.asked
     style = style_for(sys.stdout, os.environ)
     case = Case(wish, options, wanted, snapshot, options.checks(), asked, style)
     findings = () if wish.new else chosen(diagnose(snapshot, case.checks), wish.ids)
@@ -45,12 +47,12 @@ def fix(options: Options, wish: Wish, target: str | None) -> int:
     return treat(case, findings)
 
 
-def _check(options: Options, wish: Wish, target: str | None) -> None:
+def _check(options: Options, wish: Wish, *, named: bool) -> None:
     if options.format not in FORMATS:
         misuse(f"--format is {options.format!r}", f"choose one of {', '.join(FORMATS)}")
     if wish.installer not in ("", "pip", "uv"):
         misuse(f"--installer is {wish.installer!r}", "choose pip or uv")
-    if wish.new and (target or wish.ids):
+    if wish.new and (named or wish.ids):
         misuse("--new makes an environment", "leave out --target and the ids")
     if not wish.new and (wish.python or wish.packages):
         misuse("--python and --with are for a new environment", "name its folder with --new")

@@ -10,6 +10,7 @@ Target = Annotated[
         "--target", "-t", metavar="PATH", help="Interpreter or environment folder to look at."
     ),
 ]
+Self = Annotated[bool, typer.Option("--self", help="Look at the doctor's own environment.")]
 Format = Annotated[
     str, typer.Option("--format", metavar="F", help="terminal, json or, of reports, jsonl.")
 ]

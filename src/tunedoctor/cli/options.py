@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple, NoReturn, get_args
 
-from tunedoctor.config import ConfigError, read_config
+from tunedoctor.config import Config, ConfigError, read_config
 from tunedoctor.findings import Check
 from tunedoctor.registry import RegistryError, all_checks
 from tunedoctor.report import FailOn
@@ -25,7 +25,6 @@ class Options(NamedTuple):
     verbose: bool
     quiet: bool
     strict: bool
-    target: str
 
     @classmethod
     def of(  # noqa: PLR0913
@@ -41,10 +40,7 @@ class Options(NamedTuple):
         strict: bool,
     ) -> "Options":
         """Put options over the settings of the working folder; exits with 2 on misuse."""
-        try:
-            config = read_config(Path())
-        except ConfigError as error:
-            misuse(str(error), "doctor check --help lists the keys as options")
+        config = settings()
         if format_ not in REPORT_FORMATS:
             misuse(f"--format is {format_!r}", f"choose one of {', '.join(REPORT_FORMATS)}")
         if fail_on is not None and fail_on not in get_args(FailOn):
@@ -58,7 +54,6 @@ class Options(NamedTuple):
             verbose=verbose,
             quiet=quiet,
             strict=strict or config.strict,
-            target=config.target,
         )
 
     def checks(self) -> tuple[Check, ...]:
@@ -77,6 +72,14 @@ class Options(NamedTuple):
         return tuple(
             c for c in checks if (not self.only or c.id in self.only) and c.id not in self.skip
         )
+
+
+def settings() -> Config:
+    """Return [tool.doctor] of the working folder; exits with 2 where it can't be understood."""
+    try:
+        return read_config(Path())
+    except ConfigError as error:
+        misuse(str(error), "doctor check --help lists the keys as options")
 
 
 def misuse(what: str, way_out: str) -> NoReturn:

@@ -5,6 +5,7 @@ import time
 from typing import NamedTuple
 
 from tunedoctor.cli.options import Options, misuse
+from tunedoctor.facts import Target
 from tunedoctor.report import Report
 from tunedoctor.running.command import NotStartedError, Ran, run
 from tunedoctor.running.deaths import (
@@ -28,7 +29,7 @@ class Failed(NamedTuple):
 
 
 def run_command(
-    argv: list[str], target: str | None, report_file: str, *, told: tuple[int, ...] = ()
+    argv: list[str], place: Target, report_file: str, *, told: tuple[int, ...] = ()
 ) -> int:
     """Run a command untouched; diagnose on stderr when it fails. Returns what a shell would.
 
@@ -52,7 +53,7 @@ def run_command(
         return death.status
     failed = Failed(argv, ran, death, killed_for_memory(before, kills_now()))
     try:
-        _diagnose(failed, options, target, report_file)
+        _diagnose(failed, options, place, report_file)
     except KeyboardInterrupt:
         _say("stopped before it could tell why")
     except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor
@@ -65,7 +66,7 @@ def _asked_to_end(ran: Ran, death: Death) -> bool:
     return death.name in ASKED or bool(ran.signals) or death.status == 130
 
 
-def _diagnose(failed: Failed, options: Options, target: str | None, report_file: str) -> None:
+def _diagnose(failed: Failed, options: Options, place: Target, report_file: str) -> None:
     from tunedoctor.cli.output import on_terminal, report_for  # noqa: PLC0415  only after a failure
     from tunedoctor.live import take  # noqa: PLC0415
     from tunedoctor.readers.here import joined  # noqa: PLC0415
@@ -81,7 +82,8 @@ def _diagnose(failed: Failed, options: Options, target: str | None, report_file:
             "user-space OOM daemon did; journalctl -b --grep oomd tells of the last"
         )
     text, numbers = output_of(failed.ran.tails, shell_words(failed.death, failed.for_memory))
-    here = take(target or interpreter_of(failed.argv) or options.target or None)
+    meant = place.chosen_by in ("--target", "--self")
+    here = take(place if meant else interpreter_of(failed.argv) or place)
     told = read_report(text, numbers)
     snapshot = here
     if told is not None:

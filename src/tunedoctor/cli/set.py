@@ -8,6 +8,7 @@ import msgspec
 
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
+from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild, Unknown
 from tunedoctor.installers.uv import Failed, resolve
 from tunedoctor.redaction import public, this_identity
@@ -16,6 +17,7 @@ from tunedoctor.sets.freeze import MARK, frozen
 from tunedoctor.sets.make import Here, Made, make
 from tunedoctor.sets.project import project
 from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over
 from tunedoctor.wheels.described import MachineError
 
@@ -38,6 +40,7 @@ def set_(  # noqa: PLR0913  each is an option
     files: Files,
     format_: str,
     *,
+    own: bool,
     offline: bool,
     verbose: bool = False,
 ) -> int:
@@ -51,10 +54,15 @@ def set_(  # noqa: PLR0913  each is an option
         names = asked_for(packages)
     except WantedError as error:
         misuse(str(error), _HELP)
+    if asked.platform and (own or target is not None):
+        misuse(
+            "--platform describes another machine", "leave out --target, or leave out --platform"
+        )
+    place = NO_TARGET if asked.platform else starting(needed(aim(target, own=own)))
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
 
     with spinner() as one:
-        here = _described(asked, names, target) if asked.platform else _this(asked, names, target)
+        here = _described(asked, names) if asked.platform else _this(asked, names, place)
         one.watch(["uv"])
         made = make(here._replace(offline=offline), resolve)
         answer = made.answer
@@ -64,11 +72,7 @@ def set_(  # noqa: PLR0913  each is an option
     return _EXIT[answer.verdict]
 
 
-def _described(asked: Asked, names: dict[str, str], target: str | None) -> Here:
-    if target:
-        misuse(
-            "--platform describes another machine", "leave out --target, or leave out --platform"
-        )
+def _described(asked: Asked, names: dict[str, str]) -> Here:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     try:
         return Here(blank(asked, own).machine, wanted(names))
@@ -76,11 +80,11 @@ def _described(asked: Asked, names: dict[str, str], target: str | None) -> Here:
         misuse(str(error), _HELP)
 
 
-def _this(asked: Asked, names: dict[str, str], target: str | None) -> Here:
+def _this(asked: Asked, names: dict[str, str], place: Target) -> Here:
     from tunedoctor.live import take  # noqa: PLC0415
     from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
 
-    snapshot = take(target)
+    snapshot = take(place, start=True)
     known = not driver_unknown(snapshot)
     try:
         machine = over(machine_of(snapshot), asked, driver_known=known).machine
@@ -92,7 +96,6 @@ def _this(asked: Asked, names: dict[str, str], target: str | None) -> Here:
             "name it with --driver 580.65.06, or --driver none",
         )
     interpreter = snapshot.find(Interpreter)
-    place = snapshot.find(Target)
     if (
         asked.python
         and interpreter
@@ -110,7 +113,7 @@ def _this(asked: Asked, names: dict[str, str], target: str | None) -> Here:
         machine,
         wanted(names, there, interpreter, snapshot.find(Host)),
         snapshot.find(TorchBuild),
-        place.asked if place else "",
+        place.asked,
         interpreter.executable if interpreter else "",
     )
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.output import write
+from tunedoctor.cli.target import aim, needed, starting
+from tunedoctor.facts import Target
 from tunedoctor.redaction import public, snapshot_json, this_identity
 from tunedoctor.smoke.answer import Answer, exit_code
 from tunedoctor.smoke.load import Watching, reader_of
 from tunedoctor.smoke.make import Asked, made, not_started, run_all
 from tunedoctor.smoke.script import stage_seconds
-from tunedoctor.targeting import choose
+from tunedoctor.targeting import NO_TARGET
 
 if TYPE_CHECKING:
     from tunedoctor.snapshot import Snapshot
@@ -29,7 +31,7 @@ MOST_MINUTES = 24 * 60
 class _Taking(threading.Thread):
     """Takes the snapshot while the script in the target imports."""
 
-    def __init__(self, target: str | None) -> None:
+    def __init__(self, target: Target) -> None:
         super().__init__(daemon=True)
         self.target = target
         self.snapshot: Snapshot | None = None
@@ -39,7 +41,7 @@ class _Taking(threading.Thread):
         from tunedoctor.live import take  # noqa: PLC0415
 
         try:
-            self.snapshot = take(self.target)
+            self.snapshot = take(self.target, start=True)
         except BaseException as error:  # noqa: BLE001  raised again where it is wanted
             self.error = error
 
@@ -51,8 +53,14 @@ class _Taking(threading.Thread):
         return self.snapshot
 
 
-def smoke(
-    options: Options, asked: Asked, target: str | None, snapshot_file: str, then_train: str = ""
+def smoke(  # noqa: PLR0913  what the command line says
+    options: Options,
+    asked: Asked,
+    target: str | None,
+    snapshot_file: str,
+    then_train: str = "",
+    *,
+    own: bool = False,
 ) -> int:
     """Train in the target, print what came of it, and go on to `then_train`; returns the exit code."""
     if options.format not in FORMATS:
@@ -62,24 +70,25 @@ def smoke(
         misuse("--then-train prints as it trains", f"leave --format {options.format} out")
     if then_train and not Path(then_train).is_file():
         misuse(f"{then_train} is no file", f"doctor train --init {then_train} writes one")
-    code = _smoke(options, asked, target, snapshot_file)
+    place = starting(needed(aim(target, own=own)), quiet=options.quiet)
+    code = _smoke(options, asked, place, snapshot_file)
     if code or not then_train:
         return code
     from tunedoctor.cli.train import Asked as Training  # noqa: PLC0415
     from tunedoctor.cli.train import train  # noqa: PLC0415
 
     processes = max(1, asked.ranks)
-    training = Training(target, eject="", init=False, force=False, check=True, processes=processes)
+    training = Training(
+        target, eject="", init=False, force=False, check=True, processes=processes, own=own
+    )
     return train(training, [then_train])
 
 
-def _smoke(options: Options, asked: Asked, target: str | None, snapshot_file: str) -> int:
+def _smoke(options: Options, asked: Asked, place: Target, snapshot_file: str) -> int:
     asked = asked._replace(seconds=stage_seconds(os.environ))
     began = time.perf_counter()
-    wanted = target or options.target or None
-    taking = _Taking(wanted)
+    taking = _Taking(place)
     taking.start()
-    place = choose(wanted, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
     if place.problem:
         answer = not_started(taking.taken(), place.problem)
         return _print(answer, options)
@@ -103,7 +112,7 @@ def ranks_of(text: str) -> int:
         from tunedoctor.facts import AmdGpus, NvidiaGpus  # noqa: PLC0415
         from tunedoctor.live import take  # noqa: PLC0415
 
-        snapshot = take(None)
+        snapshot = take(NO_TARGET)
         nvidia, amd = snapshot.find(NvidiaGpus), snapshot.find(AmdGpus)
         count = len(nvidia.gpus) if nvidia else len(amd.gpus) if amd else 0
         if count < 2:

@@ -6,17 +6,19 @@ from tunedoctor.cli.files import write_whole
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.target import starting
+from tunedoctor.facts import Target
 from tunedoctor.live import take
 from tunedoctor.redaction import snapshot_json, this_identity
 from tunedoctor.render.json import ascii_of
 
 
-def snapshot(out: str, target: str | None, *, deep: bool) -> int:
+def snapshot(out: str, place: Target, *, deep: bool) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
     if deep:
-        sys.stderr.write("doctor: --deep runs the target's own packages\n")
+        starting(place)
     with spinner() as one:
-        data = snapshot_json(take(target, deep=deep, watch=one.watch), this_identity())
+        data = snapshot_json(take(place, deep=deep, watch=one.watch), this_identity())
     if out == "-":
         write(ascii_of(data))
         return 0

@@ -1,6 +1,5 @@
 """doctor train."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -10,7 +9,9 @@ from tunedoctor import child
 from tunedoctor.cli.files import refusal, write_whole
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
-from tunedoctor.targeting import choose as choose_target
+from tunedoctor.cli.target import aim, needed, starting
+from tunedoctor.facts import Target
+from tunedoctor.targeting import NO_TARGET
 
 _LARGEST = 1 << 20
 """Bytes of a configuration."""
@@ -37,6 +38,7 @@ class Asked(NamedTuple):
     processes: int
     facts: str = ""
     """A snapshot for --init; "": of this machine, as it is now."""
+    own: bool = False
 
 
 def train(asked: Asked, arguments: list[str]) -> int:
@@ -54,15 +56,14 @@ def train(asked: Asked, arguments: list[str]) -> int:
     options = Options.of(
         "terminal", None, None, None, None, verbose=False, quiet=True, strict=False
     )
-    wanted = asked.target or options.target or None
-    place = choose_target(wanted, os.environ, os.getcwd(), sys.executable)  # noqa: PTH109
+    place = needed(aim(asked.target, own=asked.own))
     if place.problem:
         misuse(
             place.problem.rstrip("."),
             "--target names an environment with torch, transformers and peft",
         )
     _readable_input(arguments)
-    snapshot = _taken(wanted)
+    snapshot = _taken(starting(place), start=True)
     _libraries(snapshot, place.python)
     if asked.check and not _ready(snapshot, options):
         return 1
@@ -79,7 +80,7 @@ def train(asked: Asked, arguments: list[str]) -> int:
     many = [str(LAUNCHER), str(asked.processes)] if asked.processes > 1 else []
     trainer = [*many, str(TRAINER)]
     argv = [place.python, *trainer, *_readable(snapshot, arguments)]
-    return run_command(argv, wanted, "", told=(2,))
+    return run_command(argv, place, "", told=(2,))
 
 
 def whole_trainer() -> str:
@@ -98,12 +99,12 @@ def _readable_input(arguments: list[str]) -> None:
         raise SystemExit(2)
 
 
-def _taken(target: str | None) -> "Snapshot":
+def _taken(place: Target, *, start: bool = False) -> "Snapshot":
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
 
     with spinner() as one:
-        return take(target, watch=one.watch)
+        return take(place, start=start, watch=one.watch)
 
 
 def _read(name: str) -> "Snapshot":
@@ -213,7 +214,7 @@ def _init(asked: Asked, arguments: list[str]) -> int:
     given: dict[str, object] = {key.replace("-", "_"): value for key, _, value in pairs}
     if len(files) > 1 or set(given) - {"model", "data", "out"}:
         misuse("--init takes a file, --model, --data and --out", "edit what it writes")
-    snapshot = _read(asked.facts) if asked.facts else _taken(asked.target)
+    snapshot = _read(asked.facts) if asked.facts else _taken(NO_TARGET)
     devices, _ = here(snapshot)
     try:
         shape = model_of(str(given["model"])) if "model" in given else None

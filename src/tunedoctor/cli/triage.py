@@ -7,11 +7,15 @@ from pathlib import Path
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
 from tunedoctor.cli.read_log import read_log
+from tunedoctor.cli.target import aim
+from tunedoctor.facts import Target
 from tunedoctor.readers.read import read_report
 from tunedoctor.snapshot import Snapshot
 
 
-def triage(options: Options, sources: list[str], target: str | None, *, here: bool) -> int:
+def triage(
+    options: Options, sources: list[str], target: str | None, *, own: bool, here: bool
+) -> int:
     """Diagnose pasted reports; returns the exit code."""
     began = time.perf_counter()
     if len(sources) > 1 or Path(sources[0]).is_dir():
@@ -20,7 +24,7 @@ def triage(options: Options, sources: list[str], target: str | None, *, here: bo
         from tunedoctor.cli.triage_many import triage_many  # noqa: PLC0415
 
         return triage_many(options, sources)
-    if target is not None and not here:
+    if (own or target is not None) and not here:
         misuse("--target is an environment of this machine", "add --here to look at it too")
     (source,) = sources
     log = read_log(source)
@@ -31,17 +35,17 @@ def triage(options: Options, sources: list[str], target: str | None, *, here: bo
             "paste the output of python -m torch.utils.collect_env, or of nvidia-smi",
         )
     if here:
-        snapshot = _with_this_machine(snapshot, target or options.target or None)
+        snapshot = _with_this_machine(snapshot, aim(target, own=own))
     return judge(snapshot, options, began)
 
 
-def _with_this_machine(told: Snapshot, target: str | None) -> Snapshot:
+def _with_this_machine(told: Snapshot, place: Target) -> Snapshot:
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
     from tunedoctor.readers.here import joined  # noqa: PLC0415
 
     with spinner() as one:
-        here = take(target, watch=one.watch)
+        here = take(place, watch=one.watch)
     both = joined(told, here)
     for why in both.left_out:
         sys.stderr.write(f"doctor: {why}\n")

@@ -5,6 +5,7 @@ import sys
 
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
+from tunedoctor.cli.target import aim, needed, typed
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.render.json import render as as_json
 from tunedoctor.render.style import Style, style_for
@@ -13,12 +14,13 @@ from tunedoctor.transaction.undoing import list_states, undo
 from tunedoctor.wording import megabytes
 
 
-def undo_(id_: str, target: str | None, format_: str, *, listed: bool) -> int:
+def undo_(id_: str, target: str | None, format_: str, *, own: bool, listed: bool) -> int:
     """Bring back an earlier state, or list the states; returns the exit code."""
     if format_ not in FORMATS:
         misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
     if listed and id_:
         misuse("--list names all states", "leave out the id")
+    target = typed(needed(aim(target, own=own)), target)
     style, who = style_for(sys.stdout, os.environ), this_identity()
     if listed:
         states = tuple(public(one, who) for one in list_states(target))

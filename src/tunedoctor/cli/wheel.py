@@ -6,8 +6,11 @@ import sys
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.read import read_input
+from tunedoctor.cli.target import aim
+from tunedoctor.facts import Interpreter, Target
 from tunedoctor.probes.knowledge import knowledge
 from tunedoctor.redaction import public, this_identity
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.answer import Answer, answer
 from tunedoctor.wheels.asked import Asked, Assembled, blank, over
 from tunedoctor.wheels.described import MachineError, machines_from
@@ -15,23 +18,23 @@ from tunedoctor.wheels.described import MachineError, machines_from
 _HELP = "doctor wheel --help lists the options"
 
 
-def wheel(asked: Asked, target: str | None, source: str | None, format_: str) -> int:
+def wheel(asked: Asked, target: str | None, source: str | None, format_: str, *, own: bool) -> int:
     """Say which torch is right for this machine or for a described one; returns the exit code."""
     if format_ not in FORMATS:
         misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
     if source is not None:
-        if target or any(asked):
+        if own or target is not None or any(asked):
             misuse("--from describes the machine whole", "leave out the other options")
         answers = _of_file(source)
     elif asked.platform:
-        if target:
+        if own or target is not None:
             misuse(
                 "--platform describes another machine",
                 "leave out --target, or leave out --platform",
             )
         answers = [_of_options(asked)]
     else:
-        answers = [_of_this_machine(asked, target)]
+        answers = [_of_this_machine(asked, aim(target, own=own))]
     _print(answers, format_)
     return 0
 
@@ -60,8 +63,8 @@ def _snapshot_answer(text: str) -> Answer | None:
     if SCHEMA not in text[:4000]:
         return None
     try:
-        snapshot = from_json(text)
-        return answer(machine_of(snapshot), snapshot, knowledge=knowledge())
+        snapshot, assumed = _with_a_python(from_json(text))
+        return answer(machine_of(snapshot), snapshot, assumed, knowledge())
     except (SnapshotError, MachineError) as error:
         misuse(f"the snapshot is of no use: {error}", "doctor snapshot -o FILE writes one")
 
@@ -75,19 +78,30 @@ def _of_options(asked: Asked) -> Answer:
     return answer(done.machine, None, done.assumed, knowledge())
 
 
-def _of_this_machine(asked: Asked, target: str | None) -> Answer:
+def _of_this_machine(asked: Asked, place: Target) -> Answer:
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
     from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
 
     with spinner() as one:
-        snapshot = take(target, watch=one.watch)
+        snapshot = take(place, watch=one.watch)
     known = not driver_unknown(snapshot)
+    snapshot, assumed = _with_a_python(snapshot)
+    assumed = () if asked.python else assumed
     try:
         done: Assembled = over(machine_of(snapshot), asked, driver_known=known)
     except MachineError as error:
         misuse(str(error), "--platform and the other options describe a machine; " + _HELP)
-    return answer(done.machine, snapshot, done.assumed, knowledge())
+    return answer(done.machine, snapshot, (*assumed, *done.assumed), knowledge())
+
+
+def _with_a_python(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
+    """Suppose the doctor's own Python where no environment was named, and say so: wheels differ by it."""
+    target = snapshot.find(Target)
+    if target is None or target.chosen_by != "none":
+        return snapshot, ()
+    python = ".".join(map(str, sys.version_info[:2]))
+    return snapshot.having(Interpreter(executable="", version=python)), (f"Python {python}",)
 
 
 def _print(answers: list[Answer], format_: str) -> None:

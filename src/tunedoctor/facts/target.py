@@ -4,6 +4,8 @@ from typing import Literal
 
 from tunedoctor.facts.base import Fact
 
+NO_ENVIRONMENT = "no environment was looked at"
+"""Why the facts of a target are absent where nobody named one."""
 PrefixKind = Literal["venv", "conda", "system", "standalone", "unknown"]
 
 
@@ -13,15 +15,24 @@ class Target(Fact, frozen=True):
     asked: str
     """Path as given or found: an interpreter or the folder of an environment."""
     chosen_by: str
-    """"--target", "VIRTUAL_ENV", "CONDA_PREFIX", "./.venv" or "own"."""
+    """"--target", "--self", "[tool.doctor] target", "VIRTUAL_ENV", "CONDA_PREFIX" or "./.venv".
+
+    "--new": a new environment is made of it. "none": nobody named one, and only the machine is looked at.
+    """
     python: str = ""
     """The interpreter's path; empty where none was found."""
     problem: str = ""
     """Why there is no interpreter, in one sentence."""
+    start: bool = False
+    """Its interpreter may be started; else its files are read."""
+    nearby: tuple[str, ...] = ()
+    """Where nobody named one: environments that stand in the working folder."""
+    own: str = ""
+    """Where nobody named one: the doctor's own environment, if it is active or stands in the working folder."""
 
 
 class Interpreter(Fact, frozen=True):
-    """The target interpreter, as it tells of itself under -I -S."""
+    """The target interpreter, as it would tell of itself under -I -S."""
 
     executable: str
     version: str

@@ -1,24 +1,27 @@
-"""Ask the target's interpreter who it is, and work out the sys.path of a plain start.
+"""Say who the target's interpreter is, and work out the sys.path of a plain start.
 
-Nothing of the target's site-packages runs: -I -S, and `.pth` files are read as text.
+Its files tell. Where it may be started, it is asked; nothing of its site-packages runs even then: -I -S. `.pth` files
+are read as text.
 """
 # paths stay as the interpreter told them
-# ruff: noqa: PTH110, PTH112, PTH113, PTH118
+# ruff: noqa: PTH110, PTH112, PTH113, PTH117, PTH118, PTH119
 
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from tunedoctor import child
-from tunedoctor.facts import Interpreter, Target, Unknown
-from tunedoctor.facts.target import PrefixKind
+from tunedoctor.facts import Absent, Interpreter, Target, Unknown
+from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
+from tunedoctor.probes import interpreter_files as files
+from tunedoctor.probes.interpreter_files import Installation
 from tunedoctor.probes.pth import added_by_pth
 from tunedoctor.probing import probe
+from tunedoctor.programs import this_machine
 
-SCRIPT = Path(__file__).parent.parent / "target" / "identity.py"
+_WHO = "import sys; print(sys.executable); print(getattr(sys, 'base_prefix', sys.prefix))"
+"""Nothing of site-packages is imported, and Python 2.7 can run it."""
 SECONDS = 5.0
 
 _SYSTEM = (
@@ -34,42 +37,20 @@ _SYSTEM = (
     "/snap",
 )
 """Where systems and their package managers put Python."""
-
-
-class Told(msgspec.Struct, frozen=True):
-    """What the script printed; see target/identity.py."""
-
-    executable: str
-    version: str
-    prefix: str
-    base_prefix: str
-    stdlib: str
-    path: tuple[str, ...]
-    implementation: str = "cpython"
-    bits: int = 64
-    os: str = ""
-    venv: str | None = None
-    platform: str = ""
-    include: str = ""
-    headers: bool | None = None
-    free_threaded: bool = False
-    uname: str = ""
-    soabi: str = ""
-    venv_site: tuple[str, ...] = ()
-    base_site: tuple[str, ...] = ()
-    user_site: str = ""
-    errors: tuple[str, ...] = ()
+_INSTALLED = ("\\program files", "\\programs\\python\\", "\\windowsapps\\")
 
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
-def interpreter(target: Target) -> Interpreter | Unknown:
-    """Start the target's interpreter with the identity script."""
+def interpreter(target: Target) -> Interpreter | Absent | Unknown:
+    """Read the files of the target's interpreter, or start it where that is allowed."""
+    if target.chosen_by == "none":
+        return Absent(why=NO_ENVIRONMENT)
     if not target.python:
         return Unknown(why=target.problem or "no interpreter was found")
-    told = ask(target.python)
-    if isinstance(told, Unknown):
-        return told
-    return describe(told, os.environ, str(Path.cwd()), same_user=_same_user())
+    found = ask(target.python) if target.start else files.find(target.python)
+    if isinstance(found, Unknown):
+        return found
+    return describe(found, os.environ, str(Path.cwd()), same_user=_same_user())
 
 
 def _same_user() -> bool:
@@ -79,69 +60,77 @@ def _same_user() -> bool:
     return os.geteuid() == os.getuid() and os.getegid() == os.getgid()
 
 
-def ask(python: str, seconds: float = SECONDS) -> Told | Unknown:
-    """Run the script and read its line. Unknown: it hangs, crashes, or prints something else."""
-    ended = child.run([python, "-I", "-S", str(SCRIPT)], timeout=seconds)
+def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
+    """Start an interpreter, and read the files of the one that it turns out to be.
+
+    Unknown: it hangs, crashes, or prints something else.
+    """
+    ended = child.run([python, "-I", "-S", "-c", _WHO], timeout=seconds)
     if ended.how == "exit" and ended.code != 0:  # Python 2.7 knows no -I
-        ended = child.run([python, "-E", "-s", "-S", str(SCRIPT)], timeout=seconds)
+        ended = child.run([python, "-E", "-s", "-S", "-c", _WHO], timeout=seconds)
     if not ended.ok:
         said = ended.err.strip().splitlines() if ended.how != "not started" else []
         last = f": {said[-1][:200]}" if said else ""
         return Unknown(why=f"{python} does not start: {ended.death}{last}")
-    return read(ended.out) or Unknown(
-        why=f"{python} answered what no Python does: {ended.out.strip()[:100]!r}"
-    )
+    match ended.out.splitlines()[-2:]:
+        case [executable, base] if os.path.isabs(executable) and os.path.isabs(base):
+            return files.find(executable, base)
+        case _:
+            return Unknown(
+                why=f"{python} answered what no Python does: {ended.out.strip()[:100]!r}"
+            )
 
 
-def read(text: str) -> Told | None:
-    """Read the last line that is an answer; None where there is none."""
-    for line in reversed(text.splitlines()):
-        if line.startswith("{"):
-            try:
-                return msgspec.json.decode(line.encode(), type=Told)
-            except (msgspec.MsgspecError, UnicodeEncodeError):
-                continue
-    return None
-
-
-def describe(told: Told, environ: Mapping[str, str], cwd: str, *, same_user: bool) -> Interpreter:
-    """Make the fact of an answer, the environment of a plain start and the files around it."""
-    prefix = told.venv or told.prefix
-    system_site = told.venv is not None and includes_system_site(_text(told.venv, "pyvenv.cfg"))
-    pythonpath = search_path(environ.get("PYTHONPATH", ""), cwd, told.os)
-    user_on = (
-        (told.venv is None or system_site)
-        and same_user
-        and not environ.get("PYTHONNOUSERSITE")
-        and os.path.isdir(told.user_site)
-    )
-    base = told.base_site if told.venv is None or system_site else ()
-    folders = [*told.venv_site, *([told.user_site] if user_on else ()), *base]
+def describe(
+    found: Installation, environ: Mapping[str, str], cwd: str, *, same_user: bool
+) -> Interpreter:
+    """Make the fact of an interpreter, the environment of a plain start and the files around it."""
+    venv, name = found.venv, os.path.basename(found.library)
+    system_site = found.settings.get("include-system-site-packages", "").lower() == "true"
+    shared = venv is None or system_site
+    pythonpath = search_path(environ.get("PYTHONPATH", ""), cwd, windows=found.windows)
+    user_site = files.user_site_of(found, environ)
+    user_on = shared and same_user and os.path.isdir(user_site)
+    user_on = user_on and not environ.get("PYTHONNOUSERSITE")
+    folders = [*(files.sites_of(found, venv) if venv else ()), *([user_site] if user_on else ())]
+    folders += files.sites_of(found, found.prefix) if shared else ()
     sites = tuple(dict.fromkeys(f for f in folders if os.path.isdir(f)))
-    kind = kind_of(told)
-    managed = os.path.isfile(os.path.join(told.stdlib, "EXTERNALLY-MANAGED"))
+    soabi, macos = files.abi_of(found)
+    flags = "".join(
+        part.lstrip("cp0123456789") for part in soabi.split("-")[:2] if part[-2:-1].isdigit()
+    )
+    inside = ["Include"] if found.windows else ["include", name + "m" * ("m" in flags)]
+    include = os.path.join(found.prefix, *inside)
+    kind = kind_of(found)
+    managed = os.path.isfile(os.path.join(found.library, "EXTERNALLY-MANAGED"))
+    machine = found.program.machine or this_machine()
+    platforms = {
+        "elf": f"linux-{this_machine()}",
+        "mach": f"macosx-{macos}-{machine}",
+        "pe": "win32" if machine == "x86" else f"win-{machine}",
+    }
     return Interpreter(
-        executable=told.executable,
-        version=told.version,
-        implementation=told.implementation,
-        bits=told.bits,
-        free_threaded=told.free_threaded,
-        platform=told.platform,
-        machine=machine_of(told),
-        soabi=told.soabi,
-        prefix=prefix,
-        base_prefix=told.base_prefix,
+        executable=found.python,
+        version=files.version_of(found),
+        implementation="pypy" if name.startswith("pypy") else "cpython",
+        bits=found.program.bits,
+        free_threaded="t" in flags,
+        platform=platforms[found.program.format],
+        machine=machine,
+        soabi=soabi,
+        prefix=venv or found.prefix,
+        base_prefix=found.prefix,
         kind=kind,
         externally_managed=managed and kind != "venv",
         system_site=system_site,
-        stdlib=told.stdlib,
-        path=plain_path((*pythonpath, *told.path), sites),
+        stdlib=found.library,
+        path=plain_path((*pythonpath, *found.path), sites),
         site_packages=sites,
-        user_site=told.user_site,
+        user_site=user_site,
         user_site_on=user_on,
         pythonpath=pythonpath,
-        include=told.include,
-        headers=told.headers,
+        include=include,
+        headers=os.path.isfile(os.path.join(include, "Python.h")),
     )
 
 
@@ -158,57 +147,23 @@ def plain_path(start: Iterable[str], sites: Sequence[str]) -> tuple[str, ...]:
     return tuple(seen.values())
 
 
-def search_path(text: str, cwd: str, os_name: str = sys.platform) -> tuple[str, ...]:
+def search_path(text: str, cwd: str, *, windows: bool) -> tuple[str, ...]:
     """Split PYTHONPATH as Python does: an empty entry stands for the working folder."""
     if not text:
         return ()
-    separator = ";" if os_name == "win32" else ":"
+    separator = ";" if windows else ":"
     places = (os.path.normpath(os.path.join(cwd, part)) for part in text.split(separator))
     return tuple(dict.fromkeys(places))
 
 
-def includes_system_site(config: str) -> bool:
-    """Tell from pyvenv.cfg whether the venv also sees the packages of its base."""
-    for line in config.splitlines():
-        key, equals, value = line.partition("=")
-        if equals and key.strip().lower() == "include-system-site-packages":
-            return value.strip().lower() == "true"
-    return False
-
-
-def kind_of(told: Told) -> PrefixKind:
+def kind_of(found: Installation) -> PrefixKind:
     """Say what sort of prefix it is."""
-    if told.venv is not None:
+    prefix, lower = found.prefix, found.prefix.lower()
+    if found.venv is not None:
         return "venv"
-    if os.path.isdir(os.path.join(told.prefix, "conda-meta")):
+    if os.path.isdir(os.path.join(prefix, "conda-meta")):
         return "conda"
-    if told.os == "win32":
-        lower = told.prefix.lower()
-        installed = ("\\program files", "\\programs\\python\\", "\\windowsapps\\")
-        return "system" if any(part in lower for part in installed) else "standalone"
-    if told.prefix in _SYSTEM[:2] or told.prefix.startswith(tuple(f"{p}/" for p in _SYSTEM[2:])):
-        return "system"
-    return "standalone"
-
-
-def machine_of(told: Told) -> str:
-    """Return the architecture that the interpreter was built for, as its ABI names it.
-
-    The kernel's own answer is wrong for a 32-bit Python on a 64-bit kernel.
-    """
-    if told.os == "win32":
-        return {"win-amd64": "amd64", "win32": "x86", "win-arm64": "arm64"}.get(told.platform, "")
-    if told.os == "linux" and (triplet := told.soabi.split("-")[2:]):
-        name = triplet[0]
-        named = {"i386": "i686", "powerpc64le": "ppc64le", "arm": "armv7l"}
-        return named.get(name, name)
-    if told.bits == 32:
-        return {"x86_64": "i686", "aarch64": "armv7l"}.get(told.uname, told.uname)
-    return told.uname
-
-
-def _text(*parts: str) -> str:
-    try:
-        return Path(*parts).read_text("utf-8", "replace")
-    except OSError:
-        return ""
+    if found.windows:
+        return "system" if any(part in lower for part in _INSTALLED) else "standalone"
+    system = prefix in _SYSTEM[:2] or prefix.startswith(tuple(f"{p}/" for p in _SYSTEM[2:]))
+    return "system" if system else "standalone"

@@ -72,7 +72,7 @@ def script_interpreter(text: bytes) -> str:
         match = _EXEC.search(text)
         path = next((part for part in match.groups() if part), b"") if match else b""
         return path.decode("utf-8", "replace")
-    return words[0] if _is_python(program) else ""
+    return next((p for p in (words[0], first) if _is_python(p)), "")  # a path can have spaces
 
 
 def exe_interpreter(path: str) -> str:

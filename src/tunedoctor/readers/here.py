@@ -33,6 +33,7 @@ from tunedoctor.facts import (
     Unknown,
     Wanted,
 )
+from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.readers.merge import merged
 from tunedoctor.snapshot import Answer, Snapshot
 
@@ -45,6 +46,8 @@ OF_THE_TARGET = (
 """Kinds that tell of one Python environment."""
 _NOT_ASKED = (Container, NvidiaAnswer)
 """Kinds that are absent from a text that does not speak of them, which says nothing of the machine."""
+
+_NOBODY = Absent(why=NO_ENVIRONMENT)
 
 
 class Joined(NamedTuple):
@@ -63,6 +66,8 @@ def joined(told: Snapshot, here: Snapshot) -> Joined:
         stranger = other_target if kind in OF_THE_TARGET else other_machine
         if kind in OF_THE_TEXT or (stranger and kind is not Knowledge):
             continue
+        if answer == _NOBODY or (isinstance(answer, Target) and answer.chosen_by == "none"):
+            continue  # no environment was looked at here: what the text lacks of one stays open
         own = answers.get(kind)
         if isinstance(own, kind) and isinstance(answer, kind):
             answers[kind] = merged(own, answer)

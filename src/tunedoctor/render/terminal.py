@@ -1,5 +1,6 @@
 """A report for people: the target first, causes, silence for what is well, the verdict last."""
 
+from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, ReportFinding, ReportGpu
 from tunedoctor.wording import gib, listed
@@ -35,6 +36,8 @@ def _heading(report: Report, style: Style) -> list[str]:
     named = [n for n in ("torch", "transformers", "peft") if n in target.packages]
     what += [f"{n} {target.packages[n] or '?'}" for n in named]
     place = target.asked or target.python or "this report"
+    if target.chosen_by == "none":
+        place = f"none: {NO_ENVIRONMENT}"
     gpus = _gpus(machine.gpus, style)
     if not gpus:
         gpus = ["no GPU"] if machine.gpus_known else ["GPUs not known"]
@@ -160,7 +163,9 @@ def _verdict(report: Report, style: Style) -> list[str]:
     count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
     checks = [f"{_many(len(report.passed), 'check')} passed"]
     if report.skipped:
-        checks.append(f"{len(report.skipped)} not for this machine")
+        bare = sum(why == NO_ENVIRONMENT for why in report.skipped.values())
+        checks.append(f"{len(report.skipped) - bare} not for this machine")
+        checks += [f"{bare} need an environment"] if bare else []
     if report.unknown:
         checks.append(f"{len(report.unknown)} unknown")
     words = [_many(count["error"], "error"), _many(count["warning"], "warning")]
@@ -171,6 +176,9 @@ def _verdict(report: Report, style: Style) -> list[str]:
         checks += [_many(count[s], s) for s in ("warning", "note") if count[s]]
         ready = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
         return [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
+    if report.target.chosen_by == "none":
+        why = f"{style.mark('unknown')} Could not tell, {NO_ENVIRONMENT}: "
+        return [f"{why}{', '.join([*words, *checks])}{took}", *_nearby(report, style)]
     if report.verdict == "unknown" and not count["error"]:
         lines = [f"{style.mark('unknown')} Could not tell: {', '.join([*words, *checks])}{took}"]
         told = any(f.settle for f in report.findings)  # stands with the finding
@@ -183,6 +191,17 @@ def _verdict(report: Report, style: Style) -> list[str]:
     if report.findings:
         lines.append(f"Next: doctor explain {report.findings[0].id} tells more.")
     return lines
+
+
+def _nearby(report: Report, style: Style) -> list[str]:
+    """Name the environments that could have been meant, and the next step."""
+    target = report.target
+    lines = style.wrapped(", ".join(target.nearby), 9, "nearby") if target.nearby else []
+    if target.own:
+        lines += style.wrapped(
+            f"{target.own} is the doctor's own: --self looks at it", 9, "left out"
+        )
+    return [*lines, *style.wrapped(f"Next: {report.next}.", 0)]
 
 
 def _many(number: int, word: str) -> str:

@@ -4,8 +4,10 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
+
+from tunedoctor.probes.launchers import script_interpreter
+from tunedoctor.reading import read_start
 
 _PYTHON = re.compile(r"(?:python|pypy)\d{0,2}(?:\.\d{1,2})?t?(?:\.exe)?$", re.IGNORECASE)
 _BEFORE = frozenset(
@@ -43,21 +45,10 @@ def _of(word: str) -> str | None:
 
 def _shebang(script: str) -> str | None:
     """Return the Python of a script's first line; pip writes a second one where the path is long or has spaces."""
-    head = b""
-    with suppress(OSError), Path(script).open("rb") as file:
-        head = file.read(_HEAD)
-    if not head.startswith(b"#!"):
+    try:
+        python = script_interpreter(read_start(script, _HEAD))
+    except OSError:
         return None
-    first, _, rest = head[2:].decode("utf-8", "replace").partition("\n")
-    words = first.split()
-    if words and Path(words[0]).name == "sh":
-        long = re.match(r"""'''exec' (?:"([^"\n]{1,900})"|(\S{1,900}))""", rest)
-        words = [long[1] or long[2]] if long else []
-    if words and Path(words[0]).name == "env":
-        words = [w for w in words[1:] if not w.startswith("-") and "=" not in w]
-        found = shutil.which(words[0]) if words else None
-        words = [found] if found else []
-    if words and not _PYTHON.match(Path(words[0]).name):  # a path with spaces
-        words = [first.strip()]
-    good = words and _PYTHON.match(Path(words[0]).name) and Path(words[0]).exists()
-    return words[0] if good else None
+    if python.startswith("env:"):
+        python = shutil.which(python.removeprefix("env:")) or ""
+    return python if python and Path(python).exists() else None

@@ -102,7 +102,7 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
 ) -> Outcome:
     made = plan.new
     if before is None:
-        before = take(None if made else target, deep=ways.deep and not made)
+        before = take(None if made else target, deep=ways.deep and not made, start=True)
     before = no_target(before) if made else before
     ground = making.ground_for(made) if made else _ground(before, ways)
     clock.ground = ground
@@ -160,7 +160,7 @@ def _ground(before: Snapshot, ways: Ways) -> Ground:
 
 def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
     """Look again after something was put in order: a plan for other packages is no plan for these."""
-    found = take(target, deep=ways.deep)
+    found = take(target, deep=ways.deep, start=True)
     if found.find(Packages) != before.find(Packages):
         why = "an earlier fix that was broken off was put in order, and the packages are others now"
         raise FailureError(why, refused=True)

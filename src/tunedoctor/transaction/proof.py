@@ -32,7 +32,7 @@ class Proof(NamedTuple):
 
 def seen(state: Path, live: Path, before: Snapshot, *, deep: bool, python: str) -> Snapshot:
     """Return the snapshot as it will be when `state` lies at `live`."""
-    found = take(str(state / python), deep=deep)
+    found = take(str(state / python), deep=deep, start=True)
     if state != live:
         found = _moved(found, str(state), str(live))
     return with_target(before, found, deep=deep)

@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tunedoctor.targeting import choose
+from tunedoctor.targeting import here
 from tunedoctor.transaction import journal as journals
 from tunedoctor.transaction import marks
 from tunedoctor.transaction.exchange import swap
@@ -104,7 +104,7 @@ def _place(target: str | None, id_: str) -> tuple[Path, str] | None:
 
 def _stations(target: str | None) -> list[tuple[Path, str]]:
     """Return where transactions of a target lie; it need not start, nor be there, to be brought back."""
-    found = choose(target, os.environ, str(Path.cwd()), sys.executable)
+    found = here(target)
     path = Path(found.python or found.asked)
     if found.python:
         prefix = Path(os.path.realpath(path.parent))
