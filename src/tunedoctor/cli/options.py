@@ -26,6 +26,8 @@ class Options(NamedTuple):
     quiet: bool
     strict: bool
     target: str
+    shared: bool = False
+    """The answer is to be given away: this machine's own name is hidden too."""
 
     @classmethod
     def of(  # noqa: PLR0913

@@ -9,12 +9,13 @@ from tunedoctor.live import take
 from tunedoctor.redaction import snapshot_json, this_identity
 
 
-def snapshot(out: str, target: str | None, *, deep: bool) -> int:
+def snapshot(out: str, target: str | None, *, deep: bool, keep_host: bool = False) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
     if deep:
         sys.stderr.write("doctor: --deep runs the target's own packages\n")
     with spinner() as one:
-        data = snapshot_json(take(target, deep=deep, watch=one.watch), this_identity())
+        who = this_identity(shared=not keep_host)
+        data = snapshot_json(take(target, deep=deep, watch=one.watch), who)
     if out == "-":
         sys.stdout.buffer.write(data)
         return 0
