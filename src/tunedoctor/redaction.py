@@ -16,7 +16,7 @@ import msgspec
 from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Snapshot, to_data
 from tunedoctor.tables.load import table
-from tunedoctor.tables.secrets import Kind, bits, expression, kinds, mixed
+from tunedoctor.tables.secrets import Kind, bits, expression, mixed, present
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
@@ -51,7 +51,7 @@ _WHEELS = pattern(r"nvidia-(?:cu|nv)|cudnn|cublas|curand|cusparse|cusolver|cufft
 
 _VALUE = re.compile(
     r"[\w.-]{0,60}+(?P<close>\\{0,3}[\"'`]?[\])]{0,2})"
-    r"(?P<sep>[ \t]{0,20}(?:=>|:=|:[ \t]{0,4}(?:str|string|bytes|secretstr)[ \t]{0,4}=|={1,3}|:|>)[ \t]{0,20}"
+    r"(?P<sep>[ \t]{0,20}(?:=>|:=|:[ \t]{0,4}(?:str|string|bytes|secretstr)[ \t]{0,4}=|!?={1,3}|:|>)[ \t]{0,20}"
     r"(?:[|>][+-]?[ \t]{0,4}\n[ \t]{1,20})?(?:[\[({]?\n?[ \t]{0,40}(?=[\"']))?"
     r"|[ \t]{1,4}value[ \t]{0,4}=[ \t]{0,4}(?=[\"'])"
     r"|[ \t]{0,4},[ \t]{0,4}(?=[\"'])|[ \t]{0,20}[|\u2502\u2503][ \t]{0,8}|[ \t]{1,20}(?:(?:is|was)[ \t]{1,4})?)"
@@ -65,17 +65,23 @@ _LEFT = re.compile(r"(?s:.{0,60})[^\w-]")
 _NEXT = re.compile(r"[,;&|](?=[\w.-]{1,60}[=:])|[,;)\]}]{1,8}[.:]?$|[.,:]$")
 """Where a value without quotes ends within its word: before another name, or at what closes."""
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_PLACEHOLDER = pattern(r"<|\$[\w({]|%\w+%|\{|\*|[xX.\u2022-]{3,}$|\[|\(|@\w+@$|your[-_ ]|https?:|</")
+_PLACEHOLDER = pattern(
+    r"<|\$(?:[A-Za-z_]\w*$|[({])|%\w+%|\{|\*+$|\*{3}|[xX.\u2022-]{3,}$|\[|\(|@\w+@$|your[-_ ]|https?:"
+)
 _CODE = pattern(r"[A-Za-z_][A-Za-z_.]{0,80}(?:[(\[].*|$)", re.DOTALL)
 _PATH = pattern(r"~?[\\/]|\.{1,2}/|[A-Za-z]:[\\/]")
 _WORDS = re.compile(r"[A-Za-z0-9+/_=.~-]{16,}")
 _PIECES = re.compile(r"[A-Za-z0-9+_~-]{16,}={0,2}")
+_TAIL = pattern(r"(?<=[_-])[A-Za-z0-9+~]{20,4000}={0,2}$")
+_ISSUED = pattern(r"[A-Za-z0-9+/=_-]{1,4000}")
+_KEY = pattern(r"(?i)secret|private|access|key|token|password")
 _HEX = re.compile(r"[0-9a-fA-F]{24,}")
 _OF_FILES = pattern(
     r"(?i)(?:commit|rev(?:ision)?|sha-?\d{0,3}|hash|git|md5|digest|checksum|build(?:[ -]?id)?|blob|tree|snapshot|image|layer"
     r"|etag|from|head|at)[\"']?[ :=@(]{0,4}[\"']?$|[+@/\\#]$|0x$|[\w.]-$|_$"
 )
-"""What stands before the hash of something public."""
+_OF_SOURCES = pattern(r"(?i)checkout|clang|llvm|roc-\d|git (?:reset|show|log|cherry-pick)|\.git")
+"""What stands before the hash of something public: at its end, or somewhere on the left."""
 
 
 def this_identity(*, shared: bool = False) -> Identity:
@@ -117,21 +123,18 @@ _SHORT = 300
 
 
 def _redacted(text: str, who: Identity, addresses: bool) -> str:  # noqa: FBT001  for the cache
-    low = text.lower()
     assigned = False
-    for kind in kinds("text"):
-        if kind.use != "text" and not assigned:
+    for kind in present(text, "text"):
+        if kind.token and not assigned:
             text, assigned = _assigned(text), True  # behind headers and logins, before tokens
-            low = text.lower()
-        if kind.there(text, low) and (addresses or kind.hide != "ip"):
+        if addresses or kind.hide != "ip":
             if kind.hide == "user":
                 text = _own_home(text, who)
-            new = expression(kind).sub(lambda m, k=kind: _hidden(m, k, who), text)
-            if new is not text and new != text:
-                text, low = new, new.lower()
+            text = expression(kind).sub(lambda m, k=kind: _hidden(m, k, who), text)
+    text = text if assigned else _assigned(text)
     text = _own_home(text, who)
     for name, what in ((who.user, "user"), ("" if who.plain else who.host, "host")):
-        if len(name) > 2 and name.lower() not in _words("nobody") and name.lower() in low:
+        if len(name) > 2 and name.lower() not in _words("nobody") and name.lower() in text.lower():
             own = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
             text = re.sub(own, hashed(what, name), text, flags=re.IGNORECASE)
     return _WORDS.sub(_opaque, text)
@@ -151,7 +154,7 @@ def _own_home(text: str, who: Identity) -> str:
 def _hidden(found: "re.Match[str]", kind: Kind, who: Identity) -> str:
     """Return what was found with its groups that name something in the place of which stand-ins are."""
     whole, start = found[0], found.start()
-    groups = {"s": kind.hide, "h": "host", "g": "user"}
+    groups = {"s": kind.hide, "t": kind.hide, "h": "host", "g": "user"}
     parts = [(found.span(g), what) for g, what in groups.items() if g in found.groupdict()]
     for (begin, end), what in sorted(parts or [(found.span(), kind.hide)], reverse=True):
         value = found.string[begin:end]
@@ -211,8 +214,13 @@ def _words(name: str) -> frozenset[str]:
 
 
 @cache
+def _ends() -> tuple[str, ...]:
+    return tuple(_words("ends"))
+
+
+@cache
 def _hits() -> "re.Pattern[str]":
-    return re.compile(table("secrets")["names"]["hit"], re.IGNORECASE)
+    return pattern(table("secrets")["names"]["hit"], re.IGNORECASE)
 
 
 def _assigned(text: str) -> str:
@@ -220,7 +228,9 @@ def _assigned(text: str) -> str:
     out: list[str] = []
     done = 0
     for hit in _hits().finditer(text):
-        if hit.start() < done or not (found := _VALUE.match(text, hit.start())):
+        if hit.start() < done or _DONE.match(text, hit.start()):
+            continue
+        if not (found := _VALUE.match(text, hit.start())):
             continue
         before = text[max(done, hit.start() - 60) : hit.start()]
         left = _LEFT.match(before)
@@ -244,10 +254,11 @@ def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | N
     option = name.startswith("-")
     strong = bool(sep.strip(",|\u2502\u2503")) and sep not in ("is", "was")
     before = text[max(0, start - 2) : start]
-    if (sep == ">" and before[-1:] != "<") or before[-1:] == "$" or before == "${":
+    if (sep == ">" and before[-1:] != "<") or (sep == ":" and before[-1:] == "$") or before == "${":
         return None
     if option and not strong:
-        strong = not value.startswith("-") and value.isupper() is False
+        strong = not value.startswith("-") and not value.isupper()
+    strong = strong or (group in "sd" and sep in ("", "is", "was") and "passw" in name.lower())
     prose = (
         group == "p" and sep == ":" and value.isalpha() and value.islower() and text[end : end + 1] == " "
         and name.isalpha()
@@ -264,21 +275,35 @@ def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True
     one, mild = _words("one"), _words("mild")
     sure = {p for p in parts if p in one} | {a + b for a, b in pairs if a + b in one}
     sure |= {f"{a} {b}" for a, b in pairs if f"{a} {b}" in _words("two")}
+    sure |= {p for p in parts if p.endswith(_ends())}
     low = value.lower().strip(" _-.!")
-    if not sure or len(low) < 3 or low in _words("harmless") or _DONE.fullmatch(value):
+    done = _DONE.fullmatch(value) if strong else _DONE.search(value)
+    if not sure or len(low) < 3 or low in _words("harmless") or done:
         return False
     if _PLACEHOLDER.match(value) or low in name.lower() or _words("benign") & {parts[-1]} - sure:
         return False
     password = any(p.startswith(("pass", "secret", "kenn")) for p in sure)
     if value.isdigit() and not (password and strong and len(value) > 3):
-        return False
-    if sure <= mild and (not strong or _words("benign") & {*parts}):
-        return len(value) > 11 and mixed(value) and (_looks_random(value, 12))
+        return strong and len(value) > 13
+    if sure <= mild and (not strong or sure == {"key"} or _words("benign") & {*parts}):
+        return parts[-1] in sure and _looks_issued(value, 10 if strong else 14)
     if _PATH.match(value) and not password:
         return False
     if not strong:
-        return len(value) > 5 and mixed(value) and bits(value) > 4.5
-    return quoted or not (_CODE.fullmatch(value) and ("_" in value or "." in value or "(" in value))
+        return len(value) > 5 and mixed(value) and (bits(value) > 4.5 or _looks_issued(value, 12))
+    return quoted or not (
+        _CODE.fullmatch(value)
+        and ("(" in value or ("." in value and bits(value) < 5.5) or any(p in value.lower() for p in parts))
+    )
+
+
+def _looks_issued(word: str, least: int) -> bool:
+    """Tell what some service gave out, where its name says that there is something: letters among digits."""
+    digits = sum(c.isdigit() for c in word)
+    return len(word) >= least and (
+        (digits > 2 and len(word) - digits > 2 and _ISSUED.fullmatch(word) is not None)
+        or _looks_random(word, least)
+    )
 
 
 def _looks_random(word: str, least: int) -> bool:
@@ -297,22 +322,27 @@ def _opaque(found: "re.Match[str]") -> str:
     word, text = found[0], found.string
     if not mixed(word) or _DONE.search(word):
         return word
-    before = text[max(0, found.start() - 48) : found.start()]
+    before = text[max(0, found.start() - 100) : found.start()]
     if word[0] in "/.~" or before[-1:] in ("/", "\\") or _OF_FILES.search(before):
+        return word
+    if _HEX.match(word) and _OF_SOURCES.search(before):
         return word
     if "/" in word:
         whole = len(word) >= 32 and any(c.isupper() for c in word) and bits(word) > 6.3
         return hashed("secret", word) if whole and "." not in word else word
-    least = 20
-    if len(word) < 20 or before:
-        service = before[-40:].lower()
-        least = 14 if any(s in service for s in table("secrets")["services"]) else 20
+    near = (before[-40:] + word).lower()
+    service = any(s in near for s in table("secrets")["services"])
+    called = service and _KEY.search(near)
 
     def hide(piece: "re.Match[str]") -> str:
         rest = word[: piece.start()]
         if rest and _OF_FILES.search(rest):
             return piece[0]
-        return hashed("secret", piece[0]) if _looks_random(piece[0], least) else piece[0]
+        tail = _TAIL.search(piece[0])
+        is_one = (
+            _looks_issued(piece[0], 12) if called else _looks_random(piece[0], 16 if service else 20)
+        ) or (tail and _KEY.search(piece[0], 0, tail.start()) and _looks_random(tail[0], 20))
+        return hashed("secret", piece[0]) if is_one else piece[0]
 
     return _PIECES.sub(hide, word)
 

@@ -39,13 +39,10 @@ class Kind(msgspec.Struct, frozen=True):
     near: tuple[str, ...] = ()
     """What looks like it and is none."""
 
-    def there(self, text: str, low: str) -> bool:
-        """Tell whether one of its words is in a text; `low`: the same in small letters."""
-        text = low if self.fold else text
-        for word in self.words:  # noqa: SIM110  a generator costs thrice as much
-            if word in text:
-                return True
-        return False
+    @property
+    def token(self) -> bool:
+        """It is a word that begins by itself and goes on to its end."""
+        return self.kind == "secret" and self.use != "data" and not self.fold and not self.lines
 
 
 @cache
@@ -56,10 +53,25 @@ def kinds(use: Literal["text", "data"]) -> tuple[Kind, ...]:
 
 
 @cache
+def _by_word(use: Literal["text", "data"]) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Return the words with the places of their kinds: those that stand as they are, and those in small letters."""
+    every = [(word, i, kind.fold) for i, kind in enumerate(kinds(use)) for word in kind.words]
+    return [(w, i) for w, i, fold in every if not fold], [(w, i) for w, i, fold in every if fold]
+
+
+def present(text: str, use: Literal["text", "data"]) -> list[Kind]:
+    """Return the kinds that have a word in a text, in their order."""
+    plain, small = _by_word(use)
+    low = text.lower()
+    there = {i for word, i in plain if word in text} | {i for word, i in small if word in low}
+    return [kinds(use)[i] for i in sorted(there)]
+
+
+@cache
 def expression(kind: Kind) -> "re.Pattern[str]":
     """Return the compiled expression of a kind. A token begins at no letter's end, and goes on to the end of its word."""
     text = kind.pattern
-    if kind.use == "both" and kind.kind == "secret":
+    if kind.token:
         grows = "" if "(?P<s>" in text else r"[\w=-]{0,400}"
         text = rf"(?<![A-Za-z0-9])(?:{text}){grows}"
     flags = (re.IGNORECASE if kind.fold else 0) | (re.MULTILINE if kind.lines else 0)
