@@ -1,15 +1,15 @@
-"""What secrets look like, over secrets.json: for redaction and for `doctor data`.
-
-Every kind has words that stand in whatever it finds; its expression is compiled where one is met.
-"""
+"""What secrets look like, over secrets.json: for redaction and for `doctor data`."""
 
 import re
 from functools import cache
+from operator import add
 from typing import Literal
 
 import msgspec
 
 from tunedoctor.tables.load import table
+
+Use = Literal["text", "data"]
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class Kind(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
     """One of these is in every text that has it; (): digits are, which most texts have."""
     pattern: str
-    """Repeats are bounded. Group "s" is what is hidden, "h" a host, "g" a group of users; without, all is."""
+    """Repeats are bounded. Groups "s" and "t" are what is hidden, "h" a host, "g" a user; without, all is."""
     use: Literal["text", "data", "both"]
     """Who looks for it: redaction, `doctor data`, or both."""
     source: str
@@ -46,36 +46,56 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 @cache
-def kinds(use: Literal["text", "data"]) -> tuple[Kind, ...]:
+def kinds(use: Use) -> tuple[Kind, ...]:
     """Return the kinds that redaction ("text") or `doctor data` looks for, in that order."""
     every = msgspec.convert(table("secrets")["kinds"], tuple[Kind, ...])
     return tuple(one for one in every if one.use in (use, "both"))
 
 
 @cache
-def _by_word(use: Literal["text", "data"]) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Return the words with the places of their kinds: those that stand as they are, and those in small letters."""
-    every = [(word, i, kind.fold) for i, kind in enumerate(kinds(use)) for word in kind.words]
-    return [(w, i) for w, i, fold in every if not fold], [(w, i) for w, i, fold in every if fold]
+def _by_start(use: Use) -> dict[str, list[tuple[str, int, bool]]]:
+    """Return the words with the places of their kinds by their first two characters, which most texts lack."""
+    found: dict[str, list[tuple[str, int, bool]]] = {}
+    for i, kind in enumerate(kinds(use)):
+        for word in kind.words:
+            found.setdefault(word[:2].lower(), []).append((word, i, kind.fold))
+    return found
 
 
-def present(text: str, use: Literal["text", "data"]) -> list[Kind]:
+def present(text: str, use: Use) -> list[Kind]:
     """Return the kinds that have a word in a text, in their order."""
-    plain, small = _by_word(use)
-    low = text.lower()
-    there = {i for word, i in plain if word in text} | {i for word, i in small if word in low}
+    low, words = text.lower(), _by_start(use)
+    starts = words.keys() & {*low, *map(add, low, low[1:])}
+    every = (one for start in starts for one in words[start])
+    there = {i for word, i, fold in every if word in (low if fold else text)}
     return [kinds(use)[i] for i in sorted(there)]
 
 
 @cache
 def expression(kind: Kind) -> "re.Pattern[str]":
-    """Return the compiled expression of a kind. A token begins at no letter's end, and goes on to the end of its word."""
+    """Return the compiled expression of a kind."""
     text = kind.pattern
     if kind.token:
-        grows = "" if "(?P<s>" in text else r"[\w=-]{0,400}"
-        text = rf"(?<![A-Za-z0-9])(?:{text}){grows}"
+        text = f"(?<![A-Za-z0-9])(?:{text})" + ("" if "(?P<s>" in text else r"[\w=-]{0,400}")
     flags = (re.IGNORECASE if kind.fold else 0) | (re.MULTILINE if kind.lines else 0)
     return re.compile(text, flags)
+
+
+@cache
+def shape(name: str) -> "re.Pattern[str]":
+    """Return an expression of what stands around secrets."""
+    return re.compile("".join(table("secrets")["shapes"][name]))
+
+
+@cache
+def names(of: str) -> tuple[str, ...]:
+    """Return words of names, or of values that are none."""
+    return tuple(table("secrets")["names"][of])
+
+
+def services(text: str) -> bool:
+    """Tell whether a text in small letters names a service that gives out secrets."""
+    return any(name in text for name in table("secrets")["services"])
 
 
 def bits(word: str) -> float:
@@ -84,23 +104,17 @@ def bits(word: str) -> float:
     Names of files and symbols have 3 to 5, made-up letters and digits 6 to 9. Words of capitals alone count as small.
     """
     row: str = table("secrets")["bigrams"]
-    if word.isupper():
-        word = word.lower()
-    at = [53, *(_place(c) for c in word), 53]
-    pairs = zip(at, at[1:], strict=False)
-    return sum(ord(row[54 * a + b]) - 97 for a, b in pairs) / 2 / (len(at) - 1)
+    at = [53, *map(_place, word.lower() if word.isupper() else word), 53]
+    return sum(ord(row[54 * a + b]) - 97 for a, b in zip(at, at[1:], strict=False)) / 2 / len(at[1:])
 
 
 def _place(char: str) -> int:
     if not char.isascii() or not char.isalnum():
         return 53
-    if char.isdigit():
-        return 52
-    return ord(char) - (97 if char.islower() else 39)
+    return 52 if char.isdigit() else ord(char) - (97 if char.islower() else 39)
 
 
 def mixed(text: str) -> bool:
     """Tell a random value from a word: digits and letters, or capitals behind small letters."""
-    letters = any(c.isalpha() for c in text)
-    digits = any(c.isdigit() for c in text)
-    return letters and (digits or not (text.islower() or text.isupper() or text.istitle()))
+    one_case = text.islower() or text.isupper() or text.istitle()
+    return any(c.isalpha() for c in text) and (any(c.isdigit() for c in text) or not one_case)
