@@ -39,6 +39,9 @@ _WORDS = re.compile(r"[A-Za-z0-9+/_=.~-]{16,}")
 _PIECES = re.compile(r"[A-Za-z0-9+_~-]{16,}={0,2}")
 _TAIL = re.compile(r"(?<=[_-])[A-Za-z0-9+~]{20,4000}={0,2}$")
 _HEX = re.compile(r"[0-9a-fA-F]{24,}")
+_GLIMPSE = 300
+"""Characters of a value by which it is judged; the rest of a longer one goes with them."""
+_RESTS = {"p": pattern(r"[^\s\"'`<>]+"), **{q: pattern(r"[^\"'`\n]+") for q in "edsb"}}
 
 
 def this_identity(*, shared: bool = False) -> Identity:
@@ -74,6 +77,15 @@ _SHORT = 300
 
 
 def _redacted(text: str, who: Identity, addresses: bool) -> str:  # noqa: FBT001  for the cache
+    """Redact until nothing changes: what was hidden can let the rest be seen for what it is."""
+    for _ in range(4):
+        text, before = _once(text, who, addresses=addresses), text
+        if text == before:
+            break
+    return text
+
+
+def _once(text: str, who: Identity, *, addresses: bool) -> str:
     assigned = False
     for kind in present(text, "text"):
         if kind.token and not assigned:
@@ -109,7 +121,7 @@ def _hidden(found: "re.Match[str]", kind: Kind, who: Identity) -> str:
     parts = [(found.span(g), what) for g, what in groups.items() if g in found.groupdict()]
     for (begin, end), what in sorted(parts or [(found.span(), kind.hide)], reverse=True):
         value = found.string[begin:end]
-        if begin < 0 or not _holds(value, what, kind, found, who):
+        if begin < 0 or begin == end or not _holds(value, what, kind, found, who):
             continue
         if value[0] == value[-1] and value[0] in "\"'" and len(value) > 2:
             begin, end, value = begin + 1, end - 1, value[1:-1]
@@ -124,7 +136,7 @@ def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Ident
         own = who.plain and low.partition(".")[0] == who.plain.lower().partition(".")[0]
         number = low.replace(".", "").isdigit()
         return not (low in names("nobody") or (what == "host" and own) or number)
-    if what == "secret" and (low in names("harmless") or shape("placeholder").match(value)):
+    if not kind.token and what == "secret" and (low in names("harmless") or shape("placeholder").match(value)):
         return False
     if (kind.mixed and not mixed(value)) or (kind.check == "address" and _is_version(value, found)):
         return False
@@ -179,7 +191,11 @@ def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | N
         or (name.startswith("-") and not value.startswith("-") and not value.isupper())
         or (group in "sd" and sep in ("", "is", "was") and "passw" in name.lower())
     )
-    return (begin, end) if is_secret(name, value, strong=strong, quoted=group != "p") else None
+    if not is_secret(name, value, strong=strong, quoted=group != "p"):
+        return None
+    if end - begin == _GLIMPSE and (rest := _RESTS[group].match(text, end)):
+        end = rest.end()
+    return begin, end
 
 
 def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True) -> bool:
@@ -198,7 +214,8 @@ def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True
     password = any(p.startswith(("pass", "secret", "kenn")) for p in sure)
     if value.isdigit() and not (password and strong and len(value) > 3):
         return strong and len(value) > 13
-    known = sure == {"key"} or any(p in names("benign") for p in parts)
+    word = len(parts) == 1 and name.islower() and value.isalpha() and len(value) < 9
+    known = sure == {"key"} or word or any(p in names("benign") for p in parts)
     if sure <= {*names("mild")} and (known or not strong):
         return parts[-1] in sure and _looks_issued(value, 10 if strong else 14)
     if shape("path").match(value) and not password:
@@ -222,6 +239,9 @@ def _looks_random(word: str, least: int) -> bool:
         return False
     if _HEX.fullmatch(word):
         return len(set(word)) > 9 and len(word) >= 32
+    pieces = re.split("[_~+-]", word)
+    if len(pieces) > 4 and max(map(len, pieces)) < 13:
+        return False  # Cijk_Ailk_Bljk_HHS_BH_MT128x128x16
     if not any(c.isdigit() for c in word):
         return bits(word) > 7
     return bits(word) >= (6.2 if len(word) < 24 else 5.7 if len(word) < 32 else 5.4)
@@ -240,15 +260,13 @@ def _opaque(found: "re.Match[str]") -> str:
         return hashed("secret", word) if whole and "." not in word else word
     near = (before[-40:] + word).lower()
     service = services_in(near)
+    called = service and shape("called").search(near)
 
     def hide(piece: "re.Match[str]") -> str:
-        rest, one, tail = word[: piece.start()], piece[0], _TAIL.search(piece[0])
-        if rest and shape("of files").search(rest):
+        one, tail = piece[0], _TAIL.search(piece[0])
+        if shape("of files").search(word[max(0, piece.start() - 20) : piece.start()]):
             return one
-        if service and shape("called").search(near):
-            random = _looks_issued(one, 12)
-        else:
-            random = _looks_random(one, 16 if service else 20)
+        random = _looks_issued(one, 12) if called else _looks_random(one, 16 if service else 20)
         named = tail and shape("called").search(one, 0, tail.start()) and _looks_random(tail[0], 20)
         return hashed("secret", one) if random or named else one
 

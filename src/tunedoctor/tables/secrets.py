@@ -28,8 +28,6 @@ class Kind(msgspec.Struct, frozen=True):
     """What its stand-in is called."""
     fold: bool = False
     """Small letters and capitals are the same; words are in small letters."""
-    lines: bool = False
-    """^ and $ are of lines."""
     floor: float = 0
     """Bits a character that a finding has at least; see `bits`."""
     mixed: bool = False
@@ -42,7 +40,7 @@ class Kind(msgspec.Struct, frozen=True):
     @property
     def token(self) -> bool:
         """It is a word that begins by itself and goes on to its end."""
-        return self.kind == "secret" and self.use != "data" and not self.fold and not self.lines
+        return self.kind == "secret" and self.use != "data" and not self.fold
 
 
 @cache
@@ -76,9 +74,8 @@ def expression(kind: Kind) -> "re.Pattern[str]":
     """Return the compiled expression of a kind."""
     text = kind.pattern
     if kind.token:
-        text = f"(?<![A-Za-z0-9])(?:{text})" + ("" if "(?P<s>" in text else r"[\w=-]{0,400}")
-    flags = (re.IGNORECASE if kind.fold else 0) | (re.MULTILINE if kind.lines else 0)
-    return re.compile(text, flags)
+        text = f"(?<![A-Za-z0-9])(?:{text})" + ("" if "(?P<s>" in text else r"[\w=-]*+")
+    return re.compile(text, re.IGNORECASE if kind.fold else 0)
 
 
 @cache
