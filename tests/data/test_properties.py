@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tunedoctor.data import lengths
 from tunedoctor.data.examine import Asked, block, row
-from tunedoctor.data.secrets import RULES, secrets_in
+from tunedoctor.data.secrets import secrets_in
 from tunedoctor.data.tally import Tally
+from tunedoctor.tables.secrets import kinds
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=8),
@@ -76,7 +77,7 @@ def _object(line: bytes) -> bool:
 @given(JSON)
 def test_any_row_is_examined(value: Any) -> None:
     found = Tally()
-    row(found, 1, value, RULES, Asked(sampled=0))
+    row(found, 1, value, kinds("data"), Asked(sampled=0))
     assert found.rows + found.unreadable == 1
     assert sum(found.lengths.values()) == len(found.marks) == len(found.samples)
     assert found.learned <= found.tokens
@@ -84,7 +85,7 @@ def test_any_row_is_examined(value: Any) -> None:
 
 @given(st.text(max_size=400))
 def test_secrets_of_any_text(text: str) -> None:
-    for kind, said in secrets_in(text, RULES):
+    for kind, said in secrets_in(text, kinds("data")):
         assert kind in ("secret", "personal")
         assert said.endswith("characters")
 

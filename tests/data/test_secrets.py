@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from tunedoctor.data.secrets import RULES, luhn, rules_for, secrets_in
+from tunedoctor.data.secrets import luhn, rules_for, secrets_in
+from tunedoctor.tables.secrets import kinds
 
 RANDOM = "".join(
     random.Random(3).choices(  # noqa: S311
@@ -67,7 +68,7 @@ def test_other_ways_to_write_them(text: str, name: str) -> None:
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_plain(text: str) -> None:
-    assert secrets_in(f"It is {text} there.", RULES) == []
+    assert secrets_in(f"It is {text} there.", kinds("data")) == []
 
 
 def test_luhn_refuses_any_changed_digit() -> None:

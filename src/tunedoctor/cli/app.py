@@ -11,6 +11,7 @@ from tunedoctor.cli.option_types import (
     Deep,
     FailOn,
     Format,
+    KeepHost,
     Only,
     Plugin,
     Quiet,
@@ -98,6 +99,7 @@ def triage_command(  # noqa: PLR0913
     fail_on: FailOn = None,
     strict: Strict = False,  # noqa: FBT002
     plugin: Plugin = None,
+    keep_host: KeepHost = False,  # noqa: FBT002
 ) -> None:
     """Diagnose a report that somebody pasted: collect_env, nvidia-smi."""
     from tunedoctor.cli.options import Options  # noqa: PLC0415
@@ -106,7 +108,7 @@ def triage_command(  # noqa: PLR0913
     options = Options.of(
         format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict
     )
-    raise typer.Exit(triage(options, files, target, own=self_, here=here))
+    raise typer.Exit(triage(options, files, target, own=self_, here=here, keep_host=keep_host))
 
 
 @app.command(
@@ -181,12 +183,13 @@ def snapshot_command(
     target: Target = None,
     self_: Self = False,  # noqa: FBT002
     deep: Deep = False,  # noqa: FBT002
+    keep_host: KeepHost = False,  # noqa: FBT002
 ) -> None:
     """Write down all facts, redacted: for doctor check --from, elsewhere or later."""
     from tunedoctor.cli.snapshot import snapshot  # noqa: PLC0415
     from tunedoctor.cli.target import aim  # noqa: PLC0415
 
-    raise typer.Exit(snapshot(out, aim(target, own=self_), deep=deep))
+    raise typer.Exit(snapshot(out, aim(target, own=self_), deep=deep, keep_host=keep_host))
 
 
 @app.command("list")

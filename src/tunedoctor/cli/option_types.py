@@ -38,3 +38,7 @@ Plugin = Annotated[
     list[str] | None,
     typer.Option("--plugin", metavar="NAME", help="Run this plug-in's checks too."),
 ]
+KeepHost = Annotated[
+    bool,
+    typer.Option("--keep-host", help="Leave this machine's own name in what is to be shared."),
+]

@@ -25,6 +25,8 @@ class Options(NamedTuple):
     verbose: bool
     quiet: bool
     strict: bool
+    shared: bool = False
+    """The answer is to be given away: this machine's own name is hidden too."""
 
     @classmethod
     def of(  # noqa: PLR0913

@@ -43,7 +43,7 @@ def report_for(
         strict=options.strict,
         seconds=time.perf_counter() - began,
     )
-    return public(report, this_identity())
+    return public(report, this_identity(shared=options.shared))
 
 
 def on_terminal(report: Report, options: Options, stream: TextIO) -> str:

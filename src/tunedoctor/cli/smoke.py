@@ -152,7 +152,7 @@ def _write_snapshot(place: str, snapshot: "Snapshot") -> None:
     from tunedoctor.cli.files import write_whole  # noqa: PLC0415
 
     try:
-        write_whole(place, snapshot_json(snapshot, this_identity()).decode())
+        write_whole(place, snapshot_json(snapshot, this_identity(shared=True)).decode())
     except OSError as error:
         misuse(
             f"{place} can't be written: {error.strerror or error}",

@@ -13,12 +13,13 @@ from tunedoctor.redaction import snapshot_json, this_identity
 from tunedoctor.render.json import ascii_of
 
 
-def snapshot(out: str, place: Target, *, deep: bool) -> int:
+def snapshot(out: str, place: Target, *, deep: bool, keep_host: bool = False) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
     if deep:
         starting(place)
     with spinner() as one:
-        data = snapshot_json(take(place, deep=deep, watch=one.watch), this_identity())
+        who = this_identity(shared=not keep_host)
+        data = snapshot_json(take(place, deep=deep, watch=one.watch), who)
     if out == "-":
         write(ascii_of(data))
         return 0

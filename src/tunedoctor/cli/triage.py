@@ -14,9 +14,16 @@ from tunedoctor.snapshot import Snapshot
 
 
 def triage(
-    options: Options, sources: list[str], target: str | None, *, own: bool, here: bool
+    options: Options,
+    sources: list[str],
+    target: str | None,
+    *,
+    own: bool,
+    here: bool,
+    keep_host: bool = False,
 ) -> int:
     """Diagnose pasted reports; returns the exit code."""
+    options = options._replace(shared=not keep_host)
     began = time.perf_counter()
     if len(sources) > 1 or Path(sources[0]).is_dir():
         if here:

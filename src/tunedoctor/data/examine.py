@@ -10,9 +10,10 @@ from tunedoctor.data.broken_json import bad_bytes, why_no_json
 from tunedoctor.data.faults import KINDS
 from tunedoctor.data.prints import digest, sketch
 from tunedoctor.data.roles import order, order_faults, turn_faults
-from tunedoctor.data.secrets import Rule, rules_for, secrets_in
+from tunedoctor.data.secrets import rules_for, secrets_in
 from tunedoctor.data.shapes import Sample, Turn, layout, sample_of
 from tunedoctor.data.tally import Mark, Tally
+from tunedoctor.tables.secrets import Kind
 
 _DAMAGED = re.compile(
     "\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac[\u2122\u0153\u009d\u201c\u201d\u00a6]"
@@ -66,7 +67,7 @@ def _mended(found: Tally, line: bytes, number: int) -> Any:  # noqa: ANN401  JSO
     return None
 
 
-def row(found: Tally, number: int, value: object, rules: tuple[Rule, ...], asked: Asked) -> None:
+def row(found: Tally, number: int, value: object, rules: tuple[Kind, ...], asked: Asked) -> None:
     """Examine one row."""
     if not isinstance(value, dict):
         found.fault("no-object", number, _short_type(value))

@@ -1,25 +1,14 @@
-"""Secrets and personal data, by pattern; what is found is told by kind and length alone.
+"""Secrets and personal data in rows; what is found is told by kind and length alone.
 
-Each pattern has words that stand in whatever it finds, so that a block without them is passed over at the speed of
-a search for bytes. Card numbers are checked by Luhn, IBANs by their remainder of 97.
+What they look like is tables/secrets.json. Most blocks hold no word long enough for a token and no word of another kind,
+and are passed over at the speed of a search for bytes. Card numbers are checked by Luhn, IBANs by their remainder of 97.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from functools import cache
 
-from tunedoctor.lazy import pattern
-
-
-class Rule(NamedTuple):
-    """How one kind is found."""
-
-    kind: str
-    name: str
-    needs: tuple[str, ...]
-    """One of these is in every text that has it; (): digits are, which most texts have."""
-    found: "re.Pattern[str]"
-    holds: Callable[[str], bool] | None = None
+from tunedoctor.tables.secrets import Kind, bits, expression, kinds, present
 
 
 def luhn(text: str) -> bool:
@@ -39,128 +28,71 @@ def iban(text: str) -> bool:
     return 15 <= len(plain) <= 34 and int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
 
 
-def _issued(text: str) -> bool:
-    """Tell a social security number from one that is never given out."""
-    area, group, serial = text.split("-")
-    return area not in ("000", "666") and group != "00" and serial != "0000"
-
-
-_NOBODY = pattern(
-    r"(?i)@(?:[\w-]+\.)*(?:example|test|invalid|localhost)(?:\.\w+)?$|^(?:no-?reply|git)@"
-)
-
-
-def _somebody(text: str) -> bool:
-    return not _NOBODY.search(text)
-
-
-def _mixed(text: str) -> bool:
-    """Tell a random value from a word or a placeholder: letters and digits, many different ones."""
-    value = re.split(r"[=:]\s*[\"']?", text, maxsplit=1)[-1]
-    return (
-        len(set(value)) >= 8 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
-    )
-
-
 def _bare(text: str) -> bool:
     """Tell a secret without quotes from code: in a variable of the environment, or long and of both cases."""
     name, value = re.split(r"\s*[=:]\s*", text, maxsplit=1)
-    of_both = len(value) >= 16 and not value.islower() and not value.isupper()
-    return _mixed(value) and (name.isupper() or of_both)
+    return name.isupper() or (len(value) >= 16 and not value.islower() and not value.isupper())
 
 
-RULES: tuple[Rule, ...] = (
-    Rule("secret", "private key", ("PRIVATE KEY",), pattern(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
-    Rule("secret", "hub token", ("hf_",), pattern(r"\bhf_[A-Za-z0-9]{30,}\b")),
-    Rule("secret", "GitHub token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-         pattern(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{40,})")),
-    Rule("secret", "GitLab token", ("glpat-",), pattern(r"\bglpat-[\w-]{20,}")),
-    Rule("secret", "AWS key", ("AKIA", "ASIA"), pattern(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
-    Rule("secret", "Google key", ("AIza",), pattern(r"\bAIza[\w-]{35}")),
-    Rule("secret", "API key", ("sk-",), pattern(r"\bsk-(?:[a-z]+-)*[A-Za-z0-9_-]{20,}"), _mixed),
-    Rule("secret", "Stripe key", ("sk_live_", "rk_live_"), pattern(r"\b[sr]k_live_[A-Za-z0-9]{20,}")),
-    Rule("secret", "Slack token", ("xox",), pattern(r"\bxox[abprs]-[\w-]{20,}")),
-    Rule("secret", "npm token", ("npm_",), pattern(r"\bnpm_[A-Za-z0-9]{36}\b")),
-    Rule("secret", "signed token", ("eyJ",), pattern(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
-    Rule("secret", "password in an address", ("://",),
-         pattern(r"\b[a-z][a-z+]{1,12}://[^/\s:@\"']{1,64}:[^/\s:@\"'<>{}$]{3,64}@[\w.-]+")),
-    Rule("secret", "assigned secret",
-         ("password", "passwd", "secret", "api_key", "apikey", "access_key", "PASSWORD", "SECRET", "API_KEY"),
-         pattern(r"(?i)\b[\w-]{0,40}(?:passw(?:or)?d|secret|api_?key|access_key)\w{0,20}[\"']?\s{0,4}[=:]\s{0,4}"
-                 r"[\"'][^\s\"'<>{}$]{8,100}[\"']"), _mixed),
-    Rule("secret", "assigned secret",
-         ("password", "passwd", "secret", "api_key", "apikey", "access_key", "PASSWORD", "SECRET", "API_KEY", "TOKEN",
-          "ACCESS_KEY"),
-         pattern(r"(?i)\b\w{0,40}(?:passw(?:or)?d|secret|api_?key|access_key|token)\w{0,20}\s{0,4}[=:]\s{0,4}"
-                 r"[^\s\"'`<>{}()\[\]$,;]{8,100}(?![\w({\[<])"), _bare),
-    Rule("personal", "e-mail address", ("@",),
-         pattern(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,12}\b"), _somebody),
-    Rule("personal", "card number", (), pattern(r"[0-9](?:[ -]?[0-9]){12,18}"), luhn),
-    Rule("personal", "social security number", (),
-         pattern(r"[0-8]\d\d-\d\d-\d{4}"), _issued),
-    Rule("personal", "phone number", (), pattern(r"[2-9]\d\d(?:\) ?|-)[2-9]\d\d-\d{4}")),
-    Rule("personal", "phone number", ("+",),
-         pattern(r"(?<![\w+])\+[1-9]\d{0,2}[ .-]?\(?\d{2,4}\)?(?:[ .-]?\d{2,4}){2,3}(?!\d)")),
-    Rule("personal", "bank account", (), pattern(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?"), iban),
-)  # fmt: skip
-_WORDS = {word: word.encode() for rule in RULES for word in rule.needs}
+_CHECKS = {"luhn": luhn, "iban": iban, "bare": _bare}
+
+
+def _holds(kind: Kind, text: str) -> bool:
+    """Tell a random value from a word or a placeholder, and a number from one that is none."""
+    value = text if kind.token else re.split(r"[=:]\s*[\"']?", text, maxsplit=1)[-1]
+    if kind.token or kind.mixed:
+        digits = not kind.mixed or any(c.isdigit() for c in value)
+        if len(set(value)) < 8 or not digits or not any(c.isalpha() for c in value):
+            return False
+    return bits(text) >= kind.floor and (not kind.check or _CHECKS[kind.check](text))
+
+
 _DIGITS = re.compile(rb"[0-9][0-9 -]{3}")
-_DIGITS_IN_TEXT = re.compile(r"[0-9][0-9 -]{3}")
-_BEFORE, _AFTER = 130, 300
-"""Characters around a word in which its rule looks."""
-_MOST = 1000
-"""Places of a word in one row at which its rule looks: a row of nothing but @ takes no minutes."""
+_LONG = b"a" * 16
+"""A part of every token: so many letters, digits, - and _ in a row."""
+_AS_LONG = bytes(97 if chr(c).isalnum() or c in b"-_" else 32 for c in range(128)) + b" " * 128
 
 
-def rules_for(block: bytes) -> tuple[Rule, ...]:
-    """Return the rules that can find anything in a block, all its rows together."""
+@cache
+def _others() -> tuple[tuple[Kind, ...], dict[str, bytes]]:
+    """Return the kinds that are no long words, and their words in bytes."""
+    others = tuple(k for k in kinds("data") if not k.token)
+    return others, {word: word.encode() for k in others for word in k.words}
+
+
+def rules_for(block: bytes) -> tuple[Kind, ...]:
+    """Return the kinds that can be in a block, all its rows together."""
+    others, in_bytes = _others()
     digits = _DIGITS.search(block) is not None
-    there = {word for word, in_bytes in _WORDS.items() if in_bytes in block}
-    return tuple(r for r in RULES if (digits if not r.needs else not there.isdisjoint(r.needs)))
+    there = {word for word, data in in_bytes.items() if data in block}
+    found = [k for k in others if (digits if not k.words else not there.isdisjoint(k.words))]
+    if long := b" ".join(_long_words(block)).decode("utf-8", "replace"):
+        found += [k for k in present(long, "data") if k.token]
+    return tuple(found)
 
 
-def secrets_in(text: str, rules: tuple[Rule, ...]) -> list[tuple[str, str]]:
+def _long_words(block: bytes) -> Iterator[bytes]:
+    """Find the words that are long enough for a token, with what stands around them."""
+    flat = block.translate(_AS_LONG)
+    at = flat.find(_LONG)
+    while at >= 0:
+        end = flat.find(b" ", at)
+        end = len(flat) if end < 0 else end
+        yield block[max(0, at - 8) : end + 8]
+        at = flat.find(_LONG, end)
+
+
+def secrets_in(text: str, rules: tuple[Kind, ...]) -> list[tuple[str, str]]:
     """Return the kind and the name of what a text holds, with its length and never itself."""
     found: list[tuple[str, str]] = []
     spans: list[tuple[int, int]] = []
-    digits: bool | None = None
     for rule in rules:
-        if rule.needs:
-            matches: Iterable[re.Match[str]] = _around(text, rule)
-        else:
-            if digits is None:
-                digits = _DIGITS_IN_TEXT.search(text) is not None
-            matches = rule.found.finditer(text) if digits else ()
-        for one in matches:
+        if rule.words and not any(word in text for word in rule.words):
+            continue
+        for one in expression(rule).finditer(text):
             if any(start <= one.start() < end for start, end in spans):
                 continue  # a part of what a rule above has found
-            if (rule.needs or _apart(one)) and (rule.holds is None or rule.holds(one[0])):
-                found.append((rule.kind, f"{rule.name}, {len(one[0])} characters"))
+            if _holds(rule, one[0]):
+                found.append((rule.kind, f"{rule.id}, {len(one[0])} characters"))
                 spans.append(one.span())
     return found
-
-
-def _around(text: str, rule: Rule) -> "Iterator[re.Match[str]]":
-    """Find a rule's pattern around its words alone: expressions that begin anywhere are slow on long texts."""
-    done: set[int] = set()
-    for word in rule.needs:
-        at, left = text.find(word), _MOST
-        while at >= 0 and left:
-            left -= 1
-            after = at + len(word)
-            for one in rule.found.finditer(text, max(0, at - _BEFORE), at + _AFTER):
-                if one.start() <= at < one.end():
-                    after = one.end()
-                    if one.start() not in done:
-                        done.add(one.start())
-                        yield one
-                    break
-            at = text.find(word, after)
-
-
-def _apart(one: "re.Match[str]") -> bool:
-    """Tell a number that stands by itself from a part of a longer one or of a word."""
-    text, start, end = one.string, one.start(), one.end()
-    before, after = text[start - 1 : start], text[end : end + 1]
-    joined = after in ".-" and text[end + 1 : end + 2].isdigit() if after else False
-    return not (before.isalnum() or before in ("-", ".", "_") or after.isalnum() or joined)

@@ -1,0 +1,119 @@
+"""What secrets look like, over secrets.json: for redaction and for `doctor data`."""
+
+import re
+from functools import cache
+from operator import add
+from typing import Literal
+
+import msgspec
+
+from tunedoctor.tables.load import table
+
+Use = Literal["text", "data"]
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """How one kind is found."""
+
+    id: str
+    words: tuple[str, ...]
+    """One of these is in every text that has it; (): digits are, which most texts have."""
+    pattern: str
+    """Repeats are bounded. Groups "s" and "t" are what is hidden, "h" a host, "g" a user; without, all is."""
+    use: Literal["text", "data", "both"]
+    """Who looks for it: redaction, `doctor data`, or both."""
+    source: str
+    kind: Literal["secret", "personal", "login", "host"] = "secret"
+    hide: str = "secret"
+    """What its stand-in is called."""
+    fold: bool = False
+    """Small letters and capitals are the same; words are in small letters."""
+    floor: float = 0
+    """Bits a character that a finding has at least; see `bits`."""
+    mixed: bool = False
+    """It has digits and letters, or letters of both cases within."""
+    check: str = ""
+    """What else it must be, by the name that who looks for it knows."""
+    near: tuple[str, ...] = ()
+    """What looks like it and is none."""
+
+    @property
+    def token(self) -> bool:
+        """It is a word that begins by itself and goes on to its end."""
+        return self.kind == "secret" and self.use != "data" and not self.fold
+
+
+@cache
+def kinds(use: Use) -> tuple[Kind, ...]:
+    """Return the kinds that redaction ("text") or `doctor data` looks for, in that order."""
+    every = msgspec.convert(table("secrets")["kinds"], tuple[Kind, ...])
+    return tuple(one for one in every if one.use in (use, "both"))
+
+
+@cache
+def _by_start(use: Use) -> dict[str, list[tuple[str, int, bool]]]:
+    """Return the words with the places of their kinds by their first two characters, which most texts lack."""
+    found: dict[str, list[tuple[str, int, bool]]] = {}
+    for i, kind in enumerate(kinds(use)):
+        for word in kind.words:
+            found.setdefault(word[:2].lower(), []).append((word, i, kind.fold))
+    return found
+
+
+def present(text: str, use: Use) -> list[Kind]:
+    """Return the kinds that have a word in a text, in their order."""
+    low, words = text.lower(), _by_start(use)
+    starts = words.keys() & {*low, *map(add, low, low[1:])}
+    every = (one for start in starts for one in words[start])
+    there = {i for word, i, fold in every if word in (low if fold else text)}
+    return [kinds(use)[i] for i in sorted(there)]
+
+
+@cache
+def expression(kind: Kind) -> "re.Pattern[str]":
+    """Return the compiled expression of a kind."""
+    text = kind.pattern
+    if kind.token:
+        text = f"(?<![A-Za-z0-9])(?:{text})" + ("" if "(?P<s>" in text else r"[\w=-]*+")
+    return re.compile(text, re.IGNORECASE if kind.fold else 0)
+
+
+@cache
+def shape(name: str) -> "re.Pattern[str]":
+    """Return an expression of what stands around secrets."""
+    return re.compile("".join(table("secrets")["shapes"][name]))
+
+
+@cache
+def names(of: str) -> tuple[str, ...]:
+    """Return words of names, or of values that are none."""
+    return tuple(table("secrets")["names"][of])
+
+
+def services(text: str) -> bool:
+    """Tell whether a text in small letters names a service that gives out secrets."""
+    return any(name in text for name in table("secrets")["services"])
+
+
+def bits(word: str) -> float:
+    """Return how unlike a name a word is: the mean bits of a character behind the one before.
+
+    Names of files and symbols have 3 to 5, made-up letters and digits 6 to 9. Words of capitals alone count as small.
+    """
+    row: str = table("secrets")["bigrams"]
+    at = [53, *map(_place, word.lower() if word.isupper() else word), 53]
+    return (
+        sum(ord(row[54 * a + b]) - 97 for a, b in zip(at, at[1:], strict=False)) / 2 / len(at[1:])
+    )
+
+
+def _place(char: str) -> int:
+    if not char.isascii() or not char.isalnum():
+        return 53
+    return 52 if char.isdigit() else ord(char) - (97 if char.islower() else 39)
+
+
+def mixed(text: str) -> bool:
+    """Tell a random value from a word: digits and letters, or capitals behind small letters."""
+    one_case = text.islower() or text.isupper() or text.istitle()
+    return any(c.isalpha() for c in text) and (any(c.isdigit() for c in text) or not one_case)
