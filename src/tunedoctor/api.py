@@ -78,7 +78,6 @@ if TYPE_CHECKING:
         exact,
         name_of,
         pip_lines_of,
-        tell,
         variable_of,
     )
     from tunedoctor.fixing import Draft, Resolve, fix
@@ -185,7 +184,6 @@ __all__ = [
     "specifiers",
     "table",
     "table_archs",
-    "tell",
     "together",
     "tokenizer_file",
     "told",
@@ -206,7 +204,7 @@ _FOR_FIXES = {
         ("DeletePath", "Install", "Pin", "Remove", "SetEnv", "Tell", "WriteFile"), "plan"
     ),
     **dict.fromkeys(
-        ("PipLine", "exact", "name_of", "pip_lines_of", "tell", "variable_of"),
+        ("PipLine", "exact", "name_of", "pip_lines_of", "variable_of"),
         "advice.cure_lines",
     ),
 }

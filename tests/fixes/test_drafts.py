@@ -164,8 +164,8 @@ def test_every_cause_of_every_machine_is_treated(machine: str) -> None:
             assert not (one.changes and "sudo" in str(step))
 
 
-def test_every_check_has_a_fix_and_every_fix_a_check() -> None:
-    assert {c.id for c in CHECKS} == {id_ for fix in FIXES for id_ in fix.cures}
+def test_every_fix_has_a_check() -> None:
+    assert {c.id for c in CHECKS} >= {id_ for fix in FIXES for id_ in fix.cures}
     assert all(fix.page and fix.title for fix in FIXES)
 
 
