@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tunedoctor.data import lengths
 from tunedoctor.data.examine import Asked, block, row
 from tunedoctor.data.secrets import secrets_in
-from tunedoctor.tables.secrets import kinds
 from tunedoctor.data.tally import Tally
+from tunedoctor.tables.secrets import kinds
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=8),

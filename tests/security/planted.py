@@ -55,7 +55,7 @@ def sample(pattern: str, seed: str, flags: int = 0) -> str:
     return _sample(parser.parse(pattern, flags), random.Random(seed), {})  # noqa: S311  as above
 
 
-def _sample(items: Any, draw: random.Random, groups: dict[int, str]) -> str:  # noqa: ANN401  sre's own
+def _sample(items: Any, draw: random.Random, groups: dict[int, str]) -> str:
     made = ""
     for op, value in items:
         match str(op):
@@ -73,8 +73,6 @@ def _sample(items: Any, draw: random.Random, groups: dict[int, str]) -> str:  # 
                 made += inner
             case "GROUPREF":
                 made += groups[value]
-            case "ATOMIC_GROUP":
-                made += _sample(value, draw, groups)
             case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
                 least, most, inner = value
                 for _ in range(min(least + draw.randint(0, 3), most)):
@@ -87,7 +85,7 @@ def _sample(items: Any, draw: random.Random, groups: dict[int, str]) -> str:  # 
 _CLASSES = {"WORD": _LETTERS + string.digits, "DIGIT": string.digits, "SPACE": " "}
 
 
-def _members(items: Any) -> str:  # noqa: ANN401  as above
+def _members(items: Any) -> str:
     chars = ""
     for op, value in items:
         match str(op):

@@ -41,7 +41,9 @@ def _doctor(code: str, *argv: str, env: Mapping[str, str] = os.environ) -> str:
 def _leaks(shown: str, texts: list[Planted]) -> list[str]:
     """Return the kinds of which a secret, or a line of one, stands in what was shown."""
     plain = shown.replace("\\\\", "\\").replace('\\"', '"').replace("\\n", "\n")
-    lines = [(one.kind, line) for one in texts for whole in one.secrets for line in whole.split("\n")]
+    lines = [
+        (one.kind, line) for one in texts for whole in one.secrets for line in whole.split("\n")
+    ]
     return sorted({kind for kind, line in lines if len(line) > 3 and line in plain})
 
 
@@ -133,7 +135,9 @@ def test_each_row_finds_what_it_is_for(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "near"), [(k, near) for k in KINDS for near in k.near], ids=lambda v: getattr(v, "id", v)
+    ("kind", "near"),
+    [(k, near) for k in KINDS for near in k.near],
+    ids=lambda v: getattr(v, "id", v),
 )
 def test_what_looks_like_it_stays(kind: Kind, near: str) -> None:
     text = f"It is {near} there."
@@ -201,13 +205,23 @@ def test_names_in_data_count_as_names_in_text() -> None:
 
 def test_equal_secrets_have_equal_stand_ins() -> None:
     token = "hf_" + "aB3dE5gH7j" * 3
-    texts = (f"HF_TOKEN={token}", f"--token {token}", f"the {token} there", f'{{"token": "{token}"}}')
+    texts = (
+        f"HF_TOKEN={token}",
+        f"--token {token}",
+        f"the {token} there",
+        f'{{"token": "{token}"}}',
+    )
     found = {re.search(r"secret-[0-9a-f]{6}", redact_text(text, WHO)) for text in texts}
     assert len({one[0] for one in found if one}) == 1
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.sampled_from([*(t.text for t in TEXTS), "token", "=", ":", " ", '"', "/", "@", "\n"]), max_size=6))
+@given(
+    st.lists(
+        st.sampled_from([*(t.text for t in TEXTS), "token", "=", ":", " ", '"', "/", "@", "\n"]),
+        max_size=6,
+    )
+)
 def test_twice_is_once_whatever_stands_together(parts: list[str]) -> None:
     clean = redact_text("".join(parts), WHO)
     assert redact_text(clean, WHO) == clean
@@ -215,11 +229,65 @@ def test_twice_is_once_whatever_stands_together(parts: list[str]) -> None:
 
 SIZE = 8_000
 WORDS = [
-    *("token", "atoken-", "token=", "token ", '"token":"', "token='", "password is ", "key", "api_key|"),
-    *("://a", "://a:", "://:@", "a@", "a:b@", "@", "a.", "/home/", "/home/a ", "[", "A", "0:", "::", "f:"),
-    *("docker login -p x", "=", "\\", '"', "-", "Aa1", "aA1/", "Aa1=", "machine a login b ", "a.internal"),
-    *("?key=", "host: ", "user: ", "-----BEGIN RSA PRIVATE KEY-----", "bearer ", "Nov 25 10:00:00 a "),
-    *("authorization: ", "cookie: a=", "C:\\Users\\a ", "MII", "curl ", "linux ", "1.", "-eyJ", "é", "a1" * 8 + " "),
+    *(
+        "token",
+        "atoken-",
+        "token=",
+        "token ",
+        '"token":"',
+        "token='",
+        "password is ",
+        "key",
+        "api_key|",
+    ),
+    *(
+        "://a",
+        "://a:",
+        "://:@",
+        "a@",
+        "a:b@",
+        "@",
+        "a.",
+        "/home/",
+        "/home/a ",
+        "[",
+        "A",
+        "0:",
+        "::",
+        "f:",
+    ),
+    *(
+        "docker login -p x",
+        "=",
+        "\\",
+        '"',
+        "-",
+        "Aa1",
+        "aA1/",
+        "Aa1=",
+        "machine a login b ",
+        "a.internal",
+    ),
+    *(
+        "?key=",
+        "host: ",
+        "user: ",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "bearer ",
+        "Nov 25 10:00:00 a ",
+    ),
+    *(
+        "authorization: ",
+        "cookie: a=",
+        "C:\\Users\\a ",
+        "MII",
+        "curl ",
+        "linux ",
+        "1.",
+        "-eyJ",
+        "é",
+        "a1" * 8 + " ",
+    ),
 ]
 
 
@@ -227,7 +295,14 @@ def _adversaries(kind: Kind) -> Iterator[str]:
     """Make what an expression of a kind likes to begin and cannot end, of its own words and letters."""
     whole = sample(kind.pattern, kind.id)
     word = kind.words[0]
-    yield from (word, whole, whole[:-1], whole[: len(whole) // 2], whole[len(whole) // 2 :], whole[-1:])
+    yield from (
+        word,
+        whole,
+        whole[:-1],
+        whole[: len(whole) // 2],
+        whole[len(whole) // 2 :],
+        whole[-1:],
+    )
     yield from (f"{word} ", f'"{word}', f"{word}={word}", word + whole[-1:])
 
 
