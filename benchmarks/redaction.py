@@ -2,10 +2,10 @@
 
     python benchmarks/redaction.py [--seeds N] [--list KIND] [FOLDER...]
 
-Planted: the texts of tests/security/planted.jsonl, each with N draws of secrets; of each kind it says whether any got
-through. Blacked out: words of the labelled reports (tests/reports, and the folders named besides) that redaction changes, by
-kind of stand-in. Homes, hosts, users, UUIDs and logins of reports are rightly gone; `--list secret` shows the words of a
-kind with their neighbours, to be looked at.
+Planted: the texts of tests/security/planted.jsonl, each with N draws of secrets, and whether any got through. Blacked
+out: words of the labelled reports (tests/reports, and the folders named besides) that redaction changes, by kind of
+stand-in. Homes, hosts, users, UUIDs and logins of reports are rightly gone; `--list secret` shows the words of a kind
+with their neighbours, to be looked at.
 """
 
 import argparse
@@ -65,7 +65,9 @@ def blacked_out(folders: list[Path], wanted: str) -> None:
         words += len(before)
         if before == after:
             continue
-        for how, a, b, c, d in difflib.SequenceMatcher(None, before, after, False).get_opcodes():
+        for how, a, b, c, d in difflib.SequenceMatcher(
+            a=before, b=after, autojunk=False
+        ).get_opcodes():
             if how == "equal":
                 continue
             found = sorted(set(STAND_IN.findall(" ".join(after[c:d])))) or ["~"]
@@ -73,7 +75,9 @@ def blacked_out(folders: list[Path], wanted: str) -> None:
             if wanted in found:
                 print(f"  {name}: {' '.join(before[max(0, a - 2) : b + 1])[:150]}")
     changed = sum(kinds.values())
-    print(f"reports: {words:,} words, {changed} changed ({100 * changed / words:.3f} %): {dict(kinds)}")
+    print(
+        f"reports: {words:,} words, {changed} changed ({100 * changed / words:.3f} %): {dict(kinds)}"
+    )
     for kind in ("secret", "ip", "serial", "mail"):
         n = sum(v for k, v in kinds.items() if kind in k.split())
         print(f"  {kind}: {n} ({100 * n / words:.4f} %)")

@@ -8,7 +8,8 @@ besides, what stands behind the name of a secret goes, and long words that nobod
 import os
 import re
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -93,7 +94,7 @@ def _once(text: str, who: Identity, *, addresses: bool) -> str:
         if addresses or kind.hide != "ip":
             if kind.hide == "user":
                 text = _own_home(text, who)
-            text = expression(kind).sub(lambda m, k=kind: _hidden(m, k, who), text)
+            text = expression(kind).sub(partial(_hidden, kind=kind, who=who), text)
     text = _own_home(text if assigned else _assigned(text), who)
     for name, what in ((who.user, "user"), ("" if who.plain else who.host, "host")):
         low = name.lower()
@@ -123,9 +124,9 @@ def _hidden(found: "re.Match[str]", kind: Kind, who: Identity) -> str:
         value = found.string[begin:end]
         if begin < 0 or begin == end or not _holds(value, what, kind, found, who):
             continue
-        if value[0] == value[-1] and value[0] in "\"'" and len(value) > 2:
-            begin, end, value = begin + 1, end - 1, value[1:-1]
-        whole = whole[: begin - start] + hashed(what, value) + whole[end - start :]
+        quotes = value[0] == value[-1] and value[0] in "\"'" and len(value) > 2
+        at, to = begin + quotes - start, end - quotes - start
+        whole = whole[:at] + hashed(what, whole[at:to]) + whole[to:]
     return whole
 
 
@@ -202,12 +203,17 @@ def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | N
     return begin, end
 
 
+def _said(name: str) -> tuple[list[str], set[str]]:
+    """Return the parts of a name in small letters, and those, alone or two together, that say it is a secret's."""
+    parts = [p.lower() for p in _PARTS.findall(name)]
+    sure = {p for p in parts if p in names("one") or p.endswith(names("ends"))}
+    two = {a + b for a, b in pairwise(parts) if a + b in names("one") or f"{a} {b}" in names("two")}
+    return parts, sure | two
+
+
 def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True) -> bool:
     """Tell whether a value under a name is a secret. `strong`: the name is certainly its name."""
-    parts = [p.lower() for p in _PARTS.findall(name)]
-    pairs = [(a + b, f"{a} {b}") for a, b in zip(parts, parts[1:], strict=False)]
-    sure = {p for p in parts if p in names("one") or p.endswith(names("ends"))}
-    sure |= {joined for joined, two in pairs if joined in names("one") or two in names("two")}
+    parts, sure = _said(name)
     low = value.lower().strip(" _-.!")
     done = shape("done").fullmatch(value) if strong else shape("done").search(value)
     if not sure or len(low) < 3 or low in names("harmless") or done or low in name.lower():
@@ -216,18 +222,20 @@ def is_secret(name: str, value: str, *, strong: bool = True, quoted: bool = True
     if benign or shape("placeholder").match(value):
         return False
     password = any(p.startswith(("pass", "secret", "kenn")) for p in sure)
-    if value.isdigit() and not (password and strong and len(value) > 3):
+    if value.isdigit() and not (password and len(value) > 3):
         return strong and len(value) > 13
     word = len(parts) == 1 and name.islower() and value.isalpha() and len(value) < 9
     known = sure == {"key"} or word or any(p in names("benign") for p in parts)
     if sure <= {*names("mild")} and (known or not strong):
         return parts[-1] in sure and _looks_issued(value, 10 if strong else 14)
-    if shape("path").match(value) and not password:
-        return False
     if not strong:
         return len(value) > 5 and mixed(value) and (bits(value) > 4.5 or _looks_issued(value, 12))
-    called = any(p in value.lower() for p in parts) or ("." in value and bits(value) < 5.5)
-    return quoted or not (shape("code").fullmatch(value) and ("(" in value or called))
+    code = shape("code").fullmatch(value) and (
+        "(" in value
+        or any(p in value.lower() for p in parts)
+        or ("." in value and bits(value) < 5.5)
+    )
+    return not (shape("path").match(value) and not password) and (quoted or not code)
 
 
 def _looks_issued(word: str, least: int) -> bool:

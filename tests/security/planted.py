@@ -73,8 +73,6 @@ def _sample(items: Any, draw: random.Random, groups: dict[int, str]) -> str:
                 made += inner
             case "GROUPREF":
                 made += groups[value]
-            case "ATOMIC_GROUP":
-                made += _sample(value, draw, groups)
             case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
                 least, most, inner = value
                 for _ in range(min(least + draw.randint(0, 3), most)):

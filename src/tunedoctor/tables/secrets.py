@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import pairwise
 from operator import add
 from typing import Literal
 
@@ -102,9 +103,7 @@ def bits(word: str) -> float:
     """
     row: str = table("secrets")["bigrams"]
     at = [53, *map(_place, word.lower() if word.isupper() else word), 53]
-    return (
-        sum(ord(row[54 * a + b]) - 97 for a, b in zip(at, at[1:], strict=False)) / 2 / len(at[1:])
-    )
+    return sum(ord(row[54 * a + b]) - 97 for a, b in pairwise(at)) / 2 / (len(at) - 1)
 
 
 def _place(char: str) -> int:
