@@ -1,0 +1,181 @@
+"""A checkpoint or a model's folder that was changed or forged: refused by name, and no code of it runs."""
+
+import hashlib
+import json
+import pickle
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Train = Callable[..., Any]
+BRANDED = "code ran"
+
+
+class Forged:
+    """What writes a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (exec, (f"open({str(self.marker)!r}, 'w').write({BRANDED!r})",))
+
+
+@pytest.fixture
+def forged(tmp_path: Path) -> bytes:
+    """A pickle that runs code: the control is that it does."""
+    marker = tmp_path / "control"
+    pickle.loads(pickle.dumps(Forged(marker)))  # noqa: S301
+    assert marker.read_text() == BRANDED
+    return pickle.dumps(Forged(tmp_path / "ran"))
+
+
+def sealed(folder: Path) -> None:
+    """Write digests that fit, as somebody who forges does."""
+    files = [one for one in folder.iterdir() if one.suffix not in (".md", ".svg")]
+    files = [one for one in files if one.name != "digests.json"]
+    told = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in files}
+    (folder / "digests.json").write_text(json.dumps(told))
+
+
+@pytest.fixture
+def checkpoint(train: Train, options: list[str], tmp_path: Path) -> Path:
+    ended = train(*options, "--max-steps=2", "--save-every=2")
+    assert ended.code == 0, ended.err
+    (found,) = (tmp_path / "out").glob("step-*")
+    return Path(found)
+
+
+def test_a_changed_file_is_named(train: Train, options: list[str], checkpoint: Path) -> None:
+    again = [*options, "--max-steps=4", "--resume=true"]
+    for name in (
+        "adapter_model.safetensors",
+        "trainer_state.safetensors",
+        "trainer_state.json",
+        "adapter_config.json",
+    ):
+        place = checkpoint / name
+        whole = place.read_bytes()
+        place.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        ended = train(*again)
+        assert (ended.code, f"{name} changed since" in ended.err) == (2, True), ended.err
+        place.unlink()
+        assert f"{name} changed since" in train(*again).err
+        place.write_bytes(whole)
+    (checkpoint / "more.safetensors").write_bytes(b"")
+    assert "more.safetensors changed since" in train(*again).err
+    (checkpoint / "more.safetensors").unlink()
+    assert train(*again).code == 0, "the control: unchanged, it goes on"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adapter_model.bin",
+        "trainer_state.safetensors",
+        "trainer_state.json",
+        "digests.json",
+        "adapter_config.json",
+    ],
+)
+def test_a_forged_checkpoint_runs_no_code(
+    train: Train, options: list[str], checkpoint: Path, forged: bytes, tmp_path: Path, name: str
+) -> None:
+    if name == "adapter_model.bin":
+        (checkpoint / "adapter_model.safetensors").unlink()
+    (checkpoint / name).write_bytes(forged)
+    if name != "digests.json":
+        sealed(checkpoint)
+    ended = train(*options, "--max-steps=4", "--resume=true")
+    assert (ended.code, "Traceback" in ended.err) == (2, False), ended.err
+    assert "step-0000002 does not load" in ended.err
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_forged_model_runs_no_code(
+    train: Train, options: list[str], tiny_model: str, forged: bytes, tmp_path: Path, method: str
+) -> None:
+    model = tmp_path / "m"
+    shutil.copytree(tiny_model, model)
+    (model / "model.safetensors").unlink()
+    (model / "pytorch_model.bin").write_bytes(forged)
+    ended = train(*options, "--model=m", f"--method={method}")
+    assert (ended.code, "model m does not load" in ended.err) == (2, True), ended.err
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_beside_a_model_is_not_run(
+    train: Train, options: list[str], tiny_model: str, tmp_path: Path
+) -> None:
+    model = tmp_path / "m"
+    shutil.copytree(tiny_model, model)
+    (model / "own.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w').write('x')\nclass C: pass\n"
+    )
+    config = json.loads((model / "config.json").read_text())
+    auto = {
+        "AutoConfig": "own.C",
+        "AutoModelForCausalLM": "own.C",
+        "AutoTokenizer": ["own.C", None],
+    }
+    (model / "config.json").write_text(
+        json.dumps({**config, "model_type": "own", "auto_map": auto})
+    )
+    control = "from transformers import AutoConfig\ntry: AutoConfig.from_pretrained('m', trust_remote_code=True)\nexcept Exception: pass"
+    train(code=control)
+    assert (tmp_path / "ran").exists(), "the control: trusted, it runs"
+    (tmp_path / "ran").unlink()
+    ended = train(*options, "--model=m")
+    assert (ended.code, "model m does not load" in ended.err) == (2, True), ended.err
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_forged_result_is_not_merged(
+    train: Train, options: list[str], checkpoint: Path, forged: bytes, tmp_path: Path
+) -> None:
+    final = checkpoint.parent / "final"
+    (final / "README.md").write_text("mine")
+    assert train(*options, "--merge").code == 0, "the control"
+    (final / "adapter_model.safetensors").unlink()
+    (final / "adapter_model.bin").write_bytes(forged)
+    sealed(final)
+    ended = train(*options, "--merge")
+    assert (ended.code, "no model.safetensors" in ended.err) == (2, True)
+    assert not (tmp_path / "ran").exists()
+
+
+OUTS = ("file", "file/below", "/dev/null/x", "/proc/none/x", "dangling")
+
+
+@pytest.mark.parametrize("out", OUTS)
+@pytest.mark.parametrize("way", ["doctor", "alone"])
+def test_an_out_that_cannot_be_is_told_before_anything_is_loaded(
+    torch_python: str, options: list[str], tmp_path: Path, out: str, way: str
+) -> None:
+    import sys
+
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    doctor = [sys.executable, "-m", "tunedoctor", "train"]
+    subprocess.run([*doctor, "--eject", "t.py"], cwd=tmp_path, check=True, capture_output=True)
+    argv = [torch_python, "-X", "importtime", "t.py"] if way == "alone" else doctor
+    more = [] if way == "alone" else ["--target", torch_python]
+    began = time.process_time()
+    ended = subprocess.run(
+        [*argv, *options, f"--out={out}", *more],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert time.process_time() - began < 1
+    assert ended.returncode == 2
+    assert f"train: out {out} can't be written" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not {line.split()[-1] for line in ended.stderr.splitlines()} & {"torch", "transformers"}
