@@ -22,8 +22,8 @@ def main() -> None:
     except OSError as error:
         sys.stderr.write(f"doctor: {error}\n")
         sys.exit(2)
-    except Exception:  # noqa: BLE001  a fault of the doctor's own
-        sys.excepthook(*sys.exc_info())
+    except Exception as error:  # noqa: BLE001  a fault of the doctor's own
+        sys.excepthook(type(error), error, error.__traceback__)
         sys.exit(2)
     finally:
         sys.stdout.flush()

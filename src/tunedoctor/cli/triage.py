@@ -13,7 +13,7 @@ from tunedoctor.readers.read import read_report
 from tunedoctor.snapshot import Snapshot
 
 
-def triage(
+def triage(  # noqa: PLR0913  what the command takes
     options: Options,
     sources: list[str],
     target: str | None,
