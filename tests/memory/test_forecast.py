@@ -22,7 +22,7 @@ KEYS = ["method", "rank", "targets", "dora", "dropout", "max_length", "micro_bat
 
 
 def test_defaults_are_those_of_the_trainer() -> None:
-    source = (Path(tunedoctor.__file__).parent / "target" / "trainer.py").read_text()
+    source = (Path(tunedoctor.__file__).parent / "target" / "train_input.py").read_text()
     said = dict(re.findall(r'^    (\w+): \w+ = (".*?"|\S+)', source, re.MULTILINE))
     values = {key: said[key].strip('"').lower() for key in KEYS if key in said}
     assert {"method", "rank", "max_length", "micro_batch", "batch", "optimizer"} <= set(values)
