@@ -23,7 +23,7 @@ from tunedoctor.memory.kind import Kind
 from tunedoctor.memory.kinds import kinds
 from tunedoctor.memory.peft_rules import NAMED_TARGETS
 from tunedoctor.memory.shape import Layer, MemoryModelError, Mixer, Shape
-from tunedoctor.memory.sizes import DEPTHS, HIDDEN, bias, numbers
+from tunedoctor.memory.sizes import KEYS, bias, numbers
 from tunedoctor.tables.config_defaults import defaults_of
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
@@ -47,7 +47,9 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
     if model_type in KNOWN.without_decoder or encoder:
         what = f"{model_type} writes no text; the doctor reckons decoder-only language models"
         raise MemoryModelError(what)
-    if not any(config.data.get(key) is not None for key in (*DEPTHS, *HIDDEN, "vocab_size")):
+    if not any(
+        config.data.get(key) is not None for key in (*KEYS["depths"], *KEYS["hidden"], "vocab_size")
+    ):
         what = "it is no config.json of a language model: no hidden_size, num_hidden_layers and vocab_size"
         raise MemoryModelError(what)
     family, known = family_of(model_type)
@@ -145,12 +147,12 @@ def _flat(config: Fields) -> Fields:
 
 def _depth(config: Fields) -> int:
     depth = (
-        config.whole(*DEPTHS, least=1)
+        config.whole(*KEYS["depths"], least=1)
         or len(config.words("layers_block_type"))
-        or config.needed(*DEPTHS)
+        or config.needed(*KEYS["depths"])
     )
     if depth > DEEPEST:
-        key = config.key(*DEPTHS, "layers_block_type")
+        key = config.key(*KEYS["depths"], "layers_block_type")
         raise senseless(key, depth, f"a whole number from 1 to {DEEPEST}")
     return depth
 

@@ -13,6 +13,8 @@ class _Table(msgspec.Struct, frozen=True):
     without_decoder: tuple[str, ...]
     encoder_and_decoder: tuple[str, ...]
     recurrent: tuple[str, ...]
+    keys: dict[str, tuple[str, ...]]
+    """Names of a config's numbers, as their makers gave them."""
 
 
 KNOWN = msgspec.convert(table("families"), _Table)

@@ -6,56 +6,31 @@ from tunedoctor.memory.family import Bias, Family
 from tunedoctor.memory.fields import Fields, senseless
 from tunedoctor.memory.peft_rules import EXPERT_NAMES
 
-DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
-HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "model_dim")
-_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
-_KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads", "kv_n_heads")
-_EXPERTS = (
-    *("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
-    *("num_routed_experts", "n_experts"),
-)
-_ACTIVE = (
-    *("num_experts_per_tok", "top_k_experts", "moe_topk", "moe_k", "num_experts_per_token"),
-    *("moe_top_k", "experts_per_token"),
-)
-_WIDTHS = ("moe_intermediate_size", "expert_ffn_hidden_size", "ffn_hidden_size_moe")
-_SHARED = (
-    *("shared_expert_intermediate_size", "shared_experts_intermediate_size"),
-    *("shared_intermediate_size", "moe_shared_expert_intermediate_size"),
-)
-_SHARED_COUNT = (
-    *("n_shared_experts", "num_shared_experts", "num_shared_expert", "moe_num_shared_experts"),
-)
-_FEED = (
-    *("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "d_ff", "hidden_dim"),
-    *("dff", "encoder_ffn_dim"),
-)
-
-_DROPOUTS = ("resid_pdrop", "dropout", "hidden_dropout", "hidden_dropout_prob", "residual_dropout")
+KEYS = KNOWN.keys
 
 
 def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
     """Return what a config says of a layer. Raises MemoryModelError where it does not say it."""
-    hidden = config.needed(*HIDDEN)
+    hidden = config.needed(*KEYS["hidden"])
     heads = (
-        config.or_else(1, *_HEADS)
+        config.or_else(1, *KEYS["heads"])
         if model_type in KNOWN.without_attention
-        else config.needed(*_HEADS)
+        else config.needed(*KEYS["heads"])
     )
     head_dim = config.whole("head_dim", "kv_channels", "d_kv", "attention_head_dim")
     feed = _feed(config, hidden, model_type)
     experts = experts_of(config)
-    width = config.or_else(0, *_WIDTHS)
-    kv_heads, active = _kv_heads(config, family, heads), config.or_else(1, *_ACTIVE)
+    width = config.or_else(0, *KEYS["widths"])
+    kv_heads, active = _kv_heads(config, family, heads), config.or_else(1, *KEYS["active"])
     if not head_dim and hidden % heads and not config.whole("kv_lora_rank"):
-        wanted = f"head_dim, or a divisor of {config.key(*HIDDEN)} {hidden},"
-        raise senseless(config.key(*_HEADS), heads, wanted)
+        wanted = f"head_dim, or a divisor of {config.key(*KEYS['hidden'])} {hidden},"
+        raise senseless(config.key(*KEYS["heads"]), heads, wanted)
     if heads % kv_heads:
-        wanted = f"a divisor of {config.key(*_HEADS)} {heads}"
-        raise senseless(config.key(*_KV_HEADS), kv_heads, wanted)
+        wanted = f"a divisor of {config.key(*KEYS['heads'])} {heads}"
+        raise senseless(config.key(*KEYS["kv_heads"]), kv_heads, wanted)
     if experts and active > experts:
-        wanted = f"at most {config.key(*_EXPERTS)} {experts}"
-        raise senseless(config.key(*_ACTIVE), active, wanted)
+        wanted = f"at most {config.key(*KEYS['experts'])} {experts}"
+        raise senseless(config.key(*KEYS["active"]), active, wanted)
     own = width or config.or_else(feed, "intermediate_size")
     return Numbers(
         hidden=hidden,
@@ -76,7 +51,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         expert_width=own if experts else 0,
         activation=_activation(config, model_type),
         parallel=config.flag("use_parallel_residual") or config.flag("parallel_attn"),
-        dropped=any(config.number(key) > 0 for key in _DROPOUTS),
+        dropped=any(config.number(key) > 0 for key in KEYS["dropouts"]),
         expert_names=EXPERT_NAMES.get(name_of(model_type), ()),
         shared_width=_shared(config, model_type, own) if experts else 0,
     )
@@ -86,7 +61,7 @@ def experts_of(config: Fields) -> int:
     """Return the number of routed experts; 0: there are none."""
     if config.data.get("is_moe") is False or config.data.get("enable_moe_block") is False:
         return 0
-    found = config.or_else(0, *_EXPERTS)
+    found = config.or_else(0, *KEYS["experts"])
     return found if found > 1 else 0
 
 
@@ -121,7 +96,7 @@ def _kv_heads(config: Fields, family: Family, heads: int) -> int:
         return config.or_else(1, "multi_query_group_num")
     if family.one_head_key and not config.flag("new_decoder_architecture"):
         return 1 if config.flag("multi_query", default=True) else heads
-    return config.or_else(heads, *_KV_HEADS, least=1)
+    return config.or_else(heads, *KEYS["kv_heads"], least=1)
 
 
 def _feed(config: Fields, hidden: int, model_type: str) -> int:  # noqa: PLR0911  one for each way of telling
@@ -140,15 +115,15 @@ def _feed(config: Fields, hidden: int, model_type: str) -> int:  # noqa: PLR0911
         return shared
     if model_type in KNOWN.without_attention:
         return 0
-    return config.or_else(4 * hidden, *_FEED, least=1)
+    return config.or_else(4 * hidden, *KEYS["feed"], least=1)
 
 
 def _shared(config: Fields, model_type: str, expert_width: int) -> int:
     if model_type == "llama4_text":
         return config.or_else(0, "intermediate_size")
-    if own := config.whole(*_SHARED):
+    if own := config.whole(*KEYS["shared"]):
         return own
-    return config.or_else(0, *_SHARED_COUNT) * expert_width
+    return config.or_else(0, *KEYS["shared_count"]) * expert_width
 
 
 def _query_norm(config: Fields) -> bool | None:

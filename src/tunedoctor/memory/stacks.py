@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.tables.load import table
 
 Loss = Literal[
     "whole", "whole-old", "whole-narrow", "chunked", "chunked-kept", "recomputed", "fused"
@@ -45,32 +46,16 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     known: bool = True
 
 
-_STACKS = (
-    Stack(name="doctor", loss="chunked", autocast=True),
-    Stack(name="hf", loss="whole", keeps_logits=True),
-    Stack(name="trl", loss="recomputed", autocast=True, qlora_adapters=2),
-    Stack(
-        name="unsloth", loss="fused", autocast=True, own_norm=True, own_feed=True, offloads=True,
-        experts_quantised=True,
-    ),
-    Stack(name="axolotl", loss="fused", autocast=True, experts_quantised=True),
-    Stack(name="llama-factory", loss="whole-old", autocast=True, keeps_logits=True),
-    # peft made adapters fp32 from 0.12 on
-    Stack(
-        name="hf-2023", loss="whole-old", autocast=True, adapters=2, qlora_adapters=2,
-        experts_quantised=True, step_copies=2,
-    ),
-    Stack(name="torchtune", loss="chunked-kept", adapters=2, qlora_adapters=2, own_norm=False),
-    Stack(name="litgpt", loss="chunked-kept", adapters=2, qlora_adapters=2, input_kept=True),
-    Stack(name="other", loss="whole", keeps_logits=True, known=False),
-)  # fmt: skip
+class _Table(msgspec.Struct, frozen=True):
+    stacks: tuple[Stack, ...]
+    least: Stack
+    most: Stack
 
-STACKS = {one.name: one for one in _STACKS}
 
-LEAST = Stack(name="other", loss="fused", autocast=True, adapters=2, qlora_adapters=2, own_norm=True,
-              own_feed=True, experts_quantised=True, known=False)  # fmt: skip
+_TABLE = msgspec.convert(table("stacks"), _Table)
+STACKS = {one.name: one for one in _TABLE.stacks}
+LEAST, MOST = _TABLE.least, _TABLE.most
 """What an unknown stack spends at the least, and at the most."""
-MOST = Stack(name="other", loss="whole-old", keeps_logits=True, known=False)
 
 
 def stack_named(name: str) -> Stack:
