@@ -39,7 +39,7 @@ COMMANDS = (
     "wheel --driver 550 --gpu H100",
     "snapshot",
     "train --init -",
-    "undo --list",
+    "undo --list --self",
 )
 SCREENS = ("check", *COMMANDS[5:10], "explain driver-too-old", "train --init -")
 """Those with characters of the doctor's own, or with names from outside."""
