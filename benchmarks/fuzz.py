@@ -2,107 +2,50 @@
 
     python benchmarks/fuzz.py --minutes 60 [--seed 1] [--only COMMAND] [--cases N] [--found FOLDER]
 
-A server that has imported the doctor, and nothing else, forks for every case; the child runs `main()` with the arguments
-in a folder of its own. What it takes is what the kernel tells at its end: CPU seconds, and the peak of resident memory,
-which begins at that of the server (a doctor with all its modules), so that it is too high rather than too low. One case
-in FRESH is a new process, `python -m tunedoctor`. Exceptions of checks, probes and readers, which the doctor catches, are
-heard too. Failing cases are made small by hypothesis and kept under --found, each a folder with `argv.json`. Prints a
-summary as JSON; exit status 1 where anything failed. The same seed gives the same cases. Runs on Linux.
+A server that has imported the doctor, and nothing else, forks for every case; the child runs `main()` with the
+arguments in a folder of its own. What it takes is what the kernel tells at its end: CPU seconds, and the peak of
+resident memory, in which that of all modules of the doctor is contained: too high rather than too low. One case in
+FRESH is a new process, `python -m tunedoctor`. Exceptions of checks, probes and readers, which the doctor catches, are
+heard too. Failing cases are made small by hypothesis and kept under --found, each a folder with `argv.json`, as are the
+slowest and the largest. Prints a summary as JSON; exit status 1 where anything failed. The same seed gives the same
+cases. Runs on Linux.
 """
 
 import argparse
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import unicodedata
 import warnings
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from fuzz_cases import COMMANDS, SECRETS, Case
+import fuzz_judge
+from fuzz_cases import COMMANDS, Case
+from fuzz_judge import PLAIN, Outcome, judge
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import HypothesisWarning
 
-LIMIT = 10.0
-"""Seconds of CPU that a case may take; it may wait three times as long, as the processors are others' too."""
-PEAK = 200 << 10
-"""KiB of resident memory that a case may take."""
 FRESH = 50
 """One case in so many is a new process."""
-ROUND = 40
-"""Cases that hypothesis draws in a row."""
 SHRINKING = 60.0
 """Seconds for making a failing case small."""
-PLAIN = tuple(f"leak: {at}" for at in range(len(SECRETS)))
-"""Faults that are plain as they are found."""
 LOUDEST = 16 << 20
 """Bytes of output that are looked at."""
-_FRAME = re.compile(
-    r'^ +File "(?:[^"\n]*/)?([^"/\n]+/[^"/\n]+)", line (\d+), in (\S+)', re.MULTILINE
-)
-
-
-class Outcome(NamedTuple):
-    """How a case ended."""
-
-    code: int
-    """Exit status, or minus the signal."""
-    cpu: float
-    """Seconds, with those of its children."""
-    wall: float
-    peak: int
-    """KiB of resident memory, its own or that of a child."""
-    left: int
-    """Processes that outlived it."""
-    out: str
-    err: str
-    raised: str
-    """Tracebacks of exceptions that the doctor caught, each ended by a NUL."""
 
 
 class Fault(AssertionError):  # noqa: N818  one word
     """A case failed; the message names how."""
 
 
-def judge(it: Outcome) -> list[str]:
-    """Name what is wrong with an outcome; equal names are one fault."""
-    said = it.out + it.err
-    found = [
-        f"traceback: {_last(one)}" for one in it.err.split("Traceback (most recent call last)")[1:]
-    ]
-    found += [f"caught: {_last(one)}" for one in it.raised.split("\0")[:-1]]
-    if it.cpu > LIMIT or it.wall > 3 * LIMIT:
-        found.append("hang")
-    elif it.code not in {0, 1, 2, 130}:
-        found.append(f"exit status {it.code}")
-    if it.code == 2 and not said.strip():
-        found.append("exit status 2 without a word")
-    if it.peak > PEAK:
-        found.append("memory")
-    if it.left:
-        found.append("a process outlived it")
-    acting = any(
-        unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in set(said) - {"\n", "\t"}
-    )
-    found += ["acts on the terminal"] * acting
-    bare = re.sub(r"\s+", "", said)
-    found += [f"leak: {at}" for at, (_, secret) in enumerate(SECRETS) if secret in bare]
-    return list(dict.fromkeys(found))
-
-
-def _last(text: str) -> str:
-    """Return where a traceback ends: its last frame, and the exception."""
-    file, line, name = ([("?", "0", "?")] + _FRAME.findall(text))[-1]
-    named = [one for one in text.splitlines()[1:] if one and not one.startswith(" ")]
-    return f"{file}:{line} {name} {(named or ['?'])[0].split(':')[0][:60]}"
+class Enough(BaseException):
+    """Ends a round: hypothesis lets it through."""
 
 
 class Server:
@@ -130,9 +73,10 @@ class Server:
         asked = {
             "argv": [one.replace("HERE", str(here)) for one in case.argv],
             "env": {key: value.replace("HERE", str(here)) for key, value in env.items()},
-            "folder": str(here), "fresh": fresh, "seconds": LIMIT,
+            "folder": str(here), "fresh": fresh, "seconds": fuzz_judge.LIMIT,
         }  # fmt: skip
-        assert self._process.stdin and self._process.stdout  # noqa: S101  for the types
+        assert self._process.stdin  # noqa: S101  for the types
+        assert self._process.stdout  # noqa: S101
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         told = json.loads(self._process.stdout.readline())
@@ -197,9 +141,17 @@ class Tally:
         self.bytes[group] += size
         pace = it.cpu / max(64, size / 1024)
         mine = self.worst.setdefault(group, {})
-        for name, value in (("cpu_s", it.cpu), ("wall_s", it.wall), ("peak_mib", it.peak / 1024), ("cpu_s_per_kib", pace),
-                            *([("fresh_peak_mib", it.peak / 1024)] if fresh else ())):  # fmt: skip
-            mine[name] = max(mine.get(name, 0.0), round(value, 4))
+        for name, value in (
+            ("cpu_s", it.cpu),
+            ("wall_s", it.wall),
+            ("peak_mib", it.peak / 1024),
+            ("cpu_s_per_kib", pace),
+            *([("fresh_peak_mib", it.peak / 1024)] if fresh else ()),
+        ):
+            if value > mine.get(name, -1.0):
+                mine[name] = value
+                if name in {"cpu_s", "peak_mib"}:
+                    self._keep(f"worst-{name}-{group.partition(' ')[0]}", case, it)
         for one in wrong:
             key = f"{group}: {one}"
             fault = self.faults.setdefault(key, {"times": 0, "said": ""})
@@ -207,20 +159,22 @@ class Tally:
             if size < self._smallest.get(key, 1 << 62):
                 self._smallest[key] = size
                 fault["said"] = (it.raised or it.err or it.out)[-600:]
-                folder = self.found / hashlib.sha256(key.encode()).hexdigest()[:10]
-                fault["kept"] = str(folder)
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir(parents=True)
-                write(case, folder)
-                told = {
-                    "argv": case.argv,
-                    "env": case.env,
-                    "fault": key,
-                    "cpu": it.cpu,
-                    "peak_kib": it.peak,
-                    "wall": it.wall,
-                }
-                (folder / "argv.json").write_text(json.dumps(told, indent=1))
+                fault["kept"] = self._keep(hashlib.sha256(key.encode()).hexdigest()[:10], case, it)
+
+    def _keep(self, name: str, case: Case, it: Outcome) -> str:
+        folder = self.found / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write(case, folder)
+        told = {
+            "argv": case.argv,
+            "env": case.env,
+            **it._asdict(),
+            "out": it.out[-3000:],
+            "err": it.err[-3000:],
+        }
+        (folder / "argv.json").write_text(json.dumps(told, indent=1))
+        return str(folder)
 
     def summary(self, asked: argparse.Namespace, seconds: float) -> dict[str, Any]:
         """Return all of it as plain data."""
@@ -229,7 +183,7 @@ class Tally:
                 "cases": self.cases[name],
                 "fresh": self.fresh[name],
                 "mib": round(self.bytes[name] / (1 << 20), 1),
-                **worst,
+                **{key: round(value, 4) for key, value in worst.items()},
             }
             for name, worst in self.worst.items()
         }
@@ -253,7 +207,7 @@ class Fuzzer:
         return minutes > self._asked.minutes or self.tally.cases.total() >= self._asked.cases
 
     def round(self, group: str, number: int) -> None:
-        """Draw ROUND cases; of a fault that is new the case is made small."""
+        """Draw some cases of a command; of a fault that is new the case is made small."""
         known = {one for one in self.tally.faults if one.startswith(f"{group}: ")}
         first: list[str] = []
         until = 0.0
@@ -262,7 +216,9 @@ class Fuzzer:
         def shows_it(case: Case) -> bool:
             nonlocal until
             name = hash((case.argv, *case.files.items(), *case.env.items()))
-            if name not in seen and (time.monotonic() < until if first else not self.over()):
+            if name not in seen:
+                if time.monotonic() > until if first else self.over():
+                    raise Enough
                 wrong = self._wrong(group, case)
                 new = [one for one in wrong if f"{group}: {one}" not in known and one not in PLAIN]
                 if new and not first:
@@ -275,10 +231,17 @@ class Fuzzer:
             if shows_it(case):
                 raise Fault(first[0])
 
-        how = settings(max_examples=ROUND, database=None, deadline=None, phases=(Phase.generate, Phase.shrink),
-                       suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False)  # fmt: skip
+        how = settings(
+            max_examples=self._asked.round,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+            print_blob=False,
+        )
         # what hypothesis says of a fault is in the tally already
-        with suppress(Fault):
+        with suppress(Fault, Enough):
             seed(self._asked.seed * 1_000_003 + number)(how(given(COMMANDS[group][1])(one)))()
 
     def _wrong(self, group: str, case: Case) -> list[str]:
@@ -295,6 +258,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--cases", type=int, default=1 << 40, help="end after so many")
+    parser.add_argument("--round", type=int, default=40, help="cases of one command in a row")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=COMMANDS, action="append")
     parser.add_argument("--found", type=Path, default=Path("fuzz-found"))

@@ -85,7 +85,7 @@ def become(case: dict[str, Any], command: Callable[[], None]) -> None:
 
 
 def status_of(case: dict[str, Any], command: Callable[[], None]) -> int:
-    """Run a case and return its exit status; ends as the interpreter does, but tears nothing down, which takes longest."""
+    """Run a case and return its exit status; ends as the interpreter does, but tears nothing down."""
     status: Any = 0
     try:
         become(case, command)

@@ -3,7 +3,7 @@
     python benchmarks/readers_time.py [SECONDS] [--seed N] [--reader NAME] [--patterns]
 
 Each text is one piece, or a head and one filler, repeated to lines of 10 to 100,000 characters, no two lines alike,
-32 KiB or one line; of lines of 10 characters 1 MiB, whose cost is by the line (`fuzz_triage.py` has more of them).
+32 KiB or one line; of lines of 10 characters 1 MiB, whose cost is by the line (`fuzz_cases.py` has more of them).
 Told: the worst CPU seconds per MiB of each reader and of tidying, with the piece. SECONDS (default
 120) is how long pieces are drawn, after the fixed ones. With `--patterns`, each compiled pattern is tried alone, as
 `search`, on its own words at two lengths, and those are told whose time grows faster than the text (patterns that

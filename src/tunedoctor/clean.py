@@ -27,6 +27,13 @@ def clean_text(text: str) -> str:
     if len(text) > LONGEST:
         half = (LONGEST - len(_CUT)) // 2
         text = text[:half] + _CUT + text[-half:]
+    return inert(text)
+
+
+def inert(text: str) -> str:
+    """Return `text`, of any length, without control and format characters."""
+    if text.isprintable():
+        return text
     text = _ESCAPES.sub("", text).replace("\r\n", "\n")
     return "".join(c for c in text if c.isprintable() or c in "\n\t")
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from tunedoctor.clean import inert
 from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Snapshot, to_data
 from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, present, shape
@@ -66,7 +67,8 @@ def hashed(kind: str, value: str) -> str:
 
 
 def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
-    """Return `text` without what names a person or machine. `addresses`: IP addresses too."""
+    """Return `text` without what names a person or machine, or acts on a terminal. `addresses`: IP addresses too."""
+    text = inert(text)
     if len(text) < 4:
         return text
     redacted = _short if len(text) <= _SHORT else _redacted

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple, NoReturn, get_args
 
+from tunedoctor.clean import clean_text
 from tunedoctor.config import Config, ConfigError, read_config
 from tunedoctor.findings import Check
 from tunedoctor.registry import RegistryError, all_checks
@@ -86,7 +87,7 @@ def settings() -> Config:
 
 def misuse(what: str, way_out: str) -> NoReturn:
     """Say what is wrong with the input and how to go on; exit with 2."""
-    sys.stderr.write(" ".join(f"doctor: {what}; {way_out}".splitlines()) + "\n")
+    sys.stderr.write(" ".join(clean_text(f"doctor: {what}; {way_out}").splitlines()) + "\n")
     raise SystemExit(2)
 
 

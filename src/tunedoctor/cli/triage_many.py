@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from tunedoctor.clean import clean_text
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import report_for, write
 from tunedoctor.cli.read import opened
@@ -129,10 +130,11 @@ def judged(options: Options, files: list[str]) -> list[Row]:
     checks = options.checks()
     rows: list[Row] = []
     as_json = options.format == "jsonl"
-    for file in files:
+    for path in files:
         began = time.perf_counter()
+        file = clean_text(path)
         try:
-            with opened(file) as stream:
+            with opened(path) as stream:
                 log = from_stream(stream)
             snapshot = read_report(log.text, log.numbers)
             if snapshot is None:

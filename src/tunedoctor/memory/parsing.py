@@ -6,8 +6,8 @@ from typing import Any
 from tunedoctor.clean import clean_text, cleaned
 from tunedoctor.memory.shape import MemoryModelError
 
-LARGEST = 8 << 20
-"""Bytes of a config.json; those with a name for each of 20,000 labels have 1 MB."""
+LARGEST = 2 << 20
+"""Bytes of a config.json; those with a name for each of 20,000 labels have 1 MB. Parsed it can be 50 times as large."""
 
 
 def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody

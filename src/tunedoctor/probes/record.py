@@ -39,7 +39,9 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
         python = record.startswith(b"py,", at + 1)
         if record.startswith(below, start) and python:
             continue  # the folder that it lies in is noted already
-        end = at + 3 if python else record.find(b",", at)
+        end = at + 3 if python else record.find(b",", at, at + _LONGEST)
+        if end < 0:
+            continue
         path = record[start:end]
         folder, _, name = path.rpartition(b"/")
         if path.startswith(_OUTSIDE) or not (python or _is_native(name)):
@@ -55,8 +57,7 @@ def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
 
 
 def _size(record: bytes, comma: int) -> int:
-    end = record.find(b"\n", comma)
-    text = record[comma : end if end >= 0 else len(record)].rpartition(b",")[2].strip()
+    text = record[comma : comma + _LONGEST].partition(b"\n")[0].rpartition(b",")[2].strip()
     return int(text) if text.isdigit() and len(text) < _LONGEST_SIZE else 0
 
 
