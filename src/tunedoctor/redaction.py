@@ -278,7 +278,8 @@ def _opaque(found: "re.Match[str]") -> str:
 
     def hide(piece: "re.Match[str]") -> str:
         one, tail = piece[0], _TAIL.search(piece[0])
-        if shape("of files").search(word[max(0, piece.start() - 20) : piece.start()]):
+        public = shape("of files").search(word[max(0, piece.start() - 20) : piece.start()])
+        if public or shape("mangled").match(one):
             return one
         random = _looks_issued(one, 12) if called else _looks_random(one, 16 if service else 20)
         named = tail and shape("called").search(one, 0, tail.start()) and _looks_random(tail[0], 20)

@@ -156,6 +156,7 @@ commit 8792f06161c2e0240a9762eab61e41cfb3ea5580
 nvidia_cublas_cu12-12.6.4.1-py3-none-manylinux2014_x86_64.whl
 flash_attn-2.7.4.post1+cu12torch2.6cxx11abiFALSE-cp311-cp311-linux_x86_64.whl
 undefined symbol: _ZN3c106detail14torchCheckFailEPKcS2_jRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE
+undefined symbol: _ZNK3c1011StorageImpl27throw_data_ptr_access_errorEv, __ZNK2at6Tensor12is_meta_implEv
 ampere_fp16_s16816gemm_fp16_128x128_ldg8_f2f_stages_64x3_nn failed
 Cijk_Ailk_Bljk_HHS_BH_MT128x128x16_SE_1LDSB0_APM1_ABV0_ACED0_AF0EM1 is missing
 at 0x7f3b2c1d4e5f and 0x00007ffd12345678, sm_90a gfx90a:sramecc+:xnack- gfx1100
