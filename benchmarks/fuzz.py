@@ -135,7 +135,9 @@ class Tally:
 
     def add(self, group: str, case: Case, it: Outcome, wrong: list[str], *, fresh: bool) -> None:
         """Count a case, and keep it where it shows a fault in fewer bytes than any before."""
-        size = sum(len(one.data) for one in case.files.values() if one.kind != "hole")
+        size = sum(
+            int(one.data) if one.kind == "hole" else len(one.data) for one in case.files.values()
+        )
         self.cases[group] += 1
         self.fresh[group] += fresh
         self.bytes[group] += size

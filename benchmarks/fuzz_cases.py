@@ -172,7 +172,7 @@ def as_json(data: object) -> str:
 ODD = choice(
     (
         *(Entry("pipe"), Entry("folder"), Entry("link", b"loop"), Entry("link", b"/dev/zero")),
-        *(Entry("link", b"/nowhere"), Entry("hole", b"%d" % (1 << 30)), Entry("file")),
+        *(Entry("link", b"/nowhere"), Entry("hole", b"%d" % (1 << 28)), Entry("file")),
         Entry("file", b"\xff\xfe\x00" * 9),
     )
 )
@@ -339,7 +339,7 @@ def _environment(draw: st.DrawFn, place: str) -> dict[str, Entry]:
         folder = f"SITE/{name}-{draw(choice(('2.9.1', '0', '9' * 60, '1!0.dev')))}.dist-info"
         files |= {
             f"{folder}/{part}": draw(text_file(parts[part]))
-            for part in draw(st.sets(choice(sorted(parts))))
+            for part in sorted(draw(st.sets(choice(sorted(parts)))))
         }
     files |= {f"SITE/{draw(_NAMES)}": draw(ODD) for _ in range(draw(st.integers(0, 2)))}
     real = Entry("link", sys.executable.encode())
@@ -358,7 +358,8 @@ def environment(draw: st.DrawFn) -> Case:
     files = draw(_environment(place)) | draw(_tools())
     text = text_file(BASES["places"]["pip.conf"], "index-url = 'x'\n[pip]\nno-deps = true\n")
     files |= {
-        f"home/{name}": draw(text) for name in draw(st.sets(choice(BASES["homes"]), max_size=2))
+        f"home/{name}": draw(text)
+        for name in sorted(draw(st.sets(choice(BASES["homes"]), max_size=2)))
     }
     some = (pieces | choice(("HERE/env", "0,1", "x:" * 9000))).map(
         lambda one: one.replace("\0", "")
