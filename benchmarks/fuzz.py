@@ -140,7 +140,7 @@ class Tally:
         )
         self.cases[group] += 1
         self.fresh[group] += fresh
-        self.bytes[group] += size
+        self.bytes[group] += sum(len(one.data) for one in case.files.values() if one.kind != "hole")
         pace = it.cpu / max(64, size / 1024)
         mine = self.worst.setdefault(group, {})
         for name, value in (
