@@ -187,7 +187,11 @@ def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | N
     begin, end = found.span(group)
     if group == "p" and (cut := shape("end").search(text, begin, end)):
         end = cut.start()
-    name, value, before = text[start : found.start("close")], text[begin:end], text[:start][-2:]
+    name, value, before = (
+        text[start : found.start("close")],
+        text[begin:end],
+        text[max(0, start - 2) : start],
+    )
     if (sep == ">" and before[-1:] != "<") or (sep == ":" and before[-1:] == "$") or before == "${":
         return None  # no element of XML; $PWD:/x and ${TOKEN:-x} name none
     words = value.isalpha() and value.islower() and text[end : end + 1] == " "

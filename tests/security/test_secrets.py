@@ -346,3 +346,10 @@ def test_redaction_costs_in_step_with_the_text(unit: str) -> None:
 def test_a_path_of_tokens_takes_no_time() -> None:
     """It took 14 s once: every start of a name was tried with every end of it."""
     assert _cost("HF_HOME=/x/a" + "token-a" * 400, _redacting) < 0.5
+
+
+@pytest.mark.parametrize("unit", ["token: ", "password ", '"api_key": '])
+def test_many_names_in_a_long_text_cost_in_step_with_it(unit: str) -> None:
+    """A copy of the text for each name shows at this length alone."""
+    half, whole = (unit * (size // len(unit)) for size in (1 << 19, 1 << 20))
+    assert _cost(whole, _redacting) < 3 * _cost(half, _redacting)
