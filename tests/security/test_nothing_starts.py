@@ -85,7 +85,7 @@ def test_whatever_names_it(folder: Path) -> None:
         (("check", "--deep"), ".venv", "[tool.doctor] target"),
         (("snapshot", "--deep", "-o", "out.json"), "", "./.venv"),
         (("smoke",), "", "./.venv"),
-        (("train", "c.toml"), "", "./.venv"),
+        (("train", "--model=a/b", "--data=rows.jsonl"), "", "./.venv"),
         (("fix", "-y"), "", "./.venv"),
         (("set", "--offline"), "", "./.venv"),
     ],

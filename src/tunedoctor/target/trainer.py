@@ -312,7 +312,8 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
         return model
     cast = {"autocast_adapter_dtype": not is_pure}  # adapters are learned in fp32
     if folder:
-        return PeftModel.from_pretrained(model, folder, is_trainable=True, **cast)
+        with or_stop(f"{folder} does not load", "remove it to go on from the one before"):
+            return PeftModel.from_pretrained(model, folder, is_trainable=True, **cast)
     lora: dict[str, Any] = {"r": config.rank, "lora_alpha": config.alpha}
     lora.update(lora_dropout=config.dropout, use_dora=config.dora, use_rslora=config.rslora)
     lora["target_modules"] = config.targets.split(",") if "," in config.targets else config.targets
