@@ -142,6 +142,7 @@ def test_a_damaged_journal_stops_nothing(make: Make, home: Path, text: str) -> N
     env = make(*CLASH, name=".venv")
     entry = make_entry(env)
     (entry / f"{ID}.journal").write_text(text)
+    env.with_name(f".venv.doctor-{ID}").mkdir()
     assert "doctor fix finishes it" in " ".join(
         doctor("check", "--target", str(env)).stderr.split()
     )

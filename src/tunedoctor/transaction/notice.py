@@ -2,22 +2,30 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-
-from tunedoctor.transaction.state_folder import state_folder
 
 
 def open_fix(prefix: str, sites: Iterable[str]) -> str:
     """Return a sentence where a doctor works on an environment, or was killed there; "" where none did."""
-    if not state_folder().is_dir():
-        return ""
-    from tunedoctor.transaction.places import known  # noqa: PLC0415  only who fixed something pays
-    from tunedoctor.transaction.recovery import is_open  # noqa: PLC0415
-
-    for folder in map(os.path.realpath, filter(None, (prefix, *sites))):
-        if any(map(is_open, known(Path(folder).parent, Path(folder).name))):
+    for folder in map(Path, map(os.path.realpath, filter(None, (prefix, *sites)))):
+        if _stands_beside(folder) and _is_open(folder):
             return (
                 "a fix of this environment is at work, or was broken off: what is shown can be half of it. "
                 "doctor fix finishes it, or takes it back, before anything else"
             )
     return ""
+
+
+def _stands_beside(folder: Path) -> bool:
+    """Tell whether a folder of that name stands beside it; whether it is a doctor's is told by the state alone."""
+    with suppress(OSError):
+        return any(name.startswith(f"{folder.name}.doctor-") for name in os.listdir(folder.parent))  # noqa: PTH208
+    return False
+
+
+def _is_open(folder: Path) -> bool:
+    from tunedoctor.transaction.places import known  # noqa: PLC0415  only who fixed something pays
+    from tunedoctor.transaction.recovery import is_open  # noqa: PLC0415
+
+    return any(map(is_open, known(folder.parent, folder.name)))
