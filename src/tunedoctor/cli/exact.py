@@ -47,7 +47,7 @@ def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> 
     _refuse(run, shape)
     asked = request(_config(model, shape), shape, run)
     ended = child.run(
-        [_python(place), "-I", str(SCRIPT)],
+        [_python(place), "-I", "-B", str(SCRIPT)],
         timeout=_TIMEOUT,
         stdin=json.dumps(asked),
         env=os.environ,

@@ -31,7 +31,7 @@ def rows(path: Path, pythons: tuple[str, ...]) -> Iterator[Element]:
     left = list(pythons)
     while start != total:
         ended = child.run(
-            [left[0], "-I", str(SCRIPT), str(path), str(start), str(AT_ONCE)],
+            [left[0], "-I", "-B", str(SCRIPT), str(path), str(start), str(AT_ONCE)],
             timeout=600.0,
             env=os.environ,
             limit=_LIMIT,

@@ -34,7 +34,7 @@ def count(python: str, model: str, spool: Spool) -> Counted | str:
         with place.open("wb") as file:
             file.writelines(data + b"\n" for _, _, data in spool.rows)
         ended = child.run(
-            [python, "-I", str(SCRIPT), model, str(place)],
+            [python, "-I", "-B", str(SCRIPT), model, str(place)],
             timeout=_TIMEOUT,
             env={**os.environ, "HF_HUB_OFFLINE": "1"},
         )

@@ -65,9 +65,9 @@ def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
 
     Unknown: it hangs, crashes, or prints something else.
     """
-    ended = child.run([python, "-I", "-S", "-c", _WHO], timeout=seconds)
+    ended = child.run([python, "-I", "-S", "-B", "-c", _WHO], timeout=seconds)
     if ended.how == "exit" and ended.code != 0:  # Python 2.7 knows no -I
-        ended = child.run([python, "-E", "-s", "-S", "-c", _WHO], timeout=seconds)
+        ended = child.run([python, "-E", "-s", "-S", "-B", "-c", _WHO], timeout=seconds)
     if not ended.ok:
         said = ended.err.strip().splitlines() if ended.how != "not started" else []
         last = f": {said[-1][:200]}" if said else ""
