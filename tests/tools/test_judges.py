@@ -3,6 +3,7 @@
 import copy
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,13 @@ QUICK = ("--only", "machines", "--only", "fit")
 
 def _judges(*argv: str | Path) -> "subprocess.CompletedProcess[str]":
     ended = subprocess.run(
-        [sys.executable, TOOL, *argv], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, TOOL, *argv],
+        capture_output=True,
+        text=True,
+        # what is judged is the checkout, whatever is installed
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        timeout=120,
+        check=False,
     )
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended
