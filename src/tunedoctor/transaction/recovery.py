@@ -14,7 +14,7 @@ from tunedoctor.transaction.clone import remove_marked
 from tunedoctor.transaction.ending import wait_for_end
 from tunedoctor.transaction.exchange import Swap, swap, swapped
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import ENDS, DamagedError, Journal, Line, Watch
+from tunedoctor.transaction.journal import ENDS, DamagedError, Journal, Line, Watch, read
 from tunedoctor.transaction.places import Places, known
 from tunedoctor.transaction.stash import Touched, put_back
 from tunedoctor.transaction.states import Begun, begun, drop, last_data, marks_of, state_of
@@ -49,22 +49,13 @@ def recover(base: Path, stem: str, watch: Watch = lambda _: None) -> str:
 def is_open(places: Places) -> bool:
     """Tell whether a transaction waits to be finished or taken back here; a damaged journal waits as well."""
     try:
-        lines = places_lines(places)
+        lines = read(places.journal)
         first = begun(lines)
         if first is None:
             return True
         return lines[-1].step not in ENDS and not _elsewhere(places, first, lines)
     except DamagedError:
         return True
-
-
-def places_lines(places: Places) -> list[Line]:
-    """Return the lines of a transaction's journal.
-
-    Raises:
-        DamagedError: they are not a doctor's.
-    """
-    return Journal(places.journal, lambda _: None).lines()
 
 
 def _recovered(places: Places, journal: Journal) -> str:
@@ -174,5 +165,5 @@ def drop_work(places: Places) -> None:
 
 
 def _drop_wheels(places: Places) -> None:
-    if marks.ours(places.wheels, marks_of(places_lines(places))):
+    if marks.ours(places.wheels, marks_of(read(places.journal))):
         remove_marked(places.wheels)
