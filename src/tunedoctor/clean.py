@@ -38,12 +38,21 @@ def inert(text: str) -> str:
     return "".join(c for c in text if c.isprintable() or c in "\n\t")
 
 
+def _plain(values: tuple[object, ...] | list[object]) -> bool:
+    """Tell at one look that all are short strings without anything to clean; most are."""
+    try:
+        text = "".join(values)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return len(text) <= LONGEST and text.isprintable()
+
+
 def cleaned(value: T) -> T:
     """Clean a string, or the strings inside a tuple, a list or a mapping; the same object if all is clean."""
     clean: object = value
     if isinstance(value, str):
         clean = clean_text(value)
-    elif isinstance(value, tuple | list):
+    elif isinstance(value, tuple | list) and not _plain(value):
         items = list(map(cleaned, value))
         if any(a is not b for a, b in zip(items, value, strict=True)):
             clean = items if isinstance(value, list) else tuple(items)

@@ -69,10 +69,20 @@ def hashed(kind: str, value: str) -> str:
 def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
     """Return `text` without what names a person or machine, or acts on a terminal. `addresses`: IP addresses too."""
     text = inert(text)
-    if len(text) < 4:
+    if len(text) < 4 or _is_name(text, who):
         return text
     redacted = _short if len(text) <= _SHORT else _redacted
     return redacted(text, who, addresses)
+
+
+def _is_name(text: str, who: Identity) -> bool:
+    """Tell a name in small letters and hyphens, as of a check: nothing that is given out looks so."""
+    own = (name for name in (who.user, who.host) if len(name) > 2)
+    return (
+        text.replace("-", "").isalpha()
+        and text.islower()
+        and not any(name.lower() in text for name in own)
+    )
 
 
 _SHORT = 300

@@ -14,7 +14,7 @@ _MOST_REQUIRED = 1000
 """Requirements that one distribution can have, extras left out."""
 
 _HEADER = re.compile(
-    rb"^(Name|Version|Requires-Dist|Requires-Python):[ \t]*([^\r\n]*)", re.MULTILINE
+    r"^(Name|Version|Requires-Dist|Requires-Python):[ \t]*([^\r\n]*)", re.MULTILINE
 )
 _END = re.compile(rb"\r?\n\r?\n")
 _OF_EXTRA = re.compile(r"\bextra\s*(?:==|in\b)")
@@ -35,25 +35,24 @@ class Headers(msgspec.Struct, frozen=True):
 def parse(text: bytes) -> Headers:
     """Parse headers up to the first blank line. Never raises."""
     end = _END.search(text)
-    single: dict[bytes, str] = {}
+    single: dict[str, str] = {}
     requires: list[str] = []
     damaged = "" if end or len(text) < _MOST else f"headers of more than {_MOST >> 10} KiB"
-    for key, raw in _HEADER.findall(text, 0, end.start() if end else len(text)):
-        if len(raw) > LONGEST:
-            damaged = f"{key.decode()} of {len(raw)} characters"
-            continue
-        value = raw.decode("utf-8", "replace").strip()
-        if key != b"Requires-Dist":
-            single.setdefault(key, value)
-        elif not _OF_EXTRA.search(value.partition(";")[2]):
-            requires.append(value)
+    head = text[: end.start() if end else len(text)].decode("utf-8", "replace")
+    for key, value in _HEADER.findall(head):
+        if len(value) > LONGEST:
+            damaged = f"{key} of {len(value)} characters"
+        elif key != "Requires-Dist":
+            single.setdefault(key, value.strip())
+        elif ";" not in value or not _OF_EXTRA.search(value.partition(";")[2]):
+            requires.append(value.strip())
     if len(requires) > _MOST_REQUIRED:
         damaged = f"{len(requires)} lines of Requires-Dist"
     return Headers(
-        name=single.get(b"Name", ""),
-        version=single.get(b"Version", ""),
+        name=single.get("Name", ""),
+        version=single.get("Version", ""),
         requires=tuple(requires[:_MOST_REQUIRED]),
-        requires_python=single.get(b"Requires-Python", ""),
+        requires_python=single.get("Requires-Python", ""),
         damaged=damaged,
     )
 

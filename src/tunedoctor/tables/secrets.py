@@ -19,11 +19,15 @@ class Kind(msgspec.Struct, frozen=True):
     id: str
     words: tuple[str, ...]
     """One of these is in every text that has it; (): digits are, which most texts have."""
+    size: int
+    """Characters that a text with one has at least: the pattern's least width."""
     pattern: str
     """Repeats are bounded. Groups "s" and "t" are what is hidden, "h" a host, "g" a user; without, all is."""
     use: Literal["text", "data", "both"]
     """Who looks for it: redaction, `doctor data`, or both."""
     source: str
+    times: int = 1
+    """How often one of its words stands in every text that has it."""
     kind: Literal["secret", "personal", "login", "host"] = "secret"
     hide: str = "secret"
     """What its stand-in is called."""
@@ -52,12 +56,12 @@ def kinds(use: Use) -> tuple[Kind, ...]:
 
 
 @cache
-def _by_start(use: Use) -> dict[str, list[tuple[str, int, bool]]]:
+def _by_start(use: Use) -> dict[str, list[tuple[str, int, Kind]]]:
     """Return the words with the places of their kinds by their first two characters, which most texts lack."""
-    found: dict[str, list[tuple[str, int, bool]]] = {}
+    found: dict[str, list[tuple[str, int, Kind]]] = {}
     for i, kind in enumerate(kinds(use)):
         for word in kind.words:
-            found.setdefault(word[:2].lower(), []).append((word, i, kind.fold))
+            found.setdefault(word[:2].lower(), []).append((word, i, kind))
     return found
 
 
@@ -66,7 +70,11 @@ def present(text: str, use: Use) -> list[Kind]:
     low, words = text.lower(), _by_start(use)
     starts = words.keys() & {*low, *map(add, low, low[1:])}
     every = (one for start in starts for one in words[start])
-    there = {i for word, i, fold in every if word in (low if fold else text)}
+    there = {
+        i
+        for word, i, kind in every
+        if kind.size <= len(text) and (low if kind.fold else text).count(word) >= kind.times
+    }
     return [kinds(use)[i] for i in sorted(there)]
 
 

@@ -175,17 +175,15 @@ def _cuda(data: Any, version: str, row: Any, family: Family, variant: str) -> Cu
     archs = data["archs"]["by_release"].get(version, {}).get(family, {}).get(variant)
     default = row["pypi_default"].get("linux_x86_64", "")
     doubted = f"cuda.{family}.{variant}" in row["unverified"]
-    # a CUDA major that the table has no floor for can't be promised to run anywhere
-    floors = tuple(parts(driver_floor(cuda, windows=w) or _NEVER) for w in (False, True))
-    natives = tuple(parts(native_driver(variant, windows=w) or _NEVER) for w in (False, True))
+    floors, natives = _drivers(variant)
     return CudaBuild(
         variant=variant,
         cuda=cuda,
         toolkit=parts(cuda),
         codes=tuple(f"sm_{a}" for a in data["archs"]["sets"][archs["set"]]) if archs else (),
         verified=not doubted and bool(archs) and archs.get("confidence") != "unverified",
-        floor=(floors[0], floors[1]),
-        native=(natives[0], natives[1]),
+        floor=floors,
+        native=natives,
         glibc=parts(glibc_floor(version, variant, family)) if family.startswith("linux") else (),
         major_of_default=variant[:-1] == default[:-1],
         default=variant == default,
@@ -194,6 +192,20 @@ def _cuda(data: Any, version: str, row: Any, family: Family, variant: str) -> Cu
 
 
 _NEVER = "999999"
+_Drivers = tuple[tuple[int, ...], tuple[int, ...]]
+"""Of Linux and of Windows."""
+
+
+@cache
+def _drivers(variant: str) -> tuple[_Drivers, _Drivers]:
+    """Return the oldest drivers for a variant, and those that came with its toolkit.
+
+    A CUDA major that the table has no floor for can't be promised to run anywhere.
+    """
+    cuda = cuda_of(variant)
+    floors = [parts(driver_floor(cuda, windows=w) or _NEVER) for w in (False, True)]
+    natives = [parts(native_driver(variant, windows=w) or _NEVER) for w in (False, True)]
+    return (floors[0], floors[1]), (natives[0], natives[1])
 
 
 def _rocm(data: Any, version: Version, variant: str, named: Iterable[str]) -> RocmBuild:  # noqa: ANN401
