@@ -26,9 +26,12 @@ Seen as
 
 import re
 
+from msgspec import structs
+
 from tunedoctor.api import (
     AmdGpus,
     BrokenDistribution,
+    Cure,
     Errors,
     Finding,
     Gone,
@@ -37,6 +40,7 @@ from tunedoctor.api import (
     NvidiaDriver,
     NvidiaGpus,
     Packages,
+    PipInstall,
     TorchBuild,
     Typed,
     Unknown,
@@ -49,7 +53,9 @@ from tunedoctor.api import (
     metadata_gone,
     pattern,
     pip,
+    python,
     same_torch,
+    tell,
     torch_install,
 )
 
@@ -157,7 +163,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
             cure = _torch(version, known(torch), interpreter) or cure
             if not version:
                 fit = torch_install(host, interpreter, nvidia, driver, amd)
-                cure = f"{fit.command} --force-reinstall" if fit.command else cure
+                cure = _anew(fit.cure) or cure
         return Finding(
             title=f"{first.name} is not whole: {WHAT[first.problem]}"
             if len(first.name) + len(WHAT[first.problem]) < 45
@@ -198,16 +204,26 @@ def _told(faults: list[BrokenDistribution]) -> str:
 
 def _torch(
     version: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> str:
-    """Return the command for the build that was there; "" where its release is not known."""
+) -> Cure:
+    """Return what puts in the build that was there; nothing where its release is not known."""
     if torch is not None:
         return same_torch(interpreter, torch.version, torch.variant)
-    return same_torch(interpreter, version, version.partition("+")[2]) if version else ""
+    return same_torch(interpreter, version, version.partition("+")[2]) if version else Cure()
+
+
+def _anew(cure: Cure) -> Cure:
+    steps = (
+        structs.replace(s, flags=(*s.flags, "--force-reinstall"))
+        if isinstance(s, PipInstall)
+        else s
+        for s in cure.steps
+    )
+    return structs.replace(cure, steps=tuple(steps))
 
 
 def _reinstall(
     name: str, version: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> str:
+) -> Cure:
     plain = version.partition("+")[0]
     if name in ("torchvision", "torchaudio") and torch is not None and plain:
         return companion_install(interpreter, torch, name, plain)
@@ -342,7 +358,7 @@ def _cut_short(part: re.Match[str], interpreter: Interpreter | Unknown | None) -
         means=f"files of {name} are missing, or belong to another Python",
         cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
         cure_note="end every Python that uses this environment first; the build that was there",
-        settle="" if sure else pip(interpreter, "show", "--files", name),
+        settle="" if sure else f"{python(interpreter)} -m pip show --files {name}",
     )
 
 
@@ -357,7 +373,7 @@ def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
         title="Remains of an interrupted upgrade lie in site-packages",
         found=f"{listed(b.name for b in shown)} in {first.location}",
         means="they take room, and pip warns 'Ignoring invalid distribution' at each run",
-        cure="rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown),
+        cure=tell("rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown)),
         cure_note="end every Python that uses this environment first",
         evidence=(first.location,),
     )

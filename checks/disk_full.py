@@ -32,6 +32,7 @@ from tunedoctor.api import (
     known,
     set_variable,
     speaks_of_shared_memory,
+    tell,
     told,
 )
 
@@ -138,7 +139,7 @@ def _full(disk: Disk, said: str, found: list[Disk], host: Host | None, *, stops:
         means="downloads, installs and checkpoints end with '[Errno 28] No space left on device'",
         cure=set_variable(host, disk.hint, other or "/path/on/a/larger/disk")
         if moves
-        else f"du -xh --max-depth=2 {disk.path} | sort -h | tail -20",
+        else tell(f"du -xh --max-depth=2 {disk.path} | sort -h | tail -20"),
         cure_note="in the shell that starts training; `hf cache delete` clears old models"
         if moves
         else "lists what takes the room",

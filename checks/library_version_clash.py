@@ -31,6 +31,7 @@ from typing import Literal, NamedTuple
 
 from tunedoctor.api import (
     Broken,
+    Cure,
     Environment,
     Errors,
     Finding,
@@ -41,6 +42,7 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     Unmet,
+    advise,
     brief,
     broken_pairs,
     check,
@@ -54,6 +56,7 @@ from tunedoctor.api import (
     pattern,
     pinned,
     pip,
+    python,
     release,
     together,
     tokenizer_file,
@@ -113,10 +116,10 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         )
     severity = found[0].severity
     shown = [one for one in found if one.severity == severity]
-    fix = merged(one.fix for one in shown)
+    fix = _joined(shown, told)
     # of names without versions pip leaves what is there, unless it is told to look for newer ones
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
-    command = pip(interpreter, "install", *newer, *pinned(fix)) if fix else ""
+    command = pip(interpreter, "install", *newer, *pinned(fix)) if fix else Cure()
     return Finding(
         severity=severity,
         title="The code is written for an older PyTorch"
@@ -126,10 +129,23 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
         means=shown[0].means,
         said=next((one.said for one in shown if one.said), ""),
-        cure=command or _told_cure(pairs) or NEWER_CODE,
+        cure=command or advise(_told_cure(pairs) or NEWER_CODE),
         cure_note=_note(pairs),
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
     )
+
+
+def _joined(shown: "list[_Told]", packages: Packages | None) -> dict[str, str]:
+    """Join the fixes; what a library asks for falls away where the others move that library to another release."""
+    whole = merged(one.fix for one in shown)
+    moved = {
+        one.owner
+        for one in shown
+        if one.owner in whole
+        and packages is not None
+        and within(packages.version(one.owner), whole[one.owner].replace("*", "")) is False
+    }
+    return merged(one.fix for one in shown if one.owner not in moved or not one.owner)
 
 
 def _suspected(
@@ -149,11 +165,11 @@ def _suspected(
         found=f"the error '{one.said}'",
         said=one.said,
         means=f"the code was written for another {one.other}: an older one or a newer one",
-        cure=OF_TORCH
+        cure=advise(OF_TORCH)
         if one.other == "triton"
         else pip(interpreter, "install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other),
         cure_note="with what else calls it; or the release that the script names",
-        settle=pip(interpreter, "check"),
+        settle=f"{python(interpreter)} -m pip check",
     )
 
 
@@ -172,6 +188,8 @@ class _Told(NamedTuple):
     fix: dict[str, str]
     said: str = ""
     """The error that tells it, "" where versions do."""
+    owner: str = ""
+    """Whose metadata ask for it: what they say falls away where the fix moves that one."""
 
 
 def _declared(
@@ -217,6 +235,7 @@ def _clash(one: Unmet) -> _Told:
         f"{owner} requires {one.wanted}, and {one.name} {one.installed} is installed",
         means,
         {one.name: one.specifier},
+        owner=one.owner.name,
     )
 
 
@@ -363,7 +382,7 @@ def _pair(broken: Broken) -> _Told:
         "resume": "resuming from a checkpoint stops",
         "model-load": "loading the model stops",
     }.get(row.stage, "the run stops")
-    return _Told(row.severity, found, f"{stage}: '{row.says}'", row.fix, broken.said)
+    return _Told(row.severity, found, f"{stage}: '{row.says}'", row.fix, said=broken.said)
 
 
 def _title(

@@ -27,6 +27,7 @@ from tunedoctor.api import (
     AmdGpu,
     AmdGpus,
     Compilers,
+    Cure,
     Errors,
     Finding,
     Host,
@@ -51,6 +52,7 @@ from tunedoctor.api import (
     rebuild_cuda,
     rebuild_xpu,
     rocm_build,
+    tell,
     told,
 )
 
@@ -155,7 +157,7 @@ def _beside_toolkit(
         found=f"{name}; nvcc {compilers.nvcc_version} is installed, and the error '{missed}'",
         said=missed,
         means=MEANS,
-        cure=fit.command if fit else "",
+        cure=fit.cure if fit else Cure(),
         cure_note="about 3 GB, no reboot; the toolkit does not count: a build brings its own CUDA",
         settle="nvidia-smi -L",
     )
@@ -173,7 +175,7 @@ def _bare_excerpt(name: str) -> Finding | None:
         severity="warning",
         found=f"{name}, so it has no CUDA on any machine",
         means=MEANS,
-        cure=fit.command if fit else "",
+        cure=fit.cure if fit else Cure(),
         cure_note="if the machine has an NVIDIA GPU: about 3 GB, no reboot; else this build is the right one",
     )
 
@@ -197,7 +199,9 @@ def _fallen_back(
         found=f"torch sees no GPU after '{install[:120]}'",
         means="with --extra-index-url pip takes the highest version of all indexes: where PyTorch's index has no wheel "
         "for this Python, or no such folder, the default index gives a CPU or CUDA build without a word",
-        cure=f'{name} -c "import torch; print(torch.__version__, torch.version.hip, torch.version.cuda)"',
+        cure=tell(
+            f'{name} -c "import torch; print(torch.__version__, torch.version.hip, torch.version.cuda)"'
+        ),
         cure_note=f"shows what was installed; then install from the one index: doctor wheel --gpu {_gpu(amd, nvidia)} "
         f"names the {variant} build",
     )
@@ -221,7 +225,7 @@ def _from_text(name: str) -> Finding | None:
     return Finding(
         found=name,
         means=MEANS,
-        cure=fit.command,
+        cure=fit.cure,
         cure_note=f"for NVIDIA GPUs under driver {OLDEST_DRIVER} or newer: about 3 GB, no reboot",
     )
 
@@ -252,14 +256,14 @@ def _nvidia(  # noqa: PLR0913  what decides the cure
         return Finding(
             found=f"{name}; the machine has {number} under driver {driver.version if driver else 'not known'}",
             means=MEANS,
-            cure=install.command,
+            cure=install.cure,
             cure_note=f"{install.note}; no CUDA build fits the present driver; then `doctor check` names one",
         )
     return Finding(
         severity="note" if small else "error",
         found=f"{name}; the machine has {number}",
         means=MEANS,
-        cure=fit.command,
+        cure=fit.cure,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
         evidence=(f"{build.location}/version.py",) if build and build.location else (),
     )

@@ -33,6 +33,7 @@ from tunedoctor.api import (
     pip,
     refused,
     release_row,
+    tell,
 )
 
 
@@ -56,9 +57,9 @@ def wheel_not_on_index(
     return Finding(
         found=why.found + (f"; torch {release[0]} has {variants}" if variants and release else ""),
         means="pip and uv stop, and nothing is installed",
-        cure=f"doctor wheel --torch {release[0]}"
+        cure=tell(f"doctor wheel --torch {release[0]}")
         if release and variants
-        else "doctor wheel"
+        else tell("doctor wheel")
         if asked.name in ("torch", "torchvision", "torchaudio")
         else pip(interpreter, "install", asked.name),
         cure_note="names the build of that release for this machine, with its one index",

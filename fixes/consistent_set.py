@@ -13,7 +13,6 @@ from tunedoctor.api import (
     fix,
     known,
     name_of,
-    pip_lines_of,
 )
 
 
@@ -28,8 +27,8 @@ def consistent_set(
     """Ask for the versions that the finding names; one to upgrade without a range, for a newer one than there is."""
     foreign = _foreign(known(interpreter))
     wanted: list[str] = []
-    for line in pip_lines_of(finding.cure):
-        for one in line.requirements if line.verb == "install" and not line.builds else ():
+    for line in finding.cure.installs:
+        for one in line.requirements:
             held = packages.get(name_of(one))
             if held is not None and held.location in foreign:
                 return None  # an install into the environment stays behind that copy

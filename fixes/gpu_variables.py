@@ -27,5 +27,5 @@ NAMES = (
 )
 def gpu_variables(finding: Finding, interpreter: Interpreter | Unknown | None) -> Draft | None:
     """Set or unset what the finding's cure names, in the activation of the environment."""
-    step = variable_of(finding.cure, interpreter, NAMES)
+    step = variable_of(finding, interpreter, NAMES)
     return Draft(steps=(step,), reason=finding.found) if step is not None else None

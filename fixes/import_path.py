@@ -4,7 +4,10 @@ The change holds for shells in which the environment is activated from now on; a
 otherwise is yours to change.
 """
 
+from msgspec import structs
+
 from tunedoctor.api import (
+    Cure,
     Draft,
     Finding,
     Host,
@@ -14,7 +17,6 @@ from tunedoctor.api import (
     fix,
     known,
     name_of,
-    pip_lines_of,
     set_variable,
     unset_variable,
     variable_of,
@@ -36,7 +38,7 @@ def import_path(
 ) -> Draft | None:
     """Set or unset what the finding's cure names, or what lets a copy win that no install can reach."""
     cure = _apart(finding, known(packages), known(interpreter), known(host)) or finding.cure
-    step = variable_of(cure, interpreter, NAMES)
+    step = variable_of(structs.replace(finding, cure=cure), interpreter, NAMES)
     return Draft(steps=(step,), reason=finding.found) if step is not None else None
 
 
@@ -45,14 +47,14 @@ def _apart(
     packages: Packages | None,
     interpreter: Interpreter | None,
     host: Host | None,
-) -> str:
-    """Return what keeps away a copy that wins over the package that the cure would install; "" where none does."""
+) -> Cure:
+    """Return what keeps away a copy that wins over the package that the cure would install; nothing where none does."""
     if packages is None or interpreter is None or interpreter.kind not in ("venv", "conda"):
-        return ""
-    named = {name_of(r) for line in pip_lines_of(finding.cure) for r in line.requirements}
+        return Cure()
+    named = {name_of(r) for line in finding.cure.installs for r in line.requirements}
     hiding = {c.hidden_by for c in packages.copies if c.name in named}
     if hiding & {*interpreter.pythonpath}:
         return unset_variable(host, "PYTHONPATH")
     if interpreter.user_site_on and interpreter.user_site in hiding:
         return set_variable(host, "PYTHONNOUSERSITE", "1")
-    return ""
+    return Cure()

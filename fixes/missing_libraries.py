@@ -1,6 +1,6 @@
 """Put in the libraries that the stack needs and the environment lacks."""
 
-from tunedoctor.api import Draft, Finding, Install, Pin, Resolve, exact, fix, name_of, pip_lines_of
+from tunedoctor.api import Draft, Finding, Install, Pin, Resolve, exact, fix, name_of
 
 CUDA = ("nvidia-", "cuda-")
 """Wheels that torch alone chooses: the version is that of its own metadata."""
@@ -13,7 +13,7 @@ CUDA = ("nvidia-", "cuda-")
 )
 def missing_libraries(finding: Finding) -> Draft | None:
     """Take exact versions of CUDA wheels as they are; what else is missing is resolved around what is there."""
-    lines = [one for one in pip_lines_of(finding.cure) if one.verb == "install" and not one.builds]
+    lines = finding.cure.installs
     wanted = [one for line in lines if not line.anew for one in line.requirements]
     pins = [pair for one in wanted if one.startswith(CUDA) and (pair := exact(one))]
     rest = tuple(one for one in wanted if name_of(one) not in {name for name, _ in pins})

@@ -1,6 +1,6 @@
 """Bring bitsandbytes, torchao and their like to a release that has code for this torch."""
 
-from tunedoctor.api import Draft, Finding, Packages, Resolve, fix, name_of, pip_lines_of
+from tunedoctor.api import Draft, Finding, Packages, Resolve, fix, name_of
 
 
 @fix(
@@ -11,8 +11,8 @@ from tunedoctor.api import Draft, Finding, Packages, Resolve, fix, name_of, pip_
 def quantisation(finding: Finding, packages: Packages) -> Draft | None:
     """Ask for the release that the finding names, or for a newer one than there is."""
     wanted: list[str] = []
-    for line in pip_lines_of(finding.cure):
-        for one in line.requirements if line.verb == "install" else ():
+    for line in finding.cure.installs:
+        for one in line.requirements:
             there = packages.version(name_of(one)).partition("+")[0]
             wanted.append(f"{one}>{there}" if one == name_of(one) and there else one)
     return (

@@ -36,7 +36,7 @@ STANDS_FOR = "/path/on/"
 )
 def stack_variables(finding: Finding, interpreter: Interpreter | Unknown | None) -> Draft | None:
     """Set or unset what the finding's cure names, in the activation of the environment."""
-    step = variable_of(finding.cure, interpreter, NAMES)
+    step = variable_of(finding, interpreter, NAMES)
     if step is None or (step.value or "").startswith(STANDS_FOR):
         return None
     return Draft(steps=(step,), reason=finding.found)

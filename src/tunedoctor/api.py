@@ -22,7 +22,6 @@ from tunedoctor.advice.shared_memory import (
     full_shared_memory,
     speaks_of_shared_memory,
 )
-from tunedoctor.advice.shells import set_variable, unset_variable
 from tunedoctor.advice.tokenizer_file import TokenizerFile, tokenizer_file
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
@@ -38,6 +37,17 @@ from tunedoctor.advice.uncovered import (
     one_of_several,
 )
 from tunedoctor.advice.visible import entries, visible_gpus
+from tunedoctor.cure import (
+    Cure,
+    PipInstall,
+    PipUninstall,
+    advise,
+    pip,
+    python,
+    set_variable,
+    tell,
+    unset_variable,
+)
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
@@ -70,14 +80,12 @@ from tunedoctor.wheels.rules import (
     rocm_archs_since,
     table_archs,
 )
-from tunedoctor.wording import gib, listed, pip, python
+from tunedoctor.wording import gib, listed
 
 if TYPE_CHECKING:
     from tunedoctor.advice.cure_lines import (
-        PipLine,
         exact,
         name_of,
-        pip_lines_of,
         variable_of,
     )
     from tunedoctor.fixing import Draft, Resolve, fix
@@ -90,6 +98,7 @@ __all__ = [
     "TRITON",
     "Broken",
     "Coverage",
+    "Cure",
     "DeletePath",
     "Draft",
     "DriverInstall",
@@ -99,7 +108,8 @@ __all__ = [
     "Install",
     "Misfit",
     "Pin",
-    "PipLine",
+    "PipInstall",
+    "PipUninstall",
     "Refused",
     "Remove",
     "Resolve",
@@ -112,6 +122,7 @@ __all__ = [
     "TorchInstall",
     "Unmet",
     "WriteFile",
+    "advise",
     "amd_gfx_by_name",
     "amd_integrated",
     "amd_on_bus",
@@ -164,7 +175,6 @@ __all__ = [
     "pep440",
     "pinned",
     "pip",
-    "pip_lines_of",
     "python",
     "python_tag",
     "rebuild_cuda",
@@ -184,6 +194,7 @@ __all__ = [
     "specifiers",
     "table",
     "table_archs",
+    "tell",
     "together",
     "tokenizer_file",
     "told",
@@ -204,7 +215,7 @@ _FOR_FIXES = {
         ("DeletePath", "Install", "Pin", "Remove", "SetEnv", "Tell", "WriteFile"), "plan"
     ),
     **dict.fromkeys(
-        ("PipLine", "exact", "name_of", "pip_lines_of", "variable_of"),
+        ("exact", "name_of", "variable_of"),
         "advice.cure_lines",
     ),
 }

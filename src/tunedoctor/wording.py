@@ -1,9 +1,6 @@
 """How findings put sizes, lists and commands."""
 
-import shlex
 from collections.abc import Iterable, Sequence
-
-from tunedoctor.facts import Interpreter, Unknown
 
 
 def gib(size: int) -> str:
@@ -33,17 +30,3 @@ def listed(items: Iterable[str], most: int = 4) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
-
-
-def python(interpreter: Interpreter | Unknown | None) -> str:
-    """Return the target's interpreter as a shell takes it; "python" where a report names none."""
-    named = interpreter.executable if isinstance(interpreter, Interpreter) else ""
-    return shlex.quote(named or "python")
-
-
-def pip(interpreter: Interpreter | Unknown | None, *arguments: str) -> str:
-    """Return a pip command for the target that a shell takes as it stands."""
-    quoted = (
-        a if a.startswith("--") else f'"{a}"' if set(a) & set("<>!*~ ,;") else a for a in arguments
-    )
-    return f"{python(interpreter)} -m pip {' '.join(quoted)}"

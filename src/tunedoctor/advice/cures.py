@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from tunedoctor.versions import narrowed
+
 
 def pinned(requirements: dict[str, str]) -> tuple[str, ...]:
     """Return {"peft": ">=0.18.0", "requests": "*"} as pip takes it."""
@@ -25,10 +27,10 @@ def together(versions: Mapping[str, str]) -> str:
 
 
 def merged(fixes: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Join fixes of one package: ">=1.1.0" and ">=1.3.0" give ">=1.1.0,>=1.3.0"."""
+    """Join fixes of one package: ">=1.1.0" and ">=1.3.0" give ">=1.3.0"; what can't be met stays."""
     found: dict[str, list[str]] = {}
     for fix in fixes:
         for name, spec in fix.items():
-            known = found.setdefault(name, [])
-            known += [s for s in spec.split(",") if s != "*" and s not in known]
-    return {name: ",".join(specs) or "*" for name, specs in found.items()}
+            found.setdefault(name, []).append(spec if spec != "*" else "")
+    joined = {name: ",".join(dict.fromkeys(filter(None, specs))) for name, specs in found.items()}
+    return {name: (narrowed([spec]) or spec) or "*" for name, spec in joined.items()}

@@ -60,7 +60,7 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
             why=error.why,
             # a finding tells its cure as a command for the user
             by_hand=tuple(error.by_hand)
-            or tuple(f.finding.cure for f in findings)
+            or tuple(f.finding.cure.command for f in findings)
             or ("doctor set", "doctor wheel"),
         )
         return end(case, answer)

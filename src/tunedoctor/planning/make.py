@@ -127,7 +127,7 @@ def _planned(
         return found
     simulated = simulate(found.proved, snapshot, checks)
     if simulated.refused:
-        ways = tuple(d.found.finding.cure for d in drafts if d.changes)
+        ways = tuple(d.found.finding.cure.command for d in drafts if d.changes)
         why = f"the plan was not made: {simulated.refused}"
         raise RefusedError(why, *ways)
     return found._replace(simulated=simulated)

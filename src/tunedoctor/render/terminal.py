@@ -102,17 +102,16 @@ def _row(name: str, text: str, style: Style) -> list[str]:
 
 def _cure(one: ReportFinding, style: Style) -> list[str]:
     """Keep a command whole on one line, however long: a broken line can't be pasted."""
-    if not one.cure:
+    if not one.cure.command:
         return []
-    cure = style.plain(one.cure)
-    fits = len(cure) + INDENT <= style.width or " " not in cure
-    command = fits or one.cure_note or any(c in cure for c in "=/|-")
-    lines = [f"{'cure':>9}  {cure}"] if command else _row("cure", cure, style)
-    if one.cure_note:
-        if len(lines[0]) + 3 + len(one.cure_note) <= style.width:
-            lines[0] += "   " + style.paint(style.plain(one.cure_note), "dim")
+    text, note = style.plain(one.cure.command), one.cure.note
+    command = one.cure.kind == "command"
+    lines = [f"{'cure':>9}  {text}"] if command else _row("advice", text, style)
+    if note:
+        if len(lines) == 1 and len(lines[0]) + 3 + len(note) <= style.width:
+            lines[0] += "   " + style.paint(style.plain(note), "dim")
         else:
-            lines += style.wrapped(one.cure_note, INDENT)
+            lines += style.wrapped(note, INDENT)
     return lines
 
 
