@@ -130,22 +130,35 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         means=shown[0].means,
         said=next((one.said for one in shown if one.said), ""),
         cure=command or advise(_told_cure(pairs) or NEWER_CODE),
-        cure_note=_note(pairs),
+        cure_note=_note(pairs) if len(shown) == 1 else "",
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
     )
 
 
 def _joined(shown: "list[_Told]", packages: Packages | None) -> dict[str, str]:
-    """Join the fixes; what a library asks for falls away where the others move that library to another release."""
-    whole = merged(one.fix for one in shown)
-    moved = {
-        one.owner
-        for one in shown
-        if one.owner in whole
-        and packages is not None
-        and within(packages.version(one.owner), whole[one.owner].replace("*", "")) is False
-    }
-    return merged(one.fix for one in shown if one.owner not in moved or not one.owner)
+    """Join the fixes. What was said of a release falls away where another fix moves that library to another release."""
+    pending, kept = list(shown), list[_Told]()
+    while pending:
+        free = [
+            one
+            for one in pending
+            if not any(_moves(other, one, packages) for other in pending if other is not one)
+        ] or pending[:1]
+        kept += free
+        pending = [
+            one
+            for one in pending
+            if one not in free and not any(_moves(other, one, packages) for other in free)
+        ]
+    return merged(one.fix for one in kept)
+
+
+def _moves(one: "_Told", other: "_Told", packages: Packages | None) -> bool:
+    """Tell whether the fix of `one` takes away the release on which `other` rests."""
+    return packages is not None and any(
+        within(packages.version(name), one.fix[name].replace("*", "")) is False
+        for name in other.rests_on & one.fix.keys()
+    )
 
 
 def _suspected(
@@ -188,8 +201,8 @@ class _Told(NamedTuple):
     fix: dict[str, str]
     said: str = ""
     """The error that tells it, "" where versions do."""
-    owner: str = ""
-    """Whose metadata ask for it: what they say falls away where the fix moves that one."""
+    rests_on: frozenset[str] = frozenset()
+    """Libraries whose present release asks for the fix, and which the fix leaves."""
 
 
 def _declared(
@@ -235,7 +248,7 @@ def _clash(one: Unmet) -> _Told:
         f"{owner} requires {one.wanted}, and {one.name} {one.installed} is installed",
         means,
         {one.name: one.specifier},
-        owner=one.owner.name,
+        rests_on=frozenset({one.owner.name}),
     )
 
 
@@ -382,7 +395,9 @@ def _pair(broken: Broken) -> _Told:
         "resume": "resuming from a checkpoint stops",
         "model-load": "loading the model stops",
     }.get(row.stage, "the run stops")
-    return _Told(row.severity, found, f"{stage}: '{row.says}'", row.fix, said=broken.said)
+    rests_on = frozenset(broken.versions.keys() - row.fix.keys())
+    means = f"{stage}: '{row.says}'"
+    return _Told(row.severity, found, means, row.fix, broken.said, rests_on)
 
 
 def _title(
