@@ -96,7 +96,7 @@ def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | 
         found=f"{len(split)} GPUs in MIG mode with {instances} instances; CUDA_VISIBLE_DEVICES {value}",
         means="a process computes on one MIG instance only, and this one found none: "
         "'device >= 0 && device < num_gpus'",
-        cure=set_variable(host, "CUDA_VISIBLE_DEVICES", "MIG-UUID"),
+        cure=tell(set_variable(host, "CUDA_VISIBLE_DEVICES", "MIG-UUID").command),
         cure_note="`nvidia-smi -L` prints the UUIDs; one process for each instance",
         evidence=("CUDA_VISIBLE_DEVICES",),
     )

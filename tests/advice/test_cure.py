@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tunedoctor.advice.cure_lines import exact, variable_of
 from tunedoctor.cure import Cure, advise, pip, set_variable, tell, unset_variable
 from tunedoctor.facts import Host, Interpreter, Unknown
-from tunedoctor.findings import Finding
 from tunedoctor.plan import SetEnv
 
 VENV = Interpreter(executable="/home/a da/.venv/bin/python", version="3.12.7", kind="venv")
@@ -24,10 +23,6 @@ specs = st.sampled_from(
     ["", "==1.2", ">=0.34.0,<1.0", "<2", "~=1.4", "!=3", "[x]>=1", ";python_version<'3'"]
 )
 paths = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30)
-
-
-def finding(cure: Cure) -> Finding:
-    return Finding(found="f", means="m", cure=cure)
 
 
 @given(st.lists(st.builds(str.__add__, names, specs), min_size=1, max_size=4), paths)
@@ -45,7 +40,7 @@ def test_a_shell_reads_the_words_of_a_step(wanted: list[str], place: str) -> Non
 def test_bash_sets_the_value_of_a_step(value: str) -> None:
     cure = set_variable(None, "HF_HOME", value)
     assert shlex.split(cure.command) == ["export", f"HF_HOME={value}"]
-    step = variable_of(finding(cure), VENV, ["HF_HOME"])
+    step = variable_of(cure, VENV)
     assert step == SetEnv(name="HF_HOME", value=value, where="activate", command=cure.command)
 
 
@@ -68,7 +63,7 @@ def test_powershell_has_words_of_its_own() -> None:
 )
 def test_where_a_variable_is_kept(own: Interpreter | None, where: str) -> None:
     for host in (None, WINDOWS):
-        step = variable_of(finding(unset_variable(host, "PYTHONPATH")), own, ["PYTHONPATH"])
+        step = variable_of(unset_variable(host, "PYTHONPATH"), own)
         assert step is not None
         assert (step.value, step.where) == (None, where)
 
@@ -81,7 +76,7 @@ def test_several_steps_are_one_line_and_pip_alone_is_carried_out() -> None:
     assert (len(both.pip), len(both.installs), both.installs[0].no_deps) == (2, 1, True)
     assert both.then(tell("sudo reboot")).pip == ()
     assert pip(None, "install", "--no-build-isolation", "flash-attn").installs == ()
-    assert variable_of(finding(both), VENV, ["HF_HOME"]) is None
+    assert variable_of(both, VENV) is None
 
 
 def test_advice_is_no_command() -> None:

@@ -1,8 +1,6 @@
 """What fixes read of a finding's cure: exact versions, and the one variable that it sets."""
 
-from collections.abc import Iterable
-
-from tunedoctor.cure import Variable
+from tunedoctor.cure import Cure, Variable
 from tunedoctor.facts import Interpreter, Unknown
 from tunedoctor.findings import Finding
 from tunedoctor.fixing import Draft
@@ -26,15 +24,12 @@ def name_of(requirement: str) -> str:
     return normalised(found[0]) if found else ""
 
 
-def variable_of(
-    finding: Finding, interpreter: Interpreter | Unknown | None, only: Iterable[str]
-) -> SetEnv | None:
-    """Return the step for a cure that sets or unsets one variable of `only`; else None."""
-    match finding.cure.steps:
-        case (Variable(name=name, value=value),) if name in tuple(only):
-            return SetEnv(
-                name=name, value=value, where=_place(interpreter), command=finding.cure.command
-            )
+def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv | None:
+    """Return the step for a cure that sets or unsets one variable and does nothing else; else None."""
+    match cure.steps:
+        case (Variable(name=name, value=value),):
+            where = _place(interpreter)
+            return SetEnv(name=name, value=value, where=where, command=cure.command)
         case _:
             return None
 
