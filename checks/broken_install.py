@@ -26,8 +26,6 @@ Seen as
 
 import re
 
-from msgspec import structs
-
 from tunedoctor.api import (
     AmdGpus,
     BrokenDistribution,
@@ -40,7 +38,6 @@ from tunedoctor.api import (
     NvidiaDriver,
     NvidiaGpus,
     Packages,
-    PipInstall,
     TorchBuild,
     Typed,
     Unknown,
@@ -160,10 +157,13 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
         version = there.version(first.name) if there is not None else ""
         cure = _reinstall(first.name, version, known(torch), interpreter)
         if first.name == "torch":
-            cure = _torch(version, known(torch), interpreter) or cure
+            if (build := known(torch)) or version:
+                release = build.version if build else version
+                label = build.variant if build else version.partition("+")[2]
+                cure = same_torch(interpreter, release, label)
             if not version:
                 fit = torch_install(host, interpreter, nvidia, driver, amd)
-                cure = _anew(fit.cure) or cure
+                cure = fit.cure.with_flag("--force-reinstall") or cure
         return Finding(
             title=f"{first.name} is not whole: {WHAT[first.problem]}"
             if len(first.name) + len(WHAT[first.problem]) < 45
@@ -200,25 +200,6 @@ def _of_stack(one: BrokenDistribution, packages: Packages | None) -> bool:
 def _told(faults: list[BrokenDistribution]) -> str:
     texts = [f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in faults[:3]]
     return "; ".join(texts) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
-
-
-def _torch(
-    version: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> Cure:
-    """Return what puts in the build that was there; nothing where its release is not known."""
-    if torch is not None:
-        return same_torch(interpreter, torch.version, torch.variant)
-    return same_torch(interpreter, version, version.partition("+")[2]) if version else Cure()
-
-
-def _anew(cure: Cure) -> Cure:
-    steps = (
-        structs.replace(s, flags=(*s.flags, "--force-reinstall"))
-        if isinstance(s, PipInstall)
-        else s
-        for s in cure.steps
-    )
-    return structs.replace(cure, steps=tuple(steps))
 
 
 def _reinstall(

@@ -51,7 +51,7 @@ from tunedoctor.api import (
     given_up,
     known,
     lacks,
-    merged,
+    lasting,
     misfits,
     pattern,
     pinned,
@@ -108,7 +108,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     missed = [_missed(one)] if one else []
     found = sorted(
         [*gone, *missed, *(_pair(p) for p in pairs), *(_clash(d) for d in declared), *pip_said],
-        key=lambda one: _ORDER[one.severity],
+        key=lambda one: ("error", "warning", "note").index(one.severity),
     )
     if not found:
         return _suspected(errors, told, interpreter) or (
@@ -116,7 +116,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         )
     severity = found[0].severity
     shown = [one for one in found if one.severity == severity]
-    fix = _joined(shown, told)
+    fix = lasting([(one.fix, one.rests_on) for one in shown], told)
     # of names without versions pip leaves what is there, unless it is told to look for newer ones
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
     command = pip(interpreter, "install", *newer, *pinned(fix)) if fix else Cure()
@@ -129,35 +129,9 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
         means=shown[0].means,
         said=next((one.said for one in shown if one.said), ""),
-        cure=command or advise(_told_cure(pairs) or NEWER_CODE),
+        cure=command or advise(next(filter(None, (p.row.fix_text for p in pairs)), NEWER_CODE)),
         cure_note=_note(pairs) if len(shown) == 1 else "",
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
-    )
-
-
-def _joined(shown: "list[_Told]", packages: Packages | None) -> dict[str, str]:
-    """Join the fixes. What was said of a release falls away where another fix moves that library to another release."""
-    pending, kept = list(shown), list[_Told]()
-    while pending:
-        free = [
-            one
-            for one in pending
-            if not any(_moves(other, one, packages) for other in pending if other is not one)
-        ] or pending[:1]
-        kept += free
-        pending = [
-            one
-            for one in pending
-            if one not in free and not any(_moves(other, one, packages) for other in free)
-        ]
-    return merged(one.fix for one in kept)
-
-
-def _moves(one: "_Told", other: "_Told", packages: Packages | None) -> bool:
-    """Tell whether the fix of `one` takes away the release on which `other` rests."""
-    return packages is not None and any(
-        within(packages.version(name), one.fix[name].replace("*", "")) is False
-        for name in other.rests_on & one.fix.keys()
     )
 
 
@@ -189,7 +163,6 @@ def _suspected(
 OF_TORCH = "Upgrade the library that imports it; the release of triton is torch's own"
 BUILT_HERE = {"flash-attn": ("--no-build-isolation",)}
 """Options of pip for what is compiled against the torch that is there."""
-_ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
 class _Told(NamedTuple):
@@ -417,10 +390,6 @@ def _title(
         names = [declared[0].owner.name, declared[0].name]
     title = f"{' and '.join(names)} do not fit together"
     return title if len(names) == 2 and len(title) <= 60 else ""
-
-
-def _told_cure(pairs: tuple[Broken, ...]) -> str:
-    return next((p.row.fix_text for p in pairs if p.row.fix_text), "")
 
 
 def _note(pairs: tuple[Broken, ...]) -> str:

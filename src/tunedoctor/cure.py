@@ -119,6 +119,16 @@ class Cure(msgspec.Struct, frozen=True):
         """Return what pip installs from wheels, where pip does all of it."""
         return tuple(s for s in self.pip if isinstance(s, PipInstall) and not s.builds)
 
+    def with_flag(self, flag: str) -> "Cure":
+        """Return it with one more option of `pip install`."""
+        steps = (
+            msgspec.structs.replace(step, flags=(*step.flags, flag))
+            if isinstance(step, PipInstall)
+            else step
+            for step in self.steps
+        )
+        return msgspec.structs.replace(self, steps=tuple(steps))
+
     def then(self, other: "Cure") -> "Cure":
         """Return this cure, and after it the other."""
         return msgspec.structs.replace(self, steps=(*self.steps, *other.steps))
