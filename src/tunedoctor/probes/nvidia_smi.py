@@ -44,7 +44,11 @@ class SmiSaid(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_smi(environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
     """Return the nvidia-smi that PATH names first, then that of the folders `more`; "" for none."""
-    name = "nvidia-smi.exe" if os.name == "nt" else "nvidia-smi"
+    return find_program("nvidia-smi.exe" if os.name == "nt" else "nvidia-smi", environ, more)
+
+
+def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
+    """Return the program that PATH names first, then that of the folders `more`; "" for none."""
     for folder in (*environ.get("PATH", "").split(os.pathsep), *more):
         file = Path(folder) / name
         # the working folder is never searched, though an empty entry of PATH would mean it
