@@ -195,7 +195,7 @@ def _plainest(file: File) -> tuple[bool, bool, tuple[int, ...]]:
 def _gfx(seen: Seen, metadata_of: Metadata) -> dict[str, tuple[str, ...]]:
     """Return ROCm variant -> gfx targets that its requirements name."""
     found: dict[str, tuple[str, ...]] = {}
-    for variant in seen.variants("linux_x86_64", "rocm"):
+    for variant in {v for _, v, _ in seen.builds if v.startswith("rocm")}:
         file = next(f for f in seen.files if f.name.variant == variant)
         gfx = needs(metadata_of(file.link), "linux_x86_64", file.name.python).gfx
         if gfx:

@@ -7,8 +7,16 @@ from typing import NamedTuple
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Alternative
 from tunedoctor.wheels.coverage import floor_of
-from tunedoctor.wheels.matrix import allowed, pythons, releases
-from tunedoctor.wheels.pick import NEWEST, Found, Picker, Question, pick_cpu
+from tunedoctor.wheels.pick import (
+    NEWEST,
+    Found,
+    Picker,
+    Question,
+    allowed,
+    pick_cpu,
+    pythons,
+    releases,
+)
 from tunedoctor.wheels.situation import Situation, floor_words, newest_driver
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from tunedoctor.tables.wheels import Build, Numbers
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Alternative
 from tunedoctor.wheels.coverage import (
@@ -16,8 +17,7 @@ from tunedoctor.wheels.coverage import (
     without_code,
 )
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.matrix import CudaBuild, Numbers, allowed
-from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda
+from tunedoctor.wheels.pick import NEWEST, Found, Question, allowed, pick_cuda
 from tunedoctor.wheels.situation import (
     Said,
     Situation,
@@ -138,7 +138,7 @@ def about_no_cuda(s: Situation) -> list[Said]:
     """Say where the releases asked for have no CUDA build for aarch64 at all."""
     q = s.question
     inside = allowed(q.torch)
-    if q.family != "linux_aarch64" or not inside or any(r.cuda.get(q.family) for r, _ in inside):
+    if q.family != "linux_aarch64" or not inside or any(r.of(q.family, "cuda") for r, _ in inside):
         return []
     names = names_of(s.gpus.nvidia)
     why = f"torch {q.torch} has no CUDA build for aarch64, and what a plain install gives there is the CPU build"
@@ -198,7 +198,7 @@ def _passed_over(s: Situation, best: Found | None) -> list[Said]:
     q = s.question
     chosen = build_of(best.release, q.family, best.variant) if best else None
     for release, build in without_code(q.capabilities, q.family, q.torch, q.python):
-        if q.driver < build.floor[q.windows]:
+        if q.driver < build.drivers[q.windows]:
             continue
         if (
             best is None
@@ -219,5 +219,5 @@ def _verified(q: Question) -> Found | None:
     return None
 
 
-def _lacking(build: CudaBuild, s: Situation) -> str:
+def _lacking(build: Build, s: Situation) -> str:
     return by_capability(s, [c for c in s.question.capabilities if not holds(build, c)])

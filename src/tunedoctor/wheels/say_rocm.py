@@ -8,7 +8,7 @@ from tunedoctor.wheels.situation import Said, Situation, names_of
 def about_rocm(s: Situation, best: Found) -> list[Said]:
     """Return what to say of a ROCm build that fits."""
     said = _without_kernels(s)
-    if not best.verified:
+    if not best.verified and best.seen:
         targets = ", ".join(sorted(s.question.gfx))
         why = f"that it holds code for {targets} was read in a build script, not measured"
         said.append(("", why))
