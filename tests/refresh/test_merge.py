@@ -11,6 +11,7 @@ from tunedoctor.refresh.derive import Seen, releases
 from tunedoctor.refresh.known import least_files, published
 from tunedoctor.refresh.merge import Learned, Merge, merged
 from tunedoctor.refresh.page import parsed
+from tunedoctor.refresh.variants import Told
 from tunedoctor.tables.load import shipped
 from tunedoctor.tables.updated import Overlay, UpdatedError, checked, decoded, encoded, laid_over
 from tunedoctor.tables.wheels import Release
@@ -97,6 +98,26 @@ def test_a_variant_that_no_release_had_gets_no_list() -> None:
     assert got["linux_x86_64", "cu136"][4:7] == ["580 580", "", "index_pages"]
 
 
+def test_a_list_that_was_carried_gives_way_to_one_that_is_told() -> None:
+    files = torch_files("2.16.0", new_row())
+    before = _after(_merged(files))
+    told = Learned(code={"cu132": Told("75 90 100 compute_120", "13.2")})
+    merge = _merged(files, before, v2_16_0=told)
+    got = builds(_after(merge)["releases"]["items"]["2.16.0"])
+    assert got["linux_x86_64", "cu132"][5:7] == ["75 90 100 compute_120", "metadata"]
+    assert got["linux_x86_64", "cu130"][6] == "carried over from 2.15.0"
+    assert merge.changes == ("2.16.0: details of its files",)
+
+
+def test_a_bound_of_the_index_stands_in_for_a_floor_that_no_rule_gives() -> None:
+    row = new_row(linux_x86_64=("cu132", "cu140"))
+    told = Learned(code={"cu140": Told("100 120", "13.1")})
+    merge = _merged(torch_files("2.16.0", row), v2_16_0=told)
+    assert merge.left_out == ()
+    got = builds(_after(merge)["releases"]["items"]["2.16.0"])
+    assert got["linux_x86_64", "cu140"][4:6] == ["590.44.01 590.44.01", "100 120"]
+
+
 def test_a_cuda_major_without_a_floor_is_left_out_and_told() -> None:
     row = new_row(linux_x86_64=("cu132", "cu140"))
     merge = _merged(torch_files("2.16.0", row))
@@ -113,7 +134,7 @@ def test_what_metadata_told() -> None:
         pair_sure=True,
         triton="~=3.10.0",
         cudnn="9.30.0.1",
-        rocm_gfx={"rocm10.0": ("gfx942", "gfx1100")},
+        code={"rocm10.0": Told("gfx942 gfx1100")},
     )
     got = _after(_merged(torch_files("2.16.0", ROCM10), v2_16_0=told))["releases"]["items"][
         "2.16.0"

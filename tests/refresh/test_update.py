@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,42 @@ def test_a_new_release_is_learned_with_its_companions(fresh: Index, file: Path) 
     assert row["torchaudio"].startswith("2.11.0")
     (rocm,) = [one for one in row["builds"] if one[0] == "rocm10.0"]
     assert rocm[5:] == ["gfx1100 gfx942", "metadata", True]
+
+
+def _variants(index: Index, data: bytes, digest: str = "") -> None:
+    """Serve variants.json of 2.16.0 and the link to it."""
+    index.pages["/whl/torch-2.16.0-variants.json"] = data
+    good = index.pages["/whl/torch/"]
+    assert isinstance(good, bytes)
+    digest = digest or sha256(data).hexdigest()
+    link = f'<a href="/whl/torch-2.16.0-variants.json#sha256={digest}">variants</a></body>'
+    index.pages["/whl/torch/"] = good.replace(b"</body>", link.encode())
+
+
+VARIANTS = b'{"variants": {"cu132": {"nvidia": {"sm_arch": ["75_real", "120_real"]}}}}'
+
+
+def test_the_code_of_a_new_release_is_learned_from_the_variants_of_the_index(
+    fresh: Index, file: Path
+) -> None:
+    _update(fresh, file)
+    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
+    assert ["T?", "carried over from 2.15.0", True] in [one[5:] for one in row["builds"]]
+    _variants(fresh, b"{")
+    outcome = _update(fresh, file, "now")
+    assert any("2.16.0: its variants.json was not read" in one for one in outcome.untold)
+    del fresh.pages["/whl/torch-2.16.0-variants.json"]
+    assert _update(fresh, file, "now").state == "updated"
+    fresh.pages.update(_pages())
+    _variants(fresh, VARIANTS, digest="0" * 64)
+    with pytest.raises(UpdateError, match="another hash"):
+        _update(fresh, file, "now")
+    fresh.pages.update(_pages())
+    _variants(fresh, VARIANTS)
+    assert _update(fresh, file, "now").changes == ("2.16.0: details of its files",)
+    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
+    (cu132,) = [one for one in row["builds"] if one[:2] == ["cu132", "linux_x86_64"]]
+    assert cu132[5:] == ["75 120", "metadata", True]
 
 
 def test_once_a_day_unless_forced(fresh: Index, file: Path) -> None:

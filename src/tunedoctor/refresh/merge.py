@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tunedoctor.refresh.changes import changes_of
 from tunedoctor.refresh.derive import Seen, python_order
 from tunedoctor.refresh.known import published, rows_of
+from tunedoctor.refresh.variants import Told
 from tunedoctor.tables.load import CARRIED
 from tunedoctor.tables.updated import Overlay, UpdatedError, checked
 from tunedoctor.tables.wheels import Build, Release, cuda_of, in_order
@@ -16,6 +17,8 @@ from tunedoctor.wheels.rules import driver_floor
 
 _PAGES = "index_pages"
 """Source of a build of which no list of code is known."""
+_METADATA = "metadata"
+"""Source of a list of code that requirements or variants.json tell."""
 _OLD_GLIBC = "2.17"
 """Of Linux wheels whose tag names no floor: they were built on CentOS 7."""
 Rows = Mapping[str, Release]
@@ -36,7 +39,8 @@ class Learned(NamedTuple):
     cudnn: str = ""
     nccl: str = ""
     toolkit: str = ""
-    rocm_gfx: Mapping[str, tuple[str, ...]] = {}
+    code: Mapping[str, Told] = {}
+    """Variant -> compiled code, by the requirements of its wheels or by the variants of the index."""
 
 
 class Merge(NamedTuple):
@@ -74,11 +78,11 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     left_out: list[str] = []
     for version, one in seen.items():
         cuda = sorted({v for _, v, _ in one.builds if v.startswith("cu")})
-        unknown = [v for v in cuda if not driver_floor(cuda_of(v), windows=False)]
+        told = learned.get(version, Learned())
+        unknown = [v for v in cuda if not _drivers(v, told, in_use)]
         left_out += [
             f"{version}+{v}: no driver floor is known for CUDA {cuda_of(v)}" for v in unknown
         ]
-        told = learned.get(version, Learned())
         old = rows.get(version)
         builds = {key: found for key, found in one.builds.items() if key[1] not in unknown}
         linux = {variant for family, variant, _ in builds if family == "linux_x86_64"}
@@ -86,7 +90,7 @@ def merged(  # noqa: PLR0913  two tables and what was learned
             left_out.append(f"{version}: no wheel for Linux on x86_64 is there yet")
             continue
         base = old or _new(version, one, told, rows)
-        rows[version] = _joined(version, base, builds, told, rows)
+        rows[version] = _joined(version, base, builds, told, rows, in_use)
         changes += changes_of(version, old, rows[version])
     own = rows_of(shipped)
     overlay = Overlay(
@@ -133,7 +137,14 @@ def _new(version: str, one: Seen, told: Learned, rows: Rows) -> Release:
     )
 
 
-def _joined(version: str, row: Release, seen: Builds, told: Learned, rows: Rows) -> Release:
+def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
+    version: str,
+    row: Release,
+    seen: Builds,
+    told: Learned,
+    rows: Rows,
+    in_use: Any,  # noqa: ANN401
+) -> Release:
     """Return a row with what was seen added: published files win over what could not be verified."""
     settled: set[str] = set()
     if "torchvision_pair" in row.unverified and told.pair_sure:
@@ -152,6 +163,8 @@ def _joined(version: str, row: Release, seen: Builds, told: Learned, rows: Rows)
             at = builds.index(same)
             tags = sorted({*same.pythons, *new}, key=python_order) if new else same.python.split()
             builds[at] = replace(same, python=" ".join(tags), floor=floor or same.floor, seen=True)
+            if variant in told.code and (same.carried or not same.code):
+                builds[at] = replace(builds[at], code=told.code[variant].code, source=_METADATA)
         elif new:
             code, source = _code(version, family, variant, told, rows)
             builds.append(
@@ -160,7 +173,7 @@ def _joined(version: str, row: Release, seen: Builds, told: Learned, rows: Rows)
                     platform=family,
                     python=" ".join(new),
                     floor=floor or (_OLD_GLIBC if family.startswith("linux") else ""),
-                    driver=_drivers(variant),
+                    driver=_drivers(variant, told, in_use) if variant.startswith("cu") else "",
                     code=code,
                     source=source,
                     seen=True,
@@ -173,9 +186,19 @@ def _joined(version: str, row: Release, seen: Builds, told: Learned, rows: Rows)
     )
 
 
-def _drivers(variant: str) -> str:
+def _drivers(variant: str, told: Learned, table: Any) -> str:  # noqa: ANN401
+    """Return the oldest drivers of Linux and Windows; "" where neither the rule nor the build's own bound tells them.
+
+    The bound is a CUDA that the driver must have, told by variants.json: the driver that came with that toolkit.
+    """
     floors = [driver_floor(cuda_of(variant), windows=windows) for windows in (False, True)]
-    return " ".join(floors) if all(floors) else ""
+    if all(floors):
+        return " ".join(floors)
+    bound = told.code.get(variant, Told("")).cuda
+    rows = [one for one in table["cuda"]["toolkits"] if bound and one["cuda"] == bound]
+    pairs = [(one["linux"], one["windows"] or one["linux"]) for one in rows if one["linux"]]
+    linux, windows = min(pairs, key=lambda pair: parts(pair[0]), default=("", ""))
+    return f"{linux} {windows}".strip()
 
 
 def _code(version: str, family: str, variant: str, told: Learned, rows: Rows) -> tuple[str, str]:
@@ -185,8 +208,8 @@ def _code(version: str, family: str, variant: str, told: Learned, rows: Rows) ->
     of any) and marked, and what has such a list alone is chosen where no other fits. A CUDA variant that no release
     had before gets none: nothing is known to run on it.
     """
-    if gfx := told.rocm_gfx.get(variant):
-        return " ".join(gfx), "metadata"
+    if one := told.code.get(variant):
+        return one.code, _METADATA
     for other in reversed(in_order(v for v in rows if v != version)):
         for build in reversed(rows[other].builds):
             like = build.variant == variant or (build.kind == "rocm" and variant.startswith("rocm"))
