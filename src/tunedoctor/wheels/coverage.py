@@ -6,26 +6,13 @@ from itertools import takewhile
 from tunedoctor.tables.wheels import Build, Numbers, Release
 from tunedoctor.wheels.pick import allowed, releases, serves
 
-_ROCM = "linux_x86_64"
-TURING_ON = 13
-"""CUDA major whose builds start at Turing."""
+TURING_ON = (13,)
+"""CUDA whose builds start at Turing."""
 
 
 def holds(build: Build, capability: str) -> bool:
     """Tell whether a build holds code that runs on a compute capability."""
     return serves(build, frozenset({capability}))
-
-
-@lru_cache(maxsize=4096)
-def in_no_cuda13(capability: str, family: str, torch: str) -> bool:
-    """Tell whether the releases in range have CUDA 13 builds, and none of them holds code for a capability."""
-    builds = [
-        build
-        for release, _ in allowed(torch)
-        for build in release.of(family, "cuda")
-        if build.toolkit >= (TURING_ON,)
-    ]
-    return bool(builds) and not any(holds(build, capability) for build in builds)
 
 
 @lru_cache(maxsize=4096)
@@ -39,16 +26,19 @@ def dropped_by(capability: str, family: str, torch: str) -> tuple[Release, Relea
 
 
 @lru_cache(maxsize=4096)
-def in_none(capability: str, family: str, torch: str) -> bool:
-    """Tell whether the releases in range have CUDA builds, and none of them holds code for a capability."""
-    builds = [b for r, _ in allowed(torch) for b in r.of(family, "cuda")]
-    return bool(builds) and not any(holds(build, capability) for build in builds)
+def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = ()) -> bool:
+    """Tell whether the releases in range have builds of a kind, and none holds code for a capability or gfx target.
+
+    `toolkit`: of builds with this CUDA or a newer one alone.
+    """
+    builds = [b for r, _ in allowed(torch) for b in r.of(family, kind) if b.toolkit >= toolkit]
+    return bool(builds) and not any(holds(build, target) for build in builds)
 
 
-def first_release(capabilities: frozenset[str], family: str) -> str:
-    """Return the first release with a build for all of these; "" where there is none."""
+def first_release(kind: str, wanted: frozenset[str], family: str) -> str:
+    """Return the first release with a build of a kind for all of these; "" where there is none."""
     for release in reversed(releases()):
-        if any(serves(b, capabilities) for b in release.of(family, "cuda")):
+        if any(serves(b, wanted) for b in release.of(family, kind)):
             return release.version
     return ""
 
@@ -78,21 +68,6 @@ def _unlike(default: str, build: Build) -> tuple[bool, bool]:
     return build.variant != default, not build.verified
 
 
-def first_rocm_release(targets: frozenset[str]) -> str:
-    """Return the first release with a ROCm build for all of these gfx targets; "" where there is none."""
-    for release in reversed(releases()):
-        if any(targets <= build.targets for build in release.of(_ROCM, "rocm")):
-            return release.version
-    return ""
-
-
-@lru_cache(maxsize=1024)
-def in_no_rocm(target: str, torch: str) -> bool:
-    """Tell whether the releases in range have ROCm builds, and none of them holds code for a gfx target."""
-    builds = [b for r, _ in allowed(torch) for b in r.of(_ROCM, "rocm")]
-    return bool(builds) and not any(target in b.targets for b in builds)
-
-
 def newer_than(chosen: Release | None, torch: str) -> list[Release]:
     """Return the releases in range above a chosen one, newest first; all of them where none was chosen."""
     return [r for r, _ in takewhile(lambda pair: pair[0] is not chosen, allowed(torch))]
@@ -101,9 +76,3 @@ def newer_than(chosen: Release | None, torch: str) -> list[Release]:
 def build_of(release: Release, family: str, variant: str) -> Build | None:
     """Return a release's build of a variant; None where there is none."""
     return next((b for b in release.of(family, "cuda") if b.variant == variant), None)
-
-
-def floor_of(release: Release, family: str, variant: str, *, windows: bool) -> Numbers:
-    """Return the driver floor of a CUDA build; () for other builds."""
-    build = build_of(release, family, variant)
-    return build.drivers[windows] if build else ()

@@ -9,7 +9,7 @@ from tunedoctor.tables.rocm_overrides import rocm_override
 from tunedoctor.tables.wheels import Build as Row
 from tunedoctor.tables.wheels import Numbers, Release, in_order, release_row
 from tunedoctor.versions import parts, specifiers
-from tunedoctor.wheels.choice import Build
+from tunedoctor.wheels.choice import Alternative, Build
 from tunedoctor.wheels.rules import archs_run, knows
 
 NEWEST: Numbers = (999999,)
@@ -38,17 +38,25 @@ class Found(NamedTuple):
     """A build that fits."""
 
     release: Release
-    variant: str
-    verified: bool = True
-    native: bool = True
+    row: Row
+    verified: bool
+    native: bool
     """The driver is as new as the toolkit of the build; else it runs by minor version compatibility."""
-    seen: bool = True
-    """Its publication was seen."""
+
+    @property
+    def variant(self) -> str:
+        """cu126, rocm7.2, xpu, cpu or mps."""
+        return self.row.variant
 
     @property
     def build(self) -> Build:
         """The build by its names."""
         return Build(self.release.version, self.variant)
+
+
+def offered(found: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...]:
+    """Return the best of some builds as an alternative, with what it takes: "on Python 3.13"."""
+    return tuple(Alternative(one.build, after) for one in found[:1])
 
 
 Picker = Callable[[Question], tuple[Found, ...]]
@@ -163,7 +171,7 @@ def _doubt(row: Row, wanted: frozenset[str]) -> int:
 def _found(release: Release, row: Row, q: Question) -> Found:
     verified = row.verified if row.kind == "cuda" else not _doubt(row, _wanted(q, row.kind))
     native = q.driver >= row.native[q.windows]
-    return Found(release, row.variant, verified, native, row.seen)
+    return Found(release, row, verified, native)
 
 
 def _rank(q: Question, default: str, row: Row) -> tuple[bool | int | Numbers, ...]:

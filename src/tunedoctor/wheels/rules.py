@@ -72,12 +72,6 @@ def driver_floor(cuda: str, *, windows: bool) -> str:
     return ""
 
 
-def native_driver(variant: str, *, windows: bool) -> str:
-    """Return the driver that came with a variant's CUDA toolkit ("cu126"); "" where unknown."""
-    pair = _wheels()["cuda"]["variant_native_driver"].get(variant)
-    return str(pair[windows]) if pair else ""
-
-
 def code_runs_on(code: str, capability: str, cuda: str = "") -> bool | None:
     """Tell whether code compiled for `code` ("86", "sm_86") runs on a GPU of `capability` ("8.9").
 

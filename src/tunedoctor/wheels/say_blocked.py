@@ -2,11 +2,12 @@
 
 from tunedoctor.versions import parts
 from tunedoctor.wheels.blocked import WayOut, label_of, without_label
+from tunedoctor.wheels.choice import Said
 from tunedoctor.wheels.pick import Question, allowed, releases, unlabelled
 from tunedoctor.wheels.say_cuda import about_code, about_old_gpus, opt_ins
 from tunedoctor.wheels.say_release import INTEL_MAC, about_system, no_label
 from tunedoctor.wheels.say_rocm import about_gfx
-from tunedoctor.wheels.situation import Said, Situation, driver_words, names_of
+from tunedoctor.wheels.situation import Situation, driver_words, names_of
 
 
 def about_blocked(s: Situation, ways: list[WayOut]) -> list[Said]:

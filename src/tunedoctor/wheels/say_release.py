@@ -2,13 +2,13 @@
 
 from tunedoctor.tables.wheels import Release
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Alternative
+from tunedoctor.wheels.choice import Alternative, Said
 from tunedoctor.wheels.coverage import newer_than
 from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.pick import NEWEST, Found, Question, allowed, releases
 from tunedoctor.wheels.say_cuda import about_cuda, about_default_build
 from tunedoctor.wheels.say_rocm import about_rocm
-from tunedoctor.wheels.situation import Said, Situation, driver_words, names_of
+from tunedoctor.wheels.situation import Situation, driver_words, names_of
 
 
 def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], list[Alternative]]:
@@ -68,7 +68,7 @@ def _served(s: Situation, best: Found) -> tuple[Gpu, ...]:
 
 def _not_sure(s: Situation, best: Found) -> list[Said]:
     said: list[Said] = []
-    if not best.seen or (not best.verified and best.variant.startswith("cu")):
+    if not best.row.seen or (not best.verified and best.variant.startswith("cu")):
         said.append(
             ("", f"{best.build} was not seen on the index, or its list of code was not read")
         )

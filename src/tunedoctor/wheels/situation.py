@@ -14,9 +14,6 @@ from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import NEWEST, Question
 from tunedoctor.wheels.targets import Targets, last_driver, targets
 
-Said = tuple[str, str]
-"""A message code and its sentence."""
-
 
 class Situation(NamedTuple):
     """The machine, its GPUs, and the question that follows."""
