@@ -285,7 +285,7 @@ def _amd(  # noqa: PLR0913  what decides the cure
     interpreter: Interpreter | None,
     told_by: str,
 ) -> Finding:
-    cards = listed(chip.name or chip.gfx for chip in chips)
+    cards = listed(dict.fromkeys(chip.name or chip.gfx for chip in chips))
     # the name first: a tool prints the target of an override, or of an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = rocm_build(host, interpreter, build, gfx)

@@ -74,6 +74,7 @@ def check(target: Path, tools: dict[str, str], tmp_path: Path) -> subprocess.Com
     [
         ({"rocminfo": "rocminfo_mi300x_docs.txt"}, "AMD Instinct MI300X, says rocminfo"),
         ({"amd-smi": "amd-smi_static_asic.txt"}, "MI308X, says amd-smi"),
+        ({"amd-smi": "amd-smi_list.txt"}, "AMD GPU, says amd-smi"),
         ({"rocm-smi": "rocm-smi_json_rx6700xt_612.json"}, "6800M], says rocm-smi"),
         ({"rocm-smi": "rocm-smi_json_mi100_602.json"}, "says rocm-smi"),
         ({"rocminfo": NO_GPU, "rocm-smi": SMI_W7900}, "Radeon RX 7900 XTX, says rocm-smi"),
