@@ -6,8 +6,9 @@ What it means
     one in place of a CUDA build.
 
 How it is found
-    torch/version.py of the target says what the build is for; the driver lists the GPUs. Only GPUs that some build
-    supports count: no old Kepler card, no integrated Radeon.
+    torch/version.py of the target says what the build is for; the driver lists the GPUs, or where there is no
+    /dev/kfd or no entry in /sys, rocminfo, amd-smi, rocm-smi, xpu-smi or sycl-ls. Only GPUs that some build supports
+    count: no old Kepler card, no small integrated Radeon.
 
 Cures
     The same release built for the GPU.

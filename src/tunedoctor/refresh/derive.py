@@ -43,10 +43,6 @@ class Seen(NamedTuple):
                 found.setdefault((family, own, floor), []).append(python)
         return {key: tuple(pythons) for key, pythons in found.items()}
 
-    def has(self, family: str, variant: str) -> bool:
-        """Tell whether there is a file of this variant."""
-        return any(o.name.family == family and o.name.variant == variant for o in self.files)
-
     @property
     def requires_python(self) -> str:
         """The range of Pythons that the page states; "" where it states none."""

@@ -5,7 +5,7 @@ from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Alternative, Said
 from tunedoctor.wheels.coverage import newer_than
 from tunedoctor.wheels.machine import Gpu
-from tunedoctor.wheels.pick import NEWEST, Found, Question, allowed, releases
+from tunedoctor.wheels.pick import NEWEST, Found, Question, allowed, fitting, offered, releases
 from tunedoctor.wheels.say_cuda import about_cuda, about_default_build
 from tunedoctor.wheels.say_rocm import about_rocm
 from tunedoctor.wheels.situation import Situation, driver_words, names_of
@@ -22,6 +22,8 @@ def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], l
         said += [*cuda_said, *_unread(s, best)]
     if s.gpus.amd and best.variant.startswith("rocm"):
         said += about_rocm(s, best)
+    if best.row.kind in ("rocm", "xpu"):
+        more += _unseen(s, best)
     said += [*_about_python(s.question, best.release), *about_system(s, best.release)]
     said += _about_default(s, best)
     system = {"wsl": "linux"}.get(s.machine.platform, s.machine.platform)
@@ -88,6 +90,15 @@ def _not_sure(s: Situation, best: Found) -> list[Said]:
         )
         said.append(("", why))
     return said
+
+
+def _unseen(s: Situation, best: Found) -> list[Alternative]:
+    """Return the build of a newer release that nobody saw on the index: the newest cards may want it."""
+    for release in newer_than(best.release, s.question.torch):
+        only = s.question._replace(torch=f"=={release.version}")
+        if found := offered(fitting(only, best.row.kind), "whose publication was not seen"):
+            return list(found)
+    return []
 
 
 def _unread(s: Situation, best: Found) -> list[Said]:
