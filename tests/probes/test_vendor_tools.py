@@ -102,6 +102,15 @@ def test_a_cpu_build_beside_a_gpu_that_a_tool_names(
     assert ("✗ torch-cpu-only" in ended.stdout) is bool(named)
 
 
+def test_what_a_tool_prints_acts_on_no_terminal(target: Path, tmp_path: Path) -> None:
+    said = SMI_W7900.replace(
+        "Radeon RX 7900 XTX", "Radeon \x1b[31mRX\x07 \u202e7900 XTX" + "x" * 99
+    )
+    ended = check(target, {"rocm-smi": said * 3000}, tmp_path)
+    assert "✗ torch-cpu-only" in ended.stdout
+    assert not {"\x1b", "\x07", "\u202e"} & set(ended.stdout)
+
+
 def test_a_tool_that_hangs_costs_its_limit_alone(target: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     ended = check(target, {"rocminfo": "hangs", "xpu-smi": XPU_SMI}, tmp_path)

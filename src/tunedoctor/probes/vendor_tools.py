@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tunedoctor.child import run
+from tunedoctor.clean import inert
 from tunedoctor.facts import AmdGpu, AmdGpus, IntelGpu
 from tunedoctor.probes.nvidia_smi import find_program
 
@@ -61,4 +62,4 @@ def _answers(
             ended = run([path, *arguments], timeout=left, limit=MOST)
             left -= ended.seconds
             if ended.how == "exit" and not ended.truncated:
-                yield name, ended.out.splitlines()
+                yield name, inert(ended.out).splitlines()
