@@ -26,9 +26,10 @@ from tunedoctor.transaction.outcome import Outcome, Stage
 from tunedoctor.transaction.places import new
 from tunedoctor.transaction.proof import no_target
 from tunedoctor.transaction.recovery import recover
-from tunedoctor.transaction.run import Task, run
+from tunedoctor.transaction.run import run
 from tunedoctor.transaction.state_folder import make_entry
 from tunedoctor.transaction.states import prune, state_of
+from tunedoctor.transaction.task import Task
 from tunedoctor.transaction.tools import choose_tool
 
 
@@ -50,6 +51,8 @@ class Ways(NamedTuple):
 
     deep: bool = False
     """Prove it by running the target's packages."""
+    imports: bool = True
+    """Prove it by importing them."""
     consent: bool = False
     """Change a Python that is no environment of its own."""
     smoke: Callable[[str], str] | None = None
@@ -127,6 +130,7 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
             before=before,
             checks=checks,
             deep=ways.deep,
+            imports=ways.imports or ways.deep,
             smoke=ways.smoke,
             begin=clock.begin,
             say=clock.say,
@@ -142,8 +146,11 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
             fetched=done.fetched,
             unhashed=done.unhashed,
             changed=done.changed,
-            cured=done.cured,
-            left=done.left,
+            cured=done.proved.cured,
+            left=done.proved.left,
+            imports=done.proved.imports,
+            unproved=done.proved.unproved,
+            stays=done.proved.stays,
             told=plan.told,
         )
 

@@ -4,7 +4,6 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.facts import Packages, Unknown
-from tunedoctor.findings import Check
-from tunedoctor.installers.tool import Tool
 from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
 from tunedoctor.probes.interpreter import ask
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import making, marks, stash
 from tunedoctor.transaction.bounds import hold_ground, inside
 from tunedoctor.transaction.change import change, settle_names
@@ -27,30 +23,13 @@ from tunedoctor.transaction.exchange import swap
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.fetching import Fetched, fetch, looked_up
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Journal
-from tunedoctor.transaction.outcome import Stage
+from tunedoctor.transaction.holding import Old, Proved, hold
 from tunedoctor.transaction.places import Places
-from tunedoctor.transaction.proof import prove, seen
 from tunedoctor.transaction.records import info_folders, rows
 from tunedoctor.transaction.recovery import drop_work, recover
 from tunedoctor.transaction.states import Begun
-from tunedoctor.transaction.verify import file_faults, metadata_faults, plan_faults
-
-
-class Task(NamedTuple):
-    """All that a transaction needs."""
-
-    plan: Plan
-    ground: Ground
-    tool: Tool
-    places: Places
-    journal: Journal
-    before: Snapshot
-    checks: tuple[Check, ...]
-    deep: bool
-    smoke: Callable[[str], str] | None
-    begin: Callable[[Stage], None]
-    say: Callable[[str], None]
+from tunedoctor.transaction.task import Task
+from tunedoctor.transaction.verify import file_faults
 
 
 class Done(NamedTuple):
@@ -59,8 +38,7 @@ class Done(NamedTuple):
     fetched: int
     unhashed: tuple[str, ...]
     changed: tuple[str, ...]
-    cured: tuple[str, ...]
-    left: tuple[str, ...]
+    proved: Proved
 
 
 def run(task: Task) -> Done:
@@ -120,6 +98,7 @@ def _run(task: Task, mark: str) -> Done:
         task.begin("save")
         journal.write("cloning")
     found = _save(task, fetched, mark)
+    old = Old.of(task, work)
     task.begin("change")
     journal.write("changing", touched=found.touched)
     change(plan, work, task.tool, fetched, places)
@@ -128,8 +107,8 @@ def _run(task: Task, mark: str) -> Done:
     remove_marked(places.wheels)
     task.begin("verify")
     journal.write("verifying")
-    _hold(file_faults(plan, work))
-    cured, left = _proved(task, work)
+    hold(one for one in file_faults(plan, work) if one not in old.faults)
+    proved = old.proved(task, work)
     if ground.strategy in ("switch", "new"):
         _switch(task, found.seen)
     journal.write("done")
@@ -139,8 +118,7 @@ def _run(task: Task, mark: str) -> Done:
         fetched=sum(one.files.wheels for one in fetched),
         unhashed=tuple(pin.name for pin in plan.pins if not pin.hashes),
         changed=changes_of(plan),
-        cured=cured,
-        left=left,
+        proved=proved,
     )
 
 
@@ -192,32 +170,6 @@ def _touched(plan: Plan, ground: Ground, fetched: list[Fetched]) -> stash.Touche
     return stash.touched(ground, site, scripts)
 
 
-def _proved(task: Task, work: Ground) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Hold the metadata, the findings and the smoke test against the plan; return what is cured and what stays."""
-    task.begin("prove")
-    plan, ground = task.plan, task.ground
-    after = seen(work.prefix, ground.prefix, task.before, deep=task.deep, python=work.python)
-    packages = after.find(Packages)
-    if packages is None:
-        msg = "the packages of the changed environment could not be read"
-        raise FailureError(msg)
-    _hold(plan_faults(plan, packages))
-    _hold(metadata_faults(None if plan.new else task.before, after))
-    grades = ("error",) if plan.new else ("error", "warning")
-    proof = prove(plan.cures, task.before, after, task.checks, grades)
-    if proof.bred:
-        why = f"the change brings in {' and '.join(proof.bred[:3])}"
-        raise FailureError(why, *map("doctor explain {}".format, proof.bred[:3]))
-    if proof.left and not set(plan.cures) - set(proof.left):
-        why = f"{' and '.join(proof.left[:3])} would still be there"
-        raise FailureError(why, *map("doctor explain {}".format, proof.left[:3]))
-    if task.smoke and (why := task.smoke(work.executable)):
-        raise FailureError(why, f"doctor smoke --target {shlex.quote(str(ground.prefix))}")
-    if task.smoke:
-        task.say("a tiny model trains")
-    return proof.cured, tuple(f.check.id for f in proof.after.causes if f.severity != "note")
-
-
 def _switch(task: Task, seen_: tuple[object, ...]) -> None:
     ground, places = task.ground, task.places
     to_disk(places.other)
@@ -254,12 +206,6 @@ def _looked_up(task: Task) -> Plan:
     packages = None if plan.new else task.before.find(Packages)
     installed = {d.name: d.version for d in packages.distributions} if packages else {}
     return looked_up(plan, python, installed)
-
-
-def _hold(faults: list[str]) -> None:
-    if faults:
-        more = f", and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise FailureError("; ".join(faults[:3]) + more)
 
 
 def changes_of(plan: Plan) -> tuple[str, ...]:

@@ -1,0 +1,200 @@
+"""Hold a changed environment against the one before: only what the change made worse fails it."""
+
+import shlex
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.facts import Absent, Interpreter, Packages, Runtime, Unknown
+from tunedoctor.live import NOT_DEEP
+from tunedoctor.plan import Install, Plan
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.imports import (
+    Answer,
+    deaths,
+    imported,
+    last,
+    module_of,
+    modules_of,
+    unheld,
+    up,
+    with_imports,
+    worse,
+)
+from tunedoctor.transaction.proof import Proof, prove, seen
+from tunedoctor.transaction.task import Task
+from tunedoctor.transaction.verify import file_faults, metadata_faults, plan_faults
+
+NOT_IMPORTED = "nothing was imported (--no-import): whether the packages start was not proved"
+
+
+class Proved(NamedTuple):
+    """What was proved of the changed environment, and what not."""
+
+    cured: tuple[str, ...]
+    left: tuple[str, ...]
+    stays: tuple[str, ...]
+    """What was broken before and is not the business of this change, one sentence each."""
+    unproved: str
+    """Why nothing was imported; "" where all was."""
+    imports: tuple[str, ...]
+    """Modules that came up."""
+    after: Snapshot
+
+
+class Old(NamedTuple):
+    """The state before, as far as it is measured ahead of the change."""
+
+    faults: tuple[str, ...]
+    """Where files were not as their RECORD says, of packages that the plan names and no installer touches."""
+    imports: Callable[[], Answer]
+    """What an import said; measured when it is asked for, where the old state stands unchanged beside the new one."""
+
+    @classmethod
+    def of(cls, task: Task, work: Ground) -> "Old":
+        """Measure the state before; `work` is the ground that will be changed."""
+        plan, ground = task.plan, task.ground
+        if plan.new:
+            return cls((), lambda: Absent(why="there was no environment"))
+        known = task.before.get(Runtime)
+
+        def measured() -> Answer:
+            names = _names(plan)
+            modules = modules_of(ground.site, names)
+            return imported(ground, _version(task.before), None, _flat(modules), deep=False)
+
+        imports: Callable[[], Answer] = measured
+        if not task.imports:
+            imports = lambda: known  # noqa: E731
+        elif work is ground:  # it is changed in its place: later is too late
+            told = known if isinstance(known, Runtime) else measured()
+            imports = lambda: told  # noqa: E731
+        return cls(tuple(file_faults(_untouched(plan), ground)), imports)
+
+    def proved(self, task: Task, work: Ground) -> Proved:
+        """Hold versions, metadata, findings, imports and the smoke test of the changed state against this one.
+
+        Raises:
+            FailureError: something is worse than before, or nothing of what was to be cured is.
+        """
+        plan, ground = task.plan, task.ground
+        also = modules_of(work.site, _names(plan))
+        told: Answer = NOT_DEEP
+        if task.imports:
+            task.begin("import")
+            told = imported(work, _version(task.before), plan, _flat(also), deep=task.deep)
+            task.say(f"{len(up(told))} libraries")
+        task.begin("prove")
+        after = seen(work.prefix, ground.prefix, task.before, work.python, told)
+        packages = after.find(Packages)
+        if packages is None:
+            msg = "the packages of the changed environment could not be read"
+            raise FailureError(msg)
+        hold(plan_faults(plan, packages))
+        hold(metadata_faults(None if plan.new else task.before, after))
+        dead = deaths(told)
+        stays = list(self.faults)
+        before, old = task.before, task.before.get(Runtime)
+        judged = after
+        if task.imports and not plan.new:
+            # what only came in with others and is asked for by nobody is named alone
+            brought = _brought(plan, also)
+            judged = (
+                with_imports(after, _without(told, brought))
+                if brought & {*map(module_of, dead)}
+                else after
+            )
+        proof = self._judged(task, before, judged)
+        if dead or proof.bred:
+            if not isinstance(old, Runtime):
+                old = self.imports()
+                before = with_imports(before, old)
+                proof = self._judged(task, before, judged)
+            hold(worse(old, told))
+            stays += [f"{name}: {last(stage)}" for name, stage in dead.items()]
+        if proof.bred:
+            why = f"the change brings in {' and '.join(proof.bred[:3])}"
+            raise FailureError(why, *map("doctor explain {}".format, proof.bred[:3]))
+        still = unheld(plan.asks, dead, also)
+        if plan.new and still:
+            hold(still.values())
+        left = dict.fromkeys((*proof.left, *(id_ for id_ in plan.cures if id_ in still)))
+        # of several libraries that died one came up: the finding is there, and it is better than before
+        better = deaths(old).keys() - dead.keys()
+        if left and not {*plan.cures} - {*left, *proof.untold} and not proof.untold and not better:
+            why = next(iter(still.values()), f"{' and '.join([*left][:3])} would still be there")
+            raise FailureError(why, *map("doctor explain {}".format, [*left][:3]))
+        if task.smoke and (why := task.smoke(work.executable)):
+            raise FailureError(why, f"doctor smoke --target {shlex.quote(str(ground.prefix))}")
+        if task.smoke:
+            task.say("a tiny model trains")
+        found = tuple(f.check.id for f in proof.after.causes if f.severity != "note")
+        return Proved(
+            cured=tuple(id_ for id_ in proof.cured if id_ not in left),
+            left=tuple(dict.fromkeys((*found, *left, *proof.untold))),
+            stays=tuple(stays),
+            unproved="" if isinstance(told, Runtime) else _why_not(task, told),
+            imports=up(told),
+            after=after,
+        )
+
+    @staticmethod
+    def _judged(task: Task, before: Snapshot, after: Snapshot) -> Proof:
+        grades = ("error",) if task.plan.new else ("error", "warning")
+        return prove(task.plan.cures, before, after, task.checks, grades)
+
+
+def hold(faults: Iterable[str]) -> None:
+    """Stop where there are faults.
+
+    Raises:
+        FailureError: there are; it names the first three.
+    """
+    if several := list(faults):
+        more = f", and {len(several) - 3} more" if len(several) > 3 else ""
+        raise FailureError("; ".join(several[:3]) + more)
+
+
+def _why_not(task: Task, told: Absent | Unknown) -> str:
+    return f"nothing was imported: {told.why}" if task.imports else NOT_IMPORTED
+
+
+def _names(plan: Plan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*plan.asked, *(pin.name for pin in plan.pins))))
+
+
+def _flat(modules: dict[str, tuple[str, ...]]) -> list[str]:
+    return [one for several in modules.values() for one in several]
+
+
+def _brought(plan: Plan, also: dict[str, tuple[str, ...]]) -> set[str]:
+    """Return the modules of packages that were not there before and that nobody asked for."""
+    names = [pin.name for pin in plan.pins if not pin.was and pin.name not in plan.asked]
+    return {module for name in names for module in also.get(name, ())}
+
+
+def _without(told: Answer, modules: set[str]) -> Answer:
+    if not isinstance(told, Runtime):
+        return told
+    stages = tuple(s for s in told.stages if module_of(s.name) not in modules)
+    return msgspec.structs.replace(told, stages=stages)
+
+
+def _untouched(plan: Plan) -> Plan:
+    """Return a plan of the pins that are there already: installers leave their files alone."""
+    steps = [
+        msgspec.structs.replace(
+            s, pins=tuple(p for p in s.pins if p.was == p.version and p.name not in s.reinstall)
+        )
+        for s in plan.steps
+        if isinstance(s, Install)
+    ]
+    return Plan(steps=tuple(steps))
+
+
+def _version(snapshot: Snapshot) -> str:
+    interpreter = snapshot.find(Interpreter)
+    return interpreter.version if interpreter else ""
