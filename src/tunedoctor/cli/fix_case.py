@@ -28,6 +28,7 @@ class Wish(NamedTuple):
     deep: bool = False
     smoke: bool = False
     system: bool = False
+    no_import: bool = False
 
 
 class Case(NamedTuple):

@@ -172,6 +172,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
             before=case.snapshot,
             ways=Ways(
                 deep=case.wish.deep,
+                imports=not case.wish.no_import,
                 consent=case.wish.system,
                 smoke=smoke if case.wish.smoke else None,
                 checks=case.checks,

@@ -60,6 +60,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     by_hand: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     """Errors and warnings that are there after the change."""
+    notes: tuple[str, ...] = ()
+    """Where there is nothing to cure: the notes that `doctor check` shows."""
+    applicable: tuple[str, ...] = ()
+    """Those of them that `doctor fix ID` carries out."""
+    looked: str = ""
+    """Where there is nothing to cure: when the packages were imported, ISO 8601; "" where they were not."""
     outcome: Outcome | None = None
 
 

@@ -7,7 +7,7 @@ stage other than `import torch` the script starts again without it, so that late
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -107,14 +107,12 @@ def runtime_of(
     python: str,
     version: str,
     environment: Mapping[str, str],
-    *,
-    imports: bool = False,
-    also: Sequence[str] = (),
+    words: Sequence[str] = (),
     watch: Callable[[list[str]], None] | None = None,
 ) -> Runtime | Absent | Unknown:
     """Run the script with `python`; TUNEDOCTOR_STAGE_SECONDS in `environment` limits a stage.
 
-    `imports`: nothing but imports. `also`: modules to import besides the stack. `watch` is told each stage that begins.
+    `words` are further ones for the script: `importing`. `watch` is told each stage that begins.
     """
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
@@ -122,7 +120,6 @@ def runtime_of(
     ends = time.monotonic() + OVERALL
     runs: list[Run] = []
     skip: list[str] = []
-    words = ["--imports"] * imports + [word for name in also for word in ("--also", name)]
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
         one = run_once(
             python, environment, skip=skip, limit=limit, timeout=left, words=words, watch=watch
@@ -138,6 +135,11 @@ def runtime_of(
             why=f"the target did not run the probe: {runs[0].ended.death} {said}".strip()
         )
     return fold(runs)
+
+
+def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
+    """Return the words for a run of imports alone, those of modules besides the stack too; `deep`: not alone."""
+    return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
 
 
 def run_once(  # noqa: PLR0913  each is a knob of one run

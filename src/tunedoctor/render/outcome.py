@@ -4,6 +4,7 @@ from tunedoctor.planning.answer import Answer
 from tunedoctor.render.plan import render_told
 from tunedoctor.render.style import Style
 from tunedoctor.transaction.outcome import Outcome, Stage
+from tunedoctor.wording import ago
 
 _STAGES: dict[Stage, tuple[str, str]] = {
     "recover": ("", ""),
@@ -11,9 +12,14 @@ _STAGES: dict[Stage, tuple[str, str]] = {
     "save": ("saved", "the old state is kept"),
     "change": ("changed", "with no network"),
     "verify": ("verified", "files are as their records say"),
-    "prove": ("proved", "the checks find nothing new"),
+    "import": ("proved", "by import"),
+    "prove": ("proved", "the checks find nothing worse"),
     "switch": ("switched", "the environment is now the new one"),
 }
+
+
+_SHOWN = 4
+"""Faults from before that are named, then counted."""
 
 
 def render_stage(stage: Stage, words: str, seconds: float, style: Style) -> str:
@@ -34,8 +40,7 @@ def _time(seconds: float) -> str:
 def render_end(answer: Answer, style: Style) -> str:
     """Return the last lines: what is cured, what is left, how to go back or on."""
     if answer.end == "nothing":
-        text = f"Nothing to cure in {answer.target}" + (f": {answer.why}" if answer.why else "")
-        return "\n".join(style.wrapped(text, 2, f"{style.mark('ok')} ")) + "\n"
+        return "\n".join(style.wrapped(_nothing(answer), 2, f"{style.mark('ok')} ")) + "\n"
     if answer.end == "planned":
         return "Nothing was changed: this is a dry run.\n"
     if answer.end == "declined":
@@ -46,6 +51,20 @@ def render_end(answer: Answer, style: Style) -> str:
     if answer.end == "applied" and outcome is not None:
         return "\n".join(_applied(answer, outcome, style)) + "\n"
     return "\n".join(_failed(answer, outcome, style)) + "\n"
+
+
+def _nothing(answer: Answer) -> str:
+    if answer.why:
+        return f"Nothing to cure in {answer.target}: {answer.why}"
+    proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
+    if not answer.notes:
+        return f"Nothing to cure in {answer.target}{proof}"
+    count = len(answer.notes)
+    advice = f"{count} piece{'s' if count > 1 else ''} of advice: doctor check"
+    if not answer.applicable:
+        return f"Nothing that fix can change in {answer.target}{proof}; {advice}"
+    ids = " ".join(answer.applicable)
+    return f"Nothing is broken in {answer.target}{proof}; {advice}; doctor fix {ids} follows it"
 
 
 def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
@@ -66,6 +85,12 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
     if outcome.users:
         named = ", ".join(f"{one.name} ({one.pid})" for one in outcome.users[:3])
         lines += style.wrapped(f"restart {named}", 2, f"{style.mark('note')} ")
+    if outcome.unproved:
+        lines += style.wrapped(outcome.unproved, 2, f"{style.mark('warning')} ")
+    if outcome.stays:
+        lines += [style.plain(f"{style.mark('note')} broken before, and not by this fix:")]
+        lines += [style.plain(f"    {one}") for one in outcome.stays[:_SHOWN]]
+        lines += [f"    and {len(outcome.stays) - _SHOWN} more"] * (len(outcome.stays) > _SHOWN)
     new = answer.plan.new if answer.plan else None
     if new is not None:
         head = f"{outcome.target or new.path} is ready: {answer.look}."
@@ -74,6 +99,8 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         left = len({*answer.left} - set(activated))
         cured = len(mine & {*outcome.cured, *activated})
         head = f"{cured} cured" + (f", {left} left" if left else "") + "."
+    if outcome.imports:
+        head = f"{head[:-1]}, proved by import in {_time(outcome.seconds.get('import', 0.0))}."
     return [*lines, f"{style.mark('ok')} {head}  Undo with {answer.undo}"]
 
 

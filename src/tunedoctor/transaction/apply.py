@@ -17,6 +17,7 @@ from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import making
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.by_hand import NEW, ways_on
+from tunedoctor.transaction.deep_look import remember
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import Ground, Refusal, ground_of
 from tunedoctor.transaction.journal import Journal
@@ -136,6 +137,7 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
             say=clock.say,
         )
         done = run(task)
+        remember(done.proved.after)
         clock.begin("prune")
         with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
             prune(ground.base, ground.stem)

@@ -95,56 +95,57 @@ class Old(NamedTuple):
             raise FailureError(msg)
         hold(plan_faults(plan, packages))
         hold(metadata_faults(None if plan.new else task.before, after))
+        proof, better = self._compared(task, after, told, _brought(plan, also))
         dead = deaths(told)
-        stays = list(self.faults)
-        before, old = task.before, task.before.get(Runtime)
-        judged = after
-        if task.imports and not plan.new:
-            # what only came in with others and is asked for by nobody is named alone
-            brought = _brought(plan, also)
-            judged = (
-                with_imports(after, _without(told, brought))
-                if brought & {*map(module_of, dead)}
-                else after
-            )
-        proof = self._judged(task, before, judged)
-        if dead or proof.bred:
-            if not isinstance(old, Runtime):
-                old = self.imports()
-                before = with_imports(before, old)
-                proof = self._judged(task, before, judged)
-            hold(worse(old, told))
-            stays += [f"{name}: {last(stage)}" for name, stage in dead.items()]
-        if proof.bred:
-            why = f"the change brings in {' and '.join(proof.bred[:3])}"
-            raise FailureError(why, *map("doctor explain {}".format, proof.bred[:3]))
         still = unheld(plan.asks, dead, also)
-        if plan.new and still:
+        left = tuple(dict.fromkeys((*proof.left, *(id_ for id_ in plan.cures if id_ in still))))
+        if plan.new:
             hold(still.values())
-        left = dict.fromkeys((*proof.left, *(id_ for id_ in plan.cures if id_ in still)))
-        # of several libraries that died one came up: the finding is there, and it is better than before
-        better = deaths(old).keys() - dead.keys()
-        if left and not {*plan.cures} - {*left, *proof.untold} and not proof.untold and not better:
-            why = next(iter(still.values()), f"{' and '.join([*left][:3])} would still be there")
-            raise FailureError(why, *map("doctor explain {}".format, [*left][:3]))
-        if task.smoke and (why := task.smoke(work.executable)):
-            raise FailureError(why, f"doctor smoke --target {shlex.quote(str(ground.prefix))}")
-        if task.smoke:
-            task.say("a tiny model trains")
-        found = tuple(f.check.id for f in proof.after.causes if f.severity != "note")
+        if left and not better and not {*plan.cures} - {*left}:
+            why = next(iter(still.values()), f"{' and '.join(left[:3])} would still be there")
+            raise FailureError(why, *map("doctor explain {}".format, left[:3]))
+        _smoked(task, work)
+        found = (f.check.id for f in proof.after.causes if f.severity != "note")
         return Proved(
             cured=tuple(id_ for id_ in proof.cured if id_ not in left),
             left=tuple(dict.fromkeys((*found, *left, *proof.untold))),
-            stays=tuple(stays),
+            stays=(*self.faults, *(f"{name}: {last(stage)}" for name, stage in dead.items())),
             unproved="" if isinstance(told, Runtime) else _why_not(task, told),
             imports=up(told),
             after=after,
         )
 
-    @staticmethod
-    def _judged(task: Task, before: Snapshot, after: Snapshot) -> Proof:
-        grades = ("error",) if task.plan.new else ("error", "warning")
-        return prove(task.plan.cures, before, after, task.checks, grades)
+    def _compared(
+        self, task: Task, after: Snapshot, told: Answer, brought: set[str]
+    ) -> tuple[Proof, bool]:
+        """Judge the findings; also tell whether a library came up that did not before.
+
+        `brought` are modules that came in with others and that nobody asked for: these are named alone.
+
+        Raises:
+            FailureError: something is worse than before.
+        """
+        plan, before = task.plan, task.before
+        if not plan.new and brought & {*map(module_of, deaths(told))}:
+            after = with_imports(after, _without(told, brought))
+        grades = ("error",) if plan.new else ("error", "warning")
+        proof = prove(plan.cures, before, after, task.checks, grades)
+        old: Answer = before.get(Runtime)
+        if (deaths(told) or proof.bred) and not isinstance(old, Runtime):
+            old = self.imports()
+            proof = prove(plan.cures, with_imports(before, old), after, task.checks, grades)
+        hold(worse(old, told))
+        if proof.bred:
+            why = f"the change brings in {' and '.join(proof.bred[:3])}"
+            raise FailureError(why, *map("doctor explain {}".format, proof.bred[:3]))
+        return proof, bool(deaths(old).keys() - deaths(told).keys())
+
+
+def _smoked(task: Task, work: Ground) -> None:
+    if task.smoke and (why := task.smoke(work.executable)):
+        raise FailureError(why, f"doctor smoke --target {shlex.quote(str(task.ground.prefix))}")
+    if task.smoke:
+        task.say("a tiny model trains")
 
 
 def hold(faults: Iterable[str]) -> None:

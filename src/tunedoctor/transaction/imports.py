@@ -1,14 +1,14 @@
 """Import the stack in a state of an environment, and hold what dies against the state before."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from tunedoctor.clean import clean_text
 from tunedoctor.facts import Absent, Errors, Runtime, Stage, Unknown
 from tunedoctor.plan import Plan, SetEnv
 from tunedoctor.probes.errors import errors
-from tunedoctor.probes.runtime import runtime_of
+from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.records import info_folders, rows
@@ -28,7 +28,6 @@ def imported(
     also: Iterable[str],
     *,
     deep: bool,
-    watch: Callable[[list[str]], None] | None = None,
 ) -> Answer:
     """Import the stack and the modules of `also` with the interpreter of a ground, as a shell to come would have it.
 
@@ -40,9 +39,7 @@ def imported(
             env.pop(step.name, None)
         elif isinstance(step, SetEnv) and step.value is not None:
             env[step.name] = step.value
-    return runtime_of(
-        ground.executable, version, env, imports=not deep, also=tuple(also), watch=watch
-    )
+    return runtime_of(ground.executable, version, env, importing(also, deep=deep))
 
 
 def modules_of(site: Path, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -86,10 +83,10 @@ def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
 def deaths(answer: Answer) -> dict[str, Stage]:
     """Return the stages in which a library did not come up, by name; {} where nobody could tell."""
     stages = answer.stages if isinstance(answer, Runtime) else ()
-    return {one.name: one for one in stages if _is_import(one) and one.outcome in _DEAD}
+    return {one.name: one for one in stages if is_import(one) and one.outcome in _DEAD}
 
 
-def _is_import(stage: Stage) -> bool:
+def is_import(stage: Stage) -> bool:
     """Tell stages of imports, late ones too, from those of computing."""
     first = stage.name.partition(" ")[0]
     return first not in ("numpy", "tensor", "init", "device", "matmul", "attention", "compile")
@@ -101,12 +98,12 @@ def module_of(stage: str) -> str:
 
 
 def worse(before: Answer, after: Answer) -> list[str]:
-    """Return what came up before and does not now, one sentence each; a stage that was not tried before accuses nobody."""
+    """Return what came up before and does not now, one sentence each; what was not tried before accuses nobody."""
     if not isinstance(before, Runtime):
         return []
     good = {one.name for one in before.stages if one.outcome == "ok"}
     return [
-        f"{stage.name if name.startswith('import ') else f'import of {name}'} dies, which it did not before: {last(stage)}"
+        f"{name} dies, which it did not before: {last(stage)}"
         for name, stage in deaths(after).items()
         if name in good
     ]
@@ -123,9 +120,7 @@ def unheld(
     dead: Mapping[str, Stage],
     also: Mapping[str, tuple[str, ...]],
 ) -> dict[str, str]:
-    """Return, by the names that each asks for and the modules of a name, the findings whose own library still
-    does not come up, and the sentence that says so.
-    """
+    """Return the findings whose own library still does not come up, with the sentence that says so."""
     found: dict[str, str] = {}
     for id_, names in asks.items():
         modules = {m for name in names for m in also.get(name, ())}

@@ -5,7 +5,7 @@ data. Looks that take seconds are remembered here, so that the next quick check 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,16 +44,16 @@ class Look(msgspec.Struct, frozen=True):
 
 
 def read_look(
-    interpreter: Interpreter, name: str, kind: type[T], also: str = ""
+    interpreter: Interpreter, name: str, kind: type[T], also: Callable[[], str] = str
 ) -> tuple[T, Look] | None:
     """Return what the look `name` found of this environment as it is now; None where it is not remembered.
 
-    `also`: what the look depends on besides what is installed, as it is now. Never raises for what lies on the disk.
+    `also` tells what the look depends on besides what is installed. Never raises for what lies on the disk.
     """
     entry = entry_of(_prefix(interpreter))
     held = _held(entry).get(name) if entry else None
     # an entry whose digest matches was written by this user: nothing else is believed
-    if held is None or held.digest != digest(interpreter, also):
+    if held is None or held.digest != digest(interpreter, also()):
         return None
     try:
         return msgspec.convert(held.data, kind), held
@@ -61,12 +61,14 @@ def read_look(
         return None
 
 
-def write_look(interpreter: Interpreter, name: str, data: object, also: str = "") -> bool:
+def write_look(
+    interpreter: Interpreter, name: str, data: object, also: Callable[[], str] = str
+) -> bool:
     """Remember what a look found; return whether it could be kept. Never raises for what lies on the disk."""
     try:
         entry = make_entry(_prefix(interpreter))
         taken = datetime.now(UTC).isoformat(timespec="seconds")
-        look = Look(digest(interpreter, also), taken, msgspec.to_builtins(data))
+        look = Look(digest(interpreter, also()), taken, msgspec.to_builtins(data))
         temporary = entry / f"{_NAME}.{os.getpid()}"
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:
