@@ -182,7 +182,7 @@ def test_a_healthy_environment_is_imported_once(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{", b"[]", b'{"imports": 3}', b"\xff" * 99, b"[" * 100_000]
+    "text", [b"{", b'{"imports": 3}', b"\xff", b"[" * 100_000], ids=["cut", "type", "bytes", "deep"]
 )
 def test_a_damaged_memory_is_none(make: Make, text: bytes, tmp_path: Path) -> None:
     env = make({"torch==2.14.1": DIES}, TORCH)
@@ -191,7 +191,8 @@ def test_a_damaged_memory_is_none(make: Make, text: bytes, tmp_path: Path) -> No
     assert "torch-import-crash" in doctor("check", "--target", str(env)).stdout
     file.write_bytes(text)
     assert "torch-import-crash" not in doctor("check", "--target", str(env)).stdout
-    assert "torch-import-crash" in doctor("fix", "--target", str(env), "--dry-run").stdout
+    again = doctor("fix", "--target", str(env), "--dry-run")
+    assert "torch-import-crash" in again.stdout
 
 
 def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(

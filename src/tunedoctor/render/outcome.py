@@ -109,6 +109,8 @@ def _failed(answer: Answer, outcome: Outcome | None, style: Style) -> list[str]:
     lines = style.wrapped(f"{word}: {answer.why}", 2, f"{style.mark('error')} ")
     stays = "Nothing was changed." if answer.end == "refused" else "The old state is back."
     lines.append(f"  {stays}")
+    if answer.findings:
+        lines += style.wrapped(", ".join(one.id for one in answer.findings), 11, "  to cure")
     if outcome is not None and outcome.log:
         lines.append(style.plain(f"  log      {outcome.log}"))
     for number, command in enumerate(answer.by_hand):

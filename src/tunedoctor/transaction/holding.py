@@ -86,7 +86,8 @@ class Old(NamedTuple):
         if task.imports:
             task.begin("import")
             told = imported(work, _version(task.before), plan, _flat(also), deep=task.deep)
-            task.say(f"{len(up(told))} libraries")
+            count = len(up(told))
+            task.say(f"{count} librar{'y' if count == 1 else 'ies'}")
         task.begin("prove")
         after = seen(work.prefix, ground.prefix, task.before, work.python, told)
         packages = after.find(Packages)
