@@ -128,6 +128,29 @@ def test_cured_is_what_is_imported(make: Make, bodies: dict[str, str], end: str,
     assert not ways.stdout, "something of the import outlived the fix"
 
 
+@pytest.mark.parametrize(
+    ("bodies", "end", "said"),
+    [
+        (
+            {NEW: DIES},
+            HELD,
+            "import huggingface_hub dies, which it did not before: ImportError: cannot",
+        ),
+        ({"accelerate==1.13.0": DIES}, CURED, "import accelerate: ImportError: cannot"),
+    ],
+    ids=["dies", "other"],
+)
+def test_what_is_changed_in_its_place_is_imported_before(
+    make: Make, bodies: dict[str, str], end: str, said: str
+) -> None:
+    env = make(bodies)
+    (env / ".git").mkdir()  # a project lies in the prefix, which so can't be cloned
+    ended = fix(env)
+    assert "entries, the old state is kept" in ended.stdout
+    assert said in ended.stdout, ended.stdout + ended.stderr
+    assert hub(env) == end
+
+
 def test_without_an_import_it_says_what_was_not_proved(make: Make) -> None:
     env = make({NEW: DIES})
     ended = fix(env, "--no-import")

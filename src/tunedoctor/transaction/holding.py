@@ -10,6 +10,7 @@ from tunedoctor.facts import Absent, Interpreter, Packages, Runtime, Unknown
 from tunedoctor.live import NOT_DEEP
 from tunedoctor.plan import Install, Plan
 from tunedoctor.snapshot import Snapshot
+from tunedoctor.transaction.deep_look import remembered
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.imports import (
@@ -26,7 +27,7 @@ from tunedoctor.transaction.imports import (
 )
 from tunedoctor.transaction.proof import Proof, prove, seen
 from tunedoctor.transaction.task import Task
-from tunedoctor.transaction.verify import file_faults, metadata_faults, plan_faults
+from tunedoctor.transaction.verify import file_faults, metadata_faults, plan_faults, same
 
 NOT_IMPORTED = "nothing was imported (--no-import): whether the packages start was not proved"
 
@@ -60,6 +61,8 @@ class Old(NamedTuple):
         if plan.new:
             return cls((), lambda: Absent(why="there was no environment"))
         known = task.before.get(Runtime)
+        held = remembered(task.before)
+        ahead = known if isinstance(known, Runtime) else held[0] if held else None
 
         def measured() -> Answer:
             names = _names(plan)
@@ -70,9 +73,11 @@ class Old(NamedTuple):
         if not task.imports:
             imports = lambda: known  # noqa: E731
         elif work is ground:  # it is changed in its place: later is too late
-            told = known if isinstance(known, Runtime) else measured()
+            told = ahead or measured()
             imports = lambda: told  # noqa: E731
-        return cls(tuple(file_faults(_untouched(plan), ground)), imports)
+        return cls(
+            tuple(file_faults(_untouched(plan, task.before.find(Packages)), ground)), imports
+        )
 
     def proved(self, task: Task, work: Ground) -> Proved:
         """Hold versions, metadata, findings, imports and the smoke test of the changed state against this one.
@@ -185,11 +190,17 @@ def _without(told: Answer, modules: set[str]) -> Answer:
     return msgspec.structs.replace(told, stages=stages)
 
 
-def _untouched(plan: Plan) -> Plan:
+def _untouched(plan: Plan, packages: Packages | None) -> Plan:
     """Return a plan of the pins that are there already: installers leave their files alone."""
+    there = {d.name: d.version for d in packages.distributions} if packages else {}
     steps = [
         msgspec.structs.replace(
-            s, pins=tuple(p for p in s.pins if p.was == p.version and p.name not in s.reinstall)
+            s,
+            pins=tuple(
+                p
+                for p in s.pins
+                if same(there.get(p.name, ""), p.version) and p.name not in s.reinstall
+            ),
         )
         for s in plan.steps
         if isinstance(s, Install)
