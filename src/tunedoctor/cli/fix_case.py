@@ -1,5 +1,6 @@
 """What a run of doctor fix goes by, and how it ends."""
 
+import shlex
 from typing import NamedTuple
 
 from tunedoctor.cli.fix_parts import as_shown
@@ -42,6 +43,12 @@ class Case(NamedTuple):
     place: str
     """The environment as the user names it."""
     style: Style
+
+    @property
+    def there(self) -> str:
+        """The option that names the environment to another command."""
+        named = self.wish.new or self.target
+        return f" --target {shlex.quote(named)}" if named else ""
 
     @property
     def plain(self) -> bool:

@@ -60,6 +60,7 @@ def nothing(case: Case) -> Answer:
         target=case.place,
         notes=tuple(f.check.id for f in diagnosis.causes),
         applicable=_applicable(case, diagnosis.causes),
+        look=f"doctor check{case.there}",
         looked=case.snapshot.taken if told else held[1].taken if held else "",
     )
 

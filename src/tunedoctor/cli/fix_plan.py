@@ -1,7 +1,6 @@
 """doctor fix, once there is something to do: plan, show, ask, carry out."""
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -38,17 +37,22 @@ from tunedoctor.transaction.tools import choose_tool
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
     """Plan for the findings, or for a new environment, show it, ask, carry it out; returns the exit code."""
     treated = (
-        Treated(id=f.check.id, title=f.title, found=f.finding.found, severity=f.severity, fix="")
+        Treated(
+            id=f.check.id,
+            title=f.title,
+            found=f.finding.found,
+            severity=f.severity,
+            fix="",
+            advice=f.finding.cure.kind == "advice",
+        )
         for f in findings
     )
-    named = case.wish.new or case.target
-    there = f" --target {shlex.quote(named)}" if named else ""
     answer = Answer(
         end="nothing",
         target=case.place,
         findings=tuple(treated),
-        undo=f"doctor undo{there}",
-        look=f"doctor check{there}",
+        undo=f"doctor undo{case.there}",
+        look=f"doctor check{case.there}",
     )
     try:
         made, ground = _new(case) if case.wish.new else _planned(case, findings)

@@ -26,6 +26,8 @@ class Treated(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the fix; "" where none is for it."""
     changes: bool = False
     """The fix changes the environment; else it only tells."""
+    advice: bool = False
+    """Its cure is advice, that no command carries out."""
     held: Literal["check", "activation"] = "check"
     """What proves it: the checks, or nothing yet, since a variable holds from the next activation on."""
 

@@ -46,7 +46,9 @@ def render_end(answer: Answer, style: Style) -> str:
     if answer.end == "declined":
         return "Nothing was changed.\n"
     if answer.end == "told":
-        return "Nothing was changed: what is left is yours to do.\n"
+        only = answer.findings and all(one.advice for one in answer.findings)
+        advice = f"nothing that fix can change; {_pieces(answer, len(answer.findings))}"
+        return f"Nothing was changed: {advice if only else 'what is left is yours to do'}.\n"
     outcome = answer.outcome
     if answer.end == "applied" and outcome is not None:
         return "\n".join(_applied(answer, outcome, style)) + "\n"
@@ -59,12 +61,18 @@ def _nothing(answer: Answer) -> str:
     proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
     if not answer.notes:
         return f"Nothing to cure in {answer.target}{proof}"
-    count = len(answer.notes)
-    advice = f"{count} piece{'s' if count > 1 else ''} of advice: doctor check"
+    advice = _pieces(answer, len(answer.notes))
     if not answer.applicable:
         return f"Nothing that fix can change in {answer.target}{proof}; {advice}"
     ids = " ".join(answer.applicable)
-    return f"Nothing is broken in {answer.target}{proof}; {advice}; doctor fix {ids} follows it"
+    there = answer.look.removeprefix("doctor check")
+    return (
+        f"Nothing is broken in {answer.target}{proof}; {advice}; doctor fix {ids}{there} follows it"
+    )
+
+
+def _pieces(answer: Answer, count: int) -> str:
+    return f"{count} piece{'s' if count > 1 else ''} of advice: {answer.look or 'doctor check'}"
 
 
 def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
