@@ -18,7 +18,7 @@ from tunedoctor.transaction import making
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.by_hand import NEW, ways_on
 from tunedoctor.transaction.deep_look import remember
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.failure import FailureError, reason
 from tunedoctor.transaction.ground import Ground, Refusal, ground_of
 from tunedoctor.transaction.journal import Journal
 from tunedoctor.transaction.journal import Watch as Step
@@ -93,7 +93,7 @@ def apply(  # noqa: PLR0913  each is a knob of one fix
         return clock.outcome("refused", why=str(error), by_hand=hands, told=plan.told)
     except OSError as error:
         hands = clock.ways_on(plan, target, error.errno)
-        return clock.outcome("failed", why=_told(error), by_hand=hands, told=plan.told)
+        return clock.outcome("failed", why=reason(error), by_hand=hands, told=plan.told)
 
 
 def _apply(  # noqa: PLR0913  the knobs of `apply`
@@ -174,11 +174,6 @@ def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
         why = "an earlier fix that was broken off was put in order, and the packages are others now"
         raise FailureError(why, refused=True)
     return found
-
-
-def _told(error: OSError) -> str:
-    where = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}{where}"
 
 
 class _Clock:

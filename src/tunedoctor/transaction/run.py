@@ -6,7 +6,6 @@ import socket
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +19,7 @@ from tunedoctor.transaction.change import change, settle_names
 from tunedoctor.transaction.clone import clone, remove_marked
 from tunedoctor.transaction.disk import hold_room, to_disk
 from tunedoctor.transaction.exchange import swap
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.failure import FailureError, reason
 from tunedoctor.transaction.fetching import Fetched, fetch, looked_up
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.holding import Old, Proved, hold
@@ -76,8 +75,10 @@ def run(task: Task) -> Done:
         said = recover(ground.base, ground.stem, task.journal.watch)
         if said:
             error.add_note(said)  # Ctrl-C has no outcome that could tell
-        if isinstance(error, (FailureError, OSError)) and log:
-            raise _with_log(error, log) from error
+        if isinstance(error, FailureError):
+            error.log = log
+        elif isinstance(error, OSError) and log:
+            raise FailureError(reason(error), log=log, number=error.errno) from error
         raise
 
 
@@ -218,20 +219,11 @@ def changes_of(plan: Plan) -> tuple[str, ...]:
     return (*lines, *(f"{name} removed" for name in removed))
 
 
-def _kept_log(places: Places) -> Path | None:
+def _kept_log(places: Places) -> str:
     """Keep the installer's words of a failure: one file for each environment, the last one."""
     kept = places.entry / "failed.log"
     try:
         places.log.replace(kept)
     except OSError:
-        return None
-    return kept
-
-
-def _with_log(error: FailureError | OSError, log: Path) -> FailureError:
-    if isinstance(error, FailureError):
-        return FailureError(
-            error.why, *error.by_hand, refused=error.refused, log=str(log), number=error.number
-        )
-    where = f": {error.filename}" if error.filename else ""
-    return FailureError(f"{error.strerror or error}{where}", log=str(log), number=error.errno)
+        return ""
+    return str(kept)
