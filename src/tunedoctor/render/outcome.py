@@ -40,14 +40,14 @@ def _time(seconds: float) -> str:
 def render_end(answer: Answer, style: Style) -> str:
     """Return the last lines: what is cured, what is left, how to go back or on."""
     if answer.end == "nothing":
-        return "\n".join(style.wrapped(_nothing(answer), 2, f"{style.mark('ok')} ")) + "\n"
+        return "\n".join(_nothing(answer, style)) + "\n"
     if answer.end == "planned":
         return "Nothing was changed: this is a dry run.\n"
     if answer.end == "declined":
         return "Nothing was changed.\n"
     if answer.end == "told":
         only = answer.findings and all(one.advice for one in answer.findings)
-        advice = f"nothing that fix can change; {_pieces(answer, len(answer.findings))}"
+        advice = f"nothing that fix can change; {_pieces(len(answer.findings))}: {answer.look}"
         return f"Nothing was changed: {advice if only else 'what is left is yours to do'}.\n"
     outcome = answer.outcome
     if answer.end == "applied" and outcome is not None:
@@ -55,24 +55,24 @@ def render_end(answer: Answer, style: Style) -> str:
     return "\n".join(_failed(answer, outcome, style)) + "\n"
 
 
-def _nothing(answer: Answer) -> str:
-    if answer.why:
-        return f"Nothing to cure in {answer.target}: {answer.why}"
+def _nothing(answer: Answer, style: Style) -> list[str]:
     proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
-    if not answer.notes:
-        return f"Nothing to cure in {answer.target}{proof}"
-    advice = _pieces(answer, len(answer.notes))
-    if not answer.applicable:
-        return f"Nothing that fix can change in {answer.target}{proof}; {advice}"
-    ids = " ".join(answer.applicable)
-    there = answer.look.removeprefix("doctor check")
-    return (
-        f"Nothing is broken in {answer.target}{proof}; {advice}; doctor fix {ids}{there} follows it"
-    )
+    head, ways = "Nothing to cure in", list[str]()
+    if answer.why:
+        proof = f": {answer.why}"
+    elif answer.notes:
+        head = "Nothing is broken in" if answer.applicable else "Nothing that fix can change in"
+        proof += f"; {_pieces(len(answer.notes))}:"
+        ways = [answer.look]
+        if answer.applicable:
+            there = answer.look.removeprefix("doctor check")
+            ways.append(f"doctor fix {' '.join(answer.applicable)}{there}")
+    lines = style.wrapped(f"{head} {answer.target}{proof}", 2, f"{style.mark('ok')} ")
+    return lines + [f"  {style.plain(way)}" for way in ways]
 
 
-def _pieces(answer: Answer, count: int) -> str:
-    return f"{count} piece{'s' if count > 1 else ''} of advice: {answer.look or 'doctor check'}"
+def _pieces(count: int) -> str:
+    return f"{count} piece{'s' if count > 1 else ''} of advice"
 
 
 def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:

@@ -69,12 +69,12 @@ def write_look(
         entry = make_entry(_prefix(interpreter))
         taken = datetime.now(UTC).isoformat(timespec="seconds")
         look = Look(digest(interpreter, also()), taken, msgspec.to_builtins(data))
-        temporary = entry / f"{_NAME}.{os.getpid()}"
+        temporary = entry / f"{_NAME}.new"
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:
             file.write(msgspec.json.encode({**_held(entry), name: look}))
         temporary.replace(entry / _NAME)
-    except (FailureError, OSError):
+    except (FailureError, OSError, ValueError):  # ValueError: text that is no Unicode
         return False
     return True
 
