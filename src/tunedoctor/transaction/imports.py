@@ -89,7 +89,16 @@ def deaths(answer: Answer) -> dict[str, Stage]:
 def is_import(stage: Stage) -> bool:
     """Tell stages of imports, late ones too, from those of computing."""
     first = stage.name.partition(" ")[0]
-    return first not in ("numpy", "tensor", "init", "device", "matmul", "attention", "compile")
+    return first not in (
+        "torch",
+        "numpy",
+        "tensor",
+        "init",
+        "device",
+        "matmul",
+        "attention",
+        "compile",
+    )
 
 
 def module_of(stage: str) -> str:
