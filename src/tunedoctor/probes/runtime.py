@@ -138,7 +138,7 @@ def runtime_of(
 
 
 def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
-    """Return the words for a run of imports alone, those of modules besides the stack too; `deep`: not alone."""
+    """Return the words for a run that starts no GPU; `also`: modules besides the stack. `deep`: one that does."""
     return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
 
 

@@ -1,7 +1,7 @@
 """Run the stack inside the target, stage by stage.
 
 Called as `python deep.py [--skip STAGE]... [--also MODULE]... [--seconds N] [--imports] [--compile]`;
---imports: nothing but imports. Uses the standard library, the table of imports and the tested
+--imports: nothing that starts a GPU. Uses the standard library, the table of imports and the tested
 packages alone; Python 3.8 and newer. A private copy of standard output carries one
 JSON line before a stage and one after it, so that a hang or a crash still tells where; whatever
 else prints goes to standard error. On a crash, or after N seconds in one stage, faulthandler writes
@@ -359,12 +359,12 @@ def run_torch(tell: Teller) -> bool:
     if not tell.stage("import torch", lambda _: import_module("torch")):
         return False
     torch = sys.modules["torch"]
-    if imports:
-        return True
     tell.stage("torch build", lambda data: build(torch, data))
     if has_numpy:
         tell.stage("numpy bridge", lambda _: bridge(torch))
     tell.stage("tensor", lambda _: tensor(torch))
+    if imports:
+        return True
     kind = kind_of(torch)
     state: dict[str, Any] = {}
 

@@ -7,7 +7,7 @@ import msgspec
 
 from tunedoctor.facts import Absent, Interpreter, Runtime, Unknown
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.transaction.imports import deaths, is_import, with_imports
+from tunedoctor.transaction.imports import deaths, with_imports
 from tunedoctor.transaction.looks import Look, read_look, write_look
 
 _NAME = "imports"
@@ -40,6 +40,8 @@ _VARIABLES = (
     ),
 )
 """Beginnings of variables that steer an import."""
+_GPU = ("init gpu", "device ", "matmul ", "attention ", "compile")
+"""Beginnings of stages that are about the GPU."""
 _LINKER = "/etc/ld.so.cache"
 """It is written when libraries of the system come or go."""
 
@@ -52,7 +54,7 @@ def remember(snapshot: Snapshot) -> None:
     # what hung, or was killed for memory, may go well the next time
     if any(s.outcome == "hung" or "SIGKILL" in s.error for s in told.stages):
         return
-    stages = tuple(s for s in told.stages if is_import(s) or s.name == "import numpy")
+    stages = tuple(s for s in told.stages if not s.name.startswith(_GPU))
     write_look(interpreter, _NAME, Runtime(stages=stages), _outside)
 
 

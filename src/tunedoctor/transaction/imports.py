@@ -83,10 +83,10 @@ def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
 def deaths(answer: Answer) -> dict[str, Stage]:
     """Return the stages in which a library did not come up, by name; {} where nobody could tell."""
     stages = answer.stages if isinstance(answer, Runtime) else ()
-    return {one.name: one for one in stages if is_import(one) and one.outcome in _DEAD}
+    return {one.name: one for one in stages if _is_import(one) and one.outcome in _DEAD}
 
 
-def is_import(stage: Stage) -> bool:
+def _is_import(stage: Stage) -> bool:
     """Tell stages of imports, late ones too, from those of computing."""
     first = stage.name.partition(" ")[0]
     return first not in (
