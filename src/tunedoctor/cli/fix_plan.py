@@ -29,7 +29,7 @@ from tunedoctor.render import plan as screen
 from tunedoctor.transaction.apply import Event, Ways, apply
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.failure import FailureError
-from tunedoctor.transaction.ground import Ground, Refusal, ground_of
+from tunedoctor.transaction.ground import Ground, ground_of
 from tunedoctor.transaction.making import ground_for
 from tunedoctor.transaction.tools import choose_tool
 
@@ -89,7 +89,8 @@ def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground |
         misuse(str(error), "doctor list names what is installed")
     drafts = drafted(findings, case.snapshot, fixes)
     # who must not change it is told so before the index is asked
-    ground = _ground(case) if any(one.changes for one in drafts) else None
+    changes, known = any(one.changes for one in drafts), case.snapshot.get(Interpreter)
+    ground = ground_of(known, consent=case.wish.system) if changes else None
     with spinner() as one:
         one.watch(["the package index"])
         made = planned(case.snapshot, drafts, case.checks, asking.live())
@@ -106,16 +107,6 @@ def _scripted(case: Case, answer: Answer, made: Planned) -> int:
         write(screen.render_plan(as_shown(answer), case.style, _kept(case, made)))
         write(f"{case.style.mark('ok')} wrote {place}; nothing was changed\n")
     return 0
-
-
-def _ground(case: Case) -> Ground:
-    interpreter = case.snapshot.get(Interpreter)
-    if not isinstance(interpreter, Interpreter):
-        raise FailureError(interpreter.why, "doctor fix --new ./.venv", refused=True)
-    ground = ground_of(interpreter, consent=case.wish.system)
-    if isinstance(ground, Refusal):
-        raise FailureError(ground.why, *ground.by_hand, refused=True)
-    return ground
 
 
 def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> Answer:

@@ -16,10 +16,10 @@ from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import making
 from tunedoctor.transaction.busy import users
-from tunedoctor.transaction.by_hand import NEW, ways_on
+from tunedoctor.transaction.by_hand import ways_on
 from tunedoctor.transaction.deep_look import remember
 from tunedoctor.transaction.failure import FailureError, reason
-from tunedoctor.transaction.ground import Ground, Refusal, ground_of
+from tunedoctor.transaction.ground import Ground, ground_of
 from tunedoctor.transaction.journal import Journal
 from tunedoctor.transaction.journal import Watch as Step
 from tunedoctor.transaction.lock import LockedError, locked
@@ -108,7 +108,8 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
     if before is None:
         before = take(None if made else target, deep=ways.deep and not made, start=True)
     before = no_target(before) if made else before
-    ground = making.ground_for(made) if made else _ground(before, ways)
+    known = before.get(Interpreter)
+    ground = making.ground_for(made) if made else ground_of(known, consent=ways.consent)
     clock.ground = ground
     tool = choose_tool(installer, ground)
     clock.tool = tool.name
@@ -155,16 +156,6 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
             stays=done.proved.stays,
             told=plan.told,
         )
-
-
-def _ground(before: Snapshot, ways: Ways) -> Ground:
-    interpreter = before.get(Interpreter)
-    if not isinstance(interpreter, Interpreter):
-        raise FailureError(interpreter.why, NEW, refused=True)
-    ground = ground_of(interpreter, consent=ways.consent)
-    if isinstance(ground, Refusal):
-        raise FailureError(ground.why, *ground.by_hand, refused=True)
-    return ground
 
 
 def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
