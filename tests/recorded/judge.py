@@ -16,10 +16,10 @@ import uv
 from packaging.requirements import Requirement
 
 from recorded.index import Index
-from recorded.releases import Catalogue, catalogue
+from recorded.releases import GROUP, catalogue
 from tunedoctor.advice.cure_lines import pip_lines_of
 from tunedoctor.engine import Diagnosis, diagnose
-from tunedoctor.facts import Distribution, Host, Interpreter, Packages
+from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.findings import Check, Finding
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, resolve
 from tunedoctor.plan import Install, Pin, Plan, Remove
@@ -197,7 +197,7 @@ def judge(name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index
     found = found._replace(end=made.end, why=made.why)
     if made.plan is None or made.end != "planned":
         return found
-    after = diagnose(predict(made.plan, snapshot, metadata(made.plan.pins)), checks)
+    after = diagnose(predict(made.plan, snapshot, metadata(made.plan.pins, snapshot)), checks)
     has = severities(after)
     told = {i for i in has if has[i] != "note"}
     return found._replace(
@@ -206,12 +206,17 @@ def judge(name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index
     )
 
 
-def metadata(pins: Iterable[Pin], several: Catalogue | None = None) -> dict[str, Distribution]:
-    """Return what the record has of pins."""
-    known = several or catalogue()
+def metadata(pins: Iterable[Pin], before: Snapshot) -> dict[str, Distribution]:
+    """Return what the record has of pins; what is put in again is what it was."""
+    there, torch = before.find(Packages), before.find(TorchBuild)
     found: dict[str, Distribution] = {}
     for pin in pins:
-        release = known.of(pin.name).get(pin.version.partition("+")[0])
+        public, _, label = pin.version.partition("+")
+        same = there is not None and there.version(pin.name).partition("+")[0] == public
+        if same and label in ("", torch.variant if torch else ""):
+            continue
+        known = catalogue().labelled(pin.name, label) if label else catalogue().of(pin.name)
+        release = known.get(pin.version) or catalogue().of(pin.name).get(public)
         found[pin.name] = Distribution(
             name=pin.name,
             version=pin.version,
@@ -236,13 +241,24 @@ def holding(base: Snapshot, versions: Mapping[str, str]) -> Snapshot | None:
     there = base.find(Packages)
     if torch is None or there is None:
         return None
-    pins = tuple(Pin(name=n, version=v) for n, v in versions.items() if n != "torch")
-    pins += (Pin(name="torch", version=str(torch)),)
-    gone = tuple(d.name for d in there.distributions if d.name not in versions)
+    label = f"+{torch.variant}" if torch.variant != "mps" else ""
+    held = {n: v + label if n in GROUP else v for n, v in versions.items()}
+    # nvidia-cudnn-cu12==9.10.2.21; platform_system == "Linux"
+    build = catalogue().labelled("torch", torch.variant)[held["torch"]] if label else None
+    needs = map(Requirement, build.requires if build else ())
+    host = base.find(Host)
+    linux = host is not None and host.os == "linux"
+    for one in needs:
+        if linux and one.name.startswith(("nvidia-", "cuda-", "triton")):
+            held[one.name] = str(one.specifier).removeprefix("==")
+    pins = tuple(Pin(name=n, version=v) for n, v in held.items())
+    gone = tuple(d.name for d in there.distributions if d.name not in held)
     steps = (Remove(names=gone), Install(pins=pins, index=f"/whl/{torch.variant}"))
+    bare = base.having(Packages(distributions=()))
     location = next((d.location for d in there.distributions), "")
     placed = {
-        n: msgspec.structs.replace(one, location=location) for n, one in metadata(pins).items()
+        n: msgspec.structs.replace(one, location=location)
+        for n, one in metadata(pins, bare).items()
     }
     return predict(Plan(steps=steps), base, placed)
 
