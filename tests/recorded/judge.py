@@ -251,9 +251,16 @@ def holding(base: Snapshot, versions: Mapping[str, str]) -> Snapshot | None:
     for one in needs:
         if linux and one.name.startswith(("nvidia-", "cuda-", "triton")):
             held[one.name] = str(one.specifier).removeprefix("==")
-    pins = tuple(Pin(name=n, version=v) for n, v in held.items())
-    gone = tuple(d.name for d in there.distributions if d.name not in held)
-    steps = (Remove(names=gone), Install(pins=pins, index=f"/whl/{torch.variant}"))
+    return state(base, held)
+
+
+def state(base: Snapshot, versions: Mapping[str, str]) -> Snapshot:
+    """Return a machine with these packages, labels in their versions, and no others."""
+    there = base.find(Packages) or Packages(distributions=())
+    pins = tuple(Pin(name=n, version=v) for n, v in versions.items())
+    gone = tuple(d.name for d in there.distributions if d.name not in versions)
+    label = versions.get("torch", "").partition("+")[2]
+    steps = (Remove(names=gone), Install(pins=pins, index=f"/whl/{label}" if label else ""))
     bare = base.having(Packages(distributions=()))
     location = next((d.location for d in there.distributions), "")
     placed = {
