@@ -3,9 +3,9 @@
     python benchmarks/clashes.py [--count 200] [--out benchmarks/clashes.json] [-v]
 
 Each environment is one or two draws (known bad pair, declared range broken, old pin) over the current set, installed
-without dependencies from an index on loopback. A way has solved it where `uv pip check` finds nothing afterwards and
-the checks no error or warning, by the facts of what is installed. `wish` asks for the draw itself, as a user who needs those versions:
-there uv's answer is held against that of `doctor set`.
+without dependencies from an index on loopback. A way has solved it where `uv pip check` finds nothing afterwards, and
+the checks no error or warning by the facts of what is installed. `wish` asks for the draw itself, as a user who needs
+those versions: there uv's answer is held against that of `doctor set`.
 """
 
 import argparse

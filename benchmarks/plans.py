@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "museum")]
 
 from recorded.index import serving  # noqa: E402  tests are no package
-from recorded.judge import Verdict, judge, sent_to  # noqa: E402
+from recorded.judge import Verdict, judge_all, sent_to  # noqa: E402
 from recorded.machines import of_museum, of_pairs  # noqa: E402
 
 from tunedoctor.registry import builtin_checks  # noqa: E402
@@ -35,11 +35,10 @@ def main() -> None:
     figures = {}
     with tempfile.TemporaryDirectory() as folder, serving() as index, sent_to(index, Path(folder)):
         for kind, several in (("museum", of_museum(checks)), ("pairs", of_pairs(options.pairs))):
-            found = []
-            for name, snapshot in several:
-                found.append(judge(name, snapshot, checks, index))
-                if options.v and found[-1].ids and (found[-1].clash or not found[-1].good):
-                    print(json.dumps(found[-1]._asdict()), flush=True)
+            found = judge_all(several, checks, index)
+            for one in found if options.v else ():
+                if one.ids and not one.good:
+                    print(json.dumps(one._asdict()))
             figures[kind] = tally(found)
             print(kind, json.dumps(figures[kind]), flush=True)
     if options.out:

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -29,6 +30,7 @@ from packaging.utils import (
 from packaging.version import Version
 from pip._internal.commands import create_command
 from pip._internal.network.lazy_wheel import dist_from_wheel_url
+from pip._internal.network.session import PipSession
 
 ROOT = Path(__file__).resolve().parents[1]
 STACK = """
@@ -38,8 +40,19 @@ sentence-transformers evaluate torchao liger-kernel unsloth unsloth-zoo vllm gpt
 pydantic pydantic-core packaging filelock requests psutil tqdm pyyaml regex scipy scikit-learn pillow setuptools httpx
 typing-extensions multiprocess dill xxhash aiohttp torchtune compressed-tensors einops tiktoken cut-cross-entropy tyro
 rich jinja2 msgspec sympy networkx wandb tensorboard mistral-common lm-eval
-""".split()
-EVERY = frozenset({"torch", "torchvision", "torchaudio", "transformers", "tokenizers", "peft", "trl", "accelerate"})
+""".split()  # noqa: SIM905  so many are read more easily in lines
+EVERY = frozenset(
+    {
+        "torch",
+        "torchvision",
+        "torchaudio",
+        "transformers",
+        "tokenizers",
+        "peft",
+        "trl",
+        "accelerate",
+    }
+)
 """Packages of which each patch is kept: commands pin them."""
 _JSON = "application/vnd.pypi.simple.v1+json"
 _LINUX = re.compile(r"any|(many)?linux.*_x86_64")
@@ -65,7 +78,9 @@ def main() -> None:
     sys.stderr.write(f"{len(found)} packages, {options.out.stat().st_size} bytes\n")
 
 
-def _recorded(session: Any, index: str, options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+def _recorded(
+    session: PipSession, index: str, options: argparse.Namespace
+) -> Iterator[tuple[str, str]]:
     for name in options.names or STACK:
         url = f"{index.rstrip('/')}/{name}/"
         got = session.get(url, headers={"Accept": _JSON})
@@ -73,8 +88,8 @@ def _recorded(session: Any, index: str, options: argparse.Namespace) -> Iterator
         several = _releases(got.json()["files"], options.since)
         several = dict(sorted(several.items())) if name in EVERY else _last_patches(several)
         with ThreadPoolExecutor(4) as pool:
-            rows = pool.map(lambda one: _row(session, url, *one), several.items())
-            releases = {str(v): row for v, row in zip(several, rows, strict=True) if row}
+            rows = pool.map(partial(_row, session, url), several.values())
+            releases = {str(v): row for v, row in zip(several, rows, strict=True)}
         sys.stderr.write(f"{name} {len(releases)}\n")
         yield name, json.dumps({"name": name, "releases": releases}, separators=(",", ":")) + "\n"
 
@@ -107,15 +122,17 @@ def _last_patches(
     return {version: found[version] for version in last.values()}
 
 
-def _row(
-    session: Any, url: str, version: Version, files: list[dict[str, Any]]
-) -> dict[str, Any] | None:
+def _row(session: PipSession, url: str, files: list[dict[str, Any]]) -> dict[str, Any]:
     wheels = [one for one in files if one["filename"].endswith(".whl")]
     pythons: set[str] = set()
     fits: list[dict[str, Any]] = []
     for one in wheels:
         tags = parse_wheel_filename(one["filename"])[3]
-        here = {t.interpreter + ("+" if t.abi == "abi3" else "") for t in tags if _LINUX.fullmatch(t.platform)}
+        here = {
+            t.interpreter + ("+" if t.abi == "abi3" else "")
+            for t in tags
+            if _LINUX.fullmatch(t.platform)
+        }
         pythons |= here
         fits += [one] if here else []
     row: dict[str, Any] = {"date": files[0].get("upload-time", "")[:10]}

@@ -1,4 +1,4 @@
-"""Environments that clash, drawn from real metadata: known bad pairs, declared ranges broken, old pins among current ones.
+"""Environments that clash, drawn from real metadata: known bad pairs, broken ranges, old pins among current ones.
 
 An environment is name -> version: the current set of the stack with one or two draws put over it.
 """

@@ -41,7 +41,7 @@ class Index(NamedTuple):
 
     def variables(self, folder: Path) -> dict[str, str]:
         """Return the variables that send pip and uv here, with a cache and an authority in a folder."""
-        import trustme  # noqa: PLC0415  it takes a third of a second
+        import trustme  # it takes a third of a second
 
         pem = folder / "authority.pem"
         if self.server.authority is None:
@@ -127,7 +127,9 @@ class _Server(ThreadingHTTPServer):
                 "hashes": {} if one.sdist else {"sha256": sha256(self.wheel(one, file))},
                 "upload-time": f"{one.date}T00:00:00Z",
                 **({"requires-python": one.python} if one.python else {}),
-                **({} if one.sdist else {"core-metadata": True, "size": len(self.wheel(one, file))}),
+                **(
+                    {} if one.sdist else {"core-metadata": True, "size": len(self.wheel(one, file))}
+                ),
             }
             for one in several
             for file in one.files

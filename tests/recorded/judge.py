@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 from unittest.mock import patch
@@ -155,9 +156,7 @@ def clash_of(wanted: Printed, snapshot: Snapshot, index: Index) -> str:
     argv = [uv.find_uv_bin(), "pip", "compile", "-", "--quiet", "--color", "never", "--no-header"]
     argv += ["--python-version", ".".join(version.split(".")[:2]), "--only-binary", ":all:"]
     argv += ["--python-platform", _platform(host), "--index-strategy", "unsafe-best-match"]
-    argv += [
-        word for variant in wanted.variants for word in ("--index", index.torch_url(variant))
-    ]
+    argv += [word for variant in wanted.variants for word in ("--index", index.torch_url(variant))]
     with tempfile.TemporaryDirectory() as empty:
         ended = subprocess.run(
             argv,
@@ -177,11 +176,34 @@ def _has_wheels(requirement: str) -> bool:
 
 def _platform(host: Host | None) -> str:
     if host is None or host.os == "linux":
-        return "x86_64-manylinux_2_40" if not host or host.machine != "aarch64" else "aarch64-manylinux_2_40"
+        return (
+            "x86_64-manylinux_2_40"
+            if not host or host.machine != "aarch64"
+            else "aarch64-manylinux_2_40"
+        )
     return "x86_64-pc-windows-msvc" if host.os == "windows" else "aarch64-apple-darwin"
 
 
-def judge(name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index) -> Verdict:
+def judge_all(
+    machines: Iterable[tuple[str, Snapshot]],
+    checks: tuple[Check, ...],
+    index: Index,
+    *,
+    plans: bool = True,
+) -> list[Verdict]:
+    """Judge several machines, as many at once as there are processors."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda one: judge(*one, checks, index, plans=plans), machines))
+
+
+def judge(
+    name: str,
+    snapshot: Snapshot,
+    checks: tuple[Check, ...],
+    index: Index,
+    *,
+    plans: bool = True,
+) -> Verdict:
     """Return what is to be said of the cures of a machine; the variables of the index are set."""
     diagnosis = diagnose(snapshot, checks)
     wanted = printed(findings_of(diagnosis))
@@ -191,7 +213,8 @@ def judge(name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index
     faults = tuple(i for i in wanted.ids if had[i] != "note")
     clash = clash_of(wanted, snapshot, index)
     found = Verdict(name, wanted.ids, faults, wanted.requirements, clash)
-    if not faults or snapshot.find(Packages) is None or snapshot.find(Interpreter) is None:
+    lacks = snapshot.find(Packages) is None or snapshot.find(Interpreter) is None
+    if not plans or not faults or lacks:
         return found
     made = plan(snapshot, diagnosis, checks)
     found = found._replace(end=made.end, why=made.why)
@@ -273,6 +296,8 @@ def state(base: Snapshot, versions: Mapping[str, str]) -> Snapshot:
 def sent_to(index: Index, folder: Path) -> "patch.dict[str]":
     """Return what sets the variables of an index for a while, and takes away those that lead elsewhere."""
     kept = {
-        k: v for k, v in os.environ.items() if not k.startswith(("UV_", "PIP_")) and "VIRTUAL_ENV" not in k
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("UV_", "PIP_")) and "VIRTUAL_ENV" not in k
     }
     return patch.dict(os.environ, {**kept, **index.variables(folder)}, clear=True)
