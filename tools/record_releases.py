@@ -42,18 +42,12 @@ typing-extensions multiprocess dill xxhash aiohttp torchtune compressed-tensors 
 rich jinja2 msgspec sympy networkx wandb tensorboard mistral-common lm-eval
 """.split()  # noqa: SIM905  so many are read more easily in lines
 EVERY = frozenset(
-    {
-        "torch",
-        "torchvision",
-        "torchaudio",
-        "transformers",
-        "tokenizers",
-        "peft",
-        "trl",
-        "accelerate",
-    }
+    """
+    torch torchvision torchaudio transformers tokenizers peft trl accelerate
+    datasets dill multiprocess fsspec huggingface-hub numpy pyarrow bitsandbytes torchao
+    """.split()  # noqa: SIM905
 )
-"""Packages of which each patch is kept: commands pin them."""
+"""Packages of which each patch is kept: commands pin them, or ranges end between patches."""
 _JSON = "application/vnd.pypi.simple.v1+json"
 _LINUX = re.compile(r"any|(many)?linux.*_x86_64")
 
