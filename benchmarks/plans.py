@@ -1,6 +1,6 @@
 """Whether cures can be met together, and whether plans hold what they promise, on recorded releases.
 
-    python benchmarks/plans.py [--pairs 300] [--out benchmarks/plans.json] [-v]
+    python benchmarks/plans.py [--pairs 300] [--planned 100] [--out benchmarks/plans.json] [-v]
 
 Machines of the museum with two findings or more, and healthy ones with two draws over the current set: known bad
 pairs, declared ranges that are broken, old pins. Judged are the printed requirements (uv), and the facts that the plan
@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,14 +29,20 @@ def main() -> None:
     """Judge, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pairs", type=int, default=300, help="random pairs of findings")
+    parser.add_argument("--planned", type=int, default=100, help="pairs of which a plan is made")
     parser.add_argument("--out", type=Path, help="where to write the figures")
     parser.add_argument("-v", action="store_true", help="name each that fails")
     options = parser.parse_args()
     checks = builtin_checks()
     figures = {}
     with tempfile.TemporaryDirectory() as folder, serving() as index, sent_to(index, Path(folder)):
-        for kind, several in (("museum", of_museum(checks)), ("pairs", of_pairs(options.pairs))):
-            found = judge_all(several, checks, index)
+        drawn = of_pairs(options.pairs)
+        for kind, several, plans in (
+            ("museum", of_museum(checks), True),
+            ("pairs", islice(drawn, options.planned), True),
+            ("more_pairs", drawn, False),
+        ):
+            found = judge_all(several, checks, index, plans=plans)
             for one in found if options.v else ():
                 if one.ids and not one.good:
                     print(json.dumps(one._asdict()))

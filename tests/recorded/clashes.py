@@ -43,6 +43,7 @@ class Drawer:
     def __init__(self, releases: Catalogue, python: str, seed: int) -> None:
         self.releases = releases
         self.python = python
+        self.known: dict[str, dict[str, Release]] = {}
         self.random = random.Random(seed)  # noqa: S311  repeatable draws are wanted
         rows = table("known_bad")["rows"]
         self.rows = [r for r in rows if r["trigger"] == "versions" and r["severity"] != "note"]
@@ -64,7 +65,10 @@ class Drawer:
                 return first, second
 
     def _usable(self, name: str) -> dict[str, Release]:
-        return {v: r for v, r in self.releases.of(name).items() if usable(r, self.python)}
+        if name not in self.known:
+            several = self.releases.of(name).items()
+            self.known[name] = {v: r for v, r in several if usable(r, self.python)}
+        return self.known[name]
 
     def _within(self, name: str, specifier: str, *, inside: bool = True) -> str:
         fits = [

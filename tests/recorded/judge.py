@@ -79,7 +79,7 @@ class Verdict(NamedTuple):
     def good(self) -> bool:
         """The cures can be met together, and the plan cures and breeds nothing."""
         held = self.end == "planned" and not self.left and not self.bred
-        return not self.clash and (held or not self.faults)
+        return not self.clash and (held or not self.faults or not self.end)
 
 
 def findings_of(diagnosis: Diagnosis) -> dict[str, Finding]:
@@ -191,8 +191,8 @@ def judge_all(
     *,
     plans: bool = True,
 ) -> list[Verdict]:
-    """Judge several machines, as many at once as there are processors."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Judge several machines, some at once, since uv does most of it."""
+    with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda one: judge(*one, checks, index, plans=plans), machines))
 
 
