@@ -36,6 +36,7 @@ from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import MachineError
 from tunedoctor.wheels.of_snapshot import machine_of
 
+UV = uv.find_uv_bin()
 _WHEELS = "/whl/"
 
 
@@ -153,7 +154,7 @@ def clash_of(wanted: Printed, snapshot: Snapshot, index: Index) -> str:
     """Return why uv finds no set that meets requirements on a machine; "" where there is one."""
     host, interpreter = snapshot.find(Host), snapshot.find(Interpreter)
     version = interpreter.version if interpreter else "3.12"
-    argv = [uv.find_uv_bin(), "pip", "compile", "-", "--quiet", "--color", "never", "--no-header"]
+    argv = [UV, "pip", "compile", "-", "--quiet", "--color", "never", "--no-header"]
     argv += ["--python-version", ".".join(version.split(".")[:2]), "--only-binary", ":all:"]
     argv += ["--python-platform", _platform(host), "--index-strategy", "unsafe-best-match"]
     argv += [word for variant in wanted.variants for word in ("--index", index.torch_url(variant))]
