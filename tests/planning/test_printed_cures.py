@@ -52,6 +52,10 @@ def named(several: list[Verdict]) -> list[tuple[str, ...]]:
     return [(v.name, *v.requirements, v.clash[:300], v.why, *v.left, *v.bred) for v in several]
 
 
+def unplanned(one: Verdict) -> bool:
+    return bool(one.faults) and one.end not in ("planned", "")
+
+
 @missing
 def test_cures_of_a_machine_can_be_met_together(museum: list[Verdict]) -> None:
     assert named([one for one in museum if one.clash]) == []
@@ -64,12 +68,12 @@ def test_cures_of_two_clashes_can_be_met_together(pairs: list[Verdict]) -> None:
 
 @missing
 def test_each_machine_gets_a_plan(museum: list[Verdict]) -> None:
-    assert named([one for one in museum if one.end == "refused"]) == []
+    assert named([one for one in museum if unplanned(one)]) == []
 
 
 @missing
 def test_two_clashes_get_a_plan(pairs: list[Verdict]) -> None:
-    assert named([one for one in pairs if one.faults and one.end not in ("planned", "")]) == []
+    assert named([one for one in pairs if unplanned(one)]) == []
 
 
 @pytest.mark.parametrize("drawn_from", ["museum", "pairs"])
