@@ -257,6 +257,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, serving() as index, sent_to(index, Path(name)):
         folder = Path(name)
         newest = current(CORE, PYTHON)
+        newest.pop("triton")  # the build for the CPU has none
         grounds: SimpleQueue[Ground] = SimpleQueue()
         for i in range(2):
             labels = {n: f"{v}+cpu" for n, v in newest.items() if n in GROUP}

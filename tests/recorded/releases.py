@@ -136,7 +136,9 @@ class Catalogue:
     def _brings(self, one: Release, variant: str) -> tuple[str, ...]:
         """Return what a build requires: the CUDA libraries are those of the torch that is built for that CUDA."""
         own = tuple(r for r in one.requires if not r.startswith(_CUDA))
-        if not variant.startswith("cu") or one.name != "torch":
+        if not variant.startswith("cu"):
+            return tuple(r for r in own if not r.startswith("triton"))
+        if one.name != "torch":
             return own
         code = int(variant[2:])
         near = min(self.of("torch").values(), key=lambda t: (abs(_cuda_code(t) - code), t.date))
