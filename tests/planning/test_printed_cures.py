@@ -44,7 +44,7 @@ def pairs(index: Index) -> list[Verdict]:
     drawn = of_pairs(PAIRS)
     found = judge_all(islice(drawn, PLANNED), checks, index)
     found += judge_all(drawn, checks, index, plans=False)
-    assert sum(len(one.ids) >= 2 for one in found) >= PAIRS / 3
+    assert sum(bool(one.ids) for one in found) >= 0.8 * PAIRS
     return found
 
 
