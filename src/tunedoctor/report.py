@@ -186,15 +186,16 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
     target = snapshot.find(Target)
     open_ = verdict == "unknown" and target is None
+    found = agreed((*diagnosis.causes, *_unique(diagnosis)), _planner(target))
     return Report(
         verdict=verdict,
         target=_target(snapshot),
         machine=machine_of(snapshot),
         findings=tuple(
             _finding(f, tuple(s.check.id for s in diagnosis.symptoms[f.check.id]))
-            for f in agreed(diagnosis.causes, _planner(target))
+            for f in found[: len(diagnosis.causes)]
         ),
-        symptoms=tuple(_unique(diagnosis)),
+        symptoms=tuple(_finding(one) for one in found[len(diagnosis.causes) :]),
         passed=diagnosis.passed,
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
@@ -307,9 +308,8 @@ def _possible(
     )
 
 
-def _unique(diagnosis: Diagnosis) -> list[ReportFinding]:
-    by_id = {s.check.id: s for below in diagnosis.symptoms.values() for s in below}
-    return [_finding(one) for one in by_id.values()]
+def _unique(diagnosis: Diagnosis) -> list[Found]:
+    return list({s.check.id: s for some in diagnosis.symptoms.values() for s in some}.values())
 
 
 def _target(snapshot: Snapshot) -> ReportTarget:

@@ -18,10 +18,10 @@ from packaging.requirements import Requirement
 
 from recorded.index import Index
 from recorded.releases import GROUP, catalogue
-from tunedoctor.advice.cure_lines import pip_lines_of
-from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.agreement import agreed
+from tunedoctor.engine import Diagnosis, Found, diagnose
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.findings import Check, Finding
+from tunedoctor.findings import Check
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, resolve
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.planning.ask import Ask
@@ -83,24 +83,24 @@ class Verdict(NamedTuple):
         return not self.clash and (held or not self.faults or not self.end)
 
 
-def findings_of(diagnosis: Diagnosis) -> dict[str, Finding]:
-    """Return all findings that are printed, notes too."""
+def found_of(diagnosis: Diagnosis) -> list[Found]:
+    """Return all findings that are printed, notes too, each once."""
     every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
-    return {one.check.id: one.finding for one in every}
+    return list({one.check.id: one for one in every}.values())
 
 
-def printed(findings: Mapping[str, Finding]) -> Printed:
-    """Return what the cures install: the one place that knows how a cure holds requirements."""
+def printed(diagnosis: Diagnosis) -> Printed:
+    """Return what the printed cures install: the one place that knows how a cure holds requirements."""
     ids: list[str] = []
     wanted: list[str] = []
     variants: list[str] = []
-    for id_, finding in findings.items():
-        lines = [one for one in pip_lines_of(finding.cure) if not one.builds]
-        named = [r for one in lines if one.verb == "install" for r in one.requirements]
+    for one in agreed(found_of(diagnosis), "doctor fix"):
+        lines = one.finding.cure.installs
+        named = [r for step in lines for r in step.requirements]
         if named:
-            ids.append(id_)
+            ids.append(one.check.id)
             wanted += named
-            variants += [one.source.rpartition("/")[2] for one in lines if _WHEELS in one.source]
+            variants += [step.index.rpartition("/")[2] for step in lines if _WHEELS in step.index]
     return Printed(tuple(ids), tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(variants)))
 
 
@@ -207,7 +207,7 @@ def judge(
 ) -> Verdict:
     """Return what is to be said of the cures of a machine; the variables of the index are set."""
     diagnosis = diagnose(snapshot, checks)
-    wanted = printed(findings_of(diagnosis))
+    wanted = printed(diagnosis)
     if not wanted.ids:
         return Verdict(name, (), (), ())
     had = severities(diagnosis)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import museum
 
 from recorded.clashes import CORE, Draw, Drawer, drawn, environment
-from recorded.judge import current, findings_of, holding
+from recorded.judge import current, found_of, holding
 from recorded.releases import catalogue
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Interpreter, Packages
@@ -20,7 +20,7 @@ def of_museum(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
     """Yield the machines of the museum with two findings or more."""
     for name in museum.names():
         snapshot = museum.snapshot_of(name)
-        if len(findings_of(diagnose(snapshot, checks))) >= 2:
+        if len(found_of(diagnose(snapshot, checks))) >= 2:
             yield name, snapshot
 
 
