@@ -38,6 +38,7 @@ from tunedoctor.advice.uncovered import (
     one_of_several,
 )
 from tunedoctor.advice.visible import entries, visible_gpus
+from tunedoctor.contracts.shipped import contract_cure, contract_problems, needed_library
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
@@ -129,6 +130,8 @@ __all__ = [
     "companion_install",
     "companions",
     "compares",
+    "contract_cure",
+    "contract_problems",
     "counted",
     "coverage",
     "cuda_of",
@@ -156,6 +159,7 @@ __all__ = [
     "minor",
     "misfits",
     "name_of",
+    "needed_library",
     "nvidia_by_name",
     "nvidia_by_pci",
     "one_of_several",

@@ -1,0 +1,147 @@
+"""Write src/tunedoctor/tables/import_contracts.json from a folder of wheels: which releases break each other's imports.
+
+    pip download --no-deps --only-binary :all: --python-version 3.11 -d FOLDER "trl==1.16.0" ...
+    python tools/build_contracts.py FOLDER
+
+Each library is followed as `doctor check --deep` follows it, beside nothing but a torch that is there; what it asks of
+the others is looked up in each release of these. Kept are the names that some release lacks.
+"""
+
+import json
+import sys
+import tempfile
+import time
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from packaging.version import Version
+from tunedoctor.tables.load import shipped
+from tunedoctor.target.contracts.look import Asked, follow, problem
+from tunedoctor.target.contracts.world import World
+from tunedoctor.versions import normalised
+
+TABLE = Path(__file__).parent.parent / "src/tunedoctor/tables/import_contracts.json"
+MINUTES = 10 * 60.0
+
+
+def wheels(folder: Path) -> dict[str, dict[Version, Path]]:
+    """Return distribution -> release -> wheel, oldest first."""
+    found: dict[str, dict[Version, Path]] = defaultdict(dict)
+    for file in folder.glob("*.whl"):
+        name, version, *_ = file.name.split("-")
+        found[normalised(name)][Version(version)] = file
+    return {name: dict(sorted(some.items())) for name, some in sorted(found.items())}
+
+
+def unpacked(wheel: Path, folder: Path) -> World:
+    """Unpack a wheel beside an empty torch."""
+    (folder / "torch").mkdir()
+    (folder / "torch" / "__init__.py").touch()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return World([str(folder)], [str(folder)])
+
+
+def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -> set[Asked]:
+    """Return what a release asks of the modules that are known; file and line are left out."""
+    with tempfile.TemporaryDirectory(prefix="contracts-") as folder:
+        world = unpacked(wheel, Path(folder))
+        found: set[Asked] = set()
+        for library, starts in entries.items():
+            asked, cut = follow(world, library, starts, time.monotonic() + MINUTES)
+            if cut:
+                sys.exit(f"{wheel.name}: not read to its end")
+            found |= {
+                one._replace(file="", line=0)
+                for one in asked
+                if one.module.partition(".")[0] in known
+                and not world.patches(library) & {*one.names}
+            }
+    return found
+
+
+def lacking(asked: list[Asked], wheel: Path) -> dict[Asked, str]:
+    """Return what a release lacks of what is asked: "module:name", or "module" for one that is gone."""
+    with tempfile.TemporaryDirectory(prefix="contracts-") as folder:
+        world = unpacked(wheel, Path(folder))
+        told = {one: problem(world, one) for one in asked}
+    return {one: ":".join(filter(None, t[1:])) for one, t in told.items() if t}
+
+
+def runs(places: Iterable[int]) -> list[list[int]]:
+    """Return [first, last] of each run of neighbouring numbers."""
+    found: list[list[int]] = []
+    for place in sorted(places):
+        if found and place == found[-1][1] + 1:
+            found[-1][1] = place
+        else:
+            found.append([place, place])
+    return found
+
+
+def main(folder: str) -> None:
+    """Ask, look up, and write."""
+    there = wheels(Path(folder))
+    libraries = shipped("contract_libraries")
+    entries = {**libraries["needed"], **libraries["others"]}
+    name_of = {m: libraries["named_otherwise"].get(m, normalised(m)) for m in entries}
+    modules = {m for m, name in name_of.items() if name in there}
+    asks: dict[str, dict[Asked, set[int]]] = {}
+    with ProcessPoolExecutor(2) as pool:
+        for name, releases in there.items():
+            own = {m: entries[m] for m in modules if name_of[m] == name}
+            asks[name] = defaultdict(set)
+            for at, some in enumerate(
+                pool.map(partial(asked_by, own, modules - own.keys()), releases.values())
+            ):
+                for one in some:
+                    asks[name][one].add(at)
+            print(f"{name}: {len(releases)} releases ask for {len(asks[name])}", flush=True)  # noqa: T201
+        rows: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for name, releases in there.items():
+            wanted = sorted(
+                {
+                    one
+                    for asked in asks.values()
+                    for one in asked
+                    if name_of[one.module.partition(".")[0]] == name
+                }
+            )
+            lacks: dict[tuple[str, Asked], set[int]] = defaultdict(set)
+            for at, told in enumerate(pool.map(partial(lacking, wanted), releases.values())):
+                for one, text in told.items():
+                    lacks[text, one].add(at)
+            for library, asked in asks.items():
+                where: dict[str, tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
+                for (text, one), places in lacks.items():
+                    if one in asked:
+                        where[text][0].update(asked[one])
+                        where[text][1].update(places)
+                for text, both in where.items():
+                    key = (library, name, *(json.dumps(runs(one)) for one in both))
+                    rows[key].append(text)
+            print(f"{name}: {len(wanted)} names asked, {len(lacks)} lack somewhere", flush=True)  # noqa: T201
+    used = {name for key in rows for name in key[:2]}
+    data = {
+        "about": "Names that releases of a library import from a neighbour, and releases of it that lack them: "
+        "contracts/shipped.py reads it, tools/build_contracts.py writes it. Rows: library, neighbour, "
+        "runs of releases that ask, runs that lack, names.",
+        "source": "the files of the wheels on PyPI",
+        "as_of": datetime.now(UTC).date().isoformat(),
+        "releases": {name: [str(v) for v in there[name]] for name in sorted(used)},
+        "rows": [
+            [*key[:2], *map(json.loads, key[2:]), sorted(names)]
+            for key, names in sorted(rows.items())
+        ],
+    }
+    lines = json.dumps(data, separators=(",", ":")).replace('],["', '],\n["')
+    TABLE.write_text(lines + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
