@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from packaging.version import Version
+
 from tunedoctor.tables.load import shipped
 from tunedoctor.target.contracts.look import Asked, follow, problem
 from tunedoctor.target.contracts.world import World
@@ -27,6 +28,13 @@ from tunedoctor.versions import normalised
 
 TABLE = Path(__file__).parent.parent / "src/tunedoctor/tables/import_contracts.json"
 MINUTES = 10 * 60.0
+LIBRARIES = shipped("contract_libraries")
+ENTRIES: dict[str, list[str]] = {**LIBRARIES["needed"], **LIBRARIES["others"]}
+
+
+def name_of(module: str) -> str:
+    """Return the distribution of a library's module."""
+    return str(LIBRARIES["named_otherwise"].get(module, normalised(module)))
 
 
 def wheels(folder: Path) -> dict[str, dict[Version, Path]]:
@@ -84,48 +92,54 @@ def runs(places: Iterable[int]) -> list[list[int]]:
     return found
 
 
+Asks = dict[str, dict[Asked, set[int]]]
+"""Library -> what it asks -> places of the releases that do."""
+Rows = dict[tuple[str, ...], list[str]]
+
+
+def all_asks(pool: ProcessPoolExecutor, there: dict[str, dict[Version, Path]]) -> Asks:
+    """Follow each release of each library."""
+    found: Asks = {}
+    modules = {m for m in ENTRIES if name_of(m) in there}
+    for name, releases in there.items():
+        own = {m: ENTRIES[m] for m in modules if name_of(m) == name}
+        found[name] = defaultdict(set)
+        ask = partial(asked_by, own, modules - own.keys())
+        for at, some in enumerate(pool.map(ask, releases.values())):
+            for one in some:
+                found[name][one].add(at)
+        print(f"{name}: {len(releases)} releases ask for {len(found[name])}", flush=True)  # noqa: T201
+    return found
+
+
+def add_rows(rows: Rows, asks: Asks, name: str, told: Iterable[dict[Asked, str]]) -> None:
+    """Add what releases of a neighbour lack, told for each of them, oldest first."""
+    lacks: dict[tuple[str, Asked], set[int]] = defaultdict(set)
+    for at, some in enumerate(told):
+        for one, text in some.items():
+            lacks[text, one].add(at)
+    for library, asked in asks.items():
+        where: dict[str, tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
+        for (text, one), places in lacks.items():
+            if one in asked:
+                where[text][0].update(asked[one])
+                where[text][1].update(places)
+        for text, both in where.items():
+            rows[library, name, *(json.dumps(runs(one)) for one in both)].append(text)
+    print(f"{name}: {len(lacks)} names lack somewhere", flush=True)  # noqa: T201
+
+
 def main(folder: str) -> None:
     """Ask, look up, and write."""
     there = wheels(Path(folder))
-    libraries = shipped("contract_libraries")
-    entries = {**libraries["needed"], **libraries["others"]}
-    name_of = {m: libraries["named_otherwise"].get(m, normalised(m)) for m in entries}
-    modules = {m for m, name in name_of.items() if name in there}
-    asks: dict[str, dict[Asked, set[int]]] = {}
+    rows: Rows = defaultdict(list)
     with ProcessPoolExecutor(2) as pool:
+        asks = all_asks(pool, there)
         for name, releases in there.items():
-            own = {m: entries[m] for m in modules if name_of[m] == name}
-            asks[name] = defaultdict(set)
-            for at, some in enumerate(
-                pool.map(partial(asked_by, own, modules - own.keys()), releases.values())
-            ):
-                for one in some:
-                    asks[name][one].add(at)
-            print(f"{name}: {len(releases)} releases ask for {len(asks[name])}", flush=True)  # noqa: T201
-        rows: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for name, releases in there.items():
-            wanted = sorted(
-                {
-                    one
-                    for asked in asks.values()
-                    for one in asked
-                    if name_of[one.module.partition(".")[0]] == name
-                }
-            )
-            lacks: dict[tuple[str, Asked], set[int]] = defaultdict(set)
-            for at, told in enumerate(pool.map(partial(lacking, wanted), releases.values())):
-                for one, text in told.items():
-                    lacks[text, one].add(at)
-            for library, asked in asks.items():
-                where: dict[str, tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
-                for (text, one), places in lacks.items():
-                    if one in asked:
-                        where[text][0].update(asked[one])
-                        where[text][1].update(places)
-                for text, both in where.items():
-                    key = (library, name, *(json.dumps(runs(one)) for one in both))
-                    rows[key].append(text)
-            print(f"{name}: {len(wanted)} names asked, {len(lacks)} lack somewhere", flush=True)  # noqa: T201
+            every = {one for asked in asks.values() for one in asked}
+            wanted = sorted(o for o in every if name_of(o.module.partition(".")[0]) == name)
+            if wanted:
+                add_rows(rows, asks, name, pool.map(partial(lacking, wanted), releases.values()))
     used = {name for key in rows for name in key[:2]}
     data = {
         "about": "Names that releases of a library import from a neighbour, and releases of it that lack them: "

@@ -107,7 +107,7 @@ def _table() -> Contracts:
 @cache
 def _between(name: str, version: str) -> tuple[int, int] | None:
     """Return the places of the releases around a version, twice its own where it is one; None outside of all."""
-    releases = _table().releases[name]
+    releases = _table().releases.get(name, ())
     wanted = pep440(version)
     if wanted is None:
         return None
