@@ -27,15 +27,16 @@ from tunedoctor.api import (
     Environment,
     Errors,
     Finding,
+    Host,
     ImportContracts,
     Interpreter,
     Packages,
     TorchBuild,
     Unknown,
+    broken_contracts,
     broken_pairs,
     check,
     contract_cure,
-    contract_problems,
     distribution_of,
     known,
     listed,
@@ -43,6 +44,7 @@ from tunedoctor.api import (
     pinned,
     pip,
     together,
+    unmet,
     versions_of,
 )
 
@@ -56,20 +58,24 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
     contracts: ImportContracts | Unknown | None,
     packages: Packages | Unknown | None,
     interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
     torch: TorchBuild | Unknown | None,
     environment: Environment | Unknown | None,
     errors: Errors | Unknown | None,
 ) -> Finding | Unknown | None:
-    """Tell of contracts that are broken, but for pairs of which another check knows more."""
+    """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
     told = known(packages)
     versions = versions_of(told, known(torch))
-    looked = known(contracts)
-    broken = looked.broken if looked else contract_problems(versions)
     rows = broken_pairs("library-version-clash", packages, torch, environment, errors)
     covered = [set(one.versions) for one in rows]
+    covered += [
+        {one.owner.name, one.name}
+        for one in (unmet(told, known(interpreter), known(host), known(torch)) if told else ())
+        if not one.too_new or one.owner.name == "transformers"
+    ]
     left = [
         one
-        for one in broken
+        for one in broken_contracts(contracts, versions)
         if not any({one.library, one.neighbour} <= names for names in covered)
         and not (told and _damaged(one, told))
     ]

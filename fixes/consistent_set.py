@@ -20,7 +20,12 @@ from tunedoctor.api import (
 @fix(
     "consistent-set",
     "Bring libraries to versions that fit each other",
-    cures=["library-version-clash", "transformers-too-old-for-model", "numpy-abi"],
+    cures=[
+        "library-version-clash",
+        "import-contract-clash",
+        "transformers-too-old-for-model",
+        "numpy-abi",
+    ],
 )
 def consistent_set(
     finding: Finding, packages: Packages, interpreter: Interpreter | Unknown | None

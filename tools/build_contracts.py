@@ -9,7 +9,6 @@ the others is looked up in each release of these. Kept are the names that some r
 
 import json
 import sys
-import tempfile
 import time
 import zipfile
 from collections import defaultdict
@@ -27,6 +26,7 @@ from tunedoctor.target.contracts.world import World
 from tunedoctor.versions import normalised
 
 TABLE = Path(__file__).parent.parent / "src/tunedoctor/tables/import_contracts.json"
+ROOT = "/wheel"
 MINUTES = 10 * 60.0
 LIBRARIES = shipped("contract_libraries")
 ENTRIES: dict[str, list[str]] = {**LIBRARIES["needed"], **LIBRARIES["others"]}
@@ -46,38 +46,55 @@ def wheels(folder: Path) -> dict[str, dict[Version, Path]]:
     return {name: dict(sorted(some.items())) for name, some in sorted(found.items())}
 
 
-def unpacked(wheel: Path, folder: Path) -> World:
-    """Unpack a wheel beside an empty torch."""
-    (folder / "torch").mkdir()
-    (folder / "torch" / "__init__.py").touch()
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
-    return World([str(folder)], [str(folder)])
+class WheelWorld(World):
+    """The modules of one wheel, beside an empty torch."""
+
+    def __init__(self, wheel: Path) -> None:
+        """Read its names."""
+        super().__init__([ROOT], [ROOT])
+        self._wheel = zipfile.ZipFile(wheel)
+        self._files = {f"{ROOT}/{one}": one for one in self._wheel.namelist()}
+        inside: dict[str, set[str]] = defaultdict(set)
+        for one in (*self._files, f"{ROOT}/torch/__init__.py"):
+            while one != ROOT:
+                one, _, name = one.rpartition("/")  # noqa: PLW2901
+                inside[one].add(name)
+        self._listed = {folder: frozenset(names) for folder, names in inside.items()}
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file of the wheel."""
+        return self._wheel.read(self._files[path]) if path in self._files else None
+
+    def listed(self, folder: str) -> frozenset[str]:
+        """Return the names in a folder of the wheel."""
+        return self._listed.get(folder, frozenset())
+
+    def below(self, folder: str) -> Iterable[str]:
+        """Return its sources below a folder."""
+        start = f"{folder.rstrip('/')}/"
+        return [one for one in self._files if one.startswith(start) and one.endswith(".py")]
 
 
 def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -> set[Asked]:
     """Return what a release asks of the modules that are known; file and line are left out."""
-    with tempfile.TemporaryDirectory(prefix="contracts-") as folder:
-        world = unpacked(wheel, Path(folder))
-        found: set[Asked] = set()
-        for library, starts in entries.items():
-            asked, cut = follow(world, library, starts, time.monotonic() + MINUTES)
-            if cut:
-                sys.exit(f"{wheel.name}: not read to its end")
-            found |= {
-                one._replace(file="", line=0)
-                for one in asked
-                if one.module.partition(".")[0] in known
-                and not world.patches(library) & {*one.names}
-            }
+    world = WheelWorld(wheel)
+    found: set[Asked] = set()
+    for library, starts in entries.items():
+        asked, cut = follow(world, library, starts, time.monotonic() + MINUTES)
+        if cut:
+            sys.exit(f"{wheel.name}: not read to its end")
+        found |= {
+            one._replace(file="", line=0)
+            for one in asked
+            if one.module.partition(".")[0] in known and not world.patches(library) & {*one.names}
+        }
     return found
 
 
 def lacking(asked: list[Asked], wheel: Path) -> dict[Asked, str]:
     """Return what a release lacks of what is asked: "module:name", or "module" for one that is gone."""
-    with tempfile.TemporaryDirectory(prefix="contracts-") as folder:
-        world = unpacked(wheel, Path(folder))
-        told = {one: problem(world, one) for one in asked}
+    world = WheelWorld(wheel)
+    told = {one: problem(world, one) for one in asked}
     return {one: ":".join(filter(None, t[1:])) for one, t in told.items() if t}
 
 

@@ -38,7 +38,7 @@ from tunedoctor.advice.uncovered import (
     one_of_several,
 )
 from tunedoctor.advice.visible import entries, visible_gpus
-from tunedoctor.contracts.shipped import contract_cure, contract_problems, needed_library
+from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
@@ -120,6 +120,7 @@ __all__ = [
     "at_least",
     "bitsandbytes_cuda",
     "brief",
+    "broken_contracts",
     "broken_pairs",
     "card_refused",
     "cards_named",
@@ -131,7 +132,6 @@ __all__ = [
     "companions",
     "compares",
     "contract_cure",
-    "contract_problems",
     "counted",
     "coverage",
     "cuda_of",

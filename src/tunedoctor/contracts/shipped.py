@@ -7,7 +7,7 @@ from functools import cache
 import msgspec
 from packaging.version import Version
 
-from tunedoctor.facts import BrokenContract
+from tunedoctor.facts import BrokenContract, ImportContracts, Unknown
 from tunedoctor.tables.load import table
 from tunedoctor.versions import normalised, pep440
 
@@ -42,6 +42,13 @@ def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]
     return tuple(_problems(versions))
 
 
+def broken_contracts(
+    looked: ImportContracts | Unknown | None, versions: Mapping[str, str]
+) -> tuple[BrokenContract, ...]:
+    """Return what a look at the files found, else what the table knows of the installed releases."""
+    return looked.broken if isinstance(looked, ImportContracts) else contract_problems(versions)
+
+
 def _problems(versions: Mapping[str, str]) -> Iterator[BrokenContract]:
     known = _table()
     at = {n: _between(n, v) for n, v in versions.items() if n in known.releases}
@@ -62,12 +69,12 @@ def _problems(versions: Mapping[str, str]) -> Iterator[BrokenContract]:
 def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str, str]:
     """Return what to install so that the two keep their contracts: a newer library, else another neighbour.
 
-    Name -> specifier, of releases that fit all that is installed; "*" for both where the table knows none.
+    Name -> specifier, of releases that fit all that is installed; a newer library, "*", where the table knows none.
     """
     for name, newer in ((one.library, True), (one.neighbour, True), (one.neighbour, False)):
         if spec := _fitting(name, versions, newer=newer):
             return {name: spec}
-    return {one.library: "*", **({one.neighbour: "*"} if one.neighbour else {})}
+    return {one.library: "*"}
 
 
 def _fitting(name: str, versions: Mapping[str, str], *, newer: bool) -> str:

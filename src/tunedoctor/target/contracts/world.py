@@ -33,18 +33,6 @@ class Place(NamedTuple):
     """Of a package."""
 
 
-def read(path: str) -> Optional[bytes]:
-    """Return the bytes of a regular file of bounded size; None for anything else."""
-    try:
-        told = os.stat(path)
-        if not stat.S_ISREG(told.st_mode) or told.st_size > LARGEST:
-            return None
-        with open(path, "rb") as file:
-            return file.read(LARGEST)
-    except (OSError, ValueError):
-        return None
-
-
 def absolute(place: Place, module: str, level: int) -> str:
     """Return the full name of what a file at `place` calls `module` behind `level` dots."""
     if not level:
@@ -68,6 +56,23 @@ class World:
         self._texts: Dict[str, List[bytes]] = {}
         self._exported: Dict[str, Set[str]] = {}
         self._defined: Dict[Tuple[str, str], Optional[bool]] = {}
+
+    def read(self, path: str) -> Optional[bytes]:
+        """Return the bytes of a regular file of bounded size; None for anything else."""
+        try:
+            told = os.stat(path)
+            if not stat.S_ISREG(told.st_mode) or told.st_size > LARGEST:
+                return None
+            with open(path, "rb") as file:
+                return file.read(LARGEST)
+        except (OSError, ValueError):
+            return None
+
+    def below(self, folder: str) -> Iterable[str]:
+        """Return the sources below a folder, without following links to folders."""
+        for place, folders, names in os.walk(folder):
+            folders.sort()
+            yield from (os.path.join(place, one) for one in sorted(names) if one.endswith(".py"))
 
     def listed(self, folder: str) -> FrozenSet[str]:
         """Return the names in a folder."""
@@ -123,7 +128,7 @@ class World:
         for folder in self.sites:
             for one in self.listed(folder):
                 if one.endswith((".pth", ".egg-link")) or one.startswith("__editable__"):
-                    text = read(os.path.join(folder, one))
+                    text = self.read(os.path.join(folder, one))
                     if text is None or name.encode() in text:
                         return False
         return True
@@ -145,7 +150,7 @@ class World:
     def source(self, place: Place) -> Optional[Source]:
         """Return the Source of a place; None where there is none, or where it cannot be parsed."""
         if place.file not in self._sources:
-            text = read(place.file) if place.file else None
+            text = self.read(place.file) if place.file else None
             self._sources[place.file] = None if text is None else parsed(text)
         return self._sources[place.file]
 
@@ -222,7 +227,7 @@ class World:
         folder = os.path.join(os.path.dirname(package.file), "utils")
         if folder not in self._exported:
             files = [n for n in self.listed(folder) if n.startswith("dummy_") and n.endswith(".py")]
-            texts = [read(os.path.join(folder, n)) or b"" for n in files]
+            texts = [self.read(os.path.join(folder, n)) or b"" for n in files]
             found = {
                 w for t in texts for w in re.findall(rb"^(?:class|def) (\w+)", t, re.MULTILINE)
             }
@@ -234,12 +239,10 @@ class World:
         if folder not in self._texts:
             found: List[bytes] = []
             size = 0
-            for place, folders, names in os.walk(folder):
-                folders.sort()
-                for one in sorted(names) if size < MOST_TEXT else ():
-                    text = read(os.path.join(place, one)) if one.endswith(".py") else None
-                    found += [] if text is None else [text]
-                    size += len(text or b"")
+            for path in self.below(folder):
+                text = self.read(path) if size < MOST_TEXT else None
+                found += [] if text is None else [text]
+                size += len(text or b"")
             self._texts[folder] = found
         return self._texts[folder]
 
