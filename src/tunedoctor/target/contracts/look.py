@@ -12,6 +12,7 @@ written anywhere in that package, the answer is "cannot tell", which is no probl
 interpreter that runs this.
 """
 
+import gc
 import json
 import sys
 import time
@@ -111,6 +112,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     except (ImportError, OSError, ValueError):
         pass
+    gc.disable()  # trees hold no rings, and looking for some costs a third of the time
     request = json.loads(sys.stdin.read())
     ends = time.monotonic() + request["seconds"]
     world = World(request["path"], request["sites"])
