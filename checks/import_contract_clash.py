@@ -86,7 +86,7 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
     first = shown[0]
     pairs = list(dict.fromkeys((one.library, one.neighbour or _named(one)) for one in shown))
     change = _change(shown, versions)
-    newer = ("--upgrade",) if "*" in change.values() else ()
+    newer = ("--upgrade",) if any(s == "*" and n in versions for n, s in change.items()) else ()
     title = f"{first.library} and {pairs[0][1]} do not fit together"
     if first.kind == "missing":
         title = f"{first.library} needs {first.module}, which is not installed"
@@ -97,6 +97,9 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
         + (f"; and {len(pairs) - 3} more" if len(pairs) > 3 else ""),
         means=f"the import of {first.library} stops: '{_says(first)}'",
         cure=pip(interpreter, "install", *newer, *pinned(change)),
+        cure_note=f"or, to keep {first.library}, another {first.neighbour}"
+        if first.neighbour
+        else "",
         evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
     )
 
