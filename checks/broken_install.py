@@ -29,6 +29,7 @@ import re
 from tunedoctor.api import (
     AmdGpus,
     BrokenDistribution,
+    Cure,
     Errors,
     Finding,
     Gone,
@@ -49,7 +50,9 @@ from tunedoctor.api import (
     metadata_gone,
     pattern,
     pip,
+    python,
     same_torch,
+    tell,
     torch_install,
 )
 
@@ -154,10 +157,13 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
         version = there.version(first.name) if there is not None else ""
         cure = _reinstall(first.name, version, known(torch), interpreter)
         if first.name == "torch":
-            cure = _torch(version, known(torch), interpreter) or cure
+            if (build := known(torch)) or version:
+                release = build.version if build else version
+                label = build.variant if build else version.partition("+")[2]
+                cure = same_torch(interpreter, release, label)
             if not version:
                 fit = torch_install(host, interpreter, nvidia, driver, amd)
-                cure = f"{fit.command} --force-reinstall" if fit.command else cure
+                cure = fit.cure.with_flag("--force-reinstall") or cure
         return Finding(
             title=f"{first.name} is not whole: {WHAT[first.problem]}"
             if len(first.name) + len(WHAT[first.problem]) < 45
@@ -196,18 +202,9 @@ def _told(faults: list[BrokenDistribution]) -> str:
     return "; ".join(texts) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
 
 
-def _torch(
-    version: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> str:
-    """Return the command for the build that was there; "" where its release is not known."""
-    if torch is not None:
-        return same_torch(interpreter, torch.version, torch.variant)
-    return same_torch(interpreter, version, version.partition("+")[2]) if version else ""
-
-
 def _reinstall(
     name: str, version: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> str:
+) -> Cure:
     plain = version.partition("+")[0]
     if name in ("torchvision", "torchaudio") and torch is not None and plain:
         return companion_install(interpreter, torch, name, plain)
@@ -342,7 +339,7 @@ def _cut_short(part: re.Match[str], interpreter: Interpreter | Unknown | None) -
         means=f"files of {name} are missing, or belong to another Python",
         cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
         cure_note="end every Python that uses this environment first; the build that was there",
-        settle="" if sure else pip(interpreter, "show", "--files", name),
+        settle="" if sure else f"{python(interpreter)} -m pip show --files {name}",
     )
 
 
@@ -357,7 +354,7 @@ def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
         title="Remains of an interrupted upgrade lie in site-packages",
         found=f"{listed(b.name for b in shown)} in {first.location}",
         means="they take room, and pip warns 'Ignoring invalid distribution' at each run",
-        cure="rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown),
+        cure=tell("rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown)),
         cure_note="end every Python that uses this environment first",
         evidence=(first.location,),
     )

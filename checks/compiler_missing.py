@@ -35,6 +35,8 @@ from tunedoctor.api import (
     check,
     known,
     pattern,
+    pip,
+    tell,
     told,
 )
 
@@ -45,6 +47,7 @@ INSTALL = {
     "arch": "sudo pacman -S --noconfirm gcc",
     "opensuse-leap": "sudo zypper install -y gcc gcc-c++",
 }
+GCC = "sudo dnf install -y gcc gcc-c++"
 BUILD_TOOLS = "winget install --exact Microsoft.VisualStudio.2022.BuildTools"
 WINDOWS_WORDS = (
     r"MSVC|Windows SDK|Microsoft Visual C\+\+|\bcl\.exe|Compiler: cl\b|\bcl is not found|\['where'"
@@ -120,7 +123,7 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
             found=f"the error '{said}': the driver brings libcuda.so.1, and its folder is not searched",
             said=said,
             means="torch.compile and Triton kernels stop; plain training runs",
-            cure="sudo ln -s libcuda.so.1 /usr/lib/x86_64-linux-gnu/libcuda.so",
+            cure=tell("sudo ln -s libcuda.so.1 /usr/lib/x86_64-linux-gnu/libcuda.so"),
             cure_note="root; where ldconfig -p shows libcuda.so.1 elsewhere, set TRITON_LIBCUDA_PATH to that folder",
         )
     tools, there, settings = known(compilers), known(packages), known(environment)
@@ -140,10 +143,10 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
         else f"no gcc, clang or cc on PATH; triton {version} is installed",
         said=said,
         means="torch.compile, Unsloth and other Triton kernels stop with 'Failed to find C compiler'",
-        cure=BUILD_TOOLS
-        if windows
-        else INSTALL.get(
-            system.distro if system is not None else "debian", "sudo dnf install -y gcc gcc-c++"
+        cure=tell(
+            BUILD_TOOLS
+            if windows
+            else INSTALL.get(system.distro if system is not None else "debian", GCC)
         ),
         cure_note="with the workload Desktop development with C++; about 7 GB. Then start from its x64 prompt"
         if windows
@@ -168,7 +171,7 @@ def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
             found=f"the error '{said}'",
             said=said,
             means="an extension that is compiled here stops in its build; torch itself runs",
-            cure="nvcc --version; python -c 'import torch; print(torch.version.cuda)'",
+            cure=tell("nvcc --version; python -c 'import torch; print(torch.version.cuda)'"),
             cure_note="install the CUDA toolkit of the release that torch names and point CUDA_HOME to it; "
             "or a ready wheel of the extension, which needs no compiler",
         )
@@ -180,7 +183,7 @@ def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
                 found=f"the error '{said}'",
                 said=said,
                 means="an extension that is compiled here stops in its build; torch itself runs",
-                cure=shows,
+                cure=tell(shows),
                 cure_note=f"install {brings} with its compiler, of the release that torch names",
             )
     if said := told(errors, NINJA):
@@ -190,7 +193,7 @@ def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
             found=f"the error '{said}'",
             said=said,
             means="extensions that are compiled at their first use stop there; torch itself runs",
-            cure="python -m pip install ninja",
+            cure=pip(None, "install", "ninja"),
             cure_note="with the python that runs the script; its bin folder has to be on PATH",
         )
     return None

@@ -30,6 +30,7 @@ from tunedoctor.api import (
     check,
     cxx_too_old,
     known,
+    tell,
     told,
     within,
 )
@@ -61,7 +62,7 @@ def conda_binary_clash(
             found=f"the error '{omp}'",
             said=omp,
             means="the process ends at the import that loads the second one",
-            cure="conda install --channel conda-forge nomkl numpy",
+            cure=tell("conda install --channel conda-forge nomkl numpy"),
             cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
         )
     cxx = cxx_too_old(errors)
@@ -71,7 +72,7 @@ def conda_binary_clash(
             found=cxx.found,
             said=cxx.said,
             means="what imports that binary stops: it was compiled with the system's newer compiler",
-            cure="conda install --channel conda-forge libstdcxx-ng",
+            cure=tell("conda install --channel conda-forge libstdcxx-ng"),
             cure_note="the newest of it serves all that is older",
         )
     layer = told(errors, *MKL_FAILS)
@@ -81,7 +82,7 @@ def conda_binary_clash(
             found=f"the error '{layer}'",
             said=layer,
             means="the process ends where NumPy or torch loads MKL",
-            cure="conda install --channel conda-forge nomkl numpy",
+            cure=tell("conda install --channel conda-forge nomkl numpy"),
             cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
         )
     said = told(errors, r"undefined symbol: iJIT_\w+")
@@ -96,6 +97,6 @@ def conda_binary_clash(
         found="; ".join(t for t in (beside, f"the error '{said}'" if said else "") if t),
         said=said,
         means="import torch stops with 'undefined symbol: iJIT_NotifyEvent'",
-        cure='conda install "mkl<2024.1"',
+        cure=tell('conda install "mkl<2024.1"'),
         cure_note="0.2 GB, no reboot",
     )

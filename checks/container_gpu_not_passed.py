@@ -35,8 +35,10 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
+    advise,
     check,
     known,
+    tell,
     told,
 )
 
@@ -142,7 +144,7 @@ def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what 
             severity="note" if kind == "cpu" else "error",
             found=f"the host has the NVIDIA module loaded; this {inside.kind} container has no /dev/nvidia*{set_to}",
             means="torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU",
-            cure=NVIDIA_FLAGS.get(inside.kind, NVIDIA_FLAGS["docker"]),
+            cure=tell(NVIDIA_FLAGS.get(inside.kind, NVIDIA_FLAGS["docker"])),
             cure_note="start the container anew; the host needs nvidia-container-toolkit",
             evidence=("/sys/module/nvidia", "/dev", inside.evidence),
         )
@@ -153,7 +155,7 @@ def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what 
         return Finding(
             found=f"the host has an AMD GPU under amdgpu{names}; this {inside.kind} container has no /dev/kfd",
             means="torch counts no GPU, 'No HIP GPUs are available', and training runs on the CPU",
-            cure=AMD_FLAGS.get(inside.kind, DOCKER_AMD),
+            cure=tell(AMD_FLAGS.get(inside.kind, DOCKER_AMD)),
             cure_note="start the container anew; Docker Desktop cannot pass the device: use the native engine, "
             "`docker context use default`",
             evidence=("/sys/bus/pci/devices", "/dev/kfd", inside.evidence),
@@ -172,7 +174,7 @@ def _without_kfd(
         found=f"'{loaded}', which is the host's; this {container.kind} container has no /dev/kfd",
         said=loaded,
         means="torch counts no GPU, 'No HIP GPUs are available', and training runs on the CPU",
-        cure=AMD_FLAGS.get(container.kind, DOCKER_AMD),
+        cure=tell(AMD_FLAGS.get(container.kind, DOCKER_AMD)),
         cure_note="start the container anew; apptainer with --containall needs --bind /dev/kfd,/dev/dri as well",
     )
 
@@ -209,7 +211,7 @@ def _in_words(container: Container, errors: Errors | Unknown | None) -> Finding 
         found=f"the error '{said}' in a container of {container.kind}",
         said=said,
         means="torch counts no GPU, and training runs on the CPU",
-        cure=cure,
+        cure=tell(cure),
         cure_note=note,
         settle=settle,
     )
@@ -225,7 +227,7 @@ def _in_a_pod(container: Container, errors: Errors | Unknown | None) -> Finding 
         found=f"the error '{said}' in a pod",
         said=said,
         means="torch counts no GPU, and training runs on the CPU",
-        cure="resources: {limits: {nvidia.com/gpu: 1}}",
+        cure=advise("resources: {limits: {nvidia.com/gpu: 1}}"),
         cure_note="in the container of the pod; on k3s and others whose default runtime is not nvidia also "
         "runtimeClassName: nvidia",
         settle="kubectl exec POD -- sh -c 'ls /dev/nvidia*; ldconfig -p | grep libcuda'",
@@ -244,7 +246,7 @@ def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | 
             found=f"NVML says 'Unknown Error' in this {container.kind} container: its device files no longer open",
             said="Unknown Error",
             means="CUDA calls fail and nvidia-smi says 'Failed to initialize NVML: Unknown Error'",
-            cure="docker restart CONTAINER",
+            cure=tell("docker restart CONTAINER"),
             cure_note="`systemctl daemon-reload` on the host takes the devices away again; for good: "
             '"exec-opts": ["native.cgroupdriver=cgroupfs"] in /etc/docker/daemon.json, or ask for the GPU by CDI',
         )
@@ -254,7 +256,7 @@ def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | 
             found=f"NVML says 'Insufficient Permissions' in this {container.kind} container",
             said="Insufficient Permissions",
             means="CUDA counts no device, and training runs on the CPU",
-            cure="docker run --gpus all --security-opt=label=disable IMAGE",
+            cure=tell("docker run --gpus all --security-opt=label=disable IMAGE"),
             cure_note="where SELinux is on; without it, the user in the container needs the group of /dev/nvidia*",
         )
     return None
@@ -277,7 +279,7 @@ def _from_start(
             found=f"{seen} in a container of Docker Desktop",
             said=said,
             means="its engine runs in a virtual machine; on Linux that has no GPU, on Windows NVIDIA's alone",
-            cure=f"docker context use default && {other}",
+            cure=tell(f"docker context use default && {other}"),
             cure_note="with the engine of the distribution in place of Docker Desktop; on Windows: Windows 11, or 10 "
             "from 21H2, with WSL 2 and NVIDIA's own driver",
         )
@@ -285,7 +287,7 @@ def _from_start(
         found=f"the {container.kind} command asks for no GPU; {seen}",
         said=said,
         means="torch counts no GPU, and training runs on the CPU",
-        cure=flags.get(container.kind, other),
+        cure=tell(flags.get(container.kind, other)),
         cure_note="start the container anew"
         + ("" if amd else "; the host needs nvidia-container-toolkit"),
     )
@@ -301,7 +303,7 @@ def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding |
             found=f"the engine says '{said}': its list of files names none that the host has",
             said=said,
             means="CUDA counts no device in the container, and training runs on the CPU",
-            cure="apptainer exec --nvccli IMAGE python",
+            cure=tell("apptainer exec --nvccli IMAGE python"),
             cure_note="with NVIDIA's container toolkit on the host, which knows Jetson and WSL; without a driver on "
             "the host, that is to be installed first",
             settle="nvidia-smi; ldconfig -p | grep libcuda",
@@ -313,7 +315,7 @@ def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding |
             said=said,
             means="torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU",
             # crun is podman's runtime, and podman takes --gpus without doing anything
-            cure=NVIDIA_FLAGS["podman" if "`" in said else "docker"],
+            cure=tell(NVIDIA_FLAGS["podman" if "`" in said else "docker"]),
             cure_note="start the container anew; the host needs nvidia-container-toolkit",
         )
     return None
@@ -328,7 +330,7 @@ def _by_cgroup(errors: Errors | Unknown | None) -> Finding | None:
             found=f"the engine says '{said}'",
             said=said,
             means=means,
-            cure="sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place",
+            cure=tell("sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place"),
             cure_note="root, on the host; for engines without root alone: with root, the container loses the GPU. "
             "CDI (--device nvidia.com/gpu=all) serves both",
         )
@@ -338,8 +340,10 @@ def _by_cgroup(errors: Errors | Unknown | None) -> Finding | None:
             found=f"the engine says '{said}'",
             said=said,
             means=means,
-            cure="sudo apt-get install --only-upgrade -y nvidia-container-toolkit libnvidia-container1 "
-            "&& sudo systemctl restart docker",
+            cure=tell(
+                "sudo apt-get install --only-upgrade -y nvidia-container-toolkit libnvidia-container1 "
+                "&& sudo systemctl restart docker"
+            ),
             cure_note="root, on the host; 1.8 or newer, from NVIDIA's package source",
         )
     return None

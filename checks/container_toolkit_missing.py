@@ -24,7 +24,17 @@ Seen as
     0/1 nodes are available: 1 Insufficient nvidia.com/gpu
 """
 
-from tunedoctor.api import Container, Errors, Finding, Host, Unknown, check, known, told
+from tunedoctor.api import (
+    Container,
+    Errors,
+    Finding,
+    Host,
+    Unknown,
+    check,
+    known,
+    tell,
+    told,
+)
 
 NO_DRIVER = (
     r"no runtime for \"nvidia\" is configured",
@@ -65,7 +75,9 @@ def container_toolkit_missing(
             found=f"the scheduler says '{said}'",
             said=said,
             means="the pod stays Pending, so nothing trains",
-            cure=f"kubectl get nodes -o custom-columns='N:.metadata.name,G:.status.allocatable.{vendor}\\.com/gpu'",
+            cure=tell(
+                f"kubectl get nodes -o custom-columns='N:.metadata.name,G:.status.allocatable.{vendor}\\.com/gpu'"
+            ),
             cure_note=f"shows which node offers how many; none: its owner installs the {vendor.upper()} device plug-in "
             "and the container toolkit on the GPU nodes; all taken: wait, or ask for fewer",
             severity="error",
@@ -77,7 +89,7 @@ def container_toolkit_missing(
             found=f"the engine says '{said}'",
             said=said,
             means=MEANS,
-            cure="sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+            cure=tell("sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"),
             cure_note="root, on the host; needs nvidia-container-toolkit; again after each change of the driver",
         )
     said = told(errors, *NO_DRIVER)
@@ -88,7 +100,10 @@ def container_toolkit_missing(
             found=f"the engine says '{said}'",
             said=said,
             means=MEANS,
-            cure="docker run --device=/dev/kfd --device=/dev/dri --group-add video --group-add render IMAGE",
+            cure=tell(
+                "docker run --device=/dev/kfd --device=/dev/dri --group-add video --group-add render IMAGE",
+                who="root",
+            ),
             cure_note="needs no toolkit; with it: sudo amd-ctk runtime configure, then restart the engine",
         )
     kind = inside.kind if inside and inside.kind == "podman" else "docker"
@@ -99,10 +114,14 @@ def container_toolkit_missing(
         found=f"the engine says '{said}'",
         said=said,
         means=MEANS,
-        cure=f"{install} nvidia-container-toolkit && sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+        cure=tell(
+            f"{install} nvidia-container-toolkit && sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+        )
         if kind == "podman"
-        else f"{install} nvidia-container-toolkit && sudo nvidia-ctk runtime configure --runtime=docker "
-        "&& sudo systemctl restart docker",
+        else tell(
+            f"{install} nvidia-container-toolkit && sudo nvidia-ctk runtime configure --runtime=docker "
+            "&& sudo systemctl restart docker"
+        ),
         cure_note="root, on the host; from NVIDIA's package source for the toolkit; restarts the engine. "
         "Docker from snap does not find it: use the distribution's or Docker's own package",
     )

@@ -21,6 +21,7 @@ Seen as
 """
 
 from tunedoctor.api import (
+    Cure,
     Environment,
     Errors,
     Finding,
@@ -33,6 +34,7 @@ from tunedoctor.api import (
     check,
     known,
     parts,
+    set_variable,
     told,
 )
 
@@ -85,7 +87,7 @@ def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a
         found=f"{subject}{version}{where}" if not said else f"the error '{said}'{version}{where}",
         said=said,
         means="CUDA starts with error 804, torch.cuda.is_available() is False, and training runs on the CPU",
-        cure=_cure((path.get("LD_LIBRARY_PATH") if path else None) or ""),
+        cure=_without_compat((path.get("LD_LIBRARY_PATH") if path else None) or ""),
         cure_note="the host's own libcuda is then loaded; an image that lists the folder in ld.so.conf "
         "needs `rm -f /etc/ld.so.conf.d/*compat* && ldconfig` as root in the container instead",
         evidence=(file,) if file else (),
@@ -101,6 +103,6 @@ def _compat_file(paths: LibraryPath | None, module: NvidiaDriver | None) -> str:
     return ""
 
 
-def _cure(value: str) -> str:
+def _without_compat(value: str) -> Cure:
     kept = [folder for folder in value.split(":") if folder and "/compat" not in folder]
-    return f"export LD_LIBRARY_PATH={':'.join(kept)}" if kept else "unset LD_LIBRARY_PATH"
+    return set_variable(None, "LD_LIBRARY_PATH", ":".join(kept) or None)

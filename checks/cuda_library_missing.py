@@ -31,6 +31,7 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     Unmet,
+    advise,
     check,
     distribution_of,
     known,
@@ -38,6 +39,7 @@ from tunedoctor.api import (
     parts,
     pattern,
     pip,
+    tell,
     unmet,
 )
 
@@ -127,7 +129,7 @@ def _unlinked(errors: Errors | Unknown | None) -> Finding | None:
         found=f"the error '{found[0]}': lib{found[1]}.so of a CUDA toolkit is in none of the folders that are searched",
         said=found[0],
         means="an extension that is compiled here is not built, and its import fails; torch itself runs",
-        cure="export LIBRARY_PATH=$CUDA_HOME/lib64:$LIBRARY_PATH",
+        cure=tell("export LIBRARY_PATH=$CUDA_HOME/lib64:$LIBRARY_PATH"),
         cure_note="CUDA_HOME is the toolkit of torch.version.cuda, with its development files; then delete the "
         "half-built folder in ~/.cache/torch_extensions",
     )
@@ -168,9 +170,9 @@ def _from_error(
                 "  ", " "
             ),
             means="what imports the extension stops",
-            cure=pip(interpreter, "uninstall", "--yes", _distribution(package))
+            cure=pip(interpreter, "uninstall", _distribution(package))
             if package
-            else "Remove the package whose import fails",
+            else advise("Remove the package whose import fails"),
             cure_note="or install the CUDA build of torch",
         )
     major = int(number.split(".")[0]) if number.split(".")[0].isdigit() else 0
@@ -189,7 +191,7 @@ def _from_error(
                 interpreter, "install", "--force-reinstall", "--no-deps", _distribution(package)
             )
             if package
-            else f"Install the package whose import fails in its build for CUDA {own}",
+            else advise(f"Install the package whose import fails in its build for CUDA {own}"),
             cure_note=f"the build for CUDA {own}; torch itself is in order",
         )
     if not own and not lost and package != "torch":
@@ -200,7 +202,7 @@ def _from_error(
                 interpreter, "install", "--force-reinstall", "--no-deps", _distribution(package)
             )
             if package
-            else "python -c 'import torch; print(torch.version.cuda)'",
+            else tell("python -c 'import torch; print(torch.version.cuda)'"),
             cure_note="its build for the CUDA of torch, torch.version.cuda"
             if package
             else "then install the package whose import fails in its build for that CUDA",

@@ -52,7 +52,7 @@ def cuda_old(
     return Finding(
         found=f"torch {torch.version} is built for CUDA {torch.cuda}; driver {driver.version} runs CUDA 12 builds too",
         means="it trains; newer libraries drop CUDA 11, and their wheels then fail to load",
-        cure=fit.command,
+        cure=fit.cure,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
         evidence=(f"{torch.location}/version.py",) if torch.location else (),
     )

@@ -21,6 +21,7 @@ Seen as
 """
 
 from tunedoctor.api import (
+    Cure,
     Disk,
     Disks,
     Errors,
@@ -32,6 +33,7 @@ from tunedoctor.api import (
     known,
     set_variable,
     speaks_of_shared_memory,
+    tell,
     told,
 )
 
@@ -91,7 +93,7 @@ def disk_full(
             found=f"the error '{said}'" + (f"; {room}" if room else ""),
             said=said,
             means="downloads, installs and checkpoints stop at that point",
-            cure=set_variable(system, "HF_HOME", "/path/on/a/larger/disk"),
+            cure=_moved(system, "HF_HOME", ""),
             cure_note="`df -h ~/.cache/huggingface /tmp` shows which is full; TMPDIR moves the temporary folder",
             settle="df -h . /tmp; df -i ." if guess else "",
         )
@@ -114,12 +116,17 @@ def disk_full(
         severity="note",
         found=f"{gib(cache.free)} free for {cache.path}; a 7B model in bf16 takes 15 GB",
         means="a larger download ends with 'No space left on device'",
-        cure=set_variable(
-            system, cache.hint or "HF_HOME", _roomier(found) or "/path/on/a/larger/disk"
-        ),
+        cure=_moved(system, cache.hint or "HF_HOME", _roomier(found)),
         cure_note="in the shell that starts training",
         evidence=(cache.path,),
     )
+
+
+def _moved(host: Host | None, name: str, folder: str) -> Cure:
+    """Set the variable to a folder with room; where none is known the user names it."""
+    if folder:
+        return set_variable(host, name, folder)
+    return tell(set_variable(host, name, "/path/on/a/larger/disk").command)
 
 
 def _is_small(disk: Disk) -> bool:
@@ -136,9 +143,9 @@ def _full(disk: Disk, said: str, found: list[Disk], host: Host | None, *, stops:
         + (f"; the error '{said}'" if said else ""),
         said=said,
         means="downloads, installs and checkpoints end with '[Errno 28] No space left on device'",
-        cure=set_variable(host, disk.hint, other or "/path/on/a/larger/disk")
+        cure=_moved(host, disk.hint, other)
         if moves
-        else f"du -xh --max-depth=2 {disk.path} | sort -h | tail -20",
+        else tell(f"du -xh --max-depth=2 {disk.path} | sort -h | tail -20"),
         cure_note="in the shell that starts training; `hf cache delete` clears old models"
         if moves
         else "lists what takes the room",

@@ -19,7 +19,17 @@ Seen as
     Timeout after 6s of waiting for RPC response from GPU
 """
 
-from tunedoctor.api import Container, Errors, Finding, NvidiaAnswer, Unknown, check, known, told
+from tunedoctor.api import (
+    Container,
+    Errors,
+    Finding,
+    NvidiaAnswer,
+    Unknown,
+    check,
+    known,
+    tell,
+    told,
+)
 
 SAID = (
     r"soft lockup - CPU#\d+ stuck for \d+s! \[(?:nvidia|nv_queue|irq/\d+-nvidia)",
@@ -76,7 +86,7 @@ def driver_hung(
         else f"the error '{said}'",
         said=said,
         means="the first CUDA call hangs, 'import torch' or the first step never returns, and Ctrl-C does not help",
-        cure="sudo reboot",
+        cure=tell("sudo reboot", who="reboot"),
         cure_note=f"{inside}root; if it hangs again, `sudo dmesg | grep -E 'NVRM|Xid'` names the card",
         evidence=tuple(stuck),
         settle="timeout 60 nvidia-smi; sudo dmesg | grep -E 'NVRM|Xid|blocked for'"

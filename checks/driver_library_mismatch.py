@@ -34,6 +34,7 @@ from tunedoctor.api import (
     check,
     known,
     parts,
+    tell,
     told,
 )
 
@@ -93,9 +94,11 @@ def driver_library_mismatch(
         found=versions,
         said=said,
         means="every CUDA call fails: 'Driver/library version mismatch' or error 803, and training runs on the CPU",
-        cure="export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/lib/x86_64-linux-gnu"
+        cure=tell(
+            "export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/lib/x86_64-linux-gnu", who="reboot"
+        )
         if inside
-        else "sudo reboot",
+        else tell("sudo reboot", who="reboot"),
         cure_note="in the container: the host's libcuda then wins over the image's own; "
         "if the versions still differ, reboot the host"
         if inside

@@ -38,6 +38,7 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
+    advise,
     check,
     install_driver,
     known,
@@ -46,6 +47,7 @@ from tunedoctor.api import (
     parts,
     pattern,
     rebuild_module,
+    tell,
     told,
 )
 
@@ -154,7 +156,10 @@ def _state(
             title="The NVIDIA GPU is reserved for virtual machines",
             found=f"{names}: bound to {cards[0].driver} at {slots}",
             means=MEANS,
-            cure="Remove the card from vfio-pci.ids on the kernel command line, then reboot",
+            cure=advise(
+                "Remove the card from vfio-pci.ids on the kernel command line, then reboot",
+                who="reboot",
+            ),
             cure_note="root; only if no virtual machine needs the card",
             evidence=(*seen, "/proc/cmdline"),
         )
@@ -164,7 +169,7 @@ def _state(
             title="The NVIDIA driver has no module for this kernel",
             found=f"{names}; the driver's libraries are installed, but /lib/modules has no nvidia module for {kernel}",
             means=MEANS,
-            cure=cure.command,
+            cure=cure.cure,
             cure_note=_on_host(cure.note, container),
             evidence=(*seen, "/lib/modules"),
         )
@@ -180,7 +185,7 @@ def _state(
             title="The NVIDIA driver is not installed",
             found=f"{names}; {lacks}{owner}",
             means=MEANS,
-            cure=install.command,
+            cure=install.cure,
             cure_note=install.note,
             evidence=(*seen, "/lib/modules"),
         )
@@ -190,7 +195,7 @@ def _state(
             title="nouveau holds the GPU, so the NVIDIA driver is not loaded",
             found=f"{names}: driven by nouveau; {_not_loaded(state, kernel)}",
             means=MEANS,
-            cure=f"{NOUVEAU} && {images} && sudo reboot",
+            cure=tell(f"{NOUVEAU} && {images} && sudo reboot", who="reboot"),
             cure_note=_on_host("root; reboots", container),
             evidence=(*seen, "/sys/module/nouveau"),
         )
@@ -199,7 +204,7 @@ def _state(
     return Finding(
         found=f"{names}; {_not_loaded(state, kernel)}",
         means=MEANS,
-        cure="sudo modprobe nvidia && sudo modprobe nvidia_uvm",
+        cure=tell("sudo modprobe nvidia && sudo modprobe nvidia_uvm"),
         cure_note=_on_host(
             "root; if it fails, `sudo dmesg | tail -50` states the reason", container
         ),
@@ -220,9 +225,12 @@ def _secure_boot(found: str, host: Host | None, container: Container | None) -> 
         title="The NVIDIA module is not loaded, and Secure Boot is on",
         found=f"{found}; Secure Boot is on",
         means=f"the kernel refuses a module without a known key; {MEANS}",
-        cure="sudo apt-get install -y linux-modules-nvidia-580-open-generic && sudo reboot"
+        cure=tell(
+            "sudo apt-get install -y linux-modules-nvidia-580-open-generic && sudo reboot",
+            who="reboot",
+        )
         if signed
-        else f"sudo mokutil --import {key} && sudo reboot",
+        else tell(f"sudo mokutil --import {key} && sudo reboot", who="reboot"),
         cure_note=_on_host(
             "root; reboots; the module is signed by Canonical"
             if signed
@@ -263,7 +271,7 @@ def _from_text(
         found=f"the error '{said.splitlines()[0].rstrip(' .')}'",
         said=said,
         means=MEANS,
-        cure="sudo modprobe nvidia && sudo modprobe nvidia_uvm",
+        cure=tell("sudo modprobe nvidia && sudo modprobe nvidia_uvm"),
         cure_note=_on_host(
             "root; where it finds no module, install the driver, or build it for this kernel",
             container,

@@ -101,7 +101,7 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
     fit = (
         rebuild_cuda(system, known(interpreter), build, version, capabilities) if version else None
     )
-    if build is not None and fit is not None and fit.command and fit.variant == build.variant:
+    if build is not None and fit is not None and fit.cure and fit.variant == build.variant:
         fit = None
     old = bool(capabilities) and all(parts(c) < (7, 5) for c in capabilities)
     install = install_driver(system, floor, old_card=old, container=known(container))
@@ -109,9 +109,9 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
         found=_found(build, module, floor if low else "", said),
         said=said,
         means=MEANS,
-        cure=fit.command if fit else install.command,
+        cure=fit.cure if fit else install.cure,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot; "
-        f"or a newer driver: {install.command}"
+        f"or a newer driver: {install.cure.command}"
         if fit
         else install.note,
         evidence=tuple(

@@ -24,12 +24,14 @@ Seen as
 import re
 
 from tunedoctor.api import (
+    Cure,
     Errors,
     Finding,
     Interpreter,
     Packages,
     TorchBuild,
     Unknown,
+    advise,
     check,
     distribution_of,
     known,
@@ -141,7 +143,7 @@ def _from_symbol(
         title=f"{name} belongs to another PyTorch" if len(name) < 36 else "",
         found=f"{file} wants {symbol[:90]}, which torch does not have; {what}: {why}",
         means=f"import {stem} stops with 'undefined symbol', and what imports it does",
-        cure=_rebuild(interpreter, of, version) if of else ANEW,
+        cure=_rebuild(interpreter, of, version) if of else advise(ANEW),
         cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; "
         + (
             "or attn_implementation='sdpa'"
@@ -168,7 +170,7 @@ def _from_bare_symbol(
         found=f"the error 'undefined symbol: {symbol[:90]}', which is a name of torch's",
         said=f"undefined symbol: {symbol}",
         means="an extension was compiled for another torch; its import stops, and what imports it does",
-        cure=_rebuild(interpreter, name, version) if name else ANEW,
+        cure=_rebuild(interpreter, name, version) if name else advise(ANEW),
         cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; or its wheel for this torch",
     )
 
@@ -180,7 +182,7 @@ def _old_abi(torch: TorchBuild) -> bool:
     return within(torch.version, "<2.7") is True and torch.variant != "cu126"
 
 
-def _rebuild(interpreter: Interpreter | Unknown | None, name: str, version: str) -> str:
+def _rebuild(interpreter: Interpreter | Unknown | None, name: str, version: str) -> Cure:
     plain = version.partition("+")[0]
     return pip(
         interpreter,

@@ -33,6 +33,7 @@ from tunedoctor.api import (
     known,
     listed,
     parts,
+    tell,
     told,
 )
 
@@ -103,9 +104,9 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
         found=f"{switches}{what}",
         said=said,
         means="every CUDA call fails with error 802, 'system not yet initialized', and training does not start",
-        cure="sudo systemctl restart nvidia-fabricmanager"
+        cure=tell("sudo systemctl restart nvidia-fabricmanager")
         if inside
-        else f"sudo {install} && sudo systemctl enable --now nvidia-fabricmanager",
+        else tell(f"sudo {install} && sudo systemctl enable --now nvidia-fabricmanager"),
         cure_note="on the host, not in this container; in a hired container, move to another node"
         if inside
         else "root; its version has to be the driver's to the last digit"

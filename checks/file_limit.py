@@ -19,7 +19,15 @@ Seen as
     RuntimeError: received 0 items of ancdata
 """
 
-from tunedoctor.api import Container, FileLimit, Finding, Unknown, check, known
+from tunedoctor.api import (
+    Container,
+    FileLimit,
+    Finding,
+    Unknown,
+    check,
+    known,
+    tell,
+)
 
 LOW = 1024
 HUGE = 1 << 29
@@ -33,7 +41,7 @@ def file_limit(limit: FileLimit, container: Container | Unknown | None) -> Findi
             title="The limit of open files is low",
             found=f"{limit.soft} open files, the hard limit is {limit.hard if limit.hard >= 0 else 'not set'}",
             means="DataLoader workers end with 'Too many open files' or 'received 0 items of ancdata'",
-            cure=f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}",
+            cure=tell(f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}"),
             cure_note="in the shell that starts training",
         )
     inside = known(container)
@@ -42,7 +50,7 @@ def file_limit(limit: FileLimit, container: Container | Unknown | None) -> Findi
             title="The limit of open files slows the driver's tools",
             found=f"{limit.soft} open files in a {inside.kind} container",
             means="nvidia-smi takes some 20 s, and so does every start that asks it",
-            cure="docker run --ulimit nofile=65536:65536 IMAGE",
+            cure=tell("docker run --ulimit nofile=65536:65536 IMAGE"),
             cure_note="start the container anew; only felt where nvidia-persistenced runs on the host",
         )
     return None

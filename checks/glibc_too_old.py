@@ -38,6 +38,7 @@ from tunedoctor.api import (
     pattern,
     pip,
     refused,
+    tell,
 )
 
 NEEDED = pattern(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
@@ -70,7 +71,7 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
             found=cxx.found,
             said=cxx.said,
             means="what imports that binary stops",
-            cure="docker run --rm -it --gpus all pytorch/pytorch:latest",
+            cure=tell("docker run --rm -it --gpus all pytorch/pytorch:latest", who="root"),
             cure_note="a container or a newer system, or an older release of that package; without root, an "
             "environment of conda, whose libstdcxx-ng is newer",
         )
@@ -121,7 +122,7 @@ def _from_error(
             "flash-attn",
         )
         if package == "flash_attn"
-        else "docker run --rm -it --gpus all pytorch/pytorch:latest",
+        else tell("docker run --rm -it --gpus all pytorch/pytorch:latest"),
         cure_note="compiles it here against this glibc; needs nvcc"
         if package == "flash_attn"
         else "a container with a newer glibc, or an older release of that package",

@@ -41,6 +41,7 @@ from tunedoctor.api import (
     rocm_build,
     rocm_override,
     set_variable,
+    tell,
     told,
 )
 
@@ -180,6 +181,6 @@ def _from_text(  # noqa: PLR0913  the error, and what _cure takes
         found=found,
         said=said,
         means=MEANS,
-        cure='python -c "import torch; print(torch.cuda.get_arch_list())"',
+        cure=tell('python -c "import torch; print(torch.cuda.get_arch_list())"'),
         cure_note="prints the targets of the build; `rocminfo | grep gfx` prints that of the GPU: they have to agree",
     )

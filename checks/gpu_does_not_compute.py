@@ -19,7 +19,13 @@ Seen as
     HIP error: invalid device function
 """
 
-from tunedoctor.api import Finding, Runtime, check, pattern
+from tunedoctor.api import (
+    Finding,
+    Runtime,
+    check,
+    pattern,
+    tell,
+)
 
 OF_THE_BUILD = pattern(
     r"not compiled with|not linked with|\b(?:Attribute|Type|NotImplemented|Import)Error"
@@ -50,7 +56,7 @@ def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
         means="the losses of a training run are wrong"
         if wrong
         else "training stops at its first step with that error",
-        cure="sudo dmesg | grep -E 'NVRM|Xid|amdgpu' | tail -20",
+        cure=tell("sudo dmesg | grep -E 'NVRM|Xid|amdgpu' | tail -20"),
         cure_note="root; shows whether the driver blames the card",
         evidence=(f"doctor check --deep, stage '{first.name}'",),
     )

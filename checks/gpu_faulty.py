@@ -33,8 +33,10 @@ from tunedoctor.api import (
     NvidiaGpus,
     Unknown,
     Xid,
+    advise,
     check,
     known,
+    tell,
     told,
     xid_meaning,
 )
@@ -85,7 +87,11 @@ def gpu_faulty(
     if not said:
         return None
     return Finding(
-        found=f"the error '{said}'", said=said, means=MEANS, cure=REBOOT, cure_note="root"
+        found=f"the error '{said}'",
+        said=said,
+        means=MEANS,
+        cure=tell(REBOOT, who="reboot"),
+        cure_note="root",
     )
 
 
@@ -98,7 +104,7 @@ def _lost(kernel: KernelLog | None, reply: NvidiaAnswer | None) -> Finding:
         found=f"a GPU{where} no longer answers on the PCI bus: {by}",
         said="GPU is lost" if reply else "",
         means=MEANS,
-        cure="sudo poweroff",
+        cure=tell("sudo poweroff"),
         cure_note="root; switch off fully, then on. If it comes back: power cable, riser, seating or heat",
         evidence=("kernel log",) if kernel else (),
     )
@@ -107,13 +113,13 @@ def _lost(kernel: KernelLog | None, reply: NvidiaAnswer | None) -> Finding:
 def _state(card: NvidiaGpu) -> Finding | None:
     """Return what the driver says of a card now."""
     name = f"GPU {card.index} ({card.name})"
-    reset = f"sudo nvidia-smi --gpu-reset -i {card.index}"
+    reset = tell(f"sudo nvidia-smi --gpu-reset -i {card.index}")
     if card.remap_failed:
         return Finding(
             title="The memory of a GPU is beyond repair",
             found=f"{name}: remapping of faulty memory rows failed",
             means=MEANS,
-            cure=f"Take GPU {card.index} out of service and have it replaced",
+            cure=advise(f"Take GPU {card.index} out of service and have it replaced"),
             cure_note=f"until then, leave it out of CUDA_VISIBLE_DEVICES; its UUID is {card.uuid or 'not known'}",
             evidence=("NVML, remapped rows",),
         )
@@ -126,7 +132,7 @@ def _state(card: NvidiaGpu) -> Finding | None:
             else "The driver asks for a reset of a GPU",
             found=f"{name}: recovery action {action}",
             means=MEANS,
-            cure=REBOOT if reboots else reset,
+            cure=tell(REBOOT, who="reboot") if reboots else reset,
             cure_note="root" if reboots else "root; stop every program on it first; else reboot",
             evidence=("NVML, GPU recovery action",),
         )
@@ -166,16 +172,23 @@ def _logged(kernel: KernelLog | None, cards: NvidiaGpus | None) -> Finding | Non
         where = f" at {xid.slot}" if xid.slot else ""
         cure, note = {
             "replace": (
-                "Take that GPU out of service and have it replaced",
+                advise("Take that GPU out of service and have it replaced"),
                 "memory repair is used up",
             ),
-            "power": ("Connect the power cable of that GPU", "switch the machine off first"),
+            "power": (
+                advise("Connect the power cable of that GPU"),
+                "switch the machine off first",
+            ),
             "idle": (
-                "sudo nvidia-smi --gpu-reset -i N",
+                tell("sudo nvidia-smi --gpu-reset -i N"),
                 "root; N is the index of that GPU; stop every program on it first. Until then, start the run anew",
             ),
         }.get(
-            meaning.asks, (REBOOT, "root; or reset the idle card: sudo nvidia-smi --gpu-reset -i N")
+            meaning.asks,
+            (
+                tell(REBOOT, who="reboot"),
+                "root; or reset the idle card: sudo nvidia-smi --gpu-reset -i N",
+            ),
         )
         return Finding(
             title="A GPU has memory errors"

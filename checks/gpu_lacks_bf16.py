@@ -28,6 +28,7 @@ from tunedoctor.api import (
     NvidiaGpus,
     TorchBuild,
     Unknown,
+    advise,
     check,
     known,
     listed,
@@ -79,7 +80,7 @@ def gpu_lacks_bf16(
         found=names or f"the error '{said}'",
         said=said,
         means='bf16=True stops with "Your setup doesn\'t support bf16/gpu" or runs several times slower',
-        cure="Set fp16=True and bf16=False in the training arguments",
+        cure=advise("Set fp16=True and bf16=False in the training arguments"),
         settle="" if names or not _anywhere(errors) else SETTLE,
         cure_note="torch.cuda.is_bf16_supported() counts emulation too; with including_emulation=False it does not",
     )

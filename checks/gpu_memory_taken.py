@@ -26,6 +26,7 @@ from tunedoctor.api import (
     check,
     gib,
     listed,
+    tell,
     visible_gpus,
 )
 
@@ -54,7 +55,7 @@ def gpu_memory_taken(gpus: NvidiaGpus, environment: Environment | Unknown | None
         found=f"GPU {card.index} ({card.name}): {gib(card.memory_free)} of {gib(card.memory_total)} free"
         + (f"; held by {holders}" if holders else ""),
         means="training gets what is left: 'CUDA out of memory' comes sooner",
-        cure=f"kill {biggest[0].pid}" if python else "nvidia-smi",
+        cure=tell(f"kill {biggest[0].pid}") if python else tell("nvidia-smi"),
         cure_note="ends that program: save its work first"
         if python
         else "lists the programs on each GPU; a desktop can be logged out",

@@ -40,6 +40,7 @@ from tunedoctor.api import (
     listed,
     nvidia_by_pci,
     parts,
+    tell,
     told,
 )
 
@@ -83,7 +84,7 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
         return Finding(
             found="nvidia-smi says 'No devices were found': the driver is loaded and starts no GPU",
             means=MEANS,
-            cure=REASON,
+            cure=tell(REASON),
             cure_note="root; prints the reason: often a card that needs the open module or another driver, "
             "seating, power, or 'Above 4G Decoding' in the BIOS",
         )
@@ -115,7 +116,7 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
             else f"driver {number or 'not known'} is loaded and lists no GPU; on the bus: {names}",
             said=said,
             means=MEANS,
-            cure=REASON,
+            cure=tell(REASON),
             cure_note="root; prints the reason. Seating, power, and 'Above 4G Decoding' in the BIOS are usual",
             evidence=() if said else ("/proc/driver/nvidia/gpus", "/sys/bus/pci/devices"),
         )
@@ -130,7 +131,7 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
         + f"{f', {kind} module,' if kind else ''} is loaded and lists no GPU",
         said=said if f"'{said}'" in why else "",
         means=MEANS,
-        cure=cure.command,
+        cure=cure.cure,
         cure_note=cure.note,
         evidence=(
             "/proc/driver/nvidia/version",

@@ -18,7 +18,13 @@ Seen as
     HW Power Brake Slowdown : Active
 """
 
-from tunedoctor.api import Finding, NvidiaGpus, check, listed
+from tunedoctor.api import (
+    Finding,
+    NvidiaGpus,
+    advise,
+    check,
+    listed,
+)
 
 WORDS = {
     "hw-slowdown": "hardware slowdown",
@@ -42,9 +48,12 @@ def gpu_throttled(gpus: NvidiaGpus) -> Finding | None:
             for card in slow[:4]
         ),
         means="training runs at a fraction of its speed, and the slowest GPU holds up all others",
-        cure="Check the power supply, its cables and the server's power cap"
+        cure=advise("Check the power supply, its cables and the server's power cap", who="root")
         if power
-        else "Clean the fans and filters, and check the airflow and the room's temperature",
+        else advise(
+            "Clean the fans and filters, and check the airflow and the room's temperature",
+            who="root",
+        ),
         cure_note="hardware slowdown without heat comes from the supply"
         if power
         else f"until then a lower power limit helps: sudo nvidia-smi -i {slow[0].index} -pl WATTS",

@@ -36,6 +36,7 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
+    advise,
     archs_run,
     card_refused,
     cards_named,
@@ -48,6 +49,7 @@ from tunedoctor.api import (
     known,
     one_of_several,
     parts,
+    pip,
     rebuild_cuda,
     told,
 )
@@ -111,7 +113,7 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
             title=title,
             found=found,
             means=NO_KERNEL,
-            cure=fit.command,
+            cure=fit.cure,
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
             evidence=evidence,
         )
@@ -121,7 +123,7 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
             title=title,
             found=found,
             means=f"{NO_KERNEL}; no PyTorch wheel for this Python and system has code for it",
-            cure="Install the PyTorch wheel that the maker of the device offers",
+            cure=advise("Install the PyTorch wheel that the maker of the device offers"),
             cure_note="or build from source with TORCH_CUDA_ARCH_LIST=" + ";".join(capabilities),
             evidence=evidence,
         )
@@ -132,8 +134,8 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         title=title,
         found=f"{found}; driver {version} is below {floor}, which builds with such code need",
         means=NO_KERNEL,
-        cure=install.command,
-        cure_note=f"{install.note}; then {later.command}",
+        cure=install.cure,
+        cure_note=f"{install.note}; then {later.cure.command}",
         evidence=evidence,
     )
 
@@ -164,7 +166,9 @@ def _unknown_arch(said: str) -> Finding | None:
         found=f"the error '{said}'",
         said=said,
         means="torch.compile, Triton kernels and extensions stop; this torch is older than the GPU",
-        cure="python -m pip install --upgrade torch --index-url https://download.pytorch.org/whl/cu128",
+        cure=pip(
+            None, "install", "--upgrade", "torch", index="https://download.pytorch.org/whl/cu128"
+        ),
         cure_note="about 3 GB, no reboot; where TRITON_PTXAS_PATH or CUDA_HOME names an older toolkit, unset it",
         settle='python -c "import torch; print(torch.__version__, torch.cuda.get_arch_list())"',
     )

@@ -33,6 +33,7 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
+    advise,
     card_refused,
     cards_named,
     check,
@@ -43,6 +44,7 @@ from tunedoctor.api import (
     one_of_several,
     parts,
     rebuild_cuda,
+    set_variable,
     told,
 )
 
@@ -90,7 +92,7 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
             found=f"the error '{triton}'",
             said=triton,
             means="Triton makes no kernels for it; without torch.compile training runs",
-            cure="export TORCHDYNAMO_DISABLE=1",
+            cure=set_variable(None, "TORCHDYNAMO_DISABLE", "1"),
             cure_note="or take torch_compile=True out of the training arguments; the GPU itself runs",
         )
     if not cards and not said:
@@ -118,7 +120,7 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
             found=found,
             said=said or image,
             means=NO_KERNEL,
-            cure=fit.command,
+            cure=fit.cure,
             settle=settle,
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
             evidence=evidence,
@@ -128,9 +130,11 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         said=said or image,
         settle=settle,
         means=f"{NO_KERNEL}; no PyTorch wheel for this Python, system and driver has code for it",
-        cure="Train on a GPU of compute capability 5.0 or newer"
+        cure=advise("Train on a GPU of compute capability 5.0 or newer")
         if any(parts(c) < (5,) for c in capabilities)
-        else "Make a virtual environment with Python 3.12 and install torch for CUDA 12.6 there",
+        else advise(
+            "Make a virtual environment with Python 3.12 and install torch for CUDA 12.6 there"
+        ),
         cure_note="small models also train on the CPU",
         evidence=evidence,
     )
@@ -151,7 +155,7 @@ def _never_supported(errors: Errors | Unknown | None) -> Finding | None:
         found=f"the text says '{spoken[:40]}'; the error '{said}'",
         said=said,
         means=f"{NO_KERNEL}; is_available() is True all the same",
-        cure="Train on a GPU of compute capability 5.0 or newer",
+        cure=advise("Train on a GPU of compute capability 5.0 or newer"),
         cure_note="small models also train on the CPU",
     )
 

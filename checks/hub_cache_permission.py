@@ -32,6 +32,7 @@ from tunedoctor.api import (
     check,
     known,
     set_variable,
+    tell,
     told,
 )
 
@@ -86,7 +87,7 @@ def hub_cache_permission(
         means="downloads of models and data sets stop with 'Permission denied'",
         cure=set_variable(system, "HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  a place that every container has
         if inside or windows
-        else f"sudo chown -R $(id -u):$(id -g) {shlex.quote(folder) if cache else folder}",
+        else tell(f"sudo chown -R $(id -u):$(id -g) {shlex.quote(folder) if cache else folder}"),
         cure_note="or give the mounted folder on the host to the container's user; models in /tmp are lost with it"
         if inside
         else "root; or point HF_HOME to a folder of this user",

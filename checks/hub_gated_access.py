@@ -21,7 +21,14 @@ Seen as
     Please enable access to public gated repositories in your fine-grained token settings
 """
 
-from tunedoctor.api import Errors, Finding, check, pattern, told
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    advise,
+    check,
+    pattern,
+    told,
+)
 
 SAID = (
     r"you are not in the authorized list",
@@ -52,9 +59,9 @@ def hub_gated_access(errors: Errors) -> Finding | None:
         found=f"the error '{said}'",
         said=said,
         means="the model is not fetched, whatever the token",
-        cure="Switch on access to public gated repositories for this token"
+        cure=advise("Switch on access to public gated repositories for this token")
         if fine
-        else f"Accept the licence of {page or 'the model'} on its page",
+        else advise(f"Accept the licence of {page or 'the model'} on its page"),
         cure_note="in the account's token settings"
         if fine
         else "with the account that hf auth whoami names; a fine-grained token also needs the right to gated models",

@@ -33,6 +33,7 @@ from tunedoctor.api import (
     known,
     pattern,
     set_variable,
+    tell,
     told,
 )
 
@@ -114,6 +115,6 @@ def hub_network(
         found=f"the error '{route}'" + (f"; HF_ENDPOINT is {mirror}" if mirror else ""),
         said=route,
         means="models and data sets that are not in the cache are not fetched",
-        cure="curl -sSI https://huggingface.co",
+        cure=tell("curl -sSI https://huggingface.co"),
         cure_note="tells whether the route is open; then HTTPS_PROXY for a proxy, or HF_ENDPOINT for a mirror",
     )

@@ -20,7 +20,17 @@ Seen as
     You must have access to it and be authenticated to access it. Please log in.
 """
 
-from tunedoctor.api import Environment, Errors, Finding, Unknown, check, known, pattern, told
+from tunedoctor.api import (
+    Environment,
+    Errors,
+    Finding,
+    Unknown,
+    check,
+    known,
+    pattern,
+    tell,
+    told,
+)
 
 UNAUTHORISED = (
     r"401 Client Error\b.{0,200}(?:huggingface|hf\.co|hf-mirror)",
@@ -78,7 +88,7 @@ def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> F
         found=f"the error '{said}'" + ("; HF_TOKEN is set" if has else ""),
         said=said,
         means="private and gated models are not fetched; a model name that does not exist gives the same answer",
-        cure="hf auth login",
+        cure=tell("hf auth login"),
         cure_note="in the environment that runs the job; hf auth whoami then shows whose token it is",
         settle="hf auth whoami" if guess else "",
     )
@@ -92,7 +102,7 @@ def _no_such_name(said: str) -> Finding:
         found=f"the error '{said}'; a repository without an owner is public, so no right to it is missing",
         said=said,
         means="nothing is fetched: the name is that of a local folder which is not there, or is misspelt",
-        cure="hf auth whoami",
+        cure=tell("hf auth whoami"),
         cure_note="give the path of the folder, or OWNER/NAME; a token that is wrong gets the same answer",
         settle="hf auth whoami",
     )

@@ -18,7 +18,12 @@ Seen as
     found    the wheel table is of 2026-08-20, 96 days old
 """
 
-from tunedoctor.api import Finding, Knowledge, check
+from tunedoctor.api import (
+    Finding,
+    Knowledge,
+    check,
+    tell,
+)
 
 
 @check("knowledge-old", "What the doctor knows of PyTorch wheels is old", "note", advice=True)
@@ -29,7 +34,7 @@ def knowledge_old(knowledge: Knowledge) -> Finding | None:
     return Finding(
         found=f"the wheel table is of {knowledge.date}, {knowledge.days} days old",
         means="releases since then are not known here: advice names an older PyTorch than it could",
-        cure="doctor update",
+        cure=tell("doctor update"),
         cure_note="asks PyTorch's wheel index; without a network, install a newer doctor",
         evidence=(f"{knowledge.source} table",),
     )

@@ -42,6 +42,7 @@ from tunedoctor.api import (
     parts,
     pep440,
     release_row,
+    tell,
     told,
     unset_variable,
 )
@@ -135,7 +136,7 @@ def _cxx(found: str, said: str) -> Finding:
         found=found,
         said=said,
         means="what imports that binary stops; conda's own libstdc++ would do",
-        cure="unset LD_LIBRARY_PATH; conda install --channel conda-forge libstdcxx-ng",
+        cure=tell("unset LD_LIBRARY_PATH; conda install --channel conda-forge libstdcxx-ng"),
         cure_note="where it goes on: export LD_LIBRARY_PATH=$CONDA_PREFIX/lib",
         settle="echo $LD_LIBRARY_PATH; strings $CONDA_PREFIX/lib/libstdc++.so.6 | grep GLIBCXX | tail -3",
     )

@@ -31,6 +31,7 @@ from typing import Literal, NamedTuple
 
 from tunedoctor.api import (
     Broken,
+    Cure,
     Environment,
     Errors,
     Finding,
@@ -42,6 +43,7 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     Unmet,
+    advise,
     brief,
     broken_contracts,
     broken_pairs,
@@ -51,11 +53,12 @@ from tunedoctor.api import (
     given_up,
     known,
     lacks,
-    merged,
+    lasting,
     misfits,
     pattern,
     pinned,
     pip,
+    python,
     release,
     together,
     tokenizer_file,
@@ -119,7 +122,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     missed = [_missed(one)] if one else []
     found = sorted(
         [*gone, *missed, *(_pair(p) for p in pairs), *(_clash(d) for d in declared), *pip_said],
-        key=lambda one: _ORDER[one.severity],
+        key=lambda one: ("error", "warning", "note").index(one.severity),
     )
     if not found:
         return _suspected(errors, told, interpreter) or (
@@ -127,10 +130,10 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         )
     severity = found[0].severity
     shown = [one for one in found if one.severity == severity]
-    fix = merged(one.fix for one in shown)
+    fix = lasting([(one.fix, one.rests_on) for one in shown], told)
     # of names without versions pip leaves what is there, unless it is told to look for newer ones
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
-    command = pip(interpreter, "install", *newer, *pinned(fix)) if fix else ""
+    command = pip(interpreter, "install", *newer, *pinned(fix)) if fix else Cure()
     return Finding(
         severity=severity,
         title="The code is written for an older PyTorch"
@@ -140,8 +143,8 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
         means=shown[0].means,
         said=next((one.said for one in shown if one.said), ""),
-        cure=command or _told_cure(pairs) or NEWER_CODE,
-        cure_note=_note(pairs),
+        cure=command or advise(next(filter(None, (p.row.fix_text for p in pairs)), NEWER_CODE)),
+        cure_note=_note(pairs) if len(shown) == 1 else "",
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
     )
 
@@ -163,18 +166,17 @@ def _suspected(
         found=f"the error '{one.said}'",
         said=one.said,
         means=f"the code was written for another {one.other}: an older one or a newer one",
-        cure=OF_TORCH
+        cure=advise(OF_TORCH)
         if one.other == "triton"
         else pip(interpreter, "install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other),
         cure_note="with what else calls it; or the release that the script names",
-        settle=pip(interpreter, "check"),
+        settle=f"{python(interpreter)} -m pip check",
     )
 
 
 OF_TORCH = "Upgrade the library that imports it; the release of triton is torch's own"
 BUILT_HERE = {"flash-attn": ("--no-build-isolation",)}
 """Options of pip for what is compiled against the torch that is there."""
-_ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
 class _Told(NamedTuple):
@@ -186,6 +188,8 @@ class _Told(NamedTuple):
     fix: dict[str, str]
     said: str = ""
     """The error that tells it, "" where versions do."""
+    rests_on: frozenset[str] = frozenset()
+    """Libraries whose present release asks for the fix, and which the fix leaves."""
 
 
 def _declared(
@@ -231,6 +235,7 @@ def _clash(one: Unmet) -> _Told:
         f"{owner} requires {one.wanted}, and {one.name} {one.installed} is installed",
         means,
         {one.name: one.specifier},
+        rests_on=frozenset({one.owner.name}),
     )
 
 
@@ -377,7 +382,9 @@ def _pair(broken: Broken) -> _Told:
         "resume": "resuming from a checkpoint stops",
         "model-load": "loading the model stops",
     }.get(row.stage, "the run stops")
-    return _Told(row.severity, found, f"{stage}: '{row.says}'", row.fix, broken.said)
+    rests_on = frozenset(broken.versions.keys() - row.fix.keys())
+    means = f"{stage}: '{row.says}'"
+    return _Told(row.severity, found, means, row.fix, broken.said, rests_on)
 
 
 def _title(
@@ -397,10 +404,6 @@ def _title(
         names = [declared[0].owner.name, declared[0].name]
     title = f"{' and '.join(names)} do not fit together"
     return title if len(names) == 2 and len(title) <= 60 else ""
-
-
-def _told_cure(pairs: tuple[Broken, ...]) -> str:
-    return next((p.row.fix_text for p in pairs if p.row.fix_text), "")
 
 
 def _note(pairs: tuple[Broken, ...]) -> str:

@@ -39,6 +39,7 @@ from tunedoctor.api import (
     known,
     listed,
     pattern,
+    tell,
     unset_variable,
 )
 
@@ -120,7 +121,7 @@ def _finding(shadows: list[Shadow], severity: str) -> Finding:
         + (f"; also {listed(others)}" if others else ""),
         means=f"import {first.module} takes it: 'cannot import name', 'circular import' or "
         "'(unknown location)' in training",
-        cure=f"mv {first.path} {_renamed(first.path)}",
+        cure=tell(f"mv {first.path} {_renamed(first.path)}"),
         cure_note="yours to rename; or start the script from another folder",
         evidence=tuple(s.path for s in shadows[:4]),
     )
@@ -175,7 +176,7 @@ def _named_alike(text: str) -> Finding | None:
         return Finding(
             found=f"{renamed[1]} is imported in place of {renamed[2] or 'the library of that name'}",
             means="Python says so itself: the file has the name of what the script wants to import",
-            cure=f"mv {renamed[1]} {_renamed(renamed[1])}",
+            cure=tell(f"mv {renamed[1]} {_renamed(renamed[1])}"),
             cure_note="yours to rename; remove the __pycache__ beside it as well",
         )
     own = OWN_FOLDER.search(text)
@@ -183,7 +184,7 @@ def _named_alike(text: str) -> Finding | None:
         return Finding(
             found=f"{own[2]} is imported in place of the installed {own[1]}",
             means=f"'{own[0][:100]}'",
-            cure=f"mv {_folder_of(own[2])} {_renamed(_folder_of(own[2]))}",
+            cure=tell(f"mv {_folder_of(own[2])} {_renamed(_folder_of(own[2]))}"),
             cure_note="yours to rename; or start the script from another folder",
         )
     plain = PLAIN.search(text)
@@ -192,7 +193,7 @@ def _named_alike(text: str) -> Finding | None:
             found=f"the error '{plain[0]}': a file {plain[1]}.py is imported in place of the package",
             said=plain[0],
             means="its parts cannot be found in a single file",
-            cure=f"python -c 'import {plain[1]}; print({plain[1]}.__file__)'",
+            cure=tell(f"python -c 'import {plain[1]}; print({plain[1]}.__file__)'"),
             cure_note="shows the file: rename it, or start from another folder",
         )
     return None
@@ -205,7 +206,7 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
             return Finding(
                 found=f"{circular[2]} is imported in place of the installed {circular[1]}",
                 means=f"the script imports itself: '{circular[0][:100]}'",
-                cure=f"mv {circular[2]} {_renamed(circular[2])}",
+                cure=tell(f"mv {circular[2]} {_renamed(circular[2])}"),
                 cure_note="yours to rename; remove the __pycache__ beside it as well",
             )
         alike = _named_alike(error.text)
@@ -220,7 +221,9 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
                 said=hollow[0],
                 means=f"a file {module}.py or a folder {module} is imported in place of the real one, "
                 f"or {module} is not whole",
-                cure=f"python -c 'import {module}; print({module}.__file__, {module}.__path__)'",
+                cure=tell(
+                    f"python -c 'import {module}; print({module}.__file__, {module}.__path__)'"
+                ),
                 cure_note="shows the file: rename it, or start from another folder; if it is installed, reinstall it",
                 settle=f"python -c 'import {module}; print({module}.__file__)'",
             )
@@ -230,7 +233,7 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
                 found=f"the error '{nowhere[0]}': {nowhere[1]} is a folder without code",
                 said=nowhere[0],
                 means=f"a folder called {nowhere[1]} in the working folder is imported in place of the library",
-                cure=f"python -c 'import {nowhere[1]}; print({nowhere[1]}.__path__)'",
+                cure=tell(f"python -c 'import {nowhere[1]}; print({nowhere[1]}.__path__)'"),
                 cure_note="shows the folder: rename it, or start from another one; then install the library",
             )
         if UNCOMPILED.search(error.text):
@@ -238,7 +241,7 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
                 title="A source checkout of PyTorch hides the installed one",
                 found="the error \"name '_C' is not defined\": the torch that is imported was never compiled",
                 means="import torch stops wherever a folder called torch with sources lies",
-                cure="cd ~",
+                cure=tell("cd ~"),
                 cure_note="start Python from any folder but the checkout",
             )
     return None

@@ -35,6 +35,7 @@ from tunedoctor.api import (
     python_tag,
     refused,
     release,
+    tell,
     told,
     torch_install,
 )
@@ -74,8 +75,8 @@ def macos_too_old(
             means="pip and uv find no wheel for this macOS, and nothing is installed",
             cure=torch_install(
                 host, interpreter, wanted=_wanted(system.macos_version if system else "")
-            ).command
-            or "softwareupdate --install --all",
+            ).cure
+            or tell("softwareupdate --install --all"),
             cure_note="the last torch for this macOS; or update macOS",
         )
     said = told(errors, *SAID)
@@ -98,9 +99,9 @@ def macos_too_old(
         said=said,
         means="torch.backends.mps.is_available() is False, so training runs on the CPU"
         + (f"; '{said}' names an outdated minimum" if said and floor else ""),
-        cure=older.command
+        cure=older.cure
         if older.version and build is not None and below
-        else "softwareupdate --install --all",
+        else tell("softwareupdate --install --all"),
         cure_note="the last torch for this macOS; or update macOS"
         if older.version and build is not None and below
         else "yours to run: needs a restart",

@@ -32,6 +32,7 @@ from tunedoctor.api import (
     known,
     listed,
     set_variable,
+    tell,
     told,
 )
 
@@ -79,7 +80,7 @@ def _none(split: list[NvidiaGpu], *, failed: bool, told_by: str) -> Finding:
         found=f"MIG is on for GPU {listed(str(c.index) for c in split)} ({split[0].name}); {shown}",
         means="torch counts no usable device: 'No CUDA GPUs are available'"
         + (", as the run shows" if failed else ""),
-        cure=f"sudo nvidia-smi -i {which} -mig 0",
+        cure=tell(f"sudo nvidia-smi -i {which} -mig 0"),
         cure_note="root; gives the whole GPU back. To keep MIG, `sudo nvidia-smi mig -lgip` lists profiles "
         "and `sudo nvidia-smi mig -cgi PROFILE -C` makes an instance",
         evidence=(told_by,),
@@ -95,7 +96,7 @@ def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | 
         found=f"{len(split)} GPUs in MIG mode with {instances} instances; CUDA_VISIBLE_DEVICES {value}",
         means="a process computes on one MIG instance only, and this one found none: "
         "'device >= 0 && device < num_gpus'",
-        cure=set_variable(host, "CUDA_VISIBLE_DEVICES", "MIG-UUID"),
+        cure=tell(set_variable(host, "CUDA_VISIBLE_DEVICES", "MIG-UUID").command),
         cure_note="`nvidia-smi -L` prints the UUIDs; one process for each instance",
         evidence=("CUDA_VISIBLE_DEVICES",),
     )
@@ -122,7 +123,7 @@ def _from_text(errors: Errors | Unknown | None) -> Finding | None:
             found=f"the error '{said}'",
             said=said,
             means="the program stops before it reaches the GPU",
-            cure="export CUDA_VISIBLE_DEVICES=0",
+            cure=set_variable(None, "CUDA_VISIBLE_DEVICES", "0"),
             cure_note="in a container or a job that is given one instance; else a newer release of the library, "
             "which reads MIG names",
         )
@@ -133,7 +134,7 @@ def _from_text(errors: Errors | Unknown | None) -> Finding | None:
             found=f"the message '{said}'",
             said=said,
             means="a process that names an instance finds none: 'No CUDA GPUs are available'",
-            cure="nvidia-smi -L; sudo nvidia-smi mig -lgi; sudo nvidia-smi mig -lgip",
+            cure=tell("nvidia-smi -L; sudo nvidia-smi mig -lgi; sudo nvidia-smi mig -lgip"),
             cure_note="root; lists the instances and what still fits. Programs on the GPU have to end before "
             "its mode or its instances change",
         )

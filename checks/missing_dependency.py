@@ -47,6 +47,7 @@ from tunedoctor.api import (
     pattern,
     pinned,
     pip,
+    tell,
     unmet,
 )
 from tunedoctor.api import told as said_by
@@ -293,7 +294,7 @@ def _amdsmi(errors: Errors | Unknown | None, *, amd: bool) -> Finding | None:
         found="vLLM says 'No module named 'amdsmi'', and finds neither another platform nor NVML",
         said=lacks,
         means="vLLM asks amdsmi for the AMD GPUs; without it, it stops with 'Failed to infer device type'",
-        cure="python -m pip install /opt/rocm/share/amd_smi",
+        cure=tell("python -m pip install /opt/rocm/share/amd_smi"),
         cure_note="the module of the installed ROCm release; no reboot",
         settle="" if amd else "rocminfo | grep gfx",
     )

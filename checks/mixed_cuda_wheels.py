@@ -34,6 +34,7 @@ from tunedoctor.api import (
     listed,
     parts,
     pip,
+    python,
     told,
 )
 
@@ -100,15 +101,16 @@ def mixed_cuda_wheels(
             means="torch loads the wrong library: 'undefined symbol: nccl…' or a cuDNN version error"
             if collide
             else "two copies of one library can be loaded into one process",
-            cure=pip(interpreter, "uninstall", "--yes", *(w.name for w in foreign)),
-            cure_note=("then, since the files were shared: " if collide else "then: ")
-            + pip(
-                interpreter,
-                "install",
-                "--force-reinstall",
-                "--no-deps",
-                *(f"{w.name}=={w.version}" for w in mine),
+            cure=pip(interpreter, "uninstall", *(w.name for w in foreign)).then(
+                pip(
+                    interpreter,
+                    "install",
+                    "--force-reinstall",
+                    "--no-deps",
+                    *(f"{w.name}=={w.version}" for w in mine),
+                )
             ),
+            cure_note="the files were shared, so those of torch's own come anew" if collide else "",
         )
     foreign = [w for ws in by_library.values() for w in ws if own and w.cuda_major != own]
     mine = [w for ws in by_library.values() for w in ws if w.cuda_major == own]
@@ -120,7 +122,7 @@ def mixed_cuda_wheels(
         title="NVIDIA wheels are of another CUDA major than torch",
         found=f"torch {build.version} is built for CUDA {build.cuda}; installed are {listed(w.name for w in foreign)}",
         means="import torch stops with 'cannot open shared object file', where no system CUDA stands in",
-        cure=pip(interpreter, "uninstall", "--yes", *(w.name for w in foreign)),
+        cure=pip(interpreter, "uninstall", *(w.name for w in foreign)),
         cure_note="then reinstall torch with its dependencies",
     )
 
@@ -146,5 +148,5 @@ def _from_error(
         ),
         cure_note="the version that torch requires; first uninstall the nvidia-nccl of the other major, "
         "and unset LD_LIBRARY_PATH",
-        settle=f"{pip(interpreter, 'list')} | grep -i nvidia; echo $LD_LIBRARY_PATH",
+        settle=f"{python(interpreter)} -m pip list | grep -i nvidia; echo $LD_LIBRARY_PATH",
     )

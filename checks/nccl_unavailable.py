@@ -17,7 +17,17 @@ Seen as
     Distributed package doesn't have NCCL built in
 """
 
-from tunedoctor.api import Errors, Finding, Host, NvidiaGpus, Unknown, check, known, told
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Host,
+    NvidiaGpus,
+    Unknown,
+    advise,
+    check,
+    known,
+    told,
+)
 
 SAID = (
     r"Distributed package doesn't have NCCL(?:\s|\" ?\"){1,3}built in",
@@ -47,6 +57,6 @@ def nccl_unavailable(
         else f"{len(cards.gpus) if cards else 0} NVIDIA GPUs under Windows",
         said=said,
         means='torchrun with the backend nccl stops with "Distributed package doesn\'t have NCCL built in"',
-        cure="torch.distributed.init_process_group('gloo')",
+        cure=advise("torch.distributed.init_process_group('gloo')"),
         cure_note="in the training script; WSL 2 has NCCL and is faster",
     )

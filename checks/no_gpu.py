@@ -27,6 +27,7 @@ from tunedoctor.api import (
     NvidiaGpus,
     PciBus,
     Unknown,
+    advise,
     check,
     known,
 )
@@ -61,7 +62,7 @@ def no_gpu(  # noqa: PLR0913  every vendor
     return Finding(
         found=f"no NVIDIA, AMD, discrete Intel or Apple GPU {where}",
         means="small models, up to about 1B parameters, fine-tune on the CPU; a 7B model takes minutes for each step",
-        cure="Train 7B models on a machine with a GPU of 16 GiB or more",
+        cure=advise("Train 7B models on a machine with a GPU of 16 GiB or more"),
         cure_note="everything else that the doctor checks holds for the CPU too",
         evidence=("/sys/bus/pci/devices",) if pci is not None else (),
     )

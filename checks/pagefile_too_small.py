@@ -18,7 +18,18 @@ Seen as
     DefaultCPUAllocator: not enough memory
 """
 
-from tunedoctor.api import Errors, Finding, Memory, TorchBuild, Unknown, check, gib, known, told
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    Memory,
+    TorchBuild,
+    Unknown,
+    check,
+    gib,
+    known,
+    tell,
+    told,
+)
 
 LEAST = 8 << 30
 """Bytes: two workers with the CUDA libraries."""
@@ -56,7 +67,7 @@ def pagefile_too_small(
         found="; ".join(facts),
         said=said,
         means="starting DataLoader workers or loading torch ends with 'WinError 1455'",
-        cure="SystemPropertiesPerformance.exe",
+        cure=tell("SystemPropertiesPerformance.exe", who="root"),
         cure_note="administrator; Advanced, Virtual memory: 32 GiB or more, then restart. "
         "Until then dataloader_num_workers=0",
     )

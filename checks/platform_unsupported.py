@@ -34,6 +34,7 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     Wanted,
+    advise,
     check,
     family,
     known,
@@ -41,6 +42,7 @@ from tunedoctor.api import (
     pattern,
     pip,
     refused,
+    tell,
     told,
     within,
 )
@@ -138,7 +140,7 @@ def _tcc_under_wsl(nvml: NvidiaAnswer | None, nvidia: NvidiaGpus | None) -> Find
             found="NVML says 'GPU access blocked by the operating system', as where a card is not in the WDDM mode",
             said="GPU access blocked by the operating system",
             means="torch.cuda.is_available() is False in WSL, so training runs on the CPU",
-            cure="nvidia-smi -dm 0",
+            cure=tell("nvidia-smi -dm 0", who="root"),
             cure_note="in an administrator's PowerShell on Windows, if the card is in TCC or MCDM mode; else update "
             "with `wsl --update` and remove the distribution's own nvidia-utils",
             settle="nvidia-smi.exe --query-gpu=name,driver_model.current --format=csv",
@@ -148,7 +150,7 @@ def _tcc_under_wsl(nvml: NvidiaAnswer | None, nvidia: NvidiaGpus | None) -> Find
         found=f"{cards[0].name} is in {cards[0].driver_model} mode on Windows; in WSL NVML says that it is blocked",
         said="GPU access blocked by the operating system",
         means="torch.cuda.is_available() is False in WSL, so training runs on the CPU",
-        cure=f"nvidia-smi -i {cards[0].index} -dm 0",
+        cure=tell(f"nvidia-smi -i {cards[0].index} -dm 0", who="root"),
         cure_note="in an administrator's PowerShell on Windows, then restart; a card or driver that refuses WDDM "
         "trains on Windows itself or on Linux",
     )
@@ -159,7 +161,9 @@ def _refused(found: str, host: Host | None) -> Finding:
     return Finding(
         found=found,
         means="pip and uv find no wheel for this system, and nothing is installed",
-        cure="docker run --rm -it python:3.12-slim" if musl else "doctor check --target ~/train",
+        cure=tell("docker run --rm -it python:3.12-slim")
+        if musl
+        else tell("doctor check --target ~/train"),
         cure_note="an image with glibc (Debian, Ubuntu, Rocky) has wheels"
         if musl
         else "on a machine with Linux on x86_64 or aarch64, Windows x64 or Apple silicon",
@@ -171,7 +175,7 @@ def _other_file(found: str) -> Finding:
         title="The wheel file is for another system",
         found=found,
         means="pip refuses the file, and nothing is installed",
-        cure="doctor wheel",
+        cure=tell("doctor wheel"),
         cure_note="names the build for this machine; other packages: install them by name, not by file",
     )
 
@@ -180,7 +184,7 @@ def _musl(found: str) -> Finding:
     return Finding(
         found=found,
         means="the import stops: PyTorch and its libraries are built for glibc alone",
-        cure="docker run --rm -it python:3.12-slim",
+        cure=tell("docker run --rm -it python:3.12-slim"),
         cure_note="an image with glibc (Debian, Ubuntu, Rocky) has wheels",
     )
 
@@ -205,7 +209,7 @@ def _judged(own: Interpreter, host: Host, *, absent: bool, newer: bool) -> Findi
         return Finding(
             found=f"{own.executable} is {own.implementation} {own.version}",
             means="torch is built for CPython alone",
-            cure="python3.12 -m venv ~/train",
+            cure=tell("python3.12 -m venv ~/train"),
             cure_note="an environment of CPython",
         )
     return None if family(host, own) else _nothing(host, own)
@@ -216,7 +220,9 @@ def _nothing(host: Host, own: Interpreter) -> Finding:
     return Finding(
         found=_machine(host, own) + (", whose C library is musl" if musl else ""),
         means="pip finds no torch for it, or one whose import stops",
-        cure="docker run --rm -it python:3.12-slim" if musl else "doctor check --target ~/train",
+        cure=tell("docker run --rm -it python:3.12-slim")
+        if musl
+        else tell("doctor check --target ~/train"),
         cure_note="an image with glibc (Debian, Ubuntu, Rocky) has wheels"
         if musl
         else "on a machine with Linux on x86_64 or aarch64, Windows x64 or Apple silicon",
@@ -248,7 +254,7 @@ def _rosetta(own: Interpreter) -> Finding:
         title="This Python is an Intel one on an Apple processor",
         found=f"{own.executable} runs under Rosetta as {own.machine}",
         means=f"torch ends at {LAST_INTEL_MAC} for it, and the GPU is not seen",
-        cure="uv python install cpython-3.12-macos-aarch64",
+        cure=tell("uv python install cpython-3.12-macos-aarch64"),
         cure_note="a Python for arm64; then make a new environment of it",
     )
 
@@ -272,7 +278,7 @@ def _flash(said: str, nvidia: NvidiaGpus | None) -> Finding:
         found=f"the error '{said}'" + (f"; the GPU is {names}" if names else ""),
         said=said,
         means="training stops at the first attention layer; the kernels begin with compute capability 8.0",
-        cure="Set attn_implementation='sdpa'",
+        cure=advise("Set attn_implementation='sdpa'"),
         cure_note="in from_pretrained; axolotl: flash_attention: false and sdp_attention: true",
     )
 
@@ -283,6 +289,6 @@ def _quantised(said: str, *, mac: bool) -> Finding:
         found=f"the error '{said}'" + (", on a Mac" if mac else ""),
         said=said,
         means="4-bit and 8-bit loading stops; the kernels of that release are for CUDA",
-        cure="Load the model in bfloat16 without quantization_config",
+        cure=advise("Load the model in bfloat16 without quantization_config"),
         cure_note="LoRA in 16 bits runs on MPS and on the CPU",
     )

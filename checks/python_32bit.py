@@ -17,7 +17,17 @@ Seen as
     (32-bit runtime)
 """
 
-from tunedoctor.api import Finding, Host, IndexAnswer, Interpreter, Unknown, check, known, refused
+from tunedoctor.api import (
+    Finding,
+    Host,
+    IndexAnswer,
+    Interpreter,
+    Unknown,
+    check,
+    known,
+    refused,
+    tell,
+)
 
 
 @check(
@@ -51,6 +61,8 @@ def python_32bit(
         found=f"{place} a 32-bit Python {version}".strip() if small or why is None else why.found,
         said=why.found if why is not None else "",
         means="pip finds no torch for it: all wheels are for 64 bits",
-        cure="winget install Python.Python.3.12" if windows else "uv python install 3.12",
+        cure=tell("winget install Python.Python.3.12")
+        if windows
+        else tell("uv python install 3.12"),
         cure_note="a 64-bit Python; then make a new environment of it",
     )

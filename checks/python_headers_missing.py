@@ -31,6 +31,7 @@ from tunedoctor.api import (
     check,
     known,
     parts,
+    tell,
     told,
 )
 
@@ -74,8 +75,8 @@ def python_headers_missing(  # noqa: PLR0913  what needs them, what is there, wh
         else f"no Python.h in {own.include or 'the include folder'} of Python {own.version}",
         said=said,
         means="torch.compile and Triton kernels stop with 'Python.h: No such file or directory'",
-        cure=f"sudo apt-get install -y python{numbers}-dev"
+        cure=tell(f"sudo apt-get install -y python{numbers}-dev")
         if distro in ("debian", "ubuntu")
-        else f"sudo dnf install -y python{numbers}-devel",
+        else tell(f"sudo dnf install -y python{numbers}-devel"),
         cure_note="root; of the interpreter below the venv",
     )

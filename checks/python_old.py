@@ -17,7 +17,13 @@ Seen as
     Requires-Python >=3.11
 """
 
-from tunedoctor.api import Finding, Interpreter, at_least, check
+from tunedoctor.api import (
+    Finding,
+    Interpreter,
+    at_least,
+    check,
+    tell,
+)
 
 RECOMMENDED = "3.11"
 """Floor of torch 2.15. Source: torch_wheels.json."""
@@ -31,6 +37,6 @@ def python_old(interpreter: Interpreter) -> Finding | None:
     return Finding(
         found=f"Python {interpreter.version}; the newest torch needs {RECOMMENDED}",
         means="pip takes older releases of the stack, and newer models ask for newer ones",
-        cure="python3.12 -m venv ~/train",
+        cure=tell("python3.12 -m venv ~/train"),
         cure_note="a new environment beside this one; what works now goes on working",
     )

@@ -42,10 +42,12 @@ from tunedoctor.api import (
     known,
     parts,
     pattern,
+    pip,
     python_tag,
     refused,
     release_row,
     table,
+    tell,
     told,
     within,
 )
@@ -177,9 +179,9 @@ def _patch(own: Interpreter, torch: TorchBuild | None) -> Finding:
         + (f" at {own.executable}" if own.executable else "")
         + beside,
         means="import torch stops with 'IndentationError: expected an indented block'; only this patch release does so",
-        cure="uv python upgrade 3.13"
+        cure=tell("uv python upgrade 3.13")
         if own.kind in ("venv", "standalone")
-        else "conda install python=3.13.9",
+        else tell("conda install python=3.13.9"),
         cure_note="or any other way to Python 3.13.9; then make the venv anew",
     )
 
@@ -191,7 +193,7 @@ def _refused(why: Refused, own: Interpreter | None) -> Finding:
             title="The wheel file is for another Python",
             found=why.found,
             means="pip refuses the file, and nothing is installed",
-            cure="python -m pip debug --verbose",
+            cure=tell("python -m pip debug --verbose"),
             cure_note="lists the tags that this Python takes: choose the file with its cp tag, or install by name",
             settle=SETTLE if own is None else "",
         )
@@ -199,7 +201,7 @@ def _refused(why: Refused, own: Interpreter | None) -> Finding:
     return Finding(
         found=why.found,
         means="pip and uv find no wheel for this Python, and nothing is installed",
-        cure="python3.12 -m venv ~/train",
+        cure=tell("python3.12 -m venv ~/train"),
         cure_note="a new environment of a Python that the release is built for; doctor wheel --python 3.12 names it",
         settle=SETTLE if none and own is None else "",
     )
@@ -215,7 +217,7 @@ def _finding(own: Interpreter, found: str) -> Finding:
     return Finding(
         found=f"{found} ({own.executable})" if own.executable else found,
         means="pip finds no torch for it: 'from versions: none', and nothing can be trained",
-        cure="python3.12 -m venv ~/train",
+        cure=tell("python3.12 -m venv ~/train"),
         cure_note="a new environment of a Python that torch is built for, 3.10 to 3.13; "
         "then doctor check --target ~/train",
     )
@@ -230,7 +232,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
             found=f"the error '{compiled}'",
             said=compiled,
             means="torch.compile stops; what does not compile runs",
-            cure="python -m pip install --upgrade torch",
+            cure=pip(None, "install", "--upgrade", "torch"),
             cure_note="newer releases know it; or leave torch.compile off, or take an older Python",
         )
     if excluded := _excluded_by_pip(errors):
@@ -238,7 +240,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
             found=f"the message '{excluded}'",
             said=excluded,
             means="pip finds no such torch for this Python, and nothing is installed",
-            cure="python3.12 -m venv ~/train",
+            cure=tell("python3.12 -m venv ~/train"),
             cure_note="a new environment of a Python that the release is built for",
         )
     union = told(errors, r"unsupported operand type\(s\) for \|: 'type' and '(?:NoneType|type)'")
@@ -248,7 +250,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
             found=f"the error '{union}' under Python {own.version}: types joined by | need Python 3.10",
             said=union,
             means="the library is written for Python 3.10 or newer",
-            cure="python3.12 -m venv ~/train",
+            cure=tell("python3.12 -m venv ~/train"),
             cure_note="then install the stack there",
         )
     said = told(errors, NONE_FIT.pattern)
@@ -261,7 +263,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
         said=said,
         settle="" if own is not None or old else SETTLE,
         means="no wheel of torch fits the Python or the system that pip ran for",
-        cure="python3.12 -m venv ~/train",
+        cure=tell("python3.12 -m venv ~/train"),
         cure_note="a 64-bit Python from 3.10 to 3.13 on Linux, Windows x64 or Apple silicon has wheels",
     )
 

@@ -28,6 +28,7 @@ import re
 
 from tunedoctor.api import (
     Broken,
+    Cure,
     Environment,
     Errors,
     Finding,
@@ -49,6 +50,7 @@ from tunedoctor.api import (
     pattern,
     pinned,
     pip,
+    python,
     together,
     told,
     unset_variable,
@@ -207,7 +209,7 @@ def _words(
                 means=f"the code was written for another {one.other}: an older one or a newer one",
                 cure=_fitting(one.other, build, interpreter),
                 cure_note="the release made for this torch",
-                settle=pip(interpreter, "check"),
+                settle=f"{python(interpreter)} -m pip check",
             )
     if kernels := _kernels(errors):
         return Finding(
@@ -218,7 +220,7 @@ def _words(
             means="a model quantised with GPTQ, AWQ, HQQ or quanto stops, or runs many times slower",
             cure=pip(interpreter, "install", "--upgrade", "gptqmodel", "optimum"),
             cure_note="gptqmodel loads GPTQ and AWQ models; auto-gptq and autoawq get no releases any more",
-            settle=pip(interpreter, "list"),
+            settle=f"{python(interpreter)} -m pip list",
         )
     return None
 
@@ -275,7 +277,9 @@ def _lacks(
     return f"torch {torch.version} is built for CUDA {torch.cuda}; bitsandbytes {version} has binaries up to {have}"
 
 
-def _fitting(name: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None) -> str:
+def _fitting(
+    name: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
+) -> Cure:
     own = TORCHAO_FOR.get(minor(torch.version), "") if torch and name == "torchao" else ""
     return pip(interpreter, "install", *([f"{name}=={own}"] if own else ["--upgrade", name]))
 

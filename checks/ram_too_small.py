@@ -26,17 +26,20 @@ from msgspec import structs
 
 from tunedoctor.api import (
     Container,
+    Cure,
     Errors,
     Finding,
     Host,
     Memory,
     Typed,
     Unknown,
+    advise,
     check,
     gib,
     known,
     pattern,
     table,
+    tell,
     told,
 )
 
@@ -143,7 +146,9 @@ def _note(size: int, facts: str, ram: Memory) -> Finding:
         title=f"RAM of {gib(size)} limits the models that fit",
         found=f"{facts}: {'; '.join(one for one in (enough, more) if one)}",
         means="loading a larger model ends with 'Killed', exit code 137",
-        cure=f"Use a model of up to {merged[-1]['size'] if merged else '0.6B'}, with weights in safetensors",
+        cure=advise(
+            f"Use a model of up to {merged[-1]['size'] if merged else '0.6B'}, with weights in safetensors"
+        ),
         cure_note="swap helps while loading, not while training",
         evidence=(ram.limit_place,) if ram.limit_place else (),
     )
@@ -156,7 +161,7 @@ def _ended(said: str, ram: Memory | None) -> Finding:
         found=f"the log says '{said}'" + (f"; {gib(ram.usable)} of RAM can be used" if ram else ""),
         said=said,
         means="weights or DataLoader workers need more RAM than there is; the kernel kills the process",
-        cure="Load the weights with dtype='auto' and set dataloader_num_workers=0",
+        cure=advise("Load the weights with dtype='auto' and set dataloader_num_workers=0"),
         cure_note="torch_dtype in transformers 4; safetensors weights pass through RAM shard by shard",
     )
 
@@ -179,7 +184,7 @@ def _silent(silent: str, ram: Memory | None, typed: Typed | None, host: Host | N
         + (f"; {model} takes {need / 1e9:.0f} GB in 16 bits" if billions else "")
         + (f", and the machine has {gib(ram.usable)} of RAM" if ram is not None else ""),
         means="the weights pass through the RAM; when it is full, the process ends without a message",
-        cure="Load a smaller model, or the same one in 4 bits on a GPU",
+        cure=advise("Load a smaller model, or the same one in 4 bits on a GPU"),
         cure_note="or more RAM; safetensors weights with low_cpu_mem_usage=True take least while loading",
         settle=""
         if larger
@@ -202,19 +207,19 @@ SIZED = pattern(
 )
 
 
-def _raise(container: Container | None, host: Host | None) -> str:
+def _raise(container: Container | None, host: Host | None) -> Cure:
     kind = container.kind if container else ""
     if kind in ("docker", "podman"):
-        return f"{kind} run --memory=32g IMAGE"
+        return tell(f"{kind} run --memory=32g IMAGE")
     if kind == "kubernetes":
-        return "resources: {limits: {memory: 32Gi}}"
+        return advise("resources: {limits: {memory: 32Gi}}")
     if host is not None and host.wsl:
-        return (
+        return advise(
             "Set memory=32GB under [wsl2] in %UserProfile%\\.wslconfig, then run wsl.exe --shutdown"
         )
     if kind:
-        return "Raise the memory limit of the container to 32 GiB"
-    return (
+        return advise("Raise the memory limit of the container to 32 GiB")
+    return tell(
         "sudo fallocate -l 32G /swapfile && sudo chmod 600 /swapfile "
         "&& sudo mkswap /swapfile && sudo swapon /swapfile"
     )

@@ -29,6 +29,7 @@ from tunedoctor.api import (
     check,
     known,
     listed,
+    tell,
     told,
 )
 
@@ -89,9 +90,12 @@ def rocm_device_permission(
         found=facts,
         said=said,
         means="torch.cuda.is_available() is False, so training runs on the CPU",
-        cure="docker run --device=/dev/kfd --device=/dev/dri --group-add $(stat -c %g /dev/kfd) --group-add video IMAGE"
+        cure=tell(
+            "docker run --device=/dev/kfd --device=/dev/dri --group-add $(stat -c %g /dev/kfd) --group-add video IMAGE",
+            who="root",
+        )
         if inside
-        else f"sudo usermod -a -G {','.join(groups)} $LOGNAME",
+        else tell(f"sudo usermod -a -G {','.join(groups)} $LOGNAME"),
         cure_note="start the container anew, from the host's shell"
         if inside
         else "root; log out and in again afterwards",

@@ -34,6 +34,7 @@ from tunedoctor.api import (
     check,
     known,
     listed,
+    tell,
     told,
 )
 
@@ -100,7 +101,7 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
         found=f"{_name(unbound[0])}: {held} instead of amdgpu" if mine else f"the error '{said}'",
         said=said,
         means="there is no /dev/kfd: torch.cuda.is_available() is False, and training runs on the CPU",
-        cure="sudo modprobe amdgpu",
+        cure=tell("sudo modprobe amdgpu"),
         cure_note=f"{where}root; if it fails, `sudo dmesg | grep amdgpu` states the reason. "
         "Cloud slices of an MI25 have no Linux driver: take another instance",
         evidence=("/sys/bus/pci/devices", "/dev/kfd") if bus else (),

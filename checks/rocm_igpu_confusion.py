@@ -136,7 +136,7 @@ def _first_is_integrated(gpus: AmdGpus, errors: Errors | Unknown | None) -> Find
         if full
         else f"HIP_VISIBLE_DEVICES={card.index} python -c 'import torch; print(torch.ones(2).cuda() + 1)'",
         means=MEANS,
-        cure=f"export HIP_VISIBLE_DEVICES={card.index}",
+        cure=set_variable(None, "HIP_VISIBLE_DEVICES", str(card.index)),
         cure_note="in the shell that starts training; `rocminfo` shows which index is the card",
     )
 
@@ -155,6 +155,6 @@ def _from_text(errors: Errors | Unknown | None) -> Finding | None:
         found="'invalid device function' on device 1, which is not the first GPU",
         said="invalid device function",
         means=MEANS,
-        cure="export HIP_VISIBLE_DEVICES=0",
+        cure=set_variable(None, "HIP_VISIBLE_DEVICES", "0"),
         cure_note="in the shell that starts training; `rocminfo` shows which index is the card",
     )

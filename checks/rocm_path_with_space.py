@@ -30,6 +30,7 @@ from tunedoctor.api import (
     check,
     known,
     parts,
+    tell,
     told,
 )
 
@@ -84,7 +85,7 @@ def _finding(torch: TorchBuild, place: str, more: str, *, severity: Severity) ->
         found=f"torch {torch.version} is built for ROCm {'.'.join(torch.hip.split('.')[:2])}; '{place}' has a space"
         + more,
         means="the first kernel fails with 'HIP error: invalid device function' on a supported card",
-        cure="python3 -m venv ~/llm/.venv",
+        cure=tell("python3 -m venv ~/llm/.venv"),
         cure_note="make a new environment in a path without spaces, install the same packages there, move the project",
         evidence=(place,),
     )

@@ -28,6 +28,7 @@ from tunedoctor.api import (
     RocmStack,
     TorchBuild,
     Unknown,
+    advise,
     check,
     known,
     told,
@@ -92,9 +93,9 @@ def rocm_unsupported_hardware(
         else "/dev/kfd gives 'Cannot allocate memory', and no AMD GPU is offered for computing",
         said=said,
         means="torch.cuda.is_available() is False, so training runs on the CPU",
-        cure="Put the card into a slot on the processor's own lanes"
+        cure=advise("Put the card into a slot on the processor's own lanes")
         if atomics
-        else "Train on another GPU: RX 6800, RX 7000, MI200 or newer",
+        else advise("Train on another GPU: RX 6800, RX 7000, MI200 or newer"),
         cure_note="without a riser; old processors and chipset slots lack atomics"
         if atomics
         else "no driver setting helps; the card still drives a screen",

@@ -21,7 +21,17 @@ Seen as
 
 import shlex
 
-from tunedoctor.api import Finding, Host, RocmStack, Runtime, TorchBuild, Unknown, check, known
+from tunedoctor.api import (
+    Finding,
+    Host,
+    RocmStack,
+    Runtime,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    tell,
+)
 
 
 @check(
@@ -52,7 +62,7 @@ def rocm_wsl_runtime_library(
         found=f"torch {torch.version} in WSL 2 brings its own libhsa-runtime64.so in {folder}"
         + (f"; Ubuntu's {ubuntu[0]} is there too" if ubuntu else ""),
         means="torch.cuda.is_available() is False while rocminfo lists the GPU, so training runs on the CPU",
-        cure=f"rm {shlex.quote(folder)}/libhsa-runtime64.so*",
+        cure=tell(f"rm {shlex.quote(folder)}/libhsa-runtime64.so*", who="root"),
         cure_note="the runtime of AMD's ROCm for WSL is then found"
         + ("; also: sudo apt-get remove libhsa-runtime64-1 libhsakmt1" if ubuntu else ""),
         evidence=("/dev/dxg", folder),

@@ -34,6 +34,7 @@ from tunedoctor.api import (
     full_shared_memory,
     gib,
     known,
+    tell,
     told,
 )
 
@@ -75,7 +76,7 @@ def shm_too_small(
         said=said,
         means="num_workers > 0 dies with 'Bus error' in the first epoch"
         + ("; NCCL fails with 'unhandled system error'" if several else ""),
-        cure=FLAGS.get(kind, "docker run --shm-size=8g IMAGE"),
+        cure=tell(FLAGS.get(kind, "docker run --shm-size=8g IMAGE")),
         cure_note="start the container anew; --ipc=host takes the host's own. Until then, num_workers=0"
         if kind != "kubernetes"
         else "a volume mounted at /dev/shm in the pod",

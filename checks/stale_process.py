@@ -30,6 +30,7 @@ from tunedoctor.api import (
     Typed,
     Unknown,
     Wanted,
+    advise,
     check,
     known,
     metadata_gone,
@@ -118,6 +119,6 @@ def _finding(found: str) -> Finding:
     return Finding(
         found=found,
         means="modules that were imported before the install stay in memory until the process ends",
-        cure="Restart the kernel or the process",
+        cure=advise("Restart the kernel or the process"),
         cure_note="in a notebook: Runtime, Restart; nothing needs to be installed",
     )

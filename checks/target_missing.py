@@ -19,7 +19,14 @@ Seen as
     bad interpreter: No such file or directory
 """
 
-from tunedoctor.api import Finding, Interpreter, Target, Unknown, check
+from tunedoctor.api import (
+    Finding,
+    Interpreter,
+    Target,
+    Unknown,
+    check,
+    tell,
+)
 
 
 @check("target-missing", "There is no Python at the target")
@@ -37,7 +44,7 @@ def target_missing(
     return Finding(
         found=f"{target.asked}, named by {target.chosen_by}: {why or 'no interpreter is there'}",
         means="nothing that trains can start from there, and no package can be looked at",
-        cure="doctor check --target ~/miniconda3/envs/train",
+        cure=tell("doctor check --target ~/miniconda3/envs/train"),
         cure_note="the folder of your own environment, or its python; "
         "where its base Python is gone, make it anew with python3 -m venv",
     )

@@ -34,6 +34,8 @@ from tunedoctor.api import (
     known,
     parts,
     pattern,
+    set_variable,
+    tell,
     told,
 )
 
@@ -76,7 +78,7 @@ def toolkit_build_mismatch(
             found=f"the error '{host}'",
             said=host,
             means="an extension that is compiled here stops in its build; torch itself runs",
-            cure="export CC=gcc-11 CXX=g++-11",
+            cure=tell("export CC=gcc-11 CXX=g++-11"),
             cure_note="a release that this nvcc takes, installed beside the system's; or a CUDA toolkit that "
             "knows the compiler, of the release of torch; or a ready wheel of the extension",
         )
@@ -86,7 +88,7 @@ def toolkit_build_mismatch(
             found=f"the error '{arch}'",
             said=arch,
             means="an extension that is compiled here stops in its build",
-            cure="nvcc --version; python -c 'import torch; print(torch.version.cuda)'",
+            cure=tell("nvcc --version; python -c 'import torch; print(torch.version.cuda)'"),
             cure_note="install the toolkit of the release that torch names and point CUDA_HOME to it; "
             "or name other GPUs in TORCH_CUDA_ARCH_LIST",
             settle="nvcc --list-gpu-arch",
@@ -97,7 +99,7 @@ def toolkit_build_mismatch(
             found=f"the error '{standard}'",
             said=standard,
             means="an extension that is compiled here stops in its build; torch itself runs",
-            cure="python -c 'import torch; print(torch.version.cuda)'",
+            cure=tell("python -c 'import torch; print(torch.version.cuda)'"),
             cure_note="install the CUDA toolkit of that release and point CUDA_HOME to it; or a ready wheel of the "
             "extension",
         )
@@ -117,9 +119,9 @@ def toolkit_build_mismatch(
         found=found + (f"; '{said}' was printed" if said and differ else ""),
         said=said,
         means="an extension that is compiled here stops in its build; torch itself runs",
-        cure=f"export CUDA_HOME=/usr/local/cuda-{release}"
+        cure=set_variable(None, "CUDA_HOME", f"/usr/local/cuda-{release}")
         if release
-        else "python -c 'import torch; print(torch.version.cuda)'",
+        else tell("python -c 'import torch; print(torch.version.cuda)'"),
         cure_note=f"with the CUDA toolkit {release} installed there; or install a ready wheel of the extension"
         if release
         else "install the toolkit of that release and point CUDA_HOME to it; or a ready wheel of the extension",
@@ -136,9 +138,9 @@ def _newer_nvcc(symbol: str, library: str, torch: TorchBuild | None) -> Finding:
         found=f"the error '{said}': the {library} beside torch is older than what it was compiled with",
         said=said,
         means="the extension does not load; torch itself runs",
-        cure=f"export CUDA_HOME=/usr/local/cuda-{own.strip()}"
+        cure=set_variable(None, "CUDA_HOME", f"/usr/local/cuda-{own.strip()}")
         if own
-        else "python -c 'import torch; print(torch.version.cuda)'",
+        else tell("python -c 'import torch; print(torch.version.cuda)'"),
         cure_note=f"with the CUDA toolkit{own or ' of that release'} installed and CUDA_HOME pointing to it; then "
         "remove the folder of the file, which is compiled anew",
     )

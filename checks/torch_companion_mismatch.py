@@ -31,6 +31,7 @@ from datetime import date
 from typing import NamedTuple
 
 from tunedoctor.api import (
+    Cure,
     Errors,
     Finding,
     Host,
@@ -47,6 +48,7 @@ from tunedoctor.api import (
     minor,
     pattern,
     pip,
+    tell,
     told,
     unmet,
     within,
@@ -182,7 +184,7 @@ def _from_conda(errors: Errors | Unknown | None) -> Finding | None:
             found=f"the error '{found[0]}'",
             said=found[0],
             means="the install stops: no set of packages meets both",
-            cure=f"conda install pytorch {what} -c pytorch -c nvidia",
+            cure=tell(f"conda install pytorch {what} -c pytorch -c nvidia"),
             cure_note="or leave it out: text models need none. The channel ends with torch 2.5; pip has all releases",
         )
     return None
@@ -284,7 +286,9 @@ def _means(name: str) -> str:
     }.get(name, "xFormers' attention kernels are not loaded; what asks for them stops")
 
 
-def _cure(chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None) -> str:
+def _cure(
+    chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
+) -> Cure:
     if chosen.name == "xformers" or torch is None or not chosen.version:
-        return pip(interpreter, "uninstall", "--yes", chosen.name)
+        return pip(interpreter, "uninstall", chosen.name)
     return companion_install(interpreter, torch, chosen.name, chosen.version.partition("+")[0])

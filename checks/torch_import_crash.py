@@ -28,6 +28,7 @@ from tunedoctor.api import (
     check,
     known,
     same_torch,
+    tell,
 )
 
 
@@ -61,7 +62,7 @@ def torch_import_crash(
         ),
         cure=same_torch(interpreter, build.version, build.variant)
         if build is not None
-        else 'python -X faulthandler -c "import torch"',
+        else tell('python -X faulthandler -c "import torch"'),
         cure_note="a download of torch alone, no reboot"
         if build is not None
         else "prints the library in which it dies; then install torch anew in a fresh environment",

@@ -18,7 +18,16 @@ Seen as
     no answer in 60 s
 """
 
-from tunedoctor.api import Finding, Interpreter, Runtime, Unknown, check, known, python
+from tunedoctor.api import (
+    Finding,
+    Interpreter,
+    Runtime,
+    Unknown,
+    check,
+    known,
+    python,
+    tell,
+)
 
 
 @check(
@@ -45,7 +54,7 @@ def torch_import_hang(
         )
         + (f"; it stood at {place}" if place else ""),
         means="nothing that uses torch starts",
-        cure=f"{python(own)} -X faulthandler -X importtime -c 'import torch'",
+        cure=tell(f"{python(own)} -X faulthandler -X importtime -c 'import torch'"),
         cure_note="shows the module at which it waits; end it with Ctrl+\\",
         evidence=tuple(lines[:3]),
     )

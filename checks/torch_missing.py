@@ -32,6 +32,8 @@ from tunedoctor.api import (
     check,
     cuda_of,
     pattern,
+    pip,
+    tell,
     told,
     torch_install,
 )
@@ -92,9 +94,9 @@ def torch_missing(  # noqa: PLR0913  what decides which build fits
     return Finding(
         found=found,
         means="every training script stops with ModuleNotFoundError: No module named 'torch'",
-        cure=fit.command or "python3.12 -m venv ~/train",
+        cure=fit.cure or tell("python3.12 -m venv ~/train"),
         cure_note=note
-        if fit.command
+        if fit.cure
         else "no torch build fits this Python and system: make an environment of a Python that one fits",
         evidence=interpreter.site_packages,
     )
@@ -117,7 +119,7 @@ def _from_error(
         found=f"the error '{said}'" + ("; the list of packages has no torch" if listed else ""),
         said=said,
         means="every training script stops with ModuleNotFoundError: No module named 'torch'",
-        cure="python -m pip install torch",
+        cure=pip(None, "install", "torch"),
         cure_note="with the python that runs the script; `doctor wheel` tells which build fits its GPU. "
         "If it is installed there, the script runs with another python",
     )

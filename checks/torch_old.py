@@ -48,11 +48,11 @@ def torch_old(  # noqa: PLR0913  what decides the cure
     if within(torch.version, f"<{RECOMMENDED}") is not True:
         return None
     fit = torch_install(host, interpreter, nvidia, driver, amd, f">={RECOMMENDED}")
-    if not fit.command:
+    if not fit.cure:
         return None
     return Finding(
         found=f"torch {torch.version}; current libraries need {RECOMMENDED} or newer",
         means="newer models ask for libraries that count this torch as not installed",
-        cure=fit.command,
+        cure=fit.cure,
         cure_note="about 3 GB, no reboot; in a new environment, so that what works now goes on working",
     )

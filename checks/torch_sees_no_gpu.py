@@ -31,6 +31,7 @@ from tunedoctor.api import (
     counted,
     known,
     python,
+    tell,
 )
 
 
@@ -56,7 +57,7 @@ def torch_sees_no_gpu(
     return Finding(
         found=f"{name} was run and sees no GPU{reason}; the machine has {counted(names)}",
         means="training runs on the CPU, some hundred times slower, or stops with 'No CUDA GPUs are available'",
-        cure=f'{python(interpreter)} -c "import torch; torch.cuda.init()"',
+        cure=tell(f'{python(interpreter)} -c "import torch; torch.cuda.init()"'),
         cure_note="prints the reason that the driver gives",
         evidence=(runtime.torch_file,) if runtime.torch_file else (),
         # of a pasted report, which tells only a part, the cause is still open

@@ -25,6 +25,7 @@ import re
 
 from tunedoctor.api import (
     AmdGpus,
+    Cure,
     Environment,
     Errors,
     Finding,
@@ -89,22 +90,22 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
             else f"{both}: transformers counts a torch below {wanted.lstrip('>=')} as not installed"
         )
         text = worst.said if worst.said and not both else ""
-        keep = " ".join(pinned(worst.row.fix_alt))
+        keep = pinned(worst.row.fix_alt)
         # a torch that is missing, or whose import fails, counts as not found in the same words
         settle = SETTLE if not both and "is required but found" not in worst.said else ""
         means = f"'{worst.row.says}', and from_pretrained stops: no model can be loaded"
     elif floors:
         one, wanted = max(floors, key=lambda f: release(f[1].lstrip(">=")))
         found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, and torch {one.installed} is installed"
-        keep = ""
+        keep = ()
         means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
     elif asked := _asked(errors, build):
-        keep, wanted = "", asked[1]
+        keep, wanted = (), asked[1]
         text = asked[0]
         found, means = f"the error '{text}'", "the import, or the call that asks for it, stops"
     elif missed := _name_missed(errors, build):
         text, since = missed
-        keep, wanted = "", f">={since}"
+        keep, wanted = (), f">={since}"
         here = f", and torch {build.version} is installed" if build else ""
         found = f"the error '{text}': it came with torch {since}{here}"
         means = "the code that asks for it is written for a newer torch"
@@ -115,7 +116,7 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
             found=f"{together(worst.versions)}: transformers refuses torch.load below torch 2.6",
             means="models in safetensors load; a .bin model, or a resume from a checkpoint, stops with "
             "'Due to a serious vulnerability issue in torch.load'",
-            cure=torch_install(host, interpreter, nvidia, driver, amd, ">=2.6").command
+            cure=torch_install(host, interpreter, nvidia, driver, amd, ">=2.6").cure
             or pip(interpreter, "install", "transformers<4.52"),
             cure_note="or convert the model to safetensors",
             evidence=worst.row.source,
@@ -123,14 +124,14 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
     else:
         return None
     fit = torch_install(host, interpreter, nvidia, driver, amd, wanted)
-    down = pip(interpreter, "install", keep) if keep else ""
+    down = pip(interpreter, "install", *keep) if keep else Cure()
     return Finding(
         found=found,
         said=text,
         means=means,
-        cure=fit.command or down or pip(interpreter, "install", f"torch{wanted}"),
-        cure_note=(f"or, to keep this torch: {down}" if down else "about 3 GB, no reboot")
-        if fit.command
+        cure=fit.cure or down or pip(interpreter, "install", f"torch{wanted}"),
+        cure_note=(f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot")
+        if fit.cure
         else "no newer torch fits this Python, driver and GPU",
         evidence=worst.row.source if worst else (),
         settle=settle,

@@ -22,6 +22,7 @@ Seen as
 
 from tunedoctor.api import (
     Container,
+    Cure,
     Errors,
     Finding,
     Host,
@@ -33,6 +34,7 @@ from tunedoctor.api import (
     check,
     known,
     pattern,
+    tell,
     told,
 )
 
@@ -113,9 +115,11 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
     )
 
 
-def _cure(*, lacks: bool, inside: bool) -> str:
+def _cure(*, lacks: bool, inside: bool) -> Cure:
     if inside and lacks:
-        return "docker run --gpus all --device=/dev/nvidia-uvm --device=/dev/nvidia-uvm-tools IMAGE"
+        return tell(
+            "docker run --gpus all --device=/dev/nvidia-uvm --device=/dev/nvidia-uvm-tools IMAGE"
+        )
     if lacks:
-        return "sudo nvidia-modprobe -u -c=0"
-    return "sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm"
+        return tell("sudo nvidia-modprobe -u -c=0")
+    return tell("sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm")

@@ -37,6 +37,7 @@ from tunedoctor.api import (
     entries,
     known,
     pattern,
+    tell,
     told,
     unset_variable,
     visible_gpus,
@@ -113,7 +114,7 @@ def _one_for_two(errors: Errors | Unknown | None) -> Finding | None:
         found=f"NCCL says '{said}'",
         said=said,
         means="NCCL stops: 'invalid usage'; each rank needs a GPU of its own",
-        cure="torchrun --nproc_per_node=gpu train.py",
+        cure=tell("torchrun --nproc_per_node=gpu train.py"),
         cure_note="as many ranks as GPUs; the script takes cuda:LOCAL_RANK, and no variable names one GPU for all",
         settle=f"nvidia-smi -L; echo ${CUDA}",
     )
@@ -208,7 +209,7 @@ def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Fin
             found=f"the container tool says '{passed}'",
             said=passed,
             means="the container does not start, so nothing trains",
-            cure="docker run --gpus all IMAGE",
+            cure=tell("docker run --gpus all IMAGE"),
             cure_note="`nvidia-smi -L` on the host lists indexes and UUIDs, for --gpus '\"device=0\"'",
         )
     said = told(errors, *SAID)
@@ -220,7 +221,7 @@ def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Fin
         found=f"the error '{said}', while {names}; CUDA_VISIBLE_DEVICES is not known",
         said=said,
         means=MEANS,
-        cure=f"unset {CUDA}",
+        cure=unset_variable(None, CUDA),
         cure_note="indexes count from 0",
         # a container that got no GPU says the same, while nvidia-smi ran outside of it
         settle=f"echo ${CUDA}; ls /dev/nvidia*",
@@ -240,7 +241,7 @@ def _ranks(
         found=f"the command asks for {asked[0].strip()}; the error '{said}'",
         said=said,
         means="every process whose number is beyond the last GPU stops",
-        cure="nvidia-smi -L",
+        cure=tell("nvidia-smi -L"),
         cure_note="start as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides",
     )
 
@@ -267,7 +268,7 @@ def _ordinal(
         found=f"{CUDA} is '{','.join(left)}', which leaves {len(left)}; the error '{said}'",
         said=said,
         means="every process whose number is beyond the list stops",
-        cure=f"torchrun --nproc_per_node={len(left)} SCRIPT",
+        cure=tell(f"torchrun --nproc_per_node={len(left)} SCRIPT"),
         cure_note="as many processes as the variable names GPUs; they count from 0 within it. Or unset it",
         evidence=(CUDA,),
     )
@@ -284,7 +285,7 @@ def _beyond(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Findin
         found=f"the error '{said}'",
         said=said,
         means="every process whose number is beyond the last GPU stops",
-        cure="nvidia-smi -L",
+        cure=tell("nvidia-smi -L"),
         cure_note="ask for as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides; "
         "indexes count from 0",
         settle="" if sure else f"nvidia-smi -L; echo ${CUDA}",

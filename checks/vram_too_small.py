@@ -33,12 +33,14 @@ from tunedoctor.api import (
     Runtime,
     Shortage,
     Unknown,
+    advise,
     check,
     gib,
     known,
     set_variable,
     shortage,
     table,
+    tell,
     told,
     visible_gpus,
 )
@@ -121,7 +123,7 @@ def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
             found=f"the error '{said}'" + (f"; {name} has {gib(size)}" if size else ""),
             said=said,
             means="training stops at the step whose batch, sequence or logits do not fit",
-            cure="Set per_device_train_batch_size=1 and gradient_checkpointing=True",
+            cure=advise("Set per_device_train_batch_size=1 and gradient_checkpointing=True"),
             cure_note="then halve max_length, load the weights in 4 bits, or take a smaller model; "
             "each GPU of a plain multi-GPU run holds the whole model",
             settle="" if sure else "nvidia-smi",
@@ -141,7 +143,7 @@ def _held(short: Shortage, said: str, host: Host | Unknown | None) -> Finding | 
             found=f"the error '{said}'; of {gib(short.total)}, {gib(short.others)} are held{who}",
             said=said,
             means="training stops at a step that would fit in an empty GPU",
-            cure=f"kill {short.processes[0]}" if short.processes else "nvidia-smi",
+            cure=tell(f"kill {short.processes[0]}") if short.processes else tell("nvidia-smi"),
             cure_note="ends that program: save its work first; a container shows other numbers"
             if short.processes
             else "lists the programs on each GPU: stop those that hold its memory",
@@ -173,7 +175,7 @@ def _note(name: str, size: int) -> Finding:
         title=f"GPU memory of {gib(size)} limits the models that fit",
         found=f"{name} has {gib(size)}: {', '.join(said) or 'too little for a model of 0.6B'}",
         means="a larger job ends with 'CUDA out of memory'",
-        cure="Run: doctor fit" if not most else f"Use QLoRA for models up to {most[0]}",
+        cure=tell("doctor fit") if not most else advise(f"Use QLoRA for models up to {most[0]}"),
         cure_note=f"with sequences of {found['seq']} tokens, batch size 1, gradient checkpointing; "
         "doctor fit MODEL tells for others",
     )

@@ -33,6 +33,7 @@ from tunedoctor.api import (
     pip,
     refused,
     release_row,
+    tell,
 )
 
 
@@ -56,9 +57,9 @@ def wheel_not_on_index(
     return Finding(
         found=why.found + (f"; torch {release[0]} has {variants}" if variants and release else ""),
         means="pip and uv stop, and nothing is installed",
-        cure=f"doctor wheel --torch {release[0]}"
+        cure=tell(f"doctor wheel --torch {release[0]}")
         if release and variants
-        else "doctor wheel"
+        else tell("doctor wheel")
         if asked.name in ("torch", "torchvision", "torchaudio")
         else pip(interpreter, "install", asked.name),
         cure_note="names the build of that release for this machine, with its one index",
@@ -67,7 +68,4 @@ def wheel_not_on_index(
 
 def _variants(release: str) -> str:
     row = release_row(release)
-    if row is None:
-        return ""
-    cuda = row["cuda"].get("linux_x86_64", [])
-    return ", ".join([*cuda, *row["rocm"].get("linux_x86_64", []), "cpu"])
+    return ", ".join(one for one in row.variants("linux_x86_64") if one != "xpu") if row else ""

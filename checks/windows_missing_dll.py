@@ -29,6 +29,7 @@ from tunedoctor.api import (
     known,
     pattern,
     pip,
+    tell,
 )
 
 FAILED = pattern(
@@ -71,7 +72,7 @@ def windows_missing_dll(
                 found=f"'{module[0]}': a DLL that {module[1]} depends on is not found",
                 said=module[0],
                 means=f"import {module[1]} stops",
-                cure="winget install --exact Microsoft.VCRedist.2015+.x64",
+                cure=tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
                 cure_note=f"administrator; if it stays, install the build of {module[1]} for this torch and Python",
             )
         if not found:
@@ -90,9 +91,9 @@ def windows_missing_dll(
             means="import torch stops with WinError 126",
             cure=pip(interpreter, "install", "torch==2.4.1", "torchvision==0.19.1")
             if fbgemm
-            else "conda install --yes --channel conda-forge libuv"
+            else tell("conda install --yes --channel conda-forge libuv", who="root")
             if intel
-            else "winget install --exact Microsoft.VCRedist.2015+.x64",
+            else tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
             cure_note="the next patch release does without it; add the --index-url of your CUDA build"
             if fbgemm
             else "and run oneAPI's setvars.bat in the same prompt; or a torch of 2.5 or newer from "

@@ -19,7 +19,17 @@ Seen as
     Microsoft Visual C++ Redistributable is not installed, this may lead to the DLL load failure
 """
 
-from tunedoctor.api import Errors, Finding, TorchBuild, Unknown, check, known, pattern, told
+from tunedoctor.api import (
+    Errors,
+    Finding,
+    TorchBuild,
+    Unknown,
+    check,
+    known,
+    pattern,
+    tell,
+    told,
+)
 
 FAILED = pattern(r"WinError 1114\][\s\S]{0,200}?(c10|torch_python|shm|torch_cpu)\.dll")
 
@@ -52,7 +62,7 @@ def windows_vcredist(
             else f"the warning '{stated}', and a DLL that does not load",
             said=absent or stated,
             means="import torch stops",
-            cure="winget install --exact Microsoft.VCRedist.2015+.x64",
+            cure=tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
             cure_note="administrator",
         )
     if stated:
@@ -62,7 +72,7 @@ def windows_vcredist(
             found=f"the warning '{stated}'",
             said=stated,
             means="import torch stops where a DLL needs it",
-            cure="winget install --exact Microsoft.VCRedist.2015+.x64",
+            cure=tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
             cure_note="administrator",
         )
     for error in errors.errors if isinstance(errors, Errors) else ():
@@ -72,7 +82,7 @@ def windows_vcredist(
             return Finding(
                 found=f"WinError 1114 in {found[1]}.dll; {name} needs msvcp140.dll 14.40 or newer",
                 means="import torch stops with WinError 1114",
-                cure="winget install --exact Microsoft.VCRedist.2015+.x64",
+                cure=tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
                 cure_note="administrator; in a conda environment also: conda update vs2015_runtime; "
                 "if it stays, torch 2.8 needs no newer one",
             )

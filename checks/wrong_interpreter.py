@@ -34,8 +34,8 @@ from tunedoctor.api import (
     distribution_of,
     known,
     pattern,
-    pip,
     python,
+    tell,
     told,
     within,
 )
@@ -99,7 +99,7 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
     starts = f", which starts {first.interpreter}" if first.interpreter else ""
     if first.name == "pip":
         cure, means = (
-            pip(interpreter, "--version"),
+            f"{python(interpreter)} -m pip --version",
             "pip install puts packages into another environment",
         )
     elif first.name == "python":
@@ -114,7 +114,7 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
         title=f"{first.name} belongs to another interpreter",
         found=f"{first.name} is {first.path}{starts}; the activated environment is {interpreter.prefix}",
         means=means,
-        cure=cure,
+        cure=tell(cure),
         cure_note="use this form in place of the bare command; or activate the environment anew",
         evidence=tuple(one.path for one in foreign[:4]),
     )
@@ -175,7 +175,7 @@ def _two(found: str) -> Finding:
         title="pip and python are different interpreters",
         found=found,
         means="the interpreter that runs the script is not the one into which packages were installed",
-        cure="python -c 'import sys; print(sys.executable)'",
+        cure=tell("python -c 'import sys; print(sys.executable)'"),
         cure_note="then install with that one: python -m pip install. After sudo, name the python by its path",
     )
 
@@ -201,7 +201,7 @@ def _gone(errors: Errors | Unknown | None) -> Finding | None:
             found=f"the error '{error.text.partition(chr(10))[0][:140]}': {python} is not there",
             said=error.text.partition(chr(10))[0][:140],
             means="the environment was moved or renamed, or its Python was removed; its commands do not start",
-            cure="python3 -m venv --clear .venv",
+            cure=tell("python3 -m venv --clear .venv"),
             cure_note="make the environment anew where it now lies; until then start a command as python -m pip",
         )
     return None
@@ -234,7 +234,7 @@ def _denied(
             found=f"'{missing[0]}', and `{listing[:60]}` shows {name} {there.version}{place}",
             said=missing[0],
             means="the interpreter that runs the script is not the one into which packages were installed",
-            cure="python -c 'import sys; print(sys.executable)'",
+            cure=tell("python -c 'import sys; print(sys.executable)'"),
             cure_note="then install with that one: python -m pip install; in a notebook: %pip install",
         )
     return None

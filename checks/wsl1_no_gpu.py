@@ -26,6 +26,7 @@ from tunedoctor.api import (
     Unknown,
     check,
     known,
+    tell,
     told,
 )
 
@@ -57,7 +58,7 @@ def wsl1_no_gpu(
         said=said,
         found=f"{host.name} runs under WSL 1{name}",
         means="no program sees a GPU here, and training runs on the CPU",
-        cure="wsl.exe --set-version DISTRIBUTION 2",
+        cure=tell("wsl.exe --set-version DISTRIBUTION 2"),
         cure_note="in Windows; `wsl.exe -l -v` lists the names; takes some minutes, files stay",
         evidence=("/proc/sys/kernel/osrelease",),
     )

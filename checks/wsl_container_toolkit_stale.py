@@ -19,7 +19,17 @@ Seen as
     ggml_cuda_init: failed to initialize CUDA: named symbol not found
 """
 
-from tunedoctor.api import Container, Errors, Finding, Host, Unknown, check, known, told
+from tunedoctor.api import (
+    Container,
+    Errors,
+    Finding,
+    Host,
+    Unknown,
+    check,
+    known,
+    tell,
+    told,
+)
 
 
 @check(
@@ -56,7 +66,9 @@ def wsl_container_toolkit_stale(
         found=f"CUDA says '{said}'{where}",
         said=said,
         means="torch.cuda.is_available() is False while nvidia-smi works, so training runs on the CPU",
-        cure="sudo apt-get install -y --only-upgrade nvidia-container-toolkit && sudo systemctl restart docker",
+        cure=tell(
+            "sudo apt-get install -y --only-upgrade nvidia-container-toolkit && sudo systemctl restart docker"
+        ),
         cure_note="in WSL, outside of the container: 1.14.4 or newer; with Docker Desktop, update it to 4.31 or newer",
         settle=""
         if windows or inside is not None or "500" in said

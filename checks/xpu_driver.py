@@ -27,9 +27,11 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
+    advise,
     check,
     known,
     listed,
+    tell,
     told,
 )
 
@@ -89,7 +91,7 @@ def xpu_driver(
             title="This user cannot open the Intel GPU",
             found=f"{name}, {card}; {listed(gpus.render_denied)}: permission denied",
             means=MEANS,
-            cure="sudo usermod -a -G render $LOGNAME",
+            cure=tell("sudo usermod -a -G render $LOGNAME"),
             cure_note="root; log out and in again afterwards",
             evidence=gpus.render_denied,
         )
@@ -100,7 +102,7 @@ def xpu_driver(
             found=f"{name}; the error '{told(errors, ONEAPI)}'",
             said=told(errors, ONEAPI),
             means="the import of Intel's extension stops; builds before the +xpu wheels bring no MKL and no SYCL",
-            cure="source /opt/intel/oneapi/setvars.sh",
+            cure=tell("source /opt/intel/oneapi/setvars.sh"),
             cure_note="in the shell that starts training; where that file is absent, install the oneAPI release that "
             "the build names, or a torch of 2.5 or newer from https://download.pytorch.org/whl/xpu, which needs none",
         )
@@ -110,7 +112,7 @@ def xpu_driver(
             found=f"{name}; the error '{symbol}': a name of the SYCL runtime, which the libsycl that is loaded lacks",
             said=symbol,
             means="the import of Intel's extension stops, or torch's own",
-            cure="source /opt/intel/oneapi/setvars.sh",
+            cure=tell("source /opt/intel/oneapi/setvars.sh"),
             cure_note="of the oneAPI release that the build names; or a torch of 2.5 or newer from "
             "https://download.pytorch.org/whl/xpu, which brings its own: then without setvars.sh",
         )
@@ -119,9 +121,9 @@ def xpu_driver(
         + ("the Level Zero loader is not installed" if lacks else f"the error '{said}'"),
         said=said,
         means=MEANS,
-        cure="Install Intel's current graphics driver"
+        cure=advise("Install Intel's current graphics driver", who="root")
         if windows
-        else "sudo apt-get install -y libze1 libze-intel-gpu1 intel-opencl-icd",
+        else tell("sudo apt-get install -y libze1 libze-intel-gpu1 intel-opencl-icd"),
         cure_note="administrator; then restart"
         if windows
         else "root; package names of Ubuntu 24.10 and newer. On a mixed machine: "

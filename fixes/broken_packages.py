@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from tunedoctor.api import (
     BrokenDistribution,
+    Cure,
     DeletePath,
     Draft,
     Finding,
@@ -15,7 +16,7 @@ from tunedoctor.api import (
     Interpreter,
     Packages,
     Pin,
-    PipLine,
+    PipInstall,
     Resolve,
     TorchBuild,
     companion_install,
@@ -23,7 +24,7 @@ from tunedoctor.api import (
     fix,
     name_of,
     pattern,
-    pip_lines_of,
+    pip,
     same_torch,
 )
 
@@ -48,11 +49,11 @@ def broken_packages(
     steps: list[DeletePath | Install | Resolve] = [
         DeletePath(path=path, why=why) for path, why in paths
     ]
-    lines = [one for one in pip_lines_of(finding.cure) if one.verb == "install" and not one.builds]
+    lines = [*finding.cure.installs]
     names = {name_of(r) for line in lines for r in line.requirements}
     for one in told:
         if one.problem != "leftover" and one.name not in names:
-            lines += pip_lines_of(_again(one.name, packages, interpreter, torch))
+            lines += _again(one.name, packages, interpreter, torch).installs
     unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
     for line in lines:
         step: Install | Resolve | None = _install(line, packages) if line.anew else None
@@ -64,7 +65,7 @@ def broken_packages(
     return Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
 
-def _install(line: PipLine, packages: Packages) -> Install | None:
+def _install(line: PipInstall, packages: Packages) -> Install | None:
     """Pin what a command puts in anew; None where nobody knows which version it was."""
     pins: list[Pin] = []
     for one in line.requirements:
@@ -73,13 +74,13 @@ def _install(line: PipLine, packages: Packages) -> Install | None:
         if pair is None or not pair[1]:
             return None
         pins.append(Pin(name=pair[0], version=pair[1], was=packages.version(pair[0])))
-    return Install(pins=tuple(pins), index=line.source, reinstall=tuple(pin.name for pin in pins))
+    return Install(pins=tuple(pins), index=line.index, reinstall=tuple(pin.name for pin in pins))
 
 
 def _again(
     name: str, packages: Packages, interpreter: Interpreter, torch: TorchBuild | None
-) -> str:
-    """Return the command that puts a further broken package in anew."""
+) -> Cure:
+    """Return what puts a further broken package in anew."""
     version = packages.version(name)
     plain = version.partition("+")[0]
     if torch is not None and name == "torch":
@@ -87,7 +88,7 @@ def _again(
     if torch is not None and name in COMPANIONS and plain:
         return companion_install(interpreter, torch, name, plain)
     pin = f"{name}=={plain}" if plain else name
-    return f"python -m pip install --force-reinstall --no-deps {pin}"
+    return pip(interpreter, "install", "--force-reinstall", "--no-deps", pin)
 
 
 def _folders(one: BrokenDistribution, packages: Packages, interpreter: Interpreter) -> list[str]:

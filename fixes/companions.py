@@ -9,10 +9,10 @@ from tunedoctor.api import (
     Install,
     Packages,
     Pin,
+    PipUninstall,
     Remove,
     exact,
     fix,
-    pip_lines_of,
 )
 
 
@@ -24,16 +24,16 @@ from tunedoctor.api import (
 def companions(finding: Finding, packages: Packages) -> Draft | None:
     """Carry out the cure's own pip commands."""
     steps: list[Install | Remove] = []
-    for line in pip_lines_of(finding.cure):
+    for line in finding.cure.pip:
+        if isinstance(line, PipUninstall):
+            steps.append(Remove(names=line.names))
+            continue
         pairs = [exact(one) for one in line.requirements]
-        if line.verb == "uninstall":
-            steps.append(Remove(names=line.requirements))
-        elif not all(pairs) or not line.no_deps:
+        if not all(pairs) or not line.no_deps:
             return None
-        else:
-            pins = tuple(
-                Pin(name=n, version=v, was=packages.version(n)) for n, v in filter(None, pairs)
-            )
-            again = tuple(pin.name for pin in pins if pin.was)
-            steps.append(Install(pins=pins, index=line.source, reinstall=again))
+        pins = tuple(
+            Pin(name=n, version=v, was=packages.version(n)) for n, v in filter(None, pairs)
+        )
+        again = tuple(pin.name for pin in pins if pin.was)
+        steps.append(Install(pins=pins, index=line.index, reinstall=again))
     return Draft(steps=tuple(steps), reason=finding.found) if steps else None

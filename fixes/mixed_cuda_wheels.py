@@ -10,11 +10,11 @@ from tunedoctor.api import (
     Interpreter,
     Packages,
     Pin,
+    PipUninstall,
     Remove,
     TorchBuild,
     exact,
     fix,
-    pip_lines_of,
     unmet,
 )
 
@@ -34,10 +34,7 @@ def mixed_cuda_wheels(  # noqa: PLR0913  what is there, and what torch requires 
 ) -> Draft | None:
     """Remove what the finding names; the same library of the other major is put in anew, and what torch lacks too."""
     gone = tuple(
-        name
-        for line in pip_lines_of(finding.cure)
-        if line.verb == "uninstall"
-        for name in line.requirements
+        name for line in finding.cure.pip if isinstance(line, PipUninstall) for name in line.names
     )
     if not gone:
         return None

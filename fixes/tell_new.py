@@ -11,7 +11,7 @@ def tell_new(finding: Finding, target: Target) -> Draft:
     place = target.asked if "does not exist" in target.problem else "./.venv"
     new = f"doctor fix --new {shlex.quote(place)}"
     steps = (
-        Tell(command=finding.cure, why=finding.cure_note),
+        Tell(command=finding.cure.command, why=finding.cure_note),
         Tell(command=new, why="makes an environment with the whole stack; its folder must be free"),
     )
     return Draft(steps=steps, reason=finding.found)

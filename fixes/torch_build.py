@@ -14,7 +14,7 @@ from tunedoctor.api import (
     Host,
     Interpreter,
     Packages,
-    PipLine,
+    PipInstall,
     Resolve,
     Unknown,
     exact,
@@ -23,7 +23,6 @@ from tunedoctor.api import (
     has_wheel,
     known,
     name_of,
-    pip_lines_of,
     python_tag,
     table_archs,
     unmet,
@@ -59,7 +58,7 @@ def torch_build(
 ) -> Draft | None:
     """Take the build that the finding names; a cure that installs no torch is another fix's."""
     there = packages.version("torch") if packages is not None else ""
-    for line in reversed(pip_lines_of(finding.cure)):
+    for line in reversed(finding.cure.installs):
         if any(name_of(one) == "torch" for one in line.requirements):
             wanted = _wanted(line, there)
             if packages is not None and not there:
@@ -105,7 +104,7 @@ def _of_companions(packages: Packages) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p[1] for p in pairs if p is not None and p[0] == "torch"))
 
 
-def _wanted(line: PipLine, there: str) -> tuple[str, ...]:
+def _wanted(line: PipInstall, there: str) -> tuple[str, ...]:
     """Leave the versions of companions to the resolver; new ones come with a new torch alone."""
     own = tuple(one for one in line.requirements if name_of(one) not in PAIRED)
     beside = (name_of(one) for one in line.requirements if name_of(one) == "torchvision")

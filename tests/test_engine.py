@@ -1,11 +1,12 @@
 """Causes lead, symptoms follow, and the three outcomes are never mixed."""
 
+from tunedoctor.cure import Cure, tell
 from tunedoctor.engine import Diagnosis, diagnose
 from tunedoctor.facts import Absent, Cpu, Host, Memory, Unknown
 from tunedoctor.findings import Check, Finding, Severity
 from tunedoctor.snapshot import Snapshot
 
-FINDING = Finding(found="2", means="3", cure="4")
+FINDING = Finding(found="2", means="3", cure=tell("4"))
 SNAPSHOT = Snapshot(
     {Host: Host(os="linux", name="x"), Cpu: Absent(why="no cpu"), Memory: Unknown(why="hung")}
 )
@@ -124,7 +125,7 @@ def test_rank_is_severity_then_advice_then_what_it_explains() -> None:
 
 def test_a_finding_can_lower_its_severity() -> None:
     def note(host: Host) -> Finding | None:
-        return Finding(found=host.name, means="", cure="", severity="note", title="other")
+        return Finding(found=host.name, means="", cure=Cure(), severity="note", title="other")
 
     (cause,) = diagnose(SNAPSHOT, [a_check("a", note)]).causes
     assert (cause.severity, cause.title) == ("note", "other")

@@ -17,12 +17,12 @@ PLUGIN = '''\
 What it means
     x
 """
-from tunedoctor.api import Finding, Host, check
+from tunedoctor.api import Finding, Host, check, tell
 print("the plug-in ran")
 
 @check("ID", "The host has a name")
 def rule(host: Host) -> Finding | None:
-    return Finding(found=host.name, means="x", cure="y")
+    return Finding(found=host.name, means="x", cure=tell("y"))
 '''
 
 

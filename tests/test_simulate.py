@@ -2,6 +2,7 @@
 
 from museum import snapshot_of
 
+from tunedoctor.cure import tell
 from tunedoctor.facts import CudaWheels, Distribution, Packages, TorchBuild
 from tunedoctor.findings import Check, Finding, Severity
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell
@@ -53,7 +54,7 @@ def half(packages: Packages) -> Finding | None:
     """An error without alpha, a note without beta."""
     lacks = "alpha" if not packages.get("alpha") else "beta" if not packages.get("beta") else ""
     severity: Severity = "error" if lacks == "alpha" else "note"
-    return Finding(found=lacks, means="m", cure="c", severity=severity) if lacks else None
+    return Finding(found=lacks, means="m", cure=tell("c"), severity=severity) if lacks else None
 
 
 HALF = Check(

@@ -1,5 +1,6 @@
 """All that a check or a fix may import, built in or from a plug-in."""
 
+# pyright: reportUnusedImport=false
 from typing import TYPE_CHECKING
 
 from tunedoctor import facts
@@ -7,7 +8,7 @@ from tunedoctor.advice.amd_on_bus import amd_on_bus
 from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compares import compares
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
-from tunedoctor.advice.cures import brief, merged, pinned, together
+from tunedoctor.advice.cures import brief, lasting, merged, pinned, together
 from tunedoctor.advice.cxx_library import cxx_too_old
 from tunedoctor.advice.given_up import given_up
 from tunedoctor.advice.metadata_gone import Gone, metadata_gone
@@ -22,7 +23,6 @@ from tunedoctor.advice.shared_memory import (
     full_shared_memory,
     speaks_of_shared_memory,
 )
-from tunedoctor.advice.shells import set_variable, unset_variable
 from tunedoctor.advice.tokenizer_file import TokenizerFile, tokenizer_file
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
@@ -39,6 +39,17 @@ from tunedoctor.advice.uncovered import (
 )
 from tunedoctor.advice.visible import entries, visible_gpus
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
+from tunedoctor.cure import (
+    Cure,
+    PipInstall,
+    PipUninstall,
+    advise,
+    pip,
+    python,
+    set_variable,
+    tell,
+    unset_variable,
+)
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
@@ -51,6 +62,7 @@ from tunedoctor.tables.model_types import first_transformers
 from tunedoctor.tables.modules import distribution_of
 from tunedoctor.tables.rocm_overrides import rocm_override
 from tunedoctor.tables.torch_names import lacks
+from tunedoctor.tables.wheels import cuda_of, release_row
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.wheels.rules import (
@@ -59,148 +71,26 @@ from tunedoctor.wheels.rules import (
     archs_run,
     code_runs_on,
     companions,
-    cuda_of,
     driver_floor,
     family,
     glibc_floor,
     has_wheel,
     macos_floor,
     python_tag,
-    release_row,
     rocm_archs,
     rocm_archs_since,
     table_archs,
 )
-from tunedoctor.wording import gib, listed, pip, python
+from tunedoctor.wording import gib, listed
 
 if TYPE_CHECKING:
     from tunedoctor.advice.cure_lines import (
-        PipLine,
         exact,
         name_of,
-        pip_lines_of,
         variable_of,
     )
     from tunedoctor.fixing import Draft, Resolve, fix
     from tunedoctor.plan import DeletePath, Install, Pin, Remove, SetEnv, Tell, WriteFile
-
-__all__ = [
-    "LAST_INTEL_MAC",
-    "NO_KERNEL",
-    "SHARED_MEMORY",
-    "TRITON",
-    "Broken",
-    "Coverage",
-    "DeletePath",
-    "Draft",
-    "DriverInstall",
-    "Family",
-    "Finding",
-    "Gone",
-    "Install",
-    "Misfit",
-    "Pin",
-    "PipLine",
-    "Refused",
-    "Remove",
-    "Resolve",
-    "RocmBuild",
-    "SetEnv",
-    "Severity",
-    "Shortage",
-    "Tell",
-    "TokenizerFile",
-    "TorchInstall",
-    "Unmet",
-    "WriteFile",
-    "amd_gfx_by_name",
-    "amd_integrated",
-    "amd_on_bus",
-    "archs_run",
-    "at_least",
-    "bitsandbytes_cuda",
-    "brief",
-    "broken_contracts",
-    "broken_pairs",
-    "card_refused",
-    "cards_named",
-    "check",
-    "code_list",
-    "code_of",
-    "code_runs_on",
-    "companion_install",
-    "companions",
-    "compares",
-    "contract_cure",
-    "counted",
-    "coverage",
-    "cuda_of",
-    "cxx_too_old",
-    "distribution_of",
-    "driver_floor",
-    "entries",
-    "exact",
-    "family",
-    "first_transformers",
-    "fix",
-    "full_shared_memory",
-    "gib",
-    "given_up",
-    "glibc_floor",
-    "good_set",
-    "has_wheel",
-    "install_driver",
-    "known",
-    "lacks",
-    "listed",
-    "macos_floor",
-    "merged",
-    "metadata_gone",
-    "minor",
-    "misfits",
-    "name_of",
-    "needed_library",
-    "nvidia_by_name",
-    "nvidia_by_pci",
-    "one_of_several",
-    "parts",
-    "pattern",
-    "pep440",
-    "pinned",
-    "pip",
-    "pip_lines_of",
-    "python",
-    "python_tag",
-    "rebuild_cuda",
-    "rebuild_module",
-    "rebuild_xpu",
-    "refused",
-    "release",
-    "release_row",
-    "rocm_archs",
-    "rocm_archs_since",
-    "rocm_build",
-    "rocm_override",
-    "same_torch",
-    "set_variable",
-    "shortage",
-    "speaks_of_shared_memory",
-    "specifiers",
-    "table",
-    "table_archs",
-    "together",
-    "tokenizer_file",
-    "told",
-    "torch_install",
-    "unmet",
-    "unset_variable",
-    "variable_of",
-    "versions_of",
-    "visible_gpus",
-    "within",
-    "xid_meaning",
-]
-__all__ += facts.__all__
 
 _FOR_FIXES = {
     **dict.fromkeys(("Draft", "Resolve", "fix"), "fixing"),
@@ -208,7 +98,7 @@ _FOR_FIXES = {
         ("DeletePath", "Install", "Pin", "Remove", "SetEnv", "Tell", "WriteFile"), "plan"
     ),
     **dict.fromkeys(
-        ("PipLine", "exact", "name_of", "pip_lines_of", "variable_of"),
+        ("exact", "name_of", "variable_of"),
         "advice.cure_lines",
     ),
 }

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import structs
 
+from tunedoctor.cure import Cure
 from tunedoctor.facts import Unknown
 
 Body = Callable[..., "Finding | Unknown | None"]
@@ -16,14 +17,14 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong, in the four parts that `docs/architecture.md` asks for.
 
-    `found`: facts with numbers and places. `means`: what goes wrong in training. `cure`: one command or one
-    deed. `cure_note`: who does it, what it costs (size, reboot, root). `evidence`: where the facts were read.
+    `found`: facts with numbers and places. `means`: what goes wrong in training. `cure`: what to do, as
+    steps. `cure_note`: who does it, what it costs (size, reboot, root). `evidence`: where the facts were read.
     `severity` and `title` override those of the check.
     """
 
     found: str
     means: str
-    cure: str
+    cure: Cure
     cure_note: str = ""
     evidence: tuple[str, ...] = ()
     severity: Severity | None = None

@@ -33,7 +33,7 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     """What it does, as "Install the matching torch build"."""
     cures: tuple[str, ...]
-    """Ids of the findings that it is for."""
+    """Ids of the findings that it is for; (): any whose cure it can carry out, where no other fix does."""
     run: Callable[..., Draft | None]
     """Takes the finding, then the facts that its parameters name; None: it has nothing for this one."""
     page: str

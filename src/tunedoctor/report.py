@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tunedoctor import __version__
+from tunedoctor.agreement import agreed
+from tunedoctor.cure import AnyCureStep, Who
 from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.facts import (
     AmdGpus,
@@ -40,6 +42,18 @@ _BY_SIGNAL = pattern(
 """How launchers and shells tell of a process that a signal ended."""
 
 
+class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
+    """What cures a finding."""
+
+    kind: Literal["command", "advice"]
+    command: str
+    """A line for a shell, printed from the steps; of advice, words for people."""
+    note: str = ""
+    """What it costs, or what else to know."""
+    who: Who = "user"
+    steps: tuple[AnyCureStep, ...] = ()
+
+
 class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     """A finding in a report."""
 
@@ -48,8 +62,7 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     found: str
     means: str
-    cure: str
-    cure_note: str = ""
+    cure: ReportCure
     settle: str = ""
     """The cause is suspected: what to run to settle it. "" where it is proved."""
     explains: tuple[str, ...] = ()
@@ -141,6 +154,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Of a report that does not tell, and where no environment was named: what to run or to ask for."""
     knowledge: ReportKnowledge | None = None
     """null: not told."""
+    remembered: str = ""
+    """When the packages were imported, ISO 8601, where findings go by an earlier deep look; "" where they do not."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """From start to verdict, by the clock."""
 
@@ -177,7 +192,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         machine=machine_of(snapshot),
         findings=tuple(
             _finding(f, tuple(s.check.id for s in diagnosis.symptoms[f.check.id]))
-            for f in diagnosis.causes
+            for f in agreed(diagnosis.causes, _planner(target))
         ),
         symptoms=tuple(_unique(diagnosis)),
         passed=diagnosis.passed,
@@ -186,8 +201,14 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         possible=_possible(snapshot, diagnosis, checks) if open_ else (),
         next=ask(snapshot, diagnosis) if open_ else _way_on(target),
         knowledge=_knowledge(snapshot),
+        remembered=getattr(snapshot.find(Runtime), "remembered", ""),
         seconds=round(seconds, 3),
     )
+
+
+def _planner(target: Target | None) -> str:
+    there = f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
+    return f"doctor fix{there}"
 
 
 def _way_on(target: Target | None) -> str:
@@ -258,8 +279,13 @@ def _finding(found: Found, explains: tuple[str, ...] = ()) -> ReportFinding:
         title=found.title,
         found=one.found,
         means=one.means,
-        cure=one.cure,
-        cure_note=one.cure_note,
+        cure=ReportCure(
+            kind=one.cure.kind,
+            command=one.cure.command,
+            note=one.cure_note,
+            who=one.cure.who,
+            steps=one.cure.steps,
+        ),
         settle=one.settle,
         explains=explains,
         evidence=one.evidence,

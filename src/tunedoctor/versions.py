@@ -1,7 +1,7 @@
 """Compare versions: of packages (PEP 440) and of drivers, CUDA, glibc and macOS (dotted numbers)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -85,6 +85,24 @@ def within(version: str, specifier: str) -> bool | None:
     if one is None or allowed is None:
         return None
     return allowed.contains(one.public, prereleases=True)
+
+
+def narrowed(several: Iterable[str]) -> str | None:
+    """Return the specifiers that all of them leave, without what others imply: ">=4.56.2" of ">=4.47" and ">=4.56.2".
+
+    None where nothing is left; what can't be read stays as it is.
+    """
+    clauses = list(dict.fromkeys(c.strip() for s in several for c in s.split(",") if c.strip()))
+    whole = specifiers(",".join(clauses))
+    if whole is None:
+        return ",".join(clauses)
+    if whole.is_unsatisfiable():
+        return None
+    for one in tuple(clauses) if len(clauses) > 1 else ():
+        rest = [other for other in clauses if other != one]
+        if rest and SpecifierSet(",".join(rest)).is_subset(SpecifierSet(one)):
+            clauses = rest
+    return ",".join(clauses)
 
 
 def release(version: str) -> tuple[int, ...]:

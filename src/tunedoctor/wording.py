@@ -1,9 +1,6 @@
 """How findings put sizes, lists and commands."""
 
-import shlex
 from collections.abc import Iterable, Sequence
-
-from tunedoctor.facts import Interpreter, Unknown
 
 
 def gib(size: int) -> str:
@@ -16,6 +13,21 @@ def gib(size: int) -> str:
         if value < 10 and abs(value - round(value)) > 0.05
         else f"{value:.0f} GiB"
     )
+
+
+def ago(taken: str) -> str:
+    """Return how long ago an ISO 8601 time was: "a moment ago", "5 min ago", "3 h ago", "2 days ago"."""
+    from datetime import UTC, datetime  # noqa: PLC0415  few have something to date
+
+    try:
+        minutes = (datetime.now(UTC) - datetime.fromisoformat(taken)).total_seconds() / 60
+    except (ValueError, TypeError):  # no time, or one without its zone
+        return "some time ago"
+    for size, name in ((1440, "day"), (60, "h"), (1, "min")):
+        if minutes >= size:
+            count = int(minutes // size)
+            return f"{count} {name}{'s' if name == 'day' and count > 1 else ''} ago"
+    return "a moment ago"
 
 
 def megabytes(size: int) -> str:
@@ -33,17 +45,3 @@ def listed(items: Iterable[str], most: int = 4) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
-
-
-def python(interpreter: Interpreter | Unknown | None) -> str:
-    """Return the target's interpreter as a shell takes it; "python" where a report names none."""
-    named = interpreter.executable if isinstance(interpreter, Interpreter) else ""
-    return shlex.quote(named or "python")
-
-
-def pip(interpreter: Interpreter | Unknown | None, *arguments: str) -> str:
-    """Return a pip command for the target that a shell takes as it stands."""
-    quoted = (
-        a if a.startswith("--") else f'"{a}"' if set(a) & set("<>!*~ ,;") else a for a in arguments
-    )
-    return f"{python(interpreter)} -m pip {' '.join(quoted)}"

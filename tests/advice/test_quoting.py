@@ -22,7 +22,7 @@ def test_an_interpreter_in_a_cure_is_one_word(name: str) -> None:
         return  # nothing that a POSIX shell is to be given
     moved = structs.replace(own, executable=f"{HOSTILE}/bin/python", prefix=HOSTILE)
     for found in diagnose(snapshot.having(moved), CHECKS).causes:
-        for line in found.finding.cure.splitlines():
+        for line in found.finding.cure.command.splitlines():
             if "my env" in line:
                 words = shlex.split(line)
                 assert any(HOSTILE in word for word in words), (found.check.id, line)

@@ -22,9 +22,9 @@ def test_the_same_release_is_kept_where_it_has_a_build_that_fits() -> None:
 def test_the_label_is_named_so_that_pip_does_not_keep_the_old_build() -> None:
     fit = rebuild_cuda(LINUX, OWN, _torch("2.9.1+cpu"), "550.144.03", ("8.9",))
     assert fit is not None
-    assert f"torch==2.9.1+{fit.variant} torchvision==0.24.1+{fit.variant}" in fit.command
-    assert fit.command.startswith("'/opt/my env/bin/python' -m pip install ")
-    assert fit.command.endswith(f"/whl/{fit.variant}")
+    assert f"torch==2.9.1+{fit.variant} torchvision==0.24.1+{fit.variant}" in fit.cure.command
+    assert fit.cure.command.startswith("'/opt/my env/bin/python' -m pip install ")
+    assert fit.cure.command.endswith(f"/whl/{fit.variant}")
 
 
 def test_else_the_next_newer_release_that_fits() -> None:
@@ -55,7 +55,7 @@ def test_no_cuda_build_for_macos_or_musl() -> None:
 def test_an_unknown_machine_gets_a_command_without_versions() -> None:
     fit = rebuild_cuda(None, None, None, "525.60.13", ())
     assert fit is not None
-    assert "torch==" not in fit.command
+    assert "torch==" not in fit.cure.command
     assert fit.variant.startswith("cu12")
 
 
@@ -68,5 +68,5 @@ def test_rocm_keeps_the_release_and_knows_its_index() -> None:
 
 
 def test_xpu_names_no_release() -> None:
-    assert "torch==" not in rebuild_xpu(OWN)
-    assert rebuild_xpu(None).startswith("python -m pip")
+    assert "torch==" not in rebuild_xpu(OWN).command
+    assert rebuild_xpu(None).command.startswith("python -m pip")

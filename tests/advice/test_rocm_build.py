@@ -23,7 +23,7 @@ def cure(gfx: str) -> tuple[str, str]:
     assert snapshot is not None
     (first, *_) = diagnose(snapshot, builtin_checks()).causes
     assert first.check.id == "gpu-arch-not-in-rocm-build"
-    return first.finding.cure, first.finding.cure_note
+    return first.finding.cure.command, first.finding.cure_note
 
 
 @pytest.mark.parametrize("gfx", ["gfx1150", "gfx1151", "gfx950"])
@@ -58,4 +58,4 @@ def test_no_build_for_linux_on_windows() -> None:
     python = Interpreter(executable="C:\\v\\python.exe", version="3.12.3")
     torch = TorchBuild(version="2.9.1+cpu", cuda="", accelerator="cpu")
     found = rocm_build(host, python, torch, ("gfx1100",))
-    assert (found.on_index, "torch[device-gfx1100]" in found.cure) == (False, True)
+    assert (found.on_index, "torch[device-gfx1100]" in found.cure.command) == (False, True)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from tunedoctor.advice.torch_install import companion_install, same_torch, torch_install
+from tunedoctor.cure import Cure
 from tunedoctor.facts import (
     Host,
     Interpreter,
@@ -24,8 +25,8 @@ def test_without_a_gpu_it_is_the_cpu_build() -> None:
     fit = torch_install(LINUX, PYTHON)
     assert fit.variant == "cpu"
     assert has_wheel(fit.version, "3.12", "linux_x86_64")
-    assert fit.command.startswith("/v/bin/python -m pip install torch==")
-    assert fit.command.endswith("/cpu")
+    assert fit.cure.command.startswith("/v/bin/python -m pip install torch==")
+    assert fit.cure.command.endswith("/cpu")
 
 
 @pytest.mark.parametrize(("driver", "major"), [("535.183.01", "12"), ("580.95.05", "13")])
@@ -37,7 +38,7 @@ def test_the_driver_decides(driver: str, major: str) -> None:
 def test_a_floor_is_kept() -> None:
     fit = torch_install(LINUX, PYTHON, wanted=">=2.6,<2.8")
     assert fit.version == "2.7.1"
-    assert torch_install(LINUX, PYTHON, wanted=">=99") == ("", "", "")
+    assert torch_install(LINUX, PYTHON, wanted=">=99") == ("", "", Cure())
 
 
 def test_an_old_python_gets_the_last_release_for_it() -> None:
@@ -53,7 +54,7 @@ def test_an_old_glibc_gets_the_last_release_for_it() -> None:
 def test_a_mac_needs_no_index() -> None:
     mac = Host(os="macos", name="macOS 15.1", machine="arm64", macos_version="15.1")
     fit = torch_install(mac, msgspec.structs.replace(PYTHON, machine="arm64"))
-    assert "index-url" not in fit.command
+    assert "index-url" not in fit.cure.command
     old = msgspec.structs.replace(mac, macos_version="13.6")
     older = torch_install(old, msgspec.structs.replace(PYTHON, machine="arm64"))
     assert older.version < fit.version or older.version == "2.11.0"
@@ -61,27 +62,27 @@ def test_a_mac_needs_no_index() -> None:
 
 def test_musl_has_none() -> None:
     musl = msgspec.structs.replace(LINUX, libc="musl", libc_version="1.2.5")
-    assert torch_install(musl, PYTHON).command == ""
+    assert torch_install(musl, PYTHON).cure.command == ""
 
 
 def test_unknown_facts_name_no_release() -> None:
-    command = torch_install(None, Unknown(why="x"), wanted=">=2.6").command
+    command = torch_install(None, Unknown(why="x"), wanted=">=2.6").cure.command
     assert command == 'python -m pip install "torch>=2.6" torchvision'
 
 
 def test_a_companion_comes_from_the_index_of_torch() -> None:
     build = TorchBuild(version="2.9.1+cu126", cuda="12.6", accelerator="cuda", variant="cu126")
-    command = companion_install(PYTHON, build, "torchvision", "0.24.1")
+    command = companion_install(PYTHON, build, "torchvision", "0.24.1").command
     assert "torchvision==0.24.1+cu126" in command
     assert command.endswith("/cu126")
     plain = TorchBuild(version="2.9.1", accelerator="mps", variant="mps")
-    assert "index-url" not in companion_install(PYTHON, plain, "torchvision", "0.24.1")
+    assert "index-url" not in companion_install(PYTHON, plain, "torchvision", "0.24.1").command
 
 
 def test_the_same_build_once_more() -> None:
-    assert same_torch(PYTHON, "2.9.1+cu126", "cu126").endswith(
+    assert same_torch(PYTHON, "2.9.1+cu126", "cu126").command.endswith(
         "--no-deps --force-reinstall torch==2.9.1 --index-url https://download.pytorch.org/whl/cu126"
     )
-    assert same_torch(None, "2.9.1", "mps") == (
+    assert same_torch(None, "2.9.1", "mps").command == (
         "python -m pip install --no-deps --force-reinstall torch==2.9.1"
     )

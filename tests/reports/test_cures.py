@@ -41,4 +41,4 @@ CURES = {
 @pytest.mark.parametrize("case", CURES)
 def test_the_cure_is_the_right_one(case: str, corpus: ModuleType) -> None:
     text = (HERE / "reports" / f"{case}.txt").read_text(encoding="utf-8")
-    assert CURES[case] in corpus.judged(text).findings[0].cure
+    assert CURES[case] in corpus.judged(text).findings[0].cure.command

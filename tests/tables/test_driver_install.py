@@ -28,22 +28,22 @@ def _host(distro: str, version: str = "", **more: object) -> Host:
     ],
 )
 def test_command(host: Host, floor: str, old: bool, part: str) -> None:
-    assert part in install_driver(host, floor, old_card=old).command
+    assert part in install_driver(host, floor, old_card=old).cure.command
 
 
 def test_in_a_container_the_host_is_named() -> None:
     there = Container(kind="docker")
-    assert "on the host" in install_driver(_host("ubuntu"), container=there).command
+    assert "on the host" in install_driver(_host("ubuntu"), container=there).cure.command
 
 
 def test_an_unknown_system_gets_a_deed() -> None:
-    assert install_driver(None).command == "Install NVIDIA driver 580 or newer"
-    assert rebuild_module(None).command.startswith("sudo dkms")
+    assert install_driver(None).cure.command == "Install NVIDIA driver 580 or newer"
+    assert rebuild_module(None).cure.command.startswith("sudo dkms")
 
 
 def test_module_is_built_with_the_headers_of_the_kernel() -> None:
-    assert "linux-headers-$(uname -r)" in rebuild_module(_host("ubuntu")).command
-    assert "akmods" in rebuild_module(_host("fedora")).command
+    assert "linux-headers-$(uname -r)" in rebuild_module(_host("ubuntu")).cure.command
+    assert "akmods" in rebuild_module(_host("fedora")).cure.command
 
 
 def test_rows_are_whole() -> None:

@@ -48,11 +48,11 @@ def test_choice_and_checks_say_what_the_table_says(row: dict[str, str]) -> None:
     gfx, value, grade = row["gfx"], row["value"], row["grade"]
     assert override_of(gfx) == (value if grade == "works" else "")
     lacks = call(CHECKS["gpu-arch-not-in-rocm-build"].run, machine(gfx))
-    cure = lacks.cure  # type: ignore[union-attr]
+    cure = lacks.cure.command  # type: ignore[union-attr]
     # a stopgap is advised only where no build with the target can be had
     advised = grade in ("works", "older") or (grade == "stopgap" and "--index-url" not in cure)
     assert (f"HSA_OVERRIDE_GFX_VERSION={value}" in cure) is advised
     wrong = call(CHECKS["rocm-override-wrong"].run, machine(gfx, value))
     assert (wrong is None) is (grade != "fails")
     if wrong is not None:
-        assert "unset HSA_OVERRIDE_GFX_VERSION" in wrong.cure  # type: ignore[union-attr]
+        assert "unset HSA_OVERRIDE_GFX_VERSION" in wrong.cure.command  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from tunedoctor.cure import Cure, PipInstall, PipUninstall
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.wheels.rules import ANY_DRIVER, INDEX, python_tag
 
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class TorchInstall(NamedTuple):
-    """A build and the command that installs it; empty strings where no build fits."""
+    """A build and how it is installed; empty where no build fits."""
 
     version: str = ""
     variant: str = ""
-    command: str = ""
+    cure: Cure = Cure()
 
 
 def machine_for(
@@ -103,10 +104,10 @@ def install_of(
 def installed_by_pip(
     found: "Found", machine: "Machine", interpreter: Interpreter | None, installed: str = ""
 ) -> TorchInstall:
-    """Return a build with its pip command; where two are needed, they stand in one line of a POSIX shell."""
+    """Return a build with the pip steps that install it: what has to go first, then the install."""
     from tunedoctor.wheels.choice import Choice  # noqa: PLC0415
     from tunedoctor.wheels.pins import pins_of  # noqa: PLC0415
-    from tunedoctor.wheels.pip_lines import pip_lines  # noqa: PLC0415
+    from tunedoctor.wheels.pip_lines import pip_of  # noqa: PLC0415
     from tunedoctor.wheels.shield import Shield  # noqa: PLC0415
 
     choice = Choice(
@@ -118,8 +119,14 @@ def installed_by_pip(
     )
     windows = machine.platform == "windows"
     pins = pins_of(choice, found.build, machine, installed)
-    python = interpreter.executable if interpreter else ""
-    lines = pip_lines(pins, Shield(), python, windows=windows)
-    return TorchInstall(
-        found.release.version, found.variant, ("\n" if windows else " && ").join(lines)
-    )
+    pip = pip_of(Shield(), interpreter.executable if interpreter else "", windows=windows)
+    steps: list[PipInstall | PipUninstall] = []
+    if pins.removed:
+        steps.append(PipUninstall(names=tuple(pins.removed), pip=pip))
+    if pins.replaced:
+        again = tuple(str(pin) for pin in pins.packages if pin.name in pins.replaced)
+        flags = ("--force-reinstall", "--no-deps")
+        steps.append(PipInstall(requirements=again, index=pins.index or "", flags=flags, pip=pip))
+    wanted = tuple(pins.requirements)
+    steps.append(PipInstall(requirements=wanted, index=pins.index or "", pip=pip))
+    return TorchInstall(found.release.version, found.variant, Cure(tuple(steps), windows=windows))

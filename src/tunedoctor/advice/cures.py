@@ -1,7 +1,10 @@
 """How findings on packages put versions, requirements and long causes."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from tunedoctor.facts import Packages
+from tunedoctor.versions import narrowed, within
 
 
 def pinned(requirements: dict[str, str]) -> tuple[str, ...]:
@@ -25,10 +28,40 @@ def together(versions: Mapping[str, str]) -> str:
 
 
 def merged(fixes: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Join fixes of one package: ">=1.1.0" and ">=1.3.0" give ">=1.1.0,>=1.3.0"."""
+    """Join fixes of one package: ">=1.1.0" and ">=1.3.0" give ">=1.3.0"; what can't be met stays."""
     found: dict[str, list[str]] = {}
     for fix in fixes:
         for name, spec in fix.items():
-            known = found.setdefault(name, [])
-            known += [s for s in spec.split(",") if s != "*" and s not in known]
-    return {name: ",".join(specs) or "*" for name, specs in found.items()}
+            found.setdefault(name, []).append(spec if spec != "*" else "")
+    joined = {name: ",".join(dict.fromkeys(filter(None, specs))) for name, specs in found.items()}
+    return {name: (narrowed([spec]) or spec) or "*" for name, spec in joined.items()}
+
+
+_Fix = tuple[Mapping[str, str], frozenset[str]]
+"""Ranges by name, and the libraries whose present release asks for them."""
+
+
+def lasting(fixes: Sequence[_Fix], packages: Packages | None) -> dict[str, str]:
+    """Join fixes. What was said of a release falls away where another fix moves that library to another release."""
+    pending, kept = list(fixes), list[_Fix]()
+    while pending:
+        free = [
+            one
+            for one in pending
+            if not any(_moves(other, one, packages) for other in pending if other is not one)
+        ] or pending[:1]
+        kept += free
+        pending = [
+            one
+            for one in pending
+            if one not in free and not any(_moves(other, one, packages) for other in free)
+        ]
+    return merged(fix for fix, _ in kept)
+
+
+def _moves(one: _Fix, other: _Fix, packages: Packages | None) -> bool:
+    """Tell whether `one` takes away a release on which `other` rests."""
+    return packages is not None and any(
+        within(packages.version(name), one[0][name].replace("*", "")) is False
+        for name in other[1] & one[0].keys()
+    )

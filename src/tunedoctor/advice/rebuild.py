@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from tunedoctor.advice.builds import TorchInstall, installed_by_pip, machine_for, question_of
+from tunedoctor.cure import Cure, pip
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.versions import minor, parts, pep440
 from tunedoctor.wheels.rules import INDEX, releases
-from tunedoctor.wording import python
 
 if TYPE_CHECKING:
     from tunedoctor.wheels.machine import Machine
@@ -46,9 +46,14 @@ def rebuild_rocm(
     return _nearest_build(host, interpreter, torch, machine, pick_rocm)
 
 
-def rebuild_xpu(interpreter: Interpreter | None) -> str:
-    """Return the command for an XPU build; no release is named, since few of them are verified."""
-    return f"{python(interpreter)} -m pip install --upgrade --force-reinstall torch torchvision --index-url {INDEX}xpu"
+def rebuild_xpu(interpreter: Interpreter | None) -> Cure:
+    """Return what installs an XPU build; no release is named, since few of them are verified."""
+    return _newest(interpreter, "xpu")
+
+
+def _newest(interpreter: Interpreter | None, variant: str) -> Cure:
+    flags = ("--upgrade", "--force-reinstall")
+    return pip(interpreter, "install", *flags, "torch", "torchvision", index=f"{INDEX}{variant}")
 
 
 def _nearest_build(
@@ -69,9 +74,7 @@ def _nearest_build(
             continue
         best = found[0]
         if host is None or interpreter is None:
-            command = "python -m pip install --upgrade --force-reinstall torch torchvision"
-            source = f"--index-url {INDEX}{best.variant}"
-            return TorchInstall(best.release.version, best.variant, f"{command} {source}")
+            return TorchInstall(best.release.version, best.variant, _newest(None, best.variant))
         return installed_by_pip(best, machine, interpreter, torch.version if torch else "")
     return None
 

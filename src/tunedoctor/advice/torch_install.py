@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from tunedoctor.advice.builds import TorchInstall, install_of, machine_for
+from tunedoctor.cure import Cure, pip
 from tunedoctor.facts import (
     AmdGpus,
     Host,
@@ -13,7 +14,6 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.wheels.rules import INDEX
-from tunedoctor.wording import python
 
 
 def torch_install(  # noqa: PLR0913  the facts that decide
@@ -29,7 +29,7 @@ def torch_install(  # noqa: PLR0913  the facts that decide
     With no GPU: the CPU build. Where the interpreter or the system is not known, the command names no release.
     """
     if not isinstance(interpreter, Interpreter) or not isinstance(host, Host):
-        return TorchInstall("", "", f'python -m pip install "torch{wanted}" torchvision')
+        return TorchInstall(cure=pip(None, "install", f"torch{wanted}", "torchvision"))
     cards = nvidia.gpus if isinstance(nvidia, NvidiaGpus) else ()
     chips = amd.gpus if isinstance(amd, AmdGpus) and not cards else ()
     machine = machine_for(
@@ -46,25 +46,25 @@ def torch_install(  # noqa: PLR0913  the facts that decide
     return install_of(replace(machine, torch=wanted), interpreter)
 
 
-def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> str:
-    """Return the command that puts the very same build there once more, without its dependencies."""
+def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> Cure:
+    """Return what puts the very same build there once more, without its dependencies."""
     plain = version.partition("+")[0]
-    return f"{_ANEW.format(python(interpreter))} torch=={plain}{_from_index(variant)}"
+    return pip(interpreter, "install", *_ANEW, f"torch=={plain}", index=_from_index(variant))
 
 
 def companion_install(
     interpreter: Interpreter | Unknown | None, torch: TorchBuild, name: str, version: str
-) -> str:
-    """Return the command that puts a torchvision or torchaudio of the build's own variant beside it."""
+) -> Cure:
+    """Return what puts a torchvision or torchaudio of the build's own variant beside it."""
     index = _from_index(torch.variant)
     label = f"+{torch.variant}" if index and "+" in torch.version else ""
-    return f"{_ANEW.format(python(interpreter))} {name}=={version}{label}{index}"
+    return pip(interpreter, "install", *_ANEW, f"{name}=={version}{label}", index=index)
 
 
-_ANEW = "{} -m pip install --no-deps --force-reinstall"
+_ANEW = ("--no-deps", "--force-reinstall")
 
 
 def _from_index(variant: str) -> str:
-    """Return the option that names a variant's index; "" for builds that come from no index of theirs."""
+    """Return the URL of a variant's index; "" for builds that come from no index of theirs."""
     own = variant.startswith(("cu", "rocm", "xpu")) or variant == "cpu"
-    return f" --index-url {INDEX}{variant}" if own else ""
+    return f"{INDEX}{variant}" if own else ""

@@ -3,8 +3,8 @@
 import re
 
 from tunedoctor.advice.compiled import Coverage, code_list
-from tunedoctor.advice.shells import set_variable
 from tunedoctor.advice.told import told
+from tunedoctor.cure import set_variable
 from tunedoctor.facts import Errors, Host, NvidiaGpu, TorchBuild, Unknown
 from tunedoctor.findings import Finding
 from tunedoctor.lazy import pattern

@@ -47,6 +47,7 @@ from tunedoctor.facts.smoke import Smoke
 from tunedoctor.facts.target import (
     BrokenDistribution,
     Compilers,
+    CondaPrefix,
     CudaWheel,
     CudaWheels,
     Distribution,
@@ -116,6 +117,7 @@ __all__ = [
     "BrokenDistribution",
     "Bytes",
     "Compilers",
+    "CondaPrefix",
     "Container",
     "Count",
     "Cpu",

@@ -69,12 +69,12 @@ def drafted(
     What is only suspected is told alone: a change on a suspicion can cure nothing. Of a finding that no fix is for its
     own cure is told.
     """
-    several = tuple(fixes)
+    several = sorted(fixes, key=lambda one: not one.cures)
     made: list[Drafted] = []
     for found in findings:
         told: Drafted | None = None
         for fix in several:
-            if found.check.id not in fix.cures:
+            if fix.cures and found.check.id not in fix.cures:
                 continue
             draft = call(fix.run, snapshot, found.finding)
             if draft is None or isinstance(draft, NotRun):

@@ -61,8 +61,8 @@ def planned(
         with suppress(RefusedError):
             made = _planned(snapshot, fewer, checks, ask)
             if made.simulated and needless <= {*made.simulated.cured}:
-                cures = dict.fromkeys(one.id for one in drafts if one.changes)
-                plan = msgspec.structs.replace(made.plan, cures=tuple(cures))
+                asks = {one.id: _asked(one) for one in drafts if one.changes}
+                plan = msgspec.structs.replace(made.plan, cures=(*asks,), asks=asks)
                 return made._replace(plan=plan, drafts=drafts)
     return _planned(snapshot, drafts, checks, ask)
 
@@ -127,7 +127,7 @@ def _planned(
         return found
     simulated = simulate(found.proved, snapshot, checks)
     if simulated.refused:
-        ways = tuple(d.found.finding.cure for d in drafts if d.changes)
+        ways = tuple(d.found.finding.cure.command for d in drafts if d.changes)
         why = f"the plan was not made: {simulated.refused}"
         raise RefusedError(why, *ways)
     return found._replace(simulated=simulated)
@@ -137,7 +137,19 @@ def _plan(one: Drafted) -> Plan:
     """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
     steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
     reasons = (one.draft.reason,) if one.changes and one.draft.reason else ()
-    return Plan(steps=steps, cures=(one.id,) if one.changes else (), reasons=reasons)
+    asks = {one.id: _asked(one)} if one.changes else {}
+    return Plan(steps=steps, cures=(*asks,), reasons=reasons, asks=asks)
+
+
+def _asked(one: Drafted) -> tuple[str, ...]:
+    """Return the names of the packages that a draft asks for."""
+    found: list[str] = []
+    for step in one.draft.steps:
+        if isinstance(step, Resolve):
+            found += map(name_of, step.requirements)
+        elif isinstance(step, Install):
+            found += (pin.name for pin in step.pins)
+    return tuple(dict.fromkeys(found))
 
 
 def _without(plan: Plan, moved: set[str]) -> Plan:
@@ -219,5 +231,5 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> P
     python = interpreter.executable if interpreter else sys.executable
     steps = (NewEnvironment(path=path, python=python), *steps_of(made, bare, ask, here.want.roots))
     reasons = tuple(f"{name} is left out: {why}" for name, why in made.answer.dropped.items())
-    whole = sized(Plan(steps=steps, reasons=reasons), bare, ask)
+    whole = sized(Plan(steps=steps, reasons=reasons, asks={"new": here.want.roots}), bare, ask)
     return Planned(whole, left=made.answer.left)

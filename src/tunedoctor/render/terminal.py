@@ -3,7 +3,7 @@
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, ReportFinding, ReportGpu
-from tunedoctor.wording import gib, listed
+from tunedoctor.wording import ago, gib, listed
 
 INDENT = 11
 
@@ -26,6 +26,7 @@ def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool =
     if verbose:
         lines += _verbose(report, style)
     if not quiet:
+        lines += _remembered(report, style)
         lines += _knowledge(report, style)
     return "\n".join([*lines, *_verdict(report, style)]) + "\n"
 
@@ -102,17 +103,16 @@ def _row(name: str, text: str, style: Style) -> list[str]:
 
 def _cure(one: ReportFinding, style: Style) -> list[str]:
     """Keep a command whole on one line, however long: a broken line can't be pasted."""
-    if not one.cure:
+    if not one.cure.command:
         return []
-    cure = style.plain(one.cure)
-    fits = len(cure) + INDENT <= style.width or " " not in cure
-    command = fits or one.cure_note or any(c in cure for c in "=/|-")
-    lines = [f"{'cure':>9}  {cure}"] if command else _row("cure", cure, style)
-    if one.cure_note:
-        if len(lines[0]) + 3 + len(one.cure_note) <= style.width:
-            lines[0] += "   " + style.paint(style.plain(one.cure_note), "dim")
+    text, note = style.plain(one.cure.command), one.cure.note
+    command = one.cure.kind == "command"
+    lines = [f"{'cure':>9}  {text}"] if command else _row("advice", text, style)
+    if note:
+        if len(lines) == 1 and len(lines[0]) + 3 + len(note) <= style.width:
+            lines[0] += "   " + style.paint(style.plain(note), "dim")
         else:
-            lines += style.wrapped(one.cure_note, INDENT)
+            lines += style.wrapped(note, INDENT)
     return lines
 
 
@@ -140,6 +140,14 @@ def _unknown(report: Report, style: Style, *, verbose: bool) -> list[str]:
             style.wrapped(f"{names}: {why}", 2, "? ") if style.unicode else [f"? {names}: {why}"]
         )
     return [*lines, ""]
+
+
+def _remembered(report: Report, style: Style) -> list[str]:
+    """Say that imports are those of an earlier look, and how old it is."""
+    if not report.remembered:
+        return []
+    text = f"imports as they were {ago(report.remembered)}; doctor check --deep imports again"
+    return [style.paint(text, "dim")]
 
 
 def _knowledge(report: Report, style: Style) -> list[str]:

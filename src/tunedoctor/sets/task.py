@@ -10,8 +10,8 @@ from tunedoctor.sets.search import Task
 from tunedoctor.sets.torch_pick import TorchPick
 from tunedoctor.sets.truths import firing, reason
 from tunedoctor.sets.wanted import PAIRED, Wanted, floors, with_torch
+from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import pep440
-from tunedoctor.wheels.rules import cuda_of
 
 
 def task_of(

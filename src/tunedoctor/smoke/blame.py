@@ -79,7 +79,7 @@ def _blame(stage: SmokeStage, findings: Findings, *, strict: bool) -> Blame:
         first = causes[0]
         cause, cure, id_ = (
             f"{first.title}: {first.finding.found}",
-            first.finding.cure,
+            first.finding.cure.command,
             first.check.id,
         )
     return Blame(

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from tunedoctor.cure import Cure, advise, tell
 from tunedoctor.facts import Container, Host
 from tunedoctor.tables.load import table
 from tunedoctor.versions import at_least
@@ -12,7 +13,7 @@ from tunedoctor.versions import at_least
 class DriverInstall(msgspec.Struct, frozen=True):
     """What to do to get a driver."""
 
-    command: str
+    cure: Cure
     """One command, or one deed where the system has no command for it."""
     note: str
     """Who runs it, where it comes from, that it needs a reboot."""
@@ -32,26 +33,32 @@ def install_driver(
         restart = (
             "then run `wsl.exe --shutdown` and start WSL again" if host.wsl else "then restart"
         )
-        return DriverInstall(f"Install NVIDIA {wanted}{where}", f"administrator; {restart}")
+        return DriverInstall(
+            advise(f"Install NVIDIA {wanted}{where}", "root"), f"administrator; {restart}"
+        )
     if host is not None and ("Jetson" in host.model or "DGX" in host.model):
         return DriverInstall(
-            f"Install a JetPack or DGX OS release with {wanted}",
+            advise(f"Install a JetPack or DGX OS release with {wanted}", "root"),
             "the driver is part of that system",
         )
     row = _row(host, floor, old_card=old_card) if container is None else None
     if row is None:
         place = " on the host of this container" if container is not None else ""
-        return DriverInstall(f"Install NVIDIA {wanted}{place}", "root; needs a reboot")
+        return DriverInstall(
+            advise(f"Install NVIDIA {wanted}{place}", "reboot"), "root; needs a reboot"
+        )
     note = f"root; needs a reboot; {row['note']}" if row.get("note") else "root; needs a reboot"
-    return DriverInstall(row["proprietary" if old_card else "open"], note)
+    return DriverInstall(tell(row["proprietary" if old_card else "open"], "reboot"), note)
 
 
 def rebuild_module(host: Host | None) -> DriverInstall:
     """Return how to build the installed driver's module for the running kernel."""
     for row in table("driver_install")["rebuild"]:
         if host is not None and host.distro in row["ids"]:
-            return DriverInstall(row["command"], "root; a few minutes, no reboot")
-    return DriverInstall("sudo dkms autoinstall && sudo modprobe nvidia", "root; a few minutes")
+            return DriverInstall(tell(row["command"], "root"), "root; a few minutes, no reboot")
+    return DriverInstall(
+        tell("sudo dkms autoinstall && sudo modprobe nvidia"), "root; a few minutes"
+    )
 
 
 def _row(host: Host | None, floor: str, *, old_card: bool) -> dict[str, Any] | None:
