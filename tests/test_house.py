@@ -20,7 +20,7 @@ LAYERS = (
     ("descendants",),
     ("facts", "child"),
     ("snapshot", "cure", "findings", "tables", "config", "plan"),
-    ("wiring", "wording", "installers", "fixing"),
+    ("wiring", "wording", "installers", "fixing", "contracts"),
     ("wheels", "memory"),
     ("refresh",),
     ("advice",),

@@ -19,6 +19,7 @@ from tunedoctor.facts import (
     Errors,
     Fact,
     Host,
+    ImportContracts,
     Interpreter,
     Packages,
     Runtime,
@@ -110,6 +111,7 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) 
         Packages: after,
         Environment: _environment(plan, before),
         Runtime: NOT_RUN,
+        ImportContracts: NOT_RUN,
         Errors: NOT_RUN,
     }
     if after != packages:
