@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from tunedoctor.facts import Host, Interpreter
-from tunedoctor.wheels.rules import ANY_DRIVER, INDEX, python_tag
+from tunedoctor.wheels.rules import ANY_DRIVER, index_of, python_tag
 
 if TYPE_CHECKING:
     from tunedoctor.wheels.machine import Gpu, Machine
@@ -114,7 +114,7 @@ def installed_by_pip(
         build=found.build,
         torchvision=found.release.torchvision,
         torchaudio=found.release.torchaudio,
-        index="PyPI" if machine.platform == "macos" else f"{INDEX}{found.variant}",
+        index="PyPI" if machine.platform == "macos" else index_of(found.variant),
     )
     windows = machine.platform == "windows"
     pins = pins_of(choice, found.build, machine, installed)

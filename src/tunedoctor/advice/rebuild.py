@@ -7,7 +7,7 @@ from packaging.version import Version
 from tunedoctor.advice.builds import TorchInstall, installed_by_pip, machine_for, question_of
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.versions import minor, parts, pep440
-from tunedoctor.wheels.rules import INDEX, releases
+from tunedoctor.wheels.rules import index_of, releases
 from tunedoctor.wording import python
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def rebuild_rocm(
 
 def rebuild_xpu(interpreter: Interpreter | None) -> str:
     """Return the command for an XPU build; no release is named, since few of them are verified."""
-    return f"{python(interpreter)} -m pip install --upgrade --force-reinstall torch torchvision --index-url {INDEX}xpu"
+    command = f"{python(interpreter)} -m pip install --upgrade --force-reinstall torch torchvision"
+    return f"{command} --index-url {index_of('xpu')}"
 
 
 def _nearest_build(
@@ -70,7 +71,7 @@ def _nearest_build(
         best = found[0]
         if host is None or interpreter is None:
             command = "python -m pip install --upgrade --force-reinstall torch torchvision"
-            source = f"--index-url {INDEX}{best.variant}"
+            source = f"--index-url {index_of(best.variant)}"
             return TorchInstall(best.release.version, best.variant, f"{command} {source}")
         return installed_by_pip(best, machine, interpreter, torch.version if torch else "")
     return None

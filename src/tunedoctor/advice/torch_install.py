@@ -12,7 +12,7 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.wheels.rules import INDEX
+from tunedoctor.wheels.rules import index_of
 from tunedoctor.wording import python
 
 
@@ -67,4 +67,4 @@ _ANEW = "{} -m pip install --no-deps --force-reinstall"
 def _from_index(variant: str) -> str:
     """Return the option that names a variant's index; "" for builds that come from no index of theirs."""
     own = variant.startswith(("cu", "rocm", "xpu")) or variant == "cpu"
-    return f" --index-url {INDEX}{variant}" if own else ""
+    return f" --index-url {index_of(variant)}" if own else ""

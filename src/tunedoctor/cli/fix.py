@@ -7,14 +7,17 @@ import sys
 from tunedoctor.cli.fix_case import Case, Wish, end
 from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting, typed
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import InstallerConfig
-from tunedoctor.installers.barred import stated
+from tunedoctor.facts import Interpreter
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.sources import Sources
 from tunedoctor.live import take
 from tunedoctor.planning.answer import Answer
 from tunedoctor.planning.drafts import chosen
 from tunedoctor.render.style import style_for
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import here
 from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.lock import LockedError
@@ -32,19 +35,27 @@ def fix(options: Options, wish: Wish, target: str | None, *, own: bool) -> int:
     starting(place)
     with spinner() as one:
         snapshot = take(place, deep=deep, start=True, watch=one.watch)
-    config = snapshot.find(InstallerConfig)
-    if config:
-        os.environ.update(stated(config.settings, config.places, os.environ))
     asked = wish.new or place.asked
     style = style_for(sys.stdout, os.environ)
-    case = Case(wish, options, wanted, snapshot, options.checks(), asked, style)
-    findings = () if wish.new else chosen(diagnose(snapshot, case.checks), wish.ids)
+    checks = options.checks()
+    findings = () if wish.new else chosen(diagnose(snapshot, checks), wish.ids)
+    # what has nothing to do asks nothing
+    sources = _asking(wish, options, snapshot) if findings or wish.new else Asking(Sources())
+    case = Case(wish, options, wanted, snapshot, checks, asked, style, sources)
     if not findings and not wish.new:
         why = f"{' and '.join(wish.ids)} was not found here" if wish.ids else ""
         return end(case, Answer(end="nothing", target=asked, why=why))
     from tunedoctor.cli.fix_plan import treat  # noqa: PLC0415  what has nothing to do stays light
 
     return treat(case, findings)
+
+
+def _asking(wish: Wish, options: Options, snapshot: Snapshot) -> Asking:
+    interpreter = snapshot.find(Interpreter)
+    plain = options.format == "terminal"
+    somebody = plain and not (wish.yes or wish.script) and sys.stdin.isatty()
+    consent = Consent(wish.project_sources, somebody)
+    return asking(consent, interpreter.prefix if interpreter else "")
 
 
 def _check(options: Options, wish: Wish, *, named: bool) -> None:

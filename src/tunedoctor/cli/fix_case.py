@@ -6,6 +6,7 @@ from tunedoctor.cli.fix_parts import as_shown
 from tunedoctor.cli.options import Options
 from tunedoctor.cli.output import write
 from tunedoctor.findings import Check
+from tunedoctor.installers.asking import Asking
 from tunedoctor.planning.answer import Answer, exit_code
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render.json import render as as_json
@@ -28,6 +29,7 @@ class Wish(NamedTuple):
     deep: bool = False
     smoke: bool = False
     system: bool = False
+    project_sources: bool = False
 
 
 class Case(NamedTuple):
@@ -41,6 +43,8 @@ class Case(NamedTuple):
     place: str
     """The environment as the user names it."""
     style: Style
+    asking: Asking
+    """The user's package sources."""
 
     @property
     def plain(self) -> bool:

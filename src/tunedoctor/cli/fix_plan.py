@@ -14,13 +14,14 @@ from tunedoctor.cli.fix_parts import as_shown, script_of, smoke, write_script
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.sources import settle
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.barred import allowed, offline
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
-from tunedoctor.planning import ask as asking
 from tunedoctor.planning.answer import Answer, End, Treated
+from tunedoctor.planning.ask import live
 from tunedoctor.planning.drafts import drafted
 from tunedoctor.planning.make import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
@@ -74,7 +75,7 @@ def _new(case: Case) -> tuple[Planned, Ground | None]:
     ground = ground_for(NewEnvironment(path=path))
     with spinner() as one:
         one.watch(["the package index"])
-        made = fresh(case.snapshot, path, case.wish.packages, asking.live())
+        made = fresh(case.snapshot, path, case.wish.packages, live(case.asking))
     return made, ground
 
 
@@ -88,7 +89,7 @@ def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground |
     ground = _ground(case) if any(one.changes for one in drafts) else None
     with spinner() as one:
         one.watch(["the package index"])
-        made = planned(case.snapshot, drafts, case.checks, asking.live())
+        made = planned(case.snapshot, drafts, case.checks, live(case.asking))
     return made, ground
 
 
@@ -163,6 +164,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         return end(case, msgspec.structs.replace(answer, end="declined"))
     if case.plain:
         write("\n")
+    settle(case.asking)
     try:
         outcome = apply(
             made.proved,

@@ -8,9 +8,12 @@ import msgspec
 
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
+from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild, Unknown
-from tunedoctor.installers.uv import Failed, resolve
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.explain import without_wheels
+from tunedoctor.installers.uv import Failed
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.freeze import MARK, frozen
@@ -43,6 +46,7 @@ def set_(  # noqa: PLR0913  each is an option
     own: bool,
     offline: bool,
     verbose: bool = False,
+    project_sources: bool = False,
 ) -> int:
     """Find one set of libraries, print and write it; returns the exit code."""
     if format_ not in FORMATS:
@@ -61,13 +65,15 @@ def set_(  # noqa: PLR0913  each is an option
     place = NO_TARGET if asked.platform else starting(needed(aim(target, own=own)))
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
 
+    somebody = format_ == "terminal" and sys.stdin.isatty() and sys.stdout.isatty()
+    known = asking(Consent(project_sources, somebody))
     with spinner() as one:
         here = _described(asked, names) if asked.platform else _this(asked, names, place)
-        one.watch(["uv"])
-        made = make(here._replace(offline=offline), resolve)
-        answer = made.answer
+        one.watch(["the package sources"])
+        made = make(here._replace(offline=offline), known.resolve)
+        answer = _told(made.answer, known)
         if made.found is not None:
-            answer = _written(answer, made, files)
+            answer = _written(answer, made, files, known)
     _print(answer, made, files, format_, verbose=verbose)
     return _EXIT[answer.verdict]
 
@@ -129,12 +135,21 @@ def _check_places(files: Files) -> None:
             misuse(f"{place} {why}", "name another file, or say --force")
 
 
-def _written(answer: Answer, made: Made, files: Files) -> Answer:
+def _told(answer: Answer, known: Asking) -> Answer:
+    """Say with a no what each source has; a no of those that answered is none where others were silent."""
+    lacked = without_wheels(answer.details)
+    if answer.verdict != "none" or not (lacked or known.silent):
+        return answer
+    why = f"{answer.why}; {known.lacking(lacked or ('torch',))}"
+    return msgspec.structs.replace(answer, why=why, verdict="unknown" if known.silent else "none")
+
+
+def _written(answer: Answer, made: Made, files: Files, known: Asking) -> Answer:
     from tunedoctor.cli.files import write_whole  # noqa: PLC0415
 
     texts: dict[str, str] = {}
     if files.freeze:
-        text = frozen(made, os.path.basename(files.freeze), resolve)  # noqa: PTH119
+        text = frozen(made, os.path.basename(files.freeze), known.resolve)  # noqa: PTH119
         if isinstance(text, Failed):
             return msgspec.structs.replace(
                 answer, verdict="unknown", why=f"{files.freeze} was not written: {text.text}"
