@@ -10,7 +10,7 @@ from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting, typed
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Interpreter
+from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources
 from tunedoctor.live import take
@@ -55,7 +55,8 @@ def _asking(wish: Wish, options: Options, snapshot: Snapshot) -> Asking:
     plain = options.format == "terminal"
     somebody = plain and not (wish.yes or wish.script) and sys.stdin.isatty()
     consent = Consent(wish.project_sources, somebody)
-    return asking(consent, interpreter.prefix if interpreter else "")
+    prefix = interpreter.prefix if interpreter else ""
+    return asking(consent, prefix, None if wish.new else snapshot.find(Packages))
 
 
 def _check(options: Options, wish: Wish, *, named: bool) -> None:

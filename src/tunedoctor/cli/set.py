@@ -12,7 +12,7 @@ from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild, Unknown
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.explain import without_wheels
+from tunedoctor.installers.explain import lacked
 from tunedoctor.installers.uv import Failed
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.sets.answer import Answer
@@ -20,6 +20,7 @@ from tunedoctor.sets.freeze import MARK, frozen
 from tunedoctor.sets.make import Here, Made, make
 from tunedoctor.sets.project import project
 from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over
 from tunedoctor.wheels.described import MachineError
@@ -64,11 +65,17 @@ def set_(  # noqa: PLR0913  each is an option
         )
     place = NO_TARGET if asked.platform else starting(needed(aim(target, own=own)))
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+    from tunedoctor.live import take  # noqa: PLC0415
 
     somebody = format_ == "terminal" and sys.stdin.isatty() and sys.stdout.isatty()
-    known = asking(Consent(project_sources, somebody))
+    consent = Consent(project_sources, somebody)
     with spinner() as one:
-        here = _described(asked, names) if asked.platform else _this(asked, names, place)
+        snapshot = None if asked.platform else take(place, start=True)
+    here = _this(asked, names, place, snapshot) if snapshot else _described(asked, names)
+    interpreter = snapshot.find(Interpreter) if snapshot else None
+    prefix = interpreter.prefix if interpreter else ""
+    known = asking(consent, prefix, snapshot.find(Packages) if snapshot else None)
+    with spinner() as one:
         one.watch(["the package sources"])
         made = make(here._replace(offline=offline), known.resolve)
         answer = _told(made.answer, known)
@@ -86,11 +93,9 @@ def _described(asked: Asked, names: dict[str, str]) -> Here:
         misuse(str(error), _HELP)
 
 
-def _this(asked: Asked, names: dict[str, str], place: Target) -> Here:
-    from tunedoctor.live import take  # noqa: PLC0415
+def _this(asked: Asked, names: dict[str, str], place: Target, snapshot: Snapshot) -> Here:
     from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
 
-    snapshot = take(place, start=True)
     known = not driver_unknown(snapshot)
     try:
         machine = over(machine_of(snapshot), asked, driver_known=known).machine
@@ -137,10 +142,10 @@ def _check_places(files: Files) -> None:
 
 def _told(answer: Answer, known: Asking) -> Answer:
     """Say with a no what each source has; a no of those that answered is none where others were silent."""
-    lacked = without_wheels(answer.details)
-    if answer.verdict != "none" or not (lacked or known.silent):
+    names = lacked(answer.details)
+    if answer.verdict != "none" or not (names or known.silent):
         return answer
-    why = f"{answer.why}; {known.lacking(lacked or ('torch',))}"
+    why = f"{answer.why}; {known.lacking(names or ('torch',))}"
     return msgspec.structs.replace(answer, why=why, verdict="unknown" if known.silent else "none")
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tunedoctor.clean import clean_text
 from tunedoctor.cli.options import settings
 from tunedoctor.config import mirrors
+from tunedoctor.facts import Packages
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Source, Sources, sources
 from tunedoctor.installers.uv import Failed
@@ -23,7 +24,7 @@ class Consent(NamedTuple):
     """There is somebody to ask."""
 
 
-def asking(consent: Consent, prefix: str = "") -> Asking:
+def asking(consent: Consent, prefix: str = "", installed: Packages | None = None) -> Asking:
     """Return the sources to ask; `prefix` is the environment's, which can hold a pip.conf."""
     own = settings_of(os.environ, prefix)
     here = Path.cwd()
@@ -34,7 +35,7 @@ def asking(consent: Consent, prefix: str = "") -> Asking:
     if named and _agreed(consent, sorted(named)):
         own += theirs
         os.environ |= {f"DOCTOR_MIRROR_{n.upper()}": url for n, url in config.mirrors.items()}
-    return Asking(_mirrored(sources(own, os.environ)))
+    return Asking(_mirrored(sources(own, os.environ)), installed)
 
 
 def settle(asked: Asking) -> None:

@@ -1,11 +1,16 @@
 """The user's sources, asked: who does not answer is known before uv waits for it, and a lack is told per source."""
 
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
+from tunedoctor.facts import Packages
+from tunedoctor.installers.installed import stand_ins
 from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.reach import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
@@ -22,9 +27,10 @@ _NAMED = 3
 class Asking:
     """One run's view of the sources; each is asked once whether it answers."""
 
-    def __init__(self, sources: Sources) -> None:
-        """Ask nobody yet."""
+    def __init__(self, sources: Sources, installed: Packages | None = None) -> None:
+        """Ask nobody yet; `installed` is what the target holds."""
         self.declared = sources
+        self.installed = installed
         self._heard: dict[str, Heard] = {}
 
     def resolve(self, question: Question) -> Outcome:
@@ -35,7 +41,8 @@ class Asking:
         if isinstance(known, Failed):
             return known
         index = "" if question.index_url in self.silent else question.index_url
-        return resolve(question._replace(index_url=index), known)
+        with self._with_installed(known, () if not question.hashes else None) as every:
+            return resolve(question._replace(index_url=index), every)
 
     def look_up(
         self, install: Install, python: str, installed: Mapping[str, str]
@@ -49,7 +56,19 @@ class Asking:
         if dead and any(one.name == _PROBED and "+" not in one.version for one in install.pins):
             return Failed("network", _dead([self._heard[install.index]]))
         asked = msgspec.structs.replace(install, index="") if dead else install
-        return look_up(asked, python, installed, known)
+        again = {*install.reinstall, *(one.name for one in install.pins)}
+        with self._with_installed(known, again) as every:
+            return look_up(asked, python, installed, every)
+
+    @contextmanager
+    def _with_installed(self, known: Sources, but: Collection[str] | None) -> Iterator[Sources]:
+        """Add what is installed as a source of metadata where no index has them."""
+        if not known.no_index or self.installed is None or but is None:
+            yield known
+            return
+        with tempfile.TemporaryDirectory(prefix="doctor-installed-") as folder:
+            stand_ins(Path(folder), self.installed, but)
+            yield msgspec.structs.replace(known, links=(*known.links, Source(folder)))
 
     def answering(self, index: str = "") -> Sources | Failed:
         """Return the sources without those that nobody named and that do not answer, or why none is left.

@@ -61,6 +61,13 @@ def blamed(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(normalised, names)))
 
 
+def lacked(text: str) -> tuple[str, ...]:
+    """Return the packages of which the sources lack what is wanted, as far as an explanation tells."""
+    flat = _flat(text)
+    forms = (_NO_WHEEL, _ABSENT, _NONE, _ONLY)
+    return tuple(dict.fromkeys(one["name"] for form in forms for one in form.finditer(flat)))
+
+
 def without_wheels(text: str) -> tuple[str, ...]:
     """Return the packages of which no wheel fits the platform and Python, or that nobody has."""
     flat = _flat(text)

@@ -8,11 +8,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tunedoctor.clean import clean_text
 from tunedoctor.installers.sources import Source, Sources
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 CONNECT = 1.5
 """Seconds for a connection: who is there takes some hundredths."""
@@ -125,14 +128,18 @@ def _trust(host: str, known: Sources, env: Mapping[str, str]) -> ssl.SSLContext:
 
 def _versions(files: Iterable[str], name: str) -> tuple[str, ...]:
     """Return the versions of the wheels of a package among file names, newest first."""
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename  # noqa: PLC0415
+    from packaging.utils import (  # noqa: PLC0415  only a lack needs it
+        InvalidWheelFilename,
+        canonicalize_name,
+        parse_wheel_filename,
+    )
 
-    start = re.sub(r"[-_.]+", "_", name).lower()
-    found = set()
+    wanted, found = canonicalize_name(name), set["Version"]()
     for file in files:
-        if file.lower().replace("-", "_", start.count("_")).startswith(f"{start}-"):
+        if file[:1].lower() == wanted[:1] and file.endswith(".whl"):
             try:
-                found.add(parse_wheel_filename(file)[1])
+                called, version, *_ = parse_wheel_filename(file)
             except InvalidWheelFilename:
                 continue
+            found |= {version} if called == wanted else set()
     return tuple(map(str, sorted(found, reverse=True)))

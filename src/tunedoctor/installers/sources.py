@@ -38,6 +38,11 @@ class Source(msgspec.Struct, frozen=True):
         return None if "://" in self.url else Path(self.url)
 
     @property
+    def said(self) -> str:
+        """What is said to pip and uv."""
+        return self.folder.as_uri().replace(",", "%2C") if self.folder else self.url
+
+    @property
     def shown(self) -> str:
         """What the user may read: no credentials, and who names it."""
         named = f" ({self.place})" if self.place else ""
@@ -91,10 +96,10 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
             env["UV_INDEX"] = " ".join(f"{e.name}={e.url}" if e.name else e.url for e in self.extra)
             env["PIP_EXTRA_INDEX_URL"] = " ".join(one.url for one in self.extra)
         # as URLs, so that a blank or a comma in a path parts nothing
-        links = [one.folder.as_uri() if one.folder else one.url for one in self.links]
+        links = [one.said for one in self.links]
         if links:
             env["UV_FIND_LINKS"], env["PIP_FIND_LINKS"] = ",".join(links), " ".join(links)
-        files = [one.folder.as_uri() if one.folder else one.url for one in self.constraints]
+        files = [one.said for one in self.constraints]
         if files:
             env["UV_CONSTRAINT"] = " ".join(files)
         if self.trusted:

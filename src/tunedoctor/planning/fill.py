@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor.advice.requirements import marker_environment, requirements
 from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
-from tunedoctor.installers.explain import blamed, sentence, without_wheels
+from tunedoctor.installers.explain import blamed, lacked, sentence
 from tunedoctor.installers.uv import NoSolution
 from tunedoctor.plan import Install, Pin, Remove
 from tunedoctor.planning.ask import Ask
@@ -64,8 +64,8 @@ def _made(words: tuple[str, ...], snapshot: Snapshot, ask: Ask) -> Made:
 def no_set(made: Made, words: Iterable[str], ask: Ask) -> RefusedError:
     """Return why there is no set that holds `words`."""
     why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
-    if made.answer.verdict == "none" and (lacked := without_wheels(made.answer.details)):
-        why = f"{why}; {ask.lacking(lacked, '')}"
+    if made.answer.verdict == "none" and (names := lacked(made.answer.details)):
+        why = f"{why}; {ask.lacking(names, '')}"
     ways = () if ask.barred else filter(None, (made.answer.way_out,))
     return unanswered(why, ask.barred, *ways)
 

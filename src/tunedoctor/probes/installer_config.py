@@ -268,10 +268,8 @@ def _taken(tool: str, name: str, value: str, place: str, section: str = "") -> l
     plain = _ALIASES.get(plain, plain)
     if plain not in _REACHING:
         return []
-    if plain in _LISTS and "\n" not in value.strip():
-        links = tool == "uv" and plain == "find-links"
-        value = "\n".join(value.split(",") if links else value.split())
-    lines = [line.strip() for line in value.splitlines() if line.strip()]
-    if tool == "pip" and plain in _LISTS:
-        lines = [word for line in lines for word in line.split()]
+    parts = value.splitlines()
+    if plain in _LISTS and (tool == "pip" or place.startswith("UV_")):
+        parts = value.split("," if place == "UV_FIND_LINKS" else None)
+    lines = filter(None, (part.strip() for part in parts))
     return [Setting(f"{tool}.{plain}", "\n".join(lines), place, section)]
