@@ -1,5 +1,6 @@
 """Another torch, and an environment from nothing: planned, carried out, proved with wheels of loopback indexes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,9 @@ from museum import snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import NvidiaDriver, NvidiaGpus, Packages, PciBus, TorchBuild
+from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.lookup import look_up
+from tunedoctor.installers.sources import of_variables
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import Failed, NoSolution, find_uv
 from tunedoctor.live import take
@@ -64,7 +67,7 @@ def asking(wheels: Index) -> Ask:
             install = msgspec.structs.replace(install, index=wheels.url)
         return look_up(install, python, installed)
 
-    return live()._replace(look_up=stand_in)
+    return live(Asking(of_variables(os.environ)))._replace(look_up=stand_in)
 
 
 def python(env: Path) -> str:

@@ -26,7 +26,7 @@ EVIL = Release("huggingface-hub", "0.36.3", "2026-10-01")
 STEERS = {
     "pyproject.toml": '[tool.uv]\n[[tool.uv.index]]\nurl = "{url}"\n',
     "uv.toml": 'find-links = ["./evil"]\n',
-    "uv.toml of a ban": 'no-index = true\nfind-links = ["./evil"]\n',
+    "uv.toml of a ban": 'no-index = true\nfind-links = ["{here}/evil"]\n',
     "uv.toml above": 'extra-index-url = ["{url}"]\n',
     "requirements.txt": "torch\n--extra-index-url {url}\n",
     "requirements.txt of links": "-f evil  # the wheels\n",
@@ -86,7 +86,7 @@ def test_the_folder_does_not_choose_where_wheels_come_from(
         (folder / "evil" / filename(one)).write_bytes(wheel(one))
     name = kind.partition(" ")[0]
     place = folder.parent if kind.endswith("above") else folder
-    (place / name).write_text(STEERS[kind].format(url=evil.url))
+    (place / name).write_text(STEERS[kind].format(url=evil.url, here=folder))
     there = ("--target", str(env))
     dry = doctor("fix", *there, "--dry-run", cwd=folder)
     assert EVIL.version not in dry.stdout

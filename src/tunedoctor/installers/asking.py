@@ -17,6 +17,7 @@ from tunedoctor.installers.sources import Source, Sources
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, resolve
 from tunedoctor.plan import Install
 from tunedoctor.refresh.indexes import standard_index
+from tunedoctor.wheels.rules import PYTORCH, index_of
 
 _PROBED = "torch"
 """What is asked for to see whether a source answers; that it lacks it is an answer."""
@@ -48,6 +49,10 @@ class Asking:
         self, install: Install, python: str, installed: Mapping[str, str]
     ) -> Install | NoSolution | Failed:
         """Return the install with all pins and hashes; it names PyTorch's index where that one answers."""
+        # what was drafted before the user agreed to a mirror names the index itself
+        variant = install.index.removeprefix(PYTORCH)
+        if variant != install.index:
+            install = msgspec.structs.replace(install, index=index_of(variant))
         known = self.answering(install.index)
         if isinstance(known, Failed):
             return known
