@@ -142,13 +142,19 @@ _OURS = (
 """What uv reads from the environment that is the question's to say."""
 
 
-def environment(environ: Mapping[str, str], known: Sources, macos: str = "") -> dict[str, str]:
+def environment(
+    environ: Mapping[str, str], known: Sources | None = None, macos: str = ""
+) -> dict[str, str]:
     """Return the environment for uv: the user's and the sources, without what else would steer the answer."""
     env = {k: v for k, v in environ.items() if k not in {f"UV_{name}" for name in _OURS}}
     if macos:
         env["MACOSX_DEPLOYMENT_TARGET"] = macos
     # a host that does not answer is told within seconds
-    return {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_RETRIES": "1", **known.said(env)}
+    return {
+        "UV_HTTP_CONNECT_TIMEOUT": "5",
+        "UV_HTTP_RETRIES": "1",
+        **(known or of_variables(environ)).said(env),
+    }
 
 
 def _arguments(question: Question, out: str) -> list[str]:
