@@ -14,7 +14,7 @@ from tunedoctor.installers.installed import stand_ins
 from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.reach import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, resolve
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, find_uv, resolve
 from tunedoctor.plan import Install
 from tunedoctor.refresh.indexes import standard_index
 from tunedoctor.wheels.rules import PYTORCH, index_of
@@ -110,7 +110,7 @@ class Asking:
 
     @cached_property
     def _standard(self) -> Source:
-        return Source(standard_index())
+        return Source(standard_index(find_uv()))
 
     @property
     def silent(self) -> set[str]:

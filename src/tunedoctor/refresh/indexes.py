@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tunedoctor.child import run
-from tunedoctor.installers.uv import find_uv
 from tunedoctor.wheels.rules import index_of
 
 HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})
@@ -64,10 +63,10 @@ def default_index(settings: Mapping[str, str]) -> str:
     return standard_index()
 
 
-def standard_index() -> str:
-    """Return the standard index as pip, else uv, names it in its help: what an installer without settings asks."""
+def standard_index(uv: str = "uv") -> str:
+    """Return the standard index as uv, else pip, names it in its help: what an installer without settings asks."""
     for argv in (
-        (find_uv() or "uv", "pip", "install", "--help"),
+        (uv, "pip", "install", "--help"),
         (sys.executable, "-m", "pip", "help", "install"),
     ):
         ended = run(argv, timeout=20)
