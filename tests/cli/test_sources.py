@@ -272,6 +272,7 @@ def test_pytorchs_index_is_one_source_among_them(
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert version(env, "torchvision") == "0.29.1+cpu"
     assert not default.asked if alone else True
+    assert "no hash" not in ended.stdout
 
 
 @pytest.mark.parametrize("what", ["closed", "a hole", "no certificate", "half"])

@@ -1,7 +1,7 @@
 """The user's sources, asked: who does not answer is known before uv waits for it, and a lack is told per source."""
 
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
@@ -66,7 +66,7 @@ class Asking:
             return look_up(asked, python, installed, every)
 
     @contextmanager
-    def _with_installed(self, known: Sources, but: Collection[str] | None) -> Iterator[Sources]:
+    def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:
         """Add what is installed as a source of metadata where no index has them."""
         if not known.no_index or self.installed is None or but is None:
             yield known

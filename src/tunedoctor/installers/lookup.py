@@ -4,10 +4,12 @@ uv reads the sources; each requirement comes back with the hashes of all its fil
 to them, so that no other index can slip in a file.
 """
 
+import hashlib
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -82,6 +84,8 @@ def look_up(
                 _kind(ended, text), why(ended.err) if ended.how == "exit" else ended.death
             )
         found = read(out.read_text(encoding="utf-8", errors="replace"))
+    # of a folder uv gives none where it need not open the wheel
+    found = tuple(pin if pin.hashes else _hashed(pin, known) for pin in found)
     return _joined(install, found, installed)
 
 
@@ -89,6 +93,20 @@ def _kind(ended: Ended, text: str) -> Failure:
     if ended.how == "hung":
         return "time"
     return "network" if _NO_NETWORK.search(text) else "uv"
+
+
+def _hashed(pin: Pin, known: Sources) -> Pin:
+    """Return a pin with the hashes of its wheels in the user's folders."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename  # noqa: PLC0415
+
+    hashes: list[str] = []
+    for folder in (one.folder for one in known.links if one.folder):
+        for file in folder.glob("*.whl"):
+            with suppress(InvalidWheelFilename, OSError), file.open("rb") as stream:
+                name, version, *_ = parse_wheel_filename(file.name)
+                if (name, str(version)) == (pin.name, pin.version):
+                    hashes.append(f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}")
+    return msgspec.structs.replace(pin, hashes=tuple(hashes))
 
 
 def read(text: str) -> tuple[Pin, ...]:
