@@ -49,6 +49,8 @@ def indexes(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[I
     wheels = Index((*BUILDS, *(r for r in RELEASES if r.name in ("filelock", "numpy"))))
     for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "VIRTUAL_ENV"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("UV_DEFAULT_INDEX", plain.url)
     monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
     monkeypatch.setenv("UV_NO_CONFIG", "1")

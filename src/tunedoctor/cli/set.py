@@ -13,7 +13,7 @@ from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.explain import lacked
-from tunedoctor.installers.uv import Failed
+from tunedoctor.installers.uv import Failed, lack
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.freeze import MARK, frozen
@@ -75,6 +75,8 @@ def set_(  # noqa: PLR0913  each is an option
     interpreter = snapshot.find(Interpreter) if snapshot else None
     prefix = interpreter.prefix if interpreter else ""
     known = asking(consent, prefix, snapshot.find(Packages) if snapshot else None)
+    if offline:
+        known.declared = msgspec.structs.replace(known.declared, offline="--offline")
     with spinner() as one:
         one.watch(["the package sources"])
         made = make(here._replace(offline=offline), known.resolve)
@@ -143,6 +145,9 @@ def _check_places(files: Files) -> None:
 def _told(answer: Answer, known: Asking) -> Answer:
     """Say with a no what each source has; a no of those that answered is none where others were silent."""
     names = lacked(answer.details)
+    if answer.verdict == "none" and names and known.declared.offline:
+        why = f"{answer.why}; {lack(known.declared.offline).text}"
+        return msgspec.structs.replace(answer, why=why, verdict="unknown")
     if answer.verdict != "none" or not (names or known.silent):
         return answer
     why = f"{answer.why}; {known.lacking(names or ('torch',))}"
