@@ -28,7 +28,7 @@ _NO_WHEEL = re.compile(
     rf"(?:all versions of )?(?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE}) (?:has|have) no (?:usable wheels|wheels? )"
 )
 _ABSENT = re.compile(
-    rf"(?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE}) was not found in the (?:package registry|cache)"
+    rf"(?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE}) was not found in the (?:package registry|provided package locations|cache)"
 )
 _NONE = re.compile(rf"there (?:is|are) no versions? of (?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE})")
 

@@ -1,5 +1,6 @@
 """Packages that conda put in: pip takes their files away, and conda's own record goes on to claim them."""
 
+import re
 import shlex
 
 from tunedoctor.facts import Interpreter, Packages
@@ -33,7 +34,9 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
     why = f"{named} came from {tool}, whose record of it a change by pip or uv would leave untrue"
     out = [owned[n] for n in gone if n in owned and n not in wanted]
     pins = {owned[n]: wanted[n].partition("+")[0] for n in wanted if n in owned}
-    if held := [line for line in manager.pinned if line.split()[0].partition("=")[0] in pins]:
+    if held := [
+        line for line in manager.pinned if re.split(r"[^\w.-]", line, maxsplit=1)[0] in pins
+    ]:
         why = f"{why}; conda-meta/pinned holds {' and '.join(held)}"
         file = shlex.quote(f"{interpreter.prefix}/conda-meta/pinned")
         raise RefusedError(
