@@ -7,7 +7,6 @@ from museum import names, snapshot_of
 from planning.fakes import ask
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.facts.target import Manager
 from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.uv import Failed, NoSolution, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
@@ -261,33 +260,6 @@ def test_what_conda_put_in_is_condas_to_change(installer: str) -> None:
     with pytest.raises(RefusedError, match="peft came from conda") as refused:
         plan(snapshot, peft="0.19.0")
     assert refused.value.by_hand == ("conda install -p '/opt/my conda/envs/llm' peft=0.19.0",)
-
-
-@pytest.mark.parametrize(
-    ("manager", "commands"),
-    [
-        (Manager("micromamba"), ["micromamba install -p '/opt/my conda/envs/llm' peft=0.19.0"]),
-        (Manager("pixi", "/w/pixi.toml", "default"), ["pixi add -m /w/pixi.toml peft==0.19.0"]),
-        (Manager("pixi", "/w/pixi.toml", "gpu"), ["pixi add -m /w/pixi.toml -f gpu peft==0.19.0"]),
-        (
-            Manager("mamba", pinned=("peft>=0.17", "numpy <2")),
-            [
-                "# change what it holds in '/opt/my conda/envs/llm/conda-meta/pinned', then",
-                "mamba install -p '/opt/my conda/envs/llm' peft=0.19.0",
-            ],
-        ),
-    ],
-)
-def test_the_command_is_of_the_tool_that_manages_it(manager: Manager, commands: list[str]) -> None:
-    snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), "conda")
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    snapshot = snapshot.having(structs.replace(packages, manager=manager))
-    with pytest.raises(RefusedError) as refused:
-        plan(snapshot, peft="0.19.0")
-    assert list(refused.value.by_hand) == commands
-    assert ("peft>=0.17" in refused.value.why) == bool(manager.pinned)
-    assert "numpy <2" not in refused.value.why
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])

@@ -133,18 +133,6 @@ class InMemory(Fact, frozen=True):
     """Said by the kernel of a notebook, which lives on; else by a process started for it."""
 
 
-class Manager(Fact, frozen=True):
-    """Who manages a prefix with a conda-meta folder."""
-
-    tool: Literal["", "conda", "mamba", "micromamba", "pixi"] = ""
-    manifest: str = ""
-    """Of pixi: the file that says what the environment holds."""
-    environment: str = ""
-    """Of pixi: the environment's name there."""
-    pinned: tuple[str, ...] = ()
-    """Lines of conda-meta/pinned, which every solve of conda keeps: "pytorch 2.5.*"."""
-
-
 class Packages(Fact, frozen=True):
     """Everything installed that the target's plain sys.path reaches."""
 
@@ -154,7 +142,6 @@ class Packages(Fact, frozen=True):
     copies: tuple[PackageCopy, ...] = ()
     conda: dict[str, str] = {}
     """conda packages, name -> "version build"."""
-    manager: Manager = Manager()
     in_memory: tuple[InMemory, ...] = ()
     complete: bool = True
     """False where only some were told, as in a report: what is not named can still be installed."""
