@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tunedoctor.cure import Cure, PipInstall, PipUninstall
 from tunedoctor.facts import Host, Interpreter
-from tunedoctor.wheels.rules import ANY_DRIVER, INDEX, python_tag
+from tunedoctor.wheels.rules import ANY_DRIVER, index_of, python_tag
 
 if TYPE_CHECKING:
     from tunedoctor.wheels.machine import Gpu, Machine
@@ -115,7 +115,7 @@ def installed_by_pip(
         build=found.build,
         torchvision=found.release.torchvision,
         torchaudio=found.release.torchaudio,
-        index="PyPI" if machine.platform == "macos" else f"{INDEX}{found.variant}",
+        index="PyPI" if machine.platform == "macos" else index_of(found.variant),
     )
     windows = machine.platform == "windows"
     pins = pins_of(choice, found.build, machine, installed)

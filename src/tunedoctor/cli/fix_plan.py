@@ -13,13 +13,14 @@ from tunedoctor.cli.fix_parts import as_shown, script_of, smoke, write_script
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.sources import settle
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.barred import allowed, offline
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
-from tunedoctor.planning import ask as asking
 from tunedoctor.planning.answer import Answer, End, Treated
+from tunedoctor.planning.ask import live
 from tunedoctor.planning.drafts import drafted
 from tunedoctor.planning.make import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
@@ -78,7 +79,7 @@ def _new(case: Case) -> tuple[Planned, Ground | None]:
     ground = ground_for(NewEnvironment(path=path))
     with spinner() as one:
         one.watch(["the package index"])
-        made = fresh(case.snapshot, path, case.wish.packages, asking.live())
+        made = fresh(case.snapshot, path, case.wish.packages, live(case.asking))
     return made, ground
 
 
@@ -93,7 +94,7 @@ def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground |
     ground = ground_of(known, consent=case.wish.system) if changes else None
     with spinner() as one:
         one.watch(["the package index"])
-        made = planned(case.snapshot, drafts, case.checks, asking.live())
+        made = planned(case.snapshot, drafts, case.checks, live(case.asking))
     return made, ground
 
 
@@ -158,6 +159,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         return end(case, msgspec.structs.replace(answer, end="declined"))
     if case.plain:
         write("\n")
+    settle(case.asking)
     try:
         outcome = apply(
             made.proved,

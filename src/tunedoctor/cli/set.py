@@ -8,15 +8,19 @@ import msgspec
 
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
+from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild, Unknown
-from tunedoctor.installers.uv import Failed, resolve
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.explain import lacked
+from tunedoctor.installers.uv import Failed, lack
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.freeze import MARK, frozen
 from tunedoctor.sets.make import Here, Made, make
 from tunedoctor.sets.project import project
 from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over
 from tunedoctor.wheels.described import MachineError
@@ -43,6 +47,7 @@ def set_(  # noqa: PLR0913  each is an option
     own: bool,
     offline: bool,
     verbose: bool = False,
+    project_sources: bool = False,
 ) -> int:
     """Find one set of libraries, print and write it; returns the exit code."""
     if format_ not in FORMATS:
@@ -60,14 +65,24 @@ def set_(  # noqa: PLR0913  each is an option
         )
     place = NO_TARGET if asked.platform else starting(needed(aim(target, own=own)))
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+    from tunedoctor.live import take  # noqa: PLC0415
 
+    somebody = format_ == "terminal" and sys.stdin.isatty() and sys.stdout.isatty()
+    consent = Consent(project_sources, somebody)
     with spinner() as one:
-        here = _described(asked, names) if asked.platform else _this(asked, names, place)
-        one.watch(["uv"])
-        made = make(here._replace(offline=offline), resolve)
-        answer = made.answer
+        snapshot = None if asked.platform else take(place, start=True)
+    here = _this(asked, names, place, snapshot) if snapshot else _described(asked, names)
+    interpreter = snapshot.find(Interpreter) if snapshot else None
+    prefix = interpreter.prefix if interpreter else ""
+    known = asking(consent, prefix, snapshot.find(Packages) if snapshot else None)
+    if offline:
+        known.declared = msgspec.structs.replace(known.declared, offline="--offline")
+    with spinner() as one:
+        one.watch(["the package sources"])
+        made = make(here._replace(offline=offline), known.resolve)
+        answer = _told(made.answer, known)
         if made.found is not None:
-            answer = _written(answer, made, files)
+            answer = _written(answer, made, files, known)
     _print(answer, made, files, format_, verbose=verbose)
     return _EXIT[answer.verdict]
 
@@ -80,11 +95,9 @@ def _described(asked: Asked, names: dict[str, str]) -> Here:
         misuse(str(error), _HELP)
 
 
-def _this(asked: Asked, names: dict[str, str], place: Target) -> Here:
-    from tunedoctor.live import take  # noqa: PLC0415
+def _this(asked: Asked, names: dict[str, str], place: Target, snapshot: Snapshot) -> Here:
     from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
 
-    snapshot = take(place, start=True)
     known = not driver_unknown(snapshot)
     try:
         machine = over(machine_of(snapshot), asked, driver_known=known).machine
@@ -129,12 +142,24 @@ def _check_places(files: Files) -> None:
             misuse(f"{place} {why}", "name another file, or say --force")
 
 
-def _written(answer: Answer, made: Made, files: Files) -> Answer:
+def _told(answer: Answer, known: Asking) -> Answer:
+    """Say with a no what each source has; a no of those that answered is none where others were silent."""
+    names = lacked(answer.details)
+    if answer.verdict == "none" and names and known.declared.offline:
+        why = f"{answer.why}; {lack(known.declared.offline).text}"
+        return msgspec.structs.replace(answer, why=why, verdict="unknown")
+    if answer.verdict != "none" or not (names or known.silent):
+        return answer
+    why = f"{answer.why}; {known.lacking(names or ('torch',))}"
+    return msgspec.structs.replace(answer, why=why, verdict="unknown" if known.silent else "none")
+
+
+def _written(answer: Answer, made: Made, files: Files, known: Asking) -> Answer:
     from tunedoctor.cli.files import write_whole  # noqa: PLC0415
 
     texts: dict[str, str] = {}
     if files.freeze:
-        text = frozen(made, os.path.basename(files.freeze), resolve)  # noqa: PTH119
+        text = frozen(made, os.path.basename(files.freeze), known.resolve)  # noqa: PTH119
         if isinstance(text, Failed):
             return msgspec.structs.replace(
                 answer, verdict="unknown", why=f"{files.freeze} was not written: {text.text}"

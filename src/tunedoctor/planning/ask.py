@@ -2,12 +2,13 @@
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
+from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.barred import barred
-from tunedoctor.installers.lookup import look_up
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, resolve
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.plan import Install
 
 LookUp = Callable[[Install, str, Mapping[str, str]], Install | NoSolution | Failed]
@@ -22,20 +23,19 @@ class Ask(NamedTuple):
     sizes: Sizes
     barred: str = ""
     """The variable that keeps installers from an index."""
+    lacking: Callable[[Iterable[str], str], str] = lambda _names, _index: ""
+    """Packages and PyTorch's index -> what each source has of them, in words."""
 
 
-def live() -> Ask:
-    """Return what asks uv and the index."""
-    return Ask(resolve, _look_up, sizes_of, barred(os.environ))
+def live(asking: Asking) -> Ask:
+    """Return what asks uv and the user's sources."""
+    sizes = partial(sizes_of, asking.resolve)
+    return Ask(asking.resolve, asking.look_up, sizes, barred(os.environ), asking.lacking)
 
 
-def _look_up(
-    install: Install, python: str, installed: Mapping[str, str]
-) -> Install | NoSolution | Failed:
-    return look_up(install, python, installed, os.environ)
-
-
-def sizes_of(install: Install, question: Question) -> dict[str, int]:
+def sizes_of(
+    resolve: Callable[[Question], Outcome], install: Install, question: Question
+) -> dict[str, int]:
     """Return the bytes of each wheel of an install; a package whose index tells no size is left out.
 
     `question` gives Python, platform and the like.

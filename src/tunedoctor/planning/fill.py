@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor.advice.requirements import marker_environment, requirements
 from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
-from tunedoctor.installers.explain import sentence
+from tunedoctor.installers.explain import blamed, lacked, sentence
 from tunedoctor.installers.uv import NoSolution
 from tunedoctor.plan import Install, Pin, Remove
 from tunedoctor.planning.ask import Ask
@@ -64,6 +64,8 @@ def _made(words: tuple[str, ...], snapshot: Snapshot, ask: Ask) -> Made:
 def no_set(made: Made, words: Iterable[str], ask: Ask) -> RefusedError:
     """Return why there is no set that holds `words`."""
     why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
+    if made.answer.verdict == "none" and (names := lacked(made.answer.details)):
+        why = f"{why}; {ask.lacking(names, '')}"
     ways = () if ask.barred else filter(None, (made.answer.way_out,))
     return unanswered(why, ask.barred, *ways)
 
@@ -164,7 +166,9 @@ def looked_up(install: Install, python: str, there: Mapping[str, str], ask: Ask)
     if isinstance(found, Install):
         return found
     if isinstance(found, NoSolution):
-        why = sentence(found.text, dict(there), {pin.name for pin in install.pins})
-        raise unanswered(why, ask.barred)
+        names = {pin.name: None for pin in install.pins}
+        why = sentence(found.text, dict(there), names)
+        told = ask.lacking(blamed(found.text) or names, install.index)
+        raise unanswered(f"{why}; {told}" if told else why, ask.barred)
     again = "doctor fix again, when the package index can be reached"
     raise unanswered(found.text, ask.barred, *(() if ask.barred else (again,)))

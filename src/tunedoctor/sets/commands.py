@@ -10,6 +10,7 @@ from tunedoctor.sets.wanted import PAIRED
 from tunedoctor.wheels.choice import Build
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pins import BACKENDS, labels_of
+from tunedoctor.wheels.rules import PYTORCH
 
 GROUP = ("torch", *PAIRED)
 """What comes from one index in one command."""
@@ -71,6 +72,6 @@ def _uv_source(torch: TorchPick) -> list[str]:
     """Name the index for uv: UV_DEFAULT_INDEX beats --index-url, and nothing beats a backend."""
     if not torch.index_url:
         return []
-    if torch.variant in BACKENDS:
+    if torch.variant in BACKENDS and torch.index_url.startswith(PYTORCH):
         return [f"--torch-backend={torch.variant}"]
     return ["--index", torch.index_url]

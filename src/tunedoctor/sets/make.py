@@ -135,7 +135,10 @@ def _droppable(clash: Clash, want: Wanted, dropped: Iterable[str]) -> str:
 
 def _real(pin: Pin, torch: TorchPick) -> Pin:
     """Put the build that is there in the place of the release that stood in for it."""
-    return pin._replace(version=torch.version) if pin.name == "torch" else pin
+    if pin.name == "torch":
+        return pin._replace(version=torch.version)
+    # of a folder of wheels the companions come with their label
+    return pin._replace(version=pin.version.partition("+")[0]) if pin.name in PAIRED else pin
 
 
 def _left_alone(clash: Clash, want: Wanted) -> str:

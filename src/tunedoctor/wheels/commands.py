@@ -7,7 +7,7 @@ from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pins import Pins, pins_of
 from tunedoctor.wheels.pip_lines import pip_first, pip_lines, pip_of, quoted, shell_path
-from tunedoctor.wheels.rules import INDEX
+from tunedoctor.wheels.rules import index_of
 from tunedoctor.wheels.shield import Shield, shield
 from tunedoctor.wheels.sways import sways
 from tunedoctor.wheels.uv_project import uv_project
@@ -88,7 +88,7 @@ def _uv_source(pins: Pins) -> list[str]:
 def _dockerfile(choice: Choice, pins: Pins, machine: Machine) -> str:
     """Write the lines for an image, which is Linux on every system: on a Mac the CPU build of that release."""
     lines = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
-    index = f"{INDEX}cpu" if machine.platform == "macos" else pins.index
+    index = index_of("cpu") if machine.platform == "macos" else pins.index
     words = [*map(quoted, pins.requirements), *(["--index-url", index] if index else [])]
     return "\n".join([*lines, f"RUN python -m pip install --no-cache-dir {' '.join(words)}"]) + "\n"
 

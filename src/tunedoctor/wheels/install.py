@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from tunedoctor.wheels.choice import Action, Alternative, Choice, Said, codes, sentences
 from tunedoctor.wheels.pick import Found
-from tunedoctor.wheels.rules import INDEX
+from tunedoctor.wheels.rules import index_of
 from tunedoctor.wheels.say_release import about_release
 from tunedoctor.wheels.situation import Situation
 from tunedoctor.wheels.targets import override_of_all
@@ -19,7 +19,7 @@ def installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:
         build=best.build,
         torchvision=best.release.torchvision,
         torchaudio=best.release.torchaudio,
-        index="PyPI" if s.machine.platform == "macos" else f"{INDEX}{best.variant}",
+        index="PyPI" if s.machine.platform == "macos" else index_of(best.variant),
         alternatives=(*(Alternative(f.build) for f in found[1:]), *more),
         says=codes(said),
         reasons=sentences(said),

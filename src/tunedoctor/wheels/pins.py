@@ -8,6 +8,7 @@ from tunedoctor.tables.wheels import Numbers, release_row
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Build, Choice
 from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.rules import PYTORCH
 from tunedoctor.wheels.situation import family_of
 
 BACKENDS = frozenset(
@@ -75,7 +76,10 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
     return Pins(
         packages=packages,
         index="" if default else choice.index,
-        backend=build.variant if not default and build.variant in BACKENDS else "",
+        # a backend is PyTorch's own index, not a mirror of it
+        backend=build.variant
+        if choice.index.startswith(PYTORCH) and build.variant in BACKENDS
+        else "",
         numpy1=row is not None and row.numpy_abi.get(system) == 1,
         triton=triton_of(build.variant, release) if system == "linux" else "",
         replaced=tuple(pin.name for pin in packages if same and not pin.label),
