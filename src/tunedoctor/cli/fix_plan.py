@@ -88,7 +88,7 @@ def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground |
     ground = _ground(case) if any(one.changes for one in drafts) else None
     with spinner() as one:
         one.watch(["the package index"])
-        made = planned(case.snapshot, drafts, case.checks, asking.live())
+        made = planned(case.snapshot, drafts, case.checks, asking.live(), fixes)
     return made, ground
 
 

@@ -29,6 +29,11 @@ def live() -> Ask:
     return Ask(resolve, _look_up, sizes_of, barred(os.environ))
 
 
+def unasked() -> Ask:
+    """Return what asks nobody: pins without hashes and sizes, for a plan that is judged only."""
+    return Ask(resolve, lambda install, *_: install, lambda *_: {})
+
+
 def _look_up(
     install: Install, python: str, installed: Mapping[str, str]
 ) -> Install | NoSolution | Failed:

@@ -5,27 +5,25 @@ is on; the label of the build (cu126, cpu …) changes nothing for the libraries
 release, an older one that fits the machine is tried.
 """
 
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.explain import blamed, sentence, without_wheels
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question
-from tunedoctor.sets.ages import Ages, ages
+from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question
 from tunedoctor.sets.answer import Answer, SetTorch
 from tunedoctor.sets.binaries import NAME, rocm_gap
 from tunedoctor.sets.change import changes
 from tunedoctor.sets.commands import commands, labels_in
 from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
-from tunedoctor.sets.search import Clash, Found, Task, search
-from tunedoctor.sets.task import task_of
+from tunedoctor.sets.search import Clash, Conflict, Found, Resolve, Task, search
 from tunedoctor.sets.torch_pick import NoTorch, TorchPick, torch_pick
-from tunedoctor.sets.truths import named
-from tunedoctor.sets.wanted import OPTIONAL, PAIRED, Wanted, put_outside
+from tunedoctor.sets.truths import Way, firing, named, remedies
+from tunedoctor.sets.wanted import OPTIONAL, PAIRED, Wanted, floors, put_outside, with_torch
+from tunedoctor.simulate import accelerator
+from tunedoctor.versions import at_least, within
 from tunedoctor.wheels.machine import Machine
-
-Resolve = Callable[[Question], Outcome]
+from tunedoctor.wheels.rules import cuda_of
 
 _TRIES = 8
 """Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""
@@ -72,16 +70,11 @@ def make(here: Here, resolve: Resolve) -> Made:
         why = f"no PyTorch build fits this machine: {torch.why}"
         return Made(_none(here, why, way_out=torch.after), question)
 
-    @cache
-    def known() -> Ages:
-        pinned = {n: v for n, v in want.installed.items() if n in want.roots}
-        return ages(pinned, question, resolve)
-
     clash = Clash("", "")
     dropped = _without_code(here, torch)
     for _ in range(_TRIES):
-        task = task_of(want, torch, here.torch, question, frozenset(dropped))
-        found = search(task, resolve, known)
+        task = _task(here._replace(want=want), torch, question, dropped)
+        found = search(task, resolve)
         if isinstance(found, Found):
             found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
             made = _answer(here._replace(want=want), torch, found, dropped)
@@ -112,9 +105,73 @@ def _first_torch(here: Here, question: Question, resolve: Resolve) -> TorchPick 
     torch = torch_pick(here.machine, here.torch, want.asked.get("torch", ""))
     if isinstance(torch, NoTorch) or torch.kept or not set(want.asked) - {"torch"}:
         return torch
-    task = task_of(want, torch, here.torch, question, frozenset())
+    task = _task(here, torch, question, ())
     newest = _torch_of(here, task, f"<={torch.version}", resolve)
     return newest if isinstance(newest, TorchPick) else torch
+
+
+def _task(here: Here, torch: TorchPick, question: Question, dropped: Iterable[str]) -> Task:
+    """Return what is searched for around one build of torch; `dropped` packages are not in it."""
+    want = here.want
+    paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
+    roots = [n for n in want.roots if n not in {"torch", *dropped}]
+    fixed = frozenset(("torch", *(n for n in PAIRED if paired[n])))
+    given = (f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n))
+    pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed}
+    beside = {n: v for n, v in want.installed.items() if n not in {"torch", *roots}}
+    if not torch.kept:
+        beside = {n: v for n, v in beside.items() if not with_torch(n)}
+    kept = (n for n in want.installed if n not in fixed and not with_torch(n))
+    build = here.torch if torch.kept and here.torch else _build(torch)
+    needs = (f"torch=={torch.stand_in or torch.version}", *_needs(want, roots))
+    return Task(
+        requirements=needs,
+        constraints=(*want.outside, *given),
+        pinned=pinned,
+        preferred=tuple(f"{n}=={want.installed[n]}" for n in kept),
+        beside=beside,
+        fixed=fixed,
+        build=build,
+        asked=frozenset(want.asked),
+        question=question,
+        conflicts=tuple(_known(want, pinned, fixed, build)),
+    )
+
+
+def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
+    """Yield what the set must hold, not older than what was seen to train, or is there."""
+    lowest = floors()
+    for name in roots:
+        asked, have = want.asked.get(name, ""), want.installed.get(name, "")
+        floor = "" if asked else lowest.get(name, "")
+        floor = have if floor and have and not at_least(have, floor) else floor
+        yield name + ",".join(filter(None, (asked, f">={floor}" if floor else "")))
+
+
+def _known(
+    want: Wanted, pinned: Mapping[str, str], fixed: frozenset[str], build: TorchBuild
+) -> Iterator[Conflict]:
+    """Yield what excludes each other among the pinned; of others one side is free, and they can end otherwise."""
+    for name, asked in want.asked.items():
+        if (pin := pinned.get(name, "")) and asked and within(pin, asked) is False:
+            yield Conflict((Way(name, None, want.why.get(name, "it is asked for")),))
+    for name, owner, why in want.unmet:
+        if name in pinned and owner in pinned:
+            yield Conflict((Way(name, None, why), Way(owner, None, why)))
+    for pair in firing(want.installed, build):
+        if pair.row.severity == "error" and {*pair.row.names} <= pinned.keys():
+            ways = remedies(pair, want.asked, fixed)
+            if ways and not pair.row.absent:
+                yield Conflict(ways)
+
+
+def _build(torch: TorchPick) -> TorchBuild:
+    return TorchBuild(
+        version=torch.version,
+        variant=torch.variant,
+        cuda=cuda_of(torch.variant) if torch.variant.startswith("cu") else "",
+        accelerator=accelerator(torch.variant, mac=torch.variant == "mps"),
+    )
 
 
 def _without_code(here: Here, torch: TorchPick) -> dict[str, str]:

@@ -1,0 +1,202 @@
+"""One set for all goals: the resolver finds it, the checks judge what it would leave, and the next one is tried.
+
+The user's words, declared requirements, known breaks and the choice of the wheel are constraints. Cures are wishes,
+given up in this order: first all of them are joined, without what only adds a package where others move some; then
+none is held, since the constraints alone may leave the fault by less. Either way the wish of a finding that stays is
+taken in. Of two sets that cure the one that changes fewer packages is taken, of equals the one of the wishes.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Host, Interpreter, Packages
+from tunedoctor.findings import Check
+from tunedoctor.fixing import Fix, Resolve
+from tunedoctor.plan import AnyStep, Install, Plan, PlanError, Remove, merge
+from tunedoctor.planning.ask import Ask, unasked
+from tunedoctor.planning.drafts import Drafted, chosen, drafted
+from tunedoctor.planning.fill import steps_of
+from tunedoctor.planning.goals import Goal, wishes_of
+from tunedoctor.planning.refusal import RefusedError, unanswered
+from tunedoctor.sets.make import Here, Made, make
+from tunedoctor.sets.wanted import WantedError, wanted
+from tunedoctor.simulate import Simulated, predict, simulate
+from tunedoctor.snapshot import Snapshot
+
+ROUNDS = 4
+"""Sets that are judged on one road: each takes in the wishes of what the last one left."""
+_LABEL = re.compile(r"\+[\w.]+")
+
+
+class Place(NamedTuple):
+    """Where the plan is for, and who judges it."""
+
+    here: Here
+    """The set is for this machine; its `want` is filled in by the goal."""
+    snapshot: Snapshot
+    checks: tuple[Check, ...]
+    fixes: tuple[Fix, ...]
+    ask: Ask
+    whole: bool = False
+    """The set holds what a fine-tune needs, and not only what is there and asked for."""
+
+    @property
+    def there(self) -> dict[str, str]:
+        """Installed versions by name."""
+        packages = self.snapshot.find(Packages)
+        return {d.name: d.version for d in packages.distributions} if packages else {}
+
+
+class Settled(NamedTuple):
+    """A set, the plan that makes it, without hashes, and what it would leave."""
+
+    made: Made
+    plan: Plan
+    asked: tuple[str, ...] = ()
+    simulated: Simulated | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How much it changes of what is there, and in all."""
+        moved = [pin for pin in self.plan.pins if pin.was]
+        return len(moved), len(self.plan.pins)
+
+
+def settle(place: Place, goal: Goal) -> Settled:
+    """Return the set that cures the most by the least.
+
+    Raises:
+        RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
+    """
+    best: Settled | None = None
+    refused: RefusedError | None = None
+    for ids in dict.fromkeys((goal.moving(place.there), frozenset[str]())):
+        try:
+            one = _grown(place, goal, ids)
+        except RefusedError as error:
+            refused = error if refused is None or error.details else refused
+            continue
+        best = one if best is None or one.size < best.size else best
+        if best.size[0] <= 1:
+            break
+    if best is None:
+        raise refused or RefusedError("there is nothing to plan")
+    return best
+
+
+def _grown(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
+    for _ in range(ROUNDS):
+        one = _tried(place, goal, ids)
+        found = one.simulated
+        if found is None:
+            return one
+        stays = {*found.bred, *(goal.ids & {*found.left})}
+        if more := goal.ids - ids - {*found.cured, *found.untold}:
+            ids |= more
+        elif stays and (other := _taught(place, goal, one, stays)) != goal:
+            goal = other
+        else:
+            break
+    if found and found.refused:
+        raise useless(found, goal.drafts, one)
+    return one
+
+
+def useless(
+    found: Simulated, drafts: Iterable[Drafted], tried: Settled | None = None
+) -> RefusedError:
+    """Return the refusal of a plan of which the checks say that it is of no use."""
+    ways = (one.found.finding.cure for one in drafts if one.changes)
+    return RefusedError(f"the plan was not made: {found.refused}", *ways, tried=tried)
+
+
+def _taught(place: Place, goal: Goal, one: Settled, stays: Iterable[str]) -> Goal:
+    """Return the goal with the cures of what a set would leave; else without the versions that it brings."""
+    after = predict(one.plan, place.snapshot, {})
+    drafts = drafted(chosen(diagnose(after, place.checks), stays), after, place.fixes)
+    new = tuple(word for word in wishes_of(drafts) if word not in goal.words(goal.ids))
+    if new:
+        return goal._replace(further=(*goal.further, *new))
+    moved = (f"{p.name}!={p.version}" for p in one.plan.pins if p.was and p.was != p.version)
+    return goal._replace(avoided=tuple(dict.fromkeys((*goal.avoided, *moved))))
+
+
+def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
+    words = goal.words(ids)
+    made = _made(place, goal, words, ids)
+    if made.answer.verdict == "none" and any("+" in one for one in words):
+        # the named build is not the wheel choice's: its release in the variant that is
+        made = _made(place, goal, [_LABEL.sub("", one) for one in words], ids)
+    asked = tuple(goal.joined(words))
+    if made.found is None or made.torch is None:
+        why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
+        ways = () if place.ask.barred else filter(None, (made.answer.way_out,))
+        error = unanswered(why, place.ask.barred, *ways)
+        error.details, error.tried = made.answer.details, Settled(made, Plan(steps=()))
+        raise error
+    plan = joined(goal.drafts, steps_of(made, place.snapshot, unasked(), asked))
+    if not place.checks:
+        return Settled(made, plan, asked)
+    found = simulate(plan, place.snapshot, place.checks)
+    if not made.torch.kept:
+        # which libraries the new torch brings only its index tells
+        found = msgspec.structs.replace(found, bred=(), refused="")
+    return Settled(made, plan, asked, found)
+
+
+def _made(place: Place, goal: Goal, words: Iterable[str], ids: frozenset[str]) -> Made:
+    snapshot = place.snapshot
+    try:
+        names = goal.joined(words)
+    except WantedError as error:
+        raise RefusedError(str(error)) from error
+    want = wanted(names, snapshot.find(Packages), snapshot.find(Interpreter), snapshot.find(Host))
+    if not place.whole:
+        # a fix puts in what it is for, not what else a whole set would hold
+        own = {"torch", *want.installed, *names}
+        want = want._replace(roots=tuple(name for name in want.roots if name in own))
+    want = want._replace(outside=(*want.outside, *goal.avoided), why=goal.why(ids))
+    return make(place.here._replace(want=want), place.ask.resolve)
+
+
+def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
+    """Return the one plan of drafts and what the resolver fills in for them.
+
+    Raises:
+        RefusedError: the drafts contradict each other.
+    """
+    moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
+    changing = [_without(_plan(one), moved) for one in drafts if one.changes]
+    told = [_plan(one) for one in drafts if not one.changes]
+    try:
+        return merge((*changing, Plan(steps=steps), *told))
+    except PlanError as error:
+        raise RefusedError(str(error)) from error
+
+
+def _plan(one: Drafted) -> Plan:
+    """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
+    steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
+    reasons = (one.draft.reason,) if one.changes and one.draft.reason else ()
+    return Plan(steps=steps, cures=(one.id,) if one.changes else (), reasons=reasons)
+
+
+def _without(plan: Plan, moved: set[str]) -> Plan:
+    """Return a plan that says nothing of packages that the resolver moves: it sees all of them, a fix its own."""
+    steps: list[AnyStep] = []
+    for step in plan.steps:
+        if isinstance(step, Install):
+            pins = tuple(pin for pin in step.pins if pin.name not in moved)
+            again = tuple(name for name in step.reinstall if name not in moved)
+            if pins:
+                steps.append(msgspec.structs.replace(step, pins=pins, reinstall=again))
+        elif isinstance(step, Remove):
+            names = tuple(name for name in step.names if name not in moved)
+            steps += [Remove(names=names)] if names else []
+        else:
+            steps.append(step)
+    return msgspec.structs.replace(plan, steps=tuple(steps))
