@@ -36,7 +36,7 @@ def asked(
 ) -> Answer:
     python = Interpreter(executable="/env/bin/python", version="3.12.7")
     want = wanted(asked_for(words), there, python if there else None)
-    return make(Here(machine, want, torch, "/env", "/env/bin/python"), resolve).answer
+    return make(Here(machine, torch, "/env", "/env/bin/python"), want, resolve).answer
 
 
 def moved(answer: Answer) -> dict[str, tuple[str, str]]:

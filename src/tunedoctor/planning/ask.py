@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from tunedoctor.installers.barred import barred
@@ -26,7 +27,26 @@ class Ask(NamedTuple):
 
 def live() -> Ask:
     """Return what asks uv and the index."""
-    return Ask(resolve, _look_up, sizes_of, barred(os.environ))
+    asked = resolver()
+    return Ask(asked, _look_up, partial(sizes_of, asked), barred(os.environ))
+
+
+def resolver() -> Callable[[Question], Outcome]:
+    """Return what asks uv: the first question over the network, the next ones of the cache, where that serves.
+
+    An index that names no time for which its pages hold is asked for each of them again with each question.
+    """
+    filled: list[bool] = []
+
+    def answer(question: Question) -> Outcome:
+        if filled and not question.offline:
+            known = resolve(question._replace(offline=True))
+            if not isinstance(known, Failed):
+                return known
+        filled.append(True)
+        return resolve(question)
+
+    return answer
 
 
 def unasked() -> Ask:
@@ -40,7 +60,9 @@ def _look_up(
     return look_up(install, python, installed, os.environ)
 
 
-def sizes_of(install: Install, question: Question) -> dict[str, int]:
+def sizes_of(
+    resolve: Callable[[Question], Outcome], install: Install, question: Question
+) -> dict[str, int]:
     """Return the bytes of each wheel of an install; a package whose index tells no size is left out.
 
     `question` gives Python, platform and the like.

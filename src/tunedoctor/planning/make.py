@@ -20,7 +20,7 @@ from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.planning.settle import Place, joined, settle, useless
 from tunedoctor.sets.make import Here
 from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
-from tunedoctor.sets.wanted import Wanted, WantedError, asked_for
+from tunedoctor.sets.wanted import WantedError, asked_for
 from tunedoctor.simulate import Simulated, simulate
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.described import MachineError
@@ -64,7 +64,7 @@ def planned(
     steps: tuple[Remove | Install, ...] = ()
     left: tuple[str, ...] = ()
     if goal.ids:
-        settled = settle(Place(_here(snapshot), snapshot, checks, fixes, ask), goal)
+        settled = settle(Place(_here(snapshot), snapshot, ask, checks, fixes), goal)
         steps = steps_of(settled.made, snapshot, ask, settled.asked)
         left = settled.made.answer.left
     whole = joined(drafts, steps)
@@ -87,7 +87,6 @@ def _here(snapshot: Snapshot) -> Here:
         raise RefusedError(str(error)) from error
     return Here(
         machine,
-        Wanted((), {}, {}),
         snapshot.find(TorchBuild),
         target.asked if target else "",
         interpreter.executable if interpreter else "",
@@ -151,7 +150,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> P
     except WantedError as error:
         raise RefusedError(str(error), "doctor fix --help lists the options") from error
     here = _here(bare)._replace(torch=None, target="", python="")
-    made = settle(Place(here, bare, (), (), ask, whole=True), goal).made
+    made = settle(Place(here, bare, ask, whole=True), goal).made
     python = interpreter.executable if interpreter else sys.executable
     steps = (
         NewEnvironment(path=path, python=python),

@@ -1,13 +1,13 @@
 """One set for all goals: the resolver finds it, the checks judge what it would leave, and the next one is tried.
 
-The user's words, declared requirements, known breaks and the choice of the wheel are constraints. Cures are wishes,
-given up in this order: first all of them are joined, without what only adds a package where others move some; then
-none is held, since the constraints alone may leave the fault by less. Either way the wish of a finding that stays is
-taken in. Of two sets that cure the one that changes fewer packages is taken, of equals the one of the wishes.
+The user's words, declared requirements, known breaks and the choice of the wheel are constraints. Cures are wishes. The
+constraints alone come first, and the wishes of findings that they leave are taken in. Where that is not what all cures
+ask for, these are joined as well, without what only adds a package where others move some. Of two sets that cure
+the one that changes fewer packages is taken, of equals the one of the wishes.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -16,16 +16,19 @@ from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix, Resolve
+from tunedoctor.installers.uv import Question
 from tunedoctor.plan import AnyStep, Install, Plan, PlanError, Remove, merge
 from tunedoctor.planning.ask import Ask, unasked
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
 from tunedoctor.planning.fill import steps_of
 from tunedoctor.planning.goals import Goal, wishes_of
 from tunedoctor.planning.refusal import RefusedError, unanswered
+from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.make import Here, Made, make
-from tunedoctor.sets.wanted import WantedError, wanted
+from tunedoctor.sets.wanted import WantedError, asked_for, wanted
 from tunedoctor.simulate import Simulated, predict, simulate
 from tunedoctor.snapshot import Snapshot
+from tunedoctor.versions import within
 
 ROUNDS = 4
 """Sets that are judged on one road: each takes in the wishes of what the last one left."""
@@ -36,13 +39,15 @@ class Place(NamedTuple):
     """Where the plan is for, and who judges it."""
 
     here: Here
-    """The set is for this machine; its `want` is filled in by the goal."""
     snapshot: Snapshot
-    checks: tuple[Check, ...]
-    fixes: tuple[Fix, ...]
     ask: Ask
+    checks: tuple[Check, ...] = ()
+    """() where nobody judges: of a described machine nothing is known but what was said."""
+    fixes: tuple[Fix, ...] = ()
     whole: bool = False
     """The set holds what a fine-tune needs, and not only what is there and asked for."""
+    limit: int | None = None
+    """No more of the installed packages may change."""
 
     @property
     def there(self) -> dict[str, str]:
@@ -60,10 +65,17 @@ class Settled(NamedTuple):
     simulated: Simulated | None = None
 
     @property
-    def size(self) -> tuple[int, int]:
-        """How much it changes of what is there, and in all."""
-        moved = [pin for pin in self.plan.pins if pin.was]
-        return len(moved), len(self.plan.pins)
+    def size(self) -> int:
+        """How many packages it changes of what is there."""
+        return sum(bool(pin.was) for pin in self.plan.pins)
+
+    def holds(self, words: Iterable[str]) -> bool:
+        """Tell whether the set is what the cures ask for."""
+        found = {pin.name: pin.version for pin in self.made.found.pins} if self.made.found else {}
+        return all(
+            name in found and (not range_ or within(found[name], range_))
+            for name, range_ in asked_for(words).items()
+        )
 
 
 def settle(place: Place, goal: Goal) -> Settled:
@@ -72,20 +84,37 @@ def settle(place: Place, goal: Goal) -> Settled:
     Raises:
         RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
     """
-    best: Settled | None = None
-    refused: RefusedError | None = None
-    for ids in dict.fromkeys((goal.moving(place.there), frozenset[str]())):
-        try:
-            one = _grown(place, goal, ids)
-        except RefusedError as error:
-            refused = error if refused is None or error.details else refused
-            continue
-        best = one if best is None or one.size < best.size else best
-        if best.size[0] <= 1:
-            break
-    if best is None:
-        raise refused or RefusedError("there is nothing to plan")
-    return best
+    free: Settled | None = None
+    try:
+        free = _grown(place, goal, frozenset())
+        if free.holds(goal.words(goal.ids)):
+            return free
+        place = place._replace(limit=free.size)
+    except RefusedError as error:
+        refused = error
+    try:
+        wished = _grown(place, goal, goal.moving(place.there))
+    except RefusedError as error:
+        if free is None:
+            raise (refused if refused.details and not error.details else error) from None
+        return free
+    return wished if free is None or wished.size <= free.size else free
+
+
+def shown(place: Place, asked: Mapping[str, str]) -> Made:
+    """Return the set that `doctor fix` would carry out with what is asked for, or why there is none."""
+    found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
+    goal = Goal(asked, drafted(found, place.snapshot, place.fixes))
+    try:
+        return settle(place, goal).made
+    except RefusedError as error:
+        one = error.tried
+        if one is None:
+            return Made(Answer(verdict="none", why=error.why), Question(()))
+        if one.simulated is None or not one.simulated.refused:
+            return one.made
+        left = (*one.made.answer.left, one.simulated.refused)
+        return one.made._replace(answer=msgspec.structs.replace(one.made.answer, left=left))
 
 
 def _grown(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
@@ -159,8 +188,10 @@ def _made(place: Place, goal: Goal, words: Iterable[str], ids: frozenset[str]) -
         # a fix puts in what it is for, not what else a whole set would hold
         own = {"torch", *want.installed, *names}
         want = want._replace(roots=tuple(name for name in want.roots if name in own))
-    want = want._replace(outside=(*want.outside, *goal.avoided), why=goal.why(ids))
-    return make(place.here._replace(want=want), place.ask.resolve)
+    want = want._replace(
+        outside=(*want.outside, *goal.avoided), why=goal.why(ids), limit=place.limit
+    )
+    return make(place.here, want, place.ask.resolve)
 
 
 def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:

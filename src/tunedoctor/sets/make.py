@@ -33,7 +33,6 @@ class Here(NamedTuple):
     """Where the set is for."""
 
     machine: Machine
-    want: Wanted
     torch: TorchBuild | None = None
     """The build that is installed."""
     target: str = ""
@@ -54,9 +53,9 @@ class Made(NamedTuple):
     """torch and its companions -> the local label of their files."""
 
 
-def make(here: Here, resolve: Resolve) -> Made:
+def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
     """Return the set; never raises for what the resolver, the index or the metadata do."""
-    machine, want = here.machine, here.want
+    machine = here.machine
     question = Question(
         requirements=(),
         excluded=want.own,
@@ -65,19 +64,19 @@ def make(here: Here, resolve: Resolve) -> Made:
         macos=macos_target(machine),
         offline=here.offline,
     )
-    torch = _first_torch(here, question, resolve)
+    torch = _first_torch(here, want, question, resolve)
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
         return Made(_none(here, why, way_out=torch.after), question)
 
     clash = Clash("", "")
-    dropped = _without_code(here, torch)
+    dropped = _without_code(here, want, torch)
     for _ in range(_TRIES):
-        task = _task(here._replace(want=want), torch, question, dropped)
+        task = _task(here, want, torch, question, dropped)
         found = search(task, resolve)
         if isinstance(found, Found):
             found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
-            made = _answer(here._replace(want=want), torch, found, dropped)
+            made = _answer(here, want, torch, found, dropped)
             return Made(made, question, found, torch, labels_in(torch, machine))
         if isinstance(found, Failed):
             return Made(_unknown(here, found), question)
@@ -89,7 +88,9 @@ def make(here: Here, resolve: Resolve) -> Made:
             want = put_outside(want, own)
             continue
         clash = clash if clash.why else found
-        older = _torch_of(here, task, f"<{torch.version}", resolve)
+        if want.limit is not None:
+            break
+        older = _torch_of(here, want, task, f"<{torch.version}", resolve)
         if not isinstance(older, TorchPick):
             clash = older or clash
             break
@@ -99,20 +100,22 @@ def make(here: Here, resolve: Resolve) -> Made:
     )
 
 
-def _first_torch(here: Here, question: Question, resolve: Resolve) -> TorchPick | NoTorch:
+def _first_torch(
+    here: Here, want: Wanted, question: Question, resolve: Resolve
+) -> TorchPick | NoTorch:
     """Return the build to begin with: what is asked for goes with it in its newest release, not in an old one."""
-    want = here.want
     torch = torch_pick(here.machine, here.torch, want.asked.get("torch", ""))
     if isinstance(torch, NoTorch) or torch.kept or not set(want.asked) - {"torch"}:
         return torch
-    task = _task(here, torch, question, ())
-    newest = _torch_of(here, task, f"<={torch.version}", resolve)
+    task = _task(here, want, torch, question, ())
+    newest = _torch_of(here, want, task, f"<={torch.version}", resolve)
     return newest if isinstance(newest, TorchPick) else torch
 
 
-def _task(here: Here, torch: TorchPick, question: Question, dropped: Iterable[str]) -> Task:
+def _task(
+    here: Here, want: Wanted, torch: TorchPick, question: Question, dropped: Iterable[str]
+) -> Task:
     """Return what is searched for around one build of torch; `dropped` packages are not in it."""
-    want = here.want
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n not in {"torch", *dropped}]
     fixed = frozenset(("torch", *(n for n in PAIRED if paired[n])))
@@ -135,6 +138,7 @@ def _task(here: Here, torch: TorchPick, question: Question, dropped: Iterable[st
         asked=frozenset(want.asked),
         question=question,
         conflicts=tuple(_known(want, pinned, fixed, build)),
+        limit=want.limit,
     )
 
 
@@ -174,9 +178,9 @@ def _build(torch: TorchPick) -> TorchBuild:
     )
 
 
-def _without_code(here: Here, torch: TorchPick) -> dict[str, str]:
+def _without_code(here: Here, want: Wanted, torch: TorchPick) -> dict[str, str]:
     """Return what a fresh set leaves out since its wheel does not serve the GPUs, with the reason."""
-    if not here.want.fresh or NAME in here.want.asked:
+    if not want.fresh or NAME in want.asked:
         return {}
     gap = rocm_gap(here.machine, torch.variant)
     return {NAME: gap} if gap else {}
@@ -201,12 +205,14 @@ def _left_alone(clash: Clash, want: Wanted) -> str:
     return next((n for n in missing if n != "torch" and n not in want.asked), "")
 
 
-def _torch_of(here: Here, task: Task, range_: str, resolve: Resolve) -> TorchPick | Clash | None:
+def _torch_of(
+    here: Here, want: Wanted, task: Task, range_: str, resolve: Resolve
+) -> TorchPick | Clash | None:
     """Return the build of the torch that the libraries take from a range, with what is asked for as new as it goes.
 
     A clash where they clash whatever the torch; None where the machine has no build of it, or nobody knows.
     """
-    asked = here.want.asked
+    asked = want.asked
     needs = [n for n in task.requirements if not n.startswith("torch==")]
     # uv settles first what is named first
     needs.sort(key=lambda line: not line.startswith(tuple(asked)))
@@ -227,8 +233,9 @@ def _torch_of(here: Here, task: Task, range_: str, resolve: Resolve) -> TorchPic
     return None
 
 
-def _answer(here: Here, torch: TorchPick, found: Found, dropped: dict[str, str]) -> Answer:
-    want = here.want
+def _answer(
+    here: Here, want: Wanted, torch: TorchPick, found: Found, dropped: dict[str, str]
+) -> Answer:
     why = dict(found.why)
     rebuilt: frozenset[str] = frozenset()
     if not torch.kept:

@@ -19,7 +19,7 @@ from tunedoctor.installers.explain import blamed, sentence
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
 from tunedoctor.sets.binaries import cuda_gap
 from tunedoctor.sets.truths import Way, firing, reason, remedies
-from tunedoctor.versions import within
+from tunedoctor.versions import satisfiable, within
 
 MOST = 32
 """Questions to the resolver for one set before the last resort; a usual one takes one to six."""
@@ -62,6 +62,8 @@ class Task(NamedTuple):
     """Python, platform, offline."""
     conflicts: tuple[Conflict, ...] = ()
     """What is known before any question."""
+    limit: int | None = None
+    """What changes more pinned packages is not looked for."""
 
 
 class Found(NamedTuple):
@@ -121,6 +123,13 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
     def price(self) -> int:
         return len(self.given_up) + _WARNING * len(self.ignored)
 
+    @property
+    def possible(self) -> bool:
+        """Whether a version can be in all that the last package is held to."""
+        name = self.ways[-1].name
+        held = [way.specifier for way in self.ways if way.name == name and way.specifier]
+        return len(held) < 2 or satisfiable(",".join(held))
+
     def leaves(self, conflict: Conflict) -> bool:
         """Tell whether a conflict is none any more."""
         keys, gone = self.keys, self.given_up
@@ -133,7 +142,7 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
 def search(task: Task, resolve: Resolve, *, most: int = MOST) -> Found | Clash | Failed:
     """Return the set that changes the fewest of the pinned packages, the clash, or why nobody knows."""
     answer = _search(task, resolve, most)
-    if not isinstance(answer, Failed) or answer.why != "tries":
+    if not isinstance(answer, Failed) or answer.why != "tries" or task.limit is not None:
         return answer
     # all pins at once become wishes: the resolver keeps what it can, and nobody says that it is the least
     answer = _search(task._replace(pinned={}, conflicts=()), resolve, min(most, _LAST) or _LAST)
@@ -180,7 +189,8 @@ def _choices(task: Task, conflicts: list[Conflict]) -> Iterator[_Choice | None]:
             conflict = conflicts[-1]
         for way in conflict.ways:
             other = _Choice(ways=(*choice.ways, way), task=task)
-            if other.keys not in seen:
+            dear = task.limit is not None and other.price > task.limit
+            if other.keys not in seen and not dear and other.possible:
                 seen.add(other.keys)
                 heapq.heappush(heap, (other.price, next(arrival), other))
     yield None

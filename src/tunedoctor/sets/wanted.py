@@ -58,6 +58,8 @@ class Wanted(NamedTuple):
     """What installed roots require of each other and do not get: of what, by whom, in words."""
     why: Mapping[str, str] = {}
     """Name -> why its versions are asked for, where a finding does it."""
+    limit: int | None = None
+    """No more of the installed packages may change."""
     own: tuple[str, ...] = ()
     """Editable installs and those of a commit: no index has them, so they stay and are taken for met."""
 
