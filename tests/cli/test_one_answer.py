@@ -95,11 +95,19 @@ def test_fix_and_set_change_the_same_and_the_least(
     assert {one["id"] for one in found if one["severity"] == "error"} <= set(fixed["predicted"])
 
 
-def test_what_only_a_name_cures_is_named(index: Index, tmp_path: Path) -> None:
-    """A note with a command is no reason to say that there is nothing."""
-    env = made(tmp_path, torch="2.5.1+cpu")
-    (note,) = (
-        f for f in doctor("check", "--target", str(env))["findings"] if f["id"] == "torch-old"
+def test_a_note_with_a_command_is_named_where_nothing_else_is_left(
+    index: Index, tmp_path: Path
+) -> None:
+    env = made(
+        tmp_path,
+        torch="2.5.1+cpu",
+        transformers="5.13.1",
+        **{"tokenizers": "0.22.2", "huggingface-hub": "1.33.0"},
     )
+    found = doctor("check", "--target", str(env))["findings"]
+    (note,) = (one for one in found if one["id"] == "torch-too-old-for-library")
     assert note["severity"] == "note"
-    assert "doctor fix torch-old" in by_fix(env)["why"]
+    answer = by_fix(env)
+    assert answer["end"] == "nothing"
+    assert "doctor fix torch-too-old-for-library" in answer["why"]
+    assert "no-gpu" not in answer["why"], "advice is no cure"
