@@ -93,21 +93,3 @@ def test_fix_and_set_change_the_same_and_the_least(
     assert pins(fixed).keys() == moved
     assert pins(fixed) == by_set(env)
     assert {one["id"] for one in found if one["severity"] == "error"} <= set(fixed["predicted"])
-
-
-def test_a_note_with_a_command_is_named_where_nothing_else_is_left(
-    index: Index, tmp_path: Path
-) -> None:
-    env = made(
-        tmp_path,
-        torch="2.5.1+cpu",
-        transformers="5.13.1",
-        **{"tokenizers": "0.22.2", "huggingface-hub": "1.33.0"},
-    )
-    found = doctor("check", "--target", str(env))["findings"]
-    (note,) = (one for one in found if one["id"] == "torch-too-old-for-library")
-    assert note["severity"] == "note"
-    answer = by_fix(env)
-    assert answer["end"] == "nothing"
-    assert "doctor fix torch-too-old-for-library" in answer["why"]
-    assert "no-gpu" not in answer["why"], "advice is no cure"

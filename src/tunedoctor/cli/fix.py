@@ -13,8 +13,7 @@ from tunedoctor.facts import InstallerConfig
 from tunedoctor.installers.barred import stated
 from tunedoctor.live import take
 from tunedoctor.planning.answer import Answer
-from tunedoctor.planning.drafts import chosen, notes_with_a_cure
-from tunedoctor.registry import all_fixes
+from tunedoctor.planning.drafts import chosen
 from tunedoctor.render.style import style_for
 from tunedoctor.targeting import here
 from tunedoctor.transaction.failure import FailureError
@@ -39,12 +38,9 @@ def fix(options: Options, wish: Wish, target: str | None, *, own: bool) -> int:
     asked = wish.new or place.asked
     style = style_for(sys.stdout, os.environ)
     case = Case(wish, options, wanted, snapshot, options.checks(), asked, style)
-    diagnosis = diagnose(snapshot, case.checks)
-    findings = () if wish.new else chosen(diagnosis, wish.ids)
+    findings = () if wish.new else chosen(diagnose(snapshot, case.checks), wish.ids)
     if not findings and not wish.new:
         why = f"{' and '.join(wish.ids)} was not found here" if wish.ids else ""
-        if notes := notes_with_a_cure(diagnosis, snapshot, all_fixes(options.plugins)):
-            why = why or f"what is left are notes; doctor fix {' '.join(notes)} cures them"
         return end(case, Answer(end="nothing", target=asked, why=why))
     from tunedoctor.cli.fix_plan import treat  # noqa: PLC0415  what has nothing to do stays light
 

@@ -58,6 +58,7 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
             answer,
             end="refused",
             why=error.why,
+            details=error.details if isinstance(error, RefusedError) else "",
             # a finding tells its cure as a command for the user
             by_hand=tuple(error.by_hand)
             or tuple(f.finding.cure.command for f in findings)

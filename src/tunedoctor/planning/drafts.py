@@ -87,11 +87,3 @@ def drafted(
                 told = told or one
         made.append(told or Drafted(found, tell(found.finding), ""))
     return tuple(made)
-
-
-def notes_with_a_cure(
-    diagnosis: Diagnosis, snapshot: Snapshot, fixes: Iterable[Fix]
-) -> tuple[str, ...]:
-    """Return the ids of notes that a fix would change something for, once they are named."""
-    notes = (f for f in diagnosis.causes if f.severity == "note")
-    return tuple(one.id for one in drafted(notes, snapshot, fixes) if one.changes)
