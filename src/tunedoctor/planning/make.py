@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
+from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
-from tunedoctor.installers.uv import Question
 from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, Remove
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.conda_owned import hold_off
@@ -19,7 +18,7 @@ from tunedoctor.planning.goals import Goal
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.planning.settle import Place, joined, settle, useless
 from tunedoctor.sets.make import Here
-from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
+from tunedoctor.sets.platforms import question_for
 from tunedoctor.sets.wanted import WantedError, asked_for
 from tunedoctor.simulate import Simulated, simulate
 from tunedoctor.snapshot import Snapshot
@@ -107,21 +106,11 @@ def _hashed(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
     return msgspec.structs.replace(plan, steps=tuple(steps))
 
 
-def sized(plan: Plan, snapshot: Snapshot, ask: Ask, python: str = "") -> Plan:
+def sized(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
     """Return the plan with the size of each download and of all."""
-    host, interpreter = snapshot.find(Host), snapshot.find(Interpreter)
-    if host is None or interpreter is None:
+    if not plan.pins:
         return plan
-    try:
-        machine = machine_of(snapshot)
-    except MachineError:
-        return plan
-    question = Question(
-        requirements=(),
-        python=python or python_of(machine),
-        platform=uv_platform(machine),
-        macos=macos_target(machine),
-    )
+    question = question_for(_here(snapshot).machine)
     steps: list[AnyStep] = []
     for step in plan.steps:
         if isinstance(step, Install):

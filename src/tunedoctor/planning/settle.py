@@ -6,7 +6,6 @@ ask for, these are joined as well, without what only adds a package where others
 the one that changes fewer packages is taken, of equals the one of the wishes.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -32,7 +31,6 @@ from tunedoctor.versions import within
 
 ROUNDS = 4
 """Sets that are judged on one road: each takes in the wishes of what the last one left."""
-_LABEL = re.compile(r"\+[\w.]+")
 
 
 class Place(NamedTuple):
@@ -139,7 +137,7 @@ def useless(
     found: Simulated, drafts: Iterable[Drafted], tried: Settled | None = None
 ) -> RefusedError:
     """Return the refusal of a plan of which the checks say that it is of no use."""
-    ways = (one.found.finding.cure for one in drafts if one.changes)
+    ways = (one.found.finding.cure.command for one in drafts if one.changes)
     return RefusedError(f"the plan was not made: {found.refused}", *ways, tried=tried)
 
 
@@ -157,9 +155,6 @@ def _taught(place: Place, goal: Goal, one: Settled, stays: Iterable[str]) -> Goa
 def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
     words = goal.words(ids)
     made = _made(place, goal, words, ids)
-    if made.answer.verdict == "none" and any("+" in one for one in words):
-        # the named build is not the wheel choice's: its release in the variant that is
-        made = _made(place, goal, [_LABEL.sub("", one) for one in words], ids)
     asked = tuple(goal.joined(words))
     if made.found is None or made.torch is None:
         why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
@@ -177,7 +172,7 @@ def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
     return Settled(made, plan, asked, found)
 
 
-def _made(place: Place, goal: Goal, words: Iterable[str], ids: frozenset[str]) -> Made:
+def _made(place: Place, goal: Goal, words: tuple[str, ...], ids: frozenset[str]) -> Made:
     snapshot = place.snapshot
     try:
         names = goal.joined(words)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.explain import blamed, sentence, without_wheels
 from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question
-from tunedoctor.sets.answer import Answer, SetTorch
+from tunedoctor.sets.answer import Answer, SetTorch, Verdict
 from tunedoctor.sets.binaries import NAME, rocm_gap
 from tunedoctor.sets.change import changes
 from tunedoctor.sets.commands import commands, labels_in
-from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
+from tunedoctor.sets.platforms import python_of, question_for, uv_platform
 from tunedoctor.sets.search import Clash, Conflict, Found, Resolve, Task, search
 from tunedoctor.sets.torch_pick import NoTorch, TorchPick, torch_pick
 from tunedoctor.sets.truths import Way, firing, named, remedies
@@ -56,18 +56,11 @@ class Made(NamedTuple):
 def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
     """Return the set; never raises for what the resolver, the index or the metadata do."""
     machine = here.machine
-    question = Question(
-        requirements=(),
-        excluded=want.own,
-        python=python_of(machine),
-        platform=uv_platform(machine),
-        macos=macos_target(machine),
-        offline=here.offline,
-    )
+    question = question_for(machine)._replace(excluded=want.own, offline=here.offline)
     torch = _first_torch(here, want, question, resolve)
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
-        return Made(_none(here, why, way_out=torch.after), question)
+        return Made(_without(here, "none", why, way_out=torch.after), question)
 
     clash = Clash("", "")
     dropped = _without_code(here, want, torch)
@@ -79,7 +72,8 @@ def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
             made = _answer(here, want, torch, found, dropped)
             return Made(made, question, found, torch, labels_in(torch, machine))
         if isinstance(found, Failed):
-            return Made(_unknown(here, found), question)
+            told = _without(here, "unknown", found.text, way_out=_SETTLES[found.why])
+            return Made(told, question)
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
             continue
@@ -95,9 +89,8 @@ def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
             clash = older or clash
             break
         torch = older
-    return Made(
-        _none(here, _with_outside(want, clash), clash.text, _way_out(want, clash)), question
-    )
+    why, way_out = _with_outside(want, clash), _way_out(want, clash)
+    return Made(_without(here, "none", why, clash.text, way_out), question)
 
 
 def _first_torch(
@@ -258,26 +251,17 @@ def _answer(
     )
 
 
-def _none(here: Here, why: str, details: str = "", way_out: str = "") -> Answer:
+def _without(
+    here: Here, verdict: Verdict, why: str, details: str = "", way_out: str = ""
+) -> Answer:
     return Answer(
-        verdict="none",
+        verdict=verdict,
         python=python_of(here.machine),
         platform=uv_platform(here.machine),
         target=here.target,
         why=why,
         details=details,
         way_out=way_out,
-    )
-
-
-def _unknown(here: Here, failed: Failed) -> Answer:
-    return Answer(
-        verdict="unknown",
-        python=python_of(here.machine),
-        platform=uv_platform(here.machine),
-        target=here.target,
-        why=failed.text,
-        way_out=_SETTLES[failed.why],
     )
 
 

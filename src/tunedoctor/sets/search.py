@@ -19,7 +19,7 @@ from tunedoctor.installers.explain import blamed, sentence
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
 from tunedoctor.sets.binaries import cuda_gap
 from tunedoctor.sets.truths import Way, firing, reason, remedies
-from tunedoctor.versions import satisfiable, within
+from tunedoctor.versions import narrowed, within
 
 MOST = 32
 """Questions to the resolver for one set before the last resort; a usual one takes one to six."""
@@ -128,7 +128,7 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
         """Whether a version can be in all that the last package is held to."""
         name = self.ways[-1].name
         held = [way.specifier for way in self.ways if way.name == name and way.specifier]
-        return len(held) < 2 or satisfiable(",".join(held))
+        return narrowed(held) is not None
 
     def leaves(self, conflict: Conflict) -> bool:
         """Tell whether a conflict is none any more."""
