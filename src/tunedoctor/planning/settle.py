@@ -83,6 +83,7 @@ def settle(place: Place, goal: Goal) -> Settled:
         RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
     """
     free: Settled | None = None
+    refused: RefusedError | None = None
     try:
         free = _grown(place, goal, frozenset())
         if free.holds(goal.words(goal.ids)):
@@ -94,7 +95,9 @@ def settle(place: Place, goal: Goal) -> Settled:
         wished = _grown(place, goal, goal.moving(place.there))
     except RefusedError as error:
         if free is None:
-            raise (refused if refused.details and not error.details else error) from None
+            raise (
+                refused if refused and refused.details and not error.details else error
+            ) from None
         return free
     return wished if free is None or wished.size <= free.size else free
 
@@ -116,8 +119,8 @@ def shown(place: Place, asked: Mapping[str, str]) -> Made:
 
 
 def _grown(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
-    for _ in range(ROUNDS):
-        one = _tried(place, goal, ids)
+    one = _tried(place, goal, ids)
+    for _ in range(1, ROUNDS):
         found = one.simulated
         if found is None:
             return one
@@ -128,8 +131,9 @@ def _grown(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
             goal = other
         else:
             break
-    if found and found.refused:
-        raise useless(found, goal.drafts, one)
+        one = _tried(place, goal, ids)
+    if one.simulated and one.simulated.refused:
+        raise useless(one.simulated, goal.drafts, one)
     return one
 
 
