@@ -32,16 +32,18 @@ def live() -> Ask:
 
 
 def resolver() -> Callable[[Question], Outcome]:
-    """Return what asks uv: the first question over the network, the next ones of the cache, where that serves.
+    """Return what asks uv: a later question first of the cache that the first one filled.
 
-    An index that names no time for which its pages hold is asked for each of them again with each question.
+    An index that names no time for which its pages hold is asked for each of them again with each question. That there
+    is no set, or which files exact versions have, the cache tells as well; of a set it may hold older versions alone.
     """
     filled: list[bool] = []
 
     def answer(question: Question) -> Outcome:
         if filled and not question.offline:
             known = resolve(question._replace(offline=True))
-            if not isinstance(known, Failed):
+            exact = isinstance(known, Solved) and not question.dependencies
+            if exact or isinstance(known, NoSolution):
                 return known
         filled.append(True)
         return resolve(question)
