@@ -67,11 +67,17 @@ class Settled(NamedTuple):
         """How many packages it changes of what is there."""
         return sum(bool(pin.was) for pin in self.plan.pins)
 
+    @property
+    def cured(self) -> frozenset[str]:
+        """Findings that it cures, as far as a prediction tells."""
+        found = self.simulated
+        return frozenset((*found.cured, *found.untold)) if found else frozenset()
+
     def holds(self, words: Iterable[str]) -> bool:
         """Tell whether the set is what the cures ask for."""
         found = {pin.name: pin.version for pin in self.made.found.pins} if self.made.found else {}
         return all(
-            name in found and (not range_ or within(found[name], range_))
+            name in found and (not range_ or within(found[name], range_.partition("+")[0]))
             for name, range_ in asked_for(words).items()
         )
 
@@ -90,6 +96,8 @@ def settle(place: Place, goal: Goal) -> Settled:
             return free
         place = place._replace(limit=free.size)
     except RefusedError as error:
+        if error.tried is not None and error.tried.made.answer.verdict == "unknown":
+            raise  # who got no answer gets none by asking again
         refused = error
     try:
         wished = _grown(place, goal, goal.moving(place.there))
@@ -99,7 +107,9 @@ def settle(place: Place, goal: Goal) -> Settled:
                 refused if refused and refused.details and not error.details else error
             ) from None
         return free
-    return wished if free is None or wished.size <= free.size else free
+    if free is None or (wished.size <= free.size and wished.cured >= free.cured):
+        return wished
+    return free
 
 
 def shown(place: Place, asked: Mapping[str, str]) -> Made:
