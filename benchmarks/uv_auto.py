@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunedoctor.tables.load import table
+from tunedoctor.tables.wheels import Release
 from tunedoctor.versions import at_least, parts, specifiers
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.coverage import build_of
 from tunedoctor.wheels.described import MachineError, machine_from
 from tunedoctor.wheels.jetson import jetpack_of
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.matrix import Release, releases, serves
-from tunedoctor.wheels.pick import native_gfx
+from tunedoctor.wheels.pick import native_gfx, releases, serves
 from tunedoctor.wheels.situation import Situation, situation
 from tunedoctor.wheels.targets import known
 
@@ -93,15 +93,14 @@ def _on_index(m: Machine, release: Release, variant: str) -> bool:
     arm = m.arch.lower() in ("aarch64", "arm64")
     if m.libc == "musl":
         family = "linux_aarch64" if arm else "linux_x86_64"
-    if python not in release.pythons.get(family, ()):
+    if python not in release.pythons(family):
         return False
-    has = {
-        "cpu": True,
-        "xpu": release.xpu and family in ("linux_x86_64", "win_amd64"),
-    }.get(variant) or build_of(release, family, variant) is not None
-    if variant.startswith("rocm"):
-        has = family == "linux_x86_64" and any(b.variant == variant for b in release.rocm)
-    return has and _in_range(m, release, variant, family) and _tag_fits(s, release, variant, family)
+    has = [b for b in release.builds if b.platform == family and b.variant in (variant, "mps")]
+    return (
+        any(b.seen or b.kind == "cuda" for b in has)
+        and _in_range(m, release, variant, family)
+        and _tag_fits(s, release, variant, family)
+    )
 
 
 def _in_range(m: Machine, release: Release, variant: str, family: str) -> bool:
@@ -114,7 +113,7 @@ def _in_range(m: Machine, release: Release, variant: str, family: str) -> bool:
 def _tag_fits(s: Situation, release: Release, variant: str, family: str) -> bool:
     """Tell whether the platform tag of a wheel is accepted: a plain linux tag is everywhere, even on musl."""
     if family == "macos_arm64":
-        return s.question.macos >= release.macos.get(s.question.python, ())
+        return s.question.macos >= release.floor(family, s.question.python)
     if not family.startswith("linux"):
         return True
     old = parts(release.version) <= ((2, 5, 1) if _of_arm_gpu(family, variant) else (2, 6, 0))
@@ -156,7 +155,7 @@ def _loads(s: Situation, taken: Taken) -> bool:
     if release is None or not family.startswith("linux"):
         return True
     build = build_of(release, family, taken.variant)
-    return s.question.glibc >= (build.glibc if build else release.glibc.get(family, ()))
+    return s.question.glibc >= (build.system if build else release.floor(family, s.question.python))
 
 
 def _vendor(variant: str) -> str:
@@ -169,14 +168,12 @@ def _serves(taken: Taken, gpu: Gpu, family: str) -> bool:
         return release is not None
     if gpu.vendor == "amd":
         return any(
-            native_gfx(gpu.gfx) in build.targets | build.doubted
-            for build in release.rocm
+            native_gfx(gpu.gfx) in build.targets
+            for build in release.of(family, "rocm")
             if build.variant == taken.variant
         )
     build = build_of(release, family, taken.variant)
-    return build is not None and serves(
-        build.codes, frozenset({gpu.compute_capability}), build.cuda
-    )
+    return build is not None and serves(build, frozenset({gpu.compute_capability}))
 
 
 def ours(m: Machine, newest: str) -> tuple[str, str]:

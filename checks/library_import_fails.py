@@ -35,7 +35,11 @@ from tunedoctor.api import (
 )
 
 NEEDED = ("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub")
-TRAINERS = ("transformers Trainer", "trl SFTTrainer")
+LATE = (
+    *("transformers Trainer", "trl SFTTrainer", "peft get_peft_model"),
+    *("accelerate Accelerator", "datasets load_dataset"),
+)
+"""Stages of what a library loads only when it is asked for."""
 MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
 """What a fine-tune imports; others of the stack are a warning."""
 _IN_PACKAGE = pattern(r"File \"[^\"\n]*[\\/](?:site|dist)-packages[\\/](\w+)[\\/]")
@@ -54,7 +58,7 @@ def library_import_fails(
     ]
     if not bad:
         return None
-    main = [stage for stage in bad if _module(stage) in MAIN or stage.name in TRAINERS]
+    main = [stage for stage in bad if _module(stage) in MAIN or stage.name in LATE]
     first = _blamed((main or bad)[0], bad)
     module = _module(first)
     others = [stage.name for stage in bad if stage is not first]
@@ -82,7 +86,7 @@ def _blamed(first: Stage, bad: Sequence[Stage]) -> Stage:
 
 def _is_import(stage: Stage) -> bool:
     return (stage.name.startswith("import ") and stage.name != "import torch") or (
-        stage.name in TRAINERS
+        stage.name in LATE
     )
 
 

@@ -6,8 +6,9 @@ What it means
     one in place of a CUDA build.
 
 How it is found
-    torch/version.py of the target says what the build is for; the driver lists the GPUs. Only GPUs that some build
-    supports count: no old Kepler card, no integrated Radeon.
+    torch/version.py of the target says what the build is for; the driver lists the GPUs, or where there is no
+    /dev/kfd or no entry in /sys, rocminfo, amd-smi, rocm-smi, xpu-smi or sycl-ls. Only GPUs that some build supports
+    count: no old Kepler card, no small integrated Radeon.
 
 Cures
     The same release built for the GPU.
@@ -41,6 +42,7 @@ from tunedoctor.api import (
     TorchBuild,
     Typed,
     Unknown,
+    amd_gfx_by_name,
     check,
     cuda_of,
     install_driver,
@@ -57,9 +59,11 @@ from tunedoctor.api import (
 )
 
 MEANS = "training runs on the CPU, or stops with 'Torch not compiled with CUDA enabled'"
-ROCM = pattern(r"gfx(?:90[068a]|94\d|950|103\d|110[0-2]|120[01])\Z")
-"""Discrete AMD targets that wheels have code for, RDNA2 siblings of gfx1030 with an override."""
-ARC = pattern(r"\bArc\b.*\b[AB]\d{2,3}|Flex|Data Center GPU Max", re.IGNORECASE)
+ROCM = pattern(r"gfx(?:90[068a]|94\d|950|103\d|110[0-2]|1151|120[01])\Z")
+"""AMD targets that wheels have code for, RDNA2 siblings of gfx1030 with an override."""
+HALO = "gfx1151"
+"""Part of a processor, and as good for training as a card."""
+ARC = pattern(r"\bArc\b.*\b[AB](?:\d{2,3})?\b|Flex|Data Center GPU Max", re.IGNORECASE)
 SMALL = 4 << 30
 """Bytes of GPU memory below which a CPU build is no fault."""
 OLDEST_DRIVER = "525.60.13"
@@ -111,9 +115,7 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
         return _fallen_back(known(typed), run, known(amd), known(nvidia), known(interpreter))
     cards, radeons, chips = known(nvidia), known(amd), known(intel)
     usable = [c for c in cards.gpus if parts(c.compute_capability) >= (5,)] if cards else []
-    discrete = (
-        [g for g in radeons.gpus if not g.integrated and ROCM.match(g.gfx)] if radeons else []
-    )
+    discrete = [g for g in radeons.gpus if _trains(g, told=radeons.told_by)] if radeons else []
     arcs = [n for n in chips.names if ARC.search(n)] if chips and chips.discrete else []
     stack, system, own = known(rocm), known(host), known(interpreter)
     served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
@@ -122,8 +124,8 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
         finding = None
     elif usable:
         finding = _nvidia(name, usable, build, known(driver), system, own)
-    elif discrete and (stack is None or stack.kfd in ("ok", "denied")):
-        finding = _amd(name, discrete, build, system, own)
+    elif discrete and radeons and (radeons.told_by or not stack or stack.kfd in ("ok", "denied")):
+        finding = _amd(name, discrete, build, system, own, radeons.told_by)
     elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
         finding = _intel(name, listed(chips.names if chips else ()), own, arc=bool(arcs))
     elif said and (kind == "unknown" or (cards is None and build is None)):
@@ -161,6 +163,13 @@ def _beside_toolkit(
         cure_note="about 3 GB, no reboot; the toolkit does not count: a build brings its own CUDA",
         settle="nvidia-smi -L",
     )
+
+
+def _trains(gpu: AmdGpu, *, told: str) -> bool:
+    """Tell of a GPU that wheels have code for, or that a tool named without its target."""
+    if gpu.integrated and gpu.gfx != HALO:
+        return False
+    return bool(ROCM.match(gpu.gfx)) or bool(told and not gpu.gfx)
 
 
 def _surely_none(nvidia: NvidiaGpus | Unknown | None, host: Host | None) -> bool:
@@ -269,20 +278,22 @@ def _nvidia(  # noqa: PLR0913  what decides the cure
     )
 
 
-def _amd(
+def _amd(  # noqa: PLR0913  what decides the cure
     name: str,
     chips: list[AmdGpu],
     build: TorchBuild | None,
     host: Host | None,
     interpreter: Interpreter | None,
+    told_by: str,
 ) -> Finding:
-    cards = listed(chip.name or chip.gfx for chip in chips)
-    gfx = tuple(dict.fromkeys(chip.gfx for chip in chips))
+    cards = listed(dict.fromkeys(chip.name or chip.gfx for chip in chips))
+    # the name first: a tool prints the target of an override, or of an early stepping
+    gfx = tuple(dict.fromkeys(filter(None, (amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = rocm_build(host, interpreter, build, gfx)
     return Finding(
         title="This PyTorch build cannot use the AMD GPU",
-        severity="error" if fit.on_index else "note",
-        found=f"{name}; the machine has {cards}",
+        severity="error" if fit.on_index or (told_by and fit.of_amd) else "note",
+        found=f"{name}; the machine has {cards}" + (f", says {told_by}" if told_by else ""),
         means="torch.cuda.is_available() is False, so training runs on the CPU",
         cure=fit.cure,
         cure_note=fit.note,

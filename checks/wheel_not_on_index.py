@@ -68,7 +68,4 @@ def wheel_not_on_index(
 
 def _variants(release: str) -> str:
     row = release_row(release)
-    if row is None:
-        return ""
-    cuda = row["cuda"].get("linux_x86_64", [])
-    return ", ".join([*cuda, *row["rocm"].get("linux_x86_64", []), "cpu"])
+    return ", ".join(one for one in row.variants("linux_x86_64") if one != "xpu") if row else ""

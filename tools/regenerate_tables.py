@@ -11,6 +11,7 @@ that is there is refused: exit 1, and what it would drop is named. Exit 2: an in
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -32,13 +33,7 @@ from tunedoctor.tables.updated import UpdatedError, laid_over
 
 TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "torch_wheels.json"
 SOURCE = "index_pages"
-KEPT = (
-    "releases.items",
-    "archs.by_release",
-    "archs.sets",
-    "cuda.variant_native_driver",
-    "rocm.index_by_release",
-)
+KEPT = ("releases.items", "archs.sets", "cuda.variant_native_driver")
 """Parts of the table in which nothing is dropped, however deep it stands; doubts (`unverified`) are free to go."""
 
 
@@ -63,9 +58,16 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     if not options.dry_run:
         part = options.table.with_suffix(".part")
-        part.write_text(json.dumps(new, indent=1, ensure_ascii=False), encoding="utf-8")
+        part.write_text(dumped(new), encoding="utf-8")
         part.replace(options.table)
     return 0
+
+
+def dumped(table: Any) -> str:  # noqa: ANN401
+    """Return a table as JSON, each list of single values in one line, as the rows of builds are."""
+    text = json.dumps(table, indent=1, ensure_ascii=False)
+    flat = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s+\]")
+    return flat.sub(lambda found: "[" + re.sub(r",\n\s+", ", ", found[1]) + "]", text) + "\n"
 
 
 def _options() -> argparse.ArgumentParser:
@@ -95,10 +97,9 @@ def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tabl
     new = laid_over(old, result.overlay)
     what = f"pages of the wheel index and metadata of wheels: {', '.join(said.sources)}, read on {today}"
     new = {**new, "sources": {**old["sources"], SOURCE: what}}
-    for part in ("releases", "archs"):
-        new[part] = {**new[part], "as_of": today}
-        if SOURCE not in new[part]["source"]:
-            new[part]["source"] = [*new[part]["source"], SOURCE]
+    new["releases"] = {**new["releases"], "as_of": today}
+    if SOURCE not in new["releases"]["source"]:
+        new["releases"]["source"] = [*new["releases"]["source"], SOURCE]
     notes = [f"? left out: {one}" for one in result.left_out]
     notes += [f"? not told: {one}" for one in said.untold]
     notes += [f"? kept, though the index does not name it: {one}" for one in result.kept]
@@ -106,7 +107,7 @@ def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tabl
 
 
 def lost(old: Any, new: Any) -> list[str]:  # noqa: ANN401  tables
-    """Return what the new table lacks of the old one, by its place: "releases.items.2.9.1.cuda.win_amd64 cu126"."""
+    """Return what the new table lacks of the old one, by its place: "archs.sets.T 75"."""
     after = _leaves(new)
     return [
         f"{place} {value}".rstrip() for place, value in _leaves(old) if (place, value) not in after
@@ -143,7 +144,12 @@ def _below(place: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
                 yield from _below(f"{place}.{name}", one)
     elif isinstance(value, list):
         for one in value:
-            yield place, str(one)
+            if isinstance(one, list):  # a build: what it is, and each Python
+                row = f"{place}.{one[1]}.{one[0]}"
+                yield from ((row, python) for python in ("", *one[2].split()))
+                yield f"{row}.code", one[5].replace("?", "")
+            else:
+                yield place, str(one)
     else:
         yield place, ""
 

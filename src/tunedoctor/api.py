@@ -61,6 +61,7 @@ from tunedoctor.tables.model_types import first_transformers
 from tunedoctor.tables.modules import distribution_of
 from tunedoctor.tables.rocm_overrides import rocm_override
 from tunedoctor.tables.torch_names import lacks
+from tunedoctor.tables.wheels import cuda_of, release_row
 from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.wheels.rules import (
@@ -69,14 +70,12 @@ from tunedoctor.wheels.rules import (
     archs_run,
     code_runs_on,
     companions,
-    cuda_of,
     driver_floor,
     family,
     glibc_floor,
     has_wheel,
     macos_floor,
     python_tag,
-    release_row,
     rocm_archs,
     rocm_archs_since,
     table_archs,

@@ -6,10 +6,8 @@ import msgspec
 
 from tunedoctor.facts import (
     Absent,
-    Errors,
     Fact,
     IndexAnswer,
-    Runtime,
     Target,
     Typed,
     Wanted,
@@ -47,4 +45,6 @@ def take(
     snapshot = snapshot.having(Smoke=NO_SMOKE)
     if deep:
         return snapshot
-    return snapshot.having(**{kind.__name__: NOT_DEEP for kind in (Runtime, Errors)})
+    from tunedoctor.transaction.deep_look import with_remembered  # noqa: PLC0415  it imports this file
+
+    return with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))

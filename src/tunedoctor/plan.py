@@ -115,6 +115,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the findings that it is to cure."""
     reasons: tuple[str, ...] = ()
     """Why these steps, one sentence each."""
+    asks: dict[str, tuple[str, ...]] = {}
+    """Id of a finding, or "new" -> normalised names of the packages that its cure asks for; others come with them."""
     download_bytes: int = 0
     disk_bytes: int = 0
     """What it takes while it runs, the download included."""
@@ -135,6 +137,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def pins(self) -> tuple[Pin, ...]:
         """Everything that is installed."""
         return tuple(p for s in self.steps if isinstance(s, Install) for p in s.pins)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Names of the packages that were asked for, each once."""
+        return tuple(dict.fromkeys(name for names in self.asks.values() for name in names))
 
     @property
     def new(self) -> NewEnvironment | None:
@@ -201,6 +208,7 @@ def merge(plans: Iterable[Plan]) -> Plan:
         steps=tuple(kept),
         cures=tuple(dict.fromkeys(c for plan in several for c in plan.cures)),
         reasons=tuple(dict.fromkeys(r for plan in several for r in plan.reasons)),
+        asks={id_: names for plan in several for id_, names in plan.asks.items()},
         download_bytes=_once(several, "download_bytes"),
         disk_bytes=_once(several, "disk_bytes"),
     )

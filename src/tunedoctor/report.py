@@ -154,6 +154,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Of a report that does not tell, and where no environment was named: what to run or to ask for."""
     knowledge: ReportKnowledge | None = None
     """null: not told."""
+    remembered: str = ""
+    """When the packages were imported, ISO 8601, where findings go by an earlier deep look; "" where they do not."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """From start to verdict, by the clock."""
 
@@ -199,6 +201,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         possible=_possible(snapshot, diagnosis, checks) if open_ else (),
         next=ask(snapshot, diagnosis) if open_ else _way_on(target),
         knowledge=_knowledge(snapshot),
+        remembered=getattr(snapshot.find(Runtime), "remembered", ""),
         seconds=round(seconds, 3),
     )
 

@@ -30,7 +30,8 @@ from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv
 from tunedoctor.probes.cuda_wheels import cuda_wheels
 from tunedoctor.probes.torch_build import Accelerator
 from tunedoctor.snapshot import Answer, Snapshot
-from tunedoctor.wheels.rules import cuda_of, family, table_archs
+from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.wheels.rules import family, table_archs
 
 NOT_RUN = Absent(why="it is told when the change is made and run")
 _VARIANT = re.compile(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)$")

@@ -15,6 +15,21 @@ def gib(size: int) -> str:
     )
 
 
+def ago(taken: str) -> str:
+    """Return how long ago an ISO 8601 time was: "a moment ago", "5 min ago", "3 h ago", "2 days ago"."""
+    from datetime import UTC, datetime  # noqa: PLC0415  few have something to date
+
+    try:
+        minutes = (datetime.now(UTC) - datetime.fromisoformat(taken)).total_seconds() / 60
+    except (ValueError, TypeError):  # no time, or one without its zone
+        return "some time ago"
+    for size, name in ((1440, "day"), (60, "h"), (1, "min")):
+        if minutes >= size:
+            count = int(minutes // size)
+            return f"{count} {name}{'s' if name == 'day' and count > 1 else ''} ago"
+    return "a moment ago"
+
+
 def megabytes(size: int) -> str:
     """Return "2.7 GB", "821 MB", "12 kB"."""
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):

@@ -104,11 +104,13 @@ def test_a_clash_is_cured_and_undone(make: Make) -> None:
     assert "~  huggingface-hub" in ended.stdout
     assert "1.5.0 → 0.36.2" in ended.stdout
     assert "all hashes match" in ended.stdout
-    assert ended.stdout.splitlines()[-1] == f"✓ 2 cured.  Undo with doctor undo --target '{env}'"
+    end = ended.stdout.splitlines()[-1]
+    assert end.startswith("✓ 2 cured, proved by import in ")
+    assert end.endswith(f" s.  Undo with doctor undo --target '{env}'")
     assert version(env, "huggingface_hub") == "0.36.2"
     assert not leftover.exists()
     assert doctor("check", "--target", str(env)).returncode == 0
-    assert "Nothing to cure" in doctor("fix", "--target", str(env), "--yes").stdout
+    assert "✓ Nothing is broken in" in doctor("fix", "--target", str(env), "--yes").stdout
     listed = doctor("undo", "--list", "--target", str(env)).stdout
     assert "huggingface-hub 1.5.0 -> 0.36.2" in " ".join(listed.split())
     undone = doctor("undo", "--target", str(env))
@@ -198,7 +200,7 @@ def test_broken_packages_are_put_in_anew(make: Make) -> None:
     shutil.rmtree(site / "accelerate-1.13.0.dist-info")
     for _ in range(3):
         doctor("fix", "--target", str(env), "--yes")
-    assert doctor("fix", "--target", str(env), "--yes").stdout.startswith("✓ Nothing to cure")
+    assert doctor("fix", "--target", str(env), "--yes").stdout.startswith("✓ Nothing")
     assert not copy.exists()
     assert (site / "transformers" / "__init__.py").is_file()
     assert len(list(site.glob("accelerate-*.dist-info"))) == 1
@@ -340,7 +342,10 @@ def test_a_fix_without_a_finding_stays_light(make: Make) -> None:
     env = make(*WHOLE, "huggingface-hub==0.36.2")
     argv = [sys.executable, "-X", "importtime", "-m", "tunedoctor", "fix", "--target", env, "--yes"]
     ended = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=240)
-    assert "Nothing to cure" in ended.stdout
+    assert "✓ Nothing is broken in" in ended.stdout
+    words = " ".join(ended.stdout.split())
+    assert "advice: doctor check --target" in words
+    assert "doctor fix missing-dependency --target" in words
     loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
     assert "tunedoctor.cli.fix" in loaded
     heavy = ("planning.make", "transaction.apply", "sets.make", "fixes.torch_build")

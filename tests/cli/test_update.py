@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from refresh.pages import Index, torch_files
+from refresh.pages import NEW, Index, row_with, torch_files
 
 from tunedoctor.tables.load import shipped
-
-CUDA = {family: ["cu130", "cu132"] for family in ("linux_x86_64", "linux_aarch64", "win_amd64")}
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -31,12 +29,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("mirror")
     index = Index("")
     index.of_table(table)
-    row = {
-        **table["releases"]["items"]["2.15.0"],
-        "unverified": [],
-        "cuda": CUDA,
-        "rocm": {"linux_x86_64": []},
-    }
+    row = row_with(table["releases"]["items"]["2.15.0"], **NEW)
     old = [f for v, known in table["releases"]["items"].items() for f in torch_files(v, known)]
     index.put("torch", old + torch_files("2.16.0", row))
     for path, data in index.pages.items():

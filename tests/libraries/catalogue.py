@@ -13,6 +13,8 @@ class Release(NamedTuple):
     requires: tuple[str, ...] = ()
     python: str = ""
     tag: str = "py3-none-any"
+    body: str = ""
+    """What its module runs at import, after it has told its version."""
 
 
 _PEFT = ("numpy>=1.17", "torch>=1.13.0", "transformers", "accelerate>=0.21.0", "safetensors")

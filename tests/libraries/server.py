@@ -23,13 +23,28 @@ def filename(one: Release) -> str:
     return f"{one.name.replace('-', '_')}-{one.version}-{one.tag}.whl"
 
 
+_NAMES = """
+class _Any(type):
+    def __getattr__(cls, name):
+        return cls
+class Any(metaclass=_Any):
+    pass
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Any
+"""
+"""Any name can be imported of a library of the index, and has any attribute."""
+
+
 @cache
 def wheel(one: Release) -> bytes:
     """Return the wheel: a module that knows its version, and the metadata."""
     module = one.name.replace("-", "_")
     info = f"{module}-{one.version}.dist-info"
+    names = "" if one.name == "torch" else _NAMES  # it would have to compute
     files = {
-        f"{module}/__init__.py": f'__version__ = "{one.version}"\n',
+        f"{module}/__init__.py": f'__version__ = "{one.version}"\n{one.body}\n{names}',
         f"{info}/METADATA": metadata(one),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {one.tag}\n",
     }

@@ -6,7 +6,7 @@ from museum import names, snapshot_of
 
 from planning.fakes import ask
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Absent, Host, Interpreter, Packages, TorchBuild
+from tunedoctor.facts import Absent, CondaPrefix, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.uv import Failed, NoSolution, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
@@ -267,3 +267,68 @@ def test_what_pip_put_into_a_conda_environment_is_changed(installer: str) -> Non
     snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), installer)
     made = plan(snapshot, peft="0.19.0")
     assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]
+
+
+def kept_by(snapshot: Snapshot, prefix: CondaPrefix) -> Snapshot:
+    packages = snapshot.find(Packages)
+    assert packages is not None
+    return snapshot.having(structs.replace(packages, prefix=prefix))
+
+
+PIXI = CondaPrefix(tool="pixi", manifest="/w/pixi.toml", environment="default")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "installer", "line"),
+    [
+        (
+            CondaPrefix(tool="mamba"),
+            "conda",
+            "mamba install -p '/opt/my conda/envs/llm' peft=0.19.0",
+        ),
+        (PIXI, "conda", "pixi add --manifest-path /w/pixi.toml peft==0.19.0"),
+        (PIXI, "uv", "pixi add --manifest-path /w/pixi.toml --pypi peft==0.19.0"),
+        (
+            structs.replace(PIXI, environment="cuda"),
+            "uv",
+            "pixi add --manifest-path /w/pixi.toml --feature cuda --pypi peft==0.19.0",
+        ),
+        (CondaPrefix(pins=("peft 0.17.*",)), "pip", "change that line of "),
+        (CondaPrefix(pins=("peft=0.18",)), "pip", "change that line of "),
+    ],
+)
+def test_the_tool_that_keeps_the_prefix_changes_it(
+    prefix: CondaPrefix, installer: str, line: str
+) -> None:
+    snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), installer)
+    with pytest.raises(RefusedError) as refused:
+        plan(kept_by(snapshot, prefix), peft="0.19.0")
+    assert refused.value.by_hand[0].startswith(line)
+
+
+@pytest.mark.parametrize(
+    "pin", ["peft >=0.18", "peft=0.19", "peft ==0.19.* *_0", "numpy 1.26.*", "[x]"]
+)
+def test_a_plan_within_the_pins_is_made(pin: str) -> None:
+    snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), "pip")
+    made = plan(kept_by(snapshot, CondaPrefix(pins=(pin,))), peft="0.19.0")
+    assert [one.requirement for one in made.plan.pins] == ["peft==0.19.0"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "line"),
+    [
+        ("conda", "conda install -p '/opt/my conda/envs/llm' 'pytorch=2.9.1=cuda128*'"),
+        ("pixi", "pixi add --manifest-path /w/pixi.toml 'pytorch==2.9.1=cuda128*'"),
+    ],
+)
+def test_a_build_of_torch_is_named_as_conda_forge_does(tool: str, line: str) -> None:
+    snapshot = of_conda(snapshot_of("driver-550-with-cu130"), "conda")
+    packages = snapshot.find(Packages)
+    assert packages is not None
+    held = tuple(structs.replace(d, installer="conda") for d in packages.distributions)
+    prefix = structs.replace(PIXI, tool=tool)
+    conda = structs.replace(packages, distributions=held, prefix=prefix)
+    with pytest.raises(RefusedError) as refused:
+        plan(snapshot.having(conda), torch="2.9.1+cu128")
+    assert line in refused.value.by_hand

@@ -1,5 +1,6 @@
 """An index on loopback that serves pages made of a wheel table, good and damaged ones."""
 
+import copy
 import html
 from collections.abc import Callable
 from hashlib import sha256
@@ -117,27 +118,50 @@ def files_of(table: Any, project: str) -> list[File]:
 
 
 def torch_files(version: str, row: Any, metadata: dict[str, bytes] | None = None) -> list[File]:
-    """Return the files of a torch release."""
+    """Return the files of a torch release whose publication was seen."""
     found: list[File] = []
-    for family, tags in row["pypi_wheels"].items():
-        doubted = set(row["unverified"])
-        variants = [v for v in row["cuda"].get(family, ()) if f"cuda.{family}.{v}" not in doubted]
-        variants += [v for v in row["rocm"].get(family, ()) if f"rocm.{v}" not in doubted]
-        if str(row["xpu"]) == "linux+windows" and "xpu" not in doubted and "arm" not in family:
-            variants += ["xpu"] if family != "linux_aarch64" else []
-        for tag, pythons in tags.items():
-            for variant in ["cpu", *variants]:
-                platform = tag
-                if family in PLATFORMS:
-                    old = at_least("2.6.0" if "x86" in family else "2.5.1", version)
-                    plain = old and (version, variant) != ("2.6.0", "cu126")
-                    platform = f"{'linux' if plain else 'manylinux_2_28'}_{PLATFORMS[family]}"
-                bare = family.startswith("macos") or (
-                    family == "linux_aarch64" and not at_least(version, "2.6")
-                )
-                label = "" if bare else f"+{variant}"
-                for python in pythons:
-                    cp = "cp" + python.replace(".", "")
-                    name = f"torch-{version}{label}-{cp.rstrip('t')}-{cp}-{platform}.whl"
-                    found.append(File(variant, name, (metadata or {}).get(variant, b"")))
+    for variant, family, pythons, floor, *_, seen in row["builds"] if row else ():
+        if not seen:
+            continue
+        number = floor.replace(".", "_")
+        platform = family
+        if family in PLATFORMS:
+            kind = "linux" if floor == "2.17" else f"manylinux_{number}"
+            platform = f"{kind}_{PLATFORMS[family]}"
+        elif family.startswith("macos"):
+            platform = f"macosx_{number}_{family.removeprefix('macos_')}"
+        bare = family.startswith("macos") or (
+            family == "linux_aarch64" and not at_least(version, "2.6")
+        )
+        folder = "cpu" if variant == "mps" else variant
+        label = "" if bare else f"+{variant}"
+        for python in pythons.split():
+            cp = "cp" + python.replace(".", "")
+            name = f"torch-{version}{label}-{cp.rstrip('t')}-{cp}-{platform}.whl"
+            found.append(File(folder, name, (metadata or {}).get(folder, b"")))
     return found
+
+
+def row_with(row: Any, *, xpu: bool = True, **variants: tuple[str, ...]) -> Any:
+    """Return a copy of a row whose builds are all seen: these variants by platform family, and those without a GPU."""
+    plain = [[*one[:-1], True] for one in row["builds"] if one[0] in ("cpu", "mps")]
+    named = {"linux_x86_64": (), "linux_aarch64": (), "win_amd64": (), **variants}
+    builds = [
+        [variant, *one[1:]]
+        for one in plain
+        for variant in (
+            one[0],
+            *named.get(one[1], ()),
+            *(["xpu"] if xpu and one[1] in ("linux_x86_64", "win_amd64") else []),
+        )
+    ]
+    return {**copy.deepcopy(row), "unverified": [], "builds": builds}
+
+
+CU = ("cu130", "cu132")
+NEW = dict.fromkeys(("linux_x86_64", "linux_aarch64", "win_amd64"), CU)
+
+
+def variants_of(row: Any, family: str, kind: str = "") -> list[str]:
+    """Return the variants of a row of the table for a family."""
+    return [one[0] for one in row["builds"] if one[1] == family and one[0].startswith(kind)]

@@ -1,17 +1,20 @@
 import copy
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from refresh.pages import File, files_of, page, torch_files
+from refresh.pages import CU, NEW, File, files_of, page, row_with, torch_files, variants_of
 
 from tunedoctor.refresh.derive import Seen, releases
 from tunedoctor.refresh.known import least_files, published
 from tunedoctor.refresh.merge import Learned, Merge, merged
 from tunedoctor.refresh.page import parsed
+from tunedoctor.refresh.variants import Told
 from tunedoctor.tables.load import shipped
-from tunedoctor.tables.updated import decoded, encoded, laid_over
+from tunedoctor.tables.updated import Overlay, UpdatedError, checked, decoded, encoded, laid_over
+from tunedoctor.tables.wheels import Release
 
 TABLE = shipped("torch_wheels")
 BASE = "http://127.0.0.1/whl/torch/"
@@ -30,16 +33,15 @@ def _after(merge: Merge) -> Any:
     return laid_over(copy.deepcopy(TABLE), merge.overlay)
 
 
-def new_row(**changed: Any) -> Any:
+def new_row(**variants: tuple[str, ...]) -> Any:
     """The row of 2.15.0, as one would look whose files were all seen."""
-    return {**copy.deepcopy(TABLE["releases"]["items"]["2.15.0"]), "unverified": [], **changed}
+    named = {**NEW, **variants}
+    return row_with(TABLE["releases"]["items"]["2.15.0"], **named)
 
 
-NEW = {
-    "linux_x86_64": ["cu130", "cu132"],
-    "linux_aarch64": ["cu130", "cu132"],
-    "win_amd64": ["cu130", "cu132"],
-}
+def builds(row: Any) -> dict[tuple[str, str], list[Any]]:
+    """Return (platform, variant) -> row."""
+    return {(one[1], one[0]): one for one in row["builds"]}
 
 
 def test_a_page_of_the_table_changes_nothing() -> None:
@@ -48,7 +50,6 @@ def test_a_page_of_the_table_changes_nothing() -> None:
     assert merge.left_out == ()
     assert merge.kept == ()
     assert merge.overlay.releases == {}
-    assert merge.overlay.archs == {}
 
 
 def test_the_bound_is_below_a_page_of_the_table_and_above_nothing() -> None:
@@ -60,52 +61,69 @@ def test_the_bound_is_below_a_page_of_the_table_and_above_nothing() -> None:
     assert least_files(counted, "torchvision") == len(files_of(TABLE, "torchvision"))
 
 
+ROCM10 = new_row(linux_x86_64=(*CU, "rocm10.0"))
+
+
 def test_a_new_release() -> None:
-    row = new_row(cuda=NEW, rocm={"linux_x86_64": ["rocm10.0"]})
-    merge = _merged(files_of(TABLE, "torch") + torch_files("2.16.0", row))
+    merge = _merged(files_of(TABLE, "torch") + torch_files("2.16.0", ROCM10))
     (change,) = merge.changes
     assert change == (
         "2.16.0: cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t 3.15t, torchvision 0.29.2"
     )
     after = _after(merge)
     got = after["releases"]["items"]["2.16.0"]
-    assert got["pypi_wheels"] == row["pypi_wheels"]
-    assert got["cuda"] == NEW
-    assert got["rocm"] == row["rocm"]
-    assert got["xpu"] == "linux+windows"
+    plain = [one[:4] for one in got["builds"]]
+    assert sorted(plain) == sorted(one[:4] for one in ROCM10["builds"])
+    assert all(one[7] for one in got["builds"])
     assert got["requires_python"] == ">=3.10"
     assert set(got["unverified"]) == {"pypi_default", "torchvision_pair"}
     assert got["pypi_default"]["linux_x86_64"] == "cu132"
     assert list(after["releases"]["items"])[-1] == after["newest_torch"] == "2.16.0"
-    assert after["rocm"]["index_by_release"]["2.16.0"] == ["rocm10.0"]
     assert after["as_of"] == "2026-12-24"
 
 
 def test_lists_of_code_are_those_of_the_newest_release_of_the_variant_and_marked() -> None:
-    row = new_row(cuda={**NEW, "linux_x86_64": ["cu126", "cu132"]})
-    archs = _after(_merged(torch_files("2.16.0", row)))["archs"]["by_release"]["2.16.0"]
-    assert archs["linux_x86_64"]["cu132"] == {
-        "set": "T",
-        "basis": "carried over from 2.15.0",
-        "confidence": "unverified",
-    }
-    assert archs["linux_x86_64"]["cu126"]["basis"] == "carried over from 2.14.1"
-    assert archs["linux_aarch64"]["cu132"]["set"] == "H130"
+    row = new_row(linux_x86_64=("cu126", "cu132", "rocm10.0"))
+    got = builds(_after(_merged(torch_files("2.16.0", row)))["releases"]["items"]["2.16.0"])
+    assert got["linux_x86_64", "cu132"][4:7] == ["580 580", "T?", "carried over from 2.15.0"]
+    assert got["linux_x86_64", "cu126"][6] == "carried over from 2.14.1"
+    assert got["linux_aarch64", "cu132"][5] == "H130?"
+    assert got["linux_x86_64", "rocm10.0"][5:7] == ["G8?", "carried over from 2.15.0"]
+    assert got["linux_x86_64", "cpu"][4:6] == ["", ""]
 
 
 def test_a_variant_that_no_release_had_gets_no_list() -> None:
-    row = new_row(cuda={**NEW, "linux_x86_64": ["cu132", "cu136"]})
-    after = _after(_merged(torch_files("2.16.0", row)))
-    assert "cu136" in after["releases"]["items"]["2.16.0"]["cuda"]["linux_x86_64"]
-    assert "cu136" not in after["archs"]["by_release"]["2.16.0"]["linux_x86_64"]
+    row = new_row(linux_x86_64=("cu132", "cu136"))
+    got = builds(_after(_merged(torch_files("2.16.0", row)))["releases"]["items"]["2.16.0"])
+    assert got["linux_x86_64", "cu136"][4:7] == ["580 580", "", "index_pages"]
+
+
+def test_a_list_that_was_carried_gives_way_to_one_that_is_told() -> None:
+    files = torch_files("2.16.0", new_row())
+    before = _after(_merged(files))
+    told = Learned(code={"cu132": Told("75 90 100 compute_120", "13.2")})
+    merge = _merged(files, before, v2_16_0=told)
+    got = builds(_after(merge)["releases"]["items"]["2.16.0"])
+    assert got["linux_x86_64", "cu132"][5:7] == ["75 90 100 compute_120", "metadata"]
+    assert got["linux_x86_64", "cu130"][6] == "carried over from 2.15.0"
+    assert merge.changes == ("2.16.0: details of its files",)
+
+
+def test_a_bound_of_the_index_stands_in_for_a_floor_that_no_rule_gives() -> None:
+    row = new_row(linux_x86_64=("cu132", "cu140"))
+    told = Learned(code={"cu140": Told("100 120", "13.1")})
+    merge = _merged(torch_files("2.16.0", row), v2_16_0=told)
+    assert merge.left_out == ()
+    got = builds(_after(merge)["releases"]["items"]["2.16.0"])
+    assert got["linux_x86_64", "cu140"][4:6] == ["590.44.01 590.44.01", "100 120"]
 
 
 def test_a_cuda_major_without_a_floor_is_left_out_and_told() -> None:
-    row = new_row(cuda={**NEW, "linux_x86_64": ["cu132", "cu140"]})
+    row = new_row(linux_x86_64=("cu132", "cu140"))
     merge = _merged(torch_files("2.16.0", row))
     assert merge.left_out == ("2.16.0+cu140: no driver floor is known for CUDA 14.0",)
-    cuda = _after(merge)["releases"]["items"]["2.16.0"]["cuda"]["linux_x86_64"]
-    assert cuda == ["cu132"]
+    got = _after(merge)["releases"]["items"]["2.16.0"]
+    assert variants_of(got, "linux_x86_64", "cu") == ["cu132"]
 
 
 def test_what_metadata_told() -> None:
@@ -116,10 +134,11 @@ def test_what_metadata_told() -> None:
         pair_sure=True,
         triton="~=3.10.0",
         cudnn="9.30.0.1",
-        rocm_gfx={"rocm10.0": ("gfx942", "gfx1100")},
+        code={"rocm10.0": Told("gfx942 gfx1100")},
     )
-    row = new_row(cuda=NEW, rocm={"linux_x86_64": ["rocm10.0"]})
-    got = _after(_merged(torch_files("2.16.0", row), v2_16_0=told))["releases"]["items"]["2.16.0"]
+    got = _after(_merged(torch_files("2.16.0", ROCM10), v2_16_0=told))["releases"]["items"][
+        "2.16.0"
+    ]
     assert got["pypi_default"]["linux_x86_64"] == "cu130"
     assert got["pypi_default"]["macos_arm64"] == "cpu+mps"
     assert (got["torchvision"], got["torchaudio"], got["triton"]) == (
@@ -128,90 +147,81 @@ def test_what_metadata_told() -> None:
         "~=3.10.0",
     )
     assert got["unverified"] == []
-    assert got["rocm_gfx"] == {"rocm10.0": ["gfx942", "gfx1100"]}
+    assert builds(got)["linux_x86_64", "rocm10.0"][5:7] == ["gfx942 gfx1100", "metadata"]
 
 
 def test_published_files_win_over_doubt() -> None:
-    row = {**TABLE["releases"]["items"]["2.15.0"], "unverified": []}
+    base = TABLE["releases"]["items"]["2.15.0"]
+    row = {**base, "builds": [[*one[:-1], True] for one in base["builds"]]}
     merge = _merged(torch_files("2.15.0", row))
     got = _after(merge)["releases"]["items"]["2.15.0"]
-    marks = [m for m in got["unverified"] if m.startswith(("cuda.", "rocm.", "xpu"))]
-    assert marks == []
-    assert "seen now: cuda.linux_x86_64.cu130" in merge.changes[0]
+    assert all(one[7] for one in got["builds"])
+    assert "seen now: cu130 for linux_x86_64" in merge.changes[0]
+    assert "torchvision_pair" in got["unverified"]
     # its list of code is as doubtful as before
-    archs = _after(merge)["archs"]["by_release"]["2.15.0"]["linux_x86_64"]["cu130"]
-    assert archs["confidence"] == "unverified"
+    assert builds(got)["linux_x86_64", "cu130"][5] == "T?"
 
 
 def test_a_higher_glibc_is_kept_with_the_row() -> None:
-    row = new_row(cuda=NEW)
     files = [
         File(f.folder, f.name.replace("manylinux_2_28", "manylinux_2_34"))
-        for f in torch_files("2.16.0", row)
+        for f in torch_files("2.16.0", new_row())
     ]
     got = _after(_merged(files))["releases"]["items"]["2.16.0"]
-    assert got["glibc"]["linux_x86_64"]["cu132"] == "2.34"
+    assert builds(got)["linux_x86_64", "cu132"][3] == "2.34"
 
 
 def test_a_release_that_comes_in_pieces_is_completed_the_next_day() -> None:
-    row = new_row(cuda=NEW)
+    row = new_row()
     files = torch_files("2.16.0", row)
     first = [f for f in files if "cp313" in f.name and "x86_64.whl" in f.name and "cu132" in f.name]
     half = _after(_merged(first))
-    assert half["releases"]["items"]["2.16.0"]["cuda"]["win_amd64"] == []
+    assert variants_of(half["releases"]["items"]["2.16.0"], "win_amd64") == []
     merge = _merged(files, half)
     got = _after(merge)["releases"]["items"]["2.16.0"]
-    assert got["cuda"] == NEW
-    assert sorted(got["pypi_wheels"]["linux_x86_64"]["manylinux_2_28_x86_64"]) == sorted(
-        row["pypi_wheels"]["linux_x86_64"]["manylinux_2_28_x86_64"]
-    )
+    assert sorted(one[:4] for one in got["builds"]) == sorted(one[:4] for one in row["builds"])
     # and is not lost when the page forgets it
     again = _after(_merged(files_of(TABLE, "torch"), _after(merge)))
     assert again["releases"]["items"]["2.16.0"] == got
 
 
 def test_a_variant_of_which_one_file_is_there_takes_no_python_from_the_others() -> None:
-    row = new_row(cuda=NEW)
+    row = new_row()
     one = File("cu129", "torch-2.16.0+cu129-cp311-cp311-manylinux_2_28_x86_64.whl")
-    got = _after(_merged([*torch_files("2.16.0", row), one]))["releases"]["items"]["2.16.0"]
-    assert got["cuda"]["linux_x86_64"] == ["cu129", "cu130", "cu132"]
-    assert got["pypi_wheels"] == row["pypi_wheels"]
+    got = builds(_after(_merged([*torch_files("2.16.0", row), one]))["releases"]["items"]["2.16.0"])
+    assert got["linux_x86_64", "cu129"][2] == "3.11"
+    assert got["linux_x86_64", "cu132"][2] == "3.11 3.12 3.13 3.14 3.15 3.14t 3.15t"
 
 
 def test_a_release_without_wheels_for_linux_is_not_yet_one() -> None:
-    row = new_row(cuda=NEW)
-    files = [f for f in torch_files("2.16.0", row) if "macosx" in f.name]
+    files = [f for f in torch_files("2.16.0", new_row()) if "macosx" in f.name]
     merge = _merged(files)
     assert merge.overlay.releases == {}
     assert merge.left_out == ("2.16.0: no wheel for Linux on x86_64 is there yet",)
 
 
-FILES = files_of(TABLE, "torch") + torch_files("2.16.0", new_row(cuda=NEW))
+FILES = files_of(TABLE, "torch") + torch_files("2.16.0", new_row())
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.integers(0, len(FILES) - 1), max_size=60), st.booleans())
 def test_nothing_is_ever_dropped(places: list[int], invert: bool) -> None:
-    """Whatever part of the pages is served, every release, variant, Python and list of code stays."""
+    """Whatever part of the pages is served, every release, build, Python and list of code stays."""
     some = set(places)
     files = [f for i, f in enumerate(FILES) if (i in some) != invert]
     after = _after(_merged(files))
     for version, row in TABLE["releases"]["items"].items():
         got = after["releases"]["items"][version]
-        for group in ("cuda", "rocm"):
-            for family, variants in row[group].items():
-                assert set(variants) <= set(got[group][family])
-        for family, tags in row["pypi_wheels"].items():
-            for tag, pythons in tags.items():
-                assert set(pythons) <= set(got["pypi_wheels"][family][tag])
+        have = {(one[1], one[0], one[3]): one for one in got["builds"]}
+        for one in row["builds"]:
+            new = have[one[1], one[0], one[3]]
+            assert set(one[2].split()) <= set(new[2].split())
+            assert new[4:7] == one[4:7]
+            assert new[7] >= one[7]
         assert set(got["unverified"]) <= set(row["unverified"])
         for key in ("torchvision", "torchaudio", "numpy_abi", "pypi_default"):
             assert got[key] == row[key]
-    for version, families in TABLE["archs"]["by_release"].items():
-        for family, found in families.items():
-            got_lists = after["archs"]["by_release"][version][family]
-            assert found.items() <= got_lists.items()
-    assert published(TABLE) <= published(after)
+    assert published(TABLE).keys() <= published(after).keys()
 
 
 NUMBERS = st.sampled_from(["0", "2", "28", "312", "12345", "99999999999"])
@@ -242,33 +252,39 @@ def test_odd_names_neither_stop_an_update_nor_make_a_table_that_can_not_be_read(
     after = _after(merge)
     assert decoded(encoded(merge.overlay, "", [])).overlay == merge.overlay
     for row in after["releases"]["items"].values():
-        for tags in row["pypi_wheels"].values():
-            for tag in tags:
-                if tag.startswith("macosx"):
-                    assert all(part.isdigit() for part in tag.split("_")[1:3])
+        for one in row["builds"]:
+            assert all(part.isdigit() for part in one[3].split(".") if one[3])
 
 
 def test_an_overlay_goes_to_bytes_and_back() -> None:
-    overlay = _merged(torch_files("2.16.0", new_row(cuda=NEW))).overlay
+    overlay = _merged(torch_files("2.16.0", new_row())).overlay
     got = decoded(encoded(overlay, "2026-12-24T10:00:00+00:00", ["a", "b"]))
     assert got.overlay == overlay
     assert got.sources == ("a", "b")
 
 
 def test_every_shipped_row_has_the_shape_of_an_updated_one() -> None:
-    import msgspec
+    rows = msgspec.convert(TABLE["releases"]["items"], dict[str, Release])
+    assert msgspec.json.decode(msgspec.json.encode(rows)) == TABLE["releases"]["items"]
+    checked(Overlay(as_of="2026-12-24", releases=rows, files={}))
 
-    from tunedoctor.tables.updated import Archs, Row
 
-    rows = msgspec.convert(TABLE["releases"]["items"], dict[str, Row])
-    assert msgspec.to_builtins(rows["2.15.0"]) == TABLE["releases"]["items"]["2.15.0"]
-    lists = msgspec.convert(TABLE["archs"]["by_release"], dict[str, dict[str, dict[str, Archs]]])
-    assert msgspec.to_builtins(lists) == TABLE["archs"]["by_release"]
+@pytest.mark.parametrize(
+    ("column", "value"),
+    list(enumerate(["cu", "linux", "3.x", "2.x", "580", "T??", "a\nb", 1])),
+)
+def test_a_row_of_another_shape_is_refused(column: int, value: Any) -> None:
+    row = copy.deepcopy(TABLE["releases"]["items"]["2.15.0"])
+    row["builds"][1][column] = value
+    with pytest.raises((UpdatedError, msgspec.ValidationError)):
+        checked(
+            Overlay(
+                as_of="2026-12-24", releases={"2.16.0": msgspec.convert(row, Release)}, files={}
+            )
+        )
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[" * 50_000, b"\xff\xfe", b"null"])
 def test_bytes_that_are_no_overlay(damage: bytes) -> None:
-    from tunedoctor.tables.updated import UpdatedError
-
     with pytest.raises(UpdatedError):
         decoded(damage)

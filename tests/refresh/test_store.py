@@ -13,7 +13,7 @@ NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
 
 
 def _overlay(day: str = "2026-12-24") -> Overlay:
-    return Overlay(as_of=day, releases={}, archs={}, files={"torch": 3})
+    return Overlay(as_of=day, releases={}, files={"torch": 3})
 
 
 def test_written_and_read(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_killed_write_leaves_the_old_one(tmp_path: Path) -> None:
         "import os, signal, sys\nfrom datetime import UTC, datetime\nfrom pathlib import Path\n"
         "from tunedoctor.refresh import store\nfrom tunedoctor.tables.updated import Overlay\n"
         "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store.write(Path(sys.argv[1]), Overlay(as_of='2026-12-25', releases={}, archs={}, files={}),"
+        "store.write(Path(sys.argv[1]), Overlay(as_of='2026-12-25', releases={}, files={}),"
         " [], datetime.now(UTC))"
     )
     ended = subprocess.run([sys.executable, "-c", code, str(file)], check=False)

@@ -1,16 +1,16 @@
 """Whole updates against a real server: what is learned, and that a refusal leaves the cache as it was."""
 
-import copy
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
-from refresh.pages import File, Index, page, reply, torch_files
+from refresh.pages import CU, NEW, File, Index, page, reply, row_with, torch_files
 
 from tunedoctor.refresh import store
 from tunedoctor.refresh.fetch import Limits
@@ -21,7 +21,6 @@ from tunedoctor.tables.updated import Overlay
 
 NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
 QUICK = Limits(size=2_000_000, seconds=5)
-CUDA = {family: ["cu130", "cu132"] for family in ("linux_x86_64", "linux_aarch64", "win_amd64")}
 METADATA = b"""Name: torch
 Requires-Dist: cuda-toolkit[cudart]==13.2.2 ; platform_system == "Linux"
 Requires-Dist: nvidia-cudnn-cu13==9.26.0.51 ; platform_system == "Linux"
@@ -31,8 +30,8 @@ ROCM = b"Name: torch\nRequires-Dist: rocm[libraries,device-gfx942,device-gfx1100
 
 
 def _new_row(table: Any) -> Any:
-    row = copy.deepcopy(table["releases"]["items"]["2.15.0"])
-    return {**row, "unverified": [], "cuda": CUDA, "rocm": {"linux_x86_64": ["rocm10.0"]}}
+    named = {**NEW, "linux_x86_64": (*CU, "rocm10.0")}
+    return row_with(table["releases"]["items"]["2.15.0"], **named)
 
 
 @pytest.fixture
@@ -60,9 +59,7 @@ def _pages() -> dict[str, Any]:
     index.put("torch", files + torch_files("2.16.0", row, {"rocm10.0": ROCM}))
     plain = [
         f._replace(folder="f", name=f.name.replace("+cu132", ""), metadata=METADATA)
-        for f in torch_files(
-            "2.16.0", {**row, "cuda": {key: ["cu132"] for key in CUDA}, "rocm": {}, "xpu": None}
-        )
+        for f in torch_files("2.16.0", row)
         if f.folder == "cu132"
     ]
     index.put("torch", plain, "/simple/")
@@ -101,7 +98,44 @@ def test_a_new_release_is_learned_with_its_companions(fresh: Index, file: Path) 
     assert row["pypi_default"]["win_amd64"] == "cpu"
     assert (row["triton"], row["cudnn_pypi"]) == ("~=3.10.0", "9.26.0.51")
     assert row["torchaudio"].startswith("2.11.0")
-    assert row["rocm_gfx"] == {"rocm10.0": ["gfx1100", "gfx942"]}
+    (rocm,) = [one for one in row["builds"] if one[0] == "rocm10.0"]
+    assert rocm[5:] == ["gfx1100 gfx942", "metadata", True]
+
+
+def _variants(index: Index, data: bytes, digest: str = "") -> None:
+    """Serve variants.json of 2.16.0 and the link to it."""
+    index.pages["/whl/torch-2.16.0-variants.json"] = data
+    good = index.pages["/whl/torch/"]
+    assert isinstance(good, bytes)
+    digest = digest or sha256(data).hexdigest()
+    link = f'<a href="/whl/torch-2.16.0-variants.json#sha256={digest}">variants</a></body>'
+    index.pages["/whl/torch/"] = good.replace(b"</body>", link.encode())
+
+
+VARIANTS = b'{"variants": {"cu132": {"nvidia": {"sm_arch": ["75_real", "120_real"]}}}}'
+
+
+def test_the_code_of_a_new_release_is_learned_from_the_variants_of_the_index(
+    fresh: Index, file: Path
+) -> None:
+    _update(fresh, file)
+    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
+    assert ["T?", "carried over from 2.15.0", True] in [one[5:] for one in row["builds"]]
+    _variants(fresh, b"{")
+    outcome = _update(fresh, file, "now")
+    assert any("2.16.0: its variants.json was not read" in one for one in outcome.untold)
+    del fresh.pages["/whl/torch-2.16.0-variants.json"]
+    assert _update(fresh, file, "now").state == "updated"
+    fresh.pages.update(_pages())
+    _variants(fresh, VARIANTS, digest="0" * 64)
+    with pytest.raises(UpdateError, match="another hash"):
+        _update(fresh, file, "now")
+    fresh.pages.update(_pages())
+    _variants(fresh, VARIANTS)
+    assert _update(fresh, file, "now").changes == ("2.16.0: details of its files",)
+    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
+    (cu132,) = [one for one in row["builds"] if one[:2] == ["cu132", "linux_x86_64"]]
+    assert cu132[5:] == ["75 120", "metadata", True]
 
 
 def test_once_a_day_unless_forced(fresh: Index, file: Path) -> None:
@@ -144,7 +178,6 @@ def test_what_was_learned_once_is_not_lost_by_an_index_without_it(
     assert "2.16.0+cu132 for linux_x86_64" in outcome.kept
     after = wheel_table_with(file).data
     assert after["releases"] == learned["releases"]
-    assert after["archs"] == learned["archs"]
 
 
 def _with(
@@ -205,7 +238,7 @@ def _cut_default(index: Index) -> None:
 def test_a_damaged_page_is_refused_and_the_cache_stays(
     fresh: Index, file: Path, project: str, answer: Any, says: str
 ) -> None:
-    overlay = Overlay(as_of="2026-12-24", releases={}, archs={}, files={})
+    overlay = Overlay(as_of="2026-12-24", releases={}, files={})
     store.write(file, overlay, [], NOW)
     before = file.read_bytes()
     _with(answer, project)(fresh)

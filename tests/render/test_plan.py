@@ -37,6 +37,7 @@ PLAN = Plan(
         Tell(command="sudo reboot", why="root; the driver is loaded anew", who="reboot"),
     ),
     cures=("driver-too-old",),
+    asks={"driver-too-old": ("torch",)},
     download_bytes=2_391_000_000,
     disk_bytes=8_100_000_000,
 )
@@ -56,7 +57,7 @@ plan     cures driver-too-old in ~/llm/.venv  (uv, 29 packages)
 
   ~  torch                         2.9.1+cu130 → 2.9.1+cu126        821 MB
   ~  triton                        3.5.1 (put in anew)              170 MB
-  +  nvidia-0-cu12 and 13 more                                      1.4 GB
+  +  and 14 that it brings                                          1.4 GB
   -  nvidia-0-cu13 and 12 more
   =  transformers, peft and 84 more
 
@@ -79,6 +80,18 @@ def test_the_screen_of_a_plan() -> None:
     assert "2.9.1+cu130 -> 2.9.1+cu126" in plain
     whole = render_plan(ANSWER, Style(), kept, verbose=True)
     assert all(pin.name in whole for pin in PINS)
+
+
+def test_what_was_asked_for_comes_first() -> None:
+    pins = (Pin(name="pandas", version="3.0"), Pin(name="trl", version="1.16.0"))
+    pins += (Pin(name="rich", version="15.0"), Pin(name="numpy", version="2.5", was="2.4"))
+    plan = Plan(steps=(Install(pins=pins),), asks={"missing-dependency": ("trl",)})
+    lines = render_plan(Answer(end="planned", plan=plan), Style()).splitlines()[2:5]
+    assert [line.split() for line in lines] == [
+        ["+", "trl", "1.16.0"],
+        ["~", "numpy", "2.4", "→", "2.5"],
+        ["+", "and", "2", "that", "it", "brings"],
+    ]
 
 
 def test_the_stages_and_the_end() -> None:
@@ -106,9 +119,10 @@ def test_the_stages_and_the_end() -> None:
         by_hand=("pip install x", "pip install y"),
         outcome=Outcome(end="failed", log="/home/ada/.venv.doctor-failed.log"),
     )
-    assert render_end(failed, Style()).splitlines()[:5] == [
+    assert render_end(failed, Style()).splitlines()[:6] == [
         "✗ Failed: the disk is full",
         "  The old state is back.",
+        "  to cure  driver-too-old",
         "  log      /home/ada/.venv.doctor-failed.log",
         "  by hand  pip install x",
         "           pip install y",

@@ -13,23 +13,21 @@ from hypothesis import strategies as st
 from tunedoctor.refresh import store
 from tunedoctor.tables.load import WheelTable, shipped, wheel_table_with
 from tunedoctor.tables.place import cache_file
-from tunedoctor.tables.updated import Archs, Overlay, Row, UpdatedError, decoded
+from tunedoctor.tables.updated import Overlay, UpdatedError, decoded
+from tunedoctor.tables.wheels import Release
 
 NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
 SHIPPED = shipped("torch_wheels")
 AS_OF = SHIPPED["as_of"]
 
 
-def _row(**changed: Any) -> Row:
-    return msgspec.convert({**SHIPPED["releases"]["items"]["2.15.0"], **changed}, Row)
+def _row(**changed: Any) -> Release:
+    return msgspec.convert({**SHIPPED["releases"]["items"]["2.15.0"], **changed}, Release)
 
 
-def _write(file: Path, day: str = "2026-12-24", **archs: Archs) -> None:
+def _write(file: Path, day: str = "2026-12-24", **changed: Any) -> None:
     overlay = Overlay(
-        as_of=day,
-        releases={"2.16.0": _row(unverified=[])},
-        archs={"2.16.0": {"linux_x86_64": dict(archs)}} if archs else {},
-        files={"torch": 5000},
+        as_of=day, releases={"2.16.0": _row(unverified=[], **changed)}, files={"torch": 5000}
     )
     store.write(file, overlay, ["x"], NOW)
 
@@ -64,7 +62,7 @@ def test_each_damage_is_told_and_does_no_harm(tmp_path: Path) -> None:
     for bad, says in (
         (good[:-40], "damaged"),
         (good.replace(b'"2.16.0"', b'"2.17.0"'), "hash"),
-        (good.replace(b"updated_wheels/1", b"updated_wheels/2"), "schema"),
+        (good.replace(b"updated_wheels/2", b"updated_wheels/1"), "schema"),
         (b"", "damaged"),
         (b"x" * (5 << 20), "more than 4 MiB"),
     ):
@@ -78,14 +76,16 @@ def test_each_damage_is_told_and_does_no_harm(tmp_path: Path) -> None:
 
 def test_rows_of_another_shape_are_refused_though_their_hash_is_right(tmp_path: Path) -> None:
     file = tmp_path / "t.json"
-    _write(file, cu132=Archs("NONE", "x"))
-    assert "lacks" in wheel_table_with(file).problem
+    good = ["cu132", "linux_x86_64", "3.12", "2.28", "580 580", "T", "x", True]
     for odd in (
-        {"cuda": {"linux_x86_64": ["cu132; rm -rf"]}},
+        {"builds": [["cu132; rm -rf", *good[1:]]]},
         {"pypi_default": {"win_amd64": "a b"}},
+        {"torchvision": "0" * 201},
     ):
-        with pytest.raises(msgspec.ValidationError):
-            _row(**odd)
+        _write(file, **odd)
+        assert "damaged" in wheel_table_with(file).problem
+    _write(file, builds=[good])
+    assert wheel_table_with(file).source == "updated"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a FIFO is POSIX")

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from refresh.pages import Index, torch_files
+from refresh.pages import NEW, Index, row_with, torch_files, variants_of
 
 from tunedoctor.tables.load import shipped
 
 TOOL = Path(__file__).parents[2] / "tools" / "regenerate_tables.py"
 pytestmark = pytest.mark.skipif(not TOOL.exists(), reason="not a checkout: the tools are not here")
-CUDA = {family: ["cu130", "cu132"] for family in ("linux_x86_64", "linux_aarch64", "win_amd64")}
 
 
 def _run(*argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -53,17 +52,17 @@ def _ask(index: Index, place: Path, *argv: str) -> "subprocess.CompletedProcess[
 
 
 def test_a_new_release_is_written_and_told(index: Index, table: Any, place: Path) -> None:
-    row = {**table["releases"]["items"]["2.15.0"], "unverified": [], "cuda": CUDA}
+    row = row_with(table["releases"]["items"]["2.15.0"], **NEW)
     _serve(index, table, v2_16_0=row)
     before = place.read_bytes()
     ended = _ask(index, place, "--dry-run")
     assert ended.returncode == 0, ended.stderr
-    assert "+ releases.items.2.16.0.cuda.win_amd64 cu132" in ended.stdout.splitlines()
+    assert "+ releases.items.2.16.0.builds.win_amd64.cu132 3.13" in ended.stdout.splitlines()
     assert not [line for line in ended.stdout.splitlines() if line.startswith("-")]
     assert place.read_bytes() == before
     assert _ask(index, place).returncode == 0
     new = json.loads(place.read_text(encoding="utf-8"))
-    assert new["releases"]["items"]["2.16.0"]["cuda"] == CUDA
+    assert variants_of(new["releases"]["items"]["2.16.0"], "win_amd64", "cu") == ["cu130", "cu132"]
     assert new["as_of"] == new["releases"]["as_of"] > table["as_of"]
     assert "index_pages" in new["sources"]
     assert "index_pages" in new["releases"]["source"]
@@ -87,14 +86,9 @@ def test_a_page_with_fewer_files_is_refused(index: Index, table: Any, place: Pat
     [
         (("releases", "items", "2.9.1"), "releases.items.2.9.1"),
         (
-            ("releases", "items", "2.9.1", "cuda", "win_amd64", 0),
-            "releases.items.2.9.1.cuda.win_amd64 cu126",
+            ("releases", "items", "2.9.1", "builds", 1),
+            "releases.items.2.9.1.builds.linux_x86_64.cu126 3.10",
         ),
-        (
-            ("releases", "items", "2.9.1", "pypi_wheels", "win_amd64", "win_amd64", 0),
-            "releases.items.2.9.1.pypi_wheels.win_amd64.win_amd64 3.10",
-        ),
-        (("archs", "by_release", "2.9.1", "win_amd64"), "archs.by_release.2.9.1.win_amd64"),
         (("archs", "sets", "T", 0), "archs.sets.T 75"),
     ],
 )

@@ -12,7 +12,6 @@ from pathlib import Path
 from transaction.environment import PLAN
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction import exchange
-from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.places import MARK
 from tunedoctor.transaction.undoing import put_in_order, undo
 
@@ -59,9 +58,8 @@ def main(env: str, tool: str, strategy: str, at: str) -> None:
     real = module.ground_of
 
     def forced(interpreter: object, *, consent: bool) -> object:
-        found = real(interpreter, consent=consent)  # type: ignore[arg-type]
         # what conda environments and Windows get, on an environment that is at hand
-        return found._replace(strategy="backup") if isinstance(found, Ground) else found
+        return real(interpreter, consent=consent)._replace(strategy="backup")  # type: ignore[arg-type]
 
     if strategy == "backup":
         module.ground_of = forced  # type: ignore[assignment]

@@ -288,6 +288,18 @@ def test_a_requirement_that_was_unmet_before_is_no_new_fault(make: Make) -> None
     assert fix(env, plan).end == "applied"
 
 
+def test_files_that_no_installer_touched_are_held_against_what_they_were(make: Make) -> None:
+    env = make()
+    command = env / "bin" / "gamma-run"
+    command.write_bytes(command.read_bytes() + b"# this environment was moved\n")
+    pins = (Pin(name="beta", version="1.0"), Pin(name="gamma", version="1.0"))
+    outcome = fix(env, Plan(steps=(Install(pins=pins),)))
+    assert (outcome.end, outcome.why) == ("applied", "")
+    assert "gamma-run of gamma-1.0.dist-info is not what its RECORD says" in outcome.stays
+    again = Install(pins=(Pin(name="gamma", version="1.0", was="1.0"),), reinstall=("gamma",))
+    assert fix(env, Plan(steps=(again,))).stays == (), "what is put in anew is whole"
+
+
 def test_a_plan_that_cures_nothing_is_put_back(make: Make) -> None:
     env = make()
     plan = Plan(steps=PLAN.steps, cures=("torch-missing",))

@@ -131,7 +131,7 @@ TABLE = [
     Line("linux", "3.12", "", "MI60+W7800", "", "install 2.9.1+rocm6.3", "mixed_gpus rocblas_dropped_gfx906"),
     # 2.6.0+rocm6.2.4 was built without gfx1200, whatever the list of its index says
     Line("linux", "3.12", "", "9060 XT", "==2.6.0", "use_newer_torch 2.14.1+rocm7.2", "gpu_too_new_for_torch"),
-    Line("linux", "3.12", "", "W7800", "==2.15.0", "use_older_torch 2.14.1+rocm7.2"),
+    Line("linux", "3.12", "", "W7800", "==2.15.0", "install 2.15.0+rocm10.0"),
     Line("linux", "3.12", "", "5700 XT", "", "use_vendor_build 2.15.0+cpu"),
     Line("linux", "3.12", "", "RX 580", "", "cpu_only 2.15.0+cpu", "gpu_not_supported"),
     Line("aarch64", "3.12", "", "W7800", "", "cpu_only 2.15.0+cpu", "gpu_not_supported"),
@@ -139,7 +139,7 @@ TABLE = [
     Line("wsl", "3.12", "", "9060 XT", "", "use_vendor_build 2.15.0+cpu"),
     # Intel: 2.14.0 is the last that was seen
     Line("linux", "3.12", "", "B570", "", "install 2.14.0+xpu"),
-    Line("windows", "3.12", "", "B570", "==2.14.1", "use_older_torch 2.14.0+xpu"),
+    Line("windows", "3.12", "", "B570", "==2.14.1", "install 2.14.1+xpu"),
     Line("linux", "3.12", "", "UHD", "", "cpu_only 2.15.0+cpu", "igpu_not_xpu"),
     # aarch64
     Line("aarch64", "3.12", "570.133.20", "GB200", "", "install 2.13.0+cu129", "gpu_not_in_this_build"),

@@ -28,7 +28,7 @@ from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Build, Choice
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands, commands_of
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.matrix import releases, variants
+from tunedoctor.wheels.pick import releases
 from tunedoctor.wheels.rules import INDEX
 
 MACHINES = {
@@ -179,7 +179,7 @@ def _choices(here: Machine) -> list[Choice]:
     return [
         Choice("install", Build(r.version, v), r.torchvision, r.torchaudio, f"{INDEX}{v}")
         for r in releases()
-        for v in sorted(variants(r))
+        for v in sorted(r.variants())
     ]
 
 

@@ -46,22 +46,27 @@ def _items() -> dict[str, Any]:
     return items
 
 
+def _builds(version: str, family: str) -> dict[str, list[Any]]:
+    """Return variant -> row."""
+    return {one[0]: one for one in _items()[version]["builds"] if one[1] == family}
+
+
 def _pythons(version: str, family: str) -> set[str]:
-    by_tag = _items()[version]["pypi_wheels"].get(family, {})
-    return {python for tags in by_tag.values() for python in tags}
+    rows = [one for one in _items()[version]["builds"] if one[1] == family]
+    return {python for one in rows for python in one[2].split()}
 
 
 def _has_code(version: str, family: str, variant: str, capability: str) -> bool:
     """Tell by NVIDIA's rule, spelt out here: same major, no higher minor, and Jetson's exceptions."""
-    archs = table("torch_wheels")["archs"]
-    row = archs["by_release"][version][family][variant]
+    words = _builds(version, family)[variant][5].replace("?", "").split()
+    codes = table("torch_wheels")["archs"]["sets"][words[0]]
     major, minor = map(int, capability.split("."))
     apart = {"5.3", "6.2", "7.2", "8.7"} if int(variant[2:]) < 132 else {"5.3", "6.2"}
     if capability == "11.0":
-        return "110" in archs["sets"][row["set"]]
+        return "110" in codes
     if capability in apart:
-        return capability.replace(".", "") in archs["sets"][row["set"]]
-    pairs = [(int(one[:-1]), int(one[-1])) for one in archs["sets"][row["set"]]]
+        return capability.replace(".", "") in codes
+    pairs = [(int(one[:-1]), int(one[-1])) for one in codes]
     return any(have == major and low <= minor for have, low in pairs)
 
 
@@ -74,7 +79,7 @@ def _runs(m: Machine, version: str, variant: str, capabilities: Iterable[str]) -
     """Tell whether a CUDA build can be installed and runs on GPUs, straight from the table's rows."""
     family, windows = FAMILIES.get((m.platform, m.arch), ""), m.platform in ("windows", "wsl")
     return (
-        variant in _items()[version]["cuda"].get(family, ())
+        variant in _builds(version, family)
         and m.python in _pythons(version, family)
         and at_least(m.driver_version, FLOORS[variant[2:4]][windows])
         and (
@@ -149,9 +154,13 @@ def test_the_release_is_the_newest_that_fits(pair: tuple[Machine, Machine]) -> N
     capabilities = [gpu.compute_capability for gpu in machine.gpus]
     fits = [
         version
-        for version, row in _items().items()
+        for version in _items()
         if SpecifierSet(machine.torch).contains(version)
-        and any(_runs(machine, version, v, capabilities) for v in row["cuda"].get(family, ()))
+        and any(
+            _runs(machine, version, v, capabilities)
+            for v in _builds(version, family)
+            if v.startswith("cu")
+        )
     ]
     choice = choose(machine)
     if fits:
@@ -223,14 +232,10 @@ def _exists(machine: Machine, build: Build, after: str) -> bool:
     if "x86_64 Python" in after:
         place = (machine.platform, "AMD64")
     family = FAMILIES[place]
-    row, variant = _items()[build.torch_version], build.variant
+    variant = build.variant
     if (python[1] if python else machine.python) not in _pythons(build.torch_version, family):
         return False
-    if variant in ("cpu", "mps"):
-        return variant == ("mps" if family == "macos_arm64" else "cpu")
-    if variant == "xpu":
-        return bool(row["xpu"])
-    return variant in (row["rocm"] if variant.startswith("rocm") else row["cuda"]).get(family, ())
+    return variant in _builds(build.torch_version, family)
 
 
 @settings(max_examples=400)
@@ -241,8 +246,8 @@ def test_every_build_that_is_named_exists(machine: Machine) -> None:
     if choice.build is not None:
         assert _exists(machine, choice.build, ""), choice.build
         row = _items()[choice.build.torch_version]
-        assert choice.torchvision == row["torchvision"].split()[0]
-        assert choice.torchaudio == row["torchaudio"].split()[0]
+        assert choice.torchvision == row["torchvision"]
+        assert choice.torchaudio == row["torchaudio"]
     for one in choice.alternatives:
         assert _exists(machine, one.build, one.after), one
         assert one.build != choice.build or one.after, "the choice itself is no alternative"

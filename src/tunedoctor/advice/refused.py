@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from tunedoctor.advice.wheel_file import Misplaced, misplaced
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
 from tunedoctor.lazy import pattern
+from tunedoctor.tables.wheels import release_row
 from tunedoctor.versions import at_least, parts, within
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
@@ -15,7 +16,6 @@ from tunedoctor.wheels.rules import (
     has_wheel,
     macos_floor,
     python_tag,
-    release_row,
     releases,
 )
 
@@ -176,7 +176,7 @@ def _elsewhere(one: Refusal, tag: str) -> bool:
     if row is None or not where or "+" in one.specifier:
         return False
     mine = any(t == tag or (linux and "linux" in t and "x86_64" in t) for t in one.wheel_tags)
-    return not mine and any(where in row[kind] for kind in ("cuda", "rocm"))
+    return not mine and any(row.of(where, kind) for kind in ("cuda", "rocm"))
 
 
 def _manylinux(tag: str) -> tuple[int, ...]:
@@ -232,8 +232,7 @@ def _locked(one: Refusal, label: str) -> bool:
     row = release_row(one.specifier.lstrip("="))
     if row is None or one.name != "torch" or not one.specifier.startswith("=="):
         return False
-    built = {v for kind in ("cuda", "rocm") for where in row[kind].values() for v in where}
-    return not label or label in (*built, "cpu")
+    return not label or label in row.variants()
 
 
 def _for_python(
@@ -263,8 +262,7 @@ def _never_for(one: Refusal) -> str:
     row = release_row(one.specifier.lstrip("=")) if one.name == "torch" and label else None
     if row is None or one.reason != "version":
         return ""
-    built = {v for kind in ("cuda", "rocm") for where in row[kind].values() for v in where}
-    return label if label.startswith(("cu", "rocm")) and label not in built else ""
+    return label if label.startswith(("cu", "rocm")) and label not in row.variants() else ""
 
 
 def _none_at_all(own: Interpreter | None, host: Host | None) -> Cause:

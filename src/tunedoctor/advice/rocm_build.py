@@ -14,6 +14,8 @@ class RocmBuild(NamedTuple):
     note: str
     on_index: bool
     """PyTorch's own index has it."""
+    of_amd: bool = False
+    """AMD's own builds have it."""
 
 
 def rocm_build(
@@ -31,13 +33,14 @@ def rocm_build(
         return RocmBuild(fit.cure, note, on_index=True)
     of_amd = [one for one in gfx if one in vendor_builds()]
     if of_amd == list(gfx):
-        extras = ",".join(f"device-{one}" for one in of_amd)
+        extras = ",".join(f"device-{one}" for one in of_amd) or "device-all"
         return RocmBuild(
             advise(
                 f"Install AMD's own PyTorch, torch[{extras}], as the page of releases of ROCm/TheRock says"
             ),
             "PyTorch's own index has no build for this GPU on this system",
             on_index=False,
+            of_amd=True,
         )
     return RocmBuild(
         advise("Train on another GPU, or on the CPU"),

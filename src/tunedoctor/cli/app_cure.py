@@ -44,6 +44,9 @@ def fix_command(  # noqa: PLR0913  each is an option
     smoke: Annotated[  # noqa: FBT002
         bool, typer.Option("--smoke", help="Prove it by a tiny training as well.")
     ] = False,
+    no_import: Annotated[  # noqa: FBT002
+        bool, typer.Option("--no-import", help="Do not prove it by importing the packages.")
+    ] = False,
     system: Annotated[  # noqa: FBT002
         bool, typer.Option("--system", help="Change a Python that is no environment of its own.")
     ] = False,
@@ -60,7 +63,7 @@ def fix_command(  # noqa: PLR0913  each is an option
     wish = Wish(
         tuple(dict.fromkeys([*(ids or ()), *(only or ())])), _said("--new", new), tuple(with_ or ()),
         _said("--python", python), _said("--installer", installer), _said("--script", script),
-        dry_run, yes, deep, smoke, system,
+        dry_run, yes, deep, smoke, system, no_import,
     )  # fmt: skip
     raise typer.Exit(fix(options, wish, target, own=self_))
 

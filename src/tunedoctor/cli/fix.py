@@ -8,12 +8,9 @@ from tunedoctor.cli.fix_case import Case, Wish, end
 from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.target import aim, needed, starting, typed
-from tunedoctor.engine import diagnose
 from tunedoctor.facts import InstallerConfig
 from tunedoctor.installers.barred import stated
 from tunedoctor.live import take
-from tunedoctor.planning.answer import Answer
-from tunedoctor.planning.drafts import chosen
 from tunedoctor.render.style import style_for
 from tunedoctor.targeting import here
 from tunedoctor.transaction.failure import FailureError
@@ -38,10 +35,11 @@ def fix(options: Options, wish: Wish, target: str | None, *, own: bool) -> int:
     asked = wish.new or place.asked
     style = style_for(sys.stdout, os.environ)
     case = Case(wish, options, wanted, snapshot, options.checks(), asked, style)
-    findings = () if wish.new else chosen(diagnose(snapshot, case.checks), wish.ids)
+    from tunedoctor.cli.fix_look import nothing, searched  # noqa: PLC0415  what is misused stays light
+
+    case, findings = searched(case)
     if not findings and not wish.new:
-        why = f"{' and '.join(wish.ids)} was not found here" if wish.ids else ""
-        return end(case, Answer(end="nothing", target=asked, why=why))
+        return end(case, nothing(case))
     from tunedoctor.cli.fix_plan import treat  # noqa: PLC0415  what has nothing to do stays light
 
     return treat(case, findings)
@@ -61,6 +59,12 @@ def _check(options: Options, wish: Wish, *, named: bool) -> None:
     asks = not (wish.yes or wish.dry_run or wish.script)
     if asks and (options.format == "json" or not sys.stdin.isatty()):
         misuse("there is nobody to ask", "say --yes to carry it out, or --dry-run to see the plan")
+    if wish.no_import and (wish.deep or wish.smoke):
+        misuse("--no-import runs nothing of the packages", "leave out --deep and --smoke")
+    _known(options, wish)
+
+
+def _known(options: Options, wish: Wish) -> None:
     if known := {one.id for one in options.checks()}:
         for id_ in wish.ids:
             if id_ not in known:

@@ -1,5 +1,6 @@
 """What a run of doctor fix goes by, and how it ends."""
 
+import shlex
 from typing import NamedTuple
 
 from tunedoctor.cli.fix_parts import as_shown
@@ -28,6 +29,7 @@ class Wish(NamedTuple):
     deep: bool = False
     smoke: bool = False
     system: bool = False
+    no_import: bool = False
 
 
 class Case(NamedTuple):
@@ -41,6 +43,12 @@ class Case(NamedTuple):
     place: str
     """The environment as the user names it."""
     style: Style
+
+    @property
+    def there(self) -> str:
+        """The option that names the environment to another command."""
+        named = self.wish.new or self.target
+        return f" --target {shlex.quote(named)}" if named else ""
 
     @property
     def plain(self) -> bool:

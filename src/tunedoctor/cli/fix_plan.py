@@ -1,7 +1,6 @@
 """doctor fix, once there is something to do: plan, show, ask, carry out."""
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from tunedoctor.render import plan as screen
 from tunedoctor.transaction.apply import Event, Ways, apply
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.failure import FailureError
-from tunedoctor.transaction.ground import Ground, Refusal, ground_of
+from tunedoctor.transaction.ground import Ground, ground_of
 from tunedoctor.transaction.making import ground_for
 from tunedoctor.transaction.tools import choose_tool
 
@@ -38,17 +37,22 @@ from tunedoctor.transaction.tools import choose_tool
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
     """Plan for the findings, or for a new environment, show it, ask, carry it out; returns the exit code."""
     treated = (
-        Treated(id=f.check.id, title=f.title, found=f.finding.found, severity=f.severity, fix="")
+        Treated(
+            id=f.check.id,
+            title=f.title,
+            found=f.finding.found,
+            severity=f.severity,
+            fix="",
+            advice=f.finding.cure.kind == "advice",
+        )
         for f in findings
     )
-    named = case.wish.new or case.target
-    there = f" --target {shlex.quote(named)}" if named else ""
     answer = Answer(
         end="nothing",
         target=case.place,
         findings=tuple(treated),
-        undo=f"doctor undo{there}",
-        look=f"doctor check{there}",
+        undo=f"doctor undo{case.there}",
+        look=f"doctor check{case.there}",
     )
     try:
         made, ground = _new(case) if case.wish.new else _planned(case, findings)
@@ -86,7 +90,8 @@ def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground |
         misuse(str(error), "doctor list names what is installed")
     drafts = drafted(findings, case.snapshot, fixes)
     # who must not change it is told so before the index is asked
-    ground = _ground(case) if any(one.changes for one in drafts) else None
+    changes, known = any(one.changes for one in drafts), case.snapshot.get(Interpreter)
+    ground = ground_of(known, consent=case.wish.system) if changes else None
     with spinner() as one:
         one.watch(["the package index"])
         made = planned(case.snapshot, drafts, case.checks, asking.live(), fixes)
@@ -103,16 +108,6 @@ def _scripted(case: Case, answer: Answer, made: Planned) -> int:
         write(screen.render_plan(as_shown(answer), case.style, _kept(case, made)))
         write(f"{case.style.mark('ok')} wrote {place}; nothing was changed\n")
     return 0
-
-
-def _ground(case: Case) -> Ground:
-    interpreter = case.snapshot.get(Interpreter)
-    if not isinstance(interpreter, Interpreter):
-        raise FailureError(interpreter.why, "doctor fix --new ./.venv", refused=True)
-    ground = ground_of(interpreter, consent=case.wish.system)
-    if isinstance(ground, Refusal):
-        raise FailureError(ground.why, *ground.by_hand, refused=True)
-    return ground
 
 
 def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> Answer:
@@ -173,6 +168,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
             before=case.snapshot,
             ways=Ways(
                 deep=case.wish.deep,
+                imports=not case.wish.no_import,
                 consent=case.wish.system,
                 smoke=smoke if case.wish.smoke else None,
                 checks=case.checks,

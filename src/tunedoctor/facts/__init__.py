@@ -46,6 +46,7 @@ from tunedoctor.facts.smoke import Smoke
 from tunedoctor.facts.target import (
     BrokenDistribution,
     Compilers,
+    CondaPrefix,
     CudaWheel,
     CudaWheels,
     Distribution,
@@ -113,6 +114,7 @@ __all__ = [
     "BrokenDistribution",
     "Bytes",
     "Compilers",
+    "CondaPrefix",
     "Container",
     "Count",
     "Cpu",

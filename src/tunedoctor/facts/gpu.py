@@ -175,6 +175,8 @@ class AmdGpus(Fact, frozen=True):
     """AMD GPUs that the kernel offers for computing. Absent: no AMD GPU."""
 
     gpus: tuple[AmdGpu, ...]
+    told_by: str = ""
+    """The vendor's tool that named them where /dev/kfd is not there: rocminfo, amd-smi, rocm-smi."""
 
 
 class RocmStack(Fact, frozen=True):

@@ -51,6 +51,8 @@ class Runtime(Fact, frozen=True):
     """Back-ends of scaled dot product attention that ran: flash, efficient, cudnn, math."""
     warnings: tuple[str, ...] = ()
     """Warnings that torch and its neighbours printed."""
+    remembered: str = ""
+    """When it was run, ISO 8601, where a quick look only remembers it; "" for a run of this look."""
 
     @property
     def gpu_works(self) -> bool:

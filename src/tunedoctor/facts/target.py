@@ -133,6 +133,18 @@ class InMemory(Fact, frozen=True):
     """Said by the kernel of a notebook, which lives on; else by a process started for it."""
 
 
+class CondaPrefix(Fact, frozen=True):
+    """Which tool keeps a conda prefix, and what its user pinned."""
+
+    tool: Literal["conda", "mamba", "micromamba", "pixi"] = "conda"
+    manifest: str = ""
+    """pixi's file for the prefix."""
+    environment: str = ""
+    """pixi's name of it."""
+    pins: tuple[str, ...] = ()
+    """Lines of conda-meta/pinned: "numpy 1.26.*"."""
+
+
 class Packages(Fact, frozen=True):
     """Everything installed that the target's plain sys.path reaches."""
 
@@ -142,6 +154,8 @@ class Packages(Fact, frozen=True):
     copies: tuple[PackageCopy, ...] = ()
     conda: dict[str, str] = {}
     """conda packages, name -> "version build"."""
+    prefix: CondaPrefix | None = None
+    """Where they lie in a prefix of conda's."""
     in_memory: tuple[InMemory, ...] = ()
     complete: bool = True
     """False where only some were told, as in a report: what is not named can still be installed."""

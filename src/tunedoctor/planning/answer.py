@@ -26,6 +26,8 @@ class Treated(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the fix; "" where none is for it."""
     changes: bool = False
     """The fix changes the environment; else it only tells."""
+    advice: bool = False
+    """Its cure is advice, that no command carries out."""
     held: Literal["check", "activation"] = "check"
     """What proves it: the checks, or nothing yet, since a variable holds from the next activation on."""
 
@@ -62,6 +64,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     by_hand: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     """Errors and warnings that are there after the change."""
+    notes: tuple[str, ...] = ()
+    """Where there is nothing to cure: the notes that `doctor check` shows."""
+    applicable: tuple[str, ...] = ()
+    """Those of them that `doctor fix ID` carries out."""
+    looked: str = ""
+    """Where there is nothing to cure: when the packages were imported, ISO 8601; "" where they were not."""
     outcome: Outcome | None = None
 
 

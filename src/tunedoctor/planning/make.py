@@ -146,5 +146,5 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> P
         *steps_of(made, bare, ask, made.answer.about),
     )
     reasons = tuple(f"{name} is left out: {why}" for name, why in made.answer.dropped.items())
-    whole = sized(Plan(steps=steps, reasons=reasons), bare, ask)
+    whole = sized(Plan(steps=steps, reasons=reasons, asks={"new": made.answer.about}), bare, ask)
     return Planned(whole, left=made.answer.left)

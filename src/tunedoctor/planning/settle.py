@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.findings import Check
@@ -222,7 +223,15 @@ def _plan(one: Drafted) -> Plan:
     """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
     steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
     reasons = (one.draft.reason,) if one.changes and one.draft.reason else ()
-    return Plan(steps=steps, cures=(one.id,) if one.changes else (), reasons=reasons)
+    asks = {one.id: _asked(one)} if one.changes else {}
+    return Plan(steps=steps, cures=(*asks,), reasons=reasons, asks=asks)
+
+
+def _asked(one: Drafted) -> tuple[str, ...]:
+    """Return the names of the packages that a draft asks for."""
+    installs = (step for step in one.draft.steps if isinstance(step, Install))
+    pinned = (pin.name for step in installs for pin in step.pins)
+    return tuple(dict.fromkeys((*map(name_of, wishes_of((one,))), *pinned)))
 
 
 def _without(plan: Plan, moved: set[str]) -> Plan:

@@ -1,6 +1,8 @@
 """AMD GPUs: from the kernel's KFD topology, one folder for each processor and GPU, and from DRM."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import msgspec
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, Unknown
 from tunedoctor.probes.rocm import hsa_libraries, rocm_folders, rocm_stack, rocm_version
 from tunedoctor.probes.small_file import fields, line, number, read
+from tunedoctor.probes.vendor_tools import amd_told
 from tunedoctor.probes.windows_display import Adapter, adapters
 from tunedoctor.probing import probe
 
@@ -40,18 +43,29 @@ def amd(
     """Look for AMD GPUs and for ROCm."""
     if host.os == "linux":
         cards = len(pci.of(_AMD)) if isinstance(pci, PciBus) else 0
-        return linux(Path("/"), cards, wsl=host.wsl == 2)
+        return linux(Path("/"), cards, wsl=host.wsl == 2, ask=partial(amd_told, os.environ))
     if host.os == "windows":
         return from_adapters(adapters()), Absent(why="Windows has no AMD compute device")
     return _NO_GPU, _NO_STACK
 
 
 def linux(
-    root: Path, cards: int, *, wsl: bool
+    root: Path,
+    cards: int,
+    *,
+    wsl: bool,
+    ask: Callable[[Iterable[Path]], AmdGpus | None] = lambda _: None,
 ) -> tuple[AmdGpus | Absent | Unknown, RocmStack | Absent | Unknown]:
-    """Read below `root`; `cards` is the number of AMD GPUs on the PCI bus."""
+    """Read below `root`; `cards` is the number of AMD GPUs on the PCI bus.
+
+    `ask`: has the tools in folders of ROCm list the GPUs where the kernel offers no way to them.
+    """
     gpus = wsl_gpus(root) if wsl else kernel_gpus(root, cards)
     folders = rocm_folders(root)
+    unreadable = isinstance(gpus, Unknown) or not (root / "dev/kfd").exists()
+    if unreadable and (told := ask(folders)) is not None:
+        seen = gpus.gpus if isinstance(gpus, AmdGpus) else ()
+        gpus = AmdGpus(gpus=seen or told.gpus, told_by=told.told_by)
     version = rocm_version(folders)
     libraries = hsa_libraries(root, folders)
     if isinstance(gpus, Absent) and not (version or libraries or (root / "dev/kfd").exists()):

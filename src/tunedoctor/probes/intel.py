@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tunedoctor.facts import Absent, Host, IntelGpu, PciBus
 from tunedoctor.probes.render_nodes import denied, may_open, render_nodes
+from tunedoctor.probes.vendor_tools import intel_told
 from tunedoctor.probes.windows_display import Adapter, adapters
 from tunedoctor.probing import probe
 
@@ -28,23 +29,29 @@ def intel_gpu(pci: PciBus | None, host: Host) -> IntelGpu | Absent:
         found = tuple(one for one in adapters() or () if one.vendor == _INTEL)
     else:
         found = ()
-    return describe(found, Path("/"), os.environ, linux=host.os == "linux")
+    linux = host.os == "linux"
+    told = None
+    if linux and not any(is_supported(one.device) for one in found):
+        told = intel_told(os.environ)
+    return describe(found, Path("/"), os.environ, linux=linux, told=told)
 
 
-def describe(
+def describe(  # noqa: PLR0913  each is a source
     found: tuple[Adapter, ...],
     root: Path,
     variables: Mapping[str, str],
     *,
     linux: bool,
     allowed: Callable[[Path], bool] = may_open,
+    told: IntelGpu | None = None,
 ) -> IntelGpu | Absent:
-    """Make the fact of the devices found."""
-    if not found:
+    """Make the fact of the devices found, and of those that a tool of Intel's told."""
+    if not found and told is None:
         return Absent(why="no Intel GPU")
+    names = tuple(one.name or name_of(one.device) for one in found)
     return IntelGpu(
-        names=tuple(one.name or name_of(one.device) for one in found),
-        discrete=any(is_supported(one.device) for one in found),
+        names=(*(told.names if told else ()), *names),
+        discrete=told is not None or any(is_supported(one.device) for one in found),
         render_denied=denied(render_nodes(root, _INTEL), allowed) if linux else (),
         level_zero=has_level_zero(root, variables, linux=linux),
     )
@@ -52,20 +59,26 @@ def describe(
 
 def is_supported(device: str) -> bool:
     """Tell whether XPU builds of PyTorch run on the device of that id, four hex digits."""
+    return bool(_family(device))
+
+
+def _family(device: str) -> str:
+    """Return the family that XPU builds run on; "" for other devices."""
     from tunedoctor.tables.load import table  # noqa: PLC0415  few machines need it
 
-    families = table("probes")["xpu_devices"].values()
-    return any(len(device) == 4 and first <= device <= last for first, last in families)
+    families = table("probes")["xpu_devices"].items()
+    found = (f for f, (first, last) in families if len(device) == 4 and first <= device <= last)
+    return str(next(found, "")).partition(",")[0]
 
 
 def name_of(device: str) -> str:
-    """Return the product's name from the table of GPUs, else one that holds the id."""
+    """Return the product's name from the table of GPUs, else its family or one that holds the id."""
     from tunedoctor.tables.load import table  # noqa: PLC0415  few machines need it
 
     for row in table("gpus")["intel"]:
         if f"{_INTEL}:{device}" in row["pci"]:
             return str(row["names"][0])
-    return f"Intel graphics {device}"
+    return f"Intel {_family(device) or 'graphics'} {device}"
 
 
 def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> bool:

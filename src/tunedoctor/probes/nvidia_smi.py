@@ -44,12 +44,21 @@ class SmiSaid(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_smi(environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
     """Return the nvidia-smi that PATH names first, then that of the folders `more`; "" for none."""
-    name = "nvidia-smi.exe" if os.name == "nt" else "nvidia-smi"
+    return find_program("nvidia-smi.exe" if os.name == "nt" else "nvidia-smi", environ, more)
+
+
+def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
+    """Return the program that PATH names first, then that of the folders `more`; "" for none."""
     for folder in (*environ.get("PATH", "").split(os.pathsep), *more):
-        file = Path(folder) / name
+        file = f"{folder}{os.sep}{name}"
         # the working folder is never searched, though an empty entry of PATH would mean it
-        if folder and file.is_absolute() and file.is_file() and os.access(file, os.X_OK):
-            return str(file)
+        if (
+            folder
+            and os.access(file, os.X_OK)
+            and Path(folder).is_absolute()
+            and Path(file).is_file()
+        ):
+            return str(Path(file))
     return ""
 
 

@@ -14,7 +14,7 @@ from tunedoctor.facts import (
     Packages,
     Unknown,
 )
-from tunedoctor.probes.conda import conda_packages
+from tunedoctor.probes.conda import conda_packages, conda_prefix
 from tunedoctor.probes.record import missing
 from tunedoctor.probes.site_folder import SiteFolder, damaged, module_there, read_folder
 from tunedoctor.probes.small_file import start
@@ -43,7 +43,9 @@ def packages(interpreter: Interpreter) -> Packages | Unknown:
             folders.append(folder)
         elif place in interpreter.site_packages:
             return Unknown(why=f"{place} cannot be read by this user")
-    return assemble(folders, interpreter.site_packages, conda_packages(Path(interpreter.prefix)))
+    prefix = Path(interpreter.prefix)
+    found = assemble(folders, interpreter.site_packages, conda_packages(prefix))
+    return msgspec.structs.replace(found, prefix=conda_prefix(prefix))
 
 
 def package_places(interpreter: Interpreter) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ stage other than `import torch` the script starts again without it, so that late
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -104,9 +104,16 @@ def runtime(interpreter: Interpreter) -> Runtime | Absent | Unknown:
 
 
 def runtime_of(
-    python: str, version: str, environment: Mapping[str, str]
+    python: str,
+    version: str,
+    environment: Mapping[str, str],
+    words: Sequence[str] = (),
+    watch: Callable[[list[str]], None] | None = None,
 ) -> Runtime | Absent | Unknown:
-    """Run the script with `python`; TUNEDOCTOR_STAGE_SECONDS in `environment` limits a stage."""
+    """Run the script with `python`; TUNEDOCTOR_STAGE_SECONDS in `environment` limits a stage.
+
+    `words` are further ones for the script: `importing`. `watch` is told each stage that begins.
+    """
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
     limit = _seconds(environment.get("TUNEDOCTOR_STAGE_SECONDS", "")) or STAGE
@@ -114,7 +121,9 @@ def runtime_of(
     runs: list[Run] = []
     skip: list[str] = []
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
-        one = run_once(python, environment, skip=skip, limit=limit, timeout=left)
+        one = run_once(
+            python, environment, skip=skip, limit=limit, timeout=left, words=words, watch=watch
+        )
         runs.append(one)
         # what neither told nor began a stage would end so again
         if one.broke_in in ("", "import torch", "between stages"):
@@ -128,27 +137,36 @@ def runtime_of(
     return fold(runs)
 
 
-def run_once(
+def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
+    """Return the words for a run that starts no GPU; `also`: modules besides the stack. `deep`: one that does."""
+    return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
+
+
+def run_once(  # noqa: PLR0913  each is a knob of one run
     python: str,
     environment: Mapping[str, str],
     *,
     skip: Sequence[str],
     limit: float,
     timeout: float,
+    words: Sequence[str] = (),
+    watch: Callable[[list[str]], None] | None = None,
 ) -> Run:
     """Run the script once, without the stages in `skip`; `limit` is for one common stage."""
     import tempfile  # noqa: PLC0415  only a deep check needs it
 
     lines: list[Line] = []
-    words: list[str] = []
+    others: list[str] = []
 
     def heard(text: str) -> float:
         try:
             line = msgspec.json.decode(text, type=Line)
         except (msgspec.DecodeError, RecursionError):
-            words.append(text)
+            others.append(text)
             return GRACE / 2
         lines.append(line)
+        if watch and line.begin:
+            watch([line.begin])
         return max(line.limit, limit) + GRACE
 
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
@@ -159,6 +177,7 @@ def run_once(
                 *(word for stage in skip for word in ("--skip", stage)),
                 "--seconds",
                 str(limit),
+                *words,
             ],
             heard=heard,
             silence=limit + GRACE,
@@ -166,7 +185,7 @@ def run_once(
             timeout=timeout,
             env=steered(environment, scratch),
         )
-    return Run(lines=tuple(lines), ended=ended, words=tuple(words))
+    return Run(lines=tuple(lines), ended=ended, words=tuple(others))
 
 
 def steered(environment: Mapping[str, str], scratch: str) -> dict[str, str]:

@@ -12,6 +12,8 @@ from tunedoctor.refresh.known import least_files
 from tunedoctor.refresh.merge import Learned
 from tunedoctor.refresh.page import Link, Page, parsed
 from tunedoctor.refresh.requires import admits, needs
+from tunedoctor.refresh.variants import Told, release_of, told
+from tunedoctor.tables.load import CARRIED
 from tunedoctor.versions import at_least, parts
 
 PROJECTS = ("torch", "torchvision", "torchaudio")
@@ -55,7 +57,9 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
     items = table["releases"]["items"]
     undefault = {v for v in seen if v not in items or "pypi_default" in items[v]["unverified"]}
     unpaired = {v for v in seen if v in items and "torchvision_pair" in items[v]["unverified"]}
-    unsure = [v for v in seen if v in undefault | unpaired][-DETAILED:]
+    files_of_variants = {release_of(one.name): one for one in pages["torch"].variants}
+    unread = {v for v in files_of_variants if v in seen and _unread(items.get(v))}
+    unsure = [v for v in seen if v in undefault | unpaired | unread][-DETAILED:]
     metadata = cache(partial(_metadata, get))
     companions = {
         project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
@@ -70,8 +74,16 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
             torchvision=vision,
             pair_sure=sure,
             torchaudio=audio if audio_sure else "",
-            rocm_gfx=_gfx(seen[version], metadata),
+            code=_gfx(seen[version], metadata),
         )
+        if version in unread:
+            try:
+                variants = told(_checked(get, files_of_variants[version]))
+            except (FetchError, ValueError) as error:
+                untold.append(f"{version}: its variants.json was not read: {error}")
+            else:
+                code = {**variants, **learned[version].code}
+                learned[version] = learned[version]._replace(code=code)
         if version in undefault and not pins.default:
             untold.append(f"{version}: the default index does not tell its CUDA variant")
     files = {project: page.files(project) for project, page in pages.items()}
@@ -98,6 +110,23 @@ def _whole(url: str, data: bytes) -> Page:
         msg = f"{url} {what}: refused"
         raise RefusedError(msg)
     return page
+
+
+def _unread(row: Any) -> bool:  # noqa: ANN401  a row of the table, None for a new release
+    """Tell whether some build's list of code is none that was read."""
+    return row is None or any(
+        one[0][:2] in ("cu", "ro") and (not one[5] or str(one[6]).startswith(CARRIED))
+        for one in row["builds"]
+    )
+
+
+def _checked(get: Get, link: Link) -> bytes:
+    """Return a file, checked by the hash that the page states."""
+    data = get(link.url)
+    if link.sha256 and sha256(data).hexdigest() != link.sha256:
+        msg = f"{link.url} has another hash than its page states: refused"
+        raise RefusedError(msg)
+    return data
 
 
 def _metadata(get: Get, link: Link) -> bytes:
@@ -192,12 +221,12 @@ def _plainest(file: File) -> tuple[bool, bool, tuple[int, ...]]:
     )
 
 
-def _gfx(seen: Seen, metadata_of: Metadata) -> dict[str, tuple[str, ...]]:
+def _gfx(seen: Seen, metadata_of: Metadata) -> dict[str, Told]:
     """Return ROCm variant -> gfx targets that its requirements name."""
-    found: dict[str, tuple[str, ...]] = {}
-    for variant in seen.variants("linux_x86_64", "rocm"):
+    found: dict[str, Told] = {}
+    for variant in {v for _, v, _ in seen.builds if v.startswith("rocm")}:
         file = next(f for f in seen.files if f.name.variant == variant)
         gfx = needs(metadata_of(file.link), "linux_x86_64", file.name.python).gfx
         if gfx:
-            found[variant] = gfx
+            found[variant] = Told(" ".join(gfx))
     return found

@@ -2,21 +2,25 @@
 
 from typing import Any
 
+import msgspec
+
+from tunedoctor.tables.wheels import Build, Release
 from tunedoctor.versions import at_least
 
 
-def published(table: Any) -> set[tuple[str, str, str]]:  # noqa: ANN401  a wheel table
+def rows_of(table: Any) -> dict[str, Release]:  # noqa: ANN401  a wheel table
+    """Return release -> its row."""
+    return msgspec.convert(table["releases"]["items"], dict[str, Release])
+
+
+def published(table: Any) -> dict[tuple[str, str, str], Build]:  # noqa: ANN401
     """Return (release, platform family, variant) of the CUDA, ROCm and XPU wheels whose publication was seen."""
-    found: set[tuple[str, str, str]] = set()
-    for version, row in table["releases"]["items"].items():
-        doubted = set(row["unverified"])
-        for family, variants in row["cuda"].items():
-            found |= {(version, family, v) for v in variants if f"cuda.{family}.{v}" not in doubted}
-        for family, variants in row["rocm"].items():
-            found |= {(version, family, v) for v in variants if f"rocm.{v}" not in doubted}
-        if str(row["xpu"]).startswith("linux") and "xpu" not in doubted:
-            found.add((version, "linux_x86_64", "xpu"))
-    return found
+    return {
+        (version, build.platform, build.variant): build
+        for version, row in rows_of(table).items()
+        for build in row.builds
+        if build.seen and build.kind != "cpu"
+    }
 
 
 def least_files(table: Any, project: str) -> int:  # noqa: ANN401
@@ -26,15 +30,11 @@ def least_files(table: Any, project: str) -> int:  # noqa: ANN401
     the Pythons were not checked, one in all); one for each release of a companion.
     """
     counted = int(table["pytorch_index"].get("files", {}).get(project, 0))
-    items = table["releases"]["items"]
     if project != "torch":
-        named = {str(row[project]).partition(" ")[0] for row in items.values() if row[project]}
+        named = {row[project] for row in table["releases"]["items"].values() if row[project]}
         return max(counted, len(named))
     least = 0
-    for version, family, variant in published(table):
-        pythons = {
-            p for tags in items[version]["pypi_wheels"].get(family, {}).values() for p in tags
-        }
+    for (version, family, _), build in published(table).items():
         sure = at_least(version, "2.9") or family != "linux_aarch64"
-        least += len(pythons) if sure and variant != "xpu" else 1
+        least += len(build.pythons) if sure and build.kind != "xpu" else 1
     return max(counted, least)

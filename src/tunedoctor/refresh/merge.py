@@ -3,18 +3,27 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
-from tunedoctor.refresh.carry import arch_lists
 from tunedoctor.refresh.changes import changes_of
 from tunedoctor.refresh.derive import Seen, python_order
-from tunedoctor.refresh.known import published
-from tunedoctor.tables.updated import Archs, Overlay, Row
-from tunedoctor.versions import parts, pep440
-from tunedoctor.wheels.rules import cuda_of, driver_floor, glibc_rule
+from tunedoctor.refresh.known import published, rows_of
+from tunedoctor.refresh.variants import Told
+from tunedoctor.tables.load import CARRIED
+from tunedoctor.tables.updated import Overlay, UpdatedError, checked
+from tunedoctor.tables.wheels import Build, Release, cuda_of, in_order
+from tunedoctor.versions import parts
+from tunedoctor.wheels.rules import driver_floor
 
-_FAMILIES = ("linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "macos_x86_64")
-_CUDA = ("linux_x86_64", "linux_aarch64", "win_amd64")
+_PAGES = "index_pages"
+"""Source of a build of which no list of code is known."""
+_METADATA = "metadata"
+"""Source of a list of code that requirements or variants.json tell."""
+_OLD_GLIBC = "2.17"
+"""Of Linux wheels whose tag names no floor: they were built on CentOS 7."""
+Rows = Mapping[str, Release]
+Builds = Mapping[tuple[str, str, str], tuple[str, ...]]
+"""As in Seen."""
 
 
 class Learned(NamedTuple):
@@ -30,7 +39,8 @@ class Learned(NamedTuple):
     cudnn: str = ""
     nccl: str = ""
     toolkit: str = ""
-    rocm_gfx: Mapping[str, tuple[str, ...]] = {}
+    code: Mapping[str, Told] = {}
+    """Variant -> compiled code, by the requirements of its wheels or by the variants of the index."""
 
 
 class Merge(NamedTuple):
@@ -63,176 +73,150 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     Raises:
         MergeError: a row of a shape that the table does not have.
     """
-    items, archs = in_use["releases"]["items"], in_use["archs"]["by_release"]
-    rows: dict[str, Any] = dict(items)
-    lists: dict[str, Any] = dict(archs)
+    rows = rows_of(in_use)
     changes: list[str] = []
     left_out: list[str] = []
     for version, one in seen.items():
-        cuda, unknown = _known_cuda(one)
+        cuda = sorted({v for _, v, _ in one.builds if v.startswith("cu")})
+        told = learned.get(version, Learned())
+        unknown = [v for v in cuda if not _drivers(v, told, in_use)]
         left_out += [
             f"{version}+{v}: no driver floor is known for CUDA {cuda_of(v)}" for v in unknown
         ]
-        told = learned.get(version, Learned())
         old = rows.get(version)
-        if old is None and not cuda["linux_x86_64"] and not one.has("linux_x86_64", "cpu"):
+        builds = {key: found for key, found in one.builds.items() if key[1] not in unknown}
+        linux = {variant for family, variant, _ in builds if family == "linux_x86_64"}
+        if old is None and not any(v.startswith("c") for v in linux):
             left_out.append(f"{version}: no wheel for Linux on x86_64 is there yet")
             continue
         base = old or _new(version, one, told, rows)
-        rows[version] = _joined(version, base, one, told, cuda)
-        lists[version] = arch_lists(version, rows[version], lists, in_use["archs"]["sets"])
+        rows[version] = _joined(version, base, builds, told, rows, in_use)
         changes += changes_of(version, old, rows[version])
-    overlay = _overlay(shipped, rows, lists, files, today)
-    kept = sorted(
-        published(in_use) - {(v, f, n) for v, one in seen.items() for f, n in _pairs(one)},
-        key=lambda k: (parts(k[0]), k),
+    own = rows_of(shipped)
+    overlay = Overlay(
+        as_of=today,
+        releases={version: row for version, row in rows.items() if row != own.get(version)},
+        files=dict(files),
     )
+    try:
+        checked(overlay)
+    except UpdatedError as error:
+        msg = f"a row has another shape than the table's: {error}"
+        raise MergeError(msg) from None
+    named = {(v, f, variant) for v, one in seen.items() for f, variant, _ in one.builds}
+    kept = sorted(published(in_use).keys() - named, key=lambda k: (parts(k[0]), k))
     return Merge(
         overlay, tuple(changes), tuple(left_out), tuple(f"{v}+{n} for {f}" for v, f, n in kept)
     )
 
 
-def _pairs(one: Seen) -> set[tuple[str, str]]:
-    return {(o.name.family, o.name.variant) for o in one.files}
-
-
-def _known_cuda(one: Seen) -> tuple[dict[str, list[str]], list[str]]:
-    """Return family -> CUDA variants with a driver floor, and those without one."""
-    cuda: dict[str, list[str]] = {}
-    unknown: set[str] = set()
-    for family in _CUDA:
-        all_ = one.variants(family, "cu")
-        cuda[family] = [v for v in all_ if driver_floor(cuda_of(v), windows=family == "win_amd64")]
-        unknown |= set(all_) - set(cuda[family])
-    return cuda, sorted(unknown)
-
-
-def _new(version: str, one: Seen, told: Learned, rows: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of a release that the table lacks, without its variants; what isn't told is that of the last."""
-    parsed = pep440(version)
-    older = [v for v in rows if parsed and (p := pep440(v)) and p < parsed]
-    last = rows[max(older, key=parts)] if older else {}
-    default = {
-        f: last.get("pypi_default", {}).get(f, "cpu") for f in one.families if f in _FAMILIES
-    }
-    unverified = [] if told.default else ["pypi_default"]
-    unverified += [] if told.pair_sure else ["torchvision_pair"]
-    pythons = sorted(
-        {p for f in one.families for t in one.pythons(f).values() for p in t}, key=python_order
-    )
+def _new(version: str, one: Seen, told: Learned, rows: Rows) -> Release:
+    """Return the row of a release that the table lacks, without builds; what isn't told is that of the last."""
+    order = in_order([*rows, version])
+    last = rows[order[order.index(version) - 1]] if order[0] != version else None
+    families = {family for family, _, _ in one.builds}
+    default = {f: (last.pypi_default if last else {}).get(f, "cpu") for f in sorted(families)}
+    pythons = sorted({p for found in one.builds.values() for p in found}, key=python_order)
     oldest = f">={pythons[0].rstrip('t')}" if pythons else ""
-    return {
-        "date": None,
-        "requires_python": one.requires_python or oldest,
-        "pypi_wheels": {},
-        "pypi_default": {**default, **told.default},
-        "cuda": {},
-        "rocm": {},
-        "xpu": None,
-        "torchvision": told.torchvision or last.get("torchvision"),
-        "torchaudio": told.torchaudio or last.get("torchaudio"),
-        "triton": told.triton or None,
-        "cudnn_pypi": told.cudnn or None,
-        "nccl_pypi": told.nccl or None,
-        "numpy_abi": dict(last.get("numpy_abi", {})),
-        "unverified": unverified,
-        **({"cuda_toolkit_pypi": told.toolkit} if told.toolkit else {}),
-    }
+    return Release(
+        date=None,
+        requires_python=one.requires_python or oldest,
+        pypi_default={**default, **told.default},
+        torchvision=told.torchvision or (last.torchvision if last else ""),
+        torchaudio=told.torchaudio or (last.torchaudio if last else ""),
+        triton=told.triton or None,
+        cudnn_pypi=told.cudnn or None,
+        nccl_pypi=told.nccl or None,
+        numpy_abi=dict(last.numpy_abi) if last else {},
+        unverified=[
+            *([] if told.default else ["pypi_default"]),
+            *([] if told.pair_sure else ["torchvision_pair"]),
+        ],
+        cuda_toolkit_pypi=told.toolkit or None,
+        builds=(),
+    )
 
 
-def _joined(
+def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
     version: str,
-    row: Any,  # noqa: ANN401
-    one: Seen,
+    row: Release,
+    seen: Builds,
     told: Learned,
-    cuda: Mapping[str, list[str]],
-) -> dict[str, Any]:
+    rows: Rows,
+    in_use: Any,  # noqa: ANN401
+) -> Release:
     """Return a row with what was seen added: published files win over what could not be verified."""
-    rocm = one.variants("linux_x86_64", "rocm")
-    seen = {f"cuda.{family}.{v}" for family, found in cuda.items() for v in found}
-    seen |= {f"rocm.{v}" for v in rocm}
-    joined = {
-        **row,
-        "pypi_wheels": {
-            family: _tags(row["pypi_wheels"].get(family, {}), one.pythons(family))
-            for family in _FAMILIES
-            if family in row["pypi_wheels"] or one.pythons(family)
-        },
-        "cuda": {
-            family: _union(row["cuda"].get(family, ()), cuda.get(family, ()), "cu")
-            for family in _CUDA
-        },
-        "rocm": {"linux_x86_64": _union(row["rocm"].get("linux_x86_64", ()), rocm, "rocm")},
-    }
-    if one.has("linux_x86_64", "xpu"):
-        joined["xpu"] = "linux+windows" if one.has("win_amd64", "xpu") else row["xpu"] or "linux"
-        seen.add("xpu")
-    if "torchvision_pair" in row["unverified"] and told.pair_sure:
-        joined["torchvision"] = told.torchvision
-        seen.add("torchvision_pair")
-    if "pypi_default" in row["unverified"] and told.default:
-        joined["pypi_default"] = {**row["pypi_default"], **told.default}
-        seen.add("pypi_default")
-    joined["unverified"] = [mark for mark in row["unverified"] if mark not in seen]
-    glibc = _glibc(version, one)
-    if glibc or row.get("glibc"):
-        joined["glibc"] = {**row.get("glibc", {}), **glibc}
-    if told.rocm_gfx:
-        joined["rocm_gfx"] = {
-            **row.get("rocm_gfx", {}),
-            **{v: list(gfx) for v, gfx in told.rocm_gfx.items()},
-        }
-    return joined
-
-
-def _tags(old: Mapping[str, list[str]], seen: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """Add Pythons that no platform tag of the family has yet."""
-    have = {python for pythons in old.values() for python in pythons}
-    joined = {tag: list(pythons) for tag, pythons in old.items()}
-    for tag, pythons in seen.items():
+    settled: set[str] = set()
+    if "torchvision_pair" in row.unverified and told.pair_sure:
+        row = replace(row, torchvision=told.torchvision)
+        settled.add("torchvision_pair")
+    if "pypi_default" in row.unverified and told.default:
+        row = replace(row, pypi_default={**row.pypi_default, **told.default})
+        settled.add("pypi_default")
+    builds = list(row.builds)
+    for (family, variant, floor), pythons in seen.items():
+        mine = [b for b in builds if (b.platform, b.variant) == (family, variant)]
+        have = {python for b in mine for python in b.pythons}
         new = [python for python in pythons if python not in have]
-        if new:
-            joined[tag] = sorted({*joined.get(tag, ()), *new}, key=python_order)
-    return joined
+        same = next((b for b in mine if b.floor == floor or not family.startswith("macos")), None)
+        if same is not None:
+            at = builds.index(same)
+            tags = sorted({*same.pythons, *new}, key=python_order) if new else same.python.split()
+            builds[at] = replace(same, python=" ".join(tags), floor=floor or same.floor, seen=True)
+            if variant in told.code and (same.carried or not same.code):
+                builds[at] = replace(builds[at], code=told.code[variant].code, source=_METADATA)
+        elif new:
+            code, source = _code(version, family, variant, told, rows)
+            builds.append(
+                Build(
+                    variant=variant,
+                    platform=family,
+                    python=" ".join(new),
+                    floor=floor or (_OLD_GLIBC if family.startswith("linux") else ""),
+                    driver=_drivers(variant, told, in_use) if variant.startswith("cu") else "",
+                    code=code,
+                    source=source,
+                    seen=True,
+                )
+            )
+    return replace(
+        row,
+        unverified=[mark for mark in row.unverified if mark not in settled],
+        builds=tuple(builds),
+    )
 
 
-def _union(old: Iterable[str], seen: Iterable[str], start: str) -> list[str]:
-    old = list(old)
-    new = {*seen} - {*old}
-    return sorted({*old, *new}, key=lambda v: parts(v.removeprefix(start))) if new else old
+def _drivers(variant: str, told: Learned, table: Any) -> str:  # noqa: ANN401
+    """Return the oldest drivers of Linux and Windows; "" where neither the rule nor the build's own bound tells them.
+
+    The bound is a CUDA that the driver must have, told by variants.json: the driver that came with that toolkit.
+    """
+    floors = [driver_floor(cuda_of(variant), windows=windows) for windows in (False, True)]
+    if all(floors):
+        return " ".join(floors)
+    bound = told.code.get(variant, Told("")).cuda
+    rows = [one for one in table["cuda"]["toolkits"] if bound and one["cuda"] == bound]
+    pairs = [(one["linux"], one["windows"] or one["linux"]) for one in rows if one["linux"]]
+    linux, windows = min(pairs, key=lambda pair: parts(pair[0]), default=("", ""))
+    return f"{linux} {windows}".strip()
 
 
-def _glibc(version: str, one: Seen) -> dict[str, dict[str, str]]:
-    """Return floors that the table's rule would put elsewhere."""
-    found: dict[str, dict[str, str]] = {}
-    for family in ("linux_x86_64", "linux_aarch64"):
-        odd = {
-            variant: floor
-            for variant, floor in one.glibc(family).items()
-            if floor != glibc_rule(version, variant, family)
-        }
-        if odd:
-            found[family] = dict(sorted(odd.items()))
-    return found
+def _code(version: str, family: str, variant: str, told: Learned, rows: Rows) -> tuple[str, str]:
+    """Return the code of a build that nobody has read yet, and where that comes from.
+
+    Pages do not tell what code a wheel holds: it is taken over from the newest release of the same variant (of ROCm,
+    of any) and marked, and what has such a list alone is chosen where no other fits. A CUDA variant that no release
+    had before gets none: nothing is known to run on it.
+    """
+    if one := told.code.get(variant):
+        return one.code, _METADATA
+    for other in reversed(in_order(v for v in rows if v != version)):
+        for build in reversed(rows[other].builds):
+            like = build.variant == variant or (build.kind == "rocm" and variant.startswith("rocm"))
+            if like and build.platform == family and build.code and not build.carried:
+                return _doubted(build.code.split()), f"{CARRIED} over from {other}"
+    return "", _PAGES
 
 
-def _overlay(
-    shipped: Any,  # noqa: ANN401
-    rows: Mapping[str, Any],
-    lists: Mapping[str, Any],
-    files: Mapping[str, int],
-    today: str,
-) -> Overlay:
-    old, own = shipped["releases"]["items"], shipped["archs"]["by_release"]
-    changed = {version: row for version, row in rows.items() if row != old.get(version)}
-    archs = {v: found for v, found in lists.items() if found and found != own.get(v)}
-    try:
-        return Overlay(
-            as_of=today,
-            releases=msgspec.convert(changed, dict[str, Row]),
-            archs=msgspec.convert(archs, dict[str, dict[str, dict[str, Archs]]]),
-            files=dict(files),
-        )
-    except msgspec.ValidationError as error:
-        msg = f"a row has another shape than the table's: {error}"
-        raise MergeError(msg) from None
+def _doubted(words: Iterable[str]) -> str:
+    return " ".join(f"{word.rstrip('?')}?" for word in words)

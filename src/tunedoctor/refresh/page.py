@@ -31,6 +31,8 @@ class Page(NamedTuple):
     links: tuple[Link, ...]
     whole: bool
     """It ends as HTML does: a page that was cut does not."""
+    variants: tuple[Link, ...] = ()
+    """Files NAME-VERSION-variants.json (PEP 825)."""
 
     def files(self, project: str) -> int:
         """Return how many wheels of a project the page names."""
@@ -52,6 +54,7 @@ def parsed(data: bytes, base: str) -> Page:
     """
     text = data.decode("utf-8", "replace")
     links: list[Link] = []
+    variants: list[Link] = []
     for tag, inside in _TAG.findall(text):
         values = _attributes(inside)
         href = values.get("href", "")
@@ -66,12 +69,14 @@ def parsed(data: bytes, base: str) -> Page:
             base = url
             continue
         name = unquote(path.rpartition("/")[2])
-        if name.endswith(".whl"):
+        if name.endswith((".whl", "-variants.json")):
+            into = links if name.endswith(".whl") else variants
             metadata = values.get("data-core-metadata") or values.get("data-dist-info-metadata", "")
             requires = values.get("data-requires-python", "")[:100]
             yanked = "data-yanked" in values
-            links.append(Link(name, url, _hash(fragment), _hash(metadata), requires, yanked))
-    return Page(tuple(links), whole=_END.search(text) is not None)
+            into.append(Link(name, url, _hash(fragment), _hash(metadata), requires, yanked))
+    whole = _END.search(text) is not None
+    return Page(tuple(links), whole, tuple(variants))
 
 
 def _attributes(text: str) -> dict[str, str]:

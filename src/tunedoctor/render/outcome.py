@@ -5,6 +5,7 @@ from tunedoctor.render.plan import render_told
 from tunedoctor.render.set import said
 from tunedoctor.render.style import Style
 from tunedoctor.transaction.outcome import Outcome, Stage
+from tunedoctor.wording import ago
 
 _STAGES: dict[Stage, tuple[str, str]] = {
     "recover": ("", ""),
@@ -12,9 +13,14 @@ _STAGES: dict[Stage, tuple[str, str]] = {
     "save": ("saved", "the old state is kept"),
     "change": ("changed", "with no network"),
     "verify": ("verified", "files are as their records say"),
-    "prove": ("proved", "the checks find nothing new"),
+    "import": ("proved", "by import"),
+    "prove": ("proved", "the checks find nothing worse"),
     "switch": ("switched", "the environment is now the new one"),
 }
+
+
+_SHOWN = 4
+"""Faults from before that are named, then counted."""
 
 
 def render_stage(stage: Stage, words: str, seconds: float, style: Style) -> str:
@@ -35,18 +41,39 @@ def _time(seconds: float) -> str:
 def render_end(answer: Answer, style: Style) -> str:
     """Return the last lines: what is cured, what is left, how to go back or on."""
     if answer.end == "nothing":
-        text = f"Nothing to cure in {answer.target}" + (f": {answer.why}" if answer.why else "")
-        return "\n".join(style.wrapped(text, 2, f"{style.mark('ok')} ")) + "\n"
+        return "\n".join(_nothing(answer, style)) + "\n"
     if answer.end == "planned":
         return "Nothing was changed: this is a dry run.\n"
     if answer.end == "declined":
         return "Nothing was changed.\n"
     if answer.end == "told":
-        return "Nothing was changed: what is left is yours to do.\n"
+        only = answer.findings and all(one.advice for one in answer.findings)
+        advice = f"nothing that fix can change; {_pieces(len(answer.findings))}: {answer.look}"
+        return f"Nothing was changed: {advice if only else 'what is left is yours to do'}.\n"
     outcome = answer.outcome
     if answer.end == "applied" and outcome is not None:
         return "\n".join(_applied(answer, outcome, style)) + "\n"
     return "\n".join(_failed(answer, outcome, style)) + "\n"
+
+
+def _nothing(answer: Answer, style: Style) -> list[str]:
+    proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
+    head, ways = "Nothing to cure in", list[str]()
+    if answer.why:
+        proof = f": {answer.why}"
+    elif answer.notes:
+        head = "Nothing is broken in" if answer.applicable else "Nothing that fix can change in"
+        proof += f"; {_pieces(len(answer.notes))}:"
+        ways = [answer.look]
+        if answer.applicable:
+            there = answer.look.removeprefix("doctor check")
+            ways.append(f"doctor fix {' '.join(answer.applicable)}{there}")
+    lines = style.wrapped(f"{head} {answer.target}{proof}", 2, f"{style.mark('ok')} ")
+    return lines + [f"  {style.plain(way)}" for way in ways]
+
+
+def _pieces(count: int) -> str:
+    return f"{count} piece{'s' if count > 1 else ''} of advice"
 
 
 def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
@@ -67,6 +94,12 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
     if outcome.users:
         named = ", ".join(f"{one.name} ({one.pid})" for one in outcome.users[:3])
         lines += style.wrapped(f"restart {named}", 2, f"{style.mark('note')} ")
+    if outcome.unproved:
+        lines += style.wrapped(outcome.unproved, 2, f"{style.mark('warning')} ")
+    if outcome.stays:
+        lines += [style.plain(f"{style.mark('note')} broken before, and not by this fix:")]
+        lines += [style.plain(f"    {one}") for one in outcome.stays[:_SHOWN]]
+        lines += [f"    and {len(outcome.stays) - _SHOWN} more"] * (len(outcome.stays) > _SHOWN)
     new = answer.plan.new if answer.plan else None
     if new is not None:
         head = f"{outcome.target or new.path} is ready: {answer.look}."
@@ -75,6 +108,8 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         left = len({*answer.left} - set(activated))
         cured = len(mine & {*outcome.cured, *activated})
         head = f"{cured} cured" + (f", {left} left" if left else "") + "."
+    if outcome.imports:
+        head = f"{head[:-1]}, proved by import in {_time(outcome.seconds.get('import', 0.0))}."
     return [*lines, f"{style.mark('ok')} {head}  Undo with {answer.undo}"]
 
 
@@ -83,6 +118,8 @@ def _failed(answer: Answer, outcome: Outcome | None, style: Style) -> list[str]:
     lines = style.wrapped(f"{word}: {answer.why}", 2, f"{style.mark('error')} ")
     stays = "Nothing was changed." if answer.end == "refused" else "The old state is back."
     lines += [*said(answer.details, style), f"  {stays}"]
+    if answer.findings:
+        lines += style.wrapped(", ".join(one.id for one in answer.findings), 11, "  to cure")
     if outcome is not None and outcome.log:
         lines.append(style.plain(f"  log      {outcome.log}"))
     for number, command in enumerate(answer.by_hand):

@@ -7,9 +7,6 @@ from tunedoctor.planning.answer import Answer
 from tunedoctor.render.style import Style
 from tunedoctor.wording import megabytes
 
-_SHOWN = 4
-"""Packages of a kind that are named before the others are counted."""
-
 
 def render_plan(
     answer: Answer, style: Style, kept: Iterable[str] = (), *, verbose: bool = False
@@ -43,25 +40,19 @@ def _heading(answer: Answer, plan: Plan, style: Style) -> list[str]:
 
 
 def _packages(plan: Plan, style: Style, kept: tuple[str, ...], *, verbose: bool) -> list[str]:
-    from tunedoctor.sets.wanted import with_torch  # noqa: PLC0415  a plan alone needs it
-
-    moved = [pin for pin in plan.pins if pin.was]
-    added = [pin for pin in plan.pins if not pin.was]
     again = {n for s in plan.steps if isinstance(s, Install) for n in s.reinstall}
+    # first what was asked for, then what else moves of what is there, then what these bring
+    first = [p for name in plan.asked for p in plan.pins if p.name == name]
+    moved = [pin for pin in plan.pins if pin.was and pin not in first]
+    rest = [pin for pin in plan.pins if not pin.was and pin not in first]
     lines = [
-        _line(style, "~", pin.name, _versions(pin, again), pin.download_bytes) for pin in moved
+        _line(style, "~" if p.was else "+", p.name, _versions(p, again), p.download_bytes)
+        for p in (*first, *moved, *(rest if verbose or len(rest) == 1 else ()))
     ]
-    if verbose:
-        lines += [_line(style, "+", pin.name, pin.version, pin.download_bytes) for pin in added]
-    else:
-        named = [pin for pin in added if not with_torch(pin.name) or pin.name == "torch"]
-        if len(named) > _SHOWN + 1:
-            named = named[:_SHOWN]
-        lines += [_line(style, "+", pin.name, pin.version, pin.download_bytes) for pin in named]
-        rest = [pin for pin in added if pin not in named]
-        if rest:
-            size = sum(pin.download_bytes for pin in rest)
-            lines.append(_line(style, "+", _and_more([p.name for p in rest]), "", size))
+    if len(rest) > 1 and not verbose:
+        verb = "it brings" if len(first) == 1 else "they bring"
+        said = f"and {len(rest)} that {verb}" if first else _and_more([p.name for p in rest])
+        lines.append(_line(style, "+", said, "", sum(pin.download_bytes for pin in rest)))
     gone = [name for s in plan.steps if isinstance(s, Remove) for name in s.names]
     if gone:
         lines += (
@@ -75,7 +66,7 @@ def _packages(plan: Plan, style: Style, kept: tuple[str, ...], *, verbose: bool)
 
 
 def _versions(pin: Pin, again: set[str]) -> str:
-    if pin.was == pin.version:
+    if pin.was in ("", pin.version):
         return f"{pin.version} (put in anew)" if pin.name in again else pin.version
     return f"{pin.was} → {pin.version}"
 

@@ -3,7 +3,7 @@
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, ReportFinding, ReportGpu
-from tunedoctor.wording import gib, listed
+from tunedoctor.wording import ago, gib, listed
 
 INDENT = 11
 
@@ -26,6 +26,7 @@ def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool =
     if verbose:
         lines += _verbose(report, style)
     if not quiet:
+        lines += _remembered(report, style)
         lines += _knowledge(report, style)
     return "\n".join([*lines, *_verdict(report, style)]) + "\n"
 
@@ -139,6 +140,14 @@ def _unknown(report: Report, style: Style, *, verbose: bool) -> list[str]:
             style.wrapped(f"{names}: {why}", 2, "? ") if style.unicode else [f"? {names}: {why}"]
         )
     return [*lines, ""]
+
+
+def _remembered(report: Report, style: Style) -> list[str]:
+    """Say that imports are those of an earlier look, and how old it is."""
+    if not report.remembered:
+        return []
+    text = f"imports as they were {ago(report.remembered)}; doctor check --deep imports again"
+    return [style.paint(text, "dim")]
 
 
 def _knowledge(report: Report, style: Style) -> list[str]:

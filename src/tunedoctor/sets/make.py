@@ -21,9 +21,9 @@ from tunedoctor.sets.torch_pick import NoTorch, TorchPick, torch_pick
 from tunedoctor.sets.truths import Way, firing, named, remedies
 from tunedoctor.sets.wanted import OPTIONAL, PAIRED, Wanted, floors, put_outside, with_torch
 from tunedoctor.simulate import accelerator
+from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import at_least, within
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.rules import cuda_of
 
 _TRIES = 8
 """Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""

@@ -10,7 +10,7 @@ from tunedoctor.versions import pep440, within
 from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.matrix import allowed, releases
+from tunedoctor.wheels.pick import allowed, releases
 
 
 class TorchPick(NamedTuple):

@@ -1,76 +1,40 @@
 """The updated wheel table: rows that `doctor update` derived, kept beside the shipped table and laid over it."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import astuple
 
-from tunedoctor.versions import pep440
+from tunedoctor.tables.wheels import Release, in_order
 
-SCHEMA = "doctor.updated_wheels/1"
+SCHEMA = "doctor.updated_wheels/2"
 LARGEST = 4 << 20
 """Bytes of the file that are read; a real one has less than 100 kB."""
 
-_V = r"(?:cpu|xpu|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)"
+_V = r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)"
+_CODE = r"(?:[A-Z]\w{0,9}|\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\??"
+_PYTHON = r"\d\.\d{1,3}t?"
+_FAMILY = r"(?:linux|win|macos)_[a-z0-9_]{3,10}"
+_ROW = re.compile(
+    rf"{_V}\n{_FAMILY}\n{_PYTHON}(?: {_PYTHON}){{0,49}}\n(?:\d{{1,3}}\.\d{{1,3}})?\n"
+    rf"(?:\d[\d.]{{0,19}} \d[\d.]{{0,19}})?\n(?:{_CODE}(?: {_CODE}){{0,99}})?\n[^\n]{{0,200}}"
+)
+"""A row of builds, its columns in lines."""
+_DEFAULT = re.compile(rf"{_FAMILY} (?:{_V}|cpu\+mps)")
 Version = Annotated[str, msgspec.Meta(pattern=r"\A\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?\Z")]
-Variant = Annotated[str, msgspec.Meta(pattern=rf"\A{_V}\Z")]
-Default = Annotated[str, msgspec.Meta(pattern=rf"\A(?:{_V}|cpu\+mps)\Z")]
-Python = Annotated[str, msgspec.Meta(pattern=r"\A\d\.\d{1,3}t?\Z")]
-Family = Annotated[str, msgspec.Meta(pattern=r"\A(?:linux|win|macos)_[a-z0-9_]{3,10}\Z")]
-Tag = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"\A(?:macosx_\d{1,3}_\d{1,3}|(?:many)?linux(?:\d{1,4}|_2_\d{1,3})?|win)_[a-z0-9_]{3,10}\Z"
-    ),
-]
-Glibc = Annotated[str, msgspec.Meta(pattern=r"\A2\.\d{1,3}\Z")]
-Words = Annotated[str, msgspec.Meta(max_length=200)]
+LONGEST = 200
+"""Characters of a text of a row."""
+Words = Annotated[str, msgspec.Meta(max_length=LONGEST)]
 Date = Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-[01]\d-[0-3]\d\Z")]
-Gfx = Annotated[str, msgspec.Meta(pattern=r"\Agfx[0-9a-f]{3,5}\Z")]
-
-
-class Row(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
-    """A release: a row of `releases.items` of the wheel table; its fields are explained there (`how_to_read`)."""
-
-    date: Words | None
-    requires_python: Words
-    pypi_wheels: dict[Family, dict[Tag, list[Python]]]
-    pypi_default: dict[Family, Default]
-    cuda: dict[Family, list[Variant]]
-    rocm: dict[Family, list[Variant]]
-    xpu: Words | None
-    torchvision: Words | None
-    torchaudio: Words | None
-    triton: Words | None
-    cudnn_pypi: Words | None
-    nccl_pypi: Words | None
-    numpy_abi: dict[Words, int]
-    unverified: list[Words]
-    cuda_toolkit_pypi: Words | None = None
-    glibc: dict[Family, dict[Variant, Glibc]] = {}
-    """Floors by the platform tags of the files, where the rule of the table would say another."""
-    rocm_gfx: dict[Variant, list[Gfx]] = {}
-    """gfx targets that a ROCm wheel names in the extras of its requirements."""
-
-
-class Archs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Compiled code of a wheel: a leaf of `archs.by_release`."""
-
-    set: Words
-    basis: Words
-    confidence: Words = "verified"
-    ptx: list[Words] = []
-    ptx_unverified: list[Words] = []
 
 
 class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rows that differ from the shipped table, whole rows each."""
 
     as_of: Date
-    releases: dict[Version, Row]
-    archs: dict[Version, dict[Family, dict[Variant, Archs]]]
+    releases: dict[Version, Release]
     files: dict[Words, Annotated[int, msgspec.Meta(ge=0)]]
     """Project -> files that its page named: a page with fewer is refused the next time."""
 
@@ -141,6 +105,7 @@ def decoded(data: bytes) -> Updated:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"it is damaged: {str(error)[:120] or type(error).__name__}"
         raise UpdatedError(msg) from None
+    checked(overlay)
     return Updated(overlay, file.fetched[:40], tuple(file.sources))
 
 
@@ -152,23 +117,33 @@ def _same_hash(file: _File) -> None:
         raise UpdatedError(msg)
 
 
+def checked(overlay: Overlay) -> None:
+    """Look at every text of the rows.
+
+    Raises:
+        UpdatedError: one has another shape than the table's.
+    """
+    for version, row in overlay.releases.items():
+        defaults = (f"{family} {variant}" for family, variant in row.pypi_default.items())
+        rows = ("\n".join(astuple(build)[:-1]) for build in row.builds)
+        loose = (row.requires_python, row.torchvision, row.torchaudio, *row.unverified)
+        loose += tuple(filter(None, (row.date, row.triton, row.cudnn_pypi, row.nccl_pypi)))
+        bad = [one for one in defaults if not _DEFAULT.fullmatch(one)]
+        bad += [one for one in rows if not _ROW.fullmatch(one)]
+        bad += [one for one in loose if len(one) > LONGEST]
+        if bad:
+            msg = f"it is damaged: {version} has {bad[0][:60]!r}"
+            raise UpdatedError(msg)
+
+
 def laid_over(shipped: Any, overlay: Overlay) -> Any:  # noqa: ANN401  a table
     """Return the shipped table with the rows of the overlay in place of its own; no other row is touched.
 
-    Raises:
-        UpdatedError: a row names a set of code that the shipped table does not have.
+    A set of code that the shipped table lacks is no code that runs anywhere.
     """
-    sets = shipped["archs"]["sets"]
-    for families in overlay.archs.values():
-        for variants in families.values():
-            for variant, archs in variants.items():
-                if archs.set not in sets:
-                    msg = f"{variant} is said to hold the code {archs.set[:20]!r}, which the shipped table lacks"
-                    raise UpdatedError(msg)
-    items = {**shipped["releases"]["items"], **msgspec.to_builtins(overlay.releases)}
-    order = sorted(items, key=lambda version: pep440(version) or pep440("0"))  # type: ignore[arg-type, return-value]
-    rocm = {version: row.rocm.get("linux_x86_64", []) for version, row in overlay.releases.items()}
-    by_release = {**shipped["archs"]["by_release"], **msgspec.to_builtins(overlay.archs)}
+    rows = msgspec.json.decode(msgspec.json.encode(overlay.releases))
+    items = {**shipped["releases"]["items"], **rows}
+    order = in_order(items)
     return {
         **shipped,
         "as_of": overlay.as_of,
@@ -177,10 +152,5 @@ def laid_over(shipped: Any, overlay: Overlay) -> Any:  # noqa: ANN401  a table
         "releases": {
             **shipped["releases"],
             "items": {version: items[version] for version in order},
-        },
-        "archs": {**shipped["archs"], "by_release": by_release},
-        "rocm": {
-            **shipped["rocm"],
-            "index_by_release": {**shipped["rocm"]["index_by_release"], **rocm},
         },
     }

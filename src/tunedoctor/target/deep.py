@@ -1,7 +1,8 @@
 """Run the stack inside the target, stage by stage.
 
-Called as `python deep.py [--skip STAGE]... [--seconds N] [--compile]`. Uses the standard library
-and the tested packages alone; Python 3.8 and newer. A private copy of standard output carries one
+Called as `python deep.py [--skip STAGE]... [--also MODULE]... [--seconds N] [--imports] [--compile]`;
+--imports: nothing that starts a GPU. Uses the standard library, the table of imports and the tested
+packages alone; Python 3.8 and newer. A private copy of standard output carries one
 JSON line before a stage and one after it, so that a hang or a crash still tells where; whatever
 else prints goes to standard error. On a crash, or after N seconds in one stage, faulthandler writes
 where Python stands to the same private stream, as lines that are not JSON.
@@ -31,39 +32,9 @@ DEEPEST = 50
 LONGEST = 2000
 """Characters of one message."""
 MOST_WARNINGS = 50
+TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tables", "imports.json")
 SLOW = ("import torch", "import transformers", "transformers Trainer", "init gpu")
 """Stages that get twice the time: they read much from a cold disk, or start many GPUs."""
-
-LIBRARIES = (
-    # first, for a clean error: others import it, and half of it then stays behind
-    ("torchvision", True),
-    ("torchaudio", True),
-    ("tokenizers", False),
-    ("safetensors", False),
-    ("huggingface_hub", False),
-    ("triton", False),
-    ("datasets", False),
-    ("transformers", False),
-    ("accelerate", True),
-    ("peft", True),
-    ("trl", True),
-    ("bitsandbytes", True),
-    ("torchao", True),
-    ("xformers", True),
-    ("flash_attn", True),
-    ("deepspeed", True),
-)
-"""Modules of the stack, and whether they are hopeless without torch."""
-
-LAZY = {
-    "transformers": (
-        "transformers Trainer",
-        # an attribute of each: classes that stand in for a missing backend complain at that
-        ("AutoModelForCausalLM.from_pretrained", "AutoTokenizer.from_pretrained", "Trainer.train"),
-    ),
-    "trl": ("trl SFTTrainer", ("SFTTrainer.train",)),
-}
-"""What libraries load only when it is asked for, as further stages."""
 
 TOLERANCE = {"float32": 0.01, "float16": 0.01, "bfloat16": 0.05}
 """Largest difference to the CPU, as a share of the largest number; float32 allows for TF32."""
@@ -366,7 +337,7 @@ def compiled(torch: Any, device: str) -> None:
         raise ValueError(msg)
 
 
-def lazy(module: str, paths: tuple[str, ...]) -> None:
+def lazy(module: str, paths: list[str]) -> None:
     """Touch names that a library loads late.
 
     Raises:
@@ -382,6 +353,9 @@ def lazy(module: str, paths: tuple[str, ...]) -> None:
 def run_torch(tell: Teller) -> bool:
     """Stages around torch; False where it can't be imported."""
     has_numpy = installed("numpy") and tell.stage("import numpy", lambda _: import_module("numpy"))
+    imports = "--imports" in sys.argv
+    if imports and not installed("torch"):
+        return False
     if not tell.stage("import torch", lambda _: import_module("torch")):
         return False
     torch = sys.modules["torch"]
@@ -389,6 +363,8 @@ def run_torch(tell: Teller) -> bool:
     if has_numpy:
         tell.stage("numpy bridge", lambda _: bridge(torch))
     tell.stage("tensor", lambda _: tensor(torch))
+    if imports:
+        return True
     kind = kind_of(torch)
     state: dict[str, Any] = {}
 
@@ -421,19 +397,22 @@ def run_device(tell: Teller, torch: Any, kind: str, index: int) -> None:
         tell.stage(f"matmul {device} {dtype}", lambda _, d=dtype: matmul(torch, device, d))  # type: ignore[misc]
 
 
-def run_libraries(tell: Teller, *, torch: bool) -> None:
-    """Import what is installed of the stack."""
-    for module, needs_torch in LIBRARIES:
+def run_libraries(tell: Teller, also: list[str], *, torch: bool) -> None:
+    """Import what is installed of the stack, then the modules of `also`."""
+    with open(TABLE, encoding="utf-8") as file:
+        stack = json.load(file)["stack"]
+    known = {"numpy", "torch", *(one["module"] for one in stack)}
+    for one in (*stack, *({"module": name} for name in also if name not in known)):
+        module = one["module"]
         if not installed(module):
             continue
-        why_not = "" if torch or not needs_torch else "import torch failed"
+        why_not = "" if torch or one.get("torch") is not True else "import torch failed"
         good = tell.stage("import " + module, lambda _, m=module: import_module(m), why_not)  # type: ignore[misc]
-        if module in LAZY:
-            name, paths = LAZY[module]
-            if not torch:
+        for name, paths in one.get("late", {}).items():
+            if not torch and one.get("torch"):
                 why_not = "import torch failed"
             elif not good:
-                why_not = f"import {module} failed"
+                why_not = "import " + module + " failed"
             tell.stage(name, lambda _, m=module, p=paths: lazy(m, p), why_not)  # type: ignore[misc]
 
 
@@ -457,12 +436,13 @@ def main() -> None:
     arguments = sys.argv[1:]
     pairs = list(zip(arguments, arguments[1:]))  # noqa: B905, RUF007  of Python 3.10
     skip = [value for flag, value in pairs if flag == "--skip"]
+    also = [value for flag, value in pairs if flag == "--also"]
     seconds = [value for flag, value in pairs if flag == "--seconds"]
     if sys.platform.startswith("linux"):
         die_with_the_doctor()
     tell = Teller(skip, float(seconds[0]) if seconds else 0.0)
     torch = run_torch(tell)
-    run_libraries(tell, torch=torch)
+    run_libraries(tell, also, torch=torch)
     tell.say(done=True)
     sys.stderr.flush()
     # no farewell: what libraries do at exit is not what was asked

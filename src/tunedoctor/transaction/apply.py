@@ -16,9 +16,10 @@ from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import making
 from tunedoctor.transaction.busy import users
-from tunedoctor.transaction.by_hand import NEW, ways_on
-from tunedoctor.transaction.failure import FailureError
-from tunedoctor.transaction.ground import Ground, Refusal, ground_of
+from tunedoctor.transaction.by_hand import ways_on
+from tunedoctor.transaction.deep_look import remember
+from tunedoctor.transaction.failure import FailureError, reason
+from tunedoctor.transaction.ground import Ground, ground_of
 from tunedoctor.transaction.journal import Journal
 from tunedoctor.transaction.journal import Watch as Step
 from tunedoctor.transaction.lock import LockedError, locked
@@ -26,9 +27,10 @@ from tunedoctor.transaction.outcome import Outcome, Stage
 from tunedoctor.transaction.places import new
 from tunedoctor.transaction.proof import no_target
 from tunedoctor.transaction.recovery import recover
-from tunedoctor.transaction.run import Task, run
+from tunedoctor.transaction.run import run
 from tunedoctor.transaction.state_folder import make_entry
 from tunedoctor.transaction.states import prune, state_of
+from tunedoctor.transaction.task import Task
 from tunedoctor.transaction.tools import choose_tool
 
 
@@ -50,6 +52,8 @@ class Ways(NamedTuple):
 
     deep: bool = False
     """Prove it by running the target's packages."""
+    imports: bool = True
+    """Prove it by importing them."""
     consent: bool = False
     """Change a Python that is no environment of its own."""
     smoke: Callable[[str], str] | None = None
@@ -89,7 +93,7 @@ def apply(  # noqa: PLR0913  each is a knob of one fix
         return clock.outcome("refused", why=str(error), by_hand=hands, told=plan.told)
     except OSError as error:
         hands = clock.ways_on(plan, target, error.errno)
-        return clock.outcome("failed", why=_told(error), by_hand=hands, told=plan.told)
+        return clock.outcome("failed", why=reason(error), by_hand=hands, told=plan.told)
 
 
 def _apply(  # noqa: PLR0913  the knobs of `apply`
@@ -104,7 +108,8 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
     if before is None:
         before = take(None if made else target, deep=ways.deep and not made, start=True)
     before = no_target(before) if made else before
-    ground = making.ground_for(made) if made else _ground(before, ways)
+    known = before.get(Interpreter)
+    ground = making.ground_for(made) if made else ground_of(known, consent=ways.consent)
     clock.ground = ground
     tool = choose_tool(installer, ground)
     clock.tool = tool.name
@@ -127,11 +132,13 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
             before=before,
             checks=checks,
             deep=ways.deep,
+            imports=ways.imports or ways.deep,
             smoke=ways.smoke,
             begin=clock.begin,
             say=clock.say,
         )
         done = run(task)
+        remember(done.proved.after)
         clock.begin("prune")
         with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
             prune(ground.base, ground.stem)
@@ -142,20 +149,13 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
             fetched=done.fetched,
             unhashed=done.unhashed,
             changed=done.changed,
-            cured=done.cured,
-            left=done.left,
+            cured=done.proved.cured,
+            left=done.proved.left,
+            imports=done.proved.imports,
+            unproved=done.proved.unproved,
+            stays=done.proved.stays,
             told=plan.told,
         )
-
-
-def _ground(before: Snapshot, ways: Ways) -> Ground:
-    interpreter = before.get(Interpreter)
-    if not isinstance(interpreter, Interpreter):
-        raise FailureError(interpreter.why, NEW, refused=True)
-    ground = ground_of(interpreter, consent=ways.consent)
-    if isinstance(ground, Refusal):
-        raise FailureError(ground.why, *ground.by_hand, refused=True)
-    return ground
 
 
 def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
@@ -165,11 +165,6 @@ def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
         why = "an earlier fix that was broken off was put in order, and the packages are others now"
         raise FailureError(why, refused=True)
     return found
-
-
-def _told(error: OSError) -> str:
-    where = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}{where}"
 
 
 class _Clock:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,45 +14,30 @@ def users(prefix: Path, limit: int = 50) -> tuple[User, ...]:
 
     Processes of other users that may not be looked at are not told.
     """
-    found = _linux(prefix) if sys.platform == "linux" else _others(prefix)
-    own = os.getpid()
-    return tuple(sorted((u for u in found if u.pid != own), key=lambda u: u.pid))[:limit]
+    import psutil  # noqa: PLC0415  28 ms, and only a plan pays
 
-
-def _linux(prefix: Path) -> Iterator[User]:
-    root = os.fsencode(prefix) + b"/"
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        with suppress(OSError):
-            how = _how(entry, root)
-            if how:
-                name = (entry / "comm").read_text("utf-8", "replace").strip()
-                yield User(int(entry.name), clean_text(name), how)
-
-
-def _how(process: Path, root: bytes) -> str:
-    command = (process / "cmdline").read_bytes().split(b"\0")[0]
-    with suppress(OSError):
-        if os.fsencode((process / "exe").readlink()).startswith(root):
-            return "runs its interpreter"
-    # a venv's interpreter is a link: the process runs the base one, and is called by the venv's name
-    if command.startswith(root):
-        return "runs its interpreter"
-    if root in (process / "maps").read_bytes():
-        return "has its files loaded"
-    with suppress(OSError):
-        if os.fsencode((process / "cwd").readlink() / "x").startswith(root):
-            return "works in its folder"
-    return ""
-
-
-def _others(prefix: Path) -> Iterator[User]:
-    import psutil  # noqa: PLC0415  a dependency on macOS and Windows alone is loaded there alone
-
+    found: list[User] = []
     root = os.path.normcase(f"{prefix}{os.sep}")
-    for process in psutil.process_iter(["pid", "name", "exe", "cmdline"]):
+    for process in psutil.process_iter(["name", "exe", "cmdline", "cwd"]):
         told = process.info
-        starts = [told.get("exe") or "", *(told.get("cmdline") or [])[:1]]
+        # a venv's interpreter is a link: the process runs the base one, and is called by the venv's name
+        starts = (told["exe"] or "", *(told["cmdline"] or [])[:1])
         if any(os.path.normcase(one).startswith(root) for one in starts):
-            yield User(told["pid"], clean_text(told.get("name") or ""), "runs its interpreter")
+            how = "runs its interpreter"
+        elif _has_mapped(process.pid, root):
+            how = "has its files loaded"
+        elif os.path.normcase(f"{told['cwd'] or ''}{os.sep}").startswith(root):
+            how = "works in its folder"
+        else:
+            continue
+        if process.pid != os.getpid():
+            found.append(User(process.pid, clean_text(told["name"] or ""), how))
+    return tuple(sorted(found, key=lambda one: one.pid))[:limit]
+
+
+def _has_mapped(pid: int, root: str) -> bool:
+    # psutil adds up the pages of each mapping, which takes a second for a training
+    if sys.platform == "linux":
+        with suppress(OSError):
+            return os.fsencode(root) in Path(f"/proc/{pid}/maps").read_bytes()
+    return False

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from typing import Literal
 
 from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
-from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.ground import NEW, Ground
 from tunedoctor.transaction.outcome import Stage
 
 _FULL = {errno.ENOSPC, errno.EDQUOT} if sys.platform != "win32" else {errno.ENOSPC}
 _BARRED = {errno.EACCES, errno.EPERM, errno.EROFS}
-NEW = "doctor fix --new ./.venv"
 
 
 def ways_on(  # noqa: PLR0913  what is known when it stops

@@ -23,3 +23,9 @@ class FailureError(Exception):
         """Nothing was begun: the plan cannot be carried out here."""
         self.number = number
         """errno, where the system said so."""
+
+
+def reason(error: OSError) -> str:
+    """Return what the system said, and of which file."""
+    where = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{where}"

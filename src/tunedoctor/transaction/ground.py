@@ -4,12 +4,15 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
-from tunedoctor.facts import Interpreter
+from tunedoctor.facts import Absent, Interpreter, Unknown
+from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.outcome import Strategy
 
+NEW = "doctor fix --new ./.venv"
 _USR = ("/usr", "/bin")
 """Where nobody's environment lies; /usr/local and below is the administrator's."""
 _SYSTEM = (*_USR, "/nix/store", "/gnu/store", "/snap", "/System", "/Library")
@@ -51,68 +54,56 @@ class Ground(NamedTuple):
         return str(self.prefix / self.python)
 
 
-class Refusal(NamedTuple):
-    """Nothing is changed, and why."""
+def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> Ground:
+    """Choose how to change an environment; `consent`: the user wants a Python changed that is not an environment.
 
-    why: str
-    by_hand: tuple[str, ...] = ()
-
-
-def ground_of(interpreter: Interpreter, *, consent: bool) -> Ground | Refusal:
-    """Choose how to change an environment; `consent`: the user wants a Python changed that is not an environment."""
+    Raises:
+        FailureError: it is not changed, and why.
+    """
+    if not isinstance(interpreter, Interpreter):
+        raise FailureError(interpreter.why, NEW, refused=True)
     try:
         prefix = Path(os.path.realpath(interpreter.prefix, strict=True))
     except OSError as error:
-        why = f"{interpreter.prefix} cannot be reached: {error.strerror}"
-        return Refusal(why, _elsewhere())
-    if refused := _forbidden(interpreter, prefix, consent=consent):
-        return refused
+        _refuse(f"{interpreter.prefix} cannot be reached: {error.strerror}")
+    _allow(interpreter, prefix, consent=consent)
     executable = _executable(interpreter, prefix)
     if not interpreter.site_packages or executable is None:
-        why = f"no site-packages folder of {interpreter.executable} is known"
-        return Refusal(why, _elsewhere())
+        _refuse(f"no site-packages folder of {interpreter.executable} is known")
     scripts = prefix / ("Scripts" if sys.platform == "win32" else "bin")
     return _placed(interpreter, prefix, executable, scripts)
 
 
-def _placed(
-    interpreter: Interpreter, prefix: Path, executable: str, scripts: Path
-) -> Ground | Refusal:
+def _placed(interpreter: Interpreter, prefix: Path, executable: str, scripts: Path) -> Ground:
     site = Path(os.path.realpath(interpreter.site_packages[0]))
     own = [Path(os.path.realpath(p)) for p in interpreter.site_packages]
     inside = next((p for p in own if p.is_relative_to(prefix)), None)
     if interpreter.kind not in ("venv", "conda"):
         return _stash(interpreter, prefix, inside or site, scripts)
     if inside is None:
-        why = f"the site-packages folder of {prefix} lies outside of it: {site}"
-        return Refusal(why, _elsewhere())
+        _refuse(f"the site-packages folder of {prefix} lies outside of it: {site}")
     movable = _movable(prefix)
-    if not movable and not os.access(inside, os.W_OK):
-        return _unwritable(inside)
+    if not os.access(inside, os.W_OK):
+        _unwritable(inside)
     if not movable:
         return _stash(interpreter, prefix, inside, scripts)
-    kind: Strategy = (
-        "backup" if interpreter.kind == "conda" or sys.platform == "win32" else "switch"
-    )
-    if not os.access(inside, os.W_OK):
-        return _unwritable(inside)
+    in_place = interpreter.kind == "conda" or sys.platform == "win32"
+    kind: Strategy = "backup" if in_place else "switch"
     return Ground(kind, prefix, executable, inside, scripts, prefix.parent, prefix.name)
 
 
-def _stash(interpreter: Interpreter, prefix: Path, site: Path, scripts: Path) -> Ground | Refusal:
+def _stash(interpreter: Interpreter, prefix: Path, site: Path, scripts: Path) -> Ground:
     """Save the packages that change; the prefix stays where it is."""
     user = False
     if not os.access(site, os.W_OK):
         if interpreter.kind == "venv" or not interpreter.user_site_on:
-            return _unwritable(site)
+            _unwritable(site)
         site, user = Path(os.path.realpath(interpreter.user_site)), True
         windows = sys.platform == "win32"
         scripts = site.parent / "Scripts" if windows else site.parents[2] / "bin"
     if not os.access(site.parent, os.W_OK) or site.stat().st_dev != site.parent.stat().st_dev:
-        return Refusal(
-            f"the old packages cannot be kept beside {site}: its folder is not writable",
-            _elsewhere(),
-        )
+        why = f"the old packages cannot be kept beside {site}: its folder is not writable"
+        _refuse(why)
     python = interpreter.executable
     return Ground("stash", prefix, python, site, scripts, site.parent, site.name, user)
 
@@ -126,21 +117,18 @@ def _executable(interpreter: Interpreter, prefix: Path) -> str | None:
     return None
 
 
-def _forbidden(interpreter: Interpreter, prefix: Path, *, consent: bool) -> Refusal | None:
-    if interpreter.kind not in ("venv", "conda"):
-        if interpreter.externally_managed or is_the_systems(prefix, _SYSTEM):
-            return Refusal(
-                f"{interpreter.executable} belongs to the system, whose package manager looks after it",
-                _elsewhere(interpreter.executable),
-            )
-        if not consent:
-            return Refusal(
-                f"{interpreter.executable} is no environment of its own: a change is felt by all that use it",
-                _elsewhere(interpreter.executable),
-            )
-    elif is_the_systems(prefix):
-        return Refusal(f"{prefix} lies among the files of the system", _elsewhere())
-    return _foreign(prefix)
+def _allow(interpreter: Interpreter, prefix: Path, *, consent: bool) -> None:
+    own = interpreter.kind in ("venv", "conda")
+    if not own and (interpreter.externally_managed or is_the_systems(prefix, _SYSTEM)):
+        why = "belongs to the system, whose package manager looks after it"
+        _refuse(f"{interpreter.executable} {why}", interpreter.executable)
+    if not own and not consent:
+        why = "is no environment of its own: a change is felt by all that use it"
+        _refuse(f"{interpreter.executable} {why}", interpreter.executable)
+    if own and is_the_systems(prefix):
+        _refuse(f"{prefix} lies among the files of the system")
+    if sys.platform != "win32" and prefix.stat().st_uid != os.geteuid():
+        raise _foreign(prefix, prefix.stat().st_uid)
 
 
 def is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
@@ -150,36 +138,24 @@ def is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
     return inside and not where.startswith("/usr/local")
 
 
-def _foreign(prefix: Path) -> Refusal | None:
+def _foreign(prefix: Path, owner: int) -> FailureError:
     """Refuse what another user owns: files of ours in it would be out of the owner's hands."""
-    if sys.platform == "win32":
-        return None
-    owner = prefix.stat().st_uid
-    if owner == os.geteuid():
-        return None
     name = _user(owner)
-    return Refusal(
-        f"{prefix} belongs to {name}, and this is {_user(os.geteuid())}",
-        (_as_owner(owner, prefix),),
-    )
-
-
-def _as_owner(number: int, prefix: Path) -> str:
-    name = _user(number)
     # sudo takes a number where the system has no name for it
-    who = f"#{number}" if name == f"user {number}" else name
-    return f"sudo -u {shlex.quote(who)} doctor fix --target {shlex.quote(str(prefix))}"
+    who = shlex.quote(name or f"#{owner}")
+    command = f"sudo -u {who} doctor fix --target {shlex.quote(str(prefix))}"
+    me = _user(os.geteuid()) or f"user {os.geteuid()}"
+    why = f"{prefix} belongs to {name or f'user {owner}'}, and this is {me}"
+    return FailureError(why, command, refused=True)
 
 
 def _user(number: int) -> str:
-    if sys.platform == "win32":
-        return str(number)
-    import pwd  # noqa: PLC0415
+    if sys.platform != "win32":
+        import pwd  # noqa: PLC0415  POSIX alone has it
 
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"
+        with suppress(KeyError):
+            return pwd.getpwuid(number).pw_name
+    return ""
 
 
 def _movable(prefix: Path) -> bool:
@@ -210,24 +186,19 @@ def _sticky(prefix: Path) -> bool:
 
 def _file_system(path: Path) -> str:
     """Return the name of the file system of a path; "" where nobody tells."""
+    import psutil  # noqa: PLC0415  28 ms, and only a change pays
+
     try:
-        table = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()
-    except OSError:
+        parts = [p for p in psutil.disk_partitions(all=True) if path.is_relative_to(p.mountpoint)]
+    except (OSError, psutil.Error):
         return ""
-    best, kind = "", ""
-    for line in table:
-        words, _, rest = line.partition(" - ")
-        point = words.split(" ")[4].replace("\\040", " ")
-        root = point.rstrip("/") + "/"
-        if f"{path}/".startswith(root) and len(root) >= len(best):
-            best, kind = root, rest.split(" ", 1)[0]
-    return kind
+    return max(parts, key=lambda p: len(p.mountpoint)).fstype if parts else ""
 
 
-def _unwritable(site: Path) -> Refusal:
-    return Refusal(f"{site} is not writable by this user", _elsewhere())
+def _unwritable(site: Path) -> NoReturn:
+    _refuse(f"{site} is not writable by this user")
 
 
-def _elsewhere(python: str = "") -> tuple[str, ...]:
-    """Return the commands that make a new environment instead."""
-    return ("doctor fix --new ./.venv", f"{shlex.quote(python or 'python3')} -m venv .venv")
+def _refuse(why: str, python: str = "python3") -> NoReturn:
+    """Refuse; the way on is a new environment instead."""
+    raise FailureError(why, NEW, f"{shlex.quote(python)} -m venv .venv", refused=True)

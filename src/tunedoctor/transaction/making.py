@@ -9,9 +9,8 @@ from tunedoctor.installers.tool import INSTALL_SECONDS, Tool, start, without_ste
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.transaction import marks
-from tunedoctor.transaction.by_hand import NEW
 from tunedoctor.transaction.failure import FailureError
-from tunedoctor.transaction.ground import Ground, is_the_systems
+from tunedoctor.transaction.ground import NEW, Ground, is_the_systems
 from tunedoctor.transaction.places import Places
 from tunedoctor.transaction.relocate import relocate, replace
 

@@ -17,6 +17,7 @@ Stage = Literal[
     "save",
     "change",
     "verify",
+    "import",
     "prove",
     "switch",
     "start",
@@ -77,6 +78,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cured: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     """Errors and warnings that are there after the change, by id."""
+    imports: tuple[str, ...] = ()
+    """Modules that were imported in the changed environment; `seconds` tells under "import" how long it took."""
+    unproved: str = ""
+    """What was not proved, and why: nothing was imported."""
+    stays: tuple[str, ...] = ()
+    """What was broken before and is not the business of this change, one sentence each."""
     told: tuple[Tell | SetEnv, ...] = ()
     """Steps of the plan that are the user's."""
     users: tuple[User, ...] = ()

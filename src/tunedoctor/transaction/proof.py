@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.engine import Diagnosis, diagnose
-from tunedoctor.facts import Absent, Errors, Fact, Launchers, Runtime
+from tunedoctor.facts import Absent, Errors, Fact, Launchers, Runtime, Unknown
 from tunedoctor.facts import target as target_facts
 from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
 from tunedoctor.findings import Check
-from tunedoctor.live import NOT_DEEP, take
+from tunedoctor.live import take
 from tunedoctor.simulate import cured_of, severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
+from tunedoctor.transaction.imports import with_imports
 
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
@@ -25,20 +26,24 @@ class Proof(NamedTuple):
     """Findings that are gone, or of which a note is left."""
     left: tuple[str, ...]
     """Findings to be cured that are there still."""
+    untold: tuple[str, ...]
+    """Findings to be cured that only an import can tell of, and nothing was imported."""
     bred: tuple[str, ...]
     """Findings of the grades asked for that were not there before, or not as bad."""
     after: Diagnosis
 
 
-def seen(state: Path, live: Path, before: Snapshot, *, deep: bool, python: str) -> Snapshot:
-    """Return the snapshot as it will be when `state` lies at `live`."""
-    found = take(str(state / python), deep=deep, start=True)
+def seen(
+    state: Path, live: Path, before: Snapshot, python: str, told: Runtime | Absent | Unknown
+) -> Snapshot:
+    """Return the snapshot as it will be when `state` lies at `live`; `told` is what importing it said."""
+    found = with_imports(take(str(state / python), start=True), told)
     if state != live:
         found = _moved(found, str(state), str(live))
-    return with_target(before, found, deep=deep)
+    return with_target(before, found)
 
 
-def with_target(before: Snapshot, found: Snapshot, *, deep: bool) -> Snapshot:
+def with_target(before: Snapshot, found: Snapshot) -> Snapshot:
     """Return `before` with the facts of the target that `found` holds."""
     kinds = {
         value
@@ -47,8 +52,7 @@ def with_target(before: Snapshot, found: Snapshot, *, deep: bool) -> Snapshot:
     }
     answers = before.answers()
     answers |= {k: v for k, v in found.answers().items() if k in kinds}
-    for kind in (Runtime, Errors):
-        answers[kind] = found.get(kind) if deep else NOT_DEEP
+    answers |= {kind: found.get(kind) for kind in (Runtime, Errors)}
     return Snapshot(answers, taken=found.taken, doctor=found.doctor)
 
 
@@ -74,10 +78,17 @@ def prove(
         for id_, severity in has.items()
         if severity in grades and _worse(severity, had.get(id_)) and id_ not in old.unknown
     ]
-    cured = cured_of(had, has)
+    not_run = after.get(Runtime)
+    told_not = {**new.skipped, **new.unknown}
+    # who waits for the word of a run was not proved
+    waits = (
+        () if isinstance(not_run, Runtime) else [i for i in had if told_not.get(i) == not_run.why]
+    )
+    cured = tuple(i for i in cured_of(had, has) if i not in waits)
     return Proof(
         cured=cured,
         left=tuple(id_ for id_ in cures if id_ in has and id_ not in cured),
+        untold=tuple(id_ for id_ in cures if id_ in waits),
         bred=tuple(bred),
         after=new,
     )

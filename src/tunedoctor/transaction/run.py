@@ -4,53 +4,31 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from tunedoctor.facts import Packages, Unknown
-from tunedoctor.findings import Check
-from tunedoctor.installers.tool import Tool
 from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
 from tunedoctor.probes.interpreter import ask
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import making, marks, stash
 from tunedoctor.transaction.bounds import hold_ground, inside
 from tunedoctor.transaction.change import change, settle_names
 from tunedoctor.transaction.clone import clone, remove_marked
 from tunedoctor.transaction.disk import hold_room, to_disk
 from tunedoctor.transaction.exchange import swap
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.failure import FailureError, reason
 from tunedoctor.transaction.fetching import Fetched, fetch, looked_up
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Journal
-from tunedoctor.transaction.outcome import Stage
+from tunedoctor.transaction.holding import Old, Proved, hold
 from tunedoctor.transaction.places import Places
-from tunedoctor.transaction.proof import prove, seen
 from tunedoctor.transaction.records import info_folders, rows
 from tunedoctor.transaction.recovery import drop_work, recover
 from tunedoctor.transaction.states import Begun
-from tunedoctor.transaction.verify import file_faults, metadata_faults, plan_faults
-
-
-class Task(NamedTuple):
-    """All that a transaction needs."""
-
-    plan: Plan
-    ground: Ground
-    tool: Tool
-    places: Places
-    journal: Journal
-    before: Snapshot
-    checks: tuple[Check, ...]
-    deep: bool
-    smoke: Callable[[str], str] | None
-    begin: Callable[[Stage], None]
-    say: Callable[[str], None]
+from tunedoctor.transaction.task import Task
+from tunedoctor.transaction.verify import file_faults
 
 
 class Done(NamedTuple):
@@ -59,8 +37,7 @@ class Done(NamedTuple):
     fetched: int
     unhashed: tuple[str, ...]
     changed: tuple[str, ...]
-    cured: tuple[str, ...]
-    left: tuple[str, ...]
+    proved: Proved
 
 
 def run(task: Task) -> Done:
@@ -98,8 +75,10 @@ def run(task: Task) -> Done:
         said = recover(ground.base, ground.stem, task.journal.watch)
         if said:
             error.add_note(said)  # Ctrl-C has no outcome that could tell
-        if isinstance(error, (FailureError, OSError)) and log:
-            raise _with_log(error, log) from error
+        if isinstance(error, FailureError):
+            error.log = log
+        elif isinstance(error, OSError) and log:
+            raise FailureError(reason(error), log=log, number=error.errno) from error
         raise
 
 
@@ -120,6 +99,7 @@ def _run(task: Task, mark: str) -> Done:
         task.begin("save")
         journal.write("cloning")
     found = _save(task, fetched, mark)
+    old = Old.of(task, work)
     task.begin("change")
     journal.write("changing", touched=found.touched)
     change(plan, work, task.tool, fetched, places)
@@ -128,8 +108,8 @@ def _run(task: Task, mark: str) -> Done:
     remove_marked(places.wheels)
     task.begin("verify")
     journal.write("verifying")
-    _hold(file_faults(plan, work))
-    cured, left = _proved(task, work)
+    hold(one for one in file_faults(plan, work) if one not in old.faults)
+    proved = old.proved(task, work)
     if ground.strategy in ("switch", "new"):
         _switch(task, found.seen)
     journal.write("done")
@@ -139,8 +119,7 @@ def _run(task: Task, mark: str) -> Done:
         fetched=sum(one.files.wheels for one in fetched),
         unhashed=tuple(pin.name for pin in plan.pins if not pin.hashes),
         changed=changes_of(plan),
-        cured=cured,
-        left=left,
+        proved=proved,
     )
 
 
@@ -192,32 +171,6 @@ def _touched(plan: Plan, ground: Ground, fetched: list[Fetched]) -> stash.Touche
     return stash.touched(ground, site, scripts)
 
 
-def _proved(task: Task, work: Ground) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Hold the metadata, the findings and the smoke test against the plan; return what is cured and what stays."""
-    task.begin("prove")
-    plan, ground = task.plan, task.ground
-    after = seen(work.prefix, ground.prefix, task.before, deep=task.deep, python=work.python)
-    packages = after.find(Packages)
-    if packages is None:
-        msg = "the packages of the changed environment could not be read"
-        raise FailureError(msg)
-    _hold(plan_faults(plan, packages))
-    _hold(metadata_faults(None if plan.new else task.before, after))
-    grades = ("error",) if plan.new else ("error", "warning")
-    proof = prove(plan.cures, task.before, after, task.checks, grades)
-    if proof.bred:
-        why = f"the change brings in {' and '.join(proof.bred[:3])}"
-        raise FailureError(why, *map("doctor explain {}".format, proof.bred[:3]))
-    if proof.left and not set(plan.cures) - set(proof.left):
-        why = f"{' and '.join(proof.left[:3])} would still be there"
-        raise FailureError(why, *map("doctor explain {}".format, proof.left[:3]))
-    if task.smoke and (why := task.smoke(work.executable)):
-        raise FailureError(why, f"doctor smoke --target {shlex.quote(str(ground.prefix))}")
-    if task.smoke:
-        task.say("a tiny model trains")
-    return proof.cured, tuple(f.check.id for f in proof.after.causes if f.severity != "note")
-
-
 def _switch(task: Task, seen_: tuple[object, ...]) -> None:
     ground, places = task.ground, task.places
     to_disk(places.other)
@@ -256,12 +209,6 @@ def _looked_up(task: Task) -> Plan:
     return looked_up(plan, python, installed)
 
 
-def _hold(faults: list[str]) -> None:
-    if faults:
-        more = f", and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise FailureError("; ".join(faults[:3]) + more)
-
-
 def changes_of(plan: Plan) -> tuple[str, ...]:
     """Return one line for each package that changes."""
     lines = [
@@ -272,20 +219,11 @@ def changes_of(plan: Plan) -> tuple[str, ...]:
     return (*lines, *(f"{name} removed" for name in removed))
 
 
-def _kept_log(places: Places) -> Path | None:
+def _kept_log(places: Places) -> str:
     """Keep the installer's words of a failure: one file for each environment, the last one."""
     kept = places.entry / "failed.log"
     try:
         places.log.replace(kept)
     except OSError:
-        return None
-    return kept
-
-
-def _with_log(error: FailureError | OSError, log: Path) -> FailureError:
-    if isinstance(error, FailureError):
-        return FailureError(
-            error.why, *error.by_hand, refused=error.refused, log=str(log), number=error.number
-        )
-    where = f": {error.filename}" if error.filename else ""
-    return FailureError(f"{error.strerror or error}{where}", log=str(log), number=error.errno)
+        return ""
+    return str(kept)

@@ -1,6 +1,7 @@
 """The user's own state folder: what the doctor believes of its earlier work lies here, and nowhere else.
 
-One folder below it for each environment, its *entry*, holds the journals, the lock and the last log of a failure.
+One folder below it for each environment, its *entry*, holds the journals, the lock, the last log of a failure, and what
+looks at the environment found.
 """
 
 import os
@@ -8,24 +9,16 @@ import shlex
 import stat
 from pathlib import Path
 
+from tunedoctor.tables.place import user_folder
 from tunedoctor.transaction.failure import FailureError
 
 POSIX = os.name == "posix"
 """On Windows the access list of the profile keeps others out; modes and numbers of users say nothing there."""
 
 
-def state_folder() -> Path:
-    """Return the folder, there or not: `DOCTOR_STATE`, else the system's custom."""
-    if named := os.environ.get("DOCTOR_STATE", ""):
-        return Path(named)
-    import platformdirs  # noqa: PLC0415  15 ms, and a named folder needs none of it
-
-    return platformdirs.user_state_path("tunedoctor", appauthor=False)
-
-
 def entry_of(environment: Path) -> Path | None:
     """Return the entry of an environment; None where there is none, or where it is not this user's alone."""
-    root = state_folder()
+    root = user_folder("STATE")
     if fault(root):
         return None
     entry = root / _name(environment)
@@ -38,7 +31,7 @@ def make_entry(environment: Path) -> Path:
     Raises:
         FailureError: the folder cannot be made or written, or others can write to it; nothing was changed.
     """
-    root = state_folder()
+    root = user_folder("STATE")
     entry = root / _name(environment)
     for folder in (root, entry):
         if why := _made(folder, spare=folder == entry):

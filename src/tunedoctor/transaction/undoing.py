@@ -9,7 +9,7 @@ from tunedoctor.targeting import here
 from tunedoctor.transaction import journal as journals
 from tunedoctor.transaction import marks
 from tunedoctor.transaction.exchange import swap
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.transaction.failure import FailureError, reason
 from tunedoctor.transaction.journal import DamagedError, Journal, Watch
 from tunedoctor.transaction.lock import LockedError, locked
 from tunedoctor.transaction.outcome import State, Undone
@@ -43,8 +43,7 @@ def undo(target: str | None, id_: str = "", *, watch: Watch = lambda _: None) ->
     except (LockedError, FailureError, DamagedError) as error:
         return Undone(done=False, why=str(error))
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        return Undone(done=False, why=f"{error.strerror or error}{where}")
+        return Undone(done=False, why=reason(error))
 
 
 def _meant(state: State, id_: str) -> bool:

@@ -21,7 +21,7 @@ def plan_faults(plan: Plan, after: Packages) -> list[str]:
     found = [
         f"{pin.name} {pin.version} was to be installed, and {after.version(pin.name) or 'none'} is there"
         for pin in plan.pins
-        if not _same(after.version(pin.name), pin.version)
+        if not same(after.version(pin.name), pin.version)
     ]
     removed = (n for s in plan.steps if isinstance(s, Remove) for n in s.names)
     return found + [f"{n} was to be removed, and is there" for n in removed if after.get(n)]
@@ -49,7 +49,7 @@ def _faults(snapshot: Snapshot) -> Iterable[tuple[tuple[str, str], str]]:
         yield (broken.name, broken.problem), said
 
 
-def _same(have: str, want: str) -> bool:
+def same(have: str, want: str) -> bool:
     """Compare versions; a pin without label is met by a build that has one, as installers see it."""
     from packaging.version import InvalidVersion, Version  # noqa: PLC0415  13 ms, and only a fix pays
 

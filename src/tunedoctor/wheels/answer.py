@@ -7,11 +7,12 @@ from msgspec.structs import replace
 
 from tunedoctor.facts import InstallerConfig, Interpreter, Knowledge, TorchBuild
 from tunedoctor.snapshot import Snapshot
+from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.choice import Action, Choice
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.commands import Commands, commands_of
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.rules import cuda_of, driver_floor
+from tunedoctor.wheels.rules import driver_floor
 from tunedoctor.wheels.steering import Steer, steering
 
 SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"

@@ -4,9 +4,9 @@ import re
 
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Choice
+from tunedoctor.wheels.choice import Choice, Said
 from tunedoctor.wheels.say_cuda import ASK_ADMIN, virtual
-from tunedoctor.wheels.situation import Said, Situation, full_python, names_of
+from tunedoctor.wheels.situation import Situation, full_python, names_of
 from tunedoctor.wheels.targets import is_data_centre
 
 _WHEELS = "download.pytorch.org/whl"

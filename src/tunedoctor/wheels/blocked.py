@@ -6,9 +6,16 @@ from typing import NamedTuple
 
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Alternative
-from tunedoctor.wheels.coverage import floor_of
-from tunedoctor.wheels.matrix import allowed, pythons, releases
-from tunedoctor.wheels.pick import NEWEST, Found, Picker, Question, pick_cpu
+from tunedoctor.wheels.pick import (
+    NEWEST,
+    Found,
+    Picker,
+    Question,
+    allowed,
+    pick_cpu,
+    pythons,
+    releases,
+)
 from tunedoctor.wheels.situation import Situation, floor_words, newest_driver
 
 
@@ -111,7 +118,7 @@ def _after(s: Situation, step: _Step, found: tuple[Found, ...]) -> str:
     if step.action != "upgrade_driver":
         return step.after
     q = s.question
-    floor = floor_of(found[0].release, q.family, found[0].variant, windows=q.windows)
+    floor = found[0].row.drivers[q.windows]
     end = newest_driver(s.gpus)
     upto = f", up to branch {end[0]}" if end != NEWEST else ""
     return f"with driver {floor_words(floor)} or newer{upto}"

@@ -22,6 +22,8 @@ Action = Literal[
     "unsupported_platform",
 ]
 
+Said = tuple[str, str]
+"""A message code and its sentence."""
 INSTALLS = frozenset({"install", "install_partial", "ask", "cpu_only"})
 """Actions that come with a build to install."""
 
@@ -65,3 +67,20 @@ class Choice(msgspec.Struct, frozen=True):
     """Names of GPUs that the build does not serve."""
     environment: dict[str, str] = {}
     """Variables to set for it to run: HSA_OVERRIDE_GFX_VERSION."""
+
+    @classmethod
+    def of(
+        cls, action: Action, said: list[Said], alternatives: tuple[Alternative, ...] = ()
+    ) -> "Choice":
+        """Return an answer without a build, with what is to be said."""
+        return cls(action, alternatives=alternatives, says=codes(said), reasons=sentences(said))
+
+
+def codes(said: list[Said]) -> tuple[str, ...]:
+    """Return the codes, each once."""
+    return tuple(dict.fromkeys(code for code, _ in said if code))
+
+
+def sentences(said: list[Said]) -> tuple[str, ...]:
+    """Return the sentences, each once."""
+    return tuple(dict.fromkeys(sentence for _, sentence in said if sentence))

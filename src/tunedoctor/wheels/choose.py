@@ -11,9 +11,9 @@ from tunedoctor.wheels.beside import beside
 from tunedoctor.wheels.blocked import WayOut, alternatives_of, double_ways_out, ways_out
 from tunedoctor.wheels.choice import INSTALLS, Action, Alternative, Choice
 from tunedoctor.wheels.impossible import impossible
-from tunedoctor.wheels.install import codes, installed, sentences, with_said
+from tunedoctor.wheels.install import installed, with_said
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pick import Found, Picker, pick_cpu, pick_cuda, pick_rocm, pick_xpu
+from tunedoctor.wheels.pick import Found, Picker, offered, pick_cpu, pick_cuda, pick_rocm, pick_xpu
 from tunedoctor.wheels.requirement import asks_for_cpu, at_fault
 from tunedoctor.wheels.say_blocked import about_blocked, about_nothing
 from tunedoctor.wheels.say_gpus import about_gpus
@@ -116,7 +116,7 @@ def _amd_of_windows(s: Situation) -> Choice:
 
 
 def _on_cpu(s: Situation) -> tuple[Alternative, ...]:
-    return tuple(Alternative(one.build, "without the GPU") for one in pick_cpu(s.question))
+    return offered(pick_cpu(s.question), "without the GPU")
 
 
 def _no_gpu(s: Situation) -> Choice:
@@ -132,7 +132,7 @@ def _cpu_as_asked(s: Situation, picker: Picker) -> Choice:
     found: tuple[Found, ...] = picker(
         s.question._replace(torch=s.question.torch.replace("+cpu", ""))
     )
-    others = tuple(Alternative(f.build, "without the label") for f in found[:1])
+    others = offered(found, "without the label")
     return replace(choice, alternatives=(*choice.alternatives, *others))
 
 
@@ -145,10 +145,4 @@ def _plain(s: Situation, action: Action, why: str = "") -> Choice:
 
 
 def _blocked(s: Situation, ways: list[WayOut]) -> Choice:
-    said = about_blocked(s, ways)
-    return Choice(
-        ways[0].action,
-        alternatives=alternatives_of(ways),
-        says=codes(said),
-        reasons=sentences(said),
-    )
+    return Choice.of(ways[0].action, about_blocked(s, ways), alternatives_of(ways))

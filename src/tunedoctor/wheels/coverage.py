@@ -1,52 +1,44 @@
 """Which builds hold code for a compute capability, across the releases of a range."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import takewhile
 
-from tunedoctor.wheels.matrix import CudaBuild, Numbers, Release, allowed, releases, serves
+from tunedoctor.tables.wheels import Build, Numbers, Release
+from tunedoctor.wheels.pick import allowed, releases, serves
 
-TURING_ON = 13
-"""CUDA major whose builds start at Turing."""
+TURING_ON = (13,)
+"""CUDA whose builds start at Turing."""
 
 
-def holds(build: CudaBuild, capability: str) -> bool:
+def holds(build: Build, capability: str) -> bool:
     """Tell whether a build holds code that runs on a compute capability."""
-    return serves(build.codes, frozenset({capability}), build.cuda)
-
-
-@lru_cache(maxsize=4096)
-def in_no_cuda13(capability: str, family: str, torch: str) -> bool:
-    """Tell whether the releases in range have CUDA 13 builds, and none of them holds code for a capability."""
-    builds = [
-        build
-        for release, _ in allowed(torch)
-        for build in release.cuda.get(family, ())
-        if build.toolkit >= (TURING_ON,)
-    ]
-    return bool(builds) and not any(holds(build, capability) for build in builds)
+    return serves(build, frozenset({capability}))
 
 
 @lru_cache(maxsize=4096)
 def dropped_by(capability: str, family: str, torch: str) -> tuple[Release, Release] | None:
     """Return the release in range that dropped a capability for good, and the last one before it that has it."""
-    have = [r for r in releases() if any(holds(b, capability) for b in r.cuda.get(family, ()))]
+    have = [r for r in releases() if any(holds(b, capability) for b in r.of(family, "cuda"))]
     if not have:
         return None
-    after = [r for r, _ in allowed(torch) if r.parsed > have[0].parsed and r.cuda.get(family)]
+    after = [r for r, _ in allowed(torch) if r.parsed > have[0].parsed and r.of(family, "cuda")]
     return (after[-1], have[0]) if after else None
 
 
 @lru_cache(maxsize=4096)
-def in_none(capability: str, family: str, torch: str) -> bool:
-    """Tell whether the releases in range have CUDA builds, and none of them holds code for a capability."""
-    builds = [b for r, _ in allowed(torch) for b in r.cuda.get(family, ())]
-    return bool(builds) and not any(holds(build, capability) for build in builds)
+def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = ()) -> bool:
+    """Tell whether the releases in range have builds of a kind, and none holds code for a capability or gfx target.
+
+    `toolkit`: of builds with this CUDA or a newer one alone.
+    """
+    builds = [b for r, _ in allowed(torch) for b in r.of(family, kind) if b.toolkit >= toolkit]
+    return bool(builds) and not any(holds(build, target) for build in builds)
 
 
-def first_release(capabilities: frozenset[str], family: str) -> str:
-    """Return the first release with a build for all of these; "" where there is none."""
+def first_release(kind: str, wanted: frozenset[str], family: str) -> str:
+    """Return the first release with a build of a kind for all of these; "" where there is none."""
     for release in reversed(releases()):
-        if any(serves(b.codes, capabilities, b.cuda) for b in release.cuda.get(family, ())):
+        if any(serves(b, wanted) for b in release.of(family, kind)):
             return release.version
     return ""
 
@@ -54,7 +46,7 @@ def first_release(capabilities: frozenset[str], family: str) -> str:
 @lru_cache(maxsize=4096)
 def without_code(
     capabilities: frozenset[str], family: str, torch: str, python: str
-) -> tuple[tuple[Release, CudaBuild], ...]:
+) -> tuple[tuple[Release, Build], ...]:
     """Return the builds in range, with a wheel for the Python, that lack code for a GPU: newest release first.
 
     Of one release the build that the default index has comes first, and those that were seen before others.
@@ -62,28 +54,18 @@ def without_code(
     return tuple(
         (release, build)
         for release, labels in allowed(torch)
-        if python in release.pythons.get(family, ())
         for build in sorted(
-            release.cuda.get(family, ()), key=lambda b: (not b.default, not b.verified)
+            release.of(family, "cuda"),
+            key=partial(_unlike, release.pypi_default.get("linux_x86_64", "")),
         )
+        if python in build.pythons
         if labels is None or build.variant in labels
-        if not serves(build.codes, capabilities, build.cuda)
+        if not serves(build, capabilities)
     )
 
 
-def first_rocm_release(targets: frozenset[str]) -> str:
-    """Return the first release with a ROCm build for all of these gfx targets; "" where there is none."""
-    for release in reversed(releases()):
-        if any(targets <= build.targets | build.doubted for build in release.rocm):
-            return release.version
-    return ""
-
-
-@lru_cache(maxsize=1024)
-def in_no_rocm(target: str, torch: str) -> bool:
-    """Tell whether the releases in range have ROCm builds, and none of them holds code for a gfx target."""
-    builds = [b for r, _ in allowed(torch) for b in r.rocm]
-    return bool(builds) and not any(target in b.targets | b.doubted for b in builds)
+def _unlike(default: str, build: Build) -> tuple[bool, bool]:
+    return build.variant != default, not build.verified
 
 
 def newer_than(chosen: Release | None, torch: str) -> list[Release]:
@@ -91,12 +73,6 @@ def newer_than(chosen: Release | None, torch: str) -> list[Release]:
     return [r for r, _ in takewhile(lambda pair: pair[0] is not chosen, allowed(torch))]
 
 
-def build_of(release: Release, family: str, variant: str) -> CudaBuild | None:
+def build_of(release: Release, family: str, variant: str) -> Build | None:
     """Return a release's build of a variant; None where there is none."""
-    return next((b for b in release.cuda.get(family, ()) if b.variant == variant), None)
-
-
-def floor_of(release: Release, family: str, variant: str, *, windows: bool) -> Numbers:
-    """Return the driver floor of a CUDA build; () for other builds."""
-    build = build_of(release, family, variant)
-    return build.floor[windows] if build else ()
+    return next((b for b in release.of(family, "cuda") if b.variant == variant), None)

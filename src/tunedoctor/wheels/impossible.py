@@ -2,27 +2,17 @@
 
 import re
 
-from tunedoctor.wheels.choice import Action, Alternative, Choice
+from tunedoctor.wheels.choice import Alternative, Choice
 from tunedoctor.wheels.jetson import jetpack_of
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pick import pick_cpu, pick_cuda
-from tunedoctor.wheels.situation import Said, Situation, arch_of, tag_of
+from tunedoctor.wheels.pick import offered, pick_cpu, pick_cuda
+from tunedoctor.wheels.situation import Situation, arch_of, tag_of
 
 
 def impossible(s: Situation) -> Choice | None:
     """Return the answer for a machine that no index choice can help, or None."""
     machine = s.machine
     return _no_cpython(machine) or _rosetta(s) or _no_family(s) or _old_jetson(s)
-
-
-def _answer(action: Action, *said: Said, alternatives: tuple[Alternative, ...] = ()) -> Choice:
-    codes = tuple(code for code, _ in said if code)
-    return Choice(
-        action,
-        alternatives=alternatives,
-        says=codes,
-        reasons=tuple(text for _, text in said if text),
-    )
 
 
 def _no_cpython(machine: Machine) -> Choice | None:
@@ -33,7 +23,7 @@ def _no_cpython(machine: Machine) -> Choice | None:
         machine.python and not tag_of(machine.python)
     ):
         why = f"torch has wheels for CPython alone, and this Python is {machine.python[:40]}"
-        return _answer("change_python", ("python_not_supported", why))
+        return Choice.of("change_python", [("python_not_supported", why)])
     return None
 
 
@@ -48,10 +38,8 @@ def _rosetta(s: Situation) -> Choice | None:
         "than 2.2.2 and no GPU; an arm64 Python gets what this macOS runs"
     )
     found = pick_cpu(s.question._replace(family="macos_arm64"))
-    return _answer(
-        "change_python",
-        ("rosetta_python", why),
-        alternatives=tuple(Alternative(f.build, "on an arm64 Python") for f in found),
+    return Choice.of(
+        "change_python", [("rosetta_python", why)], offered(found, "on an arm64 Python")
     )
 
 
@@ -70,15 +58,11 @@ def _no_family(s: Situation) -> Choice | None:
     if _is_32_bit(machine):
         why = "torch has no 32-bit wheels"
         if arch in ("x86", "x86_64"):
-            return _answer(
-                "change_python",
-                ("need_64_bit_python", f"{why}: install a 64-bit Python"),
-                alternatives=_on_64_bit(s),
-            )
-        return _answer(
-            "unsupported_platform",
-            ("no_wheel_for_arch", f"{why}: install a 64-bit system with a 64-bit Python"),
-            ("need_64_bit_python", ""),
+            said = [("need_64_bit_python", f"{why}: install a 64-bit Python")]
+            return Choice.of("change_python", said, _on_64_bit(s))
+        why += ": install a 64-bit system with a 64-bit Python"
+        return Choice.of(
+            "unsupported_platform", [("no_wheel_for_arch", why), ("need_64_bit_python", "")]
         )
     if s.question.family:
         return None
@@ -87,20 +71,17 @@ def _no_family(s: Situation) -> Choice | None:
             "this system uses musl, and no torch release has a wheel for musl; index wheels up to 2.6.0 are tagged "
             "so that pip and uv install them here all the same, and their import fails: use an image with glibc"
         )
-        return _answer("unsupported_platform", ("musl", why))
+        return Choice.of("unsupported_platform", [("musl", why)])
     if machine.platform == "windows" and arch == "arm64":
         why = (
             "torch has no verified wheel for Windows on ARM; an x86_64 Python runs under emulation and gets the "
             "CPU wheel"
         )
         found = pick_cpu(s.question._replace(family="win_amd64"))
-        return _answer(
-            "unsupported_platform",
-            ("no_wheel_for_arch", why),
-            alternatives=tuple(Alternative(f.build, "on an x86_64 Python") for f in found),
-        )
+        on_intel = offered(found, "on an x86_64 Python")
+        return Choice.of("unsupported_platform", [("no_wheel_for_arch", why)], on_intel)
     why = f"torch has no wheel for {machine.arch or 'this processor'}: build it from source"
-    return _answer("unsupported_platform", ("no_wheel_for_arch", why))
+    return Choice.of("unsupported_platform", [("no_wheel_for_arch", why)])
 
 
 def _is_32_bit(machine: Machine) -> bool:
@@ -114,7 +95,7 @@ def _on_64_bit(s: Situation) -> tuple[Alternative, ...]:
     family = "win_amd64" if s.machine.platform == "windows" else "linux_x86_64"
     question = s.question._replace(family=family)
     found = pick_cuda(question) if s.gpus.nvidia else pick_cpu(question)
-    return tuple(Alternative(f.build, "on a 64-bit Python") for f in found[:1])
+    return offered(found, "on a 64-bit Python")
 
 
 def _old_jetson(s: Situation) -> Choice | None:
@@ -126,4 +107,4 @@ def _old_jetson(s: Situation) -> Choice | None:
         f"JetPack {jetpack or '6 or older'} has a driver stack of its own, which the wheels of PyTorch's index were "
         "not built for: take the wheels that NVIDIA and the Jetson community publish for that JetPack"
     )
-    return _answer("use_vendor_build", ("jetson_needs_vendor_wheels", why))
+    return Choice.of("use_vendor_build", [("jetson_needs_vendor_wheels", why)])

@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from tunedoctor.wheels.choice import Action, Alternative, Choice
+from tunedoctor.wheels.choice import Action, Alternative, Choice, Said, codes, sentences
 from tunedoctor.wheels.pick import Found
 from tunedoctor.wheels.rules import INDEX
 from tunedoctor.wheels.say_release import about_release
-from tunedoctor.wheels.situation import Said, Situation
+from tunedoctor.wheels.situation import Situation
 from tunedoctor.wheels.targets import override_of_all
 
 
@@ -34,13 +34,3 @@ def with_said(choice: Choice, said: list[Said], *, first: bool = False) -> Choic
     says = (*codes(said), *choice.says) if first else (*choice.says, *codes(said))
     reasons = (*sentences(said), *choice.reasons) if first else (*choice.reasons, *sentences(said))
     return replace(choice, says=tuple(dict.fromkeys(says)), reasons=tuple(dict.fromkeys(reasons)))
-
-
-def codes(said: list[Said]) -> tuple[str, ...]:
-    """Return the codes, each once."""
-    return tuple(dict.fromkeys(code for code, _ in said if code))
-
-
-def sentences(said: list[Said]) -> tuple[str, ...]:
-    """Return the sentences, each once."""
-    return tuple(dict.fromkeys(sentence for _, sentence in said if sentence))

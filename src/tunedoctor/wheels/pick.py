@@ -1,24 +1,21 @@
-"""The builds that fit: of the newest release that has one, best first. One function for each kind of build."""
+"""The builds that fit a question: the rows of the wheel table, filtered and sorted."""
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
+from tunedoctor.tables.load import table
 from tunedoctor.tables.rocm_overrides import rocm_override
-from tunedoctor.wheels.choice import Build
-from tunedoctor.wheels.matrix import (
-    Allowed,
-    CudaBuild,
-    Numbers,
-    Release,
-    RocmBuild,
-    allowed,
-    serves,
-)
-from tunedoctor.wheels.rules import knows
+from tunedoctor.tables.wheels import Build as Row
+from tunedoctor.tables.wheels import Numbers, Release, in_order, release_row
+from tunedoctor.versions import parts, specifiers
+from tunedoctor.wheels.choice import Alternative, Build
+from tunedoctor.wheels.rules import archs_run, knows
 
 NEWEST: Numbers = (999999,)
 """A driver, glibc or macOS that is newer than every floor."""
+Allowed = frozenset[str] | None
+"""Variants that a specifier leaves of a release; None: all of them."""
 
 
 class Question(NamedTuple):
@@ -41,10 +38,15 @@ class Found(NamedTuple):
     """A build that fits."""
 
     release: Release
-    variant: str
-    verified: bool = True
-    native: bool = True
+    row: Row
+    verified: bool
+    native: bool
     """The driver is as new as the toolkit of the build; else it runs by minor version compatibility."""
+
+    @property
+    def variant(self) -> str:
+        """cu126, rocm7.2, xpu, cpu or mps."""
+        return self.row.variant
 
     @property
     def build(self) -> Build:
@@ -52,91 +54,140 @@ class Found(NamedTuple):
         return Build(self.release.version, self.variant)
 
 
+def offered(found: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...]:
+    """Return the best of some builds as an alternative, with what it takes: "on Python 3.13"."""
+    return tuple(Alternative(one.build, after) for one in found[:1])
+
+
 Picker = Callable[[Question], tuple[Found, ...]]
 
 
-def pick_cuda(q: Question) -> tuple[Found, ...]:
-    """Return CUDA builds that run on all capabilities under the driver."""
-    for release, builds in _with_code(q.family, q.python, q.torch, q.capabilities):
-        fits = [b for b in builds if q.driver >= b.floor[q.windows] and q.glibc >= b.glibc]
+@cache
+def releases() -> tuple[Release, ...]:
+    """Return all releases of the table, newest first."""
+    rows = map(release_row, reversed(in_order(table("torch_wheels")["releases"]["items"])))
+    return tuple(one for one in rows if one is not None)
+
+
+@cache
+def pythons() -> tuple[str, ...]:
+    """Return every Python tag that some release has a wheel for, oldest first."""
+    tags = {tag for release in releases() for one in release.builds for tag in one.pythons}
+    return tuple(sorted(tags, key=lambda tag: (parts(tag), tag)))
+
+
+@lru_cache(maxsize=512)
+def allowed(specifier: str) -> tuple[tuple[Release, Allowed], ...]:
+    """Return the releases within a specifier, newest first. One with a label ("==2.6.0+cu124") leaves variants.
+
+    () where nothing is within it, or where it can't be read.
+    """
+    wanted = specifiers(specifier)
+    if wanted is None:
+        return ()
+    found: list[tuple[Release, Allowed]] = []
+    for one in releases():
+        if wanted.contains(one.parsed, prereleases=True):
+            found.append((one, None))
+        elif "+" in specifier:
+            fits = frozenset(
+                v for v in one.variants() if wanted.contains(f"{one.version}+{v}", prereleases=True)
+            )
+            found += [(one, fits)] if fits else []
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def serves(row: Row, wanted: frozenset[str]) -> bool:
+    """Tell whether the compiled code of a build runs on all of these compute capabilities or gfx targets."""
+    if row.kind == "rocm":
+        return wanted <= row.targets
+    return row.kind != "cuda" or all(archs_run(row.codes, one, row.cuda) for one in wanted)
+
+
+def fitting(q: Question, kind: str) -> tuple[Found, ...]:
+    """Return the builds of a kind (cuda, rocm, xpu, cpu) that fit, of the newest release that has one, best first."""
+    if kind == "rocm" and q.windows:  # under WSL, AMD's own builds alone reach the GPU
+        return ()
+    here = q.macos if q.family.startswith("macos") else q.glibc
+    for release, rows in _with_code(kind, q.family, q.python, q.torch, _wanted(q, kind)):
+        fits = [b for b in rows if q.driver >= b.drivers[q.windows] and here >= b.system]
         if fits:
             if len(fits) > 1:
-                fits.sort(key=lambda build: _rank(build, q), reverse=True)
-            return tuple(
-                Found(release, b.variant, b.verified, q.driver >= b.native[q.windows]) for b in fits
-            )
+                plain = release.pypi_default.get("linux_x86_64", "")
+                fits.sort(key=partial(_rank, q, plain), reverse=True)
+            return tuple(_found(release, row, q) for row in fits)
     return ()
+
+
+pick_cuda: Picker = partial(fitting, kind="cuda")
+pick_rocm: Picker = partial(fitting, kind="rocm")
+pick_xpu: Picker = partial(fitting, kind="xpu")
+pick_cpu: Picker = partial(fitting, kind="cpu")
+
+
+def _wanted(q: Question, kind: str) -> frozenset[str]:
+    if kind == "rocm":
+        return frozenset(map(native_gfx, q.gfx))
+    return q.capabilities if kind == "cuda" else frozenset()
 
 
 @lru_cache(maxsize=4096)
 def _with_code(
-    family: str, python: str, torch: str, capabilities: frozenset[str]
-) -> tuple[tuple[Release, list[CudaBuild]], ...]:
-    """Return the CUDA builds in range with a wheel for a Python and code for all capabilities, newest release first.
+    kind: str, family: str, python: str, torch: str, wanted: frozenset[str]
+) -> tuple[tuple[Release, list[Row]], ...]:
+    """Return the builds in range with a wheel for a Python and code for all GPUs, newest release first, doubted last.
 
-    The part of a choice that neither driver nor system changes, which one choice asks for again and again. Builds whose
-    list of code is that of an older release come last: that they lost no GPU generation is not known.
+    The part of a choice that neither driver nor system changes, which one choice asks for again and again.
     """
-    found: list[tuple[Release, list[CudaBuild]]] = []
-    later: list[tuple[Release, list[CudaBuild]]] = []
+    found: tuple[list[tuple[Release, list[Row]]], ...] = ([], [], [])
     for release, labels in allowed(torch):
-        if python not in release.pythons.get(family, ()):
-            continue
-        builds = [
-            b
-            for b in release.cuda.get(family, ())
-            if (labels is None or (b.variant in labels and not unlabelled(family, b.variant)))
-            and serves(b.codes, capabilities, b.cuda)
+        rows = [
+            row
+            for row in release.of(family, kind)
+            if python in row.pythons
+            and (labels is None or (row.variant in labels and not unlabelled(family, row.variant)))
+            and serves(row, wanted)
         ]
-        for group, carried in ((found, False), (later, True)):
-            if some := [b for b in builds if b.carried is carried]:
+        for doubt, group in enumerate(found):
+            if some := [row for row in rows if _doubt(row, wanted) == doubt]:
                 group.append((release, some))
-    return (*found, *later)
+    return tuple(pair for group in found for pair in group)
 
 
-def pick_rocm(q: Question) -> tuple[Found, ...]:
-    """Return ROCm builds with code for all gfx targets.
+def _doubt(row: Row, wanted: frozenset[str]) -> int:
+    """Return 0 for what may come first, 1 where its code is doubted, 2 where nobody saw the build itself.
 
-    A release whose list is verified comes before a newer one where it is not.
+    A doubted CUDA build keeps its place: its majors hold the same code since years. Only one whose list is that of an
+    older release comes later: that it lost no GPU generation is not known.
     """
-    if q.family != "linux_x86_64" or q.windows:  # under WSL, AMD's own builds alone reach the GPU
-        return ()
-    targets = frozenset(native_gfx(one) for one in q.gfx)
-    for sure in (True, False):
-        for release, labels in _with_wheels(q):
-            if q.glibc < release.glibc[q.family]:
-                continue
-            fits = [
-                b
-                for b in reversed(release.rocm)
-                if _named(b.variant, labels) and _holds(b, targets, sure)
-            ]
-            if fits:
-                return tuple(Found(release, b.variant, sure) for b in fits)
-    return ()
+    if row.kind == "cuda":
+        return int(row.carried)
+    if not row.seen:
+        return 2
+    return int(row.kind == "rocm" and not wanted <= row.sure)
 
 
-def pick_xpu(q: Question) -> tuple[Found, ...]:
-    """Return the XPU build of the newest release that was seen with one."""
-    if q.family not in ("linux_x86_64", "win_amd64"):
-        return ()
-    for release, labels in _with_wheels(q):
-        if release.xpu and _named("xpu", labels) and _glibc(release, q):
-            return (Found(release, "xpu"),)
-    return ()
+def _found(release: Release, row: Row, q: Question) -> Found:
+    verified = row.verified if row.kind == "cuda" else not _doubt(row, _wanted(q, row.kind))
+    native = q.driver >= row.native[q.windows]
+    return Found(release, row, verified, native)
 
 
-def pick_cpu(q: Question) -> tuple[Found, ...]:
-    """Return the CPU build; on macOS the one wheel that there is, which is called mps on Apple silicon."""
-    variant = "mps" if q.family == "macos_arm64" else "cpu"
-    for release, labels in _with_wheels(q):
-        if q.family == "macos_arm64" and q.macos < release.macos.get(q.python, ()):
-            continue
-        # a label in the requirement never fits macOS, where wheels carry none
-        named = labels is None if q.family.startswith("macos") else _named("cpu", labels)
-        if named and _glibc(release, q):
-            return (Found(release, variant),)
-    return ()
+def _rank(q: Question, default: str, row: Row) -> tuple[bool | int | Numbers, ...]:
+    """Order the builds of one release: the newest ROCm; of CUDA the major of `default`, for which others build."""
+    if row.kind != "cuda":
+        return (row.toolkit,)
+    native = q.driver >= row.native[q.windows]
+    number = int(row.variant.removeprefix("cu"))
+    return (
+        all(knows(row.cuda, c) for c in q.capabilities),
+        row.verified,
+        row.variant[:-1] == default[:-1],
+        native,
+        row.variant == default,
+        number if native else -number,
+    )
 
 
 def native_gfx(gfx: str) -> str:
@@ -154,34 +205,3 @@ def override_of(gfx: str) -> str:
 def unlabelled(family: str, variant: str) -> bool:
     """Tell whether the files of a variant carry no label, so that a requirement with one finds nothing."""
     return family.startswith("macos") or (family == "linux_aarch64" and variant == "cu124")
-
-
-def _with_wheels(q: Question) -> Iterator[tuple[Release, Allowed]]:
-    for release, labels in allowed(q.torch):
-        if q.python in release.pythons.get(q.family, ()):
-            yield release, labels
-
-
-def _named(variant: str, labels: Allowed) -> bool:
-    return labels is None or variant in labels
-
-
-def _glibc(release: Release, q: Question) -> bool:
-    return q.glibc >= release.glibc.get(q.family, ())
-
-
-def _holds(build: RocmBuild, targets: frozenset[str], sure: bool) -> bool:  # noqa: FBT001
-    return targets <= (build.targets if sure else build.targets | build.doubted)
-
-
-def _rank(build: CudaBuild, q: Question) -> tuple[bool, bool, bool, bool, bool, int]:
-    native = q.driver >= build.native[q.windows]
-    number = int(build.variant.removeprefix("cu"))
-    return (
-        all(knows(build.cuda, c) for c in q.capabilities),
-        build.verified,
-        build.major_of_default,
-        native,
-        build.default,
-        number if native else -number,
-    )

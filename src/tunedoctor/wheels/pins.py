@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.tables.wheels import Numbers, release_row
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Build, Choice
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.matrix import Numbers
-from tunedoctor.wheels.rules import release_row
 from tunedoctor.wheels.situation import family_of
 
 BACKENDS = frozenset(
@@ -62,7 +61,7 @@ class Pins(msgspec.Struct, frozen=True):
 def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "") -> Pins:
     """Return the set for a build; `installed` is the torch that is there: "2.14.1+cu130", "2.14.1", or ""."""
     release = parts(build.torch_version)
-    row = release_row(build.torch_version) or {}
+    row = release_row(build.torch_version)
     default = choice.index == "PyPI"
     labels = labels_of(build, machine, default=default)
     versions = {"torch": build.torch_version, "torchvision": choice.torchvision}
@@ -77,7 +76,7 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
         packages=packages,
         index="" if default else choice.index,
         backend=build.variant if not default and build.variant in BACKENDS else "",
-        numpy1=row.get("numpy_abi", {}).get(system) == 1,
+        numpy1=row is not None and row.numpy_abi.get(system) == 1,
         triton=triton_of(build.variant, release) if system == "linux" else "",
         replaced=tuple(pin.name for pin in packages if same and not pin.label),
         removed=_other_tritons(there, variant, build, release) if system == "linux" else (),
@@ -87,9 +86,9 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
 def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str]:
     """Return torch, torchvision, torchaudio -> the local label of their files; `default`: from the default index."""
     family, release = family_of(machine), parts(build.torch_version)
-    row = release_row(build.torch_version) or {}
+    row = release_row(build.torch_version)
     torch = "" if default or _unlabelled(family, release) else build.variant
-    sure = "torchvision_pair" not in row.get("unverified", ())
+    sure = row is None or "torchvision_pair" not in row.unverified
     arm = family == "linux_aarch64" and release < _ARM_COMPANIONS_LABELLED
     return {
         "torch": torch,

@@ -9,8 +9,7 @@ from tunedoctor.wheels.blocked import (
     without_label,
 )
 from tunedoctor.wheels.choice import Action, Choice
-from tunedoctor.wheels.matrix import Release, allowed, releases
-from tunedoctor.wheels.pick import Picker
+from tunedoctor.wheels.pick import Picker, allowed, releases
 from tunedoctor.wheels.situation import Situation
 
 _BEFORE = ("1.13.1", "1.12.1", "1.11.0", "1.10.2", "1.9.1", "1.8.1", "1.7.1", "1.6.0")
@@ -46,15 +45,8 @@ def _why(s: Situation, *, old: bool) -> str:
     bare = allowed(without_label(wanted)) if label_of(wanted) else ()
     if bare:
         release = bare[0][0]
-        has = ", ".join(_variants(release, s.question.family)) or "none"
+        has = ", ".join(release.variants(s.question.family)) or "none"
         return f"torch {release.version} has no {label_of(wanted)} build; here it has {has}"
     return (
         f"no torch release that is known here lies within {wanted}: they go from {first} to {last}"
     )
-
-
-def _variants(release: Release, family: str) -> list[str]:
-    """Return the variants that a release has for a platform family."""
-    cuda = [build.variant for build in release.cuda.get(family, ())]
-    rocm = [build.variant for build in release.rocm] if family == "linux_x86_64" else []
-    return [*cuda, *rocm, "cpu"]

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
-from tunedoctor.versions import at_least, parts, pep440, within
+from tunedoctor.tables.wheels import Build, release_row
+from tunedoctor.versions import at_least, parts, pep440
 
 Family = Literal["linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "macos_x86_64", ""]
 ANY_DRIVER = "99999"
@@ -52,13 +53,6 @@ def releases() -> tuple[str, ...]:
     return tuple(_wheels()["releases"]["items"])
 
 
-def release_row(version: str) -> dict[str, Any] | None:
-    """Return the row of a torch release ("2.9.1+cu130" finds "2.9.1"), or None where the table has none."""
-    one = pep440(version)
-    items: dict[str, dict[str, Any]] = _wheels()["releases"]["items"]
-    return items.get(one.base_version) if one else None
-
-
 def driver_floor(cuda: str, *, windows: bool) -> str:
     """Return the oldest NVIDIA driver for a CUDA release; "" where the table does not say.
 
@@ -76,12 +70,6 @@ def driver_floor(cuda: str, *, windows: bool) -> str:
             floor = row["windows" if windows else "linux"]
             return "580" if parts(floor)[0] == 580 else str(floor)
     return ""
-
-
-def native_driver(variant: str, *, windows: bool) -> str:
-    """Return the driver that came with a variant's CUDA toolkit ("cu126"); "" where unknown."""
-    pair = _wheels()["cuda"]["variant_native_driver"].get(variant)
-    return str(pair[windows]) if pair else ""
 
 
 def code_runs_on(code: str, capability: str, cuda: str = "") -> bool | None:
@@ -123,35 +111,29 @@ def archs_run(archs: Iterable[str], capability: str, cuda: str = "") -> bool | N
     return False if known else None
 
 
+def _build(version: str, variant: str, where: Family) -> Build | None:
+    row = release_row(version)
+    found = row.builds if row else ()
+    return next((b for b in found if b.variant == variant and b.platform == where), None)
+
+
 def table_archs(version: str, variant: str, where: Family) -> tuple[str, ...]:
-    """Return the architectures (sm_80 …) of a release wheel; () where the table has no verified row."""
-    one = pep440(version)
-    by_variant = _wheels()["archs"]["by_release"].get(one.base_version if one else "", {})
-    row = by_variant.get(where, {}).get(variant)
-    if not row or row.get("confidence") == "unverified":
+    """Return the architectures (sm_80 …) of a release wheel, sure ones alone; () where the table has none."""
+    build = _build(version, variant, where)
+    if build is None or build.kind != "cuda":
         return ()
-    ptx = tuple(f"compute_{a}" for a in row.get("ptx", ()))
-    return tuple(f"sm_{a}" for a in _wheels()["archs"]["sets"][row["set"]]) + ptx
+    return tuple(one for one, sure in build.compiled if sure)
 
 
 def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
-    """Return the gfx targets of a ROCm release wheel of torch; () where the table does not say for sure."""
-    one = pep440(version)
-    if one is None:
-        return ()
-    for row in _wheels()["rocm"]["gfx_by_build_script"]:
-        if row.get("confidence") == "unverified" or row["torch"].startswith("ROCm"):
-            continue
-        span, _, condition = row["torch"].partition(" with ")
-        low, _, high = span.replace(".x", "").rstrip("+").partition("-")
-        last = parts(high or low)
-        mine = one.release
-        inside = parts(low) <= mine[:2] + mine[2:] and mine[: len(last)] <= last
-        if span.endswith("+"):
-            inside = parts(low) <= mine
-        if inside and (not condition or at_least(hip, condition.rpartition(">=")[2])):
-            return tuple(row["gfx"])
-    return ()
+    """Return the gfx targets of a ROCm release wheel of torch; () where the table does not say for sure.
+
+    `hip` is torch.version.hip: 6.2.41134 of rocm6.2.4.
+    """
+    row = release_row(version)
+    builds = row.of("linux_x86_64", "rocm") if row else ()
+    mine = [b for b in builds if b.toolkit[:2] == parts(hip)[:2] and b.compiled]
+    return tuple(one for one, sure in mine[0].compiled if sure) if mine else ()
 
 
 def rocm_archs_since(version: str) -> tuple[str, ...]:
@@ -162,28 +144,16 @@ def rocm_archs_since(version: str) -> tuple[str, ...]:
     one = pep440(version)
     if one is None or not one.local or not _PLAIN_ROCM.fullmatch(one.local):
         return ()
-    if one.release > parts(releases()[-1]):
-        return ()
-    spans = (
-        (row["torch"].partition(" with ")[0].replace(".x", ""), row["gfx"])
-        for row in _wheels()["rocm"]["gfx_by_build_script"]
-        if not row["torch"].startswith("ROCm")
-    )
-    later = [
-        gfx
-        for span, targets in spans
-        if span.endswith("+")
-        or parts(span.rpartition("-")[2]) >= one.release[: len(parts(span.rpartition("-")[2]))]
-        for gfx in targets
-    ]
-    return tuple(dict.fromkeys(later))
+    later = (v for v in releases() if parts(v) >= one.release)
+    rows = [row for v in later if (row := release_row(v)) is not None]
+    builds = [b for row in rows for b in row.of("linux_x86_64", "rocm")]
+    return tuple(dict.fromkeys(target for b in builds for target, _ in b.compiled))
 
 
 def has_wheel(version: str, python: str, where: Family) -> bool:
     """Tell whether a torch release has a wheel for a Python tag ("3.12", "3.14t") and platform."""
     row = release_row(version)
-    tags: dict[str, list[str]] = row["pypi_wheels"].get(where, {}) if row else {}
-    return any(python in pythons for pythons in tags.values())
+    return row is not None and python in row.pythons(where)
 
 
 def python_tag(interpreter: Interpreter) -> str:
@@ -192,34 +162,17 @@ def python_tag(interpreter: Interpreter) -> str:
 
 
 def glibc_floor(version: str, variant: str, where: Family) -> str:
-    """Return the glibc that a Linux wheel needs: as its file says where the table holds that, else by the rule."""
-    stated: dict[str, str] = (release_row(version) or {}).get("glibc", {}).get(where, {})
-    return stated.get(variant) or glibc_rule(version, variant, where)
-
-
-def glibc_rule(version: str, variant: str, where: str) -> str:
-    """Return 2.17 for old releases, 2.28 since (traps in the table)."""
-    last_old = "2.6.0" if where == "linux_x86_64" else "2.5.1"
-    old = within(version, f"<={last_old}") and not (
-        variant == "cu126" and within(version, "==2.6.0")
-    )
-    return "2.17" if old else "2.28"
+    """Return the glibc that a Linux wheel needs; of a release that is newer than the table, that of its newest."""
+    newest = releases()[-1]
+    known = newest if parts(version) > parts(newest) else version
+    build = _build(known, variant, where) or _build(known, "cpu", where)
+    return build.floor if build else ""
 
 
 def macos_floor(version: str, python: str) -> str:
     """Return the macOS that an arm64 wheel needs."""
     row = release_row(version)
-    for tag, pythons in (row or {}).get("pypi_wheels", {}).get("macos_arm64", {}).items():
-        if python in pythons:
-            numbers = tag.removeprefix("macosx_").split("_")
-            return f"{numbers[0]}.{numbers[1]}"
-    return ""
-
-
-def cuda_of(variant: str) -> str:
-    """Return "12.6" of "cu126"; "" for other variants."""
-    digits = variant.removeprefix("cu")
-    return f"{digits[:-1]}.{digits[-1]}" if variant.startswith("cu") and digits.isdigit() else ""
+    return ".".join(map(str, row.floor("macos_arm64", python))) if row else ""
 
 
 def knows(cuda: str, capability: str) -> bool:
@@ -244,5 +197,5 @@ def companions(version: str) -> dict[str, str]:
     row = release_row(version)
     if row is None:
         return {}
-    names = {"torchvision": row["torchvision"], "torchaudio": row["torchaudio"]}
-    return {name: str(value).split()[0] for name, value in names.items() if value}
+    names = {"torchvision": row.torchvision, "torchaudio": row.torchaudio}
+    return {name: value for name, value in names.items() if value}

@@ -2,12 +2,12 @@
 
 from tunedoctor.versions import parts
 from tunedoctor.wheels.blocked import WayOut, label_of, without_label
-from tunedoctor.wheels.matrix import allowed, releases
-from tunedoctor.wheels.pick import Question, unlabelled
+from tunedoctor.wheels.choice import Said
+from tunedoctor.wheels.pick import Question, allowed, releases, unlabelled
 from tunedoctor.wheels.say_cuda import about_code, about_old_gpus, opt_ins
 from tunedoctor.wheels.say_release import INTEL_MAC, about_system, no_label
 from tunedoctor.wheels.say_rocm import about_gfx
-from tunedoctor.wheels.situation import Said, Situation, driver_words, names_of
+from tunedoctor.wheels.situation import Situation, driver_words, names_of
 
 
 def about_blocked(s: Situation, ways: list[WayOut]) -> list[Said]:
@@ -61,7 +61,7 @@ def about_nothing(s: Situation, vendor: str) -> list[Said]:
 def _python_against_driver(s: Situation, ways: list[WayOut]) -> list[Said]:
     python = next(way for way in ways if way.action == "change_python")
     first = min(
-        (r for r in releases() if s.question.python in r.pythons.get(s.question.family, ())),
+        (r for r in releases() if s.question.python in r.pythons(s.question.family)),
         key=lambda r: r.parsed,
         default=None,
     )
@@ -75,8 +75,8 @@ def _python_against_driver(s: Situation, ways: list[WayOut]) -> list[Said]:
 def _no_python(s: Situation) -> list[Said]:
     q = s.question
     wanted = f"torch {q.torch}" if q.torch else "torch"
-    has = [r for r, _ in allowed(q.torch) if q.python in r.pythons.get(q.family, ())]
-    tags = {t for r, _ in allowed(q.torch) for t in r.pythons.get(q.family, ())}
+    has = [r for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)]
+    tags = {t for r, _ in allowed(q.torch) for t in r.pythons(q.family)}
     if has:
         span = f"{has[-1].version} to {has[0].version}" if len(has) > 1 else has[0].version
         why = f"for Python {q.python} {wanted} has wheels of {span}, and none of them fits here"
@@ -86,7 +86,7 @@ def _no_python(s: Situation) -> list[Said]:
     if not has and tags and parts(q.python) < min(parts(t) for t in tags):
         why = f"the oldest Python with wheels of it is {min(tags, key=parts)}"
         said.append(("python_old", why))
-    elif has and parts(q.python) < min(parts(t) for t in allowed("")[0][0].pythons[q.family]):
+    elif has and parts(q.python) < min(parts(t) for t in allowed("")[0][0].pythons(q.family)):
         why = f"torch {has[0].version} is the last with wheels for Python {q.python}"
         said.append(("python_old", why))
     if q.python == "3.13t":
@@ -100,7 +100,7 @@ def _no_python(s: Situation) -> list[Said]:
 
 
 def _has_python(q: Question) -> bool:
-    return any(q.python in r.pythons.get(q.family, ()) for r, _ in allowed(q.torch))
+    return any(q.python in r.pythons(q.family) for r, _ in allowed(q.torch))
 
 
 def _in_words(s: Situation, way: WayOut) -> str:

@@ -3,23 +3,21 @@
 import re
 from collections.abc import Iterable
 
+from tunedoctor.tables.wheels import Build, Numbers
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Alternative
+from tunedoctor.wheels.choice import Alternative, Said
 from tunedoctor.wheels.coverage import (
+    TURING_ON,
     build_of,
     dropped_by,
     first_release,
-    floor_of,
     holds,
-    in_no_cuda13,
     in_none,
     without_code,
 )
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.matrix import CudaBuild, Numbers, allowed
-from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda
+from tunedoctor.wheels.pick import NEWEST, Found, Question, allowed, pick_cuda
 from tunedoctor.wheels.situation import (
-    Said,
     Situation,
     driver_words,
     floor_words,
@@ -86,8 +84,7 @@ def _with_compat(s: Situation, best: Found, newer: Found) -> list[Alternative]:
 def _up_to(q: Question, toolkit: Numbers) -> Found | None:
     for release, _ in allowed(q.torch):
         for found in pick_cuda(q._replace(torch=f"=={release.version}", driver=NEWEST)):
-            build = build_of(release, q.family, found.variant)
-            if found.verified and build and build.toolkit <= toolkit:
+            if found.verified and found.row.toolkit <= toolkit:
                 return found
     return None
 
@@ -96,11 +93,13 @@ def about_old_gpus(s: Situation) -> list[Said]:
     """Say where CUDA 13 builds, or all builds since some release, hold no code for a GPU."""
     q = s.question
     said: list[Said] = []
-    lacking = [c for c in s.question.capabilities if in_no_cuda13(c, q.family, q.torch)]
+    lacking = [
+        c for c in s.question.capabilities if in_none("cuda", c, q.family, q.torch, TURING_ON)
+    ]
     if lacking:
         within = (
             f" of torch {q.torch}"
-            if any(not in_no_cuda13(c, q.family, "") for c in lacking)
+            if any(not in_none("cuda", c, q.family, "", TURING_ON) for c in lacking)
             else ""
         )
         why = f"no CUDA 13 build{within} holds code for {by_capability(s, lacking)}"
@@ -117,7 +116,7 @@ def about_old_gpus(s: Situation) -> list[Said]:
 def about_code(s: Situation, *, newer: bool) -> list[Said]:
     """Say where the releases asked for hold no code for a GPU, on any driver."""
     q = s.question
-    lacking = sorted(c for c in q.capabilities if in_none(c, q.family, q.torch))
+    lacking = sorted(c for c in q.capabilities if in_none("cuda", c, q.family, q.torch))
     if not lacking:
         return [*about_no_cuda(s), *_passed_over(s, None)]
     names = by_capability(s, lacking)
@@ -127,7 +126,7 @@ def about_code(s: Situation, *, newer: bool) -> list[Said]:
     if q.family == "linux_aarch64":
         why = f"its aarch64 builds were not compiled for {names}"
         said.append(("gpu_not_in_aarch64_builds", why))
-    first = first_release(frozenset(lacking), q.family)
+    first = first_release("cuda", frozenset(lacking), q.family)
     if newer and first:
         why = f"the first torch with code for {names} is {first}"
         said.append(("gpu_too_new_for_torch", why))
@@ -138,7 +137,7 @@ def about_no_cuda(s: Situation) -> list[Said]:
     """Say where the releases asked for have no CUDA build for aarch64 at all."""
     q = s.question
     inside = allowed(q.torch)
-    if q.family != "linux_aarch64" or not inside or any(r.cuda.get(q.family) for r, _ in inside):
+    if q.family != "linux_aarch64" or not inside or any(r.of(q.family, "cuda") for r, _ in inside):
         return []
     names = names_of(s.gpus.nvidia)
     why = f"torch {q.torch} has no CUDA build for aarch64, and what a plain install gives there is the CPU build"
@@ -178,7 +177,7 @@ def about_default_build(s: Situation, best: Found, default: str) -> list[Said]:
 
 def driver_floor(found: Found, q: Question) -> str:
     """Return the oldest driver for a CUDA build, in words."""
-    floor = floor_of(found.release, q.family, found.variant, windows=q.windows)
+    floor = found.row.drivers[q.windows]
     return floor_words(floor) if floor else ""
 
 
@@ -196,15 +195,10 @@ def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
 def _passed_over(s: Situation, best: Found | None) -> list[Said]:
     """Say which build, newer in release or CUDA than the choice and open to this driver, lacks code for a GPU."""
     q = s.question
-    chosen = build_of(best.release, q.family, best.variant) if best else None
     for release, build in without_code(q.capabilities, q.family, q.torch, q.python):
-        if q.driver < build.floor[q.windows]:
+        if q.driver < build.drivers[q.windows]:
             continue
-        if (
-            best is None
-            or release.parsed > best.release.parsed
-            or (chosen is not None and build.toolkit > chosen.toolkit)
-        ):
+        if best is None or release.parsed > best.release.parsed or build.toolkit > best.row.toolkit:
             why = f"{release.version}+{build.variant} holds no code for {_lacking(build, s)}"
             return [("gpu_not_in_this_build", why)]
     return []
@@ -219,5 +213,5 @@ def _verified(q: Question) -> Found | None:
     return None
 
 
-def _lacking(build: CudaBuild, s: Situation) -> str:
+def _lacking(build: Build, s: Situation) -> str:
     return by_capability(s, [c for c in s.question.capabilities if not holds(build, c)])

@@ -1,9 +1,10 @@
 """What must be said of the GPUs: those left out, those that force the choice, those without a driver."""
 
 from tunedoctor.versions import parts
+from tunedoctor.wheels.choice import Said
 from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.pick import override_of, pick_cuda, pick_rocm
-from tunedoctor.wheels.situation import Said, Situation, names_of
+from tunedoctor.wheels.situation import Situation, names_of
 from tunedoctor.wheels.targets import last_driver, override_of_all
 from tunedoctor.wheels.undriven import in_container, seen_but_not_driven
 

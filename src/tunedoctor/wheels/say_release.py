@@ -1,14 +1,14 @@
 """What must be said of the release: why not a newer one, what the default index would have given, what else fits."""
 
+from tunedoctor.tables.wheels import Release
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Alternative
+from tunedoctor.wheels.choice import Alternative, Said
 from tunedoctor.wheels.coverage import newer_than
 from tunedoctor.wheels.machine import Gpu
-from tunedoctor.wheels.matrix import Release, allowed, releases
-from tunedoctor.wheels.pick import NEWEST, Found, Question
+from tunedoctor.wheels.pick import NEWEST, Found, Question, allowed, fitting, offered, releases
 from tunedoctor.wheels.say_cuda import about_cuda, about_default_build
 from tunedoctor.wheels.say_rocm import about_rocm
-from tunedoctor.wheels.situation import Said, Situation, driver_words, names_of
+from tunedoctor.wheels.situation import Situation, driver_words, names_of
 
 
 def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], list[Alternative]]:
@@ -22,10 +22,12 @@ def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], l
         said += [*cuda_said, *_unread(s, best)]
     if s.gpus.amd and best.variant.startswith("rocm"):
         said += about_rocm(s, best)
+    if best.row.kind in ("rocm", "xpu"):
+        more += _unseen(s, best)
     said += [*_about_python(s.question, best.release), *about_system(s, best.release)]
     said += _about_default(s, best)
     system = {"wsl": "linux"}.get(s.machine.platform, s.machine.platform)
-    if system in best.release.numpy1:
+    if best.release.numpy_abi.get(system) == 1:
         said.append(
             ("numpy_lt_2", f"torch {best.release.version} was built for NumPy 1: pin numpy<2")
         )
@@ -68,7 +70,7 @@ def _served(s: Situation, best: Found) -> tuple[Gpu, ...]:
 
 def _not_sure(s: Situation, best: Found) -> list[Said]:
     said: list[Said] = []
-    if not best.verified and best.variant.startswith("cu"):
+    if not best.row.seen or (not best.verified and best.variant.startswith("cu")):
         said.append(
             ("", f"{best.build} was not seen on the index, or its list of code was not read")
         )
@@ -90,12 +92,21 @@ def _not_sure(s: Situation, best: Found) -> list[Said]:
     return said
 
 
+def _unseen(s: Situation, best: Found) -> list[Alternative]:
+    """Return the build of a newer release that nobody saw on the index: the newest cards may want it."""
+    for release in newer_than(best.release, s.question.torch):
+        only = s.question._replace(torch=f"=={release.version}")
+        if found := offered(fitting(only, best.row.kind), "whose publication was not seen"):
+            return list(found)
+    return []
+
+
 def _unread(s: Situation, best: Found) -> list[Said]:
     """Say where a newer release was seen on the index and its code was not read."""
     q = s.question
     for release in newer_than(best.release, q.torch):
-        builds = release.cuda.get(q.family, ())
-        if q.python in release.pythons.get(q.family, ()) and builds and builds[-1].carried:
+        builds = release.of(q.family, "cuda")
+        if q.python in release.pythons(q.family) and builds and builds[-1].carried:
             why = (
                 f"torch {release.version} is newer; for which GPUs its wheels hold code is not known here, so it is "
                 f"not chosen unasked: --torch '=={release.version}' asks for it"
@@ -115,7 +126,7 @@ def _about_python(q: Question, chosen: Release) -> list[Said]:
     """Say where a newer release has no wheel for this Python any more."""
     said: list[Said] = []
     for release in newer_than(chosen, q.torch):
-        tags = release.pythons.get(q.family, frozenset())
+        tags = release.pythons(q.family)
         if not tags or q.python in tags:
             continue
         if q.python == "3.13t":
@@ -133,8 +144,8 @@ def about_system(s: Situation, chosen: Release | None) -> list[Said]:
     q = s.question
     said: list[Said] = []
     newer = newer_than(chosen, q.torch)
-    with_python = [r for r in newer if q.python in r.pythons.get(q.family, ())]
-    if q.glibc != NEWEST and any(q.glibc < r.glibc.get(q.family, ()) for r in with_python):
+    with_python = [r for r in newer if q.python in r.pythons(q.family)]
+    if q.glibc != NEWEST and any(q.glibc < r.floor(q.family, q.python) for r in with_python):
         why = f"newer torch needs glibc 2.28; here is {s.machine.glibc}"
         if q.glibc < (2, 17):
             why = f"torch needs glibc 2.17, newer releases 2.28; here is {s.machine.glibc}"
@@ -142,14 +153,18 @@ def about_system(s: Situation, chosen: Release | None) -> list[Said]:
     elif build := _of_newer_glibc(s, chosen):
         why = f"{build} needs glibc 2.28; here is {s.machine.glibc}"
         said.append(("glibc_too_old_for_newer", why))
-    floors = [r.macos.get(q.python, ()) for r in with_python] if q.family == "macos_arm64" else []
+    floors = [r.floor(q.family, q.python) for r in with_python] if q.family == "macos_arm64" else []
     if late := [floor for floor in floors if q.macos < floor]:
         floor = ".".join(map(str, min(late)))
         why = f"newer torch needs macOS {floor}; here is {s.machine.macos}"
         said.append(("macos_too_old_for_newer", why))
-        tagged = [r for r in with_python if min(r.macos.values()) <= q.macos < r.macos[q.python]]
+        tagged = [
+            r
+            for r in with_python
+            if min(b.system for b in r.of(q.family, "cpu")) <= q.macos < r.floor(q.family, q.python)
+        ]
         if tagged:
-            floor = ".".join(map(str, tagged[0].macos[q.python]))
+            floor = ".".join(map(str, tagged[0].floor(q.family, q.python)))
             why = (
                 f"the {tagged[0].version} wheel for Python {q.python} is tagged macOS {floor}, that for older Pythons "
                 "lower"
@@ -164,9 +179,9 @@ def _of_newer_glibc(s: Situation, chosen: Release | None) -> str:
     """Return a CUDA build of the releases in question that glibc alone keeps away; "" where there is none."""
     q = s.question
     for release, labels in allowed(q.torch) if s.gpus.nvidia and q.glibc != NEWEST else ():
-        for build in release.cuda.get(q.family, ()) if chosen in (None, release) else ():
+        for build in release.of(q.family, "cuda") if chosen in (None, release) else ():
             named = labels is None or build.variant in labels
-            if named and q.glibc < build.glibc and q.driver >= build.floor[q.windows]:
+            if named and q.glibc < build.system and q.driver >= build.drivers[q.windows]:
                 return f"{release.version}+{build.variant}"
     return ""
 
@@ -176,7 +191,7 @@ def _about_default(s: Situation, best: Found) -> list[Said]:
     q, platform = s.question, s.machine.platform
     said: list[Said] = []
     gpu = best.variant not in ("cpu", "mps")
-    default = best.release.default.get(q.family, "")
+    default = best.release.pypi_default.get(q.family, "")
     if platform == "windows" and gpu:
         why = "a plain install on Windows gives the CPU build, in every release"
         said.append(("pypi_windows_is_cpu", why))
@@ -188,8 +203,8 @@ def _about_default(s: Situation, best: Found) -> list[Said]:
             said.append(no_label(f"=={best.release.version}"))
     if best.variant.startswith("cu") and default.startswith("cu"):
         said += about_default_build(s, best, default)
-    newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons.get(q.family, ())), None)
-    plain = newest.default.get(q.family, "") if newest else ""
+    newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)), None)
+    plain = newest.pypi_default.get(q.family, "") if newest else ""
     if s.gpus.nvidia and plain.startswith("cu13") and q.driver < (580,):
         why = f"a plain install gives {plain}, which needs driver 580; here is {driver_words(s.machine)}"
         said.append(("pypi_default_needs_580", why))

@@ -7,15 +7,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tunedoctor.tables.wheels import Numbers
 from tunedoctor.versions import parts
 from tunedoctor.wheels.jetson import DRIVER_OF_JETPACK_7, jetpack_of
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.matrix import Numbers
 from tunedoctor.wheels.pick import NEWEST, Question
 from tunedoctor.wheels.targets import Targets, last_driver, targets
-
-Said = tuple[str, str]
-"""A message code and its sentence."""
 
 
 class Situation(NamedTuple):

@@ -85,8 +85,9 @@ def known(gpu: Gpu) -> Gpu:
     if vendor == "nvidia" and not parts(capability):
         model = nvidia_by_name(gpu.name)
         capability = model.compute_capability if model else ""
-    if vendor == "amd" and not gfx:
-        gfx = amd_gfx_by_name(gpu.name)
+    if vendor == "amd" and (named := amd_gfx_by_name(gpu.name)):
+        # tools print the target of an override, or of an early stepping: gfx941 of an MI300X
+        gfx = named if gfx[:-1] in ("", named[:-1]) else gfx
     return replace(gpu, vendor=vendor, compute_capability=capability, gfx=gfx)
 
 

@@ -3,12 +3,11 @@
 import re
 
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Action, Alternative, Choice
-from tunedoctor.wheels.coverage import floor_of
+from tunedoctor.wheels.choice import Choice, Said
 from tunedoctor.wheels.machine import Gpu
-from tunedoctor.wheels.pick import NEWEST, Found, Question, pick_cuda, pick_rocm
+from tunedoctor.wheels.pick import NEWEST, Found, Question, offered, pick_cuda, pick_rocm
 from tunedoctor.wheels.say_cuda import ASK_ADMIN, virtual
-from tunedoctor.wheels.situation import Said, Situation, family_of, floor_words, names_of
+from tunedoctor.wheels.situation import Situation, family_of, floor_words, names_of
 from tunedoctor.wheels.targets import NOT_DRIVEN, Targets, first_driver, last_driver
 
 
@@ -44,10 +43,10 @@ def _downgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     why = (
         f"driver {driver} does not drive the {names_of(gpus)}: branch {last} is the last that does"
     )
-    return _choice(
+    return Choice.of(
         "downgrade_driver",
         [("driver_590_dropped_this_gpu" if last == "580" else "", why)],
-        _then(s, gpus, f"with driver branch {last}"),
+        offered(_pick(s, gpus), f"with driver branch {last}"),
     )
 
 
@@ -58,9 +57,7 @@ def _upgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     found = _pick(s, gpus)
     needed = parts(floor)
     if found:
-        needed = max(
-            needed, floor_of(found[0].release, s.question.family, found[0].variant, windows=windows)
-        )
+        needed = max(needed, found[0].row.drivers[windows])
     said: list[Said] = [
         (
             "upgrade_driver",
@@ -70,7 +67,7 @@ def _upgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     if virtual(s.machine, gpus):
         said.append(ASK_ADMIN)
     after = f"with driver {floor_words(needed)} or newer"
-    return _choice("upgrade_driver", said, tuple(Alternative(f.build, after) for f in found[:1]))
+    return Choice.of("upgrade_driver", said, offered(found, after))
 
 
 def _other_module(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
@@ -78,10 +75,10 @@ def _other_module(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
         f"the open kernel module does not drive the {names_of(gpus)}: it starts with Turing; the proprietary module of "
         "branch 580 does"
     )
-    return _choice(
+    return Choice.of(
         "install_driver",
         [("open_module_excludes_pre_turing", why)],
-        _then(s, gpus, "with the proprietary module"),
+        offered(_pick(s, gpus), "with the proprietary module"),
     )
 
 
@@ -100,27 +97,23 @@ def _missing(s: Situation, gpus: tuple[Gpu, ...]) -> Choice | None:
     else:
         why = f"no NVIDIA driver is there for the {names}: install one{need} first"
     said: list[Said] = [("nvidia_driver_missing", why)]
-    return _choice("install_driver", said, tuple(Alternative(f.build, after) for f in found[:1]))
+    return Choice.of("install_driver", said, offered(found, after))
 
 
 def _without_amdgpu(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
     gfx = frozenset(g.gfx for g in gpus if g.gfx)
     found = pick_rocm(s.question._replace(gfx=gfx)) if gfx else ()
     why = f"the {names_of(gpus)} is on the bus, and no driver drives it: amdgpu has to be loaded first"
-    after = tuple(Alternative(f.build, "after the driver") for f in found[:1])
-    return _choice("install_driver", [("", why)], after)
+    after = offered(found, "after the driver")
+    return Choice.of("install_driver", [("", why)], after)
 
 
 def _need(found: tuple[Found, ...], q: Question, last: str) -> str:
     """Return the drivers that a build runs on: " (580 or newer)", " (525 to 580)"; `last` is the GPUs' last branch."""
     if not found:
         return f" (branch {last})" if last else ""
-    floor = floor_of(found[0].release, q.family, found[0].variant, windows=q.windows)
+    floor = found[0].row.drivers[q.windows]
     return f" ({floor[0]} to {last})" if last else f" ({floor[0]} or newer)"
-
-
-def _then(s: Situation, gpus: tuple[Gpu, ...], after: str) -> tuple[Alternative, ...]:
-    return tuple(Alternative(f.build, after) for f in _pick(s, gpus)[:1])
 
 
 def _pick(s: Situation, gpus: tuple[Gpu, ...]) -> tuple[Found, ...]:
@@ -130,15 +123,6 @@ def _pick(s: Situation, gpus: tuple[Gpu, ...]) -> tuple[Found, ...]:
     driver = (min(ends), 999) if ends else NEWEST
     return pick_cuda(
         s.question._replace(driver=driver, capabilities=capabilities, family=family_of(s.machine))
-    )
-
-
-def _choice(action: Action, said: list[Said], alternatives: tuple[Alternative, ...]) -> Choice:
-    return Choice(
-        action,
-        alternatives=alternatives,
-        says=tuple(code for code, _ in said if code),
-        reasons=tuple(text for _, text in said),
     )
 
 

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from tunedoctor.tables.wheels import Numbers
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Alternative, Choice
+from tunedoctor.wheels.choice import Alternative, Choice, Said
 from tunedoctor.wheels.install import installed, with_said
 from tunedoctor.wheels.machine import Gpu
-from tunedoctor.wheels.matrix import Numbers
 from tunedoctor.wheels.pick import Found, pick_cuda, pick_rocm
 from tunedoctor.wheels.say_cuda import about_old_gpus
-from tunedoctor.wheels.situation import Said, Situation, names_of
+from tunedoctor.wheels.situation import Situation, names_of
 
 TWO_VENDORS: Said = (
     "two_vendors",

@@ -17,6 +17,7 @@ _NO_LEVEL_ZERO = pattern(r"\[(?:ext_oneapi_)?(?:opencl|level_zero):(?:cpu|gpu|fp
 _XPU_SMI = pattern(
     r"\|\s{0,4}(?:\d{1,3}\s{1,6}\|)?\s{0,4}Device Name: (Intel\(R\) [^|\n]{3,80}?)\s{0,60}\|"
 )
+_DEVICE = pattern(r"\[0x([0-9a-f]{4})\]")
 _DISCRETE = pattern(r"\bArc\b|\bFlex\b|\bMax\b|\bDG2\b|Battlemage|Ponte Vecchio|\bArc\(TM\)")
 
 
@@ -25,10 +26,13 @@ def intel(lines: Sequence[str], bus: Bus) -> IntelGpu | None:
     by_sycl = [f for line in lines if ":gpu" in line and (f := _SYCL.search(line[:LONGEST]))]
     names = dict.fromkeys(_PLATFORM.sub("", one[2]).strip() for one in by_sycl)
     listed = any(_NO_LEVEL_ZERO.search(line[:LONGEST]) for line in lines if "[" in line)
+    of_data_centre = False
     for line in lines:
         if "Device Name" in line and (row := _XPU_SMI.search(line[:LONGEST])):
-            names.setdefault(row[1].strip())
-    discrete = any(map(_DISCRETE.search, names))
+            device = _DEVICE.search(row[1])  # "Intel(R) Graphics [0x56c0]"
+            names.setdefault(name_of(device[1]) if device else row[1].strip())
+            of_data_centre |= device is not None and is_supported(device[1])
+    discrete = of_data_centre or any(map(_DISCRETE.search, names))
     for one in bus.of_intel():
         known = is_supported(one.device) if one.device else bool(_DISCRETE.search(one.name))
         if known and not names:

@@ -1,0 +1,211 @@
+"""The rows of the wheel table: one a build of torch. What the columns mean stands in the table (`how_to_read`)."""
+
+from collections.abc import Iterable
+from functools import cache, cached_property
+from typing import Any
+
+import msgspec
+from packaging.version import Version
+
+from tunedoctor.tables.load import CARRIED, table
+from tunedoctor.versions import parts, pep440
+
+Numbers = tuple[int, ...]
+_NEVER = "999999"
+
+
+class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):
+    """A row: the wheels of one variant for one platform, and what they need."""
+
+    variant: str
+    platform: str
+    python: str
+    """Tags: "3.13 3.14 3.14t"."""
+    floor: str
+    """Oldest glibc or macOS; "" on Windows."""
+    driver: str
+    """Oldest drivers: of Linux, of Windows and WSL; "" for builds without CUDA."""
+    code: str
+    """Names of sets and single targets, doubted ones with a ?."""
+    source: str
+    seen: bool
+    """Its publication was seen."""
+
+    @cached_property
+    def kind(self) -> str:
+        """cuda, rocm, xpu, cpu (and that of macOS is cpu too)."""
+        kinds = {"cu": "cuda", "ro": "rocm", "xp": "xpu"}
+        return kinds.get(self.variant[:2], "cpu")
+
+    @cached_property
+    def pythons(self) -> frozenset[str]:
+        """Python tags with a wheel."""
+        return frozenset(self.python.split())
+
+    @cached_property
+    def cuda(self) -> str:
+        """Release of CUDA: "12.6" of cu126."""
+        return cuda_of(self.variant)
+
+    @cached_property
+    def toolkit(self) -> Numbers:
+        """CUDA or ROCm in numbers: (12, 6)."""
+        return parts(self.cuda or self.variant.removeprefix("rocm"))
+
+    @cached_property
+    def system(self) -> Numbers:
+        """Oldest glibc or macOS in numbers."""
+        return parts(self.floor)
+
+    @cached_property
+    def drivers(self) -> tuple[Numbers, Numbers]:
+        """Oldest drivers in numbers; () where any will do. A CUDA without a floor can't be promised to run."""
+        linux, _, windows = (self.driver or (f"{_NEVER} {_NEVER}" if self.cuda else " ")).partition(
+            " "
+        )
+        return parts(linux), parts(windows)
+
+    @cached_property
+    def native(self) -> tuple[Numbers, Numbers]:
+        """Drivers that came with the toolkit."""
+        if not self.cuda:
+            return (), ()
+        pair = table("torch_wheels")["cuda"]["variant_native_driver"].get(self.variant)
+        linux, windows = pair or (_NEVER, _NEVER)
+        return parts(linux or _NEVER), parts(windows or _NEVER)
+
+    @cached_property
+    def compiled(self) -> tuple[tuple[str, bool], ...]:
+        """(target, whether that is sure): sm_75, compute_90 (PTX), gfx1100."""
+        sets = table("torch_wheels")["archs"]["sets"]
+        found: dict[str, bool] = {}
+        for word in self.code.split():
+            name = word.rstrip("?")
+            for one in sets.get(name, (name,)):
+                target = f"sm_{one}" if one[0].isdigit() else str(one)
+                found.setdefault(target, not word.endswith("?"))
+        return tuple(found.items())
+
+    @cached_property
+    def codes(self) -> tuple[str, ...]:
+        """Compiled CUDA code: sm_75 …; PTX isn't counted."""
+        return tuple(one for one, _ in self.compiled if one.startswith("sm_"))
+
+    @cached_property
+    def sure(self) -> frozenset[str]:
+        """Gfx targets that it surely holds code for and that its libraries serve."""
+        return frozenset(one for one, sure in self.compiled if sure) - self._unserved
+
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """The same with those that only an unverified source names."""
+        return frozenset(one for one, _ in self.compiled) - self._unserved
+
+    @cached_property
+    def _unserved(self) -> frozenset[str]:
+        rows = table("torch_wheels")["rocm"]["works_in_practice"] if self.kind == "rocm" else ()
+        return frozenset(
+            r["gfx"] for r in rows if "last_rocm" in r and self.toolkit > parts(r["last_rocm"])
+        )
+
+    @cached_property
+    def verified(self) -> bool:
+        """Its publication was seen and its list of code was read."""
+        known = [sure for one, sure in self.compiled if not one.startswith("compute_")]
+        return self.seen and bool(known) and all(known)
+
+    @cached_property
+    def carried(self) -> bool:
+        """Its list of code is that of an older release: `doctor update` saw the file, and pages don't tell its code."""
+        return self.source.startswith(CARRIED)
+
+
+class Release(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    dict=True,
+):
+    """A torch release with its builds."""
+
+    date: str | None
+    requires_python: str
+    pypi_default: dict[str, str]
+    """Platform family -> variant of the wheel on the default index."""
+    torchvision: str
+    """Releases that belong to it; "" where not known."""
+    torchaudio: str
+    triton: str | None
+    cudnn_pypi: str | None
+    nccl_pypi: str | None
+    numpy_abi: dict[str, int]
+    unverified: list[str]
+    builds: tuple[Build, ...]
+    cuda_toolkit_pypi: str | None = None
+    version: str = ""
+    """Its key in the table."""
+
+    @cached_property
+    def parsed(self) -> Version:
+        """The version in comparable form."""
+        return pep440(self.version) or Version("0")
+
+    def of(self, family: str, kind: str) -> tuple[Build, ...]:
+        """Return the builds of a kind (cuda, rocm, xpu, cpu) for a platform family, in the order of the table."""
+        return self._groups.get((family, kind), ())
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str], tuple[Build, ...]]:
+        groups: dict[tuple[str, str], list[Build]] = {}
+        for one in self.builds:
+            groups.setdefault((one.platform, one.kind), []).append(one)
+        return {key: tuple(found) for key, found in groups.items()}
+
+    def pythons(self, family: str) -> frozenset[str]:
+        """Return the Python tags with a wheel for a platform family."""
+        found = self._pythons
+        return found.get(family, frozenset())
+
+    @cached_property
+    def _pythons(self) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for one in self.builds:
+            found[one.platform] = found.get(one.platform, frozenset()) | one.pythons
+        return found
+
+    def floor(self, family: str, python: str) -> Numbers:
+        """Return the oldest glibc or macOS of the plain build for a Python; () where there is none."""
+        plain = self.of(family, "cpu")
+        return next((one.system for one in plain if python in one.pythons), ())
+
+    def variants(self, family: str = "") -> list[str]:
+        """Return the labels that its wheels carry, on one platform family or on any."""
+        found = {
+            "cpu" if one.kind == "cpu" else one.variant: None
+            for kind in ("cuda", "rocm", "xpu", "cpu")
+            for one in self.builds
+            if one.kind == kind and family in ("", one.platform)
+        }
+        return list(found)
+
+
+def cuda_of(variant: str) -> str:
+    """Return "12.6" of "cu126"; "" for other variants."""
+    digits = variant.removeprefix("cu")
+    return f"{digits[:-1]}.{digits[-1]}" if variant.startswith("cu") and digits.isdigit() else ""
+
+
+def in_order(versions: Iterable[str]) -> list[str]:
+    """Return releases oldest first."""
+    return sorted(versions, key=lambda one: pep440(one) or Version("0"))
+
+
+@cache
+def release_row(version: str) -> Release | None:
+    """Return a torch release ("2.9.1+cu130" finds "2.9.1"); None where the table has none."""
+    one = pep440(version)
+    rows: dict[str, Any] = table("torch_wheels")["releases"]["items"]
+    row = rows.get(one.base_version) if one else None
+    return msgspec.convert({**row, "version": one.base_version}, Release) if one and row else None

@@ -1,0 +1,88 @@
+"""What importing the packages of an environment told, remembered: the next quick look knows what died."""
+
+import os
+from contextlib import suppress
+
+import msgspec
+
+from tunedoctor.facts import Absent, Interpreter, Runtime, Unknown
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.transaction.imports import deaths, with_imports
+from tunedoctor.transaction.looks import Look, read_look, write_look
+
+_NAME = "imports"
+_OLDEST = 30 * 86_400.0
+"""Seconds after which a look is no longer believed: what lies outside of the environment moves on."""
+_VARIABLES = (
+    *(
+        "PYTHON",
+        "LD_",
+        "DYLD_",
+        "CUDA",
+        "NVIDIA_",
+        "HIP_",
+        "HSA_",
+        "ROCR_",
+        "ROCM_",
+        "ONEAPI_",
+        "TORCH",
+    ),
+    *(
+        "TRANSFORMERS_",
+        "USE_",
+        "BNB_",
+        "TRITON_",
+        "XFORMERS_",
+        "DS_",
+        "ACCELERATE_",
+        "OMP_",
+        "MKL_",
+    ),
+)
+"""Beginnings of variables that steer an import."""
+_GPU = ("init gpu", "device ", "matmul ", "attention ", "compile")
+"""Beginnings of stages that are about the GPU."""
+_LINKER = "/etc/ld.so.cache"
+"""It is written when libraries of the system come or go."""
+
+
+def remember(snapshot: Snapshot) -> None:
+    """Remember what a deep look told of imports; of GPUs nothing, for the machine can change and the packages not."""
+    interpreter, told = snapshot.find(Interpreter), snapshot.find(Runtime)
+    if interpreter is None or told is None or told.remembered:
+        return
+    # what hung, or was killed for memory, may go well the next time
+    if any(s.outcome == "hung" or "SIGKILL" in s.error for s in told.stages):
+        return
+    stages = tuple(s for s in told.stages if not s.name.startswith(_GPU))
+    write_look(interpreter, _NAME, Runtime(stages=stages), _outside)
+
+
+def remembered(snapshot: Snapshot) -> tuple[Runtime, Look] | None:
+    """Return what the last deep look of this unchanged environment told, and when."""
+    interpreter = snapshot.find(Interpreter)
+    held = read_look(interpreter, _NAME, Runtime, _outside) if interpreter else None
+    if held is None or held[1].age > _OLDEST:
+        return None
+    return msgspec.structs.replace(held[0], remembered=held[1].taken), held[1]
+
+
+def with_remembered(snapshot: Snapshot) -> Snapshot:
+    """Return a quick look with the imports that died at the last deep one; what went well then claims nothing now."""
+    held = remembered(snapshot)
+    return with_imports(snapshot, held[0]) if held and deaths(held[0]) else snapshot
+
+
+def looked(snapshot: Snapshot, answer: Runtime | Absent | Unknown) -> Snapshot:
+    """Return a snapshot with what an import told just now, which is remembered."""
+    found = with_imports(snapshot, answer)
+    remember(found)
+    return found
+
+
+def _outside() -> str:
+    """Return what an import depends on besides the environment: variables, and libraries of the system."""
+    held = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(_VARIABLES))
+    with suppress(OSError):
+        held.append(str(os.stat(_LINKER).st_mtime_ns))  # noqa: PTH116  every check pays
+    return "\0".join(held)
