@@ -55,7 +55,8 @@ def by_set(env: Path) -> dict[str, str]:
 
 
 def by_fix(env: Path, *ids: str) -> dict[str, Any]:
-    return doctor("fix", *ids, "--dry-run", "--target", str(env))
+    # the packages are names with metadata: nothing of them can be imported
+    return doctor("fix", *ids, "--dry-run", "--no-import", "--target", str(env))
 
 
 def pins(answer: dict[str, Any]) -> dict[str, str]:
