@@ -63,6 +63,7 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
             answer,
             end="refused",
             why=error.why,
+            details=error.details if isinstance(error, RefusedError) else "",
             # a finding tells its cure as a command for the user
             by_hand=tuple(error.by_hand)
             or tuple(f.finding.cure.command for f in findings)
@@ -94,7 +95,7 @@ def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground |
     ground = ground_of(known, consent=case.wish.system) if changes else None
     with spinner() as one:
         one.watch(["the package index"])
-        made = planned(case.snapshot, drafts, case.checks, live(case.asking))
+        made = planned(case.snapshot, drafts, case.checks, live(case.asking), fixes)
     return made, ground
 
 

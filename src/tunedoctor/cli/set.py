@@ -6,20 +6,23 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting
-from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild, Unknown
+from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.explain import lacked
 from tunedoctor.installers.uv import Failed, lack
+from tunedoctor.planning.ask import Ask, live
+from tunedoctor.planning.settle import Place, shown
 from tunedoctor.redaction import public, this_identity
+from tunedoctor.registry import all_fixes
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.freeze import MARK, frozen
-from tunedoctor.sets.make import Here, Made, make
+from tunedoctor.sets.make import Here, Made
 from tunedoctor.sets.project import project
-from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.sets.wanted import WantedError, asked_for
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over
@@ -71,15 +74,16 @@ def set_(  # noqa: PLR0913  each is an option
     consent = Consent(project_sources, somebody)
     with spinner() as one:
         snapshot = None if asked.platform else take(place, start=True)
-    here = _this(asked, names, place, snapshot) if snapshot else _described(asked, names)
     interpreter = snapshot.find(Interpreter) if snapshot else None
     prefix = interpreter.prefix if interpreter else ""
     known = asking(consent, prefix, snapshot.find(Packages) if snapshot else None)
     if offline:
         known.declared = msgspec.structs.replace(known.declared, offline="--offline")
+    ask = live(known)
+    there = _this(asked, place, snapshot, ask) if snapshot else _described(asked, ask)
     with spinner() as one:
         one.watch(["the package sources"])
-        made = make(here._replace(offline=offline), known.resolve)
+        made = shown(there._replace(here=there.here._replace(offline=offline)), names)
         answer = _told(made.answer, known)
         if made.found is not None:
             answer = _written(answer, made, files, known)
@@ -87,15 +91,15 @@ def set_(  # noqa: PLR0913  each is an option
     return _EXIT[answer.verdict]
 
 
-def _described(asked: Asked, names: dict[str, str]) -> Here:
+def _described(asked: Asked, ask: Ask) -> Place:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     try:
-        return Here(blank(asked, own).machine, wanted(names))
+        return Place(Here(blank(asked, own).machine), Snapshot({}), ask, whole=True)
     except MachineError as error:
         misuse(str(error), _HELP)
 
 
-def _this(asked: Asked, names: dict[str, str], place: Target, snapshot: Snapshot) -> Here:
+def _this(asked: Asked, place: Target, snapshot: Snapshot, ask: Ask) -> Place:
     from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
 
     known = not driver_unknown(snapshot)
@@ -108,27 +112,27 @@ def _this(asked: Asked, names: dict[str, str], place: Target, snapshot: Snapshot
             "nobody could say which NVIDIA driver there is",
             "name it with --driver 580.65.06, or --driver none",
         )
-    interpreter = snapshot.find(Interpreter)
+    interpreter, packages = snapshot.find(Interpreter), snapshot.get(Packages)
     if (
         asked.python
         and interpreter
         and not interpreter.version.startswith(asked.python.rstrip("t"))
     ):
-        return Here(machine, wanted(names))
-    there = snapshot.find(Packages)
-    answer = snapshot.get(Packages)
-    if isinstance(answer, Unknown):
+        return Place(Here(machine), Snapshot({}), ask, whole=True)
+    if isinstance(packages, Unknown):
         misuse(
-            f"what is installed could not be read: {answer.why}",
+            f"what is installed could not be read: {packages.why}",
             "--target names an environment; --platform describes a machine without one",
         )
-    return Here(
-        machine,
-        wanted(names, there, interpreter, snapshot.find(Host)),
-        snapshot.find(TorchBuild),
-        place.asked,
-        interpreter.executable if interpreter else "",
+    python = interpreter.executable if interpreter else ""
+    here = Here(machine, snapshot.find(TorchBuild), place.asked, python)
+    told = Place(here, snapshot, ask, whole=True)
+    if asked != Asked():
+        return told  # of another machine than this one the findings tell nothing
+    options = Options.of(
+        "terminal", None, None, None, None, verbose=False, quiet=False, strict=False
     )
+    return told._replace(checks=options.checks(), fixes=all_fixes(options.plugins))
 
 
 def _check_places(files: Files) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.barred import barred
+from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.plan import Install
 
@@ -29,8 +30,34 @@ class Ask(NamedTuple):
 
 def live(asking: Asking) -> Ask:
     """Return what asks uv and the user's sources."""
-    sizes = partial(sizes_of, asking.resolve)
-    return Ask(asking.resolve, asking.look_up, sizes, barred(os.environ), asking.lacking)
+    asked = resolver(asking.resolve)
+    sizes = partial(sizes_of, asked)
+    return Ask(asked, asking.look_up, sizes, barred(os.environ), asking.lacking)
+
+
+def resolver(resolve: Callable[[Question], Outcome]) -> Callable[[Question], Outcome]:
+    """Return what asks uv: a later question first of the cache that the first one filled.
+
+    An index that names no time for which its pages hold is asked for each of them again with each question. That there
+    is no set, or which files exact versions have, the cache tells as well; of a set it may hold older versions alone.
+    """
+    filled: list[bool] = []
+
+    def answer(question: Question) -> Outcome:
+        if filled and not question.offline:
+            known = resolve(question._replace(offline=True))
+            exact = isinstance(known, Solved) and not question.dependencies
+            if exact or isinstance(known, NoSolution):
+                return known
+        filled.append(True)
+        return resolve(question)
+
+    return answer
+
+
+def unasked() -> Ask:
+    """Return what asks nobody: pins without hashes and sizes, for a plan that is judged only."""
+    return Ask(Asking(Sources()).resolve, lambda install, *_: install, lambda *_: {})
 
 
 def sizes_of(

@@ -50,9 +50,20 @@ def torch_pick(
 ) -> TorchPick | NoTorch:
     """Return the build for a machine; `asked` is a specifier over releases.
 
+    A label that no build here has counts for nothing: the release comes in the variant that there is.
     An installed build stays where it fits the machine and what is asked; one for the CPU does not fit a machine
     with a GPU that a build serves. Else its release in another variant comes first.
     """
+    found = _picked(machine, installed, asked)
+    if isinstance(found, NoTorch) and "+" in asked:
+        return _picked(machine, installed, _LABEL.sub("", asked))
+    return found
+
+
+_LABEL = re.compile(r"\+[\w.]+")
+
+
+def _picked(machine: Machine, installed: TorchBuild | None, asked: str) -> TorchPick | NoTorch:
     if installed is not None and installed.version:
         release = installed.version.partition("+")[0]
         variant = installed.variant or installed.version.partition("+")[2]
