@@ -30,7 +30,7 @@ LAYERS = (
     ("leads", "agreement"),
     ("report",),
     ("redaction", "targeting", "readers", "probes", "target"),
-    ("installers",),
+    ("installers", "state"),
     ("sets", "running", "seen", "smoke", "simulate", "data"),
     ("live",),
     ("transaction", "planning"),

@@ -20,7 +20,7 @@ from libraries.server import Index
 
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.planning.answer import schema
-from tunedoctor.transaction.state_folder import entry_of
+from tunedoctor.state.state_folder import entry_of
 
 __all__ = ["index", "uv_cache"]
 

@@ -15,8 +15,8 @@ from tunedoctor.installers.sources import Sources
 from tunedoctor.live import take
 from tunedoctor.render.style import style_for
 from tunedoctor.snapshot import Snapshot
+from tunedoctor.state.failure import FailureError
 from tunedoctor.targeting import here
-from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.lock import LockedError
 from tunedoctor.transaction.undoing import put_in_order
 

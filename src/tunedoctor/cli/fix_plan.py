@@ -27,9 +27,9 @@ from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import RegistryError, all_fixes
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.apply import Event, Ways, apply
 from tunedoctor.transaction.busy import users
-from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import Ground, ground_of
 from tunedoctor.transaction.making import ground_for
 from tunedoctor.transaction.tools import choose_tool

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from tunedoctor.facts import Absent, Interpreter, Unknown
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.outcome import Strategy
 
 NEW = "doctor fix --new ./.venv"

@@ -13,7 +13,7 @@ from tunedoctor.findings import Check
 from tunedoctor.live import take
 from tunedoctor.simulate import cured_of, severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
-from tunedoctor.transaction.imports import with_imports
+from tunedoctor.state.imports import with_imports
 
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
