@@ -13,8 +13,7 @@ from tunedoctor.facts import Packages, TorchBuild
 from tunedoctor.findings import Check, Finding
 from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved, resolve
-from tunedoctor.planning import ask as asking
-from tunedoctor.planning.ask import Ask
+from tunedoctor.planning.ask import Ask, resolver
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
 from tunedoctor.planning.make import Planned, planned
 from tunedoctor.planning.refusal import RefusedError
@@ -109,17 +108,14 @@ def test_the_resolver_says_itself_why_there_is_none(index: Index) -> None:
     assert "we can conclude" in error.value.details
 
 
-def test_a_later_question_goes_by_the_cache_where_that_is_sure(
-    index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_later_question_goes_by_the_cache_where_that_is_sure(index: Index) -> None:
     seen: list[bool] = []
 
     def noted(question: Question) -> Outcome:
         seen.append(question.offline)
         return resolve(question)
 
-    monkeypatch.setattr(asking, "resolve", noted)
-    answer = asking.resolver()
+    answer = resolver(noted)
     old = Question(requirements=("transformers==5.13.1",), python="3.12")
     answer(old)
     asked = len(index.asked)
