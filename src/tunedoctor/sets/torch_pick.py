@@ -52,7 +52,7 @@ def torch_pick(
     """Return the build for a machine; `asked` is a specifier over releases.
 
     A label that no build here has counts for nothing: the release comes in the variant that there is.
-    An installed build stays where it fits the machine and what is asked, and where there is no GPU. One for the CPU does
+    An installed build stays where it fits the machine and what is asked, and where no GPU is. One for the CPU does
     not fit a machine with a GPU that a build serves. Else its release in another variant comes first.
     """
     found = _picked(machine, installed, asked)

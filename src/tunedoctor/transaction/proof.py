@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tunedoctor.engine import Diagnosis, diagnose
 from tunedoctor.facts import Absent, Errors, Fact, Launchers, Runtime, Unknown
+from tunedoctor.facts import contracts as contract_facts
 from tunedoctor.facts import target as target_facts
 from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
 from tunedoctor.findings import Check
@@ -47,7 +48,7 @@ def with_target(before: Snapshot, found: Snapshot) -> Snapshot:
     """Return `before` with the facts of the target that `found` holds."""
     kinds = {
         value
-        for value in vars(target_facts).values()
+        for value in (*vars(target_facts).values(), *vars(contract_facts).values())
         if isinstance(value, type) and issubclass(value, Fact) and value not in _OF_THE_MACHINE
     }
     answers = before.answers()
