@@ -59,7 +59,9 @@ def library_import_fails(
     if not bad:
         return None
     main = [stage for stage in bad if _module(stage) in MAIN or stage.name in LATE]
-    first = _blamed((main or bad)[0], bad)
+    # what a library loads late fails for another's sake as well: whose plain import fails comes first
+    plain = [stage for stage in main if stage.name not in LATE]
+    first = _blamed((plain or main or bad)[0], bad)
     module = _module(first)
     others = [stage.name for stage in bad if stage is not first]
     return Finding(
@@ -78,10 +80,13 @@ def library_import_fails(
 
 
 def _blamed(first: Stage, bad: Sequence[Stage]) -> Stage:
-    """Return the stage of the library in whose files the first one ended, where that one fails too."""
-    files = _IN_PACKAGE.findall(first.error)
-    own = f"import {files[-1]}" if files else ""
-    return next((stage for stage in bad if stage.name == own), first)
+    """Return the stage of the library in whose files the first one ended, where that one fails too.
+
+    Of a chain of exceptions the first is the cause; what follows tells who asked.
+    """
+    cause = first.error.partition("\nThe above exception was")[0]
+    files = _IN_PACKAGE.findall(cause.partition("\nDuring handling of the above")[0])
+    return next((stage for stage in bad if files and _module(stage) == files[-1]), first)
 
 
 def _is_import(stage: Stage) -> bool:

@@ -81,7 +81,7 @@ def test_a_companion_comes_from_the_index_of_torch() -> None:
 
 def test_the_same_build_once_more() -> None:
     assert same_torch(PYTHON, "2.9.1+cu126", "cu126").command.endswith(
-        "--no-deps --force-reinstall torch==2.9.1 --index-url https://download.pytorch.org/whl/cu126"
+        "--no-deps --force-reinstall torch==2.9.1+cu126 --index-url https://download.pytorch.org/whl/cu126"
     )
     assert same_torch(None, "2.9.1", "mps").command == (
         "python -m pip install --no-deps --force-reinstall torch==2.9.1"

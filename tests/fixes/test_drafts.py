@@ -92,7 +92,7 @@ CURED = (
     ("transformers-files-missing", "broken-install", "install transformers==5.13.1 anew"),
     ("datasets-import-fails", "library-import-fails", "install datasets==5.0.1 anew"),
     ("peft-ends-the-trainer", "library-import-fails", "install peft==0.21.2 anew"),
-    ("torch-crashes", "torch-import-crash", "install torch==2.9.1 anew"),
+    ("torch-crashes", "torch-import-crash", "install torch==2.9.1+cu126 anew"),
     ("user-site-wins", "user-site-shadowing", "conda PYTHONNOUSERSITE=1"),
     ("pythonpath-hides-a-newer", "local-file-shadowing", "activate PYTHONPATH"),
     (

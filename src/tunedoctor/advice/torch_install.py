@@ -48,8 +48,10 @@ def torch_install(  # noqa: PLR0913  the facts that decide
 
 def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> Cure:
     """Return what puts the very same build there once more, without its dependencies."""
-    plain = version.partition("+")[0]
-    return pip(interpreter, "install", *_ANEW, f"torch=={plain}", index=_from_index(variant))
+    index = _from_index(variant)
+    plain, _, label = version.partition("+")
+    named = version if index and label == variant else plain
+    return pip(interpreter, "install", *_ANEW, f"torch=={named}", index=index)
 
 
 def companion_install(
