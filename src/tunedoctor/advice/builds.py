@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tunedoctor.cure import Cure, PipInstall, PipUninstall
 from tunedoctor.facts import Host, Interpreter
-from tunedoctor.wheels.rules import ANY_DRIVER, INDEX, python_tag
+from tunedoctor.wheels.rules import ANY_DRIVER, python_tag
 
 if TYPE_CHECKING:
     from tunedoctor.wheels.machine import Gpu, Machine
@@ -83,21 +83,13 @@ def install_of(
     machine: "Machine", interpreter: Interpreter | None, installed: str = ""
 ) -> TorchInstall:
     """Return the newest build for the GPUs of a machine, or for the CPU where it has none; empty where none fits."""
-    from tunedoctor.wheels.pick import pick_cpu, pick_cuda, pick_rocm, pick_xpu  # noqa: PLC0415
+    from tunedoctor.wheels.pick import KINDS, fitting  # noqa: PLC0415
     from tunedoctor.wheels.situation import situation  # noqa: PLC0415
 
     s = situation(machine)
-    pick = pick_cpu
-    if not s.question.family.startswith("macos"):
-        for gpus, picker in (
-            (s.gpus.nvidia, pick_cuda),
-            (s.gpus.amd, pick_rocm),
-            (s.gpus.intel, pick_xpu),
-        ):
-            if gpus:
-                pick = picker
-                break
-    found = pick(s.question)
+    mac = s.question.family.startswith("macos")
+    kinds = [kind for vendor, kind in KINDS.items() if s.gpus.of(vendor) and not mac]
+    found = fitting(s.question, kinds[0] if kinds else "cpu")
     return installed_by_pip(found[0], machine, interpreter, installed) if found else TorchInstall()
 
 
@@ -105,18 +97,11 @@ def installed_by_pip(
     found: "Found", machine: "Machine", interpreter: Interpreter | None, installed: str = ""
 ) -> TorchInstall:
     """Return a build with the pip steps that install it: what has to go first, then the install."""
-    from tunedoctor.wheels.choice import Choice  # noqa: PLC0415
-    from tunedoctor.wheels.pins import pins_of  # noqa: PLC0415
-    from tunedoctor.wheels.pip_lines import pip_of  # noqa: PLC0415
-    from tunedoctor.wheels.shield import Shield  # noqa: PLC0415
+    from tunedoctor.wheels.commands import pip_of  # noqa: PLC0415
+    from tunedoctor.wheels.pins import of_found, pins_of  # noqa: PLC0415
+    from tunedoctor.wheels.steering import Shield  # noqa: PLC0415
 
-    choice = Choice(
-        "install",
-        build=found.build,
-        torchvision=found.release.torchvision,
-        torchaudio=found.release.torchaudio,
-        index="PyPI" if machine.platform == "macos" else f"{INDEX}{found.variant}",
-    )
+    choice = of_found("install", found, machine)
     windows = machine.platform == "windows"
     pins = pins_of(choice, found.build, machine, installed)
     pip = pip_of(Shield(), interpreter.executable if interpreter else "", windows=windows)

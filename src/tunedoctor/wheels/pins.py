@@ -6,8 +6,10 @@ import msgspec
 
 from tunedoctor.tables.wheels import Numbers, release_row
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Build, Choice
+from tunedoctor.wheels.choice import Action, Build, Choice
 from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.pick import Found
+from tunedoctor.wheels.rules import INDEX
 from tunedoctor.wheels.situation import family_of
 
 BACKENDS = frozenset(
@@ -56,6 +58,17 @@ class Pins(msgspec.Struct, frozen=True):
     def requirements(self) -> tuple[str, ...]:
         """Requirements as a requirements file has them."""
         return (*map(str, self.packages), *(["numpy<2"] if self.numpy1 else []))
+
+
+def of_found(action: Action, found: Found, machine: Machine) -> Choice:
+    """Return the choice of a build that fits, with its companions and its index."""
+    return Choice(
+        action,
+        build=found.build,
+        torchvision=found.release.torchvision,
+        torchaudio=found.release.torchaudio,
+        index="PyPI" if machine.platform == "macos" else f"{INDEX}{found.variant}",
+    )
 
 
 def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "") -> Pins:

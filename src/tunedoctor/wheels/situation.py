@@ -11,7 +11,7 @@ from tunedoctor.tables.wheels import Numbers
 from tunedoctor.versions import parts
 from tunedoctor.wheels.jetson import DRIVER_OF_JETPACK_7, jetpack_of
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.pick import NEWEST, Question
+from tunedoctor.wheels.pick import NEWEST, Found, Question
 from tunedoctor.wheels.targets import Targets, last_driver, targets
 
 
@@ -119,3 +119,16 @@ def floor_words(numbers: Numbers) -> str:
     """Return a driver as people write it: (525, 60, 13) -> "525.60.13"; the table's leading zeros come back."""
     head, *rest = numbers
     return ".".join([str(head), *(f"{n:02d}" for n in rest)])
+
+
+def driver_needed(s: Situation, found: Found) -> str:
+    """Return what a CUDA build takes: "with driver 525.60.13 or newer, up to branch 580"."""
+    floor = found.row.drivers[s.question.windows]
+    end = newest_driver(s.gpus)
+    upto = f", up to branch {end[0]}" if end != NEWEST else ""
+    return f"with driver {floor_words(floor)} or newer{upto}"
+
+
+def affirmed(value: str) -> bool:
+    """Tell whether what is known of a machine says yes."""
+    return value.strip().lower() not in ("", "0", "false", "no", "none")
