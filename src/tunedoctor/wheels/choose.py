@@ -18,10 +18,11 @@ from tunedoctor.wheels.early import asks_for_cpu, at_fault, impossible
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import KINDS, Found, fitting, offered
 from tunedoctor.wheels.pins import of_found
+from tunedoctor.wheels.rules import last_driver
 from tunedoctor.wheels.say_gpus import about_gpus, undriven
 from tunedoctor.wheels.say_release import about_old_gpus, about_release
 from tunedoctor.wheels.situation import Situation, names_of, situation
-from tunedoctor.wheels.targets import last_driver, override_of_all, vendor_builds
+from tunedoctor.wheels.targets import override_of_all, vendor_builds
 
 
 def choose(machine: Machine) -> Choice:

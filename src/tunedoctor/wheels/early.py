@@ -13,7 +13,8 @@ from tunedoctor.wheels.blocked import (
 from tunedoctor.wheels.choice import Action, Choice, Said, say
 from tunedoctor.wheels.jetson import jetpack_of
 from tunedoctor.wheels.pick import allowed, fitting, offered, releases
-from tunedoctor.wheels.situation import Situation, affirmed, arch_of, tag_of
+from tunedoctor.wheels.rules import one_spelling
+from tunedoctor.wheels.situation import Situation, affirmed, tag_of
 
 _BEFORE = ("1.13.1", "1.12.1", "1.11.0", "1.10.2", "1.9.1", "1.8.1", "1.7.1", "1.6.0")
 """Releases before 2.0, which the table leaves out: none of them runs with today's libraries."""
@@ -35,7 +36,7 @@ def _no_cpython(s: Situation) -> Choice | None:
 
 def _rosetta(s: Situation) -> Choice | None:
     machine = s.machine
-    if machine.platform != "macos" or arch_of(machine) != "x86_64":
+    if machine.platform != "macos" or one_spelling(machine.arch) != "x86_64":
         return None
     if not any(re.search(r"\bApple M\d", gpu.name) for gpu in machine.gpus) and not any(
         _says_apple(key, value) for key, value in machine.env.items()
@@ -54,7 +55,7 @@ def _says_apple(key: str, value: str) -> bool:
 
 
 def _no_family(s: Situation) -> Choice | None:
-    machine, arch = s.machine, arch_of(s.machine)
+    machine, arch = s.machine, one_spelling(s.machine.arch)
     if _is_32_bit(s):
         if arch in ("x86", "x86_64"):
             said = [say("need_64_bit_python")]
@@ -85,7 +86,7 @@ def _elsewhere(  # noqa: PLR0913  an answer, and where another one is
 def _is_32_bit(s: Situation) -> bool:
     env = s.machine.env
     bits = next((v for k, v in env.items() if "bits" in k.lower() or "bitness" in k.lower()), "")
-    arch = re.fullmatch(r"x86|arm|armv[5-7].*|armhf", arch_of(s.machine))
+    arch = re.fullmatch(r"x86|arm|armv[5-7].*|armhf", one_spelling(s.machine.arch))
     return "32" in bits or bool(arch)
 
 

@@ -7,14 +7,10 @@ from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Choice, Said, say
 from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.pick import KINDS, NEWEST, Found, fitting, offered, override_of
+from tunedoctor.wheels.rules import first_driver, last_driver
 from tunedoctor.wheels.say_release import virtual
 from tunedoctor.wheels.situation import Situation, affirmed, family_of, floor_words, names_of
-from tunedoctor.wheels.targets import (
-    NOT_DRIVEN,
-    first_driver,
-    last_driver,
-    override_of_all,
-)
+from tunedoctor.wheels.targets import NOT_DRIVEN, override_of_all
 
 
 def about_gpus(s: Situation) -> list[Said]:

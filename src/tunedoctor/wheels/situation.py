@@ -12,7 +12,8 @@ from tunedoctor.versions import parts
 from tunedoctor.wheels.jetson import DRIVER_OF_JETPACK_7, jetpack_of
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import NEWEST, Found, Question
-from tunedoctor.wheels.targets import Targets, last_driver, targets
+from tunedoctor.wheels.rules import last_driver, platform_family
+from tunedoctor.wheels.targets import Targets, targets
 
 
 class Situation(NamedTuple):
@@ -48,27 +49,8 @@ def situation(machine: Machine) -> Situation:
 
 def family_of(machine: Machine) -> str:
     """Return the platform family of the table; "" where there are no wheels."""
-    arch = arch_of(machine)
-    match machine.platform:
-        case "linux" | "wsl":
-            known = {"x86_64": "linux_x86_64", "arm64": "linux_aarch64"}
-            return "" if machine.libc.startswith("musl") else known.get(arch, "")
-        case "windows":
-            return "win_amd64" if arch == "x86_64" else ""
-        case "macos":
-            return {"arm64": "macos_arm64", "x86_64": "macos_x86_64"}.get(arch, "")
-
-
-def arch_of(machine: Machine) -> str:
-    """Return the architecture of the Python in one spelling, as x86_64, arm64 or x86."""
-    return _arch(machine.arch)
-
-
-@lru_cache(maxsize=256)
-def _arch(text: str) -> str:
-    arch = text.strip().lower()
-    spellings = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
-    return "x86" if re.fullmatch(r"i[3-6]86|x86|win32", arch) else spellings.get(arch, arch)
+    musl = machine.libc.startswith("musl") and machine.platform in ("linux", "wsl")
+    return "" if musl else platform_family(machine.platform, machine.arch)
 
 
 def _no_gil(machine: Machine) -> bool:

@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Iterable
-from functools import cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.tables.gpus import amd_gfx_by_name, nvidia_by_name
+from tunedoctor.tables.gpus import amd_gfx_by_name, amd_integrated, nvidia_by_name
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import override_of
+from tunedoctor.wheels.rules import first_driver, last_driver
 
 OLDEST = (3, 7)
 """Kepler's GK210, the oldest compute capability that a torch since 2.0 was compiled for."""
@@ -35,7 +35,7 @@ class Targets(NamedTuple):
     nvidia: tuple[Gpu, ...]
     amd: tuple[Gpu, ...]
     intel: tuple[Gpu, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     def out(self, *whys: str) -> tuple[Gpu, ...]:
         """Return the GPUs that were left out for one of these reasons."""
@@ -70,12 +70,7 @@ def targets(machine: Machine) -> Targets:
             for gpu in [g for g in vendor if integrated(g)]:
                 vendor.remove(gpu)
                 left.append(LeftOut(gpu, "integrated"))
-    return Targets(
-        nvidia=tuple(found["nvidia"]),
-        amd=tuple(found["amd"]),
-        intel=tuple(found["intel"]),
-        left_out=tuple(left),
-    )
+    return Targets(*map(tuple, found.values()), left_out=tuple(left))
 
 
 def known(gpu: Gpu) -> Gpu:
@@ -89,27 +84,6 @@ def known(gpu: Gpu) -> Gpu:
         # tools print the target of an override, or of an early stepping: gfx941 of an MI300X
         gfx = named if gfx[:-1] in ("", named[:-1]) else gfx
     return replace(gpu, vendor=vendor, compute_capability=capability, gfx=gfx)
-
-
-def last_driver(capability: str) -> str:
-    """Return the last driver branch that drives a compute capability ("580"); "" where none ended it yet."""
-    branch = _generation(capability).get("last_driver")
-    return str(branch) if branch else ""
-
-
-@cache
-def first_driver(capability: str, *, windows: bool) -> str:
-    """Return the first driver that drives a compute capability; "" where the table does not say.
-
-    Where it tells that of an older generation alone, that one: no driver knew a GPU before its elders.
-    """
-    key = "min_driver_windows" if windows else "min_driver_linux"
-    found = [
-        str(row[key])
-        for row in table("torch_wheels")["cuda"]["gpu_generations"]
-        if key in row and parts(capability) >= min(parts(one) for one in row["cc"])
-    ]
-    return max(found, key=parts, default="")
 
 
 def is_vgpu(gpu: Gpu) -> bool:
@@ -133,9 +107,7 @@ def is_data_centre(gpu: Gpu) -> bool:
 def integrated(gpu: Gpu) -> bool:
     """Tell an AMD or Intel GPU that shares the processor's chip; the large ones of Strix Halo count as discrete."""
     if gpu.vendor == "amd":
-        return bool(
-            re.fullmatch(r"gfx(?:80[16]|810|902|909|90c|1013|103[3567]|1103|115[0236])", gpu.gfx)
-        )
+        return amd_integrated(gpu.gfx) and gpu.gfx != "gfx1151"
     return gpu.vendor == "intel" and not re.search(
         r"Arc(?:\(TM\))? (?:Pro )?[AB]\d{2,3}|Data Center|Flex|Max \d|Battlemage|DG2",
         gpu.name,
@@ -178,7 +150,11 @@ def _why_nvidia_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
         why = "driver too new"
     elif first and driver < first:
         why = "driver too old"
-    elif last and machine.platform == "linux" and _open_module(machine, gpus, _undriven(gpu)):
+    elif (
+        last
+        and machine.platform == "linux"
+        and _open_module(machine, gpus, undriven=_undriven(gpu))
+    ):
         why = "open module"
     elif _undriven(gpu):
         why = "no driver"
@@ -190,19 +166,12 @@ _FIRST_WITHOUT = {"580": (590,), "470": (495,)}
 """Last branch of a generation -> the first one that lacks it."""
 
 
-def _open_module(machine: Machine, gpus: Iterable[Gpu], undriven: bool) -> bool:  # noqa: FBT001
+def _open_module(machine: Machine, gpus: Iterable[Gpu], *, undriven: bool) -> bool:
     """Tell whether the open kernel module is loaded: as is said, or as a GPU that isn't driven lets conclude."""
-    if "open" in _module(machine.env):
+    if any("module" in key.lower() and "open" in v.lower() for key, v in machine.env.items()):
         return True
-    return undriven and any(_needs_open_module(g) for g in gpus)
-
-
-def _needs_open_module(gpu: Gpu) -> bool:
-    return gpu.vendor == "nvidia" and parts(gpu.compute_capability) >= (10, 0)
-
-
-def _module(env: dict[str, str]) -> str:
-    return " ".join(value.lower() for key, value in env.items() if "module" in key.lower())
+    new = any(g.vendor == "nvidia" and parts(g.compute_capability) >= (10, 0) for g in gpus)
+    return undriven and new
 
 
 def _undriven(gpu: Gpu) -> bool:
@@ -247,14 +216,6 @@ _VISIBLE = {
     "HIP_VISIBLE_DEVICES": "amd",
     "ROCR_VISIBLE_DEVICES": "amd",
 }
-
-
-@cache
-def _generation(capability: str) -> dict[str, object]:
-    for row in table("torch_wheels")["cuda"]["gpu_generations"]:
-        if capability in row["cc"]:
-            return dict(row)
-    return {}
 
 
 def vendor_builds() -> frozenset[str]:
