@@ -21,10 +21,9 @@ from tunedoctor.tables.wheels import Release
 from tunedoctor.versions import at_least, parts, specifiers
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import MachineError, machine_from
-from tunedoctor.wheels.jetson import jetpack_of
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import native_gfx, releases, serves
-from tunedoctor.wheels.situation import Situation, situation
+from tunedoctor.wheels.situation import Situation, jetpack_of, situation
 from tunedoctor.wheels.targets import known
 
 CASES = Path(__file__).parents[2] / "shared/cases/wheels.jsonl"

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from tunedoctor.cure import Cure, PipInstall, PipUninstall
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.wheels.rules import ANY_DRIVER, python_tag
@@ -35,6 +37,7 @@ def machine_for(
     `driver` is that of NVIDIA, "" where it is not known: then no floor stands in a build's way.
     """
     from tunedoctor.wheels.machine import Gpu, Machine  # noqa: PLC0415
+    from tunedoctor.wheels.of_snapshot import of_host  # noqa: PLC0415
 
     gpus = (
         *(Gpu(name=one, vendor="nvidia", compute_capability=one) for one in capabilities if one),
@@ -46,16 +49,9 @@ def machine_for(
         return Machine("linux", arch, python, driver_version=driver or ANY_DRIVER, gpus=gpus)
     if host.os == "other":
         return None
-    return Machine(
-        platform="wsl" if host.os == "linux" and host.wsl else host.os,
-        arch=interpreter.machine or host.machine or _likely_arch(host, gpus),
-        python=python_tag(interpreter),
-        glibc=host.libc_version if host.libc == "glibc" else "",
-        libc=host.libc,
-        macos=host.macos_version,
-        driver_version=driver or ANY_DRIVER,
-        gpus=gpus,
-    )
+    known = of_host(host, interpreter)
+    arch = known.arch or _likely_arch(host, gpus)
+    return replace(known, arch=arch, driver_version=driver or ANY_DRIVER, gpus=gpus)
 
 
 ON_ARM_ALONE = ("7.2", "8.7", "11.0", "12.1")

@@ -25,10 +25,6 @@ class FetchError(Exception):
     """A page can't be had; the message is a sentence that names it, without its full stop."""
 
 
-class MissingError(FetchError):
-    """The server has no such page: 403 on PyTorch's index, 404 elsewhere."""
-
-
 class Limits(NamedTuple):
     """What one answer is allowed to take."""
 
@@ -83,9 +79,8 @@ class Fetcher(NamedTuple):
                 return self._body(url, stream, end)
         except urllib.error.HTTPError as error:
             error.close()
-            kind = MissingError if error.code in (403, 404, 410) else FetchError
             msg = f"{url} answered {error.code}"
-            raise kind(msg) from None
+            raise FetchError(msg) from None
         except TimeoutError:
             raise FetchError(self._slow(url)) from None
         except http.client.IncompleteRead:

@@ -11,10 +11,9 @@ from tunedoctor.wheels.blocked import (
     without_label,
 )
 from tunedoctor.wheels.choice import Action, Choice, Said, say
-from tunedoctor.wheels.jetson import jetpack_of
 from tunedoctor.wheels.pick import allowed, fitting, offered, releases
 from tunedoctor.wheels.rules import one_spelling
-from tunedoctor.wheels.situation import Situation, affirmed, tag_of
+from tunedoctor.wheels.situation import Situation, affirmed, jetpack_of, tag_of
 
 _BEFORE = ("1.13.1", "1.12.1", "1.11.0", "1.10.2", "1.9.1", "1.8.1", "1.7.1", "1.6.0")
 """Releases before 2.0, which the table leaves out: none of them runs with today's libraries."""

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Numbers, release_row
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Build, Choice
@@ -11,16 +12,6 @@ from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import Found
 from tunedoctor.wheels.rules import INDEX
 from tunedoctor.wheels.situation import family_of
-
-BACKENDS = frozenset(
-    (
-        *("cpu", "xpu", "cu117", "cu118", "cu120", "cu121", "cu122", "cu123", "cu124", "cu125"),
-        *("cu126", "cu128", "cu129", "cu130", "cu132"),
-        *("rocm5.3", "rocm5.4", "rocm5.4.2", "rocm5.5", "rocm5.6", "rocm5.7", "rocm6.0", "rocm6.1"),
-        *("rocm6.2", "rocm6.2.4", "rocm6.3", "rocm6.4", "rocm7.0", "rocm7.1", "rocm7.2"),
-    )
-)
-"""Values of uv's --torch-backend (uv 0.13.9, its --help) among the variants that the table knows."""
 
 
 class Pin(NamedTuple):
@@ -88,12 +79,17 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
     return Pins(
         packages=packages,
         index="" if default else choice.index,
-        backend=build.variant if not default and build.variant in BACKENDS else "",
+        backend="" if default else backend_of(build.variant),
         numpy1=row is not None and row.numpy_abi.get(system) == 1,
         triton=triton_of(build.variant, release) if system == "linux" else "",
         replaced=tuple(pin.name for pin in packages if same and not pin.label),
         removed=_other_tritons(there, variant, build, release) if system == "linux" else (),
     )
+
+
+def backend_of(variant: str) -> str:
+    """Return the value of uv's --torch-backend for a variant; "" where uv knows none."""
+    return variant if variant in table("installer_settings")["uv_backends"] else ""
 
 
 def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str]:
