@@ -6,7 +6,7 @@ covers boards of several sizes, so they come from the driver.
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -88,6 +88,19 @@ def amd_gfx_by_name(name: str) -> str:
 def amd_integrated(gfx: str) -> bool:
     """Tell whether a target is only ever part of a processor."""
     return bool(_INTEGRATED.match(gfx))
+
+
+@lru_cache(maxsize=1024)
+def named_as(shape: str, name: str) -> bool:
+    """Tell whether a name is one of a kind of GPU: vgpu, data_centre, intel_discrete, xpu, jetson."""
+    return bool(re.search(table("gpus")["name_shapes"][shape], name))
+
+
+@lru_cache(maxsize=1024)
+def vendor_named(name: str) -> str:
+    """Return nvidia, amd or intel by the words of a name; "" where it has none of theirs."""
+    vendors: dict[str, str] = table("gpus")["name_shapes"]["vendors"]
+    return next((vendor for vendor, words in vendors.items() if re.search(words, name)), "")
 
 
 def _model(rows: Iterable[dict[str, Any]]) -> NvidiaModel | None:

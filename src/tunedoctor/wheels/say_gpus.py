@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Choice, Said, say
+from tunedoctor.wheels.choice import Action, Choice, Said, say
 from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.pick import KINDS, NEWEST, Found, fitting, offered, override_of
 from tunedoctor.wheels.rules import first_driver, last_driver
@@ -32,13 +32,9 @@ def _left_out(s: Situation) -> list[Said]:
         said.append(say("gpu_ignored:not_xpu" if working else "igpu_not_xpu", gpus=names_of(gpus)))
     too_new = [g for g in out("driver too new") if last_driver(g.compute_capability) == "580"]
     if too_new:
-        said.append(_too_new(s, too_new, "580"))
+        driver, names = s.machine.driver_version, names_of(too_new)
+        said.append(say("driver_590_dropped_this_gpu", driver=driver, gpus=names, branch="580"))
     return said
-
-
-def _too_new(s: Situation, gpus: Iterable[Gpu], branch: str) -> Said:
-    key = "driver_590_dropped_this_gpu" if branch == "580" else ":downgrade_driver"
-    return say(key, driver=s.machine.driver_version, gpus=names_of(gpus), branch=branch)
 
 
 def _nvidia(s: Situation) -> list[Said]:
@@ -127,66 +123,44 @@ def _in_container(s: Situation) -> bool:
 
 def undriven(s: Situation) -> Choice | None:
     """Return the answer where GPUs are there but none is driven: what to do about the driver first; None elsewhere."""
-    for why, answer in (
-        ("driver too new", _downgrade),
-        ("driver too old", _upgrade),
-        ("open module", _other_module),
-        ("no driver", _missing),
-    ):
+    for why in ("driver too new", "driver too old", "open module", "no driver"):
         if gpus := _of_nvidia(s.gpus.out(why)):
-            return answer(s, gpus)
+            return None if why == "no driver" and _in_container(s) else _wait_for(s, why, gpus)
     amd = [g for g in s.gpus.out("no driver") if g.vendor == "amd"]
     if not amd or _in_container(s):
         return None
-    gfx = any(g.gfx for g in amd)
-    found = fitting(s.question.about("amd", amd), "rocm") if gfx else ()
+    known = any(g.gfx for g in amd)
+    found = fitting(s.question.about("amd", amd), "rocm") if known else ()
     said = say(":amdgpu_missing", gpus=names_of(amd))
     return Choice.of("install_driver", [said], offered(found, "after the driver"))
 
 
-def _downgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
-    last = min(last_driver(g.compute_capability) for g in gpus)
-    after = f"with driver branch {last}"
-    return Choice.of("downgrade_driver", [_too_new(s, gpus, last)], offered(_pick(s, gpus), after))
-
-
-def _upgrade(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
-    windows, names, found = s.question.windows, names_of(gpus), _pick(s, gpus)
-    firsts = [first_driver(g.compute_capability, windows=windows) for g in gpus]
-    floor = max(firsts, key=parts)
-    needed = max(parts(floor), found[0].row.drivers[windows]) if found else parts(floor)
-    driver = s.machine.driver_version
-    said = [say("upgrade_driver:gpu", gpus=names, floor=floor, driver=driver)]
-    if virtual(s.machine, gpus):
-        said.append(say("vgpu_ask_admin"))
-    after = f"with driver {floor_words(needed)} or newer"
-    return Choice.of("upgrade_driver", said, offered(found, after))
-
-
-def _other_module(s: Situation, gpus: tuple[Gpu, ...]) -> Choice:
-    said = say("open_module_excludes_pre_turing:loaded", gpus=names_of(gpus))
-    found = offered(_pick(s, gpus), "with the proprietary module")
-    return Choice.of("install_driver", [said], found)
-
-
-def _missing(s: Situation, gpus: tuple[Gpu, ...]) -> Choice | None:
-    if _in_container(s):
-        return None
+def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
+    """Say which driver the GPUs wait for, and what fits once it drives them."""
+    windows, driver, found = s.question.windows, s.machine.driver_version, _pick(s, gpus)
     last = min((one for g in gpus if (one := last_driver(g.compute_capability))), default="")
-    found, driver = _pick(s, gpus), s.machine.driver_version
-    kind = "broken" if driver else "wsl" if s.machine.platform == "wsl" else "none"
-    key, need = f"nvidia_driver_missing:{kind}", _need(s, found, last)
-    said = say(key, driver=driver, gpus=names_of(gpus), need=need)
+    firsts = (first_driver(g.compute_capability, windows=windows) for g in gpus)
+    first = max(firsts, key=parts)
+    floor = found[0].row.drivers[windows] if found else ()
+    need = f" (branch {last})" if last else ""
+    if floor:
+        need = f" ({floor[0]} to {last})" if last else f" ({floor[0]} or newer)"
+    action: Action = "install_driver"
     after = f"after driver branch {last}" if last else "after the driver"
-    return Choice.of("install_driver", [said], offered(found, after))
-
-
-def _need(s: Situation, found: tuple[Found, ...], last: str) -> str:
-    """Return the drivers that a build runs on: " (580 or newer)", " (525 to 580)"; `last` is the GPUs' last branch."""
-    if not found:
-        return f" (branch {last})" if last else ""
-    floor = found[0].row.drivers[s.question.windows]
-    return f" ({floor[0]} to {last})" if last else f" ({floor[0]} or newer)"
+    place = "wsl" if s.machine.platform == "wsl" else "none"
+    key = f"nvidia_driver_missing:{'broken' if driver else place}"
+    if why == "driver too new":
+        action, after = "downgrade_driver", f"with driver branch {last}"
+        key = "driver_590_dropped_this_gpu" if last == "580" else ":downgrade_driver"
+    elif why == "driver too old":
+        action, key = "upgrade_driver", "upgrade_driver:gpu"
+        after = f"with driver {floor_words(max(parts(first), floor))} or newer"
+    elif why == "open module":
+        key, after = "open_module_excludes_pre_turing:loaded", "with the proprietary module"
+    said = [say(key, gpus=names_of(gpus), driver=driver, branch=last, floor=first, need=need)]
+    if why == "driver too old" and virtual(s.machine, gpus):
+        said.append(say("vgpu_ask_admin"))
+    return Choice.of(action, said, offered(found, after))
 
 
 def _pick(s: Situation, gpus: tuple[Gpu, ...]) -> tuple[Found, ...]:

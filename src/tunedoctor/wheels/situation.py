@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.wheels import Numbers
 from tunedoctor.versions import parts
 from tunedoctor.wheels.machine import Gpu, Machine
@@ -139,8 +140,7 @@ def jetpack_of(machine: Machine) -> int | None:
     if any(g.compute_capability == "11.0" for g in machine.gpus):
         return 7 if arm else None
     jetson = bool(told) or any(
-        g.compute_capability in ("5.3", "6.2", "7.2", "8.7")
-        or re.search(r"nvgpu|\bOrin\b|Xavier|Tegra|Jetson", g.name, re.IGNORECASE)
+        g.compute_capability in ("5.3", "6.2", "7.2", "8.7") or named_as("jetson", g.name)
         for g in machine.gpus
     )
     if jetson and arm and machine.platform == "linux":

@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.tables.gpus import amd_gfx_by_name, amd_integrated, nvidia_by_name
+from tunedoctor.tables.gpus import (
+    amd_gfx_by_name,
+    amd_integrated,
+    named_as,
+    nvidia_by_name,
+    vendor_named,
+)
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
 from tunedoctor.wheels.machine import Gpu, Machine
@@ -35,7 +41,7 @@ class Targets(NamedTuple):
     nvidia: tuple[Gpu, ...]
     amd: tuple[Gpu, ...]
     intel: tuple[Gpu, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[LeftOut, ...]
 
     def out(self, *whys: str) -> tuple[Gpu, ...]:
         """Return the GPUs that were left out for one of these reasons."""
@@ -70,12 +76,17 @@ def targets(machine: Machine) -> Targets:
             for gpu in [g for g in vendor if integrated(g)]:
                 vendor.remove(gpu)
                 left.append(LeftOut(gpu, "integrated"))
-    return Targets(*map(tuple, found.values()), left_out=tuple(left))
+    nvidia, amd, intel = map(tuple, found.values())
+    return Targets(nvidia, amd, intel, tuple(left))
 
 
 def known(gpu: Gpu) -> Gpu:
     """Return the GPU with its vendor, and with the capability or gfx target that the table has for its name."""
-    vendor = gpu.vendor.lower() or _vendor(gpu)
+    vendor = gpu.vendor.lower()
+    if not vendor:
+        vendor = (
+            "nvidia" if gpu.compute_capability else "amd" if gpu.gfx else vendor_named(gpu.name)
+        )
     capability, gfx = gpu.compute_capability, gpu.gfx.partition(":")[0].lower()
     if vendor == "nvidia" and not parts(capability):
         model = nvidia_by_name(gpu.name)
@@ -88,50 +99,25 @@ def known(gpu: Gpu) -> Gpu:
 
 def is_vgpu(gpu: Gpu) -> bool:
     """Tell a virtual GPU by the name of its profile: "GRID T4-8Q", "NVIDIA A40-48Q"."""
-    return bool(re.search(r"^(?:NVIDIA )?GRID |-\d+[ABCQ](?:ME)?$|-\d+-\d+C(?:ME)?$", gpu.name))
+    return named_as("vgpu", gpu.name)
 
 
 def is_data_centre(gpu: Gpu) -> bool:
     """Tell a card for which NVIDIA allows forward compatibility (cuda-compat): not GeForce, RTX, Quadro or TITAN."""
-    if is_vgpu(gpu):
-        return False
-    return bool(
-        re.match(
-            r"(?:NVIDIA )?(?:Tesla |[ABHVPLT]\d{1,3}[A-Z]?\b(?! Laptop)|GB?[HB]?[1-3]00\b|GH200)",
-            gpu.name,
-        )
-        and not re.search(r"RTX|GeForce|Quadro|TITAN|GB10\b", gpu.name)
-    )
+    return named_as("data_centre", gpu.name) and not is_vgpu(gpu)
 
 
 def integrated(gpu: Gpu) -> bool:
     """Tell an AMD or Intel GPU that shares the processor's chip; the large ones of Strix Halo count as discrete."""
     if gpu.vendor == "amd":
         return amd_integrated(gpu.gfx) and gpu.gfx != "gfx1151"
-    return gpu.vendor == "intel" and not re.search(
-        r"Arc(?:\(TM\))? (?:Pro )?[AB]\d{2,3}|Data Center|Flex|Max \d|Battlemage|DG2",
-        gpu.name,
-        re.IGNORECASE,
-    )
-
-
-def is_xpu(gpu: Gpu) -> bool:
-    """Tell an Intel GPU that the XPU builds run on: Arc, Flex, Max, and the iGPU of Core Ultra, which is an Arc too."""
-    if gpu.xpu is not None:
-        return gpu.xpu
-    return bool(
-        re.search(
-            r"\bArc\b|Arc\(|Data Center GPU|\bFlex\b|\bMax \d|Battlemage|Ponte Vecchio|Lunar Lake|Meteor Lake"
-            r"|Arrow Lake|Panther Lake|Core Ultra",
-            gpu.name,
-            re.IGNORECASE,
-        )
-    )
+    return gpu.vendor == "intel" and not named_as("intel_discrete", gpu.name)
 
 
 def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
-    if gpu.vendor == "intel":
-        return "" if is_xpu(gpu) else "not xpu"
+    if gpu.vendor == "intel":  # Arc, Flex, Max, and the iGPU of Core Ultra, which is an Arc too
+        xpu = named_as("xpu", gpu.name) if gpu.xpu is None else gpu.xpu
+        return "" if xpu else "not xpu"
     if gpu.vendor == "nvidia":
         return _why_nvidia_out(gpu, machine, gpus)
     return "no driver" if _undriven(gpu) else ""
@@ -178,24 +164,6 @@ def _undriven(gpu: Gpu) -> bool:
     if "kfd" in gpu.seen_by.lower():  # amdgpu's own list: its driver is at work
         return False
     return bool(re.search(r"\bonly\b|\bpci\b|nouveau", gpu.seen_by, re.IGNORECASE))
-
-
-def _vendor(gpu: Gpu) -> str:
-    if gpu.compute_capability:
-        return "nvidia"
-    if gpu.gfx:
-        return "amd"
-    for vendor, words in _NAMES.items():
-        if re.search(words, gpu.name, re.IGNORECASE):
-            return vendor
-    return ""
-
-
-_NAMES = {
-    "nvidia": r"nvidia|geforce|quadro|tesla|\bRTX\b|\bGTX\b|titan|orin|xavier|jetson|tegra",
-    "amd": r"\bamd\b|radeon|instinct|\bati\b",
-    "intel": r"intel|\barc\b|iris|\buhd\b",
-}
 
 
 def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
