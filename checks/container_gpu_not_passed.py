@@ -150,6 +150,7 @@ def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what 
         )
     discrete = known(amd)
     has_amd = bus is not None and any(card.driver == "amdgpu" for card in bus.of("1002"))
+    has_amd = has_amd and not (discrete and discrete.told_by)  # what a tool reaches is passed in
     if has_amd and stack is not None and stack.kfd == "missing" and kind == "rocm":
         names = f" ({discrete.gpus[0].name})" if discrete and discrete.gpus else ""
         return Finding(

@@ -36,6 +36,7 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    ImportContracts,
     Interpreter,
     Misfit,
     Packages,
@@ -44,6 +45,7 @@ from tunedoctor.api import (
     Unmet,
     advise,
     brief,
+    broken_contracts,
     broken_pairs,
     check,
     compares,
@@ -61,6 +63,7 @@ from tunedoctor.api import (
     together,
     tokenizer_file,
     unmet,
+    versions_of,
     within,
 )
 
@@ -91,15 +94,26 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     host: Host | Unknown | None,
     environment: Environment | Unknown | None,
     errors: Errors | Unknown | None,
+    contracts: ImportContracts | Unknown | None,
 ) -> Finding | Unknown | None:
     """Join declared clashes and known pairs; the worst gives severity and title."""
     pairs = broken_pairs("library-version-clash", packages, torch, environment, errors)
     covered = [set(pair.versions) for pair in pairs]
     told = known(packages)
+    proved = [
+        {one.library, one.neighbour}
+        for one in broken_contracts(contracts, versions_of(told, known(torch)))
+    ]
     declared = [
         one
         for one in _declared(told, known(interpreter), known(host), known(torch))
         if not any({one.owner.name, one.name} <= names for names in covered)
+        # import-contract-clash tells what a neighbour that is too new no longer has
+        and not (
+            one.too_new
+            and one.owner.name not in CHECKS_AT_IMPORT
+            and {one.owner.name, one.name} in proved
+        )
     ]
     pip_said = [*(_from_pip(errors) if told is None else []), *_from_resolver(errors)]
     pip_said += [] if pairs or declared or pip_said else _from_check(errors)

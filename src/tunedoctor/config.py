@@ -1,5 +1,10 @@
-"""The user's settings: [tool.doctor] of ./pyproject.toml."""
+"""The user's settings: [tool.doctor] of ./pyproject.toml, and mirrors of package indexes in a file of the user's."""
 
+import os
+import re
+import sys
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +25,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fail_on: Literal["error", "warning", "note", "never"] = "error"
     strict: bool = False
     target: str = ""
+    mirrors: dict[Literal["pytorch", "default"], str] = {}
+    """URLs that stand for the PyTorch index (of https://…/whl) and for the default one (of https://…/simple)."""
 
 
 class ConfigError(ValueError):
@@ -37,13 +44,87 @@ def read_config(folder: Path) -> Config:
         text = read_regular(file, _LARGEST).decode()
     except (OSError, UnicodeDecodeError):
         return Config()
-    if "[tool.doctor]" not in text:  # a TOML parser costs 8 ms
+    if "tool.doctor" not in text:  # a TOML parser costs 8 ms
         return Config()
     try:
         table: Any = toml(text).get("tool", {}).get("doctor", {})
-        return msgspec.convert(
+        found = msgspec.convert(
             {key.replace("-", "_"): value for key, value in table.items()}, Config
         )
+        _check(found.mirrors)
     except (ValueError, AttributeError) as error:
         msg = f"{file.name}, [tool.doctor]: {error}"
         raise ConfigError(msg) from None
+    return found
+
+
+class Mirror(msgspec.Struct, frozen=True):
+    """What stands for an index."""
+
+    url: str
+    place: str
+    """The file or the variable that names it."""
+
+
+def mirrors(variables: Mapping[str, str] | None = None) -> dict[str, Mirror]:
+    """Return "pytorch" and "default" -> the user's own mirrors: of the variables DOCTOR_MIRROR_…, else of the file.
+
+    A file of the working folder names none: whoever wrote it could send installs elsewhere.
+
+    Raises:
+        ConfigError: the file can't be understood, or a mirror is no URL.
+    """
+    env = os.environ if variables is None else variables
+    file = config_file(env)
+    found = {name: Mirror(url, str(file)) for name, url in _in_file(file).items()}
+    for name in ("pytorch", "default"):
+        variable = f"DOCTOR_MIRROR_{name.upper()}"
+        if url := env.get(variable, "").strip():
+            try:
+                _check({name: url})
+            except ValueError as error:
+                msg = f"{variable}: {error}"
+                raise ConfigError(msg) from None
+            found[name] = Mirror(url, variable)
+    return found
+
+
+def config_file(variables: Mapping[str, str], platform: str = sys.platform) -> Path:
+    """Return the user's own file: DOCTOR_CONFIG, else where the system keeps settings. It need not be there."""
+    if named := variables.get("DOCTOR_CONFIG"):
+        return Path(named)
+    own = Path(os.path.expanduser("~"))  # noqa: PTH111  Path.home raises where there is none
+    if platform == "win32":
+        folder = Path(variables.get("APPDATA") or own / "AppData" / "Roaming")
+    elif platform == "darwin":
+        folder = own / "Library" / "Application Support"
+    else:
+        named = variables.get("XDG_CONFIG_HOME", "")
+        folder = Path(named) if named.startswith("/") else own / ".config"
+    return folder / "tunedoctor" / "config.toml"
+
+
+class _Own(msgspec.Struct, forbid_unknown_fields=True):
+    mirrors: dict[Literal["pytorch", "default"], str] = {}
+
+
+@cache
+def _in_file(file: Path) -> Mapping[str, str]:
+    try:
+        text = read_regular(file, _LARGEST).decode()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    try:
+        found = msgspec.convert(toml(text), _Own).mirrors
+        _check(found)
+    except ValueError as error:
+        msg = f"{file}: {error}"
+        raise ConfigError(msg) from None
+    return {str(name): url for name, url in found.items()}
+
+
+def _check(found: Mapping[Any, str]) -> None:
+    for name, url in found.items():
+        if not re.fullmatch(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", url):
+            msg = f"mirrors.{name} is {url[:100]!r}, which is no URL of an index"
+            raise ValueError(msg)

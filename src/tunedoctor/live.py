@@ -45,6 +45,6 @@ def take(
     snapshot = snapshot.having(Smoke=NO_SMOKE)
     if deep:
         return snapshot
-    from tunedoctor.transaction.deep_look import with_remembered  # noqa: PLC0415  it imports this file
+    from tunedoctor.state.deep_look import with_remembered  # noqa: PLC0415  it imports this file
 
     return with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))

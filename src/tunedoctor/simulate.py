@@ -19,6 +19,7 @@ from tunedoctor.facts import (
     Errors,
     Fact,
     Host,
+    ImportContracts,
     Interpreter,
     Packages,
     Runtime,
@@ -110,6 +111,7 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) 
         Packages: after,
         Environment: _environment(plan, before),
         Runtime: NOT_RUN,
+        ImportContracts: NOT_RUN,
         Errors: NOT_RUN,
     }
     if after != packages:
@@ -187,14 +189,15 @@ def _build(pin: Pin, index: str, before: Snapshot) -> TorchBuild | Unknown:
         version=pin.version,
         cuda=cuda_of(variant),
         hip=variant.removeprefix("rocm") if variant.startswith("rocm") else "",
-        accelerator=_accelerator(variant, mac=mac),
+        accelerator=accelerator(variant, mac=mac),
         variant=variant,
         archs=archs,
         archs_source="table" if archs else "",
     )
 
 
-def _accelerator(variant: str, *, mac: bool) -> Accelerator:
+def accelerator(variant: str, *, mac: bool) -> Accelerator:
+    """Return what a build computes on."""
     if variant.startswith("cu"):
         return "cuda"
     if variant.startswith("rocm"):

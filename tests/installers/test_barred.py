@@ -1,6 +1,7 @@
 """What keeps installers from the network or from every index is heeded by both, and told."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from libraries.server import Index
@@ -8,13 +9,14 @@ from libraries.server import Index
 from tunedoctor.installers import barred
 from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.pip import PIP
+from tunedoctor.installers.sources import of_variables, sources
 from tunedoctor.installers.tool import Job
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, resolve
 from tunedoctor.installers.uv_pip import UV
 from tunedoctor.plan import Install, Pin
+from tunedoctor.probes.installer_config import in_pip_conf, in_uv_toml
 
 PEFT = Install(pins=(Pin(name="peft", version="0.18.1"),))
-FILES = {"pip.no-index": "true", "pip.find-links": "/a /b", "uv.offline": "false"}
 
 
 @pytest.mark.parametrize("name", ["UV_OFFLINE", "DOCTOR_OFFLINE"])
@@ -52,15 +54,26 @@ def test_no_index_is_asked_not_even_one_that_is_named(
     assert index.asked == []
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("PIP_FIND_LINKS", "/a /b"), ("UV_FIND_LINKS", "/a,/b")]
-)
-def test_folders_of_wheels_count_for_both_where_there_is_no_index(name: str, value: str) -> None:
-    env = {"PIP_NO_INDEX": "on", name: value}
-    job = Job(sys.executable, ".", source="https://index.example/simple", network=True)
-    assert UV.environment(env, job)["UV_FIND_LINKS"] == "/a,/b"
-    assert PIP.environment(env, job)["PIP_FIND_LINKS"] == "/a /b"
-    assert "UV_FIND_LINKS" not in UV.environment({name: value}, job), "the named index alone"
+@pytest.mark.parametrize("name", ["PIP_FIND_LINKS", "UV_FIND_LINKS"])
+def test_what_one_is_told_is_said_to_both(name: str) -> None:
+    between = " " if name.startswith("PIP") else ","
+    env = {
+        name: f"/a{between}/b",
+        "PIP_EXTRA_INDEX_URL": "https://me:pw@a.test/simple",
+        "UV_DEFAULT_INDEX": "https://b.test/simple",
+        "PIP_TRUSTED_HOST": "a.test",
+    }
+    job = Job(sys.executable, ".", source="https://torch.test/whl/cpu", network=True)
+    uv, pip = UV.environment(env, job), PIP.environment(env, job)
+    assert (uv["UV_FIND_LINKS"], pip["PIP_FIND_LINKS"]) == (
+        "file:///a,file:///b",
+        "file:///a file:///b",
+    )
+    extra = "https://torch.test/whl/cpu https://me:pw@a.test/simple"
+    assert uv["UV_INDEX"] == pip["PIP_EXTRA_INDEX_URL"] == extra
+    assert uv["UV_DEFAULT_INDEX"] == pip["PIP_INDEX_URL"] == "https://b.test/simple"
+    assert uv["UV_INSECURE_HOST"] == "a.test"
+    assert "pw" not in " ".join([*UV.fetch(job), *PIP.fetch(job)])
 
 
 def test_pip_fetches_nothing_where_uv_is_to_be_offline() -> None:
@@ -69,28 +82,36 @@ def test_pip_fetches_nothing_where_uv_is_to_be_offline() -> None:
     assert "PIP_NO_INDEX" not in PIP.environment({"UV_OFFLINE": "no"}, job)
 
 
-def test_what_files_forbid_holds_and_names_them() -> None:
-    places = dict.fromkeys(FILES, "/etc/pip.conf")
-    found = barred.stated(FILES, places, {})
-    assert found["PIP_NO_INDEX"] == "/etc/pip.conf"
-    assert found["PIP_FIND_LINKS"] == "/a /b"
-    assert "UV_OFFLINE" not in found
-    assert barred.heeded(found)["PIP_NO_INDEX"] == "1"
-    assert barred.barred(found) == "PIP_NO_INDEX"
-    assert "/etc/pip.conf" in barred.why_barred("PIP_NO_INDEX", "peft was not found", found)
-    assert barred.allowed("PIP_NO_INDEX", found) == "# take no-index out of /etc/pip.conf"
+def test_a_file_that_forbids_is_named_to_whoever_comes_after() -> None:
+    file = Path("/etc/pip.conf")
+    said = sources(in_pip_conf("[global]\nno-index = true\n", str(file)), {}).said({})
+    assert (barred.barred(said), of_variables(said).no_index) == ("UV_NO_INDEX", str(file))
+    assert str(file) in barred.why_barred("UV_NO_INDEX", "peft was not found", said)
+    assert barred.allowed("UV_NO_INDEX", said) == "# take no-index out of /etc/pip.conf"
 
 
-def test_a_variable_wins_over_a_file() -> None:
-    places = dict.fromkeys(FILES, "/etc/pip.conf")
-    assert barred.stated(FILES, places, {"PIP_NO_INDEX": "0"}) == {}
-    assert barred.barred({"PIP_NO_INDEX": "0"}) == ""
+def test_lists_of_uv_join_and_the_nearest_comes_first() -> None:
+    near = '[[index]]\nname = "n"\nurl = "https://n.test"\n[[index]]\nurl = "https://x.test"\nexplicit = true\n'
+    far = '[[index]]\nurl = "https://far.test"\n[[index]]\nurl = "https://d.test"\ndefault = true\n'
+    known = sources([*in_uv_toml(far, "/far/uv.toml"), *in_uv_toml(near, "/near/uv.toml")], {})
+    assert [(one.name, one.url) for one in known.extra] == [
+        ("n", "https://n.test"),
+        ("", "https://far.test"),
+    ]
+    assert known.index is not None
+    assert (known.index.url, known.index.place) == ("https://d.test", "/far/uv.toml")
 
 
-def test_a_folder_of_wheels_is_no_ban() -> None:
-    assert barred.stated({"pip.find-links": "/a"}, {}, {}) == {}
-    env = barred.heeded({"PIP_FIND_LINKS": "/a"})
-    assert env == {"PIP_FIND_LINKS": "/a"}
+def test_what_was_said_reads_as_it_was() -> None:
+    told = {
+        "UV_INDEX": "mine=https://a.test/simple",
+        "PIP_FIND_LINKS": "/a",
+        "UV_CONSTRAINT": "/c.txt",
+        "PIP_PROXY": "http://p:1",
+    }
+    once = of_variables(told).with_index("https://t.test/cpu").said(told)
+    assert of_variables(once).said(once) == once
+    assert once["HTTPS_PROXY"] == "http://p:1"
 
 
 def test_what_uv_did_before_it_failed_is_no_reason() -> None:

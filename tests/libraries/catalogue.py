@@ -49,6 +49,15 @@ RELEASES = (
     Release("tokenizers", "0.23.3", "2026-09-01", ("huggingface-hub>=0.16.4,<3.0",)),
     Release(
         "transformers",
+        "4.46.3",
+        "2024-11-18",
+        (
+            *("huggingface-hub>=0.23.2,<1.0", "tokenizers>=0.20,<0.21", "numpy>=1.17"),
+            *("safetensors>=0.4.1", "filelock", "requests"),
+        ),
+    ),
+    Release(
+        "transformers",
         "4.57.6",
         "2026-01-16",
         (

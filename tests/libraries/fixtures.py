@@ -1,5 +1,6 @@
 """The index as a fixture: one for each test, and uv pointed at it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,9 @@ def index(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     one = Index(RELEASES)
     for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("UV_DEFAULT_INDEX", one.url)
     monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
     monkeypatch.setenv("UV_NO_CONFIG", "1")

@@ -99,6 +99,15 @@ class Index:
         return None
 
 
+class Variants(Index):
+    """An index as PyTorch's: below the name of a variant."""
+
+    def _answer(self, kind: str, rest: str) -> Answer | None:
+        if kind == "simple" and rest.startswith("files/"):
+            return super()._answer("files", rest.removeprefix("files/"))
+        return super()._answer(kind, rest.removeprefix("cpu/")) if rest.startswith("cpu/") else None
+
+
 def _file(one: Release) -> File:
     more = {
         **({"requires-python": one.python} if one.python else {}),

@@ -1,5 +1,6 @@
 """Another torch, and an environment from nothing: planned, carried out, proved with wheels of loopback indexes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,9 @@ from museum import snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import NvidiaDriver, NvidiaGpus, Packages, PciBus, TorchBuild
+from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.lookup import look_up
+from tunedoctor.installers.sources import of_variables
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import Failed, NoSolution, find_uv
 from tunedoctor.live import take
@@ -46,6 +49,8 @@ def indexes(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[I
     wheels = Index((*BUILDS, *(r for r in RELEASES if r.name in ("filelock", "numpy"))))
     for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "VIRTUAL_ENV"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("UV_DEFAULT_INDEX", plain.url)
     monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
     monkeypatch.setenv("UV_NO_CONFIG", "1")
@@ -64,7 +69,7 @@ def asking(wheels: Index) -> Ask:
             install = msgspec.structs.replace(install, index=wheels.url)
         return look_up(install, python, installed)
 
-    return live()._replace(look_up=stand_in)
+    return live(Asking(of_variables(os.environ)))._replace(look_up=stand_in)
 
 
 def python(env: Path) -> str:

@@ -56,7 +56,7 @@ def test_uv_reads_its_files_and_variables(tmp_path: Path) -> None:
     found = together(uv_settings([str(tmp_path / "uv.toml")], None, {"UV_TORCH_BACKEND": "auto"}))
     assert found.settings == {
         "uv.no-index": "false",
-        "uv.index": "https://a.test/x",
+        "uv.index": "a=https://a.test/x",
         "uv.torch-backend": "auto",
         "uv.extra-index-url": "https://b.test https://c.test",
     }

@@ -144,7 +144,7 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
 
     drafts = drafted(chosen(diagnosis, ()), snapshot, all_fixes())
     try:
-        made = planned(snapshot, drafts, checks, Ask(resolve, look_up, lambda *_: {}))
+        made = planned(snapshot, drafts, checks, Ask(resolve, look_up, lambda *_: {}), all_fixes())
     except RefusedError as error:
         return Planned("refused", why=error.why)
     return Planned("planned" if made.plan.changes else "nothing", made.plan)

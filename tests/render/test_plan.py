@@ -206,4 +206,7 @@ def test_a_script_for_a_new_environment() -> None:
     script = render_script(plan, "", "", "uv")
     assert "python=/x/new/bin/python" in script
     assert '/usr/bin/python3 -m venv "$prefix"' in script
-    assert f"--reinstall-package triton --default-index {INDEX} -r /dev/stdin" in script
+    assert (
+        f"--reinstall-package triton --index-strategy unsafe-best-match --index {INDEX} -r /dev/stdin"
+        in script
+    )

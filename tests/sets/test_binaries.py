@@ -39,7 +39,7 @@ def test_releases_without_a_binary_give_way_to_those_with_one(
         assert gap is None
         return
     assert gap is not None
-    assert remedies(gap, list, frozenset({"torch"}))[0].specifier == fix
+    assert remedies(gap, (), frozenset({"torch"}))[0].specifier == fix
     assert within(version, fix) is False
 
 

@@ -30,7 +30,7 @@ MAC = Machine(platform="macos", arch="arm64", python=PYTHON, macos="15.1")
 
 
 def _made(machine: Machine) -> Made:
-    made = make(Here(machine, wanted({})), resolve)
+    made = make(Here(machine), wanted({}), resolve)
     assert made.answer.verdict == "set", made.answer.why
     return made
 
@@ -116,9 +116,9 @@ def test_no_set_no_project(index: Index) -> None:
     made = make(
         Here(
             Machine(platform="linux", arch="riscv64", python=PYTHON),
-            wanted({}),
             TorchBuild(version=""),
         ),
+        wanted({}),
         resolve,
     )
     assert made.answer.verdict == "none"

@@ -36,7 +36,7 @@ def asked(
 ) -> Answer:
     python = Interpreter(executable="/env/bin/python", version="3.12.7")
     want = wanted(asked_for(words), there, python if there else None)
-    return make(Here(machine, want, torch, "/env", "/env/bin/python"), resolve).answer
+    return make(Here(machine, torch, "/env", "/env/bin/python"), want, resolve).answer
 
 
 def moved(answer: Answer) -> dict[str, tuple[str, str]]:
@@ -100,28 +100,24 @@ def test_a_consistent_environment_stays_as_it_is(index: Index) -> None:
     assert answer.commands.pip == ()
 
 
-def test_the_younger_package_of_a_declared_clash_gives_way(index: Index) -> None:
-    # huggingface-hub 1.5.0 came out after transformers 4.57.6
+def test_what_is_required_gives_way_before_who_requires_it(index: Index) -> None:
     there = packages(*WHOLE, "transformers==4.57.6", "tokenizers==0.22.2", "huggingface-hub==1.5.0")
     answer = asked(there=there, torch=CU130)
     assert moved(answer) == {"huggingface-hub": ("1.5.0", "0.36.2")}
     (one,) = answer.changed
-    assert one.why == (
-        "transformers 4.57.6 needs huggingface-hub<1.0,>=0.34.0, and huggingface-hub 1.5.0 is installed"
-    )
+    assert one.why.startswith("transformers 4.57.6 with huggingface-hub 1.5.0: ")
     (command,) = answer.commands.pip
     assert command == ("/env/bin/python -m pip install huggingface-hub==0.36.2 torch==2.14.1")
 
 
-def test_the_younger_package_is_the_owner_too(index: Index) -> None:
-    # transformers 5.24.0 came out after tokenizers 0.22.2, and 5.13.1 takes all that is there
+def test_what_is_required_moves_up_for_who_requires_it(index: Index) -> None:
     there = packages(
         *WHOLE, "transformers==5.24.0", "tokenizers==0.22.2", "huggingface-hub==1.33.0"
     )
-    assert moved(asked(there=there, torch=CU130)) == {"transformers": ("5.24.0", "5.13.1")}
+    assert moved(asked(there=there, torch=CU130)) == {"tokenizers": ("0.22.2", "0.23.3")}
 
 
-def test_the_smallest_change_goes_before_the_younger_package(index: Index) -> None:
+def test_the_smallest_change_goes_first(index: Index) -> None:
     # peft 0.17 breaks with transformers 5, undeclared; an older transformers would take two more packages along
     there = packages(
         *WHOLE,
@@ -159,7 +155,7 @@ def test_several_breaks_are_cured_together(index: Index) -> None:
     )
     assert moved(asked(there=there, torch=CU130)) == {
         "torchao": ("0.12.0", "0.18.0"),
-        "pyarrow": ("26.0.1", "25.0.1"),
+        "numpy": ("1.26.4", "2.4.6"),
     }
 
 

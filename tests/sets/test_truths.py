@@ -1,11 +1,8 @@
 """The table of breaks as constraints."""
 
-from collections.abc import Iterable
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.sets.ages import uploaded, younger_first
 from tunedoctor.sets.truths import firing, named, outside, remedies
 from tunedoctor.tables.known_bad import Broken, rows
 from tunedoctor.tables.load import table
@@ -18,10 +15,6 @@ ROWS = [
     if row.trigger != "symptom"
 ]
 _NUMBERS = st.lists(st.integers(0, 60), min_size=1, max_size=3).map(lambda n: ".".join(map(str, n)))
-
-
-def _given(names: Iterable[str]) -> list[str]:
-    return list(names)
 
 
 def _inside(specifier: str) -> str:
@@ -40,7 +33,7 @@ def test_every_row_that_versions_fire_can_be_met_and_left() -> None:
     assert len(ROWS) > 40
     for row in ROWS:
         versions = {name: _inside(spec) for name, spec in row.when.items()}
-        ways = remedies(Broken(row, versions, ""), _given, frozenset())
+        ways = remedies(Broken(row, versions, ""), (), frozenset())
         two_of_torch = all(name not in named() for name in row.when)
         any_version = row.when and all(spec == "*" for spec in row.when.values())
         assert ways or two_of_torch or any_version or row.env, row.id
@@ -52,7 +45,7 @@ def test_every_row_that_versions_fire_can_be_met_and_left() -> None:
 def test_a_remedy_leads_out_of_the_row(row: object, data: st.DataObject) -> None:
     when: dict[str, str] = row.when  # type: ignore[attr-defined]
     versions = {name: _inside(spec) for name, spec in when.items()}
-    for way in remedies(Broken(row, versions, ""), _given, frozenset()):  # type: ignore[arg-type]
+    for way in remedies(Broken(row, versions, ""), (), frozenset()):  # type: ignore[arg-type]
         if way.specifier in outside(when.get(way.name, "")):
             version = data.draw(_NUMBERS)
             if within(version, way.specifier):
@@ -85,18 +78,15 @@ def test_what_fires_is_about_the_versions_given(versions: dict[str, str]) -> Non
 def test_torch_and_what_it_brings_never_give_way() -> None:
     versions = {"transformers": "5.24.0", "torch": "2.5.1", "accelerate": "1.15.0"}
     (pair,) = firing(versions)
-    ways = remedies(pair, _given, frozenset({"torch"}))
+    ways = remedies(pair, (), frozenset({"torch"}))
     assert {way.name for way in ways} == {"transformers"}
     assert ways[0].specifier == "<5.20"
 
 
-def test_what_was_seen_to_cure_comes_before_what_must() -> None:
+def test_what_was_seen_to_cure_comes_first_and_what_is_asked_for_last() -> None:
     (pair,) = firing({"pyarrow": "26.0.1", "numpy": "1.26.4"})
-    ways = remedies(
-        pair, lambda names: younger_first(names, {"pyarrow": "2026-10-20"}), frozenset()
-    )
-    assert [way.name for way in ways][:1] == ["pyarrow"]
-    assert ways[0].specifier == "<26"
+    assert remedies(pair, (), frozenset())[0][:2] == ("numpy", ">=2.0")
+    assert remedies(pair, ("numpy",), frozenset())[0][:2] == ("pyarrow", "<26")
 
 
 def test_a_missing_package_is_the_remedy_where_it_lacks() -> None:
@@ -104,26 +94,5 @@ def test_a_missing_package_is_the_remedy_where_it_lacks() -> None:
         {"transformers": "5.13.1", "tokenizers": "0.22.2", "huggingface-hub": "1.33.0"}
     )
     assert pair.row.absent == ("accelerate",)
-    first = remedies(pair, _given, frozenset())[0]
+    first = remedies(pair, (), frozenset())[0]
     assert (first.name, first.specifier) == ("accelerate", "")
-
-
-def test_younger_first_keeps_the_place_of_what_it_does_not_know() -> None:
-    known = {"a": "2024-01-01", "b": "2026-01-01"}
-    assert younger_first(["x", "a", "b", "y"], known) == ["b", "a", "x", "y"]
-
-
-@given(st.text())
-def test_upload_times_of_any_text(text: str) -> None:
-    assert isinstance(uploaded(text), dict)
-
-
-def test_upload_times_of_odd_locks() -> None:
-    assert uploaded("packages = 3") == {}
-    assert uploaded("packages = [3, {name = 4}]") == {}
-    lock = (
-        '[[packages]]\nname = "peft"\n'
-        'wheels = [{ upload-time = 2026-04-16T15:46:42Z }, { url = "x" }]\n'
-        "sdist = { upload-time = 2026-04-15T15:46:45Z }\n"
-    )
-    assert uploaded(lock) == {"peft": "2026-04-15"}

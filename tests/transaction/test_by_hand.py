@@ -92,12 +92,12 @@ def test_commands_of_every_step() -> None:
     assert list(commands_of(plan, place, "pip")) == [
         "rm -rf -- '/a b/.venv/lib/~x'",
         f"{pip} uninstall nvidia-a b",
-        f"{pip} install --no-deps --force-reinstall --index-url {INDEX} torch==2.9.1+cu126 x==1",
+        f"{pip} install --no-deps --force-reinstall --extra-index-url {INDEX} torch==2.9.1+cu126 x==1",
         "export A=1",
     ]
     uv = list(commands_of(plan, place, "uv"))
     assert uv[1] == "uv pip uninstall --python '/a b/.venv/bin/python' nvidia-a b"
-    assert "--reinstall --default-index https" in uv[2]
+    assert "--reinstall --index https" in uv[2]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from transaction.test_apply import fix
 from transaction.test_hostile import ROOT, needs_root
 from transaction.test_killed import TESTS
 from tunedoctor.plan import NewEnvironment
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.making import ground_for
 from tunedoctor.transaction.undoing import undo
 

@@ -29,7 +29,7 @@ from tunedoctor.wheels.choice import Build, Choice
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands, commands_of
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import releases
-from tunedoctor.wheels.rules import INDEX
+from tunedoctor.wheels.rules import PYTORCH as INDEX
 
 MACHINES = {
     "cpu": (CPU, "2.15.0+cpu"),

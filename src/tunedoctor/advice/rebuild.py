@@ -8,7 +8,7 @@ from tunedoctor.advice.builds import TorchInstall, installed_by_pip, machine_for
 from tunedoctor.cure import Cure, pip
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.versions import minor, parts, pep440
-from tunedoctor.wheels.rules import INDEX, releases
+from tunedoctor.wheels.rules import index_of, releases
 
 if TYPE_CHECKING:
     from tunedoctor.wheels.machine import Machine
@@ -48,7 +48,7 @@ def rebuild_xpu(interpreter: Interpreter | None) -> Cure:
 
 def _newest(interpreter: Interpreter | None, variant: str) -> Cure:
     flags = ("--upgrade", "--force-reinstall")
-    return pip(interpreter, "install", *flags, "torch", "torchvision", index=f"{INDEX}{variant}")
+    return pip(interpreter, "install", *flags, "torch", "torchvision", index=index_of(variant))
 
 
 def _nearest_build(

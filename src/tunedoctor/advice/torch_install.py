@@ -13,7 +13,7 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.wheels.rules import INDEX
+from tunedoctor.wheels.rules import index_of
 
 
 def torch_install(  # noqa: PLR0913  the facts that decide
@@ -67,4 +67,4 @@ _ANEW = ("--no-deps", "--force-reinstall")
 def _from_index(variant: str) -> str:
     """Return the URL of a variant's index; "" for builds that come from no index of theirs."""
     own = variant.startswith(("cu", "rocm", "xpu")) or variant == "cpu"
-    return f"{INDEX}{variant}" if own else ""
+    return index_of(variant) if own else ""

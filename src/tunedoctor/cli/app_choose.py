@@ -6,6 +6,7 @@ import typer
 
 from tunedoctor.cli.option_types import (
     Format,
+    ProjectSources,
     Self,
     Target,
 )
@@ -89,6 +90,7 @@ def set_command(  # noqa: PLR0913
     force: Annotated[  # noqa: FBT002
         bool, typer.Option("--force", help="Write over files that the doctor did not write.")
     ] = False,
+    allow_project_sources: ProjectSources = False,  # noqa: FBT002
     offline: Annotated[  # noqa: FBT002
         bool, typer.Option("--offline", help="Go by what uv has in its cache.")
     ] = False,
@@ -118,7 +120,15 @@ def set_command(  # noqa: PLR0913
     asked = Asked(platform, arch, glibc, python=python, driver=driver, gpus=tuple(gpu or ()))
     files = Files(freeze, pyproject, force)
     code = set_(
-        packages or [], asked, target, files, format_, own=self_, offline=offline, verbose=verbose
+        packages or [],
+        asked,
+        target,
+        files,
+        format_,
+        own=self_,
+        offline=offline,
+        verbose=verbose,
+        project_sources=allow_project_sources,
     )
     raise typer.Exit(code)
 

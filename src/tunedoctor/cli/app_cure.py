@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tunedoctor.cli.option_types import Format, Plugin, Self, Target
+from tunedoctor.cli.option_types import Format, Plugin, ProjectSources, Self, Target
 
 
 def fix_command(  # noqa: PLR0913  each is an option
@@ -50,6 +50,7 @@ def fix_command(  # noqa: PLR0913  each is an option
     system: Annotated[  # noqa: FBT002
         bool, typer.Option("--system", help="Change a Python that is no environment of its own.")
     ] = False,
+    allow_project_sources: ProjectSources = False,  # noqa: FBT002
     plugin: Plugin = None,
 ) -> None:
     """Cure what was found: one plan, shown first; all of it or nothing, and a way back."""
@@ -63,7 +64,7 @@ def fix_command(  # noqa: PLR0913  each is an option
     wish = Wish(
         tuple(dict.fromkeys([*(ids or ()), *(only or ())])), _said("--new", new), tuple(with_ or ()),
         _said("--python", python), _said("--installer", installer), _said("--script", script),
-        dry_run, yes, deep, smoke, system, no_import,
+        dry_run, yes, deep, smoke, system, no_import, allow_project_sources,
     )  # fmt: skip
     raise typer.Exit(fix(options, wish, target, own=self_))
 

@@ -35,7 +35,7 @@ def check(
     with spinner() as one:
         snapshot = take(place, deep=deep, watch=one.watch)
     if deep:
-        from tunedoctor.transaction.deep_look import remember  # noqa: PLC0415  a deep look alone
+        from tunedoctor.state.deep_look import remember  # noqa: PLC0415  a deep look alone
 
         remember(snapshot)
     interpreter = snapshot.find(Interpreter)

@@ -7,13 +7,16 @@ import sys
 from tunedoctor.cli.fix_case import Case, Wish, end
 from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting, typed
-from tunedoctor.facts import InstallerConfig
-from tunedoctor.installers.barred import stated
+from tunedoctor.facts import Interpreter, Packages
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.sources import Sources
 from tunedoctor.live import take
 from tunedoctor.render.style import style_for
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.state.failure import FailureError
 from tunedoctor.targeting import here
-from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.lock import LockedError
 from tunedoctor.transaction.undoing import put_in_order
 
@@ -29,20 +32,29 @@ def fix(options: Options, wish: Wish, target: str | None, *, own: bool) -> int:
     starting(place)
     with spinner() as one:
         snapshot = take(place, deep=deep, start=True, watch=one.watch)
-    config = snapshot.find(InstallerConfig)
-    if config:
-        os.environ.update(stated(config.settings, config.places, os.environ))
     asked = wish.new or place.asked
     style = style_for(sys.stdout, os.environ)
-    case = Case(wish, options, wanted, snapshot, options.checks(), asked, style)
+    checks = options.checks()
+    case = Case(wish, options, wanted, snapshot, checks, asked, style, Asking(Sources()))
     from tunedoctor.cli.fix_look import nothing, searched  # noqa: PLC0415  what is misused stays light
 
     case, findings = searched(case)
     if not findings and not wish.new:
         return end(case, nothing(case))
+    # what has nothing to do asks nothing
+    case = case._replace(asking=_asking(wish, options, case.snapshot))
     from tunedoctor.cli.fix_plan import treat  # noqa: PLC0415  what has nothing to do stays light
 
     return treat(case, findings)
+
+
+def _asking(wish: Wish, options: Options, snapshot: Snapshot) -> Asking:
+    interpreter = snapshot.find(Interpreter)
+    plain = options.format == "terminal"
+    somebody = plain and not (wish.yes or wish.script) and sys.stdin.isatty()
+    consent = Consent(wish.project_sources, somebody)
+    prefix = interpreter.prefix if interpreter else ""
+    return asking(consent, prefix, None if wish.new else snapshot.find(Packages))
 
 
 def _check(options: Options, wish: Wish, *, named: bool) -> None:

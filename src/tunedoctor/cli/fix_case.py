@@ -7,6 +7,7 @@ from tunedoctor.cli.fix_parts import as_shown
 from tunedoctor.cli.options import Options
 from tunedoctor.cli.output import write
 from tunedoctor.findings import Check
+from tunedoctor.installers.asking import Asking
 from tunedoctor.planning.answer import Answer, exit_code
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render.json import render as as_json
@@ -30,6 +31,7 @@ class Wish(NamedTuple):
     smoke: bool = False
     system: bool = False
     no_import: bool = False
+    project_sources: bool = False
 
 
 class Case(NamedTuple):
@@ -43,6 +45,8 @@ class Case(NamedTuple):
     place: str
     """The environment as the user names it."""
     style: Style
+    asking: Asking
+    """The user's package sources."""
 
     @property
     def there(self) -> str:

@@ -11,7 +11,7 @@ from tunedoctor.facts import Interpreter, Packages, Runtime
 from tunedoctor.planning.answer import Answer
 from tunedoctor.planning.drafts import chosen
 from tunedoctor.probes.runtime import importing, runtime_of
-from tunedoctor.transaction.deep_look import looked, remember, remembered
+from tunedoctor.state.deep_look import looked, remember, remembered
 
 
 def searched(case: Case) -> tuple[Case, tuple[Found, ...]]:

@@ -13,22 +13,23 @@ from tunedoctor.cli.fix_parts import as_shown, script_of, smoke, write_script
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.sources import settle
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.barred import allowed, offline
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
-from tunedoctor.planning import ask as asking
 from tunedoctor.planning.answer import Answer, End, Treated
+from tunedoctor.planning.ask import live
 from tunedoctor.planning.drafts import drafted
 from tunedoctor.planning.make import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import RegistryError, all_fixes
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.apply import Event, Ways, apply
 from tunedoctor.transaction.busy import users
-from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import Ground, ground_of
 from tunedoctor.transaction.making import ground_for
 from tunedoctor.transaction.tools import choose_tool
@@ -62,6 +63,7 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
             answer,
             end="refused",
             why=error.why,
+            details=error.details if isinstance(error, RefusedError) else "",
             # a finding tells its cure as a command for the user
             by_hand=tuple(error.by_hand)
             or tuple(f.finding.cure.command for f in findings)
@@ -78,7 +80,7 @@ def _new(case: Case) -> tuple[Planned, Ground | None]:
     ground = ground_for(NewEnvironment(path=path))
     with spinner() as one:
         one.watch(["the package index"])
-        made = fresh(case.snapshot, path, case.wish.packages, asking.live())
+        made = fresh(case.snapshot, path, case.wish.packages, live(case.asking))
     return made, ground
 
 
@@ -93,7 +95,7 @@ def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground |
     ground = ground_of(known, consent=case.wish.system) if changes else None
     with spinner() as one:
         one.watch(["the package index"])
-        made = planned(case.snapshot, drafts, case.checks, asking.live())
+        made = planned(case.snapshot, drafts, case.checks, live(case.asking), fixes)
     return made, ground
 
 
@@ -158,6 +160,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         return end(case, msgspec.structs.replace(answer, end="declined"))
     if case.plain:
         write("\n")
+    settle(case.asking)
     try:
         outcome = apply(
             made.proved,

@@ -34,6 +34,13 @@ Strict = Annotated[
 Deep = Annotated[
     bool, typer.Option("--deep", help="Also run the target's own packages, stage by stage.")
 ]
+ProjectSources = Annotated[
+    bool,
+    typer.Option(
+        "--allow-project-sources",
+        help="Use package sources that pyproject.toml, uv.toml or requirements.txt name.",
+    ),
+]
 Plugin = Annotated[
     list[str] | None,
     typer.Option("--plugin", metavar="NAME", help="Run this plug-in's checks too."),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn, get_args
 
 from tunedoctor.clean import clean_text
-from tunedoctor.config import Config, ConfigError, read_config
+from tunedoctor.config import Config, ConfigError, mirrors, read_config
 from tunedoctor.findings import Check
 from tunedoctor.registry import RegistryError, all_checks
 from tunedoctor.report import FailOn
@@ -80,6 +80,7 @@ class Options(NamedTuple):
 def settings() -> Config:
     """Return [tool.doctor] of the working folder; exits with 2 where it can't be understood."""
     try:
+        mirrors()  # what can't be understood is told before any work
         return read_config(Path())
     except ConfigError as error:
         misuse(str(error), "doctor check --help lists the keys as options")

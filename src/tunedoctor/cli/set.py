@@ -6,17 +6,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.options import FORMATS, Options, misuse
 from tunedoctor.cli.output import write
+from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting
-from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild, Unknown
-from tunedoctor.installers.uv import Failed, resolve
+from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild, Unknown
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.explain import lacked
+from tunedoctor.installers.uv import Failed, lack
+from tunedoctor.planning.ask import Ask, live
+from tunedoctor.planning.settle import Place, shown
 from tunedoctor.redaction import public, this_identity
+from tunedoctor.registry import all_fixes
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.freeze import MARK, frozen
-from tunedoctor.sets.make import Here, Made, make
+from tunedoctor.sets.make import Here, Made
 from tunedoctor.sets.project import project
-from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.sets.wanted import WantedError, asked_for
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over
 from tunedoctor.wheels.described import MachineError
@@ -43,6 +50,7 @@ def set_(  # noqa: PLR0913  each is an option
     own: bool,
     offline: bool,
     verbose: bool = False,
+    project_sources: bool = False,
 ) -> int:
     """Find one set of libraries, print and write it; returns the exit code."""
     if format_ not in FORMATS:
@@ -60,31 +68,40 @@ def set_(  # noqa: PLR0913  each is an option
         )
     place = NO_TARGET if asked.platform else starting(needed(aim(target, own=own)))
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
+    from tunedoctor.live import take  # noqa: PLC0415
 
+    somebody = format_ == "terminal" and sys.stdin.isatty() and sys.stdout.isatty()
+    consent = Consent(project_sources, somebody)
     with spinner() as one:
-        here = _described(asked, names) if asked.platform else _this(asked, names, place)
-        one.watch(["uv"])
-        made = make(here._replace(offline=offline), resolve)
-        answer = made.answer
+        snapshot = None if asked.platform else take(place, start=True)
+    interpreter = snapshot.find(Interpreter) if snapshot else None
+    prefix = interpreter.prefix if interpreter else ""
+    known = asking(consent, prefix, snapshot.find(Packages) if snapshot else None)
+    if offline:
+        known.declared = msgspec.structs.replace(known.declared, offline="--offline")
+    ask = live(known)
+    there = _this(asked, place, snapshot, ask) if snapshot else _described(asked, ask)
+    with spinner() as one:
+        one.watch(["the package sources"])
+        made = shown(there._replace(here=there.here._replace(offline=offline)), names)
+        answer = _told(made.answer, known)
         if made.found is not None:
-            answer = _written(answer, made, files)
+            answer = _written(answer, made, files, known)
     _print(answer, made, files, format_, verbose=verbose)
     return _EXIT[answer.verdict]
 
 
-def _described(asked: Asked, names: dict[str, str]) -> Here:
+def _described(asked: Asked, ask: Ask) -> Place:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     try:
-        return Here(blank(asked, own).machine, wanted(names))
+        return Place(Here(blank(asked, own).machine), Snapshot({}), ask, whole=True)
     except MachineError as error:
         misuse(str(error), _HELP)
 
 
-def _this(asked: Asked, names: dict[str, str], place: Target) -> Here:
-    from tunedoctor.live import take  # noqa: PLC0415
+def _this(asked: Asked, place: Target, snapshot: Snapshot, ask: Ask) -> Place:
     from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
 
-    snapshot = take(place, start=True)
     known = not driver_unknown(snapshot)
     try:
         machine = over(machine_of(snapshot), asked, driver_known=known).machine
@@ -95,27 +112,27 @@ def _this(asked: Asked, names: dict[str, str], place: Target) -> Here:
             "nobody could say which NVIDIA driver there is",
             "name it with --driver 580.65.06, or --driver none",
         )
-    interpreter = snapshot.find(Interpreter)
+    interpreter, packages = snapshot.find(Interpreter), snapshot.get(Packages)
     if (
         asked.python
         and interpreter
         and not interpreter.version.startswith(asked.python.rstrip("t"))
     ):
-        return Here(machine, wanted(names))
-    there = snapshot.find(Packages)
-    answer = snapshot.get(Packages)
-    if isinstance(answer, Unknown):
+        return Place(Here(machine), Snapshot({}), ask, whole=True)
+    if isinstance(packages, Unknown):
         misuse(
-            f"what is installed could not be read: {answer.why}",
+            f"what is installed could not be read: {packages.why}",
             "--target names an environment; --platform describes a machine without one",
         )
-    return Here(
-        machine,
-        wanted(names, there, interpreter, snapshot.find(Host)),
-        snapshot.find(TorchBuild),
-        place.asked,
-        interpreter.executable if interpreter else "",
+    python = interpreter.executable if interpreter else ""
+    here = Here(machine, snapshot.find(TorchBuild), place.asked, python)
+    told = Place(here, snapshot, ask, whole=True)
+    if asked != Asked():
+        return told  # of another machine than this one the findings tell nothing
+    options = Options.of(
+        "terminal", None, None, None, None, verbose=False, quiet=False, strict=False
     )
+    return told._replace(checks=options.checks(), fixes=all_fixes(options.plugins))
 
 
 def _check_places(files: Files) -> None:
@@ -129,12 +146,24 @@ def _check_places(files: Files) -> None:
             misuse(f"{place} {why}", "name another file, or say --force")
 
 
-def _written(answer: Answer, made: Made, files: Files) -> Answer:
+def _told(answer: Answer, known: Asking) -> Answer:
+    """Say with a no what each source has; a no of those that answered is none where others were silent."""
+    names = lacked(answer.details)
+    if answer.verdict == "none" and names and known.declared.offline:
+        why = f"{answer.why}; {lack(known.declared.offline).text}"
+        return msgspec.structs.replace(answer, why=why, verdict="unknown")
+    if answer.verdict != "none" or not (names or known.silent):
+        return answer
+    why = f"{answer.why}; {known.lacking(names or ('torch',))}"
+    return msgspec.structs.replace(answer, why=why, verdict="unknown" if known.silent else "none")
+
+
+def _written(answer: Answer, made: Made, files: Files, known: Asking) -> Answer:
     from tunedoctor.cli.files import write_whole  # noqa: PLC0415
 
     texts: dict[str, str] = {}
     if files.freeze:
-        text = frozen(made, os.path.basename(files.freeze), resolve)  # noqa: PTH119
+        text = frozen(made, os.path.basename(files.freeze), known.resolve)  # noqa: PTH119
         if isinstance(text, Failed):
             return msgspec.structs.replace(
                 answer, verdict="unknown", why=f"{files.freeze} was not written: {text.text}"

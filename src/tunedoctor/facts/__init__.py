@@ -1,6 +1,7 @@
 """The fact types: what can be known of a machine and a target environment."""
 
 from tunedoctor.facts.base import Absent, Bytes, Count, Fact, Unknown
+from tunedoctor.facts.contracts import BrokenContract, ImportContracts
 from tunedoctor.facts.gpu import (
     AmdGpu,
     AmdGpus,
@@ -95,6 +96,7 @@ KINDS: tuple[type[Fact], ...] = (
     Environment,
     InstallerConfig,
     Compilers,
+    ImportContracts,
     Runtime,
     Smoke,
     Errors,
@@ -111,6 +113,7 @@ __all__ = [
     "AmdGpu",
     "AmdGpus",
     "AppleGpu",
+    "BrokenContract",
     "BrokenDistribution",
     "Bytes",
     "Compilers",
@@ -131,6 +134,7 @@ __all__ = [
     "Frame",
     "GpuProcess",
     "Host",
+    "ImportContracts",
     "InMemory",
     "IndexAnswer",
     "InstallerConfig",

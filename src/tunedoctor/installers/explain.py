@@ -28,7 +28,8 @@ _NO_WHEEL = re.compile(
     rf"(?:all versions of )?(?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE}) (?:has|have) no (?:usable wheels|wheels? )"
 )
 _ABSENT = re.compile(
-    rf"(?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE}) was not found in the (?:package registry|cache)"
+    rf"(?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE}) was not found in the "
+    "(?:package registry|provided package locations|cache)"
 )
 _NONE = re.compile(rf"there (?:is|are) no versions? of (?P<name>{_NAME}){_EXTRA}(?P<at>{_RANGE})")
 
@@ -59,6 +60,13 @@ def blamed(text: str) -> tuple[str, ...]:
     for form in (_NO_WHEEL, _ABSENT, _NONE, _ONLY):
         names += [found["name"] for found in form.finditer(flat)]
     return tuple(dict.fromkeys(map(normalised, names)))
+
+
+def lacked(text: str) -> tuple[str, ...]:
+    """Return the packages of which the sources lack what is wanted, as far as an explanation tells."""
+    flat = _flat(text)
+    forms = (_NO_WHEEL, _ABSENT, _NONE, _ONLY)
+    return tuple(dict.fromkeys(one["name"] for form in forms for one in form.finditer(flat)))
 
 
 def without_wheels(text: str) -> tuple[str, ...]:
@@ -144,7 +152,7 @@ def _missing(flat: str) -> str:
     if found := _NO_WHEEL.search(flat):
         return f"{found['name']}{found['at'].replace('==', ' ')} has no wheel for this platform and Python"
     if found := _ABSENT.search(flat):
-        return f"the package index has no {found['name']}"
+        return f"no package source has {found['name']}"
     if found := _NONE.search(flat):
         return f"there is no {found['name']}{found['at']}"
     if found := _ONLY.search(flat):

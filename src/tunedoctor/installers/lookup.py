@@ -1,21 +1,33 @@
 """Hashes of what is to be installed, and what it needs besides, before anything is fetched.
 
-uv reads the index; each requirement comes back with the hashes of all its files. The fetch and the install are held to
-them, so that no other index can slip in a file.
+uv reads the sources; each requirement comes back with the hashes of all its files. The fetch and the install are held
+to them, so that no other index can slip in a file.
 """
 
+import hashlib
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from tunedoctor.child import Ended, run
-from tunedoctor.installers.barred import source
-from tunedoctor.installers.uv import Failed, Failure, NoSolution, find_uv, is_lack, lack, said
-from tunedoctor.installers.uv_pip import isolated, variables, why
+from tunedoctor.installers.sources import Sources, of_variables
+from tunedoctor.installers.tool import without_steering
+from tunedoctor.installers.uv import (
+    Failed,
+    Failure,
+    NoSolution,
+    environment,
+    find_uv,
+    is_lack,
+    lack,
+    said,
+)
+from tunedoctor.installers.uv_pip import why
 from tunedoctor.plan import Install, Pin
 from tunedoctor.versions import normalised
 
@@ -31,17 +43,19 @@ def look_up(
     install: Install,
     python: str,
     installed: Mapping[str, str],
-    environ: Mapping[str, str] = os.environ,
+    sources: Sources | None = None,
 ) -> Install | NoSolution | Failed:
     """Return the install with all its pins and their hashes; `installed` versions are kept where they serve.
 
-    `python` is the target's interpreter. Packages that need no change are left out of what comes with the pins.
+    `python` is the target's interpreter; `sources` are the user's, those of the variables by default.
+    Packages that need no change are left out of what comes with the pins.
     """
     if install.no_deps and all(pin.hashes for pin in install.pins):
         return install
     uv = find_uv()
     if not uv:
         return Failed("no uv", "uv is not there: it comes with pip install tunedoctor")
+    known = (sources or of_variables(os.environ)).with_index(install.index)
     with tempfile.TemporaryDirectory(prefix="doctor-fix-") as folder:
         asked = Path(folder, "in.txt")
         out = Path(folder, "out.txt")
@@ -53,9 +67,13 @@ def look_up(
         argv += ["--only-binary", ":all:", "--no-header", "--no-annotate", "--no-progress"]
         argv += ["--color", "never", "--python", python, "--no-python-downloads"]
         argv += ["--no-deps"] if install.no_deps else []
-        argv += [*isolated(install.index)]
-        argv += source(install.index, environ)
-        ended = run(argv, timeout=SECONDS, env=variables(environ, install.index), cwd=folder)
+        argv += [*known.options()]
+        if known.limits:
+            limits = Path(folder, "limits.txt")
+            limits.write_text("".join(f"{one}\n" for one in known.limits), encoding="utf-8")
+            argv += ["--constraints", limits.name]
+        env = environment(without_steering(os.environ), known)
+        ended = run(argv, timeout=SECONDS, env=env, cwd=folder)
         if not ended.ok:
             text = said(ended.err)
             if is_lack(text):
@@ -66,6 +84,8 @@ def look_up(
                 _kind(ended, text), why(ended.err) if ended.how == "exit" else ended.death
             )
         found = read(out.read_text(encoding="utf-8", errors="replace"))
+    # of a folder uv gives none where it need not open the wheel
+    found = tuple(pin if pin.hashes else _hashed(pin, known) for pin in found)
     return _joined(install, found, installed)
 
 
@@ -73,6 +93,20 @@ def _kind(ended: Ended, text: str) -> Failure:
     if ended.how == "hung":
         return "time"
     return "network" if _NO_NETWORK.search(text) else "uv"
+
+
+def _hashed(pin: Pin, known: Sources) -> Pin:
+    """Return a pin with the hashes of its wheels in the user's folders."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename  # noqa: PLC0415
+
+    hashes: list[str] = []
+    for folder in (one.folder for one in known.links if one.folder):
+        for file in folder.glob("*.whl"):
+            with suppress(InvalidWheelFilename, OSError), file.open("rb") as stream:
+                name, version, *_ = parse_wheel_filename(file.name)
+                if (name, str(version)) == (pin.name, pin.version):
+                    hashes.append(f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}")
+    return msgspec.structs.replace(pin, hashes=tuple(hashes))
 
 
 def read(text: str) -> tuple[Pin, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tunedoctor.clean import clean_text
-from tunedoctor.installers.barred import heeded
+from tunedoctor.installers.sources import of_variables
 from tunedoctor.installers.tool import Files, Job, Tool, scripts_of, without_steering
 
 _DATA = re.compile(r"[^/]+\.data/(\w+)/(.+)")
@@ -17,7 +17,6 @@ def fetch(job: Job) -> list[str]:
     """Download the wheels."""
     argv = [*_pip(job), "download", "--no-deps", "--only-binary", ":all:", "-d", job.folder]
     argv += ["--require-hashes"] if job.checked else []
-    argv += ["--index-url", job.source] if job.source else []
     return [*argv, "--progress-bar", "off", "-r", job.requirements]
 
 
@@ -42,7 +41,10 @@ def _pip(job: Job) -> list[str]:
 
 def environment(environ: Mapping[str, str], job: Job) -> dict[str, str]:
     """Return the variables: the user's, with index, proxy and certificates, for the network; none of pip's without."""
-    env = without_steering(heeded(environ))
+    known = of_variables(environ).with_index(job.source)
+    env = known.said(without_steering(environ))
+    if known.offline:
+        env["PIP_NO_INDEX"] = "1"  # pip has no cache that it could go by
     if not job.network:
         env = {k: v for k, v in env.items() if not k.startswith("PIP_")}
         env["PIP_CONFIG_FILE"] = os.devnull

@@ -27,7 +27,7 @@ class Job(NamedTuple):
     requirements: str = ""
     """A requirements file with hashes."""
     source: str = ""
-    """URL of the one index; "" for the default index."""
+    """PyTorch's index, which comes to the user's sources; "" for those alone."""
     user: bool = False
     """Into the user's own site-packages."""
     network: bool = False

@@ -1,7 +1,7 @@
 """uv, the resolver: a question of requirements and constraints -> pins, no solution, or why it could not tell.
 
-uv runs in an empty folder, so that the project of the working folder does not steer it; the user's own settings (a
-mirror, credentials) hold. Nothing is built: a source distribution would run its author's code.
+uv runs in an empty folder and reads no file of its own: the user's sources are said to it. Nothing is built: a source
+distribution would run its author's code.
 """
 
 import os
@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 
 from tunedoctor.child import Ended, run
 from tunedoctor.clean import clean_text
-from tunedoctor.installers.barred import barred, heeded, source
+from tunedoctor.installers.barred import barred
+from tunedoctor.installers.sources import Sources, of_variables
 
 Failure = Literal["no uv", "offline", "network", "time", "tries", "uv"]
 
@@ -41,7 +42,7 @@ class Question(NamedTuple):
     """macOS release for which wheels are taken: "14.0"; uv's own is older than torch's wheels."""
     offline: bool = False
     index_url: str = ""
-    """Instead of the default index."""
+    """PyTorch's index, which comes to the user's sources; "" for those alone."""
     hashes: bool = False
     dependencies: bool = True
     dated: bool = False
@@ -93,23 +94,34 @@ def find_uv() -> str:
         return str(beside) if beside.is_file() else ""
 
 
-def resolve(question: Question, *, uv: str | None = None, seconds: float = SECONDS) -> Outcome:
-    """Ask uv, for at most `seconds`; never raises for what uv, the index or a package does."""
+def resolve(
+    question: Question,
+    sources: Sources | None = None,
+    *,
+    uv: str | None = None,
+    seconds: float = SECONDS,
+) -> Outcome:
+    """Ask uv, for at most `seconds`; never raises for what uv, the index or a package does.
+
+    `sources`: the user's, those of the variables by default.
+    """
     program = find_uv() if uv is None else uv
+    known = (sources or of_variables(os.environ)).with_index(question.index_url)
     if not program:
         return Failed("no uv", "uv is not there: it comes with pip install tunedoctor")
     with tempfile.TemporaryDirectory(prefix="doctor-set-") as folder:
         place = Path(folder)
         out = place / ("pylock.toml" if question.dated else "out.txt")
         (place / "in.txt").write_text(_lines(question.requirements), encoding="utf-8")
-        (place / "constraints.txt").write_text(_lines(question.constraints), encoding="utf-8")
+        limits = (*question.constraints, *known.limits)
+        (place / "constraints.txt").write_text(_lines(limits), encoding="utf-8")
         (place / "excludes.txt").write_text(_lines(question.excluded), encoding="utf-8")
         if question.preferred:
             out.write_text(_lines(question.preferred), encoding="utf-8")
         ended = run(
-            [program, *_arguments(question, out.name)],
+            [program, *_arguments(question, out.name), *known.options()],
             timeout=seconds,
-            env=environment(os.environ, question.macos),
+            env=environment(os.environ, known, question.macos),
             cwd=folder,
             limit=_LIMIT,
         )
@@ -130,19 +142,19 @@ _OURS = (
 """What uv reads from the environment that is the question's to say."""
 
 
-def environment(environ: Mapping[str, str], macos: str = "") -> dict[str, str]:
-    """Return the environment for uv: the user's, without what would steer the answer, but with what it forbids.
-
-    The index of pip's variable is taken where uv has none of its own.
-    """
-    own = heeded(environ)
-    env = {k: v for k, v in own.items() if k not in {f"UV_{name}" for name in _OURS}}
-    index = environ.get("PIP_INDEX_URL", "").strip()
-    if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & set(env):
-        env["UV_DEFAULT_INDEX"] = index
+def environment(
+    environ: Mapping[str, str], known: Sources | None = None, macos: str = ""
+) -> dict[str, str]:
+    """Return the environment for uv: the user's and the sources, without what else would steer the answer."""
+    env = {k: v for k, v in environ.items() if k not in {f"UV_{name}" for name in _OURS}}
     if macos:
         env["MACOSX_DEPLOYMENT_TARGET"] = macos
-    return env
+    # a host that does not answer is told within seconds
+    return {
+        "UV_HTTP_CONNECT_TIMEOUT": "5",
+        "UV_HTTP_RETRIES": "1",
+        **(known or of_variables(environ)).said(env),
+    }
 
 
 def _arguments(question: Question, out: str) -> list[str]:
@@ -154,7 +166,6 @@ def _arguments(question: Question, out: str) -> list[str]:
         argv += ["--python-version", question.python]
     if question.platform:
         argv += ["--python-platform", question.platform]
-    argv += source(question.index_url, os.environ)
     argv += ["--excludes", "excludes.txt"] if question.excluded else []
     argv += ["--offline"] if question.offline else []
     argv += ["--generate-hashes"] if question.hashes else []

@@ -10,18 +10,20 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tunedoctor.installers.barred import no_index, source
+from tunedoctor.installers.sources import of_variables
 from tunedoctor.installers.tool import Files, Job, Tool, without_steering
 from tunedoctor.installers.uv import environment as without_answers
 from tunedoctor.installers.uv import find_uv, said
 
 LINKS = "links"
 """Folder below that of the job; links cost no room."""
-_INDEXES = ("INDEX", "EXTRA_INDEX_URL", "INDEX_URL", "DEFAULT_INDEX", "FIND_LINKS", "NO_INDEX")
 _MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ ")
 """What uv draws before the parts of an error."""
 _GONE_WELL = ("Using ", "Resolved ", "Prepared ", "Audited ")
-_PLACES = ("TARGET", "PREFIX", "BREAK_SYSTEM_PACKAGES", "COMPILE_BYTECODE", "REQUIRE_HASHES")
+_PLACES = (
+    *("TARGET", "PREFIX", "BREAK_SYSTEM_PACKAGES", "COMPILE_BYTECODE", "REQUIRE_HASHES"),
+    "CONSTRAINT",  # the plan has its versions
+)
 
 
 def fetch(job: Job) -> list[str]:
@@ -43,32 +45,21 @@ def remove(job: Job, names: tuple[str, ...]) -> list[str]:
 
 def _pip(job: Job, verb: str) -> list[str]:
     common = ["--no-progress", "--color", "never", "--no-python-downloads"]
-    return [find_uv(), "pip", verb, *common, "--python", job.python, *isolated(job.source)]
+    return [find_uv(), "pip", verb, *common, "--python", job.python]
 
 
 def _source(job: Job) -> list[str]:
     argv = ["--no-deps", "--only-binary", ":all:"]
     argv += ["--require-hashes"] if job.checked else []
-    argv += source(job.source, os.environ)
+    argv += ["--no-index"] if of_variables(os.environ).no_index else []
     return [*argv, "-r", job.requirements]
 
 
-def isolated(index: str) -> list[str]:
-    """Keep other indexes of the user's files away where one is named."""
-    return ["--no-config"] if index else []
-
-
 def environment(environ: Mapping[str, str], job: Job) -> dict[str, str]:
-    """Return the variables; offline too uv has to be told the same index, which names the place in its cache."""
-    return variables(environ, job.source)
-
-
-def variables(environ: Mapping[str, str], index: str) -> dict[str, str]:
-    """Return the user's variables without what names another place, or another index than `index`."""
-    env = without_answers(without_steering(environ))
-    # where every index is forbidden, the named one is too, and folders of wheels are all there is
-    dropped = {*_PLACES, *(_INDEXES if index and not no_index(environ) else ())}
-    return {k: v for k, v in env.items() if k.removeprefix("UV_") not in dropped}
+    """Return the variables, without what names another place; offline too, they name the place in uv's cache."""
+    known = of_variables(environ).with_index(job.source)
+    env = without_answers(without_steering(environ), known)
+    return {k: v for k, v in env.items() if k.removeprefix("UV_") not in _PLACES}
 
 
 def files(folder: Path) -> Files:

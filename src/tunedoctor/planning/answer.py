@@ -59,6 +59,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Who uses the environment now."""
     why: str = ""
     """For refused and failed."""
+    details: str = ""
+    """The resolver's own words, where it finds no set."""
     by_hand: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     """Errors and warnings that are there after the change."""

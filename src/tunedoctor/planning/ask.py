@@ -2,12 +2,14 @@
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
+from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.barred import barred
-from tunedoctor.installers.lookup import look_up
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, resolve
+from tunedoctor.installers.sources import Sources
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.plan import Install
 
 LookUp = Callable[[Install, str, Mapping[str, str]], Install | NoSolution | Failed]
@@ -22,20 +24,45 @@ class Ask(NamedTuple):
     sizes: Sizes
     barred: str = ""
     """The variable that keeps installers from an index."""
+    lacking: Callable[[Iterable[str], str], str] = lambda _names, _index: ""
+    """Packages and PyTorch's index -> what each source has of them, in words."""
 
 
-def live() -> Ask:
-    """Return what asks uv and the index."""
-    return Ask(resolve, _look_up, sizes_of, barred(os.environ))
+def live(asking: Asking) -> Ask:
+    """Return what asks uv and the user's sources."""
+    asked = resolver(asking.resolve)
+    sizes = partial(sizes_of, asked)
+    return Ask(asked, asking.look_up, sizes, barred(os.environ), asking.lacking)
 
 
-def _look_up(
-    install: Install, python: str, installed: Mapping[str, str]
-) -> Install | NoSolution | Failed:
-    return look_up(install, python, installed, os.environ)
+def resolver(resolve: Callable[[Question], Outcome]) -> Callable[[Question], Outcome]:
+    """Return what asks uv: a later question first of the cache that the first one filled.
+
+    An index that names no time for which its pages hold is asked for each of them again with each question. That there
+    is no set, or which files exact versions have, the cache tells as well; of a set it may hold older versions alone.
+    """
+    filled: list[bool] = []
+
+    def answer(question: Question) -> Outcome:
+        if filled and not question.offline:
+            known = resolve(question._replace(offline=True))
+            exact = isinstance(known, Solved) and not question.dependencies
+            if exact or isinstance(known, NoSolution):
+                return known
+        filled.append(True)
+        return resolve(question)
+
+    return answer
 
 
-def sizes_of(install: Install, question: Question) -> dict[str, int]:
+def unasked() -> Ask:
+    """Return what asks nobody: pins without hashes and sizes, for a plan that is judged only."""
+    return Ask(Asking(Sources()).resolve, lambda install, *_: install, lambda *_: {})
+
+
+def sizes_of(
+    resolve: Callable[[Question], Outcome], install: Install, question: Question
+) -> dict[str, int]:
     """Return the bytes of each wheel of an install; a package whose index tells no size is left out.
 
     `question` gives Python, platform and the like.

@@ -32,15 +32,9 @@ class Drafted(NamedTuple):
     @property
     def sets_variables_alone(self) -> bool:
         """Whether it holds for shells to come alone, so that no check sees it now."""
-        return (
-            self.changes
-            and all(
-                isinstance(s, SetEnv) or is_told(s)
-                for s in self.draft.steps
-                if not isinstance(s, Resolve)
-            )
-            and not any(isinstance(s, Resolve) for s in self.draft.steps)
-        )
+        plain = [s for s in self.draft.steps if not isinstance(s, Resolve)]
+        every = len(plain) == len(self.draft.steps)
+        return self.changes and every and all(isinstance(s, SetEnv) or is_told(s) for s in plain)
 
 
 def changes(draft: Draft) -> bool:

@@ -1,71 +1,20 @@
-"""What a draft leaves to the resolver, filled in: a set around what is installed -> installs and removals, pinned."""
+"""A set around what is installed -> installs and removals, pinned."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
 
 import msgspec
 
 from tunedoctor.advice.requirements import marker_environment, requirements
-from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
-from tunedoctor.installers.explain import sentence
+from tunedoctor.facts import Host, Interpreter, Packages
+from tunedoctor.installers.explain import blamed, sentence
 from tunedoctor.installers.uv import NoSolution
 from tunedoctor.plan import Install, Pin, Remove
 from tunedoctor.planning.ask import Ask
-from tunedoctor.planning.refusal import RefusedError, unanswered
+from tunedoctor.planning.refusal import unanswered
 from tunedoctor.sets.commands import GROUP
-from tunedoctor.sets.make import Here, Made, make
-from tunedoctor.sets.wanted import WantedError, asked_for, public, wanted, with_torch
+from tunedoctor.sets.make import Made
+from tunedoctor.sets.wanted import public, with_torch
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.wheels.described import MachineError
-from tunedoctor.wheels.of_snapshot import machine_of
-
-_LABEL = re.compile(r"\+[\w.]+")
-
-
-class Filled(NamedTuple):
-    """Steps, and what is left as it is although a break is known."""
-
-    steps: tuple[Remove | Install, ...]
-    left: tuple[str, ...] = ()
-
-
-def fill(words: Iterable[str], snapshot: Snapshot, ask: Ask) -> Filled:
-    """Return the steps to a set that holds `words` by the smallest change.
-
-    Raises:
-        RefusedError: there is no such set, or nobody could tell.
-    """
-    several = tuple(dict.fromkeys(words))
-    made = _made(several, snapshot, ask)
-    if made.answer.verdict == "none" and any("+" in one for one in several):
-        # the named build is not the wheel choice's: its release in the variant that is
-        made = _made(tuple(_LABEL.sub("", one) for one in several), snapshot, ask)
-    if made.found is None or made.torch is None:
-        raise no_set(made, several, ask)
-    return Filled(steps_of(made, snapshot, ask, asked_for(several)), made.answer.left)
-
-
-def _made(words: tuple[str, ...], snapshot: Snapshot, ask: Ask) -> Made:
-    interpreter, place = snapshot.find(Interpreter), snapshot.find(Target)
-    try:
-        machine, names = machine_of(snapshot), asked_for(words)
-    except (MachineError, WantedError) as error:
-        raise RefusedError(str(error)) from error
-    want = wanted(names, snapshot.find(Packages), interpreter, snapshot.find(Host))
-    # a fix puts in what it is for, not what else a whole set would hold
-    own = {"torch", *want.installed, *names}
-    want = want._replace(roots=tuple(name for name in want.roots if name in own))
-    torch = snapshot.find(TorchBuild)
-    python = interpreter.executable if interpreter else ""
-    return make(Here(machine, want, torch, place.asked if place else "", python), ask.resolve)
-
-
-def no_set(made: Made, words: Iterable[str], ask: Ask) -> RefusedError:
-    """Return why there is no set that holds `words`."""
-    why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
-    ways = () if ask.barred else filter(None, (made.answer.way_out,))
-    return unanswered(why, ask.barred, *ways)
 
 
 def steps_of(
@@ -164,7 +113,9 @@ def looked_up(install: Install, python: str, there: Mapping[str, str], ask: Ask)
     if isinstance(found, Install):
         return found
     if isinstance(found, NoSolution):
-        why = sentence(found.text, dict(there), {pin.name for pin in install.pins})
-        raise unanswered(why, ask.barred)
+        names = {pin.name: None for pin in install.pins}
+        why = sentence(found.text, dict(there), names)
+        told = ask.lacking(blamed(found.text) or names, install.index)
+        raise unanswered(f"{why}; {told}" if told else why, ask.barred)
     again = "doctor fix again, when the package index can be reached"
     raise unanswered(found.text, ask.barred, *(() if ask.barred else (again,)))

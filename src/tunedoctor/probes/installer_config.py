@@ -10,14 +10,18 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import InstallerConfig, Interpreter, Unknown
-from tunedoctor.probes.credentials import is_secret, without_credentials
+from tunedoctor.probes.credentials import without_credentials
 from tunedoctor.probes.small_file import read
 from tunedoctor.probing import probe
 from tunedoctor.reading import toml
 from tunedoctor.tables.load import table
 
 STEERING = frozenset(table("probes")["installer_settings"])
-"""Settings that are taken, of pip and of uv."""
+"""Settings that the fact holds, of pip and of uv."""
+_REACHING = STEERING | frozenset(table("probes")["reaching_settings"])
+"""Those that are read: the way to the sources too."""
+_LISTS = frozenset(table("probes")["listed_settings"])
+"""Settings with several values."""
 
 _ALIASES = {"build-constraint": "constraint"}
 
@@ -28,8 +32,11 @@ class Setting(msgspec.Struct, frozen=True):
     name: str
     """pip.index-url, uv.torch-backend …"""
     value: str
+    """As it stands there, with credentials; of several values each on a line."""
     place: str
     """The file or the variable that states it."""
+    section: str = ""
+    """Of a pip.conf."""
 
 
 class Places(msgspec.Struct, frozen=True):
@@ -43,21 +50,57 @@ class Places(msgspec.Struct, frozen=True):
 def installer_config(interpreter: Interpreter | Unknown | None) -> InstallerConfig:
     """Read configuration files and variables of pip and uv, credentials taken out of URLs."""
     prefix = interpreter.prefix if isinstance(interpreter, Interpreter) else ""
-    places = places_for(sys.platform, os.environ, os.path.expanduser("~"), prefix)  # noqa: PTH111
-    settings = [
-        *pip_settings(places.pip, os.environ),
-        *uv_settings(places.uv, _project(), os.environ),
+    return together(settings_of(os.environ, prefix, _project()))
+
+
+def settings_of(
+    variables: Mapping[str, str], prefix: str = "", project: tuple[str, str] | None = None
+) -> list[Setting]:
+    """Return what files and variables state, weakest first; `project` is path and text of the folder's own file."""
+    places = places_for(sys.platform, variables, os.path.expanduser("~"), prefix)  # noqa: PTH111
+    return [*pip_settings(places.pip, variables), *uv_settings(places.uv, project, variables)]
+
+
+def of_folder(folder: Path) -> list[Setting]:
+    """Return what only a folder and those above it state: uv's project, and options of a requirements.txt."""
+    found: list[Setting] = []
+    if project := _project():
+        found += in_uv_toml(project[1], project[0])
+    file = folder / "requirements.txt"
+    return found + in_requirements(read(file, 1 << 20) or "", str(file))
+
+
+def in_requirements(text: str, place: str) -> list[Setting]:
+    """Read the options of a requirements file; those of one name add up."""
+    said: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        option, _, value = line.strip().replace("=", " ", 1).partition(" ")
+        if option.startswith("-"):
+            value = value.split(" #")[0].strip()
+            name = _SHORT.get(option, option)
+            said.setdefault(name, []).append(value or ("1" if name == "--no-index" else ""))
+    return [
+        one
+        for name, values in said.items()
+        for one in _taken("pip", name, "\n".join(filter(None, values)), place)
     ]
-    return together(settings)
+
+
+_SHORT = {"-i": "--index-url", "-f": "--find-links", "-c": "--constraint"}
 
 
 def together(settings: Iterable[Setting]) -> InstallerConfig:
     """Make the fact; of settings with one name the last wins."""
-    last = {one.name: one for one in settings}
+    last = {one.name: one for one in settings if one.name.partition(".")[2] in STEERING | {_BAD}}
     return InstallerConfig(
-        settings={name: one.value for name, one in last.items()},
+        settings={
+            name: without_credentials(" ".join(one.value.split())) for name, one in last.items()
+        },
         places={name: one.place for name, one in last.items()},
     )
+
+
+_BAD = "unreadable"
 
 
 def places_for(platform: str, variables: Mapping[str, str], home: str, prefix: str) -> Places:
@@ -83,12 +126,15 @@ def places_for(platform: str, variables: Mapping[str, str], home: str, prefix: s
         # of the machine's uv takes one file: the first that is there
         uv = ["/etc/uv/uv.toml", *(f"{folder}/uv/uv.toml" for folder in reversed(shared))]
         uv.append(f"{own}/uv/uv.toml")
-    if prefix:
-        pip.append(f"{prefix}\\{name}" if platform == "win32" else f"{prefix}/{name}")
+    venv = [f"{prefix}\\{name}" if platform == "win32" else f"{prefix}/{name}"] if prefix else []
+    pip += venv
     named = variables.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         pip = []
     elif named:
+        # one that is there stands for the user's own
+        there = os.path.exists(named)  # noqa: PTH110
+        pip = [f for f in pip if not (there and f.startswith((home, own)) and f not in venv)]
         pip.append(named)
     if variables.get("UV_NO_CONFIG"):
         uv = []
@@ -102,6 +148,8 @@ def pip_settings(files: Iterable[str], variables: Mapping[str, str]) -> list[Set
         text = read(Path(file))
         if text is not None:
             found += in_pip_conf(text, file)
+    # [install] of any file wins over [global] of every file
+    found.sort(key=lambda one: one.section == "install")
     return found + _in_variables("pip", variables)
 
 
@@ -122,7 +170,7 @@ def in_pip_conf(text: str, place: str) -> list[Setting]:
     for section in ("global", "install"):
         if parser.has_section(section):
             for name, value in parser.items(section):
-                found += _taken("pip", name, value, place)
+                found += _taken("pip", name, value, place, section)
     return found
 
 
@@ -133,7 +181,9 @@ def uv_settings(
     found: list[Setting] = []
     named = variables.get("UV_CONFIG_FILE", "")
     if named:  # it stands for all others
-        files, project = (named,), None
+        files = (named,)
+    if named or variables.get("UV_NO_CONFIG"):
+        project = None
     for file in files:
         text = read(Path(file))
         if text is not None:
@@ -154,8 +204,23 @@ def in_uv_toml(text: str, place: str) -> list[Setting]:
     found: list[Setting] = []
     for settings in (data, _table(data, "pip")):
         for name, value in settings.items():
-            found += _taken("uv", name, _words(value), place)
+            if name == "index" and isinstance(value, list):
+                found += _indexes(value, place)
+            else:
+                found += _taken("uv", name, _words(value), place)
     return found
+
+
+def _indexes(rows: list[Any], place: str) -> list[Setting]:
+    """Read [[index]]: the default one apart; an explicit one is for the packages that name it alone."""
+    found: list[Setting] = []
+    for row in (one for one in rows if isinstance(one, dict) and not one.get("explicit")):
+        url, name = _words(row), "" if row.get("default") else str(row.get("name", ""))
+        kind = "default-index" if row.get("default") else "index"
+        found += _taken("uv", kind, f"{name}={url}" if name else url, place)
+    plain = [one.value for one in found if one.name == "uv.index"]
+    found = [one for one in found if one.name != "uv.index"]
+    return found + _taken("uv", "index", "\n".join(plain), place) if plain else found
 
 
 def _table(data: Any, name: str) -> dict[str, Any]:  # noqa: ANN401  parsed TOML
@@ -164,11 +229,11 @@ def _table(data: Any, name: str) -> dict[str, Any]:  # noqa: ANN401  parsed TOML
 
 
 def _words(value: Any) -> str:  # noqa: ANN401  parsed TOML
-    """Write a TOML value in one line: lists by spaces, an index by its URL."""
+    """Write a TOML value as text: of a list each on a line, an index by its URL."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return " ".join(map(_words, value))
+        return "\n".join(map(_words, value))
     if isinstance(value, dict):
         return _words(value.get("url", ""))
     return str(value)
@@ -198,9 +263,13 @@ def _in_variables(tool: str, variables: Mapping[str, str]) -> list[Setting]:
     return found
 
 
-def _taken(tool: str, name: str, value: str, place: str) -> list[Setting]:
+def _taken(tool: str, name: str, value: str, place: str, section: str = "") -> list[Setting]:
     plain = name.lower().replace("_", "-").removeprefix("--")
     plain = _ALIASES.get(plain, plain)
-    if plain not in STEERING or is_secret(plain):
+    if plain not in _REACHING:
         return []
-    return [Setting(f"{tool}.{plain}", without_credentials(" ".join(value.split())), place)]
+    parts = value.splitlines()
+    if plain in _LISTS and (tool == "pip" or place.startswith("UV_")):
+        parts = value.split("," if place == "UV_FIND_LINKS" else None)
+    lines = filter(None, (part.strip() for part in parts))
+    return [Setting(f"{tool}.{plain}", "\n".join(lines), place, section)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tunedoctor.child import run
-from tunedoctor.wheels.rules import INDEX
+from tunedoctor.wheels.rules import index_of
 
 HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})
 """PyTorch's index links to files on the second."""
@@ -39,7 +39,7 @@ def indexes(asked: str, settings: Mapping[str, str]) -> Indexes:
     Raises:
         ValueError: `asked` is no HTTP URL.
     """
-    torch = asked.strip() or INDEX
+    torch = asked.strip() or index_of()
     if not re.fullmatch(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", torch):
         msg = f"{torch[:100]!r} is no URL of an index"
         raise ValueError(msg)
@@ -63,11 +63,11 @@ def default_index(settings: Mapping[str, str]) -> str:
     return standard_index()
 
 
-def standard_index() -> str:
-    """Return the standard index as pip, else uv, names it in its help: what an installer without settings asks."""
+def standard_index(uv: str = "uv") -> str:
+    """Return the standard index as uv, else pip, names it in its help: what an installer without settings asks."""
     for argv in (
+        (uv, "pip", "install", "--help"),
         (sys.executable, "-m", "pip", "help", "install"),
-        ("uv", "pip", "install", "--help"),
     ):
         ended = run(argv, timeout=20)
         if found := in_help(ended.out):

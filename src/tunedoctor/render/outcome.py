@@ -2,6 +2,7 @@
 
 from tunedoctor.planning.answer import Answer
 from tunedoctor.render.plan import render_told
+from tunedoctor.render.set import said
 from tunedoctor.render.style import Style
 from tunedoctor.transaction.outcome import Outcome, Stage
 from tunedoctor.wording import ago
@@ -116,7 +117,7 @@ def _failed(answer: Answer, outcome: Outcome | None, style: Style) -> list[str]:
     word = "Refused" if answer.end == "refused" else "Failed"
     lines = style.wrapped(f"{word}: {answer.why}", 2, f"{style.mark('error')} ")
     stays = "Nothing was changed." if answer.end == "refused" else "The old state is back."
-    lines.append(f"  {stays}")
+    lines += [*said(answer.details, style), f"  {stays}"]
     if answer.findings:
         lines += style.wrapped(", ".join(one.id for one in answer.findings), 11, "  to cure")
     if outcome is not None and outcome.log:

@@ -74,9 +74,8 @@ def _install(step: Install, tool: str) -> Iterator[str]:
     """Write an install: what has hashes is held to them, what has none stands in a command of its own."""
     source = ""
     if step.index:
-        source = (
-            f" {'--default-index' if tool == 'uv' else '--index-url'} {shlex.quote(step.index)}"
-        )
+        more = "--index-strategy unsafe-best-match --index" if tool == "uv" else "--extra-index-url"
+        source = f" {more} {shlex.quote(step.index)}"
     for hashed in (True, False):
         pins = [pin for pin in step.pins if bool(pin.hashes) is hashed]
         if not pins:

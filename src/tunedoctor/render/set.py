@@ -5,6 +5,8 @@ from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.change import Change
 
 INDENT = 11
+MOST = 12
+"""Lines of an explanation that are shown without being asked for."""
 
 
 def render(answer: Answer, style: Style, *, verbose: bool = False) -> str:
@@ -19,9 +21,17 @@ def render(answer: Answer, style: Style, *, verbose: bool = False) -> str:
     else:
         lines += [f"{style.mark('unknown')} Could not tell whether there is a set"]
         lines += [*_row("because", answer.why, style), *_row("way out", answer.way_out, style)]
-    if verbose and answer.details:
-        lines += ["", *style.wrapped(answer.details, 2)]
+    lines += said(answer.details, style, verbose=verbose)
     return "\n".join(lines) + "\n"
+
+
+def said(details: str, style: Style, *, verbose: bool = False) -> list[str]:
+    """Return the resolver's own words, or their first lines."""
+    words = details.partition("cause: ")[2] or details
+    lines = style.wrapped(words, INDENT, f"{'uv says':>9}") if words else []
+    if verbose or len(lines) <= MOST:
+        return lines
+    return [*lines[:MOST], " " * INDENT + f"… {len(lines) - MOST} lines more: doctor set -v"]
 
 
 def _heading(answer: Answer, style: Style) -> list[str]:

@@ -71,6 +71,6 @@ def _uv_source(torch: TorchPick) -> list[str]:
     """Name the index for uv: UV_DEFAULT_INDEX beats --index-url, and nothing beats a backend."""
     if not torch.index_url:
         return []
-    if backend_of(torch.variant):
+    if backend_of(torch.index_url, torch.variant):
         return [f"--torch-backend={torch.variant}"]
     return ["--index", torch.index_url]

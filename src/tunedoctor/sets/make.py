@@ -5,27 +5,25 @@ is on; the label of the build (cu126, cpu …) changes nothing for the libraries
 release, an older one that fits the machine is tried.
 """
 
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.explain import blamed, sentence, without_wheels
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question
-from tunedoctor.sets.ages import Ages, ages
-from tunedoctor.sets.answer import Answer, SetTorch
+from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question
+from tunedoctor.sets.answer import Answer, SetTorch, Verdict
 from tunedoctor.sets.binaries import NAME, rocm_gap
 from tunedoctor.sets.change import changes
 from tunedoctor.sets.commands import commands, labels_in
-from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
-from tunedoctor.sets.search import Clash, Found, Task, search
-from tunedoctor.sets.task import task_of
+from tunedoctor.sets.platforms import python_of, question_for, uv_platform
+from tunedoctor.sets.search import Clash, Conflict, Found, Resolve, Task, search
 from tunedoctor.sets.torch_pick import NoTorch, TorchPick, torch_pick
-from tunedoctor.sets.truths import named
-from tunedoctor.sets.wanted import OPTIONAL, PAIRED, Wanted, put_outside
+from tunedoctor.sets.truths import Way, firing, named, remedies
+from tunedoctor.sets.wanted import OPTIONAL, PAIRED, Wanted, floors, put_outside, with_torch
+from tunedoctor.simulate import accelerator
+from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.versions import at_least, within
 from tunedoctor.wheels.machine import Machine
-
-Resolve = Callable[[Question], Outcome]
 
 _TRIES = 8
 """Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""
@@ -35,7 +33,6 @@ class Here(NamedTuple):
     """Where the set is for."""
 
     machine: Machine
-    want: Wanted
     torch: TorchBuild | None = None
     """The build that is installed."""
     target: str = ""
@@ -56,38 +53,27 @@ class Made(NamedTuple):
     """torch and its companions -> the local label of their files."""
 
 
-def make(here: Here, resolve: Resolve) -> Made:
+def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
     """Return the set; never raises for what the resolver, the index or the metadata do."""
-    machine, want = here.machine, here.want
-    question = Question(
-        requirements=(),
-        excluded=want.own,
-        python=python_of(machine),
-        platform=uv_platform(machine),
-        macos=macos_target(machine),
-        offline=here.offline,
-    )
-    torch = _first_torch(here, question, resolve)
+    machine = here.machine
+    question = question_for(machine)._replace(excluded=want.own, offline=here.offline)
+    torch = _first_torch(here, want, question, resolve)
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
-        return Made(_none(here, why, way_out=torch.after), question)
-
-    @cache
-    def known() -> Ages:
-        pinned = {n: v for n, v in want.installed.items() if n in want.roots}
-        return ages(pinned, question, resolve)
+        return Made(_without(here, "none", why, way_out=torch.after), question)
 
     clash = Clash("", "")
-    dropped = _without_code(here, torch)
+    dropped = _without_code(here, want, torch)
     for _ in range(_TRIES):
-        task = task_of(want, torch, here.torch, question, frozenset(dropped))
-        found = search(task, resolve, known)
+        task = _task(here, want, torch, question, dropped)
+        found = search(task, resolve)
         if isinstance(found, Found):
             found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
-            made = _answer(here._replace(want=want), torch, found, dropped)
+            made = _answer(here, want, torch, found, dropped)
             return Made(made, question, found, torch, labels_in(torch, machine))
         if isinstance(found, Failed):
-            return Made(_unknown(here, found), question)
+            told = _without(here, "unknown", found.text, way_out=_SETTLES[found.why])
+            return Made(told, question)
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
             continue
@@ -96,30 +82,98 @@ def make(here: Here, resolve: Resolve) -> Made:
             want = put_outside(want, own)
             continue
         clash = clash if clash.why else found
-        older = _torch_of(here, task, f"<{torch.version}", resolve)
+        if want.limit is not None:
+            break
+        older = _torch_of(here, want, task, f"<{torch.version}", resolve)
         if not isinstance(older, TorchPick):
             clash = older or clash
             break
         torch = older
-    return Made(
-        _none(here, _with_outside(want, clash), clash.text, _way_out(want, clash)), question
-    )
+    why, way_out = _with_outside(want, clash), _way_out(want, clash)
+    return Made(_without(here, "none", why, clash.text, way_out), question)
 
 
-def _first_torch(here: Here, question: Question, resolve: Resolve) -> TorchPick | NoTorch:
+def _first_torch(
+    here: Here, want: Wanted, question: Question, resolve: Resolve
+) -> TorchPick | NoTorch:
     """Return the build to begin with: what is asked for goes with it in its newest release, not in an old one."""
-    want = here.want
     torch = torch_pick(here.machine, here.torch, want.asked.get("torch", ""))
     if isinstance(torch, NoTorch) or torch.kept or not set(want.asked) - {"torch"}:
         return torch
-    task = task_of(want, torch, here.torch, question, frozenset())
-    newest = _torch_of(here, task, f"<={torch.version}", resolve)
+    task = _task(here, want, torch, question, ())
+    newest = _torch_of(here, want, task, f"<={torch.version}", resolve)
     return newest if isinstance(newest, TorchPick) else torch
 
 
-def _without_code(here: Here, torch: TorchPick) -> dict[str, str]:
+def _task(
+    here: Here, want: Wanted, torch: TorchPick, question: Question, dropped: Iterable[str]
+) -> Task:
+    """Return what is searched for around one build of torch; `dropped` packages are not in it."""
+    paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
+    roots = [n for n in want.roots if n not in {"torch", *dropped}]
+    fixed = frozenset(("torch", *(n for n in PAIRED if paired[n])))
+    given = (f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n))
+    pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed}
+    beside = {n: v for n, v in want.installed.items() if n not in {"torch", *roots}}
+    if not torch.kept:
+        beside = {n: v for n, v in beside.items() if not with_torch(n)}
+    kept = (n for n in want.installed if n not in fixed and not with_torch(n))
+    build = here.torch if torch.kept and here.torch else _build(torch)
+    needs = (f"torch=={torch.stand_in or torch.version}", *_needs(want, roots))
+    return Task(
+        requirements=needs,
+        constraints=(*want.outside, *given),
+        pinned=pinned,
+        preferred=tuple(f"{n}=={want.installed[n]}" for n in kept),
+        beside=beside,
+        fixed=fixed,
+        build=build,
+        asked=frozenset(want.asked),
+        question=question,
+        conflicts=tuple(_known(want, pinned, fixed, build)),
+        limit=want.limit,
+    )
+
+
+def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
+    """Yield what the set must hold, not older than what was seen to train, or is there."""
+    lowest = floors()
+    for name in roots:
+        asked, have = want.asked.get(name, ""), want.installed.get(name, "")
+        floor = "" if asked else lowest.get(name, "")
+        floor = have if floor and have and not at_least(have, floor) else floor
+        yield name + ",".join(filter(None, (asked, f">={floor}" if floor else "")))
+
+
+def _known(
+    want: Wanted, pinned: Mapping[str, str], fixed: frozenset[str], build: TorchBuild
+) -> Iterator[Conflict]:
+    """Yield what excludes each other among the pinned; of others one side is free, and they can end otherwise."""
+    for name, asked in want.asked.items():
+        if (pin := pinned.get(name, "")) and asked and within(pin, asked) is False:
+            yield Conflict((Way(name, None, want.why.get(name, "it is asked for")),))
+    for name, owner, why in want.unmet:
+        if name in pinned and owner in pinned:
+            yield Conflict((Way(name, None, why), Way(owner, None, why)))
+    for pair in firing(want.installed, build):
+        if pair.row.severity == "error" and {*pair.row.names} <= pinned.keys():
+            ways = remedies(pair, want.asked, fixed)
+            if ways and not pair.row.absent:
+                yield Conflict(ways)
+
+
+def _build(torch: TorchPick) -> TorchBuild:
+    return TorchBuild(
+        version=torch.version,
+        variant=torch.variant,
+        cuda=cuda_of(torch.variant) if torch.variant.startswith("cu") else "",
+        accelerator=accelerator(torch.variant, mac=torch.variant == "mps"),
+    )
+
+
+def _without_code(here: Here, want: Wanted, torch: TorchPick) -> dict[str, str]:
     """Return what a fresh set leaves out since its wheel does not serve the GPUs, with the reason."""
-    if not here.want.fresh or NAME in here.want.asked:
+    if not want.fresh or NAME in want.asked:
         return {}
     gap = rocm_gap(here.machine, torch.variant)
     return {NAME: gap} if gap else {}
@@ -135,7 +189,10 @@ def _droppable(clash: Clash, want: Wanted, dropped: Iterable[str]) -> str:
 
 def _real(pin: Pin, torch: TorchPick) -> Pin:
     """Put the build that is there in the place of the release that stood in for it."""
-    return pin._replace(version=torch.version) if pin.name == "torch" else pin
+    if pin.name == "torch":
+        return pin._replace(version=torch.version)
+    # of a folder of wheels the companions come with their label
+    return pin._replace(version=pin.version.partition("+")[0]) if pin.name in PAIRED else pin
 
 
 def _left_alone(clash: Clash, want: Wanted) -> str:
@@ -144,12 +201,14 @@ def _left_alone(clash: Clash, want: Wanted) -> str:
     return next((n for n in missing if n != "torch" and n not in want.asked), "")
 
 
-def _torch_of(here: Here, task: Task, range_: str, resolve: Resolve) -> TorchPick | Clash | None:
+def _torch_of(
+    here: Here, want: Wanted, task: Task, range_: str, resolve: Resolve
+) -> TorchPick | Clash | None:
     """Return the build of the torch that the libraries take from a range, with what is asked for as new as it goes.
 
     A clash where they clash whatever the torch; None where the machine has no build of it, or nobody knows.
     """
-    asked = here.want.asked
+    asked = want.asked
     needs = [n for n in task.requirements if not n.startswith("torch==")]
     # uv settles first what is named first
     needs.sort(key=lambda line: not line.startswith(tuple(asked)))
@@ -170,8 +229,9 @@ def _torch_of(here: Here, task: Task, range_: str, resolve: Resolve) -> TorchPic
     return None
 
 
-def _answer(here: Here, torch: TorchPick, found: Found, dropped: dict[str, str]) -> Answer:
-    want = here.want
+def _answer(
+    here: Here, want: Wanted, torch: TorchPick, found: Found, dropped: dict[str, str]
+) -> Answer:
     why = dict(found.why)
     rebuilt: frozenset[str] = frozenset()
     if not torch.kept:
@@ -194,26 +254,17 @@ def _answer(here: Here, torch: TorchPick, found: Found, dropped: dict[str, str])
     )
 
 
-def _none(here: Here, why: str, details: str = "", way_out: str = "") -> Answer:
+def _without(
+    here: Here, verdict: Verdict, why: str, details: str = "", way_out: str = ""
+) -> Answer:
     return Answer(
-        verdict="none",
+        verdict=verdict,
         python=python_of(here.machine),
         platform=uv_platform(here.machine),
         target=here.target,
         why=why,
         details=details,
         way_out=way_out,
-    )
-
-
-def _unknown(here: Here, failed: Failed) -> Answer:
-    return Answer(
-        verdict="unknown",
-        python=python_of(here.machine),
-        platform=uv_platform(here.machine),
-        target=here.target,
-        why=failed.text,
-        way_out=_SETTLES[failed.why],
     )
 
 

@@ -1,5 +1,6 @@
 """The machine as uv names it."""
 
+from tunedoctor.installers.uv import Question
 from tunedoctor.versions import parts
 from tunedoctor.wheels.machine import Machine
 
@@ -29,3 +30,9 @@ def macos_target(machine: Machine) -> str:
 def python_of(machine: Machine) -> str:
     """Return the Python as uv takes it: "3.13" of "3.13t"."""
     return machine.python.rstrip("t")
+
+
+def question_for(machine: Machine) -> Question:
+    """Return a question about nothing yet, for the Python and platform of a machine."""
+    where = python_of(machine), uv_platform(machine), macos_target(machine)
+    return Question((), python=where[0], platform=where[1], macos=where[2])

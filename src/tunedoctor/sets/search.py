@@ -1,35 +1,50 @@
-"""The smallest change that resolves: which installed pins to give up, cheapest first, the youngest first.
+"""The smallest change that resolves: which installed pins to give up, the fewest first.
 
-Each state holds what has been given up and which constraints the known breaks have added. States are solved in the
-order of their price, so the first that solves and fires no row of the table changes the fewest packages.
+What excludes each other is a conflict, of which one way out must be taken. The first ones are known before any
+question: declared ranges that do not hold, known breaks. Others are learnt: the resolver's explanation names the pins
+that clash, and a solution that fires a row of the table is left by one of its remedies. Ways are joined in the order of
+their price, so the first set that resolves and fires no row changes the fewest packages.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from itertools import count
 from typing import NamedTuple
+
+import msgspec
 
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.explain import blamed, sentence
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
-from tunedoctor.sets.ages import younger_first
 from tunedoctor.sets.binaries import cuda_gap
-from tunedoctor.sets.covers import Pair, covers
-from tunedoctor.sets.truths import Remedy, firing, reason, remedies
-from tunedoctor.versions import within
+from tunedoctor.sets.truths import Way, firing, reason, remedies
+from tunedoctor.versions import narrowed, within
 
 MOST = 32
 """Questions to the resolver for one set before the last resort; a usual one takes one to six."""
 _LAST = 16
 """Questions of the last resort."""
+_LOOKS = 4096
+"""Choices of ways that are looked at between questions; more clashes than that give are a case for the last resort."""
 _WARNING = 3
 """Price of leaving a warning as it is, in packages changed."""
+
+Resolve = Callable[[Question], Outcome]
+
+
+class Conflict(NamedTuple):
+    """What can't stay as it is: one of the ways is taken wherever the `given` constraints are."""
+
+    ways: tuple[Way, ...]
+    given: frozenset[tuple[str, str | None]] = frozenset()
 
 
 class Task(NamedTuple):
     """What is searched for."""
 
     requirements: tuple[str, ...]
-    """What the set must hold, with the user's versions."""
+    """What the set must hold, with the versions that are asked for."""
     constraints: tuple[str, ...]
     """What holds in any case: torch, its companions, packages outside the set."""
     pinned: Mapping[str, str]
@@ -42,11 +57,13 @@ class Task(NamedTuple):
     """Names that nothing changes: torch."""
     build: TorchBuild | None
     asked: frozenset[str]
-    """What the user named: a clash about it is told first."""
+    """What the goal names: it gives way last, and a clash about it is told first."""
     question: Question
     """Python, platform, offline."""
-    excluding: tuple[Pair, ...] = ()
-    """Pinned packages of which one must change."""
+    conflicts: tuple[Conflict, ...] = ()
+    """What is known before any question."""
+    limit: int | None = None
+    """What changes more pinned packages is not looked for."""
 
 
 class Found(NamedTuple):
@@ -55,8 +72,6 @@ class Found(NamedTuple):
     pins: tuple[Pin, ...]
     why: dict[str, str]
     """Name -> why it had to change."""
-    constraints: tuple[str, ...]
-    """What the known breaks added."""
     left: tuple[str, ...]
     """Breaks that no version leaves."""
     smallest: bool = True
@@ -73,101 +88,125 @@ class Clash(NamedTuple):
     """Packages that the explanation names."""
 
 
-class _State(NamedTuple):
-    given_up: frozenset[str] = frozenset()
-    constraints: tuple[tuple[str, str], ...] = ()
-    """Name, specifier."""
-    ignored: frozenset[tuple[str, str]] = frozenset()
-    """Rows that are left as they are: id, and why it fires."""
-    why: tuple[tuple[str, str], ...] = ()
-    price: int = 0
+class _Choice(msgspec.Struct, frozen=True, dict=True):
+    """Ways that are taken together."""
+
+    ways: tuple[Way, ...]
+    task: Task
+
+    @cached_property
+    def keys(self) -> frozenset[tuple[str, str | None]]:
+        return frozenset((way.name, way.specifier) for way in self.ways)
 
     @property
-    def key(self) -> tuple[frozenset[str], frozenset[tuple[str, str]], frozenset[tuple[str, str]]]:
-        return self.given_up, frozenset(self.constraints), self.ignored
+    def held(self) -> frozenset[tuple[str, str | None]]:
+        """The constraints among them."""
+        return frozenset(key for key in self.keys if key[1] is not None)
+
+    @cached_property
+    def given_up(self) -> dict[str, str]:
+        """Pinned packages that change -> why."""
+        return {
+            way.name: way.why
+            for way in reversed(self.ways)
+            if (pin := self.task.pinned.get(way.name, ""))
+            and (way.specifier is None or not within(pin, way.specifier))
+        }
+
+    @property
+    def ignored(self) -> dict[str, str]:
+        """Rows that are left as they are -> how they fire."""
+        rows = (way for way in self.ways if way.specifier is None)
+        return {way.name: way.why for way in rows if way.name not in self.task.pinned}
+
+    @property
+    def price(self) -> int:
+        return len(self.given_up) + _WARNING * len(self.ignored)
+
+    @property
+    def possible(self) -> bool:
+        """Whether a version can be in all that the last package is held to."""
+        name = self.ways[-1].name
+        held = [way.specifier for way in self.ways if way.name == name and way.specifier]
+        return narrowed(held) is not None
+
+    def leaves(self, conflict: Conflict) -> bool:
+        """Tell whether a conflict is none any more."""
+        keys, gone = self.keys, self.given_up
+        return not conflict.given <= keys or any(
+            (way.name, way.specifier) in keys or (way.specifier is None and way.name in gone)
+            for way in conflict.ways
+        )
 
 
-class _Queue:
-    """States by price, then by the ages of what they give up, then by arrival."""
-
-    def __init__(self, ages: Callable[[], Mapping[str, str]]) -> None:
-        self._ages = ages
-        self._heap: list[tuple[int, tuple[int, ...], int, _State]] = []
-        self._seen: set[object] = set()
-
-    def push(self, state: _State) -> None:
-        if state.key in self._seen:
-            return
-        self._seen.add(state.key)
-        rank: tuple[int, ...] = ()
-        if state.given_up:
-            order = younger_first(sorted(self._ages()), dict(self._ages()))
-            rank = tuple(
-                sorted(order.index(n) if n in order else len(order) for n in state.given_up)
-            )
-        heapq.heappush(self._heap, (state.price, rank, len(self._seen), state))
-
-    def pop(self) -> _State | None:
-        return heapq.heappop(self._heap)[3] if self._heap else None
-
-
-def search(
-    task: Task,
-    resolve: Callable[[Question], Outcome],
-    ages: Callable[[], Mapping[str, str]],
-    *,
-    most: int = MOST,
-) -> Found | Clash | Failed:
-    """Return the set that changes the fewest of the pinned packages, the clash, or why nobody knows.
-
-    `ages` is asked at the first clash alone.
-    """
-    queue = _Queue(ages)
-    for start in covers(task.excluding):
-        queue.push(_State(frozenset(start), why=tuple(start.items()), price=len(start)))
-    answer = _run(task, queue, resolve, ages, most)
-    if not isinstance(answer, Failed) or answer.why != "tries":
+def search(task: Task, resolve: Resolve, *, most: int = MOST) -> Found | Clash | Failed:
+    """Return the set that changes the fewest of the pinned packages, the clash, or why nobody knows."""
+    answer = _search(task, resolve, most)
+    if not isinstance(answer, Failed) or answer.why != "tries" or task.limit is not None:
         return answer
     # all pins at once become wishes: the resolver keeps what it can, and nobody says that it is the least
-    free = _Queue(ages)
-    free.push(_State(frozenset(task.pinned)))
-    answer = _run(task, free, resolve, ages, min(most, _LAST))
+    answer = _search(task._replace(pinned={}, conflicts=()), resolve, min(most, _LAST) or _LAST)
     return answer._replace(smallest=False) if isinstance(answer, Found) else answer
 
 
-def _run(
-    task: Task,
-    queue: "_Queue",
-    resolve: Callable[[Question], Outcome],
-    ages: Callable[[], Mapping[str, str]],
-    most: int,
-) -> Found | Clash | Failed:
-    clash = Clash("", "")
-    deepest = -1
-    for _ in range(most):
-        state = queue.pop()
-        if state is None:
-            return clash
-        answer = resolve(_question(task, state))
+def _search(task: Task, resolve: Resolve, most: int) -> Found | Clash | Failed:
+    conflicts = list(task.conflicts)
+    clash, deepest = Clash("", ""), -1
+    for choice in _choices(task, conflicts):
+        if choice is None or not most:
+            return Failed("tries", "no set was found in so many tries, and none was ruled out")
+        most -= 1
+        answer = resolve(_question(choice))
         if isinstance(answer, Failed):
             return answer
         if isinstance(answer, NoSolution):
-            others = _after_no_solution(task, state, answer)
-            if not others and len(state.given_up) >= deepest:
-                deepest, clash = len(state.given_up), _clash(task, state, answer)
+            learnt = _explained(choice, answer)
+            if not learnt.ways and len(choice.ways) > deepest:
+                deepest, clash = len(choice.ways), _clash(choice, answer)
         else:
-            done, others = _after_solution(task, state, answer, ages)
-            if done is not None:
-                return done
-        for other in others:
-            queue.push(other)
-    return Failed("tries", f"no set was found in {most} tries, and none was ruled out")
+            learnt_or_found = _judged(choice, answer)
+            if isinstance(learnt_or_found, Found):
+                return learnt_or_found
+            learnt = learnt_or_found
+        conflicts.append(learnt)
+    return clash
 
 
-def _question(task: Task, state: _State) -> Question:
-    pins = [f"{n}=={v}" for n, v in task.pinned.items() if n not in state.given_up]
-    added = [f"{name}{specifier}" for name, specifier in state.constraints if specifier]
-    wanted = [name for name, specifier in state.constraints if not specifier]
+def _choices(task: Task, conflicts: list[Conflict]) -> Iterator[_Choice | None]:
+    """Yield choices that leave all conflicts, the cheapest first; the caller adds what it learns of one.
+
+    None comes last where too much clashes for all of them to be looked at.
+    """
+    first = _Choice(ways=(), task=task)
+    heap, seen, arrival = [(0, 0, first)], {first.keys}, count(1)
+    for _ in range(_LOOKS):
+        if not heap:
+            return
+        *_, choice = heapq.heappop(heap)
+        conflict = _open(choice, conflicts)
+        if conflict is None:
+            yield choice
+            conflict = conflicts[-1]
+        for way in conflict.ways:
+            other = _Choice(ways=(*choice.ways, way), task=task)
+            dear = task.limit is not None and other.price > task.limit
+            if other.keys not in seen and not dear and other.possible:
+                seen.add(other.keys)
+                heapq.heappush(heap, (other.price, next(arrival), other))
+    yield None
+
+
+def _open(choice: _Choice, conflicts: list[Conflict]) -> Conflict | None:
+    """Return a conflict that a choice does not leave, of those with the fewest ways the first."""
+    left = (one for one in conflicts if not choice.leaves(one))
+    return min(left, key=lambda one: len(one.ways), default=None)
+
+
+def _question(choice: _Choice) -> Question:
+    task, gone = choice.task, choice.given_up
+    pins = [f"{n}=={v}" for n, v in task.pinned.items() if n not in gone]
+    added = [f"{way.name}{way.specifier}" for way in choice.ways if way.specifier]
+    wanted = [way.name for way in choice.ways if way.specifier == ""]
     return task.question._replace(
         requirements=(*task.requirements, *wanted),
         constraints=(*task.constraints, *pins, *added),
@@ -175,68 +214,41 @@ def _question(task: Task, state: _State) -> Question:
     )
 
 
-def _after_no_solution(task: Task, state: _State, answer: NoSolution) -> list[_State]:
-    """Give up one more of the pins that the explanation names."""
-    kept = [n for n in blamed(answer.text) if n in task.pinned and n not in state.given_up]
+def _explained(choice: _Choice, answer: NoSolution) -> Conflict:
+    """Return the pins that an explanation names, of which one must be given up."""
+    task, gone = choice.task, choice.given_up
+    names = [n for n in blamed(answer.text) if n in task.pinned and n not in gone]
     why = sentence(answer.text, task.pinned, task.asked)
-    return [
-        state._replace(
-            given_up=state.given_up | {name}, why=(*state.why, (name, why)), price=state.price + 1
-        )
-        for name in kept
-    ]
+    return Conflict(tuple(Way(name, None, why) for name in names), choice.held)
 
 
-def _after_solution(
-    task: Task, state: _State, answer: Solved, ages: Callable[[], Mapping[str, str]]
-) -> tuple[Found | None, list[_State]]:
+def _judged(choice: _Choice, answer: Solved) -> Found | Conflict:
+    task = choice.task
     solved = {pin.name: pin.version for pin in answer.pins if not pin.name.startswith("nvidia-")}
-    ignored = {id_ for id_, _ in state.ignored}
-    pairs = [p for p in firing({**task.beside, **solved}, task.build) if p.row.id not in ignored]
-    version = {**task.beside, **solved}.get("bitsandbytes", "")
-    gap = cuda_gap(version, task.build, task.question.platform)
-    pairs += [gap] if gap and gap.row.id not in ignored else []
+    versions = {**task.beside, **solved}
+    pairs = list(firing(versions, task.build))
+    gap = cuda_gap(versions.get("bitsandbytes", ""), task.build, task.question.platform)
+    pairs += [gap] if gap else []
     fixed = task.fixed | (set(task.beside) - set(solved))
     left: list[str] = []
     for pair in pairs:
-        ways = remedies(pair, _sorter(ages), fixed)
+        if pair.row.id in choice.ignored:
+            continue
+        ways = [way for way in remedies(pair, task.asked, fixed) if way[:2] not in choice.keys]
         if not ways:
             left.append(reason(pair))
             continue
-        others = [_with(task, state, way) for way in ways]
         if pair.row.severity == "warning":
-            left_so = state.ignored | {(pair.row.id, reason(pair))}
-            others.append(state._replace(ignored=left_so, price=state.price + _WARNING))
-        return None, others
-    left += [text for _, text in sorted(state.ignored)]
-    added = tuple(f"{name}{specifier}" for name, specifier in state.constraints)
-    return Found(answer.pins, dict(state.why), added, tuple(left)), []
+            ways.append(Way(pair.row.id, None, reason(pair)))
+        return Conflict(tuple(ways))
+    left += choice.ignored.values()
+    why = choice.given_up | {way.name: way.why for way in choice.ways if way.specifier is not None}
+    return Found(answer.pins, why, tuple(left))
 
 
-def _sorter(ages: Callable[[], Mapping[str, str]]) -> Callable[[Iterable[str]], list[str]]:
-    return lambda names: younger_first(names, dict(ages()))
-
-
-def _with(task: Task, state: _State, way: Remedy) -> _State:
-    """Add a constraint; a pin that does not meet it is given up."""
-    pin = task.pinned.get(way.name, "")
-    gives = bool(pin) and way.name not in state.given_up and not within(pin, way.specifier)
-    return state._replace(
-        given_up=state.given_up | {way.name} if gives else state.given_up,
-        constraints=(*state.constraints, (way.name, way.specifier)),
-        why=(*state.why, (way.name, way.why)),
-        price=state.price + gives,
-    )
-
-
-def _clash(task: Task, state: _State, answer: NoSolution) -> Clash:
-    why = sentence(answer.text, task.pinned, task.asked)
-    breaks = dict.fromkeys(text for name, text in state.why if (name, text) not in _given(state))
-    if state.constraints and breaks:
+def _clash(choice: _Choice, answer: NoSolution) -> Clash:
+    why = sentence(answer.text, choice.task.pinned, choice.task.asked)
+    breaks = dict.fromkeys(way.why for way in choice.ways if way.specifier is not None)
+    if breaks:
         why = f"{'; '.join(breaks)}; without that, {why}"
     return Clash(why, answer.text, blamed(answer.text))
-
-
-def _given(state: _State) -> set[tuple[str, str]]:
-    constrained = {name for name, _ in state.constraints}
-    return {(name, text) for name, text in state.why if name not in constrained}

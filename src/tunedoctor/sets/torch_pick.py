@@ -11,6 +11,7 @@ from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import allowed, releases
+from tunedoctor.wheels.rules import index_of
 
 
 class TorchPick(NamedTuple):
@@ -50,9 +51,20 @@ def torch_pick(
 ) -> TorchPick | NoTorch:
     """Return the build for a machine; `asked` is a specifier over releases.
 
-    An installed build stays where it fits the machine and what is asked; one for the CPU does not fit a machine
-    with a GPU that a build serves. Else its release in another variant comes first.
+    A label that no build here has counts for nothing: the release comes in the variant that there is.
+    An installed build stays where it fits the machine and what is asked, and where no GPU is. One for the CPU does
+    not fit a machine with a GPU that a build serves. Else its release in another variant comes first.
     """
+    found = _picked(machine, installed, asked)
+    if isinstance(found, NoTorch) and "+" in asked:
+        return _picked(machine, installed, _LABEL.sub("", asked))
+    return found
+
+
+_LABEL = re.compile(r"\+[\w.]+")
+
+
+def _picked(machine: Machine, installed: TorchBuild | None, asked: str) -> TorchPick | NoTorch:
     if installed is not None and installed.version:
         release = installed.version.partition("+")[0]
         variant = installed.variant or installed.version.partition("+")[2]
@@ -61,6 +73,9 @@ def torch_pick(
         if not allowed(f"=={release}") and (not asked or within(release, asked)):
             # newer than the table, or a build of its own: nothing is known against it
             return TorchPick(release, variant, kept=True, stand_in=_nearest(release))
+        if not machine.gpus and label and (not asked or within(release, asked)):
+            # without a GPU every build runs, on the processor: what is there is not exchanged for that
+            return TorchPick(release, variant, index_url=index_of(variant), kept=True)
         best = _of(choose(replace(machine, torch=asked)))
         idle = variant == "cpu" and isinstance(best, TorchPick) and best.variant != "cpu"
         if isinstance(same, TorchPick) and not idle:

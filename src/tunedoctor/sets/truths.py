@@ -4,7 +4,7 @@
 the table, and a row that fires gives constraints, each of which leads out of it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Container, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -15,13 +15,14 @@ from tunedoctor.tables.load import table
 from tunedoctor.versions import specifiers, within
 
 
-class Remedy(NamedTuple):
-    """A constraint that leads out of a broken pair."""
+class Way(NamedTuple):
+    """A way out of what excludes each other."""
 
     name: str
-    specifier: str
-    """"" for: install it."""
-    why: str
+    """A package; the id of a row that is left as it is."""
+    specifier: str | None = None
+    """What it is held to, "" for being there at all; None: the installed version is given up, whatever comes."""
+    why: str = ""
 
 
 def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tuple[Broken, ...]:
@@ -47,19 +48,18 @@ def named() -> frozenset[str]:
     return frozenset(name for name in names if not with_torch(name))
 
 
-def remedies(
-    broken: Broken, younger_first: Callable[[Iterable[str]], list[str]], fixed: frozenset[str]
-) -> tuple[Remedy, ...]:
-    """Return the constraints that lead out of a pair: the younger package gives way first, `fixed` ones never.
+def remedies(broken: Broken, asked: Container[str], fixed: Container[str]) -> tuple[Way, ...]:
+    """Return the constraints that lead out of a pair, those that were seen to cure first.
 
+    Packages that are `asked` for give way last, `fixed` ones never;
     () where the pair can't be left by another version: somebody must take one of the packages out.
     """
     row = broken.row
     why = reason(broken)
     names = [n for n in row.names if n not in fixed and not with_torch(n)]
-    found = [Remedy(n, "", why) for n in row.absent]
-    for name in younger_first(names):
-        found += [Remedy(name, one, why) for one in _ways(row, name, broken.versions.get(name, ""))]
+    found = [Way(n, "", why) for n in row.absent]
+    for name in sorted(names, key=lambda n: (n in asked, n not in row.fix)):
+        found += [Way(name, one, why) for one in _ways(row, name, broken.versions.get(name, ""))]
     return tuple(dict.fromkeys(found))
 
 

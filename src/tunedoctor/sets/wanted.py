@@ -4,9 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from tunedoctor.advice.requirements import STACK, STAND_INS, marker_environment, requirements, unmet
+from tunedoctor.advice.requirements import (
+    STACK,
+    STAND_INS,
+    Unmet,
+    marker_environment,
+    requirements,
+    unmet,
+)
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages
-from tunedoctor.sets.covers import Pair
 from tunedoctor.tables.load import table
 from tunedoctor.versions import normalised, pep440, within
 
@@ -48,8 +54,12 @@ class Wanted(NamedTuple):
     """Who requires it."""
     needs: dict[str, tuple[str, ...]] = {}
     """Installed package -> what it requires of others that are there, and gets."""
-    unmet: tuple[Pair, ...] = ()
-    """What installed roots require of each other and do not get."""
+    unmet: tuple[tuple[str, str, str], ...] = ()
+    """What installed roots require of each other and do not get: of what, by whom, in words."""
+    why: Mapping[str, str] = {}
+    """Name -> why its versions are asked for, where a finding does it."""
+    limit: int | None = None
+    """No more of the installed packages may change."""
     own: tuple[str, ...] = ()
     """Editable installs and those of a commit: no index has them, so they stay and are taken for met."""
 
@@ -107,15 +117,7 @@ def wanted(
         f"{d.name} {d.version}" for d in aside if any(_named(n) in reached for n in needs[d.name])
     ]
     broken = unmet(packages, interpreter, host, names=inside) if packages else ()
-    pairs = (
-        Pair(
-            frozenset((one.owner.name, one.name)),
-            f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, and {one.name} "
-            f"{public(one.installed)} is installed",
-        )
-        for one in broken
-        if one.installed
-    )
+    pairs = ((one.name, one.owner.name, _told(one)) for one in broken if one.installed)
     return Wanted(
         roots,
         dict(asked),
@@ -124,8 +126,13 @@ def wanted(
         tuple(owners),
         needs,
         tuple(pairs),
-        tuple(sorted(own)),
+        own=tuple(sorted(own)),
     )
+
+
+def _told(one: Unmet) -> str:
+    owner = f"{one.owner.name} {public(one.owner.version)}"
+    return f"{owner} needs {one.wanted}, and {one.name} {public(one.installed)} is installed"
 
 
 def put_outside(want: Wanted, name: str) -> Wanted:

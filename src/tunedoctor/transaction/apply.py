@@ -14,11 +14,12 @@ from tunedoctor.live import take
 from tunedoctor.plan import Plan
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
+from tunedoctor.state.deep_look import remember
+from tunedoctor.state.failure import FailureError, reason
+from tunedoctor.state.state_folder import make_entry
 from tunedoctor.transaction import making
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.by_hand import ways_on
-from tunedoctor.transaction.deep_look import remember
-from tunedoctor.transaction.failure import FailureError, reason
 from tunedoctor.transaction.ground import Ground, ground_of
 from tunedoctor.transaction.journal import Journal
 from tunedoctor.transaction.journal import Watch as Step
@@ -28,7 +29,6 @@ from tunedoctor.transaction.places import new
 from tunedoctor.transaction.proof import no_target
 from tunedoctor.transaction.recovery import recover
 from tunedoctor.transaction.run import run
-from tunedoctor.transaction.state_folder import make_entry
 from tunedoctor.transaction.states import prune, state_of
 from tunedoctor.transaction.task import Task
 from tunedoctor.transaction.tools import choose_tool

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.records import info_folders, rows
 from tunedoctor.versions import normalised

@@ -63,8 +63,8 @@ def commands_of(plan: Plan, ground: Ground, tool: Literal["uv", "pip"]) -> Itera
                 if step.reinstall:
                     words.append("--reinstall" if tool == "uv" else "--force-reinstall")
                 if step.index:
-                    option = "--default-index" if tool == "uv" else "--index-url"
-                    words += [option, shlex.quote(step.index)]
+                    words += ["--index" if tool == "uv" else "--extra-index-url"]
+                    words += [shlex.quote(step.index)]
                 words += [shlex.quote(pin.requirement) for pin in step.pins]
                 yield " ".join(filter(None, words))
             case WriteFile(path=path, text=text):

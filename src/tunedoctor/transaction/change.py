@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tunedoctor.installers.tool import INSTALL_SECONDS, Job, Tool, start
 from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.bounds import hold_files, inside
 from tunedoctor.transaction.bytecode import drop_stale
 from tunedoctor.transaction.clone import own_copies, remove_tree
-from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.fetching import Fetched, install_failure, job_of
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.places import Places

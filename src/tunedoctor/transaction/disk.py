@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.state.failure import FailureError
 from tunedoctor.wording import megabytes
 
 

@@ -14,7 +14,7 @@ from tunedoctor.installers.lookup import lines_of, look_up
 from tunedoctor.installers.tool import FETCH_SECONDS, Files, Job, Tool, start
 from tunedoctor.installers.uv import NoSolution
 from tunedoctor.plan import Install, Pin, Plan
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.places import Places
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from tunedoctor.facts import Absent, Interpreter, Unknown
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.outcome import Strategy
 
 NEW = "doctor fix --new ./.venv"
@@ -82,10 +82,9 @@ def _placed(interpreter: Interpreter, prefix: Path, executable: str, scripts: Pa
         return _stash(interpreter, prefix, inside or site, scripts)
     if inside is None:
         _refuse(f"the site-packages folder of {prefix} lies outside of it: {site}")
-    movable = _movable(prefix)
     if not os.access(inside, os.W_OK):
         _unwritable(inside)
-    if not movable:
+    if not _movable(prefix):
         return _stash(interpreter, prefix, inside, scripts)
     in_place = interpreter.kind == "conda" or sys.platform == "win32"
     kind: Strategy = "backup" if in_place else "switch"

@@ -10,21 +10,20 @@ from tunedoctor.facts import Absent, Interpreter, Packages, Runtime, Unknown
 from tunedoctor.live import NOT_DEEP
 from tunedoctor.plan import Install, Plan
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.transaction.deep_look import remembered
-from tunedoctor.transaction.failure import FailureError
-from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.imports import (
+from tunedoctor.state.deep_look import remembered
+from tunedoctor.state.failure import FailureError
+from tunedoctor.state.imports import (
     Answer,
     deaths,
-    imported,
     last,
     module_of,
-    modules_of,
     unheld,
     up,
     with_imports,
     worse,
 )
+from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.imports import imported, modules_of
 from tunedoctor.transaction.proof import Proof, prove, seen
 from tunedoctor.transaction.task import Task
 from tunedoctor.transaction.verify import file_faults, metadata_faults, plan_faults, same

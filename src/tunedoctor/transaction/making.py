@@ -8,8 +8,8 @@ from pathlib import Path
 from tunedoctor.installers.tool import INSTALL_SECONDS, Tool, start, without_steering
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import NewEnvironment
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction import marks
-from tunedoctor.transaction.failure import FailureError
 from tunedoctor.transaction.ground import NEW, Ground, is_the_systems
 from tunedoctor.transaction.places import Places
 from tunedoctor.transaction.relocate import relocate, replace

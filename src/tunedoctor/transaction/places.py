@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.transaction.state_folder import entry_of
+from tunedoctor.state.state_folder import entry_of
 
 MARK = ".doctor-"
 _TIME = "%Y%m%dT%H%M%S%f"

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from tunedoctor.engine import Diagnosis, diagnose
 from tunedoctor.facts import Absent, Errors, Fact, Launchers, Runtime, Unknown
+from tunedoctor.facts import contracts as contract_facts
 from tunedoctor.facts import target as target_facts
 from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
 from tunedoctor.findings import Check
 from tunedoctor.live import take
 from tunedoctor.simulate import cured_of, severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
-from tunedoctor.transaction.imports import with_imports
+from tunedoctor.state.imports import with_imports
 
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
@@ -47,7 +48,7 @@ def with_target(before: Snapshot, found: Snapshot) -> Snapshot:
     """Return `before` with the facts of the target that `found` holds."""
     kinds = {
         value
-        for value in vars(target_facts).values()
+        for value in (*vars(target_facts).values(), *vars(contract_facts).values())
         if isinstance(value, type) and issubclass(value, Fact) and value not in _OF_THE_MACHINE
     }
     answers = before.answers()

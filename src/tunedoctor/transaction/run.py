@@ -13,13 +13,13 @@ import msgspec
 from tunedoctor.facts import Packages, Unknown
 from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
 from tunedoctor.probes.interpreter import ask
+from tunedoctor.state.failure import FailureError, reason
 from tunedoctor.transaction import making, marks, stash
 from tunedoctor.transaction.bounds import hold_ground, inside
 from tunedoctor.transaction.change import change, settle_names
 from tunedoctor.transaction.clone import clone, remove_marked
 from tunedoctor.transaction.disk import hold_room, to_disk
 from tunedoctor.transaction.exchange import swap
-from tunedoctor.transaction.failure import FailureError, reason
 from tunedoctor.transaction.fetching import Fetched, fetch, looked_up
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.holding import Old, Proved, hold

@@ -7,7 +7,7 @@ from tunedoctor.installers.pip import PIP
 from tunedoctor.installers.tool import Named, Tool
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.installers.uv_pip import UV
-from tunedoctor.transaction.failure import FailureError
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.ground import Ground
 
 

@@ -5,17 +5,17 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from tunedoctor.state.failure import FailureError, reason
+from tunedoctor.state.state_folder import make_entry
 from tunedoctor.targeting import here
 from tunedoctor.transaction import journal as journals
 from tunedoctor.transaction import marks
 from tunedoctor.transaction.exchange import swap
-from tunedoctor.transaction.failure import FailureError, reason
 from tunedoctor.transaction.journal import DamagedError, Journal, Watch
 from tunedoctor.transaction.lock import LockedError, locked
 from tunedoctor.transaction.outcome import State, Undone
 from tunedoctor.transaction.places import Places, known
 from tunedoctor.transaction.recovery import is_open, recover, take_back
-from tunedoctor.transaction.state_folder import make_entry
 from tunedoctor.transaction.states import begun, marks_of, state_of, states
 
 

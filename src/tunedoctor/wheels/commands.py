@@ -10,7 +10,7 @@ from tunedoctor.facts import InstallerConfig
 from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pins import Pins, pins_of
-from tunedoctor.wheels.rules import INDEX
+from tunedoctor.wheels.rules import index_of
 from tunedoctor.wheels.steering import Shield, shield, steers
 
 REQUIREMENTS = "requirements-torch.txt"
@@ -118,7 +118,7 @@ class _Install(NamedTuple):
 def _dockerfile(choice: Choice, pins: Pins, machine: Machine, wanted: str) -> str:
     """Write the lines for an image, which is Linux on every system: on a Mac the CPU build of that release."""
     lines = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
-    index = f"{INDEX}cpu" if machine.platform == "macos" else pins.index
+    index = index_of("cpu") if machine.platform == "macos" else pins.index
     source = f" --index-url {index}" if index else ""
     return "\n".join([*lines, f"RUN python -m pip install --no-cache-dir {wanted}{source}\n"])
 

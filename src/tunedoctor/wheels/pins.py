@@ -10,7 +10,7 @@ from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Build, Choice
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import Found
-from tunedoctor.wheels.rules import INDEX
+from tunedoctor.wheels.rules import PYTORCH, index_of
 from tunedoctor.wheels.situation import family_of
 
 
@@ -58,7 +58,7 @@ def of_found(action: Action, found: Found, machine: Machine) -> Choice:
         build=found.build,
         torchvision=found.release.torchvision,
         torchaudio=found.release.torchaudio,
-        index="PyPI" if machine.platform == "macos" else f"{INDEX}{found.variant}",
+        index="PyPI" if machine.platform == "macos" else index_of(found.variant),
     )
 
 
@@ -79,7 +79,7 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
     return Pins(
         packages=packages,
         index="" if default else choice.index,
-        backend="" if default else backend_of(build.variant),
+        backend=backend_of(choice.index, build.variant),
         numpy1=row is not None and row.numpy_abi.get(system) == 1,
         triton=triton_of(build.variant, release) if system == "linux" else "",
         replaced=tuple(pin.name for pin in packages if same and not pin.label),
@@ -87,9 +87,10 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
     )
 
 
-def backend_of(variant: str) -> str:
-    """Return the value of uv's --torch-backend for a variant; "" where uv knows none."""
-    return variant if variant in table("installer_settings")["uv_backends"] else ""
+def backend_of(index: str, variant: str) -> str:
+    """Return the value of uv's --torch-backend for a variant; "" where uv knows none, or for a mirror of the index."""
+    known = variant in table("installer_settings")["uv_backends"]
+    return variant if known and index.startswith(PYTORCH) else ""
 
 
 def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Literal
 
+from tunedoctor.config import mirrors
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
@@ -21,7 +22,14 @@ ANY_DRIVER = "99999"
 """Newer than every driver: where none is there or its version is not known, no floor stands in the way."""
 LAST_INTEL_MAC = "2.2.2"
 """Last torch with a wheel for macOS on x86_64."""
-INDEX = "https://download.pytorch.org/whl/"
+PYTORCH = "https://download.pytorch.org/whl/"
+
+
+def index_of(variant: str = "") -> str:
+    """Return the URL of a variant's index: PyTorch's, or the mirror that the user's settings put in its place."""
+    mirror = mirrors().get("pytorch")
+    return (f"{mirror.url.rstrip('/')}/" if mirror else PYTORCH) + variant
+
 
 _PLAIN_ROCM = pattern(r"rocm\d{1,2}(?:\.\d{1,2}){1,2}")
 """The local part of a build of PyTorch's index; AMD's own (TheRock) goes on with a date, and has other targets."""

@@ -7,8 +7,8 @@ import msgspec
 
 from tunedoctor.facts import Absent, Interpreter, Runtime, Unknown
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.transaction.imports import deaths, with_imports
-from tunedoctor.transaction.looks import Look, read_look, write_look
+from tunedoctor.state.imports import deaths, with_imports
+from tunedoctor.state.looks import Look, read_look, write_look
 
 _NAME = "imports"
 _OLDEST = 30 * 86_400.0

@@ -9,8 +9,8 @@ import shlex
 import stat
 from pathlib import Path
 
+from tunedoctor.state.failure import FailureError
 from tunedoctor.tables.place import user_folder
-from tunedoctor.transaction.failure import FailureError
 
 POSIX = os.name == "posix"
 """On Windows the access list of the profile keeps others out; modes and numbers of users say nothing there."""

@@ -15,8 +15,8 @@ import msgspec
 
 from tunedoctor.facts import Interpreter
 from tunedoctor.reading import read_regular
-from tunedoctor.transaction.failure import FailureError
-from tunedoctor.transaction.state_folder import entry_of, make_entry
+from tunedoctor.state.failure import FailureError
+from tunedoctor.state.state_folder import entry_of, make_entry
 
 T = TypeVar("T")
 _LARGEST = 8 << 20

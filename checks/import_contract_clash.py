@@ -1,0 +1,144 @@
+"""A library imports a name that the installed release of its neighbour does not have.
+
+What it means
+    The import of the library stops before any training. pip accepts the pair: nobody declared that it does not fit, or
+    what was declared was overridden.
+
+How it is found
+    From the files of the libraries, as their imports run them: each name that is asked of a neighbour outside of
+    functions, try and if, against all that the neighbour could define. Nothing is imported. Read by check --deep, fix
+    and set, and remembered while the environment is unchanged; for known releases a table tells it at once.
+
+Cures
+    Change one of the two. The command names the one that is behind, and the releases that fit where they are known.
+
+When to ignore it
+    You do not use that library.
+
+Seen as
+    ImportError: cannot import name
+    ModuleNotFoundError: No module named 'torchao'
+"""
+
+from collections.abc import Iterable
+
+from tunedoctor.api import (
+    BrokenContract,
+    Environment,
+    Errors,
+    Finding,
+    Host,
+    ImportContracts,
+    Interpreter,
+    Packages,
+    TorchBuild,
+    Unknown,
+    broken_contracts,
+    broken_pairs,
+    check,
+    contract_cure,
+    distribution_of,
+    known,
+    listed,
+    needed_library,
+    pinned,
+    pip,
+    together,
+    unmet,
+    versions_of,
+)
+
+
+@check(
+    "import-contract-clash",
+    "A library imports what its neighbour does not have",
+    explains=["library-import-fails"],
+)
+def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what others tell
+    contracts: ImportContracts | Unknown | None,
+    packages: Packages | Unknown | None,
+    interpreter: Interpreter | Unknown | None,
+    host: Host | Unknown | None,
+    torch: TorchBuild | Unknown | None,
+    environment: Environment | Unknown | None,
+    errors: Errors | Unknown | None,
+) -> Finding | Unknown | None:
+    """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
+    told = known(packages)
+    versions = versions_of(told, known(torch))
+    rows = broken_pairs("library-version-clash", packages, torch, environment, errors)
+    covered = [set(one.versions) for one in rows]
+    covered += [
+        {one.owner.name, one.name}
+        for one in (unmet(told, known(interpreter), known(host), known(torch)) if told else ())
+        if not one.too_new or one.owner.name == "transformers"
+    ]
+    left = [
+        one
+        for one in broken_contracts(contracts, versions)
+        if not any({one.library, one.neighbour} <= names for names in covered)
+        and not (told and _damaged(one, told))
+    ]
+    if not left:
+        return next((one for one in (packages,) if isinstance(one, Unknown)), None)
+    main = [one for one in left if needed_library(one.library)]
+    shown = main or left
+    first = shown[0]
+    pairs = list(dict.fromkeys((one.library, one.neighbour or _named(one)) for one in shown))
+    change = _change(shown, versions)
+    newer = ("--upgrade",) if any(s == "*" and n in versions for n, s in change.items()) else ()
+    title = f"{first.library} and {pairs[0][1]} do not fit together"
+    if first.kind == "missing":
+        title = f"{first.library} needs {first.module}, which is not installed"
+    return Finding(
+        severity="error" if main else "warning",
+        title="" if len(title) > 60 else title,
+        found="; ".join(_found(shown, pair, versions) for pair in pairs[:3])
+        + (f"; and {len(pairs) - 3} more" if len(pairs) > 3 else ""),
+        means=f"the import of {first.library} stops: '{_says(first)}'",
+        cure=pip(interpreter, "install", *newer, *pinned(change)),
+        cure_note=f"or, to keep {first.library}, another {first.neighbour}"
+        if first.neighbour
+        else "",
+        evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
+    )
+
+
+def _damaged(one: BrokenContract, packages: Packages) -> bool:
+    """Tell what broken-install tells."""
+    return not {b.name for b in packages.broken}.isdisjoint({one.library, one.neighbour})
+
+
+def _named(one: BrokenContract) -> str:
+    """Return the distribution that brings what is asked."""
+    top = one.module.partition(".")[0]
+    return one.neighbour or distribution_of(top) or top.replace("_", "-").lower()
+
+
+def _found(shown: Iterable[BrokenContract], pair: tuple[str, str], versions: dict[str, str]) -> str:
+    some = [one for one in shown if (one.library, one.neighbour or _named(one)) == pair]
+    first = some[0]
+    who = together({first.library: versions.get(first.library, "")})
+    what = listed((one.name or one.module for one in some), 2)
+    if first.kind == "missing":
+        return f"{who} imports {first.module}, which is not installed and not declared"
+    whom = f"{pair[1]} {versions.get(pair[1], '')}".strip()
+    place = f" from {first.module}" if first.name else ""
+    return f"{who} imports {what}{place}, which {whom} does not have"
+
+
+def _says(one: BrokenContract) -> str:
+    if one.kind == "name":
+        return f"ImportError: cannot import name '{one.name}' from '{one.module}'"
+    return f"ModuleNotFoundError: No module named '{one.module}'"
+
+
+def _change(shown: Iterable[BrokenContract], versions: dict[str, str]) -> dict[str, str]:
+    """Return what to install: what is missing, the newest of the library that asks, or of the one that lacks."""
+    change: dict[str, str] = {}
+    for one in shown:
+        if one.kind == "missing":
+            change[distribution_of(one.module) or one.library] = "*"
+        else:
+            change.update(contract_cure(one, versions))
+    return change

@@ -1,0 +1,136 @@
+"""Read the libraries of an environment in a child: `target/contracts`, by the target's interpreter."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tunedoctor import child
+from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
+from tunedoctor.reading import read_regular
+from tunedoctor.tables.load import table
+from tunedoctor.tables.modules import distribution_of
+from tunedoctor.versions import at_least, normalised, requirement
+
+SECONDS = 90.0
+"""For all libraries: some 8 of CPU for a common stack."""
+OLDEST = "3.8"
+"""Python that the script needs."""
+_SCRIPT = Path(__file__).parent.parent / "target" / "contracts"
+_LARGEST_RECORD = 8 << 20
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A problem as the script tells of it."""
+
+    kind: Literal["name", "module", "missing"]
+    module: str
+    name: str
+    file: str
+    line: int
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What the script tells of one library."""
+
+    library: str
+    asked: int
+    cut: bool
+    problems: tuple[Problem, ...]
+
+
+def contracts_of(interpreter: Interpreter, packages: Packages) -> ImportContracts | Unknown:
+    """Look at the libraries that the target holds."""
+    if not at_least(interpreter.version, OLDEST):
+        return Unknown(why=f"reading imports needs Python {OLDEST}; it has {interpreter.version}")
+    held = (one.location for one in packages.distributions)
+    sites = [*dict.fromkeys((*interpreter.site_packages, *filter(None, held)))]
+    path = [*interpreter.path, *(one for one in sites if one not in interpreter.path)]
+    return look_at(interpreter.executable, path, sites, packages)
+
+
+def look_at(
+    python: str, path: Sequence[str], sites: Sequence[str], packages: Packages
+) -> ImportContracts | Unknown:
+    """Look at the libraries on a path of which `sites` hold distributions; the interpreter need not be theirs."""
+    libraries = {**table("contract_libraries")["needed"], **table("contract_libraries")["others"]}
+    request = {"path": path, "sites": sites, "libraries": libraries, "seconds": SECONDS}
+    ended = child.run(
+        [python, "-I", "-S", str(_SCRIPT)],
+        timeout=SECONDS + 10.0,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=msgspec.json.encode(request).decode(),
+    )
+    try:
+        lines = [msgspec.json.decode(one, type=Line) for one in ended.out.splitlines()]
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Unknown(why=f"reading imports gave no answer: {error}"[:300])
+    if not ended.ok and not lines:
+        return Unknown(why=f"reading imports: {ended.death} {ended.err.strip()[-200:]}".strip())
+    cut = [one.library for one in lines if one.cut]
+    if not ended.ok:
+        cut.append("the rest")
+    return ImportContracts(
+        broken=tuple(one for line in lines for one in _broken(line, sites, packages)),
+        asked=sum(one.asked for one in lines),
+        libraries=tuple(one.library for one in lines),
+        cut=tuple(cut),
+    )
+
+
+def _broken(line: Line, sites: Sequence[str], packages: Packages) -> Iterator[BrokenContract]:
+    """Return what a line tells; a file that RECORD has and that is gone is no contract's fault."""
+    asks = owner_of(line.library, packages) or normalised(line.library) if line.problems else ""
+    for one in line.problems:
+        top = one.module.partition(".")[0]
+        asked = owner_of(top, packages)
+        here = one.kind == "name"
+        if here or not (_recorded(one.module, asked, packages) or _declared(top, asks, packages)):
+            below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
+            yield BrokenContract(
+                library=asks,
+                kind=one.kind,
+                module=one.module,
+                name=one.name,
+                neighbour=asked,
+                file=one.file[len(below) + 1 if below else 0 :],
+                line=one.line,
+            )
+
+
+def owner_of(top: str, packages: Packages) -> str:
+    """Return the distribution whose RECORD brings a top-level module; "" where none is known to."""
+    begins = re.compile(
+        rb"^%s(?:/|\.py,|\.[^/,\n]{1,60}\.(?:so|pyd),)" % re.escape(top.encode()), re.MULTILINE
+    )
+    named = (packages.get(normalised(top)), *packages.distributions)
+    for one in named:
+        if one and begins.search(_record(one.location, one.metadata)):
+            return one.name
+    return named[0].name if named[0] else ""
+
+
+def _declared(top: str, owner: str, packages: Packages) -> bool:
+    """Tell whether what is asked is required and not installed, which missing-dependency tells."""
+    one = packages.get(owner)
+    named = distribution_of(top) or normalised(top)
+    wanted = {normalised(w.name) for w in map(requirement, one.requires) if w} if one else set()
+    return named in wanted and not packages.get(named)
+
+
+def _recorded(module: str, owner: str, packages: Packages) -> bool:
+    """Tell whether a distribution brought a module that is gone."""
+    one = packages.get(owner)
+    record = _record(one.location, one.metadata) if one else b""
+    path = module.replace(".", "/").encode()
+    return any(b"\n" + path + end in b"\n" + record for end in (b".py,", b"/__init__.py,"))
+
+
+def _record(location: str, metadata: str) -> bytes:
+    try:
+        return read_regular(Path(location, metadata, "RECORD"), _LARGEST_RECORD)
+    except OSError:
+        return b""

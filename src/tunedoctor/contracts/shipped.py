@@ -1,0 +1,133 @@
+"""Which releases break each other's import contracts, before anything is installed: over import_contracts.json."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+import msgspec
+from packaging.version import Version
+
+from tunedoctor.facts import BrokenContract, ImportContracts, Unknown
+from tunedoctor.tables.load import table
+from tunedoctor.versions import normalised, pep440
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """Names that releases of a library ask for, and releases of a neighbour that lack them.
+
+    Numbers are places in `releases`; both ends belong to a run, and what was released within a run is of it.
+    """
+
+    library: str
+    neighbour: str
+    asks: tuple[tuple[int, int], ...]
+    lacks: tuple[tuple[int, int], ...]
+    names: tuple[str, ...]
+    """"module:name", or "module" for one that is gone."""
+
+
+class Contracts(msgspec.Struct, frozen=True):
+    """The table."""
+
+    releases: dict[str, tuple[str, ...]]
+    """Of each library, oldest first."""
+    rows: tuple[Row, ...]
+
+
+def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]:
+    """Return the contracts that a set of releases breaks for certain; `versions`: normalised name -> version.
+
+    Of releases that the table does not know, older or newer than all of its own, it claims nothing.
+    """
+    return tuple(_problems(versions))
+
+
+def broken_contracts(
+    looked: ImportContracts | Unknown | None, versions: Mapping[str, str]
+) -> tuple[BrokenContract, ...]:
+    """Return what a look at the files found, else what the table knows of the installed releases."""
+    return looked.broken if isinstance(looked, ImportContracts) else contract_problems(versions)
+
+
+def _problems(versions: Mapping[str, str]) -> Iterator[BrokenContract]:
+    known = _table()
+    at = {n: _between(n, v) for n, v in versions.items() if n in known.releases}
+    for row in known.rows:
+        asks, lacks = at.get(row.library), at.get(row.neighbour)
+        if asks and lacks and _within(asks, row.asks) and _within(lacks, row.lacks):
+            for one in row.names:
+                module, _, name = one.partition(":")
+                yield BrokenContract(
+                    library=row.library,
+                    kind="name" if name else "module",
+                    module=module,
+                    name=name,
+                    neighbour=row.neighbour,
+                )
+
+
+def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str, str]:
+    """Return what to install so that the two keep their contracts: a newer library, else another neighbour.
+
+    Name -> specifier, of releases that fit all that is installed; a newer library, "*", where the table knows none.
+    """
+    for name, newer in ((one.library, True), (one.neighbour, True), (one.neighbour, False)):
+        if spec := _fitting(name, versions, newer=newer):
+            return {name: spec}
+    return {one.library: "*"}
+
+
+def _fitting(name: str, versions: Mapping[str, str], *, newer: bool) -> str:
+    """Return the nearest run of releases on one side of the installed one that breaks nothing; "" for none."""
+    releases = _table().releases.get(name, ())
+    place = _between(name, versions.get(name, ""))
+    if not place:
+        return ""
+    order = releases[place[1] if newer else 0 :] if newer else releases[place[0] :: -1]
+    run: list[str] = []
+    for release in order:
+        broken = contract_problems({**versions, name: release})
+        if any(name in (one.library, one.neighbour) for one in broken):
+            if run:
+                return f">={run[0]},<{release}" if newer else f">={run[-1]},<={run[0]}"
+        else:
+            run.append(release)
+    return "" if not run else f">={run[0]}" if newer else f"<={run[0]}"
+
+
+def needed_library(name: str) -> bool:
+    """Tell whether a fine-tune stops where this distribution cannot be imported."""
+    return name in _needed()
+
+
+@cache
+def _needed() -> frozenset[str]:
+    known = table("contract_libraries")
+    return frozenset(known["named_otherwise"].get(m, normalised(m)) for m in known["needed"])
+
+
+@cache
+def _table() -> Contracts:
+    return msgspec.convert(table("import_contracts"), Contracts)
+
+
+@cache
+def _between(name: str, version: str) -> tuple[int, int] | None:
+    """Return the places of the releases around a version, twice its own where it is one; None outside of all."""
+    releases = _table().releases.get(name, ())
+    wanted = pep440(version)
+    if wanted is None:
+        return None
+    public = Version(wanted.public)  # a local label is of the build
+    place = bisect_left(releases, public, key=_parsed)
+    if place < len(releases) and _parsed(releases[place]) == public:
+        return place, place
+    return (place - 1, place) if 0 < place < len(releases) else None
+
+
+def _parsed(release: str) -> Version:
+    return pep440(release) or Version("0")
+
+
+def _within(place: tuple[int, int], runs: tuple[tuple[int, int], ...]) -> bool:
+    return any(first <= place[0] and place[1] <= last for first, last in runs)

@@ -1,0 +1,35 @@
+"""The fact of what libraries ask of each other at import."""
+
+from typing import Literal
+
+from tunedoctor.facts.base import Count, Fact
+
+
+class BrokenContract(Fact, frozen=True):
+    """One thing that a library asks of a neighbour at import, and that the neighbour certainly lacks."""
+
+    library: str
+    """Normalised name of the distribution that asks."""
+    kind: Literal["name", "module", "missing"]
+    """name: the module lacks it. module: a part of a package is gone. missing: no such package is there."""
+    module: str
+    """What is asked, as imports name it: "transformers.models.auto"."""
+    name: str = ""
+    """Of kind name."""
+    neighbour: str = ""
+    """Normalised name of the distribution that is asked; "" where none is installed."""
+    file: str = ""
+    """Where it is asked, below the folder of the path: "trl/core.py"."""
+    line: Count = 0
+
+
+class ImportContracts(Fact, frozen=True):
+    """What the files of the target's libraries tell. Absent: nobody looked."""
+
+    broken: tuple[BrokenContract, ...] = ()
+    asked: Count = 0
+    """Names and modules that were asked for."""
+    libraries: tuple[str, ...] = ()
+    """Modules that were looked at."""
+    cut: tuple[str, ...] = ()
+    """Those that were not read to the end."""

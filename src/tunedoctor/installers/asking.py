@@ -1,0 +1,134 @@
+"""The user's sources, asked: who does not answer is known before uv waits for it, and a lack is told per source."""
+
+import tempfile
+from collections.abc import Collection, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from tunedoctor.facts import Packages
+from tunedoctor.installers.installed import stand_ins
+from tunedoctor.installers.lookup import look_up
+from tunedoctor.installers.reach import Heard, heard
+from tunedoctor.installers.sources import Source, Sources
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, find_uv, resolve
+from tunedoctor.plan import Install
+from tunedoctor.refresh.indexes import standard_index
+from tunedoctor.wheels.rules import PYTORCH, index_of
+
+_PROBED = "torch"
+"""What is asked for to see whether a source answers; that it lacks it is an answer."""
+_NAMED = 3
+"""Packages that are told of."""
+
+
+class Asking:
+    """One run's view of the sources; each is asked once whether it answers."""
+
+    def __init__(self, sources: Sources, installed: Packages | None = None) -> None:
+        """Ask nobody yet; `installed` is what the target holds."""
+        self.declared = sources
+        self.installed = installed
+        self._heard: dict[str, Heard] = {}
+
+    def resolve(self, question: Question) -> Outcome:
+        """Ask uv over the sources that answer."""
+        if question.offline:
+            return resolve(question, self.declared)
+        known = self.answering(question.index_url)
+        if isinstance(known, Failed):
+            return known
+        index = "" if question.index_url in self.silent else question.index_url
+        with self._with_installed(known, () if not question.hashes else None) as every:
+            return resolve(question._replace(index_url=index), every)
+
+    def look_up(
+        self, install: Install, python: str, installed: Mapping[str, str]
+    ) -> Install | NoSolution | Failed:
+        """Return the install with all pins and hashes; it names PyTorch's index where that one answers."""
+        # what was drafted before the user agreed to a mirror names the index itself
+        variant = install.index.removeprefix(PYTORCH)
+        if variant != install.index:
+            install = msgspec.structs.replace(install, index=index_of(variant))
+        known = self.answering(install.index)
+        if isinstance(known, Failed):
+            return known
+        # without its label a build is known by its index alone
+        dead = install.index in self.silent
+        if dead and any(one.name == _PROBED and "+" not in one.version for one in install.pins):
+            return Failed("network", _dead([self._heard[install.index]]))
+        asked = msgspec.structs.replace(install, index="") if dead else install
+        again = {*install.reinstall, *(one.name for one in install.pins)}
+        with self._with_installed(known, again) as every:
+            return look_up(asked, python, installed, every)
+
+    @contextmanager
+    def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:
+        """Add what is installed as a source of metadata where no index has them."""
+        if not known.no_index or self.installed is None or but is None:
+            yield known
+            return
+        with tempfile.TemporaryDirectory(prefix="doctor-installed-") as folder:
+            stand_ins(Path(folder), self.installed, but)
+            yield msgspec.structs.replace(known, links=(*known.links, Source(folder)))
+
+    def answering(self, index: str = "") -> Sources | Failed:
+        """Return the sources without those that nobody named and that do not answer, or why none is left.
+
+        An index that the user named is not passed over for another one, which anybody could fill with packages of
+        its names: where it does not answer, folders of the user are all that is left.
+        """
+        known = self.declared
+        every = self._indexes(index)
+        new = [one for one in every if one.url not in self._heard]
+        for one in heard(new, _PROBED, known, whole=False):
+            self._heard[one.source.url] = one
+        dead = [self._heard[one.url] for one in every if one.url in self.silent]
+        named = [one for one in dead if one.source.place]
+        folders = tuple(one for one in known.links if one.folder)
+        if dead and (named or len(dead) == len(every)):
+            if not folders:
+                return Failed("network", _dead(named or dead))
+            who = (named or dead)[0].source
+            return msgspec.structs.replace(known, no_index=who.place or who.url, links=folders)
+        if dead and every[-1].url in self.silent:
+            # the standard one is out of reach: another stands in its place, or uv would wait for it
+            there = next(one for one in reversed(every) if one.url not in self.silent)
+            return msgspec.structs.replace(known, index=there)
+        return known
+
+    def _indexes(self, index: str) -> tuple[Source, ...]:
+        """Return all indexes, the default one last; none where the user forbids to ask."""
+        known = self.declared
+        if known.no_index or known.offline:
+            return ()
+        every = (Source(index), *known.extra, known.index or self._standard)
+        return tuple(one for one in every if one.url)
+
+    @cached_property
+    def _standard(self) -> Source:
+        return Source(standard_index(find_uv()))
+
+    @property
+    def silent(self) -> set[str]:
+        """URLs of the sources that did not answer."""
+        return {url for url, one in self._heard.items() if one.why}
+
+    def lacking(self, names: Iterable[str], index: str = "") -> str:
+        """Return in words what each source has of some packages."""
+        known = self.declared
+        places = (*self._indexes(index), *known.links)
+        told = [
+            one.of(name)
+            for name in islice(dict.fromkeys(names), _NAMED)
+            for one in heard(places, name, known)
+        ]
+        return "; ".join(dict.fromkeys(told))
+
+
+def _dead(dead: list[Heard]) -> str:
+    said = "; ".join(f"{one.source.shown}: {one.why}" for one in dead)
+    return f"no answer from the package source{'s' * (len(dead) > 1)} {said}"

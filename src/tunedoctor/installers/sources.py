@@ -1,0 +1,264 @@
+"""Where wheels come from: the user's own sources, read as pip and uv read them, and said to both in the same words.
+
+The PyTorch index is one source among them: it is added, never put in their place. What one of the two tools is told
+holds for the other as well; where they are told different things, uv's word goes, since it resolves.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import msgspec
+
+from tunedoctor.probes.credentials import without_credentials
+from tunedoctor.probes.installer_config import Setting, settings_of
+
+_NO = ("", "0", "false", "no", "off", "n", "f")
+ANY_INDEX = "unsafe-best-match"
+"""uv's name for what pip does: of all indexes the best version. Its own way stops at the first that has the package."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One index, folder, page of links or file of constraints."""
+
+    url: str
+    """As the user wrote it, credentials included; a relative path made absolute."""
+    place: str = ""
+    """The file or the variable that names it; "" for one that nobody named."""
+    name: str = ""
+    """Of an index, as uv calls it."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The path, where it is one of this machine."""
+        if self.url.startswith("file:"):
+            return Path(url2pathname(urlsplit(self.url).path))
+        return None if "://" in self.url else Path(self.url)
+
+    @property
+    def said(self) -> str:
+        """What is said to pip and uv."""
+        return self.folder.as_uri().replace(",", "%2C") if self.folder else self.url
+
+    @property
+    def shown(self) -> str:
+        """What the user may read: no credentials, and who names it."""
+        named = f" ({self.place})" if self.place else ""
+        return f"{without_credentials(self.url)}{named}"
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an installer goes by to find a wheel."""
+
+    index: Source | None = None
+    """Instead of the standard index."""
+    extra: tuple[Source, ...] = ()
+    """Further indexes, the first first."""
+    links: tuple[Source, ...] = ()
+    """Folders and pages with wheels: find-links."""
+    no_index: str = ""
+    """Who says that no index is asked; so for `offline`."""
+    offline: str = ""
+    constraints: tuple[Source, ...] = ()
+    """Files whose versions hold in every resolution."""
+    limits: tuple[str, ...] = ()
+    """Constraints that stand in uv's own files."""
+    trusted: tuple[str, ...] = ()
+    """Hosts whose certificates are not looked at."""
+    strategy: str = ""
+    """How uv picks among indexes; "" where the user does not say."""
+    plain: tuple[tuple[str, str], ...] = ()
+    """Certificates, proxies, keyring and time limits: a variable of pip or uv, and its value."""
+
+    @property
+    def none(self) -> bool:
+        """Tell whether nobody names a place."""
+        return not (self.index or self.extra or self.links)
+
+    def with_index(self, url: str) -> "Sources":
+        """Add PyTorch's index, or a mirror of it; first of all, since it has the builds."""
+        if not url or self.no_index:
+            return self
+        others = tuple(one for one in self.extra if not _same(one.url, url))
+        strategy = self.strategy or ANY_INDEX
+        return msgspec.structs.replace(self, extra=(Source(url), *others), strategy=strategy)
+
+    def said(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables for a child: these sources in both tools' words, and no file of theirs is read."""
+        env = {name: value for name, value in environ.items() if name not in _SAID}
+        env |= {"UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull}
+        env |= {name: value for name, value in self.plain if name not in env}
+        if self.index:
+            env["UV_DEFAULT_INDEX"] = env["PIP_INDEX_URL"] = self.index.url
+        if self.extra:
+            env["UV_INDEX"] = " ".join(f"{e.name}={e.url}" if e.name else e.url for e in self.extra)
+            env["PIP_EXTRA_INDEX_URL"] = " ".join(one.url for one in self.extra)
+        # as URLs, so that a blank or a comma in a path parts nothing
+        links = [one.said for one in self.links]
+        if links:
+            env["UV_FIND_LINKS"], env["PIP_FIND_LINKS"] = ",".join(links), " ".join(links)
+        files = [one.said for one in self.constraints]
+        if files:
+            env["UV_CONSTRAINT"] = " ".join(files)
+        if self.trusted:
+            env["UV_INSECURE_HOST"] = env["PIP_TRUSTED_HOST"] = " ".join(self.trusted)
+        if self.strategy:
+            env["UV_INDEX_STRATEGY"] = self.strategy
+        if self.no_index:
+            # uv has no such variable: it tells who says so
+            env |= {"PIP_NO_INDEX": "1", "UV_NO_INDEX": self.no_index}
+        if self.offline:
+            env |= {"UV_OFFLINE": "1", "DOCTOR_OFFLINE": self.offline}
+        return env
+
+    def options(self) -> list[str]:
+        """Return uv's options: what it takes from no variable."""
+        paths = [str(one.folder or one.url) for one in self.constraints]
+        return [
+            *(["--no-index"] if self.no_index else []),
+            *(word for path in paths for word in ("--constraints", path)),
+        ]
+
+
+_SAID = frozenset(
+    f"{tool}_{name}"
+    for tool, names in {
+        "PIP": (
+            *(
+                "INDEX_URL",
+                "EXTRA_INDEX_URL",
+                "FIND_LINKS",
+                "NO_INDEX",
+                "CONSTRAINT",
+                "CONFIG_FILE",
+            ),
+            "TRUSTED_HOST",
+        ),
+        "UV": (
+            *("DEFAULT_INDEX", "INDEX_URL", "INDEX", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX"),
+            *("CONSTRAINT", "CONFIG_FILE", "INSECURE_HOST", "INDEX_STRATEGY", "OFFLINE"),
+        ),
+        "DOCTOR": ("OFFLINE",),
+    }.items()
+    for name in names
+)
+"""Variables that the sources say anew."""
+
+_PLAIN: dict[str, tuple[str, ...]] = {
+    "pip.cert": ("PIP_CERT", "SSL_CERT_FILE"),
+    "pip.client-cert": ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT"),
+    "pip.proxy": ("PIP_PROXY", "HTTPS_PROXY", "HTTP_PROXY"),
+    "uv.https-proxy": ("HTTPS_PROXY",),
+    "uv.http-proxy": ("HTTP_PROXY",),
+    "pip.timeout": ("PIP_TIMEOUT",),
+    "pip.retries": ("PIP_RETRIES",),
+    "uv.cache-dir": ("UV_CACHE_DIR",),
+    "uv.native-tls": ("UV_SYSTEM_CERTS",),
+    "uv.system-certs": ("UV_SYSTEM_CERTS",),
+    "uv.keyring-provider": ("UV_KEYRING_PROVIDER",),
+    "pip.keyring-provider": ("PIP_KEYRING_PROVIDER",),
+}
+"""Setting -> the variables that say the same to pip and uv."""
+
+
+def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Sources:
+    """Return the sources that settings name, weakest first as they are read.
+
+    `variables` are for what no setting says.
+    """
+    several = tuple(settings)
+    said = {one.name: one for one in several}
+    default = next(iter(_first(said, "uv.default-index", "uv.index-url", "pip.index-url")), None)
+    uvs = (*_all(several, "uv.index"), *_all(several, "uv.extra-index-url"))
+    extra = _once((*uvs, *_first(said, "pip.extra-index-url")))
+    pips = bool(said.get("pip.extra-index-url")) and not uvs
+    trusted = (
+        *_all(several, "uv.allow-insecure-host"),
+        *_all(several, "uv.insecure-host"),
+        *_first(said, "pip.trusted-host"),
+    )
+    keyring = said.get("pip.keyring-provider")
+    plain = [(n, said[s].value) for s, names in _PLAIN.items() if s in said for n in names]
+    if keyring and keyring.value in ("import", "subprocess"):
+        plain.append(("UV_KEYRING_PROVIDER", "subprocess"))
+    if not said.get("pip.cert") and (bundle := variables.get("SSL_CERT_FILE")):
+        plain.append(("PIP_CERT", bundle))
+    return Sources(
+        index=default,
+        extra=tuple(one for one in extra if not default or not _same(one.url, default.url)),
+        links=_once((*_all(several, "uv.find-links"), *_first(said, "pip.find-links"))),
+        no_index=_who(said, "uv.no-index", "pip.no-index"),
+        offline=_who(said, "uv.offline")
+        or next((n for n in ("DOCTOR_OFFLINE",) if on(variables.get(n, ""))), ""),
+        constraints=_once((*_all(several, "uv.constraint"), *_first(said, "pip.constraint"))),
+        limits=tuple(one.url for one in _all(several, "uv.constraint-dependencies")),
+        trusted=tuple(dict.fromkeys(one.url for one in trusted)),
+        strategy=said["uv.index-strategy"].value
+        if "uv.index-strategy" in said
+        else ANY_INDEX
+        if pips
+        else "",
+        plain=tuple(plain),
+    )
+
+
+def of_variables(variables: Mapping[str, str]) -> Sources:
+    """Return the sources that variables alone name, as `Sources.said` writes them."""
+    return sources(
+        settings_of({**variables, "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}), variables
+    )
+
+
+def on(value: str) -> bool:
+    """Tell whether a switch is on; the path of a file counts as its word."""
+    return value.strip().lower() not in _NO
+
+
+def _who(said: Mapping[str, Setting], *names: str) -> str:
+    """Return who turns a switch on: a file, or the name of a variable."""
+    for one in (said[name] for name in names if name in said):
+        if on(one.value):
+            return one.value if os.path.isabs(one.value) else one.place  # noqa: PTH117
+    return ""
+
+
+def _first(said: Mapping[str, Setting], *names: str) -> tuple[Source, ...]:
+    """Return what the first of these settings holds."""
+    return next((_sources(said[n]) for n in names if n in said and said[n].value), ())
+
+
+def _all(settings: tuple[Setting, ...], name: str) -> tuple[Source, ...]:
+    """Return what every setting of a name holds, the strongest first: uv joins its lists."""
+    return tuple(one for s in reversed(settings) if s.name == name for one in _sources(s))
+
+
+def _sources(setting: Setting) -> tuple[Source, ...]:
+    return tuple(_source(line, setting) for line in setting.value.splitlines())
+
+
+def _source(text: str, setting: Setting) -> Source:
+    kind = setting.name.partition(".")[2]
+    name, _, rest = text.partition("=")
+    if kind in ("index", "default-index") and "://" in rest and "/" not in name:
+        return Source(rest, setting.place, name if kind == "index" else "")
+    if "://" in text or text.startswith("file:") or kind not in _PATHS:
+        return Source(text, setting.place)
+    by_file = os.path.isabs(setting.place) and not setting.place.endswith((".conf", ".ini"))  # noqa: PTH117
+    near = Path(setting.place).parent if by_file else Path.cwd()
+    return Source(str(near / Path(text).expanduser()), setting.place)
+
+
+_PATHS = ("find-links", "constraint", "index", "default-index", "index-url", "extra-index-url")
+
+
+def _once(several: Iterable[Source]) -> tuple[Source, ...]:
+    found: dict[str, Source] = {}
+    for one in several:
+        found.setdefault(one.url.rstrip("/"), one)
+    return tuple(found.values())
+
+
+def _same(one: str, other: str) -> bool:
+    return one.rstrip("/") == other.rstrip("/")

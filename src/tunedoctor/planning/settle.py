@@ -1,0 +1,254 @@
+"""One set for all goals: the resolver finds it, the checks judge what it would leave, and the next one is tried.
+
+The user's words, declared requirements, known breaks and the choice of the wheel are constraints. Cures are wishes. The
+constraints alone come first, and the wishes of findings that they leave are taken in. Where that is not what all cures
+ask for, these are joined as well, without what only adds a package where others move some. Of two sets that cure
+the one that changes fewer packages is taken, of equals the one of the wishes.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.advice.cure_lines import name_of
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Host, Interpreter, Packages
+from tunedoctor.findings import Check
+from tunedoctor.fixing import Fix, Resolve
+from tunedoctor.installers.explain import lacked
+from tunedoctor.installers.uv import Question
+from tunedoctor.plan import AnyStep, Install, Plan, PlanError, Remove, merge
+from tunedoctor.planning.ask import Ask, unasked
+from tunedoctor.planning.drafts import Drafted, chosen, drafted
+from tunedoctor.planning.fill import steps_of
+from tunedoctor.planning.goals import Goal, wishes_of
+from tunedoctor.planning.refusal import RefusedError, unanswered
+from tunedoctor.sets.answer import Answer
+from tunedoctor.sets.make import Here, Made, make
+from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.simulate import Simulated, predict, simulate
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.versions import within
+
+ROUNDS = 4
+"""Sets that are judged on one road: each takes in the wishes of what the last one left."""
+
+
+class Place(NamedTuple):
+    """Where the plan is for, and who judges it."""
+
+    here: Here
+    snapshot: Snapshot
+    ask: Ask
+    checks: tuple[Check, ...] = ()
+    """() where nobody judges: of a described machine nothing is known but what was said."""
+    fixes: tuple[Fix, ...] = ()
+    whole: bool = False
+    """The set holds what a fine-tune needs, and not only what is there and asked for."""
+    limit: int | None = None
+    """No more of the installed packages may change."""
+
+    @property
+    def there(self) -> dict[str, str]:
+        """Installed versions by name."""
+        packages = self.snapshot.find(Packages)
+        return {d.name: d.version for d in packages.distributions} if packages else {}
+
+
+class Settled(NamedTuple):
+    """A set, the plan that makes it, without hashes, and what it would leave."""
+
+    made: Made
+    plan: Plan
+    asked: tuple[str, ...] = ()
+    simulated: Simulated | None = None
+
+    @property
+    def size(self) -> int:
+        """How many packages it changes of what is there."""
+        return sum(bool(pin.was) for pin in self.plan.pins)
+
+    @property
+    def cured(self) -> frozenset[str]:
+        """Findings that it cures, as far as a prediction tells."""
+        found = self.simulated
+        return frozenset((*found.cured, *found.untold)) if found else frozenset()
+
+    def holds(self, words: Iterable[str]) -> bool:
+        """Tell whether the set is what the cures ask for."""
+        found = {pin.name: pin.version for pin in self.made.found.pins} if self.made.found else {}
+        return all(
+            name in found and (not range_ or within(found[name], range_.partition("+")[0]))
+            for name, range_ in asked_for(words).items()
+        )
+
+
+def settle(place: Place, goal: Goal) -> Settled:
+    """Return the set that cures the most by the least.
+
+    Raises:
+        RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
+    """
+    free: Settled | None = None
+    refused: RefusedError | None = None
+    try:
+        free = _grown(place, goal, frozenset())
+        if free.holds(goal.words(goal.ids)):
+            return free
+        place = place._replace(limit=free.size)
+    except RefusedError as error:
+        if error.tried is not None and error.tried.made.answer.verdict == "unknown":
+            raise  # who got no answer gets none by asking again
+        refused = error
+    try:
+        wished = _grown(place, goal, goal.moving(place.there))
+    except RefusedError as error:
+        if free is None:
+            raise (
+                refused if refused and refused.details and not error.details else error
+            ) from None
+        return free
+    if free is None or (wished.size <= free.size and wished.cured >= free.cured):
+        return wished
+    return free
+
+
+def shown(place: Place, asked: Mapping[str, str]) -> Made:
+    """Return the set that `doctor fix` would carry out with what is asked for, or why there is none."""
+    found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
+    goal = Goal(asked, drafted(found, place.snapshot, place.fixes))
+    try:
+        return settle(place, goal).made
+    except RefusedError as error:
+        one = error.tried
+        if one is None:
+            return Made(Answer(verdict="none", why=error.why), Question(()))
+        if one.simulated is None or not one.simulated.refused:
+            return one.made
+        left = (*one.made.answer.left, one.simulated.refused)
+        return one.made._replace(answer=msgspec.structs.replace(one.made.answer, left=left))
+
+
+def _grown(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
+    one = _tried(place, goal, ids)
+    for _ in range(1, ROUNDS):
+        found = one.simulated
+        if found is None:
+            return one
+        stays = {*found.bred, *(goal.ids & {*found.left})}
+        if more := goal.ids - ids - {*found.cured, *found.untold}:
+            ids |= more
+        elif stays and (other := _taught(place, goal, one, stays)) != goal:
+            goal = other
+        else:
+            break
+        one = _tried(place, goal, ids)
+    if one.simulated and one.simulated.refused:
+        raise useless(one.simulated, goal.drafts, one)
+    return one
+
+
+def useless(
+    found: Simulated, drafts: Iterable[Drafted], tried: Settled | None = None
+) -> RefusedError:
+    """Return the refusal of a plan of which the checks say that it is of no use."""
+    ways = (one.found.finding.cure.command for one in drafts if one.changes)
+    return RefusedError(f"the plan was not made: {found.refused}", *ways, tried=tried)
+
+
+def _taught(place: Place, goal: Goal, one: Settled, stays: Iterable[str]) -> Goal:
+    """Return the goal with the cures of what a set would leave; else without the versions that it brings."""
+    after = predict(one.plan, place.snapshot, {})
+    drafts = drafted(chosen(diagnose(after, place.checks), stays), after, place.fixes)
+    new = tuple(word for word in wishes_of(drafts) if word not in goal.words(goal.ids))
+    if new:
+        return goal._replace(further=(*goal.further, *new))
+    moved = (f"{p.name}!={p.version}" for p in one.plan.pins if p.was and p.was != p.version)
+    return goal._replace(avoided=tuple(dict.fromkeys((*goal.avoided, *moved))))
+
+
+def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
+    words = goal.words(ids)
+    made = _made(place, goal, words, ids)
+    asked = tuple(goal.joined(words))
+    if made.found is None or made.torch is None:
+        why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
+        if made.answer.verdict == "none" and (names := lacked(made.answer.details)):
+            why = f"{why}; {place.ask.lacking(names, '')}"
+        ways = () if place.ask.barred else filter(None, (made.answer.way_out,))
+        error = unanswered(why, place.ask.barred, *ways)
+        error.details, error.tried = made.answer.details, Settled(made, Plan(steps=()))
+        raise error
+    plan = joined(goal.drafts, steps_of(made, place.snapshot, unasked(), asked))
+    if not place.checks:
+        return Settled(made, plan, asked)
+    found = simulate(plan, place.snapshot, place.checks)
+    if not made.torch.kept:
+        # which libraries the new torch brings only its index tells
+        found = msgspec.structs.replace(found, bred=(), refused="")
+    return Settled(made, plan, asked, found)
+
+
+def _made(place: Place, goal: Goal, words: tuple[str, ...], ids: frozenset[str]) -> Made:
+    snapshot = place.snapshot
+    try:
+        names = goal.joined(words)
+    except WantedError as error:
+        raise RefusedError(str(error)) from error
+    want = wanted(names, snapshot.find(Packages), snapshot.find(Interpreter), snapshot.find(Host))
+    if not place.whole:
+        # a fix puts in what it is for, not what else a whole set would hold
+        own = {"torch", *want.installed, *names}
+        want = want._replace(roots=tuple(name for name in want.roots if name in own))
+    want = want._replace(
+        outside=(*want.outside, *goal.avoided), why=goal.why(ids), limit=place.limit
+    )
+    return make(place.here, want, place.ask.resolve)
+
+
+def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
+    """Return the one plan of drafts and what the resolver fills in for them.
+
+    Raises:
+        RefusedError: the drafts contradict each other.
+    """
+    moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
+    changing = [_without(_plan(one), moved) for one in drafts if one.changes]
+    told = [_plan(one) for one in drafts if not one.changes]
+    try:
+        return merge((*changing, Plan(steps=steps), *told))
+    except PlanError as error:
+        raise RefusedError(str(error)) from error
+
+
+def _plan(one: Drafted) -> Plan:
+    """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
+    steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
+    reasons = (one.draft.reason,) if one.changes and one.draft.reason else ()
+    asks = {one.id: _asked(one)} if one.changes else {}
+    return Plan(steps=steps, cures=(*asks,), reasons=reasons, asks=asks)
+
+
+def _asked(one: Drafted) -> tuple[str, ...]:
+    """Return the names of the packages that a draft asks for."""
+    installs = (step for step in one.draft.steps if isinstance(step, Install))
+    pinned = (pin.name for step in installs for pin in step.pins)
+    return tuple(dict.fromkeys((*map(name_of, wishes_of((one,))), *pinned)))
+
+
+def _without(plan: Plan, moved: set[str]) -> Plan:
+    """Return a plan that says nothing of packages that the resolver moves: it sees all of them, a fix its own."""
+    steps: list[AnyStep] = []
+    for step in plan.steps:
+        if isinstance(step, Install):
+            pins = tuple(pin for pin in step.pins if pin.name not in moved)
+            again = tuple(name for name in step.reinstall if name not in moved)
+            if pins:
+                steps.append(msgspec.structs.replace(step, pins=pins, reinstall=again))
+        elif isinstance(step, Remove):
+            names = tuple(name for name in step.names if name not in moved)
+            steps += [Remove(names=names)] if names else []
+        else:
+            steps.append(step)
+    return msgspec.structs.replace(plan, steps=tuple(steps))

@@ -1,0 +1,122 @@
+"""Tell which names libraries ask of their neighbours at import that these define nowhere. Nothing is imported.
+
+REQUEST on standard input: {"path": folders of sys.path, "sites": those that hold distributions, "libraries": {module:
+[entries]}, "seconds": time for all}. An entry is a module ("axolotl.cli.train") or a name that a lazy package exports
+("SFTTrainer"). One JSON line for each library that is there: {"library", "asked": names, "cut", "problems": [{"kind",
+"module", "name", "file", "line"}]}. Kind "name": the module lacks it, "module": a part of a package that is there is
+gone, "missing": there is no such package.
+
+What is followed: statements that every import runs, from the package's own __init__ on: no function, no try, no with,
+no if whose condition the files don't decide. Where code makes names by other means than statements, and the name is
+written anywhere in that package, the answer is "cannot tell", which is no problem. The language is that of the
+interpreter that runs this.
+"""
+
+import gc
+import json
+import sys
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+
+from .world import STANDARD, World, absolute
+
+MOST_MODULES = 6000
+"""Modules of one library that are followed."""
+MOST_PROBLEMS = 40
+MEMORY = 4 << 30
+Problem = Tuple[str, str, str]
+"""Kind, module, name."""
+
+
+class Asked(NamedTuple):
+    """What an import of a library asks of a neighbour."""
+
+    file: str
+    line: int
+    module: str
+    names: Tuple[str, ...]
+    attributes: bool
+
+
+def follow(world: World, library: str, entries: List[str], ends: float) -> Tuple[List[Asked], bool]:
+    """Follow what an import of `library` runs; return what it asks, and whether the time `ends` cut it off."""
+    there = bool(world.find("torch"))
+    starts = [one if "." in one else world.holder(library, one, backends=there) for one in entries]
+    todo: List[str] = []
+    seen: Set[str] = set()
+    asked: List[Asked] = []
+
+    def enter(name: str) -> None:
+        parts = name.split(".")
+        todo.extend(".".join(parts[:n]) for n in range(1, len(parts) + 1))
+
+    for one in (library, *(s for s in starts if world.find(s))):
+        enter(one)
+    while todo and len(seen) < MOST_MODULES and time.monotonic() < ends:
+        place = world.find(todo.pop())
+        source = world.source(place) if place and place.name not in seen else None
+        if place is None or source is None:
+            continue
+        seen.add(place.name)
+        for ask in source.asks:
+            module = absolute(place, ask.module, ask.level)
+            if module.partition(".")[0] != library:
+                asked.append(Asked(place.file, ask.line, module, ask.names, ask.attributes))
+            elif not ask.attributes:
+                enter(world.holder(module, ask.names[0]) if ask.names else module)
+                enter(module + "." + ask.names[0] if ask.names else module)
+    return asked, bool(todo)
+
+
+def look(world: World, library: str, entries: List[str], ends: float) -> Dict[str, Any]:
+    """Return the line that tells of a library."""
+    asked, cut = follow(world, library, entries, ends)
+    problems: Dict[Problem, Asked] = {}
+    for one in asked:
+        told = problem(world, one)
+        if told and told[2] not in world.patches(library):
+            problems.setdefault(told, one)
+    return {
+        "library": library,
+        "asked": len({one[2:4] for one in asked}),
+        "cut": cut,
+        "problems": [
+            {"kind": kind, "module": module, "name": name, "file": one.file, "line": one.line}
+            for (kind, module, name), one in list(problems.items())[:MOST_PROBLEMS]
+        ],
+    }
+
+
+def problem(world: World, asked: Asked) -> Optional[Problem]:
+    """Return what a neighbour certainly lacks of what it is asked for."""
+    module, names = asked.module, asked.names
+    parts = module.split(".")
+    if parts[0] in STANDARD:
+        return None
+    for n in range(1, len(parts) + 1):
+        if world.gone(".".join(parts[:n])):
+            return ("missing" if n == 1 else "module", ".".join(parts[:n]), "")
+    if asked.attributes:  # the first of them can be modules
+        while len(names) > 1 and world.find(module + "." + names[0]):
+            module, names = module + "." + names[0], names[1:]
+    if not names or names[0] == "*" or not world.lacks(module, names[0]):
+        return None
+    return ("name", module, names[0])
+
+
+def main() -> None:
+    """Answer the request on standard input."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    except (ImportError, OSError, ValueError):
+        pass
+    gc.disable()  # trees hold no rings, and looking for some costs a third of the time
+    request = json.loads(sys.stdin.read())
+    ends = time.monotonic() + request["seconds"]
+    world = World(request["path"], request["sites"])
+    for library, entries in request["libraries"].items():
+        if world.find(library):
+            sys.stdout.write(json.dumps(look(world, library, entries, ends)) + "\n")
+            sys.stdout.flush()

@@ -1,0 +1,270 @@
+"""The modules of a path, and whether they define a name. What counts as defined is whatever a module could bind."""
+
+import os
+import re
+import stat
+import sys
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from .source import Source, parsed
+
+LARGEST = 4 << 20
+"""Bytes of a source file that is parsed."""
+MOST_TEXT = 256 << 20
+"""Bytes of one package that are searched for a word."""
+DEEPEST = 24
+"""Parts of a module's name, and stars that lead to stars."""
+ENDINGS = (".so", ".pyd", ".pyc", ".dylib")
+STANDARD = frozenset(getattr(sys, "stdlib_module_names", ())) | {
+    "__main__",
+    *sys.builtin_module_names,
+}
+
+_PATCHES = re.compile(rb"\.(\w+)[ \t]*=(?!=)|setattr\([^)\n\"\']{0,100}[\"\'](\w+)[\"\']")
+
+
+class Place(NamedTuple):
+    """Where a module lies."""
+
+    name: str
+    file: str
+    """Its source; "" where there is none."""
+    folders: Tuple[str, ...]
+    """Of a package."""
+
+
+def absolute(place: Place, module: str, level: int) -> str:
+    """Return the full name of what a file at `place` calls `module` behind `level` dots."""
+    if not level:
+        return module
+    parts = place.name.split(".")
+    parts = parts[: max(len(parts) - level + bool(place.folders), 0)]
+    return ".".join([*parts, module] if module else parts)
+
+
+class World:
+    """A path and what was read of it."""
+
+    def __init__(self, path: Sequence[str], sites: Iterable[str]) -> None:
+        """Take the folders of sys.path; `sites` are those of them that hold distributions."""
+        self.path = path
+        self.sites = frozenset(sites)
+        self._listed: Dict[str, FrozenSet[str]] = {}
+        self._places: Dict[str, Optional[Place]] = {}
+        self._gone: Dict[str, bool] = {}
+        self._sources: Dict[str, Optional[Source]] = {}
+        self._texts: Dict[str, List[bytes]] = {}
+        self._exported: Dict[str, Set[str]] = {}
+        self._defined: Dict[Tuple[str, str], Optional[bool]] = {}
+
+    def read(self, path: str) -> Optional[bytes]:
+        """Return the bytes of a regular file of bounded size; None for anything else."""
+        try:
+            told = os.stat(path)
+            if not stat.S_ISREG(told.st_mode) or told.st_size > LARGEST:
+                return None
+            with open(path, "rb") as file:
+                return file.read(LARGEST)
+        except (OSError, ValueError):
+            return None
+
+    def below(self, folder: str) -> Iterable[str]:
+        """Return the sources below a folder, without following links to folders."""
+        for place, folders, names in os.walk(folder):
+            folders.sort()
+            yield from (os.path.join(place, one) for one in sorted(names) if one.endswith(".py"))
+
+    def listed(self, folder: str) -> FrozenSet[str]:
+        """Return the names in a folder."""
+        if folder not in self._listed:
+            try:
+                self._listed[folder] = frozenset(os.listdir(folder))
+            except (OSError, ValueError):
+                self._listed[folder] = frozenset()
+        return self._listed[folder]
+
+    def find(self, name: str) -> Optional[Place]:
+        """Return where a module lies; None where no folder holds it, which need not mean that it is gone."""
+        if name not in self._places:
+            parent, _, last = name.rpartition(".")
+            above = self.find(parent) if parent and name.count(".") <= DEEPEST else None
+            folders = self.path if not parent else above.folders if above else ()
+            self._places[name] = self._in(folders, name, last) if last else None
+        return self._places[name]
+
+    def _in(self, folders: Iterable[str], name: str, last: str) -> Optional[Place]:
+        spaces: List[str] = []
+        for folder in folders:
+            names = self.listed(folder)
+            inner = os.path.join(folder, last)
+            if last in names:
+                inside = self.listed(inner)
+                if "__init__.py" in inside:
+                    return Place(name, os.path.join(inner, "__init__.py"), (inner,))
+                if any(n.startswith("__init__.") and n.endswith(ENDINGS) for n in inside):
+                    return Place(name, "", (inner,))
+                if inside:
+                    spaces.append(inner)
+            if last + ".py" in names:
+                return Place(name, inner + ".py", ())
+            if any(n.startswith(last + ".") and n.endswith(ENDINGS) for n in names):
+                return Place(name, "", ())
+        return Place(name, "", tuple(spaces)) if spaces else None
+
+    def gone(self, name: str) -> bool:
+        """Tell whether it is certain that an import of a module fails for want of it, or of what holds it."""
+        if name not in self._gone:
+            parent, _, last = name.rpartition(".")
+            self._gone[name] = bool(
+                not self.find(name)
+                and (self._part_gone(parent, last) if parent else self._top_gone(name))
+            )
+        return self._gone[name]
+
+    def _top_gone(self, name: str) -> bool:
+        """Tell that no folder holds a package, and nothing on the path finds packages by other means."""
+        if name in STANDARD or any(os.path.isfile(one) for one in self.path):
+            return False
+        for folder in self.sites:
+            for one in self.listed(folder):
+                if one.endswith((".pth", ".egg-link")) or one.startswith("__editable__"):
+                    text = self.read(os.path.join(folder, one))
+                    if text is None or name.encode() in text:
+                        return False
+        return True
+
+    def _part_gone(self, parent: str, last: str) -> bool:
+        place = self.find(parent)
+        if place is None or not place.folders or parent.count(".") > DEEPEST:
+            return False  # a part of a plain module, as six.moves, is made by code
+        own = self.source(place)
+        if place.file and (own is None or own.path_made):
+            return False
+        return not self._entered(parent, last)
+
+    def _entered(self, package: str, last: str) -> bool:
+        """Tell whether code of a package enters a module of that name in sys.modules."""
+        word = last.encode()
+        return any(b"sys.modules" in t and word in t for t in self.package_texts(package))
+
+    def source(self, place: Place) -> Optional[Source]:
+        """Return the Source of a place; None where there is none, or where it cannot be parsed."""
+        if place.file not in self._sources:
+            text = self.read(place.file) if place.file else None
+            self._sources[place.file] = None if text is None else parsed(text)
+        return self._sources[place.file]
+
+    def holder(self, module: str, name: str, *, backends: bool = False) -> str:
+        """Return the module of a package that holds a name which it exports lazily.
+
+        A name that has a stand-in is followed only where its backends are known to be there.
+        """
+        for _ in range(DEEPEST):
+            place = self.find(module)
+            source = self.source(place) if place else None
+            inner = source.lazy.get(name, "") if source and name not in source.names else ""
+            if not inner or not self.find(module + "." + inner):
+                break
+            if not backends and place and name in self.stand_ins(place):
+                break
+            module += "." + inner
+        return module
+
+    def lacks(self, module: str, name: str) -> bool:
+        """Tell whether it is certain that a module does not define a name."""
+        return self._has(module, name, 0) is False
+
+    def _has(self, module: str, name: str, depth: int) -> Optional[bool]:
+        key = (module, name)
+        if key not in self._defined:
+            self._defined[key] = None  # while it is asked: stars lead in circles
+            self._defined[key] = self._look(module, name, depth)
+        return self._defined[key]
+
+    def _look(self, module: str, name: str, depth: int) -> Optional[bool]:
+        place = self.find(module)
+        source = self.source(place) if place else None
+        if place is None or source is None or depth > DEEPEST or name.startswith("__"):
+            return None
+        written = (source.names, source.promised, source.strings)
+        if any(name in one for one in written) or self.find(module + "." + name):
+            return True
+        told = [self._has(absolute(place, *star), name, depth + 1) for star in source.stars]
+        if any(told):
+            return True
+        if None in told or (source.path_made and place.folders):
+            return None
+        return self._made(place, source, name) if source.dynamic else False
+
+    def _made(self, place: Place, source: Source, name: str) -> Optional[bool]:
+        """Tell whether a module that makes names by other means than statements makes this one."""
+        folder = os.path.dirname(place.file)
+        if any(name in self.exported(os.path.join(folder, one)) for one in source.scans):
+            return True
+        if self._entered(place.name, name):
+            return None
+        if source.tabled:
+            return name in self.stand_ins(place)
+        return None if self._somewhere(place.name, name) else False
+
+    def exported(self, folder: str) -> Set[str]:
+        """Return the names in the `__all__` of all files below a folder, and what their decorators export."""
+        if folder not in self._exported:
+            found: Set[bytes] = set()
+            for text in self.texts(folder):
+                at = text.find(b"__all__")
+                while at >= 0:
+                    end = text.find(b"]", at)
+                    found.update(re.findall(rb"[\"'](\w+)[\"']", text[at:end]))
+                    at = text.find(b"__all__", end) if end >= 0 else -1
+                if b"@requires" in text or b"@export" in text:
+                    found.update(re.findall(rb"^(?:class|def) (\w+)", text, re.MULTILINE))
+            self._exported[folder] = {one.decode("ascii", "replace") for one in found}
+        return self._exported[folder]
+
+    def stand_ins(self, package: Place) -> Set[str]:
+        """Return the names that a lazy package has in place of those whose backends are absent."""
+        folder = os.path.join(os.path.dirname(package.file), "utils")
+        if folder not in self._exported:
+            files = [n for n in self.listed(folder) if n.startswith("dummy_") and n.endswith(".py")]
+            texts = [self.read(os.path.join(folder, n)) or b"" for n in files]
+            found = {
+                w for t in texts for w in re.findall(rb"^(?:class|def) (\w+)", t, re.MULTILINE)
+            }
+            self._exported[folder] = {one.decode("ascii", "replace") for one in found}
+        return self._exported[folder]
+
+    def texts(self, folder: str) -> List[bytes]:
+        """Return the sources below a folder."""
+        if folder not in self._texts:
+            found: List[bytes] = []
+            size = 0
+            for path in self.below(folder):
+                text = self.read(path) if size < MOST_TEXT else None
+                found += [] if text is None else [text]
+                size += len(text or b"")
+            self._texts[folder] = found
+        return self._texts[folder]
+
+    def package_texts(self, module: str) -> List[bytes]:
+        """Return the sources of the whole package that a module is of."""
+        place = self.find(module.partition(".")[0])
+        return [text for one in (place.folders if place else ()) for text in self.texts(one)]
+
+    def _somewhere(self, module: str, name: str) -> bool:
+        """Tell whether a name is defined, imported or named anywhere in a package."""
+        word = name.encode()
+        defines = re.compile(
+            rb"\b(?:def|class|as|import)[ \t]+%s\b|[\"']%s[\"']|^[ \t]*%s[ \t]*(?:[:,)]|=[^=]|$|as\b)"
+            rb"|,[ \t]*%s[ \t]*(?:,|\)|$)" % (word, word, word, word),
+            re.MULTILINE,
+        )
+        return any(word in text and defines.search(text) for text in self.package_texts(module))
+
+    def patches(self, library: str) -> Set[str]:
+        """Return the names that a library itself sets on other modules: it can make them before it asks for them."""
+        key = "patches of " + library
+        if key not in self._exported:
+            found = {w for t in self.package_texts(library) for w in _PATCHES.findall(t)}
+            self._exported[key] = {(a or b).decode("ascii", "replace") for a, b in found}
+        return self._exported[key]

@@ -1,0 +1,95 @@
+"""What the table knows of releases, before anything is installed."""
+
+import time
+
+import pytest
+
+from tunedoctor.contracts import shipped
+from tunedoctor.contracts.shipped import contract_cure, contract_problems
+from tunedoctor.facts import Distribution, Interpreter, Packages
+from tunedoctor.findings import Finding
+from tunedoctor.registry import builtin_checks
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.tables.good_sets import good_set
+from tunedoctor.tables.load import table
+from tunedoctor.versions import pep440, within
+from tunedoctor.wiring import call
+
+NEWEST = {name: releases[-1] for name, releases in table("import_contracts")["releases"].items()}
+PAIRS = {  # each imported and seen to stop there
+    "HybridCache": {"peft": "0.17.1", "transformers": "5.24.0"},
+    "top_k_top_p_filtering": {"trl": "0.7.11", "transformers": "5.24.0"},
+    "MODEL_FOR_VISION_2_SEQ_MAPPING_NAMES": {"trl": "0.12.2", "transformers": "5.24.0"},
+    "HfFolder": {"datasets": "2.14.7", "huggingface-hub": "2.4.0"},
+    "cached_download": {"diffusers": "0.27.2", "huggingface-hub": "2.4.0"},
+}
+
+
+def find(versions: dict[str, str]) -> Finding | None:
+    check = next(one for one in builtin_checks() if one.id == "import-contract-clash")
+    held = tuple(Distribution(name=n, version=v) for n, v in versions.items())
+    facts = Snapshot.of(
+        [Packages(distributions=held), Interpreter(executable="python", version="3.12.1")]
+    )
+    told = call(check.run, facts)
+    assert told is None or isinstance(told, Finding), told
+    return told
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_pair_that_breaks_and_its_cure(name: str) -> None:
+    versions = {**NEWEST, **PAIRS[name]}
+    broken = [one for one in contract_problems(versions) if one.name == name]
+    assert {one.library for one in broken} == {next(iter(PAIRS[name]))}
+    cure = contract_cure(broken[0], versions)
+    ((changed, spec),) = cure.items()
+    assert spec != "*"
+    fitting = [r for r in table("import_contracts")["releases"][changed] if within(r, spec)]
+    assert fitting
+    for release in fitting:
+        told = contract_problems({**versions, changed: release})
+        assert changed not in {n for one in told for n in (one.library, one.neighbour)}, release
+
+
+@pytest.mark.parametrize("name", ["cached_download", "HfFolder"])
+def test_the_check_tells_it_without_looking(name: str) -> None:
+    told = find({**NEWEST, **PAIRS[name]})
+    assert told is not None
+    assert name in told.found
+    ((wanted,),) = (step.requirements for step in told.cure.installs)
+    assert wanted.startswith(f"{next(iter(PAIRS[name]))}>="), wanted
+    assert find(NEWEST) is None, "the control: the newest of each fit"
+
+
+def test_sets_that_trained_break_nothing() -> None:
+    for one in table("good_sets")["sets"]:
+        assert good_set(one["torch"])
+        assert contract_problems(one) == (), one
+
+
+def test_nothing_is_claimed_of_releases_that_are_not_known() -> None:
+    pair = PAIRS["HybridCache"]
+    for version in ("99.0", "0.0.1", "nonsense", ""):
+        assert not contract_problems({**pair, "transformers": version})
+        assert not contract_problems({**pair, "peft": version})
+    assert contract_problems({**pair, "transformers": "5.24.0+local"}), "a label is of the build"
+
+
+def test_the_table_is_sound() -> None:
+    known = table("import_contracts")
+    for releases in known["releases"].values():
+        assert list(map(pep440, releases)) == sorted(map(pep440, releases))
+    for library, neighbour, *both, names in known["rows"]:
+        assert names, (library, neighbour)
+        for name, runs in zip((library, neighbour), both, strict=True):
+            ends = [end for run in runs for end in run]
+            assert ends == sorted(ends), (library, neighbour)
+            assert ends[-1] < len(known["releases"][name])
+
+
+def test_a_set_is_judged_in_a_few_milliseconds() -> None:
+    contract_problems(NEWEST)
+    shipped._between.cache_clear()
+    began = time.process_time()
+    contract_problems({**NEWEST, **PAIRS["HybridCache"]})
+    assert time.process_time() - began < 0.05
