@@ -36,7 +36,6 @@ class NvidiaModel(msgspec.Struct, frozen=True):
     """Last driver branch for it, as in "580"; empty where none ended it yet."""
     unified: bool | None = None
     """It shares the machine's RAM."""
-    tensor_cores: bool | None = None
 
 
 def nvidia_by_name(name: str) -> NvidiaModel | None:
@@ -114,7 +113,6 @@ def _model(rows: Iterable[dict[str, Any]]) -> NvidiaModel | None:
         module=_MODULES.get(_only(rows, lambda row: str(row["open_module"])) or "", ""),
         last_branch=_only(rows, lambda row: str(row["driver_last"] or "")) or "",
         unified=_only(rows, lambda row: bool(row["unified"])),
-        tensor_cores=_only(rows, lambda row: bool(row["tensor_cores"])),
     )
 
 

@@ -52,7 +52,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     fix_text: str = ""
     note: str = ""
     """What to change in the script."""
-    fix_uninstall: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     verified: str = ""
 
