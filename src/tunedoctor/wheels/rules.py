@@ -7,7 +7,7 @@ counted, since release wheels carry next to none.
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 from tunedoctor.config import mirrors
@@ -49,7 +49,7 @@ def family(host: Host, interpreter: Interpreter) -> Family:
     return platform_family(host.os, machine)
 
 
-@cache
+@lru_cache(maxsize=256)
 def platform_family(platform: str, arch: str) -> Family:
     """Return the platform family of a system and the architecture of its Python, however that is spelt."""
     return _FAMILIES.get(("linux" if platform == "wsl" else platform, one_spelling(arch)), "")
@@ -64,6 +64,7 @@ _FAMILIES: dict[tuple[str, str], Family] = {
 }
 
 
+@lru_cache(maxsize=256)
 def one_spelling(arch: str) -> str:
     """Return an architecture as x86_64, arm64 or x86; others as they are."""
     arch = arch.strip().lower()

@@ -48,9 +48,10 @@ def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], l
     more: list[Alternative] = []
     if s.gpus.nvidia and kind == "cuda":
         said += [*_about_driver(s, best, more), *_passed_over(s, best), *about_old_gpus(s)]
-        sure = next((one for one in of_each(q, "cuda") if one.verified), None)
-        if not best.verified and sure and sure.build != best.build:
-            more.append(Alternative(sure.build, "whose publication was seen"))
+        if not best.verified:
+            sure = next((one for one in of_each(q, "cuda") if one.verified), best)
+            if sure.build != best.build:
+                more.append(Alternative(sure.build, "whose publication was seen"))
         said += _unread(q, best)
     if s.gpus.amd and kind == "rocm":
         said += _without_kernels(s)
