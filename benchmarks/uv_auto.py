@@ -20,12 +20,10 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release
 from tunedoctor.versions import at_least, parts, specifiers
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.coverage import build_of
 from tunedoctor.wheels.described import MachineError, machine_from
-from tunedoctor.wheels.jetson import jetpack_of
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import native_gfx, releases, serves
-from tunedoctor.wheels.situation import Situation, situation
+from tunedoctor.wheels.situation import Situation, jetpack_of, situation
 from tunedoctor.wheels.targets import known
 
 CASES = Path(__file__).parents[2] / "shared/cases/wheels.jsonl"
@@ -154,7 +152,7 @@ def _loads(s: Situation, taken: Taken) -> bool:
     family, release = s.question.family, taken.release
     if release is None or not family.startswith("linux"):
         return True
-    build = build_of(release, family, taken.variant)
+    build = release.build(family, taken.variant)
     return s.question.glibc >= (build.system if build else release.floor(family, s.question.python))
 
 
@@ -172,7 +170,7 @@ def _serves(taken: Taken, gpu: Gpu, family: str) -> bool:
             for build in release.of(family, "rocm")
             if build.variant == taken.variant
         )
-    build = build_of(release, family, taken.variant)
+    build = release.build(family, taken.variant)
     return build is not None and serves(build, frozenset({gpu.compute_capability}))
 
 

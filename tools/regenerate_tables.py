@@ -28,7 +28,7 @@ from tunedoctor.probes.installer_config import (
 from tunedoctor.refresh.ask import RefusedError, ask
 from tunedoctor.refresh.fetch import FetchError, Limits
 from tunedoctor.refresh.indexes import indexes, offline
-from tunedoctor.refresh.merge import MergeError, merged
+from tunedoctor.refresh.merge import merged
 from tunedoctor.tables.updated import UpdatedError, laid_over
 
 TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "torch_wheels.json"
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             new, notes = json.loads(options.candidate.read_text(encoding="utf-8")), []
         else:
             new, notes = _asked(old, options.index)
-    except (OSError, ValueError, FetchError, RefusedError, MergeError, UpdatedError) as error:
+    except (OSError, ValueError, FetchError, RefusedError, UpdatedError) as error:
         sys.stderr.write(f"regenerate_tables: {error}\n")
         return 2
     dropped = lost(old, new)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from refresh.pages import Index, reply
 
-from tunedoctor.refresh.fetch import Fetcher, FetchError, Limits, MissingError
+from tunedoctor.refresh.fetch import Fetcher, FetchError, Limits
 
 SMALL = Limits(size=100_000, seconds=0.6)
 
@@ -25,7 +25,7 @@ def test_a_page(index: Index) -> None:
 
 
 def test_403_is_missing(index: Index) -> None:
-    with pytest.raises(MissingError, match="answered 403"):
+    with pytest.raises(FetchError, match="answered 403"):
         _fetcher(index).get(f"{index.url}none/")
 
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from refresh.pages import CU, NEW, File, files_of, page, row_with, torch_files, variants_of
 
 from tunedoctor.refresh.derive import Seen, releases
-from tunedoctor.refresh.known import least_files, published
-from tunedoctor.refresh.merge import Learned, Merge, merged
+from tunedoctor.refresh.merge import Learned, Merge, least_files, merged, published
 from tunedoctor.refresh.page import parsed
 from tunedoctor.refresh.variants import Told
 from tunedoctor.tables.load import shipped

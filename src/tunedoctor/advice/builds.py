@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from tunedoctor.cure import Cure, PipInstall, PipUninstall
 from tunedoctor.facts import Host, Interpreter
-from tunedoctor.wheels.rules import ANY_DRIVER, index_of, python_tag
+from tunedoctor.wheels.rules import ANY_DRIVER, python_tag
 
 if TYPE_CHECKING:
     from tunedoctor.wheels.machine import Gpu, Machine
@@ -35,6 +37,7 @@ def machine_for(
     `driver` is that of NVIDIA, "" where it is not known: then no floor stands in a build's way.
     """
     from tunedoctor.wheels.machine import Gpu, Machine  # noqa: PLC0415
+    from tunedoctor.wheels.of_snapshot import of_host  # noqa: PLC0415
 
     gpus = (
         *(Gpu(name=one, vendor="nvidia", compute_capability=one) for one in capabilities if one),
@@ -46,16 +49,9 @@ def machine_for(
         return Machine("linux", arch, python, driver_version=driver or ANY_DRIVER, gpus=gpus)
     if host.os == "other":
         return None
-    return Machine(
-        platform="wsl" if host.os == "linux" and host.wsl else host.os,
-        arch=interpreter.machine or host.machine or _likely_arch(host, gpus),
-        python=python_tag(interpreter),
-        glibc=host.libc_version if host.libc == "glibc" else "",
-        libc=host.libc,
-        macos=host.macos_version,
-        driver_version=driver or ANY_DRIVER,
-        gpus=gpus,
-    )
+    known = of_host(host, interpreter)
+    arch = known.arch or _likely_arch(host, gpus)
+    return replace(known, arch=arch, driver_version=driver or ANY_DRIVER, gpus=gpus)
 
 
 ON_ARM_ALONE = ("7.2", "8.7", "11.0", "12.1")
@@ -83,21 +79,13 @@ def install_of(
     machine: "Machine", interpreter: Interpreter | None, installed: str = ""
 ) -> TorchInstall:
     """Return the newest build for the GPUs of a machine, or for the CPU where it has none; empty where none fits."""
-    from tunedoctor.wheels.pick import pick_cpu, pick_cuda, pick_rocm, pick_xpu  # noqa: PLC0415
+    from tunedoctor.wheels.pick import KINDS, fitting  # noqa: PLC0415
     from tunedoctor.wheels.situation import situation  # noqa: PLC0415
 
     s = situation(machine)
-    pick = pick_cpu
-    if not s.question.family.startswith("macos"):
-        for gpus, picker in (
-            (s.gpus.nvidia, pick_cuda),
-            (s.gpus.amd, pick_rocm),
-            (s.gpus.intel, pick_xpu),
-        ):
-            if gpus:
-                pick = picker
-                break
-    found = pick(s.question)
+    mac = s.question.family.startswith("macos")
+    kinds = [kind for vendor, kind in KINDS.items() if s.gpus.of(vendor) and not mac]
+    found = fitting(s.question, kinds[0] if kinds else "cpu")
     return installed_by_pip(found[0], machine, interpreter, installed) if found else TorchInstall()
 
 
@@ -105,18 +93,11 @@ def installed_by_pip(
     found: "Found", machine: "Machine", interpreter: Interpreter | None, installed: str = ""
 ) -> TorchInstall:
     """Return a build with the pip steps that install it: what has to go first, then the install."""
-    from tunedoctor.wheels.choice import Choice  # noqa: PLC0415
-    from tunedoctor.wheels.pins import pins_of  # noqa: PLC0415
-    from tunedoctor.wheels.pip_lines import pip_of  # noqa: PLC0415
-    from tunedoctor.wheels.shield import Shield  # noqa: PLC0415
+    from tunedoctor.wheels.commands import pip_of  # noqa: PLC0415
+    from tunedoctor.wheels.pins import of_found, pins_of  # noqa: PLC0415
+    from tunedoctor.wheels.steering import Shield  # noqa: PLC0415
 
-    choice = Choice(
-        "install",
-        build=found.build,
-        torchvision=found.release.torchvision,
-        torchaudio=found.release.torchaudio,
-        index="PyPI" if machine.platform == "macos" else index_of(found.variant),
-    )
+    choice = of_found("install", found, machine)
     windows = machine.platform == "windows"
     pins = pins_of(choice, found.build, machine, installed)
     pip = pip_of(Shield(), interpreter.executable if interpreter else "", windows=windows)

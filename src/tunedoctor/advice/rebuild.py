@@ -12,7 +12,6 @@ from tunedoctor.wheels.rules import index_of, releases
 
 if TYPE_CHECKING:
     from tunedoctor.wheels.machine import Machine
-    from tunedoctor.wheels.pick import Picker
 
 
 def rebuild_cuda(
@@ -27,10 +26,8 @@ def rebuild_cuda(
     `driver` "" stands for the newest. None where no release fits. Where the interpreter or the system is not known,
     the command names the index alone.
     """
-    from tunedoctor.wheels.pick import pick_cuda  # noqa: PLC0415  only a finding needs it
-
     machine = machine_for(host, interpreter, driver=driver, capabilities=capabilities)
-    return _nearest_build(host, interpreter, torch, machine, pick_cuda)
+    return _nearest_build(host, interpreter, torch, machine, "cuda")
 
 
 def rebuild_rocm(
@@ -40,10 +37,8 @@ def rebuild_rocm(
     gfx: tuple[str, ...] = (),
 ) -> TorchInstall | None:
     """Return a ROCm build with code for these gfx targets; None off Linux on x86_64, and where no release fits."""
-    from tunedoctor.wheels.pick import pick_rocm  # noqa: PLC0415  only a finding needs it
-
     machine = machine_for(host, interpreter, gfx=gfx)
-    return _nearest_build(host, interpreter, torch, machine, pick_rocm)
+    return _nearest_build(host, interpreter, torch, machine, "rocm")
 
 
 def rebuild_xpu(interpreter: Interpreter | None) -> Cure:
@@ -61,15 +56,17 @@ def _nearest_build(
     interpreter: Interpreter | None,
     torch: TorchBuild | None,
     machine: "Machine | None",
-    picker: "Picker",
+    kind: str,
 ) -> TorchInstall | None:
+    from tunedoctor.wheels.pick import fitting  # noqa: PLC0415  only a finding needs it
+
     if machine is None:
         return None
     question = question_of(machine)
     one = pep440(torch.version) if torch else None
     near = (f"=={one.base_version}", *_nearest(one)) if one else ()
     for wanted in (*near, ""):
-        found = picker(question._replace(torch=wanted))
+        found = fitting(question._replace(torch=wanted), kind)
         if not found:
             continue
         best = found[0]

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from tunedoctor.refresh.derive import File, Seen, releases
 from tunedoctor.refresh.fetch import Fetcher, FetchError, Limits, host_of
 from tunedoctor.refresh.indexes import Indexes
-from tunedoctor.refresh.known import least_files
-from tunedoctor.refresh.merge import Learned
+from tunedoctor.refresh.merge import Learned, least_files
 from tunedoctor.refresh.page import Link, Page, parsed
 from tunedoctor.refresh.requires import admits, needs
 from tunedoctor.refresh.variants import Told, release_of, told
@@ -77,8 +76,9 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
             code=_gfx(seen[version], metadata),
         )
         if version in unread:
+            file = files_of_variants[version]
             try:
-                variants = told(_checked(get, files_of_variants[version]))
+                variants = told(_checked(get, file.url, file.sha256))
             except (FetchError, ValueError) as error:
                 untold.append(f"{version}: its variants.json was not read: {error}")
             else:
@@ -87,10 +87,9 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
         if version in undefault and not pins.default:
             untold.append(f"{version}: the default index does not tell its CUDA variant")
     files = {project: page.files(project) for project, page in pages.items()}
-    sources = tuple(f"{indexes.torch}{project}/" for project in PROJECTS)
-    return Answer(
-        seen, learned, files, (*sources, *([indexes.default] if default else [])), tuple(untold)
-    )
+    sources = [f"{indexes.torch}{project}/" for project in PROJECTS]
+    sources += [indexes.default] if default else []
+    return Answer(seen, learned, files, tuple(sources), tuple(untold))
 
 
 def _page(index: str, project: str, table: Any, get: Get) -> Page:  # noqa: ANN401
@@ -120,32 +119,27 @@ def _unread(row: Any) -> bool:  # noqa: ANN401  a row of the table, None for a n
     )
 
 
-def _checked(get: Get, link: Link) -> bytes:
-    """Return a file, checked by the hash that the page states."""
-    data = get(link.url)
-    if link.sha256 and sha256(data).hexdigest() != link.sha256:
-        msg = f"{link.url} has another hash than its page states: refused"
+def _checked(get: Get, url: str, stated: str) -> bytes:
+    """Return a file, checked by the hash that the page states.
+
+    Raises:
+        RefusedError: the hash is another.
+    """
+    data = get(url)
+    if stated and sha256(data).hexdigest() != stated:
+        msg = f"{url} has another hash than its page states: refused"
         raise RefusedError(msg)
     return data
 
 
 def _metadata(get: Get, link: Link) -> bytes:
-    """Return the metadata of a wheel, checked by the hash that the page states; b"" where none can be had.
-
-    Raises:
-        RefusedError: the hash is another.
-    """
+    """Return the metadata of a wheel; b"" where none can be had."""
     if not link.metadata_sha256:
         return b""
-    url = f"{link.url}.metadata"
     try:
-        data = get(url)
+        return _checked(get, f"{link.url}.metadata", link.metadata_sha256)
     except FetchError:
         return b""
-    if sha256(data).hexdigest() != link.metadata_sha256:
-        msg = f"{url} has another hash than its page states: refused"
-        raise RefusedError(msg)
-    return data
 
 
 def _default(indexes: Indexes, limits: Limits) -> tuple[dict[str, Seen], list[str]]:
@@ -167,7 +161,7 @@ def _pins(seen: Seen | None, indexes: Indexes, limits: Limits) -> Learned:
     pins = Learned()
     for family in _FAMILIES if seen else ():
         files = [f for f in seen.files if f.name.family == family] if seen else []
-        file = max(files, key=_newest_python, default=None)
+        file = max(files, key=_plainest, default=None)
         if file is None:
             continue
         # files lie on hosts of their own; what comes from there is checked by the hash of the page
@@ -185,10 +179,6 @@ def _pins(seen: Seen | None, indexes: Indexes, limits: Limits) -> Learned:
                 toolkit=need.pin("cuda-toolkit"),
             )
     return pins._replace(default=default)
-
-
-def _newest_python(file: File) -> tuple[bool, tuple[int, ...]]:
-    return (not file.name.python.endswith("t"), parts(file.name.python))
 
 
 def _companion(torch: str, seen: Mapping[str, Seen], metadata_of: Metadata) -> tuple[str, bool]:

@@ -25,10 +25,6 @@ class FetchError(Exception):
     """A page can't be had; the message is a sentence that names it, without its full stop."""
 
 
-class MissingError(FetchError):
-    """The server has no such page: 403 on PyTorch's index, 404 elsewhere."""
-
-
 class Limits(NamedTuple):
     """What one answer is allowed to take."""
 
@@ -67,7 +63,7 @@ class Fetcher(NamedTuple):
         except FetchError as error:
             answer.put(error)
         except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
-            answer.put(FetchError(f"{url}: {type(error).__name__}: {str(error)[:200]}"))
+            answer.put(FetchError(self._why(url, error)))
 
     def _get(self, url: str) -> bytes:
         self.check(url)
@@ -78,25 +74,19 @@ class Fetcher(NamedTuple):
         request = urllib.request.Request(  # noqa: S310  the scheme is checked above
             url, headers={"User-Agent": AGENT, "Accept": ACCEPT, "Accept-Encoding": "identity"}
         )
-        try:
-            with opener.open(request, timeout=min(15.0, self.limits.seconds)) as stream:
-                return self._body(url, stream, end)
-        except urllib.error.HTTPError as error:
+        with opener.open(request, timeout=min(15.0, self.limits.seconds)) as stream:
+            return self._body(url, stream, end)
+
+    def _why(self, url: str, error: Exception) -> str:
+        reason = getattr(error, "reason", None) or error
+        if isinstance(error, urllib.error.HTTPError):
             error.close()
-            kind = MissingError if error.code in (403, 404, 410) else FetchError
-            msg = f"{url} answered {error.code}"
-            raise kind(msg) from None
-        except TimeoutError:
-            raise FetchError(self._slow(url)) from None
-        except http.client.IncompleteRead:
-            msg = f"{url} was cut: less came than was announced"
-            raise FetchError(msg) from None
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-            reason = getattr(error, "reason", None) or error
-            if isinstance(reason, TimeoutError):
-                raise FetchError(self._slow(url)) from None
-            msg = f"{url} can't be reached: {str(reason)[:200] or type(reason).__name__}"
-            raise FetchError(msg) from None
+            return f"{url} answered {error.code}"
+        if isinstance(reason, TimeoutError):
+            return self._slow(url)
+        if isinstance(error, http.client.IncompleteRead):
+            return f"{url} was cut: less came than was announced"
+        return f"{url} can't be reached: {str(reason)[:200] or type(reason).__name__}"
 
     def _body(self, url: str, stream: http.client.HTTPResponse, end: float) -> bytes:
         coding = stream.headers.get("Content-Encoding", "identity").strip().lower()

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.refresh.changes import changes_of
 from tunedoctor.refresh.derive import Seen, python_order
-from tunedoctor.refresh.known import published, rows_of
 from tunedoctor.refresh.variants import Told
 from tunedoctor.tables.load import CARRIED
-from tunedoctor.tables.updated import Overlay, UpdatedError, checked
+from tunedoctor.tables.updated import Overlay, checked
 from tunedoctor.tables.wheels import Build, Release, cuda_of, in_order
-from tunedoctor.versions import parts
+from tunedoctor.versions import at_least, parts
 from tunedoctor.wheels.rules import driver_floor
 
 _PAGES = "index_pages"
@@ -56,10 +56,6 @@ class Merge(NamedTuple):
     """What the table knows and the pages don't name: "2.9.1+cu129 for linux_x86_64"; it stays."""
 
 
-class MergeError(ValueError):
-    """What the pages say does not fit the table's shape; the message names it."""
-
-
 def merged(  # noqa: PLR0913  two tables and what was learned
     shipped: Any,  # noqa: ANN401
     in_use: Any,  # noqa: ANN401
@@ -71,7 +67,7 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     """Lay what was seen over the table in use.
 
     Raises:
-        MergeError: a row of a shape that the table does not have.
+        UpdatedError: a row of a shape that the table does not have.
     """
     rows = rows_of(in_use)
     changes: list[str] = []
@@ -98,11 +94,7 @@ def merged(  # noqa: PLR0913  two tables and what was learned
         releases={version: row for version, row in rows.items() if row != own.get(version)},
         files=dict(files),
     )
-    try:
-        checked(overlay)
-    except UpdatedError as error:
-        msg = f"a row has another shape than the table's: {error}"
-        raise MergeError(msg) from None
+    checked(overlay)
     named = {(v, f, variant) for v, one in seen.items() for f, variant, _ in one.builds}
     kept = sorted(published(in_use).keys() - named, key=lambda k: (parts(k[0]), k))
     return Merge(
@@ -220,3 +212,35 @@ def _code(version: str, family: str, variant: str, told: Learned, rows: Rows) ->
 
 def _doubted(words: Iterable[str]) -> str:
     return " ".join(f"{word.rstrip('?')}?" for word in words)
+
+
+def rows_of(table: Any) -> dict[str, Release]:  # noqa: ANN401  a wheel table
+    """Return release -> its row."""
+    return msgspec.convert(table["releases"]["items"], dict[str, Release])
+
+
+def published(table: Any) -> dict[tuple[str, str, str], Build]:  # noqa: ANN401
+    """Return (release, platform family, variant) of the CUDA, ROCm and XPU wheels whose publication was seen."""
+    return {
+        (version, build.platform, build.variant): build
+        for version, row in rows_of(table).items()
+        for build in row.builds
+        if build.seen and build.kind != "cpu"
+    }
+
+
+def least_files(table: Any, project: str) -> int:  # noqa: ANN401
+    """Return how many files of a project its page has at least: as many as were counted, or as the rows say.
+
+    Of the rows: one file for each Python of a CUDA or ROCm wheel of torch (for Linux on aarch64 before 2.9, where
+    the Pythons were not checked, one in all); one for each release of a companion.
+    """
+    counted = int(table["pytorch_index"].get("files", {}).get(project, 0))
+    if project != "torch":
+        named = {row[project] for row in table["releases"]["items"].values() if row[project]}
+        return max(counted, len(named))
+    least = 0
+    for (version, family, _), build in published(table).items():
+        sure = at_least(version, "2.9") or family != "linux_aarch64"
+        least += len(build.pythons) if sure and build.kind != "xpu" else 1
+    return max(counted, least)

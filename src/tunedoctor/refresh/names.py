@@ -8,6 +8,8 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion
 
+from tunedoctor.versions import parts
+
 VARIANT = re.compile(r"cpu|xpu|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?")
 _LINUX = r"(?:linux|manylinux(?:1|2010|2014|_2_\d{1,3}))"
 _RELEASE = re.compile(r"\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?")
@@ -50,22 +52,16 @@ def wheel_name(name: str, url: str = "") -> WheelName | None:
         return None
     if version.is_prerelease or not _RELEASE.fullmatch(version.public):
         return None
-    best: tuple[tuple[int, ...], str, str, Tag] | None = None
-    for tag in tags:
-        family = _family(tag.platform)
-        if not family or not _python(tag):
-            continue
-        glibc = _glibc(tag.platform)
-        key = (*(int(part) for part in glibc.split(".") if part), 0, 0)[:2]
-        if best is None or (key, tag.platform) < (best[0], best[3].platform):
-            best = (key, family, glibc, tag)
-    if best is None:
+    known = [tag for tag in tags if _family(tag.platform) and _python(tag)]
+    if not known:
         return None
-    _, family, glibc, tag = best
+    tag = min(known, key=lambda one: (parts(_glibc(one.platform)), one.platform))
+    family = _family(tag.platform)
     variant = version.local or _of_folder(url, family)
     if not VARIANT.fullmatch(variant):
         return None
-    return WheelName(project, version.public, variant, family, tag.platform, _python(tag), glibc)
+    python, glibc = _python(tag), _glibc(tag.platform)
+    return WheelName(project, version.public, variant, family, tag.platform, python, glibc)
 
 
 def _family(platform: str) -> str:

@@ -9,22 +9,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-ENVIRONMENTS = {
-    "linux_x86_64": {
-        "platform_system": "Linux",
-        "sys_platform": "linux",
-        "platform_machine": "x86_64",
-    },
-    "linux_aarch64": {
-        "platform_system": "Linux",
-        "sys_platform": "linux",
-        "platform_machine": "aarch64",
-    },
-    "win_amd64": {
-        "platform_system": "Windows",
-        "sys_platform": "win32",
-        "platform_machine": "AMD64",
-    },
+_MARKERS = ("platform_system", "sys_platform", "platform_machine", "os_name")
+_SEEN = {
+    "linux_x86_64": ("Linux", "linux", "x86_64", "posix"),
+    "linux_aarch64": ("Linux", "linux", "aarch64", "posix"),
+    "win_amd64": ("Windows", "win32", "AMD64", "nt"),
 }
 """Platform family -> what its markers see."""
 
@@ -67,12 +56,11 @@ def needs(metadata: bytes, family: str, python: str) -> Needs:
 def _holding(lines: Iterable[str], family: str, python: str) -> Iterable[Requirement]:
     version = python.rstrip("t")
     environment = {
-        **ENVIRONMENTS.get(family, {}),
+        **dict(zip(_MARKERS, _SEEN.get(family, ("", "", "", "posix")), strict=True)),
         "python_version": version,
         "python_full_version": f"{version}.1",
         "implementation_name": "cpython",
         "platform_python_implementation": "CPython",
-        "os_name": "nt" if family.startswith("win") else "posix",
         "extra": "",
     }
     for line in lines:
@@ -84,12 +72,6 @@ def _holding(lines: Iterable[str], family: str, python: str) -> Iterable[Require
             continue
 
 
-def named(metadata: bytes) -> tuple[str, str]:
-    """Return name and version that a METADATA file states; "" where it lacks them."""
-    headers = HeaderParser().parsestr(metadata.decode("utf-8", "replace"))
-    return str(headers.get("Name", "")).strip().lower(), str(headers.get("Version", "")).strip()
-
-
 def admits(one: Needs, torch: str) -> str:
     """Return how a companion holds torch: "pinned" to exactly this release, "open" if it allows it, else ""."""
     for requirement in one.requirements:
@@ -98,6 +80,5 @@ def admits(one: Needs, torch: str) -> str:
             public = SpecifierSet(re.sub(r"\+[A-Za-z0-9.]+", "", str(requirement.specifier)))
             if not public.contains(Version(torch), prereleases=True):
                 return ""
-            exact = any(s.operator in ("==", "===") for s in public)
-            return "pinned" if exact else "open"
+            return "pinned" if any(s.operator in ("==", "===") for s in public) else "open"
     return "open"

@@ -8,7 +8,7 @@ from tunedoctor.refresh import store
 from tunedoctor.refresh.ask import RefusedError, ask
 from tunedoctor.refresh.fetch import FetchError, Limits
 from tunedoctor.refresh.indexes import Indexes
-from tunedoctor.refresh.merge import MergeError, merged
+from tunedoctor.refresh.merge import merged
 from tunedoctor.tables.load import WHEELS, shipped, wheel_table_with
 from tunedoctor.tables.updated import UpdatedError, laid_over, read
 
@@ -70,7 +70,7 @@ def update(
         laid_over(own, result.overlay)  # what can't be read back is not stored
         if mode != "show":
             store.write(file, result.overlay, list(said.sources), now)
-    except (FetchError, RefusedError, MergeError, UpdatedError, store.StoreError) as error:
+    except (FetchError, RefusedError, UpdatedError, store.StoreError) as error:
         raise UpdateError(str(error)) from None
     return Outcome(
         state="shown" if mode == "show" else "updated",

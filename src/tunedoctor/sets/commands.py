@@ -9,8 +9,7 @@ from tunedoctor.sets.torch_pick import TorchPick
 from tunedoctor.sets.wanted import PAIRED
 from tunedoctor.wheels.choice import Build
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pins import BACKENDS, labels_of
-from tunedoctor.wheels.rules import PYTORCH
+from tunedoctor.wheels.pins import backend_of, labels_of
 
 GROUP = ("torch", *PAIRED)
 """What comes from one index in one command."""
@@ -72,6 +71,6 @@ def _uv_source(torch: TorchPick) -> list[str]:
     """Name the index for uv: UV_DEFAULT_INDEX beats --index-url, and nothing beats a backend."""
     if not torch.index_url:
         return []
-    if torch.variant in BACKENDS and torch.index_url.startswith(PYTORCH):
+    if backend_of(torch.index_url, torch.variant):
         return [f"--torch-backend={torch.variant}"]
     return ["--index", torch.index_url]

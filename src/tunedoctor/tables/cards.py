@@ -61,26 +61,11 @@ def _text(card: Card) -> str:
     return f"{card.name} {card.variant} {card.nominal_gb:.0f}GB"
 
 
-_FAMILY = {
-    "nvidia",
-    "amd",
-    "geforce",
-    "tesla",
-    "quadro",
-    "radeon",
-    "instinct",
-    "rtx",
-    "rx",
-    "gpu",
-    "apple",
-}
-
-
 def _words(text: str) -> list[str]:
     spaced = re.sub(r"(\d)\s+(gb|gib)\b", r"\1gb", text.lower()[:120]).replace("gib", "gb")
     spaced = re.sub(r"\b(rtx|rx|gtx)(\d)", r"\1 \2", spaced)
     spaced = re.sub(r"(\d{4})(ti|super|xtx|xt|gre)\b", r"\1 \2", spaced)
-    return [one for one in re.findall(r"[a-z0-9]+", spaced) if one not in _FAMILY]
+    return [one for one in re.findall(r"[a-z0-9]+", spaced) if one not in table("cards")["brands"]]
 
 
 def same_name(name: str) -> Card | None:

@@ -6,7 +6,7 @@ covers boards of several sizes, so they come from the driver.
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -36,7 +36,6 @@ class NvidiaModel(msgspec.Struct, frozen=True):
     """Last driver branch for it, as in "580"; empty where none ended it yet."""
     unified: bool | None = None
     """It shares the machine's RAM."""
-    tensor_cores: bool | None = None
 
 
 def nvidia_by_name(name: str) -> NvidiaModel | None:
@@ -90,6 +89,19 @@ def amd_integrated(gfx: str) -> bool:
     return bool(_INTEGRATED.match(gfx))
 
 
+@lru_cache(maxsize=1024)
+def named_as(shape: str, name: str) -> bool:
+    """Tell whether a name is one of a kind of GPU: vgpu, data_centre, intel_discrete, xpu, jetson."""
+    return bool(re.search(table("gpus")["name_shapes"][shape], name))
+
+
+@lru_cache(maxsize=1024)
+def vendor_named(name: str) -> str:
+    """Return nvidia, amd or intel by the words of a name; "" where it has none of theirs."""
+    vendors: dict[str, str] = table("gpus")["name_shapes"]["vendors"]
+    return next((vendor for vendor, words in vendors.items() if re.search(words, name)), "")
+
+
 def _model(rows: Iterable[dict[str, Any]]) -> NvidiaModel | None:
     rows = tuple(rows)
     if not rows:
@@ -101,7 +113,6 @@ def _model(rows: Iterable[dict[str, Any]]) -> NvidiaModel | None:
         module=_MODULES.get(_only(rows, lambda row: str(row["open_module"])) or "", ""),
         last_branch=_only(rows, lambda row: str(row["driver_last"] or "")) or "",
         unified=_only(rows, lambda row: bool(row["unified"])),
-        tensor_cores=_only(rows, lambda row: bool(row["tensor_cores"])),
     )
 
 

@@ -52,7 +52,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     fix_text: str = ""
     note: str = ""
     """What to change in the script."""
-    fix_uninstall: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     verified: str = ""
 
@@ -106,22 +105,15 @@ def broken_pairs(
     found: list[Broken] = []
     for row in rows(check):
         fits = _versions_fit(row, installed, complete=complete)
-        if fits is False:
-            belied = _belied(row, installed, errors)
-            if belied:
-                said = _said(row, texts)
-                versions = {n: installed[n] for n in row.names if n in installed}
-                versions[belied] = f"older than the stated {versions[belied]}"
-                found.append(Broken(row, versions, said))
-            continue
-        said = _said(row, texts)
-        if fits is None and (not said or row.generic):
-            continue
-        if said or (
-            row.trigger != "symptom"
-            and (row.trigger == "versions" or _facts_fit(row.env, build, environment))
-        ):
+        belied = _belied(row, installed, errors) if fits is False else ""
+        said = _said(row, texts) if belied or fits is not False else ""
+        fires = row.trigger == "versions" or (
+            row.trigger == "versions+env" and _facts_fit(row.env, build, environment)
+        )
+        if belied or (fits and (said or fires)) or (fits is None and said and not row.generic):
             versions = {n: installed[n] for n in row.names if n in installed}
+            if belied:
+                versions[belied] = f"older than the stated {versions[belied]}"
             found.append(Broken(row, versions, said))
     return tuple(
         sorted(found, key=lambda one: (_ORDER[one.row.severity], not one.said, -len(one.versions)))

@@ -152,6 +152,10 @@ class Release(
         """The version in comparable form."""
         return pep440(self.version) or Version("0")
 
+    def build(self, family: str, variant: str) -> Build | None:
+        """Return the build of a variant for a platform family; None where there is none."""
+        return next((b for b in self.builds if (b.platform, b.variant) == (family, variant)), None)
+
     def of(self, family: str, kind: str) -> tuple[Build, ...]:
         """Return the builds of a kind (cuda, rocm, xpu, cpu) for a platform family, in the order of the table."""
         return self._groups.get((family, kind), ())

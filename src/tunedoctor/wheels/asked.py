@@ -1,19 +1,18 @@
 """A machine put together from options, over what this machine shows or from nothing."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.wheels.described import MachineError, wanted
-from tunedoctor.wheels.machine import Gpu, Machine, Platform
+from tunedoctor.wheels.described import MachineError, machine_from, wanted
+from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.named_gpus import gpus_named
 from tunedoctor.wheels.situation import floor_words, newest_driver
 from tunedoctor.wheels.targets import targets
 
 NONE = "none"
 """What --gpu and --driver take for "there is none"."""
-_PLATFORMS: dict[str, Platform] = {one: one for one in get_args(Platform)}
 
 
 class Asked(NamedTuple):
@@ -43,21 +42,18 @@ def blank(asked: Asked, python: str) -> Assembled:
 
     Raises MachineError.
     """
-    platform = asked.platform.strip().lower()
-    if platform not in _PLATFORMS:
-        msg = f"--platform is {asked.platform[:60]!r}: one of {', '.join(_PLATFORMS)}"
-        raise MachineError(msg)
-    arch = "arm64" if platform == "macos" else "x86_64"
-    assumed = [
-        text
-        for text, said in (
-            (f"Python {python}", asked.python),
-            (arch, asked.arch),
-            ("no GPU", asked.gpus or platform == "macos"),
-        )
-        if not said
-    ]
-    machine = Machine(platform=_PLATFORMS[platform], arch=arch, python=python)
+    row = {"platform": asked.platform, "arch": asked.arch, "python": asked.python or python}
+    try:
+        machine = machine_from(row)
+    except MachineError as error:
+        msg = f"--{error}"
+        raise MachineError(msg) from None
+    taken = {
+        f"Python {python}": not asked.python,
+        machine.arch: not asked.arch,
+        "no GPU": not asked.gpus and machine.platform != "macos",
+    }
+    assumed = [text for text, so in taken.items() if so]
     done = over(machine, asked, driver_known=False)
     return done._replace(assumed=(*assumed, *done.assumed))
 

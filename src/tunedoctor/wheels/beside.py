@@ -4,79 +4,57 @@ import re
 
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Choice, Said
-from tunedoctor.wheels.say_cuda import ASK_ADMIN, virtual
+from tunedoctor.wheels.choice import Choice, Said, say
+from tunedoctor.wheels.say_release import virtual
 from tunedoctor.wheels.situation import Situation, full_python, names_of
 from tunedoctor.wheels.targets import is_data_centre
 
-_WHEELS = "download.pytorch.org/whl"
-
-_EXTRA: Said = (
-    "extra_index_url_picks_pypi",
-    (
-        "pip knows no order of indexes: with --extra-index-url it takes the highest version of all of them, often "
-        "the default index's CUDA 13 build; name one index with --index-url"
-    ),
-)
-_ONE: Said = (
-    "one_index_only",
-    "torch, torchvision and torchaudio come from one index in one command; the rest from the default index after",
-)
-_FIRST: Said = (
-    "uv_first_index",
-    (
-        "uv takes a package from the first index that has it, and all that this index mirrors with it: mark it "
-        "explicit and name it for torch alone"
-    ),
+_OPTIONS = (
+    r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|tool\.uv\.index"
+    r"|(?<!\S)-[if](?=\s)"
 )
 
 
 def beside(s: Situation, choice: Choice) -> list[Said]:
     """Return what the user's installer, environment and Python ask to be said."""
-    if not s.machine.env and not s.machine.installer:
-        return _python(s, choice)
-    return [*_installer(s), *_environment(s), *_python(s, choice)]
-
-
-def _installer(s: Situation) -> list[Said]:
-    tool = s.machine.installer.get("tool", "").lower()
-    text = " ".join(s.machine.installer.values())
     said: list[Said] = []
-    options = re.findall(
-        r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|tool\.uv\.index|(?<!\S)-[if](?=\s)",
-        text,
-    )
-    extra = "--extra-index-url" in options or "EXTRA_INDEX" in text
-    if tool == "uv" and options:
-        said.append(_FIRST)
-    if extra and tool != "uv":
-        said.append(_EXTRA)
-    if options:
-        said.append(_ONE)
-    variables = {key.upper(): value for key, value in s.machine.env.items()}
-    if variables.get("PIP_EXTRA_INDEX_URL"):
-        said += [_EXTRA, _ONE]
-    if _WHEELS in variables.get("PIP_INDEX_URL", ""):
-        said.append(_ONE)
-    if variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL"):
-        said.append(_FIRST)
+    if s.machine.env or s.machine.installer:
+        said = [*map(say, _installer(s)), *_environment(s)]
+    if s.question.python == "3.14" and parts(full_python(s.machine)) == (3, 14, 1):
+        excluded = (0, 26) <= parts(choice.torchvision)[:2] <= (0, 29)
+        said += [say("torchvision_excludes_3_14_1")] if excluded else []
     return said
+
+
+def _installer(s: Situation) -> list[str]:
+    """Return what to say of the indexes that somebody means to name, or has set by variables."""
+    uv = s.machine.installer.get("tool", "").lower() == "uv"
+    text = " ".join(s.machine.installer.values())
+    options = re.findall(_OPTIONS, text)
+    extra = "--extra-index-url" in options or "EXTRA_INDEX" in text
+    variables = {key.upper(): value for key, value in s.machine.env.items()}
+    pip_extra = variables.get("PIP_EXTRA_INDEX_URL")
+    own = "download.pytorch.org/whl" in variables.get("PIP_INDEX_URL", "")
+    uv_index = variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL")
+    said = {
+        "uv_first_index": (uv and options) or uv_index,
+        "extra_index_url_picks_pypi": (extra and not uv) or pip_extra,
+        "one_index_only": options or pip_extra or own,
+    }
+    return [key for key, so in said.items() if so]
 
 
 def _environment(s: Situation) -> list[Said]:
     said: list[Said] = []
-    env = s.machine.env
-    driver = s.machine.driver_version
+    env, driver = s.machine.env, s.machine.driver_version
     if any(re.search(r"nvcc|cuda_home|cuda_path|toolkit", key, re.IGNORECASE) for key in env):
-        why = "nvcc, CUDA_HOME and an installed toolkit do not matter for wheels, which bring their own CUDA libraries"
-        said.append(("nvcc_irrelevant_for_wheel", why))
-    if driver and (compat := _compat(s)):
-        why = f"{compat}: driver {driver} decides, not that number"
-        if s.gpus.nvidia and not all(is_data_centre(g) for g in s.gpus.nvidia):
-            why += f"; on {names_of(s.gpus.nvidia)} that library gives error 804"
-        said.append(("forward_compat_active", why))
+        said.append(say("nvcc_irrelevant_for_wheel"))
+    if driver and (shown := _compat(s)):
+        fails = s.gpus.nvidia and not all(is_data_centre(g) for g in s.gpus.nvidia)
+        key = "forward_compat_active:804" if fails else "forward_compat_active"
+        said.append(say(key, shown=shown, driver=driver, gpus=names_of(s.gpus.nvidia)))
     if virtual(s.machine, ()):
-        said.append(ASK_ADMIN)
+        said.append(say("vgpu_ask_admin"))
     return said
 
 
@@ -98,12 +76,3 @@ def _newest_cuda(branch: tuple[int, ...]) -> str:
         if (row["branch"],) == branch and row.get("confidence") != "unverified":
             return str(row["max_cuda"])
     return ""
-
-
-def _python(s: Situation, choice: Choice) -> list[Said]:
-    if s.question.python != "3.14" or parts(full_python(s.machine)) != (3, 14, 1):
-        return []
-    if not (0, 26) <= parts(choice.torchvision)[:2] <= (0, 29):
-        return []
-    why = "torchvision 0.26 to 0.29 exclude Python 3.14.1 in their metadata: take 3.14.2 or newer, or 3.13"
-    return [("torchvision_excludes_3_14_1", why)]

@@ -1,26 +1,37 @@
-"""What stands in the way where no build fits: each constraint is taken away, in the order in which people would."""
+"""What stands in the way where no build fits: the same question asked again with one condition lifted, then with two.
+
+Conditions are lifted in the order in which giving way costs least. Each has its sentence in wheel_words.json.
+"""
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Action, Alternative
+from tunedoctor.wheels.choice import Action, Alternative, Choice, Said, say
 from tunedoctor.wheels.pick import (
     NEWEST,
     Found,
-    Picker,
     Question,
     allowed,
-    pick_cpu,
+    fitting,
     pythons,
     releases,
+    unlabelled,
 )
-from tunedoctor.wheels.situation import Situation, floor_words, newest_driver
+from tunedoctor.wheels.say_release import (
+    about_code,
+    about_gfx,
+    about_old_gpus,
+    about_system,
+    no_label,
+    opt_ins,
+)
+from tunedoctor.wheels.situation import Situation, driver_needed, driver_words, newest_driver
 
 
 class WayOut(NamedTuple):
-    """What taking constraints away would give."""
+    """What lifting conditions would give."""
 
     action: Action
     """The first of them."""
@@ -29,6 +40,14 @@ class WayOut(NamedTuple):
     """What it takes, in words: "on Python 3.13"."""
     nearest: Found | None = None
     """Where it takes a newer torch: the release next to what was asked for, if another one."""
+
+
+class _Lifted(NamedTuple):
+    """A question with one condition less."""
+
+    action: Action
+    question: Question
+    after: str = ""
 
 
 def alternatives_of(ways: list[WayOut]) -> tuple[Alternative, ...]:
@@ -53,93 +72,76 @@ def without_label(wanted: str) -> str:
 _LABEL = re.compile(r"\+[A-Za-z0-9.]+")
 
 
-class _Step(NamedTuple):
-    action: Action
-    question: Question
-    after: str
-
-
-def ways_out(s: Situation, picker: Picker) -> list[WayOut]:
-    """Return what the removal of one constraint gives, in order; [] where no single one helps.
+def ways_out(s: Situation, kind: str) -> list[WayOut]:
+    """Return what lifting one condition gives, in order; [] where no single one helps.
 
     Of several Pythons the nearest that helps is enough.
     """
     found: dict[Action, WayOut] = {}
-    for step in _steps(s, s.question):
-        if step.action not in found and (way := _try(s, step, picker, s.question)):
+    for step in _lifted(s, s.question):
+        if step.action not in found and (way := _try(s, step, kind, s.question)):
             found[step.action] = way
     return list(found.values())
 
 
-def double_ways_out(s: Situation, picker: Picker) -> list[WayOut]:
-    """Return what the removal of two constraints gives, or of all of them, for where no single one helps."""
+def double_ways_out(s: Situation, kind: str) -> list[WayOut]:
+    """Return what lifting two conditions gives, or all of them, for where no single one helps."""
     found: dict[Action, WayOut] = {}
-    for first in _steps(s, s.question):
-        for second in _steps(s, first.question):
+    for first in _lifted(s, s.question):
+        for second in _lifted(s, first.question):
             if second.action == first.action or first.action in found:
                 continue
-            if way := _try(s, second, picker, first.question):
+            if way := _try(s, second, kind, first.question):
                 after = " and ".join(filter(None, (_after(s, first, way.found), way.after)))
-                action = first.action
-                if action == "use_newer_torch":
-                    action = _direction(s.question.torch, way.found[0])
+                action = _direction(first.action, s.question.torch, way.found[0])
                 found[first.action] = WayOut(action, way.found, after)
-    return list(found.values()) or _all_away(s, picker)
+    return list(found.values()) or _all_away(s, kind)
 
 
-def _all_away(s: Situation, picker: Picker) -> list[WayOut]:
+def _all_away(s: Situation, kind: str) -> list[WayOut]:
     """Return what fits any release, on another Python and a current system under a current driver; [] if nothing."""
     current = s.question._replace(
         torch="", glibc=NEWEST, macos=NEWEST, driver=newest_driver(s.gpus)
     )
     for python in nearest(current.python):
-        if found := picker(current._replace(python=python)):
+        if found := fitting(current._replace(python=python), kind):
             after = f"on Python {python} and a current system"
-            if s.gpus.nvidia and picker is not pick_cpu:
-                after += f", {_after(s, _Step('upgrade_driver', current, ''), found)}"
+            if s.gpus.nvidia and kind != "cpu":
+                after += f", {driver_needed(s, found[0])}"
             return [WayOut("change_python", found, after)]
     return []
 
 
-def _try(s: Situation, step: _Step, picker: Picker, before: Question) -> WayOut | None:
-    found = picker(step.question)
+def _try(s: Situation, step: _Lifted, kind: str, before: Question) -> WayOut | None:
+    found = fitting(step.question, kind)
     if not found:
         return None
-    action = step.action
-    if action == "use_newer_torch":
-        action = _direction(before.torch, found[0])
-        nearest = _nearest_newer(before, found[0], picker) if action == "use_newer_torch" else None
-        return WayOut(action, found, "", nearest)
-    return WayOut(action, found, _after(s, step, found))
+    action = _direction(step.action, before.torch, found[0])
+    newer = _nearest_newer(before, found[0], kind) if action == "use_newer_torch" else None
+    return WayOut(action, found, _after(s, step, found), newer)
 
 
-def _after(s: Situation, step: _Step, found: tuple[Found, ...]) -> str:
+def _after(s: Situation, step: _Lifted, found: tuple[Found, ...]) -> str:
     """Say what a step takes."""
-    if step.action != "upgrade_driver":
-        return step.after
-    q = s.question
-    floor = found[0].row.drivers[q.windows]
-    end = newest_driver(s.gpus)
-    upto = f", up to branch {end[0]}" if end != NEWEST else ""
-    return f"with driver {floor_words(floor)} or newer{upto}"
+    return driver_needed(s, found[0]) if step.action == "upgrade_driver" else step.after
 
 
-def _steps(s: Situation, q: Question) -> Iterator[_Step]:
+def _lifted(s: Situation, q: Question) -> Iterator[_Lifted]:
     """Driver, other Python, other torch, newer system: the order in which giving way costs least."""
     newest = newest_driver(s.gpus)
     if s.gpus.nvidia and q.driver < newest:
-        yield _Step("upgrade_driver", q._replace(driver=newest), "")
+        yield _Lifted("upgrade_driver", q._replace(driver=newest))
     for python in nearest(q.python):
-        yield _Step("change_python", q._replace(python=python), f"on Python {python}")
+        yield _Lifted("change_python", q._replace(python=python), f"on Python {python}")
     if "+" in q.torch:
         without = q._replace(torch=without_label(q.torch))
-        yield _Step("fix_requirement", without, "without the label")
+        yield _Lifted("fix_requirement", without, "without the label")
     if q.torch:
-        yield _Step("use_newer_torch", q._replace(torch=""), "")
+        yield _Lifted("use_newer_torch", q._replace(torch=""))
     if q.glibc != NEWEST:
-        yield _Step("upgrade_os", q._replace(glibc=NEWEST), "with glibc 2.28 or newer")
+        yield _Lifted("upgrade_os", q._replace(glibc=NEWEST), "with glibc 2.28 or newer")
     if q.macos != NEWEST:
-        yield _Step("upgrade_os", q._replace(macos=NEWEST), "on macOS 14 or newer")
+        yield _Lifted("upgrade_os", q._replace(macos=NEWEST), "on macOS 14 or newer")
 
 
 def nearest(python: str) -> list[str]:
@@ -147,38 +149,113 @@ def nearest(python: str) -> list[str]:
 
     Another build of the same language version (free-threaded or not) comes first; else the kind is kept.
     """
-    here = parts(python)
+    here = parts(python) or (3, 12)
     threaded = python.endswith("t")
-    if not here:
-        here = (3, 12)
 
     def distance(tag: str) -> tuple[int, int, bool]:
-        numbers = parts(tag)
-        return abs(numbers[1] - here[1]), numbers[1], tag.endswith("t") != threaded
+        minor = parts(tag)[1]
+        return abs(minor - here[1]), minor, tag.endswith("t") != threaded
 
-    others = [tag for tag in pythons() if tag != python]
-    return sorted(
-        (tag for tag in others if not tag.endswith("t") or threaded),
-        key=distance,
-    )
+    others = [tag for tag in pythons() if tag != python and (threaded or not tag.endswith("t"))]
+    return sorted(others, key=distance)
 
 
-def _nearest_newer(q: Question, newest: Found, picker: Picker) -> Found | None:
+def _nearest_newer(q: Question, newest: Found, kind: str) -> Found | None:
     """Return the build of the first release above the range that fits, where that isn't the newest."""
     inside = [release.parsed for release, _ in allowed(q.torch)]
     for release in reversed(releases()):
         if inside and max(inside) < release.parsed < newest.release.parsed:
-            found = picker(q._replace(torch=f"=={release.version}"))
+            found = fitting(q._replace(torch=f"=={release.version}"), kind)
             if found and found[0].verified:
                 return found[0]
     return None
 
 
-def _direction(wanted: str, found: Found) -> Action:
-    """Tell whether a release lies above or below what was asked for."""
+def _direction(action: Action, wanted: str, found: Found) -> Action:
+    """Tell of another torch whether it lies above or below what was asked for."""
+    if action != "use_newer_torch":
+        return action
     inside = [release.parsed for release, _ in allowed(wanted)]
     if inside:
         return "use_newer_torch" if found.release.parsed > max(inside) else "use_older_torch"
     numbers = [parts(n) for n in re.findall(r"\d+(?:\.\d+)*", wanted)]
     newest = releases()[0].parsed.release
     return "use_older_torch" if any(n > newest for n in numbers) else "use_newer_torch"
+
+
+def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
+    """Answer where nothing fits as things are: the condition in the way, and what lifting it gives."""
+    q, first = s.question, ways[0]
+    best, actions = first.found[0], {way.action for way in ways}
+    newer, label = first.action == "use_newer_torch", label_of(q.torch)
+    said = [_in_words(s, first)]
+    if first.action == "upgrade_driver":
+        have = driver_words(s.machine)
+        said.append(say("upgrade_driver", driver=have, build=best.build, after=first.after))
+        said += opt_ins(s, best)
+        if "change_python" in actions:
+            said += _python_against_driver(s, ways)
+    if first.action == "change_python" or (
+        first.action == "upgrade_driver" and "change_python" in actions and not _has_python(q)
+    ):
+        said += _no_python(q)
+    if best.row.kind == "cuda" and actions & _OTHER_RELEASE:
+        said += about_code(s, newer=newer)
+    if best.row.kind == "rocm":
+        said += about_gfx(s, newer=newer)
+    said += [*about_system(s, None), *about_old_gpus(s)]
+    if label and unlabelled(q.family, label):
+        arm = q.family == "linux_aarch64"
+        said.append(no_label(without_label(q.torch)) if arm else say(":macos_label"))
+    if q.family == "macos_x86_64":
+        said.append(say("intel_mac_ended"))
+    return Choice.of(first.action, said, alternatives_of(ways))
+
+
+_OTHER_RELEASE = {"use_older_torch", "use_newer_torch", "fix_requirement"}
+
+
+def _in_words(s: Situation, way: WayOut) -> Said:
+    build, wanted = way.found[0].build, s.question.torch
+    same = way.action == "fix_requirement" and build.variant == label_of(wanted)
+    return say(
+        ":no_label" if same else f":{way.action}",
+        asked=f" {wanted}" if wanted else "",
+        wanted=wanted,
+        bare=without_label(wanted),
+        build=build,
+        after=way.after,
+    )
+
+
+def _python_against_driver(s: Situation, ways: list[WayOut]) -> list[Said]:
+    q = s.question
+    python = next(way for way in ways if way.action == "change_python")
+    first = next((r for r in reversed(releases()) if q.python in r.pythons(q.family)), None)
+    if first is None or python.found[0].release.parsed >= first.parsed:
+        return []
+    driver = s.machine.driver_version
+    return [say("python_too_new_for_driver", python=q.python, release=first.version, driver=driver)]
+
+
+def _no_python(q: Question) -> list[Said]:
+    wanted = f"torch {q.torch}" if q.torch else "torch"
+    has = [r for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)]
+    tags = {t for r, _ in allowed(q.torch) for t in r.pythons(q.family)}
+    if not has:
+        said = [say("python_not_supported", wanted=wanted, python=q.python)]
+        if tags and parts(q.python) < min(map(parts, tags)):
+            said.append(say("python_old:oldest", python=min(tags, key=parts)))
+    else:
+        first, last = has[-1].version, has[0].version
+        span = f"{first} to {last}" if len(has) > 1 else last
+        said = [say("python_not_supported:some", wanted=wanted, python=q.python, span=span)]
+        if parts(q.python) < min(map(parts, releases()[0].pythons(q.family)), default=()):
+            said.append(say("python_old:last", python=q.python, release=last))
+    if q.python == "3.13t":
+        said.append(say("free_threaded_313_dropped"))
+    return said
+
+
+def _has_python(q: Question) -> bool:
+    return any(q.python in r.pythons(q.family) for r, _ in allowed(q.torch))

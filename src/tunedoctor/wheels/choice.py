@@ -1,8 +1,12 @@
 """The answer: which PyTorch build, or what stands in the way."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
+
+from tunedoctor.tables.load import table
 
 Action = Literal[
     "install",
@@ -23,9 +27,15 @@ Action = Literal[
 ]
 
 Said = tuple[str, str]
-"""A message code and its sentence."""
+"""A message code and its sentence; either can be empty."""
 INSTALLS = frozenset({"install", "install_partial", "ask", "cpu_only"})
 """Actions that come with a build to install."""
+
+
+def say(key: str, **slots: object) -> Said:
+    """Return a sentence of wheel_words.json with its slots filled in, and its code: the key up to a colon."""
+    sentence: str = table("wheel_words")["sentences"][key]
+    return key.partition(":")[0], sentence.format(**slots)
 
 
 class Build(msgspec.Struct, frozen=True):
@@ -60,7 +70,7 @@ class Choice(msgspec.Struct, frozen=True):
     alternatives: tuple[Alternative, ...] = ()
     """Best first."""
     says: tuple[str, ...] = ()
-    """Codes of what the user must hear; `sentences` puts them into words."""
+    """Codes of what the user must hear; `reasons` puts them into words."""
     reasons: tuple[str, ...] = ()
     """Sentences, the deciding one first."""
     hidden: tuple[str, ...] = ()
@@ -70,17 +80,16 @@ class Choice(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(
-        cls, action: Action, said: list[Said], alternatives: tuple[Alternative, ...] = ()
+        cls, action: Action, said: Iterable[Said], alternatives: tuple[Alternative, ...] = ()
     ) -> "Choice":
         """Return an answer without a build, with what is to be said."""
-        return cls(action, alternatives=alternatives, says=codes(said), reasons=sentences(said))
+        return cls(action, alternatives=alternatives).saying(said)
 
-
-def codes(said: list[Said]) -> tuple[str, ...]:
-    """Return the codes, each once."""
-    return tuple(dict.fromkeys(code for code, _ in said if code))
-
-
-def sentences(said: list[Said]) -> tuple[str, ...]:
-    """Return the sentences, each once."""
-    return tuple(dict.fromkeys(sentence for _, sentence in said if sentence))
+    def saying(self, said: Iterable[Said], *, first: bool = False) -> "Choice":
+        """Return the choice with more said, before or after what it says already; each code and sentence once."""
+        more = tuple(said)
+        says = [code for code, _ in more if code]
+        reasons = [sentence for _, sentence in more if sentence]
+        says = [*says, *self.says] if first else [*self.says, *says]
+        reasons = [*reasons, *self.reasons] if first else [*self.reasons, *reasons]
+        return replace(self, says=tuple(dict.fromkeys(says)), reasons=tuple(dict.fromkeys(reasons)))

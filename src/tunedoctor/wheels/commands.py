@@ -1,16 +1,17 @@
 """The commands that put the chosen build into an environment: pip, uv pip, a uv project, Dockerfile, requirements."""
 
+import re
+import shlex
+from typing import NamedTuple
+
 import msgspec
 
 from tunedoctor.facts import InstallerConfig
 from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pins import Pins, pins_of
-from tunedoctor.wheels.pip_lines import pip_first, pip_lines, pip_of, quoted, shell_path
 from tunedoctor.wheels.rules import index_of
-from tunedoctor.wheels.shield import Shield, shield
-from tunedoctor.wheels.sways import sways
-from tunedoctor.wheels.uv_project import uv_project
+from tunedoctor.wheels.steering import Shield, shield, steers
 
 REQUIREMENTS = "requirements-torch.txt"
 """The name under which the requirements file is to be kept."""
@@ -44,69 +45,142 @@ def commands_of(
     that an activated environment or PATH gives), `config` the settings to hold out against. Each line is for a POSIX
     shell, on Windows for PowerShell and cmd alike.
     """
-    build = choice.build
-    if build is None:
+    if choice.build is None:
         return None
-    pins = pins_of(choice, build, machine, installed)
+    pins = pins_of(choice, choice.build, machine, installed)
     windows = machine.platform == "windows"
-    found = sways(config, pins, python=python) if config else ()
-    around = shield(found, windows=windows)
+    found = steers(config, pins, python, windows=windows) if config else ()
+    install = _Install(pins, shield(found, windows=windows), python, windows)
+    wanted = " ".join(map(quoted, pins.requirements))
     return Commands(
-        pip=pip_lines(pins, around, python, windows=windows),
-        uv_pip=_uv(pins, around, python, windows=windows),
-        uv_project=uv_project(pins, around, quoted),
-        dockerfile=_dockerfile(choice, pins, machine),
-        requirements=_requirements(pins, around, python, windows=windows),
+        pip=(*install.pip_first(), install.pip(f"install {wanted}", *install.pip_source())),
+        uv_pip=(*install.uv_first(), install.uv(f"install{install.there}", wanted)),
+        uv_project=_uv_project(install),
+        dockerfile=_dockerfile(choice, pins, machine, wanted),
+        requirements=_requirements(install),
     )
 
 
-def _uv(pins: Pins, around: Shield, python: str, *, windows: bool) -> tuple[str, ...]:
-    words = [*map(quoted, pins.requirements), *_uv_options(pins, around)]
-    line = " ".join([_uv_of(around, "install", python, windows=windows), *words])
-    return (*_uv_first(pins, around, python, windows=windows), line)
+class _Install(NamedTuple):
+    """What is installed where, and the words around each command."""
+
+    pins: Pins
+    around: Shield
+    python: str
+    windows: bool
+
+    @property
+    def there(self) -> str:
+        """The option of uv that names the interpreter."""
+        path = self.python
+        return f" --python {_shell_path(path, windows=self.windows)}" if path else ""
+
+    def pip(self, *words: str) -> str:
+        return " ".join(
+            [pip_of(self.around, self.python, windows=self.windows), *words, *self.around.pip]
+        )
+
+    def pip_source(self) -> list[str]:
+        return ["--index-url", self.pins.index] if self.pins.index else []
+
+    def pip_first(self) -> list[str]:
+        """Write what goes first: what stands in the way is removed, what pip would leave as it is comes anew."""
+        pins = self.pins
+        pip = pip_of(self.around, self.python, windows=self.windows)
+        lines = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
+        if pins.replaced:
+            again = [str(pin) for pin in pins.packages if pin.name in pins.replaced]
+            flags = ("--force-reinstall", "--no-deps")
+            lines.append(self.pip("install", *flags, *again, *self.pip_source()))
+        return lines
+
+    def uv(self, verb: str, *words: str) -> str:
+        """Write an install of uv, with the index. Not as --index-url, which UV_DEFAULT_INDEX beats.
+
+        A backend beats UV_INDEX and uv.toml.
+        """
+        source = [f"--index {self.pins.index}"] if self.pins.index else []
+        if self.pins.backend:
+            source = [f"--torch-backend={self.pins.backend}"]
+        start = f"{self.around.before_uv}uv pip {verb}"
+        return " ".join([start, *words, *self.again(), *source, *self.around.uv])
+
+    def uv_first(self) -> list[str]:
+        if not self.pins.removed:
+            return []
+        start = f"{self.around.before_uv}uv pip uninstall{self.there}"
+        return [" ".join([start, *self.pins.removed, *self.around.uv])]
+
+    def again(self) -> list[str]:
+        return [f"--reinstall-package {name}" for name in self.pins.replaced]
 
 
-def _uv_first(pins: Pins, around: Shield, python: str, *, windows: bool) -> list[str]:
-    if not pins.removed:
-        return []
-    words = [_uv_of(around, "uninstall", python, windows=windows), *pins.removed, *around.uv]
-    return [" ".join(words)]
-
-
-def _uv_options(pins: Pins, around: Shield) -> list[str]:
-    again = [f"--reinstall-package {name}" for name in pins.replaced]
-    return [*again, *_uv_source(pins), *around.uv]
-
-
-def _uv_source(pins: Pins) -> list[str]:
-    """Name the index. Not as --index-url, which UV_DEFAULT_INDEX beats; a backend beats UV_INDEX and uv.toml."""
-    if pins.backend:
-        return [f"--torch-backend={pins.backend}"]
-    return [f"--index {pins.index}"] if pins.index else []
-
-
-def _dockerfile(choice: Choice, pins: Pins, machine: Machine) -> str:
+def _dockerfile(choice: Choice, pins: Pins, machine: Machine, wanted: str) -> str:
     """Write the lines for an image, which is Linux on every system: on a Mac the CPU build of that release."""
     lines = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
     index = index_of("cpu") if machine.platform == "macos" else pins.index
-    words = [*map(quoted, pins.requirements), *(["--index-url", index] if index else [])]
-    return "\n".join([*lines, f"RUN python -m pip install --no-cache-dir {' '.join(words)}"]) + "\n"
+    source = f" --index-url {index}" if index else ""
+    return "\n".join([*lines, f"RUN python -m pip install --no-cache-dir {wanted}{source}\n"])
 
 
-def _requirements(pins: Pins, around: Shield, python: str, *, windows: bool) -> str:
+def _requirements(install: _Install) -> str:
     """Write the file. pip drops other indexes at its --index-url; uv does not, and is told the backend."""
-    pip = [pip_of(around, python, windows=windows), "install -r", REQUIREMENTS, *around.pip]
-    uv = [_uv_of(around, "install", python, windows=windows), "-r", REQUIREMENTS]
     runs = [
-        *pip_first(pins, around, python, windows=windows),
-        " ".join(pip),
-        *_uv_first(pins, around, python, windows=windows),
-        " ".join([*uv, *_uv_options(pins, around)]),
+        *install.pip_first(),
+        install.pip("install -r", REQUIREMENTS),
+        *install.uv_first(),
+        install.uv(f"install{install.there}", "-r", REQUIREMENTS),
     ]
+    pins = install.pins
     index = [f"--index-url {pins.index}"] if pins.index else []
     return "\n".join([*(f"# {run}" for run in runs), *index, *pins.requirements, ""])
 
 
-def _uv_of(around: Shield, verb: str, python: str, *, windows: bool) -> str:
-    named = f" --python {shell_path(python, windows=windows)}" if python else ""
-    return f"{around.before_uv}uv pip {verb}{named}"
+def _uv_project(install: _Install) -> str:
+    """Return the block, which is TOML; how to run it stands in its last line as a comment.
+
+    The index is explicit: a plain one would capture all that it mirrors. Triton of ROCm and XPU is on no other index,
+    and sources hold for what a project names itself: so it is named.
+    """
+    pins, around = install.pins, install.around
+    triton = [pins.triton] if pins.triton else []
+    added = map(quoted, [*pins.requirements, *triton])
+    # --no-config leaves the block itself in force
+    run = " ".join([f"# {around.before_uv}uv add", *added, *install.again(), *around.uv])
+    if not pins.index:
+        return f"{run}\n"
+    label = "pytorch-" + pins.index.rpartition("/")[2].replace(".", "-")
+    names = [*(pin.name for pin in pins.packages), *triton]
+    sources = "\n".join(f'{name} = {{ index = "{label}" }}' for name in names)
+    return f"""\
+[[tool.uv.index]]
+name = "{label}"
+url = "{pins.index}"
+explicit = true
+
+[tool.uv.sources]
+{sources}
+
+{run}
+"""
+
+
+def pip_of(around: Shield, python: str, *, windows: bool) -> str:
+    """Return how pip of the target is started."""
+    path = _shell_path(python or "python", windows=windows)
+    if windows and path.startswith('"'):
+        # a quoted program is a string to PowerShell, and its & is an error to cmd; an option both take
+        return f"python -m pip --python {path}"
+    return f"{around.before_pip}{path} -m pip"
+
+
+def _shell_path(path: str, *, windows: bool) -> str:
+    """Quote a path as a shell of the system takes it."""
+    if not windows:
+        return shlex.quote(path)
+    return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'
+
+
+def quoted(requirement: str) -> str:
+    """Quote a requirement as POSIX shells, PowerShell and cmd all take it."""
+    return requirement if re.fullmatch(r"[\w.+=-]+", requirement) else f'"{requirement}"'

@@ -4,18 +4,22 @@ import json
 import re
 from typing import Any, get_args
 
+import msgspec
+
 from tunedoctor.clean import clean_text as clean
 from tunedoctor.versions import parts, specifiers
-from tunedoctor.wheels.machine import Gpu, Machine, Platform
+from tunedoctor.wheels.machine import Machine, Platform
 
 MOST_GPUS = 256
 """More than any machine has; a longer list is a mistake."""
-
-
 MOST_MEMORY = 100_000
 """GiB, above which a number is a mistake and tells nothing."""
 _DEEP = "it is nested too deep for a machine"
-_PLATFORMS: dict[str, Platform] = {one: one for one in get_args(Platform)}
+_NO_DRIVER = ("none", "null", "no", "n/a", "[n/a]", "-")
+_TEXTS = ("platform", "arch", "python", "glibc", "libc", "macos", "driver_version", "torch")
+_GPU_TEXTS = ("name", "vendor", "compute_capability", "gfx", "seen_by")
+_LOWER = ("platform", "libc", "vendor", "gfx")
+_Row = dict[str, Any]
 
 
 class MachineError(ValueError):
@@ -58,42 +62,32 @@ def machine_from(row: object) -> Machine:
     if not isinstance(row, dict):
         msg = "a machine is a JSON object"
         raise MachineError(msg)
-    platform = _text(row, "platform").lower()
-    if platform not in _PLATFORMS:
-        msg = f"platform is {platform!r}: one of {', '.join(_PLATFORMS)}"
-        raise MachineError(msg)
-    python = _text(row, "python")
-    if not python:
-        msg = "python is missing: as in 3.12, or 3.13t where it is free-threaded"
-        raise MachineError(msg)
+    said = {key: _text(row, key) for key in _TEXTS}
+    if said["driver_version"].lower() in _NO_DRIVER:
+        said["driver_version"] = ""
     gpus = row.get("gpus") or []
-    if not isinstance(gpus, list) or len(gpus) > MOST_GPUS:
-        msg = f"gpus is no list of at most {MOST_GPUS} GPUs"
-        raise MachineError(msg)
-    torch = wanted(_text(row, "torch"))
-    return Machine(
-        platform=_PLATFORMS[platform],
-        arch=_text(row, "arch") or ("arm64" if platform == "macos" else "x86_64"),
-        python=python,
-        glibc=_text(row, "glibc"),
-        libc=_text(row, "libc").lower(),
-        macos=_text(row, "macos"),
-        driver_version=_driver(_text(row, "driver_version")),
-        gpus=tuple(_gpu(number, one) for number, one in enumerate(gpus)),
-        torch=torch,
-        env=_strings(row, "env"),
-        installer=_strings(row, "installer"),
-        rocm_tools=row.get("rocm_tools") if isinstance(row.get("rocm_tools"), bool) else None,
-    )
-
-
-def _driver(text: str) -> str:
-    if text.lower() in ("none", "null", "no", "n/a", "[n/a]", "-"):
-        return ""
-    if text and not parts(text):
-        msg = f"driver_version is {text[:60]!r}: as in 580.65.06, or null where there is none"
-        raise MachineError(msg)
-    return text
+    wrong = ""
+    if said["platform"] not in get_args(Platform):
+        wrong = f"platform is {said['platform']!r}: one of {', '.join(get_args(Platform))}"
+    elif not said["python"]:
+        wrong = "python is missing: as in 3.12, or 3.13t where it is free-threaded"
+    elif not isinstance(gpus, list) or len(gpus) > MOST_GPUS:
+        wrong = f"gpus is no list of at most {MOST_GPUS} GPUs"
+    elif said["driver_version"] and not parts(said["driver_version"]):
+        driver = said["driver_version"][:60]
+        wrong = f"driver_version is {driver!r}: as in 580.65.06, or null where there is none"
+    if wrong:
+        raise MachineError(wrong)
+    said["arch"] = said["arch"] or ("arm64" if said["platform"] == "macos" else "x86_64")
+    said["torch"] = wanted(said["torch"])
+    tools = row.get("rocm_tools")
+    more = {
+        "gpus": [_gpu(number, one) for number, one in enumerate(gpus)],
+        "env": _strings(row, "env"),
+        "installer": _strings(row, "installer"),
+        "rocm_tools": tools if isinstance(tools, bool) else None,
+    }
+    return msgspec.convert({**said, **more}, Machine)
 
 
 def wanted(torch: str) -> str:
@@ -109,39 +103,33 @@ def wanted(torch: str) -> str:
     return text
 
 
-def _gpu(number: int, row: object) -> Gpu:
+def _gpu(number: int, row: object) -> _Row:
     if not isinstance(row, dict):
         msg = f"gpus[{number}] is no JSON object"
         raise MachineError(msg)
-    capability = _text(row, "compute_capability")
+    said = {key: _text(row, key) for key in _GPU_TEXTS}
+    capability = said["compute_capability"]
     if capability and len(parts(capability)) < 2:
         msg = f"gpus[{number}].compute_capability is {capability!r}: as in 8.9"
         raise MachineError(msg)
     memory = row.get("memory_gib")
     sized = memory if isinstance(memory, int | float) and 0 < memory < MOST_MEMORY else 0
-    return Gpu(
-        name=_text(row, "name"),
-        vendor=_text(row, "vendor").lower(),
-        compute_capability=capability,
-        gfx=_text(row, "gfx").lower(),
-        seen_by=_text(row, "seen_by"),
-        excluded=row.get("excluded") is True,
-        memory_gib=float(sized),
-    )
+    return {**said, "excluded": row.get("excluded") is True, "memory_gib": float(sized)}
 
 
-def _text(row: dict[str, Any], key: str) -> str:
+def _text(row: _Row, key: str) -> str:
     """Return a cleaned string; numbers are taken as they are written. Raises MachineError."""
     value = row.get(key)
     if value is None:
         return ""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return clean(str(value)).strip()
+        text = clean(str(value)).strip()
+        return text.lower() if key in _LOWER else text
     msg = f"{key} is {type(value).__name__}: a string belongs there"
     raise MachineError(msg)
 
 
-def _strings(row: dict[str, Any], key: str) -> dict[str, str]:
+def _strings(row: _Row, key: str) -> dict[str, str]:
     value = row.get(key) or {}
     if isinstance(value, str):
         return {"args": clean(value)}

@@ -26,6 +26,11 @@ class Gpu(msgspec.Struct, frozen=True):
     memory_gib: float = 0.0
     """0: not known."""
 
+    @property
+    def target(self) -> str:
+        """What code is compiled for: the compute capability or gfx target; "" where neither is known."""
+        return self.compute_capability or self.gfx
+
 
 class Machine(msgspec.Struct, frozen=True):
     """Platform, Python, driver and GPUs; an empty string is "not known" and stands in no build's way."""

@@ -1,5 +1,7 @@
 """The machine of a choice, as a snapshot shows it."""
 
+from msgspec.structs import replace
+
 from tunedoctor.facts import (
     AmdGpus,
     Container,
@@ -39,17 +41,25 @@ def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
         raise MachineError(what)
     driver = snapshot.find(NvidiaDriver)
     gpus = (*_nvidia(snapshot), *_amd(snapshot), *_intel(snapshot))
+    return replace(
+        of_host(host, interpreter),
+        driver_version=driver.version if driver else "",
+        gpus=gpus,
+        torch=torch,
+        env=_environment(snapshot, host, interpreter, gpus),
+    )
+
+
+def of_host(host: Host, interpreter: Interpreter) -> Machine:
+    """Return what a host and a Python tell of the machine, without GPUs and driver."""
+    platform: Platform = "linux" if host.os == "other" else host.os
     return Machine(
-        platform=_platform(host),
+        platform="wsl" if host.os == "linux" and host.wsl else platform,
         arch=interpreter.machine or host.machine,
         python=python_tag(interpreter),
         glibc=host.libc_version if host.libc == "glibc" else "",
         libc=host.libc,
         macos=host.macos_version,
-        driver_version=driver.version if driver else "",
-        gpus=gpus,
-        torch=torch,
-        env=_environment(snapshot, host, interpreter, gpus),
     )
 
 
@@ -58,23 +68,12 @@ def driver_unknown(snapshot: Snapshot) -> bool:
     return isinstance(snapshot.get(NvidiaDriver), Unknown)
 
 
-def _platform(host: Host) -> Platform:
-    if host.os == "linux":
-        return "wsl" if host.wsl else "linux"
-    return "windows" if host.os == "windows" else "macos"
-
-
 def _nvidia(snapshot: Snapshot) -> tuple[Gpu, ...]:
     """Return the GPUs that the driver offers, and those that only the bus shows."""
     driven = snapshot.find(NvidiaGpus)
     cards = driven.gpus if driven else ()
     found = [
-        Gpu(
-            name=one.name,
-            vendor="nvidia",
-            compute_capability=one.compute_capability,
-            memory_gib=(one.memory_total or 0) / 2**30,
-        )
+        Gpu(one.name, "nvidia", one.compute_capability, memory_gib=_gib(one.memory_total))
         for one in cards
     ]
     bus = snapshot.find(PciBus)
@@ -85,14 +84,9 @@ def _nvidia(snapshot: Snapshot) -> tuple[Gpu, ...]:
         others = others[len(cards) :]
     for device in others:
         model = nvidia_by_pci(device.device)
-        found.append(
-            Gpu(
-                name=model.name if model else f"NVIDIA device {device.device}",
-                vendor="nvidia",
-                compute_capability=model.compute_capability if model else "",
-                seen_by="PCI bus only",
-            )
-        )
+        name = model.name if model else f"NVIDIA device {device.device}"
+        capability = model.compute_capability if model else ""
+        found.append(Gpu(name, "nvidia", capability, seen_by="PCI bus only"))
     return tuple(found)
 
 
@@ -104,14 +98,13 @@ def _slot(slot: str) -> str:
 def _amd(snapshot: Snapshot) -> tuple[Gpu, ...]:
     amd = snapshot.find(AmdGpus)
     return tuple(
-        Gpu(
-            name=one.name or one.gfx,
-            vendor="amd",
-            gfx=one.gfx,
-            memory_gib=(one.memory_total or 0) / 2**30,
-        )
+        Gpu(one.name or one.gfx, "amd", gfx=one.gfx, memory_gib=_gib(one.memory_total))
         for one in (amd.gpus if amd else ())
     )
+
+
+def _gib(total: int | None) -> float:
+    return (total or 0) / 2**30
 
 
 def _intel(snapshot: Snapshot) -> tuple[Gpu, ...]:

@@ -1,7 +1,8 @@
 """The builds that fit a question: the rows of the wheel table, filtered and sorted."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache, partial
+from itertools import takewhile
 from typing import NamedTuple
 
 from tunedoctor.tables.load import table
@@ -10,10 +11,15 @@ from tunedoctor.tables.wheels import Build as Row
 from tunedoctor.tables.wheels import Numbers, Release, in_order, release_row
 from tunedoctor.versions import parts, specifiers
 from tunedoctor.wheels.choice import Alternative, Build
+from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.rules import archs_run, knows
 
 NEWEST: Numbers = (999999,)
 """A driver, glibc or macOS that is newer than every floor."""
+KINDS = {"nvidia": "cuda", "amd": "rocm", "intel": "xpu"}
+"""Vendor -> kind of its builds."""
+TURING_ON = (13,)
+"""CUDA whose builds start at Turing."""
 Allowed = frozenset[str] | None
 """Variants that a specifier leaves of a release; None: all of them."""
 
@@ -32,6 +38,13 @@ class Question(NamedTuple):
     gfx: frozenset[str]
     glibc: Numbers
     macos: Numbers
+
+    def about(self, vendor: str, gpus: Iterable[Gpu]) -> "Question":
+        """Return the question with these GPUs of a vendor alone."""
+        targets = frozenset(g.target for g in gpus if g.target)
+        if vendor == "nvidia":
+            return self._replace(capabilities=targets)
+        return self._replace(gfx=targets)
 
 
 class Found(NamedTuple):
@@ -57,9 +70,6 @@ class Found(NamedTuple):
 def offered(found: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...]:
     """Return the best of some builds as an alternative, with what it takes: "on Python 3.13"."""
     return tuple(Alternative(one.build, after) for one in found[:1])
-
-
-Picker = Callable[[Question], tuple[Found, ...]]
 
 
 @cache
@@ -120,10 +130,10 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
     return ()
 
 
-pick_cuda: Picker = partial(fitting, kind="cuda")
-pick_rocm: Picker = partial(fitting, kind="rocm")
-pick_xpu: Picker = partial(fitting, kind="xpu")
-pick_cpu: Picker = partial(fitting, kind="cpu")
+def of_each(q: Question, kind: str) -> Iterator[Found]:
+    """Return the builds that fit of each release in range, newest first."""
+    for release, _ in allowed(q.torch):
+        yield from fitting(q._replace(torch=f"=={release.version}"), kind)
 
 
 def _wanted(q: Question, kind: str) -> frozenset[str]:
@@ -170,8 +180,7 @@ def _doubt(row: Row, wanted: frozenset[str]) -> int:
 
 def _found(release: Release, row: Row, q: Question) -> Found:
     verified = row.verified if row.kind == "cuda" else not _doubt(row, _wanted(q, row.kind))
-    native = q.driver >= row.native[q.windows]
-    return Found(release, row, verified, native)
+    return Found(release, row, verified, q.driver >= row.native[q.windows])
 
 
 def _rank(q: Question, default: str, row: Row) -> tuple[bool | int | Numbers, ...]:
@@ -205,3 +214,63 @@ def override_of(gfx: str) -> str:
 def unlabelled(family: str, variant: str) -> bool:
     """Tell whether the files of a variant carry no label, so that a requirement with one finds nothing."""
     return family.startswith("macos") or (family == "linux_aarch64" and variant == "cu124")
+
+
+def newer_than(chosen: Release | None, torch: str) -> list[Release]:
+    """Return the releases in range above a chosen one, newest first; all of them where none was chosen."""
+    return [r for r, _ in takewhile(lambda pair: pair[0] is not chosen, allowed(torch))]
+
+
+@lru_cache(maxsize=4096)
+def dropped_by(capability: str, family: str, torch: str) -> tuple[Release, Release] | None:
+    """Return the release in range that dropped a capability for good, and the last one before it that has it."""
+    one = frozenset({capability})
+    have = [r for r in releases() if any(serves(b, one) for b in r.of(family, "cuda"))]
+    if not have:
+        return None
+    after = [r for r, _ in allowed(torch) if r.parsed > have[0].parsed and r.of(family, "cuda")]
+    return (after[-1], have[0]) if after else None
+
+
+@lru_cache(maxsize=4096)
+def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = ()) -> bool:
+    """Tell whether the releases in range have builds of a kind, and none holds code for a capability or gfx target.
+
+    `toolkit`: of builds with this CUDA or a newer one alone.
+    """
+    builds = [b for r, _ in allowed(torch) for b in r.of(family, kind) if b.toolkit >= toolkit]
+    return bool(builds) and not any(serves(build, frozenset({target})) for build in builds)
+
+
+def first_release(kind: str, wanted: frozenset[str], family: str) -> str:
+    """Return the first release with a build of a kind for all of these; "" where there is none."""
+    for release in reversed(releases()):
+        if any(serves(b, wanted) for b in release.of(family, kind)):
+            return release.version
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def without_code(
+    capabilities: frozenset[str], family: str, torch: str, python: str
+) -> tuple[tuple[Release, Row], ...]:
+    """Return the builds in range, with a wheel for the Python, that lack code for a GPU: newest release first.
+
+    Of one release the build that the default index has comes first, and those that were seen before others.
+    """
+    found: list[tuple[Release, Row]] = []
+    for release, labels in allowed(torch):
+        default = release.pypi_default.get("linux_x86_64", "")
+        rows = [
+            (release, row)
+            for row in release.of(family, "cuda")
+            if python in row.pythons
+            and (labels is None or row.variant in labels)
+            and not serves(row, capabilities)
+        ]
+        found += sorted(rows, key=partial(_unlike, default))
+    return tuple(found)
+
+
+def _unlike(default: str, pair: tuple[Release, Row]) -> tuple[bool, bool]:
+    return pair[1].variant != default, not pair[1].verified

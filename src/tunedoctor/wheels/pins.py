@@ -4,22 +4,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Numbers, release_row
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Build, Choice
+from tunedoctor.wheels.choice import Action, Build, Choice
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.rules import PYTORCH
+from tunedoctor.wheels.pick import Found
+from tunedoctor.wheels.rules import PYTORCH, index_of
 from tunedoctor.wheels.situation import family_of
-
-BACKENDS = frozenset(
-    (
-        *("cpu", "xpu", "cu117", "cu118", "cu120", "cu121", "cu122", "cu123", "cu124", "cu125"),
-        *("cu126", "cu128", "cu129", "cu130", "cu132"),
-        *("rocm5.3", "rocm5.4", "rocm5.4.2", "rocm5.5", "rocm5.6", "rocm5.7", "rocm6.0", "rocm6.1"),
-        *("rocm6.2", "rocm6.2.4", "rocm6.3", "rocm6.4", "rocm7.0", "rocm7.1", "rocm7.2"),
-    )
-)
-"""Values of uv's --torch-backend (uv 0.13.9, its --help) among the variants that the table knows."""
 
 
 class Pin(NamedTuple):
@@ -59,6 +51,17 @@ class Pins(msgspec.Struct, frozen=True):
         return (*map(str, self.packages), *(["numpy<2"] if self.numpy1 else []))
 
 
+def of_found(action: Action, found: Found, machine: Machine) -> Choice:
+    """Return the choice of a build that fits, with its companions and its index."""
+    return Choice(
+        action,
+        build=found.build,
+        torchvision=found.release.torchvision,
+        torchaudio=found.release.torchaudio,
+        index="PyPI" if machine.platform == "macos" else index_of(found.variant),
+    )
+
+
 def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "") -> Pins:
     """Return the set for a build; `installed` is the torch that is there: "2.14.1+cu130", "2.14.1", or ""."""
     release = parts(build.torch_version)
@@ -76,15 +79,18 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
     return Pins(
         packages=packages,
         index="" if default else choice.index,
-        # a backend is PyTorch's own index, not a mirror of it
-        backend=build.variant
-        if choice.index.startswith(PYTORCH) and build.variant in BACKENDS
-        else "",
+        backend=backend_of(choice.index, build.variant),
         numpy1=row is not None and row.numpy_abi.get(system) == 1,
         triton=triton_of(build.variant, release) if system == "linux" else "",
         replaced=tuple(pin.name for pin in packages if same and not pin.label),
         removed=_other_tritons(there, variant, build, release) if system == "linux" else (),
     )
+
+
+def backend_of(index: str, variant: str) -> str:
+    """Return the value of uv's --torch-backend for a variant; "" where uv knows none, or for a mirror of the index."""
+    known = variant in table("installer_settings")["uv_backends"]
+    return variant if known and index.startswith(PYTORCH) else ""
 
 
 def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str]:

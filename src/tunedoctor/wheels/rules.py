@@ -5,14 +5,16 @@ on the same major capability from its own minor upwards, with the exceptions tha
 counted, since release wheels carry next to none.
 """
 
+import re
 from collections.abc import Iterable
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 from tunedoctor.config import mirrors
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
-from tunedoctor.tables.wheels import Build, release_row
+from tunedoctor.tables.wheels import release_row
 from tunedoctor.versions import at_least, parts, pep440
 
 Family = Literal["linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "macos_x86_64", ""]
@@ -39,21 +41,35 @@ def _wheels() -> Any:  # noqa: ANN401
 
 def family(host: Host, interpreter: Interpreter) -> Family:
     """Return the platform family that decides which wheels exist; "" where there are none."""
-    machine = interpreter.machine.lower()
-    match host.os:
-        case "linux" if host.libc != "musl" and interpreter.bits == 64:
-            return {
-                "x86_64": "linux_x86_64",
-                "amd64": "linux_x86_64",
-                "aarch64": "linux_aarch64",
-            }.get(machine, "")  # type: ignore[return-value]
-        case "windows" if interpreter.bits == 64 and machine in ("amd64", "x86_64"):
-            return "win_amd64"
-        case "macos":
-            return "macos_arm64" if machine == "arm64" else "macos_x86_64"
-        case _:
-            pass
-    return ""
+    machine = interpreter.machine
+    if host.os == "macos":
+        return platform_family("macos", machine if machine == "arm64" else "x86_64")
+    if interpreter.bits != 64 or (host.os == "linux" and host.libc == "musl"):
+        return ""
+    return platform_family(host.os, machine)
+
+
+@lru_cache(maxsize=256)
+def platform_family(platform: str, arch: str) -> Family:
+    """Return the platform family of a system and the architecture of its Python, however that is spelt."""
+    return _FAMILIES.get(("linux" if platform == "wsl" else platform, one_spelling(arch)), "")
+
+
+_FAMILIES: dict[tuple[str, str], Family] = {
+    ("linux", "x86_64"): "linux_x86_64",
+    ("linux", "arm64"): "linux_aarch64",
+    ("windows", "x86_64"): "win_amd64",
+    ("macos", "arm64"): "macos_arm64",
+    ("macos", "x86_64"): "macos_x86_64",
+}
+
+
+@lru_cache(maxsize=256)
+def one_spelling(arch: str) -> str:
+    """Return an architecture as x86_64, arm64 or x86; others as they are."""
+    arch = arch.strip().lower()
+    spellings = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
+    return "x86" if re.fullmatch(r"i[3-6]86|x86|win32", arch) else spellings.get(arch, arch)
 
 
 def releases() -> tuple[str, ...]:
@@ -119,15 +135,10 @@ def archs_run(archs: Iterable[str], capability: str, cuda: str = "") -> bool | N
     return False if known else None
 
 
-def _build(version: str, variant: str, where: Family) -> Build | None:
-    row = release_row(version)
-    found = row.builds if row else ()
-    return next((b for b in found if b.variant == variant and b.platform == where), None)
-
-
 def table_archs(version: str, variant: str, where: Family) -> tuple[str, ...]:
     """Return the architectures (sm_80 …) of a release wheel, sure ones alone; () where the table has none."""
-    build = _build(version, variant, where)
+    row = release_row(version)
+    build = row.build(where, variant) if row else None
     if build is None or build.kind != "cuda":
         return ()
     return tuple(one for one, sure in build.compiled if sure)
@@ -172,8 +183,8 @@ def python_tag(interpreter: Interpreter) -> str:
 def glibc_floor(version: str, variant: str, where: Family) -> str:
     """Return the glibc that a Linux wheel needs; of a release that is newer than the table, that of its newest."""
     newest = releases()[-1]
-    known = newest if parts(version) > parts(newest) else version
-    build = _build(known, variant, where) or _build(known, "cpu", where)
+    row = release_row(newest if parts(version) > parts(newest) else version)
+    build = (row.build(where, variant) or row.build(where, "cpu")) if row else None
     return build.floor if build else ""
 
 
@@ -185,19 +196,33 @@ def macos_floor(version: str, python: str) -> str:
 
 def knows(cuda: str, capability: str) -> bool:
     """Tell whether a CUDA toolkit knows a compute capability, rather than run code of a lower minor on it."""
-    return at_least(cuda, _KNOWN_SINCE.get(capability, "10.0"))
+    return at_least(cuda, _generation(capability).get("first_cuda", "10.0").partition(" ")[0])
 
 
-_KNOWN_SINCE = {
-    "8.9": "11.8",
-    "9.0": "11.8",
-    "10.0": "12.8",
-    "12.0": "12.8",
-    "10.3": "12.9",
-    "12.1": "12.9",
-    "11.0": "13.0",
-}
-"""Compute capability -> first CUDA toolkit that knows it."""
+def last_driver(capability: str) -> str:
+    """Return the last driver branch that drives a compute capability ("580"); "" where none ended it yet."""
+    return str(_generation(capability).get("last_driver", ""))
+
+
+@cache
+def first_driver(capability: str, *, windows: bool) -> str:
+    """Return the first driver that drives a compute capability; "" where the table does not say.
+
+    Where it tells that of an older generation alone, that one: no driver knew a GPU before its elders.
+    """
+    key = "min_driver_windows" if windows else "min_driver_linux"
+    found = [
+        str(row[key])
+        for row in _wheels()["cuda"]["gpu_generations"]
+        if key in row and parts(capability) >= min(map(parts, row["cc"]))
+    ]
+    return max(found, key=parts, default="")
+
+
+@cache
+def _generation(capability: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = _wheels()["cuda"]["gpu_generations"]
+    return next((row for row in rows if capability in row["cc"]), {})
 
 
 def companions(version: str) -> dict[str, str]:

@@ -1,12 +1,16 @@
-"""What must be said of the GPUs: those left out, those that force the choice, those without a driver."""
+"""What the GPUs ask to be said, and what to do about the driver first where none drives them."""
+
+import re
+from collections.abc import Iterable
 
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Said
+from tunedoctor.wheels.choice import Action, Choice, Said, say
 from tunedoctor.wheels.machine import Gpu
-from tunedoctor.wheels.pick import override_of, pick_cuda, pick_rocm
-from tunedoctor.wheels.situation import Situation, names_of
-from tunedoctor.wheels.targets import last_driver, override_of_all
-from tunedoctor.wheels.undriven import in_container, seen_but_not_driven
+from tunedoctor.wheels.pick import KINDS, NEWEST, Found, fitting, offered, override_of
+from tunedoctor.wheels.rules import first_driver, last_driver
+from tunedoctor.wheels.say_release import virtual
+from tunedoctor.wheels.situation import Situation, affirmed, family_of, floor_words, names_of
+from tunedoctor.wheels.targets import NOT_DRIVEN, override_of_all
 
 
 def about_gpus(s: Situation) -> list[Said]:
@@ -18,63 +22,63 @@ def _left_out(s: Situation) -> list[Said]:
     said: list[Said] = []
     out = s.gpus.out
     if gpus := out("not supported"):
-        why = f"no torch since 2.0 holds code for the {names_of(gpus)}"
-        said += [("gpu_not_supported", why), ("gpu_ignored", why)]
+        said += [
+            say(key, gpus=names_of(gpus)) for key in ("gpu_not_supported", "gpu_ignored:too_old")
+        ]
     if gpus := out("excluded", "integrated"):
-        said.append(("gpu_ignored", f"not counted: {names_of(gpus)}"))
+        said.append(say("gpu_ignored", gpus=names_of(gpus)))
     if gpus := out("not xpu"):
         working = s.gpus.nvidia or s.gpus.amd or s.gpus.intel
-        why = f"{names_of(gpus)} is no device that the XPU builds run on"
-        said.append(("gpu_ignored" if working else "igpu_not_xpu", why))
+        said.append(say("gpu_ignored:not_xpu" if working else "igpu_not_xpu", gpus=names_of(gpus)))
     too_new = [g for g in out("driver too new") if last_driver(g.compute_capability) == "580"]
     if too_new:
-        driver = s.machine.driver_version
-        why = f"driver {driver} does not drive the {names_of(too_new)}: branch 580 is the last that does"
-        said.append(("driver_590_dropped_this_gpu", why))
+        driver, names = s.machine.driver_version, names_of(too_new)
+        said.append(say("driver_590_dropped_this_gpu", driver=driver, gpus=names, branch="580"))
     return said
 
 
 def _nvidia(s: Situation) -> list[Said]:
     machine, gpus = s.machine, s.gpus
-    undriven = seen_but_not_driven(gpus)
-    every = (*gpus.nvidia, *undriven)
+    waiting = _of_nvidia(gpus.out(*NOT_DRIVEN))
+    every = (*gpus.nvidia, *waiting)
     said: list[Said] = []
     if machine.platform == "wsl" and every:
-        why = "under WSL the driver is the one of Windows: never install a Linux driver inside"
-        said.append(("wsl_driver_is_on_windows", why))
+        said.append(say("wsl_driver_is_on_windows"))
     old = [g for g in every if last_driver(g.compute_capability)]
     new = [g for g in every if parts(g.compute_capability) >= (10, 0)]
     if machine.platform == "linux" and old and new:
-        why = (
-            f"on Linux the {names_of(new)} needs the open kernel module and the {names_of(old)} the proprietary one: "
-            "they cannot run together in one machine"
-        )
-        said.append(("open_module_excludes_pre_turing", why))
-    if gpus.nvidia and undriven and len({g.compute_capability for g in every}) > 1:
-        why = f"only what the driver drives counts: {names_of(gpus.nvidia)}, and not {names_of(undriven)}"
-        said.append(("mixed_gpus", why))
-    elif gpus.nvidia and undriven:
-        said.append(("gpu_ignored", f"seen on the bus and not driven: {names_of(undriven)}"))
+        key = "open_module_excludes_pre_turing"
+        said.append(say(key, new=names_of(new), old=names_of(old)))
+    if gpus.nvidia and waiting and len({g.compute_capability for g in every}) > 1:
+        driven = names_of(gpus.nvidia)
+        said.append(say("mixed_gpus:driven", gpus=driven, others=names_of(waiting)))
+    elif gpus.nvidia and waiting:
+        said.append(say("gpu_ignored:undriven", gpus=names_of(waiting)))
     elif len(gpus.capabilities) > 1:
-        said.append(("mixed_gpus", _together(s)))
-    if undriven and not machine.driver_version and (gpus.amd or gpus.intel):
-        said.append(("nvidia_driver_missing", f"no driver is there for the {names_of(undriven)}"))
+        said.append(_together(s, "nvidia"))
+    if waiting and not machine.driver_version and (gpus.amd or gpus.intel):
+        said.append(say("nvidia_driver_missing", gpus=names_of(waiting)))
     return said
 
 
-def _together(s: Situation) -> str:
+def _of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
+    return tuple(g for g in gpus if g.vendor == "nvidia")
+
+
+def _together(s: Situation, vendor: str) -> Said:
     """Say which GPU forces the choice, where another one, alone, would have got a newer release."""
-    alone = {
-        c: pick_cuda(s.question._replace(capabilities=frozenset({c})))
-        for c in s.question.capabilities
-    }
+    gpus, kind = s.gpus.of(vendor), KINDS[vendor]
+    if not fitting(s.question, kind):
+        return say("mixed_gpus:none", gpus=names_of(gpus))
+    alone = {g.target: fitting(s.question.about(vendor, [g]), kind) for g in gpus if g.target}
     newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
     forcing = [
-        g
-        for g in s.gpus.nvidia
-        if not (found := alone.get(g.compute_capability)) or found[0].release.parsed != newest
+        g for g in gpus if not (found := alone.get(g.target)) or found[0].release.parsed != newest
     ]
-    return _forced_by(s.gpus.nvidia, forcing, fits=bool(pick_cuda(s.question)))
+    if not forcing or len(forcing) == len(gpus):
+        return say("mixed_gpus:all", gpus=names_of(gpus))
+    names = names_of(forcing)
+    return say("mixed_gpus:some" if " and " in names else "mixed_gpus:one", gpus=names)
 
 
 def _amd(s: Situation) -> list[Said]:
@@ -83,51 +87,85 @@ def _amd(s: Situation) -> list[Said]:
     if s.machine.platform != "linux" or not gpus:
         return said
     if len(s.question.gfx) > 1:
-        said.append(("mixed_gpus", _amd_together(s)))
+        said.append(_together(s, "amd"))
     if s.machine.rocm_tools is False or any("kfd" in g.seen_by.lower() for g in gpus):
-        why = f"found by the kernel's own list, without ROCm tools: {names_of(gpus)}"
-        said.append(("gpu_found_by_kfd", why))
+        said.append(say("gpu_found_by_kfd", gpus=names_of(gpus)))
     if overridden := [g for g in gpus if override_of(g.gfx)]:
         values = " ".join(f"{k}={v}" for k, v in override_of_all(gpus).items())
-        why = f"no build has code for {names_of(overridden)}; gfx1030 code runs on it with export {values}"
-        if "VERSION_" in values:
-            why += " (the number is the GPU's Node in rocminfo)"
-        said.append(("hsa_override_10_3_0", why))
+        nodes = " (the number is the GPU's Node in rocminfo)" if "VERSION_" in values else ""
+        names = names_of(overridden)
+        said.append(say("hsa_override_10_3_0", gpus=names, values=values, nodes=nodes))
     return said
 
 
 def _none(s: Situation) -> list[Said]:
-    if s.gpus.nvidia or s.gpus.amd or s.gpus.intel:
+    gpus, driver = s.gpus, s.machine.driver_version
+    if gpus.nvidia or gpus.amd or gpus.intel:
         return []
-    kept_out = any(g.vendor == "nvidia" for g in s.gpus.out("excluded", "not supported"))
-    alone = s.machine.driver_version and not seen_but_not_driven(s.gpus)
-    if kept_out or s.machine.platform == "macos" or not (in_container(s) or alone):
+    alone = driver and not _of_nvidia(gpus.out(*NOT_DRIVEN))
+    kept_out = _of_nvidia(gpus.out("excluded", "not supported"))
+    if kept_out or s.machine.platform == "macos" or not (_in_container(s) or alone):
         return []
-    why = "no GPU is visible in this container: if the host has one, start the container with it (--gpus all)"
     if s.machine.platform == "windows":
-        return [("", f"driver {s.machine.driver_version} is there, and no GPU that it drives")]
-    if s.machine.driver_version:
-        why = (
-            f"driver {s.machine.driver_version} of the host is visible, and no GPU: the container was started without "
-            "its GPUs (--gpus all)"
-        )
-    return [("container_without_gpu", why)]
+        return [say(":driver_without_gpu", driver=driver)]
+    key = "container_without_gpu:driver" if driver else "container_without_gpu"
+    return [say(key, driver=driver)]
 
 
-def _amd_together(s: Situation) -> str:
-    """Say which GPU forces the choice, where another one, alone, would have got a newer release."""
-    alone = {gfx: pick_rocm(s.question._replace(gfx=frozenset({gfx}))) for gfx in s.question.gfx}
-    newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
-    forcing = [
-        g for g in s.gpus.amd if not (f := alone.get(g.gfx)) or f[0].release.parsed != newest
-    ]
-    return _forced_by(s.gpus.amd, forcing, fits=bool(pick_rocm(s.question)))
+def _in_container(s: Situation) -> bool:
+    """Tell whether what is known of the environment names a container."""
+    kinds = r"container|docker|podman|kubernetes|apptainer|lxc"
+    return any(
+        re.search(kinds, f"{key} {value}", re.IGNORECASE) and affirmed(value)
+        for key, value in s.machine.env.items()
+    )
 
 
-def _forced_by(gpus: tuple[Gpu, ...], forcing: list[Gpu], *, fits: bool) -> str:
-    if not fits:
-        return f"no build that fits here holds code for {names_of(gpus)} together"
-    if not forcing or len(forcing) == len(gpus):
-        return f"one build has to hold code for {names_of(gpus)} together"
-    names = names_of(forcing)
-    return f"all GPUs together decide, and {names} {'hold' if ' and ' in names else 'holds'} the choice back"
+def undriven(s: Situation) -> Choice | None:
+    """Return the answer where GPUs are there but none is driven: what to do about the driver first; None elsewhere."""
+    for why in ("driver too new", "driver too old", "open module", "no driver"):
+        if gpus := _of_nvidia(s.gpus.out(why)):
+            return None if why == "no driver" and _in_container(s) else _wait_for(s, why, gpus)
+    amd = [g for g in s.gpus.out("no driver") if g.vendor == "amd"]
+    if not amd or _in_container(s):
+        return None
+    known = any(g.gfx for g in amd)
+    found = fitting(s.question.about("amd", amd), "rocm") if known else ()
+    said = say(":amdgpu_missing", gpus=names_of(amd))
+    return Choice.of("install_driver", [said], offered(found, "after the driver"))
+
+
+def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
+    """Say which driver the GPUs wait for, and what fits once it drives them."""
+    windows, driver, found = s.question.windows, s.machine.driver_version, _pick(s, gpus)
+    last = min((one for g in gpus if (one := last_driver(g.compute_capability))), default="")
+    firsts = (first_driver(g.compute_capability, windows=windows) for g in gpus)
+    first = max(firsts, key=parts)
+    floor = found[0].row.drivers[windows] if found else ()
+    need = f" (branch {last})" if last else ""
+    if floor:
+        need = f" ({floor[0]} to {last})" if last else f" ({floor[0]} or newer)"
+    action: Action = "install_driver"
+    after = f"after driver branch {last}" if last else "after the driver"
+    place = "wsl" if s.machine.platform == "wsl" else "none"
+    key = f"nvidia_driver_missing:{'broken' if driver else place}"
+    if why == "driver too new":
+        action, after = "downgrade_driver", f"with driver branch {last}"
+        key = "driver_590_dropped_this_gpu" if last == "580" else ":downgrade_driver"
+    elif why == "driver too old":
+        action, key = "upgrade_driver", "upgrade_driver:gpu"
+        after = f"with driver {floor_words(max(parts(first), floor))} or newer"
+    elif why == "open module":
+        key, after = "open_module_excludes_pre_turing:loaded", "with the proprietary module"
+    said = [say(key, gpus=names_of(gpus), driver=driver, branch=last, floor=first, need=need)]
+    if why == "driver too old" and virtual(s.machine, gpus):
+        said.append(say("vgpu_ask_admin"))
+    return Choice.of(action, said, offered(found, after))
+
+
+def _pick(s: Situation, gpus: tuple[Gpu, ...]) -> tuple[Found, ...]:
+    """Return what fits these GPUs once a driver drives them."""
+    ends = [int(last) for g in gpus if (last := last_driver(g.compute_capability))]
+    driver = (min(ends), 999) if ends else NEWEST
+    question = s.question.about("nvidia", gpus)
+    return fitting(question._replace(driver=driver, family=family_of(s.machine)), "cuda")

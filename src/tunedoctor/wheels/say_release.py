@@ -1,177 +1,300 @@
-"""What must be said of the release: why not a newer one, what the default index would have given, what else fits."""
+"""What must be said of a build that fits: why it, why no newer one, what a plain install would have given."""
+
+import re
+from collections.abc import Iterable
 
 from tunedoctor.tables.wheels import Release
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Alternative, Said
-from tunedoctor.wheels.coverage import newer_than
-from tunedoctor.wheels.machine import Gpu
-from tunedoctor.wheels.pick import NEWEST, Found, Question, allowed, fitting, offered, releases
-from tunedoctor.wheels.say_cuda import about_cuda, about_default_build
-from tunedoctor.wheels.say_rocm import about_rocm
-from tunedoctor.wheels.situation import Situation, driver_words, names_of
+from tunedoctor.wheels.choice import Alternative, Said, say
+from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.wheels.pick import (
+    NEWEST,
+    TURING_ON,
+    Found,
+    Question,
+    allowed,
+    dropped_by,
+    first_release,
+    fitting,
+    in_none,
+    native_gfx,
+    newer_than,
+    of_each,
+    releases,
+    serves,
+    without_code,
+)
+from tunedoctor.wheels.situation import (
+    Situation,
+    affirmed,
+    driver_needed,
+    driver_words,
+    names_of,
+    newest_driver,
+)
+from tunedoctor.wheels.targets import is_data_centre, is_vgpu
+
+_COMPAT = (525,)
+"""Drivers of CUDA 12, one major below what cuda-compat is offered for; nobody reports it on older ones."""
+_ROCM = "linux_x86_64"
+"""The one platform with ROCm builds on PyTorch's index."""
 
 
 def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], list[Alternative]]:
     """Return what to say of a build that fits, the deciding sentence first, and further builds."""
-    best = found[0]
-    said: list[Said] = [("", _why(s, best))]
+    best, q = found[0], s.question
+    kind = best.row.kind
+    said = [_why(s, best), *_not_sure(s, best)]
     more: list[Alternative] = []
-    said += _not_sure(s, best)
-    if s.gpus.nvidia and best.variant.startswith("cu"):
-        cuda_said, more = about_cuda(s, best)
-        said += [*cuda_said, *_unread(s, best)]
-    if s.gpus.amd and best.variant.startswith("rocm"):
-        said += about_rocm(s, best)
-    if best.row.kind in ("rocm", "xpu"):
-        more += _unseen(s, best)
-    said += [*_about_python(s.question, best.release), *about_system(s, best.release)]
+    if s.gpus.nvidia and kind == "cuda":
+        said += [*_about_driver(s, best, more), *_passed_over(s, best), *about_old_gpus(s)]
+        if not best.verified:
+            sure = next((one for one in of_each(q, "cuda") if one.verified), best)
+            if sure.build != best.build:
+                more.append(Alternative(sure.build, "whose publication was seen"))
+        said += _unread(q, best)
+    if s.gpus.amd and kind == "rocm":
+        said += _without_kernels(s)
+        if not best.verified and best.row.seen:
+            said.append(say(":gfx_read", targets=", ".join(sorted(q.gfx))))
+    if kind in ("rocm", "xpu"):
+        newest = next(
+            of_each(q, kind), None
+        )  # nobody saw it on the index: the newest cards may want it
+        if newest and newest.release in newer_than(best.release, q.torch):
+            more.append(Alternative(newest.build, "whose publication was not seen"))
+    said += [*_about_python(q, best.release), *about_system(s, best.release)]
     said += _about_default(s, best)
     system = {"wsl": "linux"}.get(s.machine.platform, s.machine.platform)
     if best.release.numpy_abi.get(system) == 1:
-        said.append(
-            ("numpy_lt_2", f"torch {best.release.version} was built for NumPy 1: pin numpy<2")
-        )
+        said.append(say("numpy_lt_2", release=best.release.version))
     return said, more
 
 
-INTEL_MAC = (
-    "intel_mac_ended",
-    "2.2.2 is the last torch for Intel Macs, for Python 3.8 to 3.12",
-)
-
-
-def _why(s: Situation, best: Found) -> str:
+def _why(s: Situation, best: Found) -> Said:
     wanted = s.question.torch
     within = [release for release, _ in allowed(wanted)]
     if len(within) == 1:
-        place = f"the build of {wanted} for this machine"
+        key = ":in_one_release"
     elif best.release is releases()[0]:
-        place = "the newest torch"
-    elif best.release is within[0]:
-        place = f"the newest torch within {wanted}"
+        key = ":newest"
     else:
-        place = "the newest torch that fits"
-    if best.variant in ("cpu", "mps"):
-        return f"{best.build} is {place}"
-    known = [g for g in _served(s, best) if g.compute_capability or g.gfx or g.vendor == "intel"]
-    code = f"holds code for {names_of(known)}" if known else ""
-    runs = f"runs on {driver_words(s.machine)}" if best.variant.startswith("cu") else ""
-    return f"{best.build} is {place}: it {' and '.join(filter(None, (code, runs)))}".removesuffix(
-        ": it "
-    )
+        key = ":newest_in_range" if best.release is within[0] else ":newest_that_fits"
+    known = [g for g in _served(s, best) if _is_known(g)]
+    because = [f"holds code for {names_of(known)}"] if known else []
+    because += [f"runs on {driver_words(s.machine)}"] if best.row.kind == "cuda" else []
+    text = f": it {' and '.join(because)}" if because else ""
+    return say(key, build=best.build, wanted=wanted, because=text)
 
 
 def _served(s: Situation, best: Found) -> tuple[Gpu, ...]:
     """Return the GPUs that a build is for."""
-    if best.variant.startswith("cu"):
-        return s.gpus.nvidia
-    return s.gpus.amd if best.variant.startswith("rocm") else s.gpus.intel
+    gpus = {"cuda": s.gpus.nvidia, "rocm": s.gpus.amd, "xpu": s.gpus.intel}
+    return gpus.get(best.row.kind, ())
+
+
+def _is_known(gpu: Gpu) -> bool:
+    return bool(gpu.target) or gpu.vendor == "intel"
 
 
 def _not_sure(s: Situation, best: Found) -> list[Said]:
+    kind = best.row.kind
     said: list[Said] = []
-    if not best.row.seen or (not best.verified and best.variant.startswith("cu")):
-        said.append(
-            ("", f"{best.build} was not seen on the index, or its list of code was not read")
-        )
-    unknown = [
-        g for g in _served(s, best) if not (g.compute_capability or g.gfx or g.vendor == "intel")
-    ]
-    if unknown and best.variant.startswith("cu"):
-        why = (
-            f"the compute capability of {names_of(unknown)} is not known here, nor whether the build holds code for "
-            "it: nvidia-smi --query-gpu=name,compute_cap --format=csv tells"
-        )
-        said.append(("", why))
-    elif unknown and best.variant.startswith("rocm"):
-        why = (
-            f"the gfx target of {names_of(unknown)} is not known here, nor whether the build holds code for it: "
-            "rocminfo tells"
-        )
-        said.append(("", why))
+    if not best.row.seen or (not best.verified and kind == "cuda"):
+        said.append(say(":not_seen", build=best.build))
+    if unknown := [g for g in _served(s, best) if not _is_known(g)]:
+        key = ":capability_unknown" if kind == "cuda" else ":gfx_unknown"
+        said.append(say(key, gpus=names_of(unknown)))
     return said
 
 
-def _unseen(s: Situation, best: Found) -> list[Alternative]:
-    """Return the build of a newer release that nobody saw on the index: the newest cards may want it."""
-    for release in newer_than(best.release, s.question.torch):
-        only = s.question._replace(torch=f"=={release.version}")
-        if found := offered(fitting(only, best.row.kind), "whose publication was not seen"):
-            return list(found)
+def _about_driver(s: Situation, best: Found, more: list[Alternative]) -> list[Said]:
+    """Say what a newer driver would give, and add it to `more`."""
+    q, limit = s.question, newest_driver(s.gpus)
+    said: list[Said] = []
+    if not best.native:
+        have = driver_words(s.machine)
+        said.append(say("not_native_for_this_toolkit", driver=have, variant=best.variant))
+    newer = fitting(q._replace(driver=limit), "cuda") if q.driver < limit else ()
+    if newer and newer[0].release.parsed > best.release.parsed:
+        need = driver_needed(s, newer[0])
+        said.append(say("upgrade_driver_gives_newer_torch", build=newer[0].build, need=need))
+        more.append(Alternative(newer[0].build, need))
+        said += opt_ins(s, newer[0])
+        more += _with_compat(s, best, newer[0])
+    return said
+
+
+def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
+    """Tell whether GPUs are virtual ones, by their names or by what is known of the machine."""
+    told = any("vgpu" in key.lower() and affirmed(value) for key, value in machine.env.items())
+    return told or any(is_vgpu(g) for g in gpus)
+
+
+def opt_ins(s: Situation, found: Found) -> list[Said]:
+    """Say what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
+    gpus, cuda = s.gpus.nvidia, found.row.cuda
+    if virtual(s.machine, gpus):
+        return [say("vgpu_ask_admin")]
+    allowed_here = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
+    if allowed_here and cuda and s.question.driver >= _COMPAT and newest_driver(s.gpus) == NEWEST:
+        return [say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=found.build)]
     return []
 
 
-def _unread(s: Situation, best: Found) -> list[Said]:
-    """Say where a newer release was seen on the index and its code was not read."""
+def _with_compat(s: Situation, best: Found, newer: Found) -> list[Alternative]:
+    """Return what the cuda-compat library on the path opens: the newest build of a toolkit no newer than it."""
+    paths = [value for value in s.machine.env.values() if "/compat" in value]
+    if not paths or not all(is_data_centre(g) for g in s.gpus.nvidia):
+        return []
+    build: Found | None = newer
+    if found := re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths)):
+        toolkit = parts(found[1])
+        any_driver = of_each(s.question._replace(driver=NEWEST), "cuda")
+        fits = (one for one in any_driver if one.verified and one.row.toolkit <= toolkit)
+        build = next(fits, None)
+    if build is None or build.release.parsed < best.release.parsed or build.build == best.build:
+        return []
+    return [Alternative(build.build, "with cuda-compat kept on the path (opt-in)")]
+
+
+def about_old_gpus(s: Situation) -> list[Said]:
+    """Say where CUDA 13 builds, or all builds since some release, hold no code for a GPU."""
     q = s.question
+    said: list[Said] = []
+    if lacking := [c for c in q.capabilities if in_none("cuda", c, q.family, q.torch, TURING_ON)]:
+        others = any(not in_none("cuda", c, q.family, "", TURING_ON) for c in lacking)
+        inside = f" of torch {q.torch}" if others else ""
+        said.append(say("gpu_not_in_cuda13_builds", inside=inside, gpus=by_capability(s, lacking)))
+    for capability in sorted(q.capabilities):
+        if ends := dropped_by(capability, q.family, q.torch):
+            gone, last = (one.version for one in ends)
+            key = "gpu_dropped_in_2_15" if gone.startswith("2.15.") else ":dropped"
+            said.append(say(key, release=gone, gpus=by_capability(s, [capability]), last=last))
+    return said
+
+
+def about_code(s: Situation, *, newer: bool) -> list[Said]:
+    """Say where the releases asked for hold no code for a GPU, on any driver."""
+    q = s.question
+    lacking = sorted(c for c in q.capabilities if in_none("cuda", c, q.family, q.torch))
+    arm, names = q.family == "linux_aarch64", by_capability(s, lacking)
+    if not lacking:
+        inside = allowed(q.torch)
+        said: list[Said] = []
+        if arm and inside and not any(r.of(q.family, "cuda") for r, _ in inside):
+            said.append(say("pypi_aarch64_is_cpu:range", wanted=q.torch))
+            said.append(say("gpu_not_in_aarch64_builds:no_cuda", gpus=names_of(s.gpus.nvidia)))
+        return [*said, *_passed_over(s, None)]
+    said = [say("gpu_not_in_this_build:range", wanted=q.torch, gpus=names)]
+    said += [say("gpu_not_in_aarch64_builds", gpus=names)] if arm else []
+    return [*said, *_first_with(names, "cuda", frozenset(lacking), q.family, newer=newer)]
+
+
+def about_gfx(s: Situation, *, newer: bool) -> list[Said]:
+    """Say where the releases asked for hold no code that runs on an AMD GPU."""
+    q = s.question
+    said = _without_kernels(s)
+    targets = {g: native_gfx(g.gfx) for g in s.gpus.amd if g.gfx}
+    lacking = {g: t for g, t in targets.items() if in_none("rocm", t, _ROCM, q.torch)}
+    if not lacking:
+        return said
+    names = names_of(lacking)
+    inside = f" of torch {q.torch}" if q.torch else ""
+    said = said or [say("gpu_not_in_this_build:rocm", inside=inside, gpus=names)]
+    return [*said, *_first_with(names, "rocm", frozenset(lacking.values()), _ROCM, newer=newer)]
+
+
+def _first_with(
+    names: str, kind: str, wanted: frozenset[str], family: str, *, newer: bool
+) -> list[Said]:
+    """Say which torch was the first with code for GPUs, where a newer one is the way out."""
+    first = first_release(kind, wanted, family) if newer else ""
+    return [say("gpu_too_new_for_torch", gpus=names, release=first)] if first else []
+
+
+def _without_kernels(s: Situation) -> list[Said]:
+    old = sorted({g.gfx for g in s.gpus.amd} & {"gfx906", "gfx900"})
+    return [say("rocblas_dropped_gfx906", targets=" and ".join(old))] if old else []
+
+
+def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
+    """Return the names of the GPUs with these compute capabilities."""
+    wanted = set(capabilities)
+    names = dict.fromkeys(
+        g.name if g.compute_capability in g.name else f"{g.name} ({g.compute_capability})".strip()
+        for g in s.gpus.nvidia
+        if g.compute_capability in wanted
+    )
+    return " and ".join(names)
+
+
+def _passed_over(s: Situation, best: Found | None) -> list[Said]:
+    """Say which build, newer in release or CUDA than the choice and open to this driver, lacks code for a GPU."""
+    q = s.question
+    for release, build in without_code(q.capabilities, q.family, q.torch, q.python):
+        if q.driver < build.drivers[q.windows]:
+            continue
+        if best is None or release.parsed > best.release.parsed or build.toolkit > best.row.toolkit:
+            lacking = [c for c in q.capabilities if not serves(build, frozenset({c}))]
+            name = f"{release.version}+{build.variant}"
+            return [say("gpu_not_in_this_build", build=name, gpus=by_capability(s, lacking))]
+    return []
+
+
+def _unread(q: Question, best: Found) -> list[Said]:
+    """Say where a newer release was seen on the index and its code was not read."""
     for release in newer_than(best.release, q.torch):
         builds = release.of(q.family, "cuda")
         if q.python in release.pythons(q.family) and builds and builds[-1].carried:
-            why = (
-                f"torch {release.version} is newer; for which GPUs its wheels hold code is not known here, so it is "
-                f"not chosen unasked: --torch '=={release.version}' asks for it"
-            )
-            return [("", why)]
+            return [say(":newer_unread", release=release.version)]
     return []
 
 
 def no_label(wanted: str) -> Said:
     """Say how to ask for a build whose files carry no label; `wanted` is the release, as in ==2.5.1."""
-    right = f"torch{wanted}"
-    why = f"the aarch64 files of cu124 carry no label: ask that index for {right}, not for {right}+cu124"
-    return ("no_local_label_on_aarch64", why)
+    return say("no_local_label_on_aarch64", bare=wanted)
 
 
 def _about_python(q: Question, chosen: Release) -> list[Said]:
     """Say where a newer release has no wheel for this Python any more."""
-    said: list[Said] = []
     for release in newer_than(chosen, q.torch):
         tags = release.pythons(q.family)
         if not tags or q.python in tags:
             continue
         if q.python == "3.13t":
-            why = "free-threaded 3.13 ended with torch 2.12.0; 3.14t goes on"
-            said.append(("free_threaded_313_dropped", why))
-        elif parts(q.python) < min(parts(t) for t in tags):
-            why = f"torch {release.version} has no wheel for Python {q.python} any more"
-            said.append(("python_old", why))
+            return [say("free_threaded_313_dropped")]
+        if parts(q.python) < min(map(parts, tags)):
+            return [say("python_old", release=release.version, python=q.python)]
         break
-    return said
+    return []
 
 
 def about_system(s: Situation, chosen: Release | None) -> list[Said]:
     """Say where glibc, macOS or an Intel Mac keeps newer releases away."""
     q = s.question
+    glibc, macos = s.machine.glibc, s.machine.macos
     said: list[Said] = []
     newer = newer_than(chosen, q.torch)
-    with_python = [r for r in newer if q.python in r.pythons(q.family)]
-    if q.glibc != NEWEST and any(q.glibc < r.floor(q.family, q.python) for r in with_python):
-        why = f"newer torch needs glibc 2.28; here is {s.machine.glibc}"
-        if q.glibc < (2, 17):
-            why = f"torch needs glibc 2.17, newer releases 2.28; here is {s.machine.glibc}"
-        said.append(("glibc_too_old_for_newer", why))
+    floors = [(r, r.floor(q.family, q.python)) for r in newer if q.python in r.pythons(q.family)]
+    if q.glibc != NEWEST and any(q.glibc < floor for _, floor in floors):
+        old = q.glibc < (2, 17)
+        key = "glibc_too_old_for_newer:old" if old else "glibc_too_old_for_newer"
+        said.append(say(key, glibc=glibc))
     elif build := _of_newer_glibc(s, chosen):
-        why = f"{build} needs glibc 2.28; here is {s.machine.glibc}"
-        said.append(("glibc_too_old_for_newer", why))
-    floors = [r.floor(q.family, q.python) for r in with_python] if q.family == "macos_arm64" else []
-    if late := [floor for floor in floors if q.macos < floor]:
-        floor = ".".join(map(str, min(late)))
-        why = f"newer torch needs macOS {floor}; here is {s.machine.macos}"
-        said.append(("macos_too_old_for_newer", why))
-        tagged = [
-            r
-            for r in with_python
-            if min(b.system for b in r.of(q.family, "cpu")) <= q.macos < r.floor(q.family, q.python)
-        ]
-        if tagged:
-            floor = ".".join(map(str, tagged[0].floor(q.family, q.python)))
-            why = (
-                f"the {tagged[0].version} wheel for Python {q.python} is tagged macOS {floor}, that for older Pythons "
-                "lower"
-            )
-            said.append(("macos_tag", why))
+        said.append(say("glibc_too_old_for_newer:build", build=build, glibc=glibc))
+    late = [(r, floor) for r, floor in floors if q.macos < floor]
+    if q.family == "macos_arm64" and late:
+        floor = ".".join(map(str, min(floor for _, floor in late)))
+        said.append(say("macos_too_old_for_newer", floor=floor, macos=macos))
+        for release, own in late:
+            if min(b.system for b in release.of(q.family, "cpu")) <= q.macos:
+                tag = ".".join(map(str, own))
+                version = release.version
+                said.append(say("macos_tag", release=version, python=q.python, floor=tag))
+                break
     if q.family == "macos_x86_64" and chosen is not None and newer:
-        said.append(INTEL_MAC)
+        said.append(say("intel_mac_ended"))
     return said
 
 
@@ -188,24 +311,24 @@ def _of_newer_glibc(s: Situation, chosen: Release | None) -> str:
 
 def _about_default(s: Situation, best: Found) -> list[Said]:
     """Say what a plain install from the default index would have given."""
-    q, platform = s.question, s.machine.platform
+    q, release = s.question, best.release
     said: list[Said] = []
-    gpu = best.variant not in ("cpu", "mps")
-    default = best.release.pypi_default.get(q.family, "")
-    if platform == "windows" and gpu:
-        why = "a plain install on Windows gives the CPU build, in every release"
-        said.append(("pypi_windows_is_cpu", why))
+    gpu = best.row.kind != "cpu"
+    default = release.pypi_default.get(q.family, "")
+    if s.machine.platform == "windows" and gpu:
+        said.append(say("pypi_windows_is_cpu"))
     if q.family == "linux_aarch64" and gpu:
         if default == "cpu":
-            why = f"a plain install of {best.release.version} on aarch64 gives the CPU build"
-            said.append(("pypi_aarch64_is_cpu", why))
+            said.append(say("pypi_aarch64_is_cpu", release=release.version))
         if best.variant == "cu124":
-            said.append(no_label(f"=={best.release.version}"))
-    if best.variant.startswith("cu") and default.startswith("cu"):
-        said += about_default_build(s, best, default)
+            said.append(no_label(f"=={release.version}"))
+    build = release.build(q.family, default) if best.row.kind == "cuda" else None
+    if build and (lacking := [c for c in q.capabilities if not serves(build, frozenset({c}))]):
+        names, key = by_capability(s, lacking), "gpu_not_in_pypi_build"
+        said.append(say(key, release=release.version, variant=default, gpus=names))
     newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)), None)
     plain = newest.pypi_default.get(q.family, "") if newest else ""
     if s.gpus.nvidia and plain.startswith("cu13") and q.driver < (580,):
-        why = f"a plain install gives {plain}, which needs driver 580; here is {driver_words(s.machine)}"
-        said.append(("pypi_default_needs_580", why))
+        driver = driver_words(s.machine)
+        said.append(say("pypi_default_needs_580", variant=plain, driver=driver))
     return said

@@ -7,12 +7,19 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.wheels import Numbers
 from tunedoctor.versions import parts
-from tunedoctor.wheels.jetson import DRIVER_OF_JETPACK_7, jetpack_of
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.pick import NEWEST, Question
-from tunedoctor.wheels.targets import Targets, last_driver, targets
+from tunedoctor.wheels.pick import NEWEST, Found, Question
+from tunedoctor.wheels.rules import last_driver, one_spelling, platform_family
+from tunedoctor.wheels.targets import Targets, targets
+
+_JETPACK_OF_L4T = {32: 4, 34: 5, 35: 5, 36: 6, 38: 7, 39: 7}
+"""Major of the L4T release -> JetPack."""
+_TOLD = r"tegra|jetpack|l4t|jetson"
+DRIVER_OF_JETPACK_7 = "580.00"
+"""What JetPack 7.0 reports: the driver comes with the system, and is there where nobody read its number."""
 
 
 class Situation(NamedTuple):
@@ -48,27 +55,8 @@ def situation(machine: Machine) -> Situation:
 
 def family_of(machine: Machine) -> str:
     """Return the platform family of the table; "" where there are no wheels."""
-    arch = arch_of(machine)
-    match machine.platform:
-        case "linux" | "wsl":
-            known = {"x86_64": "linux_x86_64", "arm64": "linux_aarch64"}
-            return "" if machine.libc.startswith("musl") else known.get(arch, "")
-        case "windows":
-            return "win_amd64" if arch == "x86_64" else ""
-        case "macos":
-            return {"arm64": "macos_arm64", "x86_64": "macos_x86_64"}.get(arch, "")
-
-
-def arch_of(machine: Machine) -> str:
-    """Return the architecture of the Python in one spelling, as x86_64, arm64 or x86."""
-    return _arch(machine.arch)
-
-
-@lru_cache(maxsize=256)
-def _arch(text: str) -> str:
-    arch = text.strip().lower()
-    spellings = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
-    return "x86" if re.fullmatch(r"i[3-6]86|x86|win32", arch) else spellings.get(arch, arch)
+    musl = machine.libc.startswith("musl") and machine.platform in ("linux", "wsl")
+    return "" if musl else platform_family(machine.platform, machine.arch)
 
 
 def _no_gil(machine: Machine) -> bool:
@@ -119,3 +107,43 @@ def floor_words(numbers: Numbers) -> str:
     """Return a driver as people write it: (525, 60, 13) -> "525.60.13"; the table's leading zeros come back."""
     head, *rest = numbers
     return ".".join([str(head), *(f"{n:02d}" for n in rest)])
+
+
+def driver_needed(s: Situation, found: Found) -> str:
+    """Return what a CUDA build takes: "with driver 525.60.13 or newer, up to branch 580"."""
+    floor = found.row.drivers[s.question.windows]
+    end = newest_driver(s.gpus)
+    upto = f", up to branch {end[0]}" if end != NEWEST else ""
+    return f"with driver {floor_words(floor)} or newer{upto}"
+
+
+def affirmed(value: str) -> bool:
+    """Tell whether what is known of a machine says yes."""
+    return value.strip().lower() not in ("", "0", "false", "no", "none")
+
+
+def jetpack_of(machine: Machine) -> int | None:
+    """Return the major of JetPack on a Jetson, 0 where only its age is known, None elsewhere or from 7 where not told.
+
+    L4T 36 and older, or a driver below 580, tell a JetPack up to 6; Thor starts with 7.
+    """
+    arm = one_spelling(machine.arch) == "arm64"
+    told = [v for k, v in machine.env.items() if re.search(_TOLD, f"{k} {v}", re.IGNORECASE)]
+    text = " ".join(told)
+    if named := re.search(r"JetPack[\s_]*(?:SDK\s*)?(\d+)", text, re.IGNORECASE):
+        return int(named[1])
+    if named := re.search(
+        r"(?:\bR|L4T\s*(?:R|release)?\s*|^)(\d{2})(?:\b|_|\.)", text, re.IGNORECASE
+    ):
+        l4t = int(named[1])
+        return _JETPACK_OF_L4T.get(l4t, 7 if l4t > 36 else 0)
+    if any(g.compute_capability == "11.0" for g in machine.gpus):
+        return 7 if arm else None
+    jetson = bool(told) or any(
+        g.compute_capability in ("5.3", "6.2", "7.2", "8.7") or named_as("jetson", g.name)
+        for g in machine.gpus
+    )
+    if jetson and arm and machine.platform == "linux":
+        driver = parts(machine.driver_version)
+        return None if driver >= (580,) else 0
+    return None

@@ -2,16 +2,22 @@
 
 import re
 from collections.abc import Iterable
-from functools import cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.tables.gpus import amd_gfx_by_name, nvidia_by_name
+from tunedoctor.tables.gpus import (
+    amd_gfx_by_name,
+    amd_integrated,
+    named_as,
+    nvidia_by_name,
+    vendor_named,
+)
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import override_of
+from tunedoctor.wheels.rules import first_driver, last_driver
 
 OLDEST = (3, 7)
 """Kepler's GK210, the oldest compute capability that a torch since 2.0 was compiled for."""
@@ -70,17 +76,17 @@ def targets(machine: Machine) -> Targets:
             for gpu in [g for g in vendor if integrated(g)]:
                 vendor.remove(gpu)
                 left.append(LeftOut(gpu, "integrated"))
-    return Targets(
-        nvidia=tuple(found["nvidia"]),
-        amd=tuple(found["amd"]),
-        intel=tuple(found["intel"]),
-        left_out=tuple(left),
-    )
+    nvidia, amd, intel = map(tuple, found.values())
+    return Targets(nvidia, amd, intel, tuple(left))
 
 
 def known(gpu: Gpu) -> Gpu:
     """Return the GPU with its vendor, and with the capability or gfx target that the table has for its name."""
-    vendor = gpu.vendor.lower() or _vendor(gpu)
+    vendor = gpu.vendor.lower()
+    if not vendor:
+        vendor = (
+            "nvidia" if gpu.compute_capability else "amd" if gpu.gfx else vendor_named(gpu.name)
+        )
     capability, gfx = gpu.compute_capability, gpu.gfx.partition(":")[0].lower()
     if vendor == "nvidia" and not parts(capability):
         model = nvidia_by_name(gpu.name)
@@ -91,75 +97,27 @@ def known(gpu: Gpu) -> Gpu:
     return replace(gpu, vendor=vendor, compute_capability=capability, gfx=gfx)
 
 
-def last_driver(capability: str) -> str:
-    """Return the last driver branch that drives a compute capability ("580"); "" where none ended it yet."""
-    branch = _generation(capability).get("last_driver")
-    return str(branch) if branch else ""
-
-
-@cache
-def first_driver(capability: str, *, windows: bool) -> str:
-    """Return the first driver that drives a compute capability; "" where the table does not say.
-
-    Where it tells that of an older generation alone, that one: no driver knew a GPU before its elders.
-    """
-    key = "min_driver_windows" if windows else "min_driver_linux"
-    found = [
-        str(row[key])
-        for row in table("torch_wheels")["cuda"]["gpu_generations"]
-        if key in row and parts(capability) >= min(parts(one) for one in row["cc"])
-    ]
-    return max(found, key=parts, default="")
-
-
 def is_vgpu(gpu: Gpu) -> bool:
     """Tell a virtual GPU by the name of its profile: "GRID T4-8Q", "NVIDIA A40-48Q"."""
-    return bool(re.search(r"^(?:NVIDIA )?GRID |-\d+[ABCQ](?:ME)?$|-\d+-\d+C(?:ME)?$", gpu.name))
+    return named_as("vgpu", gpu.name)
 
 
 def is_data_centre(gpu: Gpu) -> bool:
     """Tell a card for which NVIDIA allows forward compatibility (cuda-compat): not GeForce, RTX, Quadro or TITAN."""
-    if is_vgpu(gpu):
-        return False
-    return bool(
-        re.match(
-            r"(?:NVIDIA )?(?:Tesla |[ABHVPLT]\d{1,3}[A-Z]?\b(?! Laptop)|GB?[HB]?[1-3]00\b|GH200)",
-            gpu.name,
-        )
-        and not re.search(r"RTX|GeForce|Quadro|TITAN|GB10\b", gpu.name)
-    )
+    return named_as("data_centre", gpu.name) and not is_vgpu(gpu)
 
 
 def integrated(gpu: Gpu) -> bool:
     """Tell an AMD or Intel GPU that shares the processor's chip; the large ones of Strix Halo count as discrete."""
     if gpu.vendor == "amd":
-        return bool(
-            re.fullmatch(r"gfx(?:80[16]|810|902|909|90c|1013|103[3567]|1103|115[0236])", gpu.gfx)
-        )
-    return gpu.vendor == "intel" and not re.search(
-        r"Arc(?:\(TM\))? (?:Pro )?[AB]\d{2,3}|Data Center|Flex|Max \d|Battlemage|DG2",
-        gpu.name,
-        re.IGNORECASE,
-    )
-
-
-def is_xpu(gpu: Gpu) -> bool:
-    """Tell an Intel GPU that the XPU builds run on: Arc, Flex, Max, and the iGPU of Core Ultra, which is an Arc too."""
-    if gpu.xpu is not None:
-        return gpu.xpu
-    return bool(
-        re.search(
-            r"\bArc\b|Arc\(|Data Center GPU|\bFlex\b|\bMax \d|Battlemage|Ponte Vecchio|Lunar Lake|Meteor Lake"
-            r"|Arrow Lake|Panther Lake|Core Ultra",
-            gpu.name,
-            re.IGNORECASE,
-        )
-    )
+        return amd_integrated(gpu.gfx) and gpu.gfx != "gfx1151"
+    return gpu.vendor == "intel" and not named_as("intel_discrete", gpu.name)
 
 
 def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
-    if gpu.vendor == "intel":
-        return "" if is_xpu(gpu) else "not xpu"
+    if gpu.vendor == "intel":  # Arc, Flex, Max, and the iGPU of Core Ultra, which is an Arc too
+        xpu = named_as("xpu", gpu.name) if gpu.xpu is None else gpu.xpu
+        return "" if xpu else "not xpu"
     if gpu.vendor == "nvidia":
         return _why_nvidia_out(gpu, machine, gpus)
     return "no driver" if _undriven(gpu) else ""
@@ -178,7 +136,11 @@ def _why_nvidia_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
         why = "driver too new"
     elif first and driver < first:
         why = "driver too old"
-    elif last and machine.platform == "linux" and _open_module(machine, gpus, _undriven(gpu)):
+    elif (
+        last
+        and machine.platform == "linux"
+        and _open_module(machine, gpus, undriven=_undriven(gpu))
+    ):
         why = "open module"
     elif _undriven(gpu):
         why = "no driver"
@@ -190,43 +152,18 @@ _FIRST_WITHOUT = {"580": (590,), "470": (495,)}
 """Last branch of a generation -> the first one that lacks it."""
 
 
-def _open_module(machine: Machine, gpus: Iterable[Gpu], undriven: bool) -> bool:  # noqa: FBT001
+def _open_module(machine: Machine, gpus: Iterable[Gpu], *, undriven: bool) -> bool:
     """Tell whether the open kernel module is loaded: as is said, or as a GPU that isn't driven lets conclude."""
-    if "open" in _module(machine.env):
+    if any("module" in key.lower() and "open" in v.lower() for key, v in machine.env.items()):
         return True
-    return undriven and any(_needs_open_module(g) for g in gpus)
-
-
-def _needs_open_module(gpu: Gpu) -> bool:
-    return gpu.vendor == "nvidia" and parts(gpu.compute_capability) >= (10, 0)
-
-
-def _module(env: dict[str, str]) -> str:
-    return " ".join(value.lower() for key, value in env.items() if "module" in key.lower())
+    new = any(g.vendor == "nvidia" and parts(g.compute_capability) >= (10, 0) for g in gpus)
+    return undriven and new
 
 
 def _undriven(gpu: Gpu) -> bool:
     if "kfd" in gpu.seen_by.lower():  # amdgpu's own list: its driver is at work
         return False
     return bool(re.search(r"\bonly\b|\bpci\b|nouveau", gpu.seen_by, re.IGNORECASE))
-
-
-def _vendor(gpu: Gpu) -> str:
-    if gpu.compute_capability:
-        return "nvidia"
-    if gpu.gfx:
-        return "amd"
-    for vendor, words in _NAMES.items():
-        if re.search(words, gpu.name, re.IGNORECASE):
-            return vendor
-    return ""
-
-
-_NAMES = {
-    "nvidia": r"nvidia|geforce|quadro|tesla|\bRTX\b|\bGTX\b|titan|orin|xavier|jetson|tegra",
-    "amd": r"\bamd\b|radeon|instinct|\bati\b",
-    "intel": r"intel|\barc\b|iris|\buhd\b",
-}
 
 
 def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
@@ -247,14 +184,6 @@ _VISIBLE = {
     "HIP_VISIBLE_DEVICES": "amd",
     "ROCR_VISIBLE_DEVICES": "amd",
 }
-
-
-@cache
-def _generation(capability: str) -> dict[str, object]:
-    for row in table("torch_wheels")["cuda"]["gpu_generations"]:
-        if capability in row["cc"]:
-            return dict(row)
-    return {}
 
 
 def vendor_builds() -> frozenset[str]:
