@@ -35,7 +35,11 @@ def asking(consent: Consent, prefix: str = "", installed: Packages | None = None
     if named and _agreed(consent, sorted(named)):
         own += theirs
         os.environ |= {f"DOCTOR_MIRROR_{n.upper()}": url for n, url in config.mirrors.items()}
-    return Asking(_mirrored(sources(own, os.environ)), installed)
+    found = _mirrored(sources(own, os.environ))
+    # what a file forbids is told like what a variable does: with who says so, and the way out
+    bans = ("UV_NO_INDEX", found.no_index), ("DOCTOR_OFFLINE", found.offline)
+    os.environ |= {name: who for name, who in bans if os.path.isabs(who)}  # noqa: PTH117
+    return Asking(found, installed)
 
 
 def settle(asked: Asking) -> None:
