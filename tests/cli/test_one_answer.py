@@ -93,4 +93,6 @@ def test_fix_and_set_change_the_same_and_the_least(
     fixed = by_fix(env)
     assert pins(fixed).keys() == moved
     assert pins(fixed) == by_set(env)
-    assert {one["id"] for one in found if one["severity"] == "error"} <= {*fixed["predicted"], *fixed["untold"]}
+    # fix reads the files of the packages, which are empty here, where check goes by their versions
+    ids = {one["id"] for one in found if one["severity"] == "error"} - {"import-contract-clash"}
+    assert ids <= set(fixed["predicted"])
