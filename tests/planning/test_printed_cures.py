@@ -17,7 +17,7 @@ from tunedoctor.registry import builtin_checks
 from tunedoctor.snapshot import Snapshot
 
 PAIRS = 300
-PLANNED = 40
+PLANNED = 12
 """Pairs of which a plan is made: that takes seconds."""
 
 missing = pytest.mark.xfail(strict=True, reason="one planner for all findings is not there yet")
