@@ -40,6 +40,24 @@ class Base(NamedTuple):
         return self.folder / "targets"
 
 
+def wheelhouse(base: Base) -> Path:
+    """Return a folder with a wheel of each package of the base, for machines without any network.
+
+    Raises:
+        NoBaseError: pip can't fetch them.
+    """
+    folder = base.folder / "wheelhouse"
+    note = folder / "whole"
+    if not note.exists():
+        python = str(base.environment / "bin" / "python")
+        argv = [python, "-m", "pip", "freeze", "--all"]
+        pins = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split("\n")
+        own = [one for one in pins if "==" in one]
+        _run(python, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), *own)
+        note.touch()
+    return folder
+
+
 def build(folder: Path) -> Base:
     """Build the base in `folder`, or return the one that is there.
 

@@ -9,7 +9,8 @@ import pytest
 # test files are imported by path: their neighbours are found only so
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from gallery.base import Base, NoBaseError, build
+from gallery.base import Base, NoBaseError, build, wheelhouse
+from gallery.doctor import SOURCES
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,9 @@ def base(pytestconfig: pytest.Config) -> Base:
             pytest.skip("pytest has no cache folder here: set TUNEDOCTOR_GALLERY")
         chosen = str(cache.mkdir("gallery"))
     try:
-        return build(Path(chosen))
+        made = build(Path(chosen))
+        if SOURCES == "wheelhouse":
+            wheelhouse(made)
     except NoBaseError as error:
         pytest.skip(f"the base environment can't be built: {error}")
+    return made

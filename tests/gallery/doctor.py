@@ -23,6 +23,10 @@ NETWORK = ("PIP_", "UV_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 """How this machine reaches its package index."""
 
 
+SOURCES = os.environ.get("TUNEDOCTOR_GALLERY_SOURCES", "index")
+"""index, or wheelhouse: a folder of wheels and no network at all."""
+
+
 class Said(NamedTuple):
     """What the doctor said."""
 
@@ -96,13 +100,22 @@ def activated(place: Place) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def _network(place: Place) -> dict[str, str]:
+    """Return the variables by which packages are reached: this machine's, or a folder of wheels alone."""
+    if SOURCES == "wheelhouse":
+        dead = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+        house = str(place.caches.parent / "wheelhouse")
+        return {**dead, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": house}
+    return {k: v for k, v in os.environ.items() if k.upper().startswith(NETWORK)}
+
+
 def _shell(place: Place) -> dict[str, str]:
-    network = {k: v for k, v in os.environ.items() if k.upper().startswith(NETWORK)}
+    caches = place.caches.with_name("caches-of-wheels") if SOURCES == "wheelhouse" else place.caches
     return {
-        **network,
+        **_network(place),
         # what is fetched once serves every target, and the cache lies on their file system
-        "UV_CACHE_DIR": str(place.caches / "uv"),
-        "PIP_CACHE_DIR": str(place.caches / "pip"),
+        "UV_CACHE_DIR": str(caches / "uv"),
+        "PIP_CACHE_DIR": str(caches / "pip"),
         "PATH": os.pathsep.join([*map(str, place.bins), "/usr/bin", "/bin"]),
         "HOME": str(place.work.parent / "home"),
         "LANG": "C.UTF-8",
