@@ -14,6 +14,7 @@ from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import settle
+from tunedoctor.cure import quoted
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.barred import allowed, offline
@@ -65,7 +66,7 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
             why=error.why,
             details=error.details if isinstance(error, RefusedError) else "",
             # a finding tells its cure as a command for the user
-            by_hand=tuple(error.by_hand)
+            by_hand=(*error.by_hand, *(_elsewhere(case, findings) if _silent(error) else ()))
             or tuple(f.finding.cure.command for f in findings)
             or ("doctor set", "doctor wheel"),
         )
@@ -73,6 +74,23 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
     if case.wish.script:
         return _scripted(case, answer, made)
     return _carried_out(case, answer, made)
+
+
+def _silent(error: RefusedError | FailureError) -> bool:
+    return isinstance(error, RefusedError) and error.silent
+
+
+def _elsewhere(case: Case, findings: tuple[Found, ...]) -> tuple[str, ...]:
+    """Return the commands that fetch the wheels on another machine, and those that use them here."""
+    wanted = (r for f in findings for step in f.finding.cure.installs for r in step.requirements)
+    words = " ".join(map(quoted, dict.fromkeys(wanted)))
+    if not words:
+        return ()
+    fetch = f"python -m pip download --only-binary :all: -d wheels {words}"
+    return (
+        f"{fetch}  # on a machine of this system and Python that reaches an index",
+        f"PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels doctor fix{case.there}  # here, with that folder",
+    )
 
 
 def _new(case: Case) -> tuple[Planned, Ground | None]:

@@ -118,4 +118,6 @@ def looked_up(install: Install, python: str, there: Mapping[str, str], ask: Ask)
         told = ask.lacking(blamed(found.text) or names, install.index)
         raise unanswered(f"{why}; {told}" if told else why, ask.barred)
     again = "doctor fix again, when the package index can be reached"
-    raise unanswered(found.text, ask.barred, *(() if ask.barred else (again,)))
+    error = unanswered(found.text, ask.barred, *(() if ask.barred else (again,)))
+    error.silent = True
+    raise error

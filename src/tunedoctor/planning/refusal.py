@@ -18,6 +18,8 @@ class RefusedError(Exception):
         self.by_hand = by_hand
         self.details = ""
         """The resolver's own words."""
+        self.silent = False
+        """No source answered: another machine can fetch what this one lacks."""
         self.tried = tried
         """The set that came nearest."""
 

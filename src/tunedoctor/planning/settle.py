@@ -179,6 +179,7 @@ def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
         ways = () if place.ask.barred else filter(None, (made.answer.way_out,))
         error = unanswered(why, place.ask.barred, *ways)
         error.details, error.tried = made.answer.details, Settled(made, Plan(steps=()))
+        error.silent = made.answer.verdict == "unknown"
         raise error
     plan = joined(goal.drafts, steps_of(made, place.snapshot, unasked(), asked))
     if not place.checks:
