@@ -307,7 +307,9 @@ def _from_absent(
     interpreter: Interpreter | Unknown | None,
 ) -> Finding:
     versions = good_set(
-        torch.version if torch else "", told.version("transformers") if told else ""
+        torch.version if torch else "",
+        told.version("transformers") if told else "",
+        own.version if (own := known(interpreter)) else "",
     )
     pins = [f"{n}=={versions[n]}" if n in versions else n for n in absent]
     return Finding(
@@ -316,7 +318,8 @@ def _from_absent(
         found=f"{listed(absent, 5)} {'is' if len(absent) == 1 else 'are'} not installed in the target",
         means=f"a script that imports {'it' if len(absent) == 1 else 'them'} stops with ModuleNotFoundError",
         cure=pip(interpreter, "install", *pins),
-        cure_note="versions that were tested together; about 0.1 GB, no reboot",
+        cure_note=("versions that were tested together; " if versions else "")
+        + "about 0.1 GB, no reboot",
     )
 
 

@@ -30,6 +30,8 @@ def test_the_set_fits_what_is_there() -> None:
     assert good_set("2.13.0", "4.57.6")["peft"] == "0.18.1"
     assert good_set("2.5.1", "5.24.0")["transformers"] == "4.51.3"
     assert good_set("1.13.1") == {}
+    assert good_set("", "", "3.9.2")["transformers"] == "4.51.3"
+    assert good_set("", "", "3.8.20") == {}
     assert good_set("2.9.1", "4.30.2") == {}
 
 

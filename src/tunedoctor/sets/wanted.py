@@ -173,7 +173,11 @@ def public(version: str) -> str:
 
 def floors() -> dict[str, str]:
     """Return the oldest version of each package in a set that was seen to train; a resolver never goes below."""
-    return {k: v for k, v in table("good_sets")["sets"][0].items() if k not in ("torch", *PAIRED)}
+    return {
+        k: v
+        for k, v in table("good_sets")["sets"][0].items()
+        if k not in ("python", "torch", *PAIRED)
+    }
 
 
 def with_torch(name: str) -> bool:
