@@ -7,7 +7,7 @@ from tunedoctor.versions import pep440, release, within
 def good_set(torch: str = "", transformers: str = "", python: str = "") -> dict[str, str]:
     """Return the newest set that fits an installed torch and transformers, as name -> version; {} where none does.
 
-    "" stands for not installed, or not known. A set fits a torch of its own minor or a newer one, a transformers that is
+    "" stands for not installed or not known. A set fits a torch of its own minor or a newer one, a transformers that is
     not older than its own, and a Python that all of its libraries take.
     """
     sets: list[dict[str, str]] = table("good_sets")["sets"]
