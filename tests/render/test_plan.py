@@ -137,7 +137,9 @@ def test_the_stages_and_the_end() -> None:
         undo="doctor undo --target ~/'a b'",
         look="doctor check --target ~/'a b'",
     )
-    assert "~/a b is ready: doctor check --target ~/'a b'." in render_end(new, Style())
+    said = render_end(new, Style())
+    assert "~/a b is ready." in said
+    assert said.endswith("  next  doctor check --target ~/'a b'\n")
     refused = Answer(end="refused", findings=(TREATED,), why="it is not yours")
     assert "Nothing was changed." in render_end(refused, Style())
 

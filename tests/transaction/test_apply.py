@@ -53,7 +53,8 @@ def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
     before = contents(env)
     events: list[Event] = []
     outcome = apply(PLAN, str(env), installer=tool, ways=QUIET, watch=events.append)
-    assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
+    assert (outcome.end, outcome.stage, state(env)) == ("refused", "lookup", "old")
+    assert "alpha<2" in outcome.why
     assert outcome.strategy == "switch"
     assert outcome.changed == ("alpha 1.0 -> 2.0", "beta 1.0")
     assert outcome.fetched == 2
@@ -120,7 +121,8 @@ def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None
         assert outcome.end in ("applied", "failed", "refused")
         assert "2.0" in str(list(site(env).glob("alpha*"))) or outcome.end != "applied"
     else:
-        assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
+        assert (outcome.end, outcome.stage, state(env)) == ("refused", "lookup", "old")
+    assert "alpha<2" in outcome.why
     if outcome.end == "applied":
         assert undo(str(env)).done
 
@@ -228,10 +230,10 @@ def test_the_network_goes_in_the_middle_of_a_fetch(
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_constraints_of_the_user_do_not_contradict_the_plan(
+def test_what_goes_against_constraints_of_the_user_is_refused(
     make: Make, tool: Named, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan has its versions; both installers put in just these."""
+    """Plans are made within them; one that came from elsewhere is refused with the reason."""
     bound = tmp_path / "constraints.txt"
     bound.write_text("alpha<2\n")
     config = tmp_path / "pip.conf"
@@ -240,7 +242,8 @@ def test_constraints_of_the_user_do_not_contradict_the_plan(
     monkeypatch.setenv("UV_CONSTRAINT", str(bound))
     env = make(tool)
     outcome = fix(env, tool=tool)
-    assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
+    assert (outcome.end, outcome.stage, state(env)) == ("refused", "lookup", "old")
+    assert "alpha<2" in outcome.why
 
 
 def test_no_index_at_all(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

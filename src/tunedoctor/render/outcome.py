@@ -102,7 +102,7 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         lines += [f"    and {len(outcome.stays) - _SHOWN} more"] * (len(outcome.stays) > _SHOWN)
     new = answer.plan.new if answer.plan else None
     if new is not None:
-        head = f"{outcome.target or new.path} is ready: {answer.look}."
+        head = f"{outcome.target or new.path} is ready."
     else:
         mine = {one.id for one in answer.findings if one.changes}
         left = len({*answer.left} - set(activated))
@@ -110,7 +110,8 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         head = f"{cured} cured" + (f", {left} left" if left else "") + "."
     if outcome.imports:
         head = f"{head[:-1]}, proved by import in {_time(outcome.seconds.get('import', 0.0))}."
-    return [*lines, f"{style.mark('ok')} {head}  Undo with {answer.undo}"]
+    last = [f"{style.mark('ok')} {head}  Undo with {answer.undo}"]
+    return [*lines, *last, *([f"  next  {answer.look}"] if new is not None else [])]
 
 
 def _failed(answer: Answer, outcome: Outcome | None, style: Style) -> list[str]:

@@ -9,6 +9,7 @@ import msgspec
 from tunedoctor.facts import Absent, Interpreter, Packages, Runtime, Unknown
 from tunedoctor.live import NOT_DEEP
 from tunedoctor.plan import Install, Plan
+from tunedoctor.probes.small_file import read
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.deep_look import remembered
 from tunedoctor.state.failure import FailureError
@@ -66,7 +67,7 @@ class Old(NamedTuple):
         def measured() -> Answer:
             names = _names(plan)
             modules = modules_of(ground.site, names)
-            return imported(ground, _version(task.before), None, _flat(modules), deep=False)
+            return imported(ground, _version(task.before, ground), None, _flat(modules), deep=False)
 
         imports: Callable[[], Answer] = measured
         if not task.imports:
@@ -89,7 +90,7 @@ class Old(NamedTuple):
         told: Answer = NOT_DEEP
         if task.imports:
             task.begin("import")
-            told = imported(work, _version(task.before), plan, _flat(also), deep=task.deep)
+            told = imported(work, _version(task.before, work), plan, _flat(also), deep=task.deep)
             count = len(up(told))
             task.say(f"{count} librar{'y' if count == 1 else 'ies'}")
         task.begin("prove")
@@ -169,7 +170,9 @@ def _why_not(task: Task, told: Absent | Unknown) -> str:
 
 
 def _names(plan: Plan) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*plan.asked, *(pin.name for pin in plan.pins))))
+    # of a new environment nothing was moved: what was asked for tells whether it is whole
+    pins = () if plan.new else plan.pins
+    return tuple(dict.fromkeys((*plan.asked, *(pin.name for pin in pins))))
 
 
 def _flat(modules: dict[str, tuple[str, ...]]) -> list[str]:
@@ -207,6 +210,10 @@ def _untouched(plan: Plan, packages: Packages | None) -> Plan:
     return Plan(steps=tuple(steps))
 
 
-def _version(snapshot: Snapshot) -> str:
-    interpreter = snapshot.find(Interpreter)
-    return interpreter.version if interpreter else ""
+def _version(snapshot: Snapshot, work: Ground) -> str:
+    """Return the version of the interpreter; of an environment that is new, as its own file tells."""
+    if interpreter := snapshot.find(Interpreter):
+        return interpreter.version
+    pairs = (line.partition("=") for line in (read(work.prefix / "pyvenv.cfg") or "").splitlines())
+    told = {key.strip(): value.strip() for key, _, value in pairs}
+    return told.get("version_info") or told.get("version", "")
