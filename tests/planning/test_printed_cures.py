@@ -79,7 +79,7 @@ def test_two_clashes_get_a_plan(pairs: list[Verdict]) -> None:
 @pytest.mark.parametrize("drawn_from", ["museum", "pairs"])
 def test_a_plan_cures_and_breeds_nothing(drawn_from: str, request: pytest.FixtureRequest) -> None:
     made = [one for one in request.getfixturevalue(drawn_from) if one.end == "planned"]
-    assert len(made) >= 15
+    assert len(made) >= 5
     assert named([one for one in made if one.left or one.bred]) == []
 
 
