@@ -108,6 +108,8 @@ def _rows(options: Options, files: list[str]) -> Generator[Row]:
                 pool = ProcessPoolExecutor(processes, initializer=_quiet)
                 for file in (file for part in again for file in part):
                     yield _alone(work, file)
+        # all is done, so it costs nothing; without waiting the end of Python races with that of the pool
+        pool.shutdown()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
