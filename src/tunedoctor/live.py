@@ -13,6 +13,7 @@ from tunedoctor.facts import (
     Wanted,
 )
 from tunedoctor.probes.builtin import builtin_probes
+from tunedoctor.probes.deep_look import remember, with_remembered
 from tunedoctor.probing import examine
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import here
@@ -24,27 +25,32 @@ NO_REPORT = Absent(why="only a pasted text tells")
 NO_SMOKE = Absent(why="nothing was trained: doctor smoke does")
 
 
-def take(
+def take(  # noqa: PLR0913  what may be done with the target, one by one
     asked: Target | str | None,
     *,
     deep: bool = False,
+    read: bool = False,
     start: bool = False,
+    passing: bool = False,
     watch: Callable[[list[str]], None] | None = None,
 ) -> Snapshot:
     """Examine the machine and a target: one that was chosen, or the one that `asked` names.
 
-    Nothing of the target is started but where `start` or `deep` say so.
+    Nothing of the target is started but where `start`, `read` or `deep` say so. `read`: files of its libraries are
+    read, by its interpreter; `deep`: its packages are run as well. What takes seconds is remembered, but not of a
+    `passing` state.
     """
     target = asked if isinstance(asked, Target) else here(asked)
-    target = msgspec.structs.replace(target, start=start or deep)
+    read = read or deep
+    target = msgspec.structs.replace(target, start=start or read, read=read)
     given: tuple[Fact, ...] = (target,)
     snapshot = examine(given, builtin_probes(deep=deep), watch)
     snapshot = snapshot.having(
         **{kind.__name__: NO_REPORT for kind in (IndexAnswer, Typed, Wanted)}
     )
     snapshot = snapshot.having(Smoke=NO_SMOKE)
+    if read and not passing:
+        remember(snapshot)
     if deep:
         return snapshot
-    from tunedoctor.state.deep_look import with_remembered  # noqa: PLC0415  it imports this file
-
     return with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))

@@ -38,7 +38,7 @@ def check(env: Path, *options: str) -> list[dict[str, Any]]:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "DOCTOR_CACHE": str(env.parent / "cache")},
+        env={**os.environ, "DOCTOR_STATE": str(env.parent / "state")},
     )
     told = json.loads(ended.stdout)
     return [f for f in told["findings"] if f["id"] == "import-contract-clash"]
@@ -58,7 +58,7 @@ def test_a_deep_look_is_remembered_until_something_changes(env: Path) -> None:
 @pytest.mark.parametrize("what", ["folder", "file", "link", "text"])
 def test_a_memory_that_others_write_is_not_believed(env: Path, what: str) -> None:
     assert check(env, "--deep")
-    (file,) = (env.parent / "cache" / "contracts").iterdir()
+    (file,) = (env.parent / "state").glob("*/looks.json")
     assert check(env), "the control: it is"
     match what:
         case "folder":

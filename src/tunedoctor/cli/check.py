@@ -34,10 +34,6 @@ def check(
         starting(place, quiet=options.quiet)
     with spinner() as one:
         snapshot = take(place, deep=deep, watch=one.watch)
-    if deep:
-        from tunedoctor.state.deep_look import remember  # noqa: PLC0415  a deep look alone
-
-        remember(snapshot)
     interpreter = snapshot.find(Interpreter)
     if interpreter and (said := open_fix(interpreter.prefix, interpreter.site_packages)):
         sys.stderr.write(f"doctor: {said}\n")

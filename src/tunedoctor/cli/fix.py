@@ -31,7 +31,7 @@ def fix(options: Options, wish: Wish, target: str | None, *, own: bool) -> int:
     deep = wish.deep and not wish.new
     starting(place)
     with spinner() as one:
-        snapshot = take(place, deep=deep, start=True, watch=one.watch)
+        snapshot = take(place, deep=deep, read=not wish.new, start=True, watch=one.watch)
     asked = wish.new or place.asked
     style = style_for(sys.stdout, os.environ)
     checks = options.checks()

@@ -10,8 +10,8 @@ from tunedoctor.engine import Found, diagnose
 from tunedoctor.facts import Interpreter, Packages, Runtime
 from tunedoctor.planning.answer import Answer
 from tunedoctor.planning.drafts import chosen
+from tunedoctor.probes.deep_look import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
-from tunedoctor.state.deep_look import looked, remember, remembered
 
 
 def searched(case: Case) -> tuple[Case, tuple[Found, ...]]:
@@ -23,8 +23,6 @@ def searched(case: Case) -> tuple[Case, tuple[Found, ...]]:
     wish = case.wish
     if wish.new:
         return case, ()
-    if wish.deep:
-        remember(case.snapshot)
     found = chosen(diagnose(case.snapshot, case.checks), wish.ids)
     interpreter, packages = case.snapshot.find(Interpreter), case.snapshot.find(Packages)
     if (

@@ -73,7 +73,7 @@ def set_(  # noqa: PLR0913  each is an option
     somebody = format_ == "terminal" and sys.stdin.isatty() and sys.stdout.isatty()
     consent = Consent(project_sources, somebody)
     with spinner() as one:
-        snapshot = None if asked.platform else take(place, start=True)
+        snapshot = None if asked.platform else take(place, read=True)
     interpreter = snapshot.find(Interpreter) if snapshot else None
     prefix = interpreter.prefix if interpreter else ""
     known = asking(consent, prefix, snapshot.find(Packages) if snapshot else None)

@@ -25,6 +25,8 @@ class Target(Fact, frozen=True):
     """Why there is no interpreter, in one sentence."""
     start: bool = False
     """Its interpreter may be started; else its files are read."""
+    read: bool = False
+    """And it may read the files of its libraries, which takes seconds."""
     nearby: tuple[str, ...] = ()
     """Where nobody named one: environments that stand in the working folder."""
     own: str = ""

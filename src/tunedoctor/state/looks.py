@@ -16,7 +16,7 @@ import msgspec
 from tunedoctor.facts import Interpreter
 from tunedoctor.reading import read_regular
 from tunedoctor.state.failure import FailureError
-from tunedoctor.state.state_folder import entry_of, make_entry
+from tunedoctor.state.state_folder import entry_of, fault, make_entry
 
 T = TypeVar("T")
 _LARGEST = 8 << 20
@@ -71,7 +71,8 @@ def write_look(
         look = Look(digest(interpreter, also()), taken, msgspec.to_builtins(data))
         temporary = entry / f"{_NAME}.new"
         temporary.unlink(missing_ok=True)
-        with temporary.open("xb") as file:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
             file.write(msgspec.json.encode({**_held(entry), name: look}))
         temporary.replace(entry / _NAME)
     except (FailureError, OSError, ValueError):  # ValueError: text that is no Unicode
@@ -113,8 +114,11 @@ def _entries(folder: str) -> Iterator[str]:
 
 
 def _held(entry: Path) -> dict[str, Look]:
+    file = entry / _NAME
+    if fault(file, file=True):
+        return {}
     try:
-        return msgspec.json.decode(read_regular(entry / _NAME, _LARGEST), type=dict[str, Look])
+        return msgspec.json.decode(read_regular(file, _LARGEST), type=dict[str, Look])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
 

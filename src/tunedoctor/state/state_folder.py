@@ -59,18 +59,18 @@ def _made(folder: Path, *, spare: bool) -> str:
     return why
 
 
-def fault(folder: Path) -> str:
-    """Say why a folder is not one that this user alone writes; "" where it is."""
+def fault(place: Path, *, file: bool = False) -> str:
+    """Say why a folder, or a file, is not one that this user alone writes; "" where it is."""
     try:
-        found = folder.lstat()
+        found = place.lstat()
     except OSError as error:
-        return f"{folder} cannot be read: {error.strerror}"
-    if not stat.S_ISDIR(found.st_mode):
-        return f"{folder} is not a folder"
+        return f"{place} cannot be read: {error.strerror}"
+    if not (stat.S_ISREG if file else stat.S_ISDIR)(found.st_mode):
+        return f"{place} is not a {'file' if file else 'folder'}"
     if POSIX and found.st_uid != os.geteuid():
-        return f"{folder} belongs to another user"
+        return f"{place} belongs to another user"
     if POSIX and found.st_mode & 0o022:
-        return f"others can write to {folder}"
+        return f"others can write to {place}"
     return ""
 
 

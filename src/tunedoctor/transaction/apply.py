@@ -12,9 +12,9 @@ from tunedoctor.findings import Check
 from tunedoctor.installers.tool import Named
 from tunedoctor.live import take
 from tunedoctor.plan import Plan
+from tunedoctor.probes.deep_look import remember
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.deep_look import remember
 from tunedoctor.state.failure import FailureError, reason
 from tunedoctor.state.state_folder import make_entry
 from tunedoctor.transaction import making
@@ -106,7 +106,9 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
 ) -> Outcome:
     made = plan.new
     if before is None:
-        before = take(None if made else target, deep=ways.deep and not made, start=True)
+        before = take(
+            None if made else target, deep=ways.deep and not made, read=not made, start=True
+        )
     before = no_target(before) if made else before
     known = before.get(Interpreter)
     ground = making.ground_for(made) if made else ground_of(known, consent=ways.consent)
@@ -160,7 +162,7 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
 
 def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
     """Look again after something was put in order: a plan for other packages is no plan for these."""
-    found = take(target, deep=ways.deep, start=True)
+    found = take(target, deep=ways.deep, read=True)
     if found.find(Packages) != before.find(Packages):
         why = "an earlier fix that was broken off was put in order, and the packages are others now"
         raise FailureError(why, refused=True)

@@ -9,11 +9,8 @@ import msgspec
 from tunedoctor.facts import Absent, Interpreter, Packages, Runtime, Unknown
 from tunedoctor.live import NOT_DEEP
 from tunedoctor.plan import Install, Plan
-from tunedoctor.probes.small_file import read
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.deep_look import remembered
-from tunedoctor.state.failure import FailureError
-from tunedoctor.state.imports import (
+from tunedoctor.probes.deep_look import remembered
+from tunedoctor.probes.imports import (
     Answer,
     deaths,
     last,
@@ -23,6 +20,9 @@ from tunedoctor.state.imports import (
     with_imports,
     worse,
 )
+from tunedoctor.probes.small_file import read
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.imports import imported, modules_of
 from tunedoctor.transaction.proof import Proof, prove, seen

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tunedoctor.plan import Plan, SetEnv
+from tunedoctor.probes.imports import Answer
 from tunedoctor.probes.runtime import importing, runtime_of
-from tunedoctor.state.imports import Answer
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.records import info_folders, rows
 from tunedoctor.versions import normalised

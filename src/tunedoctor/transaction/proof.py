@@ -12,9 +12,9 @@ from tunedoctor.facts import target as target_facts
 from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
 from tunedoctor.findings import Check
 from tunedoctor.live import take
+from tunedoctor.probes.imports import with_imports
 from tunedoctor.simulate import cured_of, severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
-from tunedoctor.state.imports import with_imports
 
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
@@ -38,7 +38,7 @@ def seen(
     state: Path, live: Path, before: Snapshot, python: str, told: Runtime | Absent | Unknown
 ) -> Snapshot:
     """Return the snapshot as it will be when `state` lies at `live`; `told` is what importing it said."""
-    found = with_imports(take(str(state / python), start=True), told)
+    found = with_imports(take(str(state / python), read=True, passing=state != live), told)
     if state != live:
         found = _moved(found, str(state), str(live))
     return with_target(before, found)

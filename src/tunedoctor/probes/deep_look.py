@@ -6,8 +6,9 @@ from contextlib import suppress
 import msgspec
 
 from tunedoctor.facts import Absent, Interpreter, Runtime, Unknown
+from tunedoctor.probes import import_contracts
+from tunedoctor.probes.imports import deaths, with_imports
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.imports import deaths, with_imports
 from tunedoctor.state.looks import Look, read_look, write_look
 
 _NAME = "imports"
@@ -47,7 +48,11 @@ _LINKER = "/etc/ld.so.cache"
 
 
 def remember(snapshot: Snapshot) -> None:
-    """Remember what a deep look told of imports; of GPUs nothing, for the machine can change and the packages not."""
+    """Remember what was read of imports, and what running them told.
+
+    Of GPUs nothing, for the machine can change and the packages not.
+    """
+    import_contracts.remember(snapshot)
     interpreter, told = snapshot.find(Interpreter), snapshot.find(Runtime)
     if interpreter is None or told is None or told.remembered:
         return
