@@ -29,17 +29,15 @@ from tunedoctor.api import (
     Unknown,
     check,
     distribution_of,
+    is_import,
+    late_stages,
     listed,
+    module_of,
     pattern,
     pip,
 )
 
 NEEDED = ("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub")
-LATE = (
-    *("transformers Trainer", "trl SFTTrainer", "peft get_peft_model"),
-    *("accelerate Accelerator", "datasets load_dataset"),
-)
-"""Stages of what a library loads only when it is asked for."""
 MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
 """What a fine-tune imports; others of the stack are a warning."""
 _IN_PACKAGE = pattern(r"File \"[^\"\n]*[\\/](?:site|dist)-packages[\\/](\w+)[\\/]")
@@ -54,15 +52,16 @@ def library_import_fails(
     bad = [
         stage
         for stage in runtime.stages
-        if stage.outcome in ("failed", "crashed", "hung") and _is_import(stage)
+        if stage.outcome in ("failed", "crashed", "hung") and _tells(stage)
     ]
     if not bad:
         return None
-    main = [stage for stage in bad if _module(stage) in MAIN or stage.name in LATE]
+    late = late_stages()
+    main = [stage for stage in bad if module_of(stage.name) in MAIN or stage.name in late]
     # what a library loads late fails for another's sake as well: whose plain import fails comes first
-    plain = [stage for stage in main if stage.name not in LATE]
+    plain = [stage for stage in main if stage.name not in late]
     first = _blamed((plain or main or bad)[0], bad)
-    module = _module(first)
+    module = module_of(first.name)
     others = [stage.name for stage in bad if stage is not first]
     return Finding(
         severity="error" if main else "warning",
@@ -86,17 +85,12 @@ def _blamed(first: Stage, bad: Sequence[Stage]) -> Stage:
     """
     cause = first.error.partition("\nThe above exception was")[0]
     files = _IN_PACKAGE.findall(cause.partition("\nDuring handling of the above")[0])
-    return next((stage for stage in bad if files and _module(stage) == files[-1]), first)
+    return next((stage for stage in bad if files and module_of(stage.name) == files[-1]), first)
 
 
-def _is_import(stage: Stage) -> bool:
-    return (stage.name.startswith("import ") and stage.name != "import torch") or (
-        stage.name in LATE
-    )
-
-
-def _module(stage: Stage) -> str:
-    return stage.name.removeprefix("import ").partition(" ")[0]
+def _tells(stage: Stage) -> bool:
+    """Tell an import; torch itself has checks of its own."""
+    return is_import(stage.name) and stage.name != "import torch"
 
 
 def _last(stage: Stage) -> str:

@@ -22,8 +22,6 @@ Seen as
     PyTorch is not linked with support for xpu devices
 """
 
-import re
-
 from tunedoctor.api import (
     AmdGpu,
     AmdGpus,
@@ -48,6 +46,7 @@ from tunedoctor.api import (
     install_driver,
     known,
     listed,
+    named_as,
     parts,
     pattern,
     python,
@@ -59,11 +58,8 @@ from tunedoctor.api import (
 )
 
 MEANS = "training runs on the CPU, or stops with 'Torch not compiled with CUDA enabled'"
-ROCM = pattern(r"gfx(?:90[068a]|94\d|950|103\d|110[0-2]|1151|120[01])\Z")
-"""AMD targets that wheels have code for, RDNA2 siblings of gfx1030 with an override."""
 HALO = "gfx1151"
 """Part of a processor, and as good for training as a card."""
-ARC = pattern(r"\bArc\b.*\b[AB](?:\d{2,3})?\b|Flex|Data Center GPU Max", re.IGNORECASE)
 SMALL = 4 << 30
 """Bytes of GPU memory below which a CPU build is no fault."""
 OLDEST_DRIVER = "525.60.13"
@@ -116,7 +112,7 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
     cards, radeons, chips = known(nvidia), known(amd), known(intel)
     usable = [c for c in cards.gpus if parts(c.compute_capability) >= (5,)] if cards else []
     discrete = [g for g in radeons.gpus if _trains(g, told=radeons.told_by)] if radeons else []
-    arcs = [n for n in chips.names if ARC.search(n)] if chips and chips.discrete else []
+    arcs = [n for n in chips.names if named_as("arc", n)] if chips and chips.discrete else []
     stack, system, own = known(rocm), known(host), known(interpreter)
     served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
     name = f"torch {build.version} is {_what(build)}" if build else f"the error '{said}'"
@@ -169,7 +165,7 @@ def _trains(gpu: AmdGpu, *, told: str) -> bool:
     """Tell of a GPU that wheels have code for, or that a tool named without its target."""
     if gpu.integrated and gpu.gfx != HALO:
         return False
-    return bool(ROCM.match(gpu.gfx)) or bool(told and not gpu.gfx)
+    return named_as("rocm_trains", gpu.gfx) or bool(told and not gpu.gfx)
 
 
 def _surely_none(nvidia: NvidiaGpus | Unknown | None, host: Host | None) -> bool:

@@ -55,7 +55,14 @@ from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.good_sets import good_set
-from tunedoctor.tables.gpus import amd_gfx_by_name, amd_integrated, nvidia_by_name, nvidia_by_pci
+from tunedoctor.tables.gpus import (
+    amd_gfx_by_name,
+    amd_integrated,
+    named_as,
+    nvidia_by_name,
+    nvidia_by_pci,
+)
+from tunedoctor.tables.imports import is_import, late_stages, module_of
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
 from tunedoctor.tables.model_types import first_transformers

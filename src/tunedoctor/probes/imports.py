@@ -6,6 +6,7 @@ from tunedoctor.clean import clean_text
 from tunedoctor.facts import Absent, Errors, Runtime, Stage, Unknown
 from tunedoctor.probes.errors import errors
 from tunedoctor.snapshot import Snapshot
+from tunedoctor.tables.imports import is_import, module_of
 
 Answer = Runtime | Absent | Unknown
 _DEAD = ("failed", "crashed", "hung")
@@ -25,27 +26,7 @@ def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
 def deaths(answer: Answer) -> dict[str, Stage]:
     """Return the stages in which a library did not come up, by name; {} where nobody could tell."""
     stages = answer.stages if isinstance(answer, Runtime) else ()
-    return {one.name: one for one in stages if _is_import(one) and one.outcome in _DEAD}
-
-
-def _is_import(stage: Stage) -> bool:
-    """Tell stages of imports, late ones too, from those of computing."""
-    first = stage.name.partition(" ")[0]
-    return first not in (
-        "torch",
-        "numpy",
-        "tensor",
-        "init",
-        "device",
-        "matmul",
-        "attention",
-        "compile",
-    )
-
-
-def module_of(stage: str) -> str:
-    """Return the module that a stage is about: "trl" of "import trl" and of "trl SFTTrainer"."""
-    return stage.removeprefix("import ").partition(" ")[0]
+    return {one.name: one for one in stages if is_import(one.name) and one.outcome in _DEAD}
 
 
 def worse(before: Answer, after: Answer) -> list[str]:

@@ -18,7 +18,6 @@ T = TypeVar("T")
 Module = Literal["open", "proprietary", "either", ""]
 
 _MODULES: dict[str, Module] = {"required": "open", "false": "proprietary", "optional": "either"}
-_INTEGRATED = pattern(r"gfx(?:80[16]|810|902|909|90c|1013|103[3567]|1103|115[0-3])\Z")
 _NOTHING_READ = ("announced", "all figures but the name")
 """Notes of rows whose figures were recalled, not read."""
 
@@ -86,12 +85,12 @@ def amd_gfx_by_name(name: str) -> str:
 
 def amd_integrated(gfx: str) -> bool:
     """Tell whether a target is only ever part of a processor."""
-    return bool(_INTEGRATED.match(gfx))
+    return named_as("amd_integrated", gfx)
 
 
 @lru_cache(maxsize=1024)
 def named_as(shape: str, name: str) -> bool:
-    """Tell whether a name is one of a kind of GPU: vgpu, data_centre, intel_discrete, xpu, jetson."""
+    """Tell whether a name, or a gfx target, is one of a kind of GPU; the kinds are `name_shapes` of gpus.json."""
     return bool(re.search(table("gpus")["name_shapes"][shape], name))
 
 

@@ -14,15 +14,15 @@ from tunedoctor.probes.imports import (
     Answer,
     deaths,
     last,
-    module_of,
     unheld,
     up,
     with_imports,
     worse,
 )
-from tunedoctor.probes.small_file import read
+from tunedoctor.probes.interpreter_files import settings_of
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.failure import FailureError
+from tunedoctor.tables.imports import module_of
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.imports import imported, modules_of
 from tunedoctor.transaction.proof import Proof, prove, seen
@@ -214,6 +214,5 @@ def _version(snapshot: Snapshot, work: Ground) -> str:
     """Return the version of the interpreter; of an environment that is new, as its own file tells."""
     if interpreter := snapshot.find(Interpreter):
         return interpreter.version
-    pairs = (line.partition("=") for line in (read(work.prefix / "pyvenv.cfg") or "").splitlines())
-    told = {key.strip(): value.strip() for key, _, value in pairs}
+    told = settings_of(str(work.prefix))
     return told.get("version_info") or told.get("version", "")
