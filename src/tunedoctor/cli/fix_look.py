@@ -5,11 +5,10 @@ import sys
 
 from tunedoctor.cli.fix_case import Case
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cure import PipInstall, PipUninstall, Variable
 from tunedoctor.engine import Found, diagnose
 from tunedoctor.facts import Interpreter, Packages, Runtime
 from tunedoctor.planning.answer import Answer
-from tunedoctor.planning.drafts import chosen
+from tunedoctor.planning.drafts import chosen, drafted
 from tunedoctor.probes.deep_look import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
 
@@ -32,7 +31,7 @@ def searched(case: Case) -> tuple[Case, tuple[Found, ...]]:
         or not (packages and packages.distributions)
     ):
         return case, found
-    if _applicable(found) or remembered(case.snapshot):
+    if _applicable(case, found) or remembered(case.snapshot):
         return case, found
     sys.stderr.write("doctor: its files show nothing that fix can cure; importing its packages\n")
     with spinner() as one:
@@ -57,17 +56,13 @@ def nothing(case: Case) -> Answer:
         end="nothing",
         target=case.place,
         notes=tuple(f.check.id for f in diagnosis.causes),
-        applicable=_applicable(diagnosis.causes),
+        applicable=_applicable(case, diagnosis.causes),
         look=f"doctor check{case.there}",
         looked=case.snapshot.taken if told else held[1].taken if held else "",
     )
 
 
-def _applicable(found: tuple[Found, ...]) -> tuple[str, ...]:
-    """Return the findings whose cure is packages or variables: what the doctor itself carries out."""
-    return tuple(
-        one.check.id
-        for one in found
-        if not one.finding.settle
-        and any(isinstance(s, (PipInstall, PipUninstall, Variable)) for s in one.finding.cure.steps)
-    )
+def _applicable(case: Case, found: tuple[Found, ...]) -> tuple[str, ...]:
+    """Return the findings for which a fix changes something."""
+    drafts = drafted(found, case.snapshot, case.options.fixes())
+    return tuple(one.id for one in drafts if one.changes)

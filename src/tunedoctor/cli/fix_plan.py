@@ -10,7 +10,6 @@ import msgspec
 
 from tunedoctor.cli.fix_case import Case, Wish, end
 from tunedoctor.cli.fix_parts import as_shown, script_of, smoke, write_script
-from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import settle
@@ -25,7 +24,6 @@ from tunedoctor.planning.ask import live
 from tunedoctor.planning.drafts import drafted
 from tunedoctor.planning.make import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
-from tunedoctor.registry import RegistryError, all_fixes
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen
 from tunedoctor.state.failure import FailureError
@@ -103,10 +101,7 @@ def _new(case: Case) -> tuple[Planned, Ground | None]:
 
 
 def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground | None]:
-    try:
-        fixes = all_fixes(case.options.plugins)
-    except RegistryError as error:
-        misuse(str(error), "doctor list names what is installed")
+    fixes = case.options.fixes()
     drafts = drafted(findings, case.snapshot, fixes)
     # who must not change it is told so before the index is asked
     changes, known = any(one.changes for one in drafts), case.snapshot.get(Interpreter)

@@ -2,13 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import NamedTuple, NoReturn, get_args
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, get_args
 
 from tunedoctor.clean import clean_text
 from tunedoctor.config import Config, ConfigError, mirrors, read_config
 from tunedoctor.findings import Check
-from tunedoctor.registry import RegistryError, all_checks
+from tunedoctor.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.report import FailOn
+
+if TYPE_CHECKING:
+    from tunedoctor.fixing import Fix
 
 FORMATS = ("terminal", "json")
 REPORT_FORMATS = (*FORMATS, "jsonl")
@@ -75,6 +78,13 @@ class Options(NamedTuple):
         return tuple(
             c for c in checks if (not self.only or c.id in self.only) and c.id not in self.skip
         )
+
+    def fixes(self) -> "tuple[Fix, ...]":
+        """Return all fixes; exits with 2 where a plug-in can't be used."""
+        try:
+            return all_fixes(self.plugins)
+        except RegistryError as error:
+            misuse(str(error), "doctor list names what is installed")
 
 
 def settings() -> Config:

@@ -17,7 +17,6 @@ from tunedoctor.installers.uv import Failed, lack
 from tunedoctor.planning.ask import Ask, live
 from tunedoctor.planning.settle import Place, shown
 from tunedoctor.redaction import public, this_identity
-from tunedoctor.registry import all_fixes
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.freeze import MARK, frozen
 from tunedoctor.sets.make import Here, Made
@@ -132,7 +131,7 @@ def _this(asked: Asked, place: Target, snapshot: Snapshot, ask: Ask) -> Place:
     options = Options.of(
         "terminal", None, None, None, None, verbose=False, quiet=False, strict=False
     )
-    return told._replace(checks=options.checks(), fixes=all_fixes(options.plugins))
+    return told._replace(checks=options.checks(), fixes=options.fixes())
 
 
 def _check_places(files: Files) -> None:
