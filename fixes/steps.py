@@ -14,7 +14,6 @@ from tunedoctor.api import (
     Interpreter,
     Packages,
     Pin,
-    PipInstall,
     Resolve,
     Unknown,
     exact,
@@ -39,11 +38,13 @@ def steps(
 ) -> Draft | None:
     """Set the variable, or ask for the versions; nothing where the cure is of another kind."""
     there, own = known(packages), known(interpreter)
-    variable = variable_of(_apart(finding, there, own, known(host)) or finding.cure, interpreter)
+    named = {name_of(r) for line in finding.cure.installs for r in line.requirements}
+    apart = _apart(named, there, own, known(host))
+    variable = variable_of(apart or finding.cure, interpreter)
     if variable is not None:
         return Draft(steps=(variable,), reason=finding.found)
     lines = [line for line in finding.cure.installs if not line.anew]
-    if there is None or (own is not None and _foreign(lines, there, own)):
+    if there is None or (own is not None and _foreign(named, there, own)):
         return None  # an install into the environment stays behind a copy of another folder
     wanted = [(one, line.upgrade) for line in lines for one in line.requirements]
     pins = [pair for one, _ in wanted if one.startswith(CUDA) and (pair := exact(one))]
@@ -66,21 +67,19 @@ def _newer(one: str, packages: Packages) -> str:
     return f"{one}>{there}" if there and one == name_of(one) else one
 
 
-def _foreign(lines: list[PipInstall], packages: Packages, interpreter: Interpreter) -> bool:
+def _foreign(named: set[str], packages: Packages, interpreter: Interpreter) -> bool:
     """Tell whether a package to change is that of a folder that wins over the environment's own."""
-    named = {name_of(r) for line in lines for r in line.requirements}
     held = {one.location for one in packages.distributions if one.name in named}
     user = {interpreter.user_site} if interpreter.user_site_on else set[str]()
     return interpreter.kind in ("venv", "conda") and bool(held & {*interpreter.pythonpath, *user})
 
 
 def _apart(
-    finding: Finding, packages: Packages | None, interpreter: Interpreter | None, host: Host | None
+    named: set[str], packages: Packages | None, interpreter: Interpreter | None, host: Host | None
 ) -> Cure:
     """Return what keeps away a copy that wins over the package that the cure would install; nothing where none does."""
     if packages is None or interpreter is None or interpreter.kind not in ("venv", "conda"):
         return Cure()
-    named = {name_of(r) for line in finding.cure.installs for r in line.requirements}
     hiding = {c.hidden_by for c in packages.copies if c.name in named}
     if hiding & {*interpreter.pythonpath}:
         return unset_variable(host, "PYTHONPATH")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from tunedoctor.reading import read_regular, toml
+from tunedoctor.tables.place import user_folder
 
 _LARGEST = 1 << 20
 
@@ -93,15 +94,7 @@ def config_file(variables: Mapping[str, str], platform: str = sys.platform) -> P
     """Return the user's own file: DOCTOR_CONFIG, else where the system keeps settings. It need not be there."""
     if named := variables.get("DOCTOR_CONFIG"):
         return Path(named)
-    own = Path(os.path.expanduser("~"))  # noqa: PTH111  Path.home raises where there is none
-    if platform == "win32":
-        folder = Path(variables.get("APPDATA") or own / "AppData" / "Roaming")
-    elif platform == "darwin":
-        folder = own / "Library" / "Application Support"
-    else:
-        named = variables.get("XDG_CONFIG_HOME", "")
-        folder = Path(named) if named.startswith("/") else own / ".config"
-    return folder / "tunedoctor" / "config.toml"
+    return user_folder("CONFIG", variables, platform) / "config.toml"
 
 
 class _Own(msgspec.Struct, forbid_unknown_fields=True):

@@ -186,11 +186,10 @@ def _line(step: AnyCureStep, *, windows: bool) -> str:
     match step:
         case PipInstall():
             source = ("--index-url", step.index) if step.index else ()
-            return _words(
-                step.pip, "install", *step.flags, *map(quoted, step.requirements), *source
-            )
+            words = (*step.flags, *map(quoted, step.requirements), *source)
+            return " ".join((step.pip, "install", *words))
         case PipUninstall():
-            return _words(step.pip, "uninstall", "--yes", *step.names)
+            return " ".join((step.pip, "uninstall", "--yes", *step.names))
         case Variable(name=name, value=None):
             return f"Remove-Item Env:{name}" if windows else f"unset {name}"
         case Variable(name=name, value=str(value)):
@@ -199,10 +198,6 @@ def _line(step: AnyCureStep, *, windows: bool) -> str:
             return step.command
         case _:
             return step.text  # type: ignore[union-attr]
-
-
-def _words(*words: str) -> str:
-    return " ".join(words)
 
 
 _PARTS = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*([<>=!~][^;@]*)?")

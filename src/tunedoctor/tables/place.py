@@ -1,4 +1,4 @@
-"""Where the doctor's own files lie: the cache folder and the state folder of the user."""
+"""Where the doctor's own files lie: the cache, state and settings folders of the user."""
 
 import os
 import sys
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 NAME = "torch_wheels.json"
-_MAC = {"CACHE": "Caches", "STATE": "Application Support"}
-_XDG = {"CACHE": ".cache", "STATE": ".local/state"}
+_MAC = {"CACHE": "Caches", "STATE": "Application Support", "CONFIG": "Application Support"}
+_XDG = {"CACHE": ".cache", "STATE": ".local/state", "CONFIG": ".config"}
 
 
 def user_folder(
-    kind: Literal["CACHE", "STATE"],
+    kind: Literal["CACHE", "STATE", "CONFIG"],
     variables: Mapping[str, str] | None = None,
     platform: str = sys.platform,
     home: str = "",
@@ -27,7 +27,9 @@ def user_folder(
         return Path(named)
     own = Path(home or os.path.expanduser("~"))  # noqa: PTH111  Path.home raises where there is none
     if platform == "win32":
-        folder = Path(variables.get("LOCALAPPDATA") or own / "AppData" / "Local")
+        # settings go along with a user from machine to machine
+        data = ("APPDATA", "Roaming") if kind == "CONFIG" else ("LOCALAPPDATA", "Local")
+        folder = Path(variables.get(data[0]) or own / "AppData" / data[1])
     elif platform == "darwin":
         folder = own / "Library" / _MAC[kind]
     else:

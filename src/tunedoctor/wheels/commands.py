@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.cure import quoted
 from tunedoctor.facts import InstallerConfig
 from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.machine import Machine
@@ -179,8 +180,3 @@ def _shell_path(path: str, *, windows: bool) -> str:
     if not windows:
         return shlex.quote(path)
     return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'
-
-
-def quoted(requirement: str) -> str:
-    """Quote a requirement as POSIX shells, PowerShell and cmd all take it."""
-    return requirement if re.fullmatch(r"[\w.+=-]+", requirement) else f'"{requirement}"'
