@@ -53,8 +53,7 @@ def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
     before = contents(env)
     events: list[Event] = []
     outcome = apply(PLAN, str(env), installer=tool, ways=QUIET, watch=events.append)
-    assert (outcome.end, outcome.stage, state(env)) == ("refused", "lookup", "old")
-    assert "alpha<2" in outcome.why
+    assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
     assert outcome.strategy == "switch"
     assert outcome.changed == ("alpha 1.0 -> 2.0", "beta 1.0")
     assert outcome.fetched == 2
@@ -121,8 +120,7 @@ def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None
         assert outcome.end in ("applied", "failed", "refused")
         assert "2.0" in str(list(site(env).glob("alpha*"))) or outcome.end != "applied"
     else:
-        assert (outcome.end, outcome.stage, state(env)) == ("refused", "lookup", "old")
-    assert "alpha<2" in outcome.why
+        assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
     if outcome.end == "applied":
         assert undo(str(env)).done
 
