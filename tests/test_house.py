@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import os
 import resource
 import subprocess
@@ -142,8 +143,11 @@ def _cost(cwd: Path, code: str, env: Mapping[str, str] = os.environ) -> float:
 def _within_budget(cwd: Path, *argv: str) -> None:
     """Hold a check to its budget, the least of several runs; a machine that is slow for all gets more."""
     code = f"import sys; sys.argv = {['doctor', 'check', *argv]!r}; from tunedoctor.__main__ import main; main()"
-    pairs = [(_cost(cwd, code), _cost(cwd, "pass")) for _ in range(8)]
-    check, start = (min(column) for column in zip(*pairs, strict=True))
+    check = start = math.inf
+    for tried in range(40):  # a busy neighbour slows much work more than little: the least is what it costs
+        check, start = min(check, _cost(cwd, code)), min(start, _cost(cwd, "pass"))
+        if tried > 3 and check < max(CPU_SECONDS, STARTS * start):
+            return
     assert check < max(CPU_SECONDS, STARTS * start), (check, start)
 
 

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 
 from tunedoctor import probes as package
 from tunedoctor.probing import Probe
@@ -13,7 +14,8 @@ def builtin_probes(*, deep: bool) -> tuple[Probe, ...]:
     names = (p.stem for place in package.__path__ for p in Path(place).glob("*.py"))
     for name in sorted(set(names) - {"__init__", __name__.rpartition(".")[2]}):
         for value in vars(import_module(f"{package.__name__}.{name}")).values():
-            one = getattr(value, "tunedoctor_probe", None)
+            # an expression, asked for an attribute, would compile itself
+            one = vars(value).get("tunedoctor_probe") if isinstance(value, FunctionType) else None
             if isinstance(one, Probe) and one not in found and (deep or not one.deep):
                 found.append(one)
     return tuple(found)

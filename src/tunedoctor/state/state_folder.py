@@ -8,6 +8,7 @@ import os
 import shlex
 import stat
 from pathlib import Path
+from urllib.parse import quote
 
 from tunedoctor.state.failure import FailureError
 from tunedoctor.tables.place import user_folder
@@ -75,7 +76,14 @@ def fault(place: Path, *, file: bool = False) -> str:
 
 
 def _name(environment: Path) -> str:
-    import hashlib  # noqa: PLC0415  7 ms, and most users have no entry
+    """Return the path as one name; a long one ends in its digest."""
+    name = quote(os.fsencode(environment), safe="")
+    if len(name) <= _LONGEST:
+        return name
+    import hashlib  # noqa: PLC0415  7 ms, and most paths are short
 
-    digest = hashlib.sha256(os.fsencode(environment)).hexdigest()[:32]
-    return f"{environment.name[:40]}-{digest}"
+    return f"{name[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+_LONGEST = 120
+"""Characters of a name: Windows bounds whole paths to 260."""

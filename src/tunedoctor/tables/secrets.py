@@ -47,6 +47,11 @@ class Kind(msgspec.Struct, frozen=True):
         """It is a word that begins by itself and goes on to its end."""
         return self.kind == "secret" and self.use != "data" and not self.fold
 
+    @property
+    def solid(self) -> bool:
+        """There is no blank within its least width."""
+        return " " not in self.pattern and (self.token or self.hide in ("uuid", "mac"))
+
 
 @cache
 def kinds(use: Use) -> tuple[Kind, ...]:
@@ -68,12 +73,14 @@ def _by_start(use: Use) -> dict[str, list[tuple[str, int, Kind]]]:
 def present(text: str, use: Use) -> list[Kind]:
     """Return the kinds that have a word in a text, in their order."""
     low, words = text.lower(), _by_start(use)
+    run = max(map(len, text.split()), default=0)
     starts = words.keys() & {*low, *map(add, low, low[1:])}
     every = (one for start in starts for one in words[start])
     there = {
         i
         for word, i, kind in every
-        if kind.size <= len(text) and (low if kind.fold else text).count(word) >= kind.times
+        if kind.size <= (run if kind.solid else len(text))
+        and (low if kind.fold else text).count(word) >= kind.times
     }
     return [kinds(use)[i] for i in sorted(there)]
 
