@@ -2,10 +2,11 @@
 
 import pytest
 from libraries.environment import packages
+from libraries.fixtures import resolve
 from libraries.server import Index, filename
 
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
-from tunedoctor.installers.uv import Question, Solved, resolve
+from tunedoctor.installers.uv import Question, Solved
 from tunedoctor.sets.answer import Answer
 from tunedoctor.sets.make import Here, make
 from tunedoctor.sets.truths import firing

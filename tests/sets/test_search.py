@@ -5,7 +5,8 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
+from tunedoctor.installers.answers import NoSolution, Pin
+from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.sets.search import Clash, Conflict, Found, Task, search
 from tunedoctor.sets.truths import Way
 

@@ -11,8 +11,8 @@ from tunedoctor.cli.output import write
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild, Unknown
+from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.explain import lacked
 from tunedoctor.installers.uv import Failed, lack
 from tunedoctor.planning.ask import Ask, live
 from tunedoctor.planning.settle import Place, shown
@@ -80,9 +80,10 @@ def set_(  # noqa: PLR0913  each is an option
         known.declared = msgspec.structs.replace(known.declared, offline="--offline")
     ask = live(known)
     there = _this(asked, place, snapshot, ask) if snapshot else _described(asked, ask)
+    here = there.here._replace(offline=offline, sources=known.declared)
     with spinner() as one:
         one.watch(["the package sources"])
-        made = shown(there._replace(here=there.here._replace(offline=offline)), names)
+        made = shown(there._replace(here=here), names)
         answer = _told(made.answer, known)
         if made.found is not None:
             answer = _written(answer, made, files, known)
@@ -147,7 +148,7 @@ def _check_places(files: Files) -> None:
 
 def _told(answer: Answer, known: Asking) -> Answer:
     """Say with a no what each source has; a no of those that answered is none where others were silent."""
-    names = lacked(answer.details)
+    names = NoSolution(answer.details).lacked
     if answer.verdict == "none" and names and known.declared.offline:
         why = f"{answer.why}; {lack(known.declared.offline).text}"
         return msgspec.structs.replace(answer, why=why, verdict="unknown")

@@ -89,6 +89,11 @@ def in_requirements(text: str, place: str) -> list[Setting]:
 _SHORT = {"-i": "--index-url", "-f": "--find-links", "-c": "--constraint"}
 
 
+def on(value: str) -> bool:
+    """Tell whether a switch is on."""
+    return value.strip().lower() not in ("", "0", "false", "no", "off", "n", "f")
+
+
 def together(settings: Iterable[Setting]) -> InstallerConfig:
     """Make the fact; of settings with one name the last wins."""
     last = {one.name: one for one in settings if one.name.partition(".")[2] in STEERING | {_BAD}}
