@@ -7,13 +7,7 @@ from datetime import UTC, datetime
 from tunedoctor.cli.options import FORMATS, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.probes.installer_config import (
-    installer_config,
-    pip_settings,
-    places_for,
-    together,
-    uv_settings,
-)
+from tunedoctor.probes.installer_config import installer_config, settings_of, together
 from tunedoctor.refresh.indexes import indexes, offline
 from tunedoctor.refresh.update import Mode, Outcome, UpdateError
 from tunedoctor.refresh.update import update as bring
@@ -34,7 +28,7 @@ def update(index: str, format_: str, *, force: bool, dry_run: bool, is_offline: 
     if says:
         return _not(f"{says} says that no network is to be asked", format_)
     try:
-        places = indexes(index, _settings())
+        places = indexes(index, together(settings_of(os.environ, sys.prefix)).settings)
     except ValueError as error:
         misuse(str(error), "name one as in https://download.pytorch.org/whl")
     mode: Mode = "show" if dry_run else "now" if force else "due"
@@ -46,14 +40,6 @@ def update(index: str, format_: str, *, force: bool, dry_run: bool, is_offline: 
         return _not(str(error), format_)
     write(_json(outcome) if format_ == "json" else _text(outcome))
     return 0
-
-
-def _settings() -> dict[str, str]:
-    home = os.path.expanduser("~")  # noqa: PTH111
-    places = places_for(sys.platform, os.environ, home, sys.prefix)
-    return together(
-        [*pip_settings(places.pip, os.environ), *uv_settings(places.uv, None, os.environ)]
-    ).settings
 
 
 def _not(why: str, format_: str) -> int:

@@ -166,23 +166,6 @@ def _stays(name: str) -> bool:
     return name not in _ELSEWHERE
 
 
-_PLAIN: dict[str, tuple[str, ...]] = {
-    "pip.cert": ("PIP_CERT", "SSL_CERT_FILE"),
-    "pip.client-cert": ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT"),
-    "pip.proxy": ("PIP_PROXY", "HTTPS_PROXY", "HTTP_PROXY"),
-    "uv.https-proxy": ("HTTPS_PROXY",),
-    "uv.http-proxy": ("HTTP_PROXY",),
-    "pip.timeout": ("PIP_TIMEOUT",),
-    "pip.retries": ("PIP_RETRIES",),
-    "uv.cache-dir": ("UV_CACHE_DIR",),
-    "uv.native-tls": ("UV_SYSTEM_CERTS",),
-    "uv.system-certs": ("UV_SYSTEM_CERTS",),
-    "uv.keyring-provider": ("UV_KEYRING_PROVIDER",),
-    "pip.keyring-provider": ("PIP_KEYRING_PROVIDER",),
-}
-"""Setting -> the variables that say the same to pip and uv."""
-
-
 def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Sources:
     """Return the sources that settings name, weakest first as they are read.
 
@@ -200,7 +183,8 @@ def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Source
         *_first(said, "pip.trusted-host"),
     )
     keyring = said.get("pip.keyring-provider")
-    plain = [(n, said[s].value) for s, names in _PLAIN.items() if s in said for n in names]
+    same = table("probes")["variables_of_settings"]
+    plain = [(n, said[s].value) for s, names in same.items() if s in said for n in names]
     if keyring and keyring.value in ("import", "subprocess"):
         plain.append(("UV_KEYRING_PROVIDER", "subprocess"))
     if not said.get("pip.cert") and (bundle := variables.get("SSL_CERT_FILE")):

@@ -138,6 +138,7 @@ def _linked(folder: Path) -> Iterable[Listed]:
 def _zipped(folder: Path) -> Iterable[Listed]:
     import zipfile  # noqa: PLC0415  only a fix needs it
 
+    ending = ".exe" if os.name == "nt" else ""
     for wheel in sorted(folder.glob("*.whl")):
         found: Listed = []
         with zipfile.ZipFile(wheel) as archive:
@@ -145,24 +146,13 @@ def _zipped(folder: Path) -> Iterable[Listed]:
                 data = _DATA.match(name)
                 found.append((data[1], data[2]) if data else ("", name))
                 if name.endswith(".dist-info/entry_points.txt"):
-                    made = _scripts_of(archive.read(name).decode("utf-8", "replace"))
-                    found += [("scripts", one) for one in made]
+                    text, group = archive.read(name).decode("utf-8", "replace"), ""
+                    for line in text.splitlines():
+                        group = line.strip() if line.startswith("[") else group
+                        command, sign, _ = line.partition("=")
+                        if sign and group in ("[console_scripts]", "[gui_scripts]"):
+                            found.append(("scripts", command.strip() + ending))
         yield found
-
-
-def _scripts_of(text: str) -> set[str]:
-    """Return the commands that an entry_points.txt makes."""
-    import configparser  # noqa: PLC0415  3 ms
-
-    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        return set()
-    sections = [s for s in ("console_scripts", "gui_scripts") if parser.has_section(s)]
-    ending = ".exe" if os.name == "nt" else ""
-    return {name.strip() + ending for s in sections for name in parser.options(s)}
 
 
 def start(argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log: Path) -> Ended:
