@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from tunedoctor import facts
 from tunedoctor.advice.amd_on_bus import amd_on_bus
-from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compares import compares
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, lasting, merged, pinned, together
@@ -14,10 +13,8 @@ from tunedoctor.advice.given_up import given_up
 from tunedoctor.advice.metadata_gone import Gone, metadata_gone
 from tunedoctor.advice.misfits import Misfit, misfits
 from tunedoctor.advice.out_of_memory import Shortage, shortage
-from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
-from tunedoctor.advice.rocm_build import RocmBuild, rocm_build
 from tunedoctor.advice.shared_memory import (
     SHARED_MEMORY,
     full_shared_memory,
@@ -26,7 +23,12 @@ from tunedoctor.advice.shared_memory import (
 from tunedoctor.advice.tokenizer_file import TokenizerFile, tokenizer_file
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
+    RocmBuild,
+    TorchInstall,
     companion_install,
+    rebuild_cuda,
+    rebuild_xpu,
+    rocm_build,
     same_torch,
     torch_install,
 )

@@ -17,7 +17,7 @@ from tunedoctor.wheels.choice import INSTALLS, Action, Alternative, Choice, Said
 from tunedoctor.wheels.early import asks_for_cpu, at_fault, impossible
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import KINDS, Found, fitting, offered
-from tunedoctor.wheels.pins import of_found
+from tunedoctor.wheels.pins import of_build
 from tunedoctor.wheels.rules import last_driver
 from tunedoctor.wheels.say_gpus import about_gpus, undriven
 from tunedoctor.wheels.say_release import about_old_gpus, about_release
@@ -48,7 +48,7 @@ def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice
     best = found[0]
     said, more = about_release(s, found)
     return replace(
-        of_found(action, best, s.machine),
+        of_build(best.build, s.machine, action),
         alternatives=(*(Alternative(f.build) for f in found[1:]), *more),
         environment=override_of_all(s.gpus.amd) if best.row.kind == "rocm" else {},
     ).saying(said)

@@ -9,7 +9,6 @@ from tunedoctor.tables.wheels import Numbers, release_row
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Build, Choice
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pick import Found
 from tunedoctor.wheels.rules import PYTORCH, index_of
 from tunedoctor.wheels.situation import family_of
 
@@ -51,14 +50,15 @@ class Pins(msgspec.Struct, frozen=True):
         return (*map(str, self.packages), *(["numpy<2"] if self.numpy1 else []))
 
 
-def of_found(action: Action, found: Found, machine: Machine) -> Choice:
-    """Return the choice of a build that fits, with its companions and its index."""
+def of_build(build: Build, machine: Machine, action: Action = "install") -> Choice:
+    """Return the choice of a build, with its companions and its index."""
+    row = release_row(build.torch_version)
     return Choice(
         action,
-        build=found.build,
-        torchvision=found.release.torchvision,
-        torchaudio=found.release.torchaudio,
-        index="PyPI" if machine.platform == "macos" else index_of(found.variant),
+        build=build,
+        torchvision=row.torchvision if row else "",
+        torchaudio=row.torchaudio if row else "",
+        index="PyPI" if machine.platform == "macos" else index_of(build.variant),
     )
 
 
