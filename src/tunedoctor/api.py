@@ -56,7 +56,6 @@ from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
-from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,
     amd_integrated,
@@ -64,15 +63,20 @@ from tunedoctor.tables.gpus import (
     nvidia_by_name,
     nvidia_by_pci,
 )
-from tunedoctor.tables.imports import is_import, late_stages, module_of
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
-from tunedoctor.tables.model_types import first_transformers
-from tunedoctor.tables.modules import distribution_of
-from tunedoctor.tables.rocm_overrides import rocm_override
-from tunedoctor.tables.torch_names import lacks
+from tunedoctor.tables.small import (
+    distribution_of,
+    first_transformers,
+    good_set,
+    is_import,
+    lacks,
+    late_stages,
+    module_of,
+    rocm_override,
+    xid_meaning,
+)
 from tunedoctor.tables.wheels import cuda_of, release_row
-from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
