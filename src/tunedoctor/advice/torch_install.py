@@ -215,15 +215,13 @@ def _installed(
     choice: "Choice", machine: "Machine", interpreter: Interpreter, installed: str = ""
 ) -> TorchInstall:
     """Return a build with the pip steps that install it: what has to go first, then the install."""
-    from tunedoctor.wheels.commands import pip_of  # noqa: PLC0415
-    from tunedoctor.wheels.pins import pins_of  # noqa: PLC0415
-    from tunedoctor.wheels.steering import Shield  # noqa: PLC0415
+    from tunedoctor.wheels.pins import pins_of, pip_of  # noqa: PLC0415
 
     if choice.build is None:
         return TorchInstall(why="".join(choice.reasons[:1]))
     windows = machine.platform == "windows"
     pins = pins_of(choice, choice.build, machine, installed)
-    shown = pip_of(Shield(), interpreter.executable, windows=windows)
+    shown = pip_of(interpreter.executable, windows=windows)
     steps: list[PipInstall | PipUninstall] = []
     if pins.removed:
         steps.append(PipUninstall(names=tuple(pins.removed), pip=shown))

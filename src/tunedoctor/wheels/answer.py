@@ -18,6 +18,7 @@ from tunedoctor.wheels.rules import driver_floor
 from tunedoctor.wheels.steering import Steer, steering
 
 SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"
+_SAME = ("action", "index", "torchvision", "torchaudio", "says", "reasons", "hidden", "environment")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,18 +85,11 @@ def answer(
     told = "+" in installed or (installed and machine.platform == "macos")
     there = near(machine, installed) if told else None
     return Answer(
-        action=choice.action,
+        **{name: getattr(choice, name) for name in _SAME},
         torch_version=build.torch_version if build else None,
         variant=build.variant if build else None,
-        index=choice.index,
-        torchvision=choice.torchvision,
-        torchaudio=choice.torchaudio,
         alternatives=tuple(f"{one.build} {one.after}".strip() for one in choice.alternatives),
-        says=choice.says,
         reason=choice.reasons[0] if choice.reasons else "",
-        reasons=choice.reasons,
-        hidden=choice.hidden,
-        environment=choice.environment,
         driver_floor=floor,
         assumed=assumed,
         installed=installed,
@@ -103,13 +97,7 @@ def answer(
         nearest=str(there.choice.build or "") if there and not there.kept else "",
         machine=replace(machine, driver_version="") if machine.driver_supposed else machine,
         knowledge=knowledge,
-        commands=commands_of(
-            choice,
-            machine,
-            installed=installed,
-            python=python,
-            config=config,
-        ),
+        commands=commands_of(choice, machine, installed=installed, python=python, config=config),
         steering=steering(config, choice, machine, python=python) if config else (),
     )
 

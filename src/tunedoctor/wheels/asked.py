@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.wheels.described import MachineError, machine_from, wanted
-from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.wheels.described import machine_from, wanted
+from tunedoctor.wheels.machine import Gpu, Machine, MachineError
 from tunedoctor.wheels.named_gpus import gpus_named
 from tunedoctor.wheels.situation import with_current_driver
 

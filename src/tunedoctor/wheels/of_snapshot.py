@@ -18,8 +18,7 @@ from tunedoctor.facts import (
 )
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.gpus import nvidia_by_pci
-from tunedoctor.wheels.described import MachineError
-from tunedoctor.wheels.machine import Gpu, Machine, Platform
+from tunedoctor.wheels.machine import Gpu, Machine, MachineError, Platform
 from tunedoctor.wheels.rules import python_tag
 
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")

@@ -1,5 +1,7 @@
 """What is installed together: torch, the companions that belong to it, and their exact versions with labels."""
 
+import re
+import shlex
 from typing import NamedTuple
 
 import msgspec
@@ -135,3 +137,19 @@ def _other_tritons(there: str, variant: str, build: Build, release: Numbers) -> 
     old = "triton" if not variant or variant.startswith("cu") else triton_of(variant, parts(there))
     new = "triton" if build.variant.startswith("cu") else triton_of(build.variant, release)
     return (old,) if old and new and old != new else ()
+
+
+def pip_of(python: str, *, windows: bool, before: str = "") -> str:
+    """Return how pip of the target is started; `before`: words for a POSIX shell, with a space at their end."""
+    path = shell_path(python or "python", windows=windows)
+    if windows and path.startswith('"'):
+        # a quoted program is a string to PowerShell, and its & is an error to cmd; an option both take
+        return f"python -m pip --python {path}"
+    return f"{before}{path} -m pip"
+
+
+def shell_path(path: str, *, windows: bool) -> str:
+    """Quote a path as a shell of the system takes it."""
+    if not windows:
+        return shlex.quote(path)
+    return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'
