@@ -21,14 +21,11 @@ Seen as
 """
 
 from tunedoctor.api import (
-    AmdGpus,
     Errors,
     Finding,
     Host,
     IndexAnswer,
     Interpreter,
-    NvidiaDriver,
-    NvidiaGpus,
     Runtime,
     TorchBuild,
     Unknown,
@@ -42,13 +39,9 @@ from tunedoctor.api import (
     pip,
     refused,
     tell,
-    torch_install,
 )
 
 NEEDED = pattern(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
-LAST = "<=2.6.0"
-"""Releases for glibc 2.17."""
-CONTAINER = "docker run --rm -it --gpus all pytorch/pytorch:latest"
 
 
 @check(
@@ -63,9 +56,6 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
     runtime: Runtime | Unknown | None,
     errors: Errors | Unknown | None,
     answer: IndexAnswer | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
 ) -> Finding | None:
     """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
     system, own, build, run = known(host), known(interpreter), known(torch), known(runtime)
@@ -81,7 +71,7 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
             found=cxx.found,
             said=cxx.said,
             means="what imports that binary stops",
-            cure=tell(CONTAINER, who="root"),
+            cure=tell("docker run --rm -it --gpus all pytorch/pytorch:latest", who="root"),
             cure_note="a container or a newer system, or an older release of that package; without root, an "
             "environment of conda, whose libstdcxx-ng is newer",
         )
@@ -108,7 +98,7 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
     return Finding(
         found=f"torch {build.version} needs glibc {floor}; {system.name} has {have}",
         means=f'import torch stops with "version `GLIBC_{floor}\' not found"',
-        cure=torch_install(host, interpreter, nvidia, driver, amd, LAST).cure or tell(CONTAINER),
+        cure=pip(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
         cure_note="the last release for glibc 2.17; a newer system or a container takes any",
     )
 
@@ -132,7 +122,7 @@ def _from_error(
             "flash-attn",
         )
         if package == "flash_attn"
-        else tell(CONTAINER),
+        else tell("docker run --rm -it --gpus all pytorch/pytorch:latest"),
         cure_note="compiles it here against this glibc; needs nvcc"
         if package == "flash_attn"
         else "a container with a newer glibc, or an older release of that package",
