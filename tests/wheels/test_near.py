@@ -1,7 +1,7 @@
 """One choice of torch: what a finding's cure installs is what a plan takes and what doctor wheel calls nearest."""
 
-import museum
 import pytest
+from museum import names, snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import TorchBuild
@@ -50,14 +50,14 @@ TORCH = (
     "driver-too-old",
 )
 # who reports tell no environment, the command names no release
-MACHINES = [name for name in museum.names() if not name.startswith("report-")]
+MACHINES = [one for one in names() if not one.startswith("report-")]
 
 
 def test_cures_and_plans_name_one_build() -> None:
     asked = 0
     checks = builtin_checks()
     for name in MACHINES:
-        snapshot = museum.snapshot_of(name)
+        snapshot = snapshot_of(name)
         for one in diagnose(snapshot, [c for c in checks if c.id in TORCH]).causes:
             lines = [r for line in one.finding.cure.installs for r in line.requirements]
             torch = next((r for r in lines if r.startswith("torch==")), "")
