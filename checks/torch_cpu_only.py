@@ -123,7 +123,8 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
     elif discrete and radeons and (radeons.told_by or not stack or stack.kfd in ("ok", "denied")):
         finding = _amd(name, discrete, build, system, own, radeons.told_by)
     elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
-        finding = _intel(name, listed(chips.names if chips else ()), own, arc=bool(arcs))
+        cure = rebuild_xpu(system, own, build)
+        finding = _intel(name, listed(chips.names if chips else ()), cure, arc=bool(arcs))
     elif said and (kind == "unknown" or (cards is None and build is None)):
         finding = _from_text(f"the error '{said}'")
     elif said and kind == "cpu" and not _surely_none(nvidia, system):
@@ -223,7 +224,9 @@ EXTRA_INDEX = pattern(r"install\b.*--extra-index-url[= ]\S*/(?:whl|nightly)/\S*(
 
 def _from_text(name: str) -> Finding | None:
     if "xpu" in name.lower():
-        return _intel(name, "an Intel GPU, as the job asks for one", None, arc=True)
+        return _intel(
+            name, "an Intel GPU, as the job asks for one", rebuild_xpu(None, None, None), arc=True
+        )
     fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
     if fit is None:
         return None
@@ -297,12 +300,12 @@ def _amd(  # noqa: PLR0913  what decides the cure
     )
 
 
-def _intel(name: str, chips: str, interpreter: Interpreter | None, *, arc: bool) -> Finding:
+def _intel(name: str, chips: str, cure: Cure, *, arc: bool) -> Finding:
     return Finding(
         title="This PyTorch build cannot use the Intel GPU",
         severity="error" if arc else "note",
         found=f"{name}; the machine has {chips}",
         means="torch.xpu.is_available() is False, so training runs on the CPU",
-        cure=rebuild_xpu(interpreter),
+        cure=cure,
         cure_note="an XPU build: about 2 GB, no reboot; it needs Intel's Level Zero driver",
     )

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from tunedoctor import facts
 from tunedoctor.advice.amd_on_bus import amd_on_bus
-from tunedoctor.advice.builds import TorchInstall
 from tunedoctor.advice.compares import compares
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, lasting, merged, pinned, together
@@ -14,10 +13,8 @@ from tunedoctor.advice.given_up import given_up
 from tunedoctor.advice.metadata_gone import Gone, metadata_gone
 from tunedoctor.advice.misfits import Misfit, misfits
 from tunedoctor.advice.out_of_memory import Shortage, shortage
-from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
-from tunedoctor.advice.rocm_build import RocmBuild, rocm_build
 from tunedoctor.advice.shared_memory import (
     SHARED_MEMORY,
     full_shared_memory,
@@ -26,7 +23,12 @@ from tunedoctor.advice.shared_memory import (
 from tunedoctor.advice.tokenizer_file import TokenizerFile, tokenizer_file
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
+    RocmBuild,
+    TorchInstall,
     companion_install,
+    rebuild_cuda,
+    rebuild_xpu,
+    rocm_build,
     same_torch,
     torch_install,
 )
@@ -54,7 +56,6 @@ from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
-from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,
     amd_integrated,
@@ -62,15 +63,20 @@ from tunedoctor.tables.gpus import (
     nvidia_by_name,
     nvidia_by_pci,
 )
-from tunedoctor.tables.imports import is_import, late_stages, module_of
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
-from tunedoctor.tables.model_types import first_transformers
-from tunedoctor.tables.modules import distribution_of
-from tunedoctor.tables.rocm_overrides import rocm_override
-from tunedoctor.tables.torch_names import lacks
+from tunedoctor.tables.small import (
+    distribution_of,
+    first_transformers,
+    good_set,
+    is_import,
+    lacks,
+    late_stages,
+    module_of,
+    rocm_override,
+    xid_meaning,
+)
 from tunedoctor.tables.wheels import cuda_of, release_row
-from tunedoctor.tables.xids import xid_meaning
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,

@@ -10,8 +10,8 @@ from tunedoctor.facts import Distribution, Interpreter, Packages
 from tunedoctor.findings import Finding
 from tunedoctor.registry import builtin_checks
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.load import table
+from tunedoctor.tables.small import good_set
 from tunedoctor.versions import pep440, within
 from tunedoctor.wiring import call
 

@@ -36,7 +36,7 @@ from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
 from tunedoctor.simulate import predict, severities
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.described import MachineError
+from tunedoctor.wheels.machine import MachineError
 from tunedoctor.wheels.of_snapshot import machine_of
 
 UV = uv.find_uv_bin()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from tunedoctor.advice.misfits import owner_of
 from tunedoctor.facts import Errors, Unknown
 from tunedoctor.lazy import pattern
-from tunedoctor.tables.torch_names import gave_up
+from tunedoctor.tables.small import gave_up
 
 _SHAPES = (
     pattern(r"No module named '(?P<module>torch(?:\.\w{1,40}){0,5})\.(?P<name>\w{1,60})'"),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Errors, ErrorText, Unknown
 from tunedoctor.lazy import pattern
-from tunedoctor.tables.modules import distribution_of
+from tunedoctor.tables.small import distribution_of
 
 _PLACE = r"(?: \([^()\n]{1,300}[\\/](?:site|dist)-packages[\\/][^()\n]{1,300}\))"
 _LIBRARY = (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tunedoctor.advice.loose_misfits import loose_misfits
 from tunedoctor.facts import Errors, ErrorText, Unknown
 from tunedoctor.lazy import pattern
-from tunedoctor.tables.modules import distribution_of
+from tunedoctor.tables.small import distribution_of
 
 INSTALLED = pattern(r"[\\/](?:site|dist)-packages[\\/](?P<top>\w{1,60})(?:[\\/]|\.py$)")
 _NAME = pattern(

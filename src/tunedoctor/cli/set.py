@@ -25,7 +25,7 @@ from tunedoctor.sets.wanted import WantedError, asked_for
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over
-from tunedoctor.wheels.described import MachineError
+from tunedoctor.wheels.machine import MachineError
 
 _HELP = "doctor set --help lists the options"
 _EXIT = {"set": 0, "none": 1, "unknown": 2}

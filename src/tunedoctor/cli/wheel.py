@@ -13,7 +13,8 @@ from tunedoctor.redaction import public, this_identity
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.answer import Answer, answer
 from tunedoctor.wheels.asked import Asked, Assembled, blank, over
-from tunedoctor.wheels.described import MachineError, machines_from
+from tunedoctor.wheels.described import machines_from
+from tunedoctor.wheels.machine import MachineError
 
 _HELP = "doctor wheel --help lists the options"
 

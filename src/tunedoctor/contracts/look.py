@@ -12,7 +12,7 @@ from tunedoctor import child
 from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
 from tunedoctor.reading import read_regular
 from tunedoctor.tables.load import table
-from tunedoctor.tables.modules import distribution_of
+from tunedoctor.tables.small import distribution_of
 from tunedoctor.versions import at_least, normalised, requirement
 
 SECONDS = 90.0

@@ -6,7 +6,7 @@ from tunedoctor.clean import clean_text
 from tunedoctor.facts import Absent, Errors, Runtime, Stage, Unknown
 from tunedoctor.probes.errors import errors
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.imports import is_import, module_of
+from tunedoctor.tables.small import is_import, module_of
 
 Answer = Runtime | Absent | Unknown
 _DEAD = ("failed", "crashed", "hung")

@@ -85,9 +85,9 @@ def _installed(answer: Answer, style: Style) -> list[str]:
     chosen = f"{answer.torch_version}+{answer.variant}"
     if answer.installed_fits:
         text = f"{answer.installed}, which fits this machine"
-    elif answer.same_release and answer.same_release != chosen:
-        release = answer.same_release.partition("+")[0]
-        text = f"{answer.installed}; {answer.same_release} keeps its release: --torch {release}"
+    elif answer.nearest and answer.nearest != chosen:
+        release = answer.nearest.partition("+")[0]
+        text = f"{answer.installed}; {answer.nearest} is nearest to it: doctor fix, or --torch {release}"
     else:
         text = answer.installed
     return _heading("installed", text, style)
