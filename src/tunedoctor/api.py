@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 from tunedoctor import facts
 from tunedoctor.advice.amd_on_bus import amd_on_bus
 from tunedoctor.advice.builds import TorchInstall
-from tunedoctor.advice.compares import compares
 from tunedoctor.advice.compiled import Coverage, code_list, coverage
 from tunedoctor.advice.cures import brief, lasting, merged, pinned, together
 from tunedoctor.advice.cxx_library import cxx_too_old
-from tunedoctor.advice.given_up import given_up
-from tunedoctor.advice.metadata_gone import Gone, metadata_gone
-from tunedoctor.advice.misfits import Misfit, misfits
+from tunedoctor.advice.misfits import (
+    Gone,
+    Misfit,
+    TokenizerFile,
+    compares,
+    given_up,
+    metadata_gone,
+    misfits,
+    tokenizer_file,
+)
 from tunedoctor.advice.out_of_memory import Shortage, shortage
 from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
@@ -23,7 +29,6 @@ from tunedoctor.advice.shared_memory import (
     full_shared_memory,
     speaks_of_shared_memory,
 )
-from tunedoctor.advice.tokenizer_file import TokenizerFile, tokenizer_file
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
     companion_install,
