@@ -5,8 +5,28 @@ from typing import TYPE_CHECKING
 
 from tunedoctor import facts
 from tunedoctor.advice.amd_on_bus import amd_on_bus
-from tunedoctor.advice.builds import TorchInstall
-from tunedoctor.advice.compiled import Coverage, code_list, coverage
+from tunedoctor.advice.builds import (
+    RocmBuild,
+    TorchInstall,
+    companion_install,
+    rebuild_cuda,
+    rebuild_xpu,
+    rocm_build,
+    same_torch,
+    torch_install,
+)
+from tunedoctor.advice.compiled import (
+    NO_KERNEL,
+    Coverage,
+    card_refused,
+    cards_named,
+    code_list,
+    code_of,
+    coverage,
+    entries,
+    one_of_several,
+    visible_gpus,
+)
 from tunedoctor.advice.cures import brief, lasting, merged, pinned, together
 from tunedoctor.advice.cxx_library import cxx_too_old
 from tunedoctor.advice.misfits import (
@@ -20,29 +40,14 @@ from tunedoctor.advice.misfits import (
     tokenizer_file,
 )
 from tunedoctor.advice.out_of_memory import Shortage, shortage
-from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_xpu
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
-from tunedoctor.advice.rocm_build import RocmBuild, rocm_build
 from tunedoctor.advice.shared_memory import (
     SHARED_MEMORY,
     full_shared_memory,
     speaks_of_shared_memory,
 )
 from tunedoctor.advice.told import counted, known, told
-from tunedoctor.advice.torch_install import (
-    companion_install,
-    same_torch,
-    torch_install,
-)
-from tunedoctor.advice.uncovered import (
-    NO_KERNEL,
-    card_refused,
-    cards_named,
-    code_of,
-    one_of_several,
-)
-from tunedoctor.advice.visible import entries, visible_gpus
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
 from tunedoctor.cure import (
     Cure,

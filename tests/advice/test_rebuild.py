@@ -1,6 +1,6 @@
 """The command that puts a fitting build into the target."""
 
-from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
+from tunedoctor.advice.builds import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.versions import release
 

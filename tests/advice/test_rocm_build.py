@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunedoctor.advice.rocm_build import rocm_build
+from tunedoctor.advice.builds import rocm_build
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.readers.read import read_report

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tunedoctor.advice.torch_install import companion_install, same_torch, torch_install
+from tunedoctor.advice.builds import companion_install, same_torch, torch_install
 from tunedoctor.cure import Cure
 from tunedoctor.facts import (
     Host,
