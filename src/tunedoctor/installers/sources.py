@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 
 import msgspec
 
-from tunedoctor.probes.credentials import without_credentials
+from tunedoctor.probes.environment import without_credentials
 from tunedoctor.probes.installer_config import Setting, settings_of
 
 _NO = ("", "0", "false", "no", "off", "n", "f")

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tunedoctor.facts import Absent, Host, IntelGpu, PciBus
-from tunedoctor.probes.render_nodes import denied, may_open, render_nodes
+from tunedoctor.probes.pci import Adapter, adapters
+from tunedoctor.probes.rocm import denied, may_open, render_nodes
 from tunedoctor.probes.vendor_tools import intel_told
-from tunedoctor.probes.windows_display import Adapter, adapters
 from tunedoctor.probing import probe
 
 _INTEL = "8086"

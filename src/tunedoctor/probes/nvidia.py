@@ -23,7 +23,7 @@ from tunedoctor.facts import (
     PciBus,
     Unknown,
 )
-from tunedoctor.probes.nvidia_library import (
+from tunedoctor.probes.nvidia_files import (
     CUDA,
     NVML,
     WSL_FOLDER,
@@ -31,9 +31,8 @@ from tunedoctor.probes.nvidia_library import (
     find_nvml,
     library_version,
 )
-from tunedoctor.probes.nvidia_smi import SmiSaid, ask_smi, find_smi
-from tunedoctor.probes.nvml import NvmlSaid, ask_nvml
 from tunedoctor.probes.small_file import line, read
+from tunedoctor.probes.vendor_tools import NvmlSaid, SmiSaid, ask_nvml, ask_smi, find_smi
 from tunedoctor.probing import probe
 
 _NOT_LOADED = (9, 12)
