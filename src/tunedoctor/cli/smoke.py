@@ -5,10 +5,11 @@ import re
 import sys
 import threading
 import time
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunedoctor.cli.options import FORMATS, Options, misuse
+from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Target
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _HELP = "doctor smoke --help lists the options"
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
-MOST_MINUTES = 24 * 60
 
 
 class _Taking(threading.Thread):
@@ -53,34 +53,32 @@ class _Taking(threading.Thread):
         return self.snapshot
 
 
-def smoke(  # noqa: PLR0913  what the command line says
-    options: Options,
-    asked: Asked,
-    target: str | None,
-    snapshot_file: str,
-    then_train: str = "",
-    *,
-    own: bool = False,
-) -> int:
-    """Train in the target, print what came of it, and go on to `then_train`; returns the exit code."""
-    if options.format not in FORMATS:
-        misuse(f"--format is {options.format!r}", f"choose one of {', '.join(FORMATS)}")
+def command(given: Namespace) -> int:
+    """Train in the target, print what came of it, and go on to --then-train; returns the exit code."""
+    options, then_train = Options.of(given), given.then_train
+    asked = Asked(
+        device=given.device,
+        model=given.model,
+        data=given.data,
+        steps=given.steps,
+        full=given.full,
+        ranks=ranks_of(given.gpus),
+        strict=options.strict,
+        minutes=given.minutes or (10.0 if given.long else 0.0),
+    )
     _check(asked)
     if then_train and options.format != "terminal":
         misuse("--then-train prints as it trains", f"leave --format {options.format} out")
     if then_train and not Path(then_train).is_file():
         misuse(f"{then_train} is no file", f"doctor train --init {then_train} writes one")
-    place = starting(needed(aim(target, own=own)), quiet=options.quiet)
-    code = _smoke(options, asked, place, snapshot_file)
+    place = starting(needed(aim(given.target, own=given.own)), quiet=options.quiet)
+    code = _smoke(options, asked, place, given.snapshot)
     if code or not then_train:
         return code
     from tunedoctor.cli.train import Asked as Training  # noqa: PLC0415
     from tunedoctor.cli.train import train  # noqa: PLC0415
 
-    processes = max(1, asked.ranks)
-    training = Training(
-        target, eject="", init=False, force=False, check=True, processes=processes, own=own
-    )
+    training = Training(target=given.target, processes=max(1, asked.ranks), own=given.own)
     return train(training, [then_train])
 
 
@@ -140,10 +138,6 @@ def _check(asked: Asked) -> None:
         check_folder(asked.model)
     if asked.data and not Path(asked.data).is_file():
         misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
-    if asked.steps < 0 or asked.steps > 1000:
-        misuse(f"--steps is {asked.steps}", "choose a number from 1 to 1000")
-    if not 0 <= asked.minutes <= MOST_MINUTES:
-        misuse(f"--minutes is {asked.minutes:g}", f"choose a number up to {MOST_MINUTES}")
     if asked.steps and not asked.model:
         misuse("--steps is of a model of yours", "name it with --model and --data")
 
