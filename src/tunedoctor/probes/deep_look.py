@@ -19,6 +19,7 @@ from tunedoctor.probes.imports import deaths, with_imports
 from tunedoctor.probing import probe
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.looks import Look, read_look, write_look
+from tunedoctor.tables.load import table
 
 _CONTRACTS = "contracts"
 
@@ -51,33 +52,6 @@ def _by() -> str:
 _IMPORTS = "imports"
 _OLDEST = 30 * 86_400.0
 """Seconds after which a look is no longer believed: what lies outside of the environment moves on."""
-_VARIABLES = (
-    *(
-        "PYTHON",
-        "LD_",
-        "DYLD_",
-        "CUDA",
-        "NVIDIA_",
-        "HIP_",
-        "HSA_",
-        "ROCR_",
-        "ROCM_",
-        "ONEAPI_",
-        "TORCH",
-    ),
-    *(
-        "TRANSFORMERS_",
-        "USE_",
-        "BNB_",
-        "TRITON_",
-        "XFORMERS_",
-        "DS_",
-        "ACCELERATE_",
-        "OMP_",
-        "MKL_",
-    ),
-)
-"""Beginnings of variables that steer an import."""
 _GPU = ("init gpu", "device ", "matmul ", "attention ", "compile")
 """Beginnings of stages that are about the GPU."""
 _LINKER = "/etc/ld.so.cache"
@@ -126,7 +100,8 @@ def looked(snapshot: Snapshot, answer: Runtime | Absent | Unknown) -> Snapshot:
 
 def _outside() -> str:
     """Return what an import depends on besides the environment: variables, and libraries of the system."""
-    held = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(_VARIABLES))
+    steers = tuple(table("probes")["steers_imports"])
+    held = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(steers))
     with suppress(OSError):
         held.append(str(os.stat(_LINKER).st_mtime_ns))  # noqa: PTH116  every check pays
     return "\0".join(held)

@@ -22,25 +22,11 @@ from tunedoctor.programs import this_machine
 # paths stay the strings that sys.path would hold
 # ruff: noqa: PTH110, PTH208
 from tunedoctor.reading import read_regular
+from tunedoctor.tables.load import table
 
 _WHO = "import sys; print(sys.executable); print(getattr(sys, 'base_prefix', sys.prefix))"
 """Nothing of site-packages is imported, and Python 2.7 can run it."""
 SECONDS = 5.0
-
-_SYSTEM = (
-    "/usr",
-    "/usr/local",
-    "/opt/homebrew",
-    "/opt/local",
-    "/Library",
-    "/System",
-    "/Applications",
-    "/nix/store",
-    "/gnu/store",
-    "/snap",
-)
-"""Where systems and their package managers put Python."""
-_INSTALLED = ("\\program files", "\\programs\\python\\", "\\windowsapps\\")
 
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
@@ -167,8 +153,10 @@ def kind_of(found: Installation) -> PrefixKind:
     if os.path.isdir(os.path.join(prefix, "conda-meta")):
         return "conda"
     if found.windows:
-        return "system" if any(part in lower for part in _INSTALLED) else "standalone"
-    system = prefix in _SYSTEM[:2] or prefix.startswith(tuple(f"{p}/" for p in _SYSTEM[2:]))
+        installed = any(part in lower for part in table("probes")["installed_pythons"])
+        return "system" if installed else "standalone"
+    system = prefix in ("/usr", "/usr/local")
+    system = system or prefix.startswith(tuple(f"{p}/" for p in table("probes")["system_pythons"]))
     return "system" if system else "standalone"
 
 

@@ -10,21 +10,12 @@ from tunedoctor.facts import Absent, Host, NvidiaModule, PciBus, Unknown
 from tunedoctor.lazy import pattern
 from tunedoctor.probes.small_file import start
 from tunedoctor.probing import probe
+from tunedoctor.tables.load import table
 
 NVML = "libnvidia-ml.so.1"
 CUDA = "libcuda.so.1"
 WSL_FOLDER = "usr/lib/wsl/lib"
 
-_TRUSTED = (
-    "usr/lib/x86_64-linux-gnu",
-    "usr/lib/aarch64-linux-gnu",
-    "lib64",
-    "usr/lib64",
-    "lib",
-    "usr/lib",
-    WSL_FOLDER,
-)
-"""Folders that loaders search by themselves; the last one holds the driver in WSL."""
 _WIDE = b"\2"
 """Fifth byte of a 64-bit ELF file."""
 _CACHE_LARGEST = 32 << 20
@@ -37,7 +28,8 @@ def find_library(name: str, root: Path, environ: Mapping[str, str]) -> Path | No
     """
     folders = environ.get("LD_LIBRARY_PATH", "").split(":")
     named = [Path(one) / name for one in folders if one.startswith("/")]
-    trusted = [root / one / name for one in _TRUSTED]
+    own: tuple[str, ...] = (*table("probes")["library_folders"], WSL_FOLDER)
+    trusted = [root / one / name for one in own]
     for path in (*named, *_cached(name, root), *trusted):
         if _is_wide(path):
             return path

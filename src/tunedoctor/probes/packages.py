@@ -24,7 +24,6 @@ from tunedoctor.lazy import pattern
 from tunedoctor.probes.record import missing
 from tunedoctor.probes.site_folder import SiteFolder, damaged, module_there, read_folder
 from tunedoctor.probes.small_file import read, start
-from tunedoctor.probes.stack import STACK
 from tunedoctor.probing import probe
 from tunedoctor.reading import NotRegularError, TooLargeError, read_regular
 from tunedoctor.tables.load import table
@@ -102,7 +101,7 @@ def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[BrokenDistrib
     """Look at the code of the stack's distributions."""
     held = {one.name: one for one in folder.distributions}
     known = held.keys() | {one.name for one in folder.broken}
-    for name, module in STACK.items():
+    for name, module in table("probes")["stack"].items():
         one = held.get(name)
         bad = next((line for line in one.requires if requirement(line) is None), "") if one else ""
         if one is not None and bad:

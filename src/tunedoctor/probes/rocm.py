@@ -13,6 +13,7 @@ from typing import Literal
 
 from tunedoctor.facts import RocmStack
 from tunedoctor.probes.small_file import line
+from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
 
 
@@ -39,12 +40,6 @@ def denied(nodes: tuple[Path, ...], allowed: Callable[[Path], bool] = may_open) 
 Kfd = Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
 
 _HSA = "libhsa-runtime64.so.1"
-_LIBRARY_FOLDERS = (
-    "usr/lib/x86_64-linux-gnu",
-    "usr/lib64",
-    "usr/lib",
-    "usr/local/lib",
-)
 
 
 def rocm_stack(
@@ -152,7 +147,7 @@ def _cores(folder: Path) -> list[Path]:
 
 def hsa_libraries(root: Path, rocm: Iterable[Path]) -> tuple[str, ...]:
     """Return the copies of the ROCm runtime in the system's and ROCm's folders, links resolved."""
-    folders = [root / folder for folder in _LIBRARY_FOLDERS]
+    folders = [root / folder for folder in table("probes")["library_folders"]]
     for folder in rocm:
         folders += [folder / "lib", *(core / "lib" for core in _cores(folder))]
     found = [(folder / _HSA).resolve() for folder in folders if (folder / _HSA).exists()]

@@ -20,6 +20,7 @@ from tunedoctor.facts import (
     NvidiaGpu,
     NvidiaGpus,
 )
+from tunedoctor.tables.load import table
 
 _LIBRARY_NOT_FOUND = 12
 
@@ -96,18 +97,7 @@ def _line(text: str) -> _Line | None:
         return None
 
 
-FIELDS = (
-    "index",
-    "name",
-    "uuid",
-    "pci.bus_id",
-    "driver_version",
-    "memory.total",
-    "memory.free",
-    "compute_cap",
-    "mig.mode.current",
-    "ecc.errors.uncorrected.volatile.total",
-)
+FIELDS: list[str] = table("probes")["smi_fields"]
 _LINES = 4
 """Lines of a failure that are kept."""
 MOST_GPUS = 256

@@ -38,7 +38,7 @@ def render(answer: Answer, style: Style) -> str:
     for number, one in enumerate(answer.alternatives):
         lines += style.wrapped(one, INDENT, "" if number else "       or")
     if answer.hidden:
-        lines += _row("not for", ", ".join(answer.hidden), style)
+        lines += style.row("not for", ", ".join(answer.hidden))
     lines += [*_steering(answer, style), *_commands(answer, style)]
     return "\n".join([*lines, *_knowledge(answer, style)]) + "\n"
 
@@ -71,11 +71,11 @@ def _head(answer: Answer, style: Style) -> list[str]:
         if version and f"{name}=={version}" in (answer.commands or NONE).requirements
     ]
     if beside:
-        lines += _row("with", " and ".join(beside), style)
+        lines += style.row("with", " and ".join(beside))
     index = "the default index" if answer.index == "PyPI" else answer.index
     lines.append(f"{'from':>9}  {index}")
     if answer.driver_floor:
-        lines += _row("driver", f"{answer.driver_floor} or newer", style)
+        lines += style.row("driver", f"{answer.driver_floor} or newer")
     return lines
 
 
@@ -158,7 +158,3 @@ def _commands(answer: Answer, style: Style) -> list[str]:
 
 def _heading(name: str, text: str, style: Style) -> list[str]:
     return style.wrapped(text, INDENT, name) if text else []
-
-
-def _row(name: str, text: str, style: Style) -> list[str]:
-    return _heading(f"{name:>9}", text, style)

@@ -80,8 +80,8 @@ def _finding(
     kind = "unknown" if one.settle else one.severity
     head = f"{style.mark(kind)} {style.paint(one.id, kind)}  {style.paint(style.plain(one.title), 'bold')}"
     if brief:
-        return [head, *_row("found", one.found, style), *_cure(one, style)]
-    lines = [head, *_row("found", one.found, style), *_row("means", one.means, style)]
+        return [head, *style.row("found", one.found), *_cure(one, style)]
+    lines = [head, *style.row("found", one.found), *style.row("means", one.means)]
     lines += _cure(one, style)
     if one.settle:
         lines.append(f"{'settle':>9}  {style.plain(one.settle)}")
@@ -93,12 +93,8 @@ def _finding(
             if id_ in symptoms:
                 lines += style.wrapped(f"{id_}: {symptoms[id_].found}", INDENT + 2)
         if one.evidence:
-            lines += _row("seen", "; ".join(one.evidence), style)
+            lines += style.row("seen", "; ".join(one.evidence))
     return lines
-
-
-def _row(name: str, text: str, style: Style) -> list[str]:
-    return style.wrapped(text, INDENT, f"{name:>9}") if text else []
 
 
 def _cure(one: ReportFinding, style: Style) -> list[str]:
@@ -107,7 +103,7 @@ def _cure(one: ReportFinding, style: Style) -> list[str]:
         return []
     text, note = style.plain(one.cure.command), one.cure.note
     command = one.cure.kind == "command"
-    lines = [f"{'cure':>9}  {text}"] if command else _row("advice", text, style)
+    lines = [f"{'cure':>9}  {text}"] if command else style.row("advice", text)
     if note:
         if len(lines) == 1 and len(lines[0]) + 3 + len(note) <= style.width:
             lines[0] += "   " + style.paint(style.plain(note), "dim")
