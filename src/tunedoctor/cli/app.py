@@ -34,9 +34,7 @@ def run(argv: list[str]) -> int:
         sys.stdout.write(f"tunedoctor {__version__}\n")
         return 0
     if name in ("-h", "--help"):
-        from tunedoctor.cli.overview import OVERVIEW  # noqa: PLC0415
-
-        sys.stdout.write(OVERVIEW)
+        sys.stdout.write("\n".join([*known["overview"], ""]))
         return 0
     if name not in known["commands"]:
         close = get_close_matches(name, known["commands"], 1)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.files import write_whole
+from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
@@ -244,7 +244,4 @@ def _show(report: Report, format_: str, output: str) -> None:
     if not output:
         write(text)
         return
-    try:
-        write_whole(output, text)
-    except OSError as error:
-        misuse(f"{output} can't be written: {error.strerror}", "name another file with -o")
+    write_or_exit(output, text, "name another file with -o")

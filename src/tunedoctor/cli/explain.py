@@ -46,7 +46,7 @@ def is_text(argument: str) -> bool:
 def _explain_text(text: str, checks: Sequence[Check], style: Style) -> int:
     """Print the page that a text leads to, or the pages that it can lead to; returns the exit code."""
     if text == "-":
-        from tunedoctor.cli.read_log import read_log  # noqa: PLC0415
+        from tunedoctor.cli.read import read_log  # noqa: PLC0415
 
         text = read_log("-").text
     found = meaning(text, checks)

@@ -1,15 +1,14 @@
 """doctor fit."""
 
-import os
 import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tunedoctor.cli.models import model_of
 from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import write
+from tunedoctor.cli.output import show
 from tunedoctor.cli.target import aim
-from tunedoctor.memory.answer import Answer, answer
+from tunedoctor.memory.answer import answer
 from tunedoctor.memory.costs import Prices
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.optimizer import optimizer_name
@@ -199,15 +198,7 @@ def _cards(run: Run) -> Any:  # noqa: ANN401
 
 
 def _show(found: Any, format_: str) -> int:  # noqa: ANN401  Answer or one of the tables
-    told = public(found, this_identity())
-    if format_ == "json":
-        from tunedoctor.render.json import render  # noqa: PLC0415
-
-        write(render(told))
-        return 0
     from tunedoctor.render import fit as screen  # noqa: PLC0415
-    from tunedoctor.render import style  # noqa: PLC0415
 
-    look = style.style_for(sys.stdout, os.environ)
-    write(screen.render(told, look) if isinstance(told, Answer) else screen.table(told, look))
+    show(public(found, this_identity()), format_, screen.screen)
     return 0

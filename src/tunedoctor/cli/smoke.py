@@ -2,15 +2,15 @@
 
 import os
 import re
-import sys
 import threading
 import time
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import write
+from tunedoctor.cli.output import show
 from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Target
 from tunedoctor.redaction import public, snapshot_json, this_identity
@@ -98,7 +98,9 @@ def _smoke(options: Options, asked: Asked, place: Target, snapshot_file: str) ->
     seconds = time.perf_counter() - began
     found = made(runs, asked, taking.taken(), options.checks(), seconds, watching.readings)
     if snapshot_file:
-        _write_snapshot(snapshot_file, found.snapshot)
+        from tunedoctor.cli.files import write_or_exit  # noqa: PLC0415
+
+        write_or_exit(snapshot_file, snapshot_json(found.snapshot, this_identity(shared=True)))
     return _print(found.answer, options)
 
 
@@ -142,27 +144,10 @@ def _check(asked: Asked) -> None:
         misuse("--steps is of a model of yours", "name it with --model and --data")
 
 
-def _write_snapshot(place: str, snapshot: "Snapshot") -> None:
-    from tunedoctor.cli.files import write_whole  # noqa: PLC0415
-
-    try:
-        write_whole(place, snapshot_json(snapshot, this_identity(shared=True)).decode())
-    except OSError as error:
-        misuse(
-            f"{place} can't be written: {error.strerror or error}",
-            "name a file in a folder of yours",
-        )
-
-
 def _print(answer: Answer, options: Options) -> int:
     from tunedoctor.render import smoke as screen  # noqa: PLC0415
-    from tunedoctor.render import style  # noqa: PLC0415
-    from tunedoctor.render.json import render as as_json  # noqa: PLC0415
 
     told = public(answer, this_identity())
-    if options.format == "json":
-        write(as_json(told))
-    else:
-        look = style.style_for(sys.stdout, os.environ)
-        write(screen.render(told, look, verbose=options.verbose, quiet=options.quiet))
+    screen_of = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
+    show(told, options.format, screen_of)
     return exit_code(told)

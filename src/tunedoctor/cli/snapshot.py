@@ -3,8 +3,7 @@
 import sys
 from argparse import Namespace
 
-from tunedoctor.cli.files import write_whole
-from tunedoctor.cli.options import misuse
+from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.target import aim, starting
@@ -24,11 +23,6 @@ def command(given: Namespace) -> int:
     if out == "-":
         write(ascii_of(data))
         return 0
-    try:
-        write_whole(out, data, private=True)
-    except OSError as error:
-        misuse(
-            f"{out} can't be written: {error.strerror or error}", "name a file in a folder of yours"
-        )
+    write_or_exit(out, data, private=True)
     sys.stderr.write(f"doctor: wrote {out} ({len(data) // 1000} kB, redacted)\n")
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tunedoctor import child
-from tunedoctor.cli.files import refusal, write_whole
+from tunedoctor.cli.files import refusal, write_or_exit
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.target import aim, needed, starting
@@ -239,9 +239,6 @@ def _write(name: str, text: str, asked: Asked) -> int:
         why = "is there, and holds something else: changes of yours, as like as not"
     if why:
         misuse(f"{name} {why}", "choose another name, or --force")
-    try:
-        write_whole(name, text)
-    except OSError as error:
-        misuse(f"{name} can't be written: {error.strerror or error}", "choose another place")
+    write_or_exit(name, text, "choose another place")
     sys.stderr.write(f"doctor: wrote {name}\n")
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
-from tunedoctor.cli.read_log import read_log
+from tunedoctor.cli.read import read_log
 from tunedoctor.cli.target import aim
 from tunedoctor.facts import Target
 from tunedoctor.readers.read import read_report

@@ -1,30 +1,13 @@
 """The screen of a wheel choice: what to do, why, what else there is, and the commands."""
 
 from tunedoctor.render.style import Style
+from tunedoctor.tables.load import table
 from tunedoctor.wheels.answer import Answer
-from tunedoctor.wheels.choice import Action
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands
 from tunedoctor.wheels.machine import Gpu, Machine
 
 INDENT = 11
 NONE = Commands((), (), "", "", "")
-_HEADS: dict[Action, str] = {
-    "install": "Install torch",
-    "install_partial": "Install torch for some of the GPUs",
-    "ask": "Two vendors can work: choose one",
-    "upgrade_driver": "Upgrade the NVIDIA driver first",
-    "downgrade_driver": "Go back to an older NVIDIA driver first",
-    "install_driver": "Install the NVIDIA driver first",
-    "use_newer_torch": "A newer torch than the wanted one is needed",
-    "use_older_torch": "An older torch than the wanted one is needed",
-    "change_python": "Another Python is needed",
-    "upgrade_os": "A newer operating system is needed",
-    "use_vendor_build": "The vendor's own build of PyTorch is needed",
-    "build_from_source": "PyTorch has to be built from source",
-    "cpu_only": "Only the CPU build runs here",
-    "fix_requirement": "The wanted range fits no release",
-    "unsupported_platform": "No PyTorch wheel runs on this platform",
-}
 _SYSTEMS = {"linux": "Linux", "wsl": "WSL", "windows": "Windows", "macos": "macOS"}
 
 
@@ -55,7 +38,7 @@ def _knowledge(answer: Answer, style: Style) -> list[str]:
 
 
 def _head(answer: Answer, style: Style) -> list[str]:
-    head = _HEADS[answer.action]
+    head: str = table("wheel_words")["heads"][answer.action]
     if answer.torch_version is None:
         return [f"{style.mark('error')} {style.paint(head, 'bold')}"]
     kind = "ok" if answer.action == "install" else "warning"
