@@ -109,24 +109,17 @@ if TYPE_CHECKING:
     from tunedoctor.fixing import Draft, Resolve, fix
     from tunedoctor.plan import DeletePath, Install, Pin, Remove, SetEnv, Tell, WriteFile
 
-_FOR_FIXES = {
-    **dict.fromkeys(("Draft", "Resolve", "fix"), "fixing"),
-    **dict.fromkeys(
-        ("DeletePath", "Install", "Pin", "Remove", "SetEnv", "Tell", "WriteFile"), "plan"
-    ),
-    **dict.fromkeys(
-        ("exact", "name_of", "variable_of"),
-        "advice.cure_lines",
-    ),
-}
+_FOR_FIXES = ("fixing", "plan", "advice.cure_lines")
 """What fixes alone use: loaded when one asks for it, since a check pays for every module."""
 
 
 def __getattr__(name: str) -> object:
     """Load what fixes use."""
-    if name not in _FOR_FIXES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
     from importlib import import_module  # noqa: PLC0415  fixes alone need it
 
-    return getattr(import_module(f"tunedoctor.{_FOR_FIXES[name]}"), name)
+    for room in _FOR_FIXES if name[0] != "_" else ():
+        module = import_module(f"tunedoctor.{room}")
+        if name in vars(module):
+            return getattr(module, name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -2,7 +2,6 @@
 
 import sys
 from argparse import ArgumentParser, BooleanOptionalAction, HelpFormatter, Namespace
-from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +36,8 @@ def run(argv: list[str]) -> int:
         sys.stdout.write("\n".join([*known["overview"], ""]))
         return 0
     if name not in known["commands"]:
+        from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
+
         close = get_close_matches(name, known["commands"], 1)
         near = f" (is it {close[0]}?)" if close else ""
         _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{near}")

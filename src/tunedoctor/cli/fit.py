@@ -141,7 +141,7 @@ def _named(asked: Asked, name: str) -> tuple[tuple[Device, ...], tuple[str, ...]
 
     found = cards_like(name)
     if not found:
-        from tunedoctor.cli.fit_names import cards_near  # noqa: PLC0415  only on a mistake
+        from tunedoctor.cli.gpus import cards_near  # noqa: PLC0415  only on a mistake
 
         near = cards_near(name)
         hint = f" (is it {' or '.join(near)}?)" if near else ""

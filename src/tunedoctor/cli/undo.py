@@ -25,16 +25,12 @@ def command(given: Namespace) -> int:
     style, who = style_for(sys.stdout, os.environ), this_identity()
     if given.listed:
         states = tuple(public(one, who) for one in list_states(target))
-        if given.format == "json":
-            write(as_json({"schema": "doctor.undo/1", "states": states}))
-        else:
-            write(_states(states, style))
+        whole: dict[str, object] = {"schema": "doctor.undo/1", "states": states}
+        write(as_json(whole) if given.format == "json" else _states(states, style))
         return 0
     undone = public(undo(target, given.id or ""), who)
-    if given.format == "json":
-        write(as_json({"schema": "doctor.undo/1", "undone": undone}))
-    else:
-        write(_said(undone, style))
+    whole = {"schema": "doctor.undo/1", "undone": undone}
+    write(as_json(whole) if given.format == "json" else _said(undone, style))
     return 0 if undone.done else 1
 
 

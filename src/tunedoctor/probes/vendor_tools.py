@@ -21,6 +21,7 @@ from tunedoctor.facts import (
     NvidiaGpus,
 )
 from tunedoctor.tables.load import table
+from tunedoctor.targeting import which
 
 _LIBRARY_NOT_FOUND = 12
 
@@ -124,18 +125,12 @@ def find_smi(environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
 
 
 def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
-    """Return the program that PATH names first, then that of the folders `more`; "" for none."""
-    for folder in (*environ.get("PATH", "").split(os.pathsep), *more):
-        file = f"{folder}{os.sep}{name}"
-        # the working folder is never searched, though an empty entry of PATH would mean it
-        if (
-            folder
-            and os.access(file, os.X_OK)
-            and Path(folder).is_absolute()
-            and Path(file).is_file()
-        ):
-            return str(Path(file))
-    return ""
+    """Return the program that PATH names first, then that of the folders `more`; "" for none.
+
+    The working folder is never searched, though an empty or a relative entry of PATH would mean it.
+    """
+    folders = filter(os.path.isabs, (*environ.get("PATH", "").split(os.pathsep), *more))
+    return which(name, {**environ, "PATH": os.pathsep.join(folders)})
 
 
 def ask_smi(path: str, seconds: float) -> SmiSaid:
