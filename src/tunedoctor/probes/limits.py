@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.facts import Absent, Cpu, FileLimit, Memory, SharedMemory, Unknown
+from tunedoctor.probes.disks import size_of
 from tunedoctor.probes.small_file import fields, line, number, read
 from tunedoctor.probing import probe
 
@@ -246,15 +247,13 @@ def shared_memory() -> SharedMemory | Absent | Unknown:
 
 def measure(folder: Path) -> SharedMemory | Absent | Unknown:
     """Ask the file system that `folder` lies on for its size."""
-    if sys.platform == "win32":
-        return Absent(why="this system has no /dev/shm")
     try:
-        size = os.statvfs(folder)
+        free, total, _ = size_of(str(folder))
     except FileNotFoundError:
         return Absent(why=f"there is no {folder}")
     except OSError as error:
         return Unknown(why=f"{folder} cannot be asked: {error.strerror}")
-    return SharedMemory(total=size.f_blocks * size.f_frsize, free=size.f_bavail * size.f_frsize)
+    return SharedMemory(total=total, free=free)
 
 
 @probe(FileLimit)

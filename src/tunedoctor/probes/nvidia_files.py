@@ -48,13 +48,19 @@ def library_version(path: Path | None) -> str:
     return found[1] if found else ""
 
 
+def windows_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return where the driver puts its tools on Windows, and where older ones did; () elsewhere."""
+    if sys.platform != "win32":
+        return ()
+    system = environ.get("WINDIR", "C:\\Windows") + "\\System32"
+    programs = environ.get("ProgramFiles", "C:\\Program Files")
+    return (system, programs + "\\NVIDIA Corporation\\NVSMI")
+
+
 def find_nvml(root: Path, environ: Mapping[str, str]) -> bool:
     """Tell whether NVML can be loaded here."""
     if sys.platform == "win32":
-        system = Path(environ.get("WINDIR", "C:\\Windows")) / "System32" / "nvml.dll"
-        programs = Path(environ.get("ProgramFiles", "C:\\Program Files"))
-        old = programs / "NVIDIA Corporation" / "NVSMI" / "nvml.dll"
-        return system.is_file() or old.is_file()
+        return any(Path(folder, "nvml.dll").is_file() for folder in windows_folders(environ))
     if find_library(NVML, root, environ):
         return True
     preloaded = environ.get("LD_PRELOAD") or (root / "etc/ld.so.preload").exists()

@@ -5,6 +5,7 @@ from tunedoctor.tables.load import table
 from tunedoctor.wheels.answer import Answer
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands
 from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.wording import many
 
 INDENT = 11
 NONE = Commands((), (), "", "", "")
@@ -30,8 +31,7 @@ def _knowledge(answer: Answer, style: Style) -> list[str]:
     one = answer.knowledge
     if one is None:
         return []
-    days = f"{one.days} {'day' if one.days == 1 else 'days'}"
-    text = f"wheel table of {one.date}, {days} old" + (
+    text = f"wheel table of {one.date}, {many(one.days, 'day')} old" + (
         ": doctor update reads what came since" if one.old else ""
     )
     return ["", style.paint(text, "warning" if one.old else "dim")]

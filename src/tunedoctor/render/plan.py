@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
 from tunedoctor.planning.answer import Answer
 from tunedoctor.render.style import Style
-from tunedoctor.wording import megabytes
+from tunedoctor.wording import many, megabytes
 
 
 def render_plan(
@@ -34,8 +34,7 @@ def _heading(answer: Answer, plan: Plan, style: Style) -> list[str]:
     else:
         what = f"nothing in {answer.target} is the doctor's to change"
     count = len(plan.pins) + sum(len(s.names) for s in plan.steps if isinstance(s, Remove))
-    noun = "package" if count == 1 else "packages"
-    tail = f"  ({answer.installer}, {count} {noun})" if plan.changes and count else ""
+    tail = f"  ({answer.installer}, {many(count, 'package')})" if plan.changes and count else ""
     return style.wrapped(what + tail, 9, "plan")
 
 

@@ -3,7 +3,7 @@
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, ReportFinding, ReportGpu
-from tunedoctor.wording import ago, gib, listed
+from tunedoctor.wording import ago, gib, listed, many
 
 INDENT = 11
 
@@ -151,7 +151,7 @@ def _knowledge(report: Report, style: Style) -> list[str]:
     one = report.knowledge
     if one is None:
         return []
-    age = "today" if one.days == 0 else f"{_many(one.days, 'day')} old"
+    age = "today" if one.days == 0 else f"{many(one.days, 'day')} old"
     lines = [style.paint(f"PyTorch wheels as known on {one.date}, {age}", "dim")]
     return lines + (style.wrapped(one.problem, 2, "! ") if one.problem else [])
 
@@ -165,19 +165,19 @@ def _verbose(report: Report, style: Style) -> list[str]:
 
 def _verdict(report: Report, style: Style) -> list[str]:
     count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
-    checks = [f"{_many(len(report.passed), 'check')} passed"]
+    checks = [f"{many(len(report.passed), 'check')} passed"]
     if report.skipped:
         bare = sum(why == NO_ENVIRONMENT for why in report.skipped.values())
         checks.append(f"{len(report.skipped) - bare} not for this machine")
         checks += [f"{bare} need an environment"] if bare else []
     if report.unknown:
         checks.append(f"{len(report.unknown)} unknown")
-    words = [_many(count["error"], "error"), _many(count["warning"], "warning")]
+    words = [many(count["error"], "error"), many(count["warning"], "warning")]
     if count["note"]:
-        words.append(_many(count["note"], "note"))
+        words.append(many(count["note"], "note"))
     took = f"   {report.seconds:.2f} s" if report.seconds else ""
     if report.verdict == "ready" and not count["error"]:
-        checks += [_many(count[s], s) for s in ("warning", "note") if count[s]]
+        checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
         ready = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
         return [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
     if report.target.chosen_by == "none":
@@ -206,7 +206,3 @@ def _nearby(report: Report, style: Style) -> list[str]:
             f"{target.own} is the doctor's own: --self looks at it", 9, "left out"
         )
     return [*lines, *style.wrapped(f"Next: {report.next}.", 0)]
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
