@@ -36,6 +36,18 @@ OLDEST = "3.8"
 SCRIPT = Path(__file__).parent.parent / "target" / "deep.py"
 
 
+class Device(msgspec.Struct, frozen=True):
+    """A device as the script tells of it."""
+
+    kind: str
+    index: int
+    name: str = ""
+    compute_capability: str = ""
+    gfx: str = ""
+    memory_total: int | None = None
+    bf16: bool | None = None
+
+
 class Data(msgspec.Struct, frozen=True):
     """What a stage found; each stage fills other fields."""
 
@@ -46,7 +58,7 @@ class Data(msgspec.Struct, frozen=True):
     archs: tuple[str, ...] = ()
     available: bool | None = None
     gpu_error: str = ""
-    device: msgspec.Raw | None = None
+    device: Device | None = None
     attention: tuple[str, ...] = ()
 
 
@@ -279,9 +291,11 @@ def _stage(line: Line) -> Stage:
     )
 
 
-def _device(told: msgspec.Raw | None) -> RunDevice | None:
+def _device(told: Device | None) -> RunDevice | None:
+    if told is None:
+        return None
     try:
-        return None if told is None else msgspec.json.decode(told, type=RunDevice)
+        return msgspec.convert(msgspec.to_builtins(told), RunDevice)
     except msgspec.ValidationError:  # a number that no device has
         return None
 
