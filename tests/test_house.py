@@ -17,7 +17,7 @@ import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
-    ("clean", "versions", "idleness", "lazy", "literals", "reading", "job_object", "programs"),
+    ("clean", "versions", "idleness", "lazy", "reading", "job_object", "programs"),
     ("descendants",),
     ("facts", "child"),
     ("snapshot", "cure", "findings", "tables", "config", "plan"),

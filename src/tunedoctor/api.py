@@ -5,13 +5,30 @@ from typing import TYPE_CHECKING
 
 from tunedoctor import facts
 from tunedoctor.advice.amd_on_bus import amd_on_bus
-from tunedoctor.advice.compares import compares
-from tunedoctor.advice.compiled import Coverage, code_list, coverage
+from tunedoctor.advice.compiled import (
+    NO_KERNEL,
+    Coverage,
+    card_refused,
+    cards_named,
+    code_list,
+    code_of,
+    coverage,
+    entries,
+    one_of_several,
+    visible_gpus,
+)
 from tunedoctor.advice.cures import brief, lasting, merged, pinned, together
 from tunedoctor.advice.cxx_library import cxx_too_old
-from tunedoctor.advice.given_up import given_up
-from tunedoctor.advice.metadata_gone import Gone, metadata_gone
-from tunedoctor.advice.misfits import Misfit, misfits
+from tunedoctor.advice.misfits import (
+    Gone,
+    Misfit,
+    TokenizerFile,
+    compares,
+    given_up,
+    metadata_gone,
+    misfits,
+    tokenizer_file,
+)
 from tunedoctor.advice.out_of_memory import Shortage, shortage
 from tunedoctor.advice.refused import Refused, refused
 from tunedoctor.advice.requirements import TRITON, Unmet, unmet
@@ -20,7 +37,6 @@ from tunedoctor.advice.shared_memory import (
     full_shared_memory,
     speaks_of_shared_memory,
 )
-from tunedoctor.advice.tokenizer_file import TokenizerFile, tokenizer_file
 from tunedoctor.advice.told import counted, known, told
 from tunedoctor.advice.torch_install import (
     RocmBuild,
@@ -32,14 +48,6 @@ from tunedoctor.advice.torch_install import (
     same_torch,
     torch_install,
 )
-from tunedoctor.advice.uncovered import (
-    NO_KERNEL,
-    card_refused,
-    cards_named,
-    code_of,
-    one_of_several,
-)
-from tunedoctor.advice.visible import entries, visible_gpus
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
 from tunedoctor.cure import (
     Cure,
@@ -105,24 +113,17 @@ if TYPE_CHECKING:
     from tunedoctor.fixing import Draft, Resolve, fix
     from tunedoctor.plan import DeletePath, Install, Pin, Remove, SetEnv, Tell, WriteFile
 
-_FOR_FIXES = {
-    **dict.fromkeys(("Draft", "Resolve", "fix"), "fixing"),
-    **dict.fromkeys(
-        ("DeletePath", "Install", "Pin", "Remove", "SetEnv", "Tell", "WriteFile"), "plan"
-    ),
-    **dict.fromkeys(
-        ("exact", "name_of", "variable_of"),
-        "advice.cure_lines",
-    ),
-}
+_FOR_FIXES = ("fixing", "plan", "advice.cure_lines")
 """What fixes alone use: loaded when one asks for it, since a check pays for every module."""
 
 
 def __getattr__(name: str) -> object:
     """Load what fixes use."""
-    if name not in _FOR_FIXES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
     from importlib import import_module  # noqa: PLC0415  fixes alone need it
 
-    return getattr(import_module(f"tunedoctor.{_FOR_FIXES[name]}"), name)
+    for room in _FOR_FIXES if name[0] != "_" else ():
+        module = import_module(f"tunedoctor.{room}")
+        if name in vars(module):
+            return getattr(module, name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

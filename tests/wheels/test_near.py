@@ -5,7 +5,7 @@ from museum import names, snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import TorchBuild
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.sets.torch_pick import NoTorch, torch_pick
 from tunedoctor.wheels.described import machine_from
 from tunedoctor.wheels.near import near
@@ -55,7 +55,7 @@ MACHINES = [one for one in names() if not one.startswith("report-")]
 
 def test_cures_and_plans_name_one_build() -> None:
     asked = 0
-    checks = builtin_checks()
+    checks = all_checks()
     for name in MACHINES:
         snapshot = snapshot_of(name)
         for one in diagnose(snapshot, [c for c in checks if c.id in TORCH]).causes:

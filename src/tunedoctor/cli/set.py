@@ -2,11 +2,12 @@
 
 import os
 import sys
+from argparse import Namespace
 from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.options import FORMATS, Options, misuse
+from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting
@@ -39,6 +40,23 @@ class Files(NamedTuple):
     force: bool = False
 
 
+def command(given: Namespace) -> int:
+    """Find one set of libraries for what the options name; returns the exit code."""
+    where = given.platform, given.arch, given.glibc
+    asked = Asked(*where, python=given.python, driver=given.driver, gpus=tuple(given.gpu))
+    return set_(
+        given.packages,
+        asked,
+        given.target,
+        Files(given.freeze, given.pyproject, given.force),
+        given.format,
+        own=given.own,
+        offline=given.offline,
+        verbose=given.verbose,
+        project_sources=given.allow_project_sources,
+    )
+
+
 def set_(  # noqa: PLR0913  each is an option
     packages: list[str],
     asked: Asked,
@@ -52,8 +70,6 @@ def set_(  # noqa: PLR0913  each is an option
     project_sources: bool = False,
 ) -> int:
     """Find one set of libraries, print and write it; returns the exit code."""
-    if format_ not in FORMATS:
-        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
     if files.pyproject == "-" and format_ == "json":
         misuse("--pyproject - and --format json both write to stdout", "name a file for one")
     _check_places(files)
@@ -129,9 +145,7 @@ def _this(asked: Asked, place: Target, snapshot: Snapshot, ask: Ask) -> Place:
     told = Place(here, snapshot, ask, whole=True)
     if asked != Asked():
         return told  # of another machine than this one the findings tell nothing
-    options = Options.of(
-        "terminal", None, None, None, None, verbose=False, quiet=False, strict=False
-    )
+    options = Options.of()
     return told._replace(checks=options.checks(), fixes=options.fixes())
 
 

@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 
 import msgspec
 
-from tunedoctor.probes.credentials import without_credentials
+from tunedoctor.probes.environment import without_credentials
 from tunedoctor.probes.installer_config import Setting, on, settings_of
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.rules import PYTORCH, index_of

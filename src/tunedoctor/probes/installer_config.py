@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import InstallerConfig, Interpreter, Unknown
-from tunedoctor.probes.credentials import without_credentials
+from tunedoctor.probes.environment import without_credentials
 from tunedoctor.probes.small_file import read
 from tunedoctor.probing import probe
 from tunedoctor.reading import toml
