@@ -17,6 +17,7 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from email.parser import HeaderParser
+from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -118,6 +119,7 @@ class Shelf:
         assert isinstance(found, ImportContracts), found  # noqa: S101
         return found
 
+    @cache  # noqa: B019  one shelf lives as long as the program
     def requires(self, name: str, version: str) -> dict[str, Requirement]:
         """Return the declared ranges of a release, by name."""
         (file,) = self.folder(name, version).glob("*.dist-info/METADATA")
@@ -167,7 +169,7 @@ def bad(shelf: Shelf, rows: Path, *, loud: bool) -> None:
                 and within(seen[1], "" if spec == "*" else spec)
             ):
                 chosen[name] = seen[1]
-        end = "no pair" if len(row["when"]) < 2 else "no wheels"  # noqa: PLR2004
+        end = "no pair" if len(row["when"]) < 2 else "no wheels"
         if end != "no pair" and len(chosen) > 1 and all(chosen.values()):
             broken = [
                 b

@@ -10,6 +10,7 @@ NEED_NOT_RUN = (
 )
 """Expressions whose parts need not be evaluated."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_LEAVES = (ast.Return, ast.Continue, ast.Break)
 _HARMLESS = frozenset(
     ("dataclass", "requires", "export", "auto_docstring", "add_start_docstrings", "no_grad")
 )
@@ -65,10 +66,35 @@ def dotted(node: Any) -> Tuple[str, ...]:
     return (node.id, *reversed(path)) if isinstance(node, ast.Name) else ()
 
 
-def parts(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield the expressions right below one, keywords' values among them."""
-    yield from (one for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr))
-    yield from (one.value for one in getattr(node, "keywords", ()))
+def evaluated(todo: List[ast.expr]) -> Iterator[ast.expr]:
+    """Yield expressions and what they are of, but for what need not run; of a.b.c the whole alone."""
+    while todo:
+        one = todo.pop()
+        if isinstance(one, NEED_NOT_RUN):
+            continue
+        yield one
+        root = one
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if root is one:
+            todo.extend(c for c in ast.iter_child_nodes(one) if isinstance(c, ast.expr))
+            todo.extend(c.value for c in getattr(one, "keywords", ()))
+        else:
+            todo.append(root)
+
+
+def stored(node: ast.AST) -> Set[str]:
+    """Return the names that anything below a node binds."""
+    return {
+        n.arg
+        if isinstance(n, ast.arg)
+        else n.asname or n.name
+        if isinstance(n, ast.alias)
+        else n.id
+        for n in ast.walk(node)
+        if isinstance(n, (ast.arg, ast.alias))
+        or (isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load))
+    }
 
 
 def signature(node: Any) -> Signature:
@@ -102,76 +128,45 @@ def _taken(function: Any) -> Optional[FrozenSet[str]]:
 def calls(tree: ast.Module, bound: Dict[str, Asks]) -> Iterator[Call]:
     """Yield the calls in the functions and methods of a file of what its imports bind."""
     for node in tree.body:
-        if isinstance(node, _FUNCTIONS):
-            yield from _within(node, node.name, (), bound)
-        elif isinstance(node, ast.ClassDef):
-            base = dotted(node.bases[0]) if len(node.bases) == 1 and not node.keywords else ()
-            for one in node.body:
-                if isinstance(one, _FUNCTIONS):
-                    yield from _within(one, node.name + "." + one.name, base, bound)
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
+        bases = node.bases if isinstance(node, ast.ClassDef) and not node.keywords else []
+        base = dotted(bases[0]) if len(bases) == 1 else ()
+        begin = "" if inner[0] is node else getattr(node, "name", "") + "."
+        for one in inner:
+            if isinstance(one, _FUNCTIONS):
+                yield from _within(one, begin + one.name, base, bound)
 
 
 def _within(
     function: Any, name: str, base: Tuple[str, ...], bound: Dict[str, Asks]
 ) -> Iterator[Call]:
-    own: Optional[Set[str]] = None
+    own: Set[str] = set()
     for node in _calls_of(function.body):
         keywords = tuple(one.arg for one in node.keywords if one.arg)
         path = dotted(node.func)
-        func = node.func
-        if (
-            name.endswith(".__init__")
-            and isinstance(func, ast.Attribute)
-            and func.attr == "__init__"
-        ):
-            over = func.value
-            path = base if isinstance(over, ast.Call) and dotted(over.func) == ("super",) else ()
-        if not keywords or not path or path[0] not in bound:
-            continue
-        if own is None:
-            args = [getattr(one, "arg", "") for one in ast.walk(function.args)]
-            held = [one for one in ast.walk(function) if isinstance(one, (ast.Name, ast.alias))]
-            own = {
-                *args,
-                *(
-                    getattr(n, "id", "")
-                    for n in held
-                    if isinstance(getattr(n, "ctx", None), ast.Store)
-                ),
-            }
-            own.update(getattr(n, "asname", "") or getattr(n, "name", "") for n in held)
-        if path[0] not in own:
-            ask = bound[path[0]]
-            yield Call(node.lineno, name, ask._replace(names=ask.names + path[1:]), keywords)
+        over = getattr(node.func, "value", None)
+        if isinstance(over, ast.Call) and dotted(over.func) == ("super",):
+            path = base if name.endswith(".__init__") and node.func.attr == "__init__" else ()
+        if keywords and path and path[0] in bound:
+            own = own or stored(function)
+            if path[0] not in own:
+                called = bound[path[0]]
+                called = called._replace(names=called.names + path[1:])
+                yield Call(node.lineno, name, called, keywords)
 
 
-def _calls_of(body: List[ast.stmt]) -> Iterator[ast.Call]:
+def _calls_of(body: List[ast.stmt]) -> Iterator[Any]:
     """Yield the calls that no condition guards that may ask which release is there."""
     todo: List[List[ast.stmt]] = [body]
     while todo:
         for node in todo.pop():
             if isinstance(node, ast.If):
                 names = (getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(node.test))
-                if any(_CHOOSES.search(one) for one in names if one):
-                    if any(_leaves(one) for one in (node.body, node.orelse)):
-                        return
-                    continue
-                todo += [node.body, node.orelse]
+                if not any(_CHOOSES.search(one) for one in names if one):
+                    todo += [node.body, node.orelse]
+                elif any(isinstance(o[-1], _LEAVES) for o in (node.body, node.orelse) if o):
+                    return
             elif isinstance(node, (ast.With, ast.For, ast.While)):
                 todo.append(node.body)
             elif isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign, ast.Return)) and node.value:
-                yield from _evaluated(node.value)
-
-
-def _leaves(body: List[ast.stmt]) -> bool:
-    return bool(body) and isinstance(body[-1], (ast.Return, ast.Continue, ast.Break))
-
-
-def _evaluated(value: ast.expr) -> Iterator[ast.Call]:
-    todo = [value]
-    while todo:
-        one = todo.pop()
-        if not isinstance(one, NEED_NOT_RUN):
-            todo.extend(parts(one))
-            if isinstance(one, ast.Call):
-                yield one
+                yield from (one for one in evaluated([node.value]) if isinstance(one, ast.Call))

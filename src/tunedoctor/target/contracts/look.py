@@ -73,12 +73,10 @@ def follow(world: World, library: str, entries: List[str], ends: float) -> Tuple
                 enter(world.holder(module, ask.names[0]) if ask.names else module)
                 enter(module + "." + ask.names[0] if ask.names else module)
         for call in source.calls:
-            ask = call.called
-            module = absolute(place, ask.module, ask.level)
-            for one in call.keywords if module.partition(".")[0] != library else ():
-                asked.append(
-                    Asked(place.file, call.line, module, ask.names, False, one, call.within)
-                )
+            module = absolute(place, call.called.module, call.called.level)
+            ask = Asked(place.file, call.line, module, call.called.names, within=call.within)
+            beyond = module.partition(".")[0] != library
+            asked += [ask._replace(keyword=one) for one in call.keywords if beyond]
     return asked, bool(todo)
 
 

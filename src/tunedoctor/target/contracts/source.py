@@ -5,9 +5,9 @@ import operator
 import os
 import re
 import sys
-from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set, Tuple
 
-from .calls import NEED_NOT_RUN, Asks, Call, Signature, calls, dotted, parts, signature
+from .calls import Asks, Call, Signature, calls, dotted, evaluated, signature, stored
 
 _MAKES_NAMES = re.compile(rb"\bglobals\(\)|\bsys\.modules\b|\bexec\(|\bvars\(\)|\blocals\(\)")
 _GLOBAL = re.compile(rb"^[ \t]+global[ \t]+([\w, \t]+)", re.MULTILINE)
@@ -55,9 +55,8 @@ class Source:
         self.asks = [one for one in map(self._attributed, self.asks) if one.certain]
         self.calls: List[Call] = []
         """Calls in functions, with keywords, of what a sibling or a base class brings."""
-        if any(
-            one.module.partition(".")[0] in siblings for one in self.bound.values() if not one.level
-        ):
+        brought = {one.module.partition(".")[0] for one in self.bound.values() if not one.level}
+        if brought & siblings:
             self.calls = [*calls(tree, self.bound)]
         self.dynamic = bool(_MAKES_NAMES.search(text)) or "__getattr__" in self.names
         """It makes names by other means than statements."""
@@ -116,15 +115,14 @@ class Source:
                     self._evaluated(node, needs)
 
     def _parts(self, node: Any) -> List[Tuple[List[ast.stmt], int]]:
-        """Return the bodies of try, with, for, while and match: certain are those of `finally`, and what no one catches."""
+        """Return the bodies of try, with, for, while and match: `finally` is certain, and what no one catches."""
         for part in ("target", "test", "iter"):
             self._targets(getattr(node, part, None))
         for item in getattr(node, "items", ()):
             self._targets(item.optional_vars)
         handlers = getattr(node, "handlers", [])
-        raises = isinstance(node, ast.Try) and all(
-            isinstance(h.body[-1], ast.Raise) for h in handlers
-        )
+        raises = all(isinstance(one.body[-1], ast.Raise) for one in handlers)
+        raises &= isinstance(node, ast.Try)
         bodies = [getattr(node, "orelse", []), *(one.body for one in handlers)]
         bodies += [one.body for one in getattr(node, "cases", ())]
         return [
@@ -163,54 +161,32 @@ class Source:
                 self.promised.add(bound)
 
     def _evaluated(self, node: Any, needs: Tuple[str, ...]) -> None:
-        """Note the attributes of names that a statement looks up when it runs."""
+        """Note the attributes of names that a statement looks up when it runs, a class with all of its body."""
+        own: Set[str] = set()
         todo = self._expressions(node)
-        while todo:
-            one = todo.pop()
-            if isinstance(one, ast.Attribute):
-                path = dotted(one)
-                if path:
-                    ask = Asks(one.lineno, path[0], 0, path[1:], attributes=True, needs=needs)
-                    self.asks.append(ask)
-                else:
-                    while isinstance(one, ast.Attribute):
-                        one = one.value
-                    todo.append(one)
-            elif not isinstance(one, NEED_NOT_RUN):
-                todo.extend(parts(one))
+        for one in node.body if isinstance(node, ast.ClassDef) else ():
+            todo += self._expressions(one)
+            if isinstance(one, (ast.Assign, ast.AnnAssign)):
+                own |= stored(one)
+        for one in evaluated(todo):
+            path = dotted(one) if isinstance(one, ast.Attribute) else ()
+            if path and path[0] not in own:
+                self.asks.append(
+                    Asks(one.lineno, path[0], 0, path[1:], attributes=True, needs=needs)
+                )
 
-    def _expressions(self, node: Any) -> List[Any]:
-        """Return what a statement evaluates, a class with all of its body."""
-        if isinstance(node, ast.ClassDef):
-            found = [*node.bases, *(k.value for k in node.keywords), *node.decorator_list]
-            own = {
-                n.id
-                for s in node.body
-                if isinstance(s, (ast.Assign, ast.AnnAssign))
-                for n in ast.walk(s)
-                if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-            }
-            inner = [
-                e
-                for s in node.body
-                if not isinstance(s, ast.ClassDef)
-                for e in self._expressions(s)
-            ]
-            return found + [
-                e for e in inner if not (own and own & {getattr(n, "id", "") for n in ast.walk(e)})
-            ]
+    def _expressions(self, node: Any) -> List[ast.expr]:
+        """Return what a statement evaluates itself."""
+        found: List[Any] = [getattr(node, part, None) for part in ("value", "test", "iter")]
+        found += [*getattr(node, "decorator_list", ()), *getattr(node, "bases", ())]
+        found += [one.value for one in getattr(node, "keywords", ())]
+        found += [one.context_expr for one in getattr(node, "items", ())[:1]]
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             its = node.args
-            each = [*its.args, *its.kwonlyargs, *getattr(its, "posonlyargs", ())]
-            noted = [*(one.annotation for one in each), node.returns] if self._eager else []
-            found = [*node.decorator_list, *its.defaults, *its.kw_defaults, *noted]
-        elif isinstance(node, (ast.Assign, ast.Expr, ast.AugAssign)):
-            found = [node.value]
-        elif isinstance(node, ast.AnnAssign):
-            found = [node.value, node.annotation if self._eager else None]
-        else:
-            found = [getattr(node, "test", None), getattr(node, "iter", None)]
-            found += [one.context_expr for one in getattr(node, "items", ())[:1]]
+            found += [*its.defaults, *its.kw_defaults]
+            found += [one.annotation for one in (*its.args, *its.kwonlyargs) if self._eager]
+        if self._eager:
+            found += [getattr(node, "annotation", None), getattr(node, "returns", None)]
         return [one for one in found if isinstance(one, ast.expr)]
 
     def _tables(self, tree: ast.Module) -> None:
@@ -272,21 +248,12 @@ def _text(node: Any) -> str:
 
 def guards(test: ast.expr) -> Tuple[str, ...]:
     """Return the packages that have to be there for a condition to hold, where it asks for nothing else."""
-    found: List[str] = []
-    for one in (
-        test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
-    ):
-        plain = isinstance(one, ast.Call) and not (one.args or one.keywords)
-        name = (
-            getattr(one.func, "attr", getattr(one.func, "id", ""))
-            if isinstance(one, ast.Call)
-            else ""
-        )
-        guard = _GUARD.fullmatch(name) if plain else None
-        if not guard:
-            return ()
-        found.append(guard.group(1))
-    return tuple(found)
+    both = isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And)
+    tests: List[Any] = test.values if both else [test]  # type: ignore[attr-defined]
+    plain = [one for one in tests if isinstance(one, ast.Call) and not (one.args or one.keywords)]
+    found = [_GUARD.fullmatch(".".join(dotted(one.func)[-1:])) for one in plain]
+    whole = len(found) == len(tests) and all(found)
+    return tuple(one.group(1) for one in found if one) if whole else ()
 
 
 def decided(test: ast.expr) -> Optional[bool]:
