@@ -74,9 +74,9 @@ def follow(world: World, library: str, entries: List[str], ends: float) -> Tuple
                 enter(module + "." + ask.names[0] if ask.names else module)
         for call in source.calls:
             module = absolute(place, call.called.module, call.called.level)
-            ask = Asked(place.file, call.line, module, call.called.names, within=call.within)
+            passes = Asked(place.file, call.line, module, call.called.names, within=call.within)
             beyond = module.partition(".")[0] != library
-            asked += [ask._replace(keyword=one) for one in call.keywords if beyond]
+            asked += [passes._replace(keyword=one) for one in call.keywords if beyond]
     return asked, bool(todo)
 
 

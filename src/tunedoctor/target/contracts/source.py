@@ -164,16 +164,15 @@ class Source:
         """Note the attributes of names that a statement looks up when it runs, a class with all of its body."""
         own: Set[str] = set()
         todo = self._expressions(node)
-        for one in node.body if isinstance(node, ast.ClassDef) else ():
-            todo += self._expressions(one)
-            if isinstance(one, (ast.Assign, ast.AnnAssign)):
-                own |= stored(one)
+        for inner in node.body if isinstance(node, ast.ClassDef) else ():
+            todo += self._expressions(inner)
+            if isinstance(inner, (ast.Assign, ast.AnnAssign)):
+                own |= stored(inner)
         for one in evaluated(todo):
             path = dotted(one) if isinstance(one, ast.Attribute) else ()
             if path and path[0] not in own:
-                self.asks.append(
-                    Asks(one.lineno, path[0], 0, path[1:], attributes=True, needs=needs)
-                )
+                ask = Asks(one.lineno, path[0], 0, path[1:], attributes=True, needs=needs)
+                self.asks.append(ask)
 
     def _expressions(self, node: Any) -> List[ast.expr]:
         """Return what a statement evaluates itself."""
