@@ -15,7 +15,6 @@ from pathlib import Path
 from tunedoctor.transaction.clone import clone, own_bytes, remove_tree
 from tunedoctor.transaction.exchange import exchange
 from tunedoctor.transaction.journal import Journal
-from tunedoctor.transaction.places import Places
 
 ROUNDS = 5
 
@@ -50,7 +49,7 @@ def main() -> None:
     lines: list[float] = []
     removes: list[float] = []
     taken = 0
-    journal = Journal(Places(folder, "env", "20260101T000000000000-0000").journal, lambda _: None)
+    journal = Journal(folder / "journal", lambda _: None)
     for _ in range(ROUNDS):
         began = time.perf_counter()
         count = clone(env, other)

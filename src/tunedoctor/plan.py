@@ -139,6 +139,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(p for s in self.steps if isinstance(s, Install) for p in s.pins)
 
     @property
+    def removed(self) -> tuple[str, ...]:
+        """Names of the distributions that are taken out."""
+        return tuple(n for s in self.steps if isinstance(s, Remove) for n in s.names)
+
+    @property
+    def again(self) -> tuple[str, ...]:
+        """Names of the distributions that are put in anew."""
+        return tuple(n for s in self.steps if isinstance(s, Install) for n in s.reinstall)
+
+    @property
     def asked(self) -> tuple[str, ...]:
         """Names of the packages that were asked for, each once."""
         return tuple(dict.fromkeys(name for names in self.asks.values() for name in names))

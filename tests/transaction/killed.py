@@ -12,7 +12,7 @@ from pathlib import Path
 from transaction.environment import PLAN
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction import exchange
-from tunedoctor.transaction.places import MARK
+from tunedoctor.transaction.journal import MARK
 from tunedoctor.transaction.undoing import put_in_order, undo
 
 

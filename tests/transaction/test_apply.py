@@ -24,10 +24,11 @@ from tunedoctor.plan import (
     Tell,
     WriteFile,
 )
-from tunedoctor.transaction.apply import Event, Ways, apply
+from tunedoctor.transaction.apply import apply
+from tunedoctor.transaction.journal import known
 from tunedoctor.transaction.outcome import Outcome
-from tunedoctor.transaction.places import known
-from tunedoctor.transaction.states import prune
+from tunedoctor.transaction.recovery import prune
+from tunedoctor.transaction.task import Event, Ways
 from tunedoctor.transaction.undoing import list_states, undo
 
 QUIET = Ways(checks=())
@@ -401,9 +402,9 @@ def test_states_are_pruned_by_age_but_the_newest_stays(make: Make) -> None:
         assert fix(env, plan).end == "applied"
     several = list_states(str(env))
     for old in (several[0], several[2]):
-        (journal,) = (p.journal for p in known(env.parent, env.name) if p.id == old.id)
+        (journal,) = (p.journal for p in known(env) if p.id == old.id)
         journal.write_text(journal.read_text().replace(old.taken, "2020-01-01T00:00:00+00:00"))
-    assert prune(env.parent, env.name) == (several[2].id,)
+    prune(env)
     assert not Path(several[2].folder).exists()
     shown = subprocess.run(
         [interpreter(), "-m", "tunedoctor", "undo", "--list", "--target", env],

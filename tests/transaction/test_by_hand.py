@@ -16,11 +16,11 @@ from transaction.test_apply import fix
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import DeletePath, Install, NewEnvironment, Pin, Plan, Remove, SetEnv
-from tunedoctor.transaction import run as module
-from tunedoctor.transaction.apply import Ways
+from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.by_hand import commands_of, ways_on
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.outcome import Stage
+from tunedoctor.transaction.task import Ways
 
 INDEX = "https://download.pytorch.org/whl/cu126"
 STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
@@ -28,9 +28,7 @@ NUMBERS = (None, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EI
 
 
 def ground(prefix: Path) -> Ground:
-    return Ground(
-        "switch", prefix, "bin/python", prefix / "lib", prefix / "bin", prefix.parent, prefix.name
-    )
+    return Ground("switch", prefix, "bin/python", prefix / "lib", prefix / "bin")
 
 
 @pytest.mark.parametrize("stage", STAGES)

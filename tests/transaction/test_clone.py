@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from tunedoctor.transaction import clone as module
-from tunedoctor.transaction.bytecode import drop_stale
 from tunedoctor.transaction.clone import clone, own_bytes, own_copies, remove_tree
-from tunedoctor.transaction.relocate import relocate
+from tunedoctor.transaction.records import drop_stale, relocate
 
 OWN = ("bin/tool", "lib/a-1.0.dist-info/RECORD", "lib/a.pth", "pyvenv.cfg", "conda-meta/state")
 
@@ -104,7 +103,7 @@ def test_commands_lose_the_clones_name_and_records_know(tmp_path: Path) -> None:
     (scripts / "other").write_text("#!/bin/sh\n")
     record = "../bin/run,sha256=old,1\n../bin/other,sha256=keep,2\nx.py,sha256=keep,3\n"
     (info / "RECORD").write_text(record)
-    assert relocate(scripts, ".doctor-1", [info / "RECORD"]) == ("run",)
+    relocate(scripts, ".doctor-1", [info])
     assert (scripts / "run").read_text() == "#!/a b/.venv/bin/python\n"
     assert (scripts / "run").stat().st_mode & 0o777 == 0o755
     first, *rest = (info / "RECORD").read_text().splitlines()

@@ -19,8 +19,9 @@ from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction.apply import Ways, apply
+from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.lock import locked
+from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import put_in_order, undo
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0

@@ -8,8 +8,9 @@ from transaction.conftest import Make
 from transaction.environment import PLAN, site
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Plan, Remove
-from tunedoctor.transaction.apply import Ways, apply
-from tunedoctor.transaction.shared_files import keep, put_back
+from tunedoctor.transaction.apply import apply
+from tunedoctor.transaction.records import Shared
+from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import undo
 
 
@@ -28,12 +29,12 @@ def test_only_what_others_bring_too_is_put_back(tmp_path: Path) -> None:
     installed(folder, "nvidia_one", "nvidia/__init__.py", "nvidia/one.so", "nvidia/both.so")
     installed(folder, "nvidia_two", "nvidia/__init__.py", "nvidia/two.so", "nvidia/both.so")
     (folder / "bare-1.0.dist-info").mkdir()
-    kept = keep(folder, ["nvidia-one"], tmp_path / "kept")
+    kept = Shared.keep(folder, ["nvidia-one"], tmp_path / "kept")
     assert kept.names == ("nvidia/__init__.py", "nvidia/both.so")
     for name in ("nvidia/__init__.py", "nvidia/one.so"):
         (folder / name).unlink()
     (folder / "nvidia/both.so").write_text("of the new one")
-    assert put_back(kept) == ("nvidia/__init__.py",)
+    kept.put_back()
     assert (folder / "nvidia/__init__.py").read_text() == "nvidia/__init__.py"
     assert not (folder / "nvidia/one.so").exists()
     assert (folder / "nvidia/both.so").read_text() == "of the new one"
@@ -42,8 +43,8 @@ def test_only_what_others_bring_too_is_put_back(tmp_path: Path) -> None:
 def test_nothing_shared_makes_no_folder(tmp_path: Path) -> None:
     installed(tmp_path, "one", "one.py")
     installed(tmp_path, "two", "two.py")
-    kept = keep(tmp_path, ["one", "absent"], tmp_path / "kept")
-    assert (kept.names, put_back(kept), (tmp_path / "kept").exists()) == ((), (), False)
+    kept = Shared.keep(tmp_path, ["one", "absent"], tmp_path / "kept")
+    assert (kept.names, (tmp_path / "kept").exists()) == ((), False)
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])

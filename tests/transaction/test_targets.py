@@ -19,7 +19,7 @@ from transaction.test_hostile import ROOT, needs_root
 from transaction.test_killed import TESTS
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.state.failure import FailureError
-from tunedoctor.transaction.making import ground_for
+from tunedoctor.transaction.ground import ground_for
 from tunedoctor.transaction.undoing import undo
 
 NOBODY = 65534
@@ -29,7 +29,8 @@ FIX = f"""
 import json, os, sys
 from transaction.environment import PLAN
 from tunedoctor.live import take
-from tunedoctor.transaction.apply import Ways, apply
+from tunedoctor.transaction.apply import apply
+from tunedoctor.transaction.task import Ways
 before = take(sys.argv[1])  # the interpreter can lie where nobody but root gets to
 if os.geteuid() == 0:
     os.setgroups([])

@@ -15,9 +15,8 @@ from tunedoctor.installers.sources import Sources
 from tunedoctor.live import take
 from tunedoctor.render.style import style_for
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.failure import FailureError, failure_of
 from tunedoctor.targeting import here
-from tunedoctor.transaction.lock import LockedError
 from tunedoctor.transaction.undoing import put_in_order
 
 
@@ -97,9 +96,8 @@ def _order(target: str | None) -> None:
     """Finish or take back what a killed doctor left, before anything is looked at."""
     try:
         said = put_in_order(target)
-    except FailureError as error:
-        misuse(error.why, error.by_hand[0])
-    except (LockedError, OSError) as error:
-        misuse(str(error), "wait for it, then run doctor fix again")
+    except (FailureError, OSError) as error:
+        failed = failure_of(error)
+        misuse(failed.why, *(*failed.by_hand, "wait for it, then run doctor fix again")[:1])
     if said:
         sys.stderr.write(f"doctor: {said}\n")

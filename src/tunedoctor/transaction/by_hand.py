@@ -29,7 +29,7 @@ def ways_on(  # noqa: PLR0913  what is known when it stops
         if plan.new is None
         else f"doctor fix --new {shlex.quote(plan.new.path)}"
     )
-    place = shlex.quote(str(ground.base)) if ground else "."
+    place = shlex.quote(str(ground.live.parent)) if ground else "."
     if number in _FULL:
         # what earlier fixes keep is the first that can go
         return (f"df -h {place}", f"doctor undo --list{there}", again)

@@ -5,25 +5,40 @@ swap                                  whoever lies where tells whether it took p
 done, undone                          nothing is open
 """
 
+import os
 import socket
+from collections.abc import Collection
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tunedoctor.transaction import marks
-from tunedoctor.transaction.clone import remove_marked
-from tunedoctor.transaction.ending import wait_for_end
-from tunedoctor.transaction.exchange import Swap, swap, swapped
-from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import ENDS, DamagedError, Journal, Line, Watch, read
-from tunedoctor.transaction.places import Places, known
-from tunedoctor.transaction.stash import Touched, put_back
-from tunedoctor.transaction.states import Begun, begun, drop, last_data, marks_of, state_of
+from tunedoctor.transaction.clone import own_bytes
+from tunedoctor.transaction.exchange import swap, swapped
+from tunedoctor.transaction.journal import (
+    ENDS,
+    DamagedError,
+    Journal,
+    Places,
+    Record,
+    Swap,
+    Watch,
+    known,
+    read,
+)
+from tunedoctor.transaction.outcome import State
+from tunedoctor.transaction.stash import put_back
 
+KEEP = 3
+"""States that are kept."""
+DAYS = 30
+"""A state that is older goes, but the newest stays."""
 _BEFORE = frozenset({"begin", "cloning", "fetching"})
 """Steps that touch nothing of the environment, whatever the strategy."""
+_BACK = "The environment is back in its old state."
 
 
-def recover(base: Path, stem: str, watch: Watch = lambda _: None) -> str:
+def recover(live: Path, watch: Watch = lambda _: None) -> str:
     """Finish or take back every open transaction; say what was done, "" where nothing was open. The lock is held.
 
     A damaged journal is set aside and told of; the others go on.
@@ -32,7 +47,7 @@ def recover(base: Path, stem: str, watch: Watch = lambda _: None) -> str:
         OSError: it could not be done now; the journal stays for the next time.
     """
     said: list[str] = []
-    for places in known(base, stem):
+    for places in known(live):
         try:
             said.append(_recovered(places, Journal(places.journal, watch)))
         except DamagedError as error:
@@ -49,121 +64,149 @@ def recover(base: Path, stem: str, watch: Watch = lambda _: None) -> str:
 def is_open(places: Places) -> bool:
     """Tell whether a transaction waits to be finished or taken back here; a damaged journal waits as well."""
     try:
-        lines = read(places.journal)
-        first = begun(lines)
-        if first is None:
-            return True
-        return lines[-1].step not in ENDS and not _elsewhere(places, first, lines)
+        record = read(places)
     except DamagedError:
         return True
+    return record is None or (record.last not in ENDS and not _elsewhere(places, record))
+
+
+def _elsewhere(places: Places, record: Record) -> bool:
+    """Tell whether it is of another machine that shares the home folder: nothing here carries its marks."""
+    if record.begun.host == socket.gethostname():
+        return False
+    folders = (places.live, places.other, places.aside, places.wheels)
+    return record.marks.isdisjoint(map(marks.read, folders))
 
 
 def _recovered(places: Places, journal: Journal) -> str:
-    lines = journal.lines()
-    first = begun(lines)
-    if first is None:  # killed while the first line was written: nothing was begun
+    record = read(places)
+    if record is None:  # killed while the first line was written: nothing was begun
         drop(places)
         return ""
-    if _elsewhere(places, first, lines):
+    if _elsewhere(places, record):
         return ""
-    if lines[-1].step in ENDS:
-        if state_of(places, sizes=False):
-            drop_work(places)
+    if record.last in ENDS:
+        if state_of(places):
+            drop_work(places, record.marks)
         else:  # the environment was removed, and its state with it
             drop(places)
         return ""
-    ground = first.ground(places)
-    if first.host == socket.gethostname():
-        wait_for_end(first.pid)
-    return _one(places, journal, lines, ground)
+    return _ended(places, journal, record)
 
 
-def _elsewhere(places: Places, first: Begun, lines: list[Line]) -> bool:
-    """Tell whether it is of another machine that shares the home folder: nothing here carries its marks."""
-    if first.host == socket.gethostname():
-        return False
-    folders = (places.live, places.other, places.aside, places.wheels)
-    return marks_of(lines).isdisjoint(map(marks.read, folders))
-
-
-def _one(places: Places, journal: Journal, lines: list[Line], ground: Ground) -> str:
-    step = lines[-1].step
-    moved = last_data(lines, "swap", Swap)
-    if moved is not None and step in ("swap", "swapped"):
-        if step == "swapped" or swapped(places, moved):
-            return settle(places, journal, moved)
+def _ended(places: Places, journal: Journal, record: Record) -> str:
+    """Finish or take back one that is open."""
+    ground, moved = record.ground(places), record.swap
+    if moved is not None and record.last in ("swap", "swapped"):
+        if record.last == "swapped" or swapped(places, moved):
+            return _settled(places, journal, record, moved)
         marks.take_off(places.live, moved.live)
-        ended = next((line.step for line in reversed(lines) if line.step in ENDS), "")
+        ended = next((step for step in reversed(record.steps) if step in ENDS), "")
         if ended:  # an undo, or its undoing, was not begun: all is as it was
             journal.write(ended)
             return "An undo that was broken off before it began was dropped."
         if moved.purpose == "put back":
-            return take_back(places, journal, ground)
-    elif step not in _BEFORE and ground.strategy in ("backup", "stash"):
-        return take_back(places, journal, ground)
+            return take_back(places, journal, record)
+    elif record.last not in _BEFORE and ground.strategy in ("backup", "stash"):
+        return take_back(places, journal, record)
     drop(places)
     return "What a fix that was broken off had prepared was removed; the environment is as it was."
 
 
-def settle(places: Places, journal: Journal, moved: Swap) -> str:
+def _settled(places: Places, journal: Journal, record: Record, moved: Swap) -> str:
     """Write the last line after a swap."""
     marks.take_off(places.live, moved.other)
     if moved.purpose == "put back":
         drop(places)
-        return "The environment is back in its old state."
+        return _BACK
     journal.write("undone" if moved.purpose == "undo" else "done")
-    drop_work(places)
+    drop_work(places, record.marks)
     if moved.purpose == "undo":
         return "An undo that was broken off was finished."
     return "A fix that was broken off after its switch was finished."
 
 
-def take_back(places: Places, journal: Journal, ground: Ground) -> str:
+def take_back(places: Places, journal: Journal, record: Record) -> str:
     """Bring back what was saved, and remove what the change left.
 
     Raises:
         DamagedError: what was saved is not there, or not what this doctor saved.
         OSError: it could not be done now; begin again.
     """
-    lines = journal.lines()
-    if marks.read(places.other) not in marks_of(lines):
+    ground = record.ground(places)
+    if marks.read(places.other) not in record.marks:
         msg = f"{places.other} is not what this doctor saved"
         raise DamagedError(msg)
-    _drop_wheels(places)  # room for the lines of the journal, where a full disk was the trouble
-    if ground.strategy == "stash":
-        names = touched_of(lines)
-        if names is not None:
-            journal.write("restoring")
-            put_back(ground, names, places.other)
-        drop(places)
-        return "The environment is back in its old state."
-    swap(places, journal, "put back")
+    # room for the lines of the journal, where a full disk was the trouble
+    marks.remove(places.wheels, record.marks)
+    if ground.strategy != "stash":
+        swap(places, journal, "put back")
+    elif record.touched is not None:
+        journal.write("restoring")
+        put_back(ground, record.touched, places.other)
     drop(places)
-    return "The environment is back in its old state."
+    return _BACK
 
 
-def touched_of(lines: list[Line]) -> Touched | None:
-    """Return the names that a stash saved.
+def state_of(places: Places, *, sizes: bool = False) -> State | None:
+    """Return the state that one transaction left; None where it is gone, or its journal is damaged."""
+    record = None
+    with suppress(DamagedError):
+        record = read(places)
+    if record is None or record.last not in ENDS:
+        return None
+    first, there = record.begun, marks.read(places.other) in record.marks
+    made = first.strategy == "new" and os.path.lexists(places.live)
+    if not made and not os.path.lexists(places.other):
+        return None
+    return State(
+        id=places.id,
+        taken=first.time,
+        folder=str(places.other) if there else "",
+        strategy=first.strategy,
+        bytes=own_bytes(places.other) if sizes and there else 0,
+        cures=first.cures,
+        changes=first.changes,
+        undone=record.last == "undone",
+    )
+
+
+def states(live: Path, *, sizes: bool = False) -> list[State]:
+    """Return what can be brought back, newest first."""
+    found = (state_of(places, sizes=sizes) for places in reversed(known(live)))
+    return [one for one in found if one]
+
+
+def prune(live: Path) -> None:
+    """Let go of states beyond those that are kept, and of those that are too old; the newest stays.
 
     Raises:
-        DamagedError: one of them is no plain name.
+        OSError: something of one stays; its journal stays too, so that the next time goes on.
     """
-    data = last_data(lines, "changing", dict[str, Touched | None])
-    names = data.get("touched") if data else None
-    for name in (*names.site, *names.scripts) if names else ():
-        if Path(name).name != name or name in ("", ".", ".."):
-            msg = f"{name!r} is no name of an entry"
-            raise DamagedError(msg)
-    return names
+    oldest = datetime.now(UTC) - timedelta(days=DAYS)
+    by_id = {places.id: places for places in known(live)}
+    for number, state in enumerate(states(live)):
+        if number and (number >= KEEP or datetime.fromisoformat(state.taken) < oldest):
+            drop(by_id[state.id])
 
 
-def drop_work(places: Places) -> None:
+def drop(places: Places) -> None:
+    """Remove all of a transaction, the journal last; folders that do not carry its marks stay.
+
+    Raises:
+        OSError: something stays.
+        DamagedError: a line of the journal is none.
+    """
+    record = read(places)
+    own = record.marks if record else ()
+    marks.remove(places.other, own)
+    marks.remove(places.wheels, own)
+    places.log.unlink(missing_ok=True)
+    places.journal.unlink(missing_ok=True)
+
+
+def drop_work(places: Places, own: Collection[str]) -> None:
     """Remove what is of no use once it is done: wheels and words."""
-    _drop_wheels(places)
+    marks.remove(places.wheels, own)
     with suppress(OSError):
         places.log.unlink()
-
-
-def _drop_wheels(places: Places) -> None:
-    if marks.ours(places.wheels, marks_of(read(places.journal))):
-        remove_marked(places.wheels)

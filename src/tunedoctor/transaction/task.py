@@ -1,16 +1,77 @@
-"""What a transaction goes by."""
+"""What a transaction goes by: the plan, the place, how it is wished, and the clock that tells how far it came."""
 
+import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tunedoctor.findings import Check
 from tunedoctor.installers.tool import Tool
 from tunedoctor.plan import Plan
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Journal
+from tunedoctor.transaction.journal import Journal, Places
+from tunedoctor.transaction.journal import Watch as Step
 from tunedoctor.transaction.outcome import Stage
-from tunedoctor.transaction.places import Places
+
+
+class Event(NamedTuple):
+    """A stage that begins, or has ended."""
+
+    stage: Stage
+    state: Literal["begins", "done"]
+    words: str = ""
+    """What came of it: "16 wheels"."""
+    seconds: float = 0.0
+
+
+Watch = Callable[[Event], None]
+
+
+class Ways(NamedTuple):
+    """How a plan is to be carried out."""
+
+    deep: bool = False
+    """Prove it by running the target's packages."""
+    imports: bool = True
+    """Prove it by importing them."""
+    consent: bool = False
+    """Change a Python that is no environment of its own."""
+    smoke: Callable[[str], str] | None = None
+    """Called with the interpreter of the changed state; returns why it is not good, or ""."""
+    checks: tuple[Check, ...] | None = None
+    """None: those of the package."""
+    step: Step = lambda _: None
+    """Called when a line of the journal is on the disk."""
+
+
+class Clock:
+    """Times the stages."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.stage: Stage = "lock"
+        self.seconds: dict[str, float] = {}
+        """Stage -> how long it took."""
+        self._watch = watch
+        self._began = 0.0
+        self._words = ""
+
+    def begin(self, stage: Stage) -> None:
+        """End the stage before, and begin one."""
+        self.end()
+        self.stage, self._began, self._words = stage, time.monotonic(), ""
+        self._watch(Event(stage, "begins"))
+
+    def say(self, words: str) -> None:
+        """Tell what came of the stage."""
+        self._words = words
+
+    def end(self) -> None:
+        """End the stage."""
+        if self._began:
+            passed = time.monotonic() - self._began
+            self._began = 0.0
+            self.seconds[self.stage] = round(passed, 4)
+            self._watch(Event(self.stage, "done", self._words, passed))
 
 
 class Task(NamedTuple):
@@ -22,9 +83,5 @@ class Task(NamedTuple):
     places: Places
     journal: Journal
     before: Snapshot
-    checks: tuple[Check, ...]
-    deep: bool
-    imports: bool
-    smoke: Callable[[str], str] | None
-    begin: Callable[[Stage], None]
-    say: Callable[[str], None]
+    ways: Ways
+    clock: Clock

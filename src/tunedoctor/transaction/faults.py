@@ -1,19 +1,30 @@
 """Hold a changed environment against its plan: versions, RECORD hashes, metadata."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tunedoctor.advice.requirements import unmet
 from tunedoctor.facts import Host, Interpreter, Packages, TorchBuild
-from tunedoctor.plan import Plan, Remove
+from tunedoctor.plan import Plan
 from tunedoctor.snapshot import Snapshot
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.records import faults, info_folders
 
 
-def file_faults(plan: Plan, ground: Ground) -> list[str]:
-    """Return where the files of what was installed are not what its RECORD says."""
-    names = [pin.name for pin in plan.pins]
-    return [one for info in info_folders(ground.site, names) for one in faults(info)]
+def hold(found: Iterable[str]) -> None:
+    """Stop where there are faults.
+
+    Raises:
+        FailureError: there are; it names the first three.
+    """
+    if several := list(found):
+        more = f", and {len(several) - 3} more" if len(several) > 3 else ""
+        raise FailureError("; ".join(several[:3]) + more)
+
+
+def file_faults(ground: Ground, names: Collection[str]) -> tuple[str, ...]:
+    """Return where the files of distributions are not what their RECORD says."""
+    return tuple(one for info in info_folders(ground.site, names) for one in faults(info))
 
 
 def plan_faults(plan: Plan, after: Packages) -> list[str]:
@@ -23,8 +34,7 @@ def plan_faults(plan: Plan, after: Packages) -> list[str]:
         for pin in plan.pins
         if not same(after.version(pin.name), pin.version)
     ]
-    removed = (n for s in plan.steps if isinstance(s, Remove) for n in s.names)
-    return found + [f"{n} was to be removed, and is there" for n in removed if after.get(n)]
+    return found + [f"{n} was to be removed, and is there" for n in plan.removed if after.get(n)]
 
 
 def metadata_faults(before: Snapshot | None, after: Snapshot) -> list[str]:

@@ -1,0 +1,217 @@
+"""What an installer does for a plan: fetch by hash before anything is changed, remove, install, make an environment."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.installers.barred import allowed, barred, why_barred
+from tunedoctor.installers.explain import sentence
+from tunedoctor.installers.lookup import lines_of, look_up
+from tunedoctor.installers.pip import PIP
+from tunedoctor.installers.tool import (
+    FETCH_SECONDS,
+    INSTALL_SECONDS,
+    Files,
+    Job,
+    Named,
+    Tool,
+    start,
+    without_steering,
+)
+from tunedoctor.installers.uv import NoSolution, find_uv
+from tunedoctor.installers.uv_pip import UV
+from tunedoctor.plan import Install, NewEnvironment, Plan
+from tunedoctor.state.failure import FailureError
+from tunedoctor.transaction.clone import own_copies, replace
+from tunedoctor.transaction.ground import SCRIPTS, Ground
+from tunedoctor.transaction.journal import Places
+from tunedoctor.transaction.records import drop_stale, info_folders, relocate, rows
+
+
+def choose_tool(asked: Named | None, ground: Ground) -> Tool:
+    """Return uv where it is there, else pip; the user's own site is pip's alone.
+
+    Raises:
+        FailureError: the one that is asked for is not there.
+    """
+    there = "" if ground.strategy == "new" else f" --target {shlex.quote(ground.executable)}"
+    if asked == "uv" or (asked is None and find_uv() and not ground.user):
+        if not find_uv():
+            msg = "uv is not there"
+            raise FailureError(msg, "pip install uv", refused=True)
+        if ground.user:
+            msg = "uv does not install into the user's own site-packages"
+            raise FailureError(msg, f"doctor fix{there} --installer pip", refused=True)
+        return UV
+    folders = [ground.site, *ground.prefix.glob("lib/python*/site-packages")]
+    if ground.strategy != "new" and not any((folder / "pip").is_dir() for folder in folders):
+        why = f"pip is not installed in {ground.prefix}"
+        raise FailureError(why, f"doctor fix{there} --installer uv", refused=True)
+    return PIP
+
+
+def looked_up(plan: Plan, python: str, installed: Mapping[str, str]) -> Plan:
+    """Return the plan with every pin and its hashes.
+
+    Raises:
+        FailureError: the index has no such file, does not answer, or the pins clash.
+    """
+    steps = list(plan.steps)
+    for number, step in enumerate(steps):
+        if isinstance(step, Install):
+            found = look_up(step, python, installed)
+            if isinstance(found, NoSolution):
+                why = sentence(found.text, installed, {pin.name for pin in step.pins})
+                raise _unanswered(why, refused=True)
+            if not isinstance(found, Install):
+                raise _unanswered(found.text, refused=True)
+            steps[number] = found
+    return msgspec.structs.replace(plan, steps=tuple(steps))
+
+
+def _unanswered(why: str, *, refused: bool) -> FailureError:
+    """Return the failure where no index answers, which can be the user's own will."""
+    if name := barred(os.environ):
+        ways = (allowed(name, os.environ), "doctor fix")
+        return FailureError(why_barred(name, why, os.environ), *ways, refused=refused)
+    retry = "doctor fix again, when the package index can be reached"
+    return FailureError(why, retry, refused=refused)
+
+
+class Fetched(NamedTuple):
+    """What lies ready for one install."""
+
+    install: Install
+    job: Job
+    files: Files
+
+
+def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) -> list[Fetched]:
+    """Fetch every wheel.
+
+    Raises:
+        FailureError: the index does not answer, or a file has another hash than it lists.
+        OSError: the disk is full.
+    """
+    found: list[Fetched] = []
+    # an installer that is given some hashes wants all: what an index gives none for goes by itself
+    parts = [
+        msgspec.structs.replace(step, pins=pins)
+        for step in plan.steps
+        if isinstance(step, Install)
+        for held in (True, False)
+        if (pins := tuple(pin for pin in step.pins if bool(pin.hashes) is held))
+    ]
+    for number, install in enumerate(parts):
+        folder = places.wheels / str(number)
+        folder.mkdir(parents=True)
+        requirements = folder / "requirements.txt"
+        requirements.write_text(lines_of(install.pins), encoding="utf-8")
+        job = Job(
+            python=python,
+            folder=str(folder),
+            requirements=str(requirements),
+            source=install.index,
+            user=user,
+            network=True,
+            checked=all(pin.hashes for pin in install.pins),
+        )
+        env = tool.environment(os.environ, job)
+        if why := _why_not(tool, tool.fetch(job), env, job.folder, places.log, FETCH_SECONDS):
+            msg = f"{tool.name} did not fetch: {why}"
+            raise _unanswered(msg, refused=False)
+        files = tool.files(folder)
+        if files.wheels != len(install.pins):
+            wanted = len(install.pins)
+            msg = f"{wanted} wheels were asked for, and {tool.name} fetched {files.wheels}"
+            raise FailureError(msg)
+        found.append(Fetched(install, job._replace(network=False), files))
+    return found
+
+
+def remove(names: tuple[str, ...], ground: Ground, tool: Tool, places: Places) -> None:
+    """Uninstall what is there of the names.
+
+    Raises:
+        FailureError: the installer failed.
+    """
+    eggs = {n for n in names if any(ground.site.glob(f"{n.replace('-', '_')}*.egg-info"))}
+    wanted = tuple(n for n in names if n in eggs or any(info_folders(ground.site, {n})))
+    if wanted:
+        job = Job(ground.executable, str(places.wheels), user=ground.user)
+        _change(tool, tool.remove(job, wanted), job, places.log)
+
+
+def install(one: Fetched, ground: Ground, tool: Tool, log: Path) -> None:
+    """Install what was fetched, without network.
+
+    Raises:
+        FailureError: the installer failed.
+        OSError: a file cannot be written, or the disk is full.
+    """
+    # an uninstall of their older selves takes files away, and others are written over. A file of two distributions
+    # goes with the first of them, and is not there to be written over
+    infos = info_folders(ground.site, {pin.name for pin in one.install.pins})
+    gone = {row.path for info in infos for row in rows(info)}
+    own_copies(ground.site, (name for name in one.files.inside if ground.site / name not in gone))
+    own_copies(ground.scripts, one.files.scripts)
+    drop_stale(ground.site, one.files.inside)
+    job = one.job._replace(python=ground.executable)
+    _change(tool, tool.install(job), job, log)
+
+
+def make(new: NewEnvironment, tool: Tool, ground: Ground, places: Places) -> Ground:
+    """Make an environment in the folder of the other state, with the paths of its final place in its files.
+
+    Returns its ground, with the site folder that it has.
+
+    Raises:
+        FailureError: there is no such Python, or it makes no environment.
+    """
+    python, other = new.python or sys.executable, places.other
+    argv = [python, "-I", "-m", "venv", "--prompt", places.live.name, str(other)]
+    if tool.name == "uv":
+        argv = [find_uv(), "venv", "--no-project", "--no-config", "--color", "never"]
+        argv += ["--python", python, "--prompt", places.live.name, "--allow-existing", str(other)]
+    env = without_steering(os.environ)
+    if why := _why_not(tool, argv, env, str(places.wheels), places.log):
+        msg = f"the environment was not made: {why}"
+        raise FailureError(msg)
+    config = other / "pyvenv.cfg"
+    replace(config, config.read_bytes().replace(places.token.encode(), b""))
+    relocate(other / SCRIPTS, places.token, ())
+    sites = [*other.glob("lib/python*/site-packages"), *other.glob("Lib/site-packages")]
+    site = ground.prefix / sites[0].relative_to(other) if sites else ground.site
+    return ground._replace(site=site).inside(other)
+
+
+def _change(tool: Tool, argv: list[str], job: Job, log: Path) -> None:
+    env = {**tool.environment(os.environ, job), "PYTHONDONTWRITEBYTECODE": "1"}
+    if why := _why_not(tool, argv, env, job.folder, log):
+        msg = f"{tool.name} did not install: {why}"
+        raise FailureError(msg)
+
+
+def _why_not(  # noqa: PLR0913  one call of an installer
+    tool: Tool,
+    argv: list[str],
+    env: Mapping[str, str],
+    folder: str,
+    log: Path,
+    seconds: float = INSTALL_SECONDS,
+) -> str:
+    """Run an installer; return why it did not do it, "" where it did."""
+    ended = start(argv, env, folder, seconds, log)
+    if ended.ok or ended.how != "exit":
+        return "" if ended.ok else ended.death
+    return tool.why(f"{ended.err}\n{ended.out}" if tool.name == "pip" else ended.err)
+
+
+def going(plan: Plan) -> frozenset[str]:
+    """Return the normalised names of distributions whose files a plan takes away or writes over."""
+    return frozenset((*plan.removed, *plan.again, *(pin.name for pin in plan.pins)))
