@@ -26,7 +26,7 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     """With the local label where the file carries one: "2.9.1+cu126"."""
     hashes: tuple[str, ...] = ()
-    """"sha256:…" of every file that serves; () where they are looked up before the fetch."""
+    """"sha256:…" of every file that serves; () where their index gives none."""
     was: str = ""
     """The version that is there; "" for none."""
     download_bytes: int = 0

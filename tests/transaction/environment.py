@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from transaction.wheels import ALPHA2, BETA1, pin
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.plan import Install, Pin, Plan
+from tunedoctor.plan import Install, Plan
 from tunedoctor.transaction.records import faults
 
 OLD = {"alpha": "1.0", "gamma": "1.0"}
 NEW = {"alpha": "2.0", "beta": "1.0", "gamma": "1.0"}
-PLAN = Plan(steps=(Install(pins=(Pin(name="alpha", version="2.0", was="1.0"),), no_deps=False),))
+PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
 
 
 def install(env: Path, *pins: str) -> None:

@@ -15,7 +15,6 @@ from transaction.environment import PLAN, beside, contents, python, site, state
 from transaction.index import Index
 from transaction.test_apply import QUIET, TOOLS, fix, said
 from transaction.wheels import ALPHA2, BETA1
-from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.state.state_folder import make_entry
@@ -227,8 +226,7 @@ def test_a_package_that_is_asked_for_under_a_hostile_name(make: Make) -> None:
     for name in ("--index-url=http://x", "-r/etc/passwd", "a\nb", "alpha; rm -rf /", "../x"):
         steps = (Install(pins=(Pin(name=name, version="1.0"),)),)
         assert fix(env, Plan(steps=steps)).end == "refused", name
-        gone = fix(env, Plan(steps=(Remove(names=(name,)),)))
-        assert gone.end in ("applied", "refused"), name
+        assert fix(env, Plan(steps=(Remove(names=(name,)),))).end == "refused", name
     assert contents(env) == before
 
 
@@ -252,11 +250,9 @@ def test_a_poisoned_extra_index_cannot_slip_a_file_in(
     """Also where no index is named: the hashes are of the index that was asked, and another file has others."""
     env = make(tool)
     bad = Index([ALPHA2._replace(shared="poison\n"), BETA1])
-    found = look_up(PLAN.steps[0], str(python(env)), {"alpha": "1.0"})  # type: ignore[arg-type]
-    assert isinstance(found, Install)
     for name in ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX"):
         monkeypatch.setenv(name, bad.url)
-    outcome = fix(env, Plan(steps=(found,)), tool)
+    outcome = fix(env, tool=tool)
     bad.close()
     assert not [p for p in site(env).rglob("both.py") if p.read_text() == "poison\n"]
     assert state(env) == ("new" if outcome.end == "applied" else "old")

@@ -2,9 +2,9 @@
 
 import errno
 import os
+import re
 import shutil
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from tunedoctor.transaction.clone import clone
 from tunedoctor.transaction.exchange import swap, to_disk
 from tunedoctor.transaction.faults import file_faults, hold
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of
-from tunedoctor.transaction.installing import choose_tool, fetch, looked_up, make
+from tunedoctor.transaction.installing import choose_tool, fetch, make
 from tunedoctor.transaction.journal import Begun, Journal, Places, new
 from tunedoctor.transaction.lock import locked
 from tunedoctor.transaction.outcome import Outcome
@@ -38,6 +38,9 @@ from tunedoctor.transaction.proof import look_before, no_target, prove
 from tunedoctor.transaction.recovery import drop_work, prune, recover, state_of
 from tunedoctor.transaction.task import Clock, Event, Task, Ways
 from tunedoctor.wording import megabytes
+
+_REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")
+"""What an installer takes for nothing but a package: it stands beside options."""
 
 
 def apply(  # noqa: PLR0913  each is a knob of one fix
@@ -119,18 +122,18 @@ def _carried_out(task: Task) -> dict[str, Any]:
         FailureError: it did not succeed; the environment is the old one.
         OSError: so too, or putting back failed as well and the next start goes on with it.
     """
-    task.clock.begin("lookup")
-    ground, places, packages = task.ground, task.places, task.before.find(Packages)
-    python = (task.plan.new.python or sys.executable) if task.plan.new else ground.executable
-    installed = {d.name: d.version for d in packages.distributions} if packages else {}
-    plan = looked_up(task.plan, python, installed)
-    task = task._replace(plan=plan)
-    free, base = shutil.disk_usage(ground.live.parent).free, ground.live.parent
+    plan, ground, places = task.plan, task.ground, task.places
+    base = ground.live.parent
+    free = shutil.disk_usage(base).free
     if free < plan.disk_bytes:
         why = f"{base} has {megabytes(free)} free; this takes {megabytes(plan.disk_bytes)}"
         raise FailureError(why, refused=True, number=errno.ENOSPC)
     if stray := ground.stray():
         raise leads_out(stray)
+    for word in (*(pin.requirement for pin in plan.pins), *plan.removed, *plan.again):
+        if not _REQUIREMENT.fullmatch(word):
+            why = f"{word!r} is no package"
+            raise FailureError(why, refused=True)
     first = Begun(
         mark=marks.fresh(),
         host=socket.gethostname(),

@@ -37,8 +37,6 @@ def ways_on(  # noqa: PLR0913  what is known when it stops
         return (f"ls -ld {place}", NEW)
     if number is None:
         match stage:
-            case "lookup":
-                return ("doctor update", again)
             case "change" | "verify" if ground is not None and plan.new is None:
                 return (*commands_of(plan, ground, tool), again)
             case "prove" if plan.new is None:

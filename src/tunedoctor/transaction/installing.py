@@ -10,8 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.installers.barred import allowed, barred, why_barred
-from tunedoctor.installers.explain import sentence
-from tunedoctor.installers.lookup import lines_of, look_up
+from tunedoctor.installers.lookup import lines_of
 from tunedoctor.installers.pip import PIP
 from tunedoctor.installers.tool import (
     FETCH_SECONDS,
@@ -23,7 +22,7 @@ from tunedoctor.installers.tool import (
     start,
     without_steering,
 )
-from tunedoctor.installers.uv import NoSolution, find_uv
+from tunedoctor.installers.uv import find_uv
 from tunedoctor.installers.uv_pip import UV
 from tunedoctor.plan import Install, NewEnvironment, Plan
 from tunedoctor.state.failure import FailureError
@@ -53,34 +52,6 @@ def choose_tool(asked: Named | None, ground: Ground) -> Tool:
         why = f"pip is not installed in {ground.prefix}"
         raise FailureError(why, f"doctor fix{there} --installer uv", refused=True)
     return PIP
-
-
-def looked_up(plan: Plan, python: str, installed: Mapping[str, str]) -> Plan:
-    """Return the plan with every pin and its hashes.
-
-    Raises:
-        FailureError: the index has no such file, does not answer, or the pins clash.
-    """
-    steps = list(plan.steps)
-    for number, step in enumerate(steps):
-        if isinstance(step, Install):
-            found = look_up(step, python, installed)
-            if isinstance(found, NoSolution):
-                why = sentence(found.text, installed, {pin.name for pin in step.pins})
-                raise _unanswered(why, refused=True)
-            if not isinstance(found, Install):
-                raise _unanswered(found.text, refused=True)
-            steps[number] = found
-    return msgspec.structs.replace(plan, steps=tuple(steps))
-
-
-def _unanswered(why: str, *, refused: bool) -> FailureError:
-    """Return the failure where no index answers, which can be the user's own will."""
-    if name := barred(os.environ):
-        ways = (allowed(name, os.environ), "doctor fix")
-        return FailureError(why_barred(name, why, os.environ), *ways, refused=refused)
-    retry = "doctor fix again, when the package index can be reached"
-    return FailureError(why, retry, refused=refused)
 
 
 class Fetched(NamedTuple):
@@ -124,7 +95,7 @@ def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) ->
         env = tool.environment(os.environ, job)
         if why := _why_not(tool, tool.fetch(job), env, job.folder, places.log, FETCH_SECONDS):
             msg = f"{tool.name} did not fetch: {why}"
-            raise _unanswered(msg, refused=False)
+            raise _unanswered(msg)
         files = tool.files(folder)
         if files.wheels != len(install.pins):
             wanted = len(install.pins)
@@ -132,6 +103,15 @@ def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) ->
             raise FailureError(msg)
         found.append(Fetched(install, job._replace(network=False), files))
     return found
+
+
+def _unanswered(why: str) -> FailureError:
+    """Return the failure where no index answers, which can be the user's own will."""
+    if name := barred(os.environ):
+        return FailureError(
+            why_barred(name, why, os.environ), allowed(name, os.environ), "doctor fix"
+        )
+    return FailureError(why, "doctor fix again, when the package index can be reached")
 
 
 def remove(names: tuple[str, ...], ground: Ground, tool: Tool, places: Places) -> None:
