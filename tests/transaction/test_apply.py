@@ -27,9 +27,8 @@ from tunedoctor.plan import (
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.journal import known
 from tunedoctor.transaction.outcome import Outcome
-from tunedoctor.transaction.recovery import prune
 from tunedoctor.transaction.task import Event, Ways
-from tunedoctor.transaction.undoing import list_states, undo
+from tunedoctor.transaction.undoing import list_states, prune, undo
 
 QUIET = Ways(checks=())
 TOOLS: tuple[Named, ...] = ("uv", "pip")
@@ -58,7 +57,7 @@ def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
     assert outcome.strategy == "switch"
     assert outcome.changed == ("alpha 1.0 -> 2.0", "beta 1.0")
     assert outcome.fetched == 2
-    stages = [e.stage for e in events if e.state == "begins"]
+    stages = [e.stage for e in events]
     wanted = ["fetch", "save", "change", "verify", "prove", "switch"]
     assert [s for s in stages if s in wanted] == wanted
     (kept,) = list_states(str(env))
@@ -312,7 +311,7 @@ def test_a_smoke_test_that_passes_is_told(make: Make) -> None:
     events: list[Event] = []
     ways = Ways(checks=(), smoke=lambda _: "")
     assert apply(PLAN, str(make()), ways=ways, watch=events.append).end == "applied"
-    (words,) = (one.words for one in events if (one.stage, one.state) == ("prove", "done"))
+    (words,) = (one.words for one in events if one.stage == "prove")
     assert words == "a tiny model trains"
 
 

@@ -96,28 +96,6 @@ def test_a_read_only_environment_is_refused(make: Make, whole: bool) -> None:
     assert contents(env) == before
 
 
-@pytest.mark.skipif(ROOT, reason="root writes whatever the mode says")
-def test_a_site_folder_that_may_not_be_written_is_refused(make: Make) -> None:
-    env = make()
-    site(env).chmod(0o555)
-    outcome = fix(env)
-    site(env).chmod(0o755)
-    assert (outcome.end, state(env)) == ("refused", "old")
-
-
-@needs_root
-def test_an_environment_of_another_user_is_refused(make: Make) -> None:
-    env = make()
-    before = contents(env)
-    os.chown(env, 65534, 65534)
-    outcome = fix(env)
-    assert outcome.end == "refused"
-    assert "belongs to" in outcome.why
-    assert "root" in outcome.why
-    assert contents(env) == before
-    assert beside(env) == []
-
-
 def test_targets_that_are_none(make: Make, tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)

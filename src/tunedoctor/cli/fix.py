@@ -72,14 +72,10 @@ def _check(options: Options, wish: Wish, *, named: bool) -> None:
         misuse("there is nobody to ask", "say --yes to carry it out, or --dry-run to see the plan")
     if wish.no_import and (wish.deep or wish.smoke):
         misuse("--no-import runs nothing of the packages", "leave out --deep and --smoke")
-    _known(options, wish)
-
-
-def _known(options: Options, wish: Wish) -> None:
-    if known := {one.id for one in options.checks()}:
-        for id_ in wish.ids:
-            if id_ not in known:
-                misuse(f"no check is called {id_!r}", "doctor check names what it finds")
+    known = {one.id for one in options.checks()}
+    for id_ in wish.ids:
+        if known and id_ not in known:
+            misuse(f"no check is called {id_!r}", "doctor check names what it finds")
 
 
 def _own_python(wish: Wish) -> str:

@@ -29,8 +29,8 @@ from tunedoctor.render import plan as screen
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.busy import users
+from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of
-from tunedoctor.transaction.installing import choose_tool
 from tunedoctor.transaction.task import Event, Ways
 
 
@@ -231,7 +231,7 @@ def _agreed() -> bool:
 
 def _shown(case: Case) -> Callable[[Event], None]:
     def watch(event: Event) -> None:
-        if event.state == "done" and case.plain:
+        if case.plain:
             write(end_screen.render_stage(event.stage, event.words, event.seconds, case.style))
 
     return watch

@@ -25,18 +25,16 @@ from tunedoctor.transaction import marks, stash
 from tunedoctor.transaction.bounds import leads_out
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.by_hand import ways_on
-from tunedoctor.transaction.change import change
+from tunedoctor.transaction.change import change, choose_tool, fetch, make
 from tunedoctor.transaction.clone import clone
 from tunedoctor.transaction.exchange import swap, to_disk
-from tunedoctor.transaction.faults import file_faults, hold
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of
-from tunedoctor.transaction.installing import choose_tool, fetch, make
 from tunedoctor.transaction.journal import Begun, Journal, Places, new
 from tunedoctor.transaction.lock import locked
 from tunedoctor.transaction.outcome import Outcome
-from tunedoctor.transaction.proof import look_before, no_target, prove
-from tunedoctor.transaction.recovery import drop_work, prune, recover, state_of
+from tunedoctor.transaction.proof import file_faults, hold, look_before, no_target, prove
 from tunedoctor.transaction.task import Clock, Event, Task, Ways
+from tunedoctor.transaction.undoing import drop_work, prune, recover, state_of
 from tunedoctor.wording import megabytes
 
 _REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")

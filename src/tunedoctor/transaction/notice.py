@@ -25,6 +25,6 @@ def _is_open(folder: Path) -> bool:
     if not any(name.startswith(f"{folder.name}.doctor-") for name in names):
         return False
     from tunedoctor.transaction.journal import known  # noqa: PLC0415  only who fixed something pays
-    from tunedoctor.transaction.recovery import is_open  # noqa: PLC0415
+    from tunedoctor.transaction.undoing import is_open  # noqa: PLC0415
 
     return any(map(is_open, known(folder)))

@@ -13,9 +13,9 @@ from tunedoctor.plan import DeletePath, Plan, SetEnv, WriteFile
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction import marks
 from tunedoctor.transaction.bounds import inside
+from tunedoctor.transaction.change import Fetched, going
 from tunedoctor.transaction.clone import clone, remove_tree
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.installing import Fetched, going
 from tunedoctor.transaction.journal import Touched
 from tunedoctor.transaction.records import drop_stale, info_folders, rows
 

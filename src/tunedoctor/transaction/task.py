@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from tunedoctor.findings import Check
 from tunedoctor.installers.tool import Tool
@@ -15,10 +15,9 @@ from tunedoctor.transaction.outcome import Stage
 
 
 class Event(NamedTuple):
-    """A stage that begins, or has ended."""
+    """A stage that has ended."""
 
     stage: Stage
-    state: Literal["begins", "done"]
     words: str = ""
     """What came of it: "16 wheels"."""
     seconds: float = 0.0
@@ -59,7 +58,6 @@ class Clock:
         """End the stage before, and begin one."""
         self.end()
         self.stage, self._began, self._words = stage, time.monotonic(), ""
-        self._watch(Event(stage, "begins"))
 
     def say(self, words: str) -> None:
         """Tell what came of the stage."""
@@ -71,7 +69,7 @@ class Clock:
             passed = time.monotonic() - self._began
             self._began = 0.0
             self.seconds[self.stage] = round(passed, 4)
-            self._watch(Event(self.stage, "done", self._words, passed))
+            self._watch(Event(self.stage, self._words, passed))
 
 
 class Task(NamedTuple):
