@@ -20,7 +20,6 @@ from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.by_hand import commands_of, ways_on
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.outcome import Stage
-from tunedoctor.transaction.task import Ways
 
 INDEX = "https://download.pytorch.org/whl/cu126"
 STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
@@ -62,7 +61,7 @@ def test_the_commands_by_hand_do_what_the_plan_would_have(
                 folder.mkdir()
             monkeypatch.setenv("UV_CACHE_DIR", str(env.parent / "no cache"))
 
-    outcome = fix(env, Plan(steps=steps), tool, Ways(checks=(), step=step))
+    outcome = fix(env, Plan(steps=steps), tool, step=step)
     assert (outcome.end, outcome.stage) == ("failed", "change")
     assert state(env) == "old"
     assert (env / "left over").is_dir()

@@ -145,7 +145,7 @@ def test_two_doctors_at_once(make: Make) -> None:
         if name == "changing":
             seconds.append(fix(env).end)
 
-    assert fix(env, ways=Ways(checks=(), step=step)).end == "applied"
+    assert fix(env, step=step).end == "applied"
     assert seconds == ["refused"]
     assert state(env) == "new"
 

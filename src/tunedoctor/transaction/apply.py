@@ -29,7 +29,7 @@ from tunedoctor.transaction.change import change, choose_tool, fetch, make
 from tunedoctor.transaction.clone import clone
 from tunedoctor.transaction.exchange import swap, to_disk
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of
-from tunedoctor.transaction.journal import Begun, Journal, Places, new
+from tunedoctor.transaction.journal import Begun, Places, new
 from tunedoctor.transaction.lock import locked
 from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.proof import file_faults, hold, look_before, no_target, prove
@@ -82,12 +82,11 @@ def apply(  # noqa: PLR0913  each is a knob of one fix
         clock.begin("lock")
         with locked(entry / "lock"):
             clock.begin("recover")
-            known["recovered"] = recover(ground.live, ways.step)
+            known["recovered"] = recover(ground.live)
             if known["recovered"] and not plan.new:
                 before = _again(before, target, ways)
             known["users"] = users(ground.prefix)
-            journal = Journal(places.journal, ways.step)
-            task = Task(plan, ground, chosen, places, journal, before, ways, clock)
+            task = Task(plan, ground, chosen, places, before, ways, clock)
             known |= _carried_out(task)
             clock.begin("prune")
             with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
@@ -146,12 +145,12 @@ def _carried_out(task: Task) -> dict[str, Any]:
         changes=_changes(plan),
     )
     try:
-        task.journal.write("begin", **msgspec.structs.asdict(first))
+        places.write("begin", **msgspec.structs.asdict(first))
         marks.make(places.wheels, first.mark)
         return _steps(task, first.mark)
     except BaseException as error:
         log = _kept_log(places)
-        said = recover(ground.live, task.ways.step)
+        said = recover(ground.live)
         if said:
             error.add_note(said)  # Ctrl-C has no outcome that could tell
         if isinstance(error, OSError):
@@ -164,16 +163,16 @@ def _carried_out(task: Task) -> dict[str, Any]:
 
 
 def _steps(task: Task, mark: str) -> dict[str, Any]:
-    plan, ground, tool, places, journal, _, _, clock = task
+    plan, ground, tool, places, _, _, clock = task
     beside = ground.strategy in ("switch", "new")
     work = ground.inside(places.other) if beside else ground
     if plan.new:
         clock.begin("save")
-        journal.write("cloning")
+        places.write("cloning")
         marks.make(places.other, mark)
         work = make(plan.new, tool, ground, places)
     clock.begin("fetch")
-    journal.write("fetching")
+    places.write("fetching")
     # of a clone that is not there yet, the interpreter of what is cloned
     python = (work if plan.new else ground).executable
     fetched = fetch(plan, tool, python, places, user=ground.user)
@@ -182,7 +181,7 @@ def _steps(task: Task, mark: str) -> dict[str, Any]:
     seen, touched = _entries(ground), None
     if not plan.new:
         clock.begin("save")
-        journal.write("cloning")
+        places.write("cloning")
         if ground.strategy == "stash":
             touched = stash.touched(plan, ground, fetched)
             stash.save(ground, touched, places.other, mark)
@@ -192,17 +191,17 @@ def _steps(task: Task, mark: str) -> dict[str, Any]:
             clock.say(f"{clone(ground.prefix, places.other)} files")
     old = look_before(task, work)
     clock.begin("change")
-    journal.write("changing", touched=touched)
+    places.write("changing", touched=touched)
     change(plan, work, tool, fetched, places)
     marks.remove(places.wheels, {mark})
     clock.begin("verify")
-    journal.write("verifying")
+    places.write("verifying")
     pins = {pin.name for pin in plan.pins}
     hold(one for one in file_faults(work, pins) if one not in old.faults)
     proved, after = prove(task, work, old)
     if beside:
         _switch(task, seen)
-    journal.write("done")
+    places.write("done")
     with suppress(OSError):  # the next start does it
         drop_work(places, {mark})
     remember(after)
@@ -221,10 +220,10 @@ def _switch(task: Task, seen: tuple[object, ...]) -> None:
     if ground.strategy == "new" and ground.prefix.is_dir():
         ground.prefix.rmdir()  # it is empty, as was seen
     task.clock.begin("switch")
-    swap(places, task.journal, "apply")
+    swap(places, "apply")
     task.clock.begin("start")
     if isinstance(ask(ground.executable), Unknown):
-        swap(places, task.journal, "put back")
+        swap(places, "put back")
         msg = f"the new environment does not start in its place: {ground.executable}"
         raise FailureError(msg)
 

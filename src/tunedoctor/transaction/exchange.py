@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.transaction import marks
-from tunedoctor.transaction.journal import Journal, Places, Purpose, Swap, sync_folder
+from tunedoctor.transaction.journal import Places, Purpose, Swap, sync_folder
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -46,7 +46,7 @@ def exchange(one: Path, other: Path) -> bool:
     return True
 
 
-def swap(places: Places, journal: Journal, purpose: Purpose) -> None:
+def swap(places: Places, purpose: Purpose) -> None:
     """Swap the live folder and the other state; where nothing lies at one of them, the other one moves.
 
     The journal gets "swap" before and "swapped" after it. The live folder is marked before it leaves its place, and
@@ -57,12 +57,12 @@ def swap(places: Places, journal: Journal, purpose: Purpose) -> None:
     """
     mark = marks.fresh() if os.path.lexists(places.live) else ""
     data = Swap(purpose, mark, marks.read(places.other))
-    journal.write("swap", **msgspec.structs.asdict(data))
+    places.write("swap", **msgspec.structs.asdict(data))
     if mark:
         marks.put(places.live, mark)
     _move(places)
     sync_folder(places.live.parent)
-    journal.write("swapped", purpose=purpose)
+    places.write("swapped", purpose=purpose)
     marks.take_off(places.live, data.other)
 
 

@@ -9,7 +9,7 @@ that relative links hold in it.
 import os
 import re
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,8 +28,6 @@ _ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
 ENDS = frozenset({"done", "undone"})
 """Last lines of a transaction that left a state; one that left none has no journal."""
 Purpose = Literal["apply", "undo", "put back"]
-Watch = Callable[[str], None]
-"""Called with the name of each line when it is on the disk."""
 Data = TypeVar("Data")
 
 
@@ -75,6 +73,30 @@ class Places(NamedTuple):
     def log(self) -> Path:
         """The installer's words."""
         return self.entry / f"{self.id}.log"
+
+    def write(self, step: str, **data: object) -> None:
+        """Append a line to the journal and wait until it is on the disk.
+
+        Raises:
+            OSError: it could not be written; nothing that follows it was begun.
+        """
+        text = msgspec.json.encode(_Line(step, data)) + b"\n"
+        flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+        handle = os.open(self.journal, flags, 0o600)
+        try:
+            size = os.lseek(handle, 0, os.SEEK_END)
+            if size:  # a line that a full disk cut short must not run into the next one
+                os.lseek(handle, -1, os.SEEK_END)
+                text = text if os.read(handle, 1) == b"\n" else b"\n" + text
+            written = os.write(handle, text)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if written != len(text):
+            msg = f"the journal was cut short: {self.journal}"
+            raise OSError(28, msg)
+        if not size:
+            sync_folder(self.entry)
 
 
 def new(live: Path, entry: Path) -> Places:
@@ -232,39 +254,6 @@ def _converted(data: object, kind: type[Data]) -> Data:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         raise DamagedError(str(error)) from None
-
-
-class Journal:
-    """An append-only file."""
-
-    def __init__(self, path: Path, watch: Watch) -> None:
-        self.path = path
-        self.watch = watch
-
-    def write(self, step: str, **data: object) -> None:
-        """Append a line and wait until it is on the disk.
-
-        Raises:
-            OSError: it could not be written; nothing that follows it was begun.
-        """
-        text = msgspec.json.encode(_Line(step, data)) + b"\n"
-        flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
-        handle = os.open(self.path, flags, 0o600)
-        try:
-            size = os.lseek(handle, 0, os.SEEK_END)
-            if size:  # a line that a full disk cut short must not run into the next one
-                os.lseek(handle, -1, os.SEEK_END)
-                text = text if os.read(handle, 1) == b"\n" else b"\n" + text
-            written = os.write(handle, text)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        if written != len(text):
-            msg = f"the journal was cut short: {self.path}"
-            raise OSError(28, msg)
-        if not size:
-            sync_folder(self.path.parent)
-        self.watch(step)
 
 
 def sync_folder(folder: Path) -> None:

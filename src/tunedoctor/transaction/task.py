@@ -9,8 +9,7 @@ from tunedoctor.installers.tool import Tool
 from tunedoctor.plan import Plan
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Journal, Places
-from tunedoctor.transaction.journal import Watch as Step
+from tunedoctor.transaction.journal import Places
 from tunedoctor.transaction.outcome import Stage
 
 
@@ -21,9 +20,6 @@ class Event(NamedTuple):
     words: str = ""
     """What came of it: "16 wheels"."""
     seconds: float = 0.0
-
-
-Watch = Callable[[Event], None]
 
 
 class Ways(NamedTuple):
@@ -39,14 +35,12 @@ class Ways(NamedTuple):
     """Called with the interpreter of the changed state; returns why it is not good, or ""."""
     checks: tuple[Check, ...] | None = None
     """None: those of the package."""
-    step: Step = lambda _: None
-    """Called when a line of the journal is on the disk."""
 
 
 class Clock:
     """Times the stages."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Callable[[Event], None]) -> None:
         self.stage: Stage = "lock"
         self.seconds: dict[str, float] = {}
         """Stage -> how long it took."""
@@ -79,7 +73,6 @@ class Task(NamedTuple):
     ground: Ground
     tool: Tool
     places: Places
-    journal: Journal
     before: Snapshot
     ways: Ways
     clock: Clock

@@ -23,11 +23,9 @@ from tunedoctor.transaction.exchange import swap, swapped
 from tunedoctor.transaction.journal import (
     ENDS,
     DamagedError,
-    Journal,
     Places,
     Record,
     Swap,
-    Watch,
     changed_by,
     known,
     read,
@@ -45,7 +43,7 @@ _BEFORE = frozenset({"begin", "cloning", "fetching"})
 _BACK = "The environment is back in its old state."
 
 
-def undo(target: str | None, id_: str = "", *, watch: Watch = lambda _: None) -> Undone:
+def undo(target: str | None, id_: str = "") -> Undone:
     """Bring back the state that the last fix left, or the one of `id_`; never raises for what lies on the disk.
 
     What it replaces is kept in its place, so that it can be brought back by its id; a stash keeps nothing.
@@ -57,7 +55,7 @@ def undo(target: str | None, id_: str = "", *, watch: Watch = lambda _: None) ->
         return Undone(done=False, why=what)
     try:
         with locked(make_entry(live) / "lock"):
-            recovered = recover(live, watch)
+            recovered = recover(live)
             # what was undone is the newer state by now: going back means the one before
             meant = (s for s in states(live) if (s.id == id_ if id_ else not s.undone))
             found = next(meant, None)
@@ -65,14 +63,14 @@ def undo(target: str | None, id_: str = "", *, watch: Watch = lambda _: None) ->
                 why = "no fix of this environment is left to undo"
                 return Undone(done=False, why=why, recovered=recovered)
             places = next(one for one in known(live) if one.id == found.id)
-            _bring_back(places, Journal(places.journal, watch))
+            _bring_back(places)
             state = state_of(places, sizes=True) or found
             return Undone(done=True, state=state, recovered=recovered)
     except (FailureError, OSError) as error:
         return Undone(done=False, why=failure_of(error).why)
 
 
-def _bring_back(places: Places, journal: Journal) -> None:
+def _bring_back(places: Places) -> None:
     record = read(places)
     if record is None:
         return
@@ -82,10 +80,10 @@ def _bring_back(places: Places, journal: Journal) -> None:
         msg = f"{places.other} is not what this doctor left there; nothing was changed"
         raise DamagedError(msg)
     if strategy == "stash":
-        take_back(places, journal, record)
+        take_back(places, record)
     else:
-        swap(places, journal, "undo" if record.last == "done" else "apply")
-        journal.write("undone" if record.last == "done" else "done")
+        swap(places, "undo" if record.last == "done" else "apply")
+        places.write("undone" if record.last == "done" else "done")
 
 
 def list_states(target: str | None) -> tuple[State, ...]:
@@ -93,7 +91,7 @@ def list_states(target: str | None) -> tuple[State, ...]:
     return tuple(state for live in _lives(target) for state in states(live, sizes=True))
 
 
-def put_in_order(target: str | None, *, watch: Watch = lambda _: None) -> str:
+def put_in_order(target: str | None) -> str:
     """Finish or take back what a killed doctor left; "" where nothing was open.
 
     Raises:
@@ -104,7 +102,7 @@ def put_in_order(target: str | None, *, watch: Watch = lambda _: None) -> str:
     for live in _lives(target):
         if any(is_open(one) or one.wheels.exists() for one in known(live)):
             with locked(make_entry(live) / "lock"):
-                said.append(recover(live, watch))
+                said.append(recover(live))
     return " ".join(one for one in said if one)
 
 
@@ -122,7 +120,7 @@ def _lives(target: str | None) -> list[Path]:
     return list(dict.fromkeys((*lives, *changed_by(prefixes))))
 
 
-def recover(live: Path, watch: Watch = lambda _: None) -> str:
+def recover(live: Path) -> str:
     """Finish or take back every open transaction; say what was done, "" where nothing was open. The lock is held.
 
     A damaged journal is set aside and told of; the others go on.
@@ -133,7 +131,7 @@ def recover(live: Path, watch: Watch = lambda _: None) -> str:
     said: list[str] = []
     for places in known(live):
         try:
-            said.append(_recovered(places, Journal(places.journal, watch)))
+            said.append(_recovered(places))
         except DamagedError as error:
             aside = places.journal.with_suffix(".damaged")
             places.journal.replace(aside)
@@ -162,7 +160,7 @@ def _elsewhere(places: Places, record: Record) -> bool:
     return record.marks.isdisjoint(map(marks.read, folders))
 
 
-def _recovered(places: Places, journal: Journal) -> str:
+def _recovered(places: Places) -> str:
     record = read(places)
     if record is None:  # killed while the first line was written: nothing was begun
         drop(places)
@@ -175,42 +173,42 @@ def _recovered(places: Places, journal: Journal) -> str:
         else:  # the environment was removed, and its state with it
             drop(places)
         return ""
-    return _ended(places, journal, record)
+    return _ended(places, record)
 
 
-def _ended(places: Places, journal: Journal, record: Record) -> str:
+def _ended(places: Places, record: Record) -> str:
     """Finish or take back one that is open."""
     ground, moved = record.ground(places), record.swap
     if moved is not None and record.last in ("swap", "swapped"):
         if record.last == "swapped" or swapped(places, moved):
-            return _settled(places, journal, record, moved)
+            return _settled(places, record, moved)
         marks.take_off(places.live, moved.live)
         ended = next((step for step in reversed(record.steps) if step in ENDS), "")
         if ended:  # an undo, or its undoing, was not begun: all is as it was
-            journal.write(ended)
+            places.write(ended)
             return "An undo that was broken off before it began was dropped."
         if moved.purpose == "put back":
-            return take_back(places, journal, record)
+            return take_back(places, record)
     elif record.last not in _BEFORE and ground.strategy in ("backup", "stash"):
-        return take_back(places, journal, record)
+        return take_back(places, record)
     drop(places)
     return "What a fix that was broken off had prepared was removed; the environment is as it was."
 
 
-def _settled(places: Places, journal: Journal, record: Record, moved: Swap) -> str:
+def _settled(places: Places, record: Record, moved: Swap) -> str:
     """Write the last line after a swap."""
     marks.take_off(places.live, moved.other)
     if moved.purpose == "put back":
         drop(places)
         return _BACK
-    journal.write("undone" if moved.purpose == "undo" else "done")
+    places.write("undone" if moved.purpose == "undo" else "done")
     drop_work(places, record.marks)
     if moved.purpose == "undo":
         return "An undo that was broken off was finished."
     return "A fix that was broken off after its switch was finished."
 
 
-def take_back(places: Places, journal: Journal, record: Record) -> str:
+def take_back(places: Places, record: Record) -> str:
     """Bring back what was saved, and remove what the change left.
 
     Raises:
@@ -224,9 +222,9 @@ def take_back(places: Places, journal: Journal, record: Record) -> str:
     # room for the lines of the journal, where a full disk was the trouble
     marks.remove(places.wheels, record.marks)
     if ground.strategy != "stash":
-        swap(places, journal, "put back")
+        swap(places, "put back")
     elif record.touched is not None:
-        journal.write("restoring")
+        places.write("restoring")
         put_back(ground, record.touched, places.other)
     drop(places)
     return _BACK
