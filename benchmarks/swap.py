@@ -14,8 +14,7 @@ from pathlib import Path
 
 from tunedoctor.transaction.clone import clone, own_bytes, remove_tree
 from tunedoctor.transaction.exchange import exchange
-from tunedoctor.transaction.journal import Journal
-from tunedoctor.transaction.places import Places
+from tunedoctor.transaction.journal import Places
 
 ROUNDS = 5
 
@@ -50,7 +49,7 @@ def main() -> None:
     lines: list[float] = []
     removes: list[float] = []
     taken = 0
-    journal = Journal(Places(folder, "env", "20260101T000000000000-0000").journal, lambda _: None)
+    places = Places(env, "0", folder)
     for _ in range(ROUNDS):
         began = time.perf_counter()
         count = clone(env, other)
@@ -60,7 +59,7 @@ def main() -> None:
         whole = exchange(env, other)
         swaps.append(time.perf_counter() - began)
         began = time.perf_counter()
-        journal.write("swapped")
+        places.write("swapped")
         lines.append(time.perf_counter() - began)
         began = time.perf_counter()
         remove_tree(other)

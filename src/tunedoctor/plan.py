@@ -26,7 +26,7 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     """With the local label where the file carries one: "2.9.1+cu126"."""
     hashes: tuple[str, ...] = ()
-    """"sha256:…" of every file that serves; () where they are looked up before the fetch."""
+    """"sha256:…" of every file that serves; () where their index gives none."""
     was: str = ""
     """The version that is there; "" for none."""
     download_bytes: int = 0
@@ -137,6 +137,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def pins(self) -> tuple[Pin, ...]:
         """Everything that is installed."""
         return tuple(p for s in self.steps if isinstance(s, Install) for p in s.pins)
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """Names of the distributions that are taken out."""
+        return tuple(n for s in self.steps if isinstance(s, Remove) for n in s.names)
+
+    @property
+    def again(self) -> tuple[str, ...]:
+        """Names of the distributions that are put in anew."""
+        return tuple(n for s in self.steps if isinstance(s, Install) for n in s.reinstall)
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ state that is not there yet: findings that rest on it are neither cured nor left
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -27,7 +27,7 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.findings import Check
-from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv
+from tunedoctor.plan import DeletePath, Install, Pin, Plan, SetEnv
 from tunedoctor.probes.packages import cuda_wheels
 from tunedoctor.probes.torch_build import Accelerator
 from tunedoctor.snapshot import Answer, Snapshot
@@ -63,18 +63,30 @@ def simulate(
     several = tuple(checks)
     old = diagnose(before, several)
     new = diagnose(predict(plan, before, metadata or {}), several)
+    found = compared(old, new, new.unknown.keys() | new.skipped.keys())
+    return msgspec.structs.replace(found, refused=_refused(plan, found))
+
+
+def compared(
+    old: Diagnosis,
+    new: Diagnosis,
+    cannot: Collection[str],
+    grades: Collection[str] = ("error", "warning"),
+) -> Simulated:
+    """Compare what the checks say before and after; a check that could not tell of the state before accuses nobody.
+
+    `cannot`: checks that cannot tell of the state after. `grades`: the severities of findings that must not come in.
+    """
     had, has = severities(old), severities(new)
-    cannot = new.unknown.keys() | new.skipped.keys()
     cured = tuple(i for i in cured_of(had, has) if i not in cannot)
-    untold = tuple(i for i in had if i in cannot)
     bred = tuple(
         i
         for i, severity in has.items()
-        if severity != "note" and (i not in had or (severity == "error" != had[i]))
+        if severity in grades and (i not in had or (severity == "error" != had[i]))
         if i not in old.unknown
     )
-    found = Simulated(cured, tuple(i for i in has if i not in cured), bred, untold)
-    return msgspec.structs.replace(found, refused=_refused(plan, found))
+    left = tuple(i for i in has if i not in cured)
+    return Simulated(cured, left, bred, tuple(i for i in had if i in cannot))
 
 
 def _refused(plan: Plan, found: Simulated) -> str:
@@ -127,7 +139,7 @@ def packages_after(
     """Return the packages after a plan."""
     held = {one.name: one for one in packages.distributions}
     pins = {pin.name: pin for pin in plan.pins}
-    gone = {name for step in plan.steps if isinstance(step, Remove) for name in step.names}
+    gone = {*plan.removed}
     deleted = {
         step.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
         for step in plan.steps

@@ -27,7 +27,8 @@ from tunedoctor.planning.ask import Ask, live
 from tunedoctor.planning.drafts import chosen, drafted
 from tunedoctor.planning.make import fresh, planned
 from tunedoctor.registry import all_checks, all_fixes
-from tunedoctor.transaction.apply import Ways, apply
+from tunedoctor.transaction.apply import apply
+from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import undo
 
 __all__ = ["uv_cache"]

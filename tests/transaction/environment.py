@@ -5,15 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+from transaction.wheels import ALPHA2, BETA1, pin
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.plan import Install, Pin, Plan
+from tunedoctor.plan import Install, Plan
+from tunedoctor.transaction.journal import Places
 from tunedoctor.transaction.records import faults
 
 OLD = {"alpha": "1.0", "gamma": "1.0"}
 NEW = {"alpha": "2.0", "beta": "1.0", "gamma": "1.0"}
-PLAN = Plan(steps=(Install(pins=(Pin(name="alpha", version="2.0", was="1.0"),), no_deps=False),))
+PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
 
 
 def install(env: Path, *pins: str) -> None:
@@ -64,6 +68,23 @@ def as_conda(prefix: Path) -> Path:
     (meta / "history").write_text("==> 2026-11-25 10:00:00 <==\n# update specs: ['python']\n")
     (meta / "state").write_text('{"env_vars": {"OTHER": "kept"}}')
     return prefix
+
+
+@contextmanager
+def stepping(step: Callable[[str], None] | None) -> Generator[None]:
+    """Call a function with the name of each line of a journal when it is on the disk."""
+    real = Places.write
+
+    def write(self: Places, name: str, **data: object) -> None:
+        real(self, name, **data)
+        if step:
+            step(name)
+
+    Places.write = write  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Places.write = real  # type: ignore[method-assign]
 
 
 def state(env: Path) -> str:

@@ -9,10 +9,10 @@ import signal
 import sys
 from pathlib import Path
 
-from transaction.environment import PLAN
+from transaction.environment import PLAN, stepping
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction import exchange
-from tunedoctor.transaction.places import MARK
+from tunedoctor.transaction.journal import MARK
 from tunedoctor.transaction.undoing import put_in_order, undo
 
 
@@ -44,16 +44,15 @@ def renames_only(fate: Fate) -> None:
     Path.rename = rename  # type: ignore[method-assign,assignment]
 
 
-def main(env: str, tool: str, strategy: str, at: str) -> None:
-    fate = Fate(at)
+def main(fate: Fate, env: str, tool: str, strategy: str) -> None:
     strategy, *more = strategy.split("+")
     if "renames" in more:
         renames_only(fate)
     if strategy == "undo":
-        print(undo(env, watch=fate.happens).done)  # noqa: T201
+        print(undo(env).done)  # noqa: T201
         return
     if strategy == "order":
-        print(put_in_order(env, watch=fate.happens))  # noqa: T201
+        print(put_in_order(env))  # noqa: T201
         return
     real = module.ground_of
 
@@ -64,10 +63,13 @@ def main(env: str, tool: str, strategy: str, at: str) -> None:
     if strategy == "backup":
         module.ground_of = forced  # type: ignore[assignment]
     smoke = (lambda _: "no") if "fails" in more else None
-    ways = module.Ways(checks=(), step=fate.happens, smoke=smoke)
+    ways = module.Ways(checks=(), smoke=smoke)
     outcome = module.apply(PLAN, env, installer=tool, ways=ways)  # type: ignore[arg-type]
     print(outcome.end, outcome.why)  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    *words, at = sys.argv[1:]
+    mine = Fate(at)
+    with stepping(mine.happens):
+        main(mine, *words)

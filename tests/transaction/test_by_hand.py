@@ -16,8 +16,7 @@ from transaction.test_apply import fix
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import DeletePath, Install, NewEnvironment, Pin, Plan, Remove, SetEnv
-from tunedoctor.transaction import run as module
-from tunedoctor.transaction.apply import Ways
+from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.by_hand import commands_of, ways_on
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.outcome import Stage
@@ -28,9 +27,7 @@ NUMBERS = (None, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EI
 
 
 def ground(prefix: Path) -> Ground:
-    return Ground(
-        "switch", prefix, "bin/python", prefix / "lib", prefix / "bin", prefix.parent, prefix.name
-    )
+    return Ground("switch", prefix, "bin/python", prefix / "lib", prefix / "bin")
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -64,7 +61,7 @@ def test_the_commands_by_hand_do_what_the_plan_would_have(
                 folder.mkdir()
             monkeypatch.setenv("UV_CACHE_DIR", str(env.parent / "no cache"))
 
-    outcome = fix(env, Plan(steps=steps), tool, Ways(checks=(), step=step))
+    outcome = fix(env, Plan(steps=steps), tool, step=step)
     assert (outcome.end, outcome.stage) == ("failed", "change")
     assert state(env) == "old"
     assert (env / "left over").is_dir()

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from tunedoctor.transaction import clone as module
-from tunedoctor.transaction.bytecode import drop_stale
-from tunedoctor.transaction.clone import clone, own_bytes, own_copies, remove_tree
-from tunedoctor.transaction.relocate import relocate
+from tunedoctor.transaction.clone import clone, own_bytes, remove_tree
+from tunedoctor.transaction.records import drop_stale
 
 OWN = ("bin/tool", "lib/a-1.0.dist-info/RECORD", "lib/a.pth", "pyvenv.cfg", "conda-meta/state")
 
@@ -71,18 +70,6 @@ def test_where_nothing_can_be_linked_it_is_copied(
     remove_tree(other)
 
 
-def test_files_to_be_written_over_get_blocks_of_their_own(tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    for folder in (one, other):
-        folder.mkdir()
-    (one / "x").write_text("old")
-    os.link(one / "x", other / "x")
-    own_copies(other, ["x", "not-there", "../one/x/y"])
-    with (other / "x").open("w") as file:
-        file.write("new")
-    assert (one / "x").read_text() == "old"
-
-
 def test_byte_code_goes_with_its_source(tmp_path: Path) -> None:
     stale = ["a.cpython-312.pyc", "a.cpython-312.opt-1.pyc"]
     kept = ["ab.cpython-312.pyc", "a.txt"]
@@ -93,21 +80,3 @@ def test_byte_code_goes_with_its_source(tmp_path: Path) -> None:
     drop_stale(tmp_path, ["a.py", "p/b.py", "q/c.py", "a.so"])
     assert sorted(p.name for p in (tmp_path / "__pycache__").iterdir()) == sorted(kept)
     assert len(list((tmp_path / "p/__pycache__").iterdir())) == 4
-
-
-def test_commands_lose_the_clones_name_and_records_know(tmp_path: Path) -> None:
-    scripts, info = tmp_path / "bin", tmp_path / "lib/x-1.dist-info"
-    scripts.mkdir()
-    info.mkdir(parents=True)
-    (scripts / "run").write_text("#!/a b/.venv.doctor-1/bin/python\n")
-    (scripts / "run").chmod(0o755)
-    (scripts / "other").write_text("#!/bin/sh\n")
-    record = "../bin/run,sha256=old,1\n../bin/other,sha256=keep,2\nx.py,sha256=keep,3\n"
-    (info / "RECORD").write_text(record)
-    assert relocate(scripts, ".doctor-1", [info / "RECORD"]) == ("run",)
-    assert (scripts / "run").read_text() == "#!/a b/.venv/bin/python\n"
-    assert (scripts / "run").stat().st_mode & 0o777 == 0o755
-    first, *rest = (info / "RECORD").read_text().splitlines()
-    assert first.endswith(",24")
-    assert "old" not in first
-    assert rest == record.splitlines()[1:]

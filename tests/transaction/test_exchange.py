@@ -10,14 +10,14 @@ from transaction.environment import contents, state
 from transaction.test_apply import fix
 from transaction.test_killed import doctor, prove
 from tunedoctor.transaction import exchange, marks
-from tunedoctor.transaction.exchange import Swap, swapped
-from tunedoctor.transaction.places import Places
+from tunedoctor.transaction.exchange import swapped
+from tunedoctor.transaction.journal import Places, Swap
 from tunedoctor.transaction.undoing import put_in_order, undo
 
 
 @pytest.mark.parametrize("renames", range(4))
 def test_a_swap_is_finished_from_wherever_it_stopped(tmp_path: Path, renames: int) -> None:
-    places = Places(tmp_path, "env", "20261125T101500000000-0000", tmp_path / "entry")
+    places = Places(tmp_path / "env", "20261125T101500000000-0000", tmp_path / "entry")
     data = Swap("apply", marks.fresh(), marks.fresh())
     marks.make(places.live, data.live)
     marks.make(places.other, data.other)

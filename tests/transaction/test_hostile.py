@@ -15,13 +15,12 @@ from transaction.environment import PLAN, beside, contents, python, site, state
 from transaction.index import Index
 from transaction.test_apply import QUIET, TOOLS, fix, said
 from transaction.wheels import ALPHA2, BETA1
-from tunedoctor.installers.lookup import look_up
-from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction.apply import Ways, apply
+from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.lock import locked
+from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import put_in_order, undo
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -97,28 +96,6 @@ def test_a_read_only_environment_is_refused(make: Make, whole: bool) -> None:
     assert contents(env) == before
 
 
-@pytest.mark.skipif(ROOT, reason="root writes whatever the mode says")
-def test_a_site_folder_that_may_not_be_written_is_refused(make: Make) -> None:
-    env = make()
-    site(env).chmod(0o555)
-    outcome = fix(env)
-    site(env).chmod(0o755)
-    assert (outcome.end, state(env)) == ("refused", "old")
-
-
-@needs_root
-def test_an_environment_of_another_user_is_refused(make: Make) -> None:
-    env = make()
-    before = contents(env)
-    os.chown(env, 65534, 65534)
-    outcome = fix(env)
-    assert outcome.end == "refused"
-    assert "belongs to" in outcome.why
-    assert "root" in outcome.why
-    assert contents(env) == before
-    assert beside(env) == []
-
-
 def test_targets_that_are_none(make: Make, tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
@@ -168,7 +145,7 @@ def test_two_doctors_at_once(make: Make) -> None:
         if name == "changing":
             seconds.append(fix(env).end)
 
-    assert fix(env, ways=Ways(checks=(), step=step)).end == "applied"
+    assert fix(env, step=step).end == "applied"
     assert seconds == ["refused"]
     assert state(env) == "new"
 
@@ -227,8 +204,7 @@ def test_a_package_that_is_asked_for_under_a_hostile_name(make: Make) -> None:
     for name in ("--index-url=http://x", "-r/etc/passwd", "a\nb", "alpha; rm -rf /", "../x"):
         steps = (Install(pins=(Pin(name=name, version="1.0"),)),)
         assert fix(env, Plan(steps=steps)).end == "refused", name
-        gone = fix(env, Plan(steps=(Remove(names=(name,)),)))
-        assert gone.end in ("applied", "refused"), name
+        assert fix(env, Plan(steps=(Remove(names=(name,)),))).end == "refused", name
     assert contents(env) == before
 
 
@@ -252,11 +228,9 @@ def test_a_poisoned_extra_index_cannot_slip_a_file_in(
     """Also where no index is named: the hashes are of the index that was asked, and another file has others."""
     env = make(tool)
     bad = Index([ALPHA2._replace(shared="poison\n"), BETA1])
-    found = look_up(PLAN.steps[0], str(python(env)), {"alpha": "1.0"}, own(os.environ))  # type: ignore[arg-type]
-    assert isinstance(found, Install)
     for name in ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX"):
         monkeypatch.setenv(name, bad.url)
-    outcome = fix(env, Plan(steps=(found,)), tool)
+    outcome = fix(env, tool=tool)
     bad.close()
     assert not [p for p in site(env).rglob("both.py") if p.read_text() == "poison\n"]
     assert state(env) == ("new" if outcome.end == "applied" else "old")

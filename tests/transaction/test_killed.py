@@ -69,7 +69,6 @@ def placed(make: Make, tool: str, strategy: str) -> Path:
     [
         *(("uv", "switch", at) for at in SWITCH),
         *(("pip", "switch", at) for at in ("changing", "swap")),
-        *(("uv", "backup", at) for at in SAVED),
         *(("uv", "stash", at) for at in SAVED),
     ],
 )

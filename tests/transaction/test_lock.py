@@ -9,16 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tunedoctor.transaction.lock import Holder, LockedError, locked
+from tunedoctor.state.failure import FailureError
+from tunedoctor.transaction.lock import Holder, locked
 
 
 def test_a_lock_is_held_and_let_go(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     for _ in range(2):
         with locked(lock):
-            with pytest.raises(LockedError, match=f"process {os.getpid()} on"), locked(lock):
+            with pytest.raises(FailureError, match=f"process {os.getpid()} on"), locked(lock):
                 pass
-            with pytest.raises(LockedError), locked(lock):
+            with pytest.raises(FailureError), locked(lock):
                 pass
 
 
@@ -37,5 +38,5 @@ def test_a_holder_that_does_not_tell_its_name_is_waited_for(tmp_path: Path) -> N
     with locked(tmp_path / "lock"):
         for text in (b"", b"{", msgspec.json.encode(Holder(1, socket.gethostname()))):
             (tmp_path / "holder").write_bytes(text)
-            with pytest.raises(LockedError), locked(tmp_path / "lock"):
+            with pytest.raises(FailureError), locked(tmp_path / "lock"):
                 pass

@@ -9,7 +9,8 @@ from transaction.environment import PLAN, as_conda, beside, contents, site, stat
 from transaction.test_apply import QUIET
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Plan, SetEnv
-from tunedoctor.transaction.apply import Ways, apply
+from tunedoctor.transaction.apply import apply
+from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import undo
 
 CONSENT = Ways(checks=(), consent=True)

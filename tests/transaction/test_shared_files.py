@@ -1,49 +1,14 @@
 """Files that several distributions bring outlive the removal of one of them."""
 
-from pathlib import Path
-
 import pytest
 
 from transaction.conftest import Make
 from transaction.environment import PLAN, site
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Plan, Remove
-from tunedoctor.transaction.apply import Ways, apply
-from tunedoctor.transaction.shared_files import keep, put_back
+from tunedoctor.transaction.apply import apply
+from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import undo
-
-
-def installed(folder: Path, name: str, *files: str) -> None:
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "RECORD").write_text("".join(f"{file},sha256=x,1\n" for file in files))
-    for file in files:
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(file)
-
-
-def test_only_what_others_bring_too_is_put_back(tmp_path: Path) -> None:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    installed(folder, "nvidia_one", "nvidia/__init__.py", "nvidia/one.so", "nvidia/both.so")
-    installed(folder, "nvidia_two", "nvidia/__init__.py", "nvidia/two.so", "nvidia/both.so")
-    (folder / "bare-1.0.dist-info").mkdir()
-    kept = keep(folder, ["nvidia-one"], tmp_path / "kept")
-    assert kept.names == ("nvidia/__init__.py", "nvidia/both.so")
-    for name in ("nvidia/__init__.py", "nvidia/one.so"):
-        (folder / name).unlink()
-    (folder / "nvidia/both.so").write_text("of the new one")
-    assert put_back(kept) == ("nvidia/__init__.py",)
-    assert (folder / "nvidia/__init__.py").read_text() == "nvidia/__init__.py"
-    assert not (folder / "nvidia/one.so").exists()
-    assert (folder / "nvidia/both.so").read_text() == "of the new one"
-
-
-def test_nothing_shared_makes_no_folder(tmp_path: Path) -> None:
-    installed(tmp_path, "one", "one.py")
-    installed(tmp_path, "two", "two.py")
-    kept = keep(tmp_path, ["one", "absent"], tmp_path / "kept")
-    assert (kept.names, put_back(kept), (tmp_path / "kept").exists()) == ((), (), False)
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])

@@ -11,7 +11,8 @@ import pytest
 from transaction.environment import PLAN, beside, contents, python
 from transaction.index import Index
 from transaction.test_apply import said
-from tunedoctor.transaction.apply import Ways, apply
+from tunedoctor.transaction.apply import apply
+from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import list_states, undo
 
 CONSENT = Ways(checks=(), consent=True)

@@ -7,6 +7,8 @@ import zipfile
 from functools import cache
 from typing import NamedTuple
 
+from tunedoctor.plan import Pin
+
 
 class Made(NamedTuple):
     name: str
@@ -67,3 +69,9 @@ def wheel(one: Made) -> bytes:
 def metadata(one: Made) -> bytes:
     with zipfile.ZipFile(io.BytesIO(wheel(one))) as archive:
         return archive.read(f"{one.name}-{one.version}.dist-info/METADATA")
+
+
+def pin(one: Made, was: str = "") -> Pin:
+    """Return the pin of a wheel, held to its hash."""
+    digest = hashlib.sha256(wheel(one)).hexdigest()
+    return Pin(name=one.name, version=one.version, hashes=(f"sha256:{digest}",), was=was)

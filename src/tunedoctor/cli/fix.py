@@ -16,9 +16,8 @@ from tunedoctor.installers.sources import Sources
 from tunedoctor.live import take
 from tunedoctor.render.style import style_for
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.failure import FailureError, failure_of
 from tunedoctor.targeting import here
-from tunedoctor.transaction.lock import LockedError
 from tunedoctor.transaction.undoing import put_in_order
 
 
@@ -86,14 +85,10 @@ def _check(options: Options, wish: Wish, *, named: bool) -> None:
         misuse("there is nobody to ask", "say --yes to carry it out, or --dry-run to see the plan")
     if wish.no_import and (wish.deep or wish.smoke):
         misuse("--no-import runs nothing of the packages", "leave out --deep and --smoke")
-    _known(options, wish)
-
-
-def _known(options: Options, wish: Wish) -> None:
-    if known := {one.id for one in options.checks()}:
-        for id_ in wish.ids:
-            if id_ not in known:
-                misuse(f"no check is called {id_!r}", "doctor check names what it finds")
+    known = {one.id for one in options.checks()}
+    for id_ in wish.ids:
+        if known and id_ not in known:
+            misuse(f"no check is called {id_!r}", "doctor check names what it finds")
 
 
 def _own_python(wish: Wish) -> str:
@@ -110,9 +105,8 @@ def _order(target: str | None) -> None:
     """Finish or take back what a killed doctor left, before anything is looked at."""
     try:
         said = put_in_order(target)
-    except FailureError as error:
-        misuse(error.why, error.by_hand[0])
-    except (LockedError, OSError) as error:
-        misuse(str(error), "wait for it, then run doctor fix again")
+    except (FailureError, OSError) as error:
+        failed = failure_of(error)
+        misuse(failed.why, *(*failed.by_hand, "wait for it, then run doctor fix again")[:1])
     if said:
         sys.stderr.write(f"doctor: {said}\n")

@@ -25,11 +25,11 @@ from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen
 from tunedoctor.state.failure import FailureError
-from tunedoctor.transaction.apply import Event, Ways, apply
+from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.busy import users
-from tunedoctor.transaction.ground import Ground, ground_of
-from tunedoctor.transaction.making import ground_for
-from tunedoctor.transaction.tools import choose_tool
+from tunedoctor.transaction.change import choose_tool
+from tunedoctor.transaction.ground import Ground, ground_for, ground_of
+from tunedoctor.transaction.task import Event, Ways
 
 
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
@@ -151,7 +151,7 @@ def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> 
         predicted=simulated.cured if simulated else (),
         untold=simulated.untold if simulated else (),
         stays=made.left,
-        free_bytes=shutil.disk_usage(ground.base).free if ground else 0,
+        free_bytes=shutil.disk_usage(ground.live.parent).free if ground else 0,
         users=users(ground.prefix) if ground and not made.plan.new else (),
     )
 
@@ -231,7 +231,7 @@ def _agreed() -> bool:
 
 def _shown(case: Case) -> Callable[[Event], None]:
     def watch(event: Event) -> None:
-        if event.state == "done" and case.plain:
+        if case.plain:
             write(end_screen.render_stage(event.stage, event.words, event.seconds, case.style))
 
     return watch

@@ -99,7 +99,7 @@ def _hashed(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
     python = interpreter.executable if interpreter else ""
     steps = [
         looked_up(step, python, there, ask)
-        if isinstance(step, Install) and not all(pin.hashes for pin in step.pins)
+        if isinstance(step, Install) and not (step.no_deps and all(p.hashes for p in step.pins))
         else step
         for step in plan.steps
     ]

@@ -25,7 +25,9 @@ class FailureError(Exception):
         """errno, where the system said so."""
 
 
-def reason(error: OSError) -> str:
-    """Return what the system said, and of which file."""
+def failure_of(error: FailureError | OSError) -> FailureError:
+    """Return the failure that an error is; of the system's what it said, and of which file."""
+    if isinstance(error, FailureError):
+        return error
     where = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}{where}"
+    return FailureError(f"{error.strerror or error}{where}", number=error.errno)

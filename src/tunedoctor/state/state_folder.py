@@ -26,6 +26,12 @@ def entry_of(environment: Path) -> Path | None:
     return None if fault(entry) else entry
 
 
+def entries() -> list[Path]:
+    """Return the entries of all environments that are this user's alone."""
+    root = user_folder("STATE")
+    return [] if fault(root) else [entry for entry in root.iterdir() if not fault(entry)]
+
+
 def make_entry(environment: Path) -> Path:
     """Return the entry of an environment, made if need be.
 

@@ -1,71 +1,45 @@
-"""Carry out a plan as a transaction."""
+"""Carry out a plan as one transaction; whatever stops it, the environment is put back."""
 
+import errno
 import os
-import time
+import re
+import shutil
+import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
-from tunedoctor.facts import Interpreter, Packages
-from tunedoctor.findings import Check
-from tunedoctor.installers.sources import Sources, own
+from tunedoctor.facts import Interpreter, Packages, Unknown
+from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.live import take
 from tunedoctor.plan import Plan
 from tunedoctor.probes.deep_look import remember
-from tunedoctor.registry import all_checks
+from tunedoctor.probes.interpreter import ask
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.failure import FailureError, reason
+from tunedoctor.state.failure import FailureError, failure_of
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction import making
+from tunedoctor.transaction import marks, stash
+from tunedoctor.transaction.bounds import leads_out
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.by_hand import ways_on
-from tunedoctor.transaction.ground import Ground, ground_of
-from tunedoctor.transaction.journal import Journal
-from tunedoctor.transaction.journal import Watch as Step
-from tunedoctor.transaction.lock import LockedError, locked
-from tunedoctor.transaction.outcome import Outcome, Stage
-from tunedoctor.transaction.places import new
-from tunedoctor.transaction.proof import no_target
-from tunedoctor.transaction.recovery import recover
-from tunedoctor.transaction.run import run
-from tunedoctor.transaction.states import prune, state_of
-from tunedoctor.transaction.task import Task
-from tunedoctor.transaction.tools import choose_tool
+from tunedoctor.transaction.change import change, choose_tool, fetch, make
+from tunedoctor.transaction.clone import clone
+from tunedoctor.transaction.exchange import swap, to_disk
+from tunedoctor.transaction.ground import Ground, ground_for, ground_of
+from tunedoctor.transaction.journal import Begun, Places, new
+from tunedoctor.transaction.lock import locked
+from tunedoctor.transaction.outcome import Outcome
+from tunedoctor.transaction.proof import file_faults, hold, look_before, no_target, prove
+from tunedoctor.transaction.task import Clock, Event, Task, Ways
+from tunedoctor.transaction.undoing import drop_work, prune, recover, state_of
+from tunedoctor.wording import megabytes
 
-
-class Event(NamedTuple):
-    """A stage that begins, or has ended."""
-
-    stage: Stage
-    state: Literal["begins", "done"]
-    words: str = ""
-    """What came of it: "16 wheels"."""
-    seconds: float = 0.0
-
-
-Watch = Callable[[Event], None]
-
-
-class Ways(NamedTuple):
-    """How a plan is to be carried out."""
-
-    deep: bool = False
-    """Prove it by running the target's packages."""
-    imports: bool = True
-    """Prove it by importing them."""
-    consent: bool = False
-    """Change a Python that is no environment of its own."""
-    smoke: Callable[[str], str] | None = None
-    """Called with the interpreter of the changed state; returns why it is not good, or ""."""
-    checks: tuple[Check, ...] | None = None
-    """None: those of the package."""
-    sources: Sources | None = None
-    """Where wheels come from; None: the user's own sources."""
-    step: Step = lambda _: None
-    """Called when a line of the journal is on the disk."""
+_REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")
+"""What an installer takes for nothing but a package: it stands beside options."""
 
 
 def apply(  # noqa: PLR0913  each is a knob of one fix
@@ -73,7 +47,7 @@ def apply(  # noqa: PLR0913  each is a knob of one fix
     target: str | None,
     *,
     installer: Named | None = None,
-    watch: Watch = lambda _: None,
+    watch: Callable[[Event], None] = lambda _: None,
     before: Snapshot | None = None,
     ways: Ways | None = None,
 ) -> Outcome:
@@ -85,84 +59,50 @@ def apply(  # noqa: PLR0913  each is a knob of one fix
     """
     if not plan.changes:
         return Outcome(end="nothing", told=plan.told)
-    clock = _Clock(watch)
+    ways = ways or Ways()
+    ways = ways._replace(imports=ways.imports or ways.deep)
+    clock, known = Clock(watch), dict[str, Any]()
+    ground: Ground | None = None
+    tool: Named = "pip"
     try:
-        return _apply(plan, target, installer, before, ways or Ways(), clock)
-    except FailureError as error:
-        end: Literal["refused", "failed"] = "refused" if error.refused else "failed"
-        hands = error.by_hand or clock.ways_on(plan, target, error.number)
-        return clock.outcome(end, why=error.why, by_hand=hands, log=error.log, told=plan.told)
-    except LockedError as error:
-        hands = clock.ways_on(plan, target)
-        return clock.outcome("refused", why=str(error), by_hand=hands, told=plan.told)
-    except OSError as error:
-        hands = clock.ways_on(plan, target, error.errno)
-        return clock.outcome("failed", why=reason(error), by_hand=hands, told=plan.told)
-
-
-def _apply(  # noqa: PLR0913  the knobs of `apply`
-    plan: Plan,
-    target: str | None,
-    installer: Named | None,
-    before: Snapshot | None,
-    ways: Ways,
-    clock: "_Clock",
-) -> Outcome:
-    made = plan.new
-    if before is None:
-        before = take(
-            None if made else target, deep=ways.deep and not made, read=not made, start=True
-        )
-    before = no_target(before) if made else before
-    known = before.get(Interpreter)
-    ground = making.ground_for(made) if made else ground_of(known, consent=ways.consent)
-    clock.ground = ground
-    sources = own(os.environ) if ways.sources is None else ways.sources
-    tool = choose_tool(installer, ground, sources)
-    clock.tool = tool.name
-    entry = make_entry(ground.base / ground.stem)
-    places = new(ground.base, ground.stem, entry)
-    clock.begin("lock")
-    with locked(entry / "lock"):
-        clock.begin("recover")
-        clock.recovered = recover(ground.base, ground.stem, ways.step)
-        if clock.recovered and not made:
-            before = _again(before, target, ways)
-        clock.users = users(ground.prefix)
-        checks = all_checks() if ways.checks is None else ways.checks
-        task = Task(
-            plan=plan,
-            ground=ground,
-            tool=tool,
-            places=places,
-            journal=Journal(places.journal, ways.step),
-            before=before,
-            checks=checks,
-            deep=ways.deep,
-            imports=ways.imports or ways.deep,
-            smoke=ways.smoke,
-            begin=clock.begin,
-            say=clock.say,
-        )
-        done = run(task)
-        remember(done.proved.after)
-        clock.begin("prune")
-        with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
-            prune(ground.base, ground.stem)
-        clock.end()
-        return clock.outcome(
-            "applied",
-            state=state_of(places),
-            fetched=done.fetched,
-            unhashed=done.unhashed,
-            changed=done.changed,
-            cured=done.proved.cured,
-            left=done.proved.left,
-            imports=done.proved.imports,
-            unproved=done.proved.unproved,
-            stays=done.proved.stays,
-            told=plan.told,
-        )
+        if before is None:
+            before = take(
+                None if plan.new else target,
+                deep=ways.deep and not plan.new,
+                read=not plan.new,
+                start=True,
+            )
+        before = no_target(before) if plan.new else before
+        python = before.get(Interpreter)
+        ground = ground_for(plan.new) if plan.new else ground_of(python, consent=ways.consent)
+        known |= {"strategy": ground.strategy, "target": str(ground.prefix)}
+        sources = own(os.environ) if ways.sources is None else ways.sources
+        chosen = choose_tool(installer, ground, sources)
+        tool = chosen.name
+        entry = make_entry(ground.live)
+        places = new(ground.live, entry)
+        clock.begin("lock")
+        with locked(entry / "lock"):
+            clock.begin("recover")
+            known["recovered"] = recover(ground.live)
+            if known["recovered"] and not plan.new:
+                before = _again(before, target, ways)
+            known["users"] = users(ground.prefix)
+            task = Task(plan, ground, chosen, places, before, ways, clock)
+            known |= _carried_out(task)
+            clock.begin("prune")
+            with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
+                prune(ground.live)
+            clock.end()
+            known |= {"end": "applied", "state": state_of(places, sizes=True)}
+    except (FailureError, OSError) as error:
+        failed = failure_of(error)
+        known |= {"end": "refused" if failed.refused else "failed", "why": failed.why}
+        known["log"] = failed.log
+        hands = failed.by_hand or ways_on(clock.stage, plan, target, ground, tool, failed.number)
+        known["by_hand"] = hands
+    data = {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told, **known}
+    return msgspec.structs.replace(Outcome(end="nothing"), **data)
 
 
 def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
@@ -174,48 +114,149 @@ def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
     return found
 
 
-class _Clock:
-    """Times the stages, and holds what an outcome tells whatever the end."""
+def _carried_out(task: Task) -> dict[str, Any]:
+    """Carry it out; return the fields of the outcome.
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._stage: Stage = "lock"
-        self._began = time.monotonic()
-        self._words = ""
-        self._running = False
-        self.seconds: dict[str, float] = {}
-        self.recovered = ""
-        self.users: tuple[object, ...] = ()
-        self.ground: Ground | None = None
-        self.tool: Named = "pip"
+    Raises:
+        FailureError: it did not succeed; the environment is the old one.
+        OSError: so too, or putting back failed as well and the next start goes on with it.
+    """
+    plan, ground, places = task.plan, task.ground, task.places
+    base = ground.live.parent
+    free = shutil.disk_usage(base).free
+    if free < plan.disk_bytes:
+        why = f"{base} has {megabytes(free)} free; this takes {megabytes(plan.disk_bytes)}"
+        raise FailureError(why, refused=True, number=errno.ENOSPC)
+    if stray := ground.stray():
+        raise leads_out(stray)
+    for word in (*(pin.requirement for pin in plan.pins), *plan.removed, *plan.again):
+        if not _REQUIREMENT.fullmatch(word):
+            why = f"{word!r} is no package"
+            raise FailureError(why, refused=True)
+    first = Begun(
+        mark=marks.fresh(),
+        host=socket.gethostname(),
+        strategy=ground.strategy,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        prefix=str(ground.prefix),
+        python=ground.python,
+        site=str(ground.site),
+        scripts=str(ground.scripts),
+        user=ground.user,
+        cures=plan.cures,
+        changes=_changes(plan),
+    )
+    try:
+        places.write("begin", **msgspec.structs.asdict(first))
+        marks.make(places.wheels, first.mark)
+        return _steps(task, first.mark)
+    except BaseException as error:
+        log = _kept_log(places)
+        said = recover(ground.live)
+        if said:
+            error.add_note(said)  # Ctrl-C has no outcome that could tell
+        if isinstance(error, OSError):
+            failed = failure_of(error)
+            failed.log = log
+            raise failed from error
+        if isinstance(error, FailureError):
+            error.log = log
+        raise
 
-    def ways_on(self, plan: Plan, target: str | None, number: int | None = None) -> tuple[str, ...]:
-        return ways_on(self._stage, plan, target, self.ground, self.tool, number)
 
-    def begin(self, stage: Stage) -> None:
-        self.end()
-        self._stage, self._began, self._words = stage, time.monotonic(), ""
-        self._running = True
-        self._watch(Event(stage, "begins"))
+def _steps(task: Task, mark: str) -> dict[str, Any]:
+    plan, ground, tool, places, _, _, clock = task
+    beside = ground.strategy in ("switch", "new")
+    work = ground.inside(places.other) if beside else ground
+    if plan.new:
+        clock.begin("save")
+        places.write("cloning")
+        marks.make(places.other, mark)
+        work = make(plan.new, tool, ground, places)
+    clock.begin("fetch")
+    places.write("fetching")
+    # of a clone that is not there yet, the interpreter of what is cloned
+    python = (work if plan.new else ground).executable
+    fetched = fetch(plan, tool, python, places, user=ground.user)
+    wheels = sum(one.files.wheels for one in fetched)
+    clock.say(f"{wheels} wheels")
+    seen, touched = _entries(ground), None
+    if not plan.new:
+        clock.begin("save")
+        places.write("cloning")
+        if ground.strategy == "stash":
+            touched = stash.touched(plan, ground, fetched)
+            stash.save(ground, touched, places.other, mark)
+            clock.say(f"{len(touched.had)} entries")
+        else:
+            marks.make(places.other, mark)
+            clock.say(f"{clone(ground.prefix, places.other)} files")
+    old = look_before(task, work)
+    clock.begin("change")
+    places.write("changing", touched=touched)
+    change(plan, work, tool, fetched, places)
+    marks.remove(places.wheels, {mark})
+    clock.begin("verify")
+    places.write("verifying")
+    pins = {pin.name for pin in plan.pins}
+    hold(one for one in file_faults(work, pins) if one not in old.faults)
+    proved, after = prove(task, work, old)
+    if beside:
+        _switch(task, seen)
+    places.write("done")
+    with suppress(OSError):  # the next start does it
+        drop_work(places, {mark})
+    remember(after)
+    unhashed = tuple(pin.name for pin in plan.pins if not pin.hashes)
+    done = {"fetched": wheels, "unhashed": unhashed, "changed": _changes(plan)}
+    return {**done, **proved._asdict()}
 
-    def say(self, words: str) -> None:
-        self._words = words
 
-    def end(self) -> None:
-        if not self._running:
-            return
-        self._running = False
-        passed = time.monotonic() - self._began
-        self.seconds[self._stage] = round(passed, 4)
-        self._watch(Event(self._stage, "done", self._words, passed))
+def _switch(task: Task, seen: tuple[object, ...]) -> None:
+    """Put the changed state in its place, where it must start."""
+    ground, places = task.ground, task.places
+    to_disk(places.other)
+    if _entries(ground) != seen:
+        msg = f"{ground.prefix} was changed by another program meanwhile"
+        raise FailureError(msg)
+    if ground.strategy == "new" and ground.prefix.is_dir():
+        ground.prefix.rmdir()  # it is empty, as was seen
+    task.clock.begin("switch")
+    swap(places, "apply")
+    task.clock.begin("start")
+    if isinstance(ask(ground.executable), Unknown):
+        swap(places, "put back")
+        msg = f"the new environment does not start in its place: {ground.executable}"
+        raise FailureError(msg)
 
-    def outcome(self, end: str, **known: object) -> Outcome:
-        data = {
-            "stage": self._stage,
-            "seconds": self.seconds,
-            "recovered": self.recovered,
-            "users": self.users,
-            "strategy": self.ground.strategy if self.ground else None,
-            "target": str(self.ground.prefix) if self.ground else "",
-        }
-        return msgspec.structs.replace(Outcome(end="nothing"), end=end, **{**data, **known})
+
+def _entries(ground: Ground) -> tuple[object, ...]:
+    """Return what tells whether somebody else changed the packages meanwhile."""
+    found: list[object] = []
+    for folder in (ground.site, ground.scripts):
+        if folder.is_dir():
+            found += sorted(
+                (e.name, e.stat(follow_symlinks=False).st_mtime_ns)
+                for e in os.scandir(folder)
+                if e.name != "__pycache__"
+            )
+    return tuple(found)
+
+
+def _changes(plan: Plan) -> tuple[str, ...]:
+    """Return one line for each package that changes."""
+    lines = [
+        f"{pin.name} {pin.was} -> {pin.version}" if pin.was else f"{pin.name} {pin.version}"
+        for pin in plan.pins
+    ]
+    return (*lines, *(f"{name} removed" for name in plan.removed))
+
+
+def _kept_log(places: Places) -> str:
+    """Keep the installer's words of a failure: one file for each environment, the last one."""
+    kept = places.entry / "failed.log"
+    try:
+        places.log.replace(kept)
+    except OSError:
+        return ""
+    return str(kept)

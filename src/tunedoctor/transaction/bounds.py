@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from tunedoctor.state.failure import FailureError
-from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.ground import NEW, Ground
 from tunedoctor.transaction.records import info_folders, rows
 from tunedoctor.versions import normalised
 
@@ -22,40 +22,13 @@ def inside(ground: Ground, path: str) -> Path:
         FailureError: it is absolute, climbs out, or a link on its way leads out.
     """
     parts = path.replace("\\", "/").split("/")
-    stash = ground.strategy == "stash"
     # of a stash only site-packages are saved; the user's lie outside of the prefix
-    root = ground.site if stash else ground.prefix
-    target = ground.prefix / path
+    root, target = ground.live, ground.prefix / path
     climbs = ".." in parts or "\0" in path or not path.strip("/. ")
-    climbs |= Path(path).is_absolute() and not stash
+    climbs |= Path(path).is_absolute() and ground.strategy != "stash"
     if climbs or target == root or not Path(os.path.realpath(target.parent)).is_relative_to(root):
-        raise _leads_out(path)
+        raise leads_out(path)
     return target
-
-
-def hold_ground(ground: Ground) -> None:
-    """Hold the folders of a ground to the environment.
-
-    Raises:
-        FailureError: a link in it leads one elsewhere.
-    """
-    if path := strays(ground):
-        raise _leads_out(path)
-
-
-def strays(ground: Ground) -> str:
-    """Return the folder of a ground that is not where it must be, links resolved; "" where all are."""
-    live = ground.base / ground.stem
-    if ground.strategy == "stash":
-        if ground.site != live:
-            return str(ground.site)
-        wanted = {ground.site: live}
-    else:
-        wanted = {ground.prefix: live, ground.site: ground.prefix, ground.scripts: ground.prefix}
-    for path, root in wanted.items():
-        if not path.is_relative_to(root) or not Path(os.path.realpath(path)).is_relative_to(root):
-            return str(path)
-    return ""
 
 
 def hold_files(ground: Ground, names: Iterable[str], incoming: Iterable[str]) -> None:
@@ -66,29 +39,23 @@ def hold_files(ground: Ground, names: Iterable[str], incoming: Iterable[str]) ->
     Raises:
         FailureError: one of them lies outside; its name is in the message.
     """
-    roots = _roots(ground)
+    roots = [ground.prefix, ground.site, ground.scripts]
+    roots += [ground.site.parents[2]] if ground.user and os.name == "posix" else []  # ~/.local
+    real_roots = [Path(os.path.realpath(root)) for root in roots]
     seen: dict[Path, bool] = {}
     coming = (("", ground.site / name) for name in incoming)
-    for owner, path in chain(_going(ground.site, names), coming):
+    for owner, path in chain(_going(ground.site, set(names)), coming):
         # the last part can be a link, which goes or is written over itself
         folder = path.parent
         if folder not in seen:
             real = Path(os.path.realpath(folder))
-            seen[folder] = any(real.is_relative_to(root) for root in roots)
+            seen[folder] = any(real.is_relative_to(root) for root in real_roots)
         if not seen[folder]:
-            raise _leads_out(str(path), owner)
+            raise leads_out(str(path), owner)
 
 
-def _roots(ground: Ground) -> tuple[Path, ...]:
-    roots = [ground.prefix, ground.site, ground.scripts]
-    if ground.user and os.name == "posix":
-        roots.append(ground.site.parents[2])  # ~/.local
-    return tuple(Path(os.path.realpath(root)) for root in roots)
-
-
-def _going(site: Path, names: Iterable[str]) -> Iterator[tuple[str, Path]]:
+def _going(site: Path, wanted: set[str]) -> Iterator[tuple[str, Path]]:
     """Yield what an uninstall deletes, with who names it."""
-    wanted = set(names)
     for info in info_folders(site, wanted):
         for row in rows(info):
             yield f", which the RECORD of {info.name} names,", site / row.name
@@ -107,6 +74,6 @@ def _lines(file: Path) -> list[str]:
         return []
 
 
-def _leads_out(path: str, owner: str = "") -> FailureError:
-    why = f"{path!r}{owner} leads out of the environment"
-    return FailureError(why, "doctor fix --new ./.venv", refused=True)
+def leads_out(path: str, owner: str = "") -> FailureError:
+    """Return the refusal of a path; `owner` says who names it."""
+    return FailureError(f"{path!r}{owner} leads out of the environment", NEW, refused=True)

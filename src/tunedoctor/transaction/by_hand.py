@@ -29,7 +29,7 @@ def ways_on(  # noqa: PLR0913  what is known when it stops
         if plan.new is None
         else f"doctor fix --new {shlex.quote(plan.new.path)}"
     )
-    place = shlex.quote(str(ground.base)) if ground else "."
+    place = shlex.quote(str(ground.live.parent)) if ground else "."
     if number in _FULL:
         # what earlier fixes keep is the first that can go
         return (f"df -h {place}", f"doctor undo --list{there}", again)
@@ -37,8 +37,6 @@ def ways_on(  # noqa: PLR0913  what is known when it stops
         return (f"ls -ld {place}", NEW)
     if number is None:
         match stage:
-            case "lookup":
-                return ("doctor update", again)
             case "change" | "verify" if ground is not None and plan.new is None:
                 return (*commands_of(plan, ground, tool), again)
             case "prove" if plan.new is None:

@@ -1,114 +1,235 @@
-"""Carry out the steps of a plan in one state of an environment."""
+"""Carry out a plan in one state of an environment: all is fetched by hash before anything is changed."""
 
 import os
+import shlex
 import stat
-from collections.abc import Iterable
+import sys
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
-from tunedoctor.installers.tool import INSTALL_SECONDS, Job, Tool, start
-from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
+import msgspec
+
+from tunedoctor.installers.answers import why
+from tunedoctor.installers.lookup import lines_of
+from tunedoctor.installers.sources import Ban, Sources
+from tunedoctor.installers.tool import (
+    FETCH_SECONDS,
+    INSTALL_SECONDS,
+    Files,
+    Job,
+    Named,
+    Tool,
+    start,
+)
+from tunedoctor.installers.uv import find_uv
+from tunedoctor.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.bounds import hold_files, inside
-from tunedoctor.transaction.bytecode import drop_stale
-from tunedoctor.transaction.clone import own_copies, remove_tree
-from tunedoctor.transaction.fetching import Fetched, install_failure, job_of
-from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.places import Places
-from tunedoctor.transaction.records import info_folders, rows
-from tunedoctor.transaction.relocate import relocate, replace
-from tunedoctor.transaction.shared_files import keep, put_back
-from tunedoctor.transaction.variables import VariableError, set_conda, set_variables
+from tunedoctor.transaction.clone import own_copies, remove_tree, replace
+from tunedoctor.transaction.ground import SCRIPTS, Ground
+from tunedoctor.transaction.journal import Places
+from tunedoctor.transaction.records import Shared, drop_stale, info_folders, relocate, rows
+from tunedoctor.transaction.variables import set_conda, set_variables
+
+
+def choose_tool(asked: Named | None, ground: Ground, sources: Sources) -> Tool:
+    """Return uv where it is there, else pip; the user's own site is pip's alone.
+
+    Raises:
+        FailureError: the one that is asked for is not there.
+    """
+    there = "" if ground.strategy == "new" else f" --target {shlex.quote(ground.executable)}"
+    if asked == "uv" or (asked is None and find_uv() and not ground.user):
+        if not find_uv():
+            msg = "uv is not there"
+            raise FailureError(msg, "pip install uv", refused=True)
+        if ground.user:
+            msg = "uv does not install into the user's own site-packages"
+            raise FailureError(msg, f"doctor fix{there} --installer pip", refused=True)
+        return Tool("uv", sources)
+    folders = [ground.site, *ground.prefix.glob("lib/python*/site-packages")]
+    if ground.strategy != "new" and not any((folder / "pip").is_dir() for folder in folders):
+        msg = f"pip is not installed in {ground.prefix}"
+        raise FailureError(msg, f"doctor fix{there} --installer uv", refused=True)
+    return Tool("pip", sources)
+
+
+class Fetched(NamedTuple):
+    """What lies ready for one install."""
+
+    install: Install
+    job: Job
+    files: Files
+
+
+def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) -> list[Fetched]:
+    """Fetch every wheel.
+
+    Raises:
+        FailureError: the index does not answer, or a file has another hash than it lists.
+        OSError: the disk is full.
+    """
+    found: list[Fetched] = []
+    # an installer that is given some hashes wants all: what an index gives none for goes by itself
+    parts = [
+        msgspec.structs.replace(step, pins=pins)
+        for step in plan.steps
+        if isinstance(step, Install)
+        for held in (True, False)
+        if (pins := tuple(pin for pin in step.pins if bool(pin.hashes) is held))
+    ]
+    for number, install in enumerate(parts):
+        folder = places.wheels / str(number)
+        folder.mkdir(parents=True)
+        requirements = folder / "requirements.txt"
+        requirements.write_text(lines_of(install.pins), encoding="utf-8")
+        job = Job(
+            python=python,
+            folder=str(folder),
+            requirements=str(requirements),
+            source=install.index,
+            user=user,
+            checked=all(pin.hashes for pin in install.pins),
+        )
+        env = tool.environment(os.environ, job, network=True)
+        if told := _why_not(tool, tool.fetch(job), env, job.folder, places.log, FETCH_SECONDS):
+            msg = f"{tool.name} did not fetch: {told}"
+            raise _unanswered(msg, tool.sources.ban)
+        files = tool.files(folder)
+        if files.wheels != len(install.pins):
+            wanted = len(install.pins)
+            msg = f"{wanted} wheels were asked for, and {tool.name} fetched {files.wheels}"
+            raise FailureError(msg)
+        found.append(Fetched(install, job, files))
+    return found
+
+
+def _unanswered(told: str, ban: Ban | None) -> FailureError:
+    """Return the failure where no index answers, which can be the user's own will."""
+    if ban:
+        return FailureError(ban.told(told), ban.lifted, "doctor fix")
+    return FailureError(told, "doctor fix again, when the package index can be reached")
 
 
 def change(plan: Plan, ground: Ground, tool: Tool, fetched: list[Fetched], places: Places) -> None:
-    """Delete, remove, install, write and set, in this order.
+    """Delete, remove, install, write and set, in this order; commands name the place that is live.
 
     Raises:
         FailureError: the installer failed, or a path leads out of the environment.
         OSError: a file cannot be written, or the disk is full.
     """
-    removed = tuple(n for s in plan.steps if isinstance(s, Remove) for n in s.names)
-    again = tuple(n for s in plan.steps if isinstance(s, Install) for n in s.reinstall)
-    going = (*removed, *again, *(pin.name for pin in plan.pins))
-    hold_files(ground, going, chain.from_iterable(one.files.inside for one in fetched))
-    for delete in (s for s in plan.steps if isinstance(s, DeletePath)):
+    gone = going(plan)
+    pins = {pin.name for pin in plan.pins}
+    hold_files(ground, gone, chain.from_iterable(one.files.inside for one in fetched))
+    for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
         remove_tree(inside(ground, delete.path))
-    shared = keep(ground.site, going, places.wheels / "shared") if going else None
-    _forget((*again, *(pin.name for pin in plan.pins)), ground)
-    remove(tuple(dict.fromkeys((*removed, *again))), ground, tool, places)
+    shared = Shared.keep(ground.site, gone, places.wheels / "shared") if gone else None
+    again = tuple(info_folders(ground.site, {*plan.again, *pins}))
+    for info in (one for one in again if not (one / "RECORD").is_file()):
+        remove_tree(info)  # no installer uninstalls it, and each writes over it
+    _remove(tuple(dict.fromkeys((*plan.removed, *plan.again))), ground, tool, places)
     for one in fetched:
         _install(one, ground, tool, places.log)
     if shared:
-        put_back(shared)
-    for write in (s for s in plan.steps if isinstance(s, WriteFile)):
+        shared.put_back()
+    for write in (step for step in plan.steps if isinstance(step, WriteFile)):
         path = inside(ground, write.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
         replace(path, write.text.encode("utf-8"), mode)
-    try:
-        set_variables(ground.scripts, _sets(plan, "activate"))
-        if conda := _sets(plan, "conda"):
-            set_conda(inside(ground, "conda-meta/state"), conda)
-    except VariableError as error:
-        raise FailureError(str(error)) from error
+    if activate := _sets(plan, "activate"):
+        set_variables(ground.scripts, activate)
+    if conda := _sets(plan, "conda"):
+        set_conda(inside(ground, "conda-meta/state"), conda)
+    if ground.live != places.live:
+        relocate(ground.scripts, places.token, info_folders(ground.site, pins))
 
 
-def _forget(names: Iterable[str], ground: Ground) -> None:
-    """Delete metadata without a RECORD of what is put in anew: no installer uninstalls it, each writes over it."""
-    for info in tuple(info_folders(ground.site, names)):
-        if not (info / "RECORD").is_file():
-            remove_tree(info)
+def _sets(plan: Plan, where: str) -> dict[str, str | None]:
+    steps = (step for step in plan.steps if isinstance(step, SetEnv))
+    return {step.name: step.value for step in steps if step.where == where}
 
 
-def _sets(plan: Plan, where: str) -> list[SetEnv]:
-    return [s for s in plan.steps if isinstance(s, SetEnv) and s.where == where]
-
-
-def remove(names: tuple[str, ...], ground: Ground, tool: Tool, places: Places) -> None:
+def _remove(names: tuple[str, ...], ground: Ground, tool: Tool, places: Places) -> None:
     """Uninstall what is there of the names.
 
     Raises:
         FailureError: the installer failed.
     """
-    there = {name for name in names if any(info_folders(ground.site, (name,)))}
-    there |= {n for n in names if any(ground.site.glob(f"{n.replace('-', '_')}*.egg-info"))}
-    wanted = tuple(name for name in names if name in there)
-    if not wanted:
-        return
-    job = Job(ground.executable, str(places.wheels), user=ground.user)
-    env = _quiet(tool, job)
-    ended = start(tool.remove(job, wanted), env, job.folder, INSTALL_SECONDS, places.log)
-    if not ended.ok:
-        raise install_failure(tool, ended)
+    eggs = {n for n in names if any(ground.site.glob(f"{n.replace('-', '_')}*.egg-info"))}
+    wanted = tuple(n for n in names if n in eggs or any(info_folders(ground.site, {n})))
+    if wanted:
+        job = Job(ground.executable, str(places.wheels), user=ground.user)
+        _called(tool, tool.remove(job, wanted), job, places.log)
 
 
 def _install(one: Fetched, ground: Ground, tool: Tool, log: Path) -> None:
-    own_copies(ground.site, _written_over(one, ground))
+    """Install what was fetched, without network.
+
+    Raises:
+        FailureError: the installer failed.
+        OSError: a file cannot be written, or the disk is full.
+    """
+    # an uninstall of their older selves takes files away, and others are written over. A file of two distributions
+    # goes with the first of them, and is not there to be written over
+    infos = info_folders(ground.site, {pin.name for pin in one.install.pins})
+    gone = {row.path for info in infos for row in rows(info)}
+    own_copies(ground.site, (name for name in one.files.inside if ground.site / name not in gone))
     own_copies(ground.scripts, one.files.scripts)
     drop_stale(ground.site, one.files.inside)
-    job = job_of(one.install, one.folder, ground.executable, user=ground.user)
-    env = _quiet(tool, job)
-    ended = start(tool.install(job), env, str(one.folder), INSTALL_SECONDS, log)
-    if not ended.ok:
-        raise install_failure(tool, ended)
+    job = one.job._replace(python=ground.executable)
+    _called(tool, tool.install(job), job, log)
 
 
-def _written_over(one: Fetched, ground: Ground) -> Iterable[str]:
-    """Return files that wheels bring and that no uninstall of their older selves takes away."""
-    names = [pin.name for pin in one.install.pins]
-    going = {row.path for info in info_folders(ground.site, names) for row in rows(info)}
-    # a file of two distributions goes with the first of them, and is not there to be written over
-    return [name for name in one.files.inside if ground.site / name not in going]
+def make(new: NewEnvironment, tool: Tool, ground: Ground, places: Places) -> Ground:
+    """Make an environment in the folder of the other state, with the paths of its final place in its files.
+
+    Returns its ground, with the site folder that it has.
+
+    Raises:
+        FailureError: there is no such Python, or it makes no environment.
+    """
+    python, other = new.python or sys.executable, places.other
+    argv = [python, "-I", "-m", "venv", "--prompt", places.live.name, str(other)]
+    if tool.name == "uv":
+        argv = [find_uv(), "venv", "--no-project", "--no-config", "--color", "never"]
+        argv += ["--python", python, "--prompt", places.live.name, "--allow-existing", str(other)]
+    env = tool.sources.said(os.environ)
+    if told := _why_not(tool, argv, env, str(places.wheels), places.log):
+        msg = f"the environment was not made: {told}"
+        raise FailureError(msg)
+    config = other / "pyvenv.cfg"
+    replace(config, config.read_bytes().replace(places.token.encode(), b""))
+    relocate(other / SCRIPTS, places.token, ())
+    sites = [*other.glob("lib/python*/site-packages"), *other.glob("Lib/site-packages")]
+    site = ground.prefix / sites[0].relative_to(other) if sites else ground.site
+    return ground._replace(site=site).inside(other)
 
 
-def _quiet(tool: Tool, job: Job) -> dict[str, str]:
+def _called(tool: Tool, argv: list[str], job: Job, log: Path) -> None:
     env = tool.environment(os.environ, job, network=False)
-    return {**env, "PYTHONDONTWRITEBYTECODE": "1"}
+    if told := _why_not(tool, argv, {**env, "PYTHONDONTWRITEBYTECODE": "1"}, job.folder, log):
+        msg = f"{tool.name} did not install: {told}"
+        raise FailureError(msg)
 
 
-def settle_names(plan: Plan, ground: Ground, token: str) -> tuple[str, ...]:
-    """Let what was installed into a clone name the environment itself; return the commands that were put right."""
-    names = [pin.name for pin in plan.pins]
-    records = [info / "RECORD" for info in info_folders(ground.site, names)]
-    return relocate(ground.scripts, token, [r for r in records if r.is_file()])
+def _why_not(  # noqa: PLR0913  one call of an installer
+    tool: Tool,
+    argv: list[str],
+    env: Mapping[str, str],
+    folder: str,
+    log: Path,
+    seconds: float = INSTALL_SECONDS,
+) -> str:
+    """Run an installer; return why it did not do it, "" where it did."""
+    ended = start(argv, env, folder, seconds, log)
+    if ended.ok or ended.how != "exit":
+        return "" if ended.ok else ended.death
+    return why(f"{ended.err}\n{ended.out}" if tool.name == "pip" else ended.err)
+
+
+def going(plan: Plan) -> frozenset[str]:
+    """Return the normalised names of distributions whose files a plan takes away or writes over."""
+    return frozenset((*plan.removed, *plan.again, *(pin.name for pin in plan.pins)))

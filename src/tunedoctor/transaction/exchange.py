@@ -8,13 +8,11 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from tunedoctor.transaction import marks
-from tunedoctor.transaction.journal import Journal, sync_folder
-from tunedoctor.transaction.places import Places
+from tunedoctor.transaction.journal import Places, Purpose, Swap, sync_folder
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -22,14 +20,6 @@ _RENAME_EXCHANGE = 2
 _RENAME_SWAP = 2
 """sys/stdio.h of macOS"""
 _NOT_THERE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
-
-
-class Swap(msgspec.Struct, frozen=True):
-    """What the journal holds of a swap: its purpose, and the marks of who lay where before it; "" for nobody."""
-
-    purpose: Literal["apply", "undo", "put back"]
-    live: str = ""
-    other: str = ""
 
 
 def exchange(one: Path, other: Path) -> bool:
@@ -56,7 +46,7 @@ def exchange(one: Path, other: Path) -> bool:
     return True
 
 
-def swap(places: Places, journal: Journal, purpose: Literal["apply", "undo", "put back"]) -> None:
+def swap(places: Places, purpose: Purpose) -> None:
     """Swap the live folder and the other state; where nothing lies at one of them, the other one moves.
 
     The journal gets "swap" before and "swapped" after it. The live folder is marked before it leaves its place, and
@@ -67,12 +57,12 @@ def swap(places: Places, journal: Journal, purpose: Literal["apply", "undo", "pu
     """
     mark = marks.fresh() if os.path.lexists(places.live) else ""
     data = Swap(purpose, mark, marks.read(places.other))
-    journal.write("swap", **msgspec.structs.asdict(data))
+    places.write("swap", **msgspec.structs.asdict(data))
     if mark:
         marks.put(places.live, mark)
     _move(places)
-    sync_folder(places.base)
-    journal.write("swapped", purpose=purpose)
+    sync_folder(places.live.parent)
+    places.write("swapped", purpose=purpose)
     marks.take_off(places.live, data.other)
 
 
@@ -97,5 +87,21 @@ def swapped(places: Places, data: Swap) -> bool:
         if not os.path.lexists(places.live):
             places.other.rename(places.live)
         places.aside.rename(places.other)
-        sync_folder(places.base)
+        sync_folder(places.live.parent)
     return marks.read(places.live) == data.other and marks.read(places.other) == data.live
+
+
+def to_disk(folder: Path) -> None:
+    """Put what was written on the disk: a power cut after the switch must not find the new state half there.
+
+    Raises:
+        OSError: the folder is not there.
+    """
+    if sys.platform == "linux":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            ctypes.CDLL(None).syncfs(handle)
+        finally:
+            os.close(handle)
+    elif sys.platform != "win32":
+        os.sync()

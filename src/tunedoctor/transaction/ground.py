@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from tunedoctor.facts import Absent, Interpreter, Unknown
+from tunedoctor.plan import NewEnvironment
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.outcome import Strategy
 
 NEW = "doctor fix --new ./.venv"
+SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
 _USR = ("/usr", "/bin")
 """Where nobody's environment lies; /usr/local and below is the administrator's."""
 _SYSTEM = (*_USR, "/nix/store", "/gnu/store", "/snap", "/System", "/Library")
@@ -32,11 +34,18 @@ class Ground(NamedTuple):
     site: Path
     """Where packages go."""
     scripts: Path
-    base: Path
-    """Where the parts of a transaction lie."""
-    stem: str
     user: bool = False
     """Packages go to the user's own site-packages."""
+
+    @property
+    def live(self) -> Path:
+        """What is changed; the parts of a transaction lie beside it."""
+        return self.site if self.strategy == "stash" else self.prefix
+
+    @property
+    def executable(self) -> str:
+        """The interpreter to start."""
+        return str(self.prefix / self.python)
 
     def inside(self, root: Path) -> "Ground":
         """Return the same ground in another state of the prefix."""
@@ -48,10 +57,14 @@ class Ground(NamedTuple):
             scripts=root / self.scripts.relative_to(self.prefix),
         )
 
-    @property
-    def executable(self) -> str:
-        """The interpreter to start."""
-        return str(self.prefix / self.python)
+    def stray(self) -> str:
+        """Return the folder that is not where it must be, links resolved; "" where all are."""
+        folders = (self.prefix, self.site, self.scripts)
+        for path in (self.site,) if self.strategy == "stash" else folders:
+            real = Path(os.path.realpath(path))
+            if not (path.is_relative_to(self.live) and real.is_relative_to(self.live)):
+                return str(path)
+        return ""
 
 
 def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> Ground:
@@ -67,74 +80,94 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
     except OSError as error:
         _refuse(f"{interpreter.prefix} cannot be reached: {error.strerror}")
     _allow(interpreter, prefix, consent=consent)
-    executable = _executable(interpreter, prefix)
-    if not interpreter.site_packages or executable is None:
+    # the link itself, and not what it leads to
+    python = Path(interpreter.executable)
+    folder = Path(os.path.realpath(python.parent))
+    if not interpreter.site_packages or not folder.is_relative_to(prefix):
         _refuse(f"no site-packages folder of {interpreter.executable} is known")
-    scripts = prefix / ("Scripts" if sys.platform == "win32" else "bin")
-    return _placed(interpreter, prefix, executable, scripts)
+    sites = [Path(os.path.realpath(p)) for p in interpreter.site_packages]
+    inside = next((p for p in sites if p.is_relative_to(prefix)), None)
+    if interpreter.kind in ("venv", "conda"):
+        if inside is None:
+            _refuse(f"the site-packages folder of {prefix} lies outside of it: {sites[0]}")
+        if not os.access(inside, os.W_OK):
+            _unwritable(inside)
+        if _movable(prefix):
+            in_place = interpreter.kind == "conda" or sys.platform == "win32"
+            executable = str(folder.relative_to(prefix) / python.name)
+            kind: Strategy = "backup" if in_place else "switch"
+            return Ground(kind, prefix, executable, inside, prefix / SCRIPTS)
+    return _stash(interpreter, prefix, inside or sites[0])
 
 
-def _placed(interpreter: Interpreter, prefix: Path, executable: str, scripts: Path) -> Ground:
-    site = Path(os.path.realpath(interpreter.site_packages[0]))
-    own = [Path(os.path.realpath(p)) for p in interpreter.site_packages]
-    inside = next((p for p in own if p.is_relative_to(prefix)), None)
-    if interpreter.kind not in ("venv", "conda"):
-        return _stash(interpreter, prefix, inside or site, scripts)
-    if inside is None:
-        _refuse(f"the site-packages folder of {prefix} lies outside of it: {site}")
-    if not os.access(inside, os.W_OK):
-        _unwritable(inside)
-    if not _movable(prefix):
-        return _stash(interpreter, prefix, inside, scripts)
-    in_place = interpreter.kind == "conda" or sys.platform == "win32"
-    kind: Strategy = "backup" if in_place else "switch"
-    return Ground(kind, prefix, executable, inside, scripts, prefix.parent, prefix.name)
-
-
-def _stash(interpreter: Interpreter, prefix: Path, site: Path, scripts: Path) -> Ground:
+def _stash(interpreter: Interpreter, prefix: Path, site: Path) -> Ground:
     """Save the packages that change; the prefix stays where it is."""
-    user = False
+    scripts, user = prefix / SCRIPTS, False
     if not os.access(site, os.W_OK):
         if interpreter.kind == "venv" or not interpreter.user_site_on:
             _unwritable(site)
         site, user = Path(os.path.realpath(interpreter.user_site)), True
-        windows = sys.platform == "win32"
-        scripts = site.parent / "Scripts" if windows else site.parents[2] / "bin"
+        scripts = (site.parent if sys.platform == "win32" else site.parents[2]) / SCRIPTS
     if not os.access(site.parent, os.W_OK) or site.stat().st_dev != site.parent.stat().st_dev:
         why = f"the old packages cannot be kept beside {site}: its folder is not writable"
         _refuse(why)
-    python = interpreter.executable
-    return Ground("stash", prefix, python, site, scripts, site.parent, site.name, user)
+    return Ground("stash", prefix, interpreter.executable, site, scripts, user)
 
 
-def _executable(interpreter: Interpreter, prefix: Path) -> str | None:
-    """Return the interpreter relative to the prefix, the link itself and not what it leads to."""
-    path = Path(interpreter.executable)
-    folder = Path(os.path.realpath(path.parent))
-    if folder.is_relative_to(prefix):
-        return str(folder.relative_to(prefix) / path.name)
-    return None
+def ground_for(new: NewEnvironment) -> Ground:
+    """Return the ground of an environment to be made.
+
+    Raises:
+        FailureError: the path is not absolute, is taken, or its folder is not there or not writable.
+    """
+    path = Path(new.path)
+    if not path.is_absolute() or ".." in path.parts or "\0" in new.path:
+        why = f"{new.path!r} is no absolute path"
+        raise FailureError(why, NEW, refused=True)
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
+        why = f"{path} is there already"
+        raise FailureError(why, _instead(path), refused=True)
+    base = Path(os.path.realpath(path.parent))
+    if _is_the_systems(base):
+        why = f"{path} would lie among the files of the system"
+        raise FailureError(why, NEW, refused=True)
+    if not base.is_dir() or not os.access(base, os.W_OK):
+        why = f"{base} is not there or not writable by this user"
+        raise FailureError(why, f"ls -ld {shlex.quote(str(base))}", NEW, refused=True)
+    prefix = base / path.name
+    python = f"{SCRIPTS}/python{'.exe' if sys.platform == 'win32' else ''}"
+    # which Python it will be, and so the site folder, is known when it is made
+    return Ground("new", prefix, python, prefix / "lib", prefix / SCRIPTS)
+
+
+def _instead(path: Path) -> str:
+    """Return the command for what is there: it is an environment, or another name is free."""
+    if (path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir():
+        return f"doctor fix --target {shlex.quote(str(path))}"
+    names = (path.with_name(f"{path.name}-{number}") for number in range(2, 100))
+    free = next((one for one in names if not os.path.lexists(one)), path / ".venv")
+    return f"doctor fix --new {shlex.quote(str(free))}"
 
 
 def _allow(interpreter: Interpreter, prefix: Path, *, consent: bool) -> None:
     own = interpreter.kind in ("venv", "conda")
-    if not own and (interpreter.externally_managed or is_the_systems(prefix, _SYSTEM)):
+    if not own and (interpreter.externally_managed or _is_the_systems(prefix, _SYSTEM)):
         why = "belongs to the system, whose package manager looks after it"
         _refuse(f"{interpreter.executable} {why}", interpreter.executable)
     if not own and not consent:
         why = "is no environment of its own: a change is felt by all that use it"
         _refuse(f"{interpreter.executable} {why}", interpreter.executable)
-    if own and is_the_systems(prefix):
+    if own and _is_the_systems(prefix):
         _refuse(f"{prefix} lies among the files of the system")
     if sys.platform != "win32" and prefix.stat().st_uid != os.geteuid():
         raise _foreign(prefix, prefix.stat().st_uid)
 
 
-def is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
+def _is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
     """Tell whether a path lies where a package manager alone puts files."""
-    where = str(path)
-    inside = any(where == root or where.startswith(f"{root}/") for root in roots)
-    return inside and not where.startswith("/usr/local")
+    return any(path.is_relative_to(root) for root in roots) and not path.is_relative_to(
+        "/usr/local"
+    )
 
 
 def _foreign(prefix: Path, owner: int) -> FailureError:
@@ -158,29 +191,14 @@ def _user(number: int) -> str:
 
 
 def _movable(prefix: Path) -> bool:
-    """Tell whether the prefix can be cloned beside itself and renamed."""
-    if os.path.ismount(prefix) or prefix.parent == prefix:
+    """Tell whether the prefix, which is this user's, can be cloned beside itself and renamed."""
+    if os.path.ismount(prefix) or prefix.parent == prefix or prefix == Path.cwd():
         return False
-    if not os.access(prefix.parent, os.W_OK | os.X_OK) or _sticky(prefix):
+    if not os.access(prefix.parent, os.W_OK | os.X_OK):
         return False
-    here = Path.cwd()
-    if here == prefix or any((prefix / mark).exists() for mark in _PROJECT):
+    if any((prefix / mark).exists() for mark in _PROJECT):
         return False
     return _file_system(prefix) not in ("overlay", "aufs")
-
-
-def _sticky(prefix: Path) -> bool:
-    """Tell whether a folder such as /tmp keeps us from renaming what is not ours; what is ours was checked."""
-    parent = prefix.parent.stat()
-    return (
-        sys.platform != "win32"
-        and bool(parent.st_mode & 0o1000)
-        and prefix.stat().st_uid
-        not in (
-            os.geteuid(),
-            parent.st_uid,
-        )
-    )
 
 
 def _file_system(path: Path) -> str:

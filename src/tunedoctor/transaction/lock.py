@@ -9,10 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.transaction.ending import has_ended
+from tunedoctor.state.failure import FailureError
 
 _DYING = 5.0
-"""Seconds that the lock of a dead doctor can outlive it: a child that it was starting holds it for a moment."""
+"""Seconds in which a killed doctor is waited for.
+
+A child that it was starting can hold its lock for a moment; and where the lock is let go, the installer that is tied to
+it ends a moment later.
+"""
 _TICK = 0.02
 
 
@@ -23,16 +27,12 @@ class Holder(msgspec.Struct, frozen=True):
     host: str
 
 
-class LockedError(Exception):
-    """Another doctor is at work; the message says which."""
-
-
 @contextmanager
 def locked(path: Path) -> Generator[None]:
     """Hold the lock for the length of the block.
 
     Raises:
-        LockedError: another process holds it.
+        FailureError: another process holds it; the message says which.
         OSError: the lock file cannot be made.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  50 ms, and only a change pays
@@ -40,15 +40,19 @@ def locked(path: Path) -> Generator[None]:
     signed = path.with_name("holder")
     lock = FileLock(path, timeout=0)
     ends = time.monotonic() + _DYING
-    while True:
+    while not lock.is_locked:
         try:
             lock.acquire()
-            break
         except Timeout:
             holder = _holder(signed)
-            if not _is_dying(holder) or time.monotonic() > ends:
+            if not _has_ended(holder) or time.monotonic() > ends:
                 raise _busy(holder) from None
             time.sleep(_TICK)
+    dead = _holder(signed)  # who ends well takes it away
+    while dead and dead.pid != os.getpid() and time.monotonic() < ends:
+        if _has_ended(dead) is not False:
+            break
+        time.sleep(_TICK)
     try:
         with suppress(OSError):  # for the message of others; a full disk is no hindrance
             signed.write_bytes(msgspec.json.encode(Holder(os.getpid(), socket.gethostname())))
@@ -66,10 +70,20 @@ def _holder(signed: Path) -> Holder | None:
         return None
 
 
-def _is_dying(holder: Holder | None) -> bool:
-    return holder is not None and holder.host == socket.gethostname() and has_ended(holder.pid)
+def _has_ended(holder: Holder | None) -> bool | None:
+    """Tell whether a process is gone, or is dead and not yet collected; None where nobody can tell."""
+    if holder is None or holder.host != socket.gethostname():
+        return None
+    import psutil  # noqa: PLC0415  28 ms, and only who follows another doctor pays
+
+    try:
+        status = psutil.Process(holder.pid).status()
+    except (psutil.Error, ValueError) as error:
+        return isinstance(error, psutil.NoSuchProcess) or None
+    return status in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
-def _busy(holder: Holder | None) -> LockedError:
+def _busy(holder: Holder | None) -> FailureError:
     who = f" (process {holder.pid} on {holder.host})" if holder else ""
-    return LockedError(f"another doctor{who} is changing this environment; wait until it has ended")
+    why = f"another doctor{who} is changing this environment; wait until it has ended"
+    return FailureError(why, refused=True)

@@ -11,6 +11,8 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from tunedoctor.transaction.clone import remove_tree
+
 NAME = ".doctor-mark"
 _FORM = re.compile(r"[0-9a-f]{32}")
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -63,14 +65,27 @@ def take_off(folder: Path, mark: str) -> None:
         (folder / NAME).unlink()
 
 
-def ours(folder: Path, known: Collection[str]) -> bool:
-    """Tell whether a folder carries one of the marks, or is the empty one of a doctor stopped while it marked it."""
-    if mark := read(folder):
-        return mark in known
+def remove(folder: Path, known: Collection[str]) -> None:
+    """Remove a folder that carries one of the marks, or is the empty one of a doctor stopped while it marked it.
+
+    The mark goes last: a doctor that is killed meanwhile knows the rest again. Another folder stays.
+
+    Raises:
+        OSError: something of it stays.
+    """
+    mark = read(folder)
     try:
-        return _own(folder) and all(path.name == NAME for path in folder.iterdir())
+        ours = mark in known if mark else _own(folder) and {*os.listdir(folder)} <= {NAME}  # noqa: PTH208
     except OSError:
-        return False
+        ours = False
+    if not ours:
+        return
+    folder.chmod(0o700)
+    for path in folder.iterdir():
+        if path.name != NAME:
+            remove_tree(path)
+    (folder / NAME).unlink(missing_ok=True)
+    folder.rmdir()
 
 
 def _text(folder: Path) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 def open_fix(prefix: str, sites: Iterable[str]) -> str:
     """Return a sentence where a doctor works on an environment, or was killed there; "" where none did."""
     for folder in map(Path, map(os.path.realpath, filter(None, (prefix, *sites)))):
-        if _stands_beside(folder) and _is_open(folder):
+        if _is_open(folder):
             return (
                 "a fix of this environment is at work, or was broken off: what is shown can be half of it. "
                 "doctor fix finishes it, or takes it back, before anything else"
@@ -17,15 +17,14 @@ def open_fix(prefix: str, sites: Iterable[str]) -> str:
     return ""
 
 
-def _stands_beside(folder: Path) -> bool:
-    """Tell whether a folder of that name stands beside it; whether it is a doctor's is told by the state alone."""
-    with suppress(OSError):
-        return any(name.startswith(f"{folder.name}.doctor-") for name in os.listdir(folder.parent))  # noqa: PTH208
-    return False
-
-
 def _is_open(folder: Path) -> bool:
-    from tunedoctor.transaction.places import known  # noqa: PLC0415  only who fixed something pays
-    from tunedoctor.transaction.recovery import is_open  # noqa: PLC0415
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(folder.parent)  # noqa: PTH208
+    # whether such a folder is a doctor's is told by the state alone
+    if not any(name.startswith(f"{folder.name}.doctor-") for name in names):
+        return False
+    from tunedoctor.transaction.journal import known  # noqa: PLC0415  only who fixed something pays
+    from tunedoctor.transaction.undoing import is_open  # noqa: PLC0415
 
-    return any(map(is_open, known(folder.parent, folder.name)))
+    return any(map(is_open, known(folder)))

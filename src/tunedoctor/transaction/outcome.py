@@ -12,7 +12,6 @@ Strategy = Literal["switch", "backup", "stash", "new"]
 Stage = Literal[
     "lock",
     "recover",
-    "lookup",
     "fetch",
     "save",
     "change",

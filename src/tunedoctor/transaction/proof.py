@@ -1,110 +1,336 @@
-"""Judge a changed environment as if it stood in its place: what is cured, what stays, what is new."""
+"""Prove a changed environment as if it stood in its place: only what the change made worse fails it."""
 
 import json
-from collections.abc import Iterable, Mapping
+import os
+import shlex
+from collections.abc import Callable, Collection, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from tunedoctor.advice.requirements import unmet
 from tunedoctor.engine import Diagnosis, diagnose
-from tunedoctor.facts import Absent, Errors, Fact, Launchers, Runtime, Unknown
+from tunedoctor.facts import (
+    Absent,
+    Errors,
+    Fact,
+    Host,
+    Interpreter,
+    Launchers,
+    Packages,
+    Runtime,
+    TorchBuild,
+)
 from tunedoctor.facts import contracts as contract_facts
 from tunedoctor.facts import target as target_facts
 from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
 from tunedoctor.findings import Check
-from tunedoctor.live import take
-from tunedoctor.probes.imports import with_imports
-from tunedoctor.simulate import cured_of, severities
+from tunedoctor.live import NOT_DEEP, take
+from tunedoctor.plan import Plan, SetEnv
+from tunedoctor.probes.deep_look import remembered
+from tunedoctor.probes.imports import Answer, deaths, last, unheld, up, with_imports, worse
+from tunedoctor.probes.interpreter_files import settings_of
+from tunedoctor.probes.runtime import importing, runtime_of
+from tunedoctor.registry import all_checks
+from tunedoctor.simulate import Simulated, compared, severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
+from tunedoctor.state.failure import FailureError
+from tunedoctor.tables.small import module_of
+from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.records import faults, info_folders, name_of, rows
+from tunedoctor.transaction.task import Task
 
+NOT_IMPORTED = "nothing was imported (--no-import): whether the packages start was not proved"
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
+_MOST = 3
+"""Modules of one distribution that are imported: the first ones of its name."""
+_NO_LIBRARY = frozenset({"test", "tests", "docs", "examples", "benchmarks", "scripts", "setup"})
+
+Modules = dict[str, tuple[str, ...]]
+"""Normalised name of a distribution -> those of its modules that are imported."""
 
 
-class Proof(NamedTuple):
-    """What the checks say, before against after."""
+class Before(NamedTuple):
+    """The state before, as far as it is measured ahead of the change."""
+
+    faults: tuple[str, ...]
+    """Where files were not as their RECORD says, of packages that the plan names and no installer touches."""
+    imports: Callable[[], Answer]
+    """What an import said; measured when it is asked for, where the old state stands unchanged beside the new one."""
+
+
+class Proved(NamedTuple):
+    """What was proved of the changed environment, and what not; the fields are those of an outcome."""
 
     cured: tuple[str, ...]
-    """Findings that are gone, or of which a note is left."""
     left: tuple[str, ...]
-    """Findings to be cured that are there still."""
-    untold: tuple[str, ...]
-    """Findings to be cured that only an import can tell of, and nothing was imported."""
-    bred: tuple[str, ...]
-    """Findings of the grades asked for that were not there before, or not as bad."""
-    after: Diagnosis
+    stays: tuple[str, ...]
+    unproved: str
+    imports: tuple[str, ...]
 
 
-def seen(
-    state: Path, live: Path, before: Snapshot, python: str, told: Runtime | Absent | Unknown
-) -> Snapshot:
-    """Return the snapshot as it will be when `state` lies at `live`; `told` is what importing it said."""
-    found = with_imports(take(str(state / python), read=True, passing=state != live), told)
-    if state != live:
-        found = _moved(found, str(state), str(live))
-    return with_target(before, found)
+def look_before(task: Task, work: Ground) -> Before:
+    """Measure the state before; `work` is the ground that will be changed."""
+    plan, ground = task.plan, task.ground
+    if plan.new:
+        return Before((), lambda: Absent(why="there was no environment"))
+    known = task.before.get(Runtime)
+    held = remembered(task.before)
+    ahead = known if isinstance(known, Runtime) else held[0] if held else None
+
+    def measured() -> Answer:
+        return _imported(task, ground, None, _modules_of(ground.site, _names(plan)), deep=False)
+
+    imports: Callable[[], Answer] = measured
+    if not task.ways.imports:
+        imports = lambda: known  # noqa: E731
+    elif work is ground:  # it is changed in its place: later is too late
+        told = ahead or measured()
+        imports = lambda: told  # noqa: E731
+    packages = task.before.find(Packages)
+    there = {d.name: d.version for d in packages.distributions} if packages else {}
+    untouched = {p.name for p in plan.pins if same(there.get(p.name, ""), p.version)}
+    return Before(file_faults(ground, untouched - {*plan.again}), imports)
 
 
-def with_target(before: Snapshot, found: Snapshot) -> Snapshot:
-    """Return `before` with the facts of the target that `found` holds."""
-    kinds = {
-        value
-        for value in (*vars(target_facts).values(), *vars(contract_facts).values())
-        if isinstance(value, type) and issubclass(value, Fact) and value not in _OF_THE_MACHINE
-    }
-    answers = before.answers()
-    answers |= {k: v for k, v in found.answers().items() if k in kinds}
-    answers |= {kind: found.get(kind) for kind in (Runtime, Errors)}
-    return Snapshot(answers, taken=found.taken, doctor=found.doctor)
+def prove(task: Task, work: Ground, old: Before) -> tuple[Proved, Snapshot]:
+    """Hold versions, metadata, findings, imports and the smoke test of the changed state against the one before.
+
+    Returns what was proved, and the state as it was seen.
+
+    Raises:
+        FailureError: something is worse than before, or nothing of what was to be cured is.
+    """
+    plan, ground, ways = task.plan, task.ground, task.ways
+    also = _modules_of(work.site, _names(plan))
+    told: Answer = NOT_DEEP
+    if ways.imports:
+        task.clock.begin("import")
+        told = _imported(task, work, plan, also, deep=ways.deep)
+        count = len(up(told))
+        task.clock.say(f"{count} librar{'y' if count == 1 else 'ies'}")
+    task.clock.begin("prove")
+    after = _seen(task, work, told)
+    packages = after.find(Packages)
+    if packages is None:
+        msg = "the packages of the changed environment could not be read"
+        raise FailureError(msg)
+    hold(plan_faults(plan, packages))
+    hold(metadata_faults(None if plan.new else task.before, after))
+    found, has, better = _judged(task, after, told, also, old)
+    dead = deaths(told)
+    still = unheld(plan.asks, dead, also)
+    left = tuple(id_ for id_ in plan.cures if id_ in found.left or id_ in still)
+    if plan.new:
+        hold(still.values())
+    if left and not better and {*plan.cures} == {*left}:
+        why = next(iter(still.values()), f"{' and '.join(left[:3])} would still be there")
+        raise FailureError(why, *map("doctor explain {}".format, left[:3]))
+    if ways.smoke:
+        if why := ways.smoke(work.executable):
+            raise FailureError(why, f"doctor smoke --target {shlex.quote(str(ground.prefix))}")
+        task.clock.say("a tiny model trains")
+    grave = (f.check.id for f in has.causes if f.severity != "note")
+    untold = (id_ for id_ in plan.cures if id_ in found.untold)
+    unproved = ""
+    if not isinstance(told, Runtime):
+        unproved = f"nothing was imported: {told.why}" if ways.imports else NOT_IMPORTED
+    proved = Proved(
+        cured=tuple(id_ for id_ in found.cured if id_ not in left),
+        left=tuple(dict.fromkeys((*grave, *left, *untold))),
+        stays=(*old.faults, *(f"{name}: {last(stage)}" for name, stage in dead.items())),
+        unproved=unproved,
+        imports=up(told),
+    )
+    return proved, after
 
 
-def _moved(snapshot: Snapshot, old: str, new: str) -> Snapshot:
-    """Put one path in the place of another in every string."""
-    text = json.dumps(to_data(snapshot))
-    return from_data(json.loads(text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])))
+def _judged(
+    task: Task, after: Snapshot, told: Answer, also: Modules, state: Before
+) -> tuple[Simulated, Diagnosis, bool]:
+    """Judge the findings of the state after; also tell whether a library came up that did not before.
+
+    Raises:
+        FailureError: something is worse than before.
+    """
+    plan, before = task.plan, task.before
+    checks = all_checks() if task.ways.checks is None else task.ways.checks
+    # what came in with others and nobody asked for is named alone where it dies
+    names = (pin.name for pin in plan.pins if not pin.was and pin.name not in plan.asked)
+    brought = {module for name in names for module in also.get(name, ())}
+    dead = {*map(module_of, deaths(told))}
+    if isinstance(told, Runtime) and not plan.new and brought & dead:
+        stages = tuple(s for s in told.stages if module_of(s.name) not in brought)
+        after = with_imports(after, msgspec.structs.replace(told, stages=stages))
+    grades = ("error",) if plan.new else ("error", "warning")
+    found, has = compare(before, after, checks, grades)
+    old: Answer = before.get(Runtime)
+    if (deaths(told) or found.bred) and not isinstance(old, Runtime):
+        old = state.imports()
+        found, has = compare(with_imports(before, old), after, checks, grades)
+    hold(worse(old, told))
+    if found.bred:
+        why = f"the change brings in {' and '.join(found.bred[:3])}"
+        raise FailureError(why, *map("doctor explain {}".format, found.bred[:3]))
+    return found, has, bool(deaths(old).keys() - deaths(told).keys())
 
 
-def prove(
-    cures: Iterable[str],
+def compare(
     before: Snapshot,
     after: Snapshot,
     checks: Iterable[Check],
-    grades: Iterable[str] = ("error", "warning"),
-) -> Proof:
-    """Compare two snapshots; a check that could not tell of the state before accuses nobody."""
+    grades: Collection[str] = ("error", "warning"),
+) -> tuple[Simulated, Diagnosis]:
+    """Compare two states, and return what the checks say of the second; what waits for the word of a run is untold."""
     several = tuple(checks)
     old, new = diagnose(before, several), diagnose(after, several)
-    had, has = severities(old), severities(new)
-    bred = [
-        id_
-        for id_, severity in has.items()
-        if severity in grades and _worse(severity, had.get(id_)) and id_ not in old.unknown
-    ]
-    not_run = after.get(Runtime)
-    told_not = {**new.skipped, **new.unknown}
-    # who waits for the word of a run was not proved
-    waits = (
-        () if isinstance(not_run, Runtime) else [i for i in had if told_not.get(i) == not_run.why]
-    )
-    cured = tuple(i for i in cured_of(had, has) if i not in waits)
-    return Proof(
-        cured=cured,
-        left=tuple(id_ for id_ in cures if id_ in has and id_ not in cured),
-        untold=tuple(id_ for id_ in cures if id_ in waits),
-        bred=tuple(bred),
-        after=new,
-    )
-
-
-def _worse(now: str, before: str | None) -> bool:
-    return before is None or (now == "error" and before != "error")
+    told, waits = after.get(Runtime), set[str]()
+    if not isinstance(told, Runtime):
+        silent = {**new.skipped, **new.unknown}
+        waits = {id_ for id_ in severities(old) if silent.get(id_) == told.why}
+    return compared(old, new, waits, grades), new
 
 
 def no_target(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot without the facts of a target: what a new environment is compared with."""
     why = Absent(why="there is no environment yet")
-    kept: Mapping[type[Fact], object] = {
-        k: v
-        for k, v in snapshot.answers().items()
-        if k.__module__ != target_facts.__name__ or k in _OF_THE_MACHINE
+    kept = {
+        kind: answer
+        for kind, answer in snapshot.answers().items()
+        if kind.__module__ != target_facts.__name__ or kind in _OF_THE_MACHINE
     }
-    return Snapshot({**kept, Runtime: why, Errors: why}, taken=snapshot.taken)  # type: ignore[dict-item]
+    return with_imports(Snapshot(kept, taken=snapshot.taken), why)
+
+
+def _seen(task: Task, work: Ground, told: Answer) -> Snapshot:
+    """Return the snapshot as it will be when `work` lies in its place; `told` is what importing it said."""
+    python = str(Path(work.prefix, work.python))
+    moves = work.prefix != task.ground.prefix
+    found = with_imports(take(python, read=True, passing=moves), told)
+    if moves:  # one path in the place of another, in every string
+        old, new = (json.dumps(str(one.prefix))[1:-1] for one in (work, task.ground))
+        found = from_data(json.loads(json.dumps(to_data(found)).replace(old, new)))
+    kinds = {
+        value
+        for value in (*vars(target_facts).values(), *vars(contract_facts).values())
+        if isinstance(value, type) and issubclass(value, Fact) and value not in _OF_THE_MACHINE
+    }
+    answers = task.before.answers()
+    answers |= {k: v for k, v in found.answers().items() if k in kinds}
+    answers |= {kind: found.get(kind) for kind in (Runtime, Errors)}
+    return Snapshot(answers, taken=found.taken, doctor=found.doctor)
+
+
+def _imported(
+    task: Task, ground: Ground, plan: Plan | None, also: Modules, *, deep: bool
+) -> Answer:
+    """Import the stack and further modules with the interpreter of a ground, as a shell to come would have it.
+
+    `deep`: run it, as `doctor check --deep` does. `plan`: the one whose variables hold in that shell.
+    """
+    env = dict(os.environ)
+    for step in plan.steps if plan else ():
+        if isinstance(step, SetEnv) and step.value is None:
+            env.pop(step.name, None)
+        elif isinstance(step, SetEnv) and step.value is not None:
+            env[step.name] = step.value
+    interpreter = task.before.find(Interpreter)
+    version = interpreter.version if interpreter else ""
+    if not version:  # of an environment that is new, as its own file tells
+        settings = settings_of(str(ground.prefix))
+        version = settings.get("version_info") or settings.get("version", "")
+    words = importing(chain.from_iterable(also.values()), deep=deep)
+    return runtime_of(ground.executable, version, env, words)
+
+
+def _names(plan: Plan) -> frozenset[str]:
+    # of a new environment nothing was moved: what was asked for tells whether it is whole
+    pins = () if plan.new else plan.pins
+    return frozenset((*plan.asked, *(pin.name for pin in pins)))
+
+
+def _modules_of(site: Path, names: Collection[str]) -> Modules:
+    """Return the modules that distributions bring: those that can be imported by it, a few each."""
+    found: Modules = {}
+    for info in info_folders(site, names):
+        name = name_of(info)
+        tops = dict.fromkeys(filter(None, (_module(row.name) for row in rows(info))))
+        like = name.replace("-", "_")
+        # the module of its own name first
+        found[name] = ((like,) * (like in tops) + tuple(t for t in tops if t != like))[:_MOST]
+    return found
+
+
+def _module(path: str) -> str:
+    """Return the module that a file of a RECORD begins: "trl" of trl/__init__.py, "" of others."""
+    top, _, rest = path.partition("/")
+    if rest == "__init__.py":
+        name = top
+    elif not rest and top.endswith((".py", ".so", ".pyd")):
+        name = top.partition(".")[0]
+    else:
+        return ""
+    good = name.isidentifier() and not name.startswith("_")
+    return name if good and name not in _NO_LIBRARY else ""
+
+
+def hold(found: Iterable[str]) -> None:
+    """Stop where there are faults.
+
+    Raises:
+        FailureError: there are; it names the first three.
+    """
+    if several := list(found):
+        more = f", and {len(several) - 3} more" if len(several) > 3 else ""
+        raise FailureError("; ".join(several[:3]) + more)
+
+
+def file_faults(ground: Ground, names: Collection[str]) -> tuple[str, ...]:
+    """Return where the files of distributions are not what their RECORD says."""
+    return tuple(one for info in info_folders(ground.site, names) for one in faults(info))
+
+
+def plan_faults(plan: Plan, after: Packages) -> list[str]:
+    """Return where the packages are not what the plan wants."""
+    found = [
+        f"{pin.name} {pin.version} was to be installed, and {after.version(pin.name) or 'none'} is there"
+        for pin in plan.pins
+        if not same(after.version(pin.name), pin.version)
+    ]
+    return found + [f"{n} was to be removed, and is there" for n in plan.removed if after.get(n)]
+
+
+def metadata_faults(before: Snapshot | None, after: Snapshot) -> list[str]:
+    """Return requirements that the change broke, and distributions that it left broken."""
+    old = {key for key, _ in _faults(before)} if before else set()
+    return [text for key, text in _faults(after) if key not in old]
+
+
+def _faults(snapshot: Snapshot) -> Iterable[tuple[tuple[str, str], str]]:
+    """Yield who is at fault and with what, and the sentence; versions tell no fault from another."""
+    packages = snapshot.find(Packages)
+    if packages is None:
+        return
+    names = [one.name for one in packages.distributions]
+    interpreter, host = snapshot.find(Interpreter), snapshot.find(Host)
+    for one in unmet(packages, interpreter, host, snapshot.find(TorchBuild), names):
+        have = one.installed or "none"
+        said = f"{one.owner.name} {one.owner.version} needs {one.wanted}, and {have} is installed"
+        yield (one.owner.name, one.name), said
+    for broken in packages.broken:
+        said = f"{broken.name}: {broken.problem}: {broken.detail}"
+        yield (broken.name, broken.problem), said
+
+
+def same(have: str, want: str) -> bool:
+    """Compare versions; a pin without label is met by a build that has one, as installers see it."""
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415  13 ms, and only a fix pays
+
+    try:
+        one, other = Version(have), Version(want)
+    except InvalidVersion:
+        return have == want
+    return one == other or (not other.local and one.public == other.public)

@@ -5,38 +5,56 @@ and was not there is noted by name. Putting back can be stopped and begun again 
 """
 
 import os
-from collections.abc import Iterable
+import shlex
+import shutil
 from pathlib import Path
-from typing import NamedTuple
 
+from tunedoctor.plan import DeletePath, Plan, SetEnv, WriteFile
+from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction import marks
-from tunedoctor.transaction.bytecode import drop_stale
-from tunedoctor.transaction.clone import clone, remove_tree, sharer
+from tunedoctor.transaction.bounds import inside
+from tunedoctor.transaction.change import Fetched, going
+from tunedoctor.transaction.clone import clone, remove_tree
 from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.journal import Touched
+from tunedoctor.transaction.records import drop_stale, info_folders, rows
 
 SITE, SCRIPTS = "site", "scripts"
 
 
-class Touched(NamedTuple):
-    """Names that a change touches, there or not."""
+def touched(plan: Plan, ground: Ground, fetched: list[Fetched]) -> Touched:
+    """Return the names that a plan touches in site-packages and among the commands.
 
-    site: tuple[str, ...]
-    scripts: tuple[str, ...]
-    had: tuple[str, ...]
-    """Those that were there, as "site/torch"."""
-    leftovers: tuple[str, ...] = ()
-    """~ entries that were there before; others come from a broken uninstall."""
-
-
-def touched(ground: Ground, inside: Iterable[str], scripts: Iterable[str]) -> Touched:
-    """Return the top-level names of files, relative to site-packages, and of commands."""
-    site = {path.replace("\\", "/").partition("/")[0] for path in inside}
-    tops = tuple(sorted(site - {"", ".", "..", "bin", "Scripts"}))
-    commands = tuple(sorted(set(scripts)))
-    had = [f"{SITE}/{name}" for name in tops if os.path.lexists(ground.site / name)]
-    had += [f"{SCRIPTS}/{name}" for name in commands if os.path.lexists(ground.scripts / name)]
+    Raises:
+        FailureError: it touches what is in neither.
+    """
+    site: set[str] = set()
+    scripts: set[str] = set()
+    for info in info_folders(ground.site, going(plan)):
+        site.add(info.name)
+        for path in (row.path for row in rows(info)):
+            if path.is_relative_to(ground.site):
+                site.add(str(path.relative_to(ground.site)))
+            elif path.parent == ground.scripts:
+                scripts.add(path.name)
+    for one in fetched:
+        site |= one.files.inside
+        scripts |= one.files.scripts
+    for step in plan.steps:
+        if isinstance(step, (WriteFile, DeletePath)):
+            site.add(str(inside(ground, step.path).relative_to(ground.site)))
+        elif isinstance(step, SetEnv) and step.where == "activate":
+            scripts |= {p.name for p in ground.scripts.glob("[aA]ctivate*")}
+        elif isinstance(step, SetEnv) and step.where == "conda":
+            why = f"{ground.prefix} cannot be cloned, and conda's variables are not among its packages"
+            pair = shlex.quote(f"{step.name}={step.value}")
+            raise FailureError(why, f"conda env config vars set {pair}")
+    tops = {path.replace("\\", "/").partition("/")[0] for path in site}
+    tops -= {"", ".", "..", "bin", "Scripts"}
+    had = [f"{SITE}/{name}" for name in sorted(tops) if os.path.lexists(ground.site / name)]
+    had += [f"{SCRIPTS}/{n}" for n in sorted(scripts) if os.path.lexists(ground.scripts / n)]
     leftovers = tuple(sorted(p.name for p in ground.site.glob("~*")))
-    return Touched(tops, commands, tuple(had), leftovers)
+    return Touched(tuple(sorted(tops)), tuple(sorted(scripts)), tuple(had), leftovers)
 
 
 def save(ground: Ground, names: Touched, to: Path, mark: str) -> None:
@@ -48,15 +66,14 @@ def save(ground: Ground, names: Touched, to: Path, mark: str) -> None:
     marks.make(to, mark)
     for part, folder, entries in _parts(ground, names):
         (to / part).mkdir()
-        share = sharer(folder, to) if folder.exists() else None
         for name in entries:
-            path = folder / name
-            if path.is_dir() and not path.is_symlink():
-                clone(path, to / part / name)
-            elif path.is_symlink():
-                (to / part / name).symlink_to(path.readlink())
-            elif path.exists() and share:
-                share(os.fspath(path), os.fspath(to / part / name))
+            path, kept = folder / name, to / part / name
+            if path.is_symlink():
+                kept.symlink_to(path.readlink())
+            elif path.is_dir():
+                clone(path, kept)
+            elif path.is_file():
+                shutil.copy2(path, kept)
 
 
 def put_back(ground: Ground, names: Touched, saved: Path) -> None:

@@ -4,125 +4,100 @@ import json
 import re
 import shlex
 import stat
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
-from tunedoctor.plan import SetEnv
-from tunedoctor.transaction.relocate import replace
+from tunedoctor.state.failure import FailureError
+from tunedoctor.transaction.clone import replace
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BEGIN, _END = "# >>> doctor fix >>>", "# <<< doctor fix <<<"
 _BLOCK = re.compile(re.escape(_BEGIN) + r"\r?\n(.*?)" + re.escape(_END) + r"\r?\n?", re.DOTALL)
+_POWERSHELL = (
+    "$Env:{} = '{}'",
+    "Remove-Item Env:{} -ErrorAction SilentlyContinue",
+    lambda value: value.replace("'", "''"),
+)
+_FORMS = {
+    "activate": ("export {}={}", "unset {}", shlex.quote),
+    "activate.csh": (
+        "setenv {} {}",
+        "unsetenv {}",
+        lambda value: shlex.quote(value).replace("!", "\\!"),
+    ),
+    "activate.fish": (
+        "set -gx {} '{}'",
+        "set -e {}",
+        lambda value: value.replace("\\", "\\\\").replace("'", "\\'"),
+    ),
+    "Activate.ps1": _POWERSHELL,
+    "activate.ps1": _POWERSHELL,
+}
+"""Script -> how it sets a variable, how it takes one away, and how it quotes a value.
+
+activate.bat is left out: cmd has no comment at the end of a line; PowerShell is what Windows starts.
+"""
 
 
-class VariableError(ValueError):
-    """A variable cannot be set; the message says why."""
-
-
-def set_variables(scripts: Path, steps: Iterable[SetEnv]) -> None:
-    """Write the variables into the activation scripts of a venv; those set by an earlier fix stay.
+def set_variables(scripts: Path, wanted: Mapping[str, str | None]) -> None:
+    """Write variables into the activation scripts of a venv, None: unset; those set by an earlier fix stay.
 
     `deactivate` leaves them set, as with all that activation scripts of their own users set.
 
     Raises:
-        VariableError: a name is none, a value holds a line break, or there is no activation script.
+        FailureError: a name is none, a value holds a line break, or there is no activation script.
         OSError: a script cannot be written.
     """
-    wanted = {s.name: s.value for s in steps}
-    if not wanted:
-        return
-    for name, value in wanted.items():
-        _check(name, value)
-    found = [(scripts / name, form) for name, form in _FORMS.items() if (scripts / name).is_file()]
+    _check(wanted)
+    found = [scripts / name for name in _FORMS if (scripts / name).is_file()]
     if not found:
         msg = f"there is no activation script in {scripts}"
-        raise VariableError(msg)
-    for path, form in found:
+        raise FailureError(msg)
+    for path in found:
+        to_set, to_unset, quoted = _FORMS[path.name]
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
         old = _BLOCK.search(text)
-        lines = {_named(line): line for line in (old[1].splitlines() if old else ())}
-        lines |= {name: form(name, value) + f"  # {name}" for name, value in wanted.items()}
+        lines = {
+            line.rpartition("# ")[2].strip(): line for line in (old[1].splitlines() if old else ())
+        }
+        for name, value in wanted.items():
+            line = to_unset.format(name) if value is None else to_set.format(name, quoted(value))
+            lines[name] = f"{line}  # {name}"
         end = "" if text.endswith("\n") else "\n"
-        body = _BLOCK.sub("", text) + end
         block = "\n".join([_BEGIN, *lines.values(), _END, ""])
+        whole = _BLOCK.sub("", text) + end + block
         mode = stat.S_IMODE(path.stat().st_mode)
-        replace(path, (body + block).encode("utf-8", "surrogateescape"), mode)
+        replace(path, whole.encode("utf-8", "surrogateescape"), mode)
 
 
-def set_conda(path: Path, steps: Iterable[SetEnv]) -> None:
+def set_conda(path: Path, wanted: Mapping[str, str | None]) -> None:
     """Write the variables where `conda env config vars set` keeps them: `path` is conda-meta/state.
 
     Raises:
-        VariableError: a name is none, or the file holds something else.
+        FailureError: a name is none, or the file holds something else.
         OSError: it cannot be written.
     """
-    wanted = {s.name: s.value for s in steps}
-    if not wanted:
-        return
-    for name, value in wanted.items():
-        _check(name, value)
-    state = _state(path)
-    held = state.setdefault("env_vars", {})
+    _check(wanted)
+    try:
+        state = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        state = {}
+    except ValueError:
+        state = None
+    held = state.setdefault("env_vars", {}) if isinstance(state, dict) else None
     if not isinstance(held, dict):
-        msg = f"{path} holds no variables"
-        raise VariableError(msg)
+        msg = f"{path} is not what conda writes"
+        raise FailureError(msg)
     # conda's own word for a variable that activation takes away
     held |= {name: "***unset***" if value is None else value for name, value in wanted.items()}
     replace(path, json.dumps(state).encode())
 
 
-def _state(path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        msg = f"{path} is not what conda writes"
-        raise VariableError(msg)
-    return {str(key): value for key, value in found.items()}
-
-
-def _check(name: str, value: str | None) -> None:
-    if not _NAME.fullmatch(name):
-        msg = f"{name!r} is no name of a variable"
-        raise VariableError(msg)
-    if value is not None and any(ord(char) < 32 for char in value):
-        msg = f"the value of {name} holds a control character"
-        raise VariableError(msg)
-
-
-def _posix(name: str, value: str | None) -> str:
-    return f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}"
-
-
-def _csh(name: str, value: str | None) -> str:
-    quoted = shlex.quote(value or "").replace("!", "\\!")
-    return f"unsetenv {name}" if value is None else f"setenv {name} {quoted}"
-
-
-def _fish(name: str, value: str | None) -> str:
-    quoted = (value or "").replace("\\", "\\\\").replace("'", "\\'")
-    return f"set -e {name}" if value is None else f"set -gx {name} '{quoted}'"
-
-
-def _powershell(name: str, value: str | None) -> str:
-    quoted = (value or "").replace("'", "''")
-    if value is None:
-        return f"Remove-Item Env:{name} -ErrorAction SilentlyContinue"
-    return f"$Env:{name} = '{quoted}'"
-
-
-_FORMS = {
-    "activate": _posix,
-    "activate.csh": _csh,
-    "activate.fish": _fish,
-    "Activate.ps1": _powershell,
-    "activate.ps1": _powershell,
-}
-"""activate.bat is left out: cmd has no comment at the end of a line; PowerShell is what Windows starts."""
-
-
-def _named(line: str) -> str:
-    return line.rpartition("# ")[2].strip()
+def _check(wanted: Mapping[str, str | None]) -> None:
+    for name, value in wanted.items():
+        if not _NAME.fullmatch(name):
+            msg = f"{name!r} is no name of a variable"
+            raise FailureError(msg)
+        if value is not None and any(ord(char) < 32 for char in value):
+            msg = f"the value of {name} holds a control character"
+            raise FailureError(msg)
