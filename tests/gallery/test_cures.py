@@ -43,6 +43,8 @@ def left(request: pytest.FixtureRequest) -> Left:
     """Return one that is left alone after the other."""
     one: Left = request.param
     _here(made_up_gpu=one.made_up_gpu, mounts=one.mounts)
+    if one.name == "no-network" and doctor.SOURCES == "wheelhouse":
+        pytest.skip("the folder of wheels cures it without any network")
     if one.root and not ROOT:
         pytest.skip("giving files away takes root")
     return one
