@@ -34,6 +34,7 @@ from tunedoctor.api import (
     Finding,
     Gone,
     Host,
+    ImportContracts,
     Interpreter,
     NvidiaDriver,
     NvidiaGpus,
@@ -41,6 +42,7 @@ from tunedoctor.api import (
     TorchBuild,
     Typed,
     Unknown,
+    broken_contracts,
     broken_pairs,
     check,
     companion_install,
@@ -54,6 +56,7 @@ from tunedoctor.api import (
     same_torch,
     tell,
     torch_install,
+    versions_of,
 )
 
 WHAT = {
@@ -147,6 +150,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
     amd: AmdGpus | Unknown | None,
     errors: Errors | Unknown | None,
     typed: Typed | Unknown | None,
+    contracts: ImportContracts | Unknown | None,
 ) -> Finding | Unknown | None:
     """Take the worst fault of the stack; leftovers of others are a note."""
     there = known(packages)
@@ -180,7 +184,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
         _from_errors(errors, interpreter, there, known(torch))
         or ((gone := metadata_gone(errors, typed, replaced=False)) and _gone(gone, interpreter))
         or _own_part(errors, interpreter)
-        or _part_missing(packages, torch, interpreter, errors)
+        or _part_missing(packages, torch, interpreter, errors, contracts)
     )
     if said is not None:
         return said
@@ -365,6 +369,7 @@ def _part_missing(
     torch: TorchBuild | Unknown | None,
     interpreter: Interpreter | Unknown | None,
     errors: Errors | Unknown | None,
+    contracts: ImportContracts | Unknown | None,
 ) -> Finding | None:
     """Find a part of a package that a run missed and that no pair of versions accounts for.
 
@@ -385,6 +390,9 @@ def _part_missing(
             continue
         clashes = ("library-version-clash", "quantisation-library-mismatch")
         if any(broken_pairs(one, packages, torch, None, errors) for one in clashes):
+            continue
+        asked = broken_contracts(contracts, versions_of(packages, known(torch)))
+        if any(one.module in error.text for one in asked if one.neighbour == name):
             continue
         return Finding(
             title=f"{name} is not whole: a part of it is missing",

@@ -13,10 +13,10 @@ from gallery.place import Place
 
 import tunedoctor
 
-SOURCES = Path(tunedoctor.__file__).parents[1]
+CODE = Path(tunedoctor.__file__).parents[1]
 # not PYTHONPATH: the target would have it as well
 START = (
-    f"import sys; sys.path.insert(0, {str(SOURCES)!r}); "
+    f"import sys; sys.path.insert(0, {str(CODE)!r}); "
     "from tunedoctor.__main__ import main; sys.exit(main())"
 )
 NETWORK = ("PIP_", "UV_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -24,7 +24,7 @@ NETWORK = ("PIP_", "UV_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 SOURCES = os.environ.get("TUNEDOCTOR_GALLERY_SOURCES", "index")
-"""index, or wheelhouse: a folder of wheels and no network at all."""
+"""index; wheelhouse: a folder of wheels and no network at all; nothing: neither, and no cache."""
 
 
 class Said(NamedTuple):
@@ -101,16 +101,19 @@ def activated(place: Place) -> dict[str, str]:
 
 
 def _network(place: Place) -> dict[str, str]:
-    """Return the variables by which packages are reached: this machine's, or a folder of wheels alone."""
+    """Return the variables by which packages are reached: this machine's, a folder of wheels alone, or none."""
+    dead = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    if SOURCES == "nothing":
+        # pip's own files could name a folder of wheels
+        return {**dead, "PIP_CONFIG_FILE": os.devnull}
     if SOURCES == "wheelhouse":
-        dead = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
         house = str(place.caches.parent / "wheelhouse")
         return {**dead, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": house}
     return {k: v for k, v in os.environ.items() if k.upper().startswith(NETWORK)}
 
 
 def _shell(place: Place) -> dict[str, str]:
-    caches = place.caches.with_name("caches-of-wheels") if SOURCES == "wheelhouse" else place.caches
+    caches = place.caches if SOURCES == "index" else place.caches.with_name(f"caches-of-{SOURCES}")
     return {
         **_network(place),
         # what is fetched once serves every target, and the cache lies on their file system

@@ -15,7 +15,7 @@ STACK = frozenset(
         *("safetensors", "peft", "trl", "accelerate", "datasets", "bitsandbytes", "pyarrow"),
         *("torchao", "xformers", "flash-attn", "deepspeed", "liger-kernel", "unsloth"),
         *("unsloth-zoo", "sentencepiece", "pandas", "numpy", "evaluate", "optimum"),
-        *("llamafactory", "axolotl", "ms-swift", "torchtune"),
+        *("llamafactory", "axolotl", "ms-swift", "torchtune", "tensorboard"),
     }
 )
 """Distributions whose requirements count; those of others do not stop a fine-tune."""

@@ -78,10 +78,12 @@ def _silent(error: RefusedError | FailureError) -> bool:
 
 def _elsewhere(case: Case, findings: tuple[Found, ...]) -> tuple[str, ...]:
     """Return the commands that fetch the wheels on another machine, and those that use them here."""
-    wanted = (r for f in findings for step in f.finding.cure.installs for r in step.requirements)
-    words = " ".join(map(quoted, dict.fromkeys(wanted)))
+    steps = [step for f in findings for step in f.finding.cure.installs]
+    words = " ".join(map(quoted, dict.fromkeys(r for step in steps for r in step.requirements)))
     if not words:
         return ()
+    indexes = dict.fromkeys(step.index for step in steps if step.index)
+    words += "".join(f" --extra-index-url {quoted(one)}" for one in indexes)
     fetch = f"python -m pip download --only-binary :all: -d wheels {words}"
     put_in = f"{python(case.snapshot.find(Interpreter))} -m pip install --no-index --find-links wheels {words}"
     return (
