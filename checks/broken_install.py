@@ -54,6 +54,7 @@ from tunedoctor.api import (
     same_torch,
     tell,
     torch_install,
+    worded,
 )
 
 WHAT = {
@@ -264,13 +265,11 @@ def _from_errors(
 def _gone(one: Gone, interpreter: Interpreter | Unknown | None) -> Finding:
     """Tell of metadata that are not there, which stop pip for every package, not this one alone."""
     pin = f"{one.name}=={one.version}"
-    return Finding(
-        title="The metadata of a package are gone",
-        found=f"the error '{one.said}'",
+    return worded(
+        "broken-install/gone",
         said=one.said,
-        means="pip stops at each install, and what asks for the version of the package stops",
         cure=pip(interpreter, "install", "--ignore-installed", "--no-deps", pin),
-        cure_note=f"where pip stops here too: delete the .dist-info folder of {one.name} first",
+        name=one.name,
     )
 
 
@@ -349,13 +348,11 @@ def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
     stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
     shown = stack or faults
     first = shown[0]
-    return Finding(
+    return worded(
+        "broken-install/leftovers",
         severity="warning" if stack else "note",
-        title="Remains of an interrupted upgrade lie in site-packages",
         found=f"{listed(b.name for b in shown)} in {first.location}",
-        means="they take room, and pip warns 'Ignoring invalid distribution' at each run",
         cure=tell("rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown)),
-        cure_note="end every Python that uses this environment first",
         evidence=(first.location,),
     )
 

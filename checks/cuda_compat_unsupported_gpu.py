@@ -32,10 +32,11 @@ from tunedoctor.api import (
     Runtime,
     Unknown,
     check,
+    heard,
     known,
     parts,
     set_variable,
-    told,
+    worded,
 )
 
 
@@ -63,13 +64,7 @@ def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a
     run = known(runtime)
     if run is not None and run.gpu_works:
         return None
-    said = told(
-        errors,
-        "Error 804",
-        "forward compatibility was attempted on non supported HW",
-        "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
-        r"(?:cuInit|library init failure)\D{0,20}804\b",
-    )
+    said = heard(errors, "cuda-compat-unsupported-gpu")
     module, cards = known(driver), known(gpus)
     file = _compat_file(known(paths), module)
     geforce = [card.name for card in cards.gpus if "GeForce" in card.name] if cards else []
@@ -83,13 +78,11 @@ def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a
     version = f" under driver {module.version}" if module else ""
     subject = geforce[0] if geforce else "the GPU"
     path = known(environment)
-    return Finding(
+    return worded(
+        "cuda-compat-unsupported-gpu",
         found=f"{subject}{version}{where}" if not said else f"the error '{said}'{version}{where}",
         said=said,
-        means="CUDA starts with error 804, torch.cuda.is_available() is False, and training runs on the CPU",
         cure=_without_compat((path.get("LD_LIBRARY_PATH") if path else None) or ""),
-        cure_note="the host's own libcuda is then loaded; an image that lists the folder in ld.so.conf "
-        "needs `rm -f /etc/ld.so.conf.d/*compat* && ldconfig` as root in the container instead",
         evidence=(file,) if file else (),
     )
 

@@ -41,6 +41,7 @@ from tunedoctor.api import (
     pip,
     tell,
     unmet,
+    worded,
 )
 
 MISSING = pattern(
@@ -124,15 +125,7 @@ def _unlinked(errors: Errors | Unknown | None) -> Finding | None:
     found = next((one for one in said if one), None)
     if found is None:
         return None
-    return Finding(
-        title=f"The linker finds no lib{found[1]}.so",
-        found=f"the error '{found[0]}': lib{found[1]}.so of a CUDA toolkit is in none of the folders that are searched",
-        said=found[0],
-        means="an extension that is compiled here is not built, and its import fails; torch itself runs",
-        cure=tell("export LIBRARY_PATH=$CUDA_HOME/lib64:$LIBRARY_PATH"),
-        cure_note="CUDA_HOME is the toolkit of torch.version.cuda, with its development files; then delete the "
-        "half-built folder in ~/.cache/torch_extensions",
-    )
+    return worded("cuda-library-missing/unlinked", said=found[0], what=found[1])
 
 
 def _required(
@@ -164,16 +157,14 @@ def _from_error(
     own = (parts(torch.cuda) or (0,))[0] if torch is not None else 0
     wants = f"{what} wants {library}, and no such file is found"
     if stem in ("torch_cuda", "c10_cuda"):
-        return Finding(
-            title="A CUDA extension lies beside a PyTorch without CUDA",
+        return worded(
+            "cuda-library-missing/from-error",
             found=f"{wants}; torch {torch.version if torch else ''} is not a CUDA build".replace(
                 "  ", " "
             ),
-            means="what imports the extension stops",
             cure=pip(interpreter, "uninstall", _distribution(package))
             if package
             else advise("Remove the package whose import fails"),
-            cure_note="or install the CUDA build of torch",
         )
     major = int(number.split(".")[0]) if number.split(".")[0].isdigit() else 0
     if (

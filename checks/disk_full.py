@@ -30,11 +30,12 @@ from tunedoctor.api import (
     Unknown,
     check,
     gib,
+    heard,
     known,
     set_variable,
     speaks_of_shared_memory,
     tell,
-    told,
+    worded,
 )
 
 GIB = 1 << 30
@@ -54,30 +55,10 @@ def disk_full(
 ) -> Finding | None:
     """Go by what is free: below 1 GiB an error or a warning, below 20 GiB for models a note."""
     places, system = known(disks), known(host)
-    said = told(
-        errors,
-        # of shared memory, the check of /dev/shm tells
-        r"^(?!.{0,300}(?:shm|posix_fallocate|</torch_\d|'/(?:psm_|sem\.))).{0,300}"
-        r"No space left on device(?!.{0,40}shm)",
-        r"not enough (?:free )?disk space",
-        r"Errno 28(?!.{0,60}'/(?:dev/shm|psm_|sem\.))",
-        r"Disk quota exceeded",
-        r"WinError 112\]|code: (?:112|28), kind: StorageFull|not enough space on the disk",
-        r"database or disk is full|You don't have enough free space in /",
-        r"kind: FilesystemQuotaExceeded",
-        r"node was low on resource: ephemeral-storage|node had condition: \[DiskPressure\]",
-    )
+    said = heard(errors, "disk-full")
     if said and speaks_of_shared_memory(said, errors):
         said = ""
-    guess = (
-        ""
-        if said
-        else told(
-            errors,
-            r"PytorchStreamWriter failed writing file",
-            r"inline_container\.cc:\d{1,5}\] \. unexpected pos \d",
-        )
-    )
+    guess = "" if said else heard(errors, "disk-full/guess")
     said = said or guess
     found = sorted(places.disks if places else (), key=lambda disk: disk.free)
     # a small tmpfs that is mostly free is not full
@@ -111,13 +92,10 @@ def disk_full(
     cache = next((disk for disk in found if disk.use == "hf-cache" and disk.free < MODEL), None)
     if cache is None:
         return None
-    return Finding(
-        title="The model cache has room for one 7B model at most",
-        severity="note",
+    return worded(
+        "disk-full/room-for-one",
         found=f"{gib(cache.free)} free for {cache.path}; a 7B model in bf16 takes 15 GB",
-        means="a larger download ends with 'No space left on device'",
         cure=_moved(system, cache.hint or "HF_HOME", _roomier(found)),
-        cure_note="in the shell that starts training",
         evidence=(cache.path,),
     )
 
@@ -136,13 +114,12 @@ def _is_small(disk: Disk) -> bool:
 def _full(disk: Disk, said: str, found: list[Disk], host: Host | None, *, stops: bool) -> Finding:
     other = _roomier(found)
     moves = bool(disk.hint)
-    return Finding(
-        title=f"The disk of {WORDS[disk.use]} is full",
+    return worded(
+        "disk-full/full",
         severity="error" if stops else "warning",
         found=f"{gib(disk.free)} of {gib(disk.total)} free for {disk.path}"
         + (f"; the error '{said}'" if said else ""),
         said=said,
-        means="downloads, installs and checkpoints end with '[Errno 28] No space left on device'",
         cure=_moved(host, disk.hint, other)
         if moves
         else tell(f"du -xh --max-depth=2 {disk.path} | sort -h | tail -20"),
@@ -150,6 +127,7 @@ def _full(disk: Disk, said: str, found: list[Disk], host: Host | None, *, stops:
         if moves
         else "lists what takes the room",
         evidence=(disk.path,),
+        words=WORDS[disk.use],
     )
 
 

@@ -26,23 +26,10 @@ from tunedoctor.api import (
     NvidiaAnswer,
     Unknown,
     check,
+    heard,
     known,
     tell,
-    told,
 )
-
-SAID = (
-    r"soft lockup - CPU#\d+ stuck for \d+s! \[(?:nvidia|nv_queue|irq/\d+-nvidia)",
-    r"\bRIP: [0-9a-f]{4}:_nv\d+rm\+",
-    r"Command '?\[?'(?:\S{0,80}/)?nvidia-smi'[^\n]{0,200} timed out after",
-    r"sending signal \S{1,8} to command .nvidia-smi",
-    "driver (?:rpc )?error: timed out",
-    r"Timeout after \d+s of waiting for RPC response from GPU",
-    r"task \S{1,60} blocked for more than \d+ seconds in the NVIDIA driver",
-    r"task:\S{1,40} state:D in the NVIDIA driver",
-)
-WAITS = r"\w{2,20} \(\S{0,200}torch/cuda/__init__\.py:\d{1,6}\) does not return"
-"""What the reader of stacks says of a first CUDA call."""
 
 
 @check(
@@ -74,8 +61,8 @@ def driver_hung(
         if reply
         else []
     )
-    said = told(errors, *SAID)
-    waits = "" if said else told(errors, WAITS)
+    said = heard(errors, "driver-hung")
+    waits = "" if said else heard(errors, "driver-hung/waits")
     said = said or waits
     if not stuck and not said:
         return None

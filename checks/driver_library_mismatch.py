@@ -32,22 +32,12 @@ from tunedoctor.api import (
     NvidiaDriver,
     Unknown,
     check,
+    heard,
     known,
     parts,
-    tell,
-    told,
+    worded,
 )
 
-SAID = (
-    "Driver/library version mismatch",
-    "NVRM: API mismatch",
-    r"NVML/RM version mismatch",
-    r"kernel version [\d.]+ does not match DSO version",
-    "Error 803",
-    r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH[^\n]{0,12}(?:803)?",
-    r"system has unsupported display driver / cuda driver combination",
-    r"(?:cuInit|library init failure)\D{0,20}803\b",
-)
 CUDA = r"803|SYSTEM_DRIVER_MISMATCH|unsupported display driver"
 """What CUDA itself says: in a container a libcuda of the image is as likely as an update without a reboot."""
 
@@ -67,7 +57,7 @@ def driver_library_mismatch(
     """NVML's error 18 or CUDA's 803 decide; two versions alone do where NVML did not say that it is well."""
     module, reply, system = known(driver), known(answer), known(host)
     refused = reply is not None and 18 in (reply.nvml_code, reply.smi_code)
-    said = told(errors, *SAID)
+    said = heard(errors, "driver-library-mismatch")
     if system is not None and (system.wsl or system.os == "windows"):
         return None
     differ = (
@@ -90,19 +80,11 @@ def driver_library_mismatch(
     )
     by_cuda = re.search(CUDA, said) is not None
     inside = known(container) is not None or by_cuda
-    return Finding(
+    return worded(
+        "driver-library-mismatch",
+        "driver-library-mismatch:inside" if inside else "driver-library-mismatch:else",
         found=versions,
         said=said,
-        means="every CUDA call fails: 'Driver/library version mismatch' or error 803, and training runs on the CPU",
-        cure=tell(
-            "export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/lib/x86_64-linux-gnu", who="reboot"
-        )
-        if inside
-        else tell("sudo reboot", who="reboot"),
-        cure_note="in the container: the host's libcuda then wins over the image's own; "
-        "if the versions still differ, reboot the host"
-        if inside
-        else "root; loads the module of the installed libraries",
         settle=""
         if refused or differ or not by_cuda
         else "cat /proc/driver/nvidia/version; ldconfig -p | grep libcuda.so",

@@ -38,8 +38,8 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
-    advise,
     check,
+    heard,
     install_driver,
     known,
     listed,
@@ -48,7 +48,7 @@ from tunedoctor.api import (
     pattern,
     rebuild_module,
     tell,
-    told,
+    worded,
 )
 
 MEANS = "torch.cuda.is_available() is False and nvidia-smi fails, so training runs on the CPU"
@@ -60,19 +60,6 @@ FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
 OLD_CHIP = pattern(r"G[KF]?\d{2,3}\w{0,4} \[|GT2\d\d")
 """Names of chips of Kepler and older, as lspci has them: GK208B, GF119, G94, GT218."""
-LOGGED = (
-    r"The NVIDIA probe routine was not called for \d+ device",
-    r"No NVIDIA GPU found, module not loaded",
-    r"The Nouveau kernel driver is currently in use",
-    r"Unable to load the kernel module 'nvidia\.ko'",
-    r"Failed to query NVIDIA devices\. Please ensure that the NVIDIA device files",
-    r"kernel driver does not appear to be running on this host",
-    r"/var/lib/dkms/nvidia/\S{1,60} for more information",
-    r"\bnvidia: (?:Unknown symbol|disagrees about version of symbol)",
-)
-"""How the driver's own tools, the kernel and TensorFlow say that the module is not there."""
-ENGINE = r"load library failed: libnvidia-ml\.so\.1"
-"""NVIDIA's container tools where the engine runs: Docker Desktop's virtual machine, or a host without a driver."""
 VIRTUAL = ("vfio-pci", "pci-stub")
 
 
@@ -152,15 +139,9 @@ def _state(
     old = bool(cards) and all(_is_old(card) for card in cards)
     if cards and all(card.driver in VIRTUAL for card in cards):
         slots = listed(card.slot for card in cards)
-        return Finding(
-            title="The NVIDIA GPU is reserved for virtual machines",
+        return worded(
+            "driver-missing/virtual",
             found=f"{names}: bound to {cards[0].driver} at {slots}",
-            means=MEANS,
-            cure=advise(
-                "Remove the card from vfio-pci.ids on the kernel command line, then reboot",
-                who="reboot",
-            ),
-            cure_note="root; only if no virtual machine needs the card",
             evidence=(*seen, "/proc/cmdline"),
         )
     if state.on_disk is False and _libraries_there(answer):
@@ -221,23 +202,17 @@ def _secure_boot(found: str, host: Host | None, container: Container | None) -> 
     signed = host is not None and host.distro == "ubuntu"
     akmods = host is not None and host.distro in ("fedora", "nobara")
     key = "/etc/pki/akmods/certs/public_key.der" if akmods else "/var/lib/dkms/mok.pub"
-    return Finding(
-        title="The NVIDIA module is not loaded, and Secure Boot is on",
-        found=f"{found}; Secure Boot is on",
-        means=f"the kernel refuses a module without a known key; {MEANS}",
-        cure=tell(
-            "sudo apt-get install -y linux-modules-nvidia-580-open-generic && sudo reboot",
-            who="reboot",
-        )
-        if signed
-        else tell(f"sudo mokutil --import {key} && sudo reboot", who="reboot"),
+    return worded(
+        "driver-missing/secure-boot",
+        "driver-missing/secure-boot:signed" if signed else "driver-missing/secure-boot:else",
         cure_note=_on_host(
             "root; reboots; the module is signed by Canonical"
             if signed
             else "root; reboots; choose Enroll MOK on the blue screen, at the machine's own keyboard",
             container,
         ),
-        evidence=("/sys/firmware/efi/efivars/SecureBoot-*", "/lib/modules"),
+        what=found,
+        key=key,
     )
 
 
@@ -253,17 +228,8 @@ def _from_text(
     if reply is not None and 9 in (reply.nvml_code, reply.smi_code):
         said = reply.smi_text or reply.nvml_text or "NVML error 9, driver not loaded"
     else:
-        said = told(
-            errors,
-            "couldn't communicate with the NVIDIA driver",
-            "Module nvidia not found in directory",
-            r"could not insert '?nvidia(?:_current)?(?![\w-])",
-            "NVML: Driver Not Loaded",
-            "nvml error: driver not loaded",
-            *LOGGED,
-            "Found no NVIDIA driver on your system",
-        )
-    unseen = "" if said else told(errors, ENGINE)
+        said = heard(errors, "driver-missing/logged", "driver-missing")
+    unseen = "" if said else heard(errors, "driver-missing/engine")
     said = said or unseen
     if not said or served or (host and host.wsl):
         return None

@@ -39,11 +39,11 @@ from tunedoctor.api import (
     check,
     cuda_of,
     driver_floor,
+    heard,
     install_driver,
     known,
     parts,
     rebuild_cuda,
-    told,
     visible_gpus,
 )
 
@@ -56,14 +56,6 @@ PTX = (
     r"ptxas application ptx input[^\n]{0,40}Unsupported \.version [\d.]+; current version is",
 )
 """Code of a newer CUDA than the driver compiles. Source: CUDA driver API, error 222."""
-SAID = (
-    "The NVIDIA driver on your system is too old",
-    "CUDA driver version is insufficient for CUDA runtime version",
-    r"nvidia (?:driver )?version is too old",
-    r"unsatisfied condition: cuda\s*>=",
-    r"has constraint __cuda \S{1,30} conflicting with __cuda-\d",  # conda's name for what the driver offers
-    *PTX,
-)
 
 
 @check(
@@ -86,7 +78,7 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
     build, module, system, run = known(torch), known(driver), known(host), known(runtime)
     if run is not None and run.gpu_works:
         return None
-    said = told(errors, *SAID)
+    said = heard(errors, "driver-too-old")
     windows = system is not None and (system.os == "windows" or system.wsl == 2)
     floor = _floor(build.cuda, windows=windows) if build and build.cuda else ""
     # JetPack 5 states the release of its own system, as in 35.4.1

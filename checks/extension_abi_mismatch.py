@@ -34,12 +34,14 @@ from tunedoctor.api import (
     advise,
     check,
     distribution_of,
+    heard,
     known,
     minor,
     pattern,
     pip,
     told,
     within,
+    worded,
 )
 
 UNDEFINED = pattern(r"(?<![^\s'\"(:])([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
@@ -95,25 +97,20 @@ def extension_abi_mismatch(
         return _from_symbol(found[1], PROCEDURE_NAME, there, build, interpreter)
     if found := OF_TORCH.search(told(errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
         return _from_bare_symbol(found[1], there, interpreter)
-    if said := told(errors, r"(?:PyTorch|CUDA|HIP) version mismatch! DeepSpeed ops were compiled"):
-        return Finding(
-            title="The operations of deepspeed belong to another PyTorch",
-            found=f"the error '{said}'",
+    if said := heard(errors, "extension-abi-mismatch"):
+        return worded(
+            "extension-abi-mismatch/deepspeed",
             said=said,
-            means="deepspeed stops at its start: its compiled operations fit the torch that they were built with",
             cure=_rebuild(interpreter, "deepspeed", ""),
-            cure_note="builds them for this torch, which needs nvcc of torch's CUDA",
         )
     version = there.version("flash-attn") if there is not None else ""
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if build is None or label is None or label[1] == minor(build.version):
         return None
-    return Finding(
-        title="flash-attn was built for another PyTorch",
+    return worded(
+        "extension-abi-mismatch/label",
         found=f"flash-attn {version} was built for torch {label[1]}; torch {build.version} is installed",
-        means="import flash_attn stops with 'undefined symbol', and transformers with it",
         cure=_rebuild(interpreter, "flash-attn", version),
-        cure_note="needs nvcc of torch's CUDA, up to an hour; or attn_implementation='sdpa'",
     )
 
 
@@ -165,13 +162,11 @@ def _from_bare_symbol(
     """Suspect the extension that is installed, or say how to find it."""
     name = next((n for n in NAMED.values() if packages is not None and packages.version(n)), "")
     version = packages.version(name) if packages is not None and name else ""
-    return Finding(
-        severity="error",
-        found=f"the error 'undefined symbol: {symbol[:90]}', which is a name of torch's",
+    return worded(
+        "extension-abi-mismatch/from-bare-symbol",
         said=f"undefined symbol: {symbol}",
-        means="an extension was compiled for another torch; its import stops, and what imports it does",
         cure=_rebuild(interpreter, name, version) if name else advise(ANEW),
-        cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; or its wheel for this torch",
+        symbol=symbol[:90],
     )
 
 

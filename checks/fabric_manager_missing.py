@@ -30,22 +30,14 @@ from tunedoctor.api import (
     Runtime,
     Unknown,
     check,
+    heard,
     known,
     listed,
     parts,
     tell,
-    told,
 )
 
 WAITING = ("not started", "in progress")
-SERVICE = (
-    r"fabric manager NVIDIA GPU driver interface version \S+ don't match with driver version [\d.]+",
-    r"Failed to start (?:nvidia-fabricmanager\.service|(?:NVIDIA )?[Ff]abric ?[Mm]anager)[^\n]{0,60}",
-    r"nvidia-fabricmanager\.service: Failed with result",
-    r"[Ff]abric ?[Mm]anager[^\n]{0,60} failed to initialize",
-    r"Unit nvidia-fabricmanager\.service could not be found",
-)
-"""What the service itself, or systemd of it, says. It starts on machines with NVSwitches alone."""
 
 OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0 | cut -d. -f1)"
 """Where the report does not tell the driver, the machine does."""
@@ -71,8 +63,8 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
         return None
     cards, bus, module, system = known(gpus), known(pci), known(driver), known(host)
     waiting = [card for card in cards.gpus if card.fabric_state in WAITING] if cards else []
-    said = told(errors, r"Error 802", "system not yet initialized", "SYSTEM_NOT_READY")
-    service = told(errors, *SERVICE)
+    said = heard(errors, "fabric-manager-missing")
+    service = heard(errors, "fabric-manager-missing/service")
     failed = bool(said) or (run is not None and run.gpu_available is False)
     bare = (
         bus is None and cards is None and run is None

@@ -19,15 +19,7 @@ Seen as
     RuntimeError: received 0 items of ancdata
 """
 
-from tunedoctor.api import (
-    Container,
-    FileLimit,
-    Finding,
-    Unknown,
-    check,
-    known,
-    tell,
-)
+from tunedoctor.api import Container, FileLimit, Finding, Unknown, check, known, tell, worded
 
 LOW = 1024
 HUGE = 1 << 29
@@ -37,20 +29,14 @@ HUGE = 1 << 29
 def file_limit(limit: FileLimit, container: Container | Unknown | None) -> Finding | None:
     """Below 1024, or about 2^30 in a container."""
     if 0 <= limit.soft < LOW:
-        return Finding(
-            title="The limit of open files is low",
+        return worded(
+            "file-limit/low",
             found=f"{limit.soft} open files, the hard limit is {limit.hard if limit.hard >= 0 else 'not set'}",
-            means="DataLoader workers end with 'Too many open files' or 'received 0 items of ancdata'",
             cure=tell(f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}"),
-            cure_note="in the shell that starts training",
         )
     inside = known(container)
     if inside is not None and limit.soft >= HUGE:
-        return Finding(
-            title="The limit of open files slows the driver's tools",
-            found=f"{limit.soft} open files in a {inside.kind} container",
-            means="nvidia-smi takes some 20 s, and so does every start that asks it",
-            cure=tell("docker run --ulimit nofile=65536:65536 IMAGE"),
-            cure_note="start the container anew; only felt where nvidia-persistenced runs on the host",
+        return worded(
+            "file-limit/huge", found=f"{limit.soft} open files in a {inside.kind} container"
         )
     return None

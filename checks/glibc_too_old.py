@@ -39,6 +39,7 @@ from tunedoctor.api import (
     pip,
     refused,
     tell,
+    worded,
 )
 
 NEEDED = pattern(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
@@ -66,15 +67,7 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
             return _from_error(found[1], found[2] or "", have, interpreter)
     cxx = cxx_too_old(errors, conda=own is not None and own.kind == "conda")
     if cxx is not None and cxx.whose == "system":
-        return Finding(
-            title="The system's C++ library is older than a binary needs",
-            found=cxx.found,
-            said=cxx.said,
-            means="what imports that binary stops",
-            cure=tell("docker run --rm -it --gpus all pytorch/pytorch:latest", who="root"),
-            cure_note="a container or a newer system, or an older release of that package; without root, an "
-            "environment of conda, whose libstdcxx-ng is newer",
-        )
+        return worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
     why = refused(answer, own, system)
     if why is not None and why.cause == "glibc-too-old":
         return Finding(

@@ -34,6 +34,7 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    heard,
     known,
     listed,
     rocm_archs,
@@ -41,25 +42,10 @@ from tunedoctor.api import (
     rocm_build,
     rocm_override,
     set_variable,
-    tell,
-    told,
+    worded,
 )
 
 MEANS = "the first kernel fails with 'HIP error: invalid device function', or the process crashes"
-SAID = (
-    "HIP error: invalid device function",
-    "ROCm error: invalid device function",
-    r"Cannot read [^\n]{0,120}TensileLibrary",
-    r"Could not load [^\n]{0,160}TensileLibrary",
-    r"TensileLibrary\S{0,60}: No such file or directory for GPU arch",
-    r"Could not initialize Tensile (?:library|host)",
-    r"HIP error: (?:no kernel image is available|shared object initialization failed)",
-    r"failed to initialize ROCm: no kernel image",
-    r"use hipBLASLt on a unsupported architecture",
-    r"amdgpu is not supported\"? gpu=\S{1,40} gpu_type=gfx\w{3,5}",
-    r"hipErrorNoBinaryForGpu",
-    "hipErrorInvalidDeviceFunction",
-)
 
 
 @check(
@@ -168,7 +154,7 @@ def _from_text(  # noqa: PLR0913  the error, and what _cure takes
     host: Host | None,
     interpreter: Interpreter | None,
 ) -> Finding | None:
-    said = told(errors, *SAID)
+    said = heard(errors, "gpu-arch-not-in-rocm-build")
     if not said or "current device: 1" in said:
         return None
     named = re.search(r"gfx[0-9a-f]{3,5}(?![0-9a-zA-Z])", said)
@@ -177,10 +163,4 @@ def _from_text(  # noqa: PLR0913  the error, and what _cure takes
     found = f"the error '{said}'{version}{f' on {gfx}' if gfx else ''}"
     if gfx:
         return _cure(found, gfx, archs, build, host, interpreter).saying(said)
-    return Finding(
-        found=found,
-        said=said,
-        means=MEANS,
-        cure=tell('python -c "import torch; print(torch.cuda.get_arch_list())"'),
-        cure_note="prints the targets of the build; `rocminfo | grep gfx` prints that of the GPU: they have to agree",
-    )
+    return worded("gpu-arch-not-in-rocm-build", found=found, said=said)

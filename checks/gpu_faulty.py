@@ -35,23 +35,14 @@ from tunedoctor.api import (
     Xid,
     advise,
     check,
+    heard,
     known,
     tell,
-    told,
+    worded,
     xid_meaning,
 )
 
 MEANS = "CUDA calls on that card fail, or training hangs or ends with 'uncorrectable ECC error' or 'GPU is lost'"
-SAID = (
-    "GPU is lost",
-    "Unable to determine the device handle for GPU",
-    "fallen off the bus",
-    "uncorrectable ECC error encountered",
-    "GPU requires reset",
-    "CUDA_ERROR_ECC_UNCORRECTABLE",
-    "uncorrectable NVLink error",
-    "CUDA_ERROR_NVLINK_UNCORRECTABLE",
-)
 REBOOT = "sudo reboot"
 
 
@@ -83,29 +74,20 @@ def gpu_faulty(
             return finding
     if (finding := _logged(kernel, cards)) is not None:
         return finding
-    said = told(errors, *SAID)
+    said = heard(errors, "gpu-faulty")
     if not said:
         return None
-    return Finding(
-        found=f"the error '{said}'",
-        said=said,
-        means=MEANS,
-        cure=tell(REBOOT, who="reboot"),
-        cure_note="root",
-    )
+    return worded("gpu-faulty", said=said)
 
 
 def _lost(kernel: KernelLog | None, reply: NvidiaAnswer | None) -> Finding:
     xid = _newest(kernel, 79)
     where = f" at {xid.slot}" if xid and xid.slot else ""
     by = "the driver answers 'GPU is lost' (15)" if reply else "the kernel log says so"
-    return Finding(
-        title="A GPU has fallen off the bus",
+    return worded(
+        "gpu-faulty/lost",
         found=f"a GPU{where} no longer answers on the PCI bus: {by}",
         said="GPU is lost" if reply else "",
-        means=MEANS,
-        cure=tell("sudo poweroff"),
-        cure_note="root; switch off fully, then on. If it comes back: power cable, riser, seating or heat",
         evidence=("kernel log",) if kernel else (),
     )
 
@@ -115,26 +97,20 @@ def _state(card: NvidiaGpu) -> Finding | None:
     name = f"GPU {card.index} ({card.name})"
     reset = tell(f"sudo nvidia-smi --gpu-reset -i {card.index}")
     if card.remap_failed:
-        return Finding(
-            title="The memory of a GPU is beyond repair",
-            found=f"{name}: remapping of faulty memory rows failed",
-            means=MEANS,
-            cure=advise(f"Take GPU {card.index} out of service and have it replaced"),
+        return worded(
+            "gpu-faulty/beyond-repair",
             cure_note=f"until then, leave it out of CUDA_VISIBLE_DEVICES; its UUID is {card.uuid or 'not known'}",
-            evidence=("NVML, remapped rows",),
+            index=card.index,
+            name=name,
         )
     action = card.recovery_action.upper().replace(" ", "_")
     if action and action not in ("NONE", "N/A"):
         reboots = "REBOOT" in action
-        return Finding(
-            title="The driver asks for a reboot"
-            if reboots
-            else "The driver asks for a reset of a GPU",
+        return worded(
+            "gpu-faulty/asks",
+            "gpu-faulty/asks:reboot" if reboots else "gpu-faulty/asks:reset",
             found=f"{name}: recovery action {action}",
-            means=MEANS,
             cure=tell(REBOOT, who="reboot") if reboots else reset,
-            cure_note="root" if reboots else "root; stop every program on it first; else reboot",
-            evidence=("NVML, GPU recovery action",),
         )
     if card.remap_pending or card.ecc_uncorrected:
         count = (
@@ -145,14 +121,10 @@ def _state(card: NvidiaGpu) -> Finding | None:
         pending = (
             "a faulty memory row waits for a reset to be mapped out" if card.remap_pending else ""
         )
-        return Finding(
-            title="A GPU has memory errors",
-            severity="warning",
+        return worded(
+            "gpu-faulty/memory-errors",
             found=f"{name}: {'; '.join(t for t in (count, pending) if t)}",
-            means="a run that touches that memory ends with 'uncorrectable ECC error encountered'",
             cure=reset,
-            cure_note="root; stop every program on it first; else reboot",
-            evidence=("NVML, ECC and remapped rows",),
         )
     return None
 

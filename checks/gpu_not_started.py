@@ -35,24 +35,14 @@ from tunedoctor.api import (
     Unknown,
     at_least,
     check,
+    heard,
     install_driver,
     known,
     listed,
     nvidia_by_pci,
     parts,
-    tell,
-    told,
+    worded,
 )
-
-MEANS = "nvidia-smi prints 'No devices were found', torch.cuda.is_available() is False, training runs on the CPU"
-REASON = "sudo dmesg | grep -i -E 'NVRM|nvidia' | tail -30"
-SAID_WHY = (
-    "requires use of the NVIDIA open kernel modules",
-    "is not supported by open nvidia.ko",
-    "ignoring the legacy GPU",
-)
-"""Sentences of the driver that name the wrong kind of module or branch."""
-SAID = (*SAID_WHY, "RmInitAdapter failed", r"rm_init_adapter failed, device minor number")
 
 
 @check(
@@ -75,19 +65,13 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
     cards = [card for card in bus.of("10de") if card.driver in ("nvidia", "")] if bus else []
     empty = state is not None and state.loaded and state.gpus_in_proc == 0 and bool(cards)
     answered = known(gpus)
-    said = told(errors, *SAID_WHY)
+    said = heard(errors, "gpu-not-started/said-why")
     named = bool(said)
-    said = said or told(errors, *SAID)
+    said = said or heard(errors, "gpu-not-started/said-why", "gpu-not-started")
     if answered is not None and answered.gpus:
         return None
     if not said and bus is None and known(container) is None and _lists_none(answer, known(host)):
-        return Finding(
-            found="nvidia-smi says 'No devices were found': the driver is loaded and starts no GPU",
-            means=MEANS,
-            cure=tell(REASON),
-            cure_note="root; prints the reason: often a card that needs the open module or another driver, "
-            "seating, power, or 'Above 4G Decoding' in the BIOS",
-        )
+        return worded("gpu-not-started/lists-none")
     if not (empty or said):
         return None
     models = [model for card in cards if (model := nvidia_by_pci(card.device))]
@@ -110,14 +94,12 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
     ):
         why = f"{names} needs the open module"
     elif not named and not floor and not old:
-        return Finding(
+        return worded(
+            "gpu-not-started/no-reason",
             found=f"the error '{said}': the driver is loaded and starts no GPU"
             if said
             else f"driver {number or 'not known'} is loaded and lists no GPU; on the bus: {names}",
             said=said,
-            means=MEANS,
-            cure=tell(REASON),
-            cure_note="root; prints the reason. Seating, power, and 'Above 4G Decoding' in the BIOS are usual",
             evidence=() if said else ("/proc/driver/nvidia/gpus", "/sys/bus/pci/devices"),
         )
     kind = (
@@ -125,19 +107,14 @@ def gpu_not_started(  # noqa: PLR0913  the facts that tell why
         if version and version.open_module is not None
         else ""
     )
-    return Finding(
+    return worded(
+        "gpu-not-started",
         found=f"{why}; "
         + (f"driver {number}" if number else "the driver")
         + f"{f', {kind} module,' if kind else ''} is loaded and lists no GPU",
         said=said if f"'{said}'" in why else "",
-        means=MEANS,
         cure=cure.cure,
         cure_note=cure.note,
-        evidence=(
-            "/proc/driver/nvidia/version",
-            "/proc/driver/nvidia/gpus",
-            "/sys/bus/pci/devices",
-        ),
     )
 
 

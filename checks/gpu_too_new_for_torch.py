@@ -45,24 +45,16 @@ from tunedoctor.api import (
     coverage,
     cuda_of,
     driver_floor,
+    heard,
     install_driver,
     known,
     one_of_several,
     parts,
     pip,
     rebuild_cuda,
-    told,
+    worded,
 )
 
-UNKNOWN_ARCH = (
-    r"ptxas(?:-\w{1,20})? fatal\s{0,8}: Value 'sm_\d+\w?' is not defined for option 'gpu-name'",
-    r"PTX \.version [\d.]{1,5} does not support \.target sm_\d+\w?",
-    r"Unknown CUDA arch \([\d.]{3,5}a?(?:\+PTX)?\) or GPU not supported",
-    r"'sm_\d+\w?' is not a recognized processor for this target",
-)
-"""What Triton's assembler and torch's builder say of a GPU that came after them."""
-
-NO_IMAGE = r"CUDA error: no kernel image is available for execution"
 NEW = (10, 0)
 """From here on builds before torch 2.7 hold no code. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 
@@ -86,7 +78,7 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
     build, system = known(torch), known(host)
     seen = coverage(build, known(gpus), known(runtime), system, known(interpreter), environment)
-    if seen is not None and told(errors, NO_IMAGE):
+    if seen is not None and heard(errors, "gpu-too-new-for-torch/no-image"):
         seen = _without_ptx(seen)
     cards = seen.too_new if seen else ()
     if seen is None:
@@ -95,9 +87,11 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         apart = refused is not None and parts(refused.compute_capability) >= (8, 0)
         cards = (refused,) if refused is not None and apart else ()
         if not cards and build is None:
-            cards = _new_ones(known(gpus)) if told(errors, NO_IMAGE) else ()
+            cards = (
+                _new_ones(known(gpus)) if heard(errors, "gpu-too-new-for-torch/no-image") else ()
+            )
     if not cards:
-        return _unknown_arch(told(errors, *UNKNOWN_ARCH))
+        return _unknown_arch(heard(errors, "gpu-too-new-for-torch/unknown-arch"))
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{cards_named(cards)}; {code_of(build, seen)}"
     evidence = (seen.source,) if seen and seen.source else ()
@@ -161,14 +155,10 @@ def _unknown_arch(said: str) -> Finding | None:
     """Tell of a compiler beside torch that does not know the GPU; nobody knows which torch it came with."""
     if not said:
         return None
-    return Finding(
-        title="A compiler beside PyTorch does not know this GPU",
-        found=f"the error '{said}'",
+    return worded(
+        "gpu-too-new-for-torch/unknown-arch",
         said=said,
-        means="torch.compile, Triton kernels and extensions stop; this torch is older than the GPU",
         cure=pip(
             None, "install", "--upgrade", "torch", index="https://download.pytorch.org/whl/cu128"
         ),
-        cure_note="about 3 GB, no reboot; where TRITON_PTXAS_PATH or CUDA_HOME names an older toolkit, unset it",
-        settle='python -c "import torch; print(torch.__version__, torch.cuda.get_arch_list())"',
     )

@@ -30,24 +30,10 @@ from tunedoctor.api import (
     Host,
     Unknown,
     check,
+    heard,
     known,
     set_variable,
     tell,
-    told,
-)
-
-SAID = (
-    r"Permission denied: '?[^']*(?:huggingface|\.cache|hub/)",
-    r"Read-only file system: '?[^']*(?:huggingface|\.cache|hub/)",
-    r"(?:Operation not permitted|Access is denied): '?[^'\n]{0,200}(?:huggingface|\.cache|hub[\\/])",
-    r"WinError 1314\][^\n]{0,300}(?:huggingface|snapshots|blobs)",
-    r"Permission denied \(os error 13\)(?:: | at path )\"?[^\n]{0,200}(?:huggingface|\.cache|hub/)",
-    r"cannot create directory '[^'\n]{0,200}(?:huggingface|\.cache)[^'\n]{0,200}': Permission denied",
-    r"There was a problem when trying to write in your cache folder",
-    r"PermissionError at \S*cache\S* when downloading",
-    # what the libraries call a file that is not yet whole, and one that another process may hold
-    r"Permission denied: '?[^'\n]{1,400}(?:\.incomplete|_builder\.lock|[\\/]\.locks[\\/])",
-    r"Permission ?Error .{0,40}[`'\"]?/(?:root/)?\.cache\b",
 )
 
 
@@ -61,7 +47,7 @@ def hub_cache_permission(
 ) -> Finding | None:
     """Make a note of it where the Hub is switched off, since reading is enough then."""
     places, variables, system = known(disks), known(environment), known(host)
-    said = told(errors, *SAID)
+    said = heard(errors, "hub-cache-permission")
     cache = (
         next((d for d in places.disks if d.use == "hf-cache" and not d.writable), None)
         if places

@@ -26,10 +26,11 @@ from tunedoctor.api import (
     Finding,
     Unknown,
     check,
+    heard,
     known,
     pattern,
-    tell,
     told,
+    worded,
 )
 
 UNAUTHORISED = (
@@ -61,48 +62,30 @@ OWNERLESS = pattern(
 """A repository without an owner: each of these is public, so that no right to it can be missing."""
 
 
-GUESS = (
-    r"is not a local folder and is not a valid model identifier listed on",
-    r"Dataset '[^'\n]{1,120}' doesn't exist on the Hub or cannot be accessed",
-)
-"""What a name that does not exist gives as well."""
-
-
 @check("hub-no-token", "The Hub got no valid token", explains=["hub-gated-access"])
 def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> Finding | None:
     """Take the answer 401 and what says that there is no token."""
     said = told(errors, *SAID)
-    if not said and told(errors, r"\bNot logged in\b"):
-        said = told(errors, r"If this is a private repository, make sure to pass a token")
+    if not said and heard(errors, "hub-no-token/not-logged-in"):
+        said = heard(errors, "hub-no-token/private")
     if said and OWNERLESS.search(said):
         said = told(errors, *(one for one in SAID if one not in UNAUTHORISED))
         if not said:
             return _no_such_name(told(errors, *UNAUTHORISED))
-    guess = "" if said else told(errors, *GUESS)
+    guess = "" if said else heard(errors, "hub-no-token/guess")
     said = said or guess
     if not said:
         return None
     variables = known(environment)
     has = bool(variables and variables.get("HF_TOKEN"))
-    return Finding(
+    return worded(
+        "hub-no-token/private",
         found=f"the error '{said}'" + ("; HF_TOKEN is set" if has else ""),
         said=said,
-        means="private and gated models are not fetched; a model name that does not exist gives the same answer",
-        cure=tell("hf auth login"),
-        cure_note="in the environment that runs the job; hf auth whoami then shows whose token it is",
         settle="hf auth whoami" if guess else "",
     )
 
 
 def _no_such_name(said: str) -> Finding:
     """Tell of a name without an owner that the Hub refuses: a folder that is not there, or a token that is wrong."""
-    return Finding(
-        title="The Hub has no repository of this name",
-        severity="error",
-        found=f"the error '{said}'; a repository without an owner is public, so no right to it is missing",
-        said=said,
-        means="nothing is fetched: the name is that of a local folder which is not there, or is misspelt",
-        cure=tell("hf auth whoami"),
-        cure_note="give the path of the folder, or OWNER/NAME; a token that is wrong gets the same answer",
-        settle="hf auth whoami",
-    )
+    return worded("hub-no-token/no-such-name", said=said)

@@ -26,17 +26,12 @@ from tunedoctor.api import (
     Host,
     Unknown,
     check,
+    heard,
     known,
-    told,
     unset_variable,
 )
 
 VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
-SAID = (
-    r"offline mode is enabled",
-    r"(?<!')OfflineModeIsEnabled(?!')",
-    r"outgoing traffic has been disabled",
-)
 
 
 @check(
@@ -53,10 +48,8 @@ def hub_offline(
 ) -> Finding | None:
     """Make a note of the variable alone, an error where something had to be fetched."""
     variables = known(environment)
-    said = told(errors, *SAID)
-    unreached = told(
-        errors, r"couldn't connect to '?https://huggingface\.co", r"cannot find the requested files"
-    )
+    said = heard(errors, "hub-offline")
+    unreached = heard(errors, "hub-offline/unreached")
     on = [
         name
         for name in VARIABLES

@@ -37,26 +37,17 @@ from tunedoctor.api import (
     Unknown,
     check,
     cxx_too_old,
+    heard,
     known,
     listed,
     parts,
     pep440,
     release_row,
-    tell,
     told,
     unset_variable,
+    worded,
 )
 
-SAID = (
-    r"undefined symbol: _{1,2}nvJitLink\w+",
-    # the loader names the library that it found, and that lacks the symbol
-    r"undefined symbol: \w+, version lib(?:cublas|cudnn|cusparse|cusolver|cufft|curand|nvrtc|nvJitLink)\w*\.so",
-    r"cuDNN version incompatibility: PyTorch was compiled\s+against",
-    r"LD_LIBRARY_PATH contains incompatible version of cudnn",
-    r"Error: /usr/\S{1,120}libcudnn\S{1,40}: undefined symbol",
-    r"symbol \w+,? version lib(?:cublas|cudnn|cusparse|cusolver|nvrtc|nvJitLink)\S{1,30} not defined in file",
-    r"CUDA driver is a stub library",
-)
 SUBLIBRARY = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"
 """Parts of two cuDNNs are loaded: one of a search path or of the system, or of wheels that do not go together."""
 EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
@@ -88,7 +79,7 @@ def library_path_shadowing(  # noqa: PLR0913
     cxx = cxx_too_old(errors, conda=_of_conda(interpreter))
     if cxx is not None and cxx.whose == "system before conda":
         return _cxx(cxx.found, cxx.said)
-    said = told(errors, *SAID) or told(errors, SUBLIBRARY)
+    said = heard(errors, "library-path-shadowing") or told(errors, SUBLIBRARY)
     shadows = [s for s in (have.shadows if have is not None else ()) if _matters(s)]
     if not shadows:
         return _from_error(said, host, settle=_open(said, environment, errors)) if said else None
@@ -130,16 +121,7 @@ def _of_conda(interpreter: Interpreter | Unknown | None) -> bool:
 
 def _cxx(found: str, said: str) -> Finding:
     """Suspect a search path, or a module that came first, where the environment has a C++ library of its own."""
-    return Finding(
-        severity="error",
-        title="The system's C++ library is loaded before conda's",
-        found=found,
-        said=said,
-        means="what imports that binary stops; conda's own libstdc++ would do",
-        cure=tell("unset LD_LIBRARY_PATH; conda install --channel conda-forge libstdcxx-ng"),
-        cure_note="where it goes on: export LD_LIBRARY_PATH=$CONDA_PREFIX/lib",
-        settle="echo $LD_LIBRARY_PATH; strings $CONDA_PREFIX/lib/libstdc++.so.6 | grep GLIBCXX | tail -3",
-    )
+    return worded("library-path-shadowing/cxx", found=found, said=said)
 
 
 def _wheel_of_pytorch(build: TorchBuild) -> bool:
@@ -179,11 +161,7 @@ def _open(
     variables = known(environment)
     folders = (variables.get("LD_LIBRARY_PATH") if variables else None) or ""
     shown = re.search(r"cudnn|cuda|/usr/lib|/usr/local", folders) if SUBLIBRARY in said else folders
-    if (
-        shown
-        or "stub" in said
-        or told(errors, "LD_LIBRARY_PATH", r"/usr/\S{1,120}: (?:undefined )?symbol")
-    ):
+    if shown or "stub" in said or heard(errors, "library-path-shadowing/open"):
         return ""
     return SETTLE
 
@@ -192,11 +170,9 @@ SETTLE = "echo $LD_LIBRARY_PATH; python -m pip list | grep -i nvidia"
 
 
 def _from_error(said: str, host: Host | Unknown | None, *, settle: str = "") -> Finding:
-    return Finding(
-        found=f"the error '{said}'",
+    return worded(
+        "library-path-shadowing/from-error",
         said=said,
-        means="a library outside the environment is loaded in place of the one that torch brings",
         cure=unset_variable(host, "LD_LIBRARY_PATH"),
-        cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",
         settle=settle,
     )

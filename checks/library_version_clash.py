@@ -65,6 +65,7 @@ from tunedoctor.api import (
     unmet,
     versions_of,
     within,
+    worded,
 )
 
 ELSEWHERE = frozenset({"torchvision", "torchaudio", "xformers"})
@@ -160,17 +161,15 @@ def _suspected(
         return None
     if first_transformers(one.said.partition("'")[2].partition("'")[0]):
         return None
-    return Finding(
+    return worded(
+        "library-version-clash/suspected",
         title=f"{one.other} does not fit the code that calls it"[:60],
-        severity="error",
-        found=f"the error '{one.said}'",
         said=one.said,
-        means=f"the code was written for another {one.other}: an older one or a newer one",
         cure=advise(OF_TORCH)
         if one.other == "triton"
         else pip(interpreter, "install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other),
-        cure_note="with what else calls it; or the release that the script names",
         settle=f"{python(interpreter)} -m pip check",
+        other=one.other,
     )
 
 

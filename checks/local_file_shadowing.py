@@ -41,6 +41,7 @@ from tunedoctor.api import (
     pattern,
     tell,
     unset_variable,
+    worded,
 )
 
 CIRCULAR = pattern(r"partially initialized module '([\w.]+)'[^\n]*\(([^()\n]+\.py)\)")
@@ -146,13 +147,10 @@ def _by_pythonpath(packages: Packages | None, interpreter: Interpreter | None) -
 
 def _from_copies(copies: list[PackageCopy], host: Host | Unknown | None) -> Finding:
     first = copies[0]
-    return Finding(
-        severity="warning",
-        title="PYTHONPATH hides an installed library",
+    return worded(
+        "local-file-shadowing/copies",
         found=f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}",
-        means="the version that pip shows is not the one that is imported",
         cure=unset_variable(host, "PYTHONPATH"),
-        cure_note="in the shell that starts the training, and in its profile",
         evidence=(first.hidden_by,),
     )
 
@@ -189,13 +187,7 @@ def _named_alike(text: str) -> Finding | None:
         )
     plain = PLAIN.search(text)
     if plain and (distribution_of(plain[1]) or plain[1] in sys.stdlib_module_names):
-        return Finding(
-            found=f"the error '{plain[0]}': a file {plain[1]}.py is imported in place of the package",
-            said=plain[0],
-            means="its parts cannot be found in a single file",
-            cure=tell(f"python -c 'import {plain[1]}; print({plain[1]}.__file__)'"),
-            cure_note="shows the file: rename it, or start from another folder",
-        )
+        return worded("local-file-shadowing/plain", said=plain[0], plain=plain[1])
     return None
 
 
@@ -215,33 +207,15 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
         hollow = HOLLOW.search(error.text)
         module = (hollow["partly"] or hollow["empty"]) if hollow else ""
         if hollow and (distribution_of(module) or module in sys.stdlib_module_names):
-            return Finding(
+            return worded(
+                "local-file-shadowing/hollow",
                 title=f"A file or folder of yours called {module} hides it"[:60],
-                found=f"the error '{hollow[0]}': each release of {module} has it",
                 said=hollow[0],
-                means=f"a file {module}.py or a folder {module} is imported in place of the real one, "
-                f"or {module} is not whole",
-                cure=tell(
-                    f"python -c 'import {module}; print({module}.__file__, {module}.__path__)'"
-                ),
-                cure_note="shows the file: rename it, or start from another folder; if it is installed, reinstall it",
-                settle=f"python -c 'import {module}; print({module}.__file__)'",
+                module=module,
             )
         nowhere = NOWHERE.search(error.text)
         if nowhere:
-            return Finding(
-                found=f"the error '{nowhere[0]}': {nowhere[1]} is a folder without code",
-                said=nowhere[0],
-                means=f"a folder called {nowhere[1]} in the working folder is imported in place of the library",
-                cure=tell(f"python -c 'import {nowhere[1]}; print({nowhere[1]}.__path__)'"),
-                cure_note="shows the folder: rename it, or start from another one; then install the library",
-            )
+            return worded("local-file-shadowing/nowhere", said=nowhere[0], nowhere=nowhere[1])
         if UNCOMPILED.search(error.text):
-            return Finding(
-                title="A source checkout of PyTorch hides the installed one",
-                found="the error \"name '_C' is not defined\": the torch that is imported was never compiled",
-                means="import torch stops wherever a folder called torch with sources lies",
-                cure=tell("cd ~"),
-                cure_note="start Python from any folder but the checkout",
-            )
+            return worded("local-file-shadowing/uncompiled")
     return None

@@ -29,6 +29,7 @@ from tunedoctor.api import (
     Unknown,
     at_least,
     check,
+    heard,
     known,
     macos_floor,
     pattern,
@@ -36,19 +37,9 @@ from tunedoctor.api import (
     refused,
     release,
     tell,
-    told,
     torch_install,
 )
 
-SAID = (
-    r"The MPS backend is supported on MacOS [\d.]+\+",
-    r"the current MacOS version is not [\d.]+\+",
-    r"built for mac ?OS (?:X )?[\d.]+ which is newer than running OS",
-    r"torch\S{0,60} \((?:which was )?built for Mac ?OS (?:X )?[\d.]+\)",
-    r"Symbol not found: \(?_OBJC_CLASS_\$_MPS\w+",
-    r"[^\n]{0,80}\b(?:supported|support has been added)\b[^\n]{0,40}\bmac ?OS (?:version )?\d\d(?:\.\d+)?",
-)
-"""The back-end, and single operations: "only supported on MacOS 14+", "natively starting from macOS 13.2"."""
 NAMED = pattern(r"[Mm]ac ?OS (?:version )?(\d\d(?:\.\d+)?)")
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
@@ -79,7 +70,7 @@ def macos_too_old(
             or tell("softwareupdate --install --all"),
             cure_note="the last torch for this macOS; or update macOS",
         )
-    said = told(errors, *SAID)
+    said = heard(errors, "macos-too-old")
     have = system.macos_version if system is not None else ""
     floor = _floor(build.version, own) if build is not None else ""
     arm = own is None or own.machine in ("arm64", "")

@@ -29,14 +29,13 @@ from tunedoctor.api import (
     Unknown,
     check,
     entries,
+    heard,
     known,
     listed,
     set_variable,
     tell,
-    told,
+    worded,
 )
-
-ASSERTION = r"device >= 0 && device < num_gpus|invalid device ordinal"
 
 
 @check(
@@ -57,12 +56,14 @@ def mig_misconfigured(
     if cards is None or not split:
         return _from_text(errors)
     run, variables = known(runtime), known(environment)
-    if run is not None and run.gpu_works and not told(errors, ASSERTION):
+    if run is not None and run.gpu_works and not heard(errors, "mig-misconfigured/assertion"):
         return None
     setting = (variables.get("CUDA_VISIBLE_DEVICES") if variables else None) or ""
     named = sum(entry.startswith("MIG-") for entry in entries(setting))
     instances = sum(card.mig_instances for card in split)
-    failed = (run is not None and run.gpu_available is False) or bool(told(errors, ASSERTION))
+    failed = (run is not None and run.gpu_available is False) or bool(
+        heard(errors, "mig-misconfigured/assertion")
+    )
     if instances == 0 and len(split) == len(cards.gpus) and cards.source != "report":
         # a report seldom shows the instances: without a failure it proves nothing
         if (cards.source == "nvml" and not named) or failed:
@@ -89,53 +90,24 @@ def _none(split: list[NvidiaGpu], *, failed: bool, told_by: str) -> Finding:
 
 def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | None) -> Finding:
     value = f"is '{setting}'" if setting else "is not set"
-    return Finding(
+    return worded(
+        "mig-misconfigured/unnamed",
         title="MIG is on, and the process names several instances"
         if "MIG-" in setting
         else "MIG is on, and the process names no MIG instance",
         found=f"{len(split)} GPUs in MIG mode with {instances} instances; CUDA_VISIBLE_DEVICES {value}",
-        means="a process computes on one MIG instance only, and this one found none: "
-        "'device >= 0 && device < num_gpus'",
         cure=tell(set_variable(host, "CUDA_VISIBLE_DEVICES", "MIG-UUID").command),
-        cure_note="`nvidia-smi -L` prints the UUIDs; one process for each instance",
-        evidence=("CUDA_VISIBLE_DEVICES",),
     )
-
-
-READ_AS_NUMBER = r"invalid literal for int\(\) with base 10: b?'MIG-[^'\n]{1,80}"
-ASKED = (
-    r"No MIG-enabled devices found",
-    r"MIG mode is in pending (?:en|dis)able state",
-    r"Unable to (?:en|dis)able MIG Mode",
-    r"(?:Failed|Unable) to (?:create|destroy) (?:a )?GPU instances?",
-    r"(?:Failed|Unable) to (?:create|destroy) (?:a )?compute instances?",
-    r"No (?:GPU|compute) instances found",
-    r"(?:Error setting MIGMode|error enabling MIG mode|invalid MIG configuration)",
-    r"selected configuration not currently applied",
-)
 
 
 def _from_text(errors: Errors | Unknown | None) -> Finding | None:
     """Go by what a library or the driver's own tools said, where no card in MIG mode is shown."""
-    if said := told(errors, READ_AS_NUMBER):
-        return Finding(
-            title="A library takes the name of a MIG instance for a number",
-            found=f"the error '{said}'",
+    if said := heard(errors, "mig-misconfigured/read-as-number"):
+        return worded(
+            "mig-misconfigured/read-as-number",
             said=said,
-            means="the program stops before it reaches the GPU",
             cure=set_variable(None, "CUDA_VISIBLE_DEVICES", "0"),
-            cure_note="in a container or a job that is given one instance; else a newer release of the library, "
-            "which reads MIG names",
         )
-    if said := told(errors, *ASKED):
-        return Finding(
-            title="MIG is not set up as it was asked for",
-            severity="warning",
-            found=f"the message '{said}'",
-            said=said,
-            means="a process that names an instance finds none: 'No CUDA GPUs are available'",
-            cure=tell("nvidia-smi -L; sudo nvidia-smi mig -lgi; sudo nvidia-smi mig -lgip"),
-            cure_note="root; lists the instances and what still fits. Programs on the GPU have to end before "
-            "its mode or its instances change",
-        )
+    if said := heard(errors, "mig-misconfigured/asked"):
+        return worded("mig-misconfigured/asked", said=said)
     return None

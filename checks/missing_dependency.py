@@ -41,16 +41,16 @@ from tunedoctor.api import (
     check,
     distribution_of,
     good_set,
+    heard,
     known,
     listed,
     merged,
     pattern,
     pinned,
     pip,
-    tell,
     unmet,
+    worded,
 )
-from tunedoctor.api import told as said_by
 
 STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 """What a fine-tune script imports besides torch."""
@@ -73,7 +73,6 @@ LIBRARIES = {
     "BeautifulSoup": "beautifulsoup4",
     "GGUF": "gguf",
     "HQQ": "hqq",
-    "FlashAttention2": "flash-attn",
 }
 NO_METADATA = pattern(
     r"(?:No package metadata was found for|PackageNotFoundError:) ([A-Za-z][\w-]*)\s*$",
@@ -286,17 +285,12 @@ def _from_error(asked: dict[str, str], interpreter: Interpreter | Unknown | None
 
 def _amdsmi(errors: Errors | Unknown | None, *, amd: bool) -> Finding | None:
     """Read vLLM's search for a platform: without amdsmi it takes no AMD GPU. Source: vllm/platforms/__init__.py."""
-    none = said_by(errors, r"No platform detected", r"Failed to infer device type")
-    lacks = said_by(errors, r"ROCm platform is not available because: No module named 'amdsmi'")
-    if not none or not lacks or not (amd or said_by(errors, r"NVML Shared Library Not Found")):
+    none = heard(errors, "missing-dependency/none")
+    lacks = heard(errors, "missing-dependency/lacks")
+    if not none or not lacks or not (amd or heard(errors, "missing-dependency/amdsmi")):
         return None
-    return Finding(
-        found="vLLM says 'No module named 'amdsmi'', and finds neither another platform nor NVML",
-        said=lacks,
-        means="vLLM asks amdsmi for the AMD GPUs; without it, it stops with 'Failed to infer device type'",
-        cure=tell("python -m pip install /opt/rocm/share/amd_smi"),
-        cure_note="the module of the installed ROCm release; no reboot",
-        settle="" if amd else "rocminfo | grep gfx",
+    return worded(
+        "missing-dependency/lacks", said=lacks, settle="" if amd else "rocminfo | grep gfx"
     )
 
 
@@ -326,10 +320,8 @@ def _from_absent(
 def _from_optional(
     soft: dict[str, tuple[str, str]], interpreter: Interpreter | Unknown | None
 ) -> Finding:
-    return Finding(
-        severity="note",
-        title="An optional part of the stack is not installed",
+    return worded(
+        "missing-dependency/from-optional",
         found="; ".join(f"{who} declares {want}" for who, want in list(soft.values())[:3]),
-        means="training runs; torch.compile or fast downloads do not",
         cure=pip(interpreter, "install", *(want for _, want in soft.values())),
     )

@@ -36,6 +36,7 @@ from tunedoctor.api import (
     pip,
     python,
     told,
+    worded,
 )
 
 COLLIDE = ("nvidia-nccl", "nvidia-cudnn")
@@ -117,13 +118,10 @@ def mixed_cuda_wheels(
     nccl = [w for w in foreign if _library(w.name) in COLLIDE]
     if build is None or not nccl or mine:
         return None
-    return Finding(
-        severity="warning",
-        title="NVIDIA wheels are of another CUDA major than torch",
+    return worded(
+        "mixed-cuda-wheels/other-major",
         found=f"torch {build.version} is built for CUDA {build.cuda}; installed are {listed(w.name for w in foreign)}",
-        means="import torch stops with 'cannot open shared object file', where no system CUDA stands in",
         cure=pip(interpreter, "uninstall", *(w.name for w in foreign)),
-        cure_note="then reinstall torch with its dependencies",
     )
 
 
@@ -138,15 +136,11 @@ def _from_error(
 ) -> Finding:
     """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
     major = (parts(torch.cuda) or (12,))[0] if torch is not None else 12
-    return Finding(
-        title="torch loads an NCCL that it was not built for",
-        found=f"the error '{said}': wheels of two CUDA majors write one libnccl.so.2, and an older one is loaded",
+    return worded(
+        "mixed-cuda-wheels/from-error",
         said=said,
-        means="import torch stops with 'undefined symbol: nccl…'",
         cure=pip(
             interpreter, "install", "--force-reinstall", "--no-deps", f"nvidia-nccl-cu{major}"
         ),
-        cure_note="the version that torch requires; first uninstall the nvidia-nccl of the other major, "
-        "and unset LD_LIBRARY_PATH",
         settle=f"{python(interpreter)} -m pip list | grep -i nvidia; echo $LD_LIBRARY_PATH",
     )

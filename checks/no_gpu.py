@@ -27,9 +27,9 @@ from tunedoctor.api import (
     NvidiaGpus,
     PciBus,
     Unknown,
-    advise,
     check,
     known,
+    worded,
 )
 
 
@@ -59,10 +59,6 @@ def no_gpu(  # noqa: PLR0913  every vendor
     if system is not None and system.os == "macos" and system.machine == "arm64":
         return None
     where = "on the PCI bus" if pci is not None and pci.devices else "in this machine"
-    return Finding(
-        found=f"no NVIDIA, AMD, discrete Intel or Apple GPU {where}",
-        means="small models, up to about 1B parameters, fine-tune on the CPU; a 7B model takes minutes for each step",
-        cure=advise("Train 7B models on a machine with a GPU of 16 GiB or more"),
-        cure_note="everything else that the doctor checks holds for the CPU too",
-        evidence=("/sys/bus/pci/devices",) if pci is not None else (),
+    return worded(
+        "no-gpu", evidence=("/sys/bus/pci/devices",) if pci is not None else (), where=where
     )

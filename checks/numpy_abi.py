@@ -40,29 +40,18 @@ from tunedoctor.api import (
     brief,
     broken_pairs,
     check,
+    heard,
     known,
     merged,
     pinned,
     pip,
     release,
     together,
-    told,
     unmet,
     within,
+    worded,
 )
 
-SAID = (
-    r"module that was compiled using NumPy 1\.x",
-    r"_ARRAY_API not found",
-    r"numpy\.\w+ size changed, may indicate binary incompatibility",
-    r"numpy\.\w+ has the wrong size, try recompiling",
-    r"module compiled against (?:API|ABI) version 0x\w+ but this version of numpy is",
-    r"Numpy is not available",
-    r"Could not infer dtype of numpy",
-    r"numpy\._?core\.(?:multiarray|umath) failed to import",
-    r"Failed to initialize NumPy:",
-    r"module was compiled against NumPy (?:C-)?API version 0x\w+",
-)
 WINDOWS_SINCE = "2.4.1"
 """First torch for Windows that was built for NumPy 2; elsewhere 2.3. Source: torch_wheels.json, numpy."""
 COMPILED = frozenset(
@@ -92,7 +81,7 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
         if one.row.id != "numpy-2-abi-any"
     ]
     numpy = there.version("numpy") if there is not None else ""
-    said = told(errors, *SAID) or _warned(known(runtime))
+    said = heard(errors, "numpy-abi") or _warned(known(runtime))
     if pairs and not (said and pairs[0].row.trigger == "symptom"):
         return _from_pair(pairs, interpreter, said)
     old = _old_on_windows(build, numpy, known(host))
@@ -112,10 +101,10 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
             found += f"; '{said}' was printed"
         if not old and not capped and release(numpy)[:1] == (1,) and re.match(BRIDGE, said):
             return _bridge(said, numpy, interpreter)
-        return Finding(
+        return worded(
+            "numpy-abi",
             found=found,
             said=said,
-            means="compiled code stops with '_ARRAY_API not found' or 'Numpy is not available'",
             cure=pip(interpreter, "install", "--upgrade", "numpy")
             if not capped and _numpy_is_older(said)
             else pip(interpreter, "install", _numpy_for(capped)),
@@ -141,15 +130,11 @@ BRIDGE = r"Numpy is not available|Could not infer dtype of numpy"
 
 def _bridge(said: str, numpy: str, interpreter: Interpreter | Unknown | None) -> Finding:
     """Suspect a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason."""
-    return Finding(
-        severity="error",
-        title="torch does not reach NumPy",
-        found=f"the error '{said}', with NumPy {numpy}: it is not of NumPy 2",
+    return worded(
+        "numpy-abi/bridge",
         said=said,
-        means="what goes from a tensor to an array, or back, stops",
         cure=pip(interpreter, "install", "--upgrade", "numpy<2"),
-        cure_note="where the import says that torch was built for a younger NumPy",
-        settle="python -W always -c 'import torch'",
+        numpy=numpy,
     )
 
 

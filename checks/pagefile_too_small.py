@@ -26,9 +26,9 @@ from tunedoctor.api import (
     Unknown,
     check,
     gib,
+    heard,
     known,
-    tell,
-    told,
+    worded,
 )
 
 LEAST = 8 << 30
@@ -44,16 +44,7 @@ def pagefile_too_small(
     """Go by what is left; WinError 1455, in whatever language, makes an error of it."""
     ram, build = known(memory), known(torch)
     cpu = build is not None and build.accelerator == "cpu"
-    said = told(
-        errors,
-        r"\[?WinError 1455",
-        r"paging file is too small",
-        r"os error 1455\)|error code: <1455>|code: 1455, kind",
-        r"页面文件太小|頁面檔案太小|Файл подкачки слишком мал",
-        r"fichier de pagination est insuffisant|Auslagerungsdatei ist zu klein",
-        r"WinError 8\]|diagnosed a low virtual memory condition",
-        r"DefaultCPUAllocator: not enough memory",
-    )
+    said = heard(errors, "pagefile-too-small")
     free = ram.commit_free if ram else None
     low = free is not None and free < LEAST
     if not said and not low:
@@ -62,12 +53,9 @@ def pagefile_too_small(
     facts[0:0] = [f"the error '{said}'"] if said else []
     if ram is not None and ram.commit_total:
         facts.append(f"RAM and page file together are {gib(ram.commit_total)}")
-    return Finding(
+    return worded(
+        "pagefile-too-small",
         severity="error" if said else "note" if cpu else None,
         found="; ".join(facts),
         said=said,
-        means="starting DataLoader workers or loading torch ends with 'WinError 1455'",
-        cure=tell("SystemPropertiesPerformance.exe", who="root"),
-        cure_note="administrator; Advanced, Virtual memory: 32 GiB or more, then restart. "
-        "Until then dataloader_num_workers=0",
     )

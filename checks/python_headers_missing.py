@@ -29,21 +29,10 @@ from tunedoctor.api import (
     Packages,
     Unknown,
     check,
+    heard,
     known,
     parts,
     tell,
-    told,
-)
-
-SAID = (
-    r"(?:fatal error|:\d{1,6}:\d{1,4}: [^:\n]{1,40}): Python\.h ?: \S",
-    r"'Python\.h' (?:file )?not found",
-    r"Cannot open include file: 'Python\.h'",
-    r"python3\.\d{1,2}/pyconfig\.h: No such file",
-    r"Could NOT find Python3? \([^)\n]{0,200}Development",
-    r"Could NOT find Python3? \([^)\n]{0,200}INCLUDE_DIRS",
-    r"cannot open (?:input )?file 'python3\d{1,2}\.lib'",
-    r"library 'python3\d{1,2}' not found",
 )
 
 
@@ -58,7 +47,7 @@ def python_headers_missing(  # noqa: PLR0913  what needs them, what is there, wh
     errors: Errors | Unknown | None,
 ) -> Finding | None:
     """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
-    said = told(errors, *SAID)
+    said = heard(errors, "python-headers-missing")
     own, tools, there, system = known(interpreter), known(compilers), known(packages), known(host)
     gpu = known(nvidia) is not None or known(amd) is not None
     triton = there is not None and any(there.get(n) for n in TRITON)

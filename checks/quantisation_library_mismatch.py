@@ -41,6 +41,7 @@ from tunedoctor.api import (
     brief,
     broken_pairs,
     check,
+    heard,
     known,
     listed,
     merged,
@@ -52,48 +53,14 @@ from tunedoctor.api import (
     pip,
     python,
     together,
-    told,
     unset_variable,
     within,
+    worded,
 )
 
 NEAREST = ">=0.50.0"
 """Releases that take a binary of the same CUDA major."""
 
-SAID = (
-    r"CUDA VERSION MISMATCH(?!!)",  # DeepSpeed's own is told by the check of its extension
-    r"Configured (?:CUDA|ROCm|XPU) binary not found",
-    r"No compatible (?:CUDA|ROCm|XPU) (?:binary found at|library found \(tried: libbitsandbytes)",
-    r"BNB_(?:CUDA|ROCM)_VERSION=[^\s:]{0,20}: value must be digits",
-    r"bitsandbytes native library did not load",
-    r"Could not load bitsandbytes native library(?!.{0,300}(?:GLIBC|CXXABI))",
-    r"CUDA SETUP: Required library version not found",
-    r"(?:^|\s)Library not found: \S{1,300}libbitsandbytes_\w+",  # 0.43
-    r"libbitsandbytes_\w+\.(?:so|dll): undefined symbol",
-    r"libbitsandbytes_\w+\.so: lib[\w+-]+\.so[.\d]* => not found; torch loads",
-    r"CUDA SETUP: (?:Setup Failed|CUDA detection failed|Something unexpected happened)",
-    r"installed version of bitsandbytes was compiled without GPU support",
-    r"Forgot to compile the bitsandbytes library",
-    r"use bitsandbytes native library functionality but it's not available",
-    r"function 'c(?:adam|lion|momentum|rmsprop|quantize|dequantize|gemm|igemm|get)\w*' not found",
-    r"name '(?:str2optimizer\w{2,30}|cuda_setup|igemmlt)' is not defined",
-    r"(?:Could not run|The operator) 'bitsandbytes::\w{1,60}'",
-    r"'_OpNamespace' 'bitsandbytes' object has no attribute",
-    r"(?:Params4bit|Int8Params)\.__new__\(\) got an unexpected keyword argument '\w{1,40}'",
-    r"None of the available devices `available_devices = [^\n`]{1,60}` are supported by the bitsandbytes version",
-    r"bitsandbytes version [\d.]{1,20} is too old",
-    r"at line \d+ in file /\S{0,60}csrc/ops\.(?:cu|hip)",
-    r"'NoneType' object has no attribute 'c(?:adam|lion|momentum|rmsprop|quantize|dequantize|gemm|igemm|get)\w*'",
-    r"Could not find the bitsandbytes CUDA binary",
-    r"libbitsandbytes_cuda\d+\S*: cannot open shared object",
-    r"CUDA Setup failed despite (CUDA|GPU) being available",
-    r"[A-Za-z]:\\[^\n]{1,300}\\libbitsandbytes_\w+\.so\b",  # a library of Linux in a Windows folder
-    r"at line \d+ in file \S*bitsandbytes\S*ops\.(cu|hip)",
-)
-TORCHAO = (
-    r"Skipping import of cpp extensions due to incompatible torch version",
-    r"Please upgrade to torch >= [\d.]+ \(found",
-)
 KERNELS = (
     pattern(r"name '(?P<kernels>autogptq_cuda_\d{2,3}|exllama_import_exception)' is not defined"),
     pattern(r"name '(?P<kernels>awq_ext)' is not defined"),
@@ -157,24 +124,20 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
         return _from_pair(pairs[0], interpreter, known(host))
     version = there.version("bitsandbytes") if there is not None else ""
     lacks = _lacks(version, build, known(environment), known(host))
-    said = told(errors, *SAID)
+    said = heard(errors, "quantisation-library-mismatch")
     if lacks:
-        return Finding(
-            title="bitsandbytes has no binary for the CUDA of this torch",
+        return worded(
+            "quantisation-library-mismatch/no-binary",
             found=lacks + (f"; '{said}' was printed" if said else ""),
             said=said,
-            means="loading in 4 or 8 bits stops: 'CUDA Setup failed despite GPU being available'",
             cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
-            cure_note="0.1 GB, no reboot",
         )
     if said:
-        return Finding(
-            title="bitsandbytes cannot run on this PyTorch and GPU",
+        return worded(
+            "quantisation-library-mismatch",
             found=f"the error '{said}'" + (f", from bitsandbytes {version}" if version else ""),
             said=said,
-            means="loading in 4 or 8 bits stops, or its first kernel does",
             cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
-            cure_note="or load the model in bfloat16",
         )
     for one in misfits(errors):
         if {one.owner, one.other} & {"torchao", "bitsandbytes"}:
@@ -189,7 +152,7 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
             )
     if words := _words(errors, build, interpreter):
         return words
-    skipped = told(errors, *TORCHAO)
+    skipped = heard(errors, "quantisation-library-mismatch/torchao")
     return _torchao(skipped, build, there, interpreter) if skipped else None
 
 
@@ -201,25 +164,18 @@ def _words(
     """Suspect what an error's words alone speak for: another release, or kernels that were not built."""
     for one in misfits(errors, loosely=True):
         if one.other in ("torchao", "bitsandbytes"):
-            return Finding(
-                severity="error",
-                title=f"{one.other} does not fit the code that calls it",
-                found=f"the error '{one.said}'",
+            return worded(
+                "quantisation-library-mismatch/suspected",
                 said=one.said,
-                means=f"the code was written for another {one.other}: an older one or a newer one",
                 cure=_fitting(one.other, build, interpreter),
-                cure_note="the release made for this torch",
                 settle=f"{python(interpreter)} -m pip check",
+                other=one.other,
             )
     if kernels := _kernels(errors):
-        return Finding(
-            severity="error",
-            title="Compiled kernels of a quantisation library are missing",
-            found=f"the error '{kernels}'",
+        return worded(
+            "quantisation-library-mismatch/kernels",
             said=kernels,
-            means="a model quantised with GPTQ, AWQ, HQQ or quanto stops, or runs many times slower",
             cure=pip(interpreter, "install", "--upgrade", "gptqmodel", "optimum"),
-            cure_note="gptqmodel loads GPTQ and AWQ models; auto-gptq and autoawq get no releases any more",
             settle=f"{python(interpreter)} -m pip list",
         )
     return None
@@ -294,12 +250,10 @@ def _torchao(
     said_torch = re.search(r"(?:torch version|found) (\d+\.\d+)", said)
     minor_ = minor(torch.version) if torch is not None else said_torch[1] if said_torch else ""
     own = TORCHAO_FOR.get(minor_, "")
-    return Finding(
-        severity="note",
-        title="torchao is built for another PyTorch",
+    return worded(
+        "quantisation-library-mismatch/torchao",
         found=f"torchao {version} says '{said}'".replace("  ", " "),
         said=said,
-        means="training goes on; torchao's int4 and fp8 kernels are missing or slow",
         cure=pip(
             interpreter, "install", *([f"torchao=={own}"] if own else ["--upgrade", "torchao"])
         ),

@@ -27,28 +27,12 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    heard,
     known,
     listed,
     tell,
-    told,
+    worded,
 )
-
-SAID = (
-    r"Unable to open /dev/kfd read-write: (?:Permission denied|Operation not permitted)",
-    r"/dev/(?:kfd|dri/renderD\d{3})'?\"?(?:, O_RDWR[|\w]{0,20})?\)?:? ?(?:= -1 EACCES \()?(?i:permission denied)",
-    r"missing the following required groups",
-    r'is not member of "(?:render|video)" group',
-)
-NAMELESS = r"Failed to get user name to check for (?:video|render) group membership"
-"""rocminfo prints it after any failure to open /dev/kfd, where the user has no name, as in a container."""
-
-OTHERS = (
-    r"not supported in kfd",
-    r"rejects atomics",
-    r"Cannot allocate memory",
-    r"ROCk module is NOT",
-)
-"""What the same code, out of resources, stands for as well."""
 
 
 @check(
@@ -64,11 +48,13 @@ def rocm_device_permission(
 ) -> Finding | None:
     """Only for a ROCm build, unless an error says it; all render nodes have to be closed."""
     stack, build, inside = known(rocm), known(torch), known(container)
-    said = told(errors, *SAID)
+    said = heard(errors, "rocm-device-permission")
     if stack is None or stack.kfd not in ("missing", "no memory", "ok"):
-        said = said or told(errors, NAMELESS)
+        said = said or heard(errors, "rocm-device-permission/nameless")
     guess = (
-        "" if said or told(errors, *OTHERS) else told(errors, r"hsa_init failed with (?:0x)?1008")
+        ""
+        if said or heard(errors, "rocm-device-permission/others")
+        else heard(errors, "rocm-device-permission/guess")
     )
     said = said or guess
     denied = stack is not None and (
@@ -86,10 +72,10 @@ def rocm_device_permission(
     groups = (stack.groups_missing if stack else ()) or ("render", "video")
     lacking = f"; this user is not in {listed(groups)}" if stack and stack.groups_missing else ""
     facts = f"{listed(files)}: permission denied{lacking}" if files else f"the error '{said}'"
-    return Finding(
+    return worded(
+        "rocm-device-permission",
         found=facts,
         said=said,
-        means="torch.cuda.is_available() is False, so training runs on the CPU",
         cure=tell(
             "docker run --device=/dev/kfd --device=/dev/dri --group-add $(stat -c %g /dev/kfd) --group-add video IMAGE",
             who="root",

@@ -32,30 +32,10 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    heard,
     known,
     listed,
-    tell,
-    told,
-)
-
-NO_DEVICE = r"cannot access '?/dev/kfd'?: No such file"
-"""In a container it is the engine that did not pass it."""
-HIP = r"HIP initialization: |hipErrorInvalidDevice"
-"""What a build for ROCm alone says; without a card that has no driver it can have other causes."""
-SAID = (
-    r"ROCk module is NOT loaded",
-    r"Unable to open /dev/kfd read-write: No such (?:file or directory|device or address)",
-    r"could not insert '?amdgpu'?: |Module amdgpu not found in directory",
-    (
-        r"amdgpu: Fatal error during GPU init|disables amdgpu kernel modesetting|amdgpu [\da-f:.]{7,12}: probe of "
-        r"\S{1,20} failed"
-    ),
-    r"amdgpu version file missing|AMDSMI_STATUS_DRIVER_NOT_LOADED|AmdSmiLibraryException.{0,80}Driver not loaded",
-    r"Bad return status for module build on kernel.{0,200}|amdgpu\.ko: Bad return status",
-    r"hipGetDeviceCount.{0,80}Error 101",
-    r"amdgpu not found in modules",
-    r"amd(?:gpu|kfd|kcl): (?:Unknown symbol|disagrees about version of symbol)",
-    r"Unable to detect any GPU devices, check amdgpu version",
+    worded,
 )
 
 
@@ -83,12 +63,16 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
     run = known(runtime)
     hip = build is not None or (run is not None and bool(run.torch_hip))
-    hip = hip or bool(told(errors, HIP))
-    said, inside = told(errors, *SAID), isinstance(container, Container)
-    if said.startswith("Bad return status") and told(errors, r"/dkms/nvidia\b"):
+    hip = hip or bool(heard(errors, "rocm-driver-not-bound/hip"))
+    said, inside = heard(errors, "rocm-driver-not-bound"), isinstance(container, Container)
+    if said.startswith("Bad return status") and heard(errors, "rocm-driver-not-bound/nvidia"):
         said = ""
     mine = bool(cards) and len(unbound) == len(cards) and (hip or bool(said))
-    gone = not inside and (build is not None or bool(cards)) and told(errors, NO_DEVICE)
+    gone = (
+        not inside
+        and (build is not None or bool(cards))
+        and heard(errors, "rocm-driver-not-bound/no-device")
+    )
     if gone and not said and all(card.driver is None for card in cards):
         said, cards = gone, ()
     if not mine and not (said and not cards):
@@ -97,14 +81,12 @@ def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
         return None
     held = listed(sorted({card.driver or "no driver" for card in unbound}))
     where = "on the host of this container; " if inside else ""
-    return Finding(
+    return worded(
+        "rocm-driver-not-bound",
         found=f"{_name(unbound[0])}: {held} instead of amdgpu" if mine else f"the error '{said}'",
         said=said,
-        means="there is no /dev/kfd: torch.cuda.is_available() is False, and training runs on the CPU",
-        cure=tell("sudo modprobe amdgpu"),
-        cure_note=f"{where}root; if it fails, `sudo dmesg | grep amdgpu` states the reason. "
-        "Cloud slices of an MI25 have no Linux driver: take another instance",
         evidence=("/sys/bus/pci/devices", "/dev/kfd") if bus else (),
+        where=where,
     )
 
 

@@ -32,10 +32,11 @@ from tunedoctor.api import (
     Unknown,
     amd_integrated,
     check,
+    heard,
     known,
     listed,
     set_variable,
-    told,
+    worded,
 )
 
 VARIABLES = (
@@ -43,13 +44,6 @@ VARIABLES = (
     "ROCR_VISIBLE_DEVICES",
     "CUDA_VISIBLE_DEVICES",
     "GPU_DEVICE_ORDINAL",
-)
-CRASHED = (r"invalid device function", r"Memory access fault by GPU", r"no kernel image")
-"""What a program that lands on the integrated GPU ends with: enough where a report tells no variables."""
-FULL = r"HIP out of memory\. [^\n]{0,80}\bGPU 0 has a total capac\w{0,6} of (?:\d{1,3}(?:\.\d+)? MiB|[1-4]\.\d+ GiB)\b"
-"""The first GPU, which is the integrated one, is what was filled."""
-MEANS = (
-    "layers land on the integrated GPU, and the run ends with 'invalid device function' or a crash"
 )
 
 
@@ -72,7 +66,9 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
     both = gpus is not None and len({gpu.integrated for gpu in gpus.gpus}) > 1
     if gpus is not None and (landed := _landed(gpus, errors, known(host))):
         return landed
-    if gpus is None or (variables is None and not (both and told(errors, *CRASHED))):
+    if gpus is None or (
+        variables is None and not (both and heard(errors, "rocm-igpu-confusion/crashed"))
+    ):
         return _from_text(errors) or (_first_is_integrated(gpus, errors) if gpus else None)
     if build is None and both:
         return _from_text(errors) or _first_is_integrated(gpus, errors)
@@ -89,55 +85,47 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
     if not chips or not cards or (counted and counted <= len(cards)):
         return None
     indexes = ",".join(str(gpu.index) for gpu in cards)
-    return Finding(
+    return worded(
+        "rocm-igpu-confusion",
         found=f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in chips)} is listed beside "
         f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in cards)}; no variable hides it",
-        means=MEANS,
         cure=set_variable(known(host), "HIP_VISIBLE_DEVICES", indexes),
-        cure_note="in the shell that starts training; `rocminfo` shows the order. If it still crashes, "
-        "switch the integrated graphics off in the BIOS",
-        evidence=("/sys/class/kfd/kfd/topology/nodes",),
     )
 
 
 def _landed(gpus: AmdGpus, errors: Errors | Unknown | None, host: Host | None) -> Finding | None:
     """Read for which target rocBLAS had no code: one of a processor, where there is a card."""
-    said = told(errors, r"for GPU arch ?: ?gfx[0-9a-f]{3,5}")
+    said = heard(errors, "rocm-igpu-confusion/landed")
     named = re.search(r"gfx[0-9a-f]{3,5}", said)
     card = next((gpu for gpu in gpus.gpus if gpu.gfx and not gpu.integrated), None)
     if named is None or card is None or not amd_integrated(named[0]):
         return None
     chips = [gpu for gpu in gpus.gpus if gpu.integrated]
-    return Finding(
-        severity="error",
+    return worded(
+        "rocm-igpu-confusion/landed",
         found=f"rocBLAS looked for code for {named[0]}, a part of the processor; "
         f"the card is {card.name or card.gfx} ({card.gfx})",
         said=said,
-        means=MEANS,
         cure=set_variable(host, "HIP_VISIBLE_DEVICES", str(card.index if chips else 1)),
-        cure_note="in the shell that starts training. If it still crashes, switch the integrated graphics off "
-        "in the BIOS",
     )
 
 
 def _first_is_integrated(gpus: AmdGpus, errors: Errors | Unknown | None) -> Finding | None:
     """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
-    full = told(errors, FULL)
-    died = full or told(errors, r"Segmentation fault", r"SIGSEGV", *CRASHED)
+    full = heard(errors, "rocm-igpu-confusion/full")
+    died = full or heard(errors, "rocm-igpu-confusion/crashed", "rocm-igpu-confusion/died")
     first = min(gpus.gpus, key=lambda gpu: gpu.index, default=None)
     card = next((gpu for gpu in gpus.gpus if not gpu.integrated), None)
     if not died or first is None or card is None or not first.integrated:
         return None
-    return Finding(
-        severity="error",
+    return worded(
+        "rocm-igpu-confusion/first-is-integrated",
         found=f"the first GPU is {first.name or first.gfx}, a part of the processor; '{died}'",
         said=died,
         settle=""
         if full
         else f"HIP_VISIBLE_DEVICES={card.index} python -c 'import torch; print(torch.ones(2).cuda() + 1)'",
-        means=MEANS,
         cure=set_variable(None, "HIP_VISIBLE_DEVICES", str(card.index)),
-        cure_note="in the shell that starts training; `rocminfo` shows which index is the card",
     )
 
 
@@ -150,11 +138,8 @@ def _from_text(errors: Errors | Unknown | None) -> Finding | None:
         r"current device: [1-9]", text
     ):
         return None
-    return Finding(
-        severity="error",
-        found="'invalid device function' on device 1, which is not the first GPU",
+    return worded(
+        "rocm-igpu-confusion/from-text",
         said="invalid device function",
-        means=MEANS,
         cure=set_variable(None, "HIP_VISIBLE_DEVICES", "0"),
-        cure_note="in the shell that starts training; `rocminfo` shows which index is the card",
     )

@@ -39,23 +39,18 @@ from tunedoctor.api import (
     amd_gfx_by_name,
     amd_on_bus,
     check,
+    heard,
     known,
     listed,
     parts,
     rocm_archs,
     rocm_override,
     set_variable,
-    told,
     unset_variable,
+    worded,
 )
 
 NAME = "HSA_OVERRIDE_GFX_VERSION"
-CRASHES = (
-    r"Memory access fault by GPU",
-    r"Segmentation fault",
-    r"INVALID_ISA",
-    r"invalid device function",
-)
 
 
 @check(
@@ -80,7 +75,11 @@ def rocm_override_wrong(  # noqa: PLR0911, PLR0913  the value, the GPU, the buil
     variables = known(environment)
     value = variables.get(NAME) if variables else None
     gpus, build, run, system = known(amd), known(torch), known(runtime), known(host)
-    if gpus is None and (cards := amd_on_bus(known(pci))) and told(errors, *CRASHES):
+    if (
+        gpus is None
+        and (cards := amd_on_bus(known(pci)))
+        and heard(errors, "rocm-override-wrong/crashes")
+    ):
         gpus = AmdGpus(gpus=cards)
     if value is None:
         return _not_passed(gpus, build, run, typed, system) if gpus and build else None
@@ -127,7 +126,7 @@ def _crossed(
     """
     real, target = amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
     same = not real or not target or target[:-2] == real[:-2]
-    if same or gpu.gfx not in (real, target) or not told(errors, *CRASHES):
+    if same or gpu.gfx not in (real, target) or not heard(errors, "rocm-override-wrong/crashes"):
         return None
     return _needless(value, target, structs.replace(gpu, gfx=real), host, crosses=True)
 
@@ -148,27 +147,22 @@ def _not_passed(
     if gpu is None or not named or gpu.gfx in archs:
         return None
     wanted = _wanted(gpu.gfx)
-    return Finding(
+    return worded(
+        "rocm-override-wrong/not-passed",
         title=f"{NAME} does not reach the process"[:60],
         found=f"{gpu.name or 'the GPU'} is {gpu.gfx} and needs {NAME}={wanted}; the variable was named in the shell, "
         "and the environment of its programs does not have it",
-        means="the first kernel crashes: a segmentation fault, or 'invalid device function'",
         cure=set_variable(host, NAME, wanted),
-        cure_note="in the shell that starts training; fish: set -gx, which exports it",
-        evidence=(NAME,),
     )
 
 
 def _needless(value: str, target: str, gpu: AmdGpu, host: Host | None, *, crosses: bool) -> Finding:
-    return Finding(
-        title="HSA_OVERRIDE_GFX_VERSION is set for no need",
+    return worded(
+        "rocm-override-wrong/needless",
         severity="error" if crosses else "warning",
         found=f"{NAME} is '{value}'{f' ({target})' if target else ''}; {gpu.name or 'the GPU'} is {gpu.gfx}, "
         "for which this build has its own code",
-        means="kernels for another chip run in place of the card's own: crashes and memory faults",
         cure=unset_variable(host, NAME),
-        cure_note="in the shell that starts training, and in ~/.bashrc or ~/.profile",
-        evidence=(NAME,),
     )
 
 

@@ -28,10 +28,10 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    heard,
     known,
     parts,
-    tell,
-    told,
+    worded,
 )
 
 
@@ -61,16 +61,13 @@ def rocm_path_with_space(
     work = next((disk.path for disk in space.disks if disk.use == "work"), "") if space else ""
     prefix = (own.prefix if own else "") or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
-    said = told(errors, *SAID)
+    said = heard(errors, "rocm-path-with-space")
     program = _program(errors) if said else ""
     if program and not place:
         return _finding(torch, program, f"; the error '{said}'", severity="error").saying(said)
     if not place:
         return None
     return _finding(torch, place, "", severity="error" if place != work else "warning")
-
-
-SAID = (r"HIP error: invalid device function", r"HIP error: no kernel image is available")
 
 
 def _program(errors: Errors | Unknown | None) -> str:
@@ -80,12 +77,10 @@ def _program(errors: Errors | Unknown | None) -> str:
 
 
 def _finding(torch: TorchBuild, place: str, more: str, *, severity: Severity) -> Finding:
-    return Finding(
+    return worded(
+        "rocm-path-with-space",
         severity=severity,
         found=f"torch {torch.version} is built for ROCm {'.'.join(torch.hip.split('.')[:2])}; '{place}' has a space"
         + more,
-        means="the first kernel fails with 'HIP error: invalid device function' on a supported card",
-        cure=tell("python3 -m venv ~/llm/.venv"),
-        cure_note="make a new environment in a path without spaces, install the same packages there, move the project",
         evidence=(place,),
     )

@@ -28,20 +28,11 @@ from tunedoctor.api import (
     RocmStack,
     TorchBuild,
     Unknown,
-    advise,
     check,
+    heard,
     known,
-    told,
+    worded,
 )
-
-REFUSED = r"not supported in kfd|kfd: .{0,40}skipped device [\da-f:]{9}, GPU not supported|DID \w{4} is missing "
-r"in supported_devices|ROCR: unsupported GPU"
-ATOMICS = r"PCI rejects atomics|PCIE atomic ops is not supported"
-UNSTATED = (
-    r"Unable to open /dev/kfd read-write: Cannot allocate memory",
-    r"HSA_STATUS_ERROR_OUT_OF_RESOURCES",
-)
-"""What an application gets; the kernel log alone has the reason."""
 
 
 @check(
@@ -69,10 +60,10 @@ def rocm_unsupported_hardware(
     other = build is not None and build.accelerator != "rocm"
     if other or (gpus is not None and any(gpu.gfx for gpu in gpus.gpus)):
         return None
-    stated = told(errors, REFUSED, ATOMICS)
+    stated = heard(errors, "rocm-unsupported-hardware/refused", "rocm-unsupported-hardware/atomics")
     if not stated and gpus is not None and gpus.gpus:
         return None
-    said = stated or told(errors, *UNSTATED)
+    said = stated or heard(errors, "rocm-unsupported-hardware/unstated")
     lines = [
         line
         for line in (kernel.kfd if kernel else ())
@@ -84,21 +75,15 @@ def rocm_unsupported_hardware(
     if not said and not refused:
         return None
     atomics = "atomics" in said or any("atomics" in line for line in lines)
-    return Finding(
-        title="The slot of the AMD GPU has no PCIe atomics" if atomics else "",
+    return worded(
+        "rocm-unsupported-hardware",
+        "rocm-unsupported-hardware:atomics" if atomics else "rocm-unsupported-hardware:else",
         found=f"the kernel says '{lines[0]}'"
         if lines
         else f"the error '{said}'"
         if said
         else "/dev/kfd gives 'Cannot allocate memory', and no AMD GPU is offered for computing",
         said=said,
-        means="torch.cuda.is_available() is False, so training runs on the CPU",
-        cure=advise("Put the card into a slot on the processor's own lanes")
-        if atomics
-        else advise("Train on another GPU: RX 6800, RX 7000, MI200 or newer"),
-        cure_note="without a riser; old processors and chipset slots lack atomics"
-        if atomics
-        else "no driver setting helps; the card still drives a screen",
         settle="" if stated or refused else "sudo dmesg | grep -i kfd",
         evidence=("kernel log",) if lines else ("/dev/kfd",) if stack else (),
     )

@@ -30,13 +30,13 @@ from tunedoctor.api import (
     Typed,
     Unknown,
     Wanted,
-    advise,
     check,
+    heard,
     known,
     metadata_gone,
     pattern,
-    told,
     within,
+    worded,
 )
 
 OWN_NAME = pattern(
@@ -90,9 +90,7 @@ def stale_process(
             return _finding(
                 f"the error asks for {one.name}{one.specifier}, and {one.name} {there} is installed"
             )
-    restart = told(
-        errors, r"packages were previously imported in this runtime", r"must restart the runtime"
-    )
+    restart = heard(errors, "stale-process/restart")
     if restart and len(said) > 1:
         return _finding(f"the warning '{restart}'").saying(restart)
     if gone := metadata_gone(errors, typed, replaced=True):
@@ -116,9 +114,4 @@ def _elsewhere(packages: Packages, name: str, said: Sequence[ErrorText]) -> bool
 
 
 def _finding(found: str) -> Finding:
-    return Finding(
-        found=found,
-        means="modules that were imported before the install stay in memory until the process ends",
-        cure=advise("Restart the kernel or the process"),
-        cure_note="in a notebook: Runtime, Restart; nothing needs to be installed",
-    )
+    return worded("stale-process", found=found)

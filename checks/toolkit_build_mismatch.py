@@ -31,35 +31,20 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    heard,
     known,
     parts,
     pattern,
     set_variable,
     tell,
-    told,
+    worded,
 )
 
-HOST = (
-    r"unsupported (?:GNU|clang) version! [^\n]{0,60} versions (?:later|newer) than",
-    r"unsupported Microsoft Visual Studio version!",
-    r"installed version of \S{1,60} \([\d.]+\) is (?:greater|less) than the (?:max|min)imum required version by CUDA",
-)
-"""nvcc refuses the host's compiler."""
-ARCH = r"nvcc fatal\s{0,8}: Unsupported gpu architecture '(?:compute|sm)_\d+\w?'"
-STANDARD = r"nvcc fatal\s{0,8}: Value '(?:c|gnu)\+\+\d\d' is not defined for option 'std'"
-"""torch's headers want C++17 since 2.1, which nvcc knows since CUDA 11. Source: torch/utils/cpp_extension.py."""
 OWN_BUILD = pattern(
     r"[\\/](?:\.cache|torch_extensions|\w{1,40}_extensions|cached_ops|jit_cache)[\\/][^\n]{0,600}"
     r"\.so: undefined symbol: (?P<symbol>cu(?:da)?[A-Z]\w{2,80}), version (?P<library>libcudart\.so\.\d{1,2})"
 )
 """What was compiled here calls a function that the CUDA runtime of torch's wheels is too old for."""
-SAID = (
-    r"detected CUDA version \([\d.]+\) mismatches the version",
-    r"Installed CUDA version [\d.]+ does not match the version torch was compiled with(?!.{0,20} but since the APIs)",
-    r"Cuda extensions are being compiled with a version of Cuda that does not match",
-    *HOST,
-    r"FlashAttention is only supported on CUDA [\d.]+ and above",
-)
 
 
 @check("toolkit-build-mismatch", "nvcc and PyTorch are of different CUDA releases")
@@ -71,38 +56,13 @@ def toolkit_build_mismatch(
 ) -> Finding | None:
     """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
     tools, build, there = known(compilers), known(torch), known(packages)
-    said = told(errors, *SAID)
-    if host := told(errors, *HOST):
-        return Finding(
-            title="nvcc refuses the C++ compiler of this system",
-            found=f"the error '{host}'",
-            said=host,
-            means="an extension that is compiled here stops in its build; torch itself runs",
-            cure=tell("export CC=gcc-11 CXX=g++-11"),
-            cure_note="a release that this nvcc takes, installed beside the system's; or a CUDA toolkit that "
-            "knows the compiler, of the release of torch; or a ready wheel of the extension",
-        )
-    if arch := told(errors, ARCH):
-        return Finding(
-            title="nvcc does not know the GPU that it compiles for",
-            found=f"the error '{arch}'",
-            said=arch,
-            means="an extension that is compiled here stops in its build",
-            cure=tell("nvcc --version; python -c 'import torch; print(torch.version.cuda)'"),
-            cure_note="install the toolkit of the release that torch names and point CUDA_HOME to it; "
-            "or name other GPUs in TORCH_CUDA_ARCH_LIST",
-            settle="nvcc --list-gpu-arch",
-        )
-    if standard := told(errors, STANDARD):
-        return Finding(
-            title="nvcc is too old for the headers of this PyTorch",
-            found=f"the error '{standard}'",
-            said=standard,
-            means="an extension that is compiled here stops in its build; torch itself runs",
-            cure=tell("python -c 'import torch; print(torch.version.cuda)'"),
-            cure_note="install the CUDA toolkit of that release and point CUDA_HOME to it; or a ready wheel of the "
-            "extension",
-        )
+    said = heard(errors, "toolkit-build-mismatch/host", "toolkit-build-mismatch")
+    if host := heard(errors, "toolkit-build-mismatch/host"):
+        return worded("toolkit-build-mismatch/host", said=host)
+    if arch := heard(errors, "toolkit-build-mismatch/arch"):
+        return worded("toolkit-build-mismatch/arch", said=arch)
+    if standard := heard(errors, "toolkit-build-mismatch/standard"):
+        return worded("toolkit-build-mismatch/standard", said=standard)
     for error in errors.errors if isinstance(errors, Errors) else ():
         if own := OWN_BUILD.search(error.text):
             return _newer_nvcc(own["symbol"], own["library"], build)

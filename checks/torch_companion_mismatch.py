@@ -44,14 +44,15 @@ from tunedoctor.api import (
     check,
     companion_install,
     companions,
+    heard,
     known,
     minor,
     pattern,
     pip,
-    tell,
     told,
     unmet,
     within,
+    worded,
 )
 
 LAST_TORCHAUDIO = ">=2.11"
@@ -88,8 +89,6 @@ SAID = {
 }
 
 
-CONFLICT = r"(torchvision|torchaudio|xformers) \S+ depends on torch==\S+"
-"""A line of pip's when no set of versions fits."""
 CONDA_CUDA = pattern(
     r"package (?P<name>torchvision|torchaudio)-(?P<version>\d[\w.]{0,20})-\S{1,60} requires pytorch-cuda "
     r"(?P<cuda>\d{1,2}\.\d{1,2})\S{0,12}, but none of the providers can be installed"
@@ -138,7 +137,7 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
         said = {
             name: t for name, t in said.items() if not _of_release(there.version(name), name, build)
         }
-    conflict = told(errors, CONFLICT)
+    conflict = heard(errors, "torch-companion-mismatch/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
     if not said and worst is None and not bad:
@@ -179,13 +178,8 @@ def _from_conda(errors: Errors | Unknown | None) -> Finding | None:
         if found is None:
             continue
         what = f"{found['name']}={found['version']} pytorch-cuda={found['cuda']}"
-        return Finding(
-            title=f"conda has this {found['name']} for another CUDA alone",
-            found=f"the error '{found[0]}'",
-            said=found[0],
-            means="the install stops: no set of packages meets both",
-            cure=tell(f"conda install pytorch {what} -c pytorch -c nvidia"),
-            cure_note="or leave it out: text models need none. The channel ends with torch 2.5; pip has all releases",
+        return worded(
+            "torch-companion-mismatch/from-conda", said=found[0], name=found["name"], what=what
         )
     return None
 

@@ -43,6 +43,7 @@ from tunedoctor.api import (
     amd_gfx_by_name,
     check,
     cuda_of,
+    heard,
     install_driver,
     known,
     listed,
@@ -53,8 +54,7 @@ from tunedoctor.api import (
     rebuild_cuda,
     rebuild_xpu,
     rocm_build,
-    tell,
-    told,
+    worded,
 )
 
 MEANS = "training runs on the CPU, or stops with 'Torch not compiled with CUDA enabled'"
@@ -64,22 +64,6 @@ SMALL = 4 << 30
 """Bytes of GPU memory below which a CPU build is no fault."""
 OLDEST_DRIVER = "525.60.13"
 """Floor of all CUDA 12 builds."""
-SAID = (
-    r"Torch not compiled with CUDA enabled",
-    r"Torch not compiled with XPU enabled",
-    r"PyTorch was compiled without (?:CUDA|XPU) support",
-    r"no accelerator support is found from the current compilation",
-    r"Cannot initialize CUDA without ATen_cuda library",
-    r"Could not run 'aten::empty\S{0,30}' with arguments from the 'CUDA' backend",
-    r"module 'torch\._C' has no attribute '_[cC]uda\w+'",
-    r"cannot import name '_cuda\w+' from 'torch\._C'",
-    r"Tried to instantiate dummy base class (?:_?Cuda|CUDA|Event|Stream)\w*",
-    r"not linked with support for (?:cuda|xpu) devices",
-    r"(?:PyTorch|torch) (?:\S+ )?(?:is|seems to be|was) (?:a )?CPU[- ]only",
-    r"xFormers was built for:? PyTorch \S+\+cu\d{2,3} with CUDA \d+ \(you have \S+\+cpu\)",
-    r"CPU[- ]only (?:build|version|wheel)s? of (?:PyTorch|torch)\b",
-    r"(?:installed|found|have) cpu, (?:need|want|expected?) (?:cu\d{2,3}|rocm[\d.]*|xpu)",
-)
 
 
 @check(
@@ -103,7 +87,7 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
 ) -> Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
     build, run = known(torch), known(runtime)
-    said = told(errors, *SAID)
+    said = heard(errors, "torch-cpu-only")
     kind = build.accelerator if build else "unknown"
     if run is not None and run.gpu_works:
         return None
@@ -146,18 +130,15 @@ def _beside_toolkit(
     host: Host | None,
 ) -> Finding | None:
     """Suspect a CPU build where somebody has NVIDIA's toolkit and misses CUDA, and no GPU is told."""
-    missed = told(errors, r"\bCUDA is not available\b")
+    missed = heard(errors, "torch-cpu-only/missed")
     if kind != "cpu" or compilers is None or not compilers.nvcc_version or not missed:
         return None
     fit = rebuild_cuda(host, None, None, OLDEST_DRIVER, ())
-    return Finding(
-        severity="error",
+    return worded(
+        "torch-cpu-only/missed",
         found=f"{name}; nvcc {compilers.nvcc_version} is installed, and the error '{missed}'",
         said=missed,
-        means=MEANS,
         cure=fit.cure if fit else Cure(),
-        cure_note="about 3 GB, no reboot; the toolkit does not count: a build brings its own CUDA",
-        settle="nvidia-smi -L",
     )
 
 
@@ -176,13 +157,7 @@ def _surely_none(nvidia: NvidiaGpus | Unknown | None, host: Host | None) -> bool
 def _bare_excerpt(name: str) -> Finding | None:
     """Answer somebody who shows a CPU build and that it has no CUDA, and nothing of the machine."""
     fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
-    return Finding(
-        severity="warning",
-        found=f"{name}, so it has no CUDA on any machine",
-        means=MEANS,
-        cure=fit.cure if fit else Cure(),
-        cure_note="if the machine has an NVIDIA GPU: about 3 GB, no reboot; else this build is the right one",
-    )
+    return worded("torch-cpu-only/bare-excerpt", cure=fit.cure if fit else Cure(), name=name)
 
 
 def _fallen_back(
@@ -200,15 +175,12 @@ def _fallen_back(
         return None
     variant = "rocm" if amd else "cu"
     name = python(interpreter)
-    return Finding(
-        found=f"torch sees no GPU after '{install[:120]}'",
-        means="with --extra-index-url pip takes the highest version of all indexes: where PyTorch's index has no wheel "
-        "for this Python, or no such folder, the default index gives a CPU or CUDA build without a word",
-        cure=tell(
-            f'{name} -c "import torch; print(torch.__version__, torch.version.hip, torch.version.cuda)"'
-        ),
+    return worded(
+        "torch-cpu-only/fallen-back",
         cure_note=f"shows what was installed; then install from the one index: doctor wheel --gpu {_gpu(amd, nvidia)} "
         f"names the {variant} build",
+        name=name,
+        install=install[:120],
     )
 
 
@@ -298,11 +270,9 @@ def _amd(  # noqa: PLR0913  what decides the cure
 
 
 def _intel(name: str, chips: str, interpreter: Interpreter | None, *, arc: bool) -> Finding:
-    return Finding(
-        title="This PyTorch build cannot use the Intel GPU",
+    return worded(
+        "torch-cpu-only/intel",
         severity="error" if arc else "note",
         found=f"{name}; the machine has {chips}",
-        means="torch.xpu.is_available() is False, so training runs on the CPU",
         cure=rebuild_xpu(interpreter),
-        cure_note="an XPU build: about 2 GB, no reboot; it needs Intel's Level Zero driver",
     )

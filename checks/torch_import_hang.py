@@ -18,16 +18,7 @@ Seen as
     no answer in 60 s
 """
 
-from tunedoctor.api import (
-    Finding,
-    Interpreter,
-    Runtime,
-    Unknown,
-    check,
-    known,
-    python,
-    tell,
-)
+from tunedoctor.api import Finding, Interpreter, Runtime, Unknown, check, known, python, tell
 
 
 @check(

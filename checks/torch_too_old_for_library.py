@@ -39,6 +39,7 @@ from tunedoctor.api import (
     at_least,
     broken_pairs,
     check,
+    heard,
     known,
     lacks,
     pattern,
@@ -46,9 +47,9 @@ from tunedoctor.api import (
     pip,
     release,
     together,
-    told,
     torch_install,
     unmet,
+    worded,
 )
 
 COMPANIONS = frozenset({"torchvision", "torchaudio", "xformers"})
@@ -110,15 +111,12 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
         found = f"the error '{text}': it came with torch {since}{here}"
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
-        return Finding(
+        return worded(
+            "torch-too-old-for-library/torch-load",
             severity=worst.row.severity,
-            title="torch.load of .bin checkpoints is refused",
             found=f"{together(worst.versions)}: transformers refuses torch.load below torch 2.6",
-            means="models in safetensors load; a .bin model, or a resume from a checkpoint, stops with "
-            "'Due to a serious vulnerability issue in torch.load'",
             cure=torch_install(host, interpreter, nvidia, driver, amd, ">=2.6").cure
             or pip(interpreter, "install", "transformers<4.52"),
-            cure_note="or convert the model to safetensors",
             evidence=worst.row.source,
         )
     else:
@@ -143,11 +141,7 @@ SETTLE = 'python -c "import torch; print(torch.__version__)"'
 
 def _asked(errors: Errors | Unknown | None, build: TorchBuild | None) -> tuple[str, str] | None:
     """Return what an error says that states a floor of torch itself, and the floor."""
-    said = told(
-        errors,
-        r"torch>=\d[\d.]{0,12}[^\n]{0,20} is required for a normal functioning",
-        r"PyTorch SDPA requirements in Transformers are not met",
-    ) or _stated(errors)
+    said = heard(errors, "torch-too-old-for-library/asked") or _stated(errors)
     if not said:
         return None
     floor = FLOOR.search(said)

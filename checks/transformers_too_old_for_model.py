@@ -35,11 +35,12 @@ from tunedoctor.api import (
     at_least,
     check,
     first_transformers,
+    heard,
     known,
     pattern,
     pip,
     tokenizer_file,
-    told,
+    worded,
 )
 
 NAMED = (
@@ -59,7 +60,6 @@ UPDATE = pattern(
     r"You can update Transformers with the command|Transformers does not recognize this architecture"
 )
 
-LLAMA_31 = r"`rope_scaling` must be a dictionary with (?:two|with two) fields, .{0,40}got \{.{0,200}'rope_type'"
 ROPE_TYPE_SINCE = "4.43.0"
 """First to read the rope_scaling of Llama 3.1. Source: its release notes."""
 
@@ -84,7 +84,7 @@ def transformers_too_old_for_model(
     advised = any(UPDATE.search(e.text) for e in errors.errors)
     installed = known(packages)
     have = installed.version("transformers") if installed else ""
-    rope = told(errors, LLAMA_31)
+    rope = heard(errors, "transformers-too-old-for-model/llama-31")
     if rope and not (have and at_least(have, ROPE_TYPE_SINCE)):
         return _finding("rope_type", rope[:70], ROPE_TYPE_SINCE, have, interpreter)
     if file := tokenizer_file(errors, installed):
@@ -106,19 +106,17 @@ def transformers_too_old_for_model(
 
 def _of_file(one: TokenizerFile, interpreter: Interpreter | Unknown | None) -> Finding:
     """Tell of a tokenizer.json that is younger than the tokenizers installed."""
-    return Finding(
-        title="The model's tokenizer file is younger than tokenizers",
+    return worded(
+        "transformers-too-old-for-model/of-file",
         found=f"the error '{one.said}'; its format came with tokenizers {one.tokenizers} and transformers "
         f"{one.transformers}, and {one.have} is installed",
         said=one.said,
-        means="the tokenizer cannot be loaded: tokenizer.json is written in a way that this release does not read",
         cure=pip(
             interpreter,
             "install",
             f"transformers>={one.transformers}",
             f"tokenizers>={one.tokenizers}",
         ),
-        cure_note="with the peft, trl and accelerate that fit it: doctor set",
     )
 
 

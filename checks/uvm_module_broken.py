@@ -32,31 +32,15 @@ from tunedoctor.api import (
     Typed,
     Unknown,
     check,
+    heard,
     known,
     pattern,
     tell,
-    told,
 )
 
 NODE = "/dev/nvidia-uvm"
 RELOADS = pattern(r"\b(?:rmmod|modprobe -r) nvidia_uvm\b")
 """Somebody has cured it by hand: it comes back with the next suspend."""
-OWN = (
-    r"Module nvidia[-_]uvm not found in directory",
-    r"could not insert '?nvidia_uvm\b",
-    r"unable to create device node /dev/nvidia-uvm",
-    r"nvidia_uvm: (?:disagrees about version|Unknown symbol)",
-    r"/dev/nvidia-uvm['\"]?(?:, O_\w[^)\n]{0,40}\) = -1 E\w{1,10} \([^)\n]{1,60}|: No such file or directory)",
-)
-"""What names the module: the rest says of CUDA alone that it does not start."""
-SAID = (
-    "CUDA unknown error",
-    r"cuInit\D{0,20}999",
-    "CUDA_ERROR_UNKNOWN",
-    r"Error 999",
-    # until torch 1.10; 30 is the number before CUDA 10.1
-    r"cuda runtime error \((?:30|999)\) : unknown error",
-)
 
 
 SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"
@@ -81,8 +65,8 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
     reloads = any(RELOADS.search(c) for c in typed.commands) if isinstance(typed, Typed) else False
     if (run is not None and run.gpu_works and not reloads) or (system is not None and system.wsl):
         return None
-    named = told(errors, *OWN)
-    said = named or told(errors, *SAID)
+    named = heard(errors, "uvm-module-broken/own")
+    said = named or heard(errors, "uvm-module-broken")
     inside = known(container) is not None
     nodes = state.missing_nodes if state and state.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes

@@ -35,31 +35,18 @@ from tunedoctor.api import (
     Unknown,
     check,
     entries,
+    heard,
     known,
     pattern,
     tell,
-    told,
     unset_variable,
     visible_gpus,
+    worded,
 )
 
 CUDA = "CUDA_VISIBLE_DEVICES"
 AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
 MEANS = "torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU"
-SAID = (
-    "no CUDA-capable device is detected",
-    "No CUDA GPUs are available",
-    "invalid device ordinal",
-    "error=38",
-)
-SLOT = r"No slot '?\d+'? specified on host"
-"""What the launcher of DeepSpeed says of a GPU that the host does not have."""
-UNKNOWN = r"device error: \S+: unknown device"
-"""What nvidia-container-cli says of an index or UUID that it does not find."""
-
-
-DUPLICATE = r"Duplicate GPU detected ?: rank \d{1,5} and rank \d{1,5} both on CUDA device \w{1,16}"
-"""NCCL's: two ranks of a job on one GPU."""
 
 
 @check(
@@ -87,7 +74,9 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
             or _one_for_two(errors)
         )
     if cards is not None and cards.gpus and not (build and build.accelerator == "rocm"):
-        return _nvidia(variables, cards, known(host), told(errors, *SAID)) or _one_for_two(errors)
+        return _nvidia(
+            variables, cards, known(host), heard(errors, "visible-devices-wrong")
+        ) or _one_for_two(errors)
     if radeons is not None and radeons.gpus and build is not None and build.accelerator == "rocm":
         for name in AMD:
             problem = _problem(variables.get(name), len(radeons.gpus), ())
@@ -105,19 +94,10 @@ def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
 
 def _one_for_two(errors: Errors | Unknown | None) -> Finding | None:
     """Suspect what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device."""
-    said = told(errors, DUPLICATE)
+    said = heard(errors, "visible-devices-wrong/duplicate")
     if not said:
         return None
-    return Finding(
-        severity="error",
-        title="Two ranks of the job use one GPU",
-        found=f"NCCL says '{said}'",
-        said=said,
-        means="NCCL stops: 'invalid usage'; each rank needs a GPU of its own",
-        cure=tell("torchrun --nproc_per_node=gpu train.py"),
-        cure_note="as many ranks as GPUs; the script takes cuda:LOCAL_RANK, and no variable names one GPU for all",
-        settle=f"nvidia-smi -L; echo ${CUDA}",
-    )
+    return worded("visible-devices-wrong/duplicate", said=said)
 
 
 def _nvidia(
@@ -147,18 +127,16 @@ def _nameless(
     variables: Environment, host: Host | None, errors: Errors | Unknown | None
 ) -> Finding | None:
     """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
-    said, setting = told(errors, *SAID), variables.get(CUDA)
+    said, setting = heard(errors, "visible-devices-wrong"), variables.get(CUDA)
     problem = _problem(setting, 1 << 20, ())
     if not said or setting is None or not problem:
         return None
-    return Finding(
+    return worded(
+        "visible-devices-wrong/nameless",
         title=f"{CUDA} hides every GPU" if problem.startswith("hides") else f"{CUDA} names no GPU",
         found=f"{CUDA} is '{setting}': {problem}; the error '{said}'",
         said=said,
-        means=MEANS,
         cure=unset_variable(host, CUDA),
-        cure_note="where the process starts: the shell, the job script, the compose file; unset, it shows every GPU",
-        evidence=(CUDA,),
     )
 
 
@@ -203,28 +181,15 @@ def _finding(  # noqa: PLR0913  what is set, and where
 
 def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Finding | None:
     """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
-    if passed := told(errors, UNKNOWN):
-        return Finding(
-            title="The container is to have a GPU that does not exist",
-            found=f"the container tool says '{passed}'",
-            said=passed,
-            means="the container does not start, so nothing trains",
-            cure=tell("docker run --gpus all IMAGE"),
-            cure_note="`nvidia-smi -L` on the host lists indexes and UUIDs, for --gpus '\"device=0\"'",
-        )
-    said = told(errors, *SAID)
+    if passed := heard(errors, "visible-devices-wrong/unknown"):
+        return worded("visible-devices-wrong/unknown-device", said=passed)
+    said = heard(errors, "visible-devices-wrong")
     if not said or cards is None or not cards.gpus or any(card.mig for card in cards.gpus):
         return None
     names = f"nvidia-smi lists {len(cards.gpus)} GPU{'s' if len(cards.gpus) > 1 else ''}"
-    return Finding(
-        title="CUDA finds no GPU though the driver lists one",
-        found=f"the error '{said}', while {names}; CUDA_VISIBLE_DEVICES is not known",
-        said=said,
-        means=MEANS,
-        cure=unset_variable(None, CUDA),
-        cure_note="indexes count from 0",
-        # a container that got no GPU says the same, while nvidia-smi ran outside of it
-        settle=f"echo ${CUDA}; ls /dev/nvidia*",
+    # a container that got no GPU says the same, while nvidia-smi ran outside of it
+    return worded(
+        "visible-devices-wrong/none-seen", said=said, cure=unset_variable(None, CUDA), names=names
     )
 
 
@@ -232,17 +197,14 @@ def _ranks(
     cards: NvidiaGpus | None, errors: Errors | Unknown | None, typed: Typed | None
 ) -> Finding | None:
     """Find a launcher that was asked for more processes than there are GPUs."""
-    said = told(errors, "invalid device ordinal", SLOT)
+    said = heard(errors, "visible-devices-wrong/slot", "visible-devices-wrong/ranks")
     asked = next((f for c in (typed.commands if typed else ()) if (f := RANKS.search(c))), None)
     if not said or asked is None or (cards is not None and any(card.mig for card in cards.gpus)):
         return None
-    return Finding(
-        title="There are more processes than GPUs",
+    return worded(
+        "visible-devices-wrong/ranks",
         found=f"the command asks for {asked[0].strip()}; the error '{said}'",
         said=said,
-        means="every process whose number is beyond the last GPU stops",
-        cure=tell("nvidia-smi -L"),
-        cure_note="start as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides",
     )
 
 
@@ -258,50 +220,27 @@ def _ordinal(
 ) -> Finding | None:
     """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
     left = entries(variables.get(CUDA) or "")
-    said = told(errors, "invalid device ordinal")
+    said = heard(errors, "visible-devices-wrong/ranks")
     if not said or not left or any(entry.startswith("MIG-") for entry in left):
         return None
     if cards is not None and any(card.mig for card in cards.gpus):
         return None
-    return Finding(
-        title=f"A process asks for a GPU beyond those of {CUDA}",
+    return worded(
+        "visible-devices-wrong/ordinal",
         found=f"{CUDA} is '{','.join(left)}', which leaves {len(left)}; the error '{said}'",
         said=said,
-        means="every process whose number is beyond the list stops",
         cure=tell(f"torchrun --nproc_per_node={len(left)} SCRIPT"),
-        cure_note="as many processes as the variable names GPUs; they count from 0 within it. Or unset it",
-        evidence=(CUDA,),
     )
 
 
 def _beyond(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Finding | None:
     """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
-    sure = told(errors, *COUNTED)
-    said = sure or told(errors, *ORDINAL)
+    sure = heard(errors, "visible-devices-wrong/counted")
+    said = sure or heard(errors, "visible-devices-wrong/ordinal")
     if not said or cards is not None:
         return None
-    return Finding(
-        title="A GPU is asked for that this process does not have",
-        found=f"the error '{said}'",
+    return worded(
+        "visible-devices-wrong/beyond",
         said=said,
-        means="every process whose number is beyond the last GPU stops",
-        cure=tell("nvidia-smi -L"),
-        cure_note="ask for as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides; "
-        "indexes count from 0",
         settle="" if sure else f"nvidia-smi -L; echo ${CUDA}",
     )
-
-
-COUNTED = (
-    r"You requested gpu: \[[\d, ]{1,40}\]",
-    r"No slot '\d{1,3}' specified on host",
-    r"World size \(\d{1,4}\) is larger than the number of available GPUs",
-    r"number of required GPUs exceeds the total number of available GPUs",
-    r"device \d{1,3} is not visible \((?:CUDA|HIP)_VISIBLE_DEVICES=",
-    r"HIP_VISIBLE_DEVICES contains more devices than ROCR_VISIBLE_DEVICES",
-)
-ORDINAL = (
-    "invalid device ordinal",
-    "CUDA_ERROR_INVALID_DEVICE",
-    "^AssertionError: Invalid device id",
-)

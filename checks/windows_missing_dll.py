@@ -30,6 +30,7 @@ from tunedoctor.api import (
     pattern,
     pip,
     tell,
+    worded,
 )
 
 FAILED = pattern(
@@ -67,38 +68,30 @@ def windows_missing_dll(
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = FAILED.search(error.text)
         if not found and (module := NOT_LOADED.search(error.text)):
-            return Finding(
-                title="A DLL that a compiled module depends on is missing",
-                found=f"'{module[0]}': a DLL that {module[1]} depends on is not found",
-                said=module[0],
-                means=f"import {module[1]} stops",
-                cure=tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
-                cure_note=f"administrator; if it stays, install the build of {module[1]} for this torch and Python",
-            )
+            return worded("windows-missing-dll/module", said=module[0], module=module[1])
         if not found:
             continue
         name = found[1]
         fbgemm = name == "fbgemm"
         intel = name in INTEL
         version = f" of torch {build.version}" if build is not None else ""
-        return Finding(
+        return worded(
+            "windows-missing-dll",
+            "windows-missing-dll:fbgemm"
+            if fbgemm
+            else "windows-missing-dll:intel"
+            if intel
+            else "windows-missing-dll:else",
             found=f"WinError 126 in {name}.dll{version}: "
             + (
                 "libomp140.x86_64.dll is missing"
                 if fbgemm
                 else "one of its dependencies is missing"
             ),
-            means="import torch stops with WinError 126",
             cure=pip(interpreter, "install", "torch==2.4.1", "torchvision==0.19.1")
             if fbgemm
             else tell("conda install --yes --channel conda-forge libuv", who="root")
             if intel
             else tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
-            cure_note="the next patch release does without it; add the --index-url of your CUDA build"
-            if fbgemm
-            else "and run oneAPI's setvars.bat in the same prompt; or a torch of 2.5 or newer from "
-            "https://download.pytorch.org/whl/xpu, which needs neither"
-            if intel
-            else "administrator",
         )
     return None

@@ -32,12 +32,13 @@ from tunedoctor.api import (
     Wanted,
     check,
     distribution_of,
+    heard,
     known,
     pattern,
     python,
     tell,
-    told,
     within,
+    worded,
 )
 
 BRINGS = {
@@ -156,7 +157,7 @@ def _imported(
 ) -> Finding | None:
     """Tell of a torch that one command imported and another one missed."""
     stage = run.stage("import torch") if run is not None else None
-    said = told(errors, r"No module named '?torch'?$")
+    said = heard(errors, "wrong-interpreter/imported")
     if stage is None or stage.outcome != "ok" or not said or not isinstance(errors, Errors):
         return None
     if any(ISOLATED.search(error.text) for error in errors.errors):
@@ -170,14 +171,7 @@ def _imported(
 
 
 def _two(found: str) -> Finding:
-    return Finding(
-        severity="error",
-        title="pip and python are different interpreters",
-        found=found,
-        means="the interpreter that runs the script is not the one into which packages were installed",
-        cure=tell("python -c 'import sys; print(sys.executable)'"),
-        cure_note="then install with that one: python -m pip install. After sudo, name the python by its path",
-    )
+    return worded("wrong-interpreter/two", found=found)
 
 
 LAUNCHER = pattern(
@@ -195,14 +189,8 @@ def _gone(errors: Errors | Unknown | None) -> Finding | None:
         if found is None:
             continue
         python = found["python"] or found["zsh"] or found["windows"]
-        return Finding(
-            severity="error",
-            title="A command belongs to a Python that is gone",
-            found=f"the error '{error.text.partition(chr(10))[0][:140]}': {python} is not there",
-            said=error.text.partition(chr(10))[0][:140],
-            means="the environment was moved or renamed, or its Python was removed; its commands do not start",
-            cure=tell("python3 -m venv --clear .venv"),
-            cure_note="make the environment anew where it now lies; until then start a command as python -m pip",
+        return worded(
+            "wrong-interpreter/gone", said=error.text.partition(chr(10))[0][:140], python=python
         )
     return None
 
@@ -228,14 +216,10 @@ def _denied(
         if there is None or any(b.name == name for b in packages.broken):
             continue
         place = f" in {there.location}" if there.location else ""
-        return Finding(
-            severity="error",
-            title="pip and python are different interpreters",
+        return worded(
+            "wrong-interpreter/denied",
             found=f"'{missing[0]}', and `{listing[:60]}` shows {name} {there.version}{place}",
             said=missing[0],
-            means="the interpreter that runs the script is not the one into which packages were installed",
-            cure=tell("python -c 'import sys; print(sys.executable)'"),
-            cure_note="then install with that one: python -m pip install; in a notebook: %pip install",
         )
     return None
 

@@ -25,9 +25,9 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    heard,
     known,
-    tell,
-    told,
+    worded,
 )
 
 
@@ -49,16 +49,13 @@ def wsl1_no_gpu(
     build = known(torch)
     wants = build is not None and build.accelerator in ("cuda", "rocm", "xpu")
     name = f"; torch {build.version} is built for a GPU" if build is not None and wants else ""
-    said = told(errors, r"WSL environment detected but no adapters were found")
+    said = heard(errors, "wsl1-no-gpu")
     reply = known(answer)
     # whoever runs the tools of the driver wants the GPU
     asked = reply is not None and reply.smi == "error"
-    return Finding(
+    return worded(
+        "wsl1-no-gpu",
         severity="error" if wants or said or asked else "note",
         said=said,
         found=f"{host.name} runs under WSL 1{name}",
-        means="no program sees a GPU here, and training runs on the CPU",
-        cure=tell("wsl.exe --set-version DISTRIBUTION 2"),
-        cure_note="in Windows; `wsl.exe -l -v` lists the names; takes some minutes, files stay",
-        evidence=("/proc/sys/kernel/osrelease",),
     )
