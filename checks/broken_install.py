@@ -227,13 +227,12 @@ def _from_errors(
             or BUSY.search(error.text)
         )
         if cut and (named := distribution_of(cut[1]) or _whole(cut[1].lower())) in STACK:
-            return Finding(
+            return worded(
+                "broken-install/half-removed",
                 title=f"{named} is not whole"[:60],
-                found=f"the error '{cut[0]}'",
                 said=cut[0],
-                means=f"the files of {named} were not written, or not recorded, to the end",
                 cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", named),
-                cure_note="end every Python that uses this environment first; the build that was there",
+                named=named,
             )
         part = COMPILED.search(error.text) or UV_READ.search(error.text)
         if part:
@@ -275,14 +274,13 @@ def _gone(one: Gone, interpreter: Interpreter | Unknown | None) -> Finding:
 
 def _left_beside(name: str, said: str, interpreter: Interpreter | Unknown | None) -> Finding:
     """Tell of remains beside a package that is whole: pip passes them over and says so at each run."""
-    return Finding(
-        severity="warning",
+    return worded(
+        "broken-install/left-beside",
         title=f"Remains of an older {name} lie in site-packages"[:60],
-        found=f"pip says '{said}', and {name} is installed",
         said=said,
-        means="they take room, and pip warns 'Ignoring invalid distribution' at each run",
         cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
         cure_note=f"or delete the folder ~{name[1:].replace('-', '_')}* there; end every Python first",
+        name=name,
     )
 
 
@@ -299,13 +297,12 @@ def _own_part(
         name = distribution_of(missing[1]) or missing[1].lower().replace("_", "-")
         if name not in STACK or name in ("torch", "numpy"):
             continue
-        return Finding(
+        return worded(
+            "broken-install/own-part",
             title=f"{name} is not whole: a part of it is missing"[:60],
-            found=f"the error '{missing[0]}', raised in {name} itself",
             said=missing[0],
-            means=f"files of two releases of {name} are mixed, and its import stops",
             cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
-            cure_note="delete its folder in site-packages first",
+            name=name,
         )
     return None
 
@@ -331,14 +328,13 @@ def _cut_short(part: re.Match[str], interpreter: Interpreter | Unknown | None) -
     name = distribution_of(module) or module.lower().replace("_", "-")
     sure = UV_READ.pattern == part.re.pattern
     said = " ".join(part[0].split())[:140]
-    return Finding(
+    return worded(
+        "broken-install/cut-short",
         title=f"{name} is not whole"[:60],
-        found=f"the error '{said}'",
         said=said,
-        means=f"files of {name} are missing, or belong to another Python",
         cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
-        cure_note="end every Python that uses this environment first; the build that was there",
         settle="" if sure else f"{python(interpreter)} -m pip show --files {name}",
+        name=name,
     )
 
 

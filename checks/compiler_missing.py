@@ -36,7 +36,6 @@ from tunedoctor.api import (
     heard,
     known,
     pattern,
-    pip,
     tell,
     told,
     worded,
@@ -90,13 +89,10 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
     windows = _windows(system, said, errors)
     if not said and not (lacks and version and gpu and linux):
         return None
-    return Finding(
-        severity="error" if said else "warning",
-        found=f"the error '{said}'"
-        if said
-        else f"no gcc, clang or cc on PATH; triton {version} is installed",
+    return worded(
+        "compiler-missing",
+        "compiler-missing:said" if said else "compiler-missing:not-on-path",
         said=said,
-        means="torch.compile, Unsloth and other Triton kernels stop with 'Failed to find C compiler'",
         cure=tell(
             BUILD_TOOLS
             if windows
@@ -105,6 +101,7 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
         cure_note="with the workload Desktop development with C++; about 7 GB. Then start from its x64 prompt"
         if windows
         else "root; about 0.2 GB",
+        version=version,
     )
 
 
@@ -130,5 +127,5 @@ def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
                 brings=brings,
             )
     if said := heard(errors, "compiler-missing/ninja"):
-        return worded("compiler-missing/ninja", said=said, cure=pip(None, "install", "ninja"))
+        return worded("compiler-missing/ninja", said=said)
     return None

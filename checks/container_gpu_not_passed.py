@@ -116,12 +116,11 @@ def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what 
         variables = known(environment)
         setting = variables.get("NVIDIA_VISIBLE_DEVICES") if variables else None
         set_to = f"; NVIDIA_VISIBLE_DEVICES is '{setting}'" if setting is not None else ""
-        return Finding(
+        return worded(
+            "container-gpu-not-passed/nvidia",
             severity="note" if kind == "cpu" else "error",
             found=f"the host has the NVIDIA module loaded; this {inside.kind} container has no /dev/nvidia*{set_to}",
-            means="torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU",
             cure=tell(NVIDIA_FLAGS.get(inside.kind, NVIDIA_FLAGS["docker"])),
-            cure_note="start the container anew; the host needs nvidia-container-toolkit",
             evidence=("/sys/module/nvidia", "/dev", inside.evidence),
         )
     discrete = known(amd)
@@ -145,12 +144,11 @@ def _without_kfd(
     loaded = heard(errors, "container-gpu-not-passed/loaded")
     if stack is None or stack.kfd != "missing" or not loaded:
         return None
-    return Finding(
-        found=f"'{loaded}', which is the host's; this {container.kind} container has no /dev/kfd",
+    return worded(
+        "container-gpu-not-passed/loaded",
         said=loaded,
-        means="torch counts no GPU, 'No HIP GPUs are available', and training runs on the CPU",
         cure=tell(AMD_FLAGS.get(container.kind, DOCKER_AMD)),
-        cure_note="start the container anew; apptainer with --containall needs --bind /dev/kfd,/dev/dri as well",
+        kind=container.kind,
     )
 
 
@@ -228,7 +226,7 @@ def _from_start(
     flags = AMD_FLAGS if amd else NVIDIA_FLAGS
     other = DOCKER_AMD if amd else NVIDIA_FLAGS["docker"]
     if desktop:
-        return worded("container-gpu-not-passed/desktop", said=said, other=other, seen=seen)
+        return worded("container-gpu-not-passed/from-start", said=said, other=other, seen=seen)
     return Finding(
         found=f"the {container.kind} command asks for no GPU; {seen}",
         said=said,

@@ -51,12 +51,12 @@ def container_toolkit_missing(
             vendor=vendor,
         )
     if said := heard(errors, "container-toolkit-missing/cdi"):
-        return worded("container-toolkit-missing/cdi-2", said=said)
+        return worded("container-toolkit-missing/cdi", said=said)
     said = heard(errors, "container-toolkit-missing/no-driver")
     if not said:
         return None
     if "amd" in said.lower():
-        return worded("container-toolkit-missing/cdi-3", said=said)
+        return worded("container-toolkit-missing/amd", said=said)
     kind = inside.kind if inside and inside.kind == "podman" else "docker"
     install = (
         "sudo dnf install -y" if system and system.distro in DNF else "sudo apt-get install -y"

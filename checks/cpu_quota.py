@@ -19,7 +19,17 @@ Seen as
 
 import math
 
-from tunedoctor.api import Cpu, Environment, Finding, Host, Unknown, check, known, set_variable
+from tunedoctor.api import (
+    Cpu,
+    Environment,
+    Finding,
+    Host,
+    Unknown,
+    check,
+    known,
+    set_variable,
+    worded,
+)
 
 
 @check("cpu-quota", "Fewer processors are granted than the machine shows", "note", advice=True)
@@ -33,10 +43,9 @@ def cpu_quota(
     heeds = threads is not None and threads.isdigit() and int(threads) <= granted
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None
-    return Finding(
+    return worded(
+        "cpu-quota",
         found=f"a quota of {cpu.quota:g} processors; programs count {cpu.usable}",
-        means="as many threads start as are counted and hold each other up: tokenising and data loading crawl",
         cure=set_variable(known(host), "OMP_NUM_THREADS", str(granted)),
-        cure_note=f"in the shell that starts training; dataloader_num_workers at most {granted}",
-        evidence=("/sys/fs/cgroup, cpu.max",),
+        granted=granted,
     )

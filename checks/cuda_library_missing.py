@@ -110,12 +110,11 @@ def cuda_library_missing(  # noqa: PLR0913
     stage = run.stage("import torch") if run is not None else None
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
-    return Finding(
+    return worded(
+        "cuda-library-missing",
         found=f"torch {lost[0].owner.version} requires {listed(one.wanted for one in lost)}, "
         f"which {'is' if len(lost) == 1 else 'are'} not installed",
-        means="import torch stops with 'cannot open shared object file'",
         cure=pip(interpreter, "install", *(one.wanted for one in lost)),
-        cure_note="up to 3 GB, no reboot",
     )
 
 
@@ -158,7 +157,7 @@ def _from_error(
     wants = f"{what} wants {library}, and no such file is found"
     if stem in ("torch_cuda", "c10_cuda"):
         return worded(
-            "cuda-library-missing/from-error",
+            "cuda-library-missing/wheel",
             found=f"{wants}; torch {torch.version if torch else ''} is not a CUDA build".replace(
                 "  ", " "
             ),

@@ -70,12 +70,11 @@ def disk_full(
         )
     if said and "shm" not in said:
         room = "; ".join(f"{gib(d.free)} free in {d.path}" for d in found[:3])
-        return Finding(
+        return worded(
+            "disk-full",
             found=f"the error '{said}'" + (f"; {room}" if room else ""),
             said=said,
-            means="downloads, installs and checkpoints stop at that point",
             cure=_moved(system, "HF_HOME", ""),
-            cure_note="`df -h ~/.cache/huggingface /tmp` shows which is full; TMPDIR moves the temporary folder",
             settle="df -h . /tmp; df -i ." if guess else "",
         )
     small = next((d for d in found if d.use == "tmp" and d.free < GIB), None)

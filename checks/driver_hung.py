@@ -28,7 +28,7 @@ from tunedoctor.api import (
     check,
     heard,
     known,
-    tell,
+    worded,
 )
 
 
@@ -67,16 +67,15 @@ def driver_hung(
     if not stuck and not said:
         return None
     inside = "on the host of this container; " if known(container) is not None else ""
-    return Finding(
+    return worded(
+        "driver-hung",
         found=f"{' and '.join(stuck)} gave no answer before the time limit"
         if stuck
         else f"the error '{said}'",
         said=said,
-        means="the first CUDA call hangs, 'import torch' or the first step never returns, and Ctrl-C does not help",
-        cure=tell("sudo reboot", who="reboot"),
-        cure_note=f"{inside}root; if it hangs again, `sudo dmesg | grep -E 'NVRM|Xid'` names the card",
         evidence=tuple(stuck),
         settle="timeout 60 nvidia-smi; sudo dmesg | grep -E 'NVRM|Xid|blocked for'"
         if waits and not stuck
         else "",
+        inside=inside,
     )

@@ -47,15 +47,9 @@ from tunedoctor.api import (
     parts,
     pattern,
     rebuild_module,
-    tell,
     worded,
 )
 
-MEANS = "torch.cuda.is_available() is False and nvidia-smi fails, so training runs on the CPU"
-NOUVEAU = (
-    "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' "
-    "| sudo tee /etc/modprobe.d/blacklist-nouveau.conf"
-)
 FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
 OLD_CHIP = pattern(r"G[KF]?\d{2,3}\w{0,4} \[|GT2\d\d")
@@ -146,10 +140,9 @@ def _state(
         )
     if state.on_disk is False and _libraries_there(answer):
         cure = rebuild_module(host)
-        return Finding(
-            title="The NVIDIA driver has no module for this kernel",
+        return worded(
+            "driver-missing/no-module",
             found=f"{names}; the driver's libraries are installed, but /lib/modules has no nvidia module for {kernel}",
-            means=MEANS,
             cure=cure.cure,
             cure_note=_on_host(cure.note, container),
             evidence=(*seen, "/lib/modules"),
@@ -162,30 +155,27 @@ def _state(
             if state.on_disk is False
             else "no nvidia module is loaded"
         )
-        return Finding(
-            title="The NVIDIA driver is not installed",
+        return worded(
+            "driver-missing/not-installed",
             found=f"{names}; {lacks}{owner}",
-            means=MEANS,
             cure=install.cure,
             cure_note=install.note,
             evidence=(*seen, "/lib/modules"),
         )
     if state.nouveau:
         images = "sudo dracut --force" if host and _has_dracut(host) else "sudo update-initramfs -u"
-        return Finding(
-            title="nouveau holds the GPU, so the NVIDIA driver is not loaded",
+        return worded(
+            "driver-missing/nouveau",
             found=f"{names}: driven by nouveau; {_not_loaded(state, kernel)}",
-            means=MEANS,
-            cure=tell(f"{NOUVEAU} && {images} && sudo reboot", who="reboot"),
             cure_note=_on_host("root; reboots", container),
             evidence=(*seen, "/sys/module/nouveau"),
+            images=images,
         )
     if state.secure_boot:
         return _secure_boot(f"{names}; {_not_loaded(state, kernel)}", host, container)
-    return Finding(
+    return worded(
+        "driver-missing",
         found=f"{names}; {_not_loaded(state, kernel)}",
-        means=MEANS,
-        cure=tell("sudo modprobe nvidia && sudo modprobe nvidia_uvm"),
         cure_note=_on_host(
             "root; if it fails, `sudo dmesg | tail -50` states the reason", container
         ),
@@ -204,7 +194,7 @@ def _secure_boot(found: str, host: Host | None, container: Container | None) -> 
     key = "/etc/pki/akmods/certs/public_key.der" if akmods else "/var/lib/dkms/mok.pub"
     return worded(
         "driver-missing/secure-boot",
-        "driver-missing/secure-boot:signed" if signed else "driver-missing/secure-boot:else",
+        "driver-missing/secure-boot:signed" if signed else "driver-missing/secure-boot:own-key",
         cure_note=_on_host(
             "root; reboots; the module is signed by Canonical"
             if signed
@@ -233,11 +223,10 @@ def _from_text(
     said = said or unseen
     if not said or served or (host and host.wsl):
         return None
-    return Finding(
+    return worded(
+        "driver-missing/from-text",
         found=f"the error '{said.splitlines()[0].rstrip(' .')}'",
         said=said,
-        means=MEANS,
-        cure=tell("sudo modprobe nvidia && sudo modprobe nvidia_uvm"),
         cure_note=_on_host(
             "root; where it finds no module, install the driver, or build it for this kernel",
             container,

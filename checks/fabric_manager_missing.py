@@ -35,6 +35,7 @@ from tunedoctor.api import (
     listed,
     parts,
     tell,
+    worded,
 )
 
 WAITING = ("not started", "in progress")
@@ -92,10 +93,10 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
         if debian
         else "dnf install -y nvidia-fabricmanager"
     )
-    return Finding(
+    return worded(
+        "fabric-manager-missing",
         found=f"{switches}{what}",
         said=said,
-        means="every CUDA call fails with error 802, 'system not yet initialized', and training does not start",
         cure=tell("sudo systemctl restart nvidia-fabricmanager")
         if inside
         else tell(f"sudo {install} && sudo systemctl enable --now nvidia-fabricmanager"),

@@ -38,7 +38,6 @@ from tunedoctor.api import (
     pattern,
     pip,
     refused,
-    tell,
     worded,
 )
 
@@ -67,15 +66,11 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
             return _from_error(found[1], found[2] or "", have, interpreter)
     cxx = cxx_too_old(errors, conda=own is not None and own.kind == "conda")
     if cxx is not None and cxx.whose == "system":
-        return worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
+        return worded("glibc-too-old", found=cxx.found, said=cxx.said)
     why = refused(answer, own, system)
     if why is not None and why.cause == "glibc-too-old":
-        return Finding(
-            found=why.found,
-            said=why.found,
-            means="pip and uv find no wheel that this system can load, and nothing is installed",
-            cure=pip(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
-            cure_note="the last release for glibc 2.17; a newer system or a container takes any",
+        return worded(
+            "glibc-too-old/cxx-library", found=why.found, said=why.found, interpreter=interpreter
         )
     stage = run.stage("import torch") if run is not None else None
     if not have or build is None or own is None or system is None or build.conda:
@@ -102,21 +97,12 @@ def _from_error(
     name = by.replace("\\", "/").rpartition("/")[2] or "a compiled module"
     system = f"glibc {have}" if have else "an older one"
     package = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "")
-    return Finding(
+    return worded(
+        "glibc-too-old/from-error",
+        "glibc-too-old/from-error:flash-attn"
+        if package == "flash_attn"
+        else "glibc-too-old/from-error:else",
         found=f"{name} needs glibc {needed}; the system has {system}",
-        means=f'its import stops with "version `GLIBC_{needed}\' not found"',
-        cure=pip(
-            interpreter,
-            "install",
-            "--no-build-isolation",
-            "--no-binary",
-            ":all:",
-            "--no-deps",
-            "flash-attn",
-        )
-        if package == "flash_attn"
-        else tell("docker run --rm -it --gpus all pytorch/pytorch:latest"),
-        cure_note="compiles it here against this glibc; needs nvcc"
-        if package == "flash_attn"
-        else "a container with a newer glibc, or an older release of that package",
+        needed=needed,
+        interpreter=interpreter,
     )

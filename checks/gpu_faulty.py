@@ -42,7 +42,6 @@ from tunedoctor.api import (
     xid_meaning,
 )
 
-MEANS = "CUDA calls on that card fail, or training hangs or ends with 'uncorrectable ECC error' or 'GPU is lost'"
 REBOOT = "sudo reboot"
 
 
@@ -162,16 +161,15 @@ def _logged(kernel: KernelLog | None, cards: NvidiaGpus | None) -> Finding | Non
                 "root; or reset the idle card: sudo nvidia-smi --gpu-reset -i N",
             ),
         )
-        return Finding(
+        return worded(
+            "gpu-faulty/logged",
             title="A GPU has memory errors"
             if meaning.asks == "idle"
             else "A GPU has failed since this boot",
             severity="warning" if past else "error",
             found=f"Xid {xid.number}{where} in the kernel log: {meaning.name}",
-            means=MEANS,
             cure=cure,
             cure_note=note,
-            evidence=("kernel log",),
         )
     return None
 

@@ -36,7 +36,6 @@ from tunedoctor.api import (
     Runtime,
     TorchBuild,
     Unknown,
-    advise,
     archs_run,
     card_refused,
     cards_named,
@@ -113,11 +112,10 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         )
     later = rebuild_cuda(system, known(interpreter), build, "", capabilities)
     if later is None:
-        return Finding(
+        return worded(
+            "gpu-too-new-for-torch",
             title=title,
             found=found,
-            means=f"{NO_KERNEL}; no PyTorch wheel for this Python and system has code for it",
-            cure=advise("Install the PyTorch wheel that the maker of the device offers"),
             cure_note="or build from source with TORCH_CUDA_ARCH_LIST=" + ";".join(capabilities),
             evidence=evidence,
         )

@@ -44,7 +44,6 @@ from tunedoctor.api import (
     one_of_several,
     parts,
     rebuild_cuda,
-    set_variable,
     worded,
 )
 
@@ -85,11 +84,7 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     if image:
         cards = _old_ones(known(gpus))
     if triton := heard(errors, "gpu-too-old-for-torch/triton-too-old"):
-        return worded(
-            "gpu-too-old-for-torch/triton-too-old",
-            said=triton,
-            cure=set_variable(None, "TORCHDYNAMO_DISABLE", "1"),
-        )
+        return worded("gpu-too-old-for-torch/triton-too-old", said=triton)
     if not cards and not said:
         return _never_supported(errors)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))

@@ -33,7 +33,6 @@ from tunedoctor.api import (
     heard,
     known,
     pattern,
-    set_variable,
     worded,
 )
 
@@ -72,11 +71,7 @@ def hub_network(
     variables = known(environment)
     mirror = variables.get("HF_ENDPOINT") if variables else None
     if tls:
-        return worded(
-            "hub-network/tls",
-            said=tls,
-            cure=set_variable(known(host), "SSL_CERT_FILE", "/path/to/the/proxy-ca.pem"),
-        )
+        return worded("hub-network/tls", said=tls, host=known(host))
     return worded(
         "hub-network/route",
         found=f"the error '{route}'" + (f"; HF_ENDPOINT is {mirror}" if mirror else ""),

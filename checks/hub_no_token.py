@@ -79,7 +79,7 @@ def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> F
     variables = known(environment)
     has = bool(variables and variables.get("HF_TOKEN"))
     return worded(
-        "hub-no-token/private",
+        "hub-no-token",
         found=f"the error '{said}'" + ("; HF_TOKEN is set" if has else ""),
         said=said,
         settle="hf auth whoami" if guess else "",

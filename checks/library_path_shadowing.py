@@ -170,9 +170,4 @@ SETTLE = "echo $LD_LIBRARY_PATH; python -m pip list | grep -i nvidia"
 
 
 def _from_error(said: str, host: Host | Unknown | None, *, settle: str = "") -> Finding:
-    return worded(
-        "library-path-shadowing/from-error",
-        said=said,
-        cure=unset_variable(host, "LD_LIBRARY_PATH"),
-        settle=settle,
-    )
+    return worded("library-path-shadowing/from-error", said=said, settle=settle, host=host)

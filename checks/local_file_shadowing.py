@@ -40,7 +40,6 @@ from tunedoctor.api import (
     listed,
     pattern,
     tell,
-    unset_variable,
     worded,
 )
 
@@ -150,8 +149,8 @@ def _from_copies(copies: list[PackageCopy], host: Host | Unknown | None) -> Find
     return worded(
         "local-file-shadowing/copies",
         found=f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}",
-        cure=unset_variable(host, "PYTHONPATH"),
         evidence=(first.hidden_by,),
+        host=host,
     )
 
 
@@ -171,11 +170,10 @@ def _named_alike(text: str) -> Finding | None:
     """Take what an error says of a file or folder that has the name of a library or standard module."""
     renamed = RENAME.search(text)
     if renamed:
-        return Finding(
+        return worded(
+            "local-file-shadowing/renamed",
             found=f"{renamed[1]} is imported in place of {renamed[2] or 'the library of that name'}",
-            means="Python says so itself: the file has the name of what the script wants to import",
             cure=tell(f"mv {renamed[1]} {_renamed(renamed[1])}"),
-            cure_note="yours to rename; remove the __pycache__ beside it as well",
         )
     own = OWN_FOLDER.search(text)
     if own and _is_mine(own[2], own[1]):
@@ -187,7 +185,7 @@ def _named_alike(text: str) -> Finding | None:
         )
     plain = PLAIN.search(text)
     if plain and (distribution_of(plain[1]) or plain[1] in sys.stdlib_module_names):
-        return worded("local-file-shadowing/plain", said=plain[0], plain=plain[1])
+        return worded("local-file-shadowing/own-folder", said=plain[0], plain=plain[1])
     return None
 
 
@@ -208,14 +206,14 @@ def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
         module = (hollow["partly"] or hollow["empty"]) if hollow else ""
         if hollow and (distribution_of(module) or module in sys.stdlib_module_names):
             return worded(
-                "local-file-shadowing/hollow",
+                "local-file-shadowing/circular",
                 title=f"A file or folder of yours called {module} hides it"[:60],
                 said=hollow[0],
                 module=module,
             )
         nowhere = NOWHERE.search(error.text)
         if nowhere:
-            return worded("local-file-shadowing/nowhere", said=nowhere[0], nowhere=nowhere[1])
+            return worded("local-file-shadowing/hollow", said=nowhere[0], nowhere=nowhere[1])
         if UNCOMPILED.search(error.text):
-            return worded("local-file-shadowing/uncompiled")
+            return worded("local-file-shadowing/nowhere")
     return None

@@ -38,6 +38,7 @@ from tunedoctor.api import (
     release,
     tell,
     torch_install,
+    worded,
 )
 
 NAMED = pattern(r"[Mm]ac ?OS (?:version )?(\d\d(?:\.\d+)?)")
@@ -61,14 +62,13 @@ def macos_too_old(
     system, build, own = known(host), known(torch), known(interpreter)
     why = refused(answer, own, system)
     if why is not None and why.cause == "macos-too-old":
-        return Finding(
+        return worded(
+            "macos-too-old",
             found=why.found,
-            means="pip and uv find no wheel for this macOS, and nothing is installed",
             cure=torch_install(
                 host, interpreter, wanted=_wanted(system.macos_version if system else "")
             ).cure
             or tell("softwareupdate --install --all"),
-            cure_note="the last torch for this macOS; or update macOS",
         )
     said = heard(errors, "macos-too-old")
     have = system.macos_version if system is not None else ""

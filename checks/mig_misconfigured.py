@@ -77,14 +77,13 @@ def mig_misconfigured(
 def _none(split: list[NvidiaGpu], *, failed: bool, told_by: str) -> Finding:
     which = ",".join(str(card.index) for card in split)
     shown = "no instance exists" if told_by == "nvml" else "no instance is shown"
-    return Finding(
+    return worded(
+        "mig-misconfigured/none",
         found=f"MIG is on for GPU {listed(str(c.index) for c in split)} ({split[0].name}); {shown}",
         means="torch counts no usable device: 'No CUDA GPUs are available'"
         + (", as the run shows" if failed else ""),
-        cure=tell(f"sudo nvidia-smi -i {which} -mig 0"),
-        cure_note="root; gives the whole GPU back. To keep MIG, `sudo nvidia-smi mig -lgip` lists profiles "
-        "and `sudo nvidia-smi mig -cgi PROFILE -C` makes an instance",
         evidence=(told_by,),
+        which=which,
     )
 
 
@@ -103,11 +102,7 @@ def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | 
 def _from_text(errors: Errors | Unknown | None) -> Finding | None:
     """Go by what a library or the driver's own tools said, where no card in MIG mode is shown."""
     if said := heard(errors, "mig-misconfigured/read-as-number"):
-        return worded(
-            "mig-misconfigured/read-as-number",
-            said=said,
-            cure=set_variable(None, "CUDA_VISIBLE_DEVICES", "0"),
-        )
+        return worded("mig-misconfigured/read-as-number", said=said)
     if said := heard(errors, "mig-misconfigured/asked"):
         return worded("mig-misconfigured/asked", said=said)
     return None

@@ -274,12 +274,11 @@ def _stage(stage: str) -> str:
 
 def _from_error(asked: dict[str, str], interpreter: Interpreter | Unknown | None) -> Finding:
     names = list(asked)
-    return Finding(
+    return worded(
+        "missing-dependency/from-error",
         found=f"the error '{next(iter(asked.values()))}', and {listed(names)} is not among the packages",
         said=next(iter(asked.values())),
-        means="the script stops at that import",
         cure=pip(interpreter, "install", *names),
-        cure_note="no reboot",
     )
 
 
@@ -306,9 +305,8 @@ def _from_absent(
         own.version if (own := known(interpreter)) else "",
     )
     pins = [f"{n}=={versions[n]}" if n in versions else n for n in absent]
-    return Finding(
-        severity="note",
-        title="Libraries for fine-tuning are not installed",
+    return worded(
+        "missing-dependency/from-absent",
         found=f"{listed(absent, 5)} {'is' if len(absent) == 1 else 'are'} not installed in the target",
         means=f"a script that imports {'it' if len(absent) == 1 else 'them'} stops with ModuleNotFoundError",
         cure=pip(interpreter, "install", *pins),

@@ -89,8 +89,8 @@ def mixed_cuda_wheels(
         keep = own or max(w.cuda_major for ws in shown.values() for w in ws)
         foreign = [w for ws in shown.values() for w in ws if w.cuda_major != keep]
         mine = [w for ws in shown.values() for w in ws if w.cuda_major == keep]
-        return Finding(
-            severity="error" if collide else "warning",
+        return worded(
+            "mixed-cuda-wheels:collide" if collide else "mixed-cuda-wheels:twice",
             found=listed(f"{w.name} {w.version}" for ws in shown.values() for w in ws)
             + (
                 f", beside torch {build.version} for CUDA {build.cuda}"
@@ -99,9 +99,6 @@ def mixed_cuda_wheels(
             )
             + (f"; '{said}' was printed" if said else ""),
             said=said,
-            means="torch loads the wrong library: 'undefined symbol: nccl…' or a cuDNN version error"
-            if collide
-            else "two copies of one library can be loaded into one process",
             cure=pip(interpreter, "uninstall", *(w.name for w in foreign)).then(
                 pip(
                     interpreter,
@@ -111,7 +108,6 @@ def mixed_cuda_wheels(
                     *(f"{w.name}=={w.version}" for w in mine),
                 )
             ),
-            cure_note="the files were shared, so those of torch's own come anew" if collide else "",
         )
     foreign = [w for ws in by_library.values() for w in ws if own and w.cuda_major != own]
     mine = [w for ws in by_library.values() for w in ws if w.cuda_major == own]
@@ -139,8 +135,7 @@ def _from_error(
     return worded(
         "mixed-cuda-wheels/from-error",
         said=said,
-        cure=pip(
-            interpreter, "install", "--force-reinstall", "--no-deps", f"nvidia-nccl-cu{major}"
-        ),
         settle=f"{python(interpreter)} -m pip list | grep -i nvidia; echo $LD_LIBRARY_PATH",
+        major=major,
+        interpreter=interpreter,
     )

@@ -115,12 +115,11 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
     others = _others(there) if numpy else []
     if not others:
         return None
-    return Finding(
-        severity="note",
-        title="A package declares that it does not go with NumPy 2",
+    return worded(
+        "numpy-abi/declared",
         found=f"{others[0][0]} requires numpy{others[0][1]}, and numpy {numpy} is installed",
-        means=f"import {others[0][0].split()[0]} can stop; training does not use it",
         cure=pip(interpreter, "install", "--upgrade", others[0][0].split()[0]),
+        value=others[0][0].split()[0],
     )
 
 
@@ -130,12 +129,7 @@ BRIDGE = r"Numpy is not available|Could not infer dtype of numpy"
 
 def _bridge(said: str, numpy: str, interpreter: Interpreter | Unknown | None) -> Finding:
     """Suspect a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason."""
-    return worded(
-        "numpy-abi/bridge",
-        said=said,
-        cure=pip(interpreter, "install", "--upgrade", "numpy<2"),
-        numpy=numpy,
-    )
+    return worded("numpy-abi/bridge", said=said, interpreter=interpreter, numpy=numpy)
 
 
 def _from_pair(

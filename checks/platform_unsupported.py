@@ -192,13 +192,7 @@ def _stops_at_222(errors: Errors | Unknown | None) -> bool:
 
 
 def _intel_mac(found: str, interpreter: Interpreter | Unknown | None) -> Finding:
-    return worded(
-        "platform-unsupported/intel-mac",
-        cure=pip(
-            interpreter, "install", f"torch=={LAST_INTEL_MAC}", "transformers<4.50", "numpy<2"
-        ),
-        what=found,
-    )
+    return worded("platform-unsupported/intel-mac", interpreter=interpreter, what=found)
 
 
 def _rosetta(own: Interpreter) -> Finding:

@@ -27,6 +27,7 @@ from tunedoctor.api import (
     known,
     refused,
     tell,
+    worded,
 )
 
 
@@ -57,12 +58,11 @@ def python_32bit(
     windows = system is not None and system.os == "windows"
     place = f"{own.executable or 'the interpreter'} is" if own is not None else "it is"
     version = own.version if own is not None else ""
-    return Finding(
+    return worded(
+        "python-32bit",
         found=f"{place} a 32-bit Python {version}".strip() if small or why is None else why.found,
         said=why.found if why is not None else "",
-        means="pip finds no torch for it: all wheels are for 64 bits",
         cure=tell("winget install Python.Python.3.12")
         if windows
         else tell("uv python install 3.12"),
-        cure_note="a 64-bit Python; then make a new environment of it",
     )

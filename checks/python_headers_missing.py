@@ -33,6 +33,7 @@ from tunedoctor.api import (
     known,
     parts,
     tell,
+    worded,
 )
 
 
@@ -57,15 +58,14 @@ def python_headers_missing(  # noqa: PLR0913  what needs them, what is there, wh
         return None
     numbers = ".".join(map(str, parts(own.version)[:2])) if own is not None else "3"
     distro = system.distro if system is not None else "debian"
-    return Finding(
+    return worded(
+        "python-headers-missing",
         severity="error" if said else "warning",
         found=f"the error '{said}'"
         if said or own is None
         else f"no Python.h in {own.include or 'the include folder'} of Python {own.version}",
         said=said,
-        means="torch.compile and Triton kernels stop with 'Python.h: No such file or directory'",
         cure=tell(f"sudo apt-get install -y python{numbers}-dev")
         if distro in ("debian", "ubuntu")
         else tell(f"sudo dnf install -y python{numbers}-devel"),
-        cure_note="root; of the interpreter below the venv",
     )

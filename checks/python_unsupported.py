@@ -43,7 +43,6 @@ from tunedoctor.api import (
     known,
     parts,
     pattern,
-    pip,
     python_tag,
     refused,
     release_row,
@@ -208,11 +207,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
     if heard(errors, "python-unsupported/3-13-8"):
         return _patch(Interpreter(executable="python", version=BROKEN_PATCH), None)
     if compiled := heard(errors, "python-unsupported/compile"):
-        return worded(
-            "python-unsupported/compile",
-            said=compiled,
-            cure=pip(None, "install", "--upgrade", "torch"),
-        )
+        return worded("python-unsupported/compile", said=compiled)
     if excluded := _excluded_by_pip(errors):
         return worded("python-unsupported/excluded", said=excluded)
     union = heard(errors, "python-unsupported/union")

@@ -130,14 +130,14 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
             "quantisation-library-mismatch/no-binary",
             found=lacks + (f"; '{said}' was printed" if said else ""),
             said=said,
-            cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
+            interpreter=interpreter,
         )
     if said:
         return worded(
             "quantisation-library-mismatch",
             found=f"the error '{said}'" + (f", from bitsandbytes {version}" if version else ""),
             said=said,
-            cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
+            interpreter=interpreter,
         )
     for one in misfits(errors):
         if {one.owner, one.other} & {"torchao", "bitsandbytes"}:
@@ -175,8 +175,8 @@ def _words(
         return worded(
             "quantisation-library-mismatch/kernels",
             said=kernels,
-            cure=pip(interpreter, "install", "--upgrade", "gptqmodel", "optimum"),
             settle=f"{python(interpreter)} -m pip list",
+            interpreter=interpreter,
         )
     return None
 

@@ -98,15 +98,14 @@ def _note(size: int, facts: str, ram: Memory) -> Finding:
     beyond = next((tier for tier in tiers if tier not in merged), None)
     enough = f"enough to merge adapters into models up to {merged[-1]['size']}" if merged else ""
     more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
-    return Finding(
-        title=f"RAM of {gib(size)} limits the models that fit",
+    return worded(
+        "ram-too-small/note",
         found=f"{facts}: {'; '.join(one for one in (enough, more) if one)}",
-        means="loading a larger model ends with 'Killed', exit code 137",
         cure=advise(
             f"Use a model of up to {merged[-1]['size'] if merged else '0.6B'}, with weights in safetensors"
         ),
-        cure_note="swap helps while loading, not while training",
         evidence=(ram.limit_place,) if ram.limit_place else (),
+        size=gib(size),
     )
 
 

@@ -138,8 +138,4 @@ def _from_text(errors: Errors | Unknown | None) -> Finding | None:
         r"current device: [1-9]", text
     ):
         return None
-    return worded(
-        "rocm-igpu-confusion/from-text",
-        said="invalid device function",
-        cure=set_variable(None, "HIP_VISIBLE_DEVICES", "0"),
-    )
+    return worded("rocm-igpu-confusion/from-text", said="invalid device function")

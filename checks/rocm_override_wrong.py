@@ -107,12 +107,11 @@ def rocm_override_wrong(  # noqa: PLR0911, PLR0913  the value, the GPU, the buil
         return _needless(value, target, gpu, system, crosses=crosses)
     if value == wanted or not gpu.gfx:
         return None
-    return Finding(
+    return worded(
+        "rocm-override-wrong",
         found=f"{NAME} is '{value}'; {gpu.name or 'the GPU'} is {gpu.gfx}"
         + (f", which takes {wanted}" if wanted else ", which no value fits"),
-        means="kernels for another chip crash: 'Memory access fault by GPU node-1' or a segmentation fault",
         cure=set_variable(system, NAME, wanted) if wanted else unset_variable(system, NAME),
-        cure_note="in the shell that starts training; fish: set -gx",
         evidence=(NAME, f"torch {build.version} has code for {listed(sorted(archs), 6)}"),
     )
 
@@ -162,7 +161,7 @@ def _needless(value: str, target: str, gpu: AmdGpu, host: Host | None, *, crosse
         severity="error" if crosses else "warning",
         found=f"{NAME} is '{value}'{f' ({target})' if target else ''}; {gpu.name or 'the GPU'} is {gpu.gfx}, "
         "for which this build has its own code",
-        cure=unset_variable(host, NAME),
+        host=host,
     )
 
 

@@ -74,18 +74,14 @@ def toolkit_build_mismatch(
     wanted = re.search(r"PyTorch \(([\d.]+)\)|compiled with ([\d.]+\d)", said)
     release = ".".join(map(str, parts(cuda)[:2])) or (wanted[1] or wanted[2] if wanted else "")
     found = f"nvcc is of CUDA {nvcc}, torch of CUDA {cuda}" if differ else f"the error '{said}'"
-    return Finding(
+    return worded(
+        "toolkit-build-mismatch",
+        "toolkit-build-mismatch:release" if release else "toolkit-build-mismatch:else",
         severity="error" if said else "note",
         found=found + (f"; '{said}' was printed" if said and differ else ""),
         said=said,
-        means="an extension that is compiled here stops in its build; torch itself runs",
-        cure=set_variable(None, "CUDA_HOME", f"/usr/local/cuda-{release}")
-        if release
-        else tell("python -c 'import torch; print(torch.version.cuda)'"),
-        cure_note=f"with the CUDA toolkit {release} installed there; or install a ready wheel of the extension"
-        if release
-        else "install the toolkit of that release and point CUDA_HOME to it; or a ready wheel of the extension",
         evidence=(tools.nvcc,) if tools is not None and tools.nvcc else (),
+        release=release,
     )
 
 
@@ -93,14 +89,13 @@ def _newer_nvcc(symbol: str, library: str, torch: TorchBuild | None) -> Finding:
     """Tell of an extension compiled here by an nvcc that is newer than the CUDA runtime beside torch."""
     said = f"undefined symbol: {symbol}, version {library}"
     own = f" {torch.cuda}" if torch is not None and torch.cuda else ""
-    return Finding(
-        title="An extension was compiled by a newer nvcc than torch's CUDA",
-        found=f"the error '{said}': the {library} beside torch is older than what it was compiled with",
+    return worded(
+        "toolkit-build-mismatch/newer-nvcc",
         said=said,
-        means="the extension does not load; torch itself runs",
         cure=set_variable(None, "CUDA_HOME", f"/usr/local/cuda-{own.strip()}")
         if own
         else tell("python -c 'import torch; print(torch.version.cuda)'"),
         cure_note=f"with the CUDA toolkit{own or ' of that release'} installed and CUDA_HOME pointing to it; then "
         "remove the folder of the file, which is compiled anew",
+        library=library,
     )

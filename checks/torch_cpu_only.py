@@ -199,12 +199,7 @@ def _from_text(name: str) -> Finding | None:
     fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
     if fit is None:
         return None
-    return Finding(
-        found=name,
-        means=MEANS,
-        cure=fit.cure,
-        cure_note=f"for NVIDIA GPUs under driver {OLDEST_DRIVER} or newer: about 3 GB, no reboot",
-    )
+    return worded("torch-cpu-only/from-text", found=name, cure=fit.cure)
 
 
 def _what(build: TorchBuild) -> str:
@@ -258,11 +253,10 @@ def _amd(  # noqa: PLR0913  what decides the cure
     # the name first: a tool prints the target of an override, or of an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = rocm_build(host, interpreter, build, gfx)
-    return Finding(
-        title="This PyTorch build cannot use the AMD GPU",
+    return worded(
+        "torch-cpu-only/amd",
         severity="error" if fit.on_index or (told_by and fit.of_amd) else "note",
         found=f"{name}; the machine has {cards}" + (f", says {told_by}" if told_by else ""),
-        means="torch.cuda.is_available() is False, so training runs on the CPU",
         cure=fit.cure,
         cure_note=fit.note,
         evidence=(f"{build.location}/version.py",) if build and build.location else (),

@@ -18,7 +18,17 @@ Seen as
     no answer in 60 s
 """
 
-from tunedoctor.api import Finding, Interpreter, Runtime, Unknown, check, known, python, tell
+from tunedoctor.api import (
+    Finding,
+    Interpreter,
+    Runtime,
+    Unknown,
+    check,
+    known,
+    python,
+    tell,
+    worded,
+)
 
 
 @check(
@@ -37,15 +47,14 @@ def torch_import_hang(
     own = known(interpreter)
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
-    return Finding(
+    return worded(
+        "torch-import-hang",
         found=(
             f"import torch gave no answer in {stage.seconds:.0f} s"
             if stage.seconds
             else "import torch does not come to its end"
         )
         + (f"; it stood at {place}" if place else ""),
-        means="nothing that uses torch starts",
         cure=tell(f"{python(own)} -X faulthandler -X importtime -c 'import torch'"),
-        cure_note="shows the module at which it waits; end it with Ctrl+\\",
         evidence=tuple(lines[:3]),
     )

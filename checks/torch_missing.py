@@ -33,7 +33,6 @@ from tunedoctor.api import (
     cuda_of,
     heard,
     pattern,
-    pip,
     tell,
     torch_install,
     worded,
@@ -111,5 +110,4 @@ def _from_error(
         "torch-missing",
         found=f"the error '{said}'" + ("; the list of packages has no torch" if listed else ""),
         said=said,
-        cure=pip(None, "install", "torch"),
     )

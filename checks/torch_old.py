@@ -29,6 +29,7 @@ from tunedoctor.api import (
     check,
     torch_install,
     within,
+    worded,
 )
 
 RECOMMENDED = "2.5"
@@ -50,9 +51,4 @@ def torch_old(  # noqa: PLR0913  what decides the cure
     fit = torch_install(host, interpreter, nvidia, driver, amd, f">={RECOMMENDED}")
     if not fit.cure:
         return None
-    return Finding(
-        found=f"torch {torch.version}; current libraries need {RECOMMENDED} or newer",
-        means="newer models ask for libraries that count this torch as not installed",
-        cure=fit.cure,
-        cure_note="about 3 GB, no reboot; in a new environment, so that what works now goes on working",
-    )
+    return worded("torch-old", cure=fit.cure, version=torch.version)

@@ -32,6 +32,7 @@ from tunedoctor.api import (
     known,
     python,
     tell,
+    worded,
 )
 
 
@@ -54,12 +55,11 @@ def torch_sees_no_gpu(
         return None
     reason = f": '{runtime.gpu_error.splitlines()[0][:160]}'" if runtime.gpu_error else ""
     name = f"torch {runtime.torch_version}".strip()
-    return Finding(
+    # of a pasted report, which tells only a part, the cause is still open
+    return worded(
+        "torch-sees-no-gpu",
         found=f"{name} was run and sees no GPU{reason}; the machine has {counted(names)}",
-        means="training runs on the CPU, some hundred times slower, or stops with 'No CUDA GPUs are available'",
         cure=tell(f'{python(interpreter)} -c "import torch; torch.cuda.init()"'),
-        cure_note="prints the reason that the driver gives",
         evidence=(runtime.torch_file,) if runtime.torch_file else (),
-        # of a pasted report, which tells only a part, the cause is still open
         settle="" if runtime.torch_file else f"{python(interpreter)} -m torch.utils.collect_env",
     )

@@ -140,12 +140,11 @@ def _finding(
 ) -> Finding:
     here = f"transformers {have}" if have else "this transformers"
     floor = f"{model} came with transformers {since}" if since else f"{here} does not know {model}"
-    return Finding(
+    return worded(
+        "transformers-too-old-for-model/finding",
         found=f"the error '{said}'; {floor}" + (f", and {have} is installed" if have else ""),
         said=said,
-        means="the model cannot be loaded: its configuration names a type that this release does not know",
         cure=pip(
             interpreter, "install", f"transformers>={since}" if since else "--upgrade transformers"
         ),
-        cure_note="with the peft, trl and accelerate that fit it: doctor set",
     )

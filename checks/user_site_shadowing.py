@@ -35,7 +35,7 @@ from tunedoctor.api import (
     known,
     listed,
     pattern,
-    set_variable,
+    worded,
 )
 
 
@@ -224,12 +224,11 @@ def _finding(
     *,
     settle: str = "",
 ) -> Finding:
-    return Finding(
+    return worded(
+        "user-site-shadowing",
         severity=severity,
         found=found,
-        means="the environment's own versions are never imported: 'cannot import name', or another torch",
-        cure=set_variable(host, "PYTHONNOUSERSITE", "1"),
-        cure_note="in the shell that starts the training; for good: conda env config vars set PYTHONNOUSERSITE=1",
         evidence=(place,),
         settle=settle,
+        host=host,
     )

@@ -46,7 +46,6 @@ from tunedoctor.api import (
 
 CUDA = "CUDA_VISIBLE_DEVICES"
 AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
-MEANS = "torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU"
 
 
 @check(
@@ -111,9 +110,8 @@ def _nvidia(
     left = len(visible_gpus(cards.gpus, variables))
     finding = _finding(CUDA, setting, problem, len(cards.gpus), host, said)
     if left:
-        return Finding(
-            title="CUDA_VISIBLE_DEVICES names a GPU that does not exist",
-            severity="warning",
+        return worded(
+            "visible-devices-wrong/nvidia",
             found=finding.found,
             means=f"the list ends there: training uses {left} of {len(cards.gpus)} GPUs",
             cure=finding.cure,
@@ -136,7 +134,7 @@ def _nameless(
         title=f"{CUDA} hides every GPU" if problem.startswith("hides") else f"{CUDA} names no GPU",
         found=f"{CUDA} is '{setting}': {problem}; the error '{said}'",
         said=said,
-        cure=unset_variable(host, CUDA),
+        host=host,
     )
 
 
@@ -165,16 +163,15 @@ def _finding(  # noqa: PLR0913  what is set, and where
 ) -> Finding:
     hides = problem == "hides every GPU"
     number = "1 GPU" if count == 1 else f"{count} GPUs"
-    return Finding(
+    # that may be meant, unless something asked for a GPU and was told that there is none
+    return worded(
+        "visible-devices-wrong",
         title=f"{name} hides every GPU" if hides else f"{name} names no GPU that exists",
-        # that may be meant, unless something asked for a GPU and was told that there is none
         severity="warning" if hides and not said else "error",
         found=f"{name} is '{setting}': {problem}; the machine has {number}"
         + (f"; the error '{said}'" if said else ""),
         said=said,
-        means=MEANS,
         cure=unset_variable(host, name),
-        cure_note="in the shell that starts training; look for it in ~/.bashrc and in the job script",
         evidence=(name,),
     )
 
@@ -188,9 +185,7 @@ def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Fin
         return None
     names = f"nvidia-smi lists {len(cards.gpus)} GPU{'s' if len(cards.gpus) > 1 else ''}"
     # a container that got no GPU says the same, while nvidia-smi ran outside of it
-    return worded(
-        "visible-devices-wrong/none-seen", said=said, cure=unset_variable(None, CUDA), names=names
-    )
+    return worded("visible-devices-wrong/none-seen", said=said, names=names)
 
 
 def _ranks(

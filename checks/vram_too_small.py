@@ -38,7 +38,6 @@ from tunedoctor.api import (
     gib,
     heard,
     known,
-    set_variable,
     shortage,
     table,
     tell,
@@ -94,12 +93,7 @@ def _held(short: Shortage, said: str, host: Host | Unknown | None) -> Finding | 
             else "lists the programs on each GPU: stop those that hold its memory",
         )
     if short.by_pieces:
-        return worded(
-            "vram-too-small/in-pieces",
-            said=said,
-            cure=set_variable(host, "PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True"),
-            unused=gib(short.unused),
-        )
+        return worded("vram-too-small/in-pieces", said=said, host=host, unused=gib(short.unused))
     return None
 
 
@@ -113,13 +107,12 @@ def _note(name: str, size: int) -> Finding:
     }
     said = [f"{words} up to {one[0]}" for words, one in largest.items() if one]
     most = largest["QLoRA of models"]
-    return Finding(
-        title=f"GPU memory of {gib(size)} limits the models that fit",
+    return worded(
+        "vram-too-small/note",
         found=f"{name} has {gib(size)}: {', '.join(said) or 'too little for a model of 0.6B'}",
-        means="a larger job ends with 'CUDA out of memory'",
         cure=tell("doctor fit") if not most else advise(f"Use QLoRA for models up to {most[0]}"),
-        cure_note=f"with sequences of {found['seq']} tokens, batch size 1, gradient checkpointing; "
-        "doctor fit MODEL tells for others",
+        size=gib(size),
+        seq=found["seq"],
     )
 
 

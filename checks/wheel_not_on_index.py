@@ -34,6 +34,7 @@ from tunedoctor.api import (
     refused,
     release_row,
     tell,
+    worded,
 )
 
 
@@ -54,15 +55,14 @@ def wheel_not_on_index(
     asked = next((one for one in answer.refusals if one.name == "torch"), answer.refusals[0])
     release = re.search(r"\d+\.\d+\.\d+", asked.specifier)
     variants = _variants(release[0]) if release and asked.name == "torch" else ""
-    return Finding(
+    return worded(
+        "wheel-not-on-index",
         found=why.found + (f"; torch {release[0]} has {variants}" if variants and release else ""),
-        means="pip and uv stop, and nothing is installed",
         cure=tell(f"doctor wheel --torch {release[0]}")
         if release and variants
         else tell("doctor wheel")
         if asked.name in ("torch", "torchvision", "torchaudio")
         else pip(interpreter, "install", asked.name),
-        cure_note="names the build of that release for this machine, with its one index",
     )
 
 

@@ -28,8 +28,6 @@ from tunedoctor.api import (
     check,
     known,
     pattern,
-    pip,
-    tell,
     worded,
 )
 
@@ -88,10 +86,6 @@ def windows_missing_dll(
                 if fbgemm
                 else "one of its dependencies is missing"
             ),
-            cure=pip(interpreter, "install", "torch==2.4.1", "torchvision==0.19.1")
-            if fbgemm
-            else tell("conda install --yes --channel conda-forge libuv", who="root")
-            if intel
-            else tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
+            interpreter=interpreter,
         )
     return None

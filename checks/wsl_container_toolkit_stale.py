@@ -45,7 +45,7 @@ def wsl_container_toolkit_stale(
         return None
     where = f" in a {inside.kind} container" if inside else ""
     return worded(
-        "wsl-container-toolkit-stale/unnumbered",
+        "wsl-container-toolkit-stale",
         said=said,
         settle=""
         if windows or inside is not None or "500" in said

@@ -8,8 +8,8 @@ from functools import cache
 import msgspec
 
 from tunedoctor.advice.told import told
-from tunedoctor.cure import Cure, Who, advise, tell
-from tunedoctor.facts import Errors, Unknown
+from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
+from tunedoctor.facts import Errors, Host, Interpreter, Unknown
 from tunedoctor.findings import Finding, Severity
 from tunedoctor.tables.load import table
 
@@ -22,6 +22,10 @@ class _Words(msgspec.Struct, frozen=True):
     means: str = ""
     tell: str = ""
     advise: str = ""
+    pip: tuple[str, ...] = ()
+    """install or uninstall, and its arguments."""
+    variable: tuple[str, ...] = ()
+    """A variable and its value; without a value it is to be unset."""
     who: Who | None = None
     cure_note: str = ""
     settle: str = ""
@@ -58,6 +62,8 @@ def worded(  # noqa: PLR0913  the parts of a finding
     settle: str = "",
     evidence: tuple[str, ...] = (),
     severity: Severity | None = None,
+    interpreter: Interpreter | Unknown | None = None,
+    host: Host | Unknown | None = None,
     **slots: object,
 ) -> Finding:
     """Return a finding in the words of rows; what is given goes before them, a later row adds to an earlier one.
@@ -66,21 +72,33 @@ def worded(  # noqa: PLR0913  the parts of a finding
     """
     rows = [_words(key) for key in keys if key]
 
-    def part(name: str, given: str = "") -> str:
-        template = next((text for row in rows if (text := getattr(row, name))), "")
-        return given or template.format(said=said, **slots)
+    def filled(text: str) -> str:
+        return text.format(said=said, **slots)
 
-    if cure is None:
-        who = next((row.who for row in rows if row.who), None)
-        command = part("tell")
-        cure = tell(command, who) if command else advise(part("advise"), who or "user")
+    def part(name: str) -> str:
+        return filled(next((text for row in rows if (text := getattr(row, name))), ""))
+
+    def steps() -> Cure:
+        row = next(row for row in rows if row.tell or row.advise or row.pip or row.variable)
+        if row.pip:
+            verb, *arguments = map(filled, row.pip)
+            return pip(interpreter, "install" if verb == "install" else "uninstall", *arguments)
+        if row.variable:
+            name, value = (*map(filled, row.variable), None)[:2]
+            return set_variable(host, name or "", value)
+        return (
+            tell(filled(row.tell), row.who)
+            if row.tell
+            else advise(filled(row.advise), row.who or "user")
+        )
+
     return Finding(
-        title=part("title", title),
-        found=part("found", found) or f"the error '{said}'",
-        means=part("means", means),
-        cure=cure,
-        cure_note=part("cure_note", cure_note),
-        settle=part("settle", settle),
+        title=title or part("title"),
+        found=found or part("found") or f"the error '{said}'",
+        means=means or part("means"),
+        cure=steps() if cure is None else cure,
+        cure_note=cure_note or part("cure_note"),
+        settle=settle or part("settle"),
         evidence=evidence or next((row.evidence for row in rows if row.evidence), ()),
         severity=severity or next((row.severity for row in rows if row.severity), None),
         said=said,
