@@ -45,10 +45,10 @@ from tunedoctor.api import (
     check,
     companion_install,
     distribution_of,
+    expression,
     known,
     listed,
     metadata_gone,
-    pattern,
     pip,
     python,
     same_torch,
@@ -79,49 +79,15 @@ STACK = frozenset(
 """The stack and what it imports."""
 
 REMAINS = tuple(sorted(name[1:] for name in STACK))
-NONE_FOUND = pattern(
-    r"Unable to compare versions for ([\w-]{1,80}+)\S{0,80}: need=\S{1,80} found=None"
-)
-PART = pattern(
-    r"No module named '(?P<part>\w+)\.[\w.]+'"
-    r"|cannot import name '\w+' from '(?P<folder>\w+)' \(unknown location\)"
-)
-CUT_FILE = pattern(
-    r"[\\/](?:site|dist)-packages[\\/](\w+)[\\/][^\s:]*: "
-    r"(?:file too short|ELF load command past end of file|invalid ELF header|cannot read file data)"
-)
-"""A library that ends too early: the disk was full, or the install was interrupted."""
-COMPILED = pattern(
-    r"No module named '(?P<part>(?P<package>numpy)\.(?:core|_core)\._multiarray_umath|(?P<torch>torch)\.(?:_C|ve"
-    r"rsion|_prims_common)"
-    r"|(?P<other>tokenizers|safetensors|pyarrow|pandas|pydantic_core|regex|yaml|scipy|sentencepiece|psutil|PIL|x"
-    r"xhash|aiohttp)\."
-    r"(?:tokenizers|_safetensors_rust|lib|_libs(?:\.\w{1,40}){1,3}|_pydantic_core|_regex|_yaml|_lib(?:\.\w{1,40}"
-    r"){1,3}|_sentencepiece"
-    r"|_psutil_\w{1,20}|_imaging|_xxhash|_http_parser))'"
-    r"|cannot import name '(?P<name>_C|multiarray|_multiarray_umath|_imaging)' from '(?P<from>torch|numpy\.core|"
-    r"numpy\._core|PIL)'"
-    r"|(?P<numpy>Error importing numpy: you should not try to import numpy from|Unable to import required depend"
-    r"encies:\s{1,3}numpy:)"
-    r"|dlopen\([^()\n]{1,300}[\\/](?P<mac>torch)[\\/]_C\.[^()\n]{1,80}\): Library not loaded"
-)
-"""A compiled part that is not there: an install that was cut, files of another Python, or a source folder."""
-BUSY = pattern(
-    r"WinError (?:5|32)\][^\n]{0,200}[\\/](?:site|dist)-packages[\\/]{1,2}~{0,2}(\w{2,40})[\\/]"
-)
-"""A file that another process holds while pip replaces the package."""
-UV_READ = pattern(
-    r"(?:Failed to read metadata from installed package|Unable to uninstall) `([A-Za-z][\w-]{0,60})"
-    r"|Failed to uninstall package at \S{0,300}[\\/]([A-Za-z]\w{0,60})-\d[^\s\\/]{0,60} due to missing `RECORD`"
-)
-BAD_ENTRY = pattern(
-    r"Skipping \S{0,300}[\\/]([A-Za-z]\w*)-\d[^\s\\/]{0,60}\.dist-info due to invalid metadata entry"
-)
-NO_RECORD = pattern(
-    r"(?:no RECORD file was found for|Cannot uninstall(?= [\w-]{1,60} [^\s,]{1,40}, RECORD file not found))"
-    r" ([A-Za-z][\w-]{0,60})(?![\s\S]{0,200}installed by )"
-)
-INVALID = pattern(r"Ignoring invalid distribution [-~]{1,2}([\w-]+)")
+NONE_FOUND = expression("broken-install/none-found")
+PART = expression("broken-install/part")
+CUT_FILE = expression("broken-install/cut-file")
+COMPILED = expression("broken-install/compiled")
+BUSY = expression("broken-install/busy")
+UV_READ = expression("broken-install/uv-read")
+BAD_ENTRY = expression("broken-install/bad-entry")
+NO_RECORD = expression("broken-install/no-record")
+INVALID = expression("broken-install/invalid")
 
 
 @check(
@@ -307,9 +273,8 @@ def _own_part(
     return None
 
 
-OWN_PART = pattern(r"No module named '(\w+)\.(?!models?\.)[a-z_]\w*(?:\.\w+)*'")
-OF_PACKAGE = pattern(r"[\\/](?:site|dist)-packages[\\/](\w+)[\\/]")
-"""Not of torch, whose parts lack where its release is too old, nor of NumPy, whose parts moved."""
+OWN_PART = expression("broken-install/own-part")
+OF_PACKAGE = expression("broken-install/of-package")
 
 
 def _whole(name: str) -> str:

@@ -33,9 +33,9 @@ from tunedoctor.api import (
     Packages,
     Unknown,
     check,
+    expression,
     heard,
     known,
-    pattern,
     tell,
     told,
     worded,
@@ -53,7 +53,7 @@ BUILD_TOOLS = "winget install --exact Microsoft.VisualStudio.2022.BuildTools"
 WINDOWS_WORDS = (
     r"MSVC|Windows SDK|Microsoft Visual C\+\+|\bcl\.exe|Compiler: cl\b|\bcl is not found|\['where'"
 )
-DRIVE = pattern(r"[A-Za-z]:\\")
+DRIVE = expression("compiler-missing/drive")
 OTHERS = {
     r"ROCM_HOME environment variable is not set": ("hipcc", "ROCm", "hipcc --version"),
     r"but hipcc was not found": ("hipcc", "ROCm", "hipcc --version"),

@@ -34,32 +34,19 @@ from tunedoctor.api import (
     advise,
     check,
     distribution_of,
+    expression,
     known,
     listed,
     parts,
-    pattern,
     pip,
     tell,
     unmet,
     worded,
 )
 
-MISSING = pattern(
-    r"(lib(?:cudart|cublas|cublasLt|cudnn\w*|cusparse|cusparseLt|cufft|curand|cusolver|nccl|cupti|nvrtc|nvJitLink"
-    r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*)"
-    r"(?:: cannot open shared object| => not found| is not found or cannot be loaded)"
-    r"|(?:Library )?((?:cublas|cublasLt|cudart|cudnn\w{0,40}|cufft|cusparse|nvrtc)64_\d{1,3}\.dll) is not found "
-    r"or cannot"
-    r"|(lib(?:cublas|cublasLt|cudart|cudnn|nvrtc|curand|cufft|nccl|cupti|nvJitLink)\.so)\.\*\[0-9\] not found in the "
-    r"|failed to open (libnvrtc-builtins\.so[.\d]*)"
-    r"|(?:CUDA|ROCm) SETUP ERROR: Missing dependency: (lib[\w.-]{3,40})"
-)
-LINKER = pattern(
-    r"cannot find -l(cudart|cublas|cublasLt|cudnn|cufft|curand|cusolver|cusparse|nccl|nvrtc)\b"
-)
-"""What a build of an extension links; the wheels have those libraries under names that a linker does not look for."""
-ANY_OF = pattern(r"Unable to load any of \{[^}\n]{0,200}?(lib[a-z]\w+\.so\.\d{1,2})(?=[,}])")
-"""How cuDNN's own loader, and programs that took it over, say it: each name that was tried."""
+MISSING = expression("cuda-library-missing/missing")
+LINKER = expression("cuda-library-missing/linker")
+ANY_OF = expression("cuda-library-missing/any-of")
 WHEEL = {
     "cudart": "cuda-runtime",
     "cublasLt": "cublas",
@@ -222,7 +209,7 @@ def _importer(error: ErrorText) -> str:
     return next((top for top in others if distribution_of(top)), "")
 
 
-INSTALLED = pattern(r"(?:site|dist)-packages[\\/]([A-Za-z]\w{1,40})[\\/.]")
+INSTALLED = expression("cuda-library-missing/installed")
 LOADERS = ("torch", "nvidia")
 """They load what others bring."""
 

@@ -39,21 +39,20 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    expression,
     heard,
     install_driver,
     known,
     listed,
     nvidia_by_pci,
     parts,
-    pattern,
     rebuild_module,
     worded,
 )
 
 FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
-OLD_CHIP = pattern(r"G[KF]?\d{2,3}\w{0,4} \[|GT2\d\d")
-"""Names of chips of Kepler and older, as lspci has them: GK208B, GF119, G94, GT218."""
+OLD_CHIP = expression("driver-missing/old-chip")
 VIRTUAL = ("vfio-pci", "pci-stub")
 
 

@@ -34,31 +34,24 @@ from tunedoctor.api import (
     advise,
     check,
     distribution_of,
+    expression,
     heard,
     known,
     minor,
-    pattern,
     pip,
     told,
     within,
     worded,
 )
 
-UNDEFINED = pattern(r"(?<![^\s'\"(:])([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
-OF_TORCH = pattern(r"undefined symbol: (_ZNK?(?:2at|3c10|5torch)\d\w+)")
-"""A symbol in a namespace of torch, of which the file that wants it is left out."""
+UNDEFINED = expression("extension-abi-mismatch/undefined")
+OF_TORCH = expression("extension-abi-mismatch/of-torch")
 PROCEDURE_NAME = "a procedure"
-PROCEDURE = pattern(
-    r"DLL load failed while importing (?!_C\b|torch)(flash_attn\w*|xformers\w*|causal_conv1d\w*|mamba\w*"
-    r"|selective_scan\w*|exllama\w*|awq\w*|deepspeed\w*|bitsandbytes\w*|\w+_cuda)"
-    r": The specified procedure could not be found"
-)
-"""How Windows says that a symbol is missing, error 127; it does not name the symbol."""
-OF_SYCL = pattern(r"_ZNK?(?:4sycl3_V\d|2cl(?:10__host_std|4sycl))")
-"""A name of Intel's SYCL runtime, not of torch: xpu-driver tells of it."""
+PROCEDURE = expression("extension-abi-mismatch/procedure")
+OF_SYCL = expression("extension-abi-mismatch/of-sycl")
 NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
 """They have checks of their own."""
-INSTALLED = pattern(r"(?:site|dist)-packages[\\/]([A-Za-z]\w{1,40})[\\/]")
+INSTALLED = expression("extension-abi-mismatch/installed")
 ANEW = "Install the extension in front of 'undefined symbol' anew, for this torch"
 NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformers": "xformers"} | {
     "vllm": "vllm",

@@ -32,16 +32,16 @@ from tunedoctor.api import (
     at_least,
     check,
     cxx_too_old,
+    expression,
     family,
     glibc_floor,
     known,
-    pattern,
     pip,
     refused,
     worded,
 )
 
-NEEDED = pattern(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
+NEEDED = expression("glibc-too-old/needed")
 
 
 @check(

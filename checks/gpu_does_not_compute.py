@@ -19,12 +19,9 @@ Seen as
     HIP error: invalid device function
 """
 
-from tunedoctor.api import Finding, Runtime, check, pattern, worded
+from tunedoctor.api import Finding, Runtime, check, expression, worded
 
-OF_THE_BUILD = pattern(
-    r"not compiled with|not linked with|\b(?:Attribute|Type|NotImplemented|Import)Error"
-)
-"""Errors of the Python side: this torch has no such function, and the card was never asked."""
+OF_THE_BUILD = expression("gpu-does-not-compute/of-the-build")
 
 
 @check("gpu-does-not-compute", "A multiplication on the GPU fails")

@@ -21,9 +21,9 @@ Seen as
     Please enable access to public gated repositories in your fine-grained token settings
 """
 
-from tunedoctor.api import Errors, Finding, advise, check, heard, pattern, worded
+from tunedoctor.api import Errors, Finding, advise, check, expression, heard, worded
 
-PAGE = pattern(r"(?:huggingface\.co|hf\.co)/(?:api/models/)?([\w.-]{1,96}/[\w.-]{1,96})")
+PAGE = expression("hub-gated-access/page")
 
 
 @check("hub-gated-access", "This account has no access to the gated model")

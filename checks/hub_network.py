@@ -21,8 +21,6 @@ Seen as
     Temporary failure in name resolution
 """
 
-import re
-
 from tunedoctor.api import (
     Environment,
     Errors,
@@ -30,20 +28,16 @@ from tunedoctor.api import (
     Host,
     Unknown,
     check,
+    expression,
     heard,
     known,
-    pattern,
     worded,
 )
 
-PLACE = pattern(
-    r"huggingface|hf\.co|hf-mirror|xethub|hub\b.{0,200}\bcache|on the Hub\b|hf_transfer|CAS (?:service|client) error"
-    r"|cannot find the requested files",
-    re.IGNORECASE,
-)
+PLACE = expression("hub-network/place")
 
 
-HOST = pattern(r"https?://|host='|\bpypi\b|hosted\.org")
+HOST = expression("hub-network/host")
 
 
 def _tls_of_no_host(errors: Errors) -> str:

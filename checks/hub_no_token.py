@@ -26,9 +26,9 @@ from tunedoctor.api import (
     Finding,
     Unknown,
     check,
+    expression,
     heard,
     known,
-    pattern,
     told,
     worded,
 )
@@ -56,10 +56,7 @@ SAID = (
     r"401 Client Error\. \(Request ID",
     r"Token must be (?:specified|provided|given|set)\b.{0,60}\bhub\b",
 )
-OWNERLESS = pattern(
-    r"(?:huggingface\.co|hf\.co|hf-mirror\.com)/(?:datasets/)?[\w.-]{1,96}/(?:resolve|raw|tree)/"
-)
-"""A repository without an owner: each of these is public, so that no right to it can be missing."""
+OWNERLESS = expression("hub-no-token/ownerless")
 
 
 @check("hub-no-token", "The Hub got no valid token", explains=["hub-gated-access"])

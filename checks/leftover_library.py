@@ -20,28 +20,14 @@ Seen as
 
 import re  # noqa: TC003  its Match, in annotations
 
-from tunedoctor.api import Errors, Finding, Unknown, check, pattern, worded
+from tunedoctor.api import Errors, Finding, Unknown, check, expression, worded
 
-OWN = pattern(
-    r"(?<!\S)(\S*torch/lib/lib(?!torch_cuda)\w{1,60}\.so): undefined symbol: (_Z\w*(?:c10|at|torch|caffe2)\w*)"
-)
+OWN = expression("leftover-library/own")
 
-CACHED = pattern(
-    r"(?<!\S)(?P<cache>\S{0,300}?(?:torch_extensions|torchinductor_[\w.-]+|\.triton[\\/]cache))"
-    r"(?P<file>[\\/]\S{0,300}?\.(?:so|pyd)): "
-    r"undefined symbol: (?P<symbol>_Z\w*(?:c10|at|torch|caffe2)\w*|(?:cu|hip)[A-Z]\w+)"
-)
-"""What torch and its tools compile once and find again by name, whatever torch is installed by then."""
-LAUNCHER = pattern(
-    r"DLL load failed while importing (?P<module>__triton_launcher|cuda_utils|hip_utils)\b"
-)
-"""Modules that Triton compiles itself and keeps in its cache: no package holds them. Source: triton/backends."""
+CACHED = expression("leftover-library/cached")
+LAUNCHER = expression("leftover-library/launcher")
 FRESH = "TORCHINDUCTOR_CACHE_DIR=$(mktemp -d) TRITON_CACHE_DIR=$(mktemp -d) python SCRIPT"
-OUTSIDE = pattern(
-    r"(?<![^\s'\"(])(?P<file>/(?:usr/(?:local/)?lib|lib|opt/libtorch)(?![^\s:]{0,200}(?:site|dist)-packages)[^\s:]{0,200}"
-    r"/lib(?:torch(?:_\w+)?|c10(?:_\w+)?)\.so[\d.]*): undefined symbol: (?P<symbol>_Z\w+)"
-)
-"""A library of torch in a folder where no package puts it."""
+OUTSIDE = expression("leftover-library/outside")
 
 
 @check(

@@ -29,19 +29,18 @@ from tunedoctor.api import (
     Unknown,
     check,
     distribution_of,
+    expression,
     is_import,
     late_stages,
     listed,
     module_of,
-    pattern,
     pip,
 )
 
 NEEDED = ("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub")
 MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
 """What a fine-tune imports; others of the stack are a warning."""
-_IN_PACKAGE = pattern(r"File \"[^\"\n]*[\\/](?:site|dist)-packages[\\/](\w+)[\\/]")
-"""The library that a line of a traceback stands in."""
+_IN_PACKAGE = expression("library-import-fails/in-package")
 
 
 @check("library-import-fails", "A library of the stack cannot be imported")

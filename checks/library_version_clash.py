@@ -49,13 +49,13 @@ from tunedoctor.api import (
     broken_pairs,
     check,
     compares,
+    expression,
     first_transformers,
     given_up,
     known,
     lacks,
     lasting,
     misfits,
-    pattern,
     pinned,
     pip,
     python,
@@ -77,10 +77,7 @@ CHECKS_AT_IMPORT = frozenset({"transformers"})
 
 NEWER_CODE = "Take a release of the code that asks for it which knows this torch"
 
-CONFLICT = pattern(
-    r"(?<![\w.-])([\w.-]+) (\S+) requires ([A-Za-z][\w-]*+)(\S*), but you have [\w.-]+ (\S+) which is incompatible"
-)
-"""A line of pip's after an install."""
+CONFLICT = expression("library-version-clash/conflict")
 
 
 @check(
@@ -281,10 +278,7 @@ def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
                 )
 
 
-_POETRY = pattern(
-    r"([A-Za-z][\w.-]{0,60}) \(([^()]{1,60})\) depends on ([A-Za-z][\w-]{0,60}) \((\S[^()]{0,60})\)\s{1,4}"
-    r"and (\S{1,60}) depends on \3 \(=?=?(\d[^()]{0,60})\)"
-)
+_POETRY = expression("library-version-clash/poetry")
 
 
 def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
@@ -298,19 +292,12 @@ def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
     return [_Told("error", f"the error '{one.said}'", means, fix, one.said)]
 
 
-STATES = pattern(
-    r"[A-Za-z][\w-]{1,40}(?P<wanted>(?:[<>=!~]=?[\w.*+]{1,30},?){1,4}) is required for a normal functioning"
-)
-"""transformers' words for what it needs; other libraries name one bound, or none."""
+STATES = expression("library-version-clash/states")
 
 
 _SPEC = r"(?:[<>=!~]=?[\w.*+]{1,30},? ?){1,4}"
-DEPENDS = pattern(
-    rf"([A-Za-z][\w.-]{{0,60}})(?:==| )(\d[\w.+]{{0,30}}) depends on ([A-Za-z][\w-]{{0,60}})({_SPEC})"
-)
-USER_ASKS = pattern(
-    r"(?:you require|project depends on|user requested|and you require) ([A-Za-z][\w-]{0,60})(==\d[\w.+]{0,30})"
-)
+DEPENDS = expression("library-version-clash/depends")
+USER_ASKS = expression("library-version-clash/user-asks")
 
 
 def _misfit(

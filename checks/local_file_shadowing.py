@@ -36,34 +36,21 @@ from tunedoctor.api import (
     Unknown,
     check,
     distribution_of,
+    expression,
     known,
     listed,
-    pattern,
     tell,
     worded,
 )
 
-CIRCULAR = pattern(r"partially initialized module '([\w.]+)'[^\n]*\(([^()\n]+\.py)\)")
-NOWHERE = pattern(r"cannot import name '\w+' from '(\w+)' \(unknown location\)")
-RENAME = pattern(
-    r"\(consider renaming '([^'\n]{1,300})' (?:since|if) it has the same name as "
-    r"(?:the (standard library module named '\w+')|a )"
-)
-"""Python 3.13 and newer."""
-OWN_FOLDER = pattern(r"cannot import name '\w+' from '(\w+)(?:\.[\w.]+)?' \(([^()\n]{1,300}\.py)\)")
-PLAIN = pattern(r"No module named '(\w+)\.[\w.]+'; '\1' is not a package")
-INSTALLED = pattern(
-    r"[\\/](?:site|dist)-packages[\\/]|[\\/]src[\\/]|[\\/][Ll]ib[\\/]|[\\/]lib(?:64)?[\\/]python\d"
-)
-UNCOMPILED = pattern(r"name '_C' is not defined|PyTorch has loaded the `torch/_C` folder")
-HOLLOW = pattern(
-    r"partially initialized module '(?P<partly>[A-Za-z]\w{1,40})' has no attribute '\w{1,60}'"
-    r"|module '(?P<empty>torch|transformers|datasets|numpy|peft|trl|accelerate|tokenizers)' has no attribute '(?"
-    r":__version__"
-    r"|__path__|nn|Tensor|tensor|cuda|device|load_dataset|Dataset|AutoModel|AutoTokenizer|ndarray|array|float32|"
-    r"LoraConfig)'"
-)
-"""A module without what each release of it has: a file or folder of that name, or a package that is not whole."""
+CIRCULAR = expression("local-file-shadowing/circular")
+NOWHERE = expression("local-file-shadowing/nowhere")
+RENAME = expression("local-file-shadowing/rename")
+OWN_FOLDER = expression("local-file-shadowing/own-folder")
+PLAIN = expression("local-file-shadowing/plain")
+INSTALLED = expression("local-file-shadowing/installed")
+UNCOMPILED = expression("local-file-shadowing/uncompiled")
+HOLLOW = expression("local-file-shadowing/hollow")
 
 
 @check(

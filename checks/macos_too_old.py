@@ -29,10 +29,10 @@ from tunedoctor.api import (
     Unknown,
     at_least,
     check,
+    expression,
     heard,
     known,
     macos_floor,
-    pattern,
     python_tag,
     refused,
     release,
@@ -41,7 +41,7 @@ from tunedoctor.api import (
     worded,
 )
 
-NAMED = pattern(r"[Mm]ac ?OS (?:version )?(\d\d(?:\.\d+)?)")
+NAMED = expression("macos-too-old/named")
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
 

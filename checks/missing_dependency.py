@@ -24,7 +24,7 @@ Seen as
     RuntimeError: Numpy is not available
 """
 
-import re
+import re  # noqa: TC003  its Match, in annotations
 
 from tunedoctor.api import (
     Broken,
@@ -40,12 +40,12 @@ from tunedoctor.api import (
     broken_pairs,
     check,
     distribution_of,
+    expression,
     good_set,
     heard,
     known,
     listed,
     merged,
-    pattern,
     pinned,
     pip,
     unmet,
@@ -58,15 +58,8 @@ STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-bindings"})
 """Declared, yet training runs without them: faster downloads, torch.compile."""
 
-NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*(?:\.protobuf)?)'?(?![\w.])")
-"""A dotted name is a part of a package that is there."""
-NOT_FOUND = pattern(
-    r"\w{2,60} requires the (?P<name>PIL|TIMM|Timm|tokenizers|BeautifulSoup|SentencePiece|protobuf|librosa|torch"
-    r"vision) library but it was not found"
-    r"|The '(?P<dist>[A-Za-z][\w-]{1,40})[^'\n]{0,60}' distribution was not found and is required"
-    r"|\b(?P<floor>[A-Za-z][\w-]{1,40}) with minimum required version [\d.]{1,12} is not installed"
-)
-"""transformers' words for a library that it does not find, those of pkg_resources and of SGLang."""
+NO_MODULE = expression("missing-dependency/no-module")
+NOT_FOUND = expression("missing-dependency/not-found")
 LIBRARIES = {
     "PIL": "pillow",
     "TIMM": "timm",
@@ -74,50 +67,10 @@ LIBRARIES = {
     "GGUF": "gguf",
     "HQQ": "hqq",
 }
-NO_METADATA = pattern(
-    r"(?:No package metadata was found for|PackageNotFoundError:) ([A-Za-z][\w-]*)\s*$",
-    re.MULTILINE,
-)
+NO_METADATA = expression("missing-dependency/no-metadata")
 
-IN_PASSING = pattern(
-    r"(?:User|Runtime|Import|Future)Warning: [^\n]{0,200}\bNo module named"
-    r"|\b(?:WARN(?:ING)?|INFO|DEBUG)\b[^\n]{0,200}\bNo module named"
-)
-"""A library that goes on without the module, and says so."""
-ADVICE = pattern(
-    r"(?:requires? (?:the )?`[\w-]{2,40}`[^\n]{0,40}[Yy]ou can install it with:? [`'\"]?pip install "
-    r"|, please install ['`\"](?=[\w-]{2,40}['`\"])"
-    r"|packages that were not found in your environment: (?=[\w-])"
-    r"|is not installed,? {0,2}(?:=>|:|;|\.)? ?(?:[Rr]un|[Uu]se|[Ii]nstall it with) ['`\"]pip install "
-    r"|Neither [`'\"](?=[\w-]{2,40}[`'\"] nor [`'\"][\w-]{2,40}[`'\"] is available)"
-    r"|[Pp]lease install (?:it |vLLM )?(?:with|via|using):? ['`\"]?pip install "
-    r"|[Ii]nstall it (?:with|via|using):? ['`\"]?(?:uv )?pip3? install ['\"]?"
-    r"|requires (?:the )?[A-Z]\w{2,30}: ['`\"]?pip install ['\"]?"
-    r"|Loading an? [\w-]{2,20} (?:quantized )?model requires (?:the )?`?(?=[\w-]{2,30}`? )"
-    r"|requires (?:the )?[\w-]{2,30} library: ['`\"]?pip install |[Ff]ast download using '(?=hf_transfer')"
-    r"|please install '(?=Pillow')|(?<=TensorBoardCallback )requires (?=tensorboard )|(?<=WandbCallback )require"
-    r"s (?=wandb )"
-    r"|You need to install `|A valid (?=HQQ version)|Missing optional dependency '|newer of '(?=[\w-]{2,40}'; it"
-    r" is not installed)"
-    r"|\b(?=jinja2 must be installed)|`(?=tiktoken` is required to read)|PyTorch,? requires both PyTorch and (?=GGUF)"
-    r"|Please install torch and (?=gguf)"
-    r"|[Pp]lease install [\w-]{2,40} (?:via|with|using|first):? ['`\"]?pip3? install "
-    r"|(?:is required|to be installed)\b[^\n]{0,80}\. (?:Please )?(?:[Rr]un|[Ii]nstall with) ['`\"]?pip3? install "
-    r"|[Ii]nstall with:? ['`\"]?pip3? install |requires [\w-]{2,40}(?: library)? \(`pip3? install (?:--upgrade )?['\"]?"
-    r"|[Pp]lease install (?:it )?(?:with|using) ['`\"]?pip3? install ['\"]?"
-    r"|requires `[\w-]{2,40}`\. Install it with: pip install |need to install `pip install "
-    r"|requires (?:the )?(?:`?[\w-]{2,40}`?(?:>=[\w.]{1,12})?(?: package)?: `pip3? install (?:-U )?['\"]?)"
-    r"|requires `(?=accelerate>=)|the package (?=flash_attn seems to be not installed)"
-    r"|the package for (?=FlashAttention\d? doesn't seem to be installed)"
-    r"|Cannot find a working (?=triton installation)"
-    r"|Install `[\w-]{2,40}` with `pip install |you need to install the (?=[\w-]{2,40} package\.)"
-    r"|is not available\. [Pp]lease install (?=[\w-]{2,40} version )"
-    r"|(?:^|[\s:'\"`])(?=[\w-]{2,40}['\"`]? is not available, please install it)|required package '"
-    r"|: [`'](?=[\w-]{2,40}[`'] is not installed\.)"
-    r"|need to install the following dependencies\[[^\]\n]{2,80}\] using ['`\"]pip install )"
-    r"(?:-U )?(?:trl\[(?=vllm\]))?([A-Za-z][\w-]{1,40})"
-)
-"""A library's own words for what it does not find, without a floor on the version."""
+IN_PASSING = expression("missing-dependency/in-passing")
+ADVICE = expression("missing-dependency/advice")
 ALONE = 2
 """Errors of a text in which such words are believed."""
 
@@ -219,7 +172,7 @@ def _literal(match: "re.Match[str]") -> str:
     return match[1].lower().replace("_", "-")
 
 
-INSTALLS = pattern(r"pip3? install (?:-U |--upgrade )?['\"]?[\w-]{2,40}$")
+INSTALLS = expression("missing-dependency/installs")
 
 
 def _distribution(module: str) -> str:

@@ -35,11 +35,11 @@ from tunedoctor.api import (
     Unknown,
     Wanted,
     check,
+    expression,
     family,
     heard,
     known,
     listed,
-    pattern,
     pip,
     refused,
     within,
@@ -101,7 +101,7 @@ def _by_index(
     return _refused(why.found, host).saying(why.found)
 
 
-LABEL = pattern(r"^(\S{1,60})\+(?:cu|rocm)\S{1,20} is a build for a GPU that no Mac has")
+LABEL = expression("platform-unsupported/label")
 
 
 def _label_on_a_mac(found: str, plain: str, interpreter: Interpreter | Unknown | None) -> Finding:

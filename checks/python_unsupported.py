@@ -37,12 +37,12 @@ from tunedoctor.api import (
     Unknown,
     at_least,
     check,
+    expression,
     family,
     has_wheel,
     heard,
     known,
     parts,
-    pattern,
     python_tag,
     refused,
     release_row,
@@ -59,9 +59,7 @@ OLDEST_FOR_NEW = "3.9"
 """Below it transformers 5 and torch 2.5 and newer have nothing."""
 BROKEN_PATCH = "3.13.8"
 """Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
-NONE_FIT = pattern(
-    r"satisfies the requirement torch\S* \(from versions: (none|0\.1\.2[^)]*)\)", re.IGNORECASE
-)
+NONE_FIT = expression("python-unsupported/none-fit")
 
 
 @check(

@@ -41,6 +41,7 @@ from tunedoctor.api import (
     brief,
     broken_pairs,
     check,
+    expressions,
     heard,
     known,
     listed,
@@ -48,7 +49,6 @@ from tunedoctor.api import (
     minor,
     misfits,
     parts,
-    pattern,
     pinned,
     pip,
     python,
@@ -61,38 +61,6 @@ from tunedoctor.api import (
 NEAREST = ">=0.50.0"
 """Releases that take a binary of the same CUDA major."""
 
-KERNELS = (
-    pattern(r"name '(?P<kernels>autogptq_cuda_\d{2,3}|exllama_import_exception)' is not defined"),
-    pattern(r"name '(?P<kernels>awq_ext)' is not defined"),
-    pattern(r"No module named '(?P<kernels>awq_inference_engine|awq_ext|awq_v2_ext)'"),
-    pattern(
-        r"Trying to use the (?P<kernels>\w{2,20}) backend, but could not import the C\+\+/CUDA dependencies with"
-        r" the following error: "
-        r"No module named"
-    ),
-    pattern(
-        r"Exllama backend is not installed because the CUDA extension for (?P<kernels>auto-gptq) was not built"
-    ),
-    pattern(r"(?P<kernels>Marlin) kernels are not installed"),
-    pattern(
-        r"AutoAWQ could not load (?P<kernels>\w{2,20}) kernels extension\. Details: No module named"
-    ),
-    pattern(r"No module named 'optimum\.quanto\.library\.extensions\.(?P<kernels>[\w.]{2,40})'"),
-    pattern(r"Error building extension '(?P<kernels>quanto_\w{2,20})'"),
-    pattern(
-        r"'_OpNamespace' '(?:_C|torchao)' object has no attribute '(?P<kernels>\w*(?:marlin|awq|gptq|scaled_"
-        r"linear|_mm)\w*)'"
-    ),
-    pattern(r"(?P<kernels>gptqmodel) requires optimum version"),
-    pattern(r"(?:^|[:\s-])(?P<kernels>CUDA) extension not installed\.?$"),
-    pattern(
-        r"'(?P<kernels>HQQLinear|QuantLinear|WQLinear_GEMM)' object has no attribute '\w{1,40}'"
-    ),
-)
-"""What auto-gptq, autoawq, gptqmodel, hqq and quanto say of compiled parts that do not belong to this torch.
-
-Source: their modules of kernels.
-"""
 TORCHAO_FOR = {
     "2.7": "0.12.0",
     "2.8": "0.13.0",
@@ -184,7 +152,7 @@ def _words(
 def _kernels(errors: Errors | Unknown | None) -> str:
     """Return what an error says of compiled kernels that are not there."""
     for error in errors.errors if isinstance(errors, Errors) else ():
-        for said in KERNELS:
+        for said in expressions("quantisation-library-mismatch/kernels"):
             if found := said.search(error.text):
                 return found[0].strip(" :-")[:140]
     return ""

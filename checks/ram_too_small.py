@@ -35,10 +35,10 @@ from tunedoctor.api import (
     Unknown,
     advise,
     check,
+    expression,
     gib,
     heard,
     known,
-    pattern,
     table,
     tell,
     worded,
@@ -149,9 +149,7 @@ def _model(typed: Typed | None) -> tuple[str, float]:
     return "", 0.0
 
 
-SIZED = pattern(
-    r"(?:^|[\s=/'\"])((?:[\w.]{1,60}-)?(\d{1,3}(?:\.\d{1,2})?)[bB](?:-[\w.-]{1,60})?)(?=$|[\s'\"])"
-)
+SIZED = expression("ram-too-small/sized")
 
 
 def _raise(container: Container | None, host: Host | None) -> Cure:

@@ -31,26 +31,19 @@ from tunedoctor.api import (
     Unknown,
     Wanted,
     check,
+    expression,
     heard,
     known,
     metadata_gone,
-    pattern,
     within,
     worded,
 )
 
-OWN_NAME = pattern(
-    r"cannot import name '(_\w{1,60})' from '((\w{1,60})\.[\w.]{1,120})' \(\S*?[/\\](\3)[/\\]"
-)
-OF_PYTHON = pattern(r"[/\\](?:python|Python)(\d\.?\d{1,2})[/\\]")
-RESOLVER = pattern(
-    r"No solution found|\bBecause \S|ResolutionImpossible|conflicting dependencies"
-    r"|[A-Za-z][\w-]{1,60} \d[\w.+]{1,40} (?:requires|has requirement|depends on) [A-Za-z]"
-)
-"""An installer compares requirements, of a package whose version it names; no running process does."""
-OTHER = pattern(r"\w ?(?:>=|==|~=|<=) ?\d")
-"""A further requirement of the same sentence, which can be the one that is not met."""
-NOTEBOOK = pattern(r"/usr/local/lib/python3\.\d+/dist-packages|ipython-input|Cell In\[|/kaggle/")
+OWN_NAME = expression("stale-process/own-name")
+OF_PYTHON = expression("stale-process/of-python")
+RESOLVER = expression("stale-process/resolver")
+OTHER = expression("stale-process/other")
+NOTEBOOK = expression("stale-process/notebook")
 
 
 @check(

@@ -31,20 +31,16 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    expression,
     heard,
     known,
     parts,
-    pattern,
     set_variable,
     tell,
     worded,
 )
 
-OWN_BUILD = pattern(
-    r"[\\/](?:\.cache|torch_extensions|\w{1,40}_extensions|cached_ops|jit_cache)[\\/][^\n]{0,600}"
-    r"\.so: undefined symbol: (?P<symbol>cu(?:da)?[A-Z]\w{2,80}), version (?P<library>libcudart\.so\.\d{1,2})"
-)
-"""What was compiled here calls a function that the CUDA runtime of torch's wheels is too old for."""
+OWN_BUILD = expression("toolkit-build-mismatch/own-build")
 
 
 @check("toolkit-build-mismatch", "nvcc and PyTorch are of different CUDA releases")

@@ -44,10 +44,10 @@ from tunedoctor.api import (
     check,
     companion_install,
     companions,
+    expression,
     heard,
     known,
     minor,
-    pattern,
     pip,
     told,
     unmet,
@@ -89,11 +89,7 @@ SAID = {
 }
 
 
-CONDA_CUDA = pattern(
-    r"package (?P<name>torchvision|torchaudio)-(?P<version>\d[\w.]{0,20})-\S{1,60} requires pytorch-cuda "
-    r"(?P<cuda>\d{1,2}\.\d{1,2})\S{0,12}, but none of the providers can be installed"
-)
-"""libmamba's: the package was built for one CUDA, and the environment asks for another."""
+CONDA_CUDA = expression("torch-companion-mismatch/conda-cuda")
 
 
 class _Bad(NamedTuple):

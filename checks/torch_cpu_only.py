@@ -43,13 +43,13 @@ from tunedoctor.api import (
     amd_gfx_by_name,
     check,
     cuda_of,
+    expression,
     heard,
     install_driver,
     known,
     listed,
     named_as,
     parts,
-    pattern,
     python,
     rebuild_cuda,
     rebuild_xpu,
@@ -190,7 +190,7 @@ def _gpu(amd: AmdGpus | None, nvidia: NvidiaGpus | None) -> str:
     return nvidia.gpus[0].compute_capability or "8.9" if nvidia else ""
 
 
-EXTRA_INDEX = pattern(r"install\b.*--extra-index-url[= ]\S*/(?:whl|nightly)/\S*(?:rocm|cu\d|xpu)")
+EXTRA_INDEX = expression("torch-cpu-only/extra-index")
 
 
 def _from_text(name: str) -> Finding | None:

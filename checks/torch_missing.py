@@ -31,17 +31,15 @@ from tunedoctor.api import (
     Unknown,
     check,
     cuda_of,
+    expression,
     heard,
-    pattern,
     tell,
     torch_install,
     worded,
 )
 
-BUILDING = pattern(r"build-env|pip-install-|setup\.py|get_requires_for_build|<string>|setuptools")
-"""Frames of a build, whose environment is pip's own: there torch is absent though it is installed."""
-ISOLATED = pattern(r"as a build dependency|build backend returned an error|--no-build-isolation")
-"""What uv says of a build that failed. Source: uv, crates/uv-build-frontend/src/error.rs."""
+BUILDING = expression("torch-missing/building")
+ISOLATED = expression("torch-missing/isolated")
 
 
 @check(

@@ -39,10 +39,11 @@ from tunedoctor.api import (
     at_least,
     broken_pairs,
     check,
+    expression,
+    expressions,
     heard,
     known,
     lacks,
-    pattern,
     pinned,
     pip,
     release,
@@ -149,16 +150,8 @@ def _asked(errors: Errors | Unknown | None, build: TorchBuild | None) -> tuple[s
     return None if build and at_least(build.version, lowest) else (said, f">={lowest}")
 
 
-FLOOR = pattern(r"(?:[Tt]orch (?:version )?(?:must be |>=|≥)?|torch>=) ?(\d[\d.]{0,12}\d)")
-STATED = pattern(
-    r"upgrade to (?:Py[Tt]orch|torch) \d\.\d{1,2}\+|Torch version must be \d\.\d{1,2} or higher"
-    r"|"
-    r"(?:requires?|needs|only (?:available|supported) (?:in|with|on|for)) (?:to have )?(?:an? )?(?:Py[Tt]orch|torch)"
-    r"(?: version)? ?(?:(?:>=|≥) ?\d\.[\d.]{1,8}(?![\d.])"
-    r"|\d\.[\d.]{1,8}\d?\+? (?:and|or) (?:later|newer|higher|above|greater))"
-    r"(?! and a supported device)"
-)
-"""A floor of torch in the words of a library that stops; installers, which name what they found, have their own."""
+FLOOR = expression("torch-too-old-for-library/floor")
+STATED = expression("torch-too-old-for-library/stated")
 
 
 def _stated(errors: Errors | Unknown | None) -> str:
@@ -179,7 +172,7 @@ def _name_missed(
     for error in errors.errors if isinstance(errors, Errors) else ():
         if any(re.search(r"[\\/](?:torchao|bitsandbytes)[\\/]", f.file) for f in error.frames[-1:]):
             continue
-        for missed in MISSED:
+        for missed in expressions("torch-too-old-for-library/missed"):
             found = missed.search(error.text)
             if found is None:
                 continue
@@ -189,16 +182,6 @@ def _name_missed(
             if since:
                 return found[0], since
     return None
-
-
-MISSED = (
-    pattern(r"No module named '(?P<module>torch(?:\.\w{1,40}){0,5})\.(?P<name>\w{1,60})'"),
-    pattern(
-        r"(?P<function>(?:\w{1,40}\.)?\w{1,40})\(\) got an unexpected keyword argument '(?P<keyword>\w{1,60})'"
-    ),
-    pattern(r"module '(?P<module>torch[\w.]{0,80})' has no attribute '(?P<name>\w{1,80})'"),
-    pattern(r"cannot import name '(?P<name>\w{1,80})' from '(?P<module>torch[\w.]{0,80})'"),
-)
 
 
 def _floor(specifier: str, installed: str) -> str:

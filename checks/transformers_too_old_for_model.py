@@ -22,8 +22,6 @@ Seen as
     is not supported yet in `transformers==4.57.6`
 """
 
-import re
-
 from tunedoctor.api import (
     Errors,
     ErrorText,
@@ -34,40 +32,24 @@ from tunedoctor.api import (
     Unknown,
     at_least,
     check,
+    expression,
+    expressions,
     first_transformers,
     heard,
     known,
-    pattern,
     pip,
     tokenizer_file,
     worded,
 )
 
-NAMED = (
-    pattern(r"model type `([\w.-]{2,60})` but Transformers does not recognize"),
-    # LLaMA… are names of a branch that was merged as Llama…. Source: transformers pull request 21955
-    pattern(r"cannot import name '(?!LLaMA)([A-Z]\w{2,60})' from '(?:transformers)'"),
-    pattern(r"cannot import name '([A-Z]\w{2,60}Config)' from 'transformers\.models\.\w{1,60}'"),
-    pattern(r"module '?transformers'? has no attribute '?([A-Z]\w{2,60})"),
-    pattern(r"No module named 'transformers\.models\.(\w{2,60})'"),
-    pattern(r"Processor class ([A-Z]\w{2,60})Processor not found"),
-    pattern(r"Model architectures \['([A-Z]\w{2,60})'\] failed to be inspected"),
-    pattern(r"Tokenizer class ([A-Z]\w{2,60}) does not exist or is not currently imported"),
-    pattern(r"Unrecognized configuration class <class '[\w.]*?\.([\w-]{2,60})\.configuration_"),
-)
-KEY = pattern(r"KeyError: '([a-z][\w.-]{1,60})'$", re.MULTILINE)
-UPDATE = pattern(
-    r"You can update Transformers with the command|Transformers does not recognize this architecture"
-)
+KEY = expression("transformers-too-old-for-model/key")
+UPDATE = expression("transformers-too-old-for-model/update")
 
 ROPE_TYPE_SINCE = "4.43.0"
 """First to read the rope_scaling of Llama 3.1. Source: its release notes."""
 
 
-NOT_YET = pattern(
-    r"`(?P<model>[\w./-]{2,160})` is not supported (?:yet )?in `transformers ?[=<>~]{1,2} ?(?P<have>\d[\w.+]{1,30})`"
-)
-"""unsloth's words where transformers does not know the model. Source: unsloth/models/loader.py."""
+NOT_YET = expression("transformers-too-old-for-model/not-yet")
 
 
 @check(
@@ -122,7 +104,7 @@ def _of_file(one: TokenizerFile, interpreter: Interpreter | Unknown | None) -> F
 
 def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
     """Return the model type or class that an error names, and its words."""
-    for named in NAMED:
+    for named in expressions("transformers-too-old-for-model/named"):
         if found := named.search(error.text):
             return found[1], found[0]
     key = KEY.search(error.text)

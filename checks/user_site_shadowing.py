@@ -32,9 +32,9 @@ from tunedoctor.api import (
     Unknown,
     check,
     distribution_of,
+    expression,
     known,
     listed,
-    pattern,
     worded,
 )
 
@@ -149,15 +149,9 @@ def _binary(error: ErrorText, files: list[str]) -> tuple[str, str, Severity] | N
     return found + _folder(core), user["site"], "error"
 
 
-UNFIT = pattern(
-    r"\[WinError 12[67]\][^\n]{0,60}|undefined symbol: \w{1,80}|operator \w+::\w+ does not exist"
-    r"|Symbol not found: \w{1,80}|DLL load failed while importing \w+"
-)
-USER_FILE = pattern(
-    r"(?<!\S)(?P<site>\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
-    r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages)[/\\](?P<module>\w+)"
-)
-TORCH_FILE = pattern(r"[/\\](?:site|dist)-packages[/\\]torch[/\\]")
+UNFIT = expression("user-site-shadowing/unfit")
+USER_FILE = expression("user-site-shadowing/user-file")
+TORCH_FILE = expression("user-site-shadowing/torch-file")
 
 
 def _launched(
@@ -178,7 +172,7 @@ def _launched(
     return None
 
 
-USER_BIN = pattern(r"[/\\]\.local[/\\]bin[/\\]|[/\\]Roaming[/\\]Python[/\\]\w+[/\\]Scripts[/\\]")
+USER_BIN = expression("user-site-shadowing/user-bin")
 
 
 def _another_version(error: ErrorText, elsewhere: list[str]) -> tuple[str, str, Severity] | None:
@@ -197,10 +191,8 @@ def _another_version(error: ErrorText, elsewhere: list[str]) -> tuple[str, str, 
     return None
 
 
-MISSED = pattern(
-    r"cannot import name '\w+' from '([\w.]+)'|module '([\w.]+)' has no attribute '\w+'"
-)
-OF_AN_ENVIRONMENT = pattern(r"[/\\](?:envs?|\.?venv|virtualenvs|\w*conda\d?)[/\\]")
+MISSED = expression("user-site-shadowing/missed")
+OF_AN_ENVIRONMENT = expression("user-site-shadowing/of-an-environment")
 
 
 def _folder(file: str) -> str:
@@ -208,12 +200,9 @@ def _folder(file: str) -> str:
     return file[: found.end()] if found else file
 
 
-USER_SITE = pattern(
-    r"(?<!\S)(?:\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
-    r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages)"
-)
-SITE = pattern(r"[/\\](?:site|dist)-packages")
-NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
+USER_SITE = expression("user-site-shadowing/user-site")
+SITE = expression("user-site-shadowing/site")
+NO_MODULE = expression("user-site-shadowing/no-module")
 
 
 def _finding(

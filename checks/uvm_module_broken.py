@@ -32,15 +32,14 @@ from tunedoctor.api import (
     Typed,
     Unknown,
     check,
+    expression,
     heard,
     known,
-    pattern,
     tell,
 )
 
 NODE = "/dev/nvidia-uvm"
-RELOADS = pattern(r"\b(?:rmmod|modprobe -r) nvidia_uvm\b")
-"""Somebody has cured it by hand: it comes back with the next suspend."""
+RELOADS = expression("uvm-module-broken/reloads")
 
 
 SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"

@@ -35,9 +35,9 @@ from tunedoctor.api import (
     Unknown,
     check,
     entries,
+    expression,
     heard,
     known,
-    pattern,
     tell,
     unset_variable,
     visible_gpus,
@@ -203,11 +203,7 @@ def _ranks(
     )
 
 
-RANKS = pattern(
-    r"--(?:num_processes|num-processes|nproc[_-]per[_-]node|tensor[_-]parallel[_-]size|num_gpus|gpus)"
-    r"[ =](?:[2-9]|[1-9]\d{1,2})\b"
-    r"|\s-tp[ =](?:[2-9]|[1-9]\d)\b"
-)
+RANKS = expression("visible-devices-wrong/ranks")
 
 
 def _ordinal(

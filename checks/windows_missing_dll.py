@@ -26,29 +26,16 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    expression,
     known,
-    pattern,
     worded,
 )
 
-FAILED = pattern(
-    r"WinError (?:126|127|182)\][\s\S]{0,600}?([\w-]{2,60})\.dll|Could not find module '[^'\n]{1,300}?(\w{2,60})\.dll' "
-    r"\(or one of its"
-)
+FAILED = expression("windows-missing-dll/failed")
 
 INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 """DLLs of Intel's extension and its own torch, which want libuv and oneAPI. Source: its installation guide."""
-NOT_LOADED = pattern(
-    r"DLL load failed(?: while importing)? ?((?!__triton_launcher|cuda_utils|hip_utils)\w{0,60}): "
-    r"(?:지정된 모듈을 찾을 수 없습니다"
-    r"|Nie można odnaleźć określonego modułu"
-    r"|Belirtilen modül bulunamadı|Kan de opgegeven module niet vinden|The specified module could not be found|D"
-    r"as angegebene Modul"
-    r"|Le module spécifié|No se puede encontrar el módulo|Não foi possível encontrar o módulo"
-    r"|Impossibile trovare il modulo"
-    r"|Не найден указанный модуль|找不到指定的模[块組组]|指定されたモジュール)"
-)
-"""Windows error 126 of a compiled module; error 127, a missing procedure, is another matter."""
+NOT_LOADED = expression("windows-missing-dll/not-loaded")
 
 
 @check(

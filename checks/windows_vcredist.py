@@ -25,13 +25,13 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
+    expression,
     heard,
     known,
-    pattern,
     worded,
 )
 
-FAILED = pattern(r"WinError 1114\][\s\S]{0,200}?(c10|torch_python|shm|torch_cpu)\.dll")
+FAILED = expression("windows-vcredist/failed")
 
 
 @check(

@@ -32,9 +32,9 @@ from tunedoctor.api import (
     Wanted,
     check,
     distribution_of,
+    expression,
     heard,
     known,
-    pattern,
     python,
     tell,
     within,
@@ -174,12 +174,7 @@ def _two(found: str) -> Finding:
     return worded("wrong-interpreter/two", found=found)
 
 
-LAUNCHER = pattern(
-    r": (?P<python>[^\s:]{1,200}python[\w.]{0,8}): (?:bad interpreter|cannot execute: required file)"
-    r"|: bad interpreter: (?P<zsh>[^\s:]{1,200}python[\w.]{0,8}):"
-    r"|[Uu]nable to create process using '\"?(?P<windows>[^'\"\n]{1,200}python\.exe)"
-)
-"""A command whose first line names an interpreter that is gone."""
+LAUNCHER = expression("wrong-interpreter/launcher")
 
 
 def _gone(errors: Errors | Unknown | None) -> Finding | None:
@@ -224,13 +219,10 @@ def _denied(
     return None
 
 
-OF_PYTHON = pattern(r"[/\\](?:python|Python)(\d\.?\d{1,2})[/\\]")
-ISOLATED = pattern(
-    r"subprocess-exited-with-error|metadata-generation-failed|Getting requirements to build|Failed building wheel"
-    r"|egg_info|build.isolation|build backend returned an error|as a build dependency"
-)
-LISTS = pattern(r"\bpip3? (?:list|show|freeze|install)\b|\bconda list\b")
-NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
+OF_PYTHON = expression("wrong-interpreter/of-python")
+ISOLATED = expression("wrong-interpreter/isolated")
+LISTS = expression("wrong-interpreter/lists")
+NO_MODULE = expression("wrong-interpreter/no-module")
 
 
 def _expected(one: Launcher, packages: Packages | None) -> bool:

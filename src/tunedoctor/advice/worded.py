@@ -3,7 +3,9 @@
 A key is the id of a check, with a part of it behind "/"; in words also a case of that part behind ":".
 """
 
+import re
 from functools import cache
+from typing import Any, cast
 
 import msgspec
 
@@ -11,6 +13,7 @@ from tunedoctor.advice.told import told
 from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
 from tunedoctor.facts import Errors, Host, Interpreter, Unknown
 from tunedoctor.findings import Finding, Severity
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 
 
@@ -33,17 +36,42 @@ class _Words(msgspec.Struct, frozen=True):
     severity: Severity | None = None
 
 
+class _Row:
+    """Stands for the expression of a row, which is read when a text is searched."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  any attribute of a compiled expression
+        if name.startswith("_"):
+            raise AttributeError(name)
+        value = getattr(expressions(self._key)[0], name)
+        setattr(self, name, value)
+        return value
+
+
+def expression(key: str) -> re.Pattern[str]:
+    """Return the one regular expression of a row of matches, in which case counts."""
+    return cast("re.Pattern[str]", _Row(key))
+
+
 @cache
-def patterns(key: str) -> tuple[str, ...]:
+def expressions(key: str) -> tuple[re.Pattern[str], ...]:
+    """Return the regular expressions of a row of matches, in which case counts."""
+    return tuple(pattern(one) for one, _ in table("check_texts")["matches"][key]["patterns"])
+
+
+@cache
+def _patterns(key: str) -> tuple[str, ...]:
     """Return the regular expressions of a row of texts."""
-    return tuple(pattern for pattern, _ in table("check_texts")["rows"][key]["patterns"])
+    return tuple(one for one, _ in table("check_texts")["rows"][key]["patterns"])
 
 
 def heard(errors: Errors | Unknown | None, *keys: str) -> str:
     """Return what an error says that one of these rows matches, to the end of its sentence; "" where none does."""
     if not isinstance(errors, Errors) or not errors.errors:
         return ""
-    return told(errors, *(one for key in keys for one in patterns(key)))
+    return told(errors, *(one for key in keys for one in _patterns(key)))
 
 
 @cache
