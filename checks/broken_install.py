@@ -35,6 +35,7 @@ from tunedoctor.api import (
     Gone,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
@@ -106,14 +107,14 @@ INVALID = expression("broken-install/invalid")
 )
 def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
     packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
+    interpreter: Known[Interpreter],
+    torch: Known[TorchBuild],
+    host: Known[Host],
+    nvidia: Known[NvidiaGpus],
+    driver: Known[NvidiaDriver],
+    amd: Known[AmdGpus],
+    errors: Known[Errors],
+    typed: Known[Typed],
 ) -> Finding | Unknown | None:
     """Take the worst fault of the stack; leftovers of others are a note."""
     there = known(packages)
@@ -122,9 +123,9 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
     if real:
         first = real[0]
         version = there.version(first.name) if there is not None else ""
-        cure = _reinstall(first.name, version, known(torch), interpreter)
+        cure = _reinstall(first.name, version, torch, interpreter)
         if first.name == "torch":
-            if (build := known(torch)) or version:
+            if (build := torch) or version:
                 release = build.version if build else version
                 label = build.variant if build else version.partition("+")[2]
                 cure = same_torch(interpreter, release, label)
@@ -144,7 +145,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
             ],
         )
     said = (
-        _from_errors(errors, interpreter, there, known(torch))
+        _from_errors(errors, interpreter, there, torch)
         or ((gone := metadata_gone(errors, typed, replaced=False)) and _gone(gone, interpreter))
         or _own_part(errors, interpreter)
         or _part_missing(packages, torch, interpreter, errors)
@@ -170,7 +171,7 @@ def _told(faults: list[BrokenDistribution]) -> str:
 
 
 def _reinstall(
-    name: str, version: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
+    name: str, version: str, torch: TorchBuild | None, interpreter: Interpreter | None
 ) -> Cure:
     plain = version.partition("+")[0]
     if name in ("torchvision", "torchaudio") and torch is not None and plain:
@@ -180,12 +181,12 @@ def _reinstall(
 
 
 def _from_errors(
-    errors: Errors | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    errors: Errors | None,
+    interpreter: Interpreter | None,
     packages: Packages | None,
     torch: TorchBuild | None,
 ) -> Finding | None:
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         cut = (
             CUT_FILE.search(error.text)
             or NO_RECORD.search(error.text)
@@ -227,7 +228,7 @@ def _from_errors(
     return None
 
 
-def _gone(one: Gone, interpreter: Interpreter | Unknown | None) -> Finding:
+def _gone(one: Gone, interpreter: Interpreter | None) -> Finding:
     """Tell of metadata that are not there, which stop pip for every package, not this one alone."""
     pin = f"{one.name}=={one.version}"
     return worded(
@@ -238,7 +239,7 @@ def _gone(one: Gone, interpreter: Interpreter | Unknown | None) -> Finding:
     )
 
 
-def _left_beside(name: str, said: str, interpreter: Interpreter | Unknown | None) -> Finding:
+def _left_beside(name: str, said: str, interpreter: Interpreter | None) -> Finding:
     """Tell of remains beside a package that is whole: pip passes them over and says so at each run."""
     return worded(
         "broken-install/left-beside",
@@ -250,11 +251,9 @@ def _left_beside(name: str, said: str, interpreter: Interpreter | Unknown | None
     )
 
 
-def _own_part(
-    errors: Errors | Unknown | None, interpreter: Interpreter | Unknown | None
-) -> Finding | None:
+def _own_part(errors: Errors | None, interpreter: Interpreter | None) -> Finding | None:
     """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         missing = OWN_PART.search(error.text)
         last = error.frames[-1].file if error.frames else ""
         folder = OF_PACKAGE.search(last)
@@ -282,7 +281,7 @@ def _whole(name: str) -> str:
     return next((n for n in sorted(STACK) if n[1:] == name), name)
 
 
-def _cut_short(part: re.Match[str], interpreter: Interpreter | Unknown | None) -> Finding:
+def _cut_short(part: re.Match[str], interpreter: Interpreter | None) -> Finding:
     """Tell of a compiled part that is not there, or of metadata that uv cannot read."""
     named = {key: value for key, value in part.groupdict().items() if value}
     module = named.get("package") or named.get("torch") or named.get("other") or named.get("mac")
@@ -320,9 +319,9 @@ def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
 
 def _part_missing(
     packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: TorchBuild | None,
+    interpreter: Interpreter | None,
+    errors: Errors | None,
 ) -> Finding | None:
     """Find a part of a package that a run missed and that no pair of versions accounts for.
 
@@ -330,7 +329,7 @@ def _part_missing(
     """
     if not isinstance(packages, Packages) or not packages.complete:
         return None
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         found = PART.search(error.text)
         module = (found["part"] or found["folder"]) if found else ""
         name = distribution_of(module) or module.lower().replace("_", "-")
@@ -349,7 +348,7 @@ def _part_missing(
             found=f"the error '{found[0]}' in {error.where}, though {name} {packages.version(name)} is installed",
             said=found[0],
             means=f"import {module} stops, or what imports it does",
-            cure=_reinstall(name, packages.version(name), known(torch), interpreter),
+            cure=_reinstall(name, packages.version(name), torch, interpreter),
             cure_note="end every Python that uses this environment first",
         )
     return None

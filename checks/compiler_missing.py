@@ -29,13 +29,12 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaGpus,
     Packages,
-    Unknown,
     check,
     expression,
     heard,
-    known,
     tell,
     told,
     worded,
@@ -64,29 +63,29 @@ OTHERS = {
 
 @check("compiler-missing", "No C compiler is found, and Triton needs one", "warning")
 def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was said
-    compilers: Compilers | Unknown | None,
-    packages: Packages | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    environment: Environment | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
+    compilers: Known[Compilers],
+    packages: Known[Packages],
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    environment: Known[Environment],
+    host: Known[Host],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Believe an error first; else find Triton beside a GPU without a compiler on Linux."""
     said = heard(errors, "compiler-missing")
-    system = known(host)
     if other := _other_tool(errors):
         return other
     if "-lcuda" in said:
         return worded("compiler-missing/libcuda", said=said)
-    tools, there, settings = known(compilers), known(packages), known(environment)
-    version = next((v for n in TRITON if there is not None and (v := there.version(n))), "")
-    gpu = known(nvidia) is not None or known(amd) is not None
+    version = next((v for n in TRITON if packages is not None and (v := packages.version(n))), "")
+    gpu = nvidia is not None or amd is not None
     lacks = (
-        tools is not None and tools.cc == "" and not (settings is not None and settings.get("CC"))
+        compilers is not None
+        and compilers.cc == ""
+        and not (environment is not None and environment.get("CC"))
     )
-    linux = system is None or system.os == "linux"
-    windows = _windows(system, said, errors)
+    linux = host is None or host.os == "linux"
+    windows = _windows(host, said, errors)
     if not said and not (lacks and version and gpu and linux):
         return None
     return worded(
@@ -96,7 +95,7 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
         cure=tell(
             BUILD_TOOLS
             if windows
-            else INSTALL.get(system.distro if system is not None else "debian", GCC)
+            else INSTALL.get(host.distro if host is not None else "debian", GCC)
         ),
         cure_note="with the workload Desktop development with C++; about 7 GB. Then start from its x64 prompt"
         if windows
@@ -105,7 +104,7 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
     )
 
 
-def _windows(host: Host | None, said: str, errors: Errors | Unknown | None) -> bool:
+def _windows(host: Host | None, said: str, errors: Errors | None) -> bool:
     """Tell Windows by the system, by the words of the error, or by a file in its traceback."""
     if host is not None:
         return host.os == "windows"
@@ -113,7 +112,7 @@ def _windows(host: Host | None, said: str, errors: Errors | Unknown | None) -> b
     return bool(re.search(WINDOWS_WORDS, said)) or any(DRIVE.match(f.file) for f in frames)
 
 
-def _other_tool(errors: Errors | Unknown | None) -> Finding | None:
+def _other_tool(errors: Errors | None) -> Finding | None:
     """Tell of a build that lacks nvcc or ninja, not a C compiler."""
     if said := heard(errors, "compiler-missing/nvcc"):
         return worded("compiler-missing/nvcc", said=said)

@@ -23,14 +23,13 @@ Seen as
 from tunedoctor.api import (
     Errors,
     Finding,
+    Known,
     Packages,
     TorchBuild,
-    Unknown,
     at_least,
     check,
     cxx_too_old,
     heard,
-    known,
     within,
     worded,
 )
@@ -42,12 +41,11 @@ from tunedoctor.api import (
     explains=["library-import-fails", "torch-import-crash"],
 )
 def conda_binary_clash(
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    errors: Errors | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Three errors, or conda's MKL beside an old torch of conda."""
-    there, build = known(packages), known(torch)
     omp = heard(errors, "conda-binary-clash/omp")
     if omp:
         return worded("conda-binary-clash/omp", said=omp)
@@ -58,12 +56,12 @@ def conda_binary_clash(
     if layer:
         return worded("conda-binary-clash/mkl-fails", said=layer)
     said = heard(errors, "conda-binary-clash")
-    mkl = there.conda.get("mkl", "").partition(" ")[0] if there is not None else ""
-    old = build is not None and build.conda and within(build.version, "<2.5") is True
+    mkl = packages.conda.get("mkl", "").partition(" ")[0] if packages is not None else ""
+    old = torch is not None and torch.conda and within(torch.version, "<2.5") is True
     clash = bool(mkl) and old and at_least(mkl, "2024.1")
     if not said and not clash:
         return None
-    beside = f"mkl {mkl} beside torch {build.version} of conda" if mkl and build is not None else ""
+    beside = f"mkl {mkl} beside torch {torch.version} of conda" if mkl and torch is not None else ""
     return worded(
         "conda-binary-clash",
         severity="error" if said else "warning",

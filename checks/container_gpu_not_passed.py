@@ -27,6 +27,7 @@ from tunedoctor.api import (
     Environment,
     Errors,
     Finding,
+    Known,
     NvidiaAnswer,
     NvidiaGpus,
     NvidiaModule,
@@ -34,10 +35,8 @@ from tunedoctor.api import (
     RocmStack,
     Runtime,
     TorchBuild,
-    Unknown,
     check,
     heard,
-    known,
     tell,
     worded,
 )
@@ -73,72 +72,68 @@ DOCKER_AMD = (
     ],
 )
 def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what was said
-    container: Container | Unknown | None,
-    module: NvidiaModule | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    pci: PciBus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    rocm: RocmStack | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    environment: Environment | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    container: Known[Container],
+    module: Known[NvidiaModule],
+    nvidia: Known[NvidiaGpus],
+    pci: Known[PciBus],
+    amd: Known[AmdGpus],
+    rocm: Known[RocmStack],
+    torch: Known[TorchBuild],
+    environment: Known[Environment],
+    answer: Known[NvidiaAnswer],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Compare what the host has with the device files of the container; a CPU build makes a note of it."""
-    inside, state, bus, build = known(container), known(module), known(pci), known(torch)
-    stack, cards, kind = known(rocm), known(nvidia), build.accelerator if build else "unknown"
-    if inside is None:
-        return _from_text(bus, errors)
-    run = known(runtime)
-    blind = run is not None and run.gpu_available is False
-    shown = cards is not None and bool(cards.gpus)
-    if lost := _taken_away(inside, known(answer)):
+    kind = torch.accelerator if torch else "unknown"
+    if container is None:
+        return _from_text(pci, errors)
+    blind = runtime is not None and runtime.gpu_available is False
+    shown = nvidia is not None and bool(nvidia.gpus)
+    if lost := _taken_away(container, answer):
         return lost
     # the GPUs that a report lists can be the host's, shown beside the failure in the container
-    asked_in_vain = inside.gpu_asked and (
+    asked_in_vain = container.gpu_asked and (
         not shown or bool(heard(errors, "container-gpu-not-passed/unseen"))
     )
-    if inside.gpu_asked is False or asked_in_vain:
-        early = _from_start(inside, kind, errors, blind=blind)
+    if container.gpu_asked is False or asked_in_vain:
+        early = _from_start(container, kind, errors, blind=blind)
         if early or not shown:
             return early or _from_text(None, errors)
     if shown:
         return None
-    if lost := _in_a_pod(inside, errors) or _in_words(inside, errors):
+    if lost := _in_a_pod(container, errors) or _in_words(container, errors):
         return lost
     if (
-        state is not None
-        and state.loaded
-        and {"/dev/nvidia0", "/dev/nvidiactl"} <= set(state.missing_nodes)
+        module is not None
+        and module.loaded
+        and {"/dev/nvidia0", "/dev/nvidiactl"} <= set(module.missing_nodes)
         and kind not in ("rocm", "xpu")
     ):
-        variables = known(environment)
-        setting = variables.get("NVIDIA_VISIBLE_DEVICES") if variables else None
+        setting = environment.get("NVIDIA_VISIBLE_DEVICES") if environment else None
         set_to = f"; NVIDIA_VISIBLE_DEVICES is '{setting}'" if setting is not None else ""
         return worded(
             "container-gpu-not-passed/nvidia",
             severity="note" if kind == "cpu" else "error",
-            found=f"the host has the NVIDIA module loaded; this {inside.kind} container has no /dev/nvidia*{set_to}",
-            cure=tell(NVIDIA_FLAGS.get(inside.kind, NVIDIA_FLAGS["docker"])),
-            evidence=("/sys/module/nvidia", "/dev", inside.evidence),
+            found=f"the host has the NVIDIA module loaded; this {container.kind} container has no /dev/nvidia*{set_to}",
+            cure=tell(NVIDIA_FLAGS.get(container.kind, NVIDIA_FLAGS["docker"])),
+            evidence=("/sys/module/nvidia", "/dev", container.evidence),
         )
-    discrete = known(amd)
-    has_amd = bus is not None and any(card.driver == "amdgpu" for card in bus.of("1002"))
-    has_amd = has_amd and not (discrete and discrete.told_by)  # what a tool reaches is passed in
-    if has_amd and stack is not None and stack.kfd == "missing" and kind == "rocm":
-        names = f" ({discrete.gpus[0].name})" if discrete and discrete.gpus else ""
+    has_amd = pci is not None and any(card.driver == "amdgpu" for card in pci.of("1002"))
+    has_amd = has_amd and not (amd and amd.told_by)  # what a tool reaches is passed in
+    if has_amd and rocm is not None and rocm.kfd == "missing" and kind == "rocm":
+        names = f" ({amd.gpus[0].name})" if amd and amd.gpus else ""
         return worded(
             "container-gpu-not-passed/amd",
-            found=f"the host has an AMD GPU under amdgpu{names}; this {inside.kind} container has no /dev/kfd",
-            cure=tell(AMD_FLAGS.get(inside.kind, DOCKER_AMD)),
-            evidence=("/sys/bus/pci/devices", "/dev/kfd", inside.evidence),
+            found=f"the host has an AMD GPU under amdgpu{names}; this {container.kind} container has no /dev/kfd",
+            cure=tell(AMD_FLAGS.get(container.kind, DOCKER_AMD)),
+            evidence=("/sys/bus/pci/devices", "/dev/kfd", container.evidence),
         )
-    return _without_kfd(inside, stack, errors) or _from_text(bus, errors)
+    return _without_kfd(container, rocm, errors) or _from_text(pci, errors)
 
 
 def _without_kfd(
-    container: Container, stack: RocmStack | None, errors: Errors | Unknown | None
+    container: Container, stack: RocmStack | None, errors: Errors | None
 ) -> Finding | None:
     """Read rocminfo inside: it finds the host's module loaded, and no device file."""
     loaded = heard(errors, "container-gpu-not-passed/loaded")
@@ -174,7 +169,7 @@ Source: Docker, "Enable GPU access with Docker Compose"; enroot's doc/standard-h
 """
 
 
-def _in_words(container: Container, errors: Errors | Unknown | None) -> Finding | None:
+def _in_words(container: Container, errors: Errors | None) -> Finding | None:
     """Believe a text that shows by its form that it failed in a container: the host can have all that is needed."""
     said = heard(errors, "container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
     if container.kind not in IN_WORDS or container.evidence != "the text" or not said:
@@ -190,7 +185,7 @@ def _in_words(container: Container, errors: Errors | Unknown | None) -> Finding 
     )
 
 
-def _in_a_pod(container: Container, errors: Errors | Unknown | None) -> Finding | None:
+def _in_a_pod(container: Container, errors: Errors | None) -> Finding | None:
     """Believe a text that says that it failed in a pod: the scheduler gives a GPU only to one that asks for it."""
     said = heard(errors, "container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
     if container.kind != "kubernetes" or container.evidence != "the text" or not said:
@@ -214,7 +209,7 @@ def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | 
 
 
 def _from_start(
-    container: Container, kind: str, errors: Errors | Unknown | None, *, blind: bool
+    container: Container, kind: str, errors: Errors | None, *, blind: bool
 ) -> Finding | None:
     """Take the command of a report that started the container, and what shows that there is no GPU in it."""
     said = heard(errors, "container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
@@ -237,7 +232,7 @@ def _from_start(
     )
 
 
-def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding | None:
+def _from_text(bus: PciBus | None, errors: Errors | None) -> Finding | None:
     """NVIDIA's images print this at their start; nothing else does."""
     if refused := _by_cgroup(errors):
         return refused
@@ -256,7 +251,7 @@ def _from_text(bus: PciBus | None, errors: Errors | Unknown | None) -> Finding |
     return None
 
 
-def _by_cgroup(errors: Errors | Unknown | None) -> Finding | None:
+def _by_cgroup(errors: Errors | None) -> Finding | None:
     """Read what NVIDIA's tools say where they cannot give a container its device rules."""
     means = "the container does not start, so nothing trains"
     if said := heard(errors, "container-gpu-not-passed/rootless"):

@@ -24,7 +24,7 @@ Seen as
     0/1 nodes are available: 1 Insufficient nvidia.com/gpu
 """
 
-from tunedoctor.api import Container, Errors, Finding, Host, Unknown, check, heard, known, worded
+from tunedoctor.api import Container, Errors, Finding, Host, Known, Unknown, check, heard, worded
 
 DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
 
@@ -36,11 +36,10 @@ DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
 )
 def container_toolkit_missing(
     errors: Errors | Unknown,
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
+    host: Known[Host],
+    container: Known[Container],
 ) -> Finding | None:
     """Only by what an engine said."""
-    inside, system = known(container), known(host)
     if said := heard(errors, "container-toolkit-missing/cluster"):
         vendor = "amd" if "amd" in said else "nvidia"
         return worded(
@@ -57,10 +56,8 @@ def container_toolkit_missing(
         return None
     if "amd" in said.lower():
         return worded("container-toolkit-missing/amd", said=said)
-    kind = inside.kind if inside and inside.kind == "podman" else "docker"
-    install = (
-        "sudo dnf install -y" if system and system.distro in DNF else "sudo apt-get install -y"
-    )
+    kind = container.kind if container and container.kind == "podman" else "docker"
+    install = "sudo dnf install -y" if host and host.distro in DNF else "sudo apt-get install -y"
     return worded(
         "container-toolkit-missing",
         "container-toolkit-missing:podman"

@@ -26,16 +26,15 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     Runtime,
     TorchBuild,
-    Unknown,
     Unmet,
     advise,
     check,
     distribution_of,
     expression,
-    known,
     listed,
     parts,
     pip,
@@ -77,24 +76,23 @@ NOT_NAMED_SO = (
     explains=["library-import-fails", "torch-import-crash", "torch-sees-no-gpu"],
 )
 def cuda_library_missing(  # noqa: PLR0913
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    errors: Known[Errors],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
-    there, build, run = known(packages), known(torch), known(runtime)
-    lost = _required(there, build, known(interpreter), known(host))
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    lost = _required(packages, torch, interpreter, host)
+    for error in errors.errors if errors else ():
         found = MISSING.search(error.text) or ANY_OF.search(error.text)
         if found:
             library = next(filter(None, found.groups()))
-            return _from_error(library, _importer(error), build, interpreter, lost)
+            return _from_error(library, _importer(error), torch, interpreter, lost)
     if unlinked := _unlinked(errors):
         return unlinked
-    stage = run.stage("import torch") if run is not None else None
+    stage = runtime.stage("import torch") if runtime is not None else None
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
     return worded(
@@ -105,7 +103,7 @@ def cuda_library_missing(  # noqa: PLR0913
     )
 
 
-def _unlinked(errors: Errors | Unknown | None) -> Finding | None:
+def _unlinked(errors: Errors | None) -> Finding | None:
     """Read the linker's error in a build: what follows, a module that is not found, is its result."""
     said = (LINKER.search(e.text) for e in errors.errors) if isinstance(errors, Errors) else ()
     found = next((one for one in said if one), None)
@@ -134,7 +132,7 @@ def _from_error(
     library: str,
     package: str,
     torch: TorchBuild | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
     lost: list[Unmet],
 ) -> Finding:
     stem = library.partition(".so")[0].removeprefix("lib")

@@ -27,11 +27,10 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
-    Unknown,
+    Known,
     check,
     gib,
     heard,
-    known,
     set_variable,
     speaks_of_shared_memory,
     tell,
@@ -50,31 +49,26 @@ WORDS = {
 
 
 @check("disk-full", "A disk is full that training writes to", "error")
-def disk_full(
-    disks: Disks | Unknown | None, host: Host | Unknown | None, errors: Errors | Unknown | None
-) -> Finding | None:
+def disk_full(disks: Known[Disks], host: Known[Host], errors: Known[Errors]) -> Finding | None:
     """Go by what is free: below 1 GiB an error or a warning, below 20 GiB for models a note."""
-    places, system = known(disks), known(host)
     said = heard(errors, "disk-full")
     if said and speaks_of_shared_memory(said, errors):
         said = ""
     guess = "" if said else heard(errors, "disk-full/guess")
     said = said or guess
-    found = sorted(places.disks if places else (), key=lambda disk: disk.free)
+    found = sorted(disks.disks if disks else (), key=lambda disk: disk.free)
     # a small tmpfs that is mostly free is not full
     full = [d for d in found if d.free < GIB and d.writable and not _is_small(d)]
     worst = next((d for d in full if d.use in ("hf-cache", "tmp")), next(iter(full), None))
     if worst is not None:
-        return _full(
-            worst, said, found, system, stops=worst.use in ("hf-cache", "tmp") or bool(said)
-        )
+        return _full(worst, said, found, host, stops=worst.use in ("hf-cache", "tmp") or bool(said))
     if said and "shm" not in said:
         room = "; ".join(f"{gib(d.free)} free in {d.path}" for d in found[:3])
         return worded(
             "disk-full",
             found=f"the error '{said}'" + (f"; {room}" if room else ""),
             said=said,
-            cure=_moved(system, "HF_HOME", ""),
+            cure=_moved(host, "HF_HOME", ""),
             settle="df -h . /tmp; df -i ." if guess else "",
         )
     small = next((d for d in found if d.use == "tmp" and d.free < GIB), None)
@@ -84,7 +78,7 @@ def disk_full(
             severity="note",
             found=f"{gib(small.free)} of {gib(small.total)} free for {small.path}",
             means="a large install or download ends with 'No space left on device'",
-            cure=set_variable(system, small.hint or "TMPDIR", "/var/tmp"),  # noqa: S108  a usual place on disk
+            cure=set_variable(host, small.hint or "TMPDIR", "/var/tmp"),  # noqa: S108  a usual place on disk
             cure_note="in the shell that installs",
             evidence=(small.path,),
         )
@@ -94,7 +88,7 @@ def disk_full(
     return worded(
         "disk-full/room-for-one",
         found=f"{gib(cache.free)} free for {cache.path}; a 7B model in bf16 takes 15 GB",
-        cure=_moved(system, cache.hint or "HF_HOME", _roomier(found)),
+        cure=_moved(host, cache.hint or "HF_HOME", _roomier(found)),
         evidence=(cache.path,),
     )
 

@@ -19,17 +19,7 @@ Seen as
     Timeout after 6s of waiting for RPC response from GPU
 """
 
-from tunedoctor.api import (
-    Container,
-    Errors,
-    Finding,
-    NvidiaAnswer,
-    Unknown,
-    check,
-    heard,
-    known,
-    worded,
-)
+from tunedoctor.api import Container, Errors, Finding, Known, NvidiaAnswer, check, heard, worded
 
 
 @check(
@@ -46,19 +36,18 @@ from tunedoctor.api import (
     ],
 )
 def driver_hung(
-    answer: NvidiaAnswer | Unknown | None,
-    container: Container | Unknown | None,
-    errors: Errors | Unknown | None,
+    answer: Known[NvidiaAnswer],
+    container: Known[Container],
+    errors: Known[Errors],
 ) -> Finding | None:
     """NVML hung, or nvidia-smi did where NVML did not answer well; else a text that says so."""
-    reply = known(answer)
     stuck = (
         [
             name
-            for name, how in (("NVML", reply.nvml), ("nvidia-smi", reply.smi))
-            if how == "hung" and reply.nvml != "ok"
+            for name, how in (("NVML", answer.nvml), ("nvidia-smi", answer.smi))
+            if how == "hung" and answer.nvml != "ok"
         ]
-        if reply
+        if answer
         else []
     )
     said = heard(errors, "driver-hung")
@@ -66,7 +55,7 @@ def driver_hung(
     said = said or waits
     if not stuck and not said:
         return None
-    inside = "on the host of this container; " if known(container) is not None else ""
+    inside = "on the host of this container; " if container is not None else ""
     return worded(
         "driver-hung",
         found=f"{' and '.join(stuck)} gave no answer before the time limit"

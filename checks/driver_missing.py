@@ -29,6 +29,7 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaAnswer,
     NvidiaDriver,
     NvidiaGpus,
@@ -37,12 +38,10 @@ from tunedoctor.api import (
     PciDevice,
     Runtime,
     TorchBuild,
-    Unknown,
     check,
     expression,
     heard,
     install_driver,
-    known,
     listed,
     nvidia_by_pci,
     parts,
@@ -68,31 +67,29 @@ VIRTUAL = ("vfio-pci", "pci-stub")
     ],
 )
 def driver_missing(  # noqa: PLR0913  the facts that tell the five states apart
-    pci: PciBus | Unknown | None,
-    module: NvidiaModule | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    errors: Errors | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    pci: Known[PciBus],
+    module: Known[NvidiaModule],
+    answer: Known[NvidiaAnswer],
+    gpus: Known[NvidiaGpus],
+    host: Known[Host],
+    container: Known[Container],
+    torch: Known[TorchBuild],
+    errors: Known[Errors],
+    driver: Known[NvidiaDriver],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Take the state from the kernel's files; from an error text only where those are not known."""
-    build, system = known(torch), known(host)
-    if build is not None and build.accelerator in ("rocm", "xpu", "mps"):
+    if torch is not None and torch.accelerator in ("rocm", "xpu", "mps"):
         return None
-    state, bus = known(module), known(pci)
-    cards = bus.of("10de") if bus else ()
-    if bus is not None and not any(_trains(card) for card in cards):
+    cards = pci.of("10de") if pci else ()
+    if pci is not None and not any(_trains(card) for card in cards):
         return None
-    served = _served(known(gpus), known(driver), known(runtime))
-    if state is None or (bus is None and not _tells(state)):
-        return _from_text(answer, system, known(container), errors, served=served)
-    if state.loaded or (bus is None and served):
+    served = _served(gpus, driver, runtime)
+    if module is None or (pci is None and not _tells(module)):
+        return _from_text(answer, host, container, errors, served=served)
+    if module.loaded or (pci is None and served):
         return None
-    return _state(cards, state, known(answer), system, known(container))
+    return _state(cards, module, answer, host, container)
 
 
 def _served(gpus: NvidiaGpus | None, driver: NvidiaDriver | None, runtime: Runtime | None) -> bool:
@@ -206,16 +203,15 @@ def _secure_boot(found: str, host: Host | None, container: Container | None) -> 
 
 
 def _from_text(
-    answer: NvidiaAnswer | Unknown | None,
+    answer: NvidiaAnswer | None,
     host: Host | None,
     container: Container | None,
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     *,
     served: bool,
 ) -> Finding | None:
-    reply = known(answer)
-    if reply is not None and 9 in (reply.nvml_code, reply.smi_code):
-        said = reply.smi_text or reply.nvml_text or "NVML error 9, driver not loaded"
+    if answer is not None and 9 in (answer.nvml_code, answer.smi_code):
+        said = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
     else:
         said = heard(errors, "driver-missing/logged", "driver-missing")
     unseen = "" if said else heard(errors, "driver-missing/engine")

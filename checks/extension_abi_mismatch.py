@@ -28,15 +28,14 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    Known,
     Packages,
     TorchBuild,
-    Unknown,
     advise,
     check,
     distribution_of,
     expression,
     heard,
-    known,
     minor,
     pip,
     told,
@@ -72,37 +71,36 @@ NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformer
     explains=["library-import-fails"],
 )
 def extension_abi_mismatch(
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    errors: Errors | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Read the symbol that is missing; without an error, the label of flash-attn."""
-    there, build = known(packages), known(torch)
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         found = UNDEFINED.search(error.text)
         if found and OF_SYCL.match(found[2]):
             continue
         path = f"/{found[1]}".replace("\\", "/") if found else ""
         if found and not any(part in path for part in NOT_THESE):
-            return _from_symbol(found[1], found[2], there, build, interpreter)
+            return _from_symbol(found[1], found[2], packages, torch, interpreter)
     if found := PROCEDURE.search(told(errors, PROCEDURE.pattern)):
-        return _from_symbol(found[1], PROCEDURE_NAME, there, build, interpreter)
+        return _from_symbol(found[1], PROCEDURE_NAME, packages, torch, interpreter)
     if found := OF_TORCH.search(told(errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
-        return _from_bare_symbol(found[1], there, interpreter)
+        return _from_bare_symbol(found[1], packages, interpreter)
     if said := heard(errors, "extension-abi-mismatch"):
         return worded(
             "extension-abi-mismatch/deepspeed",
             said=said,
             cure=_rebuild(interpreter, "deepspeed", ""),
         )
-    version = there.version("flash-attn") if there is not None else ""
+    version = packages.version("flash-attn") if packages is not None else ""
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
-    if build is None or label is None or label[1] == minor(build.version):
+    if torch is None or label is None or label[1] == minor(torch.version):
         return None
     return worded(
         "extension-abi-mismatch/label",
-        found=f"flash-attn {version} was built for torch {label[1]}; torch {build.version} is installed",
+        found=f"flash-attn {version} was built for torch {label[1]}; torch {torch.version} is installed",
         cure=_rebuild(interpreter, "flash-attn", version),
     )
 
@@ -112,7 +110,7 @@ def _from_symbol(
     symbol: str,
     packages: Packages | None,
     torch: TorchBuild | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding:
     stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
     of = next((NAMED[n] for n in NAMED if n in path or n == stem), "") or _brought_by(path)
@@ -150,7 +148,7 @@ def _brought_by(path: str) -> str:
 
 
 def _from_bare_symbol(
-    symbol: str, packages: Packages | None, interpreter: Interpreter | Unknown | None
+    symbol: str, packages: Packages | None, interpreter: Interpreter | None
 ) -> Finding:
     """Suspect the extension that is installed, or say how to find it."""
     name = next((n for n in NAMED.values() if packages is not None and packages.version(n)), "")
@@ -170,7 +168,7 @@ def _old_abi(torch: TorchBuild) -> bool:
     return within(torch.version, "<2.7") is True and torch.variant != "cu126"
 
 
-def _rebuild(interpreter: Interpreter | Unknown | None, name: str, version: str) -> Cure:
+def _rebuild(interpreter: Interpreter | None, name: str, version: str) -> Cure:
     plain = version.partition("+")[0]
     return pip(
         interpreter,

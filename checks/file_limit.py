@@ -19,14 +19,14 @@ Seen as
     RuntimeError: received 0 items of ancdata
 """
 
-from tunedoctor.api import Container, FileLimit, Finding, Unknown, check, known, tell, worded
+from tunedoctor.api import Container, FileLimit, Finding, Known, check, tell, worded
 
 LOW = 1024
 HUGE = 1 << 29
 
 
 @check("file-limit", "The limit of open files does not suit training", "note", advice=True)
-def file_limit(limit: FileLimit, container: Container | Unknown | None) -> Finding | None:
+def file_limit(limit: FileLimit, container: Known[Container]) -> Finding | None:
     """Below 1024, or about 2^30 in a container."""
     if 0 <= limit.soft < LOW:
         return worded(
@@ -34,9 +34,8 @@ def file_limit(limit: FileLimit, container: Container | Unknown | None) -> Findi
             found=f"{limit.soft} open files, the hard limit is {limit.hard if limit.hard >= 0 else 'not set'}",
             cure=tell(f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}"),
         )
-    inside = known(container)
-    if inside is not None and limit.soft >= HUGE:
+    if container is not None and limit.soft >= HUGE:
         return worded(
-            "file-limit/huge", found=f"{limit.soft} open files in a {inside.kind} container"
+            "file-limit/huge", found=f"{limit.soft} open files in a {container.kind} container"
         )
     return None

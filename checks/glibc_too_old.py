@@ -26,16 +26,15 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
+    Known,
     Runtime,
     TorchBuild,
-    Unknown,
     at_least,
     check,
     cxx_too_old,
     expression,
     family,
     glibc_floor,
-    known,
     pip,
     refused,
     worded,
@@ -50,50 +49,47 @@ NEEDED = expression("glibc-too-old/needed")
     explains=["library-import-fails", "torch-import-crash", "torch-sees-no-gpu"],
 )
 def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
-    answer: IndexAnswer | Unknown | None,
+    host: Known[Host],
+    interpreter: Known[Interpreter],
+    torch: Known[TorchBuild],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
+    answer: Known[IndexAnswer],
 ) -> Finding | None:
     """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
-    system, own, build, run = known(host), known(interpreter), known(torch), known(runtime)
-    have = system.libc_version if system is not None and system.libc == "glibc" else ""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    have = host.libc_version if host is not None and host.libc == "glibc" else ""
+    for error in errors.errors if errors else ():
         found = NEEDED.search(error.text)
         if found:
             return _from_error(found[1], found[2] or "", have, interpreter)
-    cxx = cxx_too_old(errors, conda=own is not None and own.kind == "conda")
+    cxx = cxx_too_old(errors, conda=interpreter is not None and interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system":
         return worded("glibc-too-old", found=cxx.found, said=cxx.said)
-    why = refused(answer, own, system)
+    why = refused(answer, interpreter, host)
     if why is not None and why.cause == "glibc-too-old":
         return worded(
             "glibc-too-old/cxx-library", found=why.found, said=why.found, interpreter=interpreter
         )
-    stage = run.stage("import torch") if run is not None else None
-    if not have or build is None or own is None or system is None or build.conda:
+    stage = runtime.stage("import torch") if runtime is not None else None
+    if not have or torch is None or interpreter is None or host is None or torch.conda:
         return None
     if stage is not None and stage.outcome == "ok":
         return None
-    where = family(system, own)
+    where = family(host, interpreter)
     if not where.startswith("linux"):
         return None
-    floor = glibc_floor(build.version, build.variant, where)
+    floor = glibc_floor(torch.version, torch.variant, where)
     if at_least(have, floor):
         return None
     return Finding(
-        found=f"torch {build.version} needs glibc {floor}; {system.name} has {have}",
+        found=f"torch {torch.version} needs glibc {floor}; {host.name} has {have}",
         means=f'import torch stops with "version `GLIBC_{floor}\' not found"',
         cure=pip(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
         cure_note="the last release for glibc 2.17; a newer system or a container takes any",
     )
 
 
-def _from_error(
-    needed: str, by: str, have: str, interpreter: Interpreter | Unknown | None
-) -> Finding:
+def _from_error(needed: str, by: str, have: str, interpreter: Interpreter | None) -> Finding:
     name = by.replace("\\", "/").rpartition("/")[2] or "a compiled module"
     system = f"glibc {have}" if have else "an older one"
     package = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "")

@@ -30,12 +30,11 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Runtime,
     TorchBuild,
-    Unknown,
     check,
     heard,
-    known,
     listed,
     rocm_archs,
     rocm_archs_since,
@@ -54,32 +53,31 @@ MEANS = "the first kernel fails with 'HIP error: invalid device function', or th
     explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def gpu_arch_not_in_rocm_build(  # noqa: PLR0913  build, GPUs and override
-    torch: TorchBuild | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    environment: Environment | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    amd: Known[AmdGpus],
+    environment: Known[Environment],
+    runtime: Known[Runtime],
+    host: Known[Host],
+    interpreter: Known[Interpreter],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Compare the targets; integrated GPUs count only where there is no other."""
-    build, run, variables = known(torch), known(runtime), known(environment)
-    if build is not None and build.accelerator != "rocm":
+    if torch is not None and torch.accelerator != "rocm":
         return None
-    gpus = _training_gpus(known(amd), run)
-    archs = _archs(build, run)
-    override = variables.get("HSA_OVERRIDE_GFX_VERSION") if variables else None
+    gpus = _training_gpus(amd, runtime)
+    archs = _archs(torch, runtime)
+    override = environment.get("HSA_OVERRIDE_GFX_VERSION") if environment else None
     lacking = [gpu for gpu in gpus if gpu.gfx and gpu.gfx not in archs] if archs else []
-    if not archs and build is not None and not override and (never := _never(build, gpus)):
-        return _cure(never[0], never[1], (), build, known(host), known(interpreter))
+    if not archs and torch is not None and not override and (never := _never(torch, gpus)):
+        return _cure(never[0], never[1], (), torch, host, interpreter)
     if not lacking or override:
         if archs and gpus:
             return None
-        return _from_text(build, gpus, archs, errors, known(host), known(interpreter))
+        return _from_text(torch, gpus, archs, errors, host, interpreter)
     first = lacking[0]
-    version = f"torch {build.version}" if build else "this PyTorch"
+    version = f"torch {torch.version}" if torch else "this PyTorch"
     found = f"{first.name or 'the GPU'} is {first.gfx}; {version} has code for {listed(archs, 16)}"
-    return _cure(found, first.gfx, archs, build, known(host), known(interpreter))
+    return _cure(found, first.gfx, archs, torch, host, interpreter)
 
 
 def _cure(  # noqa: PLR0913  the GPU, and what decides the build
@@ -150,7 +148,7 @@ def _from_text(  # noqa: PLR0913  the error, and what _cure takes
     build: TorchBuild | None,
     gpus: list[AmdGpu],
     archs: tuple[str, ...],
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     host: Host | None,
     interpreter: Interpreter | None,
 ) -> Finding | None:

@@ -28,15 +28,14 @@ from tunedoctor.api import (
     Errors,
     Finding,
     KernelLog,
+    Known,
     NvidiaAnswer,
     NvidiaGpu,
     NvidiaGpus,
-    Unknown,
     Xid,
     advise,
     check,
     heard,
-    known,
     tell,
     worded,
     xid_meaning,
@@ -58,20 +57,19 @@ REBOOT = "sudo reboot"
     ],
 )
 def gpu_faulty(
-    gpus: NvidiaGpus | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    log: KernelLog | Unknown | None,
-    errors: Errors | Unknown | None,
+    gpus: Known[NvidiaGpus],
+    answer: Known[NvidiaAnswer],
+    log: Known[KernelLog],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Worst first: lost, beyond repair, in need of a reset now, then what the log says of the past."""
-    cards, reply, kernel = known(gpus), known(answer), known(log)
-    lost = reply is not None and 15 in (reply.nvml_code, reply.smi_code)
-    if lost or (kernel is not None and kernel.fell_off_bus) or _newest(kernel, 79):
-        return _lost(kernel, reply if lost else None)
-    for card in cards.gpus if cards else ():
+    lost = answer is not None and 15 in (answer.nvml_code, answer.smi_code)
+    if lost or (log is not None and log.fell_off_bus) or _newest(log, 79):
+        return _lost(log, answer if lost else None)
+    for card in gpus.gpus if gpus else ():
         if finding := _state(card):
             return finding
-    if (finding := _logged(kernel, cards)) is not None:
+    if (finding := _logged(log, gpus)) is not None:
         return finding
     said = heard(errors, "gpu-faulty")
     if not said:

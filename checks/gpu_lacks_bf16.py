@@ -25,12 +25,11 @@ from tunedoctor.api import (
     Environment,
     Errors,
     Finding,
+    Known,
     NvidiaGpus,
     TorchBuild,
-    Unknown,
     check,
     heard,
-    known,
     listed,
     parts,
     told,
@@ -41,19 +40,17 @@ from tunedoctor.api import (
 
 @check("gpu-lacks-bf16", "The GPU has no bf16: train in fp16", "note", advice=True)
 def gpu_lacks_bf16(
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    torch: Known[TorchBuild],
+    environment: Known[Environment],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Go by the best GPU of the build's vendor; an error text makes an error of it."""
-    build = known(torch)
     said = heard(errors, "gpu-lacks-bf16")
-    names = _nvidia(known(nvidia), environment)
-    if build is not None and build.accelerator == "rocm":
-        radeons = known(amd)
-        discrete = [g for g in radeons.gpus if not g.integrated] if radeons else []
+    names = _nvidia(nvidia, environment)
+    if torch is not None and torch.accelerator == "rocm":
+        discrete = [g for g in amd.gpus if not g.integrated] if amd else []
         old = discrete and all(
             g.gfx.startswith(("gfx103", "gfx101", "gfx900", "gfx906")) for g in discrete
         )
@@ -77,13 +74,13 @@ SETTLE = (
 )
 
 
-def _anywhere(errors: Errors | Unknown | None) -> bool:
+def _anywhere(errors: Errors | None) -> bool:
     """Tell a message that a Trainer gives where no GPU is seen as well: it names Ampere only where one is."""
     words = "Your setup doesn't support bf16"
     return bool(told(errors, words)) and not told(errors, words + r"[^\n]{0,160}Ampere")
 
 
-def _nvidia(gpus: NvidiaGpus | None, environment: Environment | Unknown | None) -> str:
+def _nvidia(gpus: NvidiaGpus | None, environment: Environment | None) -> str:
     cards = visible_gpus(gpus.gpus, environment) if gpus else ()
     told_ = [card for card in cards if card.compute_capability]
     if not told_ or any(parts(card.compute_capability) >= (8, 0) for card in told_):

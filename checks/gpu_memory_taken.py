@@ -21,8 +21,8 @@ Seen as
 from tunedoctor.api import (
     Environment,
     Finding,
+    Known,
     NvidiaGpus,
-    Unknown,
     check,
     gib,
     listed,
@@ -36,7 +36,7 @@ SHARE = 0.3
 
 
 @check("gpu-memory-taken", "Other programs hold much of the GPU's memory", "note", advice=True)
-def gpu_memory_taken(gpus: NvidiaGpus, environment: Environment | Unknown | None) -> Finding | None:
+def gpu_memory_taken(gpus: NvidiaGpus, environment: Known[Environment]) -> Finding | None:
     """Take the GPU that is fullest."""
     full = [
         (1 - card.memory_free / card.memory_total, card)

@@ -30,12 +30,12 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpu,
     NvidiaGpus,
     Runtime,
     TorchBuild,
-    Unknown,
     archs_run,
     card_refused,
     cards_named,
@@ -46,7 +46,6 @@ from tunedoctor.api import (
     driver_floor,
     heard,
     install_driver,
-    known,
     one_of_several,
     parts,
     pip,
@@ -64,19 +63,18 @@ NEW = (10, 0)
     explains=["cuda-old", "gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the cure
-    torch: TorchBuild | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    environment: Environment | Unknown | None,
-    container: Container | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    gpus: Known[NvidiaGpus],
+    runtime: Known[Runtime],
+    driver: Known[NvidiaDriver],
+    host: Known[Host],
+    interpreter: Known[Interpreter],
+    environment: Known[Environment],
+    container: Known[Container],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    build, system = known(torch), known(host)
-    seen = coverage(build, known(gpus), known(runtime), system, known(interpreter), environment)
+    seen = coverage(torch, gpus, runtime, host, interpreter, environment)
     if seen is not None and heard(errors, "gpu-too-new-for-torch/no-image"):
         seen = _without_ptx(seen)
     cards = seen.too_new if seen else ()
@@ -85,22 +83,19 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         # 8.0 and newer were never dropped
         apart = refused is not None and parts(refused.compute_capability) >= (8, 0)
         cards = (refused,) if refused is not None and apart else ()
-        if not cards and build is None:
-            cards = (
-                _new_ones(known(gpus)) if heard(errors, "gpu-too-new-for-torch/no-image") else ()
-            )
+        if not cards and torch is None:
+            cards = _new_ones(gpus) if heard(errors, "gpu-too-new-for-torch/no-image") else ()
     if not cards:
         return _unknown_arch(heard(errors, "gpu-too-new-for-torch/unknown-arch"))
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    found = f"{cards_named(cards)}; {code_of(build, seen)}"
+    found = f"{cards_named(cards)}; {code_of(torch, seen)}"
     evidence = (seen.source,) if seen and seen.source else ()
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one GPU, which is newer"
-        return one_of_several(title, found, seen, system)
-    module = known(driver)
-    version = module.version if module else ""
+        return one_of_several(title, found, seen, host)
+    version = driver.version if driver else ""
     title = "This PyTorch has no code for the GPU of this Jetson" if "8.7" in capabilities else ""
-    fit = rebuild_cuda(system, known(interpreter), build, version, capabilities)
+    fit = rebuild_cuda(host, interpreter, torch, version, capabilities)
     if fit is not None:
         return Finding(
             title=title,
@@ -110,7 +105,7 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
             evidence=evidence,
         )
-    later = rebuild_cuda(system, known(interpreter), build, "", capabilities)
+    later = rebuild_cuda(host, interpreter, torch, "", capabilities)
     if later is None:
         return worded(
             "gpu-too-new-for-torch",
@@ -119,9 +114,9 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
             cure_note="or build from source with TORCH_CUDA_ARCH_LIST=" + ";".join(capabilities),
             evidence=evidence,
         )
-    windows = system is not None and (system.os == "windows" or system.wsl == 2)
+    windows = host is not None and (host.os == "windows" or host.wsl == 2)
     floor = driver_floor(cuda_of(later.variant), windows=windows)
-    install = install_driver(system, floor, container=known(container))
+    install = install_driver(host, floor, container=container)
     return Finding(
         title=title,
         found=f"{found}; driver {version} is below {floor}, which builds with such code need",

@@ -27,12 +27,12 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpu,
     NvidiaGpus,
     Runtime,
     TorchBuild,
-    Unknown,
     card_refused,
     cards_named,
     check,
@@ -40,7 +40,6 @@ from tunedoctor.api import (
     coverage,
     cuda_of,
     heard,
-    known,
     one_of_several,
     parts,
     rebuild_cuda,
@@ -57,18 +56,17 @@ KEPT = (7, 5)
     explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the cure
-    torch: TorchBuild | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    gpus: Known[NvidiaGpus],
+    runtime: Known[Runtime],
+    driver: Known[NvidiaDriver],
+    host: Known[Host],
+    interpreter: Known[Interpreter],
+    environment: Known[Environment],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    build, system = known(torch), known(host)
-    seen = coverage(build, known(gpus), known(runtime), system, known(interpreter), environment)
+    seen = coverage(torch, gpus, runtime, host, interpreter, environment)
     cards = seen.too_old if seen else ()
     said = "" if seen else heard(errors, "gpu-too-old-for-torch/too-old")
     if seen is None:
@@ -78,17 +76,17 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         cards = (refused,) if refused is not None and apart else ()
     image = (
         ""
-        if cards or said or build is not None
+        if cards or said or torch is not None
         else heard(errors, "gpu-too-old-for-torch/no-image")
     )
     if image:
-        cards = _old_ones(known(gpus))
+        cards = _old_ones(gpus)
     if triton := heard(errors, "gpu-too-old-for-torch/triton-too-old"):
         return worded("gpu-too-old-for-torch/triton-too-old", said=triton)
     if not cards and not said:
         return _never_supported(errors)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    found = f"{cards_named(cards)}; {code_of(build, seen)}" if cards else f"PyTorch says '{said}'"
+    found = f"{cards_named(cards)}; {code_of(torch, seen)}" if cards else f"PyTorch says '{said}'"
     if image:
         found = f"{cards_named(cards)}, and the error '{image}'"
     # an extension built without code for the card ends with the same words
@@ -96,13 +94,12 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     evidence = (seen.source,) if seen and seen.source else ()
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one old GPU"
-        return one_of_several(title, found, seen, system)
-    module = known(driver)
+        return one_of_several(title, found, seen, host)
     fit = rebuild_cuda(
-        system,
-        known(interpreter),
-        build,
-        module.version if module else "",
+        host,
+        interpreter,
+        torch,
+        driver.version if driver else "",
         capabilities or ("7.0",),
     )
     if fit is not None:
@@ -127,7 +124,7 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     )
 
 
-def _never_supported(errors: Errors | Unknown | None) -> Finding | None:
+def _never_supported(errors: Errors | None) -> Finding | None:
     """Take a capability that a text itself tells, beside the error of a card without code."""
     spoken = heard(errors, "gpu-too-old-for-torch/spoken")
     said = (

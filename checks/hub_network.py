@@ -26,11 +26,10 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
-    Unknown,
+    Known,
     check,
     expression,
     heard,
-    known,
     worded,
 )
 
@@ -52,7 +51,7 @@ def _tls_of_no_host(errors: Errors) -> str:
 
 @check("hub-network", "The Hub cannot be reached")
 def hub_network(
-    errors: Errors, environment: Environment | Unknown | None, host: Host | Unknown | None
+    errors: Errors, environment: Known[Environment], host: Known[Host]
 ) -> Finding | None:
     """Tell a certificate that is not trusted from a route that is closed."""
     about = Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
@@ -62,10 +61,9 @@ def hub_network(
     )
     if not tls and not route:
         return None
-    variables = known(environment)
-    mirror = variables.get("HF_ENDPOINT") if variables else None
+    mirror = environment.get("HF_ENDPOINT") if environment else None
     if tls:
-        return worded("hub-network/tls", said=tls, host=known(host))
+        return worded("hub-network/tls", said=tls, host=host)
     return worded(
         "hub-network/route",
         found=f"the error '{route}'" + (f"; HF_ENDPOINT is {mirror}" if mirror else ""),

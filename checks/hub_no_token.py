@@ -24,11 +24,10 @@ from tunedoctor.api import (
     Environment,
     Errors,
     Finding,
-    Unknown,
+    Known,
     check,
     expression,
     heard,
-    known,
     told,
     worded,
 )
@@ -60,7 +59,7 @@ OWNERLESS = expression("hub-no-token/ownerless")
 
 
 @check("hub-no-token", "The Hub got no valid token", explains=["hub-gated-access"])
-def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> Finding | None:
+def hub_no_token(errors: Errors, environment: Known[Environment]) -> Finding | None:
     """Take the answer 401 and what says that there is no token."""
     said = told(errors, *SAID)
     if not said and heard(errors, "hub-no-token/not-logged-in"):
@@ -73,8 +72,7 @@ def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> F
     said = said or guess
     if not said:
         return None
-    variables = known(environment)
-    has = bool(variables and variables.get("HF_TOKEN"))
+    has = bool(environment and environment.get("HF_TOKEN"))
     return worded(
         "hub-no-token",
         found=f"the error '{said}'" + ("; HF_TOKEN is set" if has else ""),

@@ -24,9 +24,9 @@ from collections.abc import Sequence
 from tunedoctor.api import (
     Finding,
     Interpreter,
+    Known,
     Runtime,
     Stage,
-    Unknown,
     check,
     distribution_of,
     expression,
@@ -44,9 +44,7 @@ _IN_PACKAGE = expression("library-import-fails/in-package")
 
 
 @check("library-import-fails", "A library of the stack cannot be imported")
-def library_import_fails(
-    runtime: Runtime, interpreter: Interpreter | Unknown | None
-) -> Finding | None:
+def library_import_fails(runtime: Runtime, interpreter: Known[Interpreter]) -> Finding | None:
     """Find stages "import X" that failed, crashed or hung."""
     bad = [
         stage

@@ -38,6 +38,7 @@ from tunedoctor.api import (
     Host,
     ImportContracts,
     Interpreter,
+    Known,
     Misfit,
     Packages,
     TorchBuild,
@@ -87,12 +88,12 @@ CONFLICT = expression("library-version-clash/conflict")
 )
 def library_version_clash(  # noqa: PLR0913  what is declared, what is known, what was said
     packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
-    contracts: ImportContracts | Unknown | None,
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    environment: Known[Environment],
+    errors: Known[Errors],
+    contracts: Known[ImportContracts],
 ) -> Finding | Unknown | None:
     """Join declared clashes and known pairs; the worst gives severity and title."""
     pairs = broken_pairs("library-version-clash", packages, torch, environment, errors)
@@ -100,11 +101,11 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     told = known(packages)
     proved = [
         {one.library, one.neighbour}
-        for one in broken_contracts(contracts, versions_of(told, known(torch)))
+        for one in broken_contracts(contracts, versions_of(told, torch))
     ]
     declared = [
         one
-        for one in _declared(told, known(interpreter), known(host), known(torch))
+        for one in _declared(told, interpreter, host, torch)
         if not any({one.owner.name, one.name} <= names for names in covered)
         # import-contract-clash tells what a neighbour that is too new no longer has
         and not (
@@ -148,9 +149,9 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
 
 
 def _suspected(
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     packages: Packages | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding | None:
     """Suspect the version of a library of which code, that is not named, asks for what it does not have."""
     one = next((m for m in misfits(errors, loosely=True) if m.other not in QUANTISERS), None)
@@ -235,10 +236,10 @@ def _clash(one: Unmet) -> _Told:
     )
 
 
-def _from_pip(errors: Errors | Unknown | None) -> list[_Told]:
+def _from_pip(errors: Errors | None) -> list[_Told]:
     """Read what pip itself said after an install; torch's companions have a check of their own."""
     found: list[_Told] = []
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         for owner, version, name, specifier, have in CONFLICT.findall(error.text):
             if owner in ELSEWHERE:
                 continue
@@ -253,9 +254,9 @@ def _from_pip(errors: Errors | Unknown | None) -> list[_Told]:
     return found
 
 
-def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
+def _from_resolver(errors: Errors | None) -> Iterator[_Told]:
     """Read what a resolver said of two requirements of one package that exclude each other."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         for owner, version, name, specifier, _, pin in _POETRY.findall(error.text):
             if owner not in ELSEWHERE and within(pin, specifier) is False:
                 yield _Told(
@@ -281,7 +282,7 @@ def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
 _POETRY = expression("library-version-clash/poetry")
 
 
-def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
+def _from_check(errors: Errors | None) -> list[_Told]:
     """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
     one = compares(errors)
     if one is None:
@@ -302,15 +303,14 @@ USER_ASKS = expression("library-version-clash/user-asks")
 
 def _misfit(
     packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: TorchBuild | None,
+    environment: Environment | None,
+    errors: Errors | None,
 ) -> Misfit | None:
     """Return an error of one library's code about another that no other check knows better."""
-    build = known(torch)
     for one in misfits(errors):
         if {one.owner, one.other} & QUANTISERS or lacks(
-            one.module, one.name, build.version if build else ""
+            one.module, one.name, torch.version if torch else ""
         ):
             continue
         if one.other == "transformers" and first_transformers(one.name):
@@ -329,10 +329,9 @@ QUANTISERS = frozenset({"bitsandbytes", "torchao"})
 """quantisation-library-mismatch tells of them."""
 
 
-def _given_up(errors: Errors | Unknown | None, torch: TorchBuild | Unknown | None) -> list[_Told]:
+def _given_up(errors: Errors | None, torch: TorchBuild | None) -> list[_Told]:
     """Tell of code that is written for a torch before the one that gave a name up."""
-    build = known(torch)
-    one = given_up(errors, build.version if build else "")
+    one = given_up(errors, torch.version if torch else "")
     if one is None or one.owner in QUANTISERS:
         return []
     return [

@@ -29,15 +29,14 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     PackageCopy,
     Packages,
     Shadow,
     Shadows,
-    Unknown,
     check,
     distribution_of,
     expression,
-    known,
     listed,
     tell,
     worded,
@@ -65,21 +64,20 @@ HOLLOW = expression("local-file-shadowing/hollow")
     ],
 )
 def local_file_shadowing(
-    shadows: Shadows | Unknown | None,
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
+    shadows: Known[Shadows],
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Libraries first, then standard modules, then copies by PYTHONPATH, then errors."""
-    have, there, own = known(shadows), known(packages), known(interpreter)
-    found = list(have.shadows) if have is not None else []
+    found = list(shadows.shadows) if shadows is not None else []
     libraries = [s for s in found if distribution_of(s.module) and s.hides]
     standard = [s for s in found if not distribution_of(s.module)]
     empty = [s for s in found if distribution_of(s.module) and not s.hides]
     # live, the folders themselves tell; what runs in the target does not start from the working folder
-    said = _from_errors(errors) if have is None else None
-    copies = _by_pythonpath(there, own)
+    said = _from_errors(errors) if shadows is None else None
+    copies = _by_pythonpath(packages, interpreter)
     if libraries:
         return _finding(libraries, "error")
     if standard and any(s.where != "work" for s in standard):
@@ -131,7 +129,7 @@ def _by_pythonpath(packages: Packages | None, interpreter: Interpreter | None) -
     ]
 
 
-def _from_copies(copies: list[PackageCopy], host: Host | Unknown | None) -> Finding:
+def _from_copies(copies: list[PackageCopy], host: Host | None) -> Finding:
     first = copies[0]
     return worded(
         "local-file-shadowing/copies",
@@ -176,8 +174,8 @@ def _named_alike(text: str) -> Finding | None:
     return None
 
 
-def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
-    for error in errors.errors if isinstance(errors, Errors) else ():
+def _from_errors(errors: Errors | None) -> Finding | None:
+    for error in errors.errors if errors else ():
         circular = CIRCULAR.search(error.text)
         if circular and "site-packages" not in circular[2] and "dist-packages" not in circular[2]:
             return Finding(

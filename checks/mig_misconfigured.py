@@ -23,14 +23,13 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaGpu,
     NvidiaGpus,
     Runtime,
-    Unknown,
     check,
     entries,
     heard,
-    known,
     listed,
     set_variable,
     tell,
@@ -44,33 +43,35 @@ from tunedoctor.api import (
     explains=["gpu-does-not-compute", "torch-sees-no-gpu", "visible-devices-wrong"],
 )
 def mig_misconfigured(
-    gpus: NvidiaGpus | Unknown | None,
-    environment: Environment | Unknown | None,
-    host: Host | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    gpus: Known[NvidiaGpus],
+    environment: Known[Environment],
+    host: Known[Host],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """No instance on any MIG GPU, or a run that failed without naming one of several."""
-    cards = known(gpus)
-    split = [card for card in cards.gpus if card.mig] if cards else []
-    if cards is None or not split:
+    split = [card for card in gpus.gpus if card.mig] if gpus else []
+    if gpus is None or not split:
         return _from_text(errors)
-    run, variables = known(runtime), known(environment)
-    if run is not None and run.gpu_works and not heard(errors, "mig-misconfigured/assertion"):
+    if (
+        runtime is not None
+        and runtime.gpu_works
+        and not heard(errors, "mig-misconfigured/assertion")
+    ):
         return None
-    setting = (variables.get("CUDA_VISIBLE_DEVICES") if variables else None) or ""
+    setting = (environment.get("CUDA_VISIBLE_DEVICES") if environment else None) or ""
     named = sum(entry.startswith("MIG-") for entry in entries(setting))
     instances = sum(card.mig_instances for card in split)
-    failed = (run is not None and run.gpu_available is False) or bool(
+    failed = (runtime is not None and runtime.gpu_available is False) or bool(
         heard(errors, "mig-misconfigured/assertion")
     )
-    if instances == 0 and len(split) == len(cards.gpus) and cards.source != "report":
+    if instances == 0 and len(split) == len(gpus.gpus) and gpus.source != "report":
         # a report seldom shows the instances: without a failure it proves nothing
-        if (cards.source == "nvml" and not named) or failed:
-            return _none(split, failed=failed, told_by=cards.source)
+        if (gpus.source == "nvml" and not named) or failed:
+            return _none(split, failed=failed, told_by=gpus.source)
         return None
     if failed and named != 1 and instances != 1:
-        return _unnamed(split, instances, setting, known(host))
+        return _unnamed(split, instances, setting, host)
     return None
 
 
@@ -99,7 +100,7 @@ def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | 
     )
 
 
-def _from_text(errors: Errors | Unknown | None) -> Finding | None:
+def _from_text(errors: Errors | None) -> Finding | None:
     """Go by what a library or the driver's own tools said, where no card in MIG mode is shown."""
     if said := heard(errors, "mig-misconfigured/read-as-number"):
         return worded("mig-misconfigured/read-as-number", said=said)

@@ -33,17 +33,16 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     Shadows,
     TorchBuild,
-    Unknown,
     broken_pairs,
     check,
     distribution_of,
     expression,
     good_set,
     heard,
-    known,
     listed,
     merged,
     pinned,
@@ -81,22 +80,22 @@ ALONE = 2
     explains=["library-import-fails", "torch-import-crash"],
 )
 def missing_dependency(  # noqa: PLR0911, PLR0913  declared, told by errors, and what decides the cure
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
-    shadows: Shadows | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    environment: Known[Environment],
+    errors: Known[Errors],
+    shadows: Known[Shadows],
 ) -> Finding | None:
     """Tell what is declared and missing, then what an error says, then which libraries are simply absent."""
-    told = known(packages)
-    build, python, system = known(torch), known(interpreter), known(host)
-    declared = _declared(told, python, system, build)
+    declared = _declared(packages, interpreter, host, torch)
     hard = {n: who for n, who in declared.items() if n not in OPTIONAL}
     pairs = broken_pairs("missing-dependency", packages, torch, environment, errors)
     hidden = {s.module for s in shadows.shadows} if isinstance(shadows, Shadows) else set()
-    asked = {n: t for n, t in _asked_for(told, errors).items() if n not in hard and n not in hidden}
+    asked = {
+        n: t for n, t in _asked_for(packages, errors).items() if n not in hard and n not in hidden
+    }
     if hard:
         return _from_declared(hard, interpreter)
     worst = next((p for p in pairs if p.row.severity == "error"), None)
@@ -105,16 +104,20 @@ def missing_dependency(  # noqa: PLR0911, PLR0913  declared, told by errors, and
     if asked:
         return _from_error(asked, interpreter)
     if (
-        lacks := _amdsmi(errors, amd=build is not None and build.accelerator == "rocm")
+        lacks := _amdsmi(errors, amd=torch is not None and torch.accelerator == "rocm")
     ) is not None:
         return lacks
     if pairs:
         return _from_row(pairs[0], interpreter)
-    absent = [n for n in STACK if told is not None and told.complete and not told.get(n)]
-    gone = {b.name for b in told.broken} | told.conda.keys() if told is not None else set()
+    absent = [
+        n for n in STACK if packages is not None and packages.complete and not packages.get(n)
+    ]
+    gone = (
+        {b.name for b in packages.broken} | packages.conda.keys() if packages is not None else set()
+    )
     absent = [n for n in absent if n not in gone]
     if absent:
-        return _from_absent(absent, told, build, interpreter)
+        return _from_absent(absent, packages, torch, interpreter)
     soft = {n: who for n, who in declared.items() if n in OPTIONAL}
     return _from_optional(soft, interpreter) if soft else None
 
@@ -137,7 +140,7 @@ def _declared(
     }
 
 
-def _asked_for(told: Packages | None, errors: Errors | Unknown | None) -> dict[str, str]:
+def _asked_for(told: Packages | None, errors: Errors | None) -> dict[str, str]:
     """Return distribution -> what the error says, for known modules whose distribution is not installed."""
     if not isinstance(errors, Errors):
         return {}
@@ -181,9 +184,7 @@ def _distribution(module: str) -> str:
     return LIBRARIES.get(module) or distribution_of(plain) or distribution_of(plain.lower())
 
 
-def _from_declared(
-    hard: dict[str, tuple[str, str]], interpreter: Interpreter | Unknown | None
-) -> Finding:
+def _from_declared(hard: dict[str, tuple[str, str]], interpreter: Interpreter | None) -> Finding:
     first = next(iter(hard))
     return Finding(
         title=f"{first} is not installed, and the stack needs it"
@@ -200,7 +201,7 @@ def _from_declared(
     )
 
 
-def _from_row(broken: Broken, interpreter: Interpreter | Unknown | None) -> Finding:
+def _from_row(broken: Broken, interpreter: Interpreter | None) -> Finding:
     row = broken.row
     asks = next(iter(broken.versions), "")
     note = row.severity == "note" and asks and row.absent
@@ -225,7 +226,7 @@ def _stage(stage: str) -> str:
     )
 
 
-def _from_error(asked: dict[str, str], interpreter: Interpreter | Unknown | None) -> Finding:
+def _from_error(asked: dict[str, str], interpreter: Interpreter | None) -> Finding:
     names = list(asked)
     return worded(
         "missing-dependency/from-error",
@@ -235,7 +236,7 @@ def _from_error(asked: dict[str, str], interpreter: Interpreter | Unknown | None
     )
 
 
-def _amdsmi(errors: Errors | Unknown | None, *, amd: bool) -> Finding | None:
+def _amdsmi(errors: Errors | None, *, amd: bool) -> Finding | None:
     """Read vLLM's search for a platform: without amdsmi it takes no AMD GPU. Source: vllm/platforms/__init__.py."""
     none = heard(errors, "missing-dependency/none")
     lacks = heard(errors, "missing-dependency/lacks")
@@ -250,12 +251,12 @@ def _from_absent(
     absent: list[str],
     told: Packages | None,
     torch: TorchBuild | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding:
     versions = good_set(
         torch.version if torch else "",
         told.version("transformers") if told else "",
-        own.version if (own := known(interpreter)) else "",
+        own.version if (own := interpreter) else "",
     )
     pins = [f"{n}=={versions[n]}" if n in versions else n for n in absent]
     return worded(
@@ -268,9 +269,7 @@ def _from_absent(
     )
 
 
-def _from_optional(
-    soft: dict[str, tuple[str, str]], interpreter: Interpreter | Unknown | None
-) -> Finding:
+def _from_optional(soft: dict[str, tuple[str, str]], interpreter: Interpreter | None) -> Finding:
     return worded(
         "missing-dependency/from-optional",
         found="; ".join(f"{who} declares {want}" for who, want in list(soft.values())[:3]),

@@ -26,11 +26,10 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    Known,
     LibraryPath,
     TorchBuild,
-    Unknown,
     check,
-    known,
     listed,
     parts,
     pip,
@@ -61,25 +60,21 @@ SAID = (
     ],
 )
 def mixed_cuda_wheels(
-    wheels: CudaWheels | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    paths: LibraryPath | Unknown | None,
-    errors: Errors | Unknown | None,
+    wheels: Known[CudaWheels],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    paths: Known[LibraryPath],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Find one library in two majors; else wheels whose major is not that of torch."""
-    have, build = known(wheels), known(torch)
     said = told(errors, *SAID)
-    if have is None:
-        foreign_path = known(paths)
+    if wheels is None:
         nccl_said = told(errors, SAID[0])
-        hidden = foreign_path is not None and any(
-            s.library == "libnccl" for s in foreign_path.shadows
-        )
-        return _from_error(nccl_said, build, interpreter) if nccl_said and not hidden else None
-    own = (parts(build.cuda) or (0,))[0] if build is not None else 0
+        hidden = paths is not None and any(s.library == "libnccl" for s in paths.shadows)
+        return _from_error(nccl_said, torch, interpreter) if nccl_said and not hidden else None
+    own = (parts(torch.cuda) or (0,))[0] if torch is not None else 0
     by_library: dict[str, list[CudaWheel]] = {}
-    for wheel in have.wheels:
+    for wheel in wheels.wheels:
         if wheel.cuda_major:
             by_library.setdefault(_library(wheel.name), []).append(wheel)
     twice = {n: ws for n, ws in by_library.items() if len({w.cuda_major for w in ws}) > 1}
@@ -93,8 +88,8 @@ def mixed_cuda_wheels(
             "mixed-cuda-wheels:collide" if collide else "mixed-cuda-wheels:twice",
             found=listed(f"{w.name} {w.version}" for ws in shown.values() for w in ws)
             + (
-                f", beside torch {build.version} for CUDA {build.cuda}"
-                if build and build.cuda
+                f", beside torch {torch.version} for CUDA {torch.cuda}"
+                if torch and torch.cuda
                 else ""
             )
             + (f"; '{said}' was printed" if said else ""),
@@ -112,11 +107,11 @@ def mixed_cuda_wheels(
     foreign = [w for ws in by_library.values() for w in ws if own and w.cuda_major != own]
     mine = [w for ws in by_library.values() for w in ws if w.cuda_major == own]
     nccl = [w for w in foreign if _library(w.name) in COLLIDE]
-    if build is None or not nccl or mine:
+    if torch is None or not nccl or mine:
         return None
     return worded(
         "mixed-cuda-wheels/other-major",
-        found=f"torch {build.version} is built for CUDA {build.cuda}; installed are {listed(w.name for w in foreign)}",
+        found=f"torch {torch.version} is built for CUDA {torch.cuda}; installed are {listed(w.name for w in foreign)}",
         cure=pip(interpreter, "uninstall", *(w.name for w in foreign)),
     )
 
@@ -127,9 +122,7 @@ def _library(name: str) -> str:
     return head if head and tail.isdigit() else name
 
 
-def _from_error(
-    said: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> Finding:
+def _from_error(said: str, torch: TorchBuild | None, interpreter: Interpreter | None) -> Finding:
     """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
     major = (parts(torch.cuda) or (12,))[0] if torch is not None else 12
     return worded(

@@ -17,19 +17,16 @@ Seen as
     Distributed package doesn't have NCCL built in
 """
 
-from tunedoctor.api import Errors, Finding, Host, NvidiaGpus, Unknown, check, heard, known, worded
+from tunedoctor.api import Errors, Finding, Host, Known, NvidiaGpus, check, heard, worded
 
 
 @check("nccl-unavailable", "Several GPUs cannot use NCCL on Windows", "note", advice=True)
 def nccl_unavailable(
-    host: Host | Unknown | None, gpus: NvidiaGpus | Unknown | None, errors: Errors | Unknown | None
+    host: Known[Host], gpus: Known[NvidiaGpus], errors: Known[Errors]
 ) -> Finding | None:
     """Make a note of the number of GPUs, an error where NCCL was asked for."""
-    system, cards = known(host), known(gpus)
     said = heard(errors, "nccl-unavailable")
-    several = (
-        system is not None and system.os == "windows" and cards is not None and len(cards.gpus) > 1
-    )
+    several = host is not None and host.os == "windows" and gpus is not None and len(gpus.gpus) > 1
     if not said and not several:
         return None
     return worded(
@@ -37,6 +34,6 @@ def nccl_unavailable(
         "nccl-unavailable:said" if said else "",
         found=f"the error '{said}'"
         if said
-        else f"{len(cards.gpus) if cards else 0} NVIDIA GPUs under Windows",
+        else f"{len(gpus.gpus) if gpus else 0} NVIDIA GPUs under Windows",
         said=said,
     )

@@ -23,12 +23,11 @@ from tunedoctor.api import (
     Finding,
     Host,
     IntelGpu,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     PciBus,
-    Unknown,
     check,
-    known,
     worded,
 )
 
@@ -40,8 +39,8 @@ def no_gpu(  # noqa: PLR0913  every vendor
     intel: IntelGpu | None,
     apple: AppleGpu | None,
     pci: PciBus | None,
-    driver: NvidiaDriver | Unknown | None,
-    host: Host | Unknown | None,
+    driver: Known[NvidiaDriver],
+    host: Known[Host],
 ) -> Finding | None:
     """Every vendor has to be known not to be there."""
     radeon = amd is not None and any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in amd.gpus)
@@ -52,11 +51,10 @@ def no_gpu(  # noqa: PLR0913  every vendor
         or (intel is not None and intel.discrete)
         or apple is not None
         or on_bus
-        or known(driver) is not None
+        or driver is not None
     ):
         return None
-    system = known(host)
-    if system is not None and system.os == "macos" and system.machine == "arm64":
+    if host is not None and host.os == "macos" and host.machine == "arm64":
         return None
     where = "on the PCI bus" if pci is not None and pci.devices else "in this machine"
     return worded(

@@ -33,15 +33,14 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     Runtime,
     TorchBuild,
-    Unknown,
     brief,
     broken_pairs,
     check,
     heard,
-    known,
     merged,
     pinned,
     pip,
@@ -65,32 +64,31 @@ COMPILED = frozenset(
     explains=["library-import-fails", "library-version-clash", "torch-import-crash"],
 )
 def numpy_abi(  # noqa: PLR0913  versions, caps and errors
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    environment: Known[Environment],
+    errors: Known[Errors],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Known pairs and an old torch first, then caps that the stack declares, then errors."""
-    there, build = known(packages), known(torch)
     pairs = [
         one
         for one in broken_pairs("numpy-abi", packages, torch, environment, errors)
         if one.row.id != "numpy-2-abi-any"
     ]
-    numpy = there.version("numpy") if there is not None else ""
-    said = heard(errors, "numpy-abi") or _warned(known(runtime))
+    numpy = packages.version("numpy") if packages is not None else ""
+    said = heard(errors, "numpy-abi") or _warned(runtime)
     if pairs and not (said and pairs[0].row.trigger == "symptom"):
         return _from_pair(pairs, interpreter, said)
-    old = _old_on_windows(build, numpy, known(host))
-    capped = _capped(there, known(interpreter), known(host), build) if numpy else []
+    old = _old_on_windows(torch, numpy, host)
+    capped = _capped(packages, interpreter, host, torch) if numpy else []
     if old or capped or said:
         owners = list(dict.fromkeys(f"{name} {version}".strip() for name, version, _ in capped))
-        if old and build is not None:
+        if old and torch is not None:
             found = (
-                f"torch {build.version} with NumPy {numpy}; "
+                f"torch {torch.version} with NumPy {numpy}; "
                 f"torch for Windows before {WINDOWS_SINCE} is built for NumPy 1"
             )
         elif capped:
@@ -112,7 +110,7 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
             if not capped and _numpy_is_older(said)
             else "or a release of the old package that was built for NumPy 2; no reboot",
         )
-    others = _others(there) if numpy else []
+    others = _others(packages) if numpy else []
     if not others:
         return None
     return worded(
@@ -127,14 +125,12 @@ BRIDGE = r"Numpy is not available|Could not infer dtype of numpy"
 """What torch says whenever its bridge to NumPy is off, whatever the reason; its import states that."""
 
 
-def _bridge(said: str, numpy: str, interpreter: Interpreter | Unknown | None) -> Finding:
+def _bridge(said: str, numpy: str, interpreter: Interpreter | None) -> Finding:
     """Suspect a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason."""
     return worded("numpy-abi/bridge", said=said, interpreter=interpreter, numpy=numpy)
 
 
-def _from_pair(
-    pairs: list[Broken], interpreter: Interpreter | Unknown | None, said: str
-) -> Finding:
+def _from_pair(pairs: list[Broken], interpreter: Interpreter | None, said: str) -> Finding:
     first = pairs[0].row
     return Finding(
         severity=first.severity,

@@ -28,6 +28,7 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
+    Known,
     NvidiaAnswer,
     NvidiaGpus,
     Refused,
@@ -38,7 +39,6 @@ from tunedoctor.api import (
     expression,
     family,
     heard,
-    known,
     listed,
     pip,
     refused,
@@ -59,39 +59,36 @@ from tunedoctor.api import (
     ],
 )
 def platform_unsupported(  # noqa: PLR0913, PLR0911  what is there, what is asked for, what was said
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
+    interpreter: Known[Interpreter],
+    host: Known[Host],
     torch: TorchBuild | Unknown | None,
-    apple: AppleGpu | Unknown | None,
-    errors: Errors | Unknown | None,
-    wanted: Wanted | Unknown | None,
-    answer: IndexAnswer | Unknown | None,
-    nvml: NvidiaAnswer | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
+    apple: Known[AppleGpu],
+    errors: Known[Errors],
+    wanted: Known[Wanted],
+    answer: Known[IndexAnswer],
+    nvml: Known[NvidiaAnswer],
+    nvidia: Known[NvidiaGpus],
 ) -> Finding | None:
     """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
-    own, system = known(interpreter), known(host)
-    if tcc := _tcc_under_wsl(known(nvml), known(nvidia)):
+    if tcc := _tcc_under_wsl(nvml, nvidia):
         return tcc
-    mac = known(apple) is not None or (system is not None and system.os == "macos")
-    if device := _of_device(errors, system, known(nvidia), mac=mac):
+    mac = apple is not None or (host is not None and host.os == "macos")
+    if device := _of_device(errors, host, nvidia, mac=mac):
         return device
     if _stops_at_222(errors):
         return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", interpreter)
     if loaded := heard(errors, "platform-unsupported/musl"):
         return _musl(f"the error '{loaded}': the loader of musl, and a file built for glibc")
-    why = refused(answer, own, system)
+    why = refused(answer, interpreter, host)
     if why is not None:
-        return _by_index(why, system, interpreter) if why.cause == "platform-unsupported" else None
-    if own is None or system is None:
+        return _by_index(why, host, interpreter) if why.cause == "platform-unsupported" else None
+    if interpreter is None or host is None:
         return None
-    newer = _newer_than_last(known(wanted))
-    return _judged(own, system, absent=torch is None, newer=newer)
+    newer = _newer_than_last(wanted)
+    return _judged(interpreter, host, absent=torch is None, newer=newer)
 
 
-def _by_index(
-    why: Refused, host: Host | None, interpreter: Interpreter | Unknown | None
-) -> Finding:
+def _by_index(why: Refused, host: Host | None, interpreter: Interpreter | None) -> Finding:
     if why.file:
         return _other_file(why.found).saying(why.found)
     if named := LABEL.search(why.found):
@@ -104,7 +101,7 @@ def _by_index(
 LABEL = expression("platform-unsupported/label")
 
 
-def _label_on_a_mac(found: str, plain: str, interpreter: Interpreter | Unknown | None) -> Finding:
+def _label_on_a_mac(found: str, plain: str, interpreter: Interpreter | None) -> Finding:
     return worded(
         "platform-unsupported/label-on-a-mac", found=found, cure=pip(interpreter, "install", plain)
     )
@@ -187,11 +184,11 @@ def _machine(host: Host, interpreter: Interpreter) -> str:
     return f"{host.name} on {interpreter.machine or host.machine}, Python {interpreter.version}"
 
 
-def _stops_at_222(errors: Errors | Unknown | None) -> bool:
+def _stops_at_222(errors: Errors | None) -> bool:
     return bool(heard(errors, "platform-unsupported/stops-at-222"))
 
 
-def _intel_mac(found: str, interpreter: Interpreter | Unknown | None) -> Finding:
+def _intel_mac(found: str, interpreter: Interpreter | None) -> Finding:
     return worded("platform-unsupported/intel-mac", interpreter=interpreter, what=found)
 
 
@@ -203,7 +200,7 @@ def _rosetta(own: Interpreter) -> Finding:
 
 
 def _of_device(
-    errors: Errors | Unknown | None, host: Host | None, nvidia: NvidiaGpus | None, *, mac: bool
+    errors: Errors | None, host: Host | None, nvidia: NvidiaGpus | None, *, mac: bool
 ) -> Finding | None:
     """Find a library that has no kernels for a kind of device, by its own words."""
     said = heard(errors, "platform-unsupported/quantised")

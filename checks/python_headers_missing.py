@@ -25,12 +25,11 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaGpus,
     Packages,
-    Unknown,
     check,
     heard,
-    known,
     parts,
     tell,
     worded,
@@ -39,31 +38,35 @@ from tunedoctor.api import (
 
 @check("python-headers-missing", "The headers of Python are missing", "warning")
 def python_headers_missing(  # noqa: PLR0913  what needs them, what is there, what was said
-    interpreter: Interpreter | Unknown | None,
-    compilers: Compilers | Unknown | None,
-    packages: Packages | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
+    interpreter: Known[Interpreter],
+    compilers: Known[Compilers],
+    packages: Known[Packages],
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    host: Known[Host],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
     said = heard(errors, "python-headers-missing")
-    own, tools, there, system = known(interpreter), known(compilers), known(packages), known(host)
-    gpu = known(nvidia) is not None or known(amd) is not None
-    triton = there is not None and any(there.get(n) for n in TRITON)
-    linux = system is None or system.os == "linux"
-    lacks = own is not None and own.headers is False and tools is not None and bool(tools.cc)
+    gpu = nvidia is not None or amd is not None
+    triton = packages is not None and any(packages.get(n) for n in TRITON)
+    linux = host is None or host.os == "linux"
+    lacks = (
+        interpreter is not None
+        and interpreter.headers is False
+        and compilers is not None
+        and bool(compilers.cc)
+    )
     if not said and not (lacks and triton and gpu and linux):
         return None
-    numbers = ".".join(map(str, parts(own.version)[:2])) if own is not None else "3"
-    distro = system.distro if system is not None else "debian"
+    numbers = ".".join(map(str, parts(interpreter.version)[:2])) if interpreter is not None else "3"
+    distro = host.distro if host is not None else "debian"
     return worded(
         "python-headers-missing",
         severity="error" if said else "warning",
         found=f"the error '{said}'"
-        if said or own is None
-        else f"no Python.h in {own.include or 'the include folder'} of Python {own.version}",
+        if said or interpreter is None
+        else f"no Python.h in {interpreter.include or 'the include folder'} of Python {interpreter.version}",
         said=said,
         cure=tell(f"sudo apt-get install -y python{numbers}-dev")
         if distro in ("debian", "ubuntu")

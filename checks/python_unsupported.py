@@ -30,6 +30,7 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
+    Known,
     Packages,
     Refused,
     Runtime,
@@ -77,35 +78,37 @@ NONE_FIT = expression("python-unsupported/none-fit")
     ],
 )
 def python_unsupported(  # noqa: PLR0913  what each source can tell
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Known[Interpreter],
     torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    packages: Packages | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
-    answer: IndexAnswer | Unknown | None,
+    host: Known[Host],
+    packages: Known[Packages],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
+    answer: Known[IndexAnswer],
 ) -> Finding | None:
     """Judge the version alone, then with the torch that is or is not there, then what pip said."""
-    own = known(interpreter)
-    why = refused(answer, own, known(host))
+    why = refused(answer, interpreter, host)
     if why is not None:
-        return _refused(why, own).saying(why.found) if why.cause == "python-unsupported" else None
-    if own is None:
+        return (
+            _refused(why, interpreter).saying(why.found)
+            if why.cause == "python-unsupported"
+            else None
+        )
+    if interpreter is None:
         return _from_errors(errors)
-    ran = known(runtime)
-    if ran is not None and (stage := ran.stage("import torch")) and stage.outcome == "ok":
+    if runtime is not None and (stage := runtime.stage("import torch")) and stage.outcome == "ok":
         return None
-    finding = _judged(own, torch, host, packages)
+    finding = _judged(interpreter, torch, host, packages)
     if finding is None and not isinstance(torch, TorchBuild):
-        return _from_errors(errors, own)
+        return _from_errors(errors, interpreter)
     return finding
 
 
 def _judged(
     own: Interpreter,
     torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    packages: Packages | Unknown | None,
+    host: Host | None,
+    packages: Packages | None,
 ) -> Finding | None:
     if own.implementation != "cpython" or not parts(own.version):
         return None
@@ -118,7 +121,7 @@ def _judged(
     if _is(own.version, BROKEN_PATCH):
         return _patch(own, known(torch))
     build = known(torch)
-    return _excluded(own, build, known(packages), where) if build and not build.conda else None
+    return _excluded(own, build, packages, where) if build and not build.conda else None
 
 
 def _too_old(version: str, *, absent: bool) -> str:
@@ -201,7 +204,7 @@ def _finding(own: Interpreter, found: str) -> Finding:
     )
 
 
-def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None) -> Finding | None:
+def _from_errors(errors: Errors | None, own: Interpreter | None = None) -> Finding | None:
     if heard(errors, "python-unsupported/3-13-8"):
         return _patch(Interpreter(executable="python", version=BROKEN_PATCH), None)
     if compiled := heard(errors, "python-unsupported/compile"):
@@ -224,7 +227,7 @@ def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None
     )
 
 
-def _excluded_by_pip(errors: Errors | Unknown | None) -> str:
+def _excluded_by_pip(errors: Errors | None) -> str:
     """Return pip's or uv's sentence by which a torch asks for another Python, "" where none says so."""
     if said := heard(errors, "python-unsupported/excluded-by-pip"):
         return said

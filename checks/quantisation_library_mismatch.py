@@ -34,16 +34,15 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     TorchBuild,
-    Unknown,
     bitsandbytes_cuda,
     brief,
     broken_pairs,
     check,
     expressions,
     heard,
-    known,
     listed,
     merged,
     minor,
@@ -77,21 +76,20 @@ TORCHAO_FOR = {
     explains=["cuda-library-missing", "library-import-fails"],
 )
 def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    environment: Known[Environment],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Known pairs, then the binary for the build's CUDA, then what an error says."""
-    there, build = known(packages), known(torch)
     id_ = "quantisation-library-mismatch"
     pairs = broken_pairs(id_, packages, torch, environment, errors)
     if pairs:
-        return _from_pair(pairs[0], interpreter, known(host))
-    version = there.version("bitsandbytes") if there is not None else ""
-    lacks = _lacks(version, build, known(environment), known(host))
+        return _from_pair(pairs[0], interpreter, host)
+    version = packages.version("bitsandbytes") if packages is not None else ""
+    lacks = _lacks(version, torch, environment, host)
     said = heard(errors, "quantisation-library-mismatch")
     if lacks:
         return worded(
@@ -115,19 +113,19 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
                 found=f"the error '{one.said}' in the code of {one.owner}",
                 said=one.said,
                 means=f"{one.owner} calls what this {one.other} does not have",
-                cure=_fitting(mine, build, interpreter),
+                cure=_fitting(mine, torch, interpreter),
                 cure_note="the release made for this torch",
             )
-    if words := _words(errors, build, interpreter):
+    if words := _words(errors, torch, interpreter):
         return words
     skipped = heard(errors, "quantisation-library-mismatch/torchao")
-    return _torchao(skipped, build, there, interpreter) if skipped else None
+    return _torchao(skipped, torch, packages, interpreter) if skipped else None
 
 
 def _words(
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     build: TorchBuild | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding | None:
     """Suspect what an error's words alone speak for: another release, or kernels that were not built."""
     for one in misfits(errors, loosely=True):
@@ -149,18 +147,16 @@ def _words(
     return None
 
 
-def _kernels(errors: Errors | Unknown | None) -> str:
+def _kernels(errors: Errors | None) -> str:
     """Return what an error says of compiled kernels that are not there."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         for said in expressions("quantisation-library-mismatch/kernels"):
             if found := said.search(error.text):
                 return found[0].strip(" :-")[:140]
     return ""
 
 
-def _from_pair(
-    broken: Broken, interpreter: Interpreter | Unknown | None, host: Host | None
-) -> Finding:
+def _from_pair(broken: Broken, interpreter: Interpreter | None, host: Host | None) -> Finding:
     row = broken.row
     both = together(broken.versions)
     variable = next(iter(row.env.get("env_var", ())), "")
@@ -201,9 +197,7 @@ def _lacks(
     return f"torch {torch.version} is built for CUDA {torch.cuda}; bitsandbytes {version} has binaries up to {have}"
 
 
-def _fitting(
-    name: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> Cure:
+def _fitting(name: str, torch: TorchBuild | None, interpreter: Interpreter | None) -> Cure:
     own = TORCHAO_FOR.get(minor(torch.version), "") if torch and name == "torchao" else ""
     return pip(interpreter, "install", *([f"{name}=={own}"] if own else ["--upgrade", name]))
 
@@ -212,7 +206,7 @@ def _torchao(
     said: str,
     torch: TorchBuild | None,
     packages: Packages | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding:
     version = packages.version("torchao") if packages is not None else ""
     said_torch = re.search(r"(?:torch version|found) (\d+\.\d+)", said)

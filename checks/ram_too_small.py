@@ -30,15 +30,14 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     Memory,
     Typed,
-    Unknown,
     advise,
     check,
     expression,
     gib,
     heard,
-    known,
     table,
     tell,
     worded,
@@ -52,43 +51,42 @@ ENOUGH = 62
 
 @check("ram-too-small", "RAM decides which models fit", "note", advice=True)
 def ram_too_small(
-    memory: Memory | Unknown | None,
-    container: Container | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
+    memory: Known[Memory],
+    container: Known[Container],
+    host: Known[Host],
+    errors: Known[Errors],
+    typed: Known[Typed],
 ) -> Finding | None:
     """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
     said = heard(errors, "ram-too-small")
-    ram = known(memory)
     guess = "" if said else heard(errors, "ram-too-small/guess")
     if said or guess:
-        return _ended(said, ram) if said else _guessed(guess, ram)
+        return _ended(said, memory) if said else _guessed(guess, memory)
     if silent := heard(errors, "ram-too-small/silent"):
-        return _silent(silent, ram, known(typed), known(host))
-    if ram is None:
+        return _silent(silent, memory, typed, host)
+    if memory is None:
         return None
-    size = ram.usable
-    limited = ram.limit is not None and ram.limit < ram.total
+    size = memory.usable
+    limited = memory.limit is not None and memory.limit < memory.total
     facts = f"{gib(size)} of RAM" + (
-        f", the limit in {ram.limit_place}" if limited and ram.limit_place else ""
+        f", the limit in {memory.limit_place}" if limited and memory.limit_place else ""
     )
-    if ram.oom_kills or (limited and size < LEAST_LIMIT):
+    if memory.oom_kills or (limited and size < LEAST_LIMIT):
         kills = (
-            f"; the kernel has killed {ram.oom_kills} processes in this control group"
-            if ram.oom_kills
+            f"; the kernel has killed {memory.oom_kills} processes in this control group"
+            if memory.oom_kills
             else ""
         )
         return worded(
             "ram-too-small",
             title="Processes here were killed for want of RAM"
-            if ram.oom_kills
+            if memory.oom_kills
             else "The RAM limit here is very small",
             found=f"{facts}{kills}",
-            cure=_raise(known(container), known(host)),
-            evidence=(ram.limit_place,) if ram.limit_place else (),
+            cure=_raise(container, host),
+            evidence=(memory.limit_place,) if memory.limit_place else (),
         )
-    return _note(size, facts, ram) if size < ENOUGH * GIB else None
+    return _note(size, facts, memory) if size < ENOUGH * GIB else None
 
 
 def _note(size: int, facts: str, ram: Memory) -> Finding:

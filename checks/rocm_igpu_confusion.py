@@ -27,13 +27,12 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     Runtime,
     TorchBuild,
-    Unknown,
     amd_integrated,
     check,
     heard,
-    known,
     listed,
     set_variable,
     worded,
@@ -54,34 +53,33 @@ VARIABLES = (
     explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "vram-too-small"],
 )
 def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what was said
-    torch: TorchBuild | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    environment: Environment | Unknown | None,
-    host: Host | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    amd: Known[AmdGpus],
+    environment: Known[Environment],
+    host: Known[Host],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
-    build, gpus, variables, run = known(torch), known(amd), known(environment), known(runtime)
-    both = gpus is not None and len({gpu.integrated for gpu in gpus.gpus}) > 1
-    if gpus is not None and (landed := _landed(gpus, errors, known(host))):
+    both = amd is not None and len({gpu.integrated for gpu in amd.gpus}) > 1
+    if amd is not None and (landed := _landed(amd, errors, host)):
         return landed
-    if gpus is None or (
-        variables is None and not (both and heard(errors, "rocm-igpu-confusion/crashed"))
+    if amd is None or (
+        environment is None and not (both and heard(errors, "rocm-igpu-confusion/crashed"))
     ):
-        return _from_text(errors) or (_first_is_integrated(gpus, errors) if gpus else None)
-    if build is None and both:
-        return _from_text(errors) or _first_is_integrated(gpus, errors)
+        return _from_text(errors) or (_first_is_integrated(amd, errors) if amd else None)
+    if torch is None and both:
+        return _from_text(errors) or _first_is_integrated(amd, errors)
     if (
-        build is None
-        or build.accelerator != "rocm"
-        or any(variables is not None and variables.get(v) is not None for v in VARIABLES)
+        torch is None
+        or torch.accelerator != "rocm"
+        or any(environment is not None and environment.get(v) is not None for v in VARIABLES)
     ):
         return None
-    chips = [gpu for gpu in gpus.gpus if gpu.integrated]
-    cards = [gpu for gpu in gpus.gpus if not gpu.integrated]
+    chips = [gpu for gpu in amd.gpus if gpu.integrated]
+    cards = [gpu for gpu in amd.gpus if not gpu.integrated]
     # torch may leave the integrated GPU out by itself: then nothing is wrong
-    counted = len([d for d in run.devices if d.kind == "rocm"]) if run else 0
+    counted = len([d for d in runtime.devices if d.kind == "rocm"]) if runtime else 0
     if not chips or not cards or (counted and counted <= len(cards)):
         return None
     indexes = ",".join(str(gpu.index) for gpu in cards)
@@ -89,11 +87,11 @@ def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what 
         "rocm-igpu-confusion",
         found=f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in chips)} is listed beside "
         f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in cards)}; no variable hides it",
-        cure=set_variable(known(host), "HIP_VISIBLE_DEVICES", indexes),
+        cure=set_variable(host, "HIP_VISIBLE_DEVICES", indexes),
     )
 
 
-def _landed(gpus: AmdGpus, errors: Errors | Unknown | None, host: Host | None) -> Finding | None:
+def _landed(gpus: AmdGpus, errors: Errors | None, host: Host | None) -> Finding | None:
     """Read for which target rocBLAS had no code: one of a processor, where there is a card."""
     said = heard(errors, "rocm-igpu-confusion/landed")
     named = re.search(r"gfx[0-9a-f]{3,5}", said)
@@ -110,7 +108,7 @@ def _landed(gpus: AmdGpus, errors: Errors | Unknown | None, host: Host | None) -
     )
 
 
-def _first_is_integrated(gpus: AmdGpus, errors: Errors | Unknown | None) -> Finding | None:
+def _first_is_integrated(gpus: AmdGpus, errors: Errors | None) -> Finding | None:
     """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
     full = heard(errors, "rocm-igpu-confusion/full")
     died = full or heard(errors, "rocm-igpu-confusion/crashed", "rocm-igpu-confusion/died")
@@ -129,7 +127,7 @@ def _first_is_integrated(gpus: AmdGpus, errors: Errors | Unknown | None) -> Find
     )
 
 
-def _from_text(errors: Errors | Unknown | None) -> Finding | None:
+def _from_text(errors: Errors | None) -> Finding | None:
     """Take a device above 0 without code for the integrated one."""
     if not isinstance(errors, Errors):
         return None

@@ -25,12 +25,11 @@ from tunedoctor.api import (
     Errors,
     Finding,
     KernelLog,
+    Known,
     RocmStack,
     TorchBuild,
-    Unknown,
     check,
     heard,
-    known,
     worded,
 )
 
@@ -46,32 +45,27 @@ from tunedoctor.api import (
     ],
 )
 def rocm_unsupported_hardware(
-    rocm: RocmStack | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    log: KernelLog | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    errors: Errors | Unknown | None,
+    rocm: Known[RocmStack],
+    amd: Known[AmdGpus],
+    log: Known[KernelLog],
+    torch: Known[TorchBuild],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Only where no AMD GPU is offered for computing, and for a ROCm build, unless an error says it.
 
     An offered GPU has a target (gfx); lspci and rocm-smi list the refused ones too.
     """
-    stack, gpus, kernel, build = known(rocm), known(amd), known(log), known(torch)
-    other = build is not None and build.accelerator != "rocm"
-    if other or (gpus is not None and any(gpu.gfx for gpu in gpus.gpus)):
+    other = torch is not None and torch.accelerator != "rocm"
+    if other or (amd is not None and any(gpu.gfx for gpu in amd.gpus)):
         return None
     stated = heard(errors, "rocm-unsupported-hardware/refused", "rocm-unsupported-hardware/atomics")
-    if not stated and gpus is not None and gpus.gpus:
+    if not stated and amd is not None and amd.gpus:
         return None
     said = stated or heard(errors, "rocm-unsupported-hardware/unstated")
     lines = [
-        line
-        for line in (kernel.kfd if kernel else ())
-        if "not supported" in line or "atomics" in line
+        line for line in (log.kfd if log else ()) if "not supported" in line or "atomics" in line
     ]
-    refused = build is not None and (
-        (stack is not None and stack.kfd == "no memory") or bool(lines)
-    )
+    refused = torch is not None and ((rocm is not None and rocm.kfd == "no memory") or bool(lines))
     if not said and not refused:
         return None
     atomics = "atomics" in said or any("atomics" in line for line in lines)
@@ -85,5 +79,5 @@ def rocm_unsupported_hardware(
         else "/dev/kfd gives 'Cannot allocate memory', and no AMD GPU is offered for computing",
         said=said,
         settle="" if stated or refused else "sudo dmesg | grep -i kfd",
-        evidence=("kernel log",) if lines else ("/dev/kfd",) if stack else (),
+        evidence=("kernel log",) if lines else ("/dev/kfd",) if rocm else (),
     )

@@ -26,14 +26,13 @@ from tunedoctor.api import (
     Errors,
     ErrorText,
     Finding,
+    Known,
     Packages,
     Typed,
-    Unknown,
     Wanted,
     check,
     expression,
     heard,
-    known,
     metadata_gone,
     within,
     worded,
@@ -52,32 +51,31 @@ NOTEBOOK = expression("stale-process/notebook")
     explains=["missing-dependency", "numpy-abi", "transformers-too-old-for-model"],
 )
 def stale_process(
-    errors: Errors | Unknown | None,
-    wanted: Wanted | Unknown | None,
-    packages: Packages | Unknown | None,
-    typed: Typed | Unknown | None,
+    errors: Known[Errors],
+    wanted: Known[Wanted],
+    packages: Known[Packages],
+    typed: Known[Typed],
 ) -> Finding | None:
     """Compare what an error asks for with what the list of packages has."""
-    asked, installed = known(wanted), known(packages)
     said = (
         [e for e in errors.errors if not RESOLVER.search(e.text)]
         if isinstance(errors, Errors)
         else []
     )
-    for held in installed.in_memory if installed else ():
+    for held in packages.in_memory if packages else ():
         if held.notebook:
             return _finding(
                 f"the kernel has {held.name} {held.version}, and {held.name} {held.installed} is installed"
             )
-    for one in asked.requirements if asked and installed else ():
-        there = installed.version(one.name) if installed else ""
+    for one in wanted.requirements if wanted and packages else ():
+        there = packages.version(one.name) if packages else ""
         refused = any(
             one.name in e.text
             and one.specifier in e.text
             and not OTHER.search(e.text.replace(one.specifier, ""))
             for e in said
         )
-        if installed and refused and _elsewhere(installed, one.name, said):
+        if packages and refused and _elsewhere(packages, one.name, said):
             continue
         if refused and not one.have and there and one.specifier and within(there, one.specifier):
             return _finding(

@@ -19,12 +19,12 @@ Seen as
     bad interpreter: No such file or directory
 """
 
-from tunedoctor.api import Finding, Interpreter, Target, Unknown, check, worded
+from tunedoctor.api import Finding, Interpreter, Known, Target, Unknown, check, worded
 
 
 @check("target-missing", "There is no Python at the target")
 def target_missing(
-    target: Target | Unknown | None, interpreter: Interpreter | Unknown | None
+    target: Known[Target], interpreter: Interpreter | Unknown | None
 ) -> Finding | Unknown | None:
     """Find a live target that gave no interpreter."""
     if not isinstance(target, Target) or isinstance(interpreter, Interpreter):

@@ -27,13 +27,12 @@ from tunedoctor.api import (
     Compilers,
     Errors,
     Finding,
+    Known,
     Packages,
     TorchBuild,
-    Unknown,
     check,
     expression,
     heard,
-    known,
     parts,
     set_variable,
     tell,
@@ -45,13 +44,12 @@ OWN_BUILD = expression("toolkit-build-mismatch/own-build")
 
 @check("toolkit-build-mismatch", "nvcc and PyTorch are of different CUDA releases")
 def toolkit_build_mismatch(
-    compilers: Compilers | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    packages: Packages | Unknown | None,
-    errors: Errors | Unknown | None,
+    compilers: Known[Compilers],
+    torch: Known[TorchBuild],
+    packages: Known[Packages],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
-    tools, build, there = known(compilers), known(torch), known(packages)
     said = heard(errors, "toolkit-build-mismatch/host", "toolkit-build-mismatch")
     if host := heard(errors, "toolkit-build-mismatch/host"):
         return worded("toolkit-build-mismatch/host", said=host)
@@ -59,13 +57,13 @@ def toolkit_build_mismatch(
         return worded("toolkit-build-mismatch/arch", said=arch)
     if standard := heard(errors, "toolkit-build-mismatch/standard"):
         return worded("toolkit-build-mismatch/standard", said=standard)
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         if own := OWN_BUILD.search(error.text):
-            return _newer_nvcc(own["symbol"], own["library"], build)
-    cuda = build.cuda if build is not None else ""
-    nvcc = tools.nvcc_version if tools is not None else ""
+            return _newer_nvcc(own["symbol"], own["library"], torch)
+    cuda = torch.cuda if torch is not None else ""
+    nvcc = compilers.nvcc_version if compilers is not None else ""
     differ = bool(cuda and nvcc) and parts(cuda)[:1] != parts(nvcc)[:1]
-    if not said and not (differ and there is not None and there.get("deepspeed")):
+    if not said and not (differ and packages is not None and packages.get("deepspeed")):
         return None
     wanted = re.search(r"PyTorch \(([\d.]+)\)|compiled with ([\d.]+\d)", said)
     release = ".".join(map(str, parts(cuda)[:2])) or (wanted[1] or wanted[2] if wanted else "")
@@ -76,7 +74,7 @@ def toolkit_build_mismatch(
         severity="error" if said else "note",
         found=found + (f"; '{said}' was printed" if said and differ else ""),
         said=said,
-        evidence=(tools.nvcc,) if tools is not None and tools.nvcc else (),
+        evidence=(compilers.nvcc,) if compilers is not None and compilers.nvcc else (),
         release=release,
     )
 

@@ -36,17 +36,16 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     Runtime,
     TorchBuild,
-    Unknown,
     Unmet,
     check,
     companion_install,
     companions,
     expression,
     heard,
-    known,
     minor,
     pip,
     told,
@@ -107,31 +106,32 @@ class _Bad(NamedTuple):
     explains=["library-import-fails", "library-version-clash"],
 )
 def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
-    torch: TorchBuild | Unknown | None,
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    torch: Known[TorchBuild],
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    errors: Known[Errors],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
     if asked := _from_conda(errors):
         return asked
-    build, there, run = known(torch), known(packages), known(runtime)
     bad: list[_Bad] = []
-    if build is not None and there is not None:
-        pins = {one.owner.name: one for one in _pins(there, known(interpreter), known(host), build)}
+    if torch is not None and packages is not None:
+        pins = {one.owner.name: one for one in _pins(packages, interpreter, host, torch)}
         for name in SAID:
-            found = _judged(name, there.version(name), build, pins.get(name), known(host))
+            found = _judged(name, packages.version(name), torch, pins.get(name), host)
             # what was imported without a fault does fit
-            stage = run.stage(f"import {name}") if run is not None else None
+            stage = runtime.stage(f"import {name}") if runtime is not None else None
             if found is not None and not (stage is not None and stage.outcome == "ok"):
                 bad.append(found)
     worst = next((one for one in bad if one.name != "xformers"), None)
     said = {name: text for name, patterns in SAID.items() if (text := told(errors, *patterns))}
-    if build is not None and there is not None and _one_variant(known(host)):
+    if torch is not None and packages is not None and _one_variant(host):
         said = {
-            name: t for name, t in said.items() if not _of_release(there.version(name), name, build)
+            name: t
+            for name, t in said.items()
+            if not _of_release(packages.version(name), name, torch)
         }
     conflict = heard(errors, "torch-companion-mismatch/conflict")
     if conflict and not bad:
@@ -140,11 +140,11 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
         return None
     if said and worst is None:
         name = next(iter(said))
-        own = companions(build.version).get(name, "") if build is not None else ""
-        version = there.version(name) if there is not None else ""
+        own = companions(torch.version).get(name, "") if torch is not None else ""
+        version = packages.version(name) if packages is not None else ""
         worst = next((one for one in bad if one.name == name), None) or _Bad(
             name,
-            f"{name} {version} beside torch {build.version if build else 'of another release'}".replace(
+            f"{name} {version} beside torch {torch.version if torch else 'of another release'}".replace(
                 "  ", " "
             ),
             own,
@@ -157,19 +157,19 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
         found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad)])),
         said=said.get(chosen.name, ""),
         means=_means(chosen.name),
-        cure=_cure(chosen, build, interpreter),
+        cure=_cure(chosen, torch, interpreter),
         cure_note="from the index that torch came from; no reboot"
-        if chosen.name != "xformers" and build is not None and chosen.version
+        if chosen.name != "xformers" and torch is not None and chosen.version
         else "text models need none; or the release of it for this torch, from the same index",
-        evidence=(there.get(chosen.name).location,)  # type: ignore[union-attr]
-        if there is not None and there.get(chosen.name)
+        evidence=(packages.get(chosen.name).location,)  # type: ignore[union-attr]
+        if packages is not None and packages.get(chosen.name)
         else (),
     )
 
 
-def _from_conda(errors: Errors | Unknown | None) -> Finding | None:
+def _from_conda(errors: Errors | None) -> Finding | None:
     """Read what conda says where it has a companion for another CUDA alone."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         found = CONDA_CUDA.search(error.text)
         if found is None:
             continue
@@ -276,9 +276,7 @@ def _means(name: str) -> str:
     }.get(name, "xFormers' attention kernels are not loaded; what asks for them stops")
 
 
-def _cure(
-    chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> Cure:
+def _cure(chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | None) -> Cure:
     if chosen.name == "xformers" or torch is None or not chosen.version:
         return pip(interpreter, "uninstall", chosen.name)
     return companion_install(interpreter, torch, chosen.name, chosen.version.partition("+")[0])

@@ -32,6 +32,7 @@ from tunedoctor.api import (
     Host,
     IntelGpu,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpu,
     NvidiaGpus,
@@ -72,52 +73,51 @@ OLDEST_DRIVER = "525.60.13"
     explains=["cuda-old", "torch-sees-no-gpu"],
 )
 def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
-    torch: TorchBuild | Unknown | None,
+    torch: Known[TorchBuild],
     nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
+    driver: Known[NvidiaDriver],
     amd: AmdGpus | Unknown | None,
-    rocm: RocmStack | Unknown | None,
+    rocm: Known[RocmStack],
     intel: IntelGpu | Unknown | None,
     host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
-    compilers: Compilers | Unknown | None,
+    interpreter: Known[Interpreter],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
+    typed: Known[Typed],
+    compilers: Known[Compilers],
 ) -> Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
-    build, run = known(torch), known(runtime)
     said = heard(errors, "torch-cpu-only")
-    kind = build.accelerator if build else "unknown"
-    if run is not None and run.gpu_works:
+    kind = torch.accelerator if torch else "unknown"
+    if runtime is not None and runtime.gpu_works:
         return None
     if kind == "unknown" and not said:
-        return _fallen_back(known(typed), run, known(amd), known(nvidia), known(interpreter))
+        return _fallen_back(typed, runtime, known(amd), known(nvidia), interpreter)
     cards, radeons, chips = known(nvidia), known(amd), known(intel)
     usable = [c for c in cards.gpus if parts(c.compute_capability) >= (5,)] if cards else []
     discrete = [g for g in radeons.gpus if _trains(g, told=radeons.told_by)] if radeons else []
     arcs = [n for n in chips.names if named_as("arc", n)] if chips and chips.discrete else []
-    stack, system, own = known(rocm), known(host), known(interpreter)
+    system = known(host)
     served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
-    name = f"torch {build.version} is {_what(build)}" if build else f"the error '{said}'"
+    name = f"torch {torch.version} is {_what(torch)}" if torch else f"the error '{said}'"
     if served.get(kind):
         finding = None
     elif usable:
-        finding = _nvidia(name, usable, build, known(driver), system, own)
-    elif discrete and radeons and (radeons.told_by or not stack or stack.kfd in ("ok", "denied")):
-        finding = _amd(name, discrete, build, system, own, radeons.told_by)
+        finding = _nvidia(name, usable, torch, driver, system, interpreter)
+    elif discrete and radeons and (radeons.told_by or not rocm or rocm.kfd in ("ok", "denied")):
+        finding = _amd(name, discrete, torch, system, interpreter, radeons.told_by)
     elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
-        finding = _intel(name, listed(chips.names if chips else ()), own, arc=bool(arcs))
-    elif said and (kind == "unknown" or (cards is None and build is None)):
+        finding = _intel(name, listed(chips.names if chips else ()), interpreter, arc=bool(arcs))
+    elif said and (kind == "unknown" or (cards is None and torch is None)):
         finding = _from_text(f"the error '{said}'")
     elif said and kind == "cpu" and not _surely_none(nvidia, system):
         finding = _from_text(f"{name}, and the job asks for CUDA: the error '{said}'")
-    elif kind == "cpu" and run is not None and run.gpu_available is False:
+    elif kind == "cpu" and runtime is not None and runtime.gpu_available is False:
         asked = (nvidia, amd, intel, host)
         nothing_told = all(isinstance(one, Unknown) for one in asked)
         finding = _bare_excerpt(name) if nothing_told else None
     else:
-        finding = _beside_toolkit(name, kind, known(compilers), errors, system)
+        finding = _beside_toolkit(name, kind, compilers, errors, system)
     said = said or (finding.said if finding is not None else "")
     return finding.saying(said) if finding is not None else None
 
@@ -126,7 +126,7 @@ def _beside_toolkit(
     name: str,
     kind: str,
     compilers: Compilers | None,
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     host: Host | None,
 ) -> Finding | None:
     """Suspect a CPU build where somebody has NVIDIA's toolkit and misses CUDA, and no GPU is told."""

@@ -18,17 +18,7 @@ Seen as
     no answer in 60 s
 """
 
-from tunedoctor.api import (
-    Finding,
-    Interpreter,
-    Runtime,
-    Unknown,
-    check,
-    known,
-    python,
-    tell,
-    worded,
-)
+from tunedoctor.api import Finding, Interpreter, Known, Runtime, check, python, tell, worded
 
 
 @check(
@@ -38,13 +28,12 @@ from tunedoctor.api import (
 )
 def torch_import_hang(
     runtime: Runtime,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Find a first stage that hung."""
     stage = runtime.stage("import torch")
     if stage is None or stage.outcome != "hung":
         return None
-    own = known(interpreter)
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
     return worded(
@@ -55,6 +44,6 @@ def torch_import_hang(
             else "import torch does not come to its end"
         )
         + (f"; it stood at {place}" if place else ""),
-        cure=tell(f"{python(own)} -X faulthandler -X importtime -c 'import torch'"),
+        cure=tell(f"{python(interpreter)} -X faulthandler -X importtime -c 'import torch'"),
         evidence=tuple(lines[:3]),
     )

@@ -24,6 +24,7 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
@@ -53,14 +54,14 @@ ISOLATED = expression("torch-missing/isolated")
     ],
 )
 def torch_missing(  # noqa: PLR0913  what decides which build fits
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Known[Interpreter],
     torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    packages: Packages | Unknown | None,
-    errors: Errors | Unknown | None,
+    host: Known[Host],
+    nvidia: Known[NvidiaGpus],
+    driver: Known[NvidiaDriver],
+    amd: Known[AmdGpus],
+    packages: Known[Packages],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
     if isinstance(torch, TorchBuild):
@@ -91,9 +92,7 @@ def torch_missing(  # noqa: PLR0913  what decides which build fits
     )
 
 
-def _from_error(
-    errors: Errors | Unknown | None, packages: Packages | Unknown | None
-) -> Finding | None:
+def _from_error(errors: Errors | None, packages: Packages | None) -> Finding | None:
     """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
     said = heard(errors, "torch-missing")
     listed = packages if isinstance(packages, Packages) else None

@@ -22,10 +22,10 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     TorchBuild,
-    Unknown,
     check,
     torch_install,
     within,
@@ -39,11 +39,11 @@ RECOMMENDED = "2.5"
 @check("torch-old", "A newer PyTorch is recommended", "note", advice=True)
 def torch_old(  # noqa: PLR0913  what decides the cure
     torch: TorchBuild,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    nvidia: Known[NvidiaGpus],
+    driver: Known[NvidiaDriver],
+    amd: Known[AmdGpus],
 ) -> Finding | None:
     """Compare with the floor of current libraries."""
     if within(torch.version, f"<{RECOMMENDED}") is not True:

@@ -24,12 +24,11 @@ from tunedoctor.api import (
     Finding,
     IntelGpu,
     Interpreter,
+    Known,
     NvidiaGpus,
     Runtime,
-    Unknown,
     check,
     counted,
-    known,
     python,
     tell,
     worded,
@@ -39,18 +38,17 @@ from tunedoctor.api import (
 @check("torch-sees-no-gpu", "PyTorch does not see the GPU")
 def torch_sees_no_gpu(
     runtime: Runtime,
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    intel: IntelGpu | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    intel: Known[IntelGpu],
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Go by what torch said of the GPUs that the drivers list."""
     if runtime.gpu_available is not False:
         return None
-    cards, radeons, chips = known(nvidia), known(amd), known(intel)
-    names = [card.name for card in cards.gpus] if cards else []
-    names += [gpu.name or gpu.gfx for gpu in radeons.gpus if not gpu.integrated] if radeons else []
-    names += [*chips.names] if chips and chips.discrete and runtime.stage("import torch") else []
+    names = [card.name for card in nvidia.gpus] if nvidia else []
+    names += [gpu.name or gpu.gfx for gpu in amd.gpus if not gpu.integrated] if amd else []
+    names += [*intel.names] if intel and intel.discrete and runtime.stage("import torch") else []
     if not names:
         return None
     reason = f": '{runtime.gpu_error.splitlines()[0][:160]}'" if runtime.gpu_error else ""

@@ -31,18 +31,17 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
     TorchBuild,
-    Unknown,
     at_least,
     broken_pairs,
     check,
     expression,
     expressions,
     heard,
-    known,
     lacks,
     pinned,
     pip,
@@ -62,22 +61,21 @@ COMPANIONS = frozenset({"torchvision", "torchaudio", "xformers"})
     explains=["library-import-fails", "torch-old"],
 )
 def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides the cure
-    torch: TorchBuild | Unknown | None,
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    nvidia: Known[NvidiaGpus],
+    driver: Known[NvidiaDriver],
+    amd: Known[AmdGpus],
+    environment: Known[Environment],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Take the highest floor, hidden or declared, that the build does not reach."""
-    build, told = known(torch), known(packages)
     pairs = broken_pairs("torch-too-old-for-library", packages, torch, environment, errors)
     declared = [
         one
-        for one in (unmet(told, known(interpreter), known(host), build) if told else ())
+        for one in (unmet(packages, interpreter, host, torch) if packages else ())
         if one.name == "torch" and one.installed and one.owner.name not in COMPANIONS
     ]
     floors = [(one, floor) for one in declared if (floor := _floor(one.specifier, one.installed))]
@@ -101,14 +99,14 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
         found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, and torch {one.installed} is installed"
         keep = ()
         means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
-    elif asked := _asked(errors, build):
+    elif asked := _asked(errors, torch):
         keep, wanted = (), asked[1]
         text = asked[0]
         found, means = f"the error '{text}'", "the import, or the call that asks for it, stops"
-    elif missed := _name_missed(errors, build):
+    elif missed := _name_missed(errors, torch):
         text, since = missed
         keep, wanted = (), f">={since}"
-        here = f", and torch {build.version} is installed" if build else ""
+        here = f", and torch {torch.version} is installed" if torch else ""
         found = f"the error '{text}': it came with torch {since}{here}"
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
@@ -140,7 +138,7 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
 SETTLE = 'python -c "import torch; print(torch.__version__)"'
 
 
-def _asked(errors: Errors | Unknown | None, build: TorchBuild | None) -> tuple[str, str] | None:
+def _asked(errors: Errors | None, build: TorchBuild | None) -> tuple[str, str] | None:
     """Return what an error says that states a floor of torch itself, and the floor."""
     said = heard(errors, "torch-too-old-for-library/asked") or _stated(errors)
     if not said:
@@ -154,22 +152,20 @@ FLOOR = expression("torch-too-old-for-library/floor")
 STATED = expression("torch-too-old-for-library/stated")
 
 
-def _stated(errors: Errors | Unknown | None) -> str:
-    for error in errors.errors if isinstance(errors, Errors) else ():
+def _stated(errors: Errors | None) -> str:
+    for error in errors.errors if errors else ():
         raised = error.type and not error.type.endswith("Warning")
         if raised and "you have" not in error.text and (found := STATED.search(error.text)):
             return found[0]
     return ""
 
 
-def _name_missed(
-    errors: Errors | Unknown | None, build: TorchBuild | None
-) -> tuple[str, str] | None:
+def _name_missed(errors: Errors | None, build: TorchBuild | None) -> tuple[str, str] | None:
     """Return what an error says of a public name of torch that this torch does not have, and since when it is there.
 
     torchao and bitsandbytes have a check of their own.
     """
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         if any(re.search(r"[\\/](?:torchao|bitsandbytes)[\\/]", f.file) for f in error.frames[-1:]):
             continue
         for missed in expressions("torch-too-old-for-library/missed"):

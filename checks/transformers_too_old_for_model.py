@@ -27,16 +27,15 @@ from tunedoctor.api import (
     ErrorText,
     Finding,
     Interpreter,
+    Known,
     Packages,
     TokenizerFile,
-    Unknown,
     at_least,
     check,
     expression,
     expressions,
     first_transformers,
     heard,
-    known,
     pip,
     tokenizer_file,
     worded,
@@ -59,17 +58,16 @@ NOT_YET = expression("transformers-too-old-for-model/not-yet")
 )
 def transformers_too_old_for_model(
     errors: Errors,
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Look the model type of the error up; without a release to compare, the error's own words decide."""
     advised = any(UPDATE.search(e.text) for e in errors.errors)
-    installed = known(packages)
-    have = installed.version("transformers") if installed else ""
+    have = packages.version("transformers") if packages else ""
     rope = heard(errors, "transformers-too-old-for-model/llama-31")
     if rope and not (have and at_least(have, ROPE_TYPE_SINCE)):
         return _finding("rope_type", rope[:70], ROPE_TYPE_SINCE, have, interpreter)
-    if file := tokenizer_file(errors, installed):
+    if file := tokenizer_file(errors, packages):
         return _of_file(file, interpreter)
     for error in errors.errors:
         if not_yet := NOT_YET.search(error.text):
@@ -86,7 +84,7 @@ def transformers_too_old_for_model(
     return None
 
 
-def _of_file(one: TokenizerFile, interpreter: Interpreter | Unknown | None) -> Finding:
+def _of_file(one: TokenizerFile, interpreter: Interpreter | None) -> Finding:
     """Tell of a tokenizer.json that is younger than the tokenizers installed."""
     return worded(
         "transformers-too-old-for-model/of-file",
@@ -118,7 +116,7 @@ def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
 
 
 def _finding(
-    model: str, said: str, since: str, have: str, interpreter: Interpreter | Unknown | None
+    model: str, said: str, since: str, have: str, interpreter: Interpreter | None
 ) -> Finding:
     here = f"transformers {have}" if have else "this transformers"
     floor = f"{model} came with transformers {since}" if since else f"{here} does not know {model}"

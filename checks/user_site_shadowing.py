@@ -26,14 +26,13 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Launchers,
     Packages,
     Severity,
-    Unknown,
     check,
     distribution_of,
     expression,
-    known,
     listed,
     worded,
 )
@@ -51,38 +50,42 @@ from tunedoctor.api import (
     ],
 )
 def user_site_shadowing(
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    launchers: Launchers | Unknown | None,
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    errors: Known[Errors],
+    launchers: Known[Launchers],
 ) -> Finding | None:
     """Find hidden copies of the stack whose winner lies in the user site and has another version.
 
     In a report the paths of a traceback tell.
     """
-    own, there = known(interpreter), known(packages)
-    for one in there.in_memory if there else ():
+    for one in packages.in_memory if packages else ():
         place = USER_SITE.search(one.file)
         if place:
             return _finding(
                 f"python imports {one.name} {one.version} from {place[0]}; the environment's list has {one.installed}",
                 place[0],
-                known(host),
+                host,
                 "error",
             )
     if isinstance(errors, Errors) and (
-        found := _mixed(errors, there) or _launched(errors, there, known(launchers))
+        found := _mixed(errors, packages) or _launched(errors, packages, launchers)
     ):
-        return _finding(found[0], found[1], known(host), found[2]).saying(found[0])
-    if own is not None and not own.executable and (order := _in_front(own)):
-        return _by_order(order, own, known(host))
-    if own is None or there is None or not own.user_site_on or not own.user_site:
+        return _finding(found[0], found[1], host, found[2]).saying(found[0])
+    if interpreter is not None and not interpreter.executable and (order := _in_front(interpreter)):
+        return _by_order(order, interpreter, host)
+    if (
+        interpreter is None
+        or packages is None
+        or not interpreter.user_site_on
+        or not interpreter.user_site
+    ):
         return None
     hidden = [
         c
-        for c in there.copies
-        if c.hidden_by == own.user_site
+        for c in packages.copies
+        if c.hidden_by == interpreter.user_site
         and c.version != c.winner_version
         and distribution_of(c.name.replace("-", "_"))
     ]
@@ -93,7 +96,7 @@ def user_site_shadowing(
         f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}"
         + (f"; also {listed(c.name for c in hidden[1:])}" if len(hidden) > 1 else ""),
         first.hidden_by,
-        known(host),
+        host,
     )
 
 

@@ -29,15 +29,14 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaGpus,
     TorchBuild,
     Typed,
-    Unknown,
     check,
     entries,
     expression,
     heard,
-    known,
     tell,
     unset_variable,
     visible_gpus,
@@ -54,44 +53,40 @@ AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
     explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
-    environment: Environment | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
+    environment: Known[Environment],
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    torch: Known[TorchBuild],
+    host: Known[Host],
+    errors: Known[Errors],
+    typed: Known[Typed],
 ) -> Finding | None:
     """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
-    variables, build = known(environment), known(torch)
-    cards, radeons = known(nvidia), known(amd)
-    if variables is None:
+    if environment is None:
         return (
-            _from_text(cards, errors)
-            or _ranks(cards, errors, known(typed))
-            or _beyond(cards, errors)
+            _from_text(nvidia, errors)
+            or _ranks(nvidia, errors, typed)
+            or _beyond(nvidia, errors)
             or _one_for_two(errors)
         )
-    if cards is not None and cards.gpus and not (build and build.accelerator == "rocm"):
+    if nvidia is not None and nvidia.gpus and not (torch and torch.accelerator == "rocm"):
         return _nvidia(
-            variables, cards, known(host), heard(errors, "visible-devices-wrong")
+            environment, nvidia, host, heard(errors, "visible-devices-wrong")
         ) or _one_for_two(errors)
-    if radeons is not None and radeons.gpus and build is not None and build.accelerator == "rocm":
+    if amd is not None and amd.gpus and torch is not None and torch.accelerator == "rocm":
         for name in AMD:
-            problem = _problem(variables.get(name), len(radeons.gpus), ())
+            problem = _problem(environment.get(name), len(amd.gpus), ())
             if problem:
-                return _finding(
-                    name, variables.get(name) or "", problem, len(radeons.gpus), known(host)
-                )
+                return _finding(name, environment.get(name) or "", problem, len(amd.gpus), host)
     return (
-        (_nameless(variables, known(host), errors) if cards is None and radeons is None else None)
-        or _ordinal(variables, cards, errors)
-        or _ranks(cards, errors, known(typed))
+        (_nameless(environment, host, errors) if nvidia is None and amd is None else None)
+        or _ordinal(environment, nvidia, errors)
+        or _ranks(nvidia, errors, typed)
         or _one_for_two(errors)
     )
 
 
-def _one_for_two(errors: Errors | Unknown | None) -> Finding | None:
+def _one_for_two(errors: Errors | None) -> Finding | None:
     """Suspect what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device."""
     said = heard(errors, "visible-devices-wrong/duplicate")
     if not said:
@@ -121,9 +116,7 @@ def _nvidia(
     return finding
 
 
-def _nameless(
-    variables: Environment, host: Host | None, errors: Errors | Unknown | None
-) -> Finding | None:
+def _nameless(variables: Environment, host: Host | None, errors: Errors | None) -> Finding | None:
     """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
     said, setting = heard(errors, "visible-devices-wrong"), variables.get(CUDA)
     problem = _problem(setting, 1 << 20, ())
@@ -176,7 +169,7 @@ def _finding(  # noqa: PLR0913  what is set, and where
     )
 
 
-def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Finding | None:
+def _from_text(cards: NvidiaGpus | None, errors: Errors | None) -> Finding | None:
     """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
     if passed := heard(errors, "visible-devices-wrong/unknown"):
         return worded("visible-devices-wrong/unknown-device", said=passed)
@@ -188,9 +181,7 @@ def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Fin
     return worded("visible-devices-wrong/none-seen", said=said, names=names)
 
 
-def _ranks(
-    cards: NvidiaGpus | None, errors: Errors | Unknown | None, typed: Typed | None
-) -> Finding | None:
+def _ranks(cards: NvidiaGpus | None, errors: Errors | None, typed: Typed | None) -> Finding | None:
     """Find a launcher that was asked for more processes than there are GPUs."""
     said = heard(errors, "visible-devices-wrong/slot", "visible-devices-wrong/ranks")
     asked = next((f for c in (typed.commands if typed else ()) if (f := RANKS.search(c))), None)
@@ -207,7 +198,7 @@ RANKS = expression("visible-devices-wrong/ranks")
 
 
 def _ordinal(
-    variables: Environment, cards: NvidiaGpus | None, errors: Errors | Unknown | None
+    variables: Environment, cards: NvidiaGpus | None, errors: Errors | None
 ) -> Finding | None:
     """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
     left = entries(variables.get(CUDA) or "")
@@ -224,7 +215,7 @@ def _ordinal(
     )
 
 
-def _beyond(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Finding | None:
+def _beyond(cards: NvidiaGpus | None, errors: Errors | None) -> Finding | None:
     """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
     sure = heard(errors, "visible-devices-wrong/counted")
     said = sure or heard(errors, "visible-devices-wrong/ordinal")

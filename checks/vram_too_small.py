@@ -28,16 +28,15 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     Memory,
     NvidiaGpus,
     Runtime,
     Shortage,
-    Unknown,
     advise,
     check,
     gib,
     heard,
-    known,
     shortage,
     table,
     tell,
@@ -52,18 +51,18 @@ ENOUGH = 30
 
 @check("vram-too-small", "GPU memory decides which models fit", "note", advice=True)
 def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    memory: Memory | Unknown | None,
-    environment: Environment | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    host: Known[Host],
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    memory: Known[Memory],
+    environment: Known[Environment],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Call it an error where a run ended so; else name what fits, below 30 GiB."""
     sure = heard(errors, "vram-too-small")
     said = sure or heard(errors, "vram-too-small/guess")
-    name, size = _largest(known(nvidia), known(amd), known(memory), known(runtime), environment)
+    name, size = _largest(nvidia, amd, memory, runtime, environment)
     short = shortage(errors) if said else None
     if short and (finding := _held(short, said, host)):
         return finding
@@ -79,7 +78,7 @@ def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
     return _note(name, size) if size < ENOUGH * GIB else None
 
 
-def _held(short: Shortage, said: str, host: Host | Unknown | None) -> Finding | None:
+def _held(short: Shortage, said: str, host: Host | None) -> Finding | None:
     """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
     if short.by_others:
         who = f" by process {', '.join(map(str, short.processes[:3]))}" if short.processes else ""
@@ -121,7 +120,7 @@ def _largest(
     amd: AmdGpus | None,
     memory: Memory | None,
     run: Runtime | None,
-    environment: Environment | Unknown | None,
+    environment: Environment | None,
 ) -> tuple[str, int]:
     """Return name and bytes of the largest GPU; of one that shares the RAM the RAM."""
     sizes: list[tuple[str, int]] = []

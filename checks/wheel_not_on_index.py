@@ -27,9 +27,8 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
-    Unknown,
+    Known,
     check,
-    known,
     pip,
     refused,
     release_row,
@@ -44,12 +43,12 @@ from tunedoctor.api import (
     explains=["torch-missing"],
 )
 def wheel_not_on_index(
-    answer: IndexAnswer | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
+    answer: Known[IndexAnswer],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
 ) -> Finding | None:
     """Only where the Python and the system have wheels of the release."""
-    why = refused(answer, known(interpreter), known(host))
+    why = refused(answer, interpreter, host)
     if why is None or why.cause != "wheel-not-on-index" or not isinstance(answer, IndexAnswer):
         return None
     asked = next((one for one in answer.refusals if one.name == "torch"), answer.refusals[0])

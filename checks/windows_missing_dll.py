@@ -23,11 +23,11 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    Known,
     TorchBuild,
     Unknown,
     check,
     expression,
-    known,
     worded,
 )
 
@@ -45,11 +45,10 @@ NOT_LOADED = expression("windows-missing-dll/not-loaded")
 )
 def windows_missing_dll(
     errors: Errors | Unknown,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Error 126 in a library."""
-    build = known(torch)
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = FAILED.search(error.text)
         if not found and (module := NOT_LOADED.search(error.text)):
@@ -59,7 +58,7 @@ def windows_missing_dll(
         name = found[1]
         fbgemm = name == "fbgemm"
         intel = name in INTEL
-        version = f" of torch {build.version}" if build is not None else ""
+        version = f" of torch {torch.version}" if torch is not None else ""
         return worded(
             "windows-missing-dll",
             "windows-missing-dll:fbgemm"

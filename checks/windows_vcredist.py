@@ -22,12 +22,12 @@ Seen as
 from tunedoctor.api import (
     Errors,
     Finding,
+    Known,
     TorchBuild,
     Unknown,
     check,
     expression,
     heard,
-    known,
     worded,
 )
 
@@ -39,11 +39,8 @@ FAILED = expression("windows-vcredist/failed")
     "The Visual C++ runtime is too old for this PyTorch",
     explains=["library-import-fails", "torch-import-crash", "windows-missing-dll"],
 )
-def windows_vcredist(
-    errors: Errors | Unknown, torch: TorchBuild | Unknown | None
-) -> Finding | None:
+def windows_vcredist(errors: Errors | Unknown, torch: Known[TorchBuild]) -> Finding | None:
     """Error 1114 in a library of torch."""
-    build = known(torch)
     stated = heard(errors, "windows-vcredist/stated")
     absent = heard(errors, "windows-vcredist/absent")
     if absent or (stated and heard(errors, "windows-vcredist")):
@@ -59,7 +56,7 @@ def windows_vcredist(
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = FAILED.search(error.text)
         if found:
-            name = f"torch {build.version}" if build is not None else "torch 2.9 and newer"
+            name = f"torch {torch.version}" if torch is not None else "torch 2.9 and newer"
             return worded(
                 "windows-vcredist",
                 found=f"WinError 1114 in {found[1]}.dll; {name} needs msvcp140.dll 14.40 or newer",

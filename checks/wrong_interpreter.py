@@ -22,19 +22,18 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    Known,
     Launcher,
     Launchers,
     Packages,
     Runtime,
     Target,
     Typed,
-    Unknown,
     Wanted,
     check,
     distribution_of,
     expression,
     heard,
-    known,
     python,
     tell,
     within,
@@ -60,21 +59,20 @@ MODULE = {
     explains=["missing-dependency", "torch-missing", "transformers-too-old-for-model"],
 )
 def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
-    launchers: Launchers | Unknown | None,
-    target: Target | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    packages: Packages | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
-    wanted: Wanted | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    launchers: Known[Launchers],
+    target: Known[Target],
+    interpreter: Known[Interpreter],
+    packages: Known[Packages],
+    errors: Known[Errors],
+    typed: Known[Typed],
+    wanted: Known[Wanted],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
-    listed = known(packages)
     denied = (
-        _denied(errors, listed, known(typed))
-        or (_elsewhere(errors, listed, known(wanted)) or _running(listed) if listed else None)
-        or _imported(errors, known(runtime), known(typed))
+        _denied(errors, packages, typed)
+        or (_elsewhere(errors, packages, wanted) or _running(packages) if packages else None)
+        or _imported(errors, runtime, typed)
         or _gone(errors)
     )
     if denied is not None:
@@ -87,11 +85,10 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
         return None
     if target.chosen_by not in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         return None
-    there = known(packages)
     foreign = [
         one
         for one in launchers.launchers
-        if one.name in BRINGS and not one.in_target and _expected(one, there)
+        if one.name in BRINGS and not one.in_target and _expected(one, packages)
     ]
     if not foreign:
         return None
@@ -121,16 +118,14 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
     )
 
 
-def _elsewhere(
-    errors: Errors | Unknown | None, packages: Packages, wanted: Wanted | None
-) -> Finding | None:
+def _elsewhere(errors: Errors | None, packages: Packages, wanted: Wanted | None) -> Finding | None:
     """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
     for one in wanted.requirements if wanted and isinstance(errors, Errors) else ():
         there = packages.get(one.name)
         mine = OF_PYTHON.search(there.location) if there else None
         if there is None or mine is None or not within(there.version, one.specifier):
             continue
-        for error in errors.errors if isinstance(errors, Errors) else ():
+        for error in errors.errors if errors else ():
             files = [frame.file for frame in error.frames]
             runs = [f[1] for file in files if (f := OF_PYTHON.search(file))]
             if one.specifier in error.text and runs and mine[1] not in runs:
@@ -152,9 +147,7 @@ def _running(packages: Packages) -> Finding | None:
     return None
 
 
-def _imported(
-    errors: Errors | Unknown | None, run: Runtime | None, typed: Typed | None
-) -> Finding | None:
+def _imported(errors: Errors | None, run: Runtime | None, typed: Typed | None) -> Finding | None:
     """Tell of a torch that one command imported and another one missed."""
     stage = run.stage("import torch") if run is not None else None
     said = heard(errors, "wrong-interpreter/imported")
@@ -177,9 +170,9 @@ def _two(found: str) -> Finding:
 LAUNCHER = expression("wrong-interpreter/launcher")
 
 
-def _gone(errors: Errors | Unknown | None) -> Finding | None:
+def _gone(errors: Errors | None) -> Finding | None:
     """Tell of a command that belongs to an interpreter that is not there any more."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         found = LAUNCHER.search(error.text)
         if found is None:
             continue
@@ -191,7 +184,7 @@ def _gone(errors: Errors | Unknown | None) -> Finding | None:
 
 
 def _denied(
-    errors: Errors | Unknown | None, packages: Packages | None, typed: Typed | None
+    errors: Errors | None, packages: Packages | None, typed: Typed | None
 ) -> Finding | None:
     """Tell of a module that an error calls missing and that a list, shown by a command, has.
 

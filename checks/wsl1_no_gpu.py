@@ -21,12 +21,11 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaAnswer,
     TorchBuild,
-    Unknown,
     check,
     heard,
-    known,
     worded,
 )
 
@@ -39,20 +38,18 @@ from tunedoctor.api import (
 )
 def wsl1_no_gpu(
     host: Host,
-    torch: TorchBuild | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    answer: Known[NvidiaAnswer],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Call it an error where a build for a GPU is installed or one was asked for, else a note."""
     if host.wsl != 1:
         return None
-    build = known(torch)
-    wants = build is not None and build.accelerator in ("cuda", "rocm", "xpu")
-    name = f"; torch {build.version} is built for a GPU" if build is not None and wants else ""
+    wants = torch is not None and torch.accelerator in ("cuda", "rocm", "xpu")
+    name = f"; torch {torch.version} is built for a GPU" if torch is not None and wants else ""
     said = heard(errors, "wsl1-no-gpu")
-    reply = known(answer)
     # whoever runs the tools of the driver wants the GPU
-    asked = reply is not None and reply.smi == "error"
+    asked = answer is not None and answer.smi == "error"
     return worded(
         "wsl1-no-gpu",
         severity="error" if wants or said or asked else "note",

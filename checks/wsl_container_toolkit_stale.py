@@ -19,7 +19,7 @@ Seen as
     ggml_cuda_init: failed to initialize CUDA: named symbol not found
 """
 
-from tunedoctor.api import Container, Errors, Finding, Host, Unknown, check, heard, known, worded
+from tunedoctor.api import Container, Errors, Finding, Host, Known, check, heard, worded
 
 
 @check(
@@ -28,27 +28,24 @@ from tunedoctor.api import Container, Errors, Finding, Host, Unknown, check, hea
     explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def wsl_container_toolkit_stale(
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
+    host: Known[Host],
+    container: Known[Container],
     errors: Errors,
 ) -> Finding | None:
     """Only error 500, and only where the system is not known to be another than WSL."""
     said = heard(errors, "wsl-container-toolkit-stale")
-    system, inside = known(host), known(container)
-    windows = system is not None and (system.os == "windows" or bool(system.wsl))
-    if not said and (windows or inside is not None or system is None):
+    windows = host is not None and (host.os == "windows" or bool(host.wsl))
+    if not said and (windows or container is not None or host is None):
         # a kernel that a module lacks has the same name: only where a container starts CUDA is this one meant
         said = heard(errors, "wsl-container-toolkit-stale/unnumbered")
-    if not said or (
-        system is not None and not windows and "microsoft" not in system.kernel.lower()
-    ):
+    if not said or (host is not None and not windows and "microsoft" not in host.kernel.lower()):
         return None
-    where = f" in a {inside.kind} container" if inside else ""
+    where = f" in a {container.kind} container" if container else ""
     return worded(
         "wsl-container-toolkit-stale",
         said=said,
         settle=""
-        if windows or inside is not None or "500" in said
+        if windows or container is not None or "500" in said
         else "uname -r; docker info | grep -i operating",
         where=where,
     )

@@ -24,12 +24,11 @@ from tunedoctor.api import (
     Finding,
     Host,
     IntelGpu,
+    Known,
     Runtime,
     TorchBuild,
-    Unknown,
     check,
     heard,
-    known,
     listed,
     worded,
 )
@@ -37,36 +36,35 @@ from tunedoctor.api import (
 
 @check("xpu-driver", "The Intel GPU driver does not serve PyTorch", explains=["torch-sees-no-gpu"])
 def xpu_driver(
-    torch: TorchBuild | Unknown | None,
-    intel: IntelGpu | Unknown | None,
-    host: Host | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    intel: Known[IntelGpu],
+    host: Known[Host],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Only for an XPU build, unless an error says it."""
-    build, gpus, system, run = known(torch), known(intel), known(host), known(runtime)
     said = heard(errors, "xpu-driver/oneapi", "xpu-driver/sycl-name", "xpu-driver")
-    other = build is not None and build.accelerator not in ("xpu", "unknown")
-    if (run is not None and run.gpu_works) or other:
+    other = torch is not None and torch.accelerator not in ("xpu", "unknown")
+    if (runtime is not None and runtime.gpu_works) or other:
         return None
     mine = (
-        build is not None
-        and build.accelerator == "xpu"
-        and gpus is not None
-        and (gpus.level_zero is False or bool(gpus.render_denied))
+        torch is not None
+        and torch.accelerator == "xpu"
+        and intel is not None
+        and (intel.level_zero is False or bool(intel.render_denied))
     )
     if not said and not mine:
         return None
-    windows = system is not None and system.os == "windows"
-    name = f"torch {build.version}" if build else "an XPU build"
-    card = listed(gpus.names) if gpus else "the Intel GPU"
-    if gpus is not None and gpus.render_denied:
+    windows = host is not None and host.os == "windows"
+    name = f"torch {torch.version}" if torch else "an XPU build"
+    card = listed(intel.names) if intel else "the Intel GPU"
+    if intel is not None and intel.render_denied:
         return worded(
             "xpu-driver/denied",
-            found=f"{name}, {card}; {listed(gpus.render_denied)}: permission denied",
-            evidence=gpus.render_denied,
+            found=f"{name}, {card}; {listed(intel.render_denied)}: permission denied",
+            evidence=intel.render_denied,
         )
-    lacks = gpus is not None and gpus.level_zero is False
+    lacks = intel is not None and intel.level_zero is False
     if said and not windows and (oneapi := heard(errors, "xpu-driver/oneapi")):
         return worded("xpu-driver/oneapi", said=oneapi, name=name)
     if symbol := heard(errors, "xpu-driver/sycl-name"):

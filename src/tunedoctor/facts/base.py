@@ -3,7 +3,7 @@
 `Absent` and `Unknown` are the two other answers that a probe or a reader may give.
 """
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -37,3 +37,8 @@ class Unknown(Fact, frozen=True):
     """Could not be found out."""
 
     why: str
+
+
+F = TypeVar("F", bound=Fact)
+Known = Annotated[F | None, "known"]
+"""Annotation of a parameter that takes a fact, and None where it is absent or unknown."""
