@@ -187,19 +187,11 @@ def _from_errors(
     torch: TorchBuild | None,
 ) -> Finding | None:
     for error in errors.errors if errors else ():
-        cut = (
-            CUT_FILE.search(error.text)
-            or NO_RECORD.search(error.text)
-            or BAD_ENTRY.search(error.text)
-            or BUSY.search(error.text)
-        )
+        places = (CUT_FILE, NO_RECORD, BAD_ENTRY, BUSY)
+        cut = next((found for one in places if (found := one.search(error.text))), None)
         if cut and (named := distribution_of(cut[1]) or _whole(cut[1].lower())) in STACK:
             return worded(
-                "broken-install/half-removed",
-                title=f"{named} is not whole"[:60],
-                said=cut[0],
-                cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", named),
-                named=named,
+                "broken-install/cut-file", said=cut[0], interpreter=interpreter, named=named
             )
         part = COMPILED.search(error.text) or UV_READ.search(error.text)
         if part:
@@ -213,29 +205,20 @@ def _from_errors(
             continue
         if found is half and (torch if name == "torch" else packages and packages.version(name)):
             return _left_beside(name, found[0], interpreter)
-        return Finding(
-            found=f"the error '{found[0]}': "
-            + (
-                "an upgrade was interrupted"
-                if found is half
-                else f"the metadata of {name} state no version"
-            ),
-            said=found[0],
-            means=f"imports that compare the version of {name} stop, or {name} is half removed",
-            cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
-            cure_note="end every Python that uses this environment first",
-        )
+        case = "half" if found is half else "no-version"
+        keys = ("broken-install/half-removed", f"broken-install/half-removed:{case}")
+        return worded(*keys, said=found[0], interpreter=interpreter, name=name)
     return None
 
 
 def _gone(one: Gone, interpreter: Interpreter | None) -> Finding:
     """Tell of metadata that are not there, which stop pip for every package, not this one alone."""
-    pin = f"{one.name}=={one.version}"
     return worded(
         "broken-install/gone",
         said=one.said,
-        cure=pip(interpreter, "install", "--ignore-installed", "--no-deps", pin),
+        interpreter=interpreter,
         name=one.name,
+        version=one.version,
     )
 
 
@@ -243,11 +226,10 @@ def _left_beside(name: str, said: str, interpreter: Interpreter | None) -> Findi
     """Tell of remains beside a package that is whole: pip passes them over and says so at each run."""
     return worded(
         "broken-install/left-beside",
-        title=f"Remains of an older {name} lie in site-packages"[:60],
         said=said,
-        cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
-        cure_note=f"or delete the folder ~{name[1:].replace('-', '_')}* there; end every Python first",
+        interpreter=interpreter,
         name=name,
+        rest=name[1:].replace("-", "_"),
     )
 
 
@@ -263,11 +245,7 @@ def _own_part(errors: Errors | None, interpreter: Interpreter | None) -> Finding
         if name not in STACK or name in ("torch", "numpy"):
             continue
         return worded(
-            "broken-install/own-part",
-            title=f"{name} is not whole: a part of it is missing"[:60],
-            said=missing[0],
-            cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
-            name=name,
+            "broken-install/own-part", said=missing[0], interpreter=interpreter, name=name
         )
     return None
 
@@ -294,9 +272,8 @@ def _cut_short(part: re.Match[str], interpreter: Interpreter | None) -> Finding:
     said = " ".join(part[0].split())[:140]
     return worded(
         "broken-install/cut-short",
-        title=f"{name} is not whole"[:60],
         said=said,
-        cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
+        interpreter=interpreter,
         settle="" if sure else f"{python(interpreter)} -m pip show --files {name}",
         name=name,
     )
@@ -343,12 +320,14 @@ def _part_missing(
         clashes = ("library-version-clash", "quantisation-library-mismatch")
         if any(broken_pairs(one, packages, torch, None, errors) for one in clashes):
             continue
-        return Finding(
-            title=f"{name} is not whole: a part of it is missing",
-            found=f"the error '{found[0]}' in {error.where}, though {name} {packages.version(name)} is installed",
+        version = packages.version(name)
+        return worded(
+            "broken-install/part-missing",
             said=found[0],
-            means=f"import {module} stops, or what imports it does",
-            cure=_reinstall(name, packages.version(name), torch, interpreter),
-            cure_note="end every Python that uses this environment first",
+            cure=_reinstall(name, version, torch, interpreter),
+            name=name,
+            version=version,
+            module=module,
+            where=error.where,
         )
     return None

@@ -35,6 +35,7 @@ from tunedoctor.api import (
     check,
     expression,
     heard,
+    if_heard,
     tell,
     told,
     worded,
@@ -48,7 +49,6 @@ INSTALL = {
     "opensuse-leap": "sudo zypper install -y gcc gcc-c++",
 }
 GCC = "sudo dnf install -y gcc gcc-c++"
-BUILD_TOOLS = "winget install --exact Microsoft.VisualStudio.2022.BuildTools"
 WINDOWS_WORDS = (
     r"MSVC|Windows SDK|Microsoft Visual C\+\+|\bcl\.exe|Compiler: cl\b|\bcl is not found|\['where'"
 )
@@ -91,16 +91,10 @@ def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was s
     return worded(
         "compiler-missing",
         "compiler-missing:said" if said else "compiler-missing:not-on-path",
+        "compiler-missing:windows" if windows else "compiler-missing:root",
         said=said,
-        cure=tell(
-            BUILD_TOOLS
-            if windows
-            else INSTALL.get(host.distro if host is not None else "debian", GCC)
-        ),
-        cure_note="with the workload Desktop development with C++; about 7 GB. Then start from its x64 prompt"
-        if windows
-        else "root; about 0.2 GB",
         version=version,
+        install=INSTALL.get(host.distro if host is not None else "debian", GCC),
     )
 
 
@@ -114,8 +108,8 @@ def _windows(host: Host | None, said: str, errors: Errors | None) -> bool:
 
 def _other_tool(errors: Errors | None) -> Finding | None:
     """Tell of a build that lacks nvcc or ninja, not a C compiler."""
-    if said := heard(errors, "compiler-missing/nvcc"):
-        return worded("compiler-missing/nvcc", said=said)
+    if found := if_heard(errors, "compiler-missing/nvcc"):
+        return found
     for sign, (compiler, brings, shows) in OTHERS.items():
         if said := told(errors, sign):
             return worded(
@@ -125,6 +119,4 @@ def _other_tool(errors: Errors | None) -> Finding | None:
                 compiler=compiler,
                 brings=brings,
             )
-    if said := heard(errors, "compiler-missing/ninja"):
-        return worded("compiler-missing/ninja", said=said)
-    return None
+    return if_heard(errors, "compiler-missing/ninja")

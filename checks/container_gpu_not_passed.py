@@ -37,6 +37,7 @@ from tunedoctor.api import (
     TorchBuild,
     check,
     heard,
+    if_heard,
     tell,
     worded,
 )
@@ -102,7 +103,7 @@ def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what 
             return early or _from_text(None, errors)
     if shown:
         return None
-    if lost := _in_a_pod(container, errors) or _in_words(container, errors):
+    if lost := _in_words(container, errors):
         return lost
     if (
         module is not None
@@ -147,50 +148,17 @@ def _without_kfd(
     )
 
 
-SERVICE = (
-    "for the service in the compose file: deploy.resources.reservations.devices with driver nvidia and "
-    "capabilities [gpu, compute, utility]; without compute, the driver's libcuda stays outside"
-)
-IN_WORDS = {
-    "docker": (
-        "docker compose config | grep -A8 devices",
-        SERVICE,
-        "docker compose exec SERVICE sh -c 'ls /dev/nvidia*; ldconfig -p | grep libcuda'",
-    ),
-    "enroot": (
-        "export NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility",
-        "before srun, or in the image: NVIDIA's images set both; without them enroot's hook brings nothing",
-        "srun --container-image=IMAGE sh -c 'ls /dev/nvidia*; ldconfig -p | grep libcuda'",
-    ),
-}
-"""How a container gets its GPU that a text shows without the command or file that starts it.
-
-Source: Docker, "Enable GPU access with Docker Compose"; enroot's doc/standard-hooks.md, 98-nvidia.sh.
-"""
-
-
 def _in_words(container: Container, errors: Errors | None) -> Finding | None:
-    """Believe a text that shows by its form that it failed in a container: the host can have all that is needed."""
-    said = heard(errors, "container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
-    if container.kind not in IN_WORDS or container.evidence != "the text" or not said:
-        return None
-    cure, note, settle = IN_WORDS[container.kind]
-    return Finding(
-        found=f"the error '{said}' in a container of {container.kind}",
-        said=said,
-        means="torch counts no GPU, and training runs on the CPU",
-        cure=tell(cure),
-        cure_note=note,
-        settle=settle,
-    )
+    """Believe a text that shows by its form that it failed in a container: the host can have all that is needed.
 
-
-def _in_a_pod(container: Container, errors: Errors | None) -> Finding | None:
-    """Believe a text that says that it failed in a pod: the scheduler gives a GPU only to one that asks for it."""
+    A scheduler gives a GPU only to a pod that asks for it. Source: Docker, "Enable GPU access with Docker Compose";
+    enroot's doc/standard-hooks.md, 98-nvidia.sh.
+    """
+    key = f"container-gpu-not-passed/{container.kind}"
     said = heard(errors, "container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
-    if container.kind != "kubernetes" or container.evidence != "the text" or not said:
+    if container.kind not in ("docker", "enroot", "kubernetes") or container.evidence != "the text":
         return None
-    return worded("container-gpu-not-passed/in-a-pod", said=said)
+    return worded(key, said=said) if said else None
 
 
 def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | None:
@@ -221,7 +189,7 @@ def _from_start(
     flags = AMD_FLAGS if amd else NVIDIA_FLAGS
     other = DOCKER_AMD if amd else NVIDIA_FLAGS["docker"]
     if desktop:
-        return worded("container-gpu-not-passed/from-start", said=said, other=other, seen=seen)
+        return worded("container-gpu-not-passed/desktop", said=said, other=other, seen=seen)
     return Finding(
         found=f"the {container.kind} command asks for no GPU; {seen}",
         said=said,
@@ -234,10 +202,9 @@ def _from_start(
 
 def _from_text(bus: PciBus | None, errors: Errors | None) -> Finding | None:
     """NVIDIA's images print this at their start; nothing else does."""
-    if refused := _by_cgroup(errors):
+    refusals = ("rootless", "no-cgroup", "nothing-to-bring")
+    if refused := if_heard(errors, *(f"container-gpu-not-passed/{one}" for one in refusals)):
         return refused
-    if said := heard(errors, "container-gpu-not-passed/nothing-to-bring"):
-        return worded("container-gpu-not-passed/nothing-to-bring", said=said)
     said = heard(
         errors, "container-gpu-not-passed/detected", "container-gpu-not-passed/not-injected"
     )
@@ -248,14 +215,4 @@ def _from_text(bus: PciBus | None, errors: Errors | None) -> Finding | None:
             said=said,
             cure=tell(NVIDIA_FLAGS["podman" if "`" in said else "docker"]),
         )
-    return None
-
-
-def _by_cgroup(errors: Errors | None) -> Finding | None:
-    """Read what NVIDIA's tools say where they cannot give a container its device rules."""
-    means = "the container does not start, so nothing trains"
-    if said := heard(errors, "container-gpu-not-passed/rootless"):
-        return worded("container-gpu-not-passed/rootless", said=said, means=means)
-    if said := heard(errors, "container-gpu-not-passed/no-cgroup"):
-        return worded("container-gpu-not-passed/no-cgroup", said=said, means=means)
     return None

@@ -142,7 +142,7 @@ def _from_error(
     wants = f"{what} wants {library}, and no such file is found"
     if stem in ("torch_cuda", "c10_cuda"):
         return worded(
-            "cuda-library-missing/wheel",
+            "cuda-library-missing/no-cuda-build",
             found=f"{wants}; torch {torch.version if torch else ''} is not a CUDA build".replace(
                 "  ", " "
             ),

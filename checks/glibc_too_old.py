@@ -32,15 +32,12 @@ from tunedoctor.api import (
     at_least,
     check,
     cxx_too_old,
-    expression,
     family,
     glibc_floor,
-    pip,
+    matched,
     refused,
     worded,
 )
-
-NEEDED = expression("glibc-too-old/needed")
 
 
 @check(
@@ -58,17 +55,15 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
 ) -> Finding | None:
     """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
     have = host.libc_version if host is not None and host.libc == "glibc" else ""
-    for error in errors.errors if errors else ():
-        found = NEEDED.search(error.text)
-        if found:
-            return _from_error(found[1], found[2] or "", have, interpreter)
+    if found := matched(errors, "glibc-too-old/needed"):
+        return _from_error(found[1], found[2] or "", have, interpreter)
     cxx = cxx_too_old(errors, conda=interpreter is not None and interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system":
-        return worded("glibc-too-old", found=cxx.found, said=cxx.said)
+        return worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
     why = refused(answer, interpreter, host)
     if why is not None and why.cause == "glibc-too-old":
         return worded(
-            "glibc-too-old/cxx-library", found=why.found, said=why.found, interpreter=interpreter
+            "glibc-too-old/refused", found=why.found, said=why.found, interpreter=interpreter
         )
     stage = runtime.stage("import torch") if runtime is not None else None
     if not have or torch is None or interpreter is None or host is None or torch.conda:
@@ -81,11 +76,11 @@ def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
     floor = glibc_floor(torch.version, torch.variant, where)
     if at_least(have, floor):
         return None
-    return Finding(
+    return worded(
+        "glibc-too-old/refused",
         found=f"torch {torch.version} needs glibc {floor}; {host.name} has {have}",
         means=f'import torch stops with "version `GLIBC_{floor}\' not found"',
-        cure=pip(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
-        cure_note="the last release for glibc 2.17; a newer system or a container takes any",
+        interpreter=interpreter,
     )
 
 

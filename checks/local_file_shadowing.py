@@ -151,6 +151,18 @@ def _folder_of(file: str) -> str:
     return re.sub(r"[\\/]__init__\.py$", "", file)
 
 
+def _mine(part: str, found: re.Match[str], folder: str) -> Finding:
+    """Tell of a file of the user's, the second group, which is imported as the module of the first one."""
+    return worded(
+        f"local-file-shadowing/{part}",
+        folder=folder,
+        renamed=_renamed(folder),
+        module=found[1],
+        mine=found[2],
+        words=found[0][:100],
+    )
+
+
 def _named_alike(text: str) -> Finding | None:
     """Take what an error says of a file or folder that has the name of a library or standard module."""
     renamed = RENAME.search(text)
@@ -162,15 +174,10 @@ def _named_alike(text: str) -> Finding | None:
         )
     own = OWN_FOLDER.search(text)
     if own and _is_mine(own[2], own[1]):
-        return Finding(
-            found=f"{own[2]} is imported in place of the installed {own[1]}",
-            means=f"'{own[0][:100]}'",
-            cure=tell(f"mv {_folder_of(own[2])} {_renamed(_folder_of(own[2]))}"),
-            cure_note="yours to rename; or start the script from another folder",
-        )
+        return _mine("own-folder", own, _folder_of(own[2]))
     plain = PLAIN.search(text)
     if plain and (distribution_of(plain[1]) or plain[1] in sys.stdlib_module_names):
-        return worded("local-file-shadowing/own-folder", said=plain[0], plain=plain[1])
+        return worded("local-file-shadowing/plain", said=plain[0], plain=plain[1])
     return None
 
 
@@ -178,12 +185,7 @@ def _from_errors(errors: Errors | None) -> Finding | None:
     for error in errors.errors if errors else ():
         circular = CIRCULAR.search(error.text)
         if circular and "site-packages" not in circular[2] and "dist-packages" not in circular[2]:
-            return Finding(
-                found=f"{circular[2]} is imported in place of the installed {circular[1]}",
-                means=f"the script imports itself: '{circular[0][:100]}'",
-                cure=tell(f"mv {circular[2]} {_renamed(circular[2])}"),
-                cure_note="yours to rename; remove the __pycache__ beside it as well",
-            )
+            return _mine("circular", circular, circular[2])
         alike = _named_alike(error.text)
         if alike:
             return alike
@@ -191,14 +193,14 @@ def _from_errors(errors: Errors | None) -> Finding | None:
         module = (hollow["partly"] or hollow["empty"]) if hollow else ""
         if hollow and (distribution_of(module) or module in sys.stdlib_module_names):
             return worded(
-                "local-file-shadowing/circular",
+                "local-file-shadowing/hollow",
                 title=f"A file or folder of yours called {module} hides it"[:60],
                 said=hollow[0],
                 module=module,
             )
         nowhere = NOWHERE.search(error.text)
         if nowhere:
-            return worded("local-file-shadowing/hollow", said=nowhere[0], nowhere=nowhere[1])
+            return worded("local-file-shadowing/nowhere", said=nowhere[0], nowhere=nowhere[1])
         if UNCOMPILED.search(error.text):
-            return worded("local-file-shadowing/nowhere")
+            return worded("local-file-shadowing/uncompiled")
     return None

@@ -61,7 +61,7 @@ def macos_too_old(
     why = refused(answer, interpreter, host)
     if why is not None and why.cause == "macos-too-old":
         return worded(
-            "macos-too-old",
+            "macos-too-old/refused",
             found=why.found,
             cure=torch_install(
                 host, interpreter, wanted=_wanted(host.macos_version if host else "")

@@ -30,6 +30,7 @@ from tunedoctor.api import (
     check,
     entries,
     heard,
+    if_heard,
     listed,
     set_variable,
     tell,
@@ -102,8 +103,4 @@ def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | 
 
 def _from_text(errors: Errors | None) -> Finding | None:
     """Go by what a library or the driver's own tools said, where no card in MIG mode is shown."""
-    if said := heard(errors, "mig-misconfigured/read-as-number"):
-        return worded("mig-misconfigured/read-as-number", said=said)
-    if said := heard(errors, "mig-misconfigured/asked"):
-        return worded("mig-misconfigured/asked", said=said)
-    return None
+    return if_heard(errors, "mig-misconfigured/read-as-number", "mig-misconfigured/asked")

@@ -99,16 +99,14 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
             found += f"; '{said}' was printed"
         if not old and not capped and release(numpy)[:1] == (1,) and re.match(BRIDGE, said):
             return _bridge(said, numpy, interpreter)
+        younger = not capped and _numpy_is_older(said)
         return worded(
             "numpy-abi",
+            "numpy-abi:younger" if younger else "numpy-abi:older",
             found=found,
             said=said,
-            cure=pip(interpreter, "install", "--upgrade", "numpy")
-            if not capped and _numpy_is_older(said)
-            else pip(interpreter, "install", _numpy_for(capped)),
-            cure_note="the package was built for a younger NumPy; no reboot"
-            if not capped and _numpy_is_older(said)
-            else "or a release of the old package that was built for NumPy 2; no reboot",
+            interpreter=interpreter,
+            numpy=f"numpy{capped[0][2]}" if capped else "numpy<2",
         )
     others = _others(packages) if numpy else []
     if not others:
@@ -192,10 +190,6 @@ def _capped(
         and within("2.0.0", one.specifier) is False
         and release(one.installed)[:1] >= (2,)
     ]
-
-
-def _numpy_for(capped: list[tuple[str, str, str]]) -> str:
-    return f"numpy{capped[0][2]}" if capped else "numpy<2"
 
 
 def _numpy_is_older(said: str) -> bool:

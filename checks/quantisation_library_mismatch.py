@@ -41,9 +41,9 @@ from tunedoctor.api import (
     brief,
     broken_pairs,
     check,
-    expressions,
     heard,
     listed,
+    matched,
     merged,
     minor,
     misfits,
@@ -108,13 +108,12 @@ def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
     for one in misfits(errors):
         if {one.owner, one.other} & {"torchao", "bitsandbytes"}:
             mine = "torchao" if "torchao" in (one.owner, one.other) else "bitsandbytes"
-            return Finding(
-                title=f"{one.owner} and {one.other} do not fit together",
-                found=f"the error '{one.said}' in the code of {one.owner}",
+            return worded(
+                "quantisation-library-mismatch/misfit",
                 said=one.said,
-                means=f"{one.owner} calls what this {one.other} does not have",
                 cure=_fitting(mine, torch, interpreter),
-                cure_note="the release made for this torch",
+                owner=one.owner,
+                other=one.other,
             )
     if words := _words(errors, torch, interpreter):
         return words
@@ -137,23 +136,14 @@ def _words(
                 settle=f"{python(interpreter)} -m pip check",
                 other=one.other,
             )
-    if kernels := _kernels(errors):
+    if kernels := matched(errors, "quantisation-library-mismatch/kernels"):
         return worded(
             "quantisation-library-mismatch/kernels",
-            said=kernels,
+            said=kernels[0].strip(" :-")[:140],
             settle=f"{python(interpreter)} -m pip list",
             interpreter=interpreter,
         )
     return None
-
-
-def _kernels(errors: Errors | None) -> str:
-    """Return what an error says of compiled kernels that are not there."""
-    for error in errors.errors if errors else ():
-        for said in expressions("quantisation-library-mismatch/kernels"):
-            if found := said.search(error.text):
-                return found[0].strip(" :-")[:140]
-    return ""
 
 
 def _from_pair(broken: Broken, interpreter: Interpreter | None, host: Host | None) -> Finding:

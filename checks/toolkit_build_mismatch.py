@@ -31,15 +31,14 @@ from tunedoctor.api import (
     Packages,
     TorchBuild,
     check,
-    expression,
     heard,
+    if_heard,
+    matched,
     parts,
     set_variable,
     tell,
     worded,
 )
-
-OWN_BUILD = expression("toolkit-build-mismatch/own-build")
 
 
 @check("toolkit-build-mismatch", "nvcc and PyTorch are of different CUDA releases")
@@ -51,15 +50,11 @@ def toolkit_build_mismatch(
 ) -> Finding | None:
     """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
     said = heard(errors, "toolkit-build-mismatch/host", "toolkit-build-mismatch")
-    if host := heard(errors, "toolkit-build-mismatch/host"):
-        return worded("toolkit-build-mismatch/host", said=host)
-    if arch := heard(errors, "toolkit-build-mismatch/arch"):
-        return worded("toolkit-build-mismatch/arch", said=arch)
-    if standard := heard(errors, "toolkit-build-mismatch/standard"):
-        return worded("toolkit-build-mismatch/standard", said=standard)
-    for error in errors.errors if errors else ():
-        if own := OWN_BUILD.search(error.text):
-            return _newer_nvcc(own["symbol"], own["library"], torch)
+    nvcc_said = (f"toolkit-build-mismatch/{one}" for one in ("host", "arch", "standard"))
+    if refused := if_heard(errors, *nvcc_said):
+        return refused
+    if own := matched(errors, "toolkit-build-mismatch/own-build"):
+        return _newer_nvcc(own["symbol"], own["library"], torch)
     cuda = torch.cuda if torch is not None else ""
     nvcc = compilers.nvcc_version if compilers is not None else ""
     differ = bool(cuda and nvcc) and parts(cuda)[:1] != parts(nvcc)[:1]

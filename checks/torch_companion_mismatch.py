@@ -44,11 +44,10 @@ from tunedoctor.api import (
     check,
     companion_install,
     companions,
-    expression,
     heard,
+    matched,
     minor,
     pip,
-    told,
     unmet,
     within,
     worded,
@@ -57,38 +56,7 @@ from tunedoctor.api import (
 LAST_TORCHAUDIO = ">=2.11"
 """From here on torchaudio names no torch: its last release goes with newer ones too."""
 
-MACOS = r"(?:2|0x[0-9A-Fa-f]{1,8})\): Symbol not found: \(?__Z"
-"""How the loader of macOS speaks of a symbol of C++, after the file and the mode."""
-SAID = {
-    "torchvision": (
-        r"operator torchvision::\w+ does not exist",
-        r"No such operator torchvision::\w+",
-        r"Could not run 'torchvision::\w+' with arguments from the 'CUDA' backend",
-        r"partially initialized module 'torchvision' has no attribute 'extension'",
-        r"Couldn't load custom C\+\+ ops",
-        r"PyTorch and torchvision were compiled with different CUDA",
-        r"torchvision/_C\S*: undefined symbol",
-        r"torchvision\S*\.so: undefined symbol",
-        rf"torchvision\S*\.so, {MACOS}",
-        r"torch==\S{1,30} requires torchvision[^\n]{1,40}, but found torchvision==",
-    ),
-    "torchaudio": (
-        r"PyTorch and TorchAudio were compiled with different CUDA versions",
-        # _torch_sox is the name that its library had up to 0.6
-        r"(?:torchaudio|/_torch_sox)\S*\.so: undefined symbol",
-        rf"(?:torchaudio|/_torch_sox)\S*\.so, {MACOS}",
-        r"operator torchaudio::\w+ does not exist",
-    ),
-    "xformers": (
-        r"xFormers can't load C\+\+/CUDA extensions\. xFormers was built for",
-        r"xFormers wasn't buil[dt] with CUDA support",
-        r"swiglu\.fused\.p\.cpp:\s+not built",
-        r"No such operator xformers::",
-    ),
-}
-
-
-CONDA_CUDA = expression("torch-companion-mismatch/conda-cuda")
+COMPANIONS = ("torchvision", "torchaudio", "xformers")
 
 
 class _Bad(NamedTuple):
@@ -119,14 +87,18 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
     bad: list[_Bad] = []
     if torch is not None and packages is not None:
         pins = {one.owner.name: one for one in _pins(packages, interpreter, host, torch)}
-        for name in SAID:
+        for name in COMPANIONS:
             found = _judged(name, packages.version(name), torch, pins.get(name), host)
             # what was imported without a fault does fit
             stage = runtime.stage(f"import {name}") if runtime is not None else None
             if found is not None and not (stage is not None and stage.outcome == "ok"):
                 bad.append(found)
     worst = next((one for one in bad if one.name != "xformers"), None)
-    said = {name: text for name, patterns in SAID.items() if (text := told(errors, *patterns))}
+    said = {
+        name: text
+        for name in COMPANIONS
+        if (text := heard(errors, f"torch-companion-mismatch/{name}"))
+    }
     if torch is not None and packages is not None and _one_variant(host):
         said = {
             name: t
@@ -151,33 +123,28 @@ def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
         )
         worst = worst._replace(found=f"{worst.found}: the error '{said[name]}'")
     chosen = worst or bad[0]
-    return Finding(
-        severity="warning" if chosen.name == "xformers" else "error",
-        title=f"{chosen.name} belongs to another PyTorch",
+    there = packages.get(chosen.name) if packages is not None else None
+    fits = chosen.name != "xformers" and torch is not None and chosen.version
+    return worded(
+        "torch-companion-mismatch",
+        f"torch-companion-mismatch/{chosen.name}",
+        "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
         found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad)])),
         said=said.get(chosen.name, ""),
-        means=_means(chosen.name),
         cure=_cure(chosen, torch, interpreter),
-        cure_note="from the index that torch came from; no reboot"
-        if chosen.name != "xformers" and torch is not None and chosen.version
-        else "text models need none; or the release of it for this torch, from the same index",
-        evidence=(packages.get(chosen.name).location,)  # type: ignore[union-attr]
-        if packages is not None and packages.get(chosen.name)
-        else (),
+        evidence=(there.location,) if there is not None else (),
+        name=chosen.name,
     )
 
 
 def _from_conda(errors: Errors | None) -> Finding | None:
     """Read what conda says where it has a companion for another CUDA alone."""
-    for error in errors.errors if errors else ():
-        found = CONDA_CUDA.search(error.text)
-        if found is None:
-            continue
-        what = f"{found['name']}={found['version']} pytorch-cuda={found['cuda']}"
-        return worded(
-            "torch-companion-mismatch/from-conda", said=found[0], name=found["name"], what=what
-        )
-    return None
+    found = matched(errors, "torch-companion-mismatch/conda-cuda")
+    if found is None:
+        return None
+    name, version, cuda = found["name"], found["version"], found["cuda"]
+    what = f"{name}={version} pytorch-cuda={cuda}"
+    return worded("torch-companion-mismatch/from-conda", said=found[0], name=name, what=what)
 
 
 def _one_variant(host: Host | None) -> bool:
@@ -196,7 +163,7 @@ def _pins(
 ) -> list[Unmet]:
     return [
         one
-        for one in unmet(packages, interpreter, host, torch, names=SAID)
+        for one in unmet(packages, interpreter, host, torch, names=COMPANIONS)
         if one.name == "torch" and one.installed
     ]
 
@@ -266,14 +233,6 @@ def _label(version: str) -> str:
     """Return cu126, rocm6.3, cpu or "" of a version; "+pt22cu121" names its torch in front."""
     found = re.search(r"(cu\d+|rocm[\d.]+|cpu|xpu)$", version.partition("+")[2])
     return found[1] if found else ""
-
-
-def _means(name: str) -> str:
-    return {
-        "torchvision": "import transformers and import torchvision stop with "
-        "'operator torchvision::nms does not exist'",
-        "torchaudio": "import torchaudio stops with 'undefined symbol' or a missing libtorch_cuda.so",
-    }.get(name, "xFormers' attention kernels are not loaded; what asks for them stops")
 
 
 def _cure(chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | None) -> Cure:

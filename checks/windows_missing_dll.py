@@ -56,22 +56,8 @@ def windows_missing_dll(
         if not found:
             continue
         name = found[1]
-        fbgemm = name == "fbgemm"
-        intel = name in INTEL
+        case = "fbgemm" if name == "fbgemm" else "intel" if name in INTEL else "other"
         version = f" of torch {torch.version}" if torch is not None else ""
-        return worded(
-            "windows-missing-dll",
-            "windows-missing-dll:fbgemm"
-            if fbgemm
-            else "windows-missing-dll:intel"
-            if intel
-            else "windows-missing-dll:else",
-            found=f"WinError 126 in {name}.dll{version}: "
-            + (
-                "libomp140.x86_64.dll is missing"
-                if fbgemm
-                else "one of its dependencies is missing"
-            ),
-            interpreter=interpreter,
-        )
+        keys = (f"windows-missing-dll:{case}", "windows-missing-dll")
+        return worded(*keys, interpreter=interpreter, name=name, version=version)
     return None

@@ -34,8 +34,8 @@ from tunedoctor.api import (
     distribution_of,
     expression,
     heard,
+    matched,
     python,
-    tell,
     within,
     worded,
 )
@@ -45,10 +45,6 @@ BRINGS = {
     "accelerate": "accelerate",
     "torchrun": "torch",
     "python": "",
-}
-MODULE = {
-    "accelerate": "accelerate.commands.launch",
-    "torchrun": "torch.distributed.run",
 }
 
 
@@ -95,26 +91,13 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
     order = list(BRINGS)
     first = min(foreign, key=lambda one: order.index(one.name))
     starts = f", which starts {first.interpreter}" if first.interpreter else ""
-    if first.name == "pip":
-        cure, means = (
-            f"{python(interpreter)} -m pip --version",
-            "pip install puts packages into another environment",
-        )
-    elif first.name == "python":
-        cure, means = (
-            python(interpreter),
-            "scripts run in another environment than the activated one",
-        )
-    else:
-        cure = f"{python(interpreter)} -m {MODULE[first.name]} --help"
-        means = f"{first.name} trains in another environment, without the packages of this one"
-    return Finding(
-        title=f"{first.name} belongs to another interpreter",
+    return worded(
+        "wrong-interpreter",
+        f"wrong-interpreter/{first.name}",
         found=f"{first.name} is {first.path}{starts}; the activated environment is {interpreter.prefix}",
-        means=means,
-        cure=tell(cure),
-        cure_note="use this form in place of the bare command; or activate the environment anew",
         evidence=tuple(one.path for one in foreign[:4]),
+        name=first.name,
+        python=python(interpreter),
     )
 
 
@@ -167,20 +150,14 @@ def _two(found: str) -> Finding:
     return worded("wrong-interpreter/two", found=found)
 
 
-LAUNCHER = expression("wrong-interpreter/launcher")
-
-
 def _gone(errors: Errors | None) -> Finding | None:
     """Tell of a command that belongs to an interpreter that is not there any more."""
-    for error in errors.errors if errors else ():
-        found = LAUNCHER.search(error.text)
-        if found is None:
-            continue
-        python = found["python"] or found["zsh"] or found["windows"]
-        return worded(
-            "wrong-interpreter/gone", said=error.text.partition(chr(10))[0][:140], python=python
-        )
-    return None
+    found = matched(errors, "wrong-interpreter/launcher")
+    if found is None:
+        return None
+    said = found.string.partition("\n")[0][:140]
+    gone = found["python"] or found["zsh"] or found["windows"]
+    return worded("wrong-interpreter/gone", said=said, python=gone)
 
 
 def _denied(

@@ -38,7 +38,7 @@ from tunedoctor.advice.uncovered import (
     one_of_several,
 )
 from tunedoctor.advice.visible import entries, visible_gpus
-from tunedoctor.advice.worded import expression, expressions, heard, if_heard, worded
+from tunedoctor.advice.worded import expression, expressions, heard, if_heard, matched, worded
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
 from tunedoctor.cure import (
     Cure,

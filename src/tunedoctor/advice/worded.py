@@ -16,6 +16,9 @@ from tunedoctor.findings import Finding, Severity
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 
+_TITLE = 60
+"""Characters of a title."""
+
 
 class _Words(msgspec.Struct, frozen=True):
     """A row of words: parts of a finding; {slots} in them are filled in."""
@@ -59,6 +62,15 @@ def expression(key: str) -> re.Pattern[str]:
 def expressions(key: str) -> tuple[re.Pattern[str], ...]:
     """Return the regular expressions of a row of matches, in which case counts."""
     return tuple(pattern(one) for one, _ in table("check_texts")["matches"][key]["patterns"])
+
+
+def matched(errors: Errors | Unknown | None, *keys: str) -> re.Match[str] | None:
+    """Return the first match of an expression of these rows of matches in an error."""
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        for one in (one for key in keys for one in expressions(key)):
+            if found := one.search(error.text):
+                return found
+    return None
 
 
 @cache
@@ -121,7 +133,7 @@ def worded(  # noqa: PLR0913  the parts of a finding
         )
 
     return Finding(
-        title=title or part("title"),
+        title=(title or part("title"))[:_TITLE],
         found=found or part("found") or f"the error '{said}'",
         means=means or part("means"),
         cure=steps() if cure is None else cure,
