@@ -45,14 +45,15 @@ def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
     found: dict[str, Want] = {}
     for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
-        known = getattr(hint, "__metadata__", ()) == ("known",)
-        union = get_args(hint)[0] if known else hint
-        options = get_args(union) if known or isinstance(union, UnionType) else (union,)
+        if known := getattr(hint, "known_kind", None):
+            found[name] = Want(known, absent=True, unknown=True, known=True)
+            continue
+        options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         kinds = [o for o in options if o not in (NoneType, Unknown)]
         if len(kinds) != 1 or not (isinstance(kinds[0], type) and issubclass(kinds[0], Fact)):
             msg = f"{function.__module__}: parameter {name!r} is annotated {hint!r}, which is no fact type"
             raise TypeError(msg)
-        found[name] = Want(kinds[0], NoneType in options, known or Unknown in options, known)
+        found[name] = Want(kinds[0], NoneType in options, Unknown in options, known=False)
     return found
 
 
