@@ -34,7 +34,7 @@ from recorded.releases import GROUP, catalogue  # noqa: E402
 
 from tunedoctor.engine import diagnose  # noqa: E402
 from tunedoctor.live import take  # noqa: E402
-from tunedoctor.registry import builtin_checks  # noqa: E402
+from tunedoctor.registry import all_checks  # noqa: E402
 from tunedoctor.simulate import severities  # noqa: E402
 from tunedoctor.targeting import here  # noqa: E402
 
@@ -78,7 +78,7 @@ class Ground:
         """Take the facts of this machine with the current set."""
         self.set_to(newest)
         self.clean_names = frozenset(newest)
-        self.checks = builtin_checks()
+        self.checks = all_checks()
         self.clean = take(here(self.python, "--target"))
         return self
 

@@ -21,7 +21,7 @@ from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.memory.stacks import STACKS
-from tunedoctor.tables.models import models
+from tunedoctor.tables.small import models
 
 GIB = 1 << 30
 RUNS = {

@@ -22,7 +22,7 @@ from recorded.index import serving  # noqa: E402  tests are no package
 from recorded.judge import Verdict, judge_all, sent_to  # noqa: E402
 from recorded.machines import of_museum, of_pairs  # noqa: E402
 
-from tunedoctor.registry import builtin_checks  # noqa: E402
+from tunedoctor.registry import all_checks  # noqa: E402
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where to write the figures")
     parser.add_argument("-v", action="store_true", help="name each that fails")
     options = parser.parse_args()
-    checks = builtin_checks()
+    checks = all_checks()
     figures = {}
     with tempfile.TemporaryDirectory() as folder, serving() as index, sent_to(index, Path(folder)):
         drawn = of_pairs(options.pairs)

@@ -20,8 +20,8 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release
 from tunedoctor.versions import at_least, parts, specifiers
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.described import MachineError, machine_from
-from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.wheels.described import machine_from
+from tunedoctor.wheels.machine import Gpu, Machine, MachineError
 from tunedoctor.wheels.pick import native_gfx, releases, serves
 from tunedoctor.wheels.situation import Situation, jetpack_of, situation
 from tunedoctor.wheels.targets import known

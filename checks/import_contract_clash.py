@@ -1,13 +1,15 @@
 """A library imports a name that the installed release of its neighbour does not have.
 
 What it means
-    The import of the library stops before any training. pip accepts the pair: nobody declared that it does not fit, or
-    what was declared was overridden.
+    The import of the library stops before any training, or a call in it does: it passes a keyword that the installed
+    release no longer takes. pip accepts the pair: nobody declared that it does not fit, or what was declared was
+    overridden.
 
 How it is found
     From the files of the libraries, as their imports run them: each name that is asked of a neighbour outside of
-    functions, try and if, against all that the neighbour could define. Nothing is imported. Read by check --deep, fix
-    and set, and remembered while the environment is unchanged; for known releases a table tells it at once.
+    functions, try and if, against all that the neighbour could define; and the keywords that functions pass, against
+    the signatures there, where no condition stands before that may ask for the release. Nothing is imported. Read by
+    check --deep, fix and set, and remembered while the environment is unchanged; a table tells it of known releases.
 
 Cures
     Change one of the two. The command names the one that is behind, and the releases that fit where they are known.
@@ -82,8 +84,9 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
     ]
     if not left:
         return next((one for one in (packages,) if isinstance(one, Unknown)), None)
-    main = [one for one in left if needed_library(one.library)]
-    shown = main or left
+    stops = [one for one in left if one.kind != "keyword"]
+    main = [one for one in stops if needed_library(one.library)]
+    shown = main or stops or left
     first = shown[0]
     pairs = list(dict.fromkeys((one.library, one.neighbour or _named(one)) for one in shown))
     change = _change(shown, versions)
@@ -96,7 +99,7 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
         title="" if len(title) > 60 else title,
         found="; ".join(_found(shown, pair, versions) for pair in pairs[:3])
         + (f"; and {len(pairs) - 3} more" if len(pairs) > 3 else ""),
-        means=f"the import of {first.library} stops: '{_says(first)}'",
+        means=f"{first.within or f'the import of {first.library}'} stops: '{_says(first)}'",
         cure=pip(interpreter, "install", *newer, *pinned(change)),
         cure_note=f"or, to keep {first.library}, another {first.neighbour}"
         if first.neighbour
@@ -124,6 +127,8 @@ def _found(shown: Iterable[BrokenContract], pair: tuple[str, str], versions: dic
     if first.kind == "missing":
         return f"{who} imports {first.module}, which is not installed and not declared"
     whom = f"{pair[1]} {versions.get(pair[1], '')}".strip()
+    if first.kind == "keyword":
+        return f"{who} passes {what} to {first.module}, which {whom} does not take"
     place = f" from {first.module}" if first.name else ""
     return f"{who} imports {what}{place}, which {whom} does not have"
 
@@ -131,6 +136,9 @@ def _found(shown: Iterable[BrokenContract], pair: tuple[str, str], versions: dic
 def _says(one: BrokenContract) -> str:
     if one.kind == "name":
         return f"ImportError: cannot import name '{one.name}' from '{one.module}'"
+    if one.kind == "keyword":
+        call = one.module.rpartition(".")[2]
+        return f"TypeError: {call}() got an unexpected keyword argument '{one.name}'"
     return f"ModuleNotFoundError: No module named '{one.module}'"
 
 

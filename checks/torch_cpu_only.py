@@ -107,7 +107,8 @@ def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
     elif discrete and radeons and (radeons.told_by or not rocm or rocm.kfd in ("ok", "denied")):
         finding = _amd(name, discrete, torch, system, interpreter, radeons.told_by)
     elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
-        finding = _intel(name, listed(chips.names if chips else ()), interpreter, arc=bool(arcs))
+        cure = rebuild_xpu(system, interpreter, torch)
+        finding = _intel(name, listed(chips.names if chips else ()), cure, arc=bool(arcs))
     elif said and (kind == "unknown" or (cards is None and torch is None)):
         finding = _from_text(f"the error '{said}'")
     elif said and kind == "cpu" and not _surely_none(nvidia, system):
@@ -195,7 +196,9 @@ EXTRA_INDEX = expression("torch-cpu-only/extra-index")
 
 def _from_text(name: str) -> Finding | None:
     if "xpu" in name.lower():
-        return _intel(name, "an Intel GPU, as the job asks for one", None, arc=True)
+        return _intel(
+            name, "an Intel GPU, as the job asks for one", rebuild_xpu(None, None, None), arc=True
+        )
     fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
     if fit is None:
         return None
@@ -263,10 +266,10 @@ def _amd(  # noqa: PLR0913  what decides the cure
     )
 
 
-def _intel(name: str, chips: str, interpreter: Interpreter | None, *, arc: bool) -> Finding:
+def _intel(name: str, chips: str, cure: Cure, *, arc: bool) -> Finding:
     return worded(
         "torch-cpu-only/intel",
         severity="error" if arc else "note",
         found=f"{name}; the machine has {chips}",
-        cure=rebuild_xpu(interpreter),
+        cure=cure,
     )

@@ -23,11 +23,13 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    IntelGpu,
     Interpreter,
     Known,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
+    PciBus,
     TorchBuild,
     Unknown,
     check,
@@ -60,6 +62,8 @@ def torch_missing(  # noqa: PLR0913  what decides which build fits
     nvidia: Known[NvidiaGpus],
     driver: Known[NvidiaDriver],
     amd: Known[AmdGpus],
+    intel: Known[IntelGpu],
+    bus: Known[PciBus],
     packages: Known[Packages],
     errors: Known[Errors],
 ) -> Finding | None:
@@ -68,9 +72,14 @@ def torch_missing(  # noqa: PLR0913  what decides which build fits
         return None
     if torch is not None or not isinstance(interpreter, Interpreter):
         return _from_error(errors, packages)
-    fit = torch_install(host, interpreter, nvidia, driver, amd)
-    what = {"cu": f"for CUDA {cuda_of(fit.variant)}", "ro": "for ROCm", "cp": "for the CPU"}
-    size = "about 3 GB" if fit.variant[:2] in ("cu", "ro") else "about 0.3 GB"
+    fit = torch_install(host, interpreter, nvidia, driver, amd, "", intel, bus)
+    what = {
+        "cu": f"for CUDA {cuda_of(fit.variant)}",
+        "ro": "for ROCm",
+        "xp": "for XPU",
+        "cp": "for the CPU",
+    }
+    size = "about 3 GB" if fit.variant[:2] in ("cu", "ro", "xp") else "about 0.3 GB"
     note = f"torch {fit.version} {what.get(fit.variant[:2], '')}: {size}".replace(" :", ":")
     if interpreter.externally_managed:
         note += "; the system manages this Python: make a venv first with python3 -m venv .venv"
@@ -85,9 +94,7 @@ def torch_missing(  # noqa: PLR0913  what decides which build fits
         found=found,
         means="every training script stops with ModuleNotFoundError: No module named 'torch'",
         cure=fit.cure or tell("python3.12 -m venv ~/train"),
-        cure_note=note
-        if fit.cure
-        else "no torch build fits this Python and system: make an environment of a Python that one fits",
+        cure_note=note if fit.cure else fit.why or "no torch build fits this Python and system",
         evidence=interpreter.site_packages,
     )
 

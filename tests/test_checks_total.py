@@ -7,9 +7,9 @@ from museum import names, snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import KINDS, Absent, Unknown
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 
-CHECKS = builtin_checks()
+CHECKS = all_checks()
 KIND_NAMES = [kind.__name__ for kind in KINDS]
 MACHINE = [k.__name__ for k in KINDS if k.__module__.endswith((".machine", ".gpu", ".run"))]
 ABSENT = Absent(why="made absent")

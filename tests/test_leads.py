@@ -6,13 +6,13 @@ import pytest
 
 from tunedoctor.engine import diagnose
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.render import terminal
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, report_of
 from tunedoctor.tables.symptoms import questions
 
-CHECKS = builtin_checks()
+CHECKS = all_checks()
 NO_IMAGE = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
 ENVIRONMENT = """Collecting environment information...
 PyTorch version: 2.9.1+cu128

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunedoctor.lazy import pattern
-from tunedoctor.literals import folded, literals
+from tunedoctor.lazy import folded, literals, pattern
 from tunedoctor.tables.load import table
 
 

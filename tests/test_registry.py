@@ -9,7 +9,7 @@ import pytest
 
 import tunedoctor
 from tunedoctor import registry
-from tunedoctor.registry import RegistryError, all_checks, builtin_checks, source_of
+from tunedoctor.registry import RegistryError, all_checks, source_of
 
 PLUGIN = '''\
 """A cluster rule.
@@ -48,14 +48,14 @@ def _doctor(env: dict[str, str], *argv: str) -> "subprocess.CompletedProcess[str
 def test_every_file_is_one_check_named_as_it() -> None:
     folder = Path(tunedoctor.__file__).parent / "checks"
     files = {p.stem.replace("_", "-") for p in folder.glob("*.py")} - {"--init--"}
-    assert {c.id for c in builtin_checks()} == files
-    for one in builtin_checks():
+    assert {c.id for c in all_checks()} == files
+    for one in all_checks():
         assert source_of(one) == f"checks/{one.id.replace('-', '_')}.py"
 
 
 def test_what_a_check_explains_exists() -> None:
-    ids = {c.id for c in builtin_checks()}
-    for one in builtin_checks():
+    ids = {c.id for c in all_checks()}
+    for one in all_checks():
         assert set(one.explains) <= ids - {one.id}, one.id
 
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.seen import meaning, seen_as
 from tunedoctor.tables.symptoms import symptoms
 
-CHECKS = builtin_checks()
+CHECKS = all_checks()
 LINES = [(one.id, line) for one in CHECKS for line in seen_as(one)]
 
 
@@ -80,7 +80,7 @@ def test_prose_is_like_nothing(text: str) -> None:
 
 
 def test_a_part_of_a_line_is_like_it() -> None:
-    found = meaning("no kernel image is available", builtin_checks())
+    found = meaning("no kernel image is available", all_checks())
     assert "gpu-too-new-for-torch" in {one.check.id for one in found.candidates}
     assert not found.decided
-    assert not meaning("the model is not available on this device", builtin_checks()).candidates
+    assert not meaning("the model is not available on this device", all_checks()).candidates

@@ -7,9 +7,9 @@ from museum import names, snapshot_of
 
 from tunedoctor.engine import Found, diagnose
 from tunedoctor.findings import SEVERITIES, Check
-from tunedoctor.registry import builtin_checks, source_of
+from tunedoctor.registry import all_checks, source_of
 
-CHECKS = builtin_checks()
+CHECKS = all_checks()
 IDS = {check.id for check in CHECKS}
 SECTIONS = ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as")
 FORBIDDEN = re.compile(

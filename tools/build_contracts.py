@@ -51,7 +51,7 @@ class WheelWorld(World):
 
     def __init__(self, wheel: Path) -> None:
         """Read its names."""
-        super().__init__([ROOT], [ROOT])
+        super().__init__([ROOT], [ROOT], frozenset(ENTRIES))
         self._wheel = zipfile.ZipFile(wheel)
         self._files = {f"{ROOT}/{one}": one for one in self._wheel.namelist()}
         inside: dict[str, set[str]] = defaultdict(set)
@@ -60,6 +60,10 @@ class WheelWorld(World):
                 one, _, name = one.rpartition("/")  # noqa: PLW2901
                 inside[one].add(name)
         self._listed = {folder: frozenset(names) for folder, names in inside.items()}
+
+    def there(self, package: str, _asked: str) -> bool:
+        """Tell that what is asked is there, as it is in a set that holds both."""
+        return package in ("torch", _asked)
 
     def read(self, path: str) -> bytes | None:
         """Return a file of the wheel."""
@@ -84,7 +88,7 @@ def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -
         if cut:
             sys.exit(f"{wheel.name}: not read to its end")
         found |= {
-            one._replace(file="", line=0)
+            one._replace(file="", line=0, within="")
             for one in asked
             if one.module.partition(".")[0] in known and not world.patches(library) & {*one.names}
         }
@@ -92,10 +96,11 @@ def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -
 
 
 def lacking(asked: list[Asked], wheel: Path) -> dict[Asked, str]:
-    """Return what a release lacks of what is asked: "module:name", or "module" for one that is gone."""
+    """Return what a release lacks of what is asked, as rows name it."""
     world = WheelWorld(wheel)
     told = {one: problem(world, one) for one in asked}
-    return {one: ":".join(filter(None, t[1:])) for one, t in told.items() if t}
+    signs = {"name": ":", "keyword": "("}
+    return {one: t[1] + signs.get(t[0], "") + t[2] for one, t in told.items() if t}
 
 
 def runs(places: Iterable[int]) -> list[list[int]]:

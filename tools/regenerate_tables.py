@@ -18,13 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tunedoctor.probes.installer_config import (
-    installer_config,
-    pip_settings,
-    places_for,
-    together,
-    uv_settings,
-)
+from tunedoctor.probes.installer_config import installer_config, settings_of, together
 from tunedoctor.refresh.ask import RefusedError, ask
 from tunedoctor.refresh.fetch import FetchError, Limits
 from tunedoctor.refresh.indexes import indexes, offline
@@ -83,11 +77,7 @@ def _options() -> argparse.ArgumentParser:
 
 def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tables
     """Return the table with what the indexes say, and what they did not tell."""
-    home = os.path.expanduser("~")  # noqa: PTH111
-    places = places_for(sys.platform, os.environ, home, sys.prefix)
-    settings = together(
-        [*pip_settings(places.pip, os.environ), *uv_settings(places.uv, None, os.environ)]
-    ).settings
+    settings = together(settings_of(os.environ, sys.prefix)).settings
     if says := offline(installer_config(None).settings, os.environ):
         msg = f"{says} says that no network is to be asked"
         raise FetchError(msg)

@@ -14,12 +14,9 @@ def main() -> None:
 
     streams.take_over()
     try:
-        from tunedoctor.cli.app import app  # noqa: PLC0415
+        from tunedoctor.cli.app import run  # noqa: PLC0415
 
-        # the options of one command alone are made: those of all cost 10 ms
-        named = [one for one in app.registered_commands if [one.name] == sys.argv[1:2]]
-        app.registered_commands = named or app.registered_commands
-        app(prog_name="doctor")
+        sys.exit(run(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:

@@ -67,20 +67,20 @@ class Mirror(msgspec.Struct, frozen=True):
     """The file or the variable that names it."""
 
 
-def mirrors(variables: Mapping[str, str] | None = None) -> dict[str, Mirror]:
+@cache
+def mirrors() -> Mapping[str, Mirror]:
     """Return "pytorch" and "default" -> the user's own mirrors: of the variables DOCTOR_MIRROR_…, else of the file.
 
-    A file of the working folder names none: whoever wrote it could send installs elsewhere.
+    They are read once. A file of the working folder names none: whoever wrote it could send installs elsewhere.
 
     Raises:
         ConfigError: the file can't be understood, or a mirror is no URL.
     """
-    env = os.environ if variables is None else variables
-    file = config_file(env)
+    file = config_file(os.environ)
     found = {name: Mirror(url, str(file)) for name, url in _in_file(file).items()}
     for name in ("pytorch", "default"):
         variable = f"DOCTOR_MIRROR_{name.upper()}"
-        if url := env.get(variable, "").strip():
+        if url := os.environ.get(variable, "").strip():
             try:
                 _check({name: url})
             except ValueError as error:
@@ -101,7 +101,6 @@ class _Own(msgspec.Struct, forbid_unknown_fields=True):
     mirrors: dict[Literal["pytorch", "default"], str] = {}
 
 
-@cache
 def _in_file(file: Path) -> Mapping[str, str]:
     try:
         text = read_regular(file, _LARGEST).decode()

@@ -164,11 +164,6 @@ def to_data(plan: Plan) -> dict[str, Any]:
     return {"schema": SCHEMA, "plan": msgspec.to_builtins(plan)}
 
 
-def to_json(plan: Plan) -> bytes:
-    """Return a plan as JSON."""
-    return msgspec.json.encode(to_data(plan))
-
-
 def from_json(text: bytes | str) -> Plan:
     """Read a plan.
 

@@ -228,7 +228,7 @@ def exit_code(report: Report) -> int:
     return {"ready": 0, "findings": 1, "unknown": 2}[report.verdict]
 
 
-def json_schema() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
     """Return the JSON Schema of a report, made from the types."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -28,7 +28,7 @@ from tunedoctor.facts import (
 )
 from tunedoctor.findings import Check
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv
-from tunedoctor.probes.cuda_wheels import cuda_wheels
+from tunedoctor.probes.packages import cuda_wheels
 from tunedoctor.probes.torch_build import Accelerator
 from tunedoctor.snapshot import Answer, Snapshot
 from tunedoctor.tables.wheels import cuda_of

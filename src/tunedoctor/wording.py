@@ -15,6 +15,11 @@ def gib(size: int) -> str:
     )
 
 
+def many(number: int, word: str) -> str:
+    """Return "1 error" or "3 errors"."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def ago(taken: str) -> str:
     """Return how long ago an ISO 8601 time was: "a moment ago", "5 min ago", "3 h ago", "2 days ago"."""
     from datetime import UTC, datetime  # noqa: PLC0415  few have something to date

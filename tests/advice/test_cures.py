@@ -1,8 +1,7 @@
 """Commands and words that cures share."""
 
 from tunedoctor.advice.cures import brief, merged, pinned, together
-from tunedoctor.tables.good_sets import good_set
-from tunedoctor.tables.modules import distribution_of
+from tunedoctor.tables.small import distribution_of, good_set
 
 
 def test_fixes_of_one_package_are_joined() -> None:

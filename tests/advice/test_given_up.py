@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunedoctor.advice.given_up import given_up
+from tunedoctor.advice.misfits import given_up
 from tunedoctor.facts import Errors, ErrorText, Frame
 
 SITE = "/opt/venv/lib/python3.11/site-packages"

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.compares import compares
-from tunedoctor.advice.loose_misfits import loose_misfits
+from tunedoctor.advice.misfits import compares, misfits
 from tunedoctor.facts import Errors, ErrorText
 
 
@@ -30,7 +29,7 @@ def _errors(text: str) -> Errors:
     ],
 )
 def test_the_library_is_named(text: str, library: str) -> None:
-    assert [one.library for one in loose_misfits(_errors(text))] == [library]
+    assert [one.other for one in misfits(_errors(text), loosely=True)] == [library]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,7 @@ def test_the_library_is_named(text: str, library: str) -> None:
     ],
 )
 def test_what_is_no_matter_of_versions_gives_nothing(text: str) -> None:
-    assert list(loose_misfits(_errors(text))) == []
+    assert list(misfits(_errors(text), loosely=True)) == []
 
 
 def test_a_library_that_compares_versions_is_quoted() -> None:
@@ -57,5 +56,5 @@ def test_a_library_that_compares_versions_is_quoted() -> None:
 
 @given(st.text(max_size=400))
 def test_no_text_makes_them_fall(text: str) -> None:
-    list(loose_misfits(_errors(text)))
+    list(misfits(_errors(text), loosely=True))
     compares(_errors(text))

@@ -1,6 +1,6 @@
 """The command that puts a fitting build into the target."""
 
-from tunedoctor.advice.rebuild import rebuild_cuda, rebuild_rocm, rebuild_xpu
+from tunedoctor.advice.torch_install import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.versions import release
 
@@ -67,6 +67,9 @@ def test_rocm_keeps_the_release_and_knows_its_index() -> None:
     assert rebuild_rocm(windows, OWN, None) is None
 
 
-def test_xpu_names_no_release() -> None:
-    assert "torch==" not in rebuild_xpu(OWN).command
-    assert rebuild_xpu(None).command.startswith("python -m pip")
+def test_xpu_keeps_the_release_and_names_none_of_an_unknown_system() -> None:
+    fit = rebuild_xpu(LINUX, OWN, _torch("2.9.1+cpu"))
+    assert "torch==2.9.1+xpu" in fit.command
+    unknown = rebuild_xpu(None, None, None).command
+    assert unknown.startswith("python -m pip")
+    assert "torch==" not in unknown

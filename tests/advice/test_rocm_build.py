@@ -2,11 +2,11 @@
 
 import pytest
 
-from tunedoctor.advice.rocm_build import rocm_build
+from tunedoctor.advice.torch_install import rocm_build
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 
 REPORT = """Collecting environment information...
 PyTorch version: 2.9.1+rocm6.4
@@ -21,7 +21,7 @@ GPU models and configuration: AMD Radeon Graphics ({gfx})
 def cure(gfx: str) -> tuple[str, str]:
     snapshot = read_report(REPORT.format(gfx=gfx))
     assert snapshot is not None
-    (first, *_) = diagnose(snapshot, builtin_checks()).causes
+    (first, *_) = diagnose(snapshot, all_checks()).causes
     assert first.check.id == "gpu-arch-not-in-rocm-build"
     return first.finding.cure.command, first.finding.cure_note
 

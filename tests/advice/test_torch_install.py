@@ -11,6 +11,8 @@ from tunedoctor.facts import (
     NvidiaDriver,
     NvidiaGpu,
     NvidiaGpus,
+    PciBus,
+    PciDevice,
     TorchBuild,
     Unknown,
 )
@@ -38,7 +40,17 @@ def test_the_driver_decides(driver: str, major: str) -> None:
 def test_a_floor_is_kept() -> None:
     fit = torch_install(LINUX, PYTHON, wanted=">=2.6,<2.8")
     assert fit.version == "2.7.1"
-    assert torch_install(LINUX, PYTHON, wanted=">=99") == ("", "", Cure())
+    none = torch_install(LINUX, PYTHON, wanted=">=99")
+    assert none[:3] == ("", "", Cure())
+    assert ">=99" in none.why
+
+
+def test_where_no_driver_is_loaded_yet_it_is_the_build_for_after_it() -> None:
+    card = PciDevice("0000:01:00.0", "10de", device="2684", device_class="030000")
+    bus = PciBus(devices=(card,))
+    fit = torch_install(LINUX, PYTHON, None, None, None, "", bus)
+    assert fit.variant.startswith("cu"), fit
+    assert torch_install(LINUX, PYTHON).variant == "cpu"
 
 
 def test_an_old_python_gets_the_last_release_for_it() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.visible import entries, visible_gpus
+from tunedoctor.advice.compiled import entries, visible_gpus
 from tunedoctor.facts import Environment, NvidiaGpu
 
 TWINS = tuple(

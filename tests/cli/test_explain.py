@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tunedoctor.cli.explain_text import is_text
+from tunedoctor.cli.explain import is_text
 
 
 def explain(*argv: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":

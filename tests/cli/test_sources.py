@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,16 +13,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import pytest
 from libraries.catalogue import RELEASES, Release
 from libraries.fixtures import uv_cache
-from libraries.server import Index, Variants, filename, wheel
-
-from tunedoctor.installers.uv import find_uv
+from libraries.running import HELD, Ran, doctor, house, made, version
+from libraries.server import Index, Variants
 
 __all__ = ["uv_cache"]
 
-HELD = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==2.2.6")
-HELD += ("safetensors==0.8.0", "accelerate==1.13.0", "tokenizers==0.22.2", "transformers==4.57.6")
-HELD += ("huggingface-hub==1.5.0",)
-"""transformers 4.57.6 refuses a huggingface-hub of 1 or newer at import."""
 CURE = ("huggingface-hub", "0.36.2")
 PAIRS = tuple(
     r
@@ -80,11 +74,17 @@ def closed() -> str:
         return f"http://127.0.0.1:{one.getsockname()[1]}/simple"
 
 
-def house(folder: Path, *releases: Release) -> Path:
-    folder.mkdir()
-    for one in releases:
-        (folder / filename(one)).write_bytes(wheel(one))
-    return folder
+def configure(tool: str, name: str, text: str) -> None:
+    """Write the user's own settings of a tool."""
+    folder = Path(os.environ["HOME"], ".config", tool)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+
+
+def paired(tmp_path: Path, serve: Serve) -> Path:
+    """Return an environment with a torchvision that is not torch's."""
+    pins = ("torch==2.14.1+cpu", "torchvision==0.20.1", "filelock", "numpy==2.2.6")
+    return made(tmp_path, serve(*RELEASES, *PAIRS).url, *pins)
 
 
 @pytest.fixture
@@ -92,37 +92,8 @@ def env(tmp_path: Path, serve: Serve) -> Path:
     return made(tmp_path, serve(*RELEASES, *PAIRS).url, *HELD)
 
 
-def made(tmp_path: Path, url: str, *pins: str) -> Path:
-    place = tmp_path / "env"
-    uv = (find_uv(), "--no-config")
-    subprocess.run([*uv, "venv", "-q", "-p", sys.executable, place], check=True)
-    argv = [*uv, "pip", "install", "-q", "--no-deps", "--python", place / "bin/python", *pins]
-    subprocess.run([*argv, "--default-index", url], check=True)
-    return place
-
-
-def doctor(*argv: str, cwd: Path, **env: str) -> "subprocess.CompletedProcess[str]":
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        cwd=cwd,
-        env={**os.environ, **env},
-        check=False,
-        timeout=240,
-    )
-    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
-    return ended
-
-
-def fixed(env: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+def fixed(env: Path, **variables: str) -> Ran:
     return doctor("fix", "--target", str(env), "-y", cwd=env.parent, **variables)
-
-
-def version(env: Path, name: str = "huggingface_hub") -> str:
-    (info,) = env.glob(f"lib/python*/site-packages/{name}-*.dist-info")
-    return info.name.removesuffix(".dist-info").rpartition("-")[2]
 
 
 def flat(text: str) -> str:
@@ -135,8 +106,6 @@ def test_an_extra_index_alone_has_it(
     env: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, tool: str, by: str
 ) -> None:
     default, extra = serve(*WITHOUT), serve(*of("huggingface-hub"))
-    config = Path(os.environ["HOME"], ".config", tool)
-    config.mkdir(parents=True)
     if by == "variable":
         names = {
             "pip": ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"),
@@ -148,10 +117,10 @@ def test_an_extra_index_alone_has_it(
         text = (
             f"[global]\nindex-url = {default.url}\n[install]\nextra-index-url =\n    {extra.url}\n"
         )
-        (config / "pip.conf").write_text(text)
+        configure(tool, "pip.conf", text)
     else:
         rows = f'[[index]]\nurl = "{default.url}"\ndefault = true\n[[index]]\nname = "mine"\nurl = "{extra.url}"\n'
-        (config / "uv.toml").write_text(rows)
+        configure(tool, "uv.toml", rows)
     ended = fixed(env)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert version(env) == CURE[1]
@@ -163,10 +132,8 @@ def test_a_wheelhouse_with_what_is_needed_is_enough(
     env: Path, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """It holds one wheel: what is installed stands for the rest."""
-    wheels = house(tmp_path / "my, wheels", *of("huggingface-hub==0.36.2"))
-    config = Path(os.environ["HOME"], ".config", "uv")
-    config.mkdir(parents=True)
-    (config / "uv.toml").write_text(f'find-links = ["{wheels}"]\n')
+    wheels = house(tmp_path / "my, wheels", of("huggingface-hub==0.36.2"))
+    configure("uv", "uv.toml", f'find-links = ["{wheels}"]\n')
     default = serve(*WITHOUT)
     monkeypatch.setenv("PIP_INDEX_URL", default.url if how == "with an index" else closed())
     if how == "alone":
@@ -180,9 +147,7 @@ def test_variables_win_over_files_and_pips_sections_in_their_order(
     env: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad = serve(*RELEASES), serve(*WITHOUT)
-    config = Path(os.environ["HOME"], ".config", "pip")
-    config.mkdir(parents=True)
-    (config / "pip.conf").write_text(f"[global]\nindex-url = {bad.url}\n")
+    configure("pip", "pip.conf", f"[global]\nindex-url = {bad.url}\n")
     refused = fixed(env)
     assert refused.returncode == 1
     assert f"{bad.url} (~/.config/pip/pip.conf) has no huggingface-hub" in flat(refused.stdout)
@@ -199,49 +164,27 @@ def test_constraints_hold(env: Path, serve: Serve, tmp_path: Path) -> None:
     url = serve(*RELEASES).url
     file = tmp_path / "my limits.txt"
     file.write_text("huggingface-hub<0.36\n")
-    config = Path(os.environ["HOME"], ".config", "pip")
-    config.mkdir(parents=True)
-    held = doctor(
-        "fix",
-        "--target",
-        str(env),
-        "--dry-run",
-        cwd=tmp_path,
-        PIP_INDEX_URL=url,
-        UV_CONSTRAINT=file.as_uri(),
-    )
+    asked = ("fix", "--target", str(env), "--dry-run")
+    held = doctor(*asked, cwd=tmp_path, PIP_INDEX_URL=url, UV_CONSTRAINT=file.as_uri())
     assert "→ 0.36" not in held.stdout
-    assert (
-        "→ 0.36"
-        in doctor("fix", "--target", str(env), "--dry-run", cwd=tmp_path, PIP_INDEX_URL=url).stdout
-    )
+    assert "→ 0.36" in doctor(*asked, cwd=tmp_path, PIP_INDEX_URL=url).stdout
 
 
 def test_a_mirror_of_pytorch_and_of_the_default_index(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror, default = serve(*PAIRS, *of("filelock", "numpy"), kind=Variants), serve(*RELEASES)
-    env = made(
-        tmp_path,
-        serve(*RELEASES, *PAIRS).url,
-        "torch==2.14.1+cpu",
-        "torchvision==0.20.1",
-        "filelock",
-        "numpy==2.2.6",
-    )
-    config = Path(os.environ["HOME"], ".config", "tunedoctor")
-    config.mkdir(parents=True)
+    env = paired(tmp_path, serve)
     monkeypatch.delenv("DOCTOR_MIRROR_PYTORCH")
-    (config / "config.toml").write_text(
-        f'[mirrors]\npytorch = "{mirror.url}"\ndefault = "{default.url}"\n'
-    )
+    rows = f'[mirrors]\npytorch = "{mirror.url}"\ndefault = "{default.url}"\n'
+    configure("tunedoctor", "config.toml", rows)
     shown = doctor("check", "--target", str(env), cwd=tmp_path)
     assert f"{mirror.url}/cpu" in shown.stdout
     assert f"{mirror.url}/" in doctor("wheel", "--target", str(env), cwd=tmp_path).stdout
     ended = fixed(env)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert version(env, "torchvision") == "0.29.1+cpu"
-    (config / "config.toml").write_text("[mirrors]\npytorch = 'ftp://x'\n")
+    configure("tunedoctor", "config.toml", "[mirrors]\npytorch = 'ftp://x'\n")
     ended = doctor("check", "--target", str(env), cwd=tmp_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert "ftp://x" in ended.stderr
@@ -253,15 +196,8 @@ def test_pytorchs_index_is_one_source_among_them(
 ) -> None:
     """A torchvision of the wheelhouse is taken; PyTorch's index is out of reach, or has none of it."""
     default = serve(*RELEASES)
-    env = made(
-        tmp_path,
-        serve(*RELEASES, *PAIRS).url,
-        "torch==2.14.1+cpu",
-        "torchvision==0.20.1",
-        "filelock",
-        "numpy==2.2.6",
-    )
-    wheels = house(tmp_path / "wheels", PAIRS[2])
+    env = paired(tmp_path, serve)
+    wheels = house(tmp_path / "wheels", [PAIRS[2]])
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     monkeypatch.setenv("PIP_INDEX_URL", default.url)
     if alone:
@@ -314,7 +250,7 @@ def test_each_source_is_told_with_what_it_has(env: Path, serve: Serve, tmp_path:
     # of all that could move instead there is one release alone
     default = serve(*(r for r in WITHOUT if f"{r.name}=={r.version}" in HELD))
     extra = serve(*old)
-    wheels = house(tmp_path / "wheels", *old)
+    wheels = house(tmp_path / "wheels", old)
     ended = fixed(
         env, UV_DEFAULT_INDEX=default.url, UV_INDEX=f"mine={extra.url}", UV_FIND_LINKS=str(wheels)
     )

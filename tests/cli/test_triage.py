@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tunedoctor.report import json_schema
+from tunedoctor.report import schema
 
 SICK = """\
 PyTorch version: 2.9.1+cu130
@@ -61,7 +61,7 @@ def test_a_folder_gives_a_line_each_in_order_and_problems_are_rows(reports: Path
         "prose.txt",
     ]
     for row in rows[:40]:
-        jsonschema.validate({k: v for k, v in row.items() if k != "file"}, json_schema())
+        jsonschema.validate({k: v for k, v in row.items() if k != "file"}, schema())
     assert [row["findings"][0]["id"] for row in rows[1:40:2]] == ["driver-too-old"] * 20
     assert {row["verdict"] for row in rows[0:40:2]} == {"ready"}
     assert all("nothing" in row["problem"] for row in rows[40:])

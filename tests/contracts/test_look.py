@@ -23,6 +23,29 @@ else:
     sys.modules[__name__] = _LazyModule(__name__, globals()["__file__"], _import_structure)
 """
 HERE = {"transformers/__init__.py": "class Here: pass\n"}
+TAKES = """
+class Base:
+    def __init__(self, new): ...
+class A(Base): ...
+class Any(Base):
+    def __init__(self, new, **more): ...
+class Deco(Base):
+    @deprecated("old")
+    def __init__(self, new): ...
+class Mixed(A, Any): ...
+class Other(Elsewhere): ...
+@dataclass
+class C:
+    new: int
+@dataclass
+class D(C):
+    more: int = 0
+if new_python:
+    def F(new): ...
+else:
+    def F(old): ...
+"""
+PASSES = "from transformers.part import A, Any, Deco, Mixed, Other, D, F\n"
 BROKEN = {
     "a name": ("from transformers import Here, Gone", {}, "transformers Gone"),
     "a name of a part": (
@@ -67,6 +90,49 @@ BROKEN = {
         {"transformers/__init__.py": LAZY, "transformers/deep.py": "Gone = 1\n"},
         "transformers Gone",
     ),
+    "in a class": (
+        "import transformers\nclass A:\n    b = transformers.Gone",
+        {},
+        "transformers Gone",
+    ),
+    "a keyword's default": (
+        "import transformers\ndef f(*, a=transformers.Gone): pass",
+        {},
+        "transformers Gone",
+    ),
+    "an attribute of a part": (
+        "from transformers import part\nx = part.Gone",
+        {"transformers/part.py": ""},
+        "transformers.part Gone",
+    ),
+    "tried and raised": (
+        "try:\n    from transformers import Gone\nexcept ImportError as e:\n    raise RuntimeError from e",
+        {},
+        "transformers Gone",
+    ),
+    "where it is there": (
+        "if is_transformers_available() and is_transformers_available():\n    from transformers import Gone",
+        {},
+        "transformers Gone",
+    ),
+    "a keyword": (
+        "from transformers import F\ndef g():\n    if self.a:\n        x = F(new=1, old=2)",
+        {
+            "transformers/__init__.py": "from .part import F",
+            "transformers/part.py": "def F(new): ...",
+        },
+        "transformers.F old",
+    ),
+    "a keyword to a base": (
+        "import transformers.part as t\nclass B(t.A):\n    def __init__(self):\n        super().__init__(old=2)",
+        {"transformers/part.py": TAKES},
+        "transformers.part.A old",
+    ),
+    "a keyword to fields": (
+        "import transformers\ndef f(): return transformers.part.D(new=1, more=2, old=3)",
+        {"transformers/part.py": TAKES},
+        "transformers.part.D old",
+    ),
     "written nowhere": (
         "from transformers import Gone",
         {"transformers/__init__.py": "def __getattr__(name): ...\n"},
@@ -82,6 +148,29 @@ WHOLE = {
     "for another Python": ("import sys\nif sys.version_info < (3, 8):\n    import gone", {}),
     "for another system": ("import sys\nif not sys.platform == 'plan9':\n    pass\nelse:\n    import gone", {}),
     "an attribute that need not be": ("import transformers as t\nx = lambda: t.Gone\ny = x and t.Gone", {}),
+    "where it is not there": ("if is_peft_available():\n    from peft import Gone\n    import transformers.gone", {}),
+    "of another name": ("import transformers\nclass A:\n    transformers = B()\n    c = transformers.Gone", {}),
+    "bound twice": ("import transformers\ntransformers = x\ny = transformers.Gone", {}),
+    "what hides a part": ("from transformers import part\nx = part.Gone", {
+        "transformers/__init__.py": "from .part import part", "transformers/part.py": "part = 1",
+    }),
+    "an annotation that is text": (
+        "from __future__ import annotations\nimport transformers\ndef f(a: transformers.Gone): ...", {},
+    ),
+    **{
+        f"keywords: {name}": (PASSES + text, {"transformers/part.py": TAKES})
+        for name, text in {
+            "taken": "def f():\n    A(new=1)\n    D(new=1, more=2)",
+            "any": "def f():\n    Any(old=1)",
+            "not told": "def f():\n    Deco(old=1)\n    Mixed(old=1)\n    Other(old=1)\n    F(old=1)",
+            "asked": "def f():\n    if is_new():\n        A(old=1)\n    if NEW: A(old=1)\n    if t.version > 1: A(old=1)",
+            "left before": "def f():\n    if is_new():\n        return A(new=1)\n    return A(old=1)",
+            "tried": "def f():\n    try:\n        A(old=1)\n    except TypeError:\n        A(new=1)",
+            "of another name": "def f(A):\n    A(old=1)\ndef g():\n    A = h()\n    A(old=1)",
+            "need not be": "def f():\n    x and A(old=1)\n    A(old=1) if x else A(new=1)",
+            "bases": "class B(A, Any):\n    def __init__(self):\n        super().__init__(old=1)",
+        }.items()
+    },
     "a part": ("from transformers import part\nimport transformers.part", {"transformers/part.py": ""}),
     "a compiled part": ("from transformers.part import Any", {"transformers/part.abi3.so": ""}),
     "a folder": ("import transformers.part.more", {"transformers/part/more.py": ""}),

@@ -8,10 +8,10 @@ from tunedoctor.contracts import shipped
 from tunedoctor.contracts.shipped import contract_cure, contract_problems
 from tunedoctor.facts import Distribution, Interpreter, Packages
 from tunedoctor.findings import Finding
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.good_sets import good_set
 from tunedoctor.tables.load import table
+from tunedoctor.tables.small import good_set
 from tunedoctor.versions import pep440, within
 from tunedoctor.wiring import call
 
@@ -26,7 +26,7 @@ PAIRS = {  # each imported and seen to stop there
 
 
 def find(versions: dict[str, str]) -> Finding | None:
-    check = next(one for one in builtin_checks() if one.id == "import-contract-clash")
+    check = next(one for one in all_checks() if one.id == "import-contract-clash")
     held = tuple(Distribution(name=n, version=v) for n, v in versions.items())
     facts = Snapshot.of(
         [Packages(distributions=held), Interpreter(executable="python", version="3.12.1")]

@@ -13,7 +13,7 @@ from tunedoctor.facts import Interpreter, Packages, Target, Unknown
 from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.plan import AnyStep, DeletePath, Install, Remove, SetEnv, Tell, is_told
 from tunedoctor.planning.drafts import Drafted, drafted
-from tunedoctor.registry import all_checks, all_fixes, fixes_in
+from tunedoctor.registry import all_checks, all_fixes, marked
 from tunedoctor.snapshot import Snapshot
 
 CHECKS, FIXES = all_checks(), all_fixes()
@@ -196,7 +196,7 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
     sys.modules["mine"] = module
     try:
         module.mine = api.fix("mine", "Mine", cures=["driver-missing"])(mine)  # type: ignore[attr-defined]
-        (one,) = fixes_in(module)
+        (one,) = marked(module, "fix")
     finally:
         del sys.modules["mine"]
     snapshot = snapshot_of("driver-secure-boot")

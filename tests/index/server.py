@@ -1,21 +1,15 @@
 """A proxy on loopback that answers as the hosts of the indexes: an install command runs through it as it is printed.
 
-Clients reach it by HTTPS_PROXY and ask it for a tunnel (CONNECT); in the tunnel it speaks TLS with a certificate of its
-own authority, and answers from memory. It passes nothing on: the network stays out of reach. A host that it does not
-know is the default index to it, whose name stands in pip and uv.
+Clients reach it by HTTPS_PROXY. It answers from memory and passes nothing on: the network stays out of reach. A host
+that it does not know is the default index to it, whose name stands in pip and uv.
 """
 
 import html
-import ssl
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
-
-import trustme
+from urllib.parse import quote
 
 from index.catalogue import (
     DEFAULT,
@@ -27,11 +21,12 @@ from index.catalogue import (
     on_poisoned,
     on_pytorch,
 )
+from index.proxy import Answer, Proxy
 from index.wheels import Wheel
 
 _HOSTS = (PYTORCH, FILES, DEFAULT, POISONED)
-Pages = dict[str, tuple[str, bytes]]
-"""URL without scheme -> content type and body."""
+Pages = dict[str, Answer]
+"""URL without scheme -> page or file."""
 
 
 class Served(NamedTuple):
@@ -47,18 +42,22 @@ class Served(NamedTuple):
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
     """Serve all indexes until the end of the block."""
-    authority = trustme.CA()
-    pem = folder / "authority.pem"
-    authority.cert_pem.write_to_path(str(pem))
-    server = _Proxy(authority, pages())
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
+    held, asked = pages(), list[str]()
+
+    def answer(host: str, path: str) -> Answer:
+        host = host if host in _HOSTS else DEFAULT
+        asked.append(host + path)
+        if found := held.get(host + path):
+            return found
+        # what isn't there is forbidden on PyTorch's index, and not found elsewhere
+        return Answer("text/plain", status=403 if host in (PYTORCH, FILES) else 404)
+
+    proxy, pem = Proxy(answer), folder / "authority.pem"
+    proxy.authority.cert_pem.write_to_path(str(pem))
     try:
-        yield Served(f"http://127.0.0.1:{server.server_address[1]}", pem, server.asked)
+        yield Served(proxy.url, pem, asked)
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        proxy.close()
 
 
 def pages() -> Pages:
@@ -76,80 +75,17 @@ def _index(host: str, root: str, files_host: str, files: str, wheels: Iterable[W
     links: dict[str, list[str]] = {}
     for one in wheels:
         path = f"{files}/{one.file}"
-        found[files_host + path] = ("application/zip", one.data)
-        found[f"{files_host}{path}.metadata"] = ("text/plain", one.metadata)
+        found[files_host + path] = Answer("application/zip", one.data)
+        found[f"{files_host}{path}.metadata"] = Answer("text/plain", one.metadata)
         url = f"https://{files_host}{quote(path)}#sha256={one.sha256}"
         link = f'<a href="{html.escape(url)}" data-core-metadata="true" data-dist-info-metadata="true">{one.file}</a>'
         links.setdefault(one.name, []).append(link)
     for name, lines in links.items():
-        found[f"{host}{root}/{name}/"] = ("text/html", _page(lines))
-    found[f"{host}{root}/"] = (
-        "text/html",
-        _page(f'<a href="{n}/">{n}</a>' for n in links),
-    )
+        found[f"{host}{root}/{name}/"] = _page(lines)
+    found[f"{host}{root}/"] = _page(f'<a href="{n}/">{n}</a>' for n in links)
     return found
 
 
-def _page(lines: Iterable[str]) -> bytes:
-    return f"<!DOCTYPE html><html><body>{'<br>'.join(lines)}</body></html>".encode()
-
-
-class _Proxy(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, authority: trustme.CA, answers: Pages) -> None:
-        super().__init__(("127.0.0.1", 0), _Tunnel)
-        self.authority = authority
-        self.contexts: dict[str, ssl.SSLContext] = {}
-        self.answers = answers
-        self.asked: list[str] = []
-
-    def context(self, host: str) -> ssl.SSLContext:
-        """Return the TLS settings with a certificate for a host."""
-        if host not in self.contexts:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.authority.issue_cert(host).configure_cert(context)
-            self.contexts[host] = context
-        return self.contexts[host]
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Leave broken tunnels to the client, which says what it met."""
-
-
-class _Tunnel(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Proxy
-
-    def do_CONNECT(self) -> None:
-        self.send_response_only(200)
-        self.end_headers()
-        context = self.server.context(self.path.partition(":")[0])
-        self.connection = context.wrap_socket(self.connection, server_side=True)
-        self.rfile = self.connection.makefile("rb")
-        self.wfile = self.connection.makefile("wb", buffering=0)
-        self.close_connection = False
-
-    def do_GET(self) -> None:
-        self._answer(body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(body=False)
-
-    def _answer(self, *, body: bool) -> None:
-        host = self.headers.get("Host", "").partition(":")[0]
-        host = host if host in _HOSTS else DEFAULT
-        url = host + unquote(urlsplit(self.path).path)
-        self.server.asked.append(url)
-        # what isn't there is forbidden on PyTorch's index, and not found elsewhere
-        missing = 403 if host in (PYTORCH, FILES) else 404
-        kind, data = self.server.answers.get(url, ("text/plain", b""))
-        self.send_response(200 if url in self.server.answers else missing)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if body:
-            self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Keep quiet."""
+def _page(lines: Iterable[str]) -> Answer:
+    body = f"<!DOCTYPE html><html><body>{'<br>'.join(lines)}</body></html>"
+    return Answer("text/html", body.encode())

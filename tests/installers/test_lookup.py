@@ -1,16 +1,19 @@
 """Hashes and what comes along, looked up on an index of loopback."""
 
+import os
 import sys
 
 from libraries.server import Index
 
-from tunedoctor.installers.lookup import lines_of, look_up, read
-from tunedoctor.installers.uv import Failed, NoSolution
+from tunedoctor.installers.answers import NoSolution, pins_of
+from tunedoctor.installers.lookup import lines_of, look_up
+from tunedoctor.installers.sources import own
+from tunedoctor.installers.uv import Failed
 from tunedoctor.plan import Install, Pin
 
 
 def ask(install: Install, installed: dict[str, str] | None = None) -> Install:
-    found = look_up(install, sys.executable, installed or {})
+    found = look_up(install, sys.executable, installed or {}, own(os.environ))
     assert isinstance(found, Install)
     return found
 
@@ -38,27 +41,30 @@ def test_what_comes_along_is_pinned_and_what_serves_stays(index: Index) -> None:
 
 def test_what_is_known_is_not_asked_again(index: Index) -> None:
     known = Install(pins=(Pin(name="nobody-has-it", version="1", hashes=("sha256:00",)),))
-    assert look_up(known, sys.executable, {}) == known
+    assert look_up(known, sys.executable, {}, own(os.environ)) == known
     assert index.asked == []
 
 
 def test_a_version_that_nobody_has(index: Index) -> None:
-    found = look_up(Install(pins=(Pin(name="peft", version="77.0"),)), sys.executable, {})
+    asked = Install(pins=(Pin(name="peft", version="77.0"),))
+    found = look_up(asked, sys.executable, {}, own(os.environ))
     assert isinstance(found, NoSolution)
 
 
 def test_an_index_that_does_not_answer(index: Index) -> None:
     index.close()
-    found = look_up(Install(pins=(Pin(name="peft", version="0.18.1"),)), sys.executable, {})
+    asked = Install(pins=(Pin(name="peft", version="0.18.1"),))
+    found = look_up(asked, sys.executable, {}, own(os.environ))
     assert isinstance(found, Failed)
     assert found.why == "network"
 
 
 def test_a_requirements_file_is_read_and_written() -> None:
     text = "Torch_x==2.9.1+cu126 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\nnumpy==2.0\n"
-    pins = read(text)
+    pins = pins_of(text)
     assert [(p.name, p.version, p.hashes) for p in pins] == [
         ("torch-x", "2.9.1+cu126", ("sha256:aa", "sha256:bb")),
         ("numpy", "2.0", ()),
     ]
-    assert read(lines_of(pins)) == pins
+    written = [Pin(name=p.name, version=p.version, hashes=p.hashes) for p in pins]
+    assert pins_of(lines_of(written)) == pins

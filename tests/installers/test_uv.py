@@ -1,24 +1,17 @@
 """uv, asked for real over an index on loopback."""
 
+import os
 import sys
 from pathlib import Path
 
-import pytest
 from libraries.catalogue import RELEASES, release
+from libraries.fixtures import resolve
 from libraries.server import Index, filename
 
-from tunedoctor.installers.uv import (
-    Failed,
-    NoSolution,
-    Pin,
-    Question,
-    Solved,
-    environment,
-    find_uv,
-    pins_of,
-    resolve,
-    said,
-)
+from tunedoctor.installers.answers import NoSolution, Pin, pins_of, said
+from tunedoctor.installers.sources import Sources, own
+from tunedoctor.installers.uv import Failed, Question, Solved, find_uv
+from tunedoctor.installers.uv import resolve as asked
 
 ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
 
@@ -86,7 +79,7 @@ def test_an_index_that_is_down_is_no_answer(index: Index) -> None:
 
 def test_an_index_that_stalls_ends_with_the_time(index: Index) -> None:
     index.stalled.set()
-    answer = resolve(ASK, seconds=1.0)
+    answer = asked(ASK, own(os.environ), seconds=1.0)
     assert isinstance(answer, Failed)
     assert answer.why == "time"
 
@@ -97,9 +90,9 @@ def test_offline_goes_by_the_cache(index: Index) -> None:
     assert isinstance(nothing, Failed)
     assert nothing.why == "offline"
     assert isinstance(resolve(ASK), Solved)
-    asked = len(index.asked)
+    count = len(index.asked)
     assert isinstance(resolve(offline), Solved)
-    assert len(index.asked) == asked
+    assert len(index.asked) == count
 
 
 def test_garbage_for_metadata_is_no_set(index: Index) -> None:
@@ -117,15 +110,15 @@ def test_one_spoiled_release_fails_loudly_or_gives_way(index: Index) -> None:
 
 
 def test_without_uv_it_is_said() -> None:
-    answer = resolve(ASK, uv="")
+    answer = asked(ASK, Sources(), uv="")
     assert isinstance(answer, Failed)
     assert answer.why == "no uv"
 
 
 def test_a_program_that_is_not_uv_is_no_answer(tmp_path: Path) -> None:
-    answer = resolve(ASK, uv=str(tmp_path / "gone"))
+    answer = asked(ASK, Sources(), uv=str(tmp_path / "gone"))
     assert isinstance(answer, Failed)
-    answer = resolve(ASK, uv=sys.executable)
+    answer = asked(ASK, Sources(), uv=sys.executable)
     assert isinstance(answer, Failed)
 
 
@@ -133,34 +126,17 @@ def test_uv_is_found_and_is_a_file() -> None:
     assert Path(find_uv()).is_file()
 
 
-def test_what_steers_the_answer_is_left_out_of_the_environment() -> None:
-    given = {
-        "UV_TORCH_BACKEND": "cpu",
-        "UV_OVERRIDE": "x",
-        "UV_INDEX": "https://mirror",
-        "HOME": "/h",
-    }
-    env = environment(given)
-    assert (env["UV_INDEX"], env["HOME"]) == ("https://mirror", "/h")
-    assert not {"UV_TORCH_BACKEND", "UV_OVERRIDE"} & set(env)
-
-
-@pytest.mark.parametrize("own", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
-def test_the_index_of_pip_is_taken_where_uv_has_none(own: str) -> None:
-    env = environment({"PIP_INDEX_URL": "https://mirror/simple"}, macos="14.0")
-    assert env["UV_DEFAULT_INDEX"] == "https://mirror/simple"
-    assert env["MACOSX_DEPLOYMENT_TARGET"] == "14.0"
-    kept = environment({"PIP_INDEX_URL": "https://mirror/simple", own: "https://own"})
-    assert kept["UV_DEFAULT_INDEX"] == kept["PIP_INDEX_URL"] == "https://own"
-
-
 def test_pins_in_both_styles_of_remark() -> None:
     split = "a==1 ; python_version > '3'\n    # via\n    #   b\nb==2 \\\n    --hash=sha256:0\n    # via -r in.txt\n# c==3\n"
-    assert pins_of(split) == (Pin("a", "1"), Pin("b", "2"))
+    assert pins_of(split) == (Pin("a", "1"), Pin("b", "2", (), ("sha256:0",)))
     line = (
         "a==1   # via b, c\nb==2   # via -r in.txt, a\nc==3 \\\n    --hash=sha256:0\n    # via a\n"
     )
-    assert pins_of(line) == (Pin("a", "1", ("b", "c")), Pin("b", "2"), Pin("c", "3", ("a",)))
+    assert pins_of(line) == (
+        Pin("a", "1", ("b", "c")),
+        Pin("b", "2"),
+        Pin("c", "3", ("a",), ("sha256:0",)),
+    )
 
 
 def test_warnings_and_escapes_are_not_said() -> None:

@@ -8,6 +8,14 @@ import pytest
 
 from libraries.catalogue import RELEASES
 from libraries.server import Index
+from tunedoctor.installers.sources import own
+from tunedoctor.installers.uv import Outcome, Question
+from tunedoctor.installers.uv import resolve as asked
+
+
+def resolve(question: Question) -> Outcome:
+    """Ask uv over the sources of this process's variables."""
+    return asked(question, own(os.environ))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.cli.fit_names import cards_near
+from tunedoctor.cli.gpus import cards_near
 
 
 def said(*argv: str) -> str:

@@ -14,7 +14,7 @@ from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.tables.models import ModelRow, models
+from tunedoctor.tables.small import ModelRow, models
 
 
 @pytest.mark.parametrize("row", models(), ids=lambda row: row.name)

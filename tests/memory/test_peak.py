@@ -18,7 +18,7 @@ from tunedoctor.memory.quantised import matrix_bytes
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.stacks import STACKS
-from tunedoctor.tables.models import models
+from tunedoctor.tables.small import models
 
 GIB = 1 << 30
 NAMES = [row.name for row in models()]

@@ -6,10 +6,10 @@ from museum import expectations, facts_of, load, names, snapshot_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import KINDS, Unknown
 from tunedoctor.findings import Check
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.wiring import wants
 
-CHECKS = builtin_checks()
+CHECKS = all_checks()
 
 
 @pytest.mark.parametrize("name", names())

@@ -8,7 +8,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from tunedoctor.installers.uv import NoSolution, Outcome, Pin, Question, Solved
+from tunedoctor.installers.answers import NoSolution, Pin
+from tunedoctor.installers.uv import Outcome, Question, Solved
 from tunedoctor.plan import Install
 from tunedoctor.plan import Pin as Planned
 from tunedoctor.planning.ask import Ask

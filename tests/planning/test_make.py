@@ -8,7 +8,9 @@ from planning.fakes import ask
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, CondaPrefix, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.fixing import Draft, Resolve
-from tunedoctor.installers.uv import Failed, NoSolution, Question
+from tunedoctor.installers.answers import NoSolution
+from tunedoctor.installers.sources import Ban
+from tunedoctor.installers.uv import Failed, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
 from tunedoctor.planning.ask import read_sizes
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
@@ -123,7 +125,7 @@ def test_a_torch_that_is_not_there_is_a_cure_of_its_own() -> None:
 def test_a_variable_that_forbids_the_index_is_named() -> None:
     snapshot = snapshot_of("peft-0.17-with-transformers-5")
     drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
-    silent = ask()._replace(resolve=lambda _: NoSolution(""), barred="UV_NO_INDEX")
+    silent = ask()._replace(resolve=lambda _: NoSolution(""), ban=Ban("no-index", "UV_NO_INDEX"))
     with pytest.raises(RefusedError, match="UV_NO_INDEX is set so that no index is asked") as error:
         planned(snapshot, drafts, CHECKS, silent)
     assert "UV_NO_INDEX" in error.value.by_hand[0]

@@ -13,7 +13,7 @@ from recorded.index import Index, serving
 from recorded.judge import Printed, Verdict, clash_of, judge_all, sent_to
 from recorded.machines import of_museum, of_pairs
 
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 
 PAIRS = 300
@@ -31,7 +31,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
 
 @pytest.fixture(scope="module")
 def museum(index: Index) -> list[Verdict]:
-    checks = builtin_checks()
+    checks = all_checks()
     found = judge_all(of_museum(checks), checks, index)
     assert len(found) >= 160
     assert sum(bool(one.faults) for one in found) >= 40
@@ -40,7 +40,7 @@ def museum(index: Index) -> list[Verdict]:
 
 @pytest.fixture(scope="module")
 def pairs(index: Index) -> list[Verdict]:
-    checks = builtin_checks()
+    checks = all_checks()
     drawn = of_pairs(PAIRS)
     found = judge_all(islice(drawn, PLANNED), checks, index)
     found += judge_all(drawn, checks, index, plans=False)

@@ -2,7 +2,7 @@
 
 import pytest
 from libraries.environment import packages
-from libraries.fixtures import index, uv_cache
+from libraries.fixtures import index, resolve, uv_cache
 from libraries.server import Index
 from museum import snapshot_of
 
@@ -12,7 +12,8 @@ from tunedoctor.engine import diagnose
 from tunedoctor.facts import Packages, TorchBuild
 from tunedoctor.findings import Check, Finding
 from tunedoctor.fixing import Draft, Resolve
-from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved, resolve
+from tunedoctor.installers.answers import NoSolution
+from tunedoctor.installers.uv import Outcome, Question, Solved
 from tunedoctor.planning.ask import Ask, resolver
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
 from tunedoctor.planning.make import Planned, planned

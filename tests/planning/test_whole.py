@@ -15,11 +15,12 @@ from museum import snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import NvidiaDriver, NvidiaGpus, Packages, PciBus, TorchBuild
+from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.lookup import look_up
-from tunedoctor.installers.sources import of_variables
+from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
-from tunedoctor.installers.uv import Failed, NoSolution, find_uv
+from tunedoctor.installers.uv import Failed, find_uv
 from tunedoctor.live import take
 from tunedoctor.plan import Install, Remove
 from tunedoctor.planning.ask import Ask, live
@@ -67,9 +68,9 @@ def asking(wheels: Index) -> Ask:
     ) -> Install | NoSolution | Failed:
         if install.index.startswith("https://download.pytorch.org/whl/"):
             install = msgspec.structs.replace(install, index=wheels.url)
-        return look_up(install, python, installed)
+        return look_up(install, python, installed, own(os.environ))
 
-    return live(Asking(of_variables(os.environ)))._replace(look_up=stand_in)
+    return live(Asking(own(os.environ)))._replace(look_up=stand_in)
 
 
 def python(env: Path) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, RocmStack, Unknown
 from tunedoctor.probes.amd import amd, from_adapters, from_properties, gfx_name, kernel_gpus, linux
-from tunedoctor.probes.windows_display import Adapter
+from tunedoctor.probes.pci import Adapter
 
 GIB = 2**30
 NODES = "sys/class/kfd/kfd/topology/nodes"

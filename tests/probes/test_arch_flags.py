@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.probes.arch_flags import compiled_archs, find_flags, read_only_data
+from tunedoctor.probes.torch_build import compiled_archs, find_flags, read_only_data
 
 # as in libtorch_python.so of torch 2.12.0+cu130
 FLAGS = b"sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.probes.cgroup import chain, cpu_quota, folders, memory_limit, own_groups
+from tunedoctor.probes.limits import chain, cpu_quota, folders, memory_limit, own_groups
 
 GIB = 2**30
 V1_NONE = "9223372036854771712"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.facts import CondaPrefix
-from tunedoctor.probes.conda import conda_packages, conda_prefix, parse_names
+from tunedoctor.probes.packages import conda_packages, conda_prefix, parse_names
 
 
 def test_prefix(tmp_path: Path) -> None:

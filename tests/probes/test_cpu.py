@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.probes.cpu import cpu, model_in
+from tunedoctor.probes.limits import cpu, model_in
 
 
 def test_the_model_of_the_first_processor() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.probes.credentials import is_secret, without_credentials
+from tunedoctor.probes.environment import is_secret, without_credentials
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.facts import Absent, CudaWheel, CudaWheels, Distribution, Packages
-from tunedoctor.probes.cuda_wheels import cuda_major, cuda_wheels
+from tunedoctor.probes.packages import cuda_major, cuda_wheels
 
 
 def packages(**versions: str) -> Packages:

@@ -3,7 +3,7 @@
 import resource
 
 from tunedoctor.facts import FileLimit
-from tunedoctor.probes.file_limit import file_limit, from_limits
+from tunedoctor.probes.limits import file_limit, from_limits
 
 
 def test_no_limit_is_minus_one() -> None:

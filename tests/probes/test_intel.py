@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tunedoctor.facts import Absent, Host, IntelGpu, PciBus, PciDevice
 from tunedoctor.probes.intel import describe, has_level_zero, intel_gpu, is_supported
-from tunedoctor.probes.windows_display import Adapter
+from tunedoctor.probes.pci import Adapter
 
 
 def adapter(device: str) -> Adapter:

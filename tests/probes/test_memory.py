@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.facts import Memory, Unknown
-from tunedoctor.probes.cgroup import MemoryLimit
-from tunedoctor.probes.memory import from_meminfo, linux_memory, memory, windows_memory
+from tunedoctor.probes.limits import MemoryLimit, from_meminfo, linux_memory, memory, windows_memory
 
 SAMPLE = Path(__file__).parents[1] / "samples/machine/proc_meminfo.txt"
 FREE = MemoryLimit(limit=None, used=0, place="", oom_kills=0)

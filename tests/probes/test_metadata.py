@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.probes.metadata import (
+from tunedoctor.probes.site_folder import (
     Headers,
     parse,
     parse_requires_txt,

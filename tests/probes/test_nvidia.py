@@ -14,9 +14,16 @@ from hypothesis import strategies as st
 from tunedoctor.child import Ended
 from tunedoctor.facts import Absent, Host, NvidiaAnswer, NvidiaDriver, NvidiaGpus, PciBus, Unknown
 from tunedoctor.probes.nvidia import Limits, World, conclude, driver_files, look, nvidia, read_world
-from tunedoctor.probes.nvidia_library import NVML, find_library, library_version
-from tunedoctor.probes.nvidia_smi import SmiSaid, ask_smi, find_smi, smi_query_said, smi_table_said
-from tunedoctor.probes.nvml import NvmlSaid, nvml_said
+from tunedoctor.probes.nvidia_files import NVML, find_library, library_version
+from tunedoctor.probes.vendor_tools import (
+    NvmlSaid,
+    SmiSaid,
+    ask_smi,
+    find_smi,
+    nvml_said,
+    smi_query_said,
+    smi_table_said,
+)
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "smi"
 NOTHING = World(driver=None, library="", gpus_on_bus=0, nodes=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tunedoctor.facts import Absent, Host, NvidiaModule, PciBus
-from tunedoctor.probes.nvidia_module import nvidia_module, read_module
+from tunedoctor.probes.nvidia_files import nvidia_module, read_module
 
 KERNEL = "6.8.0-49-generic"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.probes.pth import added_by_pth, path_lines
+from tunedoctor.probes.interpreter import added_by_pth, path_lines
 
 
 def test_lines_in_order_of_the_file_names(tmp_path: Path) -> None:

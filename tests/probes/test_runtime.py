@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tunedoctor import child
 from tunedoctor.facts import Absent, Errors, Runtime, Stage, Unknown
-from tunedoctor.probes.errors import errors, texts
+from tunedoctor.probes.imports import errors, texts
 from tunedoctor.probes.runtime import Line, Run, fold, frames, paragraphs, runtime_of, steered
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tunedoctor.facts import Absent, SharedMemory, Unknown
-from tunedoctor.probes.shared_memory import measure
+from tunedoctor.probes.limits import measure
 
 
 def test_a_folder_is_measured(tmp_path: Path) -> None:

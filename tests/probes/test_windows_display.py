@@ -5,7 +5,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.probes.windows_display import Adapter, adapters, from_values
+from tunedoctor.probes.pci import Adapter, adapters, from_values
 
 
 def test_an_adapter() -> None:

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from tunedoctor.engine import diagnose
 from tunedoctor.readers.read import Reader, read_report
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 
-CHECKS = builtin_checks()
+CHECKS = all_checks()
 PIECES = (
     *(
         "Traceback (most recent call last):\n",

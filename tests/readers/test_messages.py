@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tunedoctor.facts import Errors
 from tunedoctor.readers import messages
 from tunedoctor.readers.tidy import tidy
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 
 
 def texts(text: str) -> list[str]:
@@ -67,7 +67,7 @@ def test_no_fault(line: str) -> None:
 
 
 def _seen_as() -> Iterator[str]:
-    for check in builtin_checks():
+    for check in all_checks():
         _, _, section = check.page.partition("Seen as\n")
         for line in section.splitlines():
             if line[:1] == " " and line.strip():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Errors, NvidiaDriver, NvidiaGpus, TorchBuild
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 SMI = """\
@@ -48,7 +48,7 @@ def test_two_reports_complete_each_other(text: str) -> None:
     driver = snapshot.find(NvidiaDriver)
     assert driver is not None
     assert driver.cuda == "12.4"
-    assert diagnose(snapshot, builtin_checks()).causes[0].check.id == "driver-too-old"
+    assert diagnose(snapshot, all_checks()).causes[0].check.id == "driver-too-old"
 
 
 def test_messages_stand_with_their_line() -> None:
@@ -88,7 +88,7 @@ def test_a_large_text_takes_linear_time(block: str) -> None:
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the labelled reports are not beside this checkout")
 def test_no_alarm_on_healthy_reports_and_no_crash() -> None:
-    checks = builtin_checks()
+    checks = all_checks()
     for line in (CORPUS / "cases.jsonl").read_text(encoding="utf-8").splitlines():
         case = json.loads(line)
         snapshot = read_report(

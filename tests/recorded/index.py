@@ -10,15 +10,13 @@ that the same port is: it answers each tunnel itself, with a certificate of its 
 import json
 import os
 import secrets
-import ssl
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+
+from index.proxy import Answer, Proxy
 
 from recorded.releases import Catalogue, Release, catalogue, sha256
 
@@ -33,7 +31,7 @@ class Index(NamedTuple):
     proxy: str
     asked: list[str]
     """Paths in order."""
-    server: "_Server"
+    server: Proxy
 
     def torch_url(self, variant: str) -> str:
         """Return the index of PyTorch's builds of a variant, without a proxy."""
@@ -41,11 +39,7 @@ class Index(NamedTuple):
 
     def variables(self, folder: Path) -> dict[str, str]:
         """Return the variables that send pip and uv here, with a cache and an authority in a folder."""
-        import trustme  # it takes a third of a second
-
         pem = folder / "authority.pem"
-        if self.server.authority is None:
-            self.server.authority = trustme.CA()
         self.server.authority.cert_pem.write_to_path(str(pem))
         return {
             "UV_DEFAULT_INDEX": self.url,
@@ -70,47 +64,28 @@ class Index(NamedTuple):
 @contextmanager
 def serving(several: Catalogue | None = None) -> Iterator[Index]:
     """Serve until the end of the block, on a free port."""
-    server = _Server(several or catalogue())
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    proxy = f"http://127.0.0.1:{server.server_address[1]}"
+    # a port that comes again must not find what uv kept of another index
+    own, asked = secrets.token_hex(4), list[str]()
+    answers = cache(_Pages(several or catalogue()).answer)
+
+    def answer(_host: str, path: str) -> Answer:
+        asked.append(path.strip("/").removeprefix(f"{own}/"))
+        return answers(asked[-1]) or Answer("text/plain", status=404, lasting=True)
+
+    proxy = Proxy(answer)
     try:
-        # a port that comes again must not find what uv kept of another index
-        yield Index(f"{proxy}/{server.own}/simple", proxy, server.asked, server)
+        yield Index(f"{proxy.url}/{own}/simple", proxy.url, asked, proxy)
     finally:
-        server.shutdown()
-        server.server_close()
+        proxy.close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
+class _Pages:
     def __init__(self, releases: Catalogue) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.releases = releases
-        self.own = secrets.token_hex(4)
-        self.asked: list[str] = []
-        self.authority: "trustme.CA | None" = None  # type: ignore[name-defined]  # noqa: F821, UP037
         self.wheel = cache(Release.wheel)
-        self.answer = cache(self._answer)
-        self._lock = threading.Lock()
-        self._contexts: dict[str, ssl.SSLContext] = {}
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Leave broken connections to the client, which says what it met."""
-
-    def context(self, host: str) -> ssl.SSLContext:
-        """Return the TLS settings with a certificate for a host."""
-        with self._lock:
-            if host not in self._contexts and self.authority is not None:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                self.authority.issue_cert(host).configure_cert(context)
-                self._contexts[host] = context
-            return self._contexts[host]
-
-    def _answer(self, path: str) -> tuple[str, bytes] | None:
-        """Return kind and body of simple/NAME, whl/VARIANT/NAME and the files below them."""
+    def answer(self, path: str) -> Answer | None:
+        """Return simple/NAME, whl/VARIANT/NAME and the files below them."""
         match path.split("/"):
             case ["simple", name]:
                 return self._page(name, self.releases.of(name).values())
@@ -122,7 +97,7 @@ class _Server(ThreadingHTTPServer):
                 return self._file(self.releases.labelled(name, variant).values(), file)
         return None
 
-    def _page(self, name: str, several: Iterable[Release]) -> tuple[str, bytes] | None:
+    def _page(self, name: str, several: Iterable[Release]) -> Answer | None:
         rows = [
             {
                 "filename": file,
@@ -140,46 +115,12 @@ class _Server(ThreadingHTTPServer):
         if not rows:
             return None
         data = {"meta": {"api-version": "1.1"}, "name": name, "files": rows}
-        return _JSON, json.dumps(data).encode()
+        return Answer(_JSON, json.dumps(data).encode(), lasting=True)
 
-    def _file(self, several: Iterable[Release], file: str) -> tuple[str, bytes] | None:
+    def _file(self, several: Iterable[Release], file: str) -> Answer | None:
         wheel = file.removesuffix(".metadata")
         for one in several:
             if wheel in one.files and not one.sdist:
                 body = self.wheel(one, wheel) if wheel == file else one.metadata
-                return "application/octet-stream", body
+                return Answer("application/octet-stream", body, lasting=True)
         return None
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def do_CONNECT(self) -> None:
-        self.send_response_only(200)
-        self.end_headers()
-        context = self.server.context(self.path.partition(":")[0])
-        self.connection = context.wrap_socket(self.connection, server_side=True)
-        self.rfile = self.connection.makefile("rb")
-        self.wfile = self.connection.makefile("wb", buffering=0)
-        self.close_connection = False
-
-    def do_GET(self) -> None:
-        # pip writes the + of a local version as %2B
-        path = unquote(urlsplit(self.path).path).strip("/").removeprefix(f"{self.server.own}/")
-        self.server.asked.append(path)
-        found = self.server.answer(path)
-        kind, body = found or ("text/plain", b"")
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "max-age=600")
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Keep quiet."""

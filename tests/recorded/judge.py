@@ -22,7 +22,10 @@ from tunedoctor.agreement import agreed
 from tunedoctor.engine import Diagnosis, Found, diagnose
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.findings import Check
-from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, resolve
+from tunedoctor.installers.answers import NoSolution
+from tunedoctor.installers.sources import own
+from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
+from tunedoctor.installers.uv import resolve as ask_uv
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.drafts import chosen, drafted
@@ -33,7 +36,7 @@ from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
 from tunedoctor.simulate import predict, severities
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.described import MachineError
+from tunedoctor.wheels.machine import MachineError
 from tunedoctor.wheels.of_snapshot import machine_of
 
 UV = uv.find_uv_bin()
@@ -102,6 +105,11 @@ def printed(diagnosis: Diagnosis) -> Printed:
             wanted += named
             variants += [step.index.rpartition("/")[2] for step in lines if _WHEELS in step.index]
     return Printed(tuple(ids), tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(variants)))
+
+
+def resolve(question: Question) -> Outcome:
+    """Ask uv over the sources of this process's variables."""
+    return ask_uv(question, own(os.environ))
 
 
 def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) -> Planned:

@@ -10,7 +10,7 @@ from museum import snapshot_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Knowledge
 from tunedoctor.findings import Check, Finding
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.render import page, terminal
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, report_of
@@ -30,7 +30,7 @@ def _report(case: str) -> Report:
     known = Knowledge(date="2026-11-24", days=31, source="shipped")
     snapshot = snapshot_of(case).having(known)
     only = {"driver-too-old", "torch-sees-no-gpu", "python-old", "no-gpu", "vram-too-small"}
-    checks = [c for c in builtin_checks() if c.id in only]
+    checks = [c for c in all_checks() if c.id in only]
     return report_of(snapshot, diagnose(snapshot, checks), seconds=0.21)
 
 

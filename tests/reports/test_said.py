@@ -8,7 +8,7 @@ import pytest
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Errors
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 
 REPORTS = sorted((Path(__file__).parent / "reports").glob("*.txt"))
 QUOTED = re.compile(r"'([^'\n…]{12,160})'")
@@ -16,7 +16,7 @@ QUOTED = re.compile(r"'([^'\n…]{12,160})'")
 
 @pytest.mark.parametrize("part", range(8))
 def test_what_is_quoted_is_said(part: int) -> None:
-    checks = builtin_checks()
+    checks = all_checks()
     quoting = 0
     for report in REPORTS[part::8]:
         snapshot = read_report(report.read_text(encoding="utf-8"))

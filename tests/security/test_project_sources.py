@@ -1,9 +1,9 @@
 """A folder that names package sources of its own does not steer `fix -y` and `set`: the user's word is asked for."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 # test files are imported by path: their neighbours are found only so
@@ -12,15 +12,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import pytest
 from libraries.catalogue import RELEASES, Release
 from libraries.fixtures import index, uv_cache
-from libraries.server import Index, Variants, filename, wheel
-
-from tunedoctor.installers.uv import find_uv
+from libraries.running import HELD, doctor, house, made, version
+from libraries.server import Index, Variants
 
 __all__ = ["index", "uv_cache"]
 
-HELD = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==2.2.6")
-HELD += ("safetensors==0.8.0", "accelerate==1.13.0", "tokenizers==0.22.2", "transformers==4.57.6")
-HELD += ("huggingface-hub==1.5.0",)
 EVIL = Release("huggingface-hub", "0.36.3", "2026-10-01")
 """Newer than every good one that transformers takes: whoever may offer it wins."""
 STEERS = {
@@ -47,32 +43,7 @@ def make(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
 
-    def made(url: str, *pins: str) -> Path:
-        env = tmp_path / "env"
-        uv = (find_uv(), "--no-config")
-        subprocess.run([*uv, "venv", "-q", "-p", sys.executable, env], check=True)
-        argv = [*uv, "pip", "install", "-q", "--no-deps", "--python", env / "bin/python"]
-        subprocess.run([*argv, "--default-index", url, *pins], check=True)
-        return env
-
-    return made
-
-
-def doctor(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        cwd=cwd,
-        check=False,
-        timeout=240,
-    )
-
-
-def held(env: Path, name: str = "huggingface_hub") -> str:
-    (info,) = env.glob(f"lib/python*/site-packages/{name}-*.dist-info")
-    return info.name.removesuffix(".dist-info").rpartition("-")[2]
+    return partial(made, tmp_path)
 
 
 @pytest.mark.parametrize("kind", STEERS)
@@ -81,9 +52,7 @@ def test_the_folder_does_not_choose_where_wheels_come_from(
 ) -> None:
     env = make(index.url, *HELD)
     folder = tmp_path / "cloned" / "project"
-    (folder / "evil").mkdir(parents=True)
-    for one in evil.releases:
-        (folder / "evil" / filename(one)).write_bytes(wheel(one))
+    house(folder / "evil", evil.releases)
     name = kind.partition(" ")[0]
     place = folder.parent if kind.endswith("above") else folder
     (place / name).write_text(STEERS[kind].format(url=evil.url, here=folder))
@@ -93,7 +62,7 @@ def test_the_folder_does_not_choose_where_wheels_come_from(
     found = doctor("set", *there, "--gpu", "none", "--driver", "none", cwd=folder)
     assert EVIL.version not in found.stdout
     ended = doctor("fix", *there, "-y", cwd=folder)
-    assert (ended.returncode, held(env)) == (0, "0.36.2"), ended.stdout + ended.stderr
+    assert (ended.returncode, version(env)) == (0, "0.36.2"), ended.stdout + ended.stderr
     assert evil.asked == []
     for one in (dry, found, ended):
         (line,) = (said for said in one.stderr.splitlines() if "package sources" in said)
@@ -101,7 +70,7 @@ def test_the_folder_does_not_choose_where_wheels_come_from(
         assert "not used: --allow-project-sources takes them" in line
     doctor("undo", *there, cwd=folder)
     allowed = doctor("fix", *there, "-y", "--allow-project-sources", cwd=folder)
-    assert held(env) == EVIL.version, allowed.stdout + allowed.stderr  # the attack is real
+    assert version(env) == EVIL.version, allowed.stdout + allowed.stderr  # the attack is real
     assert "they are used" in allowed.stderr
 
 
@@ -113,15 +82,15 @@ def test_the_folder_names_no_mirror(
     vision = Release("torchvision", "0.29.1+cpu", "", ("torch==2.14.1",))
     evil = Variants((vision, *(r for r in RELEASES if r.name in ("torch", "filelock", "numpy"))))
     env = make(index.url, "torch==2.14.1", "torchvision==0.20.1", "filelock", "numpy==2.2.6")
-    version = next(env.glob("lib/python*/site-packages/torch/version.py"))
-    version.write_text("__version__ = '2.14.1+cpu'\ncuda = None\nhip = None\nxpu = None\n")
+    file = next(env.glob("lib/python*/site-packages/torch/version.py"))
+    file.write_text("__version__ = '2.14.1+cpu'\ncuda = None\nhip = None\nxpu = None\n")
     text = f'[tool.doctor.mirrors]\npytorch = "{evil.url}"\n'
     (tmp_path / "pyproject.toml").write_text(text)
     there = ("--target", str(env))
     for command in ("check", "wheel"):
         assert evil.url not in doctor(command, *there, cwd=tmp_path).stdout
     doctor("fix", *there, "-y", cwd=tmp_path)
-    assert (held(env, "torchvision"), evil.asked) == ("0.20.1", [])
+    assert (version(env, "torchvision"), evil.asked) == ("0.20.1", [])
     allowed = doctor("fix", *there, "-y", "--allow-project-sources", cwd=tmp_path)
-    assert held(env, "torchvision") == "0.29.1+cpu", allowed.stdout + allowed.stderr
+    assert version(env, "torchvision") == "0.29.1+cpu", allowed.stdout + allowed.stderr
     evil.close()

@@ -6,10 +6,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from libraries.fixtures import resolve
 from libraries.server import Index
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.installers.uv import Failed, find_uv, resolve
+from tunedoctor.installers.uv import Failed, find_uv
 from tunedoctor.sets.freeze import MARK, frozen
 from tunedoctor.sets.make import Here, Made, make
 from tunedoctor.sets.platforms import uv_platform

@@ -10,7 +10,7 @@ import pytest
 import tunedoctor.checks
 from tunedoctor.advice.worded import worded
 from tunedoctor.cure import Cure
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.tables.load import table
 
 TEXTS: dict[str, Any] = table("check_texts")
@@ -38,7 +38,7 @@ def test_each_expression_matches_its_text(kind: str) -> None:
 
 
 def test_each_row_is_that_of_a_check_which_uses_it() -> None:
-    ids = {check.id for check in builtin_checks()}
+    ids = {check.id for check in all_checks()}
     for key in KEYS:
         assert re.split("[/:]", key)[0] in ids, key
         assert f'"{key}"' in SOURCES or f'"{re.split("[/:]", key)[-1]}"' in SOURCES, key

@@ -18,7 +18,7 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.tables import known_bad
 from tunedoctor.tables.known_bad import Row, bitsandbytes_cuda, broken_pairs, rows
 from tunedoctor.tables.load import table
@@ -47,7 +47,7 @@ def _ids(check: str, versions: dict[str, str], **more: object) -> list[str]:
 
 
 def test_every_row_belongs_to_a_check() -> None:
-    assert {row.check for row in ROWS} <= {check.id for check in builtin_checks()}
+    assert {row.check for row in ROWS} <= {check.id for check in all_checks()}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda r: r.id)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunedoctor.tables.model_types import first_transformers
+from tunedoctor.tables.small import first_transformers
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from tunedoctor.facts import AmdGpu, AmdGpus, Environment, Host, TorchBuild
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
-from tunedoctor.tables.rocm_overrides import rocm_override
+from tunedoctor.tables.small import rocm_override
 from tunedoctor.wheels.pick import override_of
 from tunedoctor.wiring import call
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tunedoctor.tables.load import table
-from tunedoctor.tables.torch_names import gave_up, lacks
+from tunedoctor.tables.small import gave_up, lacks
 from tunedoctor.versions import release
 
 SINCE, GONE = table("torch_names")["since"], table("torch_names")["gone"]

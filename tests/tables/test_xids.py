@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunedoctor.tables.xids import xid_meaning
+from tunedoctor.tables.small import xid_meaning
 
 
 @pytest.mark.parametrize(

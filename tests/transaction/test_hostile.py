@@ -16,6 +16,7 @@ from transaction.index import Index
 from transaction.test_apply import QUIET, TOOLS, fix, said
 from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.lookup import look_up
+from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.state.state_folder import make_entry
@@ -251,7 +252,7 @@ def test_a_poisoned_extra_index_cannot_slip_a_file_in(
     """Also where no index is named: the hashes are of the index that was asked, and another file has others."""
     env = make(tool)
     bad = Index([ALPHA2._replace(shared="poison\n"), BETA1])
-    found = look_up(PLAN.steps[0], str(python(env)), {"alpha": "1.0"})  # type: ignore[arg-type]
+    found = look_up(PLAN.steps[0], str(python(env)), {"alpha": "1.0"}, own(os.environ))  # type: ignore[arg-type]
     assert isinstance(found, Install)
     for name in ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX"):
         monkeypatch.setenv(name, bad.url)

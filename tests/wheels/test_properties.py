@@ -26,8 +26,8 @@ from tunedoctor.tables.load import table
 from tunedoctor.versions import at_least, parts
 from tunedoctor.wheels.choice import INSTALLS, Build, Choice
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.described import MachineError, machine_from, machines_from
-from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.wheels.described import machine_from, machines_from
+from tunedoctor.wheels.machine import Gpu, Machine, MachineError
 
 FAMILIES = {
     ("linux", "x86_64"): "linux_x86_64",

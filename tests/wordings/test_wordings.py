@@ -20,10 +20,10 @@ import pytest
 
 from tunedoctor.engine import Found, diagnose
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 
 HERE = Path(__file__).parent
-CHECKS = builtin_checks()
+CHECKS = all_checks()
 IDS = {check.id for check in CHECKS}
 MOST_MISSES = 0.02
 """Share of a cause's texts, at most, whose dress hides them."""

@@ -16,7 +16,7 @@ import startup
 import vram
 
 from tunedoctor.engine import diagnose
-from tunedoctor.registry import builtin_checks
+from tunedoctor.registry import all_checks
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from
 
@@ -28,7 +28,7 @@ STARTS = 15
 
 def machines() -> Figures:
     """Return how many expectations of recorded machines hold, and how many machines hold all."""
-    checks = builtin_checks()
+    checks = all_checks()
     held = [
         museum.expectations(name, diagnose(museum.snapshot_of(name), checks)).values()
         for name in museum.names()

@@ -1,16 +1,19 @@
-"""Which of the machine's NVIDIA GPUs a torch build holds code for.
+"""Which of the machine's NVIDIA GPUs a process sees, for which a torch build holds code, and what to say of the others.
 
-Source: the compatibility rule of tables/torch_wheels.json; CUDA release notes for the first release of each
-generation of GPUs.
+Sources: the compatibility rule of tables/torch_wheels.json; CUDA release notes for the first release of each generation
+of GPUs; CUDA C++ programming guide, environment variables, for CUDA_VISIBLE_DEVICES: the list ends at its first entry
+that names no device; indexes follow the order of CUDA, fastest first, unless CUDA_DEVICE_ORDER is PCI_BUS_ID.
 """
 
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tunedoctor.advice.visible import visible_gpus
+from tunedoctor.advice.told import told
+from tunedoctor.cure import set_variable
 from tunedoctor.facts import (
     Environment,
+    Errors,
     Host,
     Interpreter,
     NvidiaGpu,
@@ -19,8 +22,57 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
+from tunedoctor.findings import Finding
+from tunedoctor.lazy import pattern
 from tunedoctor.versions import at_least, parts
 from tunedoctor.wheels.rules import Family, archs_run, family, table_archs
+from tunedoctor.wording import listed
+
+VARIABLE = "CUDA_VISIBLE_DEVICES"
+
+
+def entries(value: str) -> list[str]:
+    """Return the entries of such a list, as written."""
+    return [entry.strip() for entry in value.split(",")] if value.strip() else []
+
+
+def visible_gpus(
+    gpus: Iterable[NvidiaGpu], environment: Environment | Unknown | None
+) -> tuple[NvidiaGpu, ...]:
+    """Return the GPUs that a process started here would see, in the order in which CUDA counts them.
+
+    Of unlike cards the order by compute capability stands for that by speed.
+    """
+    cards = tuple(gpus)
+    setting = environment.get(VARIABLE) if isinstance(environment, Environment) else None
+    if setting is None:
+        return cards
+    order = environment.get("CUDA_DEVICE_ORDER") if isinstance(environment, Environment) else None
+    counted = cards
+    if order != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
+        counted = tuple(
+            sorted(cards, key=lambda card: parts(card.compute_capability), reverse=True)
+        )
+    left: list[NvidiaGpu] = []
+    for entry in entries(setting):
+        named = _named(entry, counted)
+        if named is None:
+            break
+        left.append(named)
+    return tuple(left)
+
+
+def _named(entry: str, cards: tuple[NvidiaGpu, ...]) -> NvidiaGpu | None:
+    """Return the card that an index or the beginning of a UUID names; a MIG id names the first with MIG on."""
+    if entry.isascii() and entry.isdigit():
+        return cards[int(entry)] if int(entry[:9]) < len(cards) else None
+    if entry.startswith("MIG-"):
+        return next((card for card in cards if card.mig), None)
+    if entry.startswith("GPU-"):
+        unknown = next((card for card in cards if not card.uuid), None)
+        return next((card for card in cards if card.uuid.startswith(entry)), unknown)
+    return None
+
 
 _FIRST_CUDA = {7: "9.0", 8: "11.0", 9: "11.8", 10: "12.8", 11: "13.0", 12: "12.8"}
 """Major compute capability -> first CUDA release that compiles for it."""
@@ -157,3 +209,82 @@ def _seen_to_run(card: NvidiaGpu, cards: list[NvidiaGpu], runtime: Runtime | Non
         if stage is not None and stage.outcome == "ok":
             return True
     return None
+
+
+NO_KERNEL = (
+    "the first kernel on it fails with 'no kernel image is available for execution on the device'"
+)
+_REFUSED = r"\S+ \S+ [^:]{0,60}with CUDA capability sm_\d+\S* is not compatible"
+
+_FOUND = pattern(
+    r"Found GPU\d{1,2} ([^\n]{2,80}?) which is of (?:cuda|compute) capability (\d{1,2})\.(\d)"
+)
+_LISTED = pattern(
+    r"Found GPU\d{1,2} ([^\n]{2,80}?) which is of compute capability \(CC\) (\d{1,2})\.(\d)"
+)
+"""Since torch 2.11: said only of a card for which the build has no code. Source: torch/cuda/__init__.py."""
+_RANGE = pattern(r"\((\d{1,2})\.(\d)\) - \((\d{1,2})\.\d\)")
+
+
+def cards_named(cards: tuple[NvidiaGpu, ...]) -> str:
+    """Return "NVIDIA GeForce RTX 5090 (12.0)" for each kind of card."""
+    return listed(dict.fromkeys(f"{card.name} ({card.compute_capability})" for card in cards))
+
+
+def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
+    """Return what the build has code for, as far as it is known."""
+    name = f"torch {build.version}" if build else "this PyTorch"
+    if seen is not None and seen.archs:
+        return f"{name} has code for {code_list(seen.archs)}"
+    if build is not None and build.cuda:
+        return f"{name} is built with CUDA {build.cuda}, which knows no such GPU"
+    return f"{name} says that it is not compatible"
+
+
+def card_refused(errors: Errors | Unknown | None) -> NvidiaGpu | None:
+    """Return the card that torch's own warning calls incompatible."""
+    if listed_ := _LISTED.search(
+        told(errors, r"Found GPU\d{1,2} .{2,80} capability \(CC\) \d{1,2}\.\d")
+    ):
+        name, major, minor = listed_.groups()
+        return NvidiaGpu(index=0, name=name, compute_capability=f"{major}.{minor}")
+    if ranged := _below_or_above(errors):
+        return ranged
+    found = re.search(r"(.*?) with CUDA capability sm_(\d+)(\d)", told(errors, _REFUSED))
+    if not found:
+        return None
+    name = re.sub(r".*(?:Warning|Error):\s*", "", found[1]).strip()
+    return NvidiaGpu(index=0, name=name, compute_capability=f"{found[2]}.{found[3]}")
+
+
+def _below_or_above(errors: Errors | Unknown | None) -> NvidiaGpu | None:
+    """Return a card outside of the range that torch's warning of several lines states.
+
+    The end of the range holds for its major only: code for 12.0 runs on 12.1, and torch 2.9 warned of that too.
+    """
+    if not isinstance(errors, Errors):
+        return None
+    text = "\n".join(error.text for error in errors.errors)
+    limits = _RANGE.search(text)
+    if limits is None:
+        return None
+    for card in _FOUND.finditer(text):
+        have = int(card[2]), int(card[3])
+        low, high = (int(limits[1]), int(limits[2])), int(limits[3])
+        if have < low or have[0] > high:
+            return NvidiaGpu(index=0, name=card[1], compute_capability=f"{card[2]}.{card[3]}")
+    return None
+
+
+def one_of_several(title: str, found: str, seen: Coverage, host: Host | None) -> Finding:
+    """Return the finding for a machine on whose other GPUs the build runs: leave that one out."""
+    uuids = [card.uuid or str(card.index) for card in seen.works]
+    return Finding(
+        title=title,
+        severity="warning",
+        found=f"{found}; it runs on {listed(dict.fromkeys(c.name for c in seen.works))}",
+        means=f"{NO_KERNEL}; Trainer and device_map='auto' use all GPUs",
+        cure=set_variable(host, "CUDA_VISIBLE_DEVICES", ",".join(uuids)),
+        cure_note="leaves that GPU out",
+        evidence=(seen.source,) if seen.source else (),
+    )

@@ -7,6 +7,7 @@ sentences that name other processes.
 import re
 from typing import NamedTuple
 
+from tunedoctor.advice.told import raised
 from tunedoctor.facts import Errors, Unknown
 from tunedoctor.lazy import pattern
 
@@ -52,7 +53,7 @@ class Shortage(NamedTuple):
 
 def shortage(errors: Errors | Unknown | None) -> Shortage | None:
     """Return the sizes of the first error that tells them all."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in raised(errors):
         tried = _TRIED.search(error.text)
         if tried and (found := _new(error.text, tried) or _old(error.text, tried)):
             return found

@@ -1,6 +1,6 @@
 """Find in an error that what a library wrote to, and found full, was shared memory and no disk."""
 
-from tunedoctor.advice.told import told
+from tunedoctor.advice.told import raised, told
 from tunedoctor.facts import Errors, Unknown
 from tunedoctor.lazy import pattern
 
@@ -35,7 +35,7 @@ pandarallel's documentation (use_memory_fs).
 
 def full_shared_memory(errors: Errors | Unknown | None) -> str:
     """Return the error of a writer to /dev/shm that found no room; "" where there is none."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in raised(errors):
         found = _FULL.search(error.text)
         by_writer = bool(error.frames) and bool(_WRITERS.search(error.frames[-1].file))
         if found and (by_writer or _SEMAPHORE.search(error.text)):

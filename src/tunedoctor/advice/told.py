@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeVar
 
-from tunedoctor.facts import Errors, Fact, Unknown
+from tunedoctor.facts import Errors, ErrorText, Fact, Unknown
 from tunedoctor.lazy import pattern, possible
 from tunedoctor.wording import listed
 
@@ -21,6 +21,11 @@ _STOP = pattern(r"(?<!\be\.g)(?<!\bi\.e)[.!](?:\s|$)")
 def known(fact: F | Unknown | None) -> F | None:
     """Return the fact, or None where it is absent or unknown."""
     return None if isinstance(fact, Unknown) else fact
+
+
+def raised(errors: Errors | Unknown | None) -> tuple[ErrorText, ...]:
+    """Return the errors of a log; none where none is known."""
+    return errors.errors if isinstance(errors, Errors) else ()
 
 
 def told(errors: Errors | Unknown | None, *patterns: str) -> str:

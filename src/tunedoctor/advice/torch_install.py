@@ -1,19 +1,52 @@
-"""Which command puts a torch release that this machine can use into the target, where any will do."""
+"""Which command puts a torch build into the target: the build of `doctor wheel`, as a finding's cure.
+
+The choice is a dozen modules, which only a finding needs: functions import them.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.advice.builds import TorchInstall, install_of, machine_for
-from tunedoctor.cure import Cure, pip
+from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip
 from tunedoctor.facts import (
     AmdGpus,
+    Fact,
     Host,
+    IntelGpu,
     Interpreter,
     NvidiaDriver,
     NvidiaGpus,
+    PciBus,
     TorchBuild,
     Unknown,
 )
 from tunedoctor.wheels.rules import index_of
+
+if TYPE_CHECKING:
+    from tunedoctor.wheels.choice import Choice
+    from tunedoctor.wheels.machine import Machine
+
+
+class TorchInstall(NamedTuple):
+    """A build and how it is installed; empty where no build fits."""
+
+    version: str = ""
+    variant: str = ""
+    cure: Cure = Cure()
+    why: str = ""
+    """What stands in the way where none does."""
+
+
+class RocmBuild(NamedTuple):
+    """What to do for a build with code for an AMD GPU."""
+
+    cure: Cure
+    note: str
+    on_index: bool
+    """PyTorch's own index has it."""
+    of_amd: bool = False
+    """AMD's own builds have it."""
 
 
 def torch_install(  # noqa: PLR0913  the facts that decide
@@ -23,6 +56,7 @@ def torch_install(  # noqa: PLR0913  the facts that decide
     driver: NvidiaDriver | Unknown | None = None,
     amd: AmdGpus | Unknown | None = None,
     wanted: str = "",
+    *others: IntelGpu | PciBus | Unknown | None,
 ) -> TorchInstall:
     """Return the newest release within `wanted` that fits the GPUs, the Python and the system.
 
@@ -30,20 +64,81 @@ def torch_install(  # noqa: PLR0913  the facts that decide
     """
     if not isinstance(interpreter, Interpreter) or not isinstance(host, Host):
         return TorchInstall(cure=pip(None, "install", f"torch{wanted}", "torchvision"))
-    cards = nvidia.gpus if isinstance(nvidia, NvidiaGpus) else ()
-    chips = amd.gpus if isinstance(amd, AmdGpus) and not cards else ()
-    machine = machine_for(
-        host,
-        interpreter,
-        driver=driver.version if isinstance(driver, NvidiaDriver) else "",
-        capabilities=[card.compute_capability for card in cards],
-        gfx=[chip.gfx for chip in chips],
-    )
-    if machine is None:
+    if host.os == "other":
         return TorchInstall()
-    if not cards:
-        machine = replace(machine, driver_version="")
-    return install_of(replace(machine, torch=wanted), interpreter)
+    from tunedoctor.snapshot import Snapshot  # noqa: PLC0415
+    from tunedoctor.wheels.near import near  # noqa: PLC0415
+    from tunedoctor.wheels.of_snapshot import machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
+
+    facts = (host, interpreter, nvidia, driver, amd, *others)
+    machine = machine_of(Snapshot.of(one for one in facts if isinstance(one, Fact)), wanted)
+    if isinstance(nvidia, NvidiaGpus) and nvidia.gpus and not machine.driver_version:
+        machine = with_current_driver(machine)
+    return _installed(near(machine).choice, machine, interpreter)
+
+
+def rebuild_cuda(
+    host: Host | None,
+    interpreter: Interpreter | None,
+    torch: TorchBuild | None,
+    driver: str,
+    capabilities: tuple[str, ...],
+) -> TorchInstall | None:
+    """Return a CUDA build that runs on all GPUs under this driver, as near to the installed release as can be.
+
+    `driver` "" stands for the newest. None where no release fits. Where the interpreter or the system is not known,
+    the command names the index alone.
+    """
+    return _rebuilt(host, interpreter, torch, "nvidia", capabilities, driver)
+
+
+def rebuild_rocm(
+    host: Host | None,
+    interpreter: Interpreter | None,
+    torch: TorchBuild | None,
+    gfx: tuple[str, ...] = (),
+) -> TorchInstall | None:
+    """Return a ROCm build with code for these gfx targets; None off Linux on x86_64, and where no release fits."""
+    return _rebuilt(host, interpreter, torch, "amd", gfx)
+
+
+def rebuild_xpu(
+    host: Host | None, interpreter: Interpreter | None, torch: TorchBuild | None
+) -> Cure:
+    """Return what installs an XPU build; no release is named where the system is not known."""
+    found = _rebuilt(host, interpreter, torch, "intel", ())
+    return found.cure if found else _newest(interpreter, "xpu")
+
+
+def rocm_build(
+    host: Host | None,
+    interpreter: Interpreter | None,
+    torch: TorchBuild | None,
+    gfx: tuple[str, ...],
+) -> RocmBuild:
+    """Return how to come by a build for these gfx targets: of PyTorch's index, else AMD's own, else none."""
+    from tunedoctor.wheels.targets import vendor_builds  # noqa: PLC0415
+
+    if fit := rebuild_rocm(host, interpreter, torch, gfx):
+        rocm = fit.variant.removeprefix("rocm")
+        note = f"torch {fit.version} for ROCm {rocm}: about 4 GB, no reboot"
+        return RocmBuild(fit.cure, note, on_index=True)
+    if vendor_builds().issuperset(gfx):
+        extras = ",".join(f"device-{one}" for one in gfx) or "device-all"
+        return RocmBuild(
+            advise(
+                f"Install AMD's own PyTorch, torch[{extras}], as the page of releases of ROCm/TheRock says"
+            ),
+            "PyTorch's own index has no build for this GPU on this system",
+            on_index=False,
+            of_amd=True,
+        )
+    return RocmBuild(
+        advise("Train on another GPU, or on the CPU"),
+        "neither PyTorch's index nor AMD has a build with code for this one",
+        on_index=False,
+    )
 
 
 def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> Cure:
@@ -70,3 +165,69 @@ def _from_index(variant: str) -> str:
     """Return the URL of a variant's index; "" for builds that come from no index of theirs."""
     own = variant.startswith(("cu", "rocm", "xpu")) or variant == "cpu"
     return index_of(variant) if own else ""
+
+
+def _rebuilt(  # noqa: PLR0913  a machine that is known in parts
+    host: Host | None,
+    interpreter: Interpreter | None,
+    torch: TorchBuild | None,
+    vendor: Literal["nvidia", "amd", "intel"],
+    targets: Iterable[str],
+    driver: str = "",
+) -> TorchInstall | None:
+    """Return the nearest build for all GPUs of a vendor; what is not known is taken as the commonest: Linux, 3.12."""
+    from tunedoctor.wheels.machine import Gpu  # noqa: PLC0415
+    from tunedoctor.wheels.near import nearest  # noqa: PLC0415
+    from tunedoctor.wheels.of_snapshot import of_host  # noqa: PLC0415
+    from tunedoctor.wheels.pick import KINDS  # noqa: PLC0415
+    from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
+
+    if host is not None and host.os == "other":
+        return None
+    gpus = tuple(
+        Gpu(one, vendor, one if vendor == "nvidia" else "", one if vendor == "amd" else "")
+        for one in targets
+        if one
+    )
+    known = host is not None and interpreter is not None
+    system = host if host and known else Host(os="linux", name="", machine="")
+    python = interpreter or Interpreter(executable="", version="3.12")
+    machine = of_host(system, python, gpus or (Gpu(vendor=vendor, xpu=True),))
+    machine = replace(machine, driver_version=driver)
+    if vendor == "nvidia" and not driver:
+        machine = with_current_driver(machine)
+    found = nearest(machine, torch.version if torch else "")
+    build = found.build
+    serves = found.action == "install" and "gpu_not_supported" not in found.says
+    if build is None or not serves or KINDS[vendor][:2] != build.variant[:2]:
+        return None
+    if interpreter is None or not known:
+        return TorchInstall(build.torch_version, build.variant, _newest(None, build.variant))
+    return _installed(found, machine, interpreter, torch.version if torch else "")
+
+
+def _newest(interpreter: Interpreter | None, variant: str) -> Cure:
+    flags = ("--upgrade", "--force-reinstall")
+    return pip(interpreter, "install", *flags, "torch", "torchvision", index=index_of(variant))
+
+
+def _installed(
+    choice: "Choice", machine: "Machine", interpreter: Interpreter, installed: str = ""
+) -> TorchInstall:
+    """Return a build with the pip steps that install it: what has to go first, then the install."""
+    from tunedoctor.wheels.pins import pins_of, pip_of  # noqa: PLC0415
+
+    if choice.build is None:
+        return TorchInstall(why="".join(choice.reasons[:1]))
+    windows = machine.platform == "windows"
+    pins = pins_of(choice, choice.build, machine, installed)
+    shown = pip_of(interpreter.executable, windows=windows)
+    steps: list[PipInstall | PipUninstall] = []
+    if pins.removed:
+        steps.append(PipUninstall(names=tuple(pins.removed), pip=shown))
+    if pins.replaced:
+        again = tuple(str(pin) for pin in pins.packages if pin.name in pins.replaced)
+        steps.append(PipInstall(requirements=again, index=pins.index, flags=_ANEW[::-1], pip=shown))
+    steps.append(PipInstall(requirements=tuple(pins.requirements), index=pins.index, pip=shown))
+    build = choice.build
+    return TorchInstall(build.torch_version, build.variant, Cure(tuple(steps), windows=windows))

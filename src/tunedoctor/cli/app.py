@@ -1,219 +1,109 @@
-"""The command line: options and their words. What a command does is in the file of its name."""
+"""The command line: options are rows of commands.json, and `command` of the file of its name carries one out."""
 
-from typing import Annotated
+import sys
+from argparse import ArgumentParser, BooleanOptionalAction, HelpFormatter, Namespace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn, cast
 
-import typer
+import msgspec
 
-from tunedoctor.cli.app_choose import set_command, update_command, wheel_command
-from tunedoctor.cli.app_cure import fix_command, undo_command
-from tunedoctor.cli.app_train import data_command, fit_command, smoke_command, train_command
-from tunedoctor.cli.option_types import (
-    Deep,
-    FailOn,
-    Format,
-    KeepHost,
-    Only,
-    Plugin,
-    Quiet,
-    Self,
-    Skip,
-    Strict,
-    Target,
-    Verbose,
-)
-
-app = typer.Typer(
-    name="doctor",
-    add_completion=False,
-    rich_markup_mode=None,
-    no_args_is_help=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
-)
+_WIDTH = 80
 
 
-@app.callback(invoke_without_command=True)
-def doctor(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,  # noqa: FBT002
-) -> None:
-    """Find what stops a machine from fine-tuning language models."""
-    if version:
+class _Parser(ArgumentParser):
+    """Says in one line what is wrong with the words of a command."""
+
+    color = False
+    """Since Python 3.14 there is colour, which `render` alone gives."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2."""
+        _misuse(message, f"{self.prog} --help lists the options")
+
+
+def run(argv: list[str]) -> int:
+    """Carry out what `argv` says; returns the exit code, or exits with 2 where it says nothing that can be."""
+    known = msgspec.json.decode(Path(__file__).with_name("commands.json").read_bytes())
+    name, *words = argv or ["--help"]
+    if name == "--version":
         from tunedoctor import __version__  # noqa: PLC0415
 
-        typer.echo(f"tunedoctor {__version__}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        from tunedoctor.cli.overview import OVERVIEW  # noqa: PLC0415
+        sys.stdout.write(f"tunedoctor {__version__}\n")
+        return 0
+    if name in ("-h", "--help"):
+        sys.stdout.write("\n".join([*known["overview"], ""]))
+        return 0
+    if name not in known["commands"]:
+        from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
 
-        typer.echo(OVERVIEW, nl=False)
+        close = get_close_matches(name, known["commands"], 1)
+        near = f" (is it {close[0]}?)" if close else ""
+        _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{near}")
+    return cast("int", import_module(f"tunedoctor.cli.{name}").command(_given(name, words, known)))
 
 
-@app.command("check")
-def check_command(  # noqa: PLR0913  each is an option
-    target: Target = None,
-    self_: Self = False,  # noqa: FBT002
-    format_: Format = "terminal",
-    verbose: Verbose = False,  # noqa: FBT002
-    quiet: Quiet = False,  # noqa: FBT002
-    only: Only = None,
-    skip: Skip = None,
-    fail_on: FailOn = None,
-    strict: Strict = False,  # noqa: FBT002
-    plugin: Plugin = None,
-    from_: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="FILE", help="Judge a snapshot (- for stdin), not this machine."
-        ),
-    ] = None,
-    deep: Deep = False,  # noqa: FBT002
-) -> None:
-    """Find problems of this machine and a target environment; reads only."""
-    from tunedoctor.cli.check import check  # noqa: PLC0415
-    from tunedoctor.cli.options import Options  # noqa: PLC0415
-
-    options = Options.of(
-        format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict
+def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
+    """Return the values of all options; what no option takes is `rest`, of a command that has a use for it."""
+    command: dict[str, Any] = known["commands"][name]
+    rows = [known["shared"][row] if isinstance(row, str) else row for row in command["params"]]
+    parser = _Parser(
+        prog=f"doctor {name}",
+        description=command["help"],
+        allow_abbrev=False,
+        formatter_class=partial(HelpFormatter, width=_WIDTH, max_help_position=28),
     )
-    raise typer.Exit(check(options, target, from_, own=self_, deep=deep))
+    for row in rows:
+        _add(parser, row)
+    if any(row.get("argument") == "..." for row in rows):
+        given, rest = parser.parse_args(words), list[str]()
+    else:
+        given, rest = parser.parse_known_intermixed_args(words)
+    given.rest = [word for word in rest if word != "--"]
+    if given.rest and not command.get("takes_rest"):
+        parser.error(f"there is no {given.rest[0][:60]!r}")
+    for row in rows:
+        _check(row, getattr(given, row["name"]))
+    return given
 
 
-@app.command("triage")
-def triage_command(  # noqa: PLR0913
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE...", help="Pasted reports, folders of them, or - for stdin."),
-    ],
-    here: Annotated[  # noqa: FBT002
-        bool,
-        typer.Option("--here", help="This machine printed it: fill in what the text leaves open."),
-    ] = False,
-    target: Target = None,
-    self_: Self = False,  # noqa: FBT002
-    format_: Format = "terminal",
-    verbose: Verbose = False,  # noqa: FBT002
-    quiet: Quiet = False,  # noqa: FBT002
-    only: Only = None,
-    skip: Skip = None,
-    fail_on: FailOn = None,
-    strict: Strict = False,  # noqa: FBT002
-    plugin: Plugin = None,
-    keep_host: KeepHost = False,  # noqa: FBT002
-) -> None:
-    """Diagnose a report that somebody pasted: collect_env, nvidia-smi."""
-    from tunedoctor.cli.options import Options  # noqa: PLC0415
-    from tunedoctor.cli.triage import triage  # noqa: PLC0415
-
-    options = Options.of(
-        format_, only, skip, fail_on, plugin, verbose=verbose, quiet=quiet, strict=strict
-    )
-    raise typer.Exit(triage(options, files, target, own=self_, here=here, keep_host=keep_host))
+def _flag(row: dict[str, Any]) -> str:
+    return str(row.get("flag", f"--{row['name'].replace('_', '-')}"))
 
 
-@app.command(
-    "run",
-    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
-)
-def run_command_(
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="-- COMMAND...", help="As in: doctor run -- python train.py"),
-    ] = None,
-    target: Target = None,
-    self_: Self = False,  # noqa: FBT002
-    report: Annotated[
-        str, typer.Option("--report", metavar="FILE", help="Write the diagnosis as JSON.")
-    ] = "",
-) -> None:
-    """Run a command untouched; when it fails, say why on stderr."""
-    from tunedoctor.cli.run import run_command  # noqa: PLC0415
-    from tunedoctor.cli.target import aim  # noqa: PLC0415
-
-    raise typer.Exit(run_command(command or [], aim(target, own=self_), report))
-
-
-app.command("wheel")(wheel_command)
+def _add(parser: ArgumentParser, row: dict[str, Any]) -> None:
+    text, kind, metavar = row["help"].replace("%", "%%"), row.get("kind"), row.get("metavar")
+    if argument := row.get("argument"):
+        default: object = row.get("default", [] if argument == "*" else "")
+        parser.add_argument(
+            row["name"], nargs=argument, default=default, metavar=metavar, help=text
+        )
+        return
+    how: dict[str, Any] = {"metavar": metavar, "default": row.get("default", "")}
+    if kind == "many":
+        how |= {"action": "append", "default": []}
+    elif kind in ("int", "float"):
+        how |= {"type": int if kind == "int" else float, "default": row.get("default", 0)}
+    elif kind:
+        how = {"action": "store_true" if kind == "switch" else BooleanOptionalAction}
+        how["default"] = row.get("default", False)
+    if how["default"] and kind != "pair":
+        text += " [default: %(default)s]"
+    flags = [row["short"]] if "short" in row else []
+    parser.add_argument(*flags, _flag(row), dest=row["name"], help=text, **how)
 
 
-app.command("set")(set_command)
+def _check(row: dict[str, Any], value: Any) -> None:  # noqa: ANN401  of any kind
+    """Exit with 2 for what is none of the choices, or no number that can be."""
+    choices = row.get("choices")
+    if choices and value is not None and value not in choices:
+        _misuse(f"{_flag(row)} is {value!r}", f"choose one of {', '.join(choices)}")
+    if "from" in row and value != row.get("default", 0) and not row["from"] <= value <= row["to"]:
+        _misuse(f"{_flag(row)} is {value}", f"choose {row['from']} to {row['to']}")
 
 
-app.command("smoke")(smoke_command)
+def _misuse(what: str, way_out: str) -> NoReturn:
+    from tunedoctor.cli.options import misuse  # noqa: PLC0415  with it come the settings and all checks
 
-
-app.command(
-    "train",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)(train_command)
-
-
-app.command("fit")(fit_command)
-
-
-app.command("fix")(fix_command)
-app.command("undo")(undo_command)
-
-
-app.command("data")(data_command)
-
-
-@app.command("explain")
-def explain_command(
-    id_: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID|TEXT", help="A check, or an error text in quotes (- for stdin)."
-        ),
-    ] = "",
-    list_: Annotated[bool, typer.Option("--list", help="Name all checks.")] = False,  # noqa: FBT002
-    plugin: Plugin = None,
-) -> None:
-    """Tell all about one finding, or about what an error text means."""
-    from tunedoctor.cli.explain import explain  # noqa: PLC0415
-
-    raise typer.Exit(explain(id_, list_all=list_, plugins=plugin or []))
-
-
-@app.command("snapshot")
-def snapshot_command(
-    out: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="Where to write (- for stdout).")
-    ] = "-",
-    target: Target = None,
-    self_: Self = False,  # noqa: FBT002
-    deep: Deep = False,  # noqa: FBT002
-    keep_host: KeepHost = False,  # noqa: FBT002
-) -> None:
-    """Write down all facts, redacted: for doctor check --from, elsewhere or later."""
-    from tunedoctor.cli.snapshot import snapshot  # noqa: PLC0415
-    from tunedoctor.cli.target import aim  # noqa: PLC0415
-
-    raise typer.Exit(snapshot(out, aim(target, own=self_), deep=deep, keep_host=keep_host))
-
-
-@app.command("list")
-def list_command() -> None:
-    """Name checks, fixes and plug-ins."""
-    from tunedoctor.cli.list import list_all  # noqa: PLC0415
-
-    raise typer.Exit(list_all())
-
-
-@app.command("schema")
-def schema_command(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="[report|wheel|set|fit|data|fix|smoke]",
-            help="Of check and triage, or a command.",
-        ),
-    ] = "report",
-) -> None:
-    """Print the JSON Schema of what --format json gives."""
-    from tunedoctor.cli.schema import schema  # noqa: PLC0415
-
-    raise typer.Exit(schema(name))
-
-
-app.command("update")(update_command)
+    misuse(what, way_out)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from argparse import Namespace
 
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
@@ -12,13 +13,12 @@ from tunedoctor.snapshot import SnapshotError, from_json
 from tunedoctor.transaction.notice import open_fix
 
 
-def check(
-    options: Options, target: str | None, source: str | None, *, own: bool, deep: bool
-) -> int:
+def command(given: Namespace) -> int:
     """Examine this machine, or a snapshot, and print the report; returns the exit code."""
+    options, source = Options.of(given), given.source
     began = time.perf_counter()
     if source is not None:
-        if target is not None or own or deep:
+        if given.target is not None or given.own or given.deep:
             misuse("--from judges a snapshot", "leave out --target, --self and --deep")
         data = read_input(source)
         try:
@@ -29,11 +29,11 @@ def check(
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
 
-    place = aim(target, own=own)
-    if deep:
+    place = aim(given.target, own=given.own)
+    if given.deep:
         starting(place, quiet=options.quiet)
     with spinner() as one:
-        snapshot = take(place, deep=deep, watch=one.watch)
+        snapshot = take(place, deep=given.deep, watch=one.watch)
     interpreter = snapshot.find(Interpreter)
     if interpreter and (said := open_fix(interpreter.prefix, interpreter.site_packages)):
         sys.stderr.write(f"doctor: {said}\n")

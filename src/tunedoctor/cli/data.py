@@ -3,13 +3,14 @@
 import os
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.files import write_whole
+from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
@@ -25,8 +26,6 @@ from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.redaction import public, this_identity
 
-FORMATS = ("terminal", "json", "html")
-METHODS = ("lora", "qlora", "full")
 _HELP = "doctor data --help lists the options"
 
 
@@ -48,10 +47,11 @@ class Asked(NamedTuple):
     own: bool = False
 
 
-def data(asked: Asked, format_: str, output: str) -> int:
+def command(given: Namespace) -> int:
     """Look at training data; returns the exit code: 0 clean, 1 there are errors."""
     began = time.perf_counter()
-    _check(asked, format_)
+    asked = Asked(*(getattr(given, name) for name in Asked._fields))
+    _check(asked)
     sources = _sources(asked)
     asked = _startable(asked, sources)
     sampled = 0 if asked.model else -1
@@ -67,22 +67,11 @@ def data(asked: Asked, format_: str, output: str) -> int:
         )
         one.watch(["the tokenizer"] if asked.model else ["the report"])
         report = _report(asked, found, spool, began)
-    _show(report, format_, output)
+    _show(report, given.format, given.output)
     return 1 if report.verdict == "faults" else 0
 
 
-def _check(asked: Asked, format_: str) -> None:
-    if format_ not in FORMATS:
-        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
-    if asked.method not in METHODS:
-        misuse(f"--method is {asked.method!r}", f"choose one of {', '.join(METHODS)}")
-    for option, number, least, most in (
-        ("--seq", asked.seq, 0, 1 << 24),
-        ("--batch", asked.batch, 1, 1 << 20),
-        ("--jobs", asked.jobs, 0, 256),
-    ):
-        if not least <= number <= most:
-            misuse(f"{option} is {number}", f"choose {max(least, 1)} to {most}")
+def _check(asked: Asked) -> None:
     if not 0 < asked.epochs <= 10_000:
         misuse(f"--epochs is {asked.epochs}", "choose a number above 0")
     if asked.model:
@@ -255,7 +244,4 @@ def _show(report: Report, format_: str, output: str) -> None:
     if not output:
         write(text)
         return
-    try:
-        write_whole(output, text)
-    except OSError as error:
-        misuse(f"{output} can't be written: {error.strerror}", "name another file with -o")
+    write_or_exit(output, text, "name another file with -o")

@@ -21,7 +21,7 @@ from tunedoctor.memory.logits import CHUNK
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
-from tunedoctor.tables.models import models
+from tunedoctor.tables.small import models
 
 SCRIPT = Path(__file__).parent.parent / "target" / "trace_memory.py"
 _TIMEOUT = 600.0

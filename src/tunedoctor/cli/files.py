@@ -5,6 +5,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from tunedoctor.cli.options import misuse
+
 
 def refusal(name: str, mark: str, *, force: bool) -> str:
     """Return why a file is not written over; "" where it is not there, begins with `mark`, or `force` is said."""
@@ -38,3 +40,17 @@ def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
         with suppress(OSError):
             Path(part).unlink()
         raise
+
+
+def write_or_exit(
+    name: str,
+    text: str | bytes,
+    way_out: str = "name a file in a folder of yours",
+    *,
+    private: bool = False,
+) -> None:
+    """Write as `write_whole` does; exits with 2 where that can't be."""
+    try:
+        write_whole(name, text, private=private)
+    except OSError as error:
+        misuse(f"{name} can't be written: {error.strerror or error}", way_out)

@@ -1,13 +1,14 @@
 """doctor fit."""
 
-import os
 import sys
+from argparse import Namespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tunedoctor.cli.models import model_of
-from tunedoctor.cli.options import FORMATS, misuse
-from tunedoctor.cli.output import write
-from tunedoctor.memory.answer import Answer, answer
+from tunedoctor.cli.options import misuse
+from tunedoctor.cli.output import show
+from tunedoctor.cli.target import aim
+from tunedoctor.memory.answer import answer
 from tunedoctor.memory.costs import Prices
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.optimizer import optimizer_name
@@ -18,19 +19,10 @@ from tunedoctor.memory.stacks import stack_named
 from tunedoctor.redaction import public, this_identity
 
 if TYPE_CHECKING:
-    from tunedoctor.facts import Target
     from tunedoctor.memory.buying import OfferTable
     from tunedoctor.memory.shape import Shape
 
-_DEAREST = 10_000_000
 _HELP = "doctor fit --help lists the options"
-_CHOICES = {
-    "--method": ("lora", "qlora", "full"),
-    "--attn": ("sdpa", "eager", "flash"),
-    "--precision": ("bf16", "mixed", "fp32"),
-    "--sharding": ("ddp", "fsdp", "zero1", "zero2", "zero3"),
-    "--quant": ("nf4-dq", "nf4", "int8"),
-}
 
 
 class Asked(NamedTuple):
@@ -61,16 +53,17 @@ class Asked(NamedTuple):
     power_price: float = 0.0
 
 
-def fit(
-    model: str, asked: Asked, table: str, format_: str, *, place: "Target | None" = None
-) -> int:
-    """Say what a fine-tune needs and whether it fits; `table` is "", "article" or "cards". Returns the exit code."""
-    if format_ not in FORMATS:
-        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+def command(given: Namespace) -> int:
+    """Say what a fine-tune needs and whether it fits; returns the exit code."""
+    asked, model, format_ = (
+        Asked(*(getattr(given, n) for n in Asked._fields)),
+        given.model,
+        given.format,
+    )
     run = _run(asked)
-    if table == "article":
+    if given.article:
         return _show(article_table(), format_)
-    if table == "cards" and not model:
+    if given.cards and not model:
         return _show(_cards(run), format_)
     if not model:
         devices, _ = _devices(asked)
@@ -82,14 +75,14 @@ def fit(
         return _show(machine_table(max(devices, key=lambda one: one.usable), run), format_)
     try:
         shape = model_of(model)
-        if table == "cards":
+        if given.cards:
             return _show(_offers(shape, run), format_)
         devices, notes = _devices(asked)
         found = answer(shape, run, devices, notes, _prices(asked, devices))
-        if place is not None:
+        if given.exact:
             from tunedoctor.cli.exact import traced  # noqa: PLC0415
 
-            found = traced(found, model, shape, run, place)
+            found = traced(found, model, shape, run, aim(given.target, own=given.own))
     except MemoryModelError as error:
         misuse(str(error), "docs/fit.md tells what MODEL can be")
     _show(found, format_)
@@ -97,38 +90,20 @@ def fit(
 
 
 def _run(asked: Asked) -> Run:
-    said = {"--method": asked.method, "--attn": asked.attention, "--precision": asked.precision,
-            "--sharding": asked.sharding, "--quant": asked.quant}  # fmt: skip
-    for option, value in said.items():
-        if value not in _CHOICES[option]:
-            misuse(f"{option} is {value!r}", f"choose one of {', '.join(_CHOICES[option])}")
-    sizes = {"--rank": (asked.rank, 1 << 14), "--seq": (asked.seq, 1 << 24), "--batch": (asked.batch, 1 << 16),
-             "--accum": (asked.accum, 1 << 20), "--gpus": (asked.gpus, 1 << 16)}  # fmt: skip
-    for option, (number, most) in sizes.items():
-        if not 1 <= number <= most:
-            misuse(f"{option} is {number}", f"choose 1 to {most}")
     try:
         stack, optimizer = stack_named(asked.stack), optimizer_name(asked.optimizer)
     except MemoryModelError as error:
         misuse(str(error), _HELP)
     names = tuple(dict.fromkeys(one.strip() for one in asked.targets.split(",") if one.strip()))
-    values: dict[str, Any] = {
-        "method": asked.method,
-        "rank": asked.rank,
-        "targets": () if names in ((), ("all-linear",)) else names,
-        "dora": asked.dora,
-        "seq": asked.seq,
-        "batch": asked.batch,
-        "accum": asked.accum,
+    values = {
+        name: value for name, value in asked._asdict().items() if name in Run.__struct_fields__
+    }
+    targets = () if names in ((), ("all-linear",)) else names
+    values |= {
+        "targets": targets,
         "optimizer": optimizer,
-        "checkpointing": asked.checkpointing,
-        "attention": asked.attention,
         "stack": stack,
-        "precision": asked.precision,
         "quantisation": asked.quant,
-        "sharding": asked.sharding,
-        "padded": asked.padded,
-        "gpus": asked.gpus,
     }
     return Run(**values)
 
@@ -166,7 +141,7 @@ def _named(asked: Asked, name: str) -> tuple[tuple[Device, ...], tuple[str, ...]
 
     found = cards_like(name)
     if not found:
-        from tunedoctor.cli.fit_names import cards_near  # noqa: PLC0415  only on a mistake
+        from tunedoctor.cli.gpus import cards_near  # noqa: PLC0415  only on a mistake
 
         near = cards_near(name)
         hint = f" (is it {' or '.join(near)}?)" if near else ""
@@ -186,13 +161,9 @@ def _named(asked: Asked, name: str) -> tuple[tuple[Device, ...], tuple[str, ...]
 
 def _prices(asked: Asked, devices: tuple[Device, ...]) -> Prices | None:
     """Return what is known of a training's size and of prices; None where nothing was asked."""
-    money = {"--price-per-hour": asked.price_per_hour, "--card-price": asked.card_price,
-             "--power-price": asked.power_price}  # fmt: skip
-    for option, value in money.items():
-        if not 0 <= value <= _DEAREST:
-            misuse(f"{option} is {value}", f"choose 0 to {_DEAREST:,}")
+    money = (asked.price_per_hour, asked.card_price, asked.power_price)
     if not asked.tokens:
-        if any(money.values()) or asked.rented:
+        if any(money) or asked.rented:
             misuse(
                 "prices are told, and no --tokens", "--tokens 20M tells how long the training is"
             )
@@ -227,15 +198,7 @@ def _cards(run: Run) -> Any:  # noqa: ANN401
 
 
 def _show(found: Any, format_: str) -> int:  # noqa: ANN401  Answer or one of the tables
-    told = public(found, this_identity())
-    if format_ == "json":
-        from tunedoctor.render.json import render  # noqa: PLC0415
-
-        write(render(told))
-        return 0
     from tunedoctor.render import fit as screen  # noqa: PLC0415
-    from tunedoctor.render import style  # noqa: PLC0415
 
-    look = style.style_for(sys.stdout, os.environ)
-    write(screen.render(told, look) if isinstance(told, Answer) else screen.table(told, look))
+    show(public(found, this_identity()), format_, screen.screen)
     return 0

@@ -3,9 +3,10 @@
 import os
 import shutil
 import sys
+from argparse import Namespace
 
 from tunedoctor.cli.fix_case import Case, Wish, end
-from tunedoctor.cli.options import FORMATS, Options, misuse
+from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting, typed
@@ -19,6 +20,20 @@ from tunedoctor.state.failure import FailureError
 from tunedoctor.targeting import here
 from tunedoctor.transaction.lock import LockedError
 from tunedoctor.transaction.undoing import put_in_order
+
+
+def command(given: Namespace) -> int:
+    """Cure what the options name; returns the exit code."""
+    for option in ("new", "python", "installer", "script"):
+        if getattr(given, option) == "":  # as of a variable that is not set: not the same as none
+            misuse(f"--{option} is empty", "leave it out, or say what it is to be")
+    wish = Wish(
+        tuple(dict.fromkeys([*given.ids, *given.only])), given.new or "", tuple(given.packages),
+        given.python or "", given.installer or "", given.script or "", given.dry_run, given.yes,
+        given.deep, given.smoke, given.system, given.no_import, given.allow_project_sources,
+    )  # fmt: skip
+    options = Options.of(Namespace(**{**vars(given), "only": ()}))  # here it names findings
+    return fix(options, wish, given.target, own=given.own)
 
 
 def fix(options: Options, wish: Wish, target: str | None, *, own: bool) -> int:
@@ -58,8 +73,6 @@ def _asking(wish: Wish, options: Options, snapshot: Snapshot) -> Asking:
 
 
 def _check(options: Options, wish: Wish, *, named: bool) -> None:
-    if options.format not in FORMATS:
-        misuse(f"--format is {options.format!r}", f"choose one of {', '.join(FORMATS)}")
     if wish.installer not in ("", "pip", "uv"):
         misuse(f"--installer is {wish.installer!r}", "choose pip or uv")
     if wish.new and (named or wish.ids):

@@ -12,11 +12,9 @@ from tunedoctor.cli.fix_case import Case, Wish, end
 from tunedoctor.cli.fix_parts import as_shown, script_of, smoke, write_script
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.sources import settle
-from tunedoctor.cure import quoted
+from tunedoctor.cure import python, quoted
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
-from tunedoctor.installers.barred import allowed, offline
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning.answer import Answer, End, Treated
@@ -85,9 +83,10 @@ def _elsewhere(case: Case, findings: tuple[Found, ...]) -> tuple[str, ...]:
     if not words:
         return ()
     fetch = f"python -m pip download --only-binary :all: -d wheels {words}"
+    put_in = f"{python(case.snapshot.find(Interpreter))} -m pip install --no-index --find-links wheels {words}"
     return (
         f"{fetch}  # on a machine of this system and Python that reaches an index",
-        f"PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels doctor fix{case.there}  # here, with that folder",
+        f"{put_in}  # here, with that folder",
     )
 
 
@@ -137,10 +136,11 @@ def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> 
         else one
         for one in answer.findings
     )
-    tool = choose_tool(_named(case.wish), ground).name if ground else ""
-    if made.plan.pins and tool == "pip" and (name := offline(os.environ)):
-        why = f"{name} leaves installers to the cache of uv, and pip is to make the change"
-        raise FailureError(why, allowed(name, os.environ), refused=True)
+    tool = choose_tool(_named(case.wish), ground, case.asking.declared).name if ground else ""
+    ban = case.asking.declared.ban
+    if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
+        why = f"{ban.who} leaves installers to the cache of uv, and pip is to make the change"
+        raise FailureError(why, ban.lifted, refused=True)
     simulated = made.simulated
     return msgspec.structs.replace(
         answer,
@@ -173,7 +173,6 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         return end(case, msgspec.structs.replace(answer, end="declined"))
     if case.plain:
         write("\n")
-    settle(case.asking)
     try:
         outcome = apply(
             made.proved,
@@ -187,6 +186,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
                 consent=case.wish.system,
                 smoke=smoke if case.wish.smoke else None,
                 checks=case.checks,
+                sources=case.asking.best,
             ),
         )
     except KeyboardInterrupt as stopped:

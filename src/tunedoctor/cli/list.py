@@ -1,10 +1,12 @@
 """doctor list."""
 
+from argparse import Namespace
+
 from tunedoctor.cli.output import write
 from tunedoctor.registry import all_checks, all_fixes, installed_plugins
 
 
-def list_all() -> int:
+def command(_: Namespace) -> int:
     """Print checks, fixes and plug-ins; returns the exit code."""
     checks = sorted(all_checks(), key=lambda c: c.id)
     lines = [f"{len(checks)} checks"]

@@ -1,8 +1,9 @@
 """The options that check and triage share, together with the user's settings."""
 
 import sys
+from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, get_args
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from tunedoctor.clean import clean_text
 from tunedoctor.config import Config, ConfigError, mirrors, read_config
@@ -12,10 +13,6 @@ from tunedoctor.report import FailOn
 
 if TYPE_CHECKING:
     from tunedoctor.fixing import Fix
-
-FORMATS = ("terminal", "json")
-REPORT_FORMATS = (*FORMATS, "jsonl")
-"""Of commands that give reports; jsonl: each in one line."""
 
 
 class Options(NamedTuple):
@@ -33,33 +30,18 @@ class Options(NamedTuple):
     """The answer is to be given away: this machine's own name is hidden too."""
 
     @classmethod
-    def of(  # noqa: PLR0913
-        cls,
-        format_: str,
-        only: list[str] | None,
-        skip: list[str] | None,
-        fail_on: str | None,
-        plugins: list[str] | None,
-        *,
-        verbose: bool,
-        quiet: bool,
-        strict: bool,
-    ) -> "Options":
+    def of(cls, given: Namespace | None = None) -> "Options":
         """Put options over the settings of the working folder; exits with 2 on misuse."""
-        config = settings()
-        if format_ not in REPORT_FORMATS:
-            misuse(f"--format is {format_!r}", f"choose one of {', '.join(REPORT_FORMATS)}")
-        if fail_on is not None and fail_on not in get_args(FailOn):
-            misuse(f"--fail-on is {fail_on!r}", f"choose one of {', '.join(get_args(FailOn))}")
+        config, said = settings(), vars(given or Namespace())
         return cls(
-            format=format_,
-            only=tuple(only or config.only),
-            skip=(*config.skip, *(skip or ())),
-            fail_on=fail_on or config.fail_on,  # type: ignore[arg-type]  # checked above
-            plugins=(*config.plugins, *(plugins or ())),
-            verbose=verbose,
-            quiet=quiet,
-            strict=strict or config.strict,
+            format=said.get("format", "terminal"),
+            only=tuple(said.get("only") or config.only),
+            skip=(*config.skip, *said.get("skip", ())),
+            fail_on=said.get("fail_on") or config.fail_on,
+            plugins=(*config.plugins, *said.get("plugin", ())),
+            verbose=said.get("verbose", False),
+            quiet=said.get("quiet", False),
+            strict=said.get("strict", False) or config.strict,
         )
 
     def checks(self) -> tuple[Check, ...]:

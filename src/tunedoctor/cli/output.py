@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from typing import TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from tunedoctor.cli.options import Options
 from tunedoctor.engine import diagnose
@@ -12,6 +13,11 @@ from tunedoctor.probes.knowledge import knowledge
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.report import Report, exit_code, report_of
 from tunedoctor.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from tunedoctor.render.style import Style
+
+T = TypeVar("T")
 
 
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
@@ -52,6 +58,16 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
 
     look = style.style_for(stream, os.environ)
     return terminal.render(report, look, verbose=options.verbose, quiet=options.quiet)
+
+
+def show(answer: T, format_: str, screen: Callable[[T, "Style"], str]) -> None:
+    """Write an answer as JSON, or as `screen` makes it for people."""
+    from tunedoctor.render.json import render  # noqa: PLC0415
+    from tunedoctor.render.style import style_for  # noqa: PLC0415
+
+    write(
+        render(answer) if format_ == "json" else screen(answer, style_for(sys.stdout, os.environ))
+    )
 
 
 def write(text: str) -> None:

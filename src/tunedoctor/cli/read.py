@@ -3,11 +3,14 @@
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from tunedoctor.cli.options import misuse
 from tunedoctor.reading import open_regular
 from tunedoctor.snapshot import LARGEST
+
+if TYPE_CHECKING:
+    from tunedoctor.readers.digest import Digest
 
 _HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 """Names of what a shell or a caller has opened, as `<(command)` does: pipes as often as files."""
@@ -32,3 +35,17 @@ def read_input(source: str, limit: int = LARGEST) -> bytes:
     if len(data) > limit:
         misuse(f"{source} has more than {limit >> 20} MiB", "cut it down to the part that matters")
     return data
+
+
+def read_log(source: str) -> "Digest":
+    """Return the text of a report of any length, or of stdin for "-"; exits with 2 where that can't be read.
+
+    A long one is read in a stream and comes as a digest.
+    """
+    from tunedoctor.readers.digest import from_stream  # noqa: PLC0415  other commands read no report
+
+    try:
+        with opened(source) as file:
+            return from_stream(file)
+    except OSError as error:
+        misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")

@@ -2,9 +2,11 @@
 
 import sys
 import time
+from argparse import Namespace
 from typing import NamedTuple
 
 from tunedoctor.cli.options import Options, misuse
+from tunedoctor.cli.target import aim
 from tunedoctor.facts import Target
 from tunedoctor.report import Report
 from tunedoctor.running.command import NotStartedError, Ran, run
@@ -28,6 +30,12 @@ class Failed(NamedTuple):
     """The kernel killed for memory meanwhile; None where it does not tell."""
 
 
+def command(given: Namespace) -> int:
+    """Run what the words name; returns what a shell would."""
+    words = given.command[given.command[:1] == ["--"] :]
+    return run_command(words, aim(given.target, own=given.own), given.report)
+
+
 def run_command(
     argv: list[str], place: Target, report_file: str, *, told: tuple[int, ...] = ()
 ) -> int:
@@ -37,9 +45,7 @@ def run_command(
     """
     if not argv:
         misuse("no command is named", "doctor run -- python train.py")
-    options = Options.of(
-        "terminal", None, None, None, None, verbose=False, quiet=False, strict=False
-    )
+    options = Options.of()
     before = kills_now()
     try:
         ran = run(argv)

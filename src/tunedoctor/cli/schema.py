@@ -1,65 +1,28 @@
 """doctor schema."""
 
-from collections.abc import Callable
-from typing import Any
+from argparse import Namespace
+from importlib import import_module
 
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.render.json import render
-from tunedoctor.report import json_schema
 
-
-def _wheel() -> dict[str, Any]:
-    from tunedoctor.wheels.answer import schema  # noqa: PLC0415
-
-    return schema()
-
-
-def _set() -> dict[str, Any]:
-    from tunedoctor.sets.answer import schema  # noqa: PLC0415
-
-    return schema()
-
-
-def _smoke() -> dict[str, Any]:
-    from tunedoctor.smoke.answer import schema  # noqa: PLC0415
-
-    return schema()
-
-
-def _fit() -> dict[str, Any]:
-    from tunedoctor.memory.answer import schema  # noqa: PLC0415
-
-    return schema()
-
-
-def _fix() -> dict[str, Any]:
-    from tunedoctor.planning.answer import schema  # noqa: PLC0415
-
-    return schema()
-
-
-def _data() -> dict[str, Any]:
-    from tunedoctor.data.report import schema  # noqa: PLC0415
-
-    return schema()
-
-
-SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
-    "report": json_schema,
-    "wheel": _wheel,
-    "set": _set,
-    "fit": _fit,
-    "data": _data,
-    "fix": _fix,
-    "smoke": _smoke,
+SCHEMAS = {
+    "report": "report",
+    "wheel": "wheels.answer",
+    "set": "sets.answer",
+    "fit": "memory.answer",
+    "data": "data.report",
+    "fix": "planning.answer",
+    "smoke": "smoke.answer",
 }
+"""Kind of output -> the module whose `schema` describes it."""
 
 
-def schema(name: str) -> int:
+def command(given: Namespace) -> int:
     """Print the JSON Schema of a kind of output; returns the exit code."""
-    make = SCHEMAS.get(name)
-    if make is None:
-        misuse(f"there is no schema of {name!r}", f"choose one of {', '.join(SCHEMAS)}")
-    write(render(make()))
+    place = SCHEMAS.get(given.name)
+    if place is None:
+        misuse(f"there is no schema of {given.name!r}", f"choose one of {', '.join(SCHEMAS)}")
+    write(render(import_module(f"tunedoctor.{place}").schema()))
     return 0

@@ -2,17 +2,18 @@
 
 import os
 import sys
+from argparse import Namespace
 from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.options import FORMATS, Options, misuse
+from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild, Unknown
+from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.explain import lacked
 from tunedoctor.installers.uv import Failed, lack
 from tunedoctor.planning.ask import Ask, live
 from tunedoctor.planning.settle import Place, shown
@@ -25,7 +26,7 @@ from tunedoctor.sets.wanted import WantedError, asked_for
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over
-from tunedoctor.wheels.described import MachineError
+from tunedoctor.wheels.machine import MachineError
 
 _HELP = "doctor set --help lists the options"
 _EXIT = {"set": 0, "none": 1, "unknown": 2}
@@ -37,6 +38,23 @@ class Files(NamedTuple):
     freeze: str = ""
     pyproject: str = ""
     force: bool = False
+
+
+def command(given: Namespace) -> int:
+    """Find one set of libraries for what the options name; returns the exit code."""
+    where = given.platform, given.arch, given.glibc
+    asked = Asked(*where, python=given.python, driver=given.driver, gpus=tuple(given.gpu))
+    return set_(
+        given.packages,
+        asked,
+        given.target,
+        Files(given.freeze, given.pyproject, given.force),
+        given.format,
+        own=given.own,
+        offline=given.offline,
+        verbose=given.verbose,
+        project_sources=given.allow_project_sources,
+    )
 
 
 def set_(  # noqa: PLR0913  each is an option
@@ -52,8 +70,6 @@ def set_(  # noqa: PLR0913  each is an option
     project_sources: bool = False,
 ) -> int:
     """Find one set of libraries, print and write it; returns the exit code."""
-    if format_ not in FORMATS:
-        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
     if files.pyproject == "-" and format_ == "json":
         misuse("--pyproject - and --format json both write to stdout", "name a file for one")
     _check_places(files)
@@ -80,9 +96,10 @@ def set_(  # noqa: PLR0913  each is an option
         known.declared = msgspec.structs.replace(known.declared, offline="--offline")
     ask = live(known)
     there = _this(asked, place, snapshot, ask) if snapshot else _described(asked, ask)
+    here = there.here._replace(offline=offline, sources=known.declared)
     with spinner() as one:
         one.watch(["the package sources"])
-        made = shown(there._replace(here=there.here._replace(offline=offline)), names)
+        made = shown(there._replace(here=here), names)
         answer = _told(made.answer, known)
         if made.found is not None:
             answer = _written(answer, made, files, known)
@@ -128,9 +145,7 @@ def _this(asked: Asked, place: Target, snapshot: Snapshot, ask: Ask) -> Place:
     told = Place(here, snapshot, ask, whole=True)
     if asked != Asked():
         return told  # of another machine than this one the findings tell nothing
-    options = Options.of(
-        "terminal", None, None, None, None, verbose=False, quiet=False, strict=False
-    )
+    options = Options.of()
     return told._replace(checks=options.checks(), fixes=options.fixes())
 
 
@@ -147,7 +162,7 @@ def _check_places(files: Files) -> None:
 
 def _told(answer: Answer, known: Asking) -> Answer:
     """Say with a no what each source has; a no of those that answered is none where others were silent."""
-    names = lacked(answer.details)
+    names = NoSolution(answer.details).lacked
     if answer.verdict == "none" and names and known.declared.offline:
         why = f"{answer.why}; {lack(known.declared.offline).text}"
         return msgspec.structs.replace(answer, why=why, verdict="unknown")

@@ -2,14 +2,15 @@
 
 import os
 import re
-import sys
 import threading
 import time
+from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunedoctor.cli.options import FORMATS, Options, misuse
-from tunedoctor.cli.output import write
+from tunedoctor.cli.options import Options, misuse
+from tunedoctor.cli.output import show
 from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Target
 from tunedoctor.redaction import public, snapshot_json, this_identity
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _HELP = "doctor smoke --help lists the options"
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
-MOST_MINUTES = 24 * 60
 
 
 class _Taking(threading.Thread):
@@ -53,34 +53,32 @@ class _Taking(threading.Thread):
         return self.snapshot
 
 
-def smoke(  # noqa: PLR0913  what the command line says
-    options: Options,
-    asked: Asked,
-    target: str | None,
-    snapshot_file: str,
-    then_train: str = "",
-    *,
-    own: bool = False,
-) -> int:
-    """Train in the target, print what came of it, and go on to `then_train`; returns the exit code."""
-    if options.format not in FORMATS:
-        misuse(f"--format is {options.format!r}", f"choose one of {', '.join(FORMATS)}")
+def command(given: Namespace) -> int:
+    """Train in the target, print what came of it, and go on to --then-train; returns the exit code."""
+    options, then_train = Options.of(given), given.then_train
+    asked = Asked(
+        device=given.device,
+        model=given.model,
+        data=given.data,
+        steps=given.steps,
+        full=given.full,
+        ranks=ranks_of(given.gpus),
+        strict=options.strict,
+        minutes=given.minutes or (10.0 if given.long else 0.0),
+    )
     _check(asked)
     if then_train and options.format != "terminal":
         misuse("--then-train prints as it trains", f"leave --format {options.format} out")
     if then_train and not Path(then_train).is_file():
         misuse(f"{then_train} is no file", f"doctor train --init {then_train} writes one")
-    place = starting(needed(aim(target, own=own)), quiet=options.quiet)
-    code = _smoke(options, asked, place, snapshot_file)
+    place = starting(needed(aim(given.target, own=given.own)), quiet=options.quiet)
+    code = _smoke(options, asked, place, given.snapshot)
     if code or not then_train:
         return code
     from tunedoctor.cli.train import Asked as Training  # noqa: PLC0415
     from tunedoctor.cli.train import train  # noqa: PLC0415
 
-    processes = max(1, asked.ranks)
-    training = Training(
-        target, eject="", init=False, force=False, check=True, processes=processes, own=own
-    )
+    training = Training(target=given.target, processes=max(1, asked.ranks), own=given.own)
     return train(training, [then_train])
 
 
@@ -100,7 +98,9 @@ def _smoke(options: Options, asked: Asked, place: Target, snapshot_file: str) ->
     seconds = time.perf_counter() - began
     found = made(runs, asked, taking.taken(), options.checks(), seconds, watching.readings)
     if snapshot_file:
-        _write_snapshot(snapshot_file, found.snapshot)
+        from tunedoctor.cli.files import write_or_exit  # noqa: PLC0415
+
+        write_or_exit(snapshot_file, snapshot_json(found.snapshot, this_identity(shared=True)))
     return _print(found.answer, options)
 
 
@@ -140,35 +140,14 @@ def _check(asked: Asked) -> None:
         check_folder(asked.model)
     if asked.data and not Path(asked.data).is_file():
         misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
-    if asked.steps < 0 or asked.steps > 1000:
-        misuse(f"--steps is {asked.steps}", "choose a number from 1 to 1000")
-    if not 0 <= asked.minutes <= MOST_MINUTES:
-        misuse(f"--minutes is {asked.minutes:g}", f"choose a number up to {MOST_MINUTES}")
     if asked.steps and not asked.model:
         misuse("--steps is of a model of yours", "name it with --model and --data")
 
 
-def _write_snapshot(place: str, snapshot: "Snapshot") -> None:
-    from tunedoctor.cli.files import write_whole  # noqa: PLC0415
-
-    try:
-        write_whole(place, snapshot_json(snapshot, this_identity(shared=True)).decode())
-    except OSError as error:
-        misuse(
-            f"{place} can't be written: {error.strerror or error}",
-            "name a file in a folder of yours",
-        )
-
-
 def _print(answer: Answer, options: Options) -> int:
     from tunedoctor.render import smoke as screen  # noqa: PLC0415
-    from tunedoctor.render import style  # noqa: PLC0415
-    from tunedoctor.render.json import render as as_json  # noqa: PLC0415
 
     told = public(answer, this_identity())
-    if options.format == "json":
-        write(as_json(told))
-    else:
-        look = style.style_for(sys.stdout, os.environ)
-        write(screen.render(told, look, verbose=options.verbose, quiet=options.quiet))
+    screen_of = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
+    show(told, options.format, screen_of)
     return exit_code(told)

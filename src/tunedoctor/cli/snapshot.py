@@ -1,33 +1,28 @@
 """doctor snapshot."""
 
 import sys
+from argparse import Namespace
 
-from tunedoctor.cli.files import write_whole
-from tunedoctor.cli.options import misuse
+from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.target import starting
-from tunedoctor.facts import Target
+from tunedoctor.cli.target import aim, starting
 from tunedoctor.live import take
 from tunedoctor.redaction import snapshot_json, this_identity
 from tunedoctor.render.json import ascii_of
 
 
-def snapshot(out: str, place: Target, *, deep: bool, keep_host: bool = False) -> int:
+def command(given: Namespace) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
-    if deep:
+    out, place = given.output, aim(given.target, own=given.own)
+    if given.deep:
         starting(place)
     with spinner() as one:
-        who = this_identity(shared=not keep_host)
-        data = snapshot_json(take(place, deep=deep, watch=one.watch), who)
+        who = this_identity(shared=not given.keep_host)
+        data = snapshot_json(take(place, deep=given.deep, watch=one.watch), who)
     if out == "-":
         write(ascii_of(data))
         return 0
-    try:
-        write_whole(out, data, private=True)
-    except OSError as error:
-        misuse(
-            f"{out} can't be written: {error.strerror or error}", "name a file in a folder of yours"
-        )
+    write_or_exit(out, data, private=True)
     sys.stderr.write(f"doctor: wrote {out} ({len(data) // 1000} kB, redacted)\n")
     return 0

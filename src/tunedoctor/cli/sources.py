@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from tunedoctor.clean import clean_text
 from tunedoctor.cli.options import settings
 from tunedoctor.config import mirrors
 from tunedoctor.facts import Packages
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Source, Sources, sources
-from tunedoctor.installers.uv import Failed
 from tunedoctor.probes.installer_config import of_folder, settings_of
 
 
@@ -26,39 +27,23 @@ class Consent(NamedTuple):
 
 def asking(consent: Consent, prefix: str = "", installed: Packages | None = None) -> Asking:
     """Return the sources to ask; `prefix` is the environment's, which can hold a pip.conf."""
-    own = settings_of(os.environ, prefix)
-    here = Path.cwd()
+    own, here = settings_of(os.environ, prefix), Path.cwd()
     theirs, config = of_folder(here), settings()
-    found = sources(theirs, {})
-    named = {f"{one.shown}" for one in _places(found)}
+    named = {one.shown for one in _places(sources(theirs, {}))}
     named |= {f"{url} ({here / 'pyproject.toml'})" for url in config.mirrors.values()}
-    if named and _agreed(consent, sorted(named)):
-        own += theirs
-        os.environ |= {f"DOCTOR_MIRROR_{n.upper()}": url for n, url in config.mirrors.items()}
-    found = _mirrored(sources(own, os.environ))
-    # what a file forbids is told like what a variable does: with who says so, and the way out
-    bans = ("UV_NO_INDEX", found.no_index), ("DOCTOR_OFFLINE", found.offline)
-    os.environ |= {name: who for name, who in bans if os.path.isabs(who)}  # noqa: PTH117
-    return Asking(found, installed)
-
-
-def settle(asked: Asking) -> None:
-    """Say the sources in the variables of this process: whatever it starts goes by them."""
-    known = asked.answering()
-    said = (asked.declared if isinstance(known, Failed) else known).said(os.environ)
-    for name in set(os.environ) - set(said):
-        del os.environ[name]
-    os.environ.update(said)
-
-
-def _mirrored(known: Sources) -> Sources:
-    """Put the mirror of the default index where the user's pip and uv name none."""
-    import msgspec  # noqa: PLC0415
-
-    mirror = mirrors().get("default")
-    if mirror is None or known.index:
-        return known
-    return msgspec.structs.replace(known, index=Source(mirror.url, mirror.place))
+    agreed = bool(named) and _agreed(consent, sorted(named))
+    known = sources([*own, *(theirs if agreed else ())], os.environ)
+    mirror = {name: Source(one.url, one.place) for name, one in mirrors().items()}
+    if agreed:
+        mirror |= {
+            n: Source(url, str(here / "pyproject.toml")) for n, url in config.mirrors.items()
+        }
+    known = msgspec.structs.replace(
+        known,
+        index=known.index or mirror.get("default"),
+        pytorch=mirror["pytorch"].url if "pytorch" in mirror else "",
+    )
+    return Asking(known, installed)
 
 
 def _places(found: Sources) -> tuple[Source, ...]:

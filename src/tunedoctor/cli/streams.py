@@ -24,9 +24,7 @@ class Stream(io.TextIOWrapper):
         buffer = stream.buffer if stream else io.BufferedWriter(_Closed())
         self._is_result, self._is_lost = is_result, False
         self._has = stream.encoding if stream else "utf-8"
-        # typer writes UTF-8 past a stream that says it is ASCII
-        encoding = "latin-1" if self._has.lower() in ("ascii", "us-ascii", "646") else self._has
-        super().__init__(buffer, encoding, "backslashreplace", line_buffering=not is_result)
+        super().__init__(buffer, self._has, "backslashreplace", line_buffering=not is_result)
 
     def write(self, text: str) -> int:
         """Write text, cleaned and in the characters that the stream has."""

@@ -2,11 +2,12 @@
 
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tunedoctor import child
-from tunedoctor.cli.files import refusal, write_whole
+from tunedoctor.cli.files import refusal, write_or_exit
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.target import aim, needed, starting
@@ -24,26 +25,30 @@ INPUT = TRAINER.with_name("train_input.py")
 LAUNCHER = TRAINER.with_name("launch.py")
 _NO_TOML = (3, 11)
 """From this Python on the trainer reads TOML by itself."""
-_MOST_PROCESSES = 64
 
 
 class Asked(NamedTuple):
     """What is to be done beside the training itself."""
 
     target: str | None
-    eject: str
-    init: bool
-    force: bool
-    check: bool
-    processes: int
-    facts: str = ""
+    eject: str = ""
+    init: bool = False
+    force: bool = False
+    no_check: bool = False
+    processes: int = 1
+    source: str = ""
     """A snapshot for --init; "": of this machine, as it is now."""
     own: bool = False
 
 
+def command(given: Namespace) -> int:
+    """Train by the words that are no options of the doctor's; returns the exit code."""
+    return train(Asked(*(getattr(given, name) for name in Asked._fields)), given.rest)
+
+
 def train(asked: Asked, arguments: list[str]) -> int:
     """Train in the target, or write the trainer or a configuration down; returns the exit code."""
-    if asked.facts and not asked.init:
+    if asked.source and not asked.init:
         misuse("--from is a snapshot for --init", "leave it out")
     if asked.eject:
         return _write(asked.eject, whole_trainer(), asked)
@@ -51,11 +56,7 @@ def train(asked: Asked, arguments: list[str]) -> int:
         return _init(asked, arguments)
     if not arguments:
         misuse("no configuration is named", "doctor train --init CONFIG.toml writes one")
-    if not 1 <= asked.processes <= _MOST_PROCESSES:
-        misuse(f"--processes is {asked.processes}", f"choose 1 to {_MOST_PROCESSES}")
-    options = Options.of(
-        "terminal", None, None, None, None, verbose=False, quiet=True, strict=False
-    )
+    options = Options.of()._replace(quiet=True)
     place = needed(aim(asked.target, own=asked.own))
     if place.problem:
         misuse(
@@ -65,10 +66,10 @@ def train(asked: Asked, arguments: list[str]) -> int:
     _readable_input(arguments)
     snapshot = _taken(starting(place), start=True)
     _libraries(snapshot, place.python)
-    if asked.check and not _ready(snapshot, options):
+    if not asked.no_check and not _ready(snapshot, options):
         return 1
     found = None if "--merge" in arguments else _forecast(snapshot, arguments, asked.processes)
-    if found and found.refusal and asked.check:
+    if found and found.refusal and not asked.no_check:
         sys.stderr.write(f"doctor: {found.refusal}\n")
         return 1
     if found and "--dry-run" in arguments:
@@ -214,7 +215,7 @@ def _init(asked: Asked, arguments: list[str]) -> int:
     given: dict[str, object] = {key.replace("-", "_"): value for key, _, value in pairs}
     if len(files) > 1 or set(given) - {"model", "data", "out"}:
         misuse("--init takes a file, --model, --data and --out", "edit what it writes")
-    snapshot = _read(asked.facts) if asked.facts else _taken(NO_TARGET)
+    snapshot = _read(asked.source) if asked.source else _taken(NO_TARGET)
     devices, _ = here(snapshot)
     try:
         shape = model_of(str(given["model"])) if "model" in given else None
@@ -238,9 +239,6 @@ def _write(name: str, text: str, asked: Asked) -> int:
         why = "is there, and holds something else: changes of yours, as like as not"
     if why:
         misuse(f"{name} {why}", "choose another name, or --force")
-    try:
-        write_whole(name, text)
-    except OSError as error:
-        misuse(f"{name} can't be written: {error.strerror or error}", "choose another place")
+    write_or_exit(name, text, "choose another place")
     sys.stderr.write(f"doctor: wrote {name}\n")
     return 0

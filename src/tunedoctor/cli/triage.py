@@ -2,36 +2,29 @@
 
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
-from tunedoctor.cli.read_log import read_log
+from tunedoctor.cli.read import read_log
 from tunedoctor.cli.target import aim
 from tunedoctor.facts import Target
 from tunedoctor.readers.read import read_report
 from tunedoctor.snapshot import Snapshot
 
 
-def triage(  # noqa: PLR0913  what the command takes
-    options: Options,
-    sources: list[str],
-    target: str | None,
-    *,
-    own: bool,
-    here: bool,
-    keep_host: bool = False,
-) -> int:
+def command(given: Namespace) -> int:
     """Diagnose pasted reports; returns the exit code."""
-    options = options._replace(shared=not keep_host)
+    options, sources = Options.of(given)._replace(shared=not given.keep_host), given.files
     began = time.perf_counter()
     if len(sources) > 1 or Path(sources[0]).is_dir():
-        if here:
+        if given.here:
             misuse("--here is for one report", "name the one that this machine printed")
         from tunedoctor.cli.triage_many import triage_many  # noqa: PLC0415
 
         return triage_many(options, sources)
-    if (own or target is not None) and not here:
+    if (given.own or given.target is not None) and not given.here:
         misuse("--target is an environment of this machine", "add --here to look at it too")
     (source,) = sources
     log = read_log(source)
@@ -41,8 +34,8 @@ def triage(  # noqa: PLR0913  what the command takes
             f"{'stdin' if source == '-' else source} holds nothing that the doctor can read",
             "paste the output of python -m torch.utils.collect_env, or of nvidia-smi",
         )
-    if here:
-        snapshot = _with_this_machine(snapshot, aim(target, own=own))
+    if given.here:
+        snapshot = _with_this_machine(snapshot, aim(given.target, own=given.own))
     return judge(snapshot, options, began)
 
 

@@ -14,6 +14,7 @@ from tunedoctor.clean import clean_text
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import report_for, write
 from tunedoctor.cli.read import opened
+from tunedoctor.findings import Check
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.json import line, problem_line
@@ -123,49 +124,37 @@ def _alone(work: "partial[list[Row]]", file: str) -> Row:
         try:
             return pool.submit(work, [file]).result()[0]
         except BrokenProcessPool:
-            as_json = work.args[0].format == "jsonl"
-            return _problem(file, "the process that read it was killed", as_json=as_json)
+            return _problem(work.args[0], file, "the process that read it was killed")
 
 
 def judged(options: Options, files: list[str]) -> list[Row]:
     """Return the rows of these files; what goes wrong with one is its row."""
     checks = options.checks()
-    rows: list[Row] = []
-    as_json = options.format == "jsonl"
-    for path in files:
-        began = time.perf_counter()
-        file = clean_text(path)
-        try:
-            with opened(path) as stream:
-                log = from_stream(stream)
-            snapshot = read_report(log.text, log.numbers)
-            if snapshot is None:
-                rows.append(_problem(file, NOTHING, as_json=as_json))
-                continue
-            report = report_for(snapshot, options, checks, began)
-        except OSError as error:
-            why = f"can't be read: {error.strerror or error}"
-            rows.append(_problem(file, why, as_json=as_json))
-            continue
-        except Exception as error:  # noqa: BLE001  one file does not end the others
-            why = f"could not be judged: {type(error).__name__}: {error}"[:300]
-            rows.append(_problem(file, why, as_json=as_json))
-            continue
-        first = report.findings[0] if report.findings else None
-        rows.append(
-            Row(
-                file,
-                report.verdict,
-                first.id if first else "",
-                first.title if first else "",
-                line(report, file) if as_json else "",
-            )
-        )
-    return rows
+    return [_judged(options, checks, file) for file in files]
 
 
-def _problem(file: str, problem: str, *, as_json: bool) -> Row:
-    return Row(file, "", "", "", problem_line(file, problem) if as_json else "", problem)
+def _judged(options: Options, checks: tuple[Check, ...], path: str) -> Row:
+    began, file, as_json = time.perf_counter(), clean_text(path), options.format == "jsonl"
+    try:
+        with opened(path) as stream:
+            log = from_stream(stream)
+        snapshot = read_report(log.text, log.numbers)
+        if snapshot is None:
+            return _problem(options, file, NOTHING)
+        report = report_for(snapshot, options, checks, began)
+    except OSError as error:
+        return _problem(options, file, f"can't be read: {error.strerror or error}")
+    except Exception as error:  # noqa: BLE001  one file does not end the others
+        why = f"could not be judged: {type(error).__name__}: {error}"[:300]
+        return _problem(options, file, why)
+    whole = line(report, file) if as_json else ""
+    first = report.findings[0] if report.findings else None
+    return Row(file, report.verdict, first.id if first else "", first.title if first else "", whole)
+
+
+def _problem(options: Options, file: str, problem: str) -> Row:
+    whole = problem_line(file, problem) if options.format == "jsonl" else ""
+    return Row(file, "", "", "", whole, problem)
 
 
 def _brief(row: Row) -> str:

@@ -2,8 +2,9 @@
 
 import os
 import sys
+from argparse import Namespace
 
-from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.target import aim, needed, typed
 from tunedoctor.redaction import public, this_identity
@@ -14,26 +15,22 @@ from tunedoctor.transaction.undoing import list_states, undo
 from tunedoctor.wording import megabytes
 
 
-def undo_(id_: str, target: str | None, format_: str, *, own: bool, listed: bool) -> int:
+def command(given: Namespace) -> int:
     """Bring back an earlier state, or list the states; returns the exit code."""
-    if format_ not in FORMATS:
-        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
-    if listed and id_:
+    if given.listed and given.id:
         misuse("--list names all states", "leave out the id")
-    target = typed(needed(aim(target, own=own)), target)
+    if given.id == "":
+        misuse("the id is empty", "leave it out, or say what it is to be")
+    target = typed(needed(aim(given.target, own=given.own)), given.target)
     style, who = style_for(sys.stdout, os.environ), this_identity()
-    if listed:
+    if given.listed:
         states = tuple(public(one, who) for one in list_states(target))
-        if format_ == "json":
-            write(as_json({"schema": "doctor.undo/1", "states": states}))
-        else:
-            write(_states(states, style))
+        whole: dict[str, object] = {"schema": "doctor.undo/1", "states": states}
+        write(as_json(whole) if given.format == "json" else _states(states, style))
         return 0
-    undone = public(undo(target, id_), who)
-    if format_ == "json":
-        write(as_json({"schema": "doctor.undo/1", "undone": undone}))
-    else:
-        write(_said(undone, style))
+    undone = public(undo(target, given.id or ""), who)
+    whole = {"schema": "doctor.undo/1", "undone": undone}
+    write(as_json(whole) if given.format == "json" else _said(undone, style))
     return 0 if undone.done else 1
 
 

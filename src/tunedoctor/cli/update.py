@@ -2,21 +2,15 @@
 
 import os
 import sys
+from argparse import Namespace
 from datetime import UTC, datetime
 
-from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.probes.installer_config import (
-    installer_config,
-    pip_settings,
-    places_for,
-    together,
-    uv_settings,
-)
+from tunedoctor.probes.installer_config import installer_config, settings_of, together
 from tunedoctor.refresh.indexes import indexes, offline
-from tunedoctor.refresh.update import Mode, Outcome, UpdateError
-from tunedoctor.refresh.update import update as bring
+from tunedoctor.refresh.update import Mode, Outcome, UpdateError, update
 from tunedoctor.render.json import render
 from tunedoctor.tables.place import cache_file
 from tunedoctor.wording import listed
@@ -25,35 +19,26 @@ MANY = 5
 """Kept builds that are named; the rest is counted."""
 
 
-def update(index: str, format_: str, *, force: bool, dry_run: bool, is_offline: bool) -> int:
+def command(given: Namespace) -> int:
     """Bring the wheel table up to date and say what changed; returns 0, or 2 where that can't be."""
-    if format_ not in FORMATS:
-        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
+    format_ = given.format
     # a project's settings can forbid the network; which index is asked is the user's to set
-    says = "--offline" if is_offline else offline(installer_config(None).settings, os.environ)
+    says = "--offline" if given.offline else offline(installer_config(None).settings, os.environ)
     if says:
         return _not(f"{says} says that no network is to be asked", format_)
     try:
-        places = indexes(index, _settings())
+        places = indexes(given.index, together(settings_of(os.environ, sys.prefix)).settings)
     except ValueError as error:
         misuse(str(error), "name one as in https://download.pytorch.org/whl")
-    mode: Mode = "show" if dry_run else "now" if force else "due"
+    mode: Mode = "show" if given.dry_run else "now" if given.force else "due"
     try:
         with spinner() as one:
             one.watch(["wheel index"])
-            outcome = bring(cache_file(), places, datetime.now(UTC), mode)
+            outcome = update(cache_file(), places, datetime.now(UTC), mode)
     except UpdateError as error:
         return _not(str(error), format_)
     write(_json(outcome) if format_ == "json" else _text(outcome))
     return 0
-
-
-def _settings() -> dict[str, str]:
-    home = os.path.expanduser("~")  # noqa: PTH111
-    places = places_for(sys.platform, os.environ, home, sys.prefix)
-    return together(
-        [*pip_settings(places.pip, os.environ), *uv_settings(places.uv, None, os.environ)]
-    ).settings
 
 
 def _not(why: str, format_: str) -> int:

@@ -2,8 +2,9 @@
 
 import os
 import sys
+from argparse import Namespace
 
-from tunedoctor.cli.options import FORMATS, misuse
+from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.read import read_input
 from tunedoctor.cli.target import aim
@@ -13,15 +14,23 @@ from tunedoctor.redaction import public, this_identity
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.answer import Answer, answer
 from tunedoctor.wheels.asked import Asked, Assembled, blank, over
-from tunedoctor.wheels.described import MachineError, machines_from
+from tunedoctor.wheels.described import machines_from
+from tunedoctor.wheels.machine import MachineError
 
 _HELP = "doctor wheel --help lists the options"
 
 
+def command(given: Namespace) -> int:
+    """Say which torch is right for what the options name; returns the exit code."""
+    asked = Asked(
+        given.platform, given.arch, given.glibc, given.musl, given.macos, given.python, given.driver,
+        tuple(given.gpu), tuple(given.without), given.torch,
+    )  # fmt: skip
+    return wheel(asked, given.target, given.source, given.format, own=given.own)
+
+
 def wheel(asked: Asked, target: str | None, source: str | None, format_: str, *, own: bool) -> int:
     """Say which torch is right for this machine or for a described one; returns the exit code."""
-    if format_ not in FORMATS:
-        misuse(f"--format is {format_!r}", f"choose one of {', '.join(FORMATS)}")
     if source is not None:
         if own or target is not None or any(asked):
             misuse("--from describes the machine whole", "leave out the other options")

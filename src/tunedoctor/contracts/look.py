@@ -12,7 +12,7 @@ from tunedoctor import child
 from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
 from tunedoctor.reading import read_regular
 from tunedoctor.tables.load import table
-from tunedoctor.tables.modules import distribution_of
+from tunedoctor.tables.small import distribution_of
 from tunedoctor.versions import at_least, normalised, requirement
 
 SECONDS = 90.0
@@ -26,11 +26,12 @@ _LARGEST_RECORD = 8 << 20
 class Problem(msgspec.Struct, frozen=True):
     """A problem as the script tells of it."""
 
-    kind: Literal["name", "module", "missing"]
+    kind: Literal["name", "module", "missing", "keyword"]
     module: str
     name: str
     file: str
     line: int
+    within: str
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -87,7 +88,7 @@ def _broken(line: Line, sites: Sequence[str], packages: Packages) -> Iterator[Br
     for one in line.problems:
         top = one.module.partition(".")[0]
         asked = owner_of(top, packages)
-        here = one.kind == "name"
+        here = one.kind in ("name", "keyword")
         if here or not (_recorded(one.module, asked, packages) or _declared(top, asks, packages)):
             below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
             yield BrokenContract(
@@ -98,6 +99,7 @@ def _broken(line: Line, sites: Sequence[str], packages: Packages) -> Iterator[Br
                 neighbour=asked,
                 file=one.file[len(below) + 1 if below else 0 :],
                 line=one.line,
+                within=one.within,
             )
 
 

@@ -23,7 +23,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     asks: tuple[tuple[int, int], ...]
     lacks: tuple[tuple[int, int], ...]
     names: tuple[str, ...]
-    """"module:name", or "module" for one that is gone."""
+    """"module:name", "module" for one that is gone, "what is called(keyword" for one that is not taken."""
 
 
 class Contracts(msgspec.Struct, frozen=True):
@@ -56,10 +56,11 @@ def _problems(versions: Mapping[str, str]) -> Iterator[BrokenContract]:
         asks, lacks = at.get(row.library), at.get(row.neighbour)
         if asks and lacks and _within(asks, row.asks) and _within(lacks, row.lacks):
             for one in row.names:
-                module, _, name = one.partition(":")
+                sign = "(" if "(" in one else ":"
+                module, _, name = one.partition(sign)
                 yield BrokenContract(
                     library=row.library,
-                    kind="name" if name else "module",
+                    kind="keyword" if sign == "(" else "name" if name else "module",
                     module=module,
                     name=name,
                     neighbour=row.neighbour,

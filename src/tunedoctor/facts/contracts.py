@@ -10,17 +10,22 @@ class BrokenContract(Fact, frozen=True):
 
     library: str
     """Normalised name of the distribution that asks."""
-    kind: Literal["name", "module", "missing"]
-    """name: the module lacks it. module: a part of a package is gone. missing: no such package is there."""
+    kind: Literal["name", "module", "missing", "keyword"]
+    """name: the module lacks it. module: a part of a package is gone. missing: no such package is there.
+
+    keyword: a call passes what the function or class does not take; the import goes well, the call does not.
+    """
     module: str
-    """What is asked, as imports name it: "transformers.models.auto"."""
+    """What is asked, as imports name it: "transformers.models.auto"; of kind keyword what is called."""
     name: str = ""
-    """Of kind name."""
+    """Of kind name and keyword."""
     neighbour: str = ""
     """Normalised name of the distribution that is asked; "" where none is installed."""
     file: str = ""
     """Where it is asked, below the folder of the path: "trl/core.py"."""
     line: Count = 0
+    within: str = ""
+    """The function that calls, of kind keyword: "Trainer.create_accelerator_and_postprocess"."""
 
 
 class ImportContracts(Fact, frozen=True):

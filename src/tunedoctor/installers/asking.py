@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.facts import Packages
+from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.installed import stand_ins
 from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.reach import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, find_uv, resolve
+from tunedoctor.installers.uv import Failed, Outcome, Question, find_uv, resolve
 from tunedoctor.plan import Install
 from tunedoctor.refresh.indexes import standard_index
-from tunedoctor.wheels.rules import PYTORCH, index_of
 
 _PROBED = "torch"
 """What is asked for to see whether a source answers; that it lacks it is an answer."""
@@ -36,6 +36,7 @@ class Asking:
 
     def resolve(self, question: Question) -> Outcome:
         """Ask uv over the sources that answer."""
+        question = question._replace(index_url=self.declared.placed(question.index_url))
         if question.offline:
             return resolve(question, self.declared)
         known = self.answering(question.index_url)
@@ -50,9 +51,7 @@ class Asking:
     ) -> Install | NoSolution | Failed:
         """Return the install with all pins and hashes; it names PyTorch's index where that one answers."""
         # what was drafted before the user agreed to a mirror names the index itself
-        variant = install.index.removeprefix(PYTORCH)
-        if variant != install.index:
-            install = msgspec.structs.replace(install, index=index_of(variant))
+        install = msgspec.structs.replace(install, index=self.declared.placed(install.index))
         known = self.answering(install.index)
         if isinstance(known, Failed):
             return known
@@ -99,6 +98,12 @@ class Asking:
             there = next(one for one in reversed(every) if one.url not in self.silent)
             return msgspec.structs.replace(known, index=there)
         return known
+
+    @property
+    def best(self) -> Sources:
+        """The sources that answer, or all where that leaves none."""
+        known = self.answering()
+        return self.declared if isinstance(known, Failed) else known
 
     def _indexes(self, index: str) -> tuple[Source, ...]:
         """Return all indexes, the default one last; none where the user forbids to ask."""

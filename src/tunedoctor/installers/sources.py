@@ -5,19 +5,45 @@ holds for the other as well; where they are told different things, uv's word goe
 """
 
 import os
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import msgspec
 
-from tunedoctor.probes.credentials import without_credentials
-from tunedoctor.probes.installer_config import Setting, settings_of
+from tunedoctor.probes.environment import without_credentials
+from tunedoctor.probes.installer_config import Setting, on, settings_of
+from tunedoctor.tables.load import table
+from tunedoctor.wheels.rules import PYTORCH, index_of
 
-_NO = ("", "0", "false", "no", "off", "n", "f")
 ANY_INDEX = "unsafe-best-match"
 """uv's name for what pip does: of all indexes the best version. Its own way stops at the first that has the package."""
+
+
+class Ban(msgspec.Struct, frozen=True):
+    """What the user forbids installers: the network, or every index. Told to one of uv and pip, it holds for both."""
+
+    kind: Literal["offline", "no-index"]
+    who: str
+    """The variable, the option or the file that says so."""
+
+    def told(self, why: str) -> str:
+        """Put what forbids it before the installer's own words."""
+        what = "uv has its cache alone" if self.kind == "offline" else "no index is asked"
+        return why if self.who in why else f"{self.who} is set so that {what}: {why}"
+
+    @property
+    def lifted(self) -> str:
+        """The command that takes the ban away for the shell; of a file, what to take out of it."""
+        if os.path.isabs(self.who):  # noqa: PTH117
+            return f"# take {self.kind} out of {self.who}"
+        if self.who.startswith("-"):
+            return f"# leave out {self.who}"
+        return f"Remove-Item Env:{self.who}" if sys.platform == "win32" else f"unset {self.who}"
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -71,11 +97,21 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     """How uv picks among indexes; "" where the user does not say."""
     plain: tuple[tuple[str, str], ...] = ()
     """Certificates, proxies, keyring and time limits: a variable of pip or uv, and its value."""
+    pytorch: str = ""
+    """The mirror that stands for PyTorch's index, where the folder names it and the user agreed."""
 
     @property
-    def none(self) -> bool:
-        """Tell whether nobody names a place."""
-        return not (self.index or self.extra or self.links)
+    def ban(self) -> Ban | None:
+        """What keeps installers from an index."""
+        if self.offline:
+            return Ban("offline", self.offline)
+        return Ban("no-index", self.no_index) if self.no_index else None
+
+    def placed(self, url: str) -> str:
+        """Return the URL of an index of PyTorch's, on the mirror where there is one."""
+        bases = (one for one in (index_of(), PYTORCH) if self.pytorch and url.startswith(one))
+        base = next(bases, "")
+        return f"{self.pytorch.rstrip('/')}/{url.removeprefix(base)}" if base else url
 
     def with_index(self, url: str) -> "Sources":
         """Add PyTorch's index, or a mirror of it; first of all, since it has the builds."""
@@ -86,9 +122,14 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, extra=(Source(url), *others), strategy=strategy)
 
     def said(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables for a child: these sources in both tools' words, and no file of theirs is read."""
-        env = {name: value for name, value in environ.items() if name not in _SAID}
+        """Return the variables for a child: these sources in both tools' words.
+
+        No file of pip or uv is read, and nothing of theirs is left that steers what is installed, or where.
+        """
+        env = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_RETRIES": "1"}  # a silent host is told soon
+        env |= {name: value for name, value in environ.items() if _stays(name)}
         env |= {"UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull}
+        env |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
         env |= {name: value for name, value in self.plain if name not in env}
         if self.index:
             env["UV_DEFAULT_INDEX"] = env["PIP_INDEX_URL"] = self.index.url
@@ -96,22 +137,15 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
             env["UV_INDEX"] = " ".join(f"{e.name}={e.url}" if e.name else e.url for e in self.extra)
             env["PIP_EXTRA_INDEX_URL"] = " ".join(one.url for one in self.extra)
         # as URLs, so that a blank or a comma in a path parts nothing
-        links = [one.said for one in self.links]
-        if links:
+        if links := [one.said for one in self.links]:
             env["UV_FIND_LINKS"], env["PIP_FIND_LINKS"] = ",".join(links), " ".join(links)
-        files = [one.said for one in self.constraints]
-        if files:
-            env["UV_CONSTRAINT"] = " ".join(files)
         if self.trusted:
             env["UV_INSECURE_HOST"] = env["PIP_TRUSTED_HOST"] = " ".join(self.trusted)
         if self.strategy:
             env["UV_INDEX_STRATEGY"] = self.strategy
-        if self.no_index:
-            # uv has no such variable: it tells who says so
-            env |= {"PIP_NO_INDEX": "1", "UV_NO_INDEX": self.no_index}
-        if self.offline:
-            env |= {"UV_OFFLINE": "1", "DOCTOR_OFFLINE": self.offline}
-        return env
+        # uv has no variable for no index, and pip no cache that it could go by
+        env |= {"PIP_NO_INDEX": "1"} if self.ban else {}
+        return env | ({"UV_OFFLINE": "1"} if self.offline else {})
 
     def options(self) -> list[str]:
         """Return uv's options: what it takes from no variable."""
@@ -122,45 +156,14 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-_SAID = frozenset(
-    f"{tool}_{name}"
-    for tool, names in {
-        "PIP": (
-            *(
-                "INDEX_URL",
-                "EXTRA_INDEX_URL",
-                "FIND_LINKS",
-                "NO_INDEX",
-                "CONSTRAINT",
-                "CONFIG_FILE",
-            ),
-            "TRUSTED_HOST",
-        ),
-        "UV": (
-            *("DEFAULT_INDEX", "INDEX_URL", "INDEX", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX"),
-            *("CONSTRAINT", "CONFIG_FILE", "INSECURE_HOST", "INDEX_STRATEGY", "OFFLINE"),
-        ),
-        "DOCTOR": ("OFFLINE",),
-    }.items()
-    for name in names
-)
-"""Variables that the sources say anew."""
+_KEPT = re.compile("|".join(table("probes")["kept_variables"]))
+_ELSEWHERE = frozenset(table("probes")["variables_of_another_environment"])
 
-_PLAIN: dict[str, tuple[str, ...]] = {
-    "pip.cert": ("PIP_CERT", "SSL_CERT_FILE"),
-    "pip.client-cert": ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT"),
-    "pip.proxy": ("PIP_PROXY", "HTTPS_PROXY", "HTTP_PROXY"),
-    "uv.https-proxy": ("HTTPS_PROXY",),
-    "uv.http-proxy": ("HTTP_PROXY",),
-    "pip.timeout": ("PIP_TIMEOUT",),
-    "pip.retries": ("PIP_RETRIES",),
-    "uv.cache-dir": ("UV_CACHE_DIR",),
-    "uv.native-tls": ("UV_SYSTEM_CERTS",),
-    "uv.system-certs": ("UV_SYSTEM_CERTS",),
-    "uv.keyring-provider": ("UV_KEYRING_PROVIDER",),
-    "pip.keyring-provider": ("PIP_KEYRING_PROVIDER",),
-}
-"""Setting -> the variables that say the same to pip and uv."""
+
+def _stays(name: str) -> bool:
+    if name.startswith(("PIP_", "UV_")):
+        return _KEPT.fullmatch(name) is not None
+    return name not in _ELSEWHERE
 
 
 def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Sources:
@@ -180,7 +183,8 @@ def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Source
         *_first(said, "pip.trusted-host"),
     )
     keyring = said.get("pip.keyring-provider")
-    plain = [(n, said[s].value) for s, names in _PLAIN.items() if s in said for n in names]
+    same = table("probes")["variables_of_settings"]
+    plain = [(n, said[s].value) for s, names in same.items() if s in said for n in names]
     if keyring and keyring.value in ("import", "subprocess"):
         plain.append(("UV_KEYRING_PROVIDER", "subprocess"))
     if not said.get("pip.cert") and (bundle := variables.get("SSL_CERT_FILE")):
@@ -191,7 +195,7 @@ def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Source
         links=_once((*_all(several, "uv.find-links"), *_first(said, "pip.find-links"))),
         no_index=_who(said, "uv.no-index", "pip.no-index"),
         offline=_who(said, "uv.offline")
-        or next((n for n in ("DOCTOR_OFFLINE",) if on(variables.get(n, ""))), ""),
+        or ("DOCTOR_OFFLINE" if on(variables.get("DOCTOR_OFFLINE", "")) else ""),
         constraints=_once((*_all(several, "uv.constraint"), *_first(said, "pip.constraint"))),
         limits=tuple(one.url for one in _all(several, "uv.constraint-dependencies")),
         trusted=tuple(dict.fromkeys(one.url for one in trusted)),
@@ -204,23 +208,16 @@ def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Source
     )
 
 
-def of_variables(variables: Mapping[str, str]) -> Sources:
-    """Return the sources that variables alone name, as `Sources.said` writes them."""
-    return sources(
-        settings_of({**variables, "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}), variables
-    )
-
-
-def on(value: str) -> bool:
-    """Tell whether a switch is on; the path of a file counts as its word."""
-    return value.strip().lower() not in _NO
+def own(variables: Mapping[str, str], prefix: str = "") -> Sources:
+    """Return the user's sources, of files and variables; `prefix` is the environment's, which can hold a pip.conf."""
+    return sources(settings_of(variables, prefix), variables)
 
 
 def _who(said: Mapping[str, Setting], *names: str) -> str:
     """Return who turns a switch on: a file, or the name of a variable."""
     for one in (said[name] for name in names if name in said):
         if on(one.value):
-            return one.value if os.path.isabs(one.value) else one.place  # noqa: PTH117
+            return one.place
     return ""
 
 

@@ -1,13 +1,21 @@
-"""What the doctor asks of an installer that changes an environment; uv and pip answer alike."""
+"""The installers that change an environment, uv and pip: fetch by hash, then install without network.
 
+uv downloads nothing without installing, so that the fetch fills its cache by way of a folder of links, and the install
+takes all from the cache, offline. pip downloads into a folder and installs from it.
+"""
+
+import csv
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tunedoctor.child import Ended, run
 from tunedoctor.clean import clean_text
+from tunedoctor.installers.sources import Sources
+from tunedoctor.installers.uv import find_uv
 
 Named = Literal["uv", "pip"]
 
@@ -15,10 +23,14 @@ FETCH_SECONDS = 6 * 3600.0
 """For all wheels of one index: 3 GB over a slow line."""
 INSTALL_SECONDS = 3600.0
 _LIMIT = 8 << 20
+LINKS = "links"
+"""Folder below that of the job, for uv; links cost no room."""
+_DATA = re.compile(r"[^/]+\.data/(\w+)/(.+)")
+"""Parts of a wheel that go elsewhere: scripts, headers, data, purelib, platlib."""
 
 
 class Job(NamedTuple):
-    """One call of an installer."""
+    """What an installer is to do to one environment."""
 
     python: str
     """Interpreter of the environment that it is for."""
@@ -30,7 +42,6 @@ class Job(NamedTuple):
     """PyTorch's index, which comes to the user's sources; "" for those alone."""
     user: bool = False
     """Into the user's own site-packages."""
-    network: bool = False
     checked: bool = True
     """Every requirement has a hash."""
 
@@ -46,25 +57,102 @@ class Files(NamedTuple):
 
 
 class Tool(NamedTuple):
-    """An installer: what to start for each duty."""
+    """An installer: the command of each duty, its variables, and what it fetched."""
 
     name: Named
-    fetch: Callable[[Job], list[str]]
-    install: Callable[[Job], list[str]]
-    remove: Callable[[Job, tuple[str, ...]], list[str]]
-    environment: Callable[[Mapping[str, str], Job], dict[str, str]]
-    files: Callable[[Path], Files]
-    why: Callable[[str], str]
-    """Its own words -> why it failed, in one sentence."""
+    sources: Sources
+    """The user's."""
+
+    def fetch(self, job: Job) -> list[str]:
+        """Fill the cache, or the folder of wheels."""
+        if self.name == "pip":
+            return [*_pip(job), "download", "-d", job.folder, *self._held(job), *_QUIET]
+        links = str(Path(job.folder, LINKS))
+        into = ["--target", links, "--link-mode", "symlink", "--reinstall"]
+        return [*_uv(job, "install"), *into, *self._held(job)]
+
+    def install(self, job: Job) -> list[str]:
+        """Install what was fetched. Byte code is left to the first import."""
+        if self.name == "uv":
+            return [*_uv(job, "install"), "--offline", *self._held(job)]
+        argv = [*_pip(job), "install", "--no-index", "--find-links", job.folder, "--no-compile"]
+        argv += ["--no-warn-script-location", *(["--user"] if job.user else [])]
+        return [*argv, *self._held(job), *_QUIET]
+
+    def remove(self, job: Job, names: tuple[str, ...]) -> list[str]:
+        """Uninstall."""
+        if self.name == "uv":
+            return [*_uv(job, "uninstall"), *names]
+        return [*_pip(job), "uninstall", "--yes", *names]
+
+    def environment(self, environ: Mapping[str, str], job: Job, *, network: bool) -> dict[str, str]:
+        """Return the variables; without the network uv needs the sources too: they name the place in its cache."""
+        if network or self.name == "uv":
+            return self.sources.with_index(job.source).said(environ)
+        return Sources().said(environ)
+
+    def _held(self, job: Job) -> list[str]:
+        argv = ["--no-deps", "--only-binary", ":all:", "-r", job.requirements]
+        argv += ["--no-index"] if self.sources.no_index else []
+        return argv + (["--require-hashes"] if job.checked else [])
+
+    def files(self, folder: Path) -> Files:
+        """Return what the fetched wheels bring, by their lists of contents."""
+        inside: set[str] = set()
+        scripts: set[str] = set()
+        read = _linked if self.name == "uv" else _zipped
+        wheels = [*read(folder)]
+        for kind, path in (one for wheel in wheels for one in wheel):
+            (scripts if kind == "scripts" else inside).add(path)
+        return Files(frozenset(inside), frozenset(scripts), len(wheels))
 
 
-_STEERING = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__")
-"""Variables that name another environment than the one meant."""
+def _uv(job: Job, verb: str) -> list[str]:
+    common = ["--no-progress", "--color", "never", "--no-python-downloads"]
+    return [find_uv(), "pip", verb, *common, "--python", job.python]
 
 
-def without_steering(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables but those that lead an interpreter or installer elsewhere."""
-    return {k: v for k, v in environ.items() if k not in _STEERING}
+def _pip(job: Job) -> list[str]:
+    # -I leaves the user's site out, which is where pip lies when packages go there
+    return [job.python, "-E" if job.user else "-I", "-m", "pip", "--no-input", "--no-color"]
+
+
+_QUIET = ("--progress-bar", "off")
+
+
+Listed = list[tuple[str, str]]
+"""Of one wheel: the kind of a file, "scripts" or another, and its path or name."""
+
+
+def _linked(folder: Path) -> Iterable[Listed]:
+    for record in sorted(folder.glob(f"{LINKS}/*.dist-info/RECORD")):
+        found: Listed = []
+        with record.open(encoding="utf-8", newline="") as file:
+            for path, *_ in csv.reader(file):
+                top, _, name = path.replace("\\", "/").removeprefix("./").partition("/")
+                found += [("scripts", name)] if top in ("bin", "Scripts") and name else []
+                found.append(("", path))
+        yield found
+
+
+def _zipped(folder: Path) -> Iterable[Listed]:
+    import zipfile  # noqa: PLC0415  only a fix needs it
+
+    ending = ".exe" if os.name == "nt" else ""
+    for wheel in sorted(folder.glob("*.whl")):
+        found: Listed = []
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                data = _DATA.match(name)
+                found.append((data[1], data[2]) if data else ("", name))
+                if name.endswith(".dist-info/entry_points.txt"):
+                    text, group = archive.read(name).decode("utf-8", "replace"), ""
+                    for line in text.splitlines():
+                        group = line.strip() if line.startswith("[") else group
+                        command, sign, _ = line.partition("=")
+                        if sign and group in ("[console_scripts]", "[gui_scripts]"):
+                            found.append(("scripts", command.strip() + ending))
+        yield found
 
 
 def start(argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log: Path) -> Ended:
@@ -77,18 +165,3 @@ def start(argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log
         file.write("\n".join(clean_text(line) for text in words for line in text.splitlines()))
         file.write("\n")
     return ended
-
-
-def scripts_of(text: str) -> set[str]:
-    """Return the commands that an entry_points.txt makes."""
-    import configparser  # noqa: PLC0415  3 ms
-
-    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        return set()
-    sections = [s for s in ("console_scripts", "gui_scripts") if parser.has_section(s)]
-    ending = ".exe" if os.name == "nt" else ""
-    return {name.strip() + ending for s in sections for name in parser.options(s)}

@@ -8,18 +8,17 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tunedoctor.child import Ended, run
-from tunedoctor.clean import clean_text
-from tunedoctor.installers.barred import barred
-from tunedoctor.installers.sources import Sources, of_variables
+from tunedoctor.installers.answers import NoSolution, Pin, pins_of, said, why
+from tunedoctor.installers.sources import Sources
 
 Failure = Literal["no uv", "offline", "network", "time", "tries", "uv"]
 
-SECONDS = 120.0
+SECONDS = 180.0
 """For one question; a full set takes two to ten."""
 _LIMIT = 8 << 20
 """Bytes of output; hashes of 200 packages are 1 MB."""
@@ -34,6 +33,8 @@ class Question(NamedTuple):
     """Pins that uv keeps where it can, as those of an existing output file."""
     excluded: tuple[str, ...] = ()
     """Names that are taken for met wherever they are required."""
+    interpreter: str = ""
+    """Path of the Python that it is for; "" for the doctor's own."""
     python: str = ""
     """"3.12"; "" for that of `interpreter`."""
     platform: str = ""
@@ -49,28 +50,12 @@ class Question(NamedTuple):
     """Ask for pylock.toml, which tells when files were uploaded."""
 
 
-class Pin(NamedTuple):
-    """A package of a solution."""
-
-    name: str
-    version: str
-    via: tuple[str, ...] = ()
-    """Who wants it; () where it was asked for alone."""
-
-
 class Solved(NamedTuple):
     """There is a solution."""
 
     pins: tuple[Pin, ...]
     text: str
     """The file as uv wrote it."""
-
-
-class NoSolution(NamedTuple):
-    """uv proved that there is none."""
-
-    text: str
-    """Its explanation."""
 
 
 class Failed(NamedTuple):
@@ -95,38 +80,29 @@ def find_uv() -> str:
 
 
 def resolve(
-    question: Question,
-    sources: Sources | None = None,
-    *,
-    uv: str | None = None,
-    seconds: float = SECONDS,
+    question: Question, sources: Sources, *, uv: str | None = None, seconds: float = SECONDS
 ) -> Outcome:
-    """Ask uv, for at most `seconds`; never raises for what uv, the index or a package does.
-
-    `sources`: the user's, those of the variables by default.
-    """
+    """Ask uv, for at most `seconds`; never raises for what uv, the index or a package does."""
     program = find_uv() if uv is None else uv
-    known = (sources or of_variables(os.environ)).with_index(question.index_url)
+    known = sources.with_index(question.index_url)
     if not program:
         return Failed("no uv", "uv is not there: it comes with pip install tunedoctor")
     with tempfile.TemporaryDirectory(prefix="doctor-set-") as folder:
-        place = Path(folder)
-        out = place / ("pylock.toml" if question.dated else "out.txt")
-        (place / "in.txt").write_text(_lines(question.requirements), encoding="utf-8")
-        limits = (*question.constraints, *known.limits)
-        (place / "constraints.txt").write_text(_lines(limits), encoding="utf-8")
-        (place / "excludes.txt").write_text(_lines(question.excluded), encoding="utf-8")
-        if question.preferred:
-            out.write_text(_lines(question.preferred), encoding="utf-8")
-        ended = run(
-            [program, *_arguments(question, out.name), *known.options()],
-            timeout=seconds,
-            env=environment(os.environ, known, question.macos),
-            cwd=folder,
-            limit=_LIMIT,
-        )
+        out = Path(folder, "pylock.toml" if question.dated else "out.txt")
+        files = {
+            "in.txt": question.requirements,
+            "constraints.txt": (*question.constraints, *known.limits),
+            "excludes.txt": question.excluded,
+            **({out.name: question.preferred} if question.preferred else {}),
+        }
+        for name, lines in files.items():
+            Path(folder, name).write_text(_lines(lines), encoding="utf-8")
+        env = known.said(os.environ)
+        env |= {"MACOSX_DEPLOYMENT_TARGET": question.macos} if question.macos else {}
+        argv = [program, *_arguments(question, out.name), *known.options()]
+        ended = run(argv, timeout=seconds, env=env, cwd=folder, limit=_LIMIT)
         if not ended.ok:
-            return _failed(ended, offline=question.offline)
+            return _failed(ended, "--offline" if question.offline else known.offline)
         try:
             text = out.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
@@ -134,34 +110,12 @@ def resolve(
     return Solved(() if question.dated else pins_of(text), text)
 
 
-_OURS = (
-    *("TORCH_BACKEND", "RESOLUTION", "PRERELEASE", "CONSTRAINT", "OVERRIDE", "EXCLUDE"),
-    *("EXCLUDE_NEWER", "BUILD_CONSTRAINT", "PYTHON", "PROJECT", "WORKING_DIR", "FORK_STRATEGY"),
-    *("CUSTOM_COMPILE_COMMAND", "NO_SOURCES", "SYSTEM_PYTHON"),
-)
-"""What uv reads from the environment that is the question's to say."""
-
-
-def environment(
-    environ: Mapping[str, str], known: Sources | None = None, macos: str = ""
-) -> dict[str, str]:
-    """Return the environment for uv: the user's and the sources, without what else would steer the answer."""
-    env = {k: v for k, v in environ.items() if k not in {f"UV_{name}" for name in _OURS}}
-    if macos:
-        env["MACOSX_DEPLOYMENT_TARGET"] = macos
-    # a host that does not answer is told within seconds
-    return {
-        "UV_HTTP_CONNECT_TIMEOUT": "5",
-        "UV_HTTP_RETRIES": "1",
-        **(known or of_variables(environ)).said(env),
-    }
-
-
 def _arguments(question: Question, out: str) -> list[str]:
     argv = ["pip", "compile", "in.txt", "--constraints", "constraints.txt", "--output-file", out]
     argv += ["--only-binary", ":all:", "--no-header", "--no-progress", "--color", "never"]
     # with a Python at hand uv does not look for one; --python-version says whose packages are meant
-    argv += ["--python", sys.executable, "--no-python-downloads", "--annotation-style", "line"]
+    argv += ["--python", question.interpreter or sys.executable, "--no-python-downloads"]
+    argv += ["--annotation-style", "line"]
     if question.python:
         argv += ["--python-version", question.python]
     if question.platform:
@@ -173,81 +127,34 @@ def _arguments(question: Question, out: str) -> list[str]:
     return argv
 
 
-def _lines(lines: tuple[str, ...]) -> str:
+def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-_PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
-_VIA = re.compile(r"\s# via (.+)$")
-
-
-def pins_of(text: str) -> tuple[Pin, ...]:
-    """Return the pins of a requirements file as uv writes it; other lines are passed over."""
-    pins: list[Pin] = []
-    for line in text.splitlines():
-        if via := _VIA.search(line):
-            owners = tuple(
-                name
-                for name in (one.strip() for one in via[1].split(","))
-                if name and not name.startswith("-")
-            )
-            if pins and not pins[-1].via and not _PIN.match(line):
-                pins[-1] = pins[-1]._replace(via=owners)
-        else:
-            owners = ()
-        if found := _PIN.match(line):
-            asked = bool(via) and "-r " in (via[1] if via else "")
-            pins.append(Pin(found[1], found[2], () if asked else owners))
-    return tuple(pins)
-
-
 _DOWN = re.compile(
-    r"error sending request|dns error|tcp connect|Request failed after|operation timed out|Could not connect"
+    r"error sending request|dns error|tcp connect|Request failed after|timed out|Could not connect"
     r"|Failed to fetch|status (?:code|client|server) error|HTTP status|error decoding response|error trying to connect",
     re.IGNORECASE,
 )
 
 
-def _failed(ended: Ended, *, offline: bool) -> NoSolution | Failed:
+def _failed(ended: Ended, offline: str) -> NoSolution | Failed:
     text = said(ended.err)
     if ended.how == "hung":
         return Failed("time", f"uv gave {ended.death}")
     if ended.how != "exit":
         return Failed("uv", f"uv ended by {ended.death}")
-    if is_lack(text) or (offline and "in the cache" in text):
-        return lack("--offline" if offline else "")
+    # its only reason is that it may not ask
+    if "network was disabled" in text or (offline == "--offline" and "in the cache" in text):
+        return lack(offline)
     if "No solution found" in text:
         return NoSolution(text)
     if _DOWN.search(text):
-        return Failed("network", f"the package index gave no answer: {_first(text)}")
-    return Failed("uv", f"uv: {_first(text)}")
+        return Failed("network", f"the package index gave no answer: {why(text)}")
+    return Failed("uv", f"uv: {why(text)}")
 
 
-def is_lack(text: str) -> bool:
-    """Tell whether uv has no solution for the only reason that it may not ask."""
-    return "network was disabled" in text
-
-
-def lack(by: str = "") -> Failed:
+def lack(by: str) -> Failed:
     """Return that the cache lacks something, and who forbids to fetch it."""
-    by = by or barred(os.environ) or "a file of uv"
+    by = by or "a setting of uv"
     return Failed("offline", f"the cache of uv lacks what is needed, and {by} forbids to fetch it")
-
-
-def said(text: str) -> str:
-    """Return what uv said, cleaned, without warnings and their causes."""
-    kept: list[str] = []
-    warning = False
-    for line in clean_text(text).splitlines():
-        if not line.startswith((" ", "\t")):
-            warning = line.startswith("warning:")
-        if not warning and line.strip():
-            kept.append(line.rstrip())
-    return "\n".join(kept)
-
-
-def _first(text: str) -> str:
-    lines = [
-        line.strip().removeprefix("error: ").removeprefix("cause: ") for line in text.splitlines()
-    ]
-    return "; ".join(lines[:2])[:300] or "no word"

@@ -6,7 +6,7 @@ import msgspec
 
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.shape import MemoryModelError, Shape
-from tunedoctor.tables.models import ModelRow, models
+from tunedoctor.tables.small import ModelRow, models
 
 _SIZE = re.compile(r"^(\d{1,4}(?:\.\d{1,3})?)\s*([bBmM])$")
 _BETWEEN = 1.35

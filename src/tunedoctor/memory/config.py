@@ -24,7 +24,7 @@ from tunedoctor.memory.kinds import kinds
 from tunedoctor.memory.peft_rules import NAMED_TARGETS
 from tunedoctor.memory.shape import Layer, MemoryModelError, Mixer, Shape
 from tunedoctor.memory.sizes import KEYS, bias, numbers
-from tunedoctor.tables.config_defaults import defaults_of
+from tunedoctor.tables.small import defaults_of
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
 

@@ -1,15 +1,14 @@
 """What the planner asks of the world: the resolver, the hashes and the sizes of files."""
 
-import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
+from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.barred import barred
-from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
+from tunedoctor.installers.sources import Ban, Sources
+from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.plan import Install
 
 LookUp = Callable[[Install, str, Mapping[str, str]], Install | NoSolution | Failed]
@@ -22,8 +21,8 @@ class Ask(NamedTuple):
     resolve: Callable[[Question], Outcome]
     look_up: LookUp
     sizes: Sizes
-    barred: str = ""
-    """The variable that keeps installers from an index."""
+    ban: Ban | None = None
+    """What keeps installers from an index."""
     lacking: Callable[[Iterable[str], str], str] = lambda _names, _index: ""
     """Packages and PyTorch's index -> what each source has of them, in words."""
 
@@ -32,7 +31,7 @@ def live(asking: Asking) -> Ask:
     """Return what asks uv and the user's sources."""
     asked = resolver(asking.resolve)
     sizes = partial(sizes_of, asked)
-    return Ask(asked, asking.look_up, sizes, barred(os.environ), asking.lacking)
+    return Ask(asked, asking.look_up, sizes, asking.declared.ban, asking.lacking)
 
 
 def resolver(resolve: Callable[[Question], Outcome]) -> Callable[[Question], Outcome]:

@@ -6,8 +6,7 @@ import msgspec
 
 from tunedoctor.advice.requirements import marker_environment, requirements
 from tunedoctor.facts import Host, Interpreter, Packages
-from tunedoctor.installers.explain import blamed, sentence
-from tunedoctor.installers.uv import NoSolution
+from tunedoctor.installers.answers import NoSolution
 from tunedoctor.plan import Install, Pin, Remove
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.refusal import unanswered
@@ -113,11 +112,9 @@ def looked_up(install: Install, python: str, there: Mapping[str, str], ask: Ask)
     if isinstance(found, Install):
         return found
     if isinstance(found, NoSolution):
-        names = {pin.name: None for pin in install.pins}
-        why = sentence(found.text, dict(there), names)
-        told = ask.lacking(blamed(found.text) or names, install.index)
-        raise unanswered(f"{why}; {told}" if told else why, ask.barred)
+        told = ask.lacking(found.blamed or [pin.name for pin in install.pins], install.index)
+        raise unanswered("; ".join(filter(None, (found.why(), told))), ask.ban)
     again = "doctor fix again, when the package index can be reached"
-    error = unanswered(found.text, ask.barred, *(() if ask.barred else (again,)))
+    error = unanswered(found.text, ask.ban, *(() if ask.ban else (again,)))
     error.silent = True
     raise error

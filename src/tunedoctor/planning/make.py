@@ -22,7 +22,7 @@ from tunedoctor.sets.platforms import question_for
 from tunedoctor.sets.wanted import WantedError, asked_for
 from tunedoctor.simulate import Simulated, simulate
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.wheels.described import MachineError
+from tunedoctor.wheels.machine import MachineError
 from tunedoctor.wheels.of_snapshot import machine_of
 
 UNPACKED = 3.0

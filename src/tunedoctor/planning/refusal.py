@@ -1,9 +1,8 @@
 """Why there is no plan."""
 
-import os
 from typing import TYPE_CHECKING
 
-from tunedoctor.installers.barred import allowed, why_barred
+from tunedoctor.installers.sources import Ban
 
 if TYPE_CHECKING:
     from tunedoctor.planning.settle import Settled
@@ -24,9 +23,8 @@ class RefusedError(Exception):
         """The set that came nearest."""
 
 
-def unanswered(why: str, barred: str, *by_hand: str) -> RefusedError:
-    """Return the refusal where resolver or index have no answer; `barred` is the variable that keeps them from one."""
-    if barred:
-        there = os.environ
-        return RefusedError(why_barred(barred, why, there), allowed(barred, there), *by_hand)
+def unanswered(why: str, ban: Ban | None, *by_hand: str) -> RefusedError:
+    """Return the refusal where resolver or index have no answer; the ban keeps them from one."""
+    if ban:
+        return RefusedError(ban.told(why), ban.lifted, *by_hand)
     return RefusedError(why, *by_hand)

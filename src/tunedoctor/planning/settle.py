@@ -16,7 +16,7 @@ from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix, Resolve
-from tunedoctor.installers.explain import lacked
+from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.uv import Question
 from tunedoctor.plan import AnyStep, Install, Plan, PlanError, Remove, merge
 from tunedoctor.planning.ask import Ask, unasked
@@ -174,10 +174,10 @@ def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
     asked = tuple(goal.joined(words))
     if made.found is None or made.torch is None:
         why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
-        if made.answer.verdict == "none" and (names := lacked(made.answer.details)):
+        if made.answer.verdict == "none" and (names := NoSolution(made.answer.details).lacked):
             why = f"{why}; {place.ask.lacking(names, '')}"
-        ways = () if place.ask.barred else filter(None, (made.answer.way_out,))
-        error = unanswered(why, place.ask.barred, *ways)
+        ways = () if place.ask.ban else filter(None, (made.answer.way_out,))
+        error = unanswered(why, place.ask.ban, *ways)
         error.details, error.tried = made.answer.details, Settled(made, Plan(steps=()))
         error.silent = made.answer.verdict == "unknown"
         raise error

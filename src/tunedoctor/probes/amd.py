@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, Unknown
+from tunedoctor.probes.pci import Adapter, adapters
 from tunedoctor.probes.rocm import hsa_libraries, rocm_folders, rocm_stack, rocm_version
 from tunedoctor.probes.small_file import fields, line, number, read
 from tunedoctor.probes.vendor_tools import amd_told
-from tunedoctor.probes.windows_display import Adapter, adapters
 from tunedoctor.probing import probe
 
 _AMD = "1002"

@@ -12,6 +12,7 @@ import msgspec
 from tunedoctor.facts import Compilers
 from tunedoctor.probes.small_file import read
 from tunedoctor.probing import probe
+from tunedoctor.targeting import which
 
 _WINDOWS = sys.platform == "win32"
 C_COMPILERS = ("cl", "gcc", "clang") if _WINDOWS else ("gcc", "clang", "cc")
@@ -38,21 +39,14 @@ def find(variables: Mapping[str, str], root: Path) -> Compilers:
 
 def first(names: tuple[str, ...], folders: list[str]) -> str:
     """Return the path of the first of `names` that lies in one of `folders`; "" for none."""
-    return next((path for name in names for folder in folders if (path := _at(folder, name))), "")
-
-
-def _at(folder: str, name: str) -> str:
-    path = folder + os.sep + name + (".exe" if _WINDOWS else "")
-    return path if os.access(path, os.X_OK) and not os.path.isdir(path) else ""  # noqa: PTH112
+    path = {"PATH": os.pathsep.join(folders), "PATHEXT": ".EXE"}
+    return next((found for name in names if (found := which(name, path))), "")
 
 
 def _named(value: str, folders: list[str]) -> str:
     """Return the program of a variable such as CC="ccache gcc-13 -m64", searched as a shell would."""
-    words = value.split()
-    if not words:
-        return ""
-    folder, name = os.path.split(words[0])
-    return _at(folder, name.removesuffix(".exe")) if folder else first((name,), folders)
+    folder, name = os.path.split((value.split() or [""])[0])
+    return first((name,), [folder] if folder else folders) if name else ""
 
 
 def _nvcc(variables: Mapping[str, str], folders: list[str], root: Path) -> str:

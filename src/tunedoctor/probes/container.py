@@ -9,28 +9,9 @@ from pathlib import Path
 from tunedoctor.facts import Absent, Container
 from tunedoctor.probes.small_file import line, read
 from tunedoctor.probing import probe
+from tunedoctor.tables.load import table
 
 _OUTSIDE = Absent(why="not in a container")
-_VARIABLES = {
-    "APPTAINER_CONTAINER": "apptainer",
-    "SINGULARITY_CONTAINER": "apptainer",
-    "KUBERNETES_SERVICE_HOST": "kubernetes",
-}
-"""Variable -> what sets it inside."""
-_FILES = {
-    ".singularity.d": "apptainer",
-    "run/.containerenv": "podman",
-    ".dockerenv": "docker",
-}
-"""File or folder -> what makes it inside."""
-_IN_CGROUP = {
-    "kubepods": "kubernetes",
-    "libpod": "podman",
-    "docker": "docker",
-    "lxc": "lxc",
-    "machine.slice/machine-": "systemd-nspawn",
-}
-"""Part of a control group's path -> what made it."""
 
 
 @probe(Container)
@@ -49,10 +30,10 @@ def find(root: Path, variables: Mapping[str, str]) -> Container | Absent:
 
 
 def _marks(root: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name, kind in _VARIABLES.items():
+    for name, kind in table("probes")["container_variables"].items():
         if variables.get(name):
             yield kind, f"variable {name}"
-    for name, kind in _FILES.items():
+    for name, kind in table("probes")["container_files"].items():
         if (root / name).exists():
             yield kind, f"/{name}"
     for evidence, told in (
@@ -61,19 +42,11 @@ def _marks(root: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, str]
         ("variable container", variables.get("container", "")),
     ):
         if told and told != "wsl":  # systemd counts WSL among containers
-            yield kind_of(told), evidence
+            yield table("probes")["container_names"].get(told, "container"), evidence
     for name in ("proc/1/cgroup", "proc/self/cgroup"):
         kind = in_cgroup(read(root / name) or "")
         if kind:
             yield kind, f"/{name}"
-
-
-def kind_of(told: str) -> str:
-    """Return our word for the value of the variable `container` (systemd's container interface)."""
-    known = {"docker", "podman", "lxc", "systemd-nspawn", "apptainer", "kubernetes"}
-    if told in known:
-        return told
-    return {"lxc-libvirt": "lxc", "singularity": "apptainer"}.get(told, "container")
 
 
 def in_environ(text: str) -> str:
@@ -87,4 +60,5 @@ def in_cgroup(text: str) -> str:
     Tells in version 1, or where the group namespace is the host's. docker.service is the daemon.
     """
     text = re.sub(r"/(?:docker|lxc|lxcfs|podman|libpod)[\w@-]*\.service", "", text)
-    return next((kind for mark, kind in _IN_CGROUP.items() if f"/{mark}" in text), "")
+    groups: dict[str, str] = table("probes")["container_groups"]
+    return next((kind for mark, kind in groups.items() if f"/{mark}" in text), "")

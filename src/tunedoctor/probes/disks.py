@@ -21,15 +21,6 @@ class Place(msgspec.Struct, frozen=True):
     """Variable that moves it."""
 
 
-class Size(msgspec.Struct, frozen=True):
-    """A file system, in bytes. Quotas of users are not in it: no system tells them this way."""
-
-    free: int
-    """What this user may still write."""
-    total: int
-    device: str
-
-
 @probe(Disks)
 def disks(target: Target | Unknown | None, interpreter: Interpreter | Unknown | None) -> Disks:
     """Measure the file system below each place."""
@@ -84,15 +75,15 @@ def measure(place: Place) -> Disk | None:
     """Measure the file system of a place or of its nearest parent; None where none can be asked."""
     parent = nearest(place.path)
     try:
-        size = size_of(parent)
+        free, total, device = size_of(parent)
     except OSError:
         return None
     return Disk(
         use=place.use,
         path=place.path,
-        free=size.free,
-        total=size.total,
-        device=size.device,
+        free=free,
+        total=total,
+        device=device,
         writable=os.access(parent, os.W_OK | os.X_OK),
         exists=parent == place.path,
         hint=place.hint,
@@ -109,21 +100,19 @@ def nearest(path: str) -> str:
     return path
 
 
-def size_of(folder: str) -> Size:
-    """Ask the file system that holds `folder`.
+def size_of(folder: str) -> tuple[int, int, str]:
+    """Ask the file system that holds `folder` for what this user may still write, its size in bytes, and its device.
 
-    Raises:
-        OSError: it cannot be asked.
-
+    Quotas of users are not in it: no system tells them this way. Raises OSError where it cannot be asked.
     """
     device = str(os.stat(folder).st_dev)  # noqa: PTH116  strings all through
     if sys.platform == "win32":
         from shutil import disk_usage  # noqa: PLC0415  other systems do without it
 
         usage = disk_usage(folder)
-        return Size(usage.free, usage.total, device)
+        return usage.free, usage.total, device
     asked = os.statvfs(folder)
-    return Size(asked.f_bavail * asked.f_frsize, asked.f_blocks * asked.f_frsize, device)
+    return asked.f_bavail * asked.f_frsize, asked.f_blocks * asked.f_frsize, device
 
 
 def _full(path: str, *below: str) -> str:

@@ -173,7 +173,7 @@ def windows_host(version: tuple[int, int, int], machine: str, *, server: bool) -
 
 
 def _macos(kernel: str, machine: str) -> Host:
-    from tunedoctor.probes.sysctl import sysctl_number  # noqa: PLC0415  ctypes
+    from tunedoctor.probes.apple import sysctl_number  # noqa: PLC0415  ctypes
 
     path = Path("/System/Library/CoreServices/SystemVersion.plist")
     version = plist_version(read(path) or "")

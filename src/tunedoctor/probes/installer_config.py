@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import InstallerConfig, Interpreter, Unknown
-from tunedoctor.probes.credentials import without_credentials
+from tunedoctor.probes.environment import without_credentials
 from tunedoctor.probes.small_file import read
 from tunedoctor.probing import probe
 from tunedoctor.reading import toml
@@ -87,6 +87,11 @@ def in_requirements(text: str, place: str) -> list[Setting]:
 
 
 _SHORT = {"-i": "--index-url", "-f": "--find-links", "-c": "--constraint"}
+
+
+def on(value: str) -> bool:
+    """Tell whether a switch is on."""
+    return value.strip().lower() not in ("", "0", "false", "no", "off", "n", "f")
 
 
 def together(settings: Iterable[Setting]) -> InstallerConfig:

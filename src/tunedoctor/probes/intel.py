@@ -5,19 +5,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tunedoctor.facts import Absent, Host, IntelGpu, PciBus
-from tunedoctor.probes.render_nodes import denied, may_open, render_nodes
+from tunedoctor.probes.pci import Adapter, adapters
+from tunedoctor.probes.rocm import denied, may_open, render_nodes
 from tunedoctor.probes.vendor_tools import intel_told
-from tunedoctor.probes.windows_display import Adapter, adapters
 from tunedoctor.probing import probe
+from tunedoctor.tables.load import table
 
 _INTEL = "8086"
-_LOADER_FOLDERS = (
-    "usr/lib/x86_64-linux-gnu",
-    "usr/lib64",
-    "usr/lib",
-    "usr/local/lib",
-    "lib/x86_64-linux-gnu",
-)
 
 
 @probe(IntelGpu)
@@ -64,8 +58,6 @@ def is_supported(device: str) -> bool:
 
 def _family(device: str) -> str:
     """Return the family that XPU builds run on; "" for other devices."""
-    from tunedoctor.tables.load import table  # noqa: PLC0415  few machines need it
-
     families = table("probes")["xpu_devices"].items()
     found = (f for f, (first, last) in families if len(device) == 4 and first <= device <= last)
     return str(next(found, "")).partition(",")[0]
@@ -73,8 +65,6 @@ def _family(device: str) -> str:
 
 def name_of(device: str) -> str:
     """Return the product's name from the table of GPUs, else its family or one that holds the id."""
-    from tunedoctor.tables.load import table  # noqa: PLC0415  few machines need it
-
     for row in table("gpus")["intel"]:
         if f"{_INTEL}:{device}" in row["pci"]:
             return str(row["names"][0])
@@ -85,7 +75,8 @@ def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> 
     """Look for the Level Zero loader where the system's own loader would."""
     if linux:
         path = variables.get("LD_LIBRARY_PATH", "").split(":")
-        folders = [*(Path(f) for f in path if f), *(root / f for f in _LOADER_FOLDERS)]
+        own = table("probes")["library_folders"]
+        folders = [*(Path(f) for f in path if f), *(root / f for f in own)]
         return any((folder / "libze_loader.so.1").exists() for folder in folders)
     system = variables.get("SYSTEMROOT", "")
     return bool(system) and (Path(system) / "System32/ze_loader.dll").exists()

@@ -1,7 +1,7 @@
 """Say who the target's interpreter is, and work out the sys.path of a plain start.
 
-Its files tell. Where it may be started, it is asked; nothing of its site-packages runs even then: -I -S. `.pth` files
-are read as text.
+Its files tell. Where it may be started, it is asked; nothing of its site-packages runs even then: -I -S. .pth files
+are read as text: lines that start with import are code, and are never run.
 """
 # paths stay as the interpreter told them
 # ruff: noqa: PTH110, PTH112, PTH113, PTH117, PTH118, PTH119
@@ -16,28 +16,17 @@ from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
 from tunedoctor.probes import interpreter_files as files
 from tunedoctor.probes.interpreter_files import Installation
-from tunedoctor.probes.pth import added_by_pth
 from tunedoctor.probing import probe
 from tunedoctor.programs import this_machine
+
+# paths stay the strings that sys.path would hold
+# ruff: noqa: PTH110, PTH208
+from tunedoctor.reading import read_regular
+from tunedoctor.tables.load import table
 
 _WHO = "import sys; print(sys.executable); print(getattr(sys, 'base_prefix', sys.prefix))"
 """Nothing of site-packages is imported, and Python 2.7 can run it."""
 SECONDS = 5.0
-
-_SYSTEM = (
-    "/usr",
-    "/usr/local",
-    "/opt/homebrew",
-    "/opt/local",
-    "/Library",
-    "/System",
-    "/Applications",
-    "/nix/store",
-    "/gnu/store",
-    "/snap",
-)
-"""Where systems and their package managers put Python."""
-_INSTALLED = ("\\program files", "\\programs\\python\\", "\\windowsapps\\")
 
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
@@ -164,6 +153,39 @@ def kind_of(found: Installation) -> PrefixKind:
     if os.path.isdir(os.path.join(prefix, "conda-meta")):
         return "conda"
     if found.windows:
-        return "system" if any(part in lower for part in _INSTALLED) else "standalone"
-    system = prefix in _SYSTEM[:2] or prefix.startswith(tuple(f"{p}/" for p in _SYSTEM[2:]))
+        installed = any(part in lower for part in table("probes")["installed_pythons"])
+        return "system" if installed else "standalone"
+    system = prefix in ("/usr", "/usr/local")
+    system = system or prefix.startswith(tuple(f"{p}/" for p in table("probes")["system_pythons"]))
     return "system" if system else "standalone"
+
+
+_LARGEST = 1 << 20
+_MOST = 1000
+"""Places of one site folder; each is looked at."""
+
+
+def added_by_pth(site: Path) -> tuple[str, ...]:
+    """Return the existing places that the .pth files of a site folder add to sys.path."""
+    try:
+        names = sorted(n for n in os.listdir(site) if n.endswith(".pth") and not n.startswith("."))
+    except OSError:
+        return ()
+    found: list[str] = []
+    for name in names:
+        try:
+            text = read_regular(site / name, _LARGEST).decode("utf-8-sig", "replace")
+        except OSError:
+            continue
+        found += (os.path.normpath(site / line) for line in path_lines(text))
+    return tuple(dict.fromkeys(place for place in found[:_MOST] if os.path.exists(place)))
+
+
+def path_lines(text: str) -> tuple[str, ...]:
+    """Return the lines of a .pth file that name places, neither comments nor code."""
+    lines = (line.rstrip() for line in text.splitlines())
+    return tuple(
+        line
+        for line in lines
+        if line and not line.startswith(("#", "import ", "import\t")) and "\0" not in line
+    )

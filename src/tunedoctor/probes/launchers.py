@@ -100,12 +100,10 @@ def belongs(python: str, interpreter: Interpreter) -> bool:
     if (
         interpreter.kind == "venv"
     ):  # the link's target is the base interpreter, which is another one
-        return _real_folder(python) == os.path.realpath(os.path.join(prefix, "bin"))
+        return os.path.realpath(os.path.dirname(python)) == os.path.realpath(
+            os.path.join(prefix, "bin")
+        )
     return os.path.realpath(python) == os.path.realpath(interpreter.executable)
-
-
-def _real_folder(python: str) -> str:
-    return os.path.realpath(os.path.dirname(python))
 
 
 def _other_version(python: str, version: str) -> bool:

@@ -22,6 +22,7 @@ from tunedoctor.facts import (
 )
 from tunedoctor.lazy import pattern
 from tunedoctor.probing import probe
+from tunedoctor.tables.load import table
 
 _NAME = pattern(
     r"(libcudnn\w*|libnvJitLink|libcublasLt|libcublas|libnccl|libcudart|libcusparseLt|libcusparse"
@@ -50,12 +51,12 @@ def find_shadows(
     if not folders:
         return Absent(why="LD_LIBRARY_PATH is not set")
     own = own_libraries(interpreter)
-    winners = _first_of_each(folders)
+    winners, unnumbered = _first_of_each(folders), table("probes")["unnumbered_libraries"]
     torch = any(one.name == "torch" for one in distributions)
     found: dict[str, LibraryShadow] = {}
     for name, path in sorted(winners.items()):
         stem = name.partition(".so")[0]
-        mine = own.get(name) or (own.get(f"{stem}.so", "") if stem in _UNNUMBERED else "")
+        mine = own.get(name) or (own.get(f"{stem}.so", "") if stem in unnumbered else "")
         if stem == "libcuda":
             if _stands_in(path):
                 found.setdefault(stem, _shadow(stem, path, "", ()))
@@ -77,10 +78,6 @@ def _first_of_each(folders: Iterable[str]) -> dict[str, str]:
             if os.path.exists(path := os.path.join(folder, name)):  # no link to nothing
                 winners.setdefault(name, path)
     return winners
-
-
-_UNNUMBERED = frozenset({"libhsa-runtime64", "libamdhip64"})
-"""ROCm wheels carry these without the number that the system's have."""
 
 
 def split(value: str, cwd: str) -> tuple[str, ...]:
@@ -142,19 +139,11 @@ def of_wheel(stem: str, path: str, distributions: Iterable[Distribution]) -> str
     if f"{os.sep}nvidia{os.sep}" not in path:
         return ""
     library = stem.partition("_")[0]
-    name = _WHEELS.get(library, f"nvidia-{library.removeprefix('lib').lower()}")
+    usual = f"nvidia-{library.removeprefix('lib').lower()}"
+    name = table("probes")["wheel_of_library"].get(library, usual)
     wanted = re.compile(rf"{name}(-cu\d+)?$")
     versions = [one.version for one in distributions if wanted.match(one.name)]
     return versions[0] if len(versions) == 1 else ""
-
-
-_WHEELS = {
-    "libcudart": "nvidia-cuda-runtime",
-    "libcublasLt": "nvidia-cublas",
-    "libcupti": "nvidia-cuda-cupti",
-    "libnvrtc": "nvidia-cuda-nvrtc",
-}
-"""Libraries whose wheel has another name."""
 
 
 def version_of(path: str) -> str:

@@ -23,17 +23,17 @@ from tunedoctor.facts import (
     PciBus,
     Unknown,
 )
-from tunedoctor.probes.nvidia_library import (
+from tunedoctor.probes.nvidia_files import (
     CUDA,
     NVML,
     WSL_FOLDER,
     find_library,
     find_nvml,
     library_version,
+    windows_folders,
 )
-from tunedoctor.probes.nvidia_smi import SmiSaid, ask_smi, find_smi
-from tunedoctor.probes.nvml import NvmlSaid, ask_nvml
 from tunedoctor.probes.small_file import line, read
+from tunedoctor.probes.vendor_tools import NvmlSaid, SmiSaid, ask_nvml, ask_smi, find_smi
 from tunedoctor.probing import probe
 
 _NOT_LOADED = (9, 12)
@@ -125,7 +125,7 @@ def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -
     """Ask whom there is to ask, and conclude."""
     end = time.monotonic() + limits.all
     folder = str(root / WSL_FOLDER)
-    smi_path = find_smi(environ, (folder, *_windows_folders(environ)))
+    smi_path = find_smi(environ, (folder, *windows_folders(environ)))
     nvml: NvmlSaid | None = None
     if find_nvml(root, environ):
         more = limits.nvml_per_gpu * max(world.gpus_on_bus - 2, 0)
@@ -221,11 +221,3 @@ def _with_wsl(environ: Mapping[str, str], folder: str) -> dict[str, str]:
         paths = filter(None, (environ.get("LD_LIBRARY_PATH"), folder))
         changed["LD_LIBRARY_PATH"] = ":".join(paths)
     return changed
-
-
-def _windows_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
-    if sys.platform != "win32":
-        return ()
-    system = environ.get("WINDIR", "C:\\Windows") + "\\System32"
-    programs = environ.get("ProgramFiles", "C:\\Program Files")
-    return (system, programs + "\\NVIDIA Corporation\\NVSMI")

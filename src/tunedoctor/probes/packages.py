@@ -1,26 +1,32 @@
-"""List what is installed in the target, by reading files alone."""
+"""List what is installed in the target by reading files alone: distributions, NVIDIA's wheels, what conda put there."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Literal
 
 import msgspec
 
 from tunedoctor.facts import (
+    Absent,
     BrokenDistribution,
+    CondaPrefix,
+    CudaWheel,
+    CudaWheels,
     Distribution,
     Interpreter,
     PackageCopy,
     Packages,
     Unknown,
 )
-from tunedoctor.probes.conda import conda_packages, conda_prefix
+from tunedoctor.lazy import pattern
 from tunedoctor.probes.record import missing
 from tunedoctor.probes.site_folder import SiteFolder, damaged, module_there, read_folder
-from tunedoctor.probes.small_file import start
-from tunedoctor.probes.stack import STACK
+from tunedoctor.probes.small_file import read, start
 from tunedoctor.probing import probe
 from tunedoctor.reading import NotRegularError, TooLargeError, read_regular
+from tunedoctor.tables.load import table
 from tunedoctor.versions import requirement
 
 _SHOWN = 5
@@ -95,7 +101,7 @@ def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[BrokenDistrib
     """Look at the code of the stack's distributions."""
     held = {one.name: one for one in folder.distributions}
     known = held.keys() | {one.name for one in folder.broken}
-    for name, module in STACK.items():
+    for name, module in table("probes")["stack"].items():
         one = held.get(name)
         bad = next((line for line in one.requires if requirement(line) is None), "") if one else ""
         if one is not None and bad:
@@ -159,3 +165,73 @@ def _ownerless(
         detail=f"{module} is there, its .dist-info is not",
         location=folder.place,
     )
+
+
+_SUFFIX = re.compile(r"-cu(\d{2})$")
+
+
+@probe(CudaWheels)
+def cuda_wheels(packages: Packages) -> CudaWheels | Absent:
+    """Pick the nvidia-* wheels out of the packages."""
+    wheels = tuple(
+        CudaWheel(name=one.name, version=one.version, cuda_major=cuda_major(one.name, one.version))
+        for one in packages.distributions
+        if one.name.startswith("nvidia-") and one.name not in table("probes")["not_cuda"]
+    )
+    return CudaWheels(wheels=wheels) if wheels else Absent(why="no nvidia-* wheel is installed")
+
+
+def cuda_major(name: str, version: str) -> int:
+    """Return the CUDA release that a wheel belongs to, from its suffix or its version; 0 where not told."""
+    suffix = _SUFFIX.search(name)
+    if suffix:
+        return int(suffix[1])
+    number = re.match(r"\d{1,3}", version)
+    return int(number[0]) if number and name in table("probes")["numbered_as_cuda"] else 0
+
+
+_COMMAND = pattern(
+    r"^# cmd: (?:.*[/\\])?(conda|mamba|micromamba)(?:\.exe|-script\.py)?\s", re.MULTILINE
+)
+_MOST = 1 << 20
+"""Bytes of a history."""
+_MOST_PINS = 200
+
+
+def conda_packages(prefix: Path) -> dict[str, str]:
+    """Return name -> "version build" of a conda prefix; empty where it is none."""
+    try:
+        return parse_names(path.name for path in (prefix / "conda-meta").iterdir())
+    except OSError:
+        return {}
+
+
+def parse_names(names: Iterable[str]) -> dict[str, str]:
+    """Parse names such as pytorch-2.5.1-py3.12_cuda12.4_cudnn9.1.0_0.json; others are passed over."""
+    found: dict[str, str] = {}
+    for name in names:
+        parts = name.removesuffix(".json").rsplit("-", 2)
+        if name.endswith(".json") and len(parts) == 3 and all(parts):
+            found[parts[0]] = f"{parts[1]} {parts[2]}"
+    return found
+
+
+def conda_prefix(prefix: Path) -> CondaPrefix | None:
+    """Return what keeps a prefix; None where it is none of conda's. pixi's lie in .pixi/envs of their workspace."""
+    meta = prefix / "conda-meta"
+    if not meta.is_dir():
+        return None
+    pins = tuple(
+        line.strip()
+        for line in (read(meta / "pinned") or "").splitlines()[:_MOST_PINS]
+        if line.strip() and not line.lstrip().startswith("#")
+    )
+    *_, above, folder, name = ("", "", *PurePath(prefix).parts)
+    if (above, folder) == (".pixi", "envs"):
+        workspace = prefix.parents[2]
+        files = (workspace / "pixi.toml", workspace / "pyproject.toml")
+        manifest = next((str(file) for file in files if file.is_file()), str(files[0]))
+        return CondaPrefix(tool="pixi", manifest=manifest, environment=name, pins=pins)
+    commands = _COMMAND.findall(read(meta / "history", _MOST) or "")
+    tool: Literal["conda", "mamba", "micromamba"] = commands[-1] if commands else "conda"
+    return CondaPrefix(tool=tool, pins=pins)

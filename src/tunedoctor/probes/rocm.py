@@ -1,4 +1,4 @@
-"""The AMD compute device and the ROCm that is installed on the system.
+"""The AMD compute device, the render nodes and the ROCm that is installed on the system.
 
 Source: ROCm's layouts of installation: /opt/rocm, /opt/rocm-7.2.0, since 10.0 /opt/rocm/core-10.0.
 """
@@ -12,19 +12,34 @@ from pathlib import Path
 from typing import Literal
 
 from tunedoctor.facts import RocmStack
-from tunedoctor.probes.render_nodes import denied, may_open, render_nodes
 from tunedoctor.probes.small_file import line
+from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
+
+
+def render_nodes(root: Path, vendor: str) -> tuple[Path, ...]:
+    """Return /dev/dri/renderD* of one vendor (four hex digits), those of unknown vendor too."""
+    found: list[Path] = []
+    for node in sorted((root / "dev/dri").glob("renderD*")):
+        told = line(root / "sys/class/drm" / node.name / "device/vendor").removeprefix("0x")
+        if told in ("", vendor):
+            found.append(node)
+    return tuple(found)
+
+
+def may_open(path: Path) -> bool:
+    """Tell whether this user may open a device file for reading and writing."""
+    return os.access(path, os.R_OK | os.W_OK)
+
+
+def denied(nodes: tuple[Path, ...], allowed: Callable[[Path], bool] = may_open) -> tuple[str, ...]:
+    """Return the nodes that this user may not open."""
+    return tuple(str(node) for node in nodes if not allowed(node))
+
 
 Kfd = Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
 
 _HSA = "libhsa-runtime64.so.1"
-_LIBRARY_FOLDERS = (
-    "usr/lib/x86_64-linux-gnu",
-    "usr/lib64",
-    "usr/lib",
-    "usr/local/lib",
-)
 
 
 def rocm_stack(
@@ -132,7 +147,7 @@ def _cores(folder: Path) -> list[Path]:
 
 def hsa_libraries(root: Path, rocm: Iterable[Path]) -> tuple[str, ...]:
     """Return the copies of the ROCm runtime in the system's and ROCm's folders, links resolved."""
-    folders = [root / folder for folder in _LIBRARY_FOLDERS]
+    folders = [root / folder for folder in table("probes")["library_folders"]]
     for folder in rocm:
         folders += [folder / "lib", *(core / "lib" for core in _cores(folder))]
     found = [(folder / _HSA).resolve() for folder in folders if (folder / _HSA).exists()]

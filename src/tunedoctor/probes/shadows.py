@@ -15,12 +15,11 @@ import msgspec
 
 from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Shadows, Unknown
 from tunedoctor.probes.site_folder import editable_home
-from tunedoctor.probes.stack import STACK
 from tunedoctor.probing import probe
 from tunedoctor.tables.load import table
 
 LIBRARIES: dict[str, str] = {
-    **{module: name for name, module in STACK.items()},
+    **{module: name for name, module in table("probes")["stack"].items()},
     **table("probes")["also_shadowed"],
 }
 """Module -> the distribution that brings it."""

@@ -4,7 +4,7 @@ import re
 
 from tunedoctor.facts import Fact, Requirement, Wanted
 from tunedoctor.lazy import pattern
-from tunedoctor.tables.modules import distribution_of
+from tunedoctor.tables.small import distribution_of
 
 MOST = 50
 _VERB = pattern(

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from tunedoctor.facts import ErrorText, Frame, Shadow, Shadows
 from tunedoctor.lazy import pattern
-from tunedoctor.tables.modules import distribution_of
+from tunedoctor.tables.small import distribution_of
 
 _INSTALLED = pattern(
     r"[\\/](?:site|dist)-packages[\\/]|[\\/]lib(?:64)?[\\/]python\d|[\\/][Ll]ib[\\/]|^<|\.zip[\\/]"

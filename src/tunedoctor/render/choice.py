@@ -1,30 +1,14 @@
 """The screen of a wheel choice: what to do, why, what else there is, and the commands."""
 
 from tunedoctor.render.style import Style
+from tunedoctor.tables.load import table
 from tunedoctor.wheels.answer import Answer
-from tunedoctor.wheels.choice import Action
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands
 from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.wording import many
 
 INDENT = 11
 NONE = Commands((), (), "", "", "")
-_HEADS: dict[Action, str] = {
-    "install": "Install torch",
-    "install_partial": "Install torch for some of the GPUs",
-    "ask": "Two vendors can work: choose one",
-    "upgrade_driver": "Upgrade the NVIDIA driver first",
-    "downgrade_driver": "Go back to an older NVIDIA driver first",
-    "install_driver": "Install the NVIDIA driver first",
-    "use_newer_torch": "A newer torch than the wanted one is needed",
-    "use_older_torch": "An older torch than the wanted one is needed",
-    "change_python": "Another Python is needed",
-    "upgrade_os": "A newer operating system is needed",
-    "use_vendor_build": "The vendor's own build of PyTorch is needed",
-    "build_from_source": "PyTorch has to be built from source",
-    "cpu_only": "Only the CPU build runs here",
-    "fix_requirement": "The wanted range fits no release",
-    "unsupported_platform": "No PyTorch wheel runs on this platform",
-}
 _SYSTEMS = {"linux": "Linux", "wsl": "WSL", "windows": "Windows", "macos": "macOS"}
 
 
@@ -38,7 +22,7 @@ def render(answer: Answer, style: Style) -> str:
     for number, one in enumerate(answer.alternatives):
         lines += style.wrapped(one, INDENT, "" if number else "       or")
     if answer.hidden:
-        lines += _row("not for", ", ".join(answer.hidden), style)
+        lines += style.row("not for", ", ".join(answer.hidden))
     lines += [*_steering(answer, style), *_commands(answer, style)]
     return "\n".join([*lines, *_knowledge(answer, style)]) + "\n"
 
@@ -47,15 +31,14 @@ def _knowledge(answer: Answer, style: Style) -> list[str]:
     one = answer.knowledge
     if one is None:
         return []
-    days = f"{one.days} {'day' if one.days == 1 else 'days'}"
-    text = f"wheel table of {one.date}, {days} old" + (
+    text = f"wheel table of {one.date}, {many(one.days, 'day')} old" + (
         ": doctor update reads what came since" if one.old else ""
     )
     return ["", style.paint(text, "warning" if one.old else "dim")]
 
 
 def _head(answer: Answer, style: Style) -> list[str]:
-    head = _HEADS[answer.action]
+    head: str = table("wheel_words")["heads"][answer.action]
     if answer.torch_version is None:
         return [f"{style.mark('error')} {style.paint(head, 'bold')}"]
     kind = "ok" if answer.action == "install" else "warning"
@@ -71,11 +54,11 @@ def _head(answer: Answer, style: Style) -> list[str]:
         if version and f"{name}=={version}" in (answer.commands or NONE).requirements
     ]
     if beside:
-        lines += _row("with", " and ".join(beside), style)
+        lines += style.row("with", " and ".join(beside))
     index = "the default index" if answer.index == "PyPI" else answer.index
     lines.append(f"{'from':>9}  {index}")
     if answer.driver_floor:
-        lines += _row("driver", f"{answer.driver_floor} or newer", style)
+        lines += style.row("driver", f"{answer.driver_floor} or newer")
     return lines
 
 
@@ -85,9 +68,9 @@ def _installed(answer: Answer, style: Style) -> list[str]:
     chosen = f"{answer.torch_version}+{answer.variant}"
     if answer.installed_fits:
         text = f"{answer.installed}, which fits this machine"
-    elif answer.same_release and answer.same_release != chosen:
-        release = answer.same_release.partition("+")[0]
-        text = f"{answer.installed}; {answer.same_release} keeps its release: --torch {release}"
+    elif answer.nearest and answer.nearest != chosen:
+        release = answer.nearest.partition("+")[0]
+        text = f"{answer.installed}; {answer.nearest} is nearest to it: doctor fix, or --torch {release}"
     else:
         text = answer.installed
     return _heading("installed", text, style)
@@ -158,7 +141,3 @@ def _commands(answer: Answer, style: Style) -> list[str]:
 
 def _heading(name: str, text: str, style: Style) -> list[str]:
     return style.wrapped(text, INDENT, name) if text else []
-
-
-def _row(name: str, text: str, style: Style) -> list[str]:
-    return _heading(f"{name:>9}", text, style)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tunedoctor.data.report import Costs, DataFault, Lengths, Report, Spot
 from tunedoctor.render.style import Style
+from tunedoctor.wording import megabytes
 
 _BAR = 40
 _MOST = 6
@@ -16,7 +17,7 @@ def render(report: Report, style: Style) -> str:
     for one in report.files:
         lines.append(
             f"{style.paint(style.plain(one.name), 'bold')}  {one.split}, {one.format}, "
-            f"{one.encoding}, {_size(one.size)}"
+            f"{one.encoding}, {megabytes(one.size)}"
         )
         said = [f"{one.rows:,} rows"]
         if one.unreadable:
@@ -133,22 +134,13 @@ def _verdict(report: Report, style: Style) -> str:
         (sum(1 for one in report.faults if one.severity == level), level)
         for level in ("error", "warning", "note")
     ]
-    said = ", ".join(_many(n, f"kind of {name}", f"kinds of {name}s") for n, name in counts if n)
+    said = ", ".join(
+        (f"{n} kind of {name}" if n == 1 else f"{n} kinds of {name}s") for n, name in counts if n
+    )
     mark = style.mark("error" if report.verdict == "faults" else "ok")
     faulty = f", {report.faulty:,} with errors" if report.faulty else ""
     return f"{mark} {report.rows:,} rows{faulty}; {said or 'no faults'}   {report.seconds:.2f} s"
 
 
-def _many(n: int, one: str, more: str) -> str:
-    return f"{n} {one if n == 1 else more}"
-
-
 def _hours(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{max(1, round(hours * 60))} min"
-
-
-def _size(size: int) -> str:
-    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size} bytes"

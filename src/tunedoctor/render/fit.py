@@ -104,9 +104,11 @@ def _advice(answer: Answer, style: Style) -> list[str]:
     return lines
 
 
-def table(found: object, style: Style) -> str:
-    """Return one of the tables."""
+def screen(found: object, style: Style) -> str:
+    """Return the screen of an answer, or of one of the tables."""
     match found:
+        case Answer():
+            return render(found, style)
         case MachineTable():
             return _machine(found, style)
         case CardTable():

@@ -5,7 +5,7 @@ from tunedoctor.render.plan import render_told
 from tunedoctor.render.set import said
 from tunedoctor.render.style import Style
 from tunedoctor.transaction.outcome import Outcome, Stage
-from tunedoctor.wording import ago
+from tunedoctor.wording import ago, many
 
 _STAGES: dict[Stage, tuple[str, str]] = {
     "recover": ("", ""),
@@ -48,7 +48,7 @@ def render_end(answer: Answer, style: Style) -> str:
         return "Nothing was changed.\n"
     if answer.end == "told":
         only = answer.findings and all(one.advice for one in answer.findings)
-        advice = f"nothing that fix can change; {_pieces(len(answer.findings))}: {answer.look}"
+        advice = f"nothing that fix can change; {many(len(answer.findings), 'piece')} of advice: {answer.look}"
         return f"Nothing was changed: {advice if only else 'what is left is yours to do'}.\n"
     outcome = answer.outcome
     if answer.end == "applied" and outcome is not None:
@@ -63,17 +63,13 @@ def _nothing(answer: Answer, style: Style) -> list[str]:
         proof = f": {answer.why}"
     elif answer.notes:
         head = "Nothing is broken in" if answer.applicable else "Nothing that fix can change in"
-        proof += f"; {_pieces(len(answer.notes))}:"
+        proof += f"; {many(len(answer.notes), 'piece')} of advice:"
         ways = [answer.look]
         if answer.applicable:
             there = answer.look.removeprefix("doctor check")
             ways.append(f"doctor fix {' '.join(answer.applicable)}{there}")
     lines = style.wrapped(f"{head} {answer.target}{proof}", 2, f"{style.mark('ok')} ")
     return lines + [f"  {style.plain(way)}" for way in ways]
-
-
-def _pieces(count: int) -> str:
-    return f"{count} piece{'s' if count > 1 else ''} of advice"
 
 
 def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
 from tunedoctor.planning.answer import Answer
 from tunedoctor.render.style import Style
-from tunedoctor.wording import megabytes
+from tunedoctor.wording import many, megabytes
 
 
 def render_plan(
@@ -34,8 +34,7 @@ def _heading(answer: Answer, plan: Plan, style: Style) -> list[str]:
     else:
         what = f"nothing in {answer.target} is the doctor's to change"
     count = len(plan.pins) + sum(len(s.names) for s in plan.steps if isinstance(s, Remove))
-    noun = "package" if count == 1 else "packages"
-    tail = f"  ({answer.installer}, {count} {noun})" if plan.changes and count else ""
+    tail = f"  ({answer.installer}, {many(count, 'package')})" if plan.changes and count else ""
     return style.wrapped(what + tail, 9, "plan")
 
 
@@ -103,8 +102,8 @@ def _cost(answer: Answer, plan: Plan, style: Style) -> list[str]:
         return []
     free = f"; {megabytes(answer.free_bytes)} is free" if answer.free_bytes else ""
     if not plan.download_bytes:
-        return _row("disk", f"the index tells no sizes{free}", style)
-    return _row("disk", f"{megabytes(plan.disk_bytes)} while it runs{free}", style)
+        return style.row("disk", f"the index tells no sizes{free}", 10)
+    return style.row("disk", f"{megabytes(plan.disk_bytes)} while it runs{free}", 10)
 
 
 def _uses(answer: Answer, style: Style) -> list[str]:
@@ -113,12 +112,12 @@ def _uses(answer: Answer, style: Style) -> list[str]:
     named = [f"{one.name} ({one.pid}) {one.how}" for one in answer.users[:3]]
     more = f" and {len(answer.users) - 3} more" if len(answer.users) > 3 else ""
     word = "it" if len(answer.users) == 1 else "them"
-    return _row("in use", f"{', '.join(named)}{more}; restart {word} afterwards", style)
+    return style.row("in use", f"{', '.join(named)}{more}; restart {word} afterwards", 10)
 
 
 def _way_back(answer: Answer, plan: Plan, style: Style) -> list[str]:
     does = "takes it away again" if plan.new else "brings back today's state; three are kept"
-    return _row("undo", f"{answer.undo} {does}", style)
+    return style.row("undo", f"{answer.undo} {does}", 10)
 
 
 def render_told(answer: Answer, style: Style) -> list[str]:
@@ -137,7 +136,3 @@ def render_told(answer: Answer, style: Style) -> list[str]:
         if isinstance(step, Tell) and step.why:
             lines += style.wrapped(step.why, 6)
     return [*lines, ""]
-
-
-def _row(name: str, text: str, style: Style) -> list[str]:
-    return style.wrapped(text, 10, f"{name:>8}") if text else []

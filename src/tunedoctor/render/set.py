@@ -16,11 +16,11 @@ def render(answer: Answer, style: Style, *, verbose: bool = False) -> str:
         lines += _set(answer, style, verbose=verbose)
     elif answer.verdict == "none":
         head = f"{style.mark('error')} No set exists"
-        lines += [style.paint(head, "bold"), *_row("because", answer.why, style)]
-        lines += _row("way out", answer.way_out, style)
+        lines += [style.paint(head, "bold"), *style.row("because", answer.why)]
+        lines += style.row("way out", answer.way_out)
     else:
         lines += [f"{style.mark('unknown')} Could not tell whether there is a set"]
-        lines += [*_row("because", answer.why, style), *_row("way out", answer.way_out, style)]
+        lines += [*style.row("because", answer.why), *style.row("way out", answer.way_out)]
     lines += said(answer.details, style, verbose=verbose)
     return "\n".join(lines) + "\n"
 
@@ -83,7 +83,3 @@ def _commands(answer: Answer, style: Style) -> list[str]:
         for number, command in enumerate(some):
             lines.append(f"{name if not number else '':>9}  {style.plain(command)}")
     return ["", *lines] if lines else []
-
-
-def _row(name: str, text: str, style: Style) -> list[str]:
-    return style.wrapped(text, INDENT, f"{name:>9}") if text else []

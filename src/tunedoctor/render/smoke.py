@@ -91,13 +91,13 @@ def _stage(
     blame = blamed[one.name]
     mark = style.mark(blame.severity)
     lines = [f"{mark} {style.paint(one.name, blame.severity)}"]
-    lines += _row("found", blame.found, style)
-    lines += _row("means", blame.means, style)
-    lines += _row("cause", blame.cause + (f" ({blame.finding})" if blame.finding else ""), style)
+    lines += style.row("found", blame.found)
+    lines += style.row("means", blame.means)
+    lines += style.row("cause", blame.cause + (f" ({blame.finding})" if blame.finding else ""))
     lines += (
         [f"{'cure':>9}  {style.plain(blame.cure)}"]
         if blame.cure and blame.finding
-        else _row("cure", blame.cure, style)
+        else style.row("cure", blame.cure)
     )
     if verbose:
         lines += [" " * INDENT + style.plain(line) for line in one.error.splitlines()]
@@ -108,10 +108,6 @@ def _padded(line: str, name: str, text: str) -> str:
     """Pad by what is seen: colours take no room."""
     seen = 2 + max(len(name), NAME) + len(text)
     return line + " " * max(1, SECONDS - seen)
-
-
-def _row(name: str, text: str, style: Style) -> list[str]:
-    return style.wrapped(text, INDENT, f"{name:>9}") if text.strip() else []
 
 
 def _plot(losses: Sequence[float], style: Style) -> str:

@@ -38,6 +38,10 @@ class Style(NamedTuple):
         """Spell out what the terminal can't show."""
         return text if self.unicode else spelled(text, self.encoding)
 
+    def row(self, name: str, text: str, indent: int = 11) -> list[str]:
+        """Wrap `text` behind a name, which ends two columns before it; nothing where there is no text."""
+        return self.wrapped(text, indent, f"{name:>{indent - 2}}") if text.strip() else []
+
     def wrapped(self, text: str, indent: int, first: str = "") -> list[str]:
         """Wrap `text` with a hanging indent; `first` stands in front of its first line."""
         lines: list[str] = []

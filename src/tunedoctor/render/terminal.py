@@ -3,7 +3,7 @@
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, ReportFinding, ReportGpu
-from tunedoctor.wording import ago, gib, listed
+from tunedoctor.wording import ago, gib, listed, many
 
 INDENT = 11
 
@@ -80,8 +80,8 @@ def _finding(
     kind = "unknown" if one.settle else one.severity
     head = f"{style.mark(kind)} {style.paint(one.id, kind)}  {style.paint(style.plain(one.title), 'bold')}"
     if brief:
-        return [head, *_row("found", one.found, style), *_cure(one, style)]
-    lines = [head, *_row("found", one.found, style), *_row("means", one.means, style)]
+        return [head, *style.row("found", one.found), *_cure(one, style)]
+    lines = [head, *style.row("found", one.found), *style.row("means", one.means)]
     lines += _cure(one, style)
     if one.settle:
         lines.append(f"{'settle':>9}  {style.plain(one.settle)}")
@@ -93,12 +93,8 @@ def _finding(
             if id_ in symptoms:
                 lines += style.wrapped(f"{id_}: {symptoms[id_].found}", INDENT + 2)
         if one.evidence:
-            lines += _row("seen", "; ".join(one.evidence), style)
+            lines += style.row("seen", "; ".join(one.evidence))
     return lines
-
-
-def _row(name: str, text: str, style: Style) -> list[str]:
-    return style.wrapped(text, INDENT, f"{name:>9}") if text else []
 
 
 def _cure(one: ReportFinding, style: Style) -> list[str]:
@@ -107,7 +103,7 @@ def _cure(one: ReportFinding, style: Style) -> list[str]:
         return []
     text, note = style.plain(one.cure.command), one.cure.note
     command = one.cure.kind == "command"
-    lines = [f"{'cure':>9}  {text}"] if command else _row("advice", text, style)
+    lines = [f"{'cure':>9}  {text}"] if command else style.row("advice", text)
     if note:
         if len(lines) == 1 and len(lines[0]) + 3 + len(note) <= style.width:
             lines[0] += "   " + style.paint(style.plain(note), "dim")
@@ -155,7 +151,7 @@ def _knowledge(report: Report, style: Style) -> list[str]:
     one = report.knowledge
     if one is None:
         return []
-    age = "today" if one.days == 0 else f"{_many(one.days, 'day')} old"
+    age = "today" if one.days == 0 else f"{many(one.days, 'day')} old"
     lines = [style.paint(f"PyTorch wheels as known on {one.date}, {age}", "dim")]
     return lines + (style.wrapped(one.problem, 2, "! ") if one.problem else [])
 
@@ -169,19 +165,19 @@ def _verbose(report: Report, style: Style) -> list[str]:
 
 def _verdict(report: Report, style: Style) -> list[str]:
     count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
-    checks = [f"{_many(len(report.passed), 'check')} passed"]
+    checks = [f"{many(len(report.passed), 'check')} passed"]
     if report.skipped:
         bare = sum(why == NO_ENVIRONMENT for why in report.skipped.values())
         checks.append(f"{len(report.skipped) - bare} not for this machine")
         checks += [f"{bare} need an environment"] if bare else []
     if report.unknown:
         checks.append(f"{len(report.unknown)} unknown")
-    words = [_many(count["error"], "error"), _many(count["warning"], "warning")]
+    words = [many(count["error"], "error"), many(count["warning"], "warning")]
     if count["note"]:
-        words.append(_many(count["note"], "note"))
+        words.append(many(count["note"], "note"))
     took = f"   {report.seconds:.2f} s" if report.seconds else ""
     if report.verdict == "ready" and not count["error"]:
-        checks += [_many(count[s], s) for s in ("warning", "note") if count[s]]
+        checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
         ready = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
         return [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
     if report.target.chosen_by == "none":
@@ -210,7 +206,3 @@ def _nearby(report: Report, style: Style) -> list[str]:
             f"{target.own} is the doctor's own: --self looks at it", 9, "left out"
         )
     return [*lines, *style.wrapped(f"Next: {report.next}.", 0)]
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

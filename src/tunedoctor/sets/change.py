@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from tunedoctor.installers.uv import Pin
+from tunedoctor.installers.answers import Pin
 from tunedoctor.sets.wanted import with_torch
 
 

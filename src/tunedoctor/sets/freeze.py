@@ -6,7 +6,8 @@ command of the file's head: one requirements file can't name an index for one pa
 
 from collections.abc import Callable
 
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
+from tunedoctor.installers.answers import NoSolution
+from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.sets.change import brought_by_torch
 from tunedoctor.sets.commands import GROUP, torch_pins
 from tunedoctor.sets.make import Made

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.installers.explain import blamed, sentence, without_wheels
-from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question
+from tunedoctor.installers.answers import NoSolution, Pin
+from tunedoctor.installers.sources import Sources
+from tunedoctor.installers.uv import Failed, Question
 from tunedoctor.sets.answer import Answer, SetTorch, Verdict
 from tunedoctor.sets.binaries import NAME, rocm_gap
 from tunedoctor.sets.change import changes
@@ -40,6 +41,8 @@ class Here(NamedTuple):
     python: str = ""
     """Its interpreter, for the commands."""
     offline: bool = False
+    sources: Sources = Sources()
+    """The user's: their mirror of PyTorch's index is the one that commands name."""
 
 
 class Made(NamedTuple):
@@ -69,6 +72,7 @@ def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
         found = search(task, resolve)
         if isinstance(found, Found):
             found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
+            torch = torch._replace(index_url=here.sources.placed(torch.index_url))
             made = _answer(here, want, torch, found, dropped)
             return Made(made, question, found, torch, labels_in(torch, machine))
         if isinstance(found, Failed):
@@ -181,7 +185,7 @@ def _without_code(here: Here, want: Wanted, torch: TorchPick) -> dict[str, str]:
 
 def _droppable(clash: Clash, want: Wanted, dropped: Iterable[str]) -> str:
     """Return the optional package of a fresh set that has no wheel here, "" where it isn't that."""
-    if not want.fresh or not without_wheels(clash.text):
+    if not want.fresh or not NoSolution(clash.text).unwheeled:
         return ""
     free = OPTIONAL & set(clash.names) - set(dropped) - set(want.asked)
     return min(free, default="")
@@ -197,7 +201,9 @@ def _real(pin: Pin, torch: TorchPick) -> Pin:
 
 def _left_alone(clash: Clash, want: Wanted) -> str:
     """Return an installed package that has no wheel for this platform, as flash-attn: it was built where it is."""
-    missing = [n for n in without_wheels(clash.text) if n in want.installed and n in want.roots]
+    missing = [
+        n for n in NoSolution(clash.text).unwheeled if n in want.installed and n in want.roots
+    ]
     return next((n for n in missing if n != "torch" and n not in want.asked), "")
 
 
@@ -216,8 +222,7 @@ def _torch_of(
     free = "torch" + ",".join(filter(None, (asked.get("torch", ""), range_)))
     answer = resolve(task.question._replace(requirements=(*needs, free), constraints=given))
     if isinstance(answer, NoSolution):
-        why = sentence(answer.text, {}, set(asked))
-        return Clash(why, answer.text, blamed(answer.text))
+        return Clash(answer.why(), answer.text, answer.blamed)
     if isinstance(answer, Failed):
         return None
     version = next((pin.version for pin in answer.pins if pin.name == "torch"), "")

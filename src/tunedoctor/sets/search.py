@@ -15,8 +15,8 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.installers.explain import blamed, sentence
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
+from tunedoctor.installers.answers import NoSolution, Pin
+from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.sets.binaries import cuda_gap
 from tunedoctor.sets.truths import Way, firing, reason, remedies
 from tunedoctor.versions import narrowed, within
@@ -217,9 +217,8 @@ def _question(choice: _Choice) -> Question:
 def _explained(choice: _Choice, answer: NoSolution) -> Conflict:
     """Return the pins that an explanation names, of which one must be given up."""
     task, gone = choice.task, choice.given_up
-    names = [n for n in blamed(answer.text) if n in task.pinned and n not in gone]
-    why = sentence(answer.text, task.pinned, task.asked)
-    return Conflict(tuple(Way(name, None, why) for name in names), choice.held)
+    names = [n for n in answer.blamed if n in task.pinned and n not in gone]
+    return Conflict(tuple(Way(name, None, answer.why(name)) for name in names), choice.held)
 
 
 def _judged(choice: _Choice, answer: Solved) -> Found | Conflict:
@@ -247,8 +246,8 @@ def _judged(choice: _Choice, answer: Solved) -> Found | Conflict:
 
 
 def _clash(choice: _Choice, answer: NoSolution) -> Clash:
-    why = sentence(answer.text, choice.task.pinned, choice.task.asked)
+    why = answer.why()
     breaks = dict.fromkeys(way.why for way in choice.ways if way.specifier is not None)
     if breaks:
         why = f"{'; '.join(breaks)}; without that, {why}"
-    return Clash(why, answer.text, blamed(answer.text))
+    return Clash(why, answer.text, answer.blamed)

@@ -19,7 +19,7 @@ from tunedoctor.facts import (
     TorchBuild,
 )
 from tunedoctor.findings import Check
-from tunedoctor.probes.errors import texts
+from tunedoctor.probes.imports import texts
 from tunedoctor.smoke.answer import Answer, Verdict
 from tunedoctor.smoke.blame import Findings, blames_of
 from tunedoctor.smoke.forecast import forecast

@@ -15,6 +15,7 @@ from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 
 T = TypeVar("T")
+Row = dict[str, Any]
 Module = Literal["open", "proprietary", "either", ""]
 
 _MODULES: dict[str, Module] = {"required": "open", "false": "proprietary", "optional": "either"}
@@ -39,7 +40,7 @@ class NvidiaModel(msgspec.Struct, frozen=True):
 
 def nvidia_by_name(name: str) -> NvidiaModel | None:
     """Return the model of a name as NVML gives it, with or without "NVIDIA " in front; None: not known."""
-    return _model(_nvidia_names().get(_key(name), ()))
+    return _model(_by("nvidia", "names").get(_key(name), ()))
 
 
 def nvidia_cut(start: str) -> str:
@@ -47,7 +48,7 @@ def nvidia_cut(start: str) -> str:
     key = _key(start).strip()
     found = {
         str(row["cc"])
-        for name, rows in _nvidia_names().items()
+        for name, rows in _by("nvidia", "names").items()
         if name.startswith(key)
         for row in rows
     }
@@ -56,13 +57,13 @@ def nvidia_cut(start: str) -> str:
 
 def nvidia_like(words: str) -> tuple[NvidiaModel, ...]:
     """Return the models that have these words in their names, as "4090" or "A100"; exact ones alone, if any."""
-    found = [m for rows in _like(_nvidia_names(), words) if (m := _model(rows)) is not None]
+    found = [m for rows in _like(_by("nvidia", "names"), words) if (m := _model(rows)) is not None]
     return tuple(m for m in found if m.compute_capability)
 
 
 def amd_like(words: str) -> dict[str, str]:
     """Return name -> gfx name of the products that have these words in their names; exact ones alone, if any."""
-    found = _like(_amd_names(), words)
+    found = _like(_by("amd", "names"), words)
     return {
         rows[0]["names"][0]: gfx for rows in found if (gfx := amd_gfx_by_name(rows[0]["names"][0]))
     }
@@ -70,17 +71,17 @@ def amd_like(words: str) -> dict[str, str]:
 
 def nvidia_by_pci(device: str) -> NvidiaModel | None:
     """Return the model of a PCI device id, four hex digits; None: not known."""
-    return _model(_nvidia_ids().get(device.lower(), ()))
+    return _model(_by("nvidia", "pci").get(device.lower(), ()))
 
 
 def amd_gfx(device: str) -> str:
     """Return the gfx name of a PCI device id, four hex digits; "": not known, or several."""
-    return _only(_amd_ids().get(device.lower(), ()), lambda row: str(row["gfx"])) or ""
+    return _only(_by("amd", "pci").get(device.lower(), ()), lambda row: str(row["gfx"])) or ""
 
 
 def amd_gfx_by_name(name: str) -> str:
     """Return the gfx name of a product name such as "Radeon RX 7900 XTX"; "": not known, or several."""
-    return _only(_amd_names().get(_key(name), ()), lambda row: str(row["gfx"])) or ""
+    return _only(_by("amd", "names").get(_key(name), ()), lambda row: str(row["gfx"])) or ""
 
 
 def amd_integrated(gfx: str) -> bool:
@@ -101,7 +102,7 @@ def vendor_named(name: str) -> str:
     return next((vendor for vendor, words in vendors.items() if re.search(words, name)), "")
 
 
-def _model(rows: Iterable[dict[str, Any]]) -> NvidiaModel | None:
+def _model(rows: Iterable[Row]) -> NvidiaModel | None:
     rows = tuple(rows)
     if not rows:
         return None
@@ -115,7 +116,7 @@ def _model(rows: Iterable[dict[str, Any]]) -> NvidiaModel | None:
     )
 
 
-def _only(rows: Iterable[dict[str, Any]], get: Callable[[dict[str, Any]], T]) -> T | None:
+def _only(rows: Iterable[Row], get: Callable[[Row], T]) -> T | None:
     """Return what all rows say alike."""
     said = {get(row) for row in rows}
     return said.pop() if len(said) == 1 else None
@@ -130,7 +131,7 @@ def _key(name: str) -> str:
 _FAMILY = pattern(r"^(?:GeForce|Tesla|Quadro|Radeon|Instinct) ")
 
 
-def _like(index: dict[str, list[dict[str, Any]]], words: str) -> list[list[dict[str, Any]]]:
+def _like(index: dict[str, list[Row]], words: str) -> list[list[Row]]:
     wanted = _FAMILY.sub("", _key(words)).lower()
     if not wanted:
         return []
@@ -140,54 +141,38 @@ def _like(index: dict[str, list[dict[str, Any]]], words: str) -> list[list[dict[
     return exact or list(hit.values())
 
 
-def _verified(row: dict[str, Any]) -> bool:
-    return not any(note.startswith(_NOTHING_READ) for note in row["unverified"])
-
-
 @cache
-def _nvidia_names() -> dict[str, list[dict[str, Any]]]:
-    return _index(_rows("nvidia"), lambda row: map(_key, row["names"]))
-
-
-@cache
-def _nvidia_ids() -> dict[str, list[dict[str, Any]]]:
-    # the part before the first colon: PCI probes see the device, rows may name its subsystem too
-    ids = _index(_rows("nvidia"), lambda row: (one.split(":")[0] for one in row["pci"]))
-    for new in table("gpus")["pci_newer"]:
-        vendor, _, device = new["id"].partition(":")
-        if vendor == "10de" and device not in ids:
-            named = _nvidia_names().get(_key(new["name"].partition(" ")[2]))
-            ids.update({device: named} if named else {})
-    return ids
-
-
-@cache
-def _amd_names() -> dict[str, list[dict[str, Any]]]:
-    return _index(_rows("amd"), lambda row: map(_key, row["names"]))
-
-
-@cache
-def _amd_ids() -> dict[str, list[dict[str, Any]]]:
-    ids = _index(_rows("amd"), lambda row: (one.partition(":")[2] for one in row["pci"]))
-    # a note such as "gfx of 1902 parts" doubts one id of a row, not the row
-    doubted = {
-        id_
-        for row in table("gpus")["amd"]
-        for note in row["unverified"]
-        for id_ in re.findall(r"gfx of (\w{4}) parts", note)
-    }
-    return {id_: rows for id_, rows in ids.items() if id_ not in doubted}
-
-
-def _rows(vendor: str) -> list[dict[str, Any]]:
-    return [row for row in table("gpus")[vendor] if _verified(row)]
-
-
-def _index(
-    rows: Iterable[dict[str, Any]], keys: Callable[[dict[str, Any]], Iterable[str]]
-) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
+def _by(vendor: Literal["nvidia", "amd"], column: Literal["names", "pci"]) -> dict[str, list[Row]]:
+    """Return name or PCI device id -> the rows that have it, without those that nobody read."""
+    found: dict[str, list[Row]] = {}
+    rows: list[Row] = table("gpus")[vendor]
     for row in rows:
-        for key in dict.fromkeys(keys(row)):
-            found.setdefault(key, []).append(row)
+        if any(note.startswith(_NOTHING_READ) for note in row["unverified"]):
+            continue
+        for one in row[column]:
+            # PCI probes see the device: rows of NVIDIA may name its subsystem too, those of AMD name the vendor
+            key = _key(one) if column == "names" else one.split(":")[vendor == "amd"]
+            if row not in (same := found.setdefault(key, [])):
+                same.append(row)
+    if column == "pci":
+        _NEWER[vendor](found)
     return found
+
+
+def _named_later(ids: dict[str, list[Row]]) -> None:
+    """Add the ids that came after the rows, where one has their name."""
+    for new in table("gpus")["pci_newer"]:
+        brand, _, device = new["id"].partition(":")
+        named = _by("nvidia", "names").get(_key(new["name"].partition(" ")[2]))
+        if brand == "10de" and device not in ids and named:
+            ids[device] = named
+
+
+def _without_doubted(ids: dict[str, list[Row]]) -> None:
+    """Take out what a note such as "gfx of 1902 parts" doubts: one id of a row, not the row."""
+    notes = (note for row in table("gpus")["amd"] for note in row["unverified"])
+    for id_ in re.findall(r"gfx of (\w{4}) parts", "\n".join(notes)):
+        ids.pop(id_, None)
+
+
+_NEWER = {"nvidia": _named_later, "amd": _without_doubted}

@@ -1,5 +1,6 @@
 """Carry out a plan as a transaction."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +10,7 @@ import msgspec
 
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.findings import Check
+from tunedoctor.installers.sources import Sources, own
 from tunedoctor.installers.tool import Named
 from tunedoctor.live import take
 from tunedoctor.plan import Plan
@@ -60,6 +62,8 @@ class Ways(NamedTuple):
     """Called with the interpreter of the changed state; returns why it is not good, or ""."""
     checks: tuple[Check, ...] | None = None
     """None: those of the package."""
+    sources: Sources | None = None
+    """Where wheels come from; None: the user's own sources."""
     step: Step = lambda _: None
     """Called when a line of the journal is on the disk."""
 
@@ -113,7 +117,8 @@ def _apply(  # noqa: PLR0913  the knobs of `apply`
     known = before.get(Interpreter)
     ground = making.ground_for(made) if made else ground_of(known, consent=ways.consent)
     clock.ground = ground
-    tool = choose_tool(installer, ground)
+    sources = own(os.environ) if ways.sources is None else ways.sources
+    tool = choose_tool(installer, ground, sources)
     clock.tool = tool.name
     entry = make_entry(ground.base / ground.stem)
     places = new(ground.base, ground.stem, entry)

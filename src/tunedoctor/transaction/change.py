@@ -103,7 +103,7 @@ def _written_over(one: Fetched, ground: Ground) -> Iterable[str]:
 
 
 def _quiet(tool: Tool, job: Job) -> dict[str, str]:
-    env = tool.environment(os.environ, job)
+    env = tool.environment(os.environ, job, network=False)
     return {**env, "PYTHONDONTWRITEBYTECODE": "1"}
 
 

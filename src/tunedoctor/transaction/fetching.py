@@ -8,11 +8,10 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.child import Ended
-from tunedoctor.installers.barred import allowed, barred, why_barred
-from tunedoctor.installers.explain import sentence
+from tunedoctor.installers.answers import NoSolution, why
 from tunedoctor.installers.lookup import lines_of, look_up
+from tunedoctor.installers.sources import Ban, Sources
 from tunedoctor.installers.tool import FETCH_SECONDS, Files, Job, Tool, start
-from tunedoctor.installers.uv import NoSolution
 from tunedoctor.plan import Install, Pin, Plan
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.places import Places
@@ -26,7 +25,7 @@ class Fetched(NamedTuple):
     files: Files
 
 
-def looked_up(plan: Plan, python: str, installed: Mapping[str, str]) -> Plan:
+def looked_up(plan: Plan, python: str, installed: Mapping[str, str], sources: Sources) -> Plan:
     """Return the plan with every pin and its hashes.
 
     Raises:
@@ -35,23 +34,21 @@ def looked_up(plan: Plan, python: str, installed: Mapping[str, str]) -> Plan:
     steps = list(plan.steps)
     for number, step in enumerate(steps):
         if isinstance(step, Install):
-            found = look_up(step, python, installed)
+            found = look_up(step, python, installed, sources)
             if isinstance(found, NoSolution):
-                why = sentence(found.text, installed, {pin.name for pin in step.pins})
-                raise _unanswered(why, refused=True)
+                raise _unanswered(found.why(), sources.ban, refused=True)
             if not isinstance(found, Install):
-                raise _unanswered(found.text, refused=True)
+                raise _unanswered(found.text, sources.ban, refused=True)
             steps[number] = found
     return msgspec.structs.replace(plan, steps=tuple(steps))
 
 
-def _unanswered(why: str, *, refused: bool) -> FailureError:
+def _unanswered(told: str, ban: Ban | None, *, refused: bool) -> FailureError:
     """Return the failure where no index answers, which can be the user's own will."""
-    if name := barred(os.environ):
-        ways = (allowed(name, os.environ), "doctor fix")
-        return FailureError(why_barred(name, why, os.environ), *ways, refused=refused)
+    if ban:
+        return FailureError(ban.told(told), ban.lifted, "doctor fix", refused=refused)
     retry = "doctor fix again, when the package index can be reached"
-    return FailureError(why, retry, refused=refused)
+    return FailureError(told, retry, refused=refused)
 
 
 def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) -> list[Fetched]:
@@ -66,11 +63,11 @@ def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) ->
         folder = places.wheels / str(number)
         folder.mkdir(parents=True)
         (folder / "requirements.txt").write_text(lines_of(pins), encoding="utf-8")
-        job = job_of(install, folder, python, user=user)._replace(network=True)
-        env = tool.environment(os.environ, job)
+        job = job_of(install, folder, python, user=user)
+        env = tool.environment(os.environ, job, network=True)
         ended = start(tool.fetch(job), env, str(folder), FETCH_SECONDS, places.log)
         if not ended.ok:
-            raise _unanswered(_why(tool, ended, "fetch"), refused=False)
+            raise _unanswered(_why(tool, ended, "fetch"), tool.sources.ban, refused=False)
         files = tool.files(folder)
         if files.wheels != len(pins):
             msg = f"{len(pins)} wheels were asked for, and {tool.name} fetched {files.wheels}"
@@ -101,7 +98,7 @@ def job_of(install: Install, folder: Path, python: str, *, user: bool) -> Job:
 
 
 def _why(tool: Tool, ended: Ended, verb: str) -> str:
-    words = tool.why(f"{ended.err}\n{ended.out}" if tool.name == "pip" else ended.err)
+    words = why(f"{ended.err}\n{ended.out}" if tool.name == "pip" else ended.err)
     return f"{tool.name} did not {verb}: {words if ended.how == 'exit' else ended.death}"
 
 

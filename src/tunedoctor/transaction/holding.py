@@ -22,7 +22,7 @@ from tunedoctor.probes.imports import (
 from tunedoctor.probes.interpreter_files import settings_of
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.failure import FailureError
-from tunedoctor.tables.imports import module_of
+from tunedoctor.tables.small import module_of
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.imports import imported, modules_of
 from tunedoctor.transaction.proof import Proof, prove, seen

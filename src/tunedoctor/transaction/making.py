@@ -5,7 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from tunedoctor.installers.tool import INSTALL_SECONDS, Tool, start, without_steering
+from tunedoctor.installers.answers import why
+from tunedoctor.installers.tool import INSTALL_SECONDS, Tool, start
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.state.failure import FailureError
@@ -66,11 +67,11 @@ def make(new: NewEnvironment, tool: Tool, places: Places, mark: str) -> None:
     else:
         argv = [new.python or sys.executable, "-I", "-m", "venv", "--prompt", name]
         argv += [str(places.other)]
-    env = without_steering(os.environ)
+    env = tool.sources.said(os.environ)
     ended = start(argv, env, str(places.wheels), INSTALL_SECONDS, places.log)
     if not ended.ok:
-        why = tool.why(ended.err or ended.out) if ended.how == "exit" else ended.death
-        raise FailureError(f"the environment was not made: {why}")  # noqa: EM102, TRY003
+        told = why(ended.err or ended.out) if ended.how == "exit" else ended.death
+        raise FailureError(f"the environment was not made: {told}")  # noqa: EM102, TRY003
     config = places.other / "pyvenv.cfg"
     text = config.read_bytes()
     replace(config, text.replace(places.token.encode(), b""))

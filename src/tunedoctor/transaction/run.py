@@ -206,7 +206,7 @@ def _looked_up(task: Task) -> Plan:
     python = (plan.new.python or sys.executable) if plan.new else task.ground.executable
     packages = None if plan.new else task.before.find(Packages)
     installed = {d.name: d.version for d in packages.distributions} if packages else {}
-    return looked_up(plan, python, installed)
+    return looked_up(plan, python, installed, task.tool.sources)
 
 
 def changes_of(plan: Plan) -> tuple[str, ...]:

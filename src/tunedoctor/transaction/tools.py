@@ -3,15 +3,14 @@
 import shlex
 from pathlib import Path
 
-from tunedoctor.installers.pip import PIP
+from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.tool import Named, Tool
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.installers.uv_pip import UV
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.ground import Ground
 
 
-def choose_tool(asked: Named | None, ground: Ground) -> Tool:
+def choose_tool(asked: Named | None, ground: Ground, sources: Sources) -> Tool:
     """Return uv where it is there, else pip; the user's own site is pip's alone.
 
     Raises:
@@ -26,11 +25,11 @@ def choose_tool(asked: Named | None, ground: Ground) -> Tool:
         if ground.user:
             msg = "uv does not install into the user's own site-packages"
             raise FailureError(msg, f"doctor fix{there} --installer pip", refused=True)
-        return UV
+        return Tool("uv", sources)
     if not has_pip:
         why = f"pip is not installed in {ground.prefix}"
         raise FailureError(why, f"doctor fix{there} --installer uv", refused=True)
-    return PIP
+    return Tool("pip", sources)
 
 
 def _has_pip(ground: Ground) -> bool:

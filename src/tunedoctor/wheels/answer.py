@@ -8,14 +8,17 @@ from msgspec.structs import replace
 from tunedoctor.facts import InstallerConfig, Interpreter, Knowledge, TorchBuild
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.wheels import cuda_of
-from tunedoctor.wheels.choice import Action, Choice
+from tunedoctor.wheels.choice import Action
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.commands import Commands, commands_of
 from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.near import near
+from tunedoctor.wheels.of_snapshot import label_of
 from tunedoctor.wheels.rules import driver_floor
 from tunedoctor.wheels.steering import Steer, steering
 
 SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"
+_SAME = ("action", "index", "torchvision", "torchaudio", "says", "reasons", "hidden", "environment")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +52,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     installed: str = ""
     """The torch that is in the target now."""
     installed_fits: bool | None = None
-    """Whether that one can stay: it is the choice, or as good; None where there is none."""
-    same_release: str = ""
-    """The build with the installed release that fits this machine, where the installed one doesn't."""
+    """Whether that one can stay; None where there is none, or where it does not tell its variant."""
+    nearest: str = ""
+    """The build nearest to the installed one that fits this machine, where that one doesn't: `doctor fix` takes it."""
     machine: Machine
     knowledge: Knowledge | None = None
     """How old the wheel table is that chose."""
@@ -70,7 +73,7 @@ def answer(
     interpreter = snapshot.find(Interpreter) if snapshot else None
     torch = snapshot.find(TorchBuild) if snapshot else None
     config = snapshot.find(InstallerConfig) if snapshot else None
-    installed = _label(torch) if torch else ""
+    installed = label_of(torch) if torch else ""
     python = interpreter.executable if interpreter else ""
     build = choice.build
     floor = ""
@@ -79,61 +82,24 @@ def answer(
         floor = driver_floor(cuda_of(build.variant), windows=windows)
     if machine.driver_supposed and floor:
         assumed = (*assumed, f"driver {floor} or newer")
-    fits, same = _installed(machine, choice, installed)
+    told = "+" in installed or (installed and machine.platform == "macos")
+    there = near(machine, installed) if told else None
     return Answer(
-        action=choice.action,
+        **{name: getattr(choice, name) for name in _SAME},
         torch_version=build.torch_version if build else None,
         variant=build.variant if build else None,
-        index=choice.index,
-        torchvision=choice.torchvision,
-        torchaudio=choice.torchaudio,
         alternatives=tuple(f"{one.build} {one.after}".strip() for one in choice.alternatives),
-        says=choice.says,
         reason=choice.reasons[0] if choice.reasons else "",
-        reasons=choice.reasons,
-        hidden=choice.hidden,
-        environment=choice.environment,
         driver_floor=floor,
         assumed=assumed,
         installed=installed,
-        installed_fits=fits,
-        same_release=same,
+        installed_fits=there.kept and build is not None if there else None,
+        nearest=str(there.choice.build or "") if there and not there.kept else "",
         machine=replace(machine, driver_version="") if machine.driver_supposed else machine,
         knowledge=knowledge,
-        commands=commands_of(
-            choice,
-            machine,
-            installed=installed,
-            python=python,
-            config=config,
-        ),
+        commands=commands_of(choice, machine, installed=installed, python=python, config=config),
         steering=steering(config, choice, machine, python=python) if config else (),
     )
-
-
-def _label(torch: TorchBuild) -> str:
-    """Return "2.14.1+cu130": the wheels of the default index say their variant in torch/version.py alone."""
-    release = torch.version.partition("+")[0]
-    return f"{release}+{torch.variant}" if release and torch.variant else torch.version
-
-
-def _installed(machine: Machine, choice: Choice, installed: str) -> tuple[bool | None, str]:
-    """Tell whether the installed torch can stay, and which build of its release fits where it can't.
-
-    A machine that runs the installed release in another variant keeps its release: less changes.
-    """
-    if not installed:
-        return None, ""
-    release, _, label = installed.partition("+")
-    if machine.platform != "macos" and not label:
-        return None, ""
-    same = choose(replace(machine, torch=f"=={release}"))
-    if same.build is None or same.action != choice.action:
-        return False, ""
-    fits = {str(same.build), *(str(a.build) for a in same.alternatives if not a.after)}
-    if installed in fits or machine.platform == "macos":
-        return True, ""
-    return False, str(same.build)
 
 
 def schema() -> dict[str, Any]:

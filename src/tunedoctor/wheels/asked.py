@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.wheels.described import MachineError, machine_from, wanted
-from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.wheels.described import machine_from, wanted
+from tunedoctor.wheels.machine import Gpu, Machine, MachineError
 from tunedoctor.wheels.named_gpus import gpus_named
-from tunedoctor.wheels.situation import floor_words, newest_driver
-from tunedoctor.wheels.targets import targets
+from tunedoctor.wheels.situation import with_current_driver
 
 NONE = "none"
 """What --gpu and --driver take for "there is none"."""
@@ -87,8 +86,7 @@ def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Assemb
     described = bool(asked.gpus) or not driver_known
     if not described or asked.driver or driver or not any(_nvidia(g) for g in gpus):
         return Assembled(done)
-    supposed = floor_words(newest_driver(targets(replace(done, driver_version="1"))))
-    return Assembled(replace(done, driver_version=supposed, driver_supposed=True))
+    return Assembled(with_current_driver(done))
 
 
 def _without(gpus: tuple[Gpu, ...], words: Iterable[str]) -> tuple[Gpu, ...]:

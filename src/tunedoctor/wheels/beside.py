@@ -1,6 +1,7 @@
 """What stands beside the choice and leads astray: installer options, nvcc, cuda-compat, torchvision's Pythons."""
 
 import re
+from collections.abc import Iterator
 
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
@@ -15,15 +16,14 @@ _OPTIONS = (
 )
 
 
-def beside(s: Situation, choice: Choice) -> list[Said]:
-    """Return what the user's installer, environment and Python ask to be said."""
-    said: list[Said] = []
+def beside(s: Situation, choice: Choice) -> Iterator[Said]:
+    """Yield what the user's installer, environment and Python ask to be said."""
     if s.machine.env or s.machine.installer:
-        said = [*map(say, _installer(s)), *_environment(s)]
-    if s.question.python == "3.14" and parts(full_python(s.machine)) == (3, 14, 1):
-        excluded = (0, 26) <= parts(choice.torchvision)[:2] <= (0, 29)
-        said += [say("torchvision_excludes_3_14_1")] if excluded else []
-    return said
+        yield from map(say, _installer(s))
+        yield from _environment(s)
+    excluding = (0, 26) <= parts(choice.torchvision)[:2] <= (0, 29)
+    if excluding and s.question.python == "3.14" and parts(full_python(s.machine)) == (3, 14, 1):
+        yield say("torchvision_excludes_3_14_1")
 
 
 def _installer(s: Situation) -> list[str]:
@@ -44,18 +44,16 @@ def _installer(s: Situation) -> list[str]:
     return [key for key, so in said.items() if so]
 
 
-def _environment(s: Situation) -> list[Said]:
-    said: list[Said] = []
+def _environment(s: Situation) -> Iterator[Said]:
     env, driver = s.machine.env, s.machine.driver_version
     if any(re.search(r"nvcc|cuda_home|cuda_path|toolkit", key, re.IGNORECASE) for key in env):
-        said.append(say("nvcc_irrelevant_for_wheel"))
+        yield say("nvcc_irrelevant_for_wheel")
     if driver and (shown := _compat(s)):
         fails = s.gpus.nvidia and not all(is_data_centre(g) for g in s.gpus.nvidia)
         key = "forward_compat_active:804" if fails else "forward_compat_active"
-        said.append(say(key, shown=shown, driver=driver, gpus=names_of(s.gpus.nvidia)))
+        yield say(key, shown=shown, driver=driver, gpus=names_of(s.gpus.nvidia))
     if virtual(s.machine, ()):
-        said.append(say("vgpu_ask_admin"))
-    return said
+        yield say("vgpu_ask_admin")
 
 
 def _compat(s: Situation) -> str:

@@ -17,10 +17,10 @@ from tunedoctor.wheels.choice import INSTALLS, Action, Alternative, Choice, Said
 from tunedoctor.wheels.early import asks_for_cpu, at_fault, impossible
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import KINDS, Found, fitting, offered
-from tunedoctor.wheels.pins import of_found
+from tunedoctor.wheels.pins import of_build
 from tunedoctor.wheels.rules import last_driver
 from tunedoctor.wheels.say_gpus import about_gpus, undriven
-from tunedoctor.wheels.say_release import about_old_gpus, about_release
+from tunedoctor.wheels.say_release import about_old_gpus, about_release, further
 from tunedoctor.wheels.situation import Situation, names_of, situation
 from tunedoctor.wheels.targets import override_of_all, vendor_builds
 
@@ -46,12 +46,11 @@ def choose(machine: Machine) -> Choice:
 def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:
     """Return the choice of the first build of `found`, the others as alternatives."""
     best = found[0]
-    said, more = about_release(s, found)
     return replace(
-        of_found(action, best, s.machine),
-        alternatives=(*(Alternative(f.build) for f in found[1:]), *more),
+        of_build(best.build, s.machine, action),
+        alternatives=(*(Alternative(f.build) for f in found[1:]), *further(s, best)),
         environment=override_of_all(s.gpus.amd) if best.row.kind == "rocm" else {},
-    ).saying(said)
+    ).saying(about_release(s, best))
 
 
 def _for_gpus(s: Situation, vendors: list[str]) -> Choice:

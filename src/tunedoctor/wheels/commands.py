@@ -1,7 +1,5 @@
 """The commands that put the chosen build into an environment: pip, uv pip, a uv project, Dockerfile, requirements."""
 
-import re
-import shlex
 from typing import NamedTuple
 
 import msgspec
@@ -10,7 +8,7 @@ from tunedoctor.cure import quoted
 from tunedoctor.facts import InstallerConfig
 from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pins import Pins, pins_of
+from tunedoctor.wheels.pins import Pins, pins_of, pip_of, shell_path
 from tunedoctor.wheels.rules import index_of
 from tunedoctor.wheels.steering import Shield, shield, steers
 
@@ -74,12 +72,13 @@ class _Install(NamedTuple):
     def there(self) -> str:
         """The option of uv that names the interpreter."""
         path = self.python
-        return f" --python {_shell_path(path, windows=self.windows)}" if path else ""
+        return f" --python {shell_path(path, windows=self.windows)}" if path else ""
 
     def pip(self, *words: str) -> str:
-        return " ".join(
-            [pip_of(self.around, self.python, windows=self.windows), *words, *self.around.pip]
-        )
+        return " ".join([self.pip_alone(), *words, *self.around.pip])
+
+    def pip_alone(self) -> str:
+        return pip_of(self.python, windows=self.windows, before=self.around.before_pip)
 
     def pip_source(self) -> list[str]:
         return ["--index-url", self.pins.index] if self.pins.index else []
@@ -87,8 +86,9 @@ class _Install(NamedTuple):
     def pip_first(self) -> list[str]:
         """Write what goes first: what stands in the way is removed, what pip would leave as it is comes anew."""
         pins = self.pins
-        pip = pip_of(self.around, self.python, windows=self.windows)
-        lines = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
+        lines = (
+            [f"{self.pip_alone()} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
+        )
         if pins.replaced:
             again = [str(pin) for pin in pins.packages if pin.name in pins.replaced]
             flags = ("--force-reinstall", "--no-deps")
@@ -164,19 +164,3 @@ explicit = true
 
 {run}
 """
-
-
-def pip_of(around: Shield, python: str, *, windows: bool) -> str:
-    """Return how pip of the target is started."""
-    path = _shell_path(python or "python", windows=windows)
-    if windows and path.startswith('"'):
-        # a quoted program is a string to PowerShell, and its & is an error to cmd; an option both take
-        return f"python -m pip --python {path}"
-    return f"{around.before_pip}{path} -m pip"
-
-
-def _shell_path(path: str, *, windows: bool) -> str:
-    """Quote a path as a shell of the system takes it."""
-    if not windows:
-        return shlex.quote(path)
-    return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'

@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor.clean import clean_text as clean
 from tunedoctor.versions import parts, specifiers
-from tunedoctor.wheels.machine import Machine, Platform
+from tunedoctor.wheels.machine import Machine, MachineError, Platform
 
 MOST_GPUS = 256
 """More than any machine has; a longer list is a mistake."""
@@ -20,10 +20,6 @@ _TEXTS = ("platform", "arch", "python", "glibc", "libc", "macos", "driver_versio
 _GPU_TEXTS = ("name", "vendor", "compute_capability", "gfx", "seen_by")
 _LOWER = ("platform", "libc", "vendor", "gfx")
 _Row = dict[str, Any]
-
-
-class MachineError(ValueError):
-    """The description can't be used; its text names the field and what belongs there."""
 
 
 def machines_from(text: str) -> list[Machine]:

@@ -7,6 +7,10 @@ import msgspec
 Platform = Literal["linux", "wsl", "windows", "macos"]
 
 
+class MachineError(ValueError):
+    """A description can't be used; its text names the field and what belongs there."""
+
+
 class Gpu(msgspec.Struct, frozen=True):
     """One GPU of the machine, of any vendor."""
 

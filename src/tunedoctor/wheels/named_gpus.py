@@ -5,8 +5,7 @@ from collections.abc import Iterable
 
 from tunedoctor.clean import clean_text as clean
 from tunedoctor.tables.gpus import amd_like, nvidia_like
-from tunedoctor.wheels.described import MachineError
-from tunedoctor.wheels.machine import Gpu
+from tunedoctor.wheels.machine import Gpu, MachineError
 from tunedoctor.wheels.targets import known
 
 _WAYS = "its compute capability (8.9), its gfx target (gfx1100) or its full name"

@@ -13,16 +13,18 @@ from tunedoctor.facts import (
     NvidiaDriver,
     NvidiaGpus,
     PciBus,
+    TorchBuild,
     Unknown,
 )
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.gpus import nvidia_by_pci
-from tunedoctor.wheels.described import MachineError
-from tunedoctor.wheels.machine import Gpu, Machine, Platform
+from tunedoctor.wheels.machine import Gpu, Machine, MachineError, Platform
 from tunedoctor.wheels.rules import python_tag
 
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _NVIDIA = "10de"
+ON_ARM_ALONE = ("7.2", "8.7", "11.0", "12.1")
+"""Xavier, Orin, Thor and GB10, whose GPU and ARM processor are one part."""
 
 
 def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
@@ -42,25 +44,35 @@ def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
     driver = snapshot.find(NvidiaDriver)
     gpus = (*_nvidia(snapshot), *_amd(snapshot), *_intel(snapshot))
     return replace(
-        of_host(host, interpreter),
+        of_host(host, interpreter, gpus),
         driver_version=driver.version if driver else "",
-        gpus=gpus,
         torch=torch,
         env=_environment(snapshot, host, interpreter, gpus),
     )
 
 
-def of_host(host: Host, interpreter: Interpreter) -> Machine:
-    """Return what a host and a Python tell of the machine, without GPUs and driver."""
+def of_host(host: Host, interpreter: Interpreter, gpus: tuple[Gpu, ...] = ()) -> Machine:
+    """Return what a host and a Python tell of the machine, and these GPUs, without a driver.
+
+    A processor that a report does not tell is the commonest: ARM on a Mac, or where the GPU is part of one.
+    """
     platform: Platform = "linux" if host.os == "other" else host.os
+    arm = platform == "macos" or any(g.compute_capability in ON_ARM_ALONE for g in gpus)
     return Machine(
         platform="wsl" if host.os == "linux" and host.wsl else platform,
-        arch=interpreter.machine or host.machine,
+        arch=interpreter.machine or host.machine or ("arm64" if arm else "x86_64"),
         python=python_tag(interpreter),
         glibc=host.libc_version if host.libc == "glibc" else "",
         libc=host.libc,
         macos=host.macos_version,
+        gpus=gpus,
     )
+
+
+def label_of(torch: TorchBuild) -> str:
+    """Return "2.14.1+cu130": the wheels of the default index say their variant in torch/version.py alone."""
+    release = torch.version.partition("+")[0]
+    return f"{release}+{torch.variant}" if release and torch.variant else torch.version
 
 
 def driver_unknown(snapshot: Snapshot) -> bool:

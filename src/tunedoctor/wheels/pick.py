@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from tunedoctor.tables.load import table
-from tunedoctor.tables.rocm_overrides import rocm_override
+from tunedoctor.tables.small import rocm_override
 from tunedoctor.tables.wheels import Build as Row
 from tunedoctor.tables.wheels import Numbers, Release, in_order, release_row
 from tunedoctor.versions import parts, specifiers

@@ -1,5 +1,7 @@
 """What is installed together: torch, the companions that belong to it, and their exact versions with labels."""
 
+import re
+import shlex
 from typing import NamedTuple
 
 import msgspec
@@ -9,7 +11,6 @@ from tunedoctor.tables.wheels import Numbers, release_row
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Build, Choice
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pick import Found
 from tunedoctor.wheels.rules import PYTORCH, index_of
 from tunedoctor.wheels.situation import family_of
 
@@ -51,14 +52,15 @@ class Pins(msgspec.Struct, frozen=True):
         return (*map(str, self.packages), *(["numpy<2"] if self.numpy1 else []))
 
 
-def of_found(action: Action, found: Found, machine: Machine) -> Choice:
-    """Return the choice of a build that fits, with its companions and its index."""
+def of_build(build: Build, machine: Machine, action: Action = "install") -> Choice:
+    """Return the choice of a build, with its companions and its index."""
+    row = release_row(build.torch_version)
     return Choice(
         action,
-        build=found.build,
-        torchvision=found.release.torchvision,
-        torchaudio=found.release.torchaudio,
-        index="PyPI" if machine.platform == "macos" else index_of(found.variant),
+        build=build,
+        torchvision=row.torchvision if row else "",
+        torchaudio=row.torchaudio if row else "",
+        index="PyPI" if machine.platform == "macos" else index_of(build.variant),
     )
 
 
@@ -135,3 +137,19 @@ def _other_tritons(there: str, variant: str, build: Build, release: Numbers) -> 
     old = "triton" if not variant or variant.startswith("cu") else triton_of(variant, parts(there))
     new = "triton" if build.variant.startswith("cu") else triton_of(build.variant, release)
     return (old,) if old and new and old != new else ()
+
+
+def pip_of(python: str, *, windows: bool, before: str = "") -> str:
+    """Return how pip of the target is started; `before`: words for a POSIX shell, with a space at their end."""
+    path = shell_path(python or "python", windows=windows)
+    if windows and path.startswith('"'):
+        # a quoted program is a string to PowerShell, and its & is an error to cmd; an option both take
+        return f"python -m pip --python {path}"
+    return f"{before}{path} -m pip"
+
+
+def shell_path(path: str, *, windows: bool) -> str:
+    """Quote a path as a shell of the system takes it."""
+    if not windows:
+        return shlex.quote(path)
+    return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'

@@ -18,8 +18,6 @@ from tunedoctor.tables.wheels import release_row
 from tunedoctor.versions import at_least, parts, pep440
 
 Family = Literal["linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "macos_x86_64", ""]
-ANY_DRIVER = "99999"
-"""Newer than every driver: where none is there or its version is not known, no floor stands in the way."""
 LAST_INTEL_MAC = "2.2.2"
 """Last torch with a wheel for macOS on x86_64."""
 PYTORCH = "https://download.pytorch.org/whl/"

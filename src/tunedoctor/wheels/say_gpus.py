@@ -1,7 +1,7 @@
 """What the GPUs ask to be said, and what to do about the driver first where none drives them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Choice, Said, say
@@ -13,52 +13,48 @@ from tunedoctor.wheels.situation import Situation, affirmed, family_of, floor_wo
 from tunedoctor.wheels.targets import NOT_DRIVEN, override_of_all
 
 
-def about_gpus(s: Situation) -> list[Said]:
-    """Return what the machine's GPUs ask to be said, whatever was chosen."""
-    return [*_left_out(s), *_nvidia(s), *_amd(s), *_none(s)]
+def about_gpus(s: Situation) -> Iterator[Said]:
+    """Yield what the machine's GPUs ask to be said, whatever was chosen."""
+    yield from _left_out(s)
+    yield from _nvidia(s)
+    yield from _amd(s)
+    yield from _none(s)
 
 
-def _left_out(s: Situation) -> list[Said]:
-    said: list[Said] = []
+def _left_out(s: Situation) -> Iterator[Said]:
     out = s.gpus.out
     if gpus := out("not supported"):
-        said += [
-            say(key, gpus=names_of(gpus)) for key in ("gpu_not_supported", "gpu_ignored:too_old")
-        ]
+        yield say("gpu_not_supported", gpus=names_of(gpus))
+        yield say("gpu_ignored:too_old", gpus=names_of(gpus))
     if gpus := out("excluded", "integrated"):
-        said.append(say("gpu_ignored", gpus=names_of(gpus)))
+        yield say("gpu_ignored", gpus=names_of(gpus))
     if gpus := out("not xpu"):
         working = s.gpus.nvidia or s.gpus.amd or s.gpus.intel
-        said.append(say("gpu_ignored:not_xpu" if working else "igpu_not_xpu", gpus=names_of(gpus)))
+        yield say("gpu_ignored:not_xpu" if working else "igpu_not_xpu", gpus=names_of(gpus))
     too_new = [g for g in out("driver too new") if last_driver(g.compute_capability) == "580"]
     if too_new:
         driver, names = s.machine.driver_version, names_of(too_new)
-        said.append(say("driver_590_dropped_this_gpu", driver=driver, gpus=names, branch="580"))
-    return said
+        yield say("driver_590_dropped_this_gpu", driver=driver, gpus=names, branch="580")
 
 
-def _nvidia(s: Situation) -> list[Said]:
+def _nvidia(s: Situation) -> Iterator[Said]:
     machine, gpus = s.machine, s.gpus
     waiting = _of_nvidia(gpus.out(*NOT_DRIVEN))
     every = (*gpus.nvidia, *waiting)
-    said: list[Said] = []
     if machine.platform == "wsl" and every:
-        said.append(say("wsl_driver_is_on_windows"))
+        yield say("wsl_driver_is_on_windows")
     old = [g for g in every if last_driver(g.compute_capability)]
     new = [g for g in every if parts(g.compute_capability) >= (10, 0)]
     if machine.platform == "linux" and old and new:
-        key = "open_module_excludes_pre_turing"
-        said.append(say(key, new=names_of(new), old=names_of(old)))
+        yield say("open_module_excludes_pre_turing", new=names_of(new), old=names_of(old))
     if gpus.nvidia and waiting and len({g.compute_capability for g in every}) > 1:
-        driven = names_of(gpus.nvidia)
-        said.append(say("mixed_gpus:driven", gpus=driven, others=names_of(waiting)))
+        yield say("mixed_gpus:driven", gpus=names_of(gpus.nvidia), others=names_of(waiting))
     elif gpus.nvidia and waiting:
-        said.append(say("gpu_ignored:undriven", gpus=names_of(waiting)))
+        yield say("gpu_ignored:undriven", gpus=names_of(waiting))
     elif len(gpus.capabilities) > 1:
-        said.append(_together(s, "nvidia"))
+        yield _together(s, "nvidia")
     if waiting and not machine.driver_version and (gpus.amd or gpus.intel):
-        said.append(say("nvidia_driver_missing", gpus=names_of(waiting)))
-    return said
+        yield say("nvidia_driver_missing", gpus=names_of(waiting))
 
 
 def _of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
@@ -81,35 +77,30 @@ def _together(s: Situation, vendor: str) -> Said:
     return say("mixed_gpus:some" if " and " in names else "mixed_gpus:one", gpus=names)
 
 
-def _amd(s: Situation) -> list[Said]:
-    said: list[Said] = []
+def _amd(s: Situation) -> Iterator[Said]:
     gpus = s.gpus.amd
     if s.machine.platform != "linux" or not gpus:
-        return said
+        return
     if len(s.question.gfx) > 1:
-        said.append(_together(s, "amd"))
+        yield _together(s, "amd")
     if s.machine.rocm_tools is False or any("kfd" in g.seen_by.lower() for g in gpus):
-        said.append(say("gpu_found_by_kfd", gpus=names_of(gpus)))
+        yield say("gpu_found_by_kfd", gpus=names_of(gpus))
     if overridden := [g for g in gpus if override_of(g.gfx)]:
         values = " ".join(f"{k}={v}" for k, v in override_of_all(gpus).items())
         nodes = " (the number is the GPU's Node in rocminfo)" if "VERSION_" in values else ""
-        names = names_of(overridden)
-        said.append(say("hsa_override_10_3_0", gpus=names, values=values, nodes=nodes))
-    return said
+        yield say("hsa_override_10_3_0", gpus=names_of(overridden), values=values, nodes=nodes)
 
 
-def _none(s: Situation) -> list[Said]:
+def _none(s: Situation) -> Iterator[Said]:
     gpus, driver = s.gpus, s.machine.driver_version
     if gpus.nvidia or gpus.amd or gpus.intel:
-        return []
+        return
     alone = driver and not _of_nvidia(gpus.out(*NOT_DRIVEN))
     kept_out = _of_nvidia(gpus.out("excluded", "not supported"))
     if kept_out or s.machine.platform == "macos" or not (_in_container(s) or alone):
-        return []
-    if s.machine.platform == "windows":
-        return [say(":driver_without_gpu", driver=driver)]
+        return
     key = "container_without_gpu:driver" if driver else "container_without_gpu"
-    return [say(key, driver=driver)]
+    yield say(":driver_without_gpu" if s.machine.platform == "windows" else key, driver=driver)
 
 
 def _in_container(s: Situation) -> bool:

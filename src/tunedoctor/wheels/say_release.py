@@ -1,7 +1,7 @@
 """What must be said of a build that fits: why it, why no newer one, what a plain install would have given."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tunedoctor.tables.wheels import Release
 from tunedoctor.versions import parts
@@ -40,35 +40,43 @@ _ROCM = "linux_x86_64"
 """The one platform with ROCm builds on PyTorch's index."""
 
 
-def about_release(s: Situation, found: tuple[Found, ...]) -> tuple[list[Said], list[Alternative]]:
-    """Return what to say of a build that fits, the deciding sentence first, and further builds."""
-    best, q = found[0], s.question
+def about_release(s: Situation, best: Found) -> Iterator[Said]:
+    """Yield what to say of a build that fits, the deciding sentence first."""
+    q = s.question
     kind = best.row.kind
-    said = [_why(s, best), *_not_sure(s, best)]
-    more: list[Alternative] = []
+    yield _why(s, best)
+    yield from _not_sure(s, best)
     if s.gpus.nvidia and kind == "cuda":
-        said += [*_about_driver(s, best, more), *_passed_over(s, best), *about_old_gpus(s)]
-        if not best.verified:
-            sure = next((one for one in of_each(q, "cuda") if one.verified), best)
-            if sure.build != best.build:
-                more.append(Alternative(sure.build, "whose publication was seen"))
-        said += _unread(q, best)
+        yield from _about_driver(s, best)
+        yield from _passed_over(s, best)
+        yield from about_old_gpus(s)
+        yield from _unread(q, best)
     if s.gpus.amd and kind == "rocm":
-        said += _without_kernels(s)
+        yield from _without_kernels(s)
         if not best.verified and best.row.seen:
-            said.append(say(":gfx_read", targets=", ".join(sorted(q.gfx))))
-    if kind in ("rocm", "xpu"):
-        newest = next(
-            of_each(q, kind), None
-        )  # nobody saw it on the index: the newest cards may want it
-        if newest and newest.release in newer_than(best.release, q.torch):
-            more.append(Alternative(newest.build, "whose publication was not seen"))
-    said += [*_about_python(q, best.release), *about_system(s, best.release)]
-    said += _about_default(s, best)
+            yield say(":gfx_read", targets=", ".join(sorted(q.gfx)))
+    yield from _about_python(q, best.release)
+    yield from about_system(s, best.release)
+    yield from _about_default(s, best)
     system = {"wsl": "linux"}.get(s.machine.platform, s.machine.platform)
     if best.release.numpy_abi.get(system) == 1:
-        said.append(say("numpy_lt_2", release=best.release.version))
-    return said, more
+        yield say("numpy_lt_2", release=best.release.version)
+
+
+def further(s: Situation, best: Found) -> Iterator[Alternative]:
+    """Yield the builds of other releases: after a newer driver, and those that are surer or newer than the best."""
+    q, kind = s.question, best.row.kind
+    if s.gpus.nvidia and kind == "cuda":
+        if newer := _after_driver(s, best):
+            yield Alternative(newer.build, driver_needed(s, newer))
+            yield from _with_compat(s, best, newer)
+        sure = next((one for one in of_each(q, kind) if one.verified), best)
+        if not best.verified and sure.build != best.build:
+            yield Alternative(sure.build, "whose publication was seen")
+    if kind in ("rocm", "xpu"):
+        newest = next(of_each(q, kind), None)  # the newest cards may want it
+        if newest and newest.release in newer_than(best.release, q.torch):
+            yield Alternative(newest.build, "whose publication was not seen")
 
 
 def _why(s: Situation, best: Found) -> Said:
@@ -97,32 +105,30 @@ def _is_known(gpu: Gpu) -> bool:
     return bool(gpu.target) or gpu.vendor == "intel"
 
 
-def _not_sure(s: Situation, best: Found) -> list[Said]:
-    kind = best.row.kind
-    said: list[Said] = []
-    if not best.row.seen or (not best.verified and kind == "cuda"):
-        said.append(say(":not_seen", build=best.build))
+def _not_sure(s: Situation, best: Found) -> Iterator[Said]:
+    cuda = best.row.kind == "cuda"
+    if not best.row.seen or (not best.verified and cuda):
+        yield say(":not_seen", build=best.build)
     if unknown := [g for g in _served(s, best) if not _is_known(g)]:
-        key = ":capability_unknown" if kind == "cuda" else ":gfx_unknown"
-        said.append(say(key, gpus=names_of(unknown)))
-    return said
+        yield say(":capability_unknown" if cuda else ":gfx_unknown", gpus=names_of(unknown))
 
 
-def _about_driver(s: Situation, best: Found, more: list[Alternative]) -> list[Said]:
-    """Say what a newer driver would give, and add it to `more`."""
-    q, limit = s.question, newest_driver(s.gpus)
-    said: list[Said] = []
+def _about_driver(s: Situation, best: Found) -> Iterator[Said]:
+    """Say what a newer driver would give."""
     if not best.native:
         have = driver_words(s.machine)
-        said.append(say("not_native_for_this_toolkit", driver=have, variant=best.variant))
+        yield say("not_native_for_this_toolkit", driver=have, variant=best.variant)
+    if newer := _after_driver(s, best):
+        need = driver_needed(s, newer)
+        yield say("upgrade_driver_gives_newer_torch", build=newer.build, need=need)
+        yield from opt_ins(s, newer)
+
+
+def _after_driver(s: Situation, best: Found) -> Found | None:
+    """Return the best build under the newest driver, where it is of a newer release."""
+    q, limit = s.question, newest_driver(s.gpus)
     newer = fitting(q._replace(driver=limit), "cuda") if q.driver < limit else ()
-    if newer and newer[0].release.parsed > best.release.parsed:
-        need = driver_needed(s, newer[0])
-        said.append(say("upgrade_driver_gives_newer_torch", build=newer[0].build, need=need))
-        more.append(Alternative(newer[0].build, need))
-        said += opt_ins(s, newer[0])
-        more += _with_compat(s, best, newer[0])
-    return said
+    return newer[0] if newer and newer[0].release.parsed > best.release.parsed else None
 
 
 def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
@@ -131,15 +137,14 @@ def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
     return told or any(is_vgpu(g) for g in gpus)
 
 
-def opt_ins(s: Situation, found: Found) -> list[Said]:
+def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
     """Say what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
     gpus, cuda = s.gpus.nvidia, found.row.cuda
-    if virtual(s.machine, gpus):
-        return [say("vgpu_ask_admin")]
     allowed_here = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
-    if allowed_here and cuda and s.question.driver >= _COMPAT and newest_driver(s.gpus) == NEWEST:
-        return [say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=found.build)]
-    return []
+    if virtual(s.machine, gpus):
+        yield say("vgpu_ask_admin")
+    elif allowed_here and cuda and s.question.driver >= _COMPAT and newest_driver(s.gpus) == NEWEST:
+        yield say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=found.build)
 
 
 def _with_compat(s: Situation, best: Found, newer: Found) -> list[Alternative]:
@@ -158,64 +163,63 @@ def _with_compat(s: Situation, best: Found, newer: Found) -> list[Alternative]:
     return [Alternative(build.build, "with cuda-compat kept on the path (opt-in)")]
 
 
-def about_old_gpus(s: Situation) -> list[Said]:
+def about_old_gpus(s: Situation) -> Iterator[Said]:
     """Say where CUDA 13 builds, or all builds since some release, hold no code for a GPU."""
     q = s.question
-    said: list[Said] = []
     if lacking := [c for c in q.capabilities if in_none("cuda", c, q.family, q.torch, TURING_ON)]:
         others = any(not in_none("cuda", c, q.family, "", TURING_ON) for c in lacking)
         inside = f" of torch {q.torch}" if others else ""
-        said.append(say("gpu_not_in_cuda13_builds", inside=inside, gpus=by_capability(s, lacking)))
+        yield say("gpu_not_in_cuda13_builds", inside=inside, gpus=by_capability(s, lacking))
     for capability in sorted(q.capabilities):
         if ends := dropped_by(capability, q.family, q.torch):
             gone, last = (one.version for one in ends)
             key = "gpu_dropped_in_2_15" if gone.startswith("2.15.") else ":dropped"
-            said.append(say(key, release=gone, gpus=by_capability(s, [capability]), last=last))
-    return said
+            yield say(key, release=gone, gpus=by_capability(s, [capability]), last=last)
 
 
-def about_code(s: Situation, *, newer: bool) -> list[Said]:
+def about_code(s: Situation, *, newer: bool) -> Iterator[Said]:
     """Say where the releases asked for hold no code for a GPU, on any driver."""
     q = s.question
     lacking = sorted(c for c in q.capabilities if in_none("cuda", c, q.family, q.torch))
     arm, names = q.family == "linux_aarch64", by_capability(s, lacking)
-    if not lacking:
-        inside = allowed(q.torch)
-        said: list[Said] = []
-        if arm and inside and not any(r.of(q.family, "cuda") for r, _ in inside):
-            said.append(say("pypi_aarch64_is_cpu:range", wanted=q.torch))
-            said.append(say("gpu_not_in_aarch64_builds:no_cuda", gpus=names_of(s.gpus.nvidia)))
-        return [*said, *_passed_over(s, None)]
-    said = [say("gpu_not_in_this_build:range", wanted=q.torch, gpus=names)]
-    said += [say("gpu_not_in_aarch64_builds", gpus=names)] if arm else []
-    return [*said, *_first_with(names, "cuda", frozenset(lacking), q.family, newer=newer)]
+    if lacking:
+        yield say("gpu_not_in_this_build:range", wanted=q.torch, gpus=names)
+        if arm:
+            yield say("gpu_not_in_aarch64_builds", gpus=names)
+        if newer:
+            yield from _first_with(names, "cuda", frozenset(lacking), q.family)
+        return
+    inside = allowed(q.torch)
+    if arm and inside and not any(r.of(q.family, "cuda") for r, _ in inside):
+        yield say("pypi_aarch64_is_cpu:range", wanted=q.torch)
+        yield say("gpu_not_in_aarch64_builds:no_cuda", gpus=names_of(s.gpus.nvidia))
+    yield from _passed_over(s, None)
 
 
-def about_gfx(s: Situation, *, newer: bool) -> list[Said]:
+def about_gfx(s: Situation, *, newer: bool) -> Iterator[Said]:
     """Say where the releases asked for hold no code that runs on an AMD GPU."""
     q = s.question
-    said = _without_kernels(s)
+    old = [*_without_kernels(s)]
+    yield from old
     targets = {g: native_gfx(g.gfx) for g in s.gpus.amd if g.gfx}
     lacking = {g: t for g, t in targets.items() if in_none("rocm", t, _ROCM, q.torch)}
-    if not lacking:
-        return said
     names = names_of(lacking)
-    inside = f" of torch {q.torch}" if q.torch else ""
-    said = said or [say("gpu_not_in_this_build:rocm", inside=inside, gpus=names)]
-    return [*said, *_first_with(names, "rocm", frozenset(lacking.values()), _ROCM, newer=newer)]
+    if lacking and not old:
+        inside = f" of torch {q.torch}" if q.torch else ""
+        yield say("gpu_not_in_this_build:rocm", inside=inside, gpus=names)
+    if lacking and newer:
+        yield from _first_with(names, "rocm", frozenset(lacking.values()), _ROCM)
 
 
-def _first_with(
-    names: str, kind: str, wanted: frozenset[str], family: str, *, newer: bool
-) -> list[Said]:
-    """Say which torch was the first with code for GPUs, where a newer one is the way out."""
-    first = first_release(kind, wanted, family) if newer else ""
-    return [say("gpu_too_new_for_torch", gpus=names, release=first)] if first else []
+def _first_with(names: str, kind: str, wanted: frozenset[str], family: str) -> Iterator[Said]:
+    """Say which torch was the first with code for GPUs."""
+    if first := first_release(kind, wanted, family):
+        yield say("gpu_too_new_for_torch", gpus=names, release=first)
 
 
-def _without_kernels(s: Situation) -> list[Said]:
-    old = sorted({g.gfx for g in s.gpus.amd} & {"gfx906", "gfx900"})
-    return [say("rocblas_dropped_gfx906", targets=" and ".join(old))] if old else []
+def _without_kernels(s: Situation) -> Iterator[Said]:
+    if old := sorted({g.gfx for g in s.gpus.amd} & {"gfx906", "gfx900"}):
+        yield say("rocblas_dropped_gfx906", targets=" and ".join(old))
 
 
 def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
@@ -229,7 +233,7 @@ def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
     return " and ".join(names)
 
 
-def _passed_over(s: Situation, best: Found | None) -> list[Said]:
+def _passed_over(s: Situation, best: Found | None) -> Iterator[Said]:
     """Say which build, newer in release or CUDA than the choice and open to this driver, lacks code for a GPU."""
     q = s.question
     for release, build in without_code(q.capabilities, q.family, q.torch, q.python):
@@ -238,17 +242,17 @@ def _passed_over(s: Situation, best: Found | None) -> list[Said]:
         if best is None or release.parsed > best.release.parsed or build.toolkit > best.row.toolkit:
             lacking = [c for c in q.capabilities if not serves(build, frozenset({c}))]
             name = f"{release.version}+{build.variant}"
-            return [say("gpu_not_in_this_build", build=name, gpus=by_capability(s, lacking))]
-    return []
+            yield say("gpu_not_in_this_build", build=name, gpus=by_capability(s, lacking))
+            return
 
 
-def _unread(q: Question, best: Found) -> list[Said]:
+def _unread(q: Question, best: Found) -> Iterator[Said]:
     """Say where a newer release was seen on the index and its code was not read."""
     for release in newer_than(best.release, q.torch):
         builds = release.of(q.family, "cuda")
         if q.python in release.pythons(q.family) and builds and builds[-1].carried:
-            return [say(":newer_unread", release=release.version)]
-    return []
+            yield say(":newer_unread", release=release.version)
+            return
 
 
 def no_label(wanted: str) -> Said:
@@ -256,46 +260,38 @@ def no_label(wanted: str) -> Said:
     return say("no_local_label_on_aarch64", bare=wanted)
 
 
-def _about_python(q: Question, chosen: Release) -> list[Said]:
+def _about_python(q: Question, chosen: Release) -> Iterator[Said]:
     """Say where a newer release has no wheel for this Python any more."""
-    for release in newer_than(chosen, q.torch):
-        tags = release.pythons(q.family)
-        if not tags or q.python in tags:
-            continue
-        if q.python == "3.13t":
-            return [say("free_threaded_313_dropped")]
-        if parts(q.python) < min(map(parts, tags)):
-            return [say("python_old", release=release.version, python=q.python)]
-        break
-    return []
+    newer = ((one.version, one.pythons(q.family)) for one in newer_than(chosen, q.torch))
+    release, tags = next(((v, t) for v, t in newer if t and q.python not in t), ("", ()))
+    if release and q.python == "3.13t":
+        yield say("free_threaded_313_dropped")
+    elif release and parts(q.python) < min(map(parts, tags)):
+        yield say("python_old", release=release, python=q.python)
 
 
-def about_system(s: Situation, chosen: Release | None) -> list[Said]:
+def about_system(s: Situation, chosen: Release | None) -> Iterator[Said]:
     """Say where glibc, macOS or an Intel Mac keeps newer releases away."""
     q = s.question
     glibc, macos = s.machine.glibc, s.machine.macos
-    said: list[Said] = []
     newer = newer_than(chosen, q.torch)
     floors = [(r, r.floor(q.family, q.python)) for r in newer if q.python in r.pythons(q.family)]
     if q.glibc != NEWEST and any(q.glibc < floor for _, floor in floors):
-        old = q.glibc < (2, 17)
-        key = "glibc_too_old_for_newer:old" if old else "glibc_too_old_for_newer"
-        said.append(say(key, glibc=glibc))
+        key = "glibc_too_old_for_newer"
+        yield say("glibc_too_old_for_newer:old" if q.glibc < (2, 17) else key, glibc=glibc)
     elif build := _of_newer_glibc(s, chosen):
-        said.append(say("glibc_too_old_for_newer:build", build=build, glibc=glibc))
+        yield say("glibc_too_old_for_newer:build", build=build, glibc=glibc)
     late = [(r, floor) for r, floor in floors if q.macos < floor]
     if q.family == "macos_arm64" and late:
-        floor = ".".join(map(str, min(floor for _, floor in late)))
-        said.append(say("macos_too_old_for_newer", floor=floor, macos=macos))
+        lowest = ".".join(map(str, min(floor for _, floor in late)))
+        yield say("macos_too_old_for_newer", floor=lowest, macos=macos)
         for release, own in late:
             if min(b.system for b in release.of(q.family, "cpu")) <= q.macos:
-                tag = ".".join(map(str, own))
-                version = release.version
-                said.append(say("macos_tag", release=version, python=q.python, floor=tag))
+                tag, version = ".".join(map(str, own)), release.version
+                yield say("macos_tag", release=version, python=q.python, floor=tag)
                 break
     if q.family == "macos_x86_64" and chosen is not None and newer:
-        said.append(say("intel_mac_ended"))
-    return said
+        yield say("intel_mac_ended")
 
 
 def _of_newer_glibc(s: Situation, chosen: Release | None) -> str:
@@ -309,26 +305,23 @@ def _of_newer_glibc(s: Situation, chosen: Release | None) -> str:
     return ""
 
 
-def _about_default(s: Situation, best: Found) -> list[Said]:
+def _about_default(s: Situation, best: Found) -> Iterator[Said]:
     """Say what a plain install from the default index would have given."""
     q, release = s.question, best.release
-    said: list[Said] = []
     gpu = best.row.kind != "cpu"
     default = release.pypi_default.get(q.family, "")
     if s.machine.platform == "windows" and gpu:
-        said.append(say("pypi_windows_is_cpu"))
+        yield say("pypi_windows_is_cpu")
     if q.family == "linux_aarch64" and gpu:
         if default == "cpu":
-            said.append(say("pypi_aarch64_is_cpu", release=release.version))
+            yield say("pypi_aarch64_is_cpu", release=release.version)
         if best.variant == "cu124":
-            said.append(no_label(f"=={release.version}"))
+            yield no_label(f"=={release.version}")
     build = release.build(q.family, default) if best.row.kind == "cuda" else None
     if build and (lacking := [c for c in q.capabilities if not serves(build, frozenset({c}))]):
         names, key = by_capability(s, lacking), "gpu_not_in_pypi_build"
-        said.append(say(key, release=release.version, variant=default, gpus=names))
+        yield say(key, release=release.version, variant=default, gpus=names)
     newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)), None)
     plain = newest.pypi_default.get(q.family, "") if newest else ""
     if s.gpus.nvidia and plain.startswith("cu13") and q.driver < (580,):
-        driver = driver_words(s.machine)
-        said.append(say("pypi_default_needs_580", variant=plain, driver=driver))
-    return said
+        yield say("pypi_default_needs_580", variant=plain, driver=driver_words(s.machine))

@@ -89,6 +89,12 @@ def newest_driver(gpus: Targets) -> Numbers:
     return (*min(ends), 999) if ends else NEWEST
 
 
+def with_current_driver(machine: Machine) -> Machine:
+    """Suppose the newest driver that drives all NVIDIA GPUs of a machine."""
+    supposed = floor_words(newest_driver(targets(replace(machine, driver_version="1"))))
+    return replace(machine, driver_version=supposed, driver_supposed=True)
+
+
 def names_of(gpus: Iterable[Gpu]) -> str:
     """Return the names of GPUs as sentences put them, each once."""
     names = dict.fromkeys(g.name or g.compute_capability or g.gfx or "GPU" for g in gpus)

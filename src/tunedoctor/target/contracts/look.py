@@ -35,7 +35,11 @@ class Asked(NamedTuple):
     line: int
     module: str
     names: Tuple[str, ...]
-    attributes: bool
+    attributes: bool = False
+    keyword: str = ""
+    """Passed to what the names name."""
+    within: str = ""
+    """The function that passes it."""
 
 
 def follow(world: World, library: str, entries: List[str], ends: float) -> Tuple[List[Asked], bool]:
@@ -60,11 +64,19 @@ def follow(world: World, library: str, entries: List[str], ends: float) -> Tuple
         seen.add(place.name)
         for ask in source.asks:
             module = absolute(place, ask.module, ask.level)
-            if module.partition(".")[0] != library:
+            top = module.partition(".")[0]
+            if not all(world.there(one, top) for one in ask.needs):
+                continue
+            if top != library:
                 asked.append(Asked(place.file, ask.line, module, ask.names, ask.attributes))
             elif not ask.attributes:
                 enter(world.holder(module, ask.names[0]) if ask.names else module)
                 enter(module + "." + ask.names[0] if ask.names else module)
+        for call in source.calls:
+            module = absolute(place, call.called.module, call.called.level)
+            passes = Asked(place.file, call.line, module, call.called.names, within=call.within)
+            beyond = module.partition(".")[0] != library
+            asked += [passes._replace(keyword=one) for one in call.keywords if beyond]
     return asked, bool(todo)
 
 
@@ -74,14 +86,22 @@ def look(world: World, library: str, entries: List[str], ends: float) -> Dict[st
     problems: Dict[Problem, Asked] = {}
     for one in asked:
         told = problem(world, one)
-        if told and told[2] not in world.patches(library):
+        made = one.names if one.keyword else (told[2],) if told else ()
+        if told and world.patches(library).isdisjoint(made):
             problems.setdefault(told, one)
     return {
         "library": library,
         "asked": len({one[2:4] for one in asked}),
         "cut": cut,
         "problems": [
-            {"kind": kind, "module": module, "name": name, "file": one.file, "line": one.line}
+            {
+                "kind": kind,
+                "module": module,
+                "name": name,
+                "file": one.file,
+                "line": one.line,
+                "within": one.within,
+            }
             for (kind, module, name), one in list(problems.items())[:MOST_PROBLEMS]
         ],
     }
@@ -93,12 +113,15 @@ def problem(world: World, asked: Asked) -> Optional[Problem]:
     parts = module.split(".")
     if parts[0] in STANDARD:
         return None
+    if asked.keyword:
+        taken = world.takes(module, names)
+        lacks = taken is not None and asked.keyword not in taken
+        return ("keyword", ".".join((module, *names)), asked.keyword) if lacks else None
     for n in range(1, len(parts) + 1):
         if world.gone(".".join(parts[:n])):
             return ("missing" if n == 1 else "module", ".".join(parts[:n]), "")
-    if asked.attributes:  # the first of them can be modules
-        while len(names) > 1 and world.find(module + "." + names[0]):
-            module, names = module + "." + names[0], names[1:]
+    if asked.attributes:
+        module, names = world.through(module, names)
     if not names or names[0] == "*" or not world.lacks(module, names[0]):
         return None
     return ("name", module, names[0])
@@ -115,7 +138,7 @@ def main() -> None:
     gc.disable()  # trees hold no rings, and looking for some costs a third of the time
     request = json.loads(sys.stdin.read())
     ends = time.monotonic() + request["seconds"]
-    world = World(request["path"], request["sites"])
+    world = World(request["path"], request["sites"], frozenset(request["libraries"]))
     for library, entries in request["libraries"].items():
         if world.find(library):
             sys.stdout.write(json.dumps(look(world, library, entries, ends)) + "\n")

@@ -5,15 +5,19 @@ import operator
 import os
 import re
 import sys
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set, Tuple
+
+from .calls import Asks, Call, Signature, calls, dotted, evaluated, signature, stored
 
 _MAKES_NAMES = re.compile(rb"\bglobals\(\)|\bsys\.modules\b|\bexec\(|\bvars\(\)|\blocals\(\)")
 _GLOBAL = re.compile(rb"^[ \t]+global[ \t]+([\w, \t]+)", re.MULTILINE)
-_NEED_NOT_RUN = (ast.Lambda, ast.IfExp, ast.BoolOp, ast.GeneratorExp)
-"""Expressions whose parts need not be evaluated."""
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _TABLES = ("attach", "_attach", "_LazyModule", "LazyModule")
 """Makers of lazy packages that export what their table names, and nothing else."""
+_GUARD = re.compile(
+    r"_?is_(torch|transformers|peft|datasets|tokenizers|safetensors|huggingface_hub)_available"
+)
+"""Functions that say that a package is there, and ask for no release of it."""
 _COMPARE: Dict[Any, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -25,23 +29,10 @@ _COMPARE: Dict[Any, Callable[[Any, Any], Any]] = {
 _RUNS, _CAN_RUN, _NEVER = 2, 1, 0
 
 
-class Asks(NamedTuple):
-    """What every import of a file asks of a module."""
-
-    line: int
-    module: str
-    """As written, without the dots."""
-    level: int
-    """Dots before it."""
-    names: Tuple[str, ...]
-    """() for the module alone, one name that is imported, or a path of attributes."""
-    attributes: bool = False
-
-
 class Source:
     """A parsed file."""
 
-    def __init__(self, text: bytes, tree: ast.Module) -> None:
+    def __init__(self, text: bytes, tree: ast.Module, siblings: FrozenSet[str]) -> None:
         """Walk a tree without recursion, in time linear in it."""
         self.names: Set[str] = {
             w.strip().decode("ascii", "replace")
@@ -55,13 +46,18 @@ class Source:
         self.asks: List[Asks] = []
         self.path_made = b"__path__" in text
         """Its folders are chosen by code."""
-        self._modules: Dict[str, str] = {}
+        self.bound: Dict[str, Asks] = {}
+        """Name -> the import that alone binds it."""
+        self.signatures: Dict[str, Signature] = {}
+        """Of what is defined here, once and for certain."""
+        self._eager = sys.version_info < (3, 14) and b"import annotations" not in text
         self._statements(tree.body)
-        self.asks = [one for one in self.asks if not one.attributes or one.module in self._modules]
-        self.asks = [
-            one._replace(module=self._modules[one.module]) if one.attributes else one
-            for one in self.asks
-        ]
+        self.asks = [one for one in map(self._attributed, self.asks) if one.certain]
+        self.calls: List[Call] = []
+        """Calls in functions, with keywords, of what a sibling or a base class brings."""
+        brought = {one.module.partition(".")[0] for one in self.bound.values() if not one.level}
+        if brought & siblings:
+            self.calls = [*calls(tree, self.bound)]
         self.dynamic = bool(_MAKES_NAMES.search(text)) or "__getattr__" in self.names
         """It makes names by other means than statements."""
         self.tabled = False
@@ -74,90 +70,123 @@ class Source:
         if self.dynamic:
             self._tables(tree)
 
+    def _attributed(self, ask: Asks) -> Asks:
+        """Return attributes of a name as those of the module that it may be bound to."""
+        of = self.bound.get(ask.module) if ask.attributes else None
+        if of is None:
+            return ask._replace(certain=not ask.attributes)
+        names = of.names + ask.names
+        return ask._replace(module=of.module, level=of.level, names=names, certain=of.certain)
+
+    def _bind(self, name: str, what: Optional[Asks] = None) -> None:
+        if name in self.names or what is None:
+            self.bound.pop(name, None)
+            self.signatures.pop(name, None)
+        else:
+            self.bound[name] = what
+        self.names.add(name)
+
     def _statements(self, body: List[ast.stmt]) -> None:
-        todo: List[Tuple[List[ast.stmt], int]] = [(body, _RUNS)]
+        todo: List[Tuple[List[ast.stmt], int, Tuple[str, ...]]] = [(body, _RUNS, ())]
         while todo:
-            statements, runs = todo.pop()
+            statements, runs, needs = todo.pop()
             for node in statements:
                 if isinstance(node, _DEFINITIONS):
-                    self.names.add(node.name)
+                    alone = runs == _RUNS and node.name not in self.names
+                    self._bind(node.name)
+                    if alone:
+                        self.signatures[node.name] = signature(node)
                 elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                    self._import(node, _CAN_RUN if getattr(node, "is_lazy", 0) and runs else runs)
+                    lazy = getattr(node, "is_lazy", 0) and runs
+                    self._import(node, _CAN_RUN if lazy else runs, needs)
                 elif isinstance(node, ast.If):
                     holds = decided(node.test)
                     self._targets(node.test)
-                    within = _CAN_RUN if holds is None else _RUNS if holds else _NEVER
+                    asked = guards(node.test)
+                    within = _RUNS if holds or asked else _CAN_RUN if holds is None else _NEVER
                     after = _CAN_RUN if holds is None else _NEVER if holds else _RUNS
-                    todo.append((node.body, min(runs, within)))
-                    todo.append((node.orelse, min(runs, after)))
+                    todo.append((node.body, min(runs, within), needs + asked))
+                    todo.append((node.orelse, min(runs, after), needs))
                 elif hasattr(node, "body") or hasattr(node, "cases"):
-                    todo.extend((part, min(runs, how)) for part, how in self._parts(node))
+                    todo.extend((part, min(runs, how), needs) for part, how in self._parts(node))
                 else:
                     self._targets(node)
                 if runs == _RUNS:
-                    self._evaluated(node)
+                    self._evaluated(node, needs)
 
     def _parts(self, node: Any) -> List[Tuple[List[ast.stmt], int]]:
-        """Return the bodies of try, with, for, while and match: of these only `finally` runs for certain."""
+        """Return the bodies of try, with, for, while and match: `finally` is certain, and what no one catches."""
         for part in ("target", "test", "iter"):
             self._targets(getattr(node, part, None))
         for item in getattr(node, "items", ()):
             self._targets(item.optional_vars)
-        bodies = [getattr(node, part, []) for part in ("body", "orelse")]
-        bodies += [one.body for one in getattr(node, "handlers", ())]
+        handlers = getattr(node, "handlers", [])
+        raises = all(isinstance(one.body[-1], ast.Raise) for one in handlers)
+        raises &= isinstance(node, ast.Try)
+        bodies = [getattr(node, "orelse", []), *(one.body for one in handlers)]
         bodies += [one.body for one in getattr(node, "cases", ())]
-        return [*((one, _CAN_RUN) for one in bodies), (getattr(node, "finalbody", []), _RUNS)]
+        return [
+            (getattr(node, "body", []), _RUNS if raises else _CAN_RUN),
+            *((one, _CAN_RUN) for one in bodies),
+            (getattr(node, "finalbody", []), _RUNS),
+        ]
 
     def _targets(self, node: Optional[ast.AST]) -> None:
         for one in ast.walk(node) if node is not None else ():
             if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
-                self.names.add(one.id)
+                self._bind(one.id)
 
-    def _import(self, node: Any, runs: int) -> None:
+    def _import(self, node: Any, runs: int, needs: Tuple[str, ...]) -> None:
         plain = isinstance(node, ast.Import)
         module, level = ("", 0) if plain else (node.module or "", node.level)
         for alias in node.names:
+            if plain:
+                ask = Asks(node.lineno, alias.name, 0, (), needs=needs)
+            else:
+                ask = Asks(node.lineno, module, level, (alias.name,), needs=needs)
+            if runs == _RUNS:
+                self.asks.append(ask)
             if alias.name == "*":
                 if runs:
                     self.stars.append((module, level))
-            else:
-                bound = alias.asname or alias.name.partition(".")[0]
-                (self.names if runs else self.promised).add(bound)
-            if runs != _RUNS:
                 continue
-            if plain:
-                self.asks.append(Asks(node.lineno, alias.name, 0, ()))
-                bound = alias.name if alias.asname else alias.name.partition(".")[0]
-                self._modules[alias.asname or bound] = bound
+            bound = alias.asname or alias.name.partition(".")[0]
+            if plain and not alias.asname:
+                ask = ask._replace(module=bound)
+                if self.bound.get(bound, ask).module == bound and bound in self.bound:
+                    continue  # import a.b after import a
+            if runs:
+                self._bind(bound, ask._replace(certain=runs == _RUNS))
             else:
-                self.asks.append(Asks(node.lineno, module, level, (alias.name,)))
+                self.promised.add(bound)
 
-    def _evaluated(self, node: Any) -> None:
-        """Note the attributes of names that a statement looks up when it runs."""
-        if isinstance(node, ast.ClassDef):
-            todo = [*node.bases, *(k.value for k in node.keywords), *node.decorator_list]
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            todo = [*node.decorator_list, *node.args.defaults]
-        elif isinstance(node, (ast.Assign, ast.Expr)):
-            todo = [node.value]
-        else:
-            return
-        while todo:
-            one = todo.pop()
-            if isinstance(one, ast.Attribute):
-                path: List[str] = []
-                inner: ast.expr = one
-                while isinstance(inner, ast.Attribute):
-                    path.append(inner.attr)
-                    inner = inner.value
-                if isinstance(inner, ast.Name):
-                    names = tuple(reversed(path))
-                    self.asks.append(Asks(one.lineno, inner.id, 0, names, attributes=True))
-                else:
-                    todo.append(inner)
-            elif not isinstance(one, _NEED_NOT_RUN):
-                todo.extend(c for c in ast.iter_child_nodes(one) if isinstance(c, ast.expr))
-                todo.extend(c.value for c in getattr(one, "keywords", ()))
+    def _evaluated(self, node: Any, needs: Tuple[str, ...]) -> None:
+        """Note the attributes of names that a statement looks up when it runs, a class with all of its body."""
+        own: Set[str] = set()
+        todo = self._expressions(node)
+        for inner in node.body if isinstance(node, ast.ClassDef) else ():
+            todo += self._expressions(inner)
+            if isinstance(inner, (ast.Assign, ast.AnnAssign)):
+                own |= stored(inner)
+        for one in evaluated(todo):
+            path = dotted(one) if isinstance(one, ast.Attribute) else ()
+            if path and path[0] not in own:
+                ask = Asks(one.lineno, path[0], 0, path[1:], attributes=True, needs=needs)
+                self.asks.append(ask)
+
+    def _expressions(self, node: Any) -> List[ast.expr]:
+        """Return what a statement evaluates itself."""
+        found: List[Any] = [getattr(node, part, None) for part in ("value", "test", "iter")]
+        found += [*getattr(node, "decorator_list", ()), *getattr(node, "bases", ())]
+        found += [one.value for one in getattr(node, "keywords", ())]
+        found += [one.context_expr for one in getattr(node, "items", ())[:1]]
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            its = node.args
+            found += [*its.defaults, *its.kw_defaults]
+            found += [one.annotation for one in (*its.args, *its.kwonlyargs) if self._eager]
+        if self._eager:
+            found += [getattr(node, "annotation", None), getattr(node, "returns", None)]
+        return [one for one in found if isinstance(one, ast.expr)]
 
     def _tables(self, tree: ast.Module) -> None:
         """Read what a lazy package exports: strings in tables, and folders that it scans."""
@@ -199,10 +228,13 @@ class Source:
             self.lazy.setdefault(part, texts[0].lstrip("."))
 
 
-def parsed(text: bytes) -> Optional[Source]:
-    """Return the Source of a text; None where this interpreter cannot parse it."""
+def parsed(text: bytes, siblings: FrozenSet[str] = frozenset()) -> Optional[Source]:
+    """Return the Source of a text; None where this interpreter cannot parse it.
+
+    Calls are read where the file imports one of `siblings`.
+    """
     try:
-        return Source(text, ast.parse(text))
+        return Source(text, ast.parse(text), siblings)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None
 
@@ -211,6 +243,16 @@ def _text(node: Any) -> str:
     """Return the text of a constant; "" of anything else."""
     value = getattr(node, "value", None)
     return value if isinstance(node, ast.Constant) and isinstance(value, str) else ""
+
+
+def guards(test: ast.expr) -> Tuple[str, ...]:
+    """Return the packages that have to be there for a condition to hold, where it asks for nothing else."""
+    both = isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And)
+    tests: List[Any] = test.values if both else [test]  # type: ignore[attr-defined]
+    plain = [one for one in tests if isinstance(one, ast.Call) and not (one.args or one.keywords)]
+    found = [_GUARD.fullmatch(".".join(dotted(one.func)[-1:])) for one in plain]
+    whole = len(found) == len(tests) and all(found)
+    return tuple(one.group(1) for one in found if one) if whole else ()
 
 
 def decided(test: ast.expr) -> Optional[bool]:

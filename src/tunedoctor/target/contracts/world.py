@@ -45,8 +45,14 @@ def absolute(place: Place, module: str, level: int) -> str:
 class World:
     """A path and what was read of it."""
 
-    def __init__(self, path: Sequence[str], sites: Iterable[str]) -> None:
-        """Take the folders of sys.path; `sites` are those of them that hold distributions."""
+    def __init__(
+        self, path: Sequence[str], sites: Iterable[str], siblings: FrozenSet[str] = frozenset()
+    ) -> None:
+        """Take the folders of sys.path; `sites` are those of them that hold distributions.
+
+        Calls are read of files that import one of `siblings`.
+        """
+        self.siblings = siblings
         self.path = path
         self.sites = frozenset(sites)
         self._listed: Dict[str, FrozenSet[str]] = {}
@@ -151,7 +157,7 @@ class World:
         """Return the Source of a place; None where there is none, or where it cannot be parsed."""
         if place.file not in self._sources:
             text = self.read(place.file) if place.file else None
-            self._sources[place.file] = None if text is None else parsed(text)
+            self._sources[place.file] = None if text is None else parsed(text, self.siblings)
         return self._sources[place.file]
 
     def holder(self, module: str, name: str, *, backends: bool = False) -> str:
@@ -169,6 +175,53 @@ class World:
                 break
             module += "." + inner
         return module
+
+    def there(self, package: str, _asked: str) -> bool:
+        """Tell whether a package is there, of which a file makes sure before it asks one."""
+        return bool(self.find(package))
+
+    def through(self, module: str, names: Tuple[str, ...]) -> Tuple[str, Tuple[str, ...]]:
+        """Return a module and names with those of the names that are modules gone over to the module."""
+        while len(names) > 1 and self.find(module + "." + names[0]):
+            place = self.find(module)
+            source = self.source(place) if place else None
+            if source and place and names[0] in source.names:
+                ask = source.bound.get(names[0])
+                if (
+                    not ask
+                    or ask.names != names[:1]
+                    or absolute(place, ask.module, ask.level) != module
+                ):
+                    break  # something else of that name
+            elif source and names[0] in source.lazy:
+                break
+            module, names = module + "." + names[0], names[1:]
+        return module, names
+
+    def takes(
+        self, module: str, names: Tuple[str, ...], depth: int = 0
+    ) -> Optional[FrozenSet[str]]:
+        """Return the keywords that what stands below a module takes; None where that cannot be told."""
+        module, names = self.through(module, names)
+        if len(names) != 1 or depth > DEEPEST:
+            return None
+        place = self.find(self.holder(module, names[0], backends=True))
+        source = self.source(place) if place else None
+        own = source.signatures.get(names[0]) if source else None
+        inner = source.bound.get(names[0]) if source else None
+        if place is None or source is None or not (own or inner):
+            return None
+        if inner:
+            return self.takes(absolute(place, inner.module, inner.level), inner.names, depth + 1)
+        if own is None or own.keywords is None or not own.base:
+            return own.keywords if own else None
+        base = source.bound.get(own.base[0])
+        if base:
+            module, names = absolute(place, base.module, base.level), base.names + own.base[1:]
+        else:
+            module, names = place.name, own.base
+        above = self.takes(module, names, depth + 1)
+        return above if above is None else own.keywords | above
 
     def lacks(self, module: str, name: str) -> bool:
         """Tell whether it is certain that a module does not define a name."""

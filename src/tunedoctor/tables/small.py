@@ -1,0 +1,196 @@
+"""The small tables, a question or two each; what a table holds stands in its own `how_to_read` or source."""
+
+import re
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from tunedoctor.tables.load import table
+from tunedoctor.versions import pep440, release, within
+
+# config_defaults.json: what transformers' config classes fill in
+
+
+def defaults_of(model_type: str) -> dict[str, Any]:
+    """Return the values of a model type's config class; {} where they are not known."""
+    found: dict[str, Any] = table("config_defaults")["types"].get(model_type, {})
+    return found
+
+
+# good_sets.json: versions that resolve and train together
+
+
+def good_set(torch: str = "", transformers: str = "", python: str = "") -> dict[str, str]:
+    """Return the newest set that fits an installed torch and transformers, as name -> version; {} where none does.
+
+    "" stands for not installed or not known. A set fits a torch of its own minor or a newer one, a transformers that is
+    not older than its own, and a Python that all of its libraries take.
+    """
+    sets: list[dict[str, str]] = table("good_sets")["sets"]
+    have = pep440(transformers)
+    for row in reversed(sets):
+        if python and within(python, row["python"]) is False:
+            continue
+        own = pep440(row["transformers"])
+        if torch and release(torch)[:2] < release(row["torch"])[:2]:
+            continue
+        if have is None or (own is not None and own <= have):
+            return row
+    return {}
+
+
+# imports.json: what is imported of a stack, and the stages that tell of it
+
+
+@cache
+def late_stages() -> frozenset[str]:
+    """Return the stages of what a library loads only when it is asked for: "trl SFTTrainer"."""
+    return frozenset(name for one in table("imports")["stack"] for name in one.get("late", {}))
+
+
+def is_import(stage: str) -> bool:
+    """Tell the stage of an import, a late one too, from one of computing."""
+    return stage.startswith("import ") or stage in late_stages()
+
+
+def module_of(stage: str) -> str:
+    """Return the module that the stage of an import is about: "trl" of "import trl" and of "trl SFTTrainer"."""
+    return stage.removeprefix("import ").partition(" ")[0]
+
+
+# model_types.json: the first transformers that knew a model type
+
+
+def first_transformers(model: str) -> str:
+    """Return the first release that knows a model type ("qwen3" -> "4.51.0"), or a class of it ("Qwen3ForCausalLM").
+
+    "" where no release of the table knows it: a model with code of its own, or one that is younger than the table.
+    """
+    data = table("model_types")
+    known: dict[str, str] = data["items"]
+    if model in known:
+        return known[model]
+    if model in data["in_before"]:
+        return str(data["before"])
+    plain = _plain(re.sub(r"(?:For[A-Z]\w*|Model|Config|Tokenizer(?:Fast)?|Processor)$", "", model))
+    return next((since for name, since in known.items() if _plain(name) == plain), "")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+# models.json: shapes of popular models
+
+
+class ModelRow(NamedTuple):
+    """One model of the table."""
+
+    name: str
+    config: dict[str, Any]
+    """Keys and values as its config.json has them."""
+    params: int
+    note: str = ""
+
+
+def models() -> tuple[ModelRow, ...]:
+    """Return all models of the table, in its order."""
+    rows = table("models")["models"].items()
+    return tuple(
+        ModelRow(name, row["config"], row["params"], row.get("note", "")) for name, row in rows
+    )
+
+
+# modules.json: the distribution that brings a module which code of the stack imports
+
+
+def distribution_of(module: str) -> str:
+    """Return the distribution of a module as "a.b" names it; "" for modules that nobody knows here."""
+    top = module.partition(".")[0]
+    if module == "google" or module.startswith("google.protobuf"):
+        return "protobuf"
+    if top == "google":
+        return ""
+    names = table("modules")
+    otherwise: str = names["named_otherwise"].get(top, "")
+    return otherwise or (top.lower() if top in names["named_alike"] else "")
+
+
+# rocm_overrides.json: the HSA_OVERRIDE_GFX_VERSION under which an AMD GPU runs a sibling's code
+
+
+class Override(msgspec.Struct, frozen=True):
+    """What is known of a GPU under the value that it is given."""
+
+    gfx: str
+    value: str
+    """"10.3.0"."""
+    grade: Literal["works", "older", "stopgap", "fails"]
+    """works: no wheel has the GPU's own code. older: only old wheels lack it. stopgap: seen to run, and to fail. fails:
+    seen to hang, crash or count wrong."""
+
+    @property
+    def runs(self) -> str:
+        """The target whose code runs: "10.3.0" -> gfx1030."""
+        return "gfx" + self.value.replace(".", "")
+
+
+def rocm_override(gfx: str) -> Override | None:
+    """Return what is known of a GPU's target ("gfx1031"); None where no value was ever of use to it."""
+    return _overrides().get(gfx)
+
+
+@cache
+def _overrides() -> dict[str, Override]:
+    rows = msgspec.convert(table("rocm_overrides")["rows"], tuple[Override, ...])
+    return {row.gfx: row for row in rows}
+
+
+# torch_names.json: the torch release that was the first to have, or to lack, a name that libraries call
+
+
+def lacks(module: str, name: str, torch: str) -> str:
+    """Return the release that brought a name which a torch does not have; "" where it has it or nobody knows.
+
+    An unknown torch ("") counts as older: an error said that the name is not there. Without a module the name is
+    "function keyword".
+    """
+    kind, key = ("since", f"{module}.{name}") if module else ("keywords", name)
+    since: str = table("torch_names")[kind].get(key, "")
+    return since if since and (not torch or within(torch, f"<{since}") is True) else ""
+
+
+def gave_up(module: str, name: str, torch: str) -> str:
+    """Return the release that gave a name up which a torch no longer has; "" where it has it or nobody knows.
+
+    An unknown torch ("") counts as newer: an error said that the name is not there.
+    """
+    since: str = table("torch_names")["gone"].get(f"{module}.{name}", "")
+    return since if since and (not torch or within(torch, f">={since}") is True) else ""
+
+
+# xids.json: what an Xid of the kernel log asks for
+
+
+class XidMeaning(msgspec.Struct, frozen=True):
+    """An Xid that tells of the GPU, not of the program that ran on it."""
+
+    name: str
+    asks: Literal["reset", "reboot", "power", "replace", "idle"]
+    """`idle`: a restart of the program is enough for now, and a reset once the GPU is idle."""
+    says: tuple[str, ...] = ()
+    """Words of which its text has one where it is one of those; without, it is harmless."""
+
+
+def xid_meaning(number: int, text: str = "") -> XidMeaning | None:
+    """Return what an Xid asks for; None for one that is an application's fault, or not known.
+
+    `text`: what the driver wrote behind the number. Links report under one number what is fatal and what is not.
+    """
+    row = table("xids")["xids"].get(str(number))
+    if not row:
+        return None
+    meaning = msgspec.convert(row, XidMeaning)
+    low = text.lower()
+    return None if meaning.says and not any(word in low for word in meaning.says) else meaning

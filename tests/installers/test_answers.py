@@ -1,0 +1,160 @@
+"""What uv and pip say, read and shortened, never put into other words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunedoctor.installers.answers import LONGEST, NoSolution, why
+
+HEAD = "error: No solution found when resolving dependencies\n"
+PAIR = f"""{HEAD}  cause: Because transformers==4.57.6 depends on huggingface-hub>=0.34.0,<1.0 and \
+huggingface-hub==1.5.0, we can conclude that transformers==4.57.6 cannot be used.
+         And because you require transformers==4.57.6, we can conclude that your requirements are unsatisfiable.
+
+hint: something else
+"""
+OLD_FORM = """  × No solution found when resolving dependencies:
+  ╰─▶ Because only unsloth-zoo<=2026.10.9 is available and unsloth-zoo>=2026.8.16 depends on
+      torchao>=0.13.0, we can conclude that unsloth-zoo>=2026.8.16 depends on torchao>=0.13.0.
+      And because unsloth==2026.10.9 depends on unsloth-zoo>=2026.10.9 and you require torchao<0.12, we can
+      conclude that unsloth==2026.10.9 cannot be used.
+"""
+PYTHON = f"""{HEAD}  cause: Because the requested Python version (>=3.9) does not satisfy Python>=3.11.0 and all of:
+             transformers==5.23.0
+             transformers==5.24.0
+         depend on Python>=3.11.0, we can conclude that transformers>=5.23 cannot be used. (1)
+         Because we know from (1) that transformers>=5.23,<6 cannot be used and you require transformers, we can \
+conclude that your requirements are unsatisfiable.
+"""
+NO_WHEEL = f"""{HEAD}  cause: Because all versions of flash-attn have no usable wheels and you require flash-attn, \
+we can conclude that your requirements are unsatisfiable.
+"""
+TAGS = f"""{HEAD}  cause: Because bitsandbytes>=0.45.0 has no wheels with a matching platform tag (e.g., `x_64`) and you \
+require bitsandbytes>=0.45, we can conclude that your requirements are unsatisfiable.
+"""
+MARKED = f"""{HEAD}  cause: Because mlx{{sys_platform == 'darwin'}}==0.32.1 has no wheels with a matching platform tag and \
+zoo>=2,<=3 depends on mlx{{sys_platform == 'darwin'}}==0.32.1, we can conclude that zoo>=2 cannot be used.
+"""
+ABSENT = f"""{HEAD}  cause: Because there is no version of peft==77 and a was not found in the package registry, we \
+can conclude that your requirements are unsatisfiable.
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "blamed", "lacked", "unwheeled"),
+    [
+        (
+            PAIR,
+            (
+                "transformers==4.57.6 depends on huggingface-hub>=0.34.0,<1.0 and huggingface-hub==1.5.0; "
+                "you require transformers==4.57.6"
+            ),
+            "transformers huggingface-hub",
+            "",
+            "",
+        ),
+        (
+            OLD_FORM,
+            (
+                "only unsloth-zoo<=2026.10.9 is available and unsloth-zoo>=2026.8.16 depends on torchao>=0.13.0; "
+                "unsloth==2026.10.9 depends on unsloth-zoo>=2026.10.9 and you require torchao<0.12"
+            ),
+            "unsloth-zoo torchao unsloth",
+            "unsloth-zoo",
+            "",
+        ),
+        (
+            PYTHON,
+            (
+                "the requested Python version (>=3.9) does not satisfy Python>=3.11.0 and all of: transformers==5.23.0 "
+                "transformers==5.24.0 depend on Python>=3.11.0; you require transformers"
+            ),
+            "transformers",
+            "",
+            "",
+        ),
+        (NO_WHEEL, None, "flash-attn", "flash-attn", "flash-attn"),
+        (TAGS, None, "bitsandbytes", "bitsandbytes", "bitsandbytes"),
+        (MARKED, None, "mlx zoo", "mlx", "mlx"),
+        (ABSENT, None, "peft a", "a peft", "a"),
+        ("", "uv found no solution and did not say why", "", "", ""),
+    ],
+)
+def test_an_explanation_keeps_its_words(
+    text: str, told: str | None, blamed: str, lacked: str, unwheeled: str
+) -> None:
+    answer = NoSolution(text)
+    assert told in (None, answer.why())
+    assert "conclude" not in answer.why()
+    found = (answer.blamed, answer.lacked, answer.unwheeled)
+    assert found == tuple(tuple(names.split()) for names in (blamed, lacked, unwheeled))
+
+
+def test_of_a_package_its_own_premises_are_told() -> None:
+    assert NoSolution(PAIR).why("huggingface-hub").endswith("and huggingface-hub==1.5.0")
+
+
+_WORDS = st.sampled_from(
+    [
+        *(
+            "Because",
+            "And because",
+            "depends on",
+            "you require",
+            "and",
+            "a==1",
+            "b>=2,<3",
+            "b",
+            "all of:",
+        ),
+        *(
+            "we can conclude that",
+            "we know from (1) that",
+            "\n",
+            "(",
+            "has no usable wheels",
+            "cause: ",
+        ),
+    ]
+)
+
+
+@given(st.one_of(st.text(), st.lists(_WORDS).map(" ".join)))
+def test_any_text_gives_one_line(text: str) -> None:
+    answer = NoSolution(text)
+    told = answer.why()
+    assert told
+    assert len(told) <= LONGEST + 2
+    assert "\n" not in told
+    assert all(name == name.lower() for name in (*answer.blamed, *answer.lacked))
+    if "did not say why" not in told:
+        assert all(word.strip(" ;,.") in text for word in told.removesuffix("…").split())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            (
+                "Using CPython 3.11.7 interpreter at: env/bin/python\nResolved 1 package in 10ms\n"
+                "  \u00d7 Failed to download `tqdm==4.70.1`\n  \u251c\u2500\u25b6 Network connectivity is disabled\n"
+                "  \u2570\u2500\u25b6 Not in the cache: https://index.example/tqdm\n"
+            ),
+            (
+                "Failed to download `tqdm==4.70.1`; Network connectivity is disabled; "
+                "Not in the cache: https://index.example/tqdm"
+            ),
+        ),
+        (
+            "warning: no\n  cause: of it\nerror: \x1b[31mNot\x1b[0m there\n  cause: y\n",
+            "Not there; y",
+        ),
+        (
+            "Looking in links: x\nWARNING: old\nERROR: one\nERROR: No matching distribution\n",
+            "No matching distribution",
+        ),
+        ("", "it said nothing"),
+    ],
+)
+def test_why_an_installer_failed(text: str, told: str) -> None:
+    assert why(text) == told

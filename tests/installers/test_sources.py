@@ -1,0 +1,131 @@
+"""The user's sources: read once, said to both installers alike, and what they forbid heeded by both."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from libraries.fixtures import resolve
+from libraries.server import Index
+
+from tunedoctor.installers.answers import NoSolution
+from tunedoctor.installers.lookup import look_up
+from tunedoctor.installers.sources import Ban, Sources, own, sources
+from tunedoctor.installers.tool import Job, Tool
+from tunedoctor.installers.uv import Failed, Question, Solved
+from tunedoctor.plan import Install, Pin
+from tunedoctor.probes.installer_config import in_pip_conf, in_uv_toml
+
+PEFT = Install(pins=(Pin(name="peft", version="0.18.1"),))
+NO_FILES = {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
+
+
+def of(**variables: str) -> Sources:
+    return own({**variables, **NO_FILES})
+
+
+@pytest.mark.parametrize("name", ["UV_OFFLINE", "DOCTOR_OFFLINE"])
+def test_offline_goes_by_the_cache_of_uv_alone(
+    index: Index, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "true")
+    asked = Question(requirements=("peft",), python="3.12", platform="x86_64-manylinux_2_28")
+    found = resolve(asked)
+    assert isinstance(found, Failed)
+    assert (found.why, name in found.text) == ("offline", True)
+    assert isinstance(look_up(PEFT, sys.executable, {}, own(os.environ)), Failed)
+    assert index.asked == []
+    monkeypatch.setenv(name, "0")
+    assert isinstance(resolve(asked), Solved)
+    monkeypatch.setenv(name, "1")
+    assert isinstance(resolve(asked), Solved), "it was read a moment ago"
+
+
+@pytest.mark.parametrize("name", ["PIP_NO_INDEX", "UV_NO_INDEX"])
+@pytest.mark.parametrize("named", [False, True])
+def test_no_index_is_asked_not_even_one_that_is_named(
+    index: Index, name: str, monkeypatch: pytest.MonkeyPatch, *, named: bool
+) -> None:
+    monkeypatch.setenv(name, "1")
+    url = index.url if named else ""
+    found = resolve(Question(requirements=("peft",), python="3.12", index_url=url))
+    assert isinstance(found, NoSolution)
+    pins, known = Install(pins=PEFT.pins, index=url), own(os.environ)
+    assert isinstance(look_up(pins, sys.executable, {}, known), NoSolution)
+    job, uv, pip = Job(sys.executable, ".", source=url), Tool("uv", known), Tool("pip", known)
+    for argv in (uv.fetch(job), uv.install(job), pip.fetch(job), pip.install(job)):
+        assert "--no-index" in argv
+        assert url not in argv or not url
+    assert index.asked == []
+
+
+@pytest.mark.parametrize("name", ["PIP_FIND_LINKS", "UV_FIND_LINKS"])
+def test_what_one_is_told_is_said_to_both(name: str) -> None:
+    between = " " if name.startswith("PIP") else ","
+    known = of(
+        **{name: f"/a{between}/b"},
+        PIP_EXTRA_INDEX_URL="https://me:pw@a.test/simple",
+        UV_DEFAULT_INDEX="https://b.test/simple",
+        PIP_TRUSTED_HOST="a.test",
+        PIP_PROXY="http://p:1",
+    )
+    job = Job(sys.executable, ".", source="https://torch.test/whl/cpu")
+    for tool in (Tool("uv", known), Tool("pip", known)):
+        env = tool.environment({}, job, network=True)
+        assert (env["UV_FIND_LINKS"], env["PIP_FIND_LINKS"]) == (
+            "file:///a,file:///b",
+            "file:///a file:///b",
+        )
+        extra = "https://torch.test/whl/cpu https://me:pw@a.test/simple"
+        assert env["UV_INDEX"] == env["PIP_EXTRA_INDEX_URL"] == extra
+        assert env["UV_DEFAULT_INDEX"] == env["PIP_INDEX_URL"] == "https://b.test/simple"
+        assert (env["UV_INSECURE_HOST"], env["HTTPS_PROXY"]) == ("a.test", "http://p:1")
+        assert "pw" not in " ".join(tool.fetch(job))
+    without = Tool("pip", known).environment({}, job, network=False)
+    assert not {"PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"} & {*without}
+
+
+@pytest.mark.parametrize("own_", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_the_index_of_pip_is_taken_where_uv_has_none(own_: str) -> None:
+    mirror = "https://mirror/simple"
+    assert of(PIP_INDEX_URL=mirror).said({})["UV_DEFAULT_INDEX"] == mirror
+    both = of(PIP_INDEX_URL=mirror, **{own_: "https://own"}).said({})
+    assert both["UV_DEFAULT_INDEX"] == both["PIP_INDEX_URL"] == "https://own"
+
+
+def test_nothing_else_steers_what_is_installed_or_where() -> None:
+    kept = {"UV_CACHE_DIR": "/c", "UV_INDEX_MINE_PASSWORD": "x", "PIP_CERT": "/p", "HOME": "/h"}
+    steering = ("UV_TORCH_BACKEND", "UV_OVERRIDE", "UV_SYSTEM_PYTHON", "UV_INDEX_URL", "PIP_TARGET")
+    steering += ("PIP_USER", "PIP_CONSTRAINT", "PIP_NO_DEPS", "VIRTUAL_ENV", "PYTHONPATH")
+    env = Sources().said({**kept, **dict.fromkeys(steering, "1")})
+    assert env.items() >= kept.items()
+    assert not {*steering} & {*env}
+
+
+def test_pip_fetches_nothing_where_uv_is_to_be_offline() -> None:
+    assert of(UV_OFFLINE="1").said({})["PIP_NO_INDEX"] == "1"
+    assert "PIP_NO_INDEX" not in of(UV_OFFLINE="no").said({})
+
+
+def test_who_forbids_is_named_and_how_to_lift_it() -> None:
+    file = Path("/etc/pip.conf")
+    known = sources(in_pip_conf("[global]\nno-index = true\n", str(file)), {})
+    assert known.ban == Ban("no-index", str(file))
+    assert known.ban.told("peft was not found").startswith(
+        f"{file} is set so that no index is asked"
+    )
+    assert known.ban.lifted == "# take no-index out of /etc/pip.conf"
+    assert of(UV_OFFLINE="1", PIP_NO_INDEX="1").ban == Ban("offline", "UV_OFFLINE")
+    assert of().ban is None
+
+
+def test_lists_of_uv_join_and_the_nearest_comes_first() -> None:
+    near = '[[index]]\nname = "n"\nurl = "https://n.test"\n[[index]]\nurl = "https://x.test"\nexplicit = true\n'
+    far = '[[index]]\nurl = "https://far.test"\n[[index]]\nurl = "https://d.test"\ndefault = true\n'
+    known = sources([*in_uv_toml(far, "/far/uv.toml"), *in_uv_toml(near, "/near/uv.toml")], {})
+    assert [(one.name, one.url) for one in known.extra] == [
+        ("n", "https://n.test"),
+        ("", "https://far.test"),
+    ]
+    assert known.index is not None
+    assert (known.index.url, known.index.place) == ("https://d.test", "/far/uv.toml")
