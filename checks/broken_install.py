@@ -36,6 +36,7 @@ from tunedoctor.api import (
     Host,
     ImportContracts,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
@@ -47,16 +48,17 @@ from tunedoctor.api import (
     check,
     companion_install,
     distribution_of,
+    expression,
     known,
     listed,
     metadata_gone,
-    pattern,
     pip,
     python,
     same_torch,
     tell,
     torch_install,
     versions_of,
+    worded,
 )
 
 WHAT = {
@@ -81,49 +83,15 @@ STACK = frozenset(
 """The stack and what it imports."""
 
 REMAINS = tuple(sorted(name[1:] for name in STACK))
-NONE_FOUND = pattern(
-    r"Unable to compare versions for ([\w-]{1,80}+)\S{0,80}: need=\S{1,80} found=None"
-)
-PART = pattern(
-    r"No module named '(?P<part>\w+)\.[\w.]+'"
-    r"|cannot import name '\w+' from '(?P<folder>\w+)' \(unknown location\)"
-)
-CUT_FILE = pattern(
-    r"[\\/](?:site|dist)-packages[\\/](\w+)[\\/][^\s:]*: "
-    r"(?:file too short|ELF load command past end of file|invalid ELF header|cannot read file data)"
-)
-"""A library that ends too early: the disk was full, or the install was interrupted."""
-COMPILED = pattern(
-    r"No module named '(?P<part>(?P<package>numpy)\.(?:core|_core)\._multiarray_umath|(?P<torch>torch)\.(?:_C|ve"
-    r"rsion|_prims_common)"
-    r"|(?P<other>tokenizers|safetensors|pyarrow|pandas|pydantic_core|regex|yaml|scipy|sentencepiece|psutil|PIL|x"
-    r"xhash|aiohttp)\."
-    r"(?:tokenizers|_safetensors_rust|lib|_libs(?:\.\w{1,40}){1,3}|_pydantic_core|_regex|_yaml|_lib(?:\.\w{1,40}"
-    r"){1,3}|_sentencepiece"
-    r"|_psutil_\w{1,20}|_imaging|_xxhash|_http_parser))'"
-    r"|cannot import name '(?P<name>_C|multiarray|_multiarray_umath|_imaging)' from '(?P<from>torch|numpy\.core|"
-    r"numpy\._core|PIL)'"
-    r"|(?P<numpy>Error importing numpy: you should not try to import numpy from|Unable to import required depend"
-    r"encies:\s{1,3}numpy:)"
-    r"|dlopen\([^()\n]{1,300}[\\/](?P<mac>torch)[\\/]_C\.[^()\n]{1,80}\): Library not loaded"
-)
-"""A compiled part that is not there: an install that was cut, files of another Python, or a source folder."""
-BUSY = pattern(
-    r"WinError (?:5|32)\][^\n]{0,200}[\\/](?:site|dist)-packages[\\/]{1,2}~{0,2}(\w{2,40})[\\/]"
-)
-"""A file that another process holds while pip replaces the package."""
-UV_READ = pattern(
-    r"(?:Failed to read metadata from installed package|Unable to uninstall) `([A-Za-z][\w-]{0,60})"
-    r"|Failed to uninstall package at \S{0,300}[\\/]([A-Za-z]\w{0,60})-\d[^\s\\/]{0,60} due to missing `RECORD`"
-)
-BAD_ENTRY = pattern(
-    r"Skipping \S{0,300}[\\/]([A-Za-z]\w*)-\d[^\s\\/]{0,60}\.dist-info due to invalid metadata entry"
-)
-NO_RECORD = pattern(
-    r"(?:no RECORD file was found for|Cannot uninstall(?= [\w-]{1,60} [^\s,]{1,40}, RECORD file not found))"
-    r" ([A-Za-z][\w-]{0,60})(?![\s\S]{0,200}installed by )"
-)
-INVALID = pattern(r"Ignoring invalid distribution [-~]{1,2}([\w-]+)")
+NONE_FOUND = expression("broken-install/none-found")
+PART = expression("broken-install/part")
+CUT_FILE = expression("broken-install/cut-file")
+COMPILED = expression("broken-install/compiled")
+BUSY = expression("broken-install/busy")
+UV_READ = expression("broken-install/uv-read")
+BAD_ENTRY = expression("broken-install/bad-entry")
+NO_RECORD = expression("broken-install/no-record")
+INVALID = expression("broken-install/invalid")
 
 
 @check(
@@ -142,15 +110,15 @@ INVALID = pattern(r"Ignoring invalid distribution [-~]{1,2}([\w-]+)")
 )
 def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
     packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
-    contracts: ImportContracts | Unknown | None,
+    interpreter: Known[Interpreter],
+    torch: Known[TorchBuild],
+    host: Known[Host],
+    nvidia: Known[NvidiaGpus],
+    driver: Known[NvidiaDriver],
+    amd: Known[AmdGpus],
+    errors: Known[Errors],
+    typed: Known[Typed],
+    contracts: Known[ImportContracts],
 ) -> Finding | Unknown | None:
     """Take the worst fault of the stack; leftovers of others are a note."""
     there = known(packages)
@@ -159,9 +127,9 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
     if real:
         first = real[0]
         version = there.version(first.name) if there is not None else ""
-        cure = _reinstall(first.name, version, known(torch), interpreter)
+        cure = _reinstall(first.name, version, torch, interpreter)
         if first.name == "torch":
-            if (build := known(torch)) or version:
+            if (build := torch) or version:
                 release = build.version if build else version
                 label = build.variant if build else version.partition("+")[2]
                 cure = same_torch(interpreter, release, label)
@@ -181,7 +149,7 @@ def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
             ],
         )
     said = (
-        _from_errors(errors, interpreter, there, known(torch))
+        _from_errors(errors, interpreter, there, torch)
         or ((gone := metadata_gone(errors, typed, replaced=False)) and _gone(gone, interpreter))
         or _own_part(errors, interpreter)
         or _part_missing(packages, torch, interpreter, errors, contracts)
@@ -207,7 +175,7 @@ def _told(faults: list[BrokenDistribution]) -> str:
 
 
 def _reinstall(
-    name: str, version: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
+    name: str, version: str, torch: TorchBuild | None, interpreter: Interpreter | None
 ) -> Cure:
     plain = version.partition("+")[0]
     if name in ("torchvision", "torchaudio") and torch is not None and plain:
@@ -217,26 +185,17 @@ def _reinstall(
 
 
 def _from_errors(
-    errors: Errors | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    errors: Errors | None,
+    interpreter: Interpreter | None,
     packages: Packages | None,
     torch: TorchBuild | None,
 ) -> Finding | None:
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        cut = (
-            CUT_FILE.search(error.text)
-            or NO_RECORD.search(error.text)
-            or BAD_ENTRY.search(error.text)
-            or BUSY.search(error.text)
-        )
+    for error in errors.errors if errors else ():
+        places = (CUT_FILE, NO_RECORD, BAD_ENTRY, BUSY)
+        cut = next((found for one in places if (found := one.search(error.text))), None)
         if cut and (named := distribution_of(cut[1]) or _whole(cut[1].lower())) in STACK:
-            return Finding(
-                title=f"{named} is not whole"[:60],
-                found=f"the error '{cut[0]}'",
-                said=cut[0],
-                means=f"the files of {named} were not written, or not recorded, to the end",
-                cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", named),
-                cure_note="end every Python that uses this environment first; the build that was there",
+            return worded(
+                "broken-install/cut-file", said=cut[0], interpreter=interpreter, named=named
             )
         part = COMPILED.search(error.text) or UV_READ.search(error.text)
         if part:
@@ -250,52 +209,37 @@ def _from_errors(
             continue
         if found is half and (torch if name == "torch" else packages and packages.version(name)):
             return _left_beside(name, found[0], interpreter)
-        return Finding(
-            found=f"the error '{found[0]}': "
-            + (
-                "an upgrade was interrupted"
-                if found is half
-                else f"the metadata of {name} state no version"
-            ),
-            said=found[0],
-            means=f"imports that compare the version of {name} stop, or {name} is half removed",
-            cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
-            cure_note="end every Python that uses this environment first",
-        )
+        case = "half" if found is half else "no-version"
+        keys = ("broken-install/half-removed", f"broken-install/half-removed:{case}")
+        return worded(*keys, said=found[0], interpreter=interpreter, name=name)
     return None
 
 
-def _gone(one: Gone, interpreter: Interpreter | Unknown | None) -> Finding:
+def _gone(one: Gone, interpreter: Interpreter | None) -> Finding:
     """Tell of metadata that are not there, which stop pip for every package, not this one alone."""
-    pin = f"{one.name}=={one.version}"
-    return Finding(
-        title="The metadata of a package are gone",
-        found=f"the error '{one.said}'",
+    return worded(
+        "broken-install/gone",
         said=one.said,
-        means="pip stops at each install, and what asks for the version of the package stops",
-        cure=pip(interpreter, "install", "--ignore-installed", "--no-deps", pin),
-        cure_note=f"where pip stops here too: delete the .dist-info folder of {one.name} first",
+        interpreter=interpreter,
+        name=one.name,
+        version=one.version,
     )
 
 
-def _left_beside(name: str, said: str, interpreter: Interpreter | Unknown | None) -> Finding:
+def _left_beside(name: str, said: str, interpreter: Interpreter | None) -> Finding:
     """Tell of remains beside a package that is whole: pip passes them over and says so at each run."""
-    return Finding(
-        severity="warning",
-        title=f"Remains of an older {name} lie in site-packages"[:60],
-        found=f"pip says '{said}', and {name} is installed",
+    return worded(
+        "broken-install/left-beside",
         said=said,
-        means="they take room, and pip warns 'Ignoring invalid distribution' at each run",
-        cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
-        cure_note=f"or delete the folder ~{name[1:].replace('-', '_')}* there; end every Python first",
+        interpreter=interpreter,
+        name=name,
+        rest=name[1:].replace("-", "_"),
     )
 
 
-def _own_part(
-    errors: Errors | Unknown | None, interpreter: Interpreter | Unknown | None
-) -> Finding | None:
+def _own_part(errors: Errors | None, interpreter: Interpreter | None) -> Finding | None:
     """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         missing = OWN_PART.search(error.text)
         last = error.frames[-1].file if error.frames else ""
         folder = OF_PACKAGE.search(last)
@@ -304,20 +248,14 @@ def _own_part(
         name = distribution_of(missing[1]) or missing[1].lower().replace("_", "-")
         if name not in STACK or name in ("torch", "numpy"):
             continue
-        return Finding(
-            title=f"{name} is not whole: a part of it is missing"[:60],
-            found=f"the error '{missing[0]}', raised in {name} itself",
-            said=missing[0],
-            means=f"files of two releases of {name} are mixed, and its import stops",
-            cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
-            cure_note="delete its folder in site-packages first",
+        return worded(
+            "broken-install/own-part", said=missing[0], interpreter=interpreter, name=name
         )
     return None
 
 
-OWN_PART = pattern(r"No module named '(\w+)\.(?!models?\.)[a-z_]\w*(?:\.\w+)*'")
-OF_PACKAGE = pattern(r"[\\/](?:site|dist)-packages[\\/](\w+)[\\/]")
-"""Not of torch, whose parts lack where its release is too old, nor of NumPy, whose parts moved."""
+OWN_PART = expression("broken-install/own-part")
+OF_PACKAGE = expression("broken-install/of-package")
 
 
 def _whole(name: str) -> str:
@@ -325,7 +263,7 @@ def _whole(name: str) -> str:
     return next((n for n in sorted(STACK) if n[1:] == name), name)
 
 
-def _cut_short(part: re.Match[str], interpreter: Interpreter | Unknown | None) -> Finding:
+def _cut_short(part: re.Match[str], interpreter: Interpreter | None) -> Finding:
     """Tell of a compiled part that is not there, or of metadata that uv cannot read."""
     named = {key: value for key, value in part.groupdict().items() if value}
     module = named.get("package") or named.get("torch") or named.get("other") or named.get("mac")
@@ -336,14 +274,12 @@ def _cut_short(part: re.Match[str], interpreter: Interpreter | Unknown | None) -
     name = distribution_of(module) or module.lower().replace("_", "-")
     sure = UV_READ.pattern == part.re.pattern
     said = " ".join(part[0].split())[:140]
-    return Finding(
-        title=f"{name} is not whole"[:60],
-        found=f"the error '{said}'",
+    return worded(
+        "broken-install/cut-short",
         said=said,
-        means=f"files of {name} are missing, or belong to another Python",
-        cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", name),
-        cure_note="end every Python that uses this environment first; the build that was there",
+        interpreter=interpreter,
         settle="" if sure else f"{python(interpreter)} -m pip show --files {name}",
+        name=name,
     )
 
 
@@ -353,23 +289,21 @@ def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
     stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
     shown = stack or faults
     first = shown[0]
-    return Finding(
+    return worded(
+        "broken-install/leftovers",
         severity="warning" if stack else "note",
-        title="Remains of an interrupted upgrade lie in site-packages",
         found=f"{listed(b.name for b in shown)} in {first.location}",
-        means="they take room, and pip warns 'Ignoring invalid distribution' at each run",
         cure=tell("rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown)),
-        cure_note="end every Python that uses this environment first",
         evidence=(first.location,),
     )
 
 
 def _part_missing(
     packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    errors: Errors | Unknown | None,
-    contracts: ImportContracts | Unknown | None,
+    torch: TorchBuild | None,
+    interpreter: Interpreter | None,
+    errors: Errors | None,
+    contracts: ImportContracts | None,
 ) -> Finding | None:
     """Find a part of a package that a run missed and that no pair of versions accounts for.
 
@@ -377,7 +311,7 @@ def _part_missing(
     """
     if not isinstance(packages, Packages) or not packages.complete:
         return None
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         found = PART.search(error.text)
         module = (found["part"] or found["folder"]) if found else ""
         name = distribution_of(module) or module.lower().replace("_", "-")
@@ -391,15 +325,17 @@ def _part_missing(
         clashes = ("library-version-clash", "quantisation-library-mismatch")
         if any(broken_pairs(one, packages, torch, None, errors) for one in clashes):
             continue
-        asked = broken_contracts(contracts, versions_of(packages, known(torch)))
+        asked = broken_contracts(contracts, versions_of(packages, torch))
         if any(one.module in error.text for one in asked if one.neighbour == name):
             continue
-        return Finding(
-            title=f"{name} is not whole: a part of it is missing",
-            found=f"the error '{found[0]}' in {error.where}, though {name} {packages.version(name)} is installed",
+        version = packages.version(name)
+        return worded(
+            "broken-install/part-missing",
             said=found[0],
-            means=f"import {module} stops, or what imports it does",
-            cure=_reinstall(name, packages.version(name), known(torch), interpreter),
-            cure_note="end every Python that uses this environment first",
+            cure=_reinstall(name, version, torch, interpreter),
+            name=name,
+            version=version,
+            module=module,
+            where=error.where,
         )
     return None

@@ -23,23 +23,15 @@ Seen as
 from tunedoctor.api import (
     Errors,
     Finding,
+    Known,
     Packages,
     TorchBuild,
-    Unknown,
     at_least,
     check,
     cxx_too_old,
-    known,
-    tell,
-    told,
+    heard,
     within,
-)
-
-MKL_FAILS = (
-    r"MKL_THREADING_LAYER=\w+ is incompatible with",
-    r"Intel (?:one)?MKL (?:FATAL )?ERROR: (?:Cannot load|The specified module)",
-    r"libmkl_(?!sycl)\w{1,30}\.so[.\d]{0,4}: cannot open shared object file",
-    r"libmkl_\w+\.so(?:\.\d)?: undefined symbol",
+    worded,
 )
 
 
@@ -49,54 +41,30 @@ MKL_FAILS = (
     explains=["library-import-fails", "torch-import-crash"],
 )
 def conda_binary_clash(
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    errors: Errors | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Three errors, or conda's MKL beside an old torch of conda."""
-    there, build = known(packages), known(torch)
-    omp = told(errors, r"OMP: Error #15", r"multiple copies of the OpenMP runtime have been linked")
+    omp = heard(errors, "conda-binary-clash/omp")
     if omp:
-        return Finding(
-            title="Two OpenMP runtimes are loaded into one process",
-            found=f"the error '{omp}'",
-            said=omp,
-            means="the process ends at the import that loads the second one",
-            cure=tell("conda install --channel conda-forge nomkl numpy"),
-            cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
-        )
+        return worded("conda-binary-clash/omp", said=omp)
     cxx = cxx_too_old(errors)
     if cxx is not None and cxx.whose == "conda":
-        return Finding(
-            title="conda's C++ library is older than a binary needs",
-            found=cxx.found,
-            said=cxx.said,
-            means="what imports that binary stops: it was compiled with the system's newer compiler",
-            cure=tell("conda install --channel conda-forge libstdcxx-ng"),
-            cure_note="the newest of it serves all that is older",
-        )
-    layer = told(errors, *MKL_FAILS)
+        return worded("conda-binary-clash/old-library", found=cxx.found, said=cxx.said)
+    layer = heard(errors, "conda-binary-clash/mkl-fails")
     if layer:
-        return Finding(
-            title="conda's MKL and another OpenMP runtime clash",
-            found=f"the error '{layer}'",
-            said=layer,
-            means="the process ends where NumPy or torch loads MKL",
-            cure=tell("conda install --channel conda-forge nomkl numpy"),
-            cure_note="NumPy without MKL; or take NumPy and torch both from pip, in a new venv",
-        )
-    said = told(errors, r"undefined symbol: iJIT_\w+")
-    mkl = there.conda.get("mkl", "").partition(" ")[0] if there is not None else ""
-    old = build is not None and build.conda and within(build.version, "<2.5") is True
+        return worded("conda-binary-clash/mkl-fails", said=layer)
+    said = heard(errors, "conda-binary-clash")
+    mkl = packages.conda.get("mkl", "").partition(" ")[0] if packages is not None else ""
+    old = torch is not None and torch.conda and within(torch.version, "<2.5") is True
     clash = bool(mkl) and old and at_least(mkl, "2024.1")
     if not said and not clash:
         return None
-    beside = f"mkl {mkl} beside torch {build.version} of conda" if mkl and build is not None else ""
-    return Finding(
+    beside = f"mkl {mkl} beside torch {torch.version} of conda" if mkl and torch is not None else ""
+    return worded(
+        "conda-binary-clash",
         severity="error" if said else "warning",
         found="; ".join(t for t in (beside, f"the error '{said}'" if said else "") if t),
         said=said,
-        means="import torch stops with 'undefined symbol: iJIT_NotifyEvent'",
-        cure=tell('conda install "mkl<2024.1"'),
-        cure_note="0.2 GB, no reboot",
     )

@@ -19,24 +19,20 @@ Seen as
 
 import math
 
-from tunedoctor.api import Cpu, Environment, Finding, Host, Unknown, check, known, set_variable
+from tunedoctor.api import Cpu, Environment, Finding, Host, Known, check, set_variable, worded
 
 
 @check("cpu-quota", "Fewer processors are granted than the machine shows", "note", advice=True)
-def cpu_quota(
-    cpu: Cpu, environment: Environment | Unknown | None, host: Host | Unknown | None
-) -> Finding | None:
+def cpu_quota(cpu: Cpu, environment: Known[Environment], host: Known[Host]) -> Finding | None:
     """Only a quota that is well below what programs count, and no OMP_NUM_THREADS that heeds it."""
     granted = max(1, math.ceil(cpu.quota)) if cpu.quota is not None else cpu.usable
-    variables = known(environment)
-    threads = variables.get("OMP_NUM_THREADS") if variables else None
+    threads = environment.get("OMP_NUM_THREADS") if environment else None
     heeds = threads is not None and threads.isdigit() and int(threads) <= granted
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None
-    return Finding(
+    return worded(
+        "cpu-quota",
         found=f"a quota of {cpu.quota:g} processors; programs count {cpu.usable}",
-        means="as many threads start as are counted and hold each other up: tokenising and data loading crawl",
-        cure=set_variable(known(host), "OMP_NUM_THREADS", str(granted)),
-        cure_note=f"in the shell that starts training; dataloader_num_workers at most {granted}",
-        evidence=("/sys/fs/cgroup, cpu.max",),
+        cure=set_variable(host, "OMP_NUM_THREADS", str(granted)),
+        granted=granted,
     )

@@ -25,17 +25,17 @@ from tunedoctor.api import (
     Environment,
     Errors,
     Finding,
+    Known,
     LibraryPath,
     NvidiaAnswer,
     NvidiaDriver,
     NvidiaGpus,
     Runtime,
-    Unknown,
     check,
-    known,
+    heard,
     parts,
     set_variable,
-    told,
+    worded,
 )
 
 
@@ -51,45 +51,33 @@ from tunedoctor.api import (
     ],
 )
 def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a library
-    errors: Errors | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    paths: LibraryPath | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    environment: Environment | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
+    errors: Known[Errors],
+    gpus: Known[NvidiaGpus],
+    paths: Known[LibraryPath],
+    driver: Known[NvidiaDriver],
+    environment: Known[Environment],
+    runtime: Known[Runtime],
+    answer: Known[NvidiaAnswer],
 ) -> Finding | None:
     """Error 804 decides; so does a libcuda from a compat folder, newer than the module, on a GeForce card."""
-    run = known(runtime)
-    if run is not None and run.gpu_works:
+    if runtime is not None and runtime.gpu_works:
         return None
-    said = told(
-        errors,
-        "Error 804",
-        "forward compatibility was attempted on non supported HW",
-        "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
-        r"(?:cuInit|library init failure)\D{0,20}804\b",
-    )
-    module, cards = known(driver), known(gpus)
-    file = _compat_file(known(paths), module)
-    geforce = [card.name for card in cards.gpus if "GeForce" in card.name] if cards else []
+    said = heard(errors, "cuda-compat-unsupported-gpu")
+    file = _compat_file(paths, driver)
+    geforce = [card.name for card in gpus.gpus if "GeForce" in card.name] if gpus else []
     if not said and not (file and geforce):
         return None
-    reply = known(answer)
-    if reply is not None and 18 in (reply.nvml_code, reply.smi_code) and not file:
+    if answer is not None and 18 in (answer.nvml_code, answer.smi_code) and not file:
         # the driver's own libcuda, newer than the module that is still loaded, ends in 804 too
         return None
     where = f"; {file} is found first" if file else ""
-    version = f" under driver {module.version}" if module else ""
+    version = f" under driver {driver.version}" if driver else ""
     subject = geforce[0] if geforce else "the GPU"
-    path = known(environment)
-    return Finding(
+    return worded(
+        "cuda-compat-unsupported-gpu",
         found=f"{subject}{version}{where}" if not said else f"the error '{said}'{version}{where}",
         said=said,
-        means="CUDA starts with error 804, torch.cuda.is_available() is False, and training runs on the CPU",
-        cure=_without_compat((path.get("LD_LIBRARY_PATH") if path else None) or ""),
-        cure_note="the host's own libcuda is then loaded; an image that lists the folder in ld.so.conf "
-        "needs `rm -f /etc/ld.so.conf.d/*compat* && ldconfig` as root in the container instead",
+        cure=_without_compat((environment.get("LD_LIBRARY_PATH") if environment else None) or ""),
         evidence=(file,) if file else (),
     )
 

@@ -26,39 +26,26 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     Runtime,
     TorchBuild,
-    Unknown,
     Unmet,
     advise,
     check,
     distribution_of,
-    known,
+    expression,
     listed,
     parts,
-    pattern,
     pip,
     tell,
     unmet,
+    worded,
 )
 
-MISSING = pattern(
-    r"(lib(?:cudart|cublas|cublasLt|cudnn\w*|cusparse|cusparseLt|cufft|curand|cusolver|nccl|cupti|nvrtc|nvJitLink"
-    r"|nvshmem_host|cufile|nvToolsExt|torch_cuda|c10_cuda)\.so[.\d]*)"
-    r"(?:: cannot open shared object| => not found| is not found or cannot be loaded)"
-    r"|(?:Library )?((?:cublas|cublasLt|cudart|cudnn\w{0,40}|cufft|cusparse|nvrtc)64_\d{1,3}\.dll) is not found "
-    r"or cannot"
-    r"|(lib(?:cublas|cublasLt|cudart|cudnn|nvrtc|curand|cufft|nccl|cupti|nvJitLink)\.so)\.\*\[0-9\] not found in the "
-    r"|failed to open (libnvrtc-builtins\.so[.\d]*)"
-    r"|(?:CUDA|ROCm) SETUP ERROR: Missing dependency: (lib[\w.-]{3,40})"
-)
-LINKER = pattern(
-    r"cannot find -l(cudart|cublas|cublasLt|cudnn|cufft|curand|cusolver|cusparse|nccl|nvrtc)\b"
-)
-"""What a build of an extension links; the wheels have those libraries under names that a linker does not look for."""
-ANY_OF = pattern(r"Unable to load any of \{[^}\n]{0,200}?(lib[a-z]\w+\.so\.\d{1,2})(?=[,}])")
-"""How cuDNN's own loader, and programs that took it over, say it: each name that was tried."""
+MISSING = expression("cuda-library-missing/missing")
+LINKER = expression("cuda-library-missing/linker")
+ANY_OF = expression("cuda-library-missing/any-of")
 WHEEL = {
     "cudart": "cuda-runtime",
     "cublasLt": "cublas",
@@ -89,50 +76,40 @@ NOT_NAMED_SO = (
     explains=["library-import-fails", "torch-import-crash", "torch-sees-no-gpu"],
 )
 def cuda_library_missing(  # noqa: PLR0913
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    errors: Known[Errors],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
-    there, build, run = known(packages), known(torch), known(runtime)
-    lost = _required(there, build, known(interpreter), known(host))
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    lost = _required(packages, torch, interpreter, host)
+    for error in errors.errors if errors else ():
         found = MISSING.search(error.text) or ANY_OF.search(error.text)
         if found:
             library = next(filter(None, found.groups()))
-            return _from_error(library, _importer(error), build, interpreter, lost)
+            return _from_error(library, _importer(error), torch, interpreter, lost)
     if unlinked := _unlinked(errors):
         return unlinked
-    stage = run.stage("import torch") if run is not None else None
+    stage = runtime.stage("import torch") if runtime is not None else None
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
-    return Finding(
+    return worded(
+        "cuda-library-missing",
         found=f"torch {lost[0].owner.version} requires {listed(one.wanted for one in lost)}, "
         f"which {'is' if len(lost) == 1 else 'are'} not installed",
-        means="import torch stops with 'cannot open shared object file'",
         cure=pip(interpreter, "install", *(one.wanted for one in lost)),
-        cure_note="up to 3 GB, no reboot",
     )
 
 
-def _unlinked(errors: Errors | Unknown | None) -> Finding | None:
+def _unlinked(errors: Errors | None) -> Finding | None:
     """Read the linker's error in a build: what follows, a module that is not found, is its result."""
     said = (LINKER.search(e.text) for e in errors.errors) if isinstance(errors, Errors) else ()
     found = next((one for one in said if one), None)
     if found is None:
         return None
-    return Finding(
-        title=f"The linker finds no lib{found[1]}.so",
-        found=f"the error '{found[0]}': lib{found[1]}.so of a CUDA toolkit is in none of the folders that are searched",
-        said=found[0],
-        means="an extension that is compiled here is not built, and its import fails; torch itself runs",
-        cure=tell("export LIBRARY_PATH=$CUDA_HOME/lib64:$LIBRARY_PATH"),
-        cure_note="CUDA_HOME is the toolkit of torch.version.cuda, with its development files; then delete the "
-        "half-built folder in ~/.cache/torch_extensions",
-    )
+    return worded("cuda-library-missing/unlinked", said=found[0], what=found[1])
 
 
 def _required(
@@ -155,7 +132,7 @@ def _from_error(
     library: str,
     package: str,
     torch: TorchBuild | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
     lost: list[Unmet],
 ) -> Finding:
     stem = library.partition(".so")[0].removeprefix("lib")
@@ -164,16 +141,14 @@ def _from_error(
     own = (parts(torch.cuda) or (0,))[0] if torch is not None else 0
     wants = f"{what} wants {library}, and no such file is found"
     if stem in ("torch_cuda", "c10_cuda"):
-        return Finding(
-            title="A CUDA extension lies beside a PyTorch without CUDA",
+        return worded(
+            "cuda-library-missing/no-cuda-build",
             found=f"{wants}; torch {torch.version if torch else ''} is not a CUDA build".replace(
                 "  ", " "
             ),
-            means="what imports the extension stops",
             cure=pip(interpreter, "uninstall", _distribution(package))
             if package
             else advise("Remove the package whose import fails"),
-            cure_note="or install the CUDA build of torch",
         )
     major = int(number.split(".")[0]) if number.split(".")[0].isdigit() else 0
     if (
@@ -232,7 +207,7 @@ def _importer(error: ErrorText) -> str:
     return next((top for top in others if distribution_of(top)), "")
 
 
-INSTALLED = pattern(r"(?:site|dist)-packages[\\/]([A-Za-z]\w{1,40})[\\/.]")
+INSTALLED = expression("cuda-library-missing/installed")
 LOADERS = ("torch", "nvidia")
 """They load what others bring."""
 

@@ -27,14 +27,14 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
-    Unknown,
+    Known,
     check,
     gib,
-    known,
+    heard,
     set_variable,
     speaks_of_shared_memory,
     tell,
-    told,
+    worded,
 )
 
 GIB = 1 << 30
@@ -49,52 +49,26 @@ WORDS = {
 
 
 @check("disk-full", "A disk is full that training writes to", "error")
-def disk_full(
-    disks: Disks | Unknown | None, host: Host | Unknown | None, errors: Errors | Unknown | None
-) -> Finding | None:
+def disk_full(disks: Known[Disks], host: Known[Host], errors: Known[Errors]) -> Finding | None:
     """Go by what is free: below 1 GiB an error or a warning, below 20 GiB for models a note."""
-    places, system = known(disks), known(host)
-    said = told(
-        errors,
-        # of shared memory, the check of /dev/shm tells
-        r"^(?!.{0,300}(?:shm|posix_fallocate|</torch_\d|'/(?:psm_|sem\.))).{0,300}"
-        r"No space left on device(?!.{0,40}shm)",
-        r"not enough (?:free )?disk space",
-        r"Errno 28(?!.{0,60}'/(?:dev/shm|psm_|sem\.))",
-        r"Disk quota exceeded",
-        r"WinError 112\]|code: (?:112|28), kind: StorageFull|not enough space on the disk",
-        r"database or disk is full|You don't have enough free space in /",
-        r"kind: FilesystemQuotaExceeded",
-        r"node was low on resource: ephemeral-storage|node had condition: \[DiskPressure\]",
-    )
+    said = heard(errors, "disk-full")
     if said and speaks_of_shared_memory(said, errors):
         said = ""
-    guess = (
-        ""
-        if said
-        else told(
-            errors,
-            r"PytorchStreamWriter failed writing file",
-            r"inline_container\.cc:\d{1,5}\] \. unexpected pos \d",
-        )
-    )
+    guess = "" if said else heard(errors, "disk-full/guess")
     said = said or guess
-    found = sorted(places.disks if places else (), key=lambda disk: disk.free)
+    found = sorted(disks.disks if disks else (), key=lambda disk: disk.free)
     # a small tmpfs that is mostly free is not full
     full = [d for d in found if d.free < GIB and d.writable and not _is_small(d)]
     worst = next((d for d in full if d.use in ("hf-cache", "tmp")), next(iter(full), None))
     if worst is not None:
-        return _full(
-            worst, said, found, system, stops=worst.use in ("hf-cache", "tmp") or bool(said)
-        )
+        return _full(worst, said, found, host, stops=worst.use in ("hf-cache", "tmp") or bool(said))
     if said and "shm" not in said:
         room = "; ".join(f"{gib(d.free)} free in {d.path}" for d in found[:3])
-        return Finding(
+        return worded(
+            "disk-full",
             found=f"the error '{said}'" + (f"; {room}" if room else ""),
             said=said,
-            means="downloads, installs and checkpoints stop at that point",
-            cure=_moved(system, "HF_HOME", ""),
-            cure_note="`df -h ~/.cache/huggingface /tmp` shows which is full; TMPDIR moves the temporary folder",
+            cure=_moved(host, "HF_HOME", ""),
             settle="df -h . /tmp; df -i ." if guess else "",
         )
     small = next((d for d in found if d.use == "tmp" and d.free < GIB), None)
@@ -104,20 +78,17 @@ def disk_full(
             severity="note",
             found=f"{gib(small.free)} of {gib(small.total)} free for {small.path}",
             means="a large install or download ends with 'No space left on device'",
-            cure=set_variable(system, small.hint or "TMPDIR", "/var/tmp"),  # noqa: S108  a usual place on disk
+            cure=set_variable(host, small.hint or "TMPDIR", "/var/tmp"),  # noqa: S108  a usual place on disk
             cure_note="in the shell that installs",
             evidence=(small.path,),
         )
     cache = next((disk for disk in found if disk.use == "hf-cache" and disk.free < MODEL), None)
     if cache is None:
         return None
-    return Finding(
-        title="The model cache has room for one 7B model at most",
-        severity="note",
+    return worded(
+        "disk-full/room-for-one",
         found=f"{gib(cache.free)} free for {cache.path}; a 7B model in bf16 takes 15 GB",
-        means="a larger download ends with 'No space left on device'",
-        cure=_moved(system, cache.hint or "HF_HOME", _roomier(found)),
-        cure_note="in the shell that starts training",
+        cure=_moved(host, cache.hint or "HF_HOME", _roomier(found)),
         evidence=(cache.path,),
     )
 
@@ -136,13 +107,12 @@ def _is_small(disk: Disk) -> bool:
 def _full(disk: Disk, said: str, found: list[Disk], host: Host | None, *, stops: bool) -> Finding:
     other = _roomier(found)
     moves = bool(disk.hint)
-    return Finding(
-        title=f"The disk of {WORDS[disk.use]} is full",
+    return worded(
+        "disk-full/full",
         severity="error" if stops else "warning",
         found=f"{gib(disk.free)} of {gib(disk.total)} free for {disk.path}"
         + (f"; the error '{said}'" if said else ""),
         said=said,
-        means="downloads, installs and checkpoints end with '[Errno 28] No space left on device'",
         cure=_moved(host, disk.hint, other)
         if moves
         else tell(f"du -xh --max-depth=2 {disk.path} | sort -h | tail -20"),
@@ -150,6 +120,7 @@ def _full(disk: Disk, said: str, found: list[Disk], host: Host | None, *, stops:
         if moves
         else "lists what takes the room",
         evidence=(disk.path,),
+        words=WORDS[disk.use],
     )
 
 

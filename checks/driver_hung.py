@@ -19,30 +19,7 @@ Seen as
     Timeout after 6s of waiting for RPC response from GPU
 """
 
-from tunedoctor.api import (
-    Container,
-    Errors,
-    Finding,
-    NvidiaAnswer,
-    Unknown,
-    check,
-    known,
-    tell,
-    told,
-)
-
-SAID = (
-    r"soft lockup - CPU#\d+ stuck for \d+s! \[(?:nvidia|nv_queue|irq/\d+-nvidia)",
-    r"\bRIP: [0-9a-f]{4}:_nv\d+rm\+",
-    r"Command '?\[?'(?:\S{0,80}/)?nvidia-smi'[^\n]{0,200} timed out after",
-    r"sending signal \S{1,8} to command .nvidia-smi",
-    "driver (?:rpc )?error: timed out",
-    r"Timeout after \d+s of waiting for RPC response from GPU",
-    r"task \S{1,60} blocked for more than \d+ seconds in the NVIDIA driver",
-    r"task:\S{1,40} state:D in the NVIDIA driver",
-)
-WAITS = r"\w{2,20} \(\S{0,200}torch/cuda/__init__\.py:\d{1,6}\) does not return"
-"""What the reader of stacks says of a first CUDA call."""
+from tunedoctor.api import Container, Errors, Finding, Known, NvidiaAnswer, check, heard, worded
 
 
 @check(
@@ -59,37 +36,35 @@ WAITS = r"\w{2,20} \(\S{0,200}torch/cuda/__init__\.py:\d{1,6}\) does not return"
     ],
 )
 def driver_hung(
-    answer: NvidiaAnswer | Unknown | None,
-    container: Container | Unknown | None,
-    errors: Errors | Unknown | None,
+    answer: Known[NvidiaAnswer],
+    container: Known[Container],
+    errors: Known[Errors],
 ) -> Finding | None:
     """NVML hung, or nvidia-smi did where NVML did not answer well; else a text that says so."""
-    reply = known(answer)
     stuck = (
         [
             name
-            for name, how in (("NVML", reply.nvml), ("nvidia-smi", reply.smi))
-            if how == "hung" and reply.nvml != "ok"
+            for name, how in (("NVML", answer.nvml), ("nvidia-smi", answer.smi))
+            if how == "hung" and answer.nvml != "ok"
         ]
-        if reply
+        if answer
         else []
     )
-    said = told(errors, *SAID)
-    waits = "" if said else told(errors, WAITS)
+    said = heard(errors, "driver-hung")
+    waits = "" if said else heard(errors, "driver-hung/waits")
     said = said or waits
     if not stuck and not said:
         return None
-    inside = "on the host of this container; " if known(container) is not None else ""
-    return Finding(
+    inside = "on the host of this container; " if container is not None else ""
+    return worded(
+        "driver-hung",
         found=f"{' and '.join(stuck)} gave no answer before the time limit"
         if stuck
         else f"the error '{said}'",
         said=said,
-        means="the first CUDA call hangs, 'import torch' or the first step never returns, and Ctrl-C does not help",
-        cure=tell("sudo reboot", who="reboot"),
-        cure_note=f"{inside}root; if it hangs again, `sudo dmesg | grep -E 'NVRM|Xid'` names the card",
         evidence=tuple(stuck),
         settle="timeout 60 nvidia-smi; sudo dmesg | grep -E 'NVRM|Xid|blocked for'"
         if waits and not stuck
         else "",
+        inside=inside,
     )

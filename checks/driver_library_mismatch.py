@@ -28,26 +28,15 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaAnswer,
     NvidiaDriver,
-    Unknown,
     check,
-    known,
+    heard,
     parts,
-    tell,
-    told,
+    worded,
 )
 
-SAID = (
-    "Driver/library version mismatch",
-    "NVRM: API mismatch",
-    r"NVML/RM version mismatch",
-    r"kernel version [\d.]+ does not match DSO version",
-    "Error 803",
-    r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH[^\n]{0,12}(?:803)?",
-    r"system has unsupported display driver / cuda driver combination",
-    r"(?:cuInit|library init failure)\D{0,20}803\b",
-)
 CUDA = r"803|SYSTEM_DRIVER_MISMATCH|unsupported display driver"
 """What CUDA itself says: in a container a libcuda of the image is as likely as an update without a reboot."""
 
@@ -58,55 +47,46 @@ CUDA = r"803|SYSTEM_DRIVER_MISMATCH|unsupported display driver"
     explains=["driver-too-old", "gpu-does-not-compute", "torch-sees-no-gpu", "uvm-module-broken"],
 )
 def driver_library_mismatch(
-    driver: NvidiaDriver | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
-    errors: Errors | Unknown | None,
+    driver: Known[NvidiaDriver],
+    answer: Known[NvidiaAnswer],
+    host: Known[Host],
+    container: Known[Container],
+    errors: Known[Errors],
 ) -> Finding | None:
     """NVML's error 18 or CUDA's 803 decide; two versions alone do where NVML did not say that it is well."""
-    module, reply, system = known(driver), known(answer), known(host)
-    refused = reply is not None and 18 in (reply.nvml_code, reply.smi_code)
-    said = told(errors, *SAID)
-    if system is not None and (system.wsl or system.os == "windows"):
+    refused = answer is not None and 18 in (answer.nvml_code, answer.smi_code)
+    said = heard(errors, "driver-library-mismatch")
+    if host is not None and (host.wsl or host.os == "windows"):
         return None
     differ = (
-        module is not None
-        and bool(module.library)
-        and len(parts(module.library)) > 1
-        and parts(module.library) != parts(module.version)
+        driver is not None
+        and bool(driver.library)
+        and len(parts(driver.library)) > 1
+        and parts(driver.library) != parts(driver.version)
     )
-    well = reply is not None and reply.nvml == "ok"
-    if not (refused or said or (differ and reply is not None and not well)):
+    well = answer is not None and answer.nvml == "ok"
+    if not (refused or said or (differ and answer is not None and not well)):
         return None
     if well and not said:
         return None
     versions = (
-        f"the kernel module is {module.version}, the libraries are {module.library}"
-        if module is not None and differ
+        f"the kernel module is {driver.version}, the libraries are {driver.library}"
+        if driver is not None and differ
         else "NVML answers with error 18, driver/library version mismatch"
         if refused
         else f"the error '{said}'"
     )
     by_cuda = re.search(CUDA, said) is not None
-    inside = known(container) is not None or by_cuda
-    return Finding(
+    inside = container is not None or by_cuda
+    return worded(
+        "driver-library-mismatch",
+        "driver-library-mismatch:inside" if inside else "driver-library-mismatch:else",
         found=versions,
         said=said,
-        means="every CUDA call fails: 'Driver/library version mismatch' or error 803, and training runs on the CPU",
-        cure=tell(
-            "export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/lib/x86_64-linux-gnu", who="reboot"
-        )
-        if inside
-        else tell("sudo reboot", who="reboot"),
-        cure_note="in the container: the host's libcuda then wins over the image's own; "
-        "if the versions still differ, reboot the host"
-        if inside
-        else "root; loads the module of the installed libraries",
         settle=""
         if refused or differ or not by_cuda
         else "cat /proc/driver/nvidia/version; ldconfig -p | grep libcuda.so",
-        evidence=(module.source or "/sys/module/nvidia/version", "libcuda.so.1, libnvidia-ml.so.1")
-        if module is not None
+        evidence=(driver.source or "/sys/module/nvidia/version", "libcuda.so.1, libnvidia-ml.so.1")
+        if driver is not None
         else (),
     )

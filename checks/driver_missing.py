@@ -29,6 +29,7 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaAnswer,
     NvidiaDriver,
     NvidiaGpus,
@@ -37,42 +38,20 @@ from tunedoctor.api import (
     PciDevice,
     Runtime,
     TorchBuild,
-    Unknown,
-    advise,
     check,
+    expression,
+    heard,
     install_driver,
-    known,
     listed,
     nvidia_by_pci,
     parts,
-    pattern,
     rebuild_module,
-    tell,
-    told,
+    worded,
 )
 
-MEANS = "torch.cuda.is_available() is False and nvidia-smi fails, so training runs on the CPU"
-NOUVEAU = (
-    "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' "
-    "| sudo tee /etc/modprobe.d/blacklist-nouveau.conf"
-)
 FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
-OLD_CHIP = pattern(r"G[KF]?\d{2,3}\w{0,4} \[|GT2\d\d")
-"""Names of chips of Kepler and older, as lspci has them: GK208B, GF119, G94, GT218."""
-LOGGED = (
-    r"The NVIDIA probe routine was not called for \d+ device",
-    r"No NVIDIA GPU found, module not loaded",
-    r"The Nouveau kernel driver is currently in use",
-    r"Unable to load the kernel module 'nvidia\.ko'",
-    r"Failed to query NVIDIA devices\. Please ensure that the NVIDIA device files",
-    r"kernel driver does not appear to be running on this host",
-    r"/var/lib/dkms/nvidia/\S{1,60} for more information",
-    r"\bnvidia: (?:Unknown symbol|disagrees about version of symbol)",
-)
-"""How the driver's own tools, the kernel and TensorFlow say that the module is not there."""
-ENGINE = r"load library failed: libnvidia-ml\.so\.1"
-"""NVIDIA's container tools where the engine runs: Docker Desktop's virtual machine, or a host without a driver."""
+OLD_CHIP = expression("driver-missing/old-chip")
 VIRTUAL = ("vfio-pci", "pci-stub")
 
 
@@ -88,31 +67,29 @@ VIRTUAL = ("vfio-pci", "pci-stub")
     ],
 )
 def driver_missing(  # noqa: PLR0913  the facts that tell the five states apart
-    pci: PciBus | Unknown | None,
-    module: NvidiaModule | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    errors: Errors | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    pci: Known[PciBus],
+    module: Known[NvidiaModule],
+    answer: Known[NvidiaAnswer],
+    gpus: Known[NvidiaGpus],
+    host: Known[Host],
+    container: Known[Container],
+    torch: Known[TorchBuild],
+    errors: Known[Errors],
+    driver: Known[NvidiaDriver],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Take the state from the kernel's files; from an error text only where those are not known."""
-    build, system = known(torch), known(host)
-    if build is not None and build.accelerator in ("rocm", "xpu", "mps"):
+    if torch is not None and torch.accelerator in ("rocm", "xpu", "mps"):
         return None
-    state, bus = known(module), known(pci)
-    cards = bus.of("10de") if bus else ()
-    if bus is not None and not any(_trains(card) for card in cards):
+    cards = pci.of("10de") if pci else ()
+    if pci is not None and not any(_trains(card) for card in cards):
         return None
-    served = _served(known(gpus), known(driver), known(runtime))
-    if state is None or (bus is None and not _tells(state)):
-        return _from_text(answer, system, known(container), errors, served=served)
-    if state.loaded or (bus is None and served):
+    served = _served(gpus, driver, runtime)
+    if module is None or (pci is None and not _tells(module)):
+        return _from_text(answer, host, container, errors, served=served)
+    if module.loaded or (pci is None and served):
         return None
-    return _state(cards, state, known(answer), system, known(container))
+    return _state(cards, module, answer, host, container)
 
 
 def _served(gpus: NvidiaGpus | None, driver: NvidiaDriver | None, runtime: Runtime | None) -> bool:
@@ -152,23 +129,16 @@ def _state(
     old = bool(cards) and all(_is_old(card) for card in cards)
     if cards and all(card.driver in VIRTUAL for card in cards):
         slots = listed(card.slot for card in cards)
-        return Finding(
-            title="The NVIDIA GPU is reserved for virtual machines",
+        return worded(
+            "driver-missing/virtual",
             found=f"{names}: bound to {cards[0].driver} at {slots}",
-            means=MEANS,
-            cure=advise(
-                "Remove the card from vfio-pci.ids on the kernel command line, then reboot",
-                who="reboot",
-            ),
-            cure_note="root; only if no virtual machine needs the card",
             evidence=(*seen, "/proc/cmdline"),
         )
     if state.on_disk is False and _libraries_there(answer):
         cure = rebuild_module(host)
-        return Finding(
-            title="The NVIDIA driver has no module for this kernel",
+        return worded(
+            "driver-missing/no-module",
             found=f"{names}; the driver's libraries are installed, but /lib/modules has no nvidia module for {kernel}",
-            means=MEANS,
             cure=cure.cure,
             cure_note=_on_host(cure.note, container),
             evidence=(*seen, "/lib/modules"),
@@ -181,30 +151,27 @@ def _state(
             if state.on_disk is False
             else "no nvidia module is loaded"
         )
-        return Finding(
-            title="The NVIDIA driver is not installed",
+        return worded(
+            "driver-missing/not-installed",
             found=f"{names}; {lacks}{owner}",
-            means=MEANS,
             cure=install.cure,
             cure_note=install.note,
             evidence=(*seen, "/lib/modules"),
         )
     if state.nouveau:
         images = "sudo dracut --force" if host and _has_dracut(host) else "sudo update-initramfs -u"
-        return Finding(
-            title="nouveau holds the GPU, so the NVIDIA driver is not loaded",
+        return worded(
+            "driver-missing/nouveau",
             found=f"{names}: driven by nouveau; {_not_loaded(state, kernel)}",
-            means=MEANS,
-            cure=tell(f"{NOUVEAU} && {images} && sudo reboot", who="reboot"),
             cure_note=_on_host("root; reboots", container),
             evidence=(*seen, "/sys/module/nouveau"),
+            images=images,
         )
     if state.secure_boot:
         return _secure_boot(f"{names}; {_not_loaded(state, kernel)}", host, container)
-    return Finding(
+    return worded(
+        "driver-missing",
         found=f"{names}; {_not_loaded(state, kernel)}",
-        means=MEANS,
-        cure=tell("sudo modprobe nvidia && sudo modprobe nvidia_uvm"),
         cure_note=_on_host(
             "root; if it fails, `sudo dmesg | tail -50` states the reason", container
         ),
@@ -221,57 +188,40 @@ def _secure_boot(found: str, host: Host | None, container: Container | None) -> 
     signed = host is not None and host.distro == "ubuntu"
     akmods = host is not None and host.distro in ("fedora", "nobara")
     key = "/etc/pki/akmods/certs/public_key.der" if akmods else "/var/lib/dkms/mok.pub"
-    return Finding(
-        title="The NVIDIA module is not loaded, and Secure Boot is on",
-        found=f"{found}; Secure Boot is on",
-        means=f"the kernel refuses a module without a known key; {MEANS}",
-        cure=tell(
-            "sudo apt-get install -y linux-modules-nvidia-580-open-generic && sudo reboot",
-            who="reboot",
-        )
-        if signed
-        else tell(f"sudo mokutil --import {key} && sudo reboot", who="reboot"),
+    return worded(
+        "driver-missing/secure-boot",
+        "driver-missing/secure-boot:signed" if signed else "driver-missing/secure-boot:own-key",
         cure_note=_on_host(
             "root; reboots; the module is signed by Canonical"
             if signed
             else "root; reboots; choose Enroll MOK on the blue screen, at the machine's own keyboard",
             container,
         ),
-        evidence=("/sys/firmware/efi/efivars/SecureBoot-*", "/lib/modules"),
+        what=found,
+        key=key,
     )
 
 
 def _from_text(
-    answer: NvidiaAnswer | Unknown | None,
+    answer: NvidiaAnswer | None,
     host: Host | None,
     container: Container | None,
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     *,
     served: bool,
 ) -> Finding | None:
-    reply = known(answer)
-    if reply is not None and 9 in (reply.nvml_code, reply.smi_code):
-        said = reply.smi_text or reply.nvml_text or "NVML error 9, driver not loaded"
+    if answer is not None and 9 in (answer.nvml_code, answer.smi_code):
+        said = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
     else:
-        said = told(
-            errors,
-            "couldn't communicate with the NVIDIA driver",
-            "Module nvidia not found in directory",
-            r"could not insert '?nvidia(?:_current)?(?![\w-])",
-            "NVML: Driver Not Loaded",
-            "nvml error: driver not loaded",
-            *LOGGED,
-            "Found no NVIDIA driver on your system",
-        )
-    unseen = "" if said else told(errors, ENGINE)
+        said = heard(errors, "driver-missing/logged", "driver-missing")
+    unseen = "" if said else heard(errors, "driver-missing/engine")
     said = said or unseen
     if not said or served or (host and host.wsl):
         return None
-    return Finding(
+    return worded(
+        "driver-missing/from-text",
         found=f"the error '{said.splitlines()[0].rstrip(' .')}'",
         said=said,
-        means=MEANS,
-        cure=tell("sudo modprobe nvidia && sudo modprobe nvidia_uvm"),
         cure_note=_on_host(
             "root; where it finds no module, install the driver, or build it for this kernel",
             container,

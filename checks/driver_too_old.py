@@ -30,20 +30,19 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     Runtime,
     TorchBuild,
-    Unknown,
     at_least,
     check,
     cuda_of,
     driver_floor,
+    heard,
     install_driver,
-    known,
     parts,
     rebuild_cuda,
-    told,
     visible_gpus,
 )
 
@@ -56,14 +55,6 @@ PTX = (
     r"ptxas application ptx input[^\n]{0,40}Unsupported \.version [\d.]+; current version is",
 )
 """Code of a newer CUDA than the driver compiles. Source: CUDA driver API, error 222."""
-SAID = (
-    "The NVIDIA driver on your system is too old",
-    "CUDA driver version is insufficient for CUDA runtime version",
-    r"nvidia (?:driver )?version is too old",
-    r"unsatisfied condition: cuda\s*>=",
-    r"has constraint __cuda \S{1,30} conflicting with __cuda-\d",  # conda's name for what the driver offers
-    *PTX,
-)
 
 
 @check(
@@ -72,41 +63,37 @@ SAID = (
     explains=["cuda-old", "gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
-    torch: TorchBuild | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    environment: Environment | Unknown | None,
-    container: Container | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    driver: Known[NvidiaDriver],
+    gpus: Known[NvidiaGpus],
+    host: Known[Host],
+    interpreter: Known[Interpreter],
+    environment: Known[Environment],
+    container: Known[Container],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Compare the driver with the floor of the build's CUDA major; what torch itself says goes first."""
-    build, module, system, run = known(torch), known(driver), known(host), known(runtime)
-    if run is not None and run.gpu_works:
+    if runtime is not None and runtime.gpu_works:
         return None
-    said = told(errors, *SAID)
-    windows = system is not None and (system.os == "windows" or system.wsl == 2)
-    floor = _floor(build.cuda, windows=windows) if build and build.cuda else ""
+    said = heard(errors, "driver-too-old")
+    windows = host is not None and (host.os == "windows" or host.wsl == 2)
+    floor = _floor(torch.cuda, windows=windows) if torch and torch.cuda else ""
     # JetPack 5 states the release of its own system, as in 35.4.1
-    comparable = module is not None and parts(module.version)[:1] >= (100,)
-    low = bool(floor) and comparable and module is not None and not at_least(module.version, floor)
-    if not said and (not low or _compat(build, module)):
+    comparable = driver is not None and parts(driver.version)[:1] >= (100,)
+    low = bool(floor) and comparable and driver is not None and not at_least(driver.version, floor)
+    if not said and (not low or _compat(torch, driver)):
         return None
-    cards = known(gpus)
-    seen = visible_gpus(cards.gpus, environment) if cards else ()
+    seen = visible_gpus(gpus.gpus, environment) if gpus else ()
     capabilities = tuple({card.compute_capability for card in seen if card.compute_capability})
-    version = module.version if module else _driver_of(said)
-    fit = (
-        rebuild_cuda(system, known(interpreter), build, version, capabilities) if version else None
-    )
-    if build is not None and fit is not None and fit.cure and fit.variant == build.variant:
+    version = driver.version if driver else _driver_of(said)
+    fit = rebuild_cuda(host, interpreter, torch, version, capabilities) if version else None
+    if torch is not None and fit is not None and fit.cure and fit.variant == torch.variant:
         fit = None
     old = bool(capabilities) and all(parts(c) < (7, 5) for c in capabilities)
-    install = install_driver(system, floor, old_card=old, container=known(container))
+    install = install_driver(host, floor, old_card=old, container=container)
     return Finding(
-        found=_found(build, module, floor if low else "", said),
+        found=_found(torch, driver, floor if low else "", said),
         said=said,
         means=MEANS,
         cure=fit.cure if fit else install.cure,
@@ -117,8 +104,8 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
         evidence=tuple(
             place
             for place in (
-                f"{build.location}/version.py" if build and build.location else "",
-                module.source if module else "",
+                f"{torch.location}/version.py" if torch and torch.location else "",
+                driver.source if driver else "",
             )
             if place
         ),

@@ -28,35 +28,29 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    Known,
     Packages,
     TorchBuild,
-    Unknown,
     advise,
     check,
     distribution_of,
-    known,
+    expression,
+    heard,
     minor,
-    pattern,
     pip,
     told,
     within,
+    worded,
 )
 
-UNDEFINED = pattern(r"(?<![^\s'\"(:])([^\s'\"(:]*)\.so(?:\.\d+)*: undefined symbol: (_Z\w+)")
-OF_TORCH = pattern(r"undefined symbol: (_ZNK?(?:2at|3c10|5torch)\d\w+)")
-"""A symbol in a namespace of torch, of which the file that wants it is left out."""
+UNDEFINED = expression("extension-abi-mismatch/undefined")
+OF_TORCH = expression("extension-abi-mismatch/of-torch")
 PROCEDURE_NAME = "a procedure"
-PROCEDURE = pattern(
-    r"DLL load failed while importing (?!_C\b|torch)(flash_attn\w*|xformers\w*|causal_conv1d\w*|mamba\w*"
-    r"|selective_scan\w*|exllama\w*|awq\w*|deepspeed\w*|bitsandbytes\w*|\w+_cuda)"
-    r": The specified procedure could not be found"
-)
-"""How Windows says that a symbol is missing, error 127; it does not name the symbol."""
-OF_SYCL = pattern(r"_ZNK?(?:4sycl3_V\d|2cl(?:10__host_std|4sycl))")
-"""A name of Intel's SYCL runtime, not of torch: xpu-driver tells of it."""
+PROCEDURE = expression("extension-abi-mismatch/procedure")
+OF_SYCL = expression("extension-abi-mismatch/of-sycl")
 NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
 """They have checks of their own."""
-INSTALLED = pattern(r"(?:site|dist)-packages[\\/]([A-Za-z]\w{1,40})[\\/]")
+INSTALLED = expression("extension-abi-mismatch/installed")
 ANEW = "Install the extension in front of 'undefined symbol' anew, for this torch"
 NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformers": "xformers"} | {
     "vllm": "vllm",
@@ -77,43 +71,37 @@ NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformer
     explains=["library-import-fails"],
 )
 def extension_abi_mismatch(
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    errors: Errors | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Read the symbol that is missing; without an error, the label of flash-attn."""
-    there, build = known(packages), known(torch)
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         found = UNDEFINED.search(error.text)
         if found and OF_SYCL.match(found[2]):
             continue
         path = f"/{found[1]}".replace("\\", "/") if found else ""
         if found and not any(part in path for part in NOT_THESE):
-            return _from_symbol(found[1], found[2], there, build, interpreter)
+            return _from_symbol(found[1], found[2], packages, torch, interpreter)
     if found := PROCEDURE.search(told(errors, PROCEDURE.pattern)):
-        return _from_symbol(found[1], PROCEDURE_NAME, there, build, interpreter)
+        return _from_symbol(found[1], PROCEDURE_NAME, packages, torch, interpreter)
     if found := OF_TORCH.search(told(errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
-        return _from_bare_symbol(found[1], there, interpreter)
-    if said := told(errors, r"(?:PyTorch|CUDA|HIP) version mismatch! DeepSpeed ops were compiled"):
-        return Finding(
-            title="The operations of deepspeed belong to another PyTorch",
-            found=f"the error '{said}'",
+        return _from_bare_symbol(found[1], packages, interpreter)
+    if said := heard(errors, "extension-abi-mismatch"):
+        return worded(
+            "extension-abi-mismatch/deepspeed",
             said=said,
-            means="deepspeed stops at its start: its compiled operations fit the torch that they were built with",
             cure=_rebuild(interpreter, "deepspeed", ""),
-            cure_note="builds them for this torch, which needs nvcc of torch's CUDA",
         )
-    version = there.version("flash-attn") if there is not None else ""
+    version = packages.version("flash-attn") if packages is not None else ""
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
-    if build is None or label is None or label[1] == minor(build.version):
+    if torch is None or label is None or label[1] == minor(torch.version):
         return None
-    return Finding(
-        title="flash-attn was built for another PyTorch",
-        found=f"flash-attn {version} was built for torch {label[1]}; torch {build.version} is installed",
-        means="import flash_attn stops with 'undefined symbol', and transformers with it",
+    return worded(
+        "extension-abi-mismatch/label",
+        found=f"flash-attn {version} was built for torch {label[1]}; torch {torch.version} is installed",
         cure=_rebuild(interpreter, "flash-attn", version),
-        cure_note="needs nvcc of torch's CUDA, up to an hour; or attn_implementation='sdpa'",
     )
 
 
@@ -122,7 +110,7 @@ def _from_symbol(
     symbol: str,
     packages: Packages | None,
     torch: TorchBuild | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding:
     stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
     of = next((NAMED[n] for n in NAMED if n in path or n == stem), "") or _brought_by(path)
@@ -160,18 +148,16 @@ def _brought_by(path: str) -> str:
 
 
 def _from_bare_symbol(
-    symbol: str, packages: Packages | None, interpreter: Interpreter | Unknown | None
+    symbol: str, packages: Packages | None, interpreter: Interpreter | None
 ) -> Finding:
     """Suspect the extension that is installed, or say how to find it."""
     name = next((n for n in NAMED.values() if packages is not None and packages.version(n)), "")
     version = packages.version(name) if packages is not None and name else ""
-    return Finding(
-        severity="error",
-        found=f"the error 'undefined symbol: {symbol[:90]}', which is a name of torch's",
+    return worded(
+        "extension-abi-mismatch/from-bare-symbol",
         said=f"undefined symbol: {symbol}",
-        means="an extension was compiled for another torch; its import stops, and what imports it does",
         cure=_rebuild(interpreter, name, version) if name else advise(ANEW),
-        cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; or its wheel for this torch",
+        symbol=symbol[:90],
     )
 
 
@@ -182,7 +168,7 @@ def _old_abi(torch: TorchBuild) -> bool:
     return within(torch.version, "<2.7") is True and torch.variant != "cu126"
 
 
-def _rebuild(interpreter: Interpreter | Unknown | None, name: str, version: str) -> Cure:
+def _rebuild(interpreter: Interpreter | None, name: str, version: str) -> Cure:
     plain = version.partition("+")[0]
     return pip(
         interpreter,

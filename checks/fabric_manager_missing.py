@@ -24,28 +24,20 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     PciBus,
     Runtime,
-    Unknown,
     check,
-    known,
+    heard,
     listed,
     parts,
     tell,
-    told,
+    worded,
 )
 
 WAITING = ("not started", "in progress")
-SERVICE = (
-    r"fabric manager NVIDIA GPU driver interface version \S+ don't match with driver version [\d.]+",
-    r"Failed to start (?:nvidia-fabricmanager\.service|(?:NVIDIA )?[Ff]abric ?[Mm]anager)[^\n]{0,60}",
-    r"nvidia-fabricmanager\.service: Failed with result",
-    r"[Ff]abric ?[Mm]anager[^\n]{0,60} failed to initialize",
-    r"Unit nvidia-fabricmanager\.service could not be found",
-)
-"""What the service itself, or systemd of it, says. It starts on machines with NVSwitches alone."""
 
 OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0 | cut -d. -f1)"
 """Where the report does not tell the driver, the machine does."""
@@ -57,33 +49,31 @@ OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0
     explains=["gpu-does-not-compute", "torch-sees-no-gpu", "uvm-module-broken"],
 )
 def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
-    gpus: NvidiaGpus | Unknown | None,
-    pci: PciBus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    gpus: Known[NvidiaGpus],
+    pci: Known[PciBus],
+    driver: Known[NvidiaDriver],
+    host: Known[Host],
+    container: Known[Container],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Go by the fabric state or error 802; NVSwitches alone say nothing."""
-    run = known(runtime)
-    if run is not None and run.gpu_works:
+    if runtime is not None and runtime.gpu_works:
         return None
-    cards, bus, module, system = known(gpus), known(pci), known(driver), known(host)
-    waiting = [card for card in cards.gpus if card.fabric_state in WAITING] if cards else []
-    said = told(errors, r"Error 802", "system not yet initialized", "SYSTEM_NOT_READY")
-    service = told(errors, *SERVICE)
-    failed = bool(said) or (run is not None and run.gpu_available is False)
+    waiting = [card for card in gpus.gpus if card.fabric_state in WAITING] if gpus else []
+    said = heard(errors, "fabric-manager-missing")
+    service = heard(errors, "fabric-manager-missing/service")
+    failed = bool(said) or (runtime is not None and runtime.gpu_available is False)
     bare = (
-        bus is None and cards is None and run is None
+        pci is None and gpus is None and runtime is None
     )  # a text that shows the service and nothing else
     if service and (failed or bare) and not said:
         said = service
-    if not said and not (waiting and (failed or (bus is not None and bus.nvswitches))):
+    if not said and not (waiting and (failed or (pci is not None and pci.nvswitches))):
         return None
     switches = (
-        f"{bus.nvswitches} NVSwitch{'es' if bus.nvswitches > 1 else ''}; "
-        if bus and bus.nvswitches
+        f"{pci.nvswitches} NVSwitch{'es' if pci.nvswitches > 1 else ''}; "
+        if pci and pci.nvswitches
         else ""
     )
     state = (
@@ -92,24 +82,24 @@ def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
         else ""
     )
     what = state or (f"the service says '{said}'" if said == service else f"CUDA says '{said}'")
-    inside = known(container) is not None
-    branch = str(parts(module.version)[0]) if module and parts(module.version) else OWN_BRANCH
-    debian = system is None or system.distro in ("ubuntu", "debian")
+    inside = container is not None
+    branch = str(parts(driver.version)[0]) if driver and parts(driver.version) else OWN_BRANCH
+    debian = host is None or host.distro in ("ubuntu", "debian")
     install = (
         f"apt-get install -y nvidia-fabricmanager-{branch}"
         if debian
         else "dnf install -y nvidia-fabricmanager"
     )
-    return Finding(
+    return worded(
+        "fabric-manager-missing",
         found=f"{switches}{what}",
         said=said,
-        means="every CUDA call fails with error 802, 'system not yet initialized', and training does not start",
         cure=tell("sudo systemctl restart nvidia-fabricmanager")
         if inside
         else tell(f"sudo {install} && sudo systemctl enable --now nvidia-fabricmanager"),
         cure_note="on the host, not in this container; in a hired container, move to another node"
         if inside
         else "root; its version has to be the driver's to the last digit"
-        + (f": {module.version}" if module else ""),
-        evidence=("/sys/bus/pci/devices", "nvidia-smi -q, section Fabric") if cards else (),
+        + (f": {driver.version}" if driver else ""),
+        evidence=("/sys/bus/pci/devices", "nvidia-smi -q, section Fabric") if gpus else (),
     )

@@ -19,38 +19,23 @@ Seen as
     RuntimeError: received 0 items of ancdata
 """
 
-from tunedoctor.api import (
-    Container,
-    FileLimit,
-    Finding,
-    Unknown,
-    check,
-    known,
-    tell,
-)
+from tunedoctor.api import Container, FileLimit, Finding, Known, check, tell, worded
 
 LOW = 1024
 HUGE = 1 << 29
 
 
 @check("file-limit", "The limit of open files does not suit training", "note", advice=True)
-def file_limit(limit: FileLimit, container: Container | Unknown | None) -> Finding | None:
+def file_limit(limit: FileLimit, container: Known[Container]) -> Finding | None:
     """Below 1024, or about 2^30 in a container."""
     if 0 <= limit.soft < LOW:
-        return Finding(
-            title="The limit of open files is low",
+        return worded(
+            "file-limit/low",
             found=f"{limit.soft} open files, the hard limit is {limit.hard if limit.hard >= 0 else 'not set'}",
-            means="DataLoader workers end with 'Too many open files' or 'received 0 items of ancdata'",
             cure=tell(f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}"),
-            cure_note="in the shell that starts training",
         )
-    inside = known(container)
-    if inside is not None and limit.soft >= HUGE:
-        return Finding(
-            title="The limit of open files slows the driver's tools",
-            found=f"{limit.soft} open files in a {inside.kind} container",
-            means="nvidia-smi takes some 20 s, and so does every start that asks it",
-            cure=tell("docker run --ulimit nofile=65536:65536 IMAGE"),
-            cure_note="start the container anew; only felt where nvidia-persistenced runs on the host",
+    if container is not None and limit.soft >= HUGE:
+        return worded(
+            "file-limit/huge", found=f"{limit.soft} open files in a {container.kind} container"
         )
     return None

@@ -26,22 +26,18 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
+    Known,
     Runtime,
     TorchBuild,
-    Unknown,
     at_least,
     check,
     cxx_too_old,
     family,
     glibc_floor,
-    known,
-    pattern,
-    pip,
+    matched,
     refused,
-    tell,
+    worded,
 )
-
-NEEDED = pattern(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\))?")
 
 
 @check(
@@ -50,80 +46,54 @@ NEEDED = pattern(r"version `GLIBC_([\d.]+)' not found(?: \(required by ([^)]+)\)
     explains=["library-import-fails", "torch-import-crash", "torch-sees-no-gpu"],
 )
 def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
-    answer: IndexAnswer | Unknown | None,
+    host: Known[Host],
+    interpreter: Known[Interpreter],
+    torch: Known[TorchBuild],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
+    answer: Known[IndexAnswer],
 ) -> Finding | None:
     """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
-    system, own, build, run = known(host), known(interpreter), known(torch), known(runtime)
-    have = system.libc_version if system is not None and system.libc == "glibc" else ""
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        found = NEEDED.search(error.text)
-        if found:
-            return _from_error(found[1], found[2] or "", have, interpreter)
-    cxx = cxx_too_old(errors, conda=own is not None and own.kind == "conda")
+    have = host.libc_version if host is not None and host.libc == "glibc" else ""
+    if found := matched(errors, "glibc-too-old/needed"):
+        return _from_error(found[1], found[2] or "", have, interpreter)
+    cxx = cxx_too_old(errors, conda=interpreter is not None and interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system":
-        return Finding(
-            title="The system's C++ library is older than a binary needs",
-            found=cxx.found,
-            said=cxx.said,
-            means="what imports that binary stops",
-            cure=tell("docker run --rm -it --gpus all pytorch/pytorch:latest", who="root"),
-            cure_note="a container or a newer system, or an older release of that package; without root, an "
-            "environment of conda, whose libstdcxx-ng is newer",
-        )
-    why = refused(answer, own, system)
+        return worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
+    why = refused(answer, interpreter, host)
     if why is not None and why.cause == "glibc-too-old":
-        return Finding(
-            found=why.found,
-            said=why.found,
-            means="pip and uv find no wheel that this system can load, and nothing is installed",
-            cure=pip(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
-            cure_note="the last release for glibc 2.17; a newer system or a container takes any",
+        return worded(
+            "glibc-too-old/refused", found=why.found, said=why.found, interpreter=interpreter
         )
-    stage = run.stage("import torch") if run is not None else None
-    if not have or build is None or own is None or system is None or build.conda:
+    stage = runtime.stage("import torch") if runtime is not None else None
+    if not have or torch is None or interpreter is None or host is None or torch.conda:
         return None
     if stage is not None and stage.outcome == "ok":
         return None
-    where = family(system, own)
+    where = family(host, interpreter)
     if not where.startswith("linux"):
         return None
-    floor = glibc_floor(build.version, build.variant, where)
+    floor = glibc_floor(torch.version, torch.variant, where)
     if at_least(have, floor):
         return None
-    return Finding(
-        found=f"torch {build.version} needs glibc {floor}; {system.name} has {have}",
+    return worded(
+        "glibc-too-old/refused",
+        found=f"torch {torch.version} needs glibc {floor}; {host.name} has {have}",
         means=f'import torch stops with "version `GLIBC_{floor}\' not found"',
-        cure=pip(interpreter, "install", "torch==2.6.0", "torchvision==0.21.0"),
-        cure_note="the last release for glibc 2.17; a newer system or a container takes any",
+        interpreter=interpreter,
     )
 
 
-def _from_error(
-    needed: str, by: str, have: str, interpreter: Interpreter | Unknown | None
-) -> Finding:
+def _from_error(needed: str, by: str, have: str, interpreter: Interpreter | None) -> Finding:
     name = by.replace("\\", "/").rpartition("/")[2] or "a compiled module"
     system = f"glibc {have}" if have else "an older one"
     package = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "")
-    return Finding(
+    return worded(
+        "glibc-too-old/from-error",
+        "glibc-too-old/from-error:flash-attn"
+        if package == "flash_attn"
+        else "glibc-too-old/from-error:else",
         found=f"{name} needs glibc {needed}; the system has {system}",
-        means=f'its import stops with "version `GLIBC_{needed}\' not found"',
-        cure=pip(
-            interpreter,
-            "install",
-            "--no-build-isolation",
-            "--no-binary",
-            ":all:",
-            "--no-deps",
-            "flash-attn",
-        )
-        if package == "flash_attn"
-        else tell("docker run --rm -it --gpus all pytorch/pytorch:latest"),
-        cure_note="compiles it here against this glibc; needs nvcc"
-        if package == "flash_attn"
-        else "a container with a newer glibc, or an older release of that package",
+        needed=needed,
+        interpreter=interpreter,
     )

@@ -30,36 +30,21 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Runtime,
     TorchBuild,
-    Unknown,
     check,
-    known,
+    heard,
     listed,
     rocm_archs,
     rocm_archs_since,
     rocm_build,
     rocm_override,
     set_variable,
-    tell,
-    told,
+    worded,
 )
 
 MEANS = "the first kernel fails with 'HIP error: invalid device function', or the process crashes"
-SAID = (
-    "HIP error: invalid device function",
-    "ROCm error: invalid device function",
-    r"Cannot read [^\n]{0,120}TensileLibrary",
-    r"Could not load [^\n]{0,160}TensileLibrary",
-    r"TensileLibrary\S{0,60}: No such file or directory for GPU arch",
-    r"Could not initialize Tensile (?:library|host)",
-    r"HIP error: (?:no kernel image is available|shared object initialization failed)",
-    r"failed to initialize ROCm: no kernel image",
-    r"use hipBLASLt on a unsupported architecture",
-    r"amdgpu is not supported\"? gpu=\S{1,40} gpu_type=gfx\w{3,5}",
-    r"hipErrorNoBinaryForGpu",
-    "hipErrorInvalidDeviceFunction",
-)
 
 
 @check(
@@ -68,32 +53,31 @@ SAID = (
     explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def gpu_arch_not_in_rocm_build(  # noqa: PLR0913  build, GPUs and override
-    torch: TorchBuild | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    environment: Environment | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    amd: Known[AmdGpus],
+    environment: Known[Environment],
+    runtime: Known[Runtime],
+    host: Known[Host],
+    interpreter: Known[Interpreter],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Compare the targets; integrated GPUs count only where there is no other."""
-    build, run, variables = known(torch), known(runtime), known(environment)
-    if build is not None and build.accelerator != "rocm":
+    if torch is not None and torch.accelerator != "rocm":
         return None
-    gpus = _training_gpus(known(amd), run)
-    archs = _archs(build, run)
-    override = variables.get("HSA_OVERRIDE_GFX_VERSION") if variables else None
+    gpus = _training_gpus(amd, runtime)
+    archs = _archs(torch, runtime)
+    override = environment.get("HSA_OVERRIDE_GFX_VERSION") if environment else None
     lacking = [gpu for gpu in gpus if gpu.gfx and gpu.gfx not in archs] if archs else []
-    if not archs and build is not None and not override and (never := _never(build, gpus)):
-        return _cure(never[0], never[1], (), build, known(host), known(interpreter))
+    if not archs and torch is not None and not override and (never := _never(torch, gpus)):
+        return _cure(never[0], never[1], (), torch, host, interpreter)
     if not lacking or override:
         if archs and gpus:
             return None
-        return _from_text(build, gpus, archs, errors, known(host), known(interpreter))
+        return _from_text(torch, gpus, archs, errors, host, interpreter)
     first = lacking[0]
-    version = f"torch {build.version}" if build else "this PyTorch"
+    version = f"torch {torch.version}" if torch else "this PyTorch"
     found = f"{first.name or 'the GPU'} is {first.gfx}; {version} has code for {listed(archs, 16)}"
-    return _cure(found, first.gfx, archs, build, known(host), known(interpreter))
+    return _cure(found, first.gfx, archs, torch, host, interpreter)
 
 
 def _cure(  # noqa: PLR0913  the GPU, and what decides the build
@@ -164,11 +148,11 @@ def _from_text(  # noqa: PLR0913  the error, and what _cure takes
     build: TorchBuild | None,
     gpus: list[AmdGpu],
     archs: tuple[str, ...],
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     host: Host | None,
     interpreter: Interpreter | None,
 ) -> Finding | None:
-    said = told(errors, *SAID)
+    said = heard(errors, "gpu-arch-not-in-rocm-build")
     if not said or "current device: 1" in said:
         return None
     named = re.search(r"gfx[0-9a-f]{3,5}(?![0-9a-zA-Z])", said)
@@ -177,10 +161,4 @@ def _from_text(  # noqa: PLR0913  the error, and what _cure takes
     found = f"the error '{said}'{version}{f' on {gfx}' if gfx else ''}"
     if gfx:
         return _cure(found, gfx, archs, build, host, interpreter).saying(said)
-    return Finding(
-        found=found,
-        said=said,
-        means=MEANS,
-        cure=tell('python -c "import torch; print(torch.cuda.get_arch_list())"'),
-        cure_note="prints the targets of the build; `rocminfo | grep gfx` prints that of the GPU: they have to agree",
-    )
+    return worded("gpu-arch-not-in-rocm-build", found=found, said=said)

@@ -19,18 +19,9 @@ Seen as
     HIP error: invalid device function
 """
 
-from tunedoctor.api import (
-    Finding,
-    Runtime,
-    check,
-    pattern,
-    tell,
-)
+from tunedoctor.api import Finding, Runtime, check, expression, worded
 
-OF_THE_BUILD = pattern(
-    r"not compiled with|not linked with|\b(?:Attribute|Type|NotImplemented|Import)Error"
-)
-"""Errors of the Python side: this torch has no such function, and the card was never asked."""
+OF_THE_BUILD = expression("gpu-does-not-compute/of-the-build")
 
 
 @check("gpu-does-not-compute", "A multiplication on the GPU fails")
@@ -50,13 +41,9 @@ def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
     _, device, dtype = (*first.name.split(" "), "", "")[:3]
     text = (first.error.strip().splitlines() or [first.outcome])[-1][:200]
     wrong = "is off by" in text
-    return Finding(
-        title="The GPU computes wrong results" if wrong else "",
+    return worded(
+        "gpu-does-not-compute",
+        "gpu-does-not-compute:wrong" if wrong else "gpu-does-not-compute:else",
         found=f"{device} in {dtype}: {text}",
-        means="the losses of a training run are wrong"
-        if wrong
-        else "training stops at its first step with that error",
-        cure=tell("sudo dmesg | grep -E 'NVRM|Xid|amdgpu' | tail -20"),
-        cure_note="root; shows whether the driver blames the card",
         evidence=(f"doctor check --deep, stage '{first.name}'",),
     )

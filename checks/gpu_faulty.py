@@ -28,30 +28,19 @@ from tunedoctor.api import (
     Errors,
     Finding,
     KernelLog,
+    Known,
     NvidiaAnswer,
     NvidiaGpu,
     NvidiaGpus,
-    Unknown,
     Xid,
     advise,
     check,
-    known,
+    heard,
     tell,
-    told,
+    worded,
     xid_meaning,
 )
 
-MEANS = "CUDA calls on that card fail, or training hangs or ends with 'uncorrectable ECC error' or 'GPU is lost'"
-SAID = (
-    "GPU is lost",
-    "Unable to determine the device handle for GPU",
-    "fallen off the bus",
-    "uncorrectable ECC error encountered",
-    "GPU requires reset",
-    "CUDA_ERROR_ECC_UNCORRECTABLE",
-    "uncorrectable NVLink error",
-    "CUDA_ERROR_NVLINK_UNCORRECTABLE",
-)
 REBOOT = "sudo reboot"
 
 
@@ -68,44 +57,34 @@ REBOOT = "sudo reboot"
     ],
 )
 def gpu_faulty(
-    gpus: NvidiaGpus | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    log: KernelLog | Unknown | None,
-    errors: Errors | Unknown | None,
+    gpus: Known[NvidiaGpus],
+    answer: Known[NvidiaAnswer],
+    log: Known[KernelLog],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Worst first: lost, beyond repair, in need of a reset now, then what the log says of the past."""
-    cards, reply, kernel = known(gpus), known(answer), known(log)
-    lost = reply is not None and 15 in (reply.nvml_code, reply.smi_code)
-    if lost or (kernel is not None and kernel.fell_off_bus) or _newest(kernel, 79):
-        return _lost(kernel, reply if lost else None)
-    for card in cards.gpus if cards else ():
+    lost = answer is not None and 15 in (answer.nvml_code, answer.smi_code)
+    if lost or (log is not None and log.fell_off_bus) or _newest(log, 79):
+        return _lost(log, answer if lost else None)
+    for card in gpus.gpus if gpus else ():
         if finding := _state(card):
             return finding
-    if (finding := _logged(kernel, cards)) is not None:
+    if (finding := _logged(log, gpus)) is not None:
         return finding
-    said = told(errors, *SAID)
+    said = heard(errors, "gpu-faulty")
     if not said:
         return None
-    return Finding(
-        found=f"the error '{said}'",
-        said=said,
-        means=MEANS,
-        cure=tell(REBOOT, who="reboot"),
-        cure_note="root",
-    )
+    return worded("gpu-faulty", said=said)
 
 
 def _lost(kernel: KernelLog | None, reply: NvidiaAnswer | None) -> Finding:
     xid = _newest(kernel, 79)
     where = f" at {xid.slot}" if xid and xid.slot else ""
     by = "the driver answers 'GPU is lost' (15)" if reply else "the kernel log says so"
-    return Finding(
-        title="A GPU has fallen off the bus",
+    return worded(
+        "gpu-faulty/lost",
         found=f"a GPU{where} no longer answers on the PCI bus: {by}",
         said="GPU is lost" if reply else "",
-        means=MEANS,
-        cure=tell("sudo poweroff"),
-        cure_note="root; switch off fully, then on. If it comes back: power cable, riser, seating or heat",
         evidence=("kernel log",) if kernel else (),
     )
 
@@ -115,26 +94,20 @@ def _state(card: NvidiaGpu) -> Finding | None:
     name = f"GPU {card.index} ({card.name})"
     reset = tell(f"sudo nvidia-smi --gpu-reset -i {card.index}")
     if card.remap_failed:
-        return Finding(
-            title="The memory of a GPU is beyond repair",
-            found=f"{name}: remapping of faulty memory rows failed",
-            means=MEANS,
-            cure=advise(f"Take GPU {card.index} out of service and have it replaced"),
+        return worded(
+            "gpu-faulty/beyond-repair",
             cure_note=f"until then, leave it out of CUDA_VISIBLE_DEVICES; its UUID is {card.uuid or 'not known'}",
-            evidence=("NVML, remapped rows",),
+            index=card.index,
+            name=name,
         )
     action = card.recovery_action.upper().replace(" ", "_")
     if action and action not in ("NONE", "N/A"):
         reboots = "REBOOT" in action
-        return Finding(
-            title="The driver asks for a reboot"
-            if reboots
-            else "The driver asks for a reset of a GPU",
+        return worded(
+            "gpu-faulty/asks",
+            "gpu-faulty/asks:reboot" if reboots else "gpu-faulty/asks:reset",
             found=f"{name}: recovery action {action}",
-            means=MEANS,
             cure=tell(REBOOT, who="reboot") if reboots else reset,
-            cure_note="root" if reboots else "root; stop every program on it first; else reboot",
-            evidence=("NVML, GPU recovery action",),
         )
     if card.remap_pending or card.ecc_uncorrected:
         count = (
@@ -145,14 +118,10 @@ def _state(card: NvidiaGpu) -> Finding | None:
         pending = (
             "a faulty memory row waits for a reset to be mapped out" if card.remap_pending else ""
         )
-        return Finding(
-            title="A GPU has memory errors",
-            severity="warning",
+        return worded(
+            "gpu-faulty/memory-errors",
             found=f"{name}: {'; '.join(t for t in (count, pending) if t)}",
-            means="a run that touches that memory ends with 'uncorrectable ECC error encountered'",
             cure=reset,
-            cure_note="root; stop every program on it first; else reboot",
-            evidence=("NVML, ECC and remapped rows",),
         )
     return None
 
@@ -190,16 +159,15 @@ def _logged(kernel: KernelLog | None, cards: NvidiaGpus | None) -> Finding | Non
                 "root; or reset the idle card: sudo nvidia-smi --gpu-reset -i N",
             ),
         )
-        return Finding(
+        return worded(
+            "gpu-faulty/logged",
             title="A GPU has memory errors"
             if meaning.asks == "idle"
             else "A GPU has failed since this boot",
             severity="warning" if past else "error",
             found=f"Xid {xid.number}{where} in the kernel log: {meaning.name}",
-            means=MEANS,
             cure=cure,
             cure_note=note,
-            evidence=("kernel log",),
         )
     return None
 

@@ -25,64 +25,47 @@ from tunedoctor.api import (
     Environment,
     Errors,
     Finding,
+    Known,
     NvidiaGpus,
     TorchBuild,
-    Unknown,
-    advise,
     check,
-    known,
+    heard,
     listed,
     parts,
     told,
     visible_gpus,
+    worded,
 )
-
-SAID = (
-    "Your setup doesn't support bf16",
-    "bf16 is not supported on this GPU",
-    r"[Bb](?:float|F)16 is only supported on GPUs",
-    r"bf16 is not supported on your (?:device|GPU|environment)|Your device does not support bf16",
-    r"bf16 mixed precision requires",
-    r"Current GPU.{0,40} does not support bfloat16",
-    r"Feature '[^\n]{0,30}bf16[^\n]{0,30}requires ?\.target sm_[89]\d",  # ptxas, of what triton compiled
-)
-
-ON_OLD = (r"not implemented for 'BFloat16'",)
-"""What says so on a GPU without bf16; others give it too, where fp16 and bf16 meet."""
 
 
 @check("gpu-lacks-bf16", "The GPU has no bf16: train in fp16", "note", advice=True)
 def gpu_lacks_bf16(
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    torch: Known[TorchBuild],
+    environment: Known[Environment],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Go by the best GPU of the build's vendor; an error text makes an error of it."""
-    build = known(torch)
-    said = told(errors, *SAID)
-    names = _nvidia(known(nvidia), environment)
-    if build is not None and build.accelerator == "rocm":
-        radeons = known(amd)
-        discrete = [g for g in radeons.gpus if not g.integrated] if radeons else []
+    said = heard(errors, "gpu-lacks-bf16")
+    names = _nvidia(nvidia, environment)
+    if torch is not None and torch.accelerator == "rocm":
+        discrete = [g for g in amd.gpus if not g.integrated] if amd else []
         old = discrete and all(
             g.gfx.startswith(("gfx103", "gfx101", "gfx900", "gfx906")) for g in discrete
         )
         names = (
             listed(dict.fromkeys(f"{g.name or 'GPU'} ({g.gfx})" for g in discrete)) if old else ""
         )
-    said = said or (told(errors, *ON_OLD) if names else "")
+    said = said or (heard(errors, "gpu-lacks-bf16/on-old") if names else "")
     if not names and not said:
         return None
-    return Finding(
+    return worded(
+        "gpu-lacks-bf16",
         severity="error" if said else None,
         found=names or f"the error '{said}'",
         said=said,
-        means='bf16=True stops with "Your setup doesn\'t support bf16/gpu" or runs several times slower',
-        cure=advise("Set fp16=True and bf16=False in the training arguments"),
         settle="" if names or not _anywhere(errors) else SETTLE,
-        cure_note="torch.cuda.is_bf16_supported() counts emulation too; with including_emulation=False it does not",
     )
 
 
@@ -91,13 +74,13 @@ SETTLE = (
 )
 
 
-def _anywhere(errors: Errors | Unknown | None) -> bool:
+def _anywhere(errors: Errors | None) -> bool:
     """Tell a message that a Trainer gives where no GPU is seen as well: it names Ampere only where one is."""
     words = "Your setup doesn't support bf16"
     return bool(told(errors, words)) and not told(errors, words + r"[^\n]{0,160}Ampere")
 
 
-def _nvidia(gpus: NvidiaGpus | None, environment: Environment | Unknown | None) -> str:
+def _nvidia(gpus: NvidiaGpus | None, environment: Environment | None) -> str:
     cards = visible_gpus(gpus.gpus, environment) if gpus else ()
     told_ = [card for card in cards if card.compute_capability]
     if not told_ or any(parts(card.compute_capability) >= (8, 0) for card in told_):

@@ -21,13 +21,14 @@ Seen as
 from tunedoctor.api import (
     Environment,
     Finding,
+    Known,
     NvidiaGpus,
-    Unknown,
     check,
     gib,
     listed,
     tell,
     visible_gpus,
+    worded,
 )
 
 SHARE = 0.3
@@ -35,7 +36,7 @@ SHARE = 0.3
 
 
 @check("gpu-memory-taken", "Other programs hold much of the GPU's memory", "note", advice=True)
-def gpu_memory_taken(gpus: NvidiaGpus, environment: Environment | Unknown | None) -> Finding | None:
+def gpu_memory_taken(gpus: NvidiaGpus, environment: Known[Environment]) -> Finding | None:
     """Take the GPU that is fullest."""
     full = [
         (1 - card.memory_free / card.memory_total, card)
@@ -51,13 +52,12 @@ def gpu_memory_taken(gpus: NvidiaGpus, environment: Environment | Unknown | None
         for process in biggest[:4]
     )
     python = bool(biggest) and "python" in biggest[0].name.lower() and biggest[0].pid > 1
-    return Finding(
+    return worded(
+        "gpu-memory-taken",
         found=f"GPU {card.index} ({card.name}): {gib(card.memory_free)} of {gib(card.memory_total)} free"
         + (f"; held by {holders}" if holders else ""),
-        means="training gets what is left: 'CUDA out of memory' comes sooner",
         cure=tell(f"kill {biggest[0].pid}") if python else tell("nvidia-smi"),
         cure_note="ends that program: save its work first"
         if python
         else "lists the programs on each GPU; a desktop can be logged out",
-        evidence=("NVML",),
     )

@@ -27,32 +27,21 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaAnswer,
     NvidiaDriver,
     NvidiaGpus,
     NvidiaModule,
     PciBus,
-    Unknown,
     at_least,
     check,
+    heard,
     install_driver,
-    known,
     listed,
     nvidia_by_pci,
     parts,
-    tell,
-    told,
+    worded,
 )
-
-MEANS = "nvidia-smi prints 'No devices were found', torch.cuda.is_available() is False, training runs on the CPU"
-REASON = "sudo dmesg | grep -i -E 'NVRM|nvidia' | tail -30"
-SAID_WHY = (
-    "requires use of the NVIDIA open kernel modules",
-    "is not supported by open nvidia.ko",
-    "ignoring the legacy GPU",
-)
-"""Sentences of the driver that name the wrong kind of module or branch."""
-SAID = (*SAID_WHY, "RmInitAdapter failed", r"rm_init_adapter failed, device minor number")
 
 
 @check(
@@ -61,89 +50,71 @@ SAID = (*SAID_WHY, "RmInitAdapter failed", r"rm_init_adapter failed, device mino
     explains=["gpu-does-not-compute", "torch-sees-no-gpu", "uvm-module-broken"],
 )
 def gpu_not_started(  # noqa: PLR0913  the facts that tell why
-    module: NvidiaModule | Unknown | None,
-    pci: PciBus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    errors: Errors | Unknown | None,
+    module: Known[NvidiaModule],
+    pci: Known[PciBus],
+    driver: Known[NvidiaDriver],
+    gpus: Known[NvidiaGpus],
+    host: Known[Host],
+    container: Known[Container],
+    answer: Known[NvidiaAnswer],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Go by an empty list of GPUs beside cards on the bus; else by a text of the driver."""
-    state, bus, version = known(module), known(pci), known(driver)
-    cards = [card for card in bus.of("10de") if card.driver in ("nvidia", "")] if bus else []
-    empty = state is not None and state.loaded and state.gpus_in_proc == 0 and bool(cards)
-    answered = known(gpus)
-    said = told(errors, *SAID_WHY)
+    cards = [card for card in pci.of("10de") if card.driver in ("nvidia", "")] if pci else []
+    empty = module is not None and module.loaded and module.gpus_in_proc == 0 and bool(cards)
+    said = heard(errors, "gpu-not-started/said-why")
     named = bool(said)
-    said = said or told(errors, *SAID)
-    if answered is not None and answered.gpus:
+    said = said or heard(errors, "gpu-not-started/said-why", "gpu-not-started")
+    if gpus is not None and gpus.gpus:
         return None
-    if not said and bus is None and known(container) is None and _lists_none(answer, known(host)):
-        return Finding(
-            found="nvidia-smi says 'No devices were found': the driver is loaded and starts no GPU",
-            means=MEANS,
-            cure=tell(REASON),
-            cure_note="root; prints the reason: often a card that needs the open module or another driver, "
-            "seating, power, or 'Above 4G Decoding' in the BIOS",
-        )
+    if not said and pci is None and container is None and _lists_none(answer, host):
+        return worded("gpu-not-started/lists-none")
     if not (empty or said):
         return None
     models = [model for card in cards if (model := nvidia_by_pci(card.device))]
     names = listed(model.name for model in models) or "the NVIDIA GPU"
-    number = version.version if version else ""
+    number = driver.version if driver else ""
     old = any(model.last_branch for model in models)
     floor = "570" if any(parts(m.compute_capability) >= (10,) for m in models) else ""
     why = f"the error '{said}'" if said else "/proc/driver/nvidia/gpus is empty"
-    cure = install_driver(
-        known(host), "580" if floor else "", old_card=old, container=known(container)
-    )
-    if version is not None and floor and not at_least(number, floor):
+    cure = install_driver(host, "580" if floor else "", old_card=old, container=container)
+    if driver is not None and floor and not at_least(number, floor):
         why = f"{names} needs driver {floor} or newer"
-    elif version is not None and version.open_module and old:
+    elif driver is not None and driver.open_module and old:
         why = f"{names} needs the proprietary module"
     elif (
-        version is not None
-        and version.open_module is False
+        driver is not None
+        and driver.open_module is False
         and any(m.module == "open" for m in models)
     ):
         why = f"{names} needs the open module"
     elif not named and not floor and not old:
-        return Finding(
+        return worded(
+            "gpu-not-started/no-reason",
             found=f"the error '{said}': the driver is loaded and starts no GPU"
             if said
             else f"driver {number or 'not known'} is loaded and lists no GPU; on the bus: {names}",
             said=said,
-            means=MEANS,
-            cure=tell(REASON),
-            cure_note="root; prints the reason. Seating, power, and 'Above 4G Decoding' in the BIOS are usual",
             evidence=() if said else ("/proc/driver/nvidia/gpus", "/sys/bus/pci/devices"),
         )
     kind = (
-        {True: "open", False: "proprietary"}.get(version.open_module)
-        if version and version.open_module is not None
+        {True: "open", False: "proprietary"}.get(driver.open_module)
+        if driver and driver.open_module is not None
         else ""
     )
-    return Finding(
+    return worded(
+        "gpu-not-started",
         found=f"{why}; "
         + (f"driver {number}" if number else "the driver")
         + f"{f', {kind} module,' if kind else ''} is loaded and lists no GPU",
         said=said if f"'{said}'" in why else "",
-        means=MEANS,
         cure=cure.cure,
         cure_note=cure.note,
-        evidence=(
-            "/proc/driver/nvidia/version",
-            "/proc/driver/nvidia/gpus",
-            "/sys/bus/pci/devices",
-        ),
     )
 
 
-def _lists_none(answer: NvidiaAnswer | Unknown | None, host: Host | None) -> bool:
+def _lists_none(answer: NvidiaAnswer | None, host: Host | None) -> bool:
     """Tell whether nvidia-smi reached the driver and was given no GPU, outside of WSL, which has reasons of its own."""
-    reply = known(answer)
-    if reply is None or (host is not None and host.wsl):
+    if answer is None or (host is not None and host.wsl):
         return False
-    return reply.smi_code == 6 and "No devices" in reply.smi_text
+    return answer.smi_code == 6 and "No devices" in answer.smi_text

@@ -18,13 +18,7 @@ Seen as
     HW Power Brake Slowdown : Active
 """
 
-from tunedoctor.api import (
-    Finding,
-    NvidiaGpus,
-    advise,
-    check,
-    listed,
-)
+from tunedoctor.api import Finding, NvidiaGpus, check, listed, worded
 
 WORDS = {
     "hw-slowdown": "hardware slowdown",
@@ -42,20 +36,14 @@ def gpu_throttled(gpus: NvidiaGpus) -> Finding | None:
         return None
     reasons = {reason for card in slow for reason in card.throttle}
     power = reasons <= {"power-brake", "hw-slowdown"}
-    return Finding(
+    return worded(
+        "gpu-throttled",
+        "gpu-throttled:power" if power else "gpu-throttled:else",
         found="; ".join(
             f"GPU {card.index} ({card.name}): {listed(WORDS.get(r, r) for r in card.throttle)}"
             for card in slow[:4]
         ),
-        means="training runs at a fraction of its speed, and the slowest GPU holds up all others",
-        cure=advise("Check the power supply, its cables and the server's power cap", who="root")
-        if power
-        else advise(
-            "Clean the fans and filters, and check the airflow and the room's temperature",
-            who="root",
-        ),
         cure_note="hardware slowdown without heat comes from the supply"
         if power
         else f"until then a lower power limit helps: sudo nvidia-smi -i {slow[0].index} -pl WATTS",
-        evidence=("NVML, clock event reasons",),
     )

@@ -30,13 +30,12 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpu,
     NvidiaGpus,
     Runtime,
     TorchBuild,
-    Unknown,
-    advise,
     archs_run,
     card_refused,
     cards_named,
@@ -45,24 +44,15 @@ from tunedoctor.api import (
     coverage,
     cuda_of,
     driver_floor,
+    heard,
     install_driver,
-    known,
     one_of_several,
     parts,
     pip,
     rebuild_cuda,
-    told,
+    worded,
 )
 
-UNKNOWN_ARCH = (
-    r"ptxas(?:-\w{1,20})? fatal\s{0,8}: Value 'sm_\d+\w?' is not defined for option 'gpu-name'",
-    r"PTX \.version [\d.]{1,5} does not support \.target sm_\d+\w?",
-    r"Unknown CUDA arch \([\d.]{3,5}a?(?:\+PTX)?\) or GPU not supported",
-    r"'sm_\d+\w?' is not a recognized processor for this target",
-)
-"""What Triton's assembler and torch's builder say of a GPU that came after them."""
-
-NO_IMAGE = r"CUDA error: no kernel image is available for execution"
 NEW = (10, 0)
 """From here on builds before torch 2.7 hold no code. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 
@@ -73,20 +63,19 @@ NEW = (10, 0)
     explains=["cuda-old", "gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the cure
-    torch: TorchBuild | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    environment: Environment | Unknown | None,
-    container: Container | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    gpus: Known[NvidiaGpus],
+    runtime: Known[Runtime],
+    driver: Known[NvidiaDriver],
+    host: Known[Host],
+    interpreter: Known[Interpreter],
+    environment: Known[Environment],
+    container: Known[Container],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    build, system = known(torch), known(host)
-    seen = coverage(build, known(gpus), known(runtime), system, known(interpreter), environment)
-    if seen is not None and told(errors, NO_IMAGE):
+    seen = coverage(torch, gpus, runtime, host, interpreter, environment)
+    if seen is not None and heard(errors, "gpu-too-new-for-torch/no-image"):
         seen = _without_ptx(seen)
     cards = seen.too_new if seen else ()
     if seen is None:
@@ -94,20 +83,19 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
         # 8.0 and newer were never dropped
         apart = refused is not None and parts(refused.compute_capability) >= (8, 0)
         cards = (refused,) if refused is not None and apart else ()
-        if not cards and build is None:
-            cards = _new_ones(known(gpus)) if told(errors, NO_IMAGE) else ()
+        if not cards and torch is None:
+            cards = _new_ones(gpus) if heard(errors, "gpu-too-new-for-torch/no-image") else ()
     if not cards:
-        return _unknown_arch(told(errors, *UNKNOWN_ARCH))
+        return _unknown_arch(heard(errors, "gpu-too-new-for-torch/unknown-arch"))
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    found = f"{cards_named(cards)}; {code_of(build, seen)}"
+    found = f"{cards_named(cards)}; {code_of(torch, seen)}"
     evidence = (seen.source,) if seen and seen.source else ()
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one GPU, which is newer"
-        return one_of_several(title, found, seen, system)
-    module = known(driver)
-    version = module.version if module else ""
+        return one_of_several(title, found, seen, host)
+    version = driver.version if driver else ""
     title = "This PyTorch has no code for the GPU of this Jetson" if "8.7" in capabilities else ""
-    fit = rebuild_cuda(system, known(interpreter), build, version, capabilities)
+    fit = rebuild_cuda(host, interpreter, torch, version, capabilities)
     if fit is not None:
         return Finding(
             title=title,
@@ -117,19 +105,18 @@ def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
             evidence=evidence,
         )
-    later = rebuild_cuda(system, known(interpreter), build, "", capabilities)
+    later = rebuild_cuda(host, interpreter, torch, "", capabilities)
     if later is None:
-        return Finding(
+        return worded(
+            "gpu-too-new-for-torch",
             title=title,
             found=found,
-            means=f"{NO_KERNEL}; no PyTorch wheel for this Python and system has code for it",
-            cure=advise("Install the PyTorch wheel that the maker of the device offers"),
             cure_note="or build from source with TORCH_CUDA_ARCH_LIST=" + ";".join(capabilities),
             evidence=evidence,
         )
-    windows = system is not None and (system.os == "windows" or system.wsl == 2)
+    windows = host is not None and (host.os == "windows" or host.wsl == 2)
     floor = driver_floor(cuda_of(later.variant), windows=windows)
-    install = install_driver(system, floor, container=known(container))
+    install = install_driver(host, floor, container=container)
     return Finding(
         title=title,
         found=f"{found}; driver {version} is below {floor}, which builds with such code need",
@@ -161,14 +148,10 @@ def _unknown_arch(said: str) -> Finding | None:
     """Tell of a compiler beside torch that does not know the GPU; nobody knows which torch it came with."""
     if not said:
         return None
-    return Finding(
-        title="A compiler beside PyTorch does not know this GPU",
-        found=f"the error '{said}'",
+    return worded(
+        "gpu-too-new-for-torch/unknown-arch",
         said=said,
-        means="torch.compile, Triton kernels and extensions stop; this torch is older than the GPU",
         cure=pip(
             None, "install", "--upgrade", "torch", index="https://download.pytorch.org/whl/cu128"
         ),
-        cure_note="about 3 GB, no reboot; where TRITON_PTXAS_PATH or CUDA_HOME names an older toolkit, unset it",
-        settle='python -c "import torch; print(torch.__version__, torch.cuda.get_arch_list())"',
     )

@@ -27,33 +27,25 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpu,
     NvidiaGpus,
     Runtime,
     TorchBuild,
-    Unknown,
-    advise,
     card_refused,
     cards_named,
     check,
     code_of,
     coverage,
     cuda_of,
-    known,
+    heard,
     one_of_several,
     parts,
     rebuild_cuda,
-    set_variable,
-    told,
+    worded,
 )
 
-TRITON_TOO_OLD = r"too old to be supported by the triton GPU compiler"
-TOO_OLD = (
-    "no longer supports this GPU because it is too old",
-    "minimum cuda capability supported by this library",
-)
-NO_IMAGE = r"CUDA error: no kernel image is available for execution"
 KEPT = (7, 5)
 """From here on no build dropped a generation. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 
@@ -64,41 +56,37 @@ KEPT = (7, 5)
     explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the cure
-    torch: TorchBuild | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    gpus: Known[NvidiaGpus],
+    runtime: Known[Runtime],
+    driver: Known[NvidiaDriver],
+    host: Known[Host],
+    interpreter: Known[Interpreter],
+    environment: Known[Environment],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    build, system = known(torch), known(host)
-    seen = coverage(build, known(gpus), known(runtime), system, known(interpreter), environment)
+    seen = coverage(torch, gpus, runtime, host, interpreter, environment)
     cards = seen.too_old if seen else ()
-    said = "" if seen else told(errors, *TOO_OLD)
+    said = "" if seen else heard(errors, "gpu-too-old-for-torch/too-old")
     if seen is None:
         refused = card_refused(errors)
         # what torch refuses below 8.0 is too old for it
         apart = refused is not None and parts(refused.compute_capability) < (8, 0)
         cards = (refused,) if refused is not None and apart else ()
-    image = "" if cards or said or build is not None else told(errors, NO_IMAGE)
+    image = (
+        ""
+        if cards or said or torch is not None
+        else heard(errors, "gpu-too-old-for-torch/no-image")
+    )
     if image:
-        cards = _old_ones(known(gpus))
-    if triton := told(errors, TRITON_TOO_OLD):
-        return Finding(
-            title="torch.compile needs a newer GPU",
-            found=f"the error '{triton}'",
-            said=triton,
-            means="Triton makes no kernels for it; without torch.compile training runs",
-            cure=set_variable(None, "TORCHDYNAMO_DISABLE", "1"),
-            cure_note="or take torch_compile=True out of the training arguments; the GPU itself runs",
-        )
+        cards = _old_ones(gpus)
+    if triton := heard(errors, "gpu-too-old-for-torch/triton-too-old"):
+        return worded("gpu-too-old-for-torch/triton-too-old", said=triton)
     if not cards and not said:
         return _never_supported(errors)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    found = f"{cards_named(cards)}; {code_of(build, seen)}" if cards else f"PyTorch says '{said}'"
+    found = f"{cards_named(cards)}; {code_of(torch, seen)}" if cards else f"PyTorch says '{said}'"
     if image:
         found = f"{cards_named(cards)}, and the error '{image}'"
     # an extension built without code for the card ends with the same words
@@ -106,13 +94,12 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
     evidence = (seen.source,) if seen and seen.source else ()
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one old GPU"
-        return one_of_several(title, found, seen, system)
-    module = known(driver)
+        return one_of_several(title, found, seen, host)
     fit = rebuild_cuda(
-        system,
-        known(interpreter),
-        build,
-        module.version if module else "",
+        host,
+        interpreter,
+        torch,
+        driver.version if driver else "",
         capabilities or ("7.0",),
     )
     if fit is not None:
@@ -125,39 +112,30 @@ def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the 
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
             evidence=evidence,
         )
-    return Finding(
+    return worded(
+        "gpu-too-old-for-torch",
+        "gpu-too-old-for-torch:never"
+        if any(parts(c) < (5,) for c in capabilities)
+        else "gpu-too-old-for-torch:dropped",
         found=found,
         said=said or image,
         settle=settle,
-        means=f"{NO_KERNEL}; no PyTorch wheel for this Python, system and driver has code for it",
-        cure=advise("Train on a GPU of compute capability 5.0 or newer")
-        if any(parts(c) < (5,) for c in capabilities)
-        else advise(
-            "Make a virtual environment with Python 3.12 and install torch for CUDA 12.6 there"
-        ),
-        cure_note="small models also train on the CPU",
         evidence=evidence,
     )
 
 
-SPOKEN = r"\b(?:cuda |compute )capability\W{1,4}(?:(?:is|of|version)\W{1,3})?(?:[12]\.\d|3\.[02])\b"
-"""Below 3.5, for which no wheel of PyTorch since 0.4 had code. Source: pytorch, issue 14681."""
-
-
-def _never_supported(errors: Errors | Unknown | None) -> Finding | None:
+def _never_supported(errors: Errors | None) -> Finding | None:
     """Take a capability that a text itself tells, beside the error of a card without code."""
-    spoken = told(errors, SPOKEN)
-    said = told(errors, r"invalid device function", NO_IMAGE) if spoken else ""
+    spoken = heard(errors, "gpu-too-old-for-torch/spoken")
+    said = (
+        heard(errors, "gpu-too-old-for-torch/no-image", "gpu-too-old-for-torch/no-kernel")
+        if spoken
+        else ""
+    )
     if not said:
         return None
     spoken, said = (words.partition("`")[0].partition(")")[0] for words in (spoken, said))
-    return Finding(
-        found=f"the text says '{spoken[:40]}'; the error '{said}'",
-        said=said,
-        means=f"{NO_KERNEL}; is_available() is True all the same",
-        cure=advise("Train on a GPU of compute capability 5.0 or newer"),
-        cure_note="small models also train on the CPU",
-    )
+    return worded("gpu-too-old-for-torch/never-supported", said=said, spoken=spoken[:40])
 
 
 _CODE = 'python -c "import torch; print(torch.__version__, torch.cuda.get_arch_list())"'

@@ -28,56 +28,40 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
-    Unknown,
+    Known,
     check,
-    known,
+    heard,
     set_variable,
     tell,
-    told,
-)
-
-SAID = (
-    r"Permission denied: '?[^']*(?:huggingface|\.cache|hub/)",
-    r"Read-only file system: '?[^']*(?:huggingface|\.cache|hub/)",
-    r"(?:Operation not permitted|Access is denied): '?[^'\n]{0,200}(?:huggingface|\.cache|hub[\\/])",
-    r"WinError 1314\][^\n]{0,300}(?:huggingface|snapshots|blobs)",
-    r"Permission denied \(os error 13\)(?:: | at path )\"?[^\n]{0,200}(?:huggingface|\.cache|hub/)",
-    r"cannot create directory '[^'\n]{0,200}(?:huggingface|\.cache)[^'\n]{0,200}': Permission denied",
-    r"There was a problem when trying to write in your cache folder",
-    r"PermissionError at \S*cache\S* when downloading",
-    # what the libraries call a file that is not yet whole, and one that another process may hold
-    r"Permission denied: '?[^'\n]{1,400}(?:\.incomplete|_builder\.lock|[\\/]\.locks[\\/])",
-    r"Permission ?Error .{0,40}[`'\"]?/(?:root/)?\.cache\b",
 )
 
 
 @check("hub-cache-permission", "The model cache is not writable")
 def hub_cache_permission(
-    disks: Disks | Unknown | None,
-    environment: Environment | Unknown | None,
-    container: Container | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
+    disks: Known[Disks],
+    environment: Known[Environment],
+    container: Known[Container],
+    host: Known[Host],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Make a note of it where the Hub is switched off, since reading is enough then."""
-    places, variables, system = known(disks), known(environment), known(host)
-    said = told(errors, *SAID)
+    said = heard(errors, "hub-cache-permission")
     cache = (
-        next((d for d in places.disks if d.use == "hf-cache" and not d.writable), None)
-        if places
+        next((d for d in disks.disks if d.use == "hf-cache" and not d.writable), None)
+        if disks
         else None
     )
     if cache is None and not said:
         return None
-    offline = variables is not None and (variables.get("HF_HUB_OFFLINE") or "0").lower() in (
+    offline = environment is not None and (environment.get("HF_HUB_OFFLINE") or "0").lower() in (
         "1",
         "true",
         "yes",
         "on",
     )
     folder = cache.path if cache else "~/.cache/huggingface"
-    inside = known(container) is not None
-    windows = system is not None and system.os == "windows"
+    inside = container is not None
+    windows = host is not None and host.os == "windows"
     return Finding(
         severity="note" if offline and not said else "error",
         found=f"this user cannot write to {folder}" + (f"; the error '{said}'" if said else "")
@@ -85,7 +69,7 @@ def hub_cache_permission(
         else f"the error '{said}'",
         said=said,
         means="downloads of models and data sets stop with 'Permission denied'",
-        cure=set_variable(system, "HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  a place that every container has
+        cure=set_variable(host, "HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  a place that every container has
         if inside or windows
         else tell(f"sudo chown -R $(id -u):$(id -g) {shlex.quote(folder) if cache else folder}"),
         cure_note="or give the mounted folder on the host to the container's user; models in /tmp are lost with it"

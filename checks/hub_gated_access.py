@@ -21,44 +21,22 @@ Seen as
     Please enable access to public gated repositories in your fine-grained token settings
 """
 
-from tunedoctor.api import (
-    Errors,
-    Finding,
-    advise,
-    check,
-    pattern,
-    told,
-)
+from tunedoctor.api import Errors, Finding, advise, check, expression, heard, worded
 
-SAID = (
-    r"you are not in the authorized list",
-    r"enable access to public gated repositories",
-    r"awaiting a review from the repo authors",
-    r"request to access .{1,120} has been rejected",
-    r"403 Client Error\b.{0,200}(?:huggingface|hf\.co|Request ID|gated)",
-    r"trying to access a gated repo",
-    r"gated (?:dataset|repo\w*|model)\b.{0,200}\bask for access",
-    r"Cannot access gated repo",
-    r"GatedRepoError",
-    r"Client error '403 Forbidden' for url 'https://(?:huggingface\.co|hf\.co)",
-    r"(?i:status)\W{1,3}403\b.{0,200}(?:huggingface\.co|hf\.co)/\S{1,100}/resolve/",
-    r"unable to access 'https://(?:huggingface\.co|hf\.co)/\S{1,200}': The requested URL returned error: 403",
-)
-PAGE = pattern(r"(?:huggingface\.co|hf\.co)/(?:api/models/)?([\w.-]{1,96}/[\w.-]{1,96})")
+PAGE = expression("hub-gated-access/page")
 
 
 @check("hub-gated-access", "This account has no access to the gated model")
 def hub_gated_access(errors: Errors) -> Finding | None:
     """Take the answer 403 and what says that the licence was not accepted."""
-    said = told(errors, *SAID)
+    said = heard(errors, "hub-gated-access")
     if not said:
         return None
     page = next((m[1] for e in errors.errors if (m := PAGE.search(e.text))), "")
     fine = "fine-grained" in said
-    return Finding(
-        found=f"the error '{said}'",
+    return worded(
+        "hub-gated-access",
         said=said,
-        means="the model is not fetched, whatever the token",
         cure=advise("Switch on access to public gated repositories for this token")
         if fine
         else advise(f"Accept the licence of {page or 'the model'} on its page"),

@@ -24,12 +24,12 @@ from tunedoctor.api import (
     Environment,
     Errors,
     Finding,
-    Unknown,
+    Known,
     check,
-    known,
-    pattern,
-    tell,
+    expression,
+    heard,
     told,
+    worded,
 )
 
 UNAUTHORISED = (
@@ -55,54 +55,32 @@ SAID = (
     r"401 Client Error\. \(Request ID",
     r"Token must be (?:specified|provided|given|set)\b.{0,60}\bhub\b",
 )
-OWNERLESS = pattern(
-    r"(?:huggingface\.co|hf\.co|hf-mirror\.com)/(?:datasets/)?[\w.-]{1,96}/(?:resolve|raw|tree)/"
-)
-"""A repository without an owner: each of these is public, so that no right to it can be missing."""
-
-
-GUESS = (
-    r"is not a local folder and is not a valid model identifier listed on",
-    r"Dataset '[^'\n]{1,120}' doesn't exist on the Hub or cannot be accessed",
-)
-"""What a name that does not exist gives as well."""
+OWNERLESS = expression("hub-no-token/ownerless")
 
 
 @check("hub-no-token", "The Hub got no valid token", explains=["hub-gated-access"])
-def hub_no_token(errors: Errors, environment: Environment | Unknown | None) -> Finding | None:
+def hub_no_token(errors: Errors, environment: Known[Environment]) -> Finding | None:
     """Take the answer 401 and what says that there is no token."""
     said = told(errors, *SAID)
-    if not said and told(errors, r"\bNot logged in\b"):
-        said = told(errors, r"If this is a private repository, make sure to pass a token")
+    if not said and heard(errors, "hub-no-token/not-logged-in"):
+        said = heard(errors, "hub-no-token/private")
     if said and OWNERLESS.search(said):
         said = told(errors, *(one for one in SAID if one not in UNAUTHORISED))
         if not said:
             return _no_such_name(told(errors, *UNAUTHORISED))
-    guess = "" if said else told(errors, *GUESS)
+    guess = "" if said else heard(errors, "hub-no-token/guess")
     said = said or guess
     if not said:
         return None
-    variables = known(environment)
-    has = bool(variables and variables.get("HF_TOKEN"))
-    return Finding(
+    has = bool(environment and environment.get("HF_TOKEN"))
+    return worded(
+        "hub-no-token",
         found=f"the error '{said}'" + ("; HF_TOKEN is set" if has else ""),
         said=said,
-        means="private and gated models are not fetched; a model name that does not exist gives the same answer",
-        cure=tell("hf auth login"),
-        cure_note="in the environment that runs the job; hf auth whoami then shows whose token it is",
         settle="hf auth whoami" if guess else "",
     )
 
 
 def _no_such_name(said: str) -> Finding:
     """Tell of a name without an owner that the Hub refuses: a folder that is not there, or a token that is wrong."""
-    return Finding(
-        title="The Hub has no repository of this name",
-        severity="error",
-        found=f"the error '{said}'; a repository without an owner is public, so no right to it is missing",
-        said=said,
-        means="nothing is fetched: the name is that of a local folder which is not there, or is misspelt",
-        cure=tell("hf auth whoami"),
-        cure_note="give the path of the folder, or OWNER/NAME; a token that is wrong gets the same answer",
-        settle="hf auth whoami",
-    )
+    return worded("hub-no-token/no-such-name", said=said)

@@ -19,24 +19,9 @@ Seen as
     outgoing traffic has been disabled
 """
 
-from tunedoctor.api import (
-    Environment,
-    Errors,
-    Finding,
-    Host,
-    Unknown,
-    check,
-    known,
-    told,
-    unset_variable,
-)
+from tunedoctor.api import Environment, Errors, Finding, Host, Known, check, heard, unset_variable
 
 VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
-SAID = (
-    r"offline mode is enabled",
-    r"(?<!')OfflineModeIsEnabled(?!')",
-    r"outgoing traffic has been disabled",
-)
 
 
 @check(
@@ -47,32 +32,29 @@ SAID = (
     advice=True,
 )
 def hub_offline(
-    environment: Environment | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
+    environment: Known[Environment],
+    host: Known[Host],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Make a note of the variable alone, an error where something had to be fetched."""
-    variables = known(environment)
-    said = told(errors, *SAID)
-    unreached = told(
-        errors, r"couldn't connect to '?https://huggingface\.co", r"cannot find the requested files"
-    )
+    said = heard(errors, "hub-offline")
+    unreached = heard(errors, "hub-offline/unreached")
     on = [
         name
         for name in VARIABLES
-        if variables and (variables.get(name) or "").lower() in ("1", "true", "yes", "on")
+        if environment and (environment.get(name) or "").lower() in ("1", "true", "yes", "on")
     ]
     if not on and not said:
         return None
     said = said or unreached
     name = on[0] if on else "HF_HUB_OFFLINE"
-    value = variables.get(name) if variables else ""
+    value = environment.get(name) if environment else ""
     return Finding(
         severity="error" if said else None,
         found=f"the error '{said}'" if said else f"{name} is '{value}'",
         said=said,
         means="models and data sets that are not in the cache are not fetched: 'offline mode is enabled'",
-        cure=unset_variable(known(host), name),
+        cure=unset_variable(host, name),
         cure_note="for one run with a network, which fills the cache; then set it again",
         evidence=tuple(on),
     )

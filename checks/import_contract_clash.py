@@ -32,6 +32,7 @@ from tunedoctor.api import (
     Host,
     ImportContracts,
     Interpreter,
+    Known,
     Packages,
     TorchBuild,
     Unknown,
@@ -57,22 +58,22 @@ from tunedoctor.api import (
     explains=["library-import-fails"],
 )
 def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what others tell
-    contracts: ImportContracts | Unknown | None,
+    contracts: Known[ImportContracts],
     packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    torch: Known[TorchBuild],
+    environment: Known[Environment],
+    errors: Known[Errors],
 ) -> Finding | Unknown | None:
     """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
     told = known(packages)
-    versions = versions_of(told, known(torch))
+    versions = versions_of(told, torch)
     rows = broken_pairs("library-version-clash", packages, torch, environment, errors)
     covered = [set(one.versions) for one in rows]
     covered += [
         {one.owner.name, one.name}
-        for one in (unmet(told, known(interpreter), known(host), known(torch)) if told else ())
+        for one in (unmet(told, interpreter, host, torch) if told else ())
         if not one.too_new or one.owner.name == "transformers"
     ]
     left = [

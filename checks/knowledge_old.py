@@ -18,12 +18,7 @@ Seen as
     found    the wheel table is of 2026-08-20, 96 days old
 """
 
-from tunedoctor.api import (
-    Finding,
-    Knowledge,
-    check,
-    tell,
-)
+from tunedoctor.api import Finding, Knowledge, check, worded
 
 
 @check("knowledge-old", "What the doctor knows of PyTorch wheels is old", "note", advice=True)
@@ -31,10 +26,8 @@ def knowledge_old(knowledge: Knowledge) -> Finding | None:
     """Only by its age: a table that was updated is as good as a shipped one."""
     if not knowledge.old:
         return None
-    return Finding(
+    return worded(
+        "knowledge-old",
         found=f"the wheel table is of {knowledge.date}, {knowledge.days} days old",
-        means="releases since then are not known here: advice names an older PyTorch than it could",
-        cure=tell("doctor update"),
-        cure_note="asks PyTorch's wheel index; without a network, install a newer doctor",
         evidence=(f"{knowledge.source} table",),
     )

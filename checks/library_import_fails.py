@@ -24,30 +24,27 @@ from collections.abc import Sequence
 from tunedoctor.api import (
     Finding,
     Interpreter,
+    Known,
     Runtime,
     Stage,
-    Unknown,
     check,
     distribution_of,
+    expression,
     is_import,
     late_stages,
     listed,
     module_of,
-    pattern,
     pip,
 )
 
 NEEDED = ("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub")
 MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
 """What a fine-tune imports; others of the stack are a warning."""
-_IN_PACKAGE = pattern(r"File \"[^\"\n]*[\\/](?:site|dist)-packages[\\/](\w+)[\\/]")
-"""The library that a line of a traceback stands in."""
+_IN_PACKAGE = expression("library-import-fails/in-package")
 
 
 @check("library-import-fails", "A library of the stack cannot be imported")
-def library_import_fails(
-    runtime: Runtime, interpreter: Interpreter | Unknown | None
-) -> Finding | None:
+def library_import_fails(runtime: Runtime, interpreter: Known[Interpreter]) -> Finding | None:
     """Find stages "import X" that failed, crashed or hung."""
     bad = [
         stage

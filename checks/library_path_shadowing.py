@@ -30,33 +30,23 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     LibraryPath,
     LibraryShadow,
     Runtime,
     TorchBuild,
-    Unknown,
     check,
     cxx_too_old,
-    known,
+    heard,
     listed,
     parts,
     pep440,
     release_row,
-    tell,
     told,
     unset_variable,
+    worded,
 )
 
-SAID = (
-    r"undefined symbol: _{1,2}nvJitLink\w+",
-    # the loader names the library that it found, and that lacks the symbol
-    r"undefined symbol: \w+, version lib(?:cublas|cudnn|cusparse|cusolver|cufft|curand|nvrtc|nvJitLink)\w*\.so",
-    r"cuDNN version incompatibility: PyTorch was compiled\s+against",
-    r"LD_LIBRARY_PATH contains incompatible version of cudnn",
-    r"Error: /usr/\S{1,120}libcudnn\S{1,40}: undefined symbol",
-    r"symbol \w+,? version lib(?:cublas|cudnn|cusparse|cusolver|nvrtc|nvJitLink)\S{1,30} not defined in file",
-    r"CUDA driver is a stub library",
-)
 SUBLIBRARY = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"
 """Parts of two cuDNNs are loaded: one of a search path or of the system, or of wheels that do not go together."""
 EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
@@ -74,38 +64,41 @@ EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
     ],
 )
 def library_path_shadowing(  # noqa: PLR0913
-    paths: LibraryPath | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    wheels: CudaWheels | Unknown | None,
-    host: Host | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    paths: Known[LibraryPath],
+    torch: Known[TorchBuild],
+    wheels: Known[CudaWheels],
+    host: Known[Host],
+    runtime: Known[Runtime],
+    environment: Known[Environment],
+    errors: Known[Errors],
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Compare the versions of the file that wins and of the wheel's own."""
-    have, build, run = known(paths), known(torch), known(runtime)
     cxx = cxx_too_old(errors, conda=_of_conda(interpreter))
     if cxx is not None and cxx.whose == "system before conda":
         return _cxx(cxx.found, cxx.said)
-    said = told(errors, *SAID) or told(errors, SUBLIBRARY)
-    shadows = [s for s in (have.shadows if have is not None else ()) if _matters(s)]
+    said = heard(errors, "library-path-shadowing") or told(errors, SUBLIBRARY)
+    shadows = [s for s in (paths.shadows if paths is not None else ()) if _matters(s)]
     if not shadows:
         return _from_error(said, host, settle=_open(said, environment, errors)) if said else None
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     others = [s for s in shadows if s is not first]
-    gpu_build = build is not None and build.accelerator in ("cuda", "rocm")
-    used = gpu_build or known(wheels) is not None or first.library == "libcuda"
+    gpu_build = torch is not None and torch.accelerator in ("cuda", "rocm")
+    used = gpu_build or wheels is not None or first.library == "libcuda"
     # it was run and everything on the GPU went well: the foreign library does
     ran = (
-        run is not None and run.gpu_available is True and all(s.outcome == "ok" for s in run.stages)
+        runtime is not None
+        and runtime.gpu_available is True
+        and all(s.outcome == "ok" for s in runtime.stages)
     )
     severity = "error" if used and not ran else "warning" if used else "note"
     if not first.own and first.library != "libcuda":
         # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
-        if build is None or not _wheel_of_pytorch(build) or (gpu_build and ran):
+        if torch is None or not _wheel_of_pytorch(torch) or (gpu_build and ran):
             return _from_error(f"{said}'; it is '{first.path}", host) if said else None
-        broken = run is not None and any(s.outcome in ("failed", "crashed") for s in run.stages)
+        broken = runtime is not None and any(
+            s.outcome in ("failed", "crashed") for s in runtime.stages
+        )
         severity = "error" if gpu_build and broken else "warning" if gpu_build else "note"
     return Finding(
         severity=severity,  # type: ignore[arg-type]
@@ -123,23 +116,13 @@ def library_path_shadowing(  # noqa: PLR0913
     )
 
 
-def _of_conda(interpreter: Interpreter | Unknown | None) -> bool:
-    own = known(interpreter)
-    return own is not None and own.kind == "conda"
+def _of_conda(interpreter: Interpreter | None) -> bool:
+    return interpreter is not None and interpreter.kind == "conda"
 
 
 def _cxx(found: str, said: str) -> Finding:
     """Suspect a search path, or a module that came first, where the environment has a C++ library of its own."""
-    return Finding(
-        severity="error",
-        title="The system's C++ library is loaded before conda's",
-        found=found,
-        said=said,
-        means="what imports that binary stops; conda's own libstdc++ would do",
-        cure=tell("unset LD_LIBRARY_PATH; conda install --channel conda-forge libstdcxx-ng"),
-        cure_note="where it goes on: export LD_LIBRARY_PATH=$CONDA_PREFIX/lib",
-        settle="echo $LD_LIBRARY_PATH; strings $CONDA_PREFIX/lib/libstdc++.so.6 | grep GLIBCXX | tail -3",
-    )
+    return worded("library-path-shadowing/cxx", found=found, said=said)
 
 
 def _wheel_of_pytorch(build: TorchBuild) -> bool:
@@ -172,18 +155,11 @@ def _pair(shadow: LibraryShadow) -> str:
     return f"{wins} wins over {own}"
 
 
-def _open(
-    said: str, environment: Environment | Unknown | None, errors: Errors | Unknown | None
-) -> str:
+def _open(said: str, environment: Environment | None, errors: Errors | None) -> str:
     """Return the command that tells a search path from wheels of two releases, where the text shows neither."""
-    variables = known(environment)
-    folders = (variables.get("LD_LIBRARY_PATH") if variables else None) or ""
+    folders = (environment.get("LD_LIBRARY_PATH") if environment else None) or ""
     shown = re.search(r"cudnn|cuda|/usr/lib|/usr/local", folders) if SUBLIBRARY in said else folders
-    if (
-        shown
-        or "stub" in said
-        or told(errors, "LD_LIBRARY_PATH", r"/usr/\S{1,120}: (?:undefined )?symbol")
-    ):
+    if shown or "stub" in said or heard(errors, "library-path-shadowing/open"):
         return ""
     return SETTLE
 
@@ -191,12 +167,5 @@ def _open(
 SETTLE = "echo $LD_LIBRARY_PATH; python -m pip list | grep -i nvidia"
 
 
-def _from_error(said: str, host: Host | Unknown | None, *, settle: str = "") -> Finding:
-    return Finding(
-        found=f"the error '{said}'",
-        said=said,
-        means="a library outside the environment is loaded in place of the one that torch brings",
-        cure=unset_variable(host, "LD_LIBRARY_PATH"),
-        cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",
-        settle=settle,
-    )
+def _from_error(said: str, host: Host | None, *, settle: str = "") -> Finding:
+    return worded("library-path-shadowing/from-error", said=said, settle=settle, host=host)

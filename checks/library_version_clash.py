@@ -38,6 +38,7 @@ from tunedoctor.api import (
     Host,
     ImportContracts,
     Interpreter,
+    Known,
     Misfit,
     Packages,
     TorchBuild,
@@ -49,13 +50,13 @@ from tunedoctor.api import (
     broken_pairs,
     check,
     compares,
+    expression,
     first_transformers,
     given_up,
     known,
     lacks,
     lasting,
     misfits,
-    pattern,
     pinned,
     pip,
     python,
@@ -65,6 +66,7 @@ from tunedoctor.api import (
     unmet,
     versions_of,
     within,
+    worded,
 )
 
 ELSEWHERE = frozenset({"torchvision", "torchaudio", "xformers"})
@@ -76,10 +78,7 @@ CHECKS_AT_IMPORT = frozenset({"transformers"})
 
 NEWER_CODE = "Take a release of the code that asks for it which knows this torch"
 
-CONFLICT = pattern(
-    r"(?<![\w.-])([\w.-]+) (\S+) requires ([A-Za-z][\w-]*+)(\S*), but you have [\w.-]+ (\S+) which is incompatible"
-)
-"""A line of pip's after an install."""
+CONFLICT = expression("library-version-clash/conflict")
 
 
 @check(
@@ -89,12 +88,12 @@ CONFLICT = pattern(
 )
 def library_version_clash(  # noqa: PLR0913  what is declared, what is known, what was said
     packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
-    contracts: ImportContracts | Unknown | None,
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    environment: Known[Environment],
+    errors: Known[Errors],
+    contracts: Known[ImportContracts],
 ) -> Finding | Unknown | None:
     """Join declared clashes and known pairs; the worst gives severity and title."""
     pairs = broken_pairs("library-version-clash", packages, torch, environment, errors)
@@ -102,11 +101,11 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     told = known(packages)
     proved = [
         {one.library, one.neighbour}
-        for one in broken_contracts(contracts, versions_of(told, known(torch)))
+        for one in broken_contracts(contracts, versions_of(told, torch))
     ]
     declared = [
         one
-        for one in _declared(told, known(interpreter), known(host), known(torch))
+        for one in _declared(told, interpreter, host, torch)
         if not any({one.owner.name, one.name} <= names for names in covered)
         # import-contract-clash tells what a neighbour that is too new no longer has
         and not (
@@ -150,9 +149,9 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
 
 
 def _suspected(
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     packages: Packages | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding | None:
     """Suspect the version of a library of which code, that is not named, asks for what it does not have."""
     one = next((m for m in misfits(errors, loosely=True) if m.other not in QUANTISERS), None)
@@ -160,17 +159,15 @@ def _suspected(
         return None
     if first_transformers(one.said.partition("'")[2].partition("'")[0]):
         return None
-    return Finding(
+    return worded(
+        "library-version-clash/suspected",
         title=f"{one.other} does not fit the code that calls it"[:60],
-        severity="error",
-        found=f"the error '{one.said}'",
         said=one.said,
-        means=f"the code was written for another {one.other}: an older one or a newer one",
         cure=advise(OF_TORCH)
         if one.other == "triton"
         else pip(interpreter, "install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other),
-        cure_note="with what else calls it; or the release that the script names",
         settle=f"{python(interpreter)} -m pip check",
+        other=one.other,
     )
 
 
@@ -239,10 +236,10 @@ def _clash(one: Unmet) -> _Told:
     )
 
 
-def _from_pip(errors: Errors | Unknown | None) -> list[_Told]:
+def _from_pip(errors: Errors | None) -> list[_Told]:
     """Read what pip itself said after an install; torch's companions have a check of their own."""
     found: list[_Told] = []
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         for owner, version, name, specifier, have in CONFLICT.findall(error.text):
             if owner in ELSEWHERE:
                 continue
@@ -257,9 +254,9 @@ def _from_pip(errors: Errors | Unknown | None) -> list[_Told]:
     return found
 
 
-def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
+def _from_resolver(errors: Errors | None) -> Iterator[_Told]:
     """Read what a resolver said of two requirements of one package that exclude each other."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         for owner, version, name, specifier, _, pin in _POETRY.findall(error.text):
             if owner not in ELSEWHERE and within(pin, specifier) is False:
                 yield _Told(
@@ -282,13 +279,10 @@ def _from_resolver(errors: Errors | Unknown | None) -> Iterator[_Told]:
                 )
 
 
-_POETRY = pattern(
-    r"([A-Za-z][\w.-]{0,60}) \(([^()]{1,60})\) depends on ([A-Za-z][\w-]{0,60}) \((\S[^()]{0,60})\)\s{1,4}"
-    r"and (\S{1,60}) depends on \3 \(=?=?(\d[^()]{0,60})\)"
-)
+_POETRY = expression("library-version-clash/poetry")
 
 
-def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
+def _from_check(errors: Errors | None) -> list[_Told]:
     """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
     one = compares(errors)
     if one is None:
@@ -299,32 +293,24 @@ def _from_check(errors: Errors | Unknown | None) -> list[_Told]:
     return [_Told("error", f"the error '{one.said}'", means, fix, one.said)]
 
 
-STATES = pattern(
-    r"[A-Za-z][\w-]{1,40}(?P<wanted>(?:[<>=!~]=?[\w.*+]{1,30},?){1,4}) is required for a normal functioning"
-)
-"""transformers' words for what it needs; other libraries name one bound, or none."""
+STATES = expression("library-version-clash/states")
 
 
 _SPEC = r"(?:[<>=!~]=?[\w.*+]{1,30},? ?){1,4}"
-DEPENDS = pattern(
-    rf"([A-Za-z][\w.-]{{0,60}})(?:==| )(\d[\w.+]{{0,30}}) depends on ([A-Za-z][\w-]{{0,60}})({_SPEC})"
-)
-USER_ASKS = pattern(
-    r"(?:you require|project depends on|user requested|and you require) ([A-Za-z][\w-]{0,60})(==\d[\w.+]{0,30})"
-)
+DEPENDS = expression("library-version-clash/depends")
+USER_ASKS = expression("library-version-clash/user-asks")
 
 
 def _misfit(
     packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: TorchBuild | None,
+    environment: Environment | None,
+    errors: Errors | None,
 ) -> Misfit | None:
     """Return an error of one library's code about another that no other check knows better."""
-    build = known(torch)
     for one in misfits(errors):
         if {one.owner, one.other} & QUANTISERS or lacks(
-            one.module, one.name, build.version if build else ""
+            one.module, one.name, torch.version if torch else ""
         ):
             continue
         if one.other == "transformers" and first_transformers(one.name):
@@ -343,10 +329,9 @@ QUANTISERS = frozenset({"bitsandbytes", "torchao"})
 """quantisation-library-mismatch tells of them."""
 
 
-def _given_up(errors: Errors | Unknown | None, torch: TorchBuild | Unknown | None) -> list[_Told]:
+def _given_up(errors: Errors | None, torch: TorchBuild | None) -> list[_Told]:
     """Tell of code that is written for a torch before the one that gave a name up."""
-    build = known(torch)
-    one = given_up(errors, build.version if build else "")
+    one = given_up(errors, torch.version if torch else "")
     if one is None or one.owner in QUANTISERS:
         return []
     return [

@@ -29,41 +29,27 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     PackageCopy,
     Packages,
     Shadow,
     Shadows,
-    Unknown,
     check,
     distribution_of,
-    known,
+    expression,
     listed,
-    pattern,
     tell,
-    unset_variable,
+    worded,
 )
 
-CIRCULAR = pattern(r"partially initialized module '([\w.]+)'[^\n]*\(([^()\n]+\.py)\)")
-NOWHERE = pattern(r"cannot import name '\w+' from '(\w+)' \(unknown location\)")
-RENAME = pattern(
-    r"\(consider renaming '([^'\n]{1,300})' (?:since|if) it has the same name as "
-    r"(?:the (standard library module named '\w+')|a )"
-)
-"""Python 3.13 and newer."""
-OWN_FOLDER = pattern(r"cannot import name '\w+' from '(\w+)(?:\.[\w.]+)?' \(([^()\n]{1,300}\.py)\)")
-PLAIN = pattern(r"No module named '(\w+)\.[\w.]+'; '\1' is not a package")
-INSTALLED = pattern(
-    r"[\\/](?:site|dist)-packages[\\/]|[\\/]src[\\/]|[\\/][Ll]ib[\\/]|[\\/]lib(?:64)?[\\/]python\d"
-)
-UNCOMPILED = pattern(r"name '_C' is not defined|PyTorch has loaded the `torch/_C` folder")
-HOLLOW = pattern(
-    r"partially initialized module '(?P<partly>[A-Za-z]\w{1,40})' has no attribute '\w{1,60}'"
-    r"|module '(?P<empty>torch|transformers|datasets|numpy|peft|trl|accelerate|tokenizers)' has no attribute '(?"
-    r":__version__"
-    r"|__path__|nn|Tensor|tensor|cuda|device|load_dataset|Dataset|AutoModel|AutoTokenizer|ndarray|array|float32|"
-    r"LoraConfig)'"
-)
-"""A module without what each release of it has: a file or folder of that name, or a package that is not whole."""
+CIRCULAR = expression("local-file-shadowing/circular")
+NOWHERE = expression("local-file-shadowing/nowhere")
+RENAME = expression("local-file-shadowing/rename")
+OWN_FOLDER = expression("local-file-shadowing/own-folder")
+PLAIN = expression("local-file-shadowing/plain")
+INSTALLED = expression("local-file-shadowing/installed")
+UNCOMPILED = expression("local-file-shadowing/uncompiled")
+HOLLOW = expression("local-file-shadowing/hollow")
 
 
 @check(
@@ -78,21 +64,20 @@ HOLLOW = pattern(
     ],
 )
 def local_file_shadowing(
-    shadows: Shadows | Unknown | None,
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
+    shadows: Known[Shadows],
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Libraries first, then standard modules, then copies by PYTHONPATH, then errors."""
-    have, there, own = known(shadows), known(packages), known(interpreter)
-    found = list(have.shadows) if have is not None else []
+    found = list(shadows.shadows) if shadows is not None else []
     libraries = [s for s in found if distribution_of(s.module) and s.hides]
     standard = [s for s in found if not distribution_of(s.module)]
     empty = [s for s in found if distribution_of(s.module) and not s.hides]
     # live, the folders themselves tell; what runs in the target does not start from the working folder
-    said = _from_errors(errors) if have is None else None
-    copies = _by_pythonpath(there, own)
+    said = _from_errors(errors) if shadows is None else None
+    copies = _by_pythonpath(packages, interpreter)
     if libraries:
         return _finding(libraries, "error")
     if standard and any(s.where != "work" for s in standard):
@@ -144,16 +129,13 @@ def _by_pythonpath(packages: Packages | None, interpreter: Interpreter | None) -
     ]
 
 
-def _from_copies(copies: list[PackageCopy], host: Host | Unknown | None) -> Finding:
+def _from_copies(copies: list[PackageCopy], host: Host | None) -> Finding:
     first = copies[0]
-    return Finding(
-        severity="warning",
-        title="PYTHONPATH hides an installed library",
+    return worded(
+        "local-file-shadowing/copies",
         found=f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}",
-        means="the version that pip shows is not the one that is imported",
-        cure=unset_variable(host, "PYTHONPATH"),
-        cure_note="in the shell that starts the training, and in its profile",
         evidence=(first.hidden_by,),
+        host=host,
     )
 
 
@@ -169,79 +151,56 @@ def _folder_of(file: str) -> str:
     return re.sub(r"[\\/]__init__\.py$", "", file)
 
 
+def _mine(part: str, found: re.Match[str], folder: str) -> Finding:
+    """Tell of a file of the user's, the second group, which is imported as the module of the first one."""
+    return worded(
+        f"local-file-shadowing/{part}",
+        folder=folder,
+        renamed=_renamed(folder),
+        module=found[1],
+        mine=found[2],
+        words=found[0][:100],
+    )
+
+
 def _named_alike(text: str) -> Finding | None:
     """Take what an error says of a file or folder that has the name of a library or standard module."""
     renamed = RENAME.search(text)
     if renamed:
-        return Finding(
+        return worded(
+            "local-file-shadowing/renamed",
             found=f"{renamed[1]} is imported in place of {renamed[2] or 'the library of that name'}",
-            means="Python says so itself: the file has the name of what the script wants to import",
             cure=tell(f"mv {renamed[1]} {_renamed(renamed[1])}"),
-            cure_note="yours to rename; remove the __pycache__ beside it as well",
         )
     own = OWN_FOLDER.search(text)
     if own and _is_mine(own[2], own[1]):
-        return Finding(
-            found=f"{own[2]} is imported in place of the installed {own[1]}",
-            means=f"'{own[0][:100]}'",
-            cure=tell(f"mv {_folder_of(own[2])} {_renamed(_folder_of(own[2]))}"),
-            cure_note="yours to rename; or start the script from another folder",
-        )
+        return _mine("own-folder", own, _folder_of(own[2]))
     plain = PLAIN.search(text)
     if plain and (distribution_of(plain[1]) or plain[1] in sys.stdlib_module_names):
-        return Finding(
-            found=f"the error '{plain[0]}': a file {plain[1]}.py is imported in place of the package",
-            said=plain[0],
-            means="its parts cannot be found in a single file",
-            cure=tell(f"python -c 'import {plain[1]}; print({plain[1]}.__file__)'"),
-            cure_note="shows the file: rename it, or start from another folder",
-        )
+        return worded("local-file-shadowing/plain", said=plain[0], plain=plain[1])
     return None
 
 
-def _from_errors(errors: Errors | Unknown | None) -> Finding | None:
-    for error in errors.errors if isinstance(errors, Errors) else ():
+def _from_errors(errors: Errors | None) -> Finding | None:
+    for error in errors.errors if errors else ():
         circular = CIRCULAR.search(error.text)
         if circular and "site-packages" not in circular[2] and "dist-packages" not in circular[2]:
-            return Finding(
-                found=f"{circular[2]} is imported in place of the installed {circular[1]}",
-                means=f"the script imports itself: '{circular[0][:100]}'",
-                cure=tell(f"mv {circular[2]} {_renamed(circular[2])}"),
-                cure_note="yours to rename; remove the __pycache__ beside it as well",
-            )
+            return _mine("circular", circular, circular[2])
         alike = _named_alike(error.text)
         if alike:
             return alike
         hollow = HOLLOW.search(error.text)
         module = (hollow["partly"] or hollow["empty"]) if hollow else ""
         if hollow and (distribution_of(module) or module in sys.stdlib_module_names):
-            return Finding(
+            return worded(
+                "local-file-shadowing/hollow",
                 title=f"A file or folder of yours called {module} hides it"[:60],
-                found=f"the error '{hollow[0]}': each release of {module} has it",
                 said=hollow[0],
-                means=f"a file {module}.py or a folder {module} is imported in place of the real one, "
-                f"or {module} is not whole",
-                cure=tell(
-                    f"python -c 'import {module}; print({module}.__file__, {module}.__path__)'"
-                ),
-                cure_note="shows the file: rename it, or start from another folder; if it is installed, reinstall it",
-                settle=f"python -c 'import {module}; print({module}.__file__)'",
+                module=module,
             )
         nowhere = NOWHERE.search(error.text)
         if nowhere:
-            return Finding(
-                found=f"the error '{nowhere[0]}': {nowhere[1]} is a folder without code",
-                said=nowhere[0],
-                means=f"a folder called {nowhere[1]} in the working folder is imported in place of the library",
-                cure=tell(f"python -c 'import {nowhere[1]}; print({nowhere[1]}.__path__)'"),
-                cure_note="shows the folder: rename it, or start from another one; then install the library",
-            )
+            return worded("local-file-shadowing/nowhere", said=nowhere[0], nowhere=nowhere[1])
         if UNCOMPILED.search(error.text):
-            return Finding(
-                title="A source checkout of PyTorch hides the installed one",
-                found="the error \"name '_C' is not defined\": the torch that is imported was never compiled",
-                means="import torch stops wherever a folder called torch with sources lies",
-                cure=tell("cd ~"),
-                cure_note="start Python from any folder but the checkout",
-            )
+            return worded("local-file-shadowing/uncompiled")
     return None

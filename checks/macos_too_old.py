@@ -25,31 +25,22 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
+    Known,
     TorchBuild,
-    Unknown,
     at_least,
     check,
-    known,
+    expression,
+    heard,
     macos_floor,
-    pattern,
     python_tag,
     refused,
     release,
     tell,
-    told,
     torch_install,
+    worded,
 )
 
-SAID = (
-    r"The MPS backend is supported on MacOS [\d.]+\+",
-    r"the current MacOS version is not [\d.]+\+",
-    r"built for mac ?OS (?:X )?[\d.]+ which is newer than running OS",
-    r"torch\S{0,60} \((?:which was )?built for Mac ?OS (?:X )?[\d.]+\)",
-    r"Symbol not found: \(?_OBJC_CLASS_\$_MPS\w+",
-    r"[^\n]{0,80}\b(?:supported|support has been added)\b[^\n]{0,40}\bmac ?OS (?:version )?\d\d(?:\.\d+)?",
-)
-"""The back-end, and single operations: "only supported on MacOS 14+", "natively starting from macOS 13.2"."""
-NAMED = pattern(r"[Mm]ac ?OS (?:version )?(\d\d(?:\.\d+)?)")
+NAMED = expression("macos-too-old/named")
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
 
@@ -60,38 +51,36 @@ MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
     explains=["gpu-does-not-compute", "torch-import-crash", "torch-sees-no-gpu"],
 )
 def macos_too_old(
-    host: Host | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    errors: Errors | Unknown | None,
-    answer: IndexAnswer | Unknown | None,
+    host: Known[Host],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    errors: Known[Errors],
+    answer: Known[IndexAnswer],
 ) -> Finding | None:
     """Compare with the floor of the wheel and of MPS."""
-    system, build, own = known(host), known(torch), known(interpreter)
-    why = refused(answer, own, system)
+    why = refused(answer, interpreter, host)
     if why is not None and why.cause == "macos-too-old":
-        return Finding(
+        return worded(
+            "macos-too-old/refused",
             found=why.found,
-            means="pip and uv find no wheel for this macOS, and nothing is installed",
             cure=torch_install(
-                host, interpreter, wanted=_wanted(system.macos_version if system else "")
+                host, interpreter, wanted=_wanted(host.macos_version if host else "")
             ).cure
             or tell("softwareupdate --install --all"),
-            cure_note="the last torch for this macOS; or update macOS",
         )
-    said = told(errors, *SAID)
-    have = system.macos_version if system is not None else ""
-    floor = _floor(build.version, own) if build is not None else ""
-    arm = own is None or own.machine in ("arm64", "")
+    said = heard(errors, "macos-too-old")
+    have = host.macos_version if host is not None else ""
+    floor = _floor(torch.version, interpreter) if torch is not None else ""
+    arm = interpreter is None or interpreter.machine in ("arm64", "")
     below = bool(have and floor and arm) and not at_least(have, floor)
-    if not said and not (below and system is not None and system.os == "macos"):
+    if not said and not (below and host is not None and host.os == "macos"):
         return None
     named = NAMED.search(said)
     if named and have and not at_least(have, named[1]):
         floor = floor if below else ""
     elif said and have and floor and at_least(have, floor):
         return None
-    name = f"torch {build.version}" if build is not None else "this torch"
+    name = f"torch {torch.version}" if torch is not None else "this torch"
     needs = f"{name} needs macOS {floor} for the GPU" if floor else f"the error '{said}'"
     older = torch_install(host, interpreter, wanted=_wanted(have) if below else "")
     return Finding(
@@ -100,10 +89,10 @@ def macos_too_old(
         means="torch.backends.mps.is_available() is False, so training runs on the CPU"
         + (f"; '{said}' names an outdated minimum" if said and floor else ""),
         cure=older.cure
-        if older.version and build is not None and below
+        if older.version and torch is not None and below
         else tell("softwareupdate --install --all"),
         cure_note="the last torch for this macOS; or update macOS"
-        if older.version and build is not None and below
+        if older.version and torch is not None and below
         else "yours to run: needs a restart",
     )
 

@@ -23,20 +23,19 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaGpu,
     NvidiaGpus,
     Runtime,
-    Unknown,
     check,
     entries,
-    known,
+    heard,
+    if_heard,
     listed,
     set_variable,
     tell,
-    told,
+    worded,
 )
-
-ASSERTION = r"device >= 0 && device < num_gpus|invalid device ordinal"
 
 
 @check(
@@ -45,97 +44,63 @@ ASSERTION = r"device >= 0 && device < num_gpus|invalid device ordinal"
     explains=["gpu-does-not-compute", "torch-sees-no-gpu", "visible-devices-wrong"],
 )
 def mig_misconfigured(
-    gpus: NvidiaGpus | Unknown | None,
-    environment: Environment | Unknown | None,
-    host: Host | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    gpus: Known[NvidiaGpus],
+    environment: Known[Environment],
+    host: Known[Host],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """No instance on any MIG GPU, or a run that failed without naming one of several."""
-    cards = known(gpus)
-    split = [card for card in cards.gpus if card.mig] if cards else []
-    if cards is None or not split:
+    split = [card for card in gpus.gpus if card.mig] if gpus else []
+    if gpus is None or not split:
         return _from_text(errors)
-    run, variables = known(runtime), known(environment)
-    if run is not None and run.gpu_works and not told(errors, ASSERTION):
+    if (
+        runtime is not None
+        and runtime.gpu_works
+        and not heard(errors, "mig-misconfigured/assertion")
+    ):
         return None
-    setting = (variables.get("CUDA_VISIBLE_DEVICES") if variables else None) or ""
+    setting = (environment.get("CUDA_VISIBLE_DEVICES") if environment else None) or ""
     named = sum(entry.startswith("MIG-") for entry in entries(setting))
     instances = sum(card.mig_instances for card in split)
-    failed = (run is not None and run.gpu_available is False) or bool(told(errors, ASSERTION))
-    if instances == 0 and len(split) == len(cards.gpus) and cards.source != "report":
+    failed = (runtime is not None and runtime.gpu_available is False) or bool(
+        heard(errors, "mig-misconfigured/assertion")
+    )
+    if instances == 0 and len(split) == len(gpus.gpus) and gpus.source != "report":
         # a report seldom shows the instances: without a failure it proves nothing
-        if (cards.source == "nvml" and not named) or failed:
-            return _none(split, failed=failed, told_by=cards.source)
+        if (gpus.source == "nvml" and not named) or failed:
+            return _none(split, failed=failed, told_by=gpus.source)
         return None
     if failed and named != 1 and instances != 1:
-        return _unnamed(split, instances, setting, known(host))
+        return _unnamed(split, instances, setting, host)
     return None
 
 
 def _none(split: list[NvidiaGpu], *, failed: bool, told_by: str) -> Finding:
     which = ",".join(str(card.index) for card in split)
     shown = "no instance exists" if told_by == "nvml" else "no instance is shown"
-    return Finding(
+    return worded(
+        "mig-misconfigured/none",
         found=f"MIG is on for GPU {listed(str(c.index) for c in split)} ({split[0].name}); {shown}",
         means="torch counts no usable device: 'No CUDA GPUs are available'"
         + (", as the run shows" if failed else ""),
-        cure=tell(f"sudo nvidia-smi -i {which} -mig 0"),
-        cure_note="root; gives the whole GPU back. To keep MIG, `sudo nvidia-smi mig -lgip` lists profiles "
-        "and `sudo nvidia-smi mig -cgi PROFILE -C` makes an instance",
         evidence=(told_by,),
+        which=which,
     )
 
 
 def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | None) -> Finding:
     value = f"is '{setting}'" if setting else "is not set"
-    return Finding(
+    return worded(
+        "mig-misconfigured/unnamed",
         title="MIG is on, and the process names several instances"
         if "MIG-" in setting
         else "MIG is on, and the process names no MIG instance",
         found=f"{len(split)} GPUs in MIG mode with {instances} instances; CUDA_VISIBLE_DEVICES {value}",
-        means="a process computes on one MIG instance only, and this one found none: "
-        "'device >= 0 && device < num_gpus'",
         cure=tell(set_variable(host, "CUDA_VISIBLE_DEVICES", "MIG-UUID").command),
-        cure_note="`nvidia-smi -L` prints the UUIDs; one process for each instance",
-        evidence=("CUDA_VISIBLE_DEVICES",),
     )
 
 
-READ_AS_NUMBER = r"invalid literal for int\(\) with base 10: b?'MIG-[^'\n]{1,80}"
-ASKED = (
-    r"No MIG-enabled devices found",
-    r"MIG mode is in pending (?:en|dis)able state",
-    r"Unable to (?:en|dis)able MIG Mode",
-    r"(?:Failed|Unable) to (?:create|destroy) (?:a )?GPU instances?",
-    r"(?:Failed|Unable) to (?:create|destroy) (?:a )?compute instances?",
-    r"No (?:GPU|compute) instances found",
-    r"(?:Error setting MIGMode|error enabling MIG mode|invalid MIG configuration)",
-    r"selected configuration not currently applied",
-)
-
-
-def _from_text(errors: Errors | Unknown | None) -> Finding | None:
+def _from_text(errors: Errors | None) -> Finding | None:
     """Go by what a library or the driver's own tools said, where no card in MIG mode is shown."""
-    if said := told(errors, READ_AS_NUMBER):
-        return Finding(
-            title="A library takes the name of a MIG instance for a number",
-            found=f"the error '{said}'",
-            said=said,
-            means="the program stops before it reaches the GPU",
-            cure=set_variable(None, "CUDA_VISIBLE_DEVICES", "0"),
-            cure_note="in a container or a job that is given one instance; else a newer release of the library, "
-            "which reads MIG names",
-        )
-    if said := told(errors, *ASKED):
-        return Finding(
-            title="MIG is not set up as it was asked for",
-            severity="warning",
-            found=f"the message '{said}'",
-            said=said,
-            means="a process that names an instance finds none: 'No CUDA GPUs are available'",
-            cure=tell("nvidia-smi -L; sudo nvidia-smi mig -lgi; sudo nvidia-smi mig -lgip"),
-            cure_note="root; lists the instances and what still fits. Programs on the GPU have to end before "
-            "its mode or its instances change",
-        )
-    return None
+    return if_heard(errors, "mig-misconfigured/read-as-number", "mig-misconfigured/asked")

@@ -24,7 +24,7 @@ Seen as
     RuntimeError: Numpy is not available
 """
 
-import re
+import re  # noqa: TC003  its Match, in annotations
 
 from tunedoctor.api import (
     Broken,
@@ -33,24 +33,23 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     Shadows,
     TorchBuild,
-    Unknown,
     broken_pairs,
     check,
     distribution_of,
+    expression,
     good_set,
-    known,
+    heard,
     listed,
     merged,
-    pattern,
     pinned,
     pip,
-    tell,
     unmet,
+    worded,
 )
-from tunedoctor.api import told as said_by
 
 STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 """What a fine-tune script imports besides torch."""
@@ -58,67 +57,19 @@ STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-bindings"})
 """Declared, yet training runs without them: faster downloads, torch.compile."""
 
-NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*(?:\.protobuf)?)'?(?![\w.])")
-"""A dotted name is a part of a package that is there."""
-NOT_FOUND = pattern(
-    r"\w{2,60} requires the (?P<name>PIL|TIMM|Timm|tokenizers|BeautifulSoup|SentencePiece|protobuf|librosa|torch"
-    r"vision) library but it was not found"
-    r"|The '(?P<dist>[A-Za-z][\w-]{1,40})[^'\n]{0,60}' distribution was not found and is required"
-    r"|\b(?P<floor>[A-Za-z][\w-]{1,40}) with minimum required version [\d.]{1,12} is not installed"
-)
-"""transformers' words for a library that it does not find, those of pkg_resources and of SGLang."""
+NO_MODULE = expression("missing-dependency/no-module")
+NOT_FOUND = expression("missing-dependency/not-found")
 LIBRARIES = {
     "PIL": "pillow",
     "TIMM": "timm",
     "BeautifulSoup": "beautifulsoup4",
     "GGUF": "gguf",
     "HQQ": "hqq",
-    "FlashAttention2": "flash-attn",
 }
-NO_METADATA = pattern(
-    r"(?:No package metadata was found for|PackageNotFoundError:) ([A-Za-z][\w-]*)\s*$",
-    re.MULTILINE,
-)
+NO_METADATA = expression("missing-dependency/no-metadata")
 
-IN_PASSING = pattern(
-    r"(?:User|Runtime|Import|Future)Warning: [^\n]{0,200}\bNo module named"
-    r"|\b(?:WARN(?:ING)?|INFO|DEBUG)\b[^\n]{0,200}\bNo module named"
-)
-"""A library that goes on without the module, and says so."""
-ADVICE = pattern(
-    r"(?:requires? (?:the )?`[\w-]{2,40}`[^\n]{0,40}[Yy]ou can install it with:? [`'\"]?pip install "
-    r"|, please install ['`\"](?=[\w-]{2,40}['`\"])"
-    r"|packages that were not found in your environment: (?=[\w-])"
-    r"|is not installed,? {0,2}(?:=>|:|;|\.)? ?(?:[Rr]un|[Uu]se|[Ii]nstall it with) ['`\"]pip install "
-    r"|Neither [`'\"](?=[\w-]{2,40}[`'\"] nor [`'\"][\w-]{2,40}[`'\"] is available)"
-    r"|[Pp]lease install (?:it |vLLM )?(?:with|via|using):? ['`\"]?pip install "
-    r"|[Ii]nstall it (?:with|via|using):? ['`\"]?(?:uv )?pip3? install ['\"]?"
-    r"|requires (?:the )?[A-Z]\w{2,30}: ['`\"]?pip install ['\"]?"
-    r"|Loading an? [\w-]{2,20} (?:quantized )?model requires (?:the )?`?(?=[\w-]{2,30}`? )"
-    r"|requires (?:the )?[\w-]{2,30} library: ['`\"]?pip install |[Ff]ast download using '(?=hf_transfer')"
-    r"|please install '(?=Pillow')|(?<=TensorBoardCallback )requires (?=tensorboard )|(?<=WandbCallback )require"
-    r"s (?=wandb )"
-    r"|You need to install `|A valid (?=HQQ version)|Missing optional dependency '|newer of '(?=[\w-]{2,40}'; it"
-    r" is not installed)"
-    r"|\b(?=jinja2 must be installed)|`(?=tiktoken` is required to read)|PyTorch,? requires both PyTorch and (?=GGUF)"
-    r"|Please install torch and (?=gguf)"
-    r"|[Pp]lease install [\w-]{2,40} (?:via|with|using|first):? ['`\"]?pip3? install "
-    r"|(?:is required|to be installed)\b[^\n]{0,80}\. (?:Please )?(?:[Rr]un|[Ii]nstall with) ['`\"]?pip3? install "
-    r"|[Ii]nstall with:? ['`\"]?pip3? install |requires [\w-]{2,40}(?: library)? \(`pip3? install (?:--upgrade )?['\"]?"
-    r"|[Pp]lease install (?:it )?(?:with|using) ['`\"]?pip3? install ['\"]?"
-    r"|requires `[\w-]{2,40}`\. Install it with: pip install |need to install `pip install "
-    r"|requires (?:the )?(?:`?[\w-]{2,40}`?(?:>=[\w.]{1,12})?(?: package)?: `pip3? install (?:-U )?['\"]?)"
-    r"|requires `(?=accelerate>=)|the package (?=flash_attn seems to be not installed)"
-    r"|the package for (?=FlashAttention\d? doesn't seem to be installed)"
-    r"|Cannot find a working (?=triton installation)"
-    r"|Install `[\w-]{2,40}` with `pip install |you need to install the (?=[\w-]{2,40} package\.)"
-    r"|is not available\. [Pp]lease install (?=[\w-]{2,40} version )"
-    r"|(?:^|[\s:'\"`])(?=[\w-]{2,40}['\"`]? is not available, please install it)|required package '"
-    r"|: [`'](?=[\w-]{2,40}[`'] is not installed\.)"
-    r"|need to install the following dependencies\[[^\]\n]{2,80}\] using ['`\"]pip install )"
-    r"(?:-U )?(?:trl\[(?=vllm\]))?([A-Za-z][\w-]{1,40})"
-)
-"""A library's own words for what it does not find, without a floor on the version."""
+IN_PASSING = expression("missing-dependency/in-passing")
+ADVICE = expression("missing-dependency/advice")
 ALONE = 2
 """Errors of a text in which such words are believed."""
 
@@ -129,22 +80,22 @@ ALONE = 2
     explains=["library-import-fails", "torch-import-crash"],
 )
 def missing_dependency(  # noqa: PLR0911, PLR0913  declared, told by errors, and what decides the cure
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
-    shadows: Shadows | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    environment: Known[Environment],
+    errors: Known[Errors],
+    shadows: Known[Shadows],
 ) -> Finding | None:
     """Tell what is declared and missing, then what an error says, then which libraries are simply absent."""
-    told = known(packages)
-    build, python, system = known(torch), known(interpreter), known(host)
-    declared = _declared(told, python, system, build)
+    declared = _declared(packages, interpreter, host, torch)
     hard = {n: who for n, who in declared.items() if n not in OPTIONAL}
     pairs = broken_pairs("missing-dependency", packages, torch, environment, errors)
     hidden = {s.module for s in shadows.shadows} if isinstance(shadows, Shadows) else set()
-    asked = {n: t for n, t in _asked_for(told, errors).items() if n not in hard and n not in hidden}
+    asked = {
+        n: t for n, t in _asked_for(packages, errors).items() if n not in hard and n not in hidden
+    }
     if hard:
         return _from_declared(hard, interpreter)
     worst = next((p for p in pairs if p.row.severity == "error"), None)
@@ -153,16 +104,20 @@ def missing_dependency(  # noqa: PLR0911, PLR0913  declared, told by errors, and
     if asked:
         return _from_error(asked, interpreter)
     if (
-        lacks := _amdsmi(errors, amd=build is not None and build.accelerator == "rocm")
+        lacks := _amdsmi(errors, amd=torch is not None and torch.accelerator == "rocm")
     ) is not None:
         return lacks
     if pairs:
         return _from_row(pairs[0], interpreter)
-    absent = [n for n in STACK if told is not None and told.complete and not told.get(n)]
-    gone = {b.name for b in told.broken} | told.conda.keys() if told is not None else set()
+    absent = [
+        n for n in STACK if packages is not None and packages.complete and not packages.get(n)
+    ]
+    gone = (
+        {b.name for b in packages.broken} | packages.conda.keys() if packages is not None else set()
+    )
     absent = [n for n in absent if n not in gone]
     if absent:
-        return _from_absent(absent, told, build, interpreter)
+        return _from_absent(absent, packages, torch, interpreter)
     soft = {n: who for n, who in declared.items() if n in OPTIONAL}
     return _from_optional(soft, interpreter) if soft else None
 
@@ -185,7 +140,7 @@ def _declared(
     }
 
 
-def _asked_for(told: Packages | None, errors: Errors | Unknown | None) -> dict[str, str]:
+def _asked_for(told: Packages | None, errors: Errors | None) -> dict[str, str]:
     """Return distribution -> what the error says, for known modules whose distribution is not installed."""
     if not isinstance(errors, Errors):
         return {}
@@ -220,7 +175,7 @@ def _literal(match: "re.Match[str]") -> str:
     return match[1].lower().replace("_", "-")
 
 
-INSTALLS = pattern(r"pip3? install (?:-U |--upgrade )?['\"]?[\w-]{2,40}$")
+INSTALLS = expression("missing-dependency/installs")
 
 
 def _distribution(module: str) -> str:
@@ -229,9 +184,7 @@ def _distribution(module: str) -> str:
     return LIBRARIES.get(module) or distribution_of(plain) or distribution_of(plain.lower())
 
 
-def _from_declared(
-    hard: dict[str, tuple[str, str]], interpreter: Interpreter | Unknown | None
-) -> Finding:
+def _from_declared(hard: dict[str, tuple[str, str]], interpreter: Interpreter | None) -> Finding:
     first = next(iter(hard))
     return Finding(
         title=f"{first} is not installed, and the stack needs it"
@@ -248,7 +201,7 @@ def _from_declared(
     )
 
 
-def _from_row(broken: Broken, interpreter: Interpreter | Unknown | None) -> Finding:
+def _from_row(broken: Broken, interpreter: Interpreter | None) -> Finding:
     row = broken.row
     asks = next(iter(broken.versions), "")
     note = row.severity == "note" and asks and row.absent
@@ -273,30 +226,24 @@ def _stage(stage: str) -> str:
     )
 
 
-def _from_error(asked: dict[str, str], interpreter: Interpreter | Unknown | None) -> Finding:
+def _from_error(asked: dict[str, str], interpreter: Interpreter | None) -> Finding:
     names = list(asked)
-    return Finding(
+    return worded(
+        "missing-dependency/from-error",
         found=f"the error '{next(iter(asked.values()))}', and {listed(names)} is not among the packages",
         said=next(iter(asked.values())),
-        means="the script stops at that import",
         cure=pip(interpreter, "install", *names),
-        cure_note="no reboot",
     )
 
 
-def _amdsmi(errors: Errors | Unknown | None, *, amd: bool) -> Finding | None:
+def _amdsmi(errors: Errors | None, *, amd: bool) -> Finding | None:
     """Read vLLM's search for a platform: without amdsmi it takes no AMD GPU. Source: vllm/platforms/__init__.py."""
-    none = said_by(errors, r"No platform detected", r"Failed to infer device type")
-    lacks = said_by(errors, r"ROCm platform is not available because: No module named 'amdsmi'")
-    if not none or not lacks or not (amd or said_by(errors, r"NVML Shared Library Not Found")):
+    none = heard(errors, "missing-dependency/none")
+    lacks = heard(errors, "missing-dependency/lacks")
+    if not none or not lacks or not (amd or heard(errors, "missing-dependency/amdsmi")):
         return None
-    return Finding(
-        found="vLLM says 'No module named 'amdsmi'', and finds neither another platform nor NVML",
-        said=lacks,
-        means="vLLM asks amdsmi for the AMD GPUs; without it, it stops with 'Failed to infer device type'",
-        cure=tell("python -m pip install /opt/rocm/share/amd_smi"),
-        cure_note="the module of the installed ROCm release; no reboot",
-        settle="" if amd else "rocminfo | grep gfx",
+    return worded(
+        "missing-dependency/lacks", said=lacks, settle="" if amd else "rocminfo | grep gfx"
     )
 
 
@@ -304,17 +251,16 @@ def _from_absent(
     absent: list[str],
     told: Packages | None,
     torch: TorchBuild | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding:
     versions = good_set(
         torch.version if torch else "",
         told.version("transformers") if told else "",
-        own.version if (own := known(interpreter)) else "",
+        own.version if (own := interpreter) else "",
     )
     pins = [f"{n}=={versions[n]}" if n in versions else n for n in absent]
-    return Finding(
-        severity="note",
-        title="Libraries for fine-tuning are not installed",
+    return worded(
+        "missing-dependency/from-absent",
         found=f"{listed(absent, 5)} {'is' if len(absent) == 1 else 'are'} not installed in the target",
         means=f"a script that imports {'it' if len(absent) == 1 else 'them'} stops with ModuleNotFoundError",
         cure=pip(interpreter, "install", *pins),
@@ -323,13 +269,9 @@ def _from_absent(
     )
 
 
-def _from_optional(
-    soft: dict[str, tuple[str, str]], interpreter: Interpreter | Unknown | None
-) -> Finding:
-    return Finding(
-        severity="note",
-        title="An optional part of the stack is not installed",
+def _from_optional(soft: dict[str, tuple[str, str]], interpreter: Interpreter | None) -> Finding:
+    return worded(
+        "missing-dependency/from-optional",
         found="; ".join(f"{who} declares {want}" for who, want in list(soft.values())[:3]),
-        means="training runs; torch.compile or fast downloads do not",
         cure=pip(interpreter, "install", *(want for _, want in soft.values())),
     )

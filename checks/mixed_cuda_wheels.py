@@ -26,16 +26,16 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    Known,
     LibraryPath,
     TorchBuild,
-    Unknown,
     check,
-    known,
     listed,
     parts,
     pip,
     python,
     told,
+    worded,
 )
 
 COLLIDE = ("nvidia-nccl", "nvidia-cudnn")
@@ -60,25 +60,21 @@ SAID = (
     ],
 )
 def mixed_cuda_wheels(
-    wheels: CudaWheels | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    paths: LibraryPath | Unknown | None,
-    errors: Errors | Unknown | None,
+    wheels: Known[CudaWheels],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    paths: Known[LibraryPath],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Find one library in two majors; else wheels whose major is not that of torch."""
-    have, build = known(wheels), known(torch)
     said = told(errors, *SAID)
-    if have is None:
-        foreign_path = known(paths)
+    if wheels is None:
         nccl_said = told(errors, SAID[0])
-        hidden = foreign_path is not None and any(
-            s.library == "libnccl" for s in foreign_path.shadows
-        )
-        return _from_error(nccl_said, build, interpreter) if nccl_said and not hidden else None
-    own = (parts(build.cuda) or (0,))[0] if build is not None else 0
+        hidden = paths is not None and any(s.library == "libnccl" for s in paths.shadows)
+        return _from_error(nccl_said, torch, interpreter) if nccl_said and not hidden else None
+    own = (parts(torch.cuda) or (0,))[0] if torch is not None else 0
     by_library: dict[str, list[CudaWheel]] = {}
-    for wheel in have.wheels:
+    for wheel in wheels.wheels:
         if wheel.cuda_major:
             by_library.setdefault(_library(wheel.name), []).append(wheel)
     twice = {n: ws for n, ws in by_library.items() if len({w.cuda_major for w in ws}) > 1}
@@ -88,19 +84,16 @@ def mixed_cuda_wheels(
         keep = own or max(w.cuda_major for ws in shown.values() for w in ws)
         foreign = [w for ws in shown.values() for w in ws if w.cuda_major != keep]
         mine = [w for ws in shown.values() for w in ws if w.cuda_major == keep]
-        return Finding(
-            severity="error" if collide else "warning",
+        return worded(
+            "mixed-cuda-wheels:collide" if collide else "mixed-cuda-wheels:twice",
             found=listed(f"{w.name} {w.version}" for ws in shown.values() for w in ws)
             + (
-                f", beside torch {build.version} for CUDA {build.cuda}"
-                if build and build.cuda
+                f", beside torch {torch.version} for CUDA {torch.cuda}"
+                if torch and torch.cuda
                 else ""
             )
             + (f"; '{said}' was printed" if said else ""),
             said=said,
-            means="torch loads the wrong library: 'undefined symbol: nccl…' or a cuDNN version error"
-            if collide
-            else "two copies of one library can be loaded into one process",
             cure=pip(interpreter, "uninstall", *(w.name for w in foreign)).then(
                 pip(
                     interpreter,
@@ -110,20 +103,16 @@ def mixed_cuda_wheels(
                     *(f"{w.name}=={w.version}" for w in mine),
                 )
             ),
-            cure_note="the files were shared, so those of torch's own come anew" if collide else "",
         )
     foreign = [w for ws in by_library.values() for w in ws if own and w.cuda_major != own]
     mine = [w for ws in by_library.values() for w in ws if w.cuda_major == own]
     nccl = [w for w in foreign if _library(w.name) in COLLIDE]
-    if build is None or not nccl or mine:
+    if torch is None or not nccl or mine:
         return None
-    return Finding(
-        severity="warning",
-        title="NVIDIA wheels are of another CUDA major than torch",
-        found=f"torch {build.version} is built for CUDA {build.cuda}; installed are {listed(w.name for w in foreign)}",
-        means="import torch stops with 'cannot open shared object file', where no system CUDA stands in",
+    return worded(
+        "mixed-cuda-wheels/other-major",
+        found=f"torch {torch.version} is built for CUDA {torch.cuda}; installed are {listed(w.name for w in foreign)}",
         cure=pip(interpreter, "uninstall", *(w.name for w in foreign)),
-        cure_note="then reinstall torch with its dependencies",
     )
 
 
@@ -133,20 +122,13 @@ def _library(name: str) -> str:
     return head if head and tail.isdigit() else name
 
 
-def _from_error(
-    said: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> Finding:
+def _from_error(said: str, torch: TorchBuild | None, interpreter: Interpreter | None) -> Finding:
     """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
     major = (parts(torch.cuda) or (12,))[0] if torch is not None else 12
-    return Finding(
-        title="torch loads an NCCL that it was not built for",
-        found=f"the error '{said}': wheels of two CUDA majors write one libnccl.so.2, and an older one is loaded",
+    return worded(
+        "mixed-cuda-wheels/from-error",
         said=said,
-        means="import torch stops with 'undefined symbol: nccl…'",
-        cure=pip(
-            interpreter, "install", "--force-reinstall", "--no-deps", f"nvidia-nccl-cu{major}"
-        ),
-        cure_note="the version that torch requires; first uninstall the nvidia-nccl of the other major, "
-        "and unset LD_LIBRARY_PATH",
         settle=f"{python(interpreter)} -m pip list | grep -i nvidia; echo $LD_LIBRARY_PATH",
+        major=major,
+        interpreter=interpreter,
     )

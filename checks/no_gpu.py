@@ -23,13 +23,12 @@ from tunedoctor.api import (
     Finding,
     Host,
     IntelGpu,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     PciBus,
-    Unknown,
-    advise,
     check,
-    known,
+    worded,
 )
 
 
@@ -40,8 +39,8 @@ def no_gpu(  # noqa: PLR0913  every vendor
     intel: IntelGpu | None,
     apple: AppleGpu | None,
     pci: PciBus | None,
-    driver: NvidiaDriver | Unknown | None,
-    host: Host | Unknown | None,
+    driver: Known[NvidiaDriver],
+    host: Known[Host],
 ) -> Finding | None:
     """Every vendor has to be known not to be there."""
     radeon = amd is not None and any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in amd.gpus)
@@ -52,17 +51,12 @@ def no_gpu(  # noqa: PLR0913  every vendor
         or (intel is not None and intel.discrete)
         or apple is not None
         or on_bus
-        or known(driver) is not None
+        or driver is not None
     ):
         return None
-    system = known(host)
-    if system is not None and system.os == "macos" and system.machine == "arm64":
+    if host is not None and host.os == "macos" and host.machine == "arm64":
         return None
     where = "on the PCI bus" if pci is not None and pci.devices else "in this machine"
-    return Finding(
-        found=f"no NVIDIA, AMD, discrete Intel or Apple GPU {where}",
-        means="small models, up to about 1B parameters, fine-tune on the CPU; a 7B model takes minutes for each step",
-        cure=advise("Train 7B models on a machine with a GPU of 16 GiB or more"),
-        cure_note="everything else that the doctor checks holds for the CPU too",
-        evidence=("/sys/bus/pci/devices",) if pci is not None else (),
+    return worded(
+        "no-gpu", evidence=("/sys/bus/pci/devices",) if pci is not None else (), where=where
     )

@@ -33,36 +33,24 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     Runtime,
     TorchBuild,
-    Unknown,
     brief,
     broken_pairs,
     check,
-    known,
+    heard,
     merged,
     pinned,
     pip,
     release,
     together,
-    told,
     unmet,
     within,
+    worded,
 )
 
-SAID = (
-    r"module that was compiled using NumPy 1\.x",
-    r"_ARRAY_API not found",
-    r"numpy\.\w+ size changed, may indicate binary incompatibility",
-    r"numpy\.\w+ has the wrong size, try recompiling",
-    r"module compiled against (?:API|ABI) version 0x\w+ but this version of numpy is",
-    r"Numpy is not available",
-    r"Could not infer dtype of numpy",
-    r"numpy\._?core\.(?:multiarray|umath) failed to import",
-    r"Failed to initialize NumPy:",
-    r"module was compiled against NumPy (?:C-)?API version 0x\w+",
-)
 WINDOWS_SINCE = "2.4.1"
 """First torch for Windows that was built for NumPy 2; elsewhere 2.3. Source: torch_wheels.json, numpy."""
 COMPILED = frozenset(
@@ -76,32 +64,31 @@ COMPILED = frozenset(
     explains=["library-import-fails", "library-version-clash", "torch-import-crash"],
 )
 def numpy_abi(  # noqa: PLR0913  versions, caps and errors
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    environment: Known[Environment],
+    errors: Known[Errors],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Known pairs and an old torch first, then caps that the stack declares, then errors."""
-    there, build = known(packages), known(torch)
     pairs = [
         one
         for one in broken_pairs("numpy-abi", packages, torch, environment, errors)
         if one.row.id != "numpy-2-abi-any"
     ]
-    numpy = there.version("numpy") if there is not None else ""
-    said = told(errors, *SAID) or _warned(known(runtime))
+    numpy = packages.version("numpy") if packages is not None else ""
+    said = heard(errors, "numpy-abi") or _warned(runtime)
     if pairs and not (said and pairs[0].row.trigger == "symptom"):
         return _from_pair(pairs, interpreter, said)
-    old = _old_on_windows(build, numpy, known(host))
-    capped = _capped(there, known(interpreter), known(host), build) if numpy else []
+    old = _old_on_windows(torch, numpy, host)
+    capped = _capped(packages, interpreter, host, torch) if numpy else []
     if old or capped or said:
         owners = list(dict.fromkeys(f"{name} {version}".strip() for name, version, _ in capped))
-        if old and build is not None:
+        if old and torch is not None:
             found = (
-                f"torch {build.version} with NumPy {numpy}; "
+                f"torch {torch.version} with NumPy {numpy}; "
                 f"torch for Windows before {WINDOWS_SINCE} is built for NumPy 1"
             )
         elif capped:
@@ -112,26 +99,23 @@ def numpy_abi(  # noqa: PLR0913  versions, caps and errors
             found += f"; '{said}' was printed"
         if not old and not capped and release(numpy)[:1] == (1,) and re.match(BRIDGE, said):
             return _bridge(said, numpy, interpreter)
-        return Finding(
+        younger = not capped and _numpy_is_older(said)
+        return worded(
+            "numpy-abi",
+            "numpy-abi:younger" if younger else "numpy-abi:older",
             found=found,
             said=said,
-            means="compiled code stops with '_ARRAY_API not found' or 'Numpy is not available'",
-            cure=pip(interpreter, "install", "--upgrade", "numpy")
-            if not capped and _numpy_is_older(said)
-            else pip(interpreter, "install", _numpy_for(capped)),
-            cure_note="the package was built for a younger NumPy; no reboot"
-            if not capped and _numpy_is_older(said)
-            else "or a release of the old package that was built for NumPy 2; no reboot",
+            interpreter=interpreter,
+            numpy=f"numpy{capped[0][2]}" if capped else "numpy<2",
         )
-    others = _others(there) if numpy else []
+    others = _others(packages) if numpy else []
     if not others:
         return None
-    return Finding(
-        severity="note",
-        title="A package declares that it does not go with NumPy 2",
+    return worded(
+        "numpy-abi/declared",
         found=f"{others[0][0]} requires numpy{others[0][1]}, and numpy {numpy} is installed",
-        means=f"import {others[0][0].split()[0]} can stop; training does not use it",
         cure=pip(interpreter, "install", "--upgrade", others[0][0].split()[0]),
+        value=others[0][0].split()[0],
     )
 
 
@@ -139,23 +123,12 @@ BRIDGE = r"Numpy is not available|Could not infer dtype of numpy"
 """What torch says whenever its bridge to NumPy is off, whatever the reason; its import states that."""
 
 
-def _bridge(said: str, numpy: str, interpreter: Interpreter | Unknown | None) -> Finding:
+def _bridge(said: str, numpy: str, interpreter: Interpreter | None) -> Finding:
     """Suspect a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason."""
-    return Finding(
-        severity="error",
-        title="torch does not reach NumPy",
-        found=f"the error '{said}', with NumPy {numpy}: it is not of NumPy 2",
-        said=said,
-        means="what goes from a tensor to an array, or back, stops",
-        cure=pip(interpreter, "install", "--upgrade", "numpy<2"),
-        cure_note="where the import says that torch was built for a younger NumPy",
-        settle="python -W always -c 'import torch'",
-    )
+    return worded("numpy-abi/bridge", said=said, interpreter=interpreter, numpy=numpy)
 
 
-def _from_pair(
-    pairs: list[Broken], interpreter: Interpreter | Unknown | None, said: str
-) -> Finding:
+def _from_pair(pairs: list[Broken], interpreter: Interpreter | None, said: str) -> Finding:
     first = pairs[0].row
     return Finding(
         severity=first.severity,
@@ -217,10 +190,6 @@ def _capped(
         and within("2.0.0", one.specifier) is False
         and release(one.installed)[:1] >= (2,)
     ]
-
-
-def _numpy_for(capped: list[tuple[str, str, str]]) -> str:
-    return f"numpy{capped[0][2]}" if capped else "numpy<2"
 
 
 def _numpy_is_older(said: str) -> bool:

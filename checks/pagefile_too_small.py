@@ -18,18 +18,7 @@ Seen as
     DefaultCPUAllocator: not enough memory
 """
 
-from tunedoctor.api import (
-    Errors,
-    Finding,
-    Memory,
-    TorchBuild,
-    Unknown,
-    check,
-    gib,
-    known,
-    tell,
-    told,
-)
+from tunedoctor.api import Errors, Finding, Known, Memory, TorchBuild, check, gib, heard, worded
 
 LEAST = 8 << 30
 """Bytes: two workers with the CUDA libraries."""
@@ -37,37 +26,24 @@ LEAST = 8 << 30
 
 @check("pagefile-too-small", "The Windows page file is too small", "warning")
 def pagefile_too_small(
-    memory: Memory | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    errors: Errors | Unknown | None,
+    memory: Known[Memory],
+    torch: Known[TorchBuild],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Go by what is left; WinError 1455, in whatever language, makes an error of it."""
-    ram, build = known(memory), known(torch)
-    cpu = build is not None and build.accelerator == "cpu"
-    said = told(
-        errors,
-        r"\[?WinError 1455",
-        r"paging file is too small",
-        r"os error 1455\)|error code: <1455>|code: 1455, kind",
-        r"页面文件太小|頁面檔案太小|Файл подкачки слишком мал",
-        r"fichier de pagination est insuffisant|Auslagerungsdatei ist zu klein",
-        r"WinError 8\]|diagnosed a low virtual memory condition",
-        r"DefaultCPUAllocator: not enough memory",
-    )
-    free = ram.commit_free if ram else None
+    cpu = torch is not None and torch.accelerator == "cpu"
+    said = heard(errors, "pagefile-too-small")
+    free = memory.commit_free if memory else None
     low = free is not None and free < LEAST
     if not said and not low:
         return None
     facts = [f"{gib(free)} of the commit limit is left"] if free is not None else []
     facts[0:0] = [f"the error '{said}'"] if said else []
-    if ram is not None and ram.commit_total:
-        facts.append(f"RAM and page file together are {gib(ram.commit_total)}")
-    return Finding(
+    if memory is not None and memory.commit_total:
+        facts.append(f"RAM and page file together are {gib(memory.commit_total)}")
+    return worded(
+        "pagefile-too-small",
         severity="error" if said else "note" if cpu else None,
         found="; ".join(facts),
         said=said,
-        means="starting DataLoader workers or loading torch ends with 'WinError 1455'",
-        cure=tell("SystemPropertiesPerformance.exe", who="root"),
-        cure_note="administrator; Advanced, Virtual memory: 32 GiB or more, then restart. "
-        "Until then dataloader_num_workers=0",
     )

@@ -22,11 +22,11 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
-    Unknown,
+    Known,
     check,
-    known,
     refused,
     tell,
+    worded,
 )
 
 
@@ -44,25 +44,25 @@ from tunedoctor.api import (
     ],
 )
 def python_32bit(
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    answer: IndexAnswer | Unknown | None,
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    answer: Known[IndexAnswer],
 ) -> Finding | None:
     """Find a pointer of 32 bits, or an install that failed for such a Python."""
-    own, system = known(interpreter), known(host)
-    why = refused(answer, own, system)
-    small = own is not None and own.bits == 32
+    why = refused(answer, interpreter, host)
+    small = interpreter is not None and interpreter.bits == 32
     if not small and (why is None or why.cause != "python-32bit"):
         return None
-    windows = system is not None and system.os == "windows"
-    place = f"{own.executable or 'the interpreter'} is" if own is not None else "it is"
-    version = own.version if own is not None else ""
-    return Finding(
+    windows = host is not None and host.os == "windows"
+    place = (
+        f"{interpreter.executable or 'the interpreter'} is" if interpreter is not None else "it is"
+    )
+    version = interpreter.version if interpreter is not None else ""
+    return worded(
+        "python-32bit",
         found=f"{place} a 32-bit Python {version}".strip() if small or why is None else why.found,
         said=why.found if why is not None else "",
-        means="pip finds no torch for it: all wheels are for 64 bits",
         cure=tell("winget install Python.Python.3.12")
         if windows
         else tell("uv python install 3.12"),
-        cure_note="a 64-bit Python; then make a new environment of it",
     )

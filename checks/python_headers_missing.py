@@ -25,58 +25,50 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaGpus,
     Packages,
-    Unknown,
     check,
-    known,
+    heard,
     parts,
     tell,
-    told,
-)
-
-SAID = (
-    r"(?:fatal error|:\d{1,6}:\d{1,4}: [^:\n]{1,40}): Python\.h ?: \S",
-    r"'Python\.h' (?:file )?not found",
-    r"Cannot open include file: 'Python\.h'",
-    r"python3\.\d{1,2}/pyconfig\.h: No such file",
-    r"Could NOT find Python3? \([^)\n]{0,200}Development",
-    r"Could NOT find Python3? \([^)\n]{0,200}INCLUDE_DIRS",
-    r"cannot open (?:input )?file 'python3\d{1,2}\.lib'",
-    r"library 'python3\d{1,2}' not found",
+    worded,
 )
 
 
 @check("python-headers-missing", "The headers of Python are missing", "warning")
 def python_headers_missing(  # noqa: PLR0913  what needs them, what is there, what was said
-    interpreter: Interpreter | Unknown | None,
-    compilers: Compilers | Unknown | None,
-    packages: Packages | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
+    interpreter: Known[Interpreter],
+    compilers: Known[Compilers],
+    packages: Known[Packages],
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    host: Known[Host],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
-    said = told(errors, *SAID)
-    own, tools, there, system = known(interpreter), known(compilers), known(packages), known(host)
-    gpu = known(nvidia) is not None or known(amd) is not None
-    triton = there is not None and any(there.get(n) for n in TRITON)
-    linux = system is None or system.os == "linux"
-    lacks = own is not None and own.headers is False and tools is not None and bool(tools.cc)
+    said = heard(errors, "python-headers-missing")
+    gpu = nvidia is not None or amd is not None
+    triton = packages is not None and any(packages.get(n) for n in TRITON)
+    linux = host is None or host.os == "linux"
+    lacks = (
+        interpreter is not None
+        and interpreter.headers is False
+        and compilers is not None
+        and bool(compilers.cc)
+    )
     if not said and not (lacks and triton and gpu and linux):
         return None
-    numbers = ".".join(map(str, parts(own.version)[:2])) if own is not None else "3"
-    distro = system.distro if system is not None else "debian"
-    return Finding(
+    numbers = ".".join(map(str, parts(interpreter.version)[:2])) if interpreter is not None else "3"
+    distro = host.distro if host is not None else "debian"
+    return worded(
+        "python-headers-missing",
         severity="error" if said else "warning",
         found=f"the error '{said}'"
-        if said or own is None
-        else f"no Python.h in {own.include or 'the include folder'} of Python {own.version}",
+        if said or interpreter is None
+        else f"no Python.h in {interpreter.include or 'the include folder'} of Python {interpreter.version}",
         said=said,
-        means="torch.compile and Triton kernels stop with 'Python.h: No such file or directory'",
         cure=tell(f"sudo apt-get install -y python{numbers}-dev")
         if distro in ("debian", "ubuntu")
         else tell(f"sudo dnf install -y python{numbers}-devel"),
-        cure_note="root; of the interpreter below the venv",
     )

@@ -17,13 +17,7 @@ Seen as
     Requires-Python >=3.11
 """
 
-from tunedoctor.api import (
-    Finding,
-    Interpreter,
-    at_least,
-    check,
-    tell,
-)
+from tunedoctor.api import Finding, Interpreter, at_least, check, worded
 
 RECOMMENDED = "3.11"
 """Floor of torch 2.15. Source: torch_wheels.json."""
@@ -34,9 +28,4 @@ def python_old(interpreter: Interpreter) -> Finding | None:
     """Compare with the floor of the newest torch."""
     if not interpreter.version or at_least(interpreter.version, RECOMMENDED):
         return None
-    return Finding(
-        found=f"Python {interpreter.version}; the newest torch needs {RECOMMENDED}",
-        means="pip takes older releases of the stack, and newer models ask for newer ones",
-        cure=tell("python3.12 -m venv ~/train"),
-        cure_note="a new environment beside this one; what works now goes on working",
-    )
+    return worded("python-old", version=interpreter.version)

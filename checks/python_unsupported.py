@@ -30,6 +30,7 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
+    Known,
     Packages,
     Refused,
     Runtime,
@@ -37,12 +38,12 @@ from tunedoctor.api import (
     Unknown,
     at_least,
     check,
+    expression,
     family,
     has_wheel,
+    heard,
     known,
     parts,
-    pattern,
-    pip,
     python_tag,
     refused,
     release_row,
@@ -50,6 +51,7 @@ from tunedoctor.api import (
     tell,
     told,
     within,
+    worded,
 )
 
 OLDEST = "3.8"
@@ -58,15 +60,7 @@ OLDEST_FOR_NEW = "3.9"
 """Below it transformers 5 and torch 2.5 and newer have nothing."""
 BROKEN_PATCH = "3.13.8"
 """Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
-SAID_3_13_8 = r"IndentationError\b.*expected an indented block after function definition"
-COMPILE = (
-    r"(?:Dynamo|torch\.compile) is not supported on Python 3\.\d{1,2}\+?",
-    r"Python 3\.\d{1,2}\+ not yet supported for torch\.compile",
-    r"torch\.compile is not supported on Python < 3\.\d{1,2}\.\d{1,2} built with GIL disabled",
-)
-NONE_FIT = pattern(
-    r"satisfies the requirement torch\S* \(from versions: (none|0\.1\.2[^)]*)\)", re.IGNORECASE
-)
+NONE_FIT = expression("python-unsupported/none-fit")
 
 
 @check(
@@ -84,35 +78,37 @@ NONE_FIT = pattern(
     ],
 )
 def python_unsupported(  # noqa: PLR0913  what each source can tell
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Known[Interpreter],
     torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    packages: Packages | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
-    answer: IndexAnswer | Unknown | None,
+    host: Known[Host],
+    packages: Known[Packages],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
+    answer: Known[IndexAnswer],
 ) -> Finding | None:
     """Judge the version alone, then with the torch that is or is not there, then what pip said."""
-    own = known(interpreter)
-    why = refused(answer, own, known(host))
+    why = refused(answer, interpreter, host)
     if why is not None:
-        return _refused(why, own).saying(why.found) if why.cause == "python-unsupported" else None
-    if own is None:
+        return (
+            _refused(why, interpreter).saying(why.found)
+            if why.cause == "python-unsupported"
+            else None
+        )
+    if interpreter is None:
         return _from_errors(errors)
-    ran = known(runtime)
-    if ran is not None and (stage := ran.stage("import torch")) and stage.outcome == "ok":
+    if runtime is not None and (stage := runtime.stage("import torch")) and stage.outcome == "ok":
         return None
-    finding = _judged(own, torch, host, packages)
+    finding = _judged(interpreter, torch, host, packages)
     if finding is None and not isinstance(torch, TorchBuild):
-        return _from_errors(errors, own)
+        return _from_errors(errors, interpreter)
     return finding
 
 
 def _judged(
     own: Interpreter,
     torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    packages: Packages | Unknown | None,
+    host: Host | None,
+    packages: Packages | None,
 ) -> Finding | None:
     if own.implementation != "cpython" or not parts(own.version):
         return None
@@ -125,7 +121,7 @@ def _judged(
     if _is(own.version, BROKEN_PATCH):
         return _patch(own, known(torch))
     build = known(torch)
-    return _excluded(own, build, known(packages), where) if build and not build.conda else None
+    return _excluded(own, build, packages, where) if build and not build.conda else None
 
 
 def _too_old(version: str, *, absent: bool) -> str:
@@ -173,37 +169,26 @@ def _excluded(
 
 def _patch(own: Interpreter, torch: TorchBuild | None) -> Finding:
     beside = f", with torch {torch.version}" if torch is not None else ""
-    return Finding(
-        title="Python 3.13.8 breaks import torch",
+    return worded(
+        "python-unsupported/3-13-8",
         found=f"Python {own.version}"
         + (f" at {own.executable}" if own.executable else "")
         + beside,
-        means="import torch stops with 'IndentationError: expected an indented block'; only this patch release does so",
         cure=tell("uv python upgrade 3.13")
         if own.kind in ("venv", "standalone")
         else tell("conda install python=3.13.9"),
-        cure_note="or any other way to Python 3.13.9; then make the venv anew",
     )
 
 
 def _refused(why: Refused, own: Interpreter | None) -> Finding:
     """Tell of an install that failed; with no version of the Python at hand, none at all can have other causes."""
     if why.file:
-        return Finding(
-            title="The wheel file is for another Python",
-            found=why.found,
-            means="pip refuses the file, and nothing is installed",
-            cure=tell("python -m pip debug --verbose"),
-            cure_note="lists the tags that this Python takes: choose the file with its cp tag, or install by name",
-            settle=SETTLE if own is None else "",
+        return worded(
+            "python-unsupported/file", found=why.found, settle=SETTLE if own is None else ""
         )
     none = "from versions: none" in why.found
-    return Finding(
-        found=why.found,
-        means="pip and uv find no wheel for this Python, and nothing is installed",
-        cure=tell("python3.12 -m venv ~/train"),
-        cure_note="a new environment of a Python that the release is built for; doctor wheel --python 3.12 names it",
-        settle=SETTLE if none and own is None else "",
+    return worded(
+        "python-unsupported/refused", found=why.found, settle=SETTLE if none and own is None else ""
     )
 
 
@@ -214,72 +199,39 @@ SETTLE = (
 
 
 def _finding(own: Interpreter, found: str) -> Finding:
-    return Finding(
-        found=f"{found} ({own.executable})" if own.executable else found,
-        means="pip finds no torch for it: 'from versions: none', and nothing can be trained",
-        cure=tell("python3.12 -m venv ~/train"),
-        cure_note="a new environment of a Python that torch is built for, 3.10 to 3.13; "
-        "then doctor check --target ~/train",
+    return worded(
+        "python-unsupported", found=f"{found} ({own.executable})" if own.executable else found
     )
 
 
-def _from_errors(errors: Errors | Unknown | None, own: Interpreter | None = None) -> Finding | None:
-    if told(errors, SAID_3_13_8):
+def _from_errors(errors: Errors | None, own: Interpreter | None = None) -> Finding | None:
+    if heard(errors, "python-unsupported/3-13-8"):
         return _patch(Interpreter(executable="python", version=BROKEN_PATCH), None)
-    if compiled := told(errors, *COMPILE):
-        return Finding(
-            title="torch.compile of this PyTorch does not know this Python",
-            found=f"the error '{compiled}'",
-            said=compiled,
-            means="torch.compile stops; what does not compile runs",
-            cure=pip(None, "install", "--upgrade", "torch"),
-            cure_note="newer releases know it; or leave torch.compile off, or take an older Python",
-        )
+    if compiled := heard(errors, "python-unsupported/compile"):
+        return worded("python-unsupported/compile", said=compiled)
     if excluded := _excluded_by_pip(errors):
-        return Finding(
-            found=f"the message '{excluded}'",
-            said=excluded,
-            means="pip finds no such torch for this Python, and nothing is installed",
-            cure=tell("python3.12 -m venv ~/train"),
-            cure_note="a new environment of a Python that the release is built for",
-        )
-    union = told(errors, r"unsupported operand type\(s\) for \|: 'type' and '(?:NoneType|type)'")
+        return worded("python-unsupported/excluded", said=excluded)
+    union = heard(errors, "python-unsupported/union")
     if union and own is not None and parts(own.version) and not at_least(own.version, "3.10"):
-        return Finding(
-            title="A library needs a newer Python",
-            found=f"the error '{union}' under Python {own.version}: types joined by | need Python 3.10",
-            said=union,
-            means="the library is written for Python 3.10 or newer",
-            cure=tell("python3.12 -m venv ~/train"),
-            cure_note="then install the stack there",
-        )
+        return worded("python-unsupported/union", said=union, version=own.version)
     said = told(errors, NONE_FIT.pattern)
     if not said:
         return None
     version = f" for Python {own.version}" if own is not None else ""
     old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
-    return Finding(
-        found=f"the error '{said}'{version}",
+    return worded(
+        "python-unsupported/none-fit",
         said=said,
         settle="" if own is not None or old else SETTLE,
-        means="no wheel of torch fits the Python or the system that pip ran for",
-        cure=tell("python3.12 -m venv ~/train"),
-        cure_note="a 64-bit Python from 3.10 to 3.13 on Linux, Windows x64 or Apple silicon has wheels",
+        version=version,
     )
 
 
-def _excluded_by_pip(errors: Errors | Unknown | None) -> str:
+def _excluded_by_pip(errors: Errors | None) -> str:
     """Return pip's or uv's sentence by which a torch asks for another Python, "" where none says so."""
-    if said := told(
-        errors,
-        r"Package 'torch' requires a different Python: [\d.]+ not in",
-        r"requested Python version \([^)\n]{1,30}\) does not satisfy Python\S{1,30} and torch==",
-        r"torch-\d[\w.+]{1,20}-cp3\d{1,2}-\S{1,80} is not a supported wheel[^\n]{0,30} Python 3",
-    ):
+    if said := heard(errors, "python-unsupported/excluded-by-pip"):
         return said
-    asked = re.search(
-        r"torch==(\d[\d.]*\d)", told(errors, r"No matching distribution found for torch==")
-    )
+    asked = re.search(r"torch==(\d[\d.]*\d)", heard(errors, "python-unsupported/asked"))
     if asked is None:
         return ""
     return told(

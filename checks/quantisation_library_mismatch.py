@@ -34,98 +34,32 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     TorchBuild,
-    Unknown,
     bitsandbytes_cuda,
     brief,
     broken_pairs,
     check,
-    known,
+    heard,
     listed,
+    matched,
     merged,
     minor,
     misfits,
     parts,
-    pattern,
     pinned,
     pip,
     python,
     together,
-    told,
     unset_variable,
     within,
+    worded,
 )
 
 NEAREST = ">=0.50.0"
 """Releases that take a binary of the same CUDA major."""
 
-SAID = (
-    r"CUDA VERSION MISMATCH(?!!)",  # DeepSpeed's own is told by the check of its extension
-    r"Configured (?:CUDA|ROCm|XPU) binary not found",
-    r"No compatible (?:CUDA|ROCm|XPU) (?:binary found at|library found \(tried: libbitsandbytes)",
-    r"BNB_(?:CUDA|ROCM)_VERSION=[^\s:]{0,20}: value must be digits",
-    r"bitsandbytes native library did not load",
-    r"Could not load bitsandbytes native library(?!.{0,300}(?:GLIBC|CXXABI))",
-    r"CUDA SETUP: Required library version not found",
-    r"(?:^|\s)Library not found: \S{1,300}libbitsandbytes_\w+",  # 0.43
-    r"libbitsandbytes_\w+\.(?:so|dll): undefined symbol",
-    r"libbitsandbytes_\w+\.so: lib[\w+-]+\.so[.\d]* => not found; torch loads",
-    r"CUDA SETUP: (?:Setup Failed|CUDA detection failed|Something unexpected happened)",
-    r"installed version of bitsandbytes was compiled without GPU support",
-    r"Forgot to compile the bitsandbytes library",
-    r"use bitsandbytes native library functionality but it's not available",
-    r"function 'c(?:adam|lion|momentum|rmsprop|quantize|dequantize|gemm|igemm|get)\w*' not found",
-    r"name '(?:str2optimizer\w{2,30}|cuda_setup|igemmlt)' is not defined",
-    r"(?:Could not run|The operator) 'bitsandbytes::\w{1,60}'",
-    r"'_OpNamespace' 'bitsandbytes' object has no attribute",
-    r"(?:Params4bit|Int8Params)\.__new__\(\) got an unexpected keyword argument '\w{1,40}'",
-    r"None of the available devices `available_devices = [^\n`]{1,60}` are supported by the bitsandbytes version",
-    r"bitsandbytes version [\d.]{1,20} is too old",
-    r"at line \d+ in file /\S{0,60}csrc/ops\.(?:cu|hip)",
-    r"'NoneType' object has no attribute 'c(?:adam|lion|momentum|rmsprop|quantize|dequantize|gemm|igemm|get)\w*'",
-    r"Could not find the bitsandbytes CUDA binary",
-    r"libbitsandbytes_cuda\d+\S*: cannot open shared object",
-    r"CUDA Setup failed despite (CUDA|GPU) being available",
-    r"[A-Za-z]:\\[^\n]{1,300}\\libbitsandbytes_\w+\.so\b",  # a library of Linux in a Windows folder
-    r"at line \d+ in file \S*bitsandbytes\S*ops\.(cu|hip)",
-)
-TORCHAO = (
-    r"Skipping import of cpp extensions due to incompatible torch version",
-    r"Please upgrade to torch >= [\d.]+ \(found",
-)
-KERNELS = (
-    pattern(r"name '(?P<kernels>autogptq_cuda_\d{2,3}|exllama_import_exception)' is not defined"),
-    pattern(r"name '(?P<kernels>awq_ext)' is not defined"),
-    pattern(r"No module named '(?P<kernels>awq_inference_engine|awq_ext|awq_v2_ext)'"),
-    pattern(
-        r"Trying to use the (?P<kernels>\w{2,20}) backend, but could not import the C\+\+/CUDA dependencies with"
-        r" the following error: "
-        r"No module named"
-    ),
-    pattern(
-        r"Exllama backend is not installed because the CUDA extension for (?P<kernels>auto-gptq) was not built"
-    ),
-    pattern(r"(?P<kernels>Marlin) kernels are not installed"),
-    pattern(
-        r"AutoAWQ could not load (?P<kernels>\w{2,20}) kernels extension\. Details: No module named"
-    ),
-    pattern(r"No module named 'optimum\.quanto\.library\.extensions\.(?P<kernels>[\w.]{2,40})'"),
-    pattern(r"Error building extension '(?P<kernels>quanto_\w{2,20})'"),
-    pattern(
-        r"'_OpNamespace' '(?:_C|torchao)' object has no attribute '(?P<kernels>\w*(?:marlin|awq|gptq|scaled_"
-        r"linear|_mm)\w*)'"
-    ),
-    pattern(r"(?P<kernels>gptqmodel) requires optimum version"),
-    pattern(r"(?:^|[:\s-])(?P<kernels>CUDA) extension not installed\.?$"),
-    pattern(
-        r"'(?P<kernels>HQQLinear|QuantLinear|WQLinear_GEMM)' object has no attribute '\w{1,40}'"
-    ),
-)
-"""What auto-gptq, autoawq, gptqmodel, hqq and quanto say of compiled parts that do not belong to this torch.
-
-Source: their modules of kernels.
-"""
 TORCHAO_FOR = {
     "2.7": "0.12.0",
     "2.8": "0.13.0",
@@ -142,101 +76,77 @@ TORCHAO_FOR = {
     explains=["cuda-library-missing", "library-import-fails"],
 )
 def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    packages: Known[Packages],
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    environment: Known[Environment],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Known pairs, then the binary for the build's CUDA, then what an error says."""
-    there, build = known(packages), known(torch)
     id_ = "quantisation-library-mismatch"
     pairs = broken_pairs(id_, packages, torch, environment, errors)
     if pairs:
-        return _from_pair(pairs[0], interpreter, known(host))
-    version = there.version("bitsandbytes") if there is not None else ""
-    lacks = _lacks(version, build, known(environment), known(host))
-    said = told(errors, *SAID)
+        return _from_pair(pairs[0], interpreter, host)
+    version = packages.version("bitsandbytes") if packages is not None else ""
+    lacks = _lacks(version, torch, environment, host)
+    said = heard(errors, "quantisation-library-mismatch")
     if lacks:
-        return Finding(
-            title="bitsandbytes has no binary for the CUDA of this torch",
+        return worded(
+            "quantisation-library-mismatch/no-binary",
             found=lacks + (f"; '{said}' was printed" if said else ""),
             said=said,
-            means="loading in 4 or 8 bits stops: 'CUDA Setup failed despite GPU being available'",
-            cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
-            cure_note="0.1 GB, no reboot",
+            interpreter=interpreter,
         )
     if said:
-        return Finding(
-            title="bitsandbytes cannot run on this PyTorch and GPU",
+        return worded(
+            "quantisation-library-mismatch",
             found=f"the error '{said}'" + (f", from bitsandbytes {version}" if version else ""),
             said=said,
-            means="loading in 4 or 8 bits stops, or its first kernel does",
-            cure=pip(interpreter, "install", "--upgrade", f"bitsandbytes{NEAREST}"),
-            cure_note="or load the model in bfloat16",
+            interpreter=interpreter,
         )
     for one in misfits(errors):
         if {one.owner, one.other} & {"torchao", "bitsandbytes"}:
             mine = "torchao" if "torchao" in (one.owner, one.other) else "bitsandbytes"
-            return Finding(
-                title=f"{one.owner} and {one.other} do not fit together",
-                found=f"the error '{one.said}' in the code of {one.owner}",
+            return worded(
+                "quantisation-library-mismatch/misfit",
                 said=one.said,
-                means=f"{one.owner} calls what this {one.other} does not have",
-                cure=_fitting(mine, build, interpreter),
-                cure_note="the release made for this torch",
+                cure=_fitting(mine, torch, interpreter),
+                owner=one.owner,
+                other=one.other,
             )
-    if words := _words(errors, build, interpreter):
+    if words := _words(errors, torch, interpreter):
         return words
-    skipped = told(errors, *TORCHAO)
-    return _torchao(skipped, build, there, interpreter) if skipped else None
+    skipped = heard(errors, "quantisation-library-mismatch/torchao")
+    return _torchao(skipped, torch, packages, interpreter) if skipped else None
 
 
 def _words(
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     build: TorchBuild | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding | None:
     """Suspect what an error's words alone speak for: another release, or kernels that were not built."""
     for one in misfits(errors, loosely=True):
         if one.other in ("torchao", "bitsandbytes"):
-            return Finding(
-                severity="error",
-                title=f"{one.other} does not fit the code that calls it",
-                found=f"the error '{one.said}'",
+            return worded(
+                "quantisation-library-mismatch/suspected",
                 said=one.said,
-                means=f"the code was written for another {one.other}: an older one or a newer one",
                 cure=_fitting(one.other, build, interpreter),
-                cure_note="the release made for this torch",
                 settle=f"{python(interpreter)} -m pip check",
+                other=one.other,
             )
-    if kernels := _kernels(errors):
-        return Finding(
-            severity="error",
-            title="Compiled kernels of a quantisation library are missing",
-            found=f"the error '{kernels}'",
-            said=kernels,
-            means="a model quantised with GPTQ, AWQ, HQQ or quanto stops, or runs many times slower",
-            cure=pip(interpreter, "install", "--upgrade", "gptqmodel", "optimum"),
-            cure_note="gptqmodel loads GPTQ and AWQ models; auto-gptq and autoawq get no releases any more",
+    if kernels := matched(errors, "quantisation-library-mismatch/kernels"):
+        return worded(
+            "quantisation-library-mismatch/kernels",
+            said=kernels[0].strip(" :-")[:140],
             settle=f"{python(interpreter)} -m pip list",
+            interpreter=interpreter,
         )
     return None
 
 
-def _kernels(errors: Errors | Unknown | None) -> str:
-    """Return what an error says of compiled kernels that are not there."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        for said in KERNELS:
-            if found := said.search(error.text):
-                return found[0].strip(" :-")[:140]
-    return ""
-
-
-def _from_pair(
-    broken: Broken, interpreter: Interpreter | Unknown | None, host: Host | None
-) -> Finding:
+def _from_pair(broken: Broken, interpreter: Interpreter | None, host: Host | None) -> Finding:
     row = broken.row
     both = together(broken.versions)
     variable = next(iter(row.env.get("env_var", ())), "")
@@ -277,9 +187,7 @@ def _lacks(
     return f"torch {torch.version} is built for CUDA {torch.cuda}; bitsandbytes {version} has binaries up to {have}"
 
 
-def _fitting(
-    name: str, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> Cure:
+def _fitting(name: str, torch: TorchBuild | None, interpreter: Interpreter | None) -> Cure:
     own = TORCHAO_FOR.get(minor(torch.version), "") if torch and name == "torchao" else ""
     return pip(interpreter, "install", *([f"{name}=={own}"] if own else ["--upgrade", name]))
 
@@ -288,18 +196,16 @@ def _torchao(
     said: str,
     torch: TorchBuild | None,
     packages: Packages | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Interpreter | None,
 ) -> Finding:
     version = packages.version("torchao") if packages is not None else ""
     said_torch = re.search(r"(?:torch version|found) (\d+\.\d+)", said)
     minor_ = minor(torch.version) if torch is not None else said_torch[1] if said_torch else ""
     own = TORCHAO_FOR.get(minor_, "")
-    return Finding(
-        severity="note",
-        title="torchao is built for another PyTorch",
+    return worded(
+        "quantisation-library-mismatch/torchao",
         found=f"torchao {version} says '{said}'".replace("  ", " "),
         said=said,
-        means="training goes on; torchao's int4 and fp8 kernels are missing or slow",
         cure=pip(
             interpreter, "install", *([f"torchao=={own}"] if own else ["--upgrade", "torchao"])
         ),

@@ -30,109 +30,63 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     Memory,
     Typed,
-    Unknown,
     advise,
     check,
+    expression,
     gib,
-    known,
-    pattern,
+    heard,
     table,
     tell,
-    told,
+    worded,
 )
 
 GIB = 1 << 30
 LEAST_LIMIT = 4 * GIB
-SAID = (
-    r"^Killed\b|\](?: ?it/s)?\s?Killed$",
-    r"\bline \d{1,6}: +\d{1,9} Killed\b|^\[\d{1,4}\] +[+-]? *\d{0,9} *killed\b|^zsh: killed\b",
-    r"(?:\bexit(?:ed|s)?(?: with)?(?: exit)?(?: status)?|\berror) (?:code|status):? \(?(?:137|-9)\b",
-    r"killed by signal: Killed",
-    r"Signal 9 \(SIGKILL\) received by PID",
-    r"exit\s?code\s{0,4}[:=]\s?-9\b|exits with return code = -9\b",
-    r"died with <Signals\.SIGKILL: 9>",
-    r"(?<!\.)\bOOMKilled\b(?!\W{1,4}false)",
-    r"DefaultCPUAllocator: can't allocate memory",
-    r"^MemoryError\b",
-    r"Unable to allocate [\d.]+ [MGT]iB for an array",
-    r"(?:memory cgroup )?out of memory: kill(?:ed)? process \d",
-    r"oom-kill:constraint=|invoked oom-killer",
-    (
-        r"(?:Errno 12\]|^OSError:|mmap failed:|unable to mmap \d{1,15} bytes from file <[^<>\n]{1,300}>:) ?Cannot al"
-        r"locate memory"
-    ),
-    r"code: 12, kind: OutOfMemory",
-    r"std::bad_alloc|ArrowMemoryError: malloc of size \d|memory allocation of \d{6,18} bytes failed",
-    r"TerminatedWorkerError: .{1,300}excessive memory usage|The exit codes of the workers are \{SIGKILL",
-    r"systemd-oomd.{0,20}: Killed \S|due to memory used \(\d",
-    r"earlyoom.{0,20}: (?:sending SIG(?:TERM|KILL) to process|low memory!)",
-    (
-        r"Detected \d{1,6} oom[-_]kill event|task \d{1,6}(?:-\d{1,6})?: Out Of Memory|Exceeded job memory limit|exce"
-        r"eded memory limit \(\d"
-        r"|JobState=OUT_OF_MEMORY|job killed: mem \d{1,15}kb exceeded|TERM_MEMLIMIT: job killed"
-    ),
-    r"session crashed after using all available RAM|tried to allocate more memory than is available",
-    (
-        r"Task was killed due to the node running low on memory|killed due to memory pressure|killed by SIGKILL by O"
-        r"OM killer"
-    ),
-    r"terminated with signal SIGKILL",
-    r"Consider provisioning more memory on this node",
-    r"node was low on resource: memory|node had condition: \[MemoryPressure\]",
-)
-GUESS = (
-    r"One of the subprocesses has abruptly died during map operation",
-    r"A process in the process pool was terminated abruptly",
-    r"The kernel appears to have died",
-)
-"""What crashes of other causes give as well."""
 ENOUGH = 62
 """GiB from which on there is no note."""
 
 
 @check("ram-too-small", "RAM decides which models fit", "note", advice=True)
 def ram_too_small(
-    memory: Memory | Unknown | None,
-    container: Container | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
+    memory: Known[Memory],
+    container: Known[Container],
+    host: Known[Host],
+    errors: Known[Errors],
+    typed: Known[Typed],
 ) -> Finding | None:
     """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
-    said = told(errors, *SAID)
-    ram = known(memory)
-    guess = "" if said else told(errors, *GUESS)
+    said = heard(errors, "ram-too-small")
+    guess = "" if said else heard(errors, "ram-too-small/guess")
     if said or guess:
-        return _ended(said, ram) if said else _guessed(guess, ram)
-    if silent := told(errors, r"Loading .{1,60} ended without an error"):
-        return _silent(silent, ram, known(typed), known(host))
-    if ram is None:
+        return _ended(said, memory) if said else _guessed(guess, memory)
+    if silent := heard(errors, "ram-too-small/silent"):
+        return _silent(silent, memory, typed, host)
+    if memory is None:
         return None
-    size = ram.usable
-    limited = ram.limit is not None and ram.limit < ram.total
+    size = memory.usable
+    limited = memory.limit is not None and memory.limit < memory.total
     facts = f"{gib(size)} of RAM" + (
-        f", the limit in {ram.limit_place}" if limited and ram.limit_place else ""
+        f", the limit in {memory.limit_place}" if limited and memory.limit_place else ""
     )
-    if ram.oom_kills or (limited and size < LEAST_LIMIT):
+    if memory.oom_kills or (limited and size < LEAST_LIMIT):
         kills = (
-            f"; the kernel has killed {ram.oom_kills} processes in this control group"
-            if ram.oom_kills
+            f"; the kernel has killed {memory.oom_kills} processes in this control group"
+            if memory.oom_kills
             else ""
         )
-        return Finding(
+        return worded(
+            "ram-too-small",
             title="Processes here were killed for want of RAM"
-            if ram.oom_kills
+            if memory.oom_kills
             else "The RAM limit here is very small",
-            severity="warning",
             found=f"{facts}{kills}",
-            means="loading a model or a DataLoader worker ends with 'Killed', exit code 137, or nothing at all",
-            cure=_raise(known(container), known(host)),
-            cure_note="or fewer DataLoader workers and a smaller model",
-            evidence=(ram.limit_place,) if ram.limit_place else (),
+            cure=_raise(container, host),
+            evidence=(memory.limit_place,) if memory.limit_place else (),
         )
-    return _note(size, facts, ram) if size < ENOUGH * GIB else None
+    return _note(size, facts, memory) if size < ENOUGH * GIB else None
 
 
 def _note(size: int, facts: str, ram: Memory) -> Finding:
@@ -142,27 +96,22 @@ def _note(size: int, facts: str, ram: Memory) -> Finding:
     beyond = next((tier for tier in tiers if tier not in merged), None)
     enough = f"enough to merge adapters into models up to {merged[-1]['size']}" if merged else ""
     more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
-    return Finding(
-        title=f"RAM of {gib(size)} limits the models that fit",
+    return worded(
+        "ram-too-small/note",
         found=f"{facts}: {'; '.join(one for one in (enough, more) if one)}",
-        means="loading a larger model ends with 'Killed', exit code 137",
         cure=advise(
             f"Use a model of up to {merged[-1]['size'] if merged else '0.6B'}, with weights in safetensors"
         ),
-        cure_note="swap helps while loading, not while training",
         evidence=(ram.limit_place,) if ram.limit_place else (),
+        size=gib(size),
     )
 
 
 def _ended(said: str, ram: Memory | None) -> Finding:
-    return Finding(
-        title="The system ran out of RAM",
-        severity="error",
+    return worded(
+        "ram-too-small/ended",
         found=f"the log says '{said}'" + (f"; {gib(ram.usable)} of RAM can be used" if ram else ""),
         said=said,
-        means="weights or DataLoader workers need more RAM than there is; the kernel kills the process",
-        cure=advise("Load the weights with dtype='auto' and set dataloader_num_workers=0"),
-        cure_note="torch_dtype in transformers 4; safetensors weights pass through RAM shard by shard",
     )
 
 
@@ -177,20 +126,16 @@ def _silent(silent: str, ram: Memory | None, typed: Typed | None, host: Host | N
     need = int(billions * 2e9)
     larger = ram is not None and need > ram.usable
     windows = host is not None and host.os == "windows"
-    return Finding(
-        title="The system ran out of RAM",
-        severity="error",
+    return worded(
+        "ram-too-small/silent",
+        ""
+        if larger
+        else "ram-too-small/silent:windows"
+        if windows
+        else "ram-too-small/silent:else",
         found=silent
         + (f"; {model} takes {need / 1e9:.0f} GB in 16 bits" if billions else "")
         + (f", and the machine has {gib(ram.usable)} of RAM" if ram is not None else ""),
-        means="the weights pass through the RAM; when it is full, the process ends without a message",
-        cure=advise("Load a smaller model, or the same one in 4 bits on a GPU"),
-        cure_note="or more RAM; safetensors weights with low_cpu_mem_usage=True take least while loading",
-        settle=""
-        if larger
-        else "Get-WinEvent -LogName System -MaxEvents 50 | findstr /i memory"
-        if windows
-        else "sudo dmesg | grep -i -E 'out of memory|oom'",
     )
 
 
@@ -202,9 +147,7 @@ def _model(typed: Typed | None) -> tuple[str, float]:
     return "", 0.0
 
 
-SIZED = pattern(
-    r"(?:^|[\s=/'\"])((?:[\w.]{1,60}-)?(\d{1,3}(?:\.\d{1,2})?)[bB](?:-[\w.-]{1,60})?)(?=$|[\s'\"])"
-)
+SIZED = expression("ram-too-small/sized")
 
 
 def _raise(container: Container | None, host: Host | None) -> Cure:

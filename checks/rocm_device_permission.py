@@ -23,32 +23,15 @@ from tunedoctor.api import (
     Container,
     Errors,
     Finding,
+    Known,
     RocmStack,
     TorchBuild,
-    Unknown,
     check,
-    known,
+    heard,
     listed,
     tell,
-    told,
+    worded,
 )
-
-SAID = (
-    r"Unable to open /dev/kfd read-write: (?:Permission denied|Operation not permitted)",
-    r"/dev/(?:kfd|dri/renderD\d{3})'?\"?(?:, O_RDWR[|\w]{0,20})?\)?:? ?(?:= -1 EACCES \()?(?i:permission denied)",
-    r"missing the following required groups",
-    r'is not member of "(?:render|video)" group',
-)
-NAMELESS = r"Failed to get user name to check for (?:video|render) group membership"
-"""rocminfo prints it after any failure to open /dev/kfd, where the user has no name, as in a container."""
-
-OTHERS = (
-    r"not supported in kfd",
-    r"rejects atomics",
-    r"Cannot allocate memory",
-    r"ROCk module is NOT",
-)
-"""What the same code, out of resources, stands for as well."""
 
 
 @check(
@@ -57,47 +40,48 @@ OTHERS = (
     explains=["gpu-does-not-compute", "torch-cpu-only", "torch-sees-no-gpu"],
 )
 def rocm_device_permission(
-    rocm: RocmStack | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    container: Container | Unknown | None,
-    errors: Errors | Unknown | None,
+    rocm: Known[RocmStack],
+    torch: Known[TorchBuild],
+    container: Known[Container],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Only for a ROCm build, unless an error says it; all render nodes have to be closed."""
-    stack, build, inside = known(rocm), known(torch), known(container)
-    said = told(errors, *SAID)
-    if stack is None or stack.kfd not in ("missing", "no memory", "ok"):
-        said = said or told(errors, NAMELESS)
+    said = heard(errors, "rocm-device-permission")
+    if rocm is None or rocm.kfd not in ("missing", "no memory", "ok"):
+        said = said or heard(errors, "rocm-device-permission/nameless")
     guess = (
-        "" if said or told(errors, *OTHERS) else told(errors, r"hsa_init failed with (?:0x)?1008")
+        ""
+        if said or heard(errors, "rocm-device-permission/others")
+        else heard(errors, "rocm-device-permission/guess")
     )
     said = said or guess
-    denied = stack is not None and (
-        stack.kfd == "denied"
-        or (bool(stack.render_denied) and len(stack.render_denied) == len(stack.render_nodes))
+    denied = rocm is not None and (
+        rocm.kfd == "denied"
+        or (bool(rocm.render_denied) and len(rocm.render_denied) == len(rocm.render_nodes))
     )
-    if build is not None and build.accelerator != "rocm":
+    if torch is not None and torch.accelerator != "rocm":
         return None
-    if not said and not (denied and build is not None):
+    if not said and not (denied and torch is not None):
         return None
     files = [
-        *(["/dev/kfd"] if stack and stack.kfd == "denied" else []),
-        *(stack.render_denied if stack else ()),
+        *(["/dev/kfd"] if rocm and rocm.kfd == "denied" else []),
+        *(rocm.render_denied if rocm else ()),
     ]
-    groups = (stack.groups_missing if stack else ()) or ("render", "video")
-    lacking = f"; this user is not in {listed(groups)}" if stack and stack.groups_missing else ""
+    groups = (rocm.groups_missing if rocm else ()) or ("render", "video")
+    lacking = f"; this user is not in {listed(groups)}" if rocm and rocm.groups_missing else ""
     facts = f"{listed(files)}: permission denied{lacking}" if files else f"the error '{said}'"
-    return Finding(
+    return worded(
+        "rocm-device-permission",
         found=facts,
         said=said,
-        means="torch.cuda.is_available() is False, so training runs on the CPU",
         cure=tell(
             "docker run --device=/dev/kfd --device=/dev/dri --group-add $(stat -c %g /dev/kfd) --group-add video IMAGE",
             who="root",
         )
-        if inside
+        if container
         else tell(f"sudo usermod -a -G {','.join(groups)} $LOGNAME"),
         cure_note="start the container anew, from the host's shell"
-        if inside
+        if container
         else "root; log out and in again afterwards",
         settle="ls -l /dev/kfd /dev/dri/renderD*; id" if guess else "",
         evidence=tuple(files[:4]),

@@ -25,37 +25,16 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     PciBus,
     PciDevice,
     RocmStack,
     Runtime,
     TorchBuild,
-    Unknown,
     check,
-    known,
+    heard,
     listed,
-    tell,
-    told,
-)
-
-NO_DEVICE = r"cannot access '?/dev/kfd'?: No such file"
-"""In a container it is the engine that did not pass it."""
-HIP = r"HIP initialization: |hipErrorInvalidDevice"
-"""What a build for ROCm alone says; without a card that has no driver it can have other causes."""
-SAID = (
-    r"ROCk module is NOT loaded",
-    r"Unable to open /dev/kfd read-write: No such (?:file or directory|device or address)",
-    r"could not insert '?amdgpu'?: |Module amdgpu not found in directory",
-    (
-        r"amdgpu: Fatal error during GPU init|disables amdgpu kernel modesetting|amdgpu [\da-f:.]{7,12}: probe of "
-        r"\S{1,20} failed"
-    ),
-    r"amdgpu version file missing|AMDSMI_STATUS_DRIVER_NOT_LOADED|AmdSmiLibraryException.{0,80}Driver not loaded",
-    r"Bad return status for module build on kernel.{0,200}|amdgpu\.ko: Bad return status",
-    r"hipGetDeviceCount.{0,80}Error 101",
-    r"amdgpu not found in modules",
-    r"amd(?:gpu|kfd|kcl): (?:Unknown symbol|disagrees about version of symbol)",
-    r"Unable to detect any GPU devices, check amdgpu version",
+    worded,
 )
 
 
@@ -65,46 +44,46 @@ SAID = (
     explains=["gpu-does-not-compute", "torch-cpu-only", "torch-sees-no-gpu"],
 )
 def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
-    pci: PciBus | Unknown | None,
-    rocm: RocmStack | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
-    errors: Errors | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    pci: Known[PciBus],
+    rocm: Known[RocmStack],
+    torch: Known[TorchBuild],
+    host: Known[Host],
+    container: Known[Container],
+    errors: Known[Errors],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Only for a ROCm build, unless an error says it, and never in WSL, which has no /dev/kfd."""
-    bus, build, system, stack = known(pci), known(torch), known(host), known(rocm)
-    if (system is not None and (system.wsl or system.os != "linux")) or (
-        build is not None and build.accelerator != "rocm"
+    if (host is not None and (host.wsl or host.os != "linux")) or (
+        torch is not None and torch.accelerator != "rocm"
     ):
         return None
-    cards = bus.of("1002") if bus else ()
+    cards = pci.of("1002") if pci else ()
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
-    run = known(runtime)
-    hip = build is not None or (run is not None and bool(run.torch_hip))
-    hip = hip or bool(told(errors, HIP))
-    said, inside = told(errors, *SAID), isinstance(container, Container)
-    if said.startswith("Bad return status") and told(errors, r"/dkms/nvidia\b"):
+    hip = torch is not None or (runtime is not None and bool(runtime.torch_hip))
+    hip = hip or bool(heard(errors, "rocm-driver-not-bound/hip"))
+    said, inside = heard(errors, "rocm-driver-not-bound"), isinstance(container, Container)
+    if said.startswith("Bad return status") and heard(errors, "rocm-driver-not-bound/nvidia"):
         said = ""
     mine = bool(cards) and len(unbound) == len(cards) and (hip or bool(said))
-    gone = not inside and (build is not None or bool(cards)) and told(errors, NO_DEVICE)
+    gone = (
+        not inside
+        and (torch is not None or bool(cards))
+        and heard(errors, "rocm-driver-not-bound/no-device")
+    )
     if gone and not said and all(card.driver is None for card in cards):
         said, cards = gone, ()
     if not mine and not (said and not cards):
         return None
-    if stack is not None and stack.kfd == "ok":
+    if rocm is not None and rocm.kfd == "ok":
         return None
     held = listed(sorted({card.driver or "no driver" for card in unbound}))
     where = "on the host of this container; " if inside else ""
-    return Finding(
+    return worded(
+        "rocm-driver-not-bound",
         found=f"{_name(unbound[0])}: {held} instead of amdgpu" if mine else f"the error '{said}'",
         said=said,
-        means="there is no /dev/kfd: torch.cuda.is_available() is False, and training runs on the CPU",
-        cure=tell("sudo modprobe amdgpu"),
-        cure_note=f"{where}root; if it fails, `sudo dmesg | grep amdgpu` states the reason. "
-        "Cloud slices of an MI25 have no Linux driver: take another instance",
-        evidence=("/sys/bus/pci/devices", "/dev/kfd") if bus else (),
+        evidence=("/sys/bus/pci/devices", "/dev/kfd") if pci else (),
+        where=where,
     )
 
 

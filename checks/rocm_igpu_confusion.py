@@ -27,15 +27,15 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     Runtime,
     TorchBuild,
-    Unknown,
     amd_integrated,
     check,
-    known,
+    heard,
     listed,
     set_variable,
-    told,
+    worded,
 )
 
 VARIABLES = (
@@ -43,13 +43,6 @@ VARIABLES = (
     "ROCR_VISIBLE_DEVICES",
     "CUDA_VISIBLE_DEVICES",
     "GPU_DEVICE_ORDINAL",
-)
-CRASHED = (r"invalid device function", r"Memory access fault by GPU", r"no kernel image")
-"""What a program that lands on the integrated GPU ends with: enough where a report tells no variables."""
-FULL = r"HIP out of memory\. [^\n]{0,80}\bGPU 0 has a total capac\w{0,6} of (?:\d{1,3}(?:\.\d+)? MiB|[1-4]\.\d+ GiB)\b"
-"""The first GPU, which is the integrated one, is what was filled."""
-MEANS = (
-    "layers land on the integrated GPU, and the run ends with 'invalid device function' or a crash"
 )
 
 
@@ -60,88 +53,81 @@ MEANS = (
     explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "vram-too-small"],
 )
 def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what was said
-    torch: TorchBuild | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    environment: Environment | Unknown | None,
-    host: Host | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    amd: Known[AmdGpus],
+    environment: Known[Environment],
+    host: Known[Host],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
-    build, gpus, variables, run = known(torch), known(amd), known(environment), known(runtime)
-    both = gpus is not None and len({gpu.integrated for gpu in gpus.gpus}) > 1
-    if gpus is not None and (landed := _landed(gpus, errors, known(host))):
+    both = amd is not None and len({gpu.integrated for gpu in amd.gpus}) > 1
+    if amd is not None and (landed := _landed(amd, errors, host)):
         return landed
-    if gpus is None or (variables is None and not (both and told(errors, *CRASHED))):
-        return _from_text(errors) or (_first_is_integrated(gpus, errors) if gpus else None)
-    if build is None and both:
-        return _from_text(errors) or _first_is_integrated(gpus, errors)
+    if amd is None or (
+        environment is None and not (both and heard(errors, "rocm-igpu-confusion/crashed"))
+    ):
+        return _from_text(errors) or (_first_is_integrated(amd, errors) if amd else None)
+    if torch is None and both:
+        return _from_text(errors) or _first_is_integrated(amd, errors)
     if (
-        build is None
-        or build.accelerator != "rocm"
-        or any(variables is not None and variables.get(v) is not None for v in VARIABLES)
+        torch is None
+        or torch.accelerator != "rocm"
+        or any(environment is not None and environment.get(v) is not None for v in VARIABLES)
     ):
         return None
-    chips = [gpu for gpu in gpus.gpus if gpu.integrated]
-    cards = [gpu for gpu in gpus.gpus if not gpu.integrated]
+    chips = [gpu for gpu in amd.gpus if gpu.integrated]
+    cards = [gpu for gpu in amd.gpus if not gpu.integrated]
     # torch may leave the integrated GPU out by itself: then nothing is wrong
-    counted = len([d for d in run.devices if d.kind == "rocm"]) if run else 0
+    counted = len([d for d in runtime.devices if d.kind == "rocm"]) if runtime else 0
     if not chips or not cards or (counted and counted <= len(cards)):
         return None
     indexes = ",".join(str(gpu.index) for gpu in cards)
-    return Finding(
+    return worded(
+        "rocm-igpu-confusion",
         found=f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in chips)} is listed beside "
         f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in cards)}; no variable hides it",
-        means=MEANS,
-        cure=set_variable(known(host), "HIP_VISIBLE_DEVICES", indexes),
-        cure_note="in the shell that starts training; `rocminfo` shows the order. If it still crashes, "
-        "switch the integrated graphics off in the BIOS",
-        evidence=("/sys/class/kfd/kfd/topology/nodes",),
+        cure=set_variable(host, "HIP_VISIBLE_DEVICES", indexes),
     )
 
 
-def _landed(gpus: AmdGpus, errors: Errors | Unknown | None, host: Host | None) -> Finding | None:
+def _landed(gpus: AmdGpus, errors: Errors | None, host: Host | None) -> Finding | None:
     """Read for which target rocBLAS had no code: one of a processor, where there is a card."""
-    said = told(errors, r"for GPU arch ?: ?gfx[0-9a-f]{3,5}")
+    said = heard(errors, "rocm-igpu-confusion/landed")
     named = re.search(r"gfx[0-9a-f]{3,5}", said)
     card = next((gpu for gpu in gpus.gpus if gpu.gfx and not gpu.integrated), None)
     if named is None or card is None or not amd_integrated(named[0]):
         return None
     chips = [gpu for gpu in gpus.gpus if gpu.integrated]
-    return Finding(
-        severity="error",
+    return worded(
+        "rocm-igpu-confusion/landed",
         found=f"rocBLAS looked for code for {named[0]}, a part of the processor; "
         f"the card is {card.name or card.gfx} ({card.gfx})",
         said=said,
-        means=MEANS,
         cure=set_variable(host, "HIP_VISIBLE_DEVICES", str(card.index if chips else 1)),
-        cure_note="in the shell that starts training. If it still crashes, switch the integrated graphics off "
-        "in the BIOS",
     )
 
 
-def _first_is_integrated(gpus: AmdGpus, errors: Errors | Unknown | None) -> Finding | None:
+def _first_is_integrated(gpus: AmdGpus, errors: Errors | None) -> Finding | None:
     """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
-    full = told(errors, FULL)
-    died = full or told(errors, r"Segmentation fault", r"SIGSEGV", *CRASHED)
+    full = heard(errors, "rocm-igpu-confusion/full")
+    died = full or heard(errors, "rocm-igpu-confusion/crashed", "rocm-igpu-confusion/died")
     first = min(gpus.gpus, key=lambda gpu: gpu.index, default=None)
     card = next((gpu for gpu in gpus.gpus if not gpu.integrated), None)
     if not died or first is None or card is None or not first.integrated:
         return None
-    return Finding(
-        severity="error",
+    return worded(
+        "rocm-igpu-confusion/first-is-integrated",
         found=f"the first GPU is {first.name or first.gfx}, a part of the processor; '{died}'",
         said=died,
         settle=""
         if full
         else f"HIP_VISIBLE_DEVICES={card.index} python -c 'import torch; print(torch.ones(2).cuda() + 1)'",
-        means=MEANS,
         cure=set_variable(None, "HIP_VISIBLE_DEVICES", str(card.index)),
-        cure_note="in the shell that starts training; `rocminfo` shows which index is the card",
     )
 
 
-def _from_text(errors: Errors | Unknown | None) -> Finding | None:
+def _from_text(errors: Errors | None) -> Finding | None:
     """Take a device above 0 without code for the integrated one."""
     if not isinstance(errors, Errors):
         return None
@@ -150,11 +136,4 @@ def _from_text(errors: Errors | Unknown | None) -> Finding | None:
         r"current device: [1-9]", text
     ):
         return None
-    return Finding(
-        severity="error",
-        found="'invalid device function' on device 1, which is not the first GPU",
-        said="invalid device function",
-        means=MEANS,
-        cure=set_variable(None, "HIP_VISIBLE_DEVICES", "0"),
-        cure_note="in the shell that starts training; `rocminfo` shows which index is the card",
-    )
+    return worded("rocm-igpu-confusion/from-text", said="invalid device function")

@@ -31,31 +31,25 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     PciBus,
     Runtime,
     TorchBuild,
     Typed,
-    Unknown,
     amd_gfx_by_name,
     amd_on_bus,
     check,
-    known,
+    heard,
     listed,
     parts,
     rocm_archs,
     rocm_override,
     set_variable,
-    told,
     unset_variable,
+    worded,
 )
 
 NAME = "HSA_OVERRIDE_GFX_VERSION"
-CRASHES = (
-    r"Memory access fault by GPU",
-    r"Segmentation fault",
-    r"INVALID_ISA",
-    r"invalid device function",
-)
 
 
 @check(
@@ -64,38 +58,39 @@ CRASHES = (
     explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def rocm_override_wrong(  # noqa: PLR0911, PLR0913  the value, the GPU, the build and what was typed
-    environment: Environment | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    host: Host | Unknown | None,
-    typed: Typed | Unknown | None,
-    errors: Errors | Unknown | None,
-    pci: PciBus | Unknown | None,
+    environment: Known[Environment],
+    amd: Known[AmdGpus],
+    torch: Known[TorchBuild],
+    runtime: Known[Runtime],
+    host: Known[Host],
+    typed: Known[Typed],
+    errors: Known[Errors],
+    pci: Known[PciBus],
 ) -> Finding | None:
     """Judge the value against the first discrete GPU; one that is only needless is a warning.
 
     A report can show that somebody set the variable and that the process did not get it.
     """
-    variables = known(environment)
-    value = variables.get(NAME) if variables else None
-    gpus, build, run, system = known(amd), known(torch), known(runtime), known(host)
-    if gpus is None and (cards := amd_on_bus(known(pci))) and told(errors, *CRASHES):
+    value = environment.get(NAME) if environment else None
+    gpus = amd
+    if gpus is None and (cards := amd_on_bus(pci)) and heard(errors, "rocm-override-wrong/crashes"):
         gpus = AmdGpus(gpus=cards)
     if value is None:
-        return _not_passed(gpus, build, run, typed, system) if gpus and build else None
+        return _not_passed(gpus, torch, runtime, typed, host) if gpus and torch else None
     if gpus is None or not gpus.gpus:
         return None
     gpu = next((g for g in gpus.gpus if not g.integrated), gpus.gpus[0])
-    crossed = _crossed(value, gpu, errors, system)
-    if crossed is not None or build is None or build.accelerator != "rocm":
+    crossed = _crossed(value, gpu, errors, host)
+    if crossed is not None or torch is None or torch.accelerator != "rocm":
         return crossed
     archs = {
-        a.split(":")[0] for a in (*(run.archs if run else ()), *build.archs) if a.startswith("gfx")
+        a.split(":")[0]
+        for a in (*(runtime.archs if runtime else ()), *torch.archs)
+        if a.startswith("gfx")
     }
-    archs = archs or set(rocm_archs(build.version, build.hip))
-    works = run is not None and any(
-        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in run.stages
+    archs = archs or set(rocm_archs(torch.version, torch.hip))
+    works = runtime is not None and any(
+        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in runtime.stages
     )
     target = _target(value)
     if target == gpu.gfx or works:
@@ -105,29 +100,26 @@ def rocm_override_wrong(  # noqa: PLR0911, PLR0913  the value, the GPU, the buil
         row = rocm_override(gpu.gfx)
         stopgap = row is not None and row.grade == "stopgap"
         crosses = value != wanted if stopgap else not target or target[:-2] != gpu.gfx[:-2]
-        return _needless(value, target, gpu, system, crosses=crosses)
+        return _needless(value, target, gpu, host, crosses=crosses)
     if value == wanted or not gpu.gfx:
         return None
-    return Finding(
+    return worded(
+        "rocm-override-wrong",
         found=f"{NAME} is '{value}'; {gpu.name or 'the GPU'} is {gpu.gfx}"
         + (f", which takes {wanted}" if wanted else ", which no value fits"),
-        means="kernels for another chip crash: 'Memory access fault by GPU node-1' or a segmentation fault",
-        cure=set_variable(system, NAME, wanted) if wanted else unset_variable(system, NAME),
-        cure_note="in the shell that starts training; fish: set -gx",
-        evidence=(NAME, f"torch {build.version} has code for {listed(sorted(archs), 6)}"),
+        cure=set_variable(host, NAME, wanted) if wanted else unset_variable(host, NAME),
+        evidence=(NAME, f"torch {torch.version} has code for {listed(sorted(archs), 6)}"),
     )
 
 
-def _crossed(
-    value: str, gpu: AmdGpu, errors: Errors | Unknown | None, host: Host | None
-) -> Finding | None:
+def _crossed(value: str, gpu: AmdGpu, errors: Errors | None, host: Host | None) -> Finding | None:
     """Tell of a crash under a value of another family than the product.
 
     rocminfo itself shows the target that the variable names; the product tells which it is.
     """
     real, target = amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
     same = not real or not target or target[:-2] == real[:-2]
-    if same or gpu.gfx not in (real, target) or not told(errors, *CRASHES):
+    if same or gpu.gfx not in (real, target) or not heard(errors, "rocm-override-wrong/crashes"):
         return None
     return _needless(value, target, structs.replace(gpu, gfx=real), host, crosses=True)
 
@@ -136,7 +128,7 @@ def _not_passed(
     gpus: AmdGpus,
     build: TorchBuild,
     run: Runtime | None,
-    typed: Typed | Unknown | None,
+    typed: Typed | None,
     host: Host | None,
 ) -> Finding | None:
     """Tell of a GPU that needs the variable, which was asked for or set by hand and is not in the environment."""
@@ -148,27 +140,22 @@ def _not_passed(
     if gpu is None or not named or gpu.gfx in archs:
         return None
     wanted = _wanted(gpu.gfx)
-    return Finding(
+    return worded(
+        "rocm-override-wrong/not-passed",
         title=f"{NAME} does not reach the process"[:60],
         found=f"{gpu.name or 'the GPU'} is {gpu.gfx} and needs {NAME}={wanted}; the variable was named in the shell, "
         "and the environment of its programs does not have it",
-        means="the first kernel crashes: a segmentation fault, or 'invalid device function'",
         cure=set_variable(host, NAME, wanted),
-        cure_note="in the shell that starts training; fish: set -gx, which exports it",
-        evidence=(NAME,),
     )
 
 
 def _needless(value: str, target: str, gpu: AmdGpu, host: Host | None, *, crosses: bool) -> Finding:
-    return Finding(
-        title="HSA_OVERRIDE_GFX_VERSION is set for no need",
+    return worded(
+        "rocm-override-wrong/needless",
         severity="error" if crosses else "warning",
         found=f"{NAME} is '{value}'{f' ({target})' if target else ''}; {gpu.name or 'the GPU'} is {gpu.gfx}, "
         "for which this build has its own code",
-        means="kernels for another chip run in place of the card's own: crashes and memory faults",
-        cure=unset_variable(host, NAME),
-        cure_note="in the shell that starts training, and in ~/.bashrc or ~/.profile",
-        evidence=(NAME,),
+        host=host,
     )
 
 

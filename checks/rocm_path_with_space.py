@@ -23,15 +23,14 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    Known,
     Runtime,
     Severity,
     TorchBuild,
-    Unknown,
     check,
-    known,
+    heard,
     parts,
-    tell,
-    told,
+    worded,
 )
 
 
@@ -42,10 +41,10 @@ from tunedoctor.api import (
 )
 def rocm_path_with_space(
     torch: TorchBuild,
-    interpreter: Interpreter | Unknown | None,
-    disks: Disks | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
+    interpreter: Known[Interpreter],
+    disks: Known[Disks],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Look at the environment's path, then at the working folder, unless a computation was seen to work.
 
@@ -53,15 +52,14 @@ def rocm_path_with_space(
     """
     if torch.accelerator != "rocm" or parts(torch.hip)[:1] != (6,):
         return None
-    run, own, space = known(runtime), known(interpreter), known(disks)
-    if run is not None and any(
-        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in run.stages
+    if runtime is not None and any(
+        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in runtime.stages
     ):
         return None
-    work = next((disk.path for disk in space.disks if disk.use == "work"), "") if space else ""
-    prefix = (own.prefix if own else "") or torch.location
+    work = next((disk.path for disk in disks.disks if disk.use == "work"), "") if disks else ""
+    prefix = (interpreter.prefix if interpreter else "") or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
-    said = told(errors, *SAID)
+    said = heard(errors, "rocm-path-with-space")
     program = _program(errors) if said else ""
     if program and not place:
         return _finding(torch, program, f"; the error '{said}'", severity="error").saying(said)
@@ -70,22 +68,17 @@ def rocm_path_with_space(
     return _finding(torch, place, "", severity="error" if place != work else "warning")
 
 
-SAID = (r"HIP error: invalid device function", r"HIP error: no kernel image is available")
-
-
-def _program(errors: Errors | Unknown | None) -> str:
+def _program(errors: Errors | None) -> str:
     """Return the path of the program, outermost in a traceback, where it has a space."""
-    found = errors.errors if isinstance(errors, Errors) else ()
+    found = errors.errors if errors else ()
     return next((e.frames[0].file for e in found if e.frames and " " in e.frames[0].file), "")
 
 
 def _finding(torch: TorchBuild, place: str, more: str, *, severity: Severity) -> Finding:
-    return Finding(
+    return worded(
+        "rocm-path-with-space",
         severity=severity,
         found=f"torch {torch.version} is built for ROCm {'.'.join(torch.hip.split('.')[:2])}; '{place}' has a space"
         + more,
-        means="the first kernel fails with 'HIP error: invalid device function' on a supported card",
-        cure=tell("python3 -m venv ~/llm/.venv"),
-        cure_note="make a new environment in a path without spaces, install the same packages there, move the project",
         evidence=(place,),
     )

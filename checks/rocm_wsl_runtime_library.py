@@ -21,17 +21,7 @@ Seen as
 
 import shlex
 
-from tunedoctor.api import (
-    Finding,
-    Host,
-    RocmStack,
-    Runtime,
-    TorchBuild,
-    Unknown,
-    check,
-    known,
-    tell,
-)
+from tunedoctor.api import Finding, Host, Known, RocmStack, Runtime, TorchBuild, check, tell
 
 
 @check(
@@ -42,20 +32,19 @@ from tunedoctor.api import (
 def rocm_wsl_runtime_library(
     host: Host,
     torch: TorchBuild,
-    rocm: RocmStack | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    rocm: Known[RocmStack],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Call it an error where torch was seen to fail; without a run warn of wheels of the PyTorch index."""
     if host.wsl != 2 or torch.accelerator != "rocm":
         return None
-    run, stack = known(runtime), known(rocm)
-    if (run is not None and run.gpu_works) or (stack is not None and stack.dxg is False):
+    if (runtime is not None and runtime.gpu_works) or (rocm is not None and rocm.dxg is False):
         return None
-    failed = run is not None and run.gpu_available is False
+    failed = runtime is not None and runtime.gpu_available is False
     # AMD's own wheels carry a local label such as rocm7.2.1.lw or rocmsdk
     if not failed and not torch.variant:
         return None
-    ubuntu = [lib for lib in (stack.hsa_libraries if stack else ()) if lib.startswith("/usr/lib/")]
+    ubuntu = [lib for lib in (rocm.hsa_libraries if rocm else ()) if lib.startswith("/usr/lib/")]
     folder = f"{torch.location}/lib" if torch.location else "torch/lib"
     return Finding(
         severity="error" if failed else "warning",

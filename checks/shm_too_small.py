@@ -26,14 +26,13 @@ from tunedoctor.api import (
     Container,
     Errors,
     Finding,
+    Known,
     NvidiaGpus,
     SharedMemory,
     TorchBuild,
-    Unknown,
     check,
     full_shared_memory,
     gib,
-    known,
     tell,
     told,
 )
@@ -50,29 +49,31 @@ FLAGS = {
 
 @check("shm-too-small", "Shared memory is too small for DataLoader workers", "warning")
 def shm_too_small(
-    memory: SharedMemory | Unknown | None,
-    container: Container | Unknown | None,
-    gpus: NvidiaGpus | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    errors: Errors | Unknown | None,
+    memory: Known[SharedMemory],
+    container: Known[Container],
+    gpus: Known[NvidiaGpus],
+    torch: Known[TorchBuild],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Go by its size in a container; an error text makes an error of it, a CPU build without a GPU a note."""
-    size, inside, cards = known(memory), known(container), known(gpus)
     said = told(errors, *SHARED_MEMORY) or full_shared_memory(errors)
-    small = size is not None and inside is not None and size.total < ENOUGH
+    small = memory is not None and container is not None and memory.total < ENOUGH
     if not small and not said:
         return None
-    if size is not None and size.total >= ENOUGH and (size.free is None or size.free >= ENOUGH):
+    if (
+        memory is not None
+        and memory.total >= ENOUGH
+        and (memory.free is None or memory.free >= ENOUGH)
+    ):
         return None
-    build = known(torch)
-    idle = build is not None and build.accelerator == "cpu" and not (cards and cards.gpus)
-    several = cards is not None and len(cards.gpus) > 1
-    place = f" in a {inside.kind} container" if inside else ""
-    facts = f"{SHM} has {gib(size.total)}{place}" if size else f"the error '{said}'"
-    kind = inside.kind if inside else "docker"
+    idle = torch is not None and torch.accelerator == "cpu" and not (gpus and gpus.gpus)
+    several = gpus is not None and len(gpus.gpus) > 1
+    place = f" in a {container.kind} container" if container else ""
+    facts = f"{SHM} has {gib(memory.total)}{place}" if memory else f"the error '{said}'"
+    kind = container.kind if container else "docker"
     return Finding(
         severity="error" if said else "note" if idle else None,
-        found=facts + (f"; the error '{said}'" if said and size else ""),
+        found=facts + (f"; the error '{said}'" if said and memory else ""),
         said=said,
         means="num_workers > 0 dies with 'Bus error' in the first epoch"
         + ("; NCCL fails with 'unhandled system error'" if several else ""),
@@ -80,5 +81,5 @@ def shm_too_small(
         cure_note="start the container anew; --ipc=host takes the host's own. Until then, num_workers=0"
         if kind != "kubernetes"
         else "a volume mounted at /dev/shm in the pod",
-        evidence=(SHM,) if size else (),
+        evidence=(SHM,) if memory else (),
     )

@@ -26,31 +26,23 @@ from tunedoctor.api import (
     Errors,
     ErrorText,
     Finding,
+    Known,
     Packages,
     Typed,
-    Unknown,
     Wanted,
-    advise,
     check,
-    known,
+    expression,
+    heard,
     metadata_gone,
-    pattern,
-    told,
     within,
+    worded,
 )
 
-OWN_NAME = pattern(
-    r"cannot import name '(_\w{1,60})' from '((\w{1,60})\.[\w.]{1,120})' \(\S*?[/\\](\3)[/\\]"
-)
-OF_PYTHON = pattern(r"[/\\](?:python|Python)(\d\.?\d{1,2})[/\\]")
-RESOLVER = pattern(
-    r"No solution found|\bBecause \S|ResolutionImpossible|conflicting dependencies"
-    r"|[A-Za-z][\w-]{1,60} \d[\w.+]{1,40} (?:requires|has requirement|depends on) [A-Za-z]"
-)
-"""An installer compares requirements, of a package whose version it names; no running process does."""
-OTHER = pattern(r"\w ?(?:>=|==|~=|<=) ?\d")
-"""A further requirement of the same sentence, which can be the one that is not met."""
-NOTEBOOK = pattern(r"/usr/local/lib/python3\.\d+/dist-packages|ipython-input|Cell In\[|/kaggle/")
+OWN_NAME = expression("stale-process/own-name")
+OF_PYTHON = expression("stale-process/of-python")
+RESOLVER = expression("stale-process/resolver")
+OTHER = expression("stale-process/other")
+NOTEBOOK = expression("stale-process/notebook")
 
 
 @check(
@@ -59,40 +51,37 @@ NOTEBOOK = pattern(r"/usr/local/lib/python3\.\d+/dist-packages|ipython-input|Cel
     explains=["missing-dependency", "numpy-abi", "transformers-too-old-for-model"],
 )
 def stale_process(
-    errors: Errors | Unknown | None,
-    wanted: Wanted | Unknown | None,
-    packages: Packages | Unknown | None,
-    typed: Typed | Unknown | None,
+    errors: Known[Errors],
+    wanted: Known[Wanted],
+    packages: Known[Packages],
+    typed: Known[Typed],
 ) -> Finding | None:
     """Compare what an error asks for with what the list of packages has."""
-    asked, installed = known(wanted), known(packages)
     said = (
         [e for e in errors.errors if not RESOLVER.search(e.text)]
         if isinstance(errors, Errors)
         else []
     )
-    for held in installed.in_memory if installed else ():
+    for held in packages.in_memory if packages else ():
         if held.notebook:
             return _finding(
                 f"the kernel has {held.name} {held.version}, and {held.name} {held.installed} is installed"
             )
-    for one in asked.requirements if asked and installed else ():
-        there = installed.version(one.name) if installed else ""
+    for one in wanted.requirements if wanted and packages else ():
+        there = packages.version(one.name) if packages else ""
         refused = any(
             one.name in e.text
             and one.specifier in e.text
             and not OTHER.search(e.text.replace(one.specifier, ""))
             for e in said
         )
-        if installed and refused and _elsewhere(installed, one.name, said):
+        if packages and refused and _elsewhere(packages, one.name, said):
             continue
         if refused and not one.have and there and one.specifier and within(there, one.specifier):
             return _finding(
                 f"the error asks for {one.name}{one.specifier}, and {one.name} {there} is installed"
             )
-    restart = told(
-        errors, r"packages were previously imported in this runtime", r"must restart the runtime"
-    )
+    restart = heard(errors, "stale-process/restart")
     if restart and len(said) > 1:
         return _finding(f"the warning '{restart}'").saying(restart)
     if gone := metadata_gone(errors, typed, replaced=True):
@@ -116,9 +105,4 @@ def _elsewhere(packages: Packages, name: str, said: Sequence[ErrorText]) -> bool
 
 
 def _finding(found: str) -> Finding:
-    return Finding(
-        found=found,
-        means="modules that were imported before the install stay in memory until the process ends",
-        cure=advise("Restart the kernel or the process"),
-        cure_note="in a notebook: Runtime, Restart; nothing needs to be installed",
-    )
+    return worded("stale-process", found=found)

@@ -19,19 +19,12 @@ Seen as
     bad interpreter: No such file or directory
 """
 
-from tunedoctor.api import (
-    Finding,
-    Interpreter,
-    Target,
-    Unknown,
-    check,
-    tell,
-)
+from tunedoctor.api import Finding, Interpreter, Known, Target, Unknown, check, worded
 
 
 @check("target-missing", "There is no Python at the target")
 def target_missing(
-    target: Target | Unknown | None, interpreter: Interpreter | Unknown | None
+    target: Known[Target], interpreter: Interpreter | Unknown | None
 ) -> Finding | Unknown | None:
     """Find a live target that gave no interpreter."""
     if not isinstance(target, Target) or isinstance(interpreter, Interpreter):
@@ -41,10 +34,7 @@ def target_missing(
     why = target.problem or (interpreter.why if isinstance(interpreter, Unknown) else "")
     if isinstance(interpreter, Unknown) and "doctor check --deep" in why:  # its files do not tell
         return interpreter
-    return Finding(
+    return worded(
+        "target-missing",
         found=f"{target.asked}, named by {target.chosen_by}: {why or 'no interpreter is there'}",
-        means="nothing that trains can start from there, and no package can be looked at",
-        cure=tell("doctor check --target ~/miniconda3/envs/train"),
-        cure_note="the folder of your own environment, or its python; "
-        "where its base Python is gone, make it anew with python3 -m venv",
     )

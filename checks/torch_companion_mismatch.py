@@ -36,65 +36,27 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Packages,
     Runtime,
     TorchBuild,
-    Unknown,
     Unmet,
     check,
     companion_install,
     companions,
-    known,
+    heard,
+    matched,
     minor,
-    pattern,
     pip,
-    tell,
-    told,
     unmet,
     within,
+    worded,
 )
 
 LAST_TORCHAUDIO = ">=2.11"
 """From here on torchaudio names no torch: its last release goes with newer ones too."""
 
-MACOS = r"(?:2|0x[0-9A-Fa-f]{1,8})\): Symbol not found: \(?__Z"
-"""How the loader of macOS speaks of a symbol of C++, after the file and the mode."""
-SAID = {
-    "torchvision": (
-        r"operator torchvision::\w+ does not exist",
-        r"No such operator torchvision::\w+",
-        r"Could not run 'torchvision::\w+' with arguments from the 'CUDA' backend",
-        r"partially initialized module 'torchvision' has no attribute 'extension'",
-        r"Couldn't load custom C\+\+ ops",
-        r"PyTorch and torchvision were compiled with different CUDA",
-        r"torchvision/_C\S*: undefined symbol",
-        r"torchvision\S*\.so: undefined symbol",
-        rf"torchvision\S*\.so, {MACOS}",
-        r"torch==\S{1,30} requires torchvision[^\n]{1,40}, but found torchvision==",
-    ),
-    "torchaudio": (
-        r"PyTorch and TorchAudio were compiled with different CUDA versions",
-        # _torch_sox is the name that its library had up to 0.6
-        r"(?:torchaudio|/_torch_sox)\S*\.so: undefined symbol",
-        rf"(?:torchaudio|/_torch_sox)\S*\.so, {MACOS}",
-        r"operator torchaudio::\w+ does not exist",
-    ),
-    "xformers": (
-        r"xFormers can't load C\+\+/CUDA extensions\. xFormers was built for",
-        r"xFormers wasn't buil[dt] with CUDA support",
-        r"swiglu\.fused\.p\.cpp:\s+not built",
-        r"No such operator xformers::",
-    ),
-}
-
-
-CONFLICT = r"(torchvision|torchaudio|xformers) \S+ depends on torch==\S+"
-"""A line of pip's when no set of versions fits."""
-CONDA_CUDA = pattern(
-    r"package (?P<name>torchvision|torchaudio)-(?P<version>\d[\w.]{0,20})-\S{1,60} requires pytorch-cuda "
-    r"(?P<cuda>\d{1,2}\.\d{1,2})\S{0,12}, but none of the providers can be installed"
-)
-"""libmamba's: the package was built for one CUDA, and the environment asks for another."""
+COMPANIONS = ("torchvision", "torchaudio", "xformers")
 
 
 class _Bad(NamedTuple):
@@ -112,82 +74,77 @@ class _Bad(NamedTuple):
     explains=["library-import-fails", "library-version-clash"],
 )
 def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
-    torch: TorchBuild | Unknown | None,
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    torch: Known[TorchBuild],
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    errors: Known[Errors],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
     if asked := _from_conda(errors):
         return asked
-    build, there, run = known(torch), known(packages), known(runtime)
     bad: list[_Bad] = []
-    if build is not None and there is not None:
-        pins = {one.owner.name: one for one in _pins(there, known(interpreter), known(host), build)}
-        for name in SAID:
-            found = _judged(name, there.version(name), build, pins.get(name), known(host))
+    if torch is not None and packages is not None:
+        pins = {one.owner.name: one for one in _pins(packages, interpreter, host, torch)}
+        for name in COMPANIONS:
+            found = _judged(name, packages.version(name), torch, pins.get(name), host)
             # what was imported without a fault does fit
-            stage = run.stage(f"import {name}") if run is not None else None
+            stage = runtime.stage(f"import {name}") if runtime is not None else None
             if found is not None and not (stage is not None and stage.outcome == "ok"):
                 bad.append(found)
     worst = next((one for one in bad if one.name != "xformers"), None)
-    said = {name: text for name, patterns in SAID.items() if (text := told(errors, *patterns))}
-    if build is not None and there is not None and _one_variant(known(host)):
+    said = {
+        name: text
+        for name in COMPANIONS
+        if (text := heard(errors, f"torch-companion-mismatch/{name}"))
+    }
+    if torch is not None and packages is not None and _one_variant(host):
         said = {
-            name: t for name, t in said.items() if not _of_release(there.version(name), name, build)
+            name: t
+            for name, t in said.items()
+            if not _of_release(packages.version(name), name, torch)
         }
-    conflict = told(errors, CONFLICT)
+    conflict = heard(errors, "torch-companion-mismatch/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
     if not said and worst is None and not bad:
         return None
     if said and worst is None:
         name = next(iter(said))
-        own = companions(build.version).get(name, "") if build is not None else ""
-        version = there.version(name) if there is not None else ""
+        own = companions(torch.version).get(name, "") if torch is not None else ""
+        version = packages.version(name) if packages is not None else ""
         worst = next((one for one in bad if one.name == name), None) or _Bad(
             name,
-            f"{name} {version} beside torch {build.version if build else 'of another release'}".replace(
+            f"{name} {version} beside torch {torch.version if torch else 'of another release'}".replace(
                 "  ", " "
             ),
             own,
         )
         worst = worst._replace(found=f"{worst.found}: the error '{said[name]}'")
     chosen = worst or bad[0]
-    return Finding(
-        severity="warning" if chosen.name == "xformers" else "error",
-        title=f"{chosen.name} belongs to another PyTorch",
+    there = packages.get(chosen.name) if packages is not None else None
+    fits = chosen.name != "xformers" and torch is not None and chosen.version
+    return worded(
+        "torch-companion-mismatch",
+        f"torch-companion-mismatch/{chosen.name}",
+        "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
         found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad)])),
         said=said.get(chosen.name, ""),
-        means=_means(chosen.name),
-        cure=_cure(chosen, build, interpreter),
-        cure_note="from the index that torch came from; no reboot"
-        if chosen.name != "xformers" and build is not None and chosen.version
-        else "text models need none; or the release of it for this torch, from the same index",
-        evidence=(there.get(chosen.name).location,)  # type: ignore[union-attr]
-        if there is not None and there.get(chosen.name)
-        else (),
+        cure=_cure(chosen, torch, interpreter),
+        evidence=(there.location,) if there is not None else (),
+        name=chosen.name,
     )
 
 
-def _from_conda(errors: Errors | Unknown | None) -> Finding | None:
+def _from_conda(errors: Errors | None) -> Finding | None:
     """Read what conda says where it has a companion for another CUDA alone."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        found = CONDA_CUDA.search(error.text)
-        if found is None:
-            continue
-        what = f"{found['name']}={found['version']} pytorch-cuda={found['cuda']}"
-        return Finding(
-            title=f"conda has this {found['name']} for another CUDA alone",
-            found=f"the error '{found[0]}'",
-            said=found[0],
-            means="the install stops: no set of packages meets both",
-            cure=tell(f"conda install pytorch {what} -c pytorch -c nvidia"),
-            cure_note="or leave it out: text models need none. The channel ends with torch 2.5; pip has all releases",
-        )
-    return None
+    found = matched(errors, "torch-companion-mismatch/conda-cuda")
+    if found is None:
+        return None
+    name, version, cuda = found["name"], found["version"], found["cuda"]
+    what = f"{name}={version} pytorch-cuda={cuda}"
+    return worded("torch-companion-mismatch/from-conda", said=found[0], name=name, what=what)
 
 
 def _one_variant(host: Host | None) -> bool:
@@ -206,7 +163,7 @@ def _pins(
 ) -> list[Unmet]:
     return [
         one
-        for one in unmet(packages, interpreter, host, torch, names=SAID)
+        for one in unmet(packages, interpreter, host, torch, names=COMPANIONS)
         if one.name == "torch" and one.installed
     ]
 
@@ -278,17 +235,7 @@ def _label(version: str) -> str:
     return found[1] if found else ""
 
 
-def _means(name: str) -> str:
-    return {
-        "torchvision": "import transformers and import torchvision stop with "
-        "'operator torchvision::nms does not exist'",
-        "torchaudio": "import torchaudio stops with 'undefined symbol' or a missing libtorch_cuda.so",
-    }.get(name, "xFormers' attention kernels are not loaded; what asks for them stops")
-
-
-def _cure(
-    chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | Unknown | None
-) -> Cure:
+def _cure(chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | None) -> Cure:
     if chosen.name == "xformers" or torch is None or not chosen.version:
         return pip(interpreter, "uninstall", chosen.name)
     return companion_install(interpreter, torch, chosen.name, chosen.version.partition("+")[0])

@@ -32,6 +32,7 @@ from tunedoctor.api import (
     Host,
     IntelGpu,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpu,
     NvidiaGpus,
@@ -43,18 +44,18 @@ from tunedoctor.api import (
     amd_gfx_by_name,
     check,
     cuda_of,
+    expression,
+    heard,
     install_driver,
     known,
     listed,
     named_as,
     parts,
-    pattern,
     python,
     rebuild_cuda,
     rebuild_xpu,
     rocm_build,
-    tell,
-    told,
+    worded,
 )
 
 MEANS = "training runs on the CPU, or stops with 'Torch not compiled with CUDA enabled'"
@@ -64,22 +65,6 @@ SMALL = 4 << 30
 """Bytes of GPU memory below which a CPU build is no fault."""
 OLDEST_DRIVER = "525.60.13"
 """Floor of all CUDA 12 builds."""
-SAID = (
-    r"Torch not compiled with CUDA enabled",
-    r"Torch not compiled with XPU enabled",
-    r"PyTorch was compiled without (?:CUDA|XPU) support",
-    r"no accelerator support is found from the current compilation",
-    r"Cannot initialize CUDA without ATen_cuda library",
-    r"Could not run 'aten::empty\S{0,30}' with arguments from the 'CUDA' backend",
-    r"module 'torch\._C' has no attribute '_[cC]uda\w+'",
-    r"cannot import name '_cuda\w+' from 'torch\._C'",
-    r"Tried to instantiate dummy base class (?:_?Cuda|CUDA|Event|Stream)\w*",
-    r"not linked with support for (?:cuda|xpu) devices",
-    r"(?:PyTorch|torch) (?:\S+ )?(?:is|seems to be|was) (?:a )?CPU[- ]only",
-    r"xFormers was built for:? PyTorch \S+\+cu\d{2,3} with CUDA \d+ \(you have \S+\+cpu\)",
-    r"CPU[- ]only (?:build|version|wheel)s? of (?:PyTorch|torch)\b",
-    r"(?:installed|found|have) cpu, (?:need|want|expected?) (?:cu\d{2,3}|rocm[\d.]*|xpu)",
-)
 
 
 @check(
@@ -88,53 +73,52 @@ SAID = (
     explains=["cuda-old", "torch-sees-no-gpu"],
 )
 def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
-    torch: TorchBuild | Unknown | None,
+    torch: Known[TorchBuild],
     nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
+    driver: Known[NvidiaDriver],
     amd: AmdGpus | Unknown | None,
-    rocm: RocmStack | Unknown | None,
+    rocm: Known[RocmStack],
     intel: IntelGpu | Unknown | None,
     host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
-    compilers: Compilers | Unknown | None,
+    interpreter: Known[Interpreter],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
+    typed: Known[Typed],
+    compilers: Known[Compilers],
 ) -> Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
-    build, run = known(torch), known(runtime)
-    said = told(errors, *SAID)
-    kind = build.accelerator if build else "unknown"
-    if run is not None and run.gpu_works:
+    said = heard(errors, "torch-cpu-only")
+    kind = torch.accelerator if torch else "unknown"
+    if runtime is not None and runtime.gpu_works:
         return None
     if kind == "unknown" and not said:
-        return _fallen_back(known(typed), run, known(amd), known(nvidia), known(interpreter))
+        return _fallen_back(typed, runtime, known(amd), known(nvidia), interpreter)
     cards, radeons, chips = known(nvidia), known(amd), known(intel)
     usable = [c for c in cards.gpus if parts(c.compute_capability) >= (5,)] if cards else []
     discrete = [g for g in radeons.gpus if _trains(g, told=radeons.told_by)] if radeons else []
     arcs = [n for n in chips.names if named_as("arc", n)] if chips and chips.discrete else []
-    stack, system, own = known(rocm), known(host), known(interpreter)
+    system = known(host)
     served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
-    name = f"torch {build.version} is {_what(build)}" if build else f"the error '{said}'"
+    name = f"torch {torch.version} is {_what(torch)}" if torch else f"the error '{said}'"
     if served.get(kind):
         finding = None
     elif usable:
-        finding = _nvidia(name, usable, build, known(driver), system, own)
-    elif discrete and radeons and (radeons.told_by or not stack or stack.kfd in ("ok", "denied")):
-        finding = _amd(name, discrete, build, system, own, radeons.told_by)
+        finding = _nvidia(name, usable, torch, driver, system, interpreter)
+    elif discrete and radeons and (radeons.told_by or not rocm or rocm.kfd in ("ok", "denied")):
+        finding = _amd(name, discrete, torch, system, interpreter, radeons.told_by)
     elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
-        cure = rebuild_xpu(system, own, build)
+        cure = rebuild_xpu(system, interpreter, torch)
         finding = _intel(name, listed(chips.names if chips else ()), cure, arc=bool(arcs))
-    elif said and (kind == "unknown" or (cards is None and build is None)):
+    elif said and (kind == "unknown" or (cards is None and torch is None)):
         finding = _from_text(f"the error '{said}'")
     elif said and kind == "cpu" and not _surely_none(nvidia, system):
         finding = _from_text(f"{name}, and the job asks for CUDA: the error '{said}'")
-    elif kind == "cpu" and run is not None and run.gpu_available is False:
+    elif kind == "cpu" and runtime is not None and runtime.gpu_available is False:
         asked = (nvidia, amd, intel, host)
         nothing_told = all(isinstance(one, Unknown) for one in asked)
         finding = _bare_excerpt(name) if nothing_told else None
     else:
-        finding = _beside_toolkit(name, kind, known(compilers), errors, system)
+        finding = _beside_toolkit(name, kind, compilers, errors, system)
     said = said or (finding.said if finding is not None else "")
     return finding.saying(said) if finding is not None else None
 
@@ -143,22 +127,19 @@ def _beside_toolkit(
     name: str,
     kind: str,
     compilers: Compilers | None,
-    errors: Errors | Unknown | None,
+    errors: Errors | None,
     host: Host | None,
 ) -> Finding | None:
     """Suspect a CPU build where somebody has NVIDIA's toolkit and misses CUDA, and no GPU is told."""
-    missed = told(errors, r"\bCUDA is not available\b")
+    missed = heard(errors, "torch-cpu-only/missed")
     if kind != "cpu" or compilers is None or not compilers.nvcc_version or not missed:
         return None
     fit = rebuild_cuda(host, None, None, OLDEST_DRIVER, ())
-    return Finding(
-        severity="error",
+    return worded(
+        "torch-cpu-only/missed",
         found=f"{name}; nvcc {compilers.nvcc_version} is installed, and the error '{missed}'",
         said=missed,
-        means=MEANS,
         cure=fit.cure if fit else Cure(),
-        cure_note="about 3 GB, no reboot; the toolkit does not count: a build brings its own CUDA",
-        settle="nvidia-smi -L",
     )
 
 
@@ -177,13 +158,7 @@ def _surely_none(nvidia: NvidiaGpus | Unknown | None, host: Host | None) -> bool
 def _bare_excerpt(name: str) -> Finding | None:
     """Answer somebody who shows a CPU build and that it has no CUDA, and nothing of the machine."""
     fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
-    return Finding(
-        severity="warning",
-        found=f"{name}, so it has no CUDA on any machine",
-        means=MEANS,
-        cure=fit.cure if fit else Cure(),
-        cure_note="if the machine has an NVIDIA GPU: about 3 GB, no reboot; else this build is the right one",
-    )
+    return worded("torch-cpu-only/bare-excerpt", cure=fit.cure if fit else Cure(), name=name)
 
 
 def _fallen_back(
@@ -201,15 +176,12 @@ def _fallen_back(
         return None
     variant = "rocm" if amd else "cu"
     name = python(interpreter)
-    return Finding(
-        found=f"torch sees no GPU after '{install[:120]}'",
-        means="with --extra-index-url pip takes the highest version of all indexes: where PyTorch's index has no wheel "
-        "for this Python, or no such folder, the default index gives a CPU or CUDA build without a word",
-        cure=tell(
-            f'{name} -c "import torch; print(torch.__version__, torch.version.hip, torch.version.cuda)"'
-        ),
+    return worded(
+        "torch-cpu-only/fallen-back",
         cure_note=f"shows what was installed; then install from the one index: doctor wheel --gpu {_gpu(amd, nvidia)} "
         f"names the {variant} build",
+        name=name,
+        install=install[:120],
     )
 
 
@@ -219,7 +191,7 @@ def _gpu(amd: AmdGpus | None, nvidia: NvidiaGpus | None) -> str:
     return nvidia.gpus[0].compute_capability or "8.9" if nvidia else ""
 
 
-EXTRA_INDEX = pattern(r"install\b.*--extra-index-url[= ]\S*/(?:whl|nightly)/\S*(?:rocm|cu\d|xpu)")
+EXTRA_INDEX = expression("torch-cpu-only/extra-index")
 
 
 def _from_text(name: str) -> Finding | None:
@@ -230,12 +202,7 @@ def _from_text(name: str) -> Finding | None:
     fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
     if fit is None:
         return None
-    return Finding(
-        found=name,
-        means=MEANS,
-        cure=fit.cure,
-        cure_note=f"for NVIDIA GPUs under driver {OLDEST_DRIVER} or newer: about 3 GB, no reboot",
-    )
+    return worded("torch-cpu-only/from-text", found=name, cure=fit.cure)
 
 
 def _what(build: TorchBuild) -> str:
@@ -289,11 +256,10 @@ def _amd(  # noqa: PLR0913  what decides the cure
     # the name first: a tool prints the target of an override, or of an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = rocm_build(host, interpreter, build, gfx)
-    return Finding(
-        title="This PyTorch build cannot use the AMD GPU",
+    return worded(
+        "torch-cpu-only/amd",
         severity="error" if fit.on_index or (told_by and fit.of_amd) else "note",
         found=f"{name}; the machine has {cards}" + (f", says {told_by}" if told_by else ""),
-        means="torch.cuda.is_available() is False, so training runs on the CPU",
         cure=fit.cure,
         cure_note=fit.note,
         evidence=(f"{build.location}/version.py",) if build and build.location else (),
@@ -301,11 +267,9 @@ def _amd(  # noqa: PLR0913  what decides the cure
 
 
 def _intel(name: str, chips: str, cure: Cure, *, arc: bool) -> Finding:
-    return Finding(
-        title="This PyTorch build cannot use the Intel GPU",
+    return worded(
+        "torch-cpu-only/intel",
         severity="error" if arc else "note",
         found=f"{name}; the machine has {chips}",
-        means="torch.xpu.is_available() is False, so training runs on the CPU",
         cure=cure,
-        cure_note="an XPU build: about 2 GB, no reboot; it needs Intel's Level Zero driver",
     )

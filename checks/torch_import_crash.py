@@ -22,6 +22,7 @@ Seen as
 from tunedoctor.api import (
     Finding,
     Interpreter,
+    Known,
     Runtime,
     TorchBuild,
     Unknown,
@@ -40,7 +41,7 @@ from tunedoctor.api import (
 def torch_import_crash(
     runtime: Runtime,
     torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Find a first stage that failed or crashed, though a torch is there."""
     stage = runtime.stage("import torch")

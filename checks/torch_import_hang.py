@@ -18,16 +18,7 @@ Seen as
     no answer in 60 s
 """
 
-from tunedoctor.api import (
-    Finding,
-    Interpreter,
-    Runtime,
-    Unknown,
-    check,
-    known,
-    python,
-    tell,
-)
+from tunedoctor.api import Finding, Interpreter, Known, Runtime, check, python, tell, worded
 
 
 @check(
@@ -37,24 +28,22 @@ from tunedoctor.api import (
 )
 def torch_import_hang(
     runtime: Runtime,
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Find a first stage that hung."""
     stage = runtime.stage("import torch")
     if stage is None or stage.outcome != "hung":
         return None
-    own = known(interpreter)
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
-    return Finding(
+    return worded(
+        "torch-import-hang",
         found=(
             f"import torch gave no answer in {stage.seconds:.0f} s"
             if stage.seconds
             else "import torch does not come to its end"
         )
         + (f"; it stood at {place}" if place else ""),
-        means="nothing that uses torch starts",
-        cure=tell(f"{python(own)} -X faulthandler -X importtime -c 'import torch'"),
-        cure_note="shows the module at which it waits; end it with Ctrl+\\",
+        cure=tell(f"{python(interpreter)} -X faulthandler -X importtime -c 'import torch'"),
         evidence=tuple(lines[:3]),
     )

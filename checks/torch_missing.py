@@ -25,6 +25,7 @@ from tunedoctor.api import (
     Host,
     IntelGpu,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
@@ -33,26 +34,15 @@ from tunedoctor.api import (
     Unknown,
     check,
     cuda_of,
-    pattern,
-    pip,
+    expression,
+    heard,
     tell,
-    told,
     torch_install,
+    worded,
 )
 
-SAID = (
-    r"No module named '?torch'?$",
-    r"Package\(s\) not found: torch$",
-    r"No package metadata was found for torch$",
-    r"The 'torch[^']{0,20}' distribution was not found",
-    r"(?:^|[:\s])Py[Tt]orch (?:is not|should be) installed\.",
-    r"At least one of TensorFlow 2\.0 or PyTorch should be installed",
-    r"Neither PyTorch nor TensorFlow >= 2\.0 have been found",
-)
-BUILDING = pattern(r"build-env|pip-install-|setup\.py|get_requires_for_build|<string>|setuptools")
-"""Frames of a build, whose environment is pip's own: there torch is absent though it is installed."""
-ISOLATED = pattern(r"as a build dependency|build backend returned an error|--no-build-isolation")
-"""What uv says of a build that failed. Source: uv, crates/uv-build-frontend/src/error.rs."""
+BUILDING = expression("torch-missing/building")
+ISOLATED = expression("torch-missing/isolated")
 
 
 @check(
@@ -66,16 +56,16 @@ ISOLATED = pattern(r"as a build dependency|build backend returned an error|--no-
     ],
 )
 def torch_missing(  # noqa: PLR0913  what decides which build fits
-    interpreter: Interpreter | Unknown | None,
+    interpreter: Known[Interpreter],
     torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    intel: IntelGpu | Unknown | None,
-    bus: PciBus | Unknown | None,
-    packages: Packages | Unknown | None,
-    errors: Errors | Unknown | None,
+    host: Known[Host],
+    nvidia: Known[NvidiaGpus],
+    driver: Known[NvidiaDriver],
+    amd: Known[AmdGpus],
+    intel: Known[IntelGpu],
+    bus: Known[PciBus],
+    packages: Known[Packages],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
     if isinstance(torch, TorchBuild):
@@ -109,11 +99,9 @@ def torch_missing(  # noqa: PLR0913  what decides which build fits
     )
 
 
-def _from_error(
-    errors: Errors | Unknown | None, packages: Packages | Unknown | None
-) -> Finding | None:
+def _from_error(errors: Errors | None, packages: Packages | None) -> Finding | None:
     """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
-    said = told(errors, *SAID)
+    said = heard(errors, "torch-missing")
     listed = packages if isinstance(packages, Packages) else None
     if not said or not isinstance(errors, Errors) or (listed and listed.get("torch")):
         return None
@@ -122,11 +110,8 @@ def _from_error(
     built = built or any(ISOLATED.search(error.text) for error in errors.errors)
     if built and not (listed and listed.get("pip")):
         return None
-    return Finding(
+    return worded(
+        "torch-missing",
         found=f"the error '{said}'" + ("; the list of packages has no torch" if listed else ""),
         said=said,
-        means="every training script stops with ModuleNotFoundError: No module named 'torch'",
-        cure=pip(None, "install", "torch"),
-        cure_note="with the python that runs the script; `doctor wheel` tells which build fits its GPU. "
-        "If it is installed there, the script runs with another python",
     )

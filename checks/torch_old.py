@@ -22,13 +22,14 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     TorchBuild,
-    Unknown,
     check,
     torch_install,
     within,
+    worded,
 )
 
 RECOMMENDED = "2.5"
@@ -38,11 +39,11 @@ RECOMMENDED = "2.5"
 @check("torch-old", "A newer PyTorch is recommended", "note", advice=True)
 def torch_old(  # noqa: PLR0913  what decides the cure
     torch: TorchBuild,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    nvidia: Known[NvidiaGpus],
+    driver: Known[NvidiaDriver],
+    amd: Known[AmdGpus],
 ) -> Finding | None:
     """Compare with the floor of current libraries."""
     if within(torch.version, f"<{RECOMMENDED}") is not True:
@@ -50,9 +51,4 @@ def torch_old(  # noqa: PLR0913  what decides the cure
     fit = torch_install(host, interpreter, nvidia, driver, amd, f">={RECOMMENDED}")
     if not fit.cure:
         return None
-    return Finding(
-        found=f"torch {torch.version}; current libraries need {RECOMMENDED} or newer",
-        means="newer models ask for libraries that count this torch as not installed",
-        cure=fit.cure,
-        cure_note="about 3 GB, no reboot; in a new environment, so that what works now goes on working",
-    )
+    return worded("torch-old", cure=fit.cure, version=torch.version)

@@ -24,42 +24,40 @@ from tunedoctor.api import (
     Finding,
     IntelGpu,
     Interpreter,
+    Known,
     NvidiaGpus,
     Runtime,
-    Unknown,
     check,
     counted,
-    known,
     python,
     tell,
+    worded,
 )
 
 
 @check("torch-sees-no-gpu", "PyTorch does not see the GPU")
 def torch_sees_no_gpu(
     runtime: Runtime,
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    intel: IntelGpu | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    intel: Known[IntelGpu],
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Go by what torch said of the GPUs that the drivers list."""
     if runtime.gpu_available is not False:
         return None
-    cards, radeons, chips = known(nvidia), known(amd), known(intel)
-    names = [card.name for card in cards.gpus] if cards else []
-    names += [gpu.name or gpu.gfx for gpu in radeons.gpus if not gpu.integrated] if radeons else []
-    names += [*chips.names] if chips and chips.discrete and runtime.stage("import torch") else []
+    names = [card.name for card in nvidia.gpus] if nvidia else []
+    names += [gpu.name or gpu.gfx for gpu in amd.gpus if not gpu.integrated] if amd else []
+    names += [*intel.names] if intel and intel.discrete and runtime.stage("import torch") else []
     if not names:
         return None
     reason = f": '{runtime.gpu_error.splitlines()[0][:160]}'" if runtime.gpu_error else ""
     name = f"torch {runtime.torch_version}".strip()
-    return Finding(
+    # of a pasted report, which tells only a part, the cause is still open
+    return worded(
+        "torch-sees-no-gpu",
         found=f"{name} was run and sees no GPU{reason}; the machine has {counted(names)}",
-        means="training runs on the CPU, some hundred times slower, or stops with 'No CUDA GPUs are available'",
         cure=tell(f'{python(interpreter)} -c "import torch; torch.cuda.init()"'),
-        cure_note="prints the reason that the driver gives",
         evidence=(runtime.torch_file,) if runtime.torch_file else (),
-        # of a pasted report, which tells only a part, the cause is still open
         settle="" if runtime.torch_file else f"{python(interpreter)} -m torch.utils.collect_env",
     )

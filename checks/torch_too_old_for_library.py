@@ -31,24 +31,25 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
     TorchBuild,
-    Unknown,
     at_least,
     broken_pairs,
     check,
-    known,
+    expression,
+    expressions,
+    heard,
     lacks,
-    pattern,
     pinned,
     pip,
     release,
     together,
-    told,
     torch_install,
     unmet,
+    worded,
 )
 
 COMPANIONS = frozenset({"torchvision", "torchaudio", "xformers"})
@@ -60,22 +61,21 @@ COMPANIONS = frozenset({"torchvision", "torchaudio", "xformers"})
     explains=["library-import-fails", "torch-old"],
 )
 def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides the cure
-    torch: TorchBuild | Unknown | None,
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    driver: NvidiaDriver | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    environment: Environment | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    nvidia: Known[NvidiaGpus],
+    driver: Known[NvidiaDriver],
+    amd: Known[AmdGpus],
+    environment: Known[Environment],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Take the highest floor, hidden or declared, that the build does not reach."""
-    build, told = known(torch), known(packages)
     pairs = broken_pairs("torch-too-old-for-library", packages, torch, environment, errors)
     declared = [
         one
-        for one in (unmet(told, known(interpreter), known(host), build) if told else ())
+        for one in (unmet(packages, interpreter, host, torch) if packages else ())
         if one.name == "torch" and one.installed and one.owner.name not in COMPANIONS
     ]
     floors = [(one, floor) for one in declared if (floor := _floor(one.specifier, one.installed))]
@@ -99,26 +99,23 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
         found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, and torch {one.installed} is installed"
         keep = ()
         means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
-    elif asked := _asked(errors, build):
+    elif asked := _asked(errors, torch):
         keep, wanted = (), asked[1]
         text = asked[0]
         found, means = f"the error '{text}'", "the import, or the call that asks for it, stops"
-    elif missed := _name_missed(errors, build):
+    elif missed := _name_missed(errors, torch):
         text, since = missed
         keep, wanted = (), f">={since}"
-        here = f", and torch {build.version} is installed" if build else ""
+        here = f", and torch {torch.version} is installed" if torch else ""
         found = f"the error '{text}': it came with torch {since}{here}"
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
-        return Finding(
+        return worded(
+            "torch-too-old-for-library/torch-load",
             severity=worst.row.severity,
-            title="torch.load of .bin checkpoints is refused",
             found=f"{together(worst.versions)}: transformers refuses torch.load below torch 2.6",
-            means="models in safetensors load; a .bin model, or a resume from a checkpoint, stops with "
-            "'Due to a serious vulnerability issue in torch.load'",
             cure=torch_install(host, interpreter, nvidia, driver, amd, ">=2.6").cure
             or pip(interpreter, "install", "transformers<4.52"),
-            cure_note="or convert the model to safetensors",
             evidence=worst.row.source,
         )
     else:
@@ -141,13 +138,9 @@ def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides th
 SETTLE = 'python -c "import torch; print(torch.__version__)"'
 
 
-def _asked(errors: Errors | Unknown | None, build: TorchBuild | None) -> tuple[str, str] | None:
+def _asked(errors: Errors | None, build: TorchBuild | None) -> tuple[str, str] | None:
     """Return what an error says that states a floor of torch itself, and the floor."""
-    said = told(
-        errors,
-        r"torch>=\d[\d.]{0,12}[^\n]{0,20} is required for a normal functioning",
-        r"PyTorch SDPA requirements in Transformers are not met",
-    ) or _stated(errors)
+    said = heard(errors, "torch-too-old-for-library/asked") or _stated(errors)
     if not said:
         return None
     floor = FLOOR.search(said)
@@ -155,37 +148,27 @@ def _asked(errors: Errors | Unknown | None, build: TorchBuild | None) -> tuple[s
     return None if build and at_least(build.version, lowest) else (said, f">={lowest}")
 
 
-FLOOR = pattern(r"(?:[Tt]orch (?:version )?(?:must be |>=|≥)?|torch>=) ?(\d[\d.]{0,12}\d)")
-STATED = pattern(
-    r"upgrade to (?:Py[Tt]orch|torch) \d\.\d{1,2}\+|Torch version must be \d\.\d{1,2} or higher"
-    r"|"
-    r"(?:requires?|needs|only (?:available|supported) (?:in|with|on|for)) (?:to have )?(?:an? )?(?:Py[Tt]orch|torch)"
-    r"(?: version)? ?(?:(?:>=|≥) ?\d\.[\d.]{1,8}(?![\d.])"
-    r"|\d\.[\d.]{1,8}\d?\+? (?:and|or) (?:later|newer|higher|above|greater))"
-    r"(?! and a supported device)"
-)
-"""A floor of torch in the words of a library that stops; installers, which name what they found, have their own."""
+FLOOR = expression("torch-too-old-for-library/floor")
+STATED = expression("torch-too-old-for-library/stated")
 
 
-def _stated(errors: Errors | Unknown | None) -> str:
-    for error in errors.errors if isinstance(errors, Errors) else ():
+def _stated(errors: Errors | None) -> str:
+    for error in errors.errors if errors else ():
         raised = error.type and not error.type.endswith("Warning")
         if raised and "you have" not in error.text and (found := STATED.search(error.text)):
             return found[0]
     return ""
 
 
-def _name_missed(
-    errors: Errors | Unknown | None, build: TorchBuild | None
-) -> tuple[str, str] | None:
+def _name_missed(errors: Errors | None, build: TorchBuild | None) -> tuple[str, str] | None:
     """Return what an error says of a public name of torch that this torch does not have, and since when it is there.
 
     torchao and bitsandbytes have a check of their own.
     """
-    for error in errors.errors if isinstance(errors, Errors) else ():
+    for error in errors.errors if errors else ():
         if any(re.search(r"[\\/](?:torchao|bitsandbytes)[\\/]", f.file) for f in error.frames[-1:]):
             continue
-        for missed in MISSED:
+        for missed in expressions("torch-too-old-for-library/missed"):
             found = missed.search(error.text)
             if found is None:
                 continue
@@ -195,16 +178,6 @@ def _name_missed(
             if since:
                 return found[0], since
     return None
-
-
-MISSED = (
-    pattern(r"No module named '(?P<module>torch(?:\.\w{1,40}){0,5})\.(?P<name>\w{1,60})'"),
-    pattern(
-        r"(?P<function>(?:\w{1,40}\.)?\w{1,40})\(\) got an unexpected keyword argument '(?P<keyword>\w{1,60})'"
-    ),
-    pattern(r"module '(?P<module>torch[\w.]{0,80})' has no attribute '(?P<name>\w{1,80})'"),
-    pattern(r"cannot import name '(?P<name>\w{1,80})' from '(?P<module>torch[\w.]{0,80})'"),
-)
 
 
 def _floor(specifier: str, installed: str) -> str:

@@ -22,52 +22,33 @@ Seen as
     is not supported yet in `transformers==4.57.6`
 """
 
-import re
-
 from tunedoctor.api import (
     Errors,
     ErrorText,
     Finding,
     Interpreter,
+    Known,
     Packages,
     TokenizerFile,
-    Unknown,
     at_least,
     check,
+    expression,
+    expressions,
     first_transformers,
-    known,
-    pattern,
+    heard,
     pip,
     tokenizer_file,
-    told,
+    worded,
 )
 
-NAMED = (
-    pattern(r"model type `([\w.-]{2,60})` but Transformers does not recognize"),
-    # LLaMA… are names of a branch that was merged as Llama…. Source: transformers pull request 21955
-    pattern(r"cannot import name '(?!LLaMA)([A-Z]\w{2,60})' from '(?:transformers)'"),
-    pattern(r"cannot import name '([A-Z]\w{2,60}Config)' from 'transformers\.models\.\w{1,60}'"),
-    pattern(r"module '?transformers'? has no attribute '?([A-Z]\w{2,60})"),
-    pattern(r"No module named 'transformers\.models\.(\w{2,60})'"),
-    pattern(r"Processor class ([A-Z]\w{2,60})Processor not found"),
-    pattern(r"Model architectures \['([A-Z]\w{2,60})'\] failed to be inspected"),
-    pattern(r"Tokenizer class ([A-Z]\w{2,60}) does not exist or is not currently imported"),
-    pattern(r"Unrecognized configuration class <class '[\w.]*?\.([\w-]{2,60})\.configuration_"),
-)
-KEY = pattern(r"KeyError: '([a-z][\w.-]{1,60})'$", re.MULTILINE)
-UPDATE = pattern(
-    r"You can update Transformers with the command|Transformers does not recognize this architecture"
-)
+KEY = expression("transformers-too-old-for-model/key")
+UPDATE = expression("transformers-too-old-for-model/update")
 
-LLAMA_31 = r"`rope_scaling` must be a dictionary with (?:two|with two) fields, .{0,40}got \{.{0,200}'rope_type'"
 ROPE_TYPE_SINCE = "4.43.0"
 """First to read the rope_scaling of Llama 3.1. Source: its release notes."""
 
 
-NOT_YET = pattern(
-    r"`(?P<model>[\w./-]{2,160})` is not supported (?:yet )?in `transformers ?[=<>~]{1,2} ?(?P<have>\d[\w.+]{1,30})`"
-)
-"""unsloth's words where transformers does not know the model. Source: unsloth/models/loader.py."""
+NOT_YET = expression("transformers-too-old-for-model/not-yet")
 
 
 @check(
@@ -77,17 +58,16 @@ NOT_YET = pattern(
 )
 def transformers_too_old_for_model(
     errors: Errors,
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Look the model type of the error up; without a release to compare, the error's own words decide."""
     advised = any(UPDATE.search(e.text) for e in errors.errors)
-    installed = known(packages)
-    have = installed.version("transformers") if installed else ""
-    rope = told(errors, LLAMA_31)
+    have = packages.version("transformers") if packages else ""
+    rope = heard(errors, "transformers-too-old-for-model/llama-31")
     if rope and not (have and at_least(have, ROPE_TYPE_SINCE)):
         return _finding("rope_type", rope[:70], ROPE_TYPE_SINCE, have, interpreter)
-    if file := tokenizer_file(errors, installed):
+    if file := tokenizer_file(errors, packages):
         return _of_file(file, interpreter)
     for error in errors.errors:
         if not_yet := NOT_YET.search(error.text):
@@ -104,27 +84,25 @@ def transformers_too_old_for_model(
     return None
 
 
-def _of_file(one: TokenizerFile, interpreter: Interpreter | Unknown | None) -> Finding:
+def _of_file(one: TokenizerFile, interpreter: Interpreter | None) -> Finding:
     """Tell of a tokenizer.json that is younger than the tokenizers installed."""
-    return Finding(
-        title="The model's tokenizer file is younger than tokenizers",
+    return worded(
+        "transformers-too-old-for-model/of-file",
         found=f"the error '{one.said}'; its format came with tokenizers {one.tokenizers} and transformers "
         f"{one.transformers}, and {one.have} is installed",
         said=one.said,
-        means="the tokenizer cannot be loaded: tokenizer.json is written in a way that this release does not read",
         cure=pip(
             interpreter,
             "install",
             f"transformers>={one.transformers}",
             f"tokenizers>={one.tokenizers}",
         ),
-        cure_note="with the peft, trl and accelerate that fit it: doctor set",
     )
 
 
 def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
     """Return the model type or class that an error names, and its words."""
-    for named in NAMED:
+    for named in expressions("transformers-too-old-for-model/named"):
         if found := named.search(error.text):
             return found[1], found[0]
     key = KEY.search(error.text)
@@ -138,16 +116,15 @@ def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
 
 
 def _finding(
-    model: str, said: str, since: str, have: str, interpreter: Interpreter | Unknown | None
+    model: str, said: str, since: str, have: str, interpreter: Interpreter | None
 ) -> Finding:
     here = f"transformers {have}" if have else "this transformers"
     floor = f"{model} came with transformers {since}" if since else f"{here} does not know {model}"
-    return Finding(
+    return worded(
+        "transformers-too-old-for-model/finding",
         found=f"the error '{said}'; {floor}" + (f", and {have} is installed" if have else ""),
         said=said,
-        means="the model cannot be loaded: its configuration names a type that this release does not know",
         cure=pip(
             interpreter, "install", f"transformers>={since}" if since else "--upgrade transformers"
         ),
-        cure_note="with the peft, trl and accelerate that fit it: doctor set",
     )

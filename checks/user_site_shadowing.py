@@ -26,16 +26,15 @@ from tunedoctor.api import (
     Finding,
     Host,
     Interpreter,
+    Known,
     Launchers,
     Packages,
     Severity,
-    Unknown,
     check,
     distribution_of,
-    known,
+    expression,
     listed,
-    pattern,
-    set_variable,
+    worded,
 )
 
 
@@ -51,38 +50,42 @@ from tunedoctor.api import (
     ],
 )
 def user_site_shadowing(
-    packages: Packages | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    launchers: Launchers | Unknown | None,
+    packages: Known[Packages],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
+    errors: Known[Errors],
+    launchers: Known[Launchers],
 ) -> Finding | None:
     """Find hidden copies of the stack whose winner lies in the user site and has another version.
 
     In a report the paths of a traceback tell.
     """
-    own, there = known(interpreter), known(packages)
-    for one in there.in_memory if there else ():
+    for one in packages.in_memory if packages else ():
         place = USER_SITE.search(one.file)
         if place:
             return _finding(
                 f"python imports {one.name} {one.version} from {place[0]}; the environment's list has {one.installed}",
                 place[0],
-                known(host),
+                host,
                 "error",
             )
     if isinstance(errors, Errors) and (
-        found := _mixed(errors, there) or _launched(errors, there, known(launchers))
+        found := _mixed(errors, packages) or _launched(errors, packages, launchers)
     ):
-        return _finding(found[0], found[1], known(host), found[2]).saying(found[0])
-    if own is not None and not own.executable and (order := _in_front(own)):
-        return _by_order(order, own, known(host))
-    if own is None or there is None or not own.user_site_on or not own.user_site:
+        return _finding(found[0], found[1], host, found[2]).saying(found[0])
+    if interpreter is not None and not interpreter.executable and (order := _in_front(interpreter)):
+        return _by_order(order, interpreter, host)
+    if (
+        interpreter is None
+        or packages is None
+        or not interpreter.user_site_on
+        or not interpreter.user_site
+    ):
         return None
     hidden = [
         c
-        for c in there.copies
-        if c.hidden_by == own.user_site
+        for c in packages.copies
+        if c.hidden_by == interpreter.user_site
         and c.version != c.winner_version
         and distribution_of(c.name.replace("-", "_"))
     ]
@@ -93,7 +96,7 @@ def user_site_shadowing(
         f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}"
         + (f"; also {listed(c.name for c in hidden[1:])}" if len(hidden) > 1 else ""),
         first.hidden_by,
-        known(host),
+        host,
     )
 
 
@@ -149,15 +152,9 @@ def _binary(error: ErrorText, files: list[str]) -> tuple[str, str, Severity] | N
     return found + _folder(core), user["site"], "error"
 
 
-UNFIT = pattern(
-    r"\[WinError 12[67]\][^\n]{0,60}|undefined symbol: \w{1,80}|operator \w+::\w+ does not exist"
-    r"|Symbol not found: \w{1,80}|DLL load failed while importing \w+"
-)
-USER_FILE = pattern(
-    r"(?<!\S)(?P<site>\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
-    r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages)[/\\](?P<module>\w+)"
-)
-TORCH_FILE = pattern(r"[/\\](?:site|dist)-packages[/\\]torch[/\\]")
+UNFIT = expression("user-site-shadowing/unfit")
+USER_FILE = expression("user-site-shadowing/user-file")
+TORCH_FILE = expression("user-site-shadowing/torch-file")
 
 
 def _launched(
@@ -178,7 +175,7 @@ def _launched(
     return None
 
 
-USER_BIN = pattern(r"[/\\]\.local[/\\]bin[/\\]|[/\\]Roaming[/\\]Python[/\\]\w+[/\\]Scripts[/\\]")
+USER_BIN = expression("user-site-shadowing/user-bin")
 
 
 def _another_version(error: ErrorText, elsewhere: list[str]) -> tuple[str, str, Severity] | None:
@@ -197,10 +194,8 @@ def _another_version(error: ErrorText, elsewhere: list[str]) -> tuple[str, str, 
     return None
 
 
-MISSED = pattern(
-    r"cannot import name '\w+' from '([\w.]+)'|module '([\w.]+)' has no attribute '\w+'"
-)
-OF_AN_ENVIRONMENT = pattern(r"[/\\](?:envs?|\.?venv|virtualenvs|\w*conda\d?)[/\\]")
+MISSED = expression("user-site-shadowing/missed")
+OF_AN_ENVIRONMENT = expression("user-site-shadowing/of-an-environment")
 
 
 def _folder(file: str) -> str:
@@ -208,12 +203,9 @@ def _folder(file: str) -> str:
     return file[: found.end()] if found else file
 
 
-USER_SITE = pattern(
-    r"(?<!\S)(?:\S*[/\\]\.local[/\\]lib[/\\]python\d[\d.]*[/\\]site-packages"
-    r"|\S*[/\\]Roaming[/\\]Python[/\\]Python\d+[/\\]site-packages)"
-)
-SITE = pattern(r"[/\\](?:site|dist)-packages")
-NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
+USER_SITE = expression("user-site-shadowing/user-site")
+SITE = expression("user-site-shadowing/site")
+NO_MODULE = expression("user-site-shadowing/no-module")
 
 
 def _finding(
@@ -224,12 +216,11 @@ def _finding(
     *,
     settle: str = "",
 ) -> Finding:
-    return Finding(
+    return worded(
+        "user-site-shadowing",
         severity=severity,
         found=found,
-        means="the environment's own versions are never imported: 'cannot import name', or another torch",
-        cure=set_variable(host, "PYTHONNOUSERSITE", "1"),
-        cure_note="in the shell that starts the training; for good: conda env config vars set PYTHONNOUSERSITE=1",
         evidence=(place,),
         settle=settle,
+        host=host,
     )

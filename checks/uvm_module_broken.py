@@ -26,37 +26,19 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaAnswer,
     NvidiaModule,
     Runtime,
     Typed,
-    Unknown,
     check,
-    known,
-    pattern,
+    expression,
+    heard,
     tell,
-    told,
 )
 
 NODE = "/dev/nvidia-uvm"
-RELOADS = pattern(r"\b(?:rmmod|modprobe -r) nvidia_uvm\b")
-"""Somebody has cured it by hand: it comes back with the next suspend."""
-OWN = (
-    r"Module nvidia[-_]uvm not found in directory",
-    r"could not insert '?nvidia_uvm\b",
-    r"unable to create device node /dev/nvidia-uvm",
-    r"nvidia_uvm: (?:disagrees about version|Unknown symbol)",
-    r"/dev/nvidia-uvm['\"]?(?:, O_\w[^)\n]{0,40}\) = -1 E\w{1,10} \([^)\n]{1,60}|: No such file or directory)",
-)
-"""What names the module: the rest says of CUDA alone that it does not start."""
-SAID = (
-    "CUDA unknown error",
-    r"cuInit\D{0,20}999",
-    "CUDA_ERROR_UNKNOWN",
-    r"Error 999",
-    # until torch 1.10; 30 is the number before CUDA 10.1
-    r"cuda runtime error \((?:30|999)\) : unknown error",
-)
+RELOADS = expression("uvm-module-broken/reloads")
 
 
 SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"
@@ -68,30 +50,30 @@ SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm'
     explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
-    module: NvidiaModule | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
-    runtime: Runtime | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
+    module: Known[NvidiaModule],
+    answer: Known[NvidiaAnswer],
+    host: Known[Host],
+    container: Known[Container],
+    runtime: Known[Runtime],
+    errors: Known[Errors],
+    typed: Known[Typed],
 ) -> Finding | None:
     """Go by a missing node where nothing makes it on demand, and by CUDA's own words."""
-    state, run, system = known(module), known(runtime), known(host)
     reloads = any(RELOADS.search(c) for c in typed.commands) if isinstance(typed, Typed) else False
-    if (run is not None and run.gpu_works and not reloads) or (system is not None and system.wsl):
+    if (runtime is not None and runtime.gpu_works and not reloads) or (
+        host is not None and host.wsl
+    ):
         return None
-    named = told(errors, *OWN)
-    said = named or told(errors, *SAID)
-    inside = known(container) is not None
-    nodes = state.missing_nodes if state and state.loaded else ()
+    named = heard(errors, "uvm-module-broken/own")
+    said = named or heard(errors, "uvm-module-broken")
+    inside = container is not None
+    nodes = module.missing_nodes if module and module.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
     # outside of a container the first CUDA program loads the module, by nvidia-modprobe
-    proven = bool(said) or (run is not None and run.gpu_available is False)
-    reply = known(answer)
+    proven = bool(said) or (runtime is not None and runtime.gpu_available is False)
     if not said and not (lacks and (inside or proven)):
         return None
-    if reply is not None and 18 in (reply.nvml_code, reply.smi_code):
+    if answer is not None and 18 in (answer.nvml_code, answer.smi_code):
         return None
     facts = (
         f"{NODE} is missing"
@@ -100,8 +82,8 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
         if named
         else f"CUDA says '{said}'"
     )
-    if state is not None and state.uvm_loaded is not None:
-        facts += f"; the module nvidia_uvm is {'loaded' if state.uvm_loaded else 'not loaded'}"
+    if module is not None and module.uvm_loaded is not None:
+        facts += f"; the module nvidia_uvm is {'loaded' if module.uvm_loaded else 'not loaded'}"
     return Finding(
         found=facts,
         said=said,
@@ -110,8 +92,8 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
         cure_note="start the container with it; the host has to have loaded nvidia_uvm"
         if inside and lacks
         else "root; stop programs that use the GPU first; no reboot",
-        settle="" if state is not None or reply is not None or named else SETTLE,
-        evidence=(NODE, "/sys/module/nvidia_uvm") if state is not None else (),
+        settle="" if module is not None or answer is not None or named else SETTLE,
+        evidence=(NODE, "/sys/module/nvidia_uvm") if module is not None else (),
     )
 
 

@@ -29,37 +29,22 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaGpus,
     TorchBuild,
     Typed,
-    Unknown,
     check,
     entries,
-    known,
-    pattern,
+    expression,
+    heard,
     tell,
-    told,
     unset_variable,
     visible_gpus,
+    worded,
 )
 
 CUDA = "CUDA_VISIBLE_DEVICES"
 AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
-MEANS = "torch counts no GPU, 'No CUDA GPUs are available', and training runs on the CPU"
-SAID = (
-    "no CUDA-capable device is detected",
-    "No CUDA GPUs are available",
-    "invalid device ordinal",
-    "error=38",
-)
-SLOT = r"No slot '?\d+'? specified on host"
-"""What the launcher of DeepSpeed says of a GPU that the host does not have."""
-UNKNOWN = r"device error: \S+: unknown device"
-"""What nvidia-container-cli says of an index or UUID that it does not find."""
-
-
-DUPLICATE = r"Duplicate GPU detected ?: rank \d{1,5} and rank \d{1,5} both on CUDA device \w{1,16}"
-"""NCCL's: two ranks of a job on one GPU."""
 
 
 @check(
@@ -68,56 +53,45 @@ DUPLICATE = r"Duplicate GPU detected ?: rank \d{1,5} and rank \d{1,5} both on CU
     explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
-    environment: Environment | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-    torch: TorchBuild | Unknown | None,
-    host: Host | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
+    environment: Known[Environment],
+    nvidia: Known[NvidiaGpus],
+    amd: Known[AmdGpus],
+    torch: Known[TorchBuild],
+    host: Known[Host],
+    errors: Known[Errors],
+    typed: Known[Typed],
 ) -> Finding | None:
     """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
-    variables, build = known(environment), known(torch)
-    cards, radeons = known(nvidia), known(amd)
-    if variables is None:
+    if environment is None:
         return (
-            _from_text(cards, errors)
-            or _ranks(cards, errors, known(typed))
-            or _beyond(cards, errors)
+            _from_text(nvidia, errors)
+            or _ranks(nvidia, errors, typed)
+            or _beyond(nvidia, errors)
             or _one_for_two(errors)
         )
-    if cards is not None and cards.gpus and not (build and build.accelerator == "rocm"):
-        return _nvidia(variables, cards, known(host), told(errors, *SAID)) or _one_for_two(errors)
-    if radeons is not None and radeons.gpus and build is not None and build.accelerator == "rocm":
+    if nvidia is not None and nvidia.gpus and not (torch and torch.accelerator == "rocm"):
+        return _nvidia(
+            environment, nvidia, host, heard(errors, "visible-devices-wrong")
+        ) or _one_for_two(errors)
+    if amd is not None and amd.gpus and torch is not None and torch.accelerator == "rocm":
         for name in AMD:
-            problem = _problem(variables.get(name), len(radeons.gpus), ())
+            problem = _problem(environment.get(name), len(amd.gpus), ())
             if problem:
-                return _finding(
-                    name, variables.get(name) or "", problem, len(radeons.gpus), known(host)
-                )
+                return _finding(name, environment.get(name) or "", problem, len(amd.gpus), host)
     return (
-        (_nameless(variables, known(host), errors) if cards is None and radeons is None else None)
-        or _ordinal(variables, cards, errors)
-        or _ranks(cards, errors, known(typed))
+        (_nameless(environment, host, errors) if nvidia is None and amd is None else None)
+        or _ordinal(environment, nvidia, errors)
+        or _ranks(nvidia, errors, typed)
         or _one_for_two(errors)
     )
 
 
-def _one_for_two(errors: Errors | Unknown | None) -> Finding | None:
+def _one_for_two(errors: Errors | None) -> Finding | None:
     """Suspect what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device."""
-    said = told(errors, DUPLICATE)
+    said = heard(errors, "visible-devices-wrong/duplicate")
     if not said:
         return None
-    return Finding(
-        severity="error",
-        title="Two ranks of the job use one GPU",
-        found=f"NCCL says '{said}'",
-        said=said,
-        means="NCCL stops: 'invalid usage'; each rank needs a GPU of its own",
-        cure=tell("torchrun --nproc_per_node=gpu train.py"),
-        cure_note="as many ranks as GPUs; the script takes cuda:LOCAL_RANK, and no variable names one GPU for all",
-        settle=f"nvidia-smi -L; echo ${CUDA}",
-    )
+    return worded("visible-devices-wrong/duplicate", said=said)
 
 
 def _nvidia(
@@ -131,9 +105,8 @@ def _nvidia(
     left = len(visible_gpus(cards.gpus, variables))
     finding = _finding(CUDA, setting, problem, len(cards.gpus), host, said)
     if left:
-        return Finding(
-            title="CUDA_VISIBLE_DEVICES names a GPU that does not exist",
-            severity="warning",
+        return worded(
+            "visible-devices-wrong/nvidia",
             found=finding.found,
             means=f"the list ends there: training uses {left} of {len(cards.gpus)} GPUs",
             cure=finding.cure,
@@ -143,22 +116,18 @@ def _nvidia(
     return finding
 
 
-def _nameless(
-    variables: Environment, host: Host | None, errors: Errors | Unknown | None
-) -> Finding | None:
+def _nameless(variables: Environment, host: Host | None, errors: Errors | None) -> Finding | None:
     """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
-    said, setting = told(errors, *SAID), variables.get(CUDA)
+    said, setting = heard(errors, "visible-devices-wrong"), variables.get(CUDA)
     problem = _problem(setting, 1 << 20, ())
     if not said or setting is None or not problem:
         return None
-    return Finding(
+    return worded(
+        "visible-devices-wrong/nameless",
         title=f"{CUDA} hides every GPU" if problem.startswith("hides") else f"{CUDA} names no GPU",
         found=f"{CUDA} is '{setting}': {problem}; the error '{said}'",
         said=said,
-        means=MEANS,
-        cure=unset_variable(host, CUDA),
-        cure_note="where the process starts: the shell, the job script, the compose file; unset, it shows every GPU",
-        evidence=(CUDA,),
+        host=host,
     )
 
 
@@ -187,121 +156,73 @@ def _finding(  # noqa: PLR0913  what is set, and where
 ) -> Finding:
     hides = problem == "hides every GPU"
     number = "1 GPU" if count == 1 else f"{count} GPUs"
-    return Finding(
+    # that may be meant, unless something asked for a GPU and was told that there is none
+    return worded(
+        "visible-devices-wrong",
         title=f"{name} hides every GPU" if hides else f"{name} names no GPU that exists",
-        # that may be meant, unless something asked for a GPU and was told that there is none
         severity="warning" if hides and not said else "error",
         found=f"{name} is '{setting}': {problem}; the machine has {number}"
         + (f"; the error '{said}'" if said else ""),
         said=said,
-        means=MEANS,
         cure=unset_variable(host, name),
-        cure_note="in the shell that starts training; look for it in ~/.bashrc and in the job script",
         evidence=(name,),
     )
 
 
-def _from_text(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Finding | None:
+def _from_text(cards: NvidiaGpus | None, errors: Errors | None) -> Finding | None:
     """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
-    if passed := told(errors, UNKNOWN):
-        return Finding(
-            title="The container is to have a GPU that does not exist",
-            found=f"the container tool says '{passed}'",
-            said=passed,
-            means="the container does not start, so nothing trains",
-            cure=tell("docker run --gpus all IMAGE"),
-            cure_note="`nvidia-smi -L` on the host lists indexes and UUIDs, for --gpus '\"device=0\"'",
-        )
-    said = told(errors, *SAID)
+    if passed := heard(errors, "visible-devices-wrong/unknown"):
+        return worded("visible-devices-wrong/unknown-device", said=passed)
+    said = heard(errors, "visible-devices-wrong")
     if not said or cards is None or not cards.gpus or any(card.mig for card in cards.gpus):
         return None
     names = f"nvidia-smi lists {len(cards.gpus)} GPU{'s' if len(cards.gpus) > 1 else ''}"
-    return Finding(
-        title="CUDA finds no GPU though the driver lists one",
-        found=f"the error '{said}', while {names}; CUDA_VISIBLE_DEVICES is not known",
-        said=said,
-        means=MEANS,
-        cure=unset_variable(None, CUDA),
-        cure_note="indexes count from 0",
-        # a container that got no GPU says the same, while nvidia-smi ran outside of it
-        settle=f"echo ${CUDA}; ls /dev/nvidia*",
-    )
+    # a container that got no GPU says the same, while nvidia-smi ran outside of it
+    return worded("visible-devices-wrong/none-seen", said=said, names=names)
 
 
-def _ranks(
-    cards: NvidiaGpus | None, errors: Errors | Unknown | None, typed: Typed | None
-) -> Finding | None:
+def _ranks(cards: NvidiaGpus | None, errors: Errors | None, typed: Typed | None) -> Finding | None:
     """Find a launcher that was asked for more processes than there are GPUs."""
-    said = told(errors, "invalid device ordinal", SLOT)
+    said = heard(errors, "visible-devices-wrong/slot", "visible-devices-wrong/ranks")
     asked = next((f for c in (typed.commands if typed else ()) if (f := RANKS.search(c))), None)
     if not said or asked is None or (cards is not None and any(card.mig for card in cards.gpus)):
         return None
-    return Finding(
-        title="There are more processes than GPUs",
+    return worded(
+        "visible-devices-wrong/ranks",
         found=f"the command asks for {asked[0].strip()}; the error '{said}'",
         said=said,
-        means="every process whose number is beyond the last GPU stops",
-        cure=tell("nvidia-smi -L"),
-        cure_note="start as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides",
     )
 
 
-RANKS = pattern(
-    r"--(?:num_processes|num-processes|nproc[_-]per[_-]node|tensor[_-]parallel[_-]size|num_gpus|gpus)"
-    r"[ =](?:[2-9]|[1-9]\d{1,2})\b"
-    r"|\s-tp[ =](?:[2-9]|[1-9]\d)\b"
-)
+RANKS = expression("visible-devices-wrong/ranks")
 
 
 def _ordinal(
-    variables: Environment, cards: NvidiaGpus | None, errors: Errors | Unknown | None
+    variables: Environment, cards: NvidiaGpus | None, errors: Errors | None
 ) -> Finding | None:
     """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
     left = entries(variables.get(CUDA) or "")
-    said = told(errors, "invalid device ordinal")
+    said = heard(errors, "visible-devices-wrong/ranks")
     if not said or not left or any(entry.startswith("MIG-") for entry in left):
         return None
     if cards is not None and any(card.mig for card in cards.gpus):
         return None
-    return Finding(
-        title=f"A process asks for a GPU beyond those of {CUDA}",
+    return worded(
+        "visible-devices-wrong/ordinal",
         found=f"{CUDA} is '{','.join(left)}', which leaves {len(left)}; the error '{said}'",
         said=said,
-        means="every process whose number is beyond the list stops",
         cure=tell(f"torchrun --nproc_per_node={len(left)} SCRIPT"),
-        cure_note="as many processes as the variable names GPUs; they count from 0 within it. Or unset it",
-        evidence=(CUDA,),
     )
 
 
-def _beyond(cards: NvidiaGpus | None, errors: Errors | Unknown | None) -> Finding | None:
+def _beyond(cards: NvidiaGpus | None, errors: Errors | None) -> Finding | None:
     """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
-    sure = told(errors, *COUNTED)
-    said = sure or told(errors, *ORDINAL)
+    sure = heard(errors, "visible-devices-wrong/counted")
+    said = sure or heard(errors, "visible-devices-wrong/ordinal")
     if not said or cards is not None:
         return None
-    return Finding(
-        title="A GPU is asked for that this process does not have",
-        found=f"the error '{said}'",
+    return worded(
+        "visible-devices-wrong/beyond",
         said=said,
-        means="every process whose number is beyond the last GPU stops",
-        cure=tell("nvidia-smi -L"),
-        cure_note="ask for as many processes as it lists GPUs, less those that CUDA_VISIBLE_DEVICES hides; "
-        "indexes count from 0",
         settle="" if sure else f"nvidia-smi -L; echo ${CUDA}",
     )
-
-
-COUNTED = (
-    r"You requested gpu: \[[\d, ]{1,40}\]",
-    r"No slot '\d{1,3}' specified on host",
-    r"World size \(\d{1,4}\) is larger than the number of available GPUs",
-    r"number of required GPUs exceeds the total number of available GPUs",
-    r"device \d{1,3} is not visible \((?:CUDA|HIP)_VISIBLE_DEVICES=",
-    r"HIP_VISIBLE_DEVICES contains more devices than ROCR_VISIBLE_DEVICES",
-)
-ORDINAL = (
-    "invalid device ordinal",
-    "CUDA_ERROR_INVALID_DEVICE",
-    "^AssertionError: Invalid device id",
-)

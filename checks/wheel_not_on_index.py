@@ -27,13 +27,13 @@ from tunedoctor.api import (
     Host,
     IndexAnswer,
     Interpreter,
-    Unknown,
+    Known,
     check,
-    known,
     pip,
     refused,
     release_row,
     tell,
+    worded,
 )
 
 
@@ -43,26 +43,25 @@ from tunedoctor.api import (
     explains=["torch-missing"],
 )
 def wheel_not_on_index(
-    answer: IndexAnswer | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    host: Host | Unknown | None,
+    answer: Known[IndexAnswer],
+    interpreter: Known[Interpreter],
+    host: Known[Host],
 ) -> Finding | None:
     """Only where the Python and the system have wheels of the release."""
-    why = refused(answer, known(interpreter), known(host))
+    why = refused(answer, interpreter, host)
     if why is None or why.cause != "wheel-not-on-index" or not isinstance(answer, IndexAnswer):
         return None
     asked = next((one for one in answer.refusals if one.name == "torch"), answer.refusals[0])
     release = re.search(r"\d+\.\d+\.\d+", asked.specifier)
     variants = _variants(release[0]) if release and asked.name == "torch" else ""
-    return Finding(
+    return worded(
+        "wheel-not-on-index",
         found=why.found + (f"; torch {release[0]} has {variants}" if variants and release else ""),
-        means="pip and uv stop, and nothing is installed",
         cure=tell(f"doctor wheel --torch {release[0]}")
         if release and variants
         else tell("doctor wheel")
         if asked.name in ("torch", "torchvision", "torchaudio")
         else pip(interpreter, "install", asked.name),
-        cure_note="names the build of that release for this machine, with its one index",
     )
 
 

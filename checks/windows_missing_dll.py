@@ -23,33 +23,19 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    Known,
     TorchBuild,
     Unknown,
     check,
-    known,
-    pattern,
-    pip,
-    tell,
+    expression,
+    worded,
 )
 
-FAILED = pattern(
-    r"WinError (?:126|127|182)\][\s\S]{0,600}?([\w-]{2,60})\.dll|Could not find module '[^'\n]{1,300}?(\w{2,60})\.dll' "
-    r"\(or one of its"
-)
+FAILED = expression("windows-missing-dll/failed")
 
 INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 """DLLs of Intel's extension and its own torch, which want libuv and oneAPI. Source: its installation guide."""
-NOT_LOADED = pattern(
-    r"DLL load failed(?: while importing)? ?((?!__triton_launcher|cuda_utils|hip_utils)\w{0,60}): "
-    r"(?:지정된 모듈을 찾을 수 없습니다"
-    r"|Nie można odnaleźć określonego modułu"
-    r"|Belirtilen modül bulunamadı|Kan de opgegeven module niet vinden|The specified module could not be found|D"
-    r"as angegebene Modul"
-    r"|Le module spécifié|No se puede encontrar el módulo|Não foi possível encontrar o módulo"
-    r"|Impossibile trovare il modulo"
-    r"|Не найден указанный модуль|找不到指定的模[块組组]|指定されたモジュール)"
-)
-"""Windows error 126 of a compiled module; error 127, a missing procedure, is another matter."""
+NOT_LOADED = expression("windows-missing-dll/not-loaded")
 
 
 @check(
@@ -59,46 +45,19 @@ NOT_LOADED = pattern(
 )
 def windows_missing_dll(
     errors: Errors | Unknown,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
+    torch: Known[TorchBuild],
+    interpreter: Known[Interpreter],
 ) -> Finding | None:
     """Error 126 in a library."""
-    build = known(torch)
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = FAILED.search(error.text)
         if not found and (module := NOT_LOADED.search(error.text)):
-            return Finding(
-                title="A DLL that a compiled module depends on is missing",
-                found=f"'{module[0]}': a DLL that {module[1]} depends on is not found",
-                said=module[0],
-                means=f"import {module[1]} stops",
-                cure=tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
-                cure_note=f"administrator; if it stays, install the build of {module[1]} for this torch and Python",
-            )
+            return worded("windows-missing-dll/module", said=module[0], module=module[1])
         if not found:
             continue
         name = found[1]
-        fbgemm = name == "fbgemm"
-        intel = name in INTEL
-        version = f" of torch {build.version}" if build is not None else ""
-        return Finding(
-            found=f"WinError 126 in {name}.dll{version}: "
-            + (
-                "libomp140.x86_64.dll is missing"
-                if fbgemm
-                else "one of its dependencies is missing"
-            ),
-            means="import torch stops with WinError 126",
-            cure=pip(interpreter, "install", "torch==2.4.1", "torchvision==0.19.1")
-            if fbgemm
-            else tell("conda install --yes --channel conda-forge libuv", who="root")
-            if intel
-            else tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
-            cure_note="the next patch release does without it; add the --index-url of your CUDA build"
-            if fbgemm
-            else "and run oneAPI's setvars.bat in the same prompt; or a torch of 2.5 or newer from "
-            "https://download.pytorch.org/whl/xpu, which needs neither"
-            if intel
-            else "administrator",
-        )
+        case = "fbgemm" if name == "fbgemm" else "intel" if name in INTEL else "other"
+        version = f" of torch {torch.version}" if torch is not None else ""
+        keys = (f"windows-missing-dll:{case}", "windows-missing-dll")
+        return worded(*keys, interpreter=interpreter, name=name, version=version)
     return None

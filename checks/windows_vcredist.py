@@ -22,16 +22,16 @@ Seen as
 from tunedoctor.api import (
     Errors,
     Finding,
+    Known,
     TorchBuild,
     Unknown,
     check,
-    known,
-    pattern,
-    tell,
-    told,
+    expression,
+    heard,
+    worded,
 )
 
-FAILED = pattern(r"WinError 1114\][\s\S]{0,200}?(c10|torch_python|shm|torch_cpu)\.dll")
+FAILED = expression("windows-vcredist/failed")
 
 
 @check(
@@ -39,51 +39,26 @@ FAILED = pattern(r"WinError 1114\][\s\S]{0,200}?(c10|torch_python|shm|torch_cpu)
     "The Visual C++ runtime is too old for this PyTorch",
     explains=["library-import-fails", "torch-import-crash", "windows-missing-dll"],
 )
-def windows_vcredist(
-    errors: Errors | Unknown, torch: TorchBuild | Unknown | None
-) -> Finding | None:
+def windows_vcredist(errors: Errors | Unknown, torch: Known[TorchBuild]) -> Finding | None:
     """Error 1114 in a library of torch."""
-    build = known(torch)
-    stated = told(errors, r"Microsoft Visual C\+\+ Redistributable is not installed")
-    absent = told(
-        errors,
-        (
-            r"(?:MSVCP140|VCRUNTIME140)(?:_\d)?\.dll,? (?:which )?"
-            r"(?:was not found|(?:is|was) missing|is not (?:found|there))"
-        ),
-        r"(?:library|find module|DLL\(s\)) '?(?:msvcp140|vcruntime140)(?:_\d)?\.dll",
-        r"Faulting module name: MSVCP140\.dll",
-    )
-    if absent or (stated and told(errors, r"WinError \d+", r"DLL load failed")):
-        return Finding(
-            title="The Visual C++ runtime is not installed",
+    stated = heard(errors, "windows-vcredist/stated")
+    absent = heard(errors, "windows-vcredist/absent")
+    if absent or (stated and heard(errors, "windows-vcredist")):
+        return worded(
+            "windows-vcredist/absent",
             found=f"the error '{absent}'"
             if absent
             else f"the warning '{stated}', and a DLL that does not load",
             said=absent or stated,
-            means="import torch stops",
-            cure=tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
-            cure_note="administrator",
         )
     if stated:
-        return Finding(
-            title="The Visual C++ runtime is not installed",
-            severity="warning",
-            found=f"the warning '{stated}'",
-            said=stated,
-            means="import torch stops where a DLL needs it",
-            cure=tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
-            cure_note="administrator",
-        )
+        return worded("windows-vcredist/stated", said=stated)
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = FAILED.search(error.text)
         if found:
-            name = f"torch {build.version}" if build is not None else "torch 2.9 and newer"
-            return Finding(
+            name = f"torch {torch.version}" if torch is not None else "torch 2.9 and newer"
+            return worded(
+                "windows-vcredist",
                 found=f"WinError 1114 in {found[1]}.dll; {name} needs msvcp140.dll 14.40 or newer",
-                means="import torch stops with WinError 1114",
-                cure=tell("winget install --exact Microsoft.VCRedist.2015+.x64", who="root"),
-                cure_note="administrator; in a conda environment also: conda update vs2015_runtime; "
-                "if it stays, torch 2.8 needs no newer one",
             )
     return None

@@ -22,22 +22,22 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Interpreter,
+    Known,
     Launcher,
     Launchers,
     Packages,
     Runtime,
     Target,
     Typed,
-    Unknown,
     Wanted,
     check,
     distribution_of,
-    known,
-    pattern,
+    expression,
+    heard,
+    matched,
     python,
-    tell,
-    told,
     within,
+    worded,
 )
 
 BRINGS = {
@@ -45,10 +45,6 @@ BRINGS = {
     "accelerate": "accelerate",
     "torchrun": "torch",
     "python": "",
-}
-MODULE = {
-    "accelerate": "accelerate.commands.launch",
-    "torchrun": "torch.distributed.run",
 }
 
 
@@ -59,21 +55,20 @@ MODULE = {
     explains=["missing-dependency", "torch-missing", "transformers-too-old-for-model"],
 )
 def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
-    launchers: Launchers | Unknown | None,
-    target: Target | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    packages: Packages | Unknown | None,
-    errors: Errors | Unknown | None,
-    typed: Typed | Unknown | None,
-    wanted: Wanted | Unknown | None,
-    runtime: Runtime | Unknown | None,
+    launchers: Known[Launchers],
+    target: Known[Target],
+    interpreter: Known[Interpreter],
+    packages: Known[Packages],
+    errors: Known[Errors],
+    typed: Known[Typed],
+    wanted: Known[Wanted],
+    runtime: Known[Runtime],
 ) -> Finding | None:
     """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
-    listed = known(packages)
     denied = (
-        _denied(errors, listed, known(typed))
-        or (_elsewhere(errors, listed, known(wanted)) or _running(listed) if listed else None)
-        or _imported(errors, known(runtime), known(typed))
+        _denied(errors, packages, typed)
+        or (_elsewhere(errors, packages, wanted) or _running(packages) if packages else None)
+        or _imported(errors, runtime, typed)
         or _gone(errors)
     )
     if denied is not None:
@@ -86,50 +81,34 @@ def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
         return None
     if target.chosen_by not in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         return None
-    there = known(packages)
     foreign = [
         one
         for one in launchers.launchers
-        if one.name in BRINGS and not one.in_target and _expected(one, there)
+        if one.name in BRINGS and not one.in_target and _expected(one, packages)
     ]
     if not foreign:
         return None
     order = list(BRINGS)
     first = min(foreign, key=lambda one: order.index(one.name))
     starts = f", which starts {first.interpreter}" if first.interpreter else ""
-    if first.name == "pip":
-        cure, means = (
-            f"{python(interpreter)} -m pip --version",
-            "pip install puts packages into another environment",
-        )
-    elif first.name == "python":
-        cure, means = (
-            python(interpreter),
-            "scripts run in another environment than the activated one",
-        )
-    else:
-        cure = f"{python(interpreter)} -m {MODULE[first.name]} --help"
-        means = f"{first.name} trains in another environment, without the packages of this one"
-    return Finding(
-        title=f"{first.name} belongs to another interpreter",
+    return worded(
+        "wrong-interpreter",
+        f"wrong-interpreter/{first.name}",
         found=f"{first.name} is {first.path}{starts}; the activated environment is {interpreter.prefix}",
-        means=means,
-        cure=tell(cure),
-        cure_note="use this form in place of the bare command; or activate the environment anew",
         evidence=tuple(one.path for one in foreign[:4]),
+        name=first.name,
+        python=python(interpreter),
     )
 
 
-def _elsewhere(
-    errors: Errors | Unknown | None, packages: Packages, wanted: Wanted | None
-) -> Finding | None:
+def _elsewhere(errors: Errors | None, packages: Packages, wanted: Wanted | None) -> Finding | None:
     """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
     for one in wanted.requirements if wanted and isinstance(errors, Errors) else ():
         there = packages.get(one.name)
         mine = OF_PYTHON.search(there.location) if there else None
         if there is None or mine is None or not within(there.version, one.specifier):
             continue
-        for error in errors.errors if isinstance(errors, Errors) else ():
+        for error in errors.errors if errors else ():
             files = [frame.file for frame in error.frames]
             runs = [f[1] for file in files if (f := OF_PYTHON.search(file))]
             if one.specifier in error.text and runs and mine[1] not in runs:
@@ -151,12 +130,10 @@ def _running(packages: Packages) -> Finding | None:
     return None
 
 
-def _imported(
-    errors: Errors | Unknown | None, run: Runtime | None, typed: Typed | None
-) -> Finding | None:
+def _imported(errors: Errors | None, run: Runtime | None, typed: Typed | None) -> Finding | None:
     """Tell of a torch that one command imported and another one missed."""
     stage = run.stage("import torch") if run is not None else None
-    said = told(errors, r"No module named '?torch'?$")
+    said = heard(errors, "wrong-interpreter/imported")
     if stage is None or stage.outcome != "ok" or not said or not isinstance(errors, Errors):
         return None
     if any(ISOLATED.search(error.text) for error in errors.errors):
@@ -170,45 +147,21 @@ def _imported(
 
 
 def _two(found: str) -> Finding:
-    return Finding(
-        severity="error",
-        title="pip and python are different interpreters",
-        found=found,
-        means="the interpreter that runs the script is not the one into which packages were installed",
-        cure=tell("python -c 'import sys; print(sys.executable)'"),
-        cure_note="then install with that one: python -m pip install. After sudo, name the python by its path",
-    )
+    return worded("wrong-interpreter/two", found=found)
 
 
-LAUNCHER = pattern(
-    r": (?P<python>[^\s:]{1,200}python[\w.]{0,8}): (?:bad interpreter|cannot execute: required file)"
-    r"|: bad interpreter: (?P<zsh>[^\s:]{1,200}python[\w.]{0,8}):"
-    r"|[Uu]nable to create process using '\"?(?P<windows>[^'\"\n]{1,200}python\.exe)"
-)
-"""A command whose first line names an interpreter that is gone."""
-
-
-def _gone(errors: Errors | Unknown | None) -> Finding | None:
+def _gone(errors: Errors | None) -> Finding | None:
     """Tell of a command that belongs to an interpreter that is not there any more."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        found = LAUNCHER.search(error.text)
-        if found is None:
-            continue
-        python = found["python"] or found["zsh"] or found["windows"]
-        return Finding(
-            severity="error",
-            title="A command belongs to a Python that is gone",
-            found=f"the error '{error.text.partition(chr(10))[0][:140]}': {python} is not there",
-            said=error.text.partition(chr(10))[0][:140],
-            means="the environment was moved or renamed, or its Python was removed; its commands do not start",
-            cure=tell("python3 -m venv --clear .venv"),
-            cure_note="make the environment anew where it now lies; until then start a command as python -m pip",
-        )
-    return None
+    found = matched(errors, "wrong-interpreter/launcher")
+    if found is None:
+        return None
+    said = found.string.partition("\n")[0][:140]
+    gone = found["python"] or found["zsh"] or found["windows"]
+    return worded("wrong-interpreter/gone", said=said, python=gone)
 
 
 def _denied(
-    errors: Errors | Unknown | None, packages: Packages | None, typed: Typed | None
+    errors: Errors | None, packages: Packages | None, typed: Typed | None
 ) -> Finding | None:
     """Tell of a module that an error calls missing and that a list, shown by a command, has.
 
@@ -228,25 +181,18 @@ def _denied(
         if there is None or any(b.name == name for b in packages.broken):
             continue
         place = f" in {there.location}" if there.location else ""
-        return Finding(
-            severity="error",
-            title="pip and python are different interpreters",
+        return worded(
+            "wrong-interpreter/denied",
             found=f"'{missing[0]}', and `{listing[:60]}` shows {name} {there.version}{place}",
             said=missing[0],
-            means="the interpreter that runs the script is not the one into which packages were installed",
-            cure=tell("python -c 'import sys; print(sys.executable)'"),
-            cure_note="then install with that one: python -m pip install; in a notebook: %pip install",
         )
     return None
 
 
-OF_PYTHON = pattern(r"[/\\](?:python|Python)(\d\.?\d{1,2})[/\\]")
-ISOLATED = pattern(
-    r"subprocess-exited-with-error|metadata-generation-failed|Getting requirements to build|Failed building wheel"
-    r"|egg_info|build.isolation|build backend returned an error|as a build dependency"
-)
-LISTS = pattern(r"\bpip3? (?:list|show|freeze|install)\b|\bconda list\b")
-NO_MODULE = pattern(r"No module named '?([A-Za-z_]\w*)'?(?![\w.])")
+OF_PYTHON = expression("wrong-interpreter/of-python")
+ISOLATED = expression("wrong-interpreter/isolated")
+LISTS = expression("wrong-interpreter/lists")
+NO_MODULE = expression("wrong-interpreter/no-module")
 
 
 def _expected(one: Launcher, packages: Packages | None) -> bool:

@@ -21,13 +21,12 @@ from tunedoctor.api import (
     Errors,
     Finding,
     Host,
+    Known,
     NvidiaAnswer,
     TorchBuild,
-    Unknown,
     check,
-    known,
-    tell,
-    told,
+    heard,
+    worded,
 )
 
 
@@ -39,26 +38,21 @@ from tunedoctor.api import (
 )
 def wsl1_no_gpu(
     host: Host,
-    torch: TorchBuild | Unknown | None,
-    answer: NvidiaAnswer | Unknown | None,
-    errors: Errors | Unknown | None,
+    torch: Known[TorchBuild],
+    answer: Known[NvidiaAnswer],
+    errors: Known[Errors],
 ) -> Finding | None:
     """Call it an error where a build for a GPU is installed or one was asked for, else a note."""
     if host.wsl != 1:
         return None
-    build = known(torch)
-    wants = build is not None and build.accelerator in ("cuda", "rocm", "xpu")
-    name = f"; torch {build.version} is built for a GPU" if build is not None and wants else ""
-    said = told(errors, r"WSL environment detected but no adapters were found")
-    reply = known(answer)
+    wants = torch is not None and torch.accelerator in ("cuda", "rocm", "xpu")
+    name = f"; torch {torch.version} is built for a GPU" if torch is not None and wants else ""
+    said = heard(errors, "wsl1-no-gpu")
     # whoever runs the tools of the driver wants the GPU
-    asked = reply is not None and reply.smi == "error"
-    return Finding(
+    asked = answer is not None and answer.smi == "error"
+    return worded(
+        "wsl1-no-gpu",
         severity="error" if wants or said or asked else "note",
         said=said,
         found=f"{host.name} runs under WSL 1{name}",
-        means="no program sees a GPU here, and training runs on the CPU",
-        cure=tell("wsl.exe --set-version DISTRIBUTION 2"),
-        cure_note="in Windows; `wsl.exe -l -v` lists the names; takes some minutes, files stay",
-        evidence=("/proc/sys/kernel/osrelease",),
     )

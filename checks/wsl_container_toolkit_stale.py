@@ -19,17 +19,7 @@ Seen as
     ggml_cuda_init: failed to initialize CUDA: named symbol not found
 """
 
-from tunedoctor.api import (
-    Container,
-    Errors,
-    Finding,
-    Host,
-    Unknown,
-    check,
-    known,
-    tell,
-    told,
-)
+from tunedoctor.api import Container, Errors, Finding, Host, Known, check, heard, worded
 
 
 @check(
@@ -38,39 +28,24 @@ from tunedoctor.api import (
     explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
 )
 def wsl_container_toolkit_stale(
-    host: Host | Unknown | None,
-    container: Container | Unknown | None,
+    host: Known[Host],
+    container: Known[Container],
     errors: Errors,
 ) -> Finding | None:
     """Only error 500, and only where the system is not known to be another than WSL."""
-    said = told(
-        errors,
-        r"Error 500: named symbol not found",
-        r"failed to initialize CUDA: named symbol not found",
-        r"Named symbol not found \(error 500\)",
-        r"CUDA_ERROR_NOT_FOUND \(500\)",
-        r"cudaGetDeviceCount returned 500\b",
-        r"(?:cuInit|library init failure)\D{0,20}500\b",
-    )
-    system, inside = known(host), known(container)
-    windows = system is not None and (system.os == "windows" or bool(system.wsl))
-    if not said and (windows or inside is not None or system is None):
+    said = heard(errors, "wsl-container-toolkit-stale")
+    windows = host is not None and (host.os == "windows" or bool(host.wsl))
+    if not said and (windows or container is not None or host is None):
         # a kernel that a module lacks has the same name: only where a container starts CUDA is this one meant
-        said = told(errors, r"CUDA_ERROR_NOT_FOUND\W{1,6}named symbol not found")
-    if not said or (
-        system is not None and not windows and "microsoft" not in system.kernel.lower()
-    ):
+        said = heard(errors, "wsl-container-toolkit-stale/unnumbered")
+    if not said or (host is not None and not windows and "microsoft" not in host.kernel.lower()):
         return None
-    where = f" in a {inside.kind} container" if inside else ""
-    return Finding(
-        found=f"CUDA says '{said}'{where}",
+    where = f" in a {container.kind} container" if container else ""
+    return worded(
+        "wsl-container-toolkit-stale",
         said=said,
-        means="torch.cuda.is_available() is False while nvidia-smi works, so training runs on the CPU",
-        cure=tell(
-            "sudo apt-get install -y --only-upgrade nvidia-container-toolkit && sudo systemctl restart docker"
-        ),
-        cure_note="in WSL, outside of the container: 1.14.4 or newer; with Docker Desktop, update it to 4.31 or newer",
         settle=""
-        if windows or inside is not None or "500" in said
+        if windows or container is not None or "500" in said
         else "uname -r; docker info | grep -i operating",
+        where=where,
     )

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunedoctor.lazy import folded, literals, pattern
+from tunedoctor.tables.load import table
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_letters_that_ignoring_case_makes_equal_are_found() -> None:
 
 @cache
 def _sources() -> tuple[tuple[str, int], ...]:
-    """Every lazy expression that the modules of the project hold: source and flags."""
+    """Every lazy expression that the modules and rows of the project hold: source and flags."""
     found: set[tuple[str, int]] = set()
 
     def collect(value: object, depth: int = 0) -> None:
@@ -68,6 +69,9 @@ def _sources() -> tuple[tuple[str, int], ...]:
     for name in _modules():
         for value in vars(importlib.import_module(name)).values():
             collect(value)
+    rows = table("check_texts")
+    for kind, flags in (("rows", re.IGNORECASE), ("matches", 0)):
+        found.update((one, flags) for row in rows[kind].values() for one, _ in row["patterns"])
     return tuple(sorted(found))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunedoctor.facts import Absent, Cpu, Host, Memory, Unknown
+from tunedoctor.facts import Absent, Cpu, Host, Known, Memory, Unknown
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wiring import NotRun, call
 
@@ -20,6 +20,10 @@ def maybe(host: Host | None) -> str:
 
 def any_answer(host: Host | Unknown | None) -> str:
     return type(host).__name__
+
+
+def known(host: Known[Host]) -> str:
+    return host.name if host else "none"
 
 
 def both(cpu: Cpu, host: Host) -> tuple[int, str]:
@@ -44,6 +48,12 @@ def test_nobody_looked_is_unknown() -> None:
 def test_none_stands_for_absent_but_not_for_unknown() -> None:
     assert call(maybe, Snapshot({Host: Absent(why="")})) == "none"
     assert isinstance(call(maybe, Snapshot({Host: Unknown(why="")})), NotRun)
+
+
+def test_none_stands_for_both_where_only_what_is_known_counts() -> None:
+    assert call(known, Snapshot.of([HOST])) == "Debian 13"
+    for other in (Absent(why=""), Unknown(why="timed out")):
+        assert call(known, Snapshot({Host: other})) == "none"
 
 
 def test_unknown_is_handed_over_where_asked_for() -> None:

@@ -48,6 +48,7 @@ from tunedoctor.advice.torch_install import (
     same_torch,
     torch_install,
 )
+from tunedoctor.advice.worded import expression, expressions, heard, if_heard, matched, worded
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
 from tunedoctor.cure import (
     Cure,

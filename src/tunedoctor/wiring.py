@@ -1,7 +1,8 @@
 """Give a function the facts that its parameters are annotated with.
 
 Probes, checks and fixes share this. A parameter `gpus: NvidiaGpus` needs that fact; `gpus: NvidiaGpus | None`
-takes None where it is absent; `gpus: NvidiaGpus | Unknown | None` takes both other answers as they are.
+takes None where it is absent, `gpus: Known[NvidiaGpus]` where it is absent or unknown;
+`gpus: NvidiaGpus | Unknown | None` takes both other answers as they are.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,9 @@ class Want(NamedTuple):
     absent: bool
     """None stands for Absent."""
     unknown: bool
-    """Unknown is handed over."""
+    """An unknown fact does not keep it from being called."""
+    known: bool
+    """None stands for Unknown as well, which else is handed over."""
 
 
 class NotRun(NamedTuple):
@@ -42,12 +45,15 @@ def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
     found: dict[str, Want] = {}
     for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
+        if known := getattr(hint, "known_kind", None):
+            found[name] = Want(known, absent=True, unknown=True, known=True)
+            continue
         options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         kinds = [o for o in options if o not in (NoneType, Unknown)]
         if len(kinds) != 1 or not (isinstance(kinds[0], type) and issubclass(kinds[0], Fact)):
             msg = f"{function.__module__}: parameter {name!r} is annotated {hint!r}, which is no fact type"
             raise TypeError(msg)
-        found[name] = Want(kinds[0], NoneType in options, Unknown in options)
+        found[name] = Want(kinds[0], NoneType in options, Unknown in options, known=False)
     return found
 
 
@@ -60,7 +66,9 @@ def call(function: Callable[..., T], snapshot: Snapshot, *first: object) -> T | 
             if not want.absent:
                 return NotRun(fact, want.kind)
             fact = None
-        elif isinstance(fact, Unknown) and not want.unknown:
-            return NotRun(fact, want.kind)
+        elif isinstance(fact, Unknown):
+            if not want.unknown:
+                return NotRun(fact, want.kind)
+            fact = None if want.known else fact
         given[name] = fact
     return function(*first, **given)

@@ -1,6 +1,6 @@
 """The fact types: what can be known of a machine and a target environment."""
 
-from tunedoctor.facts.base import Absent, Bytes, Count, Fact, Unknown
+from tunedoctor.facts.base import Absent, Bytes, Count, Fact, Known, Unknown
 from tunedoctor.facts.contracts import BrokenContract, ImportContracts
 from tunedoctor.facts.gpu import (
     AmdGpu,
@@ -142,6 +142,7 @@ __all__ = [
     "Interpreter",
     "KernelLog",
     "Knowledge",
+    "Known",
     "Launcher",
     "Launchers",
     "LibraryPath",

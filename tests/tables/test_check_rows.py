@@ -1,0 +1,54 @@
+"""Rows of what checks read and say: each expression has a text that it matches, each row a check that uses it."""
+
+import re
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+
+import tunedoctor.checks
+from tunedoctor.advice.worded import worded
+from tunedoctor.cure import Cure
+from tunedoctor.registry import all_checks
+from tunedoctor.tables.load import table
+
+TEXTS: dict[str, Any] = table("check_texts")
+WORDS: dict[str, Any] = table("check_words")["rows"]
+ROWS = [
+    (kind, key, pattern, example)
+    for kind in ("rows", "matches")
+    for key, row in TEXTS[kind].items()
+    for pattern, example in row["patterns"]
+]
+KEYS = [*WORDS, *TEXTS["rows"], *TEXTS["matches"]]
+SOURCES = "".join(
+    file.read_text(encoding="utf-8")
+    for folder in tunedoctor.checks.__path__
+    for file in Path(folder).glob("*.py")
+)
+
+
+@pytest.mark.parametrize("kind", ["rows", "matches"])
+def test_each_expression_matches_its_text(kind: str) -> None:
+    flags = re.IGNORECASE if kind == "rows" else 0
+    for _, key, pattern, example in (row for row in ROWS if row[0] == kind):
+        assert example, (key, pattern)
+        assert re.search(pattern, example, flags), (key, pattern, example)
+
+
+def test_each_row_is_that_of_a_check_which_uses_it() -> None:
+    ids = {check.id for check in all_checks()}
+    for key in KEYS:
+        assert re.split("[/:]", key)[0] in ids, key
+        assert f'"{key}"' in SOURCES or f'"{re.split("[/:]", key)[-1]}"' in SOURCES, key
+
+
+def test_words_are_complete_once_their_slots_are_filled() -> None:
+    """Each part of each row is a template that a check can fill in."""
+    for key, row in WORDS.items():
+        texts = [t for part in row.values() for t in ([part] if isinstance(part, str) else part)]
+        slots = {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
+        finding = worded(key, cure=Cure(), **dict.fromkeys(slots - {"said"}, 0))
+        assert "{" not in finding.title, key
+        assert finding.severity in (None, "error", "warning", "note"), key
