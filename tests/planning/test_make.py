@@ -12,7 +12,7 @@ from tunedoctor.installers.uv import Failed, NoSolution, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
 from tunedoctor.planning.ask import read_sizes
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
-from tunedoctor.planning.make import Planned, fresh, planned
+from tunedoctor.planning.plans import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot

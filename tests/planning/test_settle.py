@@ -15,7 +15,7 @@ from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved, resolve
 from tunedoctor.planning.ask import Ask, resolver
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
-from tunedoctor.planning.make import Planned, planned
+from tunedoctor.planning.plans import Planned, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot

@@ -16,7 +16,7 @@ def _wheel() -> dict[str, Any]:
 
 
 def _set() -> dict[str, Any]:
-    from tunedoctor.sets.answer import schema  # noqa: PLC0415
+    from tunedoctor.planning.set_answer import schema  # noqa: PLC0415
 
     return schema()
 
@@ -34,7 +34,7 @@ def _fit() -> dict[str, Any]:
 
 
 def _fix() -> dict[str, Any]:
-    from tunedoctor.planning.answer import schema  # noqa: PLC0415
+    from tunedoctor.planning.fix_answer import schema  # noqa: PLC0415
 
     return schema()
 

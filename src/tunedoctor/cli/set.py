@@ -15,13 +15,13 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.explain import lacked
 from tunedoctor.installers.uv import Failed, lack
 from tunedoctor.planning.ask import Ask, live
+from tunedoctor.planning.freeze import MARK, frozen
+from tunedoctor.planning.make import Here, Made
+from tunedoctor.planning.project import project
+from tunedoctor.planning.set_answer import Answer
 from tunedoctor.planning.settle import Place, shown
+from tunedoctor.planning.wanted import WantedError, asked_for
 from tunedoctor.redaction import public, this_identity
-from tunedoctor.sets.answer import Answer
-from tunedoctor.sets.freeze import MARK, frozen
-from tunedoctor.sets.make import Here, Made
-from tunedoctor.sets.project import project
-from tunedoctor.sets.wanted import WantedError, asked_for
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over

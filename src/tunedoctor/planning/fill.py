@@ -10,10 +10,10 @@ from tunedoctor.installers.explain import blamed, sentence
 from tunedoctor.installers.uv import NoSolution
 from tunedoctor.plan import Install, Pin, Remove
 from tunedoctor.planning.ask import Ask
+from tunedoctor.planning.commands import GROUP
+from tunedoctor.planning.make import Made
 from tunedoctor.planning.refusal import unanswered
-from tunedoctor.sets.commands import GROUP
-from tunedoctor.sets.make import Made
-from tunedoctor.sets.wanted import public, with_torch
+from tunedoctor.planning.wanted import public, with_torch
 from tunedoctor.snapshot import Snapshot
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.fixing import Resolve
 from tunedoctor.planning.drafts import Drafted
-from tunedoctor.sets.wanted import asked_for
+from tunedoctor.planning.wanted import asked_for
 
 
 class Goal(NamedTuple):

@@ -1,150 +1,294 @@
-"""One plan for a snapshot's findings, judged before anything is fetched."""
+"""From a machine and an environment to a set: torch first, then the smallest change around it.
 
-import sys
-from collections.abc import Iterable
+torch is pinned to the release of the wheel choice. Its metadata are those of the default index, which every release
+is on; the label of the build (cu126, cpu …) changes nothing for the libraries around it. Where they exclude that
+release, an older one that fits the machine is tried.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-import msgspec
+from tunedoctor.facts import TorchBuild
+from tunedoctor.installers.explain import blamed, sentence, without_wheels
+from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question
+from tunedoctor.planning.binaries import NAME, rocm_gap
+from tunedoctor.planning.change import changes
+from tunedoctor.planning.commands import commands, labels_in
+from tunedoctor.planning.platforms import python_of, question_for, uv_platform
+from tunedoctor.planning.search import Clash, Conflict, Found, Resolve, Task, search
+from tunedoctor.planning.set_answer import Answer, SetTorch, Verdict
+from tunedoctor.planning.torch_pick import NoTorch, TorchPick, torch_pick
+from tunedoctor.planning.truths import Way, firing, named, remedies
+from tunedoctor.planning.wanted import OPTIONAL, PAIRED, Wanted, floors, put_outside, with_torch
+from tunedoctor.simulate import accelerator
+from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.versions import at_least, within
+from tunedoctor.wheels.machine import Machine
 
-from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild
-from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix
-from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, Remove
-from tunedoctor.planning.ask import Ask
-from tunedoctor.planning.conda_owned import hold_off
-from tunedoctor.planning.drafts import Drafted
-from tunedoctor.planning.fill import looked_up, steps_of
-from tunedoctor.planning.goals import Goal
-from tunedoctor.planning.refusal import RefusedError
-from tunedoctor.planning.settle import Place, joined, settle, useless
-from tunedoctor.sets.make import Here
-from tunedoctor.sets.platforms import question_for
-from tunedoctor.sets.wanted import WantedError, asked_for
-from tunedoctor.simulate import Simulated, simulate
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.wheels.described import MachineError
-from tunedoctor.wheels.of_snapshot import machine_of
-
-UNPACKED = 3.0
-"""Room that a plan takes, in downloads: the wheel, what is in it, and byte code. torch's wheels grow 1.9-fold."""
+_TRIES = 8
+"""Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""
 
 
-class Planned(NamedTuple):
-    """A plan, and what came of each finding."""
+class Here(NamedTuple):
+    """Where the set is for."""
 
-    plan: Plan
-    """All steps; () where nothing is to be done."""
-    drafts: tuple[Drafted, ...] = ()
-    simulated: Simulated | None = None
-    left: tuple[str, ...] = ()
-    """Known breaks that no version of the packages leaves."""
-
-    @property
-    def proved(self) -> Plan:
-        """The plan with the cures whose end a check can see: variables hold from the next shell on."""
-        unseen = {one.id for one in self.drafts if one.sets_variables_alone}
-        cures = tuple(c for c in self.plan.cures if c not in unseen)
-        return msgspec.structs.replace(self.plan, cures=cures)
+    machine: Machine
+    torch: TorchBuild | None = None
+    """The build that is installed."""
+    target: str = ""
+    """The environment as the user names it; "" where there is none."""
+    python: str = ""
+    """Its interpreter, for the commands."""
+    offline: bool = False
 
 
-def planned(
-    snapshot: Snapshot,
-    drafts: tuple[Drafted, ...],
-    checks: tuple[Check, ...],
-    ask: Ask,
-    fixes: tuple[Fix, ...] = (),
-) -> Planned:
-    """Return the one plan of several drafts; `fixes` draft cures of what a set would bring.
+class Made(NamedTuple):
+    """An answer, and what files are made from."""
 
-    Raises:
-        RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
-    """
-    goal = Goal(drafts=drafts)
-    steps: tuple[Remove | Install, ...] = ()
-    left: tuple[str, ...] = ()
-    if goal.ids:
-        settled = settle(Place(_here(snapshot), snapshot, ask, checks, fixes), goal)
-        steps = steps_of(settled.made, snapshot, ask, settled.asked)
-        left = settled.made.answer.left
-    whole = joined(drafts, steps)
-    hold_off(whole, snapshot)
-    whole = sized(_hashed(whole, snapshot, ask), snapshot, ask)
-    found = Planned(whole, drafts, None, left)
-    if not whole.changes:
-        return found
-    simulated = simulate(found.proved, snapshot, checks)
-    if simulated.refused:
-        raise useless(simulated, drafts)
-    return found._replace(simulated=simulated)
+    answer: Answer
+    question: Question
+    found: Found | None = None
+    torch: TorchPick | None = None
+    labels: dict[str, str] = {}
+    """torch and its companions -> the local label of their files."""
 
 
-def _here(snapshot: Snapshot) -> Here:
-    interpreter, target = snapshot.find(Interpreter), snapshot.find(Target)
-    try:
-        machine = machine_of(snapshot)
-    except MachineError as error:
-        raise RefusedError(str(error)) from error
-    return Here(
-        machine,
-        snapshot.find(TorchBuild),
-        target.asked if target else "",
-        interpreter.executable if interpreter else "",
+def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
+    """Return the set; never raises for what the resolver, the index or the metadata do."""
+    machine = here.machine
+    question = question_for(machine)._replace(excluded=want.own, offline=here.offline)
+    torch = _first_torch(here, want, question, resolve)
+    if isinstance(torch, NoTorch):
+        why = f"no PyTorch build fits this machine: {torch.why}"
+        return Made(_without(here, "none", why, way_out=torch.after), question)
+
+    clash = Clash("", "")
+    dropped = _without_code(here, want, torch)
+    for _ in range(_TRIES):
+        task = _task(here, want, torch, question, dropped)
+        found = search(task, resolve)
+        if isinstance(found, Found):
+            found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
+            made = _answer(here, want, torch, found, dropped)
+            return Made(made, question, found, torch, labels_in(torch, machine))
+        if isinstance(found, Failed):
+            told = _without(here, "unknown", found.text, way_out=_SETTLES[found.why])
+            return Made(told, question)
+        if out := _droppable(found, want, dropped):
+            dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
+            continue
+        if own := _left_alone(found, want):
+            # the clash is about what it takes to build it here, and here it is built
+            want = put_outside(want, own)
+            continue
+        clash = clash if clash.why else found
+        if want.limit is not None:
+            break
+        older = _torch_of(here, want, task, f"<{torch.version}", resolve)
+        if not isinstance(older, TorchPick):
+            clash = older or clash
+            break
+        torch = older
+    why, way_out = _with_outside(want, clash), _way_out(want, clash)
+    return Made(_without(here, "none", why, clash.text, way_out), question)
+
+
+def _first_torch(
+    here: Here, want: Wanted, question: Question, resolve: Resolve
+) -> TorchPick | NoTorch:
+    """Return the build to begin with: what is asked for goes with it in its newest release, not in an old one."""
+    torch = torch_pick(here.machine, here.torch, want.asked.get("torch", ""))
+    if isinstance(torch, NoTorch) or torch.kept or not set(want.asked) - {"torch"}:
+        return torch
+    task = _task(here, want, torch, question, ())
+    newest = _torch_of(here, want, task, f"<={torch.version}", resolve)
+    return newest if isinstance(newest, TorchPick) else torch
+
+
+def _task(
+    here: Here, want: Wanted, torch: TorchPick, question: Question, dropped: Iterable[str]
+) -> Task:
+    """Return what is searched for around one build of torch; `dropped` packages are not in it."""
+    paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
+    roots = [n for n in want.roots if n not in {"torch", *dropped}]
+    fixed = frozenset(("torch", *(n for n in PAIRED if paired[n])))
+    given = (f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n))
+    pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed}
+    beside = {n: v for n, v in want.installed.items() if n not in {"torch", *roots}}
+    if not torch.kept:
+        beside = {n: v for n, v in beside.items() if not with_torch(n)}
+    kept = (n for n in want.installed if n not in fixed and not with_torch(n))
+    build = here.torch if torch.kept and here.torch else _build(torch)
+    needs = (f"torch=={torch.stand_in or torch.version}", *_needs(want, roots))
+    return Task(
+        requirements=needs,
+        constraints=(*want.outside, *given),
+        pinned=pinned,
+        preferred=tuple(f"{n}=={want.installed[n]}" for n in kept),
+        beside=beside,
+        fixed=fixed,
+        build=build,
+        asked=frozenset(want.asked),
+        question=question,
+        conflicts=tuple(_known(want, pinned, fixed, build)),
+        limit=want.limit,
     )
 
 
-def _hashed(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
-    """Look up the hashes of what fixes pinned themselves."""
-    packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
-    there = {d.name: d.version for d in packages.distributions} if packages else {}
-    python = interpreter.executable if interpreter else ""
-    steps = [
-        looked_up(step, python, there, ask)
-        if isinstance(step, Install) and not all(pin.hashes for pin in step.pins)
-        else step
-        for step in plan.steps
-    ]
-    return msgspec.structs.replace(plan, steps=tuple(steps))
+def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
+    """Yield what the set must hold, not older than what was seen to train, or is there."""
+    lowest = floors()
+    for name in roots:
+        asked, have = want.asked.get(name, ""), want.installed.get(name, "")
+        floor = "" if asked else lowest.get(name, "")
+        floor = have if floor and have and not at_least(have, floor) else floor
+        yield name + ",".join(filter(None, (asked, f">={floor}" if floor else "")))
 
 
-def sized(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
-    """Return the plan with the size of each download and of all."""
-    if not plan.pins:
-        return plan
-    question = question_for(_here(snapshot).machine)
-    steps: list[AnyStep] = []
-    for step in plan.steps:
-        if isinstance(step, Install):
-            sizes = ask.sizes(step, question)
-            pins = (
-                msgspec.structs.replace(p, download_bytes=sizes.get(p.name, 0)) for p in step.pins
-            )
-            steps.append(msgspec.structs.replace(step, pins=tuple(pins)))
-        else:
-            steps.append(step)
-    found = msgspec.structs.replace(plan, steps=tuple(steps))
-    total = sum(pin.download_bytes for pin in found.pins)
-    return msgspec.structs.replace(found, download_bytes=total, disk_bytes=int(total * UNPACKED))
+def _known(
+    want: Wanted, pinned: Mapping[str, str], fixed: frozenset[str], build: TorchBuild
+) -> Iterator[Conflict]:
+    """Yield what excludes each other among the pinned; of others one side is free, and they can end otherwise."""
+    for name, asked in want.asked.items():
+        if (pin := pinned.get(name, "")) and asked and within(pin, asked) is False:
+            yield Conflict((Way(name, None, want.why.get(name, "it is asked for")),))
+    for name, owner, why in want.unmet:
+        if name in pinned and owner in pinned:
+            yield Conflict((Way(name, None, why), Way(owner, None, why)))
+    for pair in firing(want.installed, build):
+        if pair.row.severity == "error" and {*pair.row.names} <= pinned.keys():
+            ways = remedies(pair, want.asked, fixed)
+            if ways and not pair.row.absent:
+                yield Conflict(ways)
 
 
-def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> Planned:
-    """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
-
-    Raises:
-        RefusedError: no set fits this machine, or nobody could tell.
-    """
-    interpreter = snapshot.find(Interpreter)
-    bare = snapshot.having(Packages(distributions=()))
-    try:
-        goal = Goal(asked=asked_for(packages))
-    except WantedError as error:
-        raise RefusedError(str(error), "doctor fix --help lists the options") from error
-    here = _here(bare)._replace(torch=None, target="", python="")
-    made = settle(Place(here, bare, ask, whole=True), goal).made
-    python = interpreter.executable if interpreter else sys.executable
-    steps = (
-        NewEnvironment(path=path, python=python),
-        *steps_of(made, bare, ask, made.answer.about),
+def _build(torch: TorchPick) -> TorchBuild:
+    return TorchBuild(
+        version=torch.version,
+        variant=torch.variant,
+        cuda=cuda_of(torch.variant) if torch.variant.startswith("cu") else "",
+        accelerator=accelerator(torch.variant, mac=torch.variant == "mps"),
     )
-    reasons = tuple(f"{name} is left out: {why}" for name, why in made.answer.dropped.items())
-    whole = sized(Plan(steps=steps, reasons=reasons, asks={"new": made.answer.about}), bare, ask)
-    return Planned(whole, left=made.answer.left)
+
+
+def _without_code(here: Here, want: Wanted, torch: TorchPick) -> dict[str, str]:
+    """Return what a fresh set leaves out since its wheel does not serve the GPUs, with the reason."""
+    if not want.fresh or NAME in want.asked:
+        return {}
+    gap = rocm_gap(here.machine, torch.variant)
+    return {NAME: gap} if gap else {}
+
+
+def _droppable(clash: Clash, want: Wanted, dropped: Iterable[str]) -> str:
+    """Return the optional package of a fresh set that has no wheel here, "" where it isn't that."""
+    if not want.fresh or not without_wheels(clash.text):
+        return ""
+    free = OPTIONAL & set(clash.names) - set(dropped) - set(want.asked)
+    return min(free, default="")
+
+
+def _real(pin: Pin, torch: TorchPick) -> Pin:
+    """Put the build that is there in the place of the release that stood in for it."""
+    if pin.name == "torch":
+        return pin._replace(version=torch.version)
+    # of a folder of wheels the companions come with their label
+    return pin._replace(version=pin.version.partition("+")[0]) if pin.name in PAIRED else pin
+
+
+def _left_alone(clash: Clash, want: Wanted) -> str:
+    """Return an installed package that has no wheel for this platform, as flash-attn: it was built where it is."""
+    missing = [n for n in without_wheels(clash.text) if n in want.installed and n in want.roots]
+    return next((n for n in missing if n != "torch" and n not in want.asked), "")
+
+
+def _torch_of(
+    here: Here, want: Wanted, task: Task, range_: str, resolve: Resolve
+) -> TorchPick | Clash | None:
+    """Return the build of the torch that the libraries take from a range, with what is asked for as new as it goes.
+
+    A clash where they clash whatever the torch; None where the machine has no build of it, or nobody knows.
+    """
+    asked = want.asked
+    needs = [n for n in task.requirements if not n.startswith("torch==")]
+    # uv settles first what is named first
+    needs.sort(key=lambda line: not line.startswith(tuple(asked)))
+    given = tuple(c for c in task.constraints if not c.startswith(PAIRED))
+    free = "torch" + ",".join(filter(None, (asked.get("torch", ""), range_)))
+    answer = resolve(task.question._replace(requirements=(*needs, free), constraints=given))
+    if isinstance(answer, NoSolution):
+        why = sentence(answer.text, {}, set(asked))
+        return Clash(why, answer.text, blamed(answer.text))
+    if isinstance(answer, Failed):
+        return None
+    version = next((pin.version for pin in answer.pins if pin.name == "torch"), "")
+    minor = ".".join(version.split(".")[:2])
+    for wanted in (f"=={version}", f"=={minor}.*,{range_}", f"<={version}"):
+        found = torch_pick(here.machine, None, wanted)
+        if isinstance(found, TorchPick):
+            return found
+    return None
+
+
+def _answer(
+    here: Here, want: Wanted, torch: TorchPick, found: Found, dropped: dict[str, str]
+) -> Answer:
+    why = dict(found.why)
+    rebuilt: frozenset[str] = frozenset()
+    if not torch.kept:
+        why |= {"torch": torch.why, **dict.fromkeys(PAIRED, f"goes with torch {torch.version}")}
+        rebuilt = frozenset(("torch", *PAIRED)) & set(want.installed)
+    shown = {*want.roots, *found.why, *named()} if want.fresh else None
+    packages = changes(found.pins, want.installed, why, shown, rebuilt)
+    return Answer(
+        verdict="set",
+        target=here.target,
+        python=python_of(here.machine),
+        platform=uv_platform(here.machine),
+        torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
+        packages=packages,
+        about=want.roots,
+        smallest=found.smallest,
+        dropped=dropped,
+        left=found.left,
+        commands=commands(packages, torch, here.machine, here.python),
+    )
+
+
+def _without(
+    here: Here, verdict: Verdict, why: str, details: str = "", way_out: str = ""
+) -> Answer:
+    return Answer(
+        verdict=verdict,
+        python=python_of(here.machine),
+        platform=uv_platform(here.machine),
+        target=here.target,
+        why=why,
+        details=details,
+        way_out=way_out,
+    )
+
+
+_SETTLES = {
+    "no uv": "install it beside the doctor: pip install uv",
+    "offline": "allow the network once: uv keeps what it reads",
+    "network": "name a mirror in UV_DEFAULT_INDEX, or go by what is cached: doctor set --offline",
+    "time": "run it again: what was read is cached",
+    "tries": "name fewer packages, or start from an empty environment: doctor set --target EMPTY",
+    "uv": "name fewer packages, or another mirror in UV_DEFAULT_INDEX",
+}
+
+
+def _with_outside(want: Wanted, clash: Clash) -> str:
+    """Add to the clash who stands outside the set and has a say in it."""
+    if not want.owners:
+        return clash.why
+    return f"{clash.why}; {' and '.join(want.owners[:3])} outside the set have a say too"
+
+
+def _way_out(want: Wanted, clash: Clash) -> str:
+    """Return what the user can give up: the packages that were asked for and that the clash names."""
+    named_too = [name for name in want.asked if name in clash.names]
+    if named_too:
+        return f"leave out {' or '.join(named_too)}, or ask for other versions"
+    there = [name for name in clash.names if name in want.installed]
+    return f"take out {' or '.join(there[:2])}: pip uninstall {there[0]}" if there else ""

@@ -23,10 +23,10 @@ from tunedoctor.planning.ask import Ask, unasked
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
 from tunedoctor.planning.fill import steps_of
 from tunedoctor.planning.goals import Goal, wishes_of
+from tunedoctor.planning.make import Here, Made, make
 from tunedoctor.planning.refusal import RefusedError, unanswered
-from tunedoctor.sets.answer import Answer
-from tunedoctor.sets.make import Here, Made, make
-from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.planning.set_answer import Answer
+from tunedoctor.planning.wanted import WantedError, asked_for, wanted
 from tunedoctor.simulate import Simulated, predict, simulate
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.versions import within

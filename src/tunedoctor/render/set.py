@@ -1,8 +1,8 @@
 """A set on the screen: what stays, what changes and why, the commands; or the clash."""
 
+from tunedoctor.planning.change import Change
+from tunedoctor.planning.set_answer import Answer
 from tunedoctor.render.style import Style
-from tunedoctor.sets.answer import Answer
-from tunedoctor.sets.change import Change
 
 INDENT = 11
 MOST = 12

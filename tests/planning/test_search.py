@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
-from tunedoctor.sets.search import Clash, Conflict, Found, Task, search
-from tunedoctor.sets.truths import Way
+from tunedoctor.planning.search import Clash, Conflict, Found, Task, search
+from tunedoctor.planning.truths import Way
 
 CLASH = "cause: Because a==1 depends on b>=2 and you require b==1, we can conclude that a==1 cannot be used."
 ASK = Question(requirements=())

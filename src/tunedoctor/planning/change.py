@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from tunedoctor.installers.uv import Pin
-from tunedoctor.sets.wanted import with_torch
+from tunedoctor.planning.wanted import with_torch
 
 
 class Change(msgspec.Struct, frozen=True):

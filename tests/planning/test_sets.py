@@ -6,10 +6,10 @@ from libraries.server import Index, filename
 
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
 from tunedoctor.installers.uv import Question, Solved, resolve
-from tunedoctor.sets.answer import Answer
-from tunedoctor.sets.make import Here, make
-from tunedoctor.sets.truths import firing
-from tunedoctor.sets.wanted import asked_for, wanted
+from tunedoctor.planning.make import Here, make
+from tunedoctor.planning.set_answer import Answer
+from tunedoctor.planning.truths import firing
+from tunedoctor.planning.wanted import asked_for, wanted
 from tunedoctor.wheels.machine import Gpu, Machine
 
 ADA = Machine(

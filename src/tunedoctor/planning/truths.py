@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from tunedoctor.facts import Distribution, Packages, TorchBuild
-from tunedoctor.sets.wanted import with_torch
+from tunedoctor.planning.wanted import with_torch
 from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
 from tunedoctor.tables.load import table
 from tunedoctor.versions import specifiers, within

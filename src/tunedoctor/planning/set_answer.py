@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tunedoctor.sets.change import Change
+from tunedoctor.planning.change import Change
 
 Verdict = Literal["set", "none", "unknown"]
 

@@ -1,8 +1,8 @@
 """The set as a uv project: dependencies, and the PyTorch index named for torch alone."""
 
-from tunedoctor.sets.commands import GROUP
-from tunedoctor.sets.freeze import MARK
-from tunedoctor.sets.make import Made
+from tunedoctor.planning.commands import GROUP
+from tunedoctor.planning.freeze import MARK
+from tunedoctor.planning.make import Made
 from tunedoctor.versions import parts
 
 

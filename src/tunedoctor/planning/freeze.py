@@ -7,9 +7,9 @@ command of the file's head: one requirements file can't name an index for one pa
 from collections.abc import Callable
 
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
-from tunedoctor.sets.change import brought_by_torch
-from tunedoctor.sets.commands import GROUP, torch_pins
-from tunedoctor.sets.make import Made
+from tunedoctor.planning.change import brought_by_torch
+from tunedoctor.planning.commands import GROUP, torch_pins
+from tunedoctor.planning.make import Made
 
 MARK = "# written by doctor set"
 """First words of the files that the doctor writes over without asking."""

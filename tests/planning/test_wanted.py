@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from libraries.environment import packages
 
 from tunedoctor.facts import Distribution, Packages
-from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
-from tunedoctor.sets.wanted import CORE, ESSENTIAL, WantedError, asked_for, floors, wanted
+from tunedoctor.planning.platforms import macos_target, python_of, uv_platform
+from tunedoctor.planning.wanted import CORE, ESSENTIAL, WantedError, asked_for, floors, wanted
 from tunedoctor.wheels.machine import Machine
 
 

@@ -10,11 +10,11 @@ from libraries.server import Index
 
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.uv import Failed, find_uv, resolve
-from tunedoctor.sets.freeze import MARK, frozen
-from tunedoctor.sets.make import Here, Made, make
-from tunedoctor.sets.platforms import uv_platform
-from tunedoctor.sets.project import project
-from tunedoctor.sets.wanted import wanted
+from tunedoctor.planning.freeze import MARK, frozen
+from tunedoctor.planning.make import Here, Made, make
+from tunedoctor.planning.platforms import uv_platform
+from tunedoctor.planning.project import project
+from tunedoctor.planning.wanted import wanted
 from tunedoctor.wheels.machine import Gpu, Machine
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -3,10 +3,10 @@
 import shlex
 from collections.abc import Iterable
 
-from tunedoctor.sets.answer import Commands
-from tunedoctor.sets.change import Change
-from tunedoctor.sets.torch_pick import TorchPick
-from tunedoctor.sets.wanted import PAIRED
+from tunedoctor.planning.change import Change
+from tunedoctor.planning.set_answer import Commands
+from tunedoctor.planning.torch_pick import TorchPick
+from tunedoctor.planning.wanted import PAIRED
 from tunedoctor.wheels.choice import Build
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pins import backend_of, labels_of

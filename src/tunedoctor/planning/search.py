@@ -17,8 +17,8 @@ import msgspec
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.explain import blamed, sentence
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
-from tunedoctor.sets.binaries import cuda_gap
-from tunedoctor.sets.truths import Way, firing, reason, remedies
+from tunedoctor.planning.binaries import cuda_gap
+from tunedoctor.planning.truths import Way, firing, reason, remedies
 from tunedoctor.versions import narrowed, within
 
 MOST = 32
