@@ -5,7 +5,7 @@ is on; the label of the build (cu126, cpu …) changes nothing for the libraries
 release, an older one that fits the machine is tried.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tunedoctor.facts import TorchBuild
@@ -15,14 +15,14 @@ from tunedoctor.planning.binaries import NAME, rocm_gap
 from tunedoctor.planning.change import changes
 from tunedoctor.planning.commands import commands, labels_in
 from tunedoctor.planning.platforms import python_of, question_for, uv_platform
-from tunedoctor.planning.search import Clash, Conflict, Found, Resolve, Task, search
+from tunedoctor.planning.search import Clash, Conflict, Found, Resolve, Task, search, speaking
 from tunedoctor.planning.set_answer import Answer, SetTorch, Verdict
 from tunedoctor.planning.torch_pick import NoTorch, TorchPick, torch_pick
 from tunedoctor.planning.truths import Way, firing, named, remedies
 from tunedoctor.planning.wanted import OPTIONAL, PAIRED, Wanted, floors, put_outside, with_torch
 from tunedoctor.simulate import accelerator
 from tunedoctor.tables.wheels import cuda_of
-from tunedoctor.versions import at_least, within
+from tunedoctor.versions import at_least, narrowed, within
 from tunedoctor.wheels.machine import Machine
 
 _TRIES = 8
@@ -62,7 +62,7 @@ def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
         why = f"no PyTorch build fits this machine: {torch.why}"
         return Made(_without(here, "none", why, way_out=torch.after), question)
 
-    clash = Clash("", "")
+    first: Clash | Failed | None = None
     dropped = _without_code(here, want, torch)
     for _ in range(_TRIES):
         task = _task(here, want, torch, question, dropped)
@@ -71,24 +71,30 @@ def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
             found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
             made = _answer(here, want, torch, found, dropped)
             return Made(made, question, found, torch, labels_in(torch, machine))
+        if isinstance(found, Failed) and found.why != "tries":
+            first = found
+            break
         if isinstance(found, Failed):
-            told = _without(here, "unknown", found.text, way_out=_SETTLES[found.why])
-            return Made(told, question)
-        if out := _droppable(found, want, dropped):
+            pass
+        elif out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
             continue
-        if own := _left_alone(found, want):
+        elif own := _left_alone(found, want):
             # the clash is about what it takes to build it here, and here it is built
             want = put_outside(want, own)
             continue
-        clash = clash if clash.why else found
+        first = first or found
         if want.limit is not None:
             break
-        older = _torch_of(here, want, task, f"<{torch.version}", resolve)
-        if not isinstance(older, TorchPick):
-            clash = older or clash
+        other = _other_torch(here, want, task, torch, resolve)
+        if not isinstance(other, TorchPick):
+            first = other or first
             break
-        torch = older
+        torch = other
+    if isinstance(first, Failed):
+        told = _without(here, "unknown", first.text, way_out=_SETTLES[first.why])
+        return Made(told, question)
+    clash = first or Clash("", "")
     why, way_out = _with_outside(want, clash), _way_out(want, clash)
     return Made(_without(here, "none", why, clash.text, way_out), question)
 
@@ -117,12 +123,13 @@ def _task(
     beside = {n: v for n, v in want.installed.items() if n not in {"torch", *roots}}
     if not torch.kept:
         beside = {n: v for n, v in beside.items() if not with_torch(n)}
+    outside = {n: lines for n, lines in want.outside.items() if n in beside}
     kept = (n for n in want.installed if n not in fixed and not with_torch(n))
     build = here.torch if torch.kept and here.torch else _build(torch)
     needs = (f"torch=={torch.stand_in or torch.version}", *_needs(want, roots))
     return Task(
         requirements=needs,
-        constraints=(*want.outside, *given),
+        constraints=(*want.limits, *given),
         pinned=pinned,
         preferred=tuple(f"{n}=={want.installed[n]}" for n in kept),
         beside=beside,
@@ -130,8 +137,9 @@ def _task(
         build=build,
         asked=frozenset(want.asked),
         question=question,
-        conflicts=tuple(_known(want, pinned, fixed, build)),
+        conflicts=tuple(_known(want, {*pinned, *outside}, pinned, fixed, build)),
         limit=want.limit,
+        outside=outside,
     )
 
 
@@ -146,15 +154,21 @@ def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
 
 
 def _known(
-    want: Wanted, pinned: Mapping[str, str], fixed: frozenset[str], build: TorchBuild
+    want: Wanted,
+    movable: Container[str],
+    pinned: Mapping[str, str],
+    fixed: frozenset[str],
+    build: TorchBuild,
 ) -> Iterator[Conflict]:
-    """Yield what excludes each other among the pinned; of others one side is free, and they can end otherwise."""
+    """Yield what excludes each other among what can be given up; of others one side can end otherwise."""
     for name, asked in want.asked.items():
         if (pin := pinned.get(name, "")) and asked and within(pin, asked) is False:
             yield Conflict((Way(name, None, want.why.get(name, "it is asked for")),))
     for name, owner, why in want.unmet:
-        if name in pinned and owner in pinned:
+        if name in movable and owner in movable:
             yield Conflict((Way(name, None, why), Way(owner, None, why)))
+        elif owner in movable and name in fixed:
+            yield Conflict((Way(owner, None, why),))
     for pair in firing(want.installed, build):
         if pair.row.severity == "error" and {*pair.row.names} <= pinned.keys():
             ways = remedies(pair, want.asked, fixed)
@@ -201,6 +215,19 @@ def _left_alone(clash: Clash, want: Wanted) -> str:
     return next((n for n in missing if n != "torch" and n not in want.asked), "")
 
 
+def _other_torch(
+    here: Here, want: Wanted, task: Task, torch: TorchPick, resolve: Resolve
+) -> TorchPick | Clash | None:
+    """Return the build to try next: below one that was chosen, in the place of one that is there any that fits."""
+    range_ = f"<{torch.version}"
+    if torch.kept:
+        best = torch_pick(here.machine, None, want.asked.get("torch", ""))
+        if isinstance(best, NoTorch):
+            return None
+        range_ = f"<={best.version},!={torch.version}"
+    return _torch_of(here, want, task, range_, resolve)
+
+
 def _torch_of(
     here: Here, want: Wanted, task: Task, range_: str, resolve: Resolve
 ) -> TorchPick | Clash | None:
@@ -209,15 +236,23 @@ def _torch_of(
     A clash where they clash whatever the torch; None where the machine has no build of it, or nobody knows.
     """
     asked = want.asked
+    free = narrowed(filter(None, (asked.get("torch", "").partition("+")[0], range_)))
+    if free is None:
+        return None
     needs = [n for n in task.requirements if not n.startswith("torch==")]
     # uv settles first what is named first
     needs.sort(key=lambda line: not line.startswith(tuple(asked)))
     given = tuple(c for c in task.constraints if not c.startswith(PAIRED))
-    free = "torch" + ",".join(filter(None, (asked.get("torch", ""), range_)))
-    answer = resolve(task.question._replace(requirements=(*needs, free), constraints=given))
+    answer = resolve(
+        task.question._replace(
+            requirements=(*needs, f"torch{free}"), constraints=given, preferred=task.preferred
+        )
+    )
     if isinstance(answer, NoSolution):
+        # of the range of torch itself nobody asked for
+        about = blamed(answer.text)
         why = sentence(answer.text, {}, set(asked))
-        return Clash(why, answer.text, blamed(answer.text))
+        return None if "torch" in about else Clash(why, answer.text, about)
     if isinstance(answer, Failed):
         return None
     version = next((pin.version for pin in answer.pins if pin.name == "torch"), "")
@@ -280,9 +315,10 @@ _SETTLES = {
 
 def _with_outside(want: Wanted, clash: Clash) -> str:
     """Add to the clash who stands outside the set and has a say in it."""
-    if not want.owners:
+    owners = [f"{n} {want.installed[n]}" for n in speaking(want.outside, clash.text)]
+    if not owners:
         return clash.why
-    return f"{clash.why}; {' and '.join(want.owners[:3])} outside the set have a say too"
+    return f"{clash.why}; {' and '.join(owners[:3])} outside the set have a say too"
 
 
 def _way_out(want: Wanted, clash: Clash) -> str:

@@ -202,9 +202,7 @@ def _made(place: Place, goal: Goal, words: tuple[str, ...], ids: frozenset[str])
         # a fix puts in what it is for, not what else a whole set would hold
         own = {"torch", *want.installed, *names}
         want = want._replace(roots=tuple(name for name in want.roots if name in own))
-    want = want._replace(
-        outside=(*want.outside, *goal.avoided), why=goal.why(ids), limit=place.limit
-    )
+    want = want._replace(limits=(*want.limits, *goal.avoided), why=goal.why(ids), limit=place.limit)
     return make(place.here, want, place.ask.resolve)
 
 

@@ -1,6 +1,5 @@
 """What the set is to hold: the core, what is installed of the stack, what the user asks for."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -48,14 +47,14 @@ class Wanted(NamedTuple):
     """Normalised name -> specifier that the user gives; "" for any."""
     installed: dict[str, str]
     """Normalised name -> version without its label, of all that the environment holds."""
-    outside: tuple[str, ...] = ()
-    """What installed packages outside the set require of those inside, as constraints."""
-    owners: tuple[str, ...] = ()
-    """Who requires it."""
+    limits: tuple[str, ...] = ()
+    """What holds in any case, as constraints: what those require that stay as they are."""
+    outside: dict[str, tuple[str, ...]] = {}
+    """Installed package that the set is not about -> what it requires of others that are there, and gets."""
     needs: dict[str, tuple[str, ...]] = {}
-    """Installed package -> what it requires of others that are there, and gets."""
+    """The same of all that is installed."""
     unmet: tuple[tuple[str, str, str], ...] = ()
-    """What installed roots require of each other and do not get: of what, by whom, in words."""
+    """What is required of installed packages and not met: of what, by whom, in words."""
     why: Mapping[str, str] = {}
     """Name -> why its versions are asked for, where a finding does it."""
     limit: int | None = None
@@ -111,19 +110,15 @@ def wanted(
     )
     reached = _reached(roots, there, environment)
     needs = {d.name: _needs(d, installed, environment) for d in there}
-    aside = [d for d in there if d.name in own or d.name not in reached]
-    lines = [line for d in aside for line in needs[d.name] if _named(line) in reached]
-    owners = [
-        f"{d.name} {d.version}" for d in aside if any(_named(n) in reached for n in needs[d.name])
-    ]
-    broken = unmet(packages, interpreter, host, names=inside) if packages else ()
+    aside = {d.name for d in there if d.name not in reached and not with_torch(d.name)} - own
+    broken = unmet(packages, interpreter, host, names=inside | aside) if packages else ()
     pairs = ((one.name, one.owner.name, _told(one)) for one in broken if one.installed)
     return Wanted(
         roots,
         dict(asked),
         installed,
-        tuple(lines),
-        tuple(owners),
+        tuple(line for name in sorted(own) for line in needs[name]),
+        {name: needs[name] for name in sorted(aside)},
         needs,
         tuple(pairs),
         own=tuple(sorted(own)),
@@ -137,11 +132,9 @@ def _told(one: Unmet) -> str:
 
 def put_outside(want: Wanted, name: str) -> Wanted:
     """Return the question with an installed package left as it is: it isn't resolved, and what it requires holds."""
-    owner = f"{name} {want.installed[name]}"
     return want._replace(
         roots=tuple(n for n in want.roots if n != name),
-        outside=(*want.outside, *want.needs.get(name, ())),
-        owners=(*want.owners, owner),
+        limits=(*want.limits, *want.needs.get(name, ())),
     )
 
 
@@ -160,10 +153,6 @@ def _needs(
         for name, specifier in requirements(owner.requires, environment)
         if specifier and name in installed and within(installed[name], specifier)
     )
-
-
-def _named(line: str) -> str:
-    return re.split(r"[<>=!~]", line, maxsplit=1)[0]
 
 
 def public(version: str) -> str:
