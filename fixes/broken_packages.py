@@ -54,14 +54,10 @@ def broken_packages(
     for one in told:
         if one.problem != "leftover" and one.name not in names:
             lines += _again(one.name, packages, interpreter, torch).installs
-    unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
     for line in lines:
         step: Install | Resolve | None = _install(line, packages) if line.anew else None
-        if step is None and unknown.issuperset(map(name_of, line.requirements)):
-            step = Resolve(requirements=tuple(map(name_of, line.requirements)))
-        if step is None:
-            return None
-        steps.append(step)
+        # of what version it is nobody can tell: the resolver says which one fits the others
+        steps.append(step or Resolve(requirements=line.requirements))
     return Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
 

@@ -62,7 +62,6 @@ def test_editable_installs_stand_outside_and_their_needs_hold() -> None:
     assert want.limits == ("huggingface-hub<2",)
 
 
-
 def test_what_does_not_hold_today_is_not_asked_for() -> None:
     there = packages("torch==2.14.1", "huggingface-hub==1.33.0")
     old = Distribution(name="webui", version="1.0", requires=("huggingface-hub<1",))

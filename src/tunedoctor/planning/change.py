@@ -16,7 +16,8 @@ class Change(msgspec.Struct, frozen=True):
     version: str
     was: str = ""
     """Installed version; "" where it is not there."""
-    change: Literal["kept", "changed", "added"] = "kept"
+    change: Literal["kept", "changed", "added", "removed"] = "kept"
+    """removed: a cure takes it out, and its version is ""."""
     why: str = ""
     """Why it is changed or added."""
     named: bool = True

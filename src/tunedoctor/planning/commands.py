@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable
 
+from tunedoctor.plan import AnyStep, Install, Remove
 from tunedoctor.planning.change import Change
 from tunedoctor.planning.set_answer import Commands
 from tunedoctor.planning.torch_pick import TorchPick
@@ -16,13 +17,18 @@ GROUP = ("torch", *PAIRED)
 
 
 def commands(
-    packages: Iterable[Change], torch: TorchPick, machine: Machine, python: str = ""
+    packages: Iterable[Change],
+    torch: TorchPick,
+    machine: Machine,
+    python: str = "",
+    cures: Iterable[AnyStep] = (),
 ) -> Commands:
     """Return the commands for pip and for uv; `python` is the target's interpreter, "" for the active one.
 
-    The second command names torch as well: an installer that is not told puts another one in its place.
+    The second command names torch as well: an installer that is not told puts another one in its place. What cures take
+    out and put in by themselves goes first.
     """
-    moved = [one for one in packages if one.change != "kept" and one.named]
+    moved = [one for one in packages if one.change in ("changed", "added") and one.named]
     group = [one for one in moved if one.name in GROUP]
     rest = [f"{one.name}=={one.version}" for one in moved if one.name not in GROUP]
     pip = [shlex.quote(python or "python"), "-m", "pip"]
@@ -32,6 +38,16 @@ def commands(
     uv_lines: list[list[str]] = []
     labels = labels_in(torch, machine)
     stale = [one.name for one in group if one.was == one.version and not labels[one.name]]
+    for step in cures:
+        if isinstance(step, Remove):
+            pip_lines.append([*pip, "uninstall", "-y", *step.names])
+            uv_lines.append([*uv, "uninstall", *there, *step.names])
+        elif isinstance(step, Install):
+            pins = [pin.requirement for pin in step.pins]
+            where = ["--index-url", step.index] if step.index else []
+            pip_lines.append([*pip, "install", "--force-reinstall", "--no-deps", *pins, *where])
+            where = ["--default-index", step.index] if step.index else []
+            uv_lines.append([*uv, "install", *there, "--reinstall", "--no-deps", *pins, *where])
     if stale:
         # a pin without label is met by the build that is to go
         pip_lines.append([*pip, "uninstall", "-y", *stale])

@@ -12,7 +12,7 @@ from tunedoctor.plan import Install, Pin, Remove
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.commands import GROUP
 from tunedoctor.planning.make import Made
-from tunedoctor.planning.refusal import unanswered
+from tunedoctor.planning.refusal import RefusedError, unanswered
 from tunedoctor.planning.wanted import public, with_torch
 from tunedoctor.snapshot import Snapshot
 
@@ -43,7 +43,15 @@ def steps_of(
             pins=tuple(pins), index=torch.index_url, no_deps=torch.kept, reinstall=again
         )
         beside = {n: v for n, v in there.items() if not with_torch(n)}
-        found = looked_up(first, python, beside, ask)
+        try:
+            found = looked_up(first, python, beside, ask)
+        except RefusedError:
+            if not made.any_build or not torch.index_url:
+                raise
+            # the user's own sources have it by another label, or by none
+            bare = (msgspec.structs.replace(p, version=public(p.version)) for p in pins)
+            own = msgspec.structs.replace(first, pins=tuple(bare), index="")
+            found = looked_up(own, python, beside, ask)
         mine = _own(found, there, again)
         if not torch.kept:
             gone = _stale(packages, snapshot, {pin.name for pin in found.pins})

@@ -51,6 +51,8 @@ class Made(NamedTuple):
     torch: TorchPick | None = None
     labels: dict[str, str] = {}
     """torch and its companions -> the local label of their files."""
+    any_build: bool = False
+    """Without a GPU every build of torch runs, on the processor: that of the user's own sources does too."""
 
 
 def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
@@ -69,34 +71,33 @@ def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
         found = search(task, resolve)
         if isinstance(found, Found):
             found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
-            made = _answer(here, want, torch, found, dropped)
-            return Made(made, question, found, torch, labels_in(torch, machine))
-        if isinstance(found, Failed) and found.why != "tries":
-            first = found
-            break
-        if isinstance(found, Failed):
-            pass
-        elif out := _droppable(found, want, dropped):
+            told = _answer(here, want, torch, found, dropped)
+            labels, any_build = labels_in(torch, machine), not machine.gpus
+            return Made(told, question, found, torch, labels, any_build)
+        if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
             continue
-        elif own := _left_alone(found, want):
+        if own := _left_alone(found, want):
             # the clash is about what it takes to build it here, and here it is built
             want = put_outside(want, own)
             continue
         first = first or found
-        if want.limit is not None:
-            break
-        other = _other_torch(here, want, task, torch, resolve)
+        other = None
+        if want.limit is None and not (isinstance(found, Failed) and found.why != "tries"):
+            other = _other_torch(here, want, task, torch, resolve)
         if not isinstance(other, TorchPick):
-            first = other or first
-            break
+            return _none(here, want, other or first, question)
         torch = other
-    if isinstance(first, Failed):
-        told = _without(here, "unknown", first.text, way_out=_SETTLES[first.why])
-        return Made(told, question)
-    clash = first or Clash("", "")
-    why, way_out = _with_outside(want, clash), _way_out(want, clash)
-    return Made(_without(here, "none", why, clash.text, way_out), question)
+    return _none(here, want, first or Clash("", ""), question)
+
+
+def _none(here: Here, want: Wanted, end: Clash | Failed, question: Question) -> Made:
+    if isinstance(end, Failed):
+        told = _without(here, "unknown", end.text, way_out=_SETTLES[end.why])
+    else:
+        why, way_out = _with_outside(want, end), _way_out(want, end)
+        told = _without(here, "none", why, end.text, way_out)
+    return Made(told, question)
 
 
 def _first_torch(
@@ -140,6 +141,7 @@ def _task(
         conflicts=tuple(_known(want, {*pinned, *outside}, pinned, fixed, build)),
         limit=want.limit,
         outside=outside,
+        unmet={o.why: (o.owner, o.line) for o in want.unmet if o.line and o.owner in outside},
     )
 
 
@@ -164,11 +166,14 @@ def _known(
     for name, asked in want.asked.items():
         if (pin := pinned.get(name, "")) and asked and within(pin, asked) is False:
             yield Conflict((Way(name, None, want.why.get(name, "it is asked for")),))
-    for name, owner, why in want.unmet:
-        if name in movable and owner in movable:
-            yield Conflict((Way(name, None, why), Way(owner, None, why)))
-        elif owner in movable and name in fixed:
-            yield Conflict((Way(owner, None, why),))
+    for one in want.unmet:
+        both = tuple(Way(n, None, one.why) for n in (one.name, one.owner) if n in movable)
+        if one.owner not in pinned and one.owner in movable:
+            # what was not met before can stay so
+            left = Way(one.why, None, one.why)
+            yield Conflict((*both, left) if one.line else (Way(one.name, "", one.why), *both, left))
+        elif one.owner in movable and one.name in movable:
+            yield Conflict(both)
     for pair in firing(want.installed, build):
         if pair.row.severity == "error" and {*pair.row.names} <= pinned.keys():
             ways = remedies(pair, want.asked, fixed)
@@ -193,9 +198,9 @@ def _without_code(here: Here, want: Wanted, torch: TorchPick) -> dict[str, str]:
     return {NAME: gap} if gap else {}
 
 
-def _droppable(clash: Clash, want: Wanted, dropped: Iterable[str]) -> str:
+def _droppable(clash: Clash | Failed, want: Wanted, dropped: Iterable[str]) -> str:
     """Return the optional package of a fresh set that has no wheel here, "" where it isn't that."""
-    if not want.fresh or not without_wheels(clash.text):
+    if isinstance(clash, Failed) or not want.fresh or not without_wheels(clash.text):
         return ""
     free = OPTIONAL & set(clash.names) - set(dropped) - set(want.asked)
     return min(free, default="")
@@ -209,7 +214,7 @@ def _real(pin: Pin, torch: TorchPick) -> Pin:
     return pin._replace(version=pin.version.partition("+")[0]) if pin.name in PAIRED else pin
 
 
-def _left_alone(clash: Clash, want: Wanted) -> str:
+def _left_alone(clash: Clash | Failed, want: Wanted) -> str:
     """Return an installed package that has no wheel for this platform, as flash-attn: it was built where it is."""
     missing = [n for n in without_wheels(clash.text) if n in want.installed and n in want.roots]
     return next((n for n in missing if n != "torch" and n not in want.asked), "")

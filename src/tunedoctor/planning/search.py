@@ -68,6 +68,9 @@ class Task(NamedTuple):
     outside: Mapping[str, tuple[str, ...]] = {}
     """Packages of `beside` that can move too -> what they require and get, as constraints until they are given up."""
 
+    unmet: Mapping[str, tuple[str, str]] = {}
+    """Why -> who of these requires what and does not get it: a constraint that can be left as it is, for a price."""
+
     def version(self, name: str) -> str:
         """Return the version of what can be given up; "" of anything else."""
         return self.pinned.get(name, "") or (self.beside[name] if name in self.outside else "")
@@ -217,6 +220,11 @@ def _question(choice: _Choice) -> Question:
     task, gone = choice.task, choice.given_up
     pins = [f"{n}=={v}" for n, v in task.pinned.items() if n not in gone]
     pins += [line for n, lines in task.outside.items() if n not in gone for line in lines]
+    pins += [
+        line
+        for why, (owner, line) in task.unmet.items()
+        if owner not in gone and why not in choice.ignored
+    ]
     added = [f"{way.name}{way.specifier}" for way in choice.ways if way.specifier]
     wanted = [way.name for way in choice.ways if way.specifier == ""]
     wanted += [name for name in gone if name in task.outside]
@@ -231,9 +239,15 @@ def _explained(choice: _Choice, answer: NoSolution) -> Conflict:
     """Return the packages that an explanation names or whose word it repeats, of which one must be given up."""
     task, gone = choice.task, choice.given_up
     named = [n for n in blamed(answer.text) if n in task.pinned]
-    names = [n for n in (*named, *speaking(task.outside, answer.text)) if n not in gone]
+    again = {why: (line,) for why, (owner, line) in task.unmet.items() if owner not in gone}
+    still = [why for why in speaking(again, answer.text) if why not in choice.ignored]
+    asking = (*speaking(task.outside, answer.text), *(task.unmet[why][0] for why in still))
+    names = [n for n in dict.fromkeys((*named, *asking)) if n not in gone]
     why = sentence(answer.text, task.pinned, task.asked)
-    return Conflict(tuple(Way(name, None, why) for name in names), choice.held)
+    ways = (*(Way(name, None, why) for name in names), *(Way(one, None, one) for one in still))
+    about = {*blamed(answer.text)}
+    # of what it does not name the explanation makes no use
+    return Conflict(ways, frozenset(key for key in choice.held if key[0] in about))
 
 
 def speaking(outside: Mapping[str, tuple[str, ...]], text: str) -> tuple[str, ...]:

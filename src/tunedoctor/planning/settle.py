@@ -7,7 +7,7 @@ the one that changes fewer packages is taken, of equals the one of the wishes.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,8 @@ from tunedoctor.installers.explain import lacked
 from tunedoctor.installers.uv import Question
 from tunedoctor.plan import AnyStep, Install, Plan, PlanError, Remove, merge
 from tunedoctor.planning.ask import Ask, unasked
+from tunedoctor.planning.change import Change
+from tunedoctor.planning.commands import commands
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
 from tunedoctor.planning.fill import steps_of
 from tunedoctor.planning.goals import Goal, wishes_of
@@ -119,7 +121,7 @@ def shown(place: Place, asked: Mapping[str, str]) -> Made:
     found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
     goal = Goal(asked, drafted(found, place.snapshot, place.fixes))
     try:
-        return settle(place, goal).made
+        return _with_cures(place, goal, settle(place, goal))
     except RefusedError as error:
         one = error.tried
         if one is None:
@@ -128,6 +130,31 @@ def shown(place: Place, asked: Mapping[str, str]) -> Made:
             return one.made
         left = (*one.made.answer.left, one.simulated.refused)
         return one.made._replace(answer=msgspec.structs.replace(one.made.answer, left=left))
+
+
+def _with_cures(place: Place, goal: Goal, one: Settled) -> Made:
+    """Add to a set what the cures of findings take out and put in beside it."""
+    made, torch = one.made, one.made.torch
+    moved = {change.name for change in made.answer.changed}
+    try:
+        beside = _without(joined(goal.drafts), moved)
+    except RefusedError:
+        return made
+    there, kept = place.there, {c.name: c for c in made.answer.packages}
+    gone = [n for s in beside.steps if isinstance(s, Remove) for n in s.names]
+    for name in gone:
+        kept[name] = Change(name, "", there.get(name, ""), "removed", named=False)
+    for pin in beside.pins:
+        # the commands of the set have nothing of it: the cure's own do it
+        kind: Literal["changed", "added"] = "changed" if pin.name in there else "added"
+        kept[pin.name] = Change(pin.name, pin.version, pin.was, kind, named=False)
+    if torch is None or not (gone or beside.pins):
+        return made
+    lines = commands(kept.values(), torch, place.here.machine, place.here.python, beside.steps)
+    packages = tuple(kept.values())
+    return made._replace(
+        answer=msgspec.structs.replace(made.answer, packages=packages, commands=lines)
+    )
 
 
 def _grown(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:

@@ -1,6 +1,6 @@
 """What the set is to hold: the core, what is installed of the stack, what the user asks for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tunedoctor.advice.requirements import (
@@ -38,6 +38,17 @@ class WantedError(ValueError):
     """What the user asks for can't be read; its text says what belongs there."""
 
 
+class Missed(NamedTuple):
+    """A requirement of an installed package that is not met."""
+
+    name: str
+    owner: str
+    line: str
+    """As a constraint; "" where it is not there at all."""
+    why: str
+    """In words."""
+
+
 class Wanted(NamedTuple):
     """The question, before the machine and the resolver."""
 
@@ -53,8 +64,8 @@ class Wanted(NamedTuple):
     """Installed package that the set is not about -> what it requires of others that are there, and gets."""
     needs: dict[str, tuple[str, ...]] = {}
     """The same of all that is installed."""
-    unmet: tuple[tuple[str, str, str], ...] = ()
-    """What is required of installed packages and not met: of what, by whom, in words."""
+    unmet: tuple[Missed, ...] = ()
+    """What the set's packages, and those that require something of it, do not get."""
     why: Mapping[str, str] = {}
     """Name -> why its versions are asked for, where a finding does it."""
     limit: int | None = None
@@ -111,8 +122,8 @@ def wanted(
     reached = _reached(roots, there, environment)
     needs = {d.name: _needs(d, installed, environment) for d in there}
     aside = {d.name for d in there if d.name not in reached and not with_torch(d.name)} - own
-    broken = unmet(packages, interpreter, host, names=inside | aside) if packages else ()
-    pairs = ((one.name, one.owner.name, _told(one)) for one in broken if one.installed)
+    beside = {d.name for d in there if d.name in aside and reached & {*_required(d, environment)}}
+    broken = unmet(packages, interpreter, host, names=inside | beside) if packages else ()
     return Wanted(
         roots,
         dict(asked),
@@ -120,14 +131,20 @@ def wanted(
         tuple(line for name in sorted(own) for line in needs[name]),
         {name: needs[name] for name in sorted(aside)},
         needs,
-        tuple(pairs),
+        tuple(_missed(one) for one in broken if not with_torch(one.name)),
         own=tuple(sorted(own)),
     )
 
 
-def _told(one: Unmet) -> str:
-    owner = f"{one.owner.name} {public(one.owner.version)}"
-    return f"{owner} needs {one.wanted}, and {one.name} {public(one.installed)} is installed"
+def _missed(one: Unmet) -> Missed:
+    there = public(one.installed)
+    state = f"{one.name} {there} is installed" if there else "it is not there"
+    why = f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, and {state}"
+    return Missed(one.name, one.owner.name, one.wanted if there else "", why)
+
+
+def _required(one: Distribution, environment: Mapping[str, str]) -> Iterator[str]:
+    return (name for name, _ in requirements(one.requires, environment))
 
 
 def put_outside(want: Wanted, name: str) -> Wanted:
@@ -187,5 +204,5 @@ def _reached(
             found.add(name)
             owner = by_name.get(name)
             if owner is not None and not _own(owner):
-                todo += [other for other, _ in requirements(owner.requires, environment)]
+                todo += _required(owner, environment)
     return found
