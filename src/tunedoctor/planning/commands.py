@@ -1,11 +1,10 @@
 """Commands that make a set: torch and its companions from their index first, then the rest with torch pinned."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tunedoctor.plan import AnyStep, Install, Remove
-from tunedoctor.planning.change import Change
-from tunedoctor.planning.set_answer import Commands
+from tunedoctor.planning.set_answer import Change, Commands
 from tunedoctor.planning.torch_pick import TorchPick
 from tunedoctor.planning.wanted import PAIRED
 from tunedoctor.wheels.choice import Build
@@ -65,9 +64,9 @@ def commands(
 
 def torch_pins(group: Iterable[Change], torch: TorchPick, labels: dict[str, str]) -> list[str]:
     """Return torch and its companions as their index has them, torch among them even where it stays."""
-    pins = [_pin(one.name, one.version, labels) for one in group if one.name in GROUP]
+    pins = [pinned(one.name, one.version, labels) for one in group if one.name in GROUP]
     if not any(pin.startswith("torch==") for pin in pins):
-        pins.insert(0, _pin("torch", torch.version, labels))
+        pins.insert(0, pinned("torch", torch.version, labels))
     return pins
 
 
@@ -78,7 +77,8 @@ def labels_in(torch: TorchPick, machine: Machine) -> dict[str, str]:
     return labels_of(Build(torch.version, torch.variant), machine, default=not torch.index_url)
 
 
-def _pin(name: str, version: str, labels: dict[str, str]) -> str:
+def pinned(name: str, version: str, labels: Mapping[str, str]) -> str:
+    """Return a pin with the local label of its file."""
     label = labels.get(name, "")
     return f"{name}=={version}" + (f"+{label}" if label else "")
 

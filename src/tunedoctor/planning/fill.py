@@ -36,7 +36,7 @@ def steps_of(
     rest = [one for one in moved if one.name not in GROUP]
     torch = made.torch
     steps: list[Remove | Install] = []
-    if torch is not None and group:
+    if group:
         pins = [_pin(one.name, one.version, made.labels, there) for one in group]
         again = tuple(p.name for p in pins if public(p.was) == public(p.version))
         first = Install(
@@ -69,7 +69,7 @@ def _serving(made: Made, there: Collection[str], asked: Collection[str]) -> set[
     A set always holds torch, and what torch requires moves with it. Where it is neither there nor asked for, it is a
     cure of its own.
     """
-    pins = made.found.pins if made.found else ()
+    pins = made.found.pins
     wanted = {*there, *asked}
     if "torch" in wanted:
         return {pin.name for pin in pins}

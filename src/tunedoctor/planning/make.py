@@ -8,19 +8,23 @@ release, an older one that fits the machine is tried.
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from tunedoctor.facts import TorchBuild
-from tunedoctor.installers.explain import blamed, sentence, without_wheels
-from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question
+from tunedoctor.facts import Packages, TorchBuild
+from tunedoctor.findings import Check
+from tunedoctor.fixing import Fix
+from tunedoctor.installers.explain import blamed, lacked, sentence, without_wheels
+from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question, lack
+from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.binaries import NAME, rocm_gap
-from tunedoctor.planning.change import changes
 from tunedoctor.planning.commands import commands, labels_in
 from tunedoctor.planning.platforms import python_of, question_for, uv_platform
-from tunedoctor.planning.search import Clash, Conflict, Found, Resolve, Task, search, speaking
-from tunedoctor.planning.set_answer import Answer, SetTorch, Verdict
+from tunedoctor.planning.refusal import RefusedError, unanswered
+from tunedoctor.planning.search import Clash, Conflict, Found, Task, search, speaking
+from tunedoctor.planning.set_answer import Answer, SetTorch, changes
 from tunedoctor.planning.torch_pick import NoTorch, TorchPick, torch_pick
 from tunedoctor.planning.truths import Way, firing, named, remedies
 from tunedoctor.planning.wanted import OPTIONAL, PAIRED, Wanted, floors, put_outside, with_torch
 from tunedoctor.simulate import accelerator
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import at_least, narrowed, within
 from tunedoctor.wheels.machine import Machine
@@ -29,49 +33,70 @@ _TRIES = 8
 """Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""
 
 
-class Here(NamedTuple):
-    """Where the set is for."""
+class Place(NamedTuple):
+    """Where the set is for, who is asked, and who judges it."""
 
     machine: Machine
+    ask: Ask
+    snapshot: Snapshot = Snapshot({})
     torch: TorchBuild | None = None
     """The build that is installed."""
     target: str = ""
     """The environment as the user names it; "" where there is none."""
     python: str = ""
     """Its interpreter, for the commands."""
-    offline: bool = False
+    offline: str = ""
+    """Who forbids the network; "" where nobody does."""
+    checks: tuple[Check, ...] = ()
+    """() where nobody judges: of a described machine nothing is known but what was said."""
+    fixes: tuple[Fix, ...] = ()
+    whole: bool = False
+    """The set holds what a fine-tune needs, and not only what is there and asked for."""
+    limit: int | None = None
+    """No more of the installed packages may change."""
+
+    @property
+    def there(self) -> dict[str, str]:
+        """Installed versions by name."""
+        packages = self.snapshot.find(Packages)
+        return {d.name: d.version for d in packages.distributions} if packages else {}
 
 
 class Made(NamedTuple):
-    """An answer, and what files are made from."""
+    """A set, and what files are made from."""
 
     answer: Answer
     question: Question
-    found: Found | None = None
-    torch: TorchPick | None = None
-    labels: dict[str, str] = {}
+    found: Found
+    torch: TorchPick
+    labels: dict[str, str]
     """torch and its companions -> the local label of their files."""
-    any_build: bool = False
+    any_build: bool
     """Without a GPU every build of torch runs, on the processor: that of the user's own sources does too."""
 
 
-def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
-    """Return the set; never raises for what the resolver, the index or the metadata do."""
-    machine = here.machine
-    question = question_for(machine)._replace(excluded=want.own, offline=here.offline)
-    torch = _first_torch(here, want, question, resolve)
+def make(place: Place, want: Wanted) -> Made:
+    """Return the set.
+
+    Raises:
+        RefusedError: there is none, or nobody could tell.
+    """
+    machine = place.machine
+    question = question_for(machine)._replace(
+        excluded=want.own, offline=place.offline == "--offline"
+    )
+    torch = _first_torch(place, want, question)
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
-        return Made(_without(here, "none", why, way_out=torch.after), question)
-
+        raise RefusedError(why, *filter(None, (torch.after,)))
     first: Clash | Failed | None = None
-    dropped = _without_code(here, want, torch)
+    dropped = _without_code(place, want, torch)
     for _ in range(_TRIES):
-        task = _task(here, want, torch, question, dropped)
-        found = search(task, resolve)
+        task = _task(place, want, torch, question, dropped)
+        found = search(task, place.ask.resolve)
         if isinstance(found, Found):
             found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
-            told = _answer(here, want, torch, found, dropped)
+            told = _answer(place, want, torch, found, dropped)
             labels, any_build = labels_in(torch, machine), not machine.gpus
             return Made(told, question, found, torch, labels, any_build)
         if out := _droppable(found, want, dropped):
@@ -83,37 +108,45 @@ def make(here: Here, want: Wanted, resolve: Resolve) -> Made:
             continue
         first = first or found
         other = None
-        if want.limit is None and not (isinstance(found, Failed) and found.why != "tries"):
-            other = _other_torch(here, want, task, torch, resolve)
+        if place.limit is None and not (isinstance(found, Failed) and found.why != "tries"):
+            other = _other_torch(place, want, task, torch)
         if not isinstance(other, TorchPick):
-            return _none(here, want, other or first, question)
+            raise _refusal(place, want, other or first)
         torch = other
-    return _none(here, want, first or Clash("", ""), question)
+    raise _refusal(place, want, first or Clash("", ""))
 
 
-def _none(here: Here, want: Wanted, end: Clash | Failed, question: Question) -> Made:
+def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
+    """Return why there is no set, with what each source has of what is lacking; a no of some sources alone is none."""
+    ask = place.ask
     if isinstance(end, Failed):
-        told = _without(here, "unknown", end.text, way_out=_SETTLES[end.why])
-    else:
-        why, way_out = _with_outside(want, end), _way_out(want, end)
-        told = _without(here, "none", why, end.text, way_out)
-    return Made(told, question)
+        error = unanswered(end.text, ask.barred, *(() if ask.barred else (_SETTLES[end.why],)))
+        error.silent = True
+        return error
+    why, silent = _with_outside(want, end), ask.silent()
+    names = lacked(end.text)
+    if names and place.offline:
+        why, silent = f"{why}; {lack(place.offline).text}", True
+    elif names or silent:
+        why = f"{why}; {ask.lacking(names or ('torch',), '')}"
+    ways = () if ask.barred else filter(None, (_way_out(want, end),))
+    error = unanswered(why, ask.barred, *ways)
+    error.details, error.silent = end.text, silent
+    return error
 
 
-def _first_torch(
-    here: Here, want: Wanted, question: Question, resolve: Resolve
-) -> TorchPick | NoTorch:
+def _first_torch(place: Place, want: Wanted, question: Question) -> TorchPick | NoTorch:
     """Return the build to begin with: what is asked for goes with it in its newest release, not in an old one."""
-    torch = torch_pick(here.machine, here.torch, want.asked.get("torch", ""))
+    torch = torch_pick(place.machine, place.torch, want.asked.get("torch", ""))
     if isinstance(torch, NoTorch) or torch.kept or not set(want.asked) - {"torch"}:
         return torch
-    task = _task(here, want, torch, question, ())
-    newest = _torch_of(here, want, task, f"<={torch.version}", resolve)
+    task = _task(place, want, torch, question, ())
+    newest = _torch_of(place, want, task, f"<={torch.version}")
     return newest if isinstance(newest, TorchPick) else torch
 
 
 def _task(
-    here: Here, want: Wanted, torch: TorchPick, question: Question, dropped: Iterable[str]
+    place: Place, want: Wanted, torch: TorchPick, question: Question, dropped: Iterable[str]
 ) -> Task:
     """Return what is searched for around one build of torch; `dropped` packages are not in it."""
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
@@ -126,7 +159,7 @@ def _task(
         beside = {n: v for n, v in beside.items() if not with_torch(n)}
     outside = {n: lines for n, lines in want.outside.items() if n in beside}
     kept = (n for n in want.installed if n not in fixed and not with_torch(n))
-    build = here.torch if torch.kept and here.torch else _build(torch)
+    build = place.torch if torch.kept and place.torch else _build(torch)
     needs = (f"torch=={torch.stand_in or torch.version}", *_needs(want, roots))
     return Task(
         requirements=needs,
@@ -139,7 +172,7 @@ def _task(
         asked=frozenset(want.asked),
         question=question,
         conflicts=tuple(_known(want, {*pinned, *outside}, pinned, fixed, build)),
-        limit=want.limit,
+        limit=place.limit,
         outside=outside,
         unmet={o.why: (o.owner, o.line) for o in want.unmet if o.line and o.owner in outside},
     )
@@ -190,11 +223,11 @@ def _build(torch: TorchPick) -> TorchBuild:
     )
 
 
-def _without_code(here: Here, want: Wanted, torch: TorchPick) -> dict[str, str]:
+def _without_code(place: Place, want: Wanted, torch: TorchPick) -> dict[str, str]:
     """Return what a fresh set leaves out since its wheel does not serve the GPUs, with the reason."""
     if not want.fresh or NAME in want.asked:
         return {}
-    gap = rocm_gap(here.machine, torch.variant)
+    gap = rocm_gap(place.machine, torch.variant)
     return {NAME: gap} if gap else {}
 
 
@@ -221,21 +254,19 @@ def _left_alone(clash: Clash | Failed, want: Wanted) -> str:
 
 
 def _other_torch(
-    here: Here, want: Wanted, task: Task, torch: TorchPick, resolve: Resolve
+    place: Place, want: Wanted, task: Task, torch: TorchPick
 ) -> TorchPick | Clash | None:
     """Return the build to try next: below one that was chosen, in the place of one that is there any that fits."""
     range_ = f"<{torch.version}"
     if torch.kept:
-        best = torch_pick(here.machine, None, want.asked.get("torch", ""))
+        best = torch_pick(place.machine, None, want.asked.get("torch", ""))
         if isinstance(best, NoTorch):
             return None
         range_ = f"<={best.version},!={torch.version}"
-    return _torch_of(here, want, task, range_, resolve)
+    return _torch_of(place, want, task, range_)
 
 
-def _torch_of(
-    here: Here, want: Wanted, task: Task, range_: str, resolve: Resolve
-) -> TorchPick | Clash | None:
+def _torch_of(place: Place, want: Wanted, task: Task, range_: str) -> TorchPick | Clash | None:
     """Return the build of the torch that the libraries take from a range, with what is asked for as new as it goes.
 
     A clash where they clash whatever the torch; None where the machine has no build of it, or nobody knows.
@@ -248,7 +279,7 @@ def _torch_of(
     # uv settles first what is named first
     needs.sort(key=lambda line: not line.startswith(tuple(asked)))
     given = tuple(c for c in task.constraints if not c.startswith(PAIRED))
-    answer = resolve(
+    answer = place.ask.resolve(
         task.question._replace(
             requirements=(*needs, f"torch{free}"), constraints=given, preferred=task.preferred
         )
@@ -263,14 +294,14 @@ def _torch_of(
     version = next((pin.version for pin in answer.pins if pin.name == "torch"), "")
     minor = ".".join(version.split(".")[:2])
     for wanted in (f"=={version}", f"=={minor}.*,{range_}", f"<={version}"):
-        found = torch_pick(here.machine, None, wanted)
+        found = torch_pick(place.machine, None, wanted)
         if isinstance(found, TorchPick):
             return found
     return None
 
 
 def _answer(
-    here: Here, want: Wanted, torch: TorchPick, found: Found, dropped: dict[str, str]
+    place: Place, want: Wanted, torch: TorchPick, found: Found, dropped: dict[str, str]
 ) -> Answer:
     why = dict(found.why)
     rebuilt: frozenset[str] = frozenset()
@@ -281,30 +312,16 @@ def _answer(
     packages = changes(found.pins, want.installed, why, shown, rebuilt)
     return Answer(
         verdict="set",
-        target=here.target,
-        python=python_of(here.machine),
-        platform=uv_platform(here.machine),
+        target=place.target,
+        python=python_of(place.machine),
+        platform=uv_platform(place.machine),
         torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
         packages=packages,
         about=want.roots,
         smallest=found.smallest,
         dropped=dropped,
         left=found.left,
-        commands=commands(packages, torch, here.machine, here.python),
-    )
-
-
-def _without(
-    here: Here, verdict: Verdict, why: str, details: str = "", way_out: str = ""
-) -> Answer:
-    return Answer(
-        verdict=verdict,
-        python=python_of(here.machine),
-        platform=uv_platform(here.machine),
-        target=here.target,
-        why=why,
-        details=details,
-        way_out=way_out,
+        commands=commands(packages, torch, place.machine, place.python),
     )
 
 

@@ -15,14 +15,15 @@ from tunedoctor.planning.conda_owned import hold_off
 from tunedoctor.planning.drafts import Drafted
 from tunedoctor.planning.fill import looked_up, steps_of
 from tunedoctor.planning.goals import Goal
-from tunedoctor.planning.make import Here
+from tunedoctor.planning.make import Place
 from tunedoctor.planning.platforms import question_for
 from tunedoctor.planning.refusal import RefusedError
-from tunedoctor.planning.settle import Place, joined, settle, useless
+from tunedoctor.planning.settle import joined, settle, useless
 from tunedoctor.planning.wanted import WantedError, asked_for
 from tunedoctor.simulate import Simulated, simulate
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.described import MachineError
+from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.of_snapshot import machine_of
 
 UNPACKED = 3.0
@@ -63,7 +64,7 @@ def planned(
     steps: tuple[Remove | Install, ...] = ()
     left: tuple[str, ...] = ()
     if goal.ids:
-        settled = settle(Place(_here(snapshot), snapshot, ask, checks, fixes), goal)
+        settled = settle(_place(snapshot, ask)._replace(checks=checks, fixes=fixes), goal)
         steps = steps_of(settled.made, snapshot, ask, settled.asked)
         left = settled.made.answer.left
     whole = joined(drafts, steps)
@@ -78,18 +79,23 @@ def planned(
     return found._replace(simulated=simulated)
 
 
-def _here(snapshot: Snapshot) -> Here:
+def _place(snapshot: Snapshot, ask: Ask) -> Place:
     interpreter, target = snapshot.find(Interpreter), snapshot.find(Target)
-    try:
-        machine = machine_of(snapshot)
-    except MachineError as error:
-        raise RefusedError(str(error)) from error
-    return Here(
-        machine,
+    return Place(
+        _machine(snapshot),
+        ask,
+        snapshot,
         snapshot.find(TorchBuild),
         target.asked if target else "",
         interpreter.executable if interpreter else "",
     )
+
+
+def _machine(snapshot: Snapshot) -> Machine:
+    try:
+        return machine_of(snapshot)
+    except MachineError as error:
+        raise RefusedError(str(error)) from error
 
 
 def _hashed(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
@@ -110,7 +116,7 @@ def sized(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
     """Return the plan with the size of each download and of all."""
     if not plan.pins:
         return plan
-    question = question_for(_here(snapshot).machine)
+    question = question_for(_machine(snapshot))
     steps: list[AnyStep] = []
     for step in plan.steps:
         if isinstance(step, Install):
@@ -138,8 +144,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> P
         goal = Goal(asked=asked_for(packages))
     except WantedError as error:
         raise RefusedError(str(error), "doctor fix --help lists the options") from error
-    here = _here(bare)._replace(torch=None, target="", python="")
-    made = settle(Place(here, bare, ask, whole=True), goal).made
+    made = settle(Place(_machine(bare), ask, bare, whole=True), goal).made
     python = interpreter.executable if interpreter else sys.executable
     steps = (
         NewEnvironment(path=path, python=python),

@@ -68,8 +68,6 @@ class Wanted(NamedTuple):
     """What the set's packages, and those that require something of it, do not get."""
     why: Mapping[str, str] = {}
     """Name -> why its versions are asked for, where a finding does it."""
-    limit: int | None = None
-    """No more of the installed packages may change."""
     own: tuple[str, ...] = ()
     """Editable installs and those of a commit: no index has them, so they stay and are taken for met."""
 

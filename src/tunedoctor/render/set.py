@@ -2,8 +2,7 @@
 
 from collections import Counter
 
-from tunedoctor.planning.change import Change
-from tunedoctor.planning.set_answer import Answer
+from tunedoctor.planning.set_answer import Answer, Change
 from tunedoctor.render.style import Style
 
 INDENT = 11
