@@ -30,36 +30,48 @@ def commands(
     moved = [one for one in packages if one.change in ("changed", "added") and one.named]
     group = [one for one in moved if one.name in GROUP]
     rest = [f"{one.name}=={one.version}" for one in moved if one.name not in GROUP]
-    pip = [shlex.quote(python or "python"), "-m", "pip"]
-    uv = ["uv", "pip"]
-    there = ["--python", shlex.quote(python)] if python else []
-    pip_lines: list[list[str]] = []
-    uv_lines: list[list[str]] = []
     labels = labels_in(torch, machine)
     stale = [one.name for one in group if one.was == one.version and not labels[one.name]]
-    for step in cures:
-        if isinstance(step, Remove):
-            pip_lines.append([*pip, "uninstall", "-y", *step.names])
-            uv_lines.append([*uv, "uninstall", *there, *step.names])
-        elif isinstance(step, Install):
-            pins = [pin.requirement for pin in step.pins]
-            where = ["--index-url", step.index] if step.index else []
-            pip_lines.append([*pip, "install", "--force-reinstall", "--no-deps", *pins, *where])
-            where = ["--default-index", step.index] if step.index else []
-            uv_lines.append([*uv, "install", *there, "--reinstall", "--no-deps", *pins, *where])
+    lines = [pair for step in cures if (pair := _alone(step))]
     if stale:
         # a pin without label is met by the build that is to go
-        pip_lines.append([*pip, "uninstall", "-y", *stale])
-        uv_lines.append([*uv, "uninstall", *there, *stale])
+        lines += [_out(stale)]
     if group:
-        first = torch_pins(group, torch, labels)
-        where = ["--index-url", torch.index_url] if torch.index_url else []
-        pip_lines.append([*pip, "install", *first, *where])
-        uv_lines.append([*uv, "install", *there, *first, *_uv_source(torch)])
+        first = " ".join(["install", *torch_pins(group, torch, labels)])
+        where = f" --index-url {torch.index_url}" if torch.index_url else ""
+        lines.append((f"{first}{where}", f"{first}{_uv_source(torch)}"))
     if rest:
-        pip_lines.append([*pip, "install", *rest, f"torch=={torch.version}"])
-        uv_lines.append([*uv, "install", *there, *rest, f"torch=={torch.version}"])
-    return Commands(tuple(map(" ".join, pip_lines)), tuple(map(" ".join, uv_lines)))
+        second = " ".join(["install", *rest, f"torch=={torch.version}"])
+        lines.append((second, second))
+    pip = f"{shlex.quote(python or 'python')} -m pip "
+    there = f" --python {shlex.quote(python)} " if python else " "
+    by_uv = (line.replace(" ", there, 1) for _, line in lines)
+    return Commands(
+        tuple(f"{pip}{line}" for line, _ in lines), tuple(f"uv pip {line}" for line in by_uv)
+    )
+
+
+def _out(names: Iterable[str]) -> tuple[str, str]:
+    """Return what takes packages out, for pip and for uv."""
+    named = " ".join(names)
+    return f"uninstall -y {named}", f"uninstall {named}"
+
+
+def _alone(step: AnyStep) -> tuple[str, str] | None:
+    """Return a step of a cure for pip and for uv; None where packages are not what it changes."""
+    if isinstance(step, Remove):
+        return _out(step.names)
+    if not isinstance(step, Install):
+        return None
+    pins = " ".join(pin.requirement for pin in step.pins)
+    by_pip, by_uv = (
+        f"--{option} {step.index}" if step.index else ""
+        for option in ("index-url", "default-index")
+    )
+    return (
+        f"install --force-reinstall --no-deps {pins} {by_pip}".rstrip(),
+        f"install --reinstall --no-deps {pins} {by_uv}".rstrip(),
+    )
 
 
 def torch_pins(group: Iterable[Change], torch: TorchPick, labels: dict[str, str]) -> list[str]:
@@ -83,10 +95,8 @@ def pinned(name: str, version: str, labels: Mapping[str, str]) -> str:
     return f"{name}=={version}" + (f"+{label}" if label else "")
 
 
-def _uv_source(torch: TorchPick) -> list[str]:
+def _uv_source(torch: TorchPick) -> str:
     """Name the index for uv: UV_DEFAULT_INDEX beats --index-url, and nothing beats a backend."""
-    if not torch.index_url:
-        return []
-    if backend_of(torch.index_url, torch.variant):
-        return [f"--torch-backend={torch.variant}"]
-    return ["--index", torch.index_url]
+    if torch.index_url and backend_of(torch.index_url, torch.variant):
+        return f" --torch-backend={torch.variant}"
+    return f" --index {torch.index_url}" if torch.index_url else ""

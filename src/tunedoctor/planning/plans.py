@@ -9,16 +9,15 @@ import msgspec
 from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
-from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, Remove
+from tunedoctor.plan import Install, NewEnvironment, Plan, Remove
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.conda_owned import hold_off
-from tunedoctor.planning.drafts import Drafted
+from tunedoctor.planning.drafts import Drafted, Goal, joined
 from tunedoctor.planning.fill import looked_up, steps_of
-from tunedoctor.planning.goals import Goal
 from tunedoctor.planning.make import Place
 from tunedoctor.planning.platforms import question_for
 from tunedoctor.planning.refusal import RefusedError
-from tunedoctor.planning.settle import joined, settle, useless
+from tunedoctor.planning.settle import settle, useless
 from tunedoctor.planning.wanted import WantedError, asked_for
 from tunedoctor.simulate import Simulated, simulate
 from tunedoctor.snapshot import Snapshot
@@ -64,12 +63,14 @@ def planned(
     steps: tuple[Remove | Install, ...] = ()
     left: tuple[str, ...] = ()
     if goal.ids:
-        settled = settle(_place(snapshot, ask)._replace(checks=checks, fixes=fixes), goal)
-        steps = steps_of(settled.made, snapshot, ask, settled.asked)
+        place = _place(snapshot, ask)._replace(checks=checks, fixes=fixes)
+        settled = settle(place, goal)
+        steps = steps_of(settled.made, place, settled.asked)
         left = settled.made.answer.left
     whole = joined(drafts, steps)
     hold_off(whole, snapshot)
-    whole = sized(_hashed(whole, snapshot, ask), snapshot, ask)
+    if whole.pins:
+        whole = _filled(whole, _place(snapshot, ask))
     found = Planned(whole, drafts, None, left)
     if not whole.changes:
         return found
@@ -98,38 +99,20 @@ def _machine(snapshot: Snapshot) -> Machine:
         raise RefusedError(str(error)) from error
 
 
-def _hashed(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
-    """Look up the hashes of what fixes pinned themselves."""
-    packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
-    there = {d.name: d.version for d in packages.distributions} if packages else {}
-    python = interpreter.executable if interpreter else ""
-    steps = [
-        looked_up(step, python, there, ask)
-        if isinstance(step, Install) and not all(pin.hashes for pin in step.pins)
-        else step
-        for step in plan.steps
-    ]
-    return msgspec.structs.replace(plan, steps=tuple(steps))
-
-
-def sized(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
-    """Return the plan with the size of each download and of all."""
-    if not plan.pins:
-        return plan
-    question = question_for(_machine(snapshot))
-    steps: list[AnyStep] = []
-    for step in plan.steps:
-        if isinstance(step, Install):
-            sizes = ask.sizes(step, question)
-            pins = (
-                msgspec.structs.replace(p, download_bytes=sizes.get(p.name, 0)) for p in step.pins
-            )
-            steps.append(msgspec.structs.replace(step, pins=tuple(pins)))
-        else:
-            steps.append(step)
-    found = msgspec.structs.replace(plan, steps=tuple(steps))
+def _filled(plan: Plan, place: Place) -> Plan:
+    """Return the plan with the hashes of what fixes pinned themselves, and with the sizes of downloads."""
+    steps = tuple(_sized(s, place) if isinstance(s, Install) else s for s in plan.steps)
+    found = msgspec.structs.replace(plan, steps=steps)
     total = sum(pin.download_bytes for pin in found.pins)
     return msgspec.structs.replace(found, download_bytes=total, disk_bytes=int(total * UNPACKED))
+
+
+def _sized(step: Install, place: Place) -> Install:
+    if not all(pin.hashes for pin in step.pins):
+        step = looked_up(step, place, place.there)
+    sizes = place.ask.sizes(step, question_for(place.machine))
+    pins = (msgspec.structs.replace(p, download_bytes=sizes.get(p.name, 0)) for p in step.pins)
+    return msgspec.structs.replace(step, pins=tuple(pins))
 
 
 def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> Planned:
@@ -144,12 +127,13 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> P
         goal = Goal(asked=asked_for(packages))
     except WantedError as error:
         raise RefusedError(str(error), "doctor fix --help lists the options") from error
-    made = settle(Place(_machine(bare), ask, bare, whole=True), goal).made
+    place = Place(_machine(bare), ask, bare, whole=True)
+    made = settle(place, goal).made
     python = interpreter.executable if interpreter else sys.executable
     steps = (
         NewEnvironment(path=path, python=python),
-        *steps_of(made, bare, ask, made.answer.about),
+        *steps_of(made, place, made.answer.about),
     )
     reasons = tuple(f"{name} is left out: {why}" for name, why in made.answer.dropped.items())
-    whole = sized(Plan(steps=steps, reasons=reasons, asks={"new": made.answer.about}), bare, ask)
-    return Planned(whole, left=made.answer.left)
+    whole = Plan(steps=steps, reasons=reasons, asks={"new": made.answer.about})
+    return Planned(_filled(whole, place), left=made.answer.left)

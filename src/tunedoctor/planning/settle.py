@@ -11,16 +11,13 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, Packages
-from tunedoctor.fixing import Resolve
-from tunedoctor.plan import AnyStep, Install, Plan, PlanError, Remove, merge
+from tunedoctor.plan import Install, Plan, Remove
 from tunedoctor.planning.ask import unasked
 from tunedoctor.planning.commands import commands
-from tunedoctor.planning.drafts import Drafted, chosen, drafted
+from tunedoctor.planning.drafts import Drafted, Goal, chosen, drafted, joined, wishes_of, without
 from tunedoctor.planning.fill import steps_of
-from tunedoctor.planning.goals import Goal, wishes_of
 from tunedoctor.planning.make import Made, Place, make
 from tunedoctor.planning.platforms import python_of, uv_platform
 from tunedoctor.planning.refusal import RefusedError
@@ -119,7 +116,7 @@ def _with_cures(place: Place, goal: Goal, one: Settled) -> Answer:
     """Add to a set what the cures of findings take out and put in beside it."""
     answer = one.made.answer
     moved = {change.name for change in answer.changed}
-    beside = _without(joined(goal.drafts), moved).steps
+    beside = without(joined(goal.drafts), moved).steps
     there, every = place.there, {c.name: c for c in answer.packages}
     for step in beside:
         # the commands of the set have nothing of it: the cure's own do it
@@ -177,7 +174,7 @@ def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
     words = goal.words(ids)
     made = _made(place, goal, words, ids)
     asked = tuple(goal.joined(words))
-    plan = joined(goal.drafts, steps_of(made, place.snapshot, unasked(), asked))
+    plan = joined(goal.drafts, steps_of(made, place._replace(ask=unasked()), asked))
     if not place.checks:
         return Settled(made, plan, asked)
     found = simulate(plan, place.snapshot, place.checks)
@@ -199,50 +196,3 @@ def _made(place: Place, goal: Goal, words: tuple[str, ...], ids: frozenset[str])
         own = {"torch", *want.installed, *names}
         want = want._replace(roots=tuple(name for name in want.roots if name in own))
     return make(place, want._replace(limits=(*want.limits, *goal.avoided), why=goal.why(ids)))
-
-
-def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
-    """Return the one plan of drafts and what the resolver fills in for them.
-
-    Raises:
-        RefusedError: the drafts contradict each other.
-    """
-    moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
-    changing = [_without(_plan(one), moved) for one in drafts if one.changes]
-    told = [_plan(one) for one in drafts if not one.changes]
-    try:
-        return merge((*changing, Plan(steps=steps), *told))
-    except PlanError as error:
-        raise RefusedError(str(error)) from error
-
-
-def _plan(one: Drafted) -> Plan:
-    """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
-    steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
-    reasons = (one.draft.reason,) if one.changes and one.draft.reason else ()
-    asks = {one.id: _asked(one)} if one.changes else {}
-    return Plan(steps=steps, cures=(*asks,), reasons=reasons, asks=asks)
-
-
-def _asked(one: Drafted) -> tuple[str, ...]:
-    """Return the names of the packages that a draft asks for."""
-    installs = (step for step in one.draft.steps if isinstance(step, Install))
-    pinned = (pin.name for step in installs for pin in step.pins)
-    return tuple(dict.fromkeys((*map(name_of, wishes_of((one,))), *pinned)))
-
-
-def _without(plan: Plan, moved: set[str]) -> Plan:
-    """Return a plan that says nothing of packages that the resolver moves: it sees all of them, a fix its own."""
-    steps: list[AnyStep] = []
-    for step in plan.steps:
-        if isinstance(step, Install):
-            pins = tuple(pin for pin in step.pins if pin.name not in moved)
-            again = tuple(name for name in step.reinstall if name not in moved)
-            if pins:
-                steps.append(msgspec.structs.replace(step, pins=pins, reinstall=again))
-        elif isinstance(step, Remove):
-            names = tuple(name for name in step.names if name not in moved)
-            steps += [Remove(names=names)] if names else []
-        else:
-            steps.append(step)
-    return msgspec.structs.replace(plan, steps=tuple(steps))
