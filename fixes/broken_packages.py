@@ -54,10 +54,13 @@ def broken_packages(
     for one in told:
         if one.problem != "leftover" and one.name not in names:
             lines += _again(one.name, packages, interpreter, torch).installs
+    unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
     for line in lines:
-        step: Install | Resolve | None = _install(line, packages) if line.anew else None
+        wanted = tuple(map(name_of, line.requirements))
+        if not line.anew and not unknown.issuperset(wanted):
+            return None
         # of what version it is nobody can tell: the resolver says which one fits the others
-        steps.append(step or Resolve(requirements=line.requirements))
+        steps.append((_install(line, packages) if line.anew else None) or Resolve(requirements=wanted))
     return Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
 
