@@ -48,7 +48,8 @@ def steps(
     lines = [line for line in finding.cure.installs if not line.anew]
     if there is None or (own is not None and _foreign(named, there, own)):
         return None  # an install into the environment stays behind a copy of another folder
-    if alone := _alone(finding.cure, there):
+    whole = not named & {one.name for one in there.broken}
+    if whole and (alone := _alone(finding.cure, there)):
         return Draft(steps=alone, reason=finding.found)
     wanted = [(one, line.upgrade) for line in lines for one in line.requirements]
     pins = [pair for one, _ in wanted if one.startswith(CUDA) and (pair := exact(one))]
