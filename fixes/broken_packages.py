@@ -60,7 +60,9 @@ def broken_packages(
         if not line.anew and not unknown.issuperset(wanted):
             return None
         # of what version it is nobody can tell: the resolver says which one fits the others
-        steps.append((_install(line, packages) if line.anew else None) or Resolve(requirements=wanted))
+        steps.append(
+            (_install(line, packages) if line.anew else None) or Resolve(requirements=wanted)
+        )
     return Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
 

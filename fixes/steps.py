@@ -67,7 +67,7 @@ def steps(
 
 
 def _alone(cure: Cure, packages: Packages) -> tuple[Install | Remove, ...]:
-    """Return what goes in or out without anything else, as torchvision for a torch that stays; () where it is not so."""
+    """Return what goes in or out alone, as torchvision for a torch that stays; () where more goes with it."""
     steps: list[Install | Remove] = []
     for line in cure.pip:
         if isinstance(line, PipUninstall):

@@ -2,7 +2,7 @@
 
 from itertools import combinations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
@@ -89,6 +89,7 @@ def test_what_excludes_each_other_is_where_the_search_begins() -> None:
 NAMES = st.sampled_from("abcde")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sets(NAMES, min_size=1, max_size=3), max_size=6), st.sets(NAMES, min_size=1))
 def test_the_least_is_given_up_whatever_clashes(sets: list[set[str]], gives: set[str]) -> None:
     """What is known and what the resolver says are left together by the fewest packages."""
