@@ -161,6 +161,7 @@ WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(
 UNSOLVED = {
     "deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index",
     "bitsandbytes-without-cuda-130": "its facts hold wheels of CUDA 12 beside a torch for CUDA 13",
+    "libcudart-12-under-cuda-13": "the same",
 }
 
 
