@@ -148,6 +148,8 @@ def set_(ground: Ground) -> str:
         if one["change"] not in ("kept", "removed") and one["version"]
     ]
     put = ["install", "-q", "--no-deps", "-p", ground.python, *ground.cpu, *pins]
+    if gone := [one["name"] for one in answer["packages"] if one["change"] == "removed"]:
+        run(UV, "pip", "uninstall", "-q", "-p", ground.python, *gone, must=True)
     if pins:
         run(UV, "pip", *put, must=True)
     return "applied"

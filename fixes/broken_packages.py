@@ -56,12 +56,13 @@ def broken_packages(
             lines += _again(one.name, packages, interpreter, torch).installs
     unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
     for line in lines:
-        step: Install | Resolve | None = _install(line, packages) if line.anew else None
-        if step is None and unknown.issuperset(map(name_of, line.requirements)):
-            step = Resolve(requirements=tuple(map(name_of, line.requirements)))
-        if step is None:
+        wanted = tuple(map(name_of, line.requirements))
+        if not line.anew and not unknown.issuperset(wanted):
             return None
-        steps.append(step)
+        # of what version it is nobody can tell: the resolver says which one fits the others
+        steps.append(
+            (_install(line, packages) if line.anew else None) or Resolve(requirements=wanted)
+        )
     return Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
 

@@ -1,4 +1,4 @@
-"""Carry out a cure as it stands: the versions that it asks for, or the variable that it sets.
+"""Carry out a cure as it stands: the versions that it asks for, what it takes out, or the variable that it sets.
 
 Versions are resolved around what is installed, by the smallest change. A copy from another folder that wins over the
 environment's own is kept away first: no install reaches behind it. A variable holds for shells in which the environment
@@ -14,6 +14,8 @@ from tunedoctor.api import (
     Interpreter,
     Packages,
     Pin,
+    PipUninstall,
+    Remove,
     Resolve,
     Unknown,
     exact,
@@ -46,6 +48,9 @@ def steps(
     lines = [line for line in finding.cure.installs if not line.anew]
     if there is None or (own is not None and _foreign(named, there, own)):
         return None  # an install into the environment stays behind a copy of another folder
+    whole = not named & {one.name for one in there.broken}
+    if whole and (alone := _alone(finding.cure, there)):
+        return Draft(steps=alone, reason=finding.found)
     wanted = [(one, line.upgrade) for line in lines for one in line.requirements]
     pins = [pair for one, _ in wanted if one.startswith(CUDA) and (pair := exact(one))]
     rest = tuple(
@@ -59,6 +64,24 @@ def steps(
     if rest:
         found.append(Resolve(requirements=rest))
     return Draft(steps=tuple(found), reason=finding.found) if found else None
+
+
+def _alone(cure: Cure, packages: Packages) -> tuple[Install | Remove, ...]:
+    """Return what goes in or out alone, as torchvision for a torch that stays; () where more goes with it."""
+    steps: list[Install | Remove] = []
+    for line in cure.pip:
+        if isinstance(line, PipUninstall):
+            steps.append(Remove(names=line.names))
+            continue
+        pairs = [exact(one) for one in line.requirements]
+        if not all(pairs) or not line.no_deps or line.builds:
+            return ()
+        pins = tuple(
+            Pin(name=n, version=v, was=packages.version(n)) for n, v in filter(None, pairs)
+        )
+        again = tuple(pin.name for pin in pins if pin.was)
+        steps.append(Install(pins=pins, index=line.index, reinstall=again))
+    return tuple(steps)
 
 
 def _newer(one: str, packages: Packages) -> str:

@@ -32,7 +32,7 @@ LAYERS = (
     ("report",),
     ("redaction", "targeting", "readers", "probes", "target"),
     ("installers",),
-    ("sets", "running", "seen", "smoke", "simulate", "data"),
+    ("running", "seen", "smoke", "simulate", "data"),
     ("live",),
     ("transaction", "planning"),
     ("render",),

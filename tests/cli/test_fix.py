@@ -19,7 +19,7 @@ from libraries.fixtures import index, uv_cache
 from libraries.server import Index
 
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.planning.answer import schema
+from tunedoctor.planning.fix_answer import schema
 from tunedoctor.state.state_folder import entry_of
 
 __all__ = ["index", "uv_cache"]

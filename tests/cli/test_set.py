@@ -16,7 +16,7 @@ from libraries.fixtures import index, uv_cache
 from libraries.server import Index
 
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.sets.answer import schema
+from tunedoctor.planning.set_answer import schema
 
 __all__ = ["index", "uv_cache"]
 

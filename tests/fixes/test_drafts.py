@@ -90,6 +90,8 @@ CURED = (
         f"delete {SITE}/~orch; delete {SITE}/~orch-2.8.0.dist-info",
     ),
     ("transformers-files-missing", "broken-install", "install transformers==5.13.1 anew"),
+    ("deepspeed-import-fails", "library-import-fails", "resolve deepspeed"),
+    ("libcudart-12-under-cuda-13", "cuda-library-missing", "resolve xformers"),
     ("datasets-import-fails", "library-import-fails", "install datasets==5.0.1 anew"),
     ("peft-ends-the-trainer", "library-import-fails", "install peft==0.21.2 anew"),
     ("torch-crashes", "torch-import-crash", "install torch==2.9.1+cu126 anew"),
@@ -131,7 +133,6 @@ TOLD = (
     ("mig-not-pinned", "mig-misconfigured", "user"),
     ("python-3.16-bare", "python-unsupported", "user"),
     ("gpu-off-the-bus", "gpu-faulty", "root"),
-    ("libcudart-12-under-cuda-13", "cuda-library-missing", "user"),
 )
 
 

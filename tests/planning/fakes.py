@@ -13,7 +13,7 @@ from tunedoctor.installers.uv import Outcome, Question, Solved
 from tunedoctor.plan import Install
 from tunedoctor.plan import Pin as Planned
 from tunedoctor.planning.ask import Ask
-from tunedoctor.sets.commands import GROUP
+from tunedoctor.planning.commands import GROUP
 
 CUDA_12 = ("nvidia-cudnn-cu12==9.10.2.21", "nvidia-nccl-cu12==2.27.5", "triton==3.5.1")
 """What torch for CUDA 12 brings from its index."""

@@ -14,7 +14,7 @@ from tunedoctor.installers.uv import Failed, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
 from tunedoctor.planning.ask import read_sizes
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
-from tunedoctor.planning.make import Planned, fresh, planned
+from tunedoctor.planning.plans import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
@@ -163,6 +163,7 @@ WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(
 UNSOLVED = {
     "deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index",
     "bitsandbytes-without-cuda-130": "its facts hold wheels of CUDA 12 beside a torch for CUDA 13",
+    "libcudart-12-under-cuda-13": "the same",
 }
 
 

@@ -16,7 +16,7 @@ from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.uv import Outcome, Question, Solved
 from tunedoctor.planning.ask import Ask, resolver
 from tunedoctor.planning.drafts import Drafted, chosen, drafted
-from tunedoctor.planning.make import Planned, planned
+from tunedoctor.planning.plans import Planned, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot

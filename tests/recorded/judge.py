@@ -29,10 +29,10 @@ from tunedoctor.installers.uv import resolve as ask_uv
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.drafts import chosen, drafted
-from tunedoctor.planning.make import planned
+from tunedoctor.planning.plans import planned
+from tunedoctor.planning.platforms import macos_target, python_of, uv_platform
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_fixes
-from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
 from tunedoctor.simulate import predict, severities
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.choose import choose

@@ -16,7 +16,7 @@ from tunedoctor.plan import (
     Tell,
     WriteFile,
 )
-from tunedoctor.planning.answer import Answer, Treated, exit_code
+from tunedoctor.planning.fix_answer import Answer, Treated, exit_code
 from tunedoctor.render.outcome import render_end, render_stage
 from tunedoctor.render.plan import render_plan
 from tunedoctor.render.script import render_script

@@ -5,8 +5,8 @@ from museum import names, snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import TorchBuild
+from tunedoctor.planning.torch_pick import NoTorch, torch_pick
 from tunedoctor.registry import all_checks
-from tunedoctor.sets.torch_pick import NoTorch, torch_pick
 from tunedoctor.wheels.described import machine_from
 from tunedoctor.wheels.near import near
 from tunedoctor.wheels.of_snapshot import machine_of

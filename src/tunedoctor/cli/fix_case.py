@@ -8,7 +8,7 @@ from tunedoctor.cli.options import Options
 from tunedoctor.cli.output import write
 from tunedoctor.findings import Check
 from tunedoctor.installers.asking import Asking
-from tunedoctor.planning.answer import Answer, exit_code
+from tunedoctor.planning.fix_answer import Answer, exit_code
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render.json import render as as_json
 from tunedoctor.render.style import Style

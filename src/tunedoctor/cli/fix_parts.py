@@ -10,7 +10,7 @@ from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.facts import Interpreter
 from tunedoctor.plan import AnyStep, Install, Plan
-from tunedoctor.planning.answer import Answer
+from tunedoctor.planning.fix_answer import Answer
 from tunedoctor.redaction import public, this_identity
 
 

@@ -17,10 +17,10 @@ from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
-from tunedoctor.planning.answer import Answer, End, Treated
 from tunedoctor.planning.ask import live
 from tunedoctor.planning.drafts import drafted
-from tunedoctor.planning.make import Planned, fresh, planned
+from tunedoctor.planning.fix_answer import Answer, End, Treated
+from tunedoctor.planning.plans import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen

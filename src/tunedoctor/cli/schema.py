@@ -10,10 +10,10 @@ from tunedoctor.render.json import render
 SCHEMAS = {
     "report": "report",
     "wheel": "wheels.answer",
-    "set": "sets.answer",
+    "set": "planning.set_answer",
     "fit": "memory.answer",
     "data": "data.report",
-    "fix": "planning.answer",
+    "fix": "planning.fix_answer",
     "smoke": "smoke.answer",
 }
 """Kind of output -> the module whose `schema` describes it."""

@@ -12,17 +12,15 @@ from tunedoctor.cli.output import write
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, needed, starting
 from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild, Unknown
-from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.uv import Failed, lack
+from tunedoctor.installers.uv import Failed
 from tunedoctor.planning.ask import Ask, live
-from tunedoctor.planning.settle import Place, shown
+from tunedoctor.planning.files import MARK, frozen, project
+from tunedoctor.planning.make import Made, Place
+from tunedoctor.planning.set_answer import Answer
+from tunedoctor.planning.settle import shown
+from tunedoctor.planning.wanted import WantedError, asked_for
 from tunedoctor.redaction import public, this_identity
-from tunedoctor.sets.answer import Answer
-from tunedoctor.sets.freeze import MARK, frozen
-from tunedoctor.sets.make import Here, Made
-from tunedoctor.sets.project import project
-from tunedoctor.sets.wanted import WantedError, asked_for
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over
@@ -96,12 +94,11 @@ def set_(  # noqa: PLR0913  each is an option
         known.declared = msgspec.structs.replace(known.declared, offline="--offline")
     ask = live(known)
     there = _this(asked, place, snapshot, ask) if snapshot else _described(asked, ask)
-    here = there.here._replace(offline=offline, sources=known.declared)
     with spinner() as one:
         one.watch(["the package sources"])
-        made = shown(there._replace(here=here), names)
-        answer = _told(made.answer, known)
-        if made.found is not None:
+        there = there._replace(offline=known.declared.offline, sources=known.declared)
+        answer, made = shown(there, names)
+        if made is not None:
             answer = _written(answer, made, files, known)
     _print(answer, made, files, format_, verbose=verbose)
     return _EXIT[answer.verdict]
@@ -110,7 +107,7 @@ def set_(  # noqa: PLR0913  each is an option
 def _described(asked: Asked, ask: Ask) -> Place:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     try:
-        return Place(Here(blank(asked, own).machine), Snapshot({}), ask, whole=True)
+        return Place(blank(asked, own).machine, ask, whole=True)
     except MachineError as error:
         misuse(str(error), _HELP)
 
@@ -134,15 +131,15 @@ def _this(asked: Asked, place: Target, snapshot: Snapshot, ask: Ask) -> Place:
         and interpreter
         and not interpreter.version.startswith(asked.python.rstrip("t"))
     ):
-        return Place(Here(machine), Snapshot({}), ask, whole=True)
+        return Place(machine, ask, whole=True)
     if isinstance(packages, Unknown):
         misuse(
             f"what is installed could not be read: {packages.why}",
             "--target names an environment; --platform describes a machine without one",
         )
     python = interpreter.executable if interpreter else ""
-    here = Here(machine, snapshot.find(TorchBuild), place.asked, python)
-    told = Place(here, snapshot, ask, whole=True)
+    build = snapshot.find(TorchBuild)
+    told = Place(machine, ask, snapshot, build, place.asked, python, whole=True)
     if asked != Asked():
         return told  # of another machine than this one the findings tell nothing
     options = Options.of()
@@ -158,18 +155,6 @@ def _check_places(files: Files) -> None:
     for place in (files.freeze, files.pyproject):
         if place and place != "-" and (why := refusal(place, MARK, force=files.force)):
             misuse(f"{place} {why}", "name another file, or say --force")
-
-
-def _told(answer: Answer, known: Asking) -> Answer:
-    """Say with a no what each source has; a no of those that answered is none where others were silent."""
-    names = NoSolution(answer.details).lacked
-    if answer.verdict == "none" and names and known.declared.offline:
-        why = f"{answer.why}; {lack(known.declared.offline).text}"
-        return msgspec.structs.replace(answer, why=why, verdict="unknown")
-    if answer.verdict != "none" or not (names or known.silent):
-        return answer
-    why = f"{answer.why}; {known.lacking(names or ('torch',))}"
-    return msgspec.structs.replace(answer, why=why, verdict="unknown" if known.silent else "none")
 
 
 def _written(answer: Answer, made: Made, files: Files, known: Asking) -> Answer:
@@ -196,13 +181,13 @@ def _written(answer: Answer, made: Made, files: Files, known: Asking) -> Answer:
     return msgspec.structs.replace(answer, files=tuple(texts))
 
 
-def _print(answer: Answer, made: Made, files: Files, format_: str, *, verbose: bool) -> None:
+def _print(answer: Answer, made: Made | None, files: Files, format_: str, *, verbose: bool) -> None:
     from tunedoctor.render import set as screen  # noqa: PLC0415
     from tunedoctor.render import style  # noqa: PLC0415
     from tunedoctor.render.json import render as as_json  # noqa: PLC0415
 
     told = public(answer, this_identity())
-    if files.pyproject == "-" and made.found is not None:
+    if files.pyproject == "-" and made is not None:
         write(project(made))
     elif format_ == "json":
         write(as_json(told))

@@ -72,10 +72,14 @@ def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str,
 
     Name -> specifier, of releases that fit all that is installed; a newer library, "*", where the table knows none.
     """
+    return next(contract_ways(one, versions), {one.library: "*"})
+
+
+def contract_ways(one: BrokenContract, versions: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield what can be installed so that the two keep their contracts, as `contract_cure` has it."""
     for name, newer in ((one.library, True), (one.neighbour, True), (one.neighbour, False)):
         if spec := _fitting(name, versions, newer=newer):
-            return {name: spec}
-    return {one.library: "*"}
+            yield {name: spec}
 
 
 def _fitting(name: str, versions: Mapping[str, str], *, newer: bool) -> str:

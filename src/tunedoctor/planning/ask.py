@@ -25,13 +25,22 @@ class Ask(NamedTuple):
     """What keeps installers from an index."""
     lacking: Callable[[Iterable[str], str], str] = lambda _names, _index: ""
     """Packages and PyTorch's index -> what each source has of them, in words."""
+    silent: Callable[[], bool] = lambda: False
+    """Whether a source did not answer."""
 
 
 def live(asking: Asking) -> Ask:
     """Return what asks uv and the user's sources."""
     asked = resolver(asking.resolve)
     sizes = partial(sizes_of, asked)
-    return Ask(asked, asking.look_up, sizes, asking.declared.ban, asking.lacking)
+    return Ask(
+        asked,
+        asking.look_up,
+        sizes,
+        asking.declared.ban,
+        asking.lacking,
+        lambda: bool(asking.silent),
+    )
 
 
 def resolver(resolve: Callable[[Question], Outcome]) -> Callable[[Question], Outcome]:

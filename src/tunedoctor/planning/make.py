@@ -1,150 +1,357 @@
-"""One plan for a snapshot's findings, judged before anything is fetched."""
+"""From a machine and an environment to a set: torch first, then the smallest change around it.
 
-import sys
-from collections.abc import Iterable
+torch is pinned to the release of the wheel choice. Its metadata are those of the default index, which every release
+is on; the label of the build (cu126, cpu …) changes nothing for the libraries around it. Where they exclude that
+release, an older one that fits the machine is tried.
+"""
+
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-import msgspec
-
-from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild
+from tunedoctor.facts import Packages, TorchBuild
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
-from tunedoctor.plan import AnyStep, Install, NewEnvironment, Plan, Remove
+from tunedoctor.installers.answers import NoSolution, Pin
+from tunedoctor.installers.sources import Sources
+from tunedoctor.installers.uv import Failed, Question, lack
 from tunedoctor.planning.ask import Ask
-from tunedoctor.planning.conda_owned import hold_off
-from tunedoctor.planning.drafts import Drafted
-from tunedoctor.planning.fill import looked_up, steps_of
-from tunedoctor.planning.goals import Goal
-from tunedoctor.planning.refusal import RefusedError
-from tunedoctor.planning.settle import Place, joined, settle, useless
-from tunedoctor.sets.make import Here
-from tunedoctor.sets.platforms import question_for
-from tunedoctor.sets.wanted import WantedError, asked_for
-from tunedoctor.simulate import Simulated, simulate
+from tunedoctor.planning.binaries import NAME, rocm_gap
+from tunedoctor.planning.commands import commands, labels_in
+from tunedoctor.planning.platforms import python_of, question_for, uv_platform
+from tunedoctor.planning.refusal import RefusedError, unanswered
+from tunedoctor.planning.search import Clash, Conflict, Found, Task, search, speaking
+from tunedoctor.planning.set_answer import Answer, SetTorch, changes
+from tunedoctor.planning.torch_pick import NoTorch, TorchPick, torch_pick
+from tunedoctor.planning.truths import Way, firing, named, remedies
+from tunedoctor.planning.wanted import OPTIONAL, PAIRED, Wanted, floors, put_outside, with_torch
+from tunedoctor.simulate import accelerator
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.wheels.machine import MachineError
-from tunedoctor.wheels.of_snapshot import machine_of
+from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.versions import at_least, narrowed, within
+from tunedoctor.wheels.machine import Machine
 
-UNPACKED = 3.0
-"""Room that a plan takes, in downloads: the wheel, what is in it, and byte code. torch's wheels grow 1.9-fold."""
+_TRIES = 8
+"""Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""
 
 
-class Planned(NamedTuple):
-    """A plan, and what came of each finding."""
+class Place(NamedTuple):
+    """Where the set is for, who is asked, and who judges it."""
 
-    plan: Plan
-    """All steps; () where nothing is to be done."""
-    drafts: tuple[Drafted, ...] = ()
-    simulated: Simulated | None = None
-    left: tuple[str, ...] = ()
-    """Known breaks that no version of the packages leaves."""
+    machine: Machine
+    ask: Ask
+    snapshot: Snapshot = Snapshot({})
+    torch: TorchBuild | None = None
+    """The build that is installed."""
+    target: str = ""
+    """The environment as the user names it; "" where there is none."""
+    python: str = ""
+    """Its interpreter, for the commands."""
+    offline: str = ""
+    """Who forbids the network; "" where nobody does."""
+    sources: Sources = Sources()
+    """The user's: their mirror of PyTorch's index is the one that commands name."""
+    checks: tuple[Check, ...] = ()
+    """() where nobody judges: of a described machine nothing is known but what was said."""
+    fixes: tuple[Fix, ...] = ()
+    whole: bool = False
+    """The set holds what a fine-tune needs, and not only what is there and asked for."""
+    limit: int | None = None
+    """No more of the installed packages may change."""
 
     @property
-    def proved(self) -> Plan:
-        """The plan with the cures whose end a check can see: variables hold from the next shell on."""
-        unseen = {one.id for one in self.drafts if one.sets_variables_alone}
-        cures = tuple(c for c in self.plan.cures if c not in unseen)
-        return msgspec.structs.replace(self.plan, cures=cures)
+    def there(self) -> dict[str, str]:
+        """Installed versions by name."""
+        packages = self.snapshot.find(Packages)
+        return {d.name: d.version for d in packages.distributions} if packages else {}
 
 
-def planned(
-    snapshot: Snapshot,
-    drafts: tuple[Drafted, ...],
-    checks: tuple[Check, ...],
-    ask: Ask,
-    fixes: tuple[Fix, ...] = (),
-) -> Planned:
-    """Return the one plan of several drafts; `fixes` draft cures of what a set would bring.
+class Made(NamedTuple):
+    """A set, and what files are made from."""
+
+    answer: Answer
+    question: Question
+    found: Found
+    torch: TorchPick
+    labels: dict[str, str]
+    """torch and its companions -> the local label of their files."""
+    any_build: bool
+    """Without a GPU every build of torch runs, on the processor: that of the user's own sources does too."""
+
+
+def make(place: Place, want: Wanted) -> Made:
+    """Return the set.
 
     Raises:
-        RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
+        RefusedError: there is none, or nobody could tell.
     """
-    goal = Goal(drafts=drafts)
-    steps: tuple[Remove | Install, ...] = ()
-    left: tuple[str, ...] = ()
-    if goal.ids:
-        settled = settle(Place(_here(snapshot), snapshot, ask, checks, fixes), goal)
-        steps = steps_of(settled.made, snapshot, ask, settled.asked)
-        left = settled.made.answer.left
-    whole = joined(drafts, steps)
-    hold_off(whole, snapshot)
-    whole = sized(_hashed(whole, snapshot, ask), snapshot, ask)
-    found = Planned(whole, drafts, None, left)
-    if not whole.changes:
-        return found
-    simulated = simulate(found.proved, snapshot, checks)
-    if simulated.refused:
-        raise useless(simulated, drafts)
-    return found._replace(simulated=simulated)
+    machine = place.machine
+    question = question_for(machine)._replace(
+        excluded=want.own, offline=place.offline == "--offline"
+    )
+    torch = _first_torch(place, want, question)
+    if isinstance(torch, NoTorch):
+        why = f"no PyTorch build fits this machine: {torch.why}"
+        raise RefusedError(why, *filter(None, (torch.after,)))
+    first: Clash | Failed | None = None
+    dropped = _without_code(place, want, torch)
+    for _ in range(_TRIES):
+        task = _task(place, want, torch, question, dropped)
+        found = search(task, place.ask.resolve)
+        if isinstance(found, Found):
+            found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
+            torch = torch._replace(index_url=place.sources.placed(torch.index_url))
+            told = _answer(place, want, torch, found, dropped)
+            labels, any_build = labels_in(torch, machine), not machine.gpus
+            return Made(told, question, found, torch, labels, any_build)
+        if out := _droppable(found, want, dropped):
+            dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
+            continue
+        if own := _left_alone(found, want):
+            # the clash is about what it takes to build it here, and here it is built
+            want = put_outside(want, own)
+            continue
+        first = first or found
+        other = None
+        if place.limit is None and not (isinstance(found, Failed) and found.why != "tries"):
+            other = _other_torch(place, want, task, torch)
+        if not isinstance(other, TorchPick):
+            raise _refusal(place, want, other or first)
+        torch = other
+    raise _refusal(place, want, first or Clash("", ""))
 
 
-def _here(snapshot: Snapshot) -> Here:
-    interpreter, target = snapshot.find(Interpreter), snapshot.find(Target)
-    try:
-        machine = machine_of(snapshot)
-    except MachineError as error:
-        raise RefusedError(str(error)) from error
-    return Here(
-        machine,
-        snapshot.find(TorchBuild),
-        target.asked if target else "",
-        interpreter.executable if interpreter else "",
+def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
+    """Return why there is no set, with what each source has of what is lacking; a no of some sources alone is none."""
+    ask = place.ask
+    if isinstance(end, Failed):
+        error = unanswered(end.text, ask.ban, *(() if ask.ban else (_SETTLES[end.why],)))
+        error.silent = True
+        return error
+    why, silent = _with_outside(want, end), ask.silent()
+    names = NoSolution(end.text).lacked
+    if names and place.offline:
+        why, silent = f"{why}; {lack(place.offline).text}", True
+    elif names or silent:
+        why = f"{why}; {ask.lacking(names or ('torch',), '')}"
+    ways = () if ask.ban else filter(None, (_way_out(want, end),))
+    error = unanswered(why, ask.ban, *ways)
+    error.details, error.silent = end.text, silent
+    return error
+
+
+def _first_torch(place: Place, want: Wanted, question: Question) -> TorchPick | NoTorch:
+    """Return the build to begin with: what is asked for goes with it in its newest release, not in an old one."""
+    torch = torch_pick(place.machine, place.torch, want.asked.get("torch", ""))
+    if isinstance(torch, NoTorch) or torch.kept or not set(want.asked) - {"torch"}:
+        return torch
+    task = _task(place, want, torch, question, ())
+    newest = _torch_of(place, want, task, f"<={torch.version}")
+    return newest if isinstance(newest, TorchPick) else torch
+
+
+def _task(
+    place: Place, want: Wanted, torch: TorchPick, question: Question, dropped: Iterable[str]
+) -> Task:
+    """Return what is searched for around one build of torch; `dropped` packages are not in it."""
+    paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
+    roots = [n for n in want.roots if n not in {"torch", *dropped}]
+    fixed = frozenset(("torch", *(n for n in PAIRED if paired[n])))
+    given = (f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n))
+    pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed}
+    beside = {n: v for n, v in want.installed.items() if n not in {"torch", *roots}}
+    if not torch.kept:
+        beside = {n: v for n, v in beside.items() if not with_torch(n)}
+    outside = {n: lines for n, lines in want.outside.items() if n in beside}
+    kept = (n for n in want.installed if n not in fixed and not with_torch(n))
+    build = place.torch if torch.kept and place.torch else _build(torch)
+    needs = (f"torch=={torch.stand_in or torch.version}", *_needs(want, roots))
+    return Task(
+        requirements=needs,
+        constraints=(*want.limits, *given),
+        pinned=pinned,
+        preferred=tuple(f"{n}=={want.installed[n]}" for n in kept),
+        beside=beside,
+        fixed=fixed,
+        build=build,
+        asked=frozenset(want.asked),
+        question=question,
+        conflicts=tuple(_known(want, {*pinned, *outside}, pinned, fixed, build)),
+        limit=place.limit,
+        outside=outside,
+        unmet={o.why: (o.owner, o.line) for o in want.unmet if o.line and o.owner in outside},
     )
 
 
-def _hashed(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
-    """Look up the hashes of what fixes pinned themselves."""
-    packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
-    there = {d.name: d.version for d in packages.distributions} if packages else {}
-    python = interpreter.executable if interpreter else ""
-    steps = [
-        looked_up(step, python, there, ask)
-        if isinstance(step, Install) and not (step.no_deps and all(p.hashes for p in step.pins))
-        else step
-        for step in plan.steps
+def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
+    """Yield what the set must hold, not older than what was seen to train, or is there."""
+    lowest = floors()
+    for name in roots:
+        asked, have = want.asked.get(name, ""), want.installed.get(name, "")
+        floor = "" if asked else lowest.get(name, "")
+        floor = have if floor and have and not at_least(have, floor) else floor
+        yield name + ",".join(filter(None, (asked, f">={floor}" if floor else "")))
+
+
+def _known(
+    want: Wanted,
+    movable: Container[str],
+    pinned: Mapping[str, str],
+    fixed: frozenset[str],
+    build: TorchBuild,
+) -> Iterator[Conflict]:
+    """Yield what excludes each other among what can be given up; of others one side can end otherwise."""
+    for name, asked in want.asked.items():
+        if (pin := pinned.get(name, "")) and asked and within(pin, asked) is False:
+            yield Conflict((Way(name, None, want.why.get(name, "it is asked for")),))
+    for one in want.unmet:
+        both = tuple(Way(n, None, one.why) for n in (one.name, one.owner) if n in movable)
+        if one.owner not in pinned and one.owner in movable:
+            # what was not met before can stay so
+            left = Way(one.why, None, one.why)
+            yield Conflict((*both, left) if one.line else (Way(one.name, "", one.why), *both, left))
+        elif one.owner in movable and one.name in movable:
+            yield Conflict(both)
+    for pair in firing(want.installed, build):
+        if pair.row.severity == "error" and {*pair.row.names} <= pinned.keys():
+            ways = remedies(pair, want.asked, fixed)
+            if ways and not pair.row.absent:
+                yield Conflict(ways)
+
+
+def _build(torch: TorchPick) -> TorchBuild:
+    return TorchBuild(
+        version=torch.version,
+        variant=torch.variant,
+        cuda=cuda_of(torch.variant) if torch.variant.startswith("cu") else "",
+        accelerator=accelerator(torch.variant, mac=torch.variant == "mps"),
+    )
+
+
+def _without_code(place: Place, want: Wanted, torch: TorchPick) -> dict[str, str]:
+    """Return what a fresh set leaves out since its wheel does not serve the GPUs, with the reason."""
+    if not want.fresh or NAME in want.asked:
+        return {}
+    gap = rocm_gap(place.machine, torch.variant)
+    return {NAME: gap} if gap else {}
+
+
+def _droppable(clash: Clash | Failed, want: Wanted, dropped: Iterable[str]) -> str:
+    """Return the optional package of a fresh set that has no wheel here, "" where it isn't that."""
+    if isinstance(clash, Failed) or not want.fresh or not NoSolution(clash.text).unwheeled:
+        return ""
+    free = OPTIONAL & set(clash.names) - set(dropped) - set(want.asked)
+    return min(free, default="")
+
+
+def _real(pin: Pin, torch: TorchPick) -> Pin:
+    """Put the build that is there in the place of the release that stood in for it."""
+    if pin.name == "torch":
+        return pin._replace(version=torch.version)
+    # of a folder of wheels the companions come with their label
+    return pin._replace(version=pin.version.partition("+")[0]) if pin.name in PAIRED else pin
+
+
+def _left_alone(clash: Clash | Failed, want: Wanted) -> str:
+    """Return an installed package that has no wheel for this platform, as flash-attn: it was built where it is."""
+    missing = [
+        n for n in NoSolution(clash.text).unwheeled if n in want.installed and n in want.roots
     ]
-    return msgspec.structs.replace(plan, steps=tuple(steps))
+    return next((n for n in missing if n != "torch" and n not in want.asked), "")
 
 
-def sized(plan: Plan, snapshot: Snapshot, ask: Ask) -> Plan:
-    """Return the plan with the size of each download and of all."""
-    if not plan.pins:
-        return plan
-    question = question_for(_here(snapshot).machine)
-    steps: list[AnyStep] = []
-    for step in plan.steps:
-        if isinstance(step, Install):
-            sizes = ask.sizes(step, question)
-            pins = (
-                msgspec.structs.replace(p, download_bytes=sizes.get(p.name, 0)) for p in step.pins
-            )
-            steps.append(msgspec.structs.replace(step, pins=tuple(pins)))
-        else:
-            steps.append(step)
-    found = msgspec.structs.replace(plan, steps=tuple(steps))
-    total = sum(pin.download_bytes for pin in found.pins)
-    return msgspec.structs.replace(found, download_bytes=total, disk_bytes=int(total * UNPACKED))
+def _other_torch(
+    place: Place, want: Wanted, task: Task, torch: TorchPick
+) -> TorchPick | Clash | None:
+    """Return the build to try next: below one that was chosen, in the place of one that is there any that fits."""
+    range_ = f"<{torch.version}"
+    if torch.kept:
+        best = torch_pick(place.machine, None, want.asked.get("torch", ""))
+        if isinstance(best, NoTorch):
+            return None
+        range_ = f"<={best.version},!={torch.version}"
+    return _torch_of(place, want, task, range_)
 
 
-def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> Planned:
-    """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
+def _torch_of(place: Place, want: Wanted, task: Task, range_: str) -> TorchPick | Clash | None:
+    """Return the build of the torch that the libraries take from a range, with what is asked for as new as it goes.
 
-    Raises:
-        RefusedError: no set fits this machine, or nobody could tell.
+    A clash where they clash whatever the torch; None where the machine has no build of it, or nobody knows.
     """
-    interpreter = snapshot.find(Interpreter)
-    bare = snapshot.having(Packages(distributions=()))
-    try:
-        goal = Goal(asked=asked_for(packages))
-    except WantedError as error:
-        raise RefusedError(str(error), "doctor fix --help lists the options") from error
-    here = _here(bare)._replace(torch=None, target="", python="")
-    made = settle(Place(here, bare, ask, whole=True), goal).made
-    python = interpreter.executable if interpreter else sys.executable
-    steps = (
-        NewEnvironment(path=path, python=python),
-        *steps_of(made, bare, ask, made.answer.about),
+    asked = want.asked
+    free = narrowed(filter(None, (asked.get("torch", "").partition("+")[0], range_)))
+    if free is None:
+        return None
+    needs = [n for n in task.requirements if not n.startswith("torch==")]
+    # uv settles first what is named first
+    needs.sort(key=lambda line: not line.startswith(tuple(asked)))
+    given = tuple(c for c in task.constraints if not c.startswith(PAIRED))
+    answer = place.ask.resolve(
+        task.question._replace(
+            requirements=(*needs, f"torch{free}"), constraints=given, preferred=task.preferred
+        )
     )
-    reasons = tuple(f"{name} is left out: {why}" for name, why in made.answer.dropped.items())
-    whole = sized(Plan(steps=steps, reasons=reasons, asks={"new": made.answer.about}), bare, ask)
-    return Planned(whole, left=made.answer.left)
+    if isinstance(answer, NoSolution):
+        # of the range of torch itself nobody asked for
+        about = answer.blamed
+        return None if "torch" in about else Clash(answer.why(), answer.text, about)
+    if isinstance(answer, Failed):
+        return None
+    version = next((pin.version for pin in answer.pins if pin.name == "torch"), "")
+    minor = ".".join(version.split(".")[:2])
+    for wanted in (f"=={version}", f"=={minor}.*,{range_}", f"<={version}"):
+        found = torch_pick(place.machine, None, wanted)
+        if isinstance(found, TorchPick):
+            return found
+    return None
+
+
+def _answer(
+    place: Place, want: Wanted, torch: TorchPick, found: Found, dropped: dict[str, str]
+) -> Answer:
+    why = dict(found.why)
+    rebuilt: frozenset[str] = frozenset()
+    if not torch.kept:
+        why |= {"torch": torch.why, **dict.fromkeys(PAIRED, f"goes with torch {torch.version}")}
+        rebuilt = frozenset(("torch", *PAIRED)) & set(want.installed)
+    shown = {*want.roots, *found.why, *named()} if want.fresh else None
+    packages = changes(found.pins, want.installed, why, shown, rebuilt)
+    return Answer(
+        verdict="set",
+        target=place.target,
+        python=python_of(place.machine),
+        platform=uv_platform(place.machine),
+        torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
+        packages=packages,
+        about=want.roots,
+        smallest=found.smallest,
+        dropped=dropped,
+        left=found.left,
+        commands=commands(packages, torch, place.machine, place.python),
+    )
+
+
+_SETTLES = {
+    "no uv": "install it beside the doctor: pip install uv",
+    "offline": "allow the network once: uv keeps what it reads",
+    "network": "name a mirror in UV_DEFAULT_INDEX, or go by what is cached: doctor set --offline",
+    "time": "run it again: what was read is cached",
+    "tries": "name fewer packages, or start from an empty environment: doctor set --target EMPTY",
+    "uv": "name fewer packages, or another mirror in UV_DEFAULT_INDEX",
+}
+
+
+def _with_outside(want: Wanted, clash: Clash) -> str:
+    """Add to the clash who stands outside the set and has a say in it."""
+    owners = [f"{n} {want.installed[n]}" for n in speaking(want.outside, clash.text)]
+    if not owners:
+        return clash.why
+    return f"{clash.why}; {' and '.join(owners[:3])} outside the set have a say too"
+
+
+def _way_out(want: Wanted, clash: Clash) -> str:
+    """Return what the user can give up: the packages that were asked for and that the clash names."""
+    named_too = [name for name in want.asked if name in clash.names]
+    if named_too:
+        return f"leave out {' or '.join(named_too)}, or ask for other versions"
+    there = [name for name in clash.names if name in want.installed]
+    return f"take out {' or '.join(there[:2])}: pip uninstall {there[0]}" if there else ""

@@ -7,53 +7,27 @@ the one that changes fewer packages is taken, of equals the one of the wishes.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, Packages
-from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix, Resolve
-from tunedoctor.installers.answers import NoSolution
-from tunedoctor.installers.uv import Question
-from tunedoctor.plan import AnyStep, Install, Plan, PlanError, Remove, merge
-from tunedoctor.planning.ask import Ask, unasked
-from tunedoctor.planning.drafts import Drafted, chosen, drafted
+from tunedoctor.plan import Install, Plan, Remove
+from tunedoctor.planning.ask import unasked
+from tunedoctor.planning.commands import commands
+from tunedoctor.planning.drafts import Drafted, Goal, chosen, drafted, joined, wishes_of, without
 from tunedoctor.planning.fill import steps_of
-from tunedoctor.planning.goals import Goal, wishes_of
-from tunedoctor.planning.refusal import RefusedError, unanswered
-from tunedoctor.sets.answer import Answer
-from tunedoctor.sets.make import Here, Made, make
-from tunedoctor.sets.wanted import WantedError, asked_for, wanted
+from tunedoctor.planning.make import Made, Place, make
+from tunedoctor.planning.platforms import python_of, uv_platform
+from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.planning.set_answer import Answer, Change
+from tunedoctor.planning.wanted import WantedError, asked_for, wanted
 from tunedoctor.simulate import Simulated, predict, simulate
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.versions import within
 
 ROUNDS = 4
 """Sets that are judged on one road: each takes in the wishes of what the last one left."""
-
-
-class Place(NamedTuple):
-    """Where the plan is for, and who judges it."""
-
-    here: Here
-    snapshot: Snapshot
-    ask: Ask
-    checks: tuple[Check, ...] = ()
-    """() where nobody judges: of a described machine nothing is known but what was said."""
-    fixes: tuple[Fix, ...] = ()
-    whole: bool = False
-    """The set holds what a fine-tune needs, and not only what is there and asked for."""
-    limit: int | None = None
-    """No more of the installed packages may change."""
-
-    @property
-    def there(self) -> dict[str, str]:
-        """Installed versions by name."""
-        packages = self.snapshot.find(Packages)
-        return {d.name: d.version for d in packages.distributions} if packages else {}
 
 
 class Settled(NamedTuple):
@@ -77,7 +51,7 @@ class Settled(NamedTuple):
 
     def holds(self, words: Iterable[str]) -> bool:
         """Tell whether the set is what the cures ask for."""
-        found = {pin.name: pin.version for pin in self.made.found.pins} if self.made.found else {}
+        found = {pin.name: pin.version for pin in self.made.found.pins}
         return all(
             name in found and (not range_ or within(found[name], range_.partition("+")[0]))
             for name, range_ in asked_for(words).items()
@@ -98,7 +72,7 @@ def settle(place: Place, goal: Goal) -> Settled:
             return free
         place = place._replace(limit=free.size)
     except RefusedError as error:
-        if error.tried is not None and error.tried.made.answer.verdict == "unknown":
+        if error.silent:
             raise  # who got no answer gets none by asking again
         refused = error
     try:
@@ -114,20 +88,48 @@ def settle(place: Place, goal: Goal) -> Settled:
     return free
 
 
-def shown(place: Place, asked: Mapping[str, str]) -> Made:
+def shown(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | None]:
     """Return the set that `doctor fix` would carry out with what is asked for, or why there is none."""
     found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
     goal = Goal(asked, drafted(found, place.snapshot, place.fixes))
     try:
-        return settle(place, goal).made
+        one = settle(place, goal)
+        return _with_cures(place, goal, one), one.made
     except RefusedError as error:
-        one = error.tried
-        if one is None:
-            return Made(Answer(verdict="none", why=error.why), Question(()))
-        if one.simulated is None or not one.simulated.refused:
-            return one.made
-        left = (*one.made.answer.left, one.simulated.refused)
-        return one.made._replace(answer=msgspec.structs.replace(one.made.answer, left=left))
+        if error.tried is not None:
+            told = error.tried.made.answer
+            left = (*told.left, error.why)
+            return msgspec.structs.replace(told, left=left), error.tried.made
+        told = Answer(
+            verdict="unknown" if error.silent else "none",
+            target=place.target,
+            python=python_of(place.machine),
+            platform=uv_platform(place.machine),
+            why=error.why,
+            details=error.details,
+            way_out=next(iter(error.by_hand), ""),
+        )
+        return told, None
+
+
+def _with_cures(place: Place, goal: Goal, one: Settled) -> Answer:
+    """Add to a set what the cures of findings take out and put in beside it."""
+    answer = one.made.answer
+    moved = {change.name for change in answer.changed}
+    beside = without(joined(goal.drafts), moved).steps
+    there, every = place.there, {c.name: c for c in answer.packages}
+    for step in beside:
+        # the commands of the set have nothing of it: the cure's own do it
+        if isinstance(step, Remove):
+            gone = (Change(n, "", there.get(n, ""), "removed", named=False) for n in step.names)
+            every |= {change.name: change for change in gone}
+        elif isinstance(step, Install):
+            for pin in step.pins:
+                kind: Literal["changed", "added"] = "changed" if pin.name in there else "added"
+                every[pin.name] = Change(pin.name, pin.version, pin.was, kind, named=False)
+    packages = tuple(every.values())
+    lines = commands(packages, one.made.torch, place.machine, place.python, beside)
+    return msgspec.structs.replace(answer, packages=packages, commands=lines)
 
 
 def _grown(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
@@ -172,16 +174,7 @@ def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Settled:
     words = goal.words(ids)
     made = _made(place, goal, words, ids)
     asked = tuple(goal.joined(words))
-    if made.found is None or made.torch is None:
-        why = made.answer.why or f"no set of libraries holds {' and '.join(words)}"
-        if made.answer.verdict == "none" and (names := NoSolution(made.answer.details).lacked):
-            why = f"{why}; {place.ask.lacking(names, '')}"
-        ways = () if place.ask.ban else filter(None, (made.answer.way_out,))
-        error = unanswered(why, place.ask.ban, *ways)
-        error.details, error.tried = made.answer.details, Settled(made, Plan(steps=()))
-        error.silent = made.answer.verdict == "unknown"
-        raise error
-    plan = joined(goal.drafts, steps_of(made, place.snapshot, unasked(), asked))
+    plan = joined(goal.drafts, steps_of(made, place._replace(ask=unasked()), asked))
     if not place.checks:
         return Settled(made, plan, asked)
     found = simulate(plan, place.snapshot, place.checks)
@@ -202,54 +195,4 @@ def _made(place: Place, goal: Goal, words: tuple[str, ...], ids: frozenset[str])
         # a fix puts in what it is for, not what else a whole set would hold
         own = {"torch", *want.installed, *names}
         want = want._replace(roots=tuple(name for name in want.roots if name in own))
-    want = want._replace(
-        outside=(*want.outside, *goal.avoided), why=goal.why(ids), limit=place.limit
-    )
-    return make(place.here, want, place.ask.resolve)
-
-
-def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
-    """Return the one plan of drafts and what the resolver fills in for them.
-
-    Raises:
-        RefusedError: the drafts contradict each other.
-    """
-    moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
-    changing = [_without(_plan(one), moved) for one in drafts if one.changes]
-    told = [_plan(one) for one in drafts if not one.changes]
-    try:
-        return merge((*changing, Plan(steps=steps), *told))
-    except PlanError as error:
-        raise RefusedError(str(error)) from error
-
-
-def _plan(one: Drafted) -> Plan:
-    """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
-    steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
-    reasons = (one.draft.reason,) if one.changes and one.draft.reason else ()
-    asks = {one.id: _asked(one)} if one.changes else {}
-    return Plan(steps=steps, cures=(*asks,), reasons=reasons, asks=asks)
-
-
-def _asked(one: Drafted) -> tuple[str, ...]:
-    """Return the names of the packages that a draft asks for."""
-    installs = (step for step in one.draft.steps if isinstance(step, Install))
-    pinned = (pin.name for step in installs for pin in step.pins)
-    return tuple(dict.fromkeys((*map(name_of, wishes_of((one,))), *pinned)))
-
-
-def _without(plan: Plan, moved: set[str]) -> Plan:
-    """Return a plan that says nothing of packages that the resolver moves: it sees all of them, a fix its own."""
-    steps: list[AnyStep] = []
-    for step in plan.steps:
-        if isinstance(step, Install):
-            pins = tuple(pin for pin in step.pins if pin.name not in moved)
-            again = tuple(name for name in step.reinstall if name not in moved)
-            if pins:
-                steps.append(msgspec.structs.replace(step, pins=pins, reinstall=again))
-        elif isinstance(step, Remove):
-            names = tuple(name for name in step.names if name not in moved)
-            steps += [Remove(names=names)] if names else []
-        else:
-            steps.append(step)
-    return msgspec.structs.replace(plan, steps=tuple(steps))
+    return make(place, want._replace(limits=(*want.limits, *goal.avoided), why=goal.why(ids)))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
-from tunedoctor.planning.answer import Answer
+from tunedoctor.planning.fix_answer import Answer
 from tunedoctor.render.style import Style
 from tunedoctor.wording import many, megabytes
 

@@ -1,8 +1,9 @@
 """A set on the screen: what stays, what changes and why, the commands; or the clash."""
 
+from collections import Counter
+
+from tunedoctor.planning.set_answer import Answer, Change
 from tunedoctor.render.style import Style
-from tunedoctor.sets.answer import Answer
-from tunedoctor.sets.change import Change
 
 INDENT = 11
 MOST = 12
@@ -45,10 +46,11 @@ def _heading(answer: Answer, style: Style) -> list[str]:
 def _set(answer: Answer, style: Style, *, verbose: bool) -> list[str]:
     about = {*answer.about} if not verbose else {one.name for one in answer.packages}
     shown = [one for one in answer.packages if one.change == "changed" or one.name in about]
-    others = len(answer.packages) - len(shown)
+    others = sum(one.change != "removed" for one in answer.packages) - len(shown)
     lines = [line for one in shown if one.change == "changed" for line in _changed(one, style)]
-    for change, word in (("added", "adds"), ("kept", "keeps")):
-        names = [f"{one.name} {one.version}" for one in shown if one.change == change]
+    for change, word in (("added", "adds"), ("removed", "removes"), ("kept", "keeps")):
+        some = answer.packages if change == "removed" else shown
+        names = [f"{one.name} {one.version or one.was}" for one in some if one.change == change]
         lines += style.wrapped(", ".join(names), 9, f"{word:>7}") if names else []
     if others:
         lines += [" " * 9 + f"and {others} more that these bring"]
@@ -65,9 +67,10 @@ def _set(answer: Answer, style: Style, *, verbose: bool) -> list[str]:
     if not count:
         done = "The set is consistent: nothing to change"
         return [*lines, "", f"{style.mark('ok')} {style.paint(done, 'ok')}"]
-    changed = sum(one.change == "changed" for one in answer.changed)
-    added = count - changed
-    return [*lines, "", f"{style.mark('ok')} A set exists: {changed} to change, {added} to add"]
+    kinds = Counter(one.change for one in answer.changed)
+    gone = f", {kinds['removed']} to remove" if kinds["removed"] else ""
+    done = f"A set exists: {kinds['changed']} to change, {kinds['added']} to add{gone}"
+    return [*lines, "", f"{style.mark('ok')} {done}"]
 
 
 def _changed(one: Change, style: Style) -> list[str]:

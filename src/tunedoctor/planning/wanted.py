@@ -1,7 +1,6 @@
 """What the set is to hold: the core, what is installed of the stack, what the user asks for."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tunedoctor.advice.requirements import (
@@ -39,6 +38,17 @@ class WantedError(ValueError):
     """What the user asks for can't be read; its text says what belongs there."""
 
 
+class Missed(NamedTuple):
+    """A requirement of an installed package that is not met."""
+
+    name: str
+    owner: str
+    line: str
+    """As a constraint; "" where it is not there at all."""
+    why: str
+    """In words."""
+
+
 class Wanted(NamedTuple):
     """The question, before the machine and the resolver."""
 
@@ -48,18 +58,16 @@ class Wanted(NamedTuple):
     """Normalised name -> specifier that the user gives; "" for any."""
     installed: dict[str, str]
     """Normalised name -> version without its label, of all that the environment holds."""
-    outside: tuple[str, ...] = ()
-    """What installed packages outside the set require of those inside, as constraints."""
-    owners: tuple[str, ...] = ()
-    """Who requires it."""
+    limits: tuple[str, ...] = ()
+    """What holds in any case, as constraints: what those require that stay as they are."""
+    outside: dict[str, tuple[str, ...]] = {}
+    """Installed package that the set is not about -> what it requires of others that are there, and gets."""
     needs: dict[str, tuple[str, ...]] = {}
-    """Installed package -> what it requires of others that are there, and gets."""
-    unmet: tuple[tuple[str, str, str], ...] = ()
-    """What installed roots require of each other and do not get: of what, by whom, in words."""
+    """The same of all that is installed."""
+    unmet: tuple[Missed, ...] = ()
+    """What the set's packages, and those that require something of it, do not get."""
     why: Mapping[str, str] = {}
     """Name -> why its versions are asked for, where a finding does it."""
-    limit: int | None = None
-    """No more of the installed packages may change."""
     own: tuple[str, ...] = ()
     """Editable installs and those of a commit: no index has them, so they stay and are taken for met."""
 
@@ -111,37 +119,37 @@ def wanted(
     )
     reached = _reached(roots, there, environment)
     needs = {d.name: _needs(d, installed, environment) for d in there}
-    aside = [d for d in there if d.name in own or d.name not in reached]
-    lines = [line for d in aside for line in needs[d.name] if _named(line) in reached]
-    owners = [
-        f"{d.name} {d.version}" for d in aside if any(_named(n) in reached for n in needs[d.name])
-    ]
-    broken = unmet(packages, interpreter, host, names=inside) if packages else ()
-    pairs = ((one.name, one.owner.name, _told(one)) for one in broken if one.installed)
+    aside = {d.name for d in there if d.name not in reached and not with_torch(d.name)} - own
+    beside = {d.name for d in there if d.name in aside and reached & {*_required(d, environment)}}
+    broken = unmet(packages, interpreter, host, names=inside | beside) if packages else ()
     return Wanted(
         roots,
         dict(asked),
         installed,
-        tuple(lines),
-        tuple(owners),
+        tuple(line for name in sorted(own) for line in needs[name]),
+        {name: needs[name] for name in sorted(aside)},
         needs,
-        tuple(pairs),
+        tuple(_missed(one) for one in broken if not with_torch(one.name)),
         own=tuple(sorted(own)),
     )
 
 
-def _told(one: Unmet) -> str:
-    owner = f"{one.owner.name} {public(one.owner.version)}"
-    return f"{owner} needs {one.wanted}, and {one.name} {public(one.installed)} is installed"
+def _missed(one: Unmet) -> Missed:
+    there = public(one.installed)
+    state = f"{one.name} {there} is installed" if there else "it is not there"
+    why = f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, and {state}"
+    return Missed(one.name, one.owner.name, one.wanted if there else "", why)
+
+
+def _required(one: Distribution, environment: Mapping[str, str]) -> Iterator[str]:
+    return (name for name, _ in requirements(one.requires, environment))
 
 
 def put_outside(want: Wanted, name: str) -> Wanted:
     """Return the question with an installed package left as it is: it isn't resolved, and what it requires holds."""
-    owner = f"{name} {want.installed[name]}"
     return want._replace(
         roots=tuple(n for n in want.roots if n != name),
-        outside=(*want.outside, *want.needs.get(name, ())),
-        owners=(*want.owners, owner),
+        limits=(*want.limits, *want.needs.get(name, ())),
     )
 
 
@@ -160,10 +168,6 @@ def _needs(
         for name, specifier in requirements(owner.requires, environment)
         if specifier and name in installed and within(installed[name], specifier)
     )
-
-
-def _named(line: str) -> str:
-    return re.split(r"[<>=!~]", line, maxsplit=1)[0]
 
 
 def public(version: str) -> str:
@@ -198,5 +202,5 @@ def _reached(
             found.add(name)
             owner = by_name.get(name)
             if owner is not None and not _own(owner):
-                todo += [other for other, _ in requirements(owner.requires, environment)]
+                todo += _required(owner, environment)
     return found

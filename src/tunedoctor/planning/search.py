@@ -7,6 +7,7 @@ their price, so the first set that resolves and fires no row changes the fewest 
 """
 
 import heapq
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import count
@@ -14,11 +15,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.cure import parted
 from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.answers import NoSolution, Pin
 from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
-from tunedoctor.sets.binaries import cuda_gap
-from tunedoctor.sets.truths import Way, firing, reason, remedies
+from tunedoctor.planning.truths import Way, breaks
 from tunedoctor.versions import narrowed, within
 
 MOST = 32
@@ -52,7 +53,7 @@ class Task(NamedTuple):
     preferred: tuple[str, ...]
     """All installed pins: the resolver keeps them where nothing speaks against it."""
     beside: Mapping[str, str]
-    """Installed packages outside the set, for the table of breaks."""
+    """Installed packages outside the set."""
     fixed: frozenset[str]
     """Names that nothing changes: torch."""
     build: TorchBuild | None
@@ -63,7 +64,16 @@ class Task(NamedTuple):
     conflicts: tuple[Conflict, ...] = ()
     """What is known before any question."""
     limit: int | None = None
-    """What changes more pinned packages is not looked for."""
+    """What changes more packages is not looked for."""
+    outside: Mapping[str, tuple[str, ...]] = {}
+    """Packages of `beside` that can move too -> what they require and get, as constraints until they are given up."""
+
+    unmet: Mapping[str, tuple[str, str]] = {}
+    """Why -> who of these requires what and does not get it: a constraint that can be left as it is, for a price."""
+
+    def version(self, name: str) -> str:
+        """Return the version of what can be given up; "" of anything else."""
+        return self.pinned.get(name, "") or (self.beside[name] if name in self.outside else "")
 
 
 class Found(NamedTuple):
@@ -105,11 +115,11 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def given_up(self) -> dict[str, str]:
-        """Pinned packages that change -> why."""
+        """Installed packages that change -> why."""
         return {
             way.name: way.why
             for way in reversed(self.ways)
-            if (pin := self.task.pinned.get(way.name, ""))
+            if (pin := self.task.version(way.name))
             and (way.specifier is None or not within(pin, way.specifier))
         }
 
@@ -117,7 +127,7 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
     def ignored(self) -> dict[str, str]:
         """Rows that are left as they are -> how they fire."""
         rows = (way for way in self.ways if way.specifier is None)
-        return {way.name: way.why for way in rows if way.name not in self.task.pinned}
+        return {way.name: way.why for way in rows if not self.task.version(way.name)}
 
     @property
     def price(self) -> int:
@@ -145,7 +155,8 @@ def search(task: Task, resolve: Resolve, *, most: int = MOST) -> Found | Clash |
     if not isinstance(answer, Failed) or answer.why != "tries" or task.limit is not None:
         return answer
     # all pins at once become wishes: the resolver keeps what it can, and nobody says that it is the least
-    answer = _search(task._replace(pinned={}, conflicts=()), resolve, min(most, _LAST) or _LAST)
+    free = task._replace(pinned={}, conflicts=())
+    answer = _search(free, resolve, min(most, _LAST) or _LAST)
     return answer._replace(smallest=False) if isinstance(answer, Found) else answer
 
 
@@ -161,7 +172,10 @@ def _search(task: Task, resolve: Resolve, most: int) -> Found | Clash | Failed:
             return answer
         if isinstance(answer, NoSolution):
             learnt = _explained(choice, answer)
-            if not learnt.ways and len(choice.ways) > deepest:
+            # that who stands outside can't move is no clash, it leaves the one about which it was asked
+            lost = {*answer.unwheeled} & {*choice.given_up} & {*task.outside}
+            stuck = all(way.name in task.outside for way in learnt.ways) and not lost
+            if stuck and len(choice.ways) > deepest:
                 deepest, clash = len(choice.ways), _clash(choice, answer)
         else:
             learnt_or_found = _judged(choice, answer)
@@ -205,8 +219,15 @@ def _open(choice: _Choice, conflicts: list[Conflict]) -> Conflict | None:
 def _question(choice: _Choice) -> Question:
     task, gone = choice.task, choice.given_up
     pins = [f"{n}=={v}" for n, v in task.pinned.items() if n not in gone]
+    pins += [line for n, lines in task.outside.items() if n not in gone for line in lines]
+    pins += [
+        line
+        for why, (owner, line) in task.unmet.items()
+        if owner not in gone and why not in choice.ignored
+    ]
     added = [f"{way.name}{way.specifier}" for way in choice.ways if way.specifier]
     wanted = [way.name for way in choice.ways if way.specifier == ""]
+    wanted += [name for name in gone if name in task.outside]
     return task.question._replace(
         requirements=(*task.requirements, *wanted),
         constraints=(*task.constraints, *pins, *added),
@@ -215,30 +236,53 @@ def _question(choice: _Choice) -> Question:
 
 
 def _explained(choice: _Choice, answer: NoSolution) -> Conflict:
-    """Return the pins that an explanation names, of which one must be given up."""
+    """Return the packages that an explanation names or whose word it repeats, of which one must be given up."""
     task, gone = choice.task, choice.given_up
-    names = [n for n in answer.blamed if n in task.pinned and n not in gone]
-    return Conflict(tuple(Way(name, None, answer.why(name)) for name in names), choice.held)
+    named = [n for n in answer.blamed if n in task.pinned]
+    again = {why: (line,) for why, (owner, line) in task.unmet.items() if owner not in gone}
+    still = [why for why in speaking(again, answer.text) if why not in choice.ignored]
+    asking = (*speaking(task.outside, answer.text), *(task.unmet[why][0] for why in still))
+    names = [n for n in dict.fromkeys((*named, *asking)) if n not in gone]
+    ways = (
+        *(Way(name, None, answer.why(name)) for name in names),
+        *(Way(one, None, one) for one in still),
+    )
+    about = {*answer.blamed}
+    # of what it does not name the explanation makes no use
+    return Conflict(ways, frozenset(key for key in choice.held if key[0] in about))
+
+
+def speaking(outside: Mapping[str, tuple[str, ...]], text: str) -> tuple[str, ...]:
+    """Return who stands outside and requires what an explanation repeats: a range of a package that it names."""
+    names = {*NoSolution(text).blamed}
+    return tuple(
+        owner
+        for owner, lines in outside.items()
+        if any(name in names and _said(range_, text) for name, range_ in map(parted, lines))
+    )
+
+
+def _said(range_: str, text: str) -> bool:
+    """Tell whether an explanation holds a bound of a range."""
+    clauses = (clause.strip() for clause in range_.split(","))
+    return any(re.search(rf"{re.escape(clause)}(?![\w.])", text) for clause in clauses if clause)
 
 
 def _judged(choice: _Choice, answer: Solved) -> Found | Conflict:
     task = choice.task
     solved = {pin.name: pin.version for pin in answer.pins if not pin.name.startswith("nvidia-")}
     versions = {**task.beside, **solved}
-    pairs = list(firing(versions, task.build))
-    gap = cuda_gap(versions.get("bitsandbytes", ""), task.build, task.question.platform)
-    pairs += [gap] if gap else []
-    fixed = task.fixed | (set(task.beside) - set(solved))
+    fixed = task.fixed | (set(task.beside) - set(solved) - set(task.outside))
     left: list[str] = []
-    for pair in pairs:
-        if pair.row.id in choice.ignored:
+    for one in breaks(versions, task.build, task.question.platform, task.asked, fixed):
+        if one.id in choice.ignored:
             continue
-        ways = [way for way in remedies(pair, task.asked, fixed) if way[:2] not in choice.keys]
+        ways = [way for way in one.ways if way[:2] not in choice.keys]
         if not ways:
-            left.append(reason(pair))
+            left.append(one.why)
             continue
-        if pair.row.severity == "warning":
-            ways.append(Way(pair.row.id, None, reason(pair)))
+        if not one.severe:
+            ways.append(Way(one.id, None, one.why))
         return Conflict(tuple(ways))
     left += choice.ignored.values()
     why = choice.given_up | {way.name: way.why for way in choice.ways if way.specifier is not None}

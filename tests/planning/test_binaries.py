@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.sets.binaries import cuda_gap, rocm_gap
-from tunedoctor.sets.truths import remedies
+from tunedoctor.planning.binaries import cuda_gap, rocm_gap
+from tunedoctor.planning.truths import remedies
 from tunedoctor.tables.load import table
 from tunedoctor.versions import within
 from tunedoctor.wheels.machine import Gpu, Machine

@@ -9,13 +9,12 @@ import pytest
 from libraries.fixtures import resolve
 from libraries.server import Index
 
-from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.uv import Failed, find_uv
-from tunedoctor.sets.freeze import MARK, frozen
-from tunedoctor.sets.make import Here, Made, make
-from tunedoctor.sets.platforms import uv_platform
-from tunedoctor.sets.project import project
-from tunedoctor.sets.wanted import wanted
+from tunedoctor.planning.ask import Ask
+from tunedoctor.planning.files import MARK, frozen, project
+from tunedoctor.planning.make import Made, Place, make
+from tunedoctor.planning.platforms import uv_platform
+from tunedoctor.planning.wanted import wanted
 from tunedoctor.wheels.machine import Gpu, Machine
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -27,13 +26,12 @@ ADA = Machine(
     driver_version="580.65.06",
     gpus=(Gpu(vendor="nvidia", compute_capability="8.9"),),
 )
+ASK = Ask(resolve, lambda install, *_: install, lambda *_: {})
 MAC = Machine(platform="macos", arch="arm64", python=PYTHON, macos="15.1")
 
 
 def _made(machine: Machine) -> Made:
-    made = make(Here(machine), wanted({}), resolve)
-    assert made.answer.verdict == "set", made.answer.why
-    return made
+    return make(Place(machine, ASK), wanted({}))
 
 
 def _uv(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -113,16 +111,5 @@ def test_the_project_takes_torch_alone_from_its_index(index: Index, tmp_path: Pa
     assert "x86_64" in data["tool"]["uv"]["environments"][0]
 
 
-def test_no_set_no_project(index: Index) -> None:
-    made = make(
-        Here(
-            Machine(platform="linux", arch="riscv64", python=PYTHON),
-            TorchBuild(version=""),
-        ),
-        wanted({}),
-        resolve,
-    )
-    assert made.answer.verdict == "none"
-    assert project(made) == ""
-    assert isinstance(frozen(made, "x", resolve), Failed)
+def test_platforms_of_uv_are_told_from_the_machine() -> None:
     assert uv_platform(MAC) == "aarch64-apple-darwin"

@@ -4,12 +4,14 @@
 the table, and a row that fires gives constraints, each of which leads out of it.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
+from tunedoctor.contracts.shipped import contract_problems, contract_ways, needed_library
 from tunedoctor.facts import Distribution, Packages, TorchBuild
-from tunedoctor.sets.wanted import with_torch
+from tunedoctor.planning.binaries import cuda_gap
+from tunedoctor.planning.wanted import with_torch
 from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
 from tunedoctor.tables.load import table
 from tunedoctor.versions import specifiers, within
@@ -25,6 +27,16 @@ class Way(NamedTuple):
     why: str = ""
 
 
+class Break(NamedTuple):
+    """What a set of versions breaks."""
+
+    id: str
+    severe: bool
+    """An error: no set is made of it where there is a way out."""
+    ways: tuple[Way, ...]
+    why: str
+
+
 def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tuple[Broken, ...]:
     """Return the rows that a set of versions fires, errors first. Notes are left out: they are no break."""
     packages = Packages(
@@ -33,6 +45,28 @@ def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tupl
     found = [pair for check in _checks() for pair in broken_pairs(check, packages, build)]
     breaks = [pair for pair in found if pair.row.severity != "note"]
     return tuple(sorted(breaks, key=lambda pair: pair.row.severity != "error"))
+
+
+def breaks(
+    versions: Mapping[str, str],
+    build: TorchBuild | None,
+    platform: str,
+    asked: Container[str],
+    fixed: Container[str],
+) -> Iterator[Break]:
+    """Yield what a set of versions breaks: rows of the table, a missing binary, import contracts; errors first."""
+    pairs = list(firing(versions, build))
+    gap = cuda_gap(versions.get("bitsandbytes", ""), build, platform)
+    for pair in (*pairs, *([gap] if gap else ())):
+        row = pair.row
+        yield Break(row.id, row.severity == "error", remedies(pair, asked, fixed), reason(pair))
+    for one in contract_problems(versions):
+        asks = f"{one.library} {versions[one.library]} imports {one.name or one.module}"
+        why = f"{asks}, which {one.neighbour} {versions[one.neighbour]} does not have"
+        ways = (pair for cure in contract_ways(one, versions) for pair in cure.items())
+        open_ = tuple(Way(name, spec, why) for name, spec in ways if name not in fixed)
+        id_ = f"{one.library}-imports-{one.neighbour}"
+        yield Break(id_, needed_library(one.library), open_, why)
 
 
 @cache

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from libraries.environment import packages
 
 from tunedoctor.facts import Distribution, Packages
-from tunedoctor.sets.platforms import macos_target, python_of, uv_platform
-from tunedoctor.sets.wanted import CORE, ESSENTIAL, WantedError, asked_for, floors, wanted
+from tunedoctor.planning.platforms import macos_target, python_of, uv_platform
+from tunedoctor.planning.wanted import CORE, ESSENTIAL, WantedError, asked_for, floors, wanted
 from tunedoctor.wheels.machine import Machine
 
 
@@ -59,14 +59,13 @@ def test_editable_installs_stand_outside_and_their_needs_hold() -> None:
     )
     want = wanted({}, Packages(distributions=(*there.distributions, mine)))
     assert "peft" not in want.roots
-    assert want.outside == ("huggingface-hub<2",)
-    assert want.owners == ("peft 0.22.0.dev0",)
+    assert want.limits == ("huggingface-hub<2",)
 
 
 def test_what_does_not_hold_today_is_not_asked_for() -> None:
     there = packages("torch==2.14.1", "huggingface-hub==1.33.0")
     old = Distribution(name="webui", version="1.0", requires=("huggingface-hub<1",))
-    assert wanted({}, Packages(distributions=(*there.distributions, old))).outside == ()
+    assert wanted({}, Packages(distributions=(*there.distributions, old))).outside["webui"] == ()
 
 
 def test_floors_are_those_of_the_oldest_set_that_trained() -> None:

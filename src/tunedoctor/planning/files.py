@@ -1,0 +1,92 @@
+"""Files of a set: a requirements file with every pin and its hashes, and a uv project.
+
+The requirements file is for the default index. Where torch comes from an index of its own, torch and what it brings
+stand in the command of the file's head: one requirements file can't name an index for one package.
+"""
+
+from collections.abc import Callable
+
+from tunedoctor.installers.answers import NoSolution
+from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
+from tunedoctor.planning.commands import GROUP, pinned, torch_pins
+from tunedoctor.planning.make import Made
+from tunedoctor.planning.set_answer import brought_by_torch
+from tunedoctor.versions import parts
+
+MARK = "# written by doctor set"
+"""First words of the files that the doctor writes over without asking."""
+
+
+def frozen(made: Made, name: str, resolve: Callable[[Question], Outcome]) -> str | Failed:
+    """Return the text of the file `name`, or why its hashes could not be had."""
+    every = made.found.pins
+    apart = {*GROUP, *brought_by_torch(every)} if made.torch.index_url else set[str]()
+    pins = tuple(f"{pin.name}=={pin.version}" for pin in every if pin.name not in apart)
+    answer = resolve(made.question._replace(requirements=pins, hashes=True, dependencies=False))
+    if isinstance(answer, NoSolution):
+        return Failed("uv", "the pins of the set are no longer on the index")
+    if isinstance(answer, Failed):
+        return answer
+    return f"{_head(made, name)}{_plain(answer)}"
+
+
+def _head(made: Made, name: str) -> str:
+    answer, torch = made.answer, made.torch
+    lines = [f"{MARK} for Python {answer.python}, {answer.platform}"]
+    if torch.index_url:
+        named = [one for one in answer.packages if one.name in GROUP]
+        group = torch_pins(named, torch, made.labels)
+        lines.append(f"#   pip install {' '.join(group)} --index-url {torch.index_url}")
+        lines.append(f"#   pip install --require-hashes --no-deps -r {name}")
+    else:
+        lines.append(f"#   pip install --require-hashes -r {name}")
+    return "\n".join(lines) + "\n"
+
+
+def _plain(answer: Solved) -> str:
+    """Return the pins and hashes without uv's remarks on who wants them."""
+    kept = [line for line in answer.text.splitlines() if not line.lstrip().startswith("#")]
+    return "\n".join(line.partition("  # via")[0].rstrip() for line in kept) + "\n"
+
+
+def project(made: Made) -> str:
+    """Return a pyproject.toml.
+
+    The index is explicit: uv takes from it what `sources` names and nothing else. The environment is limited to the
+    machine's, since a lock for all systems fails where the build has no wheel for one.
+    """
+    answer, torch = made.answer, made.torch
+    low = ".".join(map(str, parts(answer.python)[:2])) or "3.11"
+    shown = [one for one in answer.packages if one.named]
+    lines = [
+        f"{MARK}: uv sync installs it",
+        "[project]",
+        'name = "fine-tune"',
+        'version = "0"',
+        f'requires-python = "=={low}.*"',
+        "dependencies = [",
+        *(f'    "{pinned(one.name, one.version, made.labels)}",' for one in shown),
+        "]",
+        "",
+        "[tool.uv]",
+        "package = false",
+        f"environments = [{_environment(answer.platform)}]",
+    ]
+    if torch.index_url:
+        named = [one.name for one in shown if one.name in GROUP]
+        lines += ["", "[tool.uv.sources]"]
+        lines += [f'{name} = {{ index = "pytorch" }}' for name in named]
+        lines += [
+            *("", "[[tool.uv.index]]", 'name = "pytorch"', f'url = "{torch.index_url}"'),
+            "explicit = true",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _environment(platform: str) -> str:
+    """Return the marker of a platform of uv's, quoted for TOML."""
+    arch, _, rest = platform.partition("-")
+    system = "darwin" if "apple" in rest else "win32" if "windows" in rest else "linux"
+    named = {"darwin": {"aarch64": "arm64"}, "win32": {"x86_64": "AMD64", "aarch64": "ARM64"}}
+    arch = named.get(system, {}).get(arch, arch)
+    return f"\"sys_platform == '{system}' and platform_machine == '{arch}'\""
