@@ -175,7 +175,8 @@ def test_several_breaks_are_cured_together(index: Index) -> None:
 def test_unsloth_and_an_old_torchao_have_no_set(index: Index) -> None:
     answer = asked("unsloth", "torchao<0.12.5")
     assert answer.verdict == "none"
-    assert answer.why == ("unsloth-zoo needs torchao>=0.13.0, and torchao<0.12.5 is wanted")
+    assert "unsloth-zoo depend on torchao>=0.13.0" in answer.why
+    assert "you require torchao<0.12.5" in answer.why
     assert answer.way_out == "leave out unsloth or torchao, or ask for other versions"
     assert "conclude" in answer.details
 
@@ -253,7 +254,7 @@ def test_what_was_built_here_is_left_alone(index: Index) -> None:
     assert not moved(answer)
     fresh = asked("flash-attn")
     assert fresh.verdict == "none"
-    assert "flash-attn 2.8.3 has no wheel" in fresh.why or "flash-attn has no wheel" in fresh.why
+    assert "flash-attn==2.8.3 has no wheels" in fresh.why
 
 
 def test_a_torch_newer_than_the_table_is_kept(index: Index) -> None:
