@@ -1,6 +1,8 @@
-"""Where a pasted report does not tell: what its errors can mean all the same, and what to ask for next."""
+"""Where a pasted report proves nothing: what its words resemble all the same, and what to ask for next."""
 
 from collections.abc import Iterable
+from itertools import chain
+from typing import NamedTuple
 
 from tunedoctor.engine import Diagnosis
 from tunedoctor.facts import (
@@ -9,43 +11,52 @@ from tunedoctor.facts import (
     Host,
     Knowledge,
     NvidiaGpus,
+    Resembles,
     Runtime,
     TorchBuild,
 )
 from tunedoctor.findings import Check
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.symptoms import matching, question
+from tunedoctor.tables.load import table
+from tunedoctor.tables.symptoms import question
 from tunedoctor.wiring import wants
 
-MOST = 6
+MOST = 3
 """Checks that are named."""
 _ENOUGH = 20_000
 """Characters of errors that are looked up: the last ones."""
 
 
-def possible(
+class Lead(NamedTuple):
+    """A check whose finding the words of a report resemble."""
+
+    check: Check
+    likelihood: float
+    because: str
+    """The line that speaks for it."""
+    settle: str
+    """What to run on that machine: its answer tells."""
+
+
+def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
-) -> tuple[Check, ...]:
-    """Return the checks whose findings the errors of a report can mean and whose facts it does not show."""
-    errors = snapshot.find(Errors)
-    if errors is None:
-        return ()
-    by_id = {one.id: one for one in checks}
-    named = dict.fromkeys(id_ for row in matching(_text(errors)) for id_ in row.checks)
-    open_ = [
-        by_id[id_]
-        for id_ in named
-        if id_ in by_id
-        and (id_ in diagnosis.unknown or (id_ in diagnosis.passed and _blind(by_id[id_], snapshot)))
-    ]
-    return tuple(open_[:MOST])
+) -> tuple[Lead, ...]:
+    """Return the checks that a report resembles, best first: no finding tells of them, and no fact rules them out."""
+    told, by_id = snapshot.find(Resembles), {one.id: one for one in checks}
+    found = {one.check.id for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))}
+    settle = table("settle")["rows"]
+    return tuple(
+        Lead(by_id[one.cause], one.likelihood, one.because, settle.get(one.cause, "doctor check"))
+        for one in (told.causes if told else ())
+        if one.cause in by_id.keys() - found - set(diagnosis.skipped)
+        and not (one.cause in diagnosis.passed and _ruled_out(by_id[one.cause], snapshot))
+    )[:MOST]
 
 
-def _blind(one: Check, snapshot: Snapshot) -> bool:
-    """Tell whether a check passed for want of facts: of all that it takes, the report has the errors alone."""
-    given = (Errors, Knowledge)
-    kinds = [want.kind for want in wants(one.run).values() if want.kind not in given]
-    return bool(kinds) and not any(snapshot.find(kind) for kind in kinds)
+def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
+    """Tell whether a check that passed knew most of the facts that it takes, its errors apart."""
+    kinds = [want.kind for want in wants(one.run).values() if want.kind not in (Errors, Knowledge)]
+    return sum(snapshot.find(kind) is not None for kind in kinds) > len(kinds) / 2
 
 
 def _text(errors: Errors) -> str:
@@ -58,7 +69,7 @@ def doubtful(snapshot: Snapshot) -> bool:
     return errors is not None and question(_text(errors)) != ""
 
 
-def ask(snapshot: Snapshot, diagnosis: Diagnosis) -> str:
+def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[Lead] = ()) -> str:
     """Return what to run or to ask for next, where a report does not tell."""
     for one in diagnosis.causes:
         if one.finding.settle:
@@ -66,6 +77,8 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis) -> str:
     errors = snapshot.find(Errors)
     if errors and (asked := question(_text(errors))):
         return asked
+    for lead in leads:
+        return lead.settle
     stack = [snapshot.find(kind) for kind in (TorchBuild, Runtime)]
     machine = [snapshot.find(kind) for kind in (NvidiaGpus, AmdGpus, Host)]
     if not any(stack) or not any(machine):
