@@ -30,6 +30,7 @@ LAYERS = (
     ("engine", "registry", "probing"),
     ("leads", "agreement"),
     ("report",),
+    ("ranking",),
     ("redaction", "targeting", "readers", "probes", "target"),
     ("installers",),
     ("sets", "running", "seen", "smoke", "simulate", "data"),
@@ -144,7 +145,9 @@ def _within_budget(cwd: Path, *argv: str) -> None:
     """Hold a check to its budget, the least of several runs; a machine that is slow for all gets more."""
     code = f"import sys; sys.argv = {['doctor', 'check', *argv]!r}; from tunedoctor.__main__ import main; main()"
     check = start = math.inf
-    for tried in range(40):  # a busy neighbour slows much work more than little: the least is what it costs
+    for tried in range(
+        40
+    ):  # a busy neighbour slows much work more than little: the least is what it costs
         check, start = min(check, _cost(cwd, code)), min(start, _cost(cwd, "pass"))
         if tried > 3 and check < max(CPU_SECONDS, STARTS * start):
             return

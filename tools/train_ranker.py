@@ -60,7 +60,7 @@ def wordings(files: dict[str, str]) -> Iterator[tuple[str, str]]:
 def train(texts: Sequence[str], labels: Sequence[str]) -> Model:
     """Return a model of texts and their labels."""
     every = [features(tidy(text)) for text in texts]
-    model = _fitted(every, labels)
+    model = fitted(every, labels)
     return msgspec.structs.replace(model, temperature=_temperature(every, labels))
 
 
@@ -69,13 +69,15 @@ def apply(model: Model, text: str) -> list[tuple[str, float]]:
     return rank(tidy(text), model)
 
 
-def _fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> Model:
-    """Fit twice: on all features, then on those that some cause weighs most."""
+def fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> Model:
+    """Return a model of features and labels: fitted on all features, then on those that some cause weighs most."""
     kept = {block: {name for one in every for name in one[block]} for block in BLOCKS}
     for _ in range(2):
         causes, idf = _linear(every, labels, kept)
         used = {name for _, weights in causes.values() for name in weights}
-        kept = {block: {n for n in names if _name(block, n) in used} for block, names in kept.items()}
+        kept = {
+            block: {n for n in names if _name(block, n) in used} for block, names in kept.items()
+        }
     blocks = {
         block: {"": WEIGHTS[block], **{n: round(idf[_name(block, n)], 3) for n in sorted(names)}}
         for block, names in kept.items()
@@ -116,7 +118,7 @@ def _temperature(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[
     pairs: list[tuple[str, dict[str, float]]] = []
     for fold in range(FOLDS):
         old = [i for i in range(len(every)) if i % FOLDS != fold]
-        model = _fitted([every[i] for i in old], [labels[i] for i in old])
+        model = fitted([every[i] for i in old], [labels[i] for i in old])
         pairs += [
             (labels[i], scores(model, every[i])) for i in range(len(every)) if i % FOLDS == fold
         ]

@@ -23,6 +23,8 @@ from tunedoctor.wiring import wants
 
 MOST = 3
 """Checks that are named."""
+_LIKELY = 0.5
+"""Likelihood from which what settles a suspicion is the next thing to run."""
 _ENOUGH = 20_000
 """Characters of errors that are looked up: the last ones."""
 
@@ -78,7 +80,8 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[Lead] = ()) ->
     if errors and (asked := question(_text(errors))):
         return asked
     for lead in leads:
-        return lead.settle
+        if lead.likelihood >= _LIKELY:
+            return lead.settle
     stack = [snapshot.find(kind) for kind in (TorchBuild, Runtime)]
     machine = [snapshot.find(kind) for kind in (NvidiaGpus, AmdGpus, Host)]
     if not any(stack) or not any(machine):
