@@ -10,7 +10,7 @@ from tunedoctor.registry import builtin_checks
 from tunedoctor.render import terminal
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, report_of
-from tunedoctor.tables.symptoms import questions
+from tunedoctor.tables.questions import questions
 
 CHECKS = builtin_checks()
 NO_IMAGE = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"

@@ -20,6 +20,8 @@ from sklearn.svm import LinearSVC
 from tunedoctor.ranking.features import BLOCKS, features
 from tunedoctor.ranking.rank import HEALTHY, Model, rank, scores
 from tunedoctor.readers.tidy import tidy
+from tunedoctor.registry import builtin_checks
+from tunedoctor.render.page import sections
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "src" / "tunedoctor" / "tables" / "ranker.json"
@@ -44,6 +46,9 @@ def labelled() -> Iterator[tuple[str, str]]:
             if case["kind"] == HEALTHY or case["determinable"]:
                 text = (tests / "reports" / "reports" / f"{case['id']}.txt").read_text("utf-8")
                 yield text, HEALTHY if case["kind"] == HEALTHY else case["cause"]
+    for check in builtin_checks():
+        for line in sections(check).get("Seen as", "").splitlines():
+            yield line, check.id
     yield from wordings(
         {file.name: file.read_text("utf-8") for file in (tests / "wordings").glob("*.jsonl")}
     )
@@ -107,7 +112,8 @@ def _linear(
     )
     causes: dict[str, tuple[float, dict[str, float]]] = {}
     for cause, row, bias in zip(fitted.classes_, fitted.coef_, fitted.intercept_, strict=True):
-        top = sorted(range(len(row)), key=lambda i: -abs(row[i]))[:KEEP]
+        most = KEEP * (4 if cause == HEALTHY else 1)  # what is well has no words of its own
+        top = sorted(range(len(row)), key=lambda i: -abs(row[i]))[:most]
         weights = {names[i]: round(float(row[i]), 3) for i in sorted(top)}
         causes[str(cause)] = (round(float(bias), 3), {n: w for n, w in weights.items() if w})
     return causes, idf

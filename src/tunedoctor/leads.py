@@ -1,6 +1,6 @@
 """Where a pasted report proves nothing: what its words resemble all the same, and what to ask for next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -11,14 +11,16 @@ from tunedoctor.facts import (
     Host,
     Knowledge,
     NvidiaGpus,
+    Resemblance,
     Resembles,
     Runtime,
     TorchBuild,
 )
 from tunedoctor.findings import Check
+from tunedoctor.ranking.rank import Suspect
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
-from tunedoctor.tables.symptoms import question
+from tunedoctor.tables.questions import question
 from tunedoctor.wiring import wants
 
 MOST = 3
@@ -44,14 +46,26 @@ def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
 ) -> tuple[Lead, ...]:
     """Return the checks that a report resembles, best first: no finding tells of them, and no fact rules them out."""
-    told, by_id = snapshot.find(Resembles), {one.id: one for one in checks}
+    told = snapshot.find(Resembles)
     found = {one.check.id for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))}
-    settle = table("settle")["rows"]
+    open_ = {
+        one.id: one
+        for one in checks
+        if one.id not in found | diagnosis.skipped.keys()
+        and not (one.id in diagnosis.passed and _ruled_out(one, snapshot))
+    }
+    return leads_to(told.causes if told else (), open_)
+
+
+def leads_to(
+    told: Iterable[Suspect | Resemblance], checks: Mapping[str, Check]
+) -> tuple[Lead, ...]:
+    """Return the likeliest of some checks that a text resembles, each with what settles it."""
+    settle: dict[str, str] = table("settle")["rows"]
     return tuple(
-        Lead(by_id[one.cause], one.likelihood, one.because, settle.get(one.cause, "doctor check"))
-        for one in (told.causes if told else ())
-        if one.cause in by_id.keys() - found - set(diagnosis.skipped)
-        and not (one.cause in diagnosis.passed and _ruled_out(by_id[one.cause], snapshot))
+        Lead(checks[one.cause], one.likelihood, one.because, settle.get(one.cause, "doctor check"))
+        for one in told
+        if one.cause in checks
     )[:MOST]
 
 

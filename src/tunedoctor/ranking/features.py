@@ -26,6 +26,7 @@ _EXCEPTION = re.compile(
 )
 _FRAME = re.compile(r"(?:site|dist)-packages[/\\](\w{1,60})[/\\]")
 _WORD = re.compile(r"[a-z_0-9.+-]{2,40}")
+_PART = re.compile(r"[a-z]{3,}")
 _HEX = re.compile(r"0x[0-9a-f]+")
 _FOLDER = re.compile(r"/[\w./+-]*/")
 _NUMBER = re.compile(r"\d+")
@@ -63,9 +64,10 @@ def _told(lines: Sequence[str]) -> Counter[str]:
 
 
 def of_line(line: str) -> list[str]:
-    """Return the words of a line and their pairs, numbers and folders masked."""
+    """Return the words of a line, their parts and their pairs, numbers and folders masked."""
     words = _words(line)
-    return [*words, *map(" ".join, pairwise(words))]
+    parts = [part for word in words if (found := _PART.findall(word))[1:] for part in found]
+    return [*words, *parts, *map(" ".join, pairwise(words))]
 
 
 def _words(text: str) -> list[str]:

@@ -65,6 +65,8 @@ def rank(lines: Sequence[str], by: Model | None = None) -> list[tuple[str, float
 
 MOST = 6
 """Suspects of a text: some are refuted by facts, three are shown."""
+_LEAST = 0.12
+"""Likelihood of the best suspect below which a text resembles nothing."""
 _WELL = 0.5
 """Of the best likelihood: how likely a healthy machine is at most where there are suspects."""
 
@@ -73,7 +75,7 @@ def suspects(lines: Sequence[str]) -> list[Suspect]:
     """Return the causes that a text resembles most; none where it resembles that of a healthy machine as well."""
     ranked = rank(lines)
     best = [pair for pair in ranked if pair[0] != HEALTHY][:MOST]
-    if dict(ranked)[HEALTHY] > _WELL * best[0][1]:
+    if best[0][1] < _LEAST or dict(ranked)[HEALTHY] > _WELL * best[0][1]:
         return []
     return [Suspect(cause, round(share, 2), _because(lines, cause)) for cause, share in best]
 
