@@ -10,7 +10,7 @@ from tunedoctor.registry import all_checks
 from tunedoctor.render import terminal
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, report_of
-from tunedoctor.tables.symptoms import questions
+from tunedoctor.tables.questions import questions
 
 CHECKS = all_checks()
 NO_IMAGE = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
@@ -32,18 +32,25 @@ def report(text: str) -> Report:
     return report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS)
 
 
-def test_what_an_error_can_mean_is_named() -> None:
+def test_what_an_error_resembles_is_named_with_its_line_and_what_settles_it() -> None:
     found = report(NO_IMAGE)
-    ids = [one.id for one in found.possible]
+    ids = [one.id for one in found.suspected]
     assert found.verdict == "unknown"
-    assert {"gpu-too-new-for-torch", "gpu-too-old-for-torch"} <= set(ids)
+    assert {"gpu-too-new-for-torch", "gpu-too-old-for-torch"} <= set(ids[:2])
+    assert found.suspected[0].because == NO_IMAGE.strip()
+    assert found.next == found.suspected[0].settle
     screen = terminal.render(found, Style(width=80))
-    assert "its errors can mean" in screen
-    assert "Next: python -m torch.utils.collect_env" in screen
+    assert "nothing is proved; most likely" in screen
+    assert f"settle  {found.next}" in screen
+
+
+def test_a_typing_error_in_a_message_hides_its_cause_from_no_one() -> None:
+    found = report("RuntimeError: CUDA driver version is insufficent for this CUDA runtime build\n")
+    assert found.suspected[0].id == "driver-too-old"
 
 
 def test_what_the_facts_rule_out_is_not_named() -> None:
-    ids = [one.id for one in report(ENVIRONMENT + NO_IMAGE).possible]
+    ids = [one.id for one in report(ENVIRONMENT + NO_IMAGE).suspected]
     assert not {"gpu-too-new-for-torch", "gpu-too-old-for-torch"} & set(ids)
 
 
@@ -84,7 +91,8 @@ def test_what_a_suspected_cause_asks_for_goes_first() -> None:
 
 def test_a_report_with_a_cause_asks_for_nothing() -> None:
     found = report("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")
-    assert (found.verdict, found.next, found.possible) == ("findings", "", ())
+    assert (found.verdict, found.next) == ("findings", "")
+    assert found.findings[0].id not in {one.id for one in found.suspected}
 
 
 def test_questions_compile_and_have_sources() -> None:

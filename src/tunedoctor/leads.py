@@ -1,6 +1,8 @@
-"""Where a pasted report does not tell: what its errors can mean all the same, and what to ask for next."""
+"""Where a pasted report proves nothing: what its words resemble all the same, and what to ask for next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import NamedTuple
 
 from tunedoctor.engine import Diagnosis
 from tunedoctor.facts import (
@@ -9,43 +11,68 @@ from tunedoctor.facts import (
     Host,
     Knowledge,
     NvidiaGpus,
+    Resemblance,
+    Resembles,
     Runtime,
     TorchBuild,
 )
 from tunedoctor.findings import Check
+from tunedoctor.ranking.rank import Suspect
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.symptoms import matching, question
+from tunedoctor.tables.load import table
+from tunedoctor.tables.questions import question
 from tunedoctor.wiring import wants
 
-MOST = 6
+MOST = 3
 """Checks that are named."""
+_LIKELY = 0.5
+"""Likelihood from which what settles a suspicion is the next thing to run."""
 _ENOUGH = 20_000
 """Characters of errors that are looked up: the last ones."""
 
 
-def possible(
+class Lead(NamedTuple):
+    """A check whose finding the words of a report resemble."""
+
+    check: Check
+    likelihood: float
+    because: str
+    """The line that speaks for it."""
+    settle: str
+    """What to run on that machine: its answer tells."""
+
+
+def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
-) -> tuple[Check, ...]:
-    """Return the checks whose findings the errors of a report can mean and whose facts it does not show."""
-    errors = snapshot.find(Errors)
-    if errors is None:
-        return ()
-    by_id = {one.id: one for one in checks}
-    named = dict.fromkeys(id_ for row in matching(_text(errors)) for id_ in row.checks)
-    open_ = [
-        by_id[id_]
-        for id_ in named
-        if id_ in by_id
-        and (id_ in diagnosis.unknown or (id_ in diagnosis.passed and _blind(by_id[id_], snapshot)))
-    ]
-    return tuple(open_[:MOST])
+) -> tuple[Lead, ...]:
+    """Return the checks that a report resembles, best first: no finding tells of them, and no fact rules them out."""
+    told = snapshot.find(Resembles)
+    found = {one.check.id for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))}
+    open_ = {
+        one.id: one
+        for one in checks
+        if one.id not in found | diagnosis.skipped.keys()
+        and not (one.id in diagnosis.passed and _ruled_out(one, snapshot))
+    }
+    return leads_to(told.causes if told else (), open_)
 
 
-def _blind(one: Check, snapshot: Snapshot) -> bool:
-    """Tell whether a check passed for want of facts: of all that it takes, the report has the errors alone."""
-    given = (Errors, Knowledge)
-    kinds = [want.kind for want in wants(one.run).values() if want.kind not in given]
-    return bool(kinds) and not any(snapshot.find(kind) for kind in kinds)
+def leads_to(
+    told: Iterable[Suspect | Resemblance], checks: Mapping[str, Check]
+) -> tuple[Lead, ...]:
+    """Return the likeliest of some checks that a text resembles, each with what settles it."""
+    settle: dict[str, str] = table("settle")["rows"]
+    return tuple(
+        Lead(checks[one.cause], one.likelihood, one.because, settle.get(one.cause, "doctor check"))
+        for one in told
+        if one.cause in checks
+    )[:MOST]
+
+
+def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
+    """Tell whether a check that passed knew most of the facts that it takes, its errors apart."""
+    kinds = [want.kind for want in wants(one.run).values() if want.kind not in (Errors, Knowledge)]
+    return sum(snapshot.find(kind) is not None for kind in kinds) > len(kinds) / 2
 
 
 def _text(errors: Errors) -> str:
@@ -58,7 +85,7 @@ def doubtful(snapshot: Snapshot) -> bool:
     return errors is not None and question(_text(errors)) != ""
 
 
-def ask(snapshot: Snapshot, diagnosis: Diagnosis) -> str:
+def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[Lead] = ()) -> str:
     """Return what to run or to ask for next, where a report does not tell."""
     for one in diagnosis.causes:
         if one.finding.settle:
@@ -66,6 +93,9 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis) -> str:
     errors = snapshot.find(Errors)
     if errors and (asked := question(_text(errors))):
         return asked
+    for lead in leads:
+        if lead.likelihood >= _LIKELY:
+            return lead.settle
     stack = [snapshot.find(kind) for kind in (TorchBuild, Runtime)]
     machine = [snapshot.find(kind) for kind in (NvidiaGpus, AmdGpus, Host)]
     if not any(stack) or not any(machine):

@@ -29,7 +29,7 @@ from tunedoctor.facts import (
 )
 from tunedoctor.findings import SEVERITIES, Check, Severity
 from tunedoctor.lazy import pattern
-from tunedoctor.leads import ask, doubtful, possible
+from tunedoctor.leads import ask, doubtful, suspected
 from tunedoctor.snapshot import Snapshot
 
 SCHEMA: Literal["doctor.report/1"] = "doctor.report/1"
@@ -70,11 +70,17 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()
 
 
-class ReportLead(msgspec.Struct, frozen=True, kw_only=True):
-    """A check whose finding the errors of a report can mean."""
+class ReportSuspect(msgspec.Struct, frozen=True, kw_only=True):
+    """A cause that the words of a report resemble; nothing proves it."""
 
     id: str
     title: str
+    likelihood: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """How often it is right where this is said, as learned from labelled reports."""
+    because: str = ""
+    """The line that speaks for it most."""
+    settle: str = ""
+    """What to run on that machine: its answer tells."""
 
 
 class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,8 +154,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """id -> why it is not for this machine."""
     unknown: dict[str, str]
     """id -> why it could not tell."""
-    possible: tuple[ReportLead, ...] = ()
-    """Of a report that does not tell: what its errors can mean."""
+    suspected: tuple[ReportSuspect, ...] = ()
+    """Of a report: what its errors resemble besides the findings, likeliest first; three at most."""
     next: str = ""
     """Of a report that does not tell, and where no environment was named: what to run or to ask for."""
     knowledge: ReportKnowledge | None = None
@@ -186,6 +192,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
     target = snapshot.find(Target)
     open_ = verdict == "unknown" and target is None
+    leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
     found = agreed((*diagnosis.causes, *_unique(diagnosis)), _planner(target))
     return Report(
         verdict=verdict,
@@ -199,8 +206,17 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         passed=diagnosis.passed,
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
-        possible=_possible(snapshot, diagnosis, checks) if open_ else (),
-        next=ask(snapshot, diagnosis) if open_ else _way_on(target),
+        suspected=tuple(
+            ReportSuspect(
+                id=one.check.id,
+                title=one.check.title,
+                likelihood=one.likelihood,
+                because=one.because,
+                settle=one.settle,
+            )
+            for one in leads
+        ),
+        next=ask(snapshot, diagnosis, leads) if open_ else _way_on(target),
         knowledge=_knowledge(snapshot),
         remembered=getattr(snapshot.find(Runtime), "remembered", ""),
         seconds=round(seconds, 3),
@@ -298,14 +314,6 @@ def _knowledge(snapshot: Snapshot) -> ReportKnowledge | None:
     if one is None:
         return None
     return ReportKnowledge(date=one.date, days=one.days, source=one.source, problem=one.problem)
-
-
-def _possible(
-    snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
-) -> tuple[ReportLead, ...]:
-    return tuple(
-        ReportLead(id=one.id, title=one.title) for one in possible(snapshot, diagnosis, checks)
-    )
 
 
 def _unique(diagnosis: Diagnosis) -> list[Found]:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
+from tunedoctor.engine import diagnose
 from tunedoctor.findings import Check
+from tunedoctor.leads import leads_to
+from tunedoctor.ranking.rank import suspects
+from tunedoctor.readers.read import read_report
+from tunedoctor.readers.tidy import tidy
 from tunedoctor.redaction import redact_text, this_identity
 from tunedoctor.registry import source_of
 from tunedoctor.render import page
 from tunedoctor.render.style import Style, style_for
-from tunedoctor.seen import Candidate, meaning
-
-MOST = 6
-"""Candidates that are named."""
 
 
 def command(given: Namespace) -> int:
@@ -44,60 +45,44 @@ def is_text(argument: str) -> bool:
 
 
 def _explain_text(text: str, checks: Sequence[Check], style: Style) -> int:
-    """Print the page that a text leads to, or the pages that it can lead to; returns the exit code."""
+    """Print the page that a text leads to, or the causes that it resembles; returns the exit code."""
     if text == "-":
         from tunedoctor.cli.read import read_log  # noqa: PLC0415
 
         text = read_log("-").text
-    found = meaning(text, checks)
-    if not found.candidates:
+    snapshot = read_report(text)
+    causes = diagnose(snapshot, checks).causes if snapshot else ()
+    proved = [one for one in causes if one.severity != "note" and not one.finding.settle]
+    if proved:
+        first = proved[0]
+        found = redact_text(first.finding.found, this_identity())
+        lines = [*style.wrapped(f"The text shows: {found}", 0), ""]
+        lines.append(page.render(first.check, source_of(first.check), style))
+        if proved[1:]:
+            lines.append(style.paint("In the same text", "bold"))
+            lines += [_name(one.check, style) for one in proved[1:]]
+        write("\n".join(lines) + "\n")
+        return 0
+    leads = leads_to(suspects(tidy(text)), {one.id: one for one in checks})
+    if not leads:
         misuse(
             "this text is like nothing that a check knows",
             "paste all of the error with the traceback above it and the versions to doctor triage -",
         )
-    first = found.candidates[0]
-    if found.decided:
-        write("\n".join(_judgement(first, style)) + "\n" if first.finding else "")
-        write(page.render(first.check, source_of(first.check), style))
-        others = found.candidates[1:MOST]
-        if others:
-            write(
-                "\n".join(["", style.paint("In the same text", "bold"), *_names(others, style)])
-                + "\n"
-            )
-        return 0
-    head = "One cause is likely" if len(found.candidates) == 1 else "This text can mean"
-    lines = [style.paint(head, "bold")]
-    for one in found.candidates[:MOST]:
-        lines += ["", *_names([one], style), *style.wrapped(_told_apart(one), 4)]
-    lines += [
-        "",
-        *style.wrapped(
-            "The text alone does not tell. doctor check looks at this machine; doctor triage - --here takes "
-            "the whole log with it.",
-            0,
-        ),
-    ]
+    lines = [style.paint("This text can mean", "bold")]
+    for lead in leads:
+        lines += ["", f"{lead.likelihood:4.0%}{_name(lead.check, style)}"]
+        lines.append(f"      to settle it: {style.plain(lead.settle)}")
+    lines += ["", *style.wrapped(_ON, 0)]
     write("\n".join(lines) + "\n")
     return 0
 
 
-def _judgement(one: Candidate, style: Style) -> list[str]:
-    found = redact_text(one.finding.found if one.finding else "", this_identity())
-    return [*style.wrapped(f"The text shows: {found}", 0), ""]
+_ON = (
+    "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "
+    "with it; doctor explain ID shows a cause's page."
+)
 
 
-def _names(candidates: Sequence[Candidate], style: Style) -> list[str]:
-    return [
-        f"  {style.paint(one.check.id, 'bold')}  {style.plain(one.check.title)}"
-        + ("" if one.verified else " (from memory, not verified)")
-        for one in candidates
-    ]
-
-
-def _told_apart(one: Candidate) -> str:
-    """Return how to tell: what the finding asks to run, else how the check finds it."""
-    if one.finding is not None and one.finding.settle:
-        return f"to settle it: {redact_text(one.finding.settle, this_identity())}"
-    how = page.sections(one.check).get("How it is found", "")
-    return "told by: " + " ".join(how.split())
+def _name(one: Check, style: Style) -> str:
+    return f"  {style.paint(one.id, 'bold')}  {style.plain(one.title)}"

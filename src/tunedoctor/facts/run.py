@@ -97,6 +97,24 @@ class Errors(Fact, frozen=True):
     errors: tuple[ErrorText, ...]
 
 
+class Resemblance(Fact, frozen=True):
+    """A cause that the words of a text resemble: learned from labelled reports, and no proof."""
+
+    cause: str
+    """Id of a check."""
+    likelihood: float
+    """Of all causes that are known, 0 to 1."""
+    because: str = ""
+    """The line of the text that speaks for it most."""
+
+
+class Resembles(Fact, frozen=True):
+    """What the words of a pasted text resemble. Absent: it holds no error, or resembles a healthy machine's."""
+
+    causes: tuple[Resemblance, ...]
+    """Best first."""
+
+
 class Typed(Fact, frozen=True):
     """What somebody typed, as a pasted text shows it after a prompt. Absent: not a report."""
 

@@ -14,8 +14,11 @@ from tunedoctor.facts import (
     IndexAnswer,
     NvidiaAnswer,
     Packages,
+    Resemblance,
+    Resembles,
     Unknown,
 )
+from tunedoctor.ranking.rank import suspects
 from tunedoctor.readers import (
     floors,
     images,
@@ -94,7 +97,16 @@ def read_report(
     errors = answers.get(Errors)
     if numbers and isinstance(errors, Errors):
         answers[Errors] = _renumbered(errors, numbers)
+    answers[Resembles] = _resembles(lines, errors)
     return Snapshot(answers)
+
+
+def _resembles(lines: Sequence[str], errors: Answer | None) -> Answer:
+    """Return what causes the words resemble, where they hold an error at all."""
+    found = suspects(lines) if isinstance(errors, Errors) and errors.errors else []
+    if not found:
+        return Absent(why="the report shows no error that resembles a cause")
+    return Resembles(causes=tuple(Resemblance(*one) for one in found))
 
 
 def _renumbered(errors: Errors, numbers: Sequence[int]) -> Errors:

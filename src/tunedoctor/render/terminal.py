@@ -6,6 +6,8 @@ from tunedoctor.report import Report, ReportFinding, ReportGpu
 from tunedoctor.wording import ago, gib, listed, many
 
 INDENT = 11
+_FAINT = 0.05
+"""Likelihood below which only the first suspect is shown."""
 
 
 def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool = False) -> str:
@@ -21,7 +23,7 @@ def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool =
     if shown and lines[-1]:
         lines.append("")
     if not quiet:
-        lines += _possible(report, style)
+        lines += _suspected(report, style)
         lines += _unknown(report, style, verbose=verbose)
     if verbose:
         lines += _verbose(report, style)
@@ -112,13 +114,19 @@ def _cure(one: ReportFinding, style: Style) -> list[str]:
     return lines
 
 
-def _possible(report: Report, style: Style) -> list[str]:
-    """Name what the errors can mean where nothing is found."""
-    if not report.possible:
+def _suspected(report: Report, style: Style) -> list[str]:
+    """Name what the errors resemble where no error is proved, with the line and the command that settles it."""
+    if not report.suspected or any(one.severity == "error" for one in report.findings):
         return []
-    lines = [f"{style.mark('unknown')} {style.paint('its errors can mean', 'unknown')}"]
-    for one in report.possible:
-        lines += style.wrapped(f"{one.id}  {one.title}", 6, "    ")
+    lines = [f"{style.mark('unknown')} {style.paint('nothing is proved; most likely', 'unknown')}"]
+    said = ""
+    for one in report.suspected:
+        if one.likelihood < _FAINT and said:
+            continue
+        lines += style.wrapped(f"{one.likelihood:4.0%}  {one.id}: {one.title}", 8, "  ")
+        lines += style.row("because", one.because if one.because != said else "")
+        said = one.because or " "
+        lines.append(f"{'settle':>9}  {style.plain(one.settle)}")
     return [*lines, ""]
 
 

@@ -1,0 +1,144 @@
+"""Train the ranker of causes from the labelled reports and wordings, and write tables/ranker.json.
+
+    python tools/train_ranker.py
+
+Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and scores newer ones.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from scipy.sparse import hstack
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.svm import LinearSVC
+
+from tunedoctor.ranking.features import BLOCKS, features
+from tunedoctor.ranking.rank import HEALTHY, Model, rank, scores
+from tunedoctor.readers.tidy import tidy
+from tunedoctor.registry import all_checks
+from tunedoctor.render.page import sections
+
+ROOT = Path(__file__).parents[1]
+TABLE = ROOT / "src" / "tunedoctor" / "tables" / "ranker.json"
+WEIGHTS = {"told": 1.0, "seen": 0.5}
+KEEP = 400
+"""Weights of a cause that ship: the largest."""
+FOLDS = 5
+
+
+def main() -> None:
+    """Train on all that is labelled, and write the table."""
+    texts, labels = zip(*labelled(), strict=True)
+    model = train(texts, labels)
+    TABLE.write_text(json.dumps(msgspec.to_builtins(model), separators=(",", ":")) + "\n")
+
+
+def labelled() -> Iterator[tuple[str, str]]:
+    """Yield texts and labels: reports whose cause the text tells, of healthy machines, and wordings."""
+    tests = ROOT / "tests"
+    for file in sorted((tests / "reports").glob("cases*.jsonl")):
+        for case in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+            if case["kind"] == HEALTHY or case["determinable"]:
+                text = (tests / "reports" / "reports" / f"{case['id']}.txt").read_text("utf-8")
+                yield text, HEALTHY if case["kind"] == HEALTHY else case["cause"]
+    for check in all_checks():
+        for line in sections(check).get("Seen as", "").splitlines():
+            yield line, check.id
+    yield from wordings(
+        {file.name: file.read_text("utf-8") for file in (tests / "wordings").glob("*.jsonl")}
+    )
+
+
+def wordings(files: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield messages with their causes, and those of healthy machines."""
+    for name, text in sorted(files.items()):
+        for row in map(json.loads, text.splitlines()):
+            if row.get("cause") or "harmless" in name:
+                yield row["text"], row.get("cause") or HEALTHY
+
+
+def train(texts: Sequence[str], labels: Sequence[str]) -> Model:
+    """Return a model of texts and their labels."""
+    every = [features(tidy(text)) for text in texts]
+    model = fitted(every, labels)
+    return msgspec.structs.replace(model, temperature=_temperature(every, labels))
+
+
+def apply(model: Model, text: str) -> list[tuple[str, float]]:
+    """Return causes with likelihoods, best first."""
+    return rank(tidy(text), model)
+
+
+def fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> Model:
+    """Return a model of features and labels: fitted on all features, then on those that some cause weighs most."""
+    kept = {block: {name for one in every for name in one[block]} for block in BLOCKS}
+    for _ in range(2):
+        causes, idf = _linear(every, labels, kept)
+        used = {name for _, weights in causes.values() for name in weights}
+        kept = {
+            block: {n for n in names if _name(block, n) in used} for block, names in kept.items()
+        }
+    blocks = {
+        block: {"": WEIGHTS[block], **{n: round(idf[_name(block, n)], 3) for n in sorted(names)}}
+        for block, names in kept.items()
+    }
+    return Model(blocks=blocks, causes=causes, temperature=1.0)
+
+
+def _name(block: str, feature: str) -> str:
+    return feature if block == BLOCKS[0] else f"{block}:{feature}"
+
+
+def _linear(
+    every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str], kept: dict[str, set[str]]
+) -> tuple[dict[str, tuple[float, dict[str, float]]], dict[str, float]]:
+    columns: list[Any] = []
+    names: list[str] = []
+    idf: dict[str, float] = {}
+    for block in BLOCKS:
+        vectors, weigh = DictVectorizer(), TfidfTransformer()
+        mine = [{n: v for n, v in one[block].items() if n in kept[block]} for one in every]
+        columns.append(weigh.fit_transform(vectors.fit_transform(mine)) * WEIGHTS[block])
+        own = [_name(block, str(n)) for n in vectors.get_feature_names_out()]
+        names += own
+        idf |= dict(zip(own, map(float, weigh.idf_), strict=True))
+    fitted = LinearSVC(C=0.5, class_weight="balanced", random_state=0).fit(
+        hstack(columns).tocsr(), labels
+    )
+    causes: dict[str, tuple[float, dict[str, float]]] = {}
+    for cause, row, bias in zip(fitted.classes_, fitted.coef_, fitted.intercept_, strict=True):
+        most = KEEP * (4 if cause == HEALTHY else 1)  # what is well has no words of its own
+        top = sorted(range(len(row)), key=lambda i: -abs(row[i]))[:most]
+        weights = {names[i]: round(float(row[i]), 3) for i in sorted(top)}
+        causes[str(cause)] = (round(float(bias), 3), {n: w for n, w in weights.items() if w})
+    return causes, idf
+
+
+def _temperature(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> float:
+    """Return the temperature by which likelihoods of unseen texts are true: the least log loss."""
+    pairs: list[tuple[str, dict[str, float]]] = []
+    for fold in range(FOLDS):
+        old = [i for i in range(len(every)) if i % FOLDS != fold]
+        model = fitted([every[i] for i in old], [labels[i] for i in old])
+        pairs += [
+            (labels[i], scores(model, every[i])) for i in range(len(every)) if i % FOLDS == fold
+        ]
+
+    def loss(temperature: float) -> float:
+        total = 0.0
+        for label, found in pairs:
+            top = max(found.values())
+            whole = math.log(sum(math.exp((s - top) / temperature) for s in found.values()))
+            total += whole - (found.get(label, min(found.values())) - top) / temperature
+        return total
+
+    return min((round(0.05 * i, 2) for i in range(1, 21)), key=loss)
+
+
+if __name__ == "__main__":
+    main()
