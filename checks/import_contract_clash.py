@@ -8,7 +8,7 @@ What it means
 How it is found
     From the files of the libraries, as their imports run them: each name that is asked of a neighbour outside of
     functions, try and if, against all that the neighbour could define; and the keywords that functions pass, against
-    the signatures there, where no condition stands before that may ask for the release. Nothing is imported. Read by
+    the signatures there, where no condition on the release stands before. Nothing is imported. Read by
     check --deep, fix and set, and remembered while the environment is unchanged; a table tells it of known releases.
 
 Cures

@@ -71,7 +71,6 @@ def test_each_machine_gets_a_plan(museum: list[Verdict]) -> None:
     assert named([one for one in museum if unplanned(one)]) == []
 
 
-@missing
 def test_two_clashes_get_a_plan(pairs: list[Verdict]) -> None:
     assert named([one for one in pairs if unplanned(one)]) == []
 
