@@ -34,7 +34,9 @@ FOLDS = 5
 def main() -> None:
     """Train on all that is labelled, and write the table."""
     texts, labels = zip(*labelled(), strict=True)
-    model = train(texts, labels)
+    every = [features(tidy(text)) for text in texts]
+    model = fitted(every, labels)
+    model = msgspec.structs.replace(model, temperature=_temperature(every, labels))
     TABLE.write_text(json.dumps(msgspec.to_builtins(model), separators=(",", ":")) + "\n")
 
 
@@ -49,24 +51,15 @@ def labelled() -> Iterator[tuple[str, str]]:
     for check in all_checks():
         for line in sections(check).get("Seen as", "").splitlines():
             yield line, check.id
-    yield from wordings(
-        {file.name: file.read_text("utf-8") for file in (tests / "wordings").glob("*.jsonl")}
-    )
-
-
-def wordings(files: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield messages with their causes, and those of healthy machines."""
-    for name, text in sorted(files.items()):
-        for row in map(json.loads, text.splitlines()):
-            if row.get("cause") or "harmless" in name:
+    for file in sorted((tests / "wordings").glob("*.jsonl")):
+        for row in map(json.loads, file.read_text("utf-8").splitlines()):
+            if row.get("cause") or "harmless" in file.name:
                 yield row["text"], row.get("cause") or HEALTHY
 
 
 def train(texts: Sequence[str], labels: Sequence[str]) -> Model:
     """Return a model of texts and their labels."""
-    every = [features(tidy(text)) for text in texts]
-    model = fitted(every, labels)
-    return msgspec.structs.replace(model, temperature=_temperature(every, labels))
+    return fitted([features(tidy(text)) for text in texts], labels)
 
 
 def apply(model: Model, text: str) -> list[tuple[str, float]]:

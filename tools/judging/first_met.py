@@ -74,6 +74,19 @@ def batches(known: dict[str, Case], *, again: bool = False) -> list[Batch]:
     return found
 
 
+def wordings(commit: str) -> list[tuple[str, str]]:
+    """Return the labelled messages that a commit holds, each with its cause; those of healthy machines too."""
+    if not (ROOT / ".git").exists():
+        return []
+    found: list[tuple[str, str]] = []
+    for name in _git("ls-tree", "-r", "--name-only", commit, "tests/wordings/").decode().split():
+        for line in _git("show", f"{commit}:{name}").decode().splitlines():
+            row = json.loads(line) if name.endswith(".jsonl") else {}
+            if row.get("cause") or (row and "harmless" in name):
+                found.append((row["text"], row.get("cause") or "healthy"))
+    return found
+
+
 def _git(*argv: str) -> bytes:
     return subprocess.run(["git", *argv], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import ROOT, SHARED
 from .figures import Figures
-from .first_met import REPORTS, Answers, Case, answers, batches, cases
+from .first_met import REPORTS, Answers, Case, answers, batches, cases, wordings
 
 LARGE, NEWEST = 50, 4
 """The newest batches are the last four of at least fifty cases: smaller ones are chance."""
@@ -74,7 +74,7 @@ def judge(ranker: Path = RANKER, *, again: bool = False) -> Figures:
         rules = {case["id"]: one.answers[case["id"]] for case in unseen}
         views["before"] |= rules
         if learns is not None and name in newest:
-            ranked = _ranked(learns, older, unseen)
+            ranked = _ranked(learns, older, unseen, wordings(one.parent))
             views["ranker"] |= ranked
             views["both"] |= {case: _beside(said, ranked[case]) for case, said in rules.items()}
         older += mine
@@ -113,15 +113,18 @@ def _thread(case: Case) -> str:
     return re.sub(r"^https?://|[#?].*$", "", source).rstrip("/").lower()
 
 
-def _ranked(ranker: dict[str, Any], older: list[Case], chosen: list[Case]) -> Answers:
-    """Return causes by a ranker trained on older cases; they accuse unless it says healthy first."""
+def _ranked(
+    ranker: dict[str, Any], older: list[Case], chosen: list[Case], said: list[tuple[str, str]]
+) -> Answers:
+    """Return causes by a ranker trained on older cases and messages; they accuse unless it says healthy first."""
     texts = {
         c["id"]: (REPORTS / "reports" / f"{c['id']}.txt").read_text("utf-8")
         for c in [*older, *chosen]
     }
     rows = [c for c in older if kind(c) != "unknown"]
     labels = ["healthy" if kind(c) == "healthy" else str(c["cause"]) for c in rows]
-    model = ranker["train"]([texts[c["id"]] for c in rows], labels)
+    labels += [label for _, label in said]
+    model = ranker["train"]([*(texts[c["id"]] for c in rows), *(text for text, _ in said)], labels)
     told = {c["id"]: [name for name, _ in ranker["apply"](model, texts[c["id"]])] for c in chosen}
     return {
         case: [name + "!" * (names[0] != "healthy") for name in names if name != "healthy"]
