@@ -61,12 +61,14 @@ def breaks(
         row = pair.row
         yield Break(row.id, row.severity == "error", remedies(pair, asked, fixed), reason(pair))
     for one in contract_problems(versions):
-        asks = f"{one.library} {versions[one.library]} imports {one.name or one.module}"
-        why = f"{asks}, which {one.neighbour} {versions[one.neighbour]} does not have"
+        verb, lacks = ("passes", "take") if one.kind == "keyword" else ("imports", "have")
+        asks = f"{one.library} {versions[one.library]} {verb} {one.name or one.module}"
+        why = f"{asks}, which {one.neighbour} {versions[one.neighbour]} does not {lacks}"
         ways = (pair for cure in contract_ways(one, versions) for pair in cure.items())
         open_ = tuple(Way(name, spec, why) for name, spec in ways if name not in fixed)
         id_ = f"{one.library}-imports-{one.neighbour}"
-        yield Break(id_, needed_library(one.library), open_, why)
+        severe = needed_library(one.library) and one.kind != "keyword"
+        yield Break(id_, severe, open_, why)
 
 
 @cache
