@@ -69,10 +69,22 @@ def leads_to(
     )[:MOST]
 
 
+def unseeing(snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]) -> tuple[str, ...]:
+    """Return the ids of checks that passed because a report tells nothing of what they look at."""
+    blind = {one.id for one in checks if not any(_known(one, snapshot))}
+    return tuple(id_ for id_ in diagnosis.passed if id_ in blind)
+
+
 def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
-    """Tell whether a check that passed knew most of the facts that it takes, its errors apart."""
-    kinds = [want.kind for want in wants(one.run).values() if want.kind not in (Errors, Knowledge)]
-    return sum(snapshot.find(kind) is not None for kind in kinds) > len(kinds) / 2
+    """Tell whether a check that passed knew most of the facts that it takes."""
+    known = _known(one, snapshot)
+    return sum(known) > len(known) / 2
+
+
+def _known(one: Check, snapshot: Snapshot) -> list[bool]:
+    """Return for each fact that a check takes, errors apart, whether it is there."""
+    kinds = (want.kind for want in wants(one.run).values())
+    return [snapshot.find(kind) is not None for kind in kinds if kind not in (Errors, Knowledge)]
 
 
 def _text(errors: Errors) -> str:

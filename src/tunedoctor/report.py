@@ -29,7 +29,7 @@ from tunedoctor.facts import (
 )
 from tunedoctor.findings import SEVERITIES, Check, Severity
 from tunedoctor.lazy import pattern
-from tunedoctor.leads import ask, doubtful, suspected
+from tunedoctor.leads import ask, doubtful, suspected, unseeing
 from tunedoctor.snapshot import Snapshot
 
 SCHEMA: Literal["doctor.report/1"] = "doctor.report/1"
@@ -192,6 +192,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
     target = snapshot.find(Target)
     open_ = verdict == "unknown" and target is None
+    unseen = () if target else unseeing(snapshot, diagnosis, checks)
     leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
     found = agreed((*diagnosis.causes, *_unique(diagnosis)), _planner(target))
     return Report(
@@ -203,9 +204,9 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
             for f in found[: len(diagnosis.causes)]
         ),
         symptoms=tuple(_finding(one) for one in found[len(diagnosis.causes) :]),
-        passed=diagnosis.passed,
+        passed=tuple(id_ for id_ in diagnosis.passed if id_ not in unseen),
         skipped=diagnosis.skipped,
-        unknown=diagnosis.unknown,
+        unknown=diagnosis.unknown | dict.fromkeys(unseen, "the report does not tell"),
         suspected=tuple(
             ReportSuspect(
                 id=one.check.id,
