@@ -89,6 +89,10 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
     shown = main or stops or left
     first = shown[0]
     pairs = list(dict.fromkeys((one.library, one.neighbour or _named(one)) for one in shown))
+    # of a labelled build the index is not told: it takes the way of releases
+    found = ((n, versions.get(n, "+")) for one in shown for n in one.altered)
+    if altered := {name: version for name, version in found if "+" not in version}:
+        return _not_theirs(altered, _found(shown, pairs[0], versions), first, interpreter)
     change = _change(shown, versions)
     newer = ("--upgrade",) if any(s == "*" and n in versions for n, s in change.items()) else ()
     title = f"{first.library} and {pairs[0][1]} do not fit together"
@@ -105,6 +109,24 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
         if first.neighbour
         else "",
         evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
+    )
+
+
+def _not_theirs(
+    altered: dict[str, str], found: str, first: BrokenContract, interpreter: Interpreter | None
+) -> Finding:
+    """Tell that files of a release were written over: no other release is needed."""
+    name = next(iter(altered))
+    title = f"Files of {name} are not those of its release"
+    pins = map("==".join, altered.items())
+    return Finding(
+        title=title if len(title) <= 60 else "",
+        found=f"{found}; a file of {listed(altered, 2)} is not the one that its RECORD names",
+        means=f"{first.within or f'the import of {first.library}'} stops: '{_says(first)}'",
+        cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", *pins),
+        cure_note="the same releases, put in anew; something else wrote over their files",
+        severity="error" if needed_library(first.library) else "warning",
+        evidence=(f"{first.file} line {first.line}",) if first.file else (),
     )
 
 

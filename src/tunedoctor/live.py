@@ -42,7 +42,7 @@ def take(  # noqa: PLR0913  what may be done with the target, one by one
     """
     target = asked if isinstance(asked, Target) else here(asked)
     read = read or deep
-    target = msgspec.structs.replace(target, start=start or read, read=read)
+    target = msgspec.structs.replace(target, start=start or read, read=read, anew=deep)
     given: tuple[Fact, ...] = (target,)
     snapshot = examine(given, builtin_probes(deep=deep), watch)
     snapshot = snapshot.having(

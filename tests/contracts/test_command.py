@@ -54,6 +54,18 @@ def test_a_deep_look_is_remembered_until_something_changes(env: Path) -> None:
     assert not check(env)
 
 
+@pytest.mark.parametrize("whose", ["transformers", "trl"])
+def test_files_that_another_wrote_over_are_put_in_anew(env: Path, whose: str) -> None:
+    (before,) = check(env, "--deep")
+    assert "--force-reinstall" not in before["cure"]["command"], "the control: both are as released"
+    (file,) = env.glob(f"**/site-packages/{whose}/__init__.py")
+    file.write_text(file.read_text() + "# another's\n")
+    version = {"transformers": "99.0", "trl": "0.0.1"}[whose]
+    (found,) = check(env, "--deep")
+    assert found["title"] == f"Files of {whose} are not those of its release"
+    assert found["cure"]["command"].endswith(f"--force-reinstall --no-deps {whose}=={version}")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
 @pytest.mark.parametrize("what", ["folder", "file", "link", "text"])
 def test_a_memory_that_others_write_is_not_believed(env: Path, what: str) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -91,13 +93,19 @@ def _broken(line: Line, sites: Sequence[str], packages: Packages) -> Iterator[Br
         here = one.kind in ("name", "keyword")
         if here or not (_recorded(one.module, asked, packages) or _declared(top, asks, packages)):
             below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
+            file = one.file[len(below) + 1 if below else 0 :]
+            parts = one.module.split(".")
+            theirs = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+            files = [f"{path}{end}" for path in theirs for end in (".py", "/__init__.py")]
+            places = {asked: files, asks: [file.replace(os.sep, "/")]}
             yield BrokenContract(
                 library=asks,
                 kind=one.kind,
                 module=one.module,
                 name=one.name,
                 neighbour=asked,
-                file=one.file[len(below) + 1 if below else 0 :],
+                file=file,
+                altered=tuple(n for n, paths in places.items() if _altered(n, paths, packages)),
                 line=one.line,
                 within=one.within,
             )
@@ -129,6 +137,24 @@ def _recorded(module: str, owner: str, packages: Packages) -> bool:
     record = _record(one.location, one.metadata) if one else b""
     path = module.replace(".", "/").encode()
     return any(b"\n" + path + end in b"\n" + record for end in (b".py,", b"/__init__.py,"))
+
+
+def _altered(name: str, paths: Sequence[str], packages: Packages) -> bool:
+    """Tell whether one of some files is not what a distribution brought, as its RECORD has it."""
+    one = packages.get(name)
+    record = _record(one.location, one.metadata) if one and not one.editable else b""
+    for path in paths:
+        row = re.search(
+            rb"^%s,sha256=([\w-]{43})=?," % re.escape(path.encode()), record, re.MULTILINE
+        )
+        if one and row:
+            try:
+                held = read_regular(Path(one.location, path), _LARGEST_RECORD)
+            except OSError:
+                continue
+            if urlsafe_b64encode(sha256(held).digest()).rstrip(b"=") != row[1]:
+                return True
+    return False
 
 
 def _record(location: str, metadata: str) -> bytes:

@@ -24,6 +24,8 @@ class BrokenContract(Fact, frozen=True):
     file: str = ""
     """Where it is asked, below the folder of the path: "trl/core.py"."""
     line: Count = 0
+    altered: tuple[str, ...] = ()
+    """Of the two distributions those of which a file here is not the one that they brought, by RECORD."""
     within: str = ""
     """The function that calls, of kind keyword: "Trainer.create_accelerator_and_postprocess"."""
 

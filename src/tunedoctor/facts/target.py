@@ -27,6 +27,8 @@ class Target(Fact, frozen=True):
     """Its interpreter may be started; else its files are read."""
     read: bool = False
     """And it may read the files of its libraries, which takes seconds."""
+    anew: bool = False
+    """What an earlier look found there does not count: files can be edited without a trace."""
     nearby: tuple[str, ...] = ()
     """Where nobody named one: environments that stand in the working folder."""
     own: str = ""

@@ -30,10 +30,10 @@ NOT_READ = Absent(why="the files of the libraries were not read: doctor check --
 def import_contracts(
     target: Target, interpreter: Interpreter, packages: Packages
 ) -> ImportContracts | Absent | Unknown:
-    """Read files only where that was asked for; the last look at the same environment counts."""
+    """Read files only where that was asked for; the last look at the same environment counts, but in a deep one."""
     steady = _steady(packages)
     held = read_look(interpreter, _CONTRACTS, ImportContracts, _by) if steady else None
-    if held or not target.read:
+    if not target.read or (held and not target.anew):
         return held[0] if held else NOT_READ
     from tunedoctor.contracts.look import contracts_of  # noqa: PLC0415  a plain check reads no file
 
