@@ -199,7 +199,7 @@ def _from_errors(
             )
         part = COMPILED.search(error.text) or UV_READ.search(error.text)
         if part:
-            return _cut_short(part, interpreter)
+            return _cut_short(part, error.where, packages, interpreter)
         half = INVALID.search(error.text)
         found = NONE_FOUND.search(error.text) or half
         if not found:
@@ -263,7 +263,9 @@ def _whole(name: str) -> str:
     return next((n for n in sorted(STACK) if n[1:] == name), name)
 
 
-def _cut_short(part: re.Match[str], interpreter: Interpreter | None) -> Finding:
+def _cut_short(
+    part: re.Match[str], where: str, packages: Packages | None, interpreter: Interpreter | None
+) -> Finding:
     """Tell of a compiled part that is not there, or of metadata that uv cannot read."""
     named = {key: value for key, value in part.groupdict().items() if value}
     module = named.get("package") or named.get("torch") or named.get("other") or named.get("mac")
@@ -272,7 +274,9 @@ def _cut_short(part: re.Match[str], interpreter: Interpreter | None) -> Finding:
     )
     module = module or next((group for group in part.groups() if group), "")
     name = distribution_of(module) or module.lower().replace("_", "-")
-    sure = UV_READ.pattern == part.re.pattern
+    # an import that the doctor ran itself in an environment that holds it leaves nothing open
+    own = where.startswith("import ") and packages is not None and packages.version(name)
+    sure = own or UV_READ.pattern == part.re.pattern
     said = " ".join(part[0].split())[:140]
     return worded(
         "broken-install/cut-short",
