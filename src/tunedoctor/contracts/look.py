@@ -132,9 +132,11 @@ def _declared(top: str, owner: str, packages: Packages) -> bool:
 
 
 def _recorded(module: str, owner: str, packages: Packages) -> bool:
-    """Tell whether a distribution brought a module that is gone."""
+    """Tell whether a distribution brought a module that is gone, or has no RECORD that could say so."""
     one = packages.get(owner)
     record = _record(one.location, one.metadata) if one else b""
+    if one and not record and not one.editable:
+        return True
     path = module.replace(".", "/").encode()
     return any(b"\n" + path + end in b"\n" + record for end in (b".py,", b"/__init__.py,"))
 
