@@ -25,6 +25,8 @@ WELL = SICK.replace("550.144.03", "580.95.05").replace("available: False", "avai
 def triage(
     *argv: str, stdin: str | None = None, cwd: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
+    # an environment that is active around the tests is nobody's target
+    bare = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
     ended = subprocess.run(
         [sys.executable, "-m", "tunedoctor", "triage", *argv],
         input=stdin,
@@ -32,7 +34,7 @@ def triage(
         text=True,
         encoding="utf-8",
         cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        env={**bare, "PYTHONIOENCODING": "utf-8"},
         timeout=120,
         check=False,
     )
