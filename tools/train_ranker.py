@@ -18,7 +18,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
 from tunedoctor.ranking.features import BLOCKS, features
-from tunedoctor.ranking.rank import HEALTHY, Model, rank, scores
+from tunedoctor.ranking.rank import HEALTHY, Model, packed, rank, scores
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
 from tunedoctor.render.page import sections
@@ -37,7 +37,7 @@ def main() -> None:
     every = [features(tidy(text)) for text in texts]
     model = fitted(every, labels)
     model = msgspec.structs.replace(model, temperature=_temperature(every, labels))
-    TABLE.write_text(json.dumps(msgspec.to_builtins(model), separators=(",", ":")) + "\n")
+    TABLE.write_text(json.dumps(packed(model), separators=(",", ":")) + "\n")
 
 
 def labelled() -> Iterator[tuple[str, str]]:
@@ -69,35 +69,25 @@ def apply(model: Model, text: str) -> list[tuple[str, float]]:
 
 def fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> Model:
     """Return a model of features and labels: fitted on all features, then on those that some cause weighs most."""
-    kept = {block: {name for one in every for name in one[block]} for block in BLOCKS}
+    kept = {name for one in every for block in BLOCKS for name in one[block]}
     for _ in range(2):
         causes, idf = _linear(every, labels, kept)
-        used = {name for _, weights in causes.values() for name in weights}
-        kept = {
-            block: {n for n in names if _name(block, n) in used} for block, names in kept.items()
-        }
-    blocks = {
-        block: {"": WEIGHTS[block], **{n: round(idf[_name(block, n)], 3) for n in sorted(names)}}
-        for block, names in kept.items()
-    }
-    return Model(blocks=blocks, causes=causes, temperature=1.0)
-
-
-def _name(block: str, feature: str) -> str:
-    return feature if block == BLOCKS[0] else f"{block}:{feature}"
+        kept = {name for _, weights in causes.values() for name in weights}
+    features_ = {name: round(idf[name], 3) for name in sorted(kept)}
+    return Model(blocks=WEIGHTS, features=features_, causes=causes, temperature=1.0)
 
 
 def _linear(
-    every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str], kept: dict[str, set[str]]
+    every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str], kept: set[str]
 ) -> tuple[dict[str, tuple[float, dict[str, float]]], dict[str, float]]:
     columns: list[Any] = []
     names: list[str] = []
     idf: dict[str, float] = {}
     for block in BLOCKS:
         vectors, weigh = DictVectorizer(), TfidfTransformer()
-        mine = [{n: v for n, v in one[block].items() if n in kept[block]} for one in every]
+        mine = [{n: v for n, v in one[block].items() if n in kept} for one in every]
         columns.append(weigh.fit_transform(vectors.fit_transform(mine)) * WEIGHTS[block])
-        own = [_name(block, str(n)) for n in vectors.get_feature_names_out()]
+        own = [str(n) for n in vectors.get_feature_names_out()]
         names += own
         idf |= dict(zip(own, map(float, weigh.idf_), strict=True))
     fitted = LinearSVC(C=0.5, class_weight="balanced", random_state=0).fit(

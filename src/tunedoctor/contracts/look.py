@@ -3,7 +3,8 @@
 import os
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,8 @@ OLDEST = "3.8"
 """Python that the script needs."""
 _SCRIPT = Path(__file__).parent.parent / "target" / "contracts"
 _LARGEST_RECORD = 8 << 20
+_Read = Callable[[str, str], bytes]
+"""Location and metadata of a distribution -> its RECORD; empty where it has none."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -74,24 +77,33 @@ def look_at(
     if not ended.ok and not lines:
         return Unknown(why=f"reading imports: {ended.death} {ended.err.strip()[-200:]}".strip())
     cut = [one.library for one in lines if one.cut]
+    record = cache(_record)  # one look asks for the same few again and again
     if not ended.ok:
         cut.append("the rest")
     return ImportContracts(
-        broken=tuple(one for line in lines for one in _broken(line, sites, packages)),
+        broken=tuple(one for line in lines for one in _broken(line, sites, packages, record)),
         asked=sum(one.asked for one in lines),
         libraries=tuple(one.library for one in lines),
         cut=tuple(cut),
     )
 
 
-def _broken(line: Line, sites: Sequence[str], packages: Packages) -> Iterator[BrokenContract]:
+def _broken(
+    line: Line, sites: Sequence[str], packages: Packages, record: _Read
+) -> Iterator[BrokenContract]:
     """Return what a line tells; a file that RECORD has and that is gone is no contract's fault."""
-    asks = owner_of(line.library, packages) or normalised(line.library) if line.problems else ""
+    asks = (
+        _owner_of(line.library, packages, record) or normalised(line.library)
+        if line.problems
+        else ""
+    )
     for one in line.problems:
         top = one.module.partition(".")[0]
-        asked = owner_of(top, packages)
+        asked = _owner_of(top, packages, record)
         here = one.kind in ("name", "keyword")
-        if here or not (_recorded(one.module, asked, packages) or _declared(top, asks, packages)):
+        if here or not (
+            _recorded(one.module, asked, packages, record) or _declared(top, asks, packages)
+        ):
             below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
             file = one.file[len(below) + 1 if below else 0 :]
             parts = one.module.split(".")
@@ -105,20 +117,22 @@ def _broken(line: Line, sites: Sequence[str], packages: Packages) -> Iterator[Br
                 name=one.name,
                 neighbour=asked,
                 file=file,
-                altered=tuple(n for n, paths in places.items() if _altered(n, paths, packages)),
+                altered=tuple(
+                    n for n, paths in places.items() if _altered(n, paths, packages, record)
+                ),
                 line=one.line,
                 within=one.within,
             )
 
 
-def owner_of(top: str, packages: Packages) -> str:
+def _owner_of(top: str, packages: Packages, record: _Read) -> str:
     """Return the distribution whose RECORD brings a top-level module; "" where none is known to."""
     begins = re.compile(
         rb"^%s(?:/|\.py,|\.[^/,\n]{1,60}\.(?:so|pyd),)" % re.escape(top.encode()), re.MULTILINE
     )
     named = (packages.get(normalised(top)), *packages.distributions)
     for one in named:
-        if one and begins.search(_record(one.location, one.metadata)):
+        if one and begins.search(record(one.location, one.metadata)):
             return one.name
     return named[0].name if named[0] else ""
 
@@ -131,23 +145,23 @@ def _declared(top: str, owner: str, packages: Packages) -> bool:
     return named in wanted and not packages.get(named)
 
 
-def _recorded(module: str, owner: str, packages: Packages) -> bool:
+def _recorded(module: str, owner: str, packages: Packages, record: _Read) -> bool:
     """Tell whether a distribution brought a module that is gone, or has no RECORD that could say so."""
     one = packages.get(owner)
-    record = _record(one.location, one.metadata) if one else b""
-    if one and not record and not one.editable:
+    rows = record(one.location, one.metadata) if one else b""
+    if one and not rows and not one.editable:
         return True
     path = module.replace(".", "/").encode()
-    return any(b"\n" + path + end in b"\n" + record for end in (b".py,", b"/__init__.py,"))
+    return any(b"\n" + path + end in b"\n" + rows for end in (b".py,", b"/__init__.py,"))
 
 
-def _altered(name: str, paths: Sequence[str], packages: Packages) -> bool:
+def _altered(name: str, paths: Sequence[str], packages: Packages, record: _Read) -> bool:
     """Tell whether one of some files is not what a distribution brought, as its RECORD has it."""
     one = packages.get(name)
-    record = _record(one.location, one.metadata) if one and not one.editable else b""
+    rows = record(one.location, one.metadata) if one and not one.editable else b""
     for path in paths:
         row = re.search(
-            rb"^%s,sha256=([\w-]{43})=?," % re.escape(path.encode()), record, re.MULTILINE
+            rb"^%s,sha256=([\w-]{43})=?," % re.escape(path.encode()), rows, re.MULTILINE
         )
         if one and row:
             try:

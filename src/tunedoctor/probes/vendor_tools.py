@@ -26,8 +26,8 @@ from tunedoctor.targeting import which
 _LIBRARY_NOT_FOUND = 12
 
 
-class NvmlSaid(msgspec.Struct, frozen=True, kw_only=True):
-    """What NVML answered."""
+class _Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What either way of asking the driver answered."""
 
     how: str
     """As in the fact NvidiaAnswer."""
@@ -36,6 +36,11 @@ class NvmlSaid(msgspec.Struct, frozen=True, kw_only=True):
     driver: str = ""
     cuda: str = ""
     gpus: tuple[NvidiaGpu, ...] = ()
+
+
+class NvmlSaid(_Said, frozen=True, kw_only=True):
+    """What NVML answered."""
+
     count: int | None = None
     """Number of GPUs that the driver counts; None where it did not get that far."""
 
@@ -106,17 +111,10 @@ MOST_GPUS = 256
 _LEAST = 0.5
 
 
-class SmiSaid(msgspec.Struct, frozen=True, kw_only=True):
+class SmiSaid(_Said, frozen=True, kw_only=True):
     """What nvidia-smi answered."""
 
-    how: str
-    """As in the fact NvidiaAnswer."""
-    code: int | None = None
-    text: str = ""
-    driver: str = ""
-    cuda: str = ""
     library: str = ""
-    gpus: tuple[NvidiaGpu, ...] = ()
 
 
 def find_smi(environ: Mapping[str, str], more: Iterable[str] = ()) -> str:

@@ -35,9 +35,9 @@ _PLACES = ("windows", "wsl", "docker", "conda", "rocm", "colab", "macos", "jetso
 
 
 def features(lines: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return for each block its features with 1 + ln(how often)."""
+    """Return for each block its features with 1 + ln(how often); no name stands in both."""
     told = _told(lines)
-    seen = Counter(_WORD.findall("\n".join(lines)[-SEEN:].lower()))
+    seen = Counter(f"seen:{word}" for word in _WORD.findall("\n".join(lines)[-SEEN:].lower()))
     return {"told": _damped(told), "seen": _damped(seen)}
 
 

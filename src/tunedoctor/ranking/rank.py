@@ -5,7 +5,7 @@ scores made to likelihoods by one temperature that was fitted on reports which t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -21,12 +21,23 @@ HEALTHY = "healthy"
 class Model(msgspec.Struct, frozen=True):
     """A trained ranker."""
 
-    blocks: dict[str, dict[str, float]]
-    """Block -> feature -> inverse document frequency, times the weight of the block."""
+    blocks: dict[str, float]
+    """Block -> its weight."""
+    features: dict[str, float]
+    """Feature -> inverse document frequency."""
     causes: dict[str, tuple[float, dict[str, float]]]
-    """Cause -> its bias and its weights of features; those of "seen" begin with "seen:"."""
+    """Cause -> its bias and its weights of features."""
     temperature: float
     """What scores are divided by before they become likelihoods."""
+
+
+class _Packed(msgspec.Struct, frozen=True):
+    """A model with each name once: a cause names features by their places."""
+
+    blocks: dict[str, float]
+    features: dict[str, float]
+    causes: dict[str, tuple[float, list[int], list[float]]]
+    temperature: float
 
 
 class Suspect(NamedTuple):
@@ -41,7 +52,23 @@ class Suspect(NamedTuple):
 @cache
 def model() -> Model:
     """Return the model of the package, read once."""
-    return msgspec.convert(table("ranker"), Model)
+    held = msgspec.convert(table("ranker"), _Packed)
+    names = list(held.features)
+    causes = {
+        cause: (bias, dict(zip(map(names.__getitem__, places), weights, strict=True)))
+        for cause, (bias, places, weights) in held.causes.items()
+    }
+    return Model(held.blocks, held.features, causes, held.temperature)
+
+
+def packed(one: Model) -> object:
+    """Return a model as the table holds it, to be written as JSON."""
+    places = {name: place for place, name in enumerate(one.features)}
+    causes = {
+        cause: (bias, [places[name] for name in weights], list(weights.values()))
+        for cause, (bias, weights) in one.causes.items()
+    }
+    return msgspec.to_builtins(_Packed(one.blocks, one.features, causes, one.temperature))
 
 
 def scores(one: Model, every: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -77,28 +104,28 @@ def suspects(lines: Sequence[str]) -> list[Suspect]:
     best = [pair for pair in ranked if pair[0] != HEALTHY][:MOST]
     if best[0][1] < _LEAST or dict(ranked)[HEALTHY] > _WELL * best[0][1]:
         return []
-    return [Suspect(cause, round(share, 2), _because(lines, cause)) for cause, share in best]
+    words = {line: {*of_line(line)} for line in faults(lines)}
+    return [Suspect(cause, round(share, 2), _because(words, cause)) for cause, share in best]
 
 
 def _vector(one: Model, every: dict[str, dict[str, float]]) -> dict[str, float]:
     """Return the features that the model knows, each block of length 1 times its weight."""
     found: dict[str, float] = {}
     for block in BLOCKS:
-        known, prefix = one.blocks[block], "" if block == BLOCKS[0] else f"{block}:"
-        mine = {prefix + k: v * known[k] for k, v in every[block].items() if k and k in known}
-        weight = known[""]
+        known = one.features.keys() & every[block].keys()
+        mine = {k: every[block][k] * one.features[k] for k in known}
         length = math.sqrt(sum(v * v for v in mine.values())) or 1.0
-        found |= {k: weight * v / length for k, v in mine.items()}
+        found |= {k: one.blocks[block] * v / length for k, v in mine.items()}
     return found
 
 
-def _because(lines: Sequence[str], cause: str) -> str:
-    known = model()
-    _, weights = known.causes[cause]
-    idf = known.blocks[BLOCKS[0]]
+def _because(words: Mapping[str, set[str]], cause: str) -> str:
+    """Return the line of those with these words that speaks for a cause most; "" where none does."""
+    idf, (_, weights) = model().features, model().causes[cause]
 
     def speaks(line: str) -> float:
-        return sum(weights.get(word, 0.0) * idf.get(word, 0.0) for word in set(of_line(line)))
+        # exact, so that of two lines with the same words it is always the first
+        return math.fsum(weights.get(word, 0.0) * idf.get(word, 0.0) for word in words[line])
 
-    best = max(dict.fromkeys(faults(lines)), key=speaks, default="")
+    best = max(words, key=speaks, default="")
     return best.strip() if best and speaks(best) > 0 else ""
