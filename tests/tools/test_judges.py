@@ -131,6 +131,8 @@ def test_a_report_is_right_silent_or_wrong(judging: str) -> None:
         said = {broken: told, healthy: [f"{other}?"]}
         found = reports.score([known[broken], known[healthy]], said)
         assert found.pop("false_on_healthy") == [0, 1]
+        accused = any(one.endswith("!") for one in told)
+        assert found.pop("errors_right", None) == ([1, 1] if accused else None)
         assert {name for name, (hits, _) in found.items() if hits} == right
     assert reports.score([known[healthy]], {healthy: [f"{other}!"]}) == {"false_on_healthy": [1, 1]}
 

@@ -47,7 +47,7 @@ def answers(chosen: list[Case], source: Path) -> Answers:
         file.write_text("".join(json.dumps(case) + "\n" for case in chosen), encoding="utf-8")
         script = ROOT / "benchmarks" / "corpus.py"
         told = subprocess.run(
-            [sys.executable, str(script), str(file), str(REPORTS / "reports"), "--answers"],
+            [sys.executable, str(script), str(file), str(REPORTS / "reports")],
             env={**os.environ, "PYTHONPATH": str(source)},
             stdout=subprocess.PIPE,
             check=True,

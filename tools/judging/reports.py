@@ -9,6 +9,7 @@ import json
 import re
 import runpy
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ def kind(case: Case) -> str:
 
 
 def score(chosen: Iterable[Case], told: Answers) -> Figures:
-    """Return how often the label came first, among three, something else came first, or no more than a note."""
+    """Return how often the label came first, among three, something else came first, or no more than a note.
+
+    `errors_right`: of the reports of which an error is said, those whose first error is the label.
+    """
     found: Figures = {}
 
     def count(name: str, of: str, right: Callable[[str, list[str]], bool]) -> None:
@@ -52,6 +56,9 @@ def score(chosen: Iterable[Case], told: Answers) -> Figures:
     count("wrong", "broken", lambda *case: not first(*case) and not silent(*case))
     count("false_on_healthy", "healthy", accused)
     count("false_on_unknown", "unknown", accused)
+    errors = [(c["cause"], [s for s in told[c["id"]] if s.endswith("!")][:1]) for c in chosen]
+    if said := [cause + "!" in named for cause, named in errors if named]:
+        found["errors_right"] = [sum(said), len(said)]
     return found
 
 
@@ -94,17 +101,24 @@ def _scored(chosen: list[Case], views: dict[str, Answers]) -> Figures:
     return {view: figures for view, figures in found.items() if figures}
 
 
-def _families(chosen: list[Case], views: dict[str, Answers]) -> Figures | str:
-    file = SHARED / "causes.json"
-    if not file.is_file():
-        return "shared/causes.json is not beside the checkout"
-    names: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8"))["causes"]
-    family = {cause: name for name, causes in names.items() for cause in causes}
+def _families(chosen: list[Case], views: dict[str, Answers]) -> Figures:
     broken = [case for case in chosen if kind(case) == "broken"]
+    names = dict.fromkeys(map(family_of, sorted({case["cause"] for case in broken})))
     return {
-        name: _scored([c for c in broken if family.get(c["cause"], "other") == name], views)
-        for name in [*names, "other"]
+        name: _scored([c for c in broken if family_of(c["cause"]) == name], views) for name in names
     }
+
+
+@cache
+def _family() -> dict[str, str]:
+    file = SHARED / "causes.json"
+    held = json.loads(file.read_text(encoding="utf-8"))["causes"] if file.is_file() else {}
+    return {cause: name for name, causes in held.items() for cause in causes}
+
+
+def family_of(cause: str) -> str:
+    """Return the family of a cause; "other" where none is known, or shared/causes.json is not beside the checkout."""
+    return _family().get(cause, "other")
 
 
 def _thread(case: Case) -> str:

@@ -1,0 +1,168 @@
+"""Score triage on labelled reports, as first met where nothing has learnt from them yet.
+
+    python tools/score.py CASES.jsonl REPORTS_FOLDER [--misses] [--damage] [--since YYYY-MM]
+
+Of each case the label is held against what the report says: its findings, then what it suspects. Printed are, of
+broken reports whose text tells the cause: the label first among the findings, first with the suspects behind them,
+among three, nothing said, another cause first; of what is said as an error, how much is right; errors and suspects on
+healthy reports, and errors where the text does not tell; of the first suspect, how often it is right at what
+likelihood; and the main ones by family. `tools/judges --only reports` splits the project's own reports by time and by
+thread.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tools")]
+
+from corpus import judged  # noqa: E402  after the path
+from damage import DAMAGE  # noqa: E402
+from judging.reports import family_of, kind  # noqa: E402
+
+Case = dict[str, Any]
+BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.01)
+"""Bounds of likelihoods that are counted together."""
+
+
+class Said(NamedTuple):
+    """What is told of a case, in the order told."""
+
+    case: Case
+    errors: tuple[str, ...]
+    found: tuple[str, ...]
+    """Errors and warnings."""
+    notes: tuple[str, ...]
+    suspects: tuple[tuple[str, float], ...]
+    """Cause and likelihood."""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Return findings, then suspects that are no finding."""
+        found = self.found
+        return (*found, *(cause for cause, _ in self.suspects if cause not in found))
+
+
+def said(case: Case, text: str) -> Said:
+    """Return what the doctor tells of a text."""
+    report = judged(text)
+    found = report.findings if report else []
+    return Said(
+        case,
+        tuple(one.id for one in found if one.severity == "error"),
+        tuple(one.id for one in found if one.severity != "note"),
+        tuple(one.id for one in found if one.severity == "note"),
+        tuple((one.id, one.likelihood) for one in (report.suspected if report else ())),
+    )
+
+
+def figures(told: Iterable[Said]) -> dict[str, tuple[int, int]]:
+    """Return each figure as (hits, cases)."""
+    kinds: dict[str, list[Said]] = defaultdict(list)
+    for one in told:
+        kinds[kind(one.case)].append(one)
+    broken, healthy = kinds["broken"], kinds["healthy"]
+    errors = [one for mine in kinds.values() for one in mine if one.errors]
+
+    def share(of: list[Said], hit: Callable[[Said], object]) -> tuple[int, int]:
+        return sum(bool(hit(one)) for one in of), len(of)
+
+    def right(one: Said) -> bool:
+        return one.case["cause"] in one.order[:1]
+
+    return {
+        "findings first": share(broken, lambda one: one.case["cause"] in one.found[:1]),
+        "first": share(broken, right),
+        "in three": share(broken, lambda one: one.case["cause"] in one.order[:3]),
+        "silent": share(broken, lambda one: not one.order),
+        "wrong": share(broken, lambda one: one.order and not right(one)),
+        "errors right": share(errors, lambda one: one.errors[0] == one.case["cause"]),
+        "errors on healthy": share(healthy, lambda one: one.errors),
+        "suspects on healthy": share(healthy, lambda one: one.suspects),
+        "errors where the text does not tell": share(kinds["unknown"], lambda one: one.errors),
+    }
+
+
+def calibration(told: Iterable[Said]) -> dict[str, tuple[int, int]]:
+    """Return of the first suspects, by likelihood, how many are right."""
+    firsts = [
+        (likelihood, cause == one.case["cause"])
+        for one in told
+        for cause, likelihood in one.suspects[:1]
+        if kind(one.case) == "broken" and not one.found
+    ]
+    return {
+        f"{low:.0%} to {min(high, 1):.0%}": (sum(hit for _, hit in mine), len(mine))
+        for low, high in pairwise(BINS)
+        if (mine := [one for one in firsts if low <= one[0] < high])
+    }
+
+
+def table(title: str, rows: dict[str, tuple[int, int]]) -> None:
+    """Print figures, those of no case left out."""
+    print(f"\n{title}")
+    for name, (hits, cases) in rows.items():
+        if cases:
+            print(f"  {name:40} {hits:5} of {cases:5}  {hits / cases:6.1%}")
+
+
+def main() -> None:
+    """Score, and print."""
+    options = _options()
+    lines = options.cases.read_text(encoding="utf-8").splitlines()
+    cases = [c for c in map(json.loads, lines) if c.get("date", "9999") >= options.since]
+    texts = {
+        c["id"]: (options.reports / f"{c['id']}.txt").read_text(encoding="utf-8") for c in cases
+    }
+    began = time.process_time()
+    told = [said(case, texts[case["id"]]) for case in cases]
+    took = time.process_time() - began
+    table(
+        f"{len(cases)} reports, {1000 * took / max(len(cases), 1):.0f} ms of CPU each",
+        figures(told),
+    )
+    table("First suspects by likelihood, where nothing was found", calibration(told))
+    families: dict[str, list[Said]] = defaultdict(list)
+    for one in told:
+        if kind(one.case) == "broken":
+            families[family_of(one.case["cause"])].append(one)
+    for name, mine in sorted(families.items()):
+        table(name, {k: v for k, v in figures(mine).items() if k in ("first", "in three", "wrong")})
+    if options.misses:
+        _misses(told)
+    for name, change in DAMAGE.items() if options.damage else ():
+        table(name, figures(said(case, change(texts[case["id"]])) for case in cases))
+
+
+def _misses(told: Iterable[Said]) -> None:
+    for one in told:
+        of, cause = kind(one.case), one.case["cause"]
+        if one.errors if of != "broken" else cause not in one.order[:1]:
+            suspects = " ".join(f"{name} {share:.0%}" for name, share in one.suspects)
+            print(
+                f"{one.case['id']:44} {cause if of == 'broken' else of:28}"
+                f" {' '.join(one.found) or '-'} | {suspects or '-'}"
+            )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="score", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("cases", type=Path, help="a line of JSON for each report")
+    parser.add_argument("reports", type=Path, help="the folder of their texts, ID.txt")
+    parser.add_argument("--misses", action="store_true", help="name each case that is not right")
+    parser.add_argument("--damage", action="store_true", help="again after all that pasting does")
+    parser.add_argument(
+        "--since", default="", metavar="YYYY-MM", help="threads of that month and later"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
