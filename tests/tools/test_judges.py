@@ -134,7 +134,10 @@ def test_a_report_is_right_silent_or_wrong(judging: str) -> None:
         accused = any(one.endswith("!") for one in told)
         assert found.pop("errors_right", None) == ([1, 1] if accused else None)
         assert {name for name, (hits, _) in found.items() if hits} == right
-    assert reports.score([known[healthy]], {healthy: [f"{other}!"]}) == {"false_on_healthy": [1, 1]}
+    assert reports.score([known[healthy]], {healthy: [f"{other}!"]}) == {
+        "false_on_healthy": [1, 1],
+        "errors_right": [0, 1],
+    }
 
 
 def test_the_record_of_first_answers_is_of_cases_that_are_there(judging: str) -> None:
