@@ -74,7 +74,7 @@ def _alone(cure: Cure, packages: Packages) -> tuple[Install | Remove, ...]:
             steps.append(Remove(names=line.names))
             continue
         pairs = [exact(one) for one in line.requirements]
-        if not all(pairs) or not line.no_deps or line.builds:
+        if not all(pairs) or not line.no_deps:
             return ()
         pins = tuple(
             Pin(name=n, version=v, was=packages.version(n)) for n, v in filter(None, pairs)

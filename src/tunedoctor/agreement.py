@@ -1,33 +1,133 @@
-"""What the cures of several findings say of one package is made one: the ranges that all of them leave.
+"""Which cures are carried out, and what is shown of them: `doctor check` and `doctor fix` go by the same answer.
 
-A check knows its own finding alone. Two of them can ask one package for versions that exclude each other; no line that
-is pasted meets both, so these name the planner, which moves more than one package.
+A check knows its own finding alone. What follows from another finding goes with that one's cure. What no fix carries
+out is the user's to run. Two findings can ask one package for versions that exclude each other; no line that is pasted
+meets both, so these name the planner, which moves more than one package.
 """
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from msgspec import structs
 
-from tunedoctor.cure import AnyCureStep, Cure, PipInstall, parted, tell
-from tunedoctor.engine import Found
+from tunedoctor.advice.cure_lines import tell as told_by
+from tunedoctor.cure import AnyCureStep, Command, Cure, PipInstall, advise, parted, tell
+from tunedoctor.engine import Diagnosis, Found
+from tunedoctor.facts import Target
 from tunedoctor.findings import SEVERITIES
+from tunedoctor.fixing import Draft, Fix, Resolve
+from tunedoctor.plan import SetEnv, is_told
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.versions import narrowed
+from tunedoctor.wiring import NotRun, call
 
 
-def agreed(causes: Sequence[Found], planner: str) -> tuple[Found, ...]:
-    """Return the findings with cures that don't contradict each other; a note narrows no error's.
+class Drafted(NamedTuple):
+    """A finding and what a fix would do about it."""
 
-    `planner`: the command that finds the versions where ranges alone do not.
+    found: Found
+    draft: Draft
+    fix: str
+    """Id of the fix."""
+
+    @property
+    def id(self) -> str:
+        """Id of the finding."""
+        return self.found.check.id
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes the environment; else it only tells."""
+        return _changes(self.draft)
+
+    @property
+    def sets_variables_alone(self) -> bool:
+        """Whether it holds for shells to come alone, so that no check sees it now."""
+        plain = [s for s in self.draft.steps if not isinstance(s, Resolve)]
+        every = len(plain) == len(self.draft.steps)
+        return self.changes and every and all(isinstance(s, SetEnv) or is_told(s) for s in plain)
+
+
+def _changes(draft: Draft) -> bool:
+    return any(isinstance(s, Resolve) or not is_told(s) for s in draft.steps)
+
+
+def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
+    """Return the findings of these ids, causes or symptoms; without ids, the causes that are no notes."""
+    wanted_ids = tuple(ids)
+    if not wanted_ids:
+        return tuple(f for f in diagnosis.causes if f.severity != "note")
+    every = (*diagnosis.causes, *symptoms_of(diagnosis))
+    return tuple(one for one in every if one.check.id in wanted_ids)
+
+
+def symptoms_of(diagnosis: Diagnosis) -> tuple[Found, ...]:
+    """Return the findings that follow from a cause, each once."""
+    every = (one for several in diagnosis.symptoms.values() for one in several)
+    return tuple({one.check.id: one for one in every}.values())
+
+
+def drafted(
+    findings: Iterable[Found], snapshot: Snapshot, fixes: Iterable[Fix]
+) -> tuple[Drafted, ...]:
+    """Return a draft for each finding: of the first fix that changes something, else of the first that tells.
+
+    What is only suspected is told alone: a change on a suspicion can cure nothing. Of a finding that no fix is for its
+    own cure is told.
     """
-    found: list[Found] = []
-    for one in causes:
+    several = sorted(fixes, key=lambda one: not one.cures)
+    made: list[Drafted] = []
+    for found in findings:
+        told: Drafted | None = None
+        for fix in several:
+            if fix.cures and found.check.id not in fix.cures:
+                continue
+            draft = call(fix.run, snapshot, found.finding)
+            if draft is None or isinstance(draft, NotRun):
+                continue
+            one = Drafted(found, draft, fix.id)
+            if one.changes and not found.finding.settle:
+                told = one
+                break
+            if not one.changes:
+                told = told or one
+        made.append(told or Drafted(found, told_by(found.finding), ""))
+    return tuple(made)
+
+
+def cures_shown(
+    diagnosis: Diagnosis, snapshot: Snapshot, fixes: Callable[[], Iterable[Fix]]
+) -> dict[str, Cure]:
+    """Return id -> the cure that is shown, of causes and symptoms; a note narrows no error's.
+
+    Where no environment was looked at, as in a report, nothing can be carried out: each cause keeps its own.
+    """
+    target = snapshot.find(Target)
+    ours = [one for one in diagnosis.causes if one.finding.cure.ours]
+    if target and ours:
+        ours = [one.found for one in drafted(ours, snapshot, fixes()) if one.changes]
+    shown = {
+        one.check.id: advise(f"Cure {cause}: it follows from that")
+        for cause, several in reversed(diagnosis.symptoms.items())
+        for one in several
+    }
+    for one in diagnosis.causes:
         cure = one.finding.cure
-        if cure.installs:
+        if one in ours and cure.installs:
             rank = SEVERITIES.index(one.severity)
-            beside = [o.finding.cure for o in causes if SEVERITIES.index(o.severity) <= rank]
-            cure = _narrowed(cure, beside, planner)
-        found.append(structs.replace(one, finding=structs.replace(one.finding, cure=cure)))
-    return tuple(found)
+            beside = [o.finding.cure for o in ours if SEVERITIES.index(o.severity) <= rank]
+            cure = _narrowed(cure, beside, _planner(target))
+        elif cure.ours and one not in ours:
+            cure = structs.replace(cure, steps=(Command(command=cure.command),))
+        shown[one.check.id] = cure
+    return shown
+
+
+def _planner(target: Target | None) -> str:
+    """Return the command that finds the versions where ranges alone do not."""
+    there = f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
+    return f"doctor fix{there}"
 
 
 def _narrowed(cure: Cure, beside: Sequence[Cure], planner: str) -> Cure:
@@ -43,7 +143,7 @@ def _narrowed(cure: Cure, beside: Sequence[Cure], planner: str) -> Cure:
 
 
 def _step(step: AnyCureStep, left: dict[str, str | None]) -> AnyCureStep:
-    if not isinstance(step, PipInstall) or step.builds:
+    if not isinstance(step, PipInstall):
         return step
     wanted = (
         text.removesuffix(parted(text)[1]) + (left[parted(text)[0]] or "")

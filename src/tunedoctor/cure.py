@@ -48,11 +48,6 @@ class PipInstall(CureStep, frozen=True, kw_only=True, tag="install"):
         """Nothing comes with it."""
         return "--no-deps" in self.flags
 
-    @property
-    def builds(self) -> bool:
-        """It compiles: that is no install of a wheel."""
-        return "--no-build-isolation" in self.flags
-
 
 class PipUninstall(CureStep, frozen=True, kw_only=True, tag="remove"):
     """Take distributions out with pip."""
@@ -109,6 +104,11 @@ class Cure(msgspec.Struct, frozen=True):
         return joiner.join(_line(step, windows=self.windows) for step in self.steps)
 
     @property
+    def ours(self) -> bool:
+        """Tell whether the doctor could do a part of it: the rest is for people."""
+        return not all(isinstance(step, (Command, Advice)) for step in self.steps)
+
+    @property
     def pip(self) -> tuple[PipInstall | PipUninstall, ...]:
         """Return its steps where pip does all of it; () where something else does a part."""
         steps = tuple(s for s in self.steps if isinstance(s, (PipInstall, PipUninstall)))
@@ -116,8 +116,8 @@ class Cure(msgspec.Struct, frozen=True):
 
     @property
     def installs(self) -> tuple[PipInstall, ...]:
-        """Return what pip installs from wheels, where pip does all of it."""
-        return tuple(s for s in self.pip if isinstance(s, PipInstall) and not s.builds)
+        """Return what pip installs, where pip does all of it."""
+        return tuple(s for s in self.pip if isinstance(s, PipInstall))
 
     def with_flag(self, flag: str) -> "Cure":
         """Return it with one more option of `pip install`."""
@@ -157,13 +157,17 @@ def pip(
     *arguments: str,
     index: str = "",
 ) -> Cure:
-    """Return a pip command for the target; `arguments`: requirements, and options that take no value."""
+    """Return a pip command for the target; `arguments`: requirements, and options that take no value.
+
+    What is compiled on the machine is no install of a wheel: the user runs it.
+    """
     flags = tuple(a for a in arguments if a.startswith("-"))
     named = tuple(a for a in arguments if not a.startswith("-"))
     start = f"{python(interpreter)} -m pip"
     if verb == "uninstall":
         return Cure((PipUninstall(names=named, pip=start),))
-    return Cure((PipInstall(requirements=named, index=index, flags=flags, pip=start),))
+    cure = Cure((PipInstall(requirements=named, index=index, flags=flags, pip=start),))
+    return tell(cure.command) if "--no-build-isolation" in flags else cure
 
 
 def set_variable(host: Host | Unknown | None, name: str, value: str | None) -> Cure:

@@ -1,14 +1,14 @@
 """The report of a diagnosis: plain data that every renderer and every script reads. Published as a JSON Schema."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.agreement import agreed
-from tunedoctor.cure import AnyCureStep, Who
+from tunedoctor.agreement import cures_shown, symptoms_of
+from tunedoctor.cure import AnyCureStep, Cure, Who
 from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.facts import (
     AmdGpus,
@@ -28,8 +28,10 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.findings import SEVERITIES, Check, Severity
+from tunedoctor.fixing import Fix
 from tunedoctor.lazy import pattern
 from tunedoctor.leads import ask, doubtful, suspected, unseeing
+from tunedoctor.registry import all_fixes
 from tunedoctor.snapshot import Snapshot
 
 SCHEMA: Literal["doctor.report/1"] = "doctor.report/1"
@@ -178,6 +180,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     snapshot: Snapshot,
     diagnosis: Diagnosis,
     checks: Iterable[Check] = (),
+    fixes: Callable[[], Iterable[Fix]] = all_fixes,
     *,
     fail_on: FailOn = "error",
     strict: bool = False,
@@ -185,7 +188,8 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
 ) -> Report:
     """Put a diagnosis and the main facts together.
 
-    `checks`: those of the diagnosis, for what the errors of a report that does not tell can mean.
+    `checks`: those of the diagnosis, for what the errors of a report that does not tell can mean. `fixes`: those that
+    are at hand, loaded where a cure asks for them.
     `fail_on`: the least severity that makes the verdict `findings`. `strict`: warnings count, and any check that
     could not tell makes the verdict `unknown`; else only those do that would find an error.
     """
@@ -194,16 +198,16 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     open_ = verdict == "unknown" and target is None
     unseen = () if target else unseeing(snapshot, diagnosis, checks)
     leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
-    found = agreed((*diagnosis.causes, *_unique(diagnosis)), _planner(target))
+    cures = cures_shown(diagnosis, snapshot, fixes)
     return Report(
         verdict=verdict,
         target=_target(snapshot),
         machine=machine_of(snapshot),
         findings=tuple(
-            _finding(f, tuple(s.check.id for s in diagnosis.symptoms[f.check.id]))
-            for f in found[: len(diagnosis.causes)]
+            _finding(f, cures, tuple(s.check.id for s in diagnosis.symptoms[f.check.id]))
+            for f in diagnosis.causes
         ),
-        symptoms=tuple(_finding(one) for one in found[len(diagnosis.causes) :]),
+        symptoms=tuple(_finding(one, cures) for one in symptoms_of(diagnosis)),
         passed=tuple(id_ for id_ in diagnosis.passed if id_ not in unseen),
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown | dict.fromkeys(unseen, "the report does not tell"),
@@ -222,11 +226,6 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         remembered=getattr(snapshot.find(Runtime), "remembered", ""),
         seconds=round(seconds, 3),
     )
-
-
-def _planner(target: Target | None) -> str:
-    there = f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
-    return f"doctor fix{there}"
 
 
 def _way_on(target: Target | None) -> str:
@@ -289,8 +288,10 @@ def _raised(snapshot: Snapshot) -> bool:
     )
 
 
-def _finding(found: Found, explains: tuple[str, ...] = ()) -> ReportFinding:
-    one = found.finding
+def _finding(
+    found: Found, cures: Mapping[str, Cure], explains: tuple[str, ...] = ()
+) -> ReportFinding:
+    one, cure = found.finding, cures[found.check.id]
     return ReportFinding(
         id=found.check.id,
         severity=found.severity,
@@ -298,11 +299,11 @@ def _finding(found: Found, explains: tuple[str, ...] = ()) -> ReportFinding:
         found=one.found,
         means=one.means,
         cure=ReportCure(
-            kind=one.cure.kind,
-            command=one.cure.command,
+            kind=cure.kind,
+            command=cure.command,
             note=one.cure_note,
-            who=one.cure.who,
-            steps=one.cure.steps,
+            who=cure.who,
+            steps=cure.steps,
         ),
         settle=one.settle,
         explains=explains,
@@ -315,10 +316,6 @@ def _knowledge(snapshot: Snapshot) -> ReportKnowledge | None:
     if one is None:
         return None
     return ReportKnowledge(date=one.date, days=one.days, source=one.source, problem=one.problem)
-
-
-def _unique(diagnosis: Diagnosis) -> list[Found]:
-    return list({s.check.id: s for some in diagnosis.symptoms.values() for s in some}.values())
 
 
 def _target(snapshot: Snapshot) -> ReportTarget:

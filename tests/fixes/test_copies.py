@@ -3,11 +3,11 @@
 from msgspec import structs
 from museum import snapshot_of
 
+from tunedoctor.agreement import Drafted, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Distribution, Interpreter, PackageCopy, Packages
 from tunedoctor.fixing import Resolve
 from tunedoctor.plan import SetEnv
-from tunedoctor.planning.drafts import Drafted, drafted
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
 

@@ -5,6 +5,7 @@ from msgspec import structs
 from museum import names, snapshot_of
 
 from planning.fakes import ask
+from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, CondaPrefix, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.fixing import Draft, Resolve
@@ -13,7 +14,6 @@ from tunedoctor.installers.sources import Ban
 from tunedoctor.installers.uv import Failed, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
 from tunedoctor.planning.ask import read_sizes
-from tunedoctor.planning.drafts import Drafted, chosen, drafted
 from tunedoctor.planning.plans import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_checks, all_fixes

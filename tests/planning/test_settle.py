@@ -7,6 +7,7 @@ from libraries.server import Index
 from museum import snapshot_of
 
 from planning.fakes import ask
+from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.cure import advise
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Packages, TorchBuild
@@ -15,7 +16,6 @@ from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.uv import Outcome, Question, Solved
 from tunedoctor.planning.ask import Ask, resolver
-from tunedoctor.planning.drafts import Drafted, chosen, drafted
 from tunedoctor.planning.plans import Planned, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_checks, all_fixes

@@ -13,6 +13,7 @@ from libraries.fixtures import uv_cache
 from libraries.server import Index
 from museum import snapshot_of
 
+from tunedoctor.agreement import chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import NvidiaDriver, NvidiaGpus, Packages, PciBus, TorchBuild
 from tunedoctor.installers.answers import NoSolution
@@ -24,7 +25,6 @@ from tunedoctor.installers.uv import Failed, find_uv
 from tunedoctor.live import take
 from tunedoctor.plan import Install, Remove
 from tunedoctor.planning.ask import Ask, live
-from tunedoctor.planning.drafts import chosen, drafted
 from tunedoctor.planning.plans import fresh, planned
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.transaction.apply import apply

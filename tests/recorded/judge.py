@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from recorded.index import Index
 from recorded.releases import GROUP, catalogue
-from tunedoctor.agreement import agreed
+from tunedoctor.agreement import chosen, cures_shown, drafted
 from tunedoctor.engine import Diagnosis, Found, diagnose
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.findings import Check
@@ -28,7 +28,6 @@ from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.installers.uv import resolve as ask_uv
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.planning.ask import Ask
-from tunedoctor.planning.drafts import chosen, drafted
 from tunedoctor.planning.plans import planned
 from tunedoctor.planning.platforms import macos_target, python_of, uv_platform
 from tunedoctor.planning.refusal import RefusedError
@@ -92,16 +91,16 @@ def found_of(diagnosis: Diagnosis) -> list[Found]:
     return list({one.check.id: one for one in every}.values())
 
 
-def printed(diagnosis: Diagnosis) -> Printed:
+def printed(diagnosis: Diagnosis, snapshot: Snapshot) -> Printed:
     """Return what the printed cures install: the one place that knows how a cure holds requirements."""
     ids: list[str] = []
     wanted: list[str] = []
     variants: list[str] = []
-    for one in agreed(found_of(diagnosis), "doctor fix"):
-        lines = one.finding.cure.installs
+    for id_, cure in cures_shown(diagnosis, snapshot, all_fixes).items():
+        lines = cure.installs
         named = [r for step in lines for r in step.requirements]
         if named:
-            ids.append(one.check.id)
+            ids.append(id_)
             wanted += named
             variants += [step.index.rpartition("/")[2] for step in lines if _WHEELS in step.index]
     return Printed(tuple(ids), tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(variants)))
@@ -215,7 +214,7 @@ def judge(
 ) -> Verdict:
     """Return what is to be said of the cures of a machine; the variables of the index are set."""
     diagnosis = diagnose(snapshot, checks)
-    wanted = printed(diagnosis)
+    wanted = printed(diagnosis, snapshot)
     if not wanted.ids:
         return Verdict(name, (), (), ())
     had = severities(diagnosis)

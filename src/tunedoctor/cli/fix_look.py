@@ -3,11 +3,11 @@
 import os
 import sys
 
+from tunedoctor.agreement import chosen, drafted
 from tunedoctor.cli.fix_case import Case
 from tunedoctor.cli.progress import spinner
 from tunedoctor.engine import Found, diagnose
 from tunedoctor.facts import Interpreter, Packages, Runtime
-from tunedoctor.planning.drafts import chosen, drafted
 from tunedoctor.planning.fix_answer import Answer
 from tunedoctor.probes.deep_look import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from tunedoctor.agreement import drafted
 from tunedoctor.cli.fix_case import Case, Wish, end
 from tunedoctor.cli.fix_parts import as_shown, script_of, smoke, write_script
 from tunedoctor.cli.output import write
@@ -18,7 +19,6 @@ from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning.ask import live
-from tunedoctor.planning.drafts import drafted
 from tunedoctor.planning.fix_answer import Answer, End, Treated
 from tunedoctor.planning.plans import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError

@@ -45,6 +45,7 @@ def report_for(
         snapshot,
         diagnose(snapshot, checks),
         checks,
+        options.fixes,
         fail_on=options.fail_on,
         strict=options.strict,
         seconds=time.perf_counter() - began,

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.agreement import Drafted
 from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
 from tunedoctor.plan import Install, NewEnvironment, Plan, Remove
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.conda_owned import hold_off
-from tunedoctor.planning.drafts import Drafted, Goal, joined
+from tunedoctor.planning.drafts import Goal, joined
 from tunedoctor.planning.fill import looked_up, steps_of
 from tunedoctor.planning.make import Place
 from tunedoctor.planning.platforms import question_for

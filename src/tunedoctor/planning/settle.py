@@ -11,12 +11,13 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.plan import Install, Plan, Remove
 from tunedoctor.planning.ask import unasked
 from tunedoctor.planning.commands import commands
-from tunedoctor.planning.drafts import Drafted, Goal, chosen, drafted, joined, wishes_of, without
+from tunedoctor.planning.drafts import Goal, joined, wishes_of, without
 from tunedoctor.planning.fill import steps_of
 from tunedoctor.planning.make import Made, Place, make
 from tunedoctor.planning.platforms import python_of, uv_platform
