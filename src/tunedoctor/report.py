@@ -1,7 +1,7 @@
 """The report of a diagnosis: plain data that every renderer and every script reads. Published as a JSON Schema."""
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -33,6 +33,7 @@ from tunedoctor.lazy import pattern
 from tunedoctor.leads import ask, doubtful, suspected, unseeing
 from tunedoctor.registry import all_fixes
 from tunedoctor.snapshot import Snapshot
+from tunedoctor.tables.load import table
 
 SCHEMA: Literal["doctor.report/1"] = "doctor.report/1"
 Verdict = Literal["ready", "findings", "unknown"]
@@ -127,18 +128,6 @@ class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
     """Version of the NVIDIA driver."""
 
 
-class ReportKnowledge(msgspec.Struct, frozen=True, kw_only=True):
-    """How old the table of PyTorch wheels is that the advice rests on."""
-
-    date: str
-    days: int
-    """From the date to the examination, or to the judging of a snapshot or report."""
-    source: Literal["shipped", "updated"]
-    """With the doctor, or by `doctor update`."""
-    problem: str = ""
-    """Why an updated table that is there is not used."""
-
-
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What `doctor check --format json` prints."""
 
@@ -160,8 +149,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Of a report: what its errors resemble besides the findings, likeliest first; three at most."""
     next: str = ""
     """Of a report that does not tell, and where no environment was named: what to run or to ask for."""
-    knowledge: ReportKnowledge | None = None
-    """null: not told."""
+    knowledge: Knowledge | None = None
+    """How old the table of PyTorch wheels is that the advice rests on; null: not told."""
     remembered: str = ""
     """When the packages were imported, ISO 8601, where findings go by an earlier deep look; "" where they do not."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
@@ -169,11 +158,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _GPUS = (NvidiaGpus, AmdGpus, IntelGpu, AppleGpu)
-STACK = (
-    *("torch", "torchvision", "torchaudio", "transformers", "tokenizers", "huggingface-hub"),
-    *("safetensors", "peft", "trl", "accelerate", "datasets", "bitsandbytes", "triton", "numpy"),
-    *("flash-attn", "xformers", "deepspeed", "unsloth", "vllm", "torchao"),
-)
 
 
 def report_of(  # noqa: PLR0913  two of them are what the user asked for
@@ -222,7 +206,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
             for one in leads
         ),
         next=ask(snapshot, diagnosis, leads) if open_ else _way_on(target),
-        knowledge=_knowledge(snapshot),
+        knowledge=snapshot.find(Knowledge),
         remembered=getattr(snapshot.find(Runtime), "remembered", ""),
         seconds=round(seconds, 3),
     )
@@ -311,13 +295,6 @@ def _finding(
     )
 
 
-def _knowledge(snapshot: Snapshot) -> ReportKnowledge | None:
-    one = snapshot.find(Knowledge)
-    if one is None:
-        return None
-    return ReportKnowledge(date=one.date, days=one.days, source=one.source, problem=one.problem)
-
-
 def _target(snapshot: Snapshot) -> ReportTarget:
     target, interpreter = snapshot.find(Target), snapshot.find(Interpreter)
     packages, torch = snapshot.find(Packages), snapshot.find(TorchBuild)
@@ -332,38 +309,37 @@ def _target(snapshot: Snapshot) -> ReportTarget:
         kind=interpreter.kind if interpreter else "",
         nearby=target.nearby if target else (),
         own=target.own if target else "",
-        packages={name: versions[name] for name in STACK if name in versions},
+        packages={name: versions[name] for name in table("probes")["shown"] if name in versions},
     )
 
 
 def machine_of(snapshot: Snapshot) -> ReportMachine:
     """Return the main facts of the machine."""
     host, memory, driver = snapshot.find(Host), snapshot.find(Memory), snapshot.find(NvidiaDriver)
-    gpus: list[ReportGpu] = []
-    if nvidia := snapshot.find(NvidiaGpus):
-        gpus += [
-            ReportGpu(
-                vendor="nvidia",
-                name=g.name,
-                memory=g.memory_total,
-                capability=g.compute_capability,
-            )
-            for g in nvidia.gpus
-        ]
-    if amd := snapshot.find(AmdGpus):
-        gpus += [
-            ReportGpu(vendor="amd", name=g.name or g.gfx, memory=g.memory_total, capability=g.gfx)
-            for g in amd.gpus
-        ]
-    if intel := snapshot.find(IntelGpu):
-        gpus += [ReportGpu(vendor="intel", name=n) for n in intel.names if intel.discrete]
-    if apple := snapshot.find(AppleGpu):
-        gpus.append(ReportGpu(vendor="apple", name=apple.name))
     return ReportMachine(
         system=host.name + (f" in WSL {host.wsl}" if host.wsl else "") if host else "",
         architecture=host.machine if host else "",
         ram=memory.usable if memory else None,
-        gpus=tuple(gpus),
+        gpus=tuple(_gpus(snapshot)),
         gpus_known=not any(isinstance(snapshot.get(kind), Unknown) for kind in _GPUS),
         driver=driver.version if driver else "",
     )
+
+
+def _gpus(snapshot: Snapshot) -> Iterator[ReportGpu]:
+    for kind in _GPUS:
+        match snapshot.find(kind):
+            case NvidiaGpus(gpus=gpus):
+                for g in gpus:
+                    size, code = g.memory_total, g.compute_capability
+                    yield ReportGpu(vendor="nvidia", name=g.name, memory=size, capability=code)
+            case AmdGpus(gpus=cards):
+                for card in cards:
+                    name, size = card.name or card.gfx, card.memory_total
+                    yield ReportGpu(vendor="amd", name=name, memory=size, capability=card.gfx)
+            case IntelGpu(discrete=True, names=names):
+                yield from (ReportGpu(vendor="intel", name=name) for name in names)
+            case AppleGpu(name=name):
+                yield ReportGpu(vendor="apple", name=name)
+            case _:
+                pass

@@ -127,8 +127,11 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) 
         Errors: NOT_RUN,
     }
     if after != packages:
-        wheels = cuda_wheels(after)
-        answers[CudaWheels] = wheels if isinstance(wheels, CudaWheels) else Absent(why=wheels.why)
+        # what the plan leaves alone is as it was told: a snapshot can know other wheels than its packages
+        if any(
+            name.startswith("nvidia-") for name in (*plan.removed, *(p.name for p in plan.pins))
+        ):
+            answers[CudaWheels] = cuda_wheels(after)
         answers[TorchBuild] = _torch(plan, before, after)
     return Snapshot(answers, taken=before.taken)
 

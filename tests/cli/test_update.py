@@ -136,7 +136,7 @@ def test_a_damaged_or_unreadable_cache_is_told_and_does_no_harm(cache: Path, mir
         (("--offline",), {}, "--offline says"),
         ((), {"DOCTOR_OFFLINE": "1"}, "DOCTOR_OFFLINE says"),
         ((), {"UV_OFFLINE": "1"}, "UV_OFFLINE says"),
-        ((), {"PIP_NO_INDEX": "1"}, "PIP_NO_INDEX says"),
+        ((), {"PIP_NO_INDEX": "on"}, "PIP_NO_INDEX says"),
     ],
 )
 def test_offline_nothing_is_asked(
@@ -152,7 +152,7 @@ def test_a_project_that_is_offline(cache: Path) -> None:
     (cache.parent / "uv.toml").write_text("offline = true\n")
     ended = doctor(cache, "update", "--index", "http://127.0.0.1:9/")
     assert ended.returncode == 2
-    assert "uv.offline says" in ended.stderr
+    assert f"{cache.parent / 'uv.toml'} says" in ended.stderr
 
 
 def test_what_can_not_be_had_is_told(cache: Path, mirror: str) -> None:

@@ -20,7 +20,10 @@ PAIRS = 300
 PLANNED = 12
 """Pairs of which a plan is made: that takes seconds."""
 
-missing = pytest.mark.xfail(strict=True, reason="one planner for all findings is not there yet")
+missing = pytest.mark.xfail(
+    strict=True,
+    reason="two pairs of 300 clash by what releases require, which no check has the time to ask",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,6 @@ def unplanned(one: Verdict) -> bool:
     return bool(one.faults) and one.end not in ("planned", "")
 
 
-@missing
 def test_cures_of_a_machine_can_be_met_together(museum: list[Verdict]) -> None:
     assert named([one for one in museum if one.clash]) == []
 
@@ -66,7 +68,6 @@ def test_cures_of_two_clashes_can_be_met_together(pairs: list[Verdict]) -> None:
     assert named([one for one in pairs if one.clash]) == []
 
 
-@missing
 def test_each_machine_gets_a_plan(museum: list[Verdict]) -> None:
     assert named([one for one in museum if unplanned(one)]) == []
 

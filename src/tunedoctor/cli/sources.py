@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,8 @@ from tunedoctor.config import mirrors
 from tunedoctor.facts import Packages
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Source, Sources, sources
-from tunedoctor.probes.installer_config import of_folder, settings_of
+from tunedoctor.probes.environment import without_credentials
+from tunedoctor.probes.installer_config import Setting, of_folder, settings_of
 
 
 class Consent(NamedTuple):
@@ -27,23 +29,28 @@ class Consent(NamedTuple):
 
 def asking(consent: Consent, prefix: str = "", installed: Packages | None = None) -> Asking:
     """Return the sources to ask; `prefix` is the environment's, which can hold a pip.conf."""
-    own, here = settings_of(os.environ, prefix), Path.cwd()
-    theirs, config = of_folder(here), settings()
-    named = {one.shown for one in _places(sources(theirs, {}))}
-    named |= {f"{url} ({here / 'pyproject.toml'})" for url in config.mirrors.values()}
-    agreed = bool(named) and _agreed(consent, sorted(named))
-    known = sources([*own, *(theirs if agreed else ())], os.environ)
-    mirror = {name: Source(one.url, one.place) for name, one in mirrors().items()}
-    if agreed:
-        mirror |= {
-            n: Source(url, str(here / "pyproject.toml")) for n, url in config.mirrors.items()
-        }
-    known = msgspec.structs.replace(
-        known,
-        index=known.index or mirror.get("default"),
-        pytorch=mirror["pytorch"].url if "pytorch" in mirror else "",
-    )
-    return Asking(known, installed)
+    here, config = Path.cwd(), settings()
+    theirs, file = of_folder(here), str(here / "pyproject.toml")
+    urls = {str(name): Source(url, file) for name, url in config.mirrors.items()}
+    named = {one.shown for one in (*_places(sources(theirs, {})), *urls.values())}
+    if not named or not _agreed(consent, sorted(named)):
+        theirs, urls = [], {}
+    return Asking(_mirrored([*settings_of(os.environ, prefix), *theirs], urls), installed)
+
+
+def default_index() -> str:
+    """Return the URL of the user's default index, without credentials; "" where they name none."""
+    index = _mirrored(settings_of(os.environ, sys.prefix), {}).index
+    return without_credentials(index.url) if index else ""
+
+
+def _mirrored(found: list[Setting], theirs: Mapping[str, Source]) -> Sources:
+    """Return the sources of settings with the mirrors of the user's file, and those of the folder."""
+    known = sources(found, os.environ)
+    mirror = {name: Source(one.url, one.place) for name, one in mirrors().items()} | {**theirs}
+    pytorch = mirror["pytorch"].url if "pytorch" in mirror else ""
+    index = known.index or mirror.get("default")
+    return msgspec.structs.replace(known, index=index, pytorch=pytorch)
 
 
 def _places(found: Sources) -> tuple[Source, ...]:

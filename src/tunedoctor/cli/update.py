@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.probes.installer_config import installer_config, settings_of, together
-from tunedoctor.refresh.indexes import indexes, offline
+from tunedoctor.cli.sources import default_index
+from tunedoctor.installers.sources import own
+from tunedoctor.probes.installer_config import project_file
+from tunedoctor.refresh.indexes import indexes
 from tunedoctor.refresh.update import Mode, Outcome, UpdateError, update
 from tunedoctor.render.json import render
 from tunedoctor.tables.place import cache_file
@@ -23,11 +25,11 @@ def command(given: Namespace) -> int:
     """Bring the wheel table up to date and say what changed; returns 0, or 2 where that can't be."""
     format_ = given.format
     # a project's settings can forbid the network; which index is asked is the user's to set
-    says = "--offline" if given.offline else offline(installer_config(None).settings, os.environ)
-    if says:
+    ban = own(os.environ, sys.prefix, project_file()).ban
+    if says := "--offline" if given.offline else ban.who if ban else "":
         return _not(f"{says} says that no network is to be asked", format_)
     try:
-        places = indexes(given.index, together(settings_of(os.environ, sys.prefix)).settings)
+        places = indexes(given.index, default_index())
     except ValueError as error:
         misuse(str(error), "name one as in https://download.pytorch.org/whl")
     mode: Mode = "show" if given.dry_run else "now" if given.force else "due"

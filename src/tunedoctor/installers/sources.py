@@ -7,7 +7,7 @@ holds for the other as well; where they are told different things, uv's word goe
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -173,44 +173,48 @@ def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Source
     """
     several = tuple(settings)
     said = {one.name: one for one in several}
-    default = next(iter(_first(said, "uv.default-index", "uv.index-url", "pip.index-url")), None)
-    uvs = (*_all(several, "uv.index"), *_all(several, "uv.extra-index-url"))
-    extra = _once((*uvs, *_first(said, "pip.extra-index-url")))
-    pips = bool(said.get("pip.extra-index-url")) and not uvs
-    trusted = (
-        *_all(several, "uv.allow-insecure-host"),
-        *_all(several, "uv.insecure-host"),
-        *_first(said, "pip.trusted-host"),
-    )
+    default = next(iter(_all(several, "default-index", "index-url")), None)
+    uvs = _all([one for one in several if one.name.startswith("uv.")], *_EXTRA)
+    extra = _once(_all(several, *_EXTRA))
+    plain = [
+        (name, said[setting].value)
+        for setting, names in table("probes")["variables_of_settings"].items()
+        if setting in said
+        for name in names
+    ]
     keyring = said.get("pip.keyring-provider")
-    same = table("probes")["variables_of_settings"]
-    plain = [(n, said[s].value) for s, names in same.items() if s in said for n in names]
     if keyring and keyring.value in ("import", "subprocess"):
         plain.append(("UV_KEYRING_PROVIDER", "subprocess"))
     if not said.get("pip.cert") and (bundle := variables.get("SSL_CERT_FILE")):
         plain.append(("PIP_CERT", bundle))
+    strategy = said.get("uv.index-strategy")
+    offline = "DOCTOR_OFFLINE"
     return Sources(
         index=default,
         extra=tuple(one for one in extra if not default or not _same(one.url, default.url)),
-        links=_once((*_all(several, "uv.find-links"), *_first(said, "pip.find-links"))),
+        links=_once(_all(several, "find-links")),
         no_index=_who(said, "uv.no-index", "pip.no-index"),
-        offline=_who(said, "uv.offline")
-        or ("DOCTOR_OFFLINE" if on(variables.get("DOCTOR_OFFLINE", "")) else ""),
-        constraints=_once((*_all(several, "uv.constraint"), *_first(said, "pip.constraint"))),
-        limits=tuple(one.url for one in _all(several, "uv.constraint-dependencies")),
-        trusted=tuple(dict.fromkeys(one.url for one in trusted)),
-        strategy=said["uv.index-strategy"].value
-        if "uv.index-strategy" in said
-        else ANY_INDEX
-        if pips
-        else "",
+        offline=_who(said, "uv.offline") or (offline if on(variables.get(offline, "")) else ""),
+        constraints=_once(_all(several, "constraint")),
+        limits=tuple(one.url for one in _all(several, "constraint-dependencies")),
+        trusted=tuple(dict.fromkeys(one.url for one in _all(several, *_TRUSTED))),
+        strategy=strategy.value if strategy else ANY_INDEX if extra and not uvs else "",
         plain=tuple(plain),
     )
 
 
-def own(variables: Mapping[str, str], prefix: str = "") -> Sources:
-    """Return the user's sources, of files and variables; `prefix` is the environment's, which can hold a pip.conf."""
-    return sources(settings_of(variables, prefix), variables)
+_EXTRA = ("index", "extra-index-url")
+_TRUSTED = ("allow-insecure-host", "insecure-host", "trusted-host")
+
+
+def own(
+    variables: Mapping[str, str], prefix: str = "", project: tuple[str, str] | None = None
+) -> Sources:
+    """Return the user's sources, of files and variables; `prefix` is the environment's, which can hold a pip.conf.
+
+    `project` is path and text of the folder's own file, where that counts too.
+    """
+    return sources(settings_of(variables, prefix, project), variables)
 
 
 def _who(said: Mapping[str, Setting], *names: str) -> str:
@@ -221,18 +225,17 @@ def _who(said: Mapping[str, Setting], *names: str) -> str:
     return ""
 
 
-def _first(said: Mapping[str, Setting], *names: str) -> tuple[Source, ...]:
-    """Return what the first of these settings holds."""
-    return next((_sources(said[n]) for n in names if n in said and said[n].value), ())
+def _all(settings: Collection[Setting], *kinds: str) -> tuple[Source, ...]:
+    """Return what settings of some kinds hold: of uv, which joins its lists, all, the strongest first; pip's last one.
 
-
-def _all(settings: tuple[Setting, ...], name: str) -> tuple[Source, ...]:
-    """Return what every setting of a name holds, the strongest first: uv joins its lists."""
-    return tuple(one for s in reversed(settings) if s.name == name for one in _sources(s))
-
-
-def _sources(setting: Setting) -> tuple[Source, ...]:
-    return tuple(_source(line, setting) for line in setting.value.splitlines())
+    uv's come before pip's.
+    """
+    found: list[Setting] = []
+    for tool in ("uv", "pip"):
+        for kind in kinds:
+            several = [s for s in settings if s.name == f"{tool}.{kind}"]
+            found += several[::-1] if tool == "uv" else several[-1:]
+    return tuple(_source(line, s) for s in found for line in s.value.splitlines())
 
 
 def _source(text: str, setting: Setting) -> Source:

@@ -50,7 +50,7 @@ class Places(msgspec.Struct, frozen=True):
 def installer_config(interpreter: Interpreter | Unknown | None) -> InstallerConfig:
     """Read configuration files and variables of pip and uv, credentials taken out of URLs."""
     prefix = interpreter.prefix if isinstance(interpreter, Interpreter) else ""
-    return together(settings_of(os.environ, prefix, _project()))
+    return together(settings_of(os.environ, prefix, project_file()))
 
 
 def settings_of(
@@ -64,7 +64,7 @@ def settings_of(
 def of_folder(folder: Path) -> list[Setting]:
     """Return what only a folder and those above it state: uv's project, and options of a requirements.txt."""
     found: list[Setting] = []
-    if project := _project():
+    if project := project_file():
         found += in_uv_toml(project[1], project[0])
     file = folder / "requirements.txt"
     return found + in_requirements(read(file, 1 << 20) or "", str(file))
@@ -244,7 +244,7 @@ def _words(value: Any) -> str:  # noqa: ANN401  parsed TOML
     return str(value)
 
 
-def _project() -> tuple[str, str] | None:
+def project_file() -> tuple[str, str] | None:
     """Return path and text of the uv.toml, or pyproject.toml with [tool.uv], that uv takes here."""
     try:
         here = Path.cwd()

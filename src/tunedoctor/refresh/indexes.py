@@ -1,8 +1,7 @@
-"""Which indexes are asked, and whether any is: by the settings of pip and uv."""
+"""Which indexes are asked: PyTorch's and the default one."""
 
 import re
 import sys
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from tunedoctor.child import run
@@ -10,10 +9,6 @@ from tunedoctor.wheels.rules import index_of
 
 HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})
 """PyTorch's index links to files on the second."""
-
-_OFFLINE = ("pip.no-index", "uv.no-index", "uv.offline")
-_DEFAULT = ("pip.index-url", "uv.default-index", "uv.index-url")
-_NO = ("", "0", "false", "no", "off", "n", "f")
 
 
 class Indexes(NamedTuple):
@@ -33,34 +28,25 @@ class Indexes(NamedTuple):
         return own | HOSTS if own <= HOSTS else own
 
 
-def indexes(asked: str, settings: Mapping[str, str]) -> Indexes:
-    """Return the indexes to ask: `asked` or PyTorch's own, and the default index of pip and uv.
+def indexes(asked: str, default: str) -> Indexes:
+    """Return the indexes to ask: `asked` or PyTorch's own, and the user's default one, else that of pip and uv.
 
     Raises:
         ValueError: `asked` is no HTTP URL.
     """
     torch = asked.strip() or index_of()
-    if not re.fullmatch(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", torch):
+    if not _URL.fullmatch(torch):
         msg = f"{torch[:100]!r} is no URL of an index"
         raise ValueError(msg)
-    return Indexes(torch.rstrip("/") + "/", default_index(settings))
+    if not default:
+        default = standard_index()
+    # a folder in its place has no pages
+    return Indexes(
+        torch.rstrip("/") + "/", f"{default.rstrip('/')}/" if _URL.match(default) else ""
+    )
 
 
-def offline(settings: Mapping[str, str], variables: Mapping[str, str]) -> str:
-    """Return what says that nothing is to be asked of a network: a setting's or variable's name; "" if nothing does."""
-    for name in ("DOCTOR_OFFLINE", "UV_OFFLINE", "PIP_NO_INDEX", "UV_NO_INDEX"):
-        if variables.get(name, "").strip().lower() not in _NO:
-            return name
-    return next((n for n in _OFFLINE if settings.get(n, "").strip().lower() not in _NO), "")
-
-
-def default_index(settings: Mapping[str, str]) -> str:
-    """Return the default index that pip or uv is set to, else the standard one of pip or uv; "" if neither is here."""
-    for name in _DEFAULT:
-        url = settings.get(name, "").rpartition("=")[2] if "://" in settings.get(name, "") else ""
-        if re.fullmatch(r"https?://[^\s?#]+", url):
-            return url.rstrip("/") + "/"
-    return standard_index()
+_URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 
 
 def standard_index(uv: str = "uv") -> str:
