@@ -61,6 +61,8 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
             continue
         match outcome:
+            case NotRun() | None if one.by_words:
+                continue  # nothing said it, which tells nothing
             case NotRun(why=Absent(why=why)):
                 skipped[id_] = why
             case NotRun(why=other):

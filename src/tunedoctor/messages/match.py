@@ -1,0 +1,113 @@
+"""Match texts against all rows at once: an index of words tells which rows can match, and those alone are compiled."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.facts import Errors, Unknown
+from tunedoctor.messages.row import Row, expression, lowered, words_of
+from tunedoctor.tables.load import table
+
+LONGEST = 160
+"""Characters of a quoted message."""
+_STOP = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!](?:\s|$)")
+
+
+class Match(NamedTuple):
+    """A row that a text holds."""
+
+    cause: str
+    part: str
+    row: str
+    """Its text."""
+    slots: dict[str, str]
+    line: str
+    """What the text says, from where the row begins to the end of its sentence."""
+    certain: bool
+    where: tuple[int, int, int]
+    """Counted from 0: the text, its line (empty ones left out) and its character where the row begins."""
+
+
+class Matcher:
+    """All rows, by the words that a text must have for them."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        """Index rows; none is compiled."""
+        self._anchored: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            self._anchored[row.anchor].append(row)
+
+    def met(self, low: str) -> Iterator[Row]:
+        """Yield the rows whose key stands in a flat text."""
+        words = words_of(low)
+        for anchor in self._anchored.keys() & (words | {""}):
+            for row in self._anchored[anchor]:
+                if row.key in low:
+                    yield row
+
+    def matches(self, text: str, number: int = 0) -> list[Match]:
+        """Return each row that a text holds, where it stands first; `number` is that of the text."""
+        lines = [line for line in (" ".join(one.split()) for one in text.split("\n")) if line]
+        whole = " ".join(lines)
+        low = lowered(whole)
+        ends = "\n".join(lines)
+        return [
+            Match(
+                row.cause,
+                row.part,
+                row.text,
+                {name: whole[slice(*found.span(name))] for name in found.re.groupindex},
+                sentence(whole[found.start() : _line_end(ends, found.end())], len(found[0])),
+                row.certain,
+                (number, ends.count("\n", 0, found.start()), found.start()),
+            )
+            for row in self.met(low)
+            if (found := _compiled(row.text).search(low))
+        ]
+
+
+@cache
+def shipped() -> Matcher:
+    """Return the matcher of the package's rows, read at the first error that is asked about."""
+    return Matcher(msgspec.convert(table("messages")["rows"], list[Row]))
+
+
+def matches(errors: Errors | Unknown | None) -> tuple[Match, ...]:
+    """Return what the errors hold, in the order of the text; of a text that was just asked about, at once."""
+    if not isinstance(errors, Errors) or not errors.errors:
+        return ()
+    return _matches(tuple(error.text for error in errors.errors))
+
+
+def said(errors: Errors | Unknown | None, *keys: str) -> str:
+    """Return what an error says that a row of these keys, "id" or "id/part", matches first; "" where none does."""
+    wanted = {tuple(f"{key}/".split("/")[:2]) for key in keys}
+    return next((one.line for one in matches(errors) if (one.cause, one.part) in wanted), "")
+
+
+def sentence(text: str, least: int) -> str:
+    """Cut before the first full stop that ends a sentence, after `least` characters."""
+    end = _STOP.search(text, max(least - 1, 0))
+    cut = (text[: end.start()] if end else text).strip()
+    return cut if len(cut) <= LONGEST else cut[: LONGEST - 1].rstrip() + "…"
+
+
+@lru_cache(maxsize=4)
+def _matches(texts: tuple[str, ...]) -> tuple[Match, ...]:
+    every = shipped()
+    found = (one for number, text in enumerate(texts) for one in every.matches(text, number))
+    return tuple(sorted(found, key=lambda one: (one.where, -len(one.row))))
+
+
+@lru_cache(maxsize=2048)
+def _compiled(text: str) -> re.Pattern[str]:
+    return expression(text)
+
+
+def _line_end(ends: str, at: int) -> int:
+    end = ends.find("\n", at)
+    return len(ends) if end < 0 else end
