@@ -35,9 +35,13 @@ class CauseError(ValueError):
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing that errors say."""
 
-    text: str
     source: Annotated[str, msgspec.Meta(min_length=1)]
     examples: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    text: str = ""
+    """Literal, with slots."""
+    pattern: str = ""
+    """Or a regular expression over lines, where what stands beside the literal counts; then `key` is that literal."""
+    key: str = ""
     certain: bool = True
     part: str = ""
     """What the code of the cause calls this row, where it tells rows apart."""
@@ -97,7 +101,18 @@ def read_cause(file: Path) -> tuple[Cause, tuple[Message, ...]]:
 
 def rows_of(cause: str, messages: tuple[Message, ...]) -> list[Row]:
     """Return the rows of a cause; the anchors come when all rows are known."""
-    return [Row(cause, one.part, one.certain, one.text, key_of(one.text)) for one in messages]
+    return [
+        Row(
+            cause,
+            m.part,
+            m.certain,
+            m.text or m.pattern,
+            key_of(m.text, m.key),
+            "",
+            bool(m.pattern),
+        )
+        for m in messages
+    ]
 
 
 @cache
@@ -112,11 +127,13 @@ def id_of(file: Path) -> str:
 
 
 def _unsound(one: Message) -> str:
+    if bool(one.text) == bool(one.pattern) or bool(one.pattern) != bool(one.key):
+        return "it has either text, or pattern and key"
     try:
-        key_of(one.text)
-        row = expression(one.text)
+        key_of(one.text, one.key)
+        row = expression(one.text or one.pattern, pattern=bool(one.pattern))
     except RowError as error:
-        return f"text: {error}"
+        return f"{'text' if one.text else 'pattern'}: {error}"
     missed = next((text for text in one.examples if not row.search(flat(text))), None)
     near = next((text for text in one.near if row.search(flat(text))), None)
     if missed is not None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.facts import Errors, Unknown
-from tunedoctor.messages.row import Row, expression, lowered, words_of
+from tunedoctor.messages.row import Row, expression, lines_of, lowered, words_of
 from tunedoctor.tables.load import table
 
 LONGEST = 160
@@ -43,7 +43,7 @@ class Matcher:
 
     def met(self, low: str) -> Iterator[Row]:
         """Yield the rows whose key stands in a flat text."""
-        words = words_of(low)
+        words, low = words_of(low), low.replace("\n", " ")
         for anchor in self._anchored.keys() & (words | {""}):
             for row in self._anchored[anchor]:
                 if row.key in low:
@@ -51,22 +51,23 @@ class Matcher:
 
     def matches(self, text: str, number: int = 0) -> list[Match]:
         """Return each row that a text holds, where it stands first; `number` is that of the text."""
-        lines = [line for line in (" ".join(one.split()) for one in text.split("\n")) if line]
-        whole = " ".join(lines)
+        whole = "\n".join(lines_of(text))
         low = lowered(whole)
-        ends = "\n".join(lines)
         return [
             Match(
                 row.cause,
                 row.part,
                 row.text,
-                {name: whole[slice(*found.span(name))] for name in found.re.groupindex},
-                sentence(whole[found.start() : _line_end(ends, found.end())], len(found[0])),
+                {
+                    name: whole[slice(*found.span(name))].replace("\n", " ")
+                    for name in found.re.groupindex
+                },
+                _quoted(whole, *found.span()),
                 row.certain,
-                (number, ends.count("\n", 0, found.start()), found.start()),
+                (number, whole.count("\n", 0, found.start()), found.start()),
             )
             for row in self.met(low)
-            if (found := _compiled(row.text).search(low))
+            if (found := _compiled(row.text, pattern=row.pattern).search(low))
         ]
 
 
@@ -83,8 +84,11 @@ def matches(errors: Errors | Unknown | None) -> tuple[Match, ...]:
     return _matches(tuple(error.text for error in errors.errors))
 
 
-def said(errors: Errors | Unknown | None, *keys: str) -> str:
-    """Return what an error says that a row of these keys, "id" or "id/part", matches first; "" where none does."""
+def heard(errors: Errors | Unknown | None, *keys: str) -> str:
+    """Return what an error says that a row of these keys, "id" or "id/part", matches first; "" where none does.
+
+    It goes to the end of the sentence.
+    """
     wanted = {tuple(f"{key}/".split("/")[:2]) for key in keys}
     return next((one.line for one in matches(errors) if (one.cause, one.part) in wanted), "")
 
@@ -104,10 +108,11 @@ def _matches(texts: tuple[str, ...]) -> tuple[Match, ...]:
 
 
 @lru_cache(maxsize=2048)
-def _compiled(text: str) -> re.Pattern[str]:
-    return expression(text)
+def _compiled(text: str, *, pattern: bool) -> re.Pattern[str]:
+    return expression(text, pattern=pattern)
 
 
-def _line_end(ends: str, at: int) -> int:
-    end = ends.find("\n", at)
-    return len(ends) if end < 0 else end
+def _quoted(text: str, start: int, end: int) -> str:
+    line = text.find("\n", end)
+    said = text[start : None if line < 0 else line].replace("\n", " ")
+    return sentence(said, end - start)

@@ -1,7 +1,7 @@
 """A row: the literal text of a message with slots, made to an expression whose time is linear in the text.
 
-Texts are flat when they are searched: lower case, each run of white space one blank. So a row needs no flags, and a
-message that a width broke is the same message.
+Texts are flat when they are searched: lower case, each run of white space one blank or one line break, which a blank of
+a row takes as well. So a row needs no flags, and a message that a width broke is the same message.
 """
 
 import re
@@ -19,14 +19,16 @@ SLOTS = {
     "path": r"\S{1,300}",
     "hex": r"(?:0x)?[0-9a-f]{1,32}",
     "module": r"[a-z_][\w.]{0,100}",
-    "text": r".{1,200}?",
+    "text": r"[^\n]{1,200}?",
 }
 """Type of a slot -> what it takes; "a|b" in place of a type takes one of these words."""
-SHORTEST = 8
+SHORTEST = 6
 """Characters of the longest literal of a row: what has no such literal would be looked for in each text."""
 _WIDE = 3
 """Slots of a row, at most, that take hundreds of characters: each multiplies the time of a near miss."""
 _SLOT = re.compile(r"\{\{|\{(\w*)(?::([^{}]+))?\}")
+_EDGE = r"(?!(?<=\w)\w)"
+"""Not within a word."""
 _WORD = re.compile(r"[a-z0-9_]+")
 
 
@@ -47,6 +49,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     """Its longest literal, flat: without it the row cannot match."""
     anchor: str = ""
     """The seldomest whole word of the key; "" where its words can be parts of longer ones."""
+    pattern: bool = False
+    """Its text is a regular expression, over lines: what stands beside the literal counts as well."""
 
 
 class _Piece(NamedTuple):
@@ -55,12 +59,20 @@ class _Piece(NamedTuple):
     source: str
     """Expression of a slot; "" for a literal."""
     literal: str = ""
+    repeats: bool = False
+    """A slot of a type: any number of characters."""
     wide: bool = False
+    """Hundreds."""
 
 
 def flat(text: str) -> str:
     """Return a text as rows see it."""
-    return lowered(" ".join(text.split()))
+    return lowered("\n".join(lines_of(text)))
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text that are not empty, each run of white space one blank."""
+    return [line for line in (" ".join(one.split()) for one in text.split("\n")) if line]
 
 
 def lowered(text: str) -> str:
@@ -73,30 +85,43 @@ def lowered(text: str) -> str:
     )
 
 
-def expression(text: str) -> re.Pattern[str]:
-    """Return what finds a row in a flat text; its slots are named groups.
+def expression(text: str, *, pattern: bool = False) -> re.Pattern[str]:
+    """Return what finds a row in a flat text, not within a longer word; its slots are named groups.
 
     Raises:
         RowError: a slot is of no type, two stand side by side, or the row has no literal that is long enough.
     """
-    return re.compile(
-        "".join(
-            re.escape(one.literal)
-            if not one.source
-            else f"(?P<{one.name}>{one.source})"
-            if one.name
-            else f"(?:{one.source})"
-            for one in _pieces(text)
-        )
+    if pattern:
+        return _pattern(text)
+    pieces = _pieces(text)
+    source = "".join(
+        re.escape(one.literal).replace(r"\ ", r"[ \n]")
+        if not one.source
+        else f"(?P<{one.name}>{one.source})"
+        if one.name
+        else f"(?:{one.source})"
+        for one in pieces
     )
+    start, end = (_EDGE if not piece.repeats else "" for piece in (pieces[0], pieces[-1]))
+    return re.compile(f"{start}{source}{end}")
 
 
-def key_of(text: str) -> str:
-    """Return the longest literal of a row, flat.
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text, re.IGNORECASE | re.MULTILINE)
+    except re.error as error:
+        msg = f"it is no regular expression: {error}"
+        raise RowError(msg) from None
+
+
+def key_of(text: str, key: str = "") -> str:
+    """Return the longest literal of a row, flat; `key` is that of a regular expression, which names its own.
 
     Raises:
         RowError: as `expression`.
     """
+    if key:
+        return flat(key)
     key = max((one.literal.strip() for one in _pieces(text)), key=len, default="")
     if len(key) < SHORTEST:
         msg = f"its longest literal, {key!r}, has fewer than {SHORTEST} characters"
@@ -143,7 +168,7 @@ def _pieces(text: str) -> list[_Piece]:
     literal += text[at:]
     found += [_Piece("", "", lowered(literal))] if literal else []
     for one, other in pairwise(found):
-        if one.source and other.source and (one.wide or other.wide):
+        if one.repeats and other.repeats:
             msg = "two slots stand side by side"
             raise RowError(msg)
     names = [one.name for one in found if one.name]
@@ -159,8 +184,9 @@ def _pieces(text: str) -> list[_Piece]:
 def _slot(name: str, kind: str) -> _Piece:
     if "|" in kind:
         words = sorted(map(lowered, kind.split("|")), key=len, reverse=True)
-        return _Piece(name, "|".join(map(re.escape, words)))
+        source = "|".join(map(re.escape, words)).replace(r"\ ", r"[ \n]")
+        return _Piece(name, source)
     if kind not in SLOTS:
         msg = f"{kind!r} is no type of slot: {', '.join(SLOTS)}, or words with | between them"
         raise RowError(msg)
-    return _Piece(name, SLOTS[kind], wide=kind in ("path", "text"))
+    return _Piece(name, SLOTS[kind], repeats=True, wide=kind in ("path", "text"))
