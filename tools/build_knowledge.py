@@ -47,7 +47,9 @@ def read() -> dict[str, tuple[Cause, tuple[Message, ...]]]:
 def tables(held: dict[str, tuple[Cause, tuple[Message, ...]]]) -> dict[str, bytes]:
     """Return what each table of the package holds."""
     causes = {id_: _with_examples(cause, said) for id_, (cause, said) in held.items()}
-    rows = with_anchors([row for id_, (_, said) in held.items() for row in rows_of(id_, said)])
+    rows = with_anchors(
+        [row for id_, (cause, said) in held.items() for row in rows_of(id_, cause, said)]
+    )
     return {"causes": _lines("causes", causes), "messages": _lines("messages", rows)}
 
 

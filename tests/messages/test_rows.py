@@ -46,15 +46,18 @@ def test_each_example_is_claimed_by_its_row_and_by_no_certain_row_of_another_cau
 
 
 def test_a_cause_without_code_is_told_of_each_example() -> None:
+    """A certain row gives the error, and no other cause by words alone; else it is among the suspects."""
     bare = {id_ for id_, (cause, _) in HELD.items() if cause.title}
     untold: list[tuple[str, str, list[str]]] = []
     for id_, row, text in (one for one in EXAMPLES if one[0] in bare):
         snapshot = read_report(text)
-        assert snapshot is not None, text
+        if snapshot is None:
+            untold.append((id_, text, ["nothing read"]))
+            continue
         report = report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS)
         errors = [one.id for one in report.findings if one.severity == "error"]
         suspected = [one.id for one in report.suspected]
-        if errors != [id_] if row.certain else id_ not in suspected:
+        if {*errors} & bare != {id_} if row.certain else id_ not in suspected:
             untold.append((id_, text, errors or suspected))
     assert not untold
 
@@ -124,14 +127,14 @@ def test_time_is_in_proportion_to_the_text() -> None:
         starts = [key[:-1]] if pattern else re.split(r"\{[^{}]*\}", text)
         seed = flat(" x ".join(starts[:-1] or starts)) + " "
 
-        def cost(times: int, row: re.Pattern[str] = row, seed: str = seed) -> float:
-            low = seed * (times // max(len(seed), 1)) + "x" * 300
+        def cost(size: int, row: re.Pattern[str] = row, seed: str = seed) -> float:
+            low = (seed * (size // len(seed) + 1))[:size]
             began = process_time()
             row.search(low)
             return process_time() - began
 
-        if cost(40_000) > 0.05 and min(cost(40_000) for _ in range(3)) * 3 < min(
-            cost(80_000) for _ in range(3)
+        if cost(10_000) > 0.01 and min(cost(20_000) for _ in range(3)) > 3 * min(
+            cost(10_000) for _ in range(3)
         ):
             slow.append(text)
     assert not slow

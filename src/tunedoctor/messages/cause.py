@@ -43,6 +43,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Or a regular expression over lines, where what stands beside the literal counts; then `key` is that literal."""
     key: str = ""
     certain: bool = True
+    """It proves a cause without code; of one with code the code tells what its rows prove."""
     part: str = ""
     """What the code of the cause calls this row, where it tells rows apart."""
     near: tuple[str, ...] = msgspec.field(default=(), name="not")
@@ -99,13 +100,13 @@ def read_cause(file: Path) -> tuple[Cause, tuple[Message, ...]]:
     return Cause(*(getattr(found, key) for key in Cause.__struct_fields__)), found.message
 
 
-def rows_of(cause: str, messages: tuple[Message, ...]) -> list[Row]:
+def rows_of(id_: str, cause: Cause, messages: tuple[Message, ...]) -> list[Row]:
     """Return the rows of a cause; the anchors come when all rows are known."""
     return [
         Row(
-            cause,
+            id_,
             m.part,
-            m.certain,
+            m.certain and bool(cause.title),
             m.text or m.pattern,
             key_of(m.text, m.key),
             "",

@@ -14,6 +14,10 @@ from tunedoctor.tables.load import table
 
 LONGEST = 160
 """Characters of a quoted message."""
+_AROUND = 1000
+"""Characters before and behind its key that a row can take."""
+_TRIED = 50
+"""Places of a key, at most, that are looked at."""
 _STOP = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!](?:\s|$)")
 
 
@@ -41,13 +45,18 @@ class Matcher:
         for row in rows:
             self._anchored[row.anchor].append(row)
 
-    def met(self, low: str) -> Iterator[Row]:
-        """Yield the rows whose key stands in a flat text."""
-        words, low = words_of(low), low.replace("\n", " ")
+    def _found(self, low: str) -> Iterator[tuple[Row, re.Match[str]]]:
+        """Yield the rows that a flat text holds, looked for around their keys."""
+        words, spaced = words_of(low), low.replace("\n", " ")
         for anchor in self._anchored.keys() & (words | {""}):
             for row in self._anchored[anchor]:
-                if row.key in low:
-                    yield row
+                at, tried = spaced.find(row.key), 0
+                while at >= 0 and tried < _TRIED:
+                    around = (max(at - _AROUND, 0), at + len(row.key) + _AROUND)
+                    if found := _compiled(row.text, pattern=row.pattern).search(low, *around):
+                        yield row, found
+                        break
+                    at, tried = spaced.find(row.key, at + len(row.key)), tried + 1
 
     def matches(self, text: str, number: int = 0) -> list[Match]:
         """Return each row that a text holds, where it stands first; `number` is that of the text."""
@@ -66,8 +75,7 @@ class Matcher:
                 row.certain,
                 (number, whole.count("\n", 0, found.start()), found.start()),
             )
-            for row in self.met(low)
-            if (found := _compiled(row.text, pattern=row.pattern).search(low))
+            for row, found in self._found(low)
         ]
 
 

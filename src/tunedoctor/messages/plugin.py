@@ -19,7 +19,7 @@ def checks_of(files: Sequence[Path]) -> list[Check]:
         CauseError: a file is not sound.
     """
     read = {id_of(file): (file, *read_cause(file)) for file in files}
-    rows = [row for id_, (_, _, said) in read.items() for row in rows_of(id_, said)]
+    rows = [row for id_, (_, cause, said) in read.items() for row in rows_of(id_, cause, said)]
     matcher = Matcher(with_anchors(rows))
 
     @lru_cache(maxsize=2)

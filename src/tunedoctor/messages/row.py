@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     part: str
     """What the check of the cause calls it; "" where it does not tell its rows apart."""
     certain: bool
-    """It proves its cause; else other causes print it too."""
+    """It alone proves its cause; else other causes print it too, or the code of the cause decides."""
     text: str
     key: str
     """Its longest literal, flat: without it the row cannot match."""

@@ -62,7 +62,7 @@ def read(lines: list[str]) -> list[Fact]:
 
 
 def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
-    """Return what causes without code are certain of in the whole text, where no error that was found holds it all.
+    """Return what rows of causes without code find in the whole text, where no error that was found holds it all.
 
     Their rows are literal: neither the form of the line nor where a width broke it matters.
     """
@@ -71,7 +71,7 @@ def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
     return [
         ErrorText(text=one.line, where=f"line {lines[one.where[1]].number}")
         for one in shipped().matches("\n".join(line.text for line in lines))
-        if one.certain and causes()[one.cause].title and (one.cause, one.row) not in known
+        if causes()[one.cause].title and (one.cause, one.row) not in known
     ]
 
 
