@@ -21,7 +21,7 @@ LAYERS = (
     ("descendants",),
     ("facts", "child"),
     ("snapshot", "cure", "findings", "tables", "config", "plan"),
-    ("wiring", "wording", "fixing", "contracts", "state"),
+    ("wiring", "wording", "fixing", "contracts", "state", "messages"),
     ("wheels", "memory", "ranking"),
     ("refresh",),
     ("advice",),

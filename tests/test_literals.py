@@ -69,9 +69,8 @@ def _sources() -> tuple[tuple[str, int], ...]:
     for name in _modules():
         for value in vars(importlib.import_module(name)).values():
             collect(value)
-    rows = table("check_texts")
-    for kind, flags in (("rows", re.IGNORECASE), ("matches", 0)):
-        found.update((one, flags) for row in rows[kind].values() for one, _ in row["patterns"])
+    rows = table("check_texts")["matches"]
+    found.update((one, 0) for row in rows.values() for one, _ in row["patterns"])
     return tuple(sorted(found))
 
 

@@ -17,6 +17,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
+from tunedoctor.messages.cause import id_of, read_cause
 from tunedoctor.ranking.features import BLOCKS, features
 from tunedoctor.ranking.rank import HEALTHY, Model, packed, rank, scores
 from tunedoctor.readers.tidy import tidy
@@ -48,13 +49,22 @@ def labelled() -> Iterator[tuple[str, str]]:
             if case["kind"] == HEALTHY or case["determinable"]:
                 text = (tests / "reports" / "reports" / f"{case['id']}.txt").read_text("utf-8")
                 yield text, HEALTHY if case["kind"] == HEALTHY else case["cause"]
-    for check in all_checks():
-        for line in sections(check).get("Seen as", "").splitlines():
-            yield line, check.id
+    yield from _of_causes()
     for file in sorted((tests / "wordings").glob("*.jsonl")):
         for row in map(json.loads, file.read_text("utf-8").splitlines()):
             if row.get("cause") or "harmless" in file.name:
                 yield row["text"], row.get("cause") or HEALTHY
+
+
+def _of_causes() -> Iterator[tuple[str, str]]:
+    """Yield what pages of checks show, and the examples of causes without code."""
+    for check in all_checks():
+        for line in sections(check).get("Seen as", "").splitlines() if not check.by_words else ():
+            yield line, check.id
+    for file in sorted((ROOT / "checks").glob("*.toml")):
+        cause, said = read_cause(file)
+        for text in (text for one in said for text in one.examples if cause.title):
+            yield text, id_of(file)
 
 
 def train(texts: Sequence[str], labels: Sequence[str]) -> Model:

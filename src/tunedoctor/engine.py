@@ -61,6 +61,8 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
             continue
         match outcome:
+            case NotRun() | None if one.by_words:
+                continue  # nothing said it, which tells nothing
             case NotRun(why=Absent(why=why)):
                 skipped[id_] = why
             case NotRun(why=other):
@@ -96,10 +98,12 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     )
 
 
-def _rank(one: Found, explains: int, *, said: bool = False) -> tuple[int, bool, bool, int, str]:
-    """Worst first; then what an error of the run says, which is what blocks it, before what only versions tell."""
+def _rank(
+    one: Found, explains: int, *, said: bool = False
+) -> tuple[int, bool, bool, bool, int, str]:
+    """Worst first; then what an error of the run says, which blocks it, before what versions tell; words alone last."""
     severity = SEVERITIES.index(one.severity)
-    return (severity, one.check.advice, not said, -explains, one.check.id)
+    return (severity, one.check.advice, not said, one.check.by_words, -explains, one.check.id)
 
 
 def _follow(id_: str, checks: dict[str, Check], found: dict[str, Found]) -> set[str]:

@@ -53,7 +53,13 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     page: str
     """The docstring of its file: the manual page."""
     origin: str
-    """The module it stands in."""
+    """The module it stands in; of one without code its file, checks/NAME.toml."""
+    group: str = ""
+    """What it is about: "driver", "data" …"""
+    settle: str = "doctor check"
+    """What to run where it is only suspected: the answer tells."""
+    by_words: bool = False
+    """It has no code: what errors say is all that tells of it, so a text without it tells nothing either way."""
 
 
 def check(

@@ -19,7 +19,6 @@ from tunedoctor.facts import (
 from tunedoctor.findings import Check
 from tunedoctor.ranking.rank import Suspect
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.load import table
 from tunedoctor.tables.questions import question
 from tunedoctor.wiring import wants
 
@@ -61,9 +60,8 @@ def leads_to(
     told: Iterable[Suspect | Resemblance], checks: Mapping[str, Check]
 ) -> tuple[Lead, ...]:
     """Return the likeliest of some checks that a text resembles, each with what settles it."""
-    settle: dict[str, str] = table("settle")["rows"]
     return tuple(
-        Lead(checks[one.cause], one.likelihood, one.because, settle.get(one.cause, "doctor check"))
+        Lead(checks[one.cause], one.likelihood, one.because, checks[one.cause].settle)
         for one in told
         if one.cause in checks
     )[:MOST]

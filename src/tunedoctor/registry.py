@@ -1,4 +1,7 @@
-"""Find checks and fixes: those built in, then those of plug-ins that the configuration names."""
+"""Find checks and fixes: those built in, then those of plug-ins that the configuration names.
+
+A check is a module with a function, or a cause's file without one.
+"""
 
 import sys
 from collections.abc import Iterable
@@ -7,7 +10,11 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from tunedoctor.findings import Check
+from tunedoctor.messages.cause import causes
+from tunedoctor.messages.checks import check_of
 
 if TYPE_CHECKING:
     from tunedoctor.fixing import Fix
@@ -21,12 +28,26 @@ class RegistryError(ValueError):
 
 
 def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
-    """Return built-in checks, by file name, and those of the named plug-ins; no other plug-in runs.
+    """Return built-in checks, by file name, causes without code, and those of the named plug-ins; no other runs.
 
     Raises:
         RegistryError: a plug-in is not there, does not load, or uses an id that is taken.
     """
-    return _distinct("check", [*_builtin("checks"), *_plugins(plugins)])
+    coded = [one for module in _builtin("checks") for one in marked(module, "check")]
+    held = causes()
+    built: list[Check] = [
+        structs.replace(one, group=held[one.id].group, settle=held[one.id].settle)
+        if one.id in held
+        else one
+        for one in coded
+    ]
+    bare = held.keys() - {one.id for one in coded}
+    built += [
+        check_of(id_, held[id_], f"checks/{id_.replace('-', '_')}.toml") for id_ in sorted(bare)
+    ]
+    modules = _plugins(plugins)
+    theirs = [one for module in modules for one in (*marked(module, "check"), *_told(module))]
+    return _distinct("check", [*built, *theirs])
 
 
 def all_fixes(plugins: Iterable[str] = ()) -> "tuple[Fix, ...]":
@@ -35,7 +56,8 @@ def all_fixes(plugins: Iterable[str] = ()) -> "tuple[Fix, ...]":
     Raises:
         RegistryError: a plug-in is not there, does not load, or uses an id that is taken.
     """
-    return _distinct("fix", [*_plugins(plugins), *_builtin("fixes")])
+    modules = [*_plugins(plugins), *_builtin("fixes")]
+    return _distinct("fix", [one for module in modules for one in marked(module, "fix")])
 
 
 def marked(module: ModuleType, kind: str) -> list[Any]:
@@ -55,6 +77,8 @@ def installed_plugins() -> dict[str, str]:
 
 def source_of(check: Check) -> str:
     """Return the file of a check as the repository names it: checks/driver_too_old.py."""
+    if check.by_words:
+        return check.origin
     module = sys.modules[check.origin]
     return "/".join(Path(module.__file__ or check.origin).parts[-2:])
 
@@ -80,9 +104,25 @@ def _plugins(names: Iterable[str]) -> list[ModuleType]:
     return found
 
 
-def _distinct(kind: str, modules: Iterable[ModuleType]) -> tuple[Any, ...]:
+def _told(module: ModuleType) -> list[Check]:
+    """Return the causes without code of a plug-in: files of its package, or the one that is named as its module."""
+    code = Path(module.__file__ or "")
+    packed = "." in module.__name__ or code.stem == "__init__"
+    files = sorted(code.parent.glob("*.toml" if packed else f"{code.stem}.toml"))
+    if not files:
+        return []
+    from tunedoctor.messages.cause import CauseError  # noqa: PLC0415  few plug-ins have any
+    from tunedoctor.messages.plugin import checks_of  # noqa: PLC0415
+
+    try:
+        return checks_of(files)
+    except CauseError as error:
+        raise RegistryError(str(error)) from None
+
+
+def _distinct(kind: str, found: Iterable[Any]) -> tuple[Any, ...]:
     seen: dict[str, Any] = {}
-    for one in (one for module in modules for one in marked(module, kind)):
+    for one in found:
         if one.id in seen:
             what = "two checks" if kind == "check" else "two fixes"
             msg = f"{what} are called {one.id}: {seen[one.id].origin} and {one.origin}"

@@ -8,14 +8,10 @@ from typing import TypeVar
 
 from tunedoctor.facts import Errors, ErrorText, Fact, Unknown
 from tunedoctor.lazy import pattern, possible
+from tunedoctor.messages.match import sentence
 from tunedoctor.wording import listed
 
 F = TypeVar("F", bound=Fact)
-
-_LONGEST = 160
-"""Characters of a quoted message."""
-
-_STOP = pattern(r"(?<!\be\.g)(?<!\bi\.e)[.!](?:\s|$)")
 
 
 def known(fact: F | Unknown | None) -> F | None:
@@ -44,7 +40,7 @@ def told(errors: Errors | Unknown | None, *patterns: str) -> str:
         for line in error.text.splitlines() if likely else ():
             found = _any_of(likely).search(line)
             if found:
-                return _sentence(line[found.start() :], found.end() - found.start())
+                return sentence(line[found.start() :], found.end() - found.start())
     return ""
 
 
@@ -58,10 +54,3 @@ def counted(names: Iterable[str]) -> str:
     """Return "2 x A and B" for A, A, B."""
     numbers = Counter(names)
     return listed(f"{number} x {name}" if number > 1 else name for name, number in numbers.items())
-
-
-def _sentence(text: str, least: int) -> str:
-    """Cut before the first full stop that ends a sentence, after `least` characters."""
-    end = _STOP.search(text, max(least - 1, 0))
-    cut = (text[: end.start()] if end else text).strip()
-    return cut if len(cut) <= _LONGEST else cut[: _LONGEST - 1].rstrip() + "…"

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import msgspec
 
-from tunedoctor.advice.told import told
 from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
 from tunedoctor.facts import Errors, Host, Interpreter, Unknown
 from tunedoctor.findings import Finding, Severity
 from tunedoctor.lazy import pattern
+from tunedoctor.messages.match import heard
 from tunedoctor.tables.load import table
 
 _TITLE = 60
@@ -71,19 +71,6 @@ def matched(errors: Errors | Unknown | None, *keys: str) -> re.Match[str] | None
             if found := one.search(error.text):
                 return found
     return None
-
-
-@cache
-def _patterns(key: str) -> tuple[str, ...]:
-    """Return the regular expressions of a row of texts."""
-    return tuple(one for one, _ in table("check_texts")["rows"][key]["patterns"])
-
-
-def heard(errors: Errors | Unknown | None, *keys: str) -> str:
-    """Return what an error says that one of these rows matches, to the end of its sentence; "" where none does."""
-    if not isinstance(errors, Errors) or not errors.errors:
-        return ""
-    return told(errors, *(one for key in keys for one in _patterns(key)))
 
 
 @cache

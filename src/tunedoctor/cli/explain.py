@@ -10,6 +10,7 @@ from tunedoctor.cli.output import write
 from tunedoctor.engine import diagnose
 from tunedoctor.findings import Check
 from tunedoctor.leads import leads_to
+from tunedoctor.messages.cause import GROUPS
 from tunedoctor.ranking.rank import suspects
 from tunedoctor.readers.read import read_report
 from tunedoctor.readers.tidy import tidy
@@ -30,13 +31,22 @@ def command(given: Namespace) -> int:
     if text:
         return _explain_text(given.id, checks, style)
     if given.listed:
-        width = max(len(c.id) for c in checks)
-        for one in sorted(checks, key=lambda c: c.id):
-            write(f"{one.id:<{width}}  {one.severity:<7}  {style.plain(one.title)}\n")
+        write(_listed(checks, style))
         return 0
     (one,) = checks
     write(page.render(one, source_of(one), style))
     return 0
+
+
+def _listed(checks: Sequence[Check], style: Style) -> str:
+    """Return all ids with their titles, those of one group together."""
+    width = max(len(c.id) for c in checks)
+    lines: list[str] = []
+    for group in (*GROUPS, ""):
+        some = sorted((c for c in checks if c.group == group), key=lambda c: c.id)
+        lines += ["", style.paint(group or "of plug-ins", "bold")] if some else []
+        lines += [f"  {c.id:<{width}}  {c.severity:<7}  {style.plain(c.title)}" for c in some]
+    return "\n".join(lines[1:]) + "\n"
 
 
 def is_text(argument: str) -> bool:

@@ -1,7 +1,7 @@
 """What a ranker sees of a text: words of its lines, and apart those of its lines that speak of a fault.
 
-Two blocks of features, each weighed by itself: "told" (the lines of faults, with pairs of words, exceptions, libraries
-of the frames) and "seen" (all words, numbers kept, since releases and names of cards tell).
+Two blocks of features, each weighed by itself: "told" (the lines of faults, with pairs of words, causes whose rows they
+match, exceptions, libraries of the frames) and "seen" (all words, numbers kept: releases and names of cards tell).
 """
 
 import math
@@ -9,6 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+
+from tunedoctor.messages.match import shipped
 
 BLOCKS = ("told", "seen")
 FAULTS = 120
@@ -49,8 +51,10 @@ def faults(lines: Sequence[str]) -> list[str]:
 
 def _told(lines: Sequence[str]) -> Counter[str]:
     found: Counter[str] = Counter()
-    for line in faults(lines):
+    told = faults(lines)
+    for line in told:
         found.update(of_line(line))
+    found.update({f"row:{one.cause}" for one in shipped().matches("\n".join(told))})
     for said in [said for said in map(_EXCEPTION.match, lines) if said][-3:]:
         found.update("x:" + word for word in _words(f"{said[1]} {said[2]}")[:40])
     text = "\n".join(lines)

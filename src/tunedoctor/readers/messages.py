@@ -7,6 +7,8 @@ from msgspec import structs
 
 from tunedoctor.facts import Errors, ErrorText, Fact
 from tunedoctor.lazy import pattern
+from tunedoctor.messages.cause import causes
+from tunedoctor.messages.match import matches, shipped
 from tunedoctor.readers.dress import Said, undressed
 from tunedoctor.readers.message import LOOK_UP, TYPE, message
 from tunedoctor.readers.shadowed import shadows
@@ -48,13 +50,29 @@ def read(lines: list[str]) -> list[Fact]:
     for error in _bare(said, traces.taken, signs):
         if error.text not in known:
             once.setdefault(error.text, error)
-    found = sorted((*traces.errors, *once.values()), key=lambda error: int(error.where[5:]))
+    found = [*traces.errors, *once.values()]
+    found += _in_rows(said, Errors(errors=tuple(found)))
+    found.sort(key=lambda error: int(error.where[5:]))
     if len(found) > MOST:
         found = found[: MOST // 2] + found[-MOST // 2 :]
     found = [_without_endless_words(error) for error in found]
     most = _longest_that_fits([len(error.text) for error in found])
     found = [_shortened(error, most) for error in found]
     return [Errors(errors=tuple(found)), *shadows(traces.errors)] if found else []
+
+
+def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
+    """Return what rows of causes without code find in the whole text, where no error that was found holds it all.
+
+    Their rows are literal: neither the form of the line nor where a width broke it matters.
+    """
+    known = {(one.cause, one.row) for one in matches(told)}
+    lines = [one for one in said if one.text.strip()]
+    return [
+        ErrorText(text=one.line, where=f"line {lines[one.where[1]].number}")
+        for one in shipped().matches("\n".join(line.text for line in lines))
+        if causes()[one.cause].title and (one.cause, one.row) not in known
+    ]
 
 
 def _without_endless_words(error: ErrorText) -> ErrorText:

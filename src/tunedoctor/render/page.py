@@ -16,7 +16,8 @@ def sections(check: Check) -> dict[str, str]:
             found[name] = []
         else:
             found[name].append(line.removeprefix("    "))
-    return {name: "\n".join(lines).strip() for name, lines in found.items()}
+    whole = {name: "\n".join(lines).strip() for name, lines in found.items()}
+    return {name: text for name, text in whole.items() if text}
 
 
 def render(check: Check, source: str, style: Style) -> str:
