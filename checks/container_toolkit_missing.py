@@ -21,7 +21,6 @@ Seen as
     exec: "nvidia-container-runtime-hook": executable file not found in $PATH
     failed to discover GPU vendor from CDI: no known GPU vendor found
     unresolvable CDI devices nvidia.com/gpu=all
-    0/1 nodes are available: 1 Insufficient nvidia.com/gpu
 """
 
 from tunedoctor.api import Container, Errors, Finding, Host, Known, Unknown, check, heard, worded
@@ -40,15 +39,6 @@ def container_toolkit_missing(
     container: Known[Container],
 ) -> Finding | None:
     """Only by what an engine said."""
-    if said := heard(errors, "container-toolkit-missing/cluster"):
-        vendor = "amd" if "amd" in said else "nvidia"
-        return worded(
-            "container-toolkit-missing/cluster",
-            said=said,
-            cure_note=f"shows which node offers how many; none: its owner installs the {vendor.upper()} device plug-in "
-            "and the container toolkit on the GPU nodes; all taken: wait, or ask for fewer",
-            vendor=vendor,
-        )
     if said := heard(errors, "container-toolkit-missing/cdi"):
         return worded("container-toolkit-missing/cdi", said=said)
     said = heard(errors, "container-toolkit-missing/no-driver")
