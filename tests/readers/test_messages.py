@@ -1,9 +1,6 @@
 """Lines that state a fault are found, prose and figures are not; messages are whole."""
 
-import time
 from collections.abc import Iterator
-
-import pytest
 
 from tunedoctor.facts import Errors
 from tunedoctor.readers import messages
@@ -46,35 +43,6 @@ def test_a_long_log_keeps_its_first_and_last_messages() -> None:
     assert len(found) == messages.MOST
     assert found[0] == "ValueError: number 0"
     assert found[-1] == "ValueError: number 999"
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        "E   x: y\n",
-        "| a | b |\n",
-        "RuntimeError: x\n  y\n",
-        "ERROR: " * 12 + "\n",
-        "Traceback (most recent call last):\n\n",
-        "---> 1 a\n",
-        "a" * 79 + "\n",
-        "[rank0]: " * 30 + "\n",
-        '  File "a.py", line 3, in f\n    foo()\n',
-        "(look up to see its traceback):\n",
-        "/" * 60 + " in " + "/" * 60 + "\n",
-    ],
-)
-def test_time_is_linear(block: str) -> None:
-    def cpu(size: int) -> float:
-        lines = (block * (size // len(block))).split("\n")
-        began = time.process_time()
-        messages.read(lines)
-        return time.process_time() - began
-
-    cpu(1000)
-    small, large = (min(cpu(1 << size) for _ in range(3)) for size in (13, 18))
-    # 32 times the text: a quadratic reader takes 1,024 times as long
-    assert large < 200 * max(small, 0.005)
 
 
 def test_of_many_messages_only_the_long_ones_are_cut() -> None:
