@@ -9,20 +9,23 @@ from tunedoctor.engine import Diagnosis, diagnose
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import SCHEMA, Snapshot, from_data
 
-HERE = Path(__file__).parent
+MACHINES = Path(__file__).parent / "machines.jsonl"
 
 
 @cache
+def _cases() -> dict[str, dict[str, Any]]:
+    cases = map(json.loads, MACHINES.read_text(encoding="utf-8").splitlines())
+    return {case["name"]: case for case in cases}
+
+
 def names() -> list[str]:
     """Return the names of all cases."""
-    return sorted(p.parent.name for p in HERE.glob("*/case.json"))
+    return sorted(_cases())
 
 
-@cache
 def load(name: str) -> dict[str, Any]:
     """Return a case as it is written."""
-    case: dict[str, Any] = json.loads((HERE / name / "case.json").read_text(encoding="utf-8"))
-    return case
+    return _cases()[name]
 
 
 def facts_of(name: str) -> dict[str, Any]:

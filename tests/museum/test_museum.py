@@ -1,7 +1,9 @@
 """Every machine of the museum gets its diagnosis."""
 
+import json
+
 import pytest
-from museum import diagnosis_of, expectations, facts_of, load, names, snapshot_of
+from museum import MACHINES, diagnosis_of, expectations, facts_of, load, names, snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import KINDS, Unknown
@@ -38,6 +40,12 @@ def test_every_check_can_not_tell() -> None:
             there = healthy.having(**{kind.__name__: Unknown(why="made unknown")})
             if all(other is kind or there.find(other) is not None for other in needs):
                 assert check.id in diagnose(there, [check]).unknown
+
+
+def test_each_machine_has_one_line_in_its_place() -> None:
+    lines = [json.loads(line)["name"] for line in MACHINES.read_text("utf-8").splitlines()]
+    assert lines == sorted(set(lines))
+    assert not list(MACHINES.parent.glob("*/case.json"))
 
 
 def test_kinds_are_known() -> None:
