@@ -314,7 +314,7 @@ def test_any_json_is_a_machine_or_a_clear_error(row: object) -> None:
     assert choose(machine).reasons
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.one_of(st.text(max_size=60), json_values.map(json.dumps), st.lists(almost).map(json.dumps))
 )
