@@ -1,7 +1,7 @@
 """No text makes a reader or a check raise; benchmarks/fuzz.py looks for longer."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from readers.rows import FILES, rows, text_of
 
@@ -80,7 +80,7 @@ def _raised(text: str) -> list[str]:
     return raised
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     st.text()
     | st.lists(st.sampled_from(PIECES) | st.text(max_size=12), max_size=60).map("".join)
