@@ -191,4 +191,11 @@ def test_what_is_known_of_a_case_is_of_one() -> None:
 
 
 def test_every_report_has_a_case() -> None:
-    assert {path.stem for path in (HERE / "reports").iterdir()} == {c["id"] for c in _cases()}
+    """Those of batches that the doctor has not learnt from yet as well; benchmarks score them."""
+    lines = (
+        line
+        for file in HERE.glob("cases*.jsonl")
+        for line in file.read_text(encoding="utf-8").splitlines()
+    )
+    have = {json.loads(line)["id"] for line in lines}
+    assert {path.stem for path in (HERE / "reports").iterdir()} == have
