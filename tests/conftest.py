@@ -1,9 +1,16 @@
-"""What all tests share: the doctor's own cache and state are empty, and signals do what they do in a shell."""
+"""What all tests share: the doctor's own cache and state are empty, and signals do what they do in a shell.
+
+Properties have no deadline: a busy neighbour is no fault, and what has to be fast is measured in CPU time.
+"""
 
 import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("doctor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("doctor")
 
 
 @pytest.fixture(scope="session", autouse=True)

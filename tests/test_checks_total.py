@@ -23,7 +23,7 @@ def _crashes(unknown: dict[str, str]) -> dict[str, str]:
     return {id_: why for id_, why in unknown.items() if "the check itself failed" in why}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(name=st.sampled_from(names()), answers=ANSWERS)
 def test_any_facts_may_be_missing(name: str, answers: dict[str, Absent | Unknown]) -> None:
     """With any facts of any machine taken away, every check answers."""

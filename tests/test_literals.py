@@ -83,7 +83,7 @@ def _modules() -> Iterator[str]:
 
 
 @given(st.data())
-@settings(max_examples=400, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 def test_no_match_of_the_project_s_expressions_is_without_its_words(data: st.DataObject) -> None:
     source, flags = data.draw(st.sampled_from(_sources()))
     text = data.draw(st.from_regex(re.compile(source, flags)))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunedoctor.memory.adapters import adapter_elements
@@ -132,7 +132,7 @@ CONFIGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(st.one_of(CONFIGS, VALUES))
 def test_any_config_is_read_or_refused_in_a_sentence(config: object) -> None:
     try:

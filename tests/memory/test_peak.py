@@ -43,7 +43,7 @@ RUNS = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(NAMES), RUNS)
 def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name: str, run: Run) -> None:
     found = peak(named(name), run)
@@ -52,7 +52,7 @@ def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name: str, run:
     assert all(value > 0 for value in found.terms.values())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(NAMES), RUNS, st.sampled_from(["rank", "seq", "batch"]), st.integers(1, 4096)
 )
@@ -61,7 +61,7 @@ def test_more_of_anything_never_needs_less(name: str, run: Run, what: str, more:
     assert peak(named(name), larger).total >= peak(named(name), run).total
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(NAMES), RUNS)
 def test_checkpointing_never_needs_more(name: str, run: Run) -> None:
     with_it = msgspec.structs.replace(run, checkpointing=True)
@@ -69,7 +69,7 @@ def test_checkpointing_never_needs_more(name: str, run: Run) -> None:
     assert peak(named(name), with_it).total <= peak(named(name), without).total
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(NAMES), RUNS)
 def test_4_bit_never_needs_more_than_16(name: str, run: Run) -> None:
     four = msgspec.structs.replace(run, method="qlora", stack=STACKS["hf"])
@@ -77,7 +77,7 @@ def test_4_bit_never_needs_more_than_16(name: str, run: Run) -> None:
     assert peak(named(name), four).total <= peak(named(name), sixteen).total
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(NAMES), RUNS)
 def test_the_band_holds_its_middle_and_an_unknown_stack_the_known_ones(name: str, run: Run) -> None:
     shape = named(name)

@@ -1,24 +1,31 @@
 """Read the cases of the museum."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tunedoctor.engine import Diagnosis
+from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import SCHEMA, Snapshot, from_data
 
-HERE = Path(__file__).parent
+MACHINES = Path(__file__).parent / "machines.jsonl"
+
+
+@cache
+def _cases() -> dict[str, dict[str, Any]]:
+    cases = map(json.loads, MACHINES.read_text(encoding="utf-8").splitlines())
+    return {case["name"]: case for case in cases}
 
 
 def names() -> list[str]:
     """Return the names of all cases."""
-    return sorted(p.parent.name for p in HERE.glob("*/case.json"))
+    return sorted(_cases())
 
 
 def load(name: str) -> dict[str, Any]:
     """Return a case as it is written."""
-    case: dict[str, Any] = json.loads((HERE / name / "case.json").read_text(encoding="utf-8"))
-    return case
+    return _cases()[name]
 
 
 def facts_of(name: str) -> dict[str, Any]:
@@ -33,9 +40,16 @@ def facts_of(name: str) -> dict[str, Any]:
     return facts
 
 
+@cache
 def snapshot_of(name: str) -> Snapshot:
     """Return the snapshot of a case."""
     return from_data({"schema": SCHEMA, "facts": facts_of(name)})
+
+
+@cache
+def diagnosis_of(name: str) -> Diagnosis:
+    """Return what all checks find on a case."""
+    return diagnose(snapshot_of(name), all_checks())
 
 
 def expectations(name: str, diagnosis: Diagnosis) -> dict[str, bool]:

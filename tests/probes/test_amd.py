@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, RocmStack, Unknown
-from tunedoctor.probes.amd import amd, from_adapters, from_properties, gfx_name, kernel_gpus, linux
+from tunedoctor.probes.amd import amd, from_adapters, gfx_name, kernel_gpus, linux
 from tunedoctor.probes.pci import Adapter
 
 GIB = 2**30
@@ -115,13 +113,6 @@ def test_nodes_that_may_not_be_read_are_unknown(tmp_path: Path) -> None:
 )
 def test_gfx_names(version: int, name: str) -> None:
     assert gfx_name(version) == name
-
-
-@given(st.text(), st.text("simd_countgx 0123456789\n"))
-def test_any_properties(text: str, near: str) -> None:
-    for one in (text, near, f"simd_count 1\n{near}"):
-        node = from_properties(Path("/nowhere/7"), one)
-        assert node is None or node.number == 7
 
 
 def test_nothing_of_amd(tmp_path: Path) -> None:

@@ -4,10 +4,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tunedoctor.probes.torch_build import compiled_archs, find_flags, read_only_data
+from tunedoctor.probes.torch_build import compiled_archs, read_only_data
 
 # as in libtorch_python.so of torch 2.12.0+cu130
 FLAGS = b"sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"
@@ -69,7 +67,6 @@ def test_no_library(tmp_path: Path) -> None:
     assert compiled_archs(tmp_path) == ()
 
 
-@given(st.binary(max_size=300))
-def test_never_raises(data: bytes) -> None:
-    find_flags(data, 0, len(data))
-    read_only_data(b"\x7fELF\x02\x01" + data)
+def test_headers_that_point_beyond_any_file() -> None:
+    data = b"\x7fELF\x02\x01" + b"\xff" * 58
+    assert read_only_data(data) is None

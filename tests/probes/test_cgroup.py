@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tunedoctor.probes.limits import chain, cpu_quota, folders, memory_limit, own_groups
+from tunedoctor.probes.limits import chain, cpu_quota, folders, memory_limit
 
 GIB = 2**30
 V1_NONE = "9223372036854771712"
@@ -127,8 +125,3 @@ def test_cpu_quota(tmp_path: Path, files: dict[str, str], wanted: float | None) 
 
 def test_a_group_outside_of_the_namespace_is_not_followed() -> None:
     assert chain(Path("/cg"), "/../../etc") == [Path("/cg")]
-
-
-@given(st.text())
-def test_own_groups_take_any_text(text: str) -> None:
-    assert all(len(group) == 2 for group in own_groups(text))

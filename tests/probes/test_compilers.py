@@ -3,16 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor.probes.compilers import (
     find,
     from_header,
-    from_nvcc,
     from_version_json,
-    from_version_txt,
-    wrapped_nvcc,
 )
 
 
@@ -99,9 +94,3 @@ def test_headers_tell_major_and_minor() -> None:
     assert from_header("#define CUDA_VERSION 12040\n") == "12.4"
     assert from_header("#define CUDA_VERSION 9020\n") == "9.2"
     assert from_header("#define CUDART_VERSION 12040\n") == ""
-
-
-@given(st.text())
-def test_any_text(text: str) -> None:
-    for parse in (from_version_json, from_version_txt, from_nvcc, from_header, wrapped_nvcc):
-        assert isinstance(parse(text), str)

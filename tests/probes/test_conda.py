@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor.facts import CondaPrefix
-from tunedoctor.probes.packages import conda_packages, conda_prefix, parse_names
+from tunedoctor.probes.packages import conda_packages, conda_prefix
 
 
 def test_prefix(tmp_path: Path) -> None:
@@ -63,8 +61,3 @@ def test_pixi_keeps_its_prefixes_in_the_workspace(tmp_path: Path) -> None:
 
 def test_no_conda(tmp_path: Path) -> None:
     assert conda_packages(tmp_path) == {}
-
-
-@given(st.lists(st.text()))
-def test_never_raises(names: list[str]) -> None:
-    assert all(" " in value for value in parse_names(names).values())

@@ -47,8 +47,3 @@ WORD = st.text("abcdefghijklmnopqrstuvwxyz0123456789-._~!$&()*+=:%", min_size=1)
 def test_no_password_comes_through(user: str, password: str) -> None:
     marked = f"{password}SECRET"
     assert "SECRET" not in without_credentials(f"x https://{user}:{marked}@host.test/simple y")
-
-
-@given(st.text())
-def test_any_text(text: str) -> None:
-    assert isinstance(without_credentials(text), str)

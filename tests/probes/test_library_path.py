@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor.facts import Absent, Distribution, Interpreter, LibraryPath, LibraryShadow
 from tunedoctor.probes.library_path import find_shadows, of_wheel, split, version_of
@@ -167,9 +165,3 @@ def test_entries() -> None:
 def test_versions() -> None:
     assert version_of("/x/libcudnn.so.9.1.0") == "9.1.0"
     assert version_of("/x/libcudnn.so") == ""
-
-
-@given(st.text())
-def test_never_raises(text: str) -> None:
-    split(text, "/where")
-    version_of(text)

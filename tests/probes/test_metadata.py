@@ -67,12 +67,6 @@ def test_requires_txt() -> None:
     assert parse_requires_txt(text) == ("numpy>=1", 'typing; python_version < "3.8"')
 
 
-@given(st.binary())
-def test_never_raises(text: bytes) -> None:
-    parse(text)
-    parse_requires_txt(text.decode("utf-8", "replace"))
-
-
 @given(
     st.lists(
         st.sampled_from(["Name: a", "Version: 2", "Requires-Python: >=3", "Author: b", "  more"])

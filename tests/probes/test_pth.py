@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tunedoctor.probes.interpreter import added_by_pth, path_lines
+from tunedoctor.probes.interpreter import added_by_pth
 
 
 def test_lines_in_order_of_the_file_names(tmp_path: Path) -> None:
@@ -27,8 +24,3 @@ def test_code_is_not_run(tmp_path: Path) -> None:
 
 def test_no_folder_adds_nothing(tmp_path: Path) -> None:
     assert added_by_pth(tmp_path / "gone") == ()
-
-
-@given(st.text())
-def test_never_raises(text: str) -> None:
-    assert all("\0" not in line for line in path_lines(text))

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor.probes.site_folder import SiteFolder, parse_direct_url, read_folder
 
@@ -120,8 +118,3 @@ def test_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert read_folder(str(tmp_path / "file")) is None
     assert read_folder(str(tmp_path / "gone")) is None
-
-
-@given(st.binary())
-def test_direct_url_never_raises(text: bytes) -> None:
-    assert isinstance(parse_direct_url(text), str)

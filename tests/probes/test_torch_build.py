@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor.facts import (
     Absent,
@@ -19,7 +17,7 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.probes.torch_build import assignments, from_files, torch_build, variant_of
+from tunedoctor.probes.torch_build import from_files, torch_build
 
 NONE = Packages(distributions=())
 TYPED = """\
@@ -189,10 +187,3 @@ def test_editable_torch_may_lie_anywhere(tmp_path: Path) -> None:
     one = Distribution(name="torch", version="2.11.0a0", location=str(tmp_path), editable=True)
     found = build(tmp_path, packages=Packages(distributions=(one,)))
     assert found == TorchBuild(version="2.11.0a0", location=str(tmp_path))
-
-
-@given(st.text())
-def test_never_raises(content: str) -> None:
-    assignments(content)
-    from_files(content, "/t", NONE, content)
-    variant_of(content, "cuda", cuda=content, hip=content, xpu=content)

@@ -1,14 +1,18 @@
 """No text makes a reader or a check raise; benchmarks/fuzz.py looks for longer."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from readers.rows import FILES, rows, text_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.readers.read import Reader, read_report
 from tunedoctor.registry import all_checks
 
 CHECKS = all_checks()
+LINES = sorted(
+    {line for file in FILES for row in rows(file) for line in (text_of(row) or "").split("\n")}
+)
 PIECES = (
     *(
         "Traceback (most recent call last):\n",
@@ -76,8 +80,12 @@ def _raised(text: str) -> list[str]:
     return raised
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=12), max_size=60).map("".join))
+@settings(max_examples=300)
+@given(
+    st.text()
+    | st.lists(st.sampled_from(PIECES) | st.text(max_size=12), max_size=60).map("".join)
+    | st.lists(st.sampled_from(LINES) | st.text(max_size=40), max_size=60).map("\n".join)
+)
 def test_no_text_makes_a_reader_or_a_check_raise(text: str) -> None:
     assert _raised(text) == []
 

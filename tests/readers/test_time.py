@@ -28,6 +28,21 @@ PIECES = (
     *("/usr/lib/python3.11/", "PyTorch version: ", "version ", "-L", "--gpus all ", "[rank0]: "),
 )
 
+BLOCKS = (
+    *("E   x: y\n", "| a | b |\n", "RuntimeError: x\n  y\n", "ERROR: " * 12 + "\n", "---> 1 a\n"),
+    *("Traceback (most recent call last):\n\n", "a" * 79 + "\n", "[rank0]: " * 30 + "\n"),
+    *('  File "a.py", line 3, in f\n    foo()\n', "(look up to see its traceback):\n"),
+    *("/" * 60 + " in " + "/" * 60 + "\n", "|" * 1000 + "\n", "[" * 500 + "\n", " " * 2000 + "\n"),
+    *(
+        "dependencies = [\n",
+        "- pip:\n",
+        "Name: torch\nVersion: 2.1\n",
+        '{"name":"a","version":"1",',
+    ),
+    *("torch" + 480 * " " + "x 1\n", "'torch" + 60 * "'a" + "\n", "=NVSMI LOG=\n", "<gpu id='"),
+    *("| 0  x | 0000:01:00.0 | 0 |\n", "name, uuid, " * 3 + "\n", "\x1b]", "nvidia-smi" + " " * 50),
+)
+
 
 def _text(piece: str, size: int, length: int) -> str:
     """Return lines of a length, no two alike, that begin with a word."""
@@ -67,6 +82,11 @@ def test_every_reader_is_linear_in_the_length_of_a_line(piece: str) -> None:
 def test_triage_is_linear_in_the_number_of_lines(piece: str) -> None:
     _assert_linear(lambda size: lambda: read_report(_text(piece, size, 20)))
     _assert_linear(lambda size: lambda: read_report(_text(piece, size, 1000)))
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_triage_is_linear_in_the_number_of_blocks(block: str) -> None:
+    _assert_linear(lambda size: lambda: read_report(block * (size // len(block))))
 
 
 @pytest.mark.parametrize("piece", PIECES)

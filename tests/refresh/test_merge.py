@@ -202,7 +202,7 @@ def test_a_release_without_wheels_for_linux_is_not_yet_one() -> None:
 FILES = files_of(TABLE, "torch") + torch_files("2.16.0", new_row())
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.integers(0, len(FILES) - 1), max_size=60), st.booleans())
 def test_nothing_is_ever_dropped(places: list[int], invert: bool) -> None:
     """Whatever part of the pages is served, every release, build, Python and list of code stays."""
@@ -242,7 +242,7 @@ NAMES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(NAMES, max_size=8))
 def test_odd_names_neither_stop_an_update_nor_make_a_table_that_can_not_be_read(
     names: list[str],

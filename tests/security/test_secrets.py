@@ -216,7 +216,7 @@ def test_equal_secrets_have_equal_stand_ins() -> None:
     assert len({one[0] for one in found if one}) == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from([*(t.text for t in TEXTS), "token", "=", ":", " ", '"', "/", "@", "\n"]),

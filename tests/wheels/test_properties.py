@@ -273,7 +273,7 @@ def test_every_answer_gives_its_reasons_in_the_words_of_the_house(machine: Machi
     _well_said(choose(machine))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(nonsense)
 def test_no_machine_makes_it_raise(machine: Machine) -> None:
     choice = choose(machine)
@@ -303,7 +303,7 @@ rows = almost.flatmap(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.one_of(json_values, almost, rows))
 def test_any_json_is_a_machine_or_a_clear_error(row: object) -> None:
     try:
@@ -314,7 +314,7 @@ def test_any_json_is_a_machine_or_a_clear_error(row: object) -> None:
     assert choose(machine).reasons
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150)
 @given(
     st.one_of(st.text(max_size=60), json_values.map(json.dumps), st.lists(almost).map(json.dumps))
 )

@@ -71,8 +71,8 @@ def read_only_data(data: bytes | mmap.mmap) -> tuple[int, int] | None:
         _, base, _ = headers[names]
         for name, start, size in headers:
             if data[base + name : base + name + 8] == b".rodata\0":
-                return start, min(start + size, len(data))
-    except (struct.error, IndexError):
+                return min(start, len(data)), min(start + size, len(data))
+    except (struct.error, IndexError, OverflowError):  # a damaged file points anywhere
         pass
     return None
 

@@ -1,0 +1,113 @@
+"""What probes parse may hold any text: no parser raises, and each answers with what it promises."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tunedoctor.facts import Packages
+from tunedoctor.probes import (
+    amd,
+    compilers,
+    container,
+    environment,
+    host,
+    installer_config,
+    interpreter,
+    kernel_log,
+    launchers,
+    library_path,
+    limits,
+    packages,
+    record,
+    site_folder,
+    small_file,
+    torch_build,
+)
+
+FREE = limits.MemoryLimit(limit=None, used=0, place="", oom_kills=0)
+NONE = Packages(distributions=())
+PIECES = st.sampled_from(
+    [
+        *(
+            "simd_count 1\n",
+            "gfx_target_version 110000\n",
+            "NVRM: Xid (PCI:0000:01:00): 79, ",
+            "kfd ",
+        ),
+        *("a.py,sha256=x,3\n", '"a', ",", "\x1b", "\u2028", "|", "#!/bin/sh\n'''exec' ", "\0", "/"),
+        *(
+            "Name: a\n",
+            "[global]\n",
+            "index-url = x\n",
+            "NAME=",
+            "release 12.4",
+            "MemTotal: 3 kB\n",
+        ),
+    ]
+)
+
+
+def _of_files(text: str) -> None:
+    torch_build.assignments(text)
+    torch_build.from_files(text, "/t", NONE, text)
+    torch_build.variant_of(text, "cuda", cuda=text, hip=text, xpu=text)
+    torch_build.find_flags(text.encode(), 0, len(text.encode()))
+    torch_build.read_only_data(b"\x7fELF\x02\x01" + text.encode())
+    launchers.script_interpreter(b"#!" + text.encode())
+    library_path.split(text, "/where")
+    library_path.version_of(text)
+    site_folder.parse(text.encode())
+    site_folder.parse_requires_txt(text)
+    site_folder.parse_direct_url(text.encode())
+    kernel_log.parse_kernel_log(text)
+    limits.from_meminfo(text, FREE)
+    host.from_os_release(text)
+    environment.without_credentials(text)
+
+
+PROMISES: tuple[Callable[[str], object], ...] = (
+    lambda text: (node := amd.from_properties(Path("/no/7"), text)) is None or node.number == 7,
+    lambda text: all(len(group) == 2 for group in limits.own_groups(text)),
+    lambda text: "\n" not in limits.model_in(text),
+    lambda text: all(
+        isinstance(parse(text), str)
+        for parse in (
+            *(compilers.from_version_json, compilers.from_version_txt, compilers.from_nvcc),
+            *(compilers.from_header, compilers.wrapped_nvcc, container.in_environ),
+        )
+    ),
+    lambda text: container.in_cgroup(text.replace("/", "")) == "",
+    lambda text: all(" " in value for value in packages.parse_names([text]).values()),
+    lambda text: packages.cuda_major(text, text) >= 0,
+    lambda text: packages.cuda_major("nvidia-cublas", text) >= 0,
+    lambda text: all(
+        one.name.startswith(("pip.", "uv."))
+        for parse in (installer_config.in_pip_conf, installer_config.in_uv_toml)
+        for one in parse(text, "f")
+    ),
+    lambda text: all("\0" not in line for line in interpreter.path_lines(text)),
+    lambda text: all(value >= 0 for value in small_file.fields(text).values()),
+    lambda text: all(size >= 0 for size in record.expected(text.encode())[1].values()),
+    lambda text: all(all(names) for names in record.expected(text.encode())[0].values()),
+)
+
+
+@settings(max_examples=400)
+@given(st.text() | st.lists(PIECES | st.text(max_size=9), max_size=30).map("".join))
+def test_any_text(text: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    _of_files(text)
+    for number, holds in enumerate(PROMISES):
+        assert holds(text), number
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes(data: bytes) -> None:
+    torch_build.find_flags(data, 0, len(data))
+    torch_build.read_only_data(b"\x7fELF\x02\x01" + data)
+    launchers.script_interpreter(b"#!" + data)
+    site_folder.parse(data)
+    site_folder.parse_direct_url(data)
+    record.expected(data)
