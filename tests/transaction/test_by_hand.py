@@ -13,13 +13,17 @@ import pytest
 from transaction.conftest import Make
 from transaction.environment import PLAN, state
 from transaction.test_apply import fix
-from tunedoctor.installers.tool import Named
+from tunedoctor.installers.sources import Sources
+from tunedoctor.installers.tool import Named, Tool
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import DeletePath, Install, NewEnvironment, Pin, Plan, Remove, SetEnv
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.by_hand import commands_of, ways_on
 from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.journal import Places
 from tunedoctor.transaction.outcome import Stage
+from tunedoctor.transaction.task import Clock, Task, Ways
 
 INDEX = "https://download.pytorch.org/whl/cu126"
 STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
@@ -37,8 +41,11 @@ def test_there_is_a_way_on_from_everywhere(
     stage: Stage, number: int | None, target: str | None
 ) -> None:
     new = Plan(steps=(NewEnvironment(path="/a b/c"), *PLAN.steps))
-    for plan, place in ((PLAN, None), (PLAN, ground(Path("/a b/.venv"))), (new, None)):
-        ways = ways_on(stage, plan, target, place, "pip", number)
+    place = Places(Path("/a b/.venv"), "0", Path("/state"))
+    tool, before = Tool("pip", Sources()), Snapshot({})
+    known = Task(PLAN, ground(place.live), tool, place, before, Ways(), Clock(print))
+    for plan, task in ((PLAN, None), (PLAN, known), (new, None)):
+        ways = ways_on(plan, target, stage, task, number)
         assert ways
         for one in ways:
             words = shlex.split(one)

@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 from transaction.conftest import Make
-from transaction.environment import PLAN, beside, contents, python, site, state
+from transaction.environment import PLAN, apply, beside, contents, python, site, state
 from transaction.index import Index
 from transaction.test_apply import QUIET, TOOLS, fix, said
 from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.tool import Named
-from tunedoctor.plan import Install, Pin, Plan, Remove
+from tunedoctor.plan import Install, Pin, Plan, Remove, WriteFile
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.lock import locked
 from tunedoctor.transaction.task import Ways
-from tunedoctor.transaction.undoing import put_in_order, undo
+from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT, reason="mounting and giving files away take root")
@@ -219,6 +218,20 @@ def test_system_site_packages_of_a_stash_are_put_back_after_a_failure(make: Make
     assert (done.end, done.strategy, state(env)) == ("applied", "stash", "new")
     assert undo(str(env)).done
     assert contents(env) == before
+
+
+def test_an_older_stash_comes_back_by_way_of_the_newer_ones(make: Make) -> None:
+    env = make()
+    (env / "pyproject.toml").write_text("")
+    before = contents(env)
+    assert fix(env).end == "applied"
+    where = f"{site(env).relative_to(env)}/written/x.txt"
+    steps = (Remove(names=("gamma", "alpha")), WriteFile(path=where, text="1"))
+    assert fix(env, Plan(steps=steps)).why == ""
+    _, older = list_states(str(env))
+    assert undo(str(env), older.id).done
+    assert contents(env) == before
+    assert list_states(str(env)) == ()
 
 
 @pytest.mark.parametrize("tool", TOOLS)
