@@ -220,6 +220,20 @@ def test_system_site_packages_of_a_stash_are_put_back_after_a_failure(make: Make
     assert contents(env) == before
 
 
+def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(make: Make) -> None:
+    env = make()
+    record = site(env) / "alpha-1.0.dist-info" / "RECORD"
+    record.unlink()
+    for pipe in (record, site(env) / "gamma" / "pipe"):
+        os.mkfifo(pipe)
+    with (site(env) / "gamma-1.0.dist-info" / "RECORD").open("a") as file:
+        file.write("gamma/pipe,sha256=x,1\n")
+    pins = (Pin(name="alpha", version="1.0", was="1.0"), Pin(name="gamma", version="1.0"))
+    outcome = fix(env, Plan(steps=(Install(pins=pins, reinstall=("alpha",)),)))
+    assert (outcome.end, outcome.why) == ("applied", "")
+    assert "pipe of gamma-1.0.dist-info is not there" in outcome.stays
+
+
 def test_an_older_stash_comes_back_by_way_of_the_newer_ones(make: Make) -> None:
     env = make()
     (env / "pyproject.toml").write_text("")

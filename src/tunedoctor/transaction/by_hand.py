@@ -3,11 +3,9 @@
 import errno
 import shlex
 import sys
-from collections.abc import Iterator
 
-from tunedoctor.installers.tool import Named
-from tunedoctor.plan import DeletePath, Install, Plan, Remove, SetEnv, WriteFile
-from tunedoctor.transaction.ground import NEW, Ground
+from tunedoctor.plan import Plan
+from tunedoctor.transaction.ground import NEW
 from tunedoctor.transaction.outcome import Stage
 from tunedoctor.transaction.task import Task
 
@@ -29,37 +27,7 @@ def ways_on(
         return (f"ls -ld {place}", NEW)
     if number is None and plan.new is None:
         if stage in ("change", "verify") and task:
-            return (*commands_of(plan, task.ground, task.tool.name), again)
+            return (f"{again} --installer {task.tool.name} --script cure.sh", "sh cure.sh", again)
         if stage == "prove":
             return (f"doctor set{there}", NEW)
     return (again,)
-
-
-def commands_of(plan: Plan, ground: Ground, tool: Named) -> Iterator[str]:
-    """Yield the steps of a plan as commands for the environment as it is."""
-    python = shlex.quote(ground.executable)
-    start = f"uv pip {{}} --python {python}" if tool == "uv" else f"{python} -m pip {{}}"
-    for step in plan.steps:
-        match step:
-            case DeletePath(path=path):
-                yield f"{_DELETE} {shlex.quote(str(ground.prefix / path))}"
-            case Remove(names=names):
-                yield " ".join([start.format("uninstall"), *map(shlex.quote, names)])
-            case Install():
-                words = [start.format("install"), "--no-deps" if step.no_deps else ""]
-                if step.reinstall:
-                    words.append("--reinstall" if tool == "uv" else "--force-reinstall")
-                if step.index:
-                    words += ["--index" if tool == "uv" else "--extra-index-url"]
-                    words += [shlex.quote(step.index)]
-                words += [shlex.quote(pin.requirement) for pin in step.pins]
-                yield " ".join(filter(None, words))
-            case WriteFile(path=path, text=text):
-                yield f"printf %s {shlex.quote(text)} > {shlex.quote(str(ground.prefix / path))}"
-            case SetEnv(command=command) if command:
-                yield command
-            case _:
-                pass
-
-
-_DELETE = "Remove-Item -Recurse -Force" if sys.platform == "win32" else "rm -rf --"

@@ -13,12 +13,16 @@ from pathlib import Path
 
 from tunedoctor.installers.tool import Files
 from tunedoctor.plan import DeletePath, Plan, SetEnv, WriteFile
+from tunedoctor.reading import read_regular
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction import marks
 from tunedoctor.transaction.clone import clone, remove_tree
 from tunedoctor.transaction.ground import NEW, Ground
 from tunedoctor.transaction.records import info_folders, rows
 from tunedoctor.versions import normalised
+
+_LARGEST = 16 << 20
+"""Bytes of a list of names."""
 
 
 def reach(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> list[Path]:
@@ -79,7 +83,7 @@ def going(plan: Plan) -> frozenset[str]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text("utf-8", "replace").split("\n")
+        return read_regular(file, _LARGEST).decode("utf-8", "replace").split("\n")
     except OSError:
         return []
 

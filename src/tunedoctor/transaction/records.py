@@ -9,11 +9,14 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tunedoctor.reading import read_regular
 from tunedoctor.transaction.clone import link, remove_tree, replace
 from tunedoctor.versions import normalised
 
 _LARGEST = 4 << 20
 """Bytes of a command; what is larger is a program of its own."""
+_LARGEST_RECORD = 64 << 20
+"""Bytes."""
 
 
 class Row(NamedTuple):
@@ -39,9 +42,9 @@ def info_folders(site: Path, names: Collection[str]) -> Iterator[Path]:
 def rows(info: Path) -> Iterator[Row]:
     """Yield the files of a distribution; none where it has no RECORD."""
     try:
-        with (info / "RECORD").open(encoding="utf-8", newline="") as file:
-            for name, digest, *_ in ((*row, "") for row in csv.reader(file) if row):
-                yield Row(Path(os.path.normpath(info.parent / name)), digest, name)
+        text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
+        for name, digest, *_ in ((*row, "") for row in csv.reader(io.StringIO(text)) if row):
+            yield Row(Path(os.path.normpath(info.parent / name)), digest, name)
     except (OSError, UnicodeDecodeError, csv.Error):
         return
 
@@ -62,6 +65,8 @@ def faults(info: Path) -> list[str]:
 
 def _digest(path: Path, kind: str = "sha256") -> str:
     """Return the digest of a file as RECORD has it; "" where it cannot be read."""
+    if not path.is_file():  # a pipe would be waited for
+        return ""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, kind).digest()
