@@ -248,6 +248,21 @@ def test_an_older_stash_comes_back_by_way_of_the_newer_ones(make: Make) -> None:
     assert list_states(str(env)) == ()
 
 
+def test_the_last_fix_is_undone_whichever_way_each_was_made(make: Make) -> None:
+    env = make()
+    before = contents(env)
+    assert fix(env, Plan(steps=(Remove(names=("gamma",)),))).strategy == "switch"
+    between = contents(env)
+    (env / "pyproject.toml").write_text("")
+    assert fix(env, Plan(steps=(Remove(names=("alpha",)),))).strategy == "stash"
+    assert [one.strategy for one in list_states(str(env))] == ["stash", "switch"]
+    assert undo(str(env)).done
+    (env / "pyproject.toml").unlink()
+    assert contents(env) == between
+    assert undo(str(env)).done
+    assert contents(env) == before
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_poisoned_extra_index_cannot_slip_a_file_in(
     make: Make, index: Index, tool: Named, monkeypatch: pytest.MonkeyPatch

@@ -41,26 +41,27 @@ def undo(target: str | None, id_: str = "") -> Undone:
 
     What it replaces is kept in its place, so that it can be brought back by its id; a stash keeps nothing.
     """
-    fixed = ((live, {one.id for one in known(live)}) for live in _lives(target))
-    live = next((live for live, ids in fixed if ids and (not id_ or id_ in ids)), None)
-    if live is None:
-        what = f"no state is called {id_}" if id_ else "no fix of this environment is kept"
-        return Undone(done=False, why=what)
     try:
+        recovered, lives = put_in_order(target), _lives(target)
+        newest = sorted(
+            ((state, live) for live in lives for state in states(live)),
+            key=lambda one: one[0].id,
+            reverse=True,
+        )
+        # what was undone is the newer state by now: going back means the one before
+        meant = (one for one in newest if (one[0].id == id_ if id_ else not one[0].undone))
+        found, live = next(meant, (None, None))
+        if found is None or live is None:
+            kept = "left to undo" if any(map(known, lives)) else "kept"
+            why = f"no state is called {id_}" if id_ else f"no fix of this environment is {kept}"
+            return Undone(done=False, why=why, recovered=recovered)
         with locked(make_entry(live) / "lock"):
-            recovered = recover(live)
-            # what was undone is the newer state by now: going back means the one before
-            meant = (s for s in states(live) if (s.id == id_ if id_ else not s.undone))
-            found = next(meant, None)
-            if found is None:
-                why = "no fix of this environment is left to undo"
-                return Undone(done=False, why=why, recovered=recovered)
             state: State | None = None
             for places in reversed(known(live)):  # of a stash those after it come first
                 if places.id == found.id or (found.strategy == "stash" and places.id > found.id):
                     state = _bring_back(places, places.read())
-            state = state or msgspec.structs.replace(found, folder="")
-            return Undone(done=True, state=state, recovered=recovered)
+        state = state or msgspec.structs.replace(found, folder="")
+        return Undone(done=True, state=state, recovered=recovered)
     except (FailureError, OSError) as error:
         return Undone(done=False, why=failure_of(error).why)
 
@@ -82,7 +83,8 @@ def list_states(target: str | None) -> tuple[State, ...]:
     """Return the states of an environment that can be brought back, newest first, with what they cost."""
     found = (state for live in _lives(target) for state in states(live))
     sized = ((state, own_bytes(Path(state.folder)) if state.folder else 0) for state in found)
-    return tuple(msgspec.structs.replace(state, bytes=size) for state, size in sized)
+    several = (msgspec.structs.replace(state, bytes=size) for state, size in sized)
+    return tuple(sorted(several, key=lambda one: one.id, reverse=True))
 
 
 def put_in_order(target: str | None) -> str:
