@@ -1,7 +1,7 @@
 """What cloning and switching an environment cost: `python benchmarks/swap.py [FILES] [FOLDER]`.
 
-Builds an environment of FILES files (20 000) of mixed sizes in FOLDER (a temporary one), clones it by hard links or
-shared blocks, and swaps the two; prints the median of five, and what the clone takes on the disk.
+Builds an environment of FILES files (20 000) of mixed sizes in FOLDER (a temporary one), clones it by hard links,
+and swaps the two; prints the median of five, and what the clone takes on the disk.
 """
 
 import os
@@ -10,11 +10,13 @@ import statistics
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tunedoctor.transaction.clone import clone, own_bytes, remove_tree
 from tunedoctor.transaction.exchange import exchange
-from tunedoctor.transaction.journal import Places
+from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.journal import Places, Record
 
 ROUNDS = 5
 
@@ -50,6 +52,9 @@ def main() -> None:
     removes: list[float] = []
     taken = 0
     places = Places(env, "0", folder)
+    ground = Ground("switch", env, "bin/python", env / "lib", env / "bin")
+    now = datetime.now(UTC)
+    record = Record(step="done", ground=ground, live="", other="", host="", time=now)
     for _ in range(ROUNDS):
         began = time.perf_counter()
         count = clone(env, other)
@@ -59,7 +64,7 @@ def main() -> None:
         whole = exchange(env, other)
         swaps.append(time.perf_counter() - began)
         began = time.perf_counter()
-        places.write("swapped")
+        places.save(record)
         lines.append(time.perf_counter() - began)
         began = time.perf_counter()
         remove_tree(other)
@@ -67,7 +72,7 @@ def main() -> None:
     print(f"{count} files, {total / 1e9:.2f} GB; exchange in one call: {whole}")
     print(f"clone   {statistics.median(clones):.3f} s, {taken / 1e6:.0f} MB of its own")
     print(f"swap    {statistics.median(swaps) * 1e3:.3f} ms")
-    print(f"journal {statistics.median(lines) * 1e3:.3f} ms a line, on the disk")
+    print(f"journal {statistics.median(lines) * 1e3:.3f} ms a step, on the disk")
     print(f"remove  {statistics.median(removes):.3f} s")
     shutil.rmtree(folder)
 

@@ -109,8 +109,8 @@ def test_torch_is_put_in_for_the_driver(indexes: tuple[Index, Index], tmp_path: 
     outcome = apply(
         msgspec.structs.replace(made.proved, cures=()),  # the wheel's code does not tell its CUDA
         str(env),
-        before=snapshot,
-        ways=Ways(checks=()),
+        snapshot,
+        Ways(sources=own(os.environ)),
     )
     assert (outcome.end, outcome.why) == ("applied", "")
     after = versions(env)
@@ -130,7 +130,8 @@ def test_an_environment_from_nothing(
     env = tmp_path / "a new one"
     made = fresh(take(sys.executable), str(env), ("trl",), asking(indexes[1]))
     before = take(sys.executable)
-    outcome = apply(made.plan, None, installer=tool, before=before, ways=Ways())
+    ways = Ways(checks=all_checks(), sources=own(os.environ), installer=tool)
+    outcome = apply(made.plan, None, before, ways)
     assert (outcome.end, outcome.why) == ("applied", ""), outcome
     there = versions(env)
     assert there["torch"].startswith("2.15.0")

@@ -43,43 +43,31 @@ def site(env: Path) -> Path:
     return next(env.glob("lib/python*/site-packages"))
 
 
-def forged(env: Path, home: Path, last: str) -> str:
+def forged(env: Path, home: Path, step: str, *, own: bool = False) -> str:
     """Return a journal that names the user's files, in each way that one can."""
     up = os.path.relpath(home, site(env))
-    # site-packages, commands, those that were there, leftovers
-    names = [
-        [f"{up}/Documents", f"{home}/.ssh/authorized_keys"],
-        [f"../../{home.name}/Documents"],
-        [],
-        [],
-    ]
-    begin = {
-        "mark": MARK,
+    ground = ["stash", str(home), "bin/python", str(site(env)), str(home / ".ssh"), False]
+    if own:  # all of it is of the environment, but what was saved
+        ground = ["stash", str(env), "bin/python", str(site(env)), str(env / "bin"), False]
+    record = {
+        "step": step,
+        "ground": ground,
+        "live": MARK,
+        "other": MARK,
         "host": socket.gethostname(),
-        "strategy": "stash",
-        "time": "2026-11-01T10:15:00+00:00",
-        "prefix": str(home),
-        "python": "bin/python",
-        "site": str(site(env)),
-        "scripts": str(home / ".ssh"),
-        "pid": 0,
+        "time": "2026-11-01T10:15:00Z",
+        "saved": {f"{up}/Documents": False, f"{home}/.ssh/authorized_keys": False},
     }
-    lines: list[tuple[str, object]] = [
-        ("begin", begin),
-        ("cloning", {}),
-        ("changing", {"touched": names}),
-    ]
-    lines += [(last, {"purpose": "apply", "live": "", "other": MARK})] if last else []
-    return "".join(json.dumps({"step": step, "data": data}) + "\n" for step, data in lines)
+    return json.dumps(record)
 
 
 @pytest.mark.parametrize("command", ["fix", "undo"])
-@pytest.mark.parametrize("last", ["", "swap", "done"])
+@pytest.mark.parametrize("step", ["changing", "swapping", "restoring", "gone", "done"])
 def test_a_journal_that_a_folder_ships_moves_nothing(
-    make: Make, home: Path, command: str, last: str
+    make: Make, home: Path, command: str, step: str
 ) -> None:
     env = make(*CLASH, name=".venv")
-    text = forged(env, home, last)
+    text = forged(env, home, step)
     for base, stem in ((env.parent, env.name), (site(env).parent, "site-packages")):
         (base / f"{stem}.doctor-{ID}").mkdir()
         (base / f"{stem}.doctor-{ID}" / "pyvenv.cfg").write_text("evil")
@@ -87,11 +75,7 @@ def test_a_journal_that_a_folder_ships_moves_nothing(
         (base / f"{stem}.doctor-{ID}.journal").write_text(text)
     shipped, before, kept = env.parent / f".venv.doctor-{ID}", state(home), state(env)
     # the control: read as a journal, it names what the attack is after
-    named = [
-        name
-        for line in text.splitlines()
-        for name in json.loads(line)["data"].get("touched", [()])[0]
-    ]
+    named = json.loads(text)["saved"]
     assert {(site(env) / name).resolve() for name in named} == {
         home / "Documents",
         home / ".ssh/authorized_keys",
@@ -113,15 +97,17 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(
     """The second wall: even what this user wrote must stay inside the environment."""
     env = make(*CLASH, name=".venv")
     before = state(home)
-    for place in (env, site(env)):
-        (make_entry(place) / f"{ID}.journal").write_text(forged(env, home, ""))
-        marks.make(place.with_name(f"{place.name}.doctor-{ID}"), MARK)
+    for place, own, number in ((env, False, 0), (site(env), False, 0), (site(env), True, 1)):
+        name = f"{ID[:-1]}{number}"
+        (make_entry(place) / f"{name}.journal").write_text(forged(env, home, "changing", own=own))
+        marks.make(place.with_name(f"{place.name}.doctor-{name}"), MARK)
     ended = doctor("fix", "-y", "--target", str(env))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     said = " ".join(ended.stderr.split())
-    assert f"{ID}.damaged" in said
-    assert "is no part of" in said
-    assert "is no name of an entry" in said
+    assert f"{ID[:-1]}0.damaged" in said
+    assert f"{site(env)} is no part of" in said
+    assert f"{home} is no part of" in said
+    assert "is no path in an environment" in said
     assert state(home) == before
     assert version(env, "huggingface_hub") == "0.36.2"
 
@@ -134,6 +120,7 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(
         '{"step": "begin", "data": {"strategy": 3}}\n',
         '{"step": "swap", "data": {}}\n',
         '{"step": "begin"}\n{"step": "done"}\n',
+        '{"step": "done", "live": "", "other": "", "host": "", "time": "0001-01-01T00:00:00Z"}',
         "x" * 100_000 + "\n",
         "[" * 100_000 + "\n",
     ],
@@ -266,10 +253,10 @@ def test_files_written_beside_others_are_not_written_through_links(make: Make, h
     env = make(*CLASH, name=".venv")
     before = state(home)
     (env / "bin" / "activate").write_text("# activate\n")
-    aims = [env / "bin" / f"{p.name}.doctor-tmp" for p in (env / "bin").iterdir() if p.is_file()]
-    aims += [path.with_name(f"{path.name}.doctor-own") for path in site(env).glob("hugging*/*.py")]
-    aims += [info / "RECORD.doctor-tmp" for info in site(env).glob("[!h]*.dist-info")]
-    aims += [env / marks.NAME, env / "pyvenv.cfg.doctor-tmp"]
+    aims = [env / "bin" / f"{p.name}.doctor-new" for p in (env / "bin").iterdir() if p.is_file()]
+    aims += [path.with_name(f"{path.name}.doctor-new") for path in site(env).glob("hugging*/*.py")]
+    aims += [info / "RECORD.doctor-new" for info in site(env).glob("[!h]*.dist-info")]
+    aims += [env / marks.NAME, env / "pyvenv.cfg.doctor-new"]
     for path in aims:
         path.symlink_to(home / ".ssh" / "authorized_keys")
     assert len(aims) > 5

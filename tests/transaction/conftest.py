@@ -6,6 +6,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,23 +38,23 @@ def shared_index() -> Iterator[Index]:
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory, shared_index: Index) -> dict[str, Path]:
-    """Environments that hold the old packages; the one with pip is for pip."""
+def template(tmp_path_factory: pytest.TempPathFactory, shared_index: Index) -> Make:
+    """Return a function that gives an environment with the old packages, made once; the one with pip is for pip."""
     folder = tmp_path_factory.mktemp("templates")
-    env = {k: v for k, v in os.environ.items() if k not in _DROPPED}
-    os.environ["UV_DEFAULT_INDEX"], before = shared_index.url, os.environ.get("UV_DEFAULT_INDEX")
-    try:
-        for name in ("uv", "pip"):
-            if name == "pip":
-                subprocess.run([sys.executable, "-m", "venv", folder / name], check=True, env=env)
-            else:
-                venv.create(folder / name, with_pip=False, symlinks=True)
-            install(folder / name, "alpha==1.0", "gamma==1.0")
-    finally:
-        os.environ.pop("UV_DEFAULT_INDEX")
-        if before is not None:
-            os.environ["UV_DEFAULT_INDEX"] = before
-    return {name: folder / name for name in ("uv", "pip")}
+
+    @cache
+    def made(tool: str) -> Path:
+        env = {k: v for k, v in os.environ.items() if k not in _DROPPED}
+        if tool == "pip":
+            subprocess.run([sys.executable, "-m", "venv", folder / tool], check=True, env=env)
+        else:
+            venv.create(folder / tool, with_pip=False, symlinks=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("UV_DEFAULT_INDEX", shared_index.url)
+            install(folder / tool, "alpha==1.0", "gamma==1.0")
+        return folder / tool
+
+    return made
 
 
 @pytest.fixture
@@ -75,14 +76,14 @@ def index(shared_index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 @pytest.fixture
-def make(templates: dict[str, Path], tmp_path: Path, index: Index) -> Make:
+def make(template: Make, tmp_path: Path, index: Index) -> Make:
     """Return a function that makes an environment with the old packages."""
 
     def made(tool: str = "uv", name: str = ".venv") -> Path:
         folder = tmp_path / "project"
         folder.mkdir(exist_ok=True)
         if name.startswith((".", "env")):
-            return copy(templates[tool], folder / name)
+            return copy(template(tool), folder / name)
         venv.create(folder / name, with_pip=False, symlinks=True)
         install(folder / name, "alpha==1.0", "gamma==1.0")
         return folder / name

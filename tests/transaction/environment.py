@@ -10,14 +10,39 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from transaction.wheels import ALPHA2, BETA1, pin
+from tunedoctor.installers.sources import own
+from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import find_uv
+from tunedoctor.live import take
 from tunedoctor.plan import Install, Plan
-from tunedoctor.transaction.journal import Places
+from tunedoctor.registry import all_checks
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.transaction import apply as module
+from tunedoctor.transaction.journal import Places, Record
+from tunedoctor.transaction.outcome import Outcome, Stage
 from tunedoctor.transaction.records import faults
+from tunedoctor.transaction.task import Clock, Watch, Ways
 
 OLD = {"alpha": "1.0", "gamma": "1.0"}
 NEW = {"alpha": "2.0", "beta": "1.0", "gamma": "1.0"}
 PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
+
+
+def apply(
+    plan: Plan,
+    target: str | None,
+    *,
+    installer: Named | None = None,
+    ways: Ways | None = None,
+    before: Snapshot | None = None,
+    watch: Watch = lambda *_: None,
+) -> Outcome:
+    """Carry out a plan on what the target is now, from the sources that the variables name."""
+    deep, fresh = bool(ways and ways.deep), plan.new is not None
+    if before is None:
+        before = take(None if fresh else target, deep=deep, read=not fresh, start=True)
+    ways = (ways or Ways(checks=all_checks()))._replace(sources=own(os.environ))
+    return module.apply(plan, target, before, ways._replace(installer=installer), watch)
 
 
 def install(env: Path, *pins: str) -> None:
@@ -72,19 +97,24 @@ def as_conda(prefix: Path) -> Path:
 
 @contextmanager
 def stepping(step: Callable[[str], None] | None) -> Generator[None]:
-    """Call a function with the name of each line of a journal when it is on the disk."""
-    real = Places.write
+    """Call a function with the name of each step of a journal that is on the disk, and of each stage."""
+    save, begin = Places.save, Clock.begin
 
-    def write(self: Places, name: str, **data: object) -> None:
-        real(self, name, **data)
+    def saved(self: Places, record: Record) -> None:
+        save(self, record)
         if step:
-            step(name)
+            step(record.step)
 
-    Places.write = write  # type: ignore[method-assign]
+    def begun(self: Clock, stage: Stage) -> None:
+        begin(self, stage)
+        if step:
+            step(stage)
+
+    Places.save, Clock.begin = saved, begun  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Places.write = real  # type: ignore[method-assign]
+        Places.save, Clock.begin = save, begin  # type: ignore[method-assign]
 
 
 def state(env: Path) -> str:

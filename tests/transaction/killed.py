@@ -1,6 +1,7 @@
 """A fix that is killed: `python killed.py ENV INSTALLER STRATEGY STEP`.
 
-STEP is a line of the journal, "rename#2" for after the second rename of a swap, or "-". STRATEGY can end in +renames,
+STEP is a step of the journal, a stage, "exchange" for after a swap in one call, "rename#2" for after the second rename
+of one, or "-". STRATEGY can end in +renames,
 for a system that cannot exchange two folders in one call, and in +fails, for a change that does not prove itself.
 """
 
@@ -9,10 +10,11 @@ import signal
 import sys
 from pathlib import Path
 
-from transaction.environment import PLAN, stepping
+from transaction.environment import PLAN, apply, stepping
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction import exchange
 from tunedoctor.transaction.journal import MARK
+from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import put_in_order, undo
 
 
@@ -44,10 +46,24 @@ def renames_only(fate: Fate) -> None:
     Path.rename = rename  # type: ignore[method-assign,assignment]
 
 
+def exchanged(fate: Fate) -> None:
+    """Count the swaps that the system makes in one call."""
+    real = exchange.exchange
+
+    def swap(one: Path, other: Path) -> bool:
+        done = real(one, other)
+        fate.happens("exchange")
+        return done
+
+    exchange.exchange = swap
+
+
 def main(fate: Fate, env: str, tool: str, strategy: str) -> None:
     strategy, *more = strategy.split("+")
     if "renames" in more:
         renames_only(fate)
+    else:
+        exchanged(fate)
     if strategy == "undo":
         print(undo(env).done)  # noqa: T201
         return
@@ -63,8 +79,8 @@ def main(fate: Fate, env: str, tool: str, strategy: str) -> None:
     if strategy == "backup":
         module.ground_of = forced  # type: ignore[assignment]
     smoke = (lambda _: "no") if "fails" in more else None
-    ways = module.Ways(checks=(), smoke=smoke)
-    outcome = module.apply(PLAN, env, installer=tool, ways=ways)  # type: ignore[arg-type]
+    ways = Ways(checks=(), smoke=smoke)
+    outcome = apply(PLAN, env, installer=tool, ways=ways)  # type: ignore[arg-type]
     print(outcome.end, outcome.why)  # noqa: T201
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from transaction.conftest import Make
 from transaction.environment import (
     PLAN,
+    apply,
     beside,
     contents,
     interpreter,
@@ -34,10 +36,10 @@ from tunedoctor.plan import (
     Tell,
     WriteFile,
 )
-from tunedoctor.transaction.apply import apply
+from tunedoctor.registry import all_checks
 from tunedoctor.transaction.journal import known
-from tunedoctor.transaction.outcome import Outcome
-from tunedoctor.transaction.task import Event, Ways
+from tunedoctor.transaction.outcome import Outcome, Stage
+from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import list_states, prune, undo
 
 QUIET = Ways(checks=())
@@ -68,13 +70,15 @@ def said(outcome: Outcome) -> Outcome:
 def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
     env = make(tool)
     before = contents(env)
-    events: list[Event] = []
-    outcome = apply(PLAN, str(env), installer=tool, ways=QUIET, watch=events.append)
+    events: list[tuple[Stage, str, float]] = []
+    outcome = apply(
+        PLAN, str(env), installer=tool, ways=QUIET, watch=lambda *one: events.append(one)
+    )
     assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
     assert outcome.strategy == "switch"
     assert outcome.changed == ("alpha 1.0 -> 2.0", "beta 1.0")
     assert outcome.fetched == 2
-    stages = [e.stage for e in events]
+    stages = [stage for stage, _, _ in events]
     wanted = ["fetch", "save", "change", "verify", "prove", "switch"]
     assert [s for s in stages if s in wanted] == wanted
     (kept,) = list_states(str(env))
@@ -305,7 +309,7 @@ def test_files_that_no_installer_touched_are_held_against_what_they_were(make: M
 def test_a_plan_that_cures_nothing_is_put_back(make: Make) -> None:
     env = make()
     plan = Plan(steps=PLAN.steps, cures=("torch-missing",))
-    outcome = fix(env, plan, ways=Ways(deep=True))
+    outcome = fix(env, plan, ways=Ways(deep=True, checks=all_checks()))
     assert (outcome.end, outcome.why) == ("failed", "torch-missing would still be there")
     assert state(env) == "old"
     assert (outcome.strategy, outcome.target) == ("switch", str(env))
@@ -324,17 +328,17 @@ def test_a_smoke_test_decides(make: Make) -> None:
     assert ".venv.doctor-" in asked[0]
     assert state(env) == "old"
     # the control: one that passes is told
-    events: list[Event] = []
+    events: list[tuple[Stage, str, float]] = []
     ways = Ways(checks=(), smoke=lambda _: "")
-    assert apply(PLAN, str(env), ways=ways, watch=events.append).end == "applied"
-    assert [one.words for one in events if one.stage == "prove"] == ["a tiny model trains"]
+    assert apply(PLAN, str(env), ways=ways, watch=lambda *one: events.append(one)).end == "applied"
+    assert [words for stage, words, _ in events if stage == "prove"] == ["a tiny model trains"]
 
 
 def test_a_file_that_is_not_what_its_record_says_is_never_switched_in(make: Make) -> None:
     env = make()
 
     def step(name: str) -> None:
-        if name == "verifying":
+        if name == "verify":
             (clone,) = (p for p in env.parent.glob(".venv.doctor-*") if (p / "bin").is_dir())
             (site(clone) / "alpha/blob.bin").write_text("cut short")
 
@@ -348,7 +352,7 @@ def test_somebody_else_installs_meanwhile(make: Make) -> None:
     env = make()
 
     def step(name: str) -> None:
-        if name == "verifying":
+        if name == "verify":
             (site(env) / "other.py").write_text("theirs = 1\n")
 
     outcome = fix(env, step=step)
@@ -400,7 +404,8 @@ def test_states_are_pruned_by_age_but_the_newest_stays(make: Make) -> None:
     several = list_states(str(env))
     for old in (several[0], several[2]):
         (journal,) = (p.journal for p in known(env) if p.id == old.id)
-        journal.write_text(journal.read_text().replace(old.taken, "2020-01-01T00:00:00+00:00"))
+        held = json.loads(journal.read_text())
+        journal.write_text(json.dumps({**held, "time": "2020-01-01T00:00:00Z"}))
     prune(env)
     assert not Path(several[2].folder).exists()
     shown = subprocess.run(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.transaction import clone as module
+from transaction.test_hostile import needs_root
 from tunedoctor.transaction.clone import clone, own_bytes, remove_tree
 from tunedoctor.transaction.records import drop_stale
 
@@ -62,7 +62,6 @@ def test_where_nothing_can_be_linked_it_is_copied(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    monkeypatch.setattr(module, "_reflink", refuse)
     other = env.with_name("other")
     clone(env, other)
     assert (other / "lib/a/big.so").stat().st_ino != (env / "lib/a/big.so").stat().st_ino
@@ -71,12 +70,24 @@ def test_where_nothing_can_be_linked_it_is_copied(
 
 
 def test_byte_code_goes_with_its_source(tmp_path: Path) -> None:
-    stale = ["a.cpython-312.pyc", "a.cpython-312.opt-1.pyc"]
-    kept = ["ab.cpython-312.pyc", "a.txt"]
-    for folder in (tmp_path / "__pycache__", tmp_path / "p/__pycache__"):
+    away = tmp_path / "away"
+    for folder in (tmp_path / "__pycache__", tmp_path / "p/__pycache__", tmp_path / "r", away):
         folder.mkdir(parents=True)
-        for name in (*stale, *kept):
-            (folder / name).touch()
-    drop_stale(tmp_path, ["a.py", "p/b.py", "q/c.py", "a.so"])
-    assert sorted(p.name for p in (tmp_path / "__pycache__").iterdir()) == sorted(kept)
-    assert len(list((tmp_path / "p/__pycache__").iterdir())) == 4
+        (folder / "a.cpython-312.pyc").touch()
+    (tmp_path / "r/__pycache__").symlink_to(away)
+    drop_stale(tmp_path, ["a.py", "r/b.py", "q/c.py", "p/a.so"])
+    left = {str(p.relative_to(tmp_path).parent) for p in tmp_path.rglob("*.pyc")}
+    assert left == {"p/__pycache__", "r", "away"}
+
+
+@needs_root
+def test_a_clone_keeps_owners(env: Path) -> None:
+    for number, path in enumerate(sorted(env.rglob("*"))):
+        os.chown(path, 1000 + number, 2000 + number, follow_symlinks=False)
+    other = env.with_name("other")
+    clone(env, other)
+    for path in sorted(env.rglob("*")):
+        if path.name != "pipe":
+            twin = (other / path.relative_to(env)).lstat()
+            one = path.lstat()
+            assert (one.st_uid, one.st_gid) == (twin.st_uid, twin.st_gid), path

@@ -1,6 +1,7 @@
 """Two renames stand in for the exchange, and can be finished from wherever they stopped."""
 
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,22 @@ from transaction.test_apply import fix
 from transaction.test_killed import doctor, prove
 from tunedoctor.transaction import exchange, marks
 from tunedoctor.transaction.exchange import swapped
-from tunedoctor.transaction.journal import Places, Swap
+from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.journal import Places, Record
 from tunedoctor.transaction.undoing import put_in_order, undo
 
 
 @pytest.mark.parametrize("renames", range(4))
 def test_a_swap_is_finished_from_wherever_it_stopped(tmp_path: Path, renames: int) -> None:
     places = Places(tmp_path / "env", "20261125T101500000000-0000", tmp_path / "entry")
-    data = Swap("apply", marks.fresh(), marks.fresh())
-    marks.make(places.live, data.live)
-    marks.make(places.other, data.other)
+    places.entry.mkdir()
+    old, new = marks.fresh(), marks.fresh()
+    ground = Ground("switch", places.live, "bin/python", places.live / "lib", places.live / "bin")
+    now = datetime.now(UTC)
+    data = Record(step="swapping", ground=ground, live=old, other=new, host="here", time=now)
+    places.save(data)
+    marks.make(places.live, old)
+    marks.make(places.other, new)
     (places.live / "old").touch()
     (places.other / "new").touch()
     moves = [
@@ -34,6 +41,8 @@ def test_a_swap_is_finished_from_wherever_it_stopped(tmp_path: Path, renames: in
     assert (places.live / ("new" if renames else "old")).exists()
     assert (places.other / ("old" if renames else "new")).exists()
     assert not places.aside.exists()
+    assert marks.read(places.live) == ""
+    assert places.read().step == ("done" if renames else "begin")
 
 
 @pytest.mark.parametrize("at", ["rename#1", "rename#2", "rename#3"])
@@ -56,7 +65,7 @@ def test_killed_between_the_renames_of_an_undo(make: Make, at: str) -> None:
     assert state(env) == "old"
 
 
-@pytest.mark.parametrize("at", ["rename#1", "rename#2", "swap", "swapped"])
+@pytest.mark.parametrize("at", ["rename#1", "rename#2", "swapping", "gone"])
 def test_killed_while_a_backup_is_put_back(make: Make, at: str) -> None:
     """As on Windows: the change is made in place, fails, and two renames bring the backup back."""
     env = make()

@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 from transaction.conftest import Make
-from transaction.environment import PLAN, beside, contents, python, site, state
+from transaction.environment import PLAN, apply, beside, contents, python, site, state
 from transaction.index import Index
 from transaction.test_apply import QUIET, TOOLS, fix, said
 from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.tool import Named
-from tunedoctor.plan import Install, Pin, Plan, Remove
+from tunedoctor.plan import Install, Pin, Plan, Remove, WriteFile
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.lock import locked
 from tunedoctor.transaction.task import Ways
-from tunedoctor.transaction.undoing import put_in_order, undo
+from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT, reason="mounting and giving files away take root")
@@ -217,6 +216,49 @@ def test_system_site_packages_of_a_stash_are_put_back_after_a_failure(make: Make
     assert contents(env) == before
     done = fix(env)
     assert (done.end, done.strategy, state(env)) == ("applied", "stash", "new")
+    assert undo(str(env)).done
+    assert contents(env) == before
+
+
+def test_a_pipe_in_the_place_of_a_file_is_waited_for_by_nobody(make: Make) -> None:
+    env = make()
+    record = site(env) / "alpha-1.0.dist-info" / "RECORD"
+    record.unlink()
+    for pipe in (record, site(env) / "gamma" / "pipe"):
+        os.mkfifo(pipe)
+    with (site(env) / "gamma-1.0.dist-info" / "RECORD").open("a") as file:
+        file.write("gamma/pipe,sha256=x,1\n")
+    pins = (Pin(name="alpha", version="1.0", was="1.0"), Pin(name="gamma", version="1.0"))
+    outcome = fix(env, Plan(steps=(Install(pins=pins, reinstall=("alpha",)),)))
+    assert (outcome.end, outcome.why) == ("applied", "")
+    assert "pipe of gamma-1.0.dist-info is not there" in outcome.stays
+
+
+def test_an_older_stash_comes_back_by_way_of_the_newer_ones(make: Make) -> None:
+    env = make()
+    (env / "pyproject.toml").write_text("")
+    before = contents(env)
+    assert fix(env).end == "applied"
+    where = f"{site(env).relative_to(env)}/written/x.txt"
+    steps = (Remove(names=("gamma", "alpha")), WriteFile(path=where, text="1"))
+    assert fix(env, Plan(steps=steps)).why == ""
+    _, older = list_states(str(env))
+    assert undo(str(env), older.id).done
+    assert contents(env) == before
+    assert list_states(str(env)) == ()
+
+
+def test_the_last_fix_is_undone_whichever_way_each_was_made(make: Make) -> None:
+    env = make()
+    before = contents(env)
+    assert fix(env, Plan(steps=(Remove(names=("gamma",)),))).strategy == "switch"
+    between = contents(env)
+    (env / "pyproject.toml").write_text("")
+    assert fix(env, Plan(steps=(Remove(names=("alpha",)),))).strategy == "stash"
+    assert [one.strategy for one in list_states(str(env))] == ["stash", "switch"]
+    assert undo(str(env)).done
+    (env / "pyproject.toml").unlink()
+    assert contents(env) == between
     assert undo(str(env)).done
     assert contents(env) == before
 

@@ -1,4 +1,4 @@
-"""kill -9 at every line of the journal and at random moments: old or new, whole, and undo works."""
+"""kill -9 at every step of the journal, at every stage and at random moments: old or new, whole, and undo works."""
 
 import os
 import random
@@ -17,8 +17,9 @@ from transaction.conftest import Make
 from transaction.environment import as_conda, beside, contents, state
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
-SWITCH = ("begin", "fetching", "cloning", "changing", "verifying", "swap", "swapped", "done")
-SAVED = ("begin", "fetching", "cloning", "changing", "verifying", "done")
+SAVED = ("begin", "fetch", "save", "change", "changing", "verify", "prove", "done", "prune")
+SWITCH = (*SAVED, "switch", "swapping", "exchange", "start")
+NEW = ("exchange", "start", "done", "prune")
 TESTS = Path(__file__).parents[1]
 
 
@@ -68,17 +69,17 @@ def placed(make: Make, tool: str, strategy: str) -> Path:
     ("tool", "strategy", "at"),
     [
         *(("uv", "switch", at) for at in SWITCH),
-        *(("pip", "switch", at) for at in ("changing", "swap")),
+        *(("pip", "switch", at) for at in ("changing", "swapping")),
         *(("uv", "stash", at) for at in SAVED),
     ],
 )
-def test_killed_at_a_line_of_the_journal(make: Make, tool: str, strategy: str, at: str) -> None:
+def test_killed_at_a_step(make: Make, tool: str, strategy: str, at: str) -> None:
     env = placed(make, tool, strategy)
     before = contents(env)
     code, said = doctor(env, tool, strategy, at)
     assert code == -signal.SIGKILL, said
     end = prove(env, strategy, at)
-    assert end == ("new" if at in ("swapped", "done") else "old")
+    assert end == ("new" if at in NEW else "old")
     after = contents(env)
     assert after == before
 
@@ -89,11 +90,11 @@ def test_killed_in_a_prefix_of_conda(prefix: Path, at: str) -> None:
     before = contents(env)
     code, said = doctor(env, "uv", "switch", at)
     assert code == -signal.SIGKILL, said
-    assert prove(env, "backup", at) == ("new" if at == "done" else "old")
+    assert prove(env, "backup", at) == ("new" if at in NEW else "old")
     assert contents(env) == before
 
 
-@pytest.mark.parametrize("at", ["changing", "swap", "swapped"])
+@pytest.mark.parametrize("at", ["changing", "swapping", "exchange", "gone"])
 def test_killed_while_a_prefix_of_conda_is_put_back(prefix: Path, at: str) -> None:
     env = as_conda(prefix)
     before = contents(env)
@@ -103,15 +104,15 @@ def test_killed_while_a_prefix_of_conda_is_put_back(prefix: Path, at: str) -> No
     assert contents(env) == before
 
 
-@pytest.mark.parametrize("at", ["swap", "swapped", "undone"])
+@pytest.mark.parametrize("at", ["swapping", "exchange", "undone"])
 def test_killed_while_undoing(make: Make, at: str) -> None:
     env = make()
     assert doctor(env, "uv", "switch")[1].startswith("applied")
     code, said = doctor(env, "uv", "undo", at)
     assert code == -signal.SIGKILL, said
     put_in_order(str(env))
-    assert state(env) == ("new" if at == "swap" else "old")
-    if at == "swap":
+    assert state(env) == ("new" if at == "swapping" else "old")
+    if at == "swapping":
         assert undo(str(env)).done
     assert state(env) == "old"
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from transaction.environment import PLAN, as_conda, beside, contents, site, state
+from transaction.environment import PLAN, apply, as_conda, beside, contents, site, state
 from transaction.test_apply import QUIET
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Plan, SetEnv
-from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import undo
 

@@ -3,10 +3,9 @@
 import pytest
 
 from transaction.conftest import Make
-from transaction.environment import PLAN, site
+from transaction.environment import PLAN, apply, site
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Plan, Remove
-from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import undo
 

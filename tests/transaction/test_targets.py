@@ -26,9 +26,8 @@ NOBODY = 65534
 
 FIX = f"""
 import json, os, sys
-from transaction.environment import PLAN
+from transaction.environment import PLAN, apply
 from tunedoctor.live import take
-from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.task import Ways
 before = take(sys.argv[1])  # the interpreter can lie where nobody but root gets to
 if os.geteuid() == 0:

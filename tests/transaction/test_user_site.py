@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from transaction.environment import PLAN, beside, contents, python
+from transaction.environment import PLAN, apply, beside, contents, python
 from transaction.index import Index
 from transaction.test_apply import said
-from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.task import Ways
 from tunedoctor.transaction.undoing import list_states, undo
 

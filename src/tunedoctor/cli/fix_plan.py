@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -29,7 +28,8 @@ from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of
-from tunedoctor.transaction.task import Event, Ways
+from tunedoctor.transaction.outcome import Stage
+from tunedoctor.transaction.task import Watch, Ways
 
 
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
@@ -179,17 +179,17 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         outcome = apply(
             made.proved,
             case.target,
-            installer=_named(case.wish),
-            watch=_shown(case),
-            before=case.snapshot,
-            ways=Ways(
+            case.snapshot,
+            Ways(
                 deep=case.wish.deep,
                 imports=not case.wish.no_import,
                 consent=case.wish.system,
                 smoke=smoke if case.wish.smoke else None,
                 checks=case.checks,
                 sources=case.asking.best,
+                installer=_named(case.wish),
             ),
+            _shown(case),
         )
     except KeyboardInterrupt as stopped:
         said = " ".join(getattr(stopped, "__notes__", ())) or "Nothing was changed."
@@ -231,9 +231,9 @@ def _agreed() -> bool:
     return said.strip().lower() in ("y", "yes")
 
 
-def _shown(case: Case) -> Callable[[Event], None]:
-    def watch(event: Event) -> None:
+def _shown(case: Case) -> Watch:
+    def watch(stage: Stage, words: str, seconds: float) -> None:
         if case.plain:
-            write(end_screen.render_stage(event.stage, event.words, event.seconds, case.style))
+            write(end_screen.render_stage(stage, words, seconds, case.style))
 
     return watch

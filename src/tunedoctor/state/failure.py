@@ -12,13 +12,13 @@ class FailureError(Exception):
         why: str,
         *by_hand: str,
         refused: bool = False,
-        log: str = "",
         number: int | None = None,
     ) -> None:
         super().__init__(why)
         self.why = why
         self.by_hand = by_hand
-        self.log = log
+        self.log = ""
+        """File with the installer's words."""
         self.refused = refused
         """Nothing was begun: the plan cannot be carried out here."""
         self.number = number

@@ -16,7 +16,7 @@ import msgspec
 from tunedoctor.facts import Interpreter
 from tunedoctor.reading import read_regular
 from tunedoctor.state.failure import FailureError
-from tunedoctor.state.state_folder import entry_of, fault, make_entry
+from tunedoctor.state.state_folder import entry_of, fault, keep, make_entry
 
 T = TypeVar("T")
 _LARGEST = 8 << 20
@@ -69,12 +69,7 @@ def write_look(
         entry = make_entry(_prefix(interpreter))
         taken = datetime.now(UTC).isoformat(timespec="seconds")
         look = Look(digest(interpreter, also()), taken, msgspec.to_builtins(data))
-        temporary = entry / f"{_NAME}.new"
-        temporary.unlink(missing_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode({**_held(entry), name: look}))
-        temporary.replace(entry / _NAME)
+        keep(entry / _NAME, msgspec.json.encode({**_held(entry), name: look}))
     except (FailureError, OSError, ValueError):  # ValueError: text that is no Unicode
         return False
     return True

@@ -81,6 +81,36 @@ def fault(place: Path, *, file: bool = False) -> str:
     return ""
 
 
+def keep(file: Path, text: bytes) -> None:
+    """Put a file into an entry in the place of the one before, whole, and wait until it is on the disk.
+
+    Raises:
+        OSError: it could not be written; the one before stands.
+    """
+    beside = file.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(handle, "wb") as written:
+        written.write(text)
+        written.flush()
+        os.fsync(handle)
+    beside.replace(file)
+    sync(file.parent)
+
+
+def sync(folder: Path) -> None:
+    """Put renames and new names in a folder on the disk; Windows does so by itself."""
+    if not POSIX:
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems have no fsync of folders
+        pass
+    finally:
+        os.close(handle)
+
+
 def _name(environment: Path) -> str:
     """Return the path as one name; a long one ends in its digest."""
     name = quote(os.fsencode(environment), safe="")

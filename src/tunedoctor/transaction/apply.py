@@ -1,40 +1,36 @@
 """Carry out a plan as one transaction; whatever stops it, the environment is put back."""
 
 import errno
-import os
 import re
 import shutil
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from tunedoctor.facts import Interpreter, Packages, Unknown
-from tunedoctor.installers.sources import own
-from tunedoctor.installers.tool import Named
-from tunedoctor.live import take
+from tunedoctor.facts import Interpreter, Unknown
 from tunedoctor.plan import Plan
 from tunedoctor.probes.deep_look import remember
 from tunedoctor.probes.interpreter import ask
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.failure import FailureError, failure_of
+from tunedoctor.state.looks import digest
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction import marks, stash
-from tunedoctor.transaction.bounds import leads_out
+from tunedoctor.transaction import marks
 from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.by_hand import ways_on
 from tunedoctor.transaction.change import change, choose_tool, fetch, make
 from tunedoctor.transaction.clone import clone
 from tunedoctor.transaction.exchange import swap, to_disk
-from tunedoctor.transaction.ground import Ground, ground_for, ground_of
-from tunedoctor.transaction.journal import Begun, Places, new
+from tunedoctor.transaction.ground import ground_for, ground_of
+from tunedoctor.transaction.journal import Record, new
 from tunedoctor.transaction.lock import locked
 from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.proof import file_faults, hold, look_before, no_target, prove
-from tunedoctor.transaction.task import Clock, Event, Task, Ways
+from tunedoctor.transaction.reach import entries, reach, save
+from tunedoctor.transaction.task import Clock, Task, Watch, Ways
 from tunedoctor.transaction.undoing import drop_work, prune, recover, state_of
 from tunedoctor.wording import megabytes
 
@@ -42,76 +38,50 @@ _REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")
 """What an installer takes for nothing but a package: it stands beside options."""
 
 
-def apply(  # noqa: PLR0913  each is a knob of one fix
+def apply(
     plan: Plan,
     target: str | None,
-    *,
-    installer: Named | None = None,
-    watch: Callable[[Event], None] = lambda _: None,
-    before: Snapshot | None = None,
-    ways: Ways | None = None,
+    before: Snapshot,
+    ways: Ways,
+    watch: Watch = lambda *_: None,
 ) -> Outcome:
     """Carry out `plan` on the environment that `target` names, as --target does; what went wrong is in the outcome.
 
     The environment is the new one when the outcome says "applied", else the old one. `before` is the snapshot that the
-    plan was made from, in the depth of `ways.deep`; None: it is taken. Killed at any point, the next start puts all
-    in order: `undoing.put_in_order`.
+    plan was made from, in the depth of `ways.deep`. Killed at any point, the next start puts all in order:
+    `undoing.put_in_order`.
     """
     if not plan.changes:
         return Outcome(end="nothing", told=plan.told)
-    ways = ways or Ways()
-    ways = ways._replace(imports=ways.imports or ways.deep)
     clock, known = Clock(watch), dict[str, Any]()
-    ground: Ground | None = None
-    tool: Named = "pip"
+    task: Task | None = None
     try:
-        if before is None:
-            before = take(
-                None if plan.new else target,
-                deep=ways.deep and not plan.new,
-                read=not plan.new,
-                start=True,
-            )
-        before = no_target(before) if plan.new else before
-        python = before.get(Interpreter)
-        ground = ground_for(plan.new) if plan.new else ground_of(python, consent=ways.consent)
+        python, fresh = before.get(Interpreter), plan.new
+        ground = ground_for(fresh) if fresh else ground_of(python, consent=ways.consent)
         known |= {"strategy": ground.strategy, "target": str(ground.prefix)}
-        sources = own(os.environ) if ways.sources is None else ways.sources
-        chosen = choose_tool(installer, ground, sources)
-        tool = chosen.name
-        entry = make_entry(ground.live)
-        places = new(ground.live, entry)
+        before = no_target(before) if fresh else before
+        tool, entry = choose_tool(ways.installer, ground, ways.sources), make_entry(ground.live)
+        task = Task(plan, ground, tool, new(ground.live, entry), before, ways, clock)
         clock.begin("lock")
         with locked(entry / "lock"):
             clock.begin("recover")
             known["recovered"] = recover(ground.live)
-            if known["recovered"] and not plan.new:
-                before = _again(before, target, ways)
+            if not fresh:  # the plan is of what lay there before
+                _refuse(known["recovered"])
             known["users"] = users(ground.prefix)
-            task = Task(plan, ground, chosen, places, before, ways, clock)
             known |= _carried_out(task)
             clock.begin("prune")
             with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
                 prune(ground.live)
             clock.end()
-            known |= {"end": "applied", "state": state_of(places, sizes=True)}
+            known |= {"end": "applied", "state": state_of(task.places)}
     except (FailureError, OSError) as error:
         failed = failure_of(error)
         known |= {"end": "refused" if failed.refused else "failed", "why": failed.why}
         known["log"] = failed.log
-        hands = failed.by_hand or ways_on(clock.stage, plan, target, ground, tool, failed.number)
-        known["by_hand"] = hands
+        known["by_hand"] = failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number)
     data = {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told, **known}
     return msgspec.structs.replace(Outcome(end="nothing"), **data)
-
-
-def _again(before: Snapshot, target: str | None, ways: Ways) -> Snapshot:
-    """Look again after something was put in order: a plan for other packages is no plan for these."""
-    found = take(target, deep=ways.deep, read=True)
-    if found.find(Packages) != before.find(Packages):
-        why = "an earlier fix that was broken off was put in order, and the packages are others now"
-        raise FailureError(why, refused=True)
-    return found
 
 
 def _carried_out(task: Task) -> dict[str, Any]:
@@ -126,121 +96,111 @@ def _carried_out(task: Task) -> dict[str, Any]:
     free = shutil.disk_usage(base).free
     if free < plan.disk_bytes:
         why = f"{base} has {megabytes(free)} free; this takes {megabytes(plan.disk_bytes)}"
-        raise FailureError(why, refused=True, number=errno.ENOSPC)
-    if stray := ground.stray():
-        raise leads_out(stray)
+        _refuse(why, errno.ENOSPC)
     for word in (*(pin.requirement for pin in plan.pins), *plan.removed, *plan.again):
         if not _REQUIREMENT.fullmatch(word):
-            why = f"{word!r} is no package"
-            raise FailureError(why, refused=True)
-    first = Begun(
-        mark=marks.fresh(),
+            _refuse(f"{word!r} is no package")
+    first = Record(
+        step="begin",
+        ground=ground,
+        live="" if plan.new else marks.fresh(),
+        other=marks.fresh(),
         host=socket.gethostname(),
-        strategy=ground.strategy,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
-        prefix=str(ground.prefix),
-        python=ground.python,
-        site=str(ground.site),
-        scripts=str(ground.scripts),
-        user=ground.user,
+        time=datetime.now(UTC).replace(microsecond=0),
         cures=plan.cures,
         changes=_changes(plan),
     )
     try:
-        places.write("begin", **msgspec.structs.asdict(first))
-        marks.make(places.wheels, first.mark)
-        return _steps(task, first.mark)
+        places.save(first)
+        return _steps(task, first)
     except BaseException as error:
-        log = _kept_log(places)
-        said = recover(ground.live)
-        if said:
+        kept, log = places.entry / "failed.log", ""  # the last one of each environment
+        with suppress(OSError):
+            log = str(places.log.replace(kept))
+        if said := recover(ground.live):
             error.add_note(said)  # Ctrl-C has no outcome that could tell
-        if isinstance(error, OSError):
-            failed = failure_of(error)
-            failed.log = log
-            raise failed from error
-        if isinstance(error, FailureError):
-            error.log = log
-        raise
+        if not isinstance(error, (FailureError, OSError)):
+            raise
+        failed = failure_of(error)
+        failed.log = log
+        raise failed from error.__cause__
 
 
-def _steps(task: Task, mark: str) -> dict[str, Any]:
+def _refuse(why: str, number: int | None = None) -> None:
+    if why:
+        raise FailureError(why, refused=True, number=number)
+
+
+def _steps(task: Task, record: Record) -> dict[str, Any]:
     plan, ground, tool, places, _, _, clock = task
     beside = ground.strategy in ("switch", "new")
     work = ground.inside(places.other) if beside else ground
+    marks.make(places.wheels, record.other)
     if plan.new:
         clock.begin("save")
-        places.write("cloning")
-        marks.make(places.other, mark)
+        marks.make(places.other, record.other)
         work = make(plan.new, tool, ground, places)
     clock.begin("fetch")
-    places.write("fetching")
     # of a clone that is not there yet, the interpreter of what is cloned
     python = (work if plan.new else ground).executable
     fetched = fetch(plan, tool, python, places, user=ground.user)
     wheels = sum(one.files.wheels for one in fetched)
     clock.say(f"{wheels} wheels")
-    seen, touched = _entries(ground), None
+    seen, saved = _installed(task), dict[str, bool]()
     if not plan.new:
         clock.begin("save")
-        places.write("cloning")
-        if ground.strategy == "stash":
-            touched = stash.touched(plan, ground, fetched)
-            stash.save(ground, touched, places.other, mark)
-            clock.say(f"{len(touched.had)} entries")
-        else:
-            marks.make(places.other, mark)
-            clock.say(f"{clone(ground.prefix, places.other)} files")
+    if ground.strategy in ("switch", "backup"):
+        marks.make(places.other, record.other)
+        clock.say(f"{clone(ground.prefix, places.other)} files")
+    reached = reach(plan, work, (one.files for one in fetched))
+    if ground.strategy == "stash":
+        saved = entries(ground, reached)
+        save(ground, saved, places.other, record.other)
+        clock.say(f"{sum(saved.values())} entries")
     old = look_before(task, work)
     clock.begin("change")
-    places.write("changing", touched=touched)
+    places.step("changing", saved=saved)
     change(plan, work, tool, fetched, places)
-    marks.remove(places.wheels, {mark})
+    marks.remove(places.wheels, record.marks)
     clock.begin("verify")
-    places.write("verifying")
     pins = {pin.name for pin in plan.pins}
     hold(one for one in file_faults(work, pins) if one not in old.faults)
     proved, after = prove(task, work, old)
     if beside:
         _switch(task, seen)
-    places.write("done")
+    else:
+        places.step("done")
     with suppress(OSError):  # the next start does it
-        drop_work(places, {mark})
+        drop_work(places, record)
     remember(after)
     unhashed = tuple(pin.name for pin in plan.pins if not pin.hashes)
-    done = {"fetched": wheels, "unhashed": unhashed, "changed": _changes(plan)}
+    done = {"fetched": wheels, "unhashed": unhashed, "changed": record.changes}
     return {**done, **proved._asdict()}
 
 
-def _switch(task: Task, seen: tuple[object, ...]) -> None:
+def _installed(task: Task) -> str:
+    """Return what tells whether somebody else changed the packages meanwhile."""
+    interpreter = task.before.find(Interpreter)
+    own = (str(task.ground.site),)  # what else is on the path is no business of this change
+    return digest(msgspec.structs.replace(interpreter, path=own)) if interpreter else ""
+
+
+def _switch(task: Task, seen: str) -> None:
     """Put the changed state in its place, where it must start."""
     ground, places = task.ground, task.places
     to_disk(places.other)
-    if _entries(ground) != seen:
+    if _installed(task) != seen:
         msg = f"{ground.prefix} was changed by another program meanwhile"
         raise FailureError(msg)
     if ground.strategy == "new" and ground.prefix.is_dir():
         ground.prefix.rmdir()  # it is empty, as was seen
     task.clock.begin("switch")
-    swap(places, "apply")
+    swap(places, "done")
     task.clock.begin("start")
     if isinstance(ask(ground.executable), Unknown):
-        swap(places, "put back")
+        swap(places, "gone")
         msg = f"the new environment does not start in its place: {ground.executable}"
         raise FailureError(msg)
-
-
-def _entries(ground: Ground) -> tuple[object, ...]:
-    """Return what tells whether somebody else changed the packages meanwhile."""
-    found: list[object] = []
-    for folder in (ground.site, ground.scripts):
-        if folder.is_dir():
-            found += sorted(
-                (e.name, e.stat(follow_symlinks=False).st_mtime_ns)
-                for e in os.scandir(folder)
-                if e.name != "__pycache__"
-            )
-    return tuple(found)
 
 
 def _changes(plan: Plan) -> tuple[str, ...]:
@@ -250,13 +210,3 @@ def _changes(plan: Plan) -> tuple[str, ...]:
         for pin in plan.pins
     ]
     return (*lines, *(f"{name} removed" for name in plan.removed))
-
-
-def _kept_log(places: Places) -> str:
-    """Keep the installer's words of a failure: one file for each environment, the last one."""
-    kept = places.entry / "failed.log"
-    try:
-        places.log.replace(kept)
-    except OSError:
-        return ""
-    return str(kept)

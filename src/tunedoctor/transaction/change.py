@@ -2,10 +2,8 @@
 
 import os
 import shlex
-import stat
 import sys
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +13,7 @@ from tunedoctor.installers.answers import why
 from tunedoctor.installers.lookup import lines_of
 from tunedoctor.installers.sources import Ban, Sources
 from tunedoctor.installers.tool import (
-    FETCH_SECONDS,
-    INSTALL_SECONDS,
+    SECONDS,
     Files,
     Job,
     Named,
@@ -26,11 +23,17 @@ from tunedoctor.installers.tool import (
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
 from tunedoctor.state.failure import FailureError
-from tunedoctor.transaction.bounds import hold_files, inside
-from tunedoctor.transaction.clone import own_copies, remove_tree, replace
+from tunedoctor.transaction.clone import remove_tree, replace
 from tunedoctor.transaction.ground import SCRIPTS, Ground
 from tunedoctor.transaction.journal import Places
-from tunedoctor.transaction.records import Shared, drop_stale, info_folders, relocate, rows
+from tunedoctor.transaction.reach import going, inside
+from tunedoctor.transaction.records import (
+    drop_stale,
+    info_folders,
+    keep_shared,
+    relocate,
+    rows,
+)
 from tunedoctor.transaction.variables import set_conda, set_variables
 
 
@@ -94,7 +97,7 @@ def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) ->
             checked=all(pin.hashes for pin in install.pins),
         )
         env = tool.environment(os.environ, job, network=True)
-        if told := _why_not(tool, tool.fetch(job), env, job.folder, places.log, FETCH_SECONDS):
+        if told := _why_not(tool, tool.fetch(job), env, job.folder, places.log):
             msg = f"{tool.name} did not fetch: {told}"
             raise _unanswered(msg, tool.sources.ban)
         files = tool.files(folder)
@@ -116,34 +119,33 @@ def _unanswered(told: str, ban: Ban | None) -> FailureError:
 def change(plan: Plan, ground: Ground, tool: Tool, fetched: list[Fetched], places: Places) -> None:
     """Delete, remove, install, write and set, in this order; commands name the place that is live.
 
+    All that it reaches was held inside: `reach.reach`.
+
     Raises:
-        FailureError: the installer failed, or a path leads out of the environment.
+        FailureError: the installer failed.
         OSError: a file cannot be written, or the disk is full.
     """
-    gone = going(plan)
     pins = {pin.name for pin in plan.pins}
-    hold_files(ground, gone, chain.from_iterable(one.files.inside for one in fetched))
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
         remove_tree(inside(ground, delete.path))
-    shared = Shared.keep(ground.site, gone, places.wheels / "shared") if gone else None
-    again = tuple(info_folders(ground.site, {*plan.again, *pins}))
-    for info in (one for one in again if not (one / "RECORD").is_file()):
-        remove_tree(info)  # no installer uninstalls it, and each writes over it
+    for info in list(info_folders(ground.site, {*plan.again, *pins})):
+        if not (info / "RECORD").is_file():
+            remove_tree(info)  # no installer uninstalls it, and each writes over it
     _remove(tuple(dict.fromkeys((*plan.removed, *plan.again))), ground, tool, places)
     for one in fetched:
         _install(one, ground, tool, places.log)
-    if shared:
-        shared.put_back()
+    cloned = ground.live != places.live
+    old = places.live if cloned else places.other
+    keep_shared(ground.site, old / ground.site.relative_to(ground.root), going(plan))
     for write in (step for step in plan.steps if isinstance(step, WriteFile)):
         path = inside(ground, write.path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
-        replace(path, write.text.encode("utf-8"), mode)
+        replace(path, write.text.encode("utf-8"))
     if activate := _sets(plan, "activate"):
         set_variables(ground.scripts, activate)
     if conda := _sets(plan, "conda"):
-        set_conda(inside(ground, "conda-meta/state"), conda)
-    if ground.live != places.live:
+        set_conda(ground.prefix / "conda-meta" / "state", conda)
+    if cloned:
         relocate(ground.scripts, places.token, info_folders(ground.site, pins))
 
 
@@ -172,12 +174,16 @@ def _install(one: Fetched, ground: Ground, tool: Tool, log: Path) -> None:
         FailureError: the installer failed.
         OSError: a file cannot be written, or the disk is full.
     """
-    # an uninstall of their older selves takes files away, and others are written over. A file of two distributions
-    # goes with the first of them, and is not there to be written over
+    # an uninstall of their older selves takes files away. Others would be written over, and a file that the other state
+    # shares would change there too
     infos = info_folders(ground.site, {pin.name for pin in one.install.pins})
     gone = {row.path for info in infos for row in rows(info)}
-    own_copies(ground.site, (name for name in one.files.inside if ground.site / name not in gone))
-    own_copies(ground.scripts, one.files.scripts)
+    for path in (
+        *(ground.site / name for name in one.files.inside),
+        *(ground.scripts / name for name in one.files.scripts),
+    ):
+        if path not in gone and (path.is_symlink() or path.is_file()):
+            path.unlink()
     drop_stale(ground.site, one.files.inside)
     job = one.job._replace(python=ground.executable)
     _called(tool, tool.install(job), job, log)
@@ -215,21 +221,9 @@ def _called(tool: Tool, argv: list[str], job: Job, log: Path) -> None:
         raise FailureError(msg)
 
 
-def _why_not(  # noqa: PLR0913  one call of an installer
-    tool: Tool,
-    argv: list[str],
-    env: Mapping[str, str],
-    folder: str,
-    log: Path,
-    seconds: float = INSTALL_SECONDS,
-) -> str:
+def _why_not(tool: Tool, argv: list[str], env: Mapping[str, str], folder: str, log: Path) -> str:
     """Run an installer; return why it did not do it, "" where it did."""
-    ended = start(argv, env, folder, seconds, log)
+    ended = start(argv, env, folder, SECONDS, log)
     if ended.ok or ended.how != "exit":
         return "" if ended.ok else ended.death
     return why(f"{ended.err}\n{ended.out}" if tool.name == "pip" else ended.err)
-
-
-def going(plan: Plan) -> frozenset[str]:
-    """Return the normalised names of distributions whose files a plan takes away or writes over."""
-    return frozenset((*plan.removed, *plan.again, *(pin.name for pin in plan.pins)))

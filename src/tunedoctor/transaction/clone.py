@@ -1,94 +1,66 @@
-"""Clone an environment on its own file system: shared blocks where there are, else hard links.
+"""Clone an environment on its own file system, by hard links where there are.
 
-What is rewritten in place, by installers or by people, gets a copy of its own: a hard link would carry the change over
-into the other state. pip and uv replace the files of packages, so that links serve for these; `own_copies` looks after
-the few that they write over.
+What people rewrite in place gets a copy of its own: a hard link would carry the change over into the other state. The
+files of packages are replaced, so that links serve for these.
 """
 # os.scandir over tens of thousands of files: a Path for each doubles the time
 # ruff: noqa: PTH101, PTH114, PTH115, PTH118, PTH208
 
 import errno
 import os
+import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 _SMALL = 1 << 20
 """Bytes of a file that is copied for its name alone; interpreters among the scripts are larger."""
 _REWRITTEN = (".pth", ".cfg", ".egg-link")
-_COPIED_BELOW = (".dist-info", ".egg-info")
-_SCRIPTS = frozenset({"bin", "Scripts", "conda-meta", "etc"})
+_COPIED = re.compile(r"[\\/](?:bin|Scripts|conda-meta|etc)[\\/][^\\/]+$|\.(?:dist|egg)-info[\\/]")
 _NO_LINK = {
     *(errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP),
     *(errno.EOPNOTSUPP, errno.EINVAL),
 }
-_FICLONE = 0x40049409
-"""linux/fs.h: share the blocks of another file."""
-
-Copy = Callable[[str, str], None]
 
 
 def clone(source: Path, to: Path) -> int:
-    """Clone a tree into a folder, made if need be; return the number of files.
+    """Clone a file, a link or a tree; return the number of files.
 
-    What `to` holds already stays. Links stay as they read; sockets and the like are left out. Times are kept: byte code
-    is checked by them.
+    What a folder `to` holds already stays. Links stay as they read; sockets and the like are left out. Times, modes and
+    owners are kept: byte code is checked by times.
 
     Raises:
         OSError: a folder cannot be read or written, or the disk is full.
     """
-    to.mkdir(0o700, exist_ok=True)
-    kept, share = set(os.listdir(to)), sharer(source, to)
-    count = 0
-    todo = [(os.fspath(source), os.fspath(to), False)]
-    folders: list[tuple[str, str]] = []
+    kept = {*os.listdir(to)} if to.is_dir() else None
+    count, skip = 0, len(os.fspath(source.parent))
+    todo, folders = [(os.fspath(source), os.fspath(to))], list[tuple[str, str]]()
     while todo:
-        here, there, copied = todo.pop()
-        if folders:
-            os.mkdir(there, 0o700)  # noqa: PTH102
-        folders.append((here, there))
-        top = os.path.basename(here) in _SCRIPTS and len(folders) > 1  # noqa: PTH119
-        with os.scandir(here) as entries:
-            for entry in entries:
-                target = os.path.join(there, entry.name)
-                if len(folders) == 1 and entry.name in kept:
-                    continue
-                if entry.is_symlink():
-                    os.symlink(os.readlink(entry.path), target)  # noqa: PTH211
-                elif entry.is_dir(follow_symlinks=False):
-                    todo.append((entry.path, target, copied or entry.name.endswith(_COPIED_BELOW)))
-                    continue
-                elif not entry.is_file(follow_symlinks=False):
-                    continue
-                elif (copied or top or entry.name.endswith(_REWRITTEN)) and _is_small(entry):
-                    _copy(entry.path, target)
-                else:
-                    share(entry.path, target)
-                count += 1
+        here, there = todo.pop()
+        found = os.lstat(here)
+        if stat.S_ISDIR(found.st_mode):
+            if folders or kept is None:
+                os.mkdir(there, 0o700)  # noqa: PTH102
+            inside = [n for n in os.listdir(here) if folders or n not in (kept or ())]
+            todo += [(f"{here}/{name}", f"{there}/{name}") for name in inside]
+            folders.append((here, there))
+            continue
+        if stat.S_ISLNK(found.st_mode):
+            os.symlink(os.readlink(here), there)  # noqa: PTH211
+            _own(found, there)
+        elif not stat.S_ISREG(found.st_mode):
+            continue
+        elif found.st_size < _SMALL and (here.endswith(_REWRITTEN) or _COPIED.search(here, skip)):
+            _copy(here, there)
+        else:
+            link(here, there)
+        count += 1
     for here, there in reversed(folders):  # children first: making them changes a folder's time
+        _own(os.lstat(here), there)
         shutil.copystat(here, there)
     return count
-
-
-def _is_small(entry: "os.DirEntry[str]") -> bool:
-    return entry.stat(follow_symlinks=False).st_size < _SMALL
-
-
-def sharer(source: Path, to: Path) -> Copy:
-    """Return the cheapest way to clone a file from one folder into another, tried on a small file."""
-    one, other = to / ".doctor-one", to / ".doctor-other"
-    try:
-        one.touch()
-        _reflink(os.fspath(one), os.fspath(other))
-    except OSError:
-        return link
-    finally:
-        one.unlink(missing_ok=True)
-        other.unlink(missing_ok=True)
-    return _reflink if source.stat().st_dev == to.stat().st_dev else link
 
 
 def link(source: str, target: str) -> None:
@@ -105,41 +77,32 @@ def link(source: str, target: str) -> None:
         _copy(source, target)
 
 
-def _reflink(source: str, target: str) -> None:
-    if sys.platform != "linux":
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
-    import fcntl  # noqa: PLC0415  POSIX alone has it
-
-    with open(source, "rb") as one, open(target, "xb") as other:  # noqa: PTH123
-        fcntl.ioctl(other, _FICLONE, one.fileno())
-    shutil.copystat(source, target)
-
-
 def _copy(source: str, target: str) -> None:
-    shutil.copy2(source, target, follow_symlinks=False)
+    shutil.copyfile(source, target, follow_symlinks=False)
+    _own(os.lstat(source), target)
+    shutil.copystat(source, target, follow_symlinks=False)
 
 
-def own_copies(folder: Path, names: Iterable[str]) -> None:
-    """Give files that an installer is about to write over blocks of their own.
-
-    `names` are relative to `folder`; those that are not there, or that no other state shares, are passed over.
-    """
-    for path in (folder / name for name in names):
-        if path.is_file() and not path.is_symlink() and path.lstat().st_nlink > 1:
-            temporary = path.with_name(f"{path.name}.doctor-own")
-            temporary.unlink(missing_ok=True)  # a link of this name would be written through
-            _copy(os.fspath(path), os.fspath(temporary))
-            temporary.replace(path)
+def _own(found: os.stat_result, target: str) -> None:
+    """Give a copy the owner and the group of what it is a copy of, as far as this user can."""
+    if sys.platform != "win32" and (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(OSError):
+            os.chown(target, found.st_uid, found.st_gid, follow_symlinks=False)
 
 
-def replace(path: Path, text: bytes, mode: int = 0o644) -> None:
-    """Write a file beside its old self and put it in its place: other states keep theirs."""
-    temporary = path.with_name(f"{path.name}.doctor-tmp")
-    temporary.unlink(missing_ok=True)  # a link of this name would be written through
-    with temporary.open("xb") as file:
+def replace(path: Path, text: bytes) -> None:
+    """Write a file beside its old self, and put it there with the mode of that: other states keep theirs."""
+    found, beside = (
+        path.stat() if path.exists() else None,
+        path.with_name(f"{path.name}.doctor-new"),
+    )
+    beside.unlink(missing_ok=True)  # a link of this name would be written through
+    with beside.open("xb") as file:
         file.write(text)
-    temporary.chmod(mode)
-    temporary.replace(path)
+    if found:
+        _own(found, os.fspath(beside))
+    beside.chmod(stat.S_IMODE(found.st_mode) if found else 0o644)
+    beside.replace(path)
 
 
 def own_bytes(folder: Path) -> int:

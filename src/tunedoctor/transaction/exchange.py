@@ -1,7 +1,4 @@
-"""Swap two folders of one parent.
-
-In one system call where there is one, else by two renames that can be finished later.
-"""
+"""Swap the live environment and its other state: in one system call, else by two renames that can be finished later."""
 
 import ctypes
 import errno
@@ -9,10 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-import msgspec
-
+from tunedoctor.state.state_folder import sync
 from tunedoctor.transaction import marks
-from tunedoctor.transaction.journal import Places, Purpose, Swap, sync_folder
+from tunedoctor.transaction.journal import Places, Record, Then
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -46,32 +42,26 @@ def exchange(one: Path, other: Path) -> bool:
     return True
 
 
-def swap(places: Places, purpose: Purpose) -> None:
+def swap(places: Places, then: Then) -> None:
     """Swap the live folder and the other state; where nothing lies at one of them, the other one moves.
 
-    The journal gets "swap" before and "swapped" after it. The live folder is marked before it leaves its place, and
-    whoever takes the place loses his mark.
+    The live folder is marked before it leaves its place, and whoever takes the place loses his mark.
 
     Raises:
         OSError: nothing moved, or `swapped` can finish it.
     """
-    mark = marks.fresh() if os.path.lexists(places.live) else ""
-    data = Swap(purpose, mark, marks.read(places.other))
-    places.write("swap", **msgspec.structs.asdict(data))
-    if mark:
-        marks.put(places.live, mark)
-    _move(places)
-    sync_folder(places.live.parent)
-    places.write("swapped", purpose=purpose)
-    marks.take_off(places.live, data.other)
-
-
-def _move(places: Places) -> None:
-    if not os.path.lexists(places.live):
+    record, there = places.read(), os.path.lexists(places.live)
+    if there and not record.live:  # somebody else's
+        raise FileExistsError(errno.EEXIST, "it is there already", str(places.live))
+    live = record.live if there else ""
+    record = places.step("swapping", live=live, then=then, was=record.step)
+    if there:
+        marks.put(places.live, live)
+    else:
         places.other.rename(places.live)
-    elif not os.path.lexists(places.other):
+    if there and not os.path.lexists(places.other):
         places.live.rename(places.other)
-    elif not exchange(places.live, places.other):
+    elif there and not exchange(places.live, places.other):
         places.live.rename(places.aside)
         try:
             places.other.rename(places.live)
@@ -79,16 +69,26 @@ def _move(places: Places) -> None:
             places.aside.rename(places.live)
             raise
         places.aside.rename(places.other)
+    swapped(places, record)
 
 
-def swapped(places: Places, data: Swap) -> bool:
-    """Tell whether a swap took place, and finish one that stands half way."""
-    if data.live and marks.read(places.aside) == data.live:
+def swapped(places: Places, record: Record) -> bool:
+    """Finish a swap that was begun, and write down what it leads to; False where it did not take place."""
+    leaves, comes = record.live, record.other
+    if leaves and marks.read(places.aside) == leaves:
         if not os.path.lexists(places.live):
             places.other.rename(places.live)
         places.aside.rename(places.other)
-        sync_folder(places.live.parent)
-    return marks.read(places.live) == data.other and marks.read(places.other) == data.live
+    done = marks.read(places.other) == leaves if leaves else not os.path.lexists(places.other)
+    if done:
+        sync(places.live.parent)
+    for mark in (leaves, comes):
+        marks.take_off(places.live, mark)
+    if done:
+        places.step(record.then, live=comes, other=leaves)
+    else:
+        places.step(record.was)
+    return done
 
 
 def to_disk(folder: Path) -> None:

@@ -4,7 +4,6 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -38,6 +37,11 @@ class Ground(NamedTuple):
     """Packages go to the user's own site-packages."""
 
     @property
+    def root(self) -> Path:
+        """The folder that all of it lies in: the prefix, or that of the user's own packages."""
+        return self.scripts.parent
+
+    @property
     def live(self) -> Path:
         """What is changed; the parts of a transaction lie beside it."""
         return self.site if self.strategy == "stash" else self.prefix
@@ -56,15 +60,6 @@ class Ground(NamedTuple):
             site=root / self.site.relative_to(self.prefix),
             scripts=root / self.scripts.relative_to(self.prefix),
         )
-
-    def stray(self) -> str:
-        """Return the folder that is not where it must be, links resolved; "" where all are."""
-        folders = (self.prefix, self.site, self.scripts)
-        for path in (self.site,) if self.strategy == "stash" else folders:
-            real = Path(os.path.realpath(path))
-            if not (path.is_relative_to(self.live) and real.is_relative_to(self.live)):
-                return str(path)
-        return ""
 
 
 def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> Ground:
@@ -85,6 +80,9 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
     folder = Path(os.path.realpath(python.parent))
     if not interpreter.site_packages or not folder.is_relative_to(prefix):
         _refuse(f"no site-packages folder of {interpreter.executable} is known")
+    scripts = prefix / SCRIPTS
+    if not Path(os.path.realpath(scripts)).is_relative_to(prefix):
+        _refuse(f"{scripts} leads out of the environment")
     sites = [Path(os.path.realpath(p)) for p in interpreter.site_packages]
     inside = next((p for p in sites if p.is_relative_to(prefix)), None)
     if interpreter.kind in ("venv", "conda"):
@@ -96,7 +94,7 @@ def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> 
             in_place = interpreter.kind == "conda" or sys.platform == "win32"
             executable = str(folder.relative_to(prefix) / python.name)
             kind: Strategy = "backup" if in_place else "switch"
-            return Ground(kind, prefix, executable, inside, prefix / SCRIPTS)
+            return Ground(kind, prefix, executable, inside, scripts)
     return _stash(interpreter, prefix, inside or sites[0])
 
 
@@ -108,9 +106,10 @@ def _stash(interpreter: Interpreter, prefix: Path, site: Path) -> Ground:
             _unwritable(site)
         site, user = Path(os.path.realpath(interpreter.user_site)), True
         scripts = (site.parent if sys.platform == "win32" else site.parents[2]) / SCRIPTS
+    if scripts.parent not in site.parents[:3]:
+        _refuse(f"{site} is no site-packages folder of {scripts.parent}")
     if not os.access(site.parent, os.W_OK) or site.stat().st_dev != site.parent.stat().st_dev:
-        why = f"the old packages cannot be kept beside {site}: its folder is not writable"
-        _refuse(why)
+        _refuse(f"the old packages cannot be kept beside {site}: its folder is not writable")
     return Ground("stash", prefix, interpreter.executable, site, scripts, user)
 
 
@@ -141,12 +140,10 @@ def ground_for(new: NewEnvironment) -> Ground:
 
 
 def _instead(path: Path) -> str:
-    """Return the command for what is there: it is an environment, or another name is free."""
+    """Return the command for what is there: it is an environment, or another name is taken."""
     if (path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir():
         return f"doctor fix --target {shlex.quote(str(path))}"
-    names = (path.with_name(f"{path.name}-{number}") for number in range(2, 100))
-    free = next((one for one in names if not os.path.lexists(one)), path / ".venv")
-    return f"doctor fix --new {shlex.quote(str(free))}"
+    return f"doctor fix --new {shlex.quote(str(path.with_name(f'{path.name}-2')))}"
 
 
 def _allow(interpreter: Interpreter, prefix: Path, *, consent: bool) -> None:
@@ -160,7 +157,7 @@ def _allow(interpreter: Interpreter, prefix: Path, *, consent: bool) -> None:
     if own and _is_the_systems(prefix):
         _refuse(f"{prefix} lies among the files of the system")
     if sys.platform != "win32" and prefix.stat().st_uid != os.geteuid():
-        raise _foreign(prefix, prefix.stat().st_uid)
+        raise _foreign(prefix)
 
 
 def _is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
@@ -170,24 +167,15 @@ def _is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
     )
 
 
-def _foreign(prefix: Path, owner: int) -> FailureError:
+def _foreign(prefix: Path) -> FailureError:
     """Refuse what another user owns: files of ours in it would be out of the owner's hands."""
-    name = _user(owner)
-    # sudo takes a number where the system has no name for it
-    who = shlex.quote(name or f"#{owner}")
-    command = f"sudo -u {who} doctor fix --target {shlex.quote(str(prefix))}"
-    me = _user(os.geteuid()) or f"user {os.geteuid()}"
-    why = f"{prefix} belongs to {name or f'user {owner}'}, and this is {me}"
-    return FailureError(why, command, refused=True)
-
-
-def _user(number: int) -> str:
-    if sys.platform != "win32":
-        import pwd  # noqa: PLC0415  POSIX alone has it
-
-        with suppress(KeyError):
-            return pwd.getpwuid(number).pw_name
-    return ""
+    number = prefix.stat().st_uid
+    try:
+        name = said = prefix.owner()
+    except KeyError:  # sudo takes a number where the system has no name for it
+        name, said = f"#{number}", f"user {number}"
+    command = f"sudo -u {shlex.quote(name)} doctor fix --target {shlex.quote(str(prefix))}"
+    return FailureError(f"{prefix} belongs to {said}, and not to you", command, refused=True)
 
 
 def _movable(prefix: Path) -> bool:

@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 import shlex
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,6 @@ from tunedoctor.probes.deep_look import remembered
 from tunedoctor.probes.imports import Answer, deaths, last, unheld, up, with_imports, worse
 from tunedoctor.probes.interpreter_files import settings_of
 from tunedoctor.probes.runtime import importing, runtime_of
-from tunedoctor.registry import all_checks
 from tunedoctor.simulate import Simulated, compared, severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
 from tunedoctor.state.failure import FailureError
@@ -41,12 +41,15 @@ from tunedoctor.tables.small import module_of
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.records import faults, info_folders, name_of, rows
 from tunedoctor.transaction.task import Task
+from tunedoctor.versions import pep440, specifiers
 
 NOT_IMPORTED = "nothing was imported (--no-import): whether the packages start was not proved"
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
 _MOST = 3
-"""Modules of one distribution that are imported: the first ones of its name."""
+"""Modules of one distribution that are imported, the one of its name first."""
+_MODULE = re.compile(r"([A-Za-z]\w*)(?:/__init__\.py|\.py|(?:\.[\w.-]+)?\.(?:so|pyd))", re.ASCII)
+"""What begins a module, in a RECORD."""
 _NO_LIBRARY = frozenset({"test", "tests", "docs", "examples", "benchmarks", "scripts", "setup"})
 
 Modules = dict[str, tuple[str, ...]]
@@ -58,8 +61,8 @@ class Before(NamedTuple):
 
     faults: tuple[str, ...]
     """Where files were not as their RECORD says, of packages that the plan names and no installer touches."""
-    imports: Callable[[], Answer]
-    """What an import said; measured when it is asked for, where the old state stands unchanged beside the new one."""
+    told: Answer | None
+    """What an import said; None: measured when it is asked for, while the old state stands beside the new one."""
 
 
 class Proved(NamedTuple):
@@ -76,24 +79,20 @@ def look_before(task: Task, work: Ground) -> Before:
     """Measure the state before; `work` is the ground that will be changed."""
     plan, ground = task.plan, task.ground
     if plan.new:
-        return Before((), lambda: Absent(why="there was no environment"))
-    known = task.before.get(Runtime)
-    held = remembered(task.before)
-    ahead = known if isinstance(known, Runtime) else held[0] if held else None
-
-    def measured() -> Answer:
-        return _imported(task, ground, None, _modules_of(ground.site, _names(plan)), deep=False)
-
-    imports: Callable[[], Answer] = measured
-    if not task.ways.imports:
-        imports = lambda: known  # noqa: E731
-    elif work is ground:  # it is changed in its place: later is too late
-        told = ahead or measured()
-        imports = lambda: told  # noqa: E731
+        return Before((), Absent(why="there was no environment"))
+    known, held = task.before.get(Runtime), remembered(task.before)
+    told = None if task.ways.imports and not isinstance(known, Runtime) else known
+    if told is None and work is ground:  # it is changed in its place: later is too late
+        told = held[0] if held else _imported_before(task)
     packages = task.before.find(Packages)
     there = {d.name: d.version for d in packages.distributions} if packages else {}
     untouched = {p.name for p in plan.pins if same(there.get(p.name, ""), p.version)}
-    return Before(file_faults(ground, untouched - {*plan.again}), imports)
+    return Before(file_faults(ground, untouched - {*plan.again}), told)
+
+
+def _imported_before(task: Task) -> Answer:
+    also = _modules_of(task.ground.site, _names(task.plan))
+    return _imported(task, task.ground, None, also, deep=False)
 
 
 def prove(task: Task, work: Ground, old: Before) -> tuple[Proved, Snapshot]:
@@ -114,12 +113,7 @@ def prove(task: Task, work: Ground, old: Before) -> tuple[Proved, Snapshot]:
         task.clock.say(f"{count} librar{'y' if count == 1 else 'ies'}")
     task.clock.begin("prove")
     after = _seen(task, work, told)
-    packages = after.find(Packages)
-    if packages is None:
-        msg = "the packages of the changed environment could not be read"
-        raise FailureError(msg)
-    hold(plan_faults(plan, packages))
-    hold(metadata_faults(None if plan.new else task.before, after))
+    hold((*plan_faults(plan, after), *metadata_faults(task.before, after)))
     found, has, better = _judged(task, after, told, also, old)
     dead = deaths(told)
     still = unheld(plan.asks, dead, also)
@@ -157,7 +151,7 @@ def _judged(
         FailureError: something is worse than before.
     """
     plan, before = task.plan, task.before
-    checks = all_checks() if task.ways.checks is None else task.ways.checks
+    checks = task.ways.checks
     # what came in with others and nobody asked for is named alone where it dies
     names = (pin.name for pin in plan.pins if not pin.was and pin.name not in plan.asked)
     brought = {module for name in names for module in also.get(name, ())}
@@ -169,7 +163,7 @@ def _judged(
     found, has = compare(before, after, checks, grades)
     old: Answer = before.get(Runtime)
     if (deaths(told) or found.bred) and not isinstance(old, Runtime):
-        old = state.imports()
+        old = state.told or _imported_before(task)
         found, has = compare(with_imports(before, old), after, checks, grades)
     hold(worse(old, told))
     if found.bred:
@@ -196,13 +190,14 @@ def compare(
 
 def no_target(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot without the facts of a target: what a new environment is compared with."""
+    kept = {kind: a for kind, a in snapshot.answers().items() if not _is_of_packages(kind)}
     why = Absent(why="there is no environment yet")
-    kept = {
-        kind: answer
-        for kind, answer in snapshot.answers().items()
-        if kind.__module__ != target_facts.__name__ or kind in _OF_THE_MACHINE
-    }
     return with_imports(Snapshot(kept, taken=snapshot.taken), why)
+
+
+def _is_of_packages(kind: type[Fact]) -> bool:
+    modules = (target_facts.__name__, contract_facts.__name__)
+    return kind.__module__ in modules and kind not in _OF_THE_MACHINE
 
 
 def _seen(task: Task, work: Ground, told: Answer) -> Snapshot:
@@ -213,13 +208,8 @@ def _seen(task: Task, work: Ground, told: Answer) -> Snapshot:
     if moves:  # one path in the place of another, in every string
         old, new = (json.dumps(str(one.prefix))[1:-1] for one in (work, task.ground))
         found = from_data(json.loads(json.dumps(to_data(found)).replace(old, new)))
-    kinds = {
-        value
-        for value in (*vars(target_facts).values(), *vars(contract_facts).values())
-        if isinstance(value, type) and issubclass(value, Fact) and value not in _OF_THE_MACHINE
-    }
     answers = task.before.answers()
-    answers |= {k: v for k, v in found.answers().items() if k in kinds}
+    answers |= {kind: a for kind, a in found.answers().items() if _is_of_packages(kind)}
     answers |= {kind: found.get(kind) for kind in (Runtime, Errors)}
     return Snapshot(answers, taken=found.taken, doctor=found.doctor)
 
@@ -256,25 +246,11 @@ def _modules_of(site: Path, names: Collection[str]) -> Modules:
     """Return the modules that distributions bring: those that can be imported by it, a few each."""
     found: Modules = {}
     for info in info_folders(site, names):
-        name = name_of(info)
-        tops = dict.fromkeys(filter(None, (_module(row.name) for row in rows(info))))
-        like = name.replace("-", "_")
-        # the module of its own name first
-        found[name] = ((like,) * (like in tops) + tuple(t for t in tops if t != like))[:_MOST]
+        tops = (match[1] for row in rows(info) if (match := _MODULE.fullmatch(row.name)))
+        like = name_of(info).replace("-", "_")
+        several = sorted({*tops} - _NO_LIBRARY, key=lambda top: (top != like, top))
+        found[name_of(info)] = tuple(several[:_MOST])
     return found
-
-
-def _module(path: str) -> str:
-    """Return the module that a file of a RECORD begins: "trl" of trl/__init__.py, "" of others."""
-    top, _, rest = path.partition("/")
-    if rest == "__init__.py":
-        name = top
-    elif not rest and top.endswith((".py", ".so", ".pyd")):
-        name = top.partition(".")[0]
-    else:
-        return ""
-    good = name.isidentifier() and not name.startswith("_")
-    return name if good and name not in _NO_LIBRARY else ""
 
 
 def hold(found: Iterable[str]) -> None:
@@ -293,19 +269,24 @@ def file_faults(ground: Ground, names: Collection[str]) -> tuple[str, ...]:
     return tuple(one for info in info_folders(ground.site, names) for one in faults(info))
 
 
-def plan_faults(plan: Plan, after: Packages) -> list[str]:
+def plan_faults(plan: Plan, after: Snapshot) -> list[str]:
     """Return where the packages are not what the plan wants."""
+    packages = after.find(Packages)
+    if packages is None:
+        return ["the packages of the changed environment could not be read"]
     found = [
-        f"{pin.name} {pin.version} was to be installed, and {after.version(pin.name) or 'none'} is there"
+        f"{pin.name} {pin.version} was to be installed, and {packages.version(pin.name) or 'none'} is there"
         for pin in plan.pins
-        if not same(after.version(pin.name), pin.version)
+        if not same(packages.version(pin.name), pin.version)
     ]
-    return found + [f"{n} was to be removed, and is there" for n in plan.removed if after.get(n)]
+    return found + [
+        f"{name} was to be removed, and is there" for name in plan.removed if packages.get(name)
+    ]
 
 
-def metadata_faults(before: Snapshot | None, after: Snapshot) -> list[str]:
+def metadata_faults(before: Snapshot, after: Snapshot) -> list[str]:
     """Return requirements that the change broke, and distributions that it left broken."""
-    old = {key for key, _ in _faults(before)} if before else set()
+    old = {key for key, _ in _faults(before)}
     return [text for key, text in _faults(after) if key not in old]
 
 
@@ -327,10 +308,5 @@ def _faults(snapshot: Snapshot) -> Iterable[tuple[tuple[str, str], str]]:
 
 def same(have: str, want: str) -> bool:
     """Compare versions; a pin without label is met by a build that has one, as installers see it."""
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415  13 ms, and only a fix pays
-
-    try:
-        one, other = Version(have), Version(want)
-    except InvalidVersion:
-        return have == want
-    return one == other or (not other.local and one.public == other.public)
+    one, wanted = pep440(have), specifiers(f"=={want}")
+    return have == want or bool(one and wanted and wanted.contains(one, prereleases=True))

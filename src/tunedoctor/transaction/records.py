@@ -5,16 +5,18 @@ import csv
 import hashlib
 import io
 import os
-import stat
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.transaction.clone import link, replace
+from tunedoctor.reading import read_regular
+from tunedoctor.transaction.clone import link, remove_tree, replace
 from tunedoctor.versions import normalised
 
 _LARGEST = 4 << 20
 """Bytes of a command; what is larger is a program of its own."""
+_LARGEST_RECORD = 64 << 20
+"""Bytes."""
 
 
 class Row(NamedTuple):
@@ -39,17 +41,10 @@ def info_folders(site: Path, names: Collection[str]) -> Iterator[Path]:
 
 def rows(info: Path) -> Iterator[Row]:
     """Yield the files of a distribution; none where it has no RECORD."""
-    site = info.parent
-    for name, digest in _table(info):
-        yield Row(Path(os.path.normpath(site / name)), digest, name)
-
-
-def _table(info: Path) -> Iterator[tuple[str, str]]:
     try:
-        with (info / "RECORD").open(encoding="utf-8", newline="") as file:
-            for row in csv.reader(file):
-                if row:
-                    yield row[0], row[1] if len(row) > 1 else ""
+        text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
+        for name, digest, *_ in ((*row, "") for row in csv.reader(io.StringIO(text)) if row):
+            yield Row(Path(os.path.normpath(info.parent / name)), digest, name)
     except (OSError, UnicodeDecodeError, csv.Error):
         return
 
@@ -60,10 +55,8 @@ def faults(info: Path) -> list[str]:
     if not (info / "RECORD").is_file():
         return [f"{info.name} has no RECORD"]
     for path, digest, _ in rows(info):
-        if not digest:
-            continue
-        have = _digest(path, digest.partition("=")[0])
-        if not have:
+        have = _digest(path, digest.partition("=")[0]) if digest else ""
+        if digest and not have:
             found.append(f"{path.name} of {info.name} is not there")
         elif have != digest:
             found.append(f"{path.name} of {info.name} is not what its RECORD says")
@@ -72,6 +65,8 @@ def faults(info: Path) -> list[str]:
 
 def _digest(path: Path, kind: str = "sha256") -> str:
     """Return the digest of a file as RECORD has it; "" where it cannot be read."""
+    if not path.is_file():  # a pipe would be waited for
+        return ""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, kind).digest()
@@ -86,95 +81,55 @@ def relocate(scripts: Path, token: str, infos: Iterable[Path]) -> None:
     Installers write the interpreter's path into commands, and the hash of the command into RECORD. The clone's name
     is that of the environment and a token, which is taken out of the commands in `scripts` and of files of `infos`.
     """
-    changed: set[str] = set()
+    changed: set[Path] = set()
     for path in scripts.iterdir() if scripts.is_dir() else ():
-        found = path.lstat()
-        if stat.S_ISREG(found.st_mode) and found.st_size <= _LARGEST:
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST:
             text = path.read_bytes()
             if token.encode() in text:
-                replace(path, text.replace(token.encode(), b""), stat.S_IMODE(found.st_mode))
-                changed.add(path.name)
-    for info in infos if changed else ():
-        _note(info, scripts, changed)
+                replace(path, text.replace(token.encode(), b""))
+                changed.add(path)
+    for record in (info / "RECORD" for info in infos if changed):
+        if not record.is_file():
+            continue
+        table = list(csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")))
+        own = [(r, p) for r in table if (p := _command(record, r)) in changed]
+        for row, path in own:
+            row[1:] = _digest(path), str(path.stat().st_size)
+        if own:
+            out = io.StringIO(newline="")
+            csv.writer(out, lineterminator="\n").writerows(table)
+            replace(record, out.getvalue().encode("utf-8"))
 
 
-def _note(info: Path, scripts: Path, changed: set[str]) -> None:
-    """Put the digests of commands that changed into a RECORD."""
-    record = info / "RECORD"
-    if not record.is_file():
-        return
-    table = list(csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")))
-    touched = False
-    for row in table:
-        if len(row) == 3 and row[1] and row[0].replace("\\", "/").rpartition("/")[2] in changed:
-            path = Path(os.path.normpath(info.parent / row[0]))
-            if path.parent == scripts and path.is_file():
-                row[1:] = _digest(path), str(path.stat().st_size)
-                touched = True
-    if touched:
-        out = io.StringIO(newline="")
-        csv.writer(out, lineterminator="\n").writerows(table)
-        replace(record, out.getvalue().encode("utf-8"))
+def _command(record: Path, row: list[str]) -> Path:
+    named = len(row) == 3 and row[1]
+    return Path(os.path.normpath(record.parents[1] / row[0])) if named else record
 
 
 def drop_stale(site: Path, names: Iterable[str]) -> None:
-    """Remove byte code that would outlive its source: `names` are .py files relative to `site`, others are passed over.
+    """Remove the byte code of folders that modules come into: `names` are files relative to `site`.
 
     It is believed by the time and the size of the source alone, and two versions of a module can share both.
 
     Raises:
         OSError: a file cannot be removed.
     """
-    stems: dict[str, set[str]] = {}
-    for name in names:
-        folder, _, file = name.replace(os.sep, "/").rpartition("/")
-        if file.endswith(".py"):
-            stems.setdefault(folder, set()).add(file.removesuffix(".py"))
-    for folder, wanted in stems.items():
-        cache = site / folder / "__pycache__"
-        if cache.is_symlink():  # what it leads to is somebody else's
-            cache.unlink()
-        for path in cache.glob("*.pyc"):
-            # module.cpython-312.opt-1.pyc
-            if path.name.partition(".")[0] in wanted:
-                path.unlink()
+    for folder in {os.path.dirname(name) for name in names if name.endswith(".py")}:  # noqa: PTH120
+        remove_tree(site / folder / "__pycache__")
 
 
-class Shared(NamedTuple):
-    """Files that several distributions bring, as nvidia/__init__.py, kept aside while one of them goes."""
+def keep_shared(site: Path, old: Path, names: Collection[str]) -> None:
+    """Put back files that distributions which went had in common with others, as nvidia/__init__.py.
 
-    site: Path
-    folder: Path
-    names: tuple[str, ...]
-    """As the RECORD files have them; number n lies in `folder` under that number."""
+    `names` are the normalised names of those that went, `old` is where their site folder is as it was. A RECORD that is
+    missing or unreadable shares nothing.
 
-    @classmethod
-    def keep(cls, site: Path, going: Collection[str], folder: Path) -> "Shared":
-        """Keep aside, in a new folder of the same file system, what packages that go share with others.
-
-        `going` are normalised names. A RECORD that is missing or unreadable shares nothing.
-
-        Raises:
-            OSError: the folder cannot be made, or the disk is full.
-        """
-        held, taken = set[str](), set[str]()
-        for info in site.glob("*.dist-info"):
-            (taken if name_of(info) in going else held).update(name for name, _ in _table(info))
-        names = tuple(n for n in sorted(taken & held) if (site / n).is_file())
-        if names:
-            folder.mkdir()
-        for number, name in enumerate(names):
-            link(os.fspath(site / name), os.fspath(folder / str(number)))
-        return cls(site, folder, names)
-
-    def put_back(self) -> None:
-        """Put back what is not there any more.
-
-        Raises:
-            OSError: a file cannot be written.
-        """
-        for number, name in enumerate(self.names):
-            path = self.site / name
-            if not os.path.lexists(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                link(os.fspath(self.folder / str(number)), os.fspath(path))
+    Raises:
+        OSError: a file cannot be written.
+    """
+    taken = {row.name for info in info_folders(old, names) for row in rows(info)}
+    for info in site.glob("*.dist-info") if taken else ():
+        for row in rows(info) if name_of(info) not in names else ():
+            if row.name in taken and not os.path.lexists(row.path) and (old / row.name).is_file():
+                row.path.parent.mkdir(parents=True, exist_ok=True)
+                link(os.fspath(old / row.name), os.fspath(row.path))

@@ -6,21 +6,15 @@ from typing import NamedTuple
 
 from tunedoctor.findings import Check
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.tool import Tool
+from tunedoctor.installers.tool import Named, Tool
 from tunedoctor.plan import Plan
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.journal import Places
 from tunedoctor.transaction.outcome import Stage
 
-
-class Event(NamedTuple):
-    """A stage that has ended."""
-
-    stage: Stage
-    words: str = ""
-    """What came of it: "16 wheels"."""
-    seconds: float = 0.0
+Watch = Callable[[Stage, str, float], None]
+"""Called when a stage has ended, with what came of it ("16 wheels") and how many seconds it took."""
 
 
 class Ways(NamedTuple):
@@ -34,16 +28,18 @@ class Ways(NamedTuple):
     """Change a Python that is no environment of its own."""
     smoke: Callable[[str], str] | None = None
     """Called with the interpreter of the changed state; returns why it is not good, or ""."""
-    checks: tuple[Check, ...] | None = None
-    """None: those of the package."""
-    sources: Sources | None = None
-    """Where wheels come from; None: the user's own sources."""
+    checks: tuple[Check, ...] = ()
+    """What the state before and the one after are judged by."""
+    sources: Sources = Sources()
+    """Where wheels come from."""
+    installer: Named | None = None
+    """Who makes the change; None: uv where it is there."""
 
 
 class Clock:
     """Times the stages."""
 
-    def __init__(self, watch: Callable[[Event], None]) -> None:
+    def __init__(self, watch: Watch) -> None:
         self.stage: Stage = "lock"
         self.seconds: dict[str, float] = {}
         """Stage -> how long it took."""
@@ -66,7 +62,7 @@ class Clock:
             passed = time.monotonic() - self._began
             self._began = 0.0
             self.seconds[self.stage] = round(passed, 4)
-            self._watch(Event(self.stage, self._words, passed))
+            self._watch(self.stage, self._words, passed)
 
 
 class Task(NamedTuple):

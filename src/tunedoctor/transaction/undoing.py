@@ -1,18 +1,21 @@
 """Put in order what a killed doctor left, bring back an earlier state, list the states and let old ones go.
 
-What is open is finished where the switch was made, else taken back, by the last line of its journal:
+What is open is finished where the switch was made, else taken back, by the step that its journal tells:
 
-begin, cloning, changing, verifying   switch, new: the clone goes. backup, stash: what was saved comes back
-swap                                  whoever lies where tells whether it took place
-done, undone                          nothing is open
+begin, changing   switch, new: the clone goes. backup, stash: what was saved comes back
+restoring         what a stash saved comes back
+swapping          whoever lies where tells whether the swap took place
+gone              all of it goes
+done, undone      nothing is open
 """
 
 import os
 import socket
-from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import msgspec
 
 from tunedoctor.state.failure import FailureError, failure_of
 from tunedoctor.state.state_folder import make_entry
@@ -20,27 +23,17 @@ from tunedoctor.targeting import here
 from tunedoctor.transaction import marks
 from tunedoctor.transaction.clone import own_bytes
 from tunedoctor.transaction.exchange import swap, swapped
-from tunedoctor.transaction.journal import (
-    ENDS,
-    DamagedError,
-    Places,
-    Record,
-    Swap,
-    changed_by,
-    known,
-    read,
-)
+from tunedoctor.transaction.journal import ENDS, DamagedError, Places, Record, changed_by, known
 from tunedoctor.transaction.lock import locked
 from tunedoctor.transaction.outcome import State, Undone
-from tunedoctor.transaction.stash import put_back
+from tunedoctor.transaction.reach import put_back
 
 KEEP = 3
 """States that are kept."""
 DAYS = 30
 """A state that is older goes, but the newest stays."""
-_BEFORE = frozenset({"begin", "cloning", "fetching"})
-"""Steps that touch nothing of the environment, whatever the strategy."""
 _BACK = "The environment is back in its old state."
+_DROPPED = "What a fix that was broken off had prepared was removed; the environment is as it was."
 
 
 def undo(target: str | None, id_: str = "") -> Undone:
@@ -48,47 +41,50 @@ def undo(target: str | None, id_: str = "") -> Undone:
 
     What it replaces is kept in its place, so that it can be brought back by its id; a stash keeps nothing.
     """
-    fixed = ((live, {one.id for one in known(live)}) for live in _lives(target))
-    live = next((live for live, ids in fixed if ids and (not id_ or id_ in ids)), None)
-    if live is None:
-        what = f"no state is called {id_}" if id_ else "no fix of this environment is kept"
-        return Undone(done=False, why=what)
     try:
+        recovered, lives = put_in_order(target), _lives(target)
+        newest = sorted(
+            ((state, live) for live in lives for state in states(live)),
+            key=lambda one: one[0].id,
+            reverse=True,
+        )
+        # what was undone is the newer state by now: going back means the one before
+        meant = (one for one in newest if (one[0].id == id_ if id_ else not one[0].undone))
+        found, live = next(meant, (None, None))
+        if found is None or live is None:
+            kept = "left to undo" if any(map(known, lives)) else "kept"
+            why = f"no state is called {id_}" if id_ else f"no fix of this environment is {kept}"
+            return Undone(done=False, why=why, recovered=recovered)
         with locked(make_entry(live) / "lock"):
-            recovered = recover(live)
-            # what was undone is the newer state by now: going back means the one before
-            meant = (s for s in states(live) if (s.id == id_ if id_ else not s.undone))
-            found = next(meant, None)
-            if found is None:
-                why = "no fix of this environment is left to undo"
-                return Undone(done=False, why=why, recovered=recovered)
-            places = next(one for one in known(live) if one.id == found.id)
-            _bring_back(places)
-            state = state_of(places, sizes=True) or found
-            return Undone(done=True, state=state, recovered=recovered)
+            state: State | None = None
+            for places in reversed(known(live)):  # of a stash those after it come first
+                if places.id == found.id or (found.strategy == "stash" and places.id > found.id):
+                    state = _bring_back(places, places.read())
+        state = state or msgspec.structs.replace(found, folder="")
+        return Undone(done=True, state=state, recovered=recovered)
     except (FailureError, OSError) as error:
         return Undone(done=False, why=failure_of(error).why)
 
 
-def _bring_back(places: Places) -> None:
-    record = read(places)
-    if record is None:
-        return
-    strategy = record.begun.strategy
-    gone = not os.path.lexists(places.other) and strategy == "new"
-    if not gone and marks.read(places.other) not in record.marks:
+def _bring_back(places: Places, record: Record) -> State | None:
+    """Bring back the state that a transaction left; a stash holds what its own change touched alone."""
+    if record.ground.strategy == "stash":
+        take_back(places, record)
+        return None
+    gone = not record.other and not os.path.lexists(places.other)
+    if not gone and marks.read(places.other) != record.other:
         msg = f"{places.other} is not what this doctor left there; nothing was changed"
         raise DamagedError(msg)
-    if strategy == "stash":
-        take_back(places, record)
-    else:
-        swap(places, "undo" if record.last == "done" else "apply")
-        places.write("undone" if record.last == "done" else "done")
+    swap(places, "undone" if record.step == "done" else "done")
+    return state_of(places)
 
 
 def list_states(target: str | None) -> tuple[State, ...]:
     """Return the states of an environment that can be brought back, newest first, with what they cost."""
-    return tuple(state for live in _lives(target) for state in states(live, sizes=True))
+    found = (state for live in _lives(target) for state in states(live))
+    sized = ((state, own_bytes(Path(state.folder)) if state.folder else 0) for state in found)
+    several = (msgspec.structs.replace(state, bytes=size) for state, size in sized)
+    return tuple(sorted(several, key=lambda one: one.id, reverse=True))
 
 
 def put_in_order(target: str | None) -> str:
@@ -103,7 +99,7 @@ def put_in_order(target: str | None) -> str:
         if any(is_open(one) or one.wheels.exists() for one in known(live)):
             with locked(make_entry(live) / "lock"):
                 said.append(recover(live))
-    return " ".join(one for one in said if one)
+    return " ".join(filter(None, said))
 
 
 def _lives(target: str | None) -> list[Path]:
@@ -131,7 +127,7 @@ def recover(live: Path) -> str:
     said: list[str] = []
     for places in known(live):
         try:
-            said.append(_recovered(places))
+            said.append(_recovered(places, places.read()))
         except DamagedError as error:
             aside = places.journal.with_suffix(".damaged")
             places.journal.replace(aside)
@@ -146,117 +142,91 @@ def recover(live: Path) -> str:
 def is_open(places: Places) -> bool:
     """Tell whether a transaction waits to be finished or taken back here; a damaged journal waits as well."""
     try:
-        record = read(places)
+        record = places.read()
     except DamagedError:
         return True
-    return record is None or (record.last not in ENDS and not _elsewhere(places, record))
+    return record.step not in ENDS and not _elsewhere(places, record)
 
 
 def _elsewhere(places: Places, record: Record) -> bool:
     """Tell whether it is of another machine that shares the home folder: nothing here carries its marks."""
-    if record.begun.host == socket.gethostname():
+    if record.host == socket.gethostname():
         return False
     folders = (places.live, places.other, places.aside, places.wheels)
     return record.marks.isdisjoint(map(marks.read, folders))
 
 
-def _recovered(places: Places) -> str:
-    record = read(places)
-    if record is None:  # killed while the first line was written: nothing was begun
-        drop(places)
-        return ""
+def _recovered(places: Places, record: Record) -> str:
     if _elsewhere(places, record):
         return ""
-    if record.last in ENDS:
+    said = ""
+    if record.step == "swapping":
+        done = swapped(places, record)
+        if record.was in ENDS:
+            end = "was finished" if done else "before it began was dropped"
+            said = f"An undo that was broken off {end}."
+        elif done and record.then == "done":
+            said = "A fix that was broken off after its switch was finished."
+        record = places.read()
+    if record.step in ENDS:
         if state_of(places):
-            drop_work(places, record.marks)
+            drop_work(places, record)
         else:  # the environment was removed, and its state with it
-            drop(places)
-        return ""
-    return _ended(places, record)
-
-
-def _ended(places: Places, record: Record) -> str:
-    """Finish or take back one that is open."""
-    ground, moved = record.ground(places), record.swap
-    if moved is not None and record.last in ("swap", "swapped"):
-        if record.last == "swapped" or swapped(places, moved):
-            return _settled(places, record, moved)
-        marks.take_off(places.live, moved.live)
-        ended = next((step for step in reversed(record.steps) if step in ENDS), "")
-        if ended:  # an undo, or its undoing, was not begun: all is as it was
-            places.write(ended)
-            return "An undo that was broken off before it began was dropped."
-        if moved.purpose == "put back":
-            return take_back(places, record)
-    elif record.last not in _BEFORE and ground.strategy in ("backup", "stash"):
+            drop(places, record)
+        return said
+    in_place = record.ground.strategy in ("backup", "stash")
+    if record.step == "restoring" or (record.step == "changing" and in_place):
         return take_back(places, record)
-    drop(places)
-    return "What a fix that was broken off had prepared was removed; the environment is as it was."
-
-
-def _settled(places: Places, record: Record, moved: Swap) -> str:
-    """Write the last line after a swap."""
-    marks.take_off(places.live, moved.other)
-    if moved.purpose == "put back":
-        drop(places)
-        return _BACK
-    places.write("undone" if moved.purpose == "undo" else "done")
-    drop_work(places, record.marks)
-    if moved.purpose == "undo":
-        return "An undo that was broken off was finished."
-    return "A fix that was broken off after its switch was finished."
+    drop(places, record)
+    return _BACK if record.step == "gone" else _DROPPED
 
 
 def take_back(places: Places, record: Record) -> str:
-    """Bring back what was saved, and remove what the change left.
+    """Bring back what was saved, and let go of what the change left.
 
     Raises:
         DamagedError: what was saved is not there, or not what this doctor saved.
         OSError: it could not be done now; begin again.
     """
-    ground = record.ground(places)
-    if marks.read(places.other) not in record.marks:
+    if marks.read(places.other) != record.other:
         msg = f"{places.other} is not what this doctor saved"
         raise DamagedError(msg)
-    # room for the lines of the journal, where a full disk was the trouble
+    # room for the journal, where a full disk was the trouble
     marks.remove(places.wheels, record.marks)
-    if ground.strategy != "stash":
-        swap(places, "put back")
-    elif record.touched is not None:
-        places.write("restoring")
-        put_back(ground, record.touched, places.other)
-    drop(places)
+    if record.ground.strategy == "stash":
+        places.step("restoring")
+        put_back(record.ground, record.saved, places.other)
+    else:
+        swap(places, "gone")
+    drop(places, record)
     return _BACK
 
 
-def state_of(places: Places, *, sizes: bool = False) -> State | None:
+def state_of(places: Places) -> State | None:
     """Return the state that one transaction left; None where it is gone, or its journal is damaged."""
-    record = None
-    with suppress(DamagedError):
-        record = read(places)
-    if record is None or record.last not in ENDS:
+    try:
+        record = places.read()
+    except DamagedError:
         return None
-    first, there = record.begun, marks.read(places.other) in record.marks
-    made = first.strategy == "new" and os.path.lexists(places.live)
-    if not made and not os.path.lexists(places.other):
+    there = os.path.lexists(places.other)
+    made = record.ground.strategy == "new" and os.path.lexists(places.live)
+    if record.step not in ENDS or not (there or made):
         return None
+    own = bool(record.other) and marks.read(places.other) == record.other
     return State(
         id=places.id,
-        taken=first.time,
-        folder=str(places.other) if there else "",
-        strategy=first.strategy,
-        bytes=own_bytes(places.other) if sizes and there else 0,
-        cures=first.cures,
-        changes=first.changes,
-        undone=record.last == "undone",
+        taken=record.time.isoformat(),
+        folder=str(places.other) if own else "",
+        strategy=record.ground.strategy,
+        cures=record.cures,
+        changes=record.changes,
+        undone=record.step == "undone",
     )
 
 
-def states(live: Path, *, sizes: bool = False) -> list[State]:
+def states(live: Path) -> list[State]:
     """Return what can be brought back, newest first."""
-    found = (state_of(places, sizes=sizes) for places in reversed(known(live)))
-    return [one for one in found if one]
+    return [one for one in map(state_of, reversed(known(live))) if one]
 
 
 def prune(live: Path) -> None:
@@ -269,26 +239,23 @@ def prune(live: Path) -> None:
     by_id = {places.id: places for places in known(live)}
     for number, state in enumerate(states(live)):
         if number and (number >= KEEP or datetime.fromisoformat(state.taken) < oldest):
-            drop(by_id[state.id])
+            drop(by_id[state.id], by_id[state.id].read())
 
 
-def drop(places: Places) -> None:
+def drop(places: Places, record: Record) -> None:
     """Remove all of a transaction, the journal last; folders that do not carry its marks stay.
 
     Raises:
         OSError: something stays.
-        DamagedError: a line of the journal is none.
     """
-    record = read(places)
-    own = record.marks if record else ()
-    marks.remove(places.other, own)
-    marks.remove(places.wheels, own)
+    marks.remove(places.other, record.marks)
+    marks.remove(places.wheels, record.marks)
     places.log.unlink(missing_ok=True)
     places.journal.unlink(missing_ok=True)
 
 
-def drop_work(places: Places, own: Collection[str]) -> None:
+def drop_work(places: Places, record: Record) -> None:
     """Remove what is of no use once it is done: wheels and words."""
-    marks.remove(places.wheels, own)
+    marks.remove(places.wheels, record.marks)
     with suppress(OSError):
         places.log.unlink()

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,8 +65,7 @@ def set_variables(scripts: Path, wanted: Mapping[str, str | None]) -> None:
         end = "" if text.endswith("\n") else "\n"
         block = "\n".join([_BEGIN, *lines.values(), _END, ""])
         whole = _BLOCK.sub("", text) + end + block
-        mode = stat.S_IMODE(path.stat().st_mode)
-        replace(path, whole.encode("utf-8", "surrogateescape"), mode)
+        replace(path, whole.encode("utf-8", "surrogateescape"))
 
 
 def set_conda(path: Path, wanted: Mapping[str, str | None]) -> None:
