@@ -84,7 +84,7 @@ def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -
     world = WheelWorld(wheel)
     found: set[Asked] = set()
     for library, starts in entries.items():
-        asked, cut = follow(world, library, starts, time.monotonic() + MINUTES)
+        asked, cut, _ = follow(world, library, starts, time.monotonic() + MINUTES)
         if cut:
             sys.exit(f"{wheel.name}: not read to its end")
         found |= {
