@@ -121,13 +121,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     one = None if pairs or gone else _misfit(packages, torch, environment, errors)
     missed = [_missed(one)] if one else []
     found = sorted(
-        [
-            *gone,
-            *missed,
-            *(_pair(p) for p in pairs),
-            *(_clash(d, told) for d in declared),
-            *pip_said,
-        ],
+        [*gone, *missed, *map(_pair, pairs), *(_clash(d, told) for d in declared), *pip_said],
         key=lambda one: ("error", "warning", "note").index(one.severity),
     )
     if not found:
@@ -221,15 +215,10 @@ def _caps_numpy(one: Unmet) -> bool:
 
 
 def _clash(one: Unmet, told: Packages | None) -> _Told:
-    new = one.too_new
-    at_import = one.owner.name in CHECKS_AT_IMPORT
-    older_wheel = one.owner.name == "torch"
-    severity: Literal["error", "warning"] = (
-        "error"
-        if at_import
-        or (of_stack(one.owner.name, told) if one.own_part else not (new or older_wheel))
-        else "warning"
-    )
+    new, at_import = one.too_new, one.owner.name in CHECKS_AT_IMPORT
+    too_old = not (new or one.owner.name == "torch")
+    stops = at_import or (of_stack(one.owner.name, told) if one.own_part else too_old)
+    severity: Literal["error", "warning"] = "error" if stops else "warning"
     owner = f"{one.owner.name} {one.owner.version}"
     means = (
         f"import {one.owner.name} stops: '{one.wanted} is required for a normal functioning of this module'"

@@ -172,8 +172,8 @@ def extended(data: Any, folder: Path) -> Any:  # noqa: ANN401  a table
         for name, releases in there.items():
             wanted = sorted(o for o in every if name_of(o.module.partition(".")[0]) == name)
             told = pool.map(partial(lacking, wanted), releases.values()) if wanted else ()
-            for version, some in zip(releases, told, strict=False):
-                for one, text in some.items():
+            for version, gone in zip(releases, told, strict=False):
+                for one, text in gone.items():
                     lacks[name, text, one].add(version)
     known = {name: {*map(Version, some)} for name, some in data["releases"].items()}
     for name, releases in there.items():

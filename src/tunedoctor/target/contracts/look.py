@@ -96,10 +96,10 @@ def look(
     asked, cut, dark = follow(world, library, entries, ends)
     problems: Dict[Problem, Asked] = {}
     for place in dark:
-        why, line = world.spoilt(place)
+        why, number = world.spoilt(place)
         if why:
-            told = ("unreadable", place.name, why)
-            problems.setdefault(told, Asked(place.file, line, place.name, ()))
+            at = Asked(place.file, number, place.name, ())
+            problems.setdefault(("unreadable", place.name, why), at)
     for one in asked:
         told = problem(world, one)
         made = one.names if one.keyword else (told[2],) if told else ()
