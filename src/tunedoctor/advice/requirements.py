@@ -119,10 +119,13 @@ def _own_parts(owner: Distribution) -> list[str]:
     Another release of it is what an upgrade leaves that came to half of its way.
     """
     own = f"{owner.name}-"
+    # every check pays: most have none
+    if f"\n{own}" not in "\n".join(("", *owner.requires)).lower().replace("_", "-"):
+        return []
     return [
         one
         for one in owner.requires
-        if one[: len(own)].lower().replace("_", "-") == own and "==" in one.partition(";")[0]
+        if normalised(one[: len(own)]) == own and "==" in one.partition(";")[0]
     ]
 
 
