@@ -266,7 +266,7 @@ class World:
         told = [self._has(absolute(place, *star), name, depth + 1) for star in source.stars]
         if any(told):
             return True
-        if None in told or (source.path_made and place.folders):
+        if None in told or source.compiled or (source.path_made and place.folders):
             return None
         return self._made(place, source, name) if source.dynamic else False
 
