@@ -28,6 +28,7 @@ from tunedoctor.api import (
     BrokenContract,
     Environment,
     Errors,
+    ErrorText,
     Finding,
     Host,
     ImportContracts,
@@ -81,11 +82,12 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
         for one in broken_contracts(contracts, versions)
         if not any({one.library, one.neighbour} <= names for names in covered)
         and not (told and _damaged(one, told))
+        and (one.kind, one.module) != ("missing", "torch")  # torch-missing tells
     ]
     if not left:
         return next((one for one in (packages,) if isinstance(one, Unknown)), None)
     stops = [one for one in left if one.kind != "keyword"]
-    main = [one for one in stops if needed_library(one.library)]
+    main = [one for one in stops if needed_library(one.led_by or one.library)]
     shown = main or stops or left
     first = shown[0]
     pairs = list(dict.fromkeys((one.library, one.neighbour or _named(one)) for one in shown))
@@ -93,7 +95,7 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
     found = ((n, versions.get(n, "+")) for one in shown for n in one.altered)
     if altered := {name: version for name, version in found if "+" not in version}:
         return _not_theirs(altered, _found(shown, pairs[0], versions), first, interpreter)
-    change = _change(shown, versions)
+    change = _change(shown, versions, packages, torch, environment)
     newer = ("--upgrade",) if any(s == "*" and n in versions for n, s in change.items()) else ()
     title = f"{first.library} and {pairs[0][1]} do not fit together"
     if first.kind == "missing":
@@ -103,7 +105,7 @@ def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what o
         title="" if len(title) > 60 else title,
         found="; ".join(_found(shown, pair, versions) for pair in pairs[:3])
         + (f"; and {len(pairs) - 3} more" if len(pairs) > 3 else ""),
-        means=f"{first.within or f'the import of {first.library}'} stops: '{_says(first)}'",
+        means=f"{first.within or f'the import of {first.led_by or first.library}'} stops: '{_says(first)}'",
         cure=pip(interpreter, "install", *newer, *pinned(change)),
         cure_note=f"or, to keep {first.library}, another {first.neighbour}"
         if first.neighbour
@@ -148,6 +150,8 @@ def _found(shown: Iterable[BrokenContract], pair: tuple[str, str], versions: dic
     what = listed((one.name or one.module for one in some), 2)
     if first.kind == "missing":
         return f"{who} imports {first.module}, which is not installed and not declared"
+    if first.kind == "unreadable":
+        return f"{first.file} of {who} cannot be imported: {first.name}"
     whom = f"{pair[1]} {versions.get(pair[1], '')}".strip()
     if first.kind == "keyword":
         return f"{who} passes {what} to {first.module}, which {whom} does not take"
@@ -158,18 +162,30 @@ def _found(shown: Iterable[BrokenContract], pair: tuple[str, str], versions: dic
 def _says(one: BrokenContract) -> str:
     if one.kind == "name":
         return f"ImportError: cannot import name '{one.name}' from '{one.module}'"
+    if one.kind == "unreadable":
+        return one.name
     if one.kind == "keyword":
         call = one.module.rpartition(".")[2]
         return f"TypeError: {call}() got an unexpected keyword argument '{one.name}'"
     return f"ModuleNotFoundError: No module named '{one.module}'"
 
 
-def _change(shown: Iterable[BrokenContract], versions: dict[str, str]) -> dict[str, str]:
-    """Return what to install: what is missing, the newest of the library that asks, or of the one that lacks."""
+def _change(
+    shown: Iterable[BrokenContract],
+    versions: dict[str, str],
+    packages: Packages | Unknown | None,
+    torch: TorchBuild | None,
+    environment: Environment | None,
+) -> dict[str, str]:
+    """Return what to install: what is missing, what rows of known errors say, else what keeps the contract."""
     change: dict[str, str] = {}
     for one in shown:
+        said = Errors(errors=(ErrorText(text=_says(one)),))
+        rows = broken_pairs("library-version-clash", packages, torch, environment, said)
         if one.kind == "missing":
             change[distribution_of(one.module) or one.library] = "*"
+        elif fix := next((r.row.fix for r in rows if r.said and one.neighbour in r.row.fix), {}):
+            change.update(fix)
         else:
             change.update(contract_cure(one, versions))
     return change

@@ -57,6 +57,7 @@ from tunedoctor.api import (
     lacks,
     lasting,
     misfits,
+    of_stack,
     pinned,
     pip,
     python,
@@ -120,7 +121,7 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     one = None if pairs or gone else _misfit(packages, torch, environment, errors)
     missed = [_missed(one)] if one else []
     found = sorted(
-        [*gone, *missed, *(_pair(p) for p in pairs), *(_clash(d) for d in declared), *pip_said],
+        [*gone, *missed, *map(_pair, pairs), *(_clash(d, told) for d in declared), *pip_said],
         key=lambda one: ("error", "warning", "note").index(one.severity),
     )
     if not found:
@@ -213,17 +214,17 @@ def _caps_numpy(one: Unmet) -> bool:
     return within("2.0.0", one.specifier) is False
 
 
-def _clash(one: Unmet) -> _Told:
-    new = one.too_new
-    at_import = one.owner.name in CHECKS_AT_IMPORT
-    older_wheel = one.owner.name == "torch"
-    severity: Literal["error", "warning"] = (
-        "error" if at_import or not (new or older_wheel) else "warning"
-    )
+def _clash(one: Unmet, told: Packages | None) -> _Told:
+    new, at_import = one.too_new, one.owner.name in CHECKS_AT_IMPORT
+    too_old = not (new or one.owner.name == "torch")
+    stops = at_import or (of_stack(one.owner.name, told) if one.own_part else too_old)
+    severity: Literal["error", "warning"] = "error" if stops else "warning"
     owner = f"{one.owner.name} {one.owner.version}"
     means = (
         f"import {one.owner.name} stops: '{one.wanted} is required for a normal functioning of this module'"
         if at_import
+        else f"import {one.owner.name} stops: it takes no other release of its own part"
+        if one.own_part
         else f"{one.owner.name} calls what {one.name} {one.installed} "
         + ("no longer has" if new else "does not have yet")
     )

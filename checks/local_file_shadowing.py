@@ -6,6 +6,7 @@ What it means
 
 How it is found
     The working folder and each folder of the path are searched for names that the stack imports. Nothing is run.
+    check --deep also compares the files that an import took with the distributions that are installed.
 
 Cures
     Rename the file, or start from another folder.
@@ -32,6 +33,7 @@ from tunedoctor.api import (
     Known,
     PackageCopy,
     Packages,
+    Runtime,
     Shadow,
     Shadows,
     check,
@@ -63,14 +65,15 @@ HOLLOW = expression("local-file-shadowing/hollow")
         "torch-sees-no-gpu",
     ],
 )
-def local_file_shadowing(
+def local_file_shadowing(  # noqa: PLR0913  files, metadata, what was said and what ran
     shadows: Known[Shadows],
     packages: Known[Packages],
     interpreter: Known[Interpreter],
     host: Known[Host],
     errors: Known[Errors],
+    runtime: Known[Runtime],
 ) -> Finding | None:
-    """Libraries first, then standard modules, then copies by PYTHONPATH, then errors."""
+    """Libraries first, then standard modules, what a run imported from elsewhere, copies by PYTHONPATH, errors."""
     found = list(shadows.shadows) if shadows is not None else []
     libraries = [s for s in found if distribution_of(s.module) and s.hides]
     standard = [s for s in found if not distribution_of(s.module)]
@@ -78,17 +81,16 @@ def local_file_shadowing(
     # live, the folders themselves tell; what runs in the target does not start from the working folder
     said = _from_errors(errors) if shadows is None else None
     copies = _by_pythonpath(packages, interpreter)
-    if libraries:
-        return _finding(libraries, "error")
-    if standard and any(s.where != "work" for s in standard):
-        return _finding([s for s in standard if s.where != "work"], "error")
-    if said is not None:
-        return said
-    if standard:
-        return _finding(standard, "warning")
-    if copies:
-        return _from_copies(copies, host)
-    return _finding(empty, "note") if empty else None
+    outside = [s for s in standard if s.where != "work"]
+    return (
+        (_finding(libraries, "error") if libraries else None)
+        or (_finding(outside, "error") if outside else None)
+        or _strays(runtime, packages, interpreter)
+        or said
+        or (_finding(standard, "warning") if standard else None)
+        or (_from_copies(copies, host) if copies else None)
+        or (_finding(empty, "note") if empty else None)
+    )
 
 
 def _finding(shadows: list[Shadow], severity: str) -> Finding:
@@ -136,6 +138,39 @@ def _from_copies(copies: list[PackageCopy], host: Host | None) -> Finding:
         found=f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}",
         evidence=(first.hidden_by,),
         host=host,
+    )
+
+
+def _strays(
+    runtime: Runtime | None, packages: Packages | None, interpreter: Interpreter | None
+) -> Finding | None:
+    """Tell of installed packages of which a run imported another copy, from a folder that code put on the path."""
+    if runtime is None or packages is None or interpreter is None:
+        return None
+    path = tuple(one + sep for one in interpreter.path for sep in "/\\")
+    found = [
+        (one, held)
+        for one in runtime.strays
+        if (held := packages.get(distribution_of(one.module) or one.module.replace("_", "-")))
+        and not held.editable
+        and not one.file.startswith(path)
+    ]
+    if not found:
+        return None
+    first, held = found[0]
+    others = listed(one.module for one, _ in found[1:])
+    died = any(one.outcome in ("failed", "crashed") for one in runtime.stages)
+    title = f"Another {first.module} than the installed one is imported"
+    return worded(
+        "local-file-shadowing/strays",
+        severity="error" if died else "warning",
+        title=title if len(title) <= 60 else "",
+        found=f"{first.file} is imported in place of {held.name} {held.version} in {held.location}"
+        + (f"; {first.by} puts its folder first on the path" if first.by else "")
+        + (f"; also {others}" if others else ""),
+        cure=tell(f"mv '{first.by}' '{first.by}.off'") if first.by else None,
+        module=first.module,
+        evidence=tuple(filter(None, (first.by, first.file))),
     )
 
 

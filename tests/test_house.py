@@ -17,7 +17,7 @@ import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
-    ("clean", "versions", "idleness", "lazy", "reading", "job_object", "programs"),
+    ("clean", "versions", "idleness", "lazy", "reading", "job_object", "programs", "target"),
     ("descendants",),
     ("facts", "child"),
     ("snapshot", "cure", "findings", "tables", "config", "plan"),
@@ -30,7 +30,7 @@ LAYERS = (
     ("engine", "registry", "probing"),
     ("leads", "agreement"),
     ("report",),
-    ("redaction", "targeting", "readers", "probes", "target"),
+    ("redaction", "targeting", "readers", "probes"),
     ("installers",),
     ("running", "smoke", "simulate", "data"),
     ("live",),

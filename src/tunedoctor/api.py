@@ -31,7 +31,7 @@ from tunedoctor.advice.misfits import (
 )
 from tunedoctor.advice.out_of_memory import Shortage, shortage
 from tunedoctor.advice.refused import Refused, refused
-from tunedoctor.advice.requirements import TRITON, Unmet, unmet
+from tunedoctor.advice.requirements import TRITON, Unmet, of_stack, unmet
 from tunedoctor.advice.shared_memory import (
     SHARED_MEMORY,
     full_shared_memory,

@@ -1,12 +1,16 @@
 """doctor update as a user starts it, and what the other commands make of its cache."""
 
 import functools
+import io
 import json
 import os
 import subprocess
 import sys
 import threading
+import zipfile
+from ast import literal_eval
 from collections.abc import Iterator
+from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -175,3 +179,74 @@ def test_misuse(cache: Path, argv: tuple[str, ...], says: str) -> None:
     ended = doctor(cache, "update", *argv)
     assert ended.returncode == 2
     assert says in ended.stderr
+
+
+def _wheel(name: str, version: str, files: dict[str, str]) -> tuple[str, bytes]:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+    return f"{name}-{version}-py3-none-any.whl", held.getvalue()
+
+
+def _simple(
+    mirror: Path, name: str, wheels: list[tuple[str, bytes]], *, wrong: bool = False
+) -> None:
+    place = mirror / "simple" / name
+    place.mkdir(parents=True)
+    for file, data in wheels:
+        (place / file).write_bytes(data)
+    hashes = [(f, sha256(data + b"x" * wrong).hexdigest()) for f, data in wheels]
+    links = "".join(f'<a href="{f}#sha256={digest}">{f}</a>' for f, digest in hashes)
+    (place / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_new_releases_extend_the_import_contracts(
+    cache: Path, mirror: str, tmp_path: Path, *, wrong: bool
+) -> None:
+    """trl 99 asks transformers 99 for what trl 1.16 does not, and trl 1.16 asks what transformers 99 gave up."""
+    known = shipped("import_contracts")["releases"]
+    old_trl, old = known["trl"][-1], known["transformers"][-1]
+    both = "Trainer = 1\nKept = 2\n"
+    folder = tmp_path / "index"
+    ask = "from transformers import Kept\nfrom transformers import {}\n"
+    trl = [
+        _wheel("trl", v, {"trl/__init__.py": ask.format(n)})
+        for v, n in ((old_trl, "Trainer"), ("99.0", "New"))
+    ]
+    theirs = ((old, both), ("99.0", "Kept = 2\nNew = 3\n"))
+    _simple(folder, "trl", trl, wrong=wrong)
+    _simple(
+        folder,
+        "transformers",
+        [_wheel("transformers", v, {"transformers/__init__.py": t}) for v, t in theirs],
+    )
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        default = f"http://127.0.0.1:{server.server_address[1]}/simple"
+        ended = _update(cache, mirror, PIP_INDEX_URL=default)
+        server.shutdown()
+    assert ended.returncode == 0, ended.stderr
+    assert ("trl 99.0: what it imports" in ended.stdout) is not wrong
+    assert ("has another hash than its page states" in ended.stdout) is wrong
+
+    def problems(**versions: str) -> list[str]:
+        code = "import json, sys; from tunedoctor.contracts.shipped import contract_problems as p; "
+        code += "print([b.name for b in p(json.loads(sys.argv[1]))])"
+        done = subprocess.run(
+            [sys.executable, "-c", code, json.dumps(versions)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "DOCTOR_CACHE": str(cache)},
+            check=True,
+        )
+        return list(literal_eval(done.stdout))
+
+    assert ("Trainer" in problems(trl=old_trl, transformers="99.0")) is not wrong
+    assert ("New" in problems(trl="99.0", transformers=old)) is not wrong
+    assert problems(trl="99.0", transformers="99.0") == []
+    # what the shipped table knows stays
+    first = known["trl"][0]
+    assert problems(trl=first, transformers=old)

@@ -22,7 +22,8 @@ def env(tmp_path: Path) -> Path:
     return tmp_path / "env"
 
 
-def check(env: Path, *options: str) -> list[dict[str, Any]]:
+def report(env: Path, *options: str) -> list[dict[str, Any]]:
+    """Return the findings of a check."""
     ended = subprocess.run(
         [
             sys.executable,
@@ -40,8 +41,12 @@ def check(env: Path, *options: str) -> list[dict[str, Any]]:
         check=False,
         env={**os.environ, "DOCTOR_STATE": str(env.parent / "state")},
     )
-    told = json.loads(ended.stdout)
-    return [f for f in told["findings"] if f["id"] == "import-contract-clash"]
+    found: list[dict[str, Any]] = json.loads(ended.stdout)["findings"]
+    return found
+
+
+def check(env: Path, *options: str) -> list[dict[str, Any]]:
+    return [f for f in report(env, *options) if f["id"] == "import-contract-clash"]
 
 
 def test_a_deep_look_is_remembered_until_something_changes(env: Path) -> None:

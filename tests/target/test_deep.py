@@ -1,4 +1,4 @@
-"""`target/deep.py` in real children, on small packages made for the case."""
+"""`target/deep` in real children, on small packages made for the case."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 
 import tunedoctor
 
-SCRIPT = Path(tunedoctor.__file__).parent / "target" / "deep.py"
+SCRIPT = Path(tunedoctor.__file__).parent / "target" / "deep"
 
 MADE_UP_TORCH = """
 __version__ = "2.6.0+cu124"
@@ -57,7 +57,7 @@ def test_no_torch_is_a_failed_stage(tmp_path: Path) -> None:
         "  module torch",
         "ModuleNotFoundError: No module named 'torch'",
     ]
-    assert lines[-1] == {"done": True}
+    assert lines[-1]["done"]
 
 
 def test_every_stage_is_told_before_and_after(tmp_path: Path) -> None:
@@ -235,4 +235,4 @@ def test_it_runs_on_old_and_new_pythons(tmp_path: Path, version: str) -> None:
         check=False,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
-    assert done.stdout.endswith('{"done": true}\n'), done.stderr
+    assert '\n{"done": true' in done.stdout, done.stderr

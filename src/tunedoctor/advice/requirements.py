@@ -48,6 +48,11 @@ class Unmet(NamedTuple):
         return self.name + self.specifier
 
     @property
+    def own_part(self) -> bool:
+        """Whether one release of a part of the same project is wanted: pydantic's pydantic-core."""
+        return self.name.startswith(f"{self.owner.name}-") and self.specifier.startswith("==")
+
+    @property
     def too_new(self) -> bool:
         """Whether the installed version lies above what is wanted, not below."""
         bounds = self.specifier.split(",")
@@ -70,10 +75,12 @@ def unmet(
 ) -> tuple[Unmet, ...]:
     """Return what the named distributions require and do not get, in the order of the packages.
 
-    Where packages are told in part only, what is not named does not count as missing. A distribution that is there
+    Beside the stack, what any project requires exactly of a part of its own counts. Where packages are told in part
+    only, what is not named does not count as missing. A distribution that is there
     without a readable version is met: its own fault is told elsewhere.
     """
     wanted = frozenset(names)
+    parts_too = names is STACK
     installed = {one.name: one.version for one in packages.distributions}
     if torch is not None:
         installed["torch"] = torch.version
@@ -81,8 +88,11 @@ def unmet(
     environment = marker_environment(interpreter, host)
     found: list[Unmet] = []
     for owner in packages.distributions:
-        if owner.name in wanted:
-            for name, specifier in requirements(owner.requires, environment):
+        asked: Iterable[str] = owner.requires if owner.name in wanted else ()
+        if parts_too and not asked:
+            asked = _own_parts(owner)
+        if asked:
+            for name, specifier in requirements(asked, environment):
                 version = _version(installed, name)
                 if version is None:
                     if packages.complete and name not in there:
@@ -90,6 +100,33 @@ def unmet(
                 elif version and specifier and within(version, specifier) is False:
                     found.append(Unmet(owner, name, specifier, version))
     return tuple(found)
+
+
+def of_stack(name: str, packages: Packages | None) -> bool:
+    """Tell whether a distribution is one of the stack, or required by one that is there."""
+    plain = marker_environment(None, None)
+    return name in STACK or any(
+        wanted == name
+        for one in (packages.distributions if packages else ())
+        if one.name in STACK
+        for wanted, _ in requirements(one.requires, plain)
+    )
+
+
+def _own_parts(owner: Distribution) -> list[str]:
+    """Return what a distribution of any name requires exactly of a part of its own project: pydantic-core.
+
+    Another release of it is what an upgrade leaves that came to half of its way.
+    """
+    own = f"{owner.name}-"
+    # every check pays: most have none
+    if f"\n{own}" not in "\n".join(("", *owner.requires)).lower().replace("_", "-"):
+        return []
+    return [
+        one
+        for one in owner.requires
+        if normalised(one[: len(own)]) == own and "==" in one.partition(";")[0]
+    ]
 
 
 def requirements(lines: Iterable[str], environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

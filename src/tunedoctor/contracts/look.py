@@ -31,7 +31,7 @@ _Read = Callable[[str, str], bytes]
 class Problem(msgspec.Struct, frozen=True):
     """A problem as the script tells of it."""
 
-    kind: Literal["name", "module", "missing", "keyword"]
+    kind: Literal["name", "module", "missing", "keyword", "unreadable"]
     module: str
     name: str
     file: str
@@ -43,6 +43,8 @@ class Line(msgspec.Struct, frozen=True):
     """What the script tells of one library."""
 
     library: str
+    led_by: str
+    """The library whose import runs it; "" for one of the table."""
     asked: int
     cut: bool
     problems: tuple[Problem, ...]
@@ -62,8 +64,14 @@ def look_at(
     python: str, path: Sequence[str], sites: Sequence[str], packages: Packages
 ) -> ImportContracts | Unknown:
     """Look at the libraries on a path of which `sites` hold distributions; the interpreter need not be theirs."""
-    libraries = {**table("contract_libraries")["needed"], **table("contract_libraries")["others"]}
-    request = {"path": path, "sites": sites, "libraries": libraries, "seconds": SECONDS}
+    known = table("contract_libraries")
+    request = {
+        "path": path,
+        "sites": sites,
+        "libraries": {**known["needed"], **known["others"]},
+        "whole": known["whole"],
+        "seconds": SECONDS,
+    }
     ended = child.run(
         [python, "-I", "-S", str(_SCRIPT)],
         timeout=SECONDS + 10.0,
@@ -83,7 +91,7 @@ def look_at(
     return ImportContracts(
         broken=tuple(one for line in lines for one in _broken(line, sites, packages, record)),
         asked=sum(one.asked for one in lines),
-        libraries=tuple(one.library for one in lines),
+        libraries=tuple(one.library for one in lines if not one.led_by),
         cut=tuple(cut),
     )
 
@@ -97,10 +105,13 @@ def _broken(
         if line.problems
         else ""
     )
+    led_by = _owner_of(line.led_by, packages, record) if line.led_by and line.problems else ""
     for one in line.problems:
         top = one.module.partition(".")[0]
         asked = _owner_of(top, packages, record)
-        here = one.kind in ("name", "keyword")
+        # a module that its distribution gave up
+        asked = asked or getattr(packages.get(distribution_of(top)), "name", "")
+        here = one.kind in ("name", "keyword", "unreadable")
         if here or not (
             _recorded(one.module, asked, packages, record) or _declared(top, asks, packages)
         ):
@@ -112,10 +123,11 @@ def _broken(
             places = {asked: files, asks: [file.replace(os.sep, "/")]}
             yield BrokenContract(
                 library=asks,
-                kind=one.kind,
+                led_by=led_by,
+                kind="module" if one.kind == "missing" and asked else one.kind,
                 module=one.module,
                 name=one.name,
-                neighbour=asked,
+                neighbour=asked if one.kind != "unreadable" else "",
                 file=file,
                 altered=tuple(
                     n for n, paths in places.items() if _altered(n, paths, packages, record)
@@ -166,6 +178,8 @@ def _altered(name: str, paths: Sequence[str], packages: Packages, record: _Read)
         if one and row:
             try:
                 held = read_regular(Path(one.location, path), _LARGEST_RECORD)
+            except PermissionError:
+                return True
             except OSError:
                 continue
             if urlsafe_b64encode(sha256(held).digest()).rstrip(b"=") != row[1]:

@@ -8,30 +8,9 @@ import msgspec
 from packaging.version import Version
 
 from tunedoctor.facts import BrokenContract, ImportContracts, Unknown
+from tunedoctor.tables.contracts import Contracts
 from tunedoctor.tables.load import table
 from tunedoctor.versions import normalised, pep440
-
-
-class Row(msgspec.Struct, frozen=True, array_like=True):
-    """Names that releases of a library ask for, and releases of a neighbour that lack them.
-
-    Numbers are places in `releases`; both ends belong to a run, and what was released within a run is of it.
-    """
-
-    library: str
-    neighbour: str
-    asks: tuple[tuple[int, int], ...]
-    lacks: tuple[tuple[int, int], ...]
-    names: tuple[str, ...]
-    """"module:name", "module" for one that is gone, "what is called(keyword" for one that is not taken."""
-
-
-class Contracts(msgspec.Struct, frozen=True):
-    """The table."""
-
-    releases: dict[str, tuple[str, ...]]
-    """Of each library, oldest first."""
-    rows: tuple[Row, ...]
 
 
 def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]:

@@ -42,6 +42,7 @@ from tunedoctor.facts.run import (
     RunDevice,
     Runtime,
     Stage,
+    Stray,
     Typed,
     Wanted,
 )
@@ -172,6 +173,7 @@ __all__ = [
     "SharedMemory",
     "Smoke",
     "Stage",
+    "Stray",
     "Target",
     "TorchBuild",
     "Typed",

@@ -10,9 +10,10 @@ class BrokenContract(Fact, frozen=True):
 
     library: str
     """Normalised name of the distribution that asks."""
-    kind: Literal["name", "module", "missing", "keyword"]
+    kind: Literal["name", "module", "missing", "keyword", "unreadable"]
     """name: the module lacks it. module: a part of a package is gone. missing: no such package is there.
 
+    unreadable: a file of the library itself is none that Python can run; `name` is the error.
     keyword: a call passes what the function or class does not take; the import goes well, the call does not.
     """
     module: str
@@ -26,6 +27,8 @@ class BrokenContract(Fact, frozen=True):
     line: Count = 0
     altered: tuple[str, ...] = ()
     """Of the two distributions those of which a file here is not the one that they brought, by RECORD."""
+    led_by: str = ""
+    """Normalised name of the distribution whose import runs that of `library`; "" where nothing else is known to."""
     within: str = ""
     """The function that calls, of kind keyword: "Trainer.create_accelerator_and_postprocess"."""
 

@@ -31,6 +31,15 @@ class RunDevice(Fact, frozen=True):
     bf16: bool | None = None
 
 
+class Stray(Fact, frozen=True):
+    """A package that was imported from outside of the site folders and the standard library."""
+
+    module: str
+    file: str
+    by: str = ""
+    """The file that put its folder on the path: a .pth file, sitecustomize.py; "" where none is known to."""
+
+
 class Runtime(Fact, frozen=True):
     """What torch said when it ran in the target. Absent: it was not run (--deep does)."""
 
@@ -51,6 +60,7 @@ class Runtime(Fact, frozen=True):
     """Back-ends of scaled dot product attention that ran: flash, efficient, cudnn, math."""
     warnings: tuple[str, ...] = ()
     """Warnings that torch and its neighbours printed."""
+    strays: tuple[Stray, ...] = ()
     remembered: str = ""
     """When it was run, ISO 8601, where a quick look only remembers it; "" for a run of this look."""
 

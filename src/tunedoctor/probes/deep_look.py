@@ -73,7 +73,7 @@ def remember(snapshot: Snapshot) -> None:
     if any(s.outcome == "hung" or "SIGKILL" in s.error for s in told.stages):
         return
     stages = tuple(s for s in told.stages if not s.name.startswith(_GPU))
-    write_look(interpreter, _IMPORTS, Runtime(stages=stages), _outside)
+    write_look(interpreter, _IMPORTS, Runtime(stages=stages, strays=told.strays), _outside)
 
 
 def remembered(snapshot: Snapshot) -> tuple[Runtime, Look] | None:

@@ -22,7 +22,13 @@ from tunedoctor.facts import (
 )
 from tunedoctor.lazy import pattern
 from tunedoctor.probes.record import missing
-from tunedoctor.probes.site_folder import SiteFolder, damaged, module_there, read_folder
+from tunedoctor.probes.site_folder import (
+    SiteFolder,
+    damaged,
+    editable_home,
+    module_there,
+    read_folder,
+)
 from tunedoctor.probes.small_file import read, start
 from tunedoctor.probing import probe
 from tunedoctor.reading import NotRegularError, TooLargeError, read_regular
@@ -107,10 +113,21 @@ def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[BrokenDistrib
         if one is not None and bad:
             detail = f"{one.metadata} has a Requires-Dist that is none: {bad[:60]}"
             yield damaged(name, folder.place, detail)
-        if one is not None and not one.editable and one.metadata.endswith(".dist-info"):
+        if one is not None and one.editable:
+            yield from _clone_gone(folder.place, one)
+        elif one is not None and one.metadata.endswith(".dist-info"):
             yield from _code_faults(folder, one, module)
         elif one is None and name not in known and module in folder.names:
             yield from _ownerless(folder, name, module, conda)
+
+
+def _clone_gone(place: str, one: Distribution) -> Iterable[BrokenDistribution]:
+    home = editable_home(os.path.join(place, one.metadata))  # noqa: PTH118
+    if home and not os.path.isdir(home):  # noqa: PTH112
+        detail = f"{home}, the folder of its editable install, is gone"
+        yield BrokenDistribution(
+            name=one.name, problem="code missing", detail=detail, location=place
+        )
 
 
 def _code_faults(

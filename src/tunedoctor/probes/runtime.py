@@ -1,6 +1,6 @@
 """Run the stack inside the target, in a child, and tell what it said: only `--deep` does so.
 
-`target/deep.py` tells of each stage before and after it. A stage that stays silent too long is
+`target/deep` tells of each stage before and after it. A stage that stays silent too long is
 hung; where the child dies, the stage that was begun last crashed. After a crash or a hang of a
 stage other than `import torch` the script starts again without it, so that later stages are told.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor import child
-from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Unknown
+from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Stray, Unknown
 from tunedoctor.probing import probe
 from tunedoctor.versions import at_least
 
@@ -33,7 +33,7 @@ FRAMES = 6
 OLDEST = "3.8"
 """Python that the script needs."""
 
-SCRIPT = Path(__file__).parent.parent / "target" / "deep.py"
+SCRIPT = Path(__file__).parent.parent / "target" / "deep"
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -77,6 +77,7 @@ class Line(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     data: Data = Data()
+    strays: tuple[Stray, ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -231,6 +232,7 @@ def fold(runs: Sequence[Run]) -> Runtime:
         devices=tuple(d for data in datas if (d := _device(data.device)) is not None),
         attention=next((d.attention for d in datas if d.attention), ()),
         warnings=tuple(distinct[:MOST_WARNINGS]),
+        strays=next((line.strays for run in runs for line in run.lines if line.strays), ()),
     )
 
 
@@ -267,7 +269,9 @@ def frames(words: Sequence[str]) -> list[str]:
 
 def _users(frame: str) -> bool:
     """Tell a frame of the tested packages from those of the script and of the import system."""
-    return not any(part in frame for part in (f'"{SCRIPT}"', '"<frozen', "importlib/__init__.py"))
+    return not any(
+        part in frame for part in (f'"{SCRIPT}{os.sep}', '"<frozen', "importlib/__init__.py")
+    )
 
 
 def paragraphs(text: str) -> list[str]:

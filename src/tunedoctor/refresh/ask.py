@@ -78,7 +78,7 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
         if version in unread:
             file = files_of_variants[version]
             try:
-                variants = told(_checked(get, file.url, file.sha256))
+                variants = told(checked(get, file.url, file.sha256))
             except (FetchError, ValueError) as error:
                 untold.append(f"{version}: its variants.json was not read: {error}")
             else:
@@ -119,7 +119,7 @@ def _unread(row: Any) -> bool:  # noqa: ANN401  a row of the table, None for a n
     )
 
 
-def _checked(get: Get, url: str, stated: str) -> bytes:
+def checked(get: Get, url: str, stated: str) -> bytes:
     """Return a file, checked by the hash that the page states.
 
     Raises:
@@ -137,7 +137,7 @@ def _metadata(get: Get, link: Link) -> bytes:
     if not link.metadata_sha256:
         return b""
     try:
-        return _checked(get, f"{link.url}.metadata", link.metadata_sha256)
+        return checked(get, f"{link.url}.metadata", link.metadata_sha256)
     except FetchError:
         return b""
 

@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from tunedoctor.refresh import store
 from tunedoctor.refresh.ask import RefusedError, ask
+from tunedoctor.refresh.contracts import learned_contracts
 from tunedoctor.refresh.fetch import FetchError, Limits
 from tunedoctor.refresh.indexes import Indexes
 from tunedoctor.refresh.merge import merged
@@ -67,6 +70,8 @@ def update(
     try:
         said = ask(indexes, in_use.data, limits)
         result = merged(own, in_use.data, said.seen, said.learned, said.files, today)
+        learned = learned_contracts(in_use.contracts, indexes, limits)
+        result = result._replace(overlay=replace(result.overlay, contracts=learned.table))
         laid_over(own, result.overlay)  # what can't be read back is not stored
         if mode != "show":
             store.write(file, result.overlay, list(said.sources), now)
@@ -78,11 +83,11 @@ def update(
         date=in_use.date if mode == "show" else today,
         before=in_use.date,
         file=str(file),
-        changes=result.changes,
+        changes=result.changes + learned.changes,
         new=tuple(v for v in result.overlay.releases if v not in in_use.data["releases"]["items"]),
         left_out=result.left_out,
         kept=result.kept,
-        untold=said.untold,
+        untold=said.untold + learned.untold,
         sources=said.sources,
     )
 

@@ -10,6 +10,7 @@ import msgspec
 from tunedoctor.tables.place import cache_file
 
 WHEELS = "torch_wheels"
+CONTRACTS = "import_contracts"
 CARRIED = "carried"
 """How the basis of a list of code begins that was taken over from an older release of the same variant."""
 
@@ -23,12 +24,18 @@ class WheelTable(NamedTuple):
     source: Literal["shipped", "updated"]
     problem: str = ""
     """Why an updated table that is there isn't used; a sentence without its full stop."""
+    contracts: Any = None
+    """The table of import contracts that an update learned; None where it learned none."""
 
 
 @cache
 def table(name: str) -> Any:  # noqa: ANN401  the loaders beside this file give it types
     """Return the parsed JSON of `tables/NAME.json`, read once."""
-    return wheel_table().data if name == WHEELS else shipped(name)
+    if name == WHEELS:
+        return wheel_table().data
+    data = shipped(name)
+    learned = wheel_table().contracts if name == CONTRACTS else None
+    return learned if learned and learned["as_of"] >= data["as_of"] else data
 
 
 def shipped(name: str) -> Any:  # noqa: ANN401
@@ -61,6 +68,8 @@ def wheel_table_with(file: Path) -> WheelTable:
         updated = read(file)
         if updated.overlay.as_of < date:
             return WheelTable(data, date, "shipped")  # this doctor is newer than the last update
-        return WheelTable(laid_over(data, updated.overlay), updated.overlay.as_of, "updated")
+        rows = laid_over(data, updated.overlay)
+        contracts = msgspec.to_builtins(updated.overlay.contracts)
+        return WheelTable(rows, updated.overlay.as_of, "updated", contracts=contracts)
     except UpdatedError as error:
         return WheelTable(data, date, "shipped", f"{file} is left out: {error}")

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec.structs import astuple
 
+from tunedoctor.tables.contracts import Contracts
 from tunedoctor.tables.wheels import Release, in_order
 
-SCHEMA = "doctor.updated_wheels/2"
+SCHEMA = "doctor.updated_wheels/3"
 LARGEST = 4 << 20
 """Bytes of the file that are read; a real one has less than 100 kB."""
 
@@ -37,6 +38,8 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     releases: dict[Version, Release]
     files: dict[Words, Annotated[int, msgspec.Meta(ge=0)]]
     """Project -> files that its page named: a page with fewer is refused the next time."""
+    contracts: Contracts | None = None
+    """The table of import contracts in place of the shipped one, where wheels told more."""
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

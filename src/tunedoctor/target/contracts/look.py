@@ -1,10 +1,12 @@
 """Tell which names libraries ask of their neighbours at import that these define nowhere. Nothing is imported.
 
 REQUEST on standard input: {"path": folders of sys.path, "sites": those that hold distributions, "libraries": {module:
-[entries]}, "seconds": time for all}. An entry is a module ("axolotl.cli.train") or a name that a lazy package exports
-("SFTTrainer"). One JSON line for each library that is there: {"library", "asked": names, "cut", "problems": [{"kind",
-"module", "name", "file", "line"}]}. Kind "name": the module lacks it, "module": a part of a package that is there is
-gone, "missing": there is no such package.
+[entries]}, "whole": packages that are not followed, "seconds": time for all}. An entry is a module
+("axolotl.cli.train") or a name that a lazy package exports ("SFTTrainer"). What an import of a library runs of other
+packages is followed as well, those of `whole` apart. One JSON line for each package: {"library", "led_by": the library
+whose import runs it, "asked": names, "cut", "problems": [{"kind", "module", "name", "file", "line"}]}. Kind
+"name": the module lacks it, "module": a part of a package that is there is gone, "missing": there is no such package,
+"unreadable": the file of the module is none that Python can run, "name" says why.
 
 What is followed: statements that every import runs, from the package's own __init__ on: no function, no try, no with,
 no if whose condition the files don't decide. Where code makes names by other means than statements, and the name is
@@ -16,9 +18,9 @@ import gc
 import json
 import sys
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from .world import STANDARD, World, absolute
+from .world import STANDARD, Place, World, absolute
 
 MOST_MODULES = 6000
 """Modules of one library that are followed."""
@@ -42,8 +44,14 @@ class Asked(NamedTuple):
     """The function that passes it."""
 
 
-def follow(world: World, library: str, entries: List[str], ends: float) -> Tuple[List[Asked], bool]:
-    """Follow what an import of `library` runs; return what it asks, and whether the time `ends` cut it off."""
+def follow(
+    world: World, library: str, entries: Iterable[str], ends: float
+) -> Tuple[List[Asked], bool, List[Place]]:
+    """Follow what an import of `library` runs.
+
+    Return what it asks, whether the time `ends` cut it off, and the files of it that could not be read.
+    """
+    dark: List[Place] = []
     there = bool(world.find("torch"))
     starts = [one if "." in one else world.holder(library, one, backends=there) for one in entries]
     todo: List[str] = []
@@ -60,6 +68,7 @@ def follow(world: World, library: str, entries: List[str], ends: float) -> Tuple
         place = world.find(todo.pop())
         source = world.source(place) if place and place.name not in seen else None
         if place is None or source is None:
+            dark += [place] if place and place.file and place.name not in seen else []
             continue
         seen.add(place.name)
         for ask in source.asks:
@@ -77,19 +86,26 @@ def follow(world: World, library: str, entries: List[str], ends: float) -> Tuple
             passes = Asked(place.file, call.line, module, call.called.names, within=call.within)
             beyond = module.partition(".")[0] != library
             asked += [passes._replace(keyword=one) for one in call.keywords if beyond]
-    return asked, bool(todo)
+    return asked, bool(todo), dark
 
 
-def look(world: World, library: str, entries: List[str], ends: float) -> Dict[str, Any]:
-    """Return the line that tells of a library."""
-    asked, cut = follow(world, library, entries, ends)
+def look(
+    world: World, library: str, entries: Iterable[str], ends: float
+) -> Tuple[Dict[str, Any], Set[str]]:
+    """Return the line that tells of a library, and the modules of others that its import runs."""
+    asked, cut, dark = follow(world, library, entries, ends)
     problems: Dict[Problem, Asked] = {}
+    for place in dark:
+        why, number = world.spoilt(place)
+        if why:
+            at = Asked(place.file, number, place.name, ())
+            problems.setdefault(("unreadable", place.name, why), at)
     for one in asked:
         told = problem(world, one)
         made = one.names if one.keyword else (told[2],) if told else ()
         if told and world.patches(library).isdisjoint(made):
             problems.setdefault(told, one)
-    return {
+    line = {
         "library": library,
         "asked": len({one[2:4] for one in asked}),
         "cut": cut,
@@ -105,6 +121,7 @@ def look(world: World, library: str, entries: List[str], ends: float) -> Dict[st
             for (kind, module, name), one in list(problems.items())[:MOST_PROBLEMS]
         ],
     }
+    return line, {one.module for one in asked if not (one.keyword or one.attributes)}
 
 
 def problem(world: World, asked: Asked) -> Optional[Problem]:
@@ -139,7 +156,18 @@ def main() -> None:
     request = json.loads(sys.stdin.read())
     ends = time.monotonic() + request["seconds"]
     world = World(request["path"], request["sites"], frozenset(request["libraries"]))
-    for library, entries in request["libraries"].items():
-        if world.find(library):
-            sys.stdout.write(json.dumps(look(world, library, entries, ends)) + "\n")
+    ahead = {one: (frozenset(e), "") for one, e in request["libraries"].items() if world.find(one)}
+    seen = {*request["whole"], *STANDARD}
+    while ahead:
+        seen.update(ahead)
+        beyond: Dict[str, Tuple[FrozenSet[str], str]] = {}
+        for library, (entries, led_by) in ahead.items():
+            line, modules = look(world, library, entries, ends)
+            sys.stdout.write(json.dumps({**line, "led_by": led_by}) + "\n")
             sys.stdout.flush()
+            for one in modules:
+                top = one.partition(".")[0]
+                if top not in seen and world.brought(top):
+                    before, first = beyond.get(top, (frozenset(), led_by or library))
+                    beyond[top] = (before | {one}, first)
+        ahead = beyond

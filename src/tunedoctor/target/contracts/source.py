@@ -44,6 +44,8 @@ class Source:
         """What it imports for type checkers alone, and has by other means or never."""
         self.stars: List[Tuple[str, int]] = []
         self.asks: List[Asks] = []
+        self.compiled = b"AddSerializedFile" in text
+        """Made by protoc: a descriptor in bytes holds its names."""
         self.path_made = b"__path__" in text
         """Its folders are chosen by code."""
         self.bound: Dict[str, Asks] = {}

@@ -1,5 +1,6 @@
 """The modules of a path, and whether they define a name. What counts as defined is whatever a module could bind."""
 
+import ast
 import os
 import re
 import stat
@@ -117,6 +118,11 @@ class World:
                 return Place(name, "", ())
         return Place(name, "", tuple(spaces)) if spaces else None
 
+    def brought(self, top: str) -> bool:
+        """Tell whether a folder that holds distributions holds the source of a package."""
+        place = self.find(top)
+        return bool(place and any(place.file.startswith(s + os.sep) for s in self.sites))
+
     def gone(self, name: str) -> bool:
         """Tell whether it is certain that an import of a module fails for want of it, or of what holds it."""
         if name not in self._gone:
@@ -159,6 +165,21 @@ class World:
             text = self.read(place.file) if place.file else None
             self._sources[place.file] = None if text is None else parsed(text, self.siblings)
         return self._sources[place.file]
+
+    def spoilt(self, place: Place) -> Tuple[str, int]:
+        """Return the error with which an import of a file dies before any of it runs, and the line; "" for none."""
+        try:
+            with open(place.file, "rb") as file:
+                ast.parse(file.read(LARGEST + 1))
+        except PermissionError as error:
+            return f"PermissionError: {error.strerror}", 0
+        except SyntaxError as error:
+            return f"SyntaxError: {error.msg}", error.lineno or 0
+        except ValueError as error:  # of NUL bytes, before Python 3.12
+            return f"SyntaxError: {error}", 0
+        except (OSError, RecursionError, MemoryError, OverflowError):
+            pass
+        return "", 0
 
     def holder(self, module: str, name: str, *, backends: bool = False) -> str:
         """Return the module of a package that holds a name which it exports lazily.
@@ -245,7 +266,7 @@ class World:
         told = [self._has(absolute(place, *star), name, depth + 1) for star in source.stars]
         if any(told):
             return True
-        if None in told or (source.path_made and place.folders):
+        if None in told or source.compiled or (source.path_made and place.folders):
             return None
         return self._made(place, source, name) if source.dynamic else False
 

@@ -5,7 +5,7 @@ import os
 import tempfile
 from typing import Any, Callable, Dict, List
 
-from ..deep import attempt
+from ..deep.attributes import attempt
 from . import extras, kernels, mine, recipe, saving, training
 from .lab import Lab, choose_device, import_stages, shut_out
 from .tell import Narrator, shown, wrong

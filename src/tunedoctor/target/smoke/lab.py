@@ -5,7 +5,9 @@ import os
 import sys
 from typing import Any, Dict, List, Optional
 
-from ..deep import attempt, installed, kind_of, reach, text_of
+from ..deep.attributes import attempt, reach, text_of
+from ..deep.device import kind_of
+from ..deep.look import installed
 from .tell import Missing, Narrator, wrong
 
 QUIET = {

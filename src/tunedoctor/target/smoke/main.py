@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any, Dict, List
 
-from ..deep import die_with_the_doctor
+from ..deep.look import die_with_the_doctor
 from . import options
 from .lab import QUIET, Lab, choose_device, import_stages, shut_out
 from .tell import Narrator, told

@@ -4,7 +4,7 @@ import os
 import tempfile
 from typing import Any, Dict
 
-from ..deep import installed
+from ..deep.look import installed
 from . import recipe
 from .lab import Lab, choose_device, import_one, import_stages, needs
 from .tell import Narrator, wrong

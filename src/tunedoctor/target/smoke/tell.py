@@ -5,7 +5,7 @@ import os
 import time
 from typing import Any, Dict, List
 
-from ..deep import Missing, Teller, told
+from ..deep.telling import Missing, Teller, told
 
 __all__ = ["Missing", "Narrator", "Wrong", "told", "wrong"]
 

@@ -1,0 +1,221 @@
+"""Which releases break each other's imports, off their wheels: a table that knows some is extended by others.
+
+    python -m tunedoctor.contracts.build TABLE FOLDER
+
+FOLDER holds wheels (pip download --no-deps); TABLE is import_contracts.json, or a file of its kind that knows nothing
+yet. The extended one is printed. Each library is followed as `doctor check --deep` follows it, beside nothing but a
+torch that is there; what it asks of the others is looked up in each release of these that lies in the folder. Kept are
+the names that some release lacks.
+"""
+
+import json
+import sys
+import time
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from tunedoctor.tables.load import shipped
+from tunedoctor.target.contracts.look import Asked, follow, problem
+from tunedoctor.target.contracts.world import LARGEST, World
+from tunedoctor.versions import normalised
+
+ROOT = "/wheel"
+MINUTES = 10 * 60.0
+LIBRARIES = shipped("contract_libraries")
+ENTRIES: dict[str, list[str]] = {**LIBRARIES["needed"], **LIBRARIES["others"]}
+
+
+def name_of(module: str) -> str:
+    """Return the distribution of a library's module."""
+    return str(LIBRARIES["named_otherwise"].get(module, normalised(module)))
+
+
+def wheels(folder: Path) -> dict[str, dict[Version, Path]]:
+    """Return distribution -> release -> wheel, oldest first."""
+    found: dict[str, dict[Version, Path]] = defaultdict(dict)
+    for file in folder.glob("*.whl"):
+        name, version, *_ = file.name.split("-")
+        found[normalised(name)][Version(version)] = file
+    return {name: dict(sorted(some.items())) for name, some in sorted(found.items())}
+
+
+class WheelWorld(World):
+    """The modules of one wheel, beside an empty torch."""
+
+    def __init__(self, wheel: Path) -> None:
+        """Read its names."""
+        super().__init__([ROOT], [ROOT], frozenset(ENTRIES))
+        self._wheel = zipfile.ZipFile(wheel)
+        self._files = {f"{ROOT}/{one}": one for one in self._wheel.namelist()}
+        inside: dict[str, set[str]] = defaultdict(set)
+        for one in (*self._files, f"{ROOT}/torch/__init__.py"):
+            while one != ROOT:
+                one, _, name = one.rpartition("/")  # noqa: PLW2901
+                inside[one].add(name)
+        self._listed = {folder: frozenset(names) for folder, names in inside.items()}
+
+    def there(self, package: str, _asked: str) -> bool:
+        """Tell that what is asked is there, as it is in a set that holds both."""
+        return package in ("torch", _asked)
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file of the wheel, of bounded size."""
+        if path not in self._files or self._wheel.getinfo(self._files[path]).file_size > LARGEST:
+            return None
+        return self._wheel.read(self._files[path])
+
+    def listed(self, folder: str) -> frozenset[str]:
+        """Return the names in a folder of the wheel."""
+        return self._listed.get(folder, frozenset())
+
+    def below(self, folder: str) -> Iterable[str]:
+        """Return its sources below a folder."""
+        start = f"{folder.rstrip('/')}/"
+        return [one for one in self._files if one.startswith(start) and one.endswith(".py")]
+
+
+def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -> set[Asked]:
+    """Return what a release asks of the modules that are known; file and line are left out."""
+    world = WheelWorld(wheel)
+    found: set[Asked] = set()
+    for library, starts in entries.items():
+        asked, cut, _ = follow(world, library, starts, time.monotonic() + MINUTES)
+        if cut:
+            sys.exit(f"{wheel.name}: not read to its end")
+        found |= {
+            one._replace(file="", line=0, within="")
+            for one in asked
+            if one.module.partition(".")[0] in known and not world.patches(library) & {*one.names}
+        }
+    return found
+
+
+def lacking(asked: list[Asked], wheel: Path) -> dict[Asked, str]:
+    """Return what a release lacks of what is asked, as rows name it."""
+    world = WheelWorld(wheel)
+    told = {one: problem(world, one) for one in asked}
+    signs = {"name": ":", "keyword": "("}
+    return {one: t[1] + signs.get(t[0], "") + t[2] for one, t in told.items() if t}
+
+
+def runs(places: Iterable[int]) -> list[list[int]]:
+    """Return [first, last] of each run of neighbouring numbers."""
+    found: list[list[int]] = []
+    for place in sorted(places):
+        if found and place == found[-1][1] + 1:
+            found[-1][1] = place
+        else:
+            found.append([place, place])
+    return found
+
+
+Where = dict[str, dict[Asked, set[Version]]]
+"""Library -> what it asks -> releases that do."""
+Lacks = dict[tuple[str, str, Asked], set[Version]]
+"""Neighbour, the name as rows have it, what is asked -> releases that lack it."""
+
+
+def of_rows(data: Any) -> tuple[Where, Lacks]:  # noqa: ANN401  a table
+    """Return what a table knows."""
+    asks: Where = defaultdict(lambda: defaultdict(set))
+    lacks: Lacks = defaultdict(set)
+
+    def within(name: str, places: list[list[int]]) -> Iterator[Version]:
+        for first, last in places:
+            yield from map(Version, data["releases"][name][first : last + 1])
+
+    for library, name, asking, lacking, texts in data["rows"]:
+        for text in texts:
+            one = asked_of(text)
+            asks[library][one].update(within(library, asking))
+            lacks[name, text, one].update(within(name, lacking))
+    return asks, lacks
+
+
+def asked_of(text: str) -> Asked:
+    """Return what a row names: "a.b:Name", "a.b", "a.b.Class(keyword"."""
+    if "(" in text:
+        called, _, keyword = text.partition("(")
+        top, *names = called.split(".")
+        return Asked("", 0, top, tuple(names), keyword=keyword)
+    module, _, name = text.partition(":")
+    return Asked("", 0, module, (name,) if name else ())
+
+
+def asked_also(asked: set[Asked], known: Asked) -> bool:
+    """Tell whether a release asks what a row names: the thing itself, or a part of a module that is gone."""
+    parts = () if known.names else (one.module for one in asked)
+    return known in asked or any(f"{one}.".startswith(f"{known.module}.") for one in parts)
+
+
+def extended(data: Any, folder: Path) -> Any:  # noqa: ANN401  a table
+    """Return a table that knows the wheels of a folder too, and whatever it knew."""
+    there = wheels(folder)
+    asks, lacks = of_rows(data)
+    modules = {m for m in ENTRIES if name_of(m) in there}
+    with ProcessPoolExecutor(2) as pool:
+        for name, releases in there.items():
+            own = {m: ENTRIES[m] for m in modules if name_of(m) == name}
+            ask = partial(asked_by, own, modules - own.keys())
+            for version, some in zip(releases, pool.map(ask, releases.values()), strict=True):
+                for one in {*some, *(o for o in asks[name] if asked_also(some, o))}:
+                    asks[name][one].add(version)
+        every = {one for asked in asks.values() for one in asked}
+        for name, releases in there.items():
+            wanted = sorted(o for o in every if name_of(o.module.partition(".")[0]) == name)
+            told = pool.map(partial(lacking, wanted), releases.values()) if wanted else ()
+            for version, gone in zip(releases, told, strict=False):
+                for one, text in gone.items():
+                    lacks[name, text, one].add(version)
+    known = {name: {*map(Version, some)} for name, some in data["releases"].items()}
+    for name, releases in there.items():
+        known[name] = known.get(name, set()) | releases.keys()
+    return written({name: sorted(some) for name, some in known.items()}, asks, lacks)
+
+
+def written(releases: dict[str, list[Version]], asks: Where, lacks: Lacks) -> Any:  # noqa: ANN401  a table
+    """Return the table of what is known; releases that no row is about are left out."""
+    at = {name: {v: n for n, v in enumerate(some)} for name, some in releases.items()}
+    found: dict[tuple[str, str, str], tuple[set[int], set[int]]] = defaultdict(
+        lambda: (set(), set())
+    )
+    for (name, text, one), lacking_it in lacks.items():
+        for library, asked in asks.items():
+            if one in asked and library != name:
+                both = found[library, name, text]
+                both[0].update(at[library][v] for v in asked[one])
+                both[1].update(at[name][v] for v in lacking_it)
+    rows: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for (library, name, text), both in found.items():
+        rows[library, name, *(json.dumps(runs(one)) for one in both)].append(text)
+    used = {name for key in rows for name in key[:2]}
+    return {
+        "about": "Names that releases of a library import from a neighbour, and releases of it that lack them: "
+        "contracts/shipped.py reads it, contracts/build.py writes it. Rows: library, neighbour, "
+        "runs of releases that ask, runs that lack, names.",
+        "source": "the files of the wheels on PyPI",
+        "as_of": datetime.now(UTC).date().isoformat(),
+        "releases": {name: [str(v) for v in releases[name]] for name in sorted(used)},
+        "rows": [
+            [*key[:2], *map(json.loads, key[2:]), sorted(names)]
+            for key, names in sorted(rows.items())
+        ],
+    }
+
+
+def main(known: str, folder: str) -> None:
+    """Extend and print."""
+    data = extended(json.loads(Path(known).read_bytes()), Path(folder))
+    print(json.dumps(data, separators=(",", ":")).replace('],["', '],\n["'))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Run the stack inside the target, stage by stage: the deep probe."""
