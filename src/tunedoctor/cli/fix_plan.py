@@ -20,7 +20,7 @@ from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning.ask import live
 from tunedoctor.planning.drafts import drafted
 from tunedoctor.planning.fix_answer import Answer, End, Treated
-from tunedoctor.planning.plans import Planned, fresh, planned
+from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen

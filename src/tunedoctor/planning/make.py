@@ -12,18 +12,23 @@ from tunedoctor.facts import Packages, TorchBuild
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
 from tunedoctor.installers.answers import NoSolution, Pin
-from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import Failed, Question, lack
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.binaries import NAME, rocm_gap
-from tunedoctor.planning.commands import commands, labels_in
-from tunedoctor.planning.platforms import python_of, question_for, uv_platform
+from tunedoctor.planning.platforms import question_for
 from tunedoctor.planning.refusal import RefusedError, unanswered
 from tunedoctor.planning.search import Clash, Conflict, Found, Task, search, speaking
-from tunedoctor.planning.set_answer import Answer, SetTorch, changes
 from tunedoctor.planning.torch_pick import NoTorch, TorchPick, torch_pick
-from tunedoctor.planning.truths import Way, firing, named, remedies
-from tunedoctor.planning.wanted import OPTIONAL, PAIRED, Wanted, floors, put_outside, with_torch
+from tunedoctor.planning.truths import Way, firing, remedies
+from tunedoctor.planning.wanted import (
+    GROUP,
+    OPTIONAL,
+    PAIRED,
+    Wanted,
+    floors,
+    put_outside,
+    with_torch,
+)
 from tunedoctor.simulate import accelerator
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.wheels import cuda_of
@@ -46,17 +51,11 @@ class Place(NamedTuple):
     """The environment as the user names it; "" where there is none."""
     python: str = ""
     """Its interpreter, for the commands."""
-    offline: str = ""
-    """Who forbids the network; "" where nobody does."""
-    sources: Sources = Sources()
-    """The user's: their mirror of PyTorch's index is the one that commands name."""
     checks: tuple[Check, ...] = ()
     """() where nobody judges: of a described machine nothing is known but what was said."""
     fixes: tuple[Fix, ...] = ()
     whole: bool = False
     """The set holds what a fine-tune needs, and not only what is there and asked for."""
-    limit: int | None = None
-    """No more of the installed packages may change."""
 
     @property
     def there(self) -> dict[str, str]:
@@ -66,16 +65,36 @@ class Place(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A set, and what files are made from."""
+    """A set, and what it was made from."""
 
-    answer: Answer
+    want: Wanted
     question: Question
     found: Found
     torch: TorchPick
     labels: dict[str, str]
     """torch and its companions -> the local label of their files."""
-    any_build: bool
-    """Without a GPU every build of torch runs, on the processor: that of the user's own sources does too."""
+    dropped: dict[str, str]
+    """Left out of a fresh set, with the reason."""
+
+    @property
+    def pins(self) -> dict[str, Pin]:
+        """The set by name, without what torch alone brings: another build of torch brings others."""
+        every = {pin.name: pin for pin in self.found.pins}
+        return {n: pin for n, pin in every.items() if n == "torch" or not with_torch(n)}
+
+    @property
+    def moved(self) -> dict[str, Pin]:
+        """What changes or comes in; torch and its companions also where they come in another build."""
+        there = self.want.installed
+        anew = set[str]() if self.torch.kept else {*GROUP}
+        return {n: pin for n, pin in self.pins.items() if n in anew or there.get(n) != pin.version}
+
+    @property
+    def why(self) -> dict[str, str]:
+        """Name -> why its version is another one."""
+        torch = self.torch
+        with_it = dict.fromkeys(PAIRED, f"goes with torch {torch.version}")
+        return self.found.why | ({} if torch.kept else {"torch": torch.why, **with_it})
 
 
 def make(place: Place, want: Wanted) -> Made:
@@ -86,7 +105,7 @@ def make(place: Place, want: Wanted) -> Made:
     """
     machine = place.machine
     question = question_for(machine)._replace(
-        excluded=want.own, offline=place.offline == "--offline"
+        excluded=want.own, offline=place.ask.sources.offline == "--offline"
     )
     torch = _first_torch(place, want, question)
     if isinstance(torch, NoTorch):
@@ -99,10 +118,8 @@ def make(place: Place, want: Wanted) -> Made:
         found = search(task, place.ask.resolve)
         if isinstance(found, Found):
             found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
-            torch = torch._replace(index_url=place.sources.placed(torch.index_url))
-            told = _answer(place, want, torch, found, dropped)
-            labels, any_build = labels_in(torch, machine), not machine.gpus
-            return Made(told, question, found, torch, labels, any_build)
+            torch = torch._replace(index_url=place.ask.sources.placed(torch.index_url))
+            return Made(want, question, found, torch, torch.labels(machine), dropped)
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
             continue
@@ -112,7 +129,7 @@ def make(place: Place, want: Wanted) -> Made:
             continue
         first = first or found
         other = None
-        if place.limit is None and not (isinstance(found, Failed) and found.why != "tries"):
+        if not (isinstance(found, Failed) and found.why != "tries"):
             other = _other_torch(place, want, task, torch)
         if not isinstance(other, TorchPick):
             raise _refusal(place, want, other or first)
@@ -124,17 +141,19 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     """Return why there is no set, with what each source has of what is lacking; a no of some sources alone is none."""
     ask = place.ask
     if isinstance(end, Failed):
-        error = unanswered(end.text, ask.ban, *(() if ask.ban else (_SETTLES[end.why],)))
+        error = unanswered(
+            end.text, ask.sources.ban, *(() if ask.sources.ban else (_SETTLES[end.why],))
+        )
         error.silent = True
         return error
     why, silent = _with_outside(want, end), ask.silent()
     names = NoSolution(end.text).lacked
-    if names and place.offline:
-        why, silent = f"{why}; {lack(place.offline).text}", True
+    if names and ask.sources.offline:
+        why, silent = f"{why}; {lack(ask.sources.offline).text}", True
     elif names or silent:
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
-    ways = () if ask.ban else filter(None, (_way_out(want, end),))
-    error = unanswered(why, ask.ban, *ways)
+    ways = () if ask.sources.ban else filter(None, (_way_out(want, end),))
+    error = unanswered(why, ask.sources.ban, *ways)
     error.details, error.silent = end.text, silent
     return error
 
@@ -176,7 +195,6 @@ def _task(
         asked=frozenset(want.asked),
         question=question,
         conflicts=tuple(_known(want, {*pinned, *outside}, pinned, fixed, build)),
-        limit=place.limit,
         outside=outside,
         unmet={o.why: (o.owner, o.line) for o in want.unmet if o.line and o.owner in outside},
     )
@@ -303,31 +321,6 @@ def _torch_of(place: Place, want: Wanted, task: Task, range_: str) -> TorchPick 
         if isinstance(found, TorchPick):
             return found
     return None
-
-
-def _answer(
-    place: Place, want: Wanted, torch: TorchPick, found: Found, dropped: dict[str, str]
-) -> Answer:
-    why = dict(found.why)
-    rebuilt: frozenset[str] = frozenset()
-    if not torch.kept:
-        why |= {"torch": torch.why, **dict.fromkeys(PAIRED, f"goes with torch {torch.version}")}
-        rebuilt = frozenset(("torch", *PAIRED)) & set(want.installed)
-    shown = {*want.roots, *found.why, *named()} if want.fresh else None
-    packages = changes(found.pins, want.installed, why, shown, rebuilt)
-    return Answer(
-        verdict="set",
-        target=place.target,
-        python=python_of(place.machine),
-        platform=uv_platform(place.machine),
-        torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
-        packages=packages,
-        about=want.roots,
-        smallest=found.smallest,
-        dropped=dropped,
-        left=found.left,
-        commands=commands(packages, torch, place.machine, place.python),
-    )
 
 
 _SETTLES = {

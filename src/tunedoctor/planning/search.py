@@ -63,8 +63,6 @@ class Task(NamedTuple):
     """Python, platform, offline."""
     conflicts: tuple[Conflict, ...] = ()
     """What is known before any question."""
-    limit: int | None = None
-    """What changes more packages is not looked for."""
     outside: Mapping[str, tuple[str, ...]] = {}
     """Packages of `beside` that can move too -> what they require and get, as constraints until they are given up."""
 
@@ -152,7 +150,7 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
 def search(task: Task, resolve: Resolve, *, most: int = MOST) -> Found | Clash | Failed:
     """Return the set that changes the fewest of the pinned packages, the clash, or why nobody knows."""
     answer = _search(task, resolve, most)
-    if not isinstance(answer, Failed) or answer.why != "tries" or task.limit is not None:
+    if not isinstance(answer, Failed) or answer.why != "tries":
         return answer
     # all pins at once become wishes: the resolver keeps what it can, and nobody says that it is the least
     free = task._replace(pinned={}, conflicts=())
@@ -203,8 +201,7 @@ def _choices(task: Task, conflicts: list[Conflict]) -> Iterator[_Choice | None]:
             conflict = conflicts[-1]
         for way in conflict.ways:
             other = _Choice(ways=(*choice.ways, way), task=task)
-            dear = task.limit is not None and other.price > task.limit
-            if other.keys not in seen and not dear and other.possible:
+            if other.keys not in seen and other.possible:
                 seen.add(other.keys)
                 heapq.heappush(heap, (other.price, next(arrival), other))
     yield None

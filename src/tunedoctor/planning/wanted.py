@@ -33,6 +33,9 @@ _ABOUT = STACK | {"liger-kernel", "gptqmodel", "autoawq", "vllm", "fsspec", "eva
 PAIRED = ("torchvision", "torchaudio")
 """Chosen with torch."""
 
+GROUP = ("torch", *PAIRED)
+"""What comes from one index."""
+
 
 class WantedError(ValueError):
     """What the user asks for can't be read; its text says what belongs there."""
