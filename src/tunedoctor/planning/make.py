@@ -26,6 +26,7 @@ from tunedoctor.planning.wanted import (
     PAIRED,
     Wanted,
     floors,
+    public,
     put_outside,
     with_torch,
 )
@@ -107,34 +108,52 @@ def make(place: Place, want: Wanted) -> Made:
     question = question_for(machine)._replace(
         excluded=want.own, offline=place.ask.sources.offline == "--offline"
     )
-    torch = _first_torch(place, want, question)
+    asked = want.asked.get("torch", "")
+    torch = torch_pick(machine, place.torch, asked)
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
         raise RefusedError(why, *filter(None, (torch.after,)))
-    first: Clash | Failed | None = None
+    best = torch_pick(machine, None, asked) if torch.kept else torch
+    newest = best.version if isinstance(best, TorchPick) else ""
+    # what is asked for goes with torch in its newest release, not in an old one
+    free = not torch.kept and bool({*want.asked} - {"torch"})
+    end: Clash | Failed = Clash("", "")
     dropped = _without_code(place, want, torch)
     for _ in range(_TRIES):
-        task = _task(place, want, torch, question, dropped)
-        found = search(task, place.ask.resolve)
+        found = search(
+            _task(place, want, torch, question, dropped, newest, free=free), place.ask.resolve
+        )
         if isinstance(found, Found):
-            found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
-            torch = torch._replace(index_url=place.ask.sources.placed(torch.index_url))
-            return Made(want, question, found, torch, torch.labels(machine), dropped)
+            other = _fitting(machine, torch, found, newest)
+            if other == torch:
+                found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
+                torch = torch._replace(index_url=place.ask.sources.placed(torch.index_url))
+                return Made(want, question, found, torch, torch.labels(machine), dropped)
+            torch, free = other, False
+            continue
+        end = found
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
-            continue
-        if own := _left_alone(found, want):
+        elif own := _left_alone(found, want):
             # the clash is about what it takes to build it here, and here it is built
             want = put_outside(want, own)
-            continue
-        first = first or found
-        other = None
-        if not (isinstance(found, Failed) and found.why != "tries"):
-            other = _other_torch(place, want, task, torch)
-        if not isinstance(other, TorchPick):
-            raise _refusal(place, want, other or first)
-        torch = other
-    raise _refusal(place, want, first or Clash("", ""))
+        else:
+            break
+    raise _refusal(place, want, end)
+
+
+def _fitting(machine: Machine, torch: TorchPick, found: Found, newest: str) -> TorchPick:
+    """Return the build for the release of torch that a set has; its companions are to be of it too."""
+    versions = {pin.name: public(pin.version) for pin in found.pins}
+    have = versions["torch"]
+    if have == (torch.stand_in or torch.version):
+        return torch
+    minor = ".".join(have.split(".")[:2])
+    for wanted in (f"=={have}", f"=={minor}.*,<={newest}", f"<={have}"):
+        other = torch_pick(machine, None, wanted)
+        if isinstance(other, TorchPick) and other != torch:
+            return other
+    return torch
 
 
 def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
@@ -158,24 +177,28 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     return error
 
 
-def _first_torch(place: Place, want: Wanted, question: Question) -> TorchPick | NoTorch:
-    """Return the build to begin with: what is asked for goes with it in its newest release, not in an old one."""
-    torch = torch_pick(place.machine, place.torch, want.asked.get("torch", ""))
-    if isinstance(torch, NoTorch) or torch.kept or not set(want.asked) - {"torch"}:
-        return torch
-    task = _task(place, want, torch, question, ())
-    newest = _torch_of(place, want, task, f"<={torch.version}")
-    return newest if isinstance(newest, TorchPick) else torch
-
-
-def _task(
-    place: Place, want: Wanted, torch: TorchPick, question: Question, dropped: Iterable[str]
+def _task(  # noqa: PLR0913  what is wanted, and what torch may be
+    place: Place,
+    want: Wanted,
+    torch: TorchPick,
+    question: Question,
+    dropped: Iterable[str],
+    newest: str,
+    *,
+    free: bool,
 ) -> Task:
-    """Return what is searched for around one build of torch; `dropped` packages are not in it."""
+    """Return what is searched for around one build of torch, or where it is `free` around any up to the newest.
+
+    `dropped` packages are not in it.
+    """
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n not in {"torch", *dropped}]
     fixed = frozenset(("torch", *(n for n in PAIRED if paired[n])))
-    given = (f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n))
+    release = torch.stand_in or torch.version
+    tied = [f"torch=={release}"]
+    tied += [f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n)]
+    bounds = (public(want.asked.get("torch", "")), f"<={newest}")
+    range_ = narrowed(filter(None, bounds)) if newest else None
     pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed}
     beside = {n: v for n, v in want.installed.items() if n not in {"torch", *roots}}
     if not torch.kept:
@@ -183,10 +206,13 @@ def _task(
     outside = {n: lines for n, lines in want.outside.items() if n in beside}
     kept = (n for n in want.installed if n not in fixed and not with_torch(n))
     build = place.torch if torch.kept and place.torch else _build(torch)
-    needs = (f"torch=={torch.stand_in or torch.version}", *_needs(want, roots))
+    # uv settles first what is named first
+    needs = sorted(_needs(want, roots), key=lambda line: not line.startswith(tuple(want.asked)))
     return Task(
-        requirements=needs,
-        constraints=(*want.limits, *given),
+        requirements=(*needs, f"torch{range_}" if free else "torch"),
+        constraints=want.limits,
+        torch=() if free else tuple(tied),
+        torch_range="" if free else range_ or "",
         pinned=pinned,
         preferred=tuple(f"{n}=={want.installed[n]}" for n in kept),
         beside=beside,
@@ -275,52 +301,6 @@ def _left_alone(clash: Clash | Failed, want: Wanted) -> str:
         n for n in NoSolution(clash.text).unwheeled if n in want.installed and n in want.roots
     ]
     return next((n for n in missing if n != "torch" and n not in want.asked), "")
-
-
-def _other_torch(
-    place: Place, want: Wanted, task: Task, torch: TorchPick
-) -> TorchPick | Clash | None:
-    """Return the build to try next: below one that was chosen, in the place of one that is there any that fits."""
-    range_ = f"<{torch.version}"
-    if torch.kept:
-        best = torch_pick(place.machine, None, want.asked.get("torch", ""))
-        if isinstance(best, NoTorch):
-            return None
-        range_ = f"<={best.version},!={torch.version}"
-    return _torch_of(place, want, task, range_)
-
-
-def _torch_of(place: Place, want: Wanted, task: Task, range_: str) -> TorchPick | Clash | None:
-    """Return the build of the torch that the libraries take from a range, with what is asked for as new as it goes.
-
-    A clash where they clash whatever the torch; None where the machine has no build of it, or nobody knows.
-    """
-    asked = want.asked
-    free = narrowed(filter(None, (asked.get("torch", "").partition("+")[0], range_)))
-    if free is None:
-        return None
-    needs = [n for n in task.requirements if not n.startswith("torch==")]
-    # uv settles first what is named first
-    needs.sort(key=lambda line: not line.startswith(tuple(asked)))
-    given = tuple(c for c in task.constraints if not c.startswith(PAIRED))
-    answer = place.ask.resolve(
-        task.question._replace(
-            requirements=(*needs, f"torch{free}"), constraints=given, preferred=task.preferred
-        )
-    )
-    if isinstance(answer, NoSolution):
-        # of the range of torch itself nobody asked for
-        about = answer.blamed
-        return None if "torch" in about else Clash(answer.why(), answer.text, about)
-    if isinstance(answer, Failed):
-        return None
-    version = next((pin.version for pin in answer.pins if pin.name == "torch"), "")
-    minor = ".".join(version.split(".")[:2])
-    for wanted in (f"=={version}", f"=={minor}.*,{range_}", f"<={version}"):
-        found = torch_pick(place.machine, None, wanted)
-        if isinstance(found, TorchPick):
-            return found
-    return None
 
 
 _SETTLES = {

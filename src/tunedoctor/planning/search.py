@@ -30,6 +30,8 @@ _LOOKS = 4096
 """Choices of ways that are looked at between questions; more clashes than that give are a case for the last resort."""
 _WARNING = 3
 """Price of leaving a warning as it is, in packages changed."""
+_TORCH = 4
+"""Price of another release of torch."""
 
 Resolve = Callable[[Question], Outcome]
 
@@ -63,6 +65,10 @@ class Task(NamedTuple):
     """Python, platform, offline."""
     conflicts: tuple[Conflict, ...] = ()
     """What is known before any question."""
+    torch: tuple[str, ...] = ()
+    """torch and its companions as constraints: given up together, last of all."""
+    torch_range: str = ""
+    """What torch can be where it is given up; "" where it can't."""
     outside: Mapping[str, tuple[str, ...]] = {}
     """Packages of `beside` that can move too -> what they require and get, as constraints until they are given up."""
 
@@ -71,6 +77,8 @@ class Task(NamedTuple):
 
     def version(self, name: str) -> str:
         """Return the version of what can be given up; "" of anything else."""
+        if name == "torch" and self.torch_range:
+            return self.torch[0].partition("==")[2]
         return self.pinned.get(name, "") or (self.beside[name] if name in self.outside else "")
 
 
@@ -129,7 +137,8 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def price(self) -> int:
-        return len(self.given_up) + _WARNING * len(self.ignored)
+        dear = _TORCH * ("torch" in self.given_up)
+        return len(self.given_up) + _WARNING * len(self.ignored) + dear
 
     @property
     def possible(self) -> bool:
@@ -223,6 +232,7 @@ def _question(choice: _Choice) -> Question:
         if owner not in gone and why not in choice.ignored
     ]
     added = [f"{way.name}{way.specifier}" for way in choice.ways if way.specifier]
+    added += [f"torch{task.torch_range}"] if "torch" in gone else task.torch
     wanted = [way.name for way in choice.ways if way.specifier == ""]
     wanted += [name for name in gone if name in task.outside]
     return task.question._replace(
@@ -235,7 +245,9 @@ def _question(choice: _Choice) -> Question:
 def _explained(choice: _Choice, answer: NoSolution) -> Conflict:
     """Return the packages that an explanation names or whose word it repeats, of which one must be given up."""
     task, gone = choice.task, choice.given_up
-    named = [n for n in answer.blamed if n in task.pinned]
+    tied = {line.partition("==")[0] for line in task.torch}
+    blamed = ["torch" if n in tied else n for n in answer.blamed]
+    named = [n for n in blamed if task.version(n) and n not in task.outside]
     again = {why: (line,) for why, (owner, line) in task.unmet.items() if owner not in gone}
     still = [why for why in speaking(again, answer.text) if why not in choice.ignored]
     asking = (*speaking(task.outside, answer.text), *(task.unmet[why][0] for why in still))
@@ -271,7 +283,8 @@ def _judged(choice: _Choice, answer: Solved) -> Found | Conflict:
     versions = {**task.beside, **solved}
     fixed = task.fixed | (set(task.beside) - set(solved) - set(task.outside))
     left: list[str] = []
-    for one in breaks(versions, task.build, task.question.platform, task.asked, fixed):
+    build = None if "torch" in choice.given_up else task.build
+    for one in breaks(versions, build, task.question.platform, task.asked, fixed):
         if one.id in choice.ignored:
             continue
         ways = [way for way in one.ways if way[:2] not in choice.keys]

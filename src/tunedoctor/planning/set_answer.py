@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -114,8 +114,7 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
 
 
 def _answer(place: Place, one: Planned) -> Answer:
-    made = one.made
-    assert made is not None
+    made = cast("Made", one.made)  # all of a set is left to the resolver
     want, torch = made.want, made.torch
     moved = made.moved
     spoken = {*want.roots, *made.found.why, *named()} if want.fresh else {*moved}

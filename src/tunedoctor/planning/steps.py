@@ -94,9 +94,11 @@ def fetched(plan: Plan, place: Place) -> Plan:
     there = place.there
     if (new := new_torch(plan)) is not None:
         found = _looked_up(new, place, {n: v for n, v in there.items() if not with_torch(n)})
-        rest = without(plan, {pin.name for pin in found.pins})
-        own = Plan(steps=(_own(found, there, new.reinstall),))
-        plan = exchanged(merge((rest, own)), place.snapshot, found.pins)
+        own = _own(found, there, new.reinstall)
+        rest = without(
+            plan, {n for n in (p.name for p in found.pins) if n in GROUP or with_torch(n)}
+        )
+        plan = exchanged(merge((rest, Plan(steps=(own,)))), place.snapshot, found.pins)
     steps = (
         _looked_up(s, place, there)
         if isinstance(s, Install) and not all(pin.hashes for pin in s.pins)
