@@ -17,7 +17,7 @@ from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.binaries import NAME, rocm_gap
 from tunedoctor.planning.platforms import question_for
 from tunedoctor.planning.refusal import RefusedError, unanswered
-from tunedoctor.planning.search import Clash, Conflict, Found, Task, search, speaking
+from tunedoctor.planning.search import TORCH, Clash, Conflict, Found, Task, search, speaking
 from tunedoctor.planning.torch_pick import NoTorch, TorchPick, torch_pick
 from tunedoctor.planning.truths import Way, firing, remedies
 from tunedoctor.planning.wanted import (
@@ -80,8 +80,7 @@ class Made(NamedTuple):
     @property
     def pins(self) -> dict[str, Pin]:
         """The set by name, without what torch alone brings: another build of torch brings others."""
-        every = {pin.name: pin for pin in self.found.pins}
-        return {n: pin for n, pin in every.items() if n == "torch" or not with_torch(n)}
+        return {pin.name: pin for pin in self.found.pins if not _brought(pin)}
 
     @property
     def moved(self) -> dict[str, Pin]:
@@ -96,6 +95,12 @@ class Made(NamedTuple):
         torch = self.torch
         with_it = dict.fromkeys(PAIRED, f"goes with torch {torch.version}")
         return self.found.why | ({} if torch.kept else {"torch": torch.why, **with_it})
+
+
+def _brought(pin: Pin) -> bool:
+    """Tell a CUDA library, or Triton, that nobody but torch asks for."""
+    owners = {*pin.via} - {"torch"}
+    return pin.name != "torch" and with_torch(pin.name) and all(map(with_torch, owners))
 
 
 def make(place: Place, want: Wanted) -> Made:
@@ -213,6 +218,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
         constraints=want.limits,
         torch=() if free else tuple(tied),
         torch_range="" if free else range_ or "",
+        torch_price=0 if "torch" in want.wished else TORCH,
         pinned=pinned,
         preferred=tuple(f"{n}=={want.installed[n]}" for n in kept),
         beside=beside,

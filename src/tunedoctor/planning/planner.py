@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
 from tunedoctor.findings import Check
@@ -196,7 +197,11 @@ def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Planned:
         # a fix puts in what it is for, not what else a whole set would hold
         own = {"torch", *want.installed, *names}
         want = want._replace(roots=tuple(name for name in want.roots if name in own))
-    want = want._replace(limits=(*want.limits, *goal.avoided), why=goal.why(ids))
+    want = want._replace(
+        limits=(*want.limits, *goal.avoided),
+        why=goal.why(ids),
+        wished=frozenset(map(name_of, goal.words(goal.ids))),
+    )
     made = make(place, want)
     plan = joined(goal.drafts, steps_of(made, place, want.roots if place.whole else names))
     one = Planned(plan, goal.drafts, None, made)

@@ -20,6 +20,7 @@ from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.answers import NoSolution, Pin
 from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.planning.truths import Way, breaks
+from tunedoctor.planning.wanted import PAIRED
 from tunedoctor.versions import narrowed, within
 
 MOST = 32
@@ -28,10 +29,10 @@ _LAST = 16
 """Questions of the last resort."""
 _LOOKS = 4096
 """Choices of ways that are looked at between questions; more clashes than that give are a case for the last resort."""
-_WARNING = 3
+_WARNING = 5
 """Price of leaving a warning as it is, in packages changed."""
-_TORCH = 4
-"""Price of another release of torch."""
+TORCH = 1
+"""Price of another release of torch that no cure asks for, besides that of a package that changes."""
 
 Resolve = Callable[[Question], Outcome]
 
@@ -67,6 +68,7 @@ class Task(NamedTuple):
     """What is known before any question."""
     torch: tuple[str, ...] = ()
     """torch and its companions as constraints: given up together, last of all."""
+    torch_price: int = TORCH
     torch_range: str = ""
     """What torch can be where it is given up; "" where it can't."""
     outside: Mapping[str, tuple[str, ...]] = {}
@@ -121,13 +123,18 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def given_up(self) -> dict[str, str]:
-        """Installed packages that change -> why."""
-        return {
+        """Installed packages that change -> why; torch takes its companions along."""
+        gone = {
             way.name: way.why
             for way in reversed(self.ways)
             if (pin := self.task.version(way.name))
             and (way.specifier is None or not within(pin, way.specifier))
         }
+        with_it = PAIRED if "torch" in gone else ()
+        return (
+            dict.fromkeys((n for n in with_it if n in self.task.pinned), gone.get("torch", ""))
+            | gone
+        )
 
     @property
     def ignored(self) -> dict[str, str]:
@@ -137,8 +144,9 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def price(self) -> int:
-        dear = _TORCH * ("torch" in self.given_up)
-        return len(self.given_up) + _WARNING * len(self.ignored) + dear
+        gone = {*self.given_up}
+        count = len(gone) + _WARNING * len(self.ignored)
+        return count - len(gone & {*PAIRED}) + self.task.torch_price if "torch" in gone else count
 
     @property
     def possible(self) -> bool:
@@ -245,8 +253,7 @@ def _question(choice: _Choice) -> Question:
 def _explained(choice: _Choice, answer: NoSolution) -> Conflict:
     """Return the packages that an explanation names or whose word it repeats, of which one must be given up."""
     task, gone = choice.task, choice.given_up
-    tied = {line.partition("==")[0] for line in task.torch}
-    blamed = ["torch" if n in tied else n for n in answer.blamed]
+    blamed = [*answer.blamed, *(("torch",) if {*PAIRED} & {*answer.blamed} else ())]
     named = [n for n in blamed if task.version(n) and n not in task.outside]
     again = {why: (line,) for why, (owner, line) in task.unmet.items() if owner not in gone}
     still = [why for why in speaking(again, answer.text) if why not in choice.ignored]

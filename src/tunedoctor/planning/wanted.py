@@ -69,6 +69,8 @@ class Wanted(NamedTuple):
     """The same of all that is installed."""
     unmet: tuple[Missed, ...] = ()
     """What the set's packages, and those that require something of it, do not get."""
+    wished: frozenset[str] = frozenset()
+    """Names that cures speak of, asked for or not."""
     why: Mapping[str, str] = {}
     """Name -> why its versions are asked for, where a finding does it."""
     own: tuple[str, ...] = ()
