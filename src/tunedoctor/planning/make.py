@@ -198,13 +198,14 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     """
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n not in {"torch", *dropped}]
-    fixed = frozenset(("torch", *(n for n in PAIRED if paired[n])))
+    bounds = (public(want.asked.get("torch", "")), f"<={newest}")
+    range_ = narrowed(filter(None, bounds)) if newest else None
+    fixed = frozenset(n for n in PAIRED if paired[n])
+    fixed |= frozenset(() if range_ and "torch" in want.wished else ("torch",))
     release = torch.stand_in or torch.version
     tied = [f"torch=={release}"]
     tied += [f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n)]
-    bounds = (public(want.asked.get("torch", "")), f"<={newest}")
-    range_ = narrowed(filter(None, bounds)) if newest else None
-    pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed}
+    pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed | {"torch"}}
     beside = {n: v for n, v in want.installed.items() if n not in {"torch", *roots}}
     if not torch.kept:
         beside = {n: v for n, v in beside.items() if not with_torch(n)}
