@@ -121,7 +121,7 @@ def make(place: Place, want: Wanted) -> Made:
     best = torch_pick(machine, None, asked) if torch.kept else torch
     newest = best.version if isinstance(best, TorchPick) else ""
     # what is asked for goes with torch in its newest release, not in an old one
-    free = not torch.kept and bool({*want.asked} - {"torch"})
+    free = not torch.kept and bool({*want.asked} - {*GROUP})
     end: Clash | Failed = Clash("", "")
     dropped = _without_code(place, want, torch)
     for _ in range(_TRIES):
@@ -129,13 +129,15 @@ def make(place: Place, want: Wanted) -> Made:
             _task(place, want, torch, question, dropped, newest, free=free), place.ask.resolve
         )
         if isinstance(found, Found):
-            other = _fitting(machine, torch, found, newest)
-            if other == torch:
+            other = _fitting(machine, torch, found, newest, whole=free)
+            if other is None:
                 found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
                 torch = torch._replace(index_url=place.ask.sources.placed(torch.index_url))
                 return Made(want, question, found, torch, torch.labels(machine), dropped)
-            torch, free = other, False
-            continue
+            if isinstance(other, TorchPick):
+                torch, free = other, False
+                continue
+            found = other
         end = found
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
@@ -147,18 +149,27 @@ def make(place: Place, want: Wanted) -> Made:
     raise _refusal(place, want, end)
 
 
-def _fitting(machine: Machine, torch: TorchPick, found: Found, newest: str) -> TorchPick:
-    """Return the build for the release of torch that a set has; its companions are to be of it too."""
+def _fitting(
+    machine: Machine, torch: TorchPick, found: Found, newest: str, *, whole: bool
+) -> TorchPick | Clash | None:
+    """Return the build to go on with, for the release of torch that a set has; None where it has the build.
+
+    A clash where this machine takes no build of it.
+
+    `whole`: its companions were free too, and are to be those that go with it.
+    """
     versions = {pin.name: public(pin.version) for pin in found.pins}
     have = versions["torch"]
     if have == (torch.stand_in or torch.version):
-        return torch
+        paired = (("torchvision", torch.torchvision), ("torchaudio", torch.torchaudio))
+        other = whole and any(v and versions.get(n, v) != v for n, v in paired)
+        return torch if other else None
     minor = ".".join(have.split(".")[:2])
     for wanted in (f"=={have}", f"=={minor}.*,<={newest}", f"<={have}"):
-        other = torch_pick(machine, None, wanted)
-        if isinstance(other, TorchPick) and other != torch:
-            return other
-    return torch
+        other_torch = torch_pick(machine, None, wanted)
+        if isinstance(other_torch, TorchPick) and other_torch != torch:
+            return other_torch
+    return Clash(f"the libraries go with torch {have}, of which no build fits this machine", "")
 
 
 def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
