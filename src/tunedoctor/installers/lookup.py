@@ -18,12 +18,20 @@ from tunedoctor.plan import Install, Pin
 
 
 def look_up(
-    install: Install, python: str, installed: Mapping[str, str], sources: Sources
+    install: Install,
+    python: str,
+    installed: Mapping[str, str],
+    sources: Sources,
+    *,
+    offline: bool = False,
 ) -> Install | NoSolution | Failed:
     """Return the install with all its pins, hashes and sizes; `installed` versions are kept where they serve.
 
-    `python` is the target's interpreter. Packages that need no change are left out of what comes with the pins.
+    `python` is the target's interpreter, `offline`: by the cache alone. Packages that need no change are left out of
+    what comes with the pins.
     """
+    if install.no_deps and all(pin.hashes for pin in install.pins):
+        return install
     there = {} if install.no_deps else installed
     question = Question(
         tuple(pin.requirement for pin in install.pins),
@@ -31,6 +39,7 @@ def look_up(
         interpreter=python,
         index_url=install.index,
         locked=True,
+        offline=offline,
         dependencies=not install.no_deps,
     )
     found = resolve(question, sources)

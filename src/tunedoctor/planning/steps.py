@@ -99,12 +99,7 @@ def fetched(plan: Plan, place: Place) -> Plan:
             plan, {n for n in (p.name for p in found.pins) if n in GROUP or with_torch(n)}
         )
         plan = exchanged(merge((rest, Plan(steps=(own,)))), place.snapshot, found.pins)
-    steps = (
-        _looked_up(s, place, there)
-        if isinstance(s, Install) and not all(pin.hashes for pin in s.pins)
-        else s
-        for s in plan.steps
-    )
+    steps = (_looked_up(s, place, there) if isinstance(s, Install) else s for s in plan.steps)
     plan = msgspec.structs.replace(plan, steps=tuple(steps))
     total = sum(pin.download_bytes for pin in plan.pins)
     return msgspec.structs.replace(plan, download_bytes=total, disk_bytes=int(total * UNPACKED))
