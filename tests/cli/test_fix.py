@@ -353,7 +353,7 @@ def test_a_fix_without_a_finding_stays_light(make: Make) -> None:
     assert "doctor fix missing-dependency --target" in words
     loaded = set(ended.stderr.splitlines())
     assert "tunedoctor.cli.fix" in loaded
-    heavy = ("planning.make", "planning.plans", "transaction.apply")
+    heavy = ("planning.make", "planning.planner", "transaction.apply")
     assert [name for name in heavy if f"tunedoctor.{name}" in loaded] == []
 
 

@@ -13,7 +13,7 @@ from tunedoctor.installers.uv import Outcome, Question, Solved
 from tunedoctor.plan import Install
 from tunedoctor.plan import Pin as Planned
 from tunedoctor.planning.ask import Ask
-from tunedoctor.planning.commands import GROUP
+from tunedoctor.planning.wanted import GROUP
 
 CUDA_12 = ("nvidia-cudnn-cu12==9.10.2.21", "nvidia-nccl-cu12==2.27.5", "triton==3.5.1")
 """What torch for CUDA 12 brings from its index."""
@@ -54,12 +54,13 @@ def ask(versions: Mapping[str, str] | None = None, sizes: int = 1000) -> Ask:
                 if label and p.name in GROUP and "+" not in p.version
                 else p.version,
                 hashes=(f"sha256:{p.name}",),
+                download_bytes=sizes,
             )
             for p in pins
         )
         return msgspec.structs.replace(install, pins=tuple(held), no_deps=True)
 
-    return Ask(resolve, look_up, lambda install, _: {p.name: sizes for p in install.pins})
+    return Ask(resolve, look_up)
 
 
 def _ranges(question: Question) -> dict[str, list[str]]:

@@ -12,9 +12,9 @@ from libraries.server import Index
 from tunedoctor.installers.uv import Failed, find_uv
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.files import MARK, frozen, project
-from tunedoctor.planning.make import Made, Place, make
+from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.platforms import uv_platform
-from tunedoctor.planning.wanted import wanted
+from tunedoctor.planning.set_answer import Answer, answered
 from tunedoctor.wheels.machine import Gpu, Machine
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -26,12 +26,14 @@ ADA = Machine(
     driver_version="580.65.06",
     gpus=(Gpu(vendor="nvidia", compute_capability="8.9"),),
 )
-ASK = Ask(resolve, lambda install, *_: install, lambda *_: {})
+ASK = Ask(resolve, lambda install, *_: install)
 MAC = Machine(platform="macos", arch="arm64", python=PYTHON, macos="15.1")
 
 
-def _made(machine: Machine) -> Made:
-    return make(Place(machine, ASK), wanted({}))
+def _made(machine: Machine) -> tuple[Answer, Made]:
+    answer, made = answered(Place(machine, ASK, whole=True), {})
+    assert made is not None
+    return answer, made
 
 
 def _uv(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -41,7 +43,7 @@ def _uv(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_frozen_pins_install_with_their_hashes(index: Index, tmp_path: Path) -> None:
-    text = frozen(_made(MAC), "requirements.txt", resolve)
+    text = frozen(*_made(MAC), "requirements.txt", resolve)
     assert isinstance(text, str)
     assert text.startswith(MARK)
     pins = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]
@@ -63,7 +65,7 @@ def test_frozen_pins_install_with_their_hashes(index: Index, tmp_path: Path) -> 
 
 
 def test_a_torch_of_its_own_index_stands_in_the_head(index: Index, tmp_path: Path) -> None:
-    text = frozen(_made(ADA), "requirements.txt", resolve)
+    text = frozen(*_made(ADA), "requirements.txt", resolve)
     assert isinstance(text, str)
     head = [line for line in text.splitlines() if line.startswith("#")]
     assert "torch==2.15.0+cu132 torchvision==0.29.2 --index-url" in head[1]
@@ -77,7 +79,7 @@ def test_a_torch_of_its_own_index_stands_in_the_head(index: Index, tmp_path: Pat
 def test_without_an_index_nothing_is_frozen(index: Index) -> None:
     made = _made(MAC)
     index.close()
-    answer = frozen(made, "requirements.txt", resolve)
+    answer = frozen(*made, "requirements.txt", resolve)
     assert isinstance(answer, Failed)
 
 
@@ -85,7 +87,7 @@ def test_the_project_of_a_default_index_locks(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("UV_NO_CONFIG")
-    (tmp_path / "pyproject.toml").write_text(project(_made(MAC)))
+    (tmp_path / "pyproject.toml").write_text(project(*_made(MAC)))
     ended = _uv("lock", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     lock = tomllib.loads((tmp_path / "uv.lock").read_text())
@@ -95,7 +97,7 @@ def test_the_project_of_a_default_index_locks(
 
 
 def test_the_project_takes_torch_alone_from_its_index(index: Index, tmp_path: Path) -> None:
-    data = tomllib.loads(project(_made(ADA)))
+    data = tomllib.loads(project(*_made(ADA)))
     assert "torch==2.15.0+cu132" in data["project"]["dependencies"]
     (own,) = data["tool"]["uv"]["index"]
     assert own == {

@@ -10,11 +10,10 @@ from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, CondaPrefix, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.answers import NoSolution
-from tunedoctor.installers.sources import Ban
+from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import Failed, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
-from tunedoctor.planning.ask import read_sizes
-from tunedoctor.planning.plans import Planned, fresh, planned
+from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
@@ -105,8 +104,9 @@ def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
     assert [p.requirement for p in made.plan.pins] == ["peft==0.19.0"]
     assert made.simulated is not None
     assert {"library-version-clash", "missing-dependency"} <= set(made.simulated.cured)
-    alone = plan(snapshot, "missing-dependency")
-    assert "requests" in {p.name for p in alone.plan.pins}
+    kept = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.19.0")
+    alone = plan(kept, "missing-dependency")
+    assert "requests" in {p.name for p in alone.plan.pins}, "the control: where it stays it gets it"
 
 
 def test_what_others_need_is_put_in_beside_what_moves() -> None:
@@ -125,7 +125,9 @@ def test_a_torch_that_is_not_there_is_a_cure_of_its_own() -> None:
 def test_a_variable_that_forbids_the_index_is_named() -> None:
     snapshot = snapshot_of("peft-0.17-with-transformers-5")
     drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
-    silent = ask()._replace(resolve=lambda _: NoSolution(""), ban=Ban("no-index", "UV_NO_INDEX"))
+    silent = ask()._replace(
+        resolve=lambda _: NoSolution(""), sources=Sources(no_index="UV_NO_INDEX")
+    )
     with pytest.raises(RefusedError, match="UV_NO_INDEX is set so that no index is asked") as error:
         planned(snapshot, drafts, CHECKS, silent)
     assert "UV_NO_INDEX" in error.value.by_hand[0]
@@ -233,13 +235,6 @@ def test_a_new_environment_is_made_with_a_whole_set() -> None:
     assert {"torch", "torchvision", "transformers", "peft", "trl", "accelerate"} <= names
     assert all(p.hashes for p in made.plan.pins)
     assert not any(p.was for p in made.plan.pins)
-
-
-def test_sizes_are_those_of_the_lock_file() -> None:
-    lock = '[[packages]]\nname = "peft"\nwheels = [{size = 7}, {size = 9}, {}]\n[[packages]]\nname = "x"\n'
-    assert read_sizes(lock) == {"peft": 9}
-    assert read_sizes("no toml") == {}
-    assert read_sizes("packages = 3") == {}
 
 
 def of_conda(snapshot: Snapshot, installer: str) -> Snapshot:

@@ -1,7 +1,5 @@
 """Sets made by real uv over an index on loopback."""
 
-from typing import Literal
-
 import pytest
 from libraries.environment import packages
 from libraries.fixtures import resolve
@@ -10,11 +8,10 @@ from libraries.server import Index, filename
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
 from tunedoctor.installers.uv import Question, Solved
 from tunedoctor.planning.ask import Ask
-from tunedoctor.planning.make import Place, make
-from tunedoctor.planning.refusal import RefusedError
-from tunedoctor.planning.set_answer import Answer
+from tunedoctor.planning.make import Place
+from tunedoctor.planning.set_answer import Answer, answered
 from tunedoctor.planning.truths import firing
-from tunedoctor.planning.wanted import asked_for, wanted
+from tunedoctor.planning.wanted import asked_for
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.machine import Gpu, Machine
 
@@ -27,7 +24,7 @@ ADA = Machine(
     driver_version="580.65.06",
     gpus=(Gpu(name="NVIDIA GeForce RTX 4090", vendor="nvidia", compute_capability="8.9"),),
 )
-ASK = Ask(resolve, lambda install, *_: install, lambda *_: {}, lacking=lambda *_: "who has what")
+ASK = Ask(resolve, lambda install, *_: install, lacking=lambda *_: "who has what")
 CU130 = TorchBuild(version="2.14.1+cu130", cuda="13.0", accelerator="cuda", variant="cu130")
 WHOLE = (
     *("torch==2.14.1+cu130", "filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0"),
@@ -42,14 +39,9 @@ def asked(
     torch: TorchBuild | None = None,
 ) -> Answer:
     python = Interpreter(executable="/env/bin/python", version="3.12.7")
-    want = wanted(asked_for(words), there, python if there else None)
-    place = Place(machine, ASK, Snapshot({}), torch, "/env", "/env/bin/python")
-    try:
-        return make(place, want).answer
-    except RefusedError as error:
-        verdict: Literal["unknown", "none"] = "unknown" if error.silent else "none"
-        ways = "; ".join(error.by_hand)
-        return Answer(verdict=verdict, why=error.why, details=error.details, way_out=ways)
+    facts = Snapshot({}).having(there).having(python) if there else Snapshot({})
+    place = Place(machine, ASK, facts, torch, "/env", "/env/bin/python", whole=True)
+    return answered(place, asked_for(words))[0]
 
 
 def moved(answer: Answer) -> dict[str, tuple[str, str]]:

@@ -25,7 +25,7 @@ from tunedoctor.installers.uv import Failed, find_uv
 from tunedoctor.live import take
 from tunedoctor.plan import Install, Remove
 from tunedoctor.planning.ask import Ask, live
-from tunedoctor.planning.plans import fresh, planned
+from tunedoctor.planning.planner import fresh, planned
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.task import Ways

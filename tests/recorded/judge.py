@@ -28,7 +28,7 @@ from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.installers.uv import resolve as ask_uv
 from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.planning.ask import Ask
-from tunedoctor.planning.plans import planned
+from tunedoctor.planning.planner import planned
 from tunedoctor.planning.platforms import macos_target, python_of, uv_platform
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_fixes
@@ -151,7 +151,7 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
 
     drafts = drafted(chosen(diagnosis, ()), snapshot, all_fixes())
     try:
-        made = planned(snapshot, drafts, checks, Ask(resolve, look_up, lambda *_: {}), all_fixes())
+        made = planned(snapshot, drafts, checks, Ask(resolve, look_up), all_fixes())
     except RefusedError as error:
         return Planned("refused", why=error.why)
     return Planned("planned" if made.plan.changes else "nothing", made.plan)

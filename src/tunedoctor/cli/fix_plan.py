@@ -19,7 +19,7 @@ from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning.ask import live
 from tunedoctor.planning.fix_answer import Answer, End, Treated
-from tunedoctor.planning.plans import Planned, fresh, planned
+from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen

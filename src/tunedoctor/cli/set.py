@@ -17,8 +17,7 @@ from tunedoctor.installers.uv import Failed
 from tunedoctor.planning.ask import Ask, live
 from tunedoctor.planning.files import MARK, frozen, project
 from tunedoctor.planning.make import Made, Place
-from tunedoctor.planning.set_answer import Answer
-from tunedoctor.planning.settle import shown
+from tunedoctor.planning.set_answer import Answer, answered
 from tunedoctor.planning.wanted import WantedError, asked_for
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.snapshot import Snapshot
@@ -96,8 +95,7 @@ def set_(  # noqa: PLR0913  each is an option
     there = _this(asked, place, snapshot, ask) if snapshot else _described(asked, ask)
     with spinner() as one:
         one.watch(["the package sources"])
-        there = there._replace(offline=known.declared.offline, sources=known.declared)
-        answer, made = shown(there, names)
+        answer, made = answered(there, names)
         if made is not None:
             answer = _written(answer, made, files, known)
     _print(answer, made, files, format_, verbose=verbose)
@@ -162,14 +160,14 @@ def _written(answer: Answer, made: Made, files: Files, known: Asking) -> Answer:
 
     texts: dict[str, str] = {}
     if files.freeze:
-        text = frozen(made, os.path.basename(files.freeze), known.resolve)  # noqa: PTH119
+        text = frozen(answer, made, os.path.basename(files.freeze), known.resolve)  # noqa: PTH119
         if isinstance(text, Failed):
             return msgspec.structs.replace(
                 answer, verdict="unknown", why=f"{files.freeze} was not written: {text.text}"
             )
         texts[files.freeze] = text
     if files.pyproject and files.pyproject != "-":
-        texts[files.pyproject] = project(made)
+        texts[files.pyproject] = project(answer, made)
     for place, text in texts.items():
         try:
             write_whole(place, text)
@@ -188,7 +186,7 @@ def _print(answer: Answer, made: Made | None, files: Files, format_: str, *, ver
 
     told = public(answer, this_identity())
     if files.pyproject == "-" and made is not None:
-        write(project(made))
+        write(project(answer, made))
     elif format_ == "json":
         write(as_json(told))
     else:

@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from tunedoctor.clean import clean_text
+from tunedoctor.reading import toml
 from tunedoctor.versions import normalised
 
 LONGEST = 400
@@ -39,6 +42,8 @@ class Pin(NamedTuple):
     """Who wants it; () where it was asked for alone."""
     hashes: tuple[str, ...] = ()
     """Of all its files: "sha256:…"."""
+    size: int = 0
+    """Bytes of its largest wheel; 0 where nobody tells."""
 
 
 class NoSolution(NamedTuple):
@@ -108,6 +113,48 @@ def pins_of(text: str) -> tuple[Pin, ...]:
                 via=last.via or owners, hashes=(*last.hashes, *_HASH.findall(line))
             )
     return tuple(pins)
+
+
+def locked(text: str) -> tuple[Pin, ...]:
+    """Return the packages of a pylock.toml as uv writes it; () where it can't be read."""
+    try:
+        found = msgspec.convert(toml(text), _Lock)
+    except ValueError:
+        return ()
+    return tuple(
+        Pin(
+            normalised(one.name),
+            one.version,
+            (),
+            tuple(f"sha256:{f.hashes['sha256']}" for f in one.wheels if "sha256" in f.hashes),
+            max((f.size for f in one.wheels), default=0),
+        )
+        for one in found.packages
+    )
+
+
+def lock_of(pins: Iterable[str]) -> str:
+    """Return a pylock.toml of pins, whose versions uv keeps where it can."""
+    pairs = (pin.split("==", 1) for pin in pins)
+    packages = (
+        f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in pairs
+    )
+    return "".join(('lock-version = "1.0"\ncreated-by = "doctor"\n', *packages))
+
+
+class _Wheel(msgspec.Struct):
+    hashes: dict[str, str] = {}
+    size: int = 0
+
+
+class _Locked(msgspec.Struct):
+    name: str
+    version: str = ""
+    wheels: tuple[_Wheel, ...] = ()
+
+
+class _Lock(msgspec.Struct):
+    packages: tuple[_Locked, ...] = ()
 
 
 _MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ |^(?:error|cause|ERROR): ")

@@ -33,6 +33,7 @@ class Asking:
         self.declared = sources
         self.installed = installed
         self._heard: dict[str, Heard] = {}
+        self._filled = False
 
     def resolve(self, question: Question) -> Outcome:
         """Ask uv over the sources that answer."""
@@ -44,6 +45,7 @@ class Asking:
             return known
         index = "" if question.index_url in self.silent else question.index_url
         with self._with_installed(known, () if not question.hashes else None) as every:
+            self._filled = True
             return resolve(question._replace(index_url=index), every)
 
     def look_up(
@@ -62,6 +64,11 @@ class Asking:
         asked = msgspec.structs.replace(install, index="") if dead else install
         again = {*install.reinstall, *(one.name for one in install.pins)}
         with self._with_installed(known, again) as every:
+            if self._filled and install.no_deps:
+                # the question before has just read these pages
+                cached = look_up(asked, python, installed, every, offline=True)
+                if isinstance(cached, Install) and all(pin.hashes for pin in cached.pins):
+                    return cached
             return look_up(asked, python, installed, every)
 
     @contextmanager

@@ -18,11 +18,17 @@ from tunedoctor.plan import Install, Pin
 
 
 def look_up(
-    install: Install, python: str, installed: Mapping[str, str], sources: Sources
+    install: Install,
+    python: str,
+    installed: Mapping[str, str],
+    sources: Sources,
+    *,
+    offline: bool = False,
 ) -> Install | NoSolution | Failed:
-    """Return the install with all its pins and their hashes; `installed` versions are kept where they serve.
+    """Return the install with all its pins, hashes and sizes; `installed` versions are kept where they serve.
 
-    `python` is the target's interpreter. Packages that need no change are left out of what comes with the pins.
+    `python` is the target's interpreter, `offline`: by the cache alone. Packages that need no change are left out of
+    what comes with the pins.
     """
     if install.no_deps and all(pin.hashes for pin in install.pins):
         return install
@@ -32,7 +38,8 @@ def look_up(
         preferred=tuple(f"{name}=={version}" for name, version in there.items() if version),
         interpreter=python,
         index_url=install.index,
-        hashes=True,
+        locked=True,
+        offline=offline,
         dependencies=not install.no_deps,
     )
     found = resolve(question, sources)
@@ -47,7 +54,8 @@ def look_up(
         told = told or Pin(name=one.name, version=one.version, was=was)
         # of a folder uv gives no hashes where it need not open the wheel
         hashes = told.hashes or one.hashes or _hashes(one, sources)
-        pins.append(msgspec.structs.replace(told, version=one.version, hashes=hashes))
+        known = {"version": one.version, "hashes": hashes, "download_bytes": one.size}
+        pins.append(msgspec.structs.replace(told, **known))
     return msgspec.structs.replace(install, pins=tuple(pins), no_deps=True)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tunedoctor.child import Ended, run
-from tunedoctor.installers.answers import NoSolution, Pin, pins_of, said, why
+from tunedoctor.installers.answers import NoSolution, Pin, lock_of, locked, pins_of, said, why
 from tunedoctor.installers.sources import Sources
 
 Failure = Literal["no uv", "offline", "network", "time", "tries", "uv"]
@@ -46,8 +46,8 @@ class Question(NamedTuple):
     """PyTorch's index, which comes to the user's sources; "" for those alone."""
     hashes: bool = False
     dependencies: bool = True
-    dated: bool = False
-    """Ask for pylock.toml, which tells when files were uploaded."""
+    locked: bool = False
+    """Ask for pylock.toml, which tells hashes and sizes of the files."""
 
 
 class Solved(NamedTuple):
@@ -88,15 +88,16 @@ def resolve(
     if not program:
         return Failed("no uv", "uv is not there: it comes with pip install tunedoctor")
     with tempfile.TemporaryDirectory(prefix="doctor-set-") as folder:
-        out = Path(folder, "pylock.toml" if question.dated else "out.txt")
+        out = Path(folder, "pylock.toml" if question.locked else "out.txt")
+        kept = lock_of(question.preferred) if question.locked else _lines(question.preferred)
         files = {
-            "in.txt": question.requirements,
-            "constraints.txt": (*question.constraints, *known.limits),
-            "excludes.txt": question.excluded,
-            **({out.name: question.preferred} if question.preferred else {}),
+            "in.txt": _lines(question.requirements),
+            "constraints.txt": _lines((*question.constraints, *known.limits)),
+            "excludes.txt": _lines(question.excluded),
+            **({out.name: kept} if question.preferred else {}),
         }
-        for name, lines in files.items():
-            Path(folder, name).write_text(_lines(lines), encoding="utf-8")
+        for name, text in files.items():
+            Path(folder, name).write_text(text, encoding="utf-8")
         env = known.said(os.environ)
         env |= {"MACOSX_DEPLOYMENT_TARGET": question.macos} if question.macos else {}
         argv = [program, *_arguments(question, out.name), *known.options()]
@@ -107,7 +108,7 @@ def resolve(
             text = out.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             return Failed("uv", f"uv wrote no answer: {error.strerror}")
-    return Solved(() if question.dated else pins_of(text), text)
+    return Solved(locked(text) if question.locked else pins_of(text), text)
 
 
 def _arguments(question: Question, out: str) -> list[str]:

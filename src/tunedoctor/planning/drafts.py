@@ -29,14 +29,6 @@ class Goal(NamedTuple):
         """Findings whose cure is left to the resolver."""
         return frozenset(one.id for one in self.drafts if wishes_of((one,)))
 
-    def moving(self, there: Collection[str]) -> frozenset[str]:
-        """Return the findings that not only add packages; all of them where none moves any.
-
-        Who needs a missing package is often what another cure moves: its new version needs others, and brings them.
-        """
-        moves = (one for one in self.drafts if {*map(name_of, wishes_of((one,)))} & {*there})
-        return frozenset(one.id for one in moves) or self.ids
-
     def words(self, ids: Collection[str]) -> tuple[str, ...]:
         """Return the wishes of some findings, and those that came up since."""
         chosen = (one for one in self.drafts if one.id in ids)

@@ -8,34 +8,37 @@ from collections.abc import Callable
 
 from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
-from tunedoctor.planning.commands import GROUP, pinned, torch_pins
 from tunedoctor.planning.make import Made
-from tunedoctor.planning.set_answer import brought_by_torch
+from tunedoctor.planning.set_answer import Answer, Change
+from tunedoctor.planning.steps import pinned
+from tunedoctor.planning.wanted import GROUP
 from tunedoctor.versions import parts
 
 MARK = "# written by doctor set"
 """First words of the files that the doctor writes over without asking."""
 
 
-def frozen(made: Made, name: str, resolve: Callable[[Question], Outcome]) -> str | Failed:
+def frozen(
+    answer: Answer, made: Made, name: str, resolve: Callable[[Question], Outcome]
+) -> str | Failed:
     """Return the text of the file `name`, or why its hashes could not be had."""
     every = made.found.pins
-    apart = {*GROUP, *brought_by_torch(every)} if made.torch.index_url else set[str]()
-    pins = tuple(f"{pin.name}=={pin.version}" for pin in every if pin.name not in apart)
-    answer = resolve(made.question._replace(requirements=pins, hashes=True, dependencies=False))
-    if isinstance(answer, NoSolution):
+    if made.torch.index_url:
+        every = tuple(pin for n, pin in made.pins.items() if n not in GROUP)
+    pins = tuple(f"{pin.name}=={pin.version}" for pin in every)
+    held = resolve(made.question._replace(requirements=pins, hashes=True, dependencies=False))
+    if isinstance(held, NoSolution):
         return Failed("uv", "the pins of the set are no longer on the index")
-    if isinstance(answer, Failed):
-        return answer
-    return f"{_head(made, name)}{_plain(answer)}"
+    if isinstance(held, Failed):
+        return held
+    return f"{_head(answer, made, name)}{_plain(held)}"
 
 
-def _head(made: Made, name: str) -> str:
-    answer, torch = made.answer, made.torch
+def _head(answer: Answer, made: Made, name: str) -> str:
+    torch = made.torch
     lines = [f"{MARK} for Python {answer.python}, {answer.platform}"]
     if torch.index_url:
-        named = [one for one in answer.packages if one.name in GROUP]
-        group = torch_pins(named, torch, made.labels)
+        group = [_pin(one, made) for one in answer.packages if one.name in GROUP]
         lines.append(f"#   pip install {' '.join(group)} --index-url {torch.index_url}")
         lines.append(f"#   pip install --require-hashes --no-deps -r {name}")
     else:
@@ -49,13 +52,17 @@ def _plain(answer: Solved) -> str:
     return "\n".join(line.partition("  # via")[0].rstrip() for line in kept) + "\n"
 
 
-def project(made: Made) -> str:
+def _pin(one: Change, made: Made) -> str:
+    return f"{one.name}=={pinned(one.name, one.version, made.labels)}"
+
+
+def project(answer: Answer, made: Made) -> str:
     """Return a pyproject.toml.
 
     The index is explicit: uv takes from it what `sources` names and nothing else. The environment is limited to the
     machine's, since a lock for all systems fails where the build has no wheel for one.
     """
-    answer, torch = made.answer, made.torch
+    torch = made.torch
     low = ".".join(map(str, parts(answer.python)[:2])) or "3.11"
     shown = [one for one in answer.packages if one.named]
     lines = [
@@ -65,7 +72,7 @@ def project(made: Made) -> str:
         'version = "0"',
         f'requires-python = "=={low}.*"',
         "dependencies = [",
-        *(f'    "{pinned(one.name, one.version, made.labels)}",' for one in shown),
+        *(f'    "{_pin(one, made)}",' for one in shown),
         "]",
         "",
         "[tool.uv]",

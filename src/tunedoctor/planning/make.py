@@ -12,18 +12,24 @@ from tunedoctor.facts import Packages, TorchBuild
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
 from tunedoctor.installers.answers import NoSolution, Pin
-from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import Failed, Question, lack
 from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.binaries import NAME, rocm_gap
-from tunedoctor.planning.commands import commands, labels_in
-from tunedoctor.planning.platforms import python_of, question_for, uv_platform
+from tunedoctor.planning.platforms import question_for
 from tunedoctor.planning.refusal import RefusedError, unanswered
-from tunedoctor.planning.search import Clash, Conflict, Found, Task, search, speaking
-from tunedoctor.planning.set_answer import Answer, SetTorch, changes
+from tunedoctor.planning.search import TORCH, Clash, Conflict, Found, Task, search, speaking
 from tunedoctor.planning.torch_pick import NoTorch, TorchPick, torch_pick
-from tunedoctor.planning.truths import Way, firing, named, remedies
-from tunedoctor.planning.wanted import OPTIONAL, PAIRED, Wanted, floors, put_outside, with_torch
+from tunedoctor.planning.truths import Way, firing, remedies
+from tunedoctor.planning.wanted import (
+    GROUP,
+    OPTIONAL,
+    PAIRED,
+    Wanted,
+    floors,
+    public,
+    put_outside,
+    with_torch,
+)
 from tunedoctor.simulate import accelerator
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.wheels import cuda_of
@@ -46,17 +52,11 @@ class Place(NamedTuple):
     """The environment as the user names it; "" where there is none."""
     python: str = ""
     """Its interpreter, for the commands."""
-    offline: str = ""
-    """Who forbids the network; "" where nobody does."""
-    sources: Sources = Sources()
-    """The user's: their mirror of PyTorch's index is the one that commands name."""
     checks: tuple[Check, ...] = ()
     """() where nobody judges: of a described machine nothing is known but what was said."""
     fixes: tuple[Fix, ...] = ()
     whole: bool = False
     """The set holds what a fine-tune needs, and not only what is there and asked for."""
-    limit: int | None = None
-    """No more of the installed packages may change."""
 
     @property
     def there(self) -> dict[str, str]:
@@ -66,16 +66,41 @@ class Place(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A set, and what files are made from."""
+    """A set, and what it was made from."""
 
-    answer: Answer
+    want: Wanted
     question: Question
     found: Found
     torch: TorchPick
     labels: dict[str, str]
     """torch and its companions -> the local label of their files."""
-    any_build: bool
-    """Without a GPU every build of torch runs, on the processor: that of the user's own sources does too."""
+    dropped: dict[str, str]
+    """Left out of a fresh set, with the reason."""
+
+    @property
+    def pins(self) -> dict[str, Pin]:
+        """The set by name, without what torch alone brings: another build of torch brings others."""
+        return {pin.name: pin for pin in self.found.pins if not _brought(pin)}
+
+    @property
+    def moved(self) -> dict[str, Pin]:
+        """What changes or comes in; torch and its companions also where they come in another build."""
+        there = self.want.installed
+        anew = set[str]() if self.torch.kept else {*GROUP}
+        return {n: pin for n, pin in self.pins.items() if n in anew or there.get(n) != pin.version}
+
+    @property
+    def why(self) -> dict[str, str]:
+        """Name -> why its version is another one."""
+        torch = self.torch
+        with_it = dict.fromkeys(PAIRED, f"goes with torch {torch.version}")
+        return self.found.why | ({} if torch.kept else {"torch": torch.why, **with_it})
+
+
+def _brought(pin: Pin) -> bool:
+    """Tell a CUDA library, or Triton, that nobody but torch asks for."""
+    owners = {*pin.via} - {"torch"}
+    return pin.name != "torch" and with_torch(pin.name) and all(map(with_torch, owners))
 
 
 def make(place: Place, want: Wanted) -> Made:
@@ -86,88 +111,126 @@ def make(place: Place, want: Wanted) -> Made:
     """
     machine = place.machine
     question = question_for(machine)._replace(
-        excluded=want.own, offline=place.offline == "--offline"
+        excluded=want.own, offline=place.ask.sources.offline == "--offline"
     )
-    torch = _first_torch(place, want, question)
+    asked = want.asked.get("torch", "")
+    torch = torch_pick(machine, place.torch, asked)
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
         raise RefusedError(why, *filter(None, (torch.after,)))
-    first: Clash | Failed | None = None
+    best = torch_pick(machine, None, asked) if torch.kept else torch
+    newest = best.version if isinstance(best, TorchPick) else ""
+    # what is asked for goes with torch in its newest release, not in an old one
+    free = not torch.kept and bool({*want.asked} - {*GROUP})
+    end: Clash | Failed = Clash("", "")
     dropped = _without_code(place, want, torch)
     for _ in range(_TRIES):
-        task = _task(place, want, torch, question, dropped)
-        found = search(task, place.ask.resolve)
+        found = search(
+            _task(place, want, torch, question, dropped, newest, free=free), place.ask.resolve
+        )
         if isinstance(found, Found):
-            found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
-            torch = torch._replace(index_url=place.sources.placed(torch.index_url))
-            told = _answer(place, want, torch, found, dropped)
-            labels, any_build = labels_in(torch, machine), not machine.gpus
-            return Made(told, question, found, torch, labels, any_build)
+            other = _fitting(machine, torch, found, newest, whole=free)
+            if other is None:
+                found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
+                torch = torch._replace(index_url=place.ask.sources.placed(torch.index_url))
+                return Made(want, question, found, torch, torch.labels(machine), dropped)
+            if isinstance(other, TorchPick):
+                torch, free = other, False
+                continue
+            found = other
+        end = found
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
-            continue
-        if own := _left_alone(found, want):
+        elif own := _left_alone(found, want):
             # the clash is about what it takes to build it here, and here it is built
             want = put_outside(want, own)
-            continue
-        first = first or found
-        other = None
-        if place.limit is None and not (isinstance(found, Failed) and found.why != "tries"):
-            other = _other_torch(place, want, task, torch)
-        if not isinstance(other, TorchPick):
-            raise _refusal(place, want, other or first)
-        torch = other
-    raise _refusal(place, want, first or Clash("", ""))
+        else:
+            break
+    raise _refusal(place, want, end)
+
+
+def _fitting(
+    machine: Machine, torch: TorchPick, found: Found, newest: str, *, whole: bool
+) -> TorchPick | Clash | None:
+    """Return the build to go on with, for the release of torch that a set has; None where it has the build.
+
+    A clash where this machine takes no build of it.
+
+    `whole`: its companions were free too, and are to be those that go with it.
+    """
+    versions = {pin.name: public(pin.version) for pin in found.pins}
+    have = versions["torch"]
+    if have == (torch.stand_in or torch.version):
+        paired = (("torchvision", torch.torchvision), ("torchaudio", torch.torchaudio))
+        other = whole and any(v and versions.get(n, v) != v for n, v in paired)
+        return torch if other else None
+    minor = ".".join(have.split(".")[:2])
+    for wanted in (f"=={have}", f"=={minor}.*,<={newest}", f"<={have}"):
+        other_torch = torch_pick(machine, None, wanted)
+        if isinstance(other_torch, TorchPick) and other_torch != torch:
+            return other_torch
+    return Clash(f"the libraries go with torch {have}, of which no build fits this machine", "")
 
 
 def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     """Return why there is no set, with what each source has of what is lacking; a no of some sources alone is none."""
     ask = place.ask
     if isinstance(end, Failed):
-        error = unanswered(end.text, ask.ban, *(() if ask.ban else (_SETTLES[end.why],)))
+        error = unanswered(
+            end.text, ask.sources.ban, *(() if ask.sources.ban else (_SETTLES[end.why],))
+        )
         error.silent = True
         return error
     why, silent = _with_outside(want, end), ask.silent()
     names = NoSolution(end.text).lacked
-    if names and place.offline:
-        why, silent = f"{why}; {lack(place.offline).text}", True
+    if names and ask.sources.offline:
+        why, silent = f"{why}; {lack(ask.sources.offline).text}", True
     elif names or silent:
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
-    ways = () if ask.ban else filter(None, (_way_out(want, end),))
-    error = unanswered(why, ask.ban, *ways)
+    ways = () if ask.sources.ban else filter(None, (_way_out(want, end),))
+    error = unanswered(why, ask.sources.ban, *ways)
     error.details, error.silent = end.text, silent
     return error
 
 
-def _first_torch(place: Place, want: Wanted, question: Question) -> TorchPick | NoTorch:
-    """Return the build to begin with: what is asked for goes with it in its newest release, not in an old one."""
-    torch = torch_pick(place.machine, place.torch, want.asked.get("torch", ""))
-    if isinstance(torch, NoTorch) or torch.kept or not set(want.asked) - {"torch"}:
-        return torch
-    task = _task(place, want, torch, question, ())
-    newest = _torch_of(place, want, task, f"<={torch.version}")
-    return newest if isinstance(newest, TorchPick) else torch
-
-
-def _task(
-    place: Place, want: Wanted, torch: TorchPick, question: Question, dropped: Iterable[str]
+def _task(  # noqa: PLR0913  what is wanted, and what torch may be
+    place: Place,
+    want: Wanted,
+    torch: TorchPick,
+    question: Question,
+    dropped: Iterable[str],
+    newest: str,
+    *,
+    free: bool,
 ) -> Task:
-    """Return what is searched for around one build of torch; `dropped` packages are not in it."""
+    """Return what is searched for around one build of torch, or where it is `free` around any up to the newest.
+
+    `dropped` packages are not in it.
+    """
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n not in {"torch", *dropped}]
-    fixed = frozenset(("torch", *(n for n in PAIRED if paired[n])))
-    given = (f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n))
-    pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed}
+    bounds = (public(want.asked.get("torch", "")), f"<={newest}")
+    range_ = narrowed(filter(None, bounds)) if newest else None
+    fixed = frozenset(n for n in PAIRED if paired[n])
+    fixed |= frozenset(() if range_ and "torch" in want.wished else ("torch",))
+    release = torch.stand_in or torch.version
+    tied = [f"torch=={release}"]
+    tied += [f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n)]
+    pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed | {"torch"}}
     beside = {n: v for n, v in want.installed.items() if n not in {"torch", *roots}}
     if not torch.kept:
         beside = {n: v for n, v in beside.items() if not with_torch(n)}
     outside = {n: lines for n, lines in want.outside.items() if n in beside}
     kept = (n for n in want.installed if n not in fixed and not with_torch(n))
     build = place.torch if torch.kept and place.torch else _build(torch)
-    needs = (f"torch=={torch.stand_in or torch.version}", *_needs(want, roots))
+    # uv settles first what is named first
+    needs = sorted(_needs(want, roots), key=lambda line: not line.startswith(tuple(want.asked)))
     return Task(
-        requirements=needs,
-        constraints=(*want.limits, *given),
+        requirements=(*needs, f"torch{range_}" if free else "torch"),
+        constraints=want.limits,
+        torch=() if free else tuple(tied),
+        torch_range="" if free else range_ or "",
+        torch_price=0 if "torch" in want.wished else TORCH,
         pinned=pinned,
         preferred=tuple(f"{n}=={want.installed[n]}" for n in kept),
         beside=beside,
@@ -176,7 +239,6 @@ def _task(
         asked=frozenset(want.asked),
         question=question,
         conflicts=tuple(_known(want, {*pinned, *outside}, pinned, fixed, build)),
-        limit=place.limit,
         outside=outside,
         unmet={o.why: (o.owner, o.line) for o in want.unmet if o.line and o.owner in outside},
     )
@@ -257,77 +319,6 @@ def _left_alone(clash: Clash | Failed, want: Wanted) -> str:
         n for n in NoSolution(clash.text).unwheeled if n in want.installed and n in want.roots
     ]
     return next((n for n in missing if n != "torch" and n not in want.asked), "")
-
-
-def _other_torch(
-    place: Place, want: Wanted, task: Task, torch: TorchPick
-) -> TorchPick | Clash | None:
-    """Return the build to try next: below one that was chosen, in the place of one that is there any that fits."""
-    range_ = f"<{torch.version}"
-    if torch.kept:
-        best = torch_pick(place.machine, None, want.asked.get("torch", ""))
-        if isinstance(best, NoTorch):
-            return None
-        range_ = f"<={best.version},!={torch.version}"
-    return _torch_of(place, want, task, range_)
-
-
-def _torch_of(place: Place, want: Wanted, task: Task, range_: str) -> TorchPick | Clash | None:
-    """Return the build of the torch that the libraries take from a range, with what is asked for as new as it goes.
-
-    A clash where they clash whatever the torch; None where the machine has no build of it, or nobody knows.
-    """
-    asked = want.asked
-    free = narrowed(filter(None, (asked.get("torch", "").partition("+")[0], range_)))
-    if free is None:
-        return None
-    needs = [n for n in task.requirements if not n.startswith("torch==")]
-    # uv settles first what is named first
-    needs.sort(key=lambda line: not line.startswith(tuple(asked)))
-    given = tuple(c for c in task.constraints if not c.startswith(PAIRED))
-    answer = place.ask.resolve(
-        task.question._replace(
-            requirements=(*needs, f"torch{free}"), constraints=given, preferred=task.preferred
-        )
-    )
-    if isinstance(answer, NoSolution):
-        # of the range of torch itself nobody asked for
-        about = answer.blamed
-        return None if "torch" in about else Clash(answer.why(), answer.text, about)
-    if isinstance(answer, Failed):
-        return None
-    version = next((pin.version for pin in answer.pins if pin.name == "torch"), "")
-    minor = ".".join(version.split(".")[:2])
-    for wanted in (f"=={version}", f"=={minor}.*,{range_}", f"<={version}"):
-        found = torch_pick(place.machine, None, wanted)
-        if isinstance(found, TorchPick):
-            return found
-    return None
-
-
-def _answer(
-    place: Place, want: Wanted, torch: TorchPick, found: Found, dropped: dict[str, str]
-) -> Answer:
-    why = dict(found.why)
-    rebuilt: frozenset[str] = frozenset()
-    if not torch.kept:
-        why |= {"torch": torch.why, **dict.fromkeys(PAIRED, f"goes with torch {torch.version}")}
-        rebuilt = frozenset(("torch", *PAIRED)) & set(want.installed)
-    shown = {*want.roots, *found.why, *named()} if want.fresh else None
-    packages = changes(found.pins, want.installed, why, shown, rebuilt)
-    return Answer(
-        verdict="set",
-        target=place.target,
-        python=python_of(place.machine),
-        platform=uv_platform(place.machine),
-        torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
-        packages=packages,
-        about=want.roots,
-        smallest=found.smallest,
-        dropped=dropped,
-        left=found.left,
-        commands=commands(packages, torch, place.machine, place.python),
-    )
 
 
 _SETTLES = {

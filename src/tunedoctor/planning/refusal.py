@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from tunedoctor.installers.sources import Ban
 
 if TYPE_CHECKING:
-    from tunedoctor.planning.settle import Settled
+    from tunedoctor.planning.planner import Planned
 
 
 class RefusedError(Exception):
     """There is no plan; the message says why in one sentence, `by_hand` what gets the user further."""
 
-    def __init__(self, why: str, *by_hand: str, tried: "Settled | None" = None) -> None:
+    def __init__(self, why: str, *by_hand: str, tried: "Planned | None" = None) -> None:
         super().__init__(why)
         self.why = why
         self.by_hand = by_hand

@@ -20,6 +20,7 @@ from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.answers import NoSolution, Pin
 from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.planning.truths import Way, breaks
+from tunedoctor.planning.wanted import PAIRED
 from tunedoctor.versions import narrowed, within
 
 MOST = 32
@@ -28,8 +29,10 @@ _LAST = 16
 """Questions of the last resort."""
 _LOOKS = 4096
 """Choices of ways that are looked at between questions; more clashes than that give are a case for the last resort."""
-_WARNING = 3
+_WARNING = 5
 """Price of leaving a warning as it is, in packages changed."""
+TORCH = 1
+"""Price of another release of torch that no cure asks for, besides that of a package that changes."""
 
 Resolve = Callable[[Question], Outcome]
 
@@ -63,8 +66,11 @@ class Task(NamedTuple):
     """Python, platform, offline."""
     conflicts: tuple[Conflict, ...] = ()
     """What is known before any question."""
-    limit: int | None = None
-    """What changes more packages is not looked for."""
+    torch: tuple[str, ...] = ()
+    """torch and its companions as constraints: given up together, last of all."""
+    torch_price: int = TORCH
+    torch_range: str = ""
+    """What torch can be where it is given up; "" where it can't."""
     outside: Mapping[str, tuple[str, ...]] = {}
     """Packages of `beside` that can move too -> what they require and get, as constraints until they are given up."""
 
@@ -73,6 +79,8 @@ class Task(NamedTuple):
 
     def version(self, name: str) -> str:
         """Return the version of what can be given up; "" of anything else."""
+        if name == "torch" and self.torch_range:
+            return self.torch[0].partition("==")[2]
         return self.pinned.get(name, "") or (self.beside[name] if name in self.outside else "")
 
 
@@ -115,13 +123,18 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def given_up(self) -> dict[str, str]:
-        """Installed packages that change -> why."""
-        return {
+        """Installed packages that change -> why; torch takes its companions along."""
+        gone = {
             way.name: way.why
             for way in reversed(self.ways)
             if (pin := self.task.version(way.name))
             and (way.specifier is None or not within(pin, way.specifier))
         }
+        with_it = PAIRED if "torch" in gone else ()
+        return (
+            dict.fromkeys((n for n in with_it if n in self.task.pinned), gone.get("torch", ""))
+            | gone
+        )
 
     @property
     def ignored(self) -> dict[str, str]:
@@ -131,7 +144,9 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def price(self) -> int:
-        return len(self.given_up) + _WARNING * len(self.ignored)
+        gone = {*self.given_up}
+        count = len(gone) + _WARNING * len(self.ignored)
+        return count - len(gone & {*PAIRED}) + self.task.torch_price if "torch" in gone else count
 
     @property
     def possible(self) -> bool:
@@ -152,7 +167,7 @@ class _Choice(msgspec.Struct, frozen=True, dict=True):
 def search(task: Task, resolve: Resolve, *, most: int = MOST) -> Found | Clash | Failed:
     """Return the set that changes the fewest of the pinned packages, the clash, or why nobody knows."""
     answer = _search(task, resolve, most)
-    if not isinstance(answer, Failed) or answer.why != "tries" or task.limit is not None:
+    if not isinstance(answer, Failed) or answer.why != "tries":
         return answer
     # all pins at once become wishes: the resolver keeps what it can, and nobody says that it is the least
     free = task._replace(pinned={}, conflicts=())
@@ -203,8 +218,7 @@ def _choices(task: Task, conflicts: list[Conflict]) -> Iterator[_Choice | None]:
             conflict = conflicts[-1]
         for way in conflict.ways:
             other = _Choice(ways=(*choice.ways, way), task=task)
-            dear = task.limit is not None and other.price > task.limit
-            if other.keys not in seen and not dear and other.possible:
+            if other.keys not in seen and other.possible:
                 seen.add(other.keys)
                 heapq.heappush(heap, (other.price, next(arrival), other))
     yield None
@@ -226,6 +240,7 @@ def _question(choice: _Choice) -> Question:
         if owner not in gone and why not in choice.ignored
     ]
     added = [f"{way.name}{way.specifier}" for way in choice.ways if way.specifier]
+    added += [f"torch{task.torch_range}"] if "torch" in gone else task.torch
     wanted = [way.name for way in choice.ways if way.specifier == ""]
     wanted += [name for name in gone if name in task.outside]
     return task.question._replace(
@@ -238,7 +253,8 @@ def _question(choice: _Choice) -> Question:
 def _explained(choice: _Choice, answer: NoSolution) -> Conflict:
     """Return the packages that an explanation names or whose word it repeats, of which one must be given up."""
     task, gone = choice.task, choice.given_up
-    named = [n for n in answer.blamed if n in task.pinned]
+    blamed = [*answer.blamed, *(("torch",) if {*PAIRED} & {*answer.blamed} else ())]
+    named = [n for n in blamed if task.version(n) and n not in task.outside]
     again = {why: (line,) for why, (owner, line) in task.unmet.items() if owner not in gone}
     still = [why for why in speaking(again, answer.text) if why not in choice.ignored]
     asking = (*speaking(task.outside, answer.text), *(task.unmet[why][0] for why in still))
@@ -274,7 +290,8 @@ def _judged(choice: _Choice, answer: Solved) -> Found | Conflict:
     versions = {**task.beside, **solved}
     fixed = task.fixed | (set(task.beside) - set(solved) - set(task.outside))
     left: list[str] = []
-    for one in breaks(versions, task.build, task.question.platform, task.asked, fixed):
+    build = None if "torch" in choice.given_up else task.build
+    for one in breaks(versions, build, task.question.platform, task.asked, fixed):
         if one.id in choice.ignored:
             continue
         ways = [way for way in one.ways if way[:2] not in choice.keys]

@@ -6,11 +6,14 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.facts import TorchBuild
+from tunedoctor.planning.wanted import GROUP
 from tunedoctor.versions import pep440
+from tunedoctor.wheels.choice import Build
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.near import Near, near
 from tunedoctor.wheels.of_snapshot import label_of
 from tunedoctor.wheels.pick import allowed, releases
+from tunedoctor.wheels.pins import labels_of
 
 
 class TorchPick(NamedTuple):
@@ -35,6 +38,12 @@ class TorchPick(NamedTuple):
         """The version as installed from an index of PyTorch's: "2.14.1+cu126"."""
         labelled = self.variant and self.variant != "mps" and self.index_url
         return f"{self.version}+{self.variant}" if labelled else self.version
+
+    def labels(self, machine: Machine) -> dict[str, str]:
+        """Return torch and its companions -> the local label of the files that are taken."""
+        if self.label == self.version:
+            return dict.fromkeys(GROUP, "")
+        return labels_of(Build(self.version, self.variant), machine, default=not self.index_url)
 
 
 class NoTorch(NamedTuple):

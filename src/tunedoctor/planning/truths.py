@@ -92,7 +92,7 @@ def remedies(broken: Broken, asked: Container[str], fixed: Container[str]) -> tu
     """
     row = broken.row
     why = reason(broken)
-    names = [n for n in row.names if n not in fixed and not with_torch(n)]
+    names = [n for n in row.names if n not in fixed and (n == "torch" or not with_torch(n))]
     found = [Way(n, "", why) for n in row.absent]
     for name in sorted(names, key=lambda n: (n in asked, n not in row.fix)):
         found += [Way(name, one, why) for one in _ways(row, name, broken.versions.get(name, ""))]

@@ -33,6 +33,9 @@ _ABOUT = STACK | {"liger-kernel", "gptqmodel", "autoawq", "vllm", "fsspec", "eva
 PAIRED = ("torchvision", "torchaudio")
 """Chosen with torch."""
 
+GROUP = ("torch", *PAIRED)
+"""What comes from one index."""
+
 
 class WantedError(ValueError):
     """What the user asks for can't be read; its text says what belongs there."""
@@ -66,6 +69,8 @@ class Wanted(NamedTuple):
     """The same of all that is installed."""
     unmet: tuple[Missed, ...] = ()
     """What the set's packages, and those that require something of it, do not get."""
+    wished: frozenset[str] = frozenset()
+    """Names that cures speak of, asked for or not."""
     why: Mapping[str, str] = {}
     """Name -> why its versions are asked for, where a finding does it."""
     own: tuple[str, ...] = ()

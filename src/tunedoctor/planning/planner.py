@@ -1,0 +1,216 @@
+"""One plan for all goals: the resolver finds a set, the checks judge what it would leave, and the next one is tried.
+
+The user's words, declared requirements, known breaks and the choice of the wheel are constraints. Cures are wishes: the
+constraints alone often leave a fault by less, so the wishes of findings that stay are taken in, and all of them where
+there is no set without. `doctor fix` carries out what `doctor set` shows.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.advice.cure_lines import name_of
+from tunedoctor.agreement import Drafted, chosen, drafted
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
+from tunedoctor.findings import Check
+from tunedoctor.fixing import Fix
+from tunedoctor.plan import NewEnvironment, Plan
+from tunedoctor.planning.ask import Ask
+from tunedoctor.planning.conda_owned import hold_off
+from tunedoctor.planning.drafts import Goal, joined, wishes_of
+from tunedoctor.planning.make import Made, Place, make
+from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.planning.steps import exchanged, fetched, new_torch, steps_of
+from tunedoctor.planning.wanted import WantedError, asked_for, wanted
+from tunedoctor.simulate import Simulated, predict, simulate
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.wheels.machine import MachineError
+from tunedoctor.wheels.of_snapshot import machine_of
+
+ROUNDS = 4
+"""Sets that are judged: each takes in the wishes of what the last one left."""
+
+
+class Planned(NamedTuple):
+    """A plan, and what came of each finding."""
+
+    plan: Plan
+    """All steps; () where nothing is to be done."""
+    drafts: tuple[Drafted, ...] = ()
+    simulated: Simulated | None = None
+    made: Made | None = None
+    """The set; None where nothing was left to the resolver."""
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Known breaks that no version of the packages leaves."""
+        return self.made.found.left if self.made else ()
+
+    @property
+    def proved(self) -> Plan:
+        """The plan with the cures whose end a check can see: variables hold from the next shell on."""
+        unseen = {one.id for one in self.drafts if one.sets_variables_alone}
+        cures = tuple(c for c in self.plan.cures if c not in unseen)
+        return msgspec.structs.replace(self.plan, cures=cures)
+
+
+def planned(
+    snapshot: Snapshot,
+    drafts: tuple[Drafted, ...],
+    checks: tuple[Check, ...],
+    ask: Ask,
+    fixes: tuple[Fix, ...] = (),
+) -> Planned:
+    """Return the one plan of several drafts; `fixes` draft cures of what a set would bring.
+
+    Raises:
+        RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
+    """
+    goal = Goal(drafts=drafts)
+    place = _place(snapshot, ask, checks, fixes) if goal.ids else None
+    found = settle(place, goal) if place else Planned(joined(drafts), drafts)
+    # what conda keeps is told before the index is asked for files
+    hold_off(found.plan, snapshot)
+    if found.plan.pins:
+        found = found._replace(plan=fetched(found.plan, place or _place(snapshot, ask)))
+    if not found.plan.changes:
+        return found._replace(simulated=None)
+    simulated = simulate(found.proved, snapshot, checks)
+    if simulated.refused:
+        raise _useless(simulated, drafts)
+    return found._replace(simulated=simulated)
+
+
+def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> Planned:
+    """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
+
+    Raises:
+        RefusedError: no set fits this machine, or nobody could tell.
+    """
+    interpreter = snapshot.find(Interpreter)
+    try:
+        goal = Goal(asked=asked_for(packages))
+    except WantedError as error:
+        raise RefusedError(str(error), "doctor fix --help lists the options") from error
+    place = _place(snapshot.having(Packages(distributions=())), ask)
+    place = place._replace(torch=None, target="", whole=True)
+    found = settle(place, goal)
+    whole, made = fetched(found.plan, place), found.made
+    python = interpreter.executable if interpreter else sys.executable
+    dropped = made.dropped if made else {}
+    whole = msgspec.structs.replace(
+        whole,
+        steps=(NewEnvironment(path=path, python=python), *whole.steps),
+        reasons=tuple(f"{name} is left out: {why}" for name, why in dropped.items()),
+        asks={"new": made.want.roots if made else ()},
+    )
+    return Planned(whole, made=made)
+
+
+def shown(place: Place, asked: Mapping[str, str]) -> Planned:
+    """Return the plan that `doctor fix` would carry out with what is asked for; its files are not asked for.
+
+    Raises:
+        RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
+    """
+    found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
+    return settle(place, Goal(asked, drafted(found, place.snapshot, place.fixes)))
+
+
+def _place(
+    snapshot: Snapshot, ask: Ask, checks: tuple[Check, ...] = (), fixes: tuple[Fix, ...] = ()
+) -> Place:
+    interpreter, target = snapshot.find(Interpreter), snapshot.find(Target)
+    try:
+        machine = machine_of(snapshot)
+    except MachineError as error:
+        raise RefusedError(str(error)) from error
+    python = interpreter.executable if interpreter else ""
+    build = snapshot.find(TorchBuild)
+    told = target.asked if target else ""
+    return Place(machine, ask, snapshot, build, told, python, checks, fixes)
+
+
+def settle(place: Place, goal: Goal) -> Planned:
+    """Return the set that cures the most by the least, as a plan without hashes.
+
+    Raises:
+        RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
+    """
+    ids: frozenset[str] = frozenset()
+    one, refused = None, None
+    for _ in range(ROUNDS):
+        try:
+            one = _tried(place, goal, ids)
+        except RefusedError as error:
+            # who got no answer gets none by asking again
+            if error.silent or ids == goal.ids:
+                raise (refused or error) from None
+            refused, ids = error, goal.ids
+            continue
+        if (found := one.simulated) is None:
+            return one
+        stays = {*found.bred, *(goal.ids & {*found.left})}
+        if more := goal.ids - ids - {*found.cured, *found.untold}:
+            ids |= more
+        elif stays and (other := _taught(place, goal, one, stays)) != goal:
+            goal = other
+        else:
+            break
+    if one is None or one.simulated is None:
+        raise refused or RefusedError("no set was found")
+    if one.simulated.refused:
+        raise _useless(one.simulated, goal.drafts, one)
+    return one
+
+
+def _useless(
+    found: Simulated, drafts: Iterable[Drafted], tried: Planned | None = None
+) -> RefusedError:
+    """Return the refusal of a plan of which the checks say that it is of no use."""
+    ways = (one.found.finding.cure.command for one in drafts if one.changes)
+    return RefusedError(f"the plan was not made: {found.refused}", *ways, tried=tried)
+
+
+def _taught(place: Place, goal: Goal, one: Planned, stays: Iterable[str]) -> Goal:
+    """Return the goal with the cures of what a set would leave; else without the versions that it brings."""
+    after = predict(one.plan, place.snapshot, {})
+    drafts = drafted(chosen(diagnose(after, place.checks), stays), after, place.fixes)
+    new = tuple(word for word in wishes_of(drafts) if word not in goal.words(goal.ids))
+    if new:
+        return goal._replace(further=(*goal.further, *new))
+    moved = (f"{p.name}!={p.version}" for p in one.plan.pins if p.was and p.was != p.version)
+    return goal._replace(avoided=tuple(dict.fromkeys((*goal.avoided, *moved))))
+
+
+def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Planned:
+    """Return the plan for what is asked for and the wishes of some findings, and what it would leave."""
+    snapshot = place.snapshot
+    try:
+        names = goal.joined(goal.words(ids))
+    except WantedError as error:
+        raise RefusedError(str(error)) from error
+    want = wanted(names, snapshot.find(Packages), snapshot.find(Interpreter), snapshot.find(Host))
+    if not place.whole:
+        # a fix puts in what it is for, not what else a whole set would hold
+        own = {"torch", *want.installed, *names}
+        want = want._replace(roots=tuple(name for name in want.roots if name in own))
+    want = want._replace(
+        limits=(*want.limits, *goal.avoided),
+        why=goal.why(ids),
+        wished=frozenset(map(name_of, goal.words(goal.ids))),
+    )
+    made = make(place, want)
+    plan = joined(goal.drafts, steps_of(made, place, want.roots if place.whole else names))
+    one = Planned(plan, goal.drafts, None, made)
+    if not place.checks:
+        return one
+    new = new_torch(plan)
+    found = simulate(exchanged(plan, snapshot) if new else plan, snapshot, place.checks)
+    if new:
+        # which libraries the new torch brings only its index tells
+        found = msgspec.structs.replace(found, bred=(), refused="")
+    return one._replace(simulated=found)

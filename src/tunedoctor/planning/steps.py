@@ -1,0 +1,140 @@
+"""A set around what is installed as steps: what goes out, and what comes in, pinned, with hashes and sizes."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from tunedoctor.advice.requirements import marker_environment, requirements
+from tunedoctor.facts import Host, Interpreter, Packages
+from tunedoctor.installers.answers import NoSolution
+from tunedoctor.plan import Install, Pin, Plan, Remove, merge
+from tunedoctor.planning.drafts import without
+from tunedoctor.planning.make import Made, Place
+from tunedoctor.planning.refusal import unanswered
+from tunedoctor.planning.wanted import GROUP, public, with_torch
+from tunedoctor.snapshot import Snapshot
+
+UNPACKED = 3.0
+"""Room that a plan takes, in downloads: the wheel, what is in it, and byte code. torch's wheels grow 1.9-fold."""
+
+
+def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install, ...]:
+    """Return the installs that make a set: torch and its companions from their index, the rest from the default one.
+
+    `asked` are the packages that it is for: of others it brings in only what they need.
+    """
+    there, serving = place.there, _serving(made, place.there, asked)
+    pins = [
+        Pin(
+            name=one.name,
+            version=pinned(one.name, one.version, made.labels),
+            was=there.get(one.name, ""),
+        )
+        for one in made.moved.values()
+        if one.name in serving
+    ]
+    group = tuple(pin for pin in pins if pin.name in GROUP)
+    rest = tuple(pin for pin in pins if pin.name not in GROUP)
+    torch = made.torch
+    again = tuple(pin.name for pin in group if public(pin.was) == public(pin.version))
+    first = Install(pins=group, index=torch.index_url, no_deps=torch.kept, reinstall=again)
+    return tuple(step for step in (first, Install(pins=rest)) if step.pins)
+
+
+def pinned(name: str, version: str, labels: Mapping[str, str]) -> str:
+    """Return a version with the local label of its file."""
+    label = labels.get(name, "")
+    return f"{version}+{label}" if label else version
+
+
+def _serving(made: Made, there: Collection[str], asked: Collection[str]) -> set[str]:
+    """Return what is asked for, and what that and the packages that are there require.
+
+    A set always holds torch, and what torch requires moves with it. Where it is neither there nor asked for, it is a
+    cure of its own.
+    """
+    pins = made.found.pins
+    wanted = {*there, *asked}
+    if "torch" in wanted:
+        return {pin.name for pin in pins}
+    serving = {*asked}
+    while more := {p.name for p in pins if (wanted | serving) & {*p.via}} - serving:
+        serving |= more
+    return serving
+
+
+def new_torch(plan: Plan) -> Install | None:
+    """Return the install of another build of torch, whose libraries only its index tells."""
+    return next((s for s in plan.steps if isinstance(s, Install) and not s.no_deps), None)
+
+
+def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Plan:
+    """Take out the CUDA libraries and Triton of the old torch that a new one does not bring, nor anybody uses."""
+    if (packages := snapshot.find(Packages)) is None:
+        return plan
+    where = marker_environment(snapshot.find(Interpreter), snapshot.find(Host))
+    several = packages.distributions
+    used = {
+        name
+        for d in several
+        if not with_torch(d.name)
+        for name, _ in requirements(d.requires, where)
+    }
+    kept = {"torch", *used, *(pin.name for pin in brought)}
+    gone = tuple(sorted(d.name for d in several if with_torch(d.name) and d.name not in kept))
+    return merge((plan, Plan(steps=(Remove(names=gone),)))) if gone else plan
+
+
+def fetched(plan: Plan, place: Place) -> Plan:
+    """Return the plan with the hashes and sizes of all files, and with what a new torch alone brings.
+
+    Raises:
+        RefusedError: the index does not answer, or has no such files.
+    """
+    there = place.there
+    if (new := new_torch(plan)) is not None:
+        found = _looked_up(new, place, {n: v for n, v in there.items() if not with_torch(n)})
+        own = _own(found, there, new.reinstall)
+        rest = without(
+            plan, {n for n in (p.name for p in found.pins) if n in GROUP or with_torch(n)}
+        )
+        plan = exchanged(merge((rest, Plan(steps=(own,)))), place.snapshot, found.pins)
+    steps = (_looked_up(s, place, there) if isinstance(s, Install) else s for s in plan.steps)
+    plan = msgspec.structs.replace(plan, steps=tuple(steps))
+    total = sum(pin.download_bytes for pin in plan.pins)
+    return msgspec.structs.replace(plan, download_bytes=total, disk_bytes=int(total * UNPACKED))
+
+
+def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Install:
+    """Return an install with its hashes; without a GPU every build of torch runs, that of the user's sources too."""
+    ask = place.ask
+    found = ask.look_up(install, place.python, there)
+    if isinstance(found, Install):
+        return found
+    if install.index and not place.machine.gpus:
+        # there it has another label, or none
+        bare = (msgspec.structs.replace(p, version=public(p.version)) for p in install.pins)
+        own = msgspec.structs.replace(install, pins=tuple(bare), index="")
+        other = ask.look_up(own, place.python, there)
+        if isinstance(other, Install):
+            return other
+    if isinstance(found, NoSolution):
+        told = ask.lacking(found.blamed or [pin.name for pin in install.pins], install.index)
+        raise unanswered("; ".join(filter(None, (found.why(), told))), ask.sources.ban)
+    again = "doctor fix again, when the package index can be reached"
+    ban = ask.sources.ban
+    error = unanswered(found.text, ban, *(() if ban else (again,)))
+    error.silent = True
+    raise error
+
+
+def _own(found: Install, there: Mapping[str, str], again: Iterable[str]) -> Install:
+    """Keep of torch's solution what torch alone brings; the set has the versions of all others."""
+    anew = set(again)
+    pins: list[Pin] = []
+    for pin in found.pins:
+        if pin.name not in GROUP and not with_torch(pin.name):
+            continue
+        if there.get(pin.name) != pin.version or pin.name in anew or pin.name in GROUP:
+            pins.append(msgspec.structs.replace(pin, was=there.get(pin.name, "")))
+    return msgspec.structs.replace(found, pins=tuple(pins), no_deps=True)
