@@ -85,7 +85,7 @@ CONFLICT = expression("library-version-clash/conflict")
 @check(
     "library-version-clash",
     "Two libraries of the stack exclude each other",
-    explains=["library-import-fails"],
+    explains=["conda-solver-conflict", "library-import-fails", "requirements-conflict"],
 )
 def library_version_clash(  # noqa: PLR0913  what is declared, what is known, what was said
     packages: Packages | Unknown | None,

@@ -58,6 +58,7 @@ HOLLOW = expression("local-file-shadowing/hollow")
     "local-file-shadowing",
     "A file of yours hides a library",
     explains=[
+        "import-contract-clash",
         "library-import-fails",
         "missing-dependency",
         "torch-import-crash",

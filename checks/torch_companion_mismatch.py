@@ -71,7 +71,12 @@ class _Bad(NamedTuple):
 @check(
     "torch-companion-mismatch",
     "torchvision or torchaudio belongs to another PyTorch",
-    explains=["library-import-fails", "library-version-clash"],
+    explains=[
+        "conda-solver-conflict",
+        "library-import-fails",
+        "library-version-clash",
+        "requirements-conflict",
+    ],
 )
 def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
     torch: Known[TorchBuild],

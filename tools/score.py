@@ -1,6 +1,6 @@
 """Score triage on labelled reports, as first met where nothing has learnt from them yet.
 
-    python tools/score.py CASES.jsonl REPORTS_FOLDER [--misses] [--damage] [--since YYYY-MM]
+    python tools/score.py CASES.jsonl REPORTS_FOLDER [--misses] [--damage] [--since YYYY-MM] [--keep FILE]
 
 Of each case the label is held against what the report says: its findings, then what it suspects. Printed are, of
 broken reports whose text tells the cause: the label first among the findings, first with the suspects behind them,
@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,8 @@ sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tools")]
 from corpus import judged  # noqa: E402  after the path
 from damage import DAMAGE  # noqa: E402
 from judging.reports import family_of, kind  # noqa: E402
+
+from tunedoctor.report import Report  # noqa: E402
 
 Case = dict[str, Any]
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.01)
@@ -50,9 +52,8 @@ class Said(NamedTuple):
         return (*found, *(cause for cause, _ in self.suspects if cause not in found))
 
 
-def said(case: Case, text: str) -> Said:
-    """Return what the doctor tells of a text."""
-    report = judged(text)
+def said(case: Case, report: Report | None) -> Said:
+    """Return what a report tells of a case; None: nothing was read."""
     found = report.findings if report else []
     return Said(
         case,
@@ -122,7 +123,7 @@ def main() -> None:
         c["id"]: (options.reports / f"{c['id']}.txt").read_text(encoding="utf-8") for c in cases
     }
     began = time.process_time()
-    told = [said(case, texts[case["id"]]) for case in cases]
+    told = [said(case, judged(texts[case["id"]])) for case in cases]
     took = time.process_time() - began
     table(
         f"{len(cases)} reports, {1000 * took / max(len(cases), 1):.0f} ms of CPU each",
@@ -136,20 +137,40 @@ def main() -> None:
     for name, mine in sorted(families.items()):
         table(name, {k: v for k, v in figures(mine).items() if k in ("first", "in three", "wrong")})
     if options.misses:
-        _misses(told)
+        print(*misses(told), sep="\n")
+    if options.keep:
+        held = json.loads(options.keep.read_text("utf-8")) if options.keep.is_file() else {}
+        now = {**held, options.cases.name: {k: v for k, v in figures(told).items() if v[1]}}
+        lines = [f" {json.dumps(k)}: {json.dumps(now[k])}" for k in sorted(now)]
+        options.keep.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     for name, change in DAMAGE.items() if options.damage else ():
-        table(name, figures(said(case, change(texts[case["id"]])) for case in cases))
+        table(name, figures(said(case, judged(change(texts[case["id"]]))) for case in cases))
 
 
-def _misses(told: Iterable[Said]) -> None:
+def misses(told: Iterable[Said]) -> Iterator[str]:
+    """Yield a line for each case that is not right: its id, its label, what is found and suspected."""
     for one in told:
         of, cause = kind(one.case), one.case["cause"]
         if one.errors if of != "broken" else cause not in one.order[:1]:
             suspects = " ".join(f"{name} {share:.0%}" for name, share in one.suspects)
-            print(
+            yield (
                 f"{one.case['id']:44} {cause if of == 'broken' else of:28}"
                 f" {' '.join(one.found) or '-'} | {suspects or '-'}"
             )
+
+
+MORE_IS_WORSE = ("silent", "wrong", "errors on healthy", "suspects on healthy")
+
+
+def worse(floors: Mapping[str, Sequence[int]], found: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return the figures that are worse than their floors, of the same number of cases."""
+    lost = []
+    for name, (hits, cases) in floors.items():
+        now, of = found[name]
+        falls = (now > hits) if name in MORE_IS_WORSE else (now * cases < hits * of)
+        if falls or (of != cases and name != "errors right"):
+            lost.append(f"{name}: {now} of {of}, before {hits} of {cases}")
+    return lost
 
 
 def _options() -> argparse.Namespace:
@@ -158,6 +179,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("reports", type=Path, help="the folder of their texts, ID.txt")
     parser.add_argument("--misses", action="store_true", help="name each case that is not right")
     parser.add_argument("--damage", action="store_true", help="again after all that pasting does")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="write what may not fall")
     parser.add_argument(
         "--since", default="", metavar="YYYY-MM", help="threads of that month and later"
     )
