@@ -1,9 +1,11 @@
 """Every broken target is cured by `doctor fix --yes` and brought back by `doctor undo`, or left as it was."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 import pytest
 from gallery import damage, doctor, faults, tree
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.gallery
 START = {"base": derive, "conda": derive_conda, "nothing": empty}
 ROOT = damage.is_root()
 MOUNTS = damage.can_mount()
+LOOKS = re.compile(r"home/\.local/state/tunedoctor/[^/]+/looks\.json")
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +154,14 @@ def test_left_as_it_was(left: Left, place: Place, known: tree.Known) -> None:
 
 
 def _seen(place: Place, known: tree.Known) -> dict[str, str]:
-    """Return the target, the working folder and the home; a target elsewhere has to be small."""
-    found = tree.contents(place.work.parent, known)
+    """Return the target, the working folder and the home; a target elsewhere has to be small.
+
+    What the doctor remembers of a look, in the state folder of the user's own, is left out, and the way to it.
+    """
+    every = tree.contents(place.work.parent, known)
+    notes = {path for path in every if LOOKS.fullmatch(path)}
+    way = {str(folder) for path in notes for folder in PurePosixPath(path).parents}
+    found = {k: v for k, v in every.items() if k not in notes | (way - {".", "home"})}
     if place.asked.startswith("/usr"):
         for folder in damage.of_the_system():
             found |= {f"{folder}/{k}": v for k, v in tree.contents(folder).items()}
