@@ -12,9 +12,10 @@ from tunedoctor.fixing import Draft, Resolve
 from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import Failed, Question
-from tunedoctor.plan import Install, NewEnvironment, Pin, Remove, SetEnv
+from tunedoctor.plan import Install, NewEnvironment, Pin, Plan, Remove, SetEnv
 from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.planning.steps import exchanged
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
 
@@ -42,6 +43,18 @@ def test_another_build_of_torch_brings_its_libraries_and_takes_the_old_ones_alon
     assert made.simulated.cured == ("driver-too-old",)
     assert made.plan.download_bytes == 1000
     assert made.plan.disk_bytes == 3000
+
+
+def test_a_library_that_goes_with_the_old_torch_is_not_put_in_anew() -> None:
+    """A cure for the torch that was there asks for it; with another torch it goes."""
+    anew = Install(
+        pins=(Pin(name="nvidia-nccl-cu13", version="2.27.7"), Pin(name="peft", version="0.19.0")),
+        reinstall=("nvidia-nccl-cu13",),
+    )
+    made = exchanged(Plan(steps=(anew,)), snapshot_of("two-nccl-majors"))
+    gone = {name for s in made.steps if isinstance(s, Remove) for name in s.names}
+    assert "nvidia-nccl-cu13" in gone
+    assert [pin.name for pin in made.pins] == ["peft"]
 
 
 def test_libraries_that_torch_brings_are_put_in_where_they_differ() -> None:

@@ -69,7 +69,10 @@ def new_torch(plan: Plan) -> Install | None:
 
 
 def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Plan:
-    """Take out the CUDA libraries and Triton of the old torch that a new one does not bring, nor anybody uses."""
+    """Take out the CUDA libraries and Triton of the old torch that a new one does not bring, nor anybody uses.
+
+    A cure for the old torch that puts one of them in anew is of no use then.
+    """
     if (packages := snapshot.find(Packages)) is None:
         return plan
     where = marker_environment(snapshot.find(Interpreter), snapshot.find(Host))
@@ -82,7 +85,9 @@ def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Pl
     }
     kept = {"torch", *used, *(pin.name for pin in brought)}
     gone = tuple(sorted(d.name for d in several if with_torch(d.name) and d.name not in kept))
-    return merge((plan, Plan(steps=(Remove(names=gone),)))) if gone else plan
+    if not gone:
+        return plan
+    return merge((without(plan, {*gone}), Plan(steps=(Remove(names=gone),))))
 
 
 def fetched(plan: Plan, place: Place) -> Plan:
