@@ -26,7 +26,11 @@ from tunedoctor.api import Errors, Finding, advise, check, expression, heard, wo
 PAGE = expression("hub-gated-access/page")
 
 
-@check("hub-gated-access", "This account has no access to the gated model")
+@check(
+    "hub-gated-access",
+    "This account has no access to the gated model",
+    explains=["hub-network"],  # who answers with a refusal can be reached
+)
 def hub_gated_access(errors: Errors) -> Finding | None:
     """Take the answer 403 and what says that the licence was not accepted."""
     said = heard(errors, "hub-gated-access")

@@ -58,7 +58,7 @@ SAID = (
 OWNERLESS = expression("hub-no-token/ownerless")
 
 
-@check("hub-no-token", "The Hub got no valid token", explains=["hub-gated-access"])
+@check("hub-no-token", "The Hub got no valid token", explains=["hub-gated-access", "hub-network"])
 def hub_no_token(errors: Errors, environment: Known[Environment]) -> Finding | None:
     """Take the answer 401 and what says that there is no token."""
     said = told(errors, *SAID)

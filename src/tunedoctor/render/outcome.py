@@ -1,8 +1,7 @@
 """What came of a plan on the screen: the stages as they end, then the verdict and the way back."""
 
 from tunedoctor.planning.fix_answer import Answer
-from tunedoctor.render.plan import render_told
-from tunedoctor.render.set import said
+from tunedoctor.render.plan import render_told, said
 from tunedoctor.render.style import Style
 from tunedoctor.transaction.outcome import Outcome, Stage
 from tunedoctor.wording import ago, many

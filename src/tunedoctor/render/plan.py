@@ -7,6 +7,10 @@ from tunedoctor.planning.fix_answer import Answer
 from tunedoctor.render.style import Style
 from tunedoctor.wording import many, megabytes
 
+INDENT = 11
+MOST = 12
+"""Lines of an explanation that are shown without being asked for."""
+
 
 def render_plan(
     answer: Answer, style: Style, kept: Iterable[str] = (), *, verbose: bool = False
@@ -136,3 +140,12 @@ def render_told(answer: Answer, style: Style) -> list[str]:
         if isinstance(step, Tell) and step.why:
             lines += style.wrapped(step.why, 6)
     return [*lines, ""]
+
+
+def said(details: str, style: Style, *, verbose: bool = False) -> list[str]:
+    """Return the resolver's own words, or their first lines."""
+    words = details.partition("cause: ")[2] or details
+    lines = style.wrapped(words, INDENT, f"{'uv says':>9}") if words else []
+    if verbose or len(lines) <= MOST:
+        return lines
+    return [*lines[:MOST], " " * INDENT + f"… {len(lines) - MOST} lines more: doctor set -v"]

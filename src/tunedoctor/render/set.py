@@ -3,11 +3,8 @@
 from collections import Counter
 
 from tunedoctor.planning.set_answer import Answer, Change
+from tunedoctor.render.plan import said
 from tunedoctor.render.style import Style
-
-INDENT = 11
-MOST = 12
-"""Lines of an explanation that are shown without being asked for."""
 
 
 def render(answer: Answer, style: Style, *, verbose: bool = False) -> str:
@@ -24,15 +21,6 @@ def render(answer: Answer, style: Style, *, verbose: bool = False) -> str:
         lines += [*style.row("because", answer.why), *style.row("way out", answer.way_out)]
     lines += said(answer.details, style, verbose=verbose)
     return "\n".join(lines) + "\n"
-
-
-def said(details: str, style: Style, *, verbose: bool = False) -> list[str]:
-    """Return the resolver's own words, or their first lines."""
-    words = details.partition("cause: ")[2] or details
-    lines = style.wrapped(words, INDENT, f"{'uv says':>9}") if words else []
-    if verbose or len(lines) <= MOST:
-        return lines
-    return [*lines[:MOST], " " * INDENT + f"… {len(lines) - MOST} lines more: doctor set -v"]
 
 
 def _heading(answer: Answer, style: Style) -> list[str]:
