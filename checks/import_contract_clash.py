@@ -177,15 +177,17 @@ def _change(
     torch: TorchBuild | None,
     environment: Environment | None,
 ) -> dict[str, str]:
-    """Return what to install: what is missing, what rows of known errors say, else what keeps the contract."""
+    """Return what to install: what is missing, what keeps the contract, else what rows of known errors say."""
     change: dict[str, str] = {}
     for one in shown:
-        said = Errors(errors=(ErrorText(text=_says(one)),))
-        rows = broken_pairs("library-version-clash", packages, torch, environment, said)
         if one.kind == "missing":
             change[distribution_of(one.module) or one.library] = "*"
-        elif fix := next((r.row.fix for r in rows if r.said and one.neighbour in r.row.fix), {}):
-            change.update(fix)
-        else:
-            change.update(contract_cure(one, versions))
+            continue
+        fits = contract_cure(one, versions)
+        if "*" in fits.values():  # no release is known to fit
+            said = Errors(errors=(ErrorText(text=_says(one)),))
+            rows = broken_pairs("library-version-clash", packages, torch, environment, said)
+            told = (r.row.fix for r in rows if r.said and one.neighbour in r.row.fix)
+            fits = next(told, fits)
+        change.update(fits)
     return change

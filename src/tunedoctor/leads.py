@@ -24,6 +24,8 @@ from tunedoctor.wiring import wants
 
 MOST = 3
 """Checks that are named."""
+_LEAST = 0.03
+"""Likelihood below which a cause is not named, beside what was found."""
 _LIKELY = 0.5
 """Likelihood from which what settles a suspicion is the next thing to run."""
 _ENOUGH = 20_000
@@ -59,12 +61,18 @@ def suspected(
 def leads_to(
     told: Iterable[Suspect | Resemblance], checks: Mapping[str, Check]
 ) -> tuple[Lead, ...]:
-    """Return the likeliest of some checks that a text resembles, each with what settles it."""
-    return tuple(
-        Lead(checks[one.cause], one.likelihood, one.because, checks[one.cause].settle)
-        for one in told
-        if one.cause in checks
-    )[:MOST]
+    """Return the likeliest of some checks that a text resembles, each with what settles it.
+
+    A symptom is left out where what explains it is at least as likely.
+    """
+    leads: list[Lead] = []
+    for one in told:
+        check = checks.get(one.cause)
+        if check is None or one.likelihood < _LEAST:
+            continue
+        if not any(check.id in lead.check.explains for lead in leads):
+            leads.append(Lead(check, one.likelihood, one.because, check.settle))
+    return tuple(leads[:MOST])
 
 
 def unseeing(snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]) -> tuple[str, ...]:

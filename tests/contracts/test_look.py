@@ -199,7 +199,6 @@ WHOLE = {
         "transformers/__init__.py": "from . import part\nsys.modules\n",
     }),
     "set by itself": ("import transformers\ntransformers.Gone = 1\nfrom transformers import Gone", {}),
-    "no Python": ("from transformers import Gone", {"transformers/__init__.py": "def def\n"}),
     "elsewhere": ("import transformers.gone", {
         "transformers/__init__.py": "__path__ = extend_path(__path__, __name__)\n",
     }),

@@ -106,7 +106,7 @@ def test_a_plugin_ships_a_cause_as_a_file(tmp_path: Path) -> None:
     env = _plugin(tmp_path, SOUND)
     text = "DistNetworkError: The quorum socket has failed to listen on any network address. port: 29500\n"
     without = _doctor(env, "triage", "-", said=text)
-    assert "port-taken" not in without.stdout
+    assert "\nport-taken" not in without.stdout
     named = _doctor(env, "triage", "-", "--plugin", "our-causes", said=text)
     assert "port-taken  The rendezvous port is taken" in named.stdout
     assert "export MASTER_PORT=29501" in named.stdout

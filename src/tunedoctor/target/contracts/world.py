@@ -169,8 +169,11 @@ class World:
     def spoilt(self, place: Place) -> Tuple[str, int]:
         """Return the error with which an import of a file dies before any of it runs, and the line; "" for none."""
         try:
+            told = os.stat(place.file)
+            if not stat.S_ISREG(told.st_mode) or told.st_size > LARGEST:
+                return "", 0
             with open(place.file, "rb") as file:
-                ast.parse(file.read(LARGEST + 1))
+                ast.parse(file.read(LARGEST))
         except PermissionError as error:
             return f"PermissionError: {error.strerror}", 0
         except SyntaxError as error:
