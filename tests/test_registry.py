@@ -47,10 +47,12 @@ def _doctor(env: dict[str, str], *argv: str) -> "subprocess.CompletedProcess[str
 
 def test_every_file_is_one_check_named_as_it() -> None:
     folder = Path(tunedoctor.__file__).parent / "checks"
-    files = {p.stem.replace("_", "-") for p in folder.glob("*.py")} - {"--init--"}
-    assert {c.id for c in all_checks()} == files
-    for one in all_checks():
-        assert source_of(one) == f"checks/{one.id.replace('-', '_')}.py"
+    for words, end in ((False, "py"), (True, "toml")):
+        mine = [one for one in all_checks() if one.by_words == words]
+        files = {p.stem.replace("_", "-") for p in folder.glob(f"*.{end}")} - {"--init--"}
+        # beside a check with code there is a file of what errors say
+        assert {one.id for one in mine} <= files <= {one.id for one in all_checks()}
+        assert all(source_of(c) == f"checks/{c.id.replace('-', '_')}.{end}" for c in mine)
 
 
 def test_what_a_check_explains_exists() -> None:

@@ -91,10 +91,10 @@ def test_torch_is_put_in_for_the_driver(indexes: tuple[Index, Index], tmp_path: 
     subprocess.run(argv, check=True, cwd=tmp_path)
     before = versions(env)
     card = snapshot_of("driver-550-with-cu130")
-    own = take(str(env))
+    taken = take(str(env))
     facts = [card.find(kind) for kind in (NvidiaDriver, NvidiaGpus, PciBus)]
     build = TorchBuild(version="2.14.1+cu130", cuda="13.0", variant="cu130", accelerator="cuda")
-    snapshot = own.having(build, *(fact for fact in facts if fact is not None))
+    snapshot = taken.having(build, *(fact for fact in facts if fact is not None))
     checks = all_checks()
     diagnosis = diagnose(snapshot, checks)
     found = chosen(diagnosis, ["driver-too-old"])
