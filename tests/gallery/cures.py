@@ -332,7 +332,7 @@ LEFT = (
     Left(
         "no-network",
         (_removed("tqdm"), damage.without_network),
-        "index gave no answer",
+        "no answer from the package source",
         "UV_DEFAULT_INDEX",
         "refused",
     ),
