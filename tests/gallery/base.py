@@ -40,21 +40,25 @@ class Base(NamedTuple):
         return self.folder / "targets"
 
 
+BROUGHT = ("nvidia-cuda-runtime==13.0.96", "bitsandbytes")
+"""What cures put in that the base has not."""
+
+
 def wheelhouse(base: Base) -> Path:
-    """Return a folder with a wheel of each package of the base, for machines without any network.
+    """Return a folder with a wheel of each package of the base and of what cures bring, for machines without network.
 
     Raises:
         NoBaseError: pip can't fetch them.
     """
     folder = base.folder / "wheelhouse"
     note = folder / "whole"
-    if not note.exists():
+    if not note.exists() or note.read_text() != "\n".join(BROUGHT):
         python = str(base.environment / "bin" / "python")
         argv = [python, "-m", "pip", "freeze", "--all"]
         pins = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split("\n")
         own = [one for one in pins if "==" in one]
-        _run(python, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), *own)
-        note.touch()
+        _run(python, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), *own, *BROUGHT)
+        note.write_text("\n".join(BROUGHT))
     return folder
 
 
