@@ -1,6 +1,5 @@
 """The wheel choice is fast: ten thousand a second on one core is its budget."""
 
-import statistics
 import time
 from collections.abc import Callable
 
@@ -51,6 +50,6 @@ def test_a_choice_costs_a_few_units_of_plain_python() -> None:
             _unit()
 
     choices()
-    # side by side, so that a busy machine slows both
+    # side by side, so that a busy machine slows both; what its neighbours add only adds, so the least counts
     ratios = [_cpu(choices) / (_cpu(units) / 4) for _ in range(ROUNDS)]
-    assert statistics.median(ratios) < UNITS, ratios
+    assert min(ratios) < UNITS, ratios
