@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from tunedoctor.findings import Check
-from tunedoctor.messages.cause import causes
+from tunedoctor.messages.cause import CauseError, causes
 from tunedoctor.messages.checks import check_of
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ def _told(module: ModuleType) -> list[Check]:
     files = sorted(code.parent.glob("*.toml" if packed else f"{code.stem}.toml"))
     if not files:
         return []
-    from tunedoctor.messages.cause import CauseError  # noqa: PLC0415  few plug-ins have any
-    from tunedoctor.messages.plugin import checks_of  # noqa: PLC0415
+    from tunedoctor.messages.plugin import checks_of  # noqa: PLC0415  few plug-ins have any
 
     try:
         return checks_of(files)

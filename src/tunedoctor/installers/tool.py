@@ -19,8 +19,9 @@ from tunedoctor.installers.uv import find_uv
 
 Named = Literal["uv", "pip"]
 
-SECONDS = 6 * 3600.0
+FETCH_SECONDS = 6 * 3600.0
 """For all wheels of one index: 3 GB over a slow line."""
+INSTALL_SECONDS = 3600.0
 _LIMIT = 8 << 20
 LINKS = "links"
 """Folder below that of the job, for uv; links cost no room."""

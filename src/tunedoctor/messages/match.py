@@ -44,6 +44,15 @@ class Matcher:
         self._anchored: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             self._anchored[row.anchor].append(row)
+        # every check asks about the same errors
+        self._of = lru_cache(maxsize=4)(self._in_all)
+
+    def of(self, errors: Errors) -> tuple[Match, ...]:
+        """Return what errors hold, in the order of the text; of those that were just asked about, at once."""
+        return self._of(tuple(error.text for error in errors.errors))
+
+    def _in_all(self, texts: tuple[str, ...]) -> tuple[Match, ...]:
+        return tuple(one for n, text in enumerate(texts) for one in self.matches(text, n))
 
     def _found(self, low: str) -> Iterator[tuple[Row, re.Match[str]]]:
         """Yield the rows that a flat text holds, looked for around their keys."""
@@ -59,10 +68,10 @@ class Matcher:
                     at, tried = spaced.find(row.key, at + len(row.key)), tried + 1
 
     def matches(self, text: str, number: int = 0) -> list[Match]:
-        """Return each row that a text holds, where it stands first; `number` is that of the text."""
+        """Return each row that a text holds, where it stands first, in that order; `number` is that of the text."""
         whole = "\n".join(lines_of(text))
         low = lowered(whole)
-        return [
+        found = (
             Match(
                 row.cause,
                 row.part,
@@ -76,7 +85,8 @@ class Matcher:
                 (number, whole.count("\n", 0, found.start()), found.start()),
             )
             for row, found in self._found(low)
-        ]
+        )
+        return sorted(found, key=lambda one: (one.where, -len(one.row)))
 
 
 @cache
@@ -86,10 +96,10 @@ def shipped() -> Matcher:
 
 
 def matches(errors: Errors | Unknown | None) -> tuple[Match, ...]:
-    """Return what the errors hold, in the order of the text; of a text that was just asked about, at once."""
+    """Return what the errors hold of the package's rows, in the order of the text."""
     if not isinstance(errors, Errors) or not errors.errors:
         return ()
-    return _matches(tuple(error.text for error in errors.errors))
+    return shipped().of(errors)
 
 
 def heard(errors: Errors | Unknown | None, *keys: str) -> str:
@@ -106,13 +116,6 @@ def sentence(text: str, least: int) -> str:
     end = _STOP.search(text, max(least - 1, 0))
     cut = (text[: end.start()] if end else text).strip()
     return cut if len(cut) <= LONGEST else cut[: LONGEST - 1].rstrip() + "…"
-
-
-@lru_cache(maxsize=4)
-def _matches(texts: tuple[str, ...]) -> tuple[Match, ...]:
-    every = shipped()
-    found = (one for number, text in enumerate(texts) for one in every.matches(text, number))
-    return tuple(sorted(found, key=lambda one: (one.where, -len(one.row))))
 
 
 @lru_cache(maxsize=2048)

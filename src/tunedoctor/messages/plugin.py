@@ -1,14 +1,12 @@
 """Causes' files of a plug-in as checks, with the rows of these files alone."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
-from tunedoctor.facts import Errors
 from tunedoctor.findings import Check
 from tunedoctor.messages.cause import id_of, read_cause, rows_of
 from tunedoctor.messages.checks import check_of
-from tunedoctor.messages.match import Match, Matcher
+from tunedoctor.messages.match import Matcher
 from tunedoctor.messages.row import with_anchors
 
 
@@ -22,15 +20,8 @@ def checks_of(files: Sequence[Path]) -> list[Check]:
     rows = [row for id_, (_, cause, said) in read.items() for row in rows_of(id_, cause, said)]
     matcher = Matcher(with_anchors(rows))
 
-    @lru_cache(maxsize=2)
-    def held(texts: tuple[str, ...]) -> tuple[Match, ...]:
-        return tuple(one for n, text in enumerate(texts) for one in matcher.matches(text, n))
-
-    def matches(errors: Errors) -> tuple[Match, ...]:
-        return held(tuple(error.text for error in errors.errors))
-
     return [
-        check_of(id_, cause, str(file), matches)
+        check_of(id_, cause, str(file), matcher.of)
         for id_, (file, cause, _) in read.items()
         if not file.with_suffix(".py").is_file()
     ]

@@ -81,7 +81,7 @@ def _pages(
         try:
             found[name] = _wheels(name, indexes, limits)
         except FetchError as error:
-            if " answered " not in str(error):  # the next would take as long
+            if not error.answered:  # the next would take as long
                 return found, [str(error)]
     return found, []
 

@@ -24,6 +24,9 @@ REDIRECTS = 4
 class FetchError(Exception):
     """A page can't be had; the message is a sentence that names it, without its full stop."""
 
+    answered = False
+    """Whether the server answered at once, with a refusal: then the next page costs no wait."""
+
 
 class Limits(NamedTuple):
     """What one answer is allowed to take."""
@@ -63,7 +66,9 @@ class Fetcher(NamedTuple):
         except FetchError as error:
             answer.put(error)
         except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
-            answer.put(FetchError(self._why(url, error)))
+            failed = FetchError(self._why(url, error))
+            failed.answered = isinstance(error, urllib.error.HTTPError)
+            answer.put(failed)
 
     def _get(self, url: str) -> bytes:
         self.check(url)

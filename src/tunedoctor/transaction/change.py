@@ -13,7 +13,8 @@ from tunedoctor.installers.answers import why
 from tunedoctor.installers.lookup import lines_of
 from tunedoctor.installers.sources import Ban, Sources
 from tunedoctor.installers.tool import (
-    SECONDS,
+    FETCH_SECONDS,
+    INSTALL_SECONDS,
     Files,
     Job,
     Named,
@@ -97,7 +98,7 @@ def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) ->
             checked=all(pin.hashes for pin in install.pins),
         )
         env = tool.environment(os.environ, job, network=True)
-        if told := _why_not(tool, tool.fetch(job), env, job.folder, places.log):
+        if told := _why_not(tool, tool.fetch(job), env, job.folder, places.log, FETCH_SECONDS):
             msg = f"{tool.name} did not fetch: {told}"
             raise _unanswered(msg, tool.sources.ban)
         files = tool.files(folder)
@@ -221,9 +222,16 @@ def _called(tool: Tool, argv: list[str], job: Job, log: Path) -> None:
         raise FailureError(msg)
 
 
-def _why_not(tool: Tool, argv: list[str], env: Mapping[str, str], folder: str, log: Path) -> str:
+def _why_not(  # noqa: PLR0913  one call of an installer
+    tool: Tool,
+    argv: list[str],
+    env: Mapping[str, str],
+    folder: str,
+    log: Path,
+    seconds: float = INSTALL_SECONDS,
+) -> str:
     """Run an installer; return why it did not do it, "" where it did."""
-    ended = start(argv, env, folder, SECONDS, log)
+    ended = start(argv, env, folder, seconds, log)
     if ended.ok or ended.how != "exit":
         return "" if ended.ok else ended.death
     return why(f"{ended.err}\n{ended.out}" if tool.name == "pip" else ended.err)
