@@ -1,29 +1,3 @@
-"""A package of the stack is not whole.
-
-What it means
-    An upgrade was interrupted, or two installers wrote to one folder: files are missing, metadata are gone or
-    doubled, or the old package lies there under a name that begins with ~.
-
-How it is found
-    Each package's RECORD is compared with the files that are there, its METADATA is read, and leftover folders are
-    listed. A field that can't be read is damage. Nothing is run. Errors such as found=None tell of it too.
-
-Cures
-    Reinstall the package that is named. Stop every Python that uses the environment first: on Windows open files
-    are what interrupted the upgrade.
-
-When to ignore it
-    Leftover ~ folders waste room and do no harm: they are a note, or a warning where the stack is concerned.
-
-Seen as
-    Unable to compare versions for numpy>=1.17: need=1.17 found=None
-    WARNING: Ignoring invalid distribution -orch
-    PackageNotFoundError: No package metadata was found for
-    No such file or directory: '/venv/lib/python3.12/site-packages/tqdm-4.67.1.dist-info/METADATA'
-    ModuleNotFoundError: No module named
-    ImportError: cannot import name
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -94,21 +68,8 @@ NO_RECORD = expression("broken-install/no-record")
 INVALID = expression("broken-install/invalid")
 
 
-@check(
-    "broken-install",
-    "A package of the stack is not whole",
-    explains=[
-        "gpu-does-not-compute",
-        "library-import-fails",
-        "library-version-clash",
-        "missing-dependency",
-        "torch-companion-mismatch",
-        "torch-import-crash",
-        "torch-missing",
-        "torch-sees-no-gpu",
-    ],
-)
-def broken_install(  # noqa: PLR0913  what is broken, and what decides the cure
+@check("broken-install")
+def broken_install(
     packages: Packages | Unknown | None,
     interpreter: Known[Interpreter],
     torch: Known[TorchBuild],

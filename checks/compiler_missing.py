@@ -1,24 +1,3 @@
-"""No C compiler is found, and Triton needs one at run time.
-
-What it means
-    Triton compiles a small launcher with cc for each kernel. torch.compile, Unsloth, Liger and some quantised kernels
-    use it. Plain training with transformers does not.
-
-How it is found
-    gcc, clang or cc on PATH, where Triton and a GPU are there; and errors of the compiler and the linker.
-
-Cures
-    Install gcc (and g++ for torch.compile on the CPU).
-
-When to ignore it
-    When nothing of that is used.
-
-Seen as
-    RuntimeError: Failed to find C compiler. Please specify via CC environment variable
-    InvalidCxxCompiler: No working C++ compiler found
-    /usr/bin/ld: cannot find -lcuda
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -61,8 +40,8 @@ OTHERS = {
 """What torch says -> the compiler of AMD and of Intel, what brings it, and what shows it."""
 
 
-@check("compiler-missing", "No C compiler is found, and Triton needs one", "warning")
-def compiler_missing(  # noqa: PLR0913  what needs it, what is there, what was said
+@check("compiler-missing")
+def compiler_missing(
     compilers: Known[Compilers],
     packages: Known[Packages],
     nvidia: Known[NvidiaGpus],

@@ -1,25 +1,3 @@
-"""A binary of conda clashes with the torch build.
-
-What it means
-    MKL 2024.1 dropped symbols that conda's torch before 2.5 wants. And two OpenMP runtimes in one process, conda's
-    MKL and torch's own, stop it at the second.
-
-How it is found
-    conda's list of packages beside a torch from conda; and errors that name the symbol or OMP.
-
-Cures
-    An older MKL, or one source for NumPy and torch.
-
-When to ignore it
-    Never where an error names it. KMP_DUPLICATE_LIB_OK hides the second fault and can give wrong numbers.
-
-Seen as
-    libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent
-    undefined symbol: iJIT_IsProfilingActive
-    OMP: Error #15: Initializing libiomp5.dylib, but found libomp.dylib already initialized
-    /home/u/miniconda3/envs/x/bin/../lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found
-"""
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -35,11 +13,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "conda-binary-clash",
-    "A binary of conda clashes with this PyTorch",
-    explains=["library-import-fails", "torch-import-crash"],
-)
+@check("conda-binary-clash")
 def conda_binary_clash(
     packages: Known[Packages],
     torch: Known[TorchBuild],

@@ -1,26 +1,3 @@
-"""The container has no GPU device, though the host has a GPU.
-
-What it means
-    A container sees a GPU only if it was started with one. Without it there are no /dev/nvidia* files (AMD: no
-    /dev/kfd), and CUDA counts no device, whatever is installed inside. Docker Desktop for Linux runs its engine in a
-    virtual machine and can pass none.
-
-How it is found
-    /sys is the host's: it shows the cards and the loaded module; /dev is the container's own.
-
-Cures
-    Start the container anew with the flag.
-
-When to ignore it
-    In containers that are not meant to train.
-
-Seen as
-    WARNING: The NVIDIA Driver was not detected.  GPU functionality will not be available.
-    No HIP GPUs are available
-    No CUDA GPUs are available
-    Error: crun: executable file `nvidia-smi` not found in $PATH
-"""
-
 from tunedoctor.api import (
     AmdGpus,
     Container,
@@ -60,19 +37,8 @@ DOCKER_AMD = (
 )
 
 
-@check(
-    "container-gpu-not-passed",
-    "The container was started without the GPU",
-    explains=[
-        "driver-missing",
-        "gpu-not-started",
-        "rocm-driver-not-bound",
-        "torch-sees-no-gpu",
-        "uvm-module-broken",
-        "visible-devices-wrong",
-    ],
-)
-def container_gpu_not_passed(  # noqa: PLR0911, PLR0913  both vendors, and what was said
+@check("container-gpu-not-passed")
+def container_gpu_not_passed(  # noqa: PLR0911  both vendors, and what was said
     container: Known[Container],
     module: Known[NvidiaModule],
     nvidia: Known[NvidiaGpus],
@@ -193,7 +159,6 @@ def _from_start(
     return Finding(
         found=f"the {container.kind} command asks for no GPU; {seen}",
         said=said,
-        means="torch counts no GPU, and training runs on the CPU",
         cure=tell(flags.get(container.kind, other)),
         cure_note="start the container anew"
         + ("" if amd else "; the host needs nvidia-container-toolkit"),

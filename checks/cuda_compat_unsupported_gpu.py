@@ -1,25 +1,3 @@
-"""A cuda-compat libcuda is loaded on a card that does not permit it.
-
-What it means
-    CUDA images carry a libcuda of their own under /usr/local/cuda/compat, newer than the host's driver. Only
-    data-centre cards accept it. On GeForce cards it ends in error 804, though the driver alone would do: a build
-    for CUDA 12.x runs on every driver from 525.60.13.
-
-How it is found
-    LD_LIBRARY_PATH puts a compat folder first and the card is a GeForce; or CUDA itself said 804.
-
-Cures
-    Take the compat folder off the search path, so that the host's libcuda is loaded; or upgrade the driver.
-
-When to ignore it
-    On data-centre cards, where it works.
-
-Seen as
-    Error 804: forward compatibility was attempted on non supported HW
-    forward compatibility was attempted on non supported HW
-    cudaErrorCompatNotSupportedOnDevice
-"""
-
 from tunedoctor.api import (
     Cure,
     Environment,
@@ -39,18 +17,8 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "cuda-compat-unsupported-gpu",
-    "A cuda-compat library is loaded that this GPU refuses",
-    explains=[
-        "driver-library-mismatch",
-        "driver-too-old",
-        "gpu-does-not-compute",
-        "library-path-shadowing",
-        "torch-sees-no-gpu",
-    ],
-)
-def cuda_compat_unsupported_gpu(  # noqa: PLR0913  the facts that tell of such a library
+@check("cuda-compat-unsupported-gpu")
+def cuda_compat_unsupported_gpu(
     errors: Known[Errors],
     gpus: Known[NvidiaGpus],
     paths: Known[LibraryPath],

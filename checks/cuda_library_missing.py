@@ -1,25 +1,3 @@
-"""A binary wants a CUDA library that is not there.
-
-What it means
-    A CUDA build of torch takes cuBLAS, cuDNN, NCCL and the like from nvidia-* wheels that it requires. Without one
-    of them import torch stops. An extension that was built for another CUDA major wants other names.
-
-How it is found
-    The nvidia-* wheels that torch requires against those installed; and errors that name the library. Nothing is run.
-
-Cures
-    Install the wheel that is missing, or the build of the package for torch's CUDA.
-
-When to ignore it
-    In a container whose system provides the libraries.
-
-Seen as
-    ImportError: libcudart.so.12: cannot open shared object file: No such file or directory
-    OSError: libcudnn.so.9: cannot open shared object file
-    libcublas.so.12: cannot open shared object file
-    libtorch_cuda.so: cannot open shared object file
-"""
-
 from tunedoctor.api import (
     Errors,
     ErrorText,
@@ -70,12 +48,8 @@ NOT_NAMED_SO = (
 """Their file numbers are not those of CUDA."""
 
 
-@check(
-    "cuda-library-missing",
-    "A CUDA library that a binary needs is not there",
-    explains=["library-import-fails", "torch-import-crash", "torch-sees-no-gpu"],
-)
-def cuda_library_missing(  # noqa: PLR0913
+@check("cuda-library-missing")
+def cuda_library_missing(
     packages: Known[Packages],
     torch: Known[TorchBuild],
     interpreter: Known[Interpreter],

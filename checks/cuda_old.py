@@ -1,22 +1,3 @@
-"""The PyTorch build is for CUDA 11, and the driver runs a newer one.
-
-What it means
-    CUDA 11 builds end with torch 2.7. Current releases of bitsandbytes and flash-attn are built for CUDA 12 and 13;
-    fp8 and the faster kernels for Ada and Hopper need 12.
-
-How it is found
-    torch/version.py names the CUDA release; the driver's version tells what else it runs.
-
-Cures
-    A build for CUDA 12 or newer.
-
-When to ignore it
-    Where the project pins this torch.
-
-Seen as
-    CUDA Setup failed despite GPU being available
-"""
-
 from tunedoctor.api import (
     Finding,
     Host,
@@ -32,7 +13,7 @@ from tunedoctor.api import (
 )
 
 
-@check("cuda-old", "This PyTorch is built for an old CUDA", "note", advice=True)
+@check("cuda-old")
 def cuda_old(
     torch: TorchBuild,
     driver: NvidiaDriver,
@@ -51,7 +32,6 @@ def cuda_old(
         return None
     return Finding(
         found=f"torch {torch.version} is built for CUDA {torch.cuda}; driver {driver.version} runs CUDA 12 builds too",
-        means="it trains; newer libraries drop CUDA 11, and their wheels then fail to load",
         cure=fit.cure,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
         evidence=(f"{torch.location}/version.py",) if torch.location else (),

@@ -1,25 +1,3 @@
-"""A disk that the stack writes to is full, or has no room for a model.
-
-What it means
-    Models go to the cache of the Hub: a 7B model in bf16 is 15 GB. Downloads and pip use the temporary folder first.
-    Each checkpoint of a full fine-tune is six times the size of the weights, that of an adapter some 100 MB.
-
-How it is found
-    The free space of the file systems below HF_HOME, TMPDIR, the environment and the working folder.
-
-Cures
-    Move the cache or the temporary folder to a larger disk, or clear the cache.
-
-When to ignore it
-    Where the model is in the cache already.
-
-Seen as
-    OSError: [Errno 28] No space left on device
-    No space left on device (os error 28)
-    not enough free disk space to download the file
-    The node was low on resource: ephemeral-storage
-"""
-
 from tunedoctor.api import (
     Cure,
     Disk,
@@ -48,7 +26,7 @@ WORDS = {
 }
 
 
-@check("disk-full", "A disk is full that training writes to", "error")
+@check("disk-full")
 def disk_full(disks: Known[Disks], host: Known[Host], errors: Known[Errors]) -> Finding | None:
     """Go by what is free: below 1 GiB an error or a warning, below 20 GiB for models a note."""
     said = heard(errors, "disk-full")

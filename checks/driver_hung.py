@@ -1,40 +1,7 @@
-"""The NVIDIA driver or its tools do not answer.
-
-What it means
-    NVML and nvidia-smi answer in milliseconds, or in seconds where the driver first wakes the cards. When they do not
-    answer at all, a call is stuck in the kernel: a card has failed, or its firmware hangs. Training that starts then
-    hangs at the first CUDA call and cannot be killed.
-
-How it is found
-    NVML is asked in a child process with a time limit; nvidia-smi likewise.
-
-Cures
-    Reboot. If it comes back, the kernel log names the card.
-
-When to ignore it
-    Never.
-
-Seen as
-    nvidia-container-cli: initialization error: driver rpc error: timed out
-    Timeout after 6s of waiting for RPC response from GPU
-"""
-
 from tunedoctor.api import Container, Errors, Finding, Known, NvidiaAnswer, check, heard, worded
 
 
-@check(
-    "driver-hung",
-    "The NVIDIA driver does not answer",
-    explains=[
-        "driver-library-mismatch",
-        "driver-missing",
-        "driver-too-old",
-        "gpu-does-not-compute",
-        "torch-import-hang",
-        "torch-sees-no-gpu",
-        "uvm-module-broken",
-    ],
-)
+@check("driver-hung")
 def driver_hung(
     answer: Known[NvidiaAnswer],
     container: Known[Container],

@@ -1,26 +1,3 @@
-"""The NVIDIA libraries and the loaded kernel module have different versions.
-
-What it means
-    libcuda and libnvidia-ml must come from the same release as the kernel module, to the last digit. They differ
-    after a driver package was upgraded while the old module stayed loaded, after two kinds of installs were mixed,
-    or where a container brings a libcuda of its own. NVML then gives error 18, CUDA error 803.
-
-How it is found
-    /sys/module/nvidia/version against the version in the names of the library files; else the tools' own error.
-    In WSL the two differ by design, which counts for nothing.
-
-Cures
-    Reboot: it loads the module of the installed release. In a container: let the host's libraries win.
-
-When to ignore it
-    Never: every CUDA program fails until the two are the same.
-
-Seen as
-    Failed to initialize NVML: Driver/library version mismatch
-    NVRM: API mismatch: the client has the version
-    Error 803: system has unsupported display driver / cuda driver combination
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -41,11 +18,7 @@ CUDA = r"803|SYSTEM_DRIVER_MISMATCH|unsupported display driver"
 """What CUDA itself says: in a container a libcuda of the image is as likely as an update without a reboot."""
 
 
-@check(
-    "driver-library-mismatch",
-    "NVIDIA libraries and kernel module are of different versions",
-    explains=["driver-too-old", "gpu-does-not-compute", "torch-sees-no-gpu", "uvm-module-broken"],
-)
+@check("driver-library-mismatch")
 def driver_library_mismatch(
     driver: Known[NvidiaDriver],
     answer: Known[NvidiaAnswer],

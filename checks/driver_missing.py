@@ -1,29 +1,3 @@
-"""An NVIDIA GPU is there, and its kernel driver is not loaded.
-
-What it means
-    PyTorch reaches a GPU through the kernel module `nvidia`. Without it the card is a lamp: nvidia-smi fails and
-    CUDA counts no device. Five states look alike from outside: the driver was never installed, the kernel was
-    updated and the module not built for it, Secure Boot refuses the module, nouveau owns the card, or the card is
-    reserved for virtual machines.
-
-How it is found
-    /sys/bus/pci/devices names the cards and the driver bound to each; /sys/module tells what is loaded;
-    /lib/modules tells whether a module for the running kernel is there; an EFI variable tells of Secure Boot.
-
-Cures
-    For each state its own: install the driver, build the module for this kernel, use a signed module, keep nouveau
-    out, or take the card back from vfio-pci. All need root, most a reboot.
-
-When to ignore it
-    On a host that hands its cards to virtual machines, and where the GPU is not meant for training.
-
-Seen as
-    NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver
-    Found no NVIDIA driver on your system
-    modprobe: FATAL: Module nvidia not found in directory /lib/modules
-    modprobe: ERROR: could not insert 'nvidia': Key was rejected by service
-"""
-
 from tunedoctor.api import (
     Container,
     Errors,
@@ -55,18 +29,8 @@ OLD_CHIP = expression("driver-missing/old-chip")
 VIRTUAL = ("vfio-pci", "pci-stub")
 
 
-@check(
-    "driver-missing",
-    "The NVIDIA driver is not loaded",
-    explains=[
-        "driver-too-old",
-        "gpu-does-not-compute",
-        "torch-sees-no-gpu",
-        "uvm-module-broken",
-        "visible-devices-wrong",
-    ],
-)
-def driver_missing(  # noqa: PLR0913  the facts that tell the five states apart
+@check("driver-missing")
+def driver_missing(
     pci: Known[PciBus],
     module: Known[NvidiaModule],
     answer: Known[NvidiaAnswer],

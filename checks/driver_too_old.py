@@ -1,26 +1,3 @@
-"""The NVIDIA driver is older than this PyTorch build needs.
-
-What it means
-    A PyTorch wheel carries its own CUDA runtime, but not the driver. Each CUDA major has one floor: 11.x runs on
-    driver 450.80.02 (Windows 452.39) and newer, 12.x on 525.60.13 (528.33), 13.x on 580. Minor versions do not
-    matter: a 12.8 build runs on driver 525. Builds for CUDA 10 and older have a floor for each release.
-
-How it is found
-    torch/version.py of the target names the CUDA release; the kernel module names the driver. Nothing is run.
-
-Cures
-    A build for an older CUDA major (no reboot), or a newer driver (root, reboot).
-
-When to ignore it
-    On a login node that only submits jobs. On a data-centre card a cuda-compat library makes up for an old driver.
-
-Seen as
-    The NVIDIA driver on your system is too old (found version 12040)
-    CUDA driver version is insufficient for CUDA runtime version
-    nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8
-    package cudatoolkit-11.0.3 has constraint __cuda >=11.0 conflicting with __cuda-10.2-0
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -46,7 +23,6 @@ from tunedoctor.api import (
     visible_gpus,
 )
 
-MEANS = "torch.cuda.is_available() is False, so training runs on the CPU"
 BEFORE_11 = {"10.2": "440.33", "10.1": "418.39", "10.0": "410.48", "9.2": "396.26"}
 """Floors on Linux of releases before minor versions were compatible. Source: CUDA release notes, table of drivers."""
 PTX = (
@@ -57,12 +33,8 @@ PTX = (
 """Code of a newer CUDA than the driver compiles. Source: CUDA driver API, error 222."""
 
 
-@check(
-    "driver-too-old",
-    "This PyTorch needs a newer NVIDIA driver",
-    explains=["cuda-old", "gpu-does-not-compute", "torch-sees-no-gpu"],
-)
-def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
+@check("driver-too-old")
+def driver_too_old(
     torch: Known[TorchBuild],
     driver: Known[NvidiaDriver],
     gpus: Known[NvidiaGpus],
@@ -95,7 +67,6 @@ def driver_too_old(  # noqa: PLR0913  the facts that decide which cure fits
     return Finding(
         found=_found(torch, driver, floor if low else "", said),
         said=said,
-        means=MEANS,
         cure=fit.cure if fit else install.cure,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot; "
         f"or a newer driver: {install.cure.command}"

@@ -1,26 +1,3 @@
-"""A compiled extension was built for another torch or another C++ ABI.
-
-What it means
-    flash-attn and the like are compiled against one torch. After an upgrade of torch, or with a wheel for the other
-    C++ ABI, a symbol that they want is not there. PyTorch's own wheels have the old ABI up to 2.6 (but for its CUDA
-    12.6 build) and the new one since.
-
-How it is found
-    The undefined symbol that an error names: __cxx11 in it says that the extension has the new ABI. And the torch
-    that the version label of flash-attn names.
-
-Cures
-    The build of the extension for this torch and ABI, or to compile it against the torch that is here.
-
-When to ignore it
-    Never where an error names it; attn_implementation="sdpa" does without flash-attn.
-
-Seen as
-    flash_attn_2_cuda.cpython-311-x86_64-linux-gnu.so: undefined symbol: _ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx11
-    undefined symbol: _ZN2at4_ops
-    undefined symbol: _ZN3c104cuda9SetDeviceEi
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -65,11 +42,7 @@ NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformer
 }
 
 
-@check(
-    "extension-abi-mismatch",
-    "A compiled extension belongs to another PyTorch",
-    explains=["library-import-fails"],
-)
+@check("extension-abi-mismatch")
 def extension_abi_mismatch(
     packages: Known[Packages],
     torch: Known[TorchBuild],

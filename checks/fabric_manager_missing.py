@@ -1,24 +1,3 @@
-"""The NVSwitches of this machine are not set up by their fabric manager.
-
-What it means
-    On HGX and DGX machines the GPUs talk through NVSwitches. Until the service nvidia-fabricmanager, of exactly the
-    driver's version, has set up the fabric, every CUDA call fails with error 802, while nvidia-smi looks well.
-
-How it is found
-    NVSwitches on the PCI bus, and the fabric state that the driver gives for each GPU; else the text of error 802.
-
-Cures
-    Install and start the service on the host. In a container or a hired node: move to another node.
-
-When to ignore it
-    Never, on such a machine.
-
-Seen as
-    Error 802: system not yet initialized
-    CUDA_ERROR_SYSTEM_NOT_READY
-    cudaErrorSystemNotReady
-"""
-
 from tunedoctor.api import (
     Container,
     Errors,
@@ -43,12 +22,8 @@ OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0
 """Where the report does not tell the driver, the machine does."""
 
 
-@check(
-    "fabric-manager-missing",
-    "The NVSwitch fabric of this machine is not set up",
-    explains=["gpu-does-not-compute", "torch-sees-no-gpu", "uvm-module-broken"],
-)
-def fabric_manager_missing(  # noqa: PLR0913  the facts that tell of it
+@check("fabric-manager-missing")
+def fabric_manager_missing(
     gpus: Known[NvidiaGpus],
     pci: Known[PciBus],
     driver: Known[NvidiaDriver],

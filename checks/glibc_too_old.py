@@ -1,25 +1,3 @@
-"""The host's glibc is older than a binary needs.
-
-What it means
-    A wheel is built against a glibc; the system must have that one or a newer one. torch needs 2.28 since 2.7
-    (2.17 before); wheels that were compiled elsewhere, such as flash-attn's, can need more.
-
-How it is found
-    The glibc of the system against the floor of the installed torch; errors that name GLIBC.
-
-Cures
-    A newer system or a container; an older release of the package; or to compile it here. glibc itself cannot be
-    replaced.
-
-When to ignore it
-    Never where an error names it.
-
-Seen as
-    ImportError: /lib64/libc.so.6: version `GLIBC_2.32' not found
-    version `GLIBC_2.28' not found
-    OSError: /lib64/libstdc++.so.6: version `CXXABI_1.3.9' not found
-"""
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -40,12 +18,8 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "glibc-too-old",
-    "glibc is older than a binary needs",
-    explains=["library-import-fails", "torch-import-crash", "torch-sees-no-gpu"],
-)
-def glibc_too_old(  # noqa: PLR0913, PLR0911  what each source can tell
+@check("glibc-too-old")
+def glibc_too_old(  # noqa: PLR0911  what each source can tell
     host: Known[Host],
     interpreter: Known[Interpreter],
     torch: Known[TorchBuild],

@@ -1,25 +1,3 @@
-"""The ROCm build of PyTorch has no code for the AMD GPU.
-
-What it means
-    A ROCm build contains code objects for a list of gfx targets. A GPU that is not among them is counted as
-    available, and its first kernel fails. RX 6600 to 6750 (gfx1031, gfx1032) run the code of gfx1030 when
-    HSA_OVERRIDE_GFX_VERSION says so, and gfx1101 and gfx1102 that of gfx1100.
-
-How it is found
-    The kernel names the target of each GPU; the list stands in the binary or in the table of wheels.
-
-Cures
-    The override, where it is accepted practice; else a build with the target: of PyTorch's index, or AMD's own.
-
-When to ignore it
-    Where the GPU is an integrated one that training leaves alone.
-
-Seen as
-    HIP error: invalid device function
-    rocBLAS error: Cannot read TensileLibrary.dat for GPU arch
-    no kernel image is available for execution on the device
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -47,12 +25,8 @@ from tunedoctor.api import (
 MEANS = "the first kernel fails with 'HIP error: invalid device function', or the process crashes"
 
 
-@check(
-    "gpu-arch-not-in-rocm-build",
-    "This PyTorch has no code for this AMD GPU",
-    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
-)
-def gpu_arch_not_in_rocm_build(  # noqa: PLR0913  build, GPUs and override
+@check("gpu-arch-not-in-rocm-build")
+def gpu_arch_not_in_rocm_build(
     torch: Known[TorchBuild],
     amd: Known[AmdGpus],
     environment: Known[Environment],
@@ -80,7 +54,7 @@ def gpu_arch_not_in_rocm_build(  # noqa: PLR0913  build, GPUs and override
     return _cure(found, first.gfx, archs, torch, host, interpreter)
 
 
-def _cure(  # noqa: PLR0913  the GPU, and what decides the build
+def _cure(
     found: str,
     gfx: str,
     archs: tuple[str, ...],
@@ -144,7 +118,7 @@ def _never(build: TorchBuild, gpus: list[AmdGpu]) -> tuple[str, str] | None:
     return found, first.gfx
 
 
-def _from_text(  # noqa: PLR0913  the error, and what _cure takes
+def _from_text(
     build: TorchBuild | None,
     gpus: list[AmdGpu],
     archs: tuple[str, ...],

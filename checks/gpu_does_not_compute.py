@@ -1,30 +1,9 @@
-"""A multiplication on the GPU failed or gave a wrong result.
-
-What it means
-    PyTorch sees the GPU, and the simplest computation on it does not work. Nearly always another finding says why.
-
-How it is found
-    `doctor check --deep` multiplies two small matrices on each GPU in float32, float16 and bfloat16 and compares them
-    with the CPU.
-
-Cures
-    Those of the finding above it. Alone: another card if there is one; wrong results point at the hardware.
-
-When to ignore it
-    Where only bfloat16 fails on a card without it.
-
-Seen as
-    CUDA error: no kernel image is available for execution on the device
-    CUDA error: CUBLAS_STATUS_NOT_INITIALIZED
-    HIP error: invalid device function
-"""
-
 from tunedoctor.api import Finding, Runtime, check, expression, worded
 
 OF_THE_BUILD = expression("gpu-does-not-compute/of-the-build")
 
 
-@check("gpu-does-not-compute", "A multiplication on the GPU fails")
+@check("gpu-does-not-compute")
 def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
     """Take the first stage `matmul DEVICE DTYPE` that went wrong."""
     failed = [

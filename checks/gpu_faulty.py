@@ -1,27 +1,3 @@
-"""A GPU has failed: it fell off the bus, or its driver asks for a reset or a replacement.
-
-What it means
-    The driver notes faults of a card as Xid numbers in the kernel log. Most blame a program; some ask for a reset of
-    the card, a reboot or a replacement. Until then CUDA calls on that card fail or return wrong results.
-
-How it is found
-    The driver's own state of each GPU (recovery action, row remapping, error 15), and the kernel log of this boot
-    where this user can read it.
-
-Cures
-    Reset or reboot; where memory repair is used up, take the card out of service.
-
-When to ignore it
-    An Xid from before a reset: the log keeps it until the next boot.
-
-Seen as
-    GPU is lost. Reboot the system to recover this GPU
-    Unable to determine the device handle for GPU
-    GPU has fallen off the bus
-    CUDA error: uncorrectable ECC error encountered
-    GPU requires reset
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -44,18 +20,7 @@ from tunedoctor.api import (
 REBOOT = "sudo reboot"
 
 
-@check(
-    "gpu-faulty",
-    "A GPU has failed",
-    explains=[
-        "driver-hung",
-        "gpu-does-not-compute",
-        "gpu-not-started",
-        "gpu-throttled",
-        "torch-sees-no-gpu",
-        "uvm-module-broken",
-    ],
-)
+@check("gpu-faulty")
 def gpu_faulty(
     gpus: Known[NvidiaGpus],
     answer: Known[NvidiaAnswer],

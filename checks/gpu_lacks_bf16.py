@@ -1,25 +1,3 @@
-"""The GPU has no bf16: train in fp16.
-
-What it means
-    Tensor cores multiply bf16 from compute capability 8.0 (Ampere, 2020) on. Older cards, and AMD's RDNA2,
-    emulate it, slowly, or refuse. fp16 with loss scaling works on them; models that were trained in bf16 can
-    overflow in it.
-
-How it is found
-    The compute capability of the GPUs that a process sees, or the gfx target.
-
-Cures
-    fp16=True and bf16=False in the training arguments.
-
-When to ignore it
-    Where the job says fp16 already.
-
-Seen as
-    Your setup doesn't support bf16/gpu
-    bf16 is not supported on this GPU
-    Bfloat16 is only supported on GPUs with compute capability of at least 8.0
-"""
-
 from tunedoctor.api import (
     AmdGpus,
     Environment,
@@ -38,7 +16,7 @@ from tunedoctor.api import (
 )
 
 
-@check("gpu-lacks-bf16", "The GPU has no bf16: train in fp16", "note", advice=True)
+@check("gpu-lacks-bf16")
 def gpu_lacks_bf16(
     nvidia: Known[NvidiaGpus],
     amd: Known[AmdGpus],

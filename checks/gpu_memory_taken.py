@@ -1,23 +1,3 @@
-"""Other programs hold much of the memory of a GPU.
-
-What it means
-    Memory that a desktop, a notebook kernel or another user's job holds is not there for training. A forgotten kernel
-    keeps its model until it is stopped.
-
-How it is found
-    The driver tells total and free memory and the processes of each GPU.
-
-Cures
-    Stop the process, or train on another GPU.
-
-When to ignore it
-    Where the job fits in what is left.
-
-Seen as
-    CUDA out of memory. Tried to allocate
-    including non-PyTorch memory, this process has
-"""
-
 from tunedoctor.api import (
     Environment,
     Finding,
@@ -35,7 +15,7 @@ SHARE = 0.3
 """Part of the memory that has to be taken before it is worth a word."""
 
 
-@check("gpu-memory-taken", "Other programs hold much of the GPU's memory", "note", advice=True)
+@check("gpu-memory-taken")
 def gpu_memory_taken(gpus: NvidiaGpus, environment: Known[Environment]) -> Finding | None:
     """Take the GPU that is fullest."""
     full = [

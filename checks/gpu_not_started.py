@@ -1,27 +1,3 @@
-"""The NVIDIA driver is loaded and has started none of the cards.
-
-What it means
-    The kernel module is there, the cards are on the bus, and the driver lists none of them. Most often the kind
-    of module is wrong: Blackwell needs the open one, Maxwell to Volta the proprietary one. Or the branch does not
-    know the card: Blackwell needs 570 or newer, and 580 is the last for Maxwell to Volta.
-
-How it is found
-    /proc/driver/nvidia/gpus is empty while /sys/bus/pci/devices has cards bound to nvidia;
-    /proc/driver/nvidia/version names the kind of module.
-
-Cures
-    Install the other kind of module or another branch. Root, reboot.
-
-When to ignore it
-    Never: CUDA counts no device.
-
-Seen as
-    No devices were found
-    requires use of the NVIDIA open kernel modules
-    is not supported by open nvidia.ko because it does not include the required GPU System Processor
-    RmInitAdapter failed
-"""
-
 from tunedoctor.api import (
     Container,
     Errors,
@@ -44,12 +20,8 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "gpu-not-started",
-    "The NVIDIA driver does not start the GPU",
-    explains=["gpu-does-not-compute", "torch-sees-no-gpu", "uvm-module-broken"],
-)
-def gpu_not_started(  # noqa: PLR0913  the facts that tell why
+@check("gpu-not-started")
+def gpu_not_started(
     module: Known[NvidiaModule],
     pci: Known[PciBus],
     driver: Known[NvidiaDriver],

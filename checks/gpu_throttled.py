@@ -1,23 +1,3 @@
-"""A GPU slows its clocks by reason of a fault: heat or power.
-
-What it means
-    Every GPU lowers its clocks at its power limit; that is normal. Hardware slowdown, thermal slowdown and the power
-    brake are not: the card or its supply is in trouble, and training runs at a fraction of its speed.
-
-How it is found
-    The clock event reasons that the driver gives for each GPU at this moment.
-
-Cures
-    Better cooling or a lower power limit; for the power brake the supply and its cables.
-
-When to ignore it
-    Where the machine just came out of heavy load.
-
-Seen as
-    HW Thermal Slowdown : Active
-    HW Power Brake Slowdown : Active
-"""
-
 from tunedoctor.api import Finding, NvidiaGpus, check, listed, worded
 
 WORDS = {
@@ -28,7 +8,7 @@ WORDS = {
 }
 
 
-@check("gpu-throttled", "A GPU is slowed down by heat or power", "warning")
+@check("gpu-throttled")
 def gpu_throttled(gpus: NvidiaGpus) -> Finding | None:
     """Take the reasons as the driver gives them."""
     slow = [card for card in gpus.gpus if card.throttle]

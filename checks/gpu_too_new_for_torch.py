@@ -1,26 +1,3 @@
-"""The PyTorch build holds no code for a GPU that is newer than it.
-
-What it means
-    A build contains machine code for a list of compute capabilities. Code for X.Y runs on a GPU of the same X and a Y
-    as high or higher, on no other. A card of a later generation than the newest code cannot compute anything:
-    torch.cuda.is_available() is True, and the first kernel fails.
-
-How it is found
-    The list stands in the binary, or in the table of wheels; the driver names the compute capability of each card.
-    Sub-versions count as the rule says: sm_86 code runs on an RTX 4090 (8.9), sm_120 code on a GB10 (12.1).
-
-Cures
-    A build with code for the card: RTX 50 and B200 need torch 2.7 for CUDA 12.8 or newer, Jetson Thor CUDA 13.
-
-When to ignore it
-    Where the card is not meant for training: leave it out of CUDA_VISIBLE_DEVICES.
-
-Seen as
-    with CUDA capability sm_120 is not compatible with the current PyTorch installation
-    no kernel image is available for execution on the device
-    CUDA error: no kernel image is available for execution on the device
-"""
-
 from tunedoctor.api import (
     NO_KERNEL,
     Container,
@@ -57,12 +34,8 @@ NEW = (10, 0)
 """From here on builds before torch 2.7 hold no code. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 
 
-@check(
-    "gpu-too-new-for-torch",
-    "This PyTorch has no code for this GPU, which is newer",
-    explains=["cuda-old", "gpu-does-not-compute", "torch-sees-no-gpu"],
-)
-def gpu_too_new_for_torch(  # noqa: PLR0913  build, cards, and what decides the cure
+@check("gpu-too-new-for-torch")
+def gpu_too_new_for_torch(
     torch: Known[TorchBuild],
     gpus: Known[NvidiaGpus],
     runtime: Known[Runtime],

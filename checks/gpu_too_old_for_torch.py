@@ -1,25 +1,3 @@
-"""The PyTorch build no longer holds code for an old GPU, or never did.
-
-What it means
-    Newer builds leave old generations out: CUDA 13 builds start at 7.5, and CUDA 12.8 builds lost 5.0 to 6.1 at once
-    and 7.0 with torch 2.11. Builds for CUDA 12.6 still carry Maxwell, Pascal and Volta, up to torch 2.14.
-
-How it is found
-    The list stands in the binary, or in the table of wheels; the driver names the compute capability of each card.
-
-Cures
-    A build that still has code for the card.
-
-When to ignore it
-    Where the card only drives a screen: leave it out of CUDA_VISIBLE_DEVICES.
-
-Seen as
-    with CUDA capability sm_60 is not compatible with the current PyTorch installation
-    PyTorch no longer supports this GPU because it is too old
-    The minimum cuda capability supported by this library is
-    no kernel image is available for execution on the device
-"""
-
 from tunedoctor.api import (
     NO_KERNEL,
     Environment,
@@ -50,12 +28,8 @@ KEPT = (7, 5)
 """From here on no build dropped a generation. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 
 
-@check(
-    "gpu-too-old-for-torch",
-    "This PyTorch has no code for this old GPU",
-    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
-)
-def gpu_too_old_for_torch(  # noqa: PLR0913  build, cards, and what decides the cure
+@check("gpu-too-old-for-torch")
+def gpu_too_old_for_torch(
     torch: Known[TorchBuild],
     gpus: Known[NvidiaGpus],
     runtime: Known[Runtime],

@@ -1,24 +1,3 @@
-"""The cache of the Hugging Face Hub is not writable for this user.
-
-What it means
-    huggingface_hub writes models and lock files below HF_HOME. A cache that was mounted into a container, or made
-    by root with sudo, belongs to another user: the download stops, or a model in the cache cannot be locked.
-
-How it is found
-    The folder, or its nearest parent that exists, is asked whether this user can write to it.
-
-Cures
-    Give the folder to the user, or point HF_HOME elsewhere.
-
-When to ignore it
-    Where the cache is read-only on purpose and HF_HUB_OFFLINE is set.
-
-Seen as
-    PermissionError: [Errno 13] Permission denied: '/root/.cache/huggingface
-    There was a problem when trying to write in your cache folder
-    PermissionError at /.cache when downloading
-"""
-
 import shlex
 
 from tunedoctor.api import (
@@ -36,7 +15,7 @@ from tunedoctor.api import (
 )
 
 
-@check("hub-cache-permission", "The model cache is not writable")
+@check("hub-cache-permission")
 def hub_cache_permission(
     disks: Known[Disks],
     environment: Known[Environment],
@@ -68,7 +47,6 @@ def hub_cache_permission(
         if cache
         else f"the error '{said}'",
         said=said,
-        means="downloads of models and data sets stop with 'Permission denied'",
         cure=set_variable(host, "HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  a place that every container has
         if inside or windows
         else tell(f"sudo chown -R $(id -u):$(id -g) {shlex.quote(folder) if cache else folder}"),

@@ -1,26 +1,3 @@
-"""The Hugging Face Hub cannot be reached.
-
-What it means
-    A proxy, a firewall, a blocked route or an intercepted TLS connection stands between this machine and the Hub.
-    What is not in the cache is not fetched.
-
-How it is found
-    The text of the error. Nothing is sent to find out.
-
-Cures
-    Name the proxy or its certificate to Python, use a mirror, or fill the cache elsewhere and copy it.
-
-When to ignore it
-    Where HF_HUB_OFFLINE is set and the cache is full.
-
-Seen as
-    We couldn't connect to 'https://huggingface.co' to load the files
-    SSLError: CERTIFICATE_VERIFY_FAILED
-    Max retries exceeded with url
-    ProxyError
-    Temporary failure in name resolution
-"""
-
 from tunedoctor.api import (
     Environment,
     Errors,
@@ -49,7 +26,7 @@ def _tls_of_no_host(errors: Errors) -> str:
     return heard(Errors(errors=bare), "hub-network/tls") if speaks else ""
 
 
-@check("hub-network", "The Hub cannot be reached")
+@check("hub-network")
 def hub_network(
     errors: Errors, environment: Known[Environment], host: Known[Host]
 ) -> Finding | None:

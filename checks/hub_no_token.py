@@ -1,25 +1,3 @@
-"""The Hugging Face Hub was asked without valid credentials.
-
-What it means
-    Private and gated repositories answer 401 where no token was sent, or a token that is wrong or expired. For a
-    repository that does not exist the Hub answers 401 too.
-
-How it is found
-    The text of the error: 401, or that no token was found.
-
-Cures
-    Log in, or set HF_TOKEN, in the environment that runs the job: containers, services and other users have their own.
-
-When to ignore it
-    Never: nothing was fetched.
-
-Seen as
-    401 Client Error
-    Token is required (`token=True`), but no token found
-    Invalid username or password
-    You must have access to it and be authenticated to access it. Please log in.
-"""
-
 from tunedoctor.api import (
     Environment,
     Errors,
@@ -58,7 +36,7 @@ SAID = (
 OWNERLESS = expression("hub-no-token/ownerless")
 
 
-@check("hub-no-token", "The Hub got no valid token", explains=["hub-gated-access", "hub-network"])
+@check("hub-no-token")
 def hub_no_token(errors: Errors, environment: Known[Environment]) -> Finding | None:
     """Take the answer 401 and what says that there is no token."""
     said = told(errors, *SAID)

@@ -1,27 +1,3 @@
-"""A library imports a name that the installed release of its neighbour does not have.
-
-What it means
-    The import of the library stops before any training, or a call in it does: it passes a keyword that the installed
-    release no longer takes. pip accepts the pair: nobody declared that it does not fit, or what was declared was
-    overridden.
-
-How it is found
-    From the files of the libraries, as their imports run them: each name that is asked of a neighbour outside of
-    functions, try and if, against all that the neighbour could define; and the keywords that functions pass, against
-    the signatures there, where no condition on the release stands before. Nothing is imported. Read by
-    check --deep, fix and set, and remembered while the environment is unchanged; a table tells it of known releases.
-
-Cures
-    Change one of the two. The command names the one that is behind, and the releases that fit where they are known.
-
-When to ignore it
-    You do not use that library.
-
-Seen as
-    ImportError: cannot import name
-    ModuleNotFoundError: No module named 'torchao'
-"""
-
 from collections.abc import Iterable
 
 from tunedoctor.api import (
@@ -53,12 +29,8 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "import-contract-clash",
-    "A library imports what its neighbour does not have",
-    explains=["library-import-fails"],
-)
-def import_contract_clash(  # noqa: PLR0913  what is read, what is known, what others tell
+@check("import-contract-clash")
+def import_contract_clash(
     contracts: Known[ImportContracts],
     packages: Packages | Unknown | None,
     interpreter: Known[Interpreter],

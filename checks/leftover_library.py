@@ -1,23 +1,3 @@
-"""A stale shared library of an earlier build is found before torch's own.
-
-What it means
-    torch's libraries belong together. A libc10.so or libtorch.so in /usr/local/lib or in LD_LIBRARY_PATH, left by a
-    build from source, is loaded in place of the wheel's, and lacks what the others want.
-
-How it is found
-    An error in which a library of torch itself lacks a symbol of another one.
-
-Cures
-    Remove the stale file; ldd of the library that complains shows which one is loaded.
-
-When to ignore it
-    Never.
-
-Seen as
-    torch/lib/libcaffe2.so: undefined symbol: _ZTIN3c1010TensorImplE
-    torch/lib/libtorch_python.so: undefined symbol: _ZN
-"""
-
 import re  # noqa: TC003  its Match, in annotations
 
 from tunedoctor.api import Errors, Finding, Unknown, check, expression, worded
@@ -30,16 +10,7 @@ FRESH = "TORCHINDUCTOR_CACHE_DIR=$(mktemp -d) TRITON_CACHE_DIR=$(mktemp -d) pyth
 OUTSIDE = expression("leftover-library/outside")
 
 
-@check(
-    "leftover-library",
-    "A stale library is loaded before torch's own",
-    explains=[
-        "extension-abi-mismatch",
-        "library-import-fails",
-        "torch-import-crash",
-        "windows-missing-dll",
-    ],
-)
+@check("leftover-library")
 def leftover_library(errors: Errors | Unknown) -> Finding | None:
     """Find a library of torch that lacks a symbol of torch, or a cached extension that does."""
     for error in errors.errors if isinstance(errors, Errors) else ():

@@ -1,24 +1,3 @@
-"""A library of the stack cannot be imported.
-
-What it means
-    The library is installed, and its import stops. Most often another finding says why, and this one stands below
-    it; where it stands alone, no known cause fits.
-
-How it is found
-    doctor check --deep imports each library of the stack in a child.
-
-Cures
-    Reinstall the library that is named, with its dependencies.
-
-When to ignore it
-    Where you do not use that library.
-
-Seen as
-    Failed to import transformers.
-    ImportError: cannot import name
-    ModuleNotFoundError: No module named
-"""
-
 from collections.abc import Sequence
 
 from tunedoctor.api import (
@@ -43,7 +22,7 @@ MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
 _IN_PACKAGE = expression("library-import-fails/in-package")
 
 
-@check("library-import-fails", "A library of the stack cannot be imported")
+@check("library-import-fails")
 def library_import_fails(runtime: Runtime, interpreter: Known[Interpreter]) -> Finding | None:
     """Find stages "import X" that failed, crashed or hung."""
     bad = [

@@ -1,26 +1,3 @@
-"""LD_LIBRARY_PATH puts a foreign library before the wheel's own.
-
-What it means
-    The loader takes the first file of a name. A system toolkit in LD_LIBRARY_PATH hides the cuDNN, cuBLAS, NCCL or
-    nvJitLink that torch was built with; a folder called stubs hides the driver's libcuda.
-
-How it is found
-    Each folder of LD_LIBRARY_PATH is searched for libraries that the target brings too, as the loader does. Nothing
-    is run.
-
-Cures
-    Unset the variable: wheels need none. Never install another cuDNN.
-
-When to ignore it
-    With a CPU build nothing of it is loaded, so it is a note.
-
-Seen as
-    undefined symbol: __nvJitLinkAddData_12_1, version libnvJitLink.so.12
-    cuDNN version incompatibility: PyTorch was compiled against
-    CUDA driver is a stub library
-    version `GLIBCXX_3.4.29' not found
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -53,17 +30,8 @@ EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
 """Newer is as good as the own one: only an older one breaks."""
 
 
-@check(
-    "library-path-shadowing",
-    "LD_LIBRARY_PATH hides the libraries that torch brings",
-    explains=[
-        "gpu-does-not-compute",
-        "library-import-fails",
-        "torch-import-crash",
-        "torch-sees-no-gpu",
-    ],
-)
-def library_path_shadowing(  # noqa: PLR0913
+@check("library-path-shadowing")
+def library_path_shadowing(
     paths: Known[LibraryPath],
     torch: Known[TorchBuild],
     wheels: Known[CudaWheels],

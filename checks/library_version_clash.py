@@ -1,31 +1,3 @@
-"""Two Python libraries of the stack have versions that exclude each other.
-
-What it means
-    A library calls what its neighbour no longer has, or not yet. pip prevents some of this when it installs; later
-    upgrades, --no-deps and undeclared breaks get past it.
-
-How it is found
-    Requires-Dist of the stack against what is installed, and a table of pairs that pip accepts and that break. Pairs
-    whose versions are in order are named only where an error text says so. Nothing is run. In a log: an error in
-    the code of one library about a name or keyword of another.
-
-Cures
-    Change one package of the pair, the younger one first. The command names the versions that fit.
-
-When to ignore it
-    A warning for one way of training (DPO, GRPO) that you do not use.
-
-Seen as
-    is required for a normal functioning of this module, but found
-    ImportError: cannot import name 'HybridCache' from 'transformers'
-    ImportError: cannot import name 'EncoderDecoderCache' from 'transformers'
-    unwrap_model() got an unexpected keyword argument 'keep_torch_compile'
-    module 'pyarrow' has no attribute 'PyExtensionType'
-    TypeError: Descriptors cannot not be created directly
-    Found an incompatible version of torchao
-    got an unexpected keyword argument
-"""
-
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -82,12 +54,8 @@ NEWER_CODE = "Take a release of the code that asks for it which knows this torch
 CONFLICT = expression("library-version-clash/conflict")
 
 
-@check(
-    "library-version-clash",
-    "Two libraries of the stack exclude each other",
-    explains=["conda-solver-conflict", "library-import-fails", "requirements-conflict"],
-)
-def library_version_clash(  # noqa: PLR0913  what is declared, what is known, what was said
+@check("library-version-clash")
+def library_version_clash(
     packages: Packages | Unknown | None,
     torch: Known[TorchBuild],
     interpreter: Known[Interpreter],

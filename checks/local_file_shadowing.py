@@ -1,27 +1,3 @@
-"""A file of yours hides a library or a standard module.
-
-What it means
-    Python looks in the folder of the script, then along PYTHONPATH, before it looks at what is installed. A script
-    called transformers.py, a folder called torch or a random.py is imported in place of the real one.
-
-How it is found
-    The working folder and each folder of the path are searched for names that the stack imports. Nothing is run.
-    check --deep also compares the files that an import took with the distributions that are installed.
-
-Cures
-    Rename the file, or start from another folder.
-
-When to ignore it
-    When no script starts from that folder.
-
-Seen as
-    cannot import name 'AutoModel' from partially initialized module 'transformers'
-    cannot import name 'BertTokenizer' from 'transformers' (unknown location)
-    NameError: name '_C' is not defined
-    (most likely due to a circular import)
-    module 'torch' has no attribute '__version__'
-"""
-
 import re
 import sys
 
@@ -54,19 +30,8 @@ UNCOMPILED = expression("local-file-shadowing/uncompiled")
 HOLLOW = expression("local-file-shadowing/hollow")
 
 
-@check(
-    "local-file-shadowing",
-    "A file of yours hides a library",
-    explains=[
-        "import-contract-clash",
-        "library-import-fails",
-        "missing-dependency",
-        "torch-import-crash",
-        "torch-missing",
-        "torch-sees-no-gpu",
-    ],
-)
-def local_file_shadowing(  # noqa: PLR0913  files, metadata, what was said and what ran
+@check("local-file-shadowing")
+def local_file_shadowing(
     shadows: Known[Shadows],
     packages: Known[Packages],
     interpreter: Known[Interpreter],

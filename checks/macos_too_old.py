@@ -1,24 +1,3 @@
-"""macOS is older than this PyTorch needs for its GPU.
-
-What it means
-    Each release of torch states the macOS that its wheel needs, and MPS, the back-end for Apple's GPU, needs at
-    least that. The message names an outdated minimum.
-
-How it is found
-    The version of macOS against the platform tag of the installed release's wheels; and MPS errors.
-
-Cures
-    A newer macOS, or the last torch for this one.
-
-When to ignore it
-    Where training runs on the CPU on purpose.
-
-Seen as
-    RuntimeError: The MPS backend is supported on MacOS 12.3+
-    RuntimeError: The MPS backend is supported on MacOS 13.0+
-    RuntimeError: The MPS backend is supported on MacOS 14.0+
-"""
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -45,11 +24,7 @@ MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
 
 
-@check(
-    "macos-too-old",
-    "macOS is older than this PyTorch needs",
-    explains=["gpu-does-not-compute", "torch-import-crash", "torch-sees-no-gpu"],
-)
+@check("macos-too-old")
 def macos_too_old(
     host: Known[Host],
     torch: Known[TorchBuild],

@@ -1,23 +1,3 @@
-"""MIG is on, and there is no instance, or the process is not pinned to one.
-
-What it means
-    A GPU in MIG mode computes only through its instances, which do not outlive a reboot. Without one, CUDA counts no
-    device. With several, a process sees one only: the first, or the one that CUDA_VISIBLE_DEVICES names by UUID.
-
-How it is found
-    The driver tells the MIG mode and the number of instances of each GPU; CUDA_VISIBLE_DEVICES is read.
-
-Cures
-    Create instances, name one, or switch MIG off.
-
-When to ignore it
-    Where a scheduler creates instances for each job.
-
-Seen as
-    device >= 0 && device < num_gpus INTERNAL ASSERT FAILED
-    No CUDA GPUs are available
-"""
-
 from tunedoctor.api import (
     Environment,
     Errors,
@@ -38,11 +18,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "mig-misconfigured",
-    "MIG is on, and this process gets no MIG instance",
-    explains=["gpu-does-not-compute", "torch-sees-no-gpu", "visible-devices-wrong"],
-)
+@check("mig-misconfigured")
 def mig_misconfigured(
     gpus: Known[NvidiaGpus],
     environment: Known[Environment],

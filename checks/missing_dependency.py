@@ -1,29 +1,3 @@
-"""A package that the job needs is absent.
-
-What it means
-    An installed library of the stack declares a package that is not there, as after pip install --no-deps or pip
-    uninstall, or code asks for one that nobody declares: Trainer needs accelerate, 4-bit loading needs bitsandbytes.
-
-How it is found
-    Requires-Dist of the stack against the installed packages, for the target's own Python and system; and errors
-    that say No module named. Nothing is run.
-
-Cures
-    Install what is named. "Please install X" in an error is not always right: a library that fails to import counts
-    as not installed too.
-
-When to ignore it
-    Libraries that you do not train with are a note.
-
-Seen as
-    ModuleNotFoundError: No module named
-    requires the SentencePiece library but it was not found in your environment
-    Using the `Trainer` with `PyTorch` requires `accelerate
-    No package metadata was found for bitsandbytes
-    flashinfer_python with minimum required version 0.2.5 is not installed
-    RuntimeError: Numpy is not available
-"""
-
 import re  # noqa: TC003  its Match, in annotations
 
 from tunedoctor.api import (
@@ -74,12 +48,8 @@ ALONE = 2
 """Errors of a text in which such words are believed."""
 
 
-@check(
-    "missing-dependency",
-    "A package that the stack needs is not installed",
-    explains=["library-import-fails", "torch-import-crash"],
-)
-def missing_dependency(  # noqa: PLR0911, PLR0913  declared, told by errors, and what decides the cure
+@check("missing-dependency")
+def missing_dependency(  # noqa: PLR0911  declared, told by errors, and what decides the cure
     packages: Known[Packages],
     torch: Known[TorchBuild],
     interpreter: Known[Interpreter],

@@ -1,25 +1,3 @@
-"""NVIDIA runtime wheels of two CUDA majors share one environment.
-
-What it means
-    nvidia-nccl-cu12 and nvidia-nccl-cu13 own the same files, and so do the two of cuDNN: the one installed last
-    overwrote the other's, and removing one breaks the other. torch then loads a library that lacks its symbols.
-
-How it is found
-    The names of installed nvidia-* wheels, and the CUDA of the torch build. Nothing is run.
-
-Cures
-    Remove the wheels of the other major, then reinstall those that torch pins.
-
-When to ignore it
-    Where libraries of two majors do not collide and another package needs the second.
-
-Seen as
-    undefined symbol: ncclCommResume
-    undefined symbol: ncclMemFree
-    CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH
-    cuDNN version incompatibility
-"""
-
 from tunedoctor.api import (
     CudaWheel,
     CudaWheels,
@@ -49,16 +27,7 @@ SAID = (
 )
 
 
-@check(
-    "mixed-cuda-wheels",
-    "NVIDIA wheels of two CUDA majors share this environment",
-    explains=[
-        "gpu-does-not-compute",
-        "library-import-fails",
-        "torch-import-crash",
-        "torch-sees-no-gpu",
-    ],
-)
+@check("mixed-cuda-wheels")
 def mixed_cuda_wheels(
     wheels: Known[CudaWheels],
     torch: Known[TorchBuild],

@@ -1,22 +1,3 @@
-"""The machine has no GPU that PyTorch could train on.
-
-What it means
-    Models of a few hundred million parameters train on a CPU in hours. A 7B model does not: one step takes
-    minutes, and its weights alone fill 15 GB of RAM. Checking, exporting and small tests need no GPU.
-
-How it is found
-    No NVIDIA, AMD, discrete Intel or Apple GPU on the bus or from a driver.
-
-Cures
-    Move the job to a machine with a GPU; train a small model here.
-
-When to ignore it
-    On login nodes, build servers and laptops that only prepare jobs.
-
-Seen as
-    Found no NVIDIA driver on your system
-"""
-
 from tunedoctor.api import (
     AmdGpus,
     AppleGpu,
@@ -32,8 +13,8 @@ from tunedoctor.api import (
 )
 
 
-@check("no-gpu", "No GPU to train on", "note", advice=True)
-def no_gpu(  # noqa: PLR0913  every vendor
+@check("no-gpu")
+def no_gpu(
     nvidia: NvidiaGpus | None,
     amd: AmdGpus | None,
     intel: IntelGpu | None,

@@ -1,29 +1,3 @@
-"""A binary built for NumPy 1 runs under NumPy 2, or the reverse.
-
-What it means
-    NumPy 2 changed its binary interface. A compiled package of before loads, and then fails: its bridge to NumPy is
-    off, or the import stops. The other way round newer packages refuse NumPy 1.
-
-How it is found
-    Versions of torch, pyarrow and others against what their binaries were built for, caps on numpy that installed
-    libraries declare, and what errors say. Nothing is run.
-
-Cures
-    The newer release of the old package; where there is none, NumPy below 2.
-
-When to ignore it
-    A note about a package that training does not import.
-
-Seen as
-    A module that was compiled using NumPy 1.x cannot be run in NumPy 2
-    Failed to initialize NumPy: _ARRAY_API not found
-    RuntimeError: Numpy is not available
-    RuntimeError: Could not infer dtype of numpy.float32
-    numpy.dtype size changed, may indicate binary incompatibility
-    numpy.core.multiarray failed to import
-    ImportError: pyarrow requires NumPy 2.0 or newer
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -58,12 +32,8 @@ COMPILED = frozenset(
 )
 
 
-@check(
-    "numpy-abi",
-    "A binary package and NumPy are of different generations",
-    explains=["library-import-fails", "library-version-clash", "torch-import-crash"],
-)
-def numpy_abi(  # noqa: PLR0913  versions, caps and errors
+@check("numpy-abi")
+def numpy_abi(
     packages: Known[Packages],
     torch: Known[TorchBuild],
     interpreter: Known[Interpreter],

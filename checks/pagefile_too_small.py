@@ -1,30 +1,10 @@
-"""The commit limit of Windows is nearly reached: the page file is too small.
-
-What it means
-    Windows promises memory only up to RAM and page file together. Each DataLoader worker is a new process that
-    loads the CUDA libraries again and is promised several GB for them, whether it uses them or not.
-
-How it is found
-    Windows tells the commit limit and what is left of it.
-
-Cures
-    A larger page file, fewer workers.
-
-When to ignore it
-    With num_workers=0 and a model that fits.
-
-Seen as
-    OSError: [WinError 1455] The paging file is too small for this operation to complete
-    DefaultCPUAllocator: not enough memory
-"""
-
 from tunedoctor.api import Errors, Finding, Known, Memory, TorchBuild, check, gib, heard, worded
 
 LEAST = 8 << 30
 """Bytes: two workers with the CUDA libraries."""
 
 
-@check("pagefile-too-small", "The Windows page file is too small", "warning")
+@check("pagefile-too-small")
 def pagefile_too_small(
     memory: Known[Memory],
     torch: Known[TorchBuild],

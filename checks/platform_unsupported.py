@@ -1,25 +1,3 @@
-"""No PyTorch wheel exists for this system or processor.
-
-What it means
-    Wheels are made for Linux with glibc on x86_64 and aarch64, Windows x64, and macOS. Alpine (musl), 32-bit ARM,
-    PyPy and Windows on ARM get none from the default index; Intel Macs end with torch 2.2.2.
-
-How it is found
-    The system, its C library and the architecture that the interpreter was built for.
-
-Cures
-    Another base image or interpreter; on an Intel Mac the last releases that go together.
-
-When to ignore it
-    Where you compile torch yourself, or the system's packages bring it.
-
-Seen as
-    ERROR: Could not find a version that satisfies the requirement torch==2.4.1 (from versions: 2.0.0, 2.0.1
-    ImportError: libc.musl-x86_64.so.1
-    RuntimeError: No GPU found. A GPU is needed for quantization.
-    RuntimeError: FlashAttention only supports Ampere GPUs or newer.
-"""
-
 from tunedoctor.api import (
     LAST_INTEL_MAC,
     AppleGpu,
@@ -47,18 +25,8 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "platform-unsupported",
-    "No PyTorch wheel exists for this system",
-    explains=[
-        "library-import-fails",
-        "missing-dependency",
-        "torch-import-crash",
-        "torch-missing",
-        "torch-old",
-    ],
-)
-def platform_unsupported(  # noqa: PLR0913, PLR0911  what is there, what is asked for, what was said
+@check("platform-unsupported")
+def platform_unsupported(  # noqa: PLR0911  what is there, what is asked for, what was said
     interpreter: Known[Interpreter],
     host: Known[Host],
     torch: TorchBuild | Unknown | None,

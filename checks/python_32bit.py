@@ -1,22 +1,3 @@
-"""The interpreter is a 32-bit one.
-
-What it means
-    torch has 64-bit wheels only. A 32-bit Python on a 64-bit system is common with editors that bring their own.
-
-How it is found
-    The size of a pointer in the target's interpreter.
-
-Cures
-    A 64-bit Python.
-
-When to ignore it
-    Never.
-
-Seen as
-    ERROR: Could not find a version that satisfies the requirement torch
-    (32-bit runtime)
-"""
-
 from tunedoctor.api import (
     Finding,
     Host,
@@ -30,19 +11,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "python-32bit",
-    "The interpreter is a 32-bit one",
-    explains=[
-        "library-import-fails",
-        "missing-dependency",
-        "platform-unsupported",
-        "python-old",
-        "python-unsupported",
-        "torch-import-crash",
-        "torch-missing",
-    ],
-)
+@check("python-32bit")
 def python_32bit(
     interpreter: Known[Interpreter],
     host: Known[Host],

@@ -1,22 +1,3 @@
-"""The compiler is there, Python.h is not.
-
-What it means
-    Triton compiles a module against the headers of the interpreter. Systems keep them in a package of their own, and
-    slim images leave them out.
-
-How it is found
-    Python.h in the include folder that the interpreter states, where Triton and a GPU are there; and errors.
-
-Cures
-    Install the headers, or take an interpreter that brings them (uv, conda, python.org).
-
-When to ignore it
-    When neither torch.compile nor other Triton kernels are used.
-
-Seen as
-    fatal error: Python.h: No such file or directory
-"""
-
 from tunedoctor.api import (
     TRITON,
     AmdGpus,
@@ -36,8 +17,8 @@ from tunedoctor.api import (
 )
 
 
-@check("python-headers-missing", "The headers of Python are missing", "warning")
-def python_headers_missing(  # noqa: PLR0913  what needs them, what is there, what was said
+@check("python-headers-missing")
+def python_headers_missing(
     interpreter: Known[Interpreter],
     compilers: Known[Compilers],
     packages: Known[Packages],

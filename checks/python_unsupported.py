@@ -1,25 +1,3 @@
-"""No PyTorch is built for this Python.
-
-What it means
-    torch is built for a few releases of CPython at a time. Older and newer ones get no wheel: pip says from versions:
-    none, or offers sources of ten years ago. Python 3.13.8 alone has a fault that breaks import torch.
-
-How it is found
-    The version of the target's interpreter against the list of wheels. Nothing is run.
-
-Cures
-    An environment of a Python that torch is built for; 3.12 has them all.
-
-When to ignore it
-    Where you compile torch yourself.
-
-Seen as
-    ERROR: Could not find a version that satisfies the requirement torch (from versions: none)
-    (from versions: 0.1.2, 0.1.2.post1, 0.1.2.post2)
-    IndentationError: expected an indented block after function definition on line 4
-    ERROR: No matching distribution found for torch
-"""
-
 import re
 from typing import Any
 
@@ -63,21 +41,8 @@ BROKEN_PATCH = "3.13.8"
 NONE_FIT = expression("python-unsupported/none-fit")
 
 
-@check(
-    "python-unsupported",
-    "No PyTorch is built for this Python",
-    explains=[
-        "library-import-fails",
-        "missing-dependency",
-        "python-old",
-        "torch-import-crash",
-        "torch-import-hang",
-        "torch-missing",
-        "torch-old",
-        "torch-sees-no-gpu",
-    ],
-)
-def python_unsupported(  # noqa: PLR0913  what each source can tell
+@check("python-unsupported")
+def python_unsupported(
     interpreter: Known[Interpreter],
     torch: TorchBuild | Unknown | None,
     host: Known[Host],

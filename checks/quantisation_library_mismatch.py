@@ -1,29 +1,3 @@
-"""bitsandbytes or torchao does not fit the installed torch, triton or GPU.
-
-What it means
-    bitsandbytes brings one binary for each CUDA release. Up to 0.49 it takes the one of torch's own CUDA or none;
-    from 0.50 on the nearest of the same major. Without it 4-bit and 8-bit loading stop. Old releases also import
-    what triton no longer has.
-
-How it is found
-    The list of binaries in each release against the CUDA of the torch build, known pairs, and what errors say.
-    Nothing is run.
-
-Cures
-    A bitsandbytes that has the binary.
-
-When to ignore it
-    torchao's line about skipped C++ extensions, while its int4 and fp8 kernels are not used.
-
-Seen as
-    CUDA Setup failed despite GPU being available
-    CUDA VERSION MISMATCH
-    Configured CUDA binary not found at
-    No module named 'triton.ops'
-    BNB_CUDA_VERSION='': value must be digits only
-    Skipping import of cpp extensions due to incompatible torch version
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -70,12 +44,8 @@ TORCHAO_FOR = {
 """torch -> the torchao built for it. Source: torchao's own message and its release notes."""
 
 
-@check(
-    "quantisation-library-mismatch",
-    "The quantisation library does not fit this PyTorch",
-    explains=["cuda-library-missing", "library-import-fails"],
-)
-def quantisation_library_mismatch(  # noqa: PLR0913  pairs, binaries and errors
+@check("quantisation-library-mismatch")
+def quantisation_library_mismatch(
     packages: Known[Packages],
     torch: Known[TorchBuild],
     interpreter: Known[Interpreter],

@@ -1,27 +1,3 @@
-"""The RAM, or the limit of the container, is small for fine-tuning, or a process was killed for it.
-
-What it means
-    Weights pass through the RAM on their way to the GPU, and merging needs them there in full: 15 GB for a 7B
-    model in 16 bits, 26 GB for 13B. When a limit is reached, the kernel kills the process: it prints "Killed", or
-    nothing.
-
-How it is found
-    RAM of the machine, the limit of every control group above this process, and the count of kills in it.
-
-Cures
-    A higher limit, swap, fewer DataLoader workers, or a smaller model.
-
-When to ignore it
-    Where the job is known to fit.
-
-Seen as
-    Killed
-    exit code 137
-    DataLoader worker (pid 1234) is killed by signal: Killed
-    DefaultCPUAllocator: can't allocate memory
-    The node was low on resource: memory
-"""
-
 from msgspec import structs
 
 from tunedoctor.api import (
@@ -49,7 +25,7 @@ ENOUGH = 62
 """GiB from which on there is no note."""
 
 
-@check("ram-too-small", "RAM decides which models fit", "note", advice=True)
+@check("ram-too-small")
 def ram_too_small(
     memory: Known[Memory],
     container: Known[Container],

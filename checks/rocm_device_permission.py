@@ -1,24 +1,3 @@
-"""The user has no right to open the AMD compute device.
-
-What it means
-    ROCm opens /dev/kfd and /dev/dri/renderD*, which belong to the groups render and video. A user outside of them
-    sees no GPU: rocm-smi works, since it reads /sys only.
-
-How it is found
-    Both are opened for reading and writing, and closed.
-
-Cures
-    Add the user to the groups that own the files, then log in again.
-
-When to ignore it
-    Never, where a ROCm build is to use the GPU.
-
-Seen as
-    Unable to open /dev/kfd read-write: Permission denied
-    WARNING: User is missing the following required groups: render, video
-    is not member of "render" group, the default DRM access group
-"""
-
 from tunedoctor.api import (
     Container,
     Errors,
@@ -34,11 +13,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "rocm-device-permission",
-    "This user cannot open the AMD compute device",
-    explains=["gpu-does-not-compute", "torch-cpu-only", "torch-sees-no-gpu"],
-)
+@check("rocm-device-permission")
 def rocm_device_permission(
     rocm: Known[RocmStack],
     torch: Known[TorchBuild],

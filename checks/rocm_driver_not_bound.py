@@ -1,25 +1,3 @@
-"""An AMD GPU is there, and the kernel driver amdgpu does not drive it.
-
-What it means
-    ROCm works through the kernel driver amdgpu. Without it there is no /dev/kfd. It is missing after a failed
-    DKMS build, on a kernel without it, where it is blacklisted, and for virtual slices of a card that have no
-    Linux driver.
-
-How it is found
-    /sys/bus/pci/devices names the driver of each card.
-
-Cures
-    Load the driver; install it where the kernel has none.
-
-When to ignore it
-    Where the card is kept for virtual machines.
-
-Seen as
-    ROCk module is NOT loaded, possibly no GPU devices
-    Unable to open /dev/kfd read-write: No such file or directory
-    hipErrorInvalidDevice
-"""
-
 from tunedoctor.api import (
     Container,
     Errors,
@@ -38,12 +16,8 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "rocm-driver-not-bound",
-    "The AMD driver amdgpu does not drive the GPU",
-    explains=["gpu-does-not-compute", "torch-cpu-only", "torch-sees-no-gpu"],
-)
-def rocm_driver_not_bound(  # noqa: PLR0913  bus, driver, and what was said
+@check("rocm-driver-not-bound")
+def rocm_driver_not_bound(
     pci: Known[PciBus],
     rocm: Known[RocmStack],
     torch: Known[TorchBuild],

@@ -1,24 +1,3 @@
-"""An integrated AMD GPU is counted beside the real card.
-
-What it means
-    The graphics of a Ryzen processor is a device to ROCm like any other: Trainer and device_map='auto' put layers
-    on it, for which the build has no code. It can even be device 0.
-
-How it is found
-    The kernel lists both, and no variable hides one.
-
-Cures
-    Name the card in HIP_VISIBLE_DEVICES; where that still crashes, switch the graphics off in the BIOS.
-
-When to ignore it
-    Where the job names its device.
-
-Seen as
-    ROCm error: invalid device function
-    HIP error: invalid device function
-    current device: 1
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -46,13 +25,8 @@ VARIABLES = (
 )
 
 
-@check(
-    "rocm-igpu-confusion",
-    "The integrated AMD GPU is counted beside the real one",
-    "warning",
-    explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "vram-too-small"],
-)
-def rocm_igpu_confusion(  # noqa: PLR0913  what is listed, what is hidden, what was said
+@check("rocm-igpu-confusion")
+def rocm_igpu_confusion(
     torch: Known[TorchBuild],
     amd: Known[AmdGpus],
     environment: Known[Environment],

@@ -1,25 +1,3 @@
-"""HSA_OVERRIDE_GFX_VERSION has a value that does not belong to this GPU.
-
-What it means
-    The variable makes ROCm treat a GPU as another target. It helps within a family: 10.3.0 for gfx1031, gfx1032 and
-    gfx1034, 11.0.0 for gfx1101 and gfx1102 with builds that lack them; gfx1033 and gfx1103 count wrong or hang under
-    it. Across families it crashes, and where the build has the real target it
-    only forces foreign kernels on the card.
-
-How it is found
-    The variable as the doctor's own shell has it, the target that the kernel names, and the list of the build.
-
-Cures
-    The right value, or none.
-
-When to ignore it
-    Where a run with it was seen to work.
-
-Seen as
-    Memory access fault by GPU node-1
-    HSA_STATUS_ERROR_INVALID_ISA
-"""
-
 import re
 
 from msgspec import structs
@@ -52,12 +30,8 @@ from tunedoctor.api import (
 NAME = "HSA_OVERRIDE_GFX_VERSION"
 
 
-@check(
-    "rocm-override-wrong",
-    "HSA_OVERRIDE_GFX_VERSION does not fit this GPU",
-    explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "torch-sees-no-gpu"],
-)
-def rocm_override_wrong(  # noqa: PLR0911, PLR0913  the value, the GPU, the build and what was typed
+@check("rocm-override-wrong")
+def rocm_override_wrong(  # noqa: PLR0911  the value, the GPU, the build and what was typed
     environment: Known[Environment],
     amd: Known[AmdGpus],
     torch: Known[TorchBuild],

@@ -1,23 +1,3 @@
-"""ROCm 6.x fails on paths with a space.
-
-What it means
-    HIP of ROCm 6 finds its code objects through the path of the program. With a space in it, as in "PyTorch
-    projects", it finds none, and the first kernel fails on a card that is supported.
-
-How it is found
-    The target's path, the working folder, and the HIP release of the build.
-
-Cures
-    Move the environment and the project to a path without spaces.
-
-When to ignore it
-    With ROCm 7 and newer.
-
-Seen as
-    HIP error: invalid device function
-    HIP error: no kernel image is available for execution on the device
-"""
-
 from tunedoctor.api import (
     Disks,
     Errors,
@@ -34,11 +14,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "rocm-path-with-space",
-    "ROCm 6 fails in a path with a space",
-    explains=["gpu-arch-not-in-rocm-build", "gpu-does-not-compute", "torch-sees-no-gpu"],
-)
+@check("rocm-path-with-space")
 def rocm_path_with_space(
     torch: TorchBuild,
     interpreter: Known[Interpreter],

@@ -1,25 +1,3 @@
-"""The AMD compute driver refuses this GPU.
-
-What it means
-    The kernel's compute driver leaves out chips that it never supported (GCN 1 and 2) and cards in slots without PCIe
-    atomics. The screen works, ROCm does not: opening /dev/kfd gives "Cannot allocate memory".
-
-How it is found
-    /dev/kfd is opened; the kernel log names the refusal where this user can read it.
-
-Cures
-    None in software for an old chip. A card that lacks atomics needs another slot.
-
-When to ignore it
-    Where another GPU trains.
-
-Seen as
-    Unable to open /dev/kfd read-write: Cannot allocate memory
-    kfd kfd: amdgpu: PITCAIRN  not supported in kfd
-    kfd kfd: amdgpu: skipped device 1002:67df, PCI rejects atomics
-    HSA_STATUS_ERROR_OUT_OF_RESOURCES
-"""
-
 from tunedoctor.api import (
     AmdGpus,
     Errors,
@@ -34,16 +12,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "rocm-unsupported-hardware",
-    "The AMD compute driver does not support this GPU",
-    explains=[
-        "gpu-arch-not-in-rocm-build",
-        "gpu-does-not-compute",
-        "rocm-driver-not-bound",
-        "torch-sees-no-gpu",
-    ],
-)
+@check("rocm-unsupported-hardware")
 def rocm_unsupported_hardware(
     rocm: Known[RocmStack],
     amd: Known[AmdGpus],

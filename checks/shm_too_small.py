@@ -1,26 +1,3 @@
-"""The shared memory of the container is too small for DataLoader workers and NCCL.
-
-What it means
-    DataLoader workers hand batches over through /dev/shm, and NCCL lays its buffers there. Docker gives a container
-    64 MiB, whatever RAM the host has. A worker that finds it full dies with a bus error in the first epoch.
-
-How it is found
-    The size of the file system at /dev/shm.
-
-Cures
-    Start the container with a larger one, or with that of the host.
-
-When to ignore it
-    Where training runs on one GPU with num_workers=0.
-
-Seen as
-    DataLoader worker (pid 1234) is killed by signal: Bus error
-    It is possible that dataloader's workers are out of shared memory
-    Error while creating shared memory segment /dev/shm/nccl
-    unable to open shared memory object
-    RuntimeError: unable to allocate shared memory(shm) for file </torch_14785_2017_1>: No space left on device
-"""
-
 from tunedoctor.api import (
     SHARED_MEMORY,
     Container,
@@ -47,7 +24,7 @@ FLAGS = {
 }
 
 
-@check("shm-too-small", "Shared memory is too small for DataLoader workers", "warning")
+@check("shm-too-small")
 def shm_too_small(
     memory: Known[SharedMemory],
     container: Known[Container],

@@ -1,25 +1,3 @@
-"""The running process still holds the old modules.
-
-What it means
-    A package was installed or upgraded while a notebook kernel or a server was running. What was imported before
-    stays in memory: the error denies a version that is on the disk, or mixes modules of two versions.
-
-How it is found
-    An error that asks for a version, beside a list of packages that has it; or, in a notebook, a package that does
-    not find a private name of its own. A live check sees only the disk.
-
-Cures
-    Restart the kernel or the process. Nothing needs to be installed.
-
-When to ignore it
-    If the error comes back in a new process, the list belongs to another interpreter.
-
-Seen as
-    Using the `Trainer` with `PyTorch` requires `accelerate>=0.20.1`: Please run `pip install accelerate -U`
-    cannot import name '_center' from 'numpy._core.umath'
-    No such file or directory: '/usr/local/lib/python3.12/dist-packages/tqdm-4.66.0.dist-info/METADATA'
-"""
-
 from collections.abc import Sequence
 
 from tunedoctor.api import (
@@ -45,11 +23,7 @@ OTHER = expression("stale-process/other")
 NOTEBOOK = expression("stale-process/notebook")
 
 
-@check(
-    "stale-process",
-    "The running process holds old modules",
-    explains=["missing-dependency", "numpy-abi", "transformers-too-old-for-model"],
-)
+@check("stale-process")
 def stale_process(
     errors: Known[Errors],
     wanted: Known[Wanted],

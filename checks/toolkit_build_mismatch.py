@@ -1,26 +1,3 @@
-"""An extension is compiled with an nvcc whose CUDA differs from that of torch.
-
-What it means
-    torch runs without any CUDA toolkit. Only where an extension is compiled, such as flash-attn from source or
-    DeepSpeed's ops, must nvcc be of torch's CUDA major.
-
-How it is found
-    Errors of such a build; nvcc on PATH against the CUDA of the torch build, where DeepSpeed is installed.
-
-Cures
-    The toolkit of torch's CUDA beside the other, with CUDA_HOME pointing to it; or a ready wheel.
-
-When to ignore it
-    While nothing is compiled: nvcc that differs is harmless at run time.
-
-Seen as
-    The detected CUDA version (10.1) mismatches the version that was used to compile PyTorch (11.3)
-    Installed CUDA version 11.8 does not match the version torch was compiled with 12.1
-    MissingCUDAException: CUDA_HOME does not exist, unable to compile CUDA op(s)
-    nvcc fatal   : Value 'c++17' is not defined for option 'std'
-    undefined symbol: cudaGetDriverEntryPointByVersion, version libcudart.so.12
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -41,7 +18,7 @@ from tunedoctor.api import (
 )
 
 
-@check("toolkit-build-mismatch", "nvcc and PyTorch are of different CUDA releases")
+@check("toolkit-build-mismatch")
 def toolkit_build_mismatch(
     compilers: Known[Compilers],
     torch: Known[TorchBuild],

@@ -1,31 +1,3 @@
-"""torchvision, torchaudio or xformers belong to another torch.
-
-What it means
-    Each of their releases is compiled against one torch release and one variant (CUDA, ROCm, CPU). Beside another
-    their C++ operators are missing. transformers imports torchvision where it is installed, so even a text-only
-    script stops.
-
-How it is found
-    The installed pair against the table of releases, the pins that they declare, the local labels, and what errors
-    say. Nothing is run.
-
-Cures
-    The companion of this torch, from the same index.
-
-When to ignore it
-    A build of your own that was compiled against this torch.
-
-Seen as
-    RuntimeError: operator torchvision::nms does not exist
-    partially initialized module 'torchvision' has no attribute 'extension'
-    Couldn't load custom C++ ops
-    Detected that PyTorch and TorchAudio were compiled with different CUDA versions
-    libtorch_cuda.so: cannot open shared object file
-    xFormers can't load C++/CUDA extensions. xFormers was built for
-    swiglu.fused.p.cpp:                                not built
-    package torchaudio-2.0.2-py310_cu117 requires pytorch-cuda 11.7.*, but none of the providers can be installed
-"""
-
 import re
 from datetime import date
 from typing import NamedTuple
@@ -68,17 +40,8 @@ class _Bad(NamedTuple):
     """The release that would fit, "" where not known."""
 
 
-@check(
-    "torch-companion-mismatch",
-    "torchvision or torchaudio belongs to another PyTorch",
-    explains=[
-        "conda-solver-conflict",
-        "library-import-fails",
-        "library-version-clash",
-        "requirements-conflict",
-    ],
-)
-def torch_companion_mismatch(  # noqa: PLR0913  pins, labels and errors
+@check("torch-companion-mismatch")
+def torch_companion_mismatch(
     torch: Known[TorchBuild],
     packages: Known[Packages],
     interpreter: Known[Interpreter],

@@ -1,27 +1,3 @@
-"""The PyTorch build has no support for the GPU that the machine has.
-
-What it means
-    PyTorch comes in builds for CUDA (NVIDIA), ROCm (AMD), XPU (Intel) and for the CPU alone; one build knows one of
-    them. On Windows the default index carries CPU builds only, and a later `pip install` of another package can put
-    one in place of a CUDA build.
-
-How it is found
-    torch/version.py of the target says what the build is for; the driver lists the GPUs, or where there is no
-    /dev/kfd or no entry in /sys, rocminfo, amd-smi, rocm-smi, xpu-smi or sycl-ls. Only GPUs that some build supports
-    count: no old Kepler card, no small integrated Radeon.
-
-Cures
-    The same release built for the GPU.
-
-When to ignore it
-    Where the CPU build is wanted, as for exporting or testing.
-
-Seen as
-    Torch not compiled with CUDA enabled
-    AssertionError: Torch not compiled with CUDA enabled
-    PyTorch is not linked with support for xpu devices
-"""
-
 from tunedoctor.api import (
     AmdGpu,
     AmdGpus,
@@ -58,7 +34,6 @@ from tunedoctor.api import (
     worded,
 )
 
-MEANS = "training runs on the CPU, or stops with 'Torch not compiled with CUDA enabled'"
 HALO = "gfx1151"
 """Part of a processor, and as good for training as a card."""
 SMALL = 4 << 30
@@ -67,12 +42,8 @@ OLDEST_DRIVER = "525.60.13"
 """Floor of all CUDA 12 builds."""
 
 
-@check(
-    "torch-cpu-only",
-    "This PyTorch build cannot use the GPU of this machine",
-    explains=["cuda-old", "torch-sees-no-gpu"],
-)
-def torch_cpu_only(  # noqa: PLR0913  three vendors, and what decides the cure
+@check("torch-cpu-only")
+def torch_cpu_only(
     torch: Known[TorchBuild],
     nvidia: NvidiaGpus | Unknown | None,
     driver: Known[NvidiaDriver],
@@ -213,7 +184,7 @@ def _what(build: TorchBuild) -> str:
     )
 
 
-def _nvidia(  # noqa: PLR0913  what decides the cure
+def _nvidia(
     name: str,
     usable: list[NvidiaGpu],
     build: TorchBuild | None,
@@ -230,21 +201,19 @@ def _nvidia(  # noqa: PLR0913  what decides the cure
         install = install_driver(host)
         return Finding(
             found=f"{name}; the machine has {number} under driver {driver.version if driver else 'not known'}",
-            means=MEANS,
             cure=install.cure,
             cure_note=f"{install.note}; no CUDA build fits the present driver; then `doctor check` names one",
         )
     return Finding(
         severity="note" if small else "error",
         found=f"{name}; the machine has {number}",
-        means=MEANS,
         cure=fit.cure,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
         evidence=(f"{build.location}/version.py",) if build and build.location else (),
     )
 
 
-def _amd(  # noqa: PLR0913  what decides the cure
+def _amd(
     name: str,
     chips: list[AmdGpu],
     build: TorchBuild | None,

@@ -1,24 +1,3 @@
-"""import torch dies, and no other finding says why.
-
-What it means
-    The interpreter was killed by a signal, or the import raised an error that is none of the known ones. Common
-    reasons are a damaged library file, a processor without AVX, or another library in front.
-
-How it is found
-    doctor check --deep imports torch in a child and watches how it ends.
-
-Cures
-    Reinstall torch. If it dies again, the last lines that were printed say where.
-
-When to ignore it
-    Never.
-
-Seen as
-    Segmentation fault (core dumped)
-    Illegal instruction (core dumped)
-    ImportError: DLL load failed while importing _C
-"""
-
 from tunedoctor.api import (
     Finding,
     Interpreter,
@@ -33,11 +12,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "torch-import-crash",
-    "import torch dies",
-    explains=["library-import-fails", "torch-sees-no-gpu"],
-)
+@check("torch-import-crash")
 def torch_import_crash(
     runtime: Runtime,
     torch: TorchBuild | Unknown | None,

@@ -1,31 +1,7 @@
-"""import torch does not return.
-
-What it means
-    The import waits: for a driver that does not answer, for a network file system, or in code that someone put in
-    front of it.
-
-How it is found
-    doctor check --deep gives import torch a time limit in a child and tells where Python stood. In a report,
-    the status 124 of `timeout`, a stack that py-spy or faulthandler printed, or a remark below the import.
-
-Cures
-    Look at the place that is named. A driver that hangs is cured by a reboot.
-
-When to ignore it
-    On a cold network file system the first import takes minutes: run it again.
-
-Seen as
-    no answer in 60 s
-"""
-
 from tunedoctor.api import Finding, Interpreter, Known, Runtime, check, python, tell, worded
 
 
-@check(
-    "torch-import-hang",
-    "import torch does not return",
-    explains=["library-import-fails", "torch-sees-no-gpu"],
-)
+@check("torch-import-hang")
 def torch_import_hang(
     runtime: Runtime,
     interpreter: Known[Interpreter],

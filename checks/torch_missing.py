@@ -1,23 +1,3 @@
-"""PyTorch is not installed in the target.
-
-What it means
-    import torch stops with ModuleNotFoundError. Often torch is installed, but in another interpreter: the virtual
-    environment is not the one that pip wrote to.
-
-How it is found
-    No folder called torch lies on the target's sys.path. Nothing is run.
-
-Cures
-    Install the build that fits the GPU and the driver, or point the doctor to the interpreter that has torch.
-
-When to ignore it
-    In an environment that never trains.
-
-Seen as
-    ModuleNotFoundError: No module named 'torch'
-    ImportError: No module named torch
-"""
-
 from tunedoctor.api import (
     AmdGpus,
     Errors,
@@ -45,17 +25,8 @@ BUILDING = expression("torch-missing/building")
 ISOLATED = expression("torch-missing/isolated")
 
 
-@check(
-    "torch-missing",
-    "PyTorch is not installed in this interpreter",
-    explains=[
-        "library-import-fails",
-        "missing-dependency",
-        "torch-import-crash",
-        "torch-sees-no-gpu",
-    ],
-)
-def torch_missing(  # noqa: PLR0913  what decides which build fits
+@check("torch-missing")
+def torch_missing(
     interpreter: Known[Interpreter],
     torch: TorchBuild | Unknown | None,
     host: Known[Host],

@@ -1,24 +1,3 @@
-"""PyTorch was run and found no GPU, though the machine has one.
-
-What it means
-    The build is made for the GPU's vendor, a GPU is there, and torch.cuda.is_available() is False all the same.
-    Nearly always another finding says why, and this one stands below it.
-
-How it is found
-    `doctor check --deep` starts the target's torch and asks it.
-
-Cures
-    Those of the finding above it; alone, the reason is what torch's own initialisation prints.
-
-When to ignore it
-    Where the GPU was hidden on purpose.
-
-Seen as
-    No CUDA GPUs are available
-    CUDA initialization: Unexpected error from cudaGetDeviceCount()
-    No HIP GPUs are available
-"""
-
 from tunedoctor.api import (
     AmdGpus,
     Finding,
@@ -35,7 +14,7 @@ from tunedoctor.api import (
 )
 
 
-@check("torch-sees-no-gpu", "PyTorch does not see the GPU")
+@check("torch-sees-no-gpu")
 def torch_sees_no_gpu(
     runtime: Runtime,
     nvidia: Known[NvidiaGpus],

@@ -1,26 +1,3 @@
-"""A library has a torch floor above the installed torch.
-
-What it means
-    transformers 5 counts an older torch as not installed: it prints one line and gives out tokenizers only. Its floor
-    is not among its declared requirements, so pip accepts the pair. Other libraries declare theirs.
-
-How it is found
-    The torch of the target against the floors that libraries declare and those read in transformers' source. Nothing
-    is run.
-
-Cures
-    A newer torch that the driver and the GPU allow, or the last library release for this torch.
-
-When to ignore it
-    A note about torch.load: while all your models are safetensors files.
-
-Seen as
-    Disabling PyTorch because PyTorch >= 2.4 is required but found
-    requires the PyTorch library but it was not found in your environment
-    PyTorch was not found. Models won't be available
-    we now require users to upgrade torch to at least v2.6
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -55,12 +32,8 @@ from tunedoctor.api import (
 COMPANIONS = frozenset({"torchvision", "torchaudio", "xformers"})
 
 
-@check(
-    "torch-too-old-for-library",
-    "PyTorch is too old for a library of the stack",
-    explains=["library-import-fails", "torch-old"],
-)
-def torch_too_old_for_library(  # noqa: PLR0913  the floors, and what decides the cure
+@check("torch-too-old-for-library")
+def torch_too_old_for_library(
     torch: Known[TorchBuild],
     packages: Known[Packages],
     interpreter: Known[Interpreter],

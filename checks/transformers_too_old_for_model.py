@@ -1,27 +1,3 @@
-"""The model is younger than the installed transformers.
-
-What it means
-    Each architecture came with some release of transformers. An older one does not know its model type, and stops
-    when the configuration is read, or when its class is imported.
-
-How it is found
-    The text of the error names the model type or the class; a table tells which release was the first to have it.
-
-Cures
-    Upgrade transformers to that release or a newer one, with what it requires.
-
-When to ignore it
-    If the repository brings its own code, trust_remote_code=True serves it with older releases too.
-
-Seen as
-    KeyError: 'qwen3'
-    but Transformers does not recognize this architecture
-    cannot import name 'Qwen3ForCausalLM' from 'transformers'
-    Tokenizer class Qwen2Tokenizer does not exist or is not currently imported
-    data did not match any variant of untagged enum ModelWrapper
-    is not supported yet in `transformers==4.57.6`
-"""
-
 from tunedoctor.api import (
     Errors,
     ErrorText,
@@ -51,11 +27,7 @@ ROPE_TYPE_SINCE = "4.43.0"
 NOT_YET = expression("transformers-too-old-for-model/not-yet")
 
 
-@check(
-    "transformers-too-old-for-model",
-    "The model is younger than this transformers",
-    explains=["library-import-fails"],
-)
+@check("transformers-too-old-for-model")
 def transformers_too_old_for_model(
     errors: Errors,
     packages: Known[Packages],

@@ -1,23 +1,3 @@
-"""Packages in the user site win over the environment.
-
-What it means
-    ~/.local/lib/pythonX.Y/site-packages comes before the packages of a conda environment or the system. What pip
-    install --user once put there is imported in place of what the environment holds.
-
-How it is found
-    Copies of one package along the target's path: which wins, which is hidden.
-
-Cures
-    Leave the user site out, or uninstall the copy that lies there.
-
-When to ignore it
-    Where both copies have the same version.
-
-Seen as
-    Requirement already satisfied: torch in ./.local/lib/python3.10/site-packages
-    Defaulting to user installation because normal site-packages is not writeable
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -38,17 +18,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "user-site-shadowing",
-    "Packages in the user site win over the environment",
-    "warning",
-    explains=[
-        "library-version-clash",
-        "missing-dependency",
-        "torch-companion-mismatch",
-        "wrong-interpreter",
-    ],
-)
+@check("user-site-shadowing")
 def user_site_shadowing(
     packages: Known[Packages],
     interpreter: Known[Interpreter],

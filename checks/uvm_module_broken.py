@@ -1,25 +1,3 @@
-"""The kernel module nvidia_uvm is not loaded, has no device file, or is stale after a suspend.
-
-What it means
-    CUDA needs nvidia_uvm beside the module nvidia; nvidia-smi does not. So nvidia-smi lists the card while CUDA
-    fails with the unknown error, 999. After suspend and resume the module can stay in a bad state, though it is
-    loaded.
-
-How it is found
-    /dev/nvidia-uvm and /sys/module/nvidia_uvm; else the text of error 999.
-
-Cures
-    Load the module, or load it anew after a suspend. Root, no reboot.
-
-When to ignore it
-    Never: no CUDA program starts without it.
-
-Seen as
-    CUDA unknown error - this may be due to an incorrectly set up environment
-    cuInit returned 999
-    CUDA_ERROR_UNKNOWN
-"""
-
 from tunedoctor.api import (
     Container,
     Cure,
@@ -44,12 +22,8 @@ RELOADS = expression("uvm-module-broken/reloads")
 SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"
 
 
-@check(
-    "uvm-module-broken",
-    "CUDA's memory module nvidia_uvm is not ready",
-    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
-)
-def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
+@check("uvm-module-broken")
+def uvm_module_broken(
     module: Known[NvidiaModule],
     answer: Known[NvidiaAnswer],
     host: Known[Host],
@@ -87,7 +61,6 @@ def uvm_module_broken(  # noqa: PLR0913  the facts that tell of it
     return Finding(
         found=facts,
         said=said,
-        means="CUDA fails with 'CUDA unknown error' (999) while nvidia-smi works, and training runs on the CPU",
         cure=_cure(lacks=lacks, inside=inside),
         cure_note="start the container with it; the host has to have loaded nvidia_uvm"
         if inside and lacks

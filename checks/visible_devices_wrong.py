@@ -1,26 +1,3 @@
-"""A variable hides every GPU, or names one that does not exist.
-
-What it means
-    CUDA_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES list the GPUs that a process sees. The list
-    ends at its first bad entry: "2" on a machine with two cards, counted from 0, leaves none, and so do "" and "-1".
-    nvidia-smi takes no notice of it and still shows all cards.
-
-How it is found
-    The variables as the doctor's own shell has them, against the GPUs that the driver lists.
-
-Cures
-    Remove the variable, or name GPUs that exist.
-
-When to ignore it
-    Where "" or "-1" was set to force the CPU.
-
-Seen as
-    No CUDA GPUs are available
-    no CUDA-capable device is detected
-    CUDA error: invalid device ordinal
-    No HIP GPUs are available
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -47,12 +24,8 @@ CUDA = "CUDA_VISIBLE_DEVICES"
 AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
 
 
-@check(
-    "visible-devices-wrong",
-    "A variable names no GPU that exists",
-    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
-)
-def visible_devices_wrong(  # noqa: PLR0913  both vendors, and what was said
+@check("visible-devices-wrong")
+def visible_devices_wrong(
     environment: Known[Environment],
     nvidia: Known[NvidiaGpus],
     amd: Known[AmdGpus],
@@ -151,7 +124,7 @@ def _problem(setting: str | None, count: int, uuids: tuple[str, ...]) -> str:
     return ""
 
 
-def _finding(  # noqa: PLR0913  what is set, and where
+def _finding(
     name: str, setting: str, problem: str, count: int, host: Host | None, said: str = ""
 ) -> Finding:
     hides = problem == "hides every GPU"

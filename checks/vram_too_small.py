@@ -1,27 +1,3 @@
-"""What fits into the memory of this GPU, or: the job did not fit.
-
-What it means
-    Fine-tuning needs the weights, the adapters with their gradients and optimiser, and the activations with the
-    logits. doctor fit reckons that for any model; for 7-8B models with adapters on all linear layers, short
-    sequences, checkpointing: QLoRA 8 to 12 GB, LoRA in 16 bits 18 to 21 GB, full fine-tuning 57 GB and more.
-
-How it is found
-    The driver tells the memory of the largest GPU; where it shares the RAM, the RAM counts. An out-of-memory
-    error in a log decides by itself.
-
-Cures
-    Smaller batches and sequences, gradient checkpointing, 4-bit weights, a smaller model.
-
-When to ignore it
-    Where the job is known to fit.
-
-Seen as
-    CUDA out of memory. Tried to allocate
-    OutOfMemoryError: CUDA out of memory
-    MPS backend out of memory
-    HIP out of memory. Tried to allocate
-"""
-
 from tunedoctor.api import (
     AmdGpus,
     Environment,
@@ -49,8 +25,8 @@ ENOUGH = 30
 """GiB from which on there is no note."""
 
 
-@check("vram-too-small", "GPU memory decides which models fit", "note", advice=True)
-def vram_too_small(  # noqa: PLR0913  every vendor's memory, and what was said
+@check("vram-too-small")
+def vram_too_small(
     host: Known[Host],
     nvidia: Known[NvidiaGpus],
     amd: Known[AmdGpus],

@@ -1,25 +1,3 @@
-"""That version was never built for that variant.
-
-What it means
-    Each release of torch is built for a few variants: 2.5.1 for CUDA 11.8, 12.1 and 12.4, not for 12.8. An index of
-    one variant holds its releases alone, and the default index holds files without a label. What is asked for is not
-    among them.
-
-How it is found
-    The versions that the installer says it was offered, or the label that it could not find.
-
-Cures
-    The release with a variant that it has, or a release that has the variant: doctor wheel names both.
-
-When to ignore it
-    Never: nothing was installed.
-
-Seen as
-    ERROR: Could not find a version that satisfies the requirement torch==2.0.1+cu118 (from versions: 2.0.0, 2.0.1
-    ERROR: No matching distribution found for torch==2.5.1+cu128
-    Because there is no version of torch==2.5.1+cu128
-"""
-
 import re
 
 from tunedoctor.api import (
@@ -37,11 +15,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "wheel-not-on-index",
-    "This version was never built for this variant",
-    explains=["torch-missing"],
-)
+@check("wheel-not-on-index")
 def wheel_not_on_index(
     answer: Known[IndexAnswer],
     interpreter: Known[Interpreter],

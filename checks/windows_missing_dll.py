@@ -1,24 +1,3 @@
-"""A DLL is there, and one that it depends on is missing.
-
-What it means
-    Windows says that a module was not found, and names the one that it did find: what is missing is a dependency.
-    torch 2.4.0 shipped fbgemm.dll linked against libomp140, which only Visual Studio installs.
-
-How it is found
-    Error 126 and the library that it names.
-
-Cures
-    A release of torch without that fault; else the Visual C++ redistributable.
-
-When to ignore it
-    Never.
-
-Seen as
-    OSError: [WinError 126] The specified module could not be found. Error loading
-    fbgemm.dll" or one of its dependencies
-    ImportError: DLL load failed while importing
-"""
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -38,11 +17,7 @@ INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 NOT_LOADED = expression("windows-missing-dll/not-loaded")
 
 
-@check(
-    "windows-missing-dll",
-    "A DLL that torch depends on is missing",
-    explains=["library-import-fails", "torch-import-crash"],
-)
+@check("windows-missing-dll")
 def windows_missing_dll(
     errors: Errors | Unknown,
     torch: Known[TorchBuild],

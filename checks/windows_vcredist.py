@@ -1,24 +1,3 @@
-"""The Visual C++ runtime is older than the wheel needs.
-
-What it means
-    torch 2.9 and newer for Windows need msvcp140.dll 14.40. An older one of the system, or one that conda or another
-    program loaded first, makes the start of c10.dll fail with error 1114.
-
-How it is found
-    The number of the error and the library that it names; the words are in the language of Windows.
-
-Cures
-    The current Visual C++ redistributable; where conda brings an older msvcp140.dll, its update.
-
-When to ignore it
-    Never.
-
-Seen as
-    OSError: [WinError 1114] A dynamic link library (DLL) initialization routine failed. Error loading
-    c10.dll" or one of its dependencies
-    Microsoft Visual C++ Redistributable is not installed, this may lead to the DLL load failure
-"""
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -34,11 +13,7 @@ from tunedoctor.api import (
 FAILED = expression("windows-vcredist/failed")
 
 
-@check(
-    "windows-vcredist",
-    "The Visual C++ runtime is too old for this PyTorch",
-    explains=["library-import-fails", "torch-import-crash", "windows-missing-dll"],
-)
+@check("windows-vcredist")
 def windows_vcredist(errors: Errors | Unknown, torch: Known[TorchBuild]) -> Finding | None:
     """Error 1114 in a library of torch."""
     stated = heard(errors, "windows-vcredist/stated")

@@ -1,23 +1,3 @@
-"""The commands that the shell starts belong to another interpreter.
-
-What it means
-    pip, accelerate and torchrun are scripts with an interpreter of their own in their first line. Where one of another
-    environment comes first on PATH, packages go there, or the training runs there.
-
-How it is found
-    Each command is looked up on PATH, and its first line is read, while an environment is activated.
-
-Cures
-    Start them by the interpreter: python -m pip, python -m torch.distributed.run, python -m accelerate.commands.launch.
-
-When to ignore it
-    Where the other interpreter is meant.
-
-Seen as
-    ModuleNotFoundError: No module named 'torch'
-    bad interpreter: No such file or directory
-"""
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -48,13 +28,8 @@ BRINGS = {
 }
 
 
-@check(
-    "wrong-interpreter",
-    "A command belongs to another interpreter",
-    "warning",
-    explains=["missing-dependency", "torch-missing", "transformers-too-old-for-model"],
-)
-def wrong_interpreter(  # noqa: PLR0913  launchers live, words in a report
+@check("wrong-interpreter")
+def wrong_interpreter(
     launchers: Known[Launchers],
     target: Known[Target],
     interpreter: Known[Interpreter],

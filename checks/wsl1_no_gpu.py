@@ -1,22 +1,3 @@
-"""The system is WSL 1, which has no GPU.
-
-What it means
-    WSL 1 translates system calls and knows no devices. WSL 2 is a virtual machine with a path to the GPU, /dev/dxg.
-
-How it is found
-    The kernel's release names Microsoft and not WSL 2.
-
-Cures
-    Turn the distribution into WSL 2; its files stay.
-
-When to ignore it
-    Where WSL 1 is there for another purpose.
-
-Seen as
-    GPU access blocked by the operating system
-    WSL environment detected but no adapters were found
-"""
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -30,12 +11,7 @@ from tunedoctor.api import (
 )
 
 
-@check(
-    "wsl1-no-gpu",
-    "WSL 1 has no GPU",
-    "note",
-    explains=["driver-missing", "no-gpu", "torch-sees-no-gpu"],
-)
+@check("wsl1-no-gpu")
 def wsl1_no_gpu(
     host: Host,
     torch: Known[TorchBuild],

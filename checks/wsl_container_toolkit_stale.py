@@ -1,32 +1,7 @@
-"""The container toolkit in WSL 2 is too old for the Windows driver: CUDA error 500.
-
-What it means
-    Since driver 555 Windows hands its CUDA library to WSL in another layout. Container toolkits before 1.14.4 and
-    Docker Desktop before 4.31 mount the old one, so CUDA in the container fails with error 500, while nvidia-smi
-    works.
-
-How it is found
-    The text of error 500; in a container on a WSL kernel it can have no other source.
-
-Cures
-    Update Docker Desktop or the toolkit.
-
-When to ignore it
-    Never.
-
-Seen as
-    Error 500: named symbol not found
-    ggml_cuda_init: failed to initialize CUDA: named symbol not found
-"""
-
 from tunedoctor.api import Container, Errors, Finding, Host, Known, check, heard, worded
 
 
-@check(
-    "wsl-container-toolkit-stale",
-    "The container toolkit in WSL is older than the driver",
-    explains=["gpu-does-not-compute", "torch-sees-no-gpu"],
-)
+@check("wsl-container-toolkit-stale")
 def wsl_container_toolkit_stale(
     host: Known[Host],
     container: Known[Container],

@@ -1,24 +1,3 @@
-"""The Intel GPU cannot be used by the XPU build: driver or permission is missing.
-
-What it means
-    An XPU build reaches the GPU through Level Zero (libze_loader and libze_intel_gpu) and the render node of the
-    card. Where one is missing, too old, or closed for this user, torch.xpu counts no device.
-
-How it is found
-    The loader in the system's folders, the render nodes opened for reading and writing; else torch's own warning.
-
-Cures
-    Install Intel's compute runtime, or join the group render.
-
-When to ignore it
-    Where another GPU trains.
-
-Seen as
-    Failed to initialize XPU devices
-    No XPU devices are available
-    PyTorch was compiled without XPU support
-"""
-
 from tunedoctor.api import (
     Errors,
     Finding,
@@ -34,7 +13,7 @@ from tunedoctor.api import (
 )
 
 
-@check("xpu-driver", "The Intel GPU driver does not serve PyTorch", explains=["torch-sees-no-gpu"])
+@check("xpu-driver")
 def xpu_driver(
     torch: Known[TorchBuild],
     intel: Known[IntelGpu],

@@ -7,6 +7,7 @@ from museum import diagnosis_of, names
 
 from tunedoctor.engine import Found
 from tunedoctor.findings import SEVERITIES, Check
+from tunedoctor.messages.cause import page_of
 from tunedoctor.registry import all_checks, source_of
 
 CHECKS = all_checks()
@@ -71,7 +72,7 @@ def test_findings_of_the_museum() -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.id)
 def test_manual_page(check: Check) -> None:
     """A check's page is one sentence, then the five sections in order; a cause without code has its title for it."""
-    page = f"{check.title}.\n\n{check.page}" if check.by_words else check.page
+    page = f"{check.title}.\n\n{page_of(check)}" if check.by_words else page_of(check)
     first, *rest = page.splitlines()
     assert first.endswith("."), first
     assert len(first) <= 120, first

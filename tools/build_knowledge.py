@@ -1,4 +1,4 @@
-"""Read every cause's file, checks/NAME.toml, and write what ships: tables/causes.json and tables/messages.json.
+"""Read every cause's file, checks/NAME.toml, and write what ships: causes.json, pages.json and messages.json of tables.
 
     python tools/build_knowledge.py
 
@@ -6,19 +6,21 @@ Ends with 1 and one line where a file is not sound.
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from tunedoctor.messages.cause import Cause, CauseError, Message, id_of, read_cause, rows_of
+from tunedoctor.messages.cause import Cause, CauseError, CauseFile, id_of, read_cause, rows_of
 from tunedoctor.messages.row import Row, with_anchors
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "tunedoctor" / "tables"
 _SHOWN = 5
-"""Examples, at most, on the page of a cause without code."""
+"""Texts, at most, that a page shows as seen."""
 _LEGENDS = {
-    "causes": "Causes as checks/NAME.toml tell of them, by id; of those with code what the code does not say",
+    "causes": "Causes as checks/NAME.toml tell of them, by id",
+    "pages": "Their manual pages, which doctor explain alone reads",
     "messages": "What errors say: cause, part, certain, text with slots, its key (longest literal), a word of the key",
 }
 
@@ -35,8 +37,8 @@ def main() -> int:
     return 0
 
 
-def read() -> dict[str, tuple[Cause, tuple[Message, ...]]]:
-    """Return causes and messages by id.
+def read() -> dict[str, CauseFile]:
+    """Return causes' files by id.
 
     Raises:
         CauseError: a file is not sound.
@@ -44,26 +46,31 @@ def read() -> dict[str, tuple[Cause, tuple[Message, ...]]]:
     return {id_of(file): read_cause(file) for file in sorted((ROOT / "checks").glob("*.toml"))}
 
 
-def tables(held: dict[str, tuple[Cause, tuple[Message, ...]]]) -> dict[str, bytes]:
+def tables(held: dict[str, CauseFile]) -> dict[str, bytes]:
     """Return what each table of the package holds."""
-    causes = {id_: _with_examples(cause, said) for id_, (cause, said) in held.items()}
-    rows = with_anchors(
-        [row for id_, (cause, said) in held.items() for row in rows_of(id_, cause, said)]
-    )
-    return {"causes": _lines("causes", causes), "messages": _lines("messages", rows)}
+    causes = {
+        id_: Cause(*(getattr(file, key) for key in Cause.__struct_fields__))
+        for id_, file in held.items()
+    }
+    pages = {id_: _page(file) for id_, file in held.items()}
+    rows = with_anchors([row for id_, file in held.items() for row in rows_of(id_, file)])
+    return {
+        "causes": _lines("causes", causes),
+        "pages": _lines("pages", pages),
+        "messages": _lines("messages", rows),
+    }
 
 
-def _with_examples(cause: Cause, said: tuple[Message, ...]) -> Cause:
-    if not cause.page:
-        return cause
-    seen = [text for one in said for text in one.examples[:1]][:_SHOWN]
+def _page(cause: CauseFile) -> str:
+    examples = (text for one in cause.message for text in one.examples[:1])
+    seen = [*dict.fromkeys((*cause.seen, *examples))][:_SHOWN]
     lines = "".join(f"    {line}\n" for text in seen for line in text.splitlines())
-    return msgspec.structs.replace(cause, page=f"{cause.page.strip()}\n\nSeen as\n{lines}")
+    return f"{cause.page.strip()}\n\nSeen as\n{lines}"
 
 
-def _lines(name: str, rows: dict[str, Cause] | list[Row]) -> bytes:
+def _lines(name: str, rows: Mapping[str, object] | Sequence[Row]) -> bytes:
     """Return a table with a row a line, so that a change is read as one."""
-    if isinstance(rows, dict):
+    if isinstance(rows, Mapping):
         body = ",\n".join(f"  {_json(id_)}: {_json(one)}" for id_, one in rows.items())
         body = f"{{\n{body}\n }}"
     else:

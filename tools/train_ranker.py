@@ -62,8 +62,8 @@ def _of_causes() -> Iterator[tuple[str, str]]:
         for line in sections(check).get("Seen as", "").splitlines() if not check.by_words else ():
             yield line, check.id
     for file in sorted((ROOT / "checks").glob("*.toml")):
-        cause, said = read_cause(file)
-        for text in (text for one in said for text in one.examples if cause.title):
+        cause = read_cause(file)
+        for text in (text for one in cause.message for text in one.examples if not cause.coded):
             yield text, id_of(file)
 
 

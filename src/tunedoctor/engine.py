@@ -76,7 +76,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
             case None:
                 passed.append(id_)
             case finding:
-                found[id_] = Found(one, finding)
+                found[id_] = Found(one, finding.told_by(one))
     below = {id_: _follow(id_, by_id, found) for id_ in found}
     explained = _explained(below)
     causes = sorted(

@@ -19,12 +19,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `found`: facts with numbers and places. `means`: what goes wrong in training. `cure`: what to do, as
     steps. `cure_note`: who does it, what it costs (size, reboot, root). `evidence`: where the facts were read.
-    `severity` and `title` override those of the check.
+    `title`, `severity`, `means` and `cure_note` are those of the check's file where they are left out.
     """
 
     found: str
-    means: str
     cure: Cure
+    means: str = ""
     cure_note: str = ""
     evidence: tuple[str, ...] = ()
     severity: Severity | None = None
@@ -38,22 +38,29 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         """Return the same finding, which goes by this error of the run."""
         return structs.replace(self, said=said)
 
+    def told_by(self, check: "Check") -> "Finding":
+        """Return the same finding; what it leaves out is as its check says."""
+        means, note = self.means or check.means, self.cure_note or check.cure_note
+        return structs.replace(self, means=means, cure_note=note)
+
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """A check as the registry holds it."""
 
     id: str
-    title: str
-    severity: Severity
-    explains: tuple[str, ...]
+    title: str = ""
+    severity: Severity = "error"
+    explains: tuple[str, ...] = ()
     """Ids of findings that follow from this one."""
-    advice: bool
+    advice: bool = False
     """A recommendation: ranked after what is wrong."""
     run: Callable[..., Finding | Unknown | None]
-    page: str
-    """The docstring of its file: the manual page."""
     origin: str
     """The module it stands in; of one without code its file, checks/NAME.toml."""
+    means: str = ""
+    cure_note: str = ""
+    page: str = ""
+    """The manual page; of one built in the table of pages holds it."""
     group: str = ""
     """What it is about: "driver", "data" …"""
     settle: str = "doctor check"
@@ -64,7 +71,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(
     id: str,  # noqa: A002  the word that users see
-    title: str,
+    title: str = "",
     severity: Severity = "error",
     *,
     explains: tuple[str, ...] | list[str] = (),
@@ -72,13 +79,11 @@ def check(
 ) -> Callable[[Body], Body]:
     """Mark a pure function as a check; its parameters name the facts that it needs.
 
-    It returns a Finding, None where all is well, or Unknown(why) where the facts do not tell.
+    It returns a Finding, None where all is well, or Unknown(why) where the facts do not tell. What is said of it
+    stands in NAME.toml beside it; a plug-in of one module says it here, and has its page as the docstring.
     """
 
     def mark(function: Body) -> Body:
-        import sys  # noqa: PLC0415  only to find the docstring beside the function
-
-        module = sys.modules[function.__module__]
         function.tunedoctor_check = Check(  # type: ignore[attr-defined]
             id=id,
             title=title,
@@ -86,7 +91,7 @@ def check(
             explains=tuple(explains),
             advice=advice,
             run=function,
-            page=module.__doc__ or "",
+            page=function.__globals__["__doc__"] or "",
             origin=function.__module__,
         )
         return function

@@ -10,10 +10,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
-
 from tunedoctor.findings import Check
-from tunedoctor.messages.cause import CauseError, causes
+from tunedoctor.messages.cause import CauseError, causes, told_by
 from tunedoctor.messages.checks import check_of
 
 if TYPE_CHECKING:
@@ -35,19 +33,17 @@ def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
     """
     coded = [one for module in _builtin("checks") for one in marked(module, "check")]
     held = causes()
-    built: list[Check] = [
-        structs.replace(one, group=held[one.id].group, settle=held[one.id].settle)
-        if one.id in held
-        else one
-        for one in coded
-    ]
+    built: list[Check] = [told_by(held[one.id], one) if one.id in held else one for one in coded]
     bare = held.keys() - {one.id for one in coded}
     built += [
         check_of(id_, held[id_], f"checks/{id_.replace('-', '_')}.toml") for id_ in sorted(bare)
     ]
     modules = _plugins(plugins)
-    theirs = [one for module in modules for one in (*marked(module, "check"), *_told(module))]
-    return _distinct("check", [*built, *theirs])
+    every: tuple[Check, ...] = _distinct("check", [*built, *(c for m in modules for c in _of(m))])
+    if untold := next((one for one in every if not one.title), None):
+        msg = f"{untold.id} ({untold.origin}) has no title: neither a .toml of its name nor @check says it"
+        raise RegistryError(msg)
+    return every
 
 
 def all_fixes(plugins: Iterable[str] = ()) -> "tuple[Fix, ...]":
@@ -104,17 +100,18 @@ def _plugins(names: Iterable[str]) -> list[ModuleType]:
     return found
 
 
-def _told(module: ModuleType) -> list[Check]:
-    """Return the causes without code of a plug-in: files of its package, or the one that is named as its module."""
+def _of(module: ModuleType) -> list[Check]:
+    """Return the checks of a plug-in; causes' files are those of its package, or one named as its module."""
+    coded = marked(module, "check")
     code = Path(module.__file__ or "")
     packed = "." in module.__name__ or code.stem == "__init__"
     files = sorted(code.parent.glob("*.toml" if packed else f"{code.stem}.toml"))
     if not files:
-        return []
+        return coded
     from tunedoctor.messages.plugin import checks_of  # noqa: PLC0415  few plug-ins have any
 
     try:
-        return checks_of(files)
+        return checks_of(files, coded)
     except CauseError as error:
         raise RegistryError(str(error)) from None
 

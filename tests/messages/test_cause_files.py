@@ -35,8 +35,8 @@ not = ["The quorum socket listens"]
 def test_a_sound_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "port_taken.toml"
     file.write_text(SOUND)
-    cause, said = read_cause(file)
-    assert (cause.group, said[0].certain, len(cause.cure)) == ("training", True, 1)
+    cause = read_cause(file)
+    assert (cause.group, cause.message[0].certain, len(cause.cure)) == ("training", True, 1)
 
 
 @pytest.mark.parametrize(
@@ -122,3 +122,27 @@ def test_a_plugin_s_file_that_is_not_sound_is_one_line(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "port_taken.toml: message[0]: text" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+CODED = """\
+from tunedoctor.api import Finding, Host, check, tell
+
+@check("port-taken")
+def port_taken(host: Host) -> Finding | None:
+    return Finding(found=host.name, cure=tell("y"))
+"""
+
+
+def test_a_file_says_all_that_the_code_of_a_plugin_leaves_out(tmp_path: Path) -> None:
+    words, _, _ = SOUND.partition("[[cure]]")
+    env = _plugin(tmp_path, words)
+    (tmp_path / "our_causes" / "__init__.py").write_text(CODED)
+    told = _doctor(env, "check", "--plugin", "our-causes", "--only", "port-taken")
+    assert "port-taken  The rendezvous port is taken" in told.stdout
+    assert "so no rank trains" in told.stdout
+    page = _doctor(env, "explain", "port-taken", "--plugin", "our-causes").stdout
+    assert "The first rank listens on MASTER_PORT" in page
+    (tmp_path / "our_causes" / "port_taken.toml").unlink()
+    ended = _doctor(env, "check", "--plugin", "our-causes")
+    assert ended.returncode == 2
+    assert "port-taken (our_causes) has no title" in ended.stderr

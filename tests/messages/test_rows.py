@@ -25,7 +25,10 @@ TOOL = runpy.run_path(str(ROOT / "tools" / "build_knowledge.py"))
 HELD: dict[str, Any] = TOOL["read"]()
 CHECKS = all_checks()
 EXAMPLES = [
-    (id_, one, text) for id_, (_, said) in HELD.items() for one in said for text in one.examples
+    (id_, one, text)
+    for id_, cause in HELD.items()
+    for one in cause.message
+    for text in one.examples
 ]
 
 
@@ -47,7 +50,7 @@ def test_each_example_is_claimed_by_its_row_and_by_no_certain_row_of_another_cau
 
 def test_a_cause_without_code_is_told_of_each_example() -> None:
     """A certain row gives the error, and no other cause by words alone; else it is among the suspects."""
-    bare = {id_ for id_, (cause, _) in HELD.items() if cause.title}
+    bare = {id_ for id_, cause in HELD.items() if not cause.coded}
     untold: list[tuple[str, str, list[str]]] = []
     for id_, row, text in (one for one in EXAMPLES if one[0] in bare):
         snapshot = read_report(text)
@@ -63,8 +66,8 @@ def test_a_cause_without_code_is_told_of_each_example() -> None:
 
 
 def test_no_near_miss_is_matched() -> None:
-    for id_, (_, said) in HELD.items():
-        for row in said:
+    for id_, cause in HELD.items():
+        for row in cause.message:
             for text in row.near:
                 found = matches(Errors(errors=(ErrorText(text=text),)))
                 assert (id_, row.text or row.pattern) not in {(m.cause, m.row) for m in found}, text
@@ -72,7 +75,7 @@ def test_no_near_miss_is_matched() -> None:
 
 def test_every_cause_of_code_has_its_file() -> None:
     assert set(HELD) == {one.id for one in CHECKS}
-    assert all(cause.settle for cause, _ in HELD.values())
+    assert all(cause.settle for cause in HELD.values())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tunedoctor.facts import Errors
+from tunedoctor.messages.cause import page_of
 from tunedoctor.readers import messages
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
@@ -15,7 +16,7 @@ def texts(text: str) -> list[str]:
 
 def _seen_as() -> Iterator[str]:
     for check in (one for one in all_checks() if not one.by_words):  # theirs are sought everywhere
-        _, _, section = check.page.partition("Seen as\n")
+        _, _, section = page_of(check).partition("Seen as\n")
         for line in section.splitlines():
             if line[:1] == " " and line.strip():
                 yield line.strip()

@@ -19,7 +19,7 @@ ROWS = [
     for pattern, example in row["patterns"]
 ]
 PARTS = {f"{row[0]}/{row[1]}".removesuffix("/") for row in table("messages")["rows"]}
-BARE = {id_ for id_, row in table("causes")["rows"].items() if row.get("title")}
+BARE = {id_ for id_, row in table("causes")["rows"].items() if not row.get("coded")}
 KEYS = [*WORDS, *TEXTS["matches"], *(key for key in PARTS if key not in BARE)]
 SOURCES = "".join(
     file.read_text(encoding="utf-8")

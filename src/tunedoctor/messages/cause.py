@@ -1,7 +1,6 @@
 """A cause as a file: checks/NAME.toml, read with every mistake named; and as the package ships it.
 
-A cause that has no code is its file alone. Where NAME.py stands beside it, the file holds what errors say, the group
-and the command that settles it, and title, page and cure are those of the code.
+The file holds all that is said of a cause. One that has no code holds its cure as well, and what errors say of it.
 """
 
 from functools import cache
@@ -11,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from tunedoctor.cure import AnyCureStep, Who
-from tunedoctor.findings import Severity
+from tunedoctor.findings import Check, Severity
 from tunedoctor.messages.row import Row, RowError, expression, flat, key_of
 from tunedoctor.reading import read_regular, toml
 from tunedoctor.tables.load import table
@@ -22,10 +21,9 @@ GROUPS: tuple[Group, ...] = (
 )
 LARGEST = 1 << 20
 """Bytes of a file."""
-_OF_BARE = ("title", "severity", "group", "means", "page", "cure", "message")
+_NEEDED = ("title", "severity", "group", "page")
+_OF_BARE = (*_NEEDED, "means", "cure", "message")
 """What the file of a cause without code says."""
-_OF_CODE = ("title", "severity", "means", "page", "cure", "explains", "cure_note")
-"""What its code says already."""
 
 
 class CauseError(ValueError):
@@ -57,24 +55,28 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     settle: str = ""
     """The command whose answer tells whether it is this cause."""
     title: Annotated[str, msgspec.Meta(max_length=60)] = ""
-    """"" where code tells it, and all that follows."""
     severity: Severity | None = None
     means: str = ""
     explains: tuple[str, ...] = ()
-    page: str = ""
+    advice: bool = False
+    coded: bool = False
+    """Code finds it, with a cure of its own; what errors say is for the code to weigh."""
     cure: tuple[AnyCureStep, ...] = ()
     who: Who = "user"
     cure_note: str = ""
 
 
 class CauseFile(Cause, frozen=True, forbid_unknown_fields=True):
-    """A cause's file: the cause, and what errors say of it."""
+    """A cause's file: the cause, its manual page, and what errors say of it."""
 
+    page: str = ""
+    seen: tuple[str, ...] = ()
+    """What its page shows as seen, beside examples of messages: texts that other causes share."""
     message: tuple[Message, ...] = ()
 
 
-def read_cause(file: Path) -> tuple[Cause, tuple[Message, ...]]:
-    """Read and examine checks/NAME.toml.
+def read_cause(file: Path, *, coded: bool | None = None) -> CauseFile:
+    """Read and examine checks/NAME.toml; code finds the cause where NAME.py stands beside it, unless it is told.
 
     Raises:
         CauseError: the file is no TOML, a key is not known, has no value or a wrong one, or a row is not sound.
@@ -85,34 +87,37 @@ def read_cause(file: Path) -> tuple[Cause, tuple[Message, ...]]:
         why = getattr(error, "strerror", None) or str(error).replace("$.", "")
         msg = f"{file}: {why}"
         raise CauseError(msg) from None
-    bare = not file.with_suffix(".py").is_file()
-    for key in _OF_BARE if bare else _OF_CODE:
-        if bool(getattr(found, key)) != bare:
-            msg = f"{file}: {key}: {'there is none' if bare else 'its code says that'}"
+    coded = file.with_suffix(".py").is_file() if coded is None else coded
+    for key in _NEEDED if coded else _OF_BARE:
+        if not getattr(found, key):
+            msg = f"{file}: {key}: there is none"
             raise CauseError(msg)
-    if bare and found.group not in GROUPS:
+    if coded and found.cure:
+        msg = f"{file}: cure: its code says that"
+        raise CauseError(msg)
+    if found.group not in GROUPS:
         msg = f"{file}: group: {found.group!r} is none of {', '.join(GROUPS)}"
         raise CauseError(msg)
     for number, one in enumerate(found.message):
         if why := _unsound(one):
             msg = f"{file}: message[{number}]: {why}"
             raise CauseError(msg)
-    return Cause(*(getattr(found, key) for key in Cause.__struct_fields__)), found.message
+    return msgspec.structs.replace(found, coded=coded)
 
 
-def rows_of(id_: str, cause: Cause, messages: tuple[Message, ...]) -> list[Row]:
+def rows_of(id_: str, cause: CauseFile) -> list[Row]:
     """Return the rows of a cause; the anchors come when all rows are known."""
     return [
         Row(
             id_,
             m.part,
-            m.certain and bool(cause.title),
+            m.certain and not cause.coded,
             m.text or m.pattern,
             key_of(m.text, m.key),
             "",
             bool(m.pattern),
         )
-        for m in messages
+        for m in cause.message
     ]
 
 
@@ -120,6 +125,26 @@ def rows_of(id_: str, cause: Cause, messages: tuple[Message, ...]) -> list[Row]:
 def causes() -> dict[str, Cause]:
     """Return the causes of the package by their ids."""
     return msgspec.convert(table("causes")["rows"], dict[str, Cause])
+
+
+def told_by(cause: Cause, check: Check) -> Check:
+    """Return a check with what its file says."""
+    return msgspec.structs.replace(
+        check,
+        title=cause.title,
+        severity=cause.severity or check.severity,
+        explains=cause.explains,
+        advice=cause.advice,
+        means=cause.means,
+        cure_note=cause.cure_note,
+        group=cause.group,
+        settle=cause.settle or check.settle,
+    )
+
+
+def page_of(check: Check) -> str:
+    """Return the manual page of a check."""
+    return check.page or table("pages")["rows"].get(check.id, "")
 
 
 def id_of(file: Path) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from tunedoctor.cure import Cure, CureStep, PipInstall, PipUninstall, python
 from tunedoctor.facts import Errors, Host, Interpreter, Known
 from tunedoctor.findings import Check, Finding
-from tunedoctor.messages.cause import Cause
+from tunedoctor.messages.cause import Cause, told_by
 from tunedoctor.messages.match import Match, matches
 
 _Step = TypeVar("_Step", bound=CureStep)
@@ -26,29 +26,15 @@ def check_of(
         start = f"{python(interpreter)} -m pip"
         return Finding(
             found=f"the error '{said}'",
-            means=cause.means,
             cure=Cure(
                 tuple(_started(step, start) for step in cause.cure),
                 cause.who,
                 windows=host is not None and host.os == "windows",
             ),
-            cure_note=cause.cure_note,
             said=said,
         )
 
-    return Check(
-        id=id_,
-        title=cause.title,
-        severity=cause.severity or "error",
-        explains=cause.explains,
-        advice=False,
-        run=run,
-        page=cause.page,
-        origin=origin,
-        group=cause.group,
-        settle=cause.settle,
-        by_words=True,
-    )
+    return told_by(cause, Check(id=id_, run=run, origin=origin, by_words=True))
 
 
 def _started(step: _Step, start: str) -> _Step:

@@ -71,7 +71,7 @@ def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
     return [
         ErrorText(text=one.line, where=f"line {lines[one.where[1]].number}")
         for one in shipped().matches("\n".join(line.text for line in lines))
-        if causes()[one.cause].title and (one.cause, one.row) not in known
+        if not causes()[one.cause].coded and (one.cause, one.row) not in known
     ]
 
 

@@ -1,16 +1,17 @@
 """The manual page of a check."""
 
 from tunedoctor.findings import Check
+from tunedoctor.messages.cause import page_of
 from tunedoctor.render.style import Style
 
 SECTIONS = ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as")
 
 
 def sections(check: Check) -> dict[str, str]:
-    """Return the sections of a check's docstring, "" -> its first sentence."""
+    """Return the sections of a check's page, "" -> its first sentence."""
     found: dict[str, list[str]] = {"": []}
     name = ""
-    for line in check.page.strip().splitlines():
+    for line in page_of(check).strip().splitlines():
         if line.strip() in SECTIONS and not line.startswith(" "):
             name = line.strip()
             found[name] = []
