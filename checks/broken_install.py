@@ -1,21 +1,12 @@
 import re
 
 from tunedoctor.api import (
-    AmdGpus,
     BrokenDistribution,
     Cure,
-    Errors,
+    Facts,
     Finding,
     Gone,
-    Host,
-    ImportContracts,
-    Interpreter,
-    Known,
-    NvidiaDriver,
-    NvidiaGpus,
     Packages,
-    TorchBuild,
-    Typed,
     Unknown,
     broken_contracts,
     broken_pairs,
@@ -69,18 +60,7 @@ INVALID = expression("broken-install/invalid")
 
 
 @check("broken-install")
-def broken_install(
-    packages: Packages | Unknown | None,
-    interpreter: Known[Interpreter],
-    torch: Known[TorchBuild],
-    host: Known[Host],
-    nvidia: Known[NvidiaGpus],
-    driver: Known[NvidiaDriver],
-    amd: Known[AmdGpus],
-    errors: Known[Errors],
-    typed: Known[Typed],
-    contracts: Known[ImportContracts],
-) -> Finding | Unknown | None:
+def broken_install(facts: Facts, packages: Packages | Unknown | None) -> Finding | Unknown | None:
     """Take the worst fault of the stack; leftovers of others are a note."""
     there = known(packages)
     faults = sorted(there.broken if there else (), key=lambda b: [*WHAT].index(b.problem))
@@ -88,14 +68,16 @@ def broken_install(
     if real:
         first = real[0]
         version = there.version(first.name) if there is not None else ""
-        cure = _reinstall(first.name, version, torch, interpreter)
+        cure = _reinstall(facts, first.name, version)
         if first.name == "torch":
-            if (build := torch) or version:
+            if (build := facts.torch) or version:
                 release = build.version if build else version
                 label = build.variant if build else version.partition("+")[2]
-                cure = same_torch(interpreter, release, label)
+                cure = same_torch(facts.interpreter, release, label)
             if not version:
-                fit = torch_install(host, interpreter, nvidia, driver, amd)
+                fit = torch_install(
+                    facts.host, facts.interpreter, facts.nvidia, facts.nvidia_driver, facts.amd
+                )
                 cure = fit.cure.with_flag("--force-reinstall") or cure
         return Finding(
             title=f"{first.name} is not whole: {WHAT[first.problem]}"
@@ -110,10 +92,13 @@ def broken_install(
             ],
         )
     said = (
-        _from_errors(errors, interpreter, there, torch)
-        or ((gone := metadata_gone(errors, typed, replaced=False)) and _gone(gone, interpreter))
-        or _own_part(errors, interpreter)
-        or _part_missing(packages, torch, interpreter, errors, contracts)
+        _from_errors(facts, there)
+        or (
+            (gone := metadata_gone(facts.errors, facts.typed, replaced=False))
+            and _gone(facts, gone)
+        )
+        or _own_part(facts)
+        or _part_missing(facts, packages)
     )
     if said is not None:
         return said
@@ -135,32 +120,25 @@ def _told(faults: list[BrokenDistribution]) -> str:
     return "; ".join(texts) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
 
 
-def _reinstall(
-    name: str, version: str, torch: TorchBuild | None, interpreter: Interpreter | None
-) -> Cure:
+def _reinstall(facts: Facts, name: str, version: str) -> Cure:
     plain = version.partition("+")[0]
-    if name in ("torchvision", "torchaudio") and torch is not None and plain:
-        return companion_install(interpreter, torch, name, plain)
+    if name in ("torchvision", "torchaudio") and facts.torch is not None and plain:
+        return companion_install(facts.interpreter, facts.torch, name, plain)
     pin = f"{name}=={plain}" if plain else name
-    return pip(interpreter, "install", "--force-reinstall", "--no-deps", pin)
+    return pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", pin)
 
 
-def _from_errors(
-    errors: Errors | None,
-    interpreter: Interpreter | None,
-    packages: Packages | None,
-    torch: TorchBuild | None,
-) -> Finding | None:
-    for error in errors.errors if errors else ():
+def _from_errors(facts: Facts, packages: Packages | None) -> Finding | None:
+    for error in facts.errors.errors if facts.errors else ():
         places = (CUT_FILE, NO_RECORD, BAD_ENTRY, BUSY)
         cut = next((found for one in places if (found := one.search(error.text))), None)
         if cut and (named := distribution_of(cut[1]) or _whole(cut[1].lower())) in STACK:
             return worded(
-                "broken-install/cut-file", said=cut[0], interpreter=interpreter, named=named
+                "broken-install/cut-file", said=cut[0], interpreter=facts.interpreter, named=named
             )
         part = COMPILED.search(error.text) or UV_READ.search(error.text)
         if part:
-            return _cut_short(part, error.where, packages, interpreter)
+            return _cut_short(facts, part, error.where, packages)
         half = INVALID.search(error.text)
         found = NONE_FOUND.search(error.text) or half
         if not found:
@@ -168,39 +146,41 @@ def _from_errors(
         name = _whole(found[1].lower().replace("_", "-")) if found is half else found[1]
         if found is half and name not in STACK:
             continue
-        if found is half and (torch if name == "torch" else packages and packages.version(name)):
-            return _left_beside(name, found[0], interpreter)
+        if found is half and (
+            facts.torch if name == "torch" else packages and packages.version(name)
+        ):
+            return _left_beside(facts, name, found[0])
         case = "half" if found is half else "no-version"
         keys = ("broken-install/half-removed", f"broken-install/half-removed:{case}")
-        return worded(*keys, said=found[0], interpreter=interpreter, name=name)
+        return worded(*keys, said=found[0], interpreter=facts.interpreter, name=name)
     return None
 
 
-def _gone(one: Gone, interpreter: Interpreter | None) -> Finding:
+def _gone(facts: Facts, one: Gone) -> Finding:
     """Tell of metadata that are not there, which stop pip for every package, not this one alone."""
     return worded(
         "broken-install/gone",
         said=one.said,
-        interpreter=interpreter,
+        interpreter=facts.interpreter,
         name=one.name,
         version=one.version,
     )
 
 
-def _left_beside(name: str, said: str, interpreter: Interpreter | None) -> Finding:
+def _left_beside(facts: Facts, name: str, said: str) -> Finding:
     """Tell of remains beside a package that is whole: pip passes them over and says so at each run."""
     return worded(
         "broken-install/left-beside",
         said=said,
-        interpreter=interpreter,
+        interpreter=facts.interpreter,
         name=name,
         rest=name[1:].replace("-", "_"),
     )
 
 
-def _own_part(errors: Errors | None, interpreter: Interpreter | None) -> Finding | None:
+def _own_part(facts: Facts) -> Finding | None:
     """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
-    for error in errors.errors if errors else ():
+    for error in facts.errors.errors if facts.errors else ():
         missing = OWN_PART.search(error.text)
         last = error.frames[-1].file if error.frames else ""
         folder = OF_PACKAGE.search(last)
@@ -210,7 +190,7 @@ def _own_part(errors: Errors | None, interpreter: Interpreter | None) -> Finding
         if name not in STACK or name in ("torch", "numpy"):
             continue
         return worded(
-            "broken-install/own-part", said=missing[0], interpreter=interpreter, name=name
+            "broken-install/own-part", said=missing[0], interpreter=facts.interpreter, name=name
         )
     return None
 
@@ -224,9 +204,7 @@ def _whole(name: str) -> str:
     return next((n for n in sorted(STACK) if n[1:] == name), name)
 
 
-def _cut_short(
-    part: re.Match[str], where: str, packages: Packages | None, interpreter: Interpreter | None
-) -> Finding:
+def _cut_short(facts: Facts, part: re.Match[str], where: str, packages: Packages | None) -> Finding:
     """Tell of a compiled part that is not there, or of metadata that uv cannot read."""
     named = {key: value for key, value in part.groupdict().items() if value}
     module = named.get("package") or named.get("torch") or named.get("other") or named.get("mac")
@@ -242,8 +220,8 @@ def _cut_short(
     return worded(
         "broken-install/cut-short",
         said=said,
-        interpreter=interpreter,
-        settle="" if sure else f"{python(interpreter)} -m pip show --files {name}",
+        interpreter=facts.interpreter,
+        settle="" if sure else f"{python(facts.interpreter)} -m pip show --files {name}",
         name=name,
     )
 
@@ -263,20 +241,14 @@ def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
     )
 
 
-def _part_missing(
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | None,
-    interpreter: Interpreter | None,
-    errors: Errors | None,
-    contracts: ImportContracts | None,
-) -> Finding | None:
+def _part_missing(facts: Facts, packages: Packages | Unknown | None) -> Finding | None:
     """Find a part of a package that a run missed and that no pair of versions accounts for.
 
     Only of a stage of the doctor's own: a pasted log says little of what is installed.
     """
     if not isinstance(packages, Packages) or not packages.complete:
         return None
-    for error in errors.errors if errors else ():
+    for error in facts.errors.errors if facts.errors else ():
         found = PART.search(error.text)
         module = (found["part"] or found["folder"]) if found else ""
         name = distribution_of(module) or module.lower().replace("_", "-")
@@ -288,16 +260,16 @@ def _part_missing(
         if not error.where.startswith(("import ", "transformers ", "trl ")):
             continue
         clashes = ("library-version-clash", "quantisation-library-mismatch")
-        if any(broken_pairs(one, packages, torch, None, errors) for one in clashes):
+        if any(broken_pairs(one, packages, facts.torch, None, facts.errors) for one in clashes):
             continue
-        asked = broken_contracts(contracts, versions_of(packages, torch))
+        asked = broken_contracts(facts.contracts, versions_of(packages, facts.torch))
         if any(one.module in error.text for one in asked if one.neighbour == name):
             continue
         version = packages.version(name)
         return worded(
             "broken-install/part-missing",
             said=found[0],
-            cure=_reinstall(name, version, torch, interpreter),
+            cure=_reinstall(facts, name, version),
             name=name,
             version=version,
             module=module,

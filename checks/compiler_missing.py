@@ -2,15 +2,9 @@ import re
 
 from tunedoctor.api import (
     TRITON,
-    AmdGpus,
-    Compilers,
-    Environment,
     Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
-    NvidiaGpus,
-    Packages,
     check,
     expression,
     heard,
@@ -41,30 +35,24 @@ OTHERS = {
 
 
 @check("compiler-missing")
-def compiler_missing(
-    compilers: Known[Compilers],
-    packages: Known[Packages],
-    nvidia: Known[NvidiaGpus],
-    amd: Known[AmdGpus],
-    environment: Known[Environment],
-    host: Known[Host],
-    errors: Known[Errors],
-) -> Finding | None:
+def compiler_missing(facts: Facts) -> Finding | None:
     """Believe an error first; else find Triton beside a GPU without a compiler on Linux."""
-    said = heard(errors, "compiler-missing")
-    if other := _other_tool(errors):
+    said = heard(facts.errors, "compiler-missing")
+    if other := _other_tool(facts):
         return other
     if "-lcuda" in said:
         return worded("compiler-missing/libcuda", said=said)
-    version = next((v for n in TRITON if packages is not None and (v := packages.version(n))), "")
-    gpu = nvidia is not None or amd is not None
-    lacks = (
-        compilers is not None
-        and compilers.cc == ""
-        and not (environment is not None and environment.get("CC"))
+    version = next(
+        (v for n in TRITON if facts.packages is not None and (v := facts.packages.version(n))), ""
     )
-    linux = host is None or host.os == "linux"
-    windows = _windows(host, said, errors)
+    gpu = facts.nvidia is not None or facts.amd is not None
+    lacks = (
+        facts.compilers is not None
+        and facts.compilers.cc == ""
+        and not (facts.environment is not None and facts.environment.get("CC"))
+    )
+    linux = facts.host is None or facts.host.os == "linux"
+    windows = _windows(facts, said)
     if not said and not (lacks and version and gpu and linux):
         return None
     return worded(
@@ -73,24 +61,28 @@ def compiler_missing(
         "compiler-missing:windows" if windows else "compiler-missing:root",
         said=said,
         version=version,
-        install=INSTALL.get(host.distro if host is not None else "debian", GCC),
+        install=INSTALL.get(facts.host.distro if facts.host is not None else "debian", GCC),
     )
 
 
-def _windows(host: Host | None, said: str, errors: Errors | None) -> bool:
+def _windows(facts: Facts, said: str) -> bool:
     """Tell Windows by the system, by the words of the error, or by a file in its traceback."""
-    if host is not None:
-        return host.os == "windows"
-    frames = [f for e in errors.errors for f in e.frames] if isinstance(errors, Errors) else []
+    if facts.host is not None:
+        return facts.host.os == "windows"
+    frames = (
+        [f for e in facts.errors.errors for f in e.frames]
+        if isinstance(facts.errors, Errors)
+        else []
+    )
     return bool(re.search(WINDOWS_WORDS, said)) or any(DRIVE.match(f.file) for f in frames)
 
 
-def _other_tool(errors: Errors | None) -> Finding | None:
+def _other_tool(facts: Facts) -> Finding | None:
     """Tell of a build that lacks nvcc or ninja, not a C compiler."""
-    if found := if_heard(errors, "compiler-missing/nvcc"):
+    if found := if_heard(facts.errors, "compiler-missing/nvcc"):
         return found
     for sign, (compiler, brings, shows) in OTHERS.items():
-        if said := told(errors, sign):
+        if said := told(facts.errors, sign):
             return worded(
                 "compiler-missing/other-tool",
                 said=said,
@@ -98,4 +90,4 @@ def _other_tool(errors: Errors | None) -> Finding | None:
                 compiler=compiler,
                 brings=brings,
             )
-    return if_heard(errors, "compiler-missing/ninja")
+    return if_heard(facts.errors, "compiler-missing/ninja")

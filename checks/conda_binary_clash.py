@@ -1,9 +1,6 @@
 from tunedoctor.api import (
-    Errors,
+    Facts,
     Finding,
-    Known,
-    Packages,
-    TorchBuild,
     at_least,
     check,
     cxx_too_old,
@@ -14,28 +11,34 @@ from tunedoctor.api import (
 
 
 @check("conda-binary-clash")
-def conda_binary_clash(
-    packages: Known[Packages],
-    torch: Known[TorchBuild],
-    errors: Known[Errors],
-) -> Finding | None:
+def conda_binary_clash(facts: Facts) -> Finding | None:
     """Three errors, or conda's MKL beside an old torch of conda."""
-    omp = heard(errors, "conda-binary-clash/omp")
+    omp = heard(facts.errors, "conda-binary-clash/omp")
     if omp:
         return worded("conda-binary-clash/omp", said=omp)
-    cxx = cxx_too_old(errors)
+    cxx = cxx_too_old(facts.errors)
     if cxx is not None and cxx.whose == "conda":
         return worded("conda-binary-clash/old-library", found=cxx.found, said=cxx.said)
-    layer = heard(errors, "conda-binary-clash/mkl-fails")
+    layer = heard(facts.errors, "conda-binary-clash/mkl-fails")
     if layer:
         return worded("conda-binary-clash/mkl-fails", said=layer)
-    said = heard(errors, "conda-binary-clash")
-    mkl = packages.conda.get("mkl", "").partition(" ")[0] if packages is not None else ""
-    old = torch is not None and torch.conda and within(torch.version, "<2.5") is True
+    said = heard(facts.errors, "conda-binary-clash")
+    mkl = (
+        facts.packages.conda.get("mkl", "").partition(" ")[0] if facts.packages is not None else ""
+    )
+    old = (
+        facts.torch is not None
+        and facts.torch.conda
+        and within(facts.torch.version, "<2.5") is True
+    )
     clash = bool(mkl) and old and at_least(mkl, "2024.1")
     if not said and not clash:
         return None
-    beside = f"mkl {mkl} beside torch {torch.version} of conda" if mkl and torch is not None else ""
+    beside = (
+        f"mkl {mkl} beside torch {facts.torch.version} of conda"
+        if mkl and facts.torch is not None
+        else ""
+    )
     return worded(
         "conda-binary-clash",
         severity="error" if said else "warning",

@@ -1,17 +1,8 @@
 from tunedoctor.api import (
-    AmdGpus,
     Container,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Known,
-    NvidiaAnswer,
-    NvidiaGpus,
-    NvidiaModule,
     PciBus,
-    RocmStack,
-    Runtime,
-    TorchBuild,
     check,
     heard,
     if_heard,
@@ -38,73 +29,62 @@ DOCKER_AMD = (
 
 
 @check("container-gpu-not-passed")
-def container_gpu_not_passed(  # noqa: PLR0911  both vendors, and what was said
-    container: Known[Container],
-    module: Known[NvidiaModule],
-    nvidia: Known[NvidiaGpus],
-    pci: Known[PciBus],
-    amd: Known[AmdGpus],
-    rocm: Known[RocmStack],
-    torch: Known[TorchBuild],
-    environment: Known[Environment],
-    answer: Known[NvidiaAnswer],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-) -> Finding | None:
+def container_gpu_not_passed(facts: Facts) -> Finding | None:  # noqa: PLR0911  both vendors, and what was said
     """Compare what the host has with the device files of the container; a CPU build makes a note of it."""
-    kind = torch.accelerator if torch else "unknown"
-    if container is None:
-        return _from_text(pci, errors)
-    blind = runtime is not None and runtime.gpu_available is False
-    shown = nvidia is not None and bool(nvidia.gpus)
-    if lost := _taken_away(container, answer):
+    kind = facts.torch.accelerator if facts.torch else "unknown"
+    if facts.container is None:
+        return _from_text(facts, facts.pci)
+    blind = facts.runtime is not None and facts.runtime.gpu_available is False
+    shown = facts.nvidia is not None and bool(facts.nvidia.gpus)
+    if lost := _taken_away(facts, facts.container):
         return lost
     # the GPUs that a report lists can be the host's, shown beside the failure in the container
-    asked_in_vain = container.gpu_asked and (
-        not shown or bool(heard(errors, "container-gpu-not-passed/unseen"))
+    asked_in_vain = facts.container.gpu_asked and (
+        not shown or bool(heard(facts.errors, "container-gpu-not-passed/unseen"))
     )
-    if container.gpu_asked is False or asked_in_vain:
-        early = _from_start(container, kind, errors, blind=blind)
+    if facts.container.gpu_asked is False or asked_in_vain:
+        early = _from_start(facts, facts.container, kind, blind=blind)
         if early or not shown:
-            return early or _from_text(None, errors)
+            return early or _from_text(facts, None)
     if shown:
         return None
-    if lost := _in_words(container, errors):
+    if lost := _in_words(facts, facts.container):
         return lost
     if (
-        module is not None
-        and module.loaded
-        and {"/dev/nvidia0", "/dev/nvidiactl"} <= set(module.missing_nodes)
+        facts.nvidia_module is not None
+        and facts.nvidia_module.loaded
+        and {"/dev/nvidia0", "/dev/nvidiactl"} <= set(facts.nvidia_module.missing_nodes)
         and kind not in ("rocm", "xpu")
     ):
-        setting = environment.get("NVIDIA_VISIBLE_DEVICES") if environment else None
+        setting = facts.environment.get("NVIDIA_VISIBLE_DEVICES") if facts.environment else None
         set_to = f"; NVIDIA_VISIBLE_DEVICES is '{setting}'" if setting is not None else ""
         return worded(
             "container-gpu-not-passed/nvidia",
             severity="note" if kind == "cpu" else "error",
-            found=f"the host has the NVIDIA module loaded; this {container.kind} container has no /dev/nvidia*{set_to}",
-            cure=tell(NVIDIA_FLAGS.get(container.kind, NVIDIA_FLAGS["docker"])),
-            evidence=("/sys/module/nvidia", "/dev", container.evidence),
+            found="the host has the NVIDIA module loaded; "
+            f"this {facts.container.kind} container has no /dev/nvidia*{set_to}",
+            cure=tell(NVIDIA_FLAGS.get(facts.container.kind, NVIDIA_FLAGS["docker"])),
+            evidence=("/sys/module/nvidia", "/dev", facts.container.evidence),
         )
-    has_amd = pci is not None and any(card.driver == "amdgpu" for card in pci.of("1002"))
-    has_amd = has_amd and not (amd and amd.told_by)  # what a tool reaches is passed in
-    if has_amd and rocm is not None and rocm.kfd == "missing" and kind == "rocm":
-        names = f" ({amd.gpus[0].name})" if amd and amd.gpus else ""
+    has_amd = facts.pci is not None and any(
+        card.driver == "amdgpu" for card in facts.pci.of("1002")
+    )
+    has_amd = has_amd and not (facts.amd and facts.amd.told_by)  # what a tool reaches is passed in
+    if has_amd and facts.rocm is not None and facts.rocm.kfd == "missing" and kind == "rocm":
+        names = f" ({facts.amd.gpus[0].name})" if facts.amd and facts.amd.gpus else ""
         return worded(
             "container-gpu-not-passed/amd",
-            found=f"the host has an AMD GPU under amdgpu{names}; this {container.kind} container has no /dev/kfd",
-            cure=tell(AMD_FLAGS.get(container.kind, DOCKER_AMD)),
-            evidence=("/sys/bus/pci/devices", "/dev/kfd", container.evidence),
+            found=f"the host has an AMD GPU under amdgpu{names}; this {facts.container.kind} container has no /dev/kfd",
+            cure=tell(AMD_FLAGS.get(facts.container.kind, DOCKER_AMD)),
+            evidence=("/sys/bus/pci/devices", "/dev/kfd", facts.container.evidence),
         )
-    return _without_kfd(container, rocm, errors) or _from_text(pci, errors)
+    return _without_kfd(facts, facts.container) or _from_text(facts, facts.pci)
 
 
-def _without_kfd(
-    container: Container, stack: RocmStack | None, errors: Errors | None
-) -> Finding | None:
+def _without_kfd(facts: Facts, container: Container) -> Finding | None:
     """Read rocminfo inside: it finds the host's module loaded, and no device file."""
-    loaded = heard(errors, "container-gpu-not-passed/loaded")
-    if stack is None or stack.kfd != "missing" or not loaded:
+    loaded = heard(facts.errors, "container-gpu-not-passed/loaded")
+    if facts.rocm is None or facts.rocm.kfd != "missing" or not loaded:
         return None
     return worded(
         "container-gpu-not-passed/loaded",
@@ -114,25 +94,29 @@ def _without_kfd(
     )
 
 
-def _in_words(container: Container, errors: Errors | None) -> Finding | None:
+def _in_words(facts: Facts, container: Container) -> Finding | None:
     """Believe a text that shows by its form that it failed in a container: the host can have all that is needed.
 
     A scheduler gives a GPU only to a pod that asks for it. Source: Docker, "Enable GPU access with Docker Compose";
     enroot's doc/standard-hooks.md, 98-nvidia.sh.
     """
     key = f"container-gpu-not-passed/{container.kind}"
-    said = heard(errors, "container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
+    said = heard(facts.errors, "container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
     if container.kind not in ("docker", "enroot", "kubernetes") or container.evidence != "the text":
         return None
     return worded(key, said=said) if said else None
 
 
-def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | None:
+def _taken_away(facts: Facts, container: Container) -> Finding | None:
     """Read NVML's answers in a container that was given a GPU: 999 after systemd reloaded, 4 under SELinux.
 
     Source: NVIDIA Container Toolkit, Troubleshooting.
     """
-    codes = (answer.nvml_code, answer.smi_code) if answer is not None else ()
+    codes = (
+        (facts.nvidia_answer.nvml_code, facts.nvidia_answer.smi_code)
+        if facts.nvidia_answer is not None
+        else ()
+    )
     if 999 in codes:
         return worded("container-gpu-not-passed/lost", said="Unknown Error", kind=container.kind)
     if 4 in codes:
@@ -142,11 +126,9 @@ def _taken_away(container: Container, answer: NvidiaAnswer | None) -> Finding | 
     return None
 
 
-def _from_start(
-    container: Container, kind: str, errors: Errors | None, *, blind: bool
-) -> Finding | None:
+def _from_start(facts: Facts, container: Container, kind: str, *, blind: bool) -> Finding | None:
     """Take the command of a report that started the container, and what shows that there is no GPU in it."""
-    said = heard(errors, "container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
+    said = heard(facts.errors, "container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
     seen = f"the error '{said}'" if said else "torch.cuda.is_available() is False"
     desktop = container.evidence == "Docker Desktop"
     if not (said or blind) or kind == "cpu" or (container.gpu_asked and not desktop):
@@ -165,13 +147,13 @@ def _from_start(
     )
 
 
-def _from_text(bus: PciBus | None, errors: Errors | None) -> Finding | None:
+def _from_text(facts: Facts, bus: PciBus | None) -> Finding | None:
     """NVIDIA's images print this at their start; nothing else does."""
     refusals = ("rootless", "no-cgroup", "nothing-to-bring")
-    if refused := if_heard(errors, *(f"container-gpu-not-passed/{one}" for one in refusals)):
+    if refused := if_heard(facts.errors, *(f"container-gpu-not-passed/{one}" for one in refusals)):
         return refused
     said = heard(
-        errors, "container-gpu-not-passed/detected", "container-gpu-not-passed/not-injected"
+        facts.errors, "container-gpu-not-passed/detected", "container-gpu-not-passed/not-injected"
     )
     if said and bus is None:
         # crun is podman's runtime, and podman takes --gpus without doing anything

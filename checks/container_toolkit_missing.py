@@ -1,14 +1,10 @@
-from tunedoctor.api import Container, Errors, Finding, Host, Known, Unknown, check, heard, worded
+from tunedoctor.api import Errors, Facts, Finding, Unknown, check, heard, worded
 
 DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
 
 
 @check("container-toolkit-missing")
-def container_toolkit_missing(
-    errors: Errors | Unknown,
-    host: Known[Host],
-    container: Known[Container],
-) -> Finding | None:
+def container_toolkit_missing(facts: Facts, errors: Errors | Unknown) -> Finding | None:
     """Only by what an engine said."""
     if said := heard(errors, "container-toolkit-missing/cdi"):
         return worded("container-toolkit-missing/cdi", said=said)
@@ -17,8 +13,14 @@ def container_toolkit_missing(
         return None
     if "amd" in said.lower():
         return worded("container-toolkit-missing/amd", said=said)
-    kind = container.kind if container and container.kind == "podman" else "docker"
-    install = "sudo dnf install -y" if host and host.distro in DNF else "sudo apt-get install -y"
+    kind = (
+        facts.container.kind if facts.container and facts.container.kind == "podman" else "docker"
+    )
+    install = (
+        "sudo dnf install -y"
+        if facts.host and facts.host.distro in DNF
+        else "sudo apt-get install -y"
+    )
     return worded(
         "container-toolkit-missing",
         "container-toolkit-missing:podman"

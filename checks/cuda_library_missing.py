@@ -1,13 +1,8 @@
 from tunedoctor.api import (
     Errors,
     ErrorText,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    Packages,
-    Runtime,
-    TorchBuild,
     Unmet,
     advise,
     check,
@@ -49,78 +44,71 @@ NOT_NAMED_SO = (
 
 
 @check("cuda-library-missing")
-def cuda_library_missing(
-    packages: Known[Packages],
-    torch: Known[TorchBuild],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    errors: Known[Errors],
-    runtime: Known[Runtime],
-) -> Finding | None:
+def cuda_library_missing(facts: Facts) -> Finding | None:
     """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
-    lost = _required(packages, torch, interpreter, host)
-    for error in errors.errors if errors else ():
+    lost = _required(facts)
+    for error in facts.errors.errors if facts.errors else ():
         found = MISSING.search(error.text) or ANY_OF.search(error.text)
         if found:
             library = next(filter(None, found.groups()))
-            return _from_error(library, _importer(error), torch, interpreter, lost)
-    if unlinked := _unlinked(errors):
+            return _from_error(facts, library, _importer(error), lost)
+    if unlinked := _unlinked(facts):
         return unlinked
-    stage = runtime.stage("import torch") if runtime is not None else None
+    stage = facts.runtime.stage("import torch") if facts.runtime is not None else None
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
     return worded(
         "cuda-library-missing",
         found=f"torch {lost[0].owner.version} requires {listed(one.wanted for one in lost)}, "
         f"which {'is' if len(lost) == 1 else 'are'} not installed",
-        cure=pip(interpreter, "install", *(one.wanted for one in lost)),
+        cure=pip(facts.interpreter, "install", *(one.wanted for one in lost)),
     )
 
 
-def _unlinked(errors: Errors | None) -> Finding | None:
+def _unlinked(facts: Facts) -> Finding | None:
     """Read the linker's error in a build: what follows, a module that is not found, is its result."""
-    said = (LINKER.search(e.text) for e in errors.errors) if isinstance(errors, Errors) else ()
+    said = (
+        (LINKER.search(e.text) for e in facts.errors.errors)
+        if isinstance(facts.errors, Errors)
+        else ()
+    )
     found = next((one for one in said if one), None)
     if found is None:
         return None
     return worded("cuda-library-missing/unlinked", said=found[0], what=found[1])
 
 
-def _required(
-    packages: Packages | None,
-    torch: TorchBuild | None,
-    interpreter: Interpreter | None,
-    host: Host | None,
-) -> list[Unmet]:
+def _required(facts: Facts) -> list[Unmet]:
     """Return the nvidia-* wheels that a CUDA build of torch requires and does not get; conda brings them itself."""
-    if packages is None or torch is None or torch.accelerator != "cuda" or torch.conda:
+    if (
+        facts.packages is None
+        or facts.torch is None
+        or facts.torch.accelerator != "cuda"
+        or facts.torch.conda
+    ):
         return []
     return [
         one
-        for one in unmet(packages, interpreter, host, torch, names=("torch",))
+        for one in unmet(
+            facts.packages, facts.interpreter, facts.host, facts.torch, names=("torch",)
+        )
         if one.name.startswith("nvidia-") and not one.installed
     ]
 
 
-def _from_error(
-    library: str,
-    package: str,
-    torch: TorchBuild | None,
-    interpreter: Interpreter | None,
-    lost: list[Unmet],
-) -> Finding:
+def _from_error(facts: Facts, library: str, package: str, lost: list[Unmet]) -> Finding:
     stem = library.partition(".so")[0].removeprefix("lib")
     number = library.partition(".so.")[2]
     what = f"import {package}" if package else "an import"
-    own = (parts(torch.cuda) or (0,))[0] if torch is not None else 0
+    own = (parts(facts.torch.cuda) or (0,))[0] if facts.torch is not None else 0
     wants = f"{what} wants {library}, and no such file is found"
     if stem in ("torch_cuda", "c10_cuda"):
         return worded(
             "cuda-library-missing/no-cuda-build",
-            found=f"{wants}; torch {torch.version if torch else ''} is not a CUDA build".replace(
+            found=f"{wants}; torch {facts.torch.version if facts.torch else ''} is not a CUDA build".replace(
                 "  ", " "
             ),
-            cure=pip(interpreter, "uninstall", _distribution(package))
+            cure=pip(facts.interpreter, "uninstall", _distribution(package))
             if package
             else advise("Remove the package whose import fails"),
         )
@@ -134,10 +122,14 @@ def _from_error(
     ):
         return Finding(
             title="A package is built for another CUDA major than torch",
-            found=f"{wants}; torch {torch.version if torch else ''} brings CUDA {own}",
+            found=f"{wants}; torch {facts.torch.version if facts.torch else ''} brings CUDA {own}",
             means=f"{what} stops with '{library}: cannot open shared object file'",
             cure=pip(
-                interpreter, "install", "--force-reinstall", "--no-deps", _distribution(package)
+                facts.interpreter,
+                "install",
+                "--force-reinstall",
+                "--no-deps",
+                _distribution(package),
             )
             if package
             else advise(f"Install the package whose import fails in its build for CUDA {own}"),
@@ -148,7 +140,11 @@ def _from_error(
             found=wants,
             means=f"{what} stops with '{library}: cannot open shared object file'",
             cure=pip(
-                interpreter, "install", "--force-reinstall", "--no-deps", _distribution(package)
+                facts.interpreter,
+                "install",
+                "--force-reinstall",
+                "--no-deps",
+                _distribution(package),
             )
             if package
             else tell("python -c 'import torch; print(torch.version.cuda)'"),
@@ -159,9 +155,14 @@ def _from_error(
     wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
     needed = [one.wanted for one in lost] or ([wheel] if own and own < 13 else ["torch"])
     return Finding(
-        found=wants + (f"; torch is built for CUDA {torch.cuda}" if torch and torch.cuda else ""),
+        found=wants
+        + (
+            f"; torch is built for CUDA {facts.torch.cuda}"
+            if facts.torch and facts.torch.cuda
+            else ""
+        ),
         means=f"{what} stops with '{library}: cannot open shared object file'",
-        cure=pip(interpreter, "install", "--force-reinstall", *needed),
+        cure=pip(facts.interpreter, "install", "--force-reinstall", *needed),
         cure_note="the wheel that torch requires; up to 1 GB, no reboot",
     )
 

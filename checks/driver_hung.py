@@ -1,28 +1,27 @@
-from tunedoctor.api import Container, Errors, Finding, Known, NvidiaAnswer, check, heard, worded
+from tunedoctor.api import Facts, Finding, check, heard, worded
 
 
 @check("driver-hung")
-def driver_hung(
-    answer: Known[NvidiaAnswer],
-    container: Known[Container],
-    errors: Known[Errors],
-) -> Finding | None:
+def driver_hung(facts: Facts) -> Finding | None:
     """NVML hung, or nvidia-smi did where NVML did not answer well; else a text that says so."""
     stuck = (
         [
             name
-            for name, how in (("NVML", answer.nvml), ("nvidia-smi", answer.smi))
-            if how == "hung" and answer.nvml != "ok"
+            for name, how in (
+                ("NVML", facts.nvidia_answer.nvml),
+                ("nvidia-smi", facts.nvidia_answer.smi),
+            )
+            if how == "hung" and facts.nvidia_answer.nvml != "ok"
         ]
-        if answer
+        if facts.nvidia_answer
         else []
     )
-    said = heard(errors, "driver-hung")
-    waits = "" if said else heard(errors, "driver-hung/waits")
+    said = heard(facts.errors, "driver-hung")
+    waits = "" if said else heard(facts.errors, "driver-hung/waits")
     said = said or waits
     if not stuck and not said:
         return None
-    inside = "on the host of this container; " if container is not None else ""
+    inside = "on the host of this container; " if facts.container is not None else ""
     return worded(
         "driver-hung",
         found=f"{' and '.join(stuck)} gave no answer before the time limit"

@@ -1,17 +1,9 @@
 from tunedoctor.api import (
-    Container,
-    Errors,
+    Facts,
     Finding,
     Host,
-    Known,
-    NvidiaAnswer,
-    NvidiaDriver,
-    NvidiaGpus,
     NvidiaModule,
-    PciBus,
     PciDevice,
-    Runtime,
-    TorchBuild,
     check,
     expression,
     heard,
@@ -30,38 +22,31 @@ VIRTUAL = ("vfio-pci", "pci-stub")
 
 
 @check("driver-missing")
-def driver_missing(
-    pci: Known[PciBus],
-    module: Known[NvidiaModule],
-    answer: Known[NvidiaAnswer],
-    gpus: Known[NvidiaGpus],
-    host: Known[Host],
-    container: Known[Container],
-    torch: Known[TorchBuild],
-    errors: Known[Errors],
-    driver: Known[NvidiaDriver],
-    runtime: Known[Runtime],
-) -> Finding | None:
+def driver_missing(facts: Facts) -> Finding | None:
     """Take the state from the kernel's files; from an error text only where those are not known."""
-    if torch is not None and torch.accelerator in ("rocm", "xpu", "mps"):
+    if facts.torch is not None and facts.torch.accelerator in ("rocm", "xpu", "mps"):
         return None
-    cards = pci.of("10de") if pci else ()
-    if pci is not None and not any(_trains(card) for card in cards):
+    cards = facts.pci.of("10de") if facts.pci else ()
+    if facts.pci is not None and not any(_trains(card) for card in cards):
         return None
-    served = _served(gpus, driver, runtime)
-    if module is None or (pci is None and not _tells(module)):
-        return _from_text(answer, host, container, errors, served=served)
-    if module.loaded or (pci is None and served):
+    served = _served(facts)
+    if facts.nvidia_module is None or (facts.pci is None and not _tells(facts.nvidia_module)):
+        return _from_text(facts, served=served)
+    if facts.nvidia_module.loaded or (facts.pci is None and served):
         return None
-    return _state(cards, module, answer, host, container)
+    return _state(facts, cards, facts.nvidia_module)
 
 
-def _served(gpus: NvidiaGpus | None, driver: NvidiaDriver | None, runtime: Runtime | None) -> bool:
+def _served(facts: Facts) -> bool:
     """Tell whether GPUs that a report names were shown by a driver; a name alone is what the user says."""
-    if gpus is None:
+    if facts.nvidia is None:
         return False
-    works = runtime is not None and bool(runtime.gpu_available)
-    return works or driver is not None or any(c.memory_total or c.uuid for c in gpus.gpus)
+    works = facts.runtime is not None and bool(facts.runtime.gpu_available)
+    return (
+        works
+        or facts.nvidia_driver is not None
+        or any(c.memory_total or c.uuid for c in facts.nvidia.gpus)
+    )
 
 
 def _trains(card: PciDevice) -> bool:
@@ -80,15 +65,11 @@ def _tells(state: NvidiaModule) -> bool:
     return state.loaded or state.nouveau or bool(state.secure_boot) or state.on_disk is False
 
 
-def _state(
-    cards: tuple[PciDevice, ...],
-    state: NvidiaModule,
-    answer: NvidiaAnswer | None,
-    host: Host | None,
-    container: Container | None,
-) -> Finding:
+def _state(facts: Facts, cards: tuple[PciDevice, ...], state: NvidiaModule) -> Finding:
     names = listed(_name(card) for card in cards) or "an NVIDIA GPU"
-    kernel = f"kernel {host.kernel}" if host and host.kernel else "the running kernel"
+    kernel = (
+        f"kernel {facts.host.kernel}" if facts.host and facts.host.kernel else "the running kernel"
+    )
     seen = ("/sys/bus/pci/devices", "/sys/module/nvidia")
     old = bool(cards) and all(_is_old(card) for card in cards)
     if cards and all(card.driver in VIRTUAL for card in cards):
@@ -98,17 +79,17 @@ def _state(
             found=f"{names}: bound to {cards[0].driver} at {slots}",
             evidence=(*seen, "/proc/cmdline"),
         )
-    if state.on_disk is False and _libraries_there(answer):
-        cure = rebuild_module(host)
+    if state.on_disk is False and _libraries_there(facts):
+        cure = rebuild_module(facts.host)
         return worded(
             "driver-missing/no-module",
             found=f"{names}; the driver's libraries are installed, but /lib/modules has no nvidia module for {kernel}",
             cure=cure.cure,
-            cure_note=_on_host(cure.note, container),
+            cure_note=_on_host(facts, cure.note),
             evidence=(*seen, "/lib/modules"),
         )
-    if state.on_disk is False or (state.on_disk is None and not _libraries_there(answer)):
-        install = install_driver(host, old_card=old, container=container)
+    if state.on_disk is False or (state.on_disk is None and not _libraries_there(facts)):
+        install = install_driver(facts.host, old_card=old, container=facts.container)
         owner = "; nouveau drives the card" if state.nouveau else ""
         lacks = (
             f"no nvidia module for {kernel}"
@@ -123,22 +104,24 @@ def _state(
             evidence=(*seen, "/lib/modules"),
         )
     if state.nouveau:
-        images = "sudo dracut --force" if host and _has_dracut(host) else "sudo update-initramfs -u"
+        images = (
+            "sudo dracut --force"
+            if facts.host and _has_dracut(facts.host)
+            else "sudo update-initramfs -u"
+        )
         return worded(
             "driver-missing/nouveau",
             found=f"{names}: driven by nouveau; {_not_loaded(state, kernel)}",
-            cure_note=_on_host("root; reboots", container),
+            cure_note=_on_host(facts, "root; reboots"),
             evidence=(*seen, "/sys/module/nouveau"),
             images=images,
         )
     if state.secure_boot:
-        return _secure_boot(f"{names}; {_not_loaded(state, kernel)}", host, container)
+        return _secure_boot(facts, f"{names}; {_not_loaded(state, kernel)}")
     return worded(
         "driver-missing",
         found=f"{names}; {_not_loaded(state, kernel)}",
-        cure_note=_on_host(
-            "root; if it fails, `sudo dmesg | tail -50` states the reason", container
-        ),
+        cure_note=_on_host(facts, "root; if it fails, `sudo dmesg | tail -50` states the reason"),
         evidence=(*seen, "/lib/modules"),
     )
 
@@ -148,56 +131,56 @@ def _not_loaded(state: NvidiaModule, kernel: str) -> str:
     return f"the nvidia module for {kernel} {there}"
 
 
-def _secure_boot(found: str, host: Host | None, container: Container | None) -> Finding:
-    signed = host is not None and host.distro == "ubuntu"
-    akmods = host is not None and host.distro in ("fedora", "nobara")
+def _secure_boot(facts: Facts, found: str) -> Finding:
+    signed = facts.host is not None and facts.host.distro == "ubuntu"
+    akmods = facts.host is not None and facts.host.distro in ("fedora", "nobara")
     key = "/etc/pki/akmods/certs/public_key.der" if akmods else "/var/lib/dkms/mok.pub"
     return worded(
         "driver-missing/secure-boot",
         "driver-missing/secure-boot:signed" if signed else "driver-missing/secure-boot:own-key",
         cure_note=_on_host(
+            facts,
             "root; reboots; the module is signed by Canonical"
             if signed
             else "root; reboots; choose Enroll MOK on the blue screen, at the machine's own keyboard",
-            container,
         ),
         what=found,
         key=key,
     )
 
 
-def _from_text(
-    answer: NvidiaAnswer | None,
-    host: Host | None,
-    container: Container | None,
-    errors: Errors | None,
-    *,
-    served: bool,
-) -> Finding | None:
-    if answer is not None and 9 in (answer.nvml_code, answer.smi_code):
-        said = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
+def _from_text(facts: Facts, *, served: bool) -> Finding | None:
+    if facts.nvidia_answer is not None and 9 in (
+        facts.nvidia_answer.nvml_code,
+        facts.nvidia_answer.smi_code,
+    ):
+        said = (
+            facts.nvidia_answer.smi_text
+            or facts.nvidia_answer.nvml_text
+            or "NVML error 9, driver not loaded"
+        )
     else:
-        said = heard(errors, "driver-missing/logged", "driver-missing")
-    unseen = "" if said else heard(errors, "driver-missing/engine")
+        said = heard(facts.errors, "driver-missing/logged", "driver-missing")
+    unseen = "" if said else heard(facts.errors, "driver-missing/engine")
     said = said or unseen
-    if not said or served or (host and host.wsl):
+    if not said or served or (facts.host and facts.host.wsl):
         return None
     return worded(
         "driver-missing/from-text",
         found=f"the error '{said.splitlines()[0].rstrip(' .')}'",
         said=said,
         cure_note=_on_host(
-            "root; where it finds no module, install the driver, or build it for this kernel",
-            container,
+            facts, "root; where it finds no module, install the driver, or build it for this kernel"
         ),
         settle="nvidia-smi; docker context ls" if unseen else "",
     )
 
 
-def _libraries_there(answer: NvidiaAnswer | None) -> bool:
+def _libraries_there(facts: Facts) -> bool:
     """Tell whether the driver's own libraries or tools are installed, though they fail."""
-    return answer is not None and (
-        9 in (answer.nvml_code, answer.smi_code) or answer.nvml in ("error", "hung", "crashed")
+    return facts.nvidia_answer is not None and (
+        9 in (facts.nvidia_answer.nvml_code, facts.nvidia_answer.smi_code)
+        or facts.nvidia_answer.nvml in ("error", "hung", "crashed")
     )
 
 
@@ -217,5 +200,5 @@ def _has_dracut(host: Host) -> bool:
     return host.distro in ("fedora", "rhel", "almalinux", "rocky", "ol", "centos", "amzn")
 
 
-def _on_host(note: str, container: Container | None) -> str:
-    return f"on the host of this container: {note}" if container is not None else note
+def _on_host(facts: Facts, note: str) -> str:
+    return f"on the host of this container: {note}" if facts.container is not None else note

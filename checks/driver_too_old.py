@@ -1,17 +1,8 @@
 import re
 
 from tunedoctor.api import (
-    Container,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    NvidiaDriver,
-    NvidiaGpus,
-    Runtime,
-    TorchBuild,
     at_least,
     check,
     cuda_of,
@@ -34,38 +25,44 @@ PTX = (
 
 
 @check("driver-too-old")
-def driver_too_old(
-    torch: Known[TorchBuild],
-    driver: Known[NvidiaDriver],
-    gpus: Known[NvidiaGpus],
-    host: Known[Host],
-    interpreter: Known[Interpreter],
-    environment: Known[Environment],
-    container: Known[Container],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-) -> Finding | None:
+def driver_too_old(facts: Facts) -> Finding | None:
     """Compare the driver with the floor of the build's CUDA major; what torch itself says goes first."""
-    if runtime is not None and runtime.gpu_works:
+    if facts.runtime is not None and facts.runtime.gpu_works:
         return None
-    said = heard(errors, "driver-too-old")
-    windows = host is not None and (host.os == "windows" or host.wsl == 2)
-    floor = _floor(torch.cuda, windows=windows) if torch and torch.cuda else ""
+    said = heard(facts.errors, "driver-too-old")
+    windows = facts.host is not None and (facts.host.os == "windows" or facts.host.wsl == 2)
+    floor = _floor(facts.torch.cuda, windows=windows) if facts.torch and facts.torch.cuda else ""
     # JetPack 5 states the release of its own system, as in 35.4.1
-    comparable = driver is not None and parts(driver.version)[:1] >= (100,)
-    low = bool(floor) and comparable and driver is not None and not at_least(driver.version, floor)
-    if not said and (not low or _compat(torch, driver)):
+    comparable = facts.nvidia_driver is not None and parts(facts.nvidia_driver.version)[:1] >= (
+        100,
+    )
+    low = (
+        bool(floor)
+        and comparable
+        and facts.nvidia_driver is not None
+        and not at_least(facts.nvidia_driver.version, floor)
+    )
+    if not said and (not low or _compat(facts)):
         return None
-    seen = visible_gpus(gpus.gpus, environment) if gpus else ()
+    seen = visible_gpus(facts.nvidia.gpus, facts.environment) if facts.nvidia else ()
     capabilities = tuple({card.compute_capability for card in seen if card.compute_capability})
-    version = driver.version if driver else _driver_of(said)
-    fit = rebuild_cuda(host, interpreter, torch, version, capabilities) if version else None
-    if torch is not None and fit is not None and fit.cure and fit.variant == torch.variant:
+    version = facts.nvidia_driver.version if facts.nvidia_driver else _driver_of(said)
+    fit = (
+        rebuild_cuda(facts.host, facts.interpreter, facts.torch, version, capabilities)
+        if version
+        else None
+    )
+    if (
+        facts.torch is not None
+        and fit is not None
+        and fit.cure
+        and fit.variant == facts.torch.variant
+    ):
         fit = None
     old = bool(capabilities) and all(parts(c) < (7, 5) for c in capabilities)
-    install = install_driver(host, floor, old_card=old, container=container)
+    install = install_driver(facts.host, floor, old_card=old, container=facts.container)
     return Finding(
-        found=_found(torch, driver, floor if low else "", said),
+        found=_found(facts, floor if low else "", said),
         said=said,
         cure=fit.cure if fit else install.cure,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot; "
@@ -75,8 +72,10 @@ def driver_too_old(
         evidence=tuple(
             place
             for place in (
-                f"{torch.location}/version.py" if torch and torch.location else "",
-                driver.source if driver else "",
+                f"{facts.torch.location}/version.py"
+                if facts.torch and facts.torch.location
+                else "",
+                facts.nvidia_driver.source if facts.nvidia_driver else "",
             )
             if place
         ),
@@ -88,16 +87,16 @@ def _floor(cuda: str, *, windows: bool) -> str:
     return old or driver_floor(cuda, windows=windows)
 
 
-def _found(build: TorchBuild | None, module: NvidiaDriver | None, floor: str, said: str) -> str:
-    if build is not None and module is not None and floor:
+def _found(facts: Facts, floor: str, said: str) -> str:
+    if facts.torch is not None and facts.nvidia_driver is not None and floor:
         return (
-            f"torch {build.version} is built for CUDA {build.cuda}, which needs driver {floor} or newer; "
-            f"the driver is {module.version}"
+            f"torch {facts.torch.version} is built for CUDA {facts.torch.cuda}, which needs driver {floor} or newer; "
+            f"the driver is {facts.nvidia_driver.version}"
         )
     version = _cuda_of(said)
     here = f"; that is a driver for CUDA {version} at most" if version else ""
-    what = f"torch {build.version}, " if build is not None else ""
-    which = f"driver {module.version}, " if module is not None else ""
+    what = f"torch {facts.torch.version}, " if facts.torch is not None else ""
+    which = f"driver {facts.nvidia_driver.version}, " if facts.nvidia_driver is not None else ""
     return (
         f"{what}{which}and the error '{said}'{here}"
         if what or which
@@ -120,8 +119,8 @@ def _driver_of(said: str) -> str:
     return driver_floor(f"{parts(cuda)[0]}.0", windows=False) if cuda else ""
 
 
-def _compat(build: TorchBuild | None, module: NvidiaDriver | None) -> bool:
+def _compat(facts: Facts) -> bool:
     """Tell whether a cuda-compat library raises what the driver offers to the release of the build."""
-    if build is None or module is None or not module.cuda:
+    if facts.torch is None or facts.nvidia_driver is None or not facts.nvidia_driver.cuda:
         return False
-    return at_least(module.cuda, build.cuda)
+    return at_least(facts.nvidia_driver.cuda, facts.torch.cuda)

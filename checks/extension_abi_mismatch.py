@@ -2,11 +2,8 @@ import re
 
 from tunedoctor.api import (
     Cure,
-    Errors,
+    Facts,
     Finding,
-    Interpreter,
-    Known,
-    Packages,
     TorchBuild,
     advise,
     check,
@@ -43,59 +40,48 @@ NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformer
 
 
 @check("extension-abi-mismatch")
-def extension_abi_mismatch(
-    packages: Known[Packages],
-    torch: Known[TorchBuild],
-    interpreter: Known[Interpreter],
-    errors: Known[Errors],
-) -> Finding | None:
+def extension_abi_mismatch(facts: Facts) -> Finding | None:
     """Read the symbol that is missing; without an error, the label of flash-attn."""
-    for error in errors.errors if errors else ():
+    for error in facts.errors.errors if facts.errors else ():
         found = UNDEFINED.search(error.text)
         if found and OF_SYCL.match(found[2]):
             continue
         path = f"/{found[1]}".replace("\\", "/") if found else ""
         if found and not any(part in path for part in NOT_THESE):
-            return _from_symbol(found[1], found[2], packages, torch, interpreter)
-    if found := PROCEDURE.search(told(errors, PROCEDURE.pattern)):
-        return _from_symbol(found[1], PROCEDURE_NAME, packages, torch, interpreter)
-    if found := OF_TORCH.search(told(errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
-        return _from_bare_symbol(found[1], packages, interpreter)
-    if said := heard(errors, "extension-abi-mismatch"):
+            return _from_symbol(facts, found[1], found[2])
+    if found := PROCEDURE.search(told(facts.errors, PROCEDURE.pattern)):
+        return _from_symbol(facts, found[1], PROCEDURE_NAME)
+    if found := OF_TORCH.search(told(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
+        return _from_bare_symbol(facts, found[1])
+    if said := heard(facts.errors, "extension-abi-mismatch"):
         return worded(
             "extension-abi-mismatch/deepspeed",
             said=said,
-            cure=_rebuild(interpreter, "deepspeed", ""),
+            cure=_rebuild(facts, "deepspeed", ""),
         )
-    version = packages.version("flash-attn") if packages is not None else ""
+    version = facts.packages.version("flash-attn") if facts.packages is not None else ""
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
-    if torch is None or label is None or label[1] == minor(torch.version):
+    if facts.torch is None or label is None or label[1] == minor(facts.torch.version):
         return None
     return worded(
         "extension-abi-mismatch/label",
-        found=f"flash-attn {version} was built for torch {label[1]}; torch {torch.version} is installed",
-        cure=_rebuild(interpreter, "flash-attn", version),
+        found=f"flash-attn {version} was built for torch {label[1]}; torch {facts.torch.version} is installed",
+        cure=_rebuild(facts, "flash-attn", version),
     )
 
 
-def _from_symbol(
-    path: str,
-    symbol: str,
-    packages: Packages | None,
-    torch: TorchBuild | None,
-    interpreter: Interpreter | None,
-) -> Finding:
+def _from_symbol(facts: Facts, path: str, symbol: str) -> Finding:
     stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
     of = next((NAMED[n] for n in NAMED if n in path or n == stem), "") or _brought_by(path)
     name = of or stem.lstrip("_") or "extension"
-    version = packages.version(name) if packages is not None else ""
+    version = facts.packages.version(name) if facts.packages is not None else ""
     what = f"{name} {version}".strip()
     new = "__cxx11" in symbol
-    own = f"torch {torch.version}" if torch is not None else "this torch"
-    old_torch = torch is not None and _old_abi(torch)
-    if new and (torch is None or old_torch):
+    own = f"torch {facts.torch.version}" if facts.torch is not None else "this torch"
+    old_torch = facts.torch is not None and _old_abi(facts.torch)
+    if new and (facts.torch is None or old_torch):
         why = f"it was built for the new C++ ABI, and {own} has the old one"
-    elif torch is not None and not old_torch and re.search(r"(?:ERKSs|Ss)", symbol):
+    elif facts.torch is not None and not old_torch and re.search(r"(?:ERKSs|Ss)", symbol):
         why = f"it was built for the old C++ ABI, and {own} has the new one"
     else:
         why = f"it was built for another torch than {own}"
@@ -104,7 +90,7 @@ def _from_symbol(
         title=f"{name} belongs to another PyTorch" if len(name) < 36 else "",
         found=f"{file} wants {symbol[:90]}, which torch does not have; {what}: {why}",
         means=f"import {stem} stops with 'undefined symbol', and what imports it does",
-        cure=_rebuild(interpreter, of, version) if of else advise(ANEW),
+        cure=_rebuild(facts, of, version) if of else advise(ANEW),
         cure_note="compiles it for this torch, which needs nvcc of torch's CUDA; "
         + (
             "or attn_implementation='sdpa'"
@@ -120,16 +106,16 @@ def _brought_by(path: str) -> str:
     return distribution_of(tops[-1]) if tops else ""
 
 
-def _from_bare_symbol(
-    symbol: str, packages: Packages | None, interpreter: Interpreter | None
-) -> Finding:
+def _from_bare_symbol(facts: Facts, symbol: str) -> Finding:
     """Suspect the extension that is installed, or say how to find it."""
-    name = next((n for n in NAMED.values() if packages is not None and packages.version(n)), "")
-    version = packages.version(name) if packages is not None and name else ""
+    name = next(
+        (n for n in NAMED.values() if facts.packages is not None and facts.packages.version(n)), ""
+    )
+    version = facts.packages.version(name) if facts.packages is not None and name else ""
     return worded(
         "extension-abi-mismatch/from-bare-symbol",
         said=f"undefined symbol: {symbol}",
-        cure=_rebuild(interpreter, name, version) if name else advise(ANEW),
+        cure=_rebuild(facts, name, version) if name else advise(ANEW),
         symbol=symbol[:90],
     )
 
@@ -141,10 +127,10 @@ def _old_abi(torch: TorchBuild) -> bool:
     return within(torch.version, "<2.7") is True and torch.variant != "cu126"
 
 
-def _rebuild(interpreter: Interpreter | None, name: str, version: str) -> Cure:
+def _rebuild(facts: Facts, name: str, version: str) -> Cure:
     plain = version.partition("+")[0]
     return pip(
-        interpreter,
+        facts.interpreter,
         "install",
         "--no-build-isolation",
         "--no-cache-dir",

@@ -1,13 +1,6 @@
 from tunedoctor.api import (
-    Container,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
-    NvidiaDriver,
-    NvidiaGpus,
-    PciBus,
-    Runtime,
     check,
     heard,
     listed,
@@ -23,32 +16,26 @@ OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0
 
 
 @check("fabric-manager-missing")
-def fabric_manager_missing(
-    gpus: Known[NvidiaGpus],
-    pci: Known[PciBus],
-    driver: Known[NvidiaDriver],
-    host: Known[Host],
-    container: Known[Container],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-) -> Finding | None:
+def fabric_manager_missing(facts: Facts) -> Finding | None:
     """Go by the fabric state or error 802; NVSwitches alone say nothing."""
-    if runtime is not None and runtime.gpu_works:
+    if facts.runtime is not None and facts.runtime.gpu_works:
         return None
-    waiting = [card for card in gpus.gpus if card.fabric_state in WAITING] if gpus else []
-    said = heard(errors, "fabric-manager-missing")
-    service = heard(errors, "fabric-manager-missing/service")
-    failed = bool(said) or (runtime is not None and runtime.gpu_available is False)
+    waiting = (
+        [card for card in facts.nvidia.gpus if card.fabric_state in WAITING] if facts.nvidia else []
+    )
+    said = heard(facts.errors, "fabric-manager-missing")
+    service = heard(facts.errors, "fabric-manager-missing/service")
+    failed = bool(said) or (facts.runtime is not None and facts.runtime.gpu_available is False)
     bare = (
-        pci is None and gpus is None and runtime is None
+        facts.pci is None and facts.nvidia is None and facts.runtime is None
     )  # a text that shows the service and nothing else
     if service and (failed or bare) and not said:
         said = service
-    if not said and not (waiting and (failed or (pci is not None and pci.nvswitches))):
+    if not said and not (waiting and (failed or (facts.pci is not None and facts.pci.nvswitches))):
         return None
     switches = (
-        f"{pci.nvswitches} NVSwitch{'es' if pci.nvswitches > 1 else ''}; "
-        if pci and pci.nvswitches
+        f"{facts.pci.nvswitches} NVSwitch{'es' if facts.pci.nvswitches > 1 else ''}; "
+        if facts.pci and facts.pci.nvswitches
         else ""
     )
     state = (
@@ -57,9 +44,13 @@ def fabric_manager_missing(
         else ""
     )
     what = state or (f"the service says '{said}'" if said == service else f"CUDA says '{said}'")
-    inside = container is not None
-    branch = str(parts(driver.version)[0]) if driver and parts(driver.version) else OWN_BRANCH
-    debian = host is None or host.distro in ("ubuntu", "debian")
+    inside = facts.container is not None
+    branch = (
+        str(parts(facts.nvidia_driver.version)[0])
+        if facts.nvidia_driver and parts(facts.nvidia_driver.version)
+        else OWN_BRANCH
+    )
+    debian = facts.host is None or facts.host.distro in ("ubuntu", "debian")
     install = (
         f"apt-get install -y nvidia-fabricmanager-{branch}"
         if debian
@@ -75,6 +66,6 @@ def fabric_manager_missing(
         cure_note="on the host, not in this container; in a hired container, move to another node"
         if inside
         else "root; its version has to be the driver's to the last digit"
-        + (f": {driver.version}" if driver else ""),
-        evidence=("/sys/bus/pci/devices", "nvidia-smi -q, section Fabric") if gpus else (),
+        + (f": {facts.nvidia_driver.version}" if facts.nvidia_driver else ""),
+        evidence=("/sys/bus/pci/devices", "nvidia-smi -q, section Fabric") if facts.nvidia else (),
     )

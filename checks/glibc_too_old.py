@@ -1,12 +1,6 @@
 from tunedoctor.api import (
-    Errors,
+    Facts,
     Finding,
-    Host,
-    IndexAnswer,
-    Interpreter,
-    Known,
-    Runtime,
-    TorchBuild,
     at_least,
     check,
     cxx_too_old,
@@ -19,46 +13,47 @@ from tunedoctor.api import (
 
 
 @check("glibc-too-old")
-def glibc_too_old(  # noqa: PLR0911  what each source can tell
-    host: Known[Host],
-    interpreter: Known[Interpreter],
-    torch: Known[TorchBuild],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-    answer: Known[IndexAnswer],
-) -> Finding | None:
+def glibc_too_old(facts: Facts) -> Finding | None:  # noqa: PLR0911  what each source can tell
     """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
-    have = host.libc_version if host is not None and host.libc == "glibc" else ""
-    if found := matched(errors, "glibc-too-old/needed"):
-        return _from_error(found[1], found[2] or "", have, interpreter)
-    cxx = cxx_too_old(errors, conda=interpreter is not None and interpreter.kind == "conda")
+    have = facts.host.libc_version if facts.host is not None and facts.host.libc == "glibc" else ""
+    if found := matched(facts.errors, "glibc-too-old/needed"):
+        return _from_error(facts, found[1], found[2] or "", have)
+    cxx = cxx_too_old(
+        facts.errors, conda=facts.interpreter is not None and facts.interpreter.kind == "conda"
+    )
     if cxx is not None and cxx.whose == "system":
         return worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
-    why = refused(answer, interpreter, host)
+    why = refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None and why.cause == "glibc-too-old":
         return worded(
-            "glibc-too-old/refused", found=why.found, said=why.found, interpreter=interpreter
+            "glibc-too-old/refused", found=why.found, said=why.found, interpreter=facts.interpreter
         )
-    stage = runtime.stage("import torch") if runtime is not None else None
-    if not have or torch is None or interpreter is None or host is None or torch.conda:
+    stage = facts.runtime.stage("import torch") if facts.runtime is not None else None
+    if (
+        not have
+        or facts.torch is None
+        or facts.interpreter is None
+        or facts.host is None
+        or facts.torch.conda
+    ):
         return None
     if stage is not None and stage.outcome == "ok":
         return None
-    where = family(host, interpreter)
+    where = family(facts.host, facts.interpreter)
     if not where.startswith("linux"):
         return None
-    floor = glibc_floor(torch.version, torch.variant, where)
+    floor = glibc_floor(facts.torch.version, facts.torch.variant, where)
     if at_least(have, floor):
         return None
     return worded(
         "glibc-too-old/refused",
-        found=f"torch {torch.version} needs glibc {floor}; {host.name} has {have}",
+        found=f"torch {facts.torch.version} needs glibc {floor}; {facts.host.name} has {have}",
         means=f'import torch stops with "version `GLIBC_{floor}\' not found"',
-        interpreter=interpreter,
+        interpreter=facts.interpreter,
     )
 
 
-def _from_error(needed: str, by: str, have: str, interpreter: Interpreter | None) -> Finding:
+def _from_error(facts: Facts, needed: str, by: str, have: str) -> Finding:
     name = by.replace("\\", "/").rpartition("/")[2] or "a compiled module"
     system = f"glibc {have}" if have else "an older one"
     package = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "")
@@ -69,5 +64,5 @@ def _from_error(needed: str, by: str, have: str, interpreter: Interpreter | None
         else "glibc-too-old/from-error:else",
         found=f"{name} needs glibc {needed}; the system has {system}",
         needed=needed,
-        interpreter=interpreter,
+        interpreter=facts.interpreter,
     )

@@ -1,13 +1,10 @@
 import re
 
 from tunedoctor.api import (
-    Errors,
+    Facts,
     Finding,
-    KernelLog,
-    Known,
     NvidiaAnswer,
     NvidiaGpu,
-    NvidiaGpus,
     Xid,
     advise,
     check,
@@ -21,36 +18,38 @@ REBOOT = "sudo reboot"
 
 
 @check("gpu-faulty")
-def gpu_faulty(
-    gpus: Known[NvidiaGpus],
-    answer: Known[NvidiaAnswer],
-    log: Known[KernelLog],
-    errors: Known[Errors],
-) -> Finding | None:
+def gpu_faulty(facts: Facts) -> Finding | None:
     """Worst first: lost, beyond repair, in need of a reset now, then what the log says of the past."""
-    lost = answer is not None and 15 in (answer.nvml_code, answer.smi_code)
-    if lost or (log is not None and log.fell_off_bus) or _newest(log, 79):
-        return _lost(log, answer if lost else None)
-    for card in gpus.gpus if gpus else ():
+    lost = facts.nvidia_answer is not None and 15 in (
+        facts.nvidia_answer.nvml_code,
+        facts.nvidia_answer.smi_code,
+    )
+    if (
+        lost
+        or (facts.kernel_log is not None and facts.kernel_log.fell_off_bus)
+        or _newest(facts, 79)
+    ):
+        return _lost(facts, facts.nvidia_answer if lost else None)
+    for card in facts.nvidia.gpus if facts.nvidia else ():
         if finding := _state(card):
             return finding
-    if (finding := _logged(log, gpus)) is not None:
+    if (finding := _logged(facts)) is not None:
         return finding
-    said = heard(errors, "gpu-faulty")
+    said = heard(facts.errors, "gpu-faulty")
     if not said:
         return None
     return worded("gpu-faulty", said=said)
 
 
-def _lost(kernel: KernelLog | None, reply: NvidiaAnswer | None) -> Finding:
-    xid = _newest(kernel, 79)
+def _lost(facts: Facts, reply: NvidiaAnswer | None) -> Finding:
+    xid = _newest(facts, 79)
     where = f" at {xid.slot}" if xid and xid.slot else ""
     by = "the driver answers 'GPU is lost' (15)" if reply else "the kernel log says so"
     return worded(
         "gpu-faulty/lost",
         found=f"a GPU{where} no longer answers on the PCI bus: {by}",
         said="GPU is lost" if reply else "",
-        evidence=("kernel log",) if kernel else (),
+        evidence=("kernel log",) if facts.kernel_log else (),
     )
 
 
@@ -91,9 +90,9 @@ def _state(card: NvidiaGpu) -> Finding | None:
     return None
 
 
-def _logged(kernel: KernelLog | None, cards: NvidiaGpus | None) -> Finding | None:
+def _logged(facts: Facts) -> Finding | None:
     """Return what the log of this boot says, unless a later Xid 154 took it back."""
-    xids = kernel.xids if kernel else ()
+    xids = facts.kernel_log.xids if facts.kernel_log else ()
     cleared: set[str] = set()
     for xid in reversed(xids):
         if xid.number == 154 and re.search(r"to 0x0\b|\(None\)\s*$", xid.text):
@@ -101,7 +100,9 @@ def _logged(kernel: KernelLog | None, cards: NvidiaGpus | None) -> Finding | Non
         meaning = xid_meaning(xid.number, xid.text)
         if meaning is None or xid.slot in cleared:
             continue
-        answers = cards is not None and any(card.slot == xid.slot for card in cards.gpus)
+        answers = facts.nvidia is not None and any(
+            card.slot == xid.slot for card in facts.nvidia.gpus
+        )
         past = meaning.asks == "idle" or (answers and meaning.asks in ("reset", "reboot"))
         where = f" at {xid.slot}" if xid.slot else ""
         cure, note = {
@@ -137,5 +138,12 @@ def _logged(kernel: KernelLog | None, cards: NvidiaGpus | None) -> Finding | Non
     return None
 
 
-def _newest(kernel: KernelLog | None, number: int) -> Xid | None:
-    return next((x for x in reversed(kernel.xids if kernel else ()) if x.number == number), None)
+def _newest(facts: Facts, number: int) -> Xid | None:
+    return next(
+        (
+            x
+            for x in reversed(facts.kernel_log.xids if facts.kernel_log else ())
+            if x.number == number
+        ),
+        None,
+    )

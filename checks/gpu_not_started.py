@@ -1,14 +1,6 @@
 from tunedoctor.api import (
-    Container,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
-    NvidiaAnswer,
-    NvidiaDriver,
-    NvidiaGpus,
-    NvidiaModule,
-    PciBus,
     at_least,
     check,
     heard,
@@ -21,42 +13,44 @@ from tunedoctor.api import (
 
 
 @check("gpu-not-started")
-def gpu_not_started(
-    module: Known[NvidiaModule],
-    pci: Known[PciBus],
-    driver: Known[NvidiaDriver],
-    gpus: Known[NvidiaGpus],
-    host: Known[Host],
-    container: Known[Container],
-    answer: Known[NvidiaAnswer],
-    errors: Known[Errors],
-) -> Finding | None:
+def gpu_not_started(facts: Facts) -> Finding | None:
     """Go by an empty list of GPUs beside cards on the bus; else by a text of the driver."""
-    cards = [card for card in pci.of("10de") if card.driver in ("nvidia", "")] if pci else []
-    empty = module is not None and module.loaded and module.gpus_in_proc == 0 and bool(cards)
-    said = heard(errors, "gpu-not-started/said-why")
+    cards = (
+        [card for card in facts.pci.of("10de") if card.driver in ("nvidia", "")]
+        if facts.pci
+        else []
+    )
+    empty = (
+        facts.nvidia_module is not None
+        and facts.nvidia_module.loaded
+        and facts.nvidia_module.gpus_in_proc == 0
+        and bool(cards)
+    )
+    said = heard(facts.errors, "gpu-not-started/said-why")
     named = bool(said)
-    said = said or heard(errors, "gpu-not-started/said-why", "gpu-not-started")
-    if gpus is not None and gpus.gpus:
+    said = said or heard(facts.errors, "gpu-not-started/said-why", "gpu-not-started")
+    if facts.nvidia is not None and facts.nvidia.gpus:
         return None
-    if not said and pci is None and container is None and _lists_none(answer, host):
+    if not said and facts.pci is None and facts.container is None and _lists_none(facts):
         return worded("gpu-not-started/lists-none")
     if not (empty or said):
         return None
     models = [model for card in cards if (model := nvidia_by_pci(card.device))]
     names = listed(model.name for model in models) or "the NVIDIA GPU"
-    number = driver.version if driver else ""
+    number = facts.nvidia_driver.version if facts.nvidia_driver else ""
     old = any(model.last_branch for model in models)
     floor = "570" if any(parts(m.compute_capability) >= (10,) for m in models) else ""
     why = f"the error '{said}'" if said else "/proc/driver/nvidia/gpus is empty"
-    cure = install_driver(host, "580" if floor else "", old_card=old, container=container)
-    if driver is not None and floor and not at_least(number, floor):
+    cure = install_driver(
+        facts.host, "580" if floor else "", old_card=old, container=facts.container
+    )
+    if facts.nvidia_driver is not None and floor and not at_least(number, floor):
         why = f"{names} needs driver {floor} or newer"
-    elif driver is not None and driver.open_module and old:
+    elif facts.nvidia_driver is not None and facts.nvidia_driver.open_module and old:
         why = f"{names} needs the proprietary module"
     elif (
-        driver is not None
-        and driver.open_module is False
+        facts.nvidia_driver is not None
+        and facts.nvidia_driver.open_module is False
         and any(m.module == "open" for m in models)
     ):
         why = f"{names} needs the open module"
@@ -70,8 +64,8 @@ def gpu_not_started(
             evidence=() if said else ("/proc/driver/nvidia/gpus", "/sys/bus/pci/devices"),
         )
     kind = (
-        {True: "open", False: "proprietary"}.get(driver.open_module)
-        if driver and driver.open_module is not None
+        {True: "open", False: "proprietary"}.get(facts.nvidia_driver.open_module)
+        if facts.nvidia_driver and facts.nvidia_driver.open_module is not None
         else ""
     )
     return worded(
@@ -85,8 +79,8 @@ def gpu_not_started(
     )
 
 
-def _lists_none(answer: NvidiaAnswer | None, host: Host | None) -> bool:
+def _lists_none(facts: Facts) -> bool:
     """Tell whether nvidia-smi reached the driver and was given no GPU, outside of WSL, which has reasons of its own."""
-    if answer is None or (host is not None and host.wsl):
+    if facts.nvidia_answer is None or (facts.host is not None and facts.host.wsl):
         return False
-    return answer.smi_code == 6 and "No devices" in answer.smi_text
+    return facts.nvidia_answer.smi_code == 6 and "No devices" in facts.nvidia_answer.smi_text

@@ -1,18 +1,9 @@
 from tunedoctor.api import (
     NO_KERNEL,
-    Container,
     Coverage,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    NvidiaDriver,
     NvidiaGpu,
-    NvidiaGpus,
-    Runtime,
-    TorchBuild,
     archs_run,
     card_refused,
     cards_named,
@@ -35,40 +26,34 @@ NEW = (10, 0)
 
 
 @check("gpu-too-new-for-torch")
-def gpu_too_new_for_torch(
-    torch: Known[TorchBuild],
-    gpus: Known[NvidiaGpus],
-    runtime: Known[Runtime],
-    driver: Known[NvidiaDriver],
-    host: Known[Host],
-    interpreter: Known[Interpreter],
-    environment: Known[Environment],
-    container: Known[Container],
-    errors: Known[Errors],
-) -> Finding | None:
+def gpu_too_new_for_torch(facts: Facts) -> Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    seen = coverage(torch, gpus, runtime, host, interpreter, environment)
-    if seen is not None and heard(errors, "gpu-too-new-for-torch/no-image"):
+    seen = coverage(
+        facts.torch, facts.nvidia, facts.runtime, facts.host, facts.interpreter, facts.environment
+    )
+    if seen is not None and heard(facts.errors, "gpu-too-new-for-torch/no-image"):
         seen = _without_ptx(seen)
     cards = seen.too_new if seen else ()
     if seen is None:
-        refused = card_refused(errors)
+        refused = card_refused(facts.errors)
         # 8.0 and newer were never dropped
         apart = refused is not None and parts(refused.compute_capability) >= (8, 0)
         cards = (refused,) if refused is not None and apart else ()
-        if not cards and torch is None:
-            cards = _new_ones(gpus) if heard(errors, "gpu-too-new-for-torch/no-image") else ()
+        if not cards and facts.torch is None:
+            cards = (
+                _new_ones(facts) if heard(facts.errors, "gpu-too-new-for-torch/no-image") else ()
+            )
     if not cards:
-        return _unknown_arch(heard(errors, "gpu-too-new-for-torch/unknown-arch"))
+        return _unknown_arch(heard(facts.errors, "gpu-too-new-for-torch/unknown-arch"))
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    found = f"{cards_named(cards)}; {code_of(torch, seen)}"
+    found = f"{cards_named(cards)}; {code_of(facts.torch, seen)}"
     evidence = (seen.source,) if seen and seen.source else ()
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one GPU, which is newer"
-        return one_of_several(title, found, seen, host)
-    version = driver.version if driver else ""
+        return one_of_several(title, found, seen, facts.host)
+    version = facts.nvidia_driver.version if facts.nvidia_driver else ""
     title = "This PyTorch has no code for the GPU of this Jetson" if "8.7" in capabilities else ""
-    fit = rebuild_cuda(host, interpreter, torch, version, capabilities)
+    fit = rebuild_cuda(facts.host, facts.interpreter, facts.torch, version, capabilities)
     if fit is not None:
         return Finding(
             title=title,
@@ -78,7 +63,7 @@ def gpu_too_new_for_torch(
             cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
             evidence=evidence,
         )
-    later = rebuild_cuda(host, interpreter, torch, "", capabilities)
+    later = rebuild_cuda(facts.host, facts.interpreter, facts.torch, "", capabilities)
     if later is None:
         return worded(
             "gpu-too-new-for-torch",
@@ -87,9 +72,9 @@ def gpu_too_new_for_torch(
             cure_note="or build from source with TORCH_CUDA_ARCH_LIST=" + ";".join(capabilities),
             evidence=evidence,
         )
-    windows = host is not None and (host.os == "windows" or host.wsl == 2)
+    windows = facts.host is not None and (facts.host.os == "windows" or facts.host.wsl == 2)
     floor = driver_floor(cuda_of(later.variant), windows=windows)
-    install = install_driver(host, floor, container=container)
+    install = install_driver(facts.host, floor, container=facts.container)
     return Finding(
         title=title,
         found=f"{found}; driver {version} is below {floor}, which builds with such code need",
@@ -110,9 +95,9 @@ def _without_ptx(seen: Coverage) -> Coverage:
     return seen._replace(works=works, too_new=(*seen.too_new, *new))
 
 
-def _new_ones(gpus: NvidiaGpus | None) -> tuple[NvidiaGpu, ...]:
+def _new_ones(facts: Facts) -> tuple[NvidiaGpu, ...]:
     """Return the cards of a machine that has only new ones: an error of theirs tells of an older build."""
-    cards = gpus.gpus if gpus else ()
+    cards = facts.nvidia.gpus if facts.nvidia else ()
     new = [c for c in cards if c.compute_capability and parts(c.compute_capability) >= NEW]
     return tuple(new) if len(new) == len(cards) else ()
 

@@ -1,16 +1,8 @@
 from tunedoctor.api import (
     NO_KERNEL,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    NvidiaDriver,
     NvidiaGpu,
-    NvidiaGpus,
-    Runtime,
-    TorchBuild,
     card_refused,
     cards_named,
     check,
@@ -29,38 +21,33 @@ KEPT = (7, 5)
 
 
 @check("gpu-too-old-for-torch")
-def gpu_too_old_for_torch(
-    torch: Known[TorchBuild],
-    gpus: Known[NvidiaGpus],
-    runtime: Known[Runtime],
-    driver: Known[NvidiaDriver],
-    host: Known[Host],
-    interpreter: Known[Interpreter],
-    environment: Known[Environment],
-    errors: Known[Errors],
-) -> Finding | None:
+def gpu_too_old_for_torch(facts: Facts) -> Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    seen = coverage(torch, gpus, runtime, host, interpreter, environment)
+    seen = coverage(
+        facts.torch, facts.nvidia, facts.runtime, facts.host, facts.interpreter, facts.environment
+    )
     cards = seen.too_old if seen else ()
-    said = "" if seen else heard(errors, "gpu-too-old-for-torch/too-old")
+    said = "" if seen else heard(facts.errors, "gpu-too-old-for-torch/too-old")
     if seen is None:
-        refused = card_refused(errors)
+        refused = card_refused(facts.errors)
         # what torch refuses below 8.0 is too old for it
         apart = refused is not None and parts(refused.compute_capability) < (8, 0)
         cards = (refused,) if refused is not None and apart else ()
     image = (
         ""
-        if cards or said or torch is not None
-        else heard(errors, "gpu-too-old-for-torch/no-image")
+        if cards or said or facts.torch is not None
+        else heard(facts.errors, "gpu-too-old-for-torch/no-image")
     )
     if image:
-        cards = _old_ones(gpus)
-    if triton := heard(errors, "gpu-too-old-for-torch/triton-too-old"):
+        cards = _old_ones(facts)
+    if triton := heard(facts.errors, "gpu-too-old-for-torch/triton-too-old"):
         return worded("gpu-too-old-for-torch/triton-too-old", said=triton)
     if not cards and not said:
-        return _never_supported(errors)
+        return _never_supported(facts)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    found = f"{cards_named(cards)}; {code_of(torch, seen)}" if cards else f"PyTorch says '{said}'"
+    found = (
+        f"{cards_named(cards)}; {code_of(facts.torch, seen)}" if cards else f"PyTorch says '{said}'"
+    )
     if image:
         found = f"{cards_named(cards)}, and the error '{image}'"
     # an extension built without code for the card ends with the same words
@@ -68,12 +55,12 @@ def gpu_too_old_for_torch(
     evidence = (seen.source,) if seen and seen.source else ()
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one old GPU"
-        return one_of_several(title, found, seen, host)
+        return one_of_several(title, found, seen, facts.host)
     fit = rebuild_cuda(
-        host,
-        interpreter,
-        torch,
-        driver.version if driver else "",
+        facts.host,
+        facts.interpreter,
+        facts.torch,
+        facts.nvidia_driver.version if facts.nvidia_driver else "",
         capabilities or ("7.0",),
     )
     if fit is not None:
@@ -98,11 +85,11 @@ def gpu_too_old_for_torch(
     )
 
 
-def _never_supported(errors: Errors | None) -> Finding | None:
+def _never_supported(facts: Facts) -> Finding | None:
     """Take a capability that a text itself tells, beside the error of a card without code."""
-    spoken = heard(errors, "gpu-too-old-for-torch/spoken")
+    spoken = heard(facts.errors, "gpu-too-old-for-torch/spoken")
     said = (
-        heard(errors, "gpu-too-old-for-torch/no-image", "gpu-too-old-for-torch/no-kernel")
+        heard(facts.errors, "gpu-too-old-for-torch/no-image", "gpu-too-old-for-torch/no-kernel")
         if spoken
         else ""
     )
@@ -115,8 +102,8 @@ def _never_supported(errors: Errors | None) -> Finding | None:
 _CODE = 'python -c "import torch; print(torch.__version__, torch.cuda.get_arch_list())"'
 
 
-def _old_ones(gpus: NvidiaGpus | None) -> tuple[NvidiaGpu, ...]:
+def _old_ones(facts: Facts) -> tuple[NvidiaGpu, ...]:
     """Return the cards of a machine that has only old ones: an error of theirs tells of a build that dropped them."""
-    cards = gpus.gpus if gpus else ()
+    cards = facts.nvidia.gpus if facts.nvidia else ()
     old = [c for c in cards if c.compute_capability and parts(c.compute_capability) < KEPT]
     return tuple(old) if len(old) == len(cards) else ()

@@ -1,13 +1,8 @@
 import shlex
 
 from tunedoctor.api import (
-    Container,
-    Disks,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
     check,
     heard,
     set_variable,
@@ -16,38 +11,34 @@ from tunedoctor.api import (
 
 
 @check("hub-cache-permission")
-def hub_cache_permission(
-    disks: Known[Disks],
-    environment: Known[Environment],
-    container: Known[Container],
-    host: Known[Host],
-    errors: Known[Errors],
-) -> Finding | None:
+def hub_cache_permission(facts: Facts) -> Finding | None:
     """Make a note of it where the Hub is switched off, since reading is enough then."""
-    said = heard(errors, "hub-cache-permission")
+    said = heard(facts.errors, "hub-cache-permission")
     cache = (
-        next((d for d in disks.disks if d.use == "hf-cache" and not d.writable), None)
-        if disks
+        next((d for d in facts.disks.disks if d.use == "hf-cache" and not d.writable), None)
+        if facts.disks
         else None
     )
     if cache is None and not said:
         return None
-    offline = environment is not None and (environment.get("HF_HUB_OFFLINE") or "0").lower() in (
+    offline = facts.environment is not None and (
+        facts.environment.get("HF_HUB_OFFLINE") or "0"
+    ).lower() in (
         "1",
         "true",
         "yes",
         "on",
     )
     folder = cache.path if cache else "~/.cache/huggingface"
-    inside = container is not None
-    windows = host is not None and host.os == "windows"
+    inside = facts.container is not None
+    windows = facts.host is not None and facts.host.os == "windows"
     return Finding(
         severity="note" if offline and not said else "error",
         found=f"this user cannot write to {folder}" + (f"; the error '{said}'" if said else "")
         if cache
         else f"the error '{said}'",
         said=said,
-        cure=set_variable(host, "HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  a place that every container has
+        cure=set_variable(facts.host, "HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  a place that every container has
         if inside or windows
         else tell(f"sudo chown -R $(id -u):$(id -g) {shlex.quote(folder) if cache else folder}"),
         cure_note="or give the mounted folder on the host to the container's user; models in /tmp are lost with it"

@@ -1,9 +1,7 @@
 from tunedoctor.api import (
-    Environment,
     Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
     check,
     expression,
     heard,
@@ -27,9 +25,7 @@ def _tls_of_no_host(errors: Errors) -> str:
 
 
 @check("hub-network")
-def hub_network(
-    errors: Errors, environment: Known[Environment], host: Known[Host]
-) -> Finding | None:
+def hub_network(facts: Facts, errors: Errors) -> Finding | None:
     """Tell a certificate that is not trusted from a route that is closed."""
     about = Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
     tls, route = (
@@ -38,9 +34,9 @@ def hub_network(
     )
     if not tls and not route:
         return None
-    mirror = environment.get("HF_ENDPOINT") if environment else None
+    mirror = facts.environment.get("HF_ENDPOINT") if facts.environment else None
     if tls:
-        return worded("hub-network/tls", said=tls, host=host)
+        return worded("hub-network/tls", said=tls, host=facts.host)
     return worded(
         "hub-network/route",
         found=f"the error '{route}'" + (f"; HF_ENDPOINT is {mirror}" if mirror else ""),

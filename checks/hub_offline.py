@@ -1,32 +1,29 @@
-from tunedoctor.api import Environment, Errors, Finding, Host, Known, check, heard, unset_variable
+from tunedoctor.api import Facts, Finding, check, heard, unset_variable
 
 VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
 @check("hub-offline")
-def hub_offline(
-    environment: Known[Environment],
-    host: Known[Host],
-    errors: Known[Errors],
-) -> Finding | None:
+def hub_offline(facts: Facts) -> Finding | None:
     """Make a note of the variable alone, an error where something had to be fetched."""
-    said = heard(errors, "hub-offline")
-    unreached = heard(errors, "hub-offline/unreached")
+    said = heard(facts.errors, "hub-offline")
+    unreached = heard(facts.errors, "hub-offline/unreached")
     on = [
         name
         for name in VARIABLES
-        if environment and (environment.get(name) or "").lower() in ("1", "true", "yes", "on")
+        if facts.environment
+        and (facts.environment.get(name) or "").lower() in ("1", "true", "yes", "on")
     ]
     if not on and not said:
         return None
     said = said or unreached
     name = on[0] if on else "HF_HUB_OFFLINE"
-    value = environment.get(name) if environment else ""
+    value = facts.environment.get(name) if facts.environment else ""
     return Finding(
         severity="error" if said else None,
         found=f"the error '{said}'" if said else f"{name} is '{value}'",
         said=said,
-        cure=unset_variable(host, name),
+        cure=unset_variable(facts.host, name),
         cure_note="for one run with a network, which fills the cache; then set it again",
         evidence=tuple(on),
     )

@@ -2,16 +2,11 @@ from collections.abc import Iterable
 
 from tunedoctor.api import (
     BrokenContract,
-    Environment,
     Errors,
     ErrorText,
+    Facts,
     Finding,
-    Host,
-    ImportContracts,
-    Interpreter,
-    Known,
     Packages,
-    TorchBuild,
     Unknown,
     broken_contracts,
     broken_pairs,
@@ -31,27 +26,23 @@ from tunedoctor.api import (
 
 @check("import-contract-clash")
 def import_contract_clash(
-    contracts: Known[ImportContracts],
-    packages: Packages | Unknown | None,
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    torch: Known[TorchBuild],
-    environment: Known[Environment],
-    errors: Known[Errors],
+    facts: Facts, packages: Packages | Unknown | None
 ) -> Finding | Unknown | None:
     """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
     told = known(packages)
-    versions = versions_of(told, torch)
-    rows = broken_pairs("library-version-clash", packages, torch, environment, errors)
+    versions = versions_of(told, facts.torch)
+    rows = broken_pairs(
+        "library-version-clash", packages, facts.torch, facts.environment, facts.errors
+    )
     covered = [set(one.versions) for one in rows]
     covered += [
         {one.owner.name, one.name}
-        for one in (unmet(told, interpreter, host, torch) if told else ())
+        for one in (unmet(told, facts.interpreter, facts.host, facts.torch) if told else ())
         if not one.too_new or one.owner.name == "transformers"
     ]
     left = [
         one
-        for one in broken_contracts(contracts, versions)
+        for one in broken_contracts(facts.contracts, versions)
         if not any({one.library, one.neighbour} <= names for names in covered)
         and not (told and _damaged(one, told))
         and (one.kind, one.module) != ("missing", "torch")  # torch-missing tells
@@ -66,8 +57,8 @@ def import_contract_clash(
     # of a labelled build the index is not told: it takes the way of releases
     found = ((n, versions.get(n, "+")) for one in shown for n in one.altered)
     if altered := {name: version for name, version in found if "+" not in version}:
-        return _not_theirs(altered, _found(shown, pairs[0], versions), first, interpreter)
-    change = _change(shown, versions, packages, torch, environment)
+        return _not_theirs(facts, altered, _found(shown, pairs[0], versions), first)
+    change = _change(facts, shown, versions, packages)
     newer = ("--upgrade",) if any(s == "*" and n in versions for n, s in change.items()) else ()
     title = f"{first.library} and {pairs[0][1]} do not fit together"
     if first.kind == "missing":
@@ -78,7 +69,7 @@ def import_contract_clash(
         found="; ".join(_found(shown, pair, versions) for pair in pairs[:3])
         + (f"; and {len(pairs) - 3} more" if len(pairs) > 3 else ""),
         means=f"{first.within or f'the import of {first.led_by or first.library}'} stops: '{_says(first)}'",
-        cure=pip(interpreter, "install", *newer, *pinned(change)),
+        cure=pip(facts.interpreter, "install", *newer, *pinned(change)),
         cure_note=f"or, to keep {first.library}, another {first.neighbour}"
         if first.neighbour
         else "",
@@ -87,7 +78,7 @@ def import_contract_clash(
 
 
 def _not_theirs(
-    altered: dict[str, str], found: str, first: BrokenContract, interpreter: Interpreter | None
+    facts: Facts, altered: dict[str, str], found: str, first: BrokenContract
 ) -> Finding:
     """Tell that files of a release were written over: no other release is needed."""
     name = next(iter(altered))
@@ -97,7 +88,7 @@ def _not_theirs(
         title=title if len(title) <= 60 else "",
         found=f"{found}; a file of {listed(altered, 2)} is not the one that its RECORD names",
         means=f"{first.within or f'the import of {first.library}'} stops: '{_says(first)}'",
-        cure=pip(interpreter, "install", "--force-reinstall", "--no-deps", *pins),
+        cure=pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", *pins),
         cure_note="the same releases, put in anew; something else wrote over their files",
         severity="error" if needed_library(first.library) else "warning",
         evidence=(f"{first.file} line {first.line}",) if first.file else (),
@@ -143,11 +134,10 @@ def _says(one: BrokenContract) -> str:
 
 
 def _change(
+    facts: Facts,
     shown: Iterable[BrokenContract],
     versions: dict[str, str],
     packages: Packages | Unknown | None,
-    torch: TorchBuild | None,
-    environment: Environment | None,
 ) -> dict[str, str]:
     """Return what to install: what is missing, what keeps the contract, else what rows of known errors say."""
     change: dict[str, str] = {}
@@ -158,7 +148,9 @@ def _change(
         fits = contract_cure(one, versions)
         if "*" in fits.values():  # no release is known to fit
             said = Errors(errors=(ErrorText(text=_says(one)),))
-            rows = broken_pairs("library-version-clash", packages, torch, environment, said)
+            rows = broken_pairs(
+                "library-version-clash", packages, facts.torch, facts.environment, said
+            )
             told = (r.row.fix for r in rows if r.said and one.neighbour in r.row.fix)
             fits = next(told, fits)
         change.update(fits)

@@ -1,16 +1,9 @@
 import re
 
 from tunedoctor.api import (
-    CudaWheels,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    LibraryPath,
     LibraryShadow,
-    Runtime,
     TorchBuild,
     check,
     cxx_too_old,
@@ -31,41 +24,36 @@ EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
 
 
 @check("library-path-shadowing")
-def library_path_shadowing(
-    paths: Known[LibraryPath],
-    torch: Known[TorchBuild],
-    wheels: Known[CudaWheels],
-    host: Known[Host],
-    runtime: Known[Runtime],
-    environment: Known[Environment],
-    errors: Known[Errors],
-    interpreter: Known[Interpreter],
-) -> Finding | None:
+def library_path_shadowing(facts: Facts) -> Finding | None:
     """Compare the versions of the file that wins and of the wheel's own."""
-    cxx = cxx_too_old(errors, conda=_of_conda(interpreter))
+    cxx = cxx_too_old(facts.errors, conda=_of_conda(facts))
     if cxx is not None and cxx.whose == "system before conda":
         return _cxx(cxx.found, cxx.said)
-    said = heard(errors, "library-path-shadowing") or told(errors, SUBLIBRARY)
-    shadows = [s for s in (paths.shadows if paths is not None else ()) if _matters(s)]
+    said = heard(facts.errors, "library-path-shadowing") or told(facts.errors, SUBLIBRARY)
+    shadows = [
+        s
+        for s in (facts.library_path.shadows if facts.library_path is not None else ())
+        if _matters(s)
+    ]
     if not shadows:
-        return _from_error(said, host, settle=_open(said, environment, errors)) if said else None
+        return _from_error(facts, said, settle=_open(facts, said)) if said else None
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     others = [s for s in shadows if s is not first]
-    gpu_build = torch is not None and torch.accelerator in ("cuda", "rocm")
-    used = gpu_build or wheels is not None or first.library == "libcuda"
+    gpu_build = facts.torch is not None and facts.torch.accelerator in ("cuda", "rocm")
+    used = gpu_build or facts.cuda_wheels is not None or first.library == "libcuda"
     # it was run and everything on the GPU went well: the foreign library does
     ran = (
-        runtime is not None
-        and runtime.gpu_available is True
-        and all(s.outcome == "ok" for s in runtime.stages)
+        facts.runtime is not None
+        and facts.runtime.gpu_available is True
+        and all(s.outcome == "ok" for s in facts.runtime.stages)
     )
     severity = "error" if used and not ran else "warning" if used else "note"
     if not first.own and first.library != "libcuda":
         # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
-        if torch is None or not _wheel_of_pytorch(torch) or (gpu_build and ran):
-            return _from_error(f"{said}'; it is '{first.path}", host) if said else None
-        broken = runtime is not None and any(
-            s.outcome in ("failed", "crashed") for s in runtime.stages
+        if facts.torch is None or not _wheel_of_pytorch(facts.torch) or (gpu_build and ran):
+            return _from_error(facts, f"{said}'; it is '{first.path}") if said else None
+        broken = facts.runtime is not None and any(
+            s.outcome in ("failed", "crashed") for s in facts.runtime.stages
         )
         severity = "error" if gpu_build and broken else "warning" if gpu_build else "note"
     return Finding(
@@ -78,14 +66,14 @@ def library_path_shadowing(
         if first.library == "libcuda"
         else f"torch loads another {first.library} than it was built with: "
         + (f"'{said}'" if said else "'undefined symbol', or a cuDNN error in the first step"),
-        cure=unset_variable(host, "LD_LIBRARY_PATH"),
+        cure=unset_variable(facts.host, "LD_LIBRARY_PATH"),
         cure_note="in the shell that starts the training, and in its profile; wheels bring their own libraries",
         evidence=tuple(s.path for s in shadows[:4]),
     )
 
 
-def _of_conda(interpreter: Interpreter | None) -> bool:
-    return interpreter is not None and interpreter.kind == "conda"
+def _of_conda(facts: Facts) -> bool:
+    return facts.interpreter is not None and facts.interpreter.kind == "conda"
 
 
 def _cxx(found: str, said: str) -> Finding:
@@ -123,11 +111,11 @@ def _pair(shadow: LibraryShadow) -> str:
     return f"{wins} wins over {own}"
 
 
-def _open(said: str, environment: Environment | None, errors: Errors | None) -> str:
+def _open(facts: Facts, said: str) -> str:
     """Return the command that tells a search path from wheels of two releases, where the text shows neither."""
-    folders = (environment.get("LD_LIBRARY_PATH") if environment else None) or ""
+    folders = (facts.environment.get("LD_LIBRARY_PATH") if facts.environment else None) or ""
     shown = re.search(r"cudnn|cuda|/usr/lib|/usr/local", folders) if SUBLIBRARY in said else folders
-    if shown or "stub" in said or heard(errors, "library-path-shadowing/open"):
+    if shown or "stub" in said or heard(facts.errors, "library-path-shadowing/open"):
         return ""
     return SETTLE
 
@@ -135,5 +123,5 @@ def _open(said: str, environment: Environment | None, errors: Errors | None) -> 
 SETTLE = "echo $LD_LIBRARY_PATH; python -m pip list | grep -i nvidia"
 
 
-def _from_error(said: str, host: Host | None, *, settle: str = "") -> Finding:
-    return worded("library-path-shadowing/from-error", said=said, settle=settle, host=host)
+def _from_error(facts: Facts, said: str, *, settle: str = "") -> Finding:
+    return worded("library-path-shadowing/from-error", said=said, settle=settle, host=facts.host)

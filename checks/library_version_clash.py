@@ -4,16 +4,10 @@ from typing import Literal, NamedTuple
 from tunedoctor.api import (
     Broken,
     Cure,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    ImportContracts,
-    Interpreter,
-    Known,
     Misfit,
     Packages,
-    TorchBuild,
     Unknown,
     Unmet,
     advise,
@@ -56,25 +50,21 @@ CONFLICT = expression("library-version-clash/conflict")
 
 @check("library-version-clash")
 def library_version_clash(
-    packages: Packages | Unknown | None,
-    torch: Known[TorchBuild],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    environment: Known[Environment],
-    errors: Known[Errors],
-    contracts: Known[ImportContracts],
+    facts: Facts, packages: Packages | Unknown | None
 ) -> Finding | Unknown | None:
     """Join declared clashes and known pairs; the worst gives severity and title."""
-    pairs = broken_pairs("library-version-clash", packages, torch, environment, errors)
+    pairs = broken_pairs(
+        "library-version-clash", packages, facts.torch, facts.environment, facts.errors
+    )
     covered = [set(pair.versions) for pair in pairs]
     told = known(packages)
     proved = [
         {one.library, one.neighbour}
-        for one in broken_contracts(contracts, versions_of(told, torch))
+        for one in broken_contracts(facts.contracts, versions_of(told, facts.torch))
     ]
     declared = [
         one
-        for one in _declared(told, interpreter, host, torch)
+        for one in _declared(facts, told)
         if not any({one.owner.name, one.name} <= names for names in covered)
         # import-contract-clash tells what a neighbour that is too new no longer has
         and not (
@@ -83,25 +73,23 @@ def library_version_clash(
             and {one.owner.name, one.name} in proved
         )
     ]
-    pip_said = [*(_from_pip(errors) if told is None else []), *_from_resolver(errors)]
-    pip_said += [] if pairs or declared or pip_said else _from_check(errors)
-    gone = [] if pairs else _given_up(errors, torch)
-    one = None if pairs or gone else _misfit(packages, torch, environment, errors)
+    pip_said = [*(_from_pip(facts) if told is None else []), *_from_resolver(facts)]
+    pip_said += [] if pairs or declared or pip_said else _from_check(facts)
+    gone = [] if pairs else _given_up(facts)
+    one = None if pairs or gone else _misfit(facts, packages)
     missed = [_missed(one)] if one else []
     found = sorted(
         [*gone, *missed, *map(_pair, pairs), *(_clash(d, told) for d in declared), *pip_said],
         key=lambda one: ("error", "warning", "note").index(one.severity),
     )
     if not found:
-        return _suspected(errors, told, interpreter) or (
-            packages if isinstance(packages, Unknown) else None
-        )
+        return _suspected(facts, told) or (packages if isinstance(packages, Unknown) else None)
     severity = found[0].severity
     shown = [one for one in found if one.severity == severity]
     fix = lasting([(one.fix, one.rests_on) for one in shown], told)
     # of names without versions pip leaves what is there, unless it is told to look for newer ones
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
-    command = pip(interpreter, "install", *newer, *pinned(fix)) if fix else Cure()
+    command = pip(facts.interpreter, "install", *newer, *pinned(fix)) if fix else Cure()
     return Finding(
         severity=severity,
         title="The code is written for an older PyTorch"
@@ -117,14 +105,10 @@ def library_version_clash(
     )
 
 
-def _suspected(
-    errors: Errors | None,
-    packages: Packages | None,
-    interpreter: Interpreter | None,
-) -> Finding | None:
+def _suspected(facts: Facts, packages: Packages | None) -> Finding | None:
     """Suspect the version of a library of which code, that is not named, asks for what it does not have."""
-    one = next((m for m in misfits(errors, loosely=True) if m.other not in QUANTISERS), None)
-    if one is None or (one.other == "tokenizers" and tokenizer_file(errors, packages)):
+    one = next((m for m in misfits(facts.errors, loosely=True) if m.other not in QUANTISERS), None)
+    if one is None or (one.other == "tokenizers" and tokenizer_file(facts.errors, packages)):
         return None
     if first_transformers(one.said.partition("'")[2].partition("'")[0]):
         return None
@@ -134,8 +118,10 @@ def _suspected(
         said=one.said,
         cure=advise(OF_TORCH)
         if one.other == "triton"
-        else pip(interpreter, "install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other),
-        settle=f"{python(interpreter)} -m pip check",
+        else pip(
+            facts.interpreter, "install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other
+        ),
+        settle=f"{python(facts.interpreter)} -m pip check",
         other=one.other,
     )
 
@@ -158,18 +144,13 @@ class _Told(NamedTuple):
     """Libraries whose present release asks for the fix, and which the fix leaves."""
 
 
-def _declared(
-    told: Packages | None,
-    interpreter: Interpreter | None,
-    host: Host | None,
-    torch: TorchBuild | None,
-) -> list[Unmet]:
+def _declared(facts: Facts, told: Packages | None) -> list[Unmet]:
     """Return clashes that metadata declare; those with a check of their own are left out."""
     if told is None:
         return []
     return [
         one
-        for one in unmet(told, interpreter, host, torch)
+        for one in unmet(told, facts.interpreter, facts.host, facts.torch)
         if one.installed
         and not (one.name == "torch" and (one.owner.name in ELSEWHERE or not one.too_new))
         and not (one.name == "numpy" and release(one.installed)[:1] >= (2,) and _caps_numpy(one))
@@ -205,10 +186,10 @@ def _clash(one: Unmet, told: Packages | None) -> _Told:
     )
 
 
-def _from_pip(errors: Errors | None) -> list[_Told]:
+def _from_pip(facts: Facts) -> list[_Told]:
     """Read what pip itself said after an install; torch's companions have a check of their own."""
     found: list[_Told] = []
-    for error in errors.errors if errors else ():
+    for error in facts.errors.errors if facts.errors else ():
         for owner, version, name, specifier, have in CONFLICT.findall(error.text):
             if owner in ELSEWHERE:
                 continue
@@ -223,9 +204,9 @@ def _from_pip(errors: Errors | None) -> list[_Told]:
     return found
 
 
-def _from_resolver(errors: Errors | None) -> Iterator[_Told]:
+def _from_resolver(facts: Facts) -> Iterator[_Told]:
     """Read what a resolver said of two requirements of one package that exclude each other."""
-    for error in errors.errors if errors else ():
+    for error in facts.errors.errors if facts.errors else ():
         for owner, version, name, specifier, _, pin in _POETRY.findall(error.text):
             if owner not in ELSEWHERE and within(pin, specifier) is False:
                 yield _Told(
@@ -251,9 +232,9 @@ def _from_resolver(errors: Errors | None) -> Iterator[_Told]:
 _POETRY = expression("library-version-clash/poetry")
 
 
-def _from_check(errors: Errors | None) -> list[_Told]:
+def _from_check(facts: Facts) -> list[_Told]:
     """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
-    one = compares(errors)
+    one = compares(facts.errors)
     if one is None:
         return []
     means = f"{one.owner or 'a library'} refuses to run with this {one.name}"
@@ -270,16 +251,11 @@ DEPENDS = expression("library-version-clash/depends")
 USER_ASKS = expression("library-version-clash/user-asks")
 
 
-def _misfit(
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | None,
-    environment: Environment | None,
-    errors: Errors | None,
-) -> Misfit | None:
+def _misfit(facts: Facts, packages: Packages | Unknown | None) -> Misfit | None:
     """Return an error of one library's code about another that no other check knows better."""
-    for one in misfits(errors):
+    for one in misfits(facts.errors):
         if {one.owner, one.other} & QUANTISERS or lacks(
-            one.module, one.name, torch.version if torch else ""
+            one.module, one.name, facts.torch.version if facts.torch else ""
         ):
             continue
         if one.other == "transformers" and first_transformers(one.name):
@@ -288,7 +264,7 @@ def _misfit(
         if not any(
             pair.said
             for id_ in others
-            for pair in broken_pairs(id_, packages, torch, environment, errors)
+            for pair in broken_pairs(id_, packages, facts.torch, facts.environment, facts.errors)
         ):
             return one
     return None
@@ -298,9 +274,9 @@ QUANTISERS = frozenset({"bitsandbytes", "torchao"})
 """quantisation-library-mismatch tells of them."""
 
 
-def _given_up(errors: Errors | None, torch: TorchBuild | None) -> list[_Told]:
+def _given_up(facts: Facts) -> list[_Told]:
     """Tell of code that is written for a torch before the one that gave a name up."""
-    one = given_up(errors, torch.version if torch else "")
+    one = given_up(facts.errors, facts.torch.version if facts.torch else "")
     if one is None or one.owner in QUANTISERS:
         return []
     return [

@@ -2,16 +2,10 @@ import re
 import sys
 
 from tunedoctor.api import (
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
     PackageCopy,
-    Packages,
-    Runtime,
     Shadow,
-    Shadows,
     check,
     distribution_of,
     expression,
@@ -31,30 +25,23 @@ HOLLOW = expression("local-file-shadowing/hollow")
 
 
 @check("local-file-shadowing")
-def local_file_shadowing(
-    shadows: Known[Shadows],
-    packages: Known[Packages],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    errors: Known[Errors],
-    runtime: Known[Runtime],
-) -> Finding | None:
+def local_file_shadowing(facts: Facts) -> Finding | None:
     """Libraries first, then standard modules, what a run imported from elsewhere, copies by PYTHONPATH, errors."""
-    found = list(shadows.shadows) if shadows is not None else []
+    found = list(facts.shadowed.shadows) if facts.shadowed is not None else []
     libraries = [s for s in found if distribution_of(s.module) and s.hides]
     standard = [s for s in found if not distribution_of(s.module)]
     empty = [s for s in found if distribution_of(s.module) and not s.hides]
     # live, the folders themselves tell; what runs in the target does not start from the working folder
-    said = _from_errors(errors) if shadows is None else None
-    copies = _by_pythonpath(packages, interpreter)
+    said = _from_errors(facts) if facts.shadowed is None else None
+    copies = _by_pythonpath(facts)
     outside = [s for s in standard if s.where != "work"]
     return (
         (_finding(libraries, "error") if libraries else None)
         or (_finding(outside, "error") if outside else None)
-        or _strays(runtime, packages, interpreter)
+        or _strays(facts)
         or said
         or (_finding(standard, "warning") if standard else None)
-        or (_from_copies(copies, host) if copies else None)
+        or (_from_copies(facts, copies) if copies else None)
         or (_finding(empty, "note") if empty else None)
     )
 
@@ -85,39 +72,37 @@ def _renamed(path: str) -> str:
     return f"{stem}_mine.{ending}" if dot and "/" not in ending else f"{path}_mine"
 
 
-def _by_pythonpath(packages: Packages | None, interpreter: Interpreter | None) -> list[PackageCopy]:
-    if packages is None or interpreter is None:
+def _by_pythonpath(facts: Facts) -> list[PackageCopy]:
+    if facts.packages is None or facts.interpreter is None:
         return []
     return [
         c
-        for c in packages.copies
-        if c.hidden_by in interpreter.pythonpath
+        for c in facts.packages.copies
+        if c.hidden_by in facts.interpreter.pythonpath
         and distribution_of(c.name.replace("-", "_"))
         and c.version != c.winner_version
     ]
 
 
-def _from_copies(copies: list[PackageCopy], host: Host | None) -> Finding:
+def _from_copies(facts: Facts, copies: list[PackageCopy]) -> Finding:
     first = copies[0]
     return worded(
         "local-file-shadowing/copies",
         found=f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}",
         evidence=(first.hidden_by,),
-        host=host,
+        host=facts.host,
     )
 
 
-def _strays(
-    runtime: Runtime | None, packages: Packages | None, interpreter: Interpreter | None
-) -> Finding | None:
+def _strays(facts: Facts) -> Finding | None:
     """Tell of installed packages of which a run imported another copy, from a folder that code put on the path."""
-    if runtime is None or packages is None or interpreter is None:
+    if facts.runtime is None or facts.packages is None or facts.interpreter is None:
         return None
-    path = tuple(one + sep for one in interpreter.path for sep in "/\\")
+    path = tuple(one + sep for one in facts.interpreter.path for sep in "/\\")
     found = [
         (one, held)
-        for one in runtime.strays
-        if (held := packages.get(distribution_of(one.module) or one.module.replace("_", "-")))
+        for one in facts.runtime.strays
+        if (held := facts.packages.get(distribution_of(one.module) or one.module.replace("_", "-")))
         and not held.editable
         and not one.file.startswith(path)
     ]
@@ -125,7 +110,7 @@ def _strays(
         return None
     first, held = found[0]
     others = listed(one.module for one, _ in found[1:])
-    died = any(one.outcome in ("failed", "crashed") for one in runtime.stages)
+    died = any(one.outcome in ("failed", "crashed") for one in facts.runtime.stages)
     title = f"Another {first.module} than the installed one is imported"
     return worded(
         "local-file-shadowing/strays",
@@ -182,8 +167,8 @@ def _named_alike(text: str) -> Finding | None:
     return None
 
 
-def _from_errors(errors: Errors | None) -> Finding | None:
-    for error in errors.errors if errors else ():
+def _from_errors(facts: Facts) -> Finding | None:
+    for error in facts.errors.errors if facts.errors else ():
         circular = CIRCULAR.search(error.text)
         if circular and "site-packages" not in circular[2] and "dist-packages" not in circular[2]:
             return _mine("circular", circular, circular[2])

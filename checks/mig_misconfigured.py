@@ -1,12 +1,7 @@
 from tunedoctor.api import (
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
     NvidiaGpu,
-    NvidiaGpus,
-    Runtime,
     check,
     entries,
     heard,
@@ -19,36 +14,30 @@ from tunedoctor.api import (
 
 
 @check("mig-misconfigured")
-def mig_misconfigured(
-    gpus: Known[NvidiaGpus],
-    environment: Known[Environment],
-    host: Known[Host],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-) -> Finding | None:
+def mig_misconfigured(facts: Facts) -> Finding | None:
     """No instance on any MIG GPU, or a run that failed without naming one of several."""
-    split = [card for card in gpus.gpus if card.mig] if gpus else []
-    if gpus is None or not split:
-        return _from_text(errors)
+    split = [card for card in facts.nvidia.gpus if card.mig] if facts.nvidia else []
+    if facts.nvidia is None or not split:
+        return _from_text(facts)
     if (
-        runtime is not None
-        and runtime.gpu_works
-        and not heard(errors, "mig-misconfigured/assertion")
+        facts.runtime is not None
+        and facts.runtime.gpu_works
+        and not heard(facts.errors, "mig-misconfigured/assertion")
     ):
         return None
-    setting = (environment.get("CUDA_VISIBLE_DEVICES") if environment else None) or ""
+    setting = (facts.environment.get("CUDA_VISIBLE_DEVICES") if facts.environment else None) or ""
     named = sum(entry.startswith("MIG-") for entry in entries(setting))
     instances = sum(card.mig_instances for card in split)
-    failed = (runtime is not None and runtime.gpu_available is False) or bool(
-        heard(errors, "mig-misconfigured/assertion")
+    failed = (facts.runtime is not None and facts.runtime.gpu_available is False) or bool(
+        heard(facts.errors, "mig-misconfigured/assertion")
     )
-    if instances == 0 and len(split) == len(gpus.gpus) and gpus.source != "report":
+    if instances == 0 and len(split) == len(facts.nvidia.gpus) and facts.nvidia.source != "report":
         # a report seldom shows the instances: without a failure it proves nothing
-        if (gpus.source == "nvml" and not named) or failed:
-            return _none(split, failed=failed, told_by=gpus.source)
+        if (facts.nvidia.source == "nvml" and not named) or failed:
+            return _none(split, failed=failed, told_by=facts.nvidia.source)
         return None
     if failed and named != 1 and instances != 1:
-        return _unnamed(split, instances, setting, host)
+        return _unnamed(facts, split, instances, setting)
     return None
 
 
@@ -65,7 +54,7 @@ def _none(split: list[NvidiaGpu], *, failed: bool, told_by: str) -> Finding:
     )
 
 
-def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | None) -> Finding:
+def _unnamed(facts: Facts, split: list[NvidiaGpu], instances: int, setting: str) -> Finding:
     value = f"is '{setting}'" if setting else "is not set"
     return worded(
         "mig-misconfigured/unnamed",
@@ -73,10 +62,10 @@ def _unnamed(split: list[NvidiaGpu], instances: int, setting: str, host: Host | 
         if "MIG-" in setting
         else "MIG is on, and the process names no MIG instance",
         found=f"{len(split)} GPUs in MIG mode with {instances} instances; CUDA_VISIBLE_DEVICES {value}",
-        cure=tell(set_variable(host, "CUDA_VISIBLE_DEVICES", "MIG-UUID").command),
+        cure=tell(set_variable(facts.host, "CUDA_VISIBLE_DEVICES", "MIG-UUID").command),
     )
 
 
-def _from_text(errors: Errors | None) -> Finding | None:
+def _from_text(facts: Facts) -> Finding | None:
     """Go by what a library or the driver's own tools said, where no card in MIG mode is shown."""
-    return if_heard(errors, "mig-misconfigured/read-as-number", "mig-misconfigured/asked")
+    return if_heard(facts.errors, "mig-misconfigured/read-as-number", "mig-misconfigured/asked")

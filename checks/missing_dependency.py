@@ -2,15 +2,10 @@ import re  # noqa: TC003  its Match, in annotations
 
 from tunedoctor.api import (
     Broken,
-    Environment,
     Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    Packages,
     Shadows,
-    TorchBuild,
     broken_pairs,
     check,
     distribution_of,
@@ -49,82 +44,75 @@ ALONE = 2
 
 
 @check("missing-dependency")
-def missing_dependency(  # noqa: PLR0911  declared, told by errors, and what decides the cure
-    packages: Known[Packages],
-    torch: Known[TorchBuild],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    environment: Known[Environment],
-    errors: Known[Errors],
-    shadows: Known[Shadows],
-) -> Finding | None:
+def missing_dependency(facts: Facts) -> Finding | None:  # noqa: PLR0911  declared, told by errors, and what decides the cure
     """Tell what is declared and missing, then what an error says, then which libraries are simply absent."""
-    declared = _declared(packages, interpreter, host, torch)
+    declared = _declared(facts)
     hard = {n: who for n, who in declared.items() if n not in OPTIONAL}
-    pairs = broken_pairs("missing-dependency", packages, torch, environment, errors)
-    hidden = {s.module for s in shadows.shadows} if isinstance(shadows, Shadows) else set()
-    asked = {
-        n: t for n, t in _asked_for(packages, errors).items() if n not in hard and n not in hidden
-    }
+    pairs = broken_pairs(
+        "missing-dependency", facts.packages, facts.torch, facts.environment, facts.errors
+    )
+    hidden = (
+        {s.module for s in facts.shadowed.shadows} if isinstance(facts.shadowed, Shadows) else set()
+    )
+    asked = {n: t for n, t in _asked_for(facts).items() if n not in hard and n not in hidden}
     if hard:
-        return _from_declared(hard, interpreter)
+        return _from_declared(facts, hard)
     worst = next((p for p in pairs if p.row.severity == "error"), None)
     if worst is not None:
-        return _from_row(worst, interpreter)
+        return _from_row(facts, worst)
     if asked:
-        return _from_error(asked, interpreter)
+        return _from_error(facts, asked)
     if (
-        lacks := _amdsmi(errors, amd=torch is not None and torch.accelerator == "rocm")
+        lacks := _amdsmi(facts, amd=facts.torch is not None and facts.torch.accelerator == "rocm")
     ) is not None:
         return lacks
     if pairs:
-        return _from_row(pairs[0], interpreter)
+        return _from_row(facts, pairs[0])
     absent = [
-        n for n in STACK if packages is not None and packages.complete and not packages.get(n)
+        n
+        for n in STACK
+        if facts.packages is not None and facts.packages.complete and not facts.packages.get(n)
     ]
     gone = (
-        {b.name for b in packages.broken} | packages.conda.keys() if packages is not None else set()
+        {b.name for b in facts.packages.broken} | facts.packages.conda.keys()
+        if facts.packages is not None
+        else set()
     )
     absent = [n for n in absent if n not in gone]
     if absent:
-        return _from_absent(absent, packages, torch, interpreter)
+        return _from_absent(facts, absent)
     soft = {n: who for n, who in declared.items() if n in OPTIONAL}
-    return _from_optional(soft, interpreter) if soft else None
+    return _from_optional(facts, soft) if soft else None
 
 
-def _declared(
-    told: Packages | None,
-    interpreter: Interpreter | None,
-    host: Host | None,
-    torch: TorchBuild | None,
-) -> dict[str, tuple[str, str]]:
+def _declared(facts: Facts) -> dict[str, tuple[str, str]]:
     """Return missing name -> (who declares it, the requirement); torch and its CUDA wheels are told elsewhere."""
-    if told is None:
+    if facts.packages is None:
         return {}
     return {
         one.name: (f"{one.owner.name} {one.owner.version}", one.wanted)
-        for one in unmet(told, interpreter, host, torch)
+        for one in unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
         if not one.installed
         and one.name != "torch"
         and not one.name.startswith(("nvidia-", "cuda-toolkit"))
     }
 
 
-def _asked_for(told: Packages | None, errors: Errors | None) -> dict[str, str]:
+def _asked_for(facts: Facts) -> dict[str, str]:
     """Return distribution -> what the error says, for known modules whose distribution is not installed."""
-    if not isinstance(errors, Errors):
+    if not isinstance(facts.errors, Errors):
         return {}
     found: dict[str, str] = {}
-    for error in errors.errors:
+    for error in facts.errors.errors:
         if IN_PASSING.search(error.text):
             continue
         # an advice to install stands in errors of other causes too: alone, it is believed
-        advice = ADVICE.finditer(error.text) if len(errors.errors) <= ALONE else ()
+        advice = ADVICE.finditer(error.text) if len(facts.errors.errors) <= ALONE else ()
         for match in NOT_FOUND.finditer(error.text):
             library = match["name"] or match["dist"] or match["floor"]
             name = LIBRARIES.get(library) or _distribution(library)
             name = name or library.lower().replace("_", "-")
-            if not (told is not None and told.get(name) is not None):
+            if not (facts.packages is not None and facts.packages.get(name) is not None):
                 found.setdefault(name, match[0])
         for match in (
             *NO_MODULE.finditer(error.text),
@@ -132,7 +120,7 @@ def _asked_for(told: Packages | None, errors: Errors | None) -> dict[str, str]:
             *advice,
         ):
             name = _distribution(match[1]) or _literal(match)
-            installed = told is not None and told.get(name) is not None
+            installed = facts.packages is not None and facts.packages.get(name) is not None
             if name and name != "torch" and not installed:
                 found.setdefault(name, match[0])
     return found
@@ -154,7 +142,7 @@ def _distribution(module: str) -> str:
     return LIBRARIES.get(module) or distribution_of(plain) or distribution_of(plain.lower())
 
 
-def _from_declared(hard: dict[str, tuple[str, str]], interpreter: Interpreter | None) -> Finding:
+def _from_declared(facts: Facts, hard: dict[str, tuple[str, str]]) -> Finding:
     first = next(iter(hard))
     return Finding(
         title=f"{first} is not installed, and the stack needs it"
@@ -166,12 +154,12 @@ def _from_declared(hard: dict[str, tuple[str, str]], interpreter: Interpreter | 
         )
         + (f"; and {len(hard) - 3} more" if len(hard) > 3 else ""),
         means=f"the import stops with ModuleNotFoundError: No module named '{first.replace('-', '_')}'",
-        cure=pip(interpreter, "install", *(want for _, want in hard.values())),
+        cure=pip(facts.interpreter, "install", *(want for _, want in hard.values())),
         cure_note="no reboot",
     )
 
 
-def _from_row(broken: Broken, interpreter: Interpreter | None) -> Finding:
+def _from_row(facts: Facts, broken: Broken) -> Finding:
     row = broken.row
     asks = next(iter(broken.versions), "")
     note = row.severity == "note" and asks and row.absent
@@ -185,7 +173,7 @@ def _from_row(broken: Broken, interpreter: Interpreter | None) -> Finding:
         else f"the error '{broken.said}'",
         said=broken.said,
         means=f"'{row.says}'" + _stage(row.stage),
-        cure=pip(interpreter, "install", *pinned(merged([row.fix]))),
+        cure=pip(facts.interpreter, "install", *pinned(merged([row.fix]))),
         evidence=row.source,
     )
 
@@ -196,52 +184,47 @@ def _stage(stage: str) -> str:
     )
 
 
-def _from_error(asked: dict[str, str], interpreter: Interpreter | None) -> Finding:
+def _from_error(facts: Facts, asked: dict[str, str]) -> Finding:
     names = list(asked)
     return worded(
         "missing-dependency/from-error",
         found=f"the error '{next(iter(asked.values()))}', and {listed(names)} is not among the packages",
         said=next(iter(asked.values())),
-        cure=pip(interpreter, "install", *names),
+        cure=pip(facts.interpreter, "install", *names),
     )
 
 
-def _amdsmi(errors: Errors | None, *, amd: bool) -> Finding | None:
+def _amdsmi(facts: Facts, *, amd: bool) -> Finding | None:
     """Read vLLM's search for a platform: without amdsmi it takes no AMD GPU. Source: vllm/platforms/__init__.py."""
-    none = heard(errors, "missing-dependency/none")
-    lacks = heard(errors, "missing-dependency/lacks")
-    if not none or not lacks or not (amd or heard(errors, "missing-dependency/amdsmi")):
+    none = heard(facts.errors, "missing-dependency/none")
+    lacks = heard(facts.errors, "missing-dependency/lacks")
+    if not none or not lacks or not (amd or heard(facts.errors, "missing-dependency/amdsmi")):
         return None
     return worded(
         "missing-dependency/lacks", said=lacks, settle="" if amd else "rocminfo | grep gfx"
     )
 
 
-def _from_absent(
-    absent: list[str],
-    told: Packages | None,
-    torch: TorchBuild | None,
-    interpreter: Interpreter | None,
-) -> Finding:
+def _from_absent(facts: Facts, absent: list[str]) -> Finding:
     versions = good_set(
-        torch.version if torch else "",
-        told.version("transformers") if told else "",
-        own.version if (own := interpreter) else "",
+        facts.torch.version if facts.torch else "",
+        facts.packages.version("transformers") if facts.packages else "",
+        own.version if (own := facts.interpreter) else "",
     )
     pins = [f"{n}=={versions[n]}" if n in versions else n for n in absent]
     return worded(
         "missing-dependency/from-absent",
         found=f"{listed(absent, 5)} {'is' if len(absent) == 1 else 'are'} not installed in the target",
         means=f"a script that imports {'it' if len(absent) == 1 else 'them'} stops with ModuleNotFoundError",
-        cure=pip(interpreter, "install", *pins),
+        cure=pip(facts.interpreter, "install", *pins),
         cure_note=("versions that were tested together; " if versions else "")
         + "about 0.1 GB, no reboot",
     )
 
 
-def _from_optional(soft: dict[str, tuple[str, str]], interpreter: Interpreter | None) -> Finding:
+def _from_optional(facts: Facts, soft: dict[str, tuple[str, str]]) -> Finding:
     return worded(
         "missing-dependency/from-optional",
         found="; ".join(f"{who} declares {want}" for who, want in list(soft.values())[:3]),
-        cure=pip(interpreter, "install", *(want for _, want in soft.values())),
+        cure=pip(facts.interpreter, "install", *(want for _, want in soft.values())),
     )

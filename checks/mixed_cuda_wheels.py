@@ -1,12 +1,7 @@
 from tunedoctor.api import (
     CudaWheel,
-    CudaWheels,
-    Errors,
+    Facts,
     Finding,
-    Interpreter,
-    Known,
-    LibraryPath,
-    TorchBuild,
     check,
     listed,
     parts,
@@ -28,22 +23,18 @@ SAID = (
 
 
 @check("mixed-cuda-wheels")
-def mixed_cuda_wheels(
-    wheels: Known[CudaWheels],
-    torch: Known[TorchBuild],
-    interpreter: Known[Interpreter],
-    paths: Known[LibraryPath],
-    errors: Known[Errors],
-) -> Finding | None:
+def mixed_cuda_wheels(facts: Facts) -> Finding | None:
     """Find one library in two majors; else wheels whose major is not that of torch."""
-    said = told(errors, *SAID)
-    if wheels is None:
-        nccl_said = told(errors, SAID[0])
-        hidden = paths is not None and any(s.library == "libnccl" for s in paths.shadows)
-        return _from_error(nccl_said, torch, interpreter) if nccl_said and not hidden else None
-    own = (parts(torch.cuda) or (0,))[0] if torch is not None else 0
+    said = told(facts.errors, *SAID)
+    if facts.cuda_wheels is None:
+        nccl_said = told(facts.errors, SAID[0])
+        hidden = facts.library_path is not None and any(
+            s.library == "libnccl" for s in facts.library_path.shadows
+        )
+        return _from_error(facts, nccl_said) if nccl_said and not hidden else None
+    own = (parts(facts.torch.cuda) or (0,))[0] if facts.torch is not None else 0
     by_library: dict[str, list[CudaWheel]] = {}
-    for wheel in wheels.wheels:
+    for wheel in facts.cuda_wheels.wheels:
         if wheel.cuda_major:
             by_library.setdefault(_library(wheel.name), []).append(wheel)
     twice = {n: ws for n, ws in by_library.items() if len({w.cuda_major for w in ws}) > 1}
@@ -57,15 +48,15 @@ def mixed_cuda_wheels(
             "mixed-cuda-wheels:collide" if collide else "mixed-cuda-wheels:twice",
             found=listed(f"{w.name} {w.version}" for ws in shown.values() for w in ws)
             + (
-                f", beside torch {torch.version} for CUDA {torch.cuda}"
-                if torch and torch.cuda
+                f", beside torch {facts.torch.version} for CUDA {facts.torch.cuda}"
+                if facts.torch and facts.torch.cuda
                 else ""
             )
             + (f"; '{said}' was printed" if said else ""),
             said=said,
-            cure=pip(interpreter, "uninstall", *(w.name for w in foreign)).then(
+            cure=pip(facts.interpreter, "uninstall", *(w.name for w in foreign)).then(
                 pip(
-                    interpreter,
+                    facts.interpreter,
                     "install",
                     "--force-reinstall",
                     "--no-deps",
@@ -76,12 +67,13 @@ def mixed_cuda_wheels(
     foreign = [w for ws in by_library.values() for w in ws if own and w.cuda_major != own]
     mine = [w for ws in by_library.values() for w in ws if w.cuda_major == own]
     nccl = [w for w in foreign if _library(w.name) in COLLIDE]
-    if torch is None or not nccl or mine:
+    if facts.torch is None or not nccl or mine:
         return None
     return worded(
         "mixed-cuda-wheels/other-major",
-        found=f"torch {torch.version} is built for CUDA {torch.cuda}; installed are {listed(w.name for w in foreign)}",
-        cure=pip(interpreter, "uninstall", *(w.name for w in foreign)),
+        found=f"torch {facts.torch.version} is built for CUDA {facts.torch.cuda}; "
+        f"installed are {listed(w.name for w in foreign)}",
+        cure=pip(facts.interpreter, "uninstall", *(w.name for w in foreign)),
     )
 
 
@@ -91,13 +83,13 @@ def _library(name: str) -> str:
     return head if head and tail.isdigit() else name
 
 
-def _from_error(said: str, torch: TorchBuild | None, interpreter: Interpreter | None) -> Finding:
+def _from_error(facts: Facts, said: str) -> Finding:
     """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
-    major = (parts(torch.cuda) or (12,))[0] if torch is not None else 12
+    major = (parts(facts.torch.cuda) or (12,))[0] if facts.torch is not None else 12
     return worded(
         "mixed-cuda-wheels/from-error",
         said=said,
-        settle=f"{python(interpreter)} -m pip list | grep -i nvidia; echo $LD_LIBRARY_PATH",
+        settle=f"{python(facts.interpreter)} -m pip list | grep -i nvidia; echo $LD_LIBRARY_PATH",
         major=major,
-        interpreter=interpreter,
+        interpreter=facts.interpreter,
     )

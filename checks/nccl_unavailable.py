@@ -1,13 +1,16 @@
-from tunedoctor.api import Errors, Finding, Host, Known, NvidiaGpus, check, heard, worded
+from tunedoctor.api import Facts, Finding, check, heard, worded
 
 
 @check("nccl-unavailable")
-def nccl_unavailable(
-    host: Known[Host], gpus: Known[NvidiaGpus], errors: Known[Errors]
-) -> Finding | None:
+def nccl_unavailable(facts: Facts) -> Finding | None:
     """Make a note of the number of GPUs, an error where NCCL was asked for."""
-    said = heard(errors, "nccl-unavailable")
-    several = host is not None and host.os == "windows" and gpus is not None and len(gpus.gpus) > 1
+    said = heard(facts.errors, "nccl-unavailable")
+    several = (
+        facts.host is not None
+        and facts.host.os == "windows"
+        and facts.nvidia is not None
+        and len(facts.nvidia.gpus) > 1
+    )
     if not said and not several:
         return None
     return worded(
@@ -15,6 +18,6 @@ def nccl_unavailable(
         "nccl-unavailable:said" if said else "",
         found=f"the error '{said}'"
         if said
-        else f"{len(gpus.gpus) if gpus else 0} NVIDIA GPUs under Windows",
+        else f"{len(facts.nvidia.gpus) if facts.nvidia else 0} NVIDIA GPUs under Windows",
         said=said,
     )

@@ -1,11 +1,9 @@
 from tunedoctor.api import (
     AmdGpus,
     AppleGpu,
+    Facts,
     Finding,
-    Host,
     IntelGpu,
-    Known,
-    NvidiaDriver,
     NvidiaGpus,
     PciBus,
     check,
@@ -15,13 +13,12 @@ from tunedoctor.api import (
 
 @check("no-gpu")
 def no_gpu(
+    facts: Facts,
     nvidia: NvidiaGpus | None,
     amd: AmdGpus | None,
     intel: IntelGpu | None,
     apple: AppleGpu | None,
     pci: PciBus | None,
-    driver: Known[NvidiaDriver],
-    host: Known[Host],
 ) -> Finding | None:
     """Every vendor has to be known not to be there."""
     radeon = amd is not None and any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in amd.gpus)
@@ -32,10 +29,10 @@ def no_gpu(
         or (intel is not None and intel.discrete)
         or apple is not None
         or on_bus
-        or driver is not None
+        or facts.nvidia_driver is not None
     ):
         return None
-    if host is not None and host.os == "macos" and host.machine == "arm64":
+    if facts.host is not None and facts.host.os == "macos" and facts.host.machine == "arm64":
         return None
     where = "on the PCI bus" if pci is not None and pci.devices else "in this machine"
     return worded(

@@ -2,15 +2,8 @@ import re
 
 from tunedoctor.api import (
     Broken,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    Packages,
-    Runtime,
-    TorchBuild,
     brief,
     broken_pairs,
     check,
@@ -33,32 +26,26 @@ COMPILED = frozenset(
 
 
 @check("numpy-abi")
-def numpy_abi(
-    packages: Known[Packages],
-    torch: Known[TorchBuild],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    environment: Known[Environment],
-    errors: Known[Errors],
-    runtime: Known[Runtime],
-) -> Finding | None:
+def numpy_abi(facts: Facts) -> Finding | None:
     """Known pairs and an old torch first, then caps that the stack declares, then errors."""
     pairs = [
         one
-        for one in broken_pairs("numpy-abi", packages, torch, environment, errors)
+        for one in broken_pairs(
+            "numpy-abi", facts.packages, facts.torch, facts.environment, facts.errors
+        )
         if one.row.id != "numpy-2-abi-any"
     ]
-    numpy = packages.version("numpy") if packages is not None else ""
-    said = heard(errors, "numpy-abi") or _warned(runtime)
+    numpy = facts.packages.version("numpy") if facts.packages is not None else ""
+    said = heard(facts.errors, "numpy-abi") or _warned(facts)
     if pairs and not (said and pairs[0].row.trigger == "symptom"):
-        return _from_pair(pairs, interpreter, said)
-    old = _old_on_windows(torch, numpy, host)
-    capped = _capped(packages, interpreter, host, torch) if numpy else []
+        return _from_pair(facts, pairs, said)
+    old = _old_on_windows(facts, numpy)
+    capped = _capped(facts) if numpy else []
     if old or capped or said:
         owners = list(dict.fromkeys(f"{name} {version}".strip() for name, version, _ in capped))
-        if old and torch is not None:
+        if old and facts.torch is not None:
             found = (
-                f"torch {torch.version} with NumPy {numpy}; "
+                f"torch {facts.torch.version} with NumPy {numpy}; "
                 f"torch for Windows before {WINDOWS_SINCE} is built for NumPy 1"
             )
         elif capped:
@@ -68,23 +55,23 @@ def numpy_abi(
         if said and (old or capped):
             found += f"; '{said}' was printed"
         if not old and not capped and release(numpy)[:1] == (1,) and re.match(BRIDGE, said):
-            return _bridge(said, numpy, interpreter)
+            return _bridge(facts, said, numpy)
         younger = not capped and _numpy_is_older(said)
         return worded(
             "numpy-abi",
             "numpy-abi:younger" if younger else "numpy-abi:older",
             found=found,
             said=said,
-            interpreter=interpreter,
+            interpreter=facts.interpreter,
             numpy=f"numpy{capped[0][2]}" if capped else "numpy<2",
         )
-    others = _others(packages) if numpy else []
+    others = _others(facts) if numpy else []
     if not others:
         return None
     return worded(
         "numpy-abi/declared",
         found=f"{others[0][0]} requires numpy{others[0][1]}, and numpy {numpy} is installed",
-        cure=pip(interpreter, "install", "--upgrade", others[0][0].split()[0]),
+        cure=pip(facts.interpreter, "install", "--upgrade", others[0][0].split()[0]),
         value=others[0][0].split()[0],
     )
 
@@ -93,12 +80,12 @@ BRIDGE = r"Numpy is not available|Could not infer dtype of numpy"
 """What torch says whenever its bridge to NumPy is off, whatever the reason; its import states that."""
 
 
-def _bridge(said: str, numpy: str, interpreter: Interpreter | None) -> Finding:
+def _bridge(facts: Facts, said: str, numpy: str) -> Finding:
     """Suspect a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason."""
-    return worded("numpy-abi/bridge", said=said, interpreter=interpreter, numpy=numpy)
+    return worded("numpy-abi/bridge", said=said, interpreter=facts.interpreter, numpy=numpy)
 
 
-def _from_pair(pairs: list[Broken], interpreter: Interpreter | None, said: str) -> Finding:
+def _from_pair(facts: Facts, pairs: list[Broken], said: str) -> Finding:
     first = pairs[0].row
     return Finding(
         severity=first.severity,
@@ -106,7 +93,7 @@ def _from_pair(pairs: list[Broken], interpreter: Interpreter | None, said: str) 
         + (f"; '{said}' was printed" if said else ""),
         said=said,
         means=f"the import, or the first array that goes to torch, stops: '{first.says}'",
-        cure=pip(interpreter, "install", *pinned(merged(p.row.fix for p in pairs))),
+        cure=pip(facts.interpreter, "install", *pinned(merged(p.row.fix for p in pairs))),
         cure_note=f"or, to keep the other: {' '.join(pinned(first.fix_alt))}"
         if first.fix_alt
         else "",
@@ -114,13 +101,13 @@ def _from_pair(pairs: list[Broken], interpreter: Interpreter | None, said: str) 
     )
 
 
-def _warned(runtime: Runtime | None) -> str:
+def _warned(facts: Facts) -> str:
     """Return the warning of an import that went on without NumPy."""
-    if runtime is None:
+    if facts.runtime is None:
         return ""
-    bridge = runtime.stage("numpy bridge")
+    bridge = facts.runtime.stage("numpy bridge")
     texts = [
-        *runtime.warnings,
+        *facts.runtime.warnings,
         bridge.error if bridge is not None and bridge.outcome == "failed" else "",
     ]
     for text in texts:
@@ -133,28 +120,23 @@ def _warned(runtime: Runtime | None) -> str:
     return ""
 
 
-def _old_on_windows(torch: TorchBuild | None, numpy: str, host: Host | None) -> bool:
+def _old_on_windows(facts: Facts, numpy: str) -> bool:
     return (
-        torch is not None
-        and host is not None
-        and host.os == "windows"
+        facts.torch is not None
+        and facts.host is not None
+        and facts.host.os == "windows"
         and release(numpy)[:1] >= (2,)
-        and within(torch.version, f"<{WINDOWS_SINCE}") is True
+        and within(facts.torch.version, f"<{WINDOWS_SINCE}") is True
     )
 
 
-def _capped(
-    packages: Packages | None,
-    interpreter: Interpreter | None,
-    host: Host | None,
-    torch: TorchBuild | None,
-) -> list[tuple[str, str, str]]:
+def _capped(facts: Facts) -> list[tuple[str, str, str]]:
     """Return (owner, its version, specifier) of compiled packages of the stack that no NumPy 2 fits."""
-    if packages is None:
+    if facts.packages is None:
         return []
     return [
         (one.owner.name, one.owner.version, one.specifier)
-        for one in unmet(packages, interpreter, host, torch, names=COMPILED)
+        for one in unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPILED)
         if one.name == "numpy"
         and one.installed
         and within("2.0.0", one.specifier) is False
@@ -182,16 +164,16 @@ def _numpy_is_older(said: str) -> bool:
     return sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
 
 
-def _others(packages: Packages | None) -> list[tuple[str, str]]:
+def _others(facts: Facts) -> list[tuple[str, str]]:
     """Return ("name version", specifier) of further packages that declare a NumPy below 2."""
     found: list[tuple[str, str]] = []
-    for one in packages.distributions if packages is not None else ():
+    for one in facts.packages.distributions if facts.packages is not None else ():
         if one.name in COMPILED:
             continue
         for line in one.requires:
             if line.startswith("numpy") and ";" not in line:
                 specifier = line[5:].strip().strip("()").replace(" ", "")
-                numpy = packages.version("numpy") if packages is not None else ""
+                numpy = facts.packages.version("numpy") if facts.packages is not None else ""
                 if (
                     "<2" in specifier
                     and within(numpy, specifier) is False

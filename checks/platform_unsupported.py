@@ -1,18 +1,12 @@
 from tunedoctor.api import (
     LAST_INTEL_MAC,
-    AppleGpu,
-    Errors,
+    Facts,
     Finding,
     Host,
-    IndexAnswer,
     Interpreter,
-    Known,
-    NvidiaAnswer,
-    NvidiaGpus,
     Refused,
     TorchBuild,
     Unknown,
-    Wanted,
     check,
     expression,
     family,
@@ -26,63 +20,58 @@ from tunedoctor.api import (
 
 
 @check("platform-unsupported")
-def platform_unsupported(  # noqa: PLR0911  what is there, what is asked for, what was said
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    torch: TorchBuild | Unknown | None,
-    apple: Known[AppleGpu],
-    errors: Known[Errors],
-    wanted: Known[Wanted],
-    answer: Known[IndexAnswer],
-    nvml: Known[NvidiaAnswer],
-    nvidia: Known[NvidiaGpus],
-) -> Finding | None:
+def platform_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:  # noqa: PLR0911  what is there, what is asked for, what was said
     """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
-    if tcc := _tcc_under_wsl(nvml, nvidia):
+    if tcc := _tcc_under_wsl(facts):
         return tcc
-    mac = apple is not None or (host is not None and host.os == "macos")
-    if device := _of_device(errors, host, nvidia, mac=mac):
+    mac = facts.apple is not None or (facts.host is not None and facts.host.os == "macos")
+    if device := _of_device(facts, mac=mac):
         return device
-    if _stops_at_222(errors):
-        return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", interpreter)
-    if loaded := heard(errors, "platform-unsupported/musl"):
+    if _stops_at_222(facts):
+        return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", facts.interpreter)
+    if loaded := heard(facts.errors, "platform-unsupported/musl"):
         return _musl(f"the error '{loaded}': the loader of musl, and a file built for glibc")
-    why = refused(answer, interpreter, host)
+    why = refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None:
-        return _by_index(why, host, interpreter) if why.cause == "platform-unsupported" else None
-    if interpreter is None or host is None:
+        return _by_index(facts, why) if why.cause == "platform-unsupported" else None
+    if facts.interpreter is None or facts.host is None:
         return None
-    newer = _newer_than_last(wanted)
-    return _judged(interpreter, host, absent=torch is None, newer=newer)
+    newer = _newer_than_last(facts)
+    return _judged(facts.interpreter, facts.host, absent=torch is None, newer=newer)
 
 
-def _by_index(why: Refused, host: Host | None, interpreter: Interpreter | None) -> Finding:
+def _by_index(facts: Facts, why: Refused) -> Finding:
     if why.file:
         return _other_file(why.found).saying(why.found)
     if named := LABEL.search(why.found):
-        return _label_on_a_mac(why.found, named[1], interpreter).saying(why.found)
+        return _label_on_a_mac(facts, why.found, named[1]).saying(why.found)
     if "Intel Mac" in why.found:
-        return _intel_mac(why.found, interpreter).saying(why.found)
-    return _refused(why.found, host).saying(why.found)
+        return _intel_mac(why.found, facts.interpreter).saying(why.found)
+    return _refused(facts, why.found).saying(why.found)
 
 
 LABEL = expression("platform-unsupported/label")
 
 
-def _label_on_a_mac(found: str, plain: str, interpreter: Interpreter | None) -> Finding:
+def _label_on_a_mac(facts: Facts, found: str, plain: str) -> Finding:
     return worded(
-        "platform-unsupported/label-on-a-mac", found=found, cure=pip(interpreter, "install", plain)
+        "platform-unsupported/label-on-a-mac",
+        found=found,
+        cure=pip(facts.interpreter, "install", plain),
     )
 
 
-def _tcc_under_wsl(nvml: NvidiaAnswer | None, nvidia: NvidiaGpus | None) -> Finding | None:
+def _tcc_under_wsl(facts: Facts) -> Finding | None:
     """Find a card that Windows drives without a display model: WSL 2 reaches GPUs by WDDM alone.
 
     Source: NVIDIA, CUDA on WSL User Guide.
     """
-    gpus = nvidia.gpus if nvidia else ()
+    gpus = facts.nvidia.gpus if facts.nvidia else ()
     cards = [gpu for gpu in gpus if gpu.driver_model in ("TCC", "MCDM")]
-    if nvml is None or 17 not in (nvml.nvml_code, nvml.smi_code):
+    if facts.nvidia_answer is None or 17 not in (
+        facts.nvidia_answer.nvml_code,
+        facts.nvidia_answer.smi_code,
+    ):
         return None
     if not cards and any(gpu.driver_model for gpu in gpus):
         return None
@@ -98,8 +87,8 @@ def _tcc_under_wsl(nvml: NvidiaAnswer | None, nvidia: NvidiaGpus | None) -> Find
     )
 
 
-def _refused(found: str, host: Host | None) -> Finding:
-    musl = host is not None and (host.libc == "musl" or host.distro == "alpine")
+def _refused(facts: Facts, found: str) -> Finding:
+    musl = facts.host is not None and (facts.host.libc == "musl" or facts.host.distro == "alpine")
     return worded(
         "platform-unsupported/refused",
         "platform-unsupported/refused:musl" if musl else "platform-unsupported/refused:else",
@@ -115,11 +104,11 @@ def _musl(found: str) -> Finding:
     return worded("platform-unsupported/musl", found=found)
 
 
-def _newer_than_last(wanted: Wanted | None) -> bool:
+def _newer_than_last(facts: Facts) -> bool:
     """Tell whether a torch is asked for that Intel Macs never had."""
     return any(
         one.name == "torch" and one.specifier and within(LAST_INTEL_MAC, one.specifier) is False
-        for one in (wanted.requirements if wanted else ())
+        for one in (facts.asked.requirements if facts.asked else ())
         if ">" in one.specifier or "==" in one.specifier
     )
 
@@ -152,8 +141,8 @@ def _machine(host: Host, interpreter: Interpreter) -> str:
     return f"{host.name} on {interpreter.machine or host.machine}, Python {interpreter.version}"
 
 
-def _stops_at_222(errors: Errors | None) -> bool:
-    return bool(heard(errors, "platform-unsupported/stops-at-222"))
+def _stops_at_222(facts: Facts) -> bool:
+    return bool(heard(facts.errors, "platform-unsupported/stops-at-222"))
 
 
 def _intel_mac(found: str, interpreter: Interpreter | None) -> Finding:
@@ -167,20 +156,18 @@ def _rosetta(own: Interpreter) -> Finding:
     )
 
 
-def _of_device(
-    errors: Errors | None, host: Host | None, nvidia: NvidiaGpus | None, *, mac: bool
-) -> Finding | None:
+def _of_device(facts: Facts, *, mac: bool) -> Finding | None:
     """Find a library that has no kernels for a kind of device, by its own words."""
-    said = heard(errors, "platform-unsupported/quantised")
-    if said and (mac or host is None):
+    said = heard(facts.errors, "platform-unsupported/quantised")
+    if said and (mac or facts.host is None):
         return _quantised(said, mac=mac)
-    said = heard(errors, "platform-unsupported/flash")
-    return _flash(said, nvidia) if said else None
+    said = heard(facts.errors, "platform-unsupported/flash")
+    return _flash(facts, said) if said else None
 
 
-def _flash(said: str, nvidia: NvidiaGpus | None) -> Finding:
+def _flash(facts: Facts, said: str) -> Finding:
     """Tell of a card that flash-attn has no kernels for. Source: flash-attn, csrc/flash_attn/flash_api.cpp."""
-    names = listed(dict.fromkeys(card.name for card in nvidia.gpus)) if nvidia else ""
+    names = listed(dict.fromkeys(card.name for card in facts.nvidia.gpus)) if facts.nvidia else ""
     return worded(
         "platform-unsupported/flash",
         found=f"the error '{said}'" + (f"; the GPU is {names}" if names else ""),

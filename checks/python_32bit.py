@@ -1,9 +1,6 @@
 from tunedoctor.api import (
+    Facts,
     Finding,
-    Host,
-    IndexAnswer,
-    Interpreter,
-    Known,
     check,
     refused,
     tell,
@@ -12,21 +9,19 @@ from tunedoctor.api import (
 
 
 @check("python-32bit")
-def python_32bit(
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    answer: Known[IndexAnswer],
-) -> Finding | None:
+def python_32bit(facts: Facts) -> Finding | None:
     """Find a pointer of 32 bits, or an install that failed for such a Python."""
-    why = refused(answer, interpreter, host)
-    small = interpreter is not None and interpreter.bits == 32
+    why = refused(facts.index_answer, facts.interpreter, facts.host)
+    small = facts.interpreter is not None and facts.interpreter.bits == 32
     if not small and (why is None or why.cause != "python-32bit"):
         return None
-    windows = host is not None and host.os == "windows"
+    windows = facts.host is not None and facts.host.os == "windows"
     place = (
-        f"{interpreter.executable or 'the interpreter'} is" if interpreter is not None else "it is"
+        f"{facts.interpreter.executable or 'the interpreter'} is"
+        if facts.interpreter is not None
+        else "it is"
     )
-    version = interpreter.version if interpreter is not None else ""
+    version = facts.interpreter.version if facts.interpreter is not None else ""
     return worded(
         "python-32bit",
         found=f"{place} a 32-bit Python {version}".strip() if small or why is None else why.found,

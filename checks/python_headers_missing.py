@@ -1,14 +1,7 @@
 from tunedoctor.api import (
     TRITON,
-    AmdGpus,
-    Compilers,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    NvidiaGpus,
-    Packages,
     check,
     heard,
     parts,
@@ -18,36 +11,33 @@ from tunedoctor.api import (
 
 
 @check("python-headers-missing")
-def python_headers_missing(
-    interpreter: Known[Interpreter],
-    compilers: Known[Compilers],
-    packages: Known[Packages],
-    nvidia: Known[NvidiaGpus],
-    amd: Known[AmdGpus],
-    host: Known[Host],
-    errors: Known[Errors],
-) -> Finding | None:
+def python_headers_missing(facts: Facts) -> Finding | None:
     """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
-    said = heard(errors, "python-headers-missing")
-    gpu = nvidia is not None or amd is not None
-    triton = packages is not None and any(packages.get(n) for n in TRITON)
-    linux = host is None or host.os == "linux"
+    said = heard(facts.errors, "python-headers-missing")
+    gpu = facts.nvidia is not None or facts.amd is not None
+    triton = facts.packages is not None and any(facts.packages.get(n) for n in TRITON)
+    linux = facts.host is None or facts.host.os == "linux"
     lacks = (
-        interpreter is not None
-        and interpreter.headers is False
-        and compilers is not None
-        and bool(compilers.cc)
+        facts.interpreter is not None
+        and facts.interpreter.headers is False
+        and facts.compilers is not None
+        and bool(facts.compilers.cc)
     )
     if not said and not (lacks and triton and gpu and linux):
         return None
-    numbers = ".".join(map(str, parts(interpreter.version)[:2])) if interpreter is not None else "3"
-    distro = host.distro if host is not None else "debian"
+    numbers = (
+        ".".join(map(str, parts(facts.interpreter.version)[:2]))
+        if facts.interpreter is not None
+        else "3"
+    )
+    distro = facts.host.distro if facts.host is not None else "debian"
     return worded(
         "python-headers-missing",
         severity="error" if said else "warning",
         found=f"the error '{said}'"
-        if said or interpreter is None
-        else f"no Python.h in {interpreter.include or 'the include folder'} of Python {interpreter.version}",
+        if said or facts.interpreter is None
+        else f"no Python.h in {facts.interpreter.include or 'the include folder'} "
+        f"of Python {facts.interpreter.version}",
         said=said,
         cure=tell(f"sudo apt-get install -y python{numbers}-dev")
         if distro in ("debian", "ubuntu")

@@ -2,16 +2,12 @@ import re
 from typing import Any
 
 from tunedoctor.api import (
-    Errors,
+    Facts,
     Family,
     Finding,
     Host,
-    IndexAnswer,
     Interpreter,
-    Known,
-    Packages,
     Refused,
-    Runtime,
     TorchBuild,
     Unknown,
     at_least,
@@ -42,42 +38,29 @@ NONE_FIT = expression("python-unsupported/none-fit")
 
 
 @check("python-unsupported")
-def python_unsupported(
-    interpreter: Known[Interpreter],
-    torch: TorchBuild | Unknown | None,
-    host: Known[Host],
-    packages: Known[Packages],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-    answer: Known[IndexAnswer],
-) -> Finding | None:
+def python_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
     """Judge the version alone, then with the torch that is or is not there, then what pip said."""
-    why = refused(answer, interpreter, host)
+    why = refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None:
-        return (
-            _refused(why, interpreter).saying(why.found)
-            if why.cause == "python-unsupported"
-            else None
-        )
-    if interpreter is None:
-        return _from_errors(errors)
-    if runtime is not None and (stage := runtime.stage("import torch")) and stage.outcome == "ok":
+        return _refused(facts, why).saying(why.found) if why.cause == "python-unsupported" else None
+    if facts.interpreter is None:
+        return _from_errors(facts)
+    if (
+        facts.runtime is not None
+        and (stage := facts.runtime.stage("import torch"))
+        and stage.outcome == "ok"
+    ):
         return None
-    finding = _judged(interpreter, torch, host, packages)
+    finding = _judged(facts, facts.interpreter, torch)
     if finding is None and not isinstance(torch, TorchBuild):
-        return _from_errors(errors, interpreter)
+        return _from_errors(facts, facts.interpreter)
     return finding
 
 
-def _judged(
-    own: Interpreter,
-    torch: TorchBuild | Unknown | None,
-    host: Host | None,
-    packages: Packages | None,
-) -> Finding | None:
+def _judged(facts: Facts, own: Interpreter, torch: TorchBuild | Unknown | None) -> Finding | None:
     if own.implementation != "cpython" or not parts(own.version):
         return None
-    where = family(host, own) if isinstance(host, Host) else ""
+    where = family(facts.host, own) if isinstance(facts.host, Host) else ""
     why = _too_old(own.version, absent=torch is None) or (
         _absent(own, where) if torch is None else ""
     )
@@ -86,7 +69,7 @@ def _judged(
     if _is(own.version, BROKEN_PATCH):
         return _patch(own, known(torch))
     build = known(torch)
-    return _excluded(own, build, packages, where) if build and not build.conda else None
+    return _excluded(facts, own, build, where) if build and not build.conda else None
 
 
 def _too_old(version: str, *, absent: bool) -> str:
@@ -115,11 +98,9 @@ def _any_wheel(tag: str, where: Family) -> bool:
     return any(has_wheel(version, tag, where) for version in releases)
 
 
-def _excluded(
-    own: Interpreter, torch: TorchBuild, packages: Packages | None, where: Family
-) -> Finding | None:
+def _excluded(facts: Facts, own: Interpreter, torch: TorchBuild, where: Family) -> Finding | None:
     """Tell of an installed torch whose own metadata exclude this Python."""
-    installed = packages.get("torch") if packages is not None else None
+    installed = facts.packages.get("torch") if facts.packages is not None else None
     if installed is None or not installed.requires_python:
         return None
     if within(own.version, installed.requires_python) is not False:
@@ -145,15 +126,19 @@ def _patch(own: Interpreter, torch: TorchBuild | None) -> Finding:
     )
 
 
-def _refused(why: Refused, own: Interpreter | None) -> Finding:
+def _refused(facts: Facts, why: Refused) -> Finding:
     """Tell of an install that failed; with no version of the Python at hand, none at all can have other causes."""
     if why.file:
         return worded(
-            "python-unsupported/file", found=why.found, settle=SETTLE if own is None else ""
+            "python-unsupported/file",
+            found=why.found,
+            settle=SETTLE if facts.interpreter is None else "",
         )
     none = "from versions: none" in why.found
     return worded(
-        "python-unsupported/refused", found=why.found, settle=SETTLE if none and own is None else ""
+        "python-unsupported/refused",
+        found=why.found,
+        settle=SETTLE if none and facts.interpreter is None else "",
     )
 
 
@@ -169,17 +154,17 @@ def _finding(own: Interpreter, found: str) -> Finding:
     )
 
 
-def _from_errors(errors: Errors | None, own: Interpreter | None = None) -> Finding | None:
-    if heard(errors, "python-unsupported/3-13-8"):
+def _from_errors(facts: Facts, own: Interpreter | None = None) -> Finding | None:
+    if heard(facts.errors, "python-unsupported/3-13-8"):
         return _patch(Interpreter(executable="python", version=BROKEN_PATCH), None)
-    if compiled := heard(errors, "python-unsupported/compile"):
+    if compiled := heard(facts.errors, "python-unsupported/compile"):
         return worded("python-unsupported/compile", said=compiled)
-    if excluded := _excluded_by_pip(errors):
+    if excluded := _excluded_by_pip(facts):
         return worded("python-unsupported/excluded", said=excluded)
-    union = heard(errors, "python-unsupported/union")
+    union = heard(facts.errors, "python-unsupported/union")
     if union and own is not None and parts(own.version) and not at_least(own.version, "3.10"):
         return worded("python-unsupported/union", said=union, version=own.version)
-    said = told(errors, NONE_FIT.pattern)
+    said = told(facts.errors, NONE_FIT.pattern)
     if not said:
         return None
     version = f" for Python {own.version}" if own is not None else ""
@@ -192,15 +177,15 @@ def _from_errors(errors: Errors | None, own: Interpreter | None = None) -> Findi
     )
 
 
-def _excluded_by_pip(errors: Errors | None) -> str:
+def _excluded_by_pip(facts: Facts) -> str:
     """Return pip's or uv's sentence by which a torch asks for another Python, "" where none says so."""
-    if said := heard(errors, "python-unsupported/excluded-by-pip"):
+    if said := heard(facts.errors, "python-unsupported/excluded-by-pip"):
         return said
-    asked = re.search(r"torch==(\d[\d.]*\d)", heard(errors, "python-unsupported/asked"))
+    asked = re.search(r"torch==(\d[\d.]*\d)", heard(facts.errors, "python-unsupported/asked"))
     if asked is None:
         return ""
     return told(
-        errors,
+        facts.errors,
         r"Ignored the following versions that require a different python version: [^\n]{0,300}?(?<![\d.])"
         + re.escape(asked[1])
         + r" Requires-Python",

@@ -3,14 +3,8 @@ import re
 from tunedoctor.api import (
     Broken,
     Cure,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    Packages,
-    TorchBuild,
     bitsandbytes_cuda,
     brief,
     broken_pairs,
@@ -45,78 +39,67 @@ TORCHAO_FOR = {
 
 
 @check("quantisation-library-mismatch")
-def quantisation_library_mismatch(
-    packages: Known[Packages],
-    torch: Known[TorchBuild],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    environment: Known[Environment],
-    errors: Known[Errors],
-) -> Finding | None:
+def quantisation_library_mismatch(facts: Facts) -> Finding | None:
     """Known pairs, then the binary for the build's CUDA, then what an error says."""
     id_ = "quantisation-library-mismatch"
-    pairs = broken_pairs(id_, packages, torch, environment, errors)
+    pairs = broken_pairs(id_, facts.packages, facts.torch, facts.environment, facts.errors)
     if pairs:
-        return _from_pair(pairs[0], interpreter, host)
-    version = packages.version("bitsandbytes") if packages is not None else ""
-    lacks = _lacks(version, torch, environment, host)
-    said = heard(errors, "quantisation-library-mismatch")
+        return _from_pair(facts, pairs[0])
+    version = facts.packages.version("bitsandbytes") if facts.packages is not None else ""
+    lacks = _lacks(facts, version)
+    said = heard(facts.errors, "quantisation-library-mismatch")
     if lacks:
         return worded(
             "quantisation-library-mismatch/no-binary",
             found=lacks + (f"; '{said}' was printed" if said else ""),
             said=said,
-            interpreter=interpreter,
+            interpreter=facts.interpreter,
         )
     if said:
         return worded(
             "quantisation-library-mismatch",
             found=f"the error '{said}'" + (f", from bitsandbytes {version}" if version else ""),
             said=said,
-            interpreter=interpreter,
+            interpreter=facts.interpreter,
         )
-    for one in misfits(errors):
+    for one in misfits(facts.errors):
         if {one.owner, one.other} & {"torchao", "bitsandbytes"}:
             mine = "torchao" if "torchao" in (one.owner, one.other) else "bitsandbytes"
             return worded(
                 "quantisation-library-mismatch/misfit",
                 said=one.said,
-                cure=_fitting(mine, torch, interpreter),
+                cure=_fitting(facts, mine),
                 owner=one.owner,
                 other=one.other,
             )
-    if words := _words(errors, torch, interpreter):
+    if words := _words(facts):
         return words
-    skipped = heard(errors, "quantisation-library-mismatch/torchao")
-    return _torchao(skipped, torch, packages, interpreter) if skipped else None
+    skipped = heard(facts.errors, "quantisation-library-mismatch/torchao")
+    return _torchao(facts, skipped) if skipped else None
 
 
-def _words(
-    errors: Errors | None,
-    build: TorchBuild | None,
-    interpreter: Interpreter | None,
-) -> Finding | None:
+def _words(facts: Facts) -> Finding | None:
     """Suspect what an error's words alone speak for: another release, or kernels that were not built."""
-    for one in misfits(errors, loosely=True):
+    for one in misfits(facts.errors, loosely=True):
         if one.other in ("torchao", "bitsandbytes"):
             return worded(
                 "quantisation-library-mismatch/suspected",
                 said=one.said,
-                cure=_fitting(one.other, build, interpreter),
-                settle=f"{python(interpreter)} -m pip check",
+                cure=_fitting(facts, one.other),
+                settle=f"{python(facts.interpreter)} -m pip check",
                 other=one.other,
             )
-    if kernels := matched(errors, "quantisation-library-mismatch/kernels"):
+    if kernels := matched(facts.errors, "quantisation-library-mismatch/kernels"):
         return worded(
             "quantisation-library-mismatch/kernels",
             said=kernels[0].strip(" :-")[:140],
-            settle=f"{python(interpreter)} -m pip list",
-            interpreter=interpreter,
+            settle=f"{python(facts.interpreter)} -m pip list",
+            interpreter=facts.interpreter,
         )
     return None
 
 
-def _from_pair(broken: Broken, interpreter: Interpreter | None, host: Host | None) -> Finding:
+def _from_pair(facts: Facts, broken: Broken) -> Finding:
     row = broken.row
     both = together(broken.versions)
     variable = next(iter(row.env.get("env_var", ())), "")
@@ -128,56 +111,67 @@ def _from_pair(broken: Broken, interpreter: Interpreter | None, host: Host | Non
         else f"the error '{broken.said}'",
         said=broken.said,
         means=f"{'import bitsandbytes' if row.stage == 'import' else 'training'} stops: '{row.says}'",
-        cure=unset_variable(host, str(variable))
+        cure=unset_variable(facts.host, str(variable))
         if variable
-        else pip(interpreter, "install", *pinned(merged([row.fix]))),
+        else pip(facts.interpreter, "install", *pinned(merged([row.fix]))),
         evidence=row.source,
     )
 
 
-def _lacks(
-    version: str, torch: TorchBuild | None, environment: Environment | None, host: Host | None
-) -> str:
+def _lacks(facts: Facts, version: str) -> str:
     """Tell that a release holds no binary for the build's CUDA; "" where it does or nobody knows."""
-    if not version or torch is None or torch.accelerator != "cuda" or not torch.cuda:
+    if (
+        not version
+        or facts.torch is None
+        or facts.torch.accelerator != "cuda"
+        or not facts.torch.cuda
+    ):
         return ""
-    if host is not None and (host.os != "linux" or host.machine != "x86_64"):
+    if facts.host is not None and (facts.host.os != "linux" or facts.host.machine != "x86_64"):
         return ""
-    forced = environment.get("BNB_CUDA_VERSION") if environment is not None else None
+    forced = facts.environment.get("BNB_CUDA_VERSION") if facts.environment is not None else None
     codes = bitsandbytes_cuda(version)
     if not codes or forced:
         return ""
-    wanted = int("".join(map(str, parts(torch.cuda)[:2])))
+    wanted = int("".join(map(str, parts(facts.torch.cuda)[:2])))
     served = wanted in codes or (
         within(version, NEAREST) is True and any(code // 10 == wanted // 10 for code in codes)
     )
     if served:
         return ""
     have = listed((f"{code // 10}.{code % 10}" for code in codes[-3:]), 3)
-    return f"torch {torch.version} is built for CUDA {torch.cuda}; bitsandbytes {version} has binaries up to {have}"
+    return (
+        f"torch {facts.torch.version} is built for CUDA {facts.torch.cuda}; "
+        f"bitsandbytes {version} has binaries up to {have}"
+    )
 
 
-def _fitting(name: str, torch: TorchBuild | None, interpreter: Interpreter | None) -> Cure:
-    own = TORCHAO_FOR.get(minor(torch.version), "") if torch and name == "torchao" else ""
-    return pip(interpreter, "install", *([f"{name}=={own}"] if own else ["--upgrade", name]))
+def _fitting(facts: Facts, name: str) -> Cure:
+    own = (
+        TORCHAO_FOR.get(minor(facts.torch.version), "") if facts.torch and name == "torchao" else ""
+    )
+    return pip(facts.interpreter, "install", *([f"{name}=={own}"] if own else ["--upgrade", name]))
 
 
-def _torchao(
-    said: str,
-    torch: TorchBuild | None,
-    packages: Packages | None,
-    interpreter: Interpreter | None,
-) -> Finding:
-    version = packages.version("torchao") if packages is not None else ""
+def _torchao(facts: Facts, said: str) -> Finding:
+    version = facts.packages.version("torchao") if facts.packages is not None else ""
     said_torch = re.search(r"(?:torch version|found) (\d+\.\d+)", said)
-    minor_ = minor(torch.version) if torch is not None else said_torch[1] if said_torch else ""
+    minor_ = (
+        minor(facts.torch.version)
+        if facts.torch is not None
+        else said_torch[1]
+        if said_torch
+        else ""
+    )
     own = TORCHAO_FOR.get(minor_, "")
     return worded(
         "quantisation-library-mismatch/torchao",
         found=f"torchao {version} says '{said}'".replace("  ", " "),
         said=said,
         cure=pip(
-            interpreter, "install", *([f"torchao=={own}"] if own else ["--upgrade", "torchao"])
+            facts.interpreter,
+            "install",
+            *([f"torchao=={own}"] if own else ["--upgrade", "torchao"]),
         ),
         cure_note="the release made for this torch" if own else "",
     )

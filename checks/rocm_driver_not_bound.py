@@ -1,14 +1,8 @@
 from tunedoctor.api import (
     Container,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
-    PciBus,
     PciDevice,
-    RocmStack,
-    Runtime,
-    TorchBuild,
     check,
     heard,
     listed,
@@ -17,38 +11,33 @@ from tunedoctor.api import (
 
 
 @check("rocm-driver-not-bound")
-def rocm_driver_not_bound(
-    pci: Known[PciBus],
-    rocm: Known[RocmStack],
-    torch: Known[TorchBuild],
-    host: Known[Host],
-    container: Known[Container],
-    errors: Known[Errors],
-    runtime: Known[Runtime],
-) -> Finding | None:
+def rocm_driver_not_bound(facts: Facts) -> Finding | None:
     """Only for a ROCm build, unless an error says it, and never in WSL, which has no /dev/kfd."""
-    if (host is not None and (host.wsl or host.os != "linux")) or (
-        torch is not None and torch.accelerator != "rocm"
+    if (facts.host is not None and (facts.host.wsl or facts.host.os != "linux")) or (
+        facts.torch is not None and facts.torch.accelerator != "rocm"
     ):
         return None
-    cards = pci.of("1002") if pci else ()
+    cards = facts.pci.of("1002") if facts.pci else ()
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
-    hip = torch is not None or (runtime is not None and bool(runtime.torch_hip))
-    hip = hip or bool(heard(errors, "rocm-driver-not-bound/hip"))
-    said, inside = heard(errors, "rocm-driver-not-bound"), isinstance(container, Container)
-    if said.startswith("Bad return status") and heard(errors, "rocm-driver-not-bound/nvidia"):
+    hip = facts.torch is not None or (facts.runtime is not None and bool(facts.runtime.torch_hip))
+    hip = hip or bool(heard(facts.errors, "rocm-driver-not-bound/hip"))
+    said, inside = (
+        heard(facts.errors, "rocm-driver-not-bound"),
+        isinstance(facts.container, Container),
+    )
+    if said.startswith("Bad return status") and heard(facts.errors, "rocm-driver-not-bound/nvidia"):
         said = ""
     mine = bool(cards) and len(unbound) == len(cards) and (hip or bool(said))
     gone = (
         not inside
-        and (torch is not None or bool(cards))
-        and heard(errors, "rocm-driver-not-bound/no-device")
+        and (facts.torch is not None or bool(cards))
+        and heard(facts.errors, "rocm-driver-not-bound/no-device")
     )
     if gone and not said and all(card.driver is None for card in cards):
         said, cards = gone, ()
     if not mine and not (said and not cards):
         return None
-    if rocm is not None and rocm.kfd == "ok":
+    if facts.rocm is not None and facts.rocm.kfd == "ok":
         return None
     held = listed(sorted({card.driver or "no driver" for card in unbound}))
     where = "on the host of this container; " if inside else ""
@@ -56,7 +45,7 @@ def rocm_driver_not_bound(
         "rocm-driver-not-bound",
         found=f"{_name(unbound[0])}: {held} instead of amdgpu" if mine else f"the error '{said}'",
         said=said,
-        evidence=("/sys/bus/pci/devices", "/dev/kfd") if pci else (),
+        evidence=("/sys/bus/pci/devices", "/dev/kfd") if facts.pci else (),
         where=where,
     )
 

@@ -2,13 +2,9 @@ import re
 
 from tunedoctor.api import (
     AmdGpus,
-    Environment,
     Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
-    Runtime,
-    TorchBuild,
     amd_integrated,
     check,
     heard,
@@ -26,34 +22,31 @@ VARIABLES = (
 
 
 @check("rocm-igpu-confusion")
-def rocm_igpu_confusion(
-    torch: Known[TorchBuild],
-    amd: Known[AmdGpus],
-    environment: Known[Environment],
-    host: Known[Host],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-) -> Finding | None:
+def rocm_igpu_confusion(facts: Facts) -> Finding | None:
     """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
-    both = amd is not None and len({gpu.integrated for gpu in amd.gpus}) > 1
-    if amd is not None and (landed := _landed(amd, errors, host)):
+    both = facts.amd is not None and len({gpu.integrated for gpu in facts.amd.gpus}) > 1
+    if facts.amd is not None and (landed := _landed(facts, facts.amd)):
         return landed
-    if amd is None or (
-        environment is None and not (both and heard(errors, "rocm-igpu-confusion/crashed"))
+    if facts.amd is None or (
+        facts.environment is None
+        and not (both and heard(facts.errors, "rocm-igpu-confusion/crashed"))
     ):
-        return _from_text(errors) or (_first_is_integrated(amd, errors) if amd else None)
-    if torch is None and both:
-        return _from_text(errors) or _first_is_integrated(amd, errors)
+        return _from_text(facts) or (_first_is_integrated(facts, facts.amd) if facts.amd else None)
+    if facts.torch is None and both:
+        return _from_text(facts) or _first_is_integrated(facts, facts.amd)
     if (
-        torch is None
-        or torch.accelerator != "rocm"
-        or any(environment is not None and environment.get(v) is not None for v in VARIABLES)
+        facts.torch is None
+        or facts.torch.accelerator != "rocm"
+        or any(
+            facts.environment is not None and facts.environment.get(v) is not None
+            for v in VARIABLES
+        )
     ):
         return None
-    chips = [gpu for gpu in amd.gpus if gpu.integrated]
-    cards = [gpu for gpu in amd.gpus if not gpu.integrated]
+    chips = [gpu for gpu in facts.amd.gpus if gpu.integrated]
+    cards = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     # torch may leave the integrated GPU out by itself: then nothing is wrong
-    counted = len([d for d in runtime.devices if d.kind == "rocm"]) if runtime else 0
+    counted = len([d for d in facts.runtime.devices if d.kind == "rocm"]) if facts.runtime else 0
     if not chips or not cards or (counted and counted <= len(cards)):
         return None
     indexes = ",".join(str(gpu.index) for gpu in cards)
@@ -61,13 +54,13 @@ def rocm_igpu_confusion(
         "rocm-igpu-confusion",
         found=f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in chips)} is listed beside "
         f"{listed(f'{g.name or g.gfx} ({g.gfx})' for g in cards)}; no variable hides it",
-        cure=set_variable(host, "HIP_VISIBLE_DEVICES", indexes),
+        cure=set_variable(facts.host, "HIP_VISIBLE_DEVICES", indexes),
     )
 
 
-def _landed(gpus: AmdGpus, errors: Errors | None, host: Host | None) -> Finding | None:
+def _landed(facts: Facts, gpus: AmdGpus) -> Finding | None:
     """Read for which target rocBLAS had no code: one of a processor, where there is a card."""
-    said = heard(errors, "rocm-igpu-confusion/landed")
+    said = heard(facts.errors, "rocm-igpu-confusion/landed")
     named = re.search(r"gfx[0-9a-f]{3,5}", said)
     card = next((gpu for gpu in gpus.gpus if gpu.gfx and not gpu.integrated), None)
     if named is None or card is None or not amd_integrated(named[0]):
@@ -78,14 +71,14 @@ def _landed(gpus: AmdGpus, errors: Errors | None, host: Host | None) -> Finding 
         found=f"rocBLAS looked for code for {named[0]}, a part of the processor; "
         f"the card is {card.name or card.gfx} ({card.gfx})",
         said=said,
-        cure=set_variable(host, "HIP_VISIBLE_DEVICES", str(card.index if chips else 1)),
+        cure=set_variable(facts.host, "HIP_VISIBLE_DEVICES", str(card.index if chips else 1)),
     )
 
 
-def _first_is_integrated(gpus: AmdGpus, errors: Errors | None) -> Finding | None:
+def _first_is_integrated(facts: Facts, gpus: AmdGpus) -> Finding | None:
     """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
-    full = heard(errors, "rocm-igpu-confusion/full")
-    died = full or heard(errors, "rocm-igpu-confusion/crashed", "rocm-igpu-confusion/died")
+    full = heard(facts.errors, "rocm-igpu-confusion/full")
+    died = full or heard(facts.errors, "rocm-igpu-confusion/crashed", "rocm-igpu-confusion/died")
     first = min(gpus.gpus, key=lambda gpu: gpu.index, default=None)
     card = next((gpu for gpu in gpus.gpus if not gpu.integrated), None)
     if not died or first is None or card is None or not first.integrated:
@@ -101,11 +94,11 @@ def _first_is_integrated(gpus: AmdGpus, errors: Errors | None) -> Finding | None
     )
 
 
-def _from_text(errors: Errors | None) -> Finding | None:
+def _from_text(facts: Facts) -> Finding | None:
     """Take a device above 0 without code for the integrated one."""
-    if not isinstance(errors, Errors):
+    if not isinstance(facts.errors, Errors):
         return None
-    text = "\n".join(error.text for error in errors.errors)
+    text = "\n".join(error.text for error in facts.errors.errors)
     if not re.search(r"invalid device function", text) or not re.search(
         r"current device: [1-9]", text
     ):

@@ -5,13 +5,8 @@ from msgspec import structs
 from tunedoctor.api import (
     AmdGpu,
     AmdGpus,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
-    PciBus,
-    Runtime,
     TorchBuild,
     Typed,
     amd_gfx_by_name,
@@ -31,40 +26,35 @@ NAME = "HSA_OVERRIDE_GFX_VERSION"
 
 
 @check("rocm-override-wrong")
-def rocm_override_wrong(  # noqa: PLR0911  the value, the GPU, the build and what was typed
-    environment: Known[Environment],
-    amd: Known[AmdGpus],
-    torch: Known[TorchBuild],
-    runtime: Known[Runtime],
-    host: Known[Host],
-    typed: Known[Typed],
-    errors: Known[Errors],
-    pci: Known[PciBus],
-) -> Finding | None:
+def rocm_override_wrong(facts: Facts) -> Finding | None:  # noqa: PLR0911  the value, the GPU, the build and what was typed
     """Judge the value against the first discrete GPU; one that is only needless is a warning.
 
     A report can show that somebody set the variable and that the process did not get it.
     """
-    value = environment.get(NAME) if environment else None
-    gpus = amd
-    if gpus is None and (cards := amd_on_bus(pci)) and heard(errors, "rocm-override-wrong/crashes"):
+    value = facts.environment.get(NAME) if facts.environment else None
+    gpus = facts.amd
+    if (
+        gpus is None
+        and (cards := amd_on_bus(facts.pci))
+        and heard(facts.errors, "rocm-override-wrong/crashes")
+    ):
         gpus = AmdGpus(gpus=cards)
     if value is None:
-        return _not_passed(gpus, torch, runtime, typed, host) if gpus and torch else None
+        return _not_passed(facts, gpus, facts.torch) if gpus and facts.torch else None
     if gpus is None or not gpus.gpus:
         return None
     gpu = next((g for g in gpus.gpus if not g.integrated), gpus.gpus[0])
-    crossed = _crossed(value, gpu, errors, host)
-    if crossed is not None or torch is None or torch.accelerator != "rocm":
+    crossed = _crossed(facts, value, gpu)
+    if crossed is not None or facts.torch is None or facts.torch.accelerator != "rocm":
         return crossed
     archs = {
         a.split(":")[0]
-        for a in (*(runtime.archs if runtime else ()), *torch.archs)
+        for a in (*(facts.runtime.archs if facts.runtime else ()), *facts.torch.archs)
         if a.startswith("gfx")
     }
-    archs = archs or set(rocm_archs(torch.version, torch.hip))
-    works = runtime is not None and any(
-        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in runtime.stages
+    archs = archs or set(rocm_archs(facts.torch.version, facts.torch.hip))
+    works = facts.runtime is not None and any(
+        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in facts.runtime.stages
     )
     target = _target(value)
     if target == gpu.gfx or works:
@@ -74,42 +64,42 @@ def rocm_override_wrong(  # noqa: PLR0911  the value, the GPU, the build and wha
         row = rocm_override(gpu.gfx)
         stopgap = row is not None and row.grade == "stopgap"
         crosses = value != wanted if stopgap else not target or target[:-2] != gpu.gfx[:-2]
-        return _needless(value, target, gpu, host, crosses=crosses)
+        return _needless(facts, value, target, gpu, crosses=crosses)
     if value == wanted or not gpu.gfx:
         return None
     return worded(
         "rocm-override-wrong",
         found=f"{NAME} is '{value}'; {gpu.name or 'the GPU'} is {gpu.gfx}"
         + (f", which takes {wanted}" if wanted else ", which no value fits"),
-        cure=set_variable(host, NAME, wanted) if wanted else unset_variable(host, NAME),
-        evidence=(NAME, f"torch {torch.version} has code for {listed(sorted(archs), 6)}"),
+        cure=set_variable(facts.host, NAME, wanted) if wanted else unset_variable(facts.host, NAME),
+        evidence=(NAME, f"torch {facts.torch.version} has code for {listed(sorted(archs), 6)}"),
     )
 
 
-def _crossed(value: str, gpu: AmdGpu, errors: Errors | None, host: Host | None) -> Finding | None:
+def _crossed(facts: Facts, value: str, gpu: AmdGpu) -> Finding | None:
     """Tell of a crash under a value of another family than the product.
 
     rocminfo itself shows the target that the variable names; the product tells which it is.
     """
     real, target = amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
     same = not real or not target or target[:-2] == real[:-2]
-    if same or gpu.gfx not in (real, target) or not heard(errors, "rocm-override-wrong/crashes"):
+    if (
+        same
+        or gpu.gfx not in (real, target)
+        or not heard(facts.errors, "rocm-override-wrong/crashes")
+    ):
         return None
-    return _needless(value, target, structs.replace(gpu, gfx=real), host, crosses=True)
+    return _needless(facts, value, target, structs.replace(gpu, gfx=real), crosses=True)
 
 
-def _not_passed(
-    gpus: AmdGpus,
-    build: TorchBuild,
-    run: Runtime | None,
-    typed: Typed | None,
-    host: Host | None,
-) -> Finding | None:
+def _not_passed(facts: Facts, gpus: AmdGpus, build: TorchBuild) -> Finding | None:
     """Tell of a GPU that needs the variable, which was asked for or set by hand and is not in the environment."""
-    commands = typed.commands if isinstance(typed, Typed) else ()
+    commands = facts.typed.commands if isinstance(facts.typed, Typed) else ()
     named = any(NAME in command for command in commands)
     gpu = next((g for g in gpus.gpus if not g.integrated and _wanted(g.gfx)), None)
-    archs = {a.split(":")[0] for a in (*(run.archs if run else ()), *build.archs)}
+    archs = {
+        a.split(":")[0] for a in (*(facts.runtime.archs if facts.runtime else ()), *build.archs)
+    }
     archs |= set(rocm_archs(build.version, build.hip))
     if gpu is None or not named or gpu.gfx in archs:
         return None
@@ -119,17 +109,17 @@ def _not_passed(
         title=f"{NAME} does not reach the process"[:60],
         found=f"{gpu.name or 'the GPU'} is {gpu.gfx} and needs {NAME}={wanted}; the variable was named in the shell, "
         "and the environment of its programs does not have it",
-        cure=set_variable(host, NAME, wanted),
+        cure=set_variable(facts.host, NAME, wanted),
     )
 
 
-def _needless(value: str, target: str, gpu: AmdGpu, host: Host | None, *, crosses: bool) -> Finding:
+def _needless(facts: Facts, value: str, target: str, gpu: AmdGpu, *, crosses: bool) -> Finding:
     return worded(
         "rocm-override-wrong/needless",
         severity="error" if crosses else "warning",
         found=f"{NAME} is '{value}'{f' ({target})' if target else ''}; {gpu.name or 'the GPU'} is {gpu.gfx}, "
         "for which this build has its own code",
-        host=host,
+        host=facts.host,
     )
 
 

@@ -1,11 +1,6 @@
 from tunedoctor.api import (
-    AmdGpus,
-    Errors,
+    Facts,
     Finding,
-    KernelLog,
-    Known,
-    RocmStack,
-    TorchBuild,
     check,
     heard,
     worded,
@@ -13,28 +8,28 @@ from tunedoctor.api import (
 
 
 @check("rocm-unsupported-hardware")
-def rocm_unsupported_hardware(
-    rocm: Known[RocmStack],
-    amd: Known[AmdGpus],
-    log: Known[KernelLog],
-    torch: Known[TorchBuild],
-    errors: Known[Errors],
-) -> Finding | None:
+def rocm_unsupported_hardware(facts: Facts) -> Finding | None:
     """Only where no AMD GPU is offered for computing, and for a ROCm build, unless an error says it.
 
     An offered GPU has a target (gfx); lspci and rocm-smi list the refused ones too.
     """
-    other = torch is not None and torch.accelerator != "rocm"
-    if other or (amd is not None and any(gpu.gfx for gpu in amd.gpus)):
+    other = facts.torch is not None and facts.torch.accelerator != "rocm"
+    if other or (facts.amd is not None and any(gpu.gfx for gpu in facts.amd.gpus)):
         return None
-    stated = heard(errors, "rocm-unsupported-hardware/refused", "rocm-unsupported-hardware/atomics")
-    if not stated and amd is not None and amd.gpus:
+    stated = heard(
+        facts.errors, "rocm-unsupported-hardware/refused", "rocm-unsupported-hardware/atomics"
+    )
+    if not stated and facts.amd is not None and facts.amd.gpus:
         return None
-    said = stated or heard(errors, "rocm-unsupported-hardware/unstated")
+    said = stated or heard(facts.errors, "rocm-unsupported-hardware/unstated")
     lines = [
-        line for line in (log.kfd if log else ()) if "not supported" in line or "atomics" in line
+        line
+        for line in (facts.kernel_log.kfd if facts.kernel_log else ())
+        if "not supported" in line or "atomics" in line
     ]
-    refused = torch is not None and ((rocm is not None and rocm.kfd == "no memory") or bool(lines))
+    refused = facts.torch is not None and (
+        (facts.rocm is not None and facts.rocm.kfd == "no memory") or bool(lines)
+    )
     if not said and not refused:
         return None
     atomics = "atomics" in said or any("atomics" in line for line in lines)
@@ -48,5 +43,5 @@ def rocm_unsupported_hardware(
         else "/dev/kfd gives 'Cannot allocate memory', and no AMD GPU is offered for computing",
         said=said,
         settle="" if stated or refused else "sudo dmesg | grep -i kfd",
-        evidence=("kernel log",) if lines else ("/dev/kfd",) if rocm else (),
+        evidence=("kernel log",) if lines else ("/dev/kfd",) if facts.rocm else (),
     )

@@ -1,12 +1,7 @@
 from tunedoctor.api import (
     SHARED_MEMORY,
-    Container,
-    Errors,
+    Facts,
     Finding,
-    Known,
-    NvidiaGpus,
-    SharedMemory,
-    TorchBuild,
     check,
     full_shared_memory,
     gib,
@@ -25,32 +20,38 @@ FLAGS = {
 
 
 @check("shm-too-small")
-def shm_too_small(
-    memory: Known[SharedMemory],
-    container: Known[Container],
-    gpus: Known[NvidiaGpus],
-    torch: Known[TorchBuild],
-    errors: Known[Errors],
-) -> Finding | None:
+def shm_too_small(facts: Facts) -> Finding | None:
     """Go by its size in a container; an error text makes an error of it, a CPU build without a GPU a note."""
-    said = told(errors, *SHARED_MEMORY) or full_shared_memory(errors)
-    small = memory is not None and container is not None and memory.total < ENOUGH
+    said = told(facts.errors, *SHARED_MEMORY) or full_shared_memory(facts.errors)
+    small = (
+        facts.shared_memory is not None
+        and facts.container is not None
+        and facts.shared_memory.total < ENOUGH
+    )
     if not small and not said:
         return None
     if (
-        memory is not None
-        and memory.total >= ENOUGH
-        and (memory.free is None or memory.free >= ENOUGH)
+        facts.shared_memory is not None
+        and facts.shared_memory.total >= ENOUGH
+        and (facts.shared_memory.free is None or facts.shared_memory.free >= ENOUGH)
     ):
         return None
-    idle = torch is not None and torch.accelerator == "cpu" and not (gpus and gpus.gpus)
-    several = gpus is not None and len(gpus.gpus) > 1
-    place = f" in a {container.kind} container" if container else ""
-    facts = f"{SHM} has {gib(memory.total)}{place}" if memory else f"the error '{said}'"
-    kind = container.kind if container else "docker"
+    idle = (
+        facts.torch is not None
+        and facts.torch.accelerator == "cpu"
+        and not (facts.nvidia and facts.nvidia.gpus)
+    )
+    several = facts.nvidia is not None and len(facts.nvidia.gpus) > 1
+    place = f" in a {facts.container.kind} container" if facts.container else ""
+    what = (
+        f"{SHM} has {gib(facts.shared_memory.total)}{place}"
+        if facts.shared_memory
+        else f"the error '{said}'"
+    )
+    kind = facts.container.kind if facts.container else "docker"
     return Finding(
         severity="error" if said else "note" if idle else None,
-        found=facts + (f"; the error '{said}'" if said and memory else ""),
+        found=what + (f"; the error '{said}'" if said and facts.shared_memory else ""),
         said=said,
         means="num_workers > 0 dies with 'Bus error' in the first epoch"
         + ("; NCCL fails with 'unhandled system error'" if several else ""),
@@ -58,5 +59,5 @@ def shm_too_small(
         cure_note="start the container anew; --ipc=host takes the host's own. Until then, num_workers=0"
         if kind != "kubernetes"
         else "a volume mounted at /dev/shm in the pod",
-        evidence=(SHM,) if memory else (),
+        evidence=(SHM,) if facts.shared_memory else (),
     )

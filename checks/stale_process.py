@@ -3,11 +3,9 @@ from collections.abc import Sequence
 from tunedoctor.api import (
     Errors,
     ErrorText,
+    Facts,
     Finding,
-    Known,
     Packages,
-    Typed,
-    Wanted,
     check,
     expression,
     heard,
@@ -24,41 +22,36 @@ NOTEBOOK = expression("stale-process/notebook")
 
 
 @check("stale-process")
-def stale_process(
-    errors: Known[Errors],
-    wanted: Known[Wanted],
-    packages: Known[Packages],
-    typed: Known[Typed],
-) -> Finding | None:
+def stale_process(facts: Facts) -> Finding | None:
     """Compare what an error asks for with what the list of packages has."""
     said = (
-        [e for e in errors.errors if not RESOLVER.search(e.text)]
-        if isinstance(errors, Errors)
+        [e for e in facts.errors.errors if not RESOLVER.search(e.text)]
+        if isinstance(facts.errors, Errors)
         else []
     )
-    for held in packages.in_memory if packages else ():
+    for held in facts.packages.in_memory if facts.packages else ():
         if held.notebook:
             return _finding(
                 f"the kernel has {held.name} {held.version}, and {held.name} {held.installed} is installed"
             )
-    for one in wanted.requirements if wanted and packages else ():
-        there = packages.version(one.name) if packages else ""
+    for one in facts.asked.requirements if facts.asked and facts.packages else ():
+        there = facts.packages.version(one.name) if facts.packages else ""
         refused = any(
             one.name in e.text
             and one.specifier in e.text
             and not OTHER.search(e.text.replace(one.specifier, ""))
             for e in said
         )
-        if packages and refused and _elsewhere(packages, one.name, said):
+        if facts.packages and refused and _elsewhere(facts.packages, one.name, said):
             continue
         if refused and not one.have and there and one.specifier and within(there, one.specifier):
             return _finding(
                 f"the error asks for {one.name}{one.specifier}, and {one.name} {there} is installed"
             )
-    restart = heard(errors, "stale-process/restart")
+    restart = heard(facts.errors, "stale-process/restart")
     if restart and len(said) > 1:
         return _finding(f"the warning '{restart}'").saying(restart)
-    if gone := metadata_gone(errors, typed, replaced=True):
+    if gone := metadata_gone(facts.errors, facts.typed, replaced=True):
         found = f"the error '{gone.said}', after a cell installed another {gone.name}"
         return _finding(found).saying(gone.said)
     for error in said:

@@ -1,12 +1,8 @@
 import re
 
 from tunedoctor.api import (
-    Compilers,
-    Errors,
+    Facts,
     Finding,
-    Known,
-    Packages,
-    TorchBuild,
     check,
     heard,
     if_heard,
@@ -19,23 +15,18 @@ from tunedoctor.api import (
 
 
 @check("toolkit-build-mismatch")
-def toolkit_build_mismatch(
-    compilers: Known[Compilers],
-    torch: Known[TorchBuild],
-    packages: Known[Packages],
-    errors: Known[Errors],
-) -> Finding | None:
+def toolkit_build_mismatch(facts: Facts) -> Finding | None:
     """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
-    said = heard(errors, "toolkit-build-mismatch/host", "toolkit-build-mismatch")
+    said = heard(facts.errors, "toolkit-build-mismatch/host", "toolkit-build-mismatch")
     nvcc_said = (f"toolkit-build-mismatch/{one}" for one in ("host", "arch", "standard"))
-    if refused := if_heard(errors, *nvcc_said):
+    if refused := if_heard(facts.errors, *nvcc_said):
         return refused
-    if own := matched(errors, "toolkit-build-mismatch/own-build"):
-        return _newer_nvcc(own["symbol"], own["library"], torch)
-    cuda = torch.cuda if torch is not None else ""
-    nvcc = compilers.nvcc_version if compilers is not None else ""
+    if own := matched(facts.errors, "toolkit-build-mismatch/own-build"):
+        return _newer_nvcc(facts, own["symbol"], own["library"])
+    cuda = facts.torch.cuda if facts.torch is not None else ""
+    nvcc = facts.compilers.nvcc_version if facts.compilers is not None else ""
     differ = bool(cuda and nvcc) and parts(cuda)[:1] != parts(nvcc)[:1]
-    if not said and not (differ and packages is not None and packages.get("deepspeed")):
+    if not said and not (differ and facts.packages is not None and facts.packages.get("deepspeed")):
         return None
     wanted = re.search(r"PyTorch \(([\d.]+)\)|compiled with ([\d.]+\d)", said)
     release = ".".join(map(str, parts(cuda)[:2])) or (wanted[1] or wanted[2] if wanted else "")
@@ -46,15 +37,17 @@ def toolkit_build_mismatch(
         severity="error" if said else "note",
         found=found + (f"; '{said}' was printed" if said and differ else ""),
         said=said,
-        evidence=(compilers.nvcc,) if compilers is not None and compilers.nvcc else (),
+        evidence=(facts.compilers.nvcc,)
+        if facts.compilers is not None and facts.compilers.nvcc
+        else (),
         release=release,
     )
 
 
-def _newer_nvcc(symbol: str, library: str, torch: TorchBuild | None) -> Finding:
+def _newer_nvcc(facts: Facts, symbol: str, library: str) -> Finding:
     """Tell of an extension compiled here by an nvcc that is newer than the CUDA runtime beside torch."""
     said = f"undefined symbol: {symbol}, version {library}"
-    own = f" {torch.cuda}" if torch is not None and torch.cuda else ""
+    own = f" {facts.torch.cuda}" if facts.torch is not None and facts.torch.cuda else ""
     return worded(
         "toolkit-build-mismatch/newer-nvcc",
         said=said,

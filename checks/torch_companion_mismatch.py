@@ -4,13 +4,9 @@ from typing import NamedTuple
 
 from tunedoctor.api import (
     Cure,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
     Packages,
-    Runtime,
     TorchBuild,
     Unmet,
     check,
@@ -41,73 +37,66 @@ class _Bad(NamedTuple):
 
 
 @check("torch-companion-mismatch")
-def torch_companion_mismatch(
-    torch: Known[TorchBuild],
-    packages: Known[Packages],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    errors: Known[Errors],
-    runtime: Known[Runtime],
-) -> Finding | None:
+def torch_companion_mismatch(facts: Facts) -> Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
-    if asked := _from_conda(errors):
+    if asked := _from_conda(facts):
         return asked
     bad: list[_Bad] = []
-    if torch is not None and packages is not None:
-        pins = {one.owner.name: one for one in _pins(packages, interpreter, host, torch)}
+    if facts.torch is not None and facts.packages is not None:
+        pins = {one.owner.name: one for one in _pins(facts, facts.packages, facts.torch)}
         for name in COMPANIONS:
-            found = _judged(name, packages.version(name), torch, pins.get(name), host)
+            found = _judged(facts, name, facts.packages.version(name), facts.torch, pins.get(name))
             # what was imported without a fault does fit
-            stage = runtime.stage(f"import {name}") if runtime is not None else None
+            stage = facts.runtime.stage(f"import {name}") if facts.runtime is not None else None
             if found is not None and not (stage is not None and stage.outcome == "ok"):
                 bad.append(found)
     worst = next((one for one in bad if one.name != "xformers"), None)
     said = {
         name: text
         for name in COMPANIONS
-        if (text := heard(errors, f"torch-companion-mismatch/{name}"))
+        if (text := heard(facts.errors, f"torch-companion-mismatch/{name}"))
     }
-    if torch is not None and packages is not None and _one_variant(host):
+    if facts.torch is not None and facts.packages is not None and _one_variant(facts):
         said = {
             name: t
             for name, t in said.items()
-            if not _of_release(packages.version(name), name, torch)
+            if not _of_release(facts.packages.version(name), name, facts.torch)
         }
-    conflict = heard(errors, "torch-companion-mismatch/conflict")
+    conflict = heard(facts.errors, "torch-companion-mismatch/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
     if not said and worst is None and not bad:
         return None
     if said and worst is None:
         name = next(iter(said))
-        own = companions(torch.version).get(name, "") if torch is not None else ""
-        version = packages.version(name) if packages is not None else ""
+        own = companions(facts.torch.version).get(name, "") if facts.torch is not None else ""
+        version = facts.packages.version(name) if facts.packages is not None else ""
         worst = next((one for one in bad if one.name == name), None) or _Bad(
             name,
-            f"{name} {version} beside torch {torch.version if torch else 'of another release'}".replace(
+            f"{name} {version} beside torch {facts.torch.version if facts.torch else 'of another release'}".replace(
                 "  ", " "
             ),
             own,
         )
         worst = worst._replace(found=f"{worst.found}: the error '{said[name]}'")
     chosen = worst or bad[0]
-    there = packages.get(chosen.name) if packages is not None else None
-    fits = chosen.name != "xformers" and torch is not None and chosen.version
+    there = facts.packages.get(chosen.name) if facts.packages is not None else None
+    fits = chosen.name != "xformers" and facts.torch is not None and chosen.version
     return worded(
         "torch-companion-mismatch",
         f"torch-companion-mismatch/{chosen.name}",
         "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
         found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad)])),
         said=said.get(chosen.name, ""),
-        cure=_cure(chosen, torch, interpreter),
+        cure=_cure(facts, chosen),
         evidence=(there.location,) if there is not None else (),
         name=chosen.name,
     )
 
 
-def _from_conda(errors: Errors | None) -> Finding | None:
+def _from_conda(facts: Facts) -> Finding | None:
     """Read what conda says where it has a companion for another CUDA alone."""
-    found = matched(errors, "torch-companion-mismatch/conda-cuda")
+    found = matched(facts.errors, "torch-companion-mismatch/conda-cuda")
     if found is None:
         return None
     name, version, cuda = found["name"], found["version"], found["cuda"]
@@ -115,9 +104,9 @@ def _from_conda(errors: Errors | None) -> Finding | None:
     return worded("torch-companion-mismatch/from-conda", said=found[0], name=name, what=what)
 
 
-def _one_variant(host: Host | None) -> bool:
+def _one_variant(facts: Facts) -> bool:
     """Tell a system whose wheels come in one variant: there the release alone decides."""
-    return host is not None and host.os == "macos"
+    return facts.host is not None and facts.host.os == "macos"
 
 
 def _of_release(version: str, name: str, torch: TorchBuild) -> bool:
@@ -126,18 +115,16 @@ def _of_release(version: str, name: str, torch: TorchBuild) -> bool:
     return bool(own and version) and minor(version) == minor(own)
 
 
-def _pins(
-    packages: Packages, interpreter: Interpreter | None, host: Host | None, torch: TorchBuild
-) -> list[Unmet]:
+def _pins(facts: Facts, packages: Packages, torch: TorchBuild) -> list[Unmet]:
     return [
         one
-        for one in unmet(packages, interpreter, host, torch, names=COMPANIONS)
+        for one in unmet(packages, facts.interpreter, facts.host, torch, names=COMPANIONS)
         if one.name == "torch" and one.installed
     ]
 
 
 def _judged(
-    name: str, version: str, torch: TorchBuild, pin: Unmet | None, host: Host | None
+    facts: Facts, name: str, version: str, torch: TorchBuild, pin: Unmet | None
 ) -> _Bad | None:
     """Tell what is wrong with a companion; None where it fits or nobody knows."""
     if not version:
@@ -156,7 +143,7 @@ def _judged(
     # a pin on another patch release of the same minor breaks nothing
     if pin is not None and not own:
         return _Bad(name, f"{beside}; it requires {pin.wanted}", own)
-    odd = _odd_label(name, version, torch, host)
+    odd = _odd_label(facts, name, version, torch)
     return _Bad(name, f"{beside}: {odd}", own or version) if odd else None
 
 
@@ -183,10 +170,12 @@ def _other_night(name: str, version: str, torch: TorchBuild, night: date) -> _Ba
     return _Bad(name, f"{name} {version} beside the nightly torch {torch.version}", "")
 
 
-def _odd_label(name: str, version: str, torch: TorchBuild, host: Host | None) -> str:
+def _odd_label(facts: Facts, name: str, version: str, torch: TorchBuild) -> str:
     """Tell of two variants that do not go together; "" where they do."""
     label, mine = _label(version), _label(torch.version)
-    plain_linux = host is not None and host.os == "linux" and host.machine == "x86_64"
+    plain_linux = (
+        facts.host is not None and facts.host.os == "linux" and facts.host.machine == "x86_64"
+    )
     if name != "xformers" and mine == "cpu" and (label or (plain_linux and not torch.conda)):
         # without a label it is the default index's build for Linux, which links CUDA
         return "" if label == "cpu" else f"a {label or 'CUDA'} build beside a CPU build"
@@ -203,7 +192,9 @@ def _label(version: str) -> str:
     return found[1] if found else ""
 
 
-def _cure(chosen: _Bad, torch: TorchBuild | None, interpreter: Interpreter | None) -> Cure:
-    if chosen.name == "xformers" or torch is None or not chosen.version:
-        return pip(interpreter, "uninstall", chosen.name)
-    return companion_install(interpreter, torch, chosen.name, chosen.version.partition("+")[0])
+def _cure(facts: Facts, chosen: _Bad) -> Cure:
+    if chosen.name == "xformers" or facts.torch is None or not chosen.version:
+        return pip(facts.interpreter, "uninstall", chosen.name)
+    return companion_install(
+        facts.interpreter, facts.torch, chosen.name, chosen.version.partition("+")[0]
+    )

@@ -1,21 +1,14 @@
 from tunedoctor.api import (
     AmdGpu,
     AmdGpus,
-    Compilers,
     Cure,
-    Errors,
+    Facts,
     Finding,
     Host,
     IntelGpu,
-    Interpreter,
-    Known,
-    NvidiaDriver,
     NvidiaGpu,
     NvidiaGpus,
-    RocmStack,
-    Runtime,
     TorchBuild,
-    Typed,
     Unknown,
     amd_gfx_by_name,
     check,
@@ -44,71 +37,66 @@ OLDEST_DRIVER = "525.60.13"
 
 @check("torch-cpu-only")
 def torch_cpu_only(
-    torch: Known[TorchBuild],
+    facts: Facts,
     nvidia: NvidiaGpus | Unknown | None,
-    driver: Known[NvidiaDriver],
     amd: AmdGpus | Unknown | None,
-    rocm: Known[RocmStack],
     intel: IntelGpu | Unknown | None,
     host: Host | Unknown | None,
-    interpreter: Known[Interpreter],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-    typed: Known[Typed],
-    compilers: Known[Compilers],
 ) -> Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
-    said = heard(errors, "torch-cpu-only")
-    kind = torch.accelerator if torch else "unknown"
-    if runtime is not None and runtime.gpu_works:
+    said = heard(facts.errors, "torch-cpu-only")
+    kind = facts.torch.accelerator if facts.torch else "unknown"
+    if facts.runtime is not None and facts.runtime.gpu_works:
         return None
     if kind == "unknown" and not said:
-        return _fallen_back(typed, runtime, known(amd), known(nvidia), interpreter)
+        return _fallen_back(facts, known(amd), known(nvidia))
     cards, radeons, chips = known(nvidia), known(amd), known(intel)
     usable = [c for c in cards.gpus if parts(c.compute_capability) >= (5,)] if cards else []
     discrete = [g for g in radeons.gpus if _trains(g, told=radeons.told_by)] if radeons else []
     arcs = [n for n in chips.names if named_as("arc", n)] if chips and chips.discrete else []
     system = known(host)
     served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
-    name = f"torch {torch.version} is {_what(torch)}" if torch else f"the error '{said}'"
+    name = (
+        f"torch {facts.torch.version} is {_what(facts.torch)}"
+        if facts.torch
+        else f"the error '{said}'"
+    )
     if served.get(kind):
         finding = None
     elif usable:
-        finding = _nvidia(name, usable, torch, driver, system, interpreter)
-    elif discrete and radeons and (radeons.told_by or not rocm or rocm.kfd in ("ok", "denied")):
-        finding = _amd(name, discrete, torch, system, interpreter, radeons.told_by)
+        finding = _nvidia(facts, name, usable, system)
+    elif (
+        discrete
+        and radeons
+        and (radeons.told_by or not facts.rocm or facts.rocm.kfd in ("ok", "denied"))
+    ):
+        finding = _amd(facts, name, discrete, system, radeons.told_by)
     elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
-        cure = rebuild_xpu(system, interpreter, torch)
+        cure = rebuild_xpu(system, facts.interpreter, facts.torch)
         finding = _intel(name, listed(chips.names if chips else ()), cure, arc=bool(arcs))
-    elif said and (kind == "unknown" or (cards is None and torch is None)):
+    elif said and (kind == "unknown" or (cards is None and facts.torch is None)):
         finding = _from_text(f"the error '{said}'")
     elif said and kind == "cpu" and not _surely_none(nvidia, system):
         finding = _from_text(f"{name}, and the job asks for CUDA: the error '{said}'")
-    elif kind == "cpu" and runtime is not None and runtime.gpu_available is False:
+    elif kind == "cpu" and facts.runtime is not None and facts.runtime.gpu_available is False:
         asked = (nvidia, amd, intel, host)
         nothing_told = all(isinstance(one, Unknown) for one in asked)
         finding = _bare_excerpt(name) if nothing_told else None
     else:
-        finding = _beside_toolkit(name, kind, compilers, errors, system)
+        finding = _beside_toolkit(facts, name, kind, system)
     said = said or (finding.said if finding is not None else "")
     return finding.saying(said) if finding is not None else None
 
 
-def _beside_toolkit(
-    name: str,
-    kind: str,
-    compilers: Compilers | None,
-    errors: Errors | None,
-    host: Host | None,
-) -> Finding | None:
+def _beside_toolkit(facts: Facts, name: str, kind: str, host: Host | None) -> Finding | None:
     """Suspect a CPU build where somebody has NVIDIA's toolkit and misses CUDA, and no GPU is told."""
-    missed = heard(errors, "torch-cpu-only/missed")
-    if kind != "cpu" or compilers is None or not compilers.nvcc_version or not missed:
+    missed = heard(facts.errors, "torch-cpu-only/missed")
+    if kind != "cpu" or facts.compilers is None or not facts.compilers.nvcc_version or not missed:
         return None
     fit = rebuild_cuda(host, None, None, OLDEST_DRIVER, ())
     return worded(
         "torch-cpu-only/missed",
-        found=f"{name}; nvcc {compilers.nvcc_version} is installed, and the error '{missed}'",
+        found=f"{name}; nvcc {facts.compilers.nvcc_version} is installed, and the error '{missed}'",
         said=missed,
         cure=fit.cure if fit else Cure(),
     )
@@ -132,21 +120,17 @@ def _bare_excerpt(name: str) -> Finding | None:
     return worded("torch-cpu-only/bare-excerpt", cure=fit.cure if fit else Cure(), name=name)
 
 
-def _fallen_back(
-    typed: Typed | None,
-    run: Runtime | None,
-    amd: AmdGpus | None,
-    nvidia: NvidiaGpus | None,
-    interpreter: Interpreter | None,
-) -> Finding | None:
+def _fallen_back(facts: Facts, amd: AmdGpus | None, nvidia: NvidiaGpus | None) -> Finding | None:
     """Tell of an install over several indexes, of which the default one had the build that pip took."""
-    if run is None or run.gpu_available is not False or not (amd or nvidia):
+    if facts.runtime is None or facts.runtime.gpu_available is not False or not (amd or nvidia):
         return None
-    install = next((c for c in (typed.commands if typed else ()) if EXTRA_INDEX.search(c)), "")
+    install = next(
+        (c for c in (facts.typed.commands if facts.typed else ()) if EXTRA_INDEX.search(c)), ""
+    )
     if not install:
         return None
     variant = "rocm" if amd else "cu"
-    name = python(interpreter)
+    name = python(facts.interpreter)
     return worded(
         "torch-cpu-only/fallen-back",
         cure_note=f"shows what was installed; then install from the one index: doctor wheel --gpu {_gpu(amd, nvidia)} "
@@ -184,23 +168,23 @@ def _what(build: TorchBuild) -> str:
     )
 
 
-def _nvidia(
-    name: str,
-    usable: list[NvidiaGpu],
-    build: TorchBuild | None,
-    driver: NvidiaDriver | None,
-    host: Host | None,
-    interpreter: Interpreter | None,
-) -> Finding:
+def _nvidia(facts: Facts, name: str, usable: list[NvidiaGpu], host: Host | None) -> Finding:
     capabilities = tuple({card.compute_capability for card in usable})
     small = max(card.memory_total or SMALL for card in usable) < SMALL
     card, count = usable[0].name, len(usable)
-    fit = rebuild_cuda(host, interpreter, build, driver.version if driver else "", capabilities)
+    fit = rebuild_cuda(
+        host,
+        facts.interpreter,
+        facts.torch,
+        facts.nvidia_driver.version if facts.nvidia_driver else "",
+        capabilities,
+    )
     number = f"{count} x {card}" if count > 1 else card
     if fit is None:
         install = install_driver(host)
+        driver = facts.nvidia_driver.version if facts.nvidia_driver else "not known"
         return Finding(
-            found=f"{name}; the machine has {number} under driver {driver.version if driver else 'not known'}",
+            found=f"{name}; the machine has {number} under driver {driver}",
             cure=install.cure,
             cure_note=f"{install.note}; no CUDA build fits the present driver; then `doctor check` names one",
         )
@@ -209,29 +193,26 @@ def _nvidia(
         found=f"{name}; the machine has {number}",
         cure=fit.cure,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
-        evidence=(f"{build.location}/version.py",) if build and build.location else (),
+        evidence=(f"{facts.torch.location}/version.py",)
+        if facts.torch and facts.torch.location
+        else (),
     )
 
 
-def _amd(
-    name: str,
-    chips: list[AmdGpu],
-    build: TorchBuild | None,
-    host: Host | None,
-    interpreter: Interpreter | None,
-    told_by: str,
-) -> Finding:
+def _amd(facts: Facts, name: str, chips: list[AmdGpu], host: Host | None, told_by: str) -> Finding:
     cards = listed(dict.fromkeys(chip.name or chip.gfx for chip in chips))
     # the name first: a tool prints the target of an override, or of an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (amd_gfx_by_name(c.name) or c.gfx for c in chips))))
-    fit = rocm_build(host, interpreter, build, gfx)
+    fit = rocm_build(host, facts.interpreter, facts.torch, gfx)
     return worded(
         "torch-cpu-only/amd",
         severity="error" if fit.on_index or (told_by and fit.of_amd) else "note",
         found=f"{name}; the machine has {cards}" + (f", says {told_by}" if told_by else ""),
         cure=fit.cure,
         cure_note=fit.note,
-        evidence=(f"{build.location}/version.py",) if build and build.location else (),
+        evidence=(f"{facts.torch.location}/version.py",)
+        if facts.torch and facts.torch.location
+        else (),
     )
 
 

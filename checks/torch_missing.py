@@ -1,15 +1,9 @@
 from tunedoctor.api import (
-    AmdGpus,
     Errors,
+    Facts,
     Finding,
-    Host,
-    IntelGpu,
     Interpreter,
-    Known,
-    NvidiaDriver,
-    NvidiaGpus,
     Packages,
-    PciBus,
     TorchBuild,
     Unknown,
     check,
@@ -26,24 +20,22 @@ ISOLATED = expression("torch-missing/isolated")
 
 
 @check("torch-missing")
-def torch_missing(
-    interpreter: Known[Interpreter],
-    torch: TorchBuild | Unknown | None,
-    host: Known[Host],
-    nvidia: Known[NvidiaGpus],
-    driver: Known[NvidiaDriver],
-    amd: Known[AmdGpus],
-    intel: Known[IntelGpu],
-    bus: Known[PciBus],
-    packages: Known[Packages],
-    errors: Known[Errors],
-) -> Finding | None:
+def torch_missing(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
     """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
     if isinstance(torch, TorchBuild):
         return None
-    if torch is not None or not isinstance(interpreter, Interpreter):
-        return _from_error(errors, packages)
-    fit = torch_install(host, interpreter, nvidia, driver, amd, "", intel, bus)
+    if torch is not None or not isinstance(facts.interpreter, Interpreter):
+        return _from_error(facts)
+    fit = torch_install(
+        facts.host,
+        facts.interpreter,
+        facts.nvidia,
+        facts.nvidia_driver,
+        facts.amd,
+        "",
+        facts.intel,
+        facts.pci,
+    )
     what = {
         "cu": f"for CUDA {cuda_of(fit.variant)}",
         "ro": "for ROCm",
@@ -52,33 +44,35 @@ def torch_missing(
     }
     size = "about 3 GB" if fit.variant[:2] in ("cu", "ro", "xp") else "about 0.3 GB"
     note = f"torch {fit.version} {what.get(fit.variant[:2], '')}: {size}".replace(" :", ":")
-    if interpreter.externally_managed:
+    if facts.interpreter.externally_managed:
         note += "; the system manages this Python: make a venv first with python3 -m venv .venv"
-    if isinstance(packages, Packages) and packages.get("tunedoctor") is not None:
+    if isinstance(facts.packages, Packages) and facts.packages.get("tunedoctor") is not None:
         note += (
             "; this is the doctor's own environment, look at yours with doctor check --target PATH"
         )
-    found = f"no torch on the path of {interpreter.executable}, Python {interpreter.version}"
-    if interpreter.kind != "unknown":
-        found += f" ({interpreter.kind})"
+    found = f"no torch on the path of {facts.interpreter.executable}, Python {facts.interpreter.version}"
+    if facts.interpreter.kind != "unknown":
+        found += f" ({facts.interpreter.kind})"
     return Finding(
         found=found,
         means="every training script stops with ModuleNotFoundError: No module named 'torch'",
         cure=fit.cure or tell("python3.12 -m venv ~/train"),
         cure_note=note if fit.cure else fit.why or "no torch build fits this Python and system",
-        evidence=interpreter.site_packages,
+        evidence=facts.interpreter.site_packages,
     )
 
 
-def _from_error(errors: Errors | None, packages: Packages | None) -> Finding | None:
+def _from_error(facts: Facts) -> Finding | None:
     """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
-    said = heard(errors, "torch-missing")
-    listed = packages if isinstance(packages, Packages) else None
-    if not said or not isinstance(errors, Errors) or (listed and listed.get("torch")):
+    said = heard(facts.errors, "torch-missing")
+    listed = facts.packages if isinstance(facts.packages, Packages) else None
+    if not said or not isinstance(facts.errors, Errors) or (listed and listed.get("torch")):
         return None
-    files = [frame.file for error in errors.errors if said in error.text for frame in error.frames]
+    files = [
+        frame.file for error in facts.errors.errors if said in error.text for frame in error.frames
+    ]
     built = any(BUILDING.search(file) for file in files)
-    built = built or any(ISOLATED.search(error.text) for error in errors.errors)
+    built = built or any(ISOLATED.search(error.text) for error in facts.errors.errors)
     if built and not (listed and listed.get("pip")):
         return None
     return worded(

@@ -1,11 +1,6 @@
 from tunedoctor.api import (
-    AmdGpus,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    NvidiaDriver,
-    NvidiaGpus,
     TorchBuild,
     check,
     torch_install,
@@ -18,18 +13,18 @@ RECOMMENDED = "2.5"
 
 
 @check("torch-old")
-def torch_old(
-    torch: TorchBuild,
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    nvidia: Known[NvidiaGpus],
-    driver: Known[NvidiaDriver],
-    amd: Known[AmdGpus],
-) -> Finding | None:
+def torch_old(facts: Facts, torch: TorchBuild) -> Finding | None:
     """Compare with the floor of current libraries."""
     if within(torch.version, f"<{RECOMMENDED}") is not True:
         return None
-    fit = torch_install(host, interpreter, nvidia, driver, amd, f">={RECOMMENDED}")
+    fit = torch_install(
+        facts.host,
+        facts.interpreter,
+        facts.nvidia,
+        facts.nvidia_driver,
+        facts.amd,
+        f">={RECOMMENDED}",
+    )
     if not fit.cure:
         return None
     return worded("torch-old", cure=fit.cure, version=torch.version)

@@ -1,18 +1,9 @@
 import re
 
 from tunedoctor.api import (
-    AmdGpus,
     Cure,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Interpreter,
-    Known,
-    NvidiaDriver,
-    NvidiaGpus,
-    Packages,
-    TorchBuild,
     at_least,
     broken_pairs,
     check,
@@ -33,22 +24,18 @@ COMPANIONS = frozenset({"torchvision", "torchaudio", "xformers"})
 
 
 @check("torch-too-old-for-library")
-def torch_too_old_for_library(
-    torch: Known[TorchBuild],
-    packages: Known[Packages],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    nvidia: Known[NvidiaGpus],
-    driver: Known[NvidiaDriver],
-    amd: Known[AmdGpus],
-    environment: Known[Environment],
-    errors: Known[Errors],
-) -> Finding | None:
+def torch_too_old_for_library(facts: Facts) -> Finding | None:
     """Take the highest floor, hidden or declared, that the build does not reach."""
-    pairs = broken_pairs("torch-too-old-for-library", packages, torch, environment, errors)
+    pairs = broken_pairs(
+        "torch-too-old-for-library", facts.packages, facts.torch, facts.environment, facts.errors
+    )
     declared = [
         one
-        for one in (unmet(packages, interpreter, host, torch) if packages else ())
+        for one in (
+            unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+            if facts.packages
+            else ()
+        )
         if one.name == "torch" and one.installed and one.owner.name not in COMPANIONS
     ]
     floors = [(one, floor) for one in declared if (floor := _floor(one.specifier, one.installed))]
@@ -72,14 +59,14 @@ def torch_too_old_for_library(
         found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, and torch {one.installed} is installed"
         keep = ()
         means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
-    elif asked := _asked(errors, torch):
+    elif asked := _asked(facts):
         keep, wanted = (), asked[1]
         text = asked[0]
         found, means = f"the error '{text}'", "the import, or the call that asks for it, stops"
-    elif missed := _name_missed(errors, torch):
+    elif missed := _name_missed(facts):
         text, since = missed
         keep, wanted = (), f">={since}"
-        here = f", and torch {torch.version} is installed" if torch else ""
+        here = f", and torch {facts.torch.version} is installed" if facts.torch else ""
         found = f"the error '{text}': it came with torch {since}{here}"
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
@@ -87,19 +74,23 @@ def torch_too_old_for_library(
             "torch-too-old-for-library/torch-load",
             severity=worst.row.severity,
             found=f"{together(worst.versions)}: transformers refuses torch.load below torch 2.6",
-            cure=torch_install(host, interpreter, nvidia, driver, amd, ">=2.6").cure
-            or pip(interpreter, "install", "transformers<4.52"),
+            cure=torch_install(
+                facts.host, facts.interpreter, facts.nvidia, facts.nvidia_driver, facts.amd, ">=2.6"
+            ).cure
+            or pip(facts.interpreter, "install", "transformers<4.52"),
             evidence=worst.row.source,
         )
     else:
         return None
-    fit = torch_install(host, interpreter, nvidia, driver, amd, wanted)
-    down = pip(interpreter, "install", *keep) if keep else Cure()
+    fit = torch_install(
+        facts.host, facts.interpreter, facts.nvidia, facts.nvidia_driver, facts.amd, wanted
+    )
+    down = pip(facts.interpreter, "install", *keep) if keep else Cure()
     return Finding(
         found=found,
         said=text,
         means=means,
-        cure=fit.cure or down or pip(interpreter, "install", f"torch{wanted}"),
+        cure=fit.cure or down or pip(facts.interpreter, "install", f"torch{wanted}"),
         cure_note=(f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot")
         if fit.cure
         else "no newer torch fits this Python, driver and GPU",
@@ -111,34 +102,34 @@ def torch_too_old_for_library(
 SETTLE = 'python -c "import torch; print(torch.__version__)"'
 
 
-def _asked(errors: Errors | None, build: TorchBuild | None) -> tuple[str, str] | None:
+def _asked(facts: Facts) -> tuple[str, str] | None:
     """Return what an error says that states a floor of torch itself, and the floor."""
-    said = heard(errors, "torch-too-old-for-library/asked") or _stated(errors)
+    said = heard(facts.errors, "torch-too-old-for-library/asked") or _stated(facts)
     if not said:
         return None
     floor = FLOOR.search(said)
     lowest = floor[1] if floor else "2.1.1"
-    return None if build and at_least(build.version, lowest) else (said, f">={lowest}")
+    return None if facts.torch and at_least(facts.torch.version, lowest) else (said, f">={lowest}")
 
 
 FLOOR = expression("torch-too-old-for-library/floor")
 STATED = expression("torch-too-old-for-library/stated")
 
 
-def _stated(errors: Errors | None) -> str:
-    for error in errors.errors if errors else ():
+def _stated(facts: Facts) -> str:
+    for error in facts.errors.errors if facts.errors else ():
         raised = error.type and not error.type.endswith("Warning")
         if raised and "you have" not in error.text and (found := STATED.search(error.text)):
             return found[0]
     return ""
 
 
-def _name_missed(errors: Errors | None, build: TorchBuild | None) -> tuple[str, str] | None:
+def _name_missed(facts: Facts) -> tuple[str, str] | None:
     """Return what an error says of a public name of torch that this torch does not have, and since when it is there.
 
     torchao and bitsandbytes have a check of their own.
     """
-    for error in errors.errors if errors else ():
+    for error in facts.errors.errors if facts.errors else ():
         if any(re.search(r"[\\/](?:torchao|bitsandbytes)[\\/]", f.file) for f in error.frames[-1:]):
             continue
         for missed in expressions("torch-too-old-for-library/missed"):
@@ -147,7 +138,9 @@ def _name_missed(errors: Errors | None, build: TorchBuild | None) -> tuple[str, 
                 continue
             named = found.groupdict()
             name = named.get("name") or f"{named['function']} {named['keyword']}"
-            since = lacks(named.get("module") or "", name, build.version if build else "")
+            since = lacks(
+                named.get("module") or "", name, facts.torch.version if facts.torch else ""
+            )
             if since:
                 return found[0], since
     return None

@@ -1,10 +1,8 @@
 from tunedoctor.api import (
     Errors,
     ErrorText,
+    Facts,
     Finding,
-    Interpreter,
-    Known,
-    Packages,
     TokenizerFile,
     at_least,
     check,
@@ -28,23 +26,19 @@ NOT_YET = expression("transformers-too-old-for-model/not-yet")
 
 
 @check("transformers-too-old-for-model")
-def transformers_too_old_for_model(
-    errors: Errors,
-    packages: Known[Packages],
-    interpreter: Known[Interpreter],
-) -> Finding | None:
+def transformers_too_old_for_model(facts: Facts, errors: Errors) -> Finding | None:
     """Look the model type of the error up; without a release to compare, the error's own words decide."""
     advised = any(UPDATE.search(e.text) for e in errors.errors)
-    have = packages.version("transformers") if packages else ""
+    have = facts.packages.version("transformers") if facts.packages else ""
     rope = heard(errors, "transformers-too-old-for-model/llama-31")
     if rope and not (have and at_least(have, ROPE_TYPE_SINCE)):
-        return _finding("rope_type", rope[:70], ROPE_TYPE_SINCE, have, interpreter)
-    if file := tokenizer_file(errors, packages):
-        return _of_file(file, interpreter)
+        return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, have)
+    if file := tokenizer_file(errors, facts.packages):
+        return _of_file(facts, file)
     for error in errors.errors:
         if not_yet := NOT_YET.search(error.text):
             have = not_yet["have"]
-            return _finding(not_yet["model"], not_yet[0], "", have, interpreter)
+            return _finding(facts, not_yet["model"], not_yet[0], "", have)
         model, said = _model(error, advised=advised)
         if not model:
             continue
@@ -52,11 +46,11 @@ def transformers_too_old_for_model(
         if since and have and at_least(have, since):
             continue  # it is known to this release: something else hides it
         if since or advised:
-            return _finding(model, said, since, have, interpreter)
+            return _finding(facts, model, said, since, have)
     return None
 
 
-def _of_file(one: TokenizerFile, interpreter: Interpreter | None) -> Finding:
+def _of_file(facts: Facts, one: TokenizerFile) -> Finding:
     """Tell of a tokenizer.json that is younger than the tokenizers installed."""
     return worded(
         "transformers-too-old-for-model/of-file",
@@ -64,7 +58,7 @@ def _of_file(one: TokenizerFile, interpreter: Interpreter | None) -> Finding:
         f"{one.transformers}, and {one.have} is installed",
         said=one.said,
         cure=pip(
-            interpreter,
+            facts.interpreter,
             "install",
             f"transformers>={one.transformers}",
             f"tokenizers>={one.tokenizers}",
@@ -87,9 +81,7 @@ def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
     return "", ""
 
 
-def _finding(
-    model: str, said: str, since: str, have: str, interpreter: Interpreter | None
-) -> Finding:
+def _finding(facts: Facts, model: str, said: str, since: str, have: str) -> Finding:
     here = f"transformers {have}" if have else "this transformers"
     floor = f"{model} came with transformers {since}" if since else f"{here} does not know {model}"
     return worded(
@@ -97,6 +89,8 @@ def _finding(
         found=f"the error '{said}'; {floor}" + (f", and {have} is installed" if have else ""),
         said=said,
         cure=pip(
-            interpreter, "install", f"transformers>={since}" if since else "--upgrade transformers"
+            facts.interpreter,
+            "install",
+            f"transformers>={since}" if since else "--upgrade transformers",
         ),
     )

@@ -3,12 +3,9 @@ import re
 from tunedoctor.api import (
     Errors,
     ErrorText,
+    Facts,
     Finding,
-    Host,
     Interpreter,
-    Known,
-    Launchers,
-    Packages,
     Severity,
     check,
     distribution_of,
@@ -19,43 +16,41 @@ from tunedoctor.api import (
 
 
 @check("user-site-shadowing")
-def user_site_shadowing(
-    packages: Known[Packages],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-    errors: Known[Errors],
-    launchers: Known[Launchers],
-) -> Finding | None:
+def user_site_shadowing(facts: Facts) -> Finding | None:
     """Find hidden copies of the stack whose winner lies in the user site and has another version.
 
     In a report the paths of a traceback tell.
     """
-    for one in packages.in_memory if packages else ():
+    for one in facts.packages.in_memory if facts.packages else ():
         place = USER_SITE.search(one.file)
         if place:
             return _finding(
+                facts,
                 f"python imports {one.name} {one.version} from {place[0]}; the environment's list has {one.installed}",
                 place[0],
-                host,
                 "error",
             )
-    if isinstance(errors, Errors) and (
-        found := _mixed(errors, packages) or _launched(errors, packages, launchers)
+    if isinstance(facts.errors, Errors) and (
+        found := _mixed(facts, facts.errors) or _launched(facts, facts.errors)
     ):
-        return _finding(found[0], found[1], host, found[2]).saying(found[0])
-    if interpreter is not None and not interpreter.executable and (order := _in_front(interpreter)):
-        return _by_order(order, interpreter, host)
+        return _finding(facts, found[0], found[1], found[2]).saying(found[0])
     if (
-        interpreter is None
-        or packages is None
-        or not interpreter.user_site_on
-        or not interpreter.user_site
+        facts.interpreter is not None
+        and not facts.interpreter.executable
+        and (order := _in_front(facts.interpreter))
+    ):
+        return _by_order(facts, order, facts.interpreter)
+    if (
+        facts.interpreter is None
+        or facts.packages is None
+        or not facts.interpreter.user_site_on
+        or not facts.interpreter.user_site
     ):
         return None
     hidden = [
         c
-        for c in packages.copies
-        if c.hidden_by == interpreter.user_site
+        for c in facts.packages.copies
+        if c.hidden_by == facts.interpreter.user_site
         and c.version != c.winner_version
         and distribution_of(c.name.replace("-", "_"))
     ]
@@ -63,10 +58,10 @@ def user_site_shadowing(
         return None
     first = hidden[0]
     return _finding(
+        facts,
         f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}"
         + (f"; also {listed(c.name for c in hidden[1:])}" if len(hidden) > 1 else ""),
         first.hidden_by,
-        host,
     )
 
 
@@ -81,13 +76,15 @@ def _in_front(own: Interpreter) -> str:
     return ""
 
 
-def _by_order(user: str, own: Interpreter, host: Host | None) -> Finding:
+def _by_order(facts: Facts, user: str, own: Interpreter) -> Finding:
     """Suspect what an order alone shows: a package has to lie in both places to be the wrong one."""
     later = next(f for f in reversed(own.path) if OF_AN_ENVIRONMENT.search(f) and SITE.search(f))
-    return _finding(f"sys.path has {user} before {later}", user, host, "error", settle=f"ls {user}")
+    return _finding(
+        facts, f"sys.path has {user} before {later}", user, "error", settle=f"ls {user}"
+    )
 
 
-def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severity] | None:
+def _mixed(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
     """Return what a traceback shows of modules from the user site and another place; None where nothing does.
 
     Such a mix is a fault only where what failed is installed: then another interpreter runs than the one that lists it.
@@ -101,12 +98,13 @@ def _mixed(errors: Errors, packages: Packages | None) -> tuple[str, str, Severit
             found := _another_version(error, elsewhere) or _binary(error, files)
         ):
             return found
-        if not user or not elsewhere or missing is None or packages is None:
+        if not user or not elsewhere or missing is None or facts.packages is None:
             continue
         name = distribution_of(missing[1]) or missing[1].replace("_", "-")
-        if packages.get(name) is None:
+        if facts.packages.get(name) is None:
             continue
-        shown = f"'{missing[0]}', and {name} {packages.version(name)} is in the list; modules come from {user} and "
+        listed_ = f"{name} {facts.packages.version(name)} is in the list"
+        shown = f"'{missing[0]}', and {listed_}; modules come from {user} and "
         return shown + _folder(elsewhere[-1]), user, "error"
     return None
 
@@ -127,16 +125,18 @@ USER_FILE = expression("user-site-shadowing/user-file")
 TORCH_FILE = expression("user-site-shadowing/torch-file")
 
 
-def _launched(
-    errors: Errors, packages: Packages | None, launchers: Launchers | None
-) -> tuple[str, str, Severity] | None:
+def _launched(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
     """Return that a launcher of the user site missed a package that the environment's list has."""
-    for one in launchers.launchers if launchers is not None and packages is not None else ():
+    for one in (
+        facts.launchers.launchers
+        if facts.launchers is not None and facts.packages is not None
+        else ()
+    ):
         place = USER_BIN.search(one.path)
         for error in errors.errors if place and not one.in_target else ():
             missing = NO_MODULE.search(error.text)
             name = distribution_of(missing[1]) or missing[1].replace("_", "-") if missing else ""
-            if missing and packages is not None and packages.get(name) is not None:
+            if missing and facts.packages is not None and facts.packages.get(name) is not None:
                 return (
                     f"{one.name} is {one.path}: '{missing[0]}', and {name} is in the list",
                     one.path,
@@ -179,12 +179,7 @@ NO_MODULE = expression("user-site-shadowing/no-module")
 
 
 def _finding(
-    found: str,
-    place: str,
-    host: Host | None,
-    severity: Severity | None = None,
-    *,
-    settle: str = "",
+    facts: Facts, found: str, place: str, severity: Severity | None = None, *, settle: str = ""
 ) -> Finding:
     return worded(
         "user-site-shadowing",
@@ -192,5 +187,5 @@ def _finding(
         found=found,
         evidence=(place,),
         settle=settle,
-        host=host,
+        host=facts.host,
     )

@@ -1,15 +1,10 @@
 import re
 
 from tunedoctor.api import (
-    AmdGpus,
     Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
     NvidiaGpus,
-    TorchBuild,
-    Typed,
     check,
     entries,
     expression,
@@ -25,58 +20,58 @@ AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
 
 
 @check("visible-devices-wrong")
-def visible_devices_wrong(
-    environment: Known[Environment],
-    nvidia: Known[NvidiaGpus],
-    amd: Known[AmdGpus],
-    torch: Known[TorchBuild],
-    host: Known[Host],
-    errors: Known[Errors],
-    typed: Known[Typed],
-) -> Finding | None:
+def visible_devices_wrong(facts: Facts) -> Finding | None:
     """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
-    if environment is None:
-        return (
-            _from_text(nvidia, errors)
-            or _ranks(nvidia, errors, typed)
-            or _beyond(nvidia, errors)
-            or _one_for_two(errors)
-        )
-    if nvidia is not None and nvidia.gpus and not (torch and torch.accelerator == "rocm"):
+    if facts.environment is None:
+        return _from_text(facts) or _ranks(facts) or _beyond(facts) or _one_for_two(facts)
+    if (
+        facts.nvidia is not None
+        and facts.nvidia.gpus
+        and not (facts.torch and facts.torch.accelerator == "rocm")
+    ):
         return _nvidia(
-            environment, nvidia, host, heard(errors, "visible-devices-wrong")
-        ) or _one_for_two(errors)
-    if amd is not None and amd.gpus and torch is not None and torch.accelerator == "rocm":
+            facts, facts.environment, facts.nvidia, heard(facts.errors, "visible-devices-wrong")
+        ) or _one_for_two(facts)
+    if (
+        facts.amd is not None
+        and facts.amd.gpus
+        and facts.torch is not None
+        and facts.torch.accelerator == "rocm"
+    ):
         for name in AMD:
-            problem = _problem(environment.get(name), len(amd.gpus), ())
+            problem = _problem(facts.environment.get(name), len(facts.amd.gpus), ())
             if problem:
-                return _finding(name, environment.get(name) or "", problem, len(amd.gpus), host)
+                return _finding(
+                    facts, name, facts.environment.get(name) or "", problem, len(facts.amd.gpus)
+                )
     return (
-        (_nameless(environment, host, errors) if nvidia is None and amd is None else None)
-        or _ordinal(environment, nvidia, errors)
-        or _ranks(nvidia, errors, typed)
-        or _one_for_two(errors)
+        (
+            _nameless(facts, facts.environment)
+            if facts.nvidia is None and facts.amd is None
+            else None
+        )
+        or _ordinal(facts, facts.environment)
+        or _ranks(facts)
+        or _one_for_two(facts)
     )
 
 
-def _one_for_two(errors: Errors | None) -> Finding | None:
+def _one_for_two(facts: Facts) -> Finding | None:
     """Suspect what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device."""
-    said = heard(errors, "visible-devices-wrong/duplicate")
+    said = heard(facts.errors, "visible-devices-wrong/duplicate")
     if not said:
         return None
     return worded("visible-devices-wrong/duplicate", said=said)
 
 
-def _nvidia(
-    variables: Environment, cards: NvidiaGpus, host: Host | None, said: str
-) -> Finding | None:
+def _nvidia(facts: Facts, variables: Environment, cards: NvidiaGpus, said: str) -> Finding | None:
     setting = variables.get(CUDA)
     uuids = tuple(card.uuid for card in cards.gpus if card.uuid)
     problem = _problem(setting, len(cards.gpus), uuids)
     if not problem or setting is None:
         return None
     left = len(visible_gpus(cards.gpus, variables))
-    finding = _finding(CUDA, setting, problem, len(cards.gpus), host, said)
+    finding = _finding(facts, CUDA, setting, problem, len(cards.gpus), said)
     if left:
         return worded(
             "visible-devices-wrong/nvidia",
@@ -89,9 +84,9 @@ def _nvidia(
     return finding
 
 
-def _nameless(variables: Environment, host: Host | None, errors: Errors | None) -> Finding | None:
+def _nameless(facts: Facts, variables: Environment) -> Finding | None:
     """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
-    said, setting = heard(errors, "visible-devices-wrong"), variables.get(CUDA)
+    said, setting = heard(facts.errors, "visible-devices-wrong"), variables.get(CUDA)
     problem = _problem(setting, 1 << 20, ())
     if not said or setting is None or not problem:
         return None
@@ -100,7 +95,7 @@ def _nameless(variables: Environment, host: Host | None, errors: Errors | None) 
         title=f"{CUDA} hides every GPU" if problem.startswith("hides") else f"{CUDA} names no GPU",
         found=f"{CUDA} is '{setting}': {problem}; the error '{said}'",
         said=said,
-        host=host,
+        host=facts.host,
     )
 
 
@@ -125,7 +120,7 @@ def _problem(setting: str | None, count: int, uuids: tuple[str, ...]) -> str:
 
 
 def _finding(
-    name: str, setting: str, problem: str, count: int, host: Host | None, said: str = ""
+    facts: Facts, name: str, setting: str, problem: str, count: int, said: str = ""
 ) -> Finding:
     hides = problem == "hides every GPU"
     number = "1 GPU" if count == 1 else f"{count} GPUs"
@@ -137,28 +132,41 @@ def _finding(
         found=f"{name} is '{setting}': {problem}; the machine has {number}"
         + (f"; the error '{said}'" if said else ""),
         said=said,
-        cure=unset_variable(host, name),
+        cure=unset_variable(facts.host, name),
         evidence=(name,),
     )
 
 
-def _from_text(cards: NvidiaGpus | None, errors: Errors | None) -> Finding | None:
+def _from_text(facts: Facts) -> Finding | None:
     """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
-    if passed := heard(errors, "visible-devices-wrong/unknown"):
+    if passed := heard(facts.errors, "visible-devices-wrong/unknown"):
         return worded("visible-devices-wrong/unknown-device", said=passed)
-    said = heard(errors, "visible-devices-wrong")
-    if not said or cards is None or not cards.gpus or any(card.mig for card in cards.gpus):
+    said = heard(facts.errors, "visible-devices-wrong")
+    if (
+        not said
+        or facts.nvidia is None
+        or not facts.nvidia.gpus
+        or any(card.mig for card in facts.nvidia.gpus)
+    ):
         return None
-    names = f"nvidia-smi lists {len(cards.gpus)} GPU{'s' if len(cards.gpus) > 1 else ''}"
+    names = (
+        f"nvidia-smi lists {len(facts.nvidia.gpus)} GPU{'s' if len(facts.nvidia.gpus) > 1 else ''}"
+    )
     # a container that got no GPU says the same, while nvidia-smi ran outside of it
     return worded("visible-devices-wrong/none-seen", said=said, names=names)
 
 
-def _ranks(cards: NvidiaGpus | None, errors: Errors | None, typed: Typed | None) -> Finding | None:
+def _ranks(facts: Facts) -> Finding | None:
     """Find a launcher that was asked for more processes than there are GPUs."""
-    said = heard(errors, "visible-devices-wrong/slot", "visible-devices-wrong/ranks")
-    asked = next((f for c in (typed.commands if typed else ()) if (f := RANKS.search(c))), None)
-    if not said or asked is None or (cards is not None and any(card.mig for card in cards.gpus)):
+    said = heard(facts.errors, "visible-devices-wrong/slot", "visible-devices-wrong/ranks")
+    asked = next(
+        (f for c in (facts.typed.commands if facts.typed else ()) if (f := RANKS.search(c))), None
+    )
+    if (
+        not said
+        or asked is None
+        or (facts.nvidia is not None and any(card.mig for card in facts.nvidia.gpus))
+    ):
         return None
     return worded(
         "visible-devices-wrong/ranks",
@@ -170,15 +178,13 @@ def _ranks(cards: NvidiaGpus | None, errors: Errors | None, typed: Typed | None)
 RANKS = expression("visible-devices-wrong/ranks")
 
 
-def _ordinal(
-    variables: Environment, cards: NvidiaGpus | None, errors: Errors | None
-) -> Finding | None:
+def _ordinal(facts: Facts, variables: Environment) -> Finding | None:
     """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
     left = entries(variables.get(CUDA) or "")
-    said = heard(errors, "visible-devices-wrong/ranks")
+    said = heard(facts.errors, "visible-devices-wrong/ranks")
     if not said or not left or any(entry.startswith("MIG-") for entry in left):
         return None
-    if cards is not None and any(card.mig for card in cards.gpus):
+    if facts.nvidia is not None and any(card.mig for card in facts.nvidia.gpus):
         return None
     return worded(
         "visible-devices-wrong/ordinal",
@@ -188,11 +194,11 @@ def _ordinal(
     )
 
 
-def _beyond(cards: NvidiaGpus | None, errors: Errors | None) -> Finding | None:
+def _beyond(facts: Facts) -> Finding | None:
     """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
-    sure = heard(errors, "visible-devices-wrong/counted")
-    said = sure or heard(errors, "visible-devices-wrong/ordinal")
-    if not said or cards is not None:
+    sure = heard(facts.errors, "visible-devices-wrong/counted")
+    said = sure or heard(facts.errors, "visible-devices-wrong/ordinal")
+    if not said or facts.nvidia is not None:
         return None
     return worded(
         "visible-devices-wrong/beyond",

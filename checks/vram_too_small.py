@@ -1,13 +1,6 @@
 from tunedoctor.api import (
-    AmdGpus,
-    Environment,
-    Errors,
+    Facts,
     Finding,
-    Host,
-    Known,
-    Memory,
-    NvidiaGpus,
-    Runtime,
     Shortage,
     advise,
     check,
@@ -26,21 +19,13 @@ ENOUGH = 30
 
 
 @check("vram-too-small")
-def vram_too_small(
-    host: Known[Host],
-    nvidia: Known[NvidiaGpus],
-    amd: Known[AmdGpus],
-    memory: Known[Memory],
-    environment: Known[Environment],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-) -> Finding | None:
+def vram_too_small(facts: Facts) -> Finding | None:
     """Call it an error where a run ended so; else name what fits, below 30 GiB."""
-    sure = heard(errors, "vram-too-small")
-    said = sure or heard(errors, "vram-too-small/guess")
-    name, size = _largest(nvidia, amd, memory, runtime, environment)
-    short = shortage(errors) if said else None
-    if short and (finding := _held(short, said, host)):
+    sure = heard(facts.errors, "vram-too-small")
+    said = sure or heard(facts.errors, "vram-too-small/guess")
+    name, size = _largest(facts)
+    short = shortage(facts.errors) if said else None
+    if short and (finding := _held(facts, short, said)):
         return finding
     if said:
         return worded(
@@ -54,7 +39,7 @@ def vram_too_small(
     return _note(name, size) if size < ENOUGH * GIB else None
 
 
-def _held(short: Shortage, said: str, host: Host | None) -> Finding | None:
+def _held(facts: Facts, short: Shortage, said: str) -> Finding | None:
     """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
     if short.by_others:
         who = f" by process {', '.join(map(str, short.processes[:3]))}" if short.processes else ""
@@ -68,7 +53,9 @@ def _held(short: Shortage, said: str, host: Host | None) -> Finding | None:
             else "lists the programs on each GPU: stop those that hold its memory",
         )
     if short.by_pieces:
-        return worded("vram-too-small/in-pieces", said=said, host=host, unused=gib(short.unused))
+        return worded(
+            "vram-too-small/in-pieces", said=said, host=facts.host, unused=gib(short.unused)
+        )
     return None
 
 
@@ -91,21 +78,17 @@ def _note(name: str, size: int) -> Finding:
     )
 
 
-def _largest(
-    nvidia: NvidiaGpus | None,
-    amd: AmdGpus | None,
-    memory: Memory | None,
-    run: Runtime | None,
-    environment: Environment | None,
-) -> tuple[str, int]:
+def _largest(facts: Facts) -> tuple[str, int]:
     """Return name and bytes of the largest GPU; of one that shares the RAM the RAM."""
     sizes: list[tuple[str, int]] = []
-    for card in visible_gpus(nvidia.gpus, environment) if nvidia else ():
-        shared = memory.usable if card.unified_memory and memory else 0
+    for card in visible_gpus(facts.nvidia.gpus, facts.environment) if facts.nvidia else ():
+        shared = facts.memory.usable if card.unified_memory and facts.memory else 0
         sizes.append((card.name, card.memory_total or shared))
-    discrete = [gpu for gpu in amd.gpus if not gpu.integrated] if amd else []
+    discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated] if facts.amd else []
     sizes += [(gpu.name or gpu.gfx, gpu.memory_total or 0) for gpu in discrete]
     sizes += (
-        [(d.name, d.memory_total or 0) for d in (run.devices if run else ())] if not sizes else []
+        [(d.name, d.memory_total or 0) for d in (facts.runtime.devices if facts.runtime else ())]
+        if not sizes
+        else []
     )
     return max(sizes, key=lambda one: one[1], default=("", 0))

@@ -1,11 +1,9 @@
 import re
 
 from tunedoctor.api import (
+    Facts,
     Finding,
-    Host,
     IndexAnswer,
-    Interpreter,
-    Known,
     check,
     pip,
     refused,
@@ -16,16 +14,19 @@ from tunedoctor.api import (
 
 
 @check("wheel-not-on-index")
-def wheel_not_on_index(
-    answer: Known[IndexAnswer],
-    interpreter: Known[Interpreter],
-    host: Known[Host],
-) -> Finding | None:
+def wheel_not_on_index(facts: Facts) -> Finding | None:
     """Only where the Python and the system have wheels of the release."""
-    why = refused(answer, interpreter, host)
-    if why is None or why.cause != "wheel-not-on-index" or not isinstance(answer, IndexAnswer):
+    why = refused(facts.index_answer, facts.interpreter, facts.host)
+    if (
+        why is None
+        or why.cause != "wheel-not-on-index"
+        or not isinstance(facts.index_answer, IndexAnswer)
+    ):
         return None
-    asked = next((one for one in answer.refusals if one.name == "torch"), answer.refusals[0])
+    asked = next(
+        (one for one in facts.index_answer.refusals if one.name == "torch"),
+        facts.index_answer.refusals[0],
+    )
     release = re.search(r"\d+\.\d+\.\d+", asked.specifier)
     variants = _variants(release[0]) if release and asked.name == "torch" else ""
     return worded(
@@ -35,7 +36,7 @@ def wheel_not_on_index(
         if release and variants
         else tell("doctor wheel")
         if asked.name in ("torch", "torchvision", "torchaudio")
-        else pip(interpreter, "install", asked.name),
+        else pip(facts.interpreter, "install", asked.name),
     )
 
 

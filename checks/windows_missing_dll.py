@@ -1,9 +1,7 @@
 from tunedoctor.api import (
     Errors,
+    Facts,
     Finding,
-    Interpreter,
-    Known,
-    TorchBuild,
     Unknown,
     check,
     expression,
@@ -18,11 +16,7 @@ NOT_LOADED = expression("windows-missing-dll/not-loaded")
 
 
 @check("windows-missing-dll")
-def windows_missing_dll(
-    errors: Errors | Unknown,
-    torch: Known[TorchBuild],
-    interpreter: Known[Interpreter],
-) -> Finding | None:
+def windows_missing_dll(facts: Facts, errors: Errors | Unknown) -> Finding | None:
     """Error 126 in a library."""
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = FAILED.search(error.text)
@@ -32,7 +26,7 @@ def windows_missing_dll(
             continue
         name = found[1]
         case = "fbgemm" if name == "fbgemm" else "intel" if name in INTEL else "other"
-        version = f" of torch {torch.version}" if torch is not None else ""
+        version = f" of torch {facts.torch.version}" if facts.torch is not None else ""
         keys = (f"windows-missing-dll:{case}", "windows-missing-dll")
-        return worded(*keys, interpreter=interpreter, name=name, version=version)
+        return worded(*keys, interpreter=facts.interpreter, name=name, version=version)
     return None

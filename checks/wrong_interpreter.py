@@ -1,15 +1,12 @@
 from tunedoctor.api import (
     Errors,
+    Facts,
     Finding,
     Interpreter,
-    Known,
     Launcher,
     Launchers,
     Packages,
-    Runtime,
     Target,
-    Typed,
-    Wanted,
     check,
     distribution_of,
     expression,
@@ -29,37 +26,32 @@ BRINGS = {
 
 
 @check("wrong-interpreter")
-def wrong_interpreter(
-    launchers: Known[Launchers],
-    target: Known[Target],
-    interpreter: Known[Interpreter],
-    packages: Known[Packages],
-    errors: Known[Errors],
-    typed: Known[Typed],
-    wanted: Known[Wanted],
-    runtime: Known[Runtime],
-) -> Finding | None:
+def wrong_interpreter(facts: Facts) -> Finding | None:
     """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
     denied = (
-        _denied(errors, packages, typed)
-        or (_elsewhere(errors, packages, wanted) or _running(packages) if packages else None)
-        or _imported(errors, runtime, typed)
-        or _gone(errors)
+        _denied(facts)
+        or (
+            _elsewhere(facts, facts.packages) or _running(facts.packages)
+            if facts.packages
+            else None
+        )
+        or _imported(facts)
+        or _gone(facts)
     )
     if denied is not None:
         return denied
     if (
-        not isinstance(launchers, Launchers)
-        or not isinstance(target, Target)
-        or not isinstance(interpreter, Interpreter)
+        not isinstance(facts.launchers, Launchers)
+        or not isinstance(facts.target, Target)
+        or not isinstance(facts.interpreter, Interpreter)
     ):
         return None
-    if target.chosen_by not in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+    if facts.target.chosen_by not in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         return None
     foreign = [
         one
-        for one in launchers.launchers
-        if one.name in BRINGS and not one.in_target and _expected(one, packages)
+        for one in facts.launchers.launchers
+        if one.name in BRINGS and not one.in_target and _expected(facts, one)
     ]
     if not foreign:
         return None
@@ -69,21 +61,21 @@ def wrong_interpreter(
     return worded(
         "wrong-interpreter",
         f"wrong-interpreter/{first.name}",
-        found=f"{first.name} is {first.path}{starts}; the activated environment is {interpreter.prefix}",
+        found=f"{first.name} is {first.path}{starts}; the activated environment is {facts.interpreter.prefix}",
         evidence=tuple(one.path for one in foreign[:4]),
         name=first.name,
-        python=python(interpreter),
+        python=python(facts.interpreter),
     )
 
 
-def _elsewhere(errors: Errors | None, packages: Packages, wanted: Wanted | None) -> Finding | None:
+def _elsewhere(facts: Facts, packages: Packages) -> Finding | None:
     """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
-    for one in wanted.requirements if wanted and isinstance(errors, Errors) else ():
+    for one in facts.asked.requirements if facts.asked and isinstance(facts.errors, Errors) else ():
         there = packages.get(one.name)
         mine = OF_PYTHON.search(there.location) if there else None
         if there is None or mine is None or not within(there.version, one.specifier):
             continue
-        for error in errors.errors if errors else ():
+        for error in facts.errors.errors if facts.errors else ():
             files = [frame.file for frame in error.frames]
             runs = [f[1] for file in files if (f := OF_PYTHON.search(file))]
             if one.specifier in error.text and runs and mine[1] not in runs:
@@ -105,16 +97,20 @@ def _running(packages: Packages) -> Finding | None:
     return None
 
 
-def _imported(errors: Errors | None, run: Runtime | None, typed: Typed | None) -> Finding | None:
+def _imported(facts: Facts) -> Finding | None:
     """Tell of a torch that one command imported and another one missed."""
-    stage = run.stage("import torch") if run is not None else None
-    said = heard(errors, "wrong-interpreter/imported")
-    if stage is None or stage.outcome != "ok" or not said or not isinstance(errors, Errors):
+    stage = facts.runtime.stage("import torch") if facts.runtime is not None else None
+    said = heard(facts.errors, "wrong-interpreter/imported")
+    if stage is None or stage.outcome != "ok" or not said or not isinstance(facts.errors, Errors):
         return None
-    if any(ISOLATED.search(error.text) for error in errors.errors):
+    if any(ISOLATED.search(error.text) for error in facts.errors.errors):
         return None
-    root = next((c for c in typed.commands if c.startswith("sudo ")), "") if typed else ""
-    version = f"torch {run.torch_version}".strip() if run is not None else "torch"
+    root = (
+        next((c for c in facts.typed.commands if c.startswith("sudo ")), "") if facts.typed else ""
+    )
+    version = (
+        f"torch {facts.runtime.torch_version}".strip() if facts.runtime is not None else "torch"
+    )
     return _two(
         f"one command imports {version}, another one says '{said}'"
         + (f"; `{root[:60]}` starts the Python of root's own PATH" if root else "")
@@ -125,9 +121,9 @@ def _two(found: str) -> Finding:
     return worded("wrong-interpreter/two", found=found)
 
 
-def _gone(errors: Errors | None) -> Finding | None:
+def _gone(facts: Facts) -> Finding | None:
     """Tell of a command that belongs to an interpreter that is not there any more."""
-    found = matched(errors, "wrong-interpreter/launcher")
+    found = matched(facts.errors, "wrong-interpreter/launcher")
     if found is None:
         return None
     said = found.string.partition("\n")[0][:140]
@@ -135,25 +131,23 @@ def _gone(errors: Errors | None) -> Finding | None:
     return worded("wrong-interpreter/gone", said=said, python=gone)
 
 
-def _denied(
-    errors: Errors | None, packages: Packages | None, typed: Typed | None
-) -> Finding | None:
+def _denied(facts: Facts) -> Finding | None:
     """Tell of a module that an error calls missing and that a list, shown by a command, has.
 
     A build in isolation has none of the packages around it: there the error says nothing of the interpreter.
     """
-    if packages is None or typed is None or not isinstance(errors, Errors):
+    if facts.packages is None or facts.typed is None or not isinstance(facts.errors, Errors):
         return None
-    if any(ISOLATED.search(error.text) for error in errors.errors):
+    if any(ISOLATED.search(error.text) for error in facts.errors.errors):
         return None
-    listing = next((c for c in typed.commands if LISTS.search(c)), "")
-    for error in errors.errors if listing else ():
+    listing = next((c for c in facts.typed.commands if LISTS.search(c)), "")
+    for error in facts.errors.errors if listing else ():
         missing = NO_MODULE.search(error.text)
         if missing is None or not error.where.startswith("line "):
             continue
         name = distribution_of(missing[1]) or missing[1].lower().replace("_", "-")
-        there = packages.get(name)
-        if there is None or any(b.name == name for b in packages.broken):
+        there = facts.packages.get(name)
+        if there is None or any(b.name == name for b in facts.packages.broken):
             continue
         place = f" in {there.location}" if there.location else ""
         return worded(
@@ -170,9 +164,9 @@ LISTS = expression("wrong-interpreter/lists")
 NO_MODULE = expression("wrong-interpreter/no-module")
 
 
-def _expected(one: Launcher, packages: Packages | None) -> bool:
+def _expected(facts: Facts, one: Launcher) -> bool:
     """Tell a command that the target ought to bring itself; a venv without pip is common."""
     name = BRINGS[one.name]
-    if not name or packages is None or not packages.complete:
+    if not name or facts.packages is None or not facts.packages.complete:
         return True
-    return packages.get(name) is not None
+    return facts.packages.get(name) is not None

@@ -1,10 +1,7 @@
 from tunedoctor.api import (
-    Errors,
+    Facts,
     Finding,
     Host,
-    Known,
-    NvidiaAnswer,
-    TorchBuild,
     check,
     heard,
     worded,
@@ -12,20 +9,19 @@ from tunedoctor.api import (
 
 
 @check("wsl1-no-gpu")
-def wsl1_no_gpu(
-    host: Host,
-    torch: Known[TorchBuild],
-    answer: Known[NvidiaAnswer],
-    errors: Known[Errors],
-) -> Finding | None:
+def wsl1_no_gpu(facts: Facts, host: Host) -> Finding | None:
     """Call it an error where a build for a GPU is installed or one was asked for, else a note."""
     if host.wsl != 1:
         return None
-    wants = torch is not None and torch.accelerator in ("cuda", "rocm", "xpu")
-    name = f"; torch {torch.version} is built for a GPU" if torch is not None and wants else ""
-    said = heard(errors, "wsl1-no-gpu")
+    wants = facts.torch is not None and facts.torch.accelerator in ("cuda", "rocm", "xpu")
+    name = (
+        f"; torch {facts.torch.version} is built for a GPU"
+        if facts.torch is not None and wants
+        else ""
+    )
+    said = heard(facts.errors, "wsl1-no-gpu")
     # whoever runs the tools of the driver wants the GPU
-    asked = answer is not None and answer.smi == "error"
+    asked = facts.nvidia_answer is not None and facts.nvidia_answer.smi == "error"
     return worded(
         "wsl1-no-gpu",
         severity="error" if wants or said or asked else "note",

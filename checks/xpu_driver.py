@@ -1,11 +1,6 @@
 from tunedoctor.api import (
-    Errors,
+    Facts,
     Finding,
-    Host,
-    IntelGpu,
-    Known,
-    Runtime,
-    TorchBuild,
     check,
     heard,
     listed,
@@ -14,39 +9,33 @@ from tunedoctor.api import (
 
 
 @check("xpu-driver")
-def xpu_driver(
-    torch: Known[TorchBuild],
-    intel: Known[IntelGpu],
-    host: Known[Host],
-    runtime: Known[Runtime],
-    errors: Known[Errors],
-) -> Finding | None:
+def xpu_driver(facts: Facts) -> Finding | None:
     """Only for an XPU build, unless an error says it."""
-    said = heard(errors, "xpu-driver/oneapi", "xpu-driver/sycl-name", "xpu-driver")
-    other = torch is not None and torch.accelerator not in ("xpu", "unknown")
-    if (runtime is not None and runtime.gpu_works) or other:
+    said = heard(facts.errors, "xpu-driver/oneapi", "xpu-driver/sycl-name", "xpu-driver")
+    other = facts.torch is not None and facts.torch.accelerator not in ("xpu", "unknown")
+    if (facts.runtime is not None and facts.runtime.gpu_works) or other:
         return None
     mine = (
-        torch is not None
-        and torch.accelerator == "xpu"
-        and intel is not None
-        and (intel.level_zero is False or bool(intel.render_denied))
+        facts.torch is not None
+        and facts.torch.accelerator == "xpu"
+        and facts.intel is not None
+        and (facts.intel.level_zero is False or bool(facts.intel.render_denied))
     )
     if not said and not mine:
         return None
-    windows = host is not None and host.os == "windows"
-    name = f"torch {torch.version}" if torch else "an XPU build"
-    card = listed(intel.names) if intel else "the Intel GPU"
-    if intel is not None and intel.render_denied:
+    windows = facts.host is not None and facts.host.os == "windows"
+    name = f"torch {facts.torch.version}" if facts.torch else "an XPU build"
+    card = listed(facts.intel.names) if facts.intel else "the Intel GPU"
+    if facts.intel is not None and facts.intel.render_denied:
         return worded(
             "xpu-driver/denied",
-            found=f"{name}, {card}; {listed(intel.render_denied)}: permission denied",
-            evidence=intel.render_denied,
+            found=f"{name}, {card}; {listed(facts.intel.render_denied)}: permission denied",
+            evidence=facts.intel.render_denied,
         )
-    lacks = intel is not None and intel.level_zero is False
-    if said and not windows and (oneapi := heard(errors, "xpu-driver/oneapi")):
+    lacks = facts.intel is not None and facts.intel.level_zero is False
+    if said and not windows and (oneapi := heard(facts.errors, "xpu-driver/oneapi")):
         return worded("xpu-driver/oneapi", said=oneapi, name=name)
-    if symbol := heard(errors, "xpu-driver/sycl-name"):
+    if symbol := heard(facts.errors, "xpu-driver/sycl-name"):
         return worded("xpu-driver/sycl-name", said=symbol, name=name)
     return worded(
         "xpu-driver",

@@ -65,6 +65,7 @@ from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
+from tunedoctor.snapshot import Facts
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,

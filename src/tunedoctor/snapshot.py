@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tunedoctor import __version__
+from tunedoctor import facts as kinds
 from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 
 SCHEMA = "doctor.snapshot/1"
@@ -70,6 +71,65 @@ class Snapshot:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class Facts:
+    """What a snapshot knows: each fact, or None where it is absent or unknown.
+
+    A function takes those that its code names, and the code of the functions that it hands them on to (wiring.py).
+    """
+
+    __slots__ = ("_snapshot",)
+    amd: kinds.AmdGpus | None
+    apple: kinds.AppleGpu | None
+    compilers: kinds.Compilers | None
+    container: kinds.Container | None
+    contracts: kinds.ImportContracts | None
+    cpu: kinds.Cpu | None
+    cuda_wheels: kinds.CudaWheels | None
+    disks: kinds.Disks | None
+    nvidia_driver: kinds.NvidiaDriver | None
+    environment: kinds.Environment | None
+    errors: kinds.Errors | None
+    file_limit: kinds.FileLimit | None
+    host: kinds.Host | None
+    index_answer: kinds.IndexAnswer | None
+    intel: kinds.IntelGpu | None
+    interpreter: kinds.Interpreter | None
+    kernel_log: kinds.KernelLog | None
+    knowledge: kinds.Knowledge | None
+    launchers: kinds.Launchers | None
+    library_path: kinds.LibraryPath | None
+    memory: kinds.Memory | None
+    nvidia: kinds.NvidiaGpus | None
+    nvidia_answer: kinds.NvidiaAnswer | None
+    nvidia_module: kinds.NvidiaModule | None
+    packages: kinds.Packages | None
+    pci: kinds.PciBus | None
+    rocm: kinds.RocmStack | None
+    runtime: kinds.Runtime | None
+    shadowed: kinds.Shadows | None
+    shared_memory: kinds.SharedMemory | None
+    target: kinds.Target | None
+    torch: kinds.TorchBuild | None
+    typed: kinds.Typed | None
+    asked: kinds.Wanted | None
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Read the facts of a snapshot when they are asked for."""
+        self._snapshot = snapshot
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as the field is annotated
+        """Return a fact."""
+        if kind := FIELDS.get(name):
+            return self._snapshot.find(kind)
+        raise AttributeError(name)
+
+
+FIELDS: dict[str, type[Fact]] = {
+    name: hint.__args__[0] for name, hint in Facts.__annotations__.items()
+}
+"""Fields of Facts."""
 
 
 def to_data(snapshot: Snapshot) -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 Probes, checks and fixes share this. A parameter `gpus: NvidiaGpus` needs that fact; `gpus: NvidiaGpus | None`
 takes None where it is absent, `gpus: Known[NvidiaGpus]` where it is absent or unknown;
-`gpus: NvidiaGpus | Unknown | None` takes both other answers as they are.
+`gpus: NvidiaGpus | Unknown | None` takes both other answers as they are. A parameter `facts: Facts` takes each fact
+that the code names as `facts.nvidia`, None where it is absent or unknown.
 """
 
 from collections.abc import Callable
 from functools import cache
-from types import NoneType, UnionType
+from types import CodeType, FunctionType, NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from tunedoctor.facts import Absent, Fact, Unknown
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.snapshot import FIELDS, Facts, Snapshot
 
 T = TypeVar("T")
 
@@ -45,6 +46,12 @@ def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
     found: dict[str, Want] = {}
     for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
+        if hint is Facts:
+            for field in sorted(_named(function, set())):
+                found[f"{name}.{field}"] = Want(
+                    FIELDS[field], absent=True, unknown=True, known=True
+                )
+            continue
         if known := getattr(hint, "known_kind", None):
             found[name] = Want(known, absent=True, unknown=True, known=True)
             continue
@@ -61,6 +68,10 @@ def call(function: Callable[..., T], snapshot: Snapshot, *first: object) -> T | 
     """Call `function` with `first` and facts of `snapshot`, or tell which fact stands in the way."""
     given: dict[str, object] = {}
     for name, want in wants(function, len(first)).items():
+        owner, _, field = name.partition(".")
+        if field:
+            given[owner] = Facts(snapshot)
+            continue
         fact: object = snapshot.get(want.kind)
         if isinstance(fact, Absent):
             if not want.absent:
@@ -72,3 +83,19 @@ def call(function: Callable[..., T], snapshot: Snapshot, *first: object) -> T | 
             fact = None if want.known else fact
         given[name] = fact
     return function(*first, **given)
+
+
+def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
+    """Return the fields of Facts that the code of a function names, and that of those which it calls with Facts."""
+    seen.add(function)
+    codes, names = [function.__code__], set[str]()
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+    called = (function.__globals__.get(name) for name in names)
+    found = names & FIELDS.keys()
+    for one in called:
+        if isinstance(one, FunctionType) and one not in seen:
+            found |= _named(one, seen) if Facts in one.__annotations__.values() else set()
+    return found
