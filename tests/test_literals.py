@@ -69,8 +69,7 @@ def _sources() -> tuple[tuple[str, int], ...]:
     for name in _modules():
         for value in vars(importlib.import_module(name)).values():
             collect(value)
-    rows = table("check_texts")["matches"]
-    found.update((one, 0) for row in rows.values() for one, _ in row["patterns"])
+    found.update((one, 0) for row in table("reads")["rows"].values() for one in row)
     return tuple(sorted(found))
 
 

@@ -1,4 +1,4 @@
-"""Read every cause's file, checks/NAME.toml, and write what ships: causes.json, pages.json and messages.json of tables.
+"""Read every cause's file, checks/NAME.toml, and write what ships: causes, pages, words, reads and messages of tables.
 
     python tools/build_knowledge.py
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.messages.cause import Cause, CauseError, CauseFile, id_of, read_cause, rows_of
+from tunedoctor.messages.cause import Cause, CauseError
+from tunedoctor.messages.file import CauseFile, id_of, read_cause, rows_of, words_of
 from tunedoctor.messages.row import Row, with_anchors
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +22,8 @@ _SHOWN = 5
 _LEGENDS = {
     "causes": "Causes as checks/NAME.toml tell of them, by id",
     "pages": "Their manual pages, which doctor explain alone reads",
+    "words": "Words of findings; {slots} are filled in",
+    "reads": "What checks take out of texts by regular expressions",
     "messages": "What errors say: cause, part, certain, text with slots, its key (longest literal), a word of the key",
 }
 
@@ -53,10 +56,19 @@ def tables(held: dict[str, CauseFile]) -> dict[str, bytes]:
         for id_, file in held.items()
     }
     pages = {id_: _page(file) for id_, file in held.items()}
+    coded = {id_: file for id_, file in held.items() if file.coded}
+    words = {key: row for id_, file in coded.items() for key, row in words_of(id_, file).items()}
+    reads = {
+        f"{id_}/{part}": [how for how, _ in one.patterns]
+        for id_, file in coded.items()
+        for part, one in file.reads.items()
+    }
     rows = with_anchors([row for id_, file in held.items() for row in rows_of(id_, file)])
     return {
         "causes": _lines("causes", causes),
         "pages": _lines("pages", pages),
+        "words": _lines("words", words),
+        "reads": _lines("reads", reads),
         "messages": _lines("messages", rows),
     }
 

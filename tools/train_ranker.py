@@ -17,7 +17,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
-from tunedoctor.messages.cause import id_of, read_cause
+from tunedoctor.messages.file import id_of, read_cause
 from tunedoctor.ranking.features import BLOCKS, features
 from tunedoctor.ranking.rank import HEALTHY, Model, packed, rank, scores
 from tunedoctor.readers.tidy import tidy

@@ -48,7 +48,6 @@ from tunedoctor.advice.torch_install import (
     same_torch,
     torch_install,
 )
-from tunedoctor.advice.worded import expression, expressions, if_heard, matched, worded
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
 from tunedoctor.cure import (
     Cure,
@@ -65,6 +64,8 @@ from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
+from tunedoctor.messages.reads import expression, expressions, matched
+from tunedoctor.messages.words import if_heard, worded
 from tunedoctor.snapshot import Facts
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.gpus import (

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.messages.cause import CauseError, read_cause
+from tunedoctor.messages.cause import CauseError
+from tunedoctor.messages.file import read_cause
 
 SOUND = '''\
 title = "The rendezvous port is taken"
@@ -62,6 +63,12 @@ def test_a_sound_file_is_read(tmp_path: Path) -> None:
             "message[0]: not",
         ),
         ("title", "[", "port_taken.toml: "),
+        (
+            "[[cure]]",
+            "[reads.port]\npatterns = [['port: (x)', 'port: 1']]\n[[cure]]",
+            "reads.port: no expression of it matches 'port: 1'",
+        ),
+        ("[[cure]]", "[words.busy]\nmean = 'x'\n[[cure]]", "mean"),
     ],
 )
 def test_what_is_wrong_is_one_line_with_file_and_key(

@@ -6,8 +6,9 @@ from pathlib import Path
 from msgspec import structs
 
 from tunedoctor.findings import Check
-from tunedoctor.messages.cause import CauseFile, id_of, read_cause, rows_of, told_by
+from tunedoctor.messages.cause import told_by
 from tunedoctor.messages.checks import check_of
+from tunedoctor.messages.file import CauseFile, id_of, read_cause, rows_of
 from tunedoctor.messages.match import Matcher
 from tunedoctor.messages.row import with_anchors
 

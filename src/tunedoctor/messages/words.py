@@ -1,18 +1,15 @@
-"""What checks read in errors and the words of their findings, as rows of check_texts.json and check_words.json.
+"""Findings in the words of a cause's file: [words.PART] of checks/NAME.toml, with {slots} that are filled in.
 
-A key is the id of a check, with a part of it behind "/"; in words also a case of that part behind ":".
+A key is the id of a check, with a part behind "/"; a part can have a case of it behind ":".
 """
 
-import re
 from functools import cache
-from typing import Any, cast
 
 import msgspec
 
 from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
 from tunedoctor.facts import Errors, Host, Interpreter, Unknown
 from tunedoctor.findings import Finding, Severity
-from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
 from tunedoctor.tables.load import table
 
@@ -20,8 +17,8 @@ _TITLE = 60
 """Characters of a title."""
 
 
-class _Words(msgspec.Struct, frozen=True):
-    """A row of words: parts of a finding; {slots} in them are filled in."""
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parts of a finding."""
 
     title: str = ""
     found: str = ""
@@ -39,43 +36,9 @@ class _Words(msgspec.Struct, frozen=True):
     severity: Severity | None = None
 
 
-class _Row:
-    """Stands for the expression of a row, which is read when a text is searched."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  any attribute of a compiled expression
-        if name.startswith("_"):
-            raise AttributeError(name)
-        value = getattr(expressions(self._key)[0], name)
-        setattr(self, name, value)
-        return value
-
-
-def expression(key: str) -> re.Pattern[str]:
-    """Return the one regular expression of a row of matches, in which case counts."""
-    return cast("re.Pattern[str]", _Row(key))
-
-
 @cache
-def expressions(key: str) -> tuple[re.Pattern[str], ...]:
-    """Return the regular expressions of a row of matches, in which case counts."""
-    return tuple(pattern(one) for one, _ in table("check_texts")["matches"][key]["patterns"])
-
-
-def matched(errors: Errors | Unknown | None, *keys: str) -> re.Match[str] | None:
-    """Return the first match of an expression of these rows of matches in an error."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        for one in (one for key in keys for one in expressions(key)):
-            if found := one.search(error.text):
-                return found
-    return None
-
-
-@cache
-def _words(key: str) -> _Words:
-    return msgspec.convert(table("check_words")["rows"][key], _Words)
+def _words(key: str) -> Words:
+    return msgspec.convert(table("words")["rows"][key], Words)
 
 
 def worded(  # noqa: PLR0913  the parts of a finding
