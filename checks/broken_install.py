@@ -48,15 +48,7 @@ STACK = frozenset(
 """The stack and what it imports."""
 
 REMAINS = tuple(sorted(name[1:] for name in STACK))
-NONE_FOUND = expression("broken-install/none-found")
-PART = expression("broken-install/part")
-CUT_FILE = expression("broken-install/cut-file")
-COMPILED = expression("broken-install/compiled")
-BUSY = expression("broken-install/busy")
 UV_READ = expression("broken-install/uv-read")
-BAD_ENTRY = expression("broken-install/bad-entry")
-NO_RECORD = expression("broken-install/no-record")
-INVALID = expression("broken-install/invalid")
 
 
 @check("broken-install")
@@ -130,17 +122,24 @@ def _reinstall(facts: Facts, name: str, version: str) -> Cure:
 
 def _from_errors(facts: Facts, packages: Packages | None) -> Finding | None:
     for error in facts.errors.errors if facts.errors else ():
-        places = (CUT_FILE, NO_RECORD, BAD_ENTRY, BUSY)
+        places = (
+            expression("broken-install/cut-file"),
+            expression("broken-install/no-record"),
+            expression("broken-install/bad-entry"),
+            expression("broken-install/busy"),
+        )
         cut = next((found for one in places if (found := one.search(error.text))), None)
         if cut and (named := distribution_of(cut[1]) or _whole(cut[1].lower())) in STACK:
             return worded(
                 "broken-install/cut-file", said=cut[0], interpreter=facts.interpreter, named=named
             )
-        part = COMPILED.search(error.text) or UV_READ.search(error.text)
+        part = expression("broken-install/compiled").search(error.text) or UV_READ.search(
+            error.text
+        )
         if part:
             return _cut_short(facts, part, error.where, packages)
-        half = INVALID.search(error.text)
-        found = NONE_FOUND.search(error.text) or half
+        half = expression("broken-install/invalid").search(error.text)
+        found = expression("broken-install/none-found").search(error.text) or half
         if not found:
             continue
         name = _whole(found[1].lower().replace("_", "-")) if found is half else found[1]
@@ -181,9 +180,9 @@ def _left_beside(facts: Facts, name: str, said: str) -> Finding:
 def _own_part(facts: Facts) -> Finding | None:
     """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
     for error in facts.errors.errors if facts.errors else ():
-        missing = OWN_PART.search(error.text)
+        missing = expression("broken-install/own-part").search(error.text)
         last = error.frames[-1].file if error.frames else ""
-        folder = OF_PACKAGE.search(last)
+        folder = expression("broken-install/of-package").search(last)
         if missing is None or folder is None or folder[1] != missing[1]:
             continue
         name = distribution_of(missing[1]) or missing[1].lower().replace("_", "-")
@@ -193,10 +192,6 @@ def _own_part(facts: Facts) -> Finding | None:
             "broken-install/own-part", said=missing[0], interpreter=facts.interpreter, name=name
         )
     return None
-
-
-OWN_PART = expression("broken-install/own-part")
-OF_PACKAGE = expression("broken-install/of-package")
 
 
 def _whole(name: str) -> str:
@@ -249,7 +244,7 @@ def _part_missing(facts: Facts, packages: Packages | Unknown | None) -> Finding 
     if not isinstance(packages, Packages) or not packages.complete:
         return None
     for error in facts.errors.errors if facts.errors else ():
-        found = PART.search(error.text)
+        found = expression("broken-install/part").search(error.text)
         module = (found["part"] or found["folder"]) if found else ""
         name = distribution_of(module) or module.lower().replace("_", "-")
         if not found or packages.get(name) is None:

@@ -25,7 +25,6 @@ GCC = "sudo dnf install -y gcc gcc-c++"
 WINDOWS_WORDS = (
     r"MSVC|Windows SDK|Microsoft Visual C\+\+|\bcl\.exe|Compiler: cl\b|\bcl is not found|\['where'"
 )
-DRIVE = expression("compiler-missing/drive")
 OTHERS = {
     r"ROCM_HOME environment variable is not set": ("hipcc", "ROCm", "hipcc --version"),
     r"but hipcc was not found": ("hipcc", "ROCm", "hipcc --version"),
@@ -74,7 +73,9 @@ def _windows(facts: Facts, said: str) -> bool:
         if isinstance(facts.errors, Errors)
         else []
     )
-    return bool(re.search(WINDOWS_WORDS, said)) or any(DRIVE.match(f.file) for f in frames)
+    return bool(re.search(WINDOWS_WORDS, said)) or any(
+        expression("compiler-missing/drive").match(f.file) for f in frames
+    )
 
 
 def _other_tool(facts: Facts) -> Finding | None:

@@ -16,9 +16,6 @@ from tunedoctor.api import (
     worded,
 )
 
-MISSING = expression("cuda-library-missing/missing")
-LINKER = expression("cuda-library-missing/linker")
-ANY_OF = expression("cuda-library-missing/any-of")
 WHEEL = {
     "cudart": "cuda-runtime",
     "cublasLt": "cublas",
@@ -48,7 +45,9 @@ def cuda_library_missing(facts: Facts) -> Finding | None:
     """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
     lost = _required(facts)
     for error in facts.errors.errors if facts.errors else ():
-        found = MISSING.search(error.text) or ANY_OF.search(error.text)
+        found = expression("cuda-library-missing/missing").search(error.text) or expression(
+            "cuda-library-missing/any-of"
+        ).search(error.text)
         if found:
             library = next(filter(None, found.groups()))
             return _from_error(facts, library, _importer(error), lost)
@@ -68,7 +67,7 @@ def cuda_library_missing(facts: Facts) -> Finding | None:
 def _unlinked(facts: Facts) -> Finding | None:
     """Read the linker's error in a build: what follows, a module that is not found, is its result."""
     said = (
-        (LINKER.search(e.text) for e in facts.errors.errors)
+        (expression("cuda-library-missing/linker").search(e.text) for e in facts.errors.errors)
         if isinstance(facts.errors, Errors)
         else ()
     )
@@ -175,14 +174,15 @@ def _importer(error: ErrorText) -> str:
     if error.where.startswith("import "):
         return error.where.removeprefix("import ")
     files = [*(frame.file for frame in error.frames), error.text]
-    tops = [top for file in files for top in INSTALLED.findall(file)]
+    tops = [
+        top for file in files for top in expression("cuda-library-missing/installed").findall(file)
+    ]
     others = [top for top in reversed(tops) if top not in LOADERS]
     if not others:
         return "torch" if tops else ""
     return next((top for top in others if distribution_of(top)), "")
 
 
-INSTALLED = expression("cuda-library-missing/installed")
 LOADERS = ("torch", "nvidia")
 """They load what others bring."""
 

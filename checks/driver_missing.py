@@ -17,7 +17,6 @@ from tunedoctor.api import (
 
 FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
-OLD_CHIP = expression("driver-missing/old-chip")
 VIRTUAL = ("vfio-pci", "pci-stub")
 
 
@@ -54,7 +53,7 @@ def _trains(card: PciDevice) -> bool:
     model = nvidia_by_pci(card.device)
     if model is None and card.device and card.device < FIRST_MAXWELL:
         return False
-    if not card.device and OLD_CHIP.match(card.name):
+    if not card.device and expression("driver-missing/old-chip").match(card.name):
         return False
     capability = model.compute_capability if model else ""
     return not capability or parts(capability) >= (5,)

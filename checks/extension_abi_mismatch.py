@@ -17,14 +17,11 @@ from tunedoctor.api import (
     worded,
 )
 
-UNDEFINED = expression("extension-abi-mismatch/undefined")
 OF_TORCH = expression("extension-abi-mismatch/of-torch")
 PROCEDURE_NAME = "a procedure"
 PROCEDURE = expression("extension-abi-mismatch/procedure")
-OF_SYCL = expression("extension-abi-mismatch/of-sycl")
 NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
 """They have checks of their own."""
-INSTALLED = expression("extension-abi-mismatch/installed")
 ANEW = "Install the extension in front of 'undefined symbol' anew, for this torch"
 NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformers": "xformers"} | {
     "vllm": "vllm",
@@ -43,8 +40,8 @@ NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformer
 def extension_abi_mismatch(facts: Facts) -> Finding | None:
     """Read the symbol that is missing; without an error, the label of flash-attn."""
     for error in facts.errors.errors if facts.errors else ():
-        found = UNDEFINED.search(error.text)
-        if found and OF_SYCL.match(found[2]):
+        found = expression("extension-abi-mismatch/undefined").search(error.text)
+        if found and expression("extension-abi-mismatch/of-sycl").match(found[2]):
             continue
         path = f"/{found[1]}".replace("\\", "/") if found else ""
         if found and not any(part in path for part in NOT_THESE):
@@ -102,7 +99,7 @@ def _from_symbol(facts: Facts, path: str, symbol: str) -> Finding:
 
 def _brought_by(path: str) -> str:
     """Return the distribution in whose folder a file lies; "" where it is not known: no guess is given to pip."""
-    tops = INSTALLED.findall(path)
+    tops = expression("extension-abi-mismatch/installed").findall(path)
     return distribution_of(tops[-1]) if tops else ""
 
 

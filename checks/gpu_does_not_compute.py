@@ -1,7 +1,5 @@
 from tunedoctor.api import Finding, Runtime, check, expression, worded
 
-OF_THE_BUILD = expression("gpu-does-not-compute/of-the-build")
-
 
 @check("gpu-does-not-compute")
 def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
@@ -12,7 +10,9 @@ def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
         if stage.name.startswith("matmul ")
         and not stage.name.startswith("matmul cpu")
         and stage.outcome in ("failed", "crashed", "hung")
-        and not OF_THE_BUILD.search(f"{stage.error_type} {stage.error}")
+        and not expression("gpu-does-not-compute/of-the-build").search(
+            f"{stage.error_type} {stage.error}"
+        )
     ]
     if not failed or all(stage.name.endswith("bfloat16") for stage in failed):
         return None

@@ -1,7 +1,5 @@
 from tunedoctor.api import Errors, Finding, advise, check, expression, heard, worded
 
-PAGE = expression("hub-gated-access/page")
-
 
 @check("hub-gated-access")
 def hub_gated_access(errors: Errors) -> Finding | None:
@@ -9,7 +7,10 @@ def hub_gated_access(errors: Errors) -> Finding | None:
     said = heard(errors, "hub-gated-access")
     if not said:
         return None
-    page = next((m[1] for e in errors.errors if (m := PAGE.search(e.text))), "")
+    page = next(
+        (m[1] for e in errors.errors if (m := expression("hub-gated-access/page").search(e.text))),
+        "",
+    )
     fine = "fine-grained" in said
     return worded(
         "hub-gated-access",

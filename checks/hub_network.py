@@ -11,16 +11,15 @@ from tunedoctor.api import (
 PLACE = expression("hub-network/place")
 
 
-HOST = expression("hub-network/host")
-
-
 def _tls_of_no_host(errors: Errors) -> str:
     """Return a failed handshake that names no host, where the same text or its frames speak of the Hub."""
     speaks = any(
         PLACE.search(error.text) or any("huggingface_hub" in f.file for f in error.frames)
         for error in errors.errors
     )
-    bare = tuple(error for error in errors.errors if not HOST.search(error.text))
+    bare = tuple(
+        error for error in errors.errors if not expression("hub-network/host").search(error.text)
+    )
     return heard(Errors(errors=bare), "hub-network/tls") if speaks else ""
 
 

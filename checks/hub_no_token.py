@@ -33,7 +33,6 @@ SAID = (
     r"401 Client Error\. \(Request ID",
     r"Token must be (?:specified|provided|given|set)\b.{0,60}\bhub\b",
 )
-OWNERLESS = expression("hub-no-token/ownerless")
 
 
 @check("hub-no-token")
@@ -42,7 +41,7 @@ def hub_no_token(errors: Errors, environment: Known[Environment]) -> Finding | N
     said = told(errors, *SAID)
     if not said and heard(errors, "hub-no-token/not-logged-in"):
         said = heard(errors, "hub-no-token/private")
-    if said and OWNERLESS.search(said):
+    if said and expression("hub-no-token/ownerless").search(said):
         said = told(errors, *(one for one in SAID if one not in UNAUTHORISED))
         if not said:
             return _no_such_name(told(errors, *UNAUTHORISED))

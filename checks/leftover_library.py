@@ -2,25 +2,20 @@ import re  # noqa: TC003  its Match, in annotations
 
 from tunedoctor.api import Errors, Finding, Unknown, check, expression, worded
 
-OWN = expression("leftover-library/own")
-
-CACHED = expression("leftover-library/cached")
-LAUNCHER = expression("leftover-library/launcher")
 FRESH = "TORCHINDUCTOR_CACHE_DIR=$(mktemp -d) TRITON_CACHE_DIR=$(mktemp -d) python SCRIPT"
-OUTSIDE = expression("leftover-library/outside")
 
 
 @check("leftover-library")
 def leftover_library(errors: Errors | Unknown) -> Finding | None:
     """Find a library of torch that lacks a symbol of torch, or a cached extension that does."""
     for error in errors.errors if isinstance(errors, Errors) else ():
-        if cached := CACHED.search(error.text):
+        if cached := expression("leftover-library/cached").search(error.text):
             return _cached(cached)
-        if launcher := LAUNCHER.search(error.text):
-            return _launcher(launcher)
-        if outside := OUTSIDE.search(error.text):
+        if launcher := expression("leftover-library/launcher").search(error.text):
+            return worded("leftover-library/launcher", said=launcher[0], module=launcher["module"])
+        if outside := expression("leftover-library/outside").search(error.text):
             return _outside(outside)
-        found = OWN.search(error.text)
+        found = expression("leftover-library/own").search(error.text)
         if found:
             return worded("leftover-library", what=found[1], value=found[2][:90])
     return None
@@ -35,10 +30,6 @@ def _cached(found: "re.Match[str]") -> Finding:
         settle="" if found["symbol"].startswith("_Z") else FRESH,
         cache=found["cache"],
     )
-
-
-def _launcher(found: "re.Match[str]") -> Finding:
-    return worded("leftover-library/launcher", said=found[0], module=found["module"])
 
 
 def _outside(found: "re.Match[str]") -> Finding:

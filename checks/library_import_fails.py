@@ -19,7 +19,6 @@ from tunedoctor.api import (
 NEEDED = ("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub")
 MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
 """What a fine-tune imports; others of the stack are a warning."""
-_IN_PACKAGE = expression("library-import-fails/in-package")
 
 
 @check("library-import-fails")
@@ -60,7 +59,9 @@ def _blamed(first: Stage, bad: Sequence[Stage]) -> Stage:
     Of a chain of exceptions the first is the cause; what follows tells who asked.
     """
     cause = first.error.partition("\nThe above exception was")[0]
-    files = _IN_PACKAGE.findall(cause.partition("\nDuring handling of the above")[0])
+    files = expression("library-import-fails/in-package").findall(
+        cause.partition("\nDuring handling of the above")[0]
+    )
     return next((stage for stage in bad if files and module_of(stage.name) == files[-1]), first)
 
 

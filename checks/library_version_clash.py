@@ -45,8 +45,6 @@ CHECKS_AT_IMPORT = frozenset({"transformers"})
 
 NEWER_CODE = "Take a release of the code that asks for it which knows this torch"
 
-CONFLICT = expression("library-version-clash/conflict")
-
 
 @check("library-version-clash")
 def library_version_clash(
@@ -190,7 +188,9 @@ def _from_pip(facts: Facts) -> list[_Told]:
     """Read what pip itself said after an install; torch's companions have a check of their own."""
     found: list[_Told] = []
     for error in facts.errors.errors if facts.errors else ():
-        for owner, version, name, specifier, have in CONFLICT.findall(error.text):
+        for owner, version, name, specifier, have in expression(
+            "library-version-clash/conflict"
+        ).findall(error.text):
             if owner in ELSEWHERE:
                 continue
             found.append(
@@ -207,7 +207,9 @@ def _from_pip(facts: Facts) -> list[_Told]:
 def _from_resolver(facts: Facts) -> Iterator[_Told]:
     """Read what a resolver said of two requirements of one package that exclude each other."""
     for error in facts.errors.errors if facts.errors else ():
-        for owner, version, name, specifier, _, pin in _POETRY.findall(error.text):
+        for owner, version, name, specifier, _, pin in expression(
+            "library-version-clash/poetry"
+        ).findall(error.text):
             if owner not in ELSEWHERE and within(pin, specifier) is False:
                 yield _Told(
                     "error",
@@ -215,8 +217,10 @@ def _from_resolver(facts: Facts) -> Iterator[_Told]:
                     "the install stops: no set of versions meets both",
                     {name: specifier},
                 )
-        asked = [*USER_ASKS.findall(error.text)]
-        for owner, version, name, specifier in DEPENDS.findall(error.text):
+        asked = [*expression("library-version-clash/user-asks").findall(error.text)]
+        for owner, version, name, specifier in expression("library-version-clash/depends").findall(
+            error.text
+        ):
             if owner in ELSEWHERE or name in ("torch", "python", "numpy"):
                 continue
             pins = [p.strip("=") for n, p in asked if n == name and p.startswith("==")]
@@ -229,26 +233,18 @@ def _from_resolver(facts: Facts) -> Iterator[_Told]:
                 )
 
 
-_POETRY = expression("library-version-clash/poetry")
-
-
 def _from_check(facts: Facts) -> list[_Told]:
     """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
     one = compares(facts.errors)
     if one is None:
         return []
     means = f"{one.owner or 'a library'} refuses to run with this {one.name}"
-    stated = STATES.match(one.said)
+    stated = expression("library-version-clash/states").match(one.said)
     fix = {one.name: stated["wanted"] if stated else ""}
     return [_Told("error", f"the error '{one.said}'", means, fix, one.said)]
 
 
-STATES = expression("library-version-clash/states")
-
-
 _SPEC = r"(?:[<>=!~]=?[\w.*+]{1,30},? ?){1,4}"
-DEPENDS = expression("library-version-clash/depends")
-USER_ASKS = expression("library-version-clash/user-asks")
 
 
 def _misfit(facts: Facts, packages: Packages | Unknown | None) -> Misfit | None:

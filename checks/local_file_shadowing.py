@@ -14,15 +14,6 @@ from tunedoctor.api import (
     worded,
 )
 
-CIRCULAR = expression("local-file-shadowing/circular")
-NOWHERE = expression("local-file-shadowing/nowhere")
-RENAME = expression("local-file-shadowing/rename")
-OWN_FOLDER = expression("local-file-shadowing/own-folder")
-PLAIN = expression("local-file-shadowing/plain")
-INSTALLED = expression("local-file-shadowing/installed")
-UNCOMPILED = expression("local-file-shadowing/uncompiled")
-HOLLOW = expression("local-file-shadowing/hollow")
-
 
 @check("local-file-shadowing")
 def local_file_shadowing(facts: Facts) -> Finding | None:
@@ -129,7 +120,11 @@ def _is_mine(file: str, module: str) -> bool:
     """Tell a folder or file of the user's that has a library's name; a checkout of that library is none."""
     name = re.escape(module)
     checkout = re.search(rf"[\\/]{name}[\w.-]*[\\/]{name}[\\/]", file)
-    return bool(distribution_of(module)) and not INSTALLED.search(file) and not checkout
+    return (
+        bool(distribution_of(module))
+        and not expression("local-file-shadowing/installed").search(file)
+        and not checkout
+    )
 
 
 def _folder_of(file: str) -> str:
@@ -151,17 +146,17 @@ def _mine(part: str, found: re.Match[str], folder: str) -> Finding:
 
 def _named_alike(text: str) -> Finding | None:
     """Take what an error says of a file or folder that has the name of a library or standard module."""
-    renamed = RENAME.search(text)
+    renamed = expression("local-file-shadowing/rename").search(text)
     if renamed:
         return worded(
             "local-file-shadowing/renamed",
             found=f"{renamed[1]} is imported in place of {renamed[2] or 'the library of that name'}",
             cure=tell(f"mv {renamed[1]} {_renamed(renamed[1])}"),
         )
-    own = OWN_FOLDER.search(text)
+    own = expression("local-file-shadowing/own-folder").search(text)
     if own and _is_mine(own[2], own[1]):
         return _mine("own-folder", own, _folder_of(own[2]))
-    plain = PLAIN.search(text)
+    plain = expression("local-file-shadowing/plain").search(text)
     if plain and (distribution_of(plain[1]) or plain[1] in sys.stdlib_module_names):
         return worded("local-file-shadowing/plain", said=plain[0], plain=plain[1])
     return None
@@ -169,13 +164,13 @@ def _named_alike(text: str) -> Finding | None:
 
 def _from_errors(facts: Facts) -> Finding | None:
     for error in facts.errors.errors if facts.errors else ():
-        circular = CIRCULAR.search(error.text)
+        circular = expression("local-file-shadowing/circular").search(error.text)
         if circular and "site-packages" not in circular[2] and "dist-packages" not in circular[2]:
             return _mine("circular", circular, circular[2])
         alike = _named_alike(error.text)
         if alike:
             return alike
-        hollow = HOLLOW.search(error.text)
+        hollow = expression("local-file-shadowing/hollow").search(error.text)
         module = (hollow["partly"] or hollow["empty"]) if hollow else ""
         if hollow and (distribution_of(module) or module in sys.stdlib_module_names):
             return worded(
@@ -184,9 +179,9 @@ def _from_errors(facts: Facts) -> Finding | None:
                 said=hollow[0],
                 module=module,
             )
-        nowhere = NOWHERE.search(error.text)
+        nowhere = expression("local-file-shadowing/nowhere").search(error.text)
         if nowhere:
             return worded("local-file-shadowing/nowhere", said=nowhere[0], nowhere=nowhere[1])
-        if UNCOMPILED.search(error.text):
+        if expression("local-file-shadowing/uncompiled").search(error.text):
             return worded("local-file-shadowing/uncompiled")
     return None

@@ -14,7 +14,6 @@ from tunedoctor.api import (
     worded,
 )
 
-NAMED = expression("macos-too-old/named")
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
 
@@ -41,7 +40,7 @@ def macos_too_old(facts: Facts) -> Finding | None:
     below = bool(have and floor and arm) and not at_least(have, floor)
     if not said and not (below and facts.host is not None and facts.host.os == "macos"):
         return None
-    named = NAMED.search(said)
+    named = expression("macos-too-old/named").search(said)
     if named and have and not at_least(have, named[1]):
         floor = floor if below else ""
     elif said and have and floor and at_least(have, floor):

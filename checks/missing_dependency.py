@@ -26,8 +26,6 @@ STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-bindings"})
 """Declared, yet training runs without them: faster downloads, torch.compile."""
 
-NO_MODULE = expression("missing-dependency/no-module")
-NOT_FOUND = expression("missing-dependency/not-found")
 LIBRARIES = {
     "PIL": "pillow",
     "TIMM": "timm",
@@ -35,10 +33,7 @@ LIBRARIES = {
     "GGUF": "gguf",
     "HQQ": "hqq",
 }
-NO_METADATA = expression("missing-dependency/no-metadata")
 
-IN_PASSING = expression("missing-dependency/in-passing")
-ADVICE = expression("missing-dependency/advice")
 ALONE = 2
 """Errors of a text in which such words are believed."""
 
@@ -104,19 +99,23 @@ def _asked_for(facts: Facts) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for error in facts.errors.errors:
-        if IN_PASSING.search(error.text):
+        if expression("missing-dependency/in-passing").search(error.text):
             continue
         # an advice to install stands in errors of other causes too: alone, it is believed
-        advice = ADVICE.finditer(error.text) if len(facts.errors.errors) <= ALONE else ()
-        for match in NOT_FOUND.finditer(error.text):
+        advice = (
+            expression("missing-dependency/advice").finditer(error.text)
+            if len(facts.errors.errors) <= ALONE
+            else ()
+        )
+        for match in expression("missing-dependency/not-found").finditer(error.text):
             library = match["name"] or match["dist"] or match["floor"]
             name = LIBRARIES.get(library) or _distribution(library)
             name = name or library.lower().replace("_", "-")
             if not (facts.packages is not None and facts.packages.get(name) is not None):
                 found.setdefault(name, match[0])
         for match in (
-            *NO_MODULE.finditer(error.text),
-            *NO_METADATA.finditer(error.text),
+            *expression("missing-dependency/no-module").finditer(error.text),
+            *expression("missing-dependency/no-metadata").finditer(error.text),
             *advice,
         ):
             name = _distribution(match[1]) or _literal(match)
@@ -128,12 +127,12 @@ def _asked_for(facts: Facts) -> dict[str, str]:
 
 def _literal(match: "re.Match[str]") -> str:
     """Return what an advice has pip install by its name, known or not."""
-    if not INSTALLS.search(match[0]) or match.string[match.end() : match.end() + 1] in "+:/.[":
+    if (
+        not expression("missing-dependency/installs").search(match[0])
+        or match.string[match.end() : match.end() + 1] in "+:/.["
+    ):
         return ""
     return match[1].lower().replace("_", "-")
-
-
-INSTALLS = expression("missing-dependency/installs")
 
 
 def _distribution(module: str) -> str:

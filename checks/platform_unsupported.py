@@ -30,7 +30,10 @@ def platform_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Fi
     if _stops_at_222(facts):
         return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", facts.interpreter)
     if loaded := heard(facts.errors, "platform-unsupported/musl"):
-        return _musl(f"the error '{loaded}': the loader of musl, and a file built for glibc")
+        return worded(
+            "platform-unsupported/musl",
+            found=f"the error '{loaded}': the loader of musl, and a file built for glibc",
+        )
     why = refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None:
         return _by_index(facts, why) if why.cause == "platform-unsupported" else None
@@ -43,14 +46,11 @@ def platform_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Fi
 def _by_index(facts: Facts, why: Refused) -> Finding:
     if why.file:
         return _other_file(why.found).saying(why.found)
-    if named := LABEL.search(why.found):
+    if named := expression("platform-unsupported/label").search(why.found):
         return _label_on_a_mac(facts, why.found, named[1]).saying(why.found)
     if "Intel Mac" in why.found:
         return _intel_mac(why.found, facts.interpreter).saying(why.found)
     return _refused(facts, why.found).saying(why.found)
-
-
-LABEL = expression("platform-unsupported/label")
 
 
 def _label_on_a_mac(facts: Facts, found: str, plain: str) -> Finding:
@@ -100,10 +100,6 @@ def _other_file(found: str) -> Finding:
     return worded("platform-unsupported/other-file", found=found)
 
 
-def _musl(found: str) -> Finding:
-    return worded("platform-unsupported/musl", found=found)
-
-
 def _newer_than_last(facts: Facts) -> bool:
     """Tell whether a torch is asked for that Intel Macs never had."""
     return any(
@@ -116,7 +112,10 @@ def _newer_than_last(facts: Facts) -> bool:
 def _judged(own: Interpreter, host: Host, *, absent: bool, newer: bool) -> Finding | None:
     if family(host, own) == "macos_x86_64" and own.implementation == "cpython":
         if host.rosetta:
-            return _rosetta(own)
+            return worded(
+                "platform-unsupported/rosetta",
+                found=f"{own.executable} runs under Rosetta as {own.machine}",
+            )
         return _intel_mac(_machine(host, own), own) if absent or newer else None
     if not absent or own.bits == 32 or not (own.machine or host.machine):
         return None
@@ -149,18 +148,15 @@ def _intel_mac(found: str, interpreter: Interpreter | None) -> Finding:
     return worded("platform-unsupported/intel-mac", interpreter=interpreter, what=found)
 
 
-def _rosetta(own: Interpreter) -> Finding:
-    return worded(
-        "platform-unsupported/rosetta",
-        found=f"{own.executable} runs under Rosetta as {own.machine}",
-    )
-
-
 def _of_device(facts: Facts, *, mac: bool) -> Finding | None:
     """Find a library that has no kernels for a kind of device, by its own words."""
     said = heard(facts.errors, "platform-unsupported/quantised")
     if said and (mac or facts.host is None):
-        return _quantised(said, mac=mac)
+        return worded(
+            "platform-unsupported/quantised",
+            found=f"the error '{said}'" + (", on a Mac" if mac else ""),
+            said=said,
+        )
     said = heard(facts.errors, "platform-unsupported/flash")
     return _flash(facts, said) if said else None
 
@@ -171,13 +167,5 @@ def _flash(facts: Facts, said: str) -> Finding:
     return worded(
         "platform-unsupported/flash",
         found=f"the error '{said}'" + (f"; the GPU is {names}" if names else ""),
-        said=said,
-    )
-
-
-def _quantised(said: str, *, mac: bool) -> Finding:
-    return worded(
-        "platform-unsupported/quantised",
-        found=f"the error '{said}'" + (", on a Mac" if mac else ""),
         said=said,
     )

@@ -34,7 +34,6 @@ OLDEST_FOR_NEW = "3.9"
 """Below it transformers 5 and torch 2.5 and newer have nothing."""
 BROKEN_PATCH = "3.13.8"
 """Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
-NONE_FIT = expression("python-unsupported/none-fit")
 
 
 @check("python-unsupported")
@@ -164,7 +163,7 @@ def _from_errors(facts: Facts, own: Interpreter | None = None) -> Finding | None
     union = heard(facts.errors, "python-unsupported/union")
     if union and own is not None and parts(own.version) and not at_least(own.version, "3.10"):
         return worded("python-unsupported/union", said=union, version=own.version)
-    said = told(facts.errors, NONE_FIT.pattern)
+    said = told(facts.errors, expression("python-unsupported/none-fit").pattern)
     if not said:
         return None
     version = f" for Python {own.version}" if own is not None else ""

@@ -113,12 +113,9 @@ def _silent(facts: Facts, silent: str) -> Finding:
 def _model(facts: Facts) -> tuple[str, float]:
     """Return a model that was typed and its billions of parameters, by its name; ("", 0) for none."""
     for command in facts.typed.commands if facts.typed else ():
-        if found := SIZED.search(command):
+        if found := expression("ram-too-small/sized").search(command):
             return found[1], float(found[2])
     return "", 0.0
-
-
-SIZED = expression("ram-too-small/sized")
 
 
 def _raise(facts: Facts) -> Cure:

@@ -14,18 +14,14 @@ from tunedoctor.api import (
     worded,
 )
 
-OWN_NAME = expression("stale-process/own-name")
 OF_PYTHON = expression("stale-process/of-python")
-RESOLVER = expression("stale-process/resolver")
-OTHER = expression("stale-process/other")
-NOTEBOOK = expression("stale-process/notebook")
 
 
 @check("stale-process")
 def stale_process(facts: Facts) -> Finding | None:
     """Compare what an error asks for with what the list of packages has."""
     said = (
-        [e for e in facts.errors.errors if not RESOLVER.search(e.text)]
+        [e for e in facts.errors.errors if not expression("stale-process/resolver").search(e.text)]
         if isinstance(facts.errors, Errors)
         else []
     )
@@ -39,7 +35,7 @@ def stale_process(facts: Facts) -> Finding | None:
         refused = any(
             one.name in e.text
             and one.specifier in e.text
-            and not OTHER.search(e.text.replace(one.specifier, ""))
+            and not expression("stale-process/other").search(e.text.replace(one.specifier, ""))
             for e in said
         )
         if facts.packages and refused and _elsewhere(facts.packages, one.name, said):
@@ -55,8 +51,8 @@ def stale_process(facts: Facts) -> Finding | None:
         found = f"the error '{gone.said}', after a cell installed another {gone.name}"
         return _finding(found).saying(gone.said)
     for error in said:
-        own = OWN_NAME.search(error.text)
-        if own and NOTEBOOK.search(
+        own = expression("stale-process/own-name").search(error.text)
+        if own and expression("stale-process/notebook").search(
             f"{error.text} {' '.join(frame.file for frame in error.frames)}"
         ):
             return _finding(f"{own[3]} does not find its own {own[1]} in {own[2]}")

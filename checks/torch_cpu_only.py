@@ -125,7 +125,12 @@ def _fallen_back(facts: Facts, amd: AmdGpus | None, nvidia: NvidiaGpus | None) -
     if facts.runtime is None or facts.runtime.gpu_available is not False or not (amd or nvidia):
         return None
     install = next(
-        (c for c in (facts.typed.commands if facts.typed else ()) if EXTRA_INDEX.search(c)), ""
+        (
+            c
+            for c in (facts.typed.commands if facts.typed else ())
+            if expression("torch-cpu-only/extra-index").search(c)
+        ),
+        "",
     )
     if not install:
         return None
@@ -144,9 +149,6 @@ def _gpu(amd: AmdGpus | None, nvidia: NvidiaGpus | None) -> str:
     if amd:
         return amd.gpus[0].gfx or "gfx1100"
     return nvidia.gpus[0].compute_capability or "8.9" if nvidia else ""
-
-
-EXTRA_INDEX = expression("torch-cpu-only/extra-index")
 
 
 def _from_text(name: str) -> Finding | None:

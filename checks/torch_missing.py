@@ -15,9 +15,6 @@ from tunedoctor.api import (
     worded,
 )
 
-BUILDING = expression("torch-missing/building")
-ISOLATED = expression("torch-missing/isolated")
-
 
 @check("torch-missing")
 def torch_missing(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
@@ -71,8 +68,10 @@ def _from_error(facts: Facts) -> Finding | None:
     files = [
         frame.file for error in facts.errors.errors if said in error.text for frame in error.frames
     ]
-    built = any(BUILDING.search(file) for file in files)
-    built = built or any(ISOLATED.search(error.text) for error in facts.errors.errors)
+    built = any(expression("torch-missing/building").search(file) for file in files)
+    built = built or any(
+        expression("torch-missing/isolated").search(error.text) for error in facts.errors.errors
+    )
     if built and not (listed and listed.get("pip")):
         return None
     return worded(

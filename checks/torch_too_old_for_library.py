@@ -107,19 +107,19 @@ def _asked(facts: Facts) -> tuple[str, str] | None:
     said = heard(facts.errors, "torch-too-old-for-library/asked") or _stated(facts)
     if not said:
         return None
-    floor = FLOOR.search(said)
+    floor = expression("torch-too-old-for-library/floor").search(said)
     lowest = floor[1] if floor else "2.1.1"
     return None if facts.torch and at_least(facts.torch.version, lowest) else (said, f">={lowest}")
-
-
-FLOOR = expression("torch-too-old-for-library/floor")
-STATED = expression("torch-too-old-for-library/stated")
 
 
 def _stated(facts: Facts) -> str:
     for error in facts.errors.errors if facts.errors else ():
         raised = error.type and not error.type.endswith("Warning")
-        if raised and "you have" not in error.text and (found := STATED.search(error.text)):
+        if (
+            raised
+            and "you have" not in error.text
+            and (found := expression("torch-too-old-for-library/stated").search(error.text))
+        ):
             return found[0]
     return ""
 

@@ -15,20 +15,16 @@ from tunedoctor.api import (
     worded,
 )
 
-KEY = expression("transformers-too-old-for-model/key")
-UPDATE = expression("transformers-too-old-for-model/update")
-
 ROPE_TYPE_SINCE = "4.43.0"
 """First to read the rope_scaling of Llama 3.1. Source: its release notes."""
-
-
-NOT_YET = expression("transformers-too-old-for-model/not-yet")
 
 
 @check("transformers-too-old-for-model")
 def transformers_too_old_for_model(facts: Facts, errors: Errors) -> Finding | None:
     """Look the model type of the error up; without a release to compare, the error's own words decide."""
-    advised = any(UPDATE.search(e.text) for e in errors.errors)
+    advised = any(
+        expression("transformers-too-old-for-model/update").search(e.text) for e in errors.errors
+    )
     have = facts.packages.version("transformers") if facts.packages else ""
     rope = heard(errors, "transformers-too-old-for-model/llama-31")
     if rope and not (have and at_least(have, ROPE_TYPE_SINCE)):
@@ -36,7 +32,7 @@ def transformers_too_old_for_model(facts: Facts, errors: Errors) -> Finding | No
     if file := tokenizer_file(errors, facts.packages):
         return _of_file(facts, file)
     for error in errors.errors:
-        if not_yet := NOT_YET.search(error.text):
+        if not_yet := expression("transformers-too-old-for-model/not-yet").search(error.text):
             have = not_yet["have"]
             return _finding(facts, not_yet["model"], not_yet[0], "", have)
         model, said = _model(error, advised=advised)
@@ -71,7 +67,7 @@ def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
     for named in expressions("transformers-too-old-for-model/named"):
         if found := named.search(error.text):
             return found[1], found[0]
-    key = KEY.search(error.text)
+    key = expression("transformers-too-old-for-model/key").search(error.text)
     in_config = any("configuration_auto" in f.file for f in error.frames)
     # the rest of the traceback is cut off: a model type as a key, asked for where a model is loaded
     loading = not error.frames or "from_pretrained(" in error.frames[-1].code

@@ -111,18 +111,23 @@ def _mixed(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
 
 def _binary(error: ErrorText, files: list[str]) -> tuple[str, str, Severity] | None:
     """Return that a binary of the user site was loaded into a torch of another place, and did not fit it."""
-    said = UNFIT.search(error.text)
-    user = next((m for file in files if (m := USER_FILE.search(file))), None)
-    core = next((f for f in files if TORCH_FILE.search(f) and not USER_SITE.search(f)), "")
+    said = expression("user-site-shadowing/unfit").search(error.text)
+    user = next(
+        (m for file in files if (m := expression("user-site-shadowing/user-file").search(file))),
+        None,
+    )
+    core = next(
+        (
+            f
+            for f in files
+            if expression("user-site-shadowing/torch-file").search(f) and not USER_SITE.search(f)
+        ),
+        "",
+    )
     if said is None or user is None or not core or user["module"] == "torch":
         return None
     found = f"'{said[0]}': the {user['module']} of {user['site']} is loaded into the torch of "
     return found + _folder(core), user["site"], "error"
-
-
-UNFIT = expression("user-site-shadowing/unfit")
-USER_FILE = expression("user-site-shadowing/user-file")
-TORCH_FILE = expression("user-site-shadowing/torch-file")
 
 
 def _launched(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
@@ -132,7 +137,7 @@ def _launched(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
         if facts.launchers is not None and facts.packages is not None
         else ()
     ):
-        place = USER_BIN.search(one.path)
+        place = expression("user-site-shadowing/user-bin").search(one.path)
         for error in errors.errors if place and not one.in_target else ():
             missing = NO_MODULE.search(error.text)
             name = distribution_of(missing[1]) or missing[1].replace("_", "-") if missing else ""
@@ -145,12 +150,9 @@ def _launched(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
     return None
 
 
-USER_BIN = expression("user-site-shadowing/user-bin")
-
-
 def _another_version(error: ErrorText, elsewhere: list[str]) -> tuple[str, str, Severity] | None:
     """Return that code of an environment got a library of the user site, and missed a name in it."""
-    missed = MISSED.search(error.text)
+    missed = expression("user-site-shadowing/missed").search(error.text)
     importer = next((file for file in elsewhere if OF_AN_ENVIRONMENT.search(file)), "")
     if missed is None or not importer:
         return None
@@ -164,7 +166,6 @@ def _another_version(error: ErrorText, elsewhere: list[str]) -> tuple[str, str, 
     return None
 
 
-MISSED = expression("user-site-shadowing/missed")
 OF_AN_ENVIRONMENT = expression("user-site-shadowing/of-an-environment")
 
 

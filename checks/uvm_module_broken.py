@@ -10,7 +10,6 @@ from tunedoctor.api import (
 )
 
 NODE = "/dev/nvidia-uvm"
-RELOADS = expression("uvm-module-broken/reloads")
 
 
 SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"
@@ -20,7 +19,7 @@ SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm'
 def uvm_module_broken(facts: Facts) -> Finding | None:
     """Go by a missing node where nothing makes it on demand, and by CUDA's own words."""
     reloads = (
-        any(RELOADS.search(c) for c in facts.typed.commands)
+        any(expression("uvm-module-broken/reloads").search(c) for c in facts.typed.commands)
         if isinstance(facts.typed, Typed)
         else False
     )

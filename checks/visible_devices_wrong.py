@@ -160,7 +160,12 @@ def _ranks(facts: Facts) -> Finding | None:
     """Find a launcher that was asked for more processes than there are GPUs."""
     said = heard(facts.errors, "visible-devices-wrong/slot", "visible-devices-wrong/ranks")
     asked = next(
-        (f for c in (facts.typed.commands if facts.typed else ()) if (f := RANKS.search(c))), None
+        (
+            f
+            for c in (facts.typed.commands if facts.typed else ())
+            if (f := expression("visible-devices-wrong/ranks").search(c))
+        ),
+        None,
     )
     if (
         not said
@@ -173,9 +178,6 @@ def _ranks(facts: Facts) -> Finding | None:
         found=f"the command asks for {asked[0].strip()}; the error '{said}'",
         said=said,
     )
-
-
-RANKS = expression("visible-devices-wrong/ranks")
 
 
 def _ordinal(facts: Facts, variables: Environment) -> Finding | None:

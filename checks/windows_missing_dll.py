@@ -8,19 +8,18 @@ from tunedoctor.api import (
     worded,
 )
 
-FAILED = expression("windows-missing-dll/failed")
-
 INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 """DLLs of Intel's extension and its own torch, which want libuv and oneAPI. Source: its installation guide."""
-NOT_LOADED = expression("windows-missing-dll/not-loaded")
 
 
 @check("windows-missing-dll")
 def windows_missing_dll(facts: Facts, errors: Errors | Unknown) -> Finding | None:
     """Error 126 in a library."""
     for error in errors.errors if isinstance(errors, Errors) else ():
-        found = FAILED.search(error.text)
-        if not found and (module := NOT_LOADED.search(error.text)):
+        found = expression("windows-missing-dll/failed").search(error.text)
+        if not found and (
+            module := expression("windows-missing-dll/not-loaded").search(error.text)
+        ):
             return worded("windows-missing-dll/module", said=module[0], module=module[1])
         if not found:
             continue

@@ -10,8 +10,6 @@ from tunedoctor.api import (
     worded,
 )
 
-FAILED = expression("windows-vcredist/failed")
-
 
 @check("windows-vcredist")
 def windows_vcredist(errors: Errors | Unknown, torch: Known[TorchBuild]) -> Finding | None:
@@ -29,7 +27,7 @@ def windows_vcredist(errors: Errors | Unknown, torch: Known[TorchBuild]) -> Find
     if stated:
         return worded("windows-vcredist/stated", said=stated)
     for error in errors.errors if isinstance(errors, Errors) else ():
-        found = FAILED.search(error.text)
+        found = expression("windows-vcredist/failed").search(error.text)
         if found:
             name = f"torch {torch.version}" if torch is not None else "torch 2.9 and newer"
             return worded(

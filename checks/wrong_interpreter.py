@@ -140,9 +140,11 @@ def _denied(facts: Facts) -> Finding | None:
         return None
     if any(ISOLATED.search(error.text) for error in facts.errors.errors):
         return None
-    listing = next((c for c in facts.typed.commands if LISTS.search(c)), "")
+    listing = next(
+        (c for c in facts.typed.commands if expression("wrong-interpreter/lists").search(c)), ""
+    )
     for error in facts.errors.errors if listing else ():
-        missing = NO_MODULE.search(error.text)
+        missing = expression("wrong-interpreter/no-module").search(error.text)
         if missing is None or not error.where.startswith("line "):
             continue
         name = distribution_of(missing[1]) or missing[1].lower().replace("_", "-")
@@ -160,8 +162,6 @@ def _denied(facts: Facts) -> Finding | None:
 
 OF_PYTHON = expression("wrong-interpreter/of-python")
 ISOLATED = expression("wrong-interpreter/isolated")
-LISTS = expression("wrong-interpreter/lists")
-NO_MODULE = expression("wrong-interpreter/no-module")
 
 
 def _expected(facts: Facts, one: Launcher) -> bool:

@@ -23,6 +23,7 @@ class _Row:
         return value
 
 
+@cache
 def expression(key: str) -> re.Pattern[str]:
     """Return the one regular expression of a part."""
     return cast("re.Pattern[str]", _Row(key))
