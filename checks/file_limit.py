@@ -1,11 +1,11 @@
-from tunedoctor.api import Container, FileLimit, Finding, Known, check, tell, worded
+from tunedoctor.api import Facts, FileLimit, Finding, check, tell, worded
 
 LOW = 1024
 HUGE = 1 << 29
 
 
 @check("file-limit")
-def file_limit(limit: FileLimit, container: Known[Container]) -> Finding | None:
+def file_limit(facts: Facts, limit: FileLimit) -> Finding | None:
     """Below 1024, or about 2^30 in a container."""
     if 0 <= limit.soft < LOW:
         return worded(
@@ -13,8 +13,9 @@ def file_limit(limit: FileLimit, container: Known[Container]) -> Finding | None:
             found=f"{limit.soft} open files, the hard limit is {limit.hard if limit.hard >= 0 else 'not set'}",
             cure=tell(f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}"),
         )
-    if container is not None and limit.soft >= HUGE:
+    if facts.container is not None and limit.soft >= HUGE:
         return worded(
-            "file-limit/huge", found=f"{limit.soft} open files in a {container.kind} container"
+            "file-limit/huge",
+            found=f"{limit.soft} open files in a {facts.container.kind} container",
         )
     return None

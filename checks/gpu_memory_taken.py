@@ -1,7 +1,6 @@
 from tunedoctor.api import (
-    Environment,
+    Facts,
     Finding,
-    Known,
     NvidiaGpus,
     check,
     gib,
@@ -16,11 +15,11 @@ SHARE = 0.3
 
 
 @check("gpu-memory-taken")
-def gpu_memory_taken(gpus: NvidiaGpus, environment: Known[Environment]) -> Finding | None:
+def gpu_memory_taken(facts: Facts, gpus: NvidiaGpus) -> Finding | None:
     """Take the GPU that is fullest."""
     full = [
         (1 - card.memory_free / card.memory_total, card)
-        for card in visible_gpus(gpus.gpus, environment)
+        for card in visible_gpus(gpus.gpus, facts.environment)
         if card.memory_total and card.memory_free is not None and not card.unified_memory
     ]
     taken, card = max(full, key=lambda one: one[0], default=(0.0, None))

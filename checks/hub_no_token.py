@@ -1,8 +1,7 @@
 from tunedoctor.api import (
-    Environment,
     Errors,
+    Facts,
     Finding,
-    Known,
     check,
     expression,
     heard,
@@ -36,7 +35,7 @@ SAID = (
 
 
 @check("hub-no-token")
-def hub_no_token(errors: Errors, environment: Known[Environment]) -> Finding | None:
+def hub_no_token(facts: Facts, errors: Errors) -> Finding | None:
     """Take the answer 401 and what says that there is no token."""
     said = told(errors, *SAID)
     if not said and heard(errors, "hub-no-token/not-logged-in"):
@@ -49,7 +48,7 @@ def hub_no_token(errors: Errors, environment: Known[Environment]) -> Finding | N
     said = said or guess
     if not said:
         return None
-    has = bool(environment and environment.get("HF_TOKEN"))
+    has = bool(facts.environment and facts.environment.get("HF_TOKEN"))
     return worded(
         "hub-no-token",
         found=f"the error '{said}'" + ("; HF_TOKEN is set" if has else ""),

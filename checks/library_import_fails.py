@@ -1,9 +1,8 @@
 from collections.abc import Sequence
 
 from tunedoctor.api import (
+    Facts,
     Finding,
-    Interpreter,
-    Known,
     Runtime,
     Stage,
     check,
@@ -22,7 +21,7 @@ MAIN = (*NEEDED, "accelerate", "peft", "trl", "datasets")
 
 
 @check("library-import-fails")
-def library_import_fails(runtime: Runtime, interpreter: Known[Interpreter]) -> Finding | None:
+def library_import_fails(facts: Facts, runtime: Runtime) -> Finding | None:
     """Find stages "import X" that failed, crashed or hung."""
     bad = [
         stage
@@ -45,7 +44,9 @@ def library_import_fails(runtime: Runtime, interpreter: Known[Interpreter]) -> F
         means=f"a script that imports {module} stops there"
         if first.outcome != "hung"
         else f"a script that imports {module} waits there",
-        cure=pip(interpreter, "install", "--force-reinstall", distribution_of(module) or module),
+        cure=pip(
+            facts.interpreter, "install", "--force-reinstall", distribution_of(module) or module
+        ),
         cure_note="no other finding says why; the message names the place",
         evidence=tuple(
             line.strip() for line in first.error.splitlines() if line.strip().startswith("File ")

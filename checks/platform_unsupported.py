@@ -104,7 +104,7 @@ def _newer_than_last(facts: Facts) -> bool:
     """Tell whether a torch is asked for that Intel Macs never had."""
     return any(
         one.name == "torch" and one.specifier and within(LAST_INTEL_MAC, one.specifier) is False
-        for one in (facts.asked.requirements if facts.asked else ())
+        for one in (facts.request.requirements if facts.request else ())
         if ">" in one.specifier or "==" in one.specifier
     )
 

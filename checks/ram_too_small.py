@@ -30,29 +30,29 @@ def ram_too_small(facts: Facts) -> Finding | None:
         return _ended(facts, said) if said else _guessed(facts, guess)
     if silent := heard(facts.errors, "ram-too-small/silent"):
         return _silent(facts, silent)
-    if facts.memory is None:
+    if facts.ram is None:
         return None
-    size = facts.memory.usable
-    limited = facts.memory.limit is not None and facts.memory.limit < facts.memory.total
+    size = facts.ram.usable
+    limited = facts.ram.limit is not None and facts.ram.limit < facts.ram.total
     seen = f"{gib(size)} of RAM" + (
-        f", the limit in {facts.memory.limit_place}" if limited and facts.memory.limit_place else ""
+        f", the limit in {facts.ram.limit_place}" if limited and facts.ram.limit_place else ""
     )
-    if facts.memory.oom_kills or (limited and size < LEAST_LIMIT):
+    if facts.ram.oom_kills or (limited and size < LEAST_LIMIT):
         kills = (
-            f"; the kernel has killed {facts.memory.oom_kills} processes in this control group"
-            if facts.memory.oom_kills
+            f"; the kernel has killed {facts.ram.oom_kills} processes in this control group"
+            if facts.ram.oom_kills
             else ""
         )
         return worded(
             "ram-too-small",
             title="Processes here were killed for want of RAM"
-            if facts.memory.oom_kills
+            if facts.ram.oom_kills
             else "The RAM limit here is very small",
             found=f"{seen}{kills}",
             cure=_raise(facts),
-            evidence=(facts.memory.limit_place,) if facts.memory.limit_place else (),
+            evidence=(facts.ram.limit_place,) if facts.ram.limit_place else (),
         )
-    return _note(size, seen, facts.memory) if size < ENOUGH * GIB else None
+    return _note(size, seen, facts.ram) if size < ENOUGH * GIB else None
 
 
 def _note(size: int, seen: str, ram: Memory) -> Finding:
@@ -77,7 +77,7 @@ def _ended(facts: Facts, said: str) -> Finding:
     return worded(
         "ram-too-small/ended",
         found=f"the log says '{said}'"
-        + (f"; {gib(facts.memory.usable)} of RAM can be used" if facts.memory else ""),
+        + (f"; {gib(facts.ram.usable)} of RAM can be used" if facts.ram else ""),
         said=said,
     )
 
@@ -91,7 +91,7 @@ def _silent(facts: Facts, silent: str) -> Finding:
     """Tell of a load that ended without a word: proved where the model is larger than the RAM, else suspected."""
     model, billions = _model(facts)
     need = int(billions * 2e9)
-    larger = facts.memory is not None and need > facts.memory.usable
+    larger = facts.ram is not None and need > facts.ram.usable
     windows = facts.host is not None and facts.host.os == "windows"
     return worded(
         "ram-too-small/silent",
@@ -103,9 +103,7 @@ def _silent(facts: Facts, silent: str) -> Finding:
         found=silent
         + (f"; {model} takes {need / 1e9:.0f} GB in 16 bits" if billions else "")
         + (
-            f", and the machine has {gib(facts.memory.usable)} of RAM"
-            if facts.memory is not None
-            else ""
+            f", and the machine has {gib(facts.ram.usable)} of RAM" if facts.ram is not None else ""
         ),
     )
 

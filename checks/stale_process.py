@@ -30,7 +30,7 @@ def stale_process(facts: Facts) -> Finding | None:
             return _finding(
                 f"the kernel has {held.name} {held.version}, and {held.name} {held.installed} is installed"
             )
-    for one in facts.asked.requirements if facts.asked and facts.packages else ():
+    for one in facts.request.requirements if facts.request and facts.packages else ():
         there = facts.packages.version(one.name) if facts.packages else ""
         refused = any(
             one.name in e.text

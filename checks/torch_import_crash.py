@@ -1,7 +1,6 @@
 from tunedoctor.api import (
+    Facts,
     Finding,
-    Interpreter,
-    Known,
     Runtime,
     TorchBuild,
     Unknown,
@@ -14,9 +13,7 @@ from tunedoctor.api import (
 
 @check("torch-import-crash")
 def torch_import_crash(
-    runtime: Runtime,
-    torch: TorchBuild | Unknown | None,
-    interpreter: Known[Interpreter],
+    facts: Facts, runtime: Runtime, torch: TorchBuild | Unknown | None
 ) -> Finding | None:
     """Find a first stage that failed or crashed, though a torch is there."""
     stage = runtime.stage("import torch")
@@ -36,7 +33,7 @@ def torch_import_crash(
             if illegal
             else ""
         ),
-        cure=same_torch(interpreter, build.version, build.variant)
+        cure=same_torch(facts.interpreter, build.version, build.variant)
         if build is not None
         else tell('python -X faulthandler -c "import torch"'),
         cure_note="a download of torch alone, no reboot"

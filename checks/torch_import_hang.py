@@ -1,11 +1,8 @@
-from tunedoctor.api import Finding, Interpreter, Known, Runtime, check, python, tell, worded
+from tunedoctor.api import Facts, Finding, Runtime, check, python, tell, worded
 
 
 @check("torch-import-hang")
-def torch_import_hang(
-    runtime: Runtime,
-    interpreter: Known[Interpreter],
-) -> Finding | None:
+def torch_import_hang(facts: Facts, runtime: Runtime) -> Finding | None:
     """Find a first stage that hung."""
     stage = runtime.stage("import torch")
     if stage is None or stage.outcome != "hung":
@@ -20,6 +17,6 @@ def torch_import_hang(
             else "import torch does not come to its end"
         )
         + (f"; it stood at {place}" if place else ""),
-        cure=tell(f"{python(interpreter)} -X faulthandler -X importtime -c 'import torch'"),
+        cure=tell(f"{python(facts.interpreter)} -X faulthandler -X importtime -c 'import torch'"),
         evidence=tuple(lines[:3]),
     )

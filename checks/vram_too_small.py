@@ -82,7 +82,7 @@ def _largest(facts: Facts) -> tuple[str, int]:
     """Return name and bytes of the largest GPU; of one that shares the RAM the RAM."""
     sizes: list[tuple[str, int]] = []
     for card in visible_gpus(facts.nvidia.gpus, facts.environment) if facts.nvidia else ():
-        shared = facts.memory.usable if card.unified_memory and facts.memory else 0
+        shared = facts.ram.usable if card.unified_memory and facts.ram else 0
         sizes.append((card.name, card.memory_total or shared))
     discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated] if facts.amd else []
     sizes += [(gpu.name or gpu.gfx, gpu.memory_total or 0) for gpu in discrete]

@@ -1,8 +1,7 @@
 from tunedoctor.api import (
     Errors,
+    Facts,
     Finding,
-    Known,
-    TorchBuild,
     Unknown,
     check,
     expression,
@@ -12,7 +11,7 @@ from tunedoctor.api import (
 
 
 @check("windows-vcredist")
-def windows_vcredist(errors: Errors | Unknown, torch: Known[TorchBuild]) -> Finding | None:
+def windows_vcredist(facts: Facts, errors: Errors | Unknown) -> Finding | None:
     """Error 1114 in a library of torch."""
     stated = heard(errors, "windows-vcredist/stated")
     absent = heard(errors, "windows-vcredist/absent")
@@ -29,7 +28,9 @@ def windows_vcredist(errors: Errors | Unknown, torch: Known[TorchBuild]) -> Find
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = expression("windows-vcredist/failed").search(error.text)
         if found:
-            name = f"torch {torch.version}" if torch is not None else "torch 2.9 and newer"
+            name = (
+                f"torch {facts.torch.version}" if facts.torch is not None else "torch 2.9 and newer"
+            )
             return worded(
                 "windows-vcredist",
                 found=f"WinError 1114 in {found[1]}.dll; {name} needs msvcp140.dll 14.40 or newer",

@@ -70,7 +70,9 @@ def wrong_interpreter(facts: Facts) -> Finding | None:
 
 def _elsewhere(facts: Facts, packages: Packages) -> Finding | None:
     """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
-    for one in facts.asked.requirements if facts.asked and isinstance(facts.errors, Errors) else ():
+    for one in (
+        facts.request.requirements if facts.request and isinstance(facts.errors, Errors) else ()
+    ):
         there = packages.get(one.name)
         mine = OF_PYTHON.search(there.location) if there else None
         if there is None or mine is None or not within(there.version, one.specifier):

@@ -100,7 +100,7 @@ class Facts:
     knowledge: kinds.Knowledge | None
     launchers: kinds.Launchers | None
     library_path: kinds.LibraryPath | None
-    memory: kinds.Memory | None
+    ram: kinds.Memory | None
     nvidia: kinds.NvidiaGpus | None
     nvidia_answer: kinds.NvidiaAnswer | None
     nvidia_module: kinds.NvidiaModule | None
@@ -113,7 +113,7 @@ class Facts:
     target: kinds.Target | None
     torch: kinds.TorchBuild | None
     typed: kinds.Typed | None
-    asked: kinds.Wanted | None
+    request: kinds.Wanted | None
 
     def __init__(self, snapshot: Snapshot) -> None:
         """Read the facts of a snapshot when they are asked for."""

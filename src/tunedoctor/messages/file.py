@@ -83,8 +83,8 @@ def read_cause(file: Path, *, coded: bool | None = None) -> CauseFile:
         if why := _unsound(one):
             msg = f"{file}: message[{number}]: {why}"
             raise CauseError(msg)
-    for part, one in found.reads.items():
-        if lost := next((said for how, said in one.patterns if not re.search(how, said)), ""):
+    for part, read in found.reads.items():
+        if lost := next((said for how, said in read.patterns if not re.search(how, said)), ""):
             msg = f"{file}: reads.{part}: no expression of it matches {lost!r}"
             raise CauseError(msg)
     return msgspec.structs.replace(found, coded=coded)
