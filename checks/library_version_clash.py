@@ -39,6 +39,7 @@ from tunedoctor.api import (
     ImportContracts,
     Interpreter,
     Known,
+    Lacking,
     Misfit,
     Packages,
     TorchBuild,
@@ -54,6 +55,7 @@ from tunedoctor.api import (
     first_transformers,
     given_up,
     known,
+    lacking,
     lacks,
     lasting,
     misfits,
@@ -118,8 +120,11 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
     pip_said = [*(_from_pip(errors) if told is None else []), *_from_resolver(errors)]
     pip_said += [] if pairs or declared or pip_said else _from_check(errors)
     gone = [] if pairs else _given_up(errors, torch)
-    one = None if pairs or gone else _misfit(packages, torch, environment, errors)
+    lacked = None if pairs or gone else next(lacking(errors, versions_of(told, torch)), None)
+    one = None if pairs or gone or lacked else _misfit(packages, torch, environment, errors)
     missed = [_missed(one)] if one else []
+    if lacked:
+        missed = [_Told("error", lacked.found, lacked.means, lacked.fix, lacked.said)]
     found = sorted(
         [*gone, *missed, *map(_pair, pairs), *(_clash(d, told) for d in declared), *pip_said],
         key=lambda one: ("error", "warning", "note").index(one.severity),
@@ -138,13 +143,13 @@ def library_version_clash(  # noqa: PLR0913  what is declared, what is known, wh
         severity=severity,
         title="The code is written for an older PyTorch"
         if gone
-        else _title(pairs, declared, severity, one),
+        else _title(pairs, declared, severity, lacked or one),
         found="; ".join(one.found for one in shown[:3])
         + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
         means=shown[0].means,
         said=next((one.said for one in shown if one.said), ""),
         cure=command or advise(next(filter(None, (p.row.fix_text for p in pairs)), NEWER_CODE)),
-        cure_note=_note(pairs) if len(shown) == 1 else "",
+        cure_note=(lacked.note if lacked else _note(pairs)) if len(shown) == 1 else "",
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
     )
 
@@ -374,7 +379,10 @@ def _pair(broken: Broken) -> _Told:
 
 
 def _title(
-    pairs: tuple[Broken, ...], declared: list[Unmet], severity: str, misfit: Misfit | None
+    pairs: tuple[Broken, ...],
+    declared: list[Unmet],
+    severity: str,
+    misfit: Misfit | Lacking | None,
 ) -> str:
     """Name the pair where that fits into the title."""
     names: list[str] = []
@@ -384,8 +392,10 @@ def _title(
         return title if len(title) <= 60 else ""
     if worst is not None:
         names = list(worst.row.names)[:2]
-    elif misfit is not None:
+    elif isinstance(misfit, Misfit):
         names = [misfit.owner, misfit.other]
+    elif misfit is not None:
+        names = [misfit.asker or "the script", misfit.library]
     elif declared:
         names = [declared[0].owner.name, declared[0].name]
     title = f"{' and '.join(names)} do not fit together"

@@ -49,6 +49,7 @@ from tunedoctor.advice.torch_install import (
     torch_install,
 )
 from tunedoctor.advice.worded import expression, expressions, if_heard, matched, worded
+from tunedoctor.contracts.names import Lacking, lacking
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
 from tunedoctor.cure import (
     Cure,
