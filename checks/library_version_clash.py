@@ -6,6 +6,7 @@ from tunedoctor.api import (
     Cure,
     Facts,
     Finding,
+    Lacking,
     Misfit,
     Packages,
     Unknown,
@@ -20,6 +21,7 @@ from tunedoctor.api import (
     first_transformers,
     given_up,
     known,
+    lacking,
     lacks,
     lasting,
     misfits,
@@ -74,8 +76,13 @@ def library_version_clash(
     pip_said = [*(_from_pip(facts) if told is None else []), *_from_resolver(facts)]
     pip_said += [] if pairs or declared or pip_said else _from_check(facts)
     gone = [] if pairs else _given_up(facts)
-    one = None if pairs or gone else _misfit(facts, packages)
+    lacked = (
+        None if pairs or gone else next(lacking(facts.errors, versions_of(told, facts.torch)), None)
+    )
+    one = None if pairs or gone or lacked else _misfit(facts, packages)
     missed = [_missed(one)] if one else []
+    if lacked:
+        missed = [_Told("error", lacked.found, lacked.means, lacked.fix, lacked.said)]
     found = sorted(
         [*gone, *missed, *map(_pair, pairs), *(_clash(d, told) for d in declared), *pip_said],
         key=lambda one: ("error", "warning", "note").index(one.severity),
@@ -92,13 +99,13 @@ def library_version_clash(
         severity=severity,
         title="The code is written for an older PyTorch"
         if gone
-        else _title(pairs, declared, severity, one),
+        else _title(pairs, declared, severity, lacked or one),
         found="; ".join(one.found for one in shown[:3])
         + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
         means=shown[0].means,
         said=next((one.said for one in shown if one.said), ""),
         cure=command or advise(next(filter(None, (p.row.fix_text for p in pairs)), NEWER_CODE)),
-        cure_note=_note(pairs) if len(shown) == 1 else "",
+        cure_note=(lacked.note if lacked else _note(pairs)) if len(shown) == 1 else "",
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
     )
 
@@ -314,7 +321,10 @@ def _pair(broken: Broken) -> _Told:
 
 
 def _title(
-    pairs: tuple[Broken, ...], declared: list[Unmet], severity: str, misfit: Misfit | None
+    pairs: tuple[Broken, ...],
+    declared: list[Unmet],
+    severity: str,
+    misfit: Misfit | Lacking | None,
 ) -> str:
     """Name the pair where that fits into the title."""
     names: list[str] = []
@@ -324,8 +334,10 @@ def _title(
         return title if len(title) <= 60 else ""
     if worst is not None:
         names = list(worst.row.names)[:2]
-    elif misfit is not None:
+    elif isinstance(misfit, Misfit):
         names = [misfit.owner, misfit.other]
+    elif misfit is not None:
+        names = [misfit.asker or "the script", misfit.library]
     elif declared:
         names = [declared[0].owner.name, declared[0].name]
     title = f"{' and '.join(names)} do not fit together"

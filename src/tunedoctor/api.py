@@ -48,6 +48,7 @@ from tunedoctor.advice.torch_install import (
     same_torch,
     torch_install,
 )
+from tunedoctor.contracts.names import Lacking, lacking
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
 from tunedoctor.cure import (
     Cure,
