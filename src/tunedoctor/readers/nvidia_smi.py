@@ -3,64 +3,36 @@
 import msgspec
 
 from tunedoctor.facts import Fact, NvidiaDriver, NvidiaGpu, NvidiaGpus
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.smi.failures import failures
-from tunedoctor.readers.smi.listing import lists, versions
-from tunedoctor.readers.smi.others import device_query, gpustat, vulkan
-from tunedoctor.readers.smi.proc_version import proc_version
+from tunedoctor.readers.paste import Paste
+from tunedoctor.readers.smi.driver import failures, lists, proc_version, versions
 from tunedoctor.readers.smi.rows import csv_outputs
 from tunedoctor.readers.smi.table import tables
-from tunedoctor.readers.smi.tree import queries, xml_logs
+from tunedoctor.readers.smi.tree import queries
 from tunedoctor.readers.smi.words import CUT, Seen
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
 
 SOURCE = "nvidia-smi"
-
-_ESCAPE = pattern(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)")
 _WIDEST = 200
 """Characters of a row that lacks its end."""
-_QUOTE = pattern(r"^\s{0,8}(?:> ?)+")
-_MARKS = (
-    "nvidia",
-    "nvsmi",
-    "nvml",
-    "nvrm",
-    "uuid",
-    "gpu",
-    "no devices",
-    "driver_version",
-    "smi ",
-    "nvitop",
-    "remapped rows",
-)
-_LIBRARY = pattern(r"NVML library version: (\d{3}(?:\.\d{1,4}){1,2})")
 
 
-def read(text: str) -> list[Fact]:
-    """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as `text` has them; [] for none.
+def read(lines: list[str]) -> list[Fact]:
+    """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as the lines have them; [] for none.
 
     The driver is also known by the text of /proc/driver/nvidia/version, where that was pasted.
     Sizes are bytes. Several outputs of one machine complete each other. Never raises; takes time
     in proportion to the text.
     """
-    if not any(mark in text.lower() for mark in _MARKS):
-        return []
-    lines = _plain(text)
+    paste = Paste(_joined([line.replace("\uff1a", ":").expandtabs(8) for line in lines]))
     outputs = [
-        *queries(lines),
-        *xml_logs(text),
-        *csv_outputs(lines),
-        *tables(lines),
-        *lists(lines),
-        *versions(lines),
-        *gpustat(lines),
-        *device_query(lines),
-        *vulkan(lines),
+        one
+        for way in (queries, csv_outputs, tables, lists, versions)
+        for one in way(paste)
     ]
-    answer = failures(lines)
-    kernel = proc_version(text)
-    if kernel and (library := _LIBRARY.search(text)):
-        kernel = msgspec.structs.replace(kernel, library=library[1])
+    answer = failures(paste)
+    kernel = proc_version(paste.text)
+    if kernel and (library := paste.first("nvidia_smi.nvml_library")):
+        kernel = msgspec.structs.replace(kernel, library=library)
     found: list[Fact] = [*_driver(outputs, kernel), *_gpus(outputs)]
     return [*found, answer] if answer else found
 
@@ -78,14 +50,6 @@ def complete(gpu: NvidiaGpu) -> NvidiaGpu:
         compute_capability=gpu.compute_capability or model.compute_capability,
         unified_memory=gpu.unified_memory or bool(model.unified),
     )
-
-
-def _plain(text: str) -> list[str]:
-    """Return lines without escape sequences, marks of quotation and full-width colons."""
-    if "\x1b" in text:
-        text = _ESCAPE.sub("", text)
-    lines = text.replace("\uff1a", ":").expandtabs(8).splitlines()
-    return _joined([_QUOTE.sub("", line, count=1) if ">" in line[:10] else line for line in lines])
 
 
 def _joined(lines: list[str]) -> list[str]:

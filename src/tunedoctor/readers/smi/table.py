@@ -5,46 +5,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from tunedoctor.facts import GpuProcess, NvidiaGpu
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.smi.words import Seen, count, driver_model, program, size, slot, version
+from tunedoctor.readers.paste import Paste
+from tunedoctor.readers.smi.words import Seen, count, driver_model, of_driver, process, size, slot
 
-_HEADER = pattern(
-    r"NVIDIA-SMI\s{1,40}(\d[\d.]{0,20})"
-    r"[\s|]{1,80}(?:Driver|KMD) Version\s{0,4}:\s{0,4}(\d[\d.]{0,20}|N/A)"
-    r"(?:[\s|]{1,80}CUDA(?: UMD)? Version\s{0,4}:\s{0,4}(\d{1,3}\.\d{1,3})?)?"
-)
-_MEMORY = pattern(r"(\d{1,9})MiB\s{0,9}/\s{0,9}(\d{1,9})MiB")
+_MEMORY = re.compile(r"(\d{1,9})MiB\s{0,9}/\s{0,9}(\d{1,9})MiB")
 _LONGEST = 300
 """Characters of a line; the widest table has 91."""
 _AFTER_NAME = ("On", "Off", "WDDM", "TCC", "MCDM", "N/A", "ERR!", "Enabled", "Disabled")
-_BUS = pattern(r"(?:[0-9A-Fa-f]{4,8}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f]|N/A")
+_BUS = re.compile(r"(?:[0-9A-Fa-f]{4,8}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f]|N/A")
 
 
-def tables(lines: Sequence[str]) -> list[Seen]:
+def tables(paste: Paste) -> list[Seen]:
     """Return every table, in order; a header alone counts as one without GPUs."""
-    found: list[Seen] = []
-    start: tuple[int, int, re.Match[str]] | None = None
-    for number, line in enumerate(lines):
-        header = _HEADER.search(line[:_LONGEST]) if "NVIDIA-SMI" in line else None
-        if header:
-            if start:
-                found.append(_table(start[2], lines[start[0] + 1 : number], start[1]))
-            start = (number, _margin(line, header.start()), header)
-    if start:
-        found.append(_table(start[2], lines[start[0] + 1 :], start[1]))
-    return found
+    heads = paste.each("nvidia_smi.head", longest=_LONGEST)
+    ends = [*(hit.line for hit in heads[1:]), len(paste.lines)]
+    return [
+        _table(hit.found, paste.lines[hit.line + 1 : end])
+        for hit, end in zip(heads, ends, strict=bool(heads))
+    ]
 
 
-def _margin(line: str, word: int) -> int:
-    """Return how many characters a log put in front of the table's own left edge."""
-    return max(line.rfind("|", 0, word), 0)
-
-
-def _table(header: re.Match[str], lines: Sequence[str], margin: int) -> Seen:
+def _table(head: re.Match[str], lines: Sequence[str]) -> Seen:
+    # a log can put characters in front of the table's own left edge
+    margin = max(head.string.rfind("|", 0, head.start()), 0)
     gpus: dict[int, dict[str, Any]] = {}
     processes: dict[int, list[GpuProcess]] = {}
     last: dict[str, Any] | None = None
-    edged = "|" in header.string[: header.start()]
+    edged = "|" in head.string[: head.start()]
     for line in lines:
         cells = _cells(line[margin : margin + _LONGEST], edged=edged)
         if not cells:
@@ -58,18 +45,13 @@ def _table(header: re.Match[str], lines: Sequence[str], margin: int) -> Seen:
                 gpus[index]["mig_instances"] += 1
         elif last and len(cells) == 3:
             _more(last, cells)
-        elif len(cells) == 1 and (process := _process(cells[0])):
+        elif len(cells) == 1 and (found := _process(cells[0])):
             last = None
-            processes.setdefault(process[0], []).append(process[1])
-    return Seen(
-        driver=version(header[2]),
-        library=version(header[1]),
-        cuda=header[3] or "",
-        gpus=tuple(
-            NvidiaGpu(**gpu, processes=tuple(processes.get(index, ())))
-            for index, gpu in gpus.items()
-        ),
+            processes.setdefault(found[0], []).append(found[1])
+    told = (
+        NvidiaGpu(**gpu, processes=tuple(processes.get(index, ()))) for index, gpu in gpus.items()
     )
+    return of_driver({k: v or "" for k, v in head.groupdict().items()})._replace(gpus=tuple(told))
 
 
 def _cells(line: str, *, edged: bool) -> list[str]:
@@ -134,8 +116,6 @@ def _process(cell: str) -> tuple[int, GpuProcess] | None:
     kind = next((n for n, word in enumerate(words[:5]) if word in ("C", "G", "C+G", "M+C")), 0)
     if kind not in (2, 4) or len(words) < kind + 3:
         return None
-    gpu, pid = count(words[0]), count(words[kind - 1])
-    if gpu is None or pid is None:
-        return None
-    name = program(" ".join(words[kind + 1 : -1]))
-    return gpu, GpuProcess(pid=pid, name=name, memory=size(words[-1]))
+    gpu = count(words[0])
+    found = process(words[kind - 1], " ".join(words[kind + 1 : -1]), words[-1])
+    return None if gpu is None or found is None else (gpu, found)
