@@ -107,11 +107,11 @@ class Paste:
 
     def has(self, name: str) -> bool:
         """Tell whether a row of this name or section matches anywhere."""
-        return any(True for row in rows(name) for _ in self._hits(row, LONGEST))
+        return any(True for row in rows(name) for _ in self._hits(row))
 
     def first(self, name: str) -> str:
         """Return the first group that a row has in the first line that it matches, "" for none."""
-        hit = next((hit for row in rows(name) for hit in self._hits(row, LONGEST)), None)
+        hit = next((hit for row in rows(name) for hit in self._hits(row)), None)
         return next((group for group in hit.found.groups() if group), "") if hit else ""
 
     def told(self, section: str) -> dict[str, str]:
@@ -123,23 +123,25 @@ class Paste:
                     values.setdefault(name, value.strip())
         return values
 
-    def _hits(self, row: Row, longest: int) -> Iterator[Hit]:
-        for number in self._with(row):
+    def _hits(self, row: Row, longest: int = LONGEST) -> Iterable[Hit]:
+        text = self._folded if row.folds else self.text
+        numbers: Iterable[int] = range(len(self.lines))
+        if row.words and len(text) == len(self.text):
+            numbers = self._with(row.words, text)
+        return self._matches(row, numbers, longest) if numbers else ()
+
+    def _matches(self, row: Row, numbers: Iterable[int], longest: int) -> Iterator[Hit]:
+        for number in numbers:
             if found := row.search(self.lines[number][:longest]):
                 yield Hit(number, row.name, found)
 
-    def _with(self, row: Row) -> Iterable[int]:
-        """Return the numbers of the lines that hold one of the words of a row."""
-        text = self._folded if row.folds else self.text
-        if not row.words or len(text) != len(self.text):
-            return range(len(self.lines))
-        if not any(word in text for word in row.words):
-            return ()
+    def _with(self, words: Iterable[str], text: str) -> Iterable[int]:
+        """Return the numbers of the lines that hold one of the words."""
         numbers: set[int] = set()
-        for word in row.words:
+        for word in words:
             at = text.find(word)
             while at >= 0:
                 number = bisect_right(self._starts, at) - 1
                 numbers.add(number)
                 at = text.find(word, self._starts[number + 1])
-        return sorted(numbers)
+        return sorted(numbers) if numbers else ()
