@@ -98,7 +98,17 @@ class Paste:
 
     def each(self, *names: str, longest: int = LONGEST) -> list[Hit]:
         """Return the lines that these rows match, in order; a line as often as rows match it."""
-        found = [hit for name in names for row in rows(name) for hit in self._hits(row, longest)]
+        found: list[Hit] = []
+        for name in names:
+            for row in rows(name):
+                text = self._folded if row.folds else self.text
+                for word in row.words:
+                    if word in text:
+                        break
+                else:
+                    if row.words:
+                        continue
+                found += self._hits(row, text, longest)
         return sorted(found, key=itemgetter(0)) if len(found) > 1 else found
 
     def all(self, name: str, longest: int = LONGEST) -> list[re.Match[str]]:
@@ -107,12 +117,12 @@ class Paste:
 
     def has(self, name: str) -> bool:
         """Tell whether a row of this name or section matches anywhere."""
-        return any(True for row in rows(name) for _ in self._hits(row))
+        return bool(self.each(name))
 
     def first(self, name: str) -> str:
         """Return the first group that a row has in the first line that it matches, "" for none."""
-        hit = next((hit for row in rows(name) for hit in self._hits(row)), None)
-        return next((group for group in hit.found.groups() if group), "") if hit else ""
+        hits = self.each(name)
+        return next((group for group in hits[0].found.groups() if group), "") if hits else ""
 
     def told(self, section: str) -> dict[str, str]:
         """Return what the named groups of a section's rows hold, of each the first that holds something."""
@@ -123,25 +133,19 @@ class Paste:
                     values.setdefault(name, value.strip())
         return values
 
-    def _hits(self, row: Row, longest: int = LONGEST) -> Iterable[Hit]:
-        text = self._folded if row.folds else self.text
+    def _hits(self, row: Row, text: str, longest: int) -> Iterator[Hit]:
+        """Try a row on the lines that hold one of its words; `text`: all lines, in small letters where it folds."""
         numbers: Iterable[int] = range(len(self.lines))
         if row.words and len(text) == len(self.text):
-            numbers = self._with(row.words, text)
-        return self._matches(row, numbers, longest) if numbers else ()
-
-    def _matches(self, row: Row, numbers: Iterable[int], longest: int) -> Iterator[Hit]:
+            numbers = sorted({number for word in row.words for number in self._with(word, text)})
         for number in numbers:
             if found := row.search(self.lines[number][:longest]):
                 yield Hit(number, row.name, found)
 
-    def _with(self, words: Iterable[str], text: str) -> Iterable[int]:
-        """Return the numbers of the lines that hold one of the words."""
-        numbers: set[int] = set()
-        for word in words:
-            at = text.find(word)
-            while at >= 0:
-                number = bisect_right(self._starts, at) - 1
-                numbers.add(number)
-                at = text.find(word, self._starts[number + 1])
-        return sorted(numbers) if numbers else ()
+    def _with(self, word: str, text: str) -> Iterator[int]:
+        """Yield the numbers of the lines that hold a word."""
+        at = text.find(word)
+        while at >= 0:
+            number = bisect_right(self._starts, at) - 1
+            yield number
+            at = text.find(word, self._starts[number + 1])
