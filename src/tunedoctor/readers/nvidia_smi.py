@@ -3,6 +3,7 @@
 import msgspec
 
 from tunedoctor.facts import Fact, NvidiaDriver, NvidiaGpu, NvidiaGpus
+from tunedoctor.readers.merge import filled
 from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.smi.driver import failures, lists, proc_version, versions
 from tunedoctor.readers.smi.rows import csv_outputs
@@ -24,11 +25,7 @@ def read(lines: list[str]) -> list[Fact]:
     in proportion to the text.
     """
     paste = Paste(_joined([line.replace("\uff1a", ":").expandtabs(8) for line in lines]))
-    outputs = [
-        one
-        for way in (queries, csv_outputs, tables, lists, versions)
-        for one in way(paste)
-    ]
+    outputs = [one for way in (queries, csv_outputs, tables, lists, versions) for one in way(paste)]
     answer = failures(paste)
     kernel = proc_version(paste.text)
     if kernel and (library := paste.first("nvidia_smi.nvml_library")):
@@ -115,12 +112,5 @@ def _alike(one: NvidiaGpu, other: NvidiaGpu) -> bool:
 
 
 def _merge(one: NvidiaGpu, other: NvidiaGpu) -> NvidiaGpu:
-    blank = NvidiaGpu(index=one.index, name="")
-    gaps = {
-        field: getattr(other, field)
-        for field in NvidiaGpu.__struct_fields__
-        if getattr(one, field) == getattr(blank, field)
-    }
-    if one.name.endswith(CUT) and not other.name.endswith(CUT):
-        gaps["name"] = other.name
-    return msgspec.structs.replace(one, **gaps)
+    cut = one.name.endswith(CUT) and not other.name.endswith(CUT)
+    return filled(msgspec.structs.replace(one, name=other.name) if cut else one, other)

@@ -16,7 +16,9 @@ def agents(paste: Paste) -> list[Part]:
     found: list[Part] = []
     targets: list[str] = []
     agent, named = Part(), True  # the agent whose lines follow; it was named
-    for _, row, match in paste.each("rocminfo") if "ame:" in paste.text or "gfx" in paste.text else ():
+    for _, row, match in (
+        paste.each("rocminfo") if "ame:" in paste.text or "gfx" in paste.text else ()
+    ):
         if row == "agent":
             agent, named = Part(), False
         elif row == "isa":
@@ -62,7 +64,7 @@ def _enumerated(paste: Paste) -> list[Part]:
 
 
 def _properties(paste: Paste) -> list[Part]:
-    """Return the devices as torch prints their properties: _CudaDeviceProperties(name='…', …, gcnArchName='gfx1100', …)."""
+    """Return the devices as torch prints them: _CudaDeviceProperties(name='…', …, gcnArchName='gfx1100', …)."""
     return [
         Part(gfx=one["gfx"], name=one["name"].strip(), memory=size(one["memory"] or ""))
         for found in paste.all("amd_targets.properties", longest=40_000)

@@ -33,9 +33,7 @@ def stack(paste: Paste, *, agents: bool) -> list[Fact]:
     if kfd != "not tried" or groups or version or driver or wsl:
         missing = tuple(dict.fromkeys(groups))
         facts.append(
-            RocmStack(
-                kfd, groups_missing=missing, version=version, dxg=wsl or None, driver=driver
-            )
+            RocmStack(kfd, groups_missing=missing, version=version, dxg=wsl or None, driver=driver)
         )
     if wsl:
         facts.append(Host(os="linux", name="Linux", wsl=1 if paste.has("amd_words.wsl1") else 2))

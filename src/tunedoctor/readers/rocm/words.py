@@ -79,7 +79,9 @@ def size(text: str, unit: str = "") -> int | None:
     found = re.match(r"(\d{1,16}(?:\.\d{1,3})?)\s{0,3}([KMG]?)(i?B)?", text)
     if not found or not (unit or found[3]):
         return None
-    shift = {"": 0, "k": 10, "m": 20, "g": 30}[(unit[:-1] if unit else found[2]).lower().rstrip("i")]
+    shift = {"": 0, "k": 10, "m": 20, "g": 30}[
+        (unit[:-1] if unit else found[2]).lower().rstrip("i")
+    ]
     return min(int(float(found[1]) * (1 << shift)), _LARGEST) or None
 
 
@@ -98,6 +100,6 @@ _KINDS: Mapping[str, Callable[[str, str], Any]] = {
     "hexadecimal": lambda _, text: hexadecimal(text),
     "gfx": _gfx,
     "slot": _slot,
-    # "VRAM Total Memory (B)"
+    # of "VRAM Total Memory (B)" the unit in brackets
     "size": lambda label, text: size(text, label.partition("(")[2].rstrip(")")),
 }

@@ -27,7 +27,9 @@ def queries(paste: Paste) -> list[Seen]:
     found = [_query(paste.lines[a + 1 : b]) for a, b in zip(starts, ends, strict=bool(starts))]
     for hit in [] if starts else paste.each("nvidia_smi.section")[:1]:
         lines = paste.lines[hit.line : hit.line + _SECTION]
-        if re.match(r"\s+(?:Correctable|Uncorrectable) Error\s{1,60}: \d", paste.line(hit.line + 1)):
+        if re.match(
+            r"\s+(?:Correctable|Uncorrectable) Error\s{1,60}: \d", paste.line(hit.line + 1)
+        ):
             found.append(_query(["GPU", "Product Name : NVIDIA GPU", *lines]))
     return found + [_query(list(_as_text(one))) for one in paste.text.split("<nvidia_smi_log>")[1:]]
 

@@ -7,7 +7,9 @@ from tunedoctor.readers.shell import Shown, flat
 _MOST = 40
 """Lines of an answer in a format of one's own."""
 _KINDS = {
-    **{"podman": "podman", "apptainer": "apptainer", "singularity": "apptainer"},
+    "podman": "podman",
+    "apptainer": "apptainer",
+    "singularity": "apptainer",
     "kubectl": "kubernetes",
 }
 
@@ -27,12 +29,12 @@ def _inspected(paste: Paste) -> Container | None:
     """Read `docker inspect`, whole or by a format, and `kubectl get` that show that no GPU was asked for."""
     for one in paste.shown:
         command, told = flat(one.command), " ".join(one.output[:_MOST])[:LONGEST].lstrip()
-        if ".DeviceRequests" in command and search("container.inspects", command):
-            if told.startswith(("[]", "null", "<no value>")) and "nvidia" not in told:
-                return _container("docker", "docker inspect", gpu_asked=False)
-        elif "kubectl get po" in command and ".resources" in command:
-            if told.startswith("{") and "/gpu" not in told:
-                return _container("kubectl", "kubectl get", gpu_asked=False)
+        inspects = ".DeviceRequests" in command and search("container.inspects", command)
+        if inspects and told.startswith(("[]", "null", "<no value>")) and "nvidia" not in told:
+            return _container("docker", "docker inspect", gpu_asked=False)
+        asked = "kubectl get po" in command and ".resources" in command
+        if asked and told.startswith("{") and "/gpu" not in told:
+            return _container("kubectl", "kubectl get", gpu_asked=False)
     if paste.has("container.none_asked") and not paste.has("container.runtime"):
         return _container("docker", "docker inspect", gpu_asked=False)
     return None
@@ -50,7 +52,9 @@ def _started(paste: Paste) -> Container | None:
             inside = verb == "run" and not search("container.tries", rest)
             if inside or (verb == "exec" and program in ("apptainer", "singularity")):
                 asked = search("container.gpu", f" {rest}") or program.startswith("nvidia-docker")
-                return _container(program, _evidence(paste, f"{program} {verb}"), gpu_asked=bool(asked))
+                return _container(
+                    program, _evidence(paste, f"{program} {verb}"), gpu_asked=bool(asked)
+                )
         if (entered := search("container.enters", command)) and _goes_on(paste, one):
             return _container(entered[1], f"{entered[1]} exec")
     return None

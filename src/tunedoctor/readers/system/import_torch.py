@@ -1,4 +1,4 @@
-"""An `import torch` that crashed or does not return: typed, ended by `timeout`, seen by py-spy or faulthandler, or told."""
+"""An `import torch` that crashed or does not return: typed, seen by py-spy or faulthandler, or told in a word."""
 
 import re
 from collections.abc import Sequence
@@ -52,7 +52,9 @@ def import_torch(paste: Paste) -> list[Fact]:
 
 
 def _below(paste: Paste, line: int, most: int) -> list[str]:
-    return [paste.line(number) for number in range(line + 1, min(line + 1 + most, len(paste.lines)))]
+    return [
+        paste.line(number) for number in range(line + 1, min(line + 1 + most, len(paste.lines)))
+    ]
 
 
 def _signal(paste: Paste, hit: Hit) -> str:

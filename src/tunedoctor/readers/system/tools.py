@@ -1,4 +1,4 @@
-"""What small tools say of GPUs and of what serves them: compilers, device files, Intel's, Apple's and Windows' tools."""
+"""What small tools say of GPUs and of what serves them: compilers, device files, tools of Intel, Apple and Windows."""
 
 import re
 
