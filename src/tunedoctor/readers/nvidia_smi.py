@@ -87,28 +87,20 @@ def _gpus(outputs: list[Seen]) -> list[NvidiaGpus]:
     if not any(one.gpus for one in outputs):
         return []
     base = max(outputs, key=lambda one: len(one.gpus))
-    others = [
-        {gpu.index: gpu for gpu in one.gpus} for one in outputs if one.gpus and one is not base
-    ]
-    merged = list(base.gpus)
-    for other in others:
-        merged = [
-            _merge(gpu, other[gpu.index])
-            if gpu.index in other and _alike(gpu, other[gpu.index])
-            else gpu
-            for gpu in merged
-        ]
-    return [NvidiaGpus(gpus=tuple(map(complete, merged)), source=SOURCE)]
+    found = {gpu.index: gpu for gpu in base.gpus}
+    for output in outputs:
+        for gpu in output.gpus if output is not base else ():
+            if (own := found.get(gpu.index)) and _alike(own, gpu):
+                found[gpu.index] = _merge(own, gpu)
+    return [NvidiaGpus(gpus=tuple(map(complete, found.values())), source=SOURCE)]
 
 
 def _alike(one: NvidiaGpu, other: NvidiaGpu) -> bool:
     """Tell whether two outputs show one GPU; a name may be cut in one of them."""
     if one.slot and other.slot and one.slot != other.slot:
         return False
-    short, long = sorted(
-        (one.name.removesuffix(CUT).rstrip(), other.name.removesuffix(CUT)), key=len
-    )
-    return long.startswith(short)
+    names = (one.name.removesuffix(CUT).rstrip(), other.name.removesuffix(CUT))
+    return max(names, key=len).startswith(min(names, key=len))
 
 
 def _merge(one: NvidiaGpu, other: NvidiaGpu) -> NvidiaGpu:
