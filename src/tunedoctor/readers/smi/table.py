@@ -1,37 +1,37 @@
 """The default table of nvidia-smi: every width, Linux, Windows, WSL, MIG, old and new words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tunedoctor.facts import NvidiaGpu
-from tunedoctor.readers.paste import Paste
+from tunedoctor.readers.paste import Hit, Paste
 from tunedoctor.readers.smi.words import Seen, count, driver_model, of_driver, process, size, slot
 
 
 def tables(paste: Paste) -> list[Seen]:
     """Return every table, in order; a header alone counts as one without GPUs."""
-    found: list[tuple[Seen, dict[int, dict[str, Any]]]] = []
+    hits = paste.each("smi_table") if paste.has("smi_table.head") else []
+    heads = [at for at, hit in enumerate(hits) if hit.row == "head"]
+    return [_table(hits[a:b]) for a, b in zip(heads, [*heads[1:], None], strict=False)]
+
+
+def _table(hits: Sequence[Hit]) -> Seen:
+    gpus: dict[int, dict[str, Any]] = {}
     last: dict[str, Any] | None = None
-    for _, row, match in paste.each("smi_table") if paste.has("smi_table.head") else ():
+    for _, row, match in hits[1:]:
         told = {name: value or "" for name, value in match.groupdict().items()}
-        if row == "head":
-            found.append((of_driver(told), {}))
-            last = None
-        if not found or row == "head":
-            continue
-        gpus = found[-1][1]
         if row == "gpu":
             gpu = _gpu(told)
             # a second list of the same GPUs belongs to another output
             last = gpu if gpus.setdefault(gpu["index"], gpu) is gpu else None
-        elif row == "mig_device":
+        elif row in ("mig_device", "process"):
             last = None
-            if (index := int(told["gpu"])) in gpus:
-                gpus[index]["mig_instances"] += 1
-        elif row == "process":
-            last = None
-            one = process(told["pid"], told["program"], told["memory"])
-            if one and (index := int(told["gpu"])) in gpus:
-                gpus[index]["processes"] += (one,)
+            if one := gpus.get(int(told["gpu"])):
+                found = process(
+                    told.get("pid", ""), told.get("program", ""), told.get("memory", "")
+                )
+                one["processes"] += (found,) if found else ()
+                one["mig_instances"] += row == "mig_device"
         elif last and row == "memory":
             total = size(told["total"]) or 0
             # the driver's own reserve is not shown: a few hundred MiB less are free
@@ -39,9 +39,8 @@ def tables(paste: Paste) -> list[Seen]:
             last |= {"memory_total": total, "memory_free": free}
         elif last:
             last["mig"] = told["mig"] == "Enabled"
-    return [
-        head._replace(gpus=tuple(NvidiaGpu(**gpu) for gpu in gpus.values())) for head, gpus in found
-    ]
+    head = of_driver({name: value or "" for name, value in hits[0].found.groupdict().items()})
+    return head._replace(gpus=tuple(NvidiaGpu(**gpu) for gpu in gpus.values()))
 
 
 def _gpu(told: dict[str, str]) -> dict[str, Any]:
