@@ -60,8 +60,10 @@ def lists(paste: Paste) -> list[Seen]:
     """Return the GPUs that all lines of -L name, MIG devices counted to the GPU above them."""
     gpus: dict[int, NvidiaGpu] = {}
     last = -1
-    asked = paste.has("nvidia_smi.asked_list")
-    for _, row, found in paste.each("smi_list"):
+    rows = ["smi_list.gpu", "smi_list.mig"]
+    # some hide the uuid before they paste
+    rows += ["smi_list.bare"] if paste.has("nvidia_smi.asked_list") else []
+    for _, row, found in paste.each(*rows):
         if row == "mig":
             if one := gpus.get(last):
                 gpus[last] = replace(one, mig=True, mig_instances=one.mig_instances + 1)
@@ -71,7 +73,7 @@ def lists(paste: Paste) -> list[Seen]:
             # a list that is printed twice is still one list
             last = index if index not in gpus else -1
             gpus.setdefault(index, NvidiaGpu(index, name=name, uuid=found["uuid"]))
-        elif asked and nvidia_by_name(name):  # some hide the uuid before they paste
+        elif nvidia_by_name(name):
             gpus.setdefault(index, NvidiaGpu(index, name=name))
     return [Seen(gpus=tuple(gpus.values()))] if gpus else []
 

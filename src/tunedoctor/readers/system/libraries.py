@@ -57,7 +57,8 @@ def _rows(paste: Paste) -> list[_Row]:
     for hit in found[:_MOST_ROWS]:
         while following and following[0] <= hit.line:
             whose, following = following[1], next(above, None)
-        rows.append(_Row(whose, *hit.found.groups(), hit.line + 1))
+        library, number, place = hit.found.groups()
+        rows.append(_Row(whose, library, number, place, hit.line + 1))
     return rows
 
 
