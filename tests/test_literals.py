@@ -71,10 +71,11 @@ def _sources() -> tuple[tuple[str, int], ...]:
             collect(value)
     rows = table("check_texts")["matches"]
     found.update((one, 0) for row in rows.values() for one, _ in row["patterns"])
-    for section in table("outputs")["rows"].values():
-        for one in section.values():
-            source = one.removeprefix("(?i)")
-            found.add((source, re.IGNORECASE if source != one else 0))
+    found.update(
+        (one.removeprefix("(?i)"), re.IGNORECASE if one.startswith("(?i)") else 0)
+        for section in table("outputs")["rows"].values()
+        for one in section.values()
+    )
     return tuple(sorted(found))
 
 
