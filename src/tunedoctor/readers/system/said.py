@@ -15,8 +15,8 @@ def said(paste: Paste) -> Errors | None:
     for line, _, found in paste.each("said", longest=_LONGEST):
         by_line.setdefault(line, found[0])
     errors: dict[str, ErrorText] = {}
-    for line, text in list(by_line.items()):
+    for line, text in by_line.items():
         if len(errors) < _MOST:
             errors.setdefault(text, ErrorText(text=text, where=f"line {line + 1}"))
-    found = (*errors.values(), *hung(paste))
-    return Errors(errors=found) if found else None
+    told = (*errors.values(), *hung(paste))
+    return Errors(errors=told) if told else None
