@@ -70,6 +70,11 @@ def _sources() -> tuple[tuple[str, int], ...]:
         for value in vars(importlib.import_module(name)).values():
             collect(value)
     found.update((one, 0) for row in table("reads")["rows"].values() for one in row)
+    found.update(
+        (one.removeprefix("(?i)"), re.IGNORECASE if one.startswith("(?i)") else 0)
+        for section in table("outputs")["rows"].values()
+        for one in section.values()
+    )
     return tuple(sorted(found))
 
 

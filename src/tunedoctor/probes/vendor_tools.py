@@ -166,7 +166,7 @@ def smi_table_said(ended: Ended) -> SmiSaid:
 
     if ended.how != "exit" or ended.truncated:
         return _failed(ended)
-    facts = read(ended.out)
+    facts = read(ended.out.splitlines())
     driver = next((one for one in facts if isinstance(one, NvidiaDriver)), None)
     gpus = next((one.gpus for one in facts if isinstance(one, NvidiaGpus)), ())
     # a table without GPUs was cut off: where there are none, nvidia-smi says so in words
@@ -179,9 +179,10 @@ def smi_table_said(ended: Ended) -> SmiSaid:
 
 
 def _failure(ended: Ended) -> NvidiaAnswer | None:
-    from tunedoctor.readers.smi.failures import failures  # noqa: PLC0415  seldom needed
+    from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
+    from tunedoctor.readers.smi.driver import failures  # noqa: PLC0415
 
-    return failures([*ended.out.splitlines(), *ended.err.splitlines()])
+    return failures(Paste([*ended.out.splitlines(), *ended.err.splitlines()]))
 
 
 def _failed(ended: Ended) -> SmiSaid:
@@ -216,14 +217,15 @@ MOST = 1 << 20
 def amd_told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus | None:
     """Return the GPUs that ROCm's tools list; `more` are folders of ROCm. None where no tool names one."""
     for tool, lines in _answers(AMD, environ, [str(folder / "bin") for folder in more]):
-        from tunedoctor.readers.rocm.amd_smi import amd_smi  # noqa: PLC0415  seldom needed
+        from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
         from tunedoctor.readers.rocm.read import read  # noqa: PLC0415
+        from tunedoctor.readers.rocm.smi import by_system  # noqa: PLC0415
 
         for fact in read(lines):
             if isinstance(fact, AmdGpus):
                 return replace(fact, told_by=tool)
         # a bare list has no names
-        if nameless := amd_smi(lines):
+        if nameless := by_system(Paste(lines)):
             gpus = (AmdGpu(at, gfx="", name="AMD GPU", slot=p.slot) for at, p in nameless.items())
             return AmdGpus(gpus=tuple(gpus), told_by=tool)
     return None
@@ -232,10 +234,11 @@ def amd_told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus |
 def intel_told(environ: Mapping[str, str]) -> IntelGpu | None:
     """Return the GPUs that Intel's tools list; None where no tool names one that training can use."""
     for _, lines in _answers(INTEL, environ):
-        from tunedoctor.readers.system.intel import intel  # noqa: PLC0415  seldom needed
+        from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
         from tunedoctor.readers.system.pci import Bus  # noqa: PLC0415
+        from tunedoctor.readers.system.tools import intel  # noqa: PLC0415
 
-        fact = intel(lines, Bus())
+        fact = intel(Paste(lines), Bus())
         if fact is not None and fact.discrete:
             return fact
     return None

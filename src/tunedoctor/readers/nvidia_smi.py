@@ -3,64 +3,33 @@
 import msgspec
 
 from tunedoctor.facts import Fact, NvidiaDriver, NvidiaGpu, NvidiaGpus
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.smi.failures import failures
-from tunedoctor.readers.smi.listing import lists, versions
-from tunedoctor.readers.smi.others import device_query, gpustat, vulkan
-from tunedoctor.readers.smi.proc_version import proc_version
+from tunedoctor.readers.merge import filled
+from tunedoctor.readers.paste import Paste
+from tunedoctor.readers.smi.driver import failures, lists, proc_version, versions
 from tunedoctor.readers.smi.rows import csv_outputs
 from tunedoctor.readers.smi.table import tables
-from tunedoctor.readers.smi.tree import queries, xml_logs
+from tunedoctor.readers.smi.tree import queries
 from tunedoctor.readers.smi.words import CUT, Seen
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
 
 SOURCE = "nvidia-smi"
-
-_ESCAPE = pattern(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)")
 _WIDEST = 200
 """Characters of a row that lacks its end."""
-_QUOTE = pattern(r"^\s{0,8}(?:> ?)+")
-_MARKS = (
-    "nvidia",
-    "nvsmi",
-    "nvml",
-    "nvrm",
-    "uuid",
-    "gpu",
-    "no devices",
-    "driver_version",
-    "smi ",
-    "nvitop",
-    "remapped rows",
-)
-_LIBRARY = pattern(r"NVML library version: (\d{3}(?:\.\d{1,4}){1,2})")
 
 
-def read(text: str) -> list[Fact]:
-    """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as `text` has them; [] for none.
+def read(lines: list[str]) -> list[Fact]:
+    """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as the lines have them; [] for none.
 
     The driver is also known by the text of /proc/driver/nvidia/version, where that was pasted.
     Sizes are bytes. Several outputs of one machine complete each other. Never raises; takes time
     in proportion to the text.
     """
-    if not any(mark in text.lower() for mark in _MARKS):
-        return []
-    lines = _plain(text)
-    outputs = [
-        *queries(lines),
-        *xml_logs(text),
-        *csv_outputs(lines),
-        *tables(lines),
-        *lists(lines),
-        *versions(lines),
-        *gpustat(lines),
-        *device_query(lines),
-        *vulkan(lines),
-    ]
-    answer = failures(lines)
-    kernel = proc_version(text)
-    if kernel and (library := _LIBRARY.search(text)):
-        kernel = msgspec.structs.replace(kernel, library=library[1])
+    paste = Paste(_joined([line.replace("\uff1a", ":").expandtabs(8) for line in lines]))
+    outputs = [one for way in (queries, csv_outputs, tables, lists, versions) for one in way(paste)]
+    answer = failures(paste)
+    kernel = proc_version(paste.text)
+    if kernel and (library := paste.first("nvidia_smi.nvml_library")):
+        kernel = msgspec.structs.replace(kernel, library=library)
     found: list[Fact] = [*_driver(outputs, kernel), *_gpus(outputs)]
     return [*found, answer] if answer else found
 
@@ -78,14 +47,6 @@ def complete(gpu: NvidiaGpu) -> NvidiaGpu:
         compute_capability=gpu.compute_capability or model.compute_capability,
         unified_memory=gpu.unified_memory or bool(model.unified),
     )
-
-
-def _plain(text: str) -> list[str]:
-    """Return lines without escape sequences, marks of quotation and full-width colons."""
-    if "\x1b" in text:
-        text = _ESCAPE.sub("", text)
-    lines = text.replace("\uff1a", ":").expandtabs(8).splitlines()
-    return _joined([_QUOTE.sub("", line, count=1) if ">" in line[:10] else line for line in lines])
 
 
 def _joined(lines: list[str]) -> list[str]:
@@ -126,37 +87,22 @@ def _gpus(outputs: list[Seen]) -> list[NvidiaGpus]:
     if not any(one.gpus for one in outputs):
         return []
     base = max(outputs, key=lambda one: len(one.gpus))
-    others = [
-        {gpu.index: gpu for gpu in one.gpus} for one in outputs if one.gpus and one is not base
-    ]
-    merged = list(base.gpus)
-    for other in others:
-        merged = [
-            _merge(gpu, other[gpu.index])
-            if gpu.index in other and _alike(gpu, other[gpu.index])
-            else gpu
-            for gpu in merged
-        ]
-    return [NvidiaGpus(gpus=tuple(map(complete, merged)), source=SOURCE)]
+    found = {gpu.index: gpu for gpu in base.gpus}
+    for output in outputs:
+        for gpu in output.gpus if output is not base else ():
+            if (own := found.get(gpu.index)) and _alike(own, gpu):
+                found[gpu.index] = _merge(own, gpu)
+    return [NvidiaGpus(gpus=tuple(map(complete, found.values())), source=SOURCE)]
 
 
 def _alike(one: NvidiaGpu, other: NvidiaGpu) -> bool:
     """Tell whether two outputs show one GPU; a name may be cut in one of them."""
     if one.slot and other.slot and one.slot != other.slot:
         return False
-    short, long = sorted(
-        (one.name.removesuffix(CUT).rstrip(), other.name.removesuffix(CUT)), key=len
-    )
-    return long.startswith(short)
+    names = (one.name.removesuffix(CUT).rstrip(), other.name.removesuffix(CUT))
+    return max(names, key=len).startswith(min(names, key=len))
 
 
 def _merge(one: NvidiaGpu, other: NvidiaGpu) -> NvidiaGpu:
-    blank = NvidiaGpu(index=one.index, name="")
-    gaps = {
-        field: getattr(other, field)
-        for field in NvidiaGpu.__struct_fields__
-        if getattr(one, field) == getattr(blank, field)
-    }
-    if one.name.endswith(CUT) and not other.name.endswith(CUT):
-        gaps["name"] = other.name
-    return msgspec.structs.replace(one, **gaps)
+    cut = one.name.endswith(CUT) and not other.name.endswith(CUT)
+    return filled(msgspec.structs.replace(one, name=other.name) if cut else one, other)

@@ -22,10 +22,7 @@ from tunedoctor.ranking.rank import suspects
 from tunedoctor.readers import (
     floors,
     images,
-    import_crash,
-    import_hang,
     installer_messages,
-    kernel_log,
     messages,
     named_values,
     nvidia_smi,
@@ -121,19 +118,12 @@ def _renumbered(errors: Errors, numbers: Sequence[int]) -> Errors:
     return Errors(errors=tuple(found))
 
 
-def _read_smi(lines: list[str]) -> list[Fact]:
-    return nvidia_smi.read("\n".join(lines))
-
-
 _READERS: tuple[Reader, ...] = (
     rocm.read,
     system.read,
-    import_crash.read,
-    import_hang.read,
     named_values.read,
-    _read_smi,
+    nvidia_smi.read,
     messages.read,
-    kernel_log.read,
     package_lists.read,
     installer_messages.read,
     typed.read,

@@ -1,109 +1,72 @@
-"""rocminfo, whole or after grep; rocm_agent_enumerator; clinfo where it names an AMD target; HIP's own log."""
+"""rocminfo, whole or after grep; clinfo where it names an AMD target; lists of targets; torch's device properties."""
 
-from collections.abc import Sequence
+from tunedoctor.readers.paste import Paste, search
+from tunedoctor.readers.rocm.words import Part, hexadecimal, size, value
 
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.rocm.words import GFX, LONGEST, Part, hexadecimal, size, value
-
-_AGENT = pattern(r"^\s*Agent\s{1,3}\d{1,3}\s*\*?\s*$")
-_NAME = pattern(r"^\W{0,12}Name:\s{1,40}(\S.{0,120})$")
-_MARKETING = pattern(r"^\W{0,12}Marketing Name:\s{0,40}(\S.{0,120})$")
-_APU = pattern(r"^\s*Memory Properties:\s{0,40}APU")
-_CHIP = pattern(r"^\s*Chip ID:\s{1,40}\d{1,10}\((0x[0-9a-f]{1,8})\)")
-_BDF = pattern(r"^\s*BDFID:\s{1,40}(\d{1,8})\b")
-_SIZE = pattern(r"^\s*Size:\s{1,40}(\d{1,15})\(0x[0-9a-f]{1,16}\)\s{0,4}(KB|MB|B)?")
-_ISA = pattern(r"amdgcn-amd-amdhsa--(gfx[0-9a-f]{3,5})(?![\w-])")
-_BARE = pattern(r"\s*(gfx[0-9a-f]{3,5})\s*")
-_TYPED = pattern(r"\brocm_agent_enumerator\b|\bamdgpu-arch\b|\boffload-arch\b")
-_CL_DEVICE = pattern(r"^\s*Device Name:?\s{1,60}(gfx[0-9a-f]{3,5})(?![\w-])")
-_CL_BOARD = pattern(r"^\s*(?:Device )?Board [Nn]ame(?: \(AMD\))?:?\s{1,60}(\S.{0,120})$")
-_LOG = pattern(r"Gfx Major/Minor/Stepping:\s{0,4}(\d{1,2})/(\d{1,2})/(\d{1,2})")
 _MOST = 256
 
 
-class _Agents:
-    """What was read so far: GPUs, targets of ISA lines, and the agent whose lines follow."""
-
-    def __init__(self) -> None:
-        self.found: list[Part] = []
-        self.isa: list[str] = []
-        self.current: Part | None = None
-        self.named = False
-
-    def name(self, line: str, name: str) -> None:
-        """Take a Name: an agent's own, or that of its instruction set."""
-        target = _ISA.search(line)
-        gfx = GFX.match(name.strip())
-        if target:
-            self.isa.append(target[1])
-        elif gfx and len(self.found) < _MOST:
-            if self.current is None or self.named:
-                self.current = Part()
-            self.current.gfx, self.named = gfx[0], True
-            self.found.append(self.current)
-        elif "amdgcn" not in line:
-            # a processor: what follows is not of the GPU above; only its heading opens another
-            self.current, self.named = None, True
-
-    def board(self, line: str) -> None:
-        """Take the lines of clinfo."""
-        if name := _CL_BOARD.match(line):
-            if self.found and not self.found[-1].name:
-                self.found[-1].name = value(name[1])
-        elif device := _CL_DEVICE.match(line):
-            self.found.append(Part(gfx=device[1]))
+def by_runtime(paste: Paste) -> list[Part]:
+    """Return the GPUs that the runtime lists, in order: by rocminfo or clinfo, a list of targets, or torch."""
+    return agents(paste) or _enumerated(paste) or _properties(paste)
 
 
-def agents(lines: Sequence[str]) -> list[Part]:
+def agents(paste: Paste) -> list[Part]:
     """Return the GPUs that rocminfo or clinfo lists, in order."""
-    told = _Agents()
-    for whole in lines:
-        line = whole[:LONGEST]
-        if _AGENT.match(line):
-            told.current, told.named = Part(), False
-        elif name := _NAME.match(line):
-            told.name(line, name[1])
-        elif told.current is not None and told.current.gfx and ":" in line:
-            _more(told.current, line)
-        if "ame" in line:
-            told.board(line)
-    return told.found or [Part(gfx=one) for one in dict.fromkeys(told.isa)]
+    found: list[Part] = []
+    targets: list[str] = []
+    agent, named = Part(), True  # the agent whose lines follow; it was named
+    for _, row, match in (
+        paste.each("rocminfo") if "ame:" in paste.text or "gfx" in paste.text else ()
+    ):
+        if row == "agent":
+            agent, named = Part(), False
+        elif row == "isa":
+            targets.append(match["isa"])
+        elif row == "name":
+            gfx = search("amd_words.gfx", match["said"].strip())
+            # a processor: what follows is not of the GPU above; only its heading opens another
+            agent, named = Part() if named or not gfx else agent, True
+            if gfx and len(found) < _MOST:
+                agent.gfx = gfx[0]
+                found.append(agent)
+        elif row == "cl_device":
+            found.append(Part(gfx=match["gfx"]))
+        elif row == "cl_board":
+            if found and not found[-1].name:
+                found[-1].name = value(match["board"])
+        elif agent.gfx:
+            _more(agent, match.groupdict())
+    return found or [Part(gfx=one) for one in dict.fromkeys(targets)]
 
 
-def _more(agent: Part, line: str) -> None:
-    if marketing := _MARKETING.match(line):
-        agent.name = value(marketing[1])
-    elif chip := _CHIP.match(line):
-        agent.device = hexadecimal(chip[1])
-    elif (bdf := _BDF.match(line)) and int(bdf[1]):
-        place = int(bdf[1])
+def _more(agent: Part, told: dict[str, str]) -> None:
+    agent.name = value(told.get("name", "")) or agent.name
+    agent.device = hexadecimal(told.get("device", "")) or agent.device
+    agent.apu = agent.apu or "apu" in told
+    if place := int(told.get("place", 0)):
         agent.slot = f"0000:{place >> 8 & 255:02x}:{place >> 3 & 31:02x}.{place & 7}"
-    elif pool := _SIZE.match(line):
-        agent.memory = max(agent.memory or 0, size(pool[1], pool[2] or "B") or 0) or None
-    elif _APU.match(line):
-        agent.apu = True
+    if pool := size(told.get("size", ""), told.get("unit") or "B"):
+        agent.memory = max(agent.memory or 0, pool)
 
 
-def enumerated(lines: Sequence[str]) -> list[Part]:
+def _enumerated(paste: Paste) -> list[Part]:
     """Return what rocm_agent_enumerator or amdgpu-arch lists: one name a line, gfx000 for the processor."""
     found: list[Part] = []
-    asked = False
-    for number, whole in enumerate(lines):
-        line = whole[:LONGEST]
-        if "gfx" not in line:
-            asked = (asked and not line.strip()) or bool(_TYPED.search(line))
-        elif bare := _BARE.fullmatch(line):
-            above = lines[number - 1].strip() if number else ""
-            asked = asked or bare[1] == "gfx000" or above == "gfx000"
-            if asked and bare[1] != "gfx000" and len(found) < _MOST:
-                found.append(Part(gfx=bare[1]))
-    return found
+    last = -2  # the last line of a list
+    for line, row, match in paste.each("amd_targets.asked", "amd_targets.bare"):
+        if row == "asked" or match[1] == "gfx000":
+            last = line
+        elif not any(one.strip() for one in paste.lines[max(last, 0) + 1 : line]) and last >= 0:
+            last = line
+            found.append(Part(gfx=match[1]))
+    return found[:_MOST]
 
 
-def logged(lines: Sequence[str]) -> list[Part]:
-    """Return the GPUs that HIP's own log names (AMD_LOG_LEVEL=3)."""
+def _properties(paste: Paste) -> list[Part]:
+    """Return the devices as torch prints them: _CudaDeviceProperties(name='…', …, gcnArchName='gfx1100', …)."""
     return [
-        Part(gfx=f"gfx{int(one[1])}{int(one[2]):x}{int(one[3]):x}")
-        for line in lines
-        if "Stepping" in line and (one := _LOG.search(line[:LONGEST]))
+        Part(gfx=one["gfx"], name=one["name"].strip(), memory=size(one["memory"] or ""))
+        for found in paste.all("amd_targets.properties", longest=40_000)
+        for one in found.re.finditer(found.string)
     ][:_MOST]

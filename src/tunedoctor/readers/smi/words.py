@@ -1,9 +1,11 @@
-"""Words that the formats of nvidia-smi share, and what they stand for."""
+"""Kinds of values that the formats of nvidia-smi share, and a GPU made of such values by name."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from tunedoctor.facts import NvidiaGpu
+from tunedoctor.facts import GpuProcess, NvidiaGpu
+from tunedoctor.tables.load import table
 
 MIB = 1 << 20
 CUT = "..."
@@ -12,6 +14,9 @@ CUT = "..."
 _LARGEST = 1 << 62
 _MOST = 1 << 31
 _NOTHING = ("n/a", "none", "not supported", "unknown error", "not found", "not available", "err!")
+
+Values = Mapping[str, str]
+"""Names such as "memory.total" or "fb_memory_usage.total", and what stands there."""
 
 
 class Seen(NamedTuple):
@@ -24,13 +29,40 @@ class Seen(NamedTuple):
     gpus: tuple[NvidiaGpu, ...] = ()
 
 
+def of_driver(values: Values) -> Seen:
+    """Return the versions that values name: since 610 those of the kernel's and the user's part."""
+
+    def first(*names: str) -> str:
+        return next(filter(None, (version(values.get(name, "")) for name in names)), "")
+
+    return Seen(
+        driver=first("kmd_version", "driver_version", "driver"),
+        library=first("library"),
+        cuda=first("cuda_umd_version", "cuda_version", "cuda"),
+    )
+
+
+def fields_of(values: Values) -> dict[str, Any]:
+    """Return the fields of NvidiaGpu that values tell of, as the table of outputs has the names."""
+    found: dict[str, Any] = {}
+    for field, (kind, *names) in table("outputs")["nvidia_gpu"]["fields"].items():
+        found[field] = _KINDS[kind](next((values[name] for name in names if values.get(name)), ""))
+    return found
+
+
+def process(pid: str, name: str, memory: str) -> GpuProcess | None:
+    """Make a process of what is told of it; None where its number is none."""
+    number = count(pid)
+    # of its path the last part, for either system; the rest says too much of the machine
+    program = re.split(r"[/\\]", told(name)[-400:])[-1]
+    return None if number is None else GpuProcess(pid=number, name=program, memory=size(memory))
+
+
 def told(text: str) -> str:
     """Return a value, or "" for the words that stand for none."""
     text = text.strip()
     bare = text.strip("[]").lower()
-    if bare.startswith(_NOTHING) or "deprecated" in bare:
-        return ""
-    return text
+    return "" if bare.startswith(_NOTHING) or "deprecated" in bare else text
 
 
 def version(text: str) -> str:
@@ -57,34 +89,44 @@ def slot(text: str) -> str:
     return f"{found[1][-4:]}:{found[2]}" if found else ""
 
 
-def switch(text: str) -> bool | None:
-    """Return True for Enabled, False for Disabled, None for anything else."""
-    return {"enabled": True, "disabled": False}.get(text.strip().lower())
-
-
-def recovery(text: str) -> str:
-    """Return a recovery action as NVML names it: "Reset" -> "GPU_RESET", "None" -> ""."""
-    word = re.sub(r"\W+", "_", told(text)[:40]).upper()
-    return {"RESET": "GPU_RESET", "REBOOT": "NODE_REBOOT"}.get(word, word)
-
-
-def fabric(text: str) -> str:
-    """Return a state or status of the fabric in lower case; "" where not told."""
-    return told(text)[:80].lower() if text.strip().lower() != "not supported" else "not supported"
-
-
 def driver_model(text: str) -> str:
     """Return WDDM, TCC or MCDM, else ""."""
     word = text.strip().upper()
     return word if word in ("WDDM", "TCC", "MCDM") else ""
 
 
-def program(path: str) -> str:
-    """Return the last part of a path of either system; the rest says too much of the machine."""
-    return re.split(r"[/\\]", path.strip()[-400:])[-1]
+def _throttle(text: str) -> tuple[str, ...]:
+    """Return the reasons that are faults, of NVML's bits."""
+    found = re.fullmatch(r"\s*0x([0-9A-Fa-f]{1,16})\s*", text)
+    known = table("outputs")["throttle"]["bits"].items() if found else ()
+    return tuple(name for bit, name in known if found and int(found[1], 16) & int(bit))
 
 
-def throttle(bits: int) -> tuple[str, ...]:
-    """Return the reasons that are faults, from NVML's clock event bits; the power cap is none."""
-    known = {0x8: "hw-slowdown", 0x20: "sw-thermal", 0x40: "hw-thermal", 0x80: "power-brake"}
-    return tuple(name for bit, name in known.items() if bits & bit)
+def _recovery(text: str) -> str:
+    """Return a recovery action as NVML names it: "Reset" -> "GPU_RESET", "None" -> ""."""
+    word = re.sub(r"\W+", "_", told(text)[:40]).upper()
+    return {"RESET": "GPU_RESET", "REBOOT": "NODE_REBOOT"}.get(word, word)
+
+
+def _fabric(text: str) -> str:
+    low = text.strip().lower()
+    return low if low == "not supported" else told(low)[:80]
+
+
+def _capability(text: str) -> str:
+    return text if re.fullmatch(r"\d{1,2}\.\d", text) else ""
+
+
+_KINDS: Mapping[str, Callable[[str], Any]] = {
+    "told": told,
+    "slot": slot,
+    "size": size,
+    "count": count,
+    "capability": _capability,
+    "switch": lambda text: {"enabled": True, "disabled": False}.get(text.strip().lower()),
+    "yes": lambda text: text.lower() in ("yes", "1"),
+    "recovery": _recovery,
+    "throttle": _throttle,
+    "fabric": _fabric,
+    "driver_model": driver_model,
+}

@@ -1,26 +1,12 @@
 """Which shared libraries win: ldd and ldconfig -p."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from tunedoctor.facts import Errors, ErrorText, Fact, LibraryPath, LibraryShadow
-from tunedoctor.lazy import pattern
 from tunedoctor.probes.library_path import version_of
-from tunedoctor.readers.system.shell import LONGEST, Shown
+from tunedoctor.readers.paste import Paste, search
 
-_ROW = pattern(
-    r"^\W{0,8}(lib[\w+-]{2,40})\.so((?:\.\d{1,6}){0,4}) => (not found|(?:\.{3})?/\S{1,300})"
-)
-_HEAD = pattern(r"^\s{0,4}(/?\S{1,300}\.so\S{0,40}):\s*$")
-_CACHE = pattern(r"^\s{0,12}libcuda\.so\.1 \(libc6,x86-64[^)]{0,40}\) => (/\S{1,200})")
-_OF_WHEELS = pattern(
-    r"libcudnn\w*|libnvJitLink|libcublasLt|libcublas|libnccl|libcudart|libcusparseLt|libcusparse|libcufft|libcurand"
-    r"|libcusolver|libcupti|libnvrtc"
-)
-_SITE = pattern(r"/(?:site|dist)-packages/")
-_OWN = pattern(r"/(?:site|dist)-packages/(?:torch|nvidia)/|/torch/lib/libtorch\w*\.so")
-"""Libraries that name the folders of their own wheels; others count on torch to have loaded what they need."""
 _MOST = 60
 _MOST_ROWS = 4000
 
@@ -36,57 +22,44 @@ class _Row(NamedTuple):
     line: int
 
     @property
-    def lacks(self) -> bool:
-        return self.place == "not found"
-
-    @property
     def of_torch(self) -> bool:
-        return bool(_OWN.search(self.whose))
-
-    @property
-    def of_extension(self) -> bool:
-        return bool(_SITE.search(self.whose)) and not self.of_torch
+        """The file names the folders of its own wheels; others count on torch to have loaded what they need."""
+        return bool(search("library.own", self.whose))
 
 
-def libraries(lines: Sequence[str], shown: Sequence[Shown]) -> list[Fact]:
+def libraries(paste: Paste) -> list[Fact]:
     """Return LibraryPath with foreign libraries that a wheel's library would load, and Errors for those not found."""
-    shadows: dict[str, LibraryShadow] = {}
-    rows: list[_Row] = []
-    inside = {one.line: one.command for one in shown}
-    whose = ""
-    for number, whole in enumerate(lines, 1):
-        line = whole[:LONGEST]
-        command = inside.get(number - 1)
-        if command is not None:
-            whose = command if re.match(r"(?:sudo )?(?:\w+=\S+ )?ldd\b", command) else ""
-        elif head := _HEAD.match(line):
-            whose = head[1]
-        if "=>" not in line or len(rows) >= _MOST_ROWS:
-            continue
-        if cache := _CACHE.match(line):
-            # the cache is searched from its top
-            shadows.setdefault("libcuda", LibraryShadow(library="libcuda", path=cache[1]))
-        elif row := _ROW.match(line):
-            rows.append(_Row(whose, row[1], row[2], row[3], number))
+    rows = _rows(paste)
+    # the cache is searched from its top; a stub has no driver behind it, a compat library is often meant
+    cached = paste.first("ldd.cache")
+    shadows = {"libcuda": LibraryShadow("libcuda", cached)} if "/stubs/" in cached else {}
     for one in rows:
-        if _is_foreign(one):
-            shadows.setdefault(one.library, _shadow(one.library, one.number, one.place))
-    wins = tuple(
-        one for one in shadows.values() if one.library != "libcuda" or _stands_in(one.path)
-    )
+        foreign = one.place.startswith("/") and not search("library.site", one.place)
+        if foreign and one.of_torch and search("library.of_wheels", one.library):
+            version = version_of(one.place) or one.number.lstrip(".")
+            shadows.setdefault(one.library, LibraryShadow(one.library, one.place, version))
     lacking = _lacking(rows)
-    facts: list[Fact] = [LibraryPath(shadows=wins)] if wins else []
+    facts: list[Fact] = [LibraryPath(shadows=tuple(shadows.values()))] if shadows else []
     return [*facts, Errors(errors=lacking)] if lacking else facts
 
 
-def _is_foreign(one: _Row) -> bool:
-    """Tell a library of the system that a library of torch would load."""
-    return (
-        one.of_torch
-        and one.place.startswith("/")
-        and not _SITE.search(one.place)
-        and bool(_OF_WHEELS.fullmatch(one.library))
-    )
+def _rows(paste: Paste) -> list[_Row]:
+    """Return what ldd lists, each with the file above it that it was asked for."""
+    found = paste.each("ldd.row")
+    if not found:
+        return []
+    heads = {hit.line: hit.found[1] for hit in paste.each("ldd.head")}
+    for one in paste.shown:
+        heads[one.line] = one.command if search("library.asked", one.command) else ""
+    above = iter(sorted(heads.items()))
+    whose, following = "", next(above, None)
+    rows: list[_Row] = []
+    for hit in found[:_MOST_ROWS]:
+        while following and following[0] <= hit.line:
+            whose, following = following[1], next(above, None)
+        library, number, place = hit.found.groups()
+        rows.append(_Row(whose, library, number, place, hit.line + 1))
+    return rows
 
 
 def _lacking(rows: Sequence[_Row]) -> tuple[ErrorText, ...]:
@@ -94,31 +67,19 @@ def _lacking(rows: Sequence[_Row]) -> tuple[ErrorText, ...]:
 
     What torch brings under the same number it has loaded before an extension is.
     """
-    loaded = {one.library: one.number for one in reversed(rows) if one.of_torch and not one.lacks}
+    missing = "not found"
+    loaded = {r.library: r.number for r in reversed(rows) if r.of_torch and r.place != missing}
     found: dict[str, ErrorText] = {}
     for one in rows:
-        own = loaded.get(one.library, one.number)
-        file = _file(one.whose)
-        if not one.lacks or len(found) >= _MOST:
+        if one.place != missing or len(found) >= _MOST:
             continue
         text = f"{one.library}.so{one.number} => not found"
-        if one.of_extension:
+        if search("library.site", one.whose) and not one.of_torch:
+            own = loaded.get(one.library, one.number)
+            files = (word.rpartition("/")[2] for word in one.whose.split() if ".so" in word)
+            file = next(files, "")
             if not file or own == one.number:
                 continue
             text = f"{file}: {text}; torch loads {one.library}.so{own}"
         found.setdefault(text, ErrorText(text=text, where=f"line {one.line}"))
     return tuple(found.values())
-
-
-def _file(whose: str) -> str:
-    """Return the name of the file that ldd was asked for."""
-    return next((word.rpartition("/")[2] for word in whose.split() if ".so" in word), "")
-
-
-def _shadow(library: str, number: str, path: str) -> LibraryShadow:
-    return LibraryShadow(library=library, path=path, version=version_of(path) or number.lstrip("."))
-
-
-def _stands_in(path: str) -> bool:
-    """Tell a stub, which no driver stands behind; a compat library is often meant."""
-    return "/stubs/" in path

@@ -1,38 +1,131 @@
-"""Compilers and Apple's GPU, as nvcc, gcc and system_profiler tell of them."""
+"""What small tools say of GPUs and of what serves them: compilers, device files, tools of Intel, Apple and Windows."""
 
-from collections.abc import Sequence
+import re
 
-from tunedoctor.facts import AppleGpu, Compilers
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.system.shell import LONGEST
+from tunedoctor.facts import AppleGpu, Compilers, IntelGpu, NvidiaDriver, RocmStack, Runtime
+from tunedoctor.probes.intel import is_supported, name_of
+from tunedoctor.readers.paste import Paste, search
+from tunedoctor.readers.shell import flat
+from tunedoctor.readers.system.pci import Bus
 
-_NVCC = pattern(r"Cuda compilation tools, release (\d{1,2}\.\d)|\bBuild cuda_(\d{1,2}\.\d)\.r")
-_GCC = pattern(r"^\s{0,4}(gcc|g\+\+|cc|c\+\+|clang)(?:-\d{1,2})? \([^)]{1,80}\) \d{1,2}\.\d")
-_NO_GCC = pattern(r"\b(gcc|cc): (?:command )?not found|command not found: gcc\b")
-_CHIP = pattern(r"^\s{0,20}Chipset Model: (Apple M\d\S{0,4}(?: \w{2,6})?)\s*$")
+_MOST = 64
+_NEAR = 12
+"""Lines below the name in which dxdiag and lists of properties give the version."""
 
 
-def compilers(lines: Sequence[str]) -> Compilers | None:
-    """Return what the compilers say of themselves; one that is not asked is None, not absent."""
-    release, cc, cxx = "", None, None
-    for whole in lines:
-        line = whole[:LONGEST]
-        if "cuda" in line.lower() and (nvcc := _NVCC.search(line)):
-            release = release or nvcc[1] or nvcc[2]
-        elif gcc := _GCC.match(line):
-            if "+" in gcc[1]:
-                cxx = gcc[1]
-            else:
-                cc = gcc[1]
-        elif "not found" in line and _NO_GCC.search(line):
-            cc = cc or ""
-    if not release and cc is None and cxx is None:
+def compilers(paste: Paste) -> Compilers | None:
+    """Return what nvcc and gcc say of themselves; one that is not asked is None, not absent."""
+    told = paste.told("compilers")
+    if not told:
         return None
-    return Compilers(cc=cc, cxx=cxx, nvcc="nvcc" if release else "", nvcc_version=release)
+    release, missing = told.get("nvcc") or told.get("nvcc2", ""), {"none", "none2"} & told.keys()
+    return Compilers(
+        cc=told.get("cc", "" if missing else None),
+        cxx=told.get("cxx"),
+        nvcc="nvcc" if release else "",
+        nvcc_version=release,
+    )
 
 
-def apple(lines: Sequence[str]) -> AppleGpu | None:
+def apple(paste: Paste) -> AppleGpu | None:
     """Return the GPU that `system_profiler SPDisplaysDataType` names."""
-    found = (_CHIP.match(line[:LONGEST]) for line in lines if "Chipset" in line)
-    name = next((one[1] for one in found if one), "")
+    name = paste.first("apple")
     return AppleGpu(name=name) if name else None
+
+
+def windows_driver(paste: Paste) -> NvidiaDriver | None:
+    """Return driver 536.23 for 31.0.15.3623: the last five digits, the way NVIDIA numbers it for Windows."""
+    numbers = paste.each("windows_driver.number")
+    last = -_NEAR - 1
+    names = paste.each("windows_driver.nvidia", "windows_driver.other") if numbers else []
+    for line, row, found in sorted([*names, *numbers], key=lambda hit: hit.line):
+        if row != "number":
+            last = line if row == "nvidia" else -_NEAR - 1
+        elif line - last <= _NEAR:
+            digits = found[1] + found[2]
+            return NvidiaDriver(version=f"{digits[:3]}.{digits[3:]}", source="Windows")
+    return None
+
+
+def archs(paste: Paste) -> Runtime | None:
+    """Return the architectures of the torch library that roc-obj-ls, cuobjdump or rocm-sdk took apart."""
+    found: dict[str, None] = {}
+    for one in paste.shown:
+        asked = search("archs.asked", flat(one.command))
+        sdk = asked is not None and "targets" in asked[0]
+        for line in one.output[: 3 if sdk else None] if asked else ():
+            whole = re.findall(r"\bgfx[0-9a-f]{3,5}\b", line[:500]) if sdk else ()
+            code = search("archs.code", line[:500])
+            found.update(dict.fromkeys(whole or ((code[1] or code[2],) if code else ())))
+    return Runtime(stages=(), archs=tuple(found)) if found else None
+
+
+def intel(paste: Paste, bus: Bus) -> IntelGpu | None:
+    """Return the GPUs that sycl-ls, xpu-smi or the bus names; None where none is one that training can use."""
+    names: dict[str, None] = {}
+    discrete = False
+    by_sycl = paste.all("intel.sycl")
+    for row in by_sycl:
+        platform = search("intel_words.platform", row["name"])
+        names.setdefault(row["name"][: platform.start() if platform else None].strip())
+    for row in paste.all("intel.xpu_smi"):
+        device = search("intel_words.id", row["name"])  # "Intel(R) Graphics [0x56c0]"
+        names.setdefault(name_of(device[1]) if device else row["name"].strip())
+        discrete |= device is not None and is_supported(device[1])
+    discrete |= any(search("intel_words.discrete", name) for name in names)
+    for one in bus.devices:
+        if one.vendor == "8086":
+            by_name = search("intel_words.discrete", one.name)
+            known = is_supported(one.device) if one.device else bool(by_name)
+            if known and not names:
+                names.setdefault(one.name or name_of(one.device))
+            discrete |= known
+    if not names:
+        return None
+    level_zero = any(row["by"] == "level_zero" for row in by_sycl) if by_sycl else None
+    return IntelGpu(names=tuple(names), discrete=discrete, level_zero=level_zero)
+
+
+def rocm_devices(paste: Paste) -> RocmStack | None:
+    """Return what the files' owners and the user's groups, both told, mean for /dev/kfd and render nodes."""
+    nodes = paste.all("devices.node")[:_MOST]
+    if not any("kfd" in one["path"] for one in nodes) and paste.has("devices.no_kfd"):
+        return RocmStack(kfd="missing", dxg=None)
+    mine = _own(paste) if nodes else None
+    closed = [one for one in nodes if mine is not None and not _may(one, *mine)]
+    if not closed:
+        return None
+    renders = [one for one in nodes if "renderD" in one["path"]]
+    return RocmStack(
+        kfd="denied" if any("kfd" in one["path"] for one in closed) else "not tried",
+        render_denied=tuple(_path(one) for one in renders if one in closed),
+        render_nodes=tuple(map(_path, renders)),
+        groups_missing=tuple(dict.fromkeys(one["name"] for one in closed)),
+        dxg=None,
+    )
+
+
+def _path(node: re.Match[str]) -> str:
+    return f"/dev/dri/{node['path'].rpartition('/')[2]}"
+
+
+def _own(paste: Paste) -> tuple[str, frozenset[str]] | None:
+    """Return the user's name and groups as `id` or `groups` told them."""
+    for told in paste.all("devices.id", longest=2500):
+        return told[1], frozenset(re.findall(r"\d{1,10}\(([^)\n]{1,60})\)", told[2]))
+    for one in paste.shown:
+        if one.command.split()[:1] == ["groups"] and one.output:
+            words = one.output[0].partition(" : ")[2] or one.output[0]
+            if re.fullmatch(r"[\w\s.-]{1,500}", words):
+                return "", frozenset(words.split())
+    return None
+
+
+def _may(node: re.Match[str], user: str, groups: frozenset[str]) -> bool:
+    """Tell whether a user of these groups may read and write."""
+    return (
+        user == "root"
+        or node["rest"].startswith("rw")
+        or (node["group"].startswith("rw") and node["name"] in groups)
+        or (node["own"].startswith("rw") and bool(user) and node["user"] == user)
+    )

@@ -48,7 +48,7 @@ def shown(lines: Sequence[str]) -> list[Shown]:
 
 def _at(line: str) -> tuple[str, str] | None:
     """Return the command of a line and the active environment; None where no shell was asked."""
-    if title := _TITLE.match(line):
+    if "`" in line and (title := _TITLE.match(line)):
         return title[1].strip(), ""
     found = prompt(line)
     if found and found.sure and (found.kind == "shell" or found.typed[0] in "!%"):

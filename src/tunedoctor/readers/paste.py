@@ -1,0 +1,151 @@
+"""A pasted text, asked for what the rows of `tables/outputs.json` find in it.
+
+Each row is an expression for one line of what a tool prints. It is tried on lines that hold a word without which it
+can't match, and compiled only where there is such a line: a text holds few of the outputs that are known.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, cached_property
+from itertools import accumulate
+from operator import itemgetter
+from typing import NamedTuple
+
+from tunedoctor.lazy import folded, literals
+from tunedoctor.readers.shell import Shown, shown
+from tunedoctor.tables.load import table
+
+LONGEST = 500
+"""Characters of a line that are looked at, unless a reader asks for more."""
+_MOST = 200_000
+"""Lines that are read: the first and the last of a longer log."""
+
+
+class Row(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    source: str
+    words: tuple[str, ...]
+    """One of them stands in every line that the expression matches; () where none is certain."""
+    folds: bool
+    """The expression takes capitals for small letters, as its words are."""
+
+    def search(self, line: str) -> re.Match[str] | None:
+        """Look for the expression, which is compiled at its first use."""
+        return _compiled(self.source).search(line)
+
+
+class Hit(NamedTuple):
+    """A line that a row matches."""
+
+    line: int
+    """From 0."""
+    row: str
+    found: re.Match[str]
+
+
+@cache
+def _compiled(source: str) -> re.Pattern[str]:
+    return re.compile(source)
+
+
+@cache
+def rows(name: str) -> tuple[Row, ...]:
+    """Return the rows of a section ("pci"), or one row ("pci.id")."""
+    section, _, one = name.partition(".")
+    return tuple(
+        Row(key, source, literals(source.removeprefix("(?i)"), flags), bool(flags))
+        for key, source in table("outputs")["rows"][section].items()
+        if not one or key == one
+        for flags in (re.IGNORECASE if source.startswith("(?i)") else 0,)
+    )
+
+
+def search(name: str, text: str) -> re.Match[str] | None:
+    """Look for one row in a text that is no line of a paste: a command, a value."""
+    (row,) = rows(name)
+    held = folded(text) if row.folds else text
+    return row.search(text) if not row.words or any(word in held for word in row.words) else None
+
+
+class Paste:
+    """Lines of a text. What is asked of them takes time in proportion to their number; nothing raises."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        if len(lines) > _MOST:
+            lines = [*lines[: _MOST // 2], *lines[-_MOST // 2 :]]
+        self.lines = lines
+        self.text = "\n".join(lines)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return list(accumulate((len(line) + 1 for line in self.lines), initial=0))
+
+    @cached_property
+    def _folded(self) -> str:
+        return folded(self.text)
+
+    @cached_property
+    def shown(self) -> list[Shown]:
+        """The commands that stand behind prompts, with what they printed."""
+        return shown(self.lines)
+
+    def line(self, number: int) -> str:
+        """Return the start of a line, "" below the last."""
+        return self.lines[number][:LONGEST] if number < len(self.lines) else ""
+
+    def each(self, *names: str, longest: int = LONGEST) -> list[Hit]:
+        """Return the lines that these rows match, in order; a line as often as rows match it."""
+        found: list[Hit] = []
+        for name in names:
+            for row in rows(name):
+                text = self._folded if row.folds else self.text
+                for word in row.words:
+                    if word in text:
+                        break
+                else:
+                    if row.words:
+                        continue
+                found += self._hits(row, text, longest)
+        return sorted(found, key=itemgetter(0)) if len(found) > 1 else found
+
+    def all(self, name: str, longest: int = LONGEST) -> list[re.Match[str]]:
+        """Return what one row matches, in order."""
+        return [hit.found for hit in self.each(name, longest=longest)]
+
+    def has(self, name: str) -> bool:
+        """Tell whether a row of this name or section matches anywhere."""
+        return bool(self.each(name))
+
+    def first(self, name: str) -> str:
+        """Return the first group that a row has in the first line that it matches, "" for none."""
+        hits = self.each(name)
+        return next((group for group in hits[0].found.groups() if group), "") if hits else ""
+
+    def told(self, section: str) -> dict[str, str]:
+        """Return what the named groups of a section's rows hold, of each the first that holds something."""
+        values: dict[str, str] = {}
+        for hit in self.each(section):
+            for name, value in hit.found.groupdict().items():
+                if value:
+                    values.setdefault(name, value.strip())
+        return values
+
+    def _hits(self, row: Row, text: str, longest: int) -> Iterator[Hit]:
+        """Try a row on the lines that hold one of its words; `text`: all lines, in small letters where it folds."""
+        numbers: Iterable[int] = range(len(self.lines))
+        if row.words and len(text) == len(self.text):
+            numbers = sorted({number for word in row.words for number in self._with(word, text)})
+        for number in numbers:
+            if found := row.search(self.lines[number][:longest]):
+                yield Hit(number, row.name, found)
+
+    def _with(self, word: str, text: str) -> Iterator[int]:
+        """Yield the numbers of the lines that hold a word."""
+        at = text.find(word)
+        while at >= 0:
+            number = bisect_right(self._starts, at) - 1
+            yield number
+            at = text.find(word, self._starts[number + 1])
