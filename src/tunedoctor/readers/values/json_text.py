@@ -1,6 +1,5 @@
 """JSON objects in a text: the environment files of coqui, lightning and others."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 from tunedoctor.readers.values.names import key_of, normal
@@ -17,6 +16,8 @@ def objects(lines: Sequence[str]) -> Iterator[Said]:
     begins = [number for number, line in enumerate(lines) if line.lstrip().startswith("{")]
     for number in begins[:MOST]:
         text = "\n".join(lines[number : number + 400])[:_LONGEST].lstrip()
+        import json  # noqa: PLC0415  few texts have an object
+
         try:
             value, _ = json.JSONDecoder().raw_decode(text)
         except (ValueError, RecursionError):

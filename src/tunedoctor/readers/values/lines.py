@@ -45,9 +45,9 @@ _SEGMENTS = pattern(
     r"|(?<!\s)\s+[|•·]\s+"
     r"|,\s+(?=(?:GPU|CUDA|Python|torch|PyTorch|OS|driver)\b)"
 )
-_ROW = pattern(
-    r"[,;|•·]|\s/\s|\bon\s|\b(?:windows|ubuntu|macos|debian|fedora|centos)\b", re.IGNORECASE
-)
+_MARKS = (",", ";", "|", "•", "·", " / ", " on ")
+_ALONE = ("windows", "ubuntu", "macos", "debian", "fedora", "centos")
+"""Systems that stand alone in a line; between the parts of a row stands a mark."""
 _DIVIDERS = pattern(r"\s+on\s+(?:an?\s)?(?=\S*[A-Z\d])|(?<!\s)\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
 _TITLE = pattern(
     r"\A(?:\w{2,12}\s)?(?:environment|env|setup|software|versions?|system|hardware|machine|specs?|info|stack)"
@@ -226,7 +226,10 @@ def _of_form(groups: dict[str, str | None]) -> Iterator[Said]:
 
 def _row(line: str) -> Iterator[Said]:
     """Yield the versions, system, GPU and RAM of a row; where a part is a sentence, nothing of it counts."""
-    if len(line) > _LONGEST_ROW or not _ROW.search(line):
+    if len(line) > _LONGEST_ROW or not any(map(str.isdigit, line)):
+        return
+    low = line.lower()
+    if not any(mark in line for mark in _MARKS) and not any(name in low for name in _ALONE):
         return
     plain = _TITLE.sub("", headless(line).strip().strip("`.*"), count=1)
     parts = [part for part in _DIVIDERS.split(plain) if part][:_MOST_PARTS]

@@ -34,7 +34,7 @@ def normal(name: str) -> str:
 
 _TABLE = table("labels")
 _KEYS: dict[str, str] = {
-    normal(name): key for key, row in _TABLE["labels"].items() for name in row["names"]
+    name: key for key, row in _TABLE["labels"].items() for name in row["names"]
 }
 _LONG = 11
 """A name of which so much is left is known though its first letters are cut."""
