@@ -48,9 +48,9 @@ def _torch(image: str) -> TorchBuild | None:
             if row["accelerator"] == "rocm":
                 variant = f"rocm{stack}" if stack else ""
                 return TorchBuild(version=version, hip=stack, accelerator="rocm", variant=variant)
-            kind = "cuda" if stack else "unknown"
             variant = f"cu{stack.replace('.', '')}" if stack else ""
-            return TorchBuild(version=version, cuda=stack, accelerator=kind, variant=variant)
+            build = TorchBuild(version=version, cuda=stack, accelerator="cuda", variant=variant)
+            return build if stack else TorchBuild(version=version, accelerator="unknown")
     return None
 
 

@@ -6,8 +6,8 @@ of its kind, so that prose gives nothing. Where a report tells a thing twice, th
 
 from collections.abc import Iterator, Sequence
 
-from tunedoctor.facts import Distribution, Fact, Host, Packages
-from tunedoctor.readers.collect_env import blocks
+from tunedoctor.facts import Distribution, Fact, Packages
+from tunedoctor.readers.values.blocks import blocks
 from tunedoctor.readers.values.build import interpreter, torch
 from tunedoctor.readers.values.gpus import gpus, shown
 from tunedoctor.readers.values.json_text import objects
@@ -30,21 +30,17 @@ def read(lines: list[str]) -> list[Fact]:
     said = Collected(_all(lines))
     listed = libraries(lines)
     packages = _packages(said, listed)
-    hosts = host(said)
-    system = hosts[0] if hosts else None
-    facts: list[Fact] = [*hosts, *interpreter(said, system)]
+    system = host(said)
+    facts: list[Fact] = [system] if system else []
+    facts += interpreter(said, system)
     facts += torch(said, system, {d.name: d.version for d in packages}, listed.conda)
     facts += gpus(said) + filled(said) + container(said) + apple(said, system)
     if packages or listed.conda:
         facts.append(Packages(distributions=tuple(packages), conda=listed.conda, complete=False))
     facts += variables(said, shown=shown(said))
     # the name of a system alone is what any prose tells, and decides nothing
-    more = any(not isinstance(fact, Host) for fact in facts)
-    return (
-        facts
-        if more or (system and (system.kernel or system.machine or system.macos_version))
-        else []
-    )
+    idle = system is None or not (system.kernel or system.machine or system.macos_version)
+    return [] if idle and facts == [system] else facts
 
 
 def _all(lines: Sequence[str]) -> Iterator[Said]:

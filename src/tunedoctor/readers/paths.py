@@ -84,7 +84,7 @@ def _likely(version: str) -> bool:
 
 
 def _search_path(lines: Sequence[str]) -> list[Fact]:
-    """Return an Interpreter with the first list of two folders of packages, on one line or as `python -m site` has it."""
+    """Return an Interpreter with the first list of two package folders, on one line or as `python -m site` has it."""
     for number, whole in enumerate(lines):
         line = whole[:_LONGEST_LIST]
         listed = [line]

@@ -4,7 +4,7 @@ import re
 from functools import cache
 from typing import Literal
 
-from tunedoctor.facts import Fact, Host
+from tunedoctor.facts import Host
 from tunedoctor.readers.values.kinds import told, yes_or_no
 from tunedoctor.readers.values.said import Collected
 from tunedoctor.tables.load import table
@@ -40,22 +40,22 @@ def family_of(text: str) -> Os | None:
     return "linux" if _search("linux", low) else None
 
 
-def host(said: Collected) -> list[Fact]:
-    """Make the Host of every value that speaks of the system; nothing where none does."""
+def host(said: Collected) -> Host | None:
+    """Return the Host of every value that speaks of the system; None where none does."""
     named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
     macs = (told(one.value) for one in said.all("machine", "model", "gpu", "cpu"))
     named += [m for m in macs if len(m) <= _LONGEST_TYPED and family_of(m) == "macos"]
     asked = [one.value for one in said.all("platform", "kernel")]
     platforms = [told(one) for one in asked if _search("platform", one.strip())]
     build, version, python = said.first("windows_build"), said.first("mac"), said.first("python")
-    mac = re.fullmatch(r"\d{2}(?:\.\d{1,3}){1,2}", version)
+    mac = version and re.fullmatch(r"\d{2}(?:\.\d{1,3}){1,2}", version)
     numbers = (f"Windows-10-{build}" if build else "", f"macOS {version}" if mac else "")
     both = " ".join([*named[:2], *platforms[:3], *numbers]).strip()
     family = family_of(both) or _by_python(python)
     if family is None and (platforms or _search("linux_machine", said.first("machine"))):
         family = "linux"
     if family is None:
-        return []
+        return None
     machine = _machine(both, python, said)
     translated = machine == "x86_64" or any("x86_64" in one for one in platforms)
     # under Rosetta the processor can be called VirtualApple
@@ -65,22 +65,20 @@ def host(said: Collected) -> list[Fact]:
     libc, libc_version = (
         _libc(said, both, distro, distro_version) if family == "linux" else ("", "")
     )
-    return [
-        Host(
-            os=family,
-            name=_name(family, named[0] if named else "", both),
-            distro=distro,
-            distro_version=distro_version,
-            kernel=(platforms[0] if platforms else "")[:120],
-            machine="arm64" if rosetta else machine,
-            libc=libc,
-            libc_version=libc_version,
-            macos_version=_mac_version(both) if family == "macos" else "",
-            wsl=_wsl(both, said),
-            model=_model(said, both),
-            rosetta=rosetta,
-        )
-    ]
+    return Host(
+        os=family,
+        name=_name(family, named[0] if named else "", both),
+        distro=distro,
+        distro_version=distro_version,
+        kernel=(platforms[0] if platforms else "")[:120],
+        machine="arm64" if rosetta else machine,
+        libc=libc,
+        libc_version=libc_version,
+        macos_version=_mac_version(both) if family == "macos" else "",
+        wsl=_wsl(both, said),
+        model=_model(said, both),
+        rosetta=rosetta,
+    )
 
 
 def _libc(
