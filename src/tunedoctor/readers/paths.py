@@ -8,6 +8,7 @@ from itertools import islice
 from tunedoctor.facts import Fact, Interpreter
 from tunedoctor.facts.target import PrefixKind
 from tunedoctor.lazy import pattern
+from tunedoctor.tables.load import table
 
 _UNIX = pattern(
     r"(?:[\w.@+~:/-]{0,300}?/|)lib(?:64)?/(?:python|pypy)(?P<version>[23]\.\d{1,2})t?/(?P<rest>[\w.-]{0,40})"
@@ -15,25 +16,6 @@ _UNIX = pattern(
 _WINDOWS = pattern(
     # pip writes the paths of Windows in small letters
     r"[\\/][Pp]ython(?P<major>3)\.?(?P<minor>\d{1,2})(?P<bits>-32)?[\\/](?:[Ll]ib|[Ss]cripts|python\.exe)"
-)
-_KINDS: tuple[tuple[PrefixKind, re.Pattern[str]], ...] = (
-    (
-        "conda",
-        pattern(
-            r"(?:^|[\\/])(?:\w{0,20}conda\d?|miniforge\d?|mambaforge|micromamba)[\\/]",
-            re.IGNORECASE,
-        ),
-    ),
-    ("unknown", pattern(r"/\.local/lib/")),
-    (
-        "venv",
-        pattern(r"(?:^|[\\/])\.?v?env(?:s)?\d{0,3}[\\/](?:[\w.-]{1,60}[\\/])?lib", re.IGNORECASE),
-    ),
-    (
-        "standalone",
-        pattern(r"[\\/](?:cpython|pypy)-\d\.\d{1,2}\.\d{1,2}[\w.+-]{0,40}[\\/]|[\\/]\.pyenv[\\/]"),
-    ),
-    ("system", pattern(r"/dist-packages|^/usr/(?:local/)?lib/")),
 )
 _ENTRY = pattern(r"(?<!\w)['\"]((?:[/~]|[A-Za-z]:[\\/]|)[^'\"\n]{0,300})['\"]")
 _PACKAGES = ("site-packages", "dist-packages")
@@ -75,7 +57,8 @@ def _places(lines: Iterable[str]) -> Iterable[tuple[str, PrefixKind, int]]:
 
 def kind_of(path: str) -> PrefixKind:
     """Return what kind of environment a path inside of it shows."""
-    return next((kind for kind, shape in _KINDS if shape.search(path)), "unknown")
+    shapes = table("labels")["prefixes"]
+    return next((kind for kind, shape in shapes if re.search(shape, path)), "unknown")
 
 
 def _likely(version: str) -> bool:

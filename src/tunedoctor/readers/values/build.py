@@ -33,9 +33,8 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
         found = _PYTHON.match(instead(one.value))
         if found is None or (one.typed and _PROSE.match(found["rest"].lower())):
             continue
-        bits = re.search(r"\((\d\d)-?bit", text)
         old = "[msc v" in text and "32 bit (intel)" in text
-        narrow = old or (bits and bits[1] == "32") or said.first("bits") == "32"
+        narrow = old or "(32-bit" in text or "(32bit" in text or said.first("bits") == "32"
         conda = any(word in text for word in ("anaconda", "conda-forge", "continuum"))
         return [
             Interpreter(
@@ -108,7 +107,7 @@ def _build(
         cuda = f"{label[2:-1]}.{label[-1]}" if label.startswith("cu") else built[1] if built else ""
     hip = said.value("torch_hip") or ""
     accelerator = _accelerator(said, best, cuda, hip, host)
-    if accelerator == "unknown" and re.search(r"_cpu|cpu_", conda_build(conda)):
+    if accelerator == "unknown" and ("_cpu" in (name := conda_build(conda)) or "cpu_" in name):
         accelerator = "cpu"
     variant = label or (accelerator if accelerator in ("cpu", "xpu") else "")
     if accelerator == "cuda" and cuda:
@@ -170,7 +169,7 @@ def _accelerator(  # noqa: PLR0911  one way out for each sign, the surest first
         return "cpu"
     if kind == "xpu" or said.first("torch_xpu"):
         return "xpu"
-    if cuda or re.search(r"\.nv\d\d\.\d\d", best):
+    if cuda or ".nv2" in best:
         return "cuda"
     if marked := said.first("torch_kind"):
         return "rocm" if marked == "rocm" else "cuda"

@@ -94,13 +94,14 @@ def _card(text: str) -> Card | None:
     theirs = text.lstrip()[:7].lower().startswith(("nvidia", "geforce"))
     if gfx or (found and found[0].strip() and not theirs):
         return _amd(found[0].strip() if found else "", gfx[0] if gfx else "", memory, times)
-    if re.search(r"Intel|Arc(?!h)|Data Center", text) and (found := shape("intel").search(text)):
+    of_intel = any(word in text for word in ("Intel", "Arc", "Data Center"))
+    if of_intel and (found := shape("intel").search(text)):
         return Card("intel", found[0].strip(), memory=memory, times=times)
     named = (one for one in shape("nvidia").finditer(text) if _is_model(one["model"]))
     found = next(named, None) or shape("bare").match(text)
     if found is None:
         made = _MAKER.match(text)
-        known = made is not None and re.search(r"\d", made[1])
+        known = made is not None and any(map(str.isdigit, made[1]))
         return Card("nvidia", made[1], memory=memory, times=times) if made and known else None
     name = found[found.lastgroup or 0] if found.lastgroup == "bare" else found[0].strip()
     if memory is None or "GB" in name:

@@ -21,7 +21,6 @@ _BENIGN = pattern(
     r"|latest|dev\b)",
     re.IGNORECASE,
 )
-_HAVE = re.compile(r"\(you have ([^()\s]{1,80})\)")
 _SIZE = pattern(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?)\s?(?:(M)i?B|Gi?B?)\b", re.IGNORECASE)
 _TIB = pattern(r"(\d+(?:\.\d+)?)\s?Ti?B?\b")
 _LEAST_RAM, _MOST_RAM = 1 << 30, 1 << 46
@@ -61,7 +60,7 @@ def size(value: str) -> int | None:
 
 def ram(value: str) -> int | None:
     """Return a size that the memory of a machine can have, None for one of a GPU."""
-    of_gpu = ("VRAM" in value or "GPU" in value) and not re.search(r"\bRAM\b", value)
+    of_gpu = ("VRAM" in value or "GPU" in value) and "RAM" not in value.replace("VRAM", "")
     gib = _TIB.sub(lambda one: f"{float(one[1]) * 1024:.0f} GB", value)
     found = None if of_gpu else size(gib)
     return found if found and _LEAST_RAM <= found <= _MOST_RAM else None
@@ -69,8 +68,7 @@ def ram(value: str) -> int | None:
 
 def instead(value: str) -> str:
     """Return what is there: of "3.10.16 (you have 3.10.12)", as a build for another version says, the latter."""
-    found = _HAVE.search(value[:300]) if "(you have" in value else None
-    return found[1] if found else value
+    return value[:300].partition("(you have ")[2].partition(")")[0] or value
 
 
 def version(value: str, *, whole: bool = False) -> str | None:

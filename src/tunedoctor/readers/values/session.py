@@ -18,17 +18,12 @@ _FAILED = pattern(
     r"|(?:[A-Za-z_]\w{0,60}\.){0,6}\w{0,60}(?:Error|Exception)\s?(?::|\Z))"
 )
 """In place of an answer."""
-_TRACED = pattern(r"\++ (?=[A-Za-z])")
-"""What `set -x` puts in front of a command."""
 _OUT = pattern(r"\A\s{0,40}Out\[\d{1,5}\]:\s?")
 _PRINTS = pattern(r"print\(((?:[^()]|\([^()]{0,60}\)){0,300})\)")
 _EXPRESSIONS: list[tuple[str, str]] = table("labels")["expressions"]
 """Label, expression."""
 _EXPRESSION = pattern("|".join(f"(?P<e{i}>{one})" for i, (_, one) in enumerate(_EXPRESSIONS)))
 _COMMANDS = [(key, pattern(one)) for key, one in table("labels")["commands"]]
-_ECHO = pattern(
-    r"\A(?:echo\s+[\"']?(?:\$\{?|%|\$env:)(?P<name>[A-Za-z_]\w{1,60})[}%]?[\"']?|printenv\s+(?P<printed>[A-Za-z_]\w{1,60}))\s*\Z"
-)
 _ASSIGN = pattern(
     r"\A(?P<alone>export\s+|ENV\s+|set\s+(?:-\w+\s+)*|setx\s+|\$env:)?(?P<rest>[A-Z][A-Z0-9_]{1,60}\s?=\s?.{0,600})\Z"
 )
@@ -41,9 +36,7 @@ _RUNS = pattern(
 _ENVIRON = pattern(
     r"""\A\s{0,40}(?:>>>\s?)?os\.environ(?:\[|\.setdefault\()\s?["'](?P<name>[A-Z][A-Z0-9_]{1,60})["'](?:\]\s?=|,)\s?["'](?P<value>[^"'\n]{0,300})["']"""
 )
-_GREP = pattern(
-    r"\A(?:env|printenv|export)\s*\|\s*grep\s+(?:-\w+\s+)?[\"']?\^?(?P<part>[A-Za-z_]{2,40})[\"']?\s*\Z"
-)
+_EMPTY = ("", "nothing", "no output", "empty", "none")
 _STARTS = ("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")
 """Beginnings of a line without a prompt that is looked at."""
 _PRINTED = pattern(
@@ -73,8 +66,7 @@ def answers(lines: Sequence[str]) -> Iterator[Said]:
 
 
 def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
-    if line.startswith("+"):
-        line = _TRACED.sub("", line, count=1)
+    line = line.lstrip("+ ") if line.startswith("+") else line  # of `set -x`
     found = prompt(line)
     if not found and not line.lstrip().startswith(_STARTS):
         if "torch." in line and _PRINTED.match(line) and _VALUE.match(_below(lines, number)):
@@ -119,15 +111,14 @@ def _answered(
         yield from _expressions(command, lines, number, repl=True)
     else:
         value = _next(lines, number)
-        key = next((key for key, shape in _COMMANDS if shape.match(command)), None)
-        if grep := _GREP.match(command):
-            nothing = ("", "nothing", "no output", "empty", "none")
-            if value is None or value.strip("()[]<># ").lower() in nothing:
-                yield Said("not exported", grep["part"].upper())
-        elif value is not None and (echo := _ECHO.match(command)):
-            yield Said(f"env {echo['name'] or echo['printed']}", value)
-        elif key and value:
-            yield Said(key, value)
+        for key, shape in _COMMANDS:
+            asked = shape.match(command)
+            name = asked.groupdict().get("name", "") if asked else ""
+            if asked and key == "not exported":
+                if value is None or value.strip("()[]<># ").lower() in _EMPTY:
+                    yield Said(key, name.upper())
+            elif asked and (value or (name and value is not None)):
+                yield Said(f"{key} {name}".strip(), value)
 
 
 def _set(command: str, *, prompted: bool) -> Iterator[Said]:
