@@ -1,45 +1,42 @@
-"""Read from the paths in tracebacks and messages which Python a program ran in: its version, its kind, its bits."""
+"""Read which Python a program ran in: from paths in tracebacks and messages, and from a `sys.path` that was printed."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from tunedoctor.facts import Fact, Interpreter
 from tunedoctor.facts.target import PrefixKind
 from tunedoctor.lazy import pattern
+from tunedoctor.tables.load import table
 
 _UNIX = pattern(
-    r"(?P<prefix>[\w.@+~:/-]{0,300}?/|)lib(?:64)?/(?:python|pypy)(?P<version>[23]\.\d{1,2})t?/"
-    r"(?P<rest>[\w.-]{0,40})"
+    r"(?:[\w.@+~:/-]{0,300}?/|)lib(?:64)?/(?:python|pypy)(?P<version>[23]\.\d{1,2})t?/(?P<rest>[\w.-]{0,40})"
 )
 _WINDOWS = pattern(
     # pip writes the paths of Windows in small letters
     r"[\\/][Pp]ython(?P<major>3)\.?(?P<minor>\d{1,2})(?P<bits>-32)?[\\/](?:[Ll]ib|[Ss]cripts|python\.exe)"
 )
-_CONDA = pattern(
-    r"(?:^|[\\/])(?:\w{0,20}conda\d?|miniforge\d?|mambaforge|micromamba|conda)[\\/]", re.IGNORECASE
-)
-_VENV = pattern(r"(?:^|[\\/])\.?v?env(?:s)?\d{0,3}[\\/](?:[\w.-]{1,60}[\\/])?lib", re.IGNORECASE)
-_STANDALONE = pattern(
-    r"[\\/](?:cpython|pypy)-\d\.\d{1,2}\.\d{1,2}[\w.+-]{0,40}[\\/]|[\\/]\.pyenv[\\/]"
-)
-_LONGEST = 600
+_ENTRY = pattern(r"(?<!\w)['\"]((?:[/~]|[A-Za-z]:[\\/]|)[^'\"\n]{0,300})['\"]")
+_PACKAGES = ("site-packages", "dist-packages")
+_LONGEST, _LONGEST_LIST, _FURTHEST = 600, 4000, 60
+"""Characters of a line, of a list; lines of a list that is printed one entry a line."""
 _MOST = 4
 """Paths of one line that are read."""
 _OLDEST, _YOUNGEST = (2, 6), (3, 30)
 
 
 def read(lines: list[str]) -> list[Fact]:
-    """Return an Interpreter where all paths of the text tell one version; nothing where they differ or tell none."""
+    """Return an Interpreter where all paths of the text tell one version, and one with the folders of a search path."""
     found = list(_places(lines))
     versions = {version for version, _, _ in found}
-    if len(versions) != 1:
-        return []
-    kinds: Counter[PrefixKind] = Counter(kind for _, kind, _ in found if kind != "unknown")
-    kind: PrefixKind = kinds.most_common(1)[0][0] if kinds else "unknown"
-    bits = 32 if any(bits == 32 for _, _, bits in found) else 64
-    return [Interpreter(executable="", version=versions.pop(), kind=kind, bits=bits)]
+    facts: list[Fact] = []
+    if len(versions) == 1:
+        kinds: Counter[PrefixKind] = Counter(kind for _, kind, _ in found if kind != "unknown")
+        kind: PrefixKind = kinds.most_common(1)[0][0] if kinds else "unknown"
+        bits = 32 if any(bits == 32 for _, _, bits in found) else 64
+        facts.append(Interpreter(executable="", version=versions.pop(), kind=kind, bits=bits))
+    return facts + _search_path(lines)
 
 
 def _places(lines: Iterable[str]) -> Iterable[tuple[str, PrefixKind, int]]:
@@ -60,19 +57,36 @@ def _places(lines: Iterable[str]) -> Iterable[tuple[str, PrefixKind, int]]:
 
 def kind_of(path: str) -> PrefixKind:
     """Return what kind of environment a path inside of it shows."""
-    if _CONDA.search(path):
-        return "conda"
-    if "/.local/lib/" in path:
-        return "unknown"
-    if _VENV.search(path):
-        return "venv"
-    if _STANDALONE.search(path):
-        return "standalone"
-    if "/dist-packages" in path or path.startswith(("/usr/lib/", "/usr/local/lib/")):
-        return "system"
-    return "unknown"
+    shapes = table("labels")["prefixes"]
+    return next((kind for kind, shape in shapes if re.search(shape, path)), "unknown")
 
 
 def _likely(version: str) -> bool:
     major, _, minor = version.partition(".")
     return _OLDEST <= (int(major), int(minor)) <= _YOUNGEST
+
+
+def _search_path(lines: Sequence[str]) -> list[Fact]:
+    """Return an Interpreter with the first list of two package folders, on one line or as `python -m site` has it."""
+    for number, whole in enumerate(lines):
+        line = whole[:_LONGEST_LIST]
+        listed = [line]
+        if line.strip() == "sys.path = [":
+            below = [one[:_LONGEST_LIST] for one in lines[number + 1 : number + 1 + _FURTHEST]]
+            end = next((at for at, one in enumerate(below) if one.strip() == "]"), 0)
+            listed = below[:end]
+        elif "packages" not in line or not line.lstrip(" \t`>*-=|").startswith("["):
+            continue
+        found = tuple(
+            one[1].replace("\\\\", "\\") for line in listed for one in _ENTRY.finditer(line)
+        )
+        tells = next(
+            (v for one in found if (v := _WINDOWS.search(f"{one}/lib") or _UNIX.search(f"{one}/"))),
+            None,
+        )
+        if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
+            groups = tells.groupdict()
+            version = groups.get("version") or f"{groups['major']}.{groups['minor']}"
+            kind = kind_of(found[-1])
+            return [Interpreter(executable="", version=version, kind=kind, path=found)]
+    return []

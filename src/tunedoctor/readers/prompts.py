@@ -8,6 +8,7 @@ import re
 from typing import Literal, NamedTuple
 
 from tunedoctor.lazy import pattern
+from tunedoctor.tables.load import table
 
 LONGEST = 1000
 """Characters of a line that are looked at."""
@@ -34,16 +35,14 @@ _ZSH = pattern(
     r"(?:[\w.~/-]{1,60} )?(?:git:\([^)\n]{0,80}\) )?[\u2717\u2718\u00bb\u276f%] (?P<typed>\S.*)$"
 )
 """What oh-my-zsh puts between its arrow and the command."""
-_KNOWN = pattern(
-    r"(?:sudo )?(?:/\S{0,60}/)?(?:(?:lspci|lshw|lsmod|modinfo|dkms|dpkg|rpm|apt|apt-get|dnf|yum|pacman|uname|df|ulimit"
-    r"|getent|ls|ldd|ldconfig|pip3?|pipx|python[\d.]{0,5}|py|echo|env|printenv|docker|podman|nvidia-smi|rocminfo|rocm-smi"
-    r"|amd-smi|nvcc|gcc|mokutil|wsl|sycl-ls|xpu-smi|readlink|grep|dmesg|sudo|torchrun|accelerate|deepspeed|conda|mamba"
-    r"|micromamba|poetry|pdm|pixi|uv|cd|clinfo|hipconfig|systeminfo|hostnamectl|lsb_release|lscpu|wmic|kubectl|journalctl"
-    r"|modprobe|llamafactory-cli)(?![\w:=-])"
-    r"|(?:cat|free|id|groups|which|where|type|command|export|source|head|tail|call|ver)"
-    r"(?=\s*$|\s+(?:-|\S*[/~.$=\\]|python|pip|nvcc|gcc|nvidia|conda|torch|accelerate|activate|rocm|docker|uv\b)))"
+_COMMANDS: frozenset[str] = frozenset(table("labels")["shell"]["commands"])
+"""Commands of this trade."""
+_ENGLISH: frozenset[str] = frozenset(table("labels")["shell"]["english"])
+"""Those that are English words count with an argument that no sentence has."""
+_ARGUMENTS: tuple[str, ...] = tuple(table("labels")["shell"]["arguments"])
+_PROGRAM = re.compile(
+    r"(?:sudo )?(?:/\S{0,60}/)?(?P<name>[\w-]{2,24})(?P<version>[.\d]{0,5})(?![\w:=-])\s*(?P<rest>\S*)"
 )
-"""Commands of this trade. Those that are English words count with an argument that no sentence has."""
 
 
 class Prompt(NamedTuple):
@@ -74,7 +73,7 @@ def prompt(line: str) -> Prompt | None:
         return _of_shell(found)
     if found := _LOOSE.match(line):
         typed = found["typed"].strip()
-        return Prompt("shell", typed, sure=bool(_KNOWN.match(typed)))
+        return Prompt("shell", typed, sure=known_command(typed))
     return None
 
 
@@ -84,13 +83,25 @@ def typed_in(line: str) -> str:
     return found.typed if found else ""
 
 
+def known_command(typed: str) -> bool:
+    """Tell whether a command of this trade stands here, and not a sentence that begins with a word of its name."""
+    found = _PROGRAM.match(typed)
+    if found is None:
+        return False
+    name, rest = found["name"], found["rest"]
+    if name in _COMMANDS or name.rstrip("0123456789") in ("pip", "python"):
+        return True
+    likely = not rest or rest.startswith(_ARGUMENTS) or any(sign in rest for sign in "/~.$=\\")
+    return name in _ENGLISH and not found["version"] and likely
+
+
 def _of_shell(found: re.Match[str]) -> Prompt | None:
     typed, env, sign = found["typed"].strip(), found["env"] or "", found["sign"]
     if found["windows"]:
         return Prompt("shell", typed, env)
     if zsh := _ZSH.match(typed):
         typed = zsh["typed"].strip()
-    known = bool(_KNOWN.match(typed))
+    known = known_command(typed)
     if not found["gap"]:
         # "$HOME", "50%", "#pip": no prompt without a blank, unless a command stands there; never in a comment
         return Prompt("shell", typed, env) if known and (sign != "#" or found["host"]) else None

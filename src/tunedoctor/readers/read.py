@@ -28,7 +28,6 @@ from tunedoctor.readers import (
     nvidia_smi,
     package_lists,
     paths,
-    search_path,
     silent_end,
     typed,
 )
@@ -131,5 +130,4 @@ _READERS: tuple[Reader, ...] = (
     floors.read,
     silent_end.read,
     paths.read,
-    search_path.read,
 )

@@ -1,24 +1,21 @@
 """Find what somebody typed: after prompts of shells, Python and notebooks, in Dockerfiles, and bare install lines."""
 
+import re
 from collections.abc import Sequence
 
 from tunedoctor.facts import Fact, Typed
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.prompts import LONGEST, prompt
+from tunedoctor.tables.load import table
 
 MOST = 200
 _MOST_LINES = 30
-_COMMAND = (
-    r"(?:sudo (?:-\w+ )?)?(?:python[\d.]{0,5}(?:\.exe)? -m |py (?:-[\d.]{1,5} )?-m )?"
-    r"(?:pip[\d.]{0,5} (?:install|uninstall|list|show|freeze|download)|uv (?:pip|sync|add|tool|venv|run)"
-    r"|(?:conda|mamba|micromamba) (?:install|create|env|update|activate)"
-    r"|poetry (?:add|install)|pdm add|pixi (?:add|install))\b"
-)
-_BARE = pattern(rf"\s{{0,12}}(?P<typed>{_COMMAND}.*)$")
-_ALSO_BARE = pattern(
-    r"\s{0,12}(?P<typed>(?:sudo )?(?:(?:docker|podman|nvidia-docker) (?:run|compose|exec|build)|apptainer (?:exec|run)"
-    r"|singularity (?:exec|run)|torchrun|accelerate launch|deepspeed|llamafactory-cli|python[\d.]{0,5} -m torch)\s.*)$"
-)
+_VERBS: dict[str, list[str]] = table("labels")["shell"]["bare"]
+"""What installs or runs, without a prompt: program -> its commands; none named: any."""
+_MODULE = pattern(r"(?:sudo )?(?:python[\d.]{0,5}(?:\.exe)?|py(?: -[\d.]{1,5})?) -m ")
+_PROGRAM = re.compile(r"(?:sudo (?:-\w+ )?)?(?P<name>[a-z-]{2,20})[\d.]{0,5} (?P<verb>[\w-]*)")
+_FURTHEST = 12
+"""Blanks before a command."""
 _DOCKERFILE = pattern(
     r"\s{0,12}(?P<typed>(?:RUN (?:--\S+ ){0,4}|FROM (?:--platform=\S+ )?(?=[\w.-]+[/:])|ENV [A-Z]\w+[= ])\S.*)$"
 )
@@ -50,8 +47,16 @@ def typed(line: str) -> str:
         return found.typed
     if of_file := _DOCKERFILE.match(line):
         return of_file["typed"].strip()
-    bare = _BARE.match(line) or _ALSO_BARE.match(line)
-    return bare["typed"].strip() if bare and not _SENTENCE.match(bare["typed"]) else ""
+    bare = line.strip()
+    near = len(line) - len(line.lstrip()) <= _FURTHEST
+    return bare if near and _begins(bare) and not _SENTENCE.match(bare) else ""
+
+
+def _begins(bare: str) -> bool:
+    """Tell whether a line begins with a program and a command of it that installs or runs."""
+    found = _PROGRAM.match(_MODULE.sub("", bare, count=1))
+    verbs = _VERBS.get(found["name"]) if found else None
+    return found is not None and verbs is not None and (not verbs or found["verb"] in verbs)
 
 
 def _whole(command: str, lines: Sequence[str], at: int) -> tuple[str, int]:

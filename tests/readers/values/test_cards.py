@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.readers.values.cards import cards_in, discrete, size_of
+from tunedoctor.readers.values.cards import cards_in
+from tunedoctor.readers.values.kinds import size
+from tunedoctor.tables.gpus import named_as
 
 
 @pytest.mark.parametrize(
@@ -92,13 +94,19 @@ def test_what_names_no_gpu(text: str) -> None:
 
 
 def test_intel_gpus_of_their_own() -> None:
-    assert [discrete(c.name) for c in cards_in("Intel(R) Arc(TM) A770 Graphics")] == [True]
-    assert [discrete(c.name) for c in cards_in("Intel(R) Graphics [0x56a5]")] == [True]
-    assert [discrete(c.name) for c in cards_in("Intel(R) UHD Graphics 620")] == [False]
+    assert [
+        named_as("intel_discrete", c.name) for c in cards_in("Intel(R) Arc(TM) A770 Graphics")
+    ] == [True]
+    assert [named_as("intel_discrete", c.name) for c in cards_in("Intel(R) Graphics [0x56a5]")] == [
+        True
+    ]
+    assert [named_as("intel_discrete", c.name) for c in cards_in("Intel(R) UHD Graphics 620")] == [
+        False
+    ]
 
 
 @pytest.mark.parametrize(
-    ("text", "size"),
+    ("text", "bytes_"),
     [
         ("79.15GB", int(79.15 * (1 << 30))),
         ("24564 MB", 24564 << 20),
@@ -107,8 +115,8 @@ def test_intel_gpus_of_their_own() -> None:
         ("0 GB", None),
     ],
 )
-def test_sizes(text: str, size: int | None) -> None:
-    assert size_of(text) == size
+def test_sizes(text: str, bytes_: int | None) -> None:
+    assert size(text) == bytes_
 
 
 @given(st.text(max_size=700))

@@ -6,7 +6,7 @@ from tunedoctor.facts import InMemory
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry
 from tunedoctor.readers.prompts import typed_in
-from tunedoctor.readers.values.libraries import version_in
+from tunedoctor.readers.values.kinds import version as version_in
 from tunedoctor.readers.values.session import answers
 
 _NOTEBOOK = pattern(r"^\s{0,12}In ?\[\d{0,5}\]:")

@@ -1,64 +1,49 @@
 """PyTorch, its interpreter and what it said of the GPU, from what a report says of them."""
 
 import re
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
+from typing import Literal
 
 from tunedoctor.facts import Fact, Host, Interpreter, Runtime, Stage, TorchBuild
 from tunedoctor.lazy import pattern
 from tunedoctor.probes.torch_build import conda_build
 from tunedoctor.readers.missing import Missing
 from tunedoctor.readers.values.cards import cards_in
-from tunedoctor.readers.values.libraries import instead, version_in
-from tunedoctor.readers.values.said import Collected, bare, told, yes_or_no
+from tunedoctor.readers.values.kinds import bare, instead, told, version, yes_or_no
+from tunedoctor.readers.values.said import Collected
 
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 
-_LABEL = pattern(r"\+(?:\w+\.)?(cu\d{2,3}|rocm\d[\d.]*\d|xpu|cpu)")
-_PRINTED = pattern(r"\((true|false|gpu|cpu|npu|cuda|xpu|mps|na|hpu)\)", re.IGNORECASE)
-_BITS = pattern(r"\((\d\d)-?bit", re.IGNORECASE)
+_LABEL = re.compile(r"\+(?:\w+\.)?(cu\d{2,3}|rocm\d[\d.]*\d|xpu|cpu)")
+_PRINTED = pattern(r"\((true|false|gpu|cpu|cuda|xpu|mps|na)\)", re.IGNORECASE)
 _PYTHON = pattern(
-    r"\A\W{0,4}(?:Python\s*)?[v(]?(3\.\d{1,2}(?:\.\d{1,2})?|2\.7(?:\.\d{1,2})?)((?:a|b|rc)\d{1,2})?\+?(?P<rest>[\s|(,;\[)'\"`*/].{0,400}|\Z)",
+    r"\A\W{0,4}(?:Python\s*)?[v(]?(?P<version>(?:3\.\d{1,2}(?:\.\d{1,2})?|2\.7(?:\.\d{1,2})?)(?:(?:a|b|rc)\d{1,2})?)"
+    r"\+?(?P<rest>[\s|(,;\[)'\"`*/].{0,400}|\Z)",
     re.IGNORECASE,
 )
+_PROSE = pattern(r"\s*(?!on (?:linux|win|darwin|mac))[a-z]")
 _ARCH = pattern(r"\b(?:sm_\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\b")
-
-
-class Told(NamedTuple):
-    """What decides on the build."""
-
-    version: str
-    cuda: str
-    hip: str
-    accelerator: Accelerator
-    ran: bool
-    """torch itself gave its version: it was imported."""
-    available: bool | None
+_GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
 
 
 def interpreter(said: Collected, host: Host | None) -> list[Fact]:
     """Make the Interpreter of the first value that is a version of Python."""
     for one in said.all("python"):
+        text = one.value.lower()
         found = _PYTHON.match(instead(one.value))
-        if found is None or (
-            one.typed
-            and re.match(r"\s*(?!on (?:linux|win|darwin|mac))[a-z]", found["rest"].lower())
-        ):
+        if found is None or (one.typed and _PROSE.match(found["rest"].lower())):
             continue
-        text = one.value
-        bits = _BITS.search(text)
-        old = "[msc v" in text.lower() and "32 bit (intel)" in text.lower()
-        lower = text.lower()
-        narrow = said.first("bits").strip() == "32"
+        old = "[msc v" in text and "32 bit (intel)" in text
+        narrow = old or "(32-bit" in text or "(32bit" in text or said.first("bits") == "32"
+        conda = any(word in text for word in ("anaconda", "conda-forge", "continuum"))
         return [
             Interpreter(
                 executable="",
-                version=found[1] + (found[2] or ""),
-                bits=32 if (bits and bits[1] == "32") or old or narrow else 64,
-                kind="conda"
-                if "anaconda" in lower or "conda-forge" in lower or "continuum" in lower
-                else "unknown",
+                version=found["version"],
+                bits=32 if narrow else 64,
+                kind="conda" if conda else "unknown",
                 machine=("x86_64" if host.rosetta else host.machine) if host else "",
-                free_threaded="free-threading" in lower,
+                free_threaded="free-threading" in text,
             )
         ]
     return []
@@ -68,47 +53,29 @@ def torch(
     said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]
 ) -> list[Fact]:
     """Make TorchBuild and Runtime; a Missing where torch is told to be absent."""
-    known = _told(said, host, packages, conda)
-    archs = _archs(said)
-    facts: list[Fact] = []
-    if known.version:
-        label = _LABEL.search(known.version)
-        facts.append(
-            TorchBuild(
-                version=known.version,
-                cuda=known.cuda,
-                hip=known.hip,
-                accelerator=known.accelerator,
-                variant=_variant(known, label[1] if label else ""),
-                conda=any(name in conda for name in ("pytorch", "pytorch-gpu", "pytorch-cpu")),
-                archs=archs,
-                archs_source="report" if archs else "",
-            )
-        )
+    build = _build(said, host, packages, conda)
+    facts: list[Fact] = [build] if build.version else []
     failed = _not_imported(said)
-    same = bool(
-        said.all("platform")
-    )  # from 1.8.1 on collect_env asks the pip of its own interpreter
-    if failed and "torch" in packages and same:
+    available = _available(said, host)
+    ran = said.all("ran", "debug", "torch_cuda", "torch_hip")
+    if failed and "torch" in packages and said.all("platform"):
+        # from 1.8.1 on collect_env asks the pip of its own interpreter
         stage = Stage(name="import torch", outcome="failed", error="the report could not import it")
         facts.append(Runtime(stages=(stage,)))
-    elif (
-        failed
-        and "torch" not in packages
-        and (packages or conda or failed == "not installed")
-        and not known.version
-    ):
-        why = "the report lists no torch"
-        facts.append(Missing(kind=TorchBuild.__name__, why=why, package="torch"))
-    elif not failed and (known.ran or known.available is not None):
+    elif failed:
+        listed = packages or conda or failed == "not installed"
+        if listed and "torch" not in packages and not build.version:
+            why = "the report lists no torch"
+            facts.append(Missing(kind=TorchBuild.__name__, why=why, package="torch"))
+    elif ran or available is not None:
         facts.append(
             Runtime(
                 stages=(Stage(name="import torch", outcome="ok"),),
-                torch_version=known.version,
-                torch_cuda=known.cuda,
-                torch_hip=known.hip,
-                gpu_available=known.available,
-                archs=archs,
+                torch_version=build.version,
+                torch_cuda=build.cuda,
+                torch_hip=build.hip,
+                gpu_available=available,
+                archs=build.archs,
             )
         )
     return facts
@@ -116,152 +83,106 @@ def torch(
 
 def _not_imported(said: Collected) -> str:
     """How a tool that asks torch itself says that it has none: "n/a" of collect_env, "not installed" of the others."""
-    words = [bare(one.value).lower() for one in said.all("torch") if not one.typed]
-    if any(version_in(one.value) for one in said.all("torch")):
+    if said.find(version, "torch"):
         return ""
-    return next(
-        (w.partition(" (")[0] for w in words if w.partition(" (")[0] in ("n/a", "not installed")),
-        "",
+    words = (
+        bare(one.value).lower().partition(" (")[0] for one in said.all("torch") if not one.typed
     )
+    return next((word for word in words if word in ("n/a", "not installed")), "")
 
 
-def _told(
+def _build(
     said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]
-) -> Told:
-    best, text = "", ""
-    for one in said.all("torch"):
-        version = version_in(one.value, whole=one.typed)
-        if version and (not best or ("+" in version and version.startswith(best))):
-            best, text = version, one.value
-    ran = bool(said.all("ran", "debug", "torch_cuda", "torch_hip"))
-    version = best or packages.get("torch", "")
-    label = _LABEL.search(version)
+) -> TorchBuild:
+    best = packages.get("torch", "")
+    told_ = [v for one in said.all("torch") if (v := version(one.value, whole=one.typed))]
+    for one in told_:
+        if one is told_[0] or ("+" in one and one.startswith(best)):
+            best = one
+    found = _LABEL.search(best)
+    label = found[1] if found else ""
     built = re.search(r"cuda(\d{1,2}\.\d{1,2})", conda_build(conda))
-    printed = ("cuda_plain",) if said.all("available") and not label else ()
-    cuda = (
-        said.find(_release, "torch_cuda", *printed)
-        or _of_label(label[1] if label else "")
-        or (built[1] if built else "")
-    )
-    hip = said.find(_hip, "torch_hip") or ""
-    available = _available(said, text, host)
-    accelerator = _accelerator(said, version, cuda or "", hip, host, available=available)
-    if accelerator == "unknown" and re.search(r"_cpu|cpu_", conda_build(conda)):
+    cuda = said.value("torch_cuda", *_printed(said, label))
+    if not cuda:
+        cuda = f"{label[2:-1]}.{label[-1]}" if label.startswith("cu") else built[1] if built else ""
+    hip = said.value("torch_hip") or ""
+    accelerator = _accelerator(said, best, cuda, hip, host)
+    if accelerator == "unknown" and ("_cpu" in (name := conda_build(conda)) or "cpu_" in name):
         accelerator = "cpu"
-    if accelerator == "rocm" and not hip and label:
-        hip = label[1].removeprefix("rocm")
-    return Told(
-        version,
-        (cuda or "") if accelerator == "cuda" else "",
-        hip if accelerator == "rocm" else "",
-        accelerator,
-        ran,
-        available,
+    variant = label or (accelerator if accelerator in ("cpu", "xpu") else "")
+    if accelerator == "cuda" and cuda:
+        variant = variant or "cu" + cuda.replace(".", "")
+    archs = _archs(said)
+    return TorchBuild(
+        version=best,
+        cuda=cuda if accelerator == "cuda" else "",
+        hip=(hip or label.removeprefix("rocm")) if accelerator == "rocm" else "",
+        accelerator=accelerator,
+        variant=variant,
+        conda=not conda.keys().isdisjoint(("pytorch", "pytorch-gpu", "pytorch-cpu")),
+        archs=archs,
+        archs_source="report" if archs else "",
     )
 
 
-def _release(value: str) -> str | None:
-    """Return the CUDA release of "12.4", "10.1.243", "12040" (as cudaRuntimeGetVersion has it)."""
-    plain = told(value)
-    if found := re.match(r"(?:cuda\s*|v)?(\d{1,2}\.\d{1,2})(?=[.\s,)]|\Z)", plain, re.IGNORECASE):
-        return found[1]
-    if found := re.fullmatch(r"(\d{1,2})0([0-9])0", plain):
-        return f"{found[1]}.{found[2]}"
-    return None
+def _printed(said: Collected, label: str = "") -> tuple[str, ...]:
+    """Return the label of a plain "CUDA", where a script that asks torch for more told it."""
+    return ("cuda_plain",) if said.all("available") and not label else ()
 
 
-def _hip(value: str) -> str | None:
-    found = re.match(r"\d{1,2}\.\d{1,2}[\w.-]{0,30}", told(value))
-    return found[0] if found else None
-
-
-def _of_label(label: str) -> str:
-    digits = label.removeprefix("cu")
-    return f"{digits[:-1]}.{digits[-1]}" if label.startswith("cu") else ""
-
-
-def _available(said: Collected, text: str, host: Host | None) -> bool | None:
+def _available(said: Collected, host: Host | None) -> bool | None:
     """Whether torch sees a GPU; False of CUDA alone says nothing on a Mac of arm64, whose GPU is asked for as MPS."""
-    answers = [
-        v
-        for one in said.all("available", "xpu_available", "mps_available")
-        if (v := yes_or_no(one.value)) is not None
-    ]
-    if printed := _PRINTED.search(text):
-        word = printed[1].lower()
-        if word != "na" and word not in ("npu", "hpu"):
-            answers.append(word not in ("false", "cpu"))
-        elif word == "na":
-            answers.append(False)
+    answers = [*_answers(said)]
+    mac = host is not None and host.os == "macos" and host.machine == "arm64"
+    if True in answers:
+        return True
+    return False if answers and not (mac and not said.all("mps_available")) else None
+
+
+def _answers(said: Collected) -> Iterable[bool]:
+    for one in said.all("available", "xpu_available", "mps_available"):
+        answer = yes_or_no(one.value)
+        yield from () if answer is None else (answer,)
+    for one in said.all("torch"):
+        if printed := _PRINTED.search(one.value):
+            yield printed[1].lower() not in ("false", "cpu", "na")
     for one in said.all("accelerator"):
         value = told(one.value).lower()
-        if value in ("cuda", "xpu", "mps", "gpu", "hip", "rocm") or (
-            cards_in(one.value) and "MiB" not in one.value
-        ):
-            answers.append(True)
+        if value in _GPU_WORDS or (cards_in(one.value) and "MiB" not in one.value):
+            yield True
         elif value == "cpu" or bare(one.value).lower() in ("not available", "n/a"):
-            answers.append(False)
+            yield False
     if said.all("device_used", "seen"):
-        answers.append(True)
+        yield True
     if said.all("on_cpu"):
-        answers.append(False)
-    if any(answers):
-        return True
-    mac = (
-        host is not None
-        and host.os == "macos"
-        and host.machine == "arm64"
-        and not said.all("mps_available")
-    )
-    return None if not answers or mac else False
+        yield False
 
 
-def _accelerator(  # noqa: PLR0911, PLR0913  one way out for each sign, the surest first
-    said: Collected, version: str, cuda: str, hip: str, host: Host | None, *, available: bool | None
+def _accelerator(  # noqa: PLR0911  one way out for each sign, the surest first
+    said: Collected, best: str, cuda: str, hip: str, host: Host | None
 ) -> Accelerator:
-    label = _LABEL.search(version)
-    kind = label[1] if label else ""
+    found = _LABEL.search(best)
+    kind = found[1] if found else ""
     if hip or kind.startswith("rocm"):
         return "rocm"
     if kind == "cpu":
         return "cpu"
     if kind == "xpu" or said.first("torch_xpu"):
         return "xpu"
-    if cuda or re.search(r"\.nv\d\d\.\d\d", version):
+    if cuda or ".nv2" in best:
         return "cuda"
     if marked := said.first("torch_kind"):
         return "rocm" if marked == "rocm" else "cuda"
     if host is not None and host.os == "macos":
         return "mps" if host.machine != "x86_64" else "cpu"
-    printed = ("cuda_plain",) if said.all("available") else ()  # a script that asks torch for both
-    built = [bare(one.value).lower() for one in said.all("torch_cuda", *printed)]
-    if (
-        version
-        and any(v in ("none", "could not collect", "null") for v in built)
-        and not _xpu(said)
-    ):
-        return "cpu"
-    if _xpu(said):
+    if any(yes_or_no(one.value) for one in said.all("xpu_available")):
         return "xpu"
-    if available and any(
-        card.vendor == "nvidia"
-        for one in said.all("gpu", "device_used", "accelerator")
-        for card in cards_in(one.value)
-    ):
-        return "cuda"
-    return "unknown"
-
-
-def _xpu(said: Collected) -> bool:
-    return any(yes_or_no(one.value) for one in said.all("xpu_available"))
-
-
-def _variant(known: Told, label: str) -> str:
-    if label:
-        return label
-    if known.accelerator == "cuda" and known.cuda:
-        return "cu" + known.cuda.replace(".", "")
-    return known.accelerator if known.accelerator in ("cpu", "xpu") else ""
+    built = (bare(one.value).lower() for one in said.all("torch_cuda", *_printed(said)))
+    if best and any(value in ("none", "could not collect", "null") for value in built):
+        return "cpu"
+    told_ = said.all("gpu", "device_used", "accelerator")
+    nvidia = any(card.vendor == "nvidia" for one in told_ for card in cards_in(one.value))
+    return "cuda" if nvidia and _available(said, host) else "unknown"
 
 
 def _archs(said: Collected) -> tuple[str, ...]:

@@ -21,7 +21,9 @@ _OF_LOG = ("[", "INFO", "WARN", "ERROR", "DEBUG")
 
 def headless(line: str) -> str:
     """Return a line without what stands before its words."""
-    text = _HEAD.sub("", line, count=1)
+    text = line.lstrip()
+    if not text[:1].isalpha():
+        text = _HEAD.sub("", line, count=1)
     if text[:1].isdigit() or text.startswith(_OF_LOG):
         text = _HEAD.sub("", _LOG.sub("", text, count=1), count=1)
     return text

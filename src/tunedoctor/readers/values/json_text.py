@@ -2,33 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
-from tunedoctor.readers.values.libraries import library_of
-from tunedoctor.readers.values.names import key_of
+from tunedoctor.readers.values.names import key_of, normal
 from tunedoctor.readers.values.said import Said
+from tunedoctor.tables.load import table
 
 MOST = 8
 """Objects of a text that are tried."""
-_LONGEST = 65_536
-_UNDER = {
-    ("cuda", "available"): "available",
-    ("cuda", "version"): "torch_cuda",
-    ("cuda", "gpu"): "gpu",
-    ("system", "version"): "kernel",
-    ("system", "python"): "python",
-    ("packages", "pytorch_version"): "torch",
-    ("packages", "torch"): "torch",
-}
+_LONGEST, _DEEPEST = 65_536, 4
 
 
 def objects(lines: Sequence[str]) -> Iterator[Said]:
     """Yield what objects that begin a line say; anything that is no JSON is passed over."""
-    tried = 0
-    for number, line in enumerate(lines):
-        if not line.lstrip().startswith("{"):
-            continue
-        tried += 1
-        if tried > MOST:
-            return
+    begins = [number for number, line in enumerate(lines) if line.lstrip().startswith("{")]
+    for number in begins[:MOST]:
         text = "\n".join(lines[number : number + 400])[:_LONGEST].lstrip()
         import json  # noqa: PLC0415  few texts have an object
 
@@ -41,13 +27,12 @@ def objects(lines: Sequence[str]) -> Iterator[Said]:
 
 
 def _walk(node: dict[str, object], parent: str, depth: int) -> Iterator[Said]:
+    section = table("labels")["sections"].get(parent, {})
     for name, value in list(node.items())[:500]:
-        if isinstance(value, dict) and depth < 4:
-            yield from _walk(value, str(name).lower(), depth + 1)
+        if isinstance(value, dict) and depth < _DEEPEST:
+            yield from _walk(value, name.lower(), depth + 1)
             continue
-        key = _UNDER.get((parent, name.lower())) or key_of(name)[0]
-        library = library_of(name) if not key else ""
-        key = key or (f"library {library}" if library else "")
+        key = section.get(normal(name)) or key_of(name)[0]
         values = value if isinstance(value, list) else [value]
         for one in values[:64] if key else ():
             if isinstance(one, str | int | float | bool) or one is None:

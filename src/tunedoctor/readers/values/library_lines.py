@@ -1,6 +1,5 @@
 """Lines of packages under "Versions of relevant libraries" of collect_env: [pip3] name==1.0, [conda] name 1.0 build."""
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -9,8 +8,10 @@ from tunedoctor.lazy import pattern
 from tunedoctor.versions import normalised
 
 _LINE = pattern(
-    r"\[(?P<how>pip3?|conda|uv)\]\s{0,4}(?P<name>[A-Za-z0-9][\w.-]{0,80}?)\s*(?:===?|=|\s)\s*\(?(?P<version>\d[\w.+!-]{0,80})\)?(?P<rest>.{0,200})"
+    r"\[(?P<how>pip3?|conda|uv)\]\s{0,4}(?P<name>[A-Za-z0-9][\w.-]{0,80}?)\s*(?:===?|=|\s)\s*\(?(?P<version>\d[\w.+!-]{0,80})\)?"
+    r"(?P<rest>[^\[]{0,200})"
 )
+_HOW = ("[pip", "[conda]", "[uv]")
 
 
 class Libraries(NamedTuple):
@@ -25,25 +26,15 @@ def libraries(lines: Iterable[str]) -> Libraries:
     """Read every such line, wherever it stands; the first of a name has the word."""
     found = Libraries({}, {})
     for line in lines:
-        if "[pip" not in line and "[conda]" not in line and "[uv]" not in line:
+        if "[" not in line or not any(how in line for how in _HOW):
             continue
-        for one in (
-            _LINE.search(piece)
-            for piece in re.split(r"(?<=\S)\s+(?=\[(?:pip3?|conda)\])", line[:2000])
-        ):
-            if one is not None:
-                _add(one, found)
+        for one in _LINE.finditer(line[:2000]):
+            name, version, conda = normalised(one["name"]), one["version"], one["how"] == "conda"
+            if conda:
+                build = (one["rest"].split() or [""])[0]
+                found.conda.setdefault(name, f"{version} {build}".strip())
+                name = "torch" if name == "pytorch" else name
+            installer = "conda" if conda else "pip"
+            one_ = Distribution(name=name, version=version, installer=installer)
+            found.distributions.setdefault(name, one_)
     return found
-
-
-def _add(one: "re.Match[str]", found: Libraries) -> None:
-    name = normalised(one["name"])
-    conda = one["how"] == "conda"
-    if conda:
-        build = one["rest"].split()
-        found.conda.setdefault(name, f"{one['version']} {build[0] if build else ''}".strip())
-        name = {"pytorch": "torch"}.get(name, name)
-    found.distributions.setdefault(
-        name,
-        Distribution(name=name, version=one["version"], installer="conda" if conda else "pip"),
-    )

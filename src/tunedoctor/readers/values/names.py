@@ -1,4 +1,4 @@
-"""Which thing a name in a report stands for."""
+"""Which thing a name in a report stands for: a label, or a library of the stack."""
 
 import re
 from functools import lru_cache
@@ -12,8 +12,7 @@ _ENDS = pattern(
 _ASKING = pattern(
     r"(?<!\s)\s*+\([^()]{0,40}(?:\?|/|only|if |e\.g|please|output)[^()]{0,60}\)\s*|\?+"
 )
-_OWN = pattern(r"\A(?:your|my|the|current|installed|local|used|exact)\s+")
-OWNS = ("your", "my", "the", "current", "installed", "local", "used", "exact")
+_OWNS = ("your", "my", "the", "current", "installed", "local", "used", "exact")
 _EDGES = "`'\"*•·|│> \t#~=+,[]{}"
 
 
@@ -29,39 +28,70 @@ def normal(name: str) -> str:
         text = "".join(c for c in text if c.isascii() or c.isalpha())
     spaced = " ".join(text.replace("_", " ").replace("-", " ").split())
     plain = _ENDS.sub("", spaced) if "ver" in spaced or "版本" in spaced else spaced
-    return (_OWN.sub("", plain) if plain.startswith(OWNS) else plain).strip() or spaced
+    first, _, rest = plain.partition(" ")
+    return (rest if rest and first in _OWNS else plain).strip() or spaced
 
 
-KEYS: dict[str, str] = {
-    normal(name): key for key, names in table("labels")["labels"].items() for name in names
+_TABLE = table("labels")
+_KEYS: dict[str, str] = {
+    name: key for key, row in _TABLE["labels"].items() for name in row["names"]
 }
 _LONG = 11
 """A name of which so much is left is known though its first letters are cut."""
-CUT = {
+_CUT = {
     name[n:]: key
-    for name, key in KEYS.items()
+    for name, key in _KEYS.items()
     for n in (1, 2, 3)
     if len(name) - n >= _LONG and name.isascii()
 } | {"ytorch": "torch", "orch": "torch", "ython": "python"}
-NUMBERED = ("gpu", "device", "cuda", "xpu")
+_LIBRARIES: dict[str, str] = {one.replace("-", " "): one for one in _TABLE["libraries"]}
+_LIBRARIES |= _TABLE["aliases"]
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+def _first_letters(text: str) -> str:
+    found = _LETTERS.search(text)
+    return found[0].lower() if found else ""
+
+
+_NUMBERED = ("gpu", "device", "cuda", "xpu")
 """Names that a GPU's number follows."""
+_BEGINNINGS = frozenset(map(_first_letters, (*_KEYS, *_CUT, *_LIBRARIES, *_NUMBERED, *_OWNS)))
 _OF_GPU = pattern(
     r"\A(?:gpu|device|cuda|cuda device|xpu)[ :#]{0,2}\[?(\d{1,3}(?:\s*,\s*\d{1,3}){0,15})\]?"
     r"(?: (compute capability|name|memory|vram|arch|type|model))?\Z"
 )
+_OF_PART = {"compute capability": "capability", "memory": "gpu_memory", "vram": "gpu_memory"}
+_OF_PART["arch"] = "capability"
+
+
+def begins_a_name(text: str) -> bool:
+    """Tell whether the first letters of a text are those of any known name: most lines of a text are done with that."""
+    return _first_letters(text) in _BEGINNINGS
 
 
 def key_of(name: str) -> tuple[str, str]:
-    """Return the key that a name stands for, and of a GPU its number(s); "" where the name is not known."""
+    """Return the label that a name stands for, and of a GPU its number(s); "" where the name is not known.
+
+    The label of a library is "library NAME", NAME that of its distribution.
+    """
     plain = normal(name)
-    if plain in KEYS:
-        return KEYS[plain], ""
-    if numbered := _OF_GPU.match(plain):
-        part = {
-            "compute capability": "capability",
-            "memory": "gpu_memory",
-            "vram": "gpu_memory",
-            "arch": "capability",
-        }
-        return part.get(numbered[2] or "", "gpu"), re.sub(r"\s", "", numbered[1])
-    return CUT.get(plain, ""), ""
+    if plain in _KEYS:
+        return _KEYS[plain], ""
+    if plain.startswith(_NUMBERED) and (numbered := _OF_GPU.match(plain)):
+        return _OF_PART.get(numbered[2] or "", "gpu"), re.sub(r"\s", "", numbered[1])
+    library = library_of(name)
+    return _CUT.get(plain, "") or (f"library {library}" if library else ""), ""
+
+
+def library_of(name: str) -> str:
+    """Return the distribution that a name stands for; "" where it is none of the stack."""
+    plain = normal(name)
+    return _LIBRARIES.get(plain, "") or _LIBRARIES.get(plain.replace(".", " "), "")
+
+
+def names_in(text: str) -> int:
+    """Return how many words of a text are the first letters of a known name; 2 where a script has no blanks."""
+    if not text.isascii():
+        return 2
+    return sum(word in _BEGINNINGS for word in _LETTERS.findall(text.lower()))

@@ -1,14 +1,22 @@
-"""One thing that a report says of one subject, whoever printed or typed it."""
+"""What a report says of its subjects, under the labels of labels.json, whoever printed or typed it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from tunedoctor.readers.values.kinds import of_kind, told
+from tunedoctor.tables.load import table
 
 T = TypeVar("T")
 """What a value is read as."""
+MOST = 20_000
+"""Values that are kept: a longer text repeats itself."""
+_MOST_OF_A_KEY = 200
+"""Values of one name that are kept: no machine has more GPUs."""
 
 
 class Said(NamedTuple):
-    """A value under the key of `names.py` that its name stands for."""
+    """A value under the label that its name stands for."""
 
     key: str
     value: str
@@ -19,66 +27,25 @@ class Said(NamedTuple):
     """Written without a separator, as people do: the value counts only where it is whole."""
 
 
-NOTHING = frozenset(
-    {
-        *(
-            "",
-            "-",
-            "--",
-            "?",
-            "??",
-            "???",
-            "n/a",
-            "na",
-            "none",
-            "null",
-            "nil",
-            "unknown",
-            "unset",
-            "not set",
-        ),
-        *(
-            "<not set>",
-            "could not collect",
-            "not collected",
-            "no cuda",
-            "not available",
-            "unavailable",
-        ),
-        *(
-            "not installed",
-            "not installed (na)",
-            "not found",
-            "<fill in>",
-            "fill in",
-            "tbd",
-            "todo",
-            "...",
-        ),
-        *(
-            "module not found",
-            "not detected",
-            "n.a.",
-            "undefined",
-            "no relevant packages",
-            "(none)",
-        ),
-    }
-)
-"""Values, in lower case, that tell nothing of the thing they stand for."""
-
-
 class Collected:
-    """What was said, by key, in order."""
+    """What was said, by label, in order; each value once."""
 
     def __init__(self, said: Iterable[Said]) -> None:
-        """Sort by key."""
+        """Sort by label."""
         self._by_key: dict[str, list[Said]] = {}
+        seen: set[tuple[str, str, str]] = set()
+        counts: Counter[str] = Counter()
         for one in said:
-            self._by_key.setdefault(one.key, []).append(one)
+            mark = (one.key, one.value, one.gpu)
+            if mark not in seen and counts[one.key] < _MOST_OF_A_KEY:
+                seen.add(mark)
+                counts[one.key] += 1
+                self._by_key.setdefault(one.key, []).append(one)
+            if len(seen) > MOST:
+                return
 
     def all(self, *keys: str) -> list[Said]:
-        """Return all that was said under these keys: of the first, then of the second and so on."""
+        """Return all that was said under these labels: of the first, then of the second and so on."""
         return [one for key in keys for one in self._by_key.get(key, ())]
 
     def first(self, *keys: str) -> str:
@@ -90,28 +57,12 @@ class Collected:
         found = (read(one.value) for one in self.all(*keys))
         return next((one for one in found if one is not None), None)
 
+    def value(self, *keys: str) -> Any:  # noqa: ANN401  each kind has its type
+        """Return the first value that has the form of its label's kind, read as such; None for none."""
+        labels = table("labels")["labels"]
+        found = (of_kind(labels[key]["kind"], one.value) for key in keys for one in self.all(key))
+        return next((one for one in found if one is not None), None)
+
     def beginning(self, start: str) -> list[str]:
-        """Return the keys that begin so, in order of the alphabet."""
+        """Return the labels that begin so, in order of the alphabet."""
         return sorted(key for key in self._by_key if key.startswith(start))
-
-
-def told(value: str) -> str:
-    """Return a value without quotes and closing commas; "" where it tells nothing."""
-    plain = bare(value)
-    return "" if plain.lower() in NOTHING else plain
-
-
-def bare(value: str) -> str:
-    """Return a value without the quotes, marks and commas around it."""
-    return value.strip().rstrip(",").strip("`'\"* \t").removesuffix("\\").strip()
-
-
-def yes_or_no(value: str) -> bool | None:
-    """Read a truth value as tools and people write it; None for any other text."""
-    words = bare(value).lower().rstrip(".!").split()
-    word = words[0].strip("(),[]") if words else ""
-    if word in ("true", "yes", "available", "1", "on", "ja", "да", "是", "yep", "ok"):
-        return True
-    if word in ("false", "no", "unavailable", "0", "off", "nein", "нет", "否", "nope"):
-        return None if word == "no" and len(words) > 1 and words[1] == "cuda" else False
-    return False if bare(value).lower() == "not available" else None

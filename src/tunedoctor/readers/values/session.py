@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.prompts import Prompt, prompt, typed_in
-from tunedoctor.readers.values.libraries import library_of
-from tunedoctor.readers.values.said import Said, bare
+from tunedoctor.readers.values.kinds import bare
+from tunedoctor.readers.values.names import library_of
+from tunedoctor.readers.values.said import Said
+from tunedoctor.tables.load import table
 
 _INLINE = pattern(
     r"""python[\d.]*(?:\.exe)?\s+(?:-\w\s+){0,4}?-c\s*(?P<quote>["'])(?P<code>.{1,800})(?P=quote)"""
@@ -16,53 +18,25 @@ _FAILED = pattern(
     r"|(?:[A-Za-z_]\w{0,60}\.){0,6}\w{0,60}(?:Error|Exception)\s?(?::|\Z))"
 )
 """In place of an answer."""
-_TRACED = pattern(r"\++ (?=[A-Za-z])")
-"""What `set -x` puts in front of a command."""
-_OUT = pattern(r"\A\s{0,40}(?:Out\[\d{1,5}\]:\s?|\s{0,8})")
-_EXPRESSIONS = (
-    (r"torch\.version\.cuda\b", "torch_cuda"),
-    (r"torch\.version\.hip\b", "torch_hip"),
-    (r"torch\.cuda\.is_available\(\)", "available"),
-    (r"torch\.xpu\.is_available\(\)", "xpu_available"),
-    (r"torch\.backends\.mps\.is_available\(\)", "mps_available"),
-    (r"torch\.cuda\.device_count\(\)", "gpu_count"),
-    (r"torch\.(?:cuda|xpu)\.get_device_name\([^()]{0,30}\)", "gpu"),
-    (r"torch\.cuda\.get_device_capability\([^()]{0,30}\)", "capability"),
-    (r"torch\.cuda\.get_arch_list\(\)", "archs"),
-    (r"torch\.(?:__version__|version\.__version__)", "torch"),
-    (r"(?P<module>[a-z_]\w{1,40})\.(?:__version__|version\.version)", "library"),
-    (r"(?P<filed>[a-z_]\w{1,40})\.__file__", "file"),
-    (
-        r"(?:importlib\.metadata\.|importlib_metadata\.|metadata\.)?version\(['\"](?P<package>[\w.-]{2,60})['\"]\)",
-        "library",
-    ),
-    (r"sys\.version\b", "python"),
-    (r"platform\.platform\(\)", "platform"),
-    (r"platform\.machine\(\)", "machine"),
-    (r"(?:8\s?\*\s?)?struct\.calcsize\(['\"]P['\"]\)(?:\s?\*\s?8)?", "bits"),
-)
-_EXPRESSION = pattern("|".join(f"(?P<e{i}>{one})" for i, (one, _) in enumerate(_EXPRESSIONS)))
-_COMMANDS = (
-    (pattern(r"\A(?:\S*/)?python[\d.]*(?:\.exe)?\s+(?:-V{1,2}|--version)\s*\Z"), "python"),
-    (pattern(r"\Auname\s+-\w*r\w*\s*\Z"), "kernel"),
-    (pattern(r"\Auname\s+-a\s*\Z"), "kernel"),
-    (pattern(r"\Auname\s+-m\s*\Z"), "machine"),
-)
-_ECHO = pattern(
-    r"\A(?:echo\s+[\"']?(?:\$\{?|%|\$env:)(?P<name>[A-Za-z_]\w{1,60})[}%]?[\"']?|printenv\s+(?P<printed>[A-Za-z_]\w{1,60}))\s*\Z"
-)
+_OUT = pattern(r"\A\s{0,40}Out\[\d{1,5}\]:\s?")
+_PRINTS = pattern(r"print\(((?:[^()]|\([^()]{0,60}\)){0,300})\)")
+_EXPRESSIONS: list[tuple[str, str]] = table("labels")["expressions"]
+"""Label, expression."""
+_EXPRESSION = pattern("|".join(f"(?P<e{i}>{one})" for i, (_, one) in enumerate(_EXPRESSIONS)))
+_COMMANDS = [(key, pattern(one)) for key, one in table("labels")["commands"]]
 _ASSIGN = pattern(
-    r"\A(?:export\s+|ENV\s+|set\s+(?:-\w+\s+)*|setx\s+|\$env:)?(?P<rest>[A-Z][A-Z0-9_]{1,60}\s?=\s?.{0,600})\Z"
+    r"\A(?P<alone>export\s+|ENV\s+|set\s+(?:-\w+\s+)*|setx\s+|\$env:)?(?P<rest>[A-Z][A-Z0-9_]{1,60}\s?=\s?.{0,600})\Z"
 )
 _ONE = pattern(
     r"""\A(?P<name>[A-Z][A-Z0-9_]{1,60})\s?=\s?(?P<value>"[^"\n]{0,500}"|'[^'\n]{0,500}'|[^\s;&"']{0,500})(?:\s+|\s*(?:;|&&)\s*|\Z)"""
 )
+_RUNS = pattern(
+    r"\s(?:\S*/)?(?:python|torchrun|accelerate|deepspeed|llamafactory-cli|vllm|axolotl|uv)\b"
+)
 _ENVIRON = pattern(
     r"""\A\s{0,40}(?:>>>\s?)?os\.environ(?:\[|\.setdefault\()\s?["'](?P<name>[A-Z][A-Z0-9_]{1,60})["'](?:\]\s?=|,)\s?["'](?P<value>[^"'\n]{0,300})["']"""
 )
-_GREP = pattern(
-    r"\A(?:env|printenv|export)\s*\|\s*grep\s+(?:-\w+\s+)?[\"']?\^?(?P<part>[A-Za-z_]{2,40})[\"']?\s*\Z"
-)
+_EMPTY = ("", "nothing", "no output", "empty", "none")
 _STARTS = ("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")
 """Beginnings of a line without a prompt that is looked at."""
 _PRINTED = pattern(
@@ -70,6 +44,15 @@ _PRINTED = pattern(
 )
 """A statement without its prompt: an answer only where a value stands below it."""
 _VALUE = pattern(r"\s{0,8}['\"]?(?:\d{1,2}\.\d{1,2}[\w.+]{0,30}|True|False|None)['\"]?\s{0,8}\Z")
+_NAMED = pattern(r"\A[A-Za-z][\w .]{0,40}[:=]\s+(?P<value>.+)\Z")
+_VALUES = pattern(r"\[[^\]]{0,400}\]|\([^)]{0,60}\)|'[^']{0,200}'|\"[^\"]{0,200}\"|[^\s,]+")
+_TRUTH = pattern(r"\b(?:[Tt]rue|[Ff]alse)\b")
+"""In an answer of theirs; a warning that a terminal broke over two lines stands before it."""
+_YES_OR_NO = frozenset({"available", "xpu_available", "mps_available"})
+_CHANGES = frozenset({"torch", "torch_cuda", "torch_hip", "available", "xpu_available", "archs"})
+"""What another torch answers otherwise."""
+_OF_TORCH = frozenset({"torch", "available", "gpu", "capability", "archs"})
+"""What only a torch that was imported answers."""
 _SHORTEST, _LONGEST = 4, 1000
 _FAR = 12
 """Lines below a command in which its answer stands."""
@@ -78,38 +61,30 @@ _FAR = 12
 def answers(lines: Sequence[str]) -> Iterator[Said]:
     """Yield what was answered, and the variables that were set by what was typed."""
     for number, line in enumerate(lines):
-        if not _SHORTEST <= len(line) <= _LONGEST:
-            continue
-        if line.startswith("+"):
-            line = _TRACED.sub("", line, count=1)  # noqa: PLW2901  the command is all that is used
-        found = prompt(line)
-        if not found and not line.lstrip().startswith(_STARTS):
-            if "torch." in line and _PRINTED.match(line) and _is_value(lines, number):
-                for one in _expressions(line.strip(), lines, number, repl=True):
-                    yield one._replace(line=number)
-            continue
-        if environ := _ENVIRON.match(line):
-            yield Said(f"env {environ['name']}", environ["value"], line=number)
-        command = found.typed if found else line.strip()
-        if (
-            found
-            and found.kind != "shell"
-            and command == "import torch"
-            and _goes_on(lines, number)
-        ):
-            yield Said("ran", "", line=number)
-        for one in (
-            *_set(command, prompted=found is not None),
-            *_answered(command, found, lines, number),
-        ):
-            yield one._replace(line=number)
+        if _SHORTEST <= len(line) <= _LONGEST:
+            yield from (one._replace(line=number) for one in _of_line(line, lines, number))
 
 
-_YES_OR_NO = frozenset({"available", "xpu_available", "mps_available"})
-_TRUTH = pattern(r"\b(?:[Tt]rue|[Ff]alse)\b")
-"""In an answer of theirs; a warning that a terminal broke over two lines stands before it."""
-_CHANGES = frozenset({"torch", "torch_cuda", "torch_hip", "available", "xpu_available", "archs"})
-"""What another torch answers otherwise."""
+def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
+    line = line.lstrip("+ ") if line.startswith("+") else line  # of `set -x`
+    found = prompt(line)
+    if not found and not line.lstrip().startswith(_STARTS):
+        if "torch." in line and _PRINTED.match(line) and _VALUE.match(_below(lines, number)):
+            yield from _expressions(line.strip(), lines, number, repl=True)
+        return
+    if environ := _ENVIRON.match(line):
+        yield Said(f"env {environ['name']}", environ["value"])
+    command = found.typed if found else line.strip()
+    went_on = _below(lines, number).lstrip().startswith((">>>", "In ["))
+    if found and found.kind != "shell" and command == "import torch" and went_on:
+        yield Said("ran", "")  # it printed nothing, and raised nothing
+    yield from _set(command, prompted=found is not None)
+    yield from _answered(command, found, lines, number)
+
+
+def _below(lines: Sequence[str], number: int) -> str:
+    """Return the next line that is not empty, of two."""
+    return next((line for line in lines[number + 1 : number + 3] if line.strip()), "")
 
 
 def latest(answered: Iterable[Said]) -> Iterator[Said]:
@@ -124,18 +99,6 @@ def latest(answered: Iterable[Said]) -> Iterator[Said]:
             yield one
 
 
-def _goes_on(lines: Sequence[str], number: int) -> bool:
-    """Tell whether the next prompt stands right below a statement: it printed nothing, and raised nothing."""
-    after = next((line for line in lines[number + 1 : number + 3] if line.strip()), "")
-    return after.lstrip().startswith((">>>", "In ["))
-
-
-def _is_value(lines: Sequence[str], number: int) -> bool:
-    """Tell whether the next line that is not empty is a value as torch prints them."""
-    after = next((line for line in lines[number + 1 : number + 3] if line.strip()), "")
-    return _VALUE.match(after) is not None
-
-
 def _answered(
     command: str, found: Prompt | None, lines: Sequence[str], number: int
 ) -> Iterator[Said]:
@@ -146,30 +109,24 @@ def _answered(
         return
     elif found.kind != "shell":
         yield from _expressions(command, lines, number, repl=True)
-    elif grep := _GREP.match(command):
-        if _nothing(lines, number):
-            yield Said("not exported", grep["part"].upper())
-    elif echo := _ECHO.match(command):
-        value = _next(lines, number)
-        if value is not None:
-            yield Said(f"env {echo['name'] or echo['printed']}", value)
     else:
-        key = next((key for shape, key in _COMMANDS if shape.match(command)), None)
-        if key and (value := _next(lines, number)):
-            yield Said(key, value)
+        value = _next(lines, number)
+        for key, shape in _COMMANDS:
+            asked = shape.match(command)
+            name = asked.groupdict().get("name", "") if asked else ""
+            if asked and key == "not exported":
+                if value is None or value.strip("()[]<># ").lower() in _EMPTY:
+                    yield Said(key, name.upper())
+            elif asked and (value or (name and value is not None)):
+                yield Said(f"{key} {name}".strip(), value)
 
 
 def _set(command: str, *, prompted: bool) -> Iterator[Said]:
     """Variables before a command or alone: "export A=1 B=2", "CUDA_VISIBLE_DEVICES=2 python main.py"."""
     found = _ASSIGN.match(command)
-    if found is None:
+    if found is None or not (prompted or found["alone"] or _RUNS.search(found["rest"])):
         return
-    rest, alone = found["rest"], command.startswith(("export", "ENV", "set", "$env"))
-    if not (alone or prompted) and not re.search(
-        r"\s(?:\S*/)?(?:python|torchrun|accelerate|deepspeed|llamafactory-cli|vllm|axolotl|uv)\b",
-        rest,
-    ):
-        return
+    rest = found["rest"]
     while one := _ONE.match(rest):
         yield Said(f"env {one['name']}", one["value"].strip("\"'"))
         rest = rest[one.end() :]
@@ -182,84 +139,58 @@ def _next(lines: Sequence[str], number: int) -> str | None:
     return lines[number + 1].strip()
 
 
-def _nothing(lines: Sequence[str], number: int) -> bool:
-    """Tell whether a command printed nothing: another prompt, an empty line, or words for it stand below."""
-    answer = _next(lines, number)
-    return answer is None or answer.strip("()[]<># ").lower() in (
-        "",
-        "nothing",
-        "no output",
-        "empty",
-        "none",
-    )
-
-
 def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) -> Iterator[Said]:
     """Pair the expressions that a statement prints with the lines that it printed."""
-    groups = (
-        [m[1] for m in re.finditer(r"print\(((?:[^()]|\([^()]{0,60}\)){0,300})\)", source)]
-        if "print(" in source
-        else []
-    )
+    groups = _PRINTS.findall(source)
     if not groups and repl and "=" not in source.replace("==", ""):
         groups = [source]
     wanted = [[_key(m) for m in _EXPRESSION.finditer(group)] for group in groups]
     wanted = [keys for keys in wanted if keys]
     if not wanted:
         return
-    answers_: list[str] = []
+    printed: list[str] = []
     for line in lines[number + 1 : number + 1 + _FAR]:
         if typed_in(line) or _FAILED.match(line):
             break
         text = _OUT.sub("", line, count=1).strip()
-        if (
-            text
-            and "Warning" not in text
-            and not text.startswith(("return ", "warnings.", "File "))
-        ):
-            answers_.append(text)
+        aside = "Warning" in text or text.startswith(("return ", "warnings.", "File "))
+        if text and not aside:
+            printed.append(text)
     if _YES_OR_NO.issuperset(key for keys in wanted for key in keys):
-        answers_ = [text for text in answers_ if _TRUTH.search(text)]
-    for keys, text in zip(wanted, answers_, strict=False):
-        yield from _split(keys, text, number)
+        printed = [text for text in printed if _TRUTH.search(text)]
+    for keys, text in zip(wanted, printed, strict=False):
+        yield from _split(keys, text)
 
 
-def _key(found: "re.Match[str]") -> str:
-    index = next(i for i in range(len(_EXPRESSIONS)) if found[f"e{i}"] is not None)
-    key = _EXPRESSIONS[index][1]
+def _key(found: re.Match[str]) -> str:
+    key = _EXPRESSIONS[next(i for i in range(len(_EXPRESSIONS)) if found[f"e{i}"] is not None)][0]
+    name = found["module"] or found["package"] or found["filed"] or ""
+    library = library_of(name)
     if key == "file":
-        return f"file {library_of(found['filed']) or found['filed']}"
+        return f"file {library or name}"
     if key != "library":
         return key
-    name = found["module"] or found["package"] or ""
-    if name.lower() == "torch":
-        return "torch"
-    library = library_of(name)
-    return f"library {library}" if library else "other"
+    return "torch" if name.lower() == "torch" else f"library {library}" if library else "other"
 
 
-def _split(keys: list[str], text: str, number: int) -> Iterator[Said]:
+def _split(keys: list[str], text: str) -> Iterator[Said]:
     """One line for several expressions holds them with spaces between; brackets hold together."""
-    if len(keys) == 1:
-        label = re.match(r"\A[A-Za-z][\w .]{0,40}[:=]\s+(?P<value>.+)\Z", text)
-        values = [
-            label["value"] if label and keys[0] not in ("gpu", "platform", "python") else text
-        ]
-    else:
-        if len(text) > 2 and text[0] == "(" and text[-1] == ")":
+    values = [text]
+    if len(keys) > 1:
+        if text[0] == "(" and text[-1] == ")" and len(text) > len("()"):
             text = text[1:-1]  # a prompt prints several values as a tuple
-        values = re.findall(
-            r"\[[^\]]{0,400}\]|\([^)]{0,60}\)|'[^']{0,200}'|\"[^\"]{0,200}\"|[^\s,]+", text[:1000]
-        )
+        values = _VALUES.findall(text[:1000])
         if "gpu" in keys and len(values) > len(keys):
-            at, extra = keys.index("gpu"), len(values) - len(keys)
-            values[at : at + extra + 1] = [" ".join(values[at : at + extra + 1])]
+            at, after = keys.index("gpu"), len(values) - len(keys) + keys.index("gpu") + 1
+            values[at:after] = [" ".join(values[at:after])]
         if len(values) != len(keys):
             return
+    elif keys[0] not in ("gpu", "platform", "python") and (label := _NAMED.match(text)):
+        values = [label["value"]]
     for key, value in zip(keys, values, strict=True):
         if key != "other":
-            yield Said(key, bare(value), line=number)
-        if key in ("torch", "available", "gpu", "capability", "archs"):
-            yield Said("ran", "", line=number)
-        if key in ("gpu", "capability") and re.search(r"\d", value):
-            yield Said("seen", "", line=number)
+            yield Said(key, bare(value))
+        if key in _OF_TORCH:
+            yield Said("ran", "")
+        if key in ("gpu", "capability") and any(map(str.isdigit, value)):
+            yield Said("seen", "")

@@ -3,14 +3,11 @@
 import re
 
 from tunedoctor.facts import Fact
-from tunedoctor.lazy import pattern
 from tunedoctor.probes.environment import select
+from tunedoctor.readers.values.kinds import NOTHING
 from tunedoctor.readers.values.said import Collected
 
-_NOT_SET = frozenset(
-    {"none", "<not set>", "not set", "unset", "n/a", "(nothing)", "not found", "null", "undefined"}
-)
-_NAME = pattern(r"\A[A-Z][A-Z0-9_]{1,60}\Z")
+_NAME = re.compile(r"[A-Z][A-Z0-9_]{1,60}")
 _VISIBLE = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
 _LONGEST = 4000
 _WORDS = 3
@@ -27,12 +24,13 @@ def variables(said: Collected, *, shown: int | None) -> list[Fact]:
     missing = tuple(one.value for one in said.all("not exported"))
     for key in said.beginning("env "):
         name = key.removeprefix("env ")
-        if any(part in name for part in missing):  # set in the shell, not handed on to programs
+        # set in the shell, not handed on to programs
+        if not _NAME.fullmatch(name) or any(part in name for part in missing):
             continue
-        for one in said.all(key):
-            value = one.value.strip().strip("\"'")
-            if _NAME.match(name) and _is_value(value):
-                found.setdefault(name, value[:_LONGEST])
+        values = (one.value.strip().strip("\"'") for one in said.all(key))
+        value = next((value for value in values if _is_value(value)), None)
+        if value is not None:
+            found[name] = value[:_LONGEST]
     for name in _VISIBLE & found.keys():
         numbers = [int(n) for n in re.findall(r"\b\d{1,3}\b", found[name][:200])]
         if shown is not None and numbers and max(numbers) >= shown:
@@ -45,4 +43,5 @@ def _is_value(text: str) -> bool:
     """Tell whether a text is a value: not a word for none, not a reference, not a sentence."""
     reference = "$" in text[:40].partition(":")[0] or text.startswith("%")
     sentence = len(text.split(maxsplit=_WORDS)) > _WORDS and ("; " in text or ", " in text)
-    return text.lower() not in _NOT_SET and not reference and not sentence
+    nothing = text and (text.lower() in NOTHING or text.lower() == "(nothing)")
+    return not nothing and not reference and not sentence
