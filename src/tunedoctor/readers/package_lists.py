@@ -1,15 +1,24 @@
-"""Read everything that tells which packages there are, and which are wanted: lists, installers, checks, guards.
+"""Read what lists, installers, checks and guards tell of packages, and why an install failed.
 
 All of it goes into one ledger in the order of the text, so that what was installed later replaces what a list showed
 before. What is only wanted is never stated to be there.
 """
 
-from tunedoctor.facts import Fact, Interpreter, Packages, Requirement, Wanted
-from tunedoctor.readers.installing.conflicts import conflicts
-from tunedoctor.readers.installing.guards import guards
+from tunedoctor.facts import (
+    Errors,
+    ErrorText,
+    Fact,
+    IndexAnswer,
+    Interpreter,
+    Packages,
+    Requirement,
+    Wanted,
+)
 from tunedoctor.readers.installing.operations import operations
-from tunedoctor.readers.installing.refusals import refused_by_pip
-from tunedoctor.readers.installing.sentences import joined
+from tunedoctor.readers.installing.packages import packages_said
+from tunedoctor.readers.installing.refusals import refused
+from tunedoctor.readers.installing.runs import surroundings
+from tunedoctor.readers.installing.said import Text, joined
 from tunedoctor.readers.lists.freeze import requirement_lines
 from tunedoctor.readers.lists.in_memory import in_memory
 from tunedoctor.readers.lists.ledger import Told, final_state, together
@@ -29,27 +38,42 @@ _CONDA_NAMES = {"torch": "pytorch"}
 
 
 def read(lines: list[str]) -> list[Fact]:
-    """Return Packages, the TorchBuild among them, an Interpreter that a list names, and Wanted."""
-    lines = _without_repeats(lines)
+    """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
     text = joined(lines)
-    project = project_files(lines)
-    rest = [("" if n in project.taken else line) for n, line in enumerate(lines)]
-    refused = frozenset(f"{r.name}{r.specifier}" for r in refused_by_pip(text))
-    said = conflicts(text)
-    refused |= {f"{w.name}{w.specifier}" for w in said.wanted if w.by == "the user"}
-    told = together(
-        (
-            project.told,
-            tables(rest),
-            requirement_lines(rest, refused),
-            shown(rest),
-            version_tables(rest),
-            Told(entries=(*said.entries, *operations(rest)), wanted=said.wanted),
-            guards(text),
-            in_passing(rest),
-        )
+    once = _without_repeats(lines)
+    project = project_files(once)
+    rest = [("" if n in project.taken else line) for n, line in enumerate(once)]
+    refusals = refused(text)
+    said = packages_said(joined(once) if len(once) < len(lines) else text)
+    asked = frozenset(
+        f"{one.name}{one.specifier}"
+        for one in (*refusals, *(w for w in said.wanted if w.by == "the user"))
     )
-    return _facts(told, lines)
+    parts = (
+        project.told,
+        tables(rest),
+        requirement_lines(rest, asked),
+        shown(rest),
+        version_tables(rest),
+        Told(entries=tuple(operations(rest))),
+        said,
+        in_passing(rest),
+    )
+    facts = _facts(together(parts), once)
+    if refusals:
+        facts.append(IndexAnswer(refusals=refusals[:MOST]))
+    pythons = [w.have for w in said.wanted if w.name == "python" and w.have]
+    return [*facts, *surroundings(text, pythons[-1] if pythons else ""), *_messages(text)]
+
+
+def _messages(text: Text) -> list[Fact]:
+    """Return the messages of installers that stand on several lines."""
+    found = [
+        ErrorText(text=said.text, where=f"line {said.line + 1}")
+        for said in text.said("error")
+        if "wrapped" not in said.fields or said.last > said.line
+    ]
+    return [Errors(errors=tuple(found[:MOST]))] if found else []
 
 
 def _without_repeats(lines: list[str]) -> list[str]:

@@ -1,25 +1,12 @@
-"""What installers say they did: installed, uninstalled, found there. Plans and dry runs do not count."""
+"""What uv, poetry and conda say they did, row by row. Plans and dry runs do not count."""
 
 import re
 from collections.abc import Iterator
 
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.lists.ledger import Entry
-from tunedoctor.readers.lists.names import NAME, VERSION, normalised, version_of_wheel
+from tunedoctor.readers.lists.names import NAME, VERSION, normalised
 
-_INSTALLED = pattern(r"Successfully installed\s+(?P<rest>\S.*)$")
-_TOKEN = pattern(rf"^(?P<name>{NAME})-(?P<version>{VERSION})$")
-_FETCHED = pattern(r"\b(?:Downloading|Using cached|Processing|Building|Prepared|Added)\b")
-_WHEEL_FILE = pattern(r"(?<![^\s\"'()\[\],<>])[^\s\"'()\[\],<>]{5,600}?\.whl")
-_UNINSTALLED = pattern(
-    rf"(?:Successfully uninstalled|Removed existing) (?P<token>{NAME}-{VERSION})"
-)
-_FOUND = pattern(rf"Found existing installation: (?P<name>{NAME}) (?P<version>{VERSION})")
-_SATISFIED = pattern(
-    rf"Requirement already (?:satisfied|up-to-date)(?: \([^)]{{0,80}}\))?: (?P<name>{NAME})(?:\[[^\]]{{0,80}}\])?"
-    r"[^\s;(]{0,120}(?: ?;[^(]{0,120})? in (?P<place>\S.{0,300}?) (?:\(from [^)]{1,300}\) )?"
-    r"\((?P<version>[^)\s]{1,60})\)"
-)
 _UV_DONE = pattern(
     r"\b(?P<would>Would )?(?:[Uu]n)?[Ii]nstall(?:ed)? \d{1,5} packages?"
     r"|\b(?:Prepared|Resolved|Audited|Downloaded) \d{1,5} packages?"
@@ -42,46 +29,7 @@ _CONDA_FILE = pattern(rf"(?:::|^)(?P<name>{NAME})-(?P<version>{VERSION})-(?P<bui
 
 def operations(lines: list[str]) -> list[Entry]:
     """Return what was done, in order."""
-    return [*_pip(lines), *_uv(lines), *_poetry(lines), *_conda(lines)]
-
-
-def _pip(lines: list[str]) -> Iterator[Entry]:
-    going = False
-    for number, line in enumerate(lines):
-        if len(line) > 20_000:
-            continue
-        if going:
-            tokens = [_token(t) for t in line.split()]
-            if tokens and all(tokens):
-                yield from (Entry(number, *t, installer="pip") for t in tokens if t)
-                continue
-        done = _INSTALLED.search(line) if "nstalled" in line else None
-        going = done is not None
-        if done is not None:
-            tokens = [_token(text) for text in done["rest"].split()]
-            yield from (Entry(number, *t, installer="pip") for t in tokens if t)
-        elif "nstall" in line or "already" in line:
-            yield from _pip_step(number, line)
-
-
-def _pip_step(number: int, line: str) -> Iterator[Entry]:
-    """Yield what one line tells of a package that was there, or went."""
-    if (out := _UNINSTALLED.search(line)) is not None:
-        token = _token(out["token"])
-        if token is not None:
-            yield Entry(number, *token, removed=True)
-    elif (there := _FOUND.search(line)) is not None:
-        yield Entry(number, normalised(there["name"]), there["version"], installer="pip")
-    elif (met := _SATISFIED.search(line)) is not None:
-        yield Entry(number, normalised(met["name"]), met["version"], location=met["place"])
-
-
-def _token(text: str) -> tuple[str, str] | None:
-    """Split "nvidia-cudnn-cu12-9.1.0.70" into name and version."""
-    name, _, version = text.rpartition("-")
-    if len(text) > 200 or not _TOKEN.match(text) or not version[:1].isdigit():
-        return None
-    return normalised(name), version
+    return [*_uv(lines), *_poetry(lines), *_conda(lines)]
 
 
 def _uv(lines: list[str]) -> Iterator[Entry]:
@@ -165,13 +113,3 @@ def _conda_row(number: int, row: "re.Match[str]", *, removed: bool) -> Iterator[
         version, _, build = text.partition("-")
         told = f"{version} {build}".strip()
         yield Entry(number, name, version, installer="conda", removed=removed, conda=told)
-
-
-def wheels(lines: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield (name, version, file) of wheels that an installer fetched or used."""
-    for line in lines:
-        if ".whl" in line and len(line) < 2000 and _FETCHED.search(line):
-            for found in _WHEEL_FILE.finditer(line):
-                name, version = version_of_wheel(found[0])
-                if name:
-                    yield name, version, found[0].replace("\\", "/").rpartition("/")[2]
