@@ -2,15 +2,13 @@
 
 import time
 
-import pytest
-
 from tunedoctor.readers.installing.said import Said, joined, wording
 from tunedoctor.tables.load import table
 
 ROWS = table("installer_messages")["rows"]
 FACTS = {
     *("requires", "there", "broken", "refused", "offered", "floor", "indexes", "variant", "runs"),
-    "error",
+    *("error", "line"),
 }
 
 
@@ -23,30 +21,34 @@ def test_rows_have_a_source_and_fill_a_fact_that_is_read() -> None:
     assert all(row["source"] and row["examples"] for row in ROWS)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["text"][:40])
-def test_a_row_finds_its_examples(row: dict[str, str | list[str]]) -> None:
-    for example in row["examples"]:
-        found = wording(row).search(joined([example]).text)
-        assert found, example
-        assert not wording(row).search(joined([example[found.end() // 2 :][::-1]]).text)
+def test_rows_find_their_examples() -> None:
+    for row in ROWS:
+        for example in row["examples"]:
+            text = example if row["fact"] == "line" else joined([example]).text
+            assert wording(row).search(text), (row["text"], example)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["text"][:40])
-def test_a_row_takes_linear_time(row: dict[str, str | list[str]]) -> None:
-    own = wording(row)
+def test_no_row_finds_anything_in_prose() -> None:
+    text = joined(["The model was trained on two cards, and all went well."])
+    assert not [row["text"] for row in ROWS if wording(row).fullmatch(text.text.strip())]
+    assert not [fact for fact in FACTS - {"line"} if list(text.said(fact))]
 
-    def spent(times: int) -> float:
-        text = joined([f"{example[:-4]} " * times for example in row["examples"]]).text
+
+def test_rows_take_linear_time() -> None:
+    """Near misses, each example without its end: one row that takes a square is seen in the sum of all."""
+
+    def spent(row: dict[str, str | list[str]], times: int) -> float:
+        text = joined(["".join(f"{one[:-4]} " * times for one in row["examples"])]).text
+        own = wording(row)
         began = time.process_time()
         list(own.finditer(text))
         return time.process_time() - began
 
-    ratio = 0.0
-    for _ in range(4):
-        ratio = spent(240) / max(spent(60), spent(60), 0.003)
-        if ratio <= 10:
-            return
-    pytest.fail(f"{ratio:.1f} times the time for 4 times the text")
+    def ratio(row: dict[str, str | list[str]]) -> float:
+        return spent(row, 240) / max(spent(row, 60), spent(row, 60), 0.003)
+
+    slow = [row["text"] for row in ROWS if min(ratio(row), ratio(row), ratio(row)) > 10]
+    assert slow == []
 
 
 def test_a_wrapped_sentence_is_told_with_its_line() -> None:

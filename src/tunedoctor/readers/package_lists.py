@@ -19,12 +19,11 @@ from tunedoctor.readers.installing.packages import packages_said
 from tunedoctor.readers.installing.refusals import refused
 from tunedoctor.readers.installing.runs import surroundings
 from tunedoctor.readers.installing.said import Text, joined
-from tunedoctor.readers.lists.freeze import requirement_lines
 from tunedoctor.readers.lists.in_memory import in_memory
 from tunedoctor.readers.lists.ledger import Told, final_state, together
-from tunedoctor.readers.lists.markdown import version_tables
-from tunedoctor.readers.lists.passing import in_passing
+from tunedoctor.readers.lists.markdown import in_passing, version_tables
 from tunedoctor.readers.lists.project_files import project_files
+from tunedoctor.readers.lists.requirements import requirement_lines
 from tunedoctor.readers.lists.rows import tables
 from tunedoctor.readers.lists.shown import shown
 from tunedoctor.readers.lists.torch_told import torch_told

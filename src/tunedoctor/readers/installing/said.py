@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from tunedoctor.lazy import pattern
+from tunedoctor.lazy import pattern, possible
 from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION
 from tunedoctor.tables.load import table
 
@@ -44,8 +44,8 @@ class Text(NamedTuple):
 
     def said(self, fact: str) -> Iterator[Said]:
         """Yield what the rows of a fact match, row by row in the order of the table."""
-        for row, always in _rows().get(fact, ()):
-            if always.get("within", "") not in self.text:
+        for row, always in _rows()[fact]:
+            if not possible(row, self.text) or always.get("within", "") not in self.text:
                 continue
             for found in row.finditer(self.text):
                 slots = {
@@ -82,6 +82,13 @@ def _rows() -> dict[str, list[tuple[re.Pattern[str], dict[str, str]]]]:
     for row in known["rows"]:
         found.setdefault(row["fact"], []).append((wording(row), row.get("always", {})))
     return found
+
+
+@cache
+def shape(name: str) -> re.Pattern[str]:
+    """Return what a line of this shape matches."""
+    rows = table("installer_messages")["rows"]
+    return wording(next(row for row in rows if row.get("shape") == name))
 
 
 def wording(row: dict[str, Any]) -> re.Pattern[str]:

@@ -4,15 +4,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.installing.said import shape
 from tunedoctor.readers.lists.ledger import Entry
 from tunedoctor.versions import parts
 
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 
-_LABEL = pattern(r"(?:cu(?P<cuda>\d{2,3})|rocm(?P<rocm>\d[\d.]*)|(?P<plain>cpu|xpu))(?![a-z0-9])")
-_CONDA_CUDA = pattern(r"cuda_?(?:(\d{1,2})\.(\d)|(\d\d)(\d))")
-_CONDA_CPU = pattern(r"(?:^|_)cpu(?:_|$)")
 _RUNTIME_WHEELS = ("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu13", "nvidia-cuda-runtime-cu12")
 
 
@@ -48,7 +45,7 @@ def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
 
 def _by_label(label: str) -> tuple[Accelerator, str, str]:
     """Read "cu128", "rocm6.2.4", "cpu", "xpu", "pt22cu121"; other labels tell nothing."""
-    found = _LABEL.match(label)
+    found = shape("label").match(label)
     if found is None:
         return "unknown", "", ""
     if found["cuda"]:
@@ -60,9 +57,10 @@ def _by_label(label: str) -> tuple[Accelerator, str, str]:
 
 def _by_conda(told: str, state: Mapping[str, Entry]) -> tuple[Accelerator, str]:
     build = told.partition(" ")[2]
-    if found := _CONDA_CUDA.search(build):
-        return "cuda", f"{found[1]}.{found[2]}" if found[1] else f"{found[3]}.{found[4]}"
-    if _CONDA_CPU.search(build) or "cpuonly" in state:
+    found = shape("conda cuda").search(build)
+    if found and not found["cpu"]:
+        return "cuda", ".".join(filter(None, found.groups()))
+    if found or "cpuonly" in state:
         return "cpu", ""
     mutex = state.get("pytorch-mutex")
     if mutex is not None and mutex.conda.endswith(" cpu"):
