@@ -2,9 +2,7 @@
 
 import re
 from functools import cached_property
-from typing import Literal
-
-import msgspec
+from typing import Literal, NamedTuple
 
 from tunedoctor.advice.wheel_file import misplaced
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
@@ -40,7 +38,7 @@ _FOREIGN = re.compile(
 )
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(NamedTuple):
     """Why, and the sentence that says it."""
 
     cause: Cause

@@ -5,6 +5,7 @@ before. What is only wanted is never stated to be there.
 """
 
 from tunedoctor.facts import (
+    BrokenDistribution,
     Errors,
     ErrorText,
     Fact,
@@ -20,7 +21,7 @@ from tunedoctor.readers.installing.refusals import refused
 from tunedoctor.readers.installing.runs import surroundings
 from tunedoctor.readers.installing.said import Text, joined
 from tunedoctor.readers.lists.in_memory import in_memory
-from tunedoctor.readers.lists.ledger import Told, final_state, together
+from tunedoctor.readers.lists.ledger import Entry, Statement, Whole, final_state
 from tunedoctor.readers.lists.markdown import in_passing, version_tables
 from tunedoctor.readers.lists.project_files import project_files
 from tunedoctor.readers.lists.requirements import requirement_lines
@@ -39,29 +40,25 @@ _CONDA_NAMES = {"torch": "pytorch"}
 def read(lines: list[str]) -> list[Fact]:
     """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
     text = joined(lines)
-    once = _without_repeats(lines)
-    project = project_files(once)
-    rest = [("" if n in project.taken else line) for n, line in enumerate(once)]
-    refusals = refused(text)
-    said = packages_said(joined(once) if len(once) < len(lines) else text)
-    asked = frozenset(
-        f"{one.name}{one.specifier}"
-        for one in (*refusals, *(w for w in said.wanted if w.by == "the user"))
-    )
-    parts = (
-        project.told,
-        tables(rest),
-        requirement_lines(rest, asked),
-        shown(rest),
-        version_tables(rest),
-        Told(entries=tuple(operations(rest))),
-        said,
-        in_passing(rest),
-    )
-    facts = _facts(together(parts), once)
+    project, taken = project_files(lines)
+    rest = [("" if n in taken else line) for n, line in enumerate(lines)]
+    refusals, said = refused(text), list(packages_said(text))
+    wanted = [one for one in said if isinstance(one, Requirement)]
+    asked = (*refusals, *(one for one in wanted if one.by == "the user"))
+    told: list[Statement] = [
+        *project,
+        *tables(rest),
+        *requirement_lines(rest, frozenset(f"{one.name}{one.specifier}" for one in asked)),
+        *shown(rest),
+        *version_tables(rest),
+        *operations(rest),
+        *said,
+        *in_passing(rest),
+    ]
+    facts = _facts(told, lines)
     if refusals:
         facts.append(IndexAnswer(refusals=refusals[:MOST]))
-    pythons = [w.have for w in said.wanted if w.name == "python" and w.have]
+    pythons = [one.have for one in wanted if one.name == "python" and one.have]
     return [*facts, *surroundings(text, pythons[-1] if pythons else ""), *_messages(text)]
 
 
@@ -75,35 +72,32 @@ def _messages(text: Text) -> list[Fact]:
     return [Errors(errors=tuple(found[:MOST]))] if found else []
 
 
-def _without_repeats(lines: list[str]) -> list[str]:
-    """Return the lines with one in place of several equal ones: only their order counts here."""
-    return [line for n, line in enumerate(lines) if n == 0 or line != lines[n - 1]]
-
-
-def _facts(told: Told, lines: list[str]) -> list[Fact]:
+def _facts(told: list[Statement], lines: list[str]) -> list[Fact]:
     facts: list[Fact] = []
-    last = final_state(told.entries)
+    last = final_state(one for one in told if isinstance(one, Entry))
+    broken = dict.fromkeys(one for one in told if isinstance(one, BrokenDistribution))
+    wanted = dict.fromkeys(one for one in told if isinstance(one, Requirement))
+    whole = any(isinstance(one, Whole) for one in told)
     state = {name: one for name, one in last.items() if not one.removed}
-    if state or told.broken:
+    if state or broken:
         rows = list(state.items())[:MOST]
         facts.append(
             Packages(
                 distributions=tuple(one.distribution for _, one in rows),
-                broken=told.broken[:MOST],
+                broken=tuple(broken)[:MOST],
                 conda={_CONDA_NAMES.get(n, n): one.conda for n, one in rows if one.conda},
                 in_memory=in_memory(lines, state),
-                complete=told.whole,
+                complete=whole,
             )
         )
     build = torch_told(state)
     if build is not None:
         facts.append(build)
-    elif "torch" not in state and (told.whole or "torch" in last or "torch" in told.absent):
+    elif "torch" not in state and (whole or "torch" in last):
         facts.append(Missing(kind="TorchBuild", why="the text tells that torch is not installed"))
-    if told.python or told.prefix:
-        facts += _interpreter(told)
-    if told.wanted:
-        facts.append(Wanted(requirements=_told_once(told.wanted)[:MOST]))
+    facts += [one for one in told if isinstance(one, Interpreter)]
+    if wanted:
+        facts.append(Wanted(requirements=_told_once(tuple(wanted))[:MOST]))
     return facts
 
 
@@ -116,17 +110,3 @@ def _told_once(wanted: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
         for w in wanted
         if w.by or (w.name, w.specifier) not in (owned if w.have or w.missing else full)
     )
-
-
-def _interpreter(told: Told) -> list[Fact]:
-    """Return the interpreter of a conda list, which names its version and its folder."""
-    if not told.python[:1].isdigit():
-        return []
-    return [
-        Interpreter(
-            executable="",
-            version=told.python,
-            kind="conda" if told.prefix else "unknown",
-            prefix=told.prefix,
-        )
-    ]

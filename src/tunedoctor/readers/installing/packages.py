@@ -1,25 +1,22 @@
 """What installers, resolvers and libraries' own guards say of packages: what is there, and what is required."""
 
+from collections.abc import Iterator
+
 from tunedoctor.facts import BrokenDistribution, Requirement
 from tunedoctor.readers.installing.said import Said, Text
-from tunedoctor.readers.lists.ledger import Entry, Told
+from tunedoctor.readers.lists.ledger import Entry, Statement
 from tunedoctor.readers.lists.names import compact, known, normalised, poetry_specifier
 
 
-def packages_said(text: Text) -> Told:
-    """Return the packages, requirements and broken distributions of all such sentences."""
-    entries = [entry for said in text.said("there") for entry in _there(said)]
-    wanted: list[Requirement] = []
+def packages_said(text: Text) -> Iterator[Statement]:
+    """Yield the packages, requirements and broken distributions of all such sentences."""
+    for said in text.said("there"):
+        yield from _there(said)
     for said in text.said("requires"):
-        one = _requirement(said.fields)
-        if one is not None:
-            wanted.append(one)
-            entries += _beside(said, one)
-    return Told(
-        entries=tuple(entries),
-        wanted=tuple(dict.fromkeys(wanted)),
-        broken=tuple(dict.fromkeys(_broken(said) for said in text.said("broken"))),
-    )
+        if (one := _requirement(said.fields)) is not None:
+            yield one
+            yield from _beside(said, one)
+    yield from map(_broken, text.said("broken"))
 
 
 def specifier(fields: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tunedoctor.facts import Requirement
 from tunedoctor.readers.installing.said import shape
-from tunedoctor.readers.lists.ledger import Entry, Told
+from tunedoctor.readers.lists.ledger import Entry, Statement
 from tunedoctor.readers.lists.names import compact, known, normalised
 
 _LONGEST = 600
@@ -12,9 +12,8 @@ _UNHEADED = (0, 1, -1)
 """Columns of name, version there and version wanted (-1: none)."""
 
 
-def version_tables(lines: list[str]) -> Told:
-    """Return the packages and requirements of all tables whose cells are divided by bars, commas or semicolons."""
-    found: list[Entry | Requirement] = []
+def version_tables(lines: list[str]) -> Iterator[Statement]:
+    """Yield the packages and requirements of all tables whose cells are divided by bars, commas or semicolons."""
     columns, headed = _UNHEADED, False
     for number, line in enumerate(lines):
         cells = _cells(line)
@@ -24,11 +23,7 @@ def version_tables(lines: list[str]) -> Told:
             columns, headed = head, True
         else:
             columns = columns if headed else _UNHEADED
-            found += _row(number, cells, columns, headed=headed)
-    return Told(
-        entries=tuple(one for one in found if isinstance(one, Entry)),
-        wanted=tuple(one for one in found if isinstance(one, Requirement)),
-    )
+            yield from _row(number, cells, columns, headed=headed)
 
 
 def _cells(line: str) -> list[str]:
@@ -57,7 +52,7 @@ def _columns(cells: list[str]) -> tuple[int, int, int] | None:
 
 def _row(
     number: int, cells: list[str], columns: tuple[int, int, int], *, headed: bool
-) -> Iterator[Entry | Requirement]:
+) -> Iterator[Statement]:
     who, have, want = columns
     if max(columns) >= len(cells) or not shape("word").match(cells[who]):
         return
@@ -73,13 +68,12 @@ def _row(
         yield Requirement(name=name, specifier=spec, by="a table", have=version)
 
 
-def in_passing(lines: list[str]) -> Told:
-    """Return the packages that sentences state to be there, two or more of the stack with exact versions.
+def in_passing(lines: list[str]) -> Iterator[Entry]:
+    """Yield the packages that sentences state to be there, two or more of the stack with exact versions.
 
     They count only where no list tells. A sentence about what to install, what is required or what helped tells of
     other versions than those that fail.
     """
-    found: list[Entry] = []
     for number, line in enumerate(lines):
         form = "pin" if "==" in line else "brackets" if "(" in line else ""
         if not form or len(line) > _LONGEST:
@@ -89,5 +83,4 @@ def in_passing(lines: list[str]) -> Told:
         if len(dict(stack)) < 2 or len(dict(stack)) < len(stack):
             continue
         if shape("own").search(line) and not shape("advised").search(line):
-            found += [Entry(number, name, version, weak=True) for name, version in stack]
-    return Told(entries=tuple(found))
+            yield from (Entry(number, name, version, weak=True) for name, version in stack)

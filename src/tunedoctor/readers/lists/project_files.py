@@ -1,26 +1,20 @@
 """What project files want: pyproject.toml, setup files and environment.yml, pasted whole or in part."""
 
 import re
-from typing import NamedTuple
 
 from tunedoctor.facts import Requirement
 from tunedoctor.readers.installing.said import shape
-from tunedoctor.readers.lists.ledger import Told
 from tunedoctor.readers.lists.names import SPECIFIER, compact, normalised, poetry_specifier
 
 _LONGEST = 400
 """Lines of an array."""
 
 
-class ProjectFiles(NamedTuple):
-    """What was found, and the lines that it stood in."""
+def project_files(lines: list[str]) -> tuple[list[Requirement], set[int]]:
+    """Return what project files in these lines want, and the lines that they stand in.
 
-    told: Told
-    taken: frozenset[int]
-
-
-def project_files(lines: list[str]) -> ProjectFiles:
-    """Return what project files in these lines want; an exported environment.yml, with builds, is left to others."""
+    An exported environment.yml, with builds, is left to others.
+    """
     wanted: list[Requirement] = []
     taken: set[int] = set()
     number = 0
@@ -36,7 +30,7 @@ def project_files(lines: list[str]) -> ProjectFiles:
         wanted += found
         taken.update(range(number, end))
         number = max(end, number + 1)
-    return ProjectFiles(Told(wanted=tuple(wanted)), frozenset(taken))
+    return wanted, taken
 
 
 def _array(lines: list[str], start: int, rest: str) -> tuple[int, list[Requirement]]:

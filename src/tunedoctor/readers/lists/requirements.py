@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Requirement
 from tunedoctor.readers.installing.said import shape
-from tunedoctor.readers.lists.ledger import Entry, Told
+from tunedoctor.readers.lists.ledger import Entry, Statement
 from tunedoctor.readers.lists.names import compact, known, normalised, version_of_wheel
 
 _EXACT = ("pinned", "at", "exported", "typed", "editable", "bare")
@@ -24,22 +24,19 @@ class _Line(NamedTuple):
         return normalised(self.found["name"] or "") if self.found is not None else ""
 
 
-def requirement_lines(lines: list[str], refused: frozenset[str]) -> Told:
-    """Return what blocks of requirement lines tell: packages of a freeze, or requirements of a file.
+def requirement_lines(lines: list[str], refused: frozenset[str]) -> Iterator[Statement]:
+    """Yield what blocks of requirement lines tell: packages of a freeze, or requirements of a file.
 
     `refused` are requirements that an installer could not meet, "torch==2.9.1+cu128": a block that names one is what
     was asked for, not what is there.
     """
-    entries: list[Entry] = []
-    wanted: list[Requirement] = []
     for before, block in _blocks(lines):
         if shape("neither").search(before.rpartition("\n")[2]):
             continue
         if _is_asked(before, block, refused):
-            wanted += [w for one in block if (w := _wanted(one)) is not None]
+            yield from (w for one in block if (w := _wanted(one)) is not None)
         else:
-            entries += _installed(block, before)
-    return Told(entries=tuple(entries), wanted=tuple(wanted))
+            yield from _installed(block, before)
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[str, list[_Line]]]:

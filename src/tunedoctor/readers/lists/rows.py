@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tunedoctor.facts import Interpreter
 from tunedoctor.readers.installing.said import shape
-from tunedoctor.readers.lists.ledger import Entry, Told
+from tunedoctor.readers.lists.ledger import Entry, Statement, Whole
 from tunedoctor.readers.lists.names import known, no_package, normalised
 
 _PYTHON_BUILD = re.compile(r"py|.*py[h\d]|<pip>")
@@ -43,27 +44,27 @@ class Block(NamedTuple):
     """The line in front of it."""
 
 
-def tables(lines: list[str]) -> Told:
-    """Return the packages of all tables in these lines."""
-    entries: list[Entry] = []
-    whole, python, prefix = False, "", ""
+def tables(lines: list[str]) -> Iterator[Statement]:
+    """Yield the packages of all tables in these lines, and the interpreter of a conda list, with its folder."""
+    python = ""
     for block in _blocks(lines):
         listed = len(block.rows) >= 3 and any(known(row.name) for row in block.rows)
-        found = [
-            one
-            for row in block.rows
-            if not row.absent
-            and (block.kind or _counts(row, block, listed=listed))
-            and (one := _entry(row, block.kind)) is not None
-        ]
-        entries += found
-        whole = whole or (block.kind == "pip" and _is_whole(block))
-        if block.kind == "conda" or any(one.conda for one in found):
+        conda = block.kind == "conda"
+        for row in block.rows:
+            if row.absent or not (block.kind or _counts(row, block, listed=listed)):
+                continue
+            if (one := _entry(row, block.kind)) is not None:
+                conda = conda or bool(one.conda)
+                yield one
+        if block.kind == "pip" and _is_whole(block):
+            yield Whole(block.rows[0].line)
+        if conda:
             python = next((row.version for row in block.rows if row.name == "python"), python)
-    for line in lines:
-        if at := shape("prefix").search(line):
-            prefix = at["prefix"]
-    return Told(entries=tuple(entries), whole=whole, python=python, prefix=prefix)
+    if python[:1].isdigit():
+        places = [at["prefix"] for line in lines if (at := shape("prefix").search(line))]
+        prefix = places[-1] if places else ""
+        kind = "conda" if prefix else "unknown"
+        yield Interpreter(executable="", version=python, kind=kind, prefix=prefix)
 
 
 def _blocks(lines: list[str]) -> Iterator[Block]:

@@ -4,16 +4,17 @@ import re
 from collections.abc import Iterator
 
 from tunedoctor.readers.installing.said import shape
-from tunedoctor.readers.lists.ledger import Entry, Told
+from tunedoctor.readers.lists.ledger import Entry
 from tunedoctor.readers.lists.names import compact, known, normalised
 
 
-def shown(lines: list[str]) -> Told:
-    """Return the packages of all such texts in these lines."""
-    found = [*_shows(lines), *_json(lines), *_trees(lines), *_uv_trees(lines)]
-    asked = [m for line in lines if (m := shape("not found").search(line))]
-    absent = frozenset(normalised(name) for m in asked for name in m["names"].split(","))
-    return Told(entries=tuple(found), absent=absent)
+def shown(lines: list[str]) -> Iterator[Entry]:
+    """Yield the packages of all such texts in these lines; those that are not found, as gone."""
+    yield from (*_shows(lines), *_json(lines), *_trees(lines), *_uv_trees(lines))
+    for number, line in enumerate(lines):
+        if found := shape("not found").search(line):
+            for name in found["names"].split(","):
+                yield Entry(number, normalised(name), "", weak=True, removed=True)
 
 
 def _shows(lines: list[str]) -> Iterator[Entry]:
