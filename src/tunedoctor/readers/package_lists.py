@@ -44,11 +44,12 @@ def read(lines: list[str]) -> list[Fact]:
     rest = [("" if n in taken else line) for n, line in enumerate(lines)]
     refusals, said = refused(text), list(packages_said(text))
     wanted = [one for one in said if isinstance(one, Requirement)]
-    asked = (*refusals, *(one for one in wanted if one.by == "the user"))
+    asked = {f"{one.name}{one.specifier}" for one in refusals}
+    asked |= {f"{one.name}{one.specifier}" for one in wanted if one.by == "the user"}
     told: list[Statement] = [
         *project,
         *tables(rest),
-        *requirement_lines(rest, frozenset(f"{one.name}{one.specifier}" for one in asked)),
+        *requirement_lines(rest, asked),
         *shown(rest),
         *version_tables(rest),
         *operations(rest),

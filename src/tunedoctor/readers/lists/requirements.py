@@ -24,7 +24,7 @@ class _Line(NamedTuple):
         return normalised(self.found["name"] or "") if self.found is not None else ""
 
 
-def requirement_lines(lines: list[str], refused: frozenset[str]) -> Iterator[Statement]:
+def requirement_lines(lines: list[str], refused: set[str]) -> Iterator[Statement]:
     """Yield what blocks of requirement lines tell: packages of a freeze, or requirements of a file.
 
     `refused` are requirements that an installer could not meet, "torch==2.9.1+cu128": a block that names one is what
@@ -77,7 +77,7 @@ def _line(number: int, text: str, *, among: bool) -> _Line | None:
     return None
 
 
-def _is_asked(before: str, block: list[_Line], refused: frozenset[str]) -> bool:
+def _is_asked(before: str, block: list[_Line], refused: set[str]) -> bool:
     if any(one.shape == "exported" for one in block):
         return False
     for one in block:

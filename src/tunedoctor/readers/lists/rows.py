@@ -63,8 +63,12 @@ def tables(lines: list[str]) -> Iterator[Statement]:
     if python[:1].isdigit():
         places = [at["prefix"] for line in lines if (at := shape("prefix").search(line))]
         prefix = places[-1] if places else ""
-        kind = "conda" if prefix else "unknown"
-        yield Interpreter(executable="", version=python, kind=kind, prefix=prefix)
+        yield Interpreter(
+            executable="",
+            version=python,
+            kind="conda" if prefix else "unknown",
+            prefix=prefix,
+        )
 
 
 def _blocks(lines: list[str]) -> Iterator[Block]:
