@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunedoctor.lazy import folded, literals, pattern
+from tunedoctor.readers.installing.said import wording
 from tunedoctor.tables.load import table
 
 
@@ -71,6 +72,7 @@ def _sources() -> tuple[tuple[str, int], ...]:
             collect(value)
     rows = table("check_texts")["matches"]
     found.update((one, 0) for row in rows.values() for one, _ in row["patterns"])
+    found.update((wording(row).pattern, 0) for row in table("installer_messages")["rows"])
     return tuple(sorted(found))
 
 

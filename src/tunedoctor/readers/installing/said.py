@@ -77,34 +77,39 @@ def joined(lines: list[str]) -> Text:
 
 @cache
 def _rows() -> dict[str, list[tuple[re.Pattern[str], dict[str, str]]]]:
-    known = table("installer_messages")
     found: dict[str, list[tuple[re.Pattern[str], dict[str, str]]]] = {}
-    for row in known["rows"]:
-        found.setdefault(row["fact"], []).append((wording(row), row.get("always", {})))
+    for row in table("installer_messages")["rows"]:
+        if row["fact"] != "line":
+            found.setdefault(row["fact"], []).append((wording(row), row.get("always", {})))
     return found
+
+
+@cache
+def _lines() -> dict[str, dict[str, Any]]:
+    rows = table("installer_messages")["rows"]
+    return {row["shape"]: row for row in rows if row["fact"] == "line"}
 
 
 @cache
 def shape(name: str) -> re.Pattern[str]:
     """Return what a line of this shape matches."""
-    rows = table("installer_messages")["rows"]
-    return wording(next(row for row in rows if row.get("shape") == name))
+    return wording(_lines()[name])
 
 
 def wording(row: dict[str, Any]) -> re.Pattern[str]:
-    """Return what finds a row in a joined text."""
-    types = {
-        "name": NAME,
-        "version": VERSION,
-        "spec": SPECIFIER,
-        **table("installer_messages")["types"],
-    }
+    """Return what finds a row in a joined text, or in a line where it is the shape of one."""
+    return pattern(_filled(row["text"]))
 
-    def filled(text: str) -> str:
-        return _SLOT.sub(group, text)
 
+@cache
+def _type(name: str) -> str:
+    own = {"name": NAME, "version": VERSION, "spec": SPECIFIER}
+    return own.get(name) or _filled(table("installer_messages")["types"][name])
+
+
+def _filled(text: str) -> str:
     def group(slot: re.Match[str]) -> str:
         start = f"?P<{slot[1]}>" if slot[1] else "?:"
-        return f"({start}{filled(types[slot[2] or slot[1]])})"
+        return f"({start}{_type(slot[2] or slot[1])})"
 
-    return pattern(filled(row["text"]))
+    return _SLOT.sub(group, text)
