@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunedoctor.lazy import folded, literals, pattern
+from tunedoctor.readers.installing.said import wording
 from tunedoctor.tables.load import table
 
 
@@ -75,6 +76,7 @@ def _sources() -> tuple[tuple[str, int], ...]:
         for section in table("outputs")["rows"].values()
         for one in section.values()
     )
+    found.update((wording(row).pattern, 0) for row in table("installer_messages")["rows"])
     return tuple(sorted(found))
 
 

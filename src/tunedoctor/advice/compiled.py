@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tunedoctor.advice.told import told
+from tunedoctor.advice.told import raised
 from tunedoctor.cure import set_variable
 from tunedoctor.facts import (
     Environment,
@@ -24,8 +24,8 @@ from tunedoctor.facts import (
 )
 from tunedoctor.findings import Finding
 from tunedoctor.lazy import pattern
-from tunedoctor.versions import at_least, parts
-from tunedoctor.wheels.rules import Family, archs_run, family, table_archs
+from tunedoctor.versions import parts
+from tunedoctor.wheels.rules import Family, archs_run, family, knows, table_archs
 from tunedoctor.wording import listed
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -72,10 +72,6 @@ def _named(entry: str, cards: tuple[NvidiaGpu, ...]) -> NvidiaGpu | None:
         unknown = next((card for card in cards if not card.uuid), None)
         return next((card for card in cards if card.uuid.startswith(entry)), unknown)
     return None
-
-
-_FIRST_CUDA = {7: "9.0", 8: "11.0", 9: "11.8", 10: "12.8", 11: "13.0", 12: "12.8"}
-"""Major compute capability -> first CUDA release that compiles for it."""
 
 
 class Coverage(NamedTuple):
@@ -159,9 +155,9 @@ def _numbers(arch: str) -> tuple[int, ...]:
 
 
 def _is_before(cuda: str, capability: str) -> bool:
-    """Tell whether a CUDA release knows nothing of a generation of GPUs."""
-    first = _FIRST_CUDA.get((parts(capability) or (0,))[0])
-    return bool(first and cuda) and not at_least(cuda, first or "")
+    """Tell whether a CUDA release knows nothing of a generation of GPUs; all of today know those before Ampere."""
+    major = (parts(capability) or (0,))[0]
+    return major >= 8 and bool(cuda) and not knows(cuda, f"{major}.0")
 
 
 def _cards(
@@ -214,16 +210,13 @@ def _seen_to_run(card: NvidiaGpu, cards: list[NvidiaGpu], runtime: Runtime | Non
 NO_KERNEL = (
     "the first kernel on it fails with 'no kernel image is available for execution on the device'"
 )
-_REFUSED = r"\S+ \S+ [^:]{0,60}with CUDA capability sm_\d+\S* is not compatible"
-
-_FOUND = pattern(
-    r"Found GPU\d{1,2} ([^\n]{2,80}?) which is of (?:cuda|compute) capability (\d{1,2})\.(\d)"
+_CARD = pattern(
+    r"Found GPU\d{1,2} (?P<name>[^\n]{2,80}?) which is of (?:cuda|compute) capability (?P<listed>\(CC\) )?"
+    r"(?P<of>\d{1,2}\.\d)"
+    r"|(?P<refused>\S{1,200} \S{1,200} [^:\n]{0,60})with CUDA capability sm_(?P<sm>\d{2,3})\S{0,9} is not compatible"
 )
-_LISTED = pattern(
-    r"Found GPU\d{1,2} ([^\n]{2,80}?) which is of compute capability \(CC\) (\d{1,2})\.(\d)"
-)
-"""Since torch 2.11: said only of a card for which the build has no code. Source: torch/cuda/__init__.py."""
-_RANGE = pattern(r"\((\d{1,2})\.(\d)\) - \((\d{1,2})\.\d\)")
+"""Source: torch/cuda/__init__.py. Since torch 2.11 with (CC): said only of a card for which the build has no code."""
+_RANGE = pattern(r"\((?P<low>\d{1,2}\.\d)\) - \((?P<high>\d{1,2})\.\d\)")
 
 
 def cards_named(cards: tuple[NvidiaGpu, ...]) -> str:
@@ -242,37 +235,19 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
 
 
 def card_refused(errors: Errors | Unknown | None) -> NvidiaGpu | None:
-    """Return the card that torch's own warning calls incompatible."""
-    if listed_ := _LISTED.search(
-        told(errors, r"Found GPU\d{1,2} .{2,80} capability \(CC\) \d{1,2}\.\d")
-    ):
-        name, major, minor = listed_.groups()
-        return NvidiaGpu(index=0, name=name, compute_capability=f"{major}.{minor}")
-    if ranged := _below_or_above(errors):
-        return ranged
-    found = re.search(r"(.*?) with CUDA capability sm_(\d+)(\d)", told(errors, _REFUSED))
-    if not found:
-        return None
-    name = re.sub(r".*(?:Warning|Error):\s*", "", found[1]).strip()
-    return NvidiaGpu(index=0, name=name, compute_capability=f"{found[2]}.{found[3]}")
-
-
-def _below_or_above(errors: Errors | Unknown | None) -> NvidiaGpu | None:
-    """Return a card outside of the range that torch's warning of several lines states.
+    """Return the card that torch's own warning calls incompatible, or that is outside of the range that it states.
 
     The end of the range holds for its major only: code for 12.0 runs on 12.1, and torch 2.9 warned of that too.
     """
-    if not isinstance(errors, Errors):
-        return None
-    text = "\n".join(error.text for error in errors.errors)
+    text = "\n".join(error.text for error in raised(errors))
     limits = _RANGE.search(text)
-    if limits is None:
-        return None
-    for card in _FOUND.finditer(text):
-        have = int(card[2]), int(card[3])
-        low, high = (int(limits[1]), int(limits[2])), int(limits[3])
-        if have < low or have[0] > high:
-            return NvidiaGpu(index=0, name=card[1], compute_capability=f"{card[2]}.{card[3]}")
+    for card in _CARD.finditer(text):
+        name = re.sub(r".*(?:Warning|Error):\s*", "", card["refused"] or card["name"]).strip()
+        capability = card["of"] or f"{card['sm'][:-1]}.{card['sm'][-1]}"
+        have = parts(capability)
+        outside = limits and not (parts(limits["low"]) <= have < (int(limits["high"]) + 1,))
+        if card["refused"] or card["listed"] or outside:
+            return NvidiaGpu(index=0, name=name, compute_capability=capability)
     return None
 
 

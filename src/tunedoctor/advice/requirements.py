@@ -7,27 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
+from tunedoctor.tables.load import table
 from tunedoctor.versions import holds, normalised, parts, release, requirement, within
 
-STACK = frozenset(
-    {
-        *("torch", "torchvision", "torchaudio", "transformers", "tokenizers", "huggingface-hub"),
-        *("safetensors", "peft", "trl", "accelerate", "datasets", "bitsandbytes", "pyarrow"),
-        *("torchao", "xformers", "flash-attn", "deepspeed", "liger-kernel", "unsloth"),
-        *("unsloth-zoo", "sentencepiece", "pandas", "numpy", "evaluate", "optimum"),
-        *("llamafactory", "axolotl", "ms-swift", "torchtune", "tensorboard"),
-    }
-)
+_KNOWN = table("distributions")
+STACK = frozenset(_KNOWN["stack"])
 """Distributions whose requirements count; those of others do not stop a fine-tune."""
-
-TRITON = ("triton", "pytorch-triton", "pytorch-triton-rocm", "triton-rocm")
-"""Names under which PyTorch's own indexes give Triton."""
-STAND_INS = {
-    "triton": (*TRITON[1:], "triton-windows"),
-    "opencv-python": ("opencv-python-headless", "opencv-contrib-python"),
-    "pyarrow": ("pyarrow-core",),
-}
+STAND_INS: dict[str, list[str]] = _KNOWN["stand_ins"]
 """Distributions that bring the same module under another name."""
+TRITON = ("triton", *(one for one in STAND_INS["triton"] if one != "triton-windows"))
+"""Names under which PyTorch's own indexes give Triton."""
+_SYSTEMS = {
+    "win": ("Windows", "win32", "nt"),
+    "mac": ("Darwin", "darwin", "posix"),
+}
+"""How a platform begins -> platform_system, sys_platform and os_name."""
 
 
 class Unmet(NamedTuple):
@@ -93,7 +87,8 @@ def unmet(
             asked = _own_parts(owner)
         if asked:
             for name, specifier in requirements(asked, environment):
-                version = _version(installed, name)
+                names = (name, *STAND_INS.get(name, ()))
+                version = next((installed[n] for n in names if n in installed), None)
                 if version is None:
                     if packages.complete and name not in there:
                         found.append(Unmet(owner, name, specifier, ""))
@@ -141,11 +136,7 @@ def marker_environment(interpreter: Interpreter | None, host: Host | None) -> di
     version = interpreter.version if interpreter else ""
     platform = (interpreter.platform if interpreter else "") or "linux-x86_64"
     implementation = interpreter.implementation if interpreter else "cpython"
-    system, sys_platform, os_name = "Linux", "linux", "posix"
-    if platform.startswith("win"):
-        system, sys_platform, os_name = "Windows", "win32", "nt"
-    elif platform.startswith("macosx"):
-        system, sys_platform = "Darwin", "darwin"
+    system, sys_platform, os_name = _SYSTEMS.get(platform[:3], ("Linux", "linux", "posix"))
     machine = (interpreter.machine if interpreter else "") or (host.machine if host else "")
     machine = machine or platform.rpartition("-")[2]
     numbers = parts(version)
@@ -166,10 +157,3 @@ def marker_environment(interpreter: Interpreter | None, host: Host | None) -> di
         "platform_version": "",
         "extra": "",
     }
-
-
-def _version(installed: Mapping[str, str], name: str) -> str | None:
-    version = installed.get(name)
-    if version is None:
-        return next((installed[n] for n in STAND_INS.get(name, ()) if n in installed), None)
-    return version

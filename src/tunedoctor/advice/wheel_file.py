@@ -5,10 +5,9 @@ from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.versions import parts
+from tunedoctor.wheels.rules import one_spelling
 
 Cause = Literal["python-unsupported", "platform-unsupported", "glibc-too-old"]
-
-_MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "universal2": ""}
 
 
 class Misplaced(NamedTuple):
@@ -34,7 +33,7 @@ def _system(platform: str, host: Host | None) -> Misplaced | None:
     if family != host.os:
         return Misplaced("platform-unsupported", f"for {platform}, {here}")
     machine = re.sub(r"^(?:(?:many|musl)?linux|macosx)(?:_?\d{1,4}){0,2}_|^win_", "", platform)
-    wanted, mine = _one_name(machine), _one_name(host.machine)
+    wanted, mine = one_spelling(machine.removesuffix("universal2")), one_spelling(host.machine)
     if wanted and mine and wanted != mine:
         return Misplaced("platform-unsupported", f"for {platform}, {here}")
     if platform.startswith("manylinux") and host.libc == "musl":
@@ -68,8 +67,3 @@ def _family_of(platform: str) -> str:
     if "linux" in platform:
         return "linux"
     return "macos" if platform.startswith("macosx") else "windows" if "win" in platform else ""
-
-
-def _one_name(machine: str) -> str:
-    low = machine.lower()
-    return _MACHINES.get(low, low)

@@ -1,21 +1,30 @@
-"""Read everything that tells which packages there are, and which are wanted: lists, installers, checks, guards.
+"""Read what lists, installers, checks and guards tell of packages, and why an install failed.
 
 All of it goes into one ledger in the order of the text, so that what was installed later replaces what a list showed
 before. What is only wanted is never stated to be there.
 """
 
-from tunedoctor.facts import Fact, Interpreter, Packages, Requirement, Wanted
-from tunedoctor.readers.installing.conflicts import conflicts
-from tunedoctor.readers.installing.guards import guards
+from tunedoctor.facts import (
+    BrokenDistribution,
+    Errors,
+    ErrorText,
+    Fact,
+    IndexAnswer,
+    Interpreter,
+    Packages,
+    Requirement,
+    Wanted,
+)
 from tunedoctor.readers.installing.operations import operations
-from tunedoctor.readers.installing.refusals import refused_by_pip
-from tunedoctor.readers.installing.sentences import joined
-from tunedoctor.readers.lists.freeze import requirement_lines
+from tunedoctor.readers.installing.packages import packages_said
+from tunedoctor.readers.installing.refusals import refused
+from tunedoctor.readers.installing.runs import surroundings
+from tunedoctor.readers.installing.said import Text, joined
 from tunedoctor.readers.lists.in_memory import in_memory
-from tunedoctor.readers.lists.ledger import Told, final_state, together
-from tunedoctor.readers.lists.markdown import version_tables
-from tunedoctor.readers.lists.passing import in_passing
+from tunedoctor.readers.lists.ledger import Entry, Statement, Whole, final_state
+from tunedoctor.readers.lists.markdown import in_passing, version_tables
 from tunedoctor.readers.lists.project_files import project_files
+from tunedoctor.readers.lists.requirements import requirement_lines
 from tunedoctor.readers.lists.rows import tables
 from tunedoctor.readers.lists.shown import shown
 from tunedoctor.readers.lists.torch_told import torch_told
@@ -29,58 +38,67 @@ _CONDA_NAMES = {"torch": "pytorch"}
 
 
 def read(lines: list[str]) -> list[Fact]:
-    """Return Packages, the TorchBuild among them, an Interpreter that a list names, and Wanted."""
-    lines = _without_repeats(lines)
+    """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
     text = joined(lines)
-    project = project_files(lines)
-    rest = [("" if n in project.taken else line) for n, line in enumerate(lines)]
-    refused = frozenset(f"{r.name}{r.specifier}" for r in refused_by_pip(text))
-    said = conflicts(text)
-    refused |= {f"{w.name}{w.specifier}" for w in said.wanted if w.by == "the user"}
-    told = together(
-        (
-            project.told,
-            tables(rest),
-            requirement_lines(rest, refused),
-            shown(rest),
-            version_tables(rest),
-            Told(entries=(*said.entries, *operations(rest)), wanted=said.wanted),
-            guards(text),
-            in_passing(rest),
-        )
-    )
-    return _facts(told, lines)
+    project, taken = project_files(lines)
+    rest = [("" if n in taken else line) for n, line in enumerate(lines)]
+    refusals, said = refused(text), list(packages_said(text))
+    wanted = [one for one in said if isinstance(one, Requirement)]
+    asked = {f"{one.name}{one.specifier}" for one in refusals}
+    asked |= {f"{one.name}{one.specifier}" for one in wanted if one.by == "the user"}
+    told: list[Statement] = [
+        *project,
+        *tables(rest),
+        *requirement_lines(rest, asked),
+        *shown(rest),
+        *version_tables(rest),
+        *operations(rest),
+        *said,
+        *in_passing(rest),
+    ]
+    facts = _facts(told, lines)
+    if refusals:
+        facts.append(IndexAnswer(refusals=refusals[:MOST]))
+    pythons = [one.have for one in wanted if one.name == "python" and one.have]
+    return [*facts, *surroundings(text, pythons[-1] if pythons else ""), *_messages(text)]
 
 
-def _without_repeats(lines: list[str]) -> list[str]:
-    """Return the lines with one in place of several equal ones: only their order counts here."""
-    return [line for n, line in enumerate(lines) if n == 0 or line != lines[n - 1]]
+def _messages(text: Text) -> list[Fact]:
+    """Return the messages of installers that stand on several lines."""
+    found = [
+        ErrorText(text=said.text, where=f"line {said.line + 1}")
+        for said in text.said("error")
+        if "wrapped" not in said.fields or said.last > said.line
+    ]
+    return [Errors(errors=tuple(found[:MOST]))] if found else []
 
 
-def _facts(told: Told, lines: list[str]) -> list[Fact]:
+def _facts(told: list[Statement], lines: list[str]) -> list[Fact]:
     facts: list[Fact] = []
-    last = final_state(told.entries)
+    last = final_state(one for one in told if isinstance(one, Entry))
+    broken = dict.fromkeys(one for one in told if isinstance(one, BrokenDistribution))
+    wanted = dict.fromkeys(one for one in told if isinstance(one, Requirement))
+    whole = any(isinstance(one, Whole) for one in told)
     state = {name: one for name, one in last.items() if not one.removed}
-    if state or told.broken:
+    if state or broken:
         rows = list(state.items())[:MOST]
         facts.append(
             Packages(
                 distributions=tuple(one.distribution for _, one in rows),
-                broken=told.broken[:MOST],
+                broken=tuple(broken)[:MOST],
                 conda={_CONDA_NAMES.get(n, n): one.conda for n, one in rows if one.conda},
                 in_memory=in_memory(lines, state),
-                complete=told.whole,
+                complete=whole,
             )
         )
     build = torch_told(state)
     if build is not None:
         facts.append(build)
-    elif "torch" not in state and (told.whole or "torch" in last or "torch" in told.absent):
+    elif "torch" not in state and (whole or "torch" in last):
         facts.append(Missing(kind="TorchBuild", why="the text tells that torch is not installed"))
-    if told.python or told.prefix:
-        facts += _interpreter(told)
-    if told.wanted:
-        facts.append(Wanted(requirements=_told_once(told.wanted)[:MOST]))
+    facts += [one for one in told if isinstance(one, Interpreter)]
+    if wanted:
+        facts.append(Wanted(requirements=_told_once(tuple(wanted))[:MOST]))
     return facts
 
 
@@ -93,17 +111,3 @@ def _told_once(wanted: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
         for w in wanted
         if w.by or (w.name, w.specifier) not in (owned if w.have or w.missing else full)
     )
-
-
-def _interpreter(told: Told) -> list[Fact]:
-    """Return the interpreter of a conda list, which names its version and its folder."""
-    if not told.python[:1].isdigit():
-        return []
-    return [
-        Interpreter(
-            executable="",
-            version=told.python,
-            kind="conda" if told.prefix else "unknown",
-            prefix=told.prefix,
-        )
-    ]

@@ -22,7 +22,6 @@ from tunedoctor.ranking.rank import suspects
 from tunedoctor.readers import (
     floors,
     images,
-    installer_messages,
     messages,
     named_values,
     nvidia_smi,
@@ -124,7 +123,6 @@ _READERS: tuple[Reader, ...] = (
     nvidia_smi.read,
     messages.read,
     package_lists.read,
-    installer_messages.read,
     typed.read,
     images.read,
     floors.read,

@@ -1,87 +1,18 @@
-"""What installers say they did: installed, uninstalled, found there. Plans and dry runs do not count."""
+"""What uv, poetry and conda say they did, row by row. Plans and dry runs do not count."""
 
-import re
 from collections.abc import Iterator
 
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.installing.said import shape
 from tunedoctor.readers.lists.ledger import Entry
-from tunedoctor.readers.lists.names import NAME, VERSION, normalised, version_of_wheel
+from tunedoctor.readers.lists.names import normalised
 
-_INSTALLED = pattern(r"Successfully installed\s+(?P<rest>\S.*)$")
-_TOKEN = pattern(rf"^(?P<name>{NAME})-(?P<version>{VERSION})$")
-_FETCHED = pattern(r"\b(?:Downloading|Using cached|Processing|Building|Prepared|Added)\b")
-_WHEEL_FILE = pattern(r"(?<![^\s\"'()\[\],<>])[^\s\"'()\[\],<>]{5,600}?\.whl")
-_UNINSTALLED = pattern(
-    rf"(?:Successfully uninstalled|Removed existing) (?P<token>{NAME}-{VERSION})"
-)
-_FOUND = pattern(rf"Found existing installation: (?P<name>{NAME}) (?P<version>{VERSION})")
-_SATISFIED = pattern(
-    rf"Requirement already (?:satisfied|up-to-date)(?: \([^)]{{0,80}}\))?: (?P<name>{NAME})(?:\[[^\]]{{0,80}}\])?"
-    r"[^\s;(]{0,120}(?: ?;[^(]{0,120})? in (?P<place>\S.{0,300}?) (?:\(from [^)]{1,300}\) )?"
-    r"\((?P<version>[^)\s]{1,60})\)"
-)
-_UV_DONE = pattern(
-    r"\b(?P<would>Would )?(?:[Uu]n)?[Ii]nstall(?:ed)? \d{1,5} packages?"
-    r"|\b(?:Prepared|Resolved|Audited|Downloaded) \d{1,5} packages?"
-)
-_UV_DIFF = pattern(
-    rf"^\s*(?P<sign>[-+~]) (?P<name>{NAME})==(?P<version>{VERSION})(?: \([^)]{{0,300}}\))?$"
-)
-_POETRY = pattern(
-    rf"^\s*[-•]\s+(?P<what>Installing|Updating|Downgrading|Removing) (?P<name>{NAME}) "
-    rf"\((?:{VERSION}(?: \S{{1,60}})? -> )?(?P<version>{VERSION})(?: \S{{1,60}})?\)(?P<end>.{{0,80}})$"
-)
-_CONDA_ROW = pattern(
-    rf"^\s+(?:[-+]\s*)?(?P<name>{NAME}|_\w{{1,60}}):?\s+(?P<spec>\S{{1,160}})(?P<rest>\s.{{0,200}})?$"
-)
-_CONDA_NEW = pattern(r"will be (?:INSTALLED|UPDATED|DOWNGRADED|SUPERSEDED)\b")
-_CONDA_GONE = pattern(r"will be REMOVED\b")
-_CONDA_DONE = pattern(r"^\W{0,4}(?:Executing transaction: .{0,20}done|Transaction finished)")
-_CONDA_FILE = pattern(rf"(?:::|^)(?P<name>{NAME})-(?P<version>{VERSION})-(?P<build>[\w.]{{1,60}})$")
+_LONGEST = 400
 
 
 def operations(lines: list[str]) -> list[Entry]:
     """Return what was done, in order."""
-    return [*_pip(lines), *_uv(lines), *_poetry(lines), *_conda(lines)]
-
-
-def _pip(lines: list[str]) -> Iterator[Entry]:
-    going = False
-    for number, line in enumerate(lines):
-        if len(line) > 20_000:
-            continue
-        if going:
-            tokens = [_token(t) for t in line.split()]
-            if tokens and all(tokens):
-                yield from (Entry(number, *t, installer="pip") for t in tokens if t)
-                continue
-        done = _INSTALLED.search(line) if "nstalled" in line else None
-        going = done is not None
-        if done is not None:
-            tokens = [_token(text) for text in done["rest"].split()]
-            yield from (Entry(number, *t, installer="pip") for t in tokens if t)
-        elif "nstall" in line or "already" in line:
-            yield from _pip_step(number, line)
-
-
-def _pip_step(number: int, line: str) -> Iterator[Entry]:
-    """Yield what one line tells of a package that was there, or went."""
-    if (out := _UNINSTALLED.search(line)) is not None:
-        token = _token(out["token"])
-        if token is not None:
-            yield Entry(number, *token, removed=True)
-    elif (there := _FOUND.search(line)) is not None:
-        yield Entry(number, normalised(there["name"]), there["version"], installer="pip")
-    elif (met := _SATISFIED.search(line)) is not None:
-        yield Entry(number, normalised(met["name"]), met["version"], location=met["place"])
-
-
-def _token(text: str) -> tuple[str, str] | None:
-    """Split "nvidia-cudnn-cu12-9.1.0.70" into name and version."""
-    name, _, version = text.rpartition("-")
-    if len(text) > 200 or not _TOKEN.match(text) or not version[:1].isdigit():
-        return None
-    return normalised(name), version
+    short = [line if len(line) <= _LONGEST else "" for line in lines]
+    return [*_uv(short), *_poetry(short), *_conda(short)]
 
 
 def _uv(lines: list[str]) -> Iterator[Entry]:
@@ -90,22 +21,15 @@ def _uv(lines: list[str]) -> Iterator[Entry]:
     if not any("==" in line for line in lines):
         return
     for number, line in enumerate([*lines, ""]):
-        if len(line) > 400:
-            continue
-        row = _UV_DIFF.match(line)
-        if row is not None:
-            removed = row["sign"] == "-"
-            block.append(
-                Entry(
-                    number, normalised(row["name"]), row["version"], installer="uv", removed=removed
-                )
-            )
+        if (row := shape("uv diff").match(line)) is not None:
+            name, gone = normalised(row["name"]), row["sign"] == "-"
+            block.append(Entry(number, name, row["version"], installer="uv", removed=gone))
             continue
         if block:
             if not would and (context or _is_diff(block)):
                 yield from sorted(block, key=lambda e: not e.removed)
             block, context, would = [], False, False
-        if "package" in line and (done := _UV_DONE.search(line)) is not None:
+        if (done := shape("uv done").search(line)) is not None:
             context, would = True, would or done["would"] is not None
         elif line.strip():
             context = context and len(line) < 200
@@ -119,59 +43,30 @@ def _is_diff(block: list[Entry]) -> bool:
 
 def _poetry(lines: list[str]) -> Iterator[Entry]:
     for number, line in enumerate(lines):
-        if len(line) <= 400 and "(" in line and (row := _POETRY.match(line)) is not None:
-            if re.search(r"(?i)failed|skipped|pending", row["end"]):
-                continue
-            removed = row["what"] == "Removing"
-            yield Entry(
-                number, normalised(row["name"]), row["version"], installer="poetry", removed=removed
-            )
+        if "(" in line and (row := shape("poetry").match(line)) is not None:
+            name, gone = normalised(row["name"]), row["what"] == "Removing"
+            yield Entry(number, name, row["version"], installer="poetry", removed=gone)
 
 
 def _conda(lines: list[str]) -> list[Entry]:
     """Return the plans that a finished transaction carried out."""
     planned: list[Entry] = []
     done: list[Entry] = []
-    mode = ""
-    if not any("ransaction" in line and _CONDA_DONE.match(line) for line in lines):
+    plan = None
+    if not any("ransaction" in line and shape("conda done").match(line) for line in lines):
         return []
     for number, line in enumerate(lines):
-        if len(line) > 400:
-            continue
-        if _CONDA_NEW.search(line):
-            mode = "new"
-        elif _CONDA_GONE.search(line):
-            mode = "gone"
-        elif _CONDA_DONE.match(line):
+        if (head := shape("conda plan").search(line)) is not None:
+            plan = head
+        elif shape("conda done").match(line):
             done += planned
-            planned, mode = [], ""
-        elif mode and (row := _CONDA_ROW.match(line)) is not None:
-            planned += _conda_row(number, row, removed=mode == "gone")
+            planned, plan = [], None
+        elif plan is not None and (row := shape("conda row").match(line)) is not None:
+            told = f"{row['version']} {row['build'] or ''}".strip()
+            name, gone = normalised(row["name"]), plan["gone"] is not None
+            planned.append(
+                Entry(number, name, row["version"], installer="conda", removed=gone, conda=told)
+            )
         elif line.strip():
-            mode = ""
+            plan = None
     return done
-
-
-def _conda_row(number: int, row: "re.Match[str]", *, removed: bool) -> Iterator[Entry]:
-    last = (row["rest"] or "").rpartition("-->")[2].split()
-    text = last[0] if last and "-->" in (row["rest"] or "") else row["spec"]
-    name = normalised(row["name"])
-    found = _CONDA_FILE.search(text)
-    if found is not None:
-        build = found["build"]
-        told = f"{found['version']} {build}"
-        yield Entry(number, name, found["version"], installer="conda", removed=removed, conda=told)
-    elif re.match(rf"{VERSION}$", text.partition("-")[0]):
-        version, _, build = text.partition("-")
-        told = f"{version} {build}".strip()
-        yield Entry(number, name, version, installer="conda", removed=removed, conda=told)
-
-
-def wheels(lines: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield (name, version, file) of wheels that an installer fetched or used."""
-    for line in lines:
-        if ".whl" in line and len(line) < 2000 and _FETCHED.search(line):
-            for found in _WHEEL_FILE.finditer(line):
-                name, version = version_of_wheel(found[0])
-                if name:
-                    yield name, version, found[0].replace("\\", "/").rpartition("/")[2]

@@ -1,138 +1,108 @@
-"""Requirements for which an index had no usable file: what pip, poetry and conda print of it."""
+"""Requirements for which an index had no usable file: what pip, uv, poetry and conda print of it."""
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Literal
+from collections.abc import Iterator
 
 import msgspec
 
 from tunedoctor.facts import Refusal
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.installing.sentences import Text
-from tunedoctor.readers.lists.names import (
-    NAME,
-    SPECIFIER,
-    VERSION,
-    compact,
-    normalised,
-    poetry_specifier,
-    version_of_wheel,
-)
+from tunedoctor.readers.installing.packages import specifier
+from tunedoctor.readers.installing.said import Text
+from tunedoctor.readers.lists.names import NAME, VERSION, compact, normalised, version_of_wheel
 
-Installer = Literal["pip", "uv", "poetry", "conda", ""]
-
-_REQUIREMENT = rf"(?P<name>{NAME})(?:\[[\w,\s-]{{0,80}}\])?(?P<spec> ?\(?{SPECIFIER}\)?)?"
-_COULD_NOT = pattern(
-    rf"Could not find a version that satisfies the requirement {_REQUIREMENT} ?(?:;[^()\n]{{0,120}})?"
-    r"(?:\(from (?!versions)[^()\n]{0,200}(?:\([^()\n]{0,80}\)[^()\n]{0,80}){0,3}\) ?)?"
-    r"(?:\(from versions: ?(?P<offered>[^()\n]{0,60000}))?"
-)
-_NO_MATCH = pattern(rf"No matching distribution found for {_REQUIREMENT}(?![\w.])")
-_IGNORED = pattern(
-    r"Ignored the following versions that require a different python version: (?P<list>[^\n]{0,60000})"
-)
-_FLOOR = pattern(rf"(?P<version>{VERSION}) Requires-Python (?P<spec>[<>=!~][^;A-Za-z]{{1,80}})")
-_INDEXES = pattern(r"Looking in indexes: (?P<urls>https?://\S{3,300}(?:, https?://\S{3,300}){0,9})")
-_WHEEL = pattern(
-    r"(?<![^\s'\"`])(?P<file>[^\s'\"`]{5,300}\.whl)['\"`]? is not a supported wheel on this platform"
-)
-_NO_CANDIDATES = pattern(
-    rf"Unable to find installation candidates for (?P<name>{NAME}) \((?P<spec>[^()\s]{{1,80}})"
-)
-_SKIPPED = "were skipped as your project's environment does not support"
-"""Of poetry 2: the index has wheels, for other Pythons or systems."""
-_NEAR = 400
-_POETRY_NO_MATCH = pattern(
-    rf"depends on (?P<name>{NAME}) \((?P<spec>[^()]{{1,80}})\) which doesn't match any versions"
-)
-_CONDA_MISSING = pattern(
-    r"following packages are (?:not available from current channels|missing from the target environment)"
-    r":?[\s\n]{1,8}(?P<list>(?:- [\w.=<>!~*,\[\]'-]{2,120}[\s\n]{1,4}){1,30})"
-)
-_CONDA_ITEM = pattern(r"- (?P<name>[\w.-]{1,80}?)(?P<spec>[=<>!~].{0,60})?$")
-_MAMBA = pattern(
-    rf"(?:nothing provides (?:requested )?|[├└]─ )(?P<name>{NAME}) ?"
-    rf"(?P<spec>[=<>!~]?=?{VERSION}\S{{0,40}}|[\d.*]{{1,20}})?(?: \S{{1,60}})?"
-    rf"(?: needed by (?P<owner>{NAME})| ?does not exist|,? which does not exist)"
-)
+_ITEM = re.compile(rf"({NAME})([=<>!~].{{0,60}})?")
+_OFFER = re.compile(r"[=<>!~][^A-Za-z]\S*(?: ?,? ?[<>=!~]\S*)*")
+_MOST = 200
+"""Floors of other Pythons that are kept."""
 
 
-def refused_by_pip(text: Text) -> Iterator[Refusal]:
-    """Yield what pip could not find, with the versions that it was offered."""
-    body = text.text
-    index = _indexes(body)
-    floors = [
-        (f["version"], compact(f["spec"].rstrip(" .,")))
-        for ignored in _IGNORED.finditer(body)
-        for f in _FLOOR.finditer(ignored["list"])
-    ]
-    for found in _COULD_NOT.finditer(body):
-        name, spec = normalised(found["name"]), _spec(found)
-        offered = _offered(found["offered"])
-        own = tuple(f for f in floors[:200] if not spec or spec == f"=={f[0]}" or not offered)
-        reason: Literal["version", "nothing", "python", "unknown"] = "unknown"
-        if offered is not None:
-            reason = "version" if offered else "nothing"
-        if own and (not offered or any(spec == f"=={f[0]}" for f in own)):
-            reason = "python"
-        yield Refusal(
-            name=name,
-            specifier=spec,
-            reason=reason,
-            offered=offered,
-            python_floors=own,
-            index=index,
-            installer="pip",
-        )
-    for found in _NO_MATCH.finditer(body):
-        yield Refusal(
-            name=normalised(found["name"]), specifier=_spec(found), index=index, installer="pip"
-        )
-    for found in _WHEEL.finditer(body):
-        name, version = version_of_wheel(found["file"])
-        if name:
-            tags = found["file"].removesuffix(".whl").split("-")[-3:]
-            yield Refusal(
-                name=name,
-                specifier=f"=={version}",
-                reason="platform",
-                wheel_tags=("-".join(tags),),
-                installer="pip",
+def refused(text: Text) -> tuple[Refusal, ...]:
+    """Return one refusal for each requirement, what several lines tell of it put together."""
+    found: dict[tuple[str, str], Refusal] = {}
+    for one in _each(text):
+        before = found.get((one.name, one.specifier))
+        found[one.name, one.specifier] = one if before is None else _filled(before, one)
+    asked = {said.fields["index"] for said in text.said("variant")} if found else set()
+    index = asked.pop() if len(asked) == 1 else ""
+    # uv names no index: it is the one of a variant, where the text asks that alone
+    return tuple(
+        msgspec.structs.replace(one, index=one.index or index)
+        if one.installer == "uv" and one.offered is None
+        else one
+        for one in found.values()
+    )
+
+
+def _each(text: Text) -> Iterator[Refusal]:
+    said = [one.fields for one in text.said("refused")]
+    if not said:
+        return
+    asked = next((one.fields["index"].rstrip(".") for one in text.said("indexes")), "")
+    floors = [(one.fields["version"], compact(one.fields["spec"])) for one in text.said("floor")]
+    offers: dict[str, tuple[str, ...]] = {}
+    for one in text.said("offered"):
+        rows = _OFFER.findall(one.fields["list"])
+        versions = tuple(compact(row).removeprefix("==") for row in rows)
+        offers.setdefault(normalised(one.fields["name"]), versions)
+    for fields in said:
+        for name, spec in _named(fields):
+            tags = tuple(t.strip(" `") for t in fields.get("tags", "").split(",") if t)
+            offered = _offered(fields) if "offered" in fields or tags else offers.get(name)
+            own = tuple(
+                one
+                for one in (floors[:_MOST] if "floors" in fields else ())
+                if not spec or spec == f"=={one[0]}" or not offered
+            )
+            yield msgspec.convert(
+                {
+                    "name": name,
+                    "specifier": spec,
+                    "reason": _reason(fields, spec, offered, own),
+                    "offered": offered,
+                    "python_floors": own,
+                    "tag": fields.get("tag", ""),
+                    "wheel_tags": tags or _tags(fields.get("file", "")),
+                    "index": fields.get("index", asked if "asks" in fields else ""),
+                    "installer": fields["installer"],
+                },
+                Refusal,
             )
 
 
-def refused_by_others(text: Text) -> Iterator[Refusal]:
-    """Yield what poetry and conda could not find."""
-    body = text.text
-    for found in _NO_CANDIDATES.finditer(body):
-        yield Refusal(
-            name=normalised(found["name"]),
-            specifier=f"=={found['spec']}",
-            reason="abi" if _SKIPPED in body[found.end() :][:_NEAR] else "platform",
-            installer="poetry",
-        )
-    for found in _POETRY_NO_MATCH.finditer(body):
-        spec = compact(found["spec"])
-        exact = poetry_specifier(spec)
-        yield Refusal(
-            name=normalised(found["name"]), specifier=exact, reason="version", installer="poetry"
-        )
-    for found in _CONDA_MISSING.finditer(body):
-        for item in re.split(r"[\s\n]+(?=- )", found["list"].strip()):
-            if (one := _CONDA_ITEM.match(item.strip())) is not None:
-                yield _conda(one["name"], one["spec"] or "")
-    for found in _MAMBA.finditer(body):
-        yield _conda(found["name"], found["spec"] or "")
+def _named(fields: dict[str, str]) -> list[tuple[str, str]]:
+    """Return what a row refuses, by name and specifier."""
+    if "file" in fields:
+        name, version = version_of_wheel(fields["file"])
+        return [(name, f"=={version}")] if name else []
+    if "items" in fields:
+        items = (_ITEM.match(one.strip()) for one in fields["items"].split("- "))
+        return [(normalised(one[1]), _of_conda(one[2] or "")) for one in items if one]
+    told = (
+        _of_conda(fields.get("spec", "")) if fields["installer"] == "conda" else specifier(fields)
+    )
+    return [(normalised(fields["name"]), told)]
 
 
-def united(refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
-    """Return one refusal for each requirement, what several lines tell of it put together."""
-    found: dict[tuple[str, str], Refusal] = {}
-    for one in refusals:
-        key = (one.name, one.specifier)
-        before = found.get(key)
-        found[key] = one if before is None else _filled(before, one)
-    return tuple(found.values())
+def _tags(file: str) -> tuple[str, ...]:
+    return ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
+
+
+def _reason(
+    fields: dict[str, str],
+    spec: str,
+    offered: tuple[str, ...] | None,
+    floors: tuple[tuple[str, str], ...],
+) -> str:
+    if floors and (not offered or any(spec == f"=={version}" for version, _ in floors)):
+        return "python"
+    kind = fields.get("kind", "")
+    if kind:
+        return "platform" if kind == "platform" else "python" if "version" in kind else "abi"
+    if "reason" in fields:
+        return fields["reason"]
+    if fields["installer"] == "uv":
+        return "version" if spec else "nothing"
+    return "unknown" if offered is None else "version" if offered else "nothing"
 
 
 def _filled(one: Refusal, other: Refusal) -> Refusal:
@@ -148,27 +118,17 @@ def _filled(one: Refusal, other: Refusal) -> Refusal:
     )
 
 
-def _spec(found: "re.Match[str]") -> str:
-    return compact((found["spec"] or "").strip(" ()"))
-
-
-def _offered(text: str | None) -> tuple[str, ...] | None:
+def _offered(fields: dict[str, str]) -> tuple[str, ...] | None:
     """Return the versions of "from versions: 2.0.0, 2.0.1"; () for "none", None where no list was printed."""
-    if text is None:
+    if "offered" not in fields:
         return None
-    return tuple(v for v in (t.strip() for t in text.split(",")) if re.fullmatch(VERSION, v))
+    versions = (one.strip() for one in fields["offered"].split(","))
+    return tuple(one for one in versions if re.fullmatch(VERSION, one))
 
 
-def _indexes(body: str) -> str:
-    found = _INDEXES.search(body)
-    return found["urls"].rstrip(".") if found else ""
-
-
-def _conda(name: str, spec: str) -> Refusal:
+def _of_conda(spec: str) -> str:
+    """Return conda's "2.1", "=2.1" and "==2.1=py311" as others write them."""
     plain = re.sub(r"\*{2,}$", ".*", compact(spec))
-    if plain and plain[0].isdigit():
-        plain = f"=={plain}"
-    elif plain.startswith("=") and not plain.startswith("=="):
-        plain = f"={plain}"
-    plain = re.sub(r"(==[^=]*)=.*", r"\1", plain)
-    return Refusal(name=normalised(name), specifier=plain, reason="version", installer="conda")
+    if plain[:1].isdigit() or (plain[:1] == "=" and plain[:2] != "=="):
+        plain = f"=={plain.lstrip('=')}"
+    return re.sub(r"(==[^=]*)=.*", r"\1", plain)

@@ -3,19 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from tunedoctor.facts import InMemory
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.installing.packages import split
+from tunedoctor.readers.installing.said import joined, shape
 from tunedoctor.readers.lists.ledger import Entry
+from tunedoctor.readers.lists.names import normalised
 from tunedoctor.readers.prompts import typed_in
 from tunedoctor.readers.values.kinds import version as version_in
 from tunedoctor.readers.values.session import answers
 
-_NOTEBOOK = pattern(r"^\s{0,12}In ?\[\d{0,5}\]:")
-_INSTALLS = pattern(
-    r"\b(?:pip3?|uv|conda|mamba|micromamba)\b.{0,30}\b(?:install|uninstall|update|upgrade|add|sync|remove)\b"
-)
-_FOUND = pattern(r"Found existing installation: (?P<name>[\w.-]{1,60}) (?P<version>\d[\w.+]{0,40})")
-_NEW = pattern(r"([A-Za-z][\w.-]{0,60}?)-(\d[\w.+]{0,40})(?=\s|$)")
-_ANSWER = pattern(r"^\s{0,12}(?:Out ?\[\d{0,5}\]:\s{0,4})?['\"]?(\d[\w.+]{0,40})['\"]?\s*$")
 _ASKS = (".__version__", ".__file__", "version(")
 _LONGEST = 1000
 
@@ -45,7 +40,7 @@ def in_memory(lines: Sequence[str], state: Mapping[str, Entry]) -> tuple[InMemor
             version=version,
             installed=state[name].conda.partition(" ")[0] or state[name].version,
             file=files.get(name, ""),
-            notebook=bool(_NOTEBOOK.match(lines[line][:_LONGEST])),
+            notebook=bool(shape("notebook").match(lines[line][:_LONGEST])),
         )
         for name, (version, line) in versions.items()
         if name in state and line > last and _differ(version, state[name])
@@ -55,17 +50,19 @@ def in_memory(lines: Sequence[str], state: Mapping[str, Entry]) -> tuple[InMemor
 def _replaced(lines: Sequence[str]) -> InMemory | None:
     """Return the package whose old version a notebook's cell answers right below the install that replaced it."""
     before: dict[str, str] = {}
-    for number, whole in enumerate(lines):
-        line = whole[:_LONGEST]
-        if found := _FOUND.search(line):
-            before[found["name"].lower()] = found["version"]
-        elif before and "Successfully installed " in line:
-            below = next((one for one in lines[number + 1 : number + 4] if one.strip()), "")
-            answer = _ANSWER.match(below[:_LONGEST])
-            for name, version in _NEW.findall(line.partition("Successfully installed ")[2]):
-                old = before.get(name.lower(), "")
-                if answer and answer[1] == old != version:
-                    return InMemory(name=name, version=old, installed=version, notebook=True)
+    for one in joined([line[:_LONGEST] for line in lines]).said("there"):
+        if "name" in one.fields:
+            before[normalised(one.fields["name"])] = one.fields["version"]
+    installed = (n for n, line in enumerate(lines) if before and "Successfully installed " in line)
+    for number in installed:
+        below = next((one for one in lines[number + 1 : number + 4] if one.strip()), "")
+        answer = shape("answer").match(below[:_LONGEST])
+        for token in lines[number][:_LONGEST].partition("Successfully installed ")[2].split():
+            name, version = split(token)
+            if answer and answer["version"] == before.get(name) != version:
+                return InMemory(
+                    name=name, version=answer["version"], installed=version, notebook=True
+                )
     return None
 
 
@@ -74,7 +71,7 @@ def _installs(line: str) -> bool:
     plain = line.lstrip()
     if plain.startswith("Successfully "):
         return True
-    return bool(_INSTALLS.search(typed_in(line)))
+    return bool(shape("installs").search(typed_in(line)))
 
 
 def _differ(version: str, listed: Entry) -> bool:

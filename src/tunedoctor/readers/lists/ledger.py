@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tunedoctor.facts import BrokenDistribution, Distribution, Requirement
+from tunedoctor.facts import BrokenDistribution, Distribution, Interpreter, Requirement
 
 
 class Entry(NamedTuple):
@@ -39,34 +39,14 @@ class Entry(NamedTuple):
         )
 
 
-class Told(NamedTuple):
-    """All that the lists and installer lines of a text tell."""
+class Whole(NamedTuple):
+    """A list that is certainly not cut."""
 
-    entries: tuple[Entry, ...] = ()
-    wanted: tuple[Requirement, ...] = ()
-    broken: tuple[BrokenDistribution, ...] = ()
-    absent: frozenset[str] = frozenset()
-    """Names that were asked for and are not installed."""
-    whole: bool = False
-    """One of the lists is certainly not cut."""
-    python: str = ""
-    """Version of the interpreter, where a list names it."""
-    prefix: str = ""
-    """Folder of the conda environment."""
+    line: int
 
 
-def together(parts: Iterable[Told]) -> Told:
-    """Unite what several readers found."""
-    found = list(parts)
-    return Told(
-        entries=tuple(e for one in found for e in one.entries),
-        wanted=tuple(dict.fromkeys(w for one in found for w in one.wanted)),
-        broken=tuple(dict.fromkeys(b for one in found for b in one.broken)),
-        absent=frozenset(name for one in found for name in one.absent),
-        whole=any(one.whole for one in found),
-        python=next((one.python for one in found if one.python), ""),
-        prefix=next((one.prefix for one in found if one.prefix), ""),
-    )
+Statement = Entry | Requirement | BrokenDistribution | Interpreter | Whole
+"""What readers of lists and of installers' words tell."""
 
 
 def final_state(entries: Iterable[Entry]) -> dict[str, Entry]:

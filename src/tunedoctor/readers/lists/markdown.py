@@ -1,48 +1,29 @@
-"""Tables of versions in Markdown, CSV and the like."""
+"""Tables of versions in Markdown, CSV and the like, and versions that somebody names in a sentence."""
 
 from collections.abc import Iterator
 
 from tunedoctor.facts import Requirement
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.lists.ledger import Entry, Told
-from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, known, normalised
+from tunedoctor.readers.installing.said import shape
+from tunedoctor.readers.lists.ledger import Entry, Statement
+from tunedoctor.readers.lists.names import compact, known, normalised
 
-_WHO = pattern(
-    r"(?i)^(?:package|library|name|module|dependency|component|distribution)s?(?: name)?$"
-)
-_HAVE = pattern(r"(?i)^(?:(?:installed|current|actual|found|your|my|used|local)\b.*|versions?)$")
-_WANT = pattern(
-    r"(?i)^(?:required?|requirement|minimum|min\.?|expected|needed|wanted|recommended|supported)\b"
-)
-_RULER = pattern(r"^[\s|:+=-]+$")
-_VERSION = pattern(rf"^[v=]{{0,3}}(?P<version>{VERSION})$")
-_SPEC = pattern(rf"^(?P<spec>{SPECIFIER})$|^(?P<plain>{VERSION})\+?$")
-_NAME = pattern(rf"^{NAME}$")
+_LONGEST = 600
+_UNHEADED = (0, 1, -1)
+"""Columns of name, version there and version wanted (-1: none)."""
 
 
-def version_tables(lines: list[str]) -> Told:
-    """Return the packages and requirements of all tables whose cells are divided by bars, commas or semicolons."""
-    entries: list[Entry] = []
-    wanted: list[Requirement] = []
-    who, have, want = 0, 1, -1
-    headed = False
+def version_tables(lines: list[str]) -> Iterator[Statement]:
+    """Yield the packages and requirements of all tables whose cells are divided by bars, commas or semicolons."""
+    columns, headed = _UNHEADED, False
     for number, line in enumerate(lines):
         cells = _cells(line)
-        if len(cells) < 2 or len(line) > 600:
-            headed = headed and bool(_RULER.match(line)) and bool(line.strip())
-            continue
-        columns = _columns(cells)
-        if columns is not None:
-            (who, have, want), headed = columns, True
-            continue
-        if not headed:
-            who, have, want = 0, 1, -1
-        for one in _row(number, cells, (who, have, want), headed=headed):
-            if isinstance(one, Requirement):
-                wanted.append(one)
-            else:
-                entries.append(one)
-    return Told(entries=tuple(entries), wanted=tuple(wanted))
+        if len(cells) < 2 or len(line) > _LONGEST:
+            headed = headed and bool(line.strip()) and bool(shape("rule").match(line))
+        elif (head := _columns(cells)) is not None:
+            columns, headed = head, True
+        else:
+            columns = columns if headed else _UNHEADED
+            yield from _row(number, cells, columns, headed=headed)
 
 
 def _cells(line: str) -> list[str]:
@@ -59,28 +40,47 @@ def _cells(line: str) -> list[str]:
 
 
 def _columns(cells: list[str]) -> tuple[int, int, int] | None:
-    """Return the columns of name, version there and version wanted (-1: none), if this is a head."""
-    who = next((i for i, c in enumerate(cells) if _WHO.match(c)), -1)
-    if who < 0:
-        return None
-    want = next((i for i, c in enumerate(cells) if _WANT.match(c)), -1)
-    have = next((i for i, c in enumerate(cells) if i not in (who, want) and _HAVE.match(c)), -1)
-    return (who, have, want) if have >= 0 or want >= 0 else None
+    """Return the columns, if this is a head."""
+    who, want = (
+        next((i for i, c in enumerate(cells) if shape(name).match(c)), -1)
+        for name in ("who", "want")
+    )
+    have = (i for i, c in enumerate(cells) if i not in (who, want) and shape("have").match(c))
+    found = (who, next(have, -1), want)
+    return found if who >= 0 and max(found[1:]) >= 0 else None
 
 
 def _row(
     number: int, cells: list[str], columns: tuple[int, int, int], *, headed: bool
-) -> Iterator[Entry | Requirement]:
+) -> Iterator[Statement]:
     who, have, want = columns
-    if max(columns) >= len(cells) or not _NAME.match(cells[who]):
+    if max(columns) >= len(cells) or not shape("word").match(cells[who]):
         return
     name = normalised(cells[who])
     if not known(name) or (not headed and len(cells) > 3):
         return
-    there = _VERSION.match(cells[have]) if have >= 0 else None
+    there = shape("version").match(cells[have]) if have >= 0 else None
     version = there["version"] if there and "." in there["version"] else ""
     if version:
         yield Entry(number, name, version)
-    if want >= 0 and (asked := _SPEC.match(cells[want])) is not None:
-        spec = compact(asked["spec"]) if asked["spec"] else f">={asked['plain'].rstrip('+')}"
+    if want >= 0 and (asked := shape("wanted").match(cells[want])) is not None:
+        spec = compact(asked["spec"]) if asked["spec"] else f">={asked['floor'].rstrip('+')}"
         yield Requirement(name=name, specifier=spec, by="a table", have=version)
+
+
+def in_passing(lines: list[str]) -> Iterator[Entry]:
+    """Yield the packages that sentences state to be there, two or more of the stack with exact versions.
+
+    They count only where no list tells. A sentence about what to install, what is required or what helped tells of
+    other versions than those that fail.
+    """
+    for number, line in enumerate(lines):
+        form = "pin" if "==" in line else "brackets" if "(" in line else ""
+        if not form or len(line) > _LONGEST:
+            continue
+        pins = [(normalised(p["name"]), p["version"]) for p in shape(form).finditer(line)]
+        stack = [(name, version) for name, version in pins if known(name)]
+        if len(dict(stack)) < 2 or len(dict(stack)) < len(stack):
+            continue
+        if shape("own").search(line) and not shape("advised").search(line):
+            yield from (Entry(number, name, version, weak=True) for name, version in stack)

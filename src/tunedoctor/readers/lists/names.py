@@ -1,73 +1,39 @@
 """Names and versions of packages as lists print them."""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from tunedoctor.lazy import pattern
+from tunedoctor.tables.load import table
 from tunedoctor.versions import normalised as pep503
 
 NAME = r"[A-Za-z](?:[\w.-]{0,98}[A-Za-z0-9])?"
 VERSION = r"\d[\w.+!-]{0,60}"
-SPECIFIER = (
-    r"(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}"
-    r"(?:\s{0,3},\s{0,3}(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}){0,9}"
-)
-
-_ALIASES = {"pytorch": "torch", "hf-transformers": "transformers", "flash-attention": "flash-attn"}
-
-KNOWN = frozenset(
-    {
-        *("torch", "torchvision", "torchaudio", "torchao", "torchtext", "torchdata", "torchtune"),
-        *("triton", "triton-windows", "pytorch-triton", "pytorch-triton-rocm", "triton-rocm"),
-        *("transformers", "tokenizers", "huggingface-hub", "safetensors", "datasets", "evaluate"),
-        *("accelerate", "peft", "trl", "bitsandbytes", "deepspeed", "unsloth", "unsloth-zoo"),
-        *("xformers", "flash-attn", "flash-attn-3", "liger-kernel", "optimum", "auto-gptq"),
-        *("gptqmodel", "autoawq", "llamafactory", "axolotl", "diffusers", "sentence-transformers"),
-        *("vllm", "sglang", "flashinfer-python", "lightning", "pytorch-lightning", "torchmetrics"),
-        *("numpy", "scipy", "pandas", "pyarrow", "protobuf", "sentencepiece", "tiktoken", "einops"),
-        *("timm", "apex", "transformer-engine", "intel-extension-for-pytorch", "torch-scatter"),
-        *("torch-geometric", "torch-sparse", "torch-cluster", "ninja", "hf-transfer", "hf-xet"),
-        *("kernels", "compressed-tensors", "onnxruntime", "onnxruntime-gpu", "wandb", "gradio"),
-        *("fsspec", "dill", "tensorboard", "mamba-ssm", "causal-conv1d", "colossalai", "megatron"),
-        *(
-            "torch-xla",
-            "torch-directml",
-            "fairscale",
-            "rocm",
-            "ms-swift",
-            "lm-eval",
-            "cut-cross-entropy",
-        ),
-        *("pytorch-cuda", "pytorch-mutex", "cudatoolkit", "cpuonly", "openrlhf", "verl", "hqq"),
-    }
-)
-"""Distributions of the stack: a row that names one is a row of a list of packages."""
-_NVIDIA_WHEEL = pattern(r"nvidia-[a-z0-9-]{2,40}-cu\d{2}$")
-
-NOT_PACKAGES = frozenset(
-    {
-        *("python", "cuda", "cudnn", "ubuntu", "debian", "windows", "linux", "macos", "darwin"),
-        *("os", "driver", "nvidia-driver", "gcc", "g", "nvcc", "clang", "glibc", "libc", "kernel"),
-        *("rocm", "hip", "cpu", "gpu", "ram", "vram", "version", "package", "name", "docker"),
-        *("step", "epoch", "line", "error", "rank", "loss", "total", "gib", "mib", "page", "item"),
-        *("centos", "rhel", "fedora", "rocky", "arch", "wsl", "wsl2", "conda", "nvidia-smi", "uv"),
-        *("id", "time", "iteration", "level", "size", "count", "batch", "lr", "warning", "info"),
-        *("requires", "found", "is", "in", "at", "of", "to", "and", "or", "the", "took", "used"),
-    }
-)
-"""First words of lines that look like rows and are none."""
+_CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}"
+SPECIFIER = rf"{_CLAUSE}(?:\s{{0,3}},\s{{0,3}}{_CLAUSE}){{0,9}}"
+_NVIDIA_WHEEL = re.compile(r"nvidia-[a-z0-9-]{2,40}-cu\d{2}$")
+_SDIST = re.compile(rf"({NAME})-(\d[\w.+!]{{0,60}})(?:\.tar\.gz|\.zip)$")
 
 
 @lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
     """Return a name as PEP 503 has it, by the name under which it is installed: PyTorch is torch."""
     plain = pep503(name.strip()).strip("-")
-    return _ALIASES.get(plain, plain)
+    return str(table("distributions")["aliases"].get(plain, plain))
+
+
+@cache
+def _names(*keys: str) -> frozenset[str]:
+    return frozenset(name for key in keys for name in table("distributions")[key])
 
 
 def known(name: str) -> bool:
     """Tell whether a normalised name belongs to the stack."""
-    return name in KNOWN or _NVIDIA_WHEEL.match(name) is not None
+    return name in _names("stack", "listed") or _NVIDIA_WHEEL.match(name) is not None
+
+
+def no_package(name: str) -> bool:
+    """Tell the first word of lines that look like rows of a list and are none."""
+    return name in _names("not_packages")
 
 
 def compact(specifier: str) -> str:
@@ -77,17 +43,13 @@ def compact(specifier: str) -> str:
 
 def version_of_wheel(file: str) -> tuple[str, str]:
     """Split the name of a wheel or sdist: ("torch", "2.6.0+cu124"); ("", "") where it is none."""
-    plain = file.replace("%2B", "+").replace("%2b", "+").split("#", 1)[0].split("?", 1)[0]
-    plain = plain.rstrip("/").rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
-    found = re.match(rf"({NAME})-({VERSION})", plain.removesuffix(".metadata"))
-    if plain.removesuffix(".metadata").endswith(".whl"):
-        parts = plain.split("-")
-        return (normalised(parts[0]), parts[1]) if len(parts) >= 5 else ("", "")
-    if found and plain.endswith((".tar.gz", ".zip")):
-        stem = plain.removesuffix(".tar.gz").removesuffix(".zip")
-        name, _, version = stem.rpartition("-")
-        return (normalised(name), version) if name and version[:1].isdigit() else ("", "")
-    return "", ""
+    plain = re.split("[#?]", file.replace("%2B", "+").replace("%2b", "+"), maxsplit=1)[0]
+    plain = re.split(r"[\\/]", plain.rstrip("/"))[-1].removesuffix(".metadata")
+    pieces = plain.split("-")
+    if plain.endswith(".whl"):
+        return (normalised(pieces[0]), pieces[1]) if len(pieces) >= 5 else ("", "")
+    found = _SDIST.match(plain)
+    return (normalised(found[1]), found[2]) if found else ("", "")
 
 
 def poetry_specifier(spec: str) -> str:

@@ -1,122 +1,77 @@
 """What project files want: pyproject.toml, setup files and environment.yml, pasted whole or in part."""
 
 import re
-from typing import NamedTuple
 
 from tunedoctor.facts import Requirement
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.lists.ledger import Told
-from tunedoctor.readers.lists.names import (
-    NAME,
-    SPECIFIER,
-    VERSION,
-    compact,
-    normalised,
-    poetry_specifier,
-)
+from tunedoctor.readers.installing.said import shape
+from tunedoctor.readers.lists.names import SPECIFIER, compact, normalised, poetry_specifier
 
-_ARRAY = pattern(
-    r"^\s*[\"']?(?:dependencies|install_requires|requires|dev|test|train|[\w-]{1,40})[\"']?\s*[=:]\s*\[(?P<rest>.*)$"
-)
-_ITEM = pattern(
-    rf"[\"'](?P<name>{NAME})(?:\[[\w,\s.-]{{0,80}}\])?\s{{0,4}}\(?(?P<spec>{SPECIFIER})?\)?\s{{0,4}}"
-    r"(?:;[^\"']{0,120})?[\"']"
-)
-_POETRY_HEAD = pattern(r"^\s*\[tool\.poetry(?:\.group\.[\w-]{1,40})?\.(?:dev-)?dependencies\]\s*$")
-_POETRY = pattern(
-    rf"^\s*(?P<name>{NAME})\s*=\s*(?:\{{[^}}]{{0,200}}?version\s*=\s*)?\"(?P<spec>[\^~]?{VERSION}|[^\"]{{1,80}})\""
-)
-_YAML_HEAD = pattern(r"^\s*dependencies\s*:\s*$")
-_YAML = pattern(
-    rf"^\s*-\s+[\"']?(?:[\w.-]{{1,60}}::)?(?P<name>{NAME}|_\w{{1,60}})(?:\[[\w,-]{{0,60}}\])?"
-    rf"\s?(?P<spec>{SPECIFIER}|={{1,2}}[\w.*+]{{1,40}}(?:=[\w.*]{{1,60}})?)?[\"']?\s*(?:#.*)?$"
-)
-_PIP = pattern(r"^\s*-\s+pip\s*:\s*$")
+_LONGEST = 400
+"""Lines of an array."""
 
 
-class ProjectFiles(NamedTuple):
-    """What was found, and the lines that it stood in."""
+def project_files(lines: list[str]) -> tuple[list[Requirement], set[int]]:
+    """Return what project files in these lines want, and the lines that they stand in.
 
-    told: Told
-    taken: frozenset[int]
-
-
-def project_files(lines: list[str]) -> ProjectFiles:
-    """Return what project files in these lines want; an exported environment.yml, with builds, is left to others."""
+    An exported environment.yml, with builds, is left to others.
+    """
     wanted: list[Requirement] = []
     taken: set[int] = set()
     number = 0
     while number < len(lines):
-        line = lines[number]
-        step = 1
+        line, end, found = lines[number], number, list[Requirement]()
         if line.endswith(":") or ("[" in line and len(line) < 2000):
-            if _YAML_HEAD.match(line):
-                step = _yaml(lines, number, wanted, taken)
-            elif _POETRY_HEAD.match(line):
-                step = _poetry(lines, number, wanted, taken)
-            elif (array := _ARRAY.match(line)) is not None:
-                step = _array(lines, number, array["rest"], (wanted, taken))
-        number += step
-    return ProjectFiles(Told(wanted=tuple(wanted)), frozenset(taken))
+            if shape("yaml head").match(line):
+                end, found = _yaml(lines, number)
+            elif shape("poetry head").match(line):
+                end, found = _poetry(lines, number)
+            elif array := shape("array").match(line):
+                end, found = _array(lines, number, array["rest"])
+        wanted += found
+        taken.update(range(number, end))
+        number = max(end, number + 1)
+    return wanted, taken
 
 
-def _array(
-    lines: list[str], start: int, rest: str, into: tuple[list[Requirement], set[int]]
-) -> int:
+def _array(lines: list[str], start: int, rest: str) -> tuple[int, list[Requirement]]:
     """Read `dependencies = [ "torch>=2.4", … ]`; an array of other strings tells nothing."""
-    wanted, taken = into
     found: list[Requirement] = []
     end = start
-    for end in range(start, min(start + 400, len(lines))):
+    for end in range(start, min(start + _LONGEST, len(lines))):
         text = rest if end == start else lines[end]
-        found += [
-            _asked(m["name"], m["spec"] or "", "pyproject.toml")
-            for m in _ITEM.finditer(text[:2000])
-        ]
+        items = list(shape("item").finditer(text[:2000]))
+        found += [_asked(one["name"], one["spec"] or "", "pyproject.toml") for one in items]
         if "]" in re.sub(r"\[[\w,\s.-]{0,80}\]", "", text):
             break
-        if (
-            end > start
-            and text.strip()
-            and not _ITEM.search(text)
-            and not text.lstrip().startswith("#")
-        ):
-            return 1
-    if not any(one.specifier for one in found):
-        return 1
-    wanted += found
-    taken.update(range(start, end + 1))
-    return end - start + 1
+        if end > start and text.strip() and not items and not text.lstrip().startswith("#"):
+            return start, []
+    return (end + 1, found) if any(one.specifier for one in found) else (start, [])
 
 
-def _poetry(lines: list[str], start: int, wanted: list[Requirement], taken: set[int]) -> int:
-    end = start + 1
-    while end < len(lines) and (found := _POETRY.match(lines[end][:600])) is not None:
-        wanted.append(_asked(found["name"], poetry_specifier(found["spec"]), "pyproject.toml"))
+def _poetry(lines: list[str], start: int) -> tuple[int, list[Requirement]]:
+    end, found = start + 1, list[Requirement]()
+    while end < len(lines) and (row := shape("poetry line").match(lines[end][:600])) is not None:
+        found.append(_asked(row["name"], poetry_specifier(row["spec"]), "pyproject.toml"))
         end += 1
-    taken.update(range(start, end))
-    return end - start
+    return end, found
 
 
-def _yaml(lines: list[str], start: int, wanted: list[Requirement], taken: set[int]) -> int:
+def _yaml(lines: list[str], start: int) -> tuple[int, list[Requirement]]:
     end, found = start + 1, list[Requirement]()
     while end < len(lines):
         line = lines[end][:600]
-        row = _YAML.match(line)
+        row = shape("yaml").match(line)
         if row is not None:
             spec = row["spec"] or ""
             if spec.count("=") >= 2 and not re.match(SPECIFIER, spec):
-                return 1  # name=version=build: an export, which tells what is installed
+                return start, []  # name=version=build: an export, which tells what is installed
             if spec.startswith("=") and not spec.startswith("=="):
                 spec = f"=={spec.lstrip('=')}" + ("" if spec.endswith("*") else ".*")
-            if spec:
-                found.append(_asked(row["name"], spec, "environment.yml"))
-        elif not _PIP.match(line) and line.strip() and not line.lstrip().startswith("#"):
+            found += [_asked(row["name"], spec, "environment.yml")] if spec else []
+        elif not (shape("pip key").match(line) or not line.strip() or line.lstrip()[0] == "#"):
             break
         end += 1
-    wanted += found
-    taken.update(range(start, end))
-    return end - start
+    return end, found
 
 
 def _asked(name: str, spec: str, by: str) -> Requirement:

@@ -3,54 +3,32 @@
 import re
 from collections.abc import Iterator
 
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.lists.ledger import Entry, Told
-from tunedoctor.readers.lists.names import NAME, SPECIFIER, VERSION, compact, known, normalised
-
-_NAME = pattern(rf"^\W{{0,4}}N?ame:\s*(?P<name>{NAME})\s*$")
-_FIELD = pattern(
-    r"^\W{0,4}(?P<key>Version|Location|Requires|Required-by|Editable project location|Installer|Summary"
-    r"|Home-page|Author|Author-email|License|License-Expression|Metadata-Version):\s*(?P<value>.{0,2000})$"
-)
-_NOT_FOUND = pattern(rf"Package\(s\) not found: (?P<names>{NAME}(?:, {NAME}){{0,40}})")
-_JSON = pattern(
-    rf'\{{[^{{}}]{{0,400}}?"name"\s{{0,9}}:\s{{0,9}}"(?P<name>{NAME})"(?P<more>[^{{}}]{{0,400}}?)'
-    rf'"version"\s{{0,9}}:\s{{0,9}}"(?P<version>{VERSION})"[^{{}}]{{0,600}}\}}'
-)
-_TREE = pattern(
-    rf"^(?P<indent>[\s│|├└─+`\\*-]{{0,120}})(?P<name>{NAME})(?:\[[\w,-]{{0,60}}\])? "
-    rf"\[required: (?P<spec>Any|{SPECIFIER}), installed: (?P<version>{VERSION}|\?)\]"
-)
-_ROOT = pattern(rf"^(?P<indent>[\s*]{{0,8}})(?P<name>{NAME})==(?P<version>{VERSION})\s*$")
-_UV_TREE = pattern(
-    rf"^(?P<indent>[\s│|├└─+`]{{0,120}})(?P<name>{NAME})(?:\[[\w,-]{{0,60}}\])? v(?P<version>{VERSION})"
-    r"(?:\s+\((?:\*|extra: [\w-]{1,60}|group: [\w-]{1,60})\))*\s*$"
-)
+from tunedoctor.readers.installing.said import shape
+from tunedoctor.readers.lists.ledger import Entry
+from tunedoctor.readers.lists.names import compact, known, normalised
 
 
-def shown(lines: list[str]) -> Told:
-    """Return the packages of all such texts in these lines."""
-    found = [*_shows(lines), *_json(lines), *_trees(lines), *_uv_trees(lines)]
-    asked = [m for line in lines if "not found:" in line and (m := _NOT_FOUND.search(line))]
-    absent = frozenset(normalised(name) for m in asked for name in m["names"].split(","))
-    return Told(entries=tuple(found), absent=absent)
+def shown(lines: list[str]) -> Iterator[Entry]:
+    """Yield the packages of all such texts in these lines; those that are not found, as gone."""
+    yield from (*_shows(lines), *_json(lines), *_trees(lines), *_uv_trees(lines))
+    for number, line in enumerate(lines):
+        if found := shape("not found").search(line):
+            for name in found["names"].split(","):
+                yield Entry(number, normalised(name), "", weak=True, removed=True)
 
 
 def _shows(lines: list[str]) -> Iterator[Entry]:
     """Yield `pip show` blocks: Name, then Version, then the rest in any order."""
     name, start, values = "", 0, dict[str, str]()
-    for number, line in enumerate([*lines, ""]):
-        if line and ":" not in line and not line.startswith("---"):
+    for number, line in enumerate([*lines, "Name: end"]):
+        rule = not line.strip() or line.startswith("---")
+        if ":" not in line and not rule:
             continue
-        if (named := _NAME.match(line)) is not None:
+        if (named := shape("name").match(line)) is not None or (name and rule):
             yield from _show(start, name, values)
-            name, start, values = named["name"], number, {}
-        elif name and (field := _FIELD.match(line)) is not None:
+            name, start, values = named["name"] if named else "", number, {}
+        elif name and (field := shape("field").match(line)) is not None:
             values.setdefault(field["key"], field["value"].strip())
-        elif name and (not line.strip() or line.startswith("---")):
-            yield from _show(start, name, values)
-            name, values = "", {}
-    yield from _show(start, name, values)
 
 
 def _show(line: int, name: str, values: dict[str, str]) -> Iterator[Entry]:
@@ -60,12 +38,13 @@ def _show(line: int, name: str, values: dict[str, str]) -> Iterator[Entry]:
     plain = normalised(name)
     if not name or not version[:1].isdigit() or not (told or known(plain)):
         return
+    editable = values.get("Editable project location", "")
     yield Entry(
         line,
         plain,
         version,
         installer=values.get("Installer", "pip"),
-        location=values.get("Editable project location") or values.get("Location", ""),
+        location=editable or values.get("Location", ""),
         editable="Editable project location" in values,
         requires=tuple(normalised(r) for r in values.get("Requires", "").split(",") if r.strip()),
     )
@@ -77,12 +56,13 @@ def _json(lines: list[str]) -> list[Entry]:
         return []
     text = "\n".join(lines)
     found: list[Entry] = []
-    for one in _JSON.finditer(text):
-        name = normalised(one["name"])
+    line, counted = 0, 0
+    for one in shape("json").finditer(text):
+        line, counted = line + text.count("\n", counted, one.start()), one.start()
         build = re.search(r'"build_string"\s*:\s*"([\w.]{1,60})"', one[0])
         conda = f"{one['version']} {build[1]}" if build and build[1] != "pypi_0" else ""
         installer = "conda" if conda else "pip"
-        line = text.count("\n", 0, one.start()) if len(found) < 1000 else len(lines)
+        name = normalised(one["name"])
         found.append(Entry(line, name, one["version"], installer=installer, conda=conda))
     return found if any(known(e.name) for e in found) else []
 
@@ -93,30 +73,30 @@ def _trees(lines: list[str]) -> Iterator[Entry]:
     for number, line in enumerate(lines):
         if len(line) > 400 or ("==" not in line and "[required: " not in line):
             continue
-        if (root := _ROOT.match(line)) is not None:
-            owners = [(len(root["indent"]), normalised(root["name"]), root["version"])]
-            continue
-        row = _TREE.match(line)
+        root = shape("root").match(line)
+        row = root or shape("tree").match(line)
         if row is None:
             continue
         column, name = len(row["indent"]), normalised(row["name"])
-        owners = [o for o in owners if o[0] < column]
-        version = "" if row["version"] == "?" else row["version"]
+        owners = [] if root else [o for o in owners if o[0] < column]
+        version = row["version"].strip("?")
         if owners:
             _, owner, at = owners[-1]
-            spec = "" if row["spec"] == "Any" else compact(row["spec"])
+            spec = compact(row["spec"]).removeprefix("Any")
             yield Entry(number, owner, at, installer="pip", requires=(f"{name}{spec}",))
         if version:
-            yield Entry(number, name, version, installer="pip")
             owners.append((column, name, version))
+            if not root:
+                yield Entry(number, name, version, installer="pip")
 
 
 def _uv_trees(lines: list[str]) -> list[Entry]:
     """Return the rows of `uv tree` and `uv pip tree`; the first of them shows a lock file, so they are weak."""
-    found: list[Entry] = []
-    branches = False
-    for number, line in enumerate(lines):
-        if " v" in line and len(line) <= 300 and (row := _UV_TREE.match(line)) is not None:
-            branches = branches or "─" in row["indent"]
-            found.append(Entry(number, normalised(row["name"]), row["version"], weak=True))
-    return found if branches and any(known(e.name) for e in found) else []
+    rows = [
+        (number, row)
+        for number, line in enumerate(lines)
+        if " v" in line and len(line) <= 300 and (row := shape("uv tree").match(line)) is not None
+    ]
+    found = [Entry(n, normalised(row["name"]), row["version"], weak=True) for n, row in rows]
+    branches = any("─" in row["indent"] for _, row in rows)
+    return found if branches and any(known(one.name) for one in found) else []

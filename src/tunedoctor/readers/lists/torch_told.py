@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from typing import Literal
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.installing.said import shape
 from tunedoctor.readers.lists.ledger import Entry
+from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import parts
 
-Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
-
-_LABEL = pattern(r"(?:cu(?P<cuda>\d{2,3})|rocm(?P<rocm>\d[\d.]*)|(?P<plain>cpu|xpu))(?![a-z0-9])")
-_CONDA_CUDA = pattern(r"cuda_?(?:(\d{1,2})\.(\d)|(\d\d)(\d))")
-_CONDA_CPU = pattern(r"(?:^|_)cpu(?:_|$)")
-_RUNTIME_WHEELS = ("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu13", "nvidia-cuda-runtime-cu12")
+_KINDS: dict[str, Literal["cuda", "rocm", "xpu", "cpu"]] = {
+    "cu": "cuda",
+    "ro": "rocm",
+    "xp": "xpu",
+    "cp": "cpu",
+}
+"""How a variant begins -> what it computes on."""
 
 
 def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
@@ -25,56 +27,32 @@ def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
     row = state.get("torch")
     if row is None or not row.version:
         return None
-    version = row.version
-    accelerator, cuda, rocm = _by_label(version.partition("+")[2])
-    if accelerator == "unknown" and row.conda:
-        accelerator, cuda = _by_conda(row.conda, state)
-    if accelerator == "unknown" and not row.conda:
-        cuda = _by_wheels(state)
-        accelerator = "cuda" if cuda else "unknown"
-    variant = {"cpu": "cpu", "xpu": "xpu", "rocm": f"rocm{rocm}"}.get(accelerator, "")
-    if cuda and not row.conda:
-        variant = "cu" + cuda.replace(".", "")
+    label = shape("label").match(row.version.partition("+")[2])
+    other = _by_conda(row.conda, state) if row.conda else _by_wheels(state)
+    variant = label[0].rstrip(".") if label else other
     return TorchBuild(
-        version=version,
-        cuda=cuda,
-        hip=rocm,
-        accelerator=accelerator,
+        version=row.version,
+        cuda=cuda_of(variant),
+        hip=variant.removeprefix("rocm") if variant.startswith("rocm") else "",
+        accelerator=_KINDS.get(variant[:2], "unknown"),
         variant="" if row.conda else variant,
         conda=bool(row.conda),
         location=row.location,
     )
 
 
-def _by_label(label: str) -> tuple[Accelerator, str, str]:
-    """Read "cu128", "rocm6.2.4", "cpu", "xpu", "pt22cu121"; other labels tell nothing."""
-    found = _LABEL.match(label)
-    if found is None:
-        return "unknown", "", ""
-    if found["cuda"]:
-        return "cuda", f"{found['cuda'][:-1]}.{found['cuda'][-1]}", ""
-    if found["rocm"]:
-        return "rocm", "", found["rocm"].rstrip(".")
-    return ("cpu" if found["plain"] == "cpu" else "xpu"), "", ""
-
-
-def _by_conda(told: str, state: Mapping[str, Entry]) -> tuple[Accelerator, str]:
-    build = told.partition(" ")[2]
-    if found := _CONDA_CUDA.search(build):
-        return "cuda", f"{found[1]}.{found[2]}" if found[1] else f"{found[3]}.{found[4]}"
-    if _CONDA_CPU.search(build) or "cpuonly" in state:
-        return "cpu", ""
+def _by_conda(told: str, state: Mapping[str, Entry]) -> str:
+    found = shape("conda cuda").search(told.partition(" ")[2])
+    if found and not found["cpu"]:
+        return "cu" + "".join(filter(None, found.groups()))
     mutex = state.get("pytorch-mutex")
-    if mutex is not None and mutex.conda.endswith(" cpu"):
-        return "cpu", ""
-    return "unknown", ""
+    cpu = found or "cpuonly" in state or (mutex is not None and mutex.conda.endswith(" cpu"))
+    return "cpu" if cpu else ""
 
 
 def _by_wheels(state: Mapping[str, Entry]) -> str:
-    """Return the CUDA release of the one runtime wheel; "" where there is none, or more than one."""
-    versions = {
-        ".".join(map(str, numbers[:2]))
-        for name in _RUNTIME_WHEELS
-        if name in state and len(numbers := parts(state[name].version)) >= 2
-    }
-    return versions.pop() if len(versions) == 1 else ""
+    """Return the variant of the one CUDA runtime wheel; "" where there is none, or more than one."""
+    names = (f"nvidia-cuda-runtime{end}" for end in ("", "-cu13", "-cu12"))
+    releases = {parts(state[name].version)[:2] for name in names if name in state}
+    digits = "".join(map(str, releases.pop())) if len(releases) == 1 else ""
+    return f"cu{digits}" if len(digits) > 2 else ""
