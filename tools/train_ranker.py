@@ -1,16 +1,19 @@
 """Train the ranker of causes from the labelled reports and wordings, and write tables/ranker.json.
 
-    python tools/train_ranker.py
+    python tools/train_ranker.py [--curve]
 
-Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and scores newer ones.
+`--curve` writes nothing: it prints how well reports of other threads are ranked after an eighth, a quarter, half and all
+of the rest. Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and scores newer ones.
 """
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 from scipy.sparse import hstack
@@ -35,6 +38,8 @@ FOLDS = 5
 
 def main() -> None:
     """Train on all that is labelled, and write the table."""
+    if sys.argv[1:] == ["--curve"]:
+        return curve()
     texts, labels = zip(*labelled(), strict=True)
     every = [features(tidy(text)) for text in texts]
     model = fitted(every, labels)
@@ -44,17 +49,47 @@ def main() -> None:
 
 def labelled() -> Iterator[tuple[str, str]]:
     """Yield texts and labels: reports whose cause the text tells, of healthy machines, and wordings."""
-    tests = ROOT / "tests"
-    for file in sorted((tests / "reports").glob("cases*.jsonl")):
+    yield from ((text, label) for _, text, label in _reports())
+    yield from _wordings()
+
+
+def _reports() -> Iterator[tuple[str, str, str]]:
+    """Yield thread, text and label of each report."""
+    tests = ROOT / "tests" / "reports"
+    for file in sorted(tests.glob("cases*.jsonl")):
         for case in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
             if case["kind"] == HEALTHY or case["determinable"]:
-                text = (tests / "reports" / "reports" / f"{case['id']}.txt").read_text("utf-8")
-                yield text, HEALTHY if case["kind"] == HEALTHY else case["cause"]
+                text = (tests / "reports" / f"{case['id']}.txt").read_text("utf-8")
+                label = HEALTHY if case["kind"] == HEALTHY else case["cause"]
+                yield case.get("source") or case["id"], text, label
+
+
+def _wordings() -> Iterator[tuple[str, str]]:
+    """Yield single messages with their causes; those of healthy machines too."""
     yield from _of_causes()
-    for file in sorted((tests / "wordings").glob("*.jsonl")):
+    for file in sorted((ROOT / "tests" / "wordings").glob("*.jsonl")):
         for row in map(json.loads, file.read_text("utf-8").splitlines()):
             if row.get("cause") or "harmless" in file.name:
                 yield row["text"], row.get("cause") or HEALTHY
+
+
+def curve() -> None:
+    """Print the score on a fifth of the threads by how many reports of the others were learnt."""
+    said = [(features(tidy(text)), label) for text, label in _wordings()]
+    told = [(crc32(t.encode()), features(tidy(text)), label) for t, text, label in _reports()]
+    fresh = [(one, label) for thread, one, label in told if thread % 5 == 0 and label != HEALTHY]
+    print("reports learnt   first   in three")
+    for share in (8, 4, 2, 1):
+        old = [(f, n) for thread, f, n in told if thread % 5 and thread // 5 % share == 0]
+        model = fitted(*zip(*[*old, *said], strict=True))
+        best = [(_best(model, one), label) for one, label in fresh]
+        first, three = (sum(n in b[:k] for b, n in best) / len(fresh) for k in (1, 3))
+        print(f"{len(old):14} {first:7.1%} {three:10.1%}", flush=True)
+
+
+def _best(model: Model, one: dict[str, dict[str, float]]) -> list[str]:
+    found = scores(model, one)
+    return sorted(found.keys() - {HEALTHY}, key=lambda cause: -found[cause])
 
 
 def _of_causes() -> Iterator[tuple[str, str]]:
