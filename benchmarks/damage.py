@@ -94,9 +94,7 @@ def cut(text: str) -> str:
 def translated(text: str) -> str:
     """Tell in Chinese what is a sentence of a person."""
     return "\n".join(
-        "请问有人遇到过同样的问题吗？"
-        if _PROSE.fullmatch(line)
-        else line
+        "请问有人遇到过同样的问题吗" if _PROSE.fullmatch(line) else line
         for line in text.split("\n")
     )
 

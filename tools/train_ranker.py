@@ -2,8 +2,9 @@
 
     python tools/train_ranker.py [--curve]
 
-`--curve` writes nothing: it prints how well reports of other threads are ranked after an eighth, a quarter, half and all
-of the rest. Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and scores newer ones.
+`--curve` writes nothing: it prints how well reports of other threads are ranked after an eighth, a quarter, half and
+all of the rest. Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and scores newer
+ones.
 """
 
 import json
@@ -39,7 +40,8 @@ FOLDS = 5
 def main() -> None:
     """Train on all that is labelled, and write the table."""
     if sys.argv[1:] == ["--curve"]:
-        return curve()
+        sys.stdout.writelines(curve())
+        return
     texts, labels = zip(*labelled(), strict=True)
     every = [features(tidy(text)) for text in texts]
     model = fitted(every, labels)
@@ -73,18 +75,18 @@ def _wordings() -> Iterator[tuple[str, str]]:
                 yield row["text"], row.get("cause") or HEALTHY
 
 
-def curve() -> None:
-    """Print the score on a fifth of the threads by how many reports of the others were learnt."""
+def curve() -> Iterator[str]:
+    """Yield the rows of a table: the score on a fifth of the threads by how many reports of the others were learnt."""
     said = [(features(tidy(text)), label) for text, label in _wordings()]
     told = [(crc32(t.encode()), features(tidy(text)), label) for t, text, label in _reports()]
     fresh = [(one, label) for thread, one, label in told if thread % 5 == 0 and label != HEALTHY]
-    print("reports learnt   first   in three")
+    yield "reports learnt   first   in three\n"
     for share in (8, 4, 2, 1):
         old = [(f, n) for thread, f, n in told if thread % 5 and thread // 5 % share == 0]
         model = fitted(*zip(*[*old, *said], strict=True))
         best = [(_best(model, one), label) for one, label in fresh]
         first, three = (sum(n in b[:k] for b, n in best) / len(fresh) for k in (1, 3))
-        print(f"{len(old):14} {first:7.1%} {three:10.1%}", flush=True)
+        yield f"{len(old):14} {first:7.1%} {three:10.1%}\n"
 
 
 def _best(model: Model, one: dict[str, dict[str, float]]) -> list[str]:

@@ -36,6 +36,7 @@ PASTE = (
     "that machine"
 )
 """What to ask for where a text tells nothing."""
+_COLLECT = "python -m torch.utils.collect_env on that machine shows what this text leaves out"
 _ALWAYS = (Resembles, Knowledge)
 """Kinds that are known of each text."""
 
@@ -125,13 +126,11 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[Lead] = ()) ->
     for lead in leads:
         if lead.likelihood >= _LIKELY:
             return lead.settle
-    facts = {type(one) for one in snapshot.answers().values()} - {Absent, Unknown, *_ALWAYS}
-    if not facts:
-        return PASTE
     stack = [snapshot.find(kind) for kind in (TorchBuild, Runtime)]
     machine = [snapshot.find(kind) for kind in (NvidiaGpus, AmdGpus, Host)]
     if not any(stack) or not any(machine):
-        return "python -m torch.utils.collect_env on that machine shows what this text leaves out"
+        facts = {type(one) for one in snapshot.answers().values()} - {Absent, Unknown, *_ALWAYS}
+        return _COLLECT if facts else PASTE
     if errors is None or not errors.errors:
         return "the run that fails, with all of its traceback, shows what this text leaves out"
     return "doctor check --deep on that machine settles it"

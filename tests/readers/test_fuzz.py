@@ -75,7 +75,9 @@ def _raised(text: str) -> list[str]:
 
     snapshot = read_report(text, failed=note)
     unknown = diagnose(snapshot, CHECKS).unknown
-    return raised + [f"{id_}: {why}" for id_, why in unknown.items() if "check itself failed" in why]
+    return raised + [
+        f"{id_}: {why}" for id_, why in unknown.items() if "check itself failed" in why
+    ]
 
 
 @settings(max_examples=300)

@@ -6,10 +6,10 @@ The figures are those at which the most was right on reports that neither rules 
 from tunedoctor.facts import Errors, Resembles
 from tunedoctor.snapshot import Snapshot
 
-_LEAST = 0.1
-"""Likelihood of the best suspect below which a text resembles nothing."""
-_LEAST_BARE = 0.2
-"""The same where no reader found an error in it."""
+_LEAST = 0.25
+"""Likelihood of the best suspect below which an error resembles nothing: many are of the user's own code."""
+_LEAST_BARE = 0.1
+"""The same where no reader found an error in the text."""
 _WELL = 0.25
 """Of the best likelihood: how likely a healthy machine is at most where there are suspects."""
 COUNTS = 0.005
