@@ -2,9 +2,9 @@
 
     python tools/train_ranker.py [--curve]
 
-`--curve` writes nothing: it prints how well reports of other threads are ranked after an eighth, a quarter, half and
-all of the rest. Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and scores newer
-ones.
+`--curve` writes nothing: it prints how well reports of other threads are ranked after an eighth, a quarter, half
+and all of the rest. Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and
+scores newer ones.
 """
 
 import json
