@@ -19,7 +19,7 @@ Case = dict[str, Any]
 
 
 def judged(text: str) -> Report | None:
-    """Return the report of a text; None where nothing in it can be read."""
+    """Return the report of a text; None where older code read nothing in it."""
     snapshot = read_report(text)
     if snapshot is None:
         return None

@@ -1,9 +1,12 @@
 """What pasting and logging do to a report: each change keeps what it tells."""
 
 import random
+import re
 import textwrap
 from collections.abc import Callable
 
+_PROSE = re.compile(r"\s*[A-Z](?:[a-z',-]+ ){4,}[a-z',-]+[.?!]?\s*")
+"""A line of words alone."""
 _PADDING = [
     f"{a}{b}"
     for a in ("py", "lib", "open", "micro", "hyper")
@@ -73,6 +76,29 @@ def per_rank(text: str) -> str:
     )
 
 
+def behind_noise(text: str) -> str:
+    """Put 200 lines of a training's log in front."""
+    dice = random.Random(len(text))  # noqa: S311  the same for one text
+    steps = (f"step {i}: loss {9 * dice.random():.4f}, lr {dice.random():.2e}" for i in range(200))
+    return "\n".join([*steps, text])
+
+
+def cut(text: str) -> str:
+    """Begin within the first line and end within the last, where they are not all there is."""
+    lines = text.strip("\n").split("\n")
+    if len(lines) > 3:
+        lines[0], lines[-1] = lines[0][len(lines[0]) // 2 :], lines[-1][: len(lines[-1]) // 2]
+    return "\n".join(lines)
+
+
+def translated(text: str) -> str:
+    """Tell in Chinese what is a sentence of a person."""
+    return "\n".join(
+        "请问有人遇到过同样的问题吗" if _PROSE.fullmatch(line) else line
+        for line in text.split("\n")
+    )
+
+
 DAMAGE: dict[str, Callable[[str], str]] = {
     "padded": padded,
     "quoted": quoted,
@@ -81,5 +107,8 @@ DAMAGE: dict[str, Callable[[str], str]] = {
     "wrapped": wrapped_hard,
     "wrapped-soft": wrapped_soft,
     "ranks": per_rank,
+    "noise": behind_noise,
+    "cut": cut,
+    "translated": translated,
 }
 """Name -> what it does to a text."""

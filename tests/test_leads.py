@@ -28,7 +28,6 @@ Nvidia driver version: 575.57.08
 
 def report(text: str) -> Report:
     snapshot = read_report(text)
-    assert snapshot is not None
     return report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS)
 
 

@@ -1,15 +1,20 @@
 """Train the ranker of causes from the labelled reports and wordings, and write tables/ranker.json.
 
-    python tools/train_ranker.py
+    python tools/train_ranker.py [--curve]
 
-Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and scores newer ones.
+`--curve` writes nothing: it prints how well reports of other threads are ranked after an eighth, a quarter, half
+and all of the rest. Needs scikit-learn. `train` and `apply` serve tools/judges, which trains on older batches and
+scores newer ones.
 """
 
 import json
 import math
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 from scipy.sparse import hstack
@@ -18,15 +23,15 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
 from tunedoctor.messages.file import id_of, read_cause
-from tunedoctor.ranking.features import BLOCKS, features
-from tunedoctor.ranking.rank import HEALTHY, Model, packed, rank, scores
+from tunedoctor.ranking.features import features
+from tunedoctor.ranking.rank import HEALTHY, SCALE, TABLE, Model, rank, scores
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
 from tunedoctor.render.page import sections
 
 ROOT = Path(__file__).parents[1]
-TABLE = ROOT / "src" / "tunedoctor" / "tables" / "ranker.json"
-WEIGHTS = {"told": 1.0, "seen": 0.5}
+WEIGHTS = {"told": 1.0, "seen": 0.5, "shape": 0.6}
+"""Of the blocks of features."""
 KEEP = 400
 """Weights of a cause that ship: the largest."""
 FOLDS = 5
@@ -34,26 +39,59 @@ FOLDS = 5
 
 def main() -> None:
     """Train on all that is labelled, and write the table."""
+    if sys.argv[1:] == ["--curve"]:
+        sys.stdout.writelines(curve())
+        return
     texts, labels = zip(*labelled(), strict=True)
     every = [features(tidy(text)) for text in texts]
     model = fitted(every, labels)
     model = msgspec.structs.replace(model, temperature=_temperature(every, labels))
-    TABLE.write_text(json.dumps(packed(model), separators=(",", ":")) + "\n")
+    TABLE.write_bytes(msgspec.json.encode(model) + b"\n")
 
 
 def labelled() -> Iterator[tuple[str, str]]:
     """Yield texts and labels: reports whose cause the text tells, of healthy machines, and wordings."""
-    tests = ROOT / "tests"
-    for file in sorted((tests / "reports").glob("cases*.jsonl")):
+    yield from ((text, label) for _, text, label in _reports())
+    yield from _wordings()
+
+
+def _reports() -> Iterator[tuple[str, str, str]]:
+    """Yield thread, text and label of each report."""
+    tests = ROOT / "tests" / "reports"
+    for file in sorted(tests.glob("cases*.jsonl")):
         for case in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
             if case["kind"] == HEALTHY or case["determinable"]:
-                text = (tests / "reports" / "reports" / f"{case['id']}.txt").read_text("utf-8")
-                yield text, HEALTHY if case["kind"] == HEALTHY else case["cause"]
+                text = (tests / "reports" / f"{case['id']}.txt").read_text("utf-8")
+                label = HEALTHY if case["kind"] == HEALTHY else case["cause"]
+                yield case.get("source") or case["id"], text, label
+
+
+def _wordings() -> Iterator[tuple[str, str]]:
+    """Yield single messages with their causes; those of healthy machines too."""
     yield from _of_causes()
-    for file in sorted((tests / "wordings").glob("*.jsonl")):
+    for file in sorted((ROOT / "tests" / "wordings").glob("*.jsonl")):
         for row in map(json.loads, file.read_text("utf-8").splitlines()):
             if row.get("cause") or "harmless" in file.name:
                 yield row["text"], row.get("cause") or HEALTHY
+
+
+def curve() -> Iterator[str]:
+    """Yield the rows of a table: the score on a fifth of the threads by how many reports of the others were learnt."""
+    said = [(features(tidy(text)), label) for text, label in _wordings()]
+    told = [(crc32(t.encode()), features(tidy(text)), label) for t, text, label in _reports()]
+    fresh = [(one, label) for thread, one, label in told if thread % 5 == 0 and label != HEALTHY]
+    yield "reports learnt   first   in three\n"
+    for share in (8, 4, 2, 1):
+        old = [(f, n) for thread, f, n in told if thread % 5 and thread // 5 % share == 0]
+        model = fitted(*zip(*[*old, *said], strict=True))
+        best = [(_best(model, one), label) for one, label in fresh]
+        first, three = (sum(n in b[:k] for b, n in best) / len(fresh) for k in (1, 3))
+        yield f"{len(old):14} {first:7.1%} {three:10.1%}\n"
+
+
+def _best(model: Model, one: dict[str, dict[str, float]]) -> list[str]:
+    found = scores(model, one)
+    return sorted(found.keys() - {HEALTHY}, key=lambda cause: -found[cause])
 
 
 def _of_causes() -> Iterator[tuple[str, str]]:
@@ -79,37 +117,39 @@ def apply(model: Model, text: str) -> list[tuple[str, float]]:
 
 def fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> Model:
     """Return a model of features and labels: fitted on all features, then on those that some cause weighs most."""
-    kept = {name for one in every for block in BLOCKS for name in one[block]}
+    often = Counter(name for one in every for block in WEIGHTS for name in one[block])
+    kept = {name for name, times in often.items() if times > 1}
     for _ in range(2):
-        causes, idf = _linear(every, labels, kept)
-        kept = {name for _, weights in causes.values() for name in weights}
-    features_ = {name: round(idf[name], 3) for name in sorted(kept)}
-    return Model(blocks=WEIGHTS, features=features_, causes=causes, temperature=1.0)
+        causes, rows = _linear(every, labels, kept)
+        kept = {*rows}
+    features_ = {name: msgspec.Raw(msgspec.json.encode(rows[name])) for name in sorted(rows)}
+    return Model(blocks=WEIGHTS, temperature=1.0, causes=causes, features=features_)
 
 
 def _linear(
     every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str], kept: set[str]
-) -> tuple[dict[str, tuple[float, dict[str, float]]], dict[str, float]]:
+) -> tuple[dict[str, float], dict[str, list[int]]]:
+    """Return causes with their biases, and the rows of the features that some cause weighs most."""
     columns: list[Any] = []
     names: list[str] = []
-    idf: dict[str, float] = {}
-    for block in BLOCKS:
+    idf: list[float] = []
+    for block, share in WEIGHTS.items():
         vectors, weigh = DictVectorizer(), TfidfTransformer()
         mine = [{n: v for n, v in one[block].items() if n in kept} for one in every]
-        columns.append(weigh.fit_transform(vectors.fit_transform(mine)) * WEIGHTS[block])
-        own = [str(n) for n in vectors.get_feature_names_out()]
-        names += own
-        idf |= dict(zip(own, map(float, weigh.idf_), strict=True))
-    fitted = LinearSVC(C=0.5, class_weight="balanced", random_state=0).fit(
+        columns.append(weigh.fit_transform(vectors.fit_transform(mine)) * share)
+        names += map(str, vectors.get_feature_names_out())
+        idf += map(float, weigh.idf_)
+    linear = LinearSVC(C=0.5, class_weight="balanced", random_state=0).fit(
         hstack(columns).tocsr(), labels
     )
-    causes: dict[str, tuple[float, dict[str, float]]] = {}
-    for cause, row, bias in zip(fitted.classes_, fitted.coef_, fitted.intercept_, strict=True):
+    rows: dict[str, list[int]] = {}
+    for place, (cause, weights) in enumerate(zip(linear.classes_, linear.coef_, strict=True)):
         most = KEEP * (4 if cause == HEALTHY else 1)  # what is well has no words of its own
-        top = sorted(range(len(row)), key=lambda i: -abs(row[i]))[:most]
-        weights = {names[i]: round(float(row[i]), 3) for i in sorted(top)}
-        causes[str(cause)] = (round(float(bias), 3), {n: w for n, w in weights.items() if w})
-    return causes, idf
+        for i in sorted(range(len(weights)), key=lambda i: -abs(weights[i]))[:most]:
+            if weight := round(SCALE * float(weights[i])):
+                rows.setdefault(names[i], [round(SCALE * idf[i])]).extend((place, weight))
+    biases = (round(float(bias), 3) for bias in linear.intercept_)
+    return dict(zip(map(str, linear.classes_), biases, strict=True)), rows
 
 
 def _temperature(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> float:

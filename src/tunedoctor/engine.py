@@ -7,6 +7,7 @@ import msgspec
 from tunedoctor.facts import Absent, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
+from tunedoctor.ranking.weigh import outweighed
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wiring import NotRun, call, wants
 
@@ -45,6 +46,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
     """id -> why it could not tell."""
     blind: tuple[str, ...] = ()
     """Ids of unknown checks whose finding would be an error."""
+    outweighed: tuple[Found, ...] = ()
+    """Of a report: what was found, though its errors resemble another cause. It is only suspected."""
 
 
 def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
@@ -77,6 +80,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 passed.append(id_)
             case finding:
                 found[id_] = Found(one, finding.told_by(one))
+    less = [found.pop(id_) for id_ in [*found] if outweighed(id_, snapshot)]
     below = {id_: _follow(id_, by_id, found) for id_ in found}
     explained = _explained(below)
     causes = sorted(
@@ -95,6 +99,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         skipped=skipped,
         unknown=unknown,
         blind=tuple(id_ for id_ in unknown if by_id[id_].severity == "error"),
+        outweighed=tuple(less),
     )
 
 

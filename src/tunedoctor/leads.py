@@ -6,30 +6,39 @@ from typing import NamedTuple
 
 from tunedoctor.engine import Diagnosis
 from tunedoctor.facts import (
+    Absent,
     AmdGpus,
     Errors,
     Host,
     Knowledge,
     NvidiaGpus,
-    Resemblance,
     Resembles,
     Runtime,
     TorchBuild,
+    Unknown,
 )
 from tunedoctor.findings import Check
-from tunedoctor.ranking.rank import Suspect
+from tunedoctor.ranking.weigh import OUTWEIGHED, worth_telling
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.questions import question
 from tunedoctor.wiring import wants
 
 MOST = 3
 """Checks that are named."""
-_LEAST = 0.03
-"""Likelihood below which a cause is not named, beside what was found."""
 _LIKELY = 0.5
 """Likelihood from which what settles a suspicion is the next thing to run."""
 _ENOUGH = 20_000
 """Characters of errors that are looked up: the last ones."""
+
+
+PASTE = (
+    "paste the error with all of its traceback, and what python -m torch.utils.collect_env prints on "
+    "that machine"
+)
+"""What to ask for where a text tells nothing."""
+_COLLECT = "python -m torch.utils.collect_env on that machine shows what this text leaves out"
+_ALWAYS = (Resembles, Knowledge)
+"""Kinds that are known of each text."""
 
 
 class Lead(NamedTuple):
@@ -47,7 +56,6 @@ def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
 ) -> tuple[Lead, ...]:
     """Return the checks that a report resembles, best first: no finding tells of them, and no fact rules them out."""
-    told = snapshot.find(Resembles)
     found = {one.check.id for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))}
     open_ = {
         one.id: one
@@ -55,24 +63,28 @@ def suspected(
         if one.id not in found | diagnosis.skipped.keys()
         and not (one.id in diagnosis.passed and _ruled_out(one, snapshot))
     }
-    return leads_to(told.causes if told else (), open_)
+    leads = [*leads_to(snapshot, open_)]
+    known = {lead.check.id for lead in leads}
+    leads += [
+        Lead(one.check, OUTWEIGHED, one.finding.said, one.check.settle)
+        for one in diagnosis.outweighed
+        if one.check.id not in known
+    ]
+    return tuple(sorted(leads, key=lambda lead: -lead.likelihood)[:MOST])
 
 
-def leads_to(
-    told: Iterable[Suspect | Resemblance], checks: Mapping[str, Check]
-) -> tuple[Lead, ...]:
+def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[Lead, ...]:
     """Return the likeliest of some checks that a text resembles, each with what settles it.
 
     A symptom is left out where what explains it is at least as likely.
     """
+    told = snapshot.find(Resembles)
     leads: list[Lead] = []
-    for one in told:
+    for one in told.causes if told else ():
         check = checks.get(one.cause)
-        if check is None or one.likelihood < _LEAST:
-            continue
-        if not any(check.id in lead.check.explains for lead in leads):
-            leads.append(Lead(check, one.likelihood, one.because, check.settle))
-    return tuple(leads[:MOST])
+        if check and not any(check.id in lead.check.explains for lead in leads):
+            leads.append(Lead(check, round(one.likelihood, 2), one.because, check.settle))
+    return tuple(leads[:MOST]) if leads and worth_telling(snapshot, leads[0].likelihood) else ()
 
 
 def unseeing(snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]) -> tuple[str, ...]:
@@ -117,7 +129,8 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[Lead] = ()) ->
     stack = [snapshot.find(kind) for kind in (TorchBuild, Runtime)]
     machine = [snapshot.find(kind) for kind in (NvidiaGpus, AmdGpus, Host)]
     if not any(stack) or not any(machine):
-        return "python -m torch.utils.collect_env on that machine shows what this text leaves out"
+        facts = {type(one) for one in snapshot.answers().values()} - {Absent, Unknown, *_ALWAYS}
+        return _COLLECT if facts else PASTE
     if errors is None or not errors.errors:
         return "the run that fails, with all of its traceback, shows what this text leaves out"
     return "doctor check --deep on that machine settles it"

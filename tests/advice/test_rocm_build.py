@@ -20,7 +20,6 @@ GPU models and configuration: AMD Radeon Graphics ({gfx})
 
 def cure(gfx: str) -> tuple[str, str]:
     snapshot = read_report(REPORT.format(gfx=gfx))
-    assert snapshot is not None
     (first, *_) = diagnose(snapshot, all_checks()).causes
     assert first.check.id == "gpu-arch-not-in-rocm-build"
     return first.finding.cure.command, first.finding.cure_note

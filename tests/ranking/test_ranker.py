@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.ranking.rank import Model, model, rank, suspects
+from tunedoctor.ranking.rank import Model, model, rank, resembled
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
 
@@ -36,8 +36,8 @@ def test_likelihoods_add_up_and_the_line_stands_in_the_text() -> None:
         "",
     ]
     assert sum(share for _, share in rank(text)) == pytest.approx(1.0)
-    assert suspects(text)[0][:1] == ("torch-cpu-only",)
-    assert suspects(text)[0].because == text[2]
+    best = resembled(text).causes[0]
+    assert (best.cause, best.because) == ("torch-cpu-only", text[2])
 
 
 @pytest.mark.parametrize("text", [[], [""], ["all is well"], ["x" * 100_000], ["\x00", "é" * 50]])
@@ -55,7 +55,7 @@ def test_time_is_in_proportion_to_the_text() -> None:
 
     def cost(lines: int) -> float:
         began = process_time()
-        suspects([f"{line}{i}" for i in range(lines)])
+        resembled([f"{line}{i}" for i in range(lines)])
         return process_time() - began
 
     least = [min(cost(n) for _ in range(3)) for n in (2000, 8000)]

@@ -49,7 +49,7 @@ def text_of(row: Row) -> str | None:
 def told(text: str) -> dict[str, Any]:
     """Return what is told of a text, the likeness to known causes left out: that is learned and has its own tests."""
     snapshot = read_report(text)
-    answers = snapshot.answers() if snapshot is not None else {}
+    answers = snapshot.answers()
     return {
         kind.__name__: _plain(answer)
         for kind, answer in answers.items()

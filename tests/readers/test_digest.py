@@ -49,7 +49,6 @@ def test_a_fault_anywhere_is_kept_with_its_number() -> None:
     assert len(found.text.split("\n")) == len(found.numbers)
     assert len(found.numbers) < 2 * FIRST + 800
     snapshot = read_report(found.text, found.numbers)
-    assert snapshot is not None
     errors = snapshot.find(Errors)
     assert errors is not None
     assert [(e.text, e.where) for e in errors.errors] == [
@@ -139,7 +138,6 @@ def test_a_text_of_many_short_lines_is_cut_to_those_that_tell() -> None:
     assert len(kept) == len(numbers) <= MOST_LINES
     assert all(lines[at - 1] == line for at, line in zip(numbers, kept, strict=True))
     snapshot = read_report("\n".join(lines))
-    assert snapshot is not None
     errors = snapshot.find(Errors)
     assert errors is not None
     assert [error.where for error in errors.errors] == ["line 20001"]

@@ -74,10 +74,10 @@ def _raised(text: str) -> list[str]:
         raised.append(f"{reader.__module__}: {error!r}")
 
     snapshot = read_report(text, failed=note)
-    if snapshot is not None:
-        unknown = diagnose(snapshot, CHECKS).unknown
-        raised += [f"{id_}: {why}" for id_, why in unknown.items() if "check itself failed" in why]
-    return raised
+    unknown = diagnose(snapshot, CHECKS).unknown
+    return raised + [
+        f"{id_}: {why}" for id_, why in unknown.items() if "check itself failed" in why
+    ]
 
 
 @settings(max_examples=300)

@@ -24,8 +24,6 @@ def of_ranks(text: str, name: str) -> str:
 @pytest.mark.parametrize("name", ["[rank{}]: ", "(pid=10{}) ", "trainer-{}  | "])
 def test_four_ranks_with_one_report_are_one_report(name: str) -> None:
     snapshot, plain = read_report(of_ranks(REPORT, name)), read_report(REPORT)
-    assert snapshot is not None
-    assert plain is not None
     assert snapshot.find(TorchBuild) == plain.find(TorchBuild)
     errors = snapshot.find(Errors)
     assert errors is not None

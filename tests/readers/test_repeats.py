@@ -11,7 +11,6 @@ from tunedoctor.readers.repeats import MOST, without_repeats
 
 def test_an_error_behind_a_thousand_blank_lines_keeps_its_number() -> None:
     snapshot = read_report("\n" * 1000 + "RuntimeError: CUDA error: out of memory\n")
-    assert snapshot is not None
     errors = snapshot.find(Errors)
     assert errors is not None
     assert errors.errors[0].where == "line 1001"

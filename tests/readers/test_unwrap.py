@@ -90,7 +90,6 @@ def test_an_error_below_a_broken_line_keeps_its_number() -> None:
     long = " ".join(f"word{n}" for n in range(60))
     cut = [long[at : at + 80] for at in range(0, len(long), 80)]
     snapshot = read_report("\n".join([*cut, "", "RuntimeError: CUDA error: out of memory"]))
-    assert snapshot is not None
     errors = snapshot.find(Errors)
     assert errors is not None
     assert errors.errors[0].where == f"line {len(cut) + 2}"

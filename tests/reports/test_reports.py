@@ -85,17 +85,14 @@ def test_a_batch_is_told_as_well_as_before(name: str, score: ModuleType) -> None
     """One diagnosis a case: its cause, the right cure where one is noted, and that what is quoted is said."""
     checks, told = all_checks(()), []
     for case in _cases(name):
-        report = None
         snapshot = read_report((HERE / "reports" / f"{case['id']}.txt").read_text("utf-8"))
-        if snapshot is not None:
-            diagnosis = diagnose(snapshot, checks)
-            report = report_of(snapshot, diagnosis, checks)
-            quoting = _quoting(snapshot.find(Errors), diagnosis)
-            assert all(quoting), case["id"]
-            assert quoting or case["id"] not in QUOTING, case["id"]
+        diagnosis = diagnose(snapshot, checks)
+        report = report_of(snapshot, diagnosis, checks)
+        quoting = _quoting(snapshot.find(Errors), diagnosis)
+        assert all(quoting), case["id"]
+        assert quoting or case["id"] not in QUOTING, case["id"]
         told.append(score.said(case, report))
         if wanted := CURES.get(case["id"]):
-            assert report is not None
             assert wanted in report.findings[0].cure.command, case["id"]
     worse = score.worse(FLOORS.get(name, {}), score.figures(told))
     assert not worse, f"{worse}\n" + "\n".join(score.misses(told))

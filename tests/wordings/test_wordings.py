@@ -48,7 +48,7 @@ ROWS = _rows()
 
 def _first(text: str) -> Found | None:
     snapshot = read_report(text)
-    causes = diagnose(snapshot, CHECKS).causes if snapshot is not None else ()
+    causes = diagnose(snapshot, CHECKS).causes
     return causes[0] if causes else None
 
 
@@ -124,13 +124,12 @@ def test_harmless_lines_give_nothing_above_a_note() -> None:
     alarms: list[tuple[str, str]] = []
     for text in _harmless():
         snapshot = read_report(text)
-        causes = diagnose(snapshot, CHECKS).causes if snapshot is not None else ()
+        causes = diagnose(snapshot, CHECKS).causes
         alarms += [(one.check.id, text) for one in causes if one.severity != "note"]
     assert alarms == []
 
 
 def test_harmless_lines_together_give_nothing_above_a_note() -> None:
     snapshot = read_report("\n".join(_harmless()))
-    assert snapshot is not None
     alarms = [one.check.id for one in diagnose(snapshot, CHECKS).causes if one.severity != "note"]
     assert alarms == []

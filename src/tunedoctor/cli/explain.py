@@ -11,9 +11,7 @@ from tunedoctor.engine import diagnose
 from tunedoctor.findings import Check
 from tunedoctor.leads import leads_to
 from tunedoctor.messages.cause import GROUPS
-from tunedoctor.ranking.rank import suspects
 from tunedoctor.readers.read import read_report
-from tunedoctor.readers.tidy import tidy
 from tunedoctor.redaction import redact_text, this_identity
 from tunedoctor.registry import source_of
 from tunedoctor.render import page
@@ -61,7 +59,7 @@ def _explain_text(text: str, checks: Sequence[Check], style: Style) -> int:
 
         text = read_log("-").text
     snapshot = read_report(text)
-    causes = diagnose(snapshot, checks).causes if snapshot else ()
+    causes = diagnose(snapshot, checks).causes
     proved = [one for one in causes if one.severity != "note" and not one.finding.settle]
     if proved:
         first = proved[0]
@@ -73,7 +71,7 @@ def _explain_text(text: str, checks: Sequence[Check], style: Style) -> int:
             lines += [_name(one.check, style) for one in proved[1:]]
         write("\n".join(lines) + "\n")
         return 0
-    leads = leads_to(suspects(tidy(text)), {one.id: one for one in checks})
+    leads = leads_to(snapshot, {one.id: one for one in checks})
     if not leads:
         misuse(
             "this text is like nothing that a check knows",

@@ -90,12 +90,9 @@ def _diagnose(failed: Failed, options: Options, place: Target, report_file: str)
     text, numbers = output_of(failed.ran.tails, shell_words(failed.death, failed.for_memory))
     meant = place.chosen_by in ("--target", "--self")
     here = take(place if meant else interpreter_of(failed.argv) or place)
-    told = read_report(text, numbers)
-    snapshot = here
-    if told is not None:
-        snapshot, left_out = joined(told, here)
-        for why in left_out:
-            _say(why)
+    snapshot, left_out = joined(read_report(text, numbers), here)
+    for why in left_out:
+        _say(why)
     report = report_for(snapshot, options, options.checks(), began)
     if report_file:
         _write_report(report_file, report)

@@ -29,11 +29,6 @@ def command(given: Namespace) -> int:
     (source,) = sources
     log = read_log(source)
     snapshot = read_report(log.text, log.numbers)
-    if snapshot is None:
-        misuse(
-            f"{'stdin' if source == '-' else source} holds nothing that the doctor can read",
-            "paste the output of python -m torch.utils.collect_env, or of nvidia-smi",
-        )
     if given.here:
         snapshot = _with_this_machine(snapshot, aim(given.target, own=given.own))
     return judge(snapshot, options, began)

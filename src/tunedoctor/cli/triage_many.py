@@ -23,7 +23,6 @@ CHUNK = 16
 """Files that a process is handed at once: what handing over costs is small beside 16 reports."""
 FEW = 8
 """As many files are read here: starting processes would take longer."""
-NOTHING = "holds nothing that the doctor can read"
 
 
 class Row(NamedTuple):
@@ -139,8 +138,6 @@ def _judged(options: Options, checks: tuple[Check, ...], path: str) -> Row:
         with opened(path) as stream:
             log = from_stream(stream)
         snapshot = read_report(log.text, log.numbers)
-        if snapshot is None:
-            return _problem(options, file, NOTHING)
         report = report_for(snapshot, options, checks, began)
     except OSError as error:
         return _problem(options, file, f"can't be read: {error.strerror or error}")

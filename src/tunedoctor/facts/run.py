@@ -119,10 +119,12 @@ class Resemblance(Fact, frozen=True):
 
 
 class Resembles(Fact, frozen=True):
-    """What the words of a pasted text resemble. Absent: it holds no error, or resembles a healthy machine's."""
+    """What the words of a pasted text resemble. Unknown: not a report."""
 
     causes: tuple[Resemblance, ...]
-    """Best first."""
+    """Best first: those that count, and no others."""
+    healthy: float
+    """Likelihood that it is the text of a machine without a fault."""
 
 
 class Typed(Fact, frozen=True):

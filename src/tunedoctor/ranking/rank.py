@@ -1,83 +1,64 @@
 """Apply the trained ranker: causes by likelihood, each with the line that speaks for it most.
 
-The model is tables/ranker.json, made by tools/train_ranker.py: linear, over TF-IDF of two blocks of features, its
+The model is tables/ranker.json, made by tools/train_ranker.py: linear, over TF-IDF of blocks of features, its
 scores made to likelihoods by one temperature that was fitted on reports which the ranker had not seen.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from itertools import chain
+from pathlib import Path
 
 import msgspec
 
-from tunedoctor.ranking.features import BLOCKS, faults, features, of_line
-from tunedoctor.tables.load import table
+from tunedoctor import tables
+from tunedoctor.facts import Resemblance, Resembles
+from tunedoctor.ranking.features import faults, features, of_line
+from tunedoctor.ranking.weigh import COUNTS
 
+TABLE = Path(tables.__file__).with_name("ranker.json")
 HEALTHY = "healthy"
 """The label of reports that show no fault."""
+SCALE = 1000
+_NUMBERS = msgspec.json.Decoder(list[int])
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A trained ranker."""
+    """A trained ranker. Of its features those are read that a text has: few of tens of thousands."""
 
     blocks: dict[str, float]
     """Block -> its weight."""
-    features: dict[str, float]
-    """Feature -> inverse document frequency."""
-    causes: dict[str, tuple[float, dict[str, float]]]
-    """Cause -> its bias and its weights of features."""
     temperature: float
     """What scores are divided by before they become likelihoods."""
+    causes: dict[str, float]
+    """Cause -> its bias."""
+    features: dict[str, msgspec.Raw]
+    """Feature -> in thousandths its inverse document frequency, then place of a cause and weight by turns."""
 
-
-class _Packed(msgspec.Struct, frozen=True):
-    """A model with each name once: a cause names features by their places."""
-
-    blocks: dict[str, float]
-    features: dict[str, float]
-    causes: dict[str, tuple[float, list[int], list[float]]]
-    temperature: float
-
-
-class Suspect(NamedTuple):
-    """A cause that a text resembles."""
-
-    cause: str
-    likelihood: float
-    because: str
-    """The line of the text that speaks for it most; "" where none does."""
+    def row(self, feature: str) -> tuple[float, dict[int, float]]:
+        """Return the inverse document frequency of a feature and its weights by the places of causes."""
+        idf, *pairs = _NUMBERS.decode(self.features[feature])
+        return idf / SCALE, {p: w / SCALE for p, w in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
 @cache
 def model() -> Model:
     """Return the model of the package, read once."""
-    held = msgspec.convert(table("ranker"), _Packed)
-    names = list(held.features)
-    causes = {
-        cause: (bias, dict(zip(map(names.__getitem__, places), weights, strict=True)))
-        for cause, (bias, places, weights) in held.causes.items()
-    }
-    return Model(held.blocks, held.features, causes, held.temperature)
-
-
-def packed(one: Model) -> object:
-    """Return a model as the table holds it, to be written as JSON."""
-    places = {name: place for place, name in enumerate(one.features)}
-    causes = {
-        cause: (bias, [places[name] for name in weights], list(weights.values()))
-        for cause, (bias, weights) in one.causes.items()
-    }
-    return msgspec.to_builtins(_Packed(one.blocks, one.features, causes, one.temperature))
+    return msgspec.json.decode(TABLE.read_bytes(), type=Model)
 
 
 def scores(one: Model, every: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Return the score of each cause by the features of a text; higher is likelier."""
-    vector = _vector(one, every)
-    return {
-        cause: bias + sum(weights[k] * vector[k] for k in weights.keys() & vector.keys())
-        for cause, (bias, weights) in one.causes.items()
-    }
+    """Return the score of each cause by the features of a text, each block of length 1; higher is likelier."""
+    found = list(one.causes.values())
+    for block, share in one.blocks.items():
+        known = [(times, *one.row(k)) for k, times in every[block].items() if k in one.features]
+        length = math.sqrt(sum((times * idf) ** 2 for times, idf, _ in known)) or 1.0
+        for times, idf, weights in known:
+            value = share * times * idf / length
+            for place, weight in weights.items():
+                found[place] += weight * value
+    return dict(zip(one.causes, found, strict=True))
 
 
 def rank(lines: Sequence[str], by: Model | None = None) -> list[tuple[str, float]]:
@@ -90,42 +71,39 @@ def rank(lines: Sequence[str], by: Model | None = None) -> list[tuple[str, float
     return sorted(((c, p / whole) for c, p in powers.items()), key=lambda pair: -pair[1])
 
 
-MOST = 6
-"""Suspects of a text: some are refuted by facts, three are shown."""
-_LEAST = 0.12
-"""Likelihood of the best suspect below which a text resembles nothing."""
-_WELL = 0.5
-"""Of the best likelihood: how likely a healthy machine is at most where there are suspects."""
+MOST = 8
+"""Causes of a text that are kept, and those that count besides: some are refuted by facts."""
 
 
-def suspects(lines: Sequence[str]) -> list[Suspect]:
-    """Return the causes that a text resembles most; none where it resembles that of a healthy machine as well."""
-    ranked = rank(lines)
-    best = [pair for pair in ranked if pair[0] != HEALTHY][:MOST]
-    if best[0][1] < _LEAST or dict(ranked)[HEALTHY] > _WELL * best[0][1]:
-        return []
+def resembled(lines: Sequence[str]) -> Resembles:
+    """Return the causes that a text resembles, and how much that of a healthy machine."""
+    ranked, one = rank(lines), model()
     words = {line: {*of_line(line)} for line in faults(lines)}
-    return [Suspect(cause, round(share, 2), _because(words, cause)) for cause, share in best]
+    rows = {word: one.row(word) for word in {*chain(*words.values())} & one.features.keys()}
+    places = {cause: place for place, cause in enumerate(one.causes)}
+
+    def because(cause: str) -> str:
+        place = places[cause]
+        speaks = {w: idf * weights[place] for w, (idf, weights) in rows.items() if place in weights}
+        return _loudest(words, speaks)
+
+    causes = [pair for pair in ranked if pair[0] != HEALTHY]
+    return Resembles(
+        causes=tuple(
+            Resemblance(cause, round(share, 4), because(cause) if place < MOST else "")
+            for place, (cause, share) in enumerate(causes)
+            if place < MOST or share >= COUNTS
+        ),
+        healthy=round(dict(ranked)[HEALTHY], 4),
+    )
 
 
-def _vector(one: Model, every: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Return the features that the model knows, each block of length 1 times its weight."""
-    found: dict[str, float] = {}
-    for block in BLOCKS:
-        known = one.features.keys() & every[block].keys()
-        mine = {k: every[block][k] * one.features[k] for k in known}
-        length = math.sqrt(sum(v * v for v in mine.values())) or 1.0
-        found |= {k: one.blocks[block] * v / length for k, v in mine.items()}
-    return found
-
-
-def _because(words: Mapping[str, set[str]], cause: str) -> str:
+def _loudest(words: Mapping[str, set[str]], speaks: Mapping[str, float]) -> str:
     """Return the line of those with these words that speaks for a cause most; "" where none does."""
-    idf, (_, weights) = model().features, model().causes[cause]
 
-    def speaks(line: str) -> float:
+    def spoken(line: str) -> float:
         # exact, so that of two lines with the same words it is always the first
-        return math.fsum(weights.get(word, 0.0) * idf.get(word, 0.0) for word in words[line])
+        return math.fsum(speaks.get(word, 0.0) for word in words[line])
 
-    best = max(words, key=speaks, default="")
-    return best.strip() if best and speaks(best) > 0 else ""
+    best = max(words, key=spoken, default="")
+    return best.strip() if best and spoken(best) > 0 else ""

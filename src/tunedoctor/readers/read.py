@@ -14,11 +14,10 @@ from tunedoctor.facts import (
     IndexAnswer,
     NvidiaAnswer,
     Packages,
-    Resemblance,
     Resembles,
     Unknown,
 )
-from tunedoctor.ranking.rank import suspects
+from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
     floors,
     images,
@@ -49,8 +48,8 @@ def read_report(
     text: str,
     numbers: Sequence[int] = (),
     failed: Callable[[Reader, Exception], None] | None = None,
-) -> Snapshot | None:
-    """Return what a text tells; None where no reader found anything. A reader that fails is left out.
+) -> Snapshot:
+    """Return what a text tells, and what it resembles. A reader that fails is left out.
 
     `numbers` tells for each line of a digest which line of the whole log it is. `failed` hears of a reader that
     raised.
@@ -63,8 +62,6 @@ def read_report(
         except Exception as error:  # noqa: BLE001  a crash is the result of that reader alone
             if failed is not None:
                 failed(reader, error)
-    if not facts:
-        return None
     answers: dict[type[Fact], Answer] = dict.fromkeys(KINDS, NOT_TOLD)
     answers[Container] = Absent(why="the report tells of no container")
     answers[IndexAnswer] = Absent(why="the report holds no failed install")
@@ -92,16 +89,8 @@ def read_report(
     errors = answers.get(Errors)
     if numbers and isinstance(errors, Errors):
         answers[Errors] = _renumbered(errors, numbers)
-    answers[Resembles] = _resembles(lines, errors)
+    answers[Resembles] = resembled(lines)
     return Snapshot(answers)
-
-
-def _resembles(lines: Sequence[str], errors: Answer | None) -> Answer:
-    """Return what causes the words resemble, where they hold an error at all."""
-    found = suspects(lines) if isinstance(errors, Errors) and errors.errors else []
-    if not found:
-        return Absent(why="the report shows no error that resembles a cause")
-    return Resembles(causes=tuple(Resemblance(*one) for one in found))
 
 
 def _renumbered(errors: Errors, numbers: Sequence[int]) -> Errors:

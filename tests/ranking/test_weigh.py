@@ -1,0 +1,59 @@
+"""A resemblance turns a finding into a suspicion where it is sure of something else, and names suspects where it is."""
+
+import pytest
+
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Errors, ErrorText, Resemblance, Resembles
+from tunedoctor.ranking.weigh import OUTWEIGHED, outweighed, worth_telling
+from tunedoctor.registry import all_checks
+from tunedoctor.report import report_of
+from tunedoctor.snapshot import Snapshot
+
+OOM = "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB"
+
+
+def _told(said: str, healthy: float = 0.0, **shares: float) -> Snapshot:
+    errors = (ErrorText(text=said, where="line 1"),) if said else ()
+    causes = tuple(Resemblance(name.replace("_", "-"), share) for name, share in shares.items())
+    return Snapshot.of([Errors(errors=errors), Resembles(causes=causes, healthy=healthy)])
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "less"),
+    [
+        (_told(OOM, disk_full=0.9), True),
+        (_told(OOM, healthy=0.9), True),
+        (_told(OOM, disk_full=0.9, vram_too_small=0.02), False),
+        (_told(OOM, disk_full=0.1), False),
+        (_told("", disk_full=0.9), False),
+        (Snapshot.of([Errors(errors=(ErrorText(text=OOM, where="line 1"),))]), False),
+    ],
+)
+def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
+    snapshot: Snapshot, *, less: bool
+) -> None:
+    assert outweighed("vram-too-small", snapshot) is less
+    assert not outweighed("a-cause-that-no-text-taught", snapshot)
+    checks = all_checks(())
+    report = report_of(snapshot, diagnose(snapshot, checks), checks)
+    suspected = {one.id: one for one in report.suspected}
+    if less:
+        assert "vram-too-small" not in {one.id for one in report.findings}
+        assert suspected["vram-too-small"].likelihood == OUTWEIGHED
+        assert report.verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("said", "best", "healthy", "worth"),
+    [
+        (OOM, 0.26, 0.0, True),
+        (OOM, 0.24, 0.0, False),
+        (OOM, 0.5, 0.2, False),
+        ("", 0.11, 0.0, True),
+        ("", 0.09, 0.0, False),
+    ],
+)
+def test_suspects_are_named_where_one_is_likely_and_health_is_not(
+    said: str, best: float, healthy: float, *, worth: bool
+) -> None:
+    assert worth_telling(_told(said, healthy=healthy), best) is worth
