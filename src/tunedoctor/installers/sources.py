@@ -17,6 +17,7 @@ import msgspec
 
 from tunedoctor.probes.environment import without_credentials
 from tunedoctor.probes.installer_config import Setting, on, settings_of
+from tunedoctor.refresh.fetch import Client
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.rules import PYTORCH, index_of
 
@@ -146,6 +147,10 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         # uv has no variable for no index, and pip no cache that it could go by
         env |= {"PIP_NO_INDEX": "1"} if self.ban else {}
         return env | ({"UV_OFFLINE": "1"} if self.offline else {})
+
+    def client(self, environ: Mapping[str, str]) -> Client:
+        """Return what asks servers by the user's proxies and certificates."""
+        return Client(variables=self.said(environ), trusted=self.trusted)
 
     def options(self) -> list[str]:
         """Return uv's options: what it takes from no variable."""

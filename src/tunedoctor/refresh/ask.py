@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from tunedoctor.refresh.derive import File, Seen, releases
-from tunedoctor.refresh.fetch import Fetcher, FetchError, Limits, host_of
+from tunedoctor.refresh.fetch import Client, FetchError
 from tunedoctor.refresh.indexes import Indexes
 from tunedoctor.refresh.merge import Learned, least_files
 from tunedoctor.refresh.page import Link, Page, parsed
@@ -42,14 +42,14 @@ Get = Callable[[str], bytes]
 Metadata = Callable[[Link], bytes]
 
 
-def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401  a wheel table
+def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401  a wheel table
     """Read the pages of torch and its companions, and metadata of the releases that the table does not know.
 
     Raises:
         RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
         FetchError: PyTorch's index can't be had.
     """
-    get = Fetcher(indexes.hosts, limits).get
+    get = client._replace(hosts=indexes.hosts).get
     pages = {project: _page(indexes.torch, project, table, get) for project in PROJECTS}
     links = {project: page.links for project, page in pages.items()}
     seen = releases(links["torch"])
@@ -63,10 +63,10 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
     companions = {
         project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
     }
-    default, untold = _default(indexes, limits) if undefault else ({}, [])
+    default, untold = _default(indexes, client) if undefault else ({}, [])
     learned: dict[str, Learned] = {}
     for version in unsure:
-        pins = _pins(default.get(version), indexes, limits)
+        pins = _pins(default.get(version), client)
         vision, sure = _companion(version, companions["torchvision"], metadata)
         audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
         learned[version] = pins._replace(
@@ -142,20 +142,19 @@ def _metadata(get: Get, link: Link) -> bytes:
         return b""
 
 
-def _default(indexes: Indexes, limits: Limits) -> tuple[dict[str, Seen], list[str]]:
+def _default(indexes: Indexes, client: Client) -> tuple[dict[str, Seen], list[str]]:
     """Return release -> what the default index has of it; without an answer, why."""
     if not indexes.default:
         return {}, ["no default index is known: neither pip nor uv is here to name it"]
     url = f"{indexes.default}torch/"
-    fetcher = Fetcher(frozenset({host_of(url)}), limits)
     try:
-        data = fetcher.get(url)
+        data = client.get(url)
     except FetchError as error:
         return {}, [f"the default index was not read: {error}"]
     return releases(_whole(url, data).links), []
 
 
-def _pins(seen: Seen | None, indexes: Indexes, limits: Limits) -> Learned:
+def _pins(seen: Seen | None, client: Client) -> Learned:
     """Read what the wheels of the default index pin, for each platform family."""
     default: dict[str, str] = {}
     pins = Learned()
@@ -165,8 +164,7 @@ def _pins(seen: Seen | None, indexes: Indexes, limits: Limits) -> Learned:
         if file is None:
             continue
         # files lie on hosts of their own; what comes from there is checked by the hash of the page
-        hosts = frozenset({host_of(indexes.default), host_of(file.link.url)})
-        metadata = _metadata(Fetcher(hosts, limits).get, file.link)
+        metadata = _metadata(client.get, file.link)
         if not metadata:
             continue
         need = needs(metadata, family, file.name.python)

@@ -1,12 +1,13 @@
 """Names of wheel files -> release, variant, platform family, Python tag, glibc floor."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-from packaging.version import InvalidVersion
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
 from tunedoctor.versions import parts
 
@@ -62,6 +63,19 @@ def wheel_name(name: str, url: str = "") -> WheelName | None:
         return None
     python, glibc = _python(tag), _glibc(tag.platform)
     return WheelName(project, version.public, variant, family, tag.platform, python, glibc)
+
+
+def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version, set[str]]]:
+    """Yield the file names that are wheels of a project, with their version and platforms ("any", "win_amd64" …)."""
+    wanted = canonicalize_name(project)
+    for file in files:
+        if file[:1].lower() == wanted[:1]:
+            try:
+                name, version, _, tags = parse_wheel_filename(file)
+            except (InvalidWheelFilename, InvalidVersion):
+                continue
+            if name == wanted:
+                yield file, version, {tag.platform for tag in tags}
 
 
 def _family(platform: str) -> str:
