@@ -2,9 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.refresh.names import WheelName, wheel_name
+from tunedoctor.refresh.names import Wheel, wheel_of
+from tunedoctor.refresh.page import Link
 
 X86, ARM = "linux_x86_64", "linux_aarch64"
+
+
+def wheel_name(name: str, url: str = "") -> Wheel | None:
+    return wheel_of(Link(name, url, "", ""))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +51,7 @@ X86, ARM = "linux_x86_64", "linux_aarch64"
     ],
 )
 def test_names(name: str, found: tuple[str, ...]) -> None:
-    assert wheel_name(name) == WheelName(name.partition("-")[0], *found)
+    assert wheel_name(name) == Wheel(Link(name, "", "", ""), name.partition("-")[0], *found)
 
 
 @pytest.mark.parametrize(

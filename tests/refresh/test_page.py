@@ -19,7 +19,6 @@ def test_a_link_with_all_that_it_can_say() -> None:
     assert link.name == NAME
     assert link.url == f"https://index.example{HREF}"
     assert (link.sha256, link.metadata_sha256) == (DIGEST, DIGEST)
-    assert link.requires_python == ">=3.11"
     assert not link.yanked
     assert page.whole
 

@@ -39,25 +39,28 @@ class Asking:
         self._filled = False
 
     def resolve(self, question: Question) -> Outcome:
-        """Ask uv over the sources that answer."""
+        """Ask uv over the sources that answer; a later question first of the cache that the first one filled.
+
+        An index that names no time for which its pages hold is asked for each of them again with each question. That
+        there is no set, or which files exact versions have, the cache tells as well; of a set it may hold older
+        versions alone.
+        """
         return self._asked(question, None if question.hashes else ())
 
     def _asked(self, question: Question, again: Collection[str] | None) -> Outcome:
-        """Ask uv; what is installed stands for what no index has, but for the packages that are put in again."""
+        """Ask; `again`: what is put in anew, so that what is installed does not stand for it."""
         question = question._replace(index_url=self.declared.placed(question.index_url))
-        if question.offline:
-            return resolve(question, self.declared)
-        known = self.answering(question.index_url)
+        known = self.declared if question.offline else self.answering(question.index_url)
         if isinstance(known, Failed):
             return known
         index = "" if question.index_url in self.silent else question.index_url
         question = question._replace(index_url=index)
         with self._with_installed(known, again) as every:
-            if self._filled and question.locked and not question.dependencies:
-                # the question before has just read these pages
-                cached = resolve(question._replace(offline=True), every)
-                if isinstance(cached, Solved):
-                    return cached
+            if self._filled and not question.offline:
+                told = resolve(question._replace(offline=True), every)
+                exact = isinstance(told, Solved) and not question.dependencies
+                if exact or isinstance(told, NoSolution):
+                    return told
             self._filled = True
             return resolve(question, every)
 

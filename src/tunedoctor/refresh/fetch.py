@@ -6,7 +6,6 @@ never from HTTPS to HTTP. Who answers is looked up by it (`installers/`), and wh
 
 import http.client
 import os
-import queue
 import socket
 import ssl
 import threading
@@ -72,27 +71,26 @@ class Client(NamedTuple):
         Raises:
             FetchError: refused, unreachable, too large, too slow, cut, or redirected to another host.
         """
-        answer: queue.SimpleQueue[bytes | FetchError] = queue.SimpleQueue()
-        work = threading.Thread(target=self._work, args=(url, whole, answer), daemon=True)
-        work.start()  # a thread, since a name server or a dripping header has no other time limit
-        try:
-            found = answer.get(timeout=self.limits.seconds + 1)
-        except queue.Empty:
-            found = FetchError(_plain(url), self._slow)
-        if isinstance(found, FetchError):
-            raise found
-        return found
+        found: list[bytes | FetchError] = []
+        # a thread, since a name server or a dripping header has no other time limit
+        work = threading.Thread(target=lambda: found.append(self._told(url, whole)), daemon=True)
+        work.start()
+        work.join(self.limits.seconds + 1)
+        answer = found[0] if found else FetchError(_plain(url), self._slow)
+        if isinstance(answer, FetchError):
+            raise answer
+        return answer
 
-    def _work(self, url: str, whole: bool, answer: "queue.SimpleQueue[bytes | FetchError]") -> None:  # noqa: FBT001
+    def _told(self, url: str, whole: bool) -> bytes | FetchError:  # noqa: FBT001
         try:
-            answer.put(self._get(url, whole=whole))
+            return self._get(url, whole=whole)
         except FetchError as error:
-            answer.put(error)
+            return error
         except urllib.error.HTTPError as error:
             error.close()
-            answer.put(FetchError(_plain(url), f"answered {error.code}", error.code))
+            return FetchError(_plain(url), f"answered {error.code}", error.code)
         except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
-            answer.put(FetchError(_plain(url), self._why(error)))
+            return FetchError(_plain(url), self._why(error))
 
     def _get(self, url: str, *, whole: bool) -> bytes:
         end = time.monotonic() + self.limits.seconds

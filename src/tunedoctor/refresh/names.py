@@ -9,6 +9,7 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from tunedoctor.refresh.page import Link
 from tunedoctor.versions import parts
 
 VARIANT = re.compile(r"cpu|xpu|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?")
@@ -25,9 +26,10 @@ _LABELS = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"
 """Old names of platform tags -> glibc: PEP 513, 571, 599."""
 
 
-class WheelName(NamedTuple):
-    """What the name of a wheel says."""
+class Wheel(NamedTuple):
+    """A wheel of a page, and what its name says."""
 
+    link: Link
     project: str
     release: str
     variant: str
@@ -42,13 +44,13 @@ class WheelName(NamedTuple):
     """Floor; "" where the tag says none: macOS, Windows, plain linux_x86_64."""
 
 
-def wheel_name(name: str, url: str = "") -> WheelName | None:
+def wheel_of(link: Link) -> Wheel | None:
     """Read a file name; None where it is none, a pre-release, or of a label, platform or Python that isn't known.
 
-    `url`: a file for Linux on aarch64 without a label is of the variant whose folder it lies in (torch 2.5 cu124).
+    A file for Linux on aarch64 without a label is of the variant whose folder it lies in (torch 2.5 cu124).
     """
     try:
-        project, version, _, tags = parse_wheel_filename(name)
+        project, version, _, tags = parse_wheel_filename(link.name)
     except (InvalidWheelFilename, InvalidVersion, ValueError):
         return None
     if version.is_prerelease or not _RELEASE.fullmatch(version.public):
@@ -58,11 +60,11 @@ def wheel_name(name: str, url: str = "") -> WheelName | None:
         return None
     tag = min(known, key=lambda one: (parts(_glibc(one.platform)), one.platform))
     family = _family(tag.platform)
-    variant = version.local or _of_folder(url, family)
+    variant = version.local or _of_folder(link.url, family)
     if not VARIANT.fullmatch(variant):
         return None
     python, glibc = _python(tag), _glibc(tag.platform)
-    return WheelName(project, version.public, variant, family, tag.platform, python, glibc)
+    return Wheel(link, project, version.public, variant, family, tag.platform, python, glibc)
 
 
 def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version, set[str]]]:

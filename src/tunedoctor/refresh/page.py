@@ -22,7 +22,6 @@ class Link(NamedTuple):
     """Of the file, as the page says; "" where it says none."""
     metadata_sha256: str
     """Of the file's metadata at URL.metadata; "" where there is none, or without a hash."""
-    requires_python: str
     yanked: bool = False
     """Withdrawn by its makers: it counts as a file and is chosen by nobody."""
 
@@ -70,9 +69,7 @@ def parsed(data: bytes, base: str) -> Page:
         if name.endswith((".whl", "-variants.json")):
             into = links if name.endswith(".whl") else variants
             metadata = values.get("data-core-metadata") or values.get("data-dist-info-metadata", "")
-            requires = values.get("data-requires-python", "")[:100]
-            yanked = "data-yanked" in values
-            into.append(Link(name, url, _hash(fragment), _hash(metadata), requires, yanked))
+            into.append(Link(name, url, _hash(fragment), _hash(metadata), "data-yanked" in values))
     return Page(tuple(links), whole, tuple(variants))
 
 
@@ -91,7 +88,6 @@ class _File(msgspec.Struct, rename="kebab"):
     url: str
     hashes: dict[str, str] = {}
     core_metadata: bool | dict[str, str] = False
-    requires_python: str | None = None
     yanked: bool | str = False
 
 
@@ -110,7 +106,6 @@ def _of_json(data: bytes) -> tuple[Rows, bool]:
         values = {"href": f"{one.url}#sha256={one.hashes.get('sha256', '')}"}
         if isinstance(one.core_metadata, dict):
             values["data-core-metadata"] = f"sha256={one.core_metadata.get('sha256', '')}"
-        values |= {"data-requires-python": one.requires_python or ""}
         rows.append(("a", values | ({"data-yanked": ""} if one.yanked is not False else {})))
     return rows, True
 
