@@ -35,11 +35,11 @@ def builds_of(wheels: Iterable[Wheel]) -> Builds:
     found: dict[tuple[str, str, str], list[str]] = {}
     for family, variant in dict.fromkeys((one.family, one.variant) for one in every):
         mine = [one for one in every if (one.family, one.variant) == (family, variant)]
-        glibc = max((one.glibc for one in mine), key=parts)
+        highest = max((one.floor for one in mine), key=parts)
         own = "mps" if family == "macos_arm64" else variant
         for python in sorted({one.python for one in mine} - {"any"}, key=python_order):
-            tag = min((one.tag for one in mine if one.python == python), key=_tag_order)
-            floor = _macos(tag) if family.startswith("macos") else glibc
+            lowest = min((one.floor for one in mine if one.python == python), key=parts)
+            floor = lowest if family.startswith("macos") else highest
             found.setdefault((family, own, floor), []).append(python)
     return {key: tuple(pythons) for key, pythons in found.items()}
 
@@ -47,13 +47,3 @@ def builds_of(wheels: Iterable[Wheel]) -> Builds:
 def python_order(python: str) -> tuple[bool, tuple[int, ...]]:
     """Order Python tags as the table does: 3.9, 3.10, 3.13t."""
     return (python.endswith("t"), parts(python.rstrip("t")))
-
-
-def _macos(tag: str) -> str:
-    return ".".join(tag.split("_")[1:3])
-
-
-def _tag_order(tag: str) -> tuple[tuple[int, ...], str]:
-    numbers = tuple(int(part) for part in tag.split("_") if part.isdigit() and len(part) < 10)
-    # a tag that states no floor (linux_x86_64) is outdone by one that does
-    return (numbers or (999,), tag)

@@ -1,4 +1,4 @@
-"""Names of wheel files -> release, variant, platform family, Python tag, glibc floor."""
+"""Names of wheel files -> release, variant, platform family, Python tag, floor of the system."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -36,12 +36,10 @@ class Wheel(NamedTuple):
     """cu132, rocm7.2, xpu, cpu; "cpu" for wheels without a label, those of macOS too."""
     family: str
     """linux_x86_64 …; "any" for wheels without compiled code."""
-    tag: str
-    """manylinux_2_28_x86_64; of several the one with the lowest floor."""
     python: str
     """3.12, 3.14t, "any"."""
-    glibc: str
-    """Floor; "" where the tag says none: macOS, Windows, plain linux_x86_64."""
+    floor: str
+    """Oldest glibc, or macOS, that a platform tag names; "" where none does: Windows, plain linux_x86_64."""
 
 
 def wheel_of(link: Link) -> Wheel | None:
@@ -58,13 +56,13 @@ def wheel_of(link: Link) -> Wheel | None:
     known = [tag for tag in tags if _family(tag.platform) and _python(tag)]
     if not known:
         return None
-    tag = min(known, key=lambda one: (parts(_glibc(one.platform)), one.platform))
+    tag = min(known, key=lambda one: (parts(_floor(one.platform)), one.platform))
     family = _family(tag.platform)
     variant = version.local or _of_folder(link.url, family)
     if not VARIANT.fullmatch(variant):
         return None
-    python, glibc = _python(tag), _glibc(tag.platform)
-    return Wheel(link, project, version.public, variant, family, tag.platform, python, glibc)
+    python, floor = _python(tag), _floor(tag.platform)
+    return Wheel(link, project, version.public, variant, family, python, floor)
 
 
 def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version, set[str]]]:
@@ -96,8 +94,8 @@ def _python(tag: Tag) -> str:
     return f"{found[1]}.{int(found[2])}{'t' * tag.abi.endswith('t')}"
 
 
-def _glibc(platform: str) -> str:
-    found = re.match(r"manylinux_(\d+)_(\d+)_", platform)
+def _floor(platform: str) -> str:
+    found = re.match(r"(?:manylinux|macosx)_(\d+)_(\d+)_", platform)
     if found:
         return f"{found[1]}.{found[2]}"
     return _LABELS.get(platform.partition("_")[0], "")
