@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Mapping
 from email.message import Message
 from typing import IO, NamedTuple
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from tunedoctor import __version__
 from tunedoctor.clean import clean_text
@@ -121,7 +121,7 @@ class Client(NamedTuple):
         own = {s: self.variables.get(f"{s.upper()}_PROXY") or "" for s in ("http", "https")}
         return urllib.request.getproxies() | {s: proxy for s, proxy in own.items() if proxy}
 
-    def _connect(self, place: "urllib.parse.SplitResult") -> None:
+    def _connect(self, place: SplitResult) -> None:
         """Learn soon that nobody is there: the opener has one time limit for all."""
         if place.hostname:
             port = place.port or (443 if place.scheme == "https" else 80)
