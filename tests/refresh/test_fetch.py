@@ -62,7 +62,7 @@ def _silent(handler: BaseHTTPRequestHandler) -> None:
 
 
 def _bomb(handler: BaseHTTPRequestHandler) -> None:
-    reply(handler, gzip.compress(b"0" * 10_000_000), Content_Encoding="gzip")
+    reply(handler, gzip.compress(b"0" * 200_000), Content_Encoding="gzip")
 
 
 def _broken_chunks(handler: BaseHTTPRequestHandler) -> None:
