@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tunedoctor.cli.sources import default_index
+from tunedoctor.cli.sources import asker
 from tunedoctor.installers.sources import own
 from tunedoctor.probes.installer_config import project_file
 from tunedoctor.refresh.ask import RefusedError, ask
-from tunedoctor.refresh.fetch import FetchError, Limits
+from tunedoctor.refresh.fetch import FetchError
 from tunedoctor.refresh.indexes import indexes
 from tunedoctor.refresh.merge import merged
 from tunedoctor.tables.updated import UpdatedError, laid_over
@@ -80,9 +80,9 @@ def _options() -> argparse.ArgumentParser:
 def _asked(old: Any, index: str) -> tuple[Any, list[str]]:  # noqa: ANN401  tables
     """Return the table with what the indexes say, and what they did not tell."""
     if ban := own(os.environ, sys.prefix, project_file()).ban:
-        msg = f"{ban.who} says that no network is to be asked"
-        raise FetchError(msg)
-    said = ask(indexes(index, default_index()), old, Limits())
+        raise FetchError(url="", what=f"{ban.who} says that no network is to be asked")
+    default, client = asker()
+    said = ask(indexes(index, default), old, client)
     today = datetime.now(UTC).date().isoformat()
     result = merged(old, old, said.seen, said.learned, said.files, today)
     new = laid_over(old, result.overlay)

@@ -6,14 +6,15 @@ import sys
 from libraries.server import Index
 
 from tunedoctor.installers.answers import NoSolution, pins_of
-from tunedoctor.installers.lookup import lines_of, look_up
+from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import own
+from tunedoctor.installers.tool import lines_of
 from tunedoctor.installers.uv import Failed
 from tunedoctor.plan import Install, Pin
 
 
 def ask(install: Install, installed: dict[str, str] | None = None) -> Install:
-    found = look_up(install, sys.executable, installed or {}, own(os.environ))
+    found = Asking(own(os.environ)).look_up(install, sys.executable, installed or {})
     assert isinstance(found, Install)
     return found
 
@@ -41,20 +42,20 @@ def test_what_comes_along_is_pinned_and_what_serves_stays(index: Index) -> None:
 
 def test_what_is_known_is_not_asked_again(index: Index) -> None:
     known = Install(pins=(Pin(name="nobody-has-it", version="1", hashes=("sha256:00",)),))
-    assert look_up(known, sys.executable, {}, own(os.environ)) == known
+    assert Asking(own(os.environ)).look_up(known, sys.executable, {}) == known
     assert index.asked == []
 
 
 def test_a_version_that_nobody_has(index: Index) -> None:
     asked = Install(pins=(Pin(name="peft", version="77.0"),))
-    found = look_up(asked, sys.executable, {}, own(os.environ))
+    found = Asking(own(os.environ)).look_up(asked, sys.executable, {})
     assert isinstance(found, NoSolution)
 
 
 def test_an_index_that_does_not_answer(index: Index) -> None:
     index.close()
     asked = Install(pins=(Pin(name="peft", version="0.18.1"),))
-    found = look_up(asked, sys.executable, {}, own(os.environ))
+    found = Asking(own(os.environ)).look_up(asked, sys.executable, {})
     assert isinstance(found, Failed)
     assert found.why == "network"
 

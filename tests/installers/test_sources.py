@@ -9,7 +9,7 @@ from libraries.fixtures import resolve
 from libraries.server import Index
 
 from tunedoctor.installers.answers import NoSolution
-from tunedoctor.installers.lookup import look_up
+from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Ban, Sources, own, sources
 from tunedoctor.installers.tool import Job, Tool
 from tunedoctor.installers.uv import Failed, Question, Solved
@@ -33,7 +33,7 @@ def test_offline_goes_by_the_cache_of_uv_alone(
     found = resolve(asked)
     assert isinstance(found, Failed)
     assert (found.why, name in found.text) == ("offline", True)
-    assert isinstance(look_up(PEFT, sys.executable, {}, own(os.environ)), Failed)
+    assert isinstance(Asking(own(os.environ)).look_up(PEFT, sys.executable, {}), Failed)
     assert index.asked == []
     monkeypatch.setenv(name, "0")
     assert isinstance(resolve(asked), Solved)
@@ -51,7 +51,7 @@ def test_no_index_is_asked_not_even_one_that_is_named(
     found = resolve(Question(requirements=("peft",), python="3.12", index_url=url))
     assert isinstance(found, NoSolution)
     pins, known = Install(pins=PEFT.pins, index=url), own(os.environ)
-    assert isinstance(look_up(pins, sys.executable, {}, known), NoSolution)
+    assert isinstance(Asking(known).look_up(pins, sys.executable, {}), NoSolution)
     job, uv, pip = Job(sys.executable, ".", source=url), Tool("uv", known), Tool("pip", known)
     for argv in (uv.fetch(job), uv.install(job), pip.fetch(job), pip.install(job)):
         assert "--no-index" in argv

@@ -18,7 +18,6 @@ from tunedoctor.engine import diagnose
 from tunedoctor.facts import NvidiaDriver, NvidiaGpus, Packages, PciBus, TorchBuild
 from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import Failed, find_uv
@@ -69,7 +68,7 @@ def asking(wheels: Index) -> Ask:
     ) -> Install | NoSolution | Failed:
         if install.index.startswith("https://download.pytorch.org/whl/"):
             install = msgspec.structs.replace(install, index=wheels.url)
-        return look_up(install, python, installed, own(os.environ))
+        return Asking(own(os.environ)).look_up(install, python, installed)
 
     return live(Asking(own(os.environ)))._replace(look_up=stand_in)
 

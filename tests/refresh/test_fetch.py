@@ -10,23 +10,24 @@ from urllib.parse import urlsplit
 import pytest
 from refresh.pages import Index, reply
 
-from tunedoctor.refresh.fetch import Fetcher, FetchError, Limits
+from tunedoctor.refresh.fetch import Client, FetchError, Limits
 
-SMALL = Limits(size=100_000, seconds=0.6)
+SMALL = Limits(size=100_000, seconds=30)
 
 
-def _fetcher(index: Index, limits: Limits = SMALL) -> Fetcher:
-    return Fetcher(frozenset({urlsplit(index.url).netloc}), limits)
+def _client(index: Index, seconds: float = 30) -> Client:
+    limits = SMALL._replace(seconds=seconds)
+    return Client(limits, hosts=frozenset({urlsplit(index.url).netloc}))
 
 
 def test_a_page(index: Index) -> None:
     index.pages["/whl/x/"] = b"hello"
-    assert _fetcher(index).get(f"{index.url}x/") == b"hello"
+    assert _client(index).get(f"{index.url}x/") == b"hello"
 
 
 def test_403_is_missing(index: Index) -> None:
     with pytest.raises(FetchError, match="answered 403"):
-        _fetcher(index).get(f"{index.url}none/")
+        _client(index).get(f"{index.url}none/")
 
 
 def _cut(handler: BaseHTTPRequestHandler) -> None:
@@ -61,7 +62,7 @@ def _silent(handler: BaseHTTPRequestHandler) -> None:
 
 
 def _bomb(handler: BaseHTTPRequestHandler) -> None:
-    reply(handler, gzip.compress(b"0" * 10_000_000), Content_Encoding="gzip")
+    reply(handler, gzip.compress(b"0" * 200_000), Content_Encoding="gzip")
 
 
 def _broken_chunks(handler: BaseHTTPRequestHandler) -> None:
@@ -101,17 +102,18 @@ def test_what_a_sick_server_does_is_told(
             answer(handler)
 
     index.pages["/whl/x/"] = quiet
+    seconds = 0.6 if "0.6 s" in says else 30  # neighbours slow what is to come in time
     with pytest.raises(FetchError, match=says):
-        _fetcher(index).get(f"{index.url}x/")
+        _client(index, seconds).get(f"{index.url}x/")
 
 
 def test_redirects_within_the_allowed_hosts(index: Index) -> None:
     index.pages["/whl/a/"] = lambda handler: reply(handler, b"", 302, Location="/whl/b/")
     index.pages["/whl/b/"] = b"there"
-    assert _fetcher(index).get(f"{index.url}a/") == b"there"
+    assert _client(index).get(f"{index.url}a/") == b"there"
     index.pages["/whl/b/"] = lambda handler: reply(handler, b"", 302, Location="/whl/a/")
     with pytest.raises(FetchError):
-        _fetcher(index).get(f"{index.url}a/")
+        _client(index).get(f"{index.url}a/")
 
 
 @pytest.mark.parametrize("scheme", ["http", "ftp", "file"])
@@ -132,14 +134,14 @@ def test_a_redirect_to_a_foreign_host_is_not_followed(index: Index, scheme: str)
         place = f"{scheme}://127.0.0.1:{foreign.getsockname()[1]}/x"
         index.pages["/whl/x/"] = lambda handler: reply(handler, b"", 302, Location=place)
         with pytest.raises(FetchError):
-            _fetcher(index).get(f"{index.url}x/")
+            _client(index).get(f"{index.url}x/")
         assert not called.wait(0.2)
 
 
 @pytest.mark.parametrize("url", ["http://other.example/", "file:///etc/passwd", "http://[::1", ""])
 def test_other_hosts_are_not_asked(index: Index, url: str) -> None:
     with pytest.raises(FetchError, match="allowed hosts"):
-        _fetcher(index).get(url)
+        _client(index).get(url)
 
 
 def test_a_port_that_nobody_listens_on() -> None:
@@ -147,10 +149,11 @@ def test_a_port_that_nobody_listens_on() -> None:
         one.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{one.getsockname()[1]}"
     with pytest.raises(FetchError, match="can't be reached"):
-        Fetcher(frozenset({host}), SMALL).get(f"http://{host}/")
+        Client(SMALL).get(f"http://{host}/")
 
 
 def test_certificates_that_are_none(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("PIP_CERT", "/no/such/bundle.pem")
-    with pytest.raises(FetchError, match=r"PIP_CERT names /no/such/bundle\.pem"):
-        _fetcher(index).get(index.url)
+    with pytest.raises(FetchError, match=r"/no/such/bundle\.pem holds no certificates"):
+        _client(index).get(index.url)

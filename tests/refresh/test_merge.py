@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refresh.pages import CU, NEW, File, files_of, page, row_with, torch_files, variants_of
 
-from tunedoctor.refresh.derive import Seen, releases
+from tunedoctor.refresh.derive import Builds, builds_of, releases
 from tunedoctor.refresh.merge import Learned, Merge, least_files, merged, published
 from tunedoctor.refresh.page import parsed
 from tunedoctor.refresh.variants import Told
@@ -19,8 +19,9 @@ TABLE = shipped("torch_wheels")
 BASE = "http://127.0.0.1/whl/torch/"
 
 
-def _seen(files: list[File]) -> dict[str, Seen]:
-    return releases(parsed(page(files), BASE).links)
+def _seen(files: list[File]) -> dict[str, Builds]:
+    found = releases(parsed(page(files), BASE).links)
+    return {version: builds_of(wheels) for version, wheels in found.items()}
 
 
 def _merged(files: list[File], in_use: Any = TABLE, **learned: Learned) -> Merge:
@@ -74,7 +75,6 @@ def test_a_new_release() -> None:
     plain = [one[:4] for one in got["builds"]]
     assert sorted(plain) == sorted(one[:4] for one in ROCM10["builds"])
     assert all(one[7] for one in got["builds"])
-    assert got["requires_python"] == ">=3.10"
     assert set(got["unverified"]) == {"pypi_default", "torchvision_pair"}
     assert got["pypi_default"]["linux_x86_64"] == "cu132"
     assert list(after["releases"]["items"])[-1] == after["newest_torch"] == "2.16.0"
@@ -131,8 +131,6 @@ def test_what_metadata_told() -> None:
         torchvision="0.30.0",
         torchaudio="2.16.0",
         pair_sure=True,
-        triton="~=3.10.0",
-        cudnn="9.30.0.1",
         code={"rocm10.0": Told("gfx942 gfx1100")},
     )
     got = _after(_merged(torch_files("2.16.0", ROCM10), v2_16_0=told))["releases"]["items"][
@@ -140,11 +138,7 @@ def test_what_metadata_told() -> None:
     ]
     assert got["pypi_default"]["linux_x86_64"] == "cu130"
     assert got["pypi_default"]["macos_arm64"] == "cpu+mps"
-    assert (got["torchvision"], got["torchaudio"], got["triton"]) == (
-        "0.30.0",
-        "2.16.0",
-        "~=3.10.0",
-    )
+    assert (got["torchvision"], got["torchaudio"]) == ("0.30.0", "2.16.0")
     assert got["unverified"] == []
     assert builds(got)["linux_x86_64", "rocm10.0"][5:7] == ["gfx942 gfx1100", "metadata"]
 

@@ -2,9 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.refresh.names import WheelName, wheel_name
+from tunedoctor.refresh.names import Wheel, wheel_of
+from tunedoctor.refresh.page import Link
 
 X86, ARM = "linux_x86_64", "linux_aarch64"
+
+
+def wheel_name(name: str, url: str = "") -> Wheel | None:
+    return wheel_of(Link(name, url, "", ""))
 
 
 @pytest.mark.parametrize(
@@ -12,41 +17,41 @@ X86, ARM = "linux_x86_64", "linux_aarch64"
     [
         (
             "torch-2.15.0+cu132-cp312-cp312-manylinux_2_28_x86_64.whl",
-            ("2.15.0", "cu132", X86, "manylinux_2_28_x86_64", "3.12", "2.28"),
+            ("2.15.0", "cu132", X86, "3.12", "2.28"),
         ),
         (
             "torch-2.15.0+cu132-cp314-cp314t-manylinux_2_28_aarch64.whl",
-            ("2.15.0", "cu132", ARM, "manylinux_2_28_aarch64", "3.14t", "2.28"),
+            ("2.15.0", "cu132", ARM, "3.14t", "2.28"),
         ),
         (
             "torch-2.5.1+rocm6.2.4-cp39-cp39-linux_x86_64.whl",
-            ("2.5.1", "rocm6.2.4", X86, "linux_x86_64", "3.9", ""),
+            ("2.5.1", "rocm6.2.4", X86, "3.9", ""),
         ),
         (
             "torch-2.0.0-1-cp310-cp310-manylinux2014_aarch64.whl",
-            ("2.0.0", "cpu", ARM, "manylinux2014_aarch64", "3.10", "2.17"),
+            ("2.0.0", "cpu", ARM, "3.10", "2.17"),
         ),
         (
             "torch-2.6.0-cp312-cp312-manylinux1_x86_64.whl",
-            ("2.6.0", "cpu", X86, "manylinux1_x86_64", "3.12", "2.5"),
+            ("2.6.0", "cpu", X86, "3.12", "2.5"),
         ),
         (
             "torch-2.16.0+xpu-cp313-cp313-win_amd64.whl",
-            ("2.16.0", "xpu", "win_amd64", "win_amd64", "3.13", ""),
+            ("2.16.0", "xpu", "win_amd64", "3.13", ""),
         ),
         (
             "torch-2.12.0-cp313-cp313-macosx_14_0_arm64.whl",
-            ("2.12.0", "cpu", "macos_arm64", "macosx_14_0_arm64", "3.13", ""),
+            ("2.12.0", "cpu", "macos_arm64", "3.13", "14.0"),
         ),
         (
             "torch-2.16.0+cu132-cp312-cp312-manylinux_2_34_x86_64.manylinux_2_31_x86_64.whl",
-            ("2.16.0", "cu132", X86, "manylinux_2_31_x86_64", "3.12", "2.31"),
+            ("2.16.0", "cu132", X86, "3.12", "2.31"),
         ),
-        ("torchvision-0.29.2-py3-none-any.whl", ("0.29.2", "cpu", "any", "any", "any", "")),
+        ("torchvision-0.29.2-py3-none-any.whl", ("0.29.2", "cpu", "any", "any", "")),
     ],
 )
 def test_names(name: str, found: tuple[str, ...]) -> None:
-    assert wheel_name(name) == WheelName(name.partition("-")[0], *found)
+    assert wheel_name(name) == Wheel(Link(name, "", "", ""), name.partition("-")[0], *found)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +21,6 @@ def test_a_link_with_all_that_it_can_say() -> None:
     assert link.name == NAME
     assert link.url == f"https://index.example{HREF}"
     assert (link.sha256, link.metadata_sha256) == (DIGEST, DIGEST)
-    assert link.requires_python == ">=3.11"
     assert not link.yanked
     assert page.whole
 
@@ -35,6 +36,29 @@ def test_older_name_of_the_metadata_attribute_and_another_host() -> None:
     assert link.metadata_sha256 == DIGEST
     assert link.yanked
     assert page.files("torch") == 1
+
+
+def test_json_says_the_same_as_html() -> None:
+    files = [
+        {
+            "filename": NAME,
+            "url": HREF,
+            "hashes": {"sha256": DIGEST},
+            "core-metadata": {"sha256": DIGEST},
+        },
+        {"filename": NAME, "url": f"https://files.example/{NAME}", "hashes": {}, "yanked": "bad"},
+        {"filename": "x.tar.gz", "url": "x.tar.gz", "hashes": {}, "core-metadata": True},
+    ]
+    data = json.dumps({"meta": {"api-version": "1.1"}, "name": "torch", "files": files}).encode()
+    html = f"""<html>
+        <a href="{HREF}#sha256={DIGEST}" data-core-metadata="sha256={DIGEST}">x</a>
+        <a href="https://files.example/{NAME}" data-yanked="bad">x</a><a href="x.tar.gz">x</a></html>"""
+    assert parsed(data, BASE) == parsed(html.encode(), BASE)
+    for end in range(len(data)):
+        assert not parsed(data[:end], BASE).whole
+    for other in (b'{"files": 3}', b"{}", b"[" * 100_000, b'{"files": [' + b"[" * 100_000):
+        assert parsed(other, BASE).links == ()
+        assert not parsed(other, BASE).whole
 
 
 def test_metadata_without_a_hash_is_none() -> None:

@@ -24,10 +24,10 @@ Requires-Dist: nvidia-cuda-runtime-cu12==12.8.90; platform_system == "Linux" and
 def test_markers_decide() -> None:
     on_linux = needs(NEW, "linux_x86_64", "3.12")
     assert on_linux.variant == "cu132"
-    assert on_linux.pin(r"nvidia-cudnn(?:-cu\d+)?") == "9.26.0.51"
-    assert on_linux.pin("triton") == "~=3.9.0"
-    assert on_linux.pin("opt-einsum") == ""
-    assert needs(NEW, "linux_aarch64", "3.12").pin(r"nvidia-nccl-cu\d+") == ""
+    held = {one.name for one in on_linux.requirements}
+    assert held == {"filelock", "cuda-toolkit", "nvidia-cudnn-cu13", "nvidia-nccl-cu13", "triton"}
+    on_arm = needs(NEW, "linux_aarch64", "3.12")
+    assert held - {one.name for one in on_arm.requirements} == {"nvidia-nccl-cu13"}
     assert needs(NEW, "win_amd64", "3.12").variant == "cpu"
 
 

@@ -62,7 +62,7 @@ def test_each_damage_is_told_and_does_no_harm(tmp_path: Path) -> None:
     for bad, says in (
         (good[:-40], "damaged"),
         (good.replace(b'"2.16.0"', b'"2.17.0"'), "hash"),
-        (good.replace(b"updated_wheels/3", b"updated_wheels/1"), "schema"),
+        (good.replace(b"updated_wheels/4", b"updated_wheels/1"), "schema"),
         (b"", "damaged"),
         (b"x" * (5 << 20), "more than 4 MiB"),
     ):

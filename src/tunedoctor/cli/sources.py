@@ -16,6 +16,7 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Source, Sources, sources
 from tunedoctor.probes.environment import without_credentials
 from tunedoctor.probes.installer_config import Setting, of_folder, settings_of
+from tunedoctor.refresh.fetch import Client
 
 
 class Consent(NamedTuple):
@@ -38,10 +39,11 @@ def asking(consent: Consent, prefix: str = "", installed: Packages | None = None
     return Asking(_mirrored([*settings_of(os.environ, prefix), *theirs], urls), installed)
 
 
-def default_index() -> str:
-    """Return the URL of the user's default index, without credentials; "" where they name none."""
-    index = _mirrored(settings_of(os.environ, sys.prefix), {}).index
-    return without_credentials(index.url) if index else ""
+def asker() -> tuple[str, Client]:
+    """Return the URL of the user's default index without credentials, "" where they name none, and what asks it."""
+    known = _mirrored(settings_of(os.environ, sys.prefix), {})
+    url = without_credentials(known.index.url) if known.index else ""
+    return url, known.client(os.environ)
 
 
 def _mirrored(found: list[Setting], theirs: Mapping[str, Source]) -> Sources:

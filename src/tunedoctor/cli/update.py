@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.sources import default_index
+from tunedoctor.cli.sources import asker
 from tunedoctor.installers.sources import own
 from tunedoctor.probes.installer_config import project_file
 from tunedoctor.refresh.indexes import indexes
@@ -29,14 +29,15 @@ def command(given: Namespace) -> int:
     if says := "--offline" if given.offline else ban.who if ban else "":
         return _not(f"{says} says that no network is to be asked", format_)
     try:
-        places = indexes(given.index, default_index())
+        default, client = asker()
+        places = indexes(given.index, default)
     except ValueError as error:
         misuse(str(error), "name one as in https://download.pytorch.org/whl")
     mode: Mode = "show" if given.dry_run else "now" if given.force else "due"
     try:
         with spinner() as one:
             one.watch(["wheel index"])
-            outcome = update(cache_file(), places, datetime.now(UTC), mode)
+            outcome = update(cache_file(), places, datetime.now(UTC), mode, client)
     except UpdateError as error:
         return _not(str(error), format_)
     write(_json(outcome) if format_ == "json" else _text(outcome))

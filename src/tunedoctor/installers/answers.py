@@ -5,6 +5,7 @@ solution; what it concludes from them on the way is left out.
 """
 
 import re
+import textwrap
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -65,7 +66,10 @@ class NoSolution(NamedTuple):
         """Return the premises that name one of some packages, else all, in one line of bounded length."""
         every = self.premises
         told = [one for one in every if set(about) & {*_names(_NAMED, (one,))}] or every
-        return shortened("; ".join(told)) or "uv found no solution and did not say why"
+        return (
+            textwrap.shorten("; ".join(told), LONGEST, placeholder=" …")
+            or "uv found no solution and did not say why"
+        )
 
     @property
     def blamed(self) -> tuple[str, ...]:
@@ -86,11 +90,6 @@ class NoSolution(NamedTuple):
 def _names(form: re.Pattern[str], lines: Iterable[str]) -> tuple[str, ...]:
     found = (name for line in lines for one in form.finditer(line) for name in one.groups() if name)
     return tuple(dict.fromkeys(map(normalised, found)))
-
-
-def shortened(text: str) -> str:
-    """Return a text of at most `LONGEST` characters and the mark that something is left out."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST].rsplit(' ', 1)[0]} …"
 
 
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")

@@ -1,8 +1,10 @@
 """The user's sources, asked: who does not answer is known before uv waits for it, and a lack is told per source."""
 
+import hashlib
+import os
 import tempfile
 from collections.abc import Collection, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -11,13 +13,14 @@ import msgspec
 
 from tunedoctor.facts import Packages
 from tunedoctor.installers.answers import NoSolution
+from tunedoctor.installers.answers import Pin as Found
 from tunedoctor.installers.installed import stand_ins
-from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.reach import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
-from tunedoctor.installers.uv import Failed, Outcome, Question, find_uv, resolve
-from tunedoctor.plan import Install
+from tunedoctor.installers.uv import Failed, Outcome, Question, Solved, find_uv, resolve
+from tunedoctor.plan import Install, Pin
 from tunedoctor.refresh.indexes import standard_index
+from tunedoctor.refresh.names import wheels_of
 
 _PROBED = "torch"
 """What is asked for to see whether a source answers; that it lacks it is an answer."""
@@ -36,40 +39,89 @@ class Asking:
         self._filled = False
 
     def resolve(self, question: Question) -> Outcome:
-        """Ask uv over the sources that answer."""
+        """Ask uv over the sources that answer; a later question first of the cache that the first one filled.
+
+        An index that names no time for which its pages hold is asked for each of them again with each question. That
+        there is no set, or which files exact versions have, the cache tells as well; of a set it may hold older
+        versions alone.
+        """
+        return self._asked(question, None if question.hashes else ())
+
+    def _asked(self, question: Question, again: Collection[str] | None) -> Outcome:
+        """Ask; `again`: what is put in anew, so that what is installed does not stand for it."""
         question = question._replace(index_url=self.declared.placed(question.index_url))
-        if question.offline:
-            return resolve(question, self.declared)
-        known = self.answering(question.index_url)
+        known = self.declared if question.offline else self.answering(question.index_url)
         if isinstance(known, Failed):
             return known
         index = "" if question.index_url in self.silent else question.index_url
-        with self._with_installed(known, () if not question.hashes else None) as every:
+        question = question._replace(index_url=index)
+        with self._with_installed(known, again) as every:
+            if self._filled and not question.offline:
+                told = resolve(question._replace(offline=True), every)
+                exact = isinstance(told, Solved) and not question.dependencies
+                if exact or isinstance(told, NoSolution):
+                    return told
             self._filled = True
-            return resolve(question._replace(index_url=index), every)
+            return resolve(question, every)
 
     def look_up(
         self, install: Install, python: str, installed: Mapping[str, str]
     ) -> Install | NoSolution | Failed:
-        """Return the install with all pins and hashes; it names PyTorch's index where that one answers."""
+        """Return an install with all its pins, hashes and sizes, which hold the fetch and the install to these files.
+
+        `python` is the target's interpreter; `installed` versions are kept where they serve. Packages that need no
+        change are left out of what comes with the pins. Where PyTorch's index answers, the install names it.
+        """
         # what was drafted before the user agreed to a mirror names the index itself
         install = msgspec.structs.replace(install, index=self.declared.placed(install.index))
-        known = self.answering(install.index)
-        if isinstance(known, Failed):
+        if install.no_deps and all(pin.hashes for pin in install.pins):
+            return install
+        there = {} if install.no_deps else installed
+        question = Question(
+            tuple(pin.requirement for pin in install.pins),
+            preferred=tuple(f"{name}=={version}" for name, version in there.items() if version),
+            interpreter=python,
+            index_url=install.index,
+            locked=True,
+            dependencies=not install.no_deps,
+        )
+        if isinstance(known := self.answering(install.index), Failed):
             return known
-        # without its label a build is known by its index alone
-        dead = install.index in self.silent
-        if dead and any(one.name == _PROBED and "+" not in one.version for one in install.pins):
-            return Failed("network", _dead([self._heard[install.index]]))
-        asked = msgspec.structs.replace(install, index="") if dead else install
-        again = {*install.reinstall, *(one.name for one in install.pins)}
-        with self._with_installed(known, again) as every:
-            if self._filled and install.no_deps:
-                # the question before has just read these pages
-                cached = look_up(asked, python, installed, every, offline=True)
-                if isinstance(cached, Install) and all(pin.hashes for pin in cached.pins):
-                    return cached
-            return look_up(asked, python, installed, every)
+        if install.index in self.silent:
+            # without its label a build is known by its index alone
+            if any(one.name == _PROBED and "+" not in one.version for one in install.pins):
+                return Failed("network", _dead([self._heard[install.index]]))
+            install = msgspec.structs.replace(install, index="")
+        found = self._asked(question, {*install.reinstall, *(one.name for one in install.pins)})
+        return self._pinned(install, installed, found.pins) if isinstance(found, Solved) else found
+
+    def _pinned(
+        self, install: Install, installed: Mapping[str, str], found: Iterable[Found]
+    ) -> Install:
+        asked, again = {pin.name: pin for pin in install.pins}, set(install.reinstall)
+        pins: list[Pin] = []
+        for one in found:
+            told, was = asked.get(one.name), installed.get(one.name, "")
+            if told is None and was == one.version and one.name not in again:
+                continue
+            told = told or Pin(name=one.name, version=one.version, was=was)
+            # of a folder uv gives no hashes where it need not open the wheel
+            hashes = told.hashes or one.hashes or self._hashes(one)
+            known = {"version": one.version, "hashes": hashes, "download_bytes": one.size}
+            pins.append(msgspec.structs.replace(told, **known))
+        return msgspec.structs.replace(install, pins=tuple(pins), no_deps=True)
+
+    def _hashes(self, pin: Found) -> tuple[str, ...]:
+        """Return the hashes of a package's wheels in the user's folders."""
+        hashes: list[str] = []
+        for folder in (one.folder for one in self.declared.links if one.folder):
+            with suppress(OSError):
+                for name, version, _ in wheels_of(pin.name, os.listdir(folder)):  # noqa: PTH208  names alone
+                    if str(version) == pin.version:
+                        with (folder / name).open("rb") as stream:
+                            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                        hashes.append(f"sha256:{digest}")
+        return tuple(hashes)
 
     @contextmanager
     def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:

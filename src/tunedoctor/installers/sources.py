@@ -17,6 +17,7 @@ import msgspec
 
 from tunedoctor.probes.environment import without_credentials
 from tunedoctor.probes.installer_config import Setting, on, settings_of
+from tunedoctor.refresh.fetch import Client
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.rules import PYTORCH, index_of
 
@@ -117,9 +118,8 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         """Add PyTorch's index, or a mirror of it; first of all, since it has the builds."""
         if not url or self.no_index:
             return self
-        others = tuple(one for one in self.extra if not _same(one.url, url))
-        strategy = self.strategy or ANY_INDEX
-        return msgspec.structs.replace(self, extra=(Source(url), *others), strategy=strategy)
+        extra, strategy = _once((Source(url), *self.extra)), self.strategy or ANY_INDEX
+        return msgspec.structs.replace(self, extra=extra, strategy=strategy)
 
     def said(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables for a child: these sources in both tools' words.
@@ -146,6 +146,10 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         # uv has no variable for no index, and pip no cache that it could go by
         env |= {"PIP_NO_INDEX": "1"} if self.ban else {}
         return env | ({"UV_OFFLINE": "1"} if self.offline else {})
+
+    def client(self, environ: Mapping[str, str]) -> Client:
+        """Return what asks servers by the user's proxies and certificates."""
+        return Client(variables=self.said(environ), trusted=self.trusted)
 
     def options(self) -> list[str]:
         """Return uv's options: what it takes from no variable."""
@@ -175,7 +179,7 @@ def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Source
     said = {one.name: one for one in several}
     default = next(iter(_all(several, "default-index", "index-url")), None)
     uvs = _all([one for one in several if one.name.startswith("uv.")], *_EXTRA)
-    extra = _once(_all(several, *_EXTRA))
+    extra = _all(several, *_EXTRA)
     plain = [
         (name, said[setting].value)
         for setting, names in table("probes")["variables_of_settings"].items()
@@ -191,7 +195,7 @@ def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Source
     offline = "DOCTOR_OFFLINE"
     return Sources(
         index=default,
-        extra=tuple(one for one in extra if not default or not _same(one.url, default.url)),
+        extra=_once((default, *extra))[1:] if default else _once(extra),
         links=_once(_all(several, "find-links")),
         no_index=_who(said, "uv.no-index", "pip.no-index"),
         offline=_who(said, "uv.offline") or (offline if on(variables.get(offline, "")) else ""),
@@ -258,7 +262,3 @@ def _once(several: Iterable[Source]) -> tuple[Source, ...]:
     for one in several:
         found.setdefault(one.url.rstrip("/"), one)
     return tuple(found.values())
-
-
-def _same(one: str, other: str) -> bool:
-    return one.rstrip("/") == other.rstrip("/")

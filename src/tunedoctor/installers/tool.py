@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple
 from tunedoctor.child import Ended, run
 from tunedoctor.clean import clean_text
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import find_uv
+from tunedoctor.installers.uv import ONLY_WHEELS, uv_pip
+from tunedoctor.plan import Pin
 
 Named = Literal["uv", "pip"]
 
@@ -69,12 +70,12 @@ class Tool(NamedTuple):
             return [*_pip(job), "download", "-d", job.folder, *self._held(job), *_QUIET]
         links = str(Path(job.folder, LINKS))
         into = ["--target", links, "--link-mode", "symlink", "--reinstall"]
-        return [*_uv(job, "install"), *into, *self._held(job)]
+        return [*uv_pip("install", job.python), *into, *self._held(job)]
 
     def install(self, job: Job) -> list[str]:
         """Install what was fetched. Byte code is left to the first import."""
         if self.name == "uv":
-            return [*_uv(job, "install"), "--offline", *self._held(job)]
+            return [*uv_pip("install", job.python), "--offline", *self._held(job)]
         argv = [*_pip(job), "install", "--no-index", "--find-links", job.folder, "--no-compile"]
         argv += ["--no-warn-script-location", *(["--user"] if job.user else [])]
         return [*argv, *self._held(job), *_QUIET]
@@ -82,7 +83,7 @@ class Tool(NamedTuple):
     def remove(self, job: Job, names: tuple[str, ...]) -> list[str]:
         """Uninstall."""
         if self.name == "uv":
-            return [*_uv(job, "uninstall"), *names]
+            return [*uv_pip("uninstall", job.python, wheels=False), *names]
         return [*_pip(job), "uninstall", "--yes", *names]
 
     def environment(self, environ: Mapping[str, str], job: Job, *, network: bool) -> dict[str, str]:
@@ -92,7 +93,7 @@ class Tool(NamedTuple):
         return Sources().said(environ)
 
     def _held(self, job: Job) -> list[str]:
-        argv = ["--no-deps", "--only-binary", ":all:", "-r", job.requirements]
+        argv = ["--no-deps", *(ONLY_WHEELS if self.name == "pip" else ()), "-r", job.requirements]
         argv += ["--no-index"] if self.sources.no_index else []
         return argv + (["--require-hashes"] if job.checked else [])
 
@@ -107,9 +108,12 @@ class Tool(NamedTuple):
         return Files(frozenset(inside), frozenset(scripts), len(wheels))
 
 
-def _uv(job: Job, verb: str) -> list[str]:
-    common = ["--no-progress", "--color", "never", "--no-python-downloads"]
-    return [find_uv(), "pip", verb, *common, "--python", job.python]
+def lines_of(pins: Iterable[Pin]) -> str:
+    """Return a requirements file that holds an installer to the hashes."""
+    return "".join(
+        " ".join([pin.requirement, *(f"--hash={value}" for value in pin.hashes)]) + "\n"
+        for pin in pins
+    )
 
 
 def _pip(job: Job) -> list[str]:

@@ -1,7 +1,6 @@
 """uv, the resolver: a question of requirements and constraints -> pins, no solution, or why it could not tell.
 
-uv runs in an empty folder and reads no file of its own: the user's sources are said to it. Nothing is built: a source
-distribution would run its author's code.
+uv runs in an empty folder and reads no file of its own: the user's sources are said to it. Nothing is built.
 """
 
 import os
@@ -79,13 +78,25 @@ def find_uv() -> str:
         return str(beside) if beside.is_file() else ""
 
 
+def uv_pip(verb: str, python: str, *, uv: str | None = None, wheels: bool = True) -> list[str]:
+    """Return the start of every command of uv: nothing is built, no Python fetched, and no terminal is drawn on."""
+    argv = [find_uv() if uv is None else uv, "pip", verb, "--python", python]
+    argv += ["--no-python-downloads", "--no-progress", "--color", "never"]
+    return [*argv, *(ONLY_WHEELS if wheels else ())]
+
+
+ONLY_WHEELS = ("--only-binary", ":all:")
+"""Of uv and pip: to build a source distribution is to run its author's code."""
+
+
 def resolve(
     question: Question, sources: Sources, *, uv: str | None = None, seconds: float = SECONDS
 ) -> Outcome:
     """Ask uv, for at most `seconds`; never raises for what uv, the index or a package does."""
-    program = find_uv() if uv is None else uv
     known = sources.with_index(question.index_url)
-    if not program:
+    # with a Python at hand uv does not look for one; --python-version says whose packages are meant
+    compile_ = uv_pip("compile", question.interpreter or sys.executable, uv=uv)
+    if not compile_[0]:
         return Failed("no uv", "uv is not there: it comes with pip install tunedoctor")
     with tempfile.TemporaryDirectory(prefix="doctor-set-") as folder:
         out = Path(folder, "pylock.toml" if question.locked else "out.txt")
@@ -100,7 +111,7 @@ def resolve(
             Path(folder, name).write_text(text, encoding="utf-8")
         env = known.said(os.environ)
         env |= {"MACOSX_DEPLOYMENT_TARGET": question.macos} if question.macos else {}
-        argv = [program, *_arguments(question, out.name), *known.options()]
+        argv = [*compile_, *_arguments(question, out.name), *known.options()]
         ended = run(argv, timeout=seconds, env=env, cwd=folder, limit=_LIMIT)
         if not ended.ok:
             return _failed(ended, "--offline" if question.offline else known.offline)
@@ -112,15 +123,10 @@ def resolve(
 
 
 def _arguments(question: Question, out: str) -> list[str]:
-    argv = ["pip", "compile", "in.txt", "--constraints", "constraints.txt", "--output-file", out]
-    argv += ["--only-binary", ":all:", "--no-header", "--no-progress", "--color", "never"]
-    # with a Python at hand uv does not look for one; --python-version says whose packages are meant
-    argv += ["--python", question.interpreter or sys.executable, "--no-python-downloads"]
-    argv += ["--annotation-style", "line"]
-    if question.python:
-        argv += ["--python-version", question.python]
-    if question.platform:
-        argv += ["--python-platform", question.platform]
+    argv = ["in.txt", "--constraints", "constraints.txt", "--output-file", out]
+    argv += ["--no-header", "--annotation-style", "line"]
+    argv += ["--python-version", question.python] if question.python else []
+    argv += ["--python-platform", question.platform] if question.platform else []
     argv += ["--excludes", "excludes.txt"] if question.excluded else []
     argv += ["--offline"] if question.offline else []
     argv += ["--generate-hashes"] if question.hashes else []

@@ -5,10 +5,11 @@ from functools import cache, partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from tunedoctor.refresh.derive import File, Seen, releases
-from tunedoctor.refresh.fetch import Fetcher, FetchError, Limits, host_of
+from tunedoctor.refresh.derive import Builds, builds_of, releases
+from tunedoctor.refresh.fetch import Client, FetchError
 from tunedoctor.refresh.indexes import Indexes
 from tunedoctor.refresh.merge import Learned, least_files
+from tunedoctor.refresh.names import Wheel
 from tunedoctor.refresh.page import Link, Page, parsed
 from tunedoctor.refresh.requires import admits, needs
 from tunedoctor.refresh.variants import Told, release_of, told
@@ -30,7 +31,7 @@ class RefusedError(Exception):
 class Answer(NamedTuple):
     """What the indexes said."""
 
-    seen: dict[str, Seen]
+    seen: dict[str, Builds]
     learned: dict[str, Learned]
     files: dict[str, int]
     sources: tuple[str, ...]
@@ -40,16 +41,17 @@ class Answer(NamedTuple):
 
 Get = Callable[[str], bytes]
 Metadata = Callable[[Link], bytes]
+Wheels = tuple[Wheel, ...]
 
 
-def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401  a wheel table
+def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401  a wheel table
     """Read the pages of torch and its companions, and metadata of the releases that the table does not know.
 
     Raises:
         RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
         FetchError: PyTorch's index can't be had.
     """
-    get = Fetcher(indexes.hosts, limits).get
+    get = client._replace(hosts=indexes.hosts).get
     pages = {project: _page(indexes.torch, project, table, get) for project in PROJECTS}
     links = {project: page.links for project, page in pages.items()}
     seen = releases(links["torch"])
@@ -63,13 +65,13 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
     companions = {
         project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
     }
-    default, untold = _default(indexes, limits) if undefault else ({}, [])
+    default, untold = _default(indexes, client) if undefault else ({}, [])
     learned: dict[str, Learned] = {}
     for version in unsure:
-        pins = _pins(default.get(version), indexes, limits)
         vision, sure = _companion(version, companions["torchvision"], metadata)
         audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
-        learned[version] = pins._replace(
+        learned[version] = Learned(
+            default=_variants(default.get(version, ()), client),
             torchvision=vision,
             pair_sure=sure,
             torchaudio=audio if audio_sure else "",
@@ -84,12 +86,13 @@ def ask(indexes: Indexes, table: Any, limits: Limits) -> Answer:  # noqa: ANN401
             else:
                 code = {**variants, **learned[version].code}
                 learned[version] = learned[version]._replace(code=code)
-        if version in undefault and not pins.default:
+        if version in undefault and not learned[version].default:
             untold.append(f"{version}: the default index does not tell its CUDA variant")
     files = {project: page.files(project) for project, page in pages.items()}
     sources = [f"{indexes.torch}{project}/" for project in PROJECTS]
     sources += [indexes.default] if default else []
-    return Answer(seen, learned, files, tuple(sources), tuple(untold))
+    builds = {version: builds_of(wheels) for version, wheels in seen.items()}
+    return Answer(builds, learned, files, tuple(sources), tuple(untold))
 
 
 def _page(index: str, project: str, table: Any, get: Get) -> Page:  # noqa: ANN401
@@ -142,56 +145,39 @@ def _metadata(get: Get, link: Link) -> bytes:
         return b""
 
 
-def _default(indexes: Indexes, limits: Limits) -> tuple[dict[str, Seen], list[str]]:
+def _default(indexes: Indexes, client: Client) -> tuple[dict[str, Wheels], list[str]]:
     """Return release -> what the default index has of it; without an answer, why."""
     if not indexes.default:
         return {}, ["no default index is known: neither pip nor uv is here to name it"]
     url = f"{indexes.default}torch/"
-    fetcher = Fetcher(frozenset({host_of(url)}), limits)
     try:
-        data = fetcher.get(url)
+        data = client.get(url)
     except FetchError as error:
         return {}, [f"the default index was not read: {error}"]
     return releases(_whole(url, data).links), []
 
 
-def _pins(seen: Seen | None, indexes: Indexes, limits: Limits) -> Learned:
-    """Read what the wheels of the default index pin, for each platform family."""
-    default: dict[str, str] = {}
-    pins = Learned()
-    for family in _FAMILIES if seen else ():
-        files = [f for f in seen.files if f.name.family == family] if seen else []
-        file = max(files, key=_plainest, default=None)
-        if file is None:
-            continue
+def _variants(seen: Wheels, client: Client) -> dict[str, str]:
+    """Return platform family -> CUDA variant of the wheels of the default index, as far as their metadata tells."""
+    found: dict[str, str] = {}
+    for family in _FAMILIES:
+        one = max((w for w in seen if w.family == family), key=_plainest, default=None)
         # files lie on hosts of their own; what comes from there is checked by the hash of the page
-        hosts = frozenset({host_of(indexes.default), host_of(file.link.url)})
-        metadata = _metadata(Fetcher(hosts, limits).get, file.link)
-        if not metadata:
-            continue
-        need = needs(metadata, family, file.name.python)
-        default[family] = need.variant
-        if family == "linux_x86_64":
-            pins = Learned(
-                triton=need.pin("triton"),
-                cudnn=need.pin(r"nvidia-cudnn(?:-cu\d+)?"),
-                nccl=need.pin(r"nvidia-nccl(?:-cu\d+)?"),
-                toolkit=need.pin("cuda-toolkit"),
-            )
-    return pins._replace(default=default)
+        if one and (metadata := _metadata(client.get, one.link)):
+            found[family] = needs(metadata, family, one.python).variant
+    return found
 
 
-def _companion(torch: str, seen: Mapping[str, Seen], metadata_of: Metadata) -> tuple[str, bool]:
+def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) -> tuple[str, bool]:
     """Return the newest release that allows this torch, and whether it pins exactly this one; "" if none is found."""
     allows = ""
     for version in list(seen)[: -TRIED - 1 : -1]:
-        file = max(seen[version].files, key=_plainest)
-        metadata = metadata_of(file.link)
+        one = max(seen[version], key=_plainest)
+        metadata = metadata_of(one.link)
         if not metadata:
             continue
-        name = file.name
-        family = name.family if name.family in _FAMILIES else "linux_x86_64"
-        python = name.python if at_least(name.python, "3") else "3.12"
+        family = one.family if one.family in _FAMILIES else "linux_x86_64"
+        python = one.python if at_least(one.python, "3") else "3.12"
         match admits(needs(metadata, family, python), torch):
             case "pinned":
                 return version, True
@@ -202,21 +188,16 @@ def _companion(torch: str, seen: Mapping[str, Seen], metadata_of: Metadata) -> t
     return allows, False
 
 
-def _plainest(file: File) -> tuple[bool, bool, tuple[int, ...]]:
-    name = file.name
-    return (
-        name.family in ("linux_x86_64", "any"),
-        not name.python.endswith("t"),
-        parts(name.python),
-    )
+def _plainest(one: Wheel) -> tuple[bool, bool, tuple[int, ...]]:
+    plain = one.family in ("linux_x86_64", "any")
+    return plain, not one.python.endswith("t"), parts(one.python)
 
 
-def _gfx(seen: Seen, metadata_of: Metadata) -> dict[str, Told]:
+def _gfx(seen: Wheels, metadata_of: Metadata) -> dict[str, Told]:
     """Return ROCm variant -> gfx targets that its requirements name."""
-    found: dict[str, Told] = {}
-    for variant in {v for _, v, _ in seen.builds if v.startswith("rocm")}:
-        file = next(f for f in seen.files if f.name.variant == variant)
-        gfx = needs(metadata_of(file.link), "linux_x86_64", file.name.python).gfx
-        if gfx:
-            found[variant] = Told(" ".join(gfx))
-    return found
+    one_of = {one.variant: one for one in reversed(seen) if one.variant.startswith("rocm")}
+    told = {
+        variant: needs(metadata_of(one.link), "linux_x86_64", one.python).gfx
+        for variant, one in one_of.items()
+    }
+    return {variant: Told(" ".join(gfx)) for variant, gfx in told.items() if gfx}

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tunedoctor.child import run
 from tunedoctor.refresh.ask import RefusedError, checked
-from tunedoctor.refresh.fetch import Fetcher, FetchError, Limits, host_of
+from tunedoctor.refresh.fetch import Client, FetchError
 from tunedoctor.refresh.indexes import Indexes
+from tunedoctor.refresh.names import wheels_of
 from tunedoctor.refresh.page import Link, parsed
 from tunedoctor.tables.contracts import Contracts
 from tunedoctor.tables.load import CONTRACTS, shipped
@@ -33,7 +33,7 @@ class Learned(NamedTuple):
     untold: tuple[str, ...] = ()
 
 
-def learned_contracts(before: Any, indexes: Indexes, limits: Limits) -> Learned:  # noqa: ANN401  a table
+def learned_contracts(before: Any, indexes: Indexes, client: Client) -> Learned:  # noqa: ANN401  a table
     """Extend the table in use by the newest release of each of its libraries; `before`: an updated one, or None.
 
     A new release and the newest known one of each library are read, so that what either asks and lacks is told.
@@ -44,7 +44,7 @@ def learned_contracts(before: Any, indexes: Indexes, limits: Limits) -> Learned:
     kept = msgspec.convert(known, Contracts) if known is before else None
     if not indexes.default:
         return Learned(kept)
-    found, untold = _pages(known["releases"], indexes, limits)
+    found, untold = _pages(known["releases"], indexes, client)
     young = {
         name: newest
         for name, links in found.items()
@@ -57,7 +57,7 @@ def learned_contracts(before: Any, indexes: Indexes, limits: Limits) -> Learned:
             last = Version(known["releases"][name][-1])
             for version in {last, young.get(name, last)} & links.keys():
                 try:
-                    _put(links[version], Path(folder), limits)
+                    _put(links[version], Path(folder), client)
                 except (FetchError, RefusedError) as error:
                     untold.append(str(error))
         try:
@@ -73,15 +73,15 @@ def learned_contracts(before: Any, indexes: Indexes, limits: Limits) -> Learned:
 
 
 def _pages(
-    names: Iterable[str], indexes: Indexes, limits: Limits
+    names: Iterable[str], indexes: Indexes, client: Client
 ) -> tuple[dict[str, dict[Version, Link]], list[str]]:
     """Return library -> its wheels, of those that the index has, and why the rest was not read."""
     found: dict[str, dict[Version, Link]] = {}
     for name in names:
         try:
-            found[name] = _wheels(name, indexes, limits)
+            found[name] = _wheels(name, indexes, client)
         except FetchError as error:
-            if not error.answered:  # the next would take as long
+            if not error.status:  # the next would take as long
                 return found, [str(error)]
     return found, []
 
@@ -93,28 +93,22 @@ def _brief(untold: Iterable[str]) -> tuple[str, ...]:
     return (f"import contracts of new releases: {some[0]}{more}",) if some else ()
 
 
-def _wheels(name: str, indexes: Indexes, limits: Limits) -> dict[Version, Link]:
+def _wheels(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
     """Return the releases of a library that this machine or any can read: release -> wheel."""
     url = f"{indexes.default}{name}/"
-    page = parsed(Fetcher(frozenset({host_of(url)}), limits).get(url), url)
+    links = {one.name: one for one in parsed(client.get(url), url).links if not one.yanked}
     found: dict[Version, Link] = {}
-    for link in page.links:
-        try:
-            _, version, _, tags = parse_wheel_filename(link.name)
-        except (InvalidWheelFilename, InvalidVersion):
-            continue
-        plain = any(tag.platform == "any" for tag in tags)
-        if link.yanked or version.is_prerelease or version.local:
-            continue
-        if plain or any("x86_64" in tag.platform and "linux" in tag.platform for tag in tags):
-            found.setdefault(version, link)
+    for file, version, platforms in wheels_of(name, links):
+        fits = any(one == "any" or ("x86_64" in one and "linux" in one) for one in platforms)
+        if fits and not version.is_prerelease and not version.local:
+            found.setdefault(version, links[file])
     return found
 
 
-def _put(link: Link, folder: Path, limits: Limits) -> None:
+def _put(link: Link, folder: Path, client: Client) -> None:
     """Store a wheel whose hash is the one that the page states."""
-    fetcher = Fetcher(frozenset({host_of(link.url)}), limits._replace(size=_LARGEST))
-    (folder / Path(link.name).name).write_bytes(checked(fetcher.get, link.url, link.sha256))
+    get = client._replace(limits=client.limits._replace(size=_LARGEST)).get
+    (folder / Path(link.name).name).write_bytes(checked(get, link.url, link.sha256))
 
 
 def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table

@@ -1,8 +1,12 @@
-"""Get a page over HTTP(S): from allowed hosts alone, of limited size, in limited time."""
+"""The one HTTP client: pages and files of package indexes, by the user's proxies and certificates.
+
+Every answer is of limited size and comes in limited time; a redirect is followed to the same or an allowed host alone,
+never from HTTPS to HTTP. Who answers is looked up by it (`installers/`), and what indexes hold (`refresh/`).
+"""
 
 import http.client
 import os
-import queue
+import socket
 import ssl
 import threading
 import time
@@ -11,21 +15,32 @@ import urllib.request
 from collections.abc import Mapping
 from email.message import Message
 from typing import IO, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from tunedoctor import __version__
+from tunedoctor.clean import clean_text
 
 MEBI = 1 << 20
 AGENT = f"tunedoctor/{__version__}"
-ACCEPT = "application/vnd.pypi.simple.v1+html, text/html;q=0.5, */*;q=0.1"
+ACCEPT = (
+    "application/vnd.pypi.simple.v1+html, text/html;q=0.5, application/vnd.pypi.simple.v1+json;q=0.3, "
+    "*/*;q=0.1"
+)
 REDIRECTS = 4
+_BUNDLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables of uv, pip and curl that name the certificates to trust, in place of the system's."""
 
 
 class FetchError(Exception):
     """A page can't be had; the message is a sentence that names it, without its full stop."""
 
-    answered = False
-    """Whether the server answered at once, with a refusal: then the next page costs no wait."""
+    def __init__(self, url: str, what: str, status: int = 0, place: str = "") -> None:
+        """Say what came of a URL.
+
+        `status` is that of the server's answer, 0 where none came; `place`, where that leads and nobody looked.
+        """
+        self.what, self.status, self.place = clean_text(what), status, clean_text(place[:200])
+        super().__init__(f"{clean_text(url[:200])} {self.what}".strip())
 
 
 class Limits(NamedTuple):
@@ -35,102 +50,146 @@ class Limits(NamedTuple):
     """Bytes; the page of all torch wheels has about 5 MiB."""
     seconds: float = 60.0
     """From the question to the last byte, look-ups and redirects counted."""
+    connect: float = 15.0
+    """For the connection alone."""
 
 
-class Fetcher(NamedTuple):
-    """Fetches from these hosts ("name" or "name:port"), and follows redirects only to them."""
+class Client(NamedTuple):
+    """How servers are asked."""
 
-    hosts: frozenset[str]
     limits: Limits = Limits()
+    variables: Mapping[str, str] = os.environ
+    """Proxies and certificates, as pip and uv name them."""
+    trusted: tuple[str, ...] = ()
+    """Hosts whose certificates are not looked at, as the user says: "name" or "name:port"."""
+    hosts: frozenset[str] = frozenset()
+    """Those that are asked ("name" or "name:port"); empty: the one that a URL names."""
 
-    def get(self, url: str) -> bytes:
-        """Return the body of a page.
+    def get(self, url: str, *, whole: bool = True) -> bytes:
+        """Return the body of a page; not `whole`: b"" as soon as it answers. A password in the URL is never told.
 
         Raises:
             FetchError: refused, unreachable, too large, too slow, cut, or redirected to another host.
         """
-        answer: queue.SimpleQueue[bytes | FetchError] = queue.SimpleQueue()
-        work = threading.Thread(target=self._work, args=(url, answer), daemon=True)
-        work.start()  # a thread, since a name server or a dripping header has no other time limit
-        try:
-            found = answer.get(timeout=self.limits.seconds + 1)
-        except queue.Empty:
-            found = FetchError(self._slow(url))
-        if isinstance(found, FetchError):
-            raise found
-        return found
+        found: list[bytes | FetchError] = []
+        # a thread, since a name server or a dripping header has no other time limit
+        work = threading.Thread(target=lambda: found.append(self._told(url, whole)), daemon=True)
+        work.start()
+        work.join(self.limits.seconds + 1)
+        answer = found[0] if found else FetchError(_plain(url), self._slow)
+        if isinstance(answer, FetchError):
+            raise answer
+        return answer
 
-    def _work(self, url: str, answer: "queue.SimpleQueue[bytes | FetchError]") -> None:
+    def _told(self, url: str, whole: bool) -> bytes | FetchError:  # noqa: FBT001
         try:
-            answer.put(self._get(url))
+            return self._get(url, whole=whole)
         except FetchError as error:
-            answer.put(error)
-        except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
-            failed = FetchError(self._why(url, error))
-            failed.answered = isinstance(error, urllib.error.HTTPError)
-            answer.put(failed)
-
-    def _get(self, url: str) -> bytes:
-        self.check(url)
-        end = time.monotonic() + self.limits.seconds
-        opener = urllib.request.build_opener(
-            _Redirects(self), urllib.request.HTTPSHandler(context=_trust(os.environ))
-        )
-        request = urllib.request.Request(  # noqa: S310  the scheme is checked above
-            url, headers={"User-Agent": AGENT, "Accept": ACCEPT, "Accept-Encoding": "identity"}
-        )
-        with opener.open(request, timeout=min(15.0, self.limits.seconds)) as stream:
-            return self._body(url, stream, end)
-
-    def _why(self, url: str, error: Exception) -> str:
-        reason = getattr(error, "reason", None) or error
-        if isinstance(error, urllib.error.HTTPError):
+            return error
+        except urllib.error.HTTPError as error:
             error.close()
-            return f"{url} answered {error.code}"
+            return FetchError(_plain(url), f"answered {error.code}", error.code)
+        except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
+            return FetchError(_plain(url), self._why(error))
+
+    def _get(self, url: str, *, whole: bool) -> bytes:
+        end = time.monotonic() + self.limits.seconds
+        allowed = self.hosts or frozenset({host_of(url)} if "://" in url else ())
+        check(url, allowed)
+        parts = urlsplit(url)
+        through = self._proxies(parts.hostname or "")
+        self._connect(urlsplit(through.get(parts.scheme, url)))
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler(through),
+            urllib.request.HTTPSHandler(context=self._trust(allowed)),
+            _Redirects(allowed),
+        )
+        headers = {"User-Agent": AGENT, "Accept": ACCEPT, "Accept-Encoding": "identity"}
+        if parts.username is not None:
+            from base64 import b64encode  # noqa: PLC0415  few URLs hold a password
+
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        request = urllib.request.Request(_plain(url), headers=headers)  # noqa: S310  the scheme is checked above
+        with opener.open(request, timeout=min(15.0, self.limits.seconds)) as stream:
+            return self._body(_plain(url), stream, end) if whole else b""
+
+    def _proxies(self, host: str) -> dict[str, str]:
+        """Return scheme -> proxy of the user's settings, else of the system; none for a host that goes without."""
+        if urllib.request.proxy_bypass(host):
+            return {}
+        own = {s: self.variables.get(f"{s.upper()}_PROXY") or "" for s in ("http", "https")}
+        return urllib.request.getproxies() | {s: proxy for s, proxy in own.items() if proxy}
+
+    def _connect(self, place: SplitResult) -> None:
+        """Learn soon that nobody is there: the opener has one time limit for all."""
+        if place.hostname:
+            port = place.port or (443 if place.scheme == "https" else 80)
+            socket.create_connection((place.hostname, port), self.limits.connect).close()
+
+    def _trust(self, hosts: frozenset[str]) -> ssl.SSLContext:
+        """Trust the bundle that the user names, as pip does, else what the system trusts."""
+        file = next((self.variables[one] for one in _BUNDLES if self.variables.get(one)), "")
+        folder = os.path.isdir(file)  # noqa: PTH112  as ssl takes it
+        try:
+            context = ssl.create_default_context(
+                cafile=None if folder else file or None, capath=file if folder else None
+            )
+            if file := self.variables.get("PIP_CLIENT_CERT", ""):
+                context.load_cert_chain(file)
+        except OSError as error:
+            raise FetchError(file, f"holds no certificates: {error}") from None
+        named = {one.rpartition("//")[2].strip("/").lower() for one in self.trusted}
+        if all({host, urlsplit(f"//{host}").hostname} & named for host in hosts):
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+
+    def _why(self, error: Exception) -> str:
+        reason = getattr(error, "reason", None) or error
         if isinstance(reason, TimeoutError):
-            return self._slow(url)
+            return self._slow
         if isinstance(error, http.client.IncompleteRead):
-            return f"{url} was cut: less came than was announced"
-        return f"{url} can't be reached: {str(reason)[:200] or type(reason).__name__}"
+            return "was cut: less came than was announced"
+        text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+        return f"can't be reached: {text[:200]}"
 
     def _body(self, url: str, stream: http.client.HTTPResponse, end: float) -> bytes:
         coding = stream.headers.get("Content-Encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
-            msg = f"{url} is packed ({coding[:20]}), which nobody asked for"
-            raise FetchError(msg)
+            raise FetchError(url, f"is packed ({coding[:20]}), which nobody asked for")
         chunks: list[bytes] = []
         size = 0
         while chunk := stream.read1(65536):
             chunks.append(chunk)
             size += len(chunk)
             if size > self.limits.size:
-                msg = f"{url} has more than {self.limits.size >> 10} KiB and is left"
-                raise FetchError(msg)
+                raise FetchError(url, f"has more than {self.limits.size >> 10} KiB and is left")
             if time.monotonic() > end:
-                raise FetchError(self._slow(url))
+                raise FetchError(url, self._slow)
         announced = stream.headers.get("Content-Length", "")
         if announced.isascii() and announced.isdigit() and int(announced) != size:
-            msg = f"{url} was cut: {size} of {int(announced)} bytes came"
-            raise FetchError(msg)
+            raise FetchError(url, f"was cut: {size} of {int(announced)} bytes came")
         return b"".join(chunks)
 
-    def _slow(self, url: str) -> str:
-        return f"{url} gave no whole answer in {self.limits.seconds:g} s"
+    @property
+    def _slow(self) -> str:
+        return f"gave no whole answer in {self.limits.seconds:g} s"
 
-    def check(self, url: str) -> None:
-        """Refuse other hosts and other schemes.
 
-        Raises:
-            FetchError: the URL is not one to be asked.
-        """
-        try:
-            parts = urlsplit(url)
-            host = host_of(url)
-        except ValueError:
-            parts, host = urlsplit(""), ""
-        if parts.scheme not in ("http", "https") or host not in self.hosts:
-            msg = f"{url[:200]} is on none of the allowed hosts ({', '.join(sorted(self.hosts))})"
-            raise FetchError(msg)
+def check(url: str, hosts: frozenset[str], status: int = 0) -> None:
+    """Refuse other hosts and other schemes; `status` is that of the answer that leads there.
+
+    Raises:
+        FetchError: the URL is not one to be asked.
+    """
+    try:
+        parts = urlsplit(url)
+        host = host_of(url)
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if parts.scheme not in ("http", "https") or host not in hosts:
+        what = f"is on none of the allowed hosts ({', '.join(sorted(hosts))})"
+        raise FetchError(_plain(url), what, status, _plain(url) if status else "")
 
 
 def host_of(url: str) -> str:
@@ -142,11 +201,20 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
+def _plain(url: str) -> str:
+    """Return a URL without user and password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     max_redirections = REDIRECTS
 
-    def __init__(self, fetcher: Fetcher) -> None:
-        self.fetcher = fetcher
+    def __init__(self, hosts: frozenset[str]) -> None:
+        self.hosts = hosts
 
     def redirect_request(  # noqa: PLR0913  the signature of the base
         self,
@@ -157,22 +225,12 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: Message,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """Follow only to allowed hosts, and never from HTTPS to HTTP."""
-        self.fetcher.check(newurl)
+        """Follow only to allowed hosts, and never from HTTPS to HTTP; a password stays with its host."""
+        check(newurl, self.hosts, code)
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
-            why = f"{req.full_url} leads from HTTPS to {newurl[:200]}"
-            raise FetchError(why)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
-
-
-def _trust(variables: Mapping[str, str]) -> ssl.SSLContext:
-    """Trust what the system trusts, and the bundle that pip or curl were given: a company's proxy has its own."""
-    context = ssl.create_default_context()
-    for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if bundle := variables.get(name):
-            try:
-                context.load_verify_locations(bundle)
-            except (OSError, ssl.SSLError) as error:
-                msg = f"{name} names {bundle}, which holds no certificates: {error}"
-                raise FetchError(msg) from None
-    return context
+            place = _plain(newurl)
+            raise FetchError(req.full_url, f"leads from HTTPS to {place[:200]}", code, place)
+        new = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+        if new and host_of(newurl) != host_of(req.full_url):
+            new.remove_header("Authorization")
+        return new

@@ -5,6 +5,7 @@ import sys
 from typing import NamedTuple
 
 from tunedoctor.child import run
+from tunedoctor.refresh.fetch import host_of
 from tunedoctor.wheels.rules import index_of
 
 HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})
@@ -22,8 +23,6 @@ class Indexes(NamedTuple):
     @property
     def hosts(self) -> frozenset[str]:
         """Hosts that pages of the first are taken from."""
-        from tunedoctor.refresh.fetch import host_of  # noqa: PLC0415
-
         own = frozenset({host_of(self.torch)})
         return own | HOSTS if own <= HOSTS else own
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.refresh.changes import changes_of
-from tunedoctor.refresh.derive import Seen, python_order
+from tunedoctor.refresh.derive import Builds, python_order
 from tunedoctor.refresh.variants import Told
 from tunedoctor.tables.load import CARRIED
 from tunedoctor.tables.updated import Overlay, checked
@@ -22,8 +22,6 @@ _METADATA = "metadata"
 _OLD_GLIBC = "2.17"
 """Of Linux wheels whose tag names no floor: they were built on CentOS 7."""
 Rows = Mapping[str, Release]
-Builds = Mapping[tuple[str, str, str], tuple[str, ...]]
-"""As in Seen."""
 
 
 class Learned(NamedTuple):
@@ -35,10 +33,6 @@ class Learned(NamedTuple):
     torchaudio: str = ""
     pair_sure: bool = False
     """torchvision states this torch release exactly."""
-    triton: str = ""
-    cudnn: str = ""
-    nccl: str = ""
-    toolkit: str = ""
     code: Mapping[str, Told] = {}
     """Variant -> compiled code, by the requirements of its wheels or by the variants of the index."""
 
@@ -59,7 +53,7 @@ class Merge(NamedTuple):
 def merged(  # noqa: PLR0913  two tables and what was learned
     shipped: Any,  # noqa: ANN401
     in_use: Any,  # noqa: ANN401
-    seen: Mapping[str, Seen],
+    seen: Mapping[str, Builds],
     learned: Mapping[str, Learned],
     files: Mapping[str, int],
     today: str,
@@ -73,14 +67,14 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     changes: list[str] = []
     left_out: list[str] = []
     for version, one in seen.items():
-        cuda = sorted({v for _, v, _ in one.builds if v.startswith("cu")})
+        cuda = sorted({v for _, v, _ in one if v.startswith("cu")})
         told = learned.get(version, Learned())
         unknown = [v for v in cuda if not _drivers(v, told, in_use)]
         left_out += [
             f"{version}+{v}: no driver floor is known for CUDA {cuda_of(v)}" for v in unknown
         ]
         old = rows.get(version)
-        builds = {key: found for key, found in one.builds.items() if key[1] not in unknown}
+        builds = {key: found for key, found in one.items() if key[1] not in unknown}
         linux = {variant for family, variant, _ in builds if family == "linux_x86_64"}
         if old is None and not any(v.startswith("c") for v in linux):
             left_out.append(f"{version}: no wheel for Linux on x86_64 is there yet")
@@ -95,36 +89,29 @@ def merged(  # noqa: PLR0913  two tables and what was learned
         files=dict(files),
     )
     checked(overlay)
-    named = {(v, f, variant) for v, one in seen.items() for f, variant, _ in one.builds}
+    named = {(v, f, variant) for v, one in seen.items() for f, variant, _ in one}
     kept = sorted(published(in_use).keys() - named, key=lambda k: (parts(k[0]), k))
     return Merge(
         overlay, tuple(changes), tuple(left_out), tuple(f"{v}+{n} for {f}" for v, f, n in kept)
     )
 
 
-def _new(version: str, one: Seen, told: Learned, rows: Rows) -> Release:
+def _new(version: str, one: Builds, told: Learned, rows: Rows) -> Release:
     """Return the row of a release that the table lacks, without builds; what isn't told is that of the last."""
     order = in_order([*rows, version])
     last = rows[order[order.index(version) - 1]] if order[0] != version else None
-    families = {family for family, _, _ in one.builds}
+    families = {family for family, _, _ in one}
     default = {f: (last.pypi_default if last else {}).get(f, "cpu") for f in sorted(families)}
-    pythons = sorted({p for found in one.builds.values() for p in found}, key=python_order)
-    oldest = f">={pythons[0].rstrip('t')}" if pythons else ""
     return Release(
         date=None,
-        requires_python=one.requires_python or oldest,
         pypi_default={**default, **told.default},
         torchvision=told.torchvision or (last.torchvision if last else ""),
         torchaudio=told.torchaudio or (last.torchaudio if last else ""),
-        triton=told.triton or None,
-        cudnn_pypi=told.cudnn or None,
-        nccl_pypi=told.nccl or None,
         numpy_abi=dict(last.numpy_abi) if last else {},
         unverified=[
             *([] if told.default else ["pypi_default"]),
             *([] if told.pair_sure else ["torchvision_pair"]),
         ],
-        cuda_toolkit_pypi=told.toolkit or None,
         builds=(),
     )
 

@@ -1,13 +1,15 @@
-"""Names of wheel files -> release, variant, platform family, Python tag, glibc floor."""
+"""Names of wheel files -> release, variant, platform family, Python tag, floor of the system."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-from packaging.version import InvalidVersion
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
+from tunedoctor.refresh.page import Link
 from tunedoctor.versions import parts
 
 VARIANT = re.compile(r"cpu|xpu|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?")
@@ -24,30 +26,29 @@ _LABELS = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"
 """Old names of platform tags -> glibc: PEP 513, 571, 599."""
 
 
-class WheelName(NamedTuple):
-    """What the name of a wheel says."""
+class Wheel(NamedTuple):
+    """A wheel of a page, and what its name says."""
 
+    link: Link
     project: str
     release: str
     variant: str
     """cu132, rocm7.2, xpu, cpu; "cpu" for wheels without a label, those of macOS too."""
     family: str
     """linux_x86_64 …; "any" for wheels without compiled code."""
-    tag: str
-    """manylinux_2_28_x86_64; of several the one with the lowest floor."""
     python: str
     """3.12, 3.14t, "any"."""
-    glibc: str
-    """Floor; "" where the tag says none: macOS, Windows, plain linux_x86_64."""
+    floor: str
+    """Oldest glibc, or macOS, that a platform tag names; "" where none does: Windows, plain linux_x86_64."""
 
 
-def wheel_name(name: str, url: str = "") -> WheelName | None:
+def wheel_of(link: Link) -> Wheel | None:
     """Read a file name; None where it is none, a pre-release, or of a label, platform or Python that isn't known.
 
-    `url`: a file for Linux on aarch64 without a label is of the variant whose folder it lies in (torch 2.5 cu124).
+    A file for Linux on aarch64 without a label is of the variant whose folder it lies in (torch 2.5 cu124).
     """
     try:
-        project, version, _, tags = parse_wheel_filename(name)
+        project, version, _, tags = parse_wheel_filename(link.name)
     except (InvalidWheelFilename, InvalidVersion, ValueError):
         return None
     if version.is_prerelease or not _RELEASE.fullmatch(version.public):
@@ -55,13 +56,26 @@ def wheel_name(name: str, url: str = "") -> WheelName | None:
     known = [tag for tag in tags if _family(tag.platform) and _python(tag)]
     if not known:
         return None
-    tag = min(known, key=lambda one: (parts(_glibc(one.platform)), one.platform))
+    tag = min(known, key=lambda one: (parts(_floor(one.platform)), one.platform))
     family = _family(tag.platform)
-    variant = version.local or _of_folder(url, family)
+    variant = version.local or _of_folder(link.url, family)
     if not VARIANT.fullmatch(variant):
         return None
-    python, glibc = _python(tag), _glibc(tag.platform)
-    return WheelName(project, version.public, variant, family, tag.platform, python, glibc)
+    python, floor = _python(tag), _floor(tag.platform)
+    return Wheel(link, project, version.public, variant, family, python, floor)
+
+
+def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version, set[str]]]:
+    """Yield the file names that are wheels of a project, with their version and platforms ("any", "win_amd64" …)."""
+    wanted = canonicalize_name(project)
+    for file in files:
+        if file[:1].lower() == wanted[:1]:
+            try:
+                name, version, _, tags = parse_wheel_filename(file)
+            except (InvalidWheelFilename, InvalidVersion):
+                continue
+            if name == wanted:
+                yield file, version, {tag.platform for tag in tags}
 
 
 def _family(platform: str) -> str:
@@ -80,8 +94,8 @@ def _python(tag: Tag) -> str:
     return f"{found[1]}.{int(found[2])}{'t' * tag.abi.endswith('t')}"
 
 
-def _glibc(platform: str) -> str:
-    found = re.match(r"manylinux_(\d+)_(\d+)_", platform)
+def _floor(platform: str) -> str:
+    found = re.match(r"(?:manylinux|macosx)_(\d+)_(\d+)_", platform)
     if found:
         return f"{found[1]}.{found[2]}"
     return _LABELS.get(platform.partition("_")[0], "")

@@ -1,9 +1,11 @@
-"""Pages of a package index: HTML as PEP 503 and PEP 658 describe it -> links."""
+"""Pages of a package index -> links: HTML as PEP 503 and PEP 658 describe it, JSON as PEP 691."""
 
 import re
 from html import unescape
 from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import msgspec
 
 LONGEST = 2000
 """Characters of a link; longer ones are no file names."""
@@ -20,7 +22,6 @@ class Link(NamedTuple):
     """Of the file, as the page says; "" where it says none."""
     metadata_sha256: str
     """Of the file's metadata at URL.metadata; "" where there is none, or without a hash."""
-    requires_python: str
     yanked: bool = False
     """Withdrawn by its makers: it counts as a file and is chosen by nobody."""
 
@@ -30,7 +31,7 @@ class Page(NamedTuple):
 
     links: tuple[Link, ...]
     whole: bool
-    """It ends as HTML does: a page that was cut does not."""
+    """It ends as HTML or JSON does: a page that was cut does not."""
     variants: tuple[Link, ...] = ()
     """Files NAME-VERSION-variants.json (PEP 825)."""
 
@@ -48,15 +49,11 @@ _END = re.compile(r"</html\s*>", re.IGNORECASE)
 
 
 def parsed(data: bytes, base: str) -> Page:
-    """Return the wheels that a page links to; never raises. `base`: the URL of the page.
-
-    Its own patterns, each linear: html.parser takes minutes for 100 kB of hostile HTML ("<a <a <a …").
-    """
-    text = data.decode("utf-8", "replace")
+    """Return the wheels that a page links to; never raises. `base`: the URL of the page."""
+    rows, whole = _of_json(data) if data.lstrip()[:1] == b"{" else _of_html(data)
     links: list[Link] = []
     variants: list[Link] = []
-    for tag, inside in _TAG.findall(text):
-        values = _attributes(inside)
+    for tag, values in rows:
         href = values.get("href", "")
         if not href or len(href) > LONGEST:
             continue
@@ -72,11 +69,45 @@ def parsed(data: bytes, base: str) -> Page:
         if name.endswith((".whl", "-variants.json")):
             into = links if name.endswith(".whl") else variants
             metadata = values.get("data-core-metadata") or values.get("data-dist-info-metadata", "")
-            requires = values.get("data-requires-python", "")[:100]
-            yanked = "data-yanked" in values
-            into.append(Link(name, url, _hash(fragment), _hash(metadata), requires, yanked))
-    whole = _END.search(text) is not None
+            into.append(Link(name, url, _hash(fragment), _hash(metadata), "data-yanked" in values))
     return Page(tuple(links), whole, tuple(variants))
+
+
+Rows = list[tuple[str, dict[str, str]]]
+"""Tags with their attributes."""
+
+
+def _of_html(data: bytes) -> tuple[Rows, bool]:
+    """Read by patterns, each linear: html.parser takes minutes for 100 kB of hostile HTML ("<a <a <a …")."""
+    text = data.decode("utf-8", "replace")
+    rows = [(tag, _attributes(inside)) for tag, inside in _TAG.findall(text)]
+    return rows, _END.search(text) is not None
+
+
+class _File(msgspec.Struct, rename="kebab"):
+    url: str
+    hashes: dict[str, str] = {}
+    core_metadata: bool | dict[str, str] = False
+    yanked: bool | str = False
+
+
+class _Project(msgspec.Struct):
+    files: tuple[_File, ...]
+
+
+def _of_json(data: bytes) -> tuple[Rows, bool]:
+    """Read the same as attributes of HTML."""
+    try:
+        found = msgspec.json.decode(data, type=_Project)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [], False
+    rows: Rows = []
+    for one in found.files:
+        values = {"href": f"{one.url}#sha256={one.hashes.get('sha256', '')}"}
+        if isinstance(one.core_metadata, dict):
+            values["data-core-metadata"] = f"sha256={one.core_metadata.get('sha256', '')}"
+        rows.append(("a", values | ({"data-yanked": ""} if one.yanked is not False else {})))
+    return rows, True
 
 
 def _attributes(text: str) -> dict[str, str]:

@@ -23,20 +23,15 @@ class Needs(NamedTuple):
 
     requirements: tuple[Requirement, ...]
 
-    def pin(self, pattern: str) -> str:
-        """Return the version ("13.2.2") or range ("~=3.9.0") that a project of this name is held to; "" for none."""
-        for one in self.requirements:
-            if re.fullmatch(pattern, one.name.lower().replace("_", "-")):
-                specifier = str(one.specifier)
-                return specifier.removeprefix("==").removesuffix(".*")
-        return ""
-
     @property
     def variant(self) -> str:
         """The CUDA variant that the wheel is of: by its cuda-toolkit, else by its CUDA runtime; "cpu" without."""
-        pinned = self.pin("cuda-toolkit") or self.pin(r"nvidia-cuda-runtime(?:-cu\d+)?")
-        found = re.match(r"(\d{1,2})\.(\d)(?!\d)", pinned)
-        return f"cu{found[1]}{found[2]}" if found else "cpu"
+        for name in (r"cuda-toolkit", r"nvidia-cuda-runtime(?:-cu\d+)?"):
+            for one in self.requirements:
+                if re.fullmatch(name, one.name.lower().replace("_", "-")):
+                    found = re.match(r"==(\d{1,2})\.(\d)(?!\d)", str(one.specifier))
+                    return f"cu{found[1]}{found[2]}" if found else "cpu"
+        return "cpu"
 
     @property
     def gfx(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tunedoctor.refresh import store
 from tunedoctor.refresh.ask import RefusedError, ask
 from tunedoctor.refresh.contracts import learned_contracts
-from tunedoctor.refresh.fetch import FetchError, Limits
+from tunedoctor.refresh.fetch import Client, FetchError
 from tunedoctor.refresh.indexes import Indexes
 from tunedoctor.refresh.merge import merged
 from tunedoctor.tables.load import WHEELS, shipped, wheel_table_with
@@ -48,7 +48,7 @@ def update(
     indexes: Indexes,
     now: datetime,
     mode: Mode = "due",
-    limits: Limits = Limits(),  # noqa: B008  a tuple
+    client: Client = Client(),  # noqa: B008  a tuple
 ) -> Outcome:
     """Bring the updated table in `file` up to date, unless that was done within a day before `now`.
 
@@ -68,9 +68,9 @@ def update(
         )
         raise UpdateError(msg)
     try:
-        said = ask(indexes, in_use.data, limits)
+        said = ask(indexes, in_use.data, client)
         result = merged(own, in_use.data, said.seen, said.learned, said.files, today)
-        learned = learned_contracts(in_use.contracts, indexes, limits)
+        learned = learned_contracts(in_use.contracts, indexes, client)
         result = result._replace(overlay=replace(result.overlay, contracts=learned.table))
         laid_over(own, result.overlay)  # what can't be read back is not stored
         if mode != "show":

@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 from tunedoctor.tables.contracts import Contracts
 from tunedoctor.tables.wheels import Release, in_order
 
-SCHEMA = "doctor.updated_wheels/3"
+SCHEMA = "doctor.updated_wheels/4"
 LARGEST = 4 << 20
 """Bytes of the file that are read; a real one has less than 100 kB."""
 
@@ -129,8 +129,7 @@ def checked(overlay: Overlay) -> None:
     for version, row in overlay.releases.items():
         defaults = (f"{family} {variant}" for family, variant in row.pypi_default.items())
         rows = ("\n".join(astuple(build)[:-1]) for build in row.builds)
-        loose = (row.requires_python, row.torchvision, row.torchaudio, *row.unverified)
-        loose += tuple(filter(None, (row.date, row.triton, row.cudnn_pypi, row.nccl_pypi)))
+        loose = (row.date or "", row.torchvision, row.torchaudio, *row.unverified)
         bad = [one for one in defaults if not _DEFAULT.fullmatch(one)]
         bad += [one for one in rows if not _ROW.fullmatch(one)]
         bad += [one for one in loose if len(one) > LONGEST]

@@ -131,19 +131,14 @@ class Release(
     """A torch release with its builds."""
 
     date: str | None
-    requires_python: str
     pypi_default: dict[str, str]
     """Platform family -> variant of the wheel on the default index."""
     torchvision: str
     """Releases that belong to it; "" where not known."""
     torchaudio: str
-    triton: str | None
-    cudnn_pypi: str | None
-    nccl_pypi: str | None
     numpy_abi: dict[str, int]
     unverified: list[str]
     builds: tuple[Build, ...]
-    cuda_toolkit_pypi: str | None = None
     version: str = ""
     """Its key in the table."""
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.installers.answers import why
-from tunedoctor.installers.lookup import lines_of
 from tunedoctor.installers.sources import Ban, Sources
 from tunedoctor.installers.tool import (
     FETCH_SECONDS,
@@ -19,6 +18,7 @@ from tunedoctor.installers.tool import (
     Job,
     Named,
     Tool,
+    lines_of,
     start,
 )
 from tunedoctor.installers.uv import find_uv
