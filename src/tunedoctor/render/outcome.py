@@ -105,6 +105,8 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         head = f"{cured} cured" + (f", {left} left" if left else "") + "."
     if outcome.imports:
         head = f"{head[:-1]}, proved by import in {_time(outcome.seconds.get('import', 0.0))}."
+    elif outcome.unproved:
+        head = f"{head[:-1]}, not proved by import."
     last = [f"{style.mark('ok')} {head}  Undo with {answer.undo}"]
     return [*lines, *last, *([f"  next  {answer.look}"] if new is not None else [])]
 

@@ -200,9 +200,7 @@ def make(new: NewEnvironment, tool: Tool, ground: Ground, places: Places) -> Gro
     """
     python, other = new.python or sys.executable, places.other
     argv = [python, "-I", "-m", "venv", "--prompt", places.live.name, str(other)]
-    if tool.name == "uv":
-        argv = [find_uv(), "venv", "--no-project", "--no-config", "--color", "never"]
-        argv += ["--python", python, "--prompt", places.live.name, "--allow-existing", str(other)]
+    argv += ["--without-pip"] if tool.name == "uv" else []
     env = tool.sources.said(os.environ)
     if told := _why_not(tool, argv, env, str(places.wheels), places.log):
         msg = f"the environment was not made: {told}"
