@@ -164,6 +164,7 @@ def test_without_an_import_it_says_what_was_not_proved(make: Make) -> None:
         doctor("fix", "--target", str(env), "--dry-run", "--no-import", "--format", "json").stdout
     )
     assert found["looked"] == ""
+    assert found["unproved"].startswith("nothing was imported (--no-import)")
 
 
 TORCH = ("torch==2.14.1", "numpy==2.2.6", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0")

@@ -57,6 +57,7 @@ def render_end(answer: Answer, style: Style) -> str:
 
 def _nothing(answer: Answer, style: Style) -> list[str]:
     proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
+    proof += f"; {answer.unproved}" if answer.unproved else ""
     head, ways = "Nothing to cure in", list[str]()
     if answer.why:
         proof = f": {answer.why}"

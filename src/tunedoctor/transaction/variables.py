@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tunedoctor.reading import read_regular
 from tunedoctor.state.failure import FailureError
@@ -52,7 +53,7 @@ def set_variables(scripts: Path, wanted: Mapping[str, str | None]) -> None:
             line.rpartition("# ")[2].strip(): line for line in (old[1] if old else "").splitlines()
         }
         for name, value in wanted.items():
-            quoted = (value or "").translate(str.maketrans(escapes))
+            quoted = "".join(escapes.get(one, one) for one in value or "")
             line = to_unset.format(name) if value is None else to_set.format(name, quoted)
             lines[name] = f"{line}  # {name}"
         end = "" if text.endswith("\n") else "\n"
@@ -70,7 +71,7 @@ def set_conda(path: Path, wanted: Mapping[str, str | None]) -> None:
     """
     _check(wanted)
     try:
-        held = json.loads(read_regular(path, _LARGEST)) if path.exists() else {}
+        held: Any = json.loads(read_regular(path, _LARGEST)) if path.exists() else {}
         variables = held.setdefault("env_vars", {})
         # conda's own word for a variable that activation takes away
         variables |= {k: "***unset***" if v is None else v for k, v in wanted.items()}
