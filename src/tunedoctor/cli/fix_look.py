@@ -12,7 +12,6 @@ from tunedoctor.planning.fix_answer import Answer
 from tunedoctor.probes.deep_look import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
 
-
 _UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"
 
 
