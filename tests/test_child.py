@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -98,3 +99,31 @@ def test_a_child_that_works_in_silence_is_let_be() -> None:
     heard, ended = _lines(script, idle=2.0)
     assert ended.ok
     assert heard == ["done"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows waits for the readers instead")
+@pytest.mark.parametrize("held", [False, True], ids=["alone", "a daemon holds the pipe"])
+def test_last_words_are_read_where_readers_come_late(
+    monkeypatch: pytest.MonkeyPatch, held: bool
+) -> None:
+    """On a busy machine a thread starts long after the child has ended."""
+    begin, late = threading.Thread.run, 1.5
+
+    def run_late(self: threading.Thread) -> None:
+        time.sleep(late)
+        begin(self)
+
+    monkeypatch.setattr(threading.Thread, "run", run_late)
+    # cleared of its mark, in a session of its own: while other children live nobody knows whose it is
+    daemon = "if not os.fork(): os.setsid(); os.execve('/bin/sleep', ['sleep', '20'], {})\n"
+    script = f"import os\n{daemon * held}os.write(1, b'a\\n' * 20000); os.write(2, b'last')"
+    other = threading.Thread(target=lambda: run(["/bin/sleep", "4"], timeout=20), daemon=True)
+    other.start()
+    time.sleep(late + 0.5)
+    began = time.monotonic()
+    ended = run([PY, "-S", "-c", script], timeout=20)
+    assert (len(ended.out), ended.err) == (40_000, "last")
+    heard, ended = _lines(script)
+    assert (heard, ended.err) == (["a"] * 20_000, "last")
+    assert time.monotonic() - began < 15
+    other.join()

@@ -3,6 +3,7 @@
 import math
 import os
 import queue
+import select
 import signal
 import subprocess
 import sys
@@ -69,24 +70,14 @@ def run(  # noqa: PLR0913  each is a knob of one child
     child = _start(argv, env, cwd, subprocess.PIPE if stdin else subprocess.DEVNULL)
     if isinstance(child, Ended):
         return child
-    readers = [_Reader(child, one, limit) for one in (child.stdout, child.stderr)]
+    readers = _readers(child, limit)
     if stdin:  # a child that does not read it must not hold the doctor
         threading.Thread(target=_feed, args=(child, stdin.encode()), daemon=True).start()
-    hung = False
     try:
-        child.wait(timeout)
-    except subprocess.TimeoutExpired:
-        hung = True
+        hung = _waited(child, timeout)
     finally:
         descendants.end(child)
-    for reader in readers:
-        reader.thread.join(0.5)
-    out, err = (r.text() for r in readers)
-    cut = any(r.truncated for r in readers)
-    seconds = timeout if hung else time.monotonic() - began
-    if any(r.flooded for r in readers):
-        return Ended("flooded", 0, out, err, seconds, cut)
-    return _ended(child, out, err, seconds, hung=hung, cut=cut)
+    return _ended(child, readers, began, hung)
 
 
 def run_lines(  # noqa: PLR0913  each is a knob of one child
@@ -111,61 +102,55 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     child = _start(argv, env, cwd, subprocess.DEVNULL)
     if isinstance(child, Ended):
         return child
-    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_pump, args=(child, lines, limit), daemon=True).start()
-    errors = _Reader(child, child.stderr, limit)
-    allowed, last = silence, began
-    idleness = Idleness(child.pid)
-    hung = 0.0
+    out, err = _readers(child, limit)
+    lines, hung = _Lines(heard, silence, child.pid), 0.0
     try:
         while not hung:
             try:
-                line = lines.get(timeout=_TICK)
+                block = out.blocks.get(timeout=_TICK)
             except queue.Empty:
                 # a grandchild may hold the pipe after the child is gone: no end of file then
                 if child.poll() is not None:
                     break
             else:
-                if not line:
+                if not block:
                     break
-                allowed = heard(line.decode("utf-8", "replace").rstrip("\r\n"))
-                last = time.monotonic()
-                idleness = Idleness(child.pid)  # what was said is work
-            now = time.monotonic()
-            hung = allowed if now - last > allowed else timeout if now - began > timeout else 0.0
-            # the first second is nobody's hang, and psutil is not for short runs
-            if not hung and now - last > 1.0 and idleness.seconds() > idle:
-                hung = idle
-                _ask_where(child, lines, heard)
-        if not hung:
-            try:
-                child.wait(allowed)
-            except subprocess.TimeoutExpired:
-                hung = allowed
+                lines.feed(block)
+            hung = lines.passed(idle) or (timeout if time.monotonic() - began > timeout else 0.0)
+        if hung == idle:
+            _ask_where(child)
+        elif not hung:
+            hung = _waited(child, lines.allowed)
     finally:
         descendants.end(child)
-    errors.thread.join(0.5)
-    seconds = hung or time.monotonic() - began
-    return _ended(child, "", errors.text(), seconds, hung=hung > 0, cut=errors.truncated)
+    lines.feed(out.rest())
+    if not out.truncated:
+        lines.close()
+    return _ended(child, (out, err), began, hung)
 
 
-def _ask_where(
-    child: "subprocess.Popen[bytes]",
-    lines: "queue.SimpleQueue[bytes]",
-    heard: Callable[[str], float],
-) -> None:
-    """Let faulthandler write where a child stands, and hand that on."""
+def _waited(child: "subprocess.Popen[bytes]", seconds: float) -> float:
+    """Wait for a child; return the seconds if they passed before it ended, else 0."""
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return seconds
+    return 0.0
+
+
+def _ask_where(child: "subprocess.Popen[bytes]") -> None:
+    """Let faulthandler write where a child stands."""
     if sys.platform == "win32":
         return
-    with suppress(OSError):
+    with suppress(OSError, subprocess.TimeoutExpired):
         child.send_signal(signal.SIGABRT)
-    with suppress(queue.Empty):
-        while line := lines.get(timeout=1.0):
-            heard(line.decode("utf-8", "replace").rstrip("\r\n"))
+        child.wait(1.0)
 
 
 _TICK = 0.1
 """Seconds between two looks at a silent child."""
+_LAST = 5.0
+"""Seconds in which what a dead child left in its pipes is read; no full pipe takes as long."""
 FLOOD = 64 << 20
 """Bytes of a stream after which a child is ended: no answer has as many."""
 
@@ -186,63 +171,123 @@ def _feed(child: "subprocess.Popen[bytes]", text: bytes) -> None:
             child.stdin.close()
 
 
-def _ended(  # noqa: PLR0913  what is known at the end
-    child: "subprocess.Popen[bytes]", out: str, err: str, seconds: float, *, hung: bool, cut: bool
+def _ended(
+    child: "subprocess.Popen[bytes]", readers: "Sequence[_Reader]", began: float, hung: float
 ) -> Ended:
-    code = child.returncode if child.returncode is not None else 0
+    """Tell how a child ended; `hung`: the limit that it passed, in seconds, or 0."""
+    out, err = (one.rest().decode("utf-8", "replace") for one in readers)
+    cut = any(one.truncated for one in readers)
+    seconds, code = hung or time.monotonic() - began, child.returncode or 0
+    if any(one.flooded for one in readers):
+        return Ended("flooded", 0, out, err, seconds, cut)
     if hung:
         return Ended("hung", 0, out, err, seconds, cut)
-    if code < 0:
-        return Ended("signal", -code, out, err, seconds, cut)
-    return Ended("exit", code, out, err, seconds, cut)
+    return Ended("signal" if code < 0 else "exit", abs(code), out, err, seconds, cut)
 
 
-def _pump(child: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes]", limit: int) -> None:
-    """Put lines in a queue, b"" at the end; read on and throw away after `limit` bytes, and end who floods."""
-    left = limit
-    if child.stdout is not None:
-        with suppress(OSError, ValueError):
-            while left > -FLOOD and (line := child.stdout.readline(limit)):
-                if left > 0:
-                    lines.put(line)
-                left -= len(line)
-    if left <= -FLOOD:
-        descendants.kill(child)
-    lines.put(b"")
+class _Lines:
+    """Cuts blocks into lines, hands each on, and knows how long ago the last one came."""
+
+    def __init__(self, heard: Callable[[str], float], silence: float, pid: int) -> None:
+        self.allowed = silence
+        """Seconds of silence that may follow."""
+        self._heard = heard
+        self._pid = pid
+        self._open: list[bytes] = []
+        """Parts of the line that has no end yet."""
+        self._last = time.monotonic()
+        self._idleness = Idleness(pid)
+
+    def feed(self, block: bytes) -> None:
+        """Hand on the lines that end in a block."""
+        *whole, rest = block.split(b"\n")
+        for line in whole:
+            text = b"".join((*self._open, line)).decode("utf-8", "replace")
+            self._open.clear()
+            self.allowed = self._heard(text.rstrip("\r"))
+        if whole:  # what was said is work
+            self._last, self._idleness = time.monotonic(), Idleness(self._pid)
+        self._open += [rest] if rest else []
+
+    def close(self) -> None:
+        """Hand on a last line without an end."""
+        if self._open:
+            self.feed(b"\n")
+
+    def passed(self, idle: float) -> float:
+        """Return which limit of silence or of idleness was passed, in seconds; 0 where none was."""
+        silent = time.monotonic() - self._last
+        if silent > self.allowed:
+            return self.allowed
+        # the first second is nobody's hang, and psutil is not for short runs
+        return idle if silent > 1.0 and self._idleness.seconds() > idle else 0.0
+
+
+def _readers(child: "subprocess.Popen[bytes]", limit: int) -> "list[_Reader]":
+    return [_Reader(child, one, limit) for one in (child.stdout, child.stderr) if one]
 
 
 class _Reader:
-    """Reads one stream to its end, keeps the first `limit` bytes."""
+    """Reads one stream in a thread of its own, and keeps the first `limit` bytes.
 
-    def __init__(
-        self, child: "subprocess.Popen[bytes]", stream: IO[bytes] | None, limit: int
-    ) -> None:
+    On a busy machine the thread comes late. What a dead child wrote lies in the pipe: `rest` reads it to its end, or,
+    where a descendant still holds the pipe, to where it is empty.
+    """
+
+    def __init__(self, child: "subprocess.Popen[bytes]", stream: IO[bytes], limit: int) -> None:
         self.truncated = False
         self.flooded = False
+        self.blocks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        """What is kept, and b"" at the end of the stream."""
         self._child = child
-        self._parts: list[bytes] = []
-        self._room = limit
-        self._most = FLOOD
         self._stream = stream
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
+        self._room, self._most = limit, FLOOD
+        self._turn = threading.Lock()
+        """Held from the look whether there is something until it is kept."""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
     def _read(self) -> None:
-        if self._stream is None:
-            return
-        with suppress(OSError, ValueError):
-            while block := os.read(self._stream.fileno(), 65536):
-                kept = block[: self._room]
-                self.truncated |= len(kept) < len(block)
-                self._room -= len(kept)
-                self._parts.append(kept)
-                self._most -= len(block)
-                if self._most < 0 and not self.flooded:
-                    self.flooded = True
-                    descendants.kill(self._child)
+        while self._next() is not False:
+            self._there(None)
 
-    def text(self) -> str:
-        return b"".join(self._parts).decode("utf-8", "replace")
+    def _there(self, most: float | None) -> bool:
+        """Wait for bytes or the end, at most so many milliseconds; Windows tells in the reading alone."""
+        if sys.platform == "win32":
+            return True
+        poll = select.poll()
+        poll.register(self._stream, select.POLLIN)
+        return bool(poll.poll(most))
+
+    def _next(self) -> bool | None:
+        """Keep what is there; None where nothing is, False at the end."""
+        with self._turn:
+            try:
+                if not self._there(0.0):
+                    return None
+                block = os.read(self._stream.fileno(), 1 << 16)
+            except (OSError, ValueError):
+                block = b""
+            kept = block[: self._room]
+            self.truncated |= len(kept) < len(block)
+            self._room -= len(kept)
+            self._most -= len(block)
+            if kept or not block:
+                self.blocks.put(kept)
+            if self._most < 0 and not self.flooded:
+                self.flooded = True
+                descendants.kill(self._child)
+            return bool(block)
+
+    def rest(self) -> bytes:
+        """Return what was kept and not taken yet, of a child that is gone."""
+        ends = time.monotonic() + _LAST
+        if sys.platform == "win32":  # its job is ended, so that nobody holds the pipe
+            self._thread.join(_LAST)
+        else:
+            while self._next() and time.monotonic() < ends:
+                pass
+        return b"".join(self.blocks.get_nowait() for _ in range(self.blocks.qsize()))
 
 
 def _signal_name(number: int) -> str:

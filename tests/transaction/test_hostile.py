@@ -207,16 +207,26 @@ def test_a_package_that_is_asked_for_under_a_hostile_name(make: Make) -> None:
     assert contents(env) == before
 
 
-def test_system_site_packages_of_a_stash_are_put_back_after_a_failure(make: Make) -> None:
-    env = make()
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_a_stash_changes_is_put_back(make: Make, tool: Named) -> None:
+    """All of it, files of wheels that go beside site-packages too."""
+    env = make(tool)
     (env / "pyproject.toml").write_text("")
     before = contents(env)
-    outcome = fix(env, ways=Ways(checks=(), smoke=lambda _: "no"))
+    outcome = fix(env, tool=tool, ways=Ways(checks=(), smoke=lambda _: "no"))
     assert (outcome.end, outcome.why) == ("failed", "no")
     assert contents(env) == before
-    done = fix(env)
+    (env / "share" / "beta").mkdir(parents=True)
+    (env / "share" / "beta" / "told.txt").write_text("of somebody else\n")
+    before = contents(env)
+    done = fix(env, tool=tool)
     assert (done.end, done.strategy, state(env)) == ("applied", "stash", "new")
+    # the control: files of wheels come beside site-packages, and one of somebody else's was there
+    assert (env / "share" / "beta" / "told.txt").read_text() == "of beta\n"
+    assert list(env.glob("include/**/beta.h"))
+    (env / "share" / "mine").write_text("kept")
     assert undo(str(env)).done
+    (env / "share" / "mine").unlink()
     assert contents(env) == before
 
 

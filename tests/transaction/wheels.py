@@ -18,6 +18,8 @@ class Made(NamedTuple):
     """Text of a file that several wheels bring."""
     claims: str = ""
     """Version that the metadata state, where that is another one."""
+    data: str = ""
+    """Text of files that go below the prefix, beside site-packages."""
 
     @property
     def file(self) -> str:
@@ -26,7 +28,7 @@ class Made(NamedTuple):
 
 ALPHA1 = Made("alpha", "1.0")
 ALPHA2 = Made("alpha", "2.0", ("beta>=1",), "from alpha 2\n")
-BETA1 = Made("beta", "1.0")
+BETA1 = Made("beta", "1.0", data="of beta\n")
 GAMMA1 = Made("gamma", "1.0", ("alpha",), "from gamma 1\n")
 LIAR = Made("liar", "2.0", claims="1.0")
 PICKY = Made("picky", "1.0", ("alpha<2",))
@@ -53,6 +55,9 @@ def wheel(one: Made) -> bytes:
     }
     if one.shared:
         files["shared/both.py"] = one.shared
+    if one.data:
+        files[f"{one.name}-{one.version}.data/data/share/{one.name}/told.txt"] = one.data
+        files[f"{one.name}-{one.version}.data/headers/{one.name}.h"] = one.data
     record = ""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:

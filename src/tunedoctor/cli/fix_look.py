@@ -12,6 +12,8 @@ from tunedoctor.planning.fix_answer import Answer
 from tunedoctor.probes.deep_look import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
 
+_UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"
+
 
 def searched(case: Case) -> tuple[Case, tuple[Found, ...]]:
     """Return the findings to cure, and the case with all that was looked at for them.
@@ -59,6 +61,7 @@ def nothing(case: Case) -> Answer:
         applicable=_applicable(case, diagnosis.causes),
         look=f"doctor check{case.there}",
         looked=case.snapshot.taken if told else held[1].taken if held else "",
+        unproved=_UNSEEN if case.wish.no_import and not (told or held) else "",
     )
 
 

@@ -26,7 +26,7 @@ INSTALL_SECONDS = 3600.0
 _LIMIT = 8 << 20
 LINKS = "links"
 """Folder below that of the job, for uv; links cost no room."""
-_DATA = re.compile(r"[^/]+\.data/(\w+)/(.+)")
+_DATA = re.compile(r"([^/]+)-[^/]+\.data/(\w+)/(.+)")
 """Parts of a wheel that go elsewhere: scripts, headers, data, purelib, platlib."""
 
 
@@ -51,9 +51,11 @@ class Files(NamedTuple):
     """Files that wheels bring, with forward slashes."""
 
     inside: frozenset[str]
-    """Relative to site-packages; with uv also what goes below the prefix."""
+    """Relative to site-packages."""
     scripts: frozenset[str]
     """Names of commands."""
+    below: frozenset[str]
+    """Relative to the prefix: data, and headers as "include/name of the distribution/…"."""
     wheels: int = 0
 
 
@@ -99,13 +101,12 @@ class Tool(NamedTuple):
 
     def files(self, folder: Path) -> Files:
         """Return what the fetched wheels bring, by their lists of contents."""
-        inside: set[str] = set()
-        scripts: set[str] = set()
-        read = _linked if self.name == "uv" else _zipped
-        wheels = [*read(folder)]
+        wheels = [*(_linked if self.name == "uv" else _zipped)(folder)]
+        found = {place: set[str]() for place in ("inside", "scripts", "below")}
         for kind, path in (one for wheel in wheels for one in wheel):
-            (scripts if kind == "scripts" else inside).add(path)
-        return Files(frozenset(inside), frozenset(scripts), len(wheels))
+            found[_PLACES.get(kind, "inside")].add(path)
+        inside, scripts, below = map(frozenset, found.values())
+        return Files(inside, scripts, below, len(wheels))
 
 
 def lines_of(pins: Iterable[Pin]) -> str:
@@ -124,8 +125,10 @@ def _pip(job: Job) -> list[str]:
 _QUIET = ("--progress-bar", "off")
 
 
+_PLACES = {"scripts": "scripts", "data": "below", "headers": "below"}
+"""Kind of a file -> the field of Files."""
 Listed = list[tuple[str, str]]
-"""Of one wheel: the kind of a file, "scripts" or another, and its path or name."""
+"""Of one wheel: the kind of a file, and its path or name."""
 
 
 def _linked(folder: Path) -> Iterable[Listed]:
@@ -135,7 +138,11 @@ def _linked(folder: Path) -> Iterable[Listed]:
             for path, *_ in csv.reader(file):
                 top, _, name = path.replace("\\", "/").removeprefix("./").partition("/")
                 found += [("scripts", name)] if top in ("bin", "Scripts") and name else []
-                found.append(("", path))
+                link = folder / LINKS / path
+                held = link.readlink().as_posix() if link.is_symlink() else ""
+                data = held.removesuffix(path).endswith(".data/data/")
+                header = path.startswith("include/") and ".data/headers/" in held
+                found.append(("data" if data else "headers" if header else "", path))
         yield found
 
 
@@ -147,8 +154,9 @@ def _zipped(folder: Path) -> Iterable[Listed]:
         found: Listed = []
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():
-                data = _DATA.match(name)
-                found.append((data[1], data[2]) if data else ("", name))
+                data = _DATA.fullmatch(name)
+                into = f"include/{data[1]}/" if data and data[2] == "headers" else ""
+                found.append((data[2], into + data[3]) if data else ("", name))
                 if name.endswith(".dist-info/entry_points.txt"):
                     text, group = archive.read(name).decode("utf-8", "replace"), ""
                     for line in text.splitlines():

@@ -70,6 +70,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Those of them that `doctor fix ID` carries out."""
     looked: str = ""
     """Where there is nothing to cure: when the packages were imported, ISO 8601; "" where they were not."""
+    unproved: str = ""
+    """Where there is nothing to cure: what was not looked at, and why."""
     outcome: Outcome | None = None
 
 

@@ -57,6 +57,7 @@ def render_end(answer: Answer, style: Style) -> str:
 
 def _nothing(answer: Answer, style: Style) -> list[str]:
     proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
+    proof += f"; {answer.unproved}" if answer.unproved else ""
     head, ways = "Nothing to cure in", list[str]()
     if answer.why:
         proof = f": {answer.why}"
@@ -105,6 +106,8 @@ def _applied(answer: Answer, outcome: Outcome, style: Style) -> list[str]:
         head = f"{cured} cured" + (f", {left} left" if left else "") + "."
     if outcome.imports:
         head = f"{head[:-1]}, proved by import in {_time(outcome.seconds.get('import', 0.0))}."
+    elif outcome.unproved:
+        head = f"{head[:-1]}, not proved by import."
     last = [f"{style.mark('ok')} {head}  Undo with {answer.undo}"]
     return [*lines, *last, *([f"  next  {answer.look}"] if new is not None else [])]
 

@@ -31,7 +31,7 @@ from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.proof import file_faults, hold, look_before, no_target, prove
 from tunedoctor.transaction.reach import entries, reach, save
 from tunedoctor.transaction.task import Clock, Task, Watch, Ways
-from tunedoctor.transaction.undoing import drop_work, prune, recover, state_of
+from tunedoctor.transaction.undoing import drop, kept, prune, recover
 from tunedoctor.wording import megabytes
 
 _REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")
@@ -69,23 +69,27 @@ def apply(
             if not fresh:  # the plan is of what lay there before
                 _refuse(known["recovered"])
             known["users"] = users(ground.prefix)
-            known |= _carried_out(task)
+            outcome = _carried_out(task)
             clock.begin("prune")
             with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
                 prune(ground.live)
             clock.end()
-            known |= {"end": "applied", "state": state_of(task.places)}
+            mine = (k.state for k in kept([ground.live]) if k.places == task.places)
+            known["state"] = next(mine, None)
     except (FailureError, OSError) as error:
         failed = failure_of(error)
-        known |= {"end": "refused" if failed.refused else "failed", "why": failed.why}
-        known["log"] = failed.log
-        known["by_hand"] = failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number)
-    data = {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told, **known}
-    return msgspec.structs.replace(Outcome(end="nothing"), **data)
+        outcome = Outcome(
+            end="refused" if failed.refused else "failed",
+            why=failed.why,
+            log=failed.log,
+            by_hand=failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number),
+        )
+    known |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
+    return msgspec.structs.replace(outcome, **known)
 
 
-def _carried_out(task: Task) -> dict[str, Any]:
-    """Carry it out; return the fields of the outcome.
+def _carried_out(task: Task) -> Outcome:
+    """Carry it out.
 
     Raises:
         FailureError: it did not succeed; the environment is the old one.
@@ -131,7 +135,7 @@ def _refuse(why: str, number: int | None = None) -> None:
         raise FailureError(why, refused=True, number=number)
 
 
-def _steps(task: Task, record: Record) -> dict[str, Any]:
+def _steps(task: Task, record: Record) -> Outcome:
     plan, ground, tool, places, _, _, clock = task
     beside = ground.strategy in ("switch", "new")
     work = ground.inside(places.other) if beside else ground
@@ -171,11 +175,12 @@ def _steps(task: Task, record: Record) -> dict[str, Any]:
     else:
         places.step("done")
     with suppress(OSError):  # the next start does it
-        drop_work(places, record)
+        drop(places, record, work=True)
     remember(after)
     unhashed = tuple(pin.name for pin in plan.pins if not pin.hashes)
-    done = {"fetched": wheels, "unhashed": unhashed, "changed": record.changes}
-    return {**done, **proved._asdict()}
+    return msgspec.structs.replace(
+        proved, fetched=wheels, unhashed=unhashed, changed=record.changes
+    )
 
 
 def _installed(task: Task) -> str:

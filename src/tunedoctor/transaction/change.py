@@ -27,7 +27,7 @@ from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.clone import remove_tree, replace
 from tunedoctor.transaction.ground import SCRIPTS, Ground
 from tunedoctor.transaction.journal import Places
-from tunedoctor.transaction.reach import going, inside
+from tunedoctor.transaction.reach import brought, going, inside
 from tunedoctor.transaction.records import (
     drop_stale,
     info_folders,
@@ -179,10 +179,7 @@ def _install(one: Fetched, ground: Ground, tool: Tool, log: Path) -> None:
     # shares would change there too
     infos = info_folders(ground.site, {pin.name for pin in one.install.pins})
     gone = {row.path for info in infos for row in rows(info)}
-    for path in (
-        *(ground.site / name for name in one.files.inside),
-        *(ground.scripts / name for name in one.files.scripts),
-    ):
+    for path in brought(ground, one.files):
         if path not in gone and (path.is_symlink() or path.is_file()):
             path.unlink()
     drop_stale(ground.site, one.files.inside)
@@ -200,9 +197,7 @@ def make(new: NewEnvironment, tool: Tool, ground: Ground, places: Places) -> Gro
     """
     python, other = new.python or sys.executable, places.other
     argv = [python, "-I", "-m", "venv", "--prompt", places.live.name, str(other)]
-    if tool.name == "uv":
-        argv = [find_uv(), "venv", "--no-project", "--no-config", "--color", "never"]
-        argv += ["--python", python, "--prompt", places.live.name, "--allow-existing", str(other)]
+    argv += ["--without-pip"] if tool.name == "uv" else []
     env = tool.sources.said(os.environ)
     if told := _why_not(tool, argv, env, str(places.wheels), places.log):
         msg = f"the environment was not made: {told}"

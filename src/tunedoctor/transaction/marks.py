@@ -5,7 +5,6 @@ for the moment of a swap alone. Numbers of devices would not do: they change wit
 """
 
 import os
-import re
 import secrets
 import stat
 from collections.abc import Collection
@@ -14,13 +13,13 @@ from pathlib import Path
 from tunedoctor.transaction.clone import remove_tree
 
 NAME = ".doctor-mark"
-_FORM = re.compile(r"[0-9a-f]{32}")
+_BYTES = 16
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def fresh() -> str:
     """Return a new mark."""
-    return secrets.token_hex(16)
+    return secrets.token_hex(_BYTES)
 
 
 def put(folder: Path, mark: str) -> None:
@@ -49,9 +48,20 @@ def make(folder: Path, mark: str) -> None:
 
 
 def read(folder: Path) -> str:
-    """Return the mark of a folder of this user's; "" where it has none or is somebody else's."""
-    text = _text(folder)
-    return text if text and _FORM.fullmatch(text) else ""
+    """Return the mark of a folder of this user's, whole or what a full disk let through of it; "" where it has none."""
+    if not _own(folder):
+        return ""
+    try:
+        handle = os.open(folder / NAME, os.O_RDONLY | _NO_FOLLOW)
+    except OSError:
+        return ""
+    try:
+        regular = stat.S_ISREG(os.fstat(handle).st_mode)
+        return os.read(handle, 64).decode("ascii", "replace") if regular else ""
+    except OSError:
+        return ""
+    finally:
+        os.close(handle)
 
 
 def take_off(folder: Path, mark: str) -> None:
@@ -60,9 +70,8 @@ def take_off(folder: Path, mark: str) -> None:
     Raises:
         OSError: it cannot be removed.
     """
-    text = _text(folder)
-    if mark and text is not None and mark.startswith(text):
-        (folder / NAME).unlink()
+    if mark and _own(folder) and mark.startswith(read(folder)):
+        (folder / NAME).unlink(missing_ok=True)
 
 
 def remove(folder: Path, known: Collection[str]) -> None:
@@ -73,36 +82,22 @@ def remove(folder: Path, known: Collection[str]) -> None:
     Raises:
         OSError: something of it stays.
     """
-    mark = read(folder)
-    try:
-        ours = mark in known if mark else _own(folder) and {*os.listdir(folder)} <= {NAME}  # noqa: PTH208
-    except OSError:
-        ours = False
-    if not ours:
+    if not _own(folder):
         return
+    mark = read(folder)
+    if mark not in known:
+        try:
+            begun = len(mark) < 2 * _BYTES and {one.name for one in folder.iterdir()} <= {NAME}
+        except OSError:
+            begun = False
+        if not begun:
+            return
     folder.chmod(0o700)
     for path in folder.iterdir():
         if path.name != NAME:
             remove_tree(path)
     (folder / NAME).unlink(missing_ok=True)
     folder.rmdir()
-
-
-def _text(folder: Path) -> str | None:
-    """Return what stands in the file of a folder of this user's; None where there is no such file."""
-    if not _own(folder):
-        return None
-    try:
-        handle = os.open(folder / NAME, os.O_RDONLY | _NO_FOLLOW)
-    except OSError:
-        return None
-    try:
-        regular = stat.S_ISREG(os.fstat(handle).st_mode)
-        return os.read(handle, 64).decode("ascii", "replace") if regular else None
-    except OSError:
-        return None
-    finally:
-        os.close(handle)
 
 
 def _own(folder: Path) -> bool:

@@ -23,6 +23,7 @@ from tunedoctor.facts import (
     Packages,
     Runtime,
     TorchBuild,
+    Unknown,
 )
 from tunedoctor.facts import contracts as contract_facts
 from tunedoctor.facts import target as target_facts
@@ -39,11 +40,11 @@ from tunedoctor.snapshot import Snapshot, from_data, to_data
 from tunedoctor.state.failure import FailureError
 from tunedoctor.tables.small import module_of
 from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.records import faults, info_folders, name_of, rows
 from tunedoctor.transaction.task import Task
 from tunedoctor.versions import pep440, specifiers
 
-NOT_IMPORTED = "nothing was imported (--no-import): whether the packages start was not proved"
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
 _MOST = 3
@@ -63,16 +64,6 @@ class Before(NamedTuple):
     """Where files were not as their RECORD says, of packages that the plan names and no installer touches."""
     told: Answer | None
     """What an import said; None: measured when it is asked for, while the old state stands beside the new one."""
-
-
-class Proved(NamedTuple):
-    """What was proved of the changed environment, and what not; the fields are those of an outcome."""
-
-    cured: tuple[str, ...]
-    left: tuple[str, ...]
-    stays: tuple[str, ...]
-    unproved: str
-    imports: tuple[str, ...]
 
 
 def look_before(task: Task, work: Ground) -> Before:
@@ -95,7 +86,7 @@ def _imported_before(task: Task) -> Answer:
     return _imported(task, task.ground, None, also, deep=False)
 
 
-def prove(task: Task, work: Ground, old: Before) -> tuple[Proved, Snapshot]:
+def prove(task: Task, work: Ground, old: Before) -> tuple[Outcome, Snapshot]:
     """Hold versions, metadata, findings, imports and the smoke test of the changed state against the one before.
 
     Returns what was proved, and the state as it was seen.
@@ -129,17 +120,24 @@ def prove(task: Task, work: Ground, old: Before) -> tuple[Proved, Snapshot]:
         task.clock.say("a tiny model trains")
     grave = (f.check.id for f in has.causes if f.severity != "note")
     untold = (id_ for id_ in plan.cures if id_ in found.untold)
-    unproved = ""
-    if not isinstance(told, Runtime):
-        unproved = f"nothing was imported: {told.why}" if ways.imports else NOT_IMPORTED
-    proved = Proved(
+    proved = Outcome(
+        end="applied",
         cured=tuple(id_ for id_ in found.cured if id_ not in left),
         left=tuple(dict.fromkeys((*grave, *left, *untold))),
         stays=(*old.faults, *(f"{name}: {last(stage)}" for name, stage in dead.items())),
-        unproved=unproved,
+        unproved="" if isinstance(told, Runtime) else _unproved(task, told),
         imports=up(told),
     )
     return proved, after
+
+
+def _unproved(task: Task, told: Absent | Unknown) -> str:
+    """Return what is not known where nothing was imported."""
+    names = sorted(_names(task.plan))
+    several = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    moved = f", neither {', '.join(names[:4])}{several} nor what builds on it" if names else ""
+    why = told.why if task.ways.imports else "--no-import"
+    return f"nothing was imported ({why}): whether the packages start was not proved{moved}"
 
 
 def _judged(

@@ -9,6 +9,7 @@ change adds and was not there is noted by name. Putting back can be stopped and 
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tunedoctor.installers.tool import Files
@@ -56,9 +57,19 @@ def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tupl
         elif isinstance(step, SetEnv) and step.where == "conda":
             yield ground.prefix / "conda-meta" / "state", ""
     yield from _uninstalled(ground.site, going(plan))
-    for one in wheels:
-        yield from ((ground.site / name, "") for name in one.inside)
-        yield from ((ground.scripts / name, "") for name in one.scripts)
+    yield from ((path, "") for one in wheels for path in brought(ground, one))
+
+
+def brought(ground: Ground, files: Files) -> Iterator[Path]:
+    """Yield where the files of wheels come to lie; of headers every place that an installer has for them."""
+    python = ground.site.parent.name
+    yield from (ground.site / name for name in files.inside)
+    yield from (ground.scripts / name for name in files.scripts)
+    for name in files.below:
+        yield ground.root / name
+        if name.startswith("include/"):
+            for folder in ("Include", f"include/{python}", f"include/site/{python}"):
+                yield ground.root / folder / name.removeprefix("include/")
 
 
 def _uninstalled(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
@@ -106,23 +117,29 @@ def leads_out(path: str, owner: str = "") -> FailureError:
 
 
 def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
-    """Return what is saved of paths, relative to the root -> whether it is there.
+    """Return what is saved of paths, relative to the root -> whether it is there; with / at its end: a folder.
+
+    Beside site-packages folders are told that are not there: what comes into them is not all of this change.
 
     Raises:
         FailureError: one lies where it cannot be saved.
     """
     root, site = ground.root, ground.site
-    found = {site / "__pycache__", *site.glob("~*")}
+    found, lacking = {site / "__pycache__", *site.glob("~*")}, set[Path]()
     for path in paths:
         if path.is_relative_to(site):
             found.add(site / path.relative_to(site).parts[0])
         elif path.is_relative_to(root):
             found.add(path)
+            ups = path.parents[: path.parents.index(root)]
+            lacking |= {up for up in ups if not os.path.lexists(up)}
         else:
             why = f"{path} is not among the packages that are kept"
             raise FailureError(why, NEW, refused=True)
     outer = (path for path in sorted(found) if found.isdisjoint(path.parents))
-    return {path.relative_to(root).as_posix(): os.path.lexists(path) for path in outer}
+    saved = {path.relative_to(root).as_posix(): os.path.lexists(path) for path in outer}
+    # the deepest first, as they go
+    return saved | {f"{up.relative_to(root).as_posix()}/": False for up in sorted(lacking)[::-1]}
 
 
 def save(ground: Ground, saved: Mapping[str, bool], to: Path, mark: str) -> None:
@@ -145,6 +162,10 @@ def put_back(ground: Ground, saved: Mapping[str, bool], kept: Path) -> None:
     """
     for name, there in saved.items():
         live, own = ground.root / name, kept / name
+        if name.endswith("/"):
+            with suppress(OSError):  # others put something there
+                live.rmdir()
+            continue
         if there and not os.path.lexists(own):
             continue  # it was brought back already
         remove_tree(live)

@@ -92,18 +92,13 @@ def relocate(scripts: Path, token: str, infos: Iterable[Path]) -> None:
         if not record.is_file():
             continue
         table = list(csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")))
-        own = [(r, p) for r in table if (p := _command(record, r)) in changed]
-        for row, path in own:
-            row[1:] = _digest(path), str(path.stat().st_size)
-        if own:
-            out = io.StringIO(newline="")
-            csv.writer(out, lineterminator="\n").writerows(table)
-            replace(record, out.getvalue().encode("utf-8"))
-
-
-def _command(record: Path, row: list[str]) -> Path:
-    named = len(row) == 3 and row[1]
-    return Path(os.path.normpath(record.parents[1] / row[0])) if named else record
+        for row in (row for row in table if len(row) == 3 and row[1]):
+            path = Path(os.path.normpath(record.parents[1] / row[0]))
+            if path in changed:
+                row[1:] = _digest(path), str(path.stat().st_size)
+        out = io.StringIO(newline="")
+        csv.writer(out, lineterminator="\n").writerows(table)
+        replace(record, out.getvalue().encode("utf-8"))
 
 
 def drop_stale(site: Path, names: Iterable[str]) -> None:

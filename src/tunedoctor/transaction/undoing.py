@@ -11,9 +11,11 @@ done, undone      nothing is open
 
 import os
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,6 +38,14 @@ _BACK = "The environment is back in its old state."
 _DROPPED = "What a fix that was broken off had prepared was removed; the environment is as it was."
 
 
+class Kept(NamedTuple):
+    """A transaction that left a state."""
+
+    places: Places
+    record: Record
+    state: State
+
+
 def undo(target: str | None, id_: str = "") -> Undone:
     """Bring back the state that the last fix left, or the one of `id_`; never raises for what lies on the disk.
 
@@ -43,48 +53,41 @@ def undo(target: str | None, id_: str = "") -> Undone:
     """
     try:
         recovered, lives = put_in_order(target), _lives(target)
-        newest = sorted(
-            ((state, live) for live in lives for state in states(live)),
-            key=lambda one: one[0].id,
-            reverse=True,
-        )
         # what was undone is the newer state by now: going back means the one before
-        meant = (one for one in newest if (one[0].id == id_ if id_ else not one[0].undone))
-        found, live = next(meant, (None, None))
-        if found is None or live is None:
-            kept = "left to undo" if any(map(known, lives)) else "kept"
-            why = f"no state is called {id_}" if id_ else f"no fix of this environment is {kept}"
+        meant = (k for k in kept(lives) if (k.places.id == id_ if id_ else not k.state.undone))
+        if (found := next(meant, None)) is None:
+            left = "left to undo" if any(map(known, lives)) else "kept"
+            why = f"no state is called {id_}" if id_ else f"no fix of this environment is {left}"
             return Undone(done=False, why=why, recovered=recovered)
-        with locked(make_entry(live) / "lock"):
-            state: State | None = None
-            for places in reversed(known(live)):  # of a stash those after it come first
-                if places.id == found.id or (found.strategy == "stash" and places.id > found.id):
-                    state = _bring_back(places, places.read())
-        state = state or msgspec.structs.replace(found, folder="")
-        return Undone(done=True, state=state, recovered=recovered)
+        with locked(make_entry(found.places.live) / "lock"):
+            return Undone(done=True, state=_bring_back(found), recovered=recovered)
     except (FailureError, OSError) as error:
         return Undone(done=False, why=failure_of(error).why)
 
 
-def _bring_back(places: Places, record: Record) -> State | None:
-    """Bring back the state that a transaction left; a stash holds what its own change touched alone."""
-    if record.ground.strategy == "stash":
-        take_back(places, record)
-        return None
+def _bring_back(found: Kept) -> State:
+    places = found.places
+    if found.state.strategy == "stash":
+        for one in reversed(known(places.live)):
+            if one.id >= places.id:  # it holds what its own change touched alone
+                take_back(one, one.read())
+        return msgspec.structs.replace(found.state, folder="")
+    record = places.read()
     gone = not record.other and not os.path.lexists(places.other)
     if not gone and marks.read(places.other) != record.other:
         msg = f"{places.other} is not what this doctor left there; nothing was changed"
         raise DamagedError(msg)
     swap(places, "undone" if record.step == "done" else "done")
-    return state_of(places)
+    return _state(places, places.read()) or found.state
 
 
 def list_states(target: str | None) -> tuple[State, ...]:
     """Return the states of an environment that can be brought back, newest first, with what they cost."""
-    found = (state for live in _lives(target) for state in states(live))
-    sized = ((state, own_bytes(Path(state.folder)) if state.folder else 0) for state in found)
-    several = (msgspec.structs.replace(state, bytes=size) for state, size in sized)
-    return tuple(sorted(several, key=lambda one: one.id, reverse=True))
+    several = (one.state for one in kept(_lives(target)))
+    return tuple(
+        msgspec.structs.replace(one, bytes=own_bytes(Path(one.folder)) if one.folder else 0)
+        for one in several
+    )
 
 
 def put_in_order(target: str | None) -> str:
@@ -169,10 +172,8 @@ def _recovered(places: Places, record: Record) -> str:
             said = "A fix that was broken off after its switch was finished."
         record = places.read()
     if record.step in ENDS:
-        if state_of(places):
-            drop_work(places, record)
-        else:  # the environment was removed, and its state with it
-            drop(places, record)
+        # without a state the environment was removed, and its state with it
+        drop(places, record, work=_state(places, record) is not None)
         return said
     in_place = record.ground.strategy in ("backup", "stash")
     if record.step == "restoring" or (record.step == "changing" and in_place):
@@ -202,12 +203,19 @@ def take_back(places: Places, record: Record) -> str:
     return _BACK
 
 
-def state_of(places: Places) -> State | None:
-    """Return the state that one transaction left; None where it is gone, or its journal is damaged."""
-    try:
-        record = places.read()
-    except DamagedError:
-        return None
+def kept(lives: Iterable[Path]) -> list[Kept]:
+    """Return what can be brought back, newest first; of a damaged journal nothing is known."""
+    found: list[Kept] = []
+    for places in (one for live in lives for one in known(live)):
+        with suppress(DamagedError):
+            record = places.read()
+            if state := _state(places, record):
+                found.append(Kept(places, record, state))
+    return sorted(found, key=lambda one: one.places.id, reverse=True)
+
+
+def _state(places: Places, record: Record) -> State | None:
+    """Return the state that one transaction left; None where it left none, or it is gone."""
     there = os.path.lexists(places.other)
     made = record.ground.strategy == "new" and os.path.lexists(places.live)
     if record.step not in ENDS or not (there or made):
@@ -224,11 +232,6 @@ def state_of(places: Places) -> State | None:
     )
 
 
-def states(live: Path) -> list[State]:
-    """Return what can be brought back, newest first."""
-    return [one for one in map(state_of, reversed(known(live))) if one]
-
-
 def prune(live: Path) -> None:
     """Let go of states beyond those that are kept, and of those that are too old; the newest stays.
 
@@ -236,26 +239,21 @@ def prune(live: Path) -> None:
         OSError: something of one stays; its journal stays too, so that the next time goes on.
     """
     oldest = datetime.now(UTC) - timedelta(days=DAYS)
-    by_id = {places.id: places for places in known(live)}
-    for number, state in enumerate(states(live)):
-        if number and (number >= KEEP or datetime.fromisoformat(state.taken) < oldest):
-            drop(by_id[state.id], by_id[state.id].read())
+    for number, one in enumerate(kept([live])):
+        if number and (number >= KEEP or one.record.time < oldest):
+            drop(one.places, one.record)
 
 
-def drop(places: Places, record: Record) -> None:
+def drop(places: Places, record: Record, *, work: bool = False) -> None:
     """Remove all of a transaction, the journal last; folders that do not carry its marks stay.
+
+    `work`: only what is of no use once it is done, wheels and words.
 
     Raises:
         OSError: something stays.
     """
-    marks.remove(places.other, record.marks)
-    marks.remove(places.wheels, record.marks)
+    for folder in (places.wheels,) if work else (places.other, places.wheels):
+        marks.remove(folder, record.marks)
     places.log.unlink(missing_ok=True)
-    places.journal.unlink(missing_ok=True)
-
-
-def drop_work(places: Places, record: Record) -> None:
-    """Remove what is of no use once it is done: wheels and words."""
-    marks.remove(places.wheels, record.marks)
-    with suppress(OSError):
-        places.log.unlink()
+    if not work:
+        places.journal.unlink(missing_ok=True)

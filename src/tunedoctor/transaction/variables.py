@@ -2,37 +2,30 @@
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from tunedoctor.reading import read_regular
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.clone import replace
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LARGEST = 1 << 20
+"""Bytes of conda's own file."""
 _BEGIN, _END = "# >>> doctor fix >>>", "# <<< doctor fix <<<"
 _BLOCK = re.compile(re.escape(_BEGIN) + r"\r?\n(.*?)" + re.escape(_END) + r"\r?\n?", re.DOTALL)
-_POWERSHELL = (
-    "$Env:{} = '{}'",
-    "Remove-Item Env:{} -ErrorAction SilentlyContinue",
-    lambda value: value.replace("'", "''"),
-)
 _FORMS = {
-    "activate": ("export {}={}", "unset {}", shlex.quote),
-    "activate.csh": (
-        "setenv {} {}",
-        "unsetenv {}",
-        lambda value: shlex.quote(value).replace("!", "\\!"),
+    "activate": ("export {}='{}'", "unset {}", {"'": "'\\''"}),
+    "activate.csh": ("setenv {} '{}'", "unsetenv {}", {"'": "'\\''", "!": "\\!"}),
+    "activate.fish": ("set -gx {} '{}'", "set -e {}", {"\\": "\\\\", "'": "\\'"}),
+    "activate.ps1": (
+        "$Env:{} = '{}'",
+        "Remove-Item Env:{} -ErrorAction SilentlyContinue",
+        {"'": "''"},
     ),
-    "activate.fish": (
-        "set -gx {} '{}'",
-        "set -e {}",
-        lambda value: value.replace("\\", "\\\\").replace("'", "\\'"),
-    ),
-    "Activate.ps1": _POWERSHELL,
-    "activate.ps1": _POWERSHELL,
 }
-"""Script -> how it sets a variable, how it takes one away, and how it quotes a value.
+"""Script, in small letters -> how it sets a variable, how it takes one away, what it writes for characters in quotes.
 
 activate.bat is left out: cmd has no comment at the end of a line; PowerShell is what Windows starts.
 """
@@ -48,19 +41,20 @@ def set_variables(scripts: Path, wanted: Mapping[str, str | None]) -> None:
         OSError: a script cannot be written.
     """
     _check(wanted)
-    found = [scripts / name for name in _FORMS if (scripts / name).is_file()]
+    found = [p for p in scripts.glob("[aA]ctivate*") if p.name.lower() in _FORMS and p.is_file()]
     if not found:
         msg = f"there is no activation script in {scripts}"
         raise FailureError(msg)
     for path in found:
-        to_set, to_unset, quoted = _FORMS[path.name]
+        to_set, to_unset, escapes = _FORMS[path.name.lower()]
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
         old = _BLOCK.search(text)
         lines = {
-            line.rpartition("# ")[2].strip(): line for line in (old[1].splitlines() if old else ())
+            line.rpartition("# ")[2].strip(): line for line in (old[1] if old else "").splitlines()
         }
         for name, value in wanted.items():
-            line = to_unset.format(name) if value is None else to_set.format(name, quoted(value))
+            quoted = "".join(escapes.get(one, one) for one in value or "")
+            line = to_unset.format(name) if value is None else to_set.format(name, quoted)
             lines[name] = f"{line}  # {name}"
         end = "" if text.endswith("\n") else "\n"
         block = "\n".join([_BEGIN, *lines.values(), _END, ""])
@@ -77,18 +71,14 @@ def set_conda(path: Path, wanted: Mapping[str, str | None]) -> None:
     """
     _check(wanted)
     try:
-        state = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        state = {}
-    except ValueError:
-        state = None
-    held = state.setdefault("env_vars", {}) if isinstance(state, dict) else None
-    if not isinstance(held, dict):
+        held: Any = json.loads(read_regular(path, _LARGEST)) if path.exists() else {}
+        variables = held.setdefault("env_vars", {})
+        # conda's own word for a variable that activation takes away
+        variables |= {k: "***unset***" if v is None else v for k, v in wanted.items()}
+    except (ValueError, AttributeError, TypeError, RecursionError):
         msg = f"{path} is not what conda writes"
-        raise FailureError(msg)
-    # conda's own word for a variable that activation takes away
-    held |= {name: "***unset***" if value is None else value for name, value in wanted.items()}
-    replace(path, json.dumps(state).encode())
+        raise FailureError(msg) from None
+    replace(path, json.dumps(held).encode())
 
 
 def _check(wanted: Mapping[str, str | None]) -> None:
