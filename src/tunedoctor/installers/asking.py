@@ -15,7 +15,7 @@ from tunedoctor.installers.installed import stand_ins
 from tunedoctor.installers.lookup import look_up
 from tunedoctor.installers.reach import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
-from tunedoctor.installers.uv import Failed, Outcome, Question, find_uv, resolve
+from tunedoctor.installers.uv import Failed, Outcome, Question, Solved, find_uv, resolve
 from tunedoctor.plan import Install
 from tunedoctor.refresh.indexes import standard_index
 
@@ -36,17 +36,26 @@ class Asking:
         self._filled = False
 
     def resolve(self, question: Question) -> Outcome:
-        """Ask uv over the sources that answer."""
+        """Ask uv over the sources that answer; a later question first of the cache that the first one filled.
+
+        An index that names no time for which its pages hold is asked for each of them again with each question. That
+        there is no set, or which files exact versions have, the cache tells as well; of a set it may hold older
+        versions alone.
+        """
         question = question._replace(index_url=self.declared.placed(question.index_url))
-        if question.offline:
-            return resolve(question, self.declared)
-        known = self.answering(question.index_url)
+        known = self.declared if question.offline else self.answering(question.index_url)
         if isinstance(known, Failed):
             return known
         index = "" if question.index_url in self.silent else question.index_url
+        question = question._replace(index_url=index)
         with self._with_installed(known, () if not question.hashes else None) as every:
+            if self._filled and not question.offline:
+                told = resolve(question._replace(offline=True), every)
+                exact = isinstance(told, Solved) and not question.dependencies
+                if exact or isinstance(told, NoSolution):
+                    return told
             self._filled = True
-            return resolve(question._replace(index_url=index), every)
+            return resolve(question, every)
 
     def look_up(
         self, install: Install, python: str, installed: Mapping[str, str]
@@ -128,6 +137,18 @@ class Asking:
     def silent(self) -> set[str]:
         """URLs of the sources that did not answer."""
         return {url for url, one in self._heard.items() if one.why}
+
+    def held(self, index: str) -> tuple[str, ...]:
+        """Return the versions of torch that sources of the user have, where PyTorch's index does not answer, else ()."""
+        known, index = self.declared, self.declared.placed(index)
+        if known.offline or isinstance(self.answering(index), Failed):
+            return ()
+        if not known.no_index and index not in self.silent:
+            return ()
+        indexes = () if known.no_index else (*known.extra, known.index)
+        places = (one for one in (*known.links, *indexes) if one)
+        found = (version for one in heard(places, _PROBED, known) for version in one.versions)
+        return tuple(dict.fromkeys(found))
 
     def lacking(self, names: Iterable[str], index: str = "") -> str:
         """Return in words what each source has of some packages."""

@@ -8,7 +8,7 @@ their price, so the first set that resolves and fires no row changes the fewest 
 
 import heapq
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import count
 from typing import NamedTuple
@@ -47,23 +47,17 @@ class Conflict(NamedTuple):
 class Task(NamedTuple):
     """What is searched for."""
 
-    requirements: tuple[str, ...]
-    """What the set must hold, with the versions that are asked for."""
-    constraints: tuple[str, ...]
-    """What holds in any case: torch, its companions, packages outside the set."""
+    question: Question
+    """What the set must hold and what holds in any case; preferred are all pins that are there."""
     pinned: Mapping[str, str]
     """Installed versions of what the set holds: given up one by one."""
-    preferred: tuple[str, ...]
-    """All installed pins: the resolver keeps them where nothing speaks against it."""
-    beside: Mapping[str, str]
+    beside: Mapping[str, str] = {}
     """Installed packages outside the set."""
-    fixed: frozenset[str]
+    fixed: frozenset[str] = frozenset()
     """Names that nothing changes: torch."""
-    build: TorchBuild | None
-    asked: frozenset[str]
+    build: TorchBuild | None = None
+    asked: Collection[str] = ()
     """What the goal names: it gives way last, and a clash about it is told first."""
-    question: Question
-    """Python, platform, offline."""
     conflicts: tuple[Conflict, ...] = ()
     """What is known before any question."""
     torch: tuple[str, ...] = ()
@@ -73,7 +67,6 @@ class Task(NamedTuple):
     """What torch can be where it is given up; "" where it can't."""
     outside: Mapping[str, tuple[str, ...]] = {}
     """Packages of `beside` that can move too -> what they require and get, as constraints until they are given up."""
-
     unmet: Mapping[str, tuple[str, str]] = {}
     """Why -> who of these requires what and does not get it: a constraint that can be left as it is, for a price."""
 
@@ -243,10 +236,10 @@ def _question(choice: _Choice) -> Question:
     added += [f"torch{task.torch_range}"] if "torch" in gone else task.torch
     wanted = [way.name for way in choice.ways if way.specifier == ""]
     wanted += [name for name in gone if name in task.outside]
-    return task.question._replace(
-        requirements=(*task.requirements, *wanted),
-        constraints=(*task.constraints, *pins, *added),
-        preferred=task.preferred,
+    asked = task.question
+    return asked._replace(
+        requirements=(*asked.requirements, *wanted),
+        constraints=(*asked.constraints, *pins, *added),
     )
 
 
