@@ -48,6 +48,10 @@ class Asking:
             return known
         index = "" if question.index_url in self.silent else question.index_url
         question = question._replace(index_url=index)
+        if not (known.index or known.no_index or known.offline or question.offline):
+            # as uv writes it, so that both fill one cache
+            standard = Source(self._standard.url.rstrip("/"))
+            known = msgspec.structs.replace(known, index=standard if standard.url else None)
         with self._with_installed(known, () if not question.hashes else None) as every:
             if self._filled and not question.offline:
                 told = resolve(question._replace(offline=True), every)

@@ -4,6 +4,7 @@ uv runs in an empty folder and reads no file of its own: the user's sources are 
 distribution would run its author's code.
 """
 
+import json
 import os
 import re
 import sys
@@ -94,11 +95,14 @@ def resolve(
             "in.txt": _lines(question.requirements),
             "constraints.txt": _lines((*question.constraints, *known.limits)),
             "excludes.txt": _lines(question.excluded),
+            "uv.toml": _indexes(known),
             **({out.name: kept} if question.preferred else {}),
         }
         for name, text in files.items():
             Path(folder, name).write_text(text, encoding="utf-8")
         env = known.said(os.environ)
+        for name in ("UV_DEFAULT_INDEX", "UV_INDEX"):  # they stand in uv.toml
+            env.pop(name, None)
         env |= {"MACOSX_DEPLOYMENT_TARGET": question.macos} if question.macos else {}
         argv = [program, *_arguments(question, out.name), *known.options()]
         ended = run(argv, timeout=seconds, env=env, cwd=folder, limit=_LIMIT)
@@ -113,7 +117,16 @@ def resolve(
 
 def _arguments(question: Question, out: str) -> list[str]:
     argv = ["pip", "compile", "in.txt", "--constraints", "constraints.txt", "--output-file", out]
-    argv += ["--only-binary", ":all:", "--no-header", "--no-progress", "--color", "never"]
+    argv += [
+        "--config-file",
+        "uv.toml",
+        "--only-binary",
+        ":all:",
+        "--no-header",
+        "--no-progress",
+        "--color",
+        "never",
+    ]
     # with a Python at hand uv does not look for one; --python-version says whose packages are meant
     argv += ["--python", question.interpreter or sys.executable, "--no-python-downloads"]
     argv += ["--annotation-style", "line"]
@@ -126,6 +139,23 @@ def _arguments(question: Question, out: str) -> list[str]:
     argv += ["--generate-hashes"] if question.hashes else []
     argv += [] if question.dependencies else ["--no-deps"]
     return argv
+
+
+def _indexes(known: Sources) -> str:
+    """Return a uv.toml of the indexes: what was read of one holds for ten minutes, as PyPI says of its own pages.
+
+    Many a mirror names no time, and then uv asks it for each page again, which takes seconds.
+    """
+    several = [(one, "") for one in known.extra]
+    several += [(known.index, "default = true\n")] if known.index else []
+    lines: list[str] = []
+    for one, default in several:
+        name = f"name = {json.dumps(one.name)}\n" if one.name else ""
+        lines.append(f"[[index]]\n{name}url = {json.dumps(one.url)}\n{default}{_HOLDS}\n")
+    return "".join(lines)
+
+
+_HOLDS = 'cache-control = { api = "max-age=600", files = "max-age=600" }'
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -31,8 +31,8 @@ class RefusedError(Exception):
         silent: bool = False,
         tried: "Planned | None" = None,
     ) -> None:
-        super().__init__(why)
         self.why = ban.told(why) if ban else why
+        super().__init__(self.why)
         self.by_hand = (ban.lifted, *by_hand) if ban else by_hand
         self.details = details
         """The resolver's own words."""

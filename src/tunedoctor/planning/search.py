@@ -20,8 +20,8 @@ from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.answers import NoSolution, Pin
 from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.planning.truths import Way, breaks
-from tunedoctor.planning.wanted import PAIRED
-from tunedoctor.versions import narrowed, within
+from tunedoctor.planning.wanted import GROUP, PAIRED
+from tunedoctor.versions import at_least, narrowed, within
 
 MOST = 32
 """Questions to the resolver for one set before the last resort; a usual one takes one to six."""
@@ -186,10 +186,12 @@ def _search(task: Task, resolve: Resolve, most: int) -> Found | Clash | Failed:
             if stuck and len(choice.ways) > deepest:
                 deepest, clash = len(choice.ways), _clash(choice, answer)
         else:
-            learnt_or_found = _judged(choice, answer)
-            if isinstance(learnt_or_found, Found):
-                return learnt_or_found
-            learnt = learnt_or_found
+            found = _judged(choice, answer)
+            if isinstance(found, Found):
+                found = _aged(choice, answer, resolve) or found
+            if isinstance(found, Found):
+                return found
+            learnt = found
         conflicts.append(learnt)
     return clash
 
@@ -297,6 +299,25 @@ def _judged(choice: _Choice, answer: Solved) -> Found | Conflict:
     left += choice.ignored.values()
     why = choice.given_up | {way.name: way.why for way in choice.ways if way.specifier is not None}
     return Found(answer.pins, why, tuple(left))
+
+
+def _aged(choice: _Choice, answer: Solved, resolve: Resolve) -> Conflict | None:
+    """Return what comes in older than it could, where torch moves for it: pins that stay would drag both down."""
+    task = choice.task
+    if "torch" not in choice.given_up or not {*task.asked} - {*task.pinned, *GROUP}:
+        return None
+    free = task.question
+    whole = resolve(free._replace(constraints=(*free.constraints, f"torch{task.torch_range}")))
+    newest = {p.name: p.version for p in whole.pins} if isinstance(whole, Solved) else {}
+    for pin in answer.pins:
+        best, old = newest.get(pin.name, ""), f"an older {pin.name}"
+        why = f"{pin.name} {best} is the newest that goes with a torch for this machine"
+        newer = Way(pin.name, f">={best}", why)
+        named = pin.name in task.asked and pin.name not in {*task.pinned, *GROUP}
+        done = newer[:2] in choice.keys or old in choice.ignored
+        if named and best and not done and not at_least(pin.version, best):
+            return Conflict((newer, Way(old, None, why)), frozenset({("torch", None)}))
+    return None
 
 
 def _clash(choice: _Choice, answer: NoSolution) -> Clash:
