@@ -290,3 +290,19 @@ def test_a_new_environment_takes_the_torch_of_the_users_folder_where_pytorchs_in
     assert pins["torchvision"] == "0.28.0+cpu"
     assert not [name for name in pins if name.startswith("nvidia-")]
     assert all(pin["hashes"] for step in steps for pin in step.get("pins", ()))
+
+
+def test_a_torch_that_is_gone_comes_back_in_the_release_of_its_companion(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = serve(*RELEASES)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(house(tmp_path / "wheels", (*PAIRS, *CPU))))
+    for beside, torch in (("torchvision==0.28.0", "2.13.0+cpu"), ("", "2.14.1+cpu")):
+        pins = (*HELD[2:-1], "huggingface-hub==0.36.2", *filter(None, (beside,)))
+        env = made(tmp_path / torch, index.url, *pins)
+        ended = doctor("fix", "--target", str(env), "--dry-run", "--format", "json", cwd=tmp_path)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        steps = json.loads(ended.stdout)["plan"]["steps"]
+        planned = {pin["name"]: pin["version"] for step in steps for pin in step.get("pins", ())}
+        assert planned["torch"] == torch

@@ -143,7 +143,7 @@ class Asking:
         return {url for url, one in self._heard.items() if one.why}
 
     def held(self, index: str) -> tuple[str, ...]:
-        """Return the versions of torch that sources of the user have, where PyTorch's index does not answer, else ()."""
+        """Return the versions of torch that the user's sources have, where PyTorch's index does not answer; else ()."""
         known, index = self.declared, self.declared.placed(index)
         if known.offline or isinstance(self.answering(index), Failed):
             return ()

@@ -122,7 +122,7 @@ def make(place: Place, want: Wanted) -> Made:
     )
     asked = want.asked.get("torch", "")
     torch = torch_pick(machine, place.torch, asked, want.beside)
-    own = _own(place, torch, asked, question) if isinstance(torch, TorchPick) else None
+    own = _own(place, torch, want, question) if isinstance(torch, TorchPick) else None
     torch = own or torch
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
@@ -152,20 +152,24 @@ def make(place: Place, want: Wanted) -> Made:
         end = found
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
-        elif own := _left_alone(found, want):
+        elif alone := _left_alone(found, want):
             # the clash is about what it takes to build it here, and here it is built
-            want = put_outside(want, own)
+            want = put_outside(want, alone)
         else:
             break
     raise _refusal(place, want, end)
 
 
-def _own(place: Place, torch: TorchPick, asked: str, question: Question) -> TorchPick | None:
-    """Return the newest fitting build in the user's own sources where PyTorch's index, which has `torch`, is silent."""
+def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:
+    """Return the newest fitting build of the user's own sources where PyTorch's index, which has `torch`, is silent.
+
+    One for companions that are there goes first.
+    """
     if torch.kept or not torch.index_url:
         return None
-    for version in place.ask.held(torch.index_url):
-        wanted = ",".join(filter(None, (asked, f"=={version}")))
+    held = place.ask.held(torch.index_url)
+    for version in sorted(held, key=lambda one: public(one) != want.beside):
+        wanted = ",".join(filter(None, (want.asked.get("torch", ""), f"=={version}")))
         pick = torch_pick(place.machine, None, wanted)
         one = question._replace(requirements=(f"torch=={version}",), dependencies=False)
         if (
