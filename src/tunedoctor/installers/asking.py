@@ -48,10 +48,6 @@ class Asking:
             return known
         index = "" if question.index_url in self.silent else question.index_url
         question = question._replace(index_url=index)
-        if not (known.index or known.no_index or known.offline or question.offline):
-            # as uv writes it, so that both fill one cache
-            standard = Source(self._standard.url.rstrip("/"))
-            known = msgspec.structs.replace(known, index=standard if standard.url else None)
         with self._with_installed(known, () if not question.hashes else None) as every:
             if self._filled and not question.offline:
                 told = resolve(question._replace(offline=True), every)
@@ -86,7 +82,11 @@ class Asking:
 
     @contextmanager
     def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:
-        """Add what is installed as a source of metadata where no index has them."""
+        """Add what is installed as a source of metadata where no index has them; name the one that is asked."""
+        if not (known.index or known.no_index or known.offline) and self._heard:
+            # as uv writes it, so that both fill one cache, and what was read of it holds
+            standard = Source(self._standard.url.rstrip("/"))
+            known = msgspec.structs.replace(known, index=standard if standard.url else None)
         if not known.no_index or self.installed is None or but is None:
             yield known
             return
