@@ -39,7 +39,7 @@ def asked(
     torch: TorchBuild | None = None,
 ) -> Answer:
     python = Interpreter(executable="/env/bin/python", version="3.12.7")
-    facts = Snapshot({}).having(Target(asked="/env"), *filter(None, (torch,)))
+    facts = Snapshot({}).having(Target(asked="/env", chosen_by="--target"), *filter(None, (torch,)))
     facts = facts.having(there, python) if there else facts
     place = Place(machine, ASK, facts, whole=True)
     return answered(place, asked_for(words))[0]
