@@ -15,13 +15,11 @@ from tunedoctor.api import (
     Install,
     Interpreter,
     Packages,
-    Pin,
-    PipInstall,
     Resolve,
     TorchBuild,
     companion_install,
-    exact,
     fix,
+    install_of,
     name_of,
     pattern,
     pip,
@@ -61,21 +59,9 @@ def broken_packages(
             return None
         # of what version it is nobody can tell: the resolver says which one fits the others
         steps.append(
-            (_install(line, packages) if line.anew else None) or Resolve(requirements=wanted)
+            (install_of(line, packages) if line.anew else None) or Resolve(requirements=wanted)
         )
     return Draft(steps=tuple(steps), reason=finding.found) if steps else None
-
-
-def _install(line: PipInstall, packages: Packages) -> Install | None:
-    """Pin what a command puts in anew; None where nobody knows which version it was."""
-    pins: list[Pin] = []
-    for one in line.requirements:
-        bare = (one, packages.version(one)) if one == name_of(one) else None
-        pair = exact(one) or bare
-        if pair is None or not pair[1]:
-            return None
-        pins.append(Pin(name=pair[0], version=pair[1], was=packages.version(pair[0])))
-    return Install(pins=tuple(pins), index=line.index, reinstall=tuple(pin.name for pin in pins))
 
 
 def _again(

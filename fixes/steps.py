@@ -20,6 +20,7 @@ from tunedoctor.api import (
     Unknown,
     exact,
     fix,
+    install_of,
     known,
     name_of,
     set_variable,
@@ -73,14 +74,10 @@ def _alone(cure: Cure, packages: Packages) -> tuple[Install | Remove, ...]:
         if isinstance(line, PipUninstall):
             steps.append(Remove(names=line.names))
             continue
-        pairs = [exact(one) for one in line.requirements]
-        if not all(pairs) or not line.no_deps:
+        install = install_of(line, packages)
+        if install is None or not line.no_deps:
             return ()
-        pins = tuple(
-            Pin(name=n, version=v, was=packages.version(n)) for n, v in filter(None, pairs)
-        )
-        again = tuple(pin.name for pin in pins if pin.was)
-        steps.append(Install(pins=pins, index=line.index, reinstall=again))
+        steps.append(install)
     return tuple(steps)
 
 

@@ -1,8 +1,7 @@
-"""Plans: JSON both ways, and several made into one."""
+"""Several plans made into one."""
 
 import string
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,9 +18,7 @@ from tunedoctor.plan import (
     SetEnv,
     Tell,
     WriteFile,
-    from_json,
     merge,
-    to_data,
 )
 
 WHEELS = "https://download.pytorch.org/whl/cu126"
@@ -59,29 +56,6 @@ PLANS = st.builds(
     download_bytes=st.integers(0, 2**40),
     disk_bytes=st.integers(0, 2**40),
 )
-
-
-@given(PLANS)
-def test_a_plan_goes_to_json_and_back(plan: Plan) -> None:
-    assert from_json(msgspec.json.encode(to_data(plan))) == plan
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        "{}",
-        '{"schema": "doctor.plan/9", "plan": {"steps": []}}',
-        '{"schema": "doctor.plan/1", "plan": {"steps": [{"step": "format-disk"}]}}',
-        '{"schema": "doctor.plan/1", "plan": {}}',
-        '{"schema": "doctor.plan/1", "plan": {"steps": [], "x": ' + "[" * 5000 + "]" * 5000 + "}}",
-        b"\xff",
-    ],
-)
-def test_what_is_no_plan_is_refused(text: str | bytes) -> None:
-    with pytest.raises(PlanError):
-        from_json(text)
 
 
 @given(st.lists(PLANS, max_size=4))

@@ -112,6 +112,7 @@ from tunedoctor.wording import gib, listed
 if TYPE_CHECKING:
     from tunedoctor.advice.cure_lines import (
         exact,
+        install_of,
         name_of,
         variable_of,
     )

@@ -4,18 +4,16 @@ Fixes make plans, `merge` makes one of several, `simulate` predicts what it leav
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-
-SCHEMA = "doctor.plan/1"
 
 Who = Literal["user", "root", "reboot"]
 Place = Literal["activate", "conda", "printed"]
 
 
 class PlanError(ValueError):
-    """A text is no plan, or plans contradict each other; the message says why, for people."""
+    """Plans contradict each other; the message says why, for people."""
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,33 +160,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def is_told(step: AnyStep) -> bool:
     """Tell whether a step is printed only."""
     return isinstance(step, Tell) or (isinstance(step, SetEnv) and step.where == "printed")
-
-
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    schema: str
-    plan: dict[str, Any]
-
-
-def to_data(plan: Plan) -> dict[str, Any]:
-    """Return plain data of a plan."""
-    return {"schema": SCHEMA, "plan": msgspec.to_builtins(plan)}
-
-
-def from_json(text: bytes | str) -> Plan:
-    """Read a plan.
-
-    Raises:
-        PlanError: not JSON, another schema, an unknown step, a wrong type.
-    """
-    try:
-        file = msgspec.json.decode(text, type=_File)
-        if file.schema != SCHEMA:
-            msg = f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}'
-            raise PlanError(msg)
-        return msgspec.convert(file.plan, Plan)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"it is no plan: {error}"
-        raise PlanError(msg) from None
 
 
 _ORDER = (NewEnvironment, DeletePath, Remove, Install, WriteFile, SetEnv, Tell)

@@ -11,8 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jsonschema
 import pytest
+from libraries.catalogue import Release
 from libraries.environment import installed
 from libraries.fixtures import index, uv_cache
+from libraries.running import made
 from libraries.server import Index
 
 from tunedoctor.installers.uv import find_uv
@@ -176,3 +178,39 @@ def test_misuse_names_the_input_and_the_way_out(argv: tuple[str, ...], says: str
     assert ended.returncode == 2
     assert says in ended.stderr
     assert ended.stdout == ""
+
+
+LOOSE = Release("vllm", "0.2.2", "", ("torch>=2.1", "numpy"))
+"""It is compiled for torch 2.1 and does not say so."""
+VLLM = (
+    LOOSE,
+    Release("vllm", "0.5.0", "", ("torch==2.5.1", "numpy")),
+    Release("vllm", "0.11.2", "", ("torch==2.13.0", "numpy<2.2")),
+    Release("numpy", "2.1.3", ""),
+)
+
+
+def test_a_release_goes_with_its_torch_or_uv_says_why_there_is_none(
+    index: Index, tmp_path: Path
+) -> None:
+    """Of releases that name a torch the newest counts, though the pins that stay would take an older one."""
+    index.releases = (*index.releases, *VLLM)
+    env = made(tmp_path, index.url, "torch==2.14.1", *WHOLE, "huggingface-hub==0.36.2")
+    there = ("--target", str(env))
+    found = data("vllm<0.12", *there)
+    packages: list[dict[str, str]] = found["packages"]  # type: ignore[assignment]
+    versions = {one["name"]: one["version"] for one in packages}
+    assert (versions["vllm"], versions["torch"]) == ("0.11.2", "2.13.0")
+    assert versions["numpy"] == "2.1.3"
+    none = data("vllm<0.12", "torch==2.14.1", *there)
+    assert none["verdict"] == "none"
+    assert "vllm==0.5.0 depends on torch==2.5.1" in " ".join(str(none["details"]).split())
+
+
+def test_pages_that_were_just_read_are_not_asked_for_again(index: Index) -> None:
+    """The index names no time for which they hold, as many a mirror."""
+    data(*ADA)
+    first = len(index.asked)
+    assert first > len(WHOLE), "the control: with an empty cache they are"
+    data(*ADA)
+    assert len(index.asked) - first <= 3, "whether it answers, and what it lacks, is asked anew"

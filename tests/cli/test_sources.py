@@ -1,5 +1,6 @@
 """Where doctor fix and doctor set take wheels from: the user's own sources, served on loopback or lying in a folder."""
 
+import json
 import os
 import socket
 import sys
@@ -262,3 +263,46 @@ def test_each_source_is_told_with_what_it_has(env: Path, serve: Serve, tmp_path:
         f"{wheels} (UV_FIND_LINKS) has huggingface-hub 1.5.0",
     ):
         assert told in said, said
+
+
+CPU = (
+    Release("torch", "2.13.0+cpu", "", ("filelock",)),
+    Release("torchvision", "0.28.0+cpu", "", ("torch==2.13.0", "numpy")),
+)
+
+
+@pytest.mark.parametrize("more", [(), ("--with", "trl>=1")])
+def test_a_new_environment_takes_the_torch_of_the_users_folder_where_pytorchs_index_is_silent(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", serve(*RELEASES).url)
+    argv = ("fix", "--new", str(tmp_path / "new"), "--dry-run", "--format", "json", *more)
+    refused = doctor(*argv, cwd=tmp_path)
+    assert refused.returncode == 1, "the control: the torch of the default index is for CUDA"
+    assert "is for CUDA, and there is no GPU here" in json.loads(refused.stdout)["why"]
+    assert "-d wheels torch==" in json.loads(refused.stdout)["by_hand"][0]
+    monkeypatch.setenv("PIP_FIND_LINKS", str(house(tmp_path / "wheels", CPU)))
+    ended = doctor(*argv, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    steps = json.loads(ended.stdout)["plan"]["steps"]
+    pins = {pin["name"]: pin["version"] for step in steps for pin in step.get("pins", ())}
+    assert pins["torch"] == "2.13.0+cpu"
+    assert pins["torchvision"] == "0.28.0+cpu"
+    assert not [name for name in pins if name.startswith("nvidia-")]
+    assert all(pin["hashes"] for step in steps for pin in step.get("pins", ()))
+
+
+def test_a_torch_that_is_gone_comes_back_in_the_release_of_its_companion(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = serve(*RELEASES)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(house(tmp_path / "wheels", (*PAIRS, *CPU))))
+    for beside, torch in (("torchvision==0.28.0", "2.13.0+cpu"), ("", "2.14.1+cpu")):
+        pins = (*HELD[2:-1], "huggingface-hub==0.36.2", *filter(None, (beside,)))
+        env = made(tmp_path / torch, index.url, *pins)
+        ended = doctor("fix", "--target", str(env), "--dry-run", "--format", "json", cwd=tmp_path)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        steps = json.loads(ended.stdout)["plan"]["steps"]
+        planned = {pin["name"]: pin["version"] for step in steps for pin in step.get("pins", ())}
+        assert planned["torch"] == torch

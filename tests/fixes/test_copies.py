@@ -5,7 +5,7 @@ from museum import snapshot_of
 
 from tunedoctor.agreement import Drafted, drafted
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Distribution, Interpreter, PackageCopy, Packages
+from tunedoctor.facts import Interpreter, PackageCopy, Packages
 from tunedoctor.fixing import Resolve
 from tunedoctor.plan import SetEnv
 from tunedoctor.registry import all_checks, all_fixes
@@ -65,33 +65,3 @@ def test_a_python_whose_packages_go_to_the_user_site_gets_the_install() -> None:
     )
     (step,) = one.draft.steps
     assert step == Resolve(requirements=("peft>=0.18.0",))
-
-
-def removed(torch: str, *, more: tuple[str, ...] = ()) -> Snapshot:
-    """Return an environment that has torchvision and no torch."""
-    snapshot = snapshot_of("torch-in-another-interpreter")
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    vision = Distribution(name="torchvision", version="0.28.0", requires=(f"torch (=={torch})",))
-    other = Distribution(name="mine", version="1.0", requires=more)
-    held = tuple(d for d in packages.distributions if d.name not in ("torch", "torchvision"))
-    return snapshot.having(structs.replace(packages, distributions=(*held, vision, other)))
-
-
-def wanted(snapshot: Snapshot) -> str:
-    (step,) = draft(snapshot, "torch-missing").draft.steps
-    assert isinstance(step, Resolve)
-    return step.requirements[0]
-
-
-def test_a_removed_torch_comes_back_in_the_release_of_its_companion() -> None:
-    newest = wanted(snapshot_of("torch-in-another-interpreter"))
-    assert newest == "torch==2.14.1+cu126"
-    assert wanted(removed("2.13.0")) == "torch==2.13.0+cu126"
-
-
-def test_it_does_not_where_another_package_asks_for_a_newer_one_or_nobody_knows_it() -> None:
-    newest = wanted(snapshot_of("torch-in-another-interpreter"))
-    assert wanted(removed("2.13.0", more=("torch>=2.14",))) == newest
-    assert wanted(removed("2.13.77")) == newest
-    assert wanted(removed("1.13.1")) == newest

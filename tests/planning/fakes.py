@@ -7,19 +7,19 @@ from libraries.catalogue import RELEASES
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+from recorded.answers import Answers, Told
 
 from tunedoctor.installers.answers import NoSolution, Pin
 from tunedoctor.installers.uv import Outcome, Question, Solved
 from tunedoctor.plan import Install
 from tunedoctor.plan import Pin as Planned
-from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.wanted import GROUP
 
 CUDA_12 = ("nvidia-cudnn-cu12==9.10.2.21", "nvidia-nccl-cu12==2.27.5", "triton==3.5.1")
 """What torch for CUDA 12 brings from its index."""
 
 
-def ask(versions: Mapping[str, str] | None = None, sizes: int = 1000) -> Ask:
+def ask(versions: Mapping[str, str] | None = None, sizes: int = 1000) -> Answers:
     """Return answers: what is installed stays, unless `versions` names another or a bound excludes it."""
     known = dict(versions or {})
 
@@ -60,7 +60,7 @@ def ask(versions: Mapping[str, str] | None = None, sizes: int = 1000) -> Ask:
         )
         return msgspec.structs.replace(install, pins=tuple(held), no_deps=True)
 
-    return Ask(resolve, look_up)
+    return Answers(Told(resolve, look_up))
 
 
 def _ranges(question: Question) -> dict[str, list[str]]:

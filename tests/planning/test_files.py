@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from libraries.fixtures import resolve
 from libraries.server import Index
+from recorded.answers import Answers, Told
 
 from tunedoctor.installers.uv import Failed, find_uv
-from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.files import MARK, frozen, project
 from tunedoctor.planning.make import Made, Place
-from tunedoctor.planning.platforms import uv_platform
 from tunedoctor.planning.set_answer import Answer, answered
 from tunedoctor.wheels.machine import Gpu, Machine
 
@@ -26,7 +25,7 @@ ADA = Machine(
     driver_version="580.65.06",
     gpus=(Gpu(vendor="nvidia", compute_capability="8.9"),),
 )
-ASK = Ask(resolve, lambda install, *_: install)
+ASK = Answers(Told(resolve, lambda install, *_: install))
 MAC = Machine(platform="macos", arch="arm64", python=PYTHON, macos="15.1")
 
 
@@ -111,7 +110,3 @@ def test_the_project_takes_torch_alone_from_its_index(index: Index, tmp_path: Pa
     }
     assert data["project"]["requires-python"] == f"=={PYTHON}.*"
     assert "x86_64" in data["tool"]["uv"]["environments"][0]
-
-
-def test_platforms_of_uv_are_told_from_the_machine() -> None:
-    assert uv_platform(MAC) == "aarch64-apple-darwin"

@@ -13,8 +13,8 @@ from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import Failed, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Plan, Remove, SetEnv
+from tunedoctor.planning.goal import RefusedError
 from tunedoctor.planning.planner import Planned, fresh, planned
-from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.planning.steps import exchanged
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
@@ -138,9 +138,7 @@ def test_a_torch_that_is_not_there_is_a_cure_of_its_own() -> None:
 def test_a_variable_that_forbids_the_index_is_named() -> None:
     snapshot = snapshot_of("peft-0.17-with-transformers-5")
     drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
-    silent = ask()._replace(
-        resolve=lambda _: NoSolution(""), sources=Sources(no_index="UV_NO_INDEX")
-    )
+    silent = ask().but(resolve=lambda _: NoSolution(""), sources=Sources(no_index="UV_NO_INDEX"))
     with pytest.raises(RefusedError, match="UV_NO_INDEX is set so that no index is asked") as error:
         planned(snapshot, drafts, CHECKS, silent)
     assert "UV_NO_INDEX" in error.value.by_hand[0]
@@ -169,7 +167,7 @@ def test_what_cures_nothing_is_refused() -> None:
 def test_a_set_that_nobody_finds_is_refused_in_words() -> None:
     snapshot = snapshot_of("peft-0.17-with-transformers-5")
     drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
-    silent = ask()._replace(resolve=lambda _: NoSolution(""))
+    silent = ask().but(resolve=lambda _: NoSolution(""))
     with pytest.raises(RefusedError, match=r"\w"):
         planned(snapshot, drafts, CHECKS, silent)
 
@@ -221,7 +219,7 @@ def test_no_solution_and_no_answer_are_refused_in_words() -> None:
             return answer
 
         with pytest.raises(RefusedError) as error:
-            planned(snapshot, drafts, CHECKS, ask()._replace(resolve=resolve))
+            planned(snapshot, drafts, CHECKS, ask().but(resolve=resolve))
         assert error.value.why
     assert "dns error" in error.value.why
 

@@ -11,11 +11,11 @@ from tunedoctor.planning.search import Clash, Conflict, Found, Task, search
 from tunedoctor.planning.truths import Way
 
 CLASH = "cause: Because a==1 depends on b>=2 and you require b==1, we can conclude that a==1 cannot be used."
-ASK = Question(requirements=())
+ASK = Question(requirements=("a", "b"))
 
 
 def _task(**pinned: str) -> Task:
-    return Task(("a", "b"), (), pinned, (), {}, frozenset(), None, frozenset(), ASK)
+    return Task(ASK, pinned)
 
 
 class Resolver:

@@ -4,14 +4,14 @@ import pytest
 from libraries.environment import packages
 from libraries.fixtures import resolve
 from libraries.server import Index, filename
+from recorded.answers import Answers, Told
 
-from tunedoctor.facts import Interpreter, Packages, TorchBuild
+from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild
 from tunedoctor.installers.uv import Question, Solved
-from tunedoctor.planning.ask import Ask
+from tunedoctor.planning.goal import asked_for
 from tunedoctor.planning.make import Place
 from tunedoctor.planning.set_answer import Answer, answered
 from tunedoctor.planning.truths import firing
-from tunedoctor.planning.wanted import asked_for
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.machine import Gpu, Machine
 
@@ -24,7 +24,7 @@ ADA = Machine(
     driver_version="580.65.06",
     gpus=(Gpu(name="NVIDIA GeForce RTX 4090", vendor="nvidia", compute_capability="8.9"),),
 )
-ASK = Ask(resolve, lambda install, *_: install, lacking=lambda *_: "who has what")
+ASK = Answers(Told(resolve, lambda install, *_: install, lacking="who has what"))
 CU130 = TorchBuild(version="2.14.1+cu130", cuda="13.0", accelerator="cuda", variant="cu130")
 WHOLE = (
     *("torch==2.14.1+cu130", "filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0"),
@@ -39,8 +39,9 @@ def asked(
     torch: TorchBuild | None = None,
 ) -> Answer:
     python = Interpreter(executable="/env/bin/python", version="3.12.7")
-    facts = Snapshot({}).having(there).having(python) if there else Snapshot({})
-    place = Place(machine, ASK, facts, torch, "/env", "/env/bin/python", whole=True)
+    facts = Snapshot({}).having(Target(asked="/env", chosen_by="--target"), *filter(None, (torch,)))
+    facts = facts.having(there, python) if there else facts
+    place = Place(machine, ASK, facts, whole=True)
     return answered(place, asked_for(words))[0]
 
 

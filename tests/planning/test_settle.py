@@ -1,10 +1,13 @@
 """Goals that collide become one question, by real uv over an index on loopback."""
 
+import os
+
 import pytest
 from libraries.environment import packages
 from libraries.fixtures import index, resolve, uv_cache
 from libraries.server import Index
 from museum import snapshot_of
+from recorded.answers import Answers
 
 from planning.fakes import ask
 from tunedoctor.agreement import Drafted, chosen, drafted
@@ -13,11 +16,14 @@ from tunedoctor.engine import diagnose
 from tunedoctor.facts import Packages, TorchBuild
 from tunedoctor.findings import Check, Finding
 from tunedoctor.fixing import Draft, Resolve
+from tunedoctor.installers import asking
 from tunedoctor.installers.answers import NoSolution
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.sources import Sources, own
 from tunedoctor.installers.uv import Outcome, Question, Solved
-from tunedoctor.planning.ask import Ask, resolver
+from tunedoctor.installers.uv import resolve as by_uv
+from tunedoctor.planning.goal import RefusedError
 from tunedoctor.planning.planner import Planned, planned
-from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
 
@@ -38,8 +44,8 @@ def having(*pins: str) -> Snapshot:
     return snapshot_of("torch-missing-without-gpu").having(build, there)
 
 
-def uv() -> Ask:
-    return ask()._replace(resolve=resolve)
+def uv() -> Answers:
+    return ask().but(resolve=resolve)
 
 
 def plan(snapshot: Snapshot, *ranges: str, checks: tuple[Check, ...] = CHECKS) -> Planned:
@@ -109,14 +115,17 @@ def test_the_resolver_says_itself_why_there_is_none(index: Index) -> None:
     assert "we can conclude" in error.value.details
 
 
-def test_a_later_question_goes_by_the_cache_where_that_is_sure(index: Index) -> None:
+def test_a_later_question_goes_by_the_cache_where_that_is_sure(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[bool] = []
 
-    def noted(question: Question) -> Outcome:
+    def noted(question: Question, sources: Sources) -> Outcome:
         seen.append(question.offline)
-        return resolve(question)
+        return by_uv(question, sources)
 
-    answer = resolver(noted)
+    monkeypatch.setattr(asking, "resolve", noted)
+    answer = Asking(own(os.environ)).resolve
     old = Question(requirements=("transformers==5.13.1",), python="3.12")
     answer(old)
     asked = len(index.asked)

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from libraries.environment import packages
 
 from tunedoctor.facts import Distribution, Packages
-from tunedoctor.planning.platforms import macos_target, python_of, uv_platform
-from tunedoctor.planning.wanted import CORE, ESSENTIAL, WantedError, asked_for, floors, wanted
+from tunedoctor.planning.goal import RefusedError, asked_for
+from tunedoctor.planning.platforms import question_for
+from tunedoctor.planning.wanted import CORE, ESSENTIAL, floors, wanted
 from tunedoctor.wheels.machine import Machine
 
 
@@ -24,7 +25,7 @@ def test_words_become_names_and_versions() -> None:
     "word", ["-e .", "trl @ https://x/y.whl", "trl[peft]", "", "trl; python_version>'3'"]
 )
 def test_what_is_no_name_with_versions_is_refused_by_name(word: str) -> None:
-    with pytest.raises(WantedError) as told:
+    with pytest.raises(RefusedError) as told:
         asked_for([word])
     assert repr(word) in str(told.value)
 
@@ -33,7 +34,7 @@ def test_what_is_no_name_with_versions_is_refused_by_name(word: str) -> None:
 def test_any_word_is_read_or_refused(word: str) -> None:
     try:
         found = asked_for([word])
-    except WantedError:
+    except RefusedError:
         return
     assert len(found) == 1
 
@@ -87,11 +88,10 @@ def test_floors_are_those_of_the_oldest_set_that_trained() -> None:
     ],
 )  # fmt: skip
 def test_platforms_as_uv_names_them(machine: Machine, name: str) -> None:
-    assert uv_platform(machine) == name
+    assert question_for(machine).platform == name
 
 
 def test_pythons_and_macos_as_uv_takes_them() -> None:
     mac = Machine(platform="macos", arch="arm64", python="3.13t", macos="15.1")
-    assert python_of(mac) == "3.13"
-    assert macos_target(mac) == "15.1"
-    assert macos_target(Machine(platform="linux", arch="x86_64", python="3.12")) == ""
+    assert (question_for(mac).python, question_for(mac).macos) == ("3.13", "15.1")
+    assert question_for(Machine(platform="linux", arch="x86_64", python="3.12")).macos == ""

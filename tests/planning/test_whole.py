@@ -12,6 +12,7 @@ from libraries.catalogue import RELEASES, Release
 from libraries.fixtures import uv_cache
 from libraries.server import Index
 from museum import snapshot_of
+from recorded.answers import Answers, Told
 
 from tunedoctor.agreement import chosen, drafted
 from tunedoctor.engine import diagnose
@@ -23,7 +24,6 @@ from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import Failed, find_uv
 from tunedoctor.live import take
 from tunedoctor.plan import Install, Remove
-from tunedoctor.planning.ask import Ask, live
 from tunedoctor.planning.planner import fresh, planned
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.transaction.apply import apply
@@ -60,7 +60,7 @@ def indexes(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[I
     wheels.close()
 
 
-def asking(wheels: Index) -> Ask:
+def asking(wheels: Index) -> Asking:
     """Return the live questions, those to PyTorch's index put to the stand-in."""
 
     def stand_in(
@@ -70,7 +70,8 @@ def asking(wheels: Index) -> Ask:
             install = msgspec.structs.replace(install, index=wheels.url)
         return Asking(own(os.environ)).look_up(install, python, installed)
 
-    return live(Asking(own(os.environ)))._replace(look_up=stand_in)
+    live = Asking(own(os.environ))
+    return Answers(Told(live.resolve, stand_in, live.declared))
 
 
 def python(env: Path) -> str:

@@ -16,6 +16,7 @@ import msgspec
 import uv
 from packaging.requirements import Requirement
 
+from recorded.answers import Answers, Told
 from recorded.index import Index
 from recorded.releases import GROUP, catalogue
 from tunedoctor.agreement import chosen, cures_shown, drafted
@@ -27,10 +28,9 @@ from tunedoctor.installers.sources import own
 from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.installers.uv import resolve as ask_uv
 from tunedoctor.plan import Install, Pin, Plan, Remove
-from tunedoctor.planning.ask import Ask
+from tunedoctor.planning.goal import RefusedError
 from tunedoctor.planning.planner import planned
-from tunedoctor.planning.platforms import macos_target, python_of, uv_platform
-from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.planning.platforms import question_for
 from tunedoctor.registry import all_fixes
 from tunedoctor.simulate import predict, severities
 from tunedoctor.snapshot import Snapshot
@@ -117,9 +117,7 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
         machine = machine_of(snapshot)
     except MachineError as error:
         return Planned("nothing", why=str(error))
-    where = Question(
-        (), python=python_of(machine), platform=uv_platform(machine), macos=macos_target(machine)
-    )
+    where = question_for(machine)
 
     def look_up(
         install: Install, python: str, installed: Mapping[str, str]
@@ -151,7 +149,7 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
 
     drafts = drafted(chosen(diagnosis, ()), snapshot, all_fixes())
     try:
-        made = planned(snapshot, drafts, checks, Ask(resolve, look_up), all_fixes())
+        made = planned(snapshot, drafts, checks, Answers(Told(resolve, look_up)), all_fixes())
     except RefusedError as error:
         return Planned("refused", why=error.why)
     return Planned("planned" if made.plan.changes else "nothing", made.plan)

@@ -1,11 +1,11 @@
 """What fixes read of a finding's cure: exact versions, and the one variable that it sets."""
 
-from tunedoctor.cure import Cure, Variable
-from tunedoctor.facts import Interpreter, Unknown
+from tunedoctor.cure import Cure, PipInstall, Variable
+from tunedoctor.facts import Interpreter, Packages, Unknown
 from tunedoctor.findings import Finding
 from tunedoctor.fixing import Draft
 from tunedoctor.lazy import pattern
-from tunedoctor.plan import Place, SetEnv, Tell
+from tunedoctor.plan import Install, Pin, Place, SetEnv, Tell
 from tunedoctor.versions import normalised
 
 _NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -22,6 +22,19 @@ def name_of(requirement: str) -> str:
     """Return the normalised name of a requirement."""
     found = _NAME.match(requirement)
     return normalised(found[0]) if found else ""
+
+
+def install_of(line: PipInstall, packages: Packages) -> Install | None:
+    """Return what a command puts in, pinned; what is put in anew in its version. None where a version is not said."""
+    there = {name: packages.version(name) for name in map(name_of, line.requirements)}
+    pairs = [
+        exact(one) or (one, there.get(one, "") if line.anew else "") for one in line.requirements
+    ]
+    if not all(version for _, version in pairs):
+        return None
+    pins = tuple(Pin(name=name, version=version, was=there[name]) for name, version in pairs)
+    again = tuple(pin.name for pin in pins if pin.was or line.anew)
+    return Install(pins=pins, index=line.index, reinstall=again)
 
 
 def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv | None:

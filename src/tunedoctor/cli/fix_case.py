@@ -3,12 +3,15 @@
 import shlex
 from typing import NamedTuple
 
-from tunedoctor.cli.fix_parts import as_shown
+import msgspec
+
 from tunedoctor.cli.options import Options
 from tunedoctor.cli.output import write
 from tunedoctor.findings import Check
 from tunedoctor.installers.asking import Asking
+from tunedoctor.plan import Install
 from tunedoctor.planning.fix_answer import Answer, exit_code
+from tunedoctor.redaction import public, this_identity
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render.json import render as as_json
 from tunedoctor.render.style import Style
@@ -58,6 +61,18 @@ class Case(NamedTuple):
     def plain(self) -> bool:
         """Whether people read it."""
         return self.options.format == "terminal"
+
+
+def as_shown(answer: Answer) -> Answer:
+    """Return the answer as it leaves the doctor; hashes of files are no secrets."""
+    clean = public(answer, this_identity())
+    if answer.plan is None or clean.plan is None:
+        return clean
+    steps = tuple(
+        msgspec.structs.replace(shown, pins=own.pins) if isinstance(own, Install) else shown
+        for own, shown in zip(answer.plan.steps, clean.plan.steps, strict=True)
+    )
+    return msgspec.structs.replace(clean, plan=msgspec.structs.replace(clean.plan, steps=steps))
 
 
 def end(case: Case, answer: Answer) -> int:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.agreement import drafted
-from tunedoctor.cli.fix_case import Case, Wish, end
-from tunedoctor.cli.fix_parts import as_shown, script_of, smoke, write_script
+from tunedoctor.agreement import Drafted, drafted
+from tunedoctor.cli.files import refusal, write_or_exit
+from tunedoctor.cli.fix_case import Case, Wish, as_shown, end
+from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cure import python, quoted
@@ -17,12 +18,12 @@ from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
-from tunedoctor.planning.ask import live
 from tunedoctor.planning.fix_answer import Answer, End, Treated
+from tunedoctor.planning.goal import RefusedError
 from tunedoctor.planning.planner import Planned, fresh, planned
-from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen
+from tunedoctor.render.script import MARK, render_script
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.busy import users
@@ -34,46 +35,45 @@ from tunedoctor.transaction.task import Watch, Ways
 
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
     """Plan for the findings, or for a new environment, show it, ask, carry it out; returns the exit code."""
-    treated = (
-        Treated(
-            id=f.check.id,
-            title=f.title,
-            found=f.finding.found,
-            severity=f.severity,
-            fix="",
-            advice=f.finding.cure.kind == "advice",
-        )
-        for f in findings
-    )
+    drafts = drafted(findings, case.snapshot, case.options.fixes())
     answer = Answer(
-        end="nothing",
+        end="planned",
         target=case.place,
-        findings=tuple(treated),
+        findings=tuple(map(_treated, drafts)),
         undo=f"doctor undo{case.there}",
         look=f"doctor check{case.there}",
     )
     try:
-        made, ground = _new(case) if case.wish.new else _planned(case, findings)
+        made, ground = _planned(case, drafts)
         answer = _known(case, answer, made, ground)
     except (RefusedError, FailureError) as error:
+        refused = error if isinstance(error, RefusedError) else None
+        elsewhere = _elsewhere(case, findings) if refused and refused.silent else ()
         answer = msgspec.structs.replace(
             answer,
             end="refused",
             why=error.why,
-            details=error.details if isinstance(error, RefusedError) else "",
+            details=refused.details if refused else "",
             # a finding tells its cure as a command for the user
-            by_hand=(*error.by_hand, *(_elsewhere(case, findings) if _silent(error) else ()))
+            by_hand=(*error.by_hand, *elsewhere)
             or tuple(f.finding.cure.command for f in findings)
             or ("doctor set", "doctor wheel"),
         )
         return end(case, answer)
-    if case.wish.script:
-        return _scripted(case, answer, made)
-    return _carried_out(case, answer, made)
+    return (_scripted if case.wish.script else _carried_out)(case, answer, made)
 
 
-def _silent(error: RefusedError | FailureError) -> bool:
-    return isinstance(error, RefusedError) and error.silent
+def _treated(one: Drafted) -> Treated:
+    return Treated(
+        id=one.id,
+        title=one.found.title,
+        found=one.found.finding.found,
+        severity=one.found.severity,
+        fix=one.fix,
+        changes=one.changes,
+        advice=one.found.finding.cure.kind == "advice",
+        held="activation" if one.sets_variables_alone else "check",
+    )
 
 
 def _elsewhere(case: Case, findings: tuple[Found, ...]) -> tuple[str, ...]:
@@ -92,31 +92,32 @@ def _elsewhere(case: Case, findings: tuple[Found, ...]) -> tuple[str, ...]:
     )
 
 
-def _new(case: Case) -> tuple[Planned, Ground | None]:
+def _planned(case: Case, drafts: tuple[Drafted, ...]) -> tuple[Planned, Ground | None]:
+    ground = None
     path = os.path.abspath(Path(case.wish.new).expanduser())  # noqa: PTH100  links stay
-    ground = ground_for(NewEnvironment(path=path))
-    with spinner() as one:
-        one.watch(["the package index"])
-        made = fresh(case.snapshot, path, case.wish.packages, live(case.asking))
-    return made, ground
-
-
-def _planned(case: Case, findings: tuple[Found, ...]) -> tuple[Planned, Ground | None]:
-    fixes = case.options.fixes()
-    drafts = drafted(findings, case.snapshot, fixes)
     # who must not change it is told so before the index is asked
-    changes, known = any(one.changes for one in drafts), case.snapshot.get(Interpreter)
-    ground = ground_of(known, consent=case.wish.system) if changes else None
+    if case.wish.new:
+        ground = ground_for(NewEnvironment(path=path))
+    elif any(one.changes for one in drafts):
+        ground = ground_of(case.snapshot.get(Interpreter), consent=case.wish.system)
     with spinner() as one:
         one.watch(["the package index"])
-        made = planned(case.snapshot, drafts, case.checks, live(case.asking), fixes)
-    return made, ground
+        if case.wish.new:
+            return fresh(case.snapshot, path, case.wish.packages, case.asking), ground
+        fixes = case.options.fixes()
+        return planned(case.snapshot, drafts, case.checks, case.asking, fixes), ground
 
 
 def _scripted(case: Case, answer: Answer, made: Planned) -> int:
-    place = case.wish.script
-    text = script_of(made.plan, case.snapshot.find(Interpreter), answer.installer)
-    write_script(place, text)
+    place, interpreter = case.wish.script, case.snapshot.find(Interpreter)
+    python, prefix = (interpreter.executable, interpreter.prefix) if interpreter else ("", "")
+    text = render_script(made.plan, python, prefix, answer.installer or "pip")
+    if place == "-":
+        write(text)
+    elif why := refusal(place, MARK, force=False):
+        misuse(f"{place} {why}", "name another file")
+    else:
+        write_or_exit(place, text, "name a file of yours")
     if not case.plain:
         return end(case, answer)
     if place != "-":
@@ -126,18 +127,6 @@ def _scripted(case: Case, answer: Answer, made: Planned) -> int:
 
 
 def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> Answer:
-    by_id = {one.id: one for one in made.drafts}
-    treated = tuple(
-        msgspec.structs.replace(
-            one,
-            fix=by_id[one.id].fix,
-            changes=by_id[one.id].changes,
-            held="activation" if by_id[one.id].sets_variables_alone else "check",
-        )
-        if one.id in by_id
-        else one
-        for one in answer.findings
-    )
     tool = choose_tool(_named(case.wish), ground, case.asking.declared).name if ground else ""
     ban = case.asking.declared.ban
     if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
@@ -146,8 +135,6 @@ def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> 
     simulated = made.simulated
     return msgspec.structs.replace(
         answer,
-        end="planned",
-        findings=treated,
         plan=made.plan,
         installer=tool,
         predicted=simulated.cured if simulated else (),
@@ -184,12 +171,12 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
                 deep=case.wish.deep,
                 imports=not case.wish.no_import,
                 consent=case.wish.system,
-                smoke=smoke if case.wish.smoke else None,
+                smoke=_smoke if case.wish.smoke else None,
                 checks=case.checks,
                 sources=case.asking.best,
                 installer=_named(case.wish),
             ),
-            _shown(case),
+            _stage(case),
         )
     except KeyboardInterrupt as stopped:
         said = " ".join(getattr(stopped, "__notes__", ())) or "Nothing was changed."
@@ -216,8 +203,7 @@ def _kept(case: Case, made: Planned) -> tuple[str, ...]:
     packages = case.snapshot.find(Packages)
     if packages is None or made.plan.new:
         return ()
-    moved = {pin.name for pin in made.plan.pins}
-    moved |= {name for s in made.plan.steps for name in getattr(s, "names", ())}
+    moved = {*(pin.name for pin in made.plan.pins), *made.plan.removed}
     names = [d.name for d in packages.distributions if d.name not in moved]
     return tuple(sorted(names, key=lambda name: (name not in STACK, name)))
 
@@ -231,9 +217,25 @@ def _agreed() -> bool:
     return said.strip().lower() in ("y", "yes")
 
 
-def _shown(case: Case) -> Watch:
+def _stage(case: Case) -> Watch:
     def watch(stage: Stage, words: str, seconds: float) -> None:
         if case.plain:
             write(end_screen.render_stage(stage, words, seconds, case.style))
 
     return watch
+
+
+def _smoke(python: str) -> str:
+    """Train a tiny model with the changed environment; return why it is not good, or ""."""
+    from tunedoctor.child import run  # noqa: PLC0415
+    from tunedoctor.smoke.answer import Answer as Smoked  # noqa: PLC0415
+
+    argv = [sys.executable, "-m", "tunedoctor", "smoke", "--target", python, "--format", "json"]
+    ended = run(argv, timeout=900.0, env=dict(os.environ))
+    try:
+        said = msgspec.json.decode(ended.out, type=Smoked)
+    except msgspec.MsgspecError:
+        return f"doctor smoke gave no answer: {ended.death}"
+    if said.verdict == "ready":
+        return ""
+    return f"doctor smoke does not train: {said.blames[0].found if said.blames else said.why}"

@@ -125,7 +125,11 @@ class Asking:
 
     @contextmanager
     def _with_installed(self, known: Sources, but: Collection[str] | None) -> Generator[Sources]:
-        """Add what is installed as a source of metadata where no index has them."""
+        """Add what is installed as a source of metadata where no index has them; name the one that is asked."""
+        if not (known.index or known.no_index or known.offline) and self._heard:
+            # as uv writes it, so that both fill one cache, and what was read of it holds
+            standard = Source(self._standard.url.rstrip("/"))
+            known = msgspec.structs.replace(known, index=standard if standard.url else None)
         if not known.no_index or self.installed is None or but is None:
             yield known
             return
@@ -180,6 +184,18 @@ class Asking:
     def silent(self) -> set[str]:
         """URLs of the sources that did not answer."""
         return {url for url, one in self._heard.items() if one.why}
+
+    def held(self, index: str) -> tuple[str, ...]:
+        """Return the versions of torch that the user's sources have, where PyTorch's index does not answer; else ()."""
+        known, index = self.declared, self.declared.placed(index)
+        if known.offline or isinstance(self.answering(index), Failed):
+            return ()
+        if not known.no_index and index not in self.silent:
+            return ()
+        indexes = () if known.no_index else (*known.extra, known.index)
+        places = (one for one in (*known.links, *indexes) if one)
+        found = (version for one in heard(places, _PROBED, known) for version in one.versions)
+        return tuple(dict.fromkeys(found))
 
     def lacking(self, names: Iterable[str], index: str = "") -> str:
         """Return in words what each source has of some packages."""

@@ -3,6 +3,7 @@
 uv runs in an empty folder and reads no file of its own: the user's sources are said to it. Nothing is built.
 """
 
+import json
 import os
 import re
 import sys
@@ -105,11 +106,14 @@ def resolve(
             "in.txt": _lines(question.requirements),
             "constraints.txt": _lines((*question.constraints, *known.limits)),
             "excludes.txt": _lines(question.excluded),
+            "uv.toml": _indexes(known),
             **({out.name: kept} if question.preferred else {}),
         }
         for name, text in files.items():
             Path(folder, name).write_text(text, encoding="utf-8")
         env = known.said(os.environ)
+        for name in ("UV_DEFAULT_INDEX", "UV_INDEX"):  # they stand in uv.toml
+            env.pop(name, None)
         env |= {"MACOSX_DEPLOYMENT_TARGET": question.macos} if question.macos else {}
         argv = [*compile_, *_arguments(question, out.name), *known.options()]
         ended = run(argv, timeout=seconds, env=env, cwd=folder, limit=_LIMIT)
@@ -124,7 +128,7 @@ def resolve(
 
 def _arguments(question: Question, out: str) -> list[str]:
     argv = ["in.txt", "--constraints", "constraints.txt", "--output-file", out]
-    argv += ["--no-header", "--annotation-style", "line"]
+    argv += ["--config-file", "uv.toml", "--no-header", "--annotation-style", "line"]
     argv += ["--python-version", question.python] if question.python else []
     argv += ["--python-platform", question.platform] if question.platform else []
     argv += ["--excludes", "excludes.txt"] if question.excluded else []
@@ -132,6 +136,23 @@ def _arguments(question: Question, out: str) -> list[str]:
     argv += ["--generate-hashes"] if question.hashes else []
     argv += [] if question.dependencies else ["--no-deps"]
     return argv
+
+
+def _indexes(known: Sources) -> str:
+    """Return a uv.toml of the indexes: what was read of one holds for ten minutes, as PyPI says of its own pages.
+
+    Many a mirror names no time, and then uv asks it for each page again, which takes seconds.
+    """
+    several = [(one, "") for one in known.extra]
+    several += [(known.index, "default = true\n")] if known.index else []
+    lines: list[str] = []
+    for one, default in several:
+        name = f"name = {json.dumps(one.name)}\n" if one.name else ""
+        lines.append(f"[[index]]\n{name}url = {json.dumps(one.url)}\n{default}{_HOLDS}\n")
+    return "".join(lines)
+
+
+_HOLDS = 'cache-control = { api = "max-age=600", files = "max-age=600" }'
 
 
 def _lines(lines: Iterable[str]) -> str:

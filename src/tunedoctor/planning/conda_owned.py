@@ -5,7 +5,7 @@ import shlex
 
 from tunedoctor.facts import CondaPrefix, Interpreter, Packages
 from tunedoctor.plan import Install, Plan, Remove
-from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.planning.goal import RefusedError
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.versions import normalised, within
 

@@ -8,15 +8,15 @@ release, an older one that fits the machine is tried.
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from tunedoctor.facts import Packages, TorchBuild
+from tunedoctor.facts import Interpreter, Packages, TorchBuild
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
 from tunedoctor.installers.answers import NoSolution, Pin
-from tunedoctor.installers.uv import Failed, Question, lack
-from tunedoctor.planning.ask import Ask
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.uv import Failed, Question, Solved, lack
 from tunedoctor.planning.binaries import NAME, rocm_gap
+from tunedoctor.planning.goal import RefusedError
 from tunedoctor.planning.platforms import question_for
-from tunedoctor.planning.refusal import RefusedError, unanswered
 from tunedoctor.planning.search import TORCH, Clash, Conflict, Found, Task, search, speaking
 from tunedoctor.planning.torch_pick import NoTorch, TorchPick, torch_pick
 from tunedoctor.planning.truths import Way, firing, remedies
@@ -28,6 +28,7 @@ from tunedoctor.planning.wanted import (
     floors,
     public,
     put_outside,
+    said,
     with_torch,
 )
 from tunedoctor.simulate import accelerator
@@ -44,14 +45,9 @@ class Place(NamedTuple):
     """Where the set is for, who is asked, and who judges it."""
 
     machine: Machine
-    ask: Ask
+    ask: Asking
     snapshot: Snapshot = Snapshot({})
-    torch: TorchBuild | None = None
-    """The build that is installed."""
-    target: str = ""
-    """The environment as the user names it; "" where there is none."""
-    python: str = ""
-    """Its interpreter, for the commands."""
+    """What is there: () of a described machine."""
     checks: tuple[Check, ...] = ()
     """() where nobody judges: of a described machine nothing is known but what was said."""
     fixes: tuple[Fix, ...] = ()
@@ -63,6 +59,17 @@ class Place(NamedTuple):
         """Installed versions by name."""
         packages = self.snapshot.find(Packages)
         return {d.name: d.version for d in packages.distributions} if packages else {}
+
+    @property
+    def torch(self) -> TorchBuild | None:
+        """The build that is installed."""
+        return self.snapshot.find(TorchBuild)
+
+    @property
+    def python(self) -> str:
+        """The interpreter of the environment, for the commands; "" where there is none."""
+        interpreter = self.snapshot.find(Interpreter)
+        return interpreter.executable if interpreter else ""
 
 
 class Made(NamedTuple):
@@ -111,14 +118,16 @@ def make(place: Place, want: Wanted) -> Made:
     """
     machine = place.machine
     question = question_for(machine)._replace(
-        excluded=want.own, offline=place.ask.sources.offline == "--offline"
+        excluded=want.own, offline=place.ask.declared.offline == "--offline"
     )
     asked = want.asked.get("torch", "")
-    torch = torch_pick(machine, place.torch, asked)
+    torch = torch_pick(machine, place.torch, asked, want.beside)
+    own = _own(place, torch, want, question) if isinstance(torch, TorchPick) else None
+    torch = own or torch
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
         raise RefusedError(why, *filter(None, (torch.after,)))
-    best = torch_pick(machine, None, asked) if torch.kept else torch
+    best = own or torch_pick(machine, None, asked)
     newest = best.version if isinstance(best, TorchPick) else ""
     # what is asked for goes with torch in its newest release, not in an old one
     free = not torch.kept and bool({*want.asked} - {*GROUP})
@@ -132,8 +141,10 @@ def make(place: Place, want: Wanted) -> Made:
             other = _fitting(machine, torch, found, newest, whole=free)
             if other is None:
                 found = found._replace(pins=tuple(_real(pin, torch) for pin in found.pins))
-                torch = torch._replace(index_url=place.ask.sources.placed(torch.index_url))
-                return Made(want, question, found, torch, torch.labels(machine), dropped)
+                labels = torch.labels(machine)
+                index = "" if torch is own else place.ask.declared.placed(torch.index_url)
+                torch = torch._replace(index_url=index)
+                return Made(want, question, found, torch, labels, dropped)
             if isinstance(other, TorchPick):
                 torch, free = other, False
                 continue
@@ -141,12 +152,33 @@ def make(place: Place, want: Wanted) -> Made:
         end = found
         if out := _droppable(found, want, dropped):
             dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
-        elif own := _left_alone(found, want):
+        elif alone := _left_alone(found, want):
             # the clash is about what it takes to build it here, and here it is built
-            want = put_outside(want, own)
+            want = put_outside(want, alone)
         else:
             break
     raise _refusal(place, want, end)
+
+
+def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:
+    """Return the newest fitting build of the user's own sources where PyTorch's index, which has `torch`, is silent.
+
+    One for companions that are there goes first.
+    """
+    if torch.kept or not torch.index_url:
+        return None
+    held = place.ask.held(torch.index_url)
+    for version in sorted(held, key=lambda one: public(one) != want.beside):
+        wanted = ",".join(filter(None, (want.asked.get("torch", ""), f"=={version}")))
+        pick = torch_pick(place.machine, None, wanted)
+        one = question._replace(requirements=(f"torch=={version}",), dependencies=False)
+        if (
+            isinstance(pick, TorchPick)
+            and pick.label == version
+            and isinstance(place.ask.resolve(one), Solved)
+        ):
+            return pick
+    return None
 
 
 def _fitting(
@@ -174,23 +206,18 @@ def _fitting(
 
 def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     """Return why there is no set, with what each source has of what is lacking; a no of some sources alone is none."""
-    ask = place.ask
+    ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
-        error = unanswered(
-            end.text, ask.sources.ban, *(() if ask.sources.ban else (_SETTLES[end.why],))
-        )
-        error.silent = True
-        return error
-    why, silent = _with_outside(want, end), ask.silent()
+        settles = () if ban else (_SETTLES[end.why],)
+        return RefusedError(end.text, *settles, ban=ban, silent=True)
+    why, silent = _with_outside(want, end), bool(ask.silent)
     names = NoSolution(end.text).lacked
-    if names and ask.sources.offline:
-        why, silent = f"{why}; {lack(ask.sources.offline).text}", True
+    if names and ask.declared.offline:
+        why, silent = f"{why}; {lack(ask.declared.offline).text}", True
     elif names or silent:
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
-    ways = () if ask.sources.ban else filter(None, (_way_out(want, end),))
-    error = unanswered(why, ask.sources.ban, *ways)
-    error.details, error.silent = end.text, silent
-    return error
+    ways = () if ban else filter(None, (_way_out(want, end),))
+    return RefusedError(why, *ways, ban=ban, details=end.text, silent=silent)
 
 
 def _task(  # noqa: PLR0913  what is wanted, and what torch may be
@@ -198,7 +225,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     want: Wanted,
     torch: TorchPick,
     question: Question,
-    dropped: Iterable[str],
+    dropped: Container[str],
     newest: str,
     *,
     free: bool,
@@ -207,40 +234,45 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
 
     `dropped` packages are not in it.
     """
+    there = want.installed
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
-    roots = [n for n in want.roots if n not in {"torch", *dropped}]
+    roots = [n for n in want.roots if n != "torch" and n not in dropped]
     bounds = (public(want.asked.get("torch", "")), f"<={newest}")
-    range_ = narrowed(filter(None, bounds)) if newest else None
-    fixed = frozenset(n for n in PAIRED if paired[n])
-    fixed |= frozenset(() if range_ and "torch" in want.wished else ("torch",))
-    release = torch.stand_in or torch.version
-    tied = [f"torch=={release}"]
+    range_ = (narrowed(filter(None, bounds)) if newest else None) or ""
+    fixed = {n for n in PAIRED if paired[n]}
+    fixed |= set() if range_ and "torch" in want.wished else {"torch"}
+    tied = [f"torch=={torch.stand_in or torch.version}"]
     tied += [f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n)]
-    pinned = {n: v for n, v in want.installed.items() if n in roots and n not in fixed | {"torch"}}
-    beside = {n: v for n, v in want.installed.items() if n not in {"torch", *roots}}
-    if not torch.kept:
-        beside = {n: v for n, v in beside.items() if not with_torch(n)}
+    pinned = {n: v for n, v in there.items() if n in roots and n not in {*fixed, "torch"}}
+    aside = (n for n in there if n not in {"torch", *roots} and (torch.kept or not with_torch(n)))
+    beside = {n: there[n] for n in aside}
     outside = {n: lines for n, lines in want.outside.items() if n in beside}
-    kept = (n for n in want.installed if n not in fixed and not with_torch(n))
     build = place.torch if torch.kept and place.torch else _build(torch)
     # uv settles first what is named first
     needs = sorted(_needs(want, roots), key=lambda line: not line.startswith(tuple(want.asked)))
     return Task(
-        requirements=(*needs, f"torch{range_}" if free else "torch"),
-        constraints=want.limits,
+        question=question._replace(
+            requirements=(*needs, f"torch{range_}" if free else "torch"),
+            constraints=want.limits,
+            preferred=tuple(
+                f"{n}=={v}" for n, v in there.items() if n not in fixed and not with_torch(n)
+            ),
+        ),
         torch=() if free else tuple(tied),
-        torch_range="" if free else range_ or "",
+        torch_range="" if free else range_,
         torch_price=0 if "torch" in want.wished else TORCH,
         pinned=pinned,
-        preferred=tuple(f"{n}=={want.installed[n]}" for n in kept),
         beside=beside,
-        fixed=fixed,
+        fixed=frozenset(fixed),
         build=build,
-        asked=frozenset(want.asked),
-        question=question,
+        asked=want.asked,
         conflicts=tuple(_known(want, {*pinned, *outside}, pinned, fixed, build)),
         outside=outside,
-        unmet={o.why: (o.owner, o.line) for o in want.unmet if o.line and o.owner in outside},
+        unmet={
+            said(o): (o.owner.name, o.wanted)
+            for o in want.unmet
+            if o.installed and o.owner.name in outside
+        },
     )
 
 
@@ -258,7 +290,7 @@ def _known(
     want: Wanted,
     movable: Container[str],
     pinned: Mapping[str, str],
-    fixed: frozenset[str],
+    fixed: Container[str],
     build: TorchBuild,
 ) -> Iterator[Conflict]:
     """Yield what excludes each other among what can be given up; of others one side can end otherwise."""
@@ -266,12 +298,13 @@ def _known(
         if (pin := pinned.get(name, "")) and asked and within(pin, asked) is False:
             yield Conflict((Way(name, None, want.why.get(name, "it is asked for")),))
     for one in want.unmet:
-        both = tuple(Way(n, None, one.why) for n in (one.name, one.owner) if n in movable)
-        if one.owner not in pinned and one.owner in movable:
+        why, owner = said(one), one.owner.name
+        both = tuple(Way(n, None, why) for n in (one.name, owner) if n in movable)
+        if owner not in pinned and owner in movable:
             # what was not met before can stay so
-            left = Way(one.why, None, one.why)
-            yield Conflict((*both, left) if one.line else (Way(one.name, "", one.why), *both, left))
-        elif one.owner in movable and one.name in movable:
+            put = () if one.installed else (Way(one.name, "", why),)
+            yield Conflict((*put, *both, Way(why, None, why)))
+        elif owner in movable and one.name in movable:
             yield Conflict(both)
     for pair in firing(want.installed, build):
         if pair.row.severity == "error" and {*pair.row.names} <= pinned.keys():

@@ -14,17 +14,16 @@ import msgspec
 from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Host, Interpreter, Packages, Target, TorchBuild
+from tunedoctor.facts import Absent, Host, Interpreter, Packages
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
+from tunedoctor.installers.asking import Asking
 from tunedoctor.plan import NewEnvironment, Plan
-from tunedoctor.planning.ask import Ask
 from tunedoctor.planning.conda_owned import hold_off
-from tunedoctor.planning.drafts import Goal, joined, wishes_of
+from tunedoctor.planning.goal import Goal, RefusedError, asked_for, joined, wishes_of
 from tunedoctor.planning.make import Made, Place, make
-from tunedoctor.planning.refusal import RefusedError
 from tunedoctor.planning.steps import exchanged, fetched, new_torch, steps_of
-from tunedoctor.planning.wanted import WantedError, asked_for, wanted
+from tunedoctor.planning.wanted import wanted
 from tunedoctor.simulate import Simulated, predict, simulate
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.machine import MachineError
@@ -61,7 +60,7 @@ def planned(
     snapshot: Snapshot,
     drafts: tuple[Drafted, ...],
     checks: tuple[Check, ...],
-    ask: Ask,
+    ask: Asking,
     fixes: tuple[Fix, ...] = (),
 ) -> Planned:
     """Return the one plan of several drafts; `fixes` draft cures of what a set would bring.
@@ -84,22 +83,18 @@ def planned(
     return found._replace(simulated=simulated)
 
 
-def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Ask) -> Planned:
+def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -> Planned:
     """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
 
     Raises:
         RefusedError: no set fits this machine, or nobody could tell.
     """
-    interpreter = snapshot.find(Interpreter)
-    try:
-        goal = Goal(asked=asked_for(packages))
-    except WantedError as error:
-        raise RefusedError(str(error), "doctor fix --help lists the options") from error
-    place = _place(snapshot.having(Packages(distributions=())), ask)
-    place = place._replace(torch=None, target="", whole=True)
-    found = settle(place, goal)
+    nothing = Absent(why="the environment is new")
+    bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
+    place = _place(bare, ask)._replace(whole=True)
+    found = settle(place, Goal(asked=asked_for(packages)))
     whole, made = fetched(found.plan, place), found.made
-    python = interpreter.executable if interpreter else sys.executable
+    python = place.python or sys.executable
     dropped = made.dropped if made else {}
     whole = msgspec.structs.replace(
         whole,
@@ -121,17 +116,12 @@ def shown(place: Place, asked: Mapping[str, str]) -> Planned:
 
 
 def _place(
-    snapshot: Snapshot, ask: Ask, checks: tuple[Check, ...] = (), fixes: tuple[Fix, ...] = ()
+    snapshot: Snapshot, ask: Asking, checks: tuple[Check, ...] = (), fixes: tuple[Fix, ...] = ()
 ) -> Place:
-    interpreter, target = snapshot.find(Interpreter), snapshot.find(Target)
     try:
-        machine = machine_of(snapshot)
+        return Place(machine_of(snapshot), ask, snapshot, checks, fixes)
     except MachineError as error:
         raise RefusedError(str(error)) from error
-    python = interpreter.executable if interpreter else ""
-    build = snapshot.find(TorchBuild)
-    told = target.asked if target else ""
-    return Place(machine, ask, snapshot, build, told, python, checks, fixes)
 
 
 def settle(place: Place, goal: Goal) -> Planned:
@@ -189,10 +179,7 @@ def _taught(place: Place, goal: Goal, one: Planned, stays: Iterable[str]) -> Goa
 def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Planned:
     """Return the plan for what is asked for and the wishes of some findings, and what it would leave."""
     snapshot = place.snapshot
-    try:
-        names = goal.joined(goal.words(ids))
-    except WantedError as error:
-        raise RefusedError(str(error)) from error
+    names = goal.joined(goal.words(ids))
     want = wanted(names, snapshot.find(Packages), snapshot.find(Interpreter), snapshot.find(Host))
     if not place.whole:
         # a fix puts in what it is for, not what else a whole set would hold

@@ -22,17 +22,11 @@ def uv_platform(machine: Machine) -> str:
     return f"{arch}-manylinux_{fits[-1][0]}_{fits[-1][1]}"
 
 
-def macos_target(machine: Machine) -> str:
-    """Return the macOS release for which wheels are taken, "" elsewhere; 14.0 where it isn't known."""
-    return (machine.macos or "14.0") if machine.platform == "macos" else ""
-
-
-def python_of(machine: Machine) -> str:
-    """Return the Python as uv takes it: "3.13" of "3.13t"."""
-    return machine.python.rstrip("t")
-
-
 def question_for(machine: Machine) -> Question:
-    """Return a question about nothing yet, for the Python and platform of a machine."""
-    where = python_of(machine), uv_platform(machine), macos_target(machine)
-    return Question((), python=where[0], platform=where[1], macos=where[2])
+    """Return a question about nothing yet, for the Python ("3.13" of "3.13t") and the platform of a machine.
+
+    Of a macOS whose release isn't known wheels for 14.0 are taken.
+    """
+    macos = (machine.macos or "14.0") if machine.platform == "macos" else ""
+    python = machine.python.rstrip("t")
+    return Question((), python=python, platform=uv_platform(machine), macos=macos)

@@ -8,7 +8,7 @@ their price, so the first set that resolves and fires no row changes the fewest 
 
 import heapq
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import count
 from typing import NamedTuple
@@ -20,8 +20,8 @@ from tunedoctor.facts import TorchBuild
 from tunedoctor.installers.answers import NoSolution, Pin
 from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
 from tunedoctor.planning.truths import Way, breaks
-from tunedoctor.planning.wanted import PAIRED
-from tunedoctor.versions import narrowed, within
+from tunedoctor.planning.wanted import GROUP, PAIRED
+from tunedoctor.versions import at_least, narrowed, within
 
 MOST = 32
 """Questions to the resolver for one set before the last resort; a usual one takes one to six."""
@@ -47,23 +47,17 @@ class Conflict(NamedTuple):
 class Task(NamedTuple):
     """What is searched for."""
 
-    requirements: tuple[str, ...]
-    """What the set must hold, with the versions that are asked for."""
-    constraints: tuple[str, ...]
-    """What holds in any case: torch, its companions, packages outside the set."""
+    question: Question
+    """What the set must hold and what holds in any case; preferred are all pins that are there."""
     pinned: Mapping[str, str]
     """Installed versions of what the set holds: given up one by one."""
-    preferred: tuple[str, ...]
-    """All installed pins: the resolver keeps them where nothing speaks against it."""
-    beside: Mapping[str, str]
+    beside: Mapping[str, str] = {}
     """Installed packages outside the set."""
-    fixed: frozenset[str]
+    fixed: frozenset[str] = frozenset()
     """Names that nothing changes: torch."""
-    build: TorchBuild | None
-    asked: frozenset[str]
+    build: TorchBuild | None = None
+    asked: Collection[str] = ()
     """What the goal names: it gives way last, and a clash about it is told first."""
-    question: Question
-    """Python, platform, offline."""
     conflicts: tuple[Conflict, ...] = ()
     """What is known before any question."""
     torch: tuple[str, ...] = ()
@@ -73,7 +67,6 @@ class Task(NamedTuple):
     """What torch can be where it is given up; "" where it can't."""
     outside: Mapping[str, tuple[str, ...]] = {}
     """Packages of `beside` that can move too -> what they require and get, as constraints until they are given up."""
-
     unmet: Mapping[str, tuple[str, str]] = {}
     """Why -> who of these requires what and does not get it: a constraint that can be left as it is, for a price."""
 
@@ -193,10 +186,12 @@ def _search(task: Task, resolve: Resolve, most: int) -> Found | Clash | Failed:
             if stuck and len(choice.ways) > deepest:
                 deepest, clash = len(choice.ways), _clash(choice, answer)
         else:
-            learnt_or_found = _judged(choice, answer)
-            if isinstance(learnt_or_found, Found):
-                return learnt_or_found
-            learnt = learnt_or_found
+            found = _judged(choice, answer)
+            if isinstance(found, Found):
+                found = _aged(choice, answer, resolve) or found
+            if isinstance(found, Found):
+                return found
+            learnt = found
         conflicts.append(learnt)
     return clash
 
@@ -243,10 +238,10 @@ def _question(choice: _Choice) -> Question:
     added += [f"torch{task.torch_range}"] if "torch" in gone else task.torch
     wanted = [way.name for way in choice.ways if way.specifier == ""]
     wanted += [name for name in gone if name in task.outside]
-    return task.question._replace(
-        requirements=(*task.requirements, *wanted),
-        constraints=(*task.constraints, *pins, *added),
-        preferred=task.preferred,
+    asked = task.question
+    return asked._replace(
+        requirements=(*asked.requirements, *wanted),
+        constraints=(*asked.constraints, *pins, *added),
     )
 
 
@@ -304,6 +299,25 @@ def _judged(choice: _Choice, answer: Solved) -> Found | Conflict:
     left += choice.ignored.values()
     why = choice.given_up | {way.name: way.why for way in choice.ways if way.specifier is not None}
     return Found(answer.pins, why, tuple(left))
+
+
+def _aged(choice: _Choice, answer: Solved, resolve: Resolve) -> Conflict | None:
+    """Return what comes in older than it could, where torch moves for it: pins that stay would drag both down."""
+    task = choice.task
+    if "torch" not in choice.given_up or not {*task.asked} - {*task.pinned, *GROUP}:
+        return None
+    free = task.question
+    whole = resolve(free._replace(constraints=(*free.constraints, f"torch{task.torch_range}")))
+    newest = {p.name: p.version for p in whole.pins} if isinstance(whole, Solved) else {}
+    for pin in answer.pins:
+        best, old = newest.get(pin.name, ""), f"an older {pin.name}"
+        why = f"{pin.name} {best} is the newest that goes with a torch for this machine"
+        newer = Way(pin.name, f">={best}", why)
+        named = pin.name in task.asked and pin.name not in {*task.pinned, *GROUP}
+        done = newer[:2] in choice.keys or old in choice.ignored
+        if named and best and not done and not at_least(pin.version, best):
+            return Conflict((newer, Way(old, None, why)), frozenset({("torch", None)}))
+    return None
 
 
 def _clash(choice: _Choice, answer: NoSolution) -> Clash:

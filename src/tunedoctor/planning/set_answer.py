@@ -6,12 +6,13 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from tunedoctor.facts import Target
 from tunedoctor.installers.answers import Pin
-from tunedoctor.plan import AnyStep, Install, Plan, Remove
+from tunedoctor.plan import AnyStep, Install, Remove
+from tunedoctor.planning.goal import RefusedError
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.planner import Planned, shown
-from tunedoctor.planning.platforms import python_of, uv_platform
-from tunedoctor.planning.refusal import RefusedError
+from tunedoctor.planning.platforms import question_for
 from tunedoctor.planning.steps import pinned
 from tunedoctor.planning.truths import named
 from tunedoctor.planning.wanted import GROUP
@@ -94,64 +95,62 @@ def schema() -> dict[str, Any]:
 
 def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | None]:
     """Return the answer to what is asked for, and the set, if there is one."""
+    question, target = question_for(place.machine), place.snapshot.find(Target)
+    told = Answer(
+        verdict="set",
+        target=target.asked if target else "",
+        python=question.python,
+        platform=question.platform,
+    )
+    left: tuple[str, ...] = ()
     try:
         one = shown(place, asked)
-        return _answer(place, one), one.made
     except RefusedError as error:
-        if error.tried is not None:
-            told = _answer(place, error.tried)
-            return msgspec.structs.replace(told, left=(*told.left, error.why)), error.tried.made
-        told = Answer(
-            verdict="unknown" if error.silent else "none",
-            target=place.target,
-            python=python_of(place.machine),
-            platform=uv_platform(place.machine),
-            why=error.why,
-            details=error.details,
-            way_out=next(iter(error.by_hand), ""),
-        )
-        return told, None
-
-
-def _answer(place: Place, one: Planned) -> Answer:
+        if error.tried is None:
+            return msgspec.structs.replace(
+                told,
+                verdict="unknown" if error.silent else "none",
+                why=error.why,
+                details=error.details,
+                way_out=next(iter(error.by_hand), ""),
+            ), None
+        one, left = error.tried, (error.why,)
     made = cast("Made", one.made)  # all of a set is left to the resolver
-    want, torch = made.want, made.torch
-    moved = made.moved
+    torch, packages = made.torch, _packages(one, made)
+    along = {change.name for change in packages if not change.named}
+    return msgspec.structs.replace(
+        told,
+        torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
+        packages=packages,
+        about=made.want.roots,
+        smallest=made.found.smallest,
+        dropped=made.dropped,
+        left=(*made.found.left, *left),
+        commands=_commands(one, made, place.python, along & {*made.pins}),
+    ), made
+
+
+def _packages(one: Planned, made: Made) -> tuple[Change, ...]:
+    """Return the set, and what cures take out and put in beside it."""
+    want, there, moved = made.want, made.want.installed, made.moved
     spoken = {*want.roots, *made.found.why, *named()} if want.fresh else {*moved}
     packages = {
         name: Change(
             name,
             pin.version,
-            want.installed.get(name, ""),
-            "kept" if name not in moved else "changed" if name in want.installed else "added",
+            there.get(name, ""),
+            "kept" if name not in moved else "changed" if name in there else "added",
             _why(pin, made) if name in moved else "",
             name in spoken,
         )
         for name, pin in made.pins.items()
     }
-    there = place.there
-    for step in one.plan.changes:
-        # what cures take out and put in beside the set
-        if isinstance(step, Remove):
-            for name in step.names:
-                packages[name] = Change(name, "", there.get(name, ""), "removed", named=False)
-        elif isinstance(step, Install):
-            for pin in (p for p in step.pins if p.name not in moved):
-                kind: Literal["changed", "added"] = "changed" if pin.name in there else "added"
-                packages[pin.name] = Change(pin.name, pin.version, pin.was, kind, named=False)
-    return Answer(
-        verdict="set",
-        target=place.target,
-        python=python_of(place.machine),
-        platform=uv_platform(place.machine),
-        torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
-        packages=tuple(packages.values()),
-        about=want.roots,
-        smallest=made.found.smallest,
-        dropped=made.dropped,
-        left=made.found.left,
-        commands=_commands(one.plan, made, place.python, {*made.pins} - spoken),
-    )
+    for name in one.plan.removed:
+        packages[name] = Change(name, "", there.get(name, ""), "removed", named=False)
+    for pin in (pin for pin in one.plan.pins if pin.name not in moved):
+        kind: Literal["changed", "added"] = "changed" if pin.name in there else "added"
+        packages[pin.name] = Change(pin.name, pin.version, pin.was, kind, named=False)
+    return tuple(packages.values())
 
 
 def _why(pin: Pin, made: Made) -> str:
@@ -161,38 +160,33 @@ def _why(pin: Pin, made: Made) -> str:
     return f"goes with {' and '.join(owners[:2])}" if owners else ""
 
 
-def _commands(plan: Plan, made: Made, python: str, along: Collection[str]) -> Commands:
+def _commands(one: Planned, made: Made, python: str, along: Collection[str]) -> Commands:
     """Return the commands for pip and for uv; `python` is the target's interpreter, "" for the active one.
 
     Packages that come `along` with others are not named.
     """
-    lines = [pair for step in plan.changes for pair in _lines(step, made, along)]
-    pip = f"{shlex.quote(python or 'python')} -m pip "
-    there = f" --python {shlex.quote(python)} " if python else " "
-    by_uv = (line.replace(" ", there, 1) for _, line in lines)
+    own = shlex.quote(python or "python")
+    there = f" --python {own}" if python else ""
+    lines = [pair for step in one.plan.changes for pair in _lines(step, made, along)]
     return Commands(
-        tuple(f"{pip}{line}" for line, _ in lines), tuple(f"uv pip {line}" for line in by_uv)
+        tuple(f"{own} -m pip {verb} {words}" for verb, words, _ in lines),
+        tuple(f"uv pip {verb.removesuffix(' -y')}{there} {words}" for verb, _, words in lines),
     )
 
 
-def _lines(step: AnyStep, made: Made, along: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield the lines of a step for pip and for uv; nothing where packages are not what it changes."""
+def _lines(step: AnyStep, made: Made, along: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield verb and words of a step, for pip and for uv; nothing where packages are not what it changes."""
     if isinstance(step, Remove):
         yield _out(step.names)
     if not isinstance(step, Install):
         return
-    torch, pins = made.torch, [pin for pin in step.pins if pin.name not in along]
-    moved = made.moved
-    alone = " ".join(pin.requirement for pin in pins if pin.name not in moved)
-    if alone:
-        by_pip, by_uv = (
-            f" --{option} {step.index}" if step.index else ""
-            for option in ("index-url", "default-index")
-        )
-        yield (
-            f"install --force-reinstall --no-deps {alone}{by_pip}",
-            f"install --reinstall --no-deps {alone}{by_uv}",
-        )
+    torch, moved = made.torch, made.moved
+    pins = [pin for pin in step.pins if pin.name not in along]
+    by_pip = f" --index-url {step.index}" if step.index else ""
+    if alone := " ".join(pin.requirement for pin in pins if pin.name not in moved):
+        by_uv = by_pip.replace("index-url", "default-index")
+        put = f"--no-deps {alone}"
+        yield "install", f"--force-reinstall {put}{by_pip}", f"--reinstall {put}{by_uv}"
     words = [pin.requirement for pin in pins if pin.name in moved]
     if not words:
         return
@@ -204,16 +198,14 @@ def _lines(step: AnyStep, made: Made, along: Collection[str]) -> Iterator[tuple[
         group = any(pin.name in GROUP for pin in pins)
         own = pinned("torch", torch.version, made.labels if group else {})
         words.insert(0 if group else len(words), f"torch=={own}")
-    if step.index and backend_of(step.index, torch.variant):
-        # UV_DEFAULT_INDEX beats --index-url, and nothing beats a backend
-        by_uv = f" --torch-backend={torch.variant}"
-    else:
-        by_uv = f" --index {step.index}" if step.index else ""
-    put = f"install {' '.join(words)}"
-    yield f"{put} --index-url {step.index}" if step.index else put, f"{put}{by_uv}"
+    # UV_DEFAULT_INDEX beats --index-url, and nothing beats a backend
+    backed = step.index and backend_of(step.index, torch.variant)
+    by_uv = f" --torch-backend={torch.variant}" if backed else by_pip.replace("-url", "")
+    put = " ".join(words)
+    yield "install", f"{put}{by_pip}", f"{put}{by_uv}"
 
 
-def _out(names: Collection[str]) -> tuple[str, str]:
-    """Return what takes packages out, for pip and for uv."""
+def _out(names: Collection[str]) -> tuple[str, str, str]:
+    """Return what takes packages out."""
     words = " ".join(names)
-    return f"uninstall -y {words}", f"uninstall {words}"
+    return "uninstall -y", words, words

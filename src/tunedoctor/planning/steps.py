@@ -8,9 +8,8 @@ from tunedoctor.advice.requirements import marker_environment, requirements
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.installers.answers import NoSolution
 from tunedoctor.plan import Install, Pin, Plan, Remove, merge
-from tunedoctor.planning.drafts import without
+from tunedoctor.planning.goal import RefusedError, without
 from tunedoctor.planning.make import Made, Place
-from tunedoctor.planning.refusal import unanswered
 from tunedoctor.planning.wanted import GROUP, public, with_torch
 from tunedoctor.snapshot import Snapshot
 
@@ -111,26 +110,46 @@ def fetched(plan: Plan, place: Place) -> Plan:
 
 
 def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Install:
-    """Return an install with its hashes; without a GPU every build of torch runs, that of the user's sources too."""
-    ask = place.ask
+    """Return an install with its hashes; without a GPU every build of torch runs, that of the user's sources too.
+
+    One for CUDA that an index has is not taken for that: it is ten times as large, and brings libraries for no use.
+    """
+    ask, unfit = place.ask, ""
+    ban, index = ask.declared.ban, ask.declared.placed(install.index)
     found = ask.look_up(install, place.python, there)
     if isinstance(found, Install):
         return found
-    if install.index and not place.machine.gpus:
+    if index and not place.machine.gpus:
         # there it has another label, or none
         bare = (msgspec.structs.replace(p, version=public(p.version)) for p in install.pins)
-        own = msgspec.structs.replace(install, pins=tuple(bare), index="")
+        own = msgspec.structs.replace(install, pins=tuple(bare), index="", no_deps=False)
         other = ask.look_up(own, place.python, there)
+        if isinstance(other, Install) and (ask.declared.no_index or not _for_cuda(other)):
+            asked = {pin.name for pin in install.pins}
+            pins = (pin for pin in other.pins if not install.no_deps or pin.name in asked)
+            return msgspec.structs.replace(other, pins=tuple(pins))
         if isinstance(other, Install):
-            return other
+            unfit = "the torch without label is for CUDA, and there is no GPU here"
     if isinstance(found, NoSolution):
         told = ask.lacking(found.blamed or [pin.name for pin in install.pins], install.index)
-        raise unanswered("; ".join(filter(None, (found.why(), told))), ask.sources.ban)
+        why = "; ".join(filter(None, (found.why(), told, unfit)))
+        raise RefusedError(why, *(_by_hand(install) if index in ask.silent else ()), ban=ban)
     again = "doctor fix again, when the package index can be reached"
-    ban = ask.sources.ban
-    error = unanswered(found.text, ban, *(() if ban else (again,)))
-    error.silent = True
-    raise error
+    raise RefusedError(found.text, *(() if ban else (again,)), ban=ban, silent=True)
+
+
+def _by_hand(install: Install) -> tuple[str, str]:
+    """Return how another machine fetches what an index has that is out of reach here."""
+    words = " ".join(pin.requirement for pin in install.pins)
+    fetch = f"python -m pip download --only-binary :all: --no-deps -d wheels {words}"
+    return (
+        f"{fetch} --index-url {install.index}  # on a machine of this system and Python that reaches it",
+        'export PIP_FIND_LINKS="$PWD/wheels"  # here, with that folder; then run it again',
+    )
+
+
+def _for_cuda(install: Install) -> bool:
+    return any(pin.name.startswith(("nvidia-", "cuda-")) for pin in install.pins)
 
 
 def _own(found: Install, there: Mapping[str, str], again: Iterable[str]) -> Install:

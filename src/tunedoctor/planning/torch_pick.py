@@ -55,16 +55,18 @@ class NoTorch(NamedTuple):
 
 
 def torch_pick(
-    machine: Machine, installed: TorchBuild | None = None, asked: str = ""
+    machine: Machine, installed: TorchBuild | None = None, asked: str = "", beside: str = ""
 ) -> TorchPick | NoTorch:
     """Return the build for a machine, as near to the installed one as can be; `asked` is a specifier over releases.
+
+    `beside` is the release that companions were made for.
 
     A label that no build here has counts for nothing: the release comes in the variant that there is.
     """
     wanted = replace(machine, torch=",".join(filter(None, (machine.torch, asked))))
-    found = _of(near(wanted, label_of(installed) if installed else ""))
+    found = _of(near(wanted, label_of(installed) if installed else "", beside))
     if isinstance(found, NoTorch) and "+" in asked:
-        return torch_pick(machine, installed, _LABEL.sub("", asked))
+        return torch_pick(machine, installed, _LABEL.sub("", asked), beside)
     return found
 
 

@@ -13,7 +13,7 @@ from tunedoctor.advice.requirements import (
 )
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages
 from tunedoctor.tables.load import table
-from tunedoctor.versions import normalised, pep440, within
+from tunedoctor.versions import pep440, within
 
 CORE = (
     *("torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "safetensors"),
@@ -37,21 +37,6 @@ GROUP = ("torch", *PAIRED)
 """What comes from one index."""
 
 
-class WantedError(ValueError):
-    """What the user asks for can't be read; its text says what belongs there."""
-
-
-class Missed(NamedTuple):
-    """A requirement of an installed package that is not met."""
-
-    name: str
-    owner: str
-    line: str
-    """As a constraint; "" where it is not there at all."""
-    why: str
-    """In words."""
-
-
 class Wanted(NamedTuple):
     """The question, before the machine and the resolver."""
 
@@ -67,12 +52,14 @@ class Wanted(NamedTuple):
     """Installed package that the set is not about -> what it requires of others that are there, and gets."""
     needs: dict[str, tuple[str, ...]] = {}
     """The same of all that is installed."""
-    unmet: tuple[Missed, ...] = ()
+    unmet: tuple[Unmet, ...] = ()
     """What the set's packages, and those that require something of it, do not get."""
     wished: frozenset[str] = frozenset()
     """Names that cures speak of, asked for or not."""
     why: Mapping[str, str] = {}
     """Name -> why its versions are asked for, where a finding does it."""
+    beside: str = ""
+    """Release of torch that companions which are there were made for."""
     own: tuple[str, ...] = ()
     """Editable installs and those of a commit: no index has them, so they stay and are taken for met."""
 
@@ -80,25 +67,6 @@ class Wanted(NamedTuple):
     def fresh(self) -> bool:
         """Nothing of the stack is there yet."""
         return not any(name in self.installed for name in ("torch", "transformers", "peft", "trl"))
-
-
-def asked_for(words: Iterable[str]) -> dict[str, str]:
-    """Return name -> specifier of "trl", "transformers<5" … Raises WantedError."""
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
-
-    found: dict[str, str] = {}
-    for word in words:
-        try:
-            one = Requirement(word)
-        except InvalidRequirement as error:
-            msg = f"{word[:80]!r} is no package: a name belongs there, with versions or without: trl, 'transformers<5'"
-            raise WantedError(msg) from error
-        if one.url or one.marker or one.extras:
-            msg = f"{word[:80]!r} has more than a name and versions: the set is resolved from an index"
-            raise WantedError(msg)
-        name = normalised(one.name)
-        found[name] = ",".join(filter(None, (found.get(name, ""), str(one.specifier))))
-    return found
 
 
 def wanted(
@@ -127,6 +95,10 @@ def wanted(
     aside = {d.name for d in there if d.name not in reached and not with_torch(d.name)} - own
     beside = {d.name for d in there if d.name in aside and reached & {*_required(d, environment)}}
     broken = unmet(packages, interpreter, host, names=inside | beside) if packages else ()
+    pairs = (
+        pair for d in there if d.name in PAIRED for pair in requirements(d.requires, environment)
+    )
+    made_for = (spec for name, spec in pairs if name == "torch" and spec.startswith("=="))
     return Wanted(
         roots,
         dict(asked),
@@ -134,16 +106,17 @@ def wanted(
         tuple(line for name in sorted(own) for line in needs[name]),
         {name: needs[name] for name in sorted(aside)},
         needs,
-        tuple(_missed(one) for one in broken if not with_torch(one.name)),
+        tuple(one for one in broken if not with_torch(one.name)),
+        beside=next(made_for, "").removeprefix("=="),
         own=tuple(sorted(own)),
     )
 
 
-def _missed(one: Unmet) -> Missed:
+def said(one: Unmet) -> str:
+    """Return in words what an installed package does not get."""
     there = public(one.installed)
     state = f"{one.name} {there} is installed" if there else "it is not there"
-    why = f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, and {state}"
-    return Missed(one.name, one.owner.name, one.wanted if there else "", why)
+    return f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, and {state}"
 
 
 def _required(one: Distribution, environment: Mapping[str, str]) -> Iterator[str]:

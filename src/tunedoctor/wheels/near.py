@@ -26,13 +26,14 @@ class Near(NamedTuple):
     """The installed build can stay; the choice is that build then."""
 
 
-def near(machine: Machine, installed: str = "") -> Near:
+def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
     """Return the build for a machine, as near to the installed torch ("2.6.0+cu124", "2.6.0", "") as can be.
 
     It stays where it is in the wanted range and serves what the newest build would: one for the CPU does not fit a
     machine with a GPU that a build serves. Without a GPU every build runs, and none is exchanged for that, nor where
     no build fits; nothing is known against one that is newer than the table, or of somebody's own. Where a driver has
-    to come first it is the build that runs then.
+    to come first it is the build that runs then. With none installed, the release that goes with what is there `beside`
+    it is taken before the best one.
     """
     release, _, label = installed.partition("+")
     best = choose(machine)
@@ -44,7 +45,8 @@ def near(machine: Machine, installed: str = "") -> Near:
         return Near(replace(best, build=there, index=index), kept=True)
     if release and (same := _like(best, machine, installed if labelled else release)):
         return Near(replace(same, build=there, index=same.index if labelled else ""), kept=True)
-    return Near(_with_driver(nearest(machine, release), machine))
+    paired = _like(best, machine, beside) if beside and not release else None
+    return Near(_with_driver(paired or nearest(machine, release), machine))
 
 
 def nearest(machine: Machine, release: str) -> Choice:

@@ -1,16 +1,64 @@
-"""What drafts ask of the resolver, and the plan of the rest; pure."""
+"""What a plan is for, why there is none, and what drafts ask of the resolver and do besides; pure."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.agreement import Drafted
 from tunedoctor.fixing import Resolve
+from tunedoctor.installers.sources import Ban
 from tunedoctor.plan import AnyStep, Install, Plan, PlanError, Remove, merge
-from tunedoctor.planning.refusal import RefusedError
-from tunedoctor.planning.wanted import asked_for
+from tunedoctor.versions import normalised
+
+if TYPE_CHECKING:
+    from tunedoctor.planning.planner import Planned
+
+
+class RefusedError(Exception):
+    """There is no plan; the message says why in one sentence, `by_hand` what gets the user further.
+
+    A `ban` is what keeps resolver and index from an answer.
+    """
+
+    def __init__(
+        self,
+        why: str,
+        *by_hand: str,
+        ban: Ban | None = None,
+        details: str = "",
+        silent: bool = False,
+        tried: "Planned | None" = None,
+    ) -> None:
+        self.why = ban.told(why) if ban else why
+        super().__init__(self.why)
+        self.by_hand = (ban.lifted, *by_hand) if ban else by_hand
+        self.details = details
+        """The resolver's own words."""
+        self.silent = silent
+        """No source answered: another machine can fetch what this one lacks."""
+        self.tried = tried
+        """The set that came nearest."""
+
+
+def asked_for(words: Iterable[str]) -> dict[str, str]:
+    """Return name -> specifier of "trl", "transformers<5" … Raises RefusedError, which says what belongs there."""
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+
+    found: dict[str, str] = {}
+    for word in words:
+        try:
+            one = Requirement(word)
+        except InvalidRequirement as error:
+            msg = f"{word[:80]!r} is no package: a name belongs there, with versions or without: trl, 'transformers<5'"
+            raise RefusedError(msg) from error
+        if one.url or one.marker or one.extras:
+            msg = f"{word[:80]!r} has more than a name and versions: the set is resolved from an index"
+            raise RefusedError(msg)
+        name = normalised(one.name)
+        found[name] = ",".join(filter(None, (found.get(name, ""), str(one.specifier))))
+    return found
 
 
 class Goal(NamedTuple):
@@ -35,7 +83,7 @@ class Goal(NamedTuple):
         return tuple(dict.fromkeys((*wishes_of(chosen), *self.further)))
 
     def joined(self, words: Iterable[str]) -> dict[str, str]:
-        """Return all that is asked for, the ranges of one package as their intersection. Raises WantedError."""
+        """Return all that is asked for, the ranges of one package as their intersection. Raises RefusedError."""
         found = dict(self.asked)
         for name, range_ in asked_for(words).items():
             found[name] = ",".join(filter(None, (found.get(name, ""), range_)))
