@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from tunedoctor.facts import GpuProcess, NvidiaGpu
 from tunedoctor.lazy import pattern
@@ -91,7 +92,7 @@ def _gpu(index: int, leaves: Sequence[Leaf]) -> NvidiaGpu:
     for path, value in flat.items():
         if path[-1] in _LOST:
             values.setdefault(path[-1], value)
-    fields = fields_of(values) | {
+    fields: dict[str, Any] = fields_of(values) | {
         "index": index,
         "mig_instances": sum(path[-2:] == ("mig_device", "index") for path, _ in leaves),
         "ecc_uncorrected": _uncorrected(flat),

@@ -44,8 +44,10 @@ _CUT = {
     for n in (1, 2, 3)
     if len(name) - n >= _LONG and name.isascii()
 } | {"ytorch": "torch", "orch": "torch", "ython": "python"}
-_LIBRARIES: dict[str, str] = {one.replace("-", " "): one for one in _TABLE["libraries"]}
-_LIBRARIES |= _TABLE["aliases"]
+_LIBRARIES: dict[str, str] = {
+    **{one.replace("-", " "): one for one in _TABLE["libraries"]},
+    **_TABLE["aliases"],
+}
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
