@@ -49,7 +49,7 @@ def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
         (OOM, 0.26, 0.0, True),
         (OOM, 0.24, 0.0, False),
         (OOM, 0.5, 0.2, False),
-        ("", 0.11, 0.0, True),
+        ("", 0.61, 0.0, True),
         ("", 0.09, 0.0, False),
     ],
 )
