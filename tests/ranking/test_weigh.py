@@ -50,7 +50,7 @@ def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
         (OOM, 0.24, 0.0, False),
         (OOM, 0.5, 0.2, False),
         ("", 0.61, 0.0, True),
-        ("", 0.09, 0.0, False),
+        ("", 0.59, 0.0, False),
     ],
 )
 def test_suspects_are_named_where_one_is_likely_and_health_is_not(
