@@ -27,6 +27,11 @@ class Found(msgspec.Struct, frozen=True):
         return "warning" if severity == "error" and self.finding.settle else severity
 
     @property
+    def claims(self) -> bool:
+        """Whether it claims an error, proved or suspected: a recommendation stands whatever a text resembles."""
+        return (self.finding.severity or self.check.severity) == "error"
+
+    @property
     def title(self) -> str:
         """Its own title, else that of the check."""
         return self.finding.title or self.check.title
@@ -80,7 +85,8 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 passed.append(id_)
             case finding:
                 found[id_] = Found(one, finding.told_by(one))
-    less = [found.pop(id_) for id_ in [*found] if outweighed(id_, snapshot)]
+    claimed = [id_ for id_, one in found.items() if one.claims and outweighed(id_, snapshot)]
+    less = [found.pop(id_) for id_ in claimed]
     below = {id_: _follow(id_, by_id, found) for id_ in found}
     explained = _explained(below)
     causes = sorted(
