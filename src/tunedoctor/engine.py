@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from tunedoctor.facts import Absent, Unknown
+from tunedoctor.facts import Absent, Errors, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
 from tunedoctor.ranking.weigh import outweighed
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.snapshot import NOT_TOLD, Facts, Snapshot
 from tunedoctor.wiring import NotRun, call, wants
 
 _NOBODY = Absent(why=NO_ENVIRONMENT)
@@ -64,7 +64,8 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     unknown: dict[str, str] = {}
     for id_, one in by_id.items():
         try:
-            outcome = call(one.run, snapshot)
+            facts = Facts(snapshot)
+            outcome = call(one.run, snapshot, facts=facts)
         except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
             continue
@@ -77,7 +78,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 unknown[id_] = other.why
             case Unknown(why=why):
                 unknown[id_] = why
-            case None if why := _nothing_known(one, snapshot):
+            case None if why := _nothing_known(one, snapshot, facts):
                 unknown[id_] = why
             case None if any(snapshot.get(w.kind) == _NOBODY for w in wants(one.run).values()):
                 skipped[id_] = _NOBODY.why
@@ -147,9 +148,14 @@ def _explained(below: dict[str, set[str]]) -> set[str]:
     }
 
 
-def _nothing_known(one: Check, snapshot: Snapshot) -> str:
-    """Return why a check that takes unknown facts had nothing to go on; "" where it had something."""
+def _nothing_known(one: Check, snapshot: Snapshot, facts: Facts) -> str:
+    """Return why a check that takes unknown facts had nothing to go on; "" where it had something.
+
+    Of a pasted text it stopped where the last fact that it asked for is not told, or where it asked for errors alone.
+    """
     answers = [snapshot.get(want.kind) for want in wants(one.run).values()]
+    if NOT_TOLD in answers and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
+        return NOT_TOLD.why
     if answers and all(isinstance(answer, Unknown) for answer in answers):
         return answers[0].why if isinstance(answers[0], Unknown) else ""
     return ""

@@ -18,6 +18,8 @@ T = TypeVar("T")
 Answer = Fact | Absent | Unknown
 
 _NOT_PROBED = Unknown(why="not looked at")
+NOT_TOLD = Unknown(why="the report does not tell")
+"""Of all facts that a pasted text does not hold."""
 
 
 class SnapshotError(ValueError):
@@ -79,7 +81,9 @@ class Facts:
     A function takes those that its code names, and the code of the functions that it hands them on to (wiring.py).
     """
 
-    __slots__ = ("_snapshot",)
+    __slots__ = ("_snapshot", "last")
+    last: Answer
+    """The answer that was asked for last, but for errors: that no error says so tells nothing."""
     amd: kinds.AmdGpus | None
     apple: kinds.AppleGpu | None
     compilers: kinds.Compilers | None
@@ -118,16 +122,20 @@ class Facts:
     def __init__(self, snapshot: Snapshot) -> None:
         """Read the facts of a snapshot when they are asked for."""
         self._snapshot = snapshot
+        self.last = snapshot.get(kinds.Errors)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as the field is annotated
         """Return a fact."""
         if kind := FIELDS.get(name):
-            return self._snapshot.find(kind)
+            answer = self._snapshot.get(kind)
+            if kind is not kinds.Errors:
+                self.last = answer
+            return answer if isinstance(answer, kind) else None
         raise AttributeError(name)
 
 
 FIELDS: dict[str, type[Fact]] = {
-    name: hint.__args__[0] for name, hint in Facts.__annotations__.items()
+    name: hint.__args__[0] for name, hint in Facts.__annotations__.items() if name != "last"
 }
 """Fields of Facts."""
 

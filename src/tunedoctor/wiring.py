@@ -64,13 +64,18 @@ def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
     return found
 
 
-def call(function: Callable[..., T], snapshot: Snapshot, *first: object) -> T | NotRun:
-    """Call `function` with `first` and facts of `snapshot`, or tell which fact stands in the way."""
+def call(
+    function: Callable[..., T], snapshot: Snapshot, *first: object, facts: Facts | None = None
+) -> T | NotRun:
+    """Call `function` with `first` and facts of `snapshot`, or tell which fact stands in the way.
+
+    `facts` is handed over as the view of the snapshot, and knows afterwards what was asked for last.
+    """
     given: dict[str, object] = {}
     for name, want in wants(function, len(first)).items():
         owner, _, field = name.partition(".")
         if field:
-            given[owner] = Facts(snapshot)
+            given[owner] = facts or Facts(snapshot)
             continue
         fact: object = snapshot.get(want.kind)
         if isinstance(fact, Absent):

@@ -9,7 +9,7 @@ from tunedoctor.snapshot import Snapshot
 _LEAST = 0.25
 """Likelihood of the best suspect below which an error resembles nothing: many are of the user's own code."""
 _LEAST_BARE = 0.6
-"""The same where no reader found an error in the text: of ten healthy texts without one, a lower bar suspected three."""
+"""The same where no reader found an error in the text: a lower bar suspected three of ten healthy ones."""
 _WELL = 0.25
 """Of the best likelihood: how likely a healthy machine is at most where there are suspects."""
 COUNTS = 0.005

@@ -15,7 +15,6 @@ from tunedoctor.facts import (
     NvidiaAnswer,
     Packages,
     Resembles,
-    Unknown,
 )
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
@@ -37,11 +36,9 @@ from tunedoctor.readers.repeats import without_repeats
 from tunedoctor.readers.rocm import read as rocm
 from tunedoctor.readers.system import read as system
 from tunedoctor.readers.tidy import tidied
-from tunedoctor.snapshot import Answer, Snapshot
+from tunedoctor.snapshot import NOT_TOLD, Answer, Snapshot
 
 Reader = Callable[[list[str]], list[Fact]]
-
-NOT_TOLD = Unknown(why="the report does not tell")
 
 
 def read_report(
