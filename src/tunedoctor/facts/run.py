@@ -125,6 +125,8 @@ class Resembles(Fact, frozen=True):
     """Best first: those that count, and no others."""
     healthy: float
     """Likelihood that it is the text of a machine without a fault."""
+    stopped: bool = True
+    """A line says that something stopped, though the error itself may be cut off."""
 
 
 class Typed(Fact, frozen=True):

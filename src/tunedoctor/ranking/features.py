@@ -62,6 +62,12 @@ def _fault() -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, table("fault_words")["faults"])))
 
 
+def stopped(lines: Sequence[str]) -> bool:
+    """Tell whether a line says that something stopped."""
+    text = "\n".join(lines).lower()
+    return any(word in text for word in table("fault_words")["stops"])
+
+
 def _told(
     lines: Sequence[str], told: Sequence[str], raised: Sequence[re.Match[str]]
 ) -> Counter[str]:

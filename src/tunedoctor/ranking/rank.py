@@ -14,7 +14,7 @@ import msgspec
 
 from tunedoctor import tables
 from tunedoctor.facts import Resemblance, Resembles
-from tunedoctor.ranking.features import faults, features, of_line
+from tunedoctor.ranking.features import faults, features, of_line, stopped
 from tunedoctor.ranking.weigh import COUNTS
 
 TABLE = Path(tables.__file__).with_name("ranker.json")
@@ -95,6 +95,7 @@ def resembled(lines: Sequence[str]) -> Resembles:
             if place < MOST or share >= COUNTS
         ),
         healthy=round(dict(ranked)[HEALTHY], 4),
+        stopped=stopped(lines),
     )
 
 
