@@ -3,6 +3,7 @@ import re  # noqa: TC003  its Match, in annotations
 from tunedoctor.api import (
     Broken,
     Errors,
+    ErrorText,
     Facts,
     Finding,
     Shadows,
@@ -118,11 +119,19 @@ def _asked_for(facts: Facts) -> dict[str, str]:
             *expression("missing-dependency/no-metadata").finditer(error.text),
             *advice,
         ):
-            name = _distribution(match[1]) or _literal(match)
+            name = _distribution(match[1]) or _literal(match) or _of_library(error, match)
             installed = facts.packages is not None and facts.packages.get(name) is not None
             if name and name != "torch" and not installed:
                 found.setdefault(name, match[0])
     return found
+
+
+def _of_library(error: ErrorText, match: "re.Match[str]") -> str:
+    """Return the module itself, which nobody knows here, where the code of an installed library asks for it."""
+    file = error.frames[-1].file if error.frames else ""
+    asked = "-packages" in file or error.text.startswith("RuntimeError: Failed to import ")
+    whole = match.string[match.start() :].startswith(f"No module named '{match[1]}'")
+    return match[1].lower().replace("_", "-") if asked and whole else ""
 
 
 def _literal(match: "re.Match[str]") -> str:

@@ -95,8 +95,9 @@ def _best(model: Model, one: dict[str, dict[str, float]]) -> list[str]:
 
 
 def _of_causes() -> Iterator[tuple[str, str]]:
-    """Yield what pages of checks show, and the examples of causes without code."""
+    """Yield what pages of checks show, their titles, and the examples of causes without code."""
     for check in all_checks():
+        yield f"{check.title}\n{check.means}", check.id
         for line in sections(check).get("Seen as", "").splitlines() if not check.by_words else ():
             yield line, check.id
     for file in sorted((ROOT / "checks").glob("*.toml")):
