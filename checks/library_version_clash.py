@@ -104,6 +104,7 @@ def library_version_clash(
         + (f"; and {len(shown) - 3} more" if len(shown) > 3 else ""),
         means=shown[0].means,
         said=next((one.said for one in shown if one.said), ""),
+        certain=lacked is not None,
         cure=command or advise(next(filter(None, (p.row.fix_text for p in pairs)), NEWER_CODE)),
         cure_note=(lacked.note if lacked else _note(pairs)) if len(shown) == 1 else "",
         evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],

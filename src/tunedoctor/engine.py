@@ -28,8 +28,9 @@ class Found(msgspec.Struct, frozen=True):
 
     @property
     def claims(self) -> bool:
-        """Whether it claims an error, proved or suspected: a recommendation stands whatever a text resembles."""
-        return (self.finding.severity or self.check.severity) == "error"
+        """Whether it claims an error that a text can outweigh: a recommendation stands whatever a text resembles."""
+        severity = self.finding.severity or self.check.severity
+        return severity == "error" and not self.finding.certain
 
     @property
     def title(self) -> str:

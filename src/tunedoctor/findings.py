@@ -31,6 +31,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     said: str = ""
     """The error of the run that the check goes by, as it was printed; "" where facts alone tell. It ranks."""
+    certain: bool = False
+    """Proved by what releases hold: nothing that the words of a text resemble outweighs it."""
     settle: str = ""
     """Where the facts leave other causes open: the command whose answer settles it. Then no error is claimed."""
 

@@ -185,6 +185,11 @@ class Asking:
         """URLs of the sources that did not answer."""
         return {url for url, one in self._heard.items() if one.why}
 
+    @property
+    def partly(self) -> bool:
+        """Whether an index did not answer that is asked for every package: PyTorch's is asked for torch alone."""
+        return any(one.url in self.silent for one in self._indexes(""))
+
     def held(self, index: str) -> tuple[str, ...]:
         """Return the versions of torch that the user's sources have, where PyTorch's index does not answer; else ()."""
         known, index = self.declared, self.declared.placed(index)

@@ -210,7 +210,7 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     if isinstance(end, Failed):
         settles = () if ban else (_SETTLES[end.why],)
         return RefusedError(end.text, *settles, ban=ban, silent=True)
-    why, silent = _with_outside(want, end), bool(ask.silent)
+    why, silent = _with_outside(want, end), ask.partly
     names = NoSolution(end.text).lacked
     if names and ask.declared.offline:
         why, silent = f"{why}; {lack(ask.declared.offline).text}", True
