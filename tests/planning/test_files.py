@@ -75,9 +75,12 @@ def test_a_torch_of_its_own_index_stands_in_the_head(index: Index, tmp_path: Pat
     assert "transformers==5.24.0" in body
 
 
-def test_without_an_index_nothing_is_frozen(index: Index) -> None:
+def test_without_an_index_and_a_cache_nothing_is_frozen(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = _made(MAC)
     index.close()
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
     answer = frozen(*made, "requirements.txt", resolve)
     assert isinstance(answer, Failed)
 
