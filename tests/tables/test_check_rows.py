@@ -6,6 +6,7 @@ from string import Formatter
 from typing import Any
 
 import tunedoctor.checks
+import tunedoctor.contracts
 from tunedoctor.cure import Cure
 from tunedoctor.messages.words import worded
 from tunedoctor.registry import all_checks
@@ -18,7 +19,7 @@ BARE = {id_ for id_, row in table("causes")["rows"].items() if not row.get("code
 KEYS = [*WORDS, *READS, *(key for key in PARTS if key not in BARE)]
 SOURCES = "".join(
     file.read_text(encoding="utf-8")
-    for folder in tunedoctor.checks.__path__
+    for folder in (*tunedoctor.checks.__path__, *tunedoctor.contracts.__path__)
     for file in Path(folder).glob("*.py")
 )
 
