@@ -76,9 +76,7 @@ def library_version_clash(
     pip_said = [*(_from_pip(facts) if told is None else []), *_from_resolver(facts)]
     pip_said += [] if pairs or declared or pip_said else _from_check(facts)
     gone = [] if pairs else _given_up(facts)
-    lacked = (
-        None if pairs or gone else next(lacking(facts.errors, versions_of(told, facts.torch)), None)
-    )
+    lacked = None if pairs or gone else _lacked(facts, told)
     one = None if pairs or gone or lacked else _misfit(facts, packages)
     missed = [_missed(one)] if one else []
     if lacked:
@@ -302,6 +300,12 @@ def _missed(one: Misfit) -> _Told:
         {one.owner: "", one.other: ""},
         one.said,
     )
+
+
+def _lacked(facts: Facts, told: Packages | None) -> Lacking | None:
+    """Return the first name that an error misses and other releases have; of quantisers another check tells."""
+    found = lacking(facts.errors, versions_of(told, facts.torch))
+    return next((one for one in found if one.library not in QUANTISERS), None)
 
 
 def _pair(broken: Broken) -> _Told:

@@ -127,9 +127,8 @@ def _asked_for(facts: Facts) -> dict[str, str]:
 
 
 def _of_library(error: ErrorText, match: "re.Match[str]") -> str:
-    """Return the module itself, which nobody knows here, where the code of an installed library asks for it."""
-    file = error.frames[-1].file if error.frames else ""
-    asked = "-packages" in file or error.text.startswith("RuntimeError: Failed to import ")
+    """Return the module itself, which nobody knows here, where transformers or trl could not load a part for it."""
+    asked = error.text.startswith("RuntimeError: Failed to import ")
     whole = match.string[match.start() :].startswith(f"No module named '{match[1]}'")
     return match[1].lower().replace("_", "-") if asked and whole else ""
 

@@ -212,7 +212,9 @@ def table(folder: Path) -> dict[str, Any]:
                 name
                 for one in every
                 for module, _, name in (known.partition(":") for known in one.names)
-                if module.count(".") < NEAR and not module.startswith("transformers.models")
+                # functions of the same name stand in many libraries
+                if module.count(".") < (NEAR if name[:1].isupper() else 1)
+                and not module.startswith("transformers.models")
             }
             takes = [*pool.map(partial(called, top), releases.values())]
             some = {

@@ -52,6 +52,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
     """id -> why it could not tell."""
     blind: tuple[str, ...] = ()
     """Ids of unknown checks whose finding would be an error."""
+    quiet: tuple[str, ...] = ()
+    """Ids of checks that found nothing by the facts there are, whether that says that all is well or not."""
     outweighed: tuple[Found, ...] = ()
     """Of a report: what was found, though its errors resemble another cause. It is only suspected."""
 
@@ -61,6 +63,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     by_id = {one.id: one for one in checks}
     found: dict[str, Found] = {}
     passed: list[str] = []
+    quiet: list[str] = []
     skipped: dict[str, str] = {}
     unknown: dict[str, str] = {}
     for id_, one in by_id.items():
@@ -70,6 +73,8 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
             continue
+        if outcome is None:
+            quiet.append(id_)
         match outcome:
             case NotRun() | None if one.by_words:
                 continue  # nothing said it, which tells nothing
@@ -108,6 +113,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         unknown=unknown,
         blind=tuple(id_ for id_ in unknown if by_id[id_].severity == "error"),
         outweighed=tuple(less),
+        quiet=tuple(quiet),
     )
 
 

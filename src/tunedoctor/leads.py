@@ -61,7 +61,7 @@ def suspected(
         one.id: one
         for one in checks
         if one.id not in found | diagnosis.skipped.keys()
-        and not (one.id in diagnosis.passed and _ruled_out(one, snapshot))
+        and not (one.id in diagnosis.quiet and _ruled_out(one, snapshot))
     }
     leads = [*leads_to(snapshot, open_)]
     known = {lead.check.id for lead in leads}
@@ -94,7 +94,7 @@ def unseeing(snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]) 
 
 
 def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
-    """Tell whether a check that passed knew most of the facts that it takes."""
+    """Tell whether a check that found nothing knew most of the facts that it takes."""
     known = _known(one, snapshot)
     return sum(known) > len(known) / 2
 
