@@ -73,8 +73,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
             continue
-        if outcome is None:
-            quiet.append(id_)
+        quiet += [id_] if outcome is None else []
         match outcome:
             case NotRun() | None if one.by_words:
                 continue  # nothing said it, which tells nothing
