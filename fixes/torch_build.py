@@ -35,8 +35,8 @@ def torch_build(finding: Finding, packages: Packages | None) -> Draft | None:
     for line in reversed(finding.cure.installs):
         if any(name_of(one) == "torch" for one in line.requirements):
             wanted = _wanted(line, there)
-            if not there:
-                # which release it is depends on its companions and on what the user's sources have
+            if not there and any(packages.get(name) for name in PAIRED if packages):
+                # its own release is nearer than the newest
                 wanted = tuple("torch" if name_of(one) == "torch" else one for one in wanted)
             return Draft(steps=(Resolve(requirements=wanted),), reason=finding.found)
     return None

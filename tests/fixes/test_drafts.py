@@ -52,7 +52,7 @@ CURED = (
     ("rx7900xtx-with-cuda-build", "torch-cpu-only", "resolve torch==2.9.1+rocm6.4"),
     ("rtx5090-with-cu124", "gpu-too-new-for-torch", "resolve torch==2.7.1+cu128"),
     ("p100-with-cu128", "gpu-too-old-for-torch", "resolve torch==2.9.1+cu126"),
-    ("torch-in-another-interpreter", "torch-missing", "resolve torch torchvision"),
+    ("torch-in-another-interpreter", "torch-missing", "resolve torch==2.14.1+cu126 torchvision"),
     ("glibc-2.26", "glibc-too-old", "resolve torch==2.6.0"),
     ("macos-13-with-torch-2.9", "macos-too-old", "resolve torch==2.8.0"),
     ("torch-1.13-of-its-time", "torch-old", "resolve torch==2.14.1+cu126"),

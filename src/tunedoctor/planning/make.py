@@ -124,6 +124,8 @@ def make(place: Place, want: Wanted) -> Made:
     torch = torch_pick(machine, place.torch, asked, want.beside)
     own = _own(place, torch, want, question) if isinstance(torch, TorchPick) else None
     torch = own or torch
+    if own is not None:
+        want = want._replace(asked={**want.asked, "torch": f"=={own.label}"})
     if isinstance(torch, NoTorch):
         why = f"no PyTorch build fits this machine: {torch.why}"
         raise RefusedError(why, *filter(None, (torch.after,)))
@@ -168,8 +170,10 @@ def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> To
     if torch.kept or not torch.index_url:
         return None
     held = place.ask.held(torch.index_url)
+    # a cure names the newest that fits; what the user asks for holds
+    asked = "" if "torch" in want.why else want.asked.get("torch", "")
     for version in sorted(held, key=lambda one: public(one) != want.beside):
-        wanted = ",".join(filter(None, (want.asked.get("torch", ""), f"=={version}")))
+        wanted = ",".join(filter(None, (asked, f"=={version}")))
         pick = torch_pick(place.machine, None, wanted)
         one = question._replace(requirements=(f"torch=={version}",), dependencies=False)
         if (
