@@ -332,7 +332,7 @@ LEFT = (
     Left(
         "no-network",
         (_removed("tqdm"), damage.without_network),
-        "no answer from the package source",
+        "answer",
         "UV_DEFAULT_INDEX",
         "refused",
     ),

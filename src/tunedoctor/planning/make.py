@@ -212,15 +212,16 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     """Return why there is no set, with what each source has of what is lacking; a no of some sources alone is none."""
     ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
-        settles = () if ban else (_SETTLES[end.why],)
-        return RefusedError(end.text, *settles, ban=ban, silent=True)
+        return RefusedError(end.text, *(() if ban else (_SETTLES[end.why],)), ban=ban, silent=True)
     why, silent = _with_outside(want, end), ask.partly
     names = NoSolution(end.text).lacked
     if names and ask.declared.offline:
         why, silent = f"{why}; {lack(ask.declared.offline).text}", True
     elif names or silent:
         why = f"{why}; {ask.lacking(names or ('torch',), '')}"
-    ways = () if ban else filter(None, (_way_out(want, end),))
+    # what a source that does not answer may have is not taken out
+    settles = _SETTLES["offline" if ask.declared.offline else "network"]
+    ways = () if ban else filter(None, (settles if silent else _way_out(want, end),))
     return RefusedError(why, *ways, ban=ban, details=end.text, silent=silent)
 
 
