@@ -177,16 +177,16 @@ def kept(found: dict[str, str], last: int) -> dict[str, str]:
     return {one: having for one, having in found.items() if worth(one, having)}
 
 
-def grouped(found: dict[str, str]) -> list[list[Any]]:
-    """Return rows [module, runs, names], names in one text."""
-    rows: dict[tuple[str, str], set[str]] = defaultdict(set)
+def grouped(found: dict[str, str]) -> dict[str, list[list[Any]]]:
+    """Return for each place its rows [runs, names], names in one text."""
+    names: dict[tuple[str, str], set[str]] = defaultdict(set)
     for one, having in found.items():
-        sign = "(" if "(" in one else ":"
-        module, _, name = one.partition(sign)
-        rows[module, having].add(name)
-    return [
-        [key[0], json.loads(key[1]), " ".join(sorted(names))] for key, names in sorted(rows.items())
-    ]
+        place, _, name = one.partition("(" if "(" in one else ":")
+        names[place, having].add(name)
+    rows: dict[str, list[list[Any]]] = defaultdict(list)
+    for (place, having), some in sorted(names.items()):
+        rows[place].append([json.loads(having), " ".join(sorted(some))])
+    return rows
 
 
 def table(folder: Path) -> dict[str, Any]:
@@ -248,4 +248,6 @@ def table(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(table(Path(sys.argv[1])), separators=(",", ":")))
+    sys.stdout.write(
+        json.dumps(table(Path(sys.argv[1])), separators=(",", ":")).replace(']],"', ']],\n"') + "\n"
+    )

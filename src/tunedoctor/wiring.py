@@ -72,10 +72,11 @@ def call(
     `facts` is handed over as the view of the snapshot, and knows afterwards what was asked for last.
     """
     given: dict[str, object] = {}
+    view = facts or Facts(snapshot)
     for name, want in wants(function, len(first)).items():
         owner, _, field = name.partition(".")
         if field:
-            given[owner] = facts or Facts(snapshot)
+            given[owner] = view
             continue
         fact: object = snapshot.get(want.kind)
         if isinstance(fact, Absent):

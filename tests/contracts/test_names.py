@@ -86,7 +86,8 @@ def drawn() -> Iterator[tuple[str, str, str, list[list[int]]]]:
     """Yield library, module, name and the releases that have it, of random rows."""
     chance = random.Random(7)  # noqa: S311  a draw that is the same each time
     for library, known in LIBRARIES.items():
-        for place, runs, names in chance.sample(known["names"], min(40, len(known["names"]))):
+        rows = [(place, *row) for place, some in known["names"].items() for row in some]
+        for place, runs, names in chance.sample(rows, min(40, len(rows))):
             yield library, place, chance.choice(names.split(" ")), runs
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from tunedoctor.advice.told import raised, told
+from tunedoctor.contracts.names import named_by, owners
 from tunedoctor.facts import Errors, ErrorText, Packages, Typed, Unknown
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
@@ -95,7 +96,7 @@ def given_up(errors: Errors | Unknown | None, torch: str) -> GivenUp | None:
             found = shape.search(error.text)
             since = gave_up(found["module"], found["name"], torch) if found else ""
             if found and since:
-                owner = next(_owners(error), "")
+                owner = next(owners(error), "")
                 return GivenUp(found[0], "" if owner == "torch" else owner, since)
     return None
 
@@ -166,7 +167,7 @@ def _misfit(error: ErrorText) -> Misfit | None:
     named = _shape("name").search(error.text) or _shape("attribute").search(error.text)
     found = named or keyword
     if found is None and (pydantic := _shape("pydantic").search(error.text)):
-        owner = next((o for o in _owners(error) if not o.startswith("pydantic")), "")
+        owner = next((o for o in owners(error) if not o.startswith("pydantic")), "")
         name = pydantic["name"] or pydantic["bare"]
         said = error.text.partition("\n")[0][:120]
         return Misfit(owner, "pydantic", "pydantic", name, said) if owner else None
@@ -175,8 +176,8 @@ def _misfit(error: ErrorText) -> Misfit | None:
     file = found.groupdict().get("file")
     if file and not _shape("installed").search(file):
         return None
-    other = _named(found["module"]) if named else _brings(found["module"])
-    owner = next((o for o in _owners(error) if not keyword or o != other), "")
+    other = named_by(found["module"]) if named else _brings(found["module"])
+    owner = next((o for o in owners(error) if not keyword or o != other), "")
     if not owner or not other or owner == other:
         return None
     return Misfit(owner, other, found["module"], found["name"], found[0].partition(" (")[0])
@@ -205,23 +206,7 @@ def _line(text: str) -> str:
     return text.partition(" (/")[0].partition(" (C:")[0].strip(" '\n")[:140]
 
 
-def _owners(error: ErrorText) -> Iterator[str]:
-    """Yield the distributions of the frames, innermost first, up to the first frame of the user's own."""
-    for frame in reversed(error.frames):
-        if frame.file.startswith("<"):
-            continue
-        place = _shape("installed").search(frame.file)
-        if place is None:
-            return
-        yield _named(place["top"])
-
-
 def _brings(name: str) -> str:
     """Return the distribution of a class that others call; "" for others."""
     classes = table("misfits")["classes"].items()
     return next((library for library, names in classes if name in names), "")
-
-
-def _named(module: str) -> str:
-    top = module.partition(".")[0]
-    return distribution_of(module) or top.lower().replace("_", "-")

@@ -4,25 +4,27 @@ The errors are rows of library-version-clash: "cannot import name", "has no attr
 unexpected keyword argument". Who asked stands in the frames.
 """
 
-from bisect import bisect_left
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
 import msgspec
-from packaging.version import Version
 
+from tunedoctor.contracts.shipped import places
 from tunedoctor.facts import Errors, ErrorText, Unknown
+from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import Match, matches
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import distribution_of, first_transformers
-from tunedoctor.versions import pep440
 
 ASKS = ("library-version-clash", "asks")
 """Cause and part of the rows that name what was asked for."""
 
 Runs = tuple[tuple[int, int], ...]
 """First and last places, in the releases of a library, of neighbours that have a name."""
+Rows = dict[str, tuple[tuple[Runs, str], ...]]
+"""Place -> the releases that have names, and these."""
 
 
 class History(msgspec.Struct, frozen=True):
@@ -30,10 +32,10 @@ class History(msgspec.Struct, frozen=True):
 
     releases: tuple[str, ...]
     """Oldest first."""
-    names: tuple[tuple[str, Runs, str], ...]
-    """Module, the releases that have them, names; "" names the module itself."""
-    keywords: tuple[tuple[str, Runs, str], ...]
-    """Function or class, the releases that take them, keywords."""
+    names: Rows
+    """By module; "" names the module itself."""
+    keywords: Rows
+    """By function or class."""
 
 
 class Lacking(NamedTuple):
@@ -97,13 +99,13 @@ def _lacking(match: Match, error: ErrorText, versions: Mapping[str, str]) -> Lac
     if _elsewhere(error.text):
         return None
     for library, place, runs in _having(match.slots):
-        releases = _histories()[library].releases
+        releases = _history(library).releases
         have = versions.get(library, "")
-        around = _around(releases, have) if have else ()
+        around = [n for n in places(releases, have) if 0 <= n < len(releases)]
         if around and all(any(a <= one <= b for a, b in runs) for one in around):
             continue  # the release that is told of has it: something else hides it
         called = "keyword" in match.slots
-        asker = next((o for o in _owners(error) if not (called and o == library)), "")
+        asker = next((o for o in owners(error) if not (called and o == library)), "")
         if asker == library:
             continue  # a library that lacks a part of its own is broken
         if library == "transformers" and first_transformers(match.slots.get("name", "")):
@@ -129,43 +131,25 @@ def _having(slots: Mapping[str, str]) -> Iterator[tuple[str, str, Runs]]:
     """Yield library, place and the releases that have what an error names."""
     if keyword := slots.get("keyword", ""):
         called = slots["called"].removesuffix(".__init__")
-        for library in _histories():
-            if runs := _table(library)[1].get((called, keyword)):
+        for library in table("import_names")["libraries"]:
+            if runs := _runs(_history(library).keywords, called, keyword):
                 yield library, called, runs
         return
     module, name = slots["module"].strip("."), slots.get("name", "")
     library = distribution_of(module)
-    if library in _histories():
-        names = _table(library)[0]
-        if runs := names.get((module, name)) or names.get((module, "")):
+    if library in table("import_names")["libraries"]:
+        names = _history(library).names
+        if runs := _runs(names, module, name) or _runs(names, module, ""):
             yield library, module, runs
 
 
 @cache
-def _histories() -> dict[str, History]:
-    return msgspec.convert(table("import_names")["libraries"], dict[str, History])
+def _history(library: str) -> History:
+    return msgspec.convert(table("import_names")["libraries"][library], History)
 
 
-@cache
-def _table(library: str) -> tuple[dict[tuple[str, str], Runs], dict[tuple[str, str], Runs]]:
-    """Return what is known of names and of keywords, by (place, name)."""
-    one = _histories()[library]
-
-    def known(rows: tuple[tuple[str, Runs, str], ...]) -> dict[tuple[str, str], Runs]:
-        return {(place, name): runs for place, runs, names in rows for name in names.split(" ")}
-
-    return known(one.names), known(one.keywords)
-
-
-def _around(releases: tuple[str, ...], have: str) -> tuple[int, ...]:
-    """Return the place of a release, or those of its neighbours in time that are known."""
-    wanted = pep440(have)
-    if wanted is None:
-        return ()
-    at = bisect_left(releases, Version(wanted.public), key=Version)
-    if at < len(releases) and Version(releases[at]) == Version(wanted.public):
-        return (at,)
-    return tuple(one for one in (at - 1, at) if 0 <= one < len(releases))
+def _runs(rows: Rows, place: str, name: str) -> Runs:
+    return next((runs for runs, names in rows.get(place, ()) if name in names.split(" ")), ())
 
 
 def _elsewhere(text: str) -> bool:
@@ -174,10 +158,23 @@ def _elsewhere(text: str) -> bool:
     return "circular import" in text or (bool(file) and "-packages" not in file)
 
 
-def _owners(error: ErrorText) -> Iterator[str]:
-    """Yield the distributions of the frames, innermost first; "" for a file of the user's own."""
+def owners(error: ErrorText) -> Iterator[str]:
+    """Yield the distributions of the frames, innermost first, up to the first frame of the user's own."""
     for frame in reversed(error.frames):
-        if not frame.file.startswith("<"):
-            _, _, below = frame.file.replace("\\", "/").rpartition("-packages/")
-            top = below.partition("/")[0].removesuffix(".py")
-            yield distribution_of(top) or top.lower().replace("_", "-")
+        if frame.file.startswith("<"):
+            continue
+        place = _installed().search(frame.file)
+        if place is None:
+            return
+        yield named_by(place["top"])
+
+
+def named_by(module: str) -> str:
+    """Return the distribution of a module, by its own name where nobody knows another."""
+    top = module.partition(".")[0]
+    return distribution_of(module) or top.lower().replace("_", "-")
+
+
+@cache
+def _installed() -> re.Pattern[str]:
+    return pattern(table("misfits")["shapes"]["installed"])

@@ -1,7 +1,7 @@
 """Which releases break each other's import contracts, before anything is installed: over import_contracts.json."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 import msgspec
@@ -99,14 +99,26 @@ def _table() -> Contracts:
 def _between(name: str, version: str) -> tuple[int, int] | None:
     """Return the places of the releases around a version, twice its own where it is one; None outside of all."""
     releases = _table().releases.get(name, ())
+    around = places(releases, version)
+    return (
+        (around[0], around[-1])
+        if around and around[0] >= 0 and around[-1] < len(releases)
+        else None
+    )
+
+
+def places(releases: Sequence[str], version: str) -> tuple[int, ...]:
+    """Return the place of a version among releases, oldest first, or the two that it lies between.
+
+    Before the first and behind the last one of the two is no place; () of what is no version.
+    """
     wanted = pep440(version)
     if wanted is None:
-        return None
+        return ()
     public = Version(wanted.public)  # a local label is of the build
     place = bisect_left(releases, public, key=_parsed)
-    if place < len(releases) and _parsed(releases[place]) == public:
-        return place, place
-    return (place - 1, place) if 0 < place < len(releases) else None
+    exact = place < len(releases) and _parsed(releases[place]) == public
+    return (place,) if exact else (place - 1, place)
 
 
 def _parsed(release: str) -> Version:
