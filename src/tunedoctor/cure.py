@@ -5,7 +5,7 @@
 
 import re
 import shlex
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -31,7 +31,9 @@ class PipInstall(CureStep, frozen=True, kw_only=True, tag="install"):
     flags: tuple[str, ...] = ()
     """Other options: "--upgrade"."""
     pip: str = "python -m pip"
-    """How pip of the target is started, as a shell takes it."""
+    """How pip of the target is started, as a shell takes it, or "uv pip"."""
+    python: str = ""
+    """The target's interpreter, as a shell takes it, where uv is to be told."""
 
     @property
     def upgrade(self) -> bool:
@@ -54,6 +56,7 @@ class PipUninstall(CureStep, frozen=True, kw_only=True, tag="remove"):
 
     names: tuple[str, ...]
     pip: str = "python -m pip"
+    python: str = ""
 
 
 class Variable(CureStep, frozen=True, kw_only=True, tag="setenv"):
@@ -151,6 +154,27 @@ def python(interpreter: Interpreter | Unknown | None) -> str:
     return shlex.quote(named or "python")
 
 
+class Starter(NamedTuple):
+    """How packages of the target are changed by hand: by its own pip, else by uv, which needs none there."""
+
+    pip: str
+    python: str
+
+
+def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> Starter:
+    """Return how pip is started for the target; `own`: its pip, where a shell takes it in a way of its own."""
+    path = python(interpreter)
+    if isinstance(interpreter, Interpreter) and interpreter.pip is False:
+        return Starter("uv pip", path)
+    return Starter(own or f"{path} -m pip", "")
+
+
+def pip_line(interpreter: Interpreter | Unknown | None, verb: str) -> str:
+    """Return how a command of pip starts for the target: "… -m pip check"."""
+    start = starter(interpreter)
+    return " ".join((start.pip, verb, *(("--python", start.python) if start.python else ())))
+
+
 def pip(
     interpreter: Interpreter | Unknown | None,
     verb: Literal["install", "uninstall"],
@@ -163,10 +187,10 @@ def pip(
     """
     flags = tuple(a for a in arguments if a.startswith("-"))
     named = tuple(a for a in arguments if not a.startswith("-"))
-    start = f"{python(interpreter)} -m pip"
+    by = starter(interpreter)._asdict()
     if verb == "uninstall":
-        return Cure((PipUninstall(names=named, pip=start),))
-    cure = Cure((PipInstall(requirements=named, index=index, flags=flags, pip=start),))
+        return Cure((PipUninstall(names=named, **by),))
+    cure = Cure((PipInstall(requirements=named, index=index, flags=flags, **by),))
     return tell(cure.command) if "--no-build-isolation" in flags else cure
 
 
@@ -191,9 +215,10 @@ def _line(step: AnyCureStep, *, windows: bool) -> str:
         case PipInstall():
             source = ("--index-url", step.index) if step.index else ()
             words = (*step.flags, *map(quoted, step.requirements), *source)
-            return " ".join((step.pip, "install", *words))
+            return " ".join((step.pip, "install", *_there(step), *words))
         case PipUninstall():
-            return " ".join((step.pip, "uninstall", "--yes", *step.names))
+            sure = () if step.python else ("--yes",)  # uv does not ask
+            return " ".join((step.pip, "uninstall", *_there(step), *sure, *step.names))
         case Variable(name=name, value=None):
             return f"Remove-Item Env:{name}" if windows else f"unset {name}"
         case Variable(name=name, value=str(value)):
@@ -202,6 +227,10 @@ def _line(step: AnyCureStep, *, windows: bool) -> str:
             return step.command
         case _:
             return step.text  # type: ignore[union-attr]
+
+
+def _there(step: PipInstall | PipUninstall) -> tuple[str, ...]:
+    return ("--python", step.python) if step.python else ()
 
 
 _PARTS = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*([<>=!~][^;@]*)?")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip
+from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip, starter
 from tunedoctor.facts import (
     AmdGpus,
     Fact,
@@ -221,13 +221,13 @@ def _installed(
         return TorchInstall(why="".join(choice.reasons[:1]))
     windows = machine.platform == "windows"
     pins = pins_of(choice, choice.build, machine, installed)
-    shown = pip_of(interpreter.executable, windows=windows)
+    shown = starter(interpreter, pip_of(interpreter.executable, windows=windows))._asdict()
     steps: list[PipInstall | PipUninstall] = []
     if pins.removed:
-        steps.append(PipUninstall(names=tuple(pins.removed), pip=shown))
+        steps.append(PipUninstall(names=tuple(pins.removed), **shown))
     if pins.replaced:
         again = tuple(str(pin) for pin in pins.packages if pin.name in pins.replaced)
-        steps.append(PipInstall(requirements=again, index=pins.index, flags=_ANEW[::-1], pip=shown))
-    steps.append(PipInstall(requirements=tuple(pins.requirements), index=pins.index, pip=shown))
+        steps.append(PipInstall(requirements=again, index=pins.index, flags=_ANEW[::-1], **shown))
+    steps.append(PipInstall(requirements=tuple(pins.requirements), index=pins.index, **shown))
     build = choice.build
     return TorchInstall(build.torch_version, build.variant, Cure(tuple(steps), windows=windows))

@@ -13,7 +13,7 @@ from tunedoctor.cli.fix_case import Case, Wish, as_shown, end
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cure import python, quoted
+from tunedoctor.cure import pip_line, quoted
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.tool import Named
@@ -85,7 +85,7 @@ def _elsewhere(case: Case, findings: tuple[Found, ...]) -> tuple[str, ...]:
     indexes = dict.fromkeys(step.index for step in steps if step.index)
     words += "".join(f" --extra-index-url {quoted(one)}" for one in indexes)
     fetch = f"python -m pip download --only-binary :all: -d wheels {words}"
-    put_in = f"{python(case.snapshot.find(Interpreter))} -m pip install --no-index --find-links wheels {words}"
+    put_in = f"{pip_line(case.snapshot.find(Interpreter), 'install')} --no-index --find-links wheels {words}"
     return (
         f"{fetch}  # on a machine of this system and Python that reaches an index",
         f"{put_in}  # here, with that folder",

@@ -69,6 +69,8 @@ class Interpreter(Fact, frozen=True):
     """Folder of Python.h."""
     headers: bool | None = None
     """Python.h is there."""
+    pip: bool | None = None
+    """pip is there: uv makes environments without it."""
 
 
 class Distribution(Fact, frozen=True):

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tunedoctor.cure import Cure, CureStep, PipInstall, PipUninstall, python
+from tunedoctor.cure import Cure, CureStep, PipInstall, PipUninstall, Starter, starter
 from tunedoctor.facts import Errors, Host, Interpreter, Known
 from tunedoctor.findings import Check, Finding
 from tunedoctor.messages.cause import Cause, told_by
@@ -23,7 +23,7 @@ def check_of(
         said = next((m.line for m in held(errors) if m.cause == id_ and m.certain), "")
         if not said:
             return None
-        start = f"{python(interpreter)} -m pip"
+        start = starter(interpreter)
         return Finding(
             found=f"the error '{said}'",
             cure=Cure(
@@ -37,8 +37,8 @@ def check_of(
     return told_by(cause, Check(id=id_, run=run, origin=origin, by_words=True))
 
 
-def _started(step: _Step, start: str) -> _Step:
+def _started(step: _Step, start: Starter) -> _Step:
     """Return a step with pip as it is started in the target."""
     if isinstance(step, (PipInstall, PipUninstall)):
-        return msgspec.structs.replace(step, pip=start)
+        return msgspec.structs.replace(step, **start._asdict())
     return step

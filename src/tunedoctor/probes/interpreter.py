@@ -120,6 +120,7 @@ def describe(
         pythonpath=pythonpath,
         include=include,
         headers=os.path.isfile(os.path.join(include, "Python.h")),
+        pip=any(os.path.isdir(os.path.join(folder, "pip")) for folder in sites),
     )
 
 
