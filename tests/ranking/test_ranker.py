@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tunedoctor.ranking.features import features
 from tunedoctor.ranking.rank import Model, model, rank, resembled
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
@@ -22,10 +23,10 @@ def trainer() -> dict[str, Any]:
 
 def test_the_table_decides_as_one_that_is_trained_anew(trainer: dict[str, Any]) -> None:
     texts, labels = zip(*trainer["labelled"](), strict=True)
-    lines = [tidy(text) for text in texts]
-    fresh: Model = trainer["fitted"]([trainer["features"](one) for one in lines], labels)
-    same = sum(rank(one, fresh)[0][0] == rank(one)[0][0] for one in lines)
-    assert same >= 0.995 * len(lines), (same, len(lines))
+    every = [features(tidy(text)) for text in texts]
+    fresh: Model = trainer["fitted"](every, labels)
+    same = sum(rank(one, fresh)[0][0] == rank(one)[0][0] for one in every)
+    assert same >= 0.995 * len(every), (same, len(every))
 
 
 def test_likelihoods_add_up_and_the_line_stands_in_the_text() -> None:
@@ -35,14 +36,14 @@ def test_likelihoods_add_up_and_the_line_stands_in_the_text() -> None:
         "AssertionError: Torch not compiled with CUDA enabled",
         "",
     ]
-    assert sum(share for _, share in rank(text)) == pytest.approx(1.0)
+    assert sum(share for _, share in rank(features(text))) == pytest.approx(1.0)
     best = resembled(text).causes[0]
     assert (best.cause, best.because) == ("torch-cpu-only", text[2])
 
 
 @pytest.mark.parametrize("text", [[], [""], ["all is well"], ["x" * 100_000], ["\x00", "é" * 50]])
 def test_any_text_is_ranked(text: list[str]) -> None:
-    assert len(rank(text)) == len(model().causes)
+    assert len(rank(features(text))) == len(model().causes)
 
 
 def test_every_cause_says_what_settles_it() -> None:

@@ -35,7 +35,11 @@ _NUMBER = re.compile(r"\d+")
 _ARCH = re.compile(r"sm_?\d{2,3}|gfx[0-9a-f]{3,5}")
 
 
-def features(lines: Sequence[str]) -> dict[str, dict[str, float]]:
+Features = dict[str, dict[str, float]]
+"""Block -> feature -> how much of it there is."""
+
+
+def features(lines: Sequence[str]) -> Features:
     """Return for each block its features with 1 + ln(how often); no name stands in two."""
     bad = [line for line in lines if _of_fault(line)]
     raised = [found for found in map(_EXCEPTION.match, lines) if found]

@@ -14,7 +14,7 @@ import msgspec
 
 from tunedoctor import tables
 from tunedoctor.facts import Resemblance, Resembles
-from tunedoctor.ranking.features import faults, features, of_line, stopped
+from tunedoctor.ranking.features import Features, faults, features, of_line, stopped
 from tunedoctor.ranking.weigh import COUNTS
 
 TABLE = Path(tables.__file__).with_name("ranker.json")
@@ -48,7 +48,7 @@ def model() -> Model:
     return msgspec.json.decode(TABLE.read_bytes(), type=Model)
 
 
-def scores(one: Model, every: dict[str, dict[str, float]]) -> dict[str, float]:
+def scores(one: Model, every: Features) -> dict[str, float]:
     """Return the score of each cause by the features of a text, each block of length 1; higher is likelier."""
     found = list(one.causes.values())
     for block, share in one.blocks.items():
@@ -61,10 +61,10 @@ def scores(one: Model, every: dict[str, dict[str, float]]) -> dict[str, float]:
     return dict(zip(one.causes, found, strict=True))
 
 
-def rank(lines: Sequence[str], by: Model | None = None) -> list[tuple[str, float]]:
-    """Return all causes with their likelihoods, which add up to 1, best first; "healthy" is one."""
+def rank(told: Features, by: Model | None = None) -> list[tuple[str, float]]:
+    """Return all causes with their likelihoods by features, which add up to 1, best first; "healthy" is one."""
     one = by or model()
-    found = scores(one, features(lines))
+    found = scores(one, told)
     top = max(found.values())
     powers = {cause: math.exp((score - top) / one.temperature) for cause, score in found.items()}
     whole = sum(powers.values())
@@ -77,7 +77,8 @@ MOST = 8
 
 def resembled(lines: Sequence[str]) -> Resembles:
     """Return the causes that a text resembles, and how much that of a healthy machine."""
-    ranked, one = rank(lines), model()
+    told, one = features(lines), model()
+    ranked = rank(told)
     words = {line: {*of_line(line)} for line in faults(lines)}
     rows = {word: one.row(word) for word in {*chain(*words.values())} & one.features.keys()}
     places = {cause: place for place, cause in enumerate(one.causes)}
@@ -95,7 +96,8 @@ def resembled(lines: Sequence[str]) -> Resembles:
             if place < MOST or share >= COUNTS
         ),
         healthy=round(dict(ranked)[HEALTHY], 4),
-        stopped=stopped(lines),
+        # a message of that very cause says so too
+        stopped=stopped(lines) or f"row:{causes[0][0]}" in told["told"],
     )
 
 
