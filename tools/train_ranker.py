@@ -113,7 +113,7 @@ def train(texts: Sequence[str], labels: Sequence[str]) -> Model:
 
 def apply(model: Model, text: str) -> list[tuple[str, float]]:
     """Return causes with likelihoods, best first."""
-    return rank(tidy(text), model)
+    return rank(features(tidy(text)), model)
 
 
 def fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> Model:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import STREAM
+from tunedoctor.readers.notices import without_notices
 from tunedoctor.readers.unwrap import FEWEST, unwrapped
 from tunedoctor.readers.unwrap_commands import whole_commands
 
@@ -62,7 +63,8 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     were joined.
     """
     lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
-    return whole_commands(*unwrapped(_dedented(_unstamped(_unquoted(lines))), numbers))
+    lines, numbers = unwrapped(_dedented(_unstamped(_unquoted(lines))), numbers)
+    return whole_commands(without_notices(lines), numbers)
 
 
 def _characters(text: str) -> str:
