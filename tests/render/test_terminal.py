@@ -61,7 +61,7 @@ def test_every_line_but_commands_fits_80_columns() -> None:
 def test_quiet_keeps_errors_and_the_verdict() -> None:
     text = terminal.render(_report("driver-550-with-cu130"), Style(), quiet=True)
     assert "driver-too-old" in text
-    assert text.splitlines()[-1].startswith("Next:")
+    assert text.splitlines()[-2].startswith("Next: doctor fix ")
 
 
 def test_age_of_the_knowledge_and_why_a_newer_one_is_not_used() -> None:

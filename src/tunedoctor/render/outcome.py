@@ -42,7 +42,7 @@ def render_end(answer: Answer, style: Style) -> str:
     if answer.end == "nothing":
         return "\n".join(_nothing(answer, style)) + "\n"
     if answer.end == "planned":
-        return "Nothing was changed: this is a dry run.\n"
+        return "Nothing was changed: this is a dry run.\nNext: the same without --dry-run, which asks first.\n"
     if answer.end == "declined":
         return "Nothing was changed.\n"
     if answer.end == "told":

@@ -1,5 +1,8 @@
 """A report for people: the target first, causes, silence for what is well, the verdict last."""
 
+import shlex
+
+from tunedoctor.cure import Advice, Command
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, ReportFinding, ReportGpu
@@ -187,7 +190,10 @@ def _verdict(report: Report, style: Style) -> list[str]:
     if report.verdict == "ready" and not count["error"]:
         checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
         ready = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
-        return [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
+        lines = [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
+        if report.target.python:
+            lines.append(f"Next: doctor smoke{_there(report)} proves it by a tiny training.")
+        return lines
     if report.target.chosen_by == "none":
         why = f"{style.mark('unknown')} Could not tell, {NO_ENVIRONMENT}: "
         return [f"{why}{', '.join([*words, *checks])}{took}", *_nearby(report, style)]
@@ -201,8 +207,26 @@ def _verdict(report: Report, style: Style) -> list[str]:
         )
     lines = [f"{', '.join([*words, *checks])}{took}"]
     if report.findings:
-        lines.append(f"Next: doctor explain {report.findings[0].id} tells more.")
+        ways = [f"doctor explain {report.findings[0].id} tells more."]
+        if _cured(report):
+            ways.insert(0, f"doctor fix{_there(report)} shows the plan of a cure, and asks first.")
+        lines += [f"{head} {way}" for head, way in zip(("Next:", "     "), ways, strict=False)]
     return lines
+
+
+def _there(report: Report) -> str:
+    """Return the option that names the environment again; "" where it is found without."""
+    target = report.target
+    if target.chosen_by == "--target":
+        return f" --target {shlex.quote(target.asked)}"
+    return " --self" if target.chosen_by == "--self" else ""
+
+
+def _cured(report: Report) -> bool:
+    """Tell whether fix has something to carry out."""
+    steps = [s for f in report.findings if f.severity != "note" for s in f.cure.steps]
+    ours = any(not isinstance(s, (Advice, Command)) for s in steps)
+    return bool(report.target.python) and ours
 
 
 def _nearby(report: Report, style: Style) -> list[str]:
