@@ -149,7 +149,8 @@ def _of_classes() -> dict[str, re.Pattern[str]]:
 def _pattern(text: str) -> re.Pattern[str]:
     known = table("misfits")
     text = text.replace("<place>", known["place"])
-    return pattern(text.replace("<library>", f"(?P<library>{'|'.join(known['libraries'])})"))
+    text = text.replace("<library>", f"(?P<library>{'|'.join(known['libraries'])})")
+    return pattern(text.replace("<any>", f"(?P<library>{known['any']})"))
 
 
 def _in_notebook(name: str, typed: Typed | Unknown | None) -> bool:
