@@ -28,6 +28,8 @@ class Options(NamedTuple):
     strict: bool
     shared: bool = False
     """The answer is to be given away: this machine's own name is hidden too."""
+    here: bool = True
+    """It is about this machine, so that its other commands are the next step."""
 
     @classmethod
     def of(cls, given: Namespace | None = None) -> "Options":
@@ -42,6 +44,7 @@ class Options(NamedTuple):
             verbose=said.get("verbose", False),
             quiet=said.get("quiet", False),
             strict=said.get("strict", False) or config.strict,
+            here=said.get("source") is None,
         )
 
     def checks(self) -> tuple[Check, ...]:

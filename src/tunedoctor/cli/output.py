@@ -58,7 +58,9 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
     from tunedoctor.render import style, terminal  # noqa: PLC0415
 
     look = style.style_for(stream, os.environ)
-    return terminal.render(report, look, verbose=options.verbose, quiet=options.quiet)
+    return terminal.render(
+        report, look, verbose=options.verbose, quiet=options.quiet, here=options.here
+    )
 
 
 def show(answer: T, format_: str, screen: Callable[[T, "Style"], str]) -> None:

@@ -13,8 +13,13 @@ _FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
 
 
-def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool = False) -> str:
-    """Return the screen of a report. `verbose` adds evidence and what passed; `quiet` keeps errors and verdict."""
+def render(
+    report: Report, style: Style, *, verbose: bool = False, quiet: bool = False, here: bool = True
+) -> str:
+    """Return the screen of a report. `verbose` adds evidence and what passed; `quiet` keeps errors and verdict.
+
+    `here`: it is about this machine.
+    """
     lines = [*_heading(report, style), ""]
     shown = [f for f in report.findings if not quiet or f.severity == "error"]
     symptoms = {s.id: s for s in report.symptoms}
@@ -33,7 +38,7 @@ def render(report: Report, style: Style, *, verbose: bool = False, quiet: bool =
     if not quiet:
         lines += _remembered(report, style)
         lines += _knowledge(report, style)
-    return "\n".join([*lines, *_verdict(report, style)]) + "\n"
+    return "\n".join([*lines, *_verdict(report, style, here=here)]) + "\n"
 
 
 def _heading(report: Report, style: Style) -> list[str]:
@@ -174,7 +179,7 @@ def _verbose(report: Report, style: Style) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _verdict(report: Report, style: Style) -> list[str]:
+def _verdict(report: Report, style: Style, *, here: bool) -> list[str]:
     count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
     checks = [f"{many(len(report.passed), 'check')} passed"]
     if report.skipped:
@@ -191,7 +196,7 @@ def _verdict(report: Report, style: Style) -> list[str]:
         checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
         ready = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
         lines = [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
-        if report.target.python:
+        if here and report.target.python:
             lines.append(f"Next: doctor smoke{_there(report)} proves it by a tiny training.")
         return lines
     if report.target.chosen_by == "none":
@@ -208,7 +213,7 @@ def _verdict(report: Report, style: Style) -> list[str]:
     lines = [f"{', '.join([*words, *checks])}{took}"]
     if report.findings:
         ways = [f"doctor explain {report.findings[0].id} tells more."]
-        if _cured(report):
+        if here and _cured(report):
             ways.insert(0, f"doctor fix{_there(report)} shows the plan of a cure, and asks first.")
         lines += [f"{head} {way}" for head, way in zip(("Next:", "     "), ways, strict=False)]
     return lines
