@@ -28,9 +28,9 @@ class Found(msgspec.Struct, frozen=True):
 
     @property
     def claims(self) -> bool:
-        """Whether it claims an error that a text can outweigh: a recommendation stands whatever a text resembles."""
+        """Whether it claims a fault that a text can outweigh: a recommendation stands whatever a text resembles."""
         severity = self.finding.severity or self.check.severity
-        return severity == "error" and not self.finding.certain
+        return severity != "note" and not self.check.advice and not self.finding.certain
 
     @property
     def title(self) -> str:
