@@ -7,26 +7,20 @@ of its kind, so that prose gives nothing. Where a report tells a thing twice, th
 from collections.abc import Iterator, Sequence
 
 from tunedoctor.facts import Distribution, Fact, Packages
-from tunedoctor.readers.values.blocks import blocks
+from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.values.build import interpreter, torch
 from tunedoctor.readers.values.gpus import gpus, shown
-from tunedoctor.readers.values.json_text import objects
 from tunedoctor.readers.values.kinds import version
 from tunedoctor.readers.values.library_lines import Libraries, libraries
-from tunedoctor.readers.values.lines import in_lines
-from tunedoctor.readers.values.machine import apple, container, filled
-from tunedoctor.readers.values.prose import prose
+from tunedoctor.readers.values.lines import in_forms, in_lines, in_sentences
+from tunedoctor.readers.values.machine import container, filled, variables
 from tunedoctor.readers.values.said import Collected, Said
 from tunedoctor.readers.values.session import answers, latest
 from tunedoctor.readers.values.system import host
-from tunedoctor.readers.values.variables import variables
-
-_HEADS = ("PyTorch version:", "Collecting environment information...")
 
 
 def read(lines: list[str]) -> list[Fact]:
     """Return the facts that names with values in these lines tell; nothing where there are none. Never raises."""
-    lines = [part for line in lines for part in _unglued(line)]
     said = Collected(_all(lines))
     listed = libraries(lines)
     packages = _packages(said, listed)
@@ -34,10 +28,10 @@ def read(lines: list[str]) -> list[Fact]:
     facts: list[Fact] = [system] if system else []
     facts += interpreter(said, system)
     facts += torch(said, system, {d.name: d.version for d in packages}, listed.conda)
-    facts += gpus(said) + filled(said) + container(said) + apple(said, system)
+    facts += gpus(said, system) + filled(said) + container(said)
     if packages or listed.conda:
         facts.append(Packages(distributions=tuple(packages), conda=listed.conda, complete=False))
-    facts += variables(said, shown=shown(said))
+    facts += variables(said, shown(said))
     # the name of a system alone is what any prose tells, and decides nothing
     idle = system is None or not (system.kernel or system.machine or system.macos_version)
     return [] if idle and facts == [system] else facts
@@ -45,19 +39,9 @@ def read(lines: list[str]) -> list[Fact]:
 
 def _all(lines: Sequence[str]) -> Iterator[Said]:
     yield from latest(answers(lines))
-    shaped, named = in_lines(lines)
-    yield from shaped
-    yield from objects(lines)
-    yield from blocks(lines)
-    yield from named
-    yield from prose(lines)
-
-
-def _unglued(line: str) -> list[str]:
-    """Split a line in which a report begins behind other words, as where two were pasted without a line end."""
-    at = max(line.rfind(head) for head in _HEADS)
-    glued = at > 0 and line[at - 1] not in " \t\"'`*_>(|#-["
-    return [line[:at], line[at:]] if glued else [line]
+    yield from in_forms(Paste(lines))
+    yield from in_lines(lines)
+    yield from in_sentences(lines)
 
 
 def _packages(said: Collected, listed: Libraries) -> list[Distribution]:

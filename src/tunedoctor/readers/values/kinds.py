@@ -21,8 +21,10 @@ _BENIGN = pattern(
     r"|latest|dev\b)",
     re.IGNORECASE,
 )
-_SIZE = pattern(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?)\s?(?:(M)i?B|Gi?B?)\b", re.IGNORECASE)
-_TIB = pattern(r"(\d+(?:\.\d+)?)\s?Ti?B?\b")
+_SIZE = pattern(
+    r"(?<![\w.])(\d{1,9}(?:\.\d{1,3})?)\s?(?:([KMT])i?B|(G)i?B?)\b", re.IGNORECASE
+)
+_UNITS = {"k": 10, "m": 20, "g": 30, "t": 40}
 _LEAST_RAM, _MOST_RAM = 1 << 30, 1 << 46
 """Sizes of RAM that a report can mean."""
 
@@ -55,14 +57,14 @@ def _denies(word: str, more: list[str]) -> bool:
 def size(value: str) -> int | None:
     """Return the first size in a text, in bytes; GB counts as GiB, as tools that print GB of memory mean it."""
     found = _SIZE.search(value[:300])
-    return int(float(found[1]) * (1 << (20 if found[2] else 30))) or None if found else None
+    power = _UNITS[(found[2] or found[3]).lower()] if found else 0
+    return int(float(found[1]) * (1 << power)) or None if found else None
 
 
 def ram(value: str) -> int | None:
     """Return a size that the memory of a machine can have, None for one of a GPU."""
     of_gpu = ("VRAM" in value or "GPU" in value) and "RAM" not in value.replace("VRAM", "")
-    gib = _TIB.sub(lambda one: f"{float(one[1]) * 1024:.0f} GB", value)
-    found = None if of_gpu else size(gib)
+    found = None if of_gpu else size(value)
     return found if found and _LEAST_RAM <= found <= _MOST_RAM else None
 
 
@@ -97,9 +99,9 @@ def _form(kind: str) -> re.Pattern[str]:
     return re.compile(table("labels")["kinds"][kind])
 
 
-def _number(value: str) -> int | None:
+def _number(value: str, most: int = 9999) -> int | None:
     plain = bare(value)
-    number = plain.isascii() and plain.isdigit() and len(plain) < len("10000")
+    number = plain.isascii() and plain.isdigit() and len(plain) <= len(str(most))
     return int(plain) or None if number else None
 
 
@@ -109,6 +111,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "size": size,
     "ram": ram,
     "number": _number,
+    "count": lambda value: _number(value, most=1 << 31),
     "compiler": lambda value: "gcc" if told(value) else "" if value.strip() else None,
     "text": lambda value: told(value)[:120] or None,
 }
