@@ -33,7 +33,8 @@ def read(lines: list[str]) -> list[Fact]:
         facts.append(Packages(distributions=tuple(packages), conda=listed.conda, complete=False))
     facts += variables(said, shown(said))
     # the name of a system alone is what any prose tells, and decides nothing
-    idle = system is None or not (system.kernel or system.machine or system.macos_version)
+    tools = said.all("libc", "windows_build", "wsl_list")
+    idle = not system or not (system.kernel or system.machine or system.macos_version or tools)
     return [] if idle and facts == [system] else facts
 
 

@@ -242,7 +242,7 @@ def _of_form(name: str, value: str, row: str) -> Iterator[Said]:
         yield Said(key, ".".join(re.findall(r"\d+", value)))
     elif how == "digits":
         yield Said(key, f"{value[:-1]}.{value[-1]}")
-    elif how in ("kb", "mb"):
+    elif how in ("kb", "mb", "gb"):
         yield Said(key, f"{value} {how}")
     else:
         yield Said(name, value)
