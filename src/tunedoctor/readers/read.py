@@ -18,14 +18,11 @@ from tunedoctor.facts import (
 )
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
-    floors,
-    images,
     messages,
     named_values,
     nvidia_smi,
     package_lists,
     paths,
-    silent_end,
     typed,
 )
 from tunedoctor.readers.digest import bounded
@@ -110,8 +107,5 @@ _READERS: tuple[Reader, ...] = (
     messages.read,
     package_lists.read,
     typed.read,
-    images.read,
-    floors.read,
-    silent_end.read,
     paths.read,
 )

@@ -2,7 +2,7 @@
 
 from tunedoctor.facts import Errors, ErrorText, Fact, PciBus
 from tunedoctor.readers.paste import Paste
-from tunedoctor.readers.system.containers import container, killed
+from tunedoctor.readers.system.containers import container, image, killed
 from tunedoctor.readers.system.disks import disks
 from tunedoctor.readers.system.import_torch import import_torch
 from tunedoctor.readers.system.interpreters import interpreters
@@ -31,7 +31,8 @@ def read(lines: list[str]) -> list[Fact]:
         kernel_log(paste),
     ]
     found = [one for one in single if one is not None]
-    return [*found, *disks(paste), *libraries(paste), *interpreters(paste), *import_torch(paste)]
+    several = (image, disks, libraries, interpreters, import_torch)
+    return [*found, *(fact for reader in several for fact in reader(paste))]
 
 
 def _said(paste: Paste) -> Errors | None:
