@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tunedoctor.lazy import pattern
-from tunedoctor.readers.paste import Paste
+from tunedoctor.readers.paste import Paste, rows, search
 from tunedoctor.readers.values.cards import cards_in, shape
 from tunedoctor.readers.values.kinds import NOTHING, bare, version
 from tunedoctor.readers.values.names import begins_a_name, key_of, names_in, normal
@@ -21,37 +21,7 @@ _LONGEST_FORM, _LONGEST_ROW, _LONGEST_PART, _MOST_PARTS = 2000, 300, 60, 24
 _LONGEST_TYPED, _LONGEST_SEGMENTED, _LONGEST_SENTENCE = 160, 500, 600
 _WORDS = 6
 """Most words of a name that stands without a separator."""
-_HEAD = pattern(
-    r"""\A\s{0,80}(?:\[(?:rank|stderr|stdout|\d)[^\]\n]{0,20}\]:?\s*|\([A-Za-z]{1,30} (?:pid|rank)=\d{1,9}\)\s*)?
-    (?:(?:[|*-]\s+)?(?:\[?\d{4}-\d\d-\d\d[ T]|\[?\d\d:\d\d:\d\d\b|\[?(?:INFO|DEBUG|WARNING|ERROR|LOG)\b)
-    [^A-Za-z]{0,30}(?:[\w.]{1,40}:[\w<>.]{1,40}:\d{1,6}\s*[|-]?\s*)?
-    (?:\[?(?:INFO|DEBUG|WARNING|ERROR|I|W)\]?\b[\s:|>-]*)?
-    (?:\d\d-\d\d\s\d\d:\d\d:\d\d\s*)?(?:\[[\w./ :]{1,60}:\d{1,6}\]\s*)?)?
-    (?:[|│║]\s*|[*•·\u2013\u2014+-]\s+|[-\u2013*#>]{1,3}\s*(?=[A-Za-z`'"*])|\d{1,2}[.)]\s+|\[[ xX]\]\s+){0,4}""",
-    re.VERBOSE,
-)
-"""What stands before the words of a line: ranks, time stamps and levels of logs, bullets."""
 _OF_LOG = ("INFO", "WARN", "ERROR", "DEBUG")
-_SPLIT = pattern(
-    r"\A(?P<name>[^:=|│\t\n]{1,80}?)\s*"
-    r"(?:(?P<colon>:(?!:|//))|=(?![=>~])|\t+|[|│]|\s?\.{3,}|\s{2,}|\s(?:->|=>|→|\u2013|\u2014|-|is)\s)"
-    r"\s*(?P<value>.*)\Z"
-)
-_ENV = pattern(r"\A[A-Z][A-Z0-9_]{2,60}\Z")
-_SECTION = pattern(
-    r"\A\s{0,40}(?:[*-]\s+)?[\"']?(CUDA|Lightning|Packages|System|PyTorch)[\"']?\s*:\s*\{?\s*\Z"
-)
-_HEADING = pattern(
-    r"\A\s{0,8}(?:#{1,6}\s+(?P<name>[^\n:]{2,60}?)\s*[:?]?|\*\*(?P<bold>[^*\n:]{2,60}):?\*\*:?)\s*\Z"
-)
-"""A title of an issue form: its answer stands below it."""
-_LIST = pattern(
-    r"\A\W{0,16}(?:GPU models and configuration|Accelerator|Intel GPU models (?:onboard|detected)|GPUs?)"
-    r"\s*[:=](?!\s*(?:GPU|Device)\s*#?\d)\s*(?P<value>.*)\Z"
-)
-"""A title of GPUs, one a line; those with a number of their own are names with values."""
-_MIG = pattern(r"\A\W{0,16}MIG\s+\d{1,2}[cg]\.[\w.+]{2,20}\s+Device\s+\d{1,3}\s*:")
-_NEXT = pattern(r"\A\s*[A-Za-z][\w /()?-]{2,60}:\s")
 _SEGMENTS = pattern(
     r"(?<![:=\s])\s{3,}|(?<![:=\s])\t+|(?<!\s)\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)"
     r"|(?<!\s)\s+[|•·]\s+"
@@ -61,20 +31,7 @@ _MARKS = (",", ";", "|", "•", "·", " / ", " on ")
 _ALONE = ("windows", "ubuntu", "macos", "debian", "fedora", "centos")
 """Systems that stand alone in a line; between the parts of a row stands a mark."""
 _DIVIDERS = pattern(r"\s+on\s+(?:an?\s)?(?=\S*[A-Z\d])|(?<!\s)\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
-_TITLE = pattern(r"\A[A-Za-z ]{2,30}:\s+")
-_PART = pattern(
-    r"\A[`'\"(*-]{0,3}(?P<name>[A-Za-z][A-Za-z0-9 ._+-]{1,40}?)[`'\"*]{0,3}\s*(?:==|[:=@]|\s)\s*"
-    r"[`'\"v]{0,2}(?P<value>\d\S{0,80}(?:\s\([^()]{0,60}\))?)[`'\")*]{0,3}\Z"
-)
-_NEUTRAL = pattern(
-    r"\A(?:[\w.-]{1,30}[ :=@]{1,2}(?:main|dev|nightly|latest|git|HEAD|\d\S{0,40})(?:\s?\([^()]{0,50}\))?|\S{1,30})\Z"
-)
-"""A part that says nothing here, and is no sentence either."""
 _TARGET = pattern(r"gfx[0-9a-f]{3,5}")
-_CARD = pattern(
-    r"\b(?:rtx|gtx|rx|radeon|tesla|quadro|arc|jetson|gb10|[avhl]\d\d|t4|l4|[5-9]\d\d0)"
-)
-"""Where a word begins that sentences name GPUs by; quick to look for."""
 _SENTENCES = ("own", "board", "item")
 """Sentences in the first person; boards that a program runs on; points of a list that are a card's name."""
 
@@ -124,7 +81,7 @@ class _Place:
         if below and (one := _pair(below, line, "")):
             yield one._replace(typed=True)
         yield from self._listed(line)
-        if "MIG" in line and _MIG.match(line):
+        if "MIG" in line and search("line.mig", line):
             yield Said("mig", line.strip(), self._gpu)
         if (self._section, line) in self._seen:  # says nothing new
             return
@@ -138,9 +95,9 @@ class _Place:
 
     def _enters(self, line: str) -> bool:
         """Take note of a line; tell whether it is the head of a section or a title, and nothing else."""
-        opened = _SECTION.match(line) if line.rstrip().endswith((":", "{")) else None
+        opened = search("line.section", line) if line.rstrip().endswith((":", "{")) else None
         marked = line.lstrip().startswith(("#", "**"))
-        titled = _HEADING.match(" ".join(line.split())) if marked else None
+        titled = search("line.heading", " ".join(line.split())) if marked else None
         self._title = (titled["name"] or titled["bold"]) if titled else ""
         if opened:
             self._section, self._depth = opened[1].lower(), _depth(line)
@@ -150,13 +107,13 @@ class _Place:
 
     def _listed(self, line: str) -> Iterator[Said]:
         """Yield the GPU of a line in a list of them."""
-        opened = _LIST.match(line)
+        opened = search("line.list", line)
         if opened:
             self._gpus = 0
         elif self._gpus < 0:
             return
         text = opened["value"].strip() if opened else line.strip()
-        if text and cards_in(text) and (opened or not _NEXT.match(line)):
+        if text and cards_in(text) and (opened or not search("line.next", line)):
             yield Said("gpu", text, str(self._gpus))
             self._gpus += 1
         elif not opened:
@@ -171,7 +128,7 @@ def headless(line: str) -> str:
     """Return a line without what stands before its words."""
     text = line.lstrip()
     plain = text[:1].isalpha() and not text.startswith(_OF_LOG)
-    return text if plain else _HEAD.sub("", line, count=1)
+    return text if plain else re.sub(rows("line.head")[0].source, "", line, count=1)
 
 
 def _segments(line: str, section: str) -> list[Said]:
@@ -189,7 +146,7 @@ def _segments(line: str, section: str) -> list[Said]:
 
 def _of_line(line: str, section: str) -> list[Said]:
     text = headless(line)
-    if found := _SPLIT.match(text):
+    if found := search("line.split", text):
         if said := _pair(found["name"].strip(), found["value"], section):
             return [said]
         if found["colon"] and not text[found.end("colon") :][:1].isdigit():  # a time is none
@@ -206,7 +163,7 @@ def _pair(name: str, value: str, section: str) -> Said | None:
     plain = normal(raw)
     if key := section and table("labels")["sections"][section].get(plain):
         return Said(key, value)
-    if "_" in raw and _ENV.match(raw):
+    if "_" in raw and search("line.env", raw):
         return Said(f"env {raw}", value)
     key, index = key_of(raw) if begins_a_name(plain) else ("", "")
     name, _, rest = value.partition(":")
@@ -258,7 +215,7 @@ def _row(line: str) -> Sequence[Said]:
     ):
         return ()
     plain = headless(line).strip().strip("`.*")
-    title = _TITLE.match(plain)
+    title = search("line.title", plain)
     if title and not key_of(title[0])[0]:
         plain = plain[title.end() :]
     parts = [part for part in _DIVIDERS.split(plain) if part][:_MOST_PARTS]
@@ -269,14 +226,14 @@ def _row(line: str) -> Sequence[Said]:
         one = _fragment(part) or _versioned(part)
         if one is not None:
             said.append(one)
-        elif not _NEUTRAL.match(part):
+        elif not search("line.neutral", part):
             return ()
     return said if len(said) > 1 or (len(parts) == 1 and said and said[0].key == "os") else ()
 
 
 def _versioned(part: str) -> Said | None:
     """Return a library, torch or Python with its version."""
-    found = _PART.match(" ".join(part.split())) if begins_a_name(part) else None
+    found = search("line.part", " ".join(part.split())) if begins_a_name(part) else None
     if found is None or not version(found["value"]):
         return None
     key = key_of(found["name"].strip())[0]
@@ -300,7 +257,7 @@ def in_sentences(lines: Sequence[str]) -> Iterator[Said]:
     """
     found: dict[str, Said] = {}
     for number, line in enumerate(lines):
-        if len(line) > _LONGEST_SENTENCE or " " not in line or not _CARD.search(line.lower()):
+        if len(line) > _LONGEST_SENTENCE or " " not in line or not search("line.card", line.lower()):
             continue
         for one in (one for name in _SENTENCES for one in shape(name).finditer(line)):
             for card in cards_in(next(filter(None, one.groups()))):
