@@ -1,10 +1,9 @@
-"""Which shared libraries win, as ldd lists them."""
+"""Which shared libraries win or are missing, as ldd lists them."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tunedoctor.facts import Errors, ErrorText, Fact, LibraryPath, LibraryShadow
-from tunedoctor.probes.library_path import version_of
 from tunedoctor.readers.paste import Paste, search
 
 _MOST = 60
@@ -31,12 +30,12 @@ class _Row(NamedTuple):
 def libraries(paste: Paste) -> list[Fact]:
     """Return LibraryPath with foreign libraries that a wheel's library would load, and Errors for those not found."""
     rows = list(_rows(paste))[:_MOST_ROWS]
-    shadows: dict[str, LibraryShadow] = {}
-    for one in rows:
-        foreign = one.place.startswith("/") and not search("library.site", one.place)
-        if foreign and one.of_torch and search("library.of_wheels", one.library):
-            version = version_of(one.place) or one.number.lstrip(".")
-            shadows.setdefault(one.library, LibraryShadow(one.library, one.place, version))
+    shadows = {
+        one.library: LibraryShadow(one.library, one.place, one.number.lstrip("."))
+        for one in rows
+        if one.of_torch and one.place.startswith("/") and not search("library.site", one.place)
+        if search("library.of_wheels", one.library)
+    }
     lacking = _lacking(rows)
     facts: list[Fact] = [LibraryPath(shadows=tuple(shadows.values()))] if shadows else []
     return [*facts, Errors(errors=lacking)] if lacking else facts

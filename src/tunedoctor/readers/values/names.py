@@ -36,14 +36,6 @@ _TABLE = table("labels")
 _KEYS: dict[str, str] = {
     name: key for key, row in _TABLE["labels"].items() for name in row["names"]
 }
-_LONG = 11
-"""A name of which so much is left is known though its first letters are cut."""
-_CUT = {
-    name[n:]: key
-    for name, key in _KEYS.items()
-    for n in (1, 2, 3)
-    if len(name) - n >= _LONG and name.isascii()
-} | {"ytorch": "torch", "orch": "torch", "ython": "python"}
 _LIBRARIES: dict[str, str] = {
     **{one.replace("-", " "): one for one in _TABLE["libraries"]},
     **_TABLE["aliases"],
@@ -58,7 +50,7 @@ def _first_letters(text: str) -> str:
 
 _NUMBERED = ("gpu", "device", "cuda", "xpu")
 """Names that a GPU's number follows."""
-_BEGINNINGS = frozenset(map(_first_letters, (*_KEYS, *_CUT, *_LIBRARIES, *_NUMBERED, *_OWNS)))
+_BEGINNINGS = frozenset(map(_first_letters, (*_KEYS, *_LIBRARIES, *_NUMBERED, *_OWNS)))
 _OF_GPU = pattern(
     r"\A(?:gpu|device|cuda|cuda device|xpu)[ :#]{0,2}\[?(\d{1,3}(?:\s*,\s*\d{1,3}){0,15})\]?"
     r"(?: (compute capability|name|memory|vram|arch|type|model))?\Z"
@@ -83,7 +75,7 @@ def key_of(name: str) -> tuple[str, str]:
     if plain.startswith(_NUMBERED) and (numbered := _OF_GPU.match(plain)):
         return _OF_PART.get(numbered[2] or "", "gpu"), re.sub(r"\s", "", numbered[1])
     library = library_of(name)
-    return _CUT.get(plain, "") or (f"library {library}" if library else ""), ""
+    return (f"library {library}" if library else ""), ""
 
 
 def library_of(name: str) -> str:
