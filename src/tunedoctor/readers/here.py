@@ -27,7 +27,13 @@ OF_THE_TEXT = (kinds.Errors, kinds.Runtime, kinds.Typed, kinds.Wanted, kinds.Ind
 """Kinds that only a run or a text tells."""
 OF_THE_TARGET = (
     *(Target, Interpreter, TorchBuild, kinds.Packages, kinds.CudaWheels, kinds.Shadows),
-    *(kinds.Launchers, kinds.LibraryPath, kinds.Environment, kinds.InstallerConfig, kinds.Compilers),
+    *(
+        kinds.Launchers,
+        kinds.LibraryPath,
+        kinds.Environment,
+        kinds.InstallerConfig,
+        kinds.Compilers,
+    ),
 )
 """Kinds that tell of one Python environment."""
 _NOT_ASKED = (kinds.Container, kinds.NvidiaAnswer)

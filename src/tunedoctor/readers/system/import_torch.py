@@ -40,7 +40,9 @@ def _stage(row: str, found: re.Match[str], below: Sequence[str]) -> Stage | None
         return _crashed(signals[found[1].lower()]) if inside else None
     if row == "stack":
         start = 1 if search("import.stack", below[0]) else 0
-        own = takewhile(lambda line: line.strip() and not search("import.stack", line), below[start:])
+        own = takewhile(
+            lambda line: line.strip() and not search("import.stack", line), below[start:]
+        )
         frame = next((line for line in own if search("import_words.frame", line)), "").strip()
         return Stage("import torch", "hung", error=frame) if frame else None
     for line in takewhile(lambda line: not typed_in(line), below[:_FAR]):

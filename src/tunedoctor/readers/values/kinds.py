@@ -5,25 +5,11 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
-from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 
 NOTHING = frozenset(table("labels")["nothing"])
 """Values, in lower case, that tell nothing of the thing they stand for."""
 _LONGEST = 400
-_VERSION = pattern(
-    r"""\A['"`(\[v= ]{0,6}(?:[\w-]{2,30}==)?v?(?P<version>\d{1,5}(?:\.\d{1,9}){1,4}"""
-    r"""(?:[._-]?(?:a|b|rc|dev|post|pre|git)\.?\d*){0,3}"""
-    r"""(?:\+[A-Za-z0-9][\w.]{0,60})?)['"`*)\],;.]{0,4}(?P<rest>\s.{0,200}|\Z)"""
-)
-_BENIGN = pattern(
-    r"\A\s*(?:\Z|(?P<aside>[(\[,;•|#]|available\b)|[@/]|from |at |\w{1,3}\Z|[\w-]{2,30}==|pre-?release|nightly|stable"
-    r"|latest|dev\b)",
-    re.IGNORECASE,
-)
-_SIZE = pattern(
-    r"(?<![\w.])(\d{1,9}(?:\.\d{1,3})?)\s?(?:([KMT])i?B|(G)i?B?)\b", re.IGNORECASE
-)
 _UNITS = {"k": 10, "m": 20, "g": 30, "t": 40}
 _LEAST_RAM, _MOST_RAM = 1 << 30, 1 << 46
 """Sizes of RAM that a report can mean."""
@@ -56,7 +42,7 @@ def _denies(word: str, more: list[str]) -> bool:
 
 def size(value: str) -> int | None:
     """Return the first size in a text, in bytes; GB counts as GiB, as tools that print GB of memory mean it."""
-    found = _SIZE.search(value[:300])
+    found = _form("size").search(value[:300])
     power = _UNITS[(found[2] or found[3]).lower()] if found else 0
     return int(float(found[1]) * (1 << power)) or None if found else None
 
@@ -78,8 +64,8 @@ def version(value: str, *, whole: bool = False) -> str | None:
 
     `whole`: nothing but a remark in brackets stands behind it.
     """
-    found = _VERSION.match(instead(value[:_LONGEST]))
-    after = _BENIGN.match(found["rest"]) if found else None
+    found = _form("version").match(instead(value[:_LONGEST]))
+    after = _form("benign").match(found["rest"]) if found else None
     if found is None or after is None or (whole and found["rest"].strip() and not after["aside"]):
         return None
     return found["version"]

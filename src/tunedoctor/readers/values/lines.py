@@ -167,7 +167,9 @@ def _pair(name: str, value: str, section: str) -> Said | None:
         return Said(f"env {raw}", value)
     key, index = key_of(raw) if begins_a_name(plain) else ("", "")
     name, _, rest = value.partition(":")
-    if key == "gpu" and rest and key_of(name)[0] == "gpu":  # "GPU models and configuration: GPU 0: …"
+    if (
+        key == "gpu" and rest and key_of(name)[0] == "gpu"
+    ):  # "GPU models and configuration: GPU 0: …"
         return Said(key, rest.strip(), key_of(name)[1])
     return Said(key, value, index) if key else None
 
@@ -257,7 +259,11 @@ def in_sentences(lines: Sequence[str]) -> Iterator[Said]:
     """
     found: dict[str, Said] = {}
     for number, line in enumerate(lines):
-        if len(line) > _LONGEST_SENTENCE or " " not in line or not search("line.card", line.lower()):
+        if (
+            len(line) > _LONGEST_SENTENCE
+            or " " not in line
+            or not search("line.card", line.lower())
+        ):
             continue
         for one in (one for name in _SENTENCES for one in shape(name).finditer(line)):
             for card in cards_in(next(filter(None, one.groups()))):

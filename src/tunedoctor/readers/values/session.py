@@ -86,9 +86,7 @@ def _asked(command: str, below: Sequence[str]) -> Iterator[Said]:
 def _set(command: str, *, prompted: bool) -> Iterator[Said]:
     """Variables before a command or alone: "export A=1 B=2", "CUDA_VISIBLE_DEVICES=2 python main.py"."""
     found = search("session.assign", command)
-    if found is None or not (
-        prompted or found["alone"] or search("session.runs", found["rest"])
-    ):
+    if found is None or not (prompted or found["alone"] or search("session.runs", found["rest"])):
         return
     rest = found["rest"]
     while one := search("session.assigned", rest):

@@ -55,6 +55,8 @@ def host(said: Collected) -> Host | None:
         family = "linux"
     if family is None:
         return None
+    platform = platforms[0][:120] if platforms else ""
+    kernel = re.match(table("labels")["systems"]["kernel"], platform)
     machine = _machine(both, python, said)
     translated = machine == "x86_64" or any("x86_64" in one for one in platforms)
     # under Rosetta the processor can be called VirtualApple
@@ -68,7 +70,7 @@ def host(said: Collected) -> Host | None:
         name=_name(family, named[0] if named else "", both),
         distro=table("labels")["distribution_ids"].get(distro[1], distro[1]) if distro else "",
         distro_version=(distro[2] or "") if distro else "",
-        kernel=re.sub(r"^(?:Linux|Darwin)(?: \S+)? (\d+\.\S+).*", r"\1", platforms[0][:120]) if platforms else "",
+        kernel=kernel[1] if kernel else platform,
         machine="arm64" if rosetta else machine,
         libc=libc[0],
         libc_version=libc[1],
