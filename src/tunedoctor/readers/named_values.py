@@ -12,7 +12,7 @@ from tunedoctor.readers.values.build import interpreter, torch
 from tunedoctor.readers.values.gpus import gpus, shown
 from tunedoctor.readers.values.kinds import version
 from tunedoctor.readers.values.lines import in_forms, in_lines, in_sentences
-from tunedoctor.readers.values.machine import container, filled, variables
+from tunedoctor.readers.values.machine import filled, variables
 from tunedoctor.readers.values.said import Collected, Said
 from tunedoctor.readers.values.session import answers, latest
 from tunedoctor.readers.values.system import host
@@ -35,7 +35,7 @@ def read(lines: list[str]) -> list[Fact]:
     facts: list[Fact] = [system] if system else []
     facts += interpreter(said, system)
     facts += torch(said, system, {name: one.version for name, one in packages.items()}, conda)
-    facts += gpus(said, system) + filled(said) + container(said)
+    facts += gpus(said, system) + filled(said)
     if packages or conda:
         every = tuple(packages.values())
         facts.append(Packages(distributions=every, conda=conda, complete=False))

@@ -1,4 +1,4 @@
-"""Tell what stands behind a prompt: of a shell, of PowerShell and cmd, of Python, of a notebook.
+"""Tell what somebody typed: behind a prompt of a shell, PowerShell, cmd, Python or a notebook; in Dockerfiles; bare.
 
 The one place that knows prompts; their shapes are `prompts` of outputs.json. Many signs of prompts are signs of prose
 too ("50 % of it", "# My machine"): such a line counts for sure only where a command of this trade follows.
@@ -8,12 +8,17 @@ import re
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
+from tunedoctor.facts import Fact, Typed
 from tunedoctor.tables.load import table
 
 LONGEST = 1000
 """Characters of a line that are looked at."""
 _SIGN = re.compile(r"[>$#%!\u276f\u279c\u03bb]|\.\.\.|In ?\[")
 """No prompt is without one of them; quick to look for."""
+_MOST = 200
+"""Commands that are kept."""
+_SHORTEST, _FURTHEST = 4, 12
+"""Characters of a line; blanks before a command."""
 _NEAR = 330
 """Characters in which a prompt ends."""
 
@@ -89,3 +94,31 @@ def _of_shell(found: re.Match[str]) -> Prompt | None:
         return Prompt("shell", typed, env) if known and (sign != "#" or found["host"]) else None
     sure = bool(found["host"]) or sign in "$\u276f\u279c\u03bb" or bool(env)
     return Prompt("shell", typed, env, sure or known)
+
+
+def read(lines: list[str]) -> list[Fact]:
+    """Return one Typed fact with the commands in the order of the text; nothing where none is shown."""
+    commands = [command for line in lines if (command := typed(line))]
+    kept = commands if len(commands) <= _MOST else commands[: _MOST // 2] + commands[-_MOST // 2 :]
+    return [Typed(commands=tuple(kept))] if kept else []
+
+
+def typed(line: str) -> str:
+    """Return what was typed in a line, without its prompt; "" where nothing was."""
+    line = line[:LONGEST]
+    if len(line) < _SHORTEST or line.isspace():
+        return ""
+    if (found := prompt(line)) and found.sure:
+        return found.typed
+    if of_file := shape("dockerfile").match(line):
+        return of_file["typed"].strip()
+    bare = line.strip()
+    near = len(line) - len(line.lstrip()) <= _FURTHEST
+    return bare if near and _begins(bare) and not shape("sentence").match(bare) else ""
+
+
+def _begins(bare: str) -> bool:
+    """Tell whether a line begins with a program and a command of it that installs or runs."""
+    found = shape("begins").match(bare)
+    verbs = table("labels")["shell"]["bare"].get(found["name"]) if found else None
+    return found is not None and verbs is not None and (not verbs or found["verb"] in verbs)

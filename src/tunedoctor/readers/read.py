@@ -23,7 +23,7 @@ from tunedoctor.readers import (
     nvidia_smi,
     package_lists,
     paths,
-    typed,
+    prompts,
 )
 from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.merge import merged
@@ -106,6 +106,6 @@ _READERS: tuple[Reader, ...] = (
     nvidia_smi.read,
     messages.read,
     package_lists.read,
-    typed.read,
+    prompts.read,
     paths.read,
 )

@@ -13,20 +13,15 @@ _HOMES = ("/home", "/root", "/workspace", "/")
 
 
 def disks(paste: Paste) -> list[Fact]:
-    """Return the shared memory, and the file systems of the temporary folder, the home folder and model caches."""
+    """Return the shared memory, and the file systems of the temporary folder and the home folder."""
     rows: dict[str, tuple[int, int, str]] = {}
     for row in paste.all("df"):
         if total := size(row["total"]):
             rows.setdefault(row["mount"], (size(row["free"]), total, row["device"]))
     shm = rows.pop(_SHM, None)
     facts: list[Fact] = [SharedMemory(total=shm[1], free=min(shm[:2]))] if shm else []
-    found = [
-        Disk("hf-cache", mount, *row)
-        for mount, row in rows.items()
-        if re.search(r"huggingface|/\.cache|/hub\b", mount)
-    ]
     tmp = next((one for one in (_TMP, "/") if one in rows), "")
-    found += [Disk("tmp", _TMP, *rows[tmp])] if tmp else []
+    found = [Disk("tmp", _TMP, *rows[tmp])] if tmp else []
     home = next((one for one in _HOMES if one in rows and one != tmp), "")
     found += [Disk("work", home, *rows[home])] if home else []
     return [*facts, Disks(disks=tuple(found))] if found else facts

@@ -72,7 +72,7 @@ def torch(
 def _not_imported(said: Collected) -> str:
     """How a tool that asks torch itself says that it has none: "n/a" of collect_env, "not installed" of the others."""
     words = (bare(one.value).lower().partition(" (")[0] for one in said.all("torch"))
-    none = "" if said.find(version, "torch") else next(iter(words), "")
+    none = "" if any(version(one.value) for one in said.all("torch")) else next(words, "")
     return none if none in ("n/a", "not installed") else ""
 
 

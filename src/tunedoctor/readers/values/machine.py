@@ -1,4 +1,4 @@
-"""Facts that labels fill field by field, the container, and the variables of the environment."""
+"""Facts that labels fill field by field, and the variables of the environment."""
 
 import re
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 
 from tunedoctor import facts as kinds
-from tunedoctor.facts import Container, Fact
+from tunedoctor.facts import Fact
 from tunedoctor.probes.environment import select
-from tunedoctor.readers.paste import search
-from tunedoctor.readers.values.kinds import NOTHING, told, yes_or_no
+from tunedoctor.readers.values.kinds import NOTHING
 from tunedoctor.readers.values.said import Collected
 from tunedoctor.tables.load import table
 
@@ -40,17 +39,6 @@ def filled(said: Collected) -> list[Fact]:
         except (KeyError, msgspec.ValidationError):
             continue
     return found
-
-
-def container(said: Collected) -> list[Fact]:
-    """Make the Container of a yes, of the name of an image, or of the variables that images of CUDA set."""
-    own = said.first("env NVIDIA_VISIBLE_DEVICES")
-    set_ = own and said.first("env CUDA_VERSION", "env NVIDIA_REQUIRE_CUDA")
-    evidence = "NVIDIA_VISIBLE_DEVICES and CUDA_VERSION, as CUDA images set them" if set_ else ""
-    for value in (told(one.value) for one in said.all("container")):
-        if yes_or_no(value) or search("container.name", value):
-            evidence = evidence or f"the report says {value[:120]}"
-    return [Container(kind="docker", evidence=evidence)] if evidence else []
 
 
 def variables(said: Collected, shown: int) -> list[Fact]:

@@ -1,14 +1,12 @@
 """What a report says of its subjects, under the labels of labels.json, whoever printed or typed it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from tunedoctor.readers.values.kinds import of_kind, told
 from tunedoctor.tables.load import table
 
-T = TypeVar("T")
-"""What a value is read as."""
 MOST = 20_000
 """Values that are kept: a longer text repeats itself."""
 _MOST_OF_A_KEY = 200
@@ -51,11 +49,6 @@ class Collected:
     def first(self, *keys: str) -> str:
         """Return the first value that tells something, or ""."""
         return next((v for one in self.all(*keys) if (v := told(one.value))), "")
-
-    def find(self, read: Callable[[str], T | None], *keys: str) -> T | None:
-        """Return the first value that `read` can make something of."""
-        found = (read(one.value) for one in self.all(*keys))
-        return next((one for one in found if one is not None), None)
 
     def value(self, *keys: str) -> Any:  # noqa: ANN401  each kind has its type
         """Return the first value that has the form of its label's kind, read as such; None for none."""
