@@ -41,8 +41,9 @@ def read(lines: list[str]) -> list[Fact]:
         facts.append(Packages(distributions=every, conda=conda, complete=False))
     facts += variables(said, shown(said))
     # the name of a system alone is what any prose tells, and decides nothing
-    tools = said.all("libc", "windows_build", "wsl_list")
-    idle = not system or not (system.kernel or system.machine or system.macos_version or tools)
+    tools = said.all("libc", "windows_build", "wsl_list", "os_release")
+    known = system and (system.kernel or system.machine or system.macos_version or system.model)
+    idle = not known and not tools
     return [] if idle and facts == [system] else facts
 
 

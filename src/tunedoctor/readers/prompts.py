@@ -98,7 +98,16 @@ def _of_shell(found: re.Match[str]) -> Prompt | None:
 
 def read(lines: list[str]) -> list[Fact]:
     """Return one Typed fact with the commands in the order of the text; nothing where none is shown."""
-    commands = [command for line in lines if (command := typed(line))]
+    commands: list[str] = []
+    goes_on = False
+    for line in lines:
+        # a command goes on after a backslash, a caret or a backtick
+        command = line[:LONGEST].strip().removeprefix("> ") if goes_on else typed(line)
+        if goes_on:
+            commands[-1] = f"{commands[-1][:-2].strip()} {command}"
+        elif command:
+            commands.append(command)
+        goes_on = command.endswith((" \\", " ^", " `"))
     kept = commands if len(commands) <= _MOST else commands[: _MOST // 2] + commands[-_MOST // 2 :]
     return [Typed(commands=tuple(kept))] if kept else []
 

@@ -57,7 +57,8 @@ def _started(paste: Paste) -> Container | None:
                 asked = search("container.gpu", f" {rest}") or program.startswith("nvidia-docker")
                 return _container(program, f"{program} {verb}", gpu_asked=bool(asked))
         entered = search("container.enters", command)
-        if entered and any(paste.lines[one.line + 1 :]):
+        left = any(hit.line > one.line for hit in paste.each("container.left"))
+        if entered and not left and any(paste.lines[one.line + 1 :]):
             return _container(entered[1], f"{entered[1]} exec")
     return None
 

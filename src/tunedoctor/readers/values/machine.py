@@ -1,6 +1,7 @@
 """Facts that labels fill field by field, and the variables of the environment."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -21,7 +22,8 @@ _WORDS = 3
 def filled(said: Collected) -> list[Fact]:
     """Make the facts whose fields `fills` of a label names, with those of `facts` in the table beside them.
 
-    "=NAME" there is what field NAME has. A fact that lacks a field which it must have is left out.
+    "NAME=WORD" there is WORD where field NAME is told, "NAME=" what that field has. A fact that lacks a field which it
+    must have is left out.
     """
     rows: dict[str, dict[str, Any]] = {}
     for key, row in table("labels")["labels"].items():
@@ -31,13 +33,13 @@ def filled(said: Collected) -> list[Fact]:
             rows.setdefault(fact, {}).setdefault(field, value)
     found: list[Fact] = []
     for fact, row in rows.items():
-        fields = {**table("labels")["facts"].get(fact, {}), **row}
-        same = {k: v[1:] for k, v in fields.items() if isinstance(v, str) and v.startswith("=")}
-        try:
-            fields |= {field: row[other] for field, other in same.items()}
+        fields = dict(row)
+        for field, word in table("labels")["facts"].get(fact, {}).items():
+            other, depends, plain = str(word).partition("=")
+            if not depends or other in row:
+                fields.setdefault(field, (plain or row[other]) if depends else word)
+        with suppress(msgspec.ValidationError):
             found.append(msgspec.convert(fields, getattr(kinds, fact)))
-        except (KeyError, msgspec.ValidationError):
-            continue
     return found
 
 

@@ -51,7 +51,9 @@ def host(said: Collected) -> Host | None:
     both = " ".join([*named[:2], *platforms[:3], *numbers]).strip()
     family = family_of(both) or family_of(python if "[" in python else "")
     machines = _search("linux_machine", said.first("machine"))
-    if _of_wsl(said) or (family is None and (platforms or machines or said.first("libc"))):
+    model = _model(said, both)
+    shown = platforms or machines or said.first("libc") or model
+    if _of_wsl(said) or (family is None and shown):
         family = "linux"
     if family is None:
         return None
@@ -76,7 +78,7 @@ def host(said: Collected) -> Host | None:
         libc_version=libc[1],
         macos_version=_mac_version(both) if family == "macos" else "",
         wsl=_wsl(both, said),
-        model=_model(said, both),
+        model=model,
         rosetta=rosetta,
     )
 
