@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from tunedoctor.facts import Distribution, Fact, Packages
 from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.values.build import interpreter, torch
-from tunedoctor.readers.values.gpus import gpus, shown
+from tunedoctor.readers.values.gpus import cards_of, gpus
 from tunedoctor.readers.values.kinds import version
-from tunedoctor.readers.values.lines import in_forms, in_lines, in_sentences
+from tunedoctor.readers.values.lines import in_forms, in_lines
 from tunedoctor.readers.values.machine import filled, variables
 from tunedoctor.readers.values.said import Collected, Said
 from tunedoctor.readers.values.session import answers, latest
@@ -35,11 +35,13 @@ def read(lines: list[str]) -> list[Fact]:
     facts: list[Fact] = [system] if system else []
     facts += interpreter(said, system)
     facts += torch(said, system, {name: one.version for name, one in packages.items()}, conda)
-    facts += gpus(said, system) + filled(said)
+    cards = cards_of(said, lines)
+    facts += gpus(said, cards, system) + filled(said)
     if packages or conda:
         every = tuple(packages.values())
         facts.append(Packages(distributions=every, conda=conda, complete=False))
-    facts += variables(said, shown(said))
+    # names of GPUs that torch was shown, unless the list is whole
+    facts += variables(said, 0 if said.all("whole_list") else len(cards))
     # the name of a system alone is what any prose tells, and decides nothing
     tools = said.all("libc", "windows_build", "wsl_list", "os_release")
     known = system and (system.kernel or system.machine or system.macos_version or system.model)
@@ -51,7 +53,6 @@ def _all(paste: Paste) -> Iterator[Said]:
     yield from latest(answers(paste.lines))
     yield from in_forms(paste)
     yield from in_lines(paste.lines)
-    yield from in_sentences(paste.lines)
 
 
 def _listed(paste: Paste) -> tuple[dict[str, Distribution], dict[str, str]]:

@@ -64,10 +64,18 @@ def rows(name: str) -> tuple[Row, ...]:
 
 
 def search(name: str, text: str) -> re.Match[str] | None:
-    """Look for one row in a text that is no line of a paste: a command, a value."""
-    (row,) = rows(name)
-    held = folded(text) if row.folds else text
-    return row.search(text) if not row.words or any(word in held for word in row.words) else None
+    """Look for a row, or for the first of a section, in a text that is no line of a paste: a command, a value."""
+    for row in rows(name):
+        if row.words:
+            held = folded(text) if row.folds else text
+            for word in row.words:
+                if word in held:
+                    break
+            else:
+                continue
+        if found := row.search(text):
+            return found
+    return None
 
 
 class Paste:

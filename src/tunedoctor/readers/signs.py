@@ -1,6 +1,6 @@
 """Tell a line that states a fault from prose and from the rest of a log.
 
-How programs mark a fault, whatever it is, is `fault` of outputs.json; letters' case counts there.
+How programs mark a fault, whatever it is, is `fault_marks` of outputs.json; letters' case counts there.
 """
 
 import re
@@ -25,7 +25,7 @@ def states_a_fault(text: str, among: Sequence[str] = _BY_LENGTH) -> bool:
     """
     if search("fault.version", text):  # a row of a report on versions
         return False
-    if search("fault.mark", text):
+    if search("fault_marks", text):
         return True
     if "Not Supported" in text:  # what nvidia-smi prints of a figure that a GPU does not have
         (cell,) = rows("fault.cell")

@@ -1,6 +1,7 @@
 """GPUs and their drivers, from what a report says of them."""
 
 import re
+from collections.abc import Sequence
 
 from tunedoctor.facts import (
     AmdGpu,
@@ -16,6 +17,7 @@ from tunedoctor.facts import (
 from tunedoctor.readers.paste import search
 from tunedoctor.readers.values.cards import Card, cards_in, shape
 from tunedoctor.readers.values.kinds import told
+from tunedoctor.readers.values.lines import in_sentences
 from tunedoctor.readers.values.said import Collected, Said
 from tunedoctor.tables.gpus import named_as, nvidia_by_name
 
@@ -27,9 +29,8 @@ _WORDS_TYPED, _WORDS_PRINTED = 70, 400
 _LONGEST_DRIVER = 40
 
 
-def gpus(said: Collected, host: Host | None) -> list[Fact]:
+def gpus(said: Collected, cards: Sequence[Card], host: Host | None) -> list[Fact]:
     """Make the GPUs of each vendor, and NVIDIA's driver, unless all are of others."""
-    cards = _cards(said)
     nvidia = [c for c in cards if c.vendor == "nvidia"]
     amd = [c for c in cards if c.vendor == "amd"]
     intel = tuple(dict.fromkeys(c.name for c in cards if c.vendor == "intel"))
@@ -50,13 +51,8 @@ def gpus(said: Collected, host: Host | None) -> list[Fact]:
     return facts if others else facts + _driver(said)
 
 
-def shown(said: Collected) -> int:
-    """Return the number of GPUs where the report lists those that torch was shown; 0 where it lists all or none."""
-    return 0 if said.all("whole_list") else len(_cards(said))
-
-
-def _cards(said: Collected) -> list[Card]:
-    """Take the numbered list if there is one, else the longest of the ways of telling."""
+def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
+    """Take the numbered list if there is one, else the longest of the ways of telling; else what sentences name."""
     numbered: dict[int, Card] = {}
     lists: list[list[Card]] = []
     for key in ("device_used", "gpu", "accelerator"):
@@ -72,7 +68,7 @@ def _cards(said: Collected) -> list[Card]:
                 plain += [c for c in found if not any(c.name in b or b in c.name for b in before)]
         lists.append(plain)
     if not numbered and not any(lists):
-        lists.append([card for one in said.all("gpu in prose") for card in _of(one)])
+        lists.append([card for name in in_sentences(lines) for card in cards_in(name)])
     longest = max([numbered[number] for number in sorted(numbered)], *lists, key=len)
     spread = [card._replace(times=1) for card in longest for _ in range(card.times)][:MOST]
     times = said.value("gpu_count") or 0

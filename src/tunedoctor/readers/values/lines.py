@@ -246,19 +246,19 @@ def _versioned(part: str) -> Said | None:
 def _fragment(part: str) -> Said | None:
     """Return a system, a GPU or a size of RAM that stands alone between commas."""
     for key in ("libc", "os", "cpu", "ram", "gpu") if len(part) <= _LONGEST_PART else ():
-        if found := shape(f"alone_{key}").fullmatch(part):
+        if found := search(f"alone_{key}", part):
             value = found.groupdict().get("value", part)
             return Said(key, value) if key != "gpu" or cards_in(part) else None
     return None
 
 
-def in_sentences(lines: Sequence[str]) -> Iterator[Said]:
-    """Yield the GPU that sentences in the first person or points of a list name, where they name one model only.
+def in_sentences(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the GPU that sentences in the first person or points of a list name, where they name one model only.
 
     "I'm on Ubuntu with an RTX 4090": the weakest word of all.
     """
-    found: dict[str, Said] = {}
-    for number, line in enumerate(lines):
+    found: dict[str, str] = {}
+    for line in lines:
         if (
             len(line) > _LONGEST_SENTENCE
             or " " not in line
@@ -268,7 +268,5 @@ def in_sentences(lines: Sequence[str]) -> Iterator[Said]:
         for one in (one for name in _SENTENCES for one in shape(name).finditer(line)):
             for card in cards_in(next(filter(None, one.groups()))):
                 if card.capability or card.gfx:
-                    told = Said("gpu in prose", card.name, line=number)
-                    found.setdefault(f"{card.vendor} {card.name.lower()}", told)
-    if len(found) == 1:
-        yield from found.values()
+                    found.setdefault(f"{card.vendor} {card.name.lower()}", card.name)
+    return tuple(found.values()) if len(found) == 1 else ()
