@@ -119,15 +119,17 @@ def typed(line: str) -> str:
         return ""
     if (found := prompt(line)) and found.sure:
         return found.typed
-    if of_file := shape("dockerfile").match(line):
-        return of_file["typed"].strip()
     bare = line.strip()
+    of_file = bare.startswith(("RUN ", "FROM ", "ENV ")) and shape("dockerfile").match(line)
+    if of_file:
+        return of_file["typed"].strip()
     near = len(line) - len(line.lstrip()) <= _FURTHEST
     return bare if near and _begins(bare) and not shape("sentence").match(bare) else ""
 
 
 def _begins(bare: str) -> bool:
     """Tell whether a line begins with a program and a command of it that installs or runs."""
-    found = shape("begins").match(bare)
-    verbs = table("labels")["shell"]["bare"].get(found["name"]) if found else None
-    return found is not None and verbs is not None and (not verbs or found["verb"] in verbs)
+    programs: dict[str, list[str]] = table("labels")["shell"]["bare"]
+    found = any(name in bare for name in programs) and shape("begins").match(bare)
+    verbs = programs.get(found["name"]) if found else None
+    return bool(found) and verbs is not None and (not verbs or found["verb"] in verbs)

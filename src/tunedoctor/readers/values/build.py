@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Literal
 
 from tunedoctor.facts import Fact, Host, Interpreter, Runtime, Stage, TorchBuild
-from tunedoctor.probes.torch_build import conda_build
 from tunedoctor.readers.missing import Missing
 from tunedoctor.readers.paste import search
 from tunedoctor.readers.values.cards import cards_in
@@ -86,7 +85,7 @@ def _build(
             best = one
     found = search("torch.label", best)
     label = found[1] if found else ""
-    name = conda_build(conda)
+    name = _conda_build(conda)
     # a plain "CUDA" is that of torch where a script that asks torch for more told it
     keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
     built = re.search(r"cuda(\d{1,2}\.\d{1,2})", name)
@@ -113,6 +112,14 @@ def _build(
         archs=archs,
         archs_source="report" if archs else "",
     )
+
+
+def _conda_build(conda: dict[str, str]) -> str:
+    if not conda:
+        return ""
+    from tunedoctor.probes.torch_build import conda_build  # noqa: PLC0415  few reports list conda's packages
+
+    return conda_build(conda)
 
 
 def _by_label(label: str, best: str, cuda: str, hip: str) -> Accelerator | None:

@@ -21,7 +21,7 @@ _LONGEST_FORM, _LONGEST_ROW, _LONGEST_PART, _MOST_PARTS = 2000, 300, 60, 24
 _LONGEST_TYPED, _LONGEST_SEGMENTED, _LONGEST_SENTENCE = 160, 500, 600
 _WORDS = 6
 """Most words of a name that stands without a separator."""
-_OF_LOG = ("INFO", "WARN", "ERROR", "DEBUG")
+_OF_LOG = ("[", "INFO", "WARN", "ERROR", "DEBUG")
 _SEGMENTS = pattern(
     r"(?<![:=\s])\s{3,}|(?<![:=\s])\t+|(?<!\s)\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)"
     r"|(?<!\s)\s+[|•·]\s+"
@@ -127,8 +127,15 @@ def _depth(line: str) -> int:
 def headless(line: str) -> str:
     """Return a line without what stands before its words."""
     text = line.lstrip()
-    plain = text[:1].isalpha() and not text.startswith(_OF_LOG)
-    return text if plain else re.sub(rows("line.head")[0].source, "", line, count=1)
+    if not text[:1].isalpha():
+        text = _without("line.head", line)
+    if text[:1].isdigit() or text.startswith(_OF_LOG):
+        text = _without("line.head", _without("line.log", text))
+    return text
+
+
+def _without(row: str, line: str) -> str:
+    return re.sub(rows(row)[0].source, "", line, count=1)
 
 
 def _segments(line: str, section: str) -> list[Said]:
