@@ -12,7 +12,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import NamedTuple
 
-from tunedoctor.lazy import folded, literals
+from tunedoctor.lazy import folded
 from tunedoctor.readers.shell import Shown, shown
 from tunedoctor.tables.load import table
 
@@ -53,13 +53,16 @@ def _compiled(source: str) -> re.Pattern[str]:
 
 @cache
 def rows(name: str) -> tuple[Row, ...]:
-    """Return the rows of a section ("pci"), or one row ("pci.id")."""
+    """Return the rows of a section ("pci"), or one row ("pci.id").
+
+    Their words, which take longer to find than a report to read, are a table that tools/build_rows.py makes.
+    """
     section, _, one = name.partition(".")
+    words = table("row_words")["rows"][section]
     return tuple(
-        Row(key, source, literals(source.removeprefix("(?i)"), flags), bool(flags))
+        Row(key, source, tuple(words[key]), source.startswith("(?i)"))
         for key, source in table("outputs")["rows"][section].items()
         if not one or key == one
-        for flags in (re.IGNORECASE if source.startswith("(?i)") else 0,)
     )
 
 
