@@ -81,6 +81,13 @@ def search(name: str, text: str) -> re.Match[str] | None:
     return None
 
 
+def matches(name: str, text: str) -> Iterator[re.Match[str]]:
+    """Yield what one row matches in a text."""
+    (row,) = rows(name)
+    possible = not row.words or any(word in text for word in row.words)
+    return _compiled(row.source).finditer(text) if possible else iter(())
+
+
 class Paste:
     """Lines of a text. What is asked of them takes time in proportion to their number; nothing raises."""
 

@@ -8,17 +8,9 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Fact, Interpreter
 from tunedoctor.facts.target import PrefixKind
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import matches
 from tunedoctor.tables.load import table
 
-_UNIX = pattern(
-    r"(?:[\w.@+~:/-]{0,300}?/|)lib(?:64)?/(?:python|pypy)(?P<version>[23]\.\d{1,2})t?/(?P<rest>[\w.-]{0,40})"
-)
-_WINDOWS = pattern(
-    # pip writes the paths of Windows in small letters
-    r"[\\/][Pp]ython(?P<major>3)\.?(?P<minor>\d{1,2})(?P<bits>-32)?[\\/](?:[Ll]ib|[Ss]cripts|python\.exe)"
-)
-_ENTRY = pattern(r"(?<!\w)['\"]((?:[/~]|[A-Za-z]:[\\/]|)[^'\"\n]{0,300})['\"]")
 _PACKAGES = ("site-packages", "dist-packages")
 _LONGEST, _LONGEST_LIST, _FURTHEST = 600, 4000, 60
 """Characters of a line, of a list; lines of a list that is printed one entry a line."""
@@ -49,11 +41,11 @@ def _places(line: str) -> Iterator[_Place]:
     """Yield version, kind and bits for each path that shows them."""
     if "ython3" not in line and "ython2" not in line:
         return
-    for found in islice(_UNIX.finditer(line), _MOST):
+    for found in islice(matches("python_path.unix", line), _MOST):
         # what belongs to the system, as a gdb or an apt hook, runs under the system's own Python
         if _likely(found["version"]) and found["rest"] != "config":
             yield _Place(found["version"], kind_of(found[0]), 64)
-    for found in islice(_WINDOWS.finditer(line), _MOST):
+    for found in islice(matches("python_path.windows", line), _MOST):
         version = f"{found['major']}.{found['minor']}"
         if _likely(version):
             yield _Place(version, kind_of(line[: found.end()]), 32 if found["bits"] else 64)
@@ -78,7 +70,7 @@ def _search_path(lines: list[str]) -> list[Fact]:
             listed = " ".join(lines[number + 1 : number + _FURTHEST]).partition("]")[0]
         elif "packages" not in line or not line.lstrip(" \t`>*-=|").startswith("["):
             continue
-        found = tuple(one[1].replace("\\\\", "\\") for one in _ENTRY.finditer(listed))
+        found = tuple(one[1].replace("\\\\", "\\") for one in matches("python_path.entry", listed))
         tells = next((one for folder in found for one in _places(f"{folder}/lib/")), None)
         if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
             kind = kind_of(found[-1])

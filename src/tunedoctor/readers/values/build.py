@@ -85,7 +85,11 @@ def _build(
             best = one
     found = search("torch.label", best)
     label = found[1] if found else ""
-    name = _conda_build(conda)
+    name = ""
+    if conda:
+        from tunedoctor.probes.torch_build import conda_build  # noqa: PLC0415  few reports list conda's packages
+
+        name = conda_build(conda)
     # a plain "CUDA" is that of torch where a script that asks torch for more told it
     keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
     built = re.search(r"cuda(\d{1,2}\.\d{1,2})", name)
@@ -112,14 +116,6 @@ def _build(
         archs=archs,
         archs_source="report" if archs else "",
     )
-
-
-def _conda_build(conda: dict[str, str]) -> str:
-    if not conda:
-        return ""
-    from tunedoctor.probes.torch_build import conda_build  # noqa: PLC0415  few reports list conda's packages
-
-    return conda_build(conda)
 
 
 def _by_label(label: str, best: str, cuda: str, hip: str) -> Accelerator | None:
