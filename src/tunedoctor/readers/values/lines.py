@@ -198,20 +198,15 @@ def _typed(text: str) -> list[Said]:
 
 
 def _of_form(name: str, value: str, row: str) -> Iterator[Said]:
-    """Yield what a group of a form says: its name is a label, with the writing of the value behind it."""
+    """Yield what a group of a form says: its name is a label, or a label and a unit of memory."""
     key, _, how = name.rpartition("_")
     if key == "kind":
         yield Said("torch_kind", how)
     elif name.startswith("lib_"):
         yield Said(f"library {name.removeprefix('lib_')}", value.rstrip("."))
-    elif how == "pair":
-        yield Said(key, ".".join(re.findall(r"\d+", value)))
-    elif how == "digits":
-        yield Said(key, f"{value[:-1]}.{value[-1]}")
-    elif how in ("kb", "mb", "gb"):
-        yield Said(key, f"{value} {how}")
     else:
-        yield Said(name, value)
+        unit = how in ("kb", "mb", "gb")
+        yield Said(key, f"{value} {how}") if unit else Said(name, value)
     if name in table("labels")["proof"]:
         yield Said("seen", row)
 

@@ -102,7 +102,13 @@ def _libc(
 def _name(family: Os, told_: str, both: str) -> str:
     name = re.sub(r"(?i)\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", told_)[:80]
     if family == "windows":
-        return _windows_name(name, both)
+        build, edition = (
+            re.search(r"10\.0\.(\d{5})", both),
+            re.search(r"Windows [\w .]{1,40}", name),
+        )
+        if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
+            return "Windows 11"
+        return edition[0].strip() if edition else "Windows 10" if build and not name else "Windows"
     if family == "macos" and (not re.search(r"\d", name) or name.startswith(("Darwin", "Apple M"))):
         return f"macOS {_mac_version(both)}".strip()
     return name or "Linux"
@@ -145,14 +151,6 @@ def _of_wsl(said: Collected) -> Literal[0, 1, 2]:
     return {"1": 1, "2": 2}.get(said.first("wsl_list"), 0)  # type: ignore[return-value]
 
 
-def _windows_name(name: str, both: str) -> str:
-    build = re.search(r"10\.0\.(\d{5})", both)
-    if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
-        return "Windows 11"
-    edition = re.search(r"Windows [\w .]{1,40}", name)
-    return edition[0].strip() if edition else "Windows 10" if build and not name else "Windows"
-
-
 def _mac_version(both: str) -> str:
     found = _search("mac_version", both)
     if found and not found[1].startswith("10.16"):
@@ -168,6 +166,4 @@ def _model(said: Collected, both: str) -> str:
         return named[found.start() : found.end()].strip()
     if _search("tegra", f"{both} {named}"):
         return "NVIDIA Jetson"
-    jetpack = said.first("model")
-    known = jetpack[:1].isdigit() and "jetpack" in named.lower()
-    return f"NVIDIA Jetson, JetPack {jetpack}" if known else ""
+    return "NVIDIA Jetson" if "jetpack" in named.lower() else ""
