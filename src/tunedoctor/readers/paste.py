@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import accumulate
 from operator import itemgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tunedoctor.lazy import folded
-from tunedoctor.readers.shell import Shown, shown
 from tunedoctor.tables.load import table
+
+if TYPE_CHECKING:
+    from tunedoctor.readers.shell import Shown
 
 LONGEST = 500
 """Characters of a line that are looked at, unless a reader asks for more."""
@@ -66,6 +68,12 @@ def rows(name: str) -> tuple[Row, ...]:
     )
 
 
+def shape(name: str) -> re.Pattern[str]:
+    """Return the expression of one row, for what is more than a search."""
+    (row,) = rows(name)
+    return _compiled(row.source)
+
+
 def search(name: str, text: str) -> re.Match[str] | None:
     """Look for a row, or for the first of a section, in a text that is no line of a paste: a command, a value."""
     for row in rows(name):
@@ -79,13 +87,6 @@ def search(name: str, text: str) -> re.Match[str] | None:
         if found := row.search(text):
             return found
     return None
-
-
-def matches(name: str, text: str) -> Iterator[re.Match[str]]:
-    """Yield what one row matches in a text."""
-    (row,) = rows(name)
-    possible = not row.words or any(word in text for word in row.words)
-    return _compiled(row.source).finditer(text) if possible else iter(())
 
 
 class Paste:
@@ -106,8 +107,10 @@ class Paste:
         return folded(self.text)
 
     @cached_property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> "list[Shown]":
         """The commands that stand behind prompts, with what they printed."""
+        from tunedoctor.readers.shell import shown  # noqa: PLC0415  prompts are rows as well
+
         return shown(self.lines)
 
     def line(self, number: int) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Fact, Interpreter
 from tunedoctor.facts.target import PrefixKind
-from tunedoctor.readers.paste import matches
+from tunedoctor.readers.paste import shape
 from tunedoctor.tables.load import table
 
 _PACKAGES = ("site-packages", "dist-packages")
@@ -41,11 +41,11 @@ def _places(line: str) -> Iterator[_Place]:
     """Yield version, kind and bits for each path that shows them."""
     if "ython3" not in line and "ython2" not in line:
         return
-    for found in islice(matches("python_path.unix", line), _MOST):
+    for found in islice(shape("python_path.unix").finditer(line), _MOST):
         # what belongs to the system, as a gdb or an apt hook, runs under the system's own Python
         if _likely(found["version"]) and found["rest"] != "config":
             yield _Place(found["version"], kind_of(found[0]), 64)
-    for found in islice(matches("python_path.windows", line), _MOST):
+    for found in islice(shape("python_path.windows").finditer(line), _MOST):
         version = f"{found['major']}.{found['minor']}"
         if _likely(version):
             yield _Place(version, kind_of(line[: found.end()]), 32 if found["bits"] else 64)
@@ -70,7 +70,9 @@ def _search_path(lines: list[str]) -> list[Fact]:
             listed = " ".join(lines[number + 1 : number + _FURTHEST]).partition("]")[0]
         elif "packages" not in line or not line.lstrip(" \t`>*-=|").startswith("["):
             continue
-        found = tuple(one[1].replace("\\\\", "\\") for one in matches("python_path.entry", listed))
+        found = tuple(
+            one[1].replace("\\\\", "\\") for one in shape("python_path.entry").finditer(listed)
+        )
         tells = next((one for folder in found for one in _places(f"{folder}/lib/")), None)
         if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
             kind = kind_of(found[-1])

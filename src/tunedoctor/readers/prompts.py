@@ -1,14 +1,15 @@
 """Tell what somebody typed: behind a prompt of a shell, PowerShell, cmd, Python or a notebook; in Dockerfiles; bare.
 
-The one place that knows prompts; their shapes are `prompts` of outputs.json. Many signs of prompts are signs of prose
+The one place that knows prompts; their shapes are `prompt` of outputs.json. Many signs of prompts are signs of prose
 too ("50 % of it", "# My machine"): such a line counts for sure only where a command of this trade follows.
 """
 
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Fact, Typed
+from tunedoctor.readers.paste import shape
 from tunedoctor.tables.load import table
 
 LONGEST = 1000
@@ -35,28 +36,22 @@ class Prompt(NamedTuple):
     """False where prose can have the same sign, and no command of this trade follows."""
 
 
-@cache
-def shape(name: str) -> re.Pattern[str]:
-    """Return the expression for one kind of prompt."""
-    return re.compile(table("outputs")["prompts"][name])
-
-
 @lru_cache(maxsize=8192)
 def prompt(line: str) -> Prompt | None:
     """Return what was typed in a line that begins with a prompt; None where there is none."""
     line = line[:LONGEST]
     if not _SIGN.search(line, 0, _NEAR):
         return None
-    if found := shape("python").match(line):
+    if found := shape("prompt.python").match(line):
         python, notebook, typed = found.group("python", "notebook", "typed")
         return Prompt(
             "notebook" if notebook else "python", typed.strip(), sure=bool(python or notebook)
         )
-    if found := shape("magic").match(line):
+    if found := shape("prompt.magic").match(line):
         return Prompt("notebook", found["typed"].strip())
-    if found := shape("shell").match(line):
+    if found := shape("prompt.shell").match(line):
         return _of_shell(found)
-    if found := shape("loose").match(line):
+    if found := shape("prompt.loose").match(line):
         typed = found["typed"].strip()
         return Prompt("shell", typed, sure=known_command(typed))
     return None
@@ -70,7 +65,7 @@ def typed_in(line: str) -> str:
 
 def known_command(typed: str) -> bool:
     """Tell whether a command of this trade stands here, and not a sentence that begins with a word of its name."""
-    found = shape("program").match(typed)
+    found = shape("prompt.program").match(typed)
     if found is None:
         return False
     words = table("labels")["shell"]
@@ -86,7 +81,7 @@ def _of_shell(found: re.Match[str]) -> Prompt | None:
     typed, env, sign = found["typed"].strip(), found["env"] or "", found["sign"]
     if found["windows"]:
         return Prompt("shell", typed, env)
-    if zsh := shape("zsh").match(typed):
+    if zsh := shape("prompt.zsh").match(typed):
         typed = zsh["typed"].strip()
     known = known_command(typed)
     if not found["gap"]:
@@ -120,16 +115,16 @@ def typed(line: str) -> str:
     if (found := prompt(line)) and found.sure:
         return found.typed
     bare = line.strip()
-    of_file = bare.startswith(("RUN ", "FROM ", "ENV ")) and shape("dockerfile").match(line)
+    of_file = bare.startswith(("RUN ", "FROM ", "ENV ")) and shape("prompt.dockerfile").match(line)
     if of_file:
         return of_file["typed"].strip()
     near = len(line) - len(line.lstrip()) <= _FURTHEST
-    return bare if near and _begins(bare) and not shape("sentence").match(bare) else ""
+    return bare if near and _begins(bare) and not shape("prompt.sentence").match(bare) else ""
 
 
 def _begins(bare: str) -> bool:
     """Tell whether a line begins with a program and a command of it that installs or runs."""
     programs: dict[str, list[str]] = table("labels")["shell"]["bare"]
-    found = any(name in bare for name in programs) and shape("begins").match(bare)
+    found = any(name in bare for name in programs) and shape("prompt.begins").match(bare)
     verbs = programs.get(found["name"]) if found else None
     return bool(found) and verbs is not None and (not verbs or found["verb"] in verbs)

@@ -3,10 +3,9 @@
 How programs mark a fault, whatever it is, is `fault_marks` of outputs.json; letters' case counts there.
 """
 
-import re
 from collections.abc import Sequence
 
-from tunedoctor.readers.paste import rows, search
+from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.load import table
 
 _BY_LENGTH: tuple[str, ...] = tuple(sorted(table("sayings")["sayings"], key=len))
@@ -28,8 +27,7 @@ def states_a_fault(text: str, among: Sequence[str] = _BY_LENGTH) -> bool:
     if search("fault_marks", text):
         return True
     if "Not Supported" in text:  # what nvidia-smi prints of a figure that a GPU does not have
-        (cell,) = rows("fault.cell")
-        text = re.sub(cell.source, " ", text)
+        text = shape("fault.cell").sub(" ", text)
     low = text.lower()
     for sign in among:
         if len(sign) > len(low):

@@ -1,9 +1,10 @@
-"""GPUs as drivers, torch and people name them. The shapes of their names are `cards` of labels.json."""
+"""GPUs as drivers, torch and people name them. The shapes of their names are `card` of outputs.json."""
 
 import re
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
+from tunedoctor.readers.paste import shape
 from tunedoctor.readers.values.kinds import size
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, nvidia_by_name, nvidia_like
 from tunedoctor.tables.load import table
@@ -28,12 +29,6 @@ _MOST = 64
 
 
 @cache
-def shape(name: str) -> re.Pattern[str]:
-    """Return the expression for one kind of name."""
-    return re.compile(table("labels")["cards"][name])
-
-
-@cache
 def _models() -> frozenset[str]:
     """Words of NVIDIA's names that mean a model by themselves: A100, T4."""
     names = " ".join(name for row in table("gpus")["nvidia"] for name in row["names"])
@@ -47,11 +42,11 @@ def cards_in(text: str) -> tuple[Card, ...]:
 
 @lru_cache(maxsize=512)
 def _cards(text: str) -> tuple[Card, ...]:
-    whole = shape("remark").sub("", text.strip().strip("`'\""))
+    whole = shape("card.remark").sub("", text.strip().strip("`'\""))
     if model := nvidia_by_name(whole):
         return (Card("nvidia", whole, model.compute_capability),)
     found: list[Card] = []
-    for piece in shape("between").split(text)[:_MOST]:
+    for piece in shape("card.between").split(text)[:_MOST]:
         card, last = _card(piece.strip()), found[-1] if found else None
         if card and last and card.name == card.gfx and last.vendor == "amd":
             found[-1] = last._replace(gfx=card.gfx)
@@ -65,21 +60,21 @@ def _cards(text: str) -> tuple[Card, ...]:
 def _card(text: str) -> Card | None:
     if model := nvidia_by_name(text):
         return Card("nvidia", text, model.compute_capability)
-    if found := shape("apple").search(text):
+    if found := shape("card.apple").search(text):
         return Card("apple", f"Apple {found[0].removeprefix('Apple').strip()}")
-    count = shape("times").search(text)
+    count = shape("card.times").search(text)
     times = max(1, min(_MOST, int(next(filter(None, count.groups()))))) if count else 1
     memory = size(re.sub(r"\d+\s?GB\s+RAM\b", "", text) if "RAM" in text else text)
-    gfx, found = shape("gfx").search(text), shape("amd").search(text)
+    gfx, found = shape("card.gfx").search(text), shape("card.amd").search(text)
     theirs = text[:7].lower().startswith(("nvidia", "geforce"))
     if gfx or (found and found[0].strip() and not theirs):
         return _amd(found[0].strip() if found else "", gfx[0] if gfx else "", memory, times)
     of_intel = any(word in text for word in ("Intel", "Arc", "Data Center"))
-    if of_intel and (found := shape("intel").search(text)):
+    if of_intel and (found := shape("card.intel").search(text)):
         return Card("intel", found[0].strip(), memory=memory, times=times)
-    named = (one for one in shape("nvidia").finditer(text) if _is_model(one["model"]))
-    made = shape("maker").match(text)
-    if found := next(named, None) or shape("bare").match(text):
+    named = (one for one in shape("card.nvidia").finditer(text) if _is_model(one["model"]))
+    made = shape("card.maker").match(text)
+    if found := next(named, None) or shape("card.bare").match(text):
         bare = found.lastgroup == "bare"
         name = found["bare"] if bare else found[0].strip()
         if memory is None or "GB" in name:
@@ -100,7 +95,7 @@ def _is_model(word: str | None) -> bool:
 def _written(name: str) -> str:
     """Return a name as makers write it: "RTX 3060 Ti" for "rtx3060ti"."""
     titles = {"ti": " Ti", "super": " SUPER"}
-    return shape("written").sub(
+    return shape("card.written").sub(
         lambda m: f"{m[1]} " if m[1] else titles.get(m[2].lower(), f" {m[2].upper()}"), name
     )
 
@@ -112,7 +107,7 @@ def _capability(name: str) -> str:
         families: dict[str, str] = table("labels")["jetson"]
         return next((families[family] for family in families if family in small), "")
     words = _written(name)
-    for one in dict.fromkeys((words, words.upper(), shape("form").sub("", words))):
+    for one in dict.fromkeys((words, words.upper(), shape("card.form").sub("", words))):
         exact = nvidia_by_name(one)
         kinds = {m.compute_capability for m in ([exact] if exact else nvidia_like(one))}
         if len(kinds) == 1:

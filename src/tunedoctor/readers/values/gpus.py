@@ -14,8 +14,8 @@ from tunedoctor.facts import (
     NvidiaGpu,
     NvidiaGpus,
 )
-from tunedoctor.readers.paste import search
-from tunedoctor.readers.values.cards import Card, cards_in, shape
+from tunedoctor.readers.paste import search, shape
+from tunedoctor.readers.values.cards import Card, cards_in
 from tunedoctor.readers.values.kinds import told
 from tunedoctor.readers.values.lines import in_sentences
 from tunedoctor.readers.values.said import Collected, Said
@@ -118,7 +118,7 @@ def _amd(cards: list[Card], said: Collected) -> list[Fact]:
             gfx=card.gfx or (gfx if alike else mine),
             name=card.name if card.name != card.gfx else "",
             memory_total=card.memory or (memory if alike else None),
-            integrated=bool(shape("integrated").search(card.name)),
+            integrated=bool(shape("card.integrated").search(card.name)),
         )
         for number, card in enumerate(cards)
     )

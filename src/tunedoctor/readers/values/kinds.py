@@ -1,10 +1,10 @@
 """Parsers of values, by the kind that a label of labels.json has; what has not the form of its kind gives nothing."""
 
-import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
+from tunedoctor.readers.paste import shape
 from tunedoctor.tables.load import table
 
 NOTHING = frozenset(table("labels")["nothing"])
@@ -33,16 +33,12 @@ def yes_or_no(value: str) -> bool | None:
     word = words[0].strip("(),[]") if words else ""
     if word in table("labels")["yes"]:
         return True
-    return False if text == "not available" or _denies(word, words[1:]) else None
-
-
-def _denies(word: str, more: list[str]) -> bool:
-    return word in table("labels")["no"] and not (word == "no" and more[:1] == ["cuda"])
+    return False if text == "not available" or word in table("labels")["no"] else None
 
 
 def size(value: str) -> int | None:
     """Return the first size in a text, in bytes; GB counts as GiB, as tools that print GB of memory mean it."""
-    found = _form("size").search(value[:300])
+    found = shape("kind.size").search(value[:300])
     power = _UNITS[(found[2] or found[3]).lower()] if found else 0
     return int(float(found[1]) * (1 << power)) or None if found else None
 
@@ -64,8 +60,8 @@ def version(value: str, *, whole: bool = False) -> str | None:
 
     `whole`: nothing but a remark in brackets stands behind it.
     """
-    found = _form("version").match(instead(value[:_LONGEST]))
-    after = _form("benign").match(found["rest"]) if found else None
+    found = shape("kind.version").match(instead(value[:_LONGEST]))
+    after = shape("kind.benign").match(found["rest"]) if found else None
     if found is None or after is None or (whole and found["rest"].strip() and not after["aside"]):
         return None
     return found["version"]
@@ -76,13 +72,8 @@ def of_kind(kind: str, value: str) -> Any:  # noqa: ANN401  each kind has its ty
     """Return what a value is, read as one of a kind; None where it has not the form of it."""
     if reader := _READERS.get(kind):
         return reader(value)
-    found = _form(kind).search(told(value)[:_LONGEST])
+    found = shape(f"kind.{kind}").search(told(value)[:_LONGEST])
     return ".".join(filter(None, found.groups())) if found else None
-
-
-@cache
-def _form(kind: str) -> re.Pattern[str]:
-    return re.compile(table("labels")["kinds"][kind])
 
 
 def _number(value: str, most: int = 9999) -> int | None:

@@ -4,12 +4,10 @@
 main, transformers 4.57.6, torch 2.13.0, python 3.12"; and lines of a known form, `forms` of outputs.json.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.paste import Paste, rows, search
-from tunedoctor.readers.values.cards import cards_in, shape
+from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.readers.values.cards import cards_in
 from tunedoctor.readers.values.kinds import NOTHING, bare, version
 from tunedoctor.readers.values.names import begins_a_name, key_of, names_in, normal
 from tunedoctor.readers.values.said import Said
@@ -22,16 +20,9 @@ _LONGEST_TYPED, _LONGEST_SEGMENTED, _LONGEST_SENTENCE = 160, 500, 600
 _WORDS = 6
 """Most words of a name that stands without a separator."""
 _OF_LOG = ("[", "INFO", "WARN", "ERROR", "DEBUG")
-_SEGMENTS = pattern(
-    r"(?<![:=\s])\s{3,}|(?<![:=\s])\t+|(?<!\s)\s*[,;]\s+(?=[A-Za-z][\w ().?-]{1,40}[:=]\s?\S)"
-    r"|(?<!\s)\s+[|•·]\s+"
-    r"|,\s+(?=(?:GPU|CUDA|Python|torch|PyTorch|OS|driver)\b)"
-)
 _MARKS = (",", ";", "|", "•", "·", " / ", " on ")
 _ALONE = ("windows", "ubuntu", "macos", "debian", "fedora", "centos")
 """Systems that stand alone in a line; between the parts of a row stands a mark."""
-_DIVIDERS = pattern(r"\s+on\s+(?:an?\s)?(?=\S*[A-Z\d])|(?<!\s)\s*(?:[,;|•·]|&nbsp;|\s/\s)\s*")
-_TARGET = pattern(r"gfx[0-9a-f]{3,5}")
 _SENTENCES = ("own", "board", "item")
 """Sentences in the first person; boards that a program runs on; points of a list that are a card's name."""
 
@@ -135,7 +126,7 @@ def headless(line: str) -> str:
 
 
 def _without(row: str, line: str) -> str:
-    return re.sub(rows(row)[0].source, "", line, count=1)
+    return shape(row).sub("", line, count=1)
 
 
 def _segments(line: str, section: str) -> list[Said]:
@@ -146,7 +137,7 @@ def _segments(line: str, section: str) -> list[Said]:
     whole = _of_line(line, section)
     if (known == 1 and "_" not in line) or len(line) > _LONGEST_SEGMENTED:
         return whole
-    parts = [part for part in _SEGMENTS.split(line.strip())[:16] if part.strip()]
+    parts = [part for part in shape("line.segments").split(line.strip())[:16] if part.strip()]
     said = [one for part in parts for one in _of_line(part, section)] if len(parts) > 1 else []
     return said if len({one.key for one in said}) > 1 or not whole else whole
 
@@ -222,8 +213,8 @@ def _row(line: str) -> Sequence[Said]:
     title = search("line.title", plain)
     if title and not key_of(title[0])[0]:
         plain = plain[title.end() :]
-    parts = [part for part in _DIVIDERS.split(plain) if part][:_MOST_PARTS]
-    if len(parts) > 1 and all(_TARGET.fullmatch(part.strip()) for part in parts):
+    parts = [part for part in shape("line.dividers").split(plain) if part][:_MOST_PARTS]
+    if len(parts) > 1 and all(shape("line.target").fullmatch(part.strip()) for part in parts):
         return ()  # what a build has code for; no machine is told by names of targets alone
     said: list[Said] = []
     for part in parts:
@@ -267,7 +258,7 @@ def in_sentences(lines: Sequence[str]) -> tuple[str, ...]:
             or not search("line.card", line.lower())
         ):
             continue
-        for one in (one for name in _SENTENCES for one in shape(name).finditer(line)):
+        for one in (one for name in _SENTENCES for one in shape(f"card.{name}").finditer(line)):
             for card in cards_in(next(filter(None, one.groups()))):
                 if card.capability or card.gfx:
                     found.setdefault(f"{card.vendor} {card.name.lower()}", card.name)

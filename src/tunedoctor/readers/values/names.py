@@ -3,15 +3,9 @@
 import re
 from functools import lru_cache
 
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.load import table
 
-_ENDS = pattern(
-    r"(?<![\s:`'\"*])[\s:`'\"*]*+(?:版本号?|\bversion(?: number)?|\bver\.?|\bversion\(s\)|\bversions)[\s`'\"*]*\Z"
-)
-_ASKING = pattern(
-    r"(?<!\s)\s*+\([^()]{0,40}(?:\?|/|only|if |e\.g|please|output)[^()]{0,60}\)\s*|\?+"
-)
 _OWNS = ("your", "my", "the", "current", "installed", "local", "used", "exact")
 _EDGES = "`'\"*•·|│> \t#~=+,[]{}"
 
@@ -21,13 +15,13 @@ def normal(name: str) -> str:
     """Return a name in lower case, without marks, questions and the word version at its end."""
     text = name.lower()
     if "(" in text or "?" in text:
-        text = _ASKING.sub(" ", text)
+        text = shape("name.asking").sub(" ", text)
     text = text.replace("`", "").replace("**", "").strip(_EDGES)
     text = text.removesuffix(".__version__").removesuffix(".version")
     if not text.isascii():
         text = "".join(c for c in text if c.isascii() or c.isalpha())
     spaced = " ".join(text.replace("_", " ").replace("-", " ").split())
-    plain = _ENDS.sub("", spaced) if "ver" in spaced or "版本" in spaced else spaced
+    plain = shape("name.ends").sub("", spaced) if "ver" in spaced or "版本" in spaced else spaced
     first, _, rest = plain.partition(" ")
     return (rest if rest and first in _OWNS else plain).strip() or spaced
 
@@ -51,10 +45,6 @@ def _first_letters(text: str) -> str:
 _NUMBERED = ("gpu", "device", "cuda", "xpu")
 """Names that a GPU's number follows."""
 _BEGINNINGS = frozenset(map(_first_letters, (*_KEYS, *_LIBRARIES, *_NUMBERED, *_OWNS)))
-_OF_GPU = pattern(
-    r"\A(?:gpu|device|cuda|cuda device|xpu)[ :#]{0,2}\[?(\d{1,3}(?:\s*,\s*\d{1,3}){0,15})\]?"
-    r"(?: (compute capability|name|memory|vram|arch|type|model))?\Z"
-)
 _OF_PART = {"compute capability": "capability", "memory": "gpu_memory", "vram": "gpu_memory"}
 _OF_PART["arch"] = "capability"
 
@@ -72,7 +62,7 @@ def key_of(name: str) -> tuple[str, str]:
     plain = normal(name)
     if plain in _KEYS:
         return _KEYS[plain], ""
-    if plain.startswith(_NUMBERED) and (numbered := _OF_GPU.match(plain)):
+    if plain.startswith(_NUMBERED) and (numbered := search("name.of_gpu", plain)):
         return _OF_PART.get(numbered[2] or "", "gpu"), re.sub(r"\s", "", numbered[1])
     library = library_of(name)
     return (f"library {library}" if library else ""), ""

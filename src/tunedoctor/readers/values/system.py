@@ -1,10 +1,10 @@
-"""The operating system, from what a report says of it. Its words are `systems` of labels.json, in small letters."""
+"""The operating system, from what a report says of it. Its words are `system` of outputs.json, in small letters."""
 
 import re
-from functools import cache
 from typing import Literal
 
 from tunedoctor.facts import Host
+from tunedoctor.readers.paste import search
 from tunedoctor.readers.values.kinds import told, yes_or_no
 from tunedoctor.readers.values.said import Collected
 from tunedoctor.tables.load import table
@@ -22,13 +22,8 @@ _DARWIN = ((25, 1), (20, -9))
 _FAMILIES: tuple[Os, ...] = ("windows", "macos", "linux")
 
 
-@cache
-def _shape(name: str) -> re.Pattern[str]:
-    return re.compile(table("labels")["systems"][name])
-
-
 def _search(name: str, text: str) -> re.Match[str] | None:
-    return _shape(name).search(text.lower()) if text else None
+    return search(f"system.{name}", text.lower()) if text else None
 
 
 def family_of(text: str) -> Os | None:
@@ -58,7 +53,7 @@ def host(said: Collected) -> Host | None:
     if family is None:
         return None
     platform = platforms[0][:120] if platforms else ""
-    kernel = re.match(table("labels")["systems"]["kernel"], platform)
+    kernel = search("system.kernel", platform)
     machine = _machine(both, python, said)
     translated = machine == "x86_64" or any("x86_64" in one for one in platforms)
     # under Rosetta the processor can be called VirtualApple
