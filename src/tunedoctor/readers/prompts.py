@@ -125,6 +125,7 @@ def typed(line: str) -> str:
 def _begins(bare: str) -> bool:
     """Tell whether a line begins with a program and a command of it that installs or runs."""
     programs: dict[str, list[str]] = table("labels")["shell"]["bare"]
-    found = any(name in bare for name in programs) and shape("prompt.begins").match(bare)
+    known = any(name in bare for name in programs)
+    found = shape("prompt.begins").match(bare) if known else None
     verbs = programs.get(found["name"]) if found else None
-    return bool(found) and verbs is not None and (not verbs or found["verb"] in verbs)
+    return found is not None and verbs is not None and (not verbs or found["verb"] in verbs)

@@ -110,6 +110,6 @@ def _torch(name: str) -> TorchBuild | None:
                 variant = f"rocm{stack}" if stack else ""
                 return TorchBuild(version=version, hip=stack, accelerator="rocm", variant=variant)
             variant = f"cu{stack.replace('.', '')}" if stack else ""
-            kind = row["accelerator"] if stack else "unknown"
-            return TorchBuild(version=version, cuda=stack, accelerator=kind, variant=variant)
+            build = TorchBuild(version=version, cuda=stack, accelerator="cuda", variant=variant)
+            return build if stack else TorchBuild(version=version, accelerator="unknown")
     return None

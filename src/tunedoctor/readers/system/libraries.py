@@ -50,7 +50,8 @@ def _rows(paste: Paste) -> Iterator[_Row]:
     above = {hit.line: hit.found for hit in paste.each("ldd.row")}
     for number in sorted({*commands, *above}):
         if number in above:
-            yield _Row(whose, *above[number].groups(), number + 1)
+            library, version, place = above[number].groups()
+            yield _Row(whose, library, version, place, number + 1)
         else:
             whose = commands[number] if search("library.asked", commands[number]) else ""
 

@@ -81,8 +81,8 @@ def _card(text: str) -> Card | None:
             memory = size(text[found.end() :])
         capability = _capability(name)
         if made and name.lower() in made[1].lower():  # the driver's full name
-            known = nvidia_by_name(made[1])
-            name = made[1] if known else re.sub(r"\s+\d{1,3}\s?GB\Z", "", made[1])
+            whole = nvidia_by_name(made[1])
+            name = made[1] if whole else re.sub(r"\s+\d{1,3}\s?GB\Z", "", made[1])
         return Card("nvidia", name, capability, memory=memory, times=times)
     known = made is not None and any(map(str.isdigit, made[1]))
     return Card("nvidia", made[1], memory=memory, times=times) if made and known else None

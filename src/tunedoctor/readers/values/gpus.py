@@ -57,7 +57,7 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
     lists: list[list[Card]] = []
     for key in ("device_used", "gpu", "accelerator"):
         plain: list[Card] = []
-        for one in said.all(key):
+        for one in said.all(key)[: 3 * MOST]:
             found = _of(one)
             if one.gpu and found:
                 for number in one.gpu.split(","):

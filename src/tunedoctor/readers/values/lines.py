@@ -34,10 +34,10 @@ def in_forms(paste: Paste) -> Iterator[Said]:
             if value is not None:
                 yield from (one._replace(line=line) for one in _of_form(name, value, row))
     seen: set[str] = set()
-    for number, line in enumerate(paste.lines):
-        if _SHORTEST <= len(line) <= _LONGEST_ROW and line not in seen:
-            seen.add(line)
-            yield from (one._replace(line=number) for one in _row(line))
+    for number, text in enumerate(paste.lines):
+        if _SHORTEST <= len(text) <= _LONGEST_ROW and text not in seen:
+            seen.add(text)
+            yield from (one._replace(line=number) for one in _row(text))
 
 
 def in_lines(lines: Sequence[str]) -> Iterator[Said]:

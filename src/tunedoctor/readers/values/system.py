@@ -59,9 +59,8 @@ def host(said: Collected) -> Host | None:
     # under Rosetta the processor can be called VirtualApple
     apple = any(v.value.startswith(("Apple", "VirtualApple")) for v in said.all("cpu", "gpu"))
     rosetta = family == "macos" and translated and (machine == "arm64" or apple)
-    distro, libc = _search("distribution", both) if family == "linux" else None, ("", "")
-    if family == "linux":
-        libc = _libc(said, both, distro)
+    distro = _search("distribution", both) if family == "linux" else None
+    libc = _libc(said, both, distro) if family == "linux" else None
     return Host(
         os=family,
         name=_name(family, named[0] if named else "", both),
@@ -69,8 +68,8 @@ def host(said: Collected) -> Host | None:
         distro_version=(distro[2] or "") if distro else "",
         kernel=kernel[1] if kernel else platform,
         machine="arm64" if rosetta else machine,
-        libc=libc[0],
-        libc_version=libc[1],
+        libc=libc[0] if libc else "",
+        libc_version=libc[1] if libc else "",
         macos_version=_mac_version(both) if family == "macos" else "",
         wsl=_wsl(both, said),
         model=model,
