@@ -30,8 +30,8 @@ def read(lines: list[str]) -> list[Fact]:
     found = [one for line in lines for one in _places(line[:_LONGEST])]
     facts: list[Fact] = []
     if len({one.version for one in found}) == 1:
-        kinds = Counter(one.kind for one in found if one.kind != "unknown").most_common(1)
-        kind: PrefixKind = kinds[0][0] if kinds else "unknown"
+        kinds: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
+        kind: PrefixKind = kinds.most_common(1)[0][0] if kinds else "unknown"
         bits = min(one.bits for one in found)
         facts.append(Interpreter(executable="", version=found[0].version, kind=kind, bits=bits))
     return facts + _search_path(lines)

@@ -28,7 +28,7 @@ def _search(name: str, text: str) -> re.Match[str] | None:
 
 def family_of(text: str) -> Os | None:
     """Return the family of systems that a text names, None for none."""
-    found = next((one for one in _FAMILIES if _search(one, text)), None)
+    found: Os | None = next((one for one in _FAMILIES if _search(one, text)), None)
     return "linux" if found == "windows" and _search("in_windows", text) else found
 
 
