@@ -26,17 +26,12 @@ def flattened(text: str) -> list[str]:
     whole = text[head.start() : head.start() + LONGEST]
     if "\\n" in whole:
         return _unescaped(whole)
-    parts = _FRAME.split(whole)
-    lines = [parts[0].rstrip()]
-    for number, part in enumerate(parts[1:], 1):
-        said = ""
-        if number == len(parts) - 1 and (end := _LAST.search(part)):
-            part, said = part[: end.start()], part[end.end() :]  # noqa: PLW2901  cut in two
-        place, _, code = _PLACE.sub("\\1\n", part, count=1).partition("\n")
-        lines.append(f"  {place.strip()}")
-        lines += [f"    {code.strip()}"] if code.strip() else []
-        lines += [said.strip(" `'\"")] if said else []
-    return lines
+    first, *frames = _FRAME.split(whole)
+    end = _LAST.search(frames[-1]) if frames else None
+    said = [frames[-1][end.end() :].strip(" `'\"")] if end else []
+    frames[-1:] = [frames[-1][: end.start()]] if end else frames[-1:]
+    laid = "\n".join(_PLACE.sub("\\1\n    ", f"  {frame.strip()}", count=1) for frame in frames)
+    return [first.rstrip(), *(line.rstrip() for line in laid.splitlines() if line.strip()), *said]
 
 
 def _unescaped(text: str) -> list[str]:

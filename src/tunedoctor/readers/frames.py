@@ -1,4 +1,4 @@
-"""Read one line of a traceback: a place in the code, in the layouts of Python, notebooks, Rich and pytest."""
+"""Read one line of a traceback: a place in the code, in the layouts of Python, notebooks and Rich."""
 
 from tunedoctor.facts import Frame
 from tunedoctor.lazy import pattern
@@ -24,9 +24,6 @@ _NOTEBOOK = (
 )
 _RICH = pattern(
     rf"(?P<file>{_PATH}\.(?:py|pyx)|<\w{{1,40}}>):(?P<line>\d{{1,7}}) in (?P<function>.{{1,200}})$"
-)
-_PYTEST = pattern(
-    rf"(?P<file>{_PATH}\.(?:py|pyx)):(?P<line>\d{{1,7}}): (?:in (?P<function>.{{1,200}})|(?P<type>[\w.]{{2,80}}))$"
 )
 ARROW = pattern(r"\s{0,8}(?:-{1,6}>|❱|>)\s{0,6}(?P<line>\d{1,7})(?:\s(?P<code>.*))?$")
 """The line of code that stands in the traceback, marked."""
@@ -65,16 +62,6 @@ def rich(text: str) -> Frame | None:
     found = _RICH.match(text.strip()) if " in " in text else None
     return (
         Frame(file=found["file"], line=int(found["line"]), function=found["function"])
-        if found
-        else None
-    )
-
-
-def pytest(text: str) -> Frame | None:
-    """Return the frame of a line as pytest prints it."""
-    found = _PYTEST.match(text.strip()) if ": " in text else None
-    return (
-        Frame(file=found["file"], line=int(found["line"]), function=_name(found["function"]))
         if found
         else None
     )

@@ -7,44 +7,36 @@ environment, and then nothing of that kind is taken from here.
 
 from typing import NamedTuple
 
+from tunedoctor import facts as kinds
 from tunedoctor.facts import (
     Absent,
-    Compilers,
-    Container,
-    CudaWheels,
-    Environment,
-    Errors,
     Fact,
-    IndexAnswer,
-    InstallerConfig,
     Interpreter,
     Knowledge,
-    Launchers,
-    LibraryPath,
-    NvidiaAnswer,
     NvidiaDriver,
     NvidiaGpus,
-    Packages,
-    Runtime,
-    Shadows,
     Target,
     TorchBuild,
-    Typed,
     Unknown,
-    Wanted,
 )
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.readers.merge import merged
 from tunedoctor.snapshot import Answer, Snapshot
 
-OF_THE_TEXT = (Errors, Runtime, Typed, Wanted, IndexAnswer)
+OF_THE_TEXT = (kinds.Errors, kinds.Runtime, kinds.Typed, kinds.Wanted, kinds.IndexAnswer)
 """Kinds that only a run or a text tells."""
 OF_THE_TARGET = (
-    *(Target, Interpreter, Packages, TorchBuild, CudaWheels, Shadows, Launchers, LibraryPath),
-    *(Environment, InstallerConfig, Compilers),
+    *(Target, Interpreter, TorchBuild, kinds.Packages, kinds.CudaWheels, kinds.Shadows),
+    *(
+        kinds.Launchers,
+        kinds.LibraryPath,
+        kinds.Environment,
+        kinds.InstallerConfig,
+        kinds.Compilers,
+    ),
 )
 """Kinds that tell of one Python environment."""
-_NOT_ASKED = (Container, NvidiaAnswer)
+_NOT_ASKED = (kinds.Container, kinds.NvidiaAnswer)
 """Kinds that are absent from a text that does not speak of them, which says nothing of the machine."""
 
 _NOBODY = Absent(why=NO_ENVIRONMENT)

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import accumulate
 from operator import itemgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tunedoctor.lazy import folded, literals
-from tunedoctor.readers.shell import Shown, shown
+from tunedoctor.lazy import folded
 from tunedoctor.tables.load import table
+
+if TYPE_CHECKING:
+    from tunedoctor.readers.shell import Shown
 
 LONGEST = 500
 """Characters of a line that are looked at, unless a reader asks for more."""
@@ -53,21 +55,38 @@ def _compiled(source: str) -> re.Pattern[str]:
 
 @cache
 def rows(name: str) -> tuple[Row, ...]:
-    """Return the rows of a section ("pci"), or one row ("pci.id")."""
+    """Return the rows of a section ("pci"), or one row ("pci.id").
+
+    Their words, which take longer to find than a report to read, are a table that tools/build_rows.py makes.
+    """
     section, _, one = name.partition(".")
+    words = table("row_words")["rows"][section]
     return tuple(
-        Row(key, source, literals(source.removeprefix("(?i)"), flags), bool(flags))
+        Row(key, source, tuple(words[key]), source.startswith("(?i)"))
         for key, source in table("outputs")["rows"][section].items()
         if not one or key == one
-        for flags in (re.IGNORECASE if source.startswith("(?i)") else 0,)
     )
 
 
-def search(name: str, text: str) -> re.Match[str] | None:
-    """Look for one row in a text that is no line of a paste: a command, a value."""
+def shape(name: str) -> re.Pattern[str]:
+    """Return the expression of one row, for what is more than a search."""
     (row,) = rows(name)
-    held = folded(text) if row.folds else text
-    return row.search(text) if not row.words or any(word in held for word in row.words) else None
+    return _compiled(row.source)
+
+
+def search(name: str, text: str) -> re.Match[str] | None:
+    """Look for a row, or for the first of a section, in a text that is no line of a paste: a command, a value."""
+    for row in rows(name):
+        if row.words:
+            held = folded(text) if row.folds else text
+            for word in row.words:
+                if word in held:
+                    break
+            else:
+                continue
+        if found := row.search(text):
+            return found
+    return None
 
 
 class Paste:
@@ -88,8 +107,10 @@ class Paste:
         return folded(self.text)
 
     @cached_property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> "list[Shown]":
         """The commands that stand behind prompts, with what they printed."""
+        from tunedoctor.readers.shell import shown  # noqa: PLC0415  prompts are rows as well
+
         return shown(self.lines)
 
     def line(self, number: int) -> str:

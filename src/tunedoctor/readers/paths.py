@@ -2,22 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from tunedoctor.facts import Fact, Interpreter
 from tunedoctor.facts.target import PrefixKind
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import shape
 from tunedoctor.tables.load import table
 
-_UNIX = pattern(
-    r"(?:[\w.@+~:/-]{0,300}?/|)lib(?:64)?/(?:python|pypy)(?P<version>[23]\.\d{1,2})t?/(?P<rest>[\w.-]{0,40})"
-)
-_WINDOWS = pattern(
-    # pip writes the paths of Windows in small letters
-    r"[\\/][Pp]ython(?P<major>3)\.?(?P<minor>\d{1,2})(?P<bits>-32)?[\\/](?:[Ll]ib|[Ss]cripts|python\.exe)"
-)
-_ENTRY = pattern(r"(?<!\w)['\"]((?:[/~]|[A-Za-z]:[\\/]|)[^'\"\n]{0,300})['\"]")
 _PACKAGES = ("site-packages", "dist-packages")
 _LONGEST, _LONGEST_LIST, _FURTHEST = 600, 4000, 60
 """Characters of a line, of a list; lines of a list that is printed one entry a line."""
@@ -26,33 +19,36 @@ _MOST = 4
 _OLDEST, _YOUNGEST = (2, 6), (3, 30)
 
 
+class _Place(NamedTuple):
+    version: str
+    kind: PrefixKind
+    bits: int
+
+
 def read(lines: list[str]) -> list[Fact]:
     """Return an Interpreter where all paths of the text tell one version, and one with the folders of a search path."""
-    found = list(_places(lines))
-    versions = {version for version, _, _ in found}
+    found = [one for line in lines for one in _places(line[:_LONGEST])]
     facts: list[Fact] = []
-    if len(versions) == 1:
-        kinds: Counter[PrefixKind] = Counter(kind for _, kind, _ in found if kind != "unknown")
+    if len({one.version for one in found}) == 1:
+        kinds: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
         kind: PrefixKind = kinds.most_common(1)[0][0] if kinds else "unknown"
-        bits = 32 if any(bits == 32 for _, _, bits in found) else 64
-        facts.append(Interpreter(executable="", version=versions.pop(), kind=kind, bits=bits))
+        bits = min(one.bits for one in found)
+        facts.append(Interpreter(executable="", version=found[0].version, kind=kind, bits=bits))
     return facts + _search_path(lines)
 
 
-def _places(lines: Iterable[str]) -> Iterable[tuple[str, PrefixKind, int]]:
+def _places(line: str) -> Iterator[_Place]:
     """Yield version, kind and bits for each path that shows them."""
-    for whole in lines:
-        line = whole[:_LONGEST]
-        if "ython3" not in line and "ython2" not in line:
-            continue
-        for found in islice(_UNIX.finditer(line), _MOST):
-            # what belongs to the system, as a gdb or an apt hook, runs under the system's own Python
-            if _likely(found["version"]) and found["rest"] != "config":
-                yield found["version"], kind_of(found[0]), 64
-        for found in islice(_WINDOWS.finditer(line), _MOST):
-            version = f"{found['major']}.{found['minor']}"
-            if _likely(version):
-                yield version, kind_of(line[: found.end()]), 32 if found["bits"] else 64
+    if "ython3" not in line and "ython2" not in line:
+        return
+    for found in islice(shape("python_path.unix").finditer(line), _MOST):
+        # what belongs to the system, as a gdb or an apt hook, runs under the system's own Python
+        if _likely(found["version"]) and found["rest"] != "config":
+            yield _Place(found["version"], kind_of(found[0]), 64)
+    for found in islice(shape("python_path.windows").finditer(line), _MOST):
+        version = f"{found['major']}.{found['minor']}"
+        if _likely(version):
+            yield _Place(version, kind_of(line[: found.end()]), 32 if found["bits"] else 64)
 
 
 def kind_of(path: str) -> PrefixKind:
@@ -66,27 +62,19 @@ def _likely(version: str) -> bool:
     return _OLDEST <= (int(major), int(minor)) <= _YOUNGEST
 
 
-def _search_path(lines: Sequence[str]) -> list[Fact]:
+def _search_path(lines: list[str]) -> list[Fact]:
     """Return an Interpreter with the first list of two package folders, on one line or as `python -m site` has it."""
-    for number, whole in enumerate(lines):
-        line = whole[:_LONGEST_LIST]
-        listed = [line]
+    for number, line in enumerate(lines):
+        listed = line[:_LONGEST_LIST]
         if line.strip() == "sys.path = [":
-            below = [one[:_LONGEST_LIST] for one in lines[number + 1 : number + 1 + _FURTHEST]]
-            end = next((at for at, one in enumerate(below) if one.strip() == "]"), 0)
-            listed = below[:end]
+            listed = " ".join(lines[number + 1 : number + _FURTHEST]).partition("]")[0]
         elif "packages" not in line or not line.lstrip(" \t`>*-=|").startswith("["):
             continue
         found = tuple(
-            one[1].replace("\\\\", "\\") for line in listed for one in _ENTRY.finditer(line)
+            one[1].replace("\\\\", "\\") for one in shape("python_path.entry").finditer(listed)
         )
-        tells = next(
-            (v for one in found if (v := _WINDOWS.search(f"{one}/lib") or _UNIX.search(f"{one}/"))),
-            None,
-        )
+        tells = next((one for folder in found for one in _places(f"{folder}/lib/")), None)
         if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
-            groups = tells.groupdict()
-            version = groups.get("version") or f"{groups['major']}.{groups['minor']}"
             kind = kind_of(found[-1])
-            return [Interpreter(executable="", version=version, kind=kind, path=found)]
+            return [Interpreter(executable="", version=tells.version, kind=kind, path=found)]
     return []

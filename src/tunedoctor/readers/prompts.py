@@ -1,48 +1,27 @@
-"""Tell what stands behind a prompt: of a shell, of PowerShell and cmd, of Python, of a notebook.
+"""Tell what somebody typed: behind a prompt of a shell, PowerShell, cmd, Python or a notebook; in Dockerfiles; bare.
 
-The one place that knows prompts. Many signs of prompts are signs of prose too ("50 % of it", "# My machine"):
-such a line counts for sure only where a command of this trade follows.
+The one place that knows prompts; their shapes are `prompt` of outputs.json. Many signs of prompts are signs of prose
+too ("50 % of it", "# My machine"): such a line counts for sure only where a command of this trade follows.
 """
 
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from tunedoctor.lazy import pattern
+from tunedoctor.facts import Fact, Typed
+from tunedoctor.readers.paste import shape
 from tunedoctor.tables.load import table
 
 LONGEST = 1000
 """Characters of a line that are looked at."""
 _SIGN = re.compile(r"[>$#%!\u276f\u279c\u03bb]|\.\.\.|In ?\[")
 """No prompt is without one of them; quick to look for."""
+_MOST = 200
+"""Commands that are kept."""
+_SHORTEST, _FURTHEST = 4, 12
+"""Characters of a line; blanks before a command."""
 _NEAR = 330
 """Characters in which a prompt ends."""
-_PYTHON = pattern(
-    r"\s{0,40}(?:(?P<python>>>>)(?!>)\s?|(?P<notebook>In ?\[\d{0,5}\]:)\s?|\.\.\.:?\s)(?P<typed>\S.*)$"
-)
-_MAGIC = pattern(
-    r"\s{0,12}(?P<typed>[!%](?:pip|uv|conda|mamba|python|apt|accelerate|env|set_env|cd|nvidia-smi)\w*\b.*)$"
-)
-_SHELL = pattern(
-    r"\s{0,40}(?:\((?P<env>[\w./-]{1,60})\) ?(?:\([\w./-]{1,60}\) ?){0,2})?"
-    r"(?:(?P<windows>(?:PS ?)?[A-Za-z]:\\[^<>|\n\u03bb]{0,200}(?:>|\u03bb(?=\s))|PS [^<>|\n]{0,120}>(?=\s))\s?"
-    r"|(?:(?P<host>\[?[\w.-]{1,40}@[\w.-]{1,80}[: ][^$#%>\u276f\u279c\n]{0,120})"
-    r"|(?P<folder>(?:[\w.~/-]{1,80}|[\w.-]{1,60}:[\w.~/-]{1,80}(?: [\w.-]{1,40})?) ?))?"
-    r"(?P<sign>[$#%>\u276f\u279c\u03bb])(?P<gap>\s{0,3}))(?P<typed>\S.*)$"
-)
-_LOOSE = pattern(r"\s{0,40}[\w.@~:/\\ -]{0,80}[$#%]\s{1,3}(?P<typed>\S.*)$")
-"""Words before a sign, as in prompts that somebody made up, and in prose."""
-_ZSH = pattern(
-    r"(?:[\w.~/-]{1,60} )?(?:git:\([^)\n]{0,80}\) )?[\u2717\u2718\u00bb\u276f%] (?P<typed>\S.*)$"
-)
-"""What oh-my-zsh puts between its arrow and the command."""
-_COMMANDS: frozenset[str] = frozenset(table("labels")["shell"]["commands"])
-"""Commands of this trade."""
-_ENGLISH: frozenset[str] = frozenset(table("labels")["shell"]["english"])
-"""Those that are English words count with an argument that no sentence has."""
-_ARGUMENTS: tuple[str, ...] = tuple(table("labels")["shell"]["arguments"])
-_PROGRAM = re.compile(
-    r"(?:sudo )?(?:/\S{0,60}/)?(?P<name>[\w-]{2,24})(?P<version>[.\d]{0,5})(?![\w:=-])\s*(?P<rest>\S*)"
-)
 
 
 class Prompt(NamedTuple):
@@ -57,21 +36,22 @@ class Prompt(NamedTuple):
     """False where prose can have the same sign, and no command of this trade follows."""
 
 
+@lru_cache(maxsize=8192)
 def prompt(line: str) -> Prompt | None:
     """Return what was typed in a line that begins with a prompt; None where there is none."""
     line = line[:LONGEST]
     if not _SIGN.search(line, 0, _NEAR):
         return None
-    if found := _PYTHON.match(line):
+    if found := shape("prompt.python").match(line):
         python, notebook, typed = found.group("python", "notebook", "typed")
         return Prompt(
             "notebook" if notebook else "python", typed.strip(), sure=bool(python or notebook)
         )
-    if found := _MAGIC.match(line):
+    if found := shape("prompt.magic").match(line):
         return Prompt("notebook", found["typed"].strip())
-    if found := _SHELL.match(line):
+    if found := shape("prompt.shell").match(line):
         return _of_shell(found)
-    if found := _LOOSE.match(line):
+    if found := shape("prompt.loose").match(line):
         typed = found["typed"].strip()
         return Prompt("shell", typed, sure=known_command(typed))
     return None
@@ -85,21 +65,23 @@ def typed_in(line: str) -> str:
 
 def known_command(typed: str) -> bool:
     """Tell whether a command of this trade stands here, and not a sentence that begins with a word of its name."""
-    found = _PROGRAM.match(typed)
+    found = shape("prompt.program").match(typed)
     if found is None:
         return False
+    words = table("labels")["shell"]
     name, rest = found["name"], found["rest"]
-    if name in _COMMANDS or name.rstrip("0123456789") in ("pip", "python"):
+    if name in words["commands"] or name.rstrip("0123456789") in ("pip", "python"):
         return True
-    likely = not rest or rest.startswith(_ARGUMENTS) or any(sign in rest for sign in "/~.$=\\")
-    return name in _ENGLISH and not found["version"] and likely
+    # those that are English words count with an argument that no sentence has
+    likely = rest.startswith(tuple(words["arguments"])) or any(sign in rest for sign in "/~.$=\\")
+    return name in words["english"] and not found["version"] and (not rest or likely)
 
 
 def _of_shell(found: re.Match[str]) -> Prompt | None:
     typed, env, sign = found["typed"].strip(), found["env"] or "", found["sign"]
     if found["windows"]:
         return Prompt("shell", typed, env)
-    if zsh := _ZSH.match(typed):
+    if zsh := shape("prompt.zsh").match(typed):
         typed = zsh["typed"].strip()
     known = known_command(typed)
     if not found["gap"]:
@@ -107,3 +89,43 @@ def _of_shell(found: re.Match[str]) -> Prompt | None:
         return Prompt("shell", typed, env) if known and (sign != "#" or found["host"]) else None
     sure = bool(found["host"]) or sign in "$\u276f\u279c\u03bb" or bool(env)
     return Prompt("shell", typed, env, sure or known)
+
+
+def read(lines: list[str]) -> list[Fact]:
+    """Return one Typed fact with the commands in the order of the text; nothing where none is shown."""
+    commands: list[str] = []
+    goes_on = False
+    for line in lines:
+        # a command goes on after a backslash, a caret or a backtick
+        command = line[:LONGEST].strip().removeprefix("> ") if goes_on else typed(line)
+        if goes_on:
+            commands[-1] = f"{commands[-1][:-2].strip()} {command}"
+        elif command:
+            commands.append(command)
+        goes_on = command.endswith((" \\", " ^", " `"))
+    kept = commands if len(commands) <= _MOST else commands[: _MOST // 2] + commands[-_MOST // 2 :]
+    return [Typed(commands=tuple(kept))] if kept else []
+
+
+def typed(line: str) -> str:
+    """Return what was typed in a line, without its prompt; "" where nothing was."""
+    line = line[:LONGEST]
+    if len(line) < _SHORTEST or line.isspace():
+        return ""
+    if (found := prompt(line)) and found.sure:
+        return found.typed
+    bare = line.strip()
+    of_file = bare.startswith(("RUN ", "FROM ", "ENV ")) and shape("prompt.dockerfile").match(line)
+    if of_file:
+        return of_file["typed"].strip()
+    near = len(line) - len(line.lstrip()) <= _FURTHEST
+    return bare if near and _begins(bare) and not shape("prompt.sentence").match(bare) else ""
+
+
+def _begins(bare: str) -> bool:
+    """Tell whether a line begins with a program and a command of it that installs or runs."""
+    programs: dict[str, list[str]] = table("labels")["shell"]["bare"]
+    known = any(name in bare for name in programs)
+    found = shape("prompt.begins").match(bare) if known else None
+    verbs = programs.get(found["name"]) if found else None
+    return found is not None and verbs is not None and (not verbs or found["verb"] in verbs)

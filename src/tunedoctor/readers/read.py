@@ -18,15 +18,12 @@ from tunedoctor.facts import (
 )
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
-    floors,
-    images,
     messages,
     named_values,
     nvidia_smi,
     package_lists,
     paths,
-    silent_end,
-    typed,
+    prompts,
 )
 from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.merge import merged
@@ -109,9 +106,6 @@ _READERS: tuple[Reader, ...] = (
     nvidia_smi.read,
     messages.read,
     package_lists.read,
-    typed.read,
-    images.read,
-    floors.read,
-    silent_end.read,
+    prompts.read,
     paths.read,
 )

@@ -5,15 +5,8 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from tunedoctor.facts import ErrorText, Frame, Shadow, Shadows
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import search
 from tunedoctor.tables.small import distribution_of
-
-_INSTALLED = pattern(
-    r"[\\/](?:site|dist)-packages[\\/]|[\\/]lib(?:64)?[\\/]python\d|[\\/][Ll]ib[\\/]|^<|\.zip[\\/]"
-)
-"""Where the interpreter keeps what it brings and what was installed."""
-_IMPORTS = pattern(r"(?:import (?P<name>\w{1,60})|from (?P<source>\w{1,60})[\w.]{0,80} import)\b")
-_FILE = pattern(r"(?:^|[\\/])(?P<stem>\w{1,60})\.py$")
 
 
 def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:
@@ -27,18 +20,14 @@ def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:
 
 def _of(frames: tuple[Frame, ...]) -> Iterator[Shadow]:
     for importer, imported in pairwise(frames):
-        asked = _IMPORTS.match(importer.code)
-        file = _FILE.search(imported.file)
-        if not asked or not file or not _INSTALLED.search(importer.file):
+        asked = search("shadow.imports", importer.code)
+        file = search("shadow.file", imported.file)
+        if not asked or not file or not search("shadow.installed", importer.file):
             continue
         module = asked["name"] or asked["source"]
-        if module != file["stem"] or _INSTALLED.search(imported.file):
+        if module != file["stem"] or search("shadow.installed", imported.file):
             continue
-        if module in sys.stdlib_module_names:
-            yield Shadow(
-                module=module, path=imported.file, hides=f"Python's own {module}", where="path"
-            )
-        elif distribution_of(module):
-            yield Shadow(
-                module=module, path=imported.file, hides=f"the installed {module}", where="path"
-            )
+        own = module in sys.stdlib_module_names
+        if own or distribution_of(module):
+            hides = f"Python's own {module}" if own else f"the installed {module}"
+            yield Shadow(module=module, path=imported.file, hides=hides, where="path")

@@ -7,7 +7,6 @@ from tunedoctor.facts import ErrorText
 from tunedoctor.lazy import pattern
 from tunedoctor.readers import frames as layout
 from tunedoctor.readers.dress import Said, unboxed
-from tunedoctor.readers.dumps import FATAL, MARKED, fatal_dump, pytest_lines
 from tunedoctor.readers.flattened import flattened
 from tunedoctor.readers.trace import BOX_HEAD, HEAD, Read, trace
 
@@ -83,8 +82,4 @@ def _begun(said: Sequence[Said], at: int) -> Read | None:
         layout.plain(text) or layout.notebook(text)
     ):
         return trace(said, at, headless=True)
-    if FATAL.match(text):
-        return fatal_dump(said, at)
-    if MARKED.match(text) and not (at and MARKED.match(said[at - 1].text)):
-        return pytest_lines(said, at)
     return None

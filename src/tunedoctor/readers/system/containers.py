@@ -1,11 +1,19 @@
-"""How a container was started and what its engine tells of it: Docker, Podman, compose, Kubernetes, Apptainer."""
+"""How a container was started, what its engine tells of it, and what the name of its image tells of PyTorch.
 
-from tunedoctor.facts import Container, Errors, ErrorText
+Docker, Podman, compose, Kubernetes, Apptainer, enroot. What tells of one without its command is `containers` of
+outputs.json.
+"""
+
+import re
+
+from tunedoctor.facts import Container, Errors, ErrorText, Fact, Host, TorchBuild
 from tunedoctor.readers.paste import LONGEST, Paste, search
-from tunedoctor.readers.shell import Shown, flat
+from tunedoctor.readers.shell import flat
+from tunedoctor.tables.load import table
 
 _MOST = 40
 """Lines of an answer in a format of one's own."""
+_LONGEST_RUN = 1000
 _KINDS = {
     "podman": "podman",
     "apptainer": "apptainer",
@@ -16,9 +24,7 @@ _KINDS = {
 
 def container(paste: Paste) -> Container | None:
     """Return the container of a paste, and whether a GPU was asked for; None where it tells of none."""
-    return (
-        _inspected(paste) or _started(paste) or _of_file(paste) or _of_prompt(paste) or _told(paste)
-    )
+    return _inspected(paste) or _started(paste) or _told(paste)
 
 
 def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) -> Container:
@@ -28,13 +34,10 @@ def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) ->
 def _inspected(paste: Paste) -> Container | None:
     """Read `docker inspect`, whole or by a format, and `kubectl get` that show that no GPU was asked for."""
     for one in paste.shown:
-        command, told = flat(one.command), " ".join(one.output[:_MOST])[:LONGEST].lstrip()
-        inspects = ".DeviceRequests" in command and search("container.inspects", command)
-        if inspects and told.startswith(("[]", "null", "<no value>")) and "nvidia" not in told:
-            return _container("docker", "docker inspect", gpu_asked=False)
-        asked = "kubectl get po" in command and ".resources" in command
-        if asked and told.startswith("{") and "/gpu" not in told:
-            return _container("kubectl", "kubectl get", gpu_asked=False)
+        asks = search("container.asks", flat(one.command))
+        told = " ".join(one.output[:_MOST])[:LONGEST].lstrip()
+        if asks and search("container.no_gpu", told):
+            return _container(asks[1], f"{asks[1]} {asks[2]}", gpu_asked=False)
     if paste.has("container.none_asked") and not paste.has("container.runtime"):
         return _container("docker", "docker inspect", gpu_asked=False)
     return None
@@ -52,67 +55,61 @@ def _started(paste: Paste) -> Container | None:
             inside = verb == "run" and not search("container.tries", rest)
             if inside or (verb == "exec" and program in ("apptainer", "singularity")):
                 asked = search("container.gpu", f" {rest}") or program.startswith("nvidia-docker")
-                return _container(
-                    program, _evidence(paste, f"{program} {verb}"), gpu_asked=bool(asked)
-                )
-        if (entered := search("container.enters", command)) and _goes_on(paste, one):
+                return _container(program, f"{program} {verb}", gpu_asked=bool(asked))
+        entered = search("container.enters", command)
+        left = any(hit.line > one.line for hit in paste.each("container.left"))
+        if entered and not left and any(paste.lines[one.line + 1 :]):
             return _container(entered[1], f"{entered[1]} exec")
     return None
 
 
-def _evidence(paste: Paste, otherwise: str) -> str:
-    return "Docker Desktop" if paste.has("container.desktop") else otherwise
-
-
-def _goes_on(paste: Paste, shown: Shown) -> bool:
-    """Tell whether what a paste shows below a command was printed inside of what it entered, to the end."""
-    left = any(hit.line > shown.line for hit in paste.each("container.left"))
-    return not left and any(paste.lines[shown.line + 1 :])
-
-
-def _of_file(paste: Paste) -> Container | None:
-    """Read a compose file or the limits of a pod."""
-    if paste.has("container.compose") and paste.has("container.image"):
-        asked = paste.has("container.compose_gpu")
-        return _container("docker", _evidence(paste, "compose"), gpu_asked=asked)
-    return _container("kubectl", "pod", gpu_asked=True) if paste.has("container.pod") else None
-
-
-def _of_prompt(paste: Paste) -> Container | None:
-    """Docker names the host inside by the first 12 hex digits of the container's id; Apptainer itself."""
-    if paste.has("container.host"):
-        return _container("docker", "the prompt's host name")
-    return _container("apptainer", "the prompt") if paste.has("container.apptainer") else None
-
-
 def _told(paste: Paste) -> Container | None:
-    """Take the word of a text on where it failed, if what failed there is what fails without a GPU in a container.
+    """Read a compose file, the limits of a pod or the name of a host in a prompt.
 
-    NVML says Unknown Error where a container's device files were taken away; NVIDIA's container tools find no library
-    in Docker Desktop's virtual machine.
+    Last take the word of a text on where it failed, if what failed there is what fails without a GPU in a container.
     """
-    if paste.has("container.no_library") and paste.has("container.desktop_words"):
-        return _container("docker", "Docker Desktop", gpu_asked=True)
-    if paste.has("container.no_driver"):
-        if paste.has("container.pod_words"):
-            return _container("kubectl", "the text")
-        if paste.has("container.of_compose"):
-            return _container("docker", "the text")
-        if paste.has("container.pyxis"):
-            return Container(kind="enroot", evidence="the text", gpu_asked=None)
-    if paste.has("container.unknown_error") and (word := paste.first("container.word").lower()):
-        return _container(word, "the text")
+    for row in table("outputs")["containers"]["rows"]:
+        if all(paste.has(f"container.{name}") for name in row["told"]):
+            asked = row.get("asked")
+            asked = paste.has(f"container.{asked}") if isinstance(asked, str) else asked
+            return Container(row["kind"], evidence=row["evidence"], gpu_asked=asked)
     return None
 
 
 def killed(paste: Paste) -> Errors | None:
     """Return an error where the engine says that the kernel ended the container for memory."""
     lines = [hit.line + 1 for hit in paste.each("container.killed")]
-    for one in paste.shown:
-        command, answer = flat(one.command), " ".join(one.output[:1]).split()
-        if ".State.OOMKilled" in command and search("container.inspects", command):
-            lines += [one.line + 2] if "true" in answer else []
-    if not lines:
-        return None
-    said = ErrorText(text="docker inspect: OOMKilled: true", where=f"line {lines[0]}")
-    return Errors(errors=(said,))
+    asked = (one for one in paste.shown if ".State.OOMKilled" in one.command)
+    lines += [one.line + 2 for one in asked if "true" in " ".join(one.output[:1]).split()]
+    said = ErrorText(text="docker inspect: OOMKilled: true", where=f"line {min(lines, default=0)}")
+    return Errors(errors=(said,)) if lines else None
+
+
+def image(paste: Paste) -> list[Fact]:
+    """Return Container, Host and TorchBuild as the images of a Dockerfile and of `docker run` tell them."""
+    named = paste.each("image", longest=_LONGEST_RUN)
+    files = [found["image"] for _, row, found in named if row == "of_file"]
+    facts: list[Fact] = [Container("docker", evidence=f"FROM {files[-1][:150]}")] if files else []
+    if named and search("image_words.musl", named[-1].found["image"]):
+        facts.append(Host(os="linux", name="Alpine", distro="alpine", libc="musl"))
+    builds = (_torch(found["image"]) for _, _, found in reversed(named))
+    build = next(filter(None, builds), None)
+    # a version that the text states itself; where it is another one, the image was changed
+    stated = {found[1] for found in paste.all("image_words.torch")} if build else set()
+    if build and stated <= {build.version}:
+        facts.append(build)
+    return facts
+
+
+def _torch(name: str) -> TorchBuild | None:
+    """Return the PyTorch build that an image's name states; None where it states none."""
+    for row in table("labels")["images"]:
+        if found := re.search(row["form"], name):
+            version, stack = found["torch"], found["stack"] or ""
+            if row["accelerator"] == "rocm":
+                variant = f"rocm{stack}" if stack else ""
+                return TorchBuild(version=version, hip=stack, accelerator="rocm", variant=variant)
+            variant = f"cu{stack.replace('.', '')}" if stack else ""
+            build = TorchBuild(version=version, cuda=stack, accelerator="cuda", variant=variant)
+            return build if stack else TorchBuild(version=version, accelerator="unknown")
+    return None

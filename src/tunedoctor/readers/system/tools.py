@@ -1,63 +1,13 @@
-"""What small tools say of GPUs and of what serves them: compilers, device files, tools of Intel, Apple and Windows."""
+"""What small tools say of GPUs and of what serves them: device files of ROCm, the tools of Intel."""
 
 import re
 
-from tunedoctor.facts import AppleGpu, Compilers, IntelGpu, NvidiaDriver, RocmStack, Runtime
+from tunedoctor.facts import IntelGpu, RocmStack
 from tunedoctor.probes.intel import is_supported, name_of
 from tunedoctor.readers.paste import Paste, search
-from tunedoctor.readers.shell import flat
 from tunedoctor.readers.system.pci import Bus
 
 _MOST = 64
-_NEAR = 12
-"""Lines below the name in which dxdiag and lists of properties give the version."""
-
-
-def compilers(paste: Paste) -> Compilers | None:
-    """Return what nvcc and gcc say of themselves; one that is not asked is None, not absent."""
-    told = paste.told("compilers")
-    if not told:
-        return None
-    release, missing = told.get("nvcc") or told.get("nvcc2", ""), {"none", "none2"} & told.keys()
-    return Compilers(
-        cc=told.get("cc", "" if missing else None),
-        cxx=told.get("cxx"),
-        nvcc="nvcc" if release else "",
-        nvcc_version=release,
-    )
-
-
-def apple(paste: Paste) -> AppleGpu | None:
-    """Return the GPU that `system_profiler SPDisplaysDataType` names."""
-    name = paste.first("apple")
-    return AppleGpu(name=name) if name else None
-
-
-def windows_driver(paste: Paste) -> NvidiaDriver | None:
-    """Return driver 536.23 for 31.0.15.3623: the last five digits, the way NVIDIA numbers it for Windows."""
-    numbers = paste.each("windows_driver.number")
-    last = -_NEAR - 1
-    names = paste.each("windows_driver.nvidia", "windows_driver.other") if numbers else []
-    for line, row, found in sorted([*names, *numbers], key=lambda hit: hit.line):
-        if row != "number":
-            last = line if row == "nvidia" else -_NEAR - 1
-        elif line - last <= _NEAR:
-            digits = found[1] + found[2]
-            return NvidiaDriver(version=f"{digits[:3]}.{digits[3:]}", source="Windows")
-    return None
-
-
-def archs(paste: Paste) -> Runtime | None:
-    """Return the architectures of the torch library that roc-obj-ls, cuobjdump or rocm-sdk took apart."""
-    found: dict[str, None] = {}
-    for one in paste.shown:
-        asked = search("archs.asked", flat(one.command))
-        sdk = asked is not None and "targets" in asked[0]
-        for line in one.output[: 3 if sdk else None] if asked else ():
-            whole = re.findall(r"\bgfx[0-9a-f]{3,5}\b", line[:500]) if sdk else ()
-            code = search("archs.code", line[:500])
-            found.update(dict.fromkeys(whole or ((code[1] or code[2],) if code else ())))
-    return Runtime(stages=(), archs=tuple(found)) if found else None
 
 
 def intel(paste: Paste, bus: Bus) -> IntelGpu | None:
@@ -116,8 +66,7 @@ def _own(paste: Paste) -> tuple[str, frozenset[str]] | None:
     for one in paste.shown:
         if one.command.split()[:1] == ["groups"] and one.output:
             words = one.output[0].partition(" : ")[2] or one.output[0]
-            if re.fullmatch(r"[\w\s.-]{1,500}", words):
-                return "", frozenset(words.split())
+            return "", frozenset(words.split())
     return None
 
 

@@ -5,45 +5,32 @@ from collections.abc import Iterable
 from typing import Literal
 
 from tunedoctor.facts import Fact, Host, Interpreter, Runtime, Stage, TorchBuild
-from tunedoctor.lazy import pattern
-from tunedoctor.probes.torch_build import conda_build
 from tunedoctor.readers.missing import Missing
+from tunedoctor.readers.paste import search
 from tunedoctor.readers.values.cards import cards_in
 from tunedoctor.readers.values.kinds import bare, instead, told, version, yes_or_no
 from tunedoctor.readers.values.said import Collected
 
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 
-_LABEL = re.compile(r"\+(?:\w+\.)?(cu\d{2,3}|rocm\d[\d.]*\d|xpu|cpu)")
-_PRINTED = pattern(r"\((true|false|gpu|cpu|cuda|xpu|mps|na)\)", re.IGNORECASE)
-_PYTHON = pattern(
-    r"\A\W{0,4}(?:Python\s*)?[v(]?(?P<version>(?:3\.\d{1,2}(?:\.\d{1,2})?|2\.7(?:\.\d{1,2})?)(?:(?:a|b|rc)\d{1,2})?)"
-    r"\+?(?P<rest>[\s|(,;\[)'\"`*/].{0,400}|\Z)",
-    re.IGNORECASE,
-)
-_PROSE = pattern(r"\s*(?!on (?:linux|win|darwin|mac))[a-z]")
-_ARCH = pattern(r"\b(?:sm_\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\b")
 _GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
 
 
 def interpreter(said: Collected, host: Host | None) -> list[Fact]:
     """Make the Interpreter of the first value that is a version of Python."""
     for one in said.all("python"):
-        text = one.value.lower()
-        found = _PYTHON.match(instead(one.value))
-        if found is None or (one.typed and _PROSE.match(found["rest"].lower())):
+        found = search("torch.python", instead(one.value))
+        if found is None or (one.typed and search("torch.prose", found["rest"])):
             continue
-        old = "[msc v" in text and "32 bit (intel)" in text
-        narrow = old or "(32-bit" in text or "(32bit" in text or said.first("bits") == "32"
-        conda = any(word in text for word in ("anaconda", "conda-forge", "continuum"))
+        narrow = search("torch.narrow", one.value) or said.first("bits") == "32"
         return [
             Interpreter(
                 executable="",
                 version=found["version"],
                 bits=32 if narrow else 64,
-                kind="conda" if conda else "unknown",
+                kind="conda" if search("torch.conda", one.value) else "unknown",
                 machine=("x86_64" if host.rosetta else host.machine) if host else "",
-                free_threaded="free-threading" in text,
+                free_threaded="free-threading" in one.value,
             )
         ]
     return []
@@ -83,12 +70,9 @@ def torch(
 
 def _not_imported(said: Collected) -> str:
     """How a tool that asks torch itself says that it has none: "n/a" of collect_env, "not installed" of the others."""
-    if said.find(version, "torch"):
-        return ""
-    words = (
-        bare(one.value).lower().partition(" (")[0] for one in said.all("torch") if not one.typed
-    )
-    return next((word for word in words if word in ("n/a", "not installed")), "")
+    words = (bare(one.value).lower().partition(" (")[0] for one in said.all("torch"))
+    none = "" if any(version(one.value) for one in said.all("torch")) else next(words, "")
+    return none if none in ("n/a", "not installed") else ""
 
 
 def _build(
@@ -99,15 +83,24 @@ def _build(
     for one in told_:
         if one is told_[0] or ("+" in one and one.startswith(best)):
             best = one
-    found = _LABEL.search(best)
+    found = search("torch.label", best)
     label = found[1] if found else ""
-    built = re.search(r"cuda(\d{1,2}\.\d{1,2})", conda_build(conda))
-    cuda = said.value("torch_cuda", *_printed(said, label))
+    name = ""
+    if conda:
+        from tunedoctor.probes.torch_build import conda_build  # noqa: PLC0415  few reports list conda's packages
+
+        name = conda_build(conda)
+    # a plain "CUDA" is that of torch where a script that asks torch for more told it
+    keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
+    built = re.search(r"cuda(\d{1,2}\.\d{1,2})", name)
+    cuda = said.value(*(keys[:1] if label else keys)) or ""
     if not cuda:
         cuda = f"{label[2:-1]}.{label[-1]}" if label.startswith("cu") else built[1] if built else ""
     hip = said.value("torch_hip") or ""
-    accelerator = _accelerator(said, best, cuda, hip, host)
-    if accelerator == "unknown" and ("_cpu" in (name := conda_build(conda)) or "cpu_" in name):
+    none = (bare(one.value).lower() for one in said.all(*keys))
+    without = best and any(value in ("none", "could not collect", "null") for value in none)
+    accelerator = _by_label(label, best, cuda, hip) or _by_report(said, host)
+    if accelerator == "unknown" and (without or "_cpu" in name or "cpu_" in name):
         accelerator = "cpu"
     variant = label or (accelerator if accelerator in ("cpu", "xpu") else "")
     if accelerator == "cuda" and cuda:
@@ -125,9 +118,28 @@ def _build(
     )
 
 
-def _printed(said: Collected, label: str = "") -> tuple[str, ...]:
-    """Return the label of a plain "CUDA", where a script that asks torch for more told it."""
-    return ("cuda_plain",) if said.all("available") and not label else ()
+def _by_label(label: str, best: str, cuda: str, hip: str) -> Accelerator | None:
+    """Go by what the build says of itself."""
+    if hip or label.startswith("rocm"):
+        return "rocm"
+    if label in ("cpu", "xpu"):
+        return "cpu" if label == "cpu" else "xpu"
+    return "cuda" if cuda or ".nv2" in best else None
+
+
+def _by_report(said: Collected, host: Host | None) -> Accelerator:
+    """Go by what the report says around it, the surest first."""
+    if said.first("torch_xpu"):
+        return "xpu"
+    if marked := said.first("torch_kind"):
+        return "rocm" if marked == "rocm" else "cuda"
+    if host is not None and host.os == "macos":
+        return "mps" if host.machine != "x86_64" else "cpu"
+    if any(yes_or_no(one.value) for one in said.all("xpu_available")):
+        return "xpu"
+    named = said.all("gpu", "device_used", "accelerator")
+    nvidia = any(card.vendor == "nvidia" for one in named for card in cards_in(one.value))
+    return "cuda" if nvidia and _available(said, host) else "unknown"
 
 
 def _available(said: Collected, host: Host | None) -> bool | None:
@@ -144,7 +156,7 @@ def _answers(said: Collected) -> Iterable[bool]:
         answer = yes_or_no(one.value)
         yield from () if answer is None else (answer,)
     for one in said.all("torch"):
-        if printed := _PRINTED.search(one.value):
+        if printed := search("torch.printed", one.value):
             yield printed[1].lower() not in ("false", "cpu", "na")
     for one in said.all("accelerator"):
         value = told(one.value).lower()
@@ -154,41 +166,13 @@ def _answers(said: Collected) -> Iterable[bool]:
             yield False
     if said.all("device_used", "seen"):
         yield True
-    if said.all("on_cpu"):
-        yield False
-
-
-def _accelerator(  # noqa: PLR0911  one way out for each sign, the surest first
-    said: Collected, best: str, cuda: str, hip: str, host: Host | None
-) -> Accelerator:
-    found = _LABEL.search(best)
-    kind = found[1] if found else ""
-    if hip or kind.startswith("rocm"):
-        return "rocm"
-    if kind == "cpu":
-        return "cpu"
-    if kind == "xpu" or said.first("torch_xpu"):
-        return "xpu"
-    if cuda or ".nv2" in best:
-        return "cuda"
-    if marked := said.first("torch_kind"):
-        return "rocm" if marked == "rocm" else "cuda"
-    if host is not None and host.os == "macos":
-        return "mps" if host.machine != "x86_64" else "cpu"
-    if any(yes_or_no(one.value) for one in said.all("xpu_available")):
-        return "xpu"
-    built = (bare(one.value).lower() for one in said.all("torch_cuda", *_printed(said)))
-    if best and any(value in ("none", "could not collect", "null") for value in built):
-        return "cpu"
-    told_ = said.all("gpu", "device_used", "accelerator")
-    nvidia = any(card.vendor == "nvidia" for one in told_ for card in cards_in(one.value))
-    return "cuda" if nvidia and _available(said, host) else "unknown"
 
 
 def _archs(said: Collected) -> tuple[str, ...]:
     """Compiled architectures; of "-gencode;arch=compute_80,code=sm_80" what code says."""
     for one in said.all("archs"):
         text = " ".join(re.findall(r"code=(\w{4,12})", one.value)) or one.value
-        if found := _ARCH.findall(text):
+        found = re.findall(r"\b(?:sm_\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\b", text)
+        if found:
             return tuple(dict.fromkeys(found))
     return ()

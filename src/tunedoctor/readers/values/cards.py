@@ -1,10 +1,10 @@
-"""GPUs as drivers, torch and people name them. The shapes of their names are `cards` of labels.json."""
+"""GPUs as drivers, torch and people name them. The shapes of their names are `card` of outputs.json."""
 
 import re
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import shape
 from tunedoctor.readers.values.kinds import size
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, nvidia_by_name, nvidia_like
 from tunedoctor.tables.load import table
@@ -24,33 +24,8 @@ class Card(NamedTuple):
     times: int = 1
 
 
-_TIMES = pattern(
-    r"\A\s*\(?(\d{1,2})\s*(?:[x\u00d7*]|X\b)\s*(?=[A-Za-z]|\d{4}\b)"
-    r"|(?:[\s(]+|(?<=\w)(?=\*))(?:[x\u00d7*]\s?(\d{1,2})|(\d{1,2})\s?[x\u00d7])\)?(?!\d)(?=\s|\Z|[,;)])"
-)
-_GFX = re.compile(r"\bgfx[0-9a-f]{3,5}\b")
-_REMARK = pattern(r"\s*\(UUID.*|\s*\((?:nvgpu|arch=[\d.]+)\)\s*\Z")
-_BETWEEN = pattern(r"\s*(?:[,;]|\s\+\s|\s/\s|\s&\s|\band\b)\s*")
-_MAKER = pattern(
-    r"\s*(?:\d+\s*[x\u00d7*]\s*)?(NVIDIA\s+(?!driver|smi|cuda|gpu|graphics|-)[A-Za-z0-9][\w .()-]{1,58}?)"
-    r"\s*(?:[(,;|]|\Z)",
-    re.IGNORECASE,
-)
-_WRITTEN = pattern(
-    r"\b(RTX|GTX|GT|RX)\s*-?\s*(?=\d|A\d)|(?<=\d)\s?-?(Ti|SUPER|XTX|XT|GRE)\b", re.IGNORECASE
-)
-_FORM = pattern(
-    r"\s*(?:laptop(?: gpu)?|max-q|with max-q design|generation)\b|[\s-]*(?:pcie|sxm\d?|\d+\s?gb|nvl).*",
-    re.IGNORECASE,
-)
 _MOST = 64
 """Cards of one text, and of one name."""
-
-
-@cache
-def shape(name: str) -> re.Pattern[str]:
-    """Return the expression for one kind of name."""
-    return re.compile(table("labels")["cards"][name], re.IGNORECASE * (name != "apple"))
 
 
 @cache
@@ -67,12 +42,12 @@ def cards_in(text: str) -> tuple[Card, ...]:
 
 @lru_cache(maxsize=512)
 def _cards(text: str) -> tuple[Card, ...]:
-    whole = _REMARK.sub("", text.strip().strip("`'\""))
+    whole = shape("card.remark").sub("", text.strip().strip("`'\""))
     if model := nvidia_by_name(whole):
         return (Card("nvidia", whole, model.compute_capability),)
     found: list[Card] = []
-    for piece in _BETWEEN.split(text)[:_MOST]:
-        card, last = _card(piece), found[-1] if found else None
+    for piece in shape("card.between").split(text)[:_MOST]:
+        card, last = _card(piece.strip()), found[-1] if found else None
         if card and last and card.name == card.gfx and last.vendor == "amd":
             found[-1] = last._replace(gfx=card.gfx)
         elif card is not None:
@@ -83,48 +58,44 @@ def _cards(text: str) -> tuple[Card, ...]:
 
 
 def _card(text: str) -> Card | None:
-    count = _TIMES.search(text)
+    if model := nvidia_by_name(text):
+        return Card("nvidia", text, model.compute_capability)
+    if found := shape("card.apple").search(text):
+        return Card("apple", f"Apple {found[0].removeprefix('Apple').strip()}")
+    count = shape("card.times").search(text)
     times = max(1, min(_MOST, int(next(filter(None, count.groups()))))) if count else 1
     memory = size(re.sub(r"\d+\s?GB\s+RAM\b", "", text) if "RAM" in text else text)
-    if model := nvidia_by_name(text.strip()):
-        return Card("nvidia", text.strip(), model.compute_capability)
-    if found := shape("apple").search(text):
-        return Card("apple", f"Apple {found[0].removeprefix('Apple').strip()}")
-    gfx, found = _GFX.search(text), shape("amd").search(text)
-    theirs = text.lstrip()[:7].lower().startswith(("nvidia", "geforce"))
+    gfx, found = shape("card.gfx").search(text), shape("card.amd").search(text)
+    theirs = text[:7].lower().startswith(("nvidia", "geforce"))
     if gfx or (found and found[0].strip() and not theirs):
         return _amd(found[0].strip() if found else "", gfx[0] if gfx else "", memory, times)
     of_intel = any(word in text for word in ("Intel", "Arc", "Data Center"))
-    if of_intel and (found := shape("intel").search(text)):
+    if of_intel and (found := shape("card.intel").search(text)):
         return Card("intel", found[0].strip(), memory=memory, times=times)
-    named = (one for one in shape("nvidia").finditer(text) if _is_model(one["model"]))
-    found = next(named, None) or shape("bare").match(text)
-    if found is None:
-        made = _MAKER.match(text)
-        known = made is not None and any(map(str.isdigit, made[1]))
-        return Card("nvidia", made[1], memory=memory, times=times) if made and known else None
-    name = found[found.lastgroup or 0] if found.lastgroup == "bare" else found[0].strip()
-    if memory is None or "GB" in name:
-        memory = size(text[found.end() :])
-    return Card("nvidia", _full(name, text), _capability(name), memory=memory, times=times)
+    named = (one for one in shape("card.nvidia").finditer(text) if _is_model(one["model"]))
+    made = shape("card.maker").match(text)
+    if found := next(named, None) or shape("card.bare").match(text):
+        bare = found.lastgroup == "bare"
+        name = found["bare"] if bare else found[0].strip()
+        if memory is None or "GB" in name:
+            memory = size(text[found.end() :])
+        capability = _capability(name)
+        if made and name.lower() in made[1].lower():  # the driver's full name
+            whole = nvidia_by_name(made[1])
+            name = made[1] if whole else re.sub(r"\s+\d{1,3}\s?GB\Z", "", made[1])
+        return Card("nvidia", name, capability, memory=memory, times=times)
+    known = made is not None and any(map(str.isdigit, made[1]))
+    return Card("nvidia", made[1], memory=memory, times=times) if made and known else None
 
 
 def _is_model(word: str | None) -> bool:
     return word is None or word.lower() in _models()
 
 
-def _full(name: str, text: str) -> str:
-    """Return the driver's full name where the text holds it, else the words found."""
-    one = _MAKER.match(text)
-    if one is None or name.lower() not in one[1].lower():
-        return name
-    return one[1] if nvidia_by_name(one[1]) else re.sub(r"\s+\d{1,3}\s?GB\Z", "", one[1])
-
-
 def _written(name: str) -> str:
     """Return a name as makers write it: "RTX 3060 Ti" for "rtx3060ti"."""
     titles = {"ti": " Ti", "super": " SUPER"}
-    return _WRITTEN.sub(
+    return shape("card.written").sub(
         lambda m: f"{m[1]} " if m[1] else titles.get(m[2].lower(), f" {m[2].upper()}"), name
     )
 
@@ -136,7 +107,7 @@ def _capability(name: str) -> str:
         families: dict[str, str] = table("labels")["jetson"]
         return next((families[family] for family in families if family in small), "")
     words = _written(name)
-    for one in dict.fromkeys((words, words.upper(), _FORM.sub("", words))):
+    for one in dict.fromkeys((words, words.upper(), shape("card.form").sub("", words))):
         exact = nvidia_by_name(one)
         kinds = {m.compute_capability for m in ([exact] if exact else nvidia_like(one))}
         if len(kinds) == 1:
@@ -145,13 +116,10 @@ def _capability(name: str) -> str:
 
 
 def _amd(name: str, gfx: str, memory: int | None, times: int) -> Card:
-    if not gfx:
-        words = _written(name)
-        short = re.sub(r"(?i)\b(?:AMD|ATI|Radeon|Instinct|Graphics|RX|\(TM\))\b", "", words).strip()
-        kinds = (
-            {amd_gfx_by_name(words)} - {""}
-            or set(amd_like(words).values())
-            or (set(amd_like(short).values()) if len(short) > len("RX") else set())
-        )
-        gfx = kinds.pop() if len(kinds) == 1 else ""
+    words = _written(name)
+    short = re.sub(r"(?i)\b(?:AMD|ATI|Radeon|Instinct|Graphics|RX|\(TM\))\b", "", words).strip()
+    kinds = {gfx or amd_gfx_by_name(words)} - {""} or set(amd_like(words).values())
+    if not kinds and len(short) > len("RX"):
+        kinds = set(amd_like(short).values())
+    gfx = kinds.pop() if len(kinds) == 1 else ""
     return Card("amd", name or gfx, gfx=gfx, memory=memory, times=times)

@@ -1,28 +1,16 @@
 """Parsers of values, by the kind that a label of labels.json has; what has not the form of its kind gives nothing."""
 
-import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import shape
 from tunedoctor.tables.load import table
 
 NOTHING = frozenset(table("labels")["nothing"])
 """Values, in lower case, that tell nothing of the thing they stand for."""
 _LONGEST = 400
-_VERSION = pattern(
-    r"""\A['"`(\[v= ]{0,6}(?:[\w-]{2,30}==)?v?(?P<version>\d{1,5}(?:\.\d{1,9}){1,4}"""
-    r"""(?:[._-]?(?:a|b|rc|dev|post|pre|git)\.?\d*){0,3}"""
-    r"""(?:\+[A-Za-z0-9][\w.]{0,60})?)['"`*)\],;.]{0,4}(?P<rest>\s.{0,200}|\Z)"""
-)
-_BENIGN = pattern(
-    r"\A\s*(?:\Z|(?P<aside>[(\[,;•|#]|available\b)|[@/]|from |at |\w{1,3}\Z|[\w-]{2,30}==|pre-?release|nightly|stable"
-    r"|latest|dev\b)",
-    re.IGNORECASE,
-)
-_SIZE = pattern(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?)\s?(?:(M)i?B|Gi?B?)\b", re.IGNORECASE)
-_TIB = pattern(r"(\d+(?:\.\d+)?)\s?Ti?B?\b")
+_UNITS = {"k": 10, "m": 20, "g": 30, "t": 40}
 _LEAST_RAM, _MOST_RAM = 1 << 30, 1 << 46
 """Sizes of RAM that a report can mean."""
 
@@ -45,24 +33,20 @@ def yes_or_no(value: str) -> bool | None:
     word = words[0].strip("(),[]") if words else ""
     if word in table("labels")["yes"]:
         return True
-    return False if text == "not available" or _denies(word, words[1:]) else None
-
-
-def _denies(word: str, more: list[str]) -> bool:
-    return word in table("labels")["no"] and not (word == "no" and more[:1] == ["cuda"])
+    return False if text == "not available" or word in table("labels")["no"] else None
 
 
 def size(value: str) -> int | None:
     """Return the first size in a text, in bytes; GB counts as GiB, as tools that print GB of memory mean it."""
-    found = _SIZE.search(value[:300])
-    return int(float(found[1]) * (1 << (20 if found[2] else 30))) or None if found else None
+    found = shape("kind.size").search(value[:300])
+    power = _UNITS[(found[2] or found[3]).lower()] if found else 0
+    return int(float(found[1]) * (1 << power)) or None if found else None
 
 
 def ram(value: str) -> int | None:
     """Return a size that the memory of a machine can have, None for one of a GPU."""
     of_gpu = ("VRAM" in value or "GPU" in value) and "RAM" not in value.replace("VRAM", "")
-    gib = _TIB.sub(lambda one: f"{float(one[1]) * 1024:.0f} GB", value)
-    found = None if of_gpu else size(gib)
+    found = None if of_gpu else size(value)
     return found if found and _LEAST_RAM <= found <= _MOST_RAM else None
 
 
@@ -76,8 +60,8 @@ def version(value: str, *, whole: bool = False) -> str | None:
 
     `whole`: nothing but a remark in brackets stands behind it.
     """
-    found = _VERSION.match(instead(value[:_LONGEST]))
-    after = _BENIGN.match(found["rest"]) if found else None
+    found = shape("kind.version").match(instead(value[:_LONGEST]))
+    after = shape("kind.benign").match(found["rest"]) if found else None
     if found is None or after is None or (whole and found["rest"].strip() and not after["aside"]):
         return None
     return found["version"]
@@ -88,18 +72,13 @@ def of_kind(kind: str, value: str) -> Any:  # noqa: ANN401  each kind has its ty
     """Return what a value is, read as one of a kind; None where it has not the form of it."""
     if reader := _READERS.get(kind):
         return reader(value)
-    found = _form(kind).search(told(value)[:_LONGEST])
+    found = shape(f"kind.{kind}").search(told(value)[:_LONGEST])
     return ".".join(filter(None, found.groups())) if found else None
 
 
-@cache
-def _form(kind: str) -> re.Pattern[str]:
-    return re.compile(table("labels")["kinds"][kind])
-
-
-def _number(value: str) -> int | None:
+def _number(value: str, most: int = 9999) -> int | None:
     plain = bare(value)
-    number = plain.isascii() and plain.isdigit() and len(plain) < len("10000")
+    number = plain.isascii() and plain.isdigit() and len(plain) <= len(str(most))
     return int(plain) or None if number else None
 
 
@@ -109,6 +88,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "size": size,
     "ram": ram,
     "number": _number,
+    "count": lambda value: _number(value, most=1 << 31),
     "compiler": lambda value: "gcc" if told(value) else "" if value.strip() else None,
     "text": lambda value: told(value)[:120] or None,
 }

@@ -1,23 +1,29 @@
-"""Facts that labels fill field by field, the container, and the GPU of a Mac."""
+"""Facts that labels fill field by field, and the variables of the environment."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from tunedoctor import facts as kinds
-from tunedoctor.facts import AppleGpu, Container, Fact, Host
-from tunedoctor.readers.values.kinds import told, yes_or_no
+from tunedoctor.facts import Fact
+from tunedoctor.probes.environment import select
+from tunedoctor.readers.values.kinds import NOTHING
 from tunedoctor.readers.values.said import Collected
 from tunedoctor.tables.load import table
 
-_IMAGE = re.compile(r"\A[\w.-]{1,80}(?:/[\w.-]{1,80}){1,4}(?::[\w.-]{1,80})?\Z")
+_LONGEST_VALUE = 4000
+_VISIBLE = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
+_WORDS = 3
+"""Most words of a variable's value: what has more is prose about it."""
 
 
 def filled(said: Collected) -> list[Fact]:
     """Make the facts whose fields `fills` of a label names, with those of `facts` in the table beside them.
 
-    "=NAME" there is what field NAME has. A fact that lacks a field which it must have is left out.
+    "NAME=WORD" there is WORD where field NAME is told, "NAME=" what that field has. A fact that lacks a field which it
+    must have is left out.
     """
     rows: dict[str, dict[str, Any]] = {}
     for key, row in table("labels")["labels"].items():
@@ -27,36 +33,42 @@ def filled(said: Collected) -> list[Fact]:
             rows.setdefault(fact, {}).setdefault(field, value)
     found: list[Fact] = []
     for fact, row in rows.items():
-        fields = {**table("labels")["facts"].get(fact, {}), **row}
-        same = {k: v[1:] for k, v in fields.items() if isinstance(v, str) and v.startswith("=")}
-        try:
-            fields |= {field: row[other] for field, other in same.items()}
+        fields = dict(row)
+        for field, word in table("labels")["facts"].get(fact, {}).items():
+            other, depends, plain = str(word).partition("=")
+            if not depends or other in row:
+                fields.setdefault(field, (plain or row[other]) if depends else word)
+        with suppress(msgspec.ValidationError):
             found.append(msgspec.convert(fields, getattr(kinds, fact)))
-        except (KeyError, msgspec.ValidationError):
-            continue
     return found
 
 
-def container(said: Collected) -> list[Fact]:
-    """Make the Container of a yes, of the name of an image, or of the variables that images of CUDA set."""
-    evidence = ""
-    if said.first("env NVIDIA_VISIBLE_DEVICES") and said.first(
-        "env CUDA_VERSION", "env NVIDIA_REQUIRE_CUDA"
-    ):
-        evidence = "NVIDIA_VISIBLE_DEVICES and CUDA_VERSION, as CUDA images set them"
-    for one in said.all("container"):
-        value = told(one.value)
-        if yes_or_no(value):
-            evidence = evidence or "the report says so"
-        elif _IMAGE.match(value):
-            evidence = evidence or f"image {value[:120]}"
-    return [Container(kind="docker", evidence=evidence)] if evidence else []
+def variables(said: Collected, shown: int) -> list[Fact]:
+    """Make the Environment of "NAME=value" and "NAME: value"; names that steer nothing are left out.
+
+    `shown`: number of GPUs where the report lists those that torch counted, from 0; numbers of further ones then say
+    nothing. 0 where it lists all.
+    """
+    found: dict[str, str] = {}
+    # set in the shell, not handed on to programs
+    missing = tuple(one.value for one in said.all("not exported"))
+    for key in said.beginning("env "):
+        name = key.removeprefix("env ")
+        values = (one.value.strip().strip("\"'") for one in said.all(key))
+        value = next((value for value in values if _is_value(value)), None)
+        if value is not None and not any(part in name for part in missing):
+            found[name] = value[:_LONGEST_VALUE]
+    for name in _VISIBLE & found.keys() if shown else ():
+        numbers = [int(n) for n in re.findall(r"\b\d{1,3}\b", found[name][:200])]
+        if numbers and max(numbers) >= shown:
+            del found[name]
+    taken = select(found)
+    return [taken] if taken.variables or missing else []
 
 
-def apple(said: Collected, mac: Host | None) -> list[Fact]:
-    """Return the GPU of an Apple processor, which is part of it: every Mac of arm64 has one."""
-    if mac is None or mac.os != "macos" or mac.machine != "arm64":
-        return []
-    told_ = "\n".join(one.value for one in said.all("cpu", "gpu", "device_used"))
-    chip = re.search(r"Apple M\d(?: \w{3,5})?", told_)
-    return [AppleGpu(name=chip[0] if chip else "Apple")]
+def _is_value(text: str) -> bool:
+    """Tell whether a text is a value: not a word for none, not a reference, not a sentence."""
+    reference = "$" in text[:40].partition(":")[0] or text.startswith("%")
+    sentence = len(text.split(maxsplit=_WORDS)) > _WORDS and ("; " in text or ", " in text)
+    nothing = text and (text.lower() in NOTHING or text.lower() == "(nothing)")
+    return not nothing and not reference and not sentence

@@ -3,15 +3,9 @@
 import re
 from functools import lru_cache
 
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.load import table
 
-_ENDS = pattern(
-    r"(?<![\s:`'\"*])[\s:`'\"*]*+(?:版本号?|\bversion(?: number)?|\bver\.?|\bversion\(s\)|\bversions)[\s`'\"*]*\Z"
-)
-_ASKING = pattern(
-    r"(?<!\s)\s*+\([^()]{0,40}(?:\?|/|only|if |e\.g|please|output)[^()]{0,60}\)\s*|\?+"
-)
 _OWNS = ("your", "my", "the", "current", "installed", "local", "used", "exact")
 _EDGES = "`'\"*•·|│> \t#~=+,[]{}"
 
@@ -21,13 +15,13 @@ def normal(name: str) -> str:
     """Return a name in lower case, without marks, questions and the word version at its end."""
     text = name.lower()
     if "(" in text or "?" in text:
-        text = _ASKING.sub(" ", text)
+        text = shape("name.asking").sub(" ", text)
     text = text.replace("`", "").replace("**", "").strip(_EDGES)
     text = text.removesuffix(".__version__").removesuffix(".version")
     if not text.isascii():
         text = "".join(c for c in text if c.isascii() or c.isalpha())
     spaced = " ".join(text.replace("_", " ").replace("-", " ").split())
-    plain = _ENDS.sub("", spaced) if "ver" in spaced or "版本" in spaced else spaced
+    plain = shape("name.ends").sub("", spaced) if "ver" in spaced or "版本" in spaced else spaced
     first, _, rest = plain.partition(" ")
     return (rest if rest and first in _OWNS else plain).strip() or spaced
 
@@ -36,14 +30,6 @@ _TABLE = table("labels")
 _KEYS: dict[str, str] = {
     name: key for key, row in _TABLE["labels"].items() for name in row["names"]
 }
-_LONG = 11
-"""A name of which so much is left is known though its first letters are cut."""
-_CUT = {
-    name[n:]: key
-    for name, key in _KEYS.items()
-    for n in (1, 2, 3)
-    if len(name) - n >= _LONG and name.isascii()
-} | {"ytorch": "torch", "orch": "torch", "ython": "python"}
 _LIBRARIES: dict[str, str] = {
     **{one.replace("-", " "): one for one in _TABLE["libraries"]},
     **_TABLE["aliases"],
@@ -58,11 +44,7 @@ def _first_letters(text: str) -> str:
 
 _NUMBERED = ("gpu", "device", "cuda", "xpu")
 """Names that a GPU's number follows."""
-_BEGINNINGS = frozenset(map(_first_letters, (*_KEYS, *_CUT, *_LIBRARIES, *_NUMBERED, *_OWNS)))
-_OF_GPU = pattern(
-    r"\A(?:gpu|device|cuda|cuda device|xpu)[ :#]{0,2}\[?(\d{1,3}(?:\s*,\s*\d{1,3}){0,15})\]?"
-    r"(?: (compute capability|name|memory|vram|arch|type|model))?\Z"
-)
+_BEGINNINGS = frozenset(map(_first_letters, (*_KEYS, *_LIBRARIES, *_NUMBERED, *_OWNS)))
 _OF_PART = {"compute capability": "capability", "memory": "gpu_memory", "vram": "gpu_memory"}
 _OF_PART["arch"] = "capability"
 
@@ -80,10 +62,10 @@ def key_of(name: str) -> tuple[str, str]:
     plain = normal(name)
     if plain in _KEYS:
         return _KEYS[plain], ""
-    if plain.startswith(_NUMBERED) and (numbered := _OF_GPU.match(plain)):
+    if plain.startswith(_NUMBERED) and (numbered := search("name.of_gpu", plain)):
         return _OF_PART.get(numbered[2] or "", "gpu"), re.sub(r"\s", "", numbered[1])
     library = library_of(name)
-    return _CUT.get(plain, "") or (f"library {library}" if library else ""), ""
+    return (f"library {library}" if library else ""), ""
 
 
 def library_of(name: str) -> str:

@@ -1,18 +1,13 @@
 """What a report says of its subjects, under the labels of labels.json, whoever printed or typed it."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from tunedoctor.readers.values.kinds import of_kind, told
 from tunedoctor.tables.load import table
 
-T = TypeVar("T")
-"""What a value is read as."""
-MOST = 20_000
+MOST = 5_000
 """Values that are kept: a longer text repeats itself."""
-_MOST_OF_A_KEY = 200
-"""Values of one name that are kept: no machine has more GPUs."""
 
 
 class Said(NamedTuple):
@@ -34,12 +29,10 @@ class Collected:
         """Sort by label."""
         self._by_key: dict[str, list[Said]] = {}
         seen: set[tuple[str, str, str]] = set()
-        counts: Counter[str] = Counter()
         for one in said:
             mark = (one.key, one.value, one.gpu)
-            if mark not in seen and counts[one.key] < _MOST_OF_A_KEY:
+            if mark not in seen:
                 seen.add(mark)
-                counts[one.key] += 1
                 self._by_key.setdefault(one.key, []).append(one)
             if len(seen) > MOST:
                 return
@@ -51,11 +44,6 @@ class Collected:
     def first(self, *keys: str) -> str:
         """Return the first value that tells something, or ""."""
         return next((v for one in self.all(*keys) if (v := told(one.value))), "")
-
-    def find(self, read: Callable[[str], T | None], *keys: str) -> T | None:
-        """Return the first value that `read` can make something of."""
-        found = (read(one.value) for one in self.all(*keys))
-        return next((one for one in found if one is not None), None)
 
     def value(self, *keys: str) -> Any:  # noqa: ANN401  each kind has its type
         """Return the first value that has the form of its label's kind, read as such; None for none."""

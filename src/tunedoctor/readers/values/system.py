@@ -1,48 +1,41 @@
-"""The operating system, from what a report says of it. Its words are `systems` of labels.json, in small letters."""
+"""The operating system, from what a report says of it. Its words are `system` of outputs.json, in small letters."""
 
 import re
-from functools import cache
 from typing import Literal
 
 from tunedoctor.facts import Host
+from tunedoctor.readers.paste import search
 from tunedoctor.readers.values.kinds import told, yes_or_no
 from tunedoctor.readers.values.said import Collected
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
 
 Os = Literal["linux", "windows", "macos", "other"]
-_WINDOWS_11 = 22000
-"""First build of Windows 11."""
+_WINDOWS_11, _WSL_2 = 22000, 18362
+"""First builds of Windows 11 and of Windows with WSL 2."""
 _OLDEST = (2, 17)
 """Oldest glibc that torch and Python 3.8 and newer from conda ran on."""
 _LONGEST_TYPED, _LONGEST, _EARLY = 60, 200, 40
 """Characters: a system is named early in what is told of it."""
 _DARWIN = ((25, 1), (20, -9))
 """Least release of Darwin, what macOS counts more: Darwin 20 to 24 are macOS 11 to 15; 25 is macOS 26."""
-
-
-@cache
-def _shape(name: str) -> re.Pattern[str]:
-    return re.compile(table("labels")["systems"][name])
+_FAMILIES: tuple[Os, ...] = ("windows", "macos", "linux")
 
 
 def _search(name: str, text: str) -> re.Match[str] | None:
-    return _shape(name).search(text.lower()) if text else None
+    return search(f"system.{name}", text.lower()) if text else None
 
 
 def family_of(text: str) -> Os | None:
     """Return the family of systems that a text names, None for none."""
-    low = text.lower()
-    if _search("windows", low) and "ubuntu" not in low and not re.search(r"\bwsl", low):
-        return "windows"
-    if _search("macos", low):
-        return "macos"
-    return "linux" if _search("linux", low) else None
+    found: Os | None = next((one for one in _FAMILIES if _search(one, text)), None)
+    return "linux" if found == "windows" and _search("in_windows", text) else found
 
 
 def host(said: Collected) -> Host | None:
     """Return the Host of every value that speaks of the system; None where none does."""
     named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
+    named.sort(key=lambda one: one.lower() in ("linux", *_FAMILIES))
     macs = (told(one.value) for one in said.all("machine", "model", "gpu", "cpu"))
     named += [m for m in macs if len(m) <= _LONGEST_TYPED and family_of(m) == "macos"]
     asked = [one.value for one in said.all("platform", "kernel")]
@@ -51,47 +44,51 @@ def host(said: Collected) -> Host | None:
     mac = version and re.fullmatch(r"\d{2}(?:\.\d{1,3}){1,2}", version)
     numbers = (f"Windows-10-{build}" if build else "", f"macOS {version}" if mac else "")
     both = " ".join([*named[:2], *platforms[:3], *numbers]).strip()
-    family = family_of(both) or _by_python(python)
-    if family is None and (platforms or _search("linux_machine", said.first("machine"))):
+    family = family_of(both) or family_of(python if "[" in python else "")
+    machines = _search("linux_machine", said.first("machine"))
+    model = _model(said, both)
+    shown = platforms or machines or said.first("libc") or model
+    if _of_wsl(said) or (family is None and shown):
         family = "linux"
     if family is None:
         return None
+    platform = platforms[0][:120] if platforms else ""
+    kernel = search("system.kernel", platform)
     machine = _machine(both, python, said)
     translated = machine == "x86_64" or any("x86_64" in one for one in platforms)
     # under Rosetta the processor can be called VirtualApple
     apple = any(v.value.startswith(("Apple", "VirtualApple")) for v in said.all("cpu", "gpu"))
     rosetta = family == "macos" and translated and (machine == "arm64" or apple)
-    distro, distro_version = _distro(both) if family == "linux" else ("", "")
-    libc, libc_version = (
-        _libc(said, both, distro, distro_version) if family == "linux" else ("", "")
-    )
+    distro = _search("distribution", both) if family == "linux" else None
+    libc = _libc(said, both, distro) if family == "linux" else None
     return Host(
         os=family,
         name=_name(family, named[0] if named else "", both),
-        distro=distro,
-        distro_version=distro_version,
-        kernel=(platforms[0] if platforms else "")[:120],
+        distro=table("labels")["distribution_ids"].get(distro[1], distro[1]) if distro else "",
+        distro_version=(distro[2] or "") if distro else "",
+        kernel=kernel[1] if kernel else platform,
         machine="arm64" if rosetta else machine,
-        libc=libc,
-        libc_version=libc_version,
+        libc=libc[0] if libc else "",
+        libc_version=libc[1] if libc else "",
         macos_version=_mac_version(both) if family == "macos" else "",
         wsl=_wsl(both, said),
-        model=_model(said, both),
+        model=model,
         rosetta=rosetta,
     )
 
 
 def _libc(
-    said: Collected, both: str, distro: str, version: str
+    said: Collected, both: str, distro: re.Match[str] | None
 ) -> tuple[Literal["glibc", "musl", ""], str]:
     """Return the C library and its version; where only the release of the system is told, what that ships."""
     found = _search("libc", said.first("libc")) or _search("libc", both)
     if found and found[1] == "musl":
-        return "musl", found[2]
+        return "musl", found[2] or ""
     # an older one is a symbol version that builds of Python tell in platform.platform()
     if found and parts(found[2]) >= _OLDEST:
         return "glibc", found[2]
-    shipped = table("labels")["glibc"].get(distro, {})
+    name, version = (distro[1], distro[2] or "") if distro else ("", "")
+    shipped = table("labels")["glibc"].get(name, {})
     plain = shipped.get(version) or shipped.get(version.partition(".")[0], "")
     return ("glibc", plain) if plain else ("", "")
 
@@ -99,10 +96,16 @@ def _libc(
 def _name(family: Os, told_: str, both: str) -> str:
     name = re.sub(r"(?i)\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", told_)[:80]
     if family == "windows":
-        return _windows_name(name, both)
-    if family == "macos" and (not re.search(r"\d", name) or "Darwin" in name):
+        build, edition = (
+            re.search(r"10\.0\.(\d{5})", both),
+            re.search(r"Windows [\w .]{1,40}", name),
+        )
+        if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
+            return "Windows 11"
+        return edition[0].strip() if edition else "Windows 10" if build and not name else "Windows"
+    if family == "macos" and (not re.search(r"\d", name) or name.startswith(("Darwin", "Apple M"))):
         return f"macOS {_mac_version(both)}".strip()
-    return name or "linux"
+    return name or "Linux"
 
 
 def _system(value: str, *, typed: bool) -> str:
@@ -111,51 +114,35 @@ def _system(value: str, *, typed: bool) -> str:
     return "" if prose else plain
 
 
-def _by_python(python: str) -> Os | None:
-    """Go by the compiler of CPython: MSC stands for Windows, Clang with "on darwin" for macOS."""
-    if "[MSC v" in python or " on win32" in python:
-        return "windows"
-    if " on darwin" in python or "(clang-" in python:
-        return "macos"
-    return "linux" if " on linux" in python or "[GCC " in python else None
-
-
 def _machine(both: str, python: str, said: Collected) -> str:
-    if "RELEASE_ARM64" in both:
-        return "arm64"
     for text in (both, *(one.value for one in said.all("machine")), python):
         if found := _search("machine", text):
-            return "x86_64" if found[1] == "i386" and _search("macos", both) else found[1]
+            name = found[1].replace("x86-64", "x86_64")
+            return "x86_64" if name == "i386" and _search("macos", both) else name
     if _search("intel_mac", both):
         return "x86_64"
-    chips = " ".join(one.value for one in said.all("cpu", "gpu", "os", "model"))
-    # Qualcomm's processors for Windows are all of ARM64
-    arm = _search("apple_silicon", chips) or "Snapdragon" in said.first("machine")
-    return "arm64" if arm else ""
+    chips = " ".join(one.value for one in said.all("cpu", "gpu", "os", "model", "machine"))
+    return "arm64" if _search("arm_chip", chips) else ""
 
 
 def _wsl(both: str, said: Collected) -> Literal[0, 1, 2]:
-    if found := _search("wsl", " ".join([both, *(one.value for one in said.all("wsl"))])):
+    answers = [one.value for one in said.all("wsl") if yes_or_no(one.value) is not False]
+    low, number = both.lower(), _of_wsl(said)
+    if number:
+        return number
+    if found := _search("wsl", " ".join([both, *(f"wsl {one}" for one in answers)])):
         return 1 if found[1] == "1" else 2
-    low = both.lower()
     if "microsoft" in low and "microsoft windows" not in low:
         return 2 if "standard" in low else 1
-    return 2 if any(yes_or_no(one.value) for one in said.all("wsl")) else 0
+    return 0
 
 
-def _distro(text: str) -> tuple[str, str]:
-    found = _search("distribution", text)
-    if found is None:
-        return "", ""
-    return table("labels")["distribution_ids"].get(found[1], found[1]), found[2] or ""
-
-
-def _windows_name(name: str, both: str) -> str:
-    build = re.search(r"10\.0\.(\d{5})", both)
-    if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
-        return "Windows 11"
-    edition = re.search(r"Windows [\w .]{1,40}", name)
-    return edition[0].strip() if edition else "Windows 10" if build and not name else "Windows"
+def _of_wsl(said: Collected) -> Literal[0, 1, 2]:
+    """Return which WSL the list of distributions names, or the one that an old Windows has."""
+    build = said.first("windows_build").rpartition(".")[2]
+    if said.all("wsl_word") and build and int(build) < _WSL_2:
+        return 1
+    return {"1": 1, "2": 2}.get(said.first("wsl_list"), 0)  # type: ignore[return-value]
 
 
 def _mac_version(both: str) -> str:
@@ -171,8 +158,6 @@ def _model(said: Collected, both: str) -> str:
     named = " ".join(one.value for one in said.all("model", "gpu", "os"))
     if found := _search("jetson", named):
         return named[found.start() : found.end()].strip()
-    if "tegra" in both.lower() or "(nvgpu)" in named:
+    if _search("tegra", f"{both} {named}"):
         return "NVIDIA Jetson"
-    jetpack = said.first("model")
-    known = jetpack[:1].isdigit() and "jetpack" in named.lower()
-    return f"NVIDIA Jetson, JetPack {jetpack}" if known else ""
+    return "NVIDIA Jetson" if "jetpack" in named.lower() else ""
