@@ -146,7 +146,7 @@ def ask_smi(path: str, seconds: float) -> SmiSaid:
 def smi_query_said(ended: Ended) -> SmiSaid | None:
     """Read the answer to the query; None where this nvidia-smi did not understand it."""
     from tunedoctor.readers.nvidia_smi import complete  # noqa: PLC0415  seldom needed
-    from tunedoctor.readers.smi.rows import row_of, seen  # noqa: PLC0415
+    from tunedoctor.readers.smi.lists import row_of, seen  # noqa: PLC0415
 
     if ended.how != "exit" or ended.truncated:
         return _failed(ended)

@@ -1,13 +1,13 @@
 """`nvidia-smi -q`, as text and as XML: a tree of names and values."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tunedoctor.facts import GpuProcess, NvidiaGpu
+from tunedoctor.facts import NvidiaGpu
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.paste import LONGEST, Paste, search
-from tunedoctor.readers.smi.words import Seen, count, fields_of, of_driver, process
+from tunedoctor.readers.smi.words import Seen, count, fields_of, of_driver
 from tunedoctor.tables.load import table
 
 Leaf = tuple[tuple[str, ...], str]
@@ -97,7 +97,6 @@ def _gpu(index: int, leaves: Sequence[Leaf]) -> NvidiaGpu:
         "mig_instances": sum(path[-2:] == ("mig_device", "index") for path, _ in leaves),
         "ecc_uncorrected": _uncorrected(flat),
         "throttle": _throttle(flat),
-        "processes": tuple(_processes(leaves)),
     }
     return NvidiaGpu(**fields)
 
@@ -122,19 +121,3 @@ def _throttle(flat: dict[tuple[str, ...], str]) -> tuple[str, ...]:
     }
     labels = table("outputs")["throttle"]["labels"]
     return tuple(word for reason, word in labels.items() if reason in active)
-
-
-def _processes(leaves: Iterable[Leaf]) -> Iterator[GpuProcess]:
-    told: dict[str, str] = {}
-    for path, value in (*leaves, (("processes", "pid"), "")):
-        name = path[-1]
-        if path[0] == "processes":
-            if name in ("process_id", "pid"):
-                if one := process(
-                    told.get("pid", ""),
-                    told.get("name", "") or told.get("process_name", ""),
-                    told.get("used_gpu_memory", "") or told.get("used_memory", ""),
-                ):
-                    yield one
-                told, name = {}, "pid"
-            told[name] = value
