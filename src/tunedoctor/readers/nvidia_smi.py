@@ -11,8 +11,6 @@ from tunedoctor.readers.smi.words import CUT, Seen
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
 
 SOURCE = "nvidia-smi"
-_WIDEST = 200
-"""Characters of a row that lacks its end."""
 
 
 def read(lines: list[str]) -> list[Fact]:
@@ -22,7 +20,7 @@ def read(lines: list[str]) -> list[Fact]:
     Sizes are bytes. Of several outputs the one that shows the most GPUs counts. Never raises; takes time in proportion
     to the text.
     """
-    paste = Paste(_joined([line.replace("\uff1a", ":").expandtabs(8) for line in lines]))
+    paste = Paste([line.replace("\uff1a", ":").expandtabs(8) for line in lines])
     outputs = [one for way in (queries, csv_outputs, tables, lists) for one in way(paste)]
     answer = failures(paste)
     kernel = proc_version(paste.text)
@@ -45,23 +43,6 @@ def complete(gpu: NvidiaGpu) -> NvidiaGpu:
         compute_capability=gpu.compute_capability or model.compute_capability,
         unified_memory=gpu.unified_memory or bool(model.unified),
     )
-
-
-def _joined(lines: list[str]) -> list[str]:
-    """Put the rows of a table together that a narrow terminal broke in two."""
-    found: list[str] = []
-    for line in lines:
-        above = found[-1] if found else ""
-        if (
-            above[:1] in ("|", "+")
-            and line.rstrip()[-1:] in ("|", "+")
-            and line[:1] not in ("|", "+")
-            and len(above) < _WIDEST
-        ):
-            found[-1] = above + line
-        else:
-            found.append(line)
-    return found
 
 
 def _driver(outputs: list[Seen], kernel: NvidiaDriver | None) -> list[NvidiaDriver]:

@@ -149,10 +149,11 @@ def row_of(fields: Sequence[str], line: str) -> dict[str, str]:
 
 def seen(rows: Sequence[Values]) -> Seen:
     """Make GPUs of rows."""
-    gpus: list[NvidiaGpu] = []
+    gpus: dict[str, NvidiaGpu] = {}
     for at, row in enumerate(rows):
         index = count(row.get("index", "") or row.get("gpu_index", ""))
         fields = fields_of(row) | {"index": at if index is None else index}
-        gpus += [NvidiaGpu(**fields)] if fields["name"] or fields["uuid"] else []
+        if fields["name"] or fields["uuid"]:
+            gpus.setdefault(fields["uuid"] or str(at), NvidiaGpu(**fields))
     drivers = [one for one in map(of_driver, rows) if one.driver] or [Seen()]
-    return drivers[0]._replace(gpus=tuple(gpus))
+    return drivers[0]._replace(gpus=tuple(gpus.values()))

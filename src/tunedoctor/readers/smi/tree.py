@@ -17,8 +17,6 @@ _TAG = pattern(r"<(/?)([A-Za-z_][\w.-]{0,80})([^<>]{0,200})>([^<]{0,2000})")
 _DEEPEST = 30
 _SECTION = 12
 """Lines below a heading under which a few lines of one GPU say by themselves what is wrong with it."""
-_LOST = ("product_name", "gpu_uuid", "uuid", "gpu_recovery_action")
-"""Names that are taken under any heading: a paste that lost its indents has them under the wrong one."""
 
 
 def queries(paste: Paste) -> list[Seen]:
@@ -89,9 +87,6 @@ def _gpu(index: int, leaves: Sequence[Leaf]) -> NvidiaGpu:
         if "mig_device" not in path:
             flat.setdefault(path, value)
     values = {".".join(path): value for path, value in flat.items()}
-    for path, value in flat.items():
-        if path[-1] in _LOST:
-            values.setdefault(path[-1], value)
     fields: dict[str, Any] = fields_of(values) | {
         "index": index,
         "mig_instances": sum(path[-2:] == ("mig_device", "index") for path, _ in leaves),
