@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.refused import refused
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal
+from tunedoctor.wheels.refused import refused
 
 PY312 = Interpreter(executable="", version="3.12.4", machine="x86_64")
 WIN_ARM = Host(os="windows", name="Windows 11", machine="ARM64")
