@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release, release_row
 from tunedoctor.versions import at_least, parts, within
@@ -28,13 +29,11 @@ Cause = Literal[
     "glibc-too-old",
     "macos-too-old",
 ]
-_ANCIENT = re.compile(r"0\.1\.2(?:\.post\d)?$")
+_ANCIENT = pattern(r"0\.1\.2(?:\.post\d)?$")
 """Sources of 2016: all that the default index offers a Python for which torch has no wheel."""
 _TORCH = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
-_NARROW = re.compile(r"win32$|i[36]86$|armv[67]l$|linux_armv|musllinux_.*armv")
-_FOREIGN = re.compile(
-    r"musllinux|win_arm64|ppc64|s390x|riscv|freebsd|macosx_\d+_\d+_x86_64|any_arm"
-)
+_NARROW = pattern(r"win32$|i[36]86$|armv[67]l$|linux_armv|musllinux_.*armv")
+_FOREIGN = pattern(r"musllinux|win_arm64|ppc64|s390x|riscv|freebsd|macosx_\d+_\d+_x86_64|any_arm")
 
 
 class Refused(NamedTuple):
@@ -222,10 +221,10 @@ def _nothing(case: _Case) -> Refused | None:
     asked = one.index.rpartition("/whl/")[2]
     never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
     label = case.label or (asked if never and one.reason == "version" else "")
-    # what poetry locked was on the index: no file of it is for this Python or system
-    locked = one.installer == "poetry" and one.reason == "platform" and bool(variants)
-    if one.reason == "abi" or (locked and case.pin and (not label or label in variants)):
-        return _for_python(case)
+    if one.reason == "abi" or (one.installer == "poetry" and label in ("", *variants)):
+        return (
+            None  # what poetry locked was on the index: no file of it is for this Python or system
+        )
     if label and one.offered is None:
         return Refused("wheel-not-on-index", f"no index here has torch {case.pin} for {label}")
     if one.offered is not None and one.reason == "nothing":
@@ -245,21 +244,6 @@ def _after_its_time(case: _Case) -> Refused | None:
         return None
     said = f"{case.what} has no wheel{case.python}: torch {last} is the last"
     return Refused("python-unsupported", said)
-
-
-def _for_python(case: _Case) -> Refused | None:
-    """Judge a known release by the Python that asked for it; None where that has a wheel, or is not known.
-
-    Where the processor is not known, it is that of most machines with this system.
-    """
-    usual: Family = "win_amd64" if case.on("windows") else "linux_x86_64"
-    where = case.family or ("macos_arm64" if case.on("macos") else usual)
-    release = release_row(case.one.specifier.lstrip("="))
-    if not case.tag or release is None or case.has_wheel(release.version, where):
-        return None
-    if where == "macos_x86_64" and parts(release.version) > parts(LAST_INTEL_MAC):
-        return Refused("platform-unsupported", f"{case.what} has no wheel for an Intel Mac")
-    return Refused("python-unsupported", f"{case.what} has no wheel for Python {case.tag}")
 
 
 def _of_versions(case: _Case) -> Refused | None:
@@ -299,8 +283,6 @@ def _below(case: _Case, version: str) -> Refused | None:
     if case.labels:
         labels = ", ".join(sorted(case.labels)[:2])
         return Refused("wheel-not-on-index", f"{end} for {labels}")
-    if case.own is not None and () < parts(case.own.version) < (3, 8):
-        return Refused("python-unsupported", f"{end}{case.python}")
     if parts(version) > parts(releases()[-1]):
         return Refused("wheel-not-on-index", f"there is no {case.what} yet: {end}")
     return None

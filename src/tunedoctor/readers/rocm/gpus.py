@@ -6,7 +6,6 @@ from typing import Any
 
 from tunedoctor.facts import AmdGpu
 from tunedoctor.lazy import pattern
-from tunedoctor.probes.amd import name_of, rows_of
 from tunedoctor.readers.paste import Paste, search
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name, amd_integrated
 from tunedoctor.tables.load import table
@@ -81,7 +80,11 @@ def by_system(paste: Paste) -> dict[int, Told]:
 def gpu_of(told: Told, index: int) -> AmdGpu | None:
     """Return the fact; None where neither a gfx name nor a product is known."""
     device, memory, known = told.get("device", ""), told.get("memory"), told.get("gfx", "")
-    name = told.get("name", "") or (name_of(rows_of(device), memory or 0) if device else "")
+    name = told.get("name", "")
+    if device and not name:
+        from tunedoctor.probes.amd import name_of, rows_of  # noqa: PLC0415  seldom needed, and dear
+
+        name = name_of(rows_of(device), memory or 0)
     inner = re.search(r"\[([^\]]{3,80})\]", name)  # "Arcturus GL-XL [Instinct MI100]"
     by_name = amd_gfx_by_name(name) or (amd_gfx_by_name(inner[1]) if inner else "")
     gfx = known or amd_gfx(device) or by_name
