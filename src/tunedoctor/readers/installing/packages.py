@@ -17,12 +17,12 @@ def packages_said(text: Text) -> Iterator[Entry | BrokenDistribution]:
             if "wants" in fields
             else ""
         )
-        listed = [split(token) for token in fields.get("list", "").split()]
-        for name, version in listed or [(normalised(fields["name"]), fields["version"])]:
+        listed = [token.rpartition("-")[::2] for token in fields.get("list", "").split()]
+        for name, version in listed or [(fields["name"], fields["version"])]:
             if version[:1].isdigit():
                 yield Entry(
                     said.line,
-                    name,
+                    normalised(name),
                     version.rstrip(".-"),
                     installer=fields.get("installer", ""),
                     location=fields.get("place", ""),
@@ -31,12 +31,6 @@ def packages_said(text: Text) -> Iterator[Entry | BrokenDistribution]:
                     weak="weak" in fields,
                 )
     yield from map(_broken, text.said("broken"))
-
-
-def split(token: str) -> tuple[str, str]:
-    """Split "nvidia-cudnn-cu12-9.1.0.70" into name and version."""
-    name, _, version = token.rpartition("-")
-    return normalised(name), version
 
 
 def _broken(said: Said) -> BrokenDistribution:

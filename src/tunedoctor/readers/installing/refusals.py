@@ -89,7 +89,6 @@ def _filled(one: Refusal, other: Refusal) -> Refusal:
         tag=one.tag or other.tag,
         wheel_tags=tuple(dict.fromkeys((*one.wheel_tags, *other.wheel_tags))),
         index=one.index or other.index,
-        installer=one.installer or other.installer,
     )
 
 

@@ -51,8 +51,8 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
 
 def _installs(line: str) -> bool:
     """Tell whether a line installs: a command, or its result; an advice to install does not."""
-    result = line.lstrip().startswith("Successfully ")
-    return result or bool(shape("installs").search(typed_in(line)))
+    done = line.lstrip().startswith("Successfully ")
+    return done or bool(shape("installs").search(typed_in(line)))
 
 
 def _differ(version: str, listed: Entry) -> bool:
