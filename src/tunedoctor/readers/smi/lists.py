@@ -152,7 +152,7 @@ def seen(rows: Sequence[Values]) -> Seen:
     gpus: dict[str, NvidiaGpu] = {}
     for at, row in enumerate(rows):
         index = count(row.get("index", "") or row.get("gpu_index", ""))
-        fields = fields_of(row) | {"index": at if index is None else index}
+        fields: dict[str, Any] = {**fields_of(row), "index": at if index is None else index}
         if fields["name"] or fields["uuid"]:
             gpus.setdefault(fields["uuid"] or str(at), NvidiaGpu(**fields))
     drivers = [one for one in map(of_driver, rows) if one.driver] or [Seen()]
