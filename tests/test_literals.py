@@ -1,6 +1,7 @@
 """Words that every match of an expression holds."""
 
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunedoctor.lazy import folded, literals, pattern
+from tunedoctor.lazy import SHIPPED, folded, literals, pattern, read_literals
 from tunedoctor.readers.installing.said import wording
 from tunedoctor.tables.load import table
 
@@ -37,6 +38,17 @@ from tunedoctor.tables.load import table
 )
 def test_words_are_those_that_no_match_is_without(source: str, words: tuple[str, ...]) -> None:
     assert literals(source) == words
+
+
+def test_words_that_ship_are_those_that_are_read() -> None:
+    """After another way of reading expressions: python tools/build_literals.py."""
+    shipped = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    flags = f"{int(re.IGNORECASE)} "
+    for key, words in shipped.items():
+        folds = key.startswith(flags)
+        again = read_literals(key.removeprefix(flags), re.IGNORECASE if folds else 0)
+        assert again == tuple(words), key
+    assert len(shipped) > 500
 
 
 def test_free_spacing_tells_nothing() -> None:

@@ -13,6 +13,7 @@ def main() -> None:
     from tunedoctor.cli import streams  # noqa: PLC0415  for the handlers below
 
     streams.take_over()
+    _load_msgspec()
     try:
         from tunedoctor.cli.app import run  # noqa: PLC0415
 
@@ -27,6 +28,14 @@ def main() -> None:
         sys.exit(2)
     finally:
         sys.stdout.flush()
+
+
+def _load_msgspec() -> None:
+    """Import msgspec without typing_extensions, which it takes where it is there: a tenth of a start, for nothing."""
+    if "typing_extensions" not in sys.modules:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # None: not there
+        __import__("msgspec")
+        del sys.modules["typing_extensions"]
 
 
 if __name__ == "__main__":

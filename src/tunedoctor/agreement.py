@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from tunedoctor.advice.cure_lines import tell as told_by
 from tunedoctor.cure import AnyCureStep, Command, Cure, PipInstall, advise, parted, tell
 from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.facts import Target
 from tunedoctor.findings import SEVERITIES
 from tunedoctor.fixing import Draft, Fix, Resolve
+from tunedoctor.fixing import tell as told_by
 from tunedoctor.plan import SetEnv, is_told
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.versions import narrowed

@@ -5,18 +5,6 @@ from typing import TYPE_CHECKING
 
 from tunedoctor import facts
 from tunedoctor.advice.amd_on_bus import amd_on_bus
-from tunedoctor.advice.compiled import (
-    NO_KERNEL,
-    Coverage,
-    card_refused,
-    cards_named,
-    code_list,
-    code_of,
-    coverage,
-    entries,
-    one_of_several,
-    visible_gpus,
-)
 from tunedoctor.advice.cures import brief, lasting, merged, pinned, together
 from tunedoctor.advice.cxx_library import cxx_too_old
 from tunedoctor.advice.misfits import (
@@ -30,25 +18,14 @@ from tunedoctor.advice.misfits import (
     tokenizer_file,
 )
 from tunedoctor.advice.out_of_memory import Shortage, shortage
-from tunedoctor.advice.refused import Refused, refused
-from tunedoctor.advice.requirements import TRITON, Unmet, of_stack, unmet
 from tunedoctor.advice.shared_memory import (
     SHARED_MEMORY,
     full_shared_memory,
     speaks_of_shared_memory,
 )
 from tunedoctor.advice.told import counted, known, told
-from tunedoctor.advice.torch_install import (
-    RocmBuild,
-    TorchInstall,
-    companion_install,
-    rebuild_cuda,
-    rebuild_xpu,
-    rocm_build,
-    same_torch,
-    torch_install,
-)
 from tunedoctor.contracts.names import Lacking, lacking
+from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
 from tunedoctor.cure import (
     Cure,
@@ -91,6 +68,29 @@ from tunedoctor.tables.small import (
 )
 from tunedoctor.tables.wheels import cuda_of, release_row
 from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
+from tunedoctor.wheels.coverage import (
+    NO_KERNEL,
+    Coverage,
+    card_refused,
+    cards_named,
+    code_list,
+    code_of,
+    coverage,
+    entries,
+    one_of_several,
+    visible_gpus,
+)
+from tunedoctor.wheels.cures import (
+    RocmBuild,
+    TorchInstall,
+    companion_install,
+    rebuild_cuda,
+    rebuild_xpu,
+    rocm_build,
+    same_torch,
+    torch_install,
+)
+from tunedoctor.wheels.refused import Refused, refused
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
     Family,
@@ -110,16 +110,18 @@ from tunedoctor.wheels.rules import (
 from tunedoctor.wording import gib, listed
 
 if TYPE_CHECKING:
-    from tunedoctor.advice.cure_lines import (
+    from tunedoctor.fixing import (
+        Draft,
+        Resolve,
         exact,
+        fix,
         install_of,
         name_of,
         variable_of,
     )
-    from tunedoctor.fixing import Draft, Resolve, fix
     from tunedoctor.plan import DeletePath, Install, Pin, Remove, SetEnv, Tell, WriteFile
 
-_FOR_FIXES = ("fixing", "plan", "advice.cure_lines")
+_FOR_FIXES = ("fixing", "plan")
 """What fixes alone use: loaded when one asks for it, since a check pays for every module."""
 
 

@@ -1,11 +1,16 @@
-"""What fixes are and what they return: a draft, of which the planner makes a plan."""
+"""What fixes are, what they return, a draft, of which the planner makes a plan, and what they read of a cure."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
-from tunedoctor.plan import AnyStep
+from tunedoctor.cure import Cure, PipInstall, Variable
+from tunedoctor.facts import Interpreter, Packages, Unknown
+from tunedoctor.findings import Finding
+from tunedoctor.lazy import pattern
+from tunedoctor.plan import AnyStep, Install, Pin, Place, SetEnv, Tell
+from tunedoctor.versions import normalised
 
 
 class Resolve(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,3 +69,55 @@ def fix(
         return function
 
     return mark
+
+
+_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_EXACT = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^,*\s]+)")
+
+
+def exact(requirement: str) -> tuple[str, str] | None:
+    """Return ("torch", "2.9.1+cu126") of "torch==2.9.1+cu126"; None where it allows several versions."""
+    found = _EXACT.fullmatch(requirement)
+    return (normalised(found[1]), found[2]) if found else None
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalised name of a requirement."""
+    found = _NAME.match(requirement)
+    return normalised(found[0]) if found else ""
+
+
+def install_of(line: PipInstall, packages: Packages) -> Install | None:
+    """Return what a command puts in, pinned; what is put in anew in its version. None where a version is not said."""
+    there = {name: packages.version(name) for name in map(name_of, line.requirements)}
+    pairs = [
+        exact(one) or (one, there.get(one, "") if line.anew else "") for one in line.requirements
+    ]
+    if not all(version for _, version in pairs):
+        return None
+    pins = tuple(Pin(name=name, version=version, was=there[name]) for name, version in pairs)
+    again = tuple(pin.name for pin in pins if pin.was or line.anew)
+    return Install(pins=pins, index=line.index, reinstall=again)
+
+
+def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv | None:
+    """Return the step for a cure that sets or unsets one variable and does nothing else; else None."""
+    match cure.steps:
+        case (Variable(name=name, value=value),):
+            where = _place(interpreter)
+            return SetEnv(name=name, value=value, where=where, command=cure.command)
+        case _:
+            return None
+
+
+def _place(interpreter: Interpreter | Unknown | None) -> Place:
+    """Return where a variable is kept: an environment has a place for it, another Python has none."""
+    kind = interpreter.kind if isinstance(interpreter, Interpreter) else "unknown"
+    return "activate" if kind == "venv" else "conda" if kind == "conda" else "printed"
+
+
+def tell(finding: Finding) -> Draft:
+    """Return a draft that only tells the finding's own cure."""
+    cure = finding.cure
+    step = Tell(command=cure.command, why=finding.cure_note, who=cure.who)
+    return Draft(steps=(step,) if cure.kind == "command" else (), reason=finding.found)

@@ -2,13 +2,20 @@
 
 A hundred modules hold a thousand expressions for texts that a report seldom has: compiling them all costs half the time
 of a report (0.1 to 1 ms each). Each is compiled at its first use on a text that holds a word without which it can't
-match; such words are read from its source, which costs a twentieth.
+match; such words are read from its source, which costs a twentieth, or ship with the tables that hold it.
 """
 
 import re
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from sys import maxsize
 from typing import Any, NamedTuple, cast
+
+import msgspec
+
+SHIPPED = Path(__file__).parent / "tables" / "literals.json"
+"""Words by expression, as tools/build_literals.py read them."""
 
 SHORTEST = 2
 """Characters of a word that is worth looking for."""
@@ -44,6 +51,22 @@ def literals(source: str, flags: int = 0) -> tuple[str, ...]:
 
     With IGNORECASE they are in small letters, to be looked for in `folded` text.
     """
+    known = _shipped().get(key_of(source, flags))
+    return known if known is not None else read_literals(source, flags)
+
+
+@cache
+def _shipped() -> dict[str, tuple[str, ...]]:
+    return msgspec.json.decode(SHIPPED.read_bytes(), type=dict[str, tuple[str, ...]])
+
+
+def key_of(source: str, flags: int) -> str:
+    """Return by which name an expression stands in what ships."""
+    return f"{int(flags)} {source}" if flags else source
+
+
+def read_literals(source: str, flags: int) -> tuple[str, ...]:
+    """Read them anew."""
     if flags & re.VERBOSE:
         return ()
     words = _read(_TOKENS(source)).words

@@ -1,4 +1,4 @@
-"""What several checks share: what a build covers, what is unmet, which command cures.
+"""What several checks share of error texts: which libraries do not fit, whose memory or library it is.
 
 Pure functions over facts; checks reach them by `tunedoctor.api`.
 """

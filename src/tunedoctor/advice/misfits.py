@@ -147,10 +147,15 @@ def _of_classes() -> dict[str, re.Pattern[str]]:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
+    return pattern(filled(text))
+
+
+def filled(text: str) -> str:
+    """Return an expression of the table with what its names stand for."""
     known = table("misfits")
     text = text.replace("<place>", known["place"])
     text = text.replace("<library>", f"(?P<library>{'|'.join(known['libraries'])})")
-    return pattern(text.replace("<any>", f"(?P<library>{known['any']})"))
+    return text.replace("<any>", f"(?P<library>{known['any']})")
 
 
 def _in_notebook(name: str, typed: Typed | Unknown | None) -> bool:

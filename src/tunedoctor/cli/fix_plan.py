@@ -198,7 +198,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
 
 def _kept(case: Case, made: Planned) -> tuple[str, ...]:
     """Return what stays as it is, the stack first."""
-    from tunedoctor.advice.requirements import STACK  # noqa: PLC0415
+    from tunedoctor.contracts.requirements import STACK  # noqa: PLC0415
 
     packages = case.snapshot.find(Packages)
     if packages is None or made.plan.new:

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.agreement import Drafted
-from tunedoctor.fixing import Resolve
+from tunedoctor.fixing import Resolve, name_of
 from tunedoctor.installers.sources import Ban
 from tunedoctor.plan import AnyStep, Install, Plan, PlanError, Remove, merge
 from tunedoctor.versions import normalised

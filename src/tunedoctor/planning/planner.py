@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.advice.cure_lines import name_of
 from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, Host, Interpreter, Packages
 from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix
+from tunedoctor.fixing import Fix, name_of
 from tunedoctor.installers.asking import Asking
 from tunedoctor.plan import NewEnvironment, Plan
 from tunedoctor.planning.conda_owned import hold_off

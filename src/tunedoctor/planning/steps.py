@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from tunedoctor.advice.requirements import marker_environment, requirements
+from tunedoctor.contracts.requirements import marker_environment, requirements
 from tunedoctor.facts import Host, Interpreter, Packages
 from tunedoctor.installers.answers import NoSolution
 from tunedoctor.plan import Install, Pin, Plan, Remove, merge

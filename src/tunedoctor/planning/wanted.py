@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from tunedoctor.advice.requirements import (
+from tunedoctor.contracts.requirements import (
     STACK,
     STAND_INS,
     Unmet,

@@ -7,7 +7,6 @@ from pathlib import Path
 from tunedoctor.facts import Absent, Host, IntelGpu, PciBus
 from tunedoctor.probes.pci import Adapter, adapters
 from tunedoctor.probes.rocm import denied, may_open, render_nodes
-from tunedoctor.probes.vendor_tools import intel_told
 from tunedoctor.probing import probe
 from tunedoctor.tables.load import table
 
@@ -26,6 +25,8 @@ def intel_gpu(pci: PciBus | None, host: Host) -> IntelGpu | Absent:
     linux = host.os == "linux"
     told = None
     if linux and not any(is_supported(one.device) for one in found):
+        from tunedoctor.probes.vendor_tools import intel_told  # noqa: PLC0415  seldom needed
+
         told = intel_told(os.environ)
     return describe(found, Path("/"), os.environ, linux=linux, told=told)
 

@@ -146,7 +146,7 @@ def ask_smi(path: str, seconds: float) -> SmiSaid:
 def smi_query_said(ended: Ended) -> SmiSaid | None:
     """Read the answer to the query; None where this nvidia-smi did not understand it."""
     from tunedoctor.readers.nvidia_smi import complete  # noqa: PLC0415  seldom needed
-    from tunedoctor.readers.smi.rows import row_of, seen  # noqa: PLC0415
+    from tunedoctor.readers.smi.lists import row_of, seen  # noqa: PLC0415
 
     if ended.how != "exit" or ended.truncated:
         return _failed(ended)
@@ -218,15 +218,18 @@ def amd_told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus |
     """Return the GPUs that ROCm's tools list; `more` are folders of ROCm. None where no tool names one."""
     for tool, lines in _answers(AMD, environ, [str(folder / "bin") for folder in more]):
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
+        from tunedoctor.readers.rocm.gpus import by_system  # noqa: PLC0415
         from tunedoctor.readers.rocm.read import read  # noqa: PLC0415
-        from tunedoctor.readers.rocm.smi import by_system  # noqa: PLC0415
 
         for fact in read(lines):
             if isinstance(fact, AmdGpus):
                 return replace(fact, told_by=tool)
         # a bare list has no names
         if nameless := by_system(Paste(lines)):
-            gpus = (AmdGpu(at, gfx="", name="AMD GPU", slot=p.slot) for at, p in nameless.items())
+            gpus = (
+                AmdGpu(at, gfx="", name="AMD GPU", slot=told.get("slot", ""))
+                for at, told in nameless.items()
+            )
             return AmdGpus(gpus=tuple(gpus), told_by=tool)
     return None
 

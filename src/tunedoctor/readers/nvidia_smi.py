@@ -3,29 +3,25 @@
 import msgspec
 
 from tunedoctor.facts import Fact, NvidiaDriver, NvidiaGpu, NvidiaGpus
-from tunedoctor.readers.merge import filled
 from tunedoctor.readers.paste import Paste
-from tunedoctor.readers.smi.driver import failures, lists, proc_version, versions
-from tunedoctor.readers.smi.rows import csv_outputs
-from tunedoctor.readers.smi.table import tables
+from tunedoctor.readers.smi.driver import failures, proc_version
+from tunedoctor.readers.smi.lists import csv_outputs, lists, tables
 from tunedoctor.readers.smi.tree import queries
 from tunedoctor.readers.smi.words import CUT, Seen
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
 
 SOURCE = "nvidia-smi"
-_WIDEST = 200
-"""Characters of a row that lacks its end."""
 
 
 def read(lines: list[str]) -> list[Fact]:
     """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as the lines have them; [] for none.
 
     The driver is also known by the text of /proc/driver/nvidia/version, where that was pasted.
-    Sizes are bytes. Several outputs of one machine complete each other. Never raises; takes time
-    in proportion to the text.
+    Sizes are bytes. Of several outputs the one that shows the most GPUs counts. Never raises; takes time in proportion
+    to the text.
     """
-    paste = Paste(_joined([line.replace("\uff1a", ":").expandtabs(8) for line in lines]))
-    outputs = [one for way in (queries, csv_outputs, tables, lists, versions) for one in way(paste)]
+    paste = Paste([line.replace("\uff1a", ":").expandtabs(8) for line in lines])
+    outputs = [one for way in (queries, csv_outputs, tables, lists) for one in way(paste)]
     answer = failures(paste)
     kernel = proc_version(paste.text)
     if kernel and (library := paste.first("nvidia_smi.nvml_library")):
@@ -49,23 +45,6 @@ def complete(gpu: NvidiaGpu) -> NvidiaGpu:
     )
 
 
-def _joined(lines: list[str]) -> list[str]:
-    """Put the rows of a table together that a narrow terminal broke in two."""
-    found: list[str] = []
-    for line in lines:
-        above = found[-1] if found else ""
-        if (
-            above[:1] in ("|", "+")
-            and line.rstrip()[-1:] in ("|", "+")
-            and line[:1] not in ("|", "+")
-            and len(above) < _WIDEST
-        ):
-            found[-1] = above + line
-        else:
-            found.append(line)
-    return found
-
-
 def _driver(outputs: list[Seen], kernel: NvidiaDriver | None) -> list[NvidiaDriver]:
     first = next((one for one in outputs if one.driver), None)
     if first is None:
@@ -83,26 +62,6 @@ def _driver(outputs: list[Seen], kernel: NvidiaDriver | None) -> list[NvidiaDriv
 
 
 def _gpus(outputs: list[Seen]) -> list[NvidiaGpus]:
-    """Take the output that shows the most GPUs and fill its gaps from the others."""
-    if not any(one.gpus for one in outputs):
-        return []
-    base = max(outputs, key=lambda one: len(one.gpus))
-    found = {gpu.index: gpu for gpu in base.gpus}
-    for output in outputs:
-        for gpu in output.gpus if output is not base else ():
-            if (own := found.get(gpu.index)) and _alike(own, gpu):
-                found[gpu.index] = _merge(own, gpu)
-    return [NvidiaGpus(gpus=tuple(map(complete, found.values())), source=SOURCE)]
-
-
-def _alike(one: NvidiaGpu, other: NvidiaGpu) -> bool:
-    """Tell whether two outputs show one GPU; a name may be cut in one of them."""
-    if one.slot and other.slot and one.slot != other.slot:
-        return False
-    names = (one.name.removesuffix(CUT).rstrip(), other.name.removesuffix(CUT))
-    return max(names, key=len).startswith(min(names, key=len))
-
-
-def _merge(one: NvidiaGpu, other: NvidiaGpu) -> NvidiaGpu:
-    cut = one.name.endswith(CUT) and not other.name.endswith(CUT)
-    return filled(msgspec.structs.replace(one, name=other.name) if cut else one, other)
+    """Take the output that shows the most GPUs."""
+    base = max(outputs, key=lambda one: len(one.gpus), default=Seen())
+    return [NvidiaGpus(gpus=tuple(map(complete, base.gpus)), source=SOURCE)] if base.gpus else []

@@ -15,18 +15,14 @@ from tunedoctor.facts import (
     Requirement,
     Wanted,
 )
-from tunedoctor.readers.installing.operations import operations
 from tunedoctor.readers.installing.packages import packages_said
 from tunedoctor.readers.installing.refusals import refused
 from tunedoctor.readers.installing.runs import surroundings
 from tunedoctor.readers.installing.said import Text, joined
 from tunedoctor.readers.lists.in_memory import in_memory
 from tunedoctor.readers.lists.ledger import Entry, Statement, Whole, final_state
-from tunedoctor.readers.lists.markdown import in_passing, version_tables
-from tunedoctor.readers.lists.project_files import project_files
-from tunedoctor.readers.lists.requirements import requirement_lines
-from tunedoctor.readers.lists.rows import tables
-from tunedoctor.readers.lists.shown import shown
+from tunedoctor.readers.lists.rows import listed
+from tunedoctor.readers.lists.shown import in_passing, shown
 from tunedoctor.readers.lists.torch_told import torch_told
 from tunedoctor.readers.missing import Missing
 
@@ -40,27 +36,18 @@ _CONDA_NAMES = {"torch": "pytorch"}
 def read(lines: list[str]) -> list[Fact]:
     """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
     text = joined(lines)
-    project, taken = project_files(lines)
-    rest = [("" if n in taken else line) for n, line in enumerate(lines)]
-    refusals, said = refused(text), list(packages_said(text))
-    wanted = [one for one in said if isinstance(one, Requirement)]
+    refusals = refused(text)
     asked = {f"{one.name}{one.specifier}" for one in refusals}
-    asked |= {f"{one.name}{one.specifier}" for one in wanted if one.by == "the user"}
     told: list[Statement] = [
-        *project,
-        *tables(rest),
-        *requirement_lines(rest, asked),
-        *shown(rest),
-        *version_tables(rest),
-        *operations(rest),
-        *said,
-        *in_passing(rest),
+        *listed(lines, asked),
+        *shown(lines),
+        *packages_said(text),
+        *in_passing(lines),
     ]
-    facts = _facts(told, lines)
+    facts = _facts(told, lines, text)
     if refusals:
         facts.append(IndexAnswer(refusals=refusals[:MOST]))
-    pythons = [one.have for one in wanted if one.name == "python" and one.have]
-    return [*facts, *surroundings(text, pythons[-1] if pythons else ""), *_messages(text)]
+    return [*facts, *surroundings(text), *_messages(text)]
 
 
 def _messages(text: Text) -> list[Fact]:
@@ -73,7 +60,7 @@ def _messages(text: Text) -> list[Fact]:
     return [Errors(errors=tuple(found[:MOST]))] if found else []
 
 
-def _facts(told: list[Statement], lines: list[str]) -> list[Fact]:
+def _facts(told: list[Statement], lines: list[str], text: Text) -> list[Fact]:
     facts: list[Fact] = []
     last = final_state(one for one in told if isinstance(one, Entry))
     broken = dict.fromkeys(one for one in told if isinstance(one, BrokenDistribution))
@@ -87,7 +74,7 @@ def _facts(told: list[Statement], lines: list[str]) -> list[Fact]:
                 distributions=tuple(one.distribution for _, one in rows),
                 broken=tuple(broken)[:MOST],
                 conda={_CONDA_NAMES.get(n, n): one.conda for n, one in rows if one.conda},
-                in_memory=in_memory(lines, state),
+                in_memory=in_memory(lines, text, state),
                 complete=whole,
             )
         )
@@ -98,16 +85,5 @@ def _facts(told: list[Statement], lines: list[str]) -> list[Fact]:
         facts.append(Missing(kind="TorchBuild", why="the text tells that torch is not installed"))
     facts += [one for one in told if isinstance(one, Interpreter)]
     if wanted:
-        facts.append(Wanted(requirements=_told_once(tuple(wanted))[:MOST]))
+        facts.append(Wanted(requirements=tuple(wanted)[:MOST]))
     return facts
-
-
-def _told_once(wanted: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
-    """Leave out a requirement that another one tells with its owner or with the version that is there."""
-    full = {(w.name, w.specifier) for w in wanted if w.by or w.have or w.missing}
-    owned = {(w.name, w.specifier) for w in wanted if w.by}
-    return tuple(
-        w
-        for w in wanted
-        if w.by or (w.name, w.specifier) not in (owned if w.have or w.missing else full)
-    )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.advice.requirements import unmet
+from tunedoctor.contracts.requirements import unmet
 from tunedoctor.engine import Diagnosis, diagnose
 from tunedoctor.facts import (
     Absent,

@@ -1,4 +1,4 @@
-"""Requirements for which an index had no usable file: what pip, uv, poetry and conda print of it."""
+"""Requirements for which an index had no usable file: what pip, uv and poetry print of it."""
 
 import re
 from collections.abc import Iterator
@@ -6,12 +6,9 @@ from collections.abc import Iterator
 import msgspec
 
 from tunedoctor.facts import Refusal
-from tunedoctor.readers.installing.packages import specifier
 from tunedoctor.readers.installing.said import Text
-from tunedoctor.readers.lists.names import NAME, VERSION, compact, normalised, version_of_wheel
+from tunedoctor.readers.lists.names import VERSION, compact, normalised, version_of_wheel
 
-_ITEM = re.compile(rf"({NAME})([=<>!~].{{0,60}})?")
-_OFFER = re.compile(r"[=<>!~][^A-Za-z]\S*(?: ?,? ?[<>=!~]\S*)*")
 _MOST = 200
 """Floors of other Pythons that are kept."""
 
@@ -35,56 +32,34 @@ def refused(text: Text) -> tuple[Refusal, ...]:
 
 def _each(text: Text) -> Iterator[Refusal]:
     said = [one.fields for one in text.said("refused")]
-    if not said:
-        return
-    asked = next((one.fields["index"].rstrip(".") for one in text.said("indexes")), "")
-    floors = [(one.fields["version"], compact(one.fields["spec"])) for one in text.said("floor")]
-    offers: dict[str, tuple[str, ...]] = {}
-    for one in text.said("offered"):
-        rows = _OFFER.findall(one.fields["list"])
-        versions = tuple(compact(row).removeprefix("==") for row in rows)
-        offers.setdefault(normalised(one.fields["name"]), versions)
+    rows = [one.fields for one in text.said("floor")] if said else []
+    floors = [(row["version"], compact(row["spec"])) for row in rows][:_MOST]
     for fields in said:
-        for name, spec in _named(fields):
-            tags = tuple(t.strip(" `") for t in fields.get("tags", "").split(",") if t)
-            offered = _offered(fields) if "offered" in fields or tags else offers.get(name)
-            own = tuple(
-                one
-                for one in (floors[:_MOST] if "floors" in fields else ())
-                if not spec or spec == f"=={one[0]}" or not offered
-            )
-            yield msgspec.convert(
-                {
-                    "name": name,
-                    "specifier": spec,
-                    "reason": _reason(fields, spec, offered, own),
-                    "offered": offered,
-                    "python_floors": own,
-                    "tag": fields.get("tag", ""),
-                    "wheel_tags": tags or _tags(fields.get("file", "")),
-                    "index": fields.get("index", asked if "asks" in fields else ""),
-                    "installer": fields["installer"],
-                },
-                Refusal,
-            )
-
-
-def _named(fields: dict[str, str]) -> list[tuple[str, str]]:
-    """Return what a row refuses, by name and specifier."""
-    if "file" in fields:
-        name, version = version_of_wheel(fields["file"])
-        return [(name, f"=={version}")] if name else []
-    if "items" in fields:
-        items = (_ITEM.match(one.strip()) for one in fields["items"].split("- "))
-        return [(normalised(one[1]), _of_conda(one[2] or "")) for one in items if one]
-    told = (
-        _of_conda(fields.get("spec", "")) if fields["installer"] == "conda" else specifier(fields)
-    )
-    return [(normalised(fields["name"]), told)]
-
-
-def _tags(file: str) -> tuple[str, ...]:
-    return ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
+        file = fields.get("file", "")
+        name, version = version_of_wheel(file) if file else (fields["name"], fields.get("version"))
+        spec = compact(fields.get("spec", "").strip(" ()") or (f"=={version}" if version else ""))
+        tags = tuple(one.strip(" `") for one in fields.get("tags", "").split(",") if one)
+        of_file = ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
+        offered = _offered(fields["offered"]) if "offered" in fields else () if tags else None
+        own = tuple(
+            one
+            for one in (floors if fields["installer"] == "pip" else ())
+            if not spec or spec == f"=={one[0]}" or not offered
+        )
+        yield msgspec.convert(
+            {
+                "name": normalised(name),
+                "specifier": spec,
+                "reason": _reason(fields, spec, offered, own),
+                "offered": offered,
+                "python_floors": own,
+                "tag": fields.get("tag", ""),
+                "wheel_tags": tags or of_file,
+                "index": fields.get("index", ""),
+                "installer": fields["installer"],
+            },
+            Refusal,
+        )
 
 
 def _reason(
@@ -114,21 +89,10 @@ def _filled(one: Refusal, other: Refusal) -> Refusal:
         tag=one.tag or other.tag,
         wheel_tags=tuple(dict.fromkeys((*one.wheel_tags, *other.wheel_tags))),
         index=one.index or other.index,
-        installer=one.installer or other.installer,
     )
 
 
-def _offered(fields: dict[str, str]) -> tuple[str, ...] | None:
-    """Return the versions of "from versions: 2.0.0, 2.0.1"; () for "none", None where no list was printed."""
-    if "offered" not in fields:
-        return None
-    versions = (one.strip() for one in fields["offered"].split(","))
+def _offered(told: str) -> tuple[str, ...]:
+    """Return the versions of "2.0.0, 2.0.1"; () for "none"."""
+    versions = (one.strip() for one in told.split(","))
     return tuple(one for one in versions if re.fullmatch(VERSION, one))
-
-
-def _of_conda(spec: str) -> str:
-    """Return conda's "2.1", "=2.1" and "==2.1=py311" as others write them."""
-    plain = re.sub(r"\*{2,}$", ".*", compact(spec))
-    if plain[:1].isdigit() or (plain[:1] == "=" and plain[:2] != "=="):
-        plain = f"=={plain.lstrip('=')}"
-    return re.sub(r"(==[^=]*)=.*", r"\1", plain)

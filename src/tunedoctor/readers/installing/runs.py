@@ -1,65 +1,51 @@
 """The interpreter and the system that installers show by wheel tags, folders and their own words."""
 
-import re
 from collections import Counter
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec.structs import replace
 
 from tunedoctor.facts import Fact, Host, Interpreter
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.installing.said import Text
 
-_PLATFORM = re.compile(
-    r"(?:many(?P<glibc>linux_(?P<libc>2_\d{1,2}))|musl(?P<musl>linux_(?P<muslv>\d_\d))|(?P<linux>linux)"
-    r"|macos(?:x_(?P<macos>\d{1,2}_\d{1,2}))?|(?P<windows>win(?:dows|32|(?=_amd64|_arm64))))_?(?P<machine>\w{0,12})"
+_PLATFORM = pattern(
+    r"(?:(?P<linux>(?P<libc>many|musl)?linux(?:\d{1,4}|_(?P<floor>\d_\d{1,2}))?)"
+    r"|(?P<macos>macosx?)(?:_(?P<release>\d{1,2}_\d{1,2}))?|win(?:dows|32|(?=_a)))(?:_(?P<machine>[a-z]\w{0,12}))?"
 )
-_OLDER = {
-    "manylinux1": "manylinux_2_5",
-    "manylinux2010": "manylinux_2_12",
-    "manylinux2014": "manylinux_2_17",
+_MACHINES = {
+    "windows": {"x86_64": "amd64", "": "x86"},
+    "macos": {"universal2": "", "fat64": "", "aarch64": "arm64"},
 }
-"""Names of PEP 600 for the older ones."""
+"""What the machine of a tag is called there."""
 _NAMES = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 _NARROW = ("i686", "i386", "armv7l", "armv6l", "armv7", "x86")
 
 
-class System(NamedTuple):
-    """What a platform tag tells."""
-
-    family: Literal["linux", "windows", "macos"]
-    machine: str
-    glibc: str = ""
-    musl: str = ""
-    macos: str = ""
-
-    @property
-    def bits(self) -> int:
-        """Of a pointer."""
-        return 32 if self.machine in _NARROW else 64
-
-
-def system_of(tag: str) -> System | None:
+def host_of(tag: str) -> Host | None:
     """Read manylinux_2_17_x86_64, macosx_14_0_arm64, win_amd64, linux-aarch64 of uv; None for others."""
-    head, _, rest = tag.replace("-", "_").partition("_")
-    found = _PLATFORM.fullmatch(f"{_OLDER.get(head, head)}_{rest}".rstrip("_"))
+    found = _PLATFORM.fullmatch(tag.replace("-", "_"))
     if found is None:
         return None
-    machine = found["machine"].removesuffix("_")
-    if found["windows"]:
-        return System("windows", {"x86_64": "amd64", "": "x86"}.get(machine, machine))
-    if "macos" in tag:
-        machine = {"universal2": "", "fat64": "", "aarch64": "arm64"}.get(machine, machine)
-        return System("macos", machine, macos=(found["macos"] or "").replace("_", "."))
-    libc, musl = ((found[key] or "").replace("_", ".") for key in ("libc", "muslv"))
-    return System("linux", machine, glibc=libc, musl=musl)
+    system: Literal["linux", "windows", "macos"]
+    system = "linux" if found["linux"] else "macos" if found["macos"] else "windows"
+    machine, release = found["machine"] or "", (found["release"] or "").replace("_", ".")
+    floor = (found["floor"] or "").replace("_", ".")
+    return Host(
+        os=system,
+        name=f"{_NAMES[system]} {release}".strip(),
+        machine=_MACHINES.get(system, {}).get(machine, machine),
+        libc=("musl" if found["libc"] == "musl" else "glibc") if floor else "",
+        libc_version=floor,
+        macos_version=release,
+    )
 
 
-def surroundings(text: Text, python: str) -> list[Fact]:
-    """Return the Interpreter and the Host that the lines of an installer show.
-
-    `python` is the version that a refusal names; it has the first word. Where the lines show two Pythons, none is told.
-    """
+def surroundings(text: Text) -> list[Fact]:
+    """Return the Interpreter and the Host that the lines of an installer show; none of which they show two."""
     refused = "is not a supported wheel" in text.text
-    systems: list[System] = []
-    versions = [python] if python else []
+    hosts: list[Host] = []
+    versions: list[str] = []
     free: set[str] = set()
     prefix, narrow = "", False
     for said in text.said("runs"):
@@ -72,49 +58,28 @@ def surroundings(text: Text, python: str) -> list[Fact]:
         free |= {version} if "free" in fields else set()
         prefix = fields.get("place", prefix)
         narrow = narrow or "narrow" in fields
-        system = system_of(fields.get("platform", "").partition(".")[0])
-        if system is not None and "fetched" in fields:
+        host = host_of(fields.get("platform", "").partition(".")[0])
+        if host is not None and "fetched" in fields:
             # what a wheel's tag says of glibc and macOS is a floor, not what is there
-            system = system._replace(glibc="", musl="", macos="")
-        systems += [system] if system is not None else []
-    told, system = _one_version(versions), _one_system(systems)
-    facts: list[Fact] = [_host(system)] if system is not None else []
-    bits = 32 if narrow or (system is not None and system.bits == 32) else 64
-    if told or bits == 32:
-        windows = system is not None and system.family == "windows"
+            host = replace(host, name=_NAMES[host.os], libc="", libc_version="", macos_version="")
+        hosts += [host] if host is not None else []
+    one = len({(host.os, host.machine) for host in hosts}) == 1
+    told = max(hosts, key=lambda h: (h.libc, h.macos_version)) if one else None
+    facts: list[Fact] = [told] if told is not None else []
+    bits = 32 if narrow or (told is not None and told.machine in _NARROW) else 64
+    minors = Counter(".".join(version.split(".")[:2]) for version in versions)
+    exact = max(versions, key=lambda v: v.count(".")) if len(minors) == 1 else ""
+    if exact or bits == 32:
+        windows = told is not None and told.os == "windows"
         facts.append(
             Interpreter(
                 executable="",
-                version=told,
+                version=exact,
                 bits=bits,
-                free_threaded=any(told.startswith(one) for one in free),
-                machine=system.machine if system is not None else "",
+                free_threaded=any(exact.startswith(version) for version in free),
+                machine=told.machine if told is not None else "",
                 platform="win32" if bits == 32 and windows else "",
                 prefix=prefix if prefix.startswith(("/", "~")) or prefix[1:2] == ":" else "",
             )
         )
     return facts
-
-
-def _one_version(told: list[str]) -> str:
-    """Return the most exact of versions that agree; "" where they contradict each other."""
-    minors = Counter(".".join(v.split(".")[:2]) for v in told)
-    return max(told, key=lambda v: v.count(".")) if len(minors) == 1 else ""
-
-
-def _one_system(systems: list[System]) -> System | None:
-    if len({(s.family, s.machine) for s in systems}) != 1:
-        return None
-    return max(systems, key=lambda s: (bool(s.glibc), bool(s.musl), bool(s.macos)))
-
-
-def _host(system: System) -> Host:
-    libc: Literal["glibc", "musl", ""] = "musl" if system.musl else "glibc" if system.glibc else ""
-    return Host(
-        os=system.family,
-        name=f"{_NAMES[system.family]} {system.macos}".strip(),
-        machine=system.machine,
-        libc=libc,
-        libc_version=system.glibc or system.musl,
-        macos_version=system.macos,
-    )

@@ -77,23 +77,18 @@ def joined(lines: list[str]) -> Text:
 
 @cache
 def _rows() -> dict[str, list[tuple[re.Pattern[str], dict[str, str]]]]:
+    """Return the rows by the fact that they fill, those of one line by their shape."""
     found: dict[str, list[tuple[re.Pattern[str], dict[str, str]]]] = {}
     for row in table("installer_messages")["rows"]:
-        if row["fact"] != "line":
-            found.setdefault(row["fact"], []).append((wording(row), row.get("always", {})))
+        name = row["shape"] if row["fact"] == "line" else row["fact"]
+        found.setdefault(name, []).append((wording(row), row.get("always", {})))
     return found
-
-
-@cache
-def _lines() -> dict[str, dict[str, Any]]:
-    rows = table("installer_messages")["rows"]
-    return {row["shape"]: row for row in rows if row["fact"] == "line"}
 
 
 @cache
 def shape(name: str) -> re.Pattern[str]:
     """Return what a line of this shape matches."""
-    return wording(_lines()[name])
+    return _rows()[name][0][0]
 
 
 def wording(row: dict[str, Any]) -> re.Pattern[str]:

@@ -29,14 +29,11 @@ class Entry(NamedTuple):
     @property
     def distribution(self) -> Distribution:
         """The fact that it states."""
-        return Distribution(
-            name=self.name,
-            version=self.version,
-            installer=self.installer,
-            location=self.location,
-            requires=self.requires,
-            editable=self.editable,
-        )
+        told = self._asdict()
+        return Distribution(**{name: told[name] for name in _TOLD})
+
+
+_TOLD = ("name", "version", "installer", "location", "requires", "editable")
 
 
 class Whole(NamedTuple):
@@ -62,11 +59,8 @@ def _completed(now: Entry, before: Entry) -> Entry:
     """Complete a statement by an earlier one about the same version."""
     if before.removed or (now.version and before.version and now.version != before.version):
         return now
+    kept = ("version", "location", "installer", "editable", "conda")
     return now._replace(
-        version=now.version or before.version,
         requires=tuple(dict.fromkeys((*before.requires, *now.requires))),
-        location=now.location or before.location,
-        installer=now.installer or before.installer,
-        editable=now.editable or before.editable,
-        conda=now.conda or before.conda,
+        **{name: getattr(now, name) or getattr(before, name) for name in kept},
     )

@@ -50,16 +50,3 @@ def version_of_wheel(file: str) -> tuple[str, str]:
         return (normalised(pieces[0]), pieces[1]) if len(pieces) >= 5 else ("", "")
     found = _SDIST.match(plain)
     return (normalised(found[1]), found[2]) if found else ("", "")
-
-
-def poetry_specifier(spec: str) -> str:
-    """Return poetry's "^2.1" and a bare version as others write them: ">=2.1,<3"."""
-    plain = compact(spec)
-    if plain[:1] == "^":
-        numbers = re.findall(r"\d+", plain[1:])[:3]
-        place = next((i for i, n in enumerate(numbers) if int(n)), 0)
-        above = [*numbers[:place], str(int(numbers[place]) + 1)] if numbers else ["0"]
-        return f">={plain[1:]},<{'.'.join(above)}"
-    if plain[:1].isdigit():
-        return f"=={plain}"
-    return "" if plain == "*" else plain

@@ -1,36 +1,50 @@
-"""Tables of packages, one row a line: pip list, uv pip list, conda list, poetry show, and rows typed by hand."""
+"""Lists of packages, one a line: pip and conda list, poetry show, pip freeze, files of requirements, typed rows."""
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tunedoctor.facts import Interpreter
+from tunedoctor.facts import Interpreter, Requirement
+from tunedoctor.lazy import pattern
 from tunedoctor.readers.installing.said import shape
 from tunedoctor.readers.lists.ledger import Entry, Statement, Whole
-from tunedoctor.readers.lists.names import known, no_package, normalised
+from tunedoctor.readers.lists.names import (
+    compact,
+    known,
+    no_package,
+    normalised,
+    version_of_wheel,
+)
 
-_PYTHON_BUILD = re.compile(r"py|.*py[h\d]|<pip>")
+_EXACT = ("pinned", "at", "exported", "typed", "editable", "bare")
+_MARKS = pattern(r"[=@<>~!#-]")
+_PYTHON_BUILD = pattern(r"py|.*py[h\d]|<pip>")
 _WHOLE_FROM = 15
 """Rows below which a list is never taken for a whole environment."""
 
 
 class Row(NamedTuple):
-    """One row of a table."""
+    """One line of a list."""
 
     line: int
-    name: str
-    version: str
-    gap: int
-    """Blanks between name and version."""
-    rest: str
-    absent: bool
-    """Marked as not installed, "(!)" of poetry."""
-    build: str
-    """Of a conda package."""
-    pypi: bool
-    """Of a list of conda, from elsewhere."""
-    place: str
-    """Of an editable package."""
+    text: str
+    shape: str
+    """ "row" of a table, one of `_EXACT`, "loose", "option", or "" for what belongs to such lines and tells nothing."""
+    found: re.Match[str] | None
+
+    def told(self, field: str) -> str:
+        """Return what the line holds of a field, "" for nothing."""
+        return (self.found.groupdict().get(field) or "") if self.found is not None else ""
+
+    @property
+    def name(self) -> str:
+        """Normalised."""
+        return normalised(self.told("name"))
+
+    @property
+    def version(self) -> str:
+        """Empty where none is told."""
+        return self.told("version").lstrip("-").rstrip(".-")
 
 
 class Block(NamedTuple):
@@ -38,117 +52,177 @@ class Block(NamedTuple):
 
     rows: list[Row]
     kind: str = ""
-    """pip, conda, or "" without a header."""
-    cut: bool = False
+    """pip or conda, by the header of a table."""
     before: str = ""
-    """The line in front of it."""
+    """The two lines in front of it."""
+    cut: bool = False
 
 
-def tables(lines: list[str]) -> Iterator[Statement]:
-    """Yield the packages of all tables in these lines, and the interpreter of a conda list, with its folder."""
+def listed(lines: list[str], refused: set[str]) -> Iterator[Statement]:
+    """Yield what all lists in these lines tell: packages, what is wanted, and the interpreter of a conda list.
+
+    `refused` are requirements that an installer could not meet, "torch==2.9.1+cu128": a block that names one is what
+    was asked for, not what is there.
+    """
     python = ""
     for block in _blocks(lines):
-        listed = len(block.rows) >= 3 and any(known(row.name) for row in block.rows)
-        conda = block.kind == "conda"
-        for row in block.rows:
-            if row.absent or not (block.kind or _counts(row, block, listed=listed)):
-                continue
-            if (one := _entry(row, block.kind)) is not None:
-                conda = conda or bool(one.conda)
-                yield one
-        if block.kind == "pip" and _is_whole(block):
-            yield Whole(block.rows[0].line)
-        if conda:
-            python = next((row.version for row in block.rows if row.name == "python"), python)
-    if python[:1].isdigit():
+        last = block.before.rpartition("\n")[2]
+        if block.rows[0].shape == "row":
+            found = list(_table(block))
+            yield from found
+            if block.kind == "conda" or any(one.conda for one in found if isinstance(one, Entry)):
+                python = next((row.version for row in block.rows if row.name == "python"), python)
+        elif not shape("neither").search(last):
+            if _is_asked(block, last, refused):
+                yield from filter(None, map(_wanted, block.rows))
+            else:
+                yield from _frozen(block)
+    if python:
         places = [at["prefix"] for line in lines if (at := shape("prefix").search(line))]
-        prefix = places[-1] if places else ""
         yield Interpreter(
             executable="",
             version=python,
-            kind="conda" if prefix else "unknown",
-            prefix=prefix,
+            kind="conda" if places else "unknown",
+            prefix=places[-1] if places else "",
         )
 
 
 def _blocks(lines: list[str]) -> Iterator[Block]:
-    """Yield the rows that stand together; a header begins a block, a blank line or any other ends it."""
+    """Yield the lines that stand together: a header begins a block, another line ends it, and a blank one a table."""
     block = Block([])
-    last = ""
-    for number, line in enumerate([*lines, ""]):
-        kind = _header(line)
-        row = None if kind else _row(number, line)
+    front = ["", ""]
+    for number, line in enumerate([*lines, "\0"]):
+        head = _header(line)
+        table = bool(block.kind or (block.rows and block.rows[0].shape == "row"))
+        row = None if head else _row(number, line, among=bool(block.rows) and not table)
+        if row is not None and block.rows and table != (row.shape == "row"):
+            yield block
+            block, table = Block([]), False
         if row is not None:
             if not block.rows and not block.kind:
-                block = block._replace(before=last)
+                block = block._replace(before="\n".join(front))
             block.rows.append(row)
-        elif not kind and line.strip() and shape("cut").match(line):
+        elif table and shape("cut").match(line):
             block = block._replace(cut=True)
-        elif kind or block.rows or not shape("ruler").match(line):
+        elif line.strip() if not table else (head or block.rows or not shape("ruler").match(line)):
             if block.rows:
                 yield block
-            block = Block([], kind, before=line if kind else "")
-        last = line if line.strip() else last
+            block = Block([], head)
+        front = [*front[-1:], line[:300]] if line.strip() else front
 
 
 def _header(line: str) -> str:
-    """Return what kind of list a header begins; "" for other lines."""
+    """Return what kind of table a header begins; "" for other lines."""
     kinds = ("pip", "conda") if len(line) <= 200 and "ersion" in line.lower() else ()
     return next((kind for kind in kinds if shape(f"{kind} head").match(line)), "")
 
 
-def _row(number: int, line: str) -> Row | None:
-    found = shape("row").match(line) if len(line) <= 400 else None
-    if found is None:
+def _row(number: int, text: str, *, among: bool) -> Row | None:
+    """Return a line of a list; a bare word is one only `among` requirements."""
+    if not text or len(text) > 700:
         return None
-    rest = (found["rest"] or "").rstrip()
-    build, place = shape("build").match(rest), shape("place").search(rest)
-    return Row(
-        number,
-        normalised(found["name"]),
-        found["version"].lstrip("-").rstrip(".-"),
-        len(found["gap"]),
-        rest,
-        absent="(!)" in found["gap"],
-        build=build["build"] if build else "",
-        pypi=build is not None
-        and (build["channel"] == "pypi" or build["build"][:4] in ("pypi", "<pip")),
-        place=place[0] if place else "",
-    )
+    marked = bool(_MARKS.search(text))
+    exact = _EXACT if marked else ()
+    for name in (*exact, "row") if len(text) <= 400 else exact:
+        if found := shape(name).match(text):
+            return Row(number, text, name, found)
+    word = among and " " not in text.strip()
+    if marked and shape("option").match(text):
+        return Row(number, text, "option", None)
+    if (marked or word) and (found := shape("loose").match(text)):
+        return Row(number, text, "loose", found) if found["spec"] or word else None
+    if among and (text.lstrip().startswith(("#", "--hash")) or shape("pip key").match(text)):
+        return Row(number, text, "", None)
+    return None
 
 
-def _entry(row: Row, kind: str) -> Entry | None:
-    """Return what a row of a list tells."""
-    if row.build and kind != "pip" and not row.place:
-        if row.pypi:
-            return Entry(row.line, row.name, row.version, installer="pip")
-        if row.name == "python" or not (known(row.name) or _PYTHON_BUILD.match(row.build)):
-            return None
-        told = f"{row.version} {row.build}"
-        return Entry(row.line, row.name, row.version, installer="conda", conda=told)
-    pip = "pip" if kind == "pip" else ""
-    return Entry(row.line, row.name, row.version, pip, row.place, editable=bool(row.place))
+def _table(block: Block) -> Iterator[Entry | Whole]:
+    """Yield the packages of a table, and that it is certainly not cut.
+
+    It is where it is headed, in order, has pip itself, and goes to the end of the alphabet.
+    """
+    names = [row.name for row in block.rows]
+    several = len(names) >= 3 and any(map(known, names))
+    for row in block.rows:
+        rest = row.told("rest").rstrip()
+        found, place = shape("build").match(rest), shape("place").search(rest)
+        build, at = (found["build"] if found else ""), (place[0] if place else "")
+        plain = not rest or bool(build) or rest.strip().startswith(at or "\0")
+        if "(!)" in row.told("gap") or not (
+            block.kind or _counts(row, block, plain=plain, several=several, build=build)
+        ):
+            continue
+        if not build or block.kind == "pip" or at:
+            pip = "pip" if block.kind == "pip" else ""
+            yield Entry(row.line, row.name, row.version, pip, at, editable=bool(at))
+        elif build[:4] in ("pypi", "<pip") or (found and found["channel"] == "pypi"):
+            yield Entry(row.line, row.name, row.version, "pip")
+        elif row.name != "python" and (known(row.name) or _PYTHON_BUILD.match(build)):
+            told = f"{row.version} {build}"
+            yield Entry(row.line, row.name, row.version, "conda", conda=told)
+    whole = block.kind == "pip" and not block.cut and len(names) >= _WHOLE_FROM and "pip" in names
+    if whole and names == sorted(names) and names[-1][0] >= "u":
+        yield Whole(block.rows[0].line)
 
 
-def _counts(row: Row, block: Block, *, listed: bool) -> bool:
+def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -> bool:
     """Tell a row of a list from a line of prose or a log that only looks like one.
 
-    A row keeps to the columns of its block; free text behind the version is a description.
+    A row keeps to the columns of its block; free text behind the version is a description, not `plain`.
     """
-    if no_package(row.name) and not (row.name == "python" and row.build):
+    if no_package(row.name) and not (row.name == "python" and build):
         return False
-    if shape("asked").search(block.before):
+    if shape("asked").search(block.before.rpartition("\n")[2]):
         return False
-    plain = not row.rest or bool(row.build) or row.rest.strip().startswith(row.place or "\0")
-    if not listed:
-        return known(row.name) and "." in row.version and plain
+    gap, dotted = len(row.told("gap")), "." in row.version
+    if not several:
+        return known(row.name) and dotted and plain
     if plain:
-        return "." in row.version or row.gap > 1 or len(block.rows) > 5
-    return row.gap > 1 or row.rest.startswith("  ")
+        return dotted or gap > 1 or len(block.rows) > 5
+    return gap > 1 or row.told("rest").startswith("  ")
 
 
-def _is_whole(block: Block) -> bool:
-    """Tell a list that is certainly not cut: headed, in order, with pip itself, to the end of the alphabet."""
-    names = [row.name for row in block.rows]
-    whole = not block.cut and len(names) >= _WHOLE_FROM and "pip" in names
-    return whole and names == sorted(names) and names[-1][0] >= "u"
+def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
+    """Tell what somebody wants from what a freeze prints; `last` is the line in front of it."""
+    if any(one.shape == "exported" for one in block.rows):
+        return False
+    for one in block.rows:
+        loose = one.shape == "loose" and (one.told("spec") or known(one.name))
+        marks = one.shape == "option" or "# via" in one.text or one.text.rstrip().endswith("\\")
+        unmet = one.shape == "pinned" and f"{one.name}=={one.told('version')}" in refused
+        if loose or marks or unmet:
+            return True
+    if shape("freeze").search(block.before) and not re.search(r"-r\s+\S*\.txt", block.before):
+        return False
+    return bool(shape("file").search(block.before) or shape("install").search(last))
+
+
+def _wanted(one: Row) -> Requirement | None:
+    found = shape("loose").match(one.text)
+    name, spec = (normalised(found["name"]), found["spec"] or "") if found else ("", "")
+    if not name or (not any(map(str.isdigit, spec)) if spec else not known(name)):
+        return None
+    return Requirement(name=name, specifier=compact(spec), by="a requirements file")
+
+
+def _frozen(block: Block) -> Iterator[Entry]:
+    """Yield the packages of a freeze; a lone line counts if it names the stack or stands below such a command."""
+    exact = [one for one in block.rows if one.shape in ("pinned", "at", "exported", "typed")]
+    pinned = [one for one in exact if one.shape != "typed"]
+    several = len(pinned) >= 3 or (pinned and shape("freeze").search(block.before) is not None)
+    if not several and not any(known(one.name) for one in exact):
+        return
+    bare = False
+    for one in block.rows:
+        name, version = one.name, one.told("version")
+        # the line in front of "-e /folder" names it, with its version
+        if one.shape in ("bare", "editable") and name and not (bare and one.shape == "editable"):
+            yield Entry(one.line, name, version, "pip", editable=True)
+        elif one.shape in ("pinned", "at") or one.told("build").startswith("pypi"):
+            version = version or version_of_wheel(one.told("url"))[1]
+            yield Entry(one.line, name, version, "pip")
+        elif one.shape == "typed" and known(name):
+            yield Entry(one.line, name, version)
+        elif one.shape == "exported" and (known(name) or "py" in one.told("build")):
+            yield Entry(one.line, name, version, "conda", conda=f"{version} {one.told('build')}")
+        bare = one.shape == "bare"

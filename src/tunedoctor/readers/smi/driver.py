@@ -1,13 +1,9 @@
-"""What nvidia-smi says of the driver: why it fails, as an NVML error number, its -L and its --version."""
+"""What nvidia-smi and the kernel say of the driver: its version, and why it fails, as an NVML error number."""
 
 from typing import Any
 
-from msgspec.structs import replace
-
-from tunedoctor.facts import NvidiaAnswer, NvidiaDriver, NvidiaGpu
+from tunedoctor.facts import NvidiaAnswer, NvidiaDriver
 from tunedoctor.readers.paste import Hit, Paste, search
-from tunedoctor.readers.smi.words import Seen, of_driver
-from tunedoctor.tables.gpus import nvidia_by_name
 from tunedoctor.tables.load import table
 
 PROC_VERSION = "/proc/driver/nvidia/version"
@@ -54,31 +50,3 @@ def _failure(paste: Paste, hit: Hit) -> NvidiaAnswer | None:
         smi_code=code if code is not None and code <= _EXIT_LARGEST else None,
         smi_text=text,
     )
-
-
-def lists(paste: Paste) -> list[Seen]:
-    """Return the GPUs that all lines of -L name, MIG devices counted to the GPU above them."""
-    gpus: dict[int, NvidiaGpu] = {}
-    last = -1
-    rows = ["smi_list.gpu", "smi_list.mig"]
-    # some hide the uuid before they paste
-    rows += ["smi_list.bare"] if paste.has("nvidia_smi.asked_list") else []
-    for _, row, found in paste.each(*rows):
-        if row == "mig":
-            if one := gpus.get(last):
-                gpus[last] = replace(one, mig=True, mig_instances=one.mig_instances + 1)
-            continue
-        index, name = int(found["index"]), found["name"].strip()
-        if row == "gpu":
-            # a list that is printed twice is still one list
-            last = index if index not in gpus else -1
-            gpus.setdefault(index, NvidiaGpu(index, name=name, uuid=found["uuid"]))
-        elif nvidia_by_name(name):
-            gpus.setdefault(index, NvidiaGpu(index, name=name))
-    return [Seen(gpus=tuple(gpus.values()))] if gpus else []
-
-
-def versions(paste: Paste) -> list[Seen]:
-    """Return what --version prints: four to six lines that begin with NVIDIA-SMI version."""
-    said = of_driver(paste.told("smi_version")) if paste.has("smi_version.smi") else Seen()
-    return [said] if said.driver else []

@@ -1,13 +1,13 @@
 """`nvidia-smi -q`, as text and as XML: a tree of names and values."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tunedoctor.facts import GpuProcess, NvidiaGpu
+from tunedoctor.facts import NvidiaGpu
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.paste import LONGEST, Paste, search
-from tunedoctor.readers.smi.words import Seen, count, fields_of, of_driver, process
+from tunedoctor.readers.smi.words import Seen, count, fields_of, of_driver
 from tunedoctor.tables.load import table
 
 Leaf = tuple[tuple[str, ...], str]
@@ -17,8 +17,6 @@ _TAG = pattern(r"<(/?)([A-Za-z_][\w.-]{0,80})([^<>]{0,200})>([^<]{0,2000})")
 _DEEPEST = 30
 _SECTION = 12
 """Lines below a heading under which a few lines of one GPU say by themselves what is wrong with it."""
-_LOST = ("product_name", "gpu_uuid", "uuid", "gpu_recovery_action")
-"""Names that are taken under any heading: a paste that lost its indents has them under the wrong one."""
 
 
 def queries(paste: Paste) -> list[Seen]:
@@ -89,15 +87,11 @@ def _gpu(index: int, leaves: Sequence[Leaf]) -> NvidiaGpu:
         if "mig_device" not in path:
             flat.setdefault(path, value)
     values = {".".join(path): value for path, value in flat.items()}
-    for path, value in flat.items():
-        if path[-1] in _LOST:
-            values.setdefault(path[-1], value)
     fields: dict[str, Any] = fields_of(values) | {
         "index": index,
         "mig_instances": sum(path[-2:] == ("mig_device", "index") for path, _ in leaves),
         "ecc_uncorrected": _uncorrected(flat),
         "throttle": _throttle(flat),
-        "processes": tuple(_processes(leaves)),
     }
     return NvidiaGpu(**fields)
 
@@ -122,19 +116,3 @@ def _throttle(flat: dict[tuple[str, ...], str]) -> tuple[str, ...]:
     }
     labels = table("outputs")["throttle"]["labels"]
     return tuple(word for reason, word in labels.items() if reason in active)
-
-
-def _processes(leaves: Iterable[Leaf]) -> Iterator[GpuProcess]:
-    told: dict[str, str] = {}
-    for path, value in (*leaves, (("processes", "pid"), "")):
-        name = path[-1]
-        if path[0] == "processes":
-            if name in ("process_id", "pid"):
-                if one := process(
-                    told.get("pid", ""),
-                    told.get("name", "") or told.get("process_name", ""),
-                    told.get("used_gpu_memory", "") or told.get("used_memory", ""),
-                ):
-                    yield one
-                told, name = {}, "pid"
-            told[name] = value

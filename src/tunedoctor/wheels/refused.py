@@ -4,8 +4,8 @@ import re
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from tunedoctor.advice.wheel_file import misplaced
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
+from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release, release_row
 from tunedoctor.versions import at_least, parts, within
@@ -29,13 +29,11 @@ Cause = Literal[
     "glibc-too-old",
     "macos-too-old",
 ]
-_ANCIENT = re.compile(r"0\.1\.2(?:\.post\d)?$")
+_ANCIENT = pattern(r"0\.1\.2(?:\.post\d)?$")
 """Sources of 2016: all that the default index offers a Python for which torch has no wheel."""
 _TORCH = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
-_NARROW = re.compile(r"win32$|i[36]86$|armv[67]l$|linux_armv|musllinux_.*armv")
-_FOREIGN = re.compile(
-    r"musllinux|win_arm64|ppc64|s390x|riscv|freebsd|macosx_\d+_\d+_x86_64|any_arm"
-)
+_NARROW = pattern(r"win32$|i[36]86$|armv[67]l$|linux_armv|musllinux_.*armv")
+_FOREIGN = pattern(r"musllinux|win_arm64|ppc64|s390x|riscv|freebsd|macosx_\d+_\d+_x86_64|any_arm")
 
 
 class Refused(NamedTuple):
@@ -223,10 +221,10 @@ def _nothing(case: _Case) -> Refused | None:
     asked = one.index.rpartition("/whl/")[2]
     never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
     label = case.label or (asked if never and one.reason == "version" else "")
-    # what poetry locked was on the index: no file of it is for this Python or system
-    locked = one.installer == "poetry" and one.reason == "platform" and bool(variants)
-    if one.reason == "abi" or (locked and case.pin and (not label or label in variants)):
-        return _for_python(case)
+    if one.reason == "abi" or (one.installer == "poetry" and label in ("", *variants)):
+        return (
+            None  # what poetry locked was on the index: no file of it is for this Python or system
+        )
     if label and one.offered is None:
         return Refused("wheel-not-on-index", f"no index here has torch {case.pin} for {label}")
     if one.offered is not None and one.reason == "nothing":
@@ -246,21 +244,6 @@ def _after_its_time(case: _Case) -> Refused | None:
         return None
     said = f"{case.what} has no wheel{case.python}: torch {last} is the last"
     return Refused("python-unsupported", said)
-
-
-def _for_python(case: _Case) -> Refused | None:
-    """Judge a known release by the Python that asked for it; None where that has a wheel, or is not known.
-
-    Where the processor is not known, it is that of most machines with this system.
-    """
-    usual: Family = "win_amd64" if case.on("windows") else "linux_x86_64"
-    where = case.family or ("macos_arm64" if case.on("macos") else usual)
-    release = release_row(case.one.specifier.lstrip("="))
-    if not case.tag or release is None or case.has_wheel(release.version, where):
-        return None
-    if where == "macos_x86_64" and parts(release.version) > parts(LAST_INTEL_MAC):
-        return Refused("platform-unsupported", f"{case.what} has no wheel for an Intel Mac")
-    return Refused("python-unsupported", f"{case.what} has no wheel for Python {case.tag}")
 
 
 def _of_versions(case: _Case) -> Refused | None:
@@ -300,8 +283,6 @@ def _below(case: _Case, version: str) -> Refused | None:
     if case.labels:
         labels = ", ".join(sorted(case.labels)[:2])
         return Refused("wheel-not-on-index", f"{end} for {labels}")
-    if case.own is not None and () < parts(case.own.version) < (3, 8):
-        return Refused("python-unsupported", f"{end}{case.python}")
     if parts(version) > parts(releases()[-1]):
         return Refused("wheel-not-on-index", f"there is no {case.what} yet: {end}")
     return None
@@ -327,3 +308,62 @@ def _ended(case: _Case, version: str, last: str) -> Refused | None:
             said = f"{version} needs macOS {floor}, here is {host.macos_version}"
             return Refused("macos-too-old", said)
     return None
+
+
+class Misplaced(NamedTuple):
+    """What does not fit first: the system, then its C library, then the Python."""
+
+    cause: Cause
+    said: str
+    """ "for cp311, and this is Python 3.14.0"."""
+
+
+def misplaced(tags: str, own: Interpreter | None, host: Host | None) -> Misplaced | None:
+    """Return why a file with the tags "cp311-cp311-linux_x86_64" does not fit; None where nothing speaks against it."""
+    python, _, rest = tags.partition("-")
+    abi, _, platform = rest.partition("-")
+    return _system(platform, host) or _python(python, abi, own)
+
+
+def _system(platform: str, host: Host | None) -> Misplaced | None:
+    family = _family_of(platform)
+    if host is None or not family or host.os == "other":
+        return None
+    here = f"and this is {host.name or host.os} {host.machine}".rstrip()
+    if family != host.os:
+        return Misplaced("platform-unsupported", f"for {platform}, {here}")
+    machine = re.sub(r"^(?:(?:many|musl)?linux|macosx)(?:_?\d{1,4}){0,2}_|^win_", "", platform)
+    wanted, mine = one_spelling(machine.removesuffix("universal2")), one_spelling(host.machine)
+    if wanted and mine and wanted != mine:
+        return Misplaced("platform-unsupported", f"for {platform}, {here}")
+    if platform.startswith("manylinux") and host.libc == "musl":
+        return Misplaced("platform-unsupported", f"for {platform}, {here} with musl")
+    floors = [(int(a), int(b)) for a, b in re.findall(r"manylinux_(\d{1,2})_(\d{1,3})_", platform)]
+    have = parts(host.libc_version) if host.libc == "glibc" else ()
+    if floors and have and have < min(floors):
+        floor = ".".join(map(str, min(floors)))
+        return Misplaced(
+            "glibc-too-old", f"for glibc {floor} and newer, and here is {host.libc_version}"
+        )
+    return None
+
+
+def _python(python: str, abi: str, own: Interpreter | None) -> Misplaced | None:
+    found = re.fullmatch(r"cp(\d)(\d{1,2})", python)
+    have = parts(own.version)[:2] if own is not None else ()
+    if found is None or own is None or len(have) < 2:
+        return None
+    wanted = (int(found[1]), int(found[2]))
+    fits = have >= wanted if abi == "abi3" else have == wanted
+    if fits and own.free_threaded == abi.endswith("t"):
+        return None
+    free = ", free-threaded" if own.free_threaded else ""
+    return Misplaced(
+        "python-unsupported", f"for {python}-{abi}, and this is Python {own.version}{free}"
+    )
+
+
+def _family_of(platform: str) -> str:
+    if "linux" in platform:
+        return "linux"
+    return "macos" if platform.startswith("macosx") else "windows" if "win" in platform else ""

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.cure_lines import exact, variable_of
 from tunedoctor.cure import Cure, advise, pip, set_variable, tell, unset_variable
 from tunedoctor.facts import Host, Interpreter, Unknown
+from tunedoctor.fixing import exact, variable_of
 from tunedoctor.plan import SetEnv
 
 VENV = Interpreter(executable="/home/a da/.venv/bin/python", version="3.12.7", kind="venv")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tunedoctor.advice.torch_install import rocm_build
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.readers.read import read_report
 from tunedoctor.registry import all_checks
+from tunedoctor.wheels.cures import rocm_build
 
 REPORT = """Collecting environment information...
 PyTorch version: 2.9.1+rocm6.4

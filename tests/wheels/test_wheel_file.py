@@ -2,8 +2,8 @@
 
 import pytest
 
-from tunedoctor.advice.wheel_file import misplaced
 from tunedoctor.facts import Host, Interpreter
+from tunedoctor.wheels.refused import misplaced
 
 LINUX = Host(os="linux", name="Ubuntu 24.04", machine="x86_64", libc="glibc", libc_version="2.39")
 OLD = Host(os="linux", name="CentOS 7", machine="x86_64", libc="glibc", libc_version="2.17")

@@ -1,8 +1,8 @@
 """The command that puts a fitting build into the target."""
 
-from tunedoctor.advice.torch_install import rebuild_cuda, rebuild_rocm, rebuild_xpu
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.versions import release
+from tunedoctor.wheels.cures import rebuild_cuda, rebuild_rocm, rebuild_xpu
 
 LINUX = Host(os="linux", name="Ubuntu 24.04", machine="x86_64", libc="glibc", libc_version="2.39")
 OWN = Interpreter(executable="/opt/my env/bin/python", version="3.12.7", machine="x86_64")

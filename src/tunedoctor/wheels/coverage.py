@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tunedoctor.advice.told import raised
 from tunedoctor.cure import set_variable
 from tunedoctor.facts import (
     Environment,
@@ -239,7 +238,7 @@ def card_refused(errors: Errors | Unknown | None) -> NvidiaGpu | None:
 
     The end of the range holds for its major only: code for 12.0 runs on 12.1, and torch 2.9 warned of that too.
     """
-    text = "\n".join(error.text for error in raised(errors))
+    text = "\n".join(error.text for error in (errors.errors if isinstance(errors, Errors) else ()))
     limits = _RANGE.search(text)
     for card in _CARD.finditer(text):
         name = re.sub(r".*(?:Warning|Error):\s*", "", card["refused"] or card["name"]).strip()

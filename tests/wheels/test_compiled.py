@@ -2,8 +2,8 @@
 
 import pytest
 
-from tunedoctor.advice.compiled import code_list, coverage, is_too_new
 from tunedoctor.facts import NvidiaGpu, NvidiaGpus, RunDevice, Runtime, Stage, TorchBuild
+from tunedoctor.wheels.coverage import code_list, coverage, is_too_new
 
 CU126 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
 CU128 = ("sm_70", "sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")

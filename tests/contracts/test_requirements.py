@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.requirements import marker_environment, requirements, unmet
+from tunedoctor.contracts.requirements import marker_environment, requirements, unmet
 from tunedoctor.facts import BrokenDistribution, Distribution, Interpreter, Packages, TorchBuild
 
 LINUX = Interpreter(

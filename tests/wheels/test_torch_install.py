@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from tunedoctor.advice.torch_install import companion_install, same_torch, torch_install
 from tunedoctor.cure import Cure
 from tunedoctor.facts import (
     Host,
@@ -16,6 +15,7 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
+from tunedoctor.wheels.cures import companion_install, same_torch, torch_install
 from tunedoctor.wheels.rules import has_wheel
 
 LINUX = Host(os="linux", name="Ubuntu 24.04", machine="x86_64", libc="glibc", libc_version="2.39")

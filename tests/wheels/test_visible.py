@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.compiled import entries, visible_gpus
 from tunedoctor.facts import Environment, NvidiaGpu
+from tunedoctor.wheels.coverage import entries, visible_gpus
 
 TWINS = tuple(
     NvidiaGpu(index=i, name="RTX 4090", uuid=f"GPU-{i}aaa", compute_capability="8.9")

@@ -1,0 +1,42 @@
+"""Read the expressions of all tables once for the words that each match has, and write tables/literals.json.
+
+    python tools/build_literals.py
+
+An expression that is not in it is read when it is used, as those of the code are; so it is never wrong, at most slower.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+
+from tunedoctor.advice.misfits import filled
+from tunedoctor.lazy import SHIPPED, key_of, read_literals
+from tunedoctor.readers.installing.said import wording
+from tunedoctor.tables.load import table
+
+
+def sources() -> Iterator[tuple[str, int]]:
+    """Yield the expressions, with their flags."""
+    for expressions in table("reads")["rows"].values():
+        yield from ((one, 0) for one in expressions)
+    for section in table("outputs")["rows"].values():
+        for one in section.values():
+            yield one.removeprefix("(?i)"), re.IGNORECASE if one.startswith("(?i)") else 0
+    for row in table("known_bad")["rows"]:
+        yield row.get("symptom", ""), 0
+    for row in table("installer_messages")["rows"]:
+        yield wording(row).pattern, 0
+    known = table("misfits")
+    for texts in (known["compares"], known["given_up"], known["named"], known["shapes"].values()):
+        yield from ((filled(one), 0) for one in texts)
+    yield from ((filled("|".join(some)), 0) for some in known["of_classes"].values())
+
+
+def built() -> dict[str, tuple[str, ...]]:
+    """Return the words by expression."""
+    return {key_of(one, flags): read_literals(one, flags) for one, flags in sources() if one}
+
+
+if __name__ == "__main__":
+    rows = (f"{json.dumps(key)}: {json.dumps(words)}" for key, words in built().items())
+    SHIPPED.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
