@@ -67,9 +67,7 @@ def broken_install(facts: Facts, packages: Packages | Unknown | None) -> Finding
                 label = build.variant if build else version.partition("+")[2]
                 cure = same_torch(facts.interpreter, release, label)
             if not version:
-                fit = torch_install(
-                    facts.host, facts.interpreter, facts.nvidia, facts.nvidia_driver, facts.amd
-                )
+                fit = torch_install(facts)
                 cure = fit.cure.with_flag("--force-reinstall") or cure
         return Finding(
             title=f"{first.name} is not whole: {WHAT[first.problem]}"
@@ -114,14 +112,14 @@ def _told(faults: list[BrokenDistribution]) -> str:
 
 def _reinstall(facts: Facts, name: str, version: str) -> Cure:
     plain = version.partition("+")[0]
-    if name in ("torchvision", "torchaudio") and facts.torch is not None and plain:
+    if name in ("torchvision", "torchaudio") and facts.torch and plain:
         return companion_install(facts.interpreter, facts.torch, name, plain)
     pin = f"{name}=={plain}" if plain else name
     return pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", pin)
 
 
 def _from_errors(facts: Facts, packages: Packages | None) -> Finding | None:
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         places = (
             expression("broken-install/cut-file"),
             expression("broken-install/no-record"),
@@ -179,7 +177,7 @@ def _left_beside(facts: Facts, name: str, said: str) -> Finding:
 
 def _own_part(facts: Facts) -> Finding | None:
     """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         missing = expression("broken-install/own-part").search(error.text)
         last = error.frames[-1].file if error.frames else ""
         folder = expression("broken-install/of-package").search(last)
@@ -243,7 +241,7 @@ def _part_missing(facts: Facts, packages: Packages | Unknown | None) -> Finding 
     """
     if not isinstance(packages, Packages) or not packages.complete:
         return None
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         found = expression("broken-install/part").search(error.text)
         module = (found["part"] or found["folder"]) if found else ""
         name = distribution_of(module) or module.lower().replace("_", "-")

@@ -2,7 +2,6 @@ import re
 
 from tunedoctor.api import (
     TRITON,
-    Errors,
     Facts,
     Finding,
     check,
@@ -41,16 +40,10 @@ def compiler_missing(facts: Facts) -> Finding | None:
         return other
     if "-lcuda" in said:
         return worded("compiler-missing/libcuda", said=said)
-    version = next(
-        (v for n in TRITON if facts.packages is not None and (v := facts.packages.version(n))), ""
-    )
-    gpu = facts.nvidia is not None or facts.amd is not None
-    lacks = (
-        facts.compilers is not None
-        and facts.compilers.cc == ""
-        and not (facts.environment is not None and facts.environment.get("CC"))
-    )
-    linux = facts.host is None or facts.host.os == "linux"
+    version = next((v for n in TRITON if (v := facts.packages.version(n))), "")
+    gpu = facts.nvidia or facts.amd
+    lacks = facts.compilers and facts.compilers.cc == "" and not (facts.environment.get("CC"))
+    linux = not facts.host or facts.host.os == "linux"
     windows = _windows(facts, said)
     if not said and not (lacks and version and gpu and linux):
         return None
@@ -60,19 +53,15 @@ def compiler_missing(facts: Facts) -> Finding | None:
         "compiler-missing:windows" if windows else "compiler-missing:root",
         said=said,
         version=version,
-        install=INSTALL.get(facts.host.distro if facts.host is not None else "debian", GCC),
+        install=INSTALL.get(facts.host.distro if facts.host else "debian", GCC),
     )
 
 
 def _windows(facts: Facts, said: str) -> bool:
     """Tell Windows by the system, by the words of the error, or by a file in its traceback."""
-    if facts.host is not None:
+    if facts.host:
         return facts.host.os == "windows"
-    frames = (
-        [f for e in facts.errors.errors for f in e.frames]
-        if isinstance(facts.errors, Errors)
-        else []
-    )
+    frames = [f for e in facts.errors.errors for f in e.frames]
     return bool(re.search(WINDOWS_WORDS, said)) or any(
         expression("compiler-missing/drive").match(f.file) for f in frames
     )

@@ -23,22 +23,12 @@ def conda_binary_clash(facts: Facts) -> Finding | None:
     if layer:
         return worded("conda-binary-clash/mkl-fails", said=layer)
     said = heard(facts.errors, "conda-binary-clash")
-    mkl = (
-        facts.packages.conda.get("mkl", "").partition(" ")[0] if facts.packages is not None else ""
-    )
-    old = (
-        facts.torch is not None
-        and facts.torch.conda
-        and within(facts.torch.version, "<2.5") is True
-    )
+    mkl = facts.packages.conda.get("mkl", "").partition(" ")[0]
+    old = facts.torch.conda and within(facts.torch.version, "<2.5") is True
     clash = bool(mkl) and old and at_least(mkl, "2024.1")
     if not said and not clash:
         return None
-    beside = (
-        f"mkl {mkl} beside torch {facts.torch.version} of conda"
-        if mkl and facts.torch is not None
-        else ""
-    )
+    beside = f"mkl {mkl} beside torch {facts.torch.version} of conda" if mkl and facts.torch else ""
     return worded(
         "conda-binary-clash",
         severity="error" if said else "warning",

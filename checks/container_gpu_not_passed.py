@@ -31,11 +31,11 @@ DOCKER_AMD = (
 @check("container-gpu-not-passed")
 def container_gpu_not_passed(facts: Facts) -> Finding | None:  # noqa: PLR0911  both vendors, and what was said
     """Compare what the host has with the device files of the container; a CPU build makes a note of it."""
-    kind = facts.torch.accelerator if facts.torch else "unknown"
-    if facts.container is None:
+    kind = facts.torch.accelerator
+    if not facts.container:
         return _from_text(facts, facts.pci)
-    blind = facts.runtime is not None and facts.runtime.gpu_available is False
-    shown = facts.nvidia is not None and bool(facts.nvidia.gpus)
+    blind = facts.runtime.gpu_available is False
+    shown = bool(facts.nvidia.gpus)
     if lost := _taken_away(facts, facts.container):
         return lost
     # the GPUs that a report lists can be the host's, shown beside the failure in the container
@@ -51,12 +51,11 @@ def container_gpu_not_passed(facts: Facts) -> Finding | None:  # noqa: PLR0911  
     if lost := _in_words(facts, facts.container):
         return lost
     if (
-        facts.nvidia_module is not None
-        and facts.nvidia_module.loaded
+        facts.nvidia_module.loaded
         and {"/dev/nvidia0", "/dev/nvidiactl"} <= set(facts.nvidia_module.missing_nodes)
         and kind not in ("rocm", "xpu")
     ):
-        setting = facts.environment.get("NVIDIA_VISIBLE_DEVICES") if facts.environment else None
+        setting = facts.environment.get("NVIDIA_VISIBLE_DEVICES")
         set_to = f"; NVIDIA_VISIBLE_DEVICES is '{setting}'" if setting is not None else ""
         return worded(
             "container-gpu-not-passed/nvidia",
@@ -66,12 +65,10 @@ def container_gpu_not_passed(facts: Facts) -> Finding | None:  # noqa: PLR0911  
             cure=tell(NVIDIA_FLAGS.get(facts.container.kind, NVIDIA_FLAGS["docker"])),
             evidence=("/sys/module/nvidia", "/dev", facts.container.evidence),
         )
-    has_amd = facts.pci is not None and any(
-        card.driver == "amdgpu" for card in facts.pci.of("1002")
-    )
-    has_amd = has_amd and not (facts.amd and facts.amd.told_by)  # what a tool reaches is passed in
-    if has_amd and facts.rocm is not None and facts.rocm.kfd == "missing" and kind == "rocm":
-        names = f" ({facts.amd.gpus[0].name})" if facts.amd and facts.amd.gpus else ""
+    has_amd = any(card.driver == "amdgpu" for card in facts.pci.of("1002"))
+    has_amd = has_amd and not (facts.amd.told_by)  # what a tool reaches is passed in
+    if has_amd and facts.rocm.kfd == "missing" and kind == "rocm":
+        names = f" ({facts.amd.gpus[0].name})" if facts.amd.gpus else ""
         return worded(
             "container-gpu-not-passed/amd",
             found=f"the host has an AMD GPU under amdgpu{names}; this {facts.container.kind} container has no /dev/kfd",
@@ -84,7 +81,7 @@ def container_gpu_not_passed(facts: Facts) -> Finding | None:  # noqa: PLR0911  
 def _without_kfd(facts: Facts, container: Container) -> Finding | None:
     """Read rocminfo inside: it finds the host's module loaded, and no device file."""
     loaded = heard(facts.errors, "container-gpu-not-passed/loaded")
-    if facts.rocm is None or facts.rocm.kfd != "missing" or not loaded:
+    if facts.rocm.kfd != "missing" or not loaded:
         return None
     return worded(
         "container-gpu-not-passed/loaded",
@@ -113,9 +110,7 @@ def _taken_away(facts: Facts, container: Container) -> Finding | None:
     Source: NVIDIA Container Toolkit, Troubleshooting.
     """
     codes = (
-        (facts.nvidia_answer.nvml_code, facts.nvidia_answer.smi_code)
-        if facts.nvidia_answer is not None
-        else ()
+        (facts.nvidia_answer.nvml_code, facts.nvidia_answer.smi_code) if facts.nvidia_answer else ()
     )
     if 999 in codes:
         return worded("container-gpu-not-passed/lost", said="Unknown Error", kind=container.kind)
@@ -155,7 +150,7 @@ def _from_text(facts: Facts, bus: PciBus | None) -> Finding | None:
     said = heard(
         facts.errors, "container-gpu-not-passed/detected", "container-gpu-not-passed/not-injected"
     )
-    if said and bus is None:
+    if said and not bus:
         # crun is podman's runtime, and podman takes --gpus without doing anything
         return worded(
             "container-gpu-not-passed/detected",

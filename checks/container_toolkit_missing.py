@@ -13,14 +13,8 @@ def container_toolkit_missing(facts: Facts, errors: Errors | Unknown) -> Finding
         return None
     if "amd" in said.lower():
         return worded("container-toolkit-missing/amd", said=said)
-    kind = (
-        facts.container.kind if facts.container and facts.container.kind == "podman" else "docker"
-    )
-    install = (
-        "sudo dnf install -y"
-        if facts.host and facts.host.distro in DNF
-        else "sudo apt-get install -y"
-    )
+    kind = facts.container.kind if facts.container.kind == "podman" else "docker"
+    install = "sudo dnf install -y" if facts.host.distro in DNF else "sudo apt-get install -y"
     return worded(
         "container-toolkit-missing",
         "container-toolkit-missing:podman"

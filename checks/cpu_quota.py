@@ -14,7 +14,7 @@ from tunedoctor.api import (
 def cpu_quota(facts: Facts, cpu: Cpu) -> Finding | None:
     """Only a quota that is well below what programs count, and no OMP_NUM_THREADS that heeds it."""
     granted = max(1, math.ceil(cpu.quota)) if cpu.quota is not None else cpu.usable
-    threads = facts.environment.get("OMP_NUM_THREADS") if facts.environment else None
+    threads = facts.environment.get("OMP_NUM_THREADS")
     heeds = threads is not None and threads.isdigit() and int(threads) <= granted
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None

@@ -1,5 +1,4 @@
 from tunedoctor.api import (
-    Errors,
     ErrorText,
     Facts,
     Finding,
@@ -44,7 +43,7 @@ NOT_NAMED_SO = (
 def cuda_library_missing(facts: Facts) -> Finding | None:
     """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
     lost = _required(facts)
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         found = expression("cuda-library-missing/missing").search(error.text) or expression(
             "cuda-library-missing/any-of"
         ).search(error.text)
@@ -53,7 +52,7 @@ def cuda_library_missing(facts: Facts) -> Finding | None:
             return _from_error(facts, library, _importer(error), lost)
     if unlinked := _unlinked(facts):
         return unlinked
-    stage = facts.runtime.stage("import torch") if facts.runtime is not None else None
+    stage = facts.runtime.stage("import torch")
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
     return worded(
@@ -68,7 +67,7 @@ def _unlinked(facts: Facts) -> Finding | None:
     """Read the linker's error in a build: what follows, a module that is not found, is its result."""
     said = (
         (expression("cuda-library-missing/linker").search(e.text) for e in facts.errors.errors)
-        if isinstance(facts.errors, Errors)
+        if facts.errors
         else ()
     )
     found = next((one for one in said if one), None)
@@ -79,12 +78,7 @@ def _unlinked(facts: Facts) -> Finding | None:
 
 def _required(facts: Facts) -> list[Unmet]:
     """Return the nvidia-* wheels that a CUDA build of torch requires and does not get; conda brings them itself."""
-    if (
-        facts.packages is None
-        or facts.torch is None
-        or facts.torch.accelerator != "cuda"
-        or facts.torch.conda
-    ):
+    if not facts.packages or facts.torch.accelerator != "cuda" or facts.torch.conda:
         return []
     return [
         one
@@ -99,14 +93,12 @@ def _from_error(facts: Facts, library: str, package: str, lost: list[Unmet]) -> 
     stem = library.partition(".so")[0].removeprefix("lib")
     number = library.partition(".so.")[2]
     what = f"import {package}" if package else "an import"
-    own = (parts(facts.torch.cuda) or (0,))[0] if facts.torch is not None else 0
+    own = (parts(facts.torch.cuda) or (0,))[0]
     wants = f"{what} wants {library}, and no such file is found"
     if stem in ("torch_cuda", "c10_cuda"):
         return worded(
             "cuda-library-missing/no-cuda-build",
-            found=f"{wants}; torch {facts.torch.version if facts.torch else ''} is not a CUDA build".replace(
-                "  ", " "
-            ),
+            found=f"{wants}; torch {facts.torch.version} is not a CUDA build".replace("  ", " "),
             cure=pip(facts.interpreter, "uninstall", _distribution(package))
             if package
             else advise("Remove the package whose import fails"),
@@ -121,7 +113,7 @@ def _from_error(facts: Facts, library: str, package: str, lost: list[Unmet]) -> 
     ):
         return Finding(
             title="A package is built for another CUDA major than torch",
-            found=f"{wants}; torch {facts.torch.version if facts.torch else ''} brings CUDA {own}",
+            found=f"{wants}; torch {facts.torch.version} brings CUDA {own}",
             means=f"{what} stops with '{library}: cannot open shared object file'",
             cure=pip(
                 facts.interpreter,
@@ -154,12 +146,7 @@ def _from_error(facts: Facts, library: str, package: str, lost: list[Unmet]) -> 
     wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
     needed = [one.wanted for one in lost] or ([wheel] if own and own < 13 else ["torch"])
     return Finding(
-        found=wants
-        + (
-            f"; torch is built for CUDA {facts.torch.cuda}"
-            if facts.torch and facts.torch.cuda
-            else ""
-        ),
+        found=wants + (f"; torch is built for CUDA {facts.torch.cuda}" if facts.torch.cuda else ""),
         means=f"{what} stops with '{library}: cannot open shared object file'",
         cure=pip(facts.interpreter, "install", "--force-reinstall", *needed),
         cure_note="the wheel that torch requires; up to 1 GB, no reboot",

@@ -31,7 +31,7 @@ def disk_full(facts: Facts) -> Finding | None:
         said = ""
     guess = "" if said else heard(facts.errors, "disk-full/guess")
     said = said or guess
-    found = sorted(facts.disks.disks if facts.disks else (), key=lambda disk: disk.free)
+    found = sorted(facts.disks.disks, key=lambda disk: disk.free)
     # a small tmpfs that is mostly free is not full
     full = [d for d in found if d.free < GIB and d.writable and not _is_small(d)]
     worst = next((d for d in full if d.use in ("hf-cache", "tmp")), next(iter(full), None))

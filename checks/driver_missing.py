@@ -23,29 +23,25 @@ VIRTUAL = ("vfio-pci", "pci-stub")
 @check("driver-missing")
 def driver_missing(facts: Facts) -> Finding | None:
     """Take the state from the kernel's files; from an error text only where those are not known."""
-    if facts.torch is not None and facts.torch.accelerator in ("rocm", "xpu", "mps"):
+    if facts.torch.accelerator in ("rocm", "xpu", "mps"):
         return None
-    cards = facts.pci.of("10de") if facts.pci else ()
-    if facts.pci is not None and not any(_trains(card) for card in cards):
+    cards = facts.pci.of("10de")
+    if facts.pci and not any(_trains(card) for card in cards):
         return None
     served = _served(facts)
-    if facts.nvidia_module is None or (facts.pci is None and not _tells(facts.nvidia_module)):
+    if not facts.nvidia_module or (not facts.pci and not _tells(facts.nvidia_module)):
         return _from_text(facts, served=served)
-    if facts.nvidia_module.loaded or (facts.pci is None and served):
+    if facts.nvidia_module.loaded or (not facts.pci and served):
         return None
     return _state(facts, cards, facts.nvidia_module)
 
 
 def _served(facts: Facts) -> bool:
     """Tell whether GPUs that a report names were shown by a driver; a name alone is what the user says."""
-    if facts.nvidia is None:
+    if not facts.nvidia:
         return False
-    works = facts.runtime is not None and bool(facts.runtime.gpu_available)
-    return (
-        works
-        or facts.nvidia_driver is not None
-        or any(c.memory_total or c.uuid for c in facts.nvidia.gpus)
-    )
+    works = bool(facts.runtime.gpu_available)
+    return works or facts.nvidia_driver or any(c.memory_total or c.uuid for c in facts.nvidia.gpus)
 
 
 def _trains(card: PciDevice) -> bool:
@@ -66,9 +62,7 @@ def _tells(state: NvidiaModule) -> bool:
 
 def _state(facts: Facts, cards: tuple[PciDevice, ...], state: NvidiaModule) -> Finding:
     names = listed(_name(card) for card in cards) or "an NVIDIA GPU"
-    kernel = (
-        f"kernel {facts.host.kernel}" if facts.host and facts.host.kernel else "the running kernel"
-    )
+    kernel = f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel"
     seen = ("/sys/bus/pci/devices", "/sys/module/nvidia")
     old = bool(cards) and all(_is_old(card) for card in cards)
     if cards and all(card.driver in VIRTUAL for card in cards):
@@ -103,11 +97,7 @@ def _state(facts: Facts, cards: tuple[PciDevice, ...], state: NvidiaModule) -> F
             evidence=(*seen, "/lib/modules"),
         )
     if state.nouveau:
-        images = (
-            "sudo dracut --force"
-            if facts.host and _has_dracut(facts.host)
-            else "sudo update-initramfs -u"
-        )
+        images = "sudo dracut --force" if _has_dracut(facts.host) else "sudo update-initramfs -u"
         return worded(
             "driver-missing/nouveau",
             found=f"{names}: driven by nouveau; {_not_loaded(state, kernel)}",
@@ -131,8 +121,8 @@ def _not_loaded(state: NvidiaModule, kernel: str) -> str:
 
 
 def _secure_boot(facts: Facts, found: str) -> Finding:
-    signed = facts.host is not None and facts.host.distro == "ubuntu"
-    akmods = facts.host is not None and facts.host.distro in ("fedora", "nobara")
+    signed = facts.host.distro == "ubuntu"
+    akmods = facts.host.distro in ("fedora", "nobara")
     key = "/etc/pki/akmods/certs/public_key.der" if akmods else "/var/lib/dkms/mok.pub"
     return worded(
         "driver-missing/secure-boot",
@@ -149,7 +139,7 @@ def _secure_boot(facts: Facts, found: str) -> Finding:
 
 
 def _from_text(facts: Facts, *, served: bool) -> Finding | None:
-    if facts.nvidia_answer is not None and 9 in (
+    if 9 in (
         facts.nvidia_answer.nvml_code,
         facts.nvidia_answer.smi_code,
     ):
@@ -162,7 +152,7 @@ def _from_text(facts: Facts, *, served: bool) -> Finding | None:
         said = heard(facts.errors, "driver-missing/logged", "driver-missing")
     unseen = "" if said else heard(facts.errors, "driver-missing/engine")
     said = said or unseen
-    if not said or served or (facts.host and facts.host.wsl):
+    if not said or served or (facts.host.wsl):
         return None
     return worded(
         "driver-missing/from-text",
@@ -177,10 +167,10 @@ def _from_text(facts: Facts, *, served: bool) -> Finding | None:
 
 def _libraries_there(facts: Facts) -> bool:
     """Tell whether the driver's own libraries or tools are installed, though they fail."""
-    return facts.nvidia_answer is not None and (
-        9 in (facts.nvidia_answer.nvml_code, facts.nvidia_answer.smi_code)
-        or facts.nvidia_answer.nvml in ("error", "hung", "crashed")
-    )
+    return 9 in (
+        facts.nvidia_answer.nvml_code,
+        facts.nvidia_answer.smi_code,
+    ) or facts.nvidia_answer.nvml in ("error", "hung", "crashed")
 
 
 def _name(card: PciDevice) -> str:
@@ -200,4 +190,4 @@ def _has_dracut(host: Host) -> bool:
 
 
 def _on_host(facts: Facts, note: str) -> str:
-    return f"on the host of this container: {note}" if facts.container is not None else note
+    return f"on the host of this container: {note}" if facts.container else note

@@ -27,19 +27,17 @@ PTX = (
 @check("driver-too-old")
 def driver_too_old(facts: Facts) -> Finding | None:
     """Compare the driver with the floor of the build's CUDA major; what torch itself says goes first."""
-    if facts.runtime is not None and facts.runtime.gpu_works:
+    if facts.runtime.gpu_works:
         return None
     said = heard(facts.errors, "driver-too-old")
-    windows = facts.host is not None and (facts.host.os == "windows" or facts.host.wsl == 2)
-    floor = _floor(facts.torch.cuda, windows=windows) if facts.torch and facts.torch.cuda else ""
+    windows = facts.host.os == "windows" or facts.host.wsl == 2
+    floor = _floor(facts.torch.cuda, windows=windows) if facts.torch.cuda else ""
     # JetPack 5 states the release of its own system, as in 35.4.1
-    comparable = facts.nvidia_driver is not None and parts(facts.nvidia_driver.version)[:1] >= (
-        100,
-    )
+    comparable = parts(facts.nvidia_driver.version)[:1] >= (100,)
     low = (
         bool(floor)
         and comparable
-        and facts.nvidia_driver is not None
+        and facts.nvidia_driver
         and not at_least(facts.nvidia_driver.version, floor)
     )
     if not said and (not low or _compat(facts)):
@@ -52,12 +50,7 @@ def driver_too_old(facts: Facts) -> Finding | None:
         if version
         else None
     )
-    if (
-        facts.torch is not None
-        and fit is not None
-        and fit.cure
-        and fit.variant == facts.torch.variant
-    ):
+    if facts.torch and fit is not None and fit.cure and fit.variant == facts.torch.variant:
         fit = None
     old = bool(capabilities) and all(parts(c) < (7, 5) for c in capabilities)
     install = install_driver(facts.host, floor, old_card=old, container=facts.container)
@@ -72,10 +65,8 @@ def driver_too_old(facts: Facts) -> Finding | None:
         evidence=tuple(
             place
             for place in (
-                f"{facts.torch.location}/version.py"
-                if facts.torch and facts.torch.location
-                else "",
-                facts.nvidia_driver.source if facts.nvidia_driver else "",
+                f"{facts.torch.location}/version.py" if facts.torch.location else "",
+                facts.nvidia_driver.source,
             )
             if place
         ),
@@ -88,15 +79,15 @@ def _floor(cuda: str, *, windows: bool) -> str:
 
 
 def _found(facts: Facts, floor: str, said: str) -> str:
-    if facts.torch is not None and facts.nvidia_driver is not None and floor:
+    if facts.torch and facts.nvidia_driver and floor:
         return (
             f"torch {facts.torch.version} is built for CUDA {facts.torch.cuda}, which needs driver {floor} or newer; "
             f"the driver is {facts.nvidia_driver.version}"
         )
     version = _cuda_of(said)
     here = f"; that is a driver for CUDA {version} at most" if version else ""
-    what = f"torch {facts.torch.version}, " if facts.torch is not None else ""
-    which = f"driver {facts.nvidia_driver.version}, " if facts.nvidia_driver is not None else ""
+    what = f"torch {facts.torch.version}, " if facts.torch else ""
+    which = f"driver {facts.nvidia_driver.version}, " if facts.nvidia_driver else ""
     return (
         f"{what}{which}and the error '{said}'{here}"
         if what or which
@@ -121,6 +112,6 @@ def _driver_of(said: str) -> str:
 
 def _compat(facts: Facts) -> bool:
     """Tell whether a cuda-compat library raises what the driver offers to the release of the build."""
-    if facts.torch is None or facts.nvidia_driver is None or not facts.nvidia_driver.cuda:
+    if not facts.torch or not facts.nvidia_driver.cuda:
         return False
     return at_least(facts.nvidia_driver.cuda, facts.torch.cuda)

@@ -39,7 +39,7 @@ NAMED = {"flash_attn": "flash-attn", "flash_attn_2_cuda": "flash-attn", "xformer
 @check("extension-abi-mismatch")
 def extension_abi_mismatch(facts: Facts) -> Finding | None:
     """Read the symbol that is missing; without an error, the label of flash-attn."""
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         found = expression("extension-abi-mismatch/undefined").search(error.text)
         if found and expression("extension-abi-mismatch/of-sycl").match(found[2]):
             continue
@@ -56,9 +56,9 @@ def extension_abi_mismatch(facts: Facts) -> Finding | None:
             said=said,
             cure=_rebuild(facts, "deepspeed", ""),
         )
-    version = facts.packages.version("flash-attn") if facts.packages is not None else ""
+    version = facts.packages.version("flash-attn")
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
-    if facts.torch is None or label is None or label[1] == minor(facts.torch.version):
+    if not facts.torch or label is None or label[1] == minor(facts.torch.version):
         return None
     return worded(
         "extension-abi-mismatch/label",
@@ -71,14 +71,14 @@ def _from_symbol(facts: Facts, path: str, symbol: str) -> Finding:
     stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
     of = next((NAMED[n] for n in NAMED if n in path or n == stem), "") or _brought_by(path)
     name = of or stem.lstrip("_") or "extension"
-    version = facts.packages.version(name) if facts.packages is not None else ""
+    version = facts.packages.version(name)
     what = f"{name} {version}".strip()
     new = "__cxx11" in symbol
-    own = f"torch {facts.torch.version}" if facts.torch is not None else "this torch"
-    old_torch = facts.torch is not None and _old_abi(facts.torch)
-    if new and (facts.torch is None or old_torch):
+    own = f"torch {facts.torch.version}" if facts.torch else "this torch"
+    old_torch = _old_abi(facts.torch)
+    if new and (not facts.torch or old_torch):
         why = f"it was built for the new C++ ABI, and {own} has the old one"
-    elif facts.torch is not None and not old_torch and re.search(r"(?:ERKSs|Ss)", symbol):
+    elif facts.torch and not old_torch and re.search(r"(?:ERKSs|Ss)", symbol):
         why = f"it was built for the old C++ ABI, and {own} has the new one"
     else:
         why = f"it was built for another torch than {own}"
@@ -105,10 +105,8 @@ def _brought_by(path: str) -> str:
 
 def _from_bare_symbol(facts: Facts, symbol: str) -> Finding:
     """Suspect the extension that is installed, or say how to find it."""
-    name = next(
-        (n for n in NAMED.values() if facts.packages is not None and facts.packages.version(n)), ""
-    )
-    version = facts.packages.version(name) if facts.packages is not None and name else ""
+    name = next((n for n in NAMED.values() if facts.packages.version(n)), "")
+    version = facts.packages.version(name) if facts.packages and name else ""
     return worded(
         "extension-abi-mismatch/from-bare-symbol",
         said=f"undefined symbol: {symbol}",

@@ -18,24 +18,22 @@ OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0
 @check("fabric-manager-missing")
 def fabric_manager_missing(facts: Facts) -> Finding | None:
     """Go by the fabric state or error 802; NVSwitches alone say nothing."""
-    if facts.runtime is not None and facts.runtime.gpu_works:
+    if facts.runtime.gpu_works:
         return None
-    waiting = (
-        [card for card in facts.nvidia.gpus if card.fabric_state in WAITING] if facts.nvidia else []
-    )
+    waiting = [card for card in facts.nvidia.gpus if card.fabric_state in WAITING]
     said = heard(facts.errors, "fabric-manager-missing")
     service = heard(facts.errors, "fabric-manager-missing/service")
-    failed = bool(said) or (facts.runtime is not None and facts.runtime.gpu_available is False)
+    failed = bool(said) or (facts.runtime.gpu_available is False)
     bare = (
-        facts.pci is None and facts.nvidia is None and facts.runtime is None
+        not facts.pci and not facts.nvidia and not facts.runtime
     )  # a text that shows the service and nothing else
     if service and (failed or bare) and not said:
         said = service
-    if not said and not (waiting and (failed or (facts.pci is not None and facts.pci.nvswitches))):
+    if not said and not (waiting and (failed or (facts.pci.nvswitches))):
         return None
     switches = (
         f"{facts.pci.nvswitches} NVSwitch{'es' if facts.pci.nvswitches > 1 else ''}; "
-        if facts.pci and facts.pci.nvswitches
+        if facts.pci.nvswitches
         else ""
     )
     state = (
@@ -44,13 +42,13 @@ def fabric_manager_missing(facts: Facts) -> Finding | None:
         else ""
     )
     what = state or (f"the service says '{said}'" if said == service else f"CUDA says '{said}'")
-    inside = facts.container is not None
+    inside = facts.container
     branch = (
         str(parts(facts.nvidia_driver.version)[0])
-        if facts.nvidia_driver and parts(facts.nvidia_driver.version)
+        if parts(facts.nvidia_driver.version)
         else OWN_BRANCH
     )
-    debian = facts.host is None or facts.host.distro in ("ubuntu", "debian")
+    debian = not facts.host or facts.host.distro in ("ubuntu", "debian")
     install = (
         f"apt-get install -y nvidia-fabricmanager-{branch}"
         if debian

@@ -13,7 +13,7 @@ def file_limit(facts: Facts, limit: FileLimit) -> Finding | None:
             found=f"{limit.soft} open files, the hard limit is {limit.hard if limit.hard >= 0 else 'not set'}",
             cure=tell(f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}"),
         )
-    if facts.container is not None and limit.soft >= HUGE:
+    if facts.container and limit.soft >= HUGE:
         return worded(
             "file-limit/huge",
             found=f"{limit.soft} open files in a {facts.container.kind} container",

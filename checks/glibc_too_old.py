@@ -15,12 +15,10 @@ from tunedoctor.api import (
 @check("glibc-too-old")
 def glibc_too_old(facts: Facts) -> Finding | None:  # noqa: PLR0911  what each source can tell
     """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
-    have = facts.host.libc_version if facts.host is not None and facts.host.libc == "glibc" else ""
+    have = facts.host.libc_version if facts.host.libc == "glibc" else ""
     if found := matched(facts.errors, "glibc-too-old/needed"):
         return _from_error(facts, found[1], found[2] or "", have)
-    cxx = cxx_too_old(
-        facts.errors, conda=facts.interpreter is not None and facts.interpreter.kind == "conda"
-    )
+    cxx = cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system":
         return worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
     why = refused(facts.index_answer, facts.interpreter, facts.host)
@@ -28,14 +26,8 @@ def glibc_too_old(facts: Facts) -> Finding | None:  # noqa: PLR0911  what each s
         return worded(
             "glibc-too-old/refused", found=why.found, said=why.found, interpreter=facts.interpreter
         )
-    stage = facts.runtime.stage("import torch") if facts.runtime is not None else None
-    if (
-        not have
-        or facts.torch is None
-        or facts.interpreter is None
-        or facts.host is None
-        or facts.torch.conda
-    ):
+    stage = facts.runtime.stage("import torch")
+    if not have or not facts.torch or not facts.interpreter or not facts.host or facts.torch.conda:
         return None
     if stage is not None and stage.outcome == "ok":
         return None

@@ -22,18 +22,13 @@ MEANS = "the first kernel fails with 'HIP error: invalid device function', or th
 @check("gpu-arch-not-in-rocm-build")
 def gpu_arch_not_in_rocm_build(facts: Facts) -> Finding | None:
     """Compare the targets; integrated GPUs count only where there is no other."""
-    if facts.torch is not None and facts.torch.accelerator != "rocm":
+    if facts.torch and facts.torch.accelerator != "rocm":
         return None
     gpus = _training_gpus(facts)
     archs = _archs(facts)
-    override = facts.environment.get("HSA_OVERRIDE_GFX_VERSION") if facts.environment else None
+    override = facts.environment.get("HSA_OVERRIDE_GFX_VERSION")
     lacking = [gpu for gpu in gpus if gpu.gfx and gpu.gfx not in archs] if archs else []
-    if (
-        not archs
-        and facts.torch is not None
-        and not override
-        and (never := _never(facts.torch, gpus))
-    ):
+    if not archs and facts.torch and not override and (never := _never(facts.torch, gpus)):
         return _cure(facts, never[0], never[1], ())
     if not lacking or override:
         if archs and gpus:
@@ -49,7 +44,7 @@ def _cure(facts: Facts, found: str, gfx: str, archs: tuple[str, ...]) -> Finding
     override = rocm_override(gfx)
     grade = override.grade if override else "fails"
     fit = rocm_build(facts.host, facts.interpreter, facts.torch, (gfx,))
-    windows = facts.host is not None and facts.host.os == "windows"
+    windows = facts.host.os == "windows"
     if (
         override
         and (grade in ("works", "older") or (grade == "stopgap" and not fit.on_index))
@@ -73,8 +68,8 @@ def _cure(facts: Facts, found: str, gfx: str, archs: tuple[str, ...]) -> Finding
 
 
 def _training_gpus(facts: Facts) -> list[AmdGpu]:
-    gpus = list(facts.amd.gpus) if facts.amd else []
-    if not gpus and facts.runtime is not None:
+    gpus = list(facts.amd.gpus)
+    if not gpus and facts.runtime:
         gpus = [
             AmdGpu(index=d.index, gfx=d.gfx, name=d.name)
             for d in facts.runtime.devices
@@ -85,13 +80,13 @@ def _training_gpus(facts: Facts) -> list[AmdGpu]:
 
 def _archs(facts: Facts) -> tuple[str, ...]:
     for archs in (
-        facts.runtime.archs if facts.runtime else (),
-        facts.torch.archs if facts.torch else (),
+        facts.runtime.archs,
+        facts.torch.archs,
     ):
         targets = tuple(dict.fromkeys(a.split(":")[0] for a in archs if a.startswith("gfx")))
         if targets:
             return targets
-    if facts.torch is None or ".dev" in facts.torch.version or ".git" in facts.torch.version:
+    if not facts.torch or ".dev" in facts.torch.version or ".git" in facts.torch.version:
         return ()  # a nightly has what it has: the table is about releases
     return rocm_archs(facts.torch.version, facts.torch.hip)
 

@@ -20,17 +20,13 @@ REBOOT = "sudo reboot"
 @check("gpu-faulty")
 def gpu_faulty(facts: Facts) -> Finding | None:
     """Worst first: lost, beyond repair, in need of a reset now, then what the log says of the past."""
-    lost = facts.nvidia_answer is not None and 15 in (
+    lost = 15 in (
         facts.nvidia_answer.nvml_code,
         facts.nvidia_answer.smi_code,
     )
-    if (
-        lost
-        or (facts.kernel_log is not None and facts.kernel_log.fell_off_bus)
-        or _newest(facts, 79)
-    ):
+    if lost or (facts.kernel_log.fell_off_bus) or _newest(facts, 79):
         return _lost(facts, facts.nvidia_answer if lost else None)
-    for card in facts.nvidia.gpus if facts.nvidia else ():
+    for card in facts.nvidia.gpus:
         if finding := _state(card):
             return finding
     if (finding := _logged(facts)) is not None:
@@ -92,7 +88,7 @@ def _state(card: NvidiaGpu) -> Finding | None:
 
 def _logged(facts: Facts) -> Finding | None:
     """Return what the log of this boot says, unless a later Xid 154 took it back."""
-    xids = facts.kernel_log.xids if facts.kernel_log else ()
+    xids = facts.kernel_log.xids
     cleared: set[str] = set()
     for xid in reversed(xids):
         if xid.number == 154 and re.search(r"to 0x0\b|\(None\)\s*$", xid.text):
@@ -100,9 +96,7 @@ def _logged(facts: Facts) -> Finding | None:
         meaning = xid_meaning(xid.number, xid.text)
         if meaning is None or xid.slot in cleared:
             continue
-        answers = facts.nvidia is not None and any(
-            card.slot == xid.slot for card in facts.nvidia.gpus
-        )
+        answers = any(card.slot == xid.slot for card in facts.nvidia.gpus)
         past = meaning.asks == "idle" or (answers and meaning.asks in ("reset", "reboot"))
         where = f" at {xid.slot}" if xid.slot else ""
         cure, note = {
@@ -140,10 +134,6 @@ def _logged(facts: Facts) -> Finding | None:
 
 def _newest(facts: Facts, number: int) -> Xid | None:
     return next(
-        (
-            x
-            for x in reversed(facts.kernel_log.xids if facts.kernel_log else ())
-            if x.number == number
-        ),
+        (x for x in reversed(facts.kernel_log.xids) if x.number == number),
         None,
     )

@@ -16,8 +16,8 @@ def gpu_lacks_bf16(facts: Facts) -> Finding | None:
     """Go by the best GPU of the build's vendor; an error text makes an error of it."""
     said = heard(facts.errors, "gpu-lacks-bf16")
     names = _nvidia(facts)
-    if facts.torch is not None and facts.torch.accelerator == "rocm":
-        discrete = [g for g in facts.amd.gpus if not g.integrated] if facts.amd else []
+    if facts.torch.accelerator == "rocm":
+        discrete = [g for g in facts.amd.gpus if not g.integrated]
         old = discrete and all(
             g.gfx.startswith(("gfx103", "gfx101", "gfx900", "gfx906")) for g in discrete
         )

@@ -28,9 +28,7 @@ NEW = (10, 0)
 @check("gpu-too-new-for-torch")
 def gpu_too_new_for_torch(facts: Facts) -> Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    seen = coverage(
-        facts.torch, facts.nvidia, facts.runtime, facts.host, facts.interpreter, facts.environment
-    )
+    seen = coverage(facts)
     if seen is not None and heard(facts.errors, "gpu-too-new-for-torch/no-image"):
         seen = _without_ptx(seen)
     cards = seen.too_new if seen else ()
@@ -39,7 +37,7 @@ def gpu_too_new_for_torch(facts: Facts) -> Finding | None:
         # 8.0 and newer were never dropped
         apart = refused is not None and parts(refused.compute_capability) >= (8, 0)
         cards = (refused,) if refused is not None and apart else ()
-        if not cards and facts.torch is None:
+        if not cards and not facts.torch:
             cards = (
                 _new_ones(facts) if heard(facts.errors, "gpu-too-new-for-torch/no-image") else ()
             )
@@ -51,7 +49,7 @@ def gpu_too_new_for_torch(facts: Facts) -> Finding | None:
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one GPU, which is newer"
         return one_of_several(title, found, seen, facts.host)
-    version = facts.nvidia_driver.version if facts.nvidia_driver else ""
+    version = facts.nvidia_driver.version
     title = "This PyTorch has no code for the GPU of this Jetson" if "8.7" in capabilities else ""
     fit = rebuild_cuda(facts.host, facts.interpreter, facts.torch, version, capabilities)
     if fit is not None:
@@ -72,7 +70,7 @@ def gpu_too_new_for_torch(facts: Facts) -> Finding | None:
             cure_note="or build from source with TORCH_CUDA_ARCH_LIST=" + ";".join(capabilities),
             evidence=evidence,
         )
-    windows = facts.host is not None and (facts.host.os == "windows" or facts.host.wsl == 2)
+    windows = facts.host.os == "windows" or facts.host.wsl == 2
     floor = driver_floor(cuda_of(later.variant), windows=windows)
     install = install_driver(facts.host, floor, container=facts.container)
     return Finding(
@@ -97,7 +95,7 @@ def _without_ptx(seen: Coverage) -> Coverage:
 
 def _new_ones(facts: Facts) -> tuple[NvidiaGpu, ...]:
     """Return the cards of a machine that has only new ones: an error of theirs tells of an older build."""
-    cards = facts.nvidia.gpus if facts.nvidia else ()
+    cards = facts.nvidia.gpus
     new = [c for c in cards if c.compute_capability and parts(c.compute_capability) >= NEW]
     return tuple(new) if len(new) == len(cards) else ()
 

@@ -23,9 +23,7 @@ KEPT = (7, 5)
 @check("gpu-too-old-for-torch")
 def gpu_too_old_for_torch(facts: Facts) -> Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    seen = coverage(
-        facts.torch, facts.nvidia, facts.runtime, facts.host, facts.interpreter, facts.environment
-    )
+    seen = coverage(facts)
     cards = seen.too_old if seen else ()
     said = "" if seen else heard(facts.errors, "gpu-too-old-for-torch/too-old")
     if seen is None:
@@ -35,7 +33,7 @@ def gpu_too_old_for_torch(facts: Facts) -> Finding | None:
         cards = (refused,) if refused is not None and apart else ()
     image = (
         ""
-        if cards or said or facts.torch is not None
+        if cards or said or facts.torch
         else heard(facts.errors, "gpu-too-old-for-torch/no-image")
     )
     if image:
@@ -60,7 +58,7 @@ def gpu_too_old_for_torch(facts: Facts) -> Finding | None:
         facts.host,
         facts.interpreter,
         facts.torch,
-        facts.nvidia_driver.version if facts.nvidia_driver else "",
+        facts.nvidia_driver.version,
         capabilities or ("7.0",),
     )
     if fit is not None:
@@ -104,6 +102,6 @@ _CODE = 'python -c "import torch; print(torch.__version__, torch.cuda.get_arch_l
 
 def _old_ones(facts: Facts) -> tuple[NvidiaGpu, ...]:
     """Return the cards of a machine that has only old ones: an error of theirs tells of a build that dropped them."""
-    cards = facts.nvidia.gpus if facts.nvidia else ()
+    cards = facts.nvidia.gpus
     old = [c for c in cards if c.compute_capability and parts(c.compute_capability) < KEPT]
     return tuple(old) if len(old) == len(cards) else ()

@@ -14,24 +14,18 @@ from tunedoctor.api import (
 def hub_cache_permission(facts: Facts) -> Finding | None:
     """Make a note of it where the Hub is switched off, since reading is enough then."""
     said = heard(facts.errors, "hub-cache-permission")
-    cache = (
-        next((d for d in facts.disks.disks if d.use == "hf-cache" and not d.writable), None)
-        if facts.disks
-        else None
-    )
+    cache = next((d for d in facts.disks.disks if d.use == "hf-cache" and not d.writable), None)
     if cache is None and not said:
         return None
-    offline = facts.environment is not None and (
-        facts.environment.get("HF_HUB_OFFLINE") or "0"
-    ).lower() in (
+    offline = (facts.environment.get("HF_HUB_OFFLINE") or "0").lower() in (
         "1",
         "true",
         "yes",
         "on",
     )
     folder = cache.path if cache else "~/.cache/huggingface"
-    inside = facts.container is not None
-    windows = facts.host is not None and facts.host.os == "windows"
+    inside = facts.container
+    windows = facts.host.os == "windows"
     return Finding(
         severity="note" if offline and not said else "error",
         found=f"this user cannot write to {folder}" + (f"; the error '{said}'" if said else "")

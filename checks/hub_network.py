@@ -33,7 +33,7 @@ def hub_network(facts: Facts, errors: Errors) -> Finding | None:
     )
     if not tls and not route:
         return None
-    mirror = facts.environment.get("HF_ENDPOINT") if facts.environment else None
+    mirror = facts.environment.get("HF_ENDPOINT")
     if tls:
         return worded("hub-network/tls", said=tls, host=facts.host)
     return worded(

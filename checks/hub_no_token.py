@@ -48,7 +48,7 @@ def hub_no_token(facts: Facts, errors: Errors) -> Finding | None:
     said = said or guess
     if not said:
         return None
-    has = bool(facts.environment and facts.environment.get("HF_TOKEN"))
+    has = bool(facts.environment.get("HF_TOKEN"))
     return worded(
         "hub-no-token",
         found=f"the error '{said}'" + ("; HF_TOKEN is set" if has else ""),

@@ -11,8 +11,7 @@ def hub_offline(facts: Facts) -> Finding | None:
     on = [
         name
         for name in VARIABLES
-        if facts.environment
-        and (facts.environment.get(name) or "").lower() in ("1", "true", "yes", "on")
+        if (facts.environment.get(name) or "").lower() in ("1", "true", "yes", "on")
     ]
     if not on and not said:
         return None

@@ -30,31 +30,23 @@ def library_path_shadowing(facts: Facts) -> Finding | None:
     if cxx is not None and cxx.whose == "system before conda":
         return _cxx(cxx.found, cxx.said)
     said = heard(facts.errors, "library-path-shadowing") or told(facts.errors, SUBLIBRARY)
-    shadows = [
-        s
-        for s in (facts.library_path.shadows if facts.library_path is not None else ())
-        if _matters(s)
-    ]
+    shadows = [s for s in (facts.library_path.shadows) if _matters(s)]
     if not shadows:
         return _from_error(facts, said, settle=_open(facts, said)) if said else None
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     others = [s for s in shadows if s is not first]
-    gpu_build = facts.torch is not None and facts.torch.accelerator in ("cuda", "rocm")
-    used = gpu_build or facts.cuda_wheels is not None or first.library == "libcuda"
+    gpu_build = facts.torch.accelerator in ("cuda", "rocm")
+    used = gpu_build or facts.cuda_wheels or first.library == "libcuda"
     # it was run and everything on the GPU went well: the foreign library does
-    ran = (
-        facts.runtime is not None
-        and facts.runtime.gpu_available is True
-        and all(s.outcome == "ok" for s in facts.runtime.stages)
+    ran = facts.runtime.gpu_available is True and all(
+        s.outcome == "ok" for s in facts.runtime.stages
     )
     severity = "error" if used and not ran else "warning" if used else "note"
     if not first.own and first.library != "libcuda":
         # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
-        if facts.torch is None or not _wheel_of_pytorch(facts.torch) or (gpu_build and ran):
+        if not _wheel_of_pytorch(facts.torch) or (gpu_build and ran):
             return _from_error(facts, f"{said}'; it is '{first.path}") if said else None
-        broken = facts.runtime is not None and any(
-            s.outcome in ("failed", "crashed") for s in facts.runtime.stages
-        )
+        broken = any(s.outcome in ("failed", "crashed") for s in facts.runtime.stages)
         severity = "error" if gpu_build and broken else "warning" if gpu_build else "note"
     return Finding(
         severity=severity,  # type: ignore[arg-type]
@@ -73,7 +65,7 @@ def library_path_shadowing(facts: Facts) -> Finding | None:
 
 
 def _of_conda(facts: Facts) -> bool:
-    return facts.interpreter is not None and facts.interpreter.kind == "conda"
+    return facts.interpreter.kind == "conda"
 
 
 def _cxx(found: str, said: str) -> Finding:
@@ -113,7 +105,7 @@ def _pair(shadow: LibraryShadow) -> str:
 
 def _open(facts: Facts, said: str) -> str:
     """Return the command that tells a search path from wheels of two releases, where the text shows neither."""
-    folders = (facts.environment.get("LD_LIBRARY_PATH") if facts.environment else None) or ""
+    folders = (facts.environment.get("LD_LIBRARY_PATH")) or ""
     shown = re.search(r"cudnn|cuda|/usr/lib|/usr/local", folders) if SUBLIBRARY in said else folders
     if shown or "stub" in said or heard(facts.errors, "library-path-shadowing/open"):
         return ""

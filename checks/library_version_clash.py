@@ -193,7 +193,7 @@ def _clash(one: Unmet, told: Packages | None) -> _Told:
 def _from_pip(facts: Facts) -> list[_Told]:
     """Read what pip itself said after an install; torch's companions have a check of their own."""
     found: list[_Told] = []
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         for owner, version, name, specifier, have in expression(
             "library-version-clash/conflict"
         ).findall(error.text):
@@ -212,7 +212,7 @@ def _from_pip(facts: Facts) -> list[_Told]:
 
 def _from_resolver(facts: Facts) -> Iterator[_Told]:
     """Read what a resolver said of two requirements of one package that exclude each other."""
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         for owner, version, name, specifier, _, pin in expression(
             "library-version-clash/poetry"
         ).findall(error.text):
@@ -256,9 +256,7 @@ _SPEC = r"(?:[<>=!~]=?[\w.*+]{1,30},? ?){1,4}"
 def _misfit(facts: Facts, packages: Packages | Unknown | None) -> Misfit | None:
     """Return an error of one library's code about another that no other check knows better."""
     for one in misfits(facts.errors):
-        if {one.owner, one.other} & QUANTISERS or lacks(
-            one.module, one.name, facts.torch.version if facts.torch else ""
-        ):
+        if {one.owner, one.other} & QUANTISERS or lacks(one.module, one.name, facts.torch.version):
             continue
         if one.other == "transformers" and first_transformers(one.name):
             continue
@@ -278,7 +276,7 @@ QUANTISERS = frozenset({"bitsandbytes", "torchao"})
 
 def _given_up(facts: Facts) -> list[_Told]:
     """Tell of code that is written for a torch before the one that gave a name up."""
-    one = given_up(facts.errors, facts.torch.version if facts.torch else "")
+    one = given_up(facts.errors, facts.torch.version)
     if one is None or one.owner in QUANTISERS:
         return []
     return [

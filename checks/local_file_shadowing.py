@@ -18,12 +18,12 @@ from tunedoctor.api import (
 @check("local-file-shadowing")
 def local_file_shadowing(facts: Facts) -> Finding | None:
     """Libraries first, then standard modules, what a run imported from elsewhere, copies by PYTHONPATH, errors."""
-    found = list(facts.shadowed.shadows) if facts.shadowed is not None else []
+    found = list(facts.shadowed.shadows)
     libraries = [s for s in found if distribution_of(s.module) and s.hides]
     standard = [s for s in found if not distribution_of(s.module)]
     empty = [s for s in found if distribution_of(s.module) and not s.hides]
     # live, the folders themselves tell; what runs in the target does not start from the working folder
-    said = _from_errors(facts) if facts.shadowed is None else None
+    said = _from_errors(facts) if not facts.shadowed else None
     copies = _by_pythonpath(facts)
     outside = [s for s in standard if s.where != "work"]
     return (
@@ -64,7 +64,7 @@ def _renamed(path: str) -> str:
 
 
 def _by_pythonpath(facts: Facts) -> list[PackageCopy]:
-    if facts.packages is None or facts.interpreter is None:
+    if not facts.packages or not facts.interpreter:
         return []
     return [
         c
@@ -87,7 +87,7 @@ def _from_copies(facts: Facts, copies: list[PackageCopy]) -> Finding:
 
 def _strays(facts: Facts) -> Finding | None:
     """Tell of installed packages of which a run imported another copy, from a folder that code put on the path."""
-    if facts.runtime is None or facts.packages is None or facts.interpreter is None:
+    if not facts.runtime or not facts.packages or not facts.interpreter:
         return None
     path = tuple(one + sep for one in facts.interpreter.path for sep in "/\\")
     found = [
@@ -163,7 +163,7 @@ def _named_alike(text: str) -> Finding | None:
 
 
 def _from_errors(facts: Facts) -> Finding | None:
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         circular = expression("local-file-shadowing/circular").search(error.text)
         if circular and "site-packages" not in circular[2] and "dist-packages" not in circular[2]:
             return _mine("circular", circular, circular[2])

@@ -27,46 +27,43 @@ def macos_too_old(facts: Facts) -> Finding | None:
             "macos-too-old/refused",
             found=why.found,
             cure=torch_install(
-                facts.host,
-                facts.interpreter,
-                wanted=_wanted(facts.host.macos_version if facts.host else ""),
+                facts,
+                _wanted(facts.host.macos_version),
             ).cure
             or tell("softwareupdate --install --all"),
         )
     said = heard(facts.errors, "macos-too-old")
-    have = facts.host.macos_version if facts.host is not None else ""
-    floor = _floor(facts, facts.torch.version) if facts.torch is not None else ""
-    arm = facts.interpreter is None or facts.interpreter.machine in ("arm64", "")
+    have = facts.host.macos_version
+    floor = _floor(facts, facts.torch.version)
+    arm = facts.interpreter.machine in ("arm64", "")
     below = bool(have and floor and arm) and not at_least(have, floor)
-    if not said and not (below and facts.host is not None and facts.host.os == "macos"):
+    if not said and not (below and facts.host.os == "macos"):
         return None
     named = expression("macos-too-old/named").search(said)
     if named and have and not at_least(have, named[1]):
         floor = floor if below else ""
     elif said and have and floor and at_least(have, floor):
         return None
-    name = f"torch {facts.torch.version}" if facts.torch is not None else "this torch"
+    name = f"torch {facts.torch.version}" if facts.torch else "this torch"
     needs = f"{name} needs macOS {floor} for the GPU" if floor else f"the error '{said}'"
-    older = torch_install(facts.host, facts.interpreter, wanted=_wanted(have) if below else "")
+    older = torch_install(facts, _wanted(have) if below else "")
     return Finding(
         found=needs + (f"; this is macOS {have}" if have else ""),
         said=said,
         means="torch.backends.mps.is_available() is False, so training runs on the CPU"
         + (f"; '{said}' names an outdated minimum" if said and floor else ""),
         cure=older.cure
-        if older.version and facts.torch is not None and below
+        if older.version and facts.torch and below
         else tell("softwareupdate --install --all"),
         cure_note="the last torch for this macOS; or update macOS"
-        if older.version and facts.torch is not None and below
+        if older.version and facts.torch and below
         else "yours to run: needs a restart",
     )
 
 
 def _floor(facts: Facts, version: str) -> str:
     """Return the higher of both floors."""
-    wheel = (
-        macos_floor(version, python_tag(facts.interpreter)) if facts.interpreter is not None else ""
-    )
+    wheel = macos_floor(version, python_tag(facts.interpreter)) if facts.interpreter else ""
     mps = next((f for since, f in MPS_FLOOR if release(version) >= release(since)), "")
     return max((f for f in (wheel, mps) if f), key=release, default="")
 

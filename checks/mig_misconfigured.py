@@ -16,19 +16,15 @@ from tunedoctor.api import (
 @check("mig-misconfigured")
 def mig_misconfigured(facts: Facts) -> Finding | None:
     """No instance on any MIG GPU, or a run that failed without naming one of several."""
-    split = [card for card in facts.nvidia.gpus if card.mig] if facts.nvidia else []
-    if facts.nvidia is None or not split:
+    split = [card for card in facts.nvidia.gpus if card.mig]
+    if not facts.nvidia or not split:
         return _from_text(facts)
-    if (
-        facts.runtime is not None
-        and facts.runtime.gpu_works
-        and not heard(facts.errors, "mig-misconfigured/assertion")
-    ):
+    if facts.runtime.gpu_works and not heard(facts.errors, "mig-misconfigured/assertion"):
         return None
-    setting = (facts.environment.get("CUDA_VISIBLE_DEVICES") if facts.environment else None) or ""
+    setting = (facts.environment.get("CUDA_VISIBLE_DEVICES")) or ""
     named = sum(entry.startswith("MIG-") for entry in entries(setting))
     instances = sum(card.mig_instances for card in split)
-    failed = (facts.runtime is not None and facts.runtime.gpu_available is False) or bool(
+    failed = (facts.runtime.gpu_available is False) or bool(
         heard(facts.errors, "mig-misconfigured/assertion")
     )
     if instances == 0 and len(split) == len(facts.nvidia.gpus) and facts.nvidia.source != "report":

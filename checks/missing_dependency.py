@@ -2,11 +2,9 @@ import re  # noqa: TC003  its Match, in annotations
 
 from tunedoctor.api import (
     Broken,
-    Errors,
     ErrorText,
     Facts,
     Finding,
-    Shadows,
     broken_pairs,
     check,
     distribution_of,
@@ -47,9 +45,7 @@ def missing_dependency(facts: Facts) -> Finding | None:  # noqa: PLR0911  declar
     pairs = broken_pairs(
         "missing-dependency", facts.packages, facts.torch, facts.environment, facts.errors
     )
-    hidden = (
-        {s.module for s in facts.shadowed.shadows} if isinstance(facts.shadowed, Shadows) else set()
-    )
+    hidden = {s.module for s in facts.shadowed.shadows}
     asked = {n: t for n, t in _asked_for(facts).items() if n not in hard and n not in hidden}
     if hard:
         return _from_declared(facts, hard)
@@ -58,22 +54,14 @@ def missing_dependency(facts: Facts) -> Finding | None:  # noqa: PLR0911  declar
         return _from_row(facts, worst)
     if asked:
         return _from_error(facts, asked)
-    if (
-        lacks := _amdsmi(facts, amd=facts.torch is not None and facts.torch.accelerator == "rocm")
-    ) is not None:
+    if (lacks := _amdsmi(facts, amd=facts.torch.accelerator == "rocm")) is not None:
         return lacks
     if pairs:
         return _from_row(facts, pairs[0])
     absent = [
-        n
-        for n in STACK
-        if facts.packages is not None and facts.packages.complete and not facts.packages.get(n)
+        n for n in STACK if facts.packages and facts.packages.complete and not facts.packages.get(n)
     ]
-    gone = (
-        {b.name for b in facts.packages.broken} | facts.packages.conda.keys()
-        if facts.packages is not None
-        else set()
-    )
+    gone = {b.name for b in facts.packages.broken} | facts.packages.conda.keys()
     absent = [n for n in absent if n not in gone]
     if absent:
         return _from_absent(facts, absent)
@@ -83,7 +71,7 @@ def missing_dependency(facts: Facts) -> Finding | None:  # noqa: PLR0911  declar
 
 def _declared(facts: Facts) -> dict[str, tuple[str, str]]:
     """Return missing name -> (who declares it, the requirement); torch and its CUDA wheels are told elsewhere."""
-    if facts.packages is None:
+    if not facts.packages:
         return {}
     return {
         one.name: (f"{one.owner.name} {one.owner.version}", one.wanted)
@@ -96,7 +84,7 @@ def _declared(facts: Facts) -> dict[str, tuple[str, str]]:
 
 def _asked_for(facts: Facts) -> dict[str, str]:
     """Return distribution -> what the error says, for known modules whose distribution is not installed."""
-    if not isinstance(facts.errors, Errors):
+    if not facts.errors:
         return {}
     found: dict[str, str] = {}
     for error in facts.errors.errors:
@@ -112,7 +100,7 @@ def _asked_for(facts: Facts) -> dict[str, str]:
             library = match["name"] or match["dist"] or match["floor"]
             name = LIBRARIES.get(library) or _distribution(library)
             name = name or library.lower().replace("_", "-")
-            if not (facts.packages is not None and facts.packages.get(name) is not None):
+            if not (facts.packages.get(name) is not None):
                 found.setdefault(name, match[0])
         for match in (
             *expression("missing-dependency/no-module").finditer(error.text),
@@ -120,7 +108,7 @@ def _asked_for(facts: Facts) -> dict[str, str]:
             *advice,
         ):
             name = _distribution(match[1]) or _literal(match) or _of_library(error, match)
-            installed = facts.packages is not None and facts.packages.get(name) is not None
+            installed = facts.packages.get(name) is not None
             if name and name != "torch" and not installed:
                 found.setdefault(name, match[0])
     return found
@@ -214,8 +202,8 @@ def _amdsmi(facts: Facts, *, amd: bool) -> Finding | None:
 
 def _from_absent(facts: Facts, absent: list[str]) -> Finding:
     versions = good_set(
-        facts.torch.version if facts.torch else "",
-        facts.packages.version("transformers") if facts.packages else "",
+        facts.torch.version,
+        facts.packages.version("transformers"),
         own.version if (own := facts.interpreter) else "",
     )
     pins = [f"{n}=={versions[n]}" if n in versions else n for n in absent]

@@ -26,13 +26,11 @@ SAID = (
 def mixed_cuda_wheels(facts: Facts) -> Finding | None:
     """Find one library in two majors; else wheels whose major is not that of torch."""
     said = told(facts.errors, *SAID)
-    if facts.cuda_wheels is None:
+    if not facts.cuda_wheels:
         nccl_said = told(facts.errors, SAID[0])
-        hidden = facts.library_path is not None and any(
-            s.library == "libnccl" for s in facts.library_path.shadows
-        )
+        hidden = any(s.library == "libnccl" for s in facts.library_path.shadows)
         return _from_error(facts, nccl_said) if nccl_said and not hidden else None
-    own = (parts(facts.torch.cuda) or (0,))[0] if facts.torch is not None else 0
+    own = (parts(facts.torch.cuda) or (0,))[0]
     by_library: dict[str, list[CudaWheel]] = {}
     for wheel in facts.cuda_wheels.wheels:
         if wheel.cuda_major:
@@ -49,7 +47,7 @@ def mixed_cuda_wheels(facts: Facts) -> Finding | None:
             found=listed(f"{w.name} {w.version}" for ws in shown.values() for w in ws)
             + (
                 f", beside torch {facts.torch.version} for CUDA {facts.torch.cuda}"
-                if facts.torch and facts.torch.cuda
+                if facts.torch.cuda
                 else ""
             )
             + (f"; '{said}' was printed" if said else ""),
@@ -67,7 +65,7 @@ def mixed_cuda_wheels(facts: Facts) -> Finding | None:
     foreign = [w for ws in by_library.values() for w in ws if own and w.cuda_major != own]
     mine = [w for ws in by_library.values() for w in ws if w.cuda_major == own]
     nccl = [w for w in foreign if _library(w.name) in COLLIDE]
-    if facts.torch is None or not nccl or mine:
+    if not facts.torch or not nccl or mine:
         return None
     return worded(
         "mixed-cuda-wheels/other-major",
@@ -85,7 +83,7 @@ def _library(name: str) -> str:
 
 def _from_error(facts: Facts, said: str) -> Finding:
     """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
-    major = (parts(facts.torch.cuda) or (12,))[0] if facts.torch is not None else 12
+    major = (parts(facts.torch.cuda) or (12,))[0]
     return worded(
         "mixed-cuda-wheels/from-error",
         said=said,

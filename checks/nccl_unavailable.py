@@ -5,12 +5,7 @@ from tunedoctor.api import Facts, Finding, check, heard, worded
 def nccl_unavailable(facts: Facts) -> Finding | None:
     """Make a note of the number of GPUs, an error where NCCL was asked for."""
     said = heard(facts.errors, "nccl-unavailable")
-    several = (
-        facts.host is not None
-        and facts.host.os == "windows"
-        and facts.nvidia is not None
-        and len(facts.nvidia.gpus) > 1
-    )
+    several = facts.host.os == "windows" and len(facts.nvidia.gpus) > 1
     if not said and not several:
         return None
     return worded(
@@ -18,6 +13,6 @@ def nccl_unavailable(facts: Facts) -> Finding | None:
         "nccl-unavailable:said" if said else "",
         found=f"the error '{said}'"
         if said
-        else f"{len(facts.nvidia.gpus) if facts.nvidia else 0} NVIDIA GPUs under Windows",
+        else f"{len(facts.nvidia.gpus)} NVIDIA GPUs under Windows",
         said=said,
     )

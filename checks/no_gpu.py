@@ -29,10 +29,10 @@ def no_gpu(
         or (intel is not None and intel.discrete)
         or apple is not None
         or on_bus
-        or facts.nvidia_driver is not None
+        or facts.nvidia_driver
     ):
         return None
-    if facts.host is not None and facts.host.os == "macos" and facts.host.machine == "arm64":
+    if facts.host.os == "macos" and facts.host.machine == "arm64":
         return None
     where = "on the PCI bus" if pci is not None and pci.devices else "in this machine"
     return worded(

@@ -35,7 +35,7 @@ def numpy_abi(facts: Facts) -> Finding | None:
         )
         if one.row.id != "numpy-2-abi-any"
     ]
-    numpy = facts.packages.version("numpy") if facts.packages is not None else ""
+    numpy = facts.packages.version("numpy")
     said = heard(facts.errors, "numpy-abi") or _warned(facts)
     if pairs and not (said and pairs[0].row.trigger == "symptom"):
         return _from_pair(facts, pairs, said)
@@ -43,7 +43,7 @@ def numpy_abi(facts: Facts) -> Finding | None:
     capped = _capped(facts) if numpy else []
     if old or capped or said:
         owners = list(dict.fromkeys(f"{name} {version}".strip() for name, version, _ in capped))
-        if old and facts.torch is not None:
+        if old and facts.torch:
             found = (
                 f"torch {facts.torch.version} with NumPy {numpy}; "
                 f"torch for Windows before {WINDOWS_SINCE} is built for NumPy 1"
@@ -103,7 +103,7 @@ def _from_pair(facts: Facts, pairs: list[Broken], said: str) -> Finding:
 
 def _warned(facts: Facts) -> str:
     """Return the warning of an import that went on without NumPy."""
-    if facts.runtime is None:
+    if not facts.runtime:
         return ""
     bridge = facts.runtime.stage("numpy bridge")
     texts = [
@@ -122,9 +122,7 @@ def _warned(facts: Facts) -> str:
 
 def _old_on_windows(facts: Facts, numpy: str) -> bool:
     return (
-        facts.torch is not None
-        and facts.host is not None
-        and facts.host.os == "windows"
+        facts.host.os == "windows"
         and release(numpy)[:1] >= (2,)
         and within(facts.torch.version, f"<{WINDOWS_SINCE}") is True
     )
@@ -132,7 +130,7 @@ def _old_on_windows(facts: Facts, numpy: str) -> bool:
 
 def _capped(facts: Facts) -> list[tuple[str, str, str]]:
     """Return (owner, its version, specifier) of compiled packages of the stack that no NumPy 2 fits."""
-    if facts.packages is None:
+    if not facts.packages:
         return []
     return [
         (one.owner.name, one.owner.version, one.specifier)
@@ -167,13 +165,13 @@ def _numpy_is_older(said: str) -> bool:
 def _others(facts: Facts) -> list[tuple[str, str]]:
     """Return ("name version", specifier) of further packages that declare a NumPy below 2."""
     found: list[tuple[str, str]] = []
-    for one in facts.packages.distributions if facts.packages is not None else ():
+    for one in facts.packages.distributions:
         if one.name in COMPILED:
             continue
         for line in one.requires:
             if line.startswith("numpy") and ";" not in line:
                 specifier = line[5:].strip().strip("()").replace(" ", "")
-                numpy = facts.packages.version("numpy") if facts.packages is not None else ""
+                numpy = facts.packages.version("numpy")
                 if (
                     "<2" in specifier
                     and within(numpy, specifier) is False

@@ -24,7 +24,7 @@ def platform_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Fi
     """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
     if tcc := _tcc_under_wsl(facts):
         return tcc
-    mac = facts.apple is not None or (facts.host is not None and facts.host.os == "macos")
+    mac = facts.apple or (facts.host.os == "macos")
     if device := _of_device(facts, mac=mac):
         return device
     if _stops_at_222(facts):
@@ -37,7 +37,7 @@ def platform_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Fi
     why = refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None:
         return _by_index(facts, why) if why.cause == "platform-unsupported" else None
-    if facts.interpreter is None or facts.host is None:
+    if not facts.interpreter or not facts.host:
         return None
     newer = _newer_than_last(facts)
     return _judged(facts.interpreter, facts.host, absent=torch is None, newer=newer)
@@ -66,9 +66,9 @@ def _tcc_under_wsl(facts: Facts) -> Finding | None:
 
     Source: NVIDIA, CUDA on WSL User Guide.
     """
-    gpus = facts.nvidia.gpus if facts.nvidia else ()
+    gpus = facts.nvidia.gpus
     cards = [gpu for gpu in gpus if gpu.driver_model in ("TCC", "MCDM")]
-    if facts.nvidia_answer is None or 17 not in (
+    if 17 not in (
         facts.nvidia_answer.nvml_code,
         facts.nvidia_answer.smi_code,
     ):
@@ -88,7 +88,7 @@ def _tcc_under_wsl(facts: Facts) -> Finding | None:
 
 
 def _refused(facts: Facts, found: str) -> Finding:
-    musl = facts.host is not None and (facts.host.libc == "musl" or facts.host.distro == "alpine")
+    musl = facts.host.libc == "musl" or facts.host.distro == "alpine"
     return worded(
         "platform-unsupported/refused",
         "platform-unsupported/refused:musl" if musl else "platform-unsupported/refused:else",
@@ -104,7 +104,7 @@ def _newer_than_last(facts: Facts) -> bool:
     """Tell whether a torch is asked for that Intel Macs never had."""
     return any(
         one.name == "torch" and one.specifier and within(LAST_INTEL_MAC, one.specifier) is False
-        for one in (facts.request.requirements if facts.request else ())
+        for one in (facts.request.requirements)
         if ">" in one.specifier or "==" in one.specifier
     )
 
@@ -151,7 +151,7 @@ def _intel_mac(found: str, interpreter: Interpreter | None) -> Finding:
 def _of_device(facts: Facts, *, mac: bool) -> Finding | None:
     """Find a library that has no kernels for a kind of device, by its own words."""
     said = heard(facts.errors, "platform-unsupported/quantised")
-    if said and (mac or facts.host is None):
+    if said and (mac or not facts.host):
         return worded(
             "platform-unsupported/quantised",
             found=f"the error '{said}'" + (", on a Mac" if mac else ""),
@@ -163,7 +163,7 @@ def _of_device(facts: Facts, *, mac: bool) -> Finding | None:
 
 def _flash(facts: Facts, said: str) -> Finding:
     """Tell of a card that flash-attn has no kernels for. Source: flash-attn, csrc/flash_attn/flash_api.cpp."""
-    names = listed(dict.fromkeys(card.name for card in facts.nvidia.gpus)) if facts.nvidia else ""
+    names = listed(dict.fromkeys(card.name for card in facts.nvidia.gpus))
     return worded(
         "platform-unsupported/flash",
         found=f"the error '{said}'" + (f"; the GPU is {names}" if names else ""),

@@ -14,28 +14,19 @@ from tunedoctor.api import (
 def python_headers_missing(facts: Facts) -> Finding | None:
     """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
     said = heard(facts.errors, "python-headers-missing")
-    gpu = facts.nvidia is not None or facts.amd is not None
-    triton = facts.packages is not None and any(facts.packages.get(n) for n in TRITON)
-    linux = facts.host is None or facts.host.os == "linux"
-    lacks = (
-        facts.interpreter is not None
-        and facts.interpreter.headers is False
-        and facts.compilers is not None
-        and bool(facts.compilers.cc)
-    )
+    gpu = facts.nvidia or facts.amd
+    triton = any(facts.packages.get(n) for n in TRITON)
+    linux = not facts.host or facts.host.os == "linux"
+    lacks = facts.interpreter.headers is False and bool(facts.compilers.cc)
     if not said and not (lacks and triton and gpu and linux):
         return None
-    numbers = (
-        ".".join(map(str, parts(facts.interpreter.version)[:2]))
-        if facts.interpreter is not None
-        else "3"
-    )
-    distro = facts.host.distro if facts.host is not None else "debian"
+    numbers = ".".join(map(str, parts(facts.interpreter.version)[:2])) if facts.interpreter else "3"
+    distro = facts.host.distro if facts.host else "debian"
     return worded(
         "python-headers-missing",
         severity="error" if said else "warning",
         found=f"the error '{said}'"
-        if said or facts.interpreter is None
+        if said or not facts.interpreter
         else f"no Python.h in {facts.interpreter.include or 'the include folder'} "
         f"of Python {facts.interpreter.version}",
         said=said,

@@ -5,7 +5,6 @@ from tunedoctor.api import (
     Facts,
     Family,
     Finding,
-    Host,
     Interpreter,
     Refused,
     TorchBuild,
@@ -42,13 +41,9 @@ def python_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Find
     why = refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None:
         return _refused(facts, why).saying(why.found) if why.cause == "python-unsupported" else None
-    if facts.interpreter is None:
+    if not facts.interpreter:
         return _from_errors(facts)
-    if (
-        facts.runtime is not None
-        and (stage := facts.runtime.stage("import torch"))
-        and stage.outcome == "ok"
-    ):
+    if (stage := facts.runtime.stage("import torch")) and stage.outcome == "ok":
         return None
     finding = _judged(facts, facts.interpreter, torch)
     if finding is None and not isinstance(torch, TorchBuild):
@@ -59,7 +54,7 @@ def python_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Find
 def _judged(facts: Facts, own: Interpreter, torch: TorchBuild | Unknown | None) -> Finding | None:
     if own.implementation != "cpython" or not parts(own.version):
         return None
-    where = family(facts.host, own) if isinstance(facts.host, Host) else ""
+    where = family(facts.host, own) if facts.host else ""
     why = _too_old(own.version, absent=torch is None) or (
         _absent(own, where) if torch is None else ""
     )
@@ -99,7 +94,7 @@ def _any_wheel(tag: str, where: Family) -> bool:
 
 def _excluded(facts: Facts, own: Interpreter, torch: TorchBuild, where: Family) -> Finding | None:
     """Tell of an installed torch whose own metadata exclude this Python."""
-    installed = facts.packages.get("torch") if facts.packages is not None else None
+    installed = facts.packages.get("torch")
     if installed is None or not installed.requires_python:
         return None
     if within(own.version, installed.requires_python) is not False:
@@ -131,13 +126,13 @@ def _refused(facts: Facts, why: Refused) -> Finding:
         return worded(
             "python-unsupported/file",
             found=why.found,
-            settle=SETTLE if facts.interpreter is None else "",
+            settle=SETTLE if not facts.interpreter else "",
         )
     none = "from versions: none" in why.found
     return worded(
         "python-unsupported/refused",
         found=why.found,
-        settle=SETTLE if none and facts.interpreter is None else "",
+        settle=SETTLE if none and not facts.interpreter else "",
     )
 
 

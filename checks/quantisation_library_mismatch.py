@@ -45,7 +45,7 @@ def quantisation_library_mismatch(facts: Facts) -> Finding | None:
     pairs = broken_pairs(id_, facts.packages, facts.torch, facts.environment, facts.errors)
     if pairs:
         return _from_pair(facts, pairs[0])
-    version = facts.packages.version("bitsandbytes") if facts.packages is not None else ""
+    version = facts.packages.version("bitsandbytes")
     lacks = _lacks(facts, version)
     said = heard(facts.errors, "quantisation-library-mismatch")
     if lacks:
@@ -120,16 +120,11 @@ def _from_pair(facts: Facts, broken: Broken) -> Finding:
 
 def _lacks(facts: Facts, version: str) -> str:
     """Tell that a release holds no binary for the build's CUDA; "" where it does or nobody knows."""
-    if (
-        not version
-        or facts.torch is None
-        or facts.torch.accelerator != "cuda"
-        or not facts.torch.cuda
-    ):
+    if not version or facts.torch.accelerator != "cuda" or not facts.torch.cuda:
         return ""
-    if facts.host is not None and (facts.host.os != "linux" or facts.host.machine != "x86_64"):
+    if facts.host and (facts.host.os != "linux" or facts.host.machine != "x86_64"):
         return ""
-    forced = facts.environment.get("BNB_CUDA_VERSION") if facts.environment is not None else None
+    forced = facts.environment.get("BNB_CUDA_VERSION")
     codes = bitsandbytes_cuda(version)
     if not codes or forced:
         return ""
@@ -154,15 +149,9 @@ def _fitting(facts: Facts, name: str) -> Cure:
 
 
 def _torchao(facts: Facts, said: str) -> Finding:
-    version = facts.packages.version("torchao") if facts.packages is not None else ""
+    version = facts.packages.version("torchao")
     said_torch = re.search(r"(?:torch version|found) (\d+\.\d+)", said)
-    minor_ = (
-        minor(facts.torch.version)
-        if facts.torch is not None
-        else said_torch[1]
-        if said_torch
-        else ""
-    )
+    minor_ = minor(facts.torch.version) if facts.torch else said_torch[1] if said_torch else ""
     own = TORCHAO_FOR.get(minor_, "")
     return worded(
         "quantisation-library-mismatch/torchao",

@@ -30,7 +30,7 @@ def ram_too_small(facts: Facts) -> Finding | None:
         return _ended(facts, said) if said else _guessed(facts, guess)
     if silent := heard(facts.errors, "ram-too-small/silent"):
         return _silent(facts, silent)
-    if facts.ram is None:
+    if not facts.ram:
         return None
     size = facts.ram.usable
     limited = facts.ram.limit is not None and facts.ram.limit < facts.ram.total
@@ -91,8 +91,8 @@ def _silent(facts: Facts, silent: str) -> Finding:
     """Tell of a load that ended without a word: proved where the model is larger than the RAM, else suspected."""
     model, billions = _model(facts)
     need = int(billions * 2e9)
-    larger = facts.ram is not None and need > facts.ram.usable
-    windows = facts.host is not None and facts.host.os == "windows"
+    larger = facts.ram and need > facts.ram.usable
+    windows = facts.host.os == "windows"
     return worded(
         "ram-too-small/silent",
         ""
@@ -102,27 +102,25 @@ def _silent(facts: Facts, silent: str) -> Finding:
         else "ram-too-small/silent:else",
         found=silent
         + (f"; {model} takes {need / 1e9:.0f} GB in 16 bits" if billions else "")
-        + (
-            f", and the machine has {gib(facts.ram.usable)} of RAM" if facts.ram is not None else ""
-        ),
+        + (f", and the machine has {gib(facts.ram.usable)} of RAM" if facts.ram else ""),
     )
 
 
 def _model(facts: Facts) -> tuple[str, float]:
     """Return a model that was typed and its billions of parameters, by its name; ("", 0) for none."""
-    for command in facts.typed.commands if facts.typed else ():
+    for command in facts.typed.commands:
         if found := expression("ram-too-small/sized").search(command):
             return found[1], float(found[2])
     return "", 0.0
 
 
 def _raise(facts: Facts) -> Cure:
-    kind = facts.container.kind if facts.container else ""
+    kind = facts.container.kind
     if kind in ("docker", "podman"):
         return tell(f"{kind} run --memory=32g IMAGE")
     if kind == "kubernetes":
         return advise("resources: {limits: {memory: 32Gi}}")
-    if facts.host is not None and facts.host.wsl:
+    if facts.host.wsl:
         return advise(
             "Set memory=32GB under [wsl2] in %UserProfile%\\.wslconfig, then run wsl.exe --shutdown"
         )

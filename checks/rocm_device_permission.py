@@ -13,7 +13,7 @@ from tunedoctor.api import (
 def rocm_device_permission(facts: Facts) -> Finding | None:
     """Only for a ROCm build, unless an error says it; all render nodes have to be closed."""
     said = heard(facts.errors, "rocm-device-permission")
-    if facts.rocm is None or facts.rocm.kfd not in ("missing", "no memory", "ok"):
+    if facts.rocm.kfd not in ("missing", "no memory", "ok"):
         said = said or heard(facts.errors, "rocm-device-permission/nameless")
     guess = (
         ""
@@ -21,27 +21,20 @@ def rocm_device_permission(facts: Facts) -> Finding | None:
         else heard(facts.errors, "rocm-device-permission/guess")
     )
     said = said or guess
-    denied = facts.rocm is not None and (
-        facts.rocm.kfd == "denied"
-        or (
-            bool(facts.rocm.render_denied)
-            and len(facts.rocm.render_denied) == len(facts.rocm.render_nodes)
-        )
+    denied = facts.rocm.kfd == "denied" or (
+        bool(facts.rocm.render_denied)
+        and len(facts.rocm.render_denied) == len(facts.rocm.render_nodes)
     )
-    if facts.torch is not None and facts.torch.accelerator != "rocm":
+    if facts.torch and facts.torch.accelerator != "rocm":
         return None
-    if not said and not (denied and facts.torch is not None):
+    if not said and not (denied and facts.torch):
         return None
     files = [
-        *(["/dev/kfd"] if facts.rocm and facts.rocm.kfd == "denied" else []),
-        *(facts.rocm.render_denied if facts.rocm else ()),
+        *(["/dev/kfd"] if facts.rocm.kfd == "denied" else []),
+        *(facts.rocm.render_denied),
     ]
-    groups = (facts.rocm.groups_missing if facts.rocm else ()) or ("render", "video")
-    lacking = (
-        f"; this user is not in {listed(groups)}"
-        if facts.rocm and facts.rocm.groups_missing
-        else ""
-    )
+    groups = (facts.rocm.groups_missing) or ("render", "video")
+    lacking = f"; this user is not in {listed(groups)}" if facts.rocm.groups_missing else ""
     seen = f"{listed(files)}: permission denied{lacking}" if files else f"the error '{said}'"
     return worded(
         "rocm-device-permission",

@@ -1,5 +1,4 @@
 from tunedoctor.api import (
-    Container,
     Facts,
     Finding,
     PciDevice,
@@ -13,31 +12,31 @@ from tunedoctor.api import (
 @check("rocm-driver-not-bound")
 def rocm_driver_not_bound(facts: Facts) -> Finding | None:
     """Only for a ROCm build, unless an error says it, and never in WSL, which has no /dev/kfd."""
-    if (facts.host is not None and (facts.host.wsl or facts.host.os != "linux")) or (
-        facts.torch is not None and facts.torch.accelerator != "rocm"
+    if (facts.host and (facts.host.wsl or facts.host.os != "linux")) or (
+        facts.torch and facts.torch.accelerator != "rocm"
     ):
         return None
-    cards = facts.pci.of("1002") if facts.pci else ()
+    cards = facts.pci.of("1002")
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
-    hip = facts.torch is not None or (facts.runtime is not None and bool(facts.runtime.torch_hip))
+    hip = facts.torch or (bool(facts.runtime.torch_hip))
     hip = hip or bool(heard(facts.errors, "rocm-driver-not-bound/hip"))
     said, inside = (
         heard(facts.errors, "rocm-driver-not-bound"),
-        isinstance(facts.container, Container),
+        facts.container,
     )
     if said.startswith("Bad return status") and heard(facts.errors, "rocm-driver-not-bound/nvidia"):
         said = ""
     mine = bool(cards) and len(unbound) == len(cards) and (hip or bool(said))
     gone = (
         not inside
-        and (facts.torch is not None or bool(cards))
+        and (facts.torch or bool(cards))
         and heard(facts.errors, "rocm-driver-not-bound/no-device")
     )
     if gone and not said and all(card.driver is None for card in cards):
         said, cards = gone, ()
     if not mine and not (said and not cards):
         return None
-    if facts.rocm is not None and facts.rocm.kfd == "ok":
+    if facts.rocm.kfd == "ok":
         return None
     held = listed(sorted({card.driver or "no driver" for card in unbound}))
     where = "on the host of this container; " if inside else ""

@@ -2,7 +2,6 @@ import re
 
 from tunedoctor.api import (
     AmdGpus,
-    Errors,
     Facts,
     Finding,
     amd_integrated,
@@ -24,29 +23,23 @@ VARIABLES = (
 @check("rocm-igpu-confusion")
 def rocm_igpu_confusion(facts: Facts) -> Finding | None:
     """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
-    both = facts.amd is not None and len({gpu.integrated for gpu in facts.amd.gpus}) > 1
-    if facts.amd is not None and (landed := _landed(facts, facts.amd)):
+    both = len({gpu.integrated for gpu in facts.amd.gpus}) > 1
+    if landed := _landed(facts, facts.amd):
         return landed
-    if facts.amd is None or (
-        facts.environment is None
-        and not (both and heard(facts.errors, "rocm-igpu-confusion/crashed"))
+    if not facts.amd or (
+        not facts.environment and not (both and heard(facts.errors, "rocm-igpu-confusion/crashed"))
     ):
-        return _from_text(facts) or (_first_is_integrated(facts, facts.amd) if facts.amd else None)
-    if facts.torch is None and both:
+        return _from_text(facts) or (_first_is_integrated(facts, facts.amd))
+    if not facts.torch and both:
         return _from_text(facts) or _first_is_integrated(facts, facts.amd)
-    if (
-        facts.torch is None
-        or facts.torch.accelerator != "rocm"
-        or any(
-            facts.environment is not None and facts.environment.get(v) is not None
-            for v in VARIABLES
-        )
+    if facts.torch.accelerator != "rocm" or any(
+        facts.environment.get(v) is not None for v in VARIABLES
     ):
         return None
     chips = [gpu for gpu in facts.amd.gpus if gpu.integrated]
     cards = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     # torch may leave the integrated GPU out by itself: then nothing is wrong
-    counted = len([d for d in facts.runtime.devices if d.kind == "rocm"]) if facts.runtime else 0
+    counted = len([d for d in facts.runtime.devices if d.kind == "rocm"])
     if not chips or not cards or (counted and counted <= len(cards)):
         return None
     indexes = ",".join(str(gpu.index) for gpu in cards)
@@ -96,7 +89,7 @@ def _first_is_integrated(facts: Facts, gpus: AmdGpus) -> Finding | None:
 
 def _from_text(facts: Facts) -> Finding | None:
     """Take a device above 0 without code for the integrated one."""
-    if not isinstance(facts.errors, Errors):
+    if not facts.errors:
         return None
     text = "\n".join(error.text for error in facts.errors.errors)
     if not re.search(r"invalid device function", text) or not re.search(

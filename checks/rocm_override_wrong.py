@@ -8,7 +8,6 @@ from tunedoctor.api import (
     Facts,
     Finding,
     TorchBuild,
-    Typed,
     amd_gfx_by_name,
     amd_on_bus,
     check,
@@ -31,29 +30,27 @@ def rocm_override_wrong(facts: Facts) -> Finding | None:  # noqa: PLR0911  the v
 
     A report can show that somebody set the variable and that the process did not get it.
     """
-    value = facts.environment.get(NAME) if facts.environment else None
+    value = facts.environment.get(NAME)
     gpus = facts.amd
     if (
-        gpus is None
+        not gpus
         and (cards := amd_on_bus(facts.pci))
         and heard(facts.errors, "rocm-override-wrong/crashes")
     ):
         gpus = AmdGpus(gpus=cards)
     if value is None:
         return _not_passed(facts, gpus, facts.torch) if gpus and facts.torch else None
-    if gpus is None or not gpus.gpus:
+    if not gpus.gpus:
         return None
     gpu = next((g for g in gpus.gpus if not g.integrated), gpus.gpus[0])
     crossed = _crossed(facts, value, gpu)
-    if crossed is not None or facts.torch is None or facts.torch.accelerator != "rocm":
+    if crossed is not None or facts.torch.accelerator != "rocm":
         return crossed
     archs = {
-        a.split(":")[0]
-        for a in (*(facts.runtime.archs if facts.runtime else ()), *facts.torch.archs)
-        if a.startswith("gfx")
+        a.split(":")[0] for a in (*(facts.runtime.archs), *facts.torch.archs) if a.startswith("gfx")
     }
     archs = archs or set(rocm_archs(facts.torch.version, facts.torch.hip))
-    works = facts.runtime is not None and any(
+    works = any(
         s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in facts.runtime.stages
     )
     target = _target(value)
@@ -94,12 +91,10 @@ def _crossed(facts: Facts, value: str, gpu: AmdGpu) -> Finding | None:
 
 def _not_passed(facts: Facts, gpus: AmdGpus, build: TorchBuild) -> Finding | None:
     """Tell of a GPU that needs the variable, which was asked for or set by hand and is not in the environment."""
-    commands = facts.typed.commands if isinstance(facts.typed, Typed) else ()
+    commands = facts.typed.commands
     named = any(NAME in command for command in commands)
     gpu = next((g for g in gpus.gpus if not g.integrated and _wanted(g.gfx)), None)
-    archs = {
-        a.split(":")[0] for a in (*(facts.runtime.archs if facts.runtime else ()), *build.archs)
-    }
+    archs = {a.split(":")[0] for a in (*(facts.runtime.archs), *build.archs)}
     archs |= set(rocm_archs(build.version, build.hip))
     if gpu is None or not named or gpu.gfx in archs:
         return None

@@ -18,16 +18,10 @@ def rocm_path_with_space(facts: Facts, torch: TorchBuild) -> Finding | None:
     """
     if torch.accelerator != "rocm" or parts(torch.hip)[:1] != (6,):
         return None
-    if facts.runtime is not None and any(
-        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in facts.runtime.stages
-    ):
+    if any(s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in facts.runtime.stages):
         return None
-    work = (
-        next((disk.path for disk in facts.disks.disks if disk.use == "work"), "")
-        if facts.disks
-        else ""
-    )
-    prefix = (facts.interpreter.prefix if facts.interpreter else "") or torch.location
+    work = next((disk.path for disk in facts.disks.disks if disk.use == "work"), "")
+    prefix = (facts.interpreter.prefix) or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
     said = heard(facts.errors, "rocm-path-with-space")
     program = _program(facts) if said else ""
@@ -40,7 +34,7 @@ def rocm_path_with_space(facts: Facts, torch: TorchBuild) -> Finding | None:
 
 def _program(facts: Facts) -> str:
     """Return the path of the program, outermost in a traceback, where it has a space."""
-    found = facts.errors.errors if facts.errors else ()
+    found = facts.errors.errors
     return next((e.frames[0].file for e in found if e.frames and " " in e.frames[0].file), "")
 
 

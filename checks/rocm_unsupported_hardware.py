@@ -13,23 +13,19 @@ def rocm_unsupported_hardware(facts: Facts) -> Finding | None:
 
     An offered GPU has a target (gfx); lspci and rocm-smi list the refused ones too.
     """
-    other = facts.torch is not None and facts.torch.accelerator != "rocm"
-    if other or (facts.amd is not None and any(gpu.gfx for gpu in facts.amd.gpus)):
+    other = facts.torch and facts.torch.accelerator != "rocm"
+    if other or (any(gpu.gfx for gpu in facts.amd.gpus)):
         return None
     stated = heard(
         facts.errors, "rocm-unsupported-hardware/refused", "rocm-unsupported-hardware/atomics"
     )
-    if not stated and facts.amd is not None and facts.amd.gpus:
+    if not stated and facts.amd.gpus:
         return None
     said = stated or heard(facts.errors, "rocm-unsupported-hardware/unstated")
     lines = [
-        line
-        for line in (facts.kernel_log.kfd if facts.kernel_log else ())
-        if "not supported" in line or "atomics" in line
+        line for line in (facts.kernel_log.kfd) if "not supported" in line or "atomics" in line
     ]
-    refused = facts.torch is not None and (
-        (facts.rocm is not None and facts.rocm.kfd == "no memory") or bool(lines)
-    )
+    refused = facts.torch and ((facts.rocm.kfd == "no memory") or bool(lines))
     if not said and not refused:
         return None
     atomics = "atomics" in said or any("atomics" in line for line in lines)

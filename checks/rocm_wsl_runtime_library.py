@@ -8,19 +8,13 @@ def rocm_wsl_runtime_library(facts: Facts, host: Host, torch: TorchBuild) -> Fin
     """Call it an error where torch was seen to fail; without a run warn of wheels of the PyTorch index."""
     if host.wsl != 2 or torch.accelerator != "rocm":
         return None
-    if (facts.runtime is not None and facts.runtime.gpu_works) or (
-        facts.rocm is not None and facts.rocm.dxg is False
-    ):
+    if (facts.runtime.gpu_works) or (facts.rocm.dxg is False):
         return None
-    failed = facts.runtime is not None and facts.runtime.gpu_available is False
+    failed = facts.runtime.gpu_available is False
     # AMD's own wheels carry a local label such as rocm7.2.1.lw or rocmsdk
     if not failed and not torch.variant:
         return None
-    ubuntu = [
-        lib
-        for lib in (facts.rocm.hsa_libraries if facts.rocm else ())
-        if lib.startswith("/usr/lib/")
-    ]
+    ubuntu = [lib for lib in (facts.rocm.hsa_libraries) if lib.startswith("/usr/lib/")]
     folder = f"{torch.location}/lib" if torch.location else "torch/lib"
     return Finding(
         severity="error" if failed else "warning",

@@ -23,25 +23,15 @@ FLAGS = {
 def shm_too_small(facts: Facts) -> Finding | None:
     """Go by its size in a container; an error text makes an error of it, a CPU build without a GPU a note."""
     said = told(facts.errors, *SHARED_MEMORY) or full_shared_memory(facts.errors)
-    small = (
-        facts.shared_memory is not None
-        and facts.container is not None
-        and facts.shared_memory.total < ENOUGH
-    )
+    small = facts.shared_memory and facts.container and facts.shared_memory.total < ENOUGH
     if not small and not said:
         return None
-    if (
-        facts.shared_memory is not None
-        and facts.shared_memory.total >= ENOUGH
-        and (facts.shared_memory.free is None or facts.shared_memory.free >= ENOUGH)
+    if facts.shared_memory.total >= ENOUGH and (
+        facts.shared_memory.free is None or facts.shared_memory.free >= ENOUGH
     ):
         return None
-    idle = (
-        facts.torch is not None
-        and facts.torch.accelerator == "cpu"
-        and not (facts.nvidia and facts.nvidia.gpus)
-    )
-    several = facts.nvidia is not None and len(facts.nvidia.gpus) > 1
+    idle = facts.torch.accelerator == "cpu" and not (facts.nvidia.gpus)
+    several = len(facts.nvidia.gpus) > 1
     place = f" in a {facts.container.kind} container" if facts.container else ""
     what = (
         f"{SHM} has {gib(facts.shared_memory.total)}{place}"

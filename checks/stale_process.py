@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 
 from tunedoctor.api import (
-    Errors,
     ErrorText,
     Facts,
     Finding,
@@ -20,18 +19,16 @@ OF_PYTHON = expression("stale-process/of-python")
 @check("stale-process")
 def stale_process(facts: Facts) -> Finding | None:
     """Compare what an error asks for with what the list of packages has."""
-    said = (
-        [e for e in facts.errors.errors if not expression("stale-process/resolver").search(e.text)]
-        if isinstance(facts.errors, Errors)
-        else []
-    )
-    for held in facts.packages.in_memory if facts.packages else ():
+    said = [
+        e for e in facts.errors.errors if not expression("stale-process/resolver").search(e.text)
+    ]
+    for held in facts.packages.in_memory:
         if held.notebook:
             return _finding(
                 f"the kernel has {held.name} {held.version}, and {held.name} {held.installed} is installed"
             )
     for one in facts.request.requirements if facts.request and facts.packages else ():
-        there = facts.packages.version(one.name) if facts.packages else ""
+        there = facts.packages.version(one.name)
         refused = any(
             one.name in e.text
             and one.specifier in e.text

@@ -1,4 +1,4 @@
-from tunedoctor.api import Facts, Finding, Interpreter, Target, Unknown, check, worded
+from tunedoctor.api import Facts, Finding, Interpreter, Unknown, check, worded
 
 
 @check("target-missing")
@@ -6,7 +6,7 @@ def target_missing(
     facts: Facts, interpreter: Interpreter | Unknown | None
 ) -> Finding | Unknown | None:
     """Find a live target that gave no interpreter."""
-    if not isinstance(facts.target, Target) or isinstance(interpreter, Interpreter):
+    if not facts.target or isinstance(interpreter, Interpreter):
         return None
     if facts.target.chosen_by == "none":
         return None

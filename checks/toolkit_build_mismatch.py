@@ -23,10 +23,10 @@ def toolkit_build_mismatch(facts: Facts) -> Finding | None:
         return refused
     if own := matched(facts.errors, "toolkit-build-mismatch/own-build"):
         return _newer_nvcc(facts, own["symbol"], own["library"])
-    cuda = facts.torch.cuda if facts.torch is not None else ""
-    nvcc = facts.compilers.nvcc_version if facts.compilers is not None else ""
+    cuda = facts.torch.cuda
+    nvcc = facts.compilers.nvcc_version
     differ = bool(cuda and nvcc) and parts(cuda)[:1] != parts(nvcc)[:1]
-    if not said and not (differ and facts.packages is not None and facts.packages.get("deepspeed")):
+    if not said and not (differ and facts.packages.get("deepspeed")):
         return None
     wanted = re.search(r"PyTorch \(([\d.]+)\)|compiled with ([\d.]+\d)", said)
     release = ".".join(map(str, parts(cuda)[:2])) or (wanted[1] or wanted[2] if wanted else "")
@@ -37,9 +37,7 @@ def toolkit_build_mismatch(facts: Facts) -> Finding | None:
         severity="error" if said else "note",
         found=found + (f"; '{said}' was printed" if said and differ else ""),
         said=said,
-        evidence=(facts.compilers.nvcc,)
-        if facts.compilers is not None and facts.compilers.nvcc
-        else (),
+        evidence=(facts.compilers.nvcc,) if facts.compilers.nvcc else (),
         release=release,
     )
 
@@ -47,7 +45,7 @@ def toolkit_build_mismatch(facts: Facts) -> Finding | None:
 def _newer_nvcc(facts: Facts, symbol: str, library: str) -> Finding:
     """Tell of an extension compiled here by an nvcc that is newer than the CUDA runtime beside torch."""
     said = f"undefined symbol: {symbol}, version {library}"
-    own = f" {facts.torch.cuda}" if facts.torch is not None and facts.torch.cuda else ""
+    own = f" {facts.torch.cuda}" if facts.torch.cuda else ""
     return worded(
         "toolkit-build-mismatch/newer-nvcc",
         said=said,

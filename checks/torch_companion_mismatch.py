@@ -42,12 +42,12 @@ def torch_companion_mismatch(facts: Facts) -> Finding | None:
     if asked := _from_conda(facts):
         return asked
     bad: list[_Bad] = []
-    if facts.torch is not None and facts.packages is not None:
+    if facts.torch and facts.packages:
         pins = {one.owner.name: one for one in _pins(facts, facts.packages, facts.torch)}
         for name in COMPANIONS:
             found = _judged(facts, name, facts.packages.version(name), facts.torch, pins.get(name))
             # what was imported without a fault does fit
-            stage = facts.runtime.stage(f"import {name}") if facts.runtime is not None else None
+            stage = facts.runtime.stage(f"import {name}")
             if found is not None and not (stage is not None and stage.outcome == "ok"):
                 bad.append(found)
     worst = next((one for one in bad if one.name != "xformers"), None)
@@ -56,7 +56,7 @@ def torch_companion_mismatch(facts: Facts) -> Finding | None:
         for name in COMPANIONS
         if (text := heard(facts.errors, f"torch-companion-mismatch/{name}"))
     }
-    if facts.torch is not None and facts.packages is not None and _one_variant(facts):
+    if facts.torch and facts.packages and _one_variant(facts):
         said = {
             name: t
             for name, t in said.items()
@@ -69,8 +69,8 @@ def torch_companion_mismatch(facts: Facts) -> Finding | None:
         return None
     if said and worst is None:
         name = next(iter(said))
-        own = companions(facts.torch.version).get(name, "") if facts.torch is not None else ""
-        version = facts.packages.version(name) if facts.packages is not None else ""
+        own = companions(facts.torch.version).get(name, "") if facts.torch else ""
+        version = facts.packages.version(name)
         worst = next((one for one in bad if one.name == name), None) or _Bad(
             name,
             f"{name} {version} beside torch {facts.torch.version if facts.torch else 'of another release'}".replace(
@@ -80,8 +80,8 @@ def torch_companion_mismatch(facts: Facts) -> Finding | None:
         )
         worst = worst._replace(found=f"{worst.found}: the error '{said[name]}'")
     chosen = worst or bad[0]
-    there = facts.packages.get(chosen.name) if facts.packages is not None else None
-    fits = chosen.name != "xformers" and facts.torch is not None and chosen.version
+    there = facts.packages.get(chosen.name)
+    fits = chosen.name != "xformers" and facts.torch and chosen.version
     return worded(
         "torch-companion-mismatch",
         f"torch-companion-mismatch/{chosen.name}",
@@ -106,7 +106,7 @@ def _from_conda(facts: Facts) -> Finding | None:
 
 def _one_variant(facts: Facts) -> bool:
     """Tell a system whose wheels come in one variant: there the release alone decides."""
-    return facts.host is not None and facts.host.os == "macos"
+    return facts.host.os == "macos"
 
 
 def _of_release(version: str, name: str, torch: TorchBuild) -> bool:
@@ -173,9 +173,7 @@ def _other_night(name: str, version: str, torch: TorchBuild, night: date) -> _Ba
 def _odd_label(facts: Facts, name: str, version: str, torch: TorchBuild) -> str:
     """Tell of two variants that do not go together; "" where they do."""
     label, mine = _label(version), _label(torch.version)
-    plain_linux = (
-        facts.host is not None and facts.host.os == "linux" and facts.host.machine == "x86_64"
-    )
+    plain_linux = facts.host.os == "linux" and facts.host.machine == "x86_64"
     if name != "xformers" and mine == "cpu" and (label or (plain_linux and not torch.conda)):
         # without a label it is the default index's build for Linux, which links CUDA
         return "" if label == "cpu" else f"a {label or 'CUDA'} build beside a CPU build"
@@ -193,7 +191,7 @@ def _label(version: str) -> str:
 
 
 def _cure(facts: Facts, chosen: _Bad) -> Cure:
-    if chosen.name == "xformers" or facts.torch is None or not chosen.version:
+    if chosen.name == "xformers" or not facts.torch or not chosen.version:
         return pip(facts.interpreter, "uninstall", chosen.name)
     return companion_install(
         facts.interpreter, facts.torch, chosen.name, chosen.version.partition("+")[0]

@@ -45,8 +45,8 @@ def torch_cpu_only(
 ) -> Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
     said = heard(facts.errors, "torch-cpu-only")
-    kind = facts.torch.accelerator if facts.torch else "unknown"
-    if facts.runtime is not None and facts.runtime.gpu_works:
+    kind = facts.torch.accelerator
+    if facts.runtime.gpu_works:
         return None
     if kind == "unknown" and not said:
         return _fallen_back(facts, known(amd), known(nvidia))
@@ -74,11 +74,11 @@ def torch_cpu_only(
     elif arcs or (chips is not None and chips.discrete and kind == "cpu"):
         cure = rebuild_xpu(system, facts.interpreter, facts.torch)
         finding = _intel(name, listed(chips.names if chips else ()), cure, arc=bool(arcs))
-    elif said and (kind == "unknown" or (cards is None and facts.torch is None)):
+    elif said and (kind == "unknown" or (cards is None and not facts.torch)):
         finding = _from_text(f"the error '{said}'")
     elif said and kind == "cpu" and not _surely_none(nvidia, system):
         finding = _from_text(f"{name}, and the job asks for CUDA: the error '{said}'")
-    elif kind == "cpu" and facts.runtime is not None and facts.runtime.gpu_available is False:
+    elif kind == "cpu" and facts.runtime.gpu_available is False:
         asked = (nvidia, amd, intel, host)
         nothing_told = all(isinstance(one, Unknown) for one in asked)
         finding = _bare_excerpt(name) if nothing_told else None
@@ -91,7 +91,7 @@ def torch_cpu_only(
 def _beside_toolkit(facts: Facts, name: str, kind: str, host: Host | None) -> Finding | None:
     """Suspect a CPU build where somebody has NVIDIA's toolkit and misses CUDA, and no GPU is told."""
     missed = heard(facts.errors, "torch-cpu-only/missed")
-    if kind != "cpu" or facts.compilers is None or not facts.compilers.nvcc_version or not missed:
+    if kind != "cpu" or not facts.compilers.nvcc_version or not missed:
         return None
     fit = rebuild_cuda(host, None, None, OLDEST_DRIVER, ())
     return worded(
@@ -122,14 +122,10 @@ def _bare_excerpt(name: str) -> Finding | None:
 
 def _fallen_back(facts: Facts, amd: AmdGpus | None, nvidia: NvidiaGpus | None) -> Finding | None:
     """Tell of an install over several indexes, of which the default one had the build that pip took."""
-    if facts.runtime is None or facts.runtime.gpu_available is not False or not (amd or nvidia):
+    if facts.runtime.gpu_available is not False or not (amd or nvidia):
         return None
     install = next(
-        (
-            c
-            for c in (facts.typed.commands if facts.typed else ())
-            if expression("torch-cpu-only/extra-index").search(c)
-        ),
+        (c for c in (facts.typed.commands) if expression("torch-cpu-only/extra-index").search(c)),
         "",
     )
     if not install:
@@ -178,7 +174,7 @@ def _nvidia(facts: Facts, name: str, usable: list[NvidiaGpu], host: Host | None)
         host,
         facts.interpreter,
         facts.torch,
-        facts.nvidia_driver.version if facts.nvidia_driver else "",
+        facts.nvidia_driver.version,
         capabilities,
     )
     number = f"{count} x {card}" if count > 1 else card
@@ -195,9 +191,7 @@ def _nvidia(facts: Facts, name: str, usable: list[NvidiaGpu], host: Host | None)
         found=f"{name}; the machine has {number}",
         cure=fit.cure,
         cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
-        evidence=(f"{facts.torch.location}/version.py",)
-        if facts.torch and facts.torch.location
-        else (),
+        evidence=(f"{facts.torch.location}/version.py",) if facts.torch.location else (),
     )
 
 
@@ -212,9 +206,7 @@ def _amd(facts: Facts, name: str, chips: list[AmdGpu], host: Host | None, told_b
         found=f"{name}; the machine has {cards}" + (f", says {told_by}" if told_by else ""),
         cure=fit.cure,
         cure_note=fit.note,
-        evidence=(f"{facts.torch.location}/version.py",)
-        if facts.torch and facts.torch.location
-        else (),
+        evidence=(f"{facts.torch.location}/version.py",) if facts.torch.location else (),
     )
 
 

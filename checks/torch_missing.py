@@ -1,9 +1,6 @@
 from tunedoctor.api import (
-    Errors,
     Facts,
     Finding,
-    Interpreter,
-    Packages,
     TorchBuild,
     Unknown,
     check,
@@ -21,18 +18,9 @@ def torch_missing(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding |
     """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
     if isinstance(torch, TorchBuild):
         return None
-    if torch is not None or not isinstance(facts.interpreter, Interpreter):
+    if torch is not None or not facts.interpreter:
         return _from_error(facts)
-    fit = torch_install(
-        facts.host,
-        facts.interpreter,
-        facts.nvidia,
-        facts.nvidia_driver,
-        facts.amd,
-        "",
-        facts.intel,
-        facts.pci,
-    )
+    fit = torch_install(facts)
     what = {
         "cu": f"for CUDA {cuda_of(fit.variant)}",
         "ro": "for ROCm",
@@ -43,7 +31,7 @@ def torch_missing(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding |
     note = f"torch {fit.version} {what.get(fit.variant[:2], '')}: {size}".replace(" :", ":")
     if facts.interpreter.externally_managed:
         note += "; the system manages this Python: make a venv first with python3 -m venv .venv"
-    if isinstance(facts.packages, Packages) and facts.packages.get("tunedoctor") is not None:
+    if facts.packages.get("tunedoctor") is not None:
         note += (
             "; this is the doctor's own environment, look at yours with doctor check --target PATH"
         )
@@ -62,8 +50,8 @@ def torch_missing(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding |
 def _from_error(facts: Facts) -> Finding | None:
     """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
     said = heard(facts.errors, "torch-missing")
-    listed = facts.packages if isinstance(facts.packages, Packages) else None
-    if not said or not isinstance(facts.errors, Errors) or (listed and listed.get("torch")):
+    listed = facts.packages or None
+    if not said or not facts.errors or (listed and listed.get("torch")):
         return None
     files = [
         frame.file for error in facts.errors.errors if said in error.text for frame in error.frames

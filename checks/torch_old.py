@@ -18,11 +18,7 @@ def torch_old(facts: Facts, torch: TorchBuild) -> Finding | None:
     if within(torch.version, f"<{RECOMMENDED}") is not True:
         return None
     fit = torch_install(
-        facts.host,
-        facts.interpreter,
-        facts.nvidia,
-        facts.nvidia_driver,
-        facts.amd,
+        facts,
         f">={RECOMMENDED}",
     )
     if not fit.cure:

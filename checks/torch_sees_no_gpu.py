@@ -15,15 +15,9 @@ def torch_sees_no_gpu(facts: Facts, runtime: Runtime) -> Finding | None:
     """Go by what torch said of the GPUs that the drivers list."""
     if runtime.gpu_available is not False:
         return None
-    names = [card.name for card in facts.nvidia.gpus] if facts.nvidia else []
-    names += (
-        [gpu.name or gpu.gfx for gpu in facts.amd.gpus if not gpu.integrated] if facts.amd else []
-    )
-    names += (
-        [*facts.intel.names]
-        if facts.intel and facts.intel.discrete and runtime.stage("import torch")
-        else []
-    )
+    names = [card.name for card in facts.nvidia.gpus]
+    names += [gpu.name or gpu.gfx for gpu in facts.amd.gpus if not gpu.integrated]
+    names += [*facts.intel.names] if facts.intel.discrete and runtime.stage("import torch") else []
     if not names:
         return None
     reason = f": '{runtime.gpu_error.splitlines()[0][:160]}'" if runtime.gpu_error else ""

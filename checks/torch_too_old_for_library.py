@@ -74,17 +74,13 @@ def torch_too_old_for_library(facts: Facts) -> Finding | None:
             "torch-too-old-for-library/torch-load",
             severity=worst.row.severity,
             found=f"{together(worst.versions)}: transformers refuses torch.load below torch 2.6",
-            cure=torch_install(
-                facts.host, facts.interpreter, facts.nvidia, facts.nvidia_driver, facts.amd, ">=2.6"
-            ).cure
+            cure=torch_install(facts, ">=2.6").cure
             or pip(facts.interpreter, "install", "transformers<4.52"),
             evidence=worst.row.source,
         )
     else:
         return None
-    fit = torch_install(
-        facts.host, facts.interpreter, facts.nvidia, facts.nvidia_driver, facts.amd, wanted
-    )
+    fit = torch_install(facts, wanted)
     down = pip(facts.interpreter, "install", *keep) if keep else Cure()
     return Finding(
         found=found,
@@ -113,7 +109,7 @@ def _asked(facts: Facts) -> tuple[str, str] | None:
 
 
 def _stated(facts: Facts) -> str:
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         raised = error.type and not error.type.endswith("Warning")
         if (
             raised
@@ -129,7 +125,7 @@ def _name_missed(facts: Facts) -> tuple[str, str] | None:
 
     torchao and bitsandbytes have a check of their own.
     """
-    for error in facts.errors.errors if facts.errors else ():
+    for error in facts.errors.errors:
         if any(re.search(r"[\\/](?:torchao|bitsandbytes)[\\/]", f.file) for f in error.frames[-1:]):
             continue
         for missed in expressions("torch-too-old-for-library/missed"):
@@ -138,9 +134,7 @@ def _name_missed(facts: Facts) -> tuple[str, str] | None:
                 continue
             named = found.groupdict()
             name = named.get("name") or f"{named['function']} {named['keyword']}"
-            since = lacks(
-                named.get("module") or "", name, facts.torch.version if facts.torch else ""
-            )
+            since = lacks(named.get("module") or "", name, facts.torch.version)
             if since:
                 return found[0], since
     return None

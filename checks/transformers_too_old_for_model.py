@@ -25,7 +25,7 @@ def transformers_too_old_for_model(facts: Facts, errors: Errors) -> Finding | No
     advised = any(
         expression("transformers-too-old-for-model/update").search(e.text) for e in errors.errors
     )
-    have = facts.packages.version("transformers") if facts.packages else ""
+    have = facts.packages.version("transformers")
     rope = heard(errors, "transformers-too-old-for-model/llama-31")
     if rope and not (have and at_least(have, ROPE_TYPE_SINCE)):
         return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, have)

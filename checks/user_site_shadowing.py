@@ -21,7 +21,7 @@ def user_site_shadowing(facts: Facts) -> Finding | None:
 
     In a report the paths of a traceback tell.
     """
-    for one in facts.packages.in_memory if facts.packages else ():
+    for one in facts.packages.in_memory:
         place = USER_SITE.search(one.file)
         if place:
             return _finding(
@@ -30,22 +30,11 @@ def user_site_shadowing(facts: Facts) -> Finding | None:
                 place[0],
                 "error",
             )
-    if isinstance(facts.errors, Errors) and (
-        found := _mixed(facts, facts.errors) or _launched(facts, facts.errors)
-    ):
+    if found := _mixed(facts, facts.errors) or _launched(facts, facts.errors):
         return _finding(facts, found[0], found[1], found[2]).saying(found[0])
-    if (
-        facts.interpreter is not None
-        and not facts.interpreter.executable
-        and (order := _in_front(facts.interpreter))
-    ):
+    if not facts.interpreter.executable and (order := _in_front(facts.interpreter)):
         return _by_order(facts, order, facts.interpreter)
-    if (
-        facts.interpreter is None
-        or facts.packages is None
-        or not facts.interpreter.user_site_on
-        or not facts.interpreter.user_site
-    ):
+    if not facts.packages or not facts.interpreter.user_site_on or not facts.interpreter.user_site:
         return None
     hidden = [
         c
@@ -98,7 +87,7 @@ def _mixed(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
             found := _another_version(error, elsewhere) or _binary(error, files)
         ):
             return found
-        if not user or not elsewhere or missing is None or facts.packages is None:
+        if not user or not elsewhere or missing is None or not facts.packages:
             continue
         name = distribution_of(missing[1]) or missing[1].replace("_", "-")
         if facts.packages.get(name) is None:
@@ -132,16 +121,12 @@ def _binary(error: ErrorText, files: list[str]) -> tuple[str, str, Severity] | N
 
 def _launched(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
     """Return that a launcher of the user site missed a package that the environment's list has."""
-    for one in (
-        facts.launchers.launchers
-        if facts.launchers is not None and facts.packages is not None
-        else ()
-    ):
+    for one in facts.launchers.launchers if facts.launchers and facts.packages else ():
         place = expression("user-site-shadowing/user-bin").search(one.path)
         for error in errors.errors if place and not one.in_target else ():
             missing = NO_MODULE.search(error.text)
             name = distribution_of(missing[1]) or missing[1].replace("_", "-") if missing else ""
-            if missing and facts.packages is not None and facts.packages.get(name) is not None:
+            if missing and facts.packages.get(name) is not None:
                 return (
                     f"{one.name} is {one.path}: '{missing[0]}', and {name} is in the list",
                     one.path,

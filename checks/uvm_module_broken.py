@@ -2,7 +2,6 @@ from tunedoctor.api import (
     Cure,
     Facts,
     Finding,
-    Typed,
     check,
     expression,
     heard,
@@ -18,29 +17,19 @@ SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm'
 @check("uvm-module-broken")
 def uvm_module_broken(facts: Facts) -> Finding | None:
     """Go by a missing node where nothing makes it on demand, and by CUDA's own words."""
-    reloads = (
-        any(expression("uvm-module-broken/reloads").search(c) for c in facts.typed.commands)
-        if isinstance(facts.typed, Typed)
-        else False
-    )
-    if (facts.runtime is not None and facts.runtime.gpu_works and not reloads) or (
-        facts.host is not None and facts.host.wsl
-    ):
+    reloads = any(expression("uvm-module-broken/reloads").search(c) for c in facts.typed.commands)
+    if (facts.runtime.gpu_works and not reloads) or (facts.host.wsl):
         return None
     named = heard(facts.errors, "uvm-module-broken/own")
     said = named or heard(facts.errors, "uvm-module-broken")
-    inside = facts.container is not None
-    nodes = (
-        facts.nvidia_module.missing_nodes
-        if facts.nvidia_module and facts.nvidia_module.loaded
-        else ()
-    )
+    inside = facts.container
+    nodes = facts.nvidia_module.missing_nodes if facts.nvidia_module.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
     # outside of a container the first CUDA program loads the module, by nvidia-modprobe
-    proven = bool(said) or (facts.runtime is not None and facts.runtime.gpu_available is False)
+    proven = bool(said) or (facts.runtime.gpu_available is False)
     if not said and not (lacks and (inside or proven)):
         return None
-    if facts.nvidia_answer is not None and 18 in (
+    if 18 in (
         facts.nvidia_answer.nvml_code,
         facts.nvidia_answer.smi_code,
     ):
@@ -52,7 +41,7 @@ def uvm_module_broken(facts: Facts) -> Finding | None:
         if named
         else f"CUDA says '{said}'"
     )
-    if facts.nvidia_module is not None and facts.nvidia_module.uvm_loaded is not None:
+    if facts.nvidia_module.uvm_loaded is not None:
         what += f"; the module nvidia_uvm is {'loaded' if facts.nvidia_module.uvm_loaded else 'not loaded'}"
     return Finding(
         found=what,
@@ -61,10 +50,8 @@ def uvm_module_broken(facts: Facts) -> Finding | None:
         cure_note="start the container with it; the host has to have loaded nvidia_uvm"
         if inside and lacks
         else "root; stop programs that use the GPU first; no reboot",
-        settle=""
-        if facts.nvidia_module is not None or facts.nvidia_answer is not None or named
-        else SETTLE,
-        evidence=(NODE, "/sys/module/nvidia_uvm") if facts.nvidia_module is not None else (),
+        settle="" if facts.nvidia_module or facts.nvidia_answer or named else SETTLE,
+        evidence=(NODE, "/sys/module/nvidia_uvm") if facts.nvidia_module else (),
     )
 
 

@@ -22,22 +22,13 @@ AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
 @check("visible-devices-wrong")
 def visible_devices_wrong(facts: Facts) -> Finding | None:
     """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
-    if facts.environment is None:
+    if not facts.environment:
         return _from_text(facts) or _ranks(facts) or _beyond(facts) or _one_for_two(facts)
-    if (
-        facts.nvidia is not None
-        and facts.nvidia.gpus
-        and not (facts.torch and facts.torch.accelerator == "rocm")
-    ):
+    if facts.nvidia.gpus and facts.torch.accelerator != "rocm":
         return _nvidia(
             facts, facts.environment, facts.nvidia, heard(facts.errors, "visible-devices-wrong")
         ) or _one_for_two(facts)
-    if (
-        facts.amd is not None
-        and facts.amd.gpus
-        and facts.torch is not None
-        and facts.torch.accelerator == "rocm"
-    ):
+    if facts.amd.gpus and facts.torch.accelerator == "rocm":
         for name in AMD:
             problem = _problem(facts.environment.get(name), len(facts.amd.gpus), ())
             if problem:
@@ -45,11 +36,7 @@ def visible_devices_wrong(facts: Facts) -> Finding | None:
                     facts, name, facts.environment.get(name) or "", problem, len(facts.amd.gpus)
                 )
     return (
-        (
-            _nameless(facts, facts.environment)
-            if facts.nvidia is None and facts.amd is None
-            else None
-        )
+        (_nameless(facts, facts.environment) if not facts.nvidia and not facts.amd else None)
         or _ordinal(facts, facts.environment)
         or _ranks(facts)
         or _one_for_two(facts)
@@ -142,12 +129,7 @@ def _from_text(facts: Facts) -> Finding | None:
     if passed := heard(facts.errors, "visible-devices-wrong/unknown"):
         return worded("visible-devices-wrong/unknown-device", said=passed)
     said = heard(facts.errors, "visible-devices-wrong")
-    if (
-        not said
-        or facts.nvidia is None
-        or not facts.nvidia.gpus
-        or any(card.mig for card in facts.nvidia.gpus)
-    ):
+    if not said or not facts.nvidia.gpus or any(card.mig for card in facts.nvidia.gpus):
         return None
     names = (
         f"nvidia-smi lists {len(facts.nvidia.gpus)} GPU{'s' if len(facts.nvidia.gpus) > 1 else ''}"
@@ -162,16 +144,12 @@ def _ranks(facts: Facts) -> Finding | None:
     asked = next(
         (
             f
-            for c in (facts.typed.commands if facts.typed else ())
+            for c in (facts.typed.commands)
             if (f := expression("visible-devices-wrong/ranks").search(c))
         ),
         None,
     )
-    if (
-        not said
-        or asked is None
-        or (facts.nvidia is not None and any(card.mig for card in facts.nvidia.gpus))
-    ):
+    if not said or asked is None or (any(card.mig for card in facts.nvidia.gpus)):
         return None
     return worded(
         "visible-devices-wrong/ranks",
@@ -186,7 +164,7 @@ def _ordinal(facts: Facts, variables: Environment) -> Finding | None:
     said = heard(facts.errors, "visible-devices-wrong/ranks")
     if not said or not left or any(entry.startswith("MIG-") for entry in left):
         return None
-    if facts.nvidia is not None and any(card.mig for card in facts.nvidia.gpus):
+    if any(card.mig for card in facts.nvidia.gpus):
         return None
     return worded(
         "visible-devices-wrong/ordinal",
@@ -200,7 +178,7 @@ def _beyond(facts: Facts) -> Finding | None:
     """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
     sure = heard(facts.errors, "visible-devices-wrong/counted")
     said = sure or heard(facts.errors, "visible-devices-wrong/ordinal")
-    if not said or facts.nvidia is not None:
+    if not said or facts.nvidia:
         return None
     return worded(
         "visible-devices-wrong/beyond",

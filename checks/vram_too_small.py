@@ -84,11 +84,7 @@ def _largest(facts: Facts) -> tuple[str, int]:
     for card in visible_gpus(facts.nvidia.gpus, facts.environment) if facts.nvidia else ():
         shared = facts.ram.usable if card.unified_memory and facts.ram else 0
         sizes.append((card.name, card.memory_total or shared))
-    discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated] if facts.amd else []
+    discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     sizes += [(gpu.name or gpu.gfx, gpu.memory_total or 0) for gpu in discrete]
-    sizes += (
-        [(d.name, d.memory_total or 0) for d in (facts.runtime.devices if facts.runtime else ())]
-        if not sizes
-        else []
-    )
+    sizes += [(d.name, d.memory_total or 0) for d in (facts.runtime.devices)] if not sizes else []
     return max(sizes, key=lambda one: one[1], default=("", 0))

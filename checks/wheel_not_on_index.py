@@ -3,7 +3,6 @@ import re
 from tunedoctor.api import (
     Facts,
     Finding,
-    IndexAnswer,
     check,
     pip,
     refused,
@@ -17,11 +16,7 @@ from tunedoctor.api import (
 def wheel_not_on_index(facts: Facts) -> Finding | None:
     """Only where the Python and the system have wheels of the release."""
     why = refused(facts.index_answer, facts.interpreter, facts.host)
-    if (
-        why is None
-        or why.cause != "wheel-not-on-index"
-        or not isinstance(facts.index_answer, IndexAnswer)
-    ):
+    if why is None or why.cause != "wheel-not-on-index" or not facts.index_answer:
         return None
     asked = next(
         (one for one in facts.index_answer.refusals if one.name == "torch"),

@@ -25,7 +25,7 @@ def windows_missing_dll(facts: Facts, errors: Errors | Unknown) -> Finding | Non
             continue
         name = found[1]
         case = "fbgemm" if name == "fbgemm" else "intel" if name in INTEL else "other"
-        version = f" of torch {facts.torch.version}" if facts.torch is not None else ""
+        version = f" of torch {facts.torch.version}" if facts.torch else ""
         keys = (f"windows-missing-dll:{case}", "windows-missing-dll")
         return worded(*keys, interpreter=facts.interpreter, name=name, version=version)
     return None

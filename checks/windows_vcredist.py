@@ -28,9 +28,7 @@ def windows_vcredist(facts: Facts, errors: Errors | Unknown) -> Finding | None:
     for error in errors.errors if isinstance(errors, Errors) else ():
         found = expression("windows-vcredist/failed").search(error.text)
         if found:
-            name = (
-                f"torch {facts.torch.version}" if facts.torch is not None else "torch 2.9 and newer"
-            )
+            name = f"torch {facts.torch.version}" if facts.torch else "torch 2.9 and newer"
             return worded(
                 "windows-vcredist",
                 found=f"WinError 1114 in {found[1]}.dll; {name} needs msvcp140.dll 14.40 or newer",

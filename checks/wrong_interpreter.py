@@ -1,12 +1,8 @@
 from tunedoctor.api import (
-    Errors,
     Facts,
     Finding,
-    Interpreter,
     Launcher,
-    Launchers,
     Packages,
-    Target,
     check,
     distribution_of,
     expression,
@@ -30,21 +26,13 @@ def wrong_interpreter(facts: Facts) -> Finding | None:
     """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
     denied = (
         _denied(facts)
-        or (
-            _elsewhere(facts, facts.packages) or _running(facts.packages)
-            if facts.packages
-            else None
-        )
+        or (_elsewhere(facts, facts.packages) or _running(facts.packages))
         or _imported(facts)
         or _gone(facts)
     )
     if denied is not None:
         return denied
-    if (
-        not isinstance(facts.launchers, Launchers)
-        or not isinstance(facts.target, Target)
-        or not isinstance(facts.interpreter, Interpreter)
-    ):
+    if not facts.launchers or not facts.target or not facts.interpreter:
         return None
     if facts.target.chosen_by not in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         return None
@@ -70,14 +58,12 @@ def wrong_interpreter(facts: Facts) -> Finding | None:
 
 def _elsewhere(facts: Facts, packages: Packages) -> Finding | None:
     """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
-    for one in (
-        facts.request.requirements if facts.request and isinstance(facts.errors, Errors) else ()
-    ):
+    for one in facts.request.requirements if facts.request and facts.errors else ():
         there = packages.get(one.name)
         mine = OF_PYTHON.search(there.location) if there else None
         if there is None or mine is None or not within(there.version, one.specifier):
             continue
-        for error in facts.errors.errors if facts.errors else ():
+        for error in facts.errors.errors:
             files = [frame.file for frame in error.frames]
             runs = [f[1] for file in files if (f := OF_PYTHON.search(file))]
             if one.specifier in error.text and runs and mine[1] not in runs:
@@ -101,18 +87,14 @@ def _running(packages: Packages) -> Finding | None:
 
 def _imported(facts: Facts) -> Finding | None:
     """Tell of a torch that one command imported and another one missed."""
-    stage = facts.runtime.stage("import torch") if facts.runtime is not None else None
+    stage = facts.runtime.stage("import torch")
     said = heard(facts.errors, "wrong-interpreter/imported")
-    if stage is None or stage.outcome != "ok" or not said or not isinstance(facts.errors, Errors):
+    if stage is None or stage.outcome != "ok" or not said or not facts.errors:
         return None
     if any(ISOLATED.search(error.text) for error in facts.errors.errors):
         return None
-    root = (
-        next((c for c in facts.typed.commands if c.startswith("sudo ")), "") if facts.typed else ""
-    )
-    version = (
-        f"torch {facts.runtime.torch_version}".strip() if facts.runtime is not None else "torch"
-    )
+    root = next((c for c in facts.typed.commands if c.startswith("sudo ")), "")
+    version = f"torch {facts.runtime.torch_version}".strip()
     return _two(
         f"one command imports {version}, another one says '{said}'"
         + (f"; `{root[:60]}` starts the Python of root's own PATH" if root else "")
@@ -138,7 +120,7 @@ def _denied(facts: Facts) -> Finding | None:
 
     A build in isolation has none of the packages around it: there the error says nothing of the interpreter.
     """
-    if facts.packages is None or facts.typed is None or not isinstance(facts.errors, Errors):
+    if not facts.packages or not facts.typed or not facts.errors:
         return None
     if any(ISOLATED.search(error.text) for error in facts.errors.errors):
         return None
@@ -169,6 +151,6 @@ ISOLATED = expression("wrong-interpreter/isolated")
 def _expected(facts: Facts, one: Launcher) -> bool:
     """Tell a command that the target ought to bring itself; a venv without pip is common."""
     name = BRINGS[one.name]
-    if not name or facts.packages is None or not facts.packages.complete:
+    if not name or not facts.packages or not facts.packages.complete:
         return True
     return facts.packages.get(name) is not None

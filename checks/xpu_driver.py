@@ -12,27 +12,24 @@ from tunedoctor.api import (
 def xpu_driver(facts: Facts) -> Finding | None:
     """Only for an XPU build, unless an error says it."""
     said = heard(facts.errors, "xpu-driver/oneapi", "xpu-driver/sycl-name", "xpu-driver")
-    other = facts.torch is not None and facts.torch.accelerator not in ("xpu", "unknown")
-    if (facts.runtime is not None and facts.runtime.gpu_works) or other:
+    other = facts.torch.accelerator not in ("xpu", "unknown")
+    if (facts.runtime.gpu_works) or other:
         return None
-    mine = (
-        facts.torch is not None
-        and facts.torch.accelerator == "xpu"
-        and facts.intel is not None
-        and (facts.intel.level_zero is False or bool(facts.intel.render_denied))
+    mine = facts.torch.accelerator == "xpu" and (
+        facts.intel.level_zero is False or bool(facts.intel.render_denied)
     )
     if not said and not mine:
         return None
-    windows = facts.host is not None and facts.host.os == "windows"
+    windows = facts.host.os == "windows"
     name = f"torch {facts.torch.version}" if facts.torch else "an XPU build"
     card = listed(facts.intel.names) if facts.intel else "the Intel GPU"
-    if facts.intel is not None and facts.intel.render_denied:
+    if facts.intel.render_denied:
         return worded(
             "xpu-driver/denied",
             found=f"{name}, {card}; {listed(facts.intel.render_denied)}: permission denied",
             evidence=facts.intel.render_denied,
         )
-    lacks = facts.intel is not None and facts.intel.level_zero is False
+    lacks = facts.intel.level_zero is False
     if said and not windows and (oneapi := heard(facts.errors, "xpu-driver/oneapi")):
         return worded("xpu-driver/oneapi", said=oneapi, name=name)
     if symbol := heard(facts.errors, "xpu-driver/sycl-name"):

@@ -69,11 +69,11 @@ def test_an_annotation_that_is_no_fact_is_refused() -> None:
 
 
 def of_helper(facts: Facts) -> bool:
-    return facts.ram is not None
+    return bool(facts.ram)
 
 
 def viewed(cpu: Cpu, facts: Facts) -> tuple[str, bool]:
-    return facts.host.name if facts.host else "none", of_helper(facts)
+    return facts.host.name or "none", of_helper(facts)
 
 
 def test_a_view_takes_the_facts_that_the_code_and_its_helpers_name() -> None:

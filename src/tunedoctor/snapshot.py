@@ -8,6 +8,7 @@ import msgspec
 from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.facts import KINDS, Absent, Fact, Unknown
+from tunedoctor.facts.base import empty
 
 SCHEMA = "doctor.snapshot/1"
 LARGEST = 4 << 20
@@ -76,7 +77,7 @@ class Snapshot:
 
 
 class Facts:
-    """What a snapshot knows: each fact, or None where it is absent or unknown.
+    """What a snapshot knows: each fact; what is absent or unknown is false, and empty in each field.
 
     A function takes those that its code names, and the code of the functions that it hands them on to (wiring.py).
     """
@@ -84,40 +85,40 @@ class Facts:
     __slots__ = ("_snapshot", "last")
     last: Answer
     """The answer that was asked for last, but for errors: that no error says so tells nothing."""
-    amd: kinds.AmdGpus | None
-    apple: kinds.AppleGpu | None
-    compilers: kinds.Compilers | None
-    container: kinds.Container | None
-    contracts: kinds.ImportContracts | None
-    cpu: kinds.Cpu | None
-    cuda_wheels: kinds.CudaWheels | None
-    disks: kinds.Disks | None
-    nvidia_driver: kinds.NvidiaDriver | None
-    environment: kinds.Environment | None
-    errors: kinds.Errors | None
-    file_limit: kinds.FileLimit | None
-    host: kinds.Host | None
-    index_answer: kinds.IndexAnswer | None
-    intel: kinds.IntelGpu | None
-    interpreter: kinds.Interpreter | None
-    kernel_log: kinds.KernelLog | None
-    knowledge: kinds.Knowledge | None
-    launchers: kinds.Launchers | None
-    library_path: kinds.LibraryPath | None
-    ram: kinds.Memory | None
-    nvidia: kinds.NvidiaGpus | None
-    nvidia_answer: kinds.NvidiaAnswer | None
-    nvidia_module: kinds.NvidiaModule | None
-    packages: kinds.Packages | None
-    pci: kinds.PciBus | None
-    rocm: kinds.RocmStack | None
-    runtime: kinds.Runtime | None
-    shadowed: kinds.Shadows | None
-    shared_memory: kinds.SharedMemory | None
-    target: kinds.Target | None
-    torch: kinds.TorchBuild | None
-    typed: kinds.Typed | None
-    request: kinds.Wanted | None
+    amd: kinds.AmdGpus
+    apple: kinds.AppleGpu
+    compilers: kinds.Compilers
+    container: kinds.Container
+    contracts: kinds.ImportContracts
+    cpu: kinds.Cpu
+    cuda_wheels: kinds.CudaWheels
+    disks: kinds.Disks
+    nvidia_driver: kinds.NvidiaDriver
+    environment: kinds.Environment
+    errors: kinds.Errors
+    file_limit: kinds.FileLimit
+    host: kinds.Host
+    index_answer: kinds.IndexAnswer
+    intel: kinds.IntelGpu
+    interpreter: kinds.Interpreter
+    kernel_log: kinds.KernelLog
+    knowledge: kinds.Knowledge
+    launchers: kinds.Launchers
+    library_path: kinds.LibraryPath
+    ram: kinds.Memory
+    nvidia: kinds.NvidiaGpus
+    nvidia_answer: kinds.NvidiaAnswer
+    nvidia_module: kinds.NvidiaModule
+    packages: kinds.Packages
+    pci: kinds.PciBus
+    rocm: kinds.RocmStack
+    runtime: kinds.Runtime
+    shadowed: kinds.Shadows
+    shared_memory: kinds.SharedMemory
+    target: kinds.Target
+    torch: kinds.TorchBuild
+    typed: kinds.Typed
+    request: kinds.Wanted
 
     def __init__(self, snapshot: Snapshot) -> None:
         """Read the facts of a snapshot when they are asked for."""
@@ -130,12 +131,12 @@ class Facts:
             answer = self._snapshot.get(kind)
             if kind is not kinds.Errors:
                 self.last = answer
-            return answer if isinstance(answer, kind) else None
+            return answer if isinstance(answer, kind) else empty(kind)
         raise AttributeError(name)
 
 
 FIELDS: dict[str, type[Fact]] = {
-    name: hint.__args__[0] for name, hint in Facts.__annotations__.items() if name != "last"
+    name: hint for name, hint in Facts.__annotations__.items() if name != "last"
 }
 """Fields of Facts."""
 

@@ -2,11 +2,16 @@
 
 import pytest
 
-from tunedoctor.facts import NvidiaGpu, NvidiaGpus, RunDevice, Runtime, Stage, TorchBuild
+from tunedoctor.facts import Fact, NvidiaGpu, NvidiaGpus, RunDevice, Runtime, Stage, TorchBuild
+from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.wheels.coverage import code_list, coverage, is_too_new
 
 CU126 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
 CU128 = ("sm_70", "sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
+
+
+def of(*facts: Fact) -> Facts:
+    return Facts(Snapshot.of(facts))
 
 
 def _gpus(*capabilities: str) -> NvidiaGpus:
@@ -37,7 +42,7 @@ def _build(archs: tuple[str, ...], cuda: str, **more: object) -> TorchBuild:
     ],
 )
 def test_verdict(archs: tuple[str, ...], cuda: str, capability: str, verdict: str) -> None:
-    seen = coverage(_build(archs, cuda), _gpus(capability), None, None, None, None)
+    seen = coverage(of(_build(archs, cuda), _gpus(capability)))
     assert seen is not None
     assert len(getattr(seen, verdict)) == 1
     assert len(seen.works) + len(seen.too_new) + len(seen.too_old) == 1
@@ -45,18 +50,18 @@ def test_verdict(archs: tuple[str, ...], cuda: str, capability: str, verdict: st
 
 def test_nothing_is_said_of_a_build_that_nobody_knows() -> None:
     """Torch's own word on the card decides then."""
-    assert coverage(_build((), "12.6"), _gpus("8.9"), None, None, None, None) is None
+    assert coverage(of(_build((), "12.6"), _gpus("8.9"))) is None
 
 
 def test_nothing_is_said_without_a_build_or_a_gpu() -> None:
-    assert coverage(None, _gpus("8.9"), None, None, None, None) is None
-    assert coverage(_build(CU126, "12.6"), None, None, None, None, None) is None
-    assert coverage(_build(CU126, ""), _gpus("8.9"), None, None, None, None) is None
+    assert coverage(of(_gpus("8.9"))) is None
+    assert coverage(of(_build(CU126, "12.6"))) is None
+    assert coverage(of(_build(CU126, ""), _gpus("8.9"))) is None
 
 
 def test_nothing_is_said_of_a_conda_build_whose_code_was_not_read() -> None:
     build = TorchBuild(version="1.8.0", cuda="10.2", accelerator="cuda", conda=True)
-    assert coverage(build, _gpus("8.6"), None, None, None, None) is None
+    assert coverage(of(build, _gpus("8.6"))) is None
 
 
 def test_what_ran_runs() -> None:
@@ -66,14 +71,14 @@ def test_what_ran_runs() -> None:
         devices=(device,),
         torch_cuda="12.6",
     )
-    seen = coverage(_build(CU126, "12.6"), _gpus("12.0"), ran, None, None, None)
+    seen = coverage(of(_build(CU126, "12.6"), _gpus("12.0"), ran))
     assert seen is not None
     assert len(seen.works) == 1
 
 
 def test_the_table_knows_wheels_whose_binary_was_not_read() -> None:
     build = TorchBuild(version="2.11.0+cu128", cuda="12.8", accelerator="cuda", variant="cu128")
-    seen = coverage(build, _gpus("7.0"), None, None, None, None)
+    seen = coverage(of(build, _gpus("7.0")))
     assert seen is not None
     assert seen.too_old
     assert seen.source == "the table of PyTorch wheels"

@@ -12,7 +12,7 @@ _PRODUCT = pattern(r"\[([^\]]{3,80})\]\s*\Z")
 def amd_on_bus(bus: PciBus | None) -> tuple[AmdGpu, ...]:
     """Return the cards whose target the bus tells; whether the kernel offers them for computing, it does not."""
     found: list[AmdGpu] = []
-    for one in bus.of("1002") if bus is not None else ():
+    for one in bus.of("1002") if bus else ():
         chip, product = _CHIP.match(one.name), _PRODUCT.search(one.name)
         name = product[1] if product else one.name
         by_chip: str = table("gpus")["amd_chips"].get(chip[1], "") if chip else ""

@@ -76,7 +76,7 @@ def unmet(
     wanted = frozenset(names)
     parts_too = names is STACK
     installed = {one.name: one.version for one in packages.distributions}
-    if torch is not None:
+    if torch:
         installed["torch"] = torch.version
     there = {*packages.conda, *(one.name for one in packages.broken)}
     environment = marker_environment(interpreter, host)

@@ -25,7 +25,11 @@ def broken_contracts(
     looked: ImportContracts | Unknown | None, versions: Mapping[str, str]
 ) -> tuple[BrokenContract, ...]:
     """Return what a look at the files found, else what the table knows of the installed releases."""
-    return looked.broken if isinstance(looked, ImportContracts) else contract_problems(versions)
+    return (
+        looked.broken
+        if looked and isinstance(looked, ImportContracts)
+        else contract_problems(versions)
+    )
 
 
 def _problems(versions: Mapping[str, str]) -> Iterator[BrokenContract]:

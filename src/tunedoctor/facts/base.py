@@ -3,7 +3,7 @@
 `Absent` and `Unknown` are the two other answers that a probe or a reader may give.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -25,6 +25,36 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             clean = cleaned(value)
             if clean is not value:
                 msgspec.structs.force_setattr(self, name, clean)
+
+    def __bool__(self) -> bool:
+        """Tell a fact from the empty one that stands for what is not known."""
+        return self is not _EMPTY.get(type(self))
+
+
+_EMPTY: dict[type[Fact], Fact] = {}
+
+
+def empty(kind: type["F"]) -> "F":
+    """Return what stands for a fact that is not known: false; no field is true, and one without a default is empty."""
+    found = _EMPTY.get(kind)
+    if found is None:
+        # read off the class: msgspec's own account of the fields costs five times as much
+        names, defaults = kind.__struct_fields__, kind.__struct_defaults__
+        needed = names[: len(names) - len(defaults)]
+        values = {name: _nothing(str(kind.__annotations__[name])) for name in needed}
+        values |= {
+            n: False
+            for n, default in zip(names[::-1], defaults[::-1], strict=False)
+            if default is True
+        }
+        found = _EMPTY[kind] = kind(**values)
+    return cast("F", found)
+
+
+def _nothing(hint: str) -> object:
+    """Return the empty value of a type."""
+    named = {"None": None, "Optional": None, "tuple": (), "dict": {}, "bool": False, "int": 0}
+    return next((value for name, value in named.items() if name in hint), "")
 
 
 class Absent(Fact, frozen=True):

@@ -41,9 +41,9 @@ def install_driver(
             advise(f"Install a JetPack or DGX OS release with {wanted}", "root"),
             "the driver is part of that system",
         )
-    row = _row(host, floor, old_card=old_card) if container is None else None
+    row = _row(host, floor, old_card=old_card) if not container else None
     if row is None:
-        place = " on the host of this container" if container is not None else ""
+        place = " on the host of this container" if container else ""
         return DriverInstall(
             advise(f"Install NVIDIA {wanted}{place}", "reboot"), "root; needs a reboot"
         )

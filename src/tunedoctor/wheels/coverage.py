@@ -14,15 +14,14 @@ from tunedoctor.facts import (
     Environment,
     Errors,
     Host,
-    Interpreter,
     NvidiaGpu,
-    NvidiaGpus,
     Runtime,
     TorchBuild,
     Unknown,
 )
 from tunedoctor.findings import Finding
 from tunedoctor.lazy import pattern
+from tunedoctor.snapshot import Facts
 from tunedoctor.versions import parts
 from tunedoctor.wheels.rules import Family, archs_run, family, knows, table_archs
 from tunedoctor.wording import listed
@@ -85,24 +84,18 @@ class Coverage(NamedTuple):
     """Where that was read."""
 
 
-def coverage(  # noqa: PLR0913  what decides it
-    torch: TorchBuild | None,
-    gpus: NvidiaGpus | None,
-    runtime: Runtime | None,
-    host: Host | None,
-    interpreter: Interpreter | None,
-    environment: Environment | Unknown | None,
-) -> Coverage | None:
+def coverage(facts: Facts) -> Coverage | None:
     """Sort the GPUs that a process would see; None where the build or the GPUs are not known, or not CUDA's.
 
     So it is where nobody knows what a build has code for: then what torch says of a card has the word.
     """
-    cuda = (torch.cuda if torch else "") or (runtime.torch_cuda if runtime else "")
-    cards = [card for card in _cards(gpus, runtime, environment) if card.compute_capability]
+    torch, runtime = facts.torch, facts.runtime
+    cuda = torch.cuda or runtime.torch_cuda
+    cards = [card for card in _cards(facts) if card.compute_capability]
     if not cuda or not cards:
         return None
-    archs, source = _archs(torch, runtime, host, interpreter)
-    if not archs and torch is not None and torch.conda:
+    archs, source = _archs(facts)
+    if not archs and torch.conda:
         return None  # conda builds of old releases carry PTX that nobody wrote down
     known = bool(archs)
     works: list[NvidiaGpu] = []
@@ -159,43 +152,35 @@ def _is_before(cuda: str, capability: str) -> bool:
     return major >= 8 and bool(cuda) and not knows(cuda, f"{major}.0")
 
 
-def _cards(
-    gpus: NvidiaGpus | None, runtime: Runtime | None, environment: Environment | Unknown | None
-) -> tuple[NvidiaGpu, ...]:
-    if gpus is not None and gpus.gpus:
-        return visible_gpus(gpus.gpus, environment)
+def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
+    if facts.nvidia.gpus:
+        return visible_gpus(facts.nvidia.gpus, facts.environment)
     return tuple(
         NvidiaGpu(index=d.index, name=d.name, compute_capability=d.compute_capability)
-        for d in (runtime.devices if runtime else ())
+        for d in facts.runtime.devices
         if d.kind == "cuda"
     )
 
 
-def _archs(
-    torch: TorchBuild | None,
-    runtime: Runtime | None,
-    host: Host | None,
-    interpreter: Interpreter | None,
-) -> tuple[tuple[str, ...], str]:
-    if runtime is not None and any(a.startswith("sm_") for a in runtime.archs):
-        return runtime.archs, "torch.cuda.get_arch_list()"
-    if torch is None:
+def _archs(facts: Facts) -> tuple[tuple[str, ...], str]:
+    torch, host, own = facts.torch, facts.host, facts.interpreter
+    if any(a.startswith("sm_") for a in facts.runtime.archs):
+        return facts.runtime.archs, "torch.cuda.get_arch_list()"
+    if not torch:
         return (), ""
     if any(a.startswith("sm_") for a in torch.archs):
         return torch.archs, torch.location or torch.archs_source
     where: Family = "linux_x86_64"
-    if host and interpreter and (interpreter.machine or host.os == "macos"):
-        where = family(host, interpreter)
-    elif host and host.os == "windows":
+    if host and own and (own.machine or host.os == "macos"):
+        where = family(host, own)
+    elif host.os == "windows":
         where = "win_amd64"
     archs = () if torch.conda else table_archs(torch.version, torch.variant, where)
     return archs, "the table of PyTorch wheels" if archs else ""
 
 
-def _seen_to_run(card: NvidiaGpu, cards: list[NvidiaGpu], runtime: Runtime | None) -> bool | None:
+def _seen_to_run(card: NvidiaGpu, cards: list[NvidiaGpu], runtime: Runtime) -> bool | None:
     """Return what a computation on the card showed; torch's numbers are matched by capability."""
-    if runtime is None:
-        return None
     same = [d for d in runtime.devices if d.compute_capability == card.compute_capability]
     if not same and len(cards) == 1 and len(runtime.devices) == 1:
         same = list(runtime.devices)
@@ -228,7 +213,7 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
     name = f"torch {build.version}" if build else "this PyTorch"
     if seen is not None and seen.archs:
         return f"{name} has code for {code_list(seen.archs)}"
-    if build is not None and build.cuda:
+    if build and build.cuda:
         return f"{name} is built with CUDA {build.cuda}, which knows no such GPU"
     return f"{name} says that it is not compatible"
 

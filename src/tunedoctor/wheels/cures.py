@@ -9,18 +9,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip, starter
-from tunedoctor.facts import (
-    AmdGpus,
-    Fact,
-    Host,
-    IntelGpu,
-    Interpreter,
-    NvidiaDriver,
-    NvidiaGpus,
-    PciBus,
-    TorchBuild,
-    Unknown,
-)
+from tunedoctor.facts import Host, Interpreter, TorchBuild, Unknown
+from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.wheels.rules import index_of
 
 if TYPE_CHECKING:
@@ -49,31 +39,23 @@ class RocmBuild(NamedTuple):
     """AMD's own builds have it."""
 
 
-def torch_install(  # noqa: PLR0913  the facts that decide
-    host: Host | Unknown | None,
-    interpreter: Interpreter | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None = None,
-    driver: NvidiaDriver | Unknown | None = None,
-    amd: AmdGpus | Unknown | None = None,
-    wanted: str = "",
-    *others: IntelGpu | PciBus | Unknown | None,
-) -> TorchInstall:
+def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
     """Return the newest release within `wanted` that fits the GPUs, the Python and the system.
 
     With no GPU: the CPU build. Where the interpreter or the system is not known, the command names no release.
     """
-    if not isinstance(interpreter, Interpreter) or not isinstance(host, Host):
+    host, interpreter, nvidia = facts.host, facts.interpreter, facts.nvidia
+    if not interpreter or not host:
         return TorchInstall(cure=pip(None, "install", f"torch{wanted}", "torchvision"))
     if host.os == "other":
         return TorchInstall()
-    from tunedoctor.snapshot import Snapshot  # noqa: PLC0415
     from tunedoctor.wheels.near import near  # noqa: PLC0415
     from tunedoctor.wheels.of_snapshot import machine_of  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
-    facts = (host, interpreter, nvidia, driver, amd, *others)
-    machine = machine_of(Snapshot.of(one for one in facts if isinstance(one, Fact)), wanted)
-    if isinstance(nvidia, NvidiaGpus) and nvidia.gpus and not machine.driver_version:
+    gpus = (nvidia, facts.nvidia_driver, facts.amd, facts.intel, facts.pci)
+    machine = machine_of(Snapshot.of((host, interpreter, *filter(None, gpus))), wanted)
+    if nvidia.gpus and not machine.driver_version:
         machine = with_current_driver(machine)
     return _installed(near(machine).choice, machine, interpreter)
 
@@ -182,14 +164,14 @@ def _rebuilt(  # noqa: PLR0913  a machine that is known in parts
     from tunedoctor.wheels.pick import KINDS  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
-    if host is not None and host.os == "other":
+    if host and host.os == "other":
         return None
     gpus = tuple(
         Gpu(one, vendor, one if vendor == "nvidia" else "", one if vendor == "amd" else "")
         for one in targets
         if one
     )
-    known = host is not None and interpreter is not None
+    known = bool(host and interpreter)
     system = host if host and known else Host(os="linux", name="", machine="")
     python = interpreter or Interpreter(executable="", version="3.12")
     machine = of_host(system, python, gpus or (Gpu(vendor=vendor, xpu=True),))
@@ -201,7 +183,7 @@ def _rebuilt(  # noqa: PLR0913  a machine that is known in parts
     serves = found.action == "install" and "gpu_not_supported" not in found.says
     if build is None or not serves or KINDS[vendor][:2] != build.variant[:2]:
         return None
-    if interpreter is None or not known:
+    if not interpreter or not known:
         return TorchInstall(build.torch_version, build.variant, _newest(None, build.variant))
     return _installed(found, machine, interpreter, torch.version if torch else "")
 

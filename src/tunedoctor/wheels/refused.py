@@ -103,7 +103,10 @@ def refused(
 ) -> Refused | None:
     """Return what stands behind the first failed install that can be judged; None where none can."""
     refusals = answer.refusals if isinstance(answer, IndexAnswer) else ()
-    return next((found for one in refusals if (found := _judged(_Case(one, own, host)))), None)
+    return next(
+        (found for one in refusals if (found := _judged(_Case(one, own or None, host or None)))),
+        None,
+    )
 
 
 def _judged(case: _Case) -> Refused | None:
