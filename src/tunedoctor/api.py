@@ -8,6 +8,7 @@ from tunedoctor.advice.amd_on_bus import amd_on_bus
 from tunedoctor.advice.cures import brief, lasting, merged, pinned, together
 from tunedoctor.advice.cxx_library import cxx_too_old
 from tunedoctor.advice.misfits import (
+    GivenUp,
     Gone,
     Misfit,
     TokenizerFile,
@@ -18,6 +19,7 @@ from tunedoctor.advice.misfits import (
     tokenizer_file,
 )
 from tunedoctor.advice.out_of_memory import Shortage, shortage
+from tunedoctor.advice.pairs import pair_finding, pair_found, pair_means, pair_note
 from tunedoctor.advice.shared_memory import (
     SHARED_MEMORY,
     full_shared_memory,
@@ -42,7 +44,7 @@ from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
-from tunedoctor.messages.reads import expression, expressions, matched
+from tunedoctor.messages.reads import expression, expressions, matched, readings
 from tunedoctor.messages.words import if_heard, worded
 from tunedoctor.snapshot import Facts
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
@@ -107,7 +109,7 @@ from tunedoctor.wheels.rules import (
     rocm_archs_since,
     table_archs,
 )
-from tunedoctor.wording import gib, listed
+from tunedoctor.wording import clauses, gib, listed
 
 if TYPE_CHECKING:
     from tunedoctor.fixing import (

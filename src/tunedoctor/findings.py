@@ -12,6 +12,8 @@ from tunedoctor.facts import Unknown
 Body = Callable[..., "Finding | Unknown | None"]
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+LONGEST_TITLE = 60
+"""Characters of a title."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +43,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return structs.replace(self, said=said)
 
     def told_by(self, check: "Check") -> "Finding":
-        """Return the same finding; what it leaves out is as its check says."""
-        means, note = self.means or check.means, self.cure_note or check.cure_note
-        return structs.replace(self, means=means, cure_note=note)
+        """Return the same finding; what it leaves out is as its check says, and so is the title of a longer one."""
+        return structs.replace(
+            self,
+            title=self.title if len(self.title) <= LONGEST_TITLE else "",
+            means=self.means or check.means,
+            cure_note=self.cure_note or check.cure_note,
+            evidence=tuple(filter(None, self.evidence)),
+        )
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

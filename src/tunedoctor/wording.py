@@ -44,6 +44,13 @@ def megabytes(size: int) -> str:
     return f"{size} B"
 
 
+def clauses(texts: Iterable[str], most: int = 3) -> str:
+    """Return "a; b; c; and 7 more"."""
+    named = [*texts]
+    more = [f"and {len(named) - most} more"] if len(named) > most else []
+    return "; ".join([*named[:most], *more])
+
+
 def listed(items: Iterable[str], most: int = 4) -> str:
     """Return "a, b and c", or "a, b, c, d and 7 more"."""
     names: Sequence[str] = list(items)

@@ -53,7 +53,14 @@ def empty(kind: type["F"]) -> "F":
 
 def _nothing(hint: str) -> object:
     """Return the empty value of a type."""
-    named = {"None": None, "Optional": None, "tuple": (), "dict": {}, "bool": False, "int": 0}
+    named: dict[str, object] = {
+        "None": None,
+        "Optional": None,
+        "tuple": (),
+        "dict": {},
+        "bool": False,
+        "int": 0,
+    }
     return next((value for name, value in named.items() if name in hint), "")
 
 

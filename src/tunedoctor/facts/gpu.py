@@ -86,6 +86,10 @@ class NvidiaAnswer(Fact, frozen=True):
     smi_text: str = ""
     """First lines that it printed when it failed."""
 
+    def says(self, code: int) -> bool:
+        """Tell whether NVML or nvidia-smi answered with an error of NVML's."""
+        return code in (self.nvml_code, self.smi_code)
+
 
 class GpuProcess(Fact, frozen=True):
     """A process that holds GPU memory."""

@@ -31,6 +31,11 @@ class Host(Fact, frozen=True):
     rosetta: bool = False
     """An x86_64 process on an Apple processor."""
 
+    @property
+    def windows_driver(self) -> bool:
+        """Tell whether the driver of its GPUs is that of Windows, whose numbers are others."""
+        return self.os == "windows" or self.wsl == 2
+
 
 class Container(Fact, frozen=True):
     """The container that the doctor runs in; Absent outside of one."""

@@ -197,6 +197,16 @@ class TorchBuild(Fact, frozen=True):
     """"library" (flag string of the binary), "torch" (asked at run time), "table", "report"."""
     conda: bool = False
 
+    @property
+    def named(self) -> str:
+        """Return "torch 2.9.1"; without a release "this torch"."""
+        return f"torch {self.version}" if self.version else "this torch"
+
+    @property
+    def file(self) -> str:
+        """Return the file that states the release; "" where its folder is not known."""
+        return f"{self.location}/version.py" if self.location else ""
+
 
 class CudaWheel(Fact, frozen=True):
     """An nvidia-* runtime wheel in the target."""

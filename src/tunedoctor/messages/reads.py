@@ -1,6 +1,7 @@
 """What checks take out of texts by regular expressions: [reads.PART] of checks/NAME.toml. Case counts."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, cast
 
@@ -35,10 +36,13 @@ def expressions(key: str) -> tuple[re.Pattern[str], ...]:
     return tuple(pattern(one) for one in table("reads")["rows"][key])
 
 
-def matched(errors: Errors | Unknown | None, *keys: str) -> re.Match[str] | None:
-    """Return the first match of an expression of these parts in an error."""
+def readings(errors: Errors | Unknown | None, *keys: str) -> Iterator[re.Match[str]]:
+    """Yield the matches of the expressions of these parts in each error."""
     for error in errors.errors if isinstance(errors, Errors) else ():
         for one in (one for key in keys for one in expressions(key)):
-            if found := one.search(error.text):
-                return found
-    return None
+            yield from one.finditer(error.text)
+
+
+def matched(errors: Errors | Unknown | None, *keys: str) -> re.Match[str] | None:
+    """Return the first match of an expression of these parts in an error."""
+    return next(readings(errors, *keys), None)

@@ -10,11 +10,13 @@ import msgspec
 from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
 from tunedoctor.facts import Errors, Host, Interpreter, Unknown
 from tunedoctor.findings import Finding, Severity
+from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
 from tunedoctor.tables.load import table
 
-_TITLE = 60
-"""Characters of a title."""
+_OPTIONAL = pattern(r"\[([^\[\]]*\{[^\[\]]*)\]")
+"""A part in brackets that has slots is left out where one of them is empty."""
+_SLOT = pattern(r"\{(\w+)")
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,9 +63,14 @@ def worded(  # noqa: PLR0913  the parts of a finding
     Without words for it, what was found is the error that was said.
     """
     rows = [_words(key) for key in keys if key]
+    slots["said"] = said
 
     def filled(text: str) -> str:
-        return text.format(said=said, **slots)
+        shown = _OPTIONAL.sub(
+            lambda part: part[1] if all(slots[name] for name in _SLOT.findall(part[1])) else "",
+            text,
+        )
+        return shown.format(**slots)
 
     def part(name: str) -> str:
         return filled(next((text for row in rows if (text := getattr(row, name))), ""))
@@ -83,7 +90,7 @@ def worded(  # noqa: PLR0913  the parts of a finding
         )
 
     return Finding(
-        title=(title or part("title"))[:_TITLE],
+        title=title or part("title"),
         found=found or part("found") or f"the error '{said}'",
         means=means or part("means"),
         cure=steps() if cure is None else cure,

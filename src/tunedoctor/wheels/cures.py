@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip, starter
 from tunedoctor.facts import Host, Interpreter, TorchBuild, Unknown
 from tunedoctor.snapshot import Facts, Snapshot
+from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.rules import index_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ class TorchInstall(NamedTuple):
     cure: Cure = Cure()
     why: str = ""
     """What stands in the way where none does."""
+
+    @property
+    def note(self) -> str:
+        """Say what comes: "torch 2.9.1 for CUDA 12.6: about 3 GB, no reboot"."""
+        kinds = {"cu": f" for CUDA {cuda_of(self.variant)}", "ro": " for ROCm", "xp": " for XPU"}
+        kinds["cp"] = " for the CPU"
+        size = "0.3" if self.variant == "cpu" or not self.variant else "3"
+        return f"torch {self.version}{kinds.get(self.variant[:2], '')}: about {size} GB, no reboot"
 
 
 class RocmBuild(NamedTuple):
