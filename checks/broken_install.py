@@ -3,18 +3,18 @@ import re
 from tunedoctor.api import (
     BrokenDistribution,
     Cure,
+    ErrorText,
     Facts,
     Finding,
-    Gone,
     Packages,
     Unknown,
     broken_contracts,
     broken_pairs,
+    brought_by,
     check,
+    clauses,
     companion_install,
-    distribution_of,
     expression,
-    known,
     listed,
     metadata_gone,
     pip,
@@ -46,68 +46,55 @@ STACK = frozenset(
     }
 )
 """The stack and what it imports."""
-
 REMAINS = tuple(sorted(name[1:] for name in STACK))
-UV_READ = expression("broken-install/uv-read")
 
 
 @check("broken-install")
 def broken_install(facts: Facts, packages: Packages | Unknown | None) -> Finding | Unknown | None:
     """Take the worst fault of the stack; leftovers of others are a note."""
-    there = known(packages)
-    faults = sorted(there.broken if there else (), key=lambda b: [*WHAT].index(b.problem))
-    real = [b for b in faults if b.problem != "leftover" and _of_stack(b, there)]
+    faults = sorted(facts.packages.broken, key=lambda b: [*WHAT].index(b.problem))
+    real = [
+        one
+        for one in faults
+        if one.problem != "leftover"
+        and one.name in STACK
+        # metadata of which conda is the owner are common and harmless
+        and not (one.problem == "no metadata" and one.name in facts.packages.conda)
+    ]
     if real:
-        first = real[0]
-        version = there.version(first.name) if there is not None else ""
-        cure = _reinstall(facts, first.name, version)
-        if first.name == "torch":
-            if (build := facts.torch) or version:
-                release = build.version if build else version
-                label = build.variant if build else version.partition("+")[2]
-                cure = same_torch(facts.interpreter, release, label)
-            if not version:
-                fit = torch_install(facts)
-                cure = fit.cure.with_flag("--force-reinstall") or cure
-        return Finding(
-            title=f"{first.name} is not whole: {WHAT[first.problem]}"
-            if len(first.name) + len(WHAT[first.problem]) < 45
-            else "",
-            found=_told(real),
-            means=f"import {first.name.replace('-', '_')} stops, or what imports it does",
-            cure=cure,
-            cure_note="end every Python that uses this environment first",
-            evidence=tuple(dict.fromkeys(f"{b.location}/{b.detail.split(',')[0]}" for b in real))[
-                :4
-            ],
-        )
-    said = (
-        _from_errors(facts, there)
-        or (
-            (gone := metadata_gone(facts.errors, facts.typed, replaced=False))
-            and _gone(facts, gone)
-        )
-        or _own_part(facts)
-        or _part_missing(facts, packages)
-    )
-    if said is not None:
-        return said
+        return _faulty(facts, real)
+    for error in facts.errors.errors:
+        if found := _from_error(facts, error):
+            return found
+    if gone := metadata_gone(facts.errors, facts.typed, replaced=False):
+        # it stops pip for every package, not for this one alone
+        return _told(facts, "gone", gone.said, gone.name, version=gone.version)
+    for error in facts.errors.errors:
+        if found := _mixed(facts, error) or _part_missing(facts, error):
+            return found
     if isinstance(packages, Unknown):
         return packages
-    return _leftovers([b for b in faults if b.problem == "leftover"])
+    return _leftovers([one for one in faults if one.problem == "leftover"])
 
 
-def _of_stack(one: BrokenDistribution, packages: Packages | None) -> bool:
-    """Tell whether the stack imports it; doubled metadata of which conda is the owner are common and harmless."""
-    if one.name not in STACK:
-        return False
-    conda = packages.conda if packages is not None else {}
-    return not (one.problem == "no metadata" and one.name in conda)
-
-
-def _told(faults: list[BrokenDistribution]) -> str:
-    texts = [f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in faults[:3]]
-    return "; ".join(texts) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
+def _faulty(facts: Facts, real: list[BrokenDistribution]) -> Finding:
+    first = real[0]
+    version = facts.packages.version(first.name)
+    cure = _reinstall(facts, first.name, version)
+    if first.name == "torch" and (facts.torch or version):
+        label = facts.torch.variant if facts.torch else version.partition("+")[2]
+        cure = same_torch(facts.interpreter, facts.torch.version or version, label)
+    if first.name == "torch" and not version:
+        cure = torch_install(facts).cure.with_flag("--force-reinstall") or cure
+    return worded(
+        "broken-install/faulty",
+        found=clauses(f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real),
+        cure=cure,
+        evidence=tuple({f"{b.location}/{b.detail.split(',')[0]}": 1 for b in real})[:4],
+        name=first.name,
+        what=WHAT[first.problem],
+        module=first.name.replace("-", "_"),
+    )
 
 
 def _reinstall(facts: Facts, name: str, version: str) -> Cure:
@@ -118,78 +105,38 @@ def _reinstall(facts: Facts, name: str, version: str) -> Cure:
     return pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", pin)
 
 
-def _from_errors(facts: Facts, packages: Packages | None) -> Finding | None:
-    for error in facts.errors.errors:
-        places = (
-            expression("broken-install/cut-file"),
-            expression("broken-install/no-record"),
-            expression("broken-install/bad-entry"),
-            expression("broken-install/busy"),
-        )
-        cut = next((found for one in places if (found := one.search(error.text))), None)
-        if cut and (named := distribution_of(cut[1]) or _whole(cut[1].lower())) in STACK:
-            return worded(
-                "broken-install/cut-file", said=cut[0], interpreter=facts.interpreter, named=named
-            )
-        part = expression("broken-install/compiled").search(error.text) or UV_READ.search(
-            error.text
-        )
-        if part:
-            return _cut_short(facts, part, error.where, packages)
-        half = expression("broken-install/invalid").search(error.text)
-        found = expression("broken-install/none-found").search(error.text) or half
-        if not found:
-            continue
-        name = _whole(found[1].lower().replace("_", "-")) if found is half else found[1]
-        if found is half and name not in STACK:
-            continue
-        if found is half and (
-            facts.torch if name == "torch" else packages and packages.version(name)
-        ):
-            return _left_beside(facts, name, found[0])
-        case = "half" if found is half else "no-version"
-        keys = ("broken-install/half-removed", f"broken-install/half-removed:{case}")
-        return worded(*keys, said=found[0], interpreter=facts.interpreter, name=name)
-    return None
+def _told(facts: Facts, part: str, said: str, name: str, settle: str = "", **more: str) -> Finding:
+    key, _, case = part.partition(":")
+    keys = (f"broken-install/{key}", f"broken-install/{key}:{case}" if case else "")
+    return worded(*keys, said=said, interpreter=facts.interpreter, name=name, settle=settle, **more)
 
 
-def _gone(facts: Facts, one: Gone) -> Finding:
-    """Tell of metadata that are not there, which stop pip for every package, not this one alone."""
-    return worded(
-        "broken-install/gone",
-        said=one.said,
-        interpreter=facts.interpreter,
-        name=one.name,
-        version=one.version,
-    )
-
-
-def _left_beside(facts: Facts, name: str, said: str) -> Finding:
-    """Tell of remains beside a package that is whole: pip passes them over and says so at each run."""
-    return worded(
-        "broken-install/left-beside",
-        said=said,
-        interpreter=facts.interpreter,
-        name=name,
-        rest=name[1:].replace("-", "_"),
-    )
-
-
-def _own_part(facts: Facts) -> Finding | None:
-    """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
-    for error in facts.errors.errors:
-        missing = expression("broken-install/own-part").search(error.text)
-        last = error.frames[-1].file if error.frames else ""
-        folder = expression("broken-install/of-package").search(last)
-        if missing is None or folder is None or folder[1] != missing[1]:
-            continue
-        name = distribution_of(missing[1]) or missing[1].lower().replace("_", "-")
-        if name not in STACK or name in ("torch", "numpy"):
-            continue
-        return worded(
-            "broken-install/own-part", said=missing[0], interpreter=facts.interpreter, name=name
-        )
-    return None
+def _from_error(facts: Facts, error: ErrorText) -> Finding | None:
+    for kind in ("cut-file", "no-record", "bad-entry", "busy"):
+        if cut := expression(f"broken-install/{kind}").search(error.text):
+            name = brought_by(cut[1])
+            name = name if name in STACK else _whole(cut[1].lower())
+            if name in STACK:
+                return _told(facts, "cut-file", cut[0], name)
+            break
+    if part := expression("broken-install/compiled").search(error.text):
+        name = brought_by(_module(part))
+        # an import that the doctor ran itself in an environment that holds it leaves nothing open
+        own = error.where.startswith("import ") and facts.packages.version(name)
+        settle = "" if own else f"{python(facts.interpreter)} -m pip show --files {name}"
+        return _told(facts, "cut-short", " ".join(part[0].split())[:140], name, settle)
+    if part := expression("broken-install/uv-read").search(error.text):
+        return _told(facts, "cut-short", " ".join(part[0].split())[:140], brought_by(_module(part)))
+    if none := expression("broken-install/none-found").search(error.text):
+        return _told(facts, "half-removed:no-version", none[0], none[1])
+    half = expression("broken-install/invalid").search(error.text)
+    name = _whole(half[1].lower().replace("_", "-")) if half else ""
+    if half is None or name not in STACK:
+        return None
+    if facts.torch if name == "torch" else facts.packages.version(name):
+        # it is whole: pip passes the remains over and says so at each run
+        return _told(facts, "left-beside", half[0], name, rest=name[1:].replace("-", "_"))
+    return _told(facts, "half-removed:half", half[0], name)
 
 
 def _whole(name: str) -> str:
@@ -197,75 +144,72 @@ def _whole(name: str) -> str:
     return next((n for n in sorted(STACK) if n[1:] == name), name)
 
 
-def _cut_short(facts: Facts, part: re.Match[str], where: str, packages: Packages | None) -> Finding:
-    """Tell of a compiled part that is not there, or of metadata that uv cannot read."""
+def _module(part: re.Match[str]) -> str:
+    """Return the module of a compiled part, or the package of which uv speaks."""
     named = {key: value for key, value in part.groupdict().items() if value}
-    module = named.get("package") or named.get("torch") or named.get("other") or named.get("mac")
-    module = (
-        module or named.get("from", "").partition(".")[0] or ("numpy" if "numpy" in named else "")
-    )
-    module = module or next((group for group in part.groups() if group), "")
-    name = distribution_of(module) or module.lower().replace("_", "-")
-    # an import that the doctor ran itself in an environment that holds it leaves nothing open
-    own = where.startswith("import ") and packages is not None and packages.version(name)
-    sure = own or UV_READ.pattern == part.re.pattern
-    said = " ".join(part[0].split())[:140]
-    return worded(
-        "broken-install/cut-short",
-        said=said,
-        interpreter=facts.interpreter,
-        settle="" if sure else f"{python(facts.interpreter)} -m pip show --files {name}",
-        name=name,
-    )
+    module = next((named[n] for n in ("package", "torch", "other", "mac") if n in named), "")
+    module = module or named.get("from", "").partition(".")[0]
+    return module or ("numpy" if "numpy" in named else next(filter(None, part.groups()), ""))
 
 
-def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
-    if not faults:
+def _mixed(facts: Facts, error: ErrorText) -> Finding | None:
+    """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
+    missing = expression("broken-install/own-part").search(error.text)
+    last = error.frames[-1].file if error.frames else ""
+    folder = expression("broken-install/of-package").search(last)
+    if missing is None or folder is None or folder[1] != missing[1]:
         return None
-    stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
-    shown = stack or faults
-    first = shown[0]
-    return worded(
-        "broken-install/leftovers",
-        severity="warning" if stack else "note",
-        found=f"{listed(b.name for b in shown)} in {first.location}",
-        cure=tell("rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown)),
-        evidence=(first.location,),
-    )
+    name = brought_by(missing[1])
+    if name not in STACK or name in ("torch", "numpy"):
+        return None
+    return _told(facts, "own-part", missing[0], name)
 
 
-def _part_missing(facts: Facts, packages: Packages | Unknown | None) -> Finding | None:
+def _part_missing(facts: Facts, error: ErrorText) -> Finding | None:
     """Find a part of a package that a run missed and that no pair of versions accounts for.
 
     Only of a stage of the doctor's own: a pasted log says little of what is installed.
     """
-    if not isinstance(packages, Packages) or not packages.complete:
+    found = expression("broken-install/part").search(error.text)
+    if found is None or not facts.packages.complete:
         return None
-    for error in facts.errors.errors:
-        found = expression("broken-install/part").search(error.text)
-        module = (found["part"] or found["folder"]) if found else ""
-        name = distribution_of(module) or module.lower().replace("_", "-")
-        if not found or packages.get(name) is None:
-            continue
-        # a part that lacks can be of another version; a folder without its code is never meant
-        if name not in STACK and not found["folder"]:
-            continue
-        if not error.where.startswith(("import ", "transformers ", "trl ")):
-            continue
-        clashes = ("library-version-clash", "quantisation-library-mismatch")
-        if any(broken_pairs(one, packages, facts.torch, None, facts.errors) for one in clashes):
-            continue
-        asked = broken_contracts(facts.contracts, versions_of(packages, facts.torch))
-        if any(one.module in error.text for one in asked if one.neighbour == name):
-            continue
-        version = packages.version(name)
-        return worded(
-            "broken-install/part-missing",
-            said=found[0],
-            cure=_reinstall(facts, name, version),
-            name=name,
-            version=version,
-            module=module,
-            where=error.where,
+    module = found["part"] or found["folder"]
+    name = brought_by(module)
+    # a part that lacks can be of another version; a folder without its code is never meant
+    meant = name in STACK or found["folder"]
+    if not meant or not error.where.startswith(("import ", "transformers ", "trl ")):
+        return None
+    asked = broken_contracts(facts.contracts, versions_of(facts.packages, facts.torch))
+    if (
+        facts.packages.get(name) is None
+        or any(one.module in error.text for one in asked if one.neighbour == name)
+        or any(
+            broken_pairs(one, facts.packages, facts.torch, None, facts.errors)
+            for one in ("library-version-clash", "quantisation-library-mismatch")
         )
-    return None
+    ):
+        return None
+    version = facts.packages.version(name)
+    return worded(
+        "broken-install/part-missing",
+        said=found[0],
+        cure=_reinstall(facts, name, version),
+        name=name,
+        version=version,
+        module=module,
+        where=error.where,
+    )
+
+
+def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
+    stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
+    shown = stack or faults
+    if not shown:
+        return None
+    return worded(
+        "broken-install/leftovers",
+        severity="warning" if stack else "note",
+        found=f"{listed(b.name for b in shown)} in {shown[0].location}",
+        cure=tell("rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown)),
+        evidence=(shown[0].location,),
+    )

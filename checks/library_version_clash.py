@@ -215,7 +215,7 @@ def _from_resolver(facts: Facts) -> Iterator[_Told]:
         pin = next((pin.strip("=") for name, pin in asked if name == depends[3]), "")
         if pin and depends[3] not in ("torch", "python", "numpy"):
             pairs.append((*depends.groups(), "", pin))
-    for owner, version, name, specifier, _, pin in pairs:
+    for owner, version, name, specifier, _, pin in dict.fromkeys(pairs):
         wanted = specifier.rstrip(", ")
         if owner not in ELSEWHERE and within(pin, wanted) is False:
             yield _Told(

@@ -1,18 +1,13 @@
-import re
-
 from tunedoctor.api import (
-    Broken,
     Facts,
     Finding,
-    brief,
     broken_pairs,
     check,
+    expression,
     heard,
-    merged,
-    pinned,
-    pip,
+    matched,
+    pair_finding,
     release,
-    together,
     unmet,
     within,
     worded,
@@ -28,154 +23,82 @@ COMPILED = frozenset(
 @check("numpy-abi")
 def numpy_abi(facts: Facts) -> Finding | None:
     """Known pairs and an old torch first, then caps that the stack declares, then errors."""
-    pairs = [
-        one
-        for one in broken_pairs(
-            "numpy-abi", facts.packages, facts.torch, facts.environment, facts.errors
-        )
-        if one.row.id != "numpy-2-abi-any"
-    ]
+    every = broken_pairs("numpy-abi", facts.packages, facts.torch, facts.environment, facts.errors)
+    pairs = [one for one in every if one.row.id != "numpy-2-abi-any"]
     numpy = facts.packages.version("numpy")
+    two = release(numpy)[:1] >= (2,)
     said = heard(facts.errors, "numpy-abi") or _warned(facts)
     if pairs and not (said and pairs[0].row.trigger == "symptom"):
-        return _from_pair(facts, pairs, said)
-    old = _old_on_windows(facts, numpy)
-    capped = _capped(facts) if numpy else []
-    if old or capped or said:
-        owners = list(dict.fromkeys(f"{name} {version}".strip() for name, version, _ in capped))
-        if old and facts.torch:
-            found = (
-                f"torch {facts.torch.version} with NumPy {numpy}; "
-                f"torch for Windows before {WINDOWS_SINCE} is built for NumPy 1"
-            )
-        elif capped:
-            found = f"{owners[0]} requires numpy{capped[0][2]}, and numpy {numpy} is installed"
-        else:
-            found = f"the error '{said}'" + (f", with NumPy {numpy}" if numpy else "")
-        if said and (old or capped):
-            found += f"; '{said}' was printed"
-        if not old and not capped and release(numpy)[:1] == (1,) and re.match(BRIDGE, said):
-            return _bridge(facts, said, numpy)
-        younger = not capped and _numpy_is_older(said)
-        return worded(
-            "numpy-abi",
-            "numpy-abi:younger" if younger else "numpy-abi:older",
-            found=found,
-            said=said,
-            interpreter=facts.interpreter,
-            numpy=f"numpy{capped[0][2]}" if capped else "numpy<2",
-        )
-    others = _others(facts) if numpy else []
-    if not others:
-        return None
+        return pair_finding(facts, pairs, said)
+    capped = _capped(facts, numpy)
+    old = two and facts.host.os == "windows" and within(facts.torch.version, f"<{WINDOWS_SINCE}")
+    printed = f"; '{said}' was printed" if said else ""
+    if old:
+        found = f"{facts.torch.named} with NumPy {numpy}; torch for Windows before {WINDOWS_SINCE} is built for NumPy 1"
+    elif capped:
+        found = f"{capped[0]} requires numpy{capped[1]}, and numpy {numpy} is installed"
+    elif not said:
+        return _declared(facts, numpy)
+    else:
+        found, printed = f"the error '{said}'" + (f", with NumPy {numpy}" if numpy else ""), ""
+    if not old and not capped and numpy and not two and expression("numpy-abi/bridge").match(said):
+        # a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason
+        return worded("numpy-abi/bridge", said=said, interpreter=facts.interpreter, numpy=numpy)
+    younger = not capped and _numpy_is_older(facts)
     return worded(
-        "numpy-abi/declared",
-        found=f"{others[0][0]} requires numpy{others[0][1]}, and numpy {numpy} is installed",
-        cure=pip(facts.interpreter, "install", "--upgrade", others[0][0].split()[0]),
-        value=others[0][0].split()[0],
-    )
-
-
-BRIDGE = r"Numpy is not available|Could not infer dtype of numpy"
-"""What torch says whenever its bridge to NumPy is off, whatever the reason; its import states that."""
-
-
-def _bridge(facts: Facts, said: str, numpy: str) -> Finding:
-    """Suspect a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason."""
-    return worded("numpy-abi/bridge", said=said, interpreter=facts.interpreter, numpy=numpy)
-
-
-def _from_pair(facts: Facts, pairs: list[Broken], said: str) -> Finding:
-    first = pairs[0].row
-    return Finding(
-        severity=first.severity,
-        found=f"{together(pairs[0].versions)}: {brief(first.cause)}"
-        + (f"; '{said}' was printed" if said else ""),
+        "numpy-abi",
+        "numpy-abi:younger" if younger else "numpy-abi:older",
+        found=found + printed,
         said=said,
-        means=f"the import, or the first array that goes to torch, stops: '{first.says}'",
-        cure=pip(facts.interpreter, "install", *pinned(merged(p.row.fix for p in pairs))),
-        cure_note=f"or, to keep the other: {' '.join(pinned(first.fix_alt))}"
-        if first.fix_alt
-        else "",
-        evidence=first.source,
+        interpreter=facts.interpreter,
+        numpy=f"numpy{capped[1]}" if capped else "numpy<2",
     )
 
 
 def _warned(facts: Facts) -> str:
     """Return the warning of an import that went on without NumPy."""
-    if not facts.runtime:
-        return ""
     bridge = facts.runtime.stage("numpy bridge")
-    texts = [
-        *facts.runtime.warnings,
-        bridge.error if bridge is not None and bridge.outcome == "failed" else "",
-    ]
-    for text in texts:
-        if (
-            "_ARRAY_API not found" in text
-            or "compiled using NumPy 1" in text
-            or "Numpy is not available" in text
-        ):
-            return next(line.strip() for line in text.splitlines() if line.strip())[:120]
+    failed = bridge.error if bridge is not None and bridge.outcome == "failed" else ""
+    for text in (*facts.runtime.warnings, failed):
+        if expression("numpy-abi/without").search(text):
+            return text.strip().splitlines()[0].strip()[:120]
     return ""
 
 
-def _old_on_windows(facts: Facts, numpy: str) -> bool:
-    return (
-        facts.host.os == "windows"
-        and release(numpy)[:1] >= (2,)
-        and within(facts.torch.version, f"<{WINDOWS_SINCE}") is True
-    )
+def _capped(facts: Facts, numpy: str) -> tuple[str, str] | None:
+    """Return ("name version", specifier) of a compiled package of the stack that no NumPy 2 fits."""
+    for one in unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPILED):
+        two = one.installed and release(numpy)[:1] >= (2,)
+        if one.name == "numpy" and two and within("2.0.0", one.specifier) is False:
+            return f"{one.owner.name} {one.owner.version}", one.specifier
+    return None
 
 
-def _capped(facts: Facts) -> list[tuple[str, str, str]]:
-    """Return (owner, its version, specifier) of compiled packages of the stack that no NumPy 2 fits."""
-    if not facts.packages:
-        return []
-    return [
-        (one.owner.name, one.owner.version, one.specifier)
-        for one in unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPILED)
-        if one.name == "numpy"
-        and one.installed
-        and within("2.0.0", one.specifier) is False
-        and release(one.installed)[:1] >= (2,)
-    ]
-
-
-def _numpy_is_older(said: str) -> bool:
+def _numpy_is_older(facts: Facts) -> bool:
     """Tell a binary that was built for a younger NumPy than the one that runs, both of them 1.x or both 2.x.
 
     A dtype of NumPy 1 takes 96 bytes and one of NumPy 2 takes 88: there the NumPy that runs is the younger one.
     """
-    api = re.search(
-        r"against (?:numpy )?(?:C-)?A[PB]I version (0x\w+)(?: \([^()]{1,20}\))? but (?:this version of numpy is|"
-        r"the running "
-        r"NumPy has C-API version) (0x\w+)",
-        said,
-        re.IGNORECASE,
-    )
-    if api:
-        return int(api[1], 16) % 0x1000000 > int(api[2], 16) % 0x1000000 and len(api[1]) == len(
-            api[2]
-        )
-    sizes = re.search(r"Expected (\d+) from C header, got (\d+)", said)
+    if api := matched(facts.errors, "numpy-abi/api"):
+        built, runs = api[1], api[2]
+        return len(built) == len(runs) and int(built, 16) % 0x1000000 > int(runs, 16) % 0x1000000
+    sizes = matched(facts.errors, "numpy-abi/sizes")
     return sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
 
 
-def _others(facts: Facts) -> list[tuple[str, str]]:
-    """Return ("name version", specifier) of further packages that declare a NumPy below 2."""
-    found: list[tuple[str, str]] = []
-    for one in facts.packages.distributions:
-        if one.name in COMPILED:
-            continue
-        for line in one.requires:
-            if line.startswith("numpy") and ";" not in line:
-                specifier = line[5:].strip().strip("()").replace(" ", "")
-                numpy = facts.packages.version("numpy")
-                if (
-                    "<2" in specifier
-                    and within(numpy, specifier) is False
-                    and within("2.0.0", specifier) is False
-                ):
-                    found.append((f"{one.name} {one.version}", specifier))
-    return found
+def _declared(facts: Facts, numpy: str) -> Finding | None:
+    """Tell of further packages that declare a NumPy below 2."""
+    for one in facts.packages.distributions if numpy else ():
+        for line in one.requires if one.name not in COMPILED else ():
+            wanted = line[5:].strip().strip("()").replace(" ", "")
+            plain = line.startswith("numpy") and ";" not in line and "<2" in wanted
+            if plain and within(numpy, wanted) is within("2.0.0", wanted) is False:
+                return worded(
+                    "numpy-abi/declared",
+                    interpreter=facts.interpreter,
+                    owner=one.name,
+                    version=one.version,
+                    wanted=wanted,
+                    numpy=numpy,
+                )
+    return None

@@ -58,6 +58,7 @@ from tunedoctor.tables.gpus import (
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import (
+    brought_by,
     distribution_of,
     first_transformers,
     good_set,

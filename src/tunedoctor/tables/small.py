@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from tunedoctor.tables.load import table
-from tunedoctor.versions import pep440, release, within
+from tunedoctor.versions import normalised, pep440, release, within
 
 # config_defaults.json: what transformers' config classes fill in
 
@@ -115,6 +115,11 @@ def distribution_of(module: str) -> str:
     names = table("modules")
     otherwise: str = names["named_otherwise"].get(top, "")
     return otherwise or (top.lower() if top in names["named_alike"] else "")
+
+
+def brought_by(module: str) -> str:
+    """Return the distribution that brings a module: the known one, else that of its name."""
+    return distribution_of(module) or normalised(module)
 
 
 # rocm_overrides.json: the HSA_OVERRIDE_GFX_VERSION under which an AMD GPU runs a sibling's code
