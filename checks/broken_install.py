@@ -127,6 +127,10 @@ def _from_error(facts: Facts, error: ErrorText) -> Finding | None:
         return _told(facts, "cut-short", " ".join(part[0].split())[:140], name, settle)
     if part := expression("broken-install/uv-read").search(error.text):
         return _told(facts, "cut-short", " ".join(part[0].split())[:140], brought_by(_module(part)))
+    return _half_removed(facts, error)
+
+
+def _half_removed(facts: Facts, error: ErrorText) -> Finding | None:
     if none := expression("broken-install/none-found").search(error.text):
         return _told(facts, "half-removed:no-version", none[0], none[1])
     half = expression("broken-install/invalid").search(error.text)

@@ -117,15 +117,15 @@ def _pairs(facts: Facts, id_: str) -> tuple[Broken, ...]:
 
 
 def _pair(one: Broken) -> _Told:
-    names = one.row.names[:2]
+    names, both = one.row.names[:2], together(one.versions)
     return _Told(
         one.row.severity,
-        pair_found(one),
+        f"the error '{one.said}', with {both}" if one.said and both else pair_found(one),
         pair_means(one.row),
         one.row.fix,
         one.said,
         frozenset(one.versions.keys() - one.row.fix.keys()),
-        names if len(names) > 1 else [together(one.versions) or names[0]],
+        names if len(names) > 1 else [both or names[0]],
     )
 
 

@@ -97,7 +97,11 @@ def _asked_for(facts: Facts) -> dict[str, str]:
                 )
                 if not name and (kind == "not-found" or _by_its_name(error, match)):
                     name = brought_by(module)
-                if name and name != "torch" and not facts.packages.get(name):
+                if (
+                    name
+                    and (name != "torch" or kind == "not-found")
+                    and not facts.packages.get(name)
+                ):
                     found.setdefault(name, match[0])
     return found
 
@@ -136,7 +140,7 @@ def _from_row(facts: Facts, broken: Broken) -> Finding:
         title=f"Some code of {next(iter(broken.versions), '')} needs {lacks}"
         if row.severity == "note" and broken.versions
         else "",
-        found=found.found if broken.said else f"{who} without {lacks}".strip(),
+        found=f"the error '{broken.said}'" if broken.said else f"{who} without {lacks}".strip(),
         cure_note="",
     )
 

@@ -6,7 +6,6 @@ from tunedoctor.api import (
     Family,
     Finding,
     Interpreter,
-    Refused,
     TorchBuild,
     Unknown,
     at_least,
@@ -15,11 +14,10 @@ from tunedoctor.api import (
     family,
     has_wheel,
     heard,
-    known,
+    if_heard,
     parts,
     python_tag,
     refused,
-    release_row,
     table,
     tell,
     told,
@@ -33,142 +31,100 @@ OLDEST_FOR_NEW = "3.9"
 """Below it transformers 5 and torch 2.5 and newer have nothing."""
 BROKEN_PATCH = "3.13.8"
 """Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
-
-
-@check("python-unsupported")
-def python_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
-    """Judge the version alone, then with the torch that is or is not there, then what pip said."""
-    why = refused(facts.index_answer, facts.interpreter, facts.host)
-    if why is not None:
-        return _refused(facts, why).saying(why.found) if why.cause == "python-unsupported" else None
-    if not facts.interpreter:
-        return _from_errors(facts)
-    if (stage := facts.runtime.stage("import torch")) and stage.outcome == "ok":
-        return None
-    finding = _judged(facts, facts.interpreter, torch)
-    if finding is None and not isinstance(torch, TorchBuild):
-        return _from_errors(facts, facts.interpreter)
-    return finding
-
-
-def _judged(facts: Facts, own: Interpreter, torch: TorchBuild | Unknown | None) -> Finding | None:
-    if own.implementation != "cpython" or not parts(own.version):
-        return None
-    where = family(facts.host, own) if facts.host else ""
-    why = _too_old(own.version, absent=torch is None) or (
-        _absent(own, where) if torch is None else ""
-    )
-    if why:
-        return _finding(own, why)
-    if _is(own.version, BROKEN_PATCH):
-        return _patch(own, known(torch))
-    build = known(torch)
-    return _excluded(facts, own, build, where) if build and not build.conda else None
-
-
-def _too_old(version: str, *, absent: bool) -> str:
-    """Tell of a Python that has ended; one of the 3.x that has the torch of its time goes on working."""
-    if at_least(version, OLDEST) or not (absent or parts(version)[:1] < (3,)):
-        return ""
-    ended = "has ended in 2020" if parts(version)[:1] < (3,) else "has ended"
-    return f"Python {version} {ended}; torch 2 needs {OLDEST} or newer"
-
-
-def _absent(own: Interpreter, where: Family) -> str:
-    """Tell why no torch can be had for this Python; "" where one can."""
-    if not at_least(own.version, OLDEST_FOR_NEW):
-        return f"Python {own.version} has ended; no torch since 2.5 and no transformers 5 is built for it"
-    if where and not _any_wheel(python_tag(own), where):
-        return f"no torch has a wheel for Python {python_tag(own)} on this system"
-    return ""
-
-
-def _is(version: str, patch: str) -> bool:
-    return within(version, f"=={patch}") is True
-
-
-def _any_wheel(tag: str, where: Family) -> bool:
-    releases: dict[str, Any] = table("torch_wheels")["releases"]["items"]
-    return any(has_wheel(version, tag, where) for version in releases)
-
-
-def _excluded(facts: Facts, own: Interpreter, torch: TorchBuild, where: Family) -> Finding | None:
-    """Tell of an installed torch whose own metadata exclude this Python."""
-    installed = facts.packages.get("torch")
-    if installed is None or not installed.requires_python:
-        return None
-    if within(own.version, installed.requires_python) is not False:
-        return None
-    if where and release_row(torch.version) and has_wheel(torch.version, python_tag(own), where):
-        return None
-    return _finding(
-        own,
-        f"torch {torch.version} requires Python {installed.requires_python}; this is {own.version}",
-    )
-
-
-def _patch(own: Interpreter, torch: TorchBuild | None) -> Finding:
-    beside = f", with torch {torch.version}" if torch is not None else ""
-    return worded(
-        "python-unsupported/3-13-8",
-        found=f"Python {own.version}"
-        + (f" at {own.executable}" if own.executable else "")
-        + beside,
-        cure=tell("uv python upgrade 3.13")
-        if own.kind in ("venv", "standalone")
-        else tell("conda install python=3.13.9"),
-    )
-
-
-def _refused(facts: Facts, why: Refused) -> Finding:
-    """Tell of an install that failed; with no version of the Python at hand, none at all can have other causes."""
-    if why.file:
-        return worded(
-            "python-unsupported/file",
-            found=why.found,
-            settle=SETTLE if not facts.interpreter else "",
-        )
-    none = "from versions: none" in why.found
-    return worded(
-        "python-unsupported/refused",
-        found=why.found,
-        settle=SETTLE if none and not facts.interpreter else "",
-    )
-
-
 SETTLE = (
     'python -c "import platform as p, struct as s; '
     "print(p.python_version(), 8 * s.calcsize('P'), p.platform(), p.machine())\""
 )
 
 
-def _finding(own: Interpreter, found: str) -> Finding:
+@check("python-unsupported")
+def python_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
+    """Judge the version alone, then with the torch that is or is not there, then what pip said."""
+    own = facts.interpreter
+    why = refused(facts.index_answer, own, facts.host)
+    if why is not None:
+        none = why.file or "from versions: none" in why.found
+        finding = worded(
+            "python-unsupported/file" if why.file else "python-unsupported/refused",
+            found=why.found,
+            settle=SETTLE if none and not own else "",
+        )
+        return finding.saying(why.found) if why.cause == "python-unsupported" else None
+    if not own:
+        return _from_errors(facts)
+    stage = facts.runtime.stage("import torch")
+    if stage is not None and stage.outcome == "ok":
+        return None
+    finding = _judged(facts, absent=torch is None)
+    return finding or (None if isinstance(torch, TorchBuild) else _from_errors(facts))
+
+
+def _judged(facts: Facts, *, absent: bool) -> Finding | None:
+    own = facts.interpreter
+    if own.implementation != "cpython" or not parts(own.version):
+        return None
+    where = family(facts.host, own) if facts.host else ""
+    why = _too_old(own.version, absent=absent) or (_absent(own, where) if absent else "")
+    if not why and within(own.version, f"=={BROKEN_PATCH}"):
+        return _patch(own, facts.torch.named if facts.torch else "")
+    installed = facts.packages.get("torch") if facts.torch and not facts.torch.conda else None
+    wanted = installed.requires_python if installed else ""
+    if not why and wanted and within(own.version, wanted) is False:
+        # its own metadata exclude this Python
+        why = f"{facts.torch.named} requires Python {wanted}; this is {own.version}"
+    if not why:
+        return None
+    found = f"{why} ({own.executable})" if own.executable else why
+    return worded("python-unsupported", found=found)
+
+
+def _too_old(version: str, *, absent: bool) -> str:
+    """Tell of a Python that has ended; one of the 3.x that has the torch of its time goes on working."""
+    two = parts(version)[:1] < (3,)
+    if at_least(version, OLDEST) or not (absent or two):
+        return ""
+    return f"Python {version} has ended{' in 2020' if two else ''}; torch 2 needs {OLDEST} or newer"
+
+
+def _absent(own: Interpreter, where: Family) -> str:
+    """Tell why no torch can be had for this Python; "" where one can."""
+    if not at_least(own.version, OLDEST_FOR_NEW):
+        return f"Python {own.version} has ended; no torch since 2.5 and no transformers 5 is built for it"
+    tag = python_tag(own)
+    releases: dict[str, Any] = table("torch_wheels")["releases"]["items"]
+    if where and not any(has_wheel(version, tag, where) for version in releases):
+        return f"no torch has a wheel for Python {tag} on this system"
+    return ""
+
+
+def _patch(own: Interpreter, torch: str) -> Finding:
+    uv = own.kind in ("venv", "standalone")
     return worded(
-        "python-unsupported", found=f"{found} ({own.executable})" if own.executable else found
+        "python-unsupported/3-13-8",
+        cure=tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9"),
+        version=own.version,
+        executable=own.executable,
+        torch=torch,
     )
 
 
-def _from_errors(facts: Facts, own: Interpreter | None = None) -> Finding | None:
+def _from_errors(facts: Facts) -> Finding | None:
     if heard(facts.errors, "python-unsupported/3-13-8"):
-        return _patch(Interpreter(executable="python", version=BROKEN_PATCH), None)
-    if compiled := heard(facts.errors, "python-unsupported/compile"):
-        return worded("python-unsupported/compile", said=compiled)
+        return _patch(Interpreter(executable="python", version=BROKEN_PATCH), "")
+    own = facts.interpreter.version
+    if compiled := if_heard(facts.errors, "python-unsupported/compile"):
+        return compiled
     if excluded := _excluded_by_pip(facts):
         return worded("python-unsupported/excluded", said=excluded)
     union = heard(facts.errors, "python-unsupported/union")
-    if union and own is not None and parts(own.version) and not at_least(own.version, "3.10"):
-        return worded("python-unsupported/union", said=union, version=own.version)
+    if union and parts(own) and not at_least(own, "3.10"):
+        return worded("python-unsupported/union", said=union, version=own)
     said = told(facts.errors, expression("python-unsupported/none-fit").pattern)
     if not said:
         return None
-    version = f" for Python {own.version}" if own is not None else ""
     old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
-    return worded(
-        "python-unsupported/none-fit",
-        said=said,
-        settle="" if own is not None or old else SETTLE,
-        version=version,
-    )
+    settle = "" if facts.interpreter or old else SETTLE
+    return worded("python-unsupported/none-fit", said=said, settle=settle, version=own)
 
 
 def _excluded_by_pip(facts: Facts) -> str:

@@ -3,11 +3,8 @@ from datetime import date
 from typing import NamedTuple
 
 from tunedoctor.api import (
-    Cure,
     Facts,
     Finding,
-    Packages,
-    TorchBuild,
     Unmet,
     check,
     companion_install,
@@ -23,8 +20,9 @@ from tunedoctor.api import (
 
 LAST_TORCHAUDIO = ">=2.11"
 """From here on torchaudio names no torch: its last release goes with newer ones too."""
-
 COMPANIONS = ("torchvision", "torchaudio", "xformers")
+NIGHTS = 45
+"""Days that nightlies of one set lie apart at most: one that fails to build is taken from an earlier night."""
 
 
 class _Bad(NamedTuple):
@@ -39,141 +37,115 @@ class _Bad(NamedTuple):
 @check("torch-companion-mismatch")
 def torch_companion_mismatch(facts: Facts) -> Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
-    if asked := _from_conda(facts):
-        return asked
-    bad: list[_Bad] = []
-    if facts.torch and facts.packages:
-        pins = {one.owner.name: one for one in _pins(facts, facts.packages, facts.torch)}
-        for name in COMPANIONS:
-            found = _judged(facts, name, facts.packages.version(name), facts.torch, pins.get(name))
-            # what was imported without a fault does fit
-            stage = facts.runtime.stage(f"import {name}")
-            if found is not None and not (stage is not None and stage.outcome == "ok"):
-                bad.append(found)
-    worst = next((one for one in bad if one.name != "xformers"), None)
+    # what libmamba says where it has a companion for another CUDA alone
+    if asked := matched(facts.errors, "torch-companion-mismatch/conda-cuda"):
+        what = f"{asked['name']}={asked['version']} pytorch-cuda={asked['cuda']}"
+        key = "torch-companion-mismatch/from-conda"
+        return worded(key, said=asked[0], name=asked["name"], what=what)
+    bad = _judged_all(facts) if facts.torch and facts.packages else {}
     said = {
         name: text
         for name in COMPANIONS
         if (text := heard(facts.errors, f"torch-companion-mismatch/{name}"))
+        and not _of_release(facts, name)
     }
-    if facts.torch and facts.packages and _one_variant(facts):
-        said = {
-            name: t
-            for name, t in said.items()
-            if not _of_release(facts.packages.version(name), name, facts.torch)
-        }
     conflict = heard(facts.errors, "torch-companion-mismatch/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
-    if not said and worst is None and not bad:
-        return None
-    if said and worst is None:
+    chosen = next((one for name, one in bad.items() if name != "xformers"), None)
+    if said and chosen is None:
         name = next(iter(said))
+        torch = facts.torch.named if facts.torch else "torch of another release"
+        found = " ".join((name, *facts.packages.version(name).split(), "beside", torch))
         own = companions(facts.torch.version).get(name, "") if facts.torch else ""
-        version = facts.packages.version(name)
-        worst = next((one for one in bad if one.name == name), None) or _Bad(
-            name,
-            f"{name} {version} beside torch {facts.torch.version if facts.torch else 'of another release'}".replace(
-                "  ", " "
-            ),
-            own,
-        )
-        worst = worst._replace(found=f"{worst.found}: the error '{said[name]}'")
-    chosen = worst or bad[0]
+        chosen = bad.get(name) or _Bad(name, found, own)
+        chosen = chosen._replace(found=f"{chosen.found}: the error '{said[name]}'")
+    chosen = chosen or next(iter(bad.values()), None)
+    if chosen is None:
+        return None
     there = facts.packages.get(chosen.name)
     fits = chosen.name != "xformers" and facts.torch and chosen.version
+    plain = chosen.version.partition("+")[0]
     return worded(
         "torch-companion-mismatch",
         f"torch-companion-mismatch/{chosen.name}",
         "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
-        found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad)])),
+        found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad.values())])),
         said=said.get(chosen.name, ""),
-        cure=_cure(facts, chosen),
-        evidence=(there.location,) if there is not None else (),
+        cure=companion_install(facts.interpreter, facts.torch, chosen.name, plain)
+        if fits
+        else pip(facts.interpreter, "uninstall", chosen.name),
+        evidence=(there.location if there else "",),
         name=chosen.name,
     )
 
 
-def _from_conda(facts: Facts) -> Finding | None:
-    """Read what conda says where it has a companion for another CUDA alone."""
-    found = matched(facts.errors, "torch-companion-mismatch/conda-cuda")
-    if found is None:
-        return None
-    name, version, cuda = found["name"], found["version"], found["cuda"]
-    what = f"{name}={version} pytorch-cuda={cuda}"
-    return worded("torch-companion-mismatch/from-conda", said=found[0], name=name, what=what)
+def _judged_all(facts: Facts) -> dict[str, _Bad]:
+    every = unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS)
+    pins = {one.owner.name: one for one in every if one.name == "torch" and one.installed}
+    bad: dict[str, _Bad] = {}
+    for name in COMPANIONS:
+        version = facts.packages.version(name)
+        found = _judged(facts, name, version, pins.get(name)) if version else None
+        # what was imported without a fault does fit
+        stage = facts.runtime.stage(f"import {name}")
+        if found is not None and not (stage and stage.outcome == "ok"):
+            bad[name] = found
+    return bad
 
 
-def _one_variant(facts: Facts) -> bool:
-    """Tell a system whose wheels come in one variant: there the release alone decides."""
-    return facts.host.os == "macos"
+def _of_release(facts: Facts, name: str) -> bool:
+    """Tell a companion of the very release of torch on a Mac, whose wheels come in one variant."""
+    own = companions(facts.torch.version).get(name, "") if facts.torch else ""
+    version = facts.packages.version(name)
+    same = bool(own and version) and minor(version) == minor(own)
+    return same and facts.host.os == "macos"
 
 
-def _of_release(version: str, name: str, torch: TorchBuild) -> bool:
-    """Tell a companion of the very release of torch."""
-    own = companions(torch.version).get(name, "")
-    return bool(own and version) and minor(version) == minor(own)
-
-
-def _pins(facts: Facts, packages: Packages, torch: TorchBuild) -> list[Unmet]:
-    return [
-        one
-        for one in unmet(packages, facts.interpreter, facts.host, torch, names=COMPANIONS)
-        if one.name == "torch" and one.installed
-    ]
-
-
-def _judged(
-    facts: Facts, name: str, version: str, torch: TorchBuild, pin: Unmet | None
-) -> _Bad | None:
+def _judged(facts: Facts, name: str, version: str, pin: Unmet | None) -> _Bad | None:
     """Tell what is wrong with a companion; None where it fits or nobody knows."""
-    if not version:
-        return None
-    if nightly := _nightly(torch.version):
-        return _other_night(name, version, torch, nightly)
-    if re.search(r"\da0\+|\+git[0-9a-f]{6,40}$", torch.version):
+    torch = facts.torch.version
+    if night := _nightly(torch):
+        return _other_night(name, version, torch, night)
+    if re.search(r"\da0\+|\+git[0-9a-f]{6,40}$", torch):
         return None  # built from a commit before the release, by a vendor that builds its companions likewise
-    own = companions(torch.version).get(name, "")
-    newest = within(version, LAST_TORCHAUDIO) and within(torch.version, LAST_TORCHAUDIO)
-    if name == "torchaudio" and newest:
+    own = companions(torch).get(name, "")
+    if name == "torchaudio" and within(version, LAST_TORCHAUDIO) and within(torch, LAST_TORCHAUDIO):
         own = version.partition("+")[0]
-    beside = f"{name} {version} beside torch {torch.version}"
+    beside = f"{name} {version} beside torch {torch}"
     if own and name != "xformers" and minor(version) != minor(own):
         return _Bad(name, f"{beside}; that torch goes with {name} {own}", own)
     # a pin on another patch release of the same minor breaks nothing
     if pin is not None and not own:
         return _Bad(name, f"{beside}; it requires {pin.wanted}", own)
-    odd = _odd_label(facts, name, version, torch)
+    odd = _odd_label(facts, name, version)
     return _Bad(name, f"{beside}: {odd}", own or version) if odd else None
-
-
-NIGHTS = 45
-"""Days that nightlies of one set lie apart at most: one that fails to build is taken from an earlier night."""
 
 
 def _nightly(version: str) -> date | None:
     """Return the night of "2.10.0.dev20250929"; None for a release."""
-    found = re.search(r"\.dev(\d{4})(\d\d)(\d\d)", version)
+    found = re.search(r"\.dev(\d{8})", version)
     try:
-        return date(int(found[1]), int(found[2]), int(found[3])) if found else None
+        return date.fromisoformat(found[1]) if found else None
     except ValueError:
         return None
 
 
-def _other_night(name: str, version: str, torch: TorchBuild, night: date) -> _Bad | None:
+def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | None:
     """Judge beside a nightly: its companions keep numbers of their own, so that only their nights tell."""
     other = _nightly(version)
     if other is not None and abs((other - night).days) <= NIGHTS:
         return None
     if other is None and (name == "xformers" or not re.match(r"\d+\.\d+\.\d+(\+|$)", version)):
         return None
-    return _Bad(name, f"{name} {version} beside the nightly torch {torch.version}", "")
+    return _Bad(name, f"{name} {version} beside the nightly torch {torch}", "")
 
 
-def _odd_label(facts: Facts, name: str, version: str, torch: TorchBuild) -> str:
+def _odd_label(facts: Facts, name: str, version: str) -> str:
     """Tell of two variants that do not go together; "" where they do."""
+    torch = facts.torch
     label, mine = _label(version), _label(torch.version)
-    plain_linux = facts.host.os == "linux" and facts.host.machine == "x86_64"
+    plain_linux = (facts.host.os, facts.host.machine) == ("linux", "x86_64")
     if name != "xformers" and mine == "cpu" and (label or (plain_linux and not torch.conda)):
         # without a label it is the default index's build for Linux, which links CUDA
         return "" if label == "cpu" else f"a {label or 'CUDA'} build beside a CPU build"
@@ -188,11 +160,3 @@ def _label(version: str) -> str:
     """Return cu126, rocm6.3, cpu or "" of a version; "+pt22cu121" names its torch in front."""
     found = re.search(r"(cu\d+|rocm[\d.]+|cpu|xpu)$", version.partition("+")[2])
     return found[1] if found else ""
-
-
-def _cure(facts: Facts, chosen: _Bad) -> Cure:
-    if chosen.name == "xformers" or not facts.torch or not chosen.version:
-        return pip(facts.interpreter, "uninstall", chosen.name)
-    return companion_install(
-        facts.interpreter, facts.torch, chosen.name, chosen.version.partition("+")[0]
-    )

@@ -1,18 +1,20 @@
 import re
 
 from tunedoctor.api import (
-    Errors,
     ErrorText,
     Facts,
     Finding,
-    Interpreter,
-    Severity,
+    brought_by,
     check,
     distribution_of,
     expression,
     listed,
     worded,
 )
+
+USER_SITE = expression("user-site-shadowing/user-site")
+SITE = expression("user-site-shadowing/site")
+OF_AN_ENVIRONMENT = expression("user-site-shadowing/of-an-environment")
 
 
 @check("user-site-shadowing")
@@ -21,137 +23,107 @@ def user_site_shadowing(facts: Facts) -> Finding | None:
 
     In a report the paths of a traceback tell.
     """
-    for one in facts.packages.in_memory:
-        place = USER_SITE.search(one.file)
-        if place:
-            return _finding(
-                facts,
-                f"python imports {one.name} {one.version} from {place[0]}; the environment's list has {one.installed}",
-                place[0],
-                "error",
-            )
-    if found := _mixed(facts, facts.errors) or _launched(facts, facts.errors):
-        return _finding(facts, found[0], found[1], found[2]).saying(found[0])
-    if not facts.interpreter.executable and (order := _in_front(facts.interpreter)):
-        return _by_order(facts, order, facts.interpreter)
-    if not facts.packages or not facts.interpreter.user_site_on or not facts.interpreter.user_site:
-        return None
+    for held in facts.packages.in_memory:
+        if place := USER_SITE.search(held.file):
+            found = f"python imports {held.name} {held.version} from {place[0]}; "
+            found += f"the environment's list has {held.installed}"
+            return _finding(facts, found, place[0])
+    for one in facts.errors.errors:
+        missed, mine = _missed(facts, one), None
+        if expression("user-site-shadowing/no-module").search(one.text) is None:
+            mine = _another_version(one) or _binary(one)
+        elif missed and (user := _first(one, USER_SITE)) and (other := _elsewhere(one)):
+            mine = (f"{missed}; modules come from {user} and {_folder(other[-1])}", user)
+        if mine:
+            return _finding(facts, *mine).saying(mine[0])
+    return _launched(facts) or _by_order(facts) or _hidden(facts)
+
+
+def _hidden(facts: Facts) -> Finding | None:
+    site = facts.interpreter.user_site if facts.interpreter.user_site_on else ""
     hidden = [
-        c
-        for c in facts.packages.copies
-        if c.hidden_by == facts.interpreter.user_site
-        and c.version != c.winner_version
-        and distribution_of(c.name.replace("-", "_"))
+        one
+        for one in facts.packages.copies
+        if one.hidden_by == site
+        and one.version != one.winner_version
+        and distribution_of(one.name.replace("-", "_"))
     ]
-    if not hidden:
+    if not hidden or not site:
         return None
     first = hidden[0]
-    return _finding(
-        facts,
-        f"{first.name} {first.winner_version} in {first.hidden_by} wins over {first.version} in {first.location}"
-        + (f"; also {listed(c.name for c in hidden[1:])}" if len(hidden) > 1 else ""),
-        first.hidden_by,
-    )
+    found = f"{first.name} {first.winner_version} in {site} wins over {first.version} in {first.location}"
+    found += f"; also {listed(one.name for one in hidden[1:])}" if len(hidden) > 1 else ""
+    return worded("user-site-shadowing", found=found, evidence=(site,), host=facts.host)
 
 
-def _in_front(own: Interpreter) -> str:
-    """Return the user site that stands before an environment's packages in a printed sys.path; "" where none does."""
-    for at, folder in enumerate(own.path):
-        if USER_SITE.fullmatch(folder):
-            later = own.path[at + 1 :]
-            return (
-                folder if any(OF_AN_ENVIRONMENT.search(f) and SITE.search(f) for f in later) else ""
-            )
-    return ""
+def _by_order(facts: Facts) -> Finding | None:
+    """Suspect what a printed sys.path shows: a package has to lie in both places to be the wrong one."""
+    path = [] if facts.interpreter.executable else [*facts.interpreter.path]
+    user = next((folder for folder in path if USER_SITE.fullmatch(folder)), "")
+    later = path[path.index(user) + 1 :] if user else []
+    own = [folder for folder in later if OF_AN_ENVIRONMENT.search(folder) and SITE.search(folder)]
+    if not own:
+        return None
+    return _finding(facts, f"sys.path has {user} before {own[-1]}", user, f"ls {user}")
 
 
-def _by_order(facts: Facts, user: str, own: Interpreter) -> Finding:
-    """Suspect what an order alone shows: a package has to lie in both places to be the wrong one."""
-    later = next(f for f in reversed(own.path) if OF_AN_ENVIRONMENT.search(f) and SITE.search(f))
-    return _finding(
-        facts, f"sys.path has {user} before {later}", user, "error", settle=f"ls {user}"
-    )
+def _first(error: ErrorText, place: re.Pattern[str]) -> str:
+    """Return the first place of a kind in the files of a traceback."""
+    return next((m[0] for frame in error.frames if (m := place.search(frame.file))), "")
 
 
-def _mixed(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
-    """Return what a traceback shows of modules from the user site and another place; None where nothing does.
-
-    Such a mix is a fault only where what failed is installed: then another interpreter runs than the one that lists it.
-    """
-    for error in errors.errors:
-        missing = NO_MODULE.search(error.text)
-        files = [frame.file for frame in error.frames]
-        user = next((m[0] for file in files if (m := USER_SITE.search(file))), "")
-        elsewhere = [f for f in files if SITE.search(f) and not USER_SITE.search(f)]
-        if missing is None and (
-            found := _another_version(error, elsewhere) or _binary(error, files)
-        ):
-            return found
-        if not user or not elsewhere or missing is None or not facts.packages:
-            continue
-        name = distribution_of(missing[1]) or missing[1].replace("_", "-")
-        if facts.packages.get(name) is None:
-            continue
-        listed_ = f"{name} {facts.packages.version(name)} is in the list"
-        shown = f"'{missing[0]}', and {listed_}; modules come from {user} and "
-        return shown + _folder(elsewhere[-1]), user, "error"
-    return None
+def _elsewhere(error: ErrorText) -> list[str]:
+    """Return the files of a traceback that lie in other site-packages than the user's."""
+    files = [frame.file for frame in error.frames]
+    return [file for file in files if SITE.search(file) and not USER_SITE.search(file)]
 
 
-def _binary(error: ErrorText, files: list[str]) -> tuple[str, str, Severity] | None:
+def _missed(facts: Facts, error: ErrorText) -> str:
+    """Tell that a module was not found which is installed: another interpreter runs than the one that lists it."""
+    missing = expression("user-site-shadowing/no-module").search(error.text)
+    name = brought_by(missing[1]) if missing else ""
+    if missing is None or facts.packages.get(name) is None:
+        return ""
+    return f"'{missing[0]}', and {name} {facts.packages.version(name)} is in the list"
+
+
+def _binary(error: ErrorText) -> tuple[str, str] | None:
     """Return that a binary of the user site was loaded into a torch of another place, and did not fit it."""
     said = expression("user-site-shadowing/unfit").search(error.text)
-    user = next(
-        (m for file in files if (m := expression("user-site-shadowing/user-file").search(file))),
-        None,
-    )
-    core = next(
-        (
-            f
-            for f in files
-            if expression("user-site-shadowing/torch-file").search(f) and not USER_SITE.search(f)
-        ),
-        "",
-    )
-    if said is None or user is None or not core or user["module"] == "torch":
+    in_torch = expression("user-site-shadowing/torch-file")
+    core = next((file for file in _elsewhere(error) if in_torch.search(file)), "")
+    user = expression("user-site-shadowing/user-file")
+    mine = next((m for frame in error.frames if (m := user.search(frame.file))), None)
+    if said is None or mine is None or not core or mine["module"] == "torch":
         return None
-    found = f"'{said[0]}': the {user['module']} of {user['site']} is loaded into the torch of "
-    return found + _folder(core), user["site"], "error"
+    module, site = mine["module"], mine["site"]
+    return f"'{said[0]}': the {module} of {site} is loaded into the torch of {_folder(core)}", site
 
 
-def _launched(facts: Facts, errors: Errors) -> tuple[str, str, Severity] | None:
-    """Return that a launcher of the user site missed a package that the environment's list has."""
-    for one in facts.launchers.launchers if facts.launchers and facts.packages else ():
-        place = expression("user-site-shadowing/user-bin").search(one.path)
-        for error in errors.errors if place and not one.in_target else ():
-            missing = NO_MODULE.search(error.text)
-            name = distribution_of(missing[1]) or missing[1].replace("_", "-") if missing else ""
-            if missing and facts.packages.get(name) is not None:
-                return (
-                    f"{one.name} is {one.path}: '{missing[0]}', and {name} is in the list",
-                    one.path,
-                    "error",
-                )
+def _launched(facts: Facts) -> Finding | None:
+    """Tell of a launcher of the user site that missed a package that the environment's list has."""
+    user = expression("user-site-shadowing/user-bin")
+    for one in facts.launchers.launchers if facts.packages else ():
+        for error in facts.errors.errors if user.search(one.path) and not one.in_target else ():
+            if missed := _missed(facts, error):
+                found = f"{one.name} is {one.path}: {missed}"
+                return _finding(facts, found, one.path).saying(found)
     return None
 
 
-def _another_version(error: ErrorText, elsewhere: list[str]) -> tuple[str, str, Severity] | None:
+def _another_version(error: ErrorText) -> tuple[str, str] | None:
     """Return that code of an environment got a library of the user site, and missed a name in it."""
     missed = expression("user-site-shadowing/missed").search(error.text)
-    importer = next((file for file in elsewhere if OF_AN_ENVIRONMENT.search(file)), "")
+    importer = next((file for file in _elsewhere(error) if OF_AN_ENVIRONMENT.search(file)), "")
     if missed is None or not importer:
         return None
     module = (missed[1] or missed[2]).partition(".")[0]
-    files = [frame.file for frame in error.frames]
-    for place in (error.text, *files):
-        inside = USER_SITE.search(place)
-        if inside and re.search(rf"site-packages[\\/]{re.escape(module)}[\\/]", place):
-            found = f"{_folder(importer)} imports the {module} of {inside[0].lstrip('(')}"
-            return f"'{missed[0]}': {found}", inside[0].lstrip("("), "error"
+    inside = re.compile(rf"site-packages[\\/]{re.escape(module)}[\\/]")
+    for place in (error.text, *(frame.file for frame in error.frames)):
+        if (user := USER_SITE.search(place)) and inside.search(place):
+            site = user[0].lstrip("(")
+            return f"'{missed[0]}': {_folder(importer)} imports the {module} of {site}", site
     return None
-
-
-OF_AN_ENVIRONMENT = expression("user-site-shadowing/of-an-environment")
 
 
 def _folder(file: str) -> str:
@@ -159,17 +131,10 @@ def _folder(file: str) -> str:
     return file[: found.end()] if found else file
 
 
-USER_SITE = expression("user-site-shadowing/user-site")
-SITE = expression("user-site-shadowing/site")
-NO_MODULE = expression("user-site-shadowing/no-module")
-
-
-def _finding(
-    facts: Facts, found: str, place: str, severity: Severity | None = None, *, settle: str = ""
-) -> Finding:
+def _finding(facts: Facts, found: str, place: str, settle: str = "") -> Finding:
     return worded(
         "user-site-shadowing",
-        severity=severity,
+        severity="error",
         found=found,
         evidence=(place,),
         settle=settle,

@@ -17,11 +17,11 @@ _STAGES = {
 
 
 def pair_found(one: Broken, said: str = "") -> str:
-    """Return what is wrong: the error with the versions, or these and why they break."""
+    """Return what is wrong: the versions, why they break, and what was printed; without versions the error alone."""
     both, said = together(one.versions), one.said or said
-    if said:
-        return f"the error '{said}'" + (f", with {both}" if both else "")
-    return f"{both}: {brief(one.row.cause)}" if both else brief(one.row.cause)
+    if not both:
+        return f"the error '{said}'" if said else brief(one.row.cause)
+    return f"{both}: {brief(one.row.cause)}" + (f"; '{said}' was printed" if said else "")
 
 
 def pair_means(row: Row) -> str:
