@@ -4,10 +4,12 @@ from tunedoctor.api import (
     Finding,
     Unmet,
     advise,
+    brought_by,
     check,
     distribution_of,
     expression,
     listed,
+    matched,
     parts,
     pip,
     tell,
@@ -25,18 +27,9 @@ WHEEL = {
     "nvToolsExt": "nvtx",
     "nvshmem_host": "nvshmem",
 }
-NOT_NAMED_SO = (
-    "cudnn",
-    "nccl",
-    "cufft",
-    "curand",
-    "cusolver",
-    "cusparse",
-    "cusparseLt",
-    "cufile",
-    "nvshmem_host",
-)
-"""Their file numbers are not those of CUDA."""
+LOADERS = ("torch", "nvidia")
+"""They load what others bring."""
+ANEW = ("--force-reinstall", "--no-deps")
 
 
 @check("cuda-library-missing")
@@ -44,14 +37,13 @@ def cuda_library_missing(facts: Facts) -> Finding | None:
     """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
     lost = _required(facts)
     for error in facts.errors.errors:
-        found = expression("cuda-library-missing/missing").search(error.text) or expression(
-            "cuda-library-missing/any-of"
-        ).search(error.text)
-        if found:
-            library = next(filter(None, found.groups()))
-            return _from_error(facts, library, _importer(error), lost)
-    if unlinked := _unlinked(facts):
-        return unlinked
+        for kind in ("missing", "any-of"):
+            if found := expression(f"cuda-library-missing/{kind}").search(error.text):
+                library = next(filter(None, found.groups()))
+                return _from_error(facts, library, _importer(error), lost)
+    # the linker's error in a build: what follows, a module that is not found, is its result
+    if linker := matched(facts.errors, "cuda-library-missing/linker"):
+        return worded("cuda-library-missing/unlinked", said=linker[0], what=linker[1])
     stage = facts.runtime.stage("import torch")
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
@@ -63,93 +55,47 @@ def cuda_library_missing(facts: Facts) -> Finding | None:
     )
 
 
-def _unlinked(facts: Facts) -> Finding | None:
-    """Read the linker's error in a build: what follows, a module that is not found, is its result."""
-    said = (
-        (expression("cuda-library-missing/linker").search(e.text) for e in facts.errors.errors)
-        if facts.errors
-        else ()
-    )
-    found = next((one for one in said if one), None)
-    if found is None:
-        return None
-    return worded("cuda-library-missing/unlinked", said=found[0], what=found[1])
-
-
 def _required(facts: Facts) -> list[Unmet]:
     """Return the nvidia-* wheels that a CUDA build of torch requires and does not get; conda brings them itself."""
-    if not facts.packages or facts.torch.accelerator != "cuda" or facts.torch.conda:
+    if facts.torch.accelerator != "cuda" or facts.torch.conda:
         return []
-    return [
-        one
-        for one in unmet(
-            facts.packages, facts.interpreter, facts.host, facts.torch, names=("torch",)
-        )
-        if one.name.startswith("nvidia-") and not one.installed
-    ]
+    every = unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=("torch",))
+    return [one for one in every if one.name.startswith("nvidia-") and not one.installed]
 
 
 def _from_error(facts: Facts, library: str, package: str, lost: list[Unmet]) -> Finding:
-    stem = library.partition(".so")[0].removeprefix("lib")
-    number = library.partition(".so.")[2]
-    what = f"import {package}" if package else "an import"
-    own = (parts(facts.torch.cuda) or (0,))[0]
-    wants = f"{what} wants {library}, and no such file is found"
+    stem, _, number = library.removeprefix("lib").partition(".so")
+    major = number.strip(".").split(".")[0]
+    own = str((parts(facts.torch.cuda) or ("",))[0])
+    name, module = facts.torch.named if facts.torch else "torch", brought_by(package)
+    # of these alone the number of the file is that of CUDA
+    numbered = stem.startswith(("cudart", "cublas")) and major.isdigit()
     if stem in ("torch_cuda", "c10_cuda"):
-        return worded(
-            "cuda-library-missing/no-cuda-build",
-            found=f"{wants}; torch {facts.torch.version} is not a CUDA build".replace("  ", " "),
-            cure=pip(facts.interpreter, "uninstall", _distribution(package))
-            if package
-            else advise("Remove the package whose import fails"),
-        )
-    major = int(number.split(".")[0]) if number.split(".")[0].isdigit() else 0
-    if (
-        own
-        and major
-        and stem not in NOT_NAMED_SO
-        and stem.startswith(("cudart", "cublas"))
-        and major != own
-    ):
-        return Finding(
-            title="A package is built for another CUDA major than torch",
-            found=f"{wants}; torch {facts.torch.version} brings CUDA {own}",
-            means=f"{what} stops with '{library}: cannot open shared object file'",
-            cure=pip(
-                facts.interpreter,
-                "install",
-                "--force-reinstall",
-                "--no-deps",
-                _distribution(package),
-            )
-            if package
-            else advise(f"Install the package whose import fails in its build for CUDA {own}"),
-            cure_note=f"the build for CUDA {own}; torch itself is in order",
-        )
-    if not own and not lost and package != "torch":
-        return Finding(
-            found=wants,
-            means=f"{what} stops with '{library}: cannot open shared object file'",
-            cure=pip(
-                facts.interpreter,
-                "install",
-                "--force-reinstall",
-                "--no-deps",
-                _distribution(package),
-            )
-            if package
-            else tell("python -c 'import torch; print(torch.version.cuda)'"),
-            cure_note="its build for the CUDA of torch, torch.version.cuda"
-            if package
-            else "then install the package whose import fails in its build for that CUDA",
-        )
-    wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
-    needed = [one.wanted for one in lost] or ([wheel] if own and own < 13 else ["torch"])
-    return Finding(
-        found=wants + (f"; torch is built for CUDA {facts.torch.cuda}" if facts.torch.cuda else ""),
-        means=f"{what} stops with '{library}: cannot open shared object file'",
-        cure=pip(facts.interpreter, "install", "--force-reinstall", *needed),
-        cure_note="the wheel that torch requires; up to 1 GB, no reboot",
+        case, cure = "no-cuda-build", pip(facts.interpreter, "uninstall", module)
+        cure = cure if package else advise("Remove the package whose import fails")
+    elif own and numbered and major != own:
+        case, cure = "other-major", pip(facts.interpreter, "install", *ANEW, module)
+        other = f"Install the package whose import fails in its build for CUDA {own}"
+        cure = cure if package else advise(other)
+    elif not own and not lost and package != "torch":
+        case, cure = "unknown", pip(facts.interpreter, "install", *ANEW, module)
+        case += "" if package else ":nameless"
+        cure = cure if package else tell("python -c 'import torch; print(torch.version.cuda)'")
+    else:
+        wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
+        needed = [one.wanted for one in lost] or ([wheel] if own in ("11", "12") else ["torch"])
+        case, cure = "wheel", pip(facts.interpreter, "install", "--force-reinstall", *needed)
+    what = f"import {package}" if package else "an import"
+    return worded(
+        f"cuda-library-missing/{case}",
+        "cuda-library-missing/stops",
+        cure=cure,
+        library=library,
+        what=what,
+        wants=f"{what} wants {library}, and no such file is found",
+        torch=name,
+        own=own,
+        cuda=facts.torch.cuda,
     )
 
 
@@ -160,19 +106,10 @@ def _importer(error: ErrorText) -> str:
     """
     if error.where.startswith("import "):
         return error.where.removeprefix("import ")
+    installed = expression("cuda-library-missing/installed")
     files = [*(frame.file for frame in error.frames), error.text]
-    tops = [
-        top for file in files for top in expression("cuda-library-missing/installed").findall(file)
-    ]
+    tops = [top for file in files for top in installed.findall(file)]
     others = [top for top in reversed(tops) if top not in LOADERS]
     if not others:
         return "torch" if tops else ""
     return next((top for top in others if distribution_of(top)), "")
-
-
-LOADERS = ("torch", "nvidia")
-"""They load what others bring."""
-
-
-def _distribution(module: str) -> str:
-    return distribution_of(module) or module.replace("_", "-")
