@@ -1,10 +1,7 @@
-from msgspec import structs
-
 from tunedoctor.api import (
     Cure,
     Facts,
     Finding,
-    Memory,
     advise,
     check,
     expression,
@@ -19,6 +16,8 @@ GIB = 1 << 30
 LEAST_LIMIT = 4 * GIB
 ENOUGH = 62
 """GiB from which on there is no note."""
+SWAP = "sudo fallocate -l 32G /swapfile && sudo chmod 600 /swapfile && sudo mkswap /swapfile && sudo swapon /swapfile"
+WSL = "Set memory=32GB under [wsl2] in %UserProfile%\\.wslconfig, then run wsl.exe --shutdown"
 
 
 @check("ram-too-small")
@@ -26,36 +25,31 @@ def ram_too_small(facts: Facts) -> Finding | None:
     """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
     said = heard(facts.errors, "ram-too-small")
     guess = "" if said else heard(facts.errors, "ram-too-small/guess")
+    size = facts.ram.usable
     if said or guess:
-        return _ended(facts, said) if said else _guessed(facts, guess)
+        keys = ("ram-too-small/ended", "ram-too-small/ended:guess" if guess else "")
+        return worded(*keys, said=said or guess, size=gib(size) if facts.ram else "")
     if silent := heard(facts.errors, "ram-too-small/silent"):
         return _silent(facts, silent)
     if not facts.ram:
         return None
-    size = facts.ram.usable
     limited = facts.ram.limit is not None and facts.ram.limit < facts.ram.total
-    seen = f"{gib(size)} of RAM" + (
-        f", the limit in {facts.ram.limit_place}" if limited and facts.ram.limit_place else ""
-    )
-    if facts.ram.oom_kills or (limited and size < LEAST_LIMIT):
-        kills = (
-            f"; the kernel has killed {facts.ram.oom_kills} processes in this control group"
-            if facts.ram.oom_kills
-            else ""
-        )
+    place = facts.ram.limit_place
+    seen = f"{gib(size)} of RAM" + (f", the limit in {place}" if limited and place else "")
+    kills = facts.ram.oom_kills
+    if kills or (limited and size < LEAST_LIMIT):
         return worded(
             "ram-too-small",
-            title="Processes here were killed for want of RAM"
-            if facts.ram.oom_kills
-            else "The RAM limit here is very small",
-            found=f"{seen}{kills}",
+            "ram-too-small:kills" if kills else "ram-too-small:limit",
             cure=_raise(facts),
-            evidence=(facts.ram.limit_place,) if facts.ram.limit_place else (),
+            evidence=(place,),
+            seen=seen,
+            kills=kills,
         )
-    return _note(size, seen, facts.ram) if size < ENOUGH * GIB else None
+    return _note(size, seen, place) if size < ENOUGH * GIB else None
 
 
-def _note(size: int, seen: str, ram: Memory) -> Finding:
+def _note(size: int, seen: str, place: str) -> Finding:
     """Name the largest models that can be loaded and merged, by the table that doctor fit's own reckoning gave."""
     tiers = table("what_fits")["tiers"]
     merged = [tier for tier in tiers if tier["merging"] * GIB <= size]
@@ -64,54 +58,28 @@ def _note(size: int, seen: str, ram: Memory) -> Finding:
     more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
     return worded(
         "ram-too-small/note",
-        found=f"{seen}: {'; '.join(one for one in (enough, more) if one)}",
-        cure=advise(
-            f"Use a model of up to {merged[-1]['size'] if merged else '0.6B'}, with weights in safetensors"
-        ),
-        evidence=(ram.limit_place,) if ram.limit_place else (),
+        found=f"{seen}: {'; '.join(filter(None, (enough, more)))}",
+        evidence=(place,),
         size=gib(size),
+        most=merged[-1]["size"] if merged else "0.6B",
     )
-
-
-def _ended(facts: Facts, said: str) -> Finding:
-    return worded(
-        "ram-too-small/ended",
-        found=f"the log says '{said}'"
-        + (f"; {gib(facts.ram.usable)} of RAM can be used" if facts.ram else ""),
-        said=said,
-    )
-
-
-def _guessed(facts: Facts, said: str) -> Finding:
-    settle = "sudo dmesg | grep -i -E 'out of memory|oom'"
-    return structs.replace(_ended(facts, said), settle=settle)
 
 
 def _silent(facts: Facts, silent: str) -> Finding:
     """Tell of a load that ended without a word: proved where the model is larger than the RAM, else suspected."""
-    model, billions = _model(facts)
-    need = int(billions * 2e9)
+    sized = expression("ram-too-small/sized")
+    typed = next((m for c in facts.typed.commands if (m := sized.search(c))), None)
+    need = int(float(typed[2]) * 2e9) if typed else 0
+    case = "windows" if facts.host.os == "windows" else "else"
     larger = facts.ram and need > facts.ram.usable
-    windows = facts.host.os == "windows"
     return worded(
         "ram-too-small/silent",
-        ""
-        if larger
-        else "ram-too-small/silent:windows"
-        if windows
-        else "ram-too-small/silent:else",
-        found=silent
-        + (f"; {model} takes {need / 1e9:.0f} GB in 16 bits" if billions else "")
-        + (f", and the machine has {gib(facts.ram.usable)} of RAM" if facts.ram else ""),
+        "" if larger else f"ram-too-small/silent:{case}",
+        silent=silent,
+        model=typed[1] if typed else "",
+        need=f"{need / 1e9:.0f} GB",
+        size=gib(facts.ram.usable) if facts.ram else "",
     )
-
-
-def _model(facts: Facts) -> tuple[str, float]:
-    """Return a model that was typed and its billions of parameters, by its name; ("", 0) for none."""
-    for command in facts.typed.commands:
-        if found := expression("ram-too-small/sized").search(command):
-            return found[1], float(found[2])
-    return "", 0.0
 
 
 def _raise(facts: Facts) -> Cure:
@@ -121,12 +89,5 @@ def _raise(facts: Facts) -> Cure:
     if kind == "kubernetes":
         return advise("resources: {limits: {memory: 32Gi}}")
     if facts.host.wsl:
-        return advise(
-            "Set memory=32GB under [wsl2] in %UserProfile%\\.wslconfig, then run wsl.exe --shutdown"
-        )
-    if kind:
-        return advise("Raise the memory limit of the container to 32 GiB")
-    return tell(
-        "sudo fallocate -l 32G /swapfile && sudo chmod 600 /swapfile "
-        "&& sudo mkswap /swapfile && sudo swapon /swapfile"
-    )
+        return advise(WSL)
+    return advise("Raise the memory limit of the container to 32 GiB") if kind else tell(SWAP)
