@@ -23,7 +23,7 @@ NAME = "HSA_OVERRIDE_GFX_VERSION"
 
 
 @check("rocm-override-wrong")
-def rocm_override_wrong(facts: Facts) -> Finding | None:
+def rocm_override_wrong(facts: Facts) -> Finding | None:  # noqa: PLR0911  the value, the GPU and the build
     """Judge the value against the first discrete GPU; one that is only needless is a warning.
 
     A report can show that somebody set the variable and that the process did not get it.
