@@ -4,9 +4,9 @@ from tunedoctor.api import (
     TorchBuild,
     Unknown,
     check,
-    cuda_of,
     expression,
     heard,
+    matched,
     tell,
     torch_install,
     worded,
@@ -16,54 +16,37 @@ from tunedoctor.api import (
 @check("torch-missing")
 def torch_missing(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
     """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
+    own = facts.interpreter
     if isinstance(torch, TorchBuild):
         return None
-    if torch is not None or not facts.interpreter:
+    if torch is not None or not own:
         return _from_error(facts)
     fit = torch_install(facts)
-    what = {
-        "cu": f"for CUDA {cuda_of(fit.variant)}",
-        "ro": "for ROCm",
-        "xp": "for XPU",
-        "cp": "for the CPU",
-    }
-    size = "about 3 GB" if fit.variant[:2] in ("cu", "ro", "xp") else "about 0.3 GB"
-    note = f"torch {fit.version} {what.get(fit.variant[:2], '')}: {size}".replace(" :", ":")
-    if facts.interpreter.externally_managed:
-        note += "; the system manages this Python: make a venv first with python3 -m venv .venv"
-    if facts.packages.get("tunedoctor") is not None:
-        note += (
-            "; this is the doctor's own environment, look at yours with doctor check --target PATH"
-        )
-    found = f"no torch on the path of {facts.interpreter.executable}, Python {facts.interpreter.version}"
-    if facts.interpreter.kind != "unknown":
-        found += f" ({facts.interpreter.kind})"
-    return Finding(
-        found=found,
-        means="every training script stops with ModuleNotFoundError: No module named 'torch'",
+    return worded(
+        "torch-missing/absent:fits" if fit.cure else "torch-missing/absent:none",
+        "torch-missing/absent",
         cure=fit.cure or tell("python3.12 -m venv ~/train"),
-        cure_note=note if fit.cure else fit.why or "no torch build fits this Python and system",
-        evidence=facts.interpreter.site_packages,
+        evidence=own.site_packages,
+        executable=own.executable,
+        version=own.version,
+        kind="" if own.kind == "unknown" else own.kind,
+        note=fit.note.replace(", no reboot", ""),
+        why=fit.why or "no torch build fits this Python and system",
+        managed="the system" if own.externally_managed else "",
+        doctor="the doctor's own" if facts.packages.get("tunedoctor") else "",
     )
 
 
 def _from_error(facts: Facts) -> Finding | None:
     """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
-    said = heard(facts.errors, "torch-missing")
-    listed = facts.packages or None
-    if not said or not facts.errors or (listed and listed.get("torch")):
+    said, there = heard(facts.errors, "torch-missing"), facts.packages.get("torch")
+    if not said or there:
         return None
-    files = [
-        frame.file for error in facts.errors.errors if said in error.text for frame in error.frames
-    ]
-    built = any(expression("torch-missing/building").search(file) for file in files)
-    built = built or any(
-        expression("torch-missing/isolated").search(error.text) for error in facts.errors.errors
-    )
-    if built and not (listed and listed.get("pip")):
+    errors = [error for error in facts.errors.errors if said in error.text]
+    building = expression("torch-missing/building")
+    built = any(building.search(frame.file) for error in errors for frame in error.frames)
+    built = built or matched(facts.errors, "torch-missing/isolated") is not None
+    if built and not facts.packages.get("pip"):
         return None
-    return worded(
-        "torch-missing",
-        found=f"the error '{said}'" + ("; the list of packages has no torch" if listed else ""),
-        said=said,
-    )
+    listed = "the list of packages" if facts.packages else ""
+    return worded("torch-missing", said=said, listed=listed)
