@@ -1,13 +1,4 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    at_least,
-    check,
-    cxx_too_old,
-    heard,
-    within,
-    worded,
-)
+from tunedoctor.api import Facts, Finding, at_least, check, cxx_too_old, heard, within, worded
 
 
 @check("conda-binary-clash")

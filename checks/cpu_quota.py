@@ -1,13 +1,6 @@
 import math
 
-from tunedoctor.api import (
-    Cpu,
-    Facts,
-    Finding,
-    check,
-    set_variable,
-    worded,
-)
+from tunedoctor.api import Cpu, Facts, Finding, check, set_variable, worded
 
 
 @check("cpu-quota")

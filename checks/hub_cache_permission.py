@@ -1,13 +1,6 @@
 import shlex
 
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    check,
-    heard,
-    set_variable,
-    tell,
-)
+from tunedoctor.api import Facts, Finding, check, heard, set_variable, tell
 
 
 @check("hub-cache-permission")

@@ -1,12 +1,4 @@
-from tunedoctor.api import (
-    Errors,
-    Facts,
-    Finding,
-    check,
-    expression,
-    heard,
-    worded,
-)
+from tunedoctor.api import Errors, Facts, Finding, check, expression, heard, worded
 
 PLACE = expression("hub-network/place")
 

@@ -1,13 +1,4 @@
-from tunedoctor.api import (
-    Errors,
-    Facts,
-    Finding,
-    check,
-    expression,
-    heard,
-    told,
-    worded,
-)
+from tunedoctor.api import Errors, Facts, Finding, check, expression, heard, told, worded
 
 UNAUTHORISED = (
     r"401 Client Error\b.{0,200}(?:huggingface|hf\.co|hf-mirror)",

@@ -1,11 +1,4 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    check,
-    refused,
-    tell,
-    worded,
-)
+from tunedoctor.api import Facts, Finding, check, refused, tell, worded
 
 
 @check("python-32bit")

@@ -1,13 +1,4 @@
-from tunedoctor.api import (
-    TRITON,
-    Facts,
-    Finding,
-    check,
-    heard,
-    parts,
-    tell,
-    worded,
-)
+from tunedoctor.api import TRITON, Facts, Finding, check, heard, parts, tell, worded
 
 
 @check("python-headers-missing")

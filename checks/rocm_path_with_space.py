@@ -1,13 +1,4 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Severity,
-    TorchBuild,
-    check,
-    heard,
-    parts,
-    worded,
-)
+from tunedoctor.api import Facts, Finding, TorchBuild, check, heard, parts, worded
 
 
 @check("rocm-path-with-space")
@@ -18,31 +9,24 @@ def rocm_path_with_space(facts: Facts, torch: TorchBuild) -> Finding | None:
     """
     if torch.accelerator != "rocm" or parts(torch.hip)[:1] != (6,):
         return None
-    if any(s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in facts.runtime.stages):
+    stages = (s for s in facts.runtime.stages if s.name.startswith("matmul cuda:"))
+    if any(stage.outcome == "ok" for stage in stages):
         return None
     work = next((disk.path for disk in facts.disks.disks if disk.use == "work"), "")
-    prefix = (facts.interpreter.prefix) or torch.location
+    prefix = facts.interpreter.prefix or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
-    said = heard(facts.errors, "rocm-path-with-space")
-    program = _program(facts) if said else ""
-    if program and not place:
-        return _finding(torch, program, f"; the error '{said}'", severity="error").saying(said)
-    if not place:
+    said = "" if place else heard(facts.errors, "rocm-path-with-space")
+    # the program is outermost in a traceback
+    files = (e.frames[0].file for e in facts.errors.errors if e.frames and said)
+    program = next((file for file in files if " " in file), "")
+    if not place and not program:
         return None
-    return _finding(torch, place, "", severity="error" if place != work else "warning")
-
-
-def _program(facts: Facts) -> str:
-    """Return the path of the program, outermost in a traceback, where it has a space."""
-    found = facts.errors.errors
-    return next((e.frames[0].file for e in found if e.frames and " " in e.frames[0].file), "")
-
-
-def _finding(torch: TorchBuild, place: str, more: str, *, severity: Severity) -> Finding:
     return worded(
         "rocm-path-with-space",
-        severity=severity,
-        found=f"torch {torch.version} is built for ROCm {'.'.join(torch.hip.split('.')[:2])}; '{place}' has a space"
-        + more,
-        evidence=(place,),
+        severity="warning" if place and place == work else "error",
+        said=said,
+        evidence=(place or program,),
+        torch=torch.named,
+        hip=".".join(torch.hip.split(".")[:2]),
+        place=place or program,
     )

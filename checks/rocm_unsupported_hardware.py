@@ -1,10 +1,4 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    check,
-    heard,
-    worded,
-)
+from tunedoctor.api import Facts, Finding, check, heard, worded
 
 
 @check("rocm-unsupported-hardware")

@@ -7,6 +7,7 @@ from tunedoctor.api import (
     gib,
     tell,
     told,
+    worded,
 )
 
 SHM = "/dev/shm"  # noqa: S108  named, not written to
@@ -23,31 +24,21 @@ FLAGS = {
 def shm_too_small(facts: Facts) -> Finding | None:
     """Go by its size in a container; an error text makes an error of it, a CPU build without a GPU a note."""
     said = told(facts.errors, *SHARED_MEMORY) or full_shared_memory(facts.errors)
-    small = facts.shared_memory and facts.container and facts.shared_memory.total < ENOUGH
-    if not small and not said:
+    memory, kind = facts.shared_memory, facts.container.kind
+    small = memory and memory.total < ENOUGH
+    full = memory.free is not None and memory.free < ENOUGH
+    if not (said or (small and facts.container)) or (memory and not small and not full):
         return None
-    if facts.shared_memory.total >= ENOUGH and (
-        facts.shared_memory.free is None or facts.shared_memory.free >= ENOUGH
-    ):
-        return None
-    idle = facts.torch.accelerator == "cpu" and not (facts.nvidia.gpus)
-    several = len(facts.nvidia.gpus) > 1
-    place = f" in a {facts.container.kind} container" if facts.container else ""
-    what = (
-        f"{SHM} has {gib(facts.shared_memory.total)}{place}"
-        if facts.shared_memory
-        else f"the error '{said}'"
-    )
-    kind = facts.container.kind if facts.container else "docker"
-    return Finding(
+    idle = facts.torch.accelerator == "cpu" and not facts.nvidia.gpus
+    return worded(
+        "shm-too-small",
+        "shm-too-small:pod" if kind == "kubernetes" else "shm-too-small:else",
         severity="error" if said else "note" if idle else None,
-        found=what + (f"; the error '{said}'" if said and facts.shared_memory else ""),
+        found="" if memory else f"the error '{said}'",
         said=said,
-        means="num_workers > 0 dies with 'Bus error' in the first epoch"
-        + ("; NCCL fails with 'unhandled system error'" if several else ""),
         cure=tell(FLAGS.get(kind, "docker run --shm-size=8g IMAGE")),
-        cure_note="start the container anew; --ipc=host takes the host's own. Until then, num_workers=0"
-        if kind != "kubernetes"
-        else "a volume mounted at /dev/shm in the pod",
-        evidence=(SHM,) if facts.shared_memory else (),
+        evidence=(SHM,) if memory else (),
+        size=gib(memory.total),
+        kind=kind,
+        several="NCCL" if len(facts.nvidia.gpus) > 1 else "",
     )

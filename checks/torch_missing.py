@@ -16,9 +16,9 @@ from tunedoctor.api import (
 @check("torch-missing")
 def torch_missing(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
     """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
-    own = facts.interpreter
     if isinstance(torch, TorchBuild):
         return None
+    own = facts.interpreter
     if torch is not None or not own:
         return _from_error(facts)
     fit = torch_install(facts)

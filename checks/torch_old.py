@@ -1,12 +1,4 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    TorchBuild,
-    check,
-    torch_install,
-    within,
-    worded,
-)
+from tunedoctor.api import Facts, Finding, TorchBuild, check, torch_install, within, worded
 
 RECOMMENDED = "2.5"
 """Floor of transformers 5.15. Source: known_bad.json."""

@@ -1,13 +1,4 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Runtime,
-    check,
-    counted,
-    python,
-    tell,
-    worded,
-)
+from tunedoctor.api import Facts, Finding, Runtime, check, counted, python, tell, worded
 
 
 @check("torch-sees-no-gpu")

@@ -3,14 +3,13 @@ from tunedoctor.api import (
     ErrorText,
     Facts,
     Finding,
-    TokenizerFile,
     at_least,
     check,
     expression,
     expressions,
     first_transformers,
     heard,
-    pip,
+    matched,
     tokenizer_file,
     worded,
 )
@@ -22,44 +21,30 @@ ROPE_TYPE_SINCE = "4.43.0"
 @check("transformers-too-old-for-model")
 def transformers_too_old_for_model(facts: Facts, errors: Errors) -> Finding | None:
     """Look the model type of the error up; without a release to compare, the error's own words decide."""
-    advised = any(
-        expression("transformers-too-old-for-model/update").search(e.text) for e in errors.errors
-    )
+    advised = matched(errors, "transformers-too-old-for-model/update") is not None
     have = facts.packages.version("transformers")
     rope = heard(errors, "transformers-too-old-for-model/llama-31")
     if rope and not (have and at_least(have, ROPE_TYPE_SINCE)):
         return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, have)
     if file := tokenizer_file(errors, facts.packages):
-        return _of_file(facts, file)
+        return worded(
+            "transformers-too-old-for-model/of-file",
+            said=file.said,
+            interpreter=facts.interpreter,
+            tokenizers=file.tokenizers,
+            transformers=file.transformers,
+            have=file.have,
+        )
     for error in errors.errors:
         if not_yet := expression("transformers-too-old-for-model/not-yet").search(error.text):
-            have = not_yet["have"]
-            return _finding(facts, not_yet["model"], not_yet[0], "", have)
+            return _finding(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
         model, said = _model(error, advised=advised)
-        if not model:
-            continue
-        since = first_transformers(model)
-        if since and have and at_least(have, since):
-            continue  # it is known to this release: something else hides it
-        if since or advised:
+        since = first_transformers(model) if model else ""
+        # where this release knows it, something else hides it
+        known = since and have and at_least(have, since)
+        if model and not known and (since or advised):
             return _finding(facts, model, said, since, have)
     return None
-
-
-def _of_file(facts: Facts, one: TokenizerFile) -> Finding:
-    """Tell of a tokenizer.json that is younger than the tokenizers installed."""
-    return worded(
-        "transformers-too-old-for-model/of-file",
-        found=f"the error '{one.said}'; its format came with tokenizers {one.tokenizers} and transformers "
-        f"{one.transformers}, and {one.have} is installed",
-        said=one.said,
-        cure=pip(
-            facts.interpreter,
-            "install",
-            f"transformers>={one.transformers}",
-            f"tokenizers>={one.tokenizers}",
-        ),
-    )
 
 
 def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
@@ -78,15 +63,13 @@ def _model(error: ErrorText, *, advised: bool) -> tuple[str, str]:
 
 
 def _finding(facts: Facts, model: str, said: str, since: str, have: str) -> Finding:
-    here = f"transformers {have}" if have else "this transformers"
-    floor = f"{model} came with transformers {since}" if since else f"{here} does not know {model}"
     return worded(
+        "transformers-too-old-for-model/since" if since else "",
         "transformers-too-old-for-model/finding",
-        found=f"the error '{said}'; {floor}" + (f", and {have} is installed" if have else ""),
         said=said,
-        cure=pip(
-            facts.interpreter,
-            "install",
-            f"transformers>={since}" if since else "--upgrade transformers",
-        ),
+        interpreter=facts.interpreter,
+        model=model,
+        since=since,
+        own=f"transformers {have}" if have else "this transformers",
+        have=have,
     )

@@ -30,32 +30,30 @@ def vram_too_small(facts: Facts) -> Finding | None:
     if said:
         return worded(
             "vram-too-small",
-            found=f"the error '{said}'" + (f"; {name} has {gib(size)}" if size else ""),
             said=said,
             settle="" if sure else "nvidia-smi",
+            name=name,
+            size=gib(size) if size else "",
         )
-    if not size:
-        return None
-    return _note(name, size) if size < ENOUGH * GIB else None
+    return _note(name, size) if 0 < size < ENOUGH * GIB else None
 
 
 def _held(facts: Facts, short: Shortage, said: str) -> Finding | None:
     """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
     if short.by_others:
-        who = f" by process {', '.join(map(str, short.processes[:3]))}" if short.processes else ""
+        who = [*map(str, short.processes[:3])]
         return worded(
+            "vram-too-small/by-others:told" if who else "vram-too-small/by-others:else",
             "vram-too-small/by-others",
-            found=f"the error '{said}'; of {gib(short.total)}, {gib(short.others)} are held{who}",
             said=said,
-            cure=tell(f"kill {short.processes[0]}") if short.processes else tell("nvidia-smi"),
-            cure_note="ends that program: save its work first; a container shows other numbers"
-            if short.processes
-            else "lists the programs on each GPU: stop those that hold its memory",
+            total=gib(short.total),
+            others=gib(short.others),
+            first=next(iter(who), ""),
+            who=", ".join(who),
         )
     if short.by_pieces:
-        return worded(
-            "vram-too-small/in-pieces", said=said, host=facts.host, unused=gib(short.unused)
-        )
+        unused = gib(short.unused)
+        return worded("vram-too-small/in-pieces", said=said, host=facts.host, unused=unused)
     return None
 
 
@@ -80,11 +78,11 @@ def _note(name: str, size: int) -> Finding:
 
 def _largest(facts: Facts) -> tuple[str, int]:
     """Return name and bytes of the largest GPU; of one that shares the RAM the RAM."""
-    sizes: list[tuple[str, int]] = []
-    for card in visible_gpus(facts.nvidia.gpus, facts.environment) if facts.nvidia else ():
-        shared = facts.ram.usable if card.unified_memory and facts.ram else 0
-        sizes.append((card.name, card.memory_total or shared))
+    sizes = [
+        (card.name, card.memory_total or (facts.ram.usable if card.unified_memory else 0))
+        for card in visible_gpus(facts.nvidia.gpus, facts.environment)
+    ]
     discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     sizes += [(gpu.name or gpu.gfx, gpu.memory_total or 0) for gpu in discrete]
-    sizes += [(d.name, d.memory_total or 0) for d in (facts.runtime.devices)] if not sizes else []
+    sizes = sizes or [(device.name, device.memory_total or 0) for device in facts.runtime.devices]
     return max(sizes, key=lambda one: one[1], default=("", 0))

@@ -1,15 +1,6 @@
 import re
 
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    check,
-    pip,
-    refused,
-    release_row,
-    tell,
-    worded,
-)
+from tunedoctor.api import Facts, Finding, check, pip, refused, release_row, tell, worded
 
 
 @check("wheel-not-on-index")

@@ -1,12 +1,4 @@
-from tunedoctor.api import (
-    Errors,
-    Facts,
-    Finding,
-    Unknown,
-    check,
-    expression,
-    worded,
-)
+from tunedoctor.api import Errors, Facts, Finding, Unknown, check, expression, worded
 
 INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 """DLLs of Intel's extension and its own torch, which want libuv and oneAPI. Source: its installation guide."""

@@ -1,13 +1,4 @@
-from tunedoctor.api import (
-    Errors,
-    Facts,
-    Finding,
-    Unknown,
-    check,
-    expression,
-    heard,
-    worded,
-)
+from tunedoctor.api import Errors, Facts, Finding, Unknown, check, expression, heard, worded
 
 
 @check("windows-vcredist")

@@ -1,11 +1,4 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Host,
-    check,
-    heard,
-    worded,
-)
+from tunedoctor.api import Facts, Finding, Host, check, heard, worded
 
 
 @check("wsl1-no-gpu")
