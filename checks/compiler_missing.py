@@ -1,17 +1,4 @@
-import re
-
-from tunedoctor.api import (
-    TRITON,
-    Facts,
-    Finding,
-    check,
-    expression,
-    heard,
-    if_heard,
-    tell,
-    told,
-    worded,
-)
+from tunedoctor.api import TRITON, Facts, Finding, check, expression, heard, if_heard, told, worded
 
 INSTALL = {
     "debian": "sudo apt-get install -y gcc g++",
@@ -21,9 +8,6 @@ INSTALL = {
     "opensuse-leap": "sudo zypper install -y gcc gcc-c++",
 }
 GCC = "sudo dnf install -y gcc gcc-c++"
-WINDOWS_WORDS = (
-    r"MSVC|Windows SDK|Microsoft Visual C\+\+|\bcl\.exe|Compiler: cl\b|\bcl is not found|\['where'"
-)
 OTHERS = {
     r"ROCM_HOME environment variable is not set": ("hipcc", "ROCm", "hipcc --version"),
     r"but hipcc was not found": ("hipcc", "ROCm", "hipcc --version"),
@@ -40,15 +24,13 @@ def compiler_missing(facts: Facts) -> Finding | None:
         return other
     if "-lcuda" in said:
         return worded("compiler-missing/libcuda", said=said)
-    version = next((v for n in TRITON if (v := facts.packages.version(n))), "")
-    gpu = facts.nvidia or facts.amd
-    lacks = facts.compilers and facts.compilers.cc == "" and not (facts.environment.get("CC"))
-    linux = not facts.host or facts.host.os == "linux"
+    version = next(filter(None, map(facts.packages.version, TRITON)), "")
+    gpu, linux = facts.nvidia or facts.amd, facts.host.os in ("linux", "")
+    lacks = facts.compilers and facts.compilers.cc == "" and not facts.environment.get("CC")
     windows = _windows(facts, said)
     if not said and not (lacks and version and gpu and linux):
         return None
     return worded(
-        "compiler-missing",
         "compiler-missing:said" if said else "compiler-missing:not-on-path",
         "compiler-missing:windows" if windows else "compiler-missing:root",
         said=said,
@@ -61,10 +43,10 @@ def _windows(facts: Facts, said: str) -> bool:
     """Tell Windows by the system, by the words of the error, or by a file in its traceback."""
     if facts.host:
         return facts.host.os == "windows"
-    frames = [f for e in facts.errors.errors for f in e.frames]
-    return bool(re.search(WINDOWS_WORDS, said)) or any(
-        expression("compiler-missing/drive").match(f.file) for f in frames
-    )
+    files = (frame.file for error in facts.errors.errors for frame in error.frames)
+    drive = expression("compiler-missing/drive")
+    words = expression("compiler-missing/of-windows").search(said)
+    return words is not None or any(drive.match(file) for file in files)
 
 
 def _other_tool(facts: Facts) -> Finding | None:
@@ -73,11 +55,6 @@ def _other_tool(facts: Facts) -> Finding | None:
         return found
     for sign, (compiler, brings, shows) in OTHERS.items():
         if said := told(facts.errors, sign):
-            return worded(
-                "compiler-missing/other-tool",
-                said=said,
-                cure=tell(shows),
-                compiler=compiler,
-                brings=brings,
-            )
+            key, named = "compiler-missing/other-tool", {"compiler": compiler, "brings": brings}
+            return worded(key, said=said, **named, shows=shows)
     return if_heard(facts.errors, "compiler-missing/ninja")

@@ -22,17 +22,15 @@ def cuda_old(
     interpreter: Interpreter,
 ) -> Finding | None:
     """Only where a newer build would run on every GPU under this driver."""
-    if not torch.cuda or parts(torch.cuda) >= (12,):
-        return None
     capabilities = tuple({card.compute_capability for card in gpus.gpus if card.compute_capability})
-    if not capabilities:
+    if not torch.cuda or parts(torch.cuda) >= (12,) or not capabilities:
         return None
     fit = rebuild_cuda(host, interpreter, None, driver.version, capabilities)
     if fit is None or not at_least(cuda_of(fit.variant), "12.0"):
         return None
     return Finding(
-        found=f"torch {torch.version} is built for CUDA {torch.cuda}; driver {driver.version} runs CUDA 12 builds too",
+        found=f"{torch.named} is built for CUDA {torch.cuda}; driver {driver.version} runs CUDA 12 builds too",
         cure=fit.cure,
-        cure_note=f"torch {fit.version} for CUDA {cuda_of(fit.variant)}: about 3 GB, no reboot",
-        evidence=(f"{torch.location}/version.py",) if torch.location else (),
+        cure_note=fit.note,
+        evidence=(torch.file,),
     )

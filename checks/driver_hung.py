@@ -4,29 +4,18 @@ from tunedoctor.api import Facts, Finding, check, heard, worded
 @check("driver-hung")
 def driver_hung(facts: Facts) -> Finding | None:
     """NVML hung, or nvidia-smi did where NVML did not answer well; else a text that says so."""
-    stuck = [
-        name
-        for name, how in (
-            ("NVML", facts.nvidia_answer.nvml),
-            ("nvidia-smi", facts.nvidia_answer.smi),
-        )
-        if how == "hung" and facts.nvidia_answer.nvml != "ok"
-    ]
+    answer = facts.nvidia_answer
+    asked = {"NVML": answer.nvml, "nvidia-smi": answer.smi}
+    stuck = [name for name, how in asked.items() if how == "hung" and answer.nvml != "ok"]
     said = heard(facts.errors, "driver-hung")
     waits = "" if said else heard(facts.errors, "driver-hung/waits")
-    said = said or waits
-    if not stuck and not said:
+    if not stuck and not said and not waits:
         return None
-    inside = "on the host of this container; " if facts.container else ""
     return worded(
+        "driver-hung:stuck" if stuck else "driver-hung:waits" if waits else "",
         "driver-hung",
-        found=f"{' and '.join(stuck)} gave no answer before the time limit"
-        if stuck
-        else f"the error '{said}'",
-        said=said,
+        said=said or waits,
         evidence=tuple(stuck),
-        settle="timeout 60 nvidia-smi; sudo dmesg | grep -E 'NVRM|Xid|blocked for'"
-        if waits and not stuck
-        else "",
-        inside=inside,
+        stuck=" and ".join(stuck),
+        inside="on the host of this container; " if facts.container else "",
     )

@@ -21,20 +21,11 @@ def no_gpu(
     pci: PciBus | None,
 ) -> Finding | None:
     """Every vendor has to be known not to be there."""
-    radeon = amd is not None and any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in amd.gpus)
-    on_bus = pci is not None and bool(pci.of("10de"))
-    if (
-        (nvidia is not None and nvidia.gpus)
-        or radeon
-        or (intel is not None and intel.discrete)
-        or apple is not None
-        or on_bus
-        or facts.nvidia_driver
-    ):
+    gpus = amd.gpus if amd else ()
+    radeon = any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in gpus)
+    cards = (nvidia and nvidia.gpus) or (pci and pci.of("10de")) or facts.nvidia_driver
+    mac = (facts.host.os, facts.host.machine) == ("macos", "arm64")
+    if cards or radeon or (intel and intel.discrete) or apple or mac:
         return None
-    if facts.host.os == "macos" and facts.host.machine == "arm64":
-        return None
-    where = "on the PCI bus" if pci is not None and pci.devices else "in this machine"
-    return worded(
-        "no-gpu", evidence=("/sys/bus/pci/devices",) if pci is not None else (), where=where
-    )
+    where = "on the PCI bus" if pci and pci.devices else "in this machine"
+    return worded("no-gpu", evidence=("/sys/bus/pci/devices" if pci else "",), where=where)

@@ -1,5 +1,8 @@
 from tunedoctor.api import Facts, Finding, check, heard, worded
 
+NO_MEMORY = "/dev/kfd gives 'Cannot allocate memory', and no AMD GPU is offered for computing"
+STATED = ("rocm-unsupported-hardware/refused", "rocm-unsupported-hardware/atomics")
+
 
 @check("rocm-unsupported-hardware")
 def rocm_unsupported_hardware(facts: Facts) -> Finding | None:
@@ -8,30 +11,22 @@ def rocm_unsupported_hardware(facts: Facts) -> Finding | None:
     An offered GPU has a target (gfx); lspci and rocm-smi list the refused ones too.
     """
     other = facts.torch and facts.torch.accelerator != "rocm"
-    if other or (any(gpu.gfx for gpu in facts.amd.gpus)):
+    if other or any(gpu.gfx for gpu in facts.amd.gpus):
         return None
-    stated = heard(
-        facts.errors, "rocm-unsupported-hardware/refused", "rocm-unsupported-hardware/atomics"
-    )
+    stated = heard(facts.errors, *STATED)
     if not stated and facts.amd.gpus:
         return None
     said = stated or heard(facts.errors, "rocm-unsupported-hardware/unstated")
-    lines = [
-        line for line in (facts.kernel_log.kfd) if "not supported" in line or "atomics" in line
-    ]
-    refused = facts.torch and ((facts.rocm.kfd == "no memory") or bool(lines))
+    logged = facts.kernel_log.kfd
+    line = next((one for one in logged if "not supported" in one or "atomics" in one), "")
+    refused = facts.torch and (facts.rocm.kfd == "no memory" or line)
     if not said and not refused:
         return None
-    atomics = "atomics" in said or any("atomics" in line for line in lines)
+    atomics = "atomics" in said or any("atomics" in one for one in logged)
     return worded(
-        "rocm-unsupported-hardware",
         "rocm-unsupported-hardware:atomics" if atomics else "rocm-unsupported-hardware:else",
-        found=f"the kernel says '{lines[0]}'"
-        if lines
-        else f"the error '{said}'"
-        if said
-        else "/dev/kfd gives 'Cannot allocate memory', and no AMD GPU is offered for computing",
+        found=f"the kernel says '{line}'" if line else f"the error '{said}'" if said else NO_MEMORY,
         said=said,
         settle="" if stated or refused else "sudo dmesg | grep -i kfd",
-        evidence=("kernel log",) if lines else ("/dev/kfd",) if facts.rocm else (),
+        evidence=("kernel log",) if line else ("/dev/kfd",) if facts.rocm else (),
     )

@@ -1,13 +1,4 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    check,
-    expression,
-    heard,
-    metadata_gone,
-    within,
-    worded,
-)
+from tunedoctor.api import Facts, Finding, check, expression, heard, metadata_gone, within, worded
 
 OF_PYTHON = expression("stale-process/of-python")
 

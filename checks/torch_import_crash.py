@@ -1,14 +1,4 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Runtime,
-    TorchBuild,
-    Unknown,
-    check,
-    known,
-    same_torch,
-    tell,
-)
+from tunedoctor.api import Facts, Finding, Runtime, TorchBuild, Unknown, check, same_torch, worded
 
 
 @check("torch-import-crash")
@@ -19,25 +9,17 @@ def torch_import_crash(
     stage = runtime.stage("import torch")
     if stage is None or stage.outcome not in ("failed", "crashed"):
         return None
-    build = known(torch)
-    if torch is None or (build is None and stage.outcome != "crashed"):
+    raised, build = stage.outcome == "failed", facts.torch
+    if torch is None or (raised and not build):
         return None
-    lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
-    last = (lines[-1] if stage.outcome == "failed" else lines[0]) if lines else "no message"
-    illegal = "SIGILL" in stage.error
-    return Finding(
-        found=f"import torch {'raises' if stage.outcome == 'failed' else 'ends with'} {last[:200]}",
-        means="nothing that uses torch starts"
-        + (
-            "; the processor, as this machine shows it, lacks instructions of the build"
-            if illegal
-            else ""
-        ),
-        cure=same_torch(facts.interpreter, build.version, build.variant)
-        if build is not None
-        else tell('python -X faulthandler -c "import torch"'),
-        cure_note="a download of torch alone, no reboot"
-        if build is not None
-        else "prints the library in which it dies; then install torch anew in a fresh environment",
+    lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
+    same = same_torch(facts.interpreter, build.version, build.variant)
+    return worded(
+        "torch-import-crash:build" if build else "torch-import-crash:else",
+        "torch-import-crash",
+        cure=same if build else None,
         evidence=tuple(line for line in lines if line.startswith("File "))[:3],
+        ends="raises" if raised else "ends with",
+        last=lines[-1 if raised else 0][:200],
+        lacks="the processor" if "SIGILL" in stage.error else "",
     )

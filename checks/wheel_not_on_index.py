@@ -2,30 +2,29 @@ import re
 
 from tunedoctor.api import Facts, Finding, check, pip, refused, release_row, tell, worded
 
+OF_TORCH = ("torch", "torchvision", "torchaudio")
+
 
 @check("wheel-not-on-index")
 def wheel_not_on_index(facts: Facts) -> Finding | None:
     """Only where the Python and the system have wheels of the release."""
     why = refused(facts.index_answer, facts.interpreter, facts.host)
-    if why is None or why.cause != "wheel-not-on-index" or not facts.index_answer:
+    if why is None or why.cause != "wheel-not-on-index":
         return None
-    asked = next(
-        (one for one in facts.index_answer.refusals if one.name == "torch"),
-        facts.index_answer.refusals[0],
-    )
-    release = re.search(r"\d+\.\d+\.\d+", asked.specifier)
-    variants = _variants(release[0]) if release and asked.name == "torch" else ""
+    refusals = facts.index_answer.refusals
+    asked = next((one for one in refusals if one.name == "torch"), refusals[0])
+    number = re.search(r"\d+\.\d+\.\d+", asked.specifier)
+    row = release_row(number[0]) if number and asked.name == "torch" else None
+    variants = [one for one in row.variants("linux_x86_64") if one != "xpu"] if row else []
+    cure = tell("doctor wheel")
+    if number and variants:
+        cure = tell(f"doctor wheel --torch {number[0]}")
+    elif asked.name not in OF_TORCH:
+        cure = pip(facts.interpreter, "install", asked.name)
     return worded(
         "wheel-not-on-index",
-        found=why.found + (f"; torch {release[0]} has {variants}" if variants and release else ""),
-        cure=tell(f"doctor wheel --torch {release[0]}")
-        if release and variants
-        else tell("doctor wheel")
-        if asked.name in ("torch", "torchvision", "torchaudio")
-        else pip(facts.interpreter, "install", asked.name),
+        cure=cure,
+        why=why.found,
+        release=number[0] if number else "",
+        variants=", ".join(variants),
     )
-
-
-def _variants(release: str) -> str:
-    row = release_row(release)
-    return ", ".join(one for one in row.variants("linux_x86_64") if one != "xpu") if row else ""
