@@ -105,10 +105,26 @@ def _reinstall(facts: Facts, name: str, version: str) -> Cure:
     return pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", pin)
 
 
-def _told(facts: Facts, part: str, said: str, name: str, settle: str = "", **more: str) -> Finding:
+def _told(
+    facts: Facts,
+    part: str,
+    said: str,
+    name: str,
+    settle: str = "",
+    version: str = "",
+    rest: str = "",
+) -> Finding:
     key, _, case = part.partition(":")
     keys = (f"broken-install/{key}", f"broken-install/{key}:{case}" if case else "")
-    return worded(*keys, said=said, interpreter=facts.interpreter, name=name, settle=settle, **more)
+    return worded(
+        *keys,
+        said=said,
+        interpreter=facts.interpreter,
+        name=name,
+        settle=settle,
+        version=version,
+        rest=rest,
+    )
 
 
 def _from_error(facts: Facts, error: ErrorText) -> Finding | None:

@@ -55,6 +55,6 @@ def _other_tool(facts: Facts) -> Finding | None:
         return found
     for sign, (compiler, brings, shows) in OTHERS.items():
         if said := told(facts.errors, sign):
-            key, named = "compiler-missing/other-tool", {"compiler": compiler, "brings": brings}
-            return worded(key, said=said, **named, shows=shows)
+            key = "compiler-missing/other-tool"
+            return worded(key, said=said, compiler=compiler, brings=brings, shows=shows)
     return if_heard(facts.errors, "compiler-missing/ninja")

@@ -1,3 +1,5 @@
+from typing import Any
+
 from tunedoctor.api import (
     Facts,
     Finding,
@@ -59,7 +61,7 @@ def _state(facts: Facts, cards: tuple[PciDevice, ...]) -> Finding:
     models = [nvidia_by_pci(card.device) for card in cards]
     # the driver's own libraries or tools are installed, though they fail
     libraries = answer.says(9) or answer.nvml in ("error", "hung", "crashed")
-    words = {
+    words: dict[str, Any] = {
         "names": listed(map(_name, cards)) or "an NVIDIA GPU",
         "kernel": f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel",
         "there": "is installed and not loaded" if state.on_disk else "is not loaded",

@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 from tunedoctor.api import Facts, Finding, NvidiaGpu, Xid, check, if_heard, worded, xid_meaning
 
@@ -24,7 +25,7 @@ def gpu_faulty(facts: Facts) -> Finding | None:
 
 def _state(card: NvidiaGpu) -> Finding | None:
     """Return what the driver says of a card now."""
-    card_is = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
+    card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
     if card.remap_failed:
         return worded("gpu-faulty/beyond-repair", **card_is, uuid=card.uuid or "not known")
     action = card.recovery_action.upper().replace(" ", "_")

@@ -1,6 +1,7 @@
 from tunedoctor.api import (
     NO_KERNEL,
     Coverage,
+    Cure,
     Facts,
     Finding,
     NvidiaGpu,
@@ -36,8 +37,8 @@ def gpu_too_new_for_torch(facts: Facts) -> Finding | None:
     if not cards:
         # a compiler beside torch that does not know the GPU; nobody knows which torch it came with
         said = heard(facts.errors, "gpu-too-new-for-torch/unknown-arch")
-        key, cure = "gpu-too-new-for-torch/unknown-arch", ("--upgrade", "torch")
-        newest = pip(None, "install", *cure, index=CU128)
+        key = "gpu-too-new-for-torch/unknown-arch"
+        newest = pip(None, "install", "--upgrade", "torch", index=CU128)
         return worded(key, said=said, cure=newest) if said else None
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{cards_named(cards)}; {code_of(facts.torch, seen)}"
@@ -47,7 +48,8 @@ def gpu_too_new_for_torch(facts: Facts) -> Finding | None:
     driver = facts.nvidia_driver.version
     fit = rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, capabilities)
     later = rebuild_cuda(facts.host, facts.interpreter, facts.torch, "", capabilities)
-    case, cure, note, floor = "", None, "", ""
+    case = note = floor = ""
+    cure: Cure | None = None
     if fit:
         cure, note = fit.cure, fit.note
     elif later:

@@ -1,3 +1,5 @@
+from typing import Any
+
 from tunedoctor.api import Errors, Finding, Unknown, check, expression, worded
 
 
@@ -7,7 +9,7 @@ def leftover_library(errors: Errors | Unknown) -> Finding | None:
     for error in errors.errors if isinstance(errors, Errors) else ():
         for part in ("cached", "launcher", "outside", "own"):
             if found := expression(f"leftover-library/{part}").search(error.text):
-                named = found.groupdict()
+                named: dict[str, Any] = found.groupdict()
                 symbol, file = named.get("symbol") or "", named.get("file") or ""
                 # a symbol of the driver lacks as well where no real libcuda is loaded
                 open_ = part == "cached" and not symbol.startswith("_Z")

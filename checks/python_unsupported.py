@@ -55,8 +55,8 @@ def python_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Find
     stage = facts.runtime.stage("import torch")
     if stage is not None and stage.outcome == "ok":
         return None
-    finding = _judged(facts, absent=torch is None)
-    return finding or (None if isinstance(torch, TorchBuild) else _from_errors(facts))
+    judged = _judged(facts, absent=torch is None)
+    return judged or (None if isinstance(torch, TorchBuild) else _from_errors(facts))
 
 
 def _judged(facts: Facts, *, absent: bool) -> Finding | None:

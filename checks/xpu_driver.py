@@ -1,3 +1,5 @@
+from typing import Any
+
 from tunedoctor.api import Facts, Finding, check, heard, listed, worded
 
 
@@ -12,7 +14,7 @@ def xpu_driver(facts: Facts) -> Finding | None:
     if not said and not (build == "xpu" and (lacks or denied)):
         return None
     windows = facts.host.os == "windows"
-    words = {
+    words: dict[str, Any] = {
         "name": facts.torch.named if facts.torch else "an XPU build",
         "card": listed(facts.intel.names) if facts.intel else "the Intel GPU",
         "denied": listed(denied),
