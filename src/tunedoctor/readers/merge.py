@@ -61,14 +61,17 @@ def filled(one: F, other: F) -> F:
     empty = {
         field.encode_name: getattr(other, field.name)
         for field in msgspec.structs.fields(type(one))
-        if _says_nothing(getattr(one, field.name), field.default)
-        and not _says_nothing(getattr(other, field.name), field.default)
+        if _worth(getattr(one, field.name), field.default)
+        < _worth(getattr(other, field.name), field.default)
     }
     return msgspec.structs.replace(one, **empty) if empty else one
 
 
-def _says_nothing(value: object, default: object) -> bool:
-    return value is None or value in _NOTHING or value == default
+def _worth(value: object, default: object) -> int:
+    """Return 0 for a value that is not told, 1 for what is true of any, 2 for the rest."""
+    if value in (None, "", (), {}) or value == default:
+        return 0
+    return 1 if value in _NOTHING else 2
 
 
 def _special(one: F, other: F) -> F | None:
