@@ -29,9 +29,6 @@ from tunedoctor.readers.missing import Missing
 MOST = 2000
 """Distributions and requirements that are kept of one text."""
 
-_CONDA_NAMES = {"torch": "pytorch"}
-"""Names of conda packages that differ from those of their distributions."""
-
 
 def read(lines: list[str]) -> list[Fact]:
     """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
@@ -73,7 +70,8 @@ def _facts(told: list[Statement], lines: list[str], text: Text) -> list[Fact]:
             Packages(
                 distributions=tuple(one.distribution for _, one in rows),
                 broken=tuple(broken)[:MOST],
-                conda={_CONDA_NAMES.get(n, n): one.conda for n, one in rows if one.conda},
+                # conda calls torch by another name
+                conda={"pytorch" if n == "torch" else n: one.conda for n, one in rows if one.conda},
                 in_memory=in_memory(lines, text, state),
                 complete=whole,
             )

@@ -224,10 +224,10 @@ def _nothing(case: _Case) -> Refused | None:
     asked = one.index.rpartition("/whl/")[2]
     never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
     label = case.label or (asked if never and one.reason == "version" else "")
-    if one.reason == "abi" or (one.installer == "poetry" and label in ("", *variants)):
-        return (
-            None  # what poetry locked was on the index: no file of it is for this Python or system
-        )
+    # what poetry locked was on the index: no file of it is for this Python or system
+    locked = one.installer == "poetry" and one.reason == "platform"
+    if one.reason == "abi" or (locked and label in ("", *variants)):
+        return None
     if label and one.offered is None:
         return Refused("wheel-not-on-index", f"no index here has torch {case.pin} for {label}")
     if one.offered is not None and one.reason == "nothing":
