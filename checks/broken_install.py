@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 from tunedoctor.api import (
     BrokenDistribution,
@@ -106,25 +107,11 @@ def _reinstall(facts: Facts, name: str, version: str) -> Cure:
 
 
 def _told(
-    facts: Facts,
-    part: str,
-    said: str,
-    name: str,
-    settle: str = "",
-    version: str = "",
-    rest: str = "",
+    facts: Facts, part: str, said: str, name: str, settle: str = "", case: str = "", **more: str
 ) -> Finding:
-    key, _, case = part.partition(":")
-    keys = (f"broken-install/{key}", f"broken-install/{key}:{case}" if case else "")
-    return worded(
-        *keys,
-        said=said,
-        interpreter=facts.interpreter,
-        name=name,
-        settle=settle,
-        version=version,
-        rest=rest,
-    )
+    keys = (f"broken-install/{part}", f"broken-install/{part}:{case}" if case else "")
+    slots: dict[str, Any] = {"name": name, **more}
+    return worded(*keys, said=said, interpreter=facts.interpreter, settle=settle, **slots)
 
 
 def _from_error(facts: Facts, error: ErrorText) -> Finding | None:
@@ -148,7 +135,7 @@ def _from_error(facts: Facts, error: ErrorText) -> Finding | None:
 
 def _half_removed(facts: Facts, error: ErrorText) -> Finding | None:
     if none := expression("broken-install/none-found").search(error.text):
-        return _told(facts, "half-removed:no-version", none[0], none[1])
+        return _told(facts, "half-removed", none[0], none[1], case="no-version")
     half = expression("broken-install/invalid").search(error.text)
     name = _whole(half[1].lower().replace("_", "-")) if half else ""
     if half is None or name not in STACK:
@@ -156,7 +143,7 @@ def _half_removed(facts: Facts, error: ErrorText) -> Finding | None:
     if facts.torch if name == "torch" else facts.packages.version(name):
         # it is whole: pip passes the remains over and says so at each run
         return _told(facts, "left-beside", half[0], name, rest=name[1:].replace("-", "_"))
-    return _told(facts, "half-removed:half", half[0], name)
+    return _told(facts, "half-removed", half[0], name, case="half")
 
 
 def _whole(name: str) -> str:

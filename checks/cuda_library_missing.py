@@ -79,7 +79,7 @@ def _from_error(facts: Facts, library: str, package: str, lost: list[Unmet]) -> 
         cure = cure if package else advise(other)
     elif not own and not lost and package != "torch":
         case, cure = "unknown", pip(facts.interpreter, "install", *ANEW, module)
-        case += "" if package else ":nameless"
+        case = case if package else "nameless"
         cure = cure if package else tell("python -c 'import torch; print(torch.version.cuda)'")
     else:
         wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")

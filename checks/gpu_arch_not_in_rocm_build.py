@@ -46,7 +46,7 @@ def _cure(facts: Facts, found: str, gfx: str, archs: tuple[str, ...]) -> Finding
     known = override is not None and (override.runs in archs or not archs)
     if override and known and use and facts.host.os != "windows":
         return worded(
-            f"{ID}/override",
+            "gpu-arch-not-in-rocm-build/override",
             found=found,
             cure=set_variable(facts.host, "HSA_OVERRIDE_GFX_VERSION", override.value),
             gfx=gfx,
@@ -54,7 +54,7 @@ def _cure(facts: Facts, found: str, gfx: str, archs: tuple[str, ...]) -> Finding
             stopgap="a stopgap" if grade == "stopgap" else "",
         )
     return worded(
-        f"{ID}/build",
+        "gpu-arch-not-in-rocm-build/build",
         found=found,
         cure=fit.cure,
         gfx=gfx,
@@ -87,7 +87,7 @@ def _from_text(facts: Facts, gpus: list[AmdGpu], archs: tuple[str, ...]) -> Find
     said = heard(facts.errors, ID)
     if not said or "current device: 1" in said:
         return None
-    named = expression(f"{ID}/gfx").search(said)
+    named = expression("gpu-arch-not-in-rocm-build/gfx").search(said)
     gfx = gpus[0].gfx if gpus else named[0] if named else ""
     found = f"the error '{said}'" + (f" of {facts.torch.named}" if facts.torch else "")
     if gfx:

@@ -48,16 +48,17 @@ def gpu_too_new_for_torch(facts: Facts) -> Finding | None:
     driver = facts.nvidia_driver.version
     fit = rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, capabilities)
     later = rebuild_cuda(facts.host, facts.interpreter, facts.torch, "", capabilities)
-    case = note = floor = ""
+    key = note = floor = ""
     cure: Cure | None = None
     if fit:
         cure, note = fit.cure, fit.note
     elif later:
         floor = driver_floor(cuda_of(later.variant), windows=facts.host.windows_driver)
         install = install_driver(facts.host, floor, container=facts.container)
-        case, cure, note = ":driver", install.cure, f"{install.note}; then {later.cure.command}"
+        key, cure = "gpu-too-new-for-torch:driver", install.cure
+        note = f"{install.note}; then {later.cure.command}"
     return worded(
-        f"gpu-too-new-for-torch{case}",
+        key,
         "gpu-too-new-for-torch",
         "gpu-too-new-for-torch:jetson" if "8.7" in capabilities else "",
         means=NO_KERNEL if cure else "",

@@ -28,14 +28,8 @@ def library_path_shadowing(facts: Facts) -> Finding | None:
         return worded("library-path-shadowing/cxx", found=cxx.found, said=cxx.said)
     said = heard(facts.errors, "library-path-shadowing") or told(facts.errors, SUBLIBRARY)
     shadows = [shadow for shadow in facts.library_path.shadows if _matters(shadow)]
-    error = worded(
-        "library-path-shadowing/from-error",
-        "" if shadows or not _open(facts, said) else "library-path-shadowing/from-error:open",
-        said=said,
-        host=facts.host,
-    )
     if not shadows:
-        return error if said else None
+        return _from_error(facts, said, open_=_open(facts, said)) if said else None
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     stages = {stage.outcome for stage in facts.runtime.stages}
     gpu_build = facts.torch.accelerator in ("cuda", "rocm")
@@ -45,12 +39,7 @@ def library_path_shadowing(facts: Facts) -> Finding | None:
     if not first.own and first.library != "libcuda":
         # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
         if not _wheel_of_pytorch(facts) or (gpu_build and fine):
-            at = f"{said}'; it is '{first.path}"
-            return (
-                worded("library-path-shadowing/from-error", said=at, host=facts.host)
-                if said
-                else None
-            )
+            return _from_error(facts, f"{said}'; it is '{first.path}") if said else None
         used, broken = gpu_build, bool(stages & {"failed", "crashed"})
     stub = first.library == "libcuda"
     return worded(
@@ -64,6 +53,11 @@ def library_path_shadowing(facts: Facts) -> Finding | None:
         others=listed(shadow.library for shadow in shadows if shadow is not first),
         ends=f"'{said}'" if said else "'undefined symbol', or a cuDNN error in the first step",
     )
+
+
+def _from_error(facts: Facts, said: str, *, open_: bool = False) -> Finding:
+    key = "library-path-shadowing/from-error"
+    return worded(key, f"{key}:open" if open_ else "", said=said, host=facts.host)
 
 
 def _wheel_of_pytorch(facts: Facts) -> bool:

@@ -59,7 +59,7 @@ def _warned(facts: Facts) -> str:
     """Return the warning of an import that went on without NumPy."""
     bridge = facts.runtime.stage("numpy bridge")
     failed = bridge.error if bridge is not None and bridge.outcome == "failed" else ""
-    for text in (*facts.runtime.warnings, failed):
+    for text in filter(None, (*facts.runtime.warnings, failed)):
         if expression("numpy-abi/without").search(text):
             return text.strip().splitlines()[0].strip()[:120]
     return ""

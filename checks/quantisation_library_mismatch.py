@@ -41,7 +41,7 @@ def quantisation_library_mismatch(facts: Facts) -> Finding | None:
     lacks = _lacks(facts, version)
     if lacks or said:
         return worded(
-            f"{ID}/no-binary" if lacks else ID,
+            "quantisation-library-mismatch/no-binary" if lacks else ID,
             said=said,
             interpreter=facts.interpreter,
             lacks=lacks,
@@ -52,28 +52,30 @@ def quantisation_library_mismatch(facts: Facts) -> Finding | None:
         for one in misfits(facts.errors, loosely=loosely):
             if mine := MINE & ({one.other} if loosely else {one.owner, one.other}):
                 return worded(
-                    f"{ID}/suspected" if loosely else f"{ID}/misfit",
+                    "quantisation-library-mismatch/suspected"
+                    if loosely
+                    else "quantisation-library-mismatch/misfit",
                     said=one.said,
                     cure=_fitting(facts, max(mine), facts.torch.version),
                     settle=check_ if loosely else "",
                     owner=one.owner,
                     other=one.other,
                 )
-    if kernels := matched(facts.errors, f"{ID}/kernels"):
+    if kernels := matched(facts.errors, "quantisation-library-mismatch/kernels"):
         return worded(
-            f"{ID}/kernels",
+            "quantisation-library-mismatch/kernels",
             said=kernels[0].strip(" :-")[:140],
             settle=f"{python(facts.interpreter)} -m pip list",
             interpreter=facts.interpreter,
         )
-    skipped = heard(facts.errors, f"{ID}/torchao")
+    skipped = heard(facts.errors, "quantisation-library-mismatch/torchao")
     if not skipped:
         return None
-    asked = matched(facts.errors, f"{ID}/torch")
+    asked = matched(facts.errors, "quantisation-library-mismatch/torch")
     torch = facts.torch.version or (asked[1] if asked else "")
     return worded(
-        f"{ID}/torchao",
-        f"{ID}/torchao:own" if minor(torch) in TORCHAO_FOR else "",
+        "quantisation-library-mismatch/torchao",
+        "quantisation-library-mismatch/torchao:own" if minor(torch) in TORCHAO_FOR else "",
         said=skipped,
         cure=_fitting(facts, "torchao", torch),
         version=facts.packages.version("torchao"),

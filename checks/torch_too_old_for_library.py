@@ -92,10 +92,12 @@ def _asked(facts: Facts) -> tuple[str, str] | None:
         if raised and stated:
             said = stated[0]
             break
+    if not said:
+        return None
     floor = expression("torch-too-old-for-library/floor").search(said)
     lowest = floor[1] if floor else "2.1.1"
     there = facts.torch and at_least(facts.torch.version, lowest)
-    return (said, f">={lowest}") if said and not there else None
+    return None if there else (said, f">={lowest}")
 
 
 def _name_missed(facts: Facts) -> tuple[str, str] | None:
