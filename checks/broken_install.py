@@ -19,7 +19,7 @@ from tunedoctor.api import (
     listed,
     metadata_gone,
     pip,
-    python,
+    pip_line,
     same_torch,
     tell,
     torch_install,
@@ -126,7 +126,7 @@ def _from_error(facts: Facts, error: ErrorText) -> Finding | None:
         name = brought_by(_module(part))
         # an import that the doctor ran itself in an environment that holds it leaves nothing open
         own = error.where.startswith("import ") and facts.packages.version(name)
-        settle = "" if own else f"{python(facts.interpreter)} -m pip show --files {name}"
+        settle = "" if own else f"{pip_line(facts.interpreter, 'show')} --files {name}"
         return _told(facts, "cut-short", " ".join(part[0].split())[:140], name, settle)
     if part := expression("broken-install/uv-read").search(error.text):
         return _told(facts, "cut-short", " ".join(part[0].split())[:140], brought_by(_module(part)))

@@ -33,7 +33,7 @@ from tunedoctor.api import (
     pair_note,
     pinned,
     pip,
-    python,
+    pip_line,
     readings,
     release,
     together,
@@ -143,7 +143,7 @@ def _suspected(facts: Facts) -> Finding | None:
         cure=advise(OF_TORCH)
         if one.other == "triton"
         else pip(facts.interpreter, "install", "--upgrade", *options, one.other),
-        python=python(facts.interpreter),
+        pip_check=pip_line(facts.interpreter, "check"),
         other=one.other,
     )
 

@@ -6,7 +6,7 @@ from tunedoctor.api import (
     listed,
     parts,
     pip,
-    python,
+    pip_line,
     told,
     worded,
 )
@@ -73,6 +73,6 @@ def _from_error(facts: Facts) -> Finding | None:
         "mixed-cuda-wheels/from-error",
         said=said,
         major=(parts(facts.torch.cuda) or (0 if facts.torch else 12,))[0] or 12,
-        python=python(facts.interpreter),
+        pip_list=pip_line(facts.interpreter, "list"),
         interpreter=facts.interpreter,
     )

@@ -13,7 +13,7 @@ from tunedoctor.api import (
     pair_finding,
     parts,
     pip,
-    python,
+    pip_line,
     within,
     worded,
 )
@@ -47,7 +47,7 @@ def quantisation_library_mismatch(facts: Facts) -> Finding | None:
             lacks=lacks,
             version=version,
         )
-    check_ = f"{python(facts.interpreter)} -m pip check"
+    check_ = pip_line(facts.interpreter, "check")
     for loosely in (False, True):
         for one in misfits(facts.errors, loosely=loosely):
             if mine := MINE & ({one.other} if loosely else {one.owner, one.other}):
@@ -65,7 +65,7 @@ def quantisation_library_mismatch(facts: Facts) -> Finding | None:
         return worded(
             "quantisation-library-mismatch/kernels",
             said=kernels[0].strip(" :-")[:140],
-            settle=f"{python(facts.interpreter)} -m pip list",
+            settle=pip_line(facts.interpreter, "list"),
             interpreter=facts.interpreter,
         )
     skipped = heard(facts.errors, "quantisation-library-mismatch/torchao")

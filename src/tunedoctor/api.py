@@ -35,6 +35,7 @@ from tunedoctor.cure import (
     PipUninstall,
     advise,
     pip,
+    pip_line,
     python,
     set_variable,
     tell,

@@ -30,7 +30,8 @@ class Found(msgspec.Struct, frozen=True):
     def claims(self) -> bool:
         """Whether it claims a fault that a text can outweigh: a recommendation stands whatever a text resembles."""
         severity = self.finding.severity or self.check.severity
-        return severity != "note" and not self.check.advice and not self.finding.certain
+        fault = severity == "error" or (severity == "warning" and not self.check.advice)
+        return fault and not self.finding.certain
 
     @property
     def title(self) -> str:

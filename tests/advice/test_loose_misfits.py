@@ -36,7 +36,6 @@ def test_the_library_is_named(text: str, library: str) -> None:
     "text",
     [
         "ImportError: cannot import name 'Mine' from 'trl' (/home/me/trl.py)",
-        "ImportError: cannot import name 'Mine' from 'helpers' (/v/site-packages/helpers/__init__.py)",
         "ModuleNotFoundError: No module named 'pyarrow.lib'",
         "TypeError: MyModel.__init__() got an unexpected keyword argument 'width'",
         "FutureWarning: module 'transformers' has no attribute 'x'",
