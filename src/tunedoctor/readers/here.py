@@ -89,8 +89,8 @@ def _other_target(told: Snapshot, here: Snapshot) -> str:
     torch, own_torch = told.find(TorchBuild), here.find(TorchBuild)
     python, own_python = told.find(Interpreter), here.find(Interpreter)
     for name, theirs, ours in (
-        ("torch", torch and torch.version, own_torch and own_torch.version),
-        ("Python", python and python.version, own_python and own_python.version),
+        ("torch", torch.version if torch else "", own_torch.version if own_torch else ""),
+        ("Python", python.version if python else "", own_python.version if own_python else ""),
     ):
         if theirs and ours and _differ(theirs, ours):
             return (
