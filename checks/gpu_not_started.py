@@ -25,7 +25,8 @@ def gpu_not_started(facts: Facts) -> Finding | None:
     # nvidia-smi reached the driver and was given no GPU; in WSL that has reasons of its own
     none = answer.smi_code == 6 and "No devices" in answer.smi_text and not facts.host.wsl
     if none and not said and not facts.pci and not facts.container:
-        return worded("gpu-not-started/lists-none")
+        read = next((e.text for e in facts.errors.errors if "No devices" in e.text), "")
+        return worded("gpu-not-started/lists-none", said=read)
     if not (empty or said):
         return None
     models = [model for card in cards if (model := nvidia_by_pci(card.device))]
