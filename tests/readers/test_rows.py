@@ -1,6 +1,5 @@
 """What people paste is read as the rows say, however it was pasted."""
 
-import runpy
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import groupby
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 from readers.rows import FILES, PLACES, Row, rows, text_of, told
 
-TOOL = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "build_rows.py"))
 ROWS = {file.stem: rows(file) for file in FILES}
 ALL = [row for area in ROWS.values() for row in area]
 SHOWN = [
@@ -83,8 +81,3 @@ def test_lines_of_a_build_are_read() -> None:
 def test_no_recorded_output_is_left_out() -> None:
     read = {Path(row.get("shared") or row.get("file", "")).name for row in ROWS["gpus"]}
     assert read >= {file.name for file in PLACES["shared"].glob("nvidia-smi_*")}
-
-
-def test_words_of_rows_are_those_of_their_expressions() -> None:
-    """After a change of outputs.json: python tools/build_rows.py."""
-    assert (TOOL["TABLES"] / "row_words.json").read_bytes() == TOOL["words"]()

@@ -12,7 +12,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from tunedoctor.lazy import folded
+from tunedoctor.lazy import folded, literals
 from tunedoctor.tables.load import table
 
 if TYPE_CHECKING:
@@ -55,17 +55,16 @@ def _compiled(source: str) -> re.Pattern[str]:
 
 @cache
 def rows(name: str) -> tuple[Row, ...]:
-    """Return the rows of a section ("pci"), or one row ("pci.id").
-
-    Their words, which take longer to find than a report to read, are a table that tools/build_rows.py makes.
-    """
+    """Return the rows of a section ("pci"), or one row ("pci.id")."""
     section, _, one = name.partition(".")
-    words = table("row_words")["rows"][section]
-    return tuple(
-        Row(key, source, tuple(words[key]), source.startswith("(?i)"))
-        for key, source in table("outputs")["rows"][section].items()
-        if not one or key == one
-    )
+    every = table("outputs")["rows"][section].items()
+    return tuple(_row(key, source) for key, source in every if not one or key == one)
+
+
+def _row(name: str, source: str) -> Row:
+    folds = source.startswith("(?i)")
+    words = literals(source.removeprefix("(?i)"), re.IGNORECASE if folds else 0)
+    return Row(name, source, words, folds)
 
 
 def shape(name: str) -> re.Pattern[str]:
