@@ -77,6 +77,7 @@ def import_contract_clash(
         cure=command,
         evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
         pairs=clauses(_found(shown, pair, versions) for pair in pairs),
+        altered=next(iter(altered), ""),
         files=listed(altered, 2),
         library=first.library,
         other=pairs[0][1],

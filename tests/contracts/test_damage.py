@@ -1,6 +1,7 @@
 """Damage that an import dies of and that pip does not see: named with its cause, and not before it was done."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def test_damage_is_named_with_its_cure(env: Path, tmp_path: Path, case: str) -> 
     damage(site, tmp_path / "apart")
     told = {f["id"]: f for f in report(env, "--deep")}
     assert found in told[id_]["found"]
-    assert cure in told[id_]["cure"]["command"]
+    # these environments are without pip
+    assert cure in re.sub(r" --python \S+", "", told[id_]["cure"]["command"])
 
 
 def test_what_is_whole_is_not_accused(env: Path, tmp_path: Path) -> None:
