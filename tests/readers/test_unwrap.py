@@ -17,6 +17,7 @@ BROKEN = {
     "l155-llama2-deepspeed-all-tensors": 3,
     "l477-guanaco-gated-or-offline": 4,
     "m212-medsam-colab-zmq": 3,
+    "o1170-panml-flan-t5-results": 3,
 }
 """Reports that somebody pasted with broken lines, or whose author broke them himself, and how many."""
 MISJOINED = {
@@ -24,6 +25,8 @@ MISJOINED = {
     "l263-validators-gating-model": 3,  # words that stood on two lines lose the blank between them
     "m265-trainner-309-of-500000": 7,  # rows of a log, each with its time
     "m296-miniconda-import-pytorch": 1,  # two steps of a list
+    "o1102-kohya-sdxl-compass-cpu": 2,  # columns of a log of one width
+    "o2118-dkms-6-8-0-44-autoinstall-failed": 5,  # DKMS's own lines
 }
 """What is joined today and should not be; one that stays whole must leave the list."""
 

@@ -18,7 +18,7 @@ _GOES_ON = pattern(r"[a-z0-9_./\\+=-]")
 
 STARTS = pattern(
     r"\s*(?:File \"|Traceback|<ipython-input|Cell In|During handling|The above exception"
-    r"|[-*•#$>+|│╭╰✔✓✖✘⠿]|`{3}|\[(?:pip3?|conda|rank\d)"
+    r"|[-*•#$>+|│╭╰✔✓✖✘⠿]|`{3}|\[(?:pip3?|conda|rank\d|\d{4}-\d\d-\d\d |(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z])"
     r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
     r"|(?:ERROR|WARNING|INFO|DEBUG|error|warning|note|hint)\b|[A-Za-z][\w .()/+-]{1,50}(?::|={1,2})(?:\s|\d|$)"
     r"|[\w.@-]{1,60}(?::?\s{2,}\S|\s?\.{4})|[A-Z_]{2,40}=|==\(|\\{2}"
