@@ -12,19 +12,18 @@ def stale_process(facts: Facts) -> Finding | None:
         if held.notebook:
             found = f"the kernel has {held.name} {held.version}, and {held.name} {held.installed} is installed"
             return worded("stale-process", found=found)
-    for one in facts.request.requirements:
-        there, wanted = facts.packages.version(one.name), one.specifier
-        refused = any(
-            one.name in e.text and wanted in e.text and not other.search(e.text.replace(wanted, ""))
-            for e in said
-        )
-        fits = wanted and there and within(there, wanted) and not one.have
-        if refused and fits and not _elsewhere(facts, one.name):
-            found = f"the error asks for {one.name}{wanted}, and {one.name} {there} is installed"
+    for error in said:
+        asks = expression("stale-process/asks").search(error.text)
+        name, wanted = (asks["name"].lower(), asks["wanted"]) if asks else ("", "")
+        there = facts.packages.version(name) if name else ""
+        alone = wanted and not other.search(error.text.replace(wanted, ""))
+        if alone and there and within(there, wanted) and not _elsewhere(facts, name):
+            found = f"the error asks for {name}{wanted}, and {name} {there} is installed"
             return worded("stale-process", found=found)
     restart = heard(facts.errors, "stale-process/restart")
     if restart and len(said) > 1:
-        return worded("stale-process", found=f"the warning '{restart}'", said=restart)
+        # an error after an install that the kernel has not seen looks as if nothing were installed
+        return worded("stale-process", found=f"the warning '{restart}'", said=restart).proved()
     if gone := metadata_gone(facts.errors, facts.typed, replaced=True):
         found = f"the error '{gone.said}', after a cell installed another {gone.name}"
         return worded("stale-process", found=found, said=gone.said)

@@ -42,6 +42,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         """Return the same finding, which goes by this error of the run."""
         return structs.replace(self, said=said)
 
+    def proved(self) -> "Finding":
+        """Return the same finding, which no resemblance of the text outweighs."""
+        return structs.replace(self, certain=True)
+
     def told_by(self, check: "Check") -> "Finding":
         """Return the same finding; what it leaves out is as its check says, and so is the title of a longer one."""
         return structs.replace(
