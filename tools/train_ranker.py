@@ -23,18 +23,25 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
 from tunedoctor.messages.file import id_of, read_cause
-from tunedoctor.ranking.features import features
-from tunedoctor.ranking.rank import HEALTHY, SCALE, TABLE, Model, rank, scores
+from tunedoctor.ranking.features import Features, features
+from tunedoctor.ranking.rank import HEALTHY, SCALE, TABLE, Model, likely, rank, scores
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
 from tunedoctor.render.page import sections
 
 ROOT = Path(__file__).parents[1]
-WEIGHTS = {"told": 1.0, "seen": 0.5, "shape": 0.6}
+WEIGHTS = {"told": 1.0, "seen": 1.0, "shape": 0.6}
 """Of the blocks of features."""
 KEEP = 400
 """Weights of a cause that ship: the largest."""
-FOLDS = 5
+FOLDS = 3
+NEWEST = 700
+"""Reports by which likelihoods are made true: the last ones."""
+
+Labelled = tuple[Features, str]
+"""What a text shows, and its label."""
+Report = tuple[str, Features, str]
+"""The same of a report, its thread in front."""
 
 
 def main() -> None:
@@ -42,10 +49,12 @@ def main() -> None:
     if sys.argv[1:] == ["--curve"]:
         sys.stdout.writelines(curve())
         return
-    texts, labels = zip(*labelled(), strict=True)
-    every = [features(tidy(text)) for text in texts]
-    model = fitted(every, labels)
-    model = msgspec.structs.replace(model, temperature=_temperature(every, labels))
+    said = [(features(tidy(text)), label) for text, label in _wordings()]
+    told = [(thread, features(tidy(text)), label) for thread, text, label in _reports()]
+    both = [*((one, label) for _, one, label in told), *said]
+    temperature = _temperature(told, said)
+    model = fitted(*zip(*both, strict=True))
+    model = msgspec.structs.replace(model, temperature=temperature)
     TABLE.write_bytes(msgspec.json.encode(model) + b"\n")
 
 
@@ -140,7 +149,10 @@ def _linear(
         columns.append(weigh.fit_transform(vectors.fit_transform(mine)) * share)
         names += map(str, vectors.get_feature_names_out())
         idf += map(float, weigh.idf_)
-    linear = LinearSVC(C=0.5, class_weight="balanced", random_state=0).fit(
+    often = Counter(labels)
+    share = {cause: len(labels) / len(often) / times for cause, times in often.items()}
+    # rare causes count as much as frequent ones, and healthy machines count for half
+    linear = LinearSVC(C=0.5, class_weight=share | {HEALTHY: 0.5}, random_state=0).fit(
         hstack(columns).tocsr(), labels
     )
     rows: dict[str, list[int]] = {}
@@ -153,25 +165,27 @@ def _linear(
     return dict(zip(map(str, linear.classes_), biases, strict=True)), rows
 
 
-def _temperature(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) -> float:
-    """Return the temperature by which likelihoods of unseen texts are true: the least log loss."""
+def _temperature(told: Sequence[Report], said: Sequence[Labelled]) -> float:
+    """Return the temperature by which likelihoods are true of the newest reports, their threads not learnt.
+
+    Of older ones the message rows were read, so that they are told with more ease than what comes next.
+    """
+    newest = range(len(told) - NEWEST, len(told))
     pairs: list[tuple[str, dict[str, float]]] = []
     for fold in range(FOLDS):
-        old = [i for i in range(len(every)) if i % FOLDS != fold]
-        model = fitted([every[i] for i in old], [labels[i] for i in old])
-        pairs += [
-            (labels[i], scores(model, every[i])) for i in range(len(every)) if i % FOLDS == fold
-        ]
+        mine = {i for i in newest if crc32(told[i][0].encode()) % FOLDS == fold}
+        threads = {told[i][0] for i in mine}
+        old = [(one, label) for thread, one, label in told if thread not in threads]
+        model = fitted(*zip(*[*old, *said], strict=True))
+        pairs += [(told[i][2], scores(model, told[i][1])) for i in sorted(mine)]
 
     def loss(temperature: float) -> float:
-        total = 0.0
-        for label, found in pairs:
-            top = max(found.values())
-            whole = math.log(sum(math.exp((s - top) / temperature) for s in found.values()))
-            total += whole - (found.get(label, min(found.values())) - top) / temperature
-        return total
+        return -sum(
+            math.log(max(likely(found, temperature).get(label, 0.0), 1e-9))
+            for label, found in pairs
+        )
 
-    return min((round(0.05 * i, 2) for i in range(1, 21)), key=loss)
+    return min((round(0.01 * i, 2) for i in range(2, 51)), key=loss)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,9 @@ def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
 @pytest.mark.parametrize(
     ("said", "best", "healthy", "worth"),
     [
-        (OOM, 0.11, 0.0, True),
-        (OOM, 0.09, 0.0, False),
-        (OOM, 0.5, 0.2, False),
+        (OOM, 0.06, 0.0, True),
+        (OOM, 0.04, 0.0, False),
+        (OOM, 0.2, 0.9, False),
         ("", 0.9, 0.0, False),
     ],
 )

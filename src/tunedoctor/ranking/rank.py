@@ -61,14 +61,19 @@ def scores(one: Model, every: Features) -> dict[str, float]:
     return dict(zip(one.causes, found, strict=True))
 
 
-def rank(told: Features, by: Model | None = None) -> list[tuple[str, float]]:
-    """Return all causes with their likelihoods by features, which add up to 1, best first; "healthy" is one."""
-    one = by or model()
-    found = scores(one, told)
+def likely(found: Mapping[str, float], temperature: float) -> dict[str, float]:
+    """Return likelihoods of causes by their scores, which add up to 1."""
     top = max(found.values())
-    powers = {cause: math.exp((score - top) / one.temperature) for cause, score in found.items()}
+    powers = {cause: math.exp((score - top) / temperature) for cause, score in found.items()}
     whole = sum(powers.values())
-    return sorted(((c, p / whole) for c, p in powers.items()), key=lambda pair: -pair[1])
+    return {cause: power / whole for cause, power in powers.items()}
+
+
+def rank(told: Features, by: Model | None = None) -> list[tuple[str, float]]:
+    """Return all causes with their likelihoods by features, best first; "healthy" is one."""
+    one = by or model()
+    shares = likely(scores(one, told), one.temperature)
+    return sorted(shares.items(), key=lambda pair: -pair[1])
 
 
 MOST = 8

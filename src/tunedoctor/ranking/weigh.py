@@ -6,15 +6,18 @@ The figures are those at which the most was right on reports that neither rules 
 from tunedoctor.facts import Errors, Resembles
 from tunedoctor.snapshot import Snapshot
 
-_LEAST = 0.1
+_LEAST = 0.05
 """Likelihood of the best suspect below which an error resembles nothing: many are of the user's own code."""
-_WELL = 0.25
-"""Of the best likelihood: how likely a healthy machine is at most where there are suspects."""
+_WELL = 4.0
+"""Of the best likelihood: how likely a healthy machine is at most where there are suspects.
+
+Its weight is held low (half of a cause), so a text of a broken one often has more of it than of the cause.
+"""
 COUNTS = 0.005
 """Likelihood from which a cause counts."""
 OUTWEIGHED = 0.2
 """How often a finding is right that was outweighed."""
-_SURE = 0.2
+_SURE = 0.25
 """Likelihood from which another cause outweighs one that hardly counts."""
 
 
