@@ -200,11 +200,6 @@ def set_variable(host: Host | Unknown | None, name: str, value: str | None) -> C
     return Cure((Variable(name=name, value=value),), windows=windows)
 
 
-def unset_variable(host: Host | Unknown | None, name: str) -> Cure:
-    """Return how a variable is taken away."""
-    return set_variable(host, name, None)
-
-
 def quoted(requirement: str) -> str:
     """Quote a requirement as POSIX shells, PowerShell and cmd all take it."""
     return requirement if re.fullmatch(r"[\w.+=-]+", requirement) else f'"{requirement}"'
@@ -240,3 +235,16 @@ def parted(requirement: str) -> tuple[str, str]:
     """Return ("transformers", ">=4.56") of "transformers>=4.56"; ("", "") of what has more to it."""
     found = _PARTS.fullmatch(requirement)
     return (normalised(found[1]), found[2] or "") if found else ("", "")
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalised name of a requirement."""
+    found = _PARTS.match(requirement)
+    return normalised(found[1]) if found else ""
+
+
+def exact(requirement: str) -> tuple[str, str] | None:
+    """Return ("torch", "2.9.1+cu126") of "torch==2.9.1+cu126"; None where it allows several versions."""
+    name, specifier = parted(requirement)
+    version = specifier.removeprefix("==")
+    return (name, version) if version != specifier and not {*", *"} & {*version} else None

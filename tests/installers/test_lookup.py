@@ -5,11 +5,10 @@ import sys
 
 from libraries.server import Index
 
-from tunedoctor.installers.answers import NoSolution, pins_of
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import lines_of
-from tunedoctor.installers.uv import Failed
+from tunedoctor.installers.uv import Failed, NoSolution, pins_of
 from tunedoctor.plan import Install, Pin
 
 

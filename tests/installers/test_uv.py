@@ -4,13 +4,20 @@ import os
 import sys
 from pathlib import Path
 
-from libraries.catalogue import RELEASES, release
+from libraries.catalogue import release
 from libraries.fixtures import resolve
 from libraries.server import Index, filename
 
-from tunedoctor.installers.answers import NoSolution, Pin, pins_of, said
 from tunedoctor.installers.sources import Sources, own
-from tunedoctor.installers.uv import Failed, Question, Solved, find_uv
+from tunedoctor.installers.uv import (
+    Failed,
+    NoSolution,
+    Pin,
+    Question,
+    Solved,
+    pins_of,
+    said,
+)
 from tunedoctor.installers.uv import resolve as asked
 
 ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
@@ -41,13 +48,6 @@ def test_no_solution_comes_with_the_words_of_uv(index: Index) -> None:
     assert isinstance(answer, NoSolution)
     assert "huggingface-hub" in answer.text
     assert "warning" not in answer.text
-
-
-def test_hashes_come_when_asked_for(index: Index) -> None:
-    answer = resolve(ASK._replace(hashes=True, requirements=("numpy==2.4.6",)))
-    assert isinstance(answer, Solved)
-    assert "--hash=sha256:" in answer.text
-    assert [pin.version for pin in answer.pins] == ["2.4.6"]
 
 
 def test_what_is_excluded_is_taken_for_met(index: Index) -> None:
@@ -84,22 +84,6 @@ def test_an_index_that_stalls_ends_with_the_time(index: Index) -> None:
     assert answer.why == "time"
 
 
-def test_offline_goes_by_the_cache(index: Index) -> None:
-    offline = ASK._replace(offline=True)
-    nothing = resolve(offline)
-    assert isinstance(nothing, Failed)
-    assert nothing.why == "offline"
-    assert isinstance(resolve(ASK), Solved)
-    count = len(index.asked)
-    assert isinstance(resolve(offline), Solved)
-    assert len(index.asked) == count
-
-
-def test_garbage_for_metadata_is_no_set(index: Index) -> None:
-    index.spoiled |= {filename(one) for one in RELEASES if one.name == "transformers"}
-    assert isinstance(resolve(ASK), NoSolution | Failed)
-
-
 def test_one_spoiled_release_fails_loudly_or_gives_way(index: Index) -> None:
     index.spoiled.add(filename(release("transformers", "5.24.0")))
     answer = resolve(ASK)
@@ -120,10 +104,6 @@ def test_a_program_that_is_not_uv_is_no_answer(tmp_path: Path) -> None:
     assert isinstance(answer, Failed)
     answer = asked(ASK, Sources(), uv=sys.executable)
     assert isinstance(answer, Failed)
-
-
-def test_uv_is_found_and_is_a_file() -> None:
-    assert Path(find_uv()).is_file()
 
 
 def test_pins_in_both_styles_of_remark() -> None:

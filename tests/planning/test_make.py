@@ -9,13 +9,12 @@ from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, CondaPrefix, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.fixing import Draft, Resolve
-from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import Failed, Question
+from tunedoctor.installers.uv import Failed, NoSolution, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Plan, Remove, SetEnv
-from tunedoctor.planning.goal import RefusedError
 from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.steps import exchanged
+from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
 
@@ -153,23 +152,6 @@ def test_plans_that_contradict_each_other_are_refused() -> None:
     )
     with pytest.raises(RefusedError, match=r"contradict each other: peft 0\.18\.0 and peft 0"):
         planned(snapshot, several, CHECKS, ask())
-
-
-def test_what_cures_nothing_is_refused() -> None:
-    snapshot = snapshot_of("peft-0.17-with-transformers-5")
-    (found,) = chosen(diagnose(snapshot, CHECKS), ())
-    draft = Draft(steps=(Install(pins=(Pin(name="peft", version="0.17.0", was="0.17.1"),)),))
-    with pytest.raises(RefusedError, match="library-version-clash would still be there") as error:
-        planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
-    assert "peft>=0.18.0" in error.value.by_hand[0]
-
-
-def test_a_set_that_nobody_finds_is_refused_in_words() -> None:
-    snapshot = snapshot_of("peft-0.17-with-transformers-5")
-    drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
-    silent = ask().but(resolve=lambda _: NoSolution(""))
-    with pytest.raises(RefusedError, match=r"\w"):
-        planned(snapshot, drafts, CHECKS, silent)
 
 
 WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(n).find(Host)]

@@ -6,8 +6,7 @@ stand in the command of the file's head: one requirements file can't name an ind
 
 from collections.abc import Callable
 
-from tunedoctor.installers.answers import NoSolution
-from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.planning.make import Made
 from tunedoctor.planning.set_answer import Answer, Change
 from tunedoctor.planning.steps import pinned

@@ -4,17 +4,69 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from tunedoctor.agreement import Drafted
 from tunedoctor.contracts.requirements import marker_environment, requirements
+from tunedoctor.cure import name_of
 from tunedoctor.facts import Host, Interpreter, Packages
-from tunedoctor.installers.answers import NoSolution
-from tunedoctor.plan import Install, Pin, Plan, Remove, merge
-from tunedoctor.planning.goal import RefusedError, without
+from tunedoctor.fixing import Resolve
+from tunedoctor.installers.uv import NoSolution
+from tunedoctor.plan import AnyStep, Install, Pin, Plan, PlanError, Remove, merge
 from tunedoctor.planning.make import Made, Place
-from tunedoctor.planning.wanted import GROUP, public, with_torch
+from tunedoctor.planning.wanted import GROUP, RefusedError, public, with_torch
 from tunedoctor.snapshot import Snapshot
 
 UNPACKED = 3.0
 """Room that a plan takes, in downloads: the wheel, what is in it, and byte code. torch's wheels grow 1.9-fold."""
+
+
+def wishes_of(drafts: Iterable[Drafted]) -> tuple[str, ...]:
+    """Return the requirements that drafts leave to the resolver."""
+    steps = (step for one in drafts for step in one.draft.steps if isinstance(step, Resolve))
+    return tuple(word for step in steps for word in step.requirements)
+
+
+def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
+    """Return the one plan of drafts and what the resolver fills in for them.
+
+    Raises:
+        RefusedError: the drafts contradict each other.
+    """
+    moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
+    changing = [without(_plan(one), moved) for one in drafts if one.changes]
+    told = [_plan(one) for one in drafts if not one.changes]
+    try:
+        return merge((*changing, Plan(steps=steps), *told))
+    except PlanError as error:
+        raise RefusedError(str(error)) from error
+
+
+def _plan(one: Drafted) -> Plan:
+    """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
+    steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
+    if not one.changes:
+        return Plan(steps=steps)
+    reasons = (one.draft.reason,) if one.draft.reason else ()
+    names = (*map(name_of, wishes_of((one,))), *(pin.name for pin in Plan(steps=steps).pins))
+    return Plan(
+        steps=steps, cures=(one.id,), reasons=reasons, asks={one.id: tuple(dict.fromkeys(names))}
+    )
+
+
+def without(plan: Plan, moved: set[str]) -> Plan:
+    """Return a plan that says nothing of packages that the resolver moves: it sees all of them, a fix its own."""
+    steps: list[AnyStep] = []
+    for step in plan.steps:
+        if isinstance(step, Install):
+            pins = tuple(pin for pin in step.pins if pin.name not in moved)
+            again = tuple(name for name in step.reinstall if name not in moved)
+            if pins:
+                steps.append(msgspec.structs.replace(step, pins=pins, reinstall=again))
+        elif isinstance(step, Remove):
+            names = tuple(name for name in step.names if name not in moved)
+            steps += [Remove(names=names)] if names else []
+        else:
+            steps.append(step)
+    return msgspec.structs.replace(plan, steps=tuple(steps))
 
 
 def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install, ...]:
@@ -131,7 +183,7 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
         if isinstance(other, Install):
             unfit = "the torch without label is for CUDA, and there is no GPU here"
     if isinstance(found, NoSolution):
-        told = ask.lacking(found.blamed or [pin.name for pin in install.pins], install.index)
+        told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
         why = "; ".join(filter(None, (found.why(), told, unfit)))
         raise RefusedError(why, *(_by_hand(install) if index in ask.silent else ()), ban=ban)
     again = "doctor fix again, when the package index can be reached"
