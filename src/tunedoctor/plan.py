@@ -218,12 +218,12 @@ def _agree(steps: list[AnyStep]) -> None:
     """Raise PlanError where steps contradict each other."""
     wants: dict[str, str] = {}
     said: dict[str, str | None] = {}
+    for one, pin in ((s, pin) for s in steps if isinstance(s, Install) for pin in s.pins):
+        source = f" from {one.index}" if one.index and pin.name in _BUILDS else ""
+        want = f"{pin.name} {pin.version}{source}"
+        if (have := wants.setdefault(pin.name, want)) != want:
+            _contradict(f"{have} and {want}")
     for step in steps:
-        for pin in step.pins if isinstance(step, Install) else ():
-            source = f" from {step.index}" if step.index and pin.name in _BUILDS else ""
-            want = f"{pin.name} {pin.version}{source}"
-            if (have := wants.setdefault(pin.name, want)) != want:
-                _contradict(f"{have} and {want}")
         key, value = _said(step)
         if key and said.setdefault(key, value) != value:
             _contradict(f"two values for {key}")
