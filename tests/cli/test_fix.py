@@ -15,35 +15,18 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jsonschema
 import pytest
+from libraries import running
 from libraries.fixtures import index, uv_cache
+from libraries.running import HELD, doctor, version
 from libraries.server import Index
 
-from tunedoctor.installers.uv import find_uv
 from tunedoctor.planning.fix_answer import schema
 from tunedoctor.state.state_folder import entry_of
 
-__all__ = ["index", "uv_cache"]
+__all__ = ["index", "uv_cache", "version"]
 
-WHOLE = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==2.2.6")
-WHOLE += ("safetensors==0.8.0", "accelerate==1.13.0", "tokenizers==0.22.2", "transformers==4.57.6")
-CLASH = (*WHOLE, "huggingface-hub==1.5.0")
-"""transformers 4.57.6 refuses a huggingface-hub of 1 or newer at import."""
+WHOLE, CLASH = HELD[:-1], HELD
 Make = Callable[..., Path]
-
-
-def doctor(*argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **env},
-        check=False,
-        timeout=240,
-    )
-    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
-    return ended
 
 
 def data(*argv: str) -> dict[str, object]:
@@ -67,11 +50,6 @@ def state(folder: Path) -> str:
     return found.hexdigest()
 
 
-def version(env: Path, name: str) -> str:
-    (info,) = env.glob(f"lib/python*/site-packages/{name}-*.dist-info")
-    return info.name.removesuffix(".dist-info").rpartition("-")[2]
-
-
 @pytest.fixture
 def make(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Return a function that makes an environment of packages of the index."""
@@ -81,13 +59,7 @@ def make(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         monkeypatch.delenv(name, raising=False)
 
     def made(*pins: str, name: str = "my env", pip: bool = False) -> Path:
-        env = tmp_path / "work" / name
-        env.parent.mkdir(exist_ok=True)
-        seed = [sys.executable, "-m", "venv"] if pip else [find_uv(), "venv", "-q"]
-        subprocess.run([*seed, env], check=True, cwd=tmp_path)
-        argv = [find_uv(), "pip", "install", "-q", "--no-deps", "--python", env / "bin/python"]
-        subprocess.run([*argv, *pins], check=True, cwd=tmp_path)
-        return env
+        return running.made(tmp_path / "work", index.url, *pins, name=name, pip=pip)
 
     return made
 
