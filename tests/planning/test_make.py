@@ -243,38 +243,22 @@ def of_conda(snapshot: Snapshot, installer: str) -> Snapshot:
     )
 
 
-@pytest.mark.parametrize("installer", ["conda", ""])
-def test_what_conda_put_in_is_condas_to_change(installer: str) -> None:
-    snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), installer)
-    with pytest.raises(RefusedError, match="peft came from conda") as refused:
-        plan(snapshot, peft="0.19.0")
-    assert refused.value.by_hand == ("conda install -p '/opt/my conda/envs/llm' peft=0.19.0",)
-
-
-@pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_what_pip_put_into_a_conda_environment_is_changed(installer: str) -> None:
-    snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), installer)
-    made = plan(snapshot, peft="0.19.0")
-    assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]
-
-
 def kept_by(snapshot: Snapshot, prefix: CondaPrefix) -> Snapshot:
     packages = snapshot.find(Packages)
     assert packages is not None
     return snapshot.having(structs.replace(packages, prefix=prefix))
 
 
+CONDA, PEFT = CondaPrefix(), "peft-0.17-with-transformers-5"
 PIXI = CondaPrefix(tool="pixi", manifest="/w/pixi.toml", environment="default")
 
 
 @pytest.mark.parametrize(
     ("prefix", "installer", "line"),
     [
-        (
-            CondaPrefix(tool="mamba"),
-            "conda",
-            "mamba install -p '/opt/my conda/envs/llm' peft=0.19.0",
-        ),
+        (CONDA, "conda", "conda install -p '/opt/my conda/envs/llm' peft=0.19.0"),
+        (CONDA, "", "conda install -p '/opt/my conda/envs/llm' peft=0.19.0"),
+        (CondaPrefix(tool="mamba"), "conda", "mamba install -p '/opt/my conda/envs/llm' peft="),
         (PIXI, "conda", "pixi add --manifest-path /w/pixi.toml peft==0.19.0"),
         (PIXI, "uv", "pixi add --manifest-path /w/pixi.toml --pypi peft==0.19.0"),
         (
@@ -284,24 +268,26 @@ PIXI = CondaPrefix(tool="pixi", manifest="/w/pixi.toml", environment="default")
         ),
         (CondaPrefix(pins=("peft 0.17.*",)), "pip", "change that line of "),
         (CondaPrefix(pins=("peft=0.18",)), "pip", "change that line of "),
+        (CONDA, "pip", ""),
+        (CONDA, "uv", ""),
+        (CondaPrefix(pins=("peft >=0.18",)), "pip", ""),
+        (CondaPrefix(pins=("peft=0.19",)), "pip", ""),
+        (CondaPrefix(pins=("peft ==0.19.* *_0", "numpy 1.26.*", "[x]")), "pip", ""),
     ],
 )
-def test_the_tool_that_keeps_the_prefix_changes_it(
+def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(
     prefix: CondaPrefix, installer: str, line: str
 ) -> None:
-    snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), installer)
+    """Nothing is left to it, and the plan is made, where pip put it in and no pin of conda's is against it."""
+    snapshot = kept_by(of_conda(snapshot_of(PEFT), installer), prefix)
+    if not line:
+        assert [pin.requirement for pin in plan(snapshot, peft="0.19.0").plan.pins] == [
+            "peft==0.19.0"
+        ]
+        return
     with pytest.raises(RefusedError) as refused:
-        plan(kept_by(snapshot, prefix), peft="0.19.0")
+        plan(snapshot, peft="0.19.0")
     assert refused.value.by_hand[0].startswith(line)
-
-
-@pytest.mark.parametrize(
-    "pin", ["peft >=0.18", "peft=0.19", "peft ==0.19.* *_0", "numpy 1.26.*", "[x]"]
-)
-def test_a_plan_within_the_pins_is_made(pin: str) -> None:
-    snapshot = of_conda(snapshot_of("peft-0.17-with-transformers-5"), "pip")
-    made = plan(kept_by(snapshot, CondaPrefix(pins=(pin,))), peft="0.19.0")
-    assert [one.requirement for one in made.plan.pins] == ["peft==0.19.0"]
 
 
 @pytest.mark.parametrize(
@@ -316,8 +302,7 @@ def test_a_build_of_torch_is_named_as_conda_forge_does(tool: str, line: str) -> 
     packages = snapshot.find(Packages)
     assert packages is not None
     held = tuple(structs.replace(d, installer="conda") for d in packages.distributions)
-    prefix = structs.replace(PIXI, tool=tool)
-    conda = structs.replace(packages, distributions=held, prefix=prefix)
+    conda = snapshot.having(structs.replace(packages, distributions=held))
     with pytest.raises(RefusedError) as refused:
-        plan(snapshot.having(conda), torch="2.9.1+cu128")
+        plan(kept_by(conda, structs.replace(PIXI, tool=tool)), torch="2.9.1+cu128")
     assert line in refused.value.by_hand

@@ -239,8 +239,9 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
         return RefusedError(end.text, *(() if ban else (_SETTLES[end.why],)), ban=ban, silent=True)
-    why, silent = _with_outside(want, end), ask.partly
-    names = end.answer.lacked
+    why, silent, names = end.why, ask.partly, end.answer.lacked
+    if owners := [f"{n} {want.installed[n]}" for n in speaking(want.outside, end.answer.text)]:
+        why = f"{why}; {' and '.join(owners[:3])} outside the set have a say too"
     if names and ask.declared.offline:
         why, silent = f"{why}; {lack(ask.declared.offline).text}", True
     elif names or silent:
@@ -331,14 +332,6 @@ _SETTLES = {
     "time": "run it again: what was read is cached",
     "uv": "name fewer packages, or another mirror in UV_DEFAULT_INDEX",
 }
-
-
-def _with_outside(want: Wanted, clash: Clash) -> str:
-    """Add to the clash who stands outside the set and has a say in it."""
-    owners = [f"{n} {want.installed[n]}" for n in speaking(want.outside, clash.answer.text)]
-    if not owners:
-        return clash.why
-    return f"{clash.why}; {' and '.join(owners[:3])} outside the set have a say too"
 
 
 def _way_out(want: Wanted, clash: Clash) -> str:

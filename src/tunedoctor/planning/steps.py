@@ -150,11 +150,16 @@ def fetched(plan: Plan, place: Place) -> Plan:
     there = place.there
     if (new := new_torch(plan)) is not None:
         found = _looked_up(new, place, {n: v for n, v in there.items() if not with_torch(n)})
-        own = _own(found, there, new.reinstall)
-        rest = without(
-            plan, {n for n in (p.name for p in found.pins) if n in GROUP or with_torch(n)}
+        # of its solution what torch alone brings is kept: the set has the versions of all others
+        of_torch = [pin for pin in found.pins if pin.name in GROUP or with_torch(pin.name)]
+        own = tuple(
+            msgspec.structs.replace(pin, was=there.get(pin.name, ""))
+            for pin in of_torch
+            if pin.name in (*GROUP, *new.reinstall) or there.get(pin.name) != pin.version
         )
-        plan = exchanged(merge((rest, Plan(steps=(own,)))), place.snapshot, found.pins)
+        rest = without(plan, {pin.name for pin in of_torch})
+        put = Plan(steps=(msgspec.structs.replace(found, pins=own, no_deps=True),))
+        plan = exchanged(merge((rest, put)), place.snapshot, found.pins)
     steps = (_looked_up(s, place, there) if isinstance(s, Install) else s for s in plan.steps)
     plan = msgspec.structs.replace(plan, steps=tuple(steps))
     total = sum(pin.download_bytes for pin in plan.pins)
@@ -176,11 +181,12 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
         bare = (msgspec.structs.replace(p, version=public(p.version)) for p in install.pins)
         own = msgspec.structs.replace(install, pins=tuple(bare), index="", no_deps=False)
         other = ask.look_up(own, place.python, there)
-        if isinstance(other, Install) and (ask.declared.no_index or not _for_cuda(other)):
-            asked = {pin.name for pin in install.pins}
-            pins = (pin for pin in other.pins if not install.no_deps or pin.name in asked)
-            return msgspec.structs.replace(other, pins=tuple(pins))
         if isinstance(other, Install):
+            cuda = any(pin.name.startswith(("nvidia-", "cuda-")) for pin in other.pins)
+            if ask.declared.no_index or not cuda:
+                asked = {pin.name for pin in install.pins}
+                pins = (pin for pin in other.pins if not install.no_deps or pin.name in asked)
+                return msgspec.structs.replace(other, pins=tuple(pins))
             unfit = "the torch without label is for CUDA, and there is no GPU here"
     if isinstance(found, NoSolution):
         told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
@@ -198,19 +204,3 @@ def _by_hand(install: Install) -> tuple[str, str]:
         f"{fetch} --index-url {install.index}  # on a machine of this system and Python that reaches it",
         'export PIP_FIND_LINKS="$PWD/wheels"  # here, with that folder; then run it again',
     )
-
-
-def _for_cuda(install: Install) -> bool:
-    return any(pin.name.startswith(("nvidia-", "cuda-")) for pin in install.pins)
-
-
-def _own(found: Install, there: Mapping[str, str], again: Iterable[str]) -> Install:
-    """Keep of torch's solution what torch alone brings; the set has the versions of all others."""
-    anew = set(again)
-    pins: list[Pin] = []
-    for pin in found.pins:
-        if pin.name not in GROUP and not with_torch(pin.name):
-            continue
-        if there.get(pin.name) != pin.version or pin.name in anew or pin.name in GROUP:
-            pins.append(msgspec.structs.replace(pin, was=there.get(pin.name, "")))
-    return msgspec.structs.replace(found, pins=tuple(pins), no_deps=True)

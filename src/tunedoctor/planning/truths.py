@@ -111,28 +111,18 @@ def _ways(row: Row, name: str, version: str) -> list[str]:
     return list(dict.fromkeys(ways))
 
 
+_BEYOND = {"<": ">=", "<=": ">", ">=": "<", ">": "<="}
+
+
 def outside(specifier: str) -> list[str]:
     """Return what lies outside a range: above it, then below it; [] where one specifier can't say it."""
-    allowed = specifiers(specifier)
-    if allowed is None:
+    allowed = [*(specifiers(specifier) or ())]
+    if len(allowed) == 1 and allowed[0].operator == "==":
+        return [f"!={allowed[0].version}"]
+    if any(one.operator not in _BEYOND for one in allowed):
         return []
-    above: list[str] = []
-    below: list[str] = []
-    for one in allowed:
-        match one.operator:
-            case "<":
-                above.append(f">={one.version}")
-            case "<=":
-                above.append(f">{one.version}")
-            case ">=":
-                below.append(f"<{one.version}")
-            case ">":
-                below.append(f"<={one.version}")
-            case "==":
-                return [f"!={one.version}"]
-            case _:
-                return []
-    return above + below
+    ways = (f"{_BEYOND[one.operator]}{one.version}" for one in allowed)
+    return sorted(ways, key=lambda way: way.startswith("<"))
 
 
 BITSANDBYTES = "bitsandbytes"
