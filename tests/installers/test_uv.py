@@ -106,17 +106,9 @@ def test_a_program_that_is_not_uv_is_no_answer(tmp_path: Path) -> None:
     assert isinstance(answer, Failed)
 
 
-def test_pins_in_both_styles_of_remark() -> None:
-    split = "a==1 ; python_version > '3'\n    # via\n    #   b\nb==2 \\\n    --hash=sha256:0\n    # via -r in.txt\n# c==3\n"
-    assert pins_of(split) == (Pin("a", "1"), Pin("b", "2", (), ("sha256:0",)))
-    line = (
-        "a==1   # via b, c\nb==2   # via -r in.txt, a\nc==3 \\\n    --hash=sha256:0\n    # via a\n"
-    )
-    assert pins_of(line) == (
-        Pin("a", "1", ("b", "c")),
-        Pin("b", "2"),
-        Pin("c", "3", ("a",), ("sha256:0",)),
-    )
+def test_pins_and_who_wants_them() -> None:
+    text = "A_x==1   # via b, c\nb==2 ; python_version > '3'  # via -r in.txt, a\nc==3+cpu \\\n    --hash=sha256:0\n# d==4\n"
+    assert pins_of(text) == (Pin("a-x", "1", ("b", "c")), Pin("b", "2"), Pin("c", "3+cpu"))
 
 
 def test_warnings_and_escapes_are_not_said() -> None:

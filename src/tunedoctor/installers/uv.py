@@ -243,25 +243,16 @@ def lack(by: str) -> Failed:
     return Failed("offline", f"the cache of uv lacks what is needed, and {by} forbids to fetch it")
 
 
-_PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
-_HASH = re.compile(r"--hash=(\S+)")
+_PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)(?:.*# via (.+))?")
 
 
 def pins_of(text: str) -> tuple[Pin, ...]:
-    """Return the pins of a requirements file with their hashes and uv's remarks; other lines are passed over."""
+    """Return the pins of a requirements file with uv's remarks on who wants them; other lines are passed over."""
     pins: list[Pin] = []
-    for line in text.splitlines():
-        if found := _PIN.match(line):
-            pins.append(Pin(normalised(found[1]), found[2]))
-        if pins and not line.startswith("#"):
-            last = pins[-1]
-            wanted = line.partition("# via ")[2]
-            owners = (
-                () if "-r " in wanted else tuple(filter(None, map(str.strip, wanted.split(","))))
-            )
-            pins[-1] = last._replace(
-                via=last.via or owners, hashes=(*last.hashes, *_HASH.findall(line))
-            )
+    for found in filter(None, map(_PIN.match, text.splitlines())):
+        owners = "" if "-r " in (found[3] or "") else found[3] or ""
+        via = tuple(filter(None, map(str.strip, owners.split(","))))
+        pins.append(Pin(normalised(found[1]), found[2], via))
     return tuple(pins)
 
 
