@@ -9,8 +9,6 @@ from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, CondaPrefix, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.fixing import Draft, Resolve
-from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import Failed, NoSolution, Question
 from tunedoctor.plan import Install, NewEnvironment, Pin, Plan, Remove, SetEnv
 from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.steps import exchanged
@@ -76,14 +74,6 @@ def test_libraries_that_torch_brings_are_put_in_where_they_differ() -> None:
     assert all(p.hashes for p in one.pins)
 
 
-def test_a_library_moves_alone() -> None:
-    made = plan(snapshot_of("peft-0.17-with-transformers-5"), peft="0.19.0")
-    (one,) = made.plan.changes
-    assert isinstance(one, Install)
-    assert [(p.name, p.was, p.version) for p in one.pins] == [("peft", "0.17.1", "0.19.0")]
-    assert one.index == ""
-
-
 def test_the_resolver_has_the_last_word_on_a_package() -> None:
     snapshot = snapshot_of("peft-0.17-with-transformers-5")
     (found,) = chosen(diagnose(snapshot, CHECKS), ())
@@ -134,15 +124,6 @@ def test_a_torch_that_is_not_there_is_a_cure_of_its_own() -> None:
     assert {p.name for p in made.plan.pins} == {"requests"}
 
 
-def test_a_variable_that_forbids_the_index_is_named() -> None:
-    snapshot = snapshot_of("peft-0.17-with-transformers-5")
-    drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
-    silent = ask().but(resolve=lambda _: NoSolution(""), sources=Sources(no_index="UV_NO_INDEX"))
-    with pytest.raises(RefusedError, match="UV_NO_INDEX is set so that no index is asked") as error:
-        planned(snapshot, drafts, CHECKS, silent)
-    assert "UV_NO_INDEX" in error.value.by_hand[0]
-
-
 def test_plans_that_contradict_each_other_are_refused() -> None:
     snapshot = snapshot_of("peft-0.17-with-transformers-5")
     (found,) = chosen(diagnose(snapshot, CHECKS), ())
@@ -189,21 +170,6 @@ def test_variables_are_not_held_against_a_check_of_this_shell() -> None:
     assert [type(s) for s in made.plan.changes] == [SetEnv]
     assert made.plan.cures == ("library-path-shadowing",)
     assert made.proved.cures == ()
-
-
-def test_no_solution_and_no_answer_are_refused_in_words() -> None:
-    snapshot = snapshot_of("peft-0.17-with-transformers-5")
-    drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
-    none = NoSolution("No solution found when resolving dependencies:\n because of peft")
-    for answer in (none, Failed("network", "the package index gave no answer: dns error")):
-
-        def resolve(_: Question, answer: NoSolution | Failed = answer) -> NoSolution | Failed:
-            return answer
-
-        with pytest.raises(RefusedError) as error:
-            planned(snapshot, drafts, CHECKS, ask().but(resolve=resolve))
-        assert error.value.why
-    assert "dns error" in error.value.why
 
 
 def test_notes_are_cured_where_they_are_named() -> None:
