@@ -1,5 +1,7 @@
 """What a set changes, by a resolver that is told what clashes."""
 
+from collections.abc import Callable
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +12,10 @@ from tunedoctor.planning.wanted import Wanted
 NAMES = "abcde"
 SAID = "Because it clashes, it cannot be."
 PINS = dict.fromkeys(NAMES, "1")
-TASK = Task(Wanted((), {}, PINS), Question(tuple(NAMES)))
+
+
+def asked(resolve: Callable[[Question], Outcome]) -> Found | Clash | Failed:
+    return search(Task(Wanted((), {}, PINS), Question(tuple(NAMES)), resolve))
 
 
 @settings(deadline=None)
@@ -28,7 +33,7 @@ def test_nothing_changes_that_could_stay(clashes: list[set[str]], wasted: set[st
         gone = wasted | {min(one - held) for one in clashes}
         return Solved(tuple(Pin(n, "2" if n in gone - held else "1") for n in NAMES), "")
 
-    found = search(TASK, resolve)
+    found = asked(resolve)
     assert isinstance(found, Found)
     changed = {pin.name for pin in found.pins if pin.version == "2"}
     assert all(one & changed for one in clashes)
@@ -39,9 +44,9 @@ def test_nothing_changes_that_could_stay(clashes: list[set[str]], wasted: set[st
 
 def test_no_set_is_said_in_the_resolvers_words() -> None:
     none = NoSolution("error: No solution found\n  cause: Because a==1\n  hates b")
-    assert search(TASK, lambda _: none) == Clash("Because a==1 hates b", none)
+    assert asked(lambda _: none) == Clash("Because a==1 hates b", none)
 
 
 def test_a_resolver_that_fails_ends_the_search() -> None:
     down = Failed("network", "no answer")
-    assert search(TASK, lambda _: down) == down
+    assert asked(lambda _: down) == down

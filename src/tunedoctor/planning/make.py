@@ -159,9 +159,7 @@ def make(place: Place, want: Wanted) -> Made:
     out = want.fresh and BITSANDBYTES not in want.asked
     dropped = rocm_gap(machine, torch.variant) if out else {}
     for _ in range(_TRIES):
-        found = search(
-            _task(place, want, torch, question, dropped, newest, free=free), place.ask.resolve
-        )
+        found = search(_task(place, want, torch, question, dropped, newest, free=free))
         if isinstance(found, Found):
             other = _fitting(machine, torch, found, newest, whole=free)
             if other is None:
@@ -286,6 +284,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
             constraints=want.limits,
             preferred=tuple(f"{n}=={there[n]}" for n in kept),
         ),
+        place.ask.resolve,
         torch=() if free else tuple(tied),
         torch_range=range_,
         beside={n: there[n] for n in aside},

@@ -16,8 +16,6 @@ ROUNDS = 12
 _WARNING = 5
 """Price of leaving a warning as it is, in packages changed."""
 
-Resolve = Callable[[Question], Outcome]
-
 
 class Task(NamedTuple):
     """What is searched for."""
@@ -25,6 +23,7 @@ class Task(NamedTuple):
     want: Wanted
     question: Question
     """What the set must hold and what holds in any case; preferred are all pins that are there."""
+    resolve: Callable[[Question], Outcome]
     torch: tuple[str, ...] = ()
     """torch and its companions as constraints: given up together, last of all unless a cure asks for another torch."""
     torch_range: str = ""
@@ -70,19 +69,19 @@ class _Tried(NamedTuple):
         return {pin.name: public(pin.version) for pin in self.pins}
 
 
-def search(task: Task, resolve: Resolve) -> Found | Clash | Failed:
+def search(task: Task) -> Found | Clash | Failed:
     """Return a set of which nothing that it changes could stay as it is, the clash, or why nobody knows."""
     ends: list[_Tried] = []
     clash = Clash("no set was found", NoSolution(""))
     for free in (True,) if not task.torch else (False, True) if task.torch_range else (False,):
-        one = _started(task, _Tried(free=free), resolve)
-        end = _led_out(task, one, resolve) if isinstance(one, _Tried) else one
+        one = _started(task, _Tried(free=free))
+        end = _led_out(task, one) if isinstance(one, _Tried) else one
         if isinstance(end, Failed):
             return end
         if isinstance(end, Clash):
             clash = end if not clash.answer.text else clash
             continue
-        ends.append(_put_back(task, end, resolve))
+        ends.append(_put_back(task, end))
         if "torch" not in task.want.wished or _price(task, ends[-1]) <= 1:
             break
     if not ends:
@@ -92,24 +91,24 @@ def search(task: Task, resolve: Resolve) -> Found | Clash | Failed:
     return Found(best.pins, why, tuple(best.left.values()))
 
 
-def _started(task: Task, one: _Tried, resolve: Resolve) -> _Tried | Clash | Failed:
+def _started(task: Task, one: _Tried) -> _Tried | Clash | Failed:
     """Return what uv finds, where it must without those outside the set whose ranges its explanation repeats."""
-    answer = _ask(task, one, resolve)
+    answer = _ask(task, one)
     if isinstance(answer, NoSolution) and (who := speaking(task.want.outside, answer.text)):
         less = one._replace(ways=tuple(Way(name, "") for name in who))
-        again = _ask(task, less, resolve)
+        again = _ask(task, less)
         one, answer = (one, answer) if isinstance(again, NoSolution) else (less, again)
     if isinstance(answer, NoSolution):
         return Clash(answer.why(), answer)
     return one._replace(pins=answer.pins) if isinstance(answer, Solved) else answer
 
 
-def _ask(task: Task, one: _Tried, resolve: Resolve) -> Outcome:
+def _ask(task: Task, one: _Tried) -> Outcome:
     asked, wanted = task.question, [way.name for way in one.ways if way.specifier == ""]
     lines = [line for n, lines in task.want.outside.items() if n not in wanted for line in lines]
     lines += [f"{way.name}{way.specifier}" for way in one.ways if way.specifier]
     lines += [f"torch{task.torch_range}"] if one.free else task.torch
-    return resolve(
+    return task.resolve(
         asked._replace(
             requirements=(*asked.requirements, *wanted),
             constraints=(*asked.constraints, *lines),
@@ -117,7 +116,7 @@ def _ask(task: Task, one: _Tried, resolve: Resolve) -> Outcome:
     )
 
 
-def _led_out(task: Task, one: _Tried, resolve: Resolve) -> _Tried | Clash | Failed:
+def _led_out(task: Task, one: _Tried) -> _Tried | Clash | Failed:
     """Take the cheapest way out of each known break."""
     for _ in range(ROUNDS):
         if (broken := next(_broken(task, one), None)) is None:
@@ -129,7 +128,7 @@ def _led_out(task: Task, one: _Tried, resolve: Resolve) -> _Tried | Clash | Fail
         for way in ways:
             free = one.free or (way.name == "torch" and bool(task.torch_range))
             other = one._replace(ways=(*one.ways, way), free=free)
-            answer = _ask(task, other, resolve)
+            answer = _ask(task, other)
             if isinstance(answer, Failed):
                 return answer
             if isinstance(answer, NoSolution):
@@ -142,7 +141,7 @@ def _led_out(task: Task, one: _Tried, resolve: Resolve) -> _Tried | Clash | Fail
         if not after:
             return Clash(f"{broken.why}; without that, {none.why()}", none)
         one = min(after, key=lambda one: _price(task, one))
-    return one
+    return one._replace(left={**one.left, **{it.id: it.why for it in _broken(task, one)}})
 
 
 def _broken(task: Task, one: _Tried) -> Iterator[Break]:
@@ -172,7 +171,7 @@ def _price(task: Task, one: _Tried) -> int:
     return len(_moved(task, one)) + _WARNING * len(one.left) + other
 
 
-def _put_back(task: Task, one: _Tried, resolve: Resolve) -> _Tried:
+def _put_back(task: Task, one: _Tried) -> _Tried:
     """Put back what changed and need not: all at once, else one by one."""
     if one.free:
         # what is asked for goes with another torch in its newest release, not in an old one
@@ -189,7 +188,7 @@ def _put_back(task: Task, one: _Tried, resolve: Resolve) -> _Tried:
         # what stays is held as well where another one would change in its place
         stays = [n for n, v in one.versions.items() if task.want.installed.get(n) == v]
         for names in (some, [*some, *stays]):
-            other, answer = _held(task, one, names, resolve)
+            other, answer = _held(task, one, names)
             if not isinstance(answer, Solved):
                 break
             if next(_broken(task, other), None) is None and _price(task, other) < _price(task, one):
@@ -200,13 +199,11 @@ def _put_back(task: Task, one: _Tried, resolve: Resolve) -> _Tried:
     return one
 
 
-def _held(
-    task: Task, one: _Tried, names: Iterable[str], resolve: Resolve
-) -> tuple[_Tried, Outcome]:
+def _held(task: Task, one: _Tried, names: Iterable[str]) -> tuple[_Tried, Outcome]:
     """Return what uv makes of it where these stay as they are."""
     held = (Way(n, f"=={task.want.installed[n]}") for n in names if n != "torch")
     one = one._replace(ways=(*one.ways, *held))
-    answer = _ask(task, one, resolve)
+    answer = _ask(task, one)
     return (one._replace(pins=answer.pins) if isinstance(answer, Solved) else one), answer
 
 
