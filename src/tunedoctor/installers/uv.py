@@ -188,7 +188,7 @@ def _arguments(question: Question, out: str) -> list[str]:
     argv += ["--python-version", question.python] if question.python else []
     argv += ["--python-platform", question.platform] if question.platform else []
     argv += ["--excludes", "excludes.txt"] if question.excluded else []
-    argv += ["--generate-hashes"] if question.hashes else []
+    argv += ["--generate-hashes", "--no-annotate"] if question.hashes else []
     argv += [] if question.dependencies else ["--no-deps"]
     return argv
 
