@@ -15,7 +15,7 @@ PINS = dict.fromkeys(NAMES, "1")
 
 
 def asked(resolve: Callable[[Question], Outcome]) -> Found | Clash | Failed:
-    return search(Task(Wanted((), {}, PINS), Question(tuple(NAMES)), resolve))
+    return search(Task(Wanted((), {}, PINS), Question(tuple(NAMES)), resolve, iter(range(9))))
 
 
 @settings(deadline=None)

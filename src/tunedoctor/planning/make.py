@@ -13,7 +13,7 @@ from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question, Solved, lack
-from tunedoctor.planning.search import Clash, Found, Task, search, speaking
+from tunedoctor.planning.search import TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.torch_pick import TorchPick, torch_pick
 from tunedoctor.planning.truths import BITSANDBYTES
 from tunedoctor.planning.wanted import (
@@ -285,6 +285,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
             preferred=tuple(f"{n}=={there[n]}" for n in kept),
         ),
         place.ask.resolve,
+        iter(range(TRIES)),
         torch=() if free else tuple(tied),
         torch_range=range_,
         beside={n: there[n] for n in aside},

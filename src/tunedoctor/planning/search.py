@@ -11,8 +11,8 @@ from tunedoctor.planning.truths import Break, Way, breaks
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
 from tunedoctor.versions import within
 
-ROUNDS = 12
-"""Breaks that are led out of one after the other."""
+TRIES = 24
+"""Breaks that are led out of; those that are left then are told."""
 _WARNING = 5
 """Price of leaving a warning as it is, in packages changed."""
 
@@ -24,6 +24,7 @@ class Task(NamedTuple):
     question: Question
     """What the set must hold and what holds in any case; preferred are all pins that are there."""
     resolve: Callable[[Question], Outcome]
+    tries: Iterator[int]
     torch: tuple[str, ...] = ()
     """torch and its companions as constraints: given up together, last of all unless a cure asks for another torch."""
     torch_range: str = ""
@@ -74,12 +75,14 @@ def search(task: Task) -> Found | Clash | Failed:
     ends: list[_Tried] = []
     clash = Clash("no set was found", NoSolution(""))
     for free in (True,) if not task.torch else (False, True) if task.torch_range else (False,):
-        one = _started(task, _Tried(free=free))
-        end = _led_out(task, one) if isinstance(one, _Tried) else one
+        one, answer = _solved(task, _Tried(free=free))
+        end = _led_out(task, one) if isinstance(answer, Solved) else answer
         if isinstance(end, Failed):
             return end
+        if isinstance(end, NoSolution):
+            end = Clash(end.why(), end)
         if isinstance(end, Clash):
-            clash = end if not clash.answer.text else clash
+            clash = clash if clash.answer.text else end
             continue
         ends.append(_put_back(task, end))
         if "torch" not in task.want.wished or _price(task, ends[-1]) <= 1:
@@ -91,16 +94,15 @@ def search(task: Task) -> Found | Clash | Failed:
     return Found(best.pins, why, tuple(best.left.values()))
 
 
-def _started(task: Task, one: _Tried) -> _Tried | Clash | Failed:
+def _solved(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
     """Return what uv finds, where it must without those outside the set whose ranges its explanation repeats."""
     answer = _ask(task, one)
-    if isinstance(answer, NoSolution) and (who := speaking(task.want.outside, answer.text)):
-        less = one._replace(ways=tuple(Way(name, "") for name in who))
-        again = _ask(task, less)
-        one, answer = (one, answer) if isinstance(again, NoSolution) else (less, again)
     if isinstance(answer, NoSolution):
-        return Clash(answer.why(), answer)
-    return one._replace(pins=answer.pins) if isinstance(answer, Solved) else answer
+        who = (Way(name, "") for name in speaking(task.want.outside, answer.text))
+        less = one._replace(ways=(*one.ways, *(way for way in who if way not in one.ways)))
+        if less != one and not isinstance(again := _ask(task, less), NoSolution):
+            one, answer = less, again
+    return (one._replace(pins=answer.pins) if isinstance(answer, Solved) else one), answer
 
 
 def _ask(task: Task, one: _Tried) -> Outcome:
@@ -117,31 +119,35 @@ def _ask(task: Task, one: _Tried) -> Outcome:
 
 
 def _led_out(task: Task, one: _Tried) -> _Tried | Clash | Failed:
-    """Take the cheapest way out of each known break."""
-    for _ in range(ROUNDS):
-        if (broken := next(_broken(task, one), None)) is None:
-            return one
-        stays = one._replace(left={**one.left, broken.id: broken.why})
-        ways = [way for way in broken.ways if way not in one.ways]
-        after: list[_Tried] = []
-        none = NoSolution("")
-        for way in ways:
-            free = one.free or (way.name == "torch" and bool(task.torch_range))
-            other = one._replace(ways=(*one.ways, way), free=free)
-            answer = _ask(task, other)
-            if isinstance(answer, Failed):
-                return answer
-            if isinstance(answer, NoSolution):
-                none = answer
-            else:
-                after.append(other._replace(pins=answer.pins))
-                if _price(task, after[-1]) <= _price(task, one) + 1:
-                    break
-        after += [] if ways and broken.severe else [stays]
-        if not after:
-            return Clash(f"{broken.why}; without that, {none.why()}", none)
-        one = min(after, key=lambda one: _price(task, one))
-    return one._replace(left={**one.left, **{it.id: it.why for it in _broken(task, one)}})
+    """Take the cheapest way out of each known break, and another one where it leads nowhere."""
+    if (broken := next(_broken(task, one), None)) is None:
+        return one
+    if next(task.tries, None) is None:
+        return one._replace(left={**one.left, **{it.id: it.why for it in _broken(task, one)}})
+    ways = [way for way in broken.ways if way not in one.ways]
+    stays = one._replace(left={**one.left, broken.id: broken.why})
+    dearer = [] if ways and broken.severe else [stays]
+    clash: Clash | None = None
+    moved = {*_moved(task, one)}
+    # what has moved can move further at no price
+    for way in sorted(ways, key=lambda way: way.name not in moved):
+        free = one.free or (way.name == "torch" and bool(task.torch_range))
+        other, answer = _solved(task, one._replace(ways=(*one.ways, way), free=free))
+        if isinstance(answer, Failed):
+            return answer
+        if isinstance(answer, NoSolution):
+            clash = clash or Clash(f"{broken.why}; without that, {answer.why()}", answer)
+        elif _price(task, other) > _price(task, one) + 1:
+            dearer.append(other)
+        elif isinstance(end := _led_out(task, other), Clash):
+            clash = clash or end
+        else:
+            return end
+    for other in sorted(dearer, key=lambda one: _price(task, one)):
+        if not isinstance(end := _led_out(task, other), Clash):
+            return end
+        clash = clash or end
+    return clash or Clash(broken.why, NoSolution(""))
 
 
 def _broken(task: Task, one: _Tried) -> Iterator[Break]:
